@@ -1,0 +1,78 @@
+# `make demo` and `make test` set up everything they need: Python 3.11 or later and make are enough.
+
+PYTHON := $(shell for python in $(PYTHON) python3 python3.11 python3.12 python3.13 \
+	$(HOME)/.pyenv/versions/3.1[1-9].*/bin/python; do \
+	$$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$python && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+SHARDS := shard-1 shard-2
+# Make 4 and later: the output of each shard in one piece.
+IN_PIECES := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+
+.PHONY: help demo test lint unit $(SHARDS) test-all bench clean
+
+help:
+	@echo "make demo      set up, then run the main job on real input (examples/quickstart.py)"
+	@echo "make test      set up, then check format, lint, types and run all tests"
+	@echo "make lint      format, lint and types only"
+	@echo "make unit      the tests only"
+	@echo "make test-all  all of it, and the tests under every other Python from 3.11 to 3.13 found"
+	@echo "make bench     compare with other libraries: long, and wants a quiet machine"
+	@echo "make clean     remove what the others made"
+
+demo: $(VENV)/.installed
+	@$(BIN)/python examples/quickstart.py
+
+test: lint
+	@$(MAKE) --no-print-directory unit
+
+lint: $(VENV)/.installed-dev
+	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted: run $(BIN)/ruff format ."; exit 1; }
+	@$(BIN)/ruff check --quiet . || { echo "Lint: mend the above, or try $(BIN)/ruff check --fix ."; exit 1; }
+	@$(BIN)/mypy --strict --no-error-summary || { echo "Types: mend the above."; exit 1; }
+	@echo "format, lint and types: fine"
+
+# Two ordinary runs side by side, each with half of the tests. Not pytest-xdist: it keeps a second
+# thread in every test process, and with one there amorsize rightly refuses to fork.
+unit: $(VENV)/.installed-dev
+	@$(MAKE) --no-print-directory --jobs 2 $(IN_PIECES) $(SHARDS)
+
+$(SHARDS): shard-%:
+	@$(BIN)/python -m pytest --shard $*/2 -p no:cacheprovider --no-header || { \
+		echo "A test failed: mend the above; $(BIN)/python -m pytest -k NAME runs one alone."; exit 1; }
+
+test-all: test
+	@own=$$($(BIN)/python -c 'import sys; print("3.%d" % sys.version_info.minor)'); \
+	for minor in 3.11 3.12 3.13; do \
+		test $$minor != $$own || continue; \
+		python=$$(for candidate in python$$minor $(HOME)/.pyenv/versions/$$minor.*/bin/python; do \
+			$$candidate -c 'import venv, ensurepip' 2>/dev/null && echo $$candidate && break; done); \
+		test -n "$$python" || { echo "Python $$minor: skipped, it is not on this machine"; continue; }; \
+		echo "Python $$minor"; \
+		$(MAKE) --no-print-directory unit VENV=.venv-$$minor PYTHON=$$python || exit 1; \
+	done
+
+bench: $(VENV)/.installed-bench
+	@$(BIN)/python benchmarks/peers.py
+	@$(BIN)/python benchmarks/micro.py
+
+clean:
+	rm -rf .venv .venv-3.* .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+
+$(VENV)/.created:
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or later with venv was found. Install one," \
+		"or say where it is: make $(MAKECMDGOALS) PYTHON=/path/to/python3"; exit 1; }
+	@echo "creating $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+# Once per extra, and again whenever pyproject.toml changes.
+$(VENV)/.installed: extra =
+$(VENV)/.installed-dev: extra = [dev]
+$(VENV)/.installed-bench: extra = [bench]
+$(VENV)/.installed $(VENV)/.installed-dev $(VENV)/.installed-bench: pyproject.toml $(VENV)/.created
+	@echo "installing amorsize$(extra) into $(VENV)"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.$(extra)' || { \
+		echo "Installing failed, see above. Is a package index reachable? Then run make again."; exit 1; }
+	@touch $@

@@ -1,0 +1,80 @@
+"""amorsize: parallel maps that tune themselves while they do the work.
+
+    from amorsize import autotune
+
+    @autotune
+    def parse(path): ...
+
+    documents = parse(paths)
+
+Names are loaded when they are first asked for, so that importing the package costs next to nothing.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize import cache as cache
+    from amorsize._call import partial as partial
+    from amorsize._call import shutdown as shutdown
+    from amorsize._call import tuned_map as tuned_map
+    from amorsize._call import workers as workers
+    from amorsize._typed import TunedFunction as TunedFunction
+    from amorsize._typed import autotune as autotune
+    from amorsize.errors import AmorsizeError as AmorsizeError
+    from amorsize.errors import AmorsizeWarning as AmorsizeWarning
+    from amorsize.errors import CannotTravelError as CannotTravelError
+    from amorsize.errors import InvalidOptionError as InvalidOptionError
+    from amorsize.errors import ItemTimeout as ItemTimeout
+    from amorsize.errors import MissingExtraError as MissingExtraError
+    from amorsize.errors import RemoteError as RemoteError
+    from amorsize.errors import WorkerDied as WorkerDied
+    from amorsize.errors import WorkersUnavailable as WorkersUnavailable
+    from amorsize.errors import WrongTypeError as WrongTypeError
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AmorsizeError",
+    "AmorsizeWarning",
+    "CannotTravelError",
+    "InvalidOptionError",
+    "ItemTimeout",
+    "MissingExtraError",
+    "RemoteError",
+    "TunedFunction",
+    "WorkerDied",
+    "WorkersUnavailable",
+    "WrongTypeError",
+    "autotune",
+    "cache",
+    "partial",
+    "shutdown",
+    "tuned_map",
+    "workers",
+]
+
+_HOMES = {
+    "TunedFunction": "amorsize._decorator",
+    "autotune": "amorsize._decorator",
+    "cache": "amorsize.cache",  # the module itself: cache.clear(), cache.entries()
+    "partial": "amorsize._call",
+    "shutdown": "amorsize._call",
+    "tuned_map": "amorsize._call",
+    "workers": "amorsize._call",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import sys
+
+    home = _HOMES.get(name, "amorsize.errors")
+    __import__(home)
+    module = sys.modules[home]
+    value = module if home == f"{__name__}.{name}" else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,370 @@
+"""`@autotune`: a function of one item becomes a map over many that tunes itself.
+
+Type checkers read `_typed.pyi` instead.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from amorsize._options import DEFAULTS, check_function, merged, validated
+from amorsize._wrapt import BoundFunctionWrapper, FunctionWrapper, ObjectProxy
+from amorsize.errors import WrongTypeError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from inspect import Signature
+    from typing import Any
+
+    from amorsize._options import Options
+
+
+def autotune(
+    func: Any = None,
+    /,
+    *,
+    backend: str = "auto",
+    executor: Any = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    setup: Callable[[], object] | None = None,
+    teardown: Callable[[], object] | None = None,
+    thread_safe: bool | None = None,
+    timeout: float | None = None,
+    retries: int = 1,
+    return_exceptions: bool = False,
+    seed: int | None = None,
+    progress: bool = False,
+    cache: bool = True,
+    retune: bool = False,
+    strict: bool = False,
+    **unknown: Any,
+) -> Any:
+    """Make a function of one item a parallel map that tunes itself while it works.
+
+    Calling the decorated function with an iterable gives the list of what the function returns for
+    each item, in order. Keywords of a call go to every item; several iterables are zipped. It works
+    with and without parentheses, on functions, methods, partials and other callables, and above
+    `@staticmethod` and `@classmethod` (below `@classmethod`, Python 3.13 and later tell `.one`,
+    `.stream` and `.using` nothing about the class).
+
+    Args:
+        func: The function; left out when options are given in parentheses.
+        backend: Where every item is to run: "serial", "thread" or "process"; "auto" decides.
+        executor: A `concurrent.futures.Executor` to run the items in.
+        n_jobs: How many items run at once; None or -1 for every usable core.
+        chunksize: How many items are sent at once; None to have it tuned.
+        setup: Called once in each worker before its first item.
+        teardown: Called once in each worker after its last item.
+        thread_safe: Whether items may run in threads; None to judge it by what they reach.
+        timeout: Seconds that one item may take; only a worker can keep it.
+        retries: How often an item may run again whose worker died; 0 forbids it.
+        return_exceptions: Put what an item raised in its place instead of raising it.
+        seed: Gives each item its own random stream by index, the same wherever it runs.
+        progress: Show a bar that counts finished items.
+        cache: Remember on disk what was learned; False keeps it in memory.
+        retune: Ignore what was learned and learn it again.
+        strict: Refuse zipped iterables of different lengths.
+
+    Raises:
+        WrongTypeError: Not a plain function, already tuned, or an option of the wrong kind.
+        InvalidOptionError: An option's value is not allowed.
+    """
+    options = validated(
+        backend=backend,
+        executor=executor,
+        n_jobs=n_jobs,
+        chunksize=chunksize,
+        setup=setup,
+        teardown=teardown,
+        thread_safe=thread_safe,
+        timeout=timeout,
+        retries=retries,
+        return_exceptions=return_exceptions,
+        seed=seed,
+        progress=progress,
+        cache=cache,
+        retune=retune,
+        strict=strict,
+        **unknown,
+    )
+    if options == DEFAULTS:
+        options = DEFAULTS
+    if func is None:
+        return lambda func: _tuned(func, options)
+    return _tuned(func, options)
+
+
+class TunedFunction:
+    """A function over one item, called with many: what `@autotune` makes of it.
+
+    Bound to an instance or a class, as methods are, it maps with that instance or class.
+    """
+
+    if TYPE_CHECKING:  # wrapt's, and what _tuned() sets
+        __wrapped__: Callable[..., Any]
+        _self_parent: TunedFunction | None
+        _self_options: Options
+        _self_name: str
+        _self_class: str
+        _self_by_name: _ByName | None
+    else:
+        __slots__ = ()  # a __dict__ of its own would hide that of the function
+
+    def __call__(self, /, *iterables: Any, **item_kwargs: Any) -> list[Any]:
+        """Call the function with each item (or tuple of zipped items); a list, in their order."""
+        tuned = self._self_parent or self
+        func, iterables = self._received(tuned, iterables)
+        run = (_call or _load_call()).run
+        return run(func, iterables, item_kwargs, tuned._self_options, tuned._self_name)  # type: ignore[no-any-return]
+
+    def stream(
+        self,
+        /,
+        *iterables: Any,
+        ordered: bool = True,
+        buffer: int | None = None,
+        **item_kwargs: Any,
+    ) -> Iterator[Any]:
+        """Map lazily: results as they are asked for, from data that is read as it is needed.
+
+        Args:
+            iterables: The data, which may be endless; several are zipped.
+            ordered: In the order of the data; False gives each result once it is there.
+            buffer: How many items may be in work or waiting to be taken; None to have it tuned.
+            item_kwargs: Go to every item.
+        """
+        tuned = self._self_parent or self
+        func, iterables = self._received(tuned, iterables)
+        stream = (_call or _load_call()).stream
+        return stream(func, iterables, item_kwargs, tuned._self_options, ordered, buffer)  # type: ignore[no-any-return]
+
+    @property
+    def one(self) -> Callable[..., Any]:
+        """The undecorated function, for one item in the caller."""
+        return self.__wrapped__
+
+    @property
+    def options(self) -> Options:
+        """What calls are made with; `using` changes it for one of them."""
+        return (self._self_parent or self)._self_options
+
+    @property
+    def plan(self) -> Any:
+        """The plan that was learned for this function on this host; None before that."""
+        return (_call or _load_call()).plan_of(self.__wrapped__)
+
+    def explain(self) -> Any:
+        """What the last call measured, chose, rejected and achieved; print it."""
+        return (_call or _load_call()).explain(self.__wrapped__)
+
+    def using(self, /, **options: Any) -> TunedFunction:
+        """The same function with other options: `parse.using(n_jobs=4)(paths)`."""
+        return _wrap(self.__wrapped__, merged(self.options, **options))
+
+    def forget(self) -> int:
+        """Drop all that was learned about this function; how many records that were."""
+        return (_call or _load_call()).forget(self.__wrapped__)  # type: ignore[no-any-return]
+
+    def _received(
+        self, tuned: TunedFunction, iterables: tuple[Any, ...]
+    ) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """The function to call per item, and the data without a leading `self` or `cls`."""
+        func = self.__wrapped__
+        if tuned._self_class and iterables and _is_receiver(func, iterables[0]):
+            return func.__get__(iterables[0]), iterables[1:]
+        return func, iterables
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        # wrapt answers with the class of what is wrapped, and cloudpickle then takes the tuned
+        # function apart as if it were a function: what arrived would no longer be tuned.
+        return type(self)
+
+    @property
+    def __signature__(self) -> Signature:
+        from amorsize._signature import mapped_signature
+
+        unbound = self._self_parent is not None and _is_unbound(self)
+        return mapped_signature(self.__wrapped__, n_receivers=int(unbound))
+
+    def __repr__(self) -> str:
+        func = self.__wrapped__
+        name = getattr(func, "__qualname__", None) or (self._self_parent or self)._self_name
+        module = getattr(func, "__module__", None)
+        return f"<tuned function {module}.{name}>" if module else f"<tuned function {name}>"
+
+    def __copy__(self) -> TunedFunction:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> TunedFunction:
+        from copy import deepcopy
+
+        func = deepcopy(self.__wrapped__, memo)  # a function is its own copy, a method is not
+        return self if func is self.__wrapped__ else _wrap(func, self.options)
+
+    def __reduce_ex__(self, protocol: Any, /) -> tuple[Any, ...]:
+        return self.__reduce__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        func, options = self.__wrapped__, self.options
+        receiver = getattr(func, "__self__", None)
+        if self._self_parent is not None and receiver is not None:
+            if _is_same(getattr(receiver, func.__name__, None), self):
+                return getattr, (receiver, func.__name__)
+            return _rebuilt, (func, options.but(executor=None))
+        place = getattr(func, "__module__", None), getattr(func, "__qualname__", None)
+        found = _found(*place)
+        if place[0] != "__main__" and _is_same(found, self):
+            return _found, place
+        options = options.but(executor=None)  # its threads, processes or connections stay here
+        if isinstance(found, TunedFunction) and found.__wrapped__ is func:
+            if place[0] == "__main__":
+                return _rebuilt, (self._by_name(), options)
+            return _rebuilt_from, (*place, options)
+        return _rebuilt, (func, options)
+
+    def _by_name(self) -> Any:
+        """The function for a pickle made in `__main__`; one object, so that recursion ends."""
+        tuned = self._self_parent or self
+        if tuned._self_by_name is None:
+            tuned._self_by_name = _ByName(self.__wrapped__)
+        return tuned._self_by_name
+
+
+class _Tuned(TunedFunction, FunctionWrapper):  # type: ignore[type-arg]
+    """A tuned function as the decorator leaves it."""
+
+    class _Bound(TunedFunction, BoundFunctionWrapper):  # type: ignore[type-arg]
+        """A tuned function reached through a class or an instance."""
+
+    __bound_function_wrapper__ = _Bound
+
+
+class _ByName(ObjectProxy):  # type: ignore[type-arg]
+    """A function of `__main__`, hidden there by the tuned one that has its name.
+
+    pickle looks at the type and asks `__reduce_ex__`: the name will do, for a forked child or one
+    that runs the script again. cloudpickle asks `isinstance`, sees the function, sends its code.
+    """
+
+    def __reduce_ex__(self, protocol: Any, /) -> Any:
+        return self.__reduce__()
+
+    def __reduce__(self) -> Any:
+        func = self.__wrapped__
+        return _one_found, (func.__module__, func.__qualname__)
+
+
+_call: Any = None  # amorsize._call from the first call on: loading it is no part of decorating
+
+
+def _load_call() -> Any:
+    global _call
+    import amorsize._call as loaded
+
+    _call = loaded
+    return loaded
+
+
+def _tuned(func: Any, options: Options) -> TunedFunction:
+    if isinstance(func, TunedFunction):
+        raise WrongTypeError(
+            f"{func!r} is already tuned, and tuning its calls would map over maps. For other "
+            "options use .using(...), for the plain function .one."
+        )
+    check_function(func.__func__ if isinstance(func, (staticmethod, classmethod)) else func)
+    return _wrap(func, options)
+
+
+def _wrap(func: Any, options: Options) -> TunedFunction:
+    tuned = _Tuned(func, _never_called)
+    tuned._self_options = options
+    tuned._self_name = _name(func)
+    tuned._self_by_name = None
+    # The class a function was defined in, where it may yet be handed its `self` as an argument.
+    home, _, _ = getattr(func, "__qualname__", "").rpartition(".")
+    tuned._self_class = "" if home.endswith("<locals>") or hasattr(func, "__self__") else home
+    return tuned
+
+
+def _never_called(*_: Any) -> None:
+    """Stands where wrapt wants a wrapper function; TunedFunction.__call__ does without."""
+
+
+def _name(func: Any) -> str:
+    name = getattr(func, "__name__", None)
+    if name is None and hasattr(func, "func"):  # a partial
+        return _name(func.func)
+    return name if isinstance(name, str) else type(func).__name__
+
+
+def _is_receiver(func: Any, first: Any) -> bool:
+    """Whether `first` is the `self` or `cls` of a method rather than data.
+
+    So it is in `Class.method(instance, data)`, below another decorator, and on Python 3.13 and
+    later below `@classmethod`, which stopped binding what it decorates.
+    """
+    if hasattr(func, "__self__"):  # it has its receiver already
+        return False
+    home, _, name = func.__qualname__.rpartition(".")
+    is_class = isinstance(first, type)
+    for kind in first.__mro__ if is_class else type(first).__mro__:
+        if kind.__qualname__ == home and kind.__module__ == func.__module__:
+            member = vars(kind).get(name)
+            if is_class:
+                return isinstance(member, classmethod)
+            return not isinstance(member, (staticmethod, classmethod)) and not isinstance(
+                getattr(member, "__wrapped__", None), (staticmethod, classmethod)
+            )
+    return False
+
+
+def _is_unbound(bound: Any) -> bool:
+    """Whether this is a method reached through its class, still without an instance."""
+    binding = bound._self_binding
+    return bound._self_instance is None and binding not in ("staticmethod", "classmethod")
+
+
+def _is_same(found: Any, tuned: TunedFunction) -> bool:
+    """Whether both are one decorated function: a bound one is made anew each time it is reached."""
+    if found is tuned:
+        return True
+    if not isinstance(found, TunedFunction) or found._self_parent is None:
+        return False
+    return found._self_parent is (tuned._self_parent or tuned)
+
+
+def _found(module: Any, qualname: Any) -> Any:
+    """What has this name in a module, imported where necessary; None where nothing has."""
+    if not isinstance(module, str) or not isinstance(qualname, str):
+        return None
+    try:
+        __import__(module)
+        place: Any = sys.modules[module]
+        for name in qualname.split("."):
+            place = getattr(place, name)
+    except (ImportError, AttributeError, KeyError):
+        return None
+    return place
+
+
+def _one_found(module: str, qualname: str) -> Any:
+    found = _found(module, qualname)
+    if found is None:
+        raise AttributeError(
+            f"The function {qualname!r} was pickled by its name in {module!r}, and there is none "
+            "here. Define it at the top level of an importable module, or send it by cloudpickle."
+        )
+    return found.__wrapped__ if isinstance(found, TunedFunction) else found
+
+
+def _rebuilt(func: Any, options: Options) -> TunedFunction:
+    if isinstance(func, TunedFunction):  # a method travels by its name, which leads to the tuned
+        func = func.__wrapped__
+    return _wrap(func, options)
+
+
+def _rebuilt_from(module: str, qualname: str, options: Options) -> TunedFunction:
+    return _wrap(_one_found(module, qualname), options)

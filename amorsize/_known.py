@@ -1,0 +1,180 @@
+"""What was learned about functions: in memory for this process, on disk for the next."""
+
+from __future__ import annotations
+
+import time
+
+from amorsize import _identity, _machine, cache
+from amorsize.policy.facts import Profile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from typing import Any
+
+    from amorsize.policy.trace import Trace
+
+VERSION = 1
+MAX_VARIANTS = 8  # of one function: 1000 values of a closure's integer must not make 1000 records
+MAX_FUNCTIONS = 4096  # remembered in memory; the one used longest ago goes first
+WRITE_NOW_S = 0.5  # a call this long writes at once: opening the disk is a few percent of it
+WORTH_WRITING_S = 0.4  # shorter calls are written at exit if together they took this long
+SAME_WITHIN = 0.25  # a profile that moved less than this is not written again
+
+
+class Memory:
+    """What this process knows; the disk is asked once per function and written seldom."""
+
+    def __init__(self) -> None:
+        self._profiles: dict[Hashable, Profile] = {}
+        self._traces: dict[Hashable, Trace] = {}
+        self._asked: set[Hashable] = set()
+        self._unwritten: dict[Hashable, tuple[Callable[..., Any], str, Profile]] = {}
+        self._unwritten_s = 0.0
+        self._at_exit = False
+
+    def profile(self, key: Hashable) -> Profile | None:
+        """What this process has learned or read about a function on one kind of item."""
+        return self._profiles.get(key)
+
+    def trace(self, owner: Hashable) -> Trace | None:
+        """The last call of a function."""
+        return self._traces.get(owner)
+
+    def keep_trace(self, owner: Hashable, trace: Trace) -> None:
+        """Remember a function's last call."""
+        self._traces.pop(owner, None)
+        self._traces[owner] = trace
+        if len(self._traces) > MAX_FUNCTIONS:
+            del self._traces[next(iter(self._traces))]
+
+    def keep(
+        self,
+        key: Hashable,
+        func: Callable[..., Any],
+        kind: str,
+        profile: Profile,
+        makespan_s: float,
+        *,
+        on_disk: bool,
+    ) -> None:
+        """Remember what a call has learned; on disk when that costs little beside the call."""
+        before = self._profiles.pop(key, None)
+        self._profiles[key] = profile
+        if len(self._profiles) > MAX_FUNCTIONS:
+            del self._profiles[next(iter(self._profiles))]
+        if not on_disk or (before is not None and key in self._asked and _same(before, profile)):
+            return
+        self._unwritten[key] = (func, kind, profile)
+        self._unwritten_s += makespan_s
+        if makespan_s >= WRITE_NOW_S:
+            self.write()
+        elif not self._at_exit:
+            import atexit
+
+            self._at_exit = True
+            atexit.register(self._write_at_exit)
+
+    def ask_disk(self, key: Hashable, func: Callable[..., Any], kind: str) -> Profile | None:
+        """What earlier processes have learned; each question is asked once."""
+        if key in self._asked or not cache.known_on_disk():
+            return None
+        self._asked.add(key)
+        fingerprint = _identity.fingerprint(func)
+        record = cache.get(_disk_key(fingerprint.key, kind))
+        profile = _profile_in(record, fingerprint.variant)
+        if profile is not None:
+            self._profiles[key] = profile
+        if (costs := cache.get(_costs_key())) is not None:
+            _machine.costs_from_dict(costs.get("costs"))
+        return profile
+
+    def write(self) -> None:
+        """Put on disk what is not there yet."""
+        unwritten, self._unwritten, self._unwritten_s = self._unwritten, {}, 0.0
+        for key, (func, kind, profile) in unwritten.items():
+            self._asked.add(key)
+            fingerprint = _identity.fingerprint(func)
+            disk_key = _disk_key(fingerprint.key, kind)
+            record = _merged(cache.get(disk_key), fingerprint, kind, profile)
+            if not cache.put(disk_key, record):
+                return
+        if unwritten and (costs := _machine.costs_as_dict()):
+            cache.put(_costs_key(), {"version": VERSION, "costs": costs})
+
+    def _write_at_exit(self) -> None:
+        if self._unwritten_s >= WORTH_WRITING_S:
+            self.write()
+        cache.close()
+
+    def forget(self, owner: Hashable, func: Callable[..., Any]) -> int:
+        """Drop all that is known of a function, in memory and on disk; how many records."""
+        keys = [key for key in self._profiles if _owner_of(key) == owner]
+        for key in keys:
+            del self._profiles[key]
+            self._unwritten.pop(key, None)
+        self._asked = {key for key in self._asked if _owner_of(key) != owner}
+        self._traces.pop(owner, None)
+        n_on_disk = 0
+        if cache.known_on_disk():
+            prefix = _disk_key(_identity.fingerprint(func).key, "")
+            stored = [record["stored_as"] for record in cache.entries()]
+            n_on_disk = cache.forget(*(name for name in stored if name.startswith(prefix)))
+        return max(len(keys), n_on_disk)
+
+
+def _owner_of(key: Any) -> Hashable:
+    owner: Hashable = key[0]
+    return owner
+
+
+def _same(before: Profile, after: Profile) -> bool:
+    """Whether writing the new profile would tell the next process anything new."""
+    ratio = after.item_s / max(before.item_s, 1e-12)
+    return (
+        before.backend == after.backend
+        and before.n_jobs == after.n_jobs
+        and before.holds_gil == after.holds_gil
+        and before.waits == after.waits
+        and 1 / (1 + SAME_WITHIN) < ratio < 1 + SAME_WITHIN
+    )
+
+
+def _disk_key(function_key: str, kind: str) -> str:
+    return f"{cache.LISTED}{_machine.host_fingerprint()}:{function_key}:{kind}"
+
+
+def _costs_key() -> str:
+    return f"host:{_machine.host_fingerprint()}"
+
+
+def _merged(
+    record: dict[str, Any] | None, fingerprint: _identity.Fingerprint, kind: str, profile: Profile
+) -> dict[str, Any]:
+    """The stored record with this profile as the newest of its variants."""
+    variants = {} if record is None else record.get("variants", {})
+    kept = dict(variants) if isinstance(variants, dict) else {}
+    kept.pop(fingerprint.variant, None)
+    kept[fingerprint.variant] = profile.as_dict()
+    while len(kept) > MAX_VARIANTS:
+        del kept[next(iter(kept))]
+    return {
+        "version": VERSION,
+        "name": fingerprint.name,
+        "key": fingerprint.key,
+        "variant": fingerprint.variant,
+        "host": _machine.host_fingerprint(),
+        "kind": kind,
+        "saved_at_s": time.time(),
+        "profile": profile.as_dict(),
+        "variants": kept,
+    }
+
+
+def _profile_in(record: dict[str, Any] | None, variant: str) -> Profile | None:
+    """The profile of this variant, else of the newest; both are checked before use."""
+    if record is None or record.get("version") != VERSION:
+        return None
+    variants = record.get("variants")
+    fields = variants.get(variant) if isinstance(variants, dict) else None
+    return Profile.from_dict(record.get("profile") if fields is None else fields)

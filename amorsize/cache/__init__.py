@@ -1,0 +1,262 @@
+"""What was learned, on disk: small JSON records that nobody can turn against their reader.
+
+Records are rows of an SQLite database in a folder that belongs to the user alone. Reading takes
+`sqlite3` and `json`, writing also diskcache; each is imported when first needed. Whatever goes
+wrong is a miss, or nothing stored, and is told once: a cache can cost a re-tune, never a result.
+"""
+
+from __future__ import annotations
+
+import _thread
+import atexit
+import os
+import sys
+import time
+
+from amorsize.cache import database
+from amorsize.cache.database import RefusedError, Store
+from amorsize.errors import AmorsizeWarning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Any, TypeVar
+
+    _T = TypeVar("_T")
+
+__all__ = [
+    "LISTED",
+    "SWITCH_VARIABLE",
+    "abstain",
+    "clear",
+    "close",
+    "entries",
+    "forget",
+    "get",
+    "home",
+    "known_on_disk",
+    "n_damaged",
+    "put",
+    "switched_off",
+]
+
+SWITCH_VARIABLE = "AMORSIZE_CACHE"
+LISTED = "profile:"  # keys of the records that people may want to see start so
+
+_OFF = ("off", "0", "no", "false")
+_WAIT_S = database.WAIT_S
+_PATIENCE_S = 10.0  # for one SQL statement of what a person asked for: listing and clearing
+_REST_S = 60.0  # after trouble the disk is left alone for so long: no two calls in a row wait
+
+
+def get(key: str) -> dict[str, Any] | None:
+    """The record stored under `key`, a JSON object; None when there is none that can be used."""
+    return _attempt(lambda store: store.read(key), otherwise=None)
+
+
+def put(key: str, record: dict[str, Any]) -> bool:
+    """Store a JSON object of at most 64 KiB under `key`, for half a year; whether that was done."""
+    if switched_off():
+        return False
+    try:
+        text = database.encoded(key, record)
+    except Exception as error:  # whatever a caller's object does when it is looked at
+        _tell(f"a record was not one to store: {error}")
+        return False
+    return _attempt(lambda store: store.write(key, text), otherwise=False, creating=True)
+
+
+def entries() -> list[dict[str, Any]]:
+    """All records that are listed and can be read, each with its key as `stored_as`."""
+    return [record for record in _surveyed() if record is not None]
+
+
+def n_damaged() -> int:
+    """How many rows of the database cannot be read, or were never ours."""
+    return sum(record is None for record in _surveyed())
+
+
+def forget(*keys: str) -> int:
+    """Remove the records stored under these keys; how many there were."""
+    return _attempt(lambda store: store.delete(keys), otherwise=0, patience_s=_PATIENCE_S)
+
+
+def clear() -> int:
+    """Remove all records, listed or not, and all damaged databases; how many records there were."""
+    if switched_off() or not database.has_folder():
+        return 0
+    return _attempt(
+        lambda store: store.clear(),
+        otherwise=0,
+        creating=True,
+        keeps_damaged=False,
+        patience_s=_PATIENCE_S,
+    )
+
+
+def home() -> Path:
+    """The folder it is all kept in, which need not exist: AMORSIZE_HOME, or in the user's cache."""
+    from pathlib import Path
+
+    return Path(database.folder())
+
+
+def close() -> None:
+    """Close the database; the next function here that needs it opens it again."""
+    if _STATE.lock.acquire(timeout=_WAIT_S):
+        try:
+            _STATE.drop()
+            _STATE.rests_until_s = 0.0
+        finally:
+            _STATE.lock.release()
+
+
+def abstain() -> None:
+    """From now on this process reads and writes nothing: for worker processes."""
+    _STATE.abstains = True
+
+
+def known_on_disk() -> bool:
+    """Whether there is a database at all: one `stat`, so that a miss need not import anything."""
+    return not switched_off() and database.exists()
+
+
+def switched_off() -> bool:
+    """Whether AMORSIZE_CACHE=off is set, or this process was told to abstain."""
+    return _STATE.abstains or os.environ.get(SWITCH_VARIABLE, "").lower() in _OFF
+
+
+class _State:
+    """What this process has open, and how it fared with it."""
+
+    def __init__(self) -> None:
+        self.lock = _thread.allocate_lock()  # one connection, one user of it at a time
+        self.store: Store | None = None
+        self.rests_until_s = 0.0
+        self.rests_from = ""  # the folder that gave trouble; another one may be tried at once
+        self.abstains = False
+        self.has_warned = False
+        self.closes_at_exit = False
+        self.inherited: list[Store] = []
+
+    def drop(self) -> None:
+        """Close what is open, as well as that goes: it may be why there is trouble."""
+        store, self.store = self.store, None
+        try:
+            if store:
+                store.close()
+        except Exception as error:
+            _tell(f"its database could not be closed: {error}")
+
+    def after_fork(self) -> None:
+        """In a forked child: open anew when needed.
+
+        The parent's connection is kept, not closed: SQLite forbids a child to do even that, and
+        another thread of the parent may have been holding its mutex.
+        """
+        self.lock = _thread.allocate_lock()
+        if self.store:
+            self.inherited.append(self.store)
+            self.store = None
+
+
+_STATE = _State()
+if hasattr(os, "register_at_fork"):  # Windows has neither
+    os.register_at_fork(after_in_child=_STATE.after_fork)
+
+
+def _surveyed() -> list[dict[str, Any] | None]:
+    nothing: list[dict[str, Any] | None] = []
+    return _attempt(lambda store: store.survey(LISTED), otherwise=nothing, patience_s=_PATIENCE_S)
+
+
+def _attempt(
+    act: Callable[[Store], _T],
+    *,
+    otherwise: _T,
+    creating: bool = False,
+    keeps_damaged: bool = True,
+    patience_s: float = _WAIT_S,
+) -> _T:
+    """Do something with the open database; `otherwise` when there is none or when it fails."""
+    if switched_off():
+        return otherwise
+    state = _STATE
+    if not state.lock.acquire(timeout=_WAIT_S):
+        _tell(f"another thread has been using it for {_WAIT_S:g} s")
+        return otherwise
+    ambient = sys.exception()  # what the caller is handling is no cause of ours
+    notes: list[str] = []
+    folder = ""
+    try:
+        folder = database.folder()
+        for may_mend in (True, False):
+            try:
+                store = _opened(folder, creating)
+                if store is None:
+                    break
+                store.allow(patience_s)
+                return act(store)
+            except Exception as error:
+                if not (may_mend and database.means_damage(error, ambient)):
+                    raise
+                state.drop()
+                aside = database.move_aside(folder)
+                if aside and keeps_damaged:
+                    why = database.in_words(error, ambient)
+                    notes.append(f"{why}; it was moved to {aside!r} and a new one is begun")
+    except Exception as error:
+        if not isinstance(error, RefusedError):
+            state.drop()
+            state.rests_from, state.rests_until_s = folder, time.monotonic() + _REST_S
+        notes.append(database.in_words(error, ambient))
+    finally:
+        state.lock.release()  # before warning, which may run other people's code
+        for note in notes:
+            _tell(note)
+    return otherwise
+
+
+def _opened(folder: str, creating: bool) -> Store | None:
+    """The open database of this folder; None where there is none, or after recent trouble."""
+    state = _STATE
+    if state.store and not state.store.is_in(folder):  # another folder, or the file was replaced
+        state.drop()
+    if state.store is None:
+        if state.rests_from == folder and time.monotonic() < state.rests_until_s:
+            return None
+        state.store = database.opened(folder, creating=creating)
+        if state.store and not state.closes_at_exit:
+            state.closes_at_exit = True
+            atexit.register(close)
+    return state.store
+
+
+def _tell(what: str) -> None:
+    """Warn of trouble, once per process; where warnings are errors, log it: results come first."""
+    text = (
+        f"amorsize had trouble with its cache: {what}. Results are not affected, but what is "
+        "learned now may be learned again later. To keep it elsewhere set "
+        f"{database.HOME_VARIABLE} to a folder of your own; to do without set "
+        f"{SWITCH_VARIABLE}=off."
+    )
+    import logging
+    import warnings
+
+    if _STATE.has_warned:
+        logging.getLogger("amorsize").debug(text)
+        return
+    _STATE.has_warned = True
+    try:
+        warnings.warn(text, AmorsizeWarning, stacklevel=_stacklevel())
+    except AmorsizeWarning:
+        logging.getLogger("amorsize").warning(text)
+
+
+def _stacklevel() -> int:
+    """How far up `_tell`'s caller is the user's own line."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and f"{frame.f_globals.get('__name__')}.".startswith("amorsize."):
+        level, frame = level + 1, frame.f_back
+    return level

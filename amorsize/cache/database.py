@@ -1,0 +1,477 @@
+"""The database of the cache: one file in a guarded folder, one bounded connection to it.
+
+What it holds is taken for forged until shown otherwise. The folder must be the user's own and
+closed to others, the file a plain one with our tables, a row a short JSON text in its place; and
+no statement may run for long, whatever the file makes of it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import sqlite3
+    from typing import Any, NoReturn
+
+    from amorsize.cache.shelf import Shelf
+
+HOME_VARIABLE = "AMORSIZE_HOME"
+
+MAX_RECORD_BYTES = 64 * 1024  # of JSON; a profile takes a few kB
+MAX_DEPTH = 32  # of objects and lists within each other
+MAX_KEY_BYTES = 512
+SIZE_LIMIT_BYTES = 32 * 1024**2  # some thousand profiles; beyond, the oldest go
+KEPT_S = 180 * 86_400.0  # a function that was not called for half a year is learned anew
+WAIT_S = 1.0  # for another process, and for one statement; a get takes 20 us, a put 0.1 ms
+
+_NAME = "cache.db"
+_LOGS = ("-wal", "-shm")  # what SQLite keeps beside it
+_N_ASIDE = 3  # damaged ones kept for a look; then the latest replaces the one before
+_MAX_ROW_BYTES = MAX_RECORD_BYTES + 8 * 1024  # key, value, columns and the texts of the tables
+_PAGE_BYTES = 4096
+_STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine, some 0.2 ms, until it looks at the clock
+
+_TABLES = frozenset(
+    [
+        ("table", "Settings"),
+        ("index", "sqlite_autoindex_Settings_1"),
+        ("table", "Cache"),
+        ("index", "Cache_key_raw"),
+        ("index", "Cache_expire_time"),
+        ("index", "Cache_store_time"),
+    ]
+)
+_COLUMNS = (
+    "rowid, key, raw, store_time, expire_time, access_time, access_count, tag, size, mode, "
+    "filename, value"
+)
+_PRAGMAS = (
+    "trusted_schema = OFF",  # a planted table can call no function with side effects
+    "cell_size_check = ON",
+    "mmap_size = 0",  # a file cut short while it is mapped would kill the process (SIGBUS)
+    "synchronous = OFF",  # after a power cut records may be lost, which is allowed: no fsync
+    "journal_size_limit = 1048576",
+)
+
+# SQLite's result codes (their lowest byte): https://sqlite.org/rescode.html
+_ERROR, _BUSY, _LOCKED, _INTERRUPT, _CORRUPT, _FULL, _CANTOPEN = 1, 5, 6, 9, 11, 13, 14
+_TOOBIG, _CONSTRAINT, _FORMAT, _NOTADB = 18, 19, 24, 26
+_DAMAGE = {_CORRUPT, _CONSTRAINT, _FORMAT, _NOTADB}  # our tables constrain nothing that we write
+_WORDS = {
+    _BUSY: f"another process has kept its database locked for {WAIT_S:g} s",
+    _LOCKED: f"another process has kept its database locked for {WAIT_S:g} s",
+    _INTERRUPT: f"a statement took its database over {WAIT_S:g} s",
+    _FULL: "the disk is full",
+    _CANTOPEN: "its database cannot be opened or created",
+}
+
+
+class TroubleError(Exception):
+    """The cache cannot be used; the text says why."""
+
+
+class DamagedError(Exception):
+    """The database is not as it was written; the text says what gave it away."""
+
+
+class RefusedError(Exception):
+    """A row is not as it was written; the text says what gave it away."""
+
+
+# ---- The folder ----
+
+
+def folder() -> str:
+    """Where the database is, or would be; nothing is touched."""
+    if given := os.environ.get(HOME_VARIABLE):
+        return os.path.abspath(os.path.expanduser(given))
+    if sys.platform == "linux":  # what platformdirs answers, without 20 ms of importing it
+        base = os.environ.get("XDG_CACHE_HOME", "")
+        base = base if os.path.isabs(base) else os.path.expanduser("~/.cache")
+        return os.path.join(base, "amorsize")
+    import platformdirs
+
+    return platformdirs.user_cache_dir("amorsize", appauthor=False)
+
+
+def has_folder() -> bool:
+    """Whether there is anything where the folder should be."""
+    try:
+        return os.path.lexists(folder())
+    except OSError:  # a relative AMORSIZE_HOME, and the current folder is gone
+        return False
+
+
+def exists() -> bool:
+    """Whether there is a database with something in it."""
+    try:
+        return os.stat(os.path.join(folder(), _NAME)).st_size > 0
+    except (OSError, ValueError):  # ValueError: a NUL in the folder's name
+        return False
+
+
+def move_aside(folder: str) -> str | None:
+    """Rename a damaged database and return its new place; None if somebody else was quicker."""
+    path = os.path.join(folder, _NAME)
+    taken = [os.path.lexists(_aside(folder, number)) for number in range(1, _N_ASIDE + 1)]
+    aside = _aside(folder, 1 + (taken.index(False) if False in taken else _N_ASIDE - 1))
+    try:
+        for log in _LOGS:  # first: a log that finds itself beside a new database is replayed there
+            _unlink_if_there(path + log)
+        os.replace(path, aside)
+    except FileNotFoundError:
+        return None
+    return aside
+
+
+def _aside(folder: str, number: int) -> str:
+    return os.path.join(folder, f"damaged-{number}")
+
+
+def _unlink_if_there(path: str) -> None:
+    if os.path.lexists(path):
+        os.unlink(path)
+
+
+def _is_guarded(folder: str, *, creating: bool) -> bool:
+    """Whether the folder is there; made if `creating`. TroubleError if it cannot be trusted."""
+    if not os.path.isabs(folder):
+        raise TroubleError("this user has no home folder")
+    if "$" in folder:  # diskcache would replace it by the value of a variable
+        raise TroubleError(f"there is a `$` in the name of its folder, {folder!r}")
+    try:
+        found = os.lstat(folder)
+    except FileNotFoundError:
+        if not creating:
+            return False
+        os.makedirs(folder, 0o700, exist_ok=True)  # its parents, if missing, as the umask says
+        found = os.lstat(folder)
+    if problem := _distrust(found):
+        raise TroubleError(f"its folder {folder!r} {problem}")
+    return True
+
+
+def _distrust(found: os.stat_result) -> str | None:
+    """Why a folder cannot be trusted, as the end of a sentence that begins with its name."""
+    if stat.S_ISLNK(found.st_mode):
+        return "is a symbolic link, and could lead anywhere"
+    if not stat.S_ISDIR(found.st_mode):
+        return "is not a folder"
+    if os.name == "posix":  # elsewhere these bits say nothing
+        if found.st_uid != os.geteuid():
+            return f"belongs to another user (id {found.st_uid})"
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            return "can be written by other users; `chmod go-w` it if what is in it is yours"
+    return None
+
+
+# ---- The connection ----
+
+
+def opened(folder: str, *, creating: bool) -> Store | None:
+    """The database of this folder; None if there is none and `creating` does not ask for one.
+
+    Raises:
+        TroubleError: The folder cannot be trusted.
+        DamagedError: The file is not a database of ours.
+        OSError, sqlite3.Error: As they come; `in_words` and `means_damage` know them.
+    """
+    if not _is_guarded(folder, creating=creating):
+        return None
+    path = os.path.join(folder, _NAME)
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        if not creating:
+            return None
+    else:
+        if not stat.S_ISREG(found.st_mode):
+            raise DamagedError("its database was not a plain file")
+    store = Store(folder, creating=creating)
+    try:
+        if store.has_tables() or creating:
+            if creating:
+                store.shelf()
+            return store
+    except BaseException:
+        store.close()
+        raise
+    store.close()
+    return None
+
+
+class Store:
+    """An open database; one thread at a time may use it."""
+
+    def __init__(self, folder: str, *, creating: bool) -> None:
+        import sqlite3
+
+        self._folder = folder
+        self._shelf: Shelf | None = None
+        self.allow(WAIT_S)
+        path = os.path.join(folder, _NAME)
+        self._connection = connection = sqlite3.connect(
+            path, timeout=WAIT_S, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_ROW_BYTES)
+            connection.set_progress_handler(self._is_late, _STEPS_BETWEEN_LOOKS)
+            for pragma in (*_PRAGMAS, f"max_page_count = {2 * SIZE_LIMIT_BYTES // _PAGE_BYTES}"):
+                connection.execute(f"PRAGMA {pragma}")
+            if creating:
+                _share(connection)
+            self._identity = _identity(path)
+        except BaseException:
+            self.close()
+            raise
+
+    def is_in(self, folder: str) -> bool:
+        """Whether this is still the database of that folder, neither removed nor replaced."""
+        try:
+            return self._identity == _identity(os.path.join(folder, _NAME))
+        except OSError:
+            return False
+
+    def allow(self, patience_s: float) -> None:
+        """Interrupt statements from so many seconds on."""
+        self._until_s = time.monotonic() + patience_s
+
+    def has_tables(self) -> bool:
+        """Whether our tables are there; DamagedError if there are others."""
+        found = set(self._connection.execute("SELECT type, name FROM sqlite_master").fetchall())
+        if not found:  # just made, by another process or a killed one
+            return False
+        if found != _TABLES:
+            raise DamagedError("its database was not laid out by amorsize")
+        try:
+            self._connection.execute(f"SELECT {_COLUMNS} FROM Cache LIMIT 0")
+            self._connection.execute("SELECT key, value FROM Settings LIMIT 0")
+        except Exception as error:
+            if _code(error) == _ERROR:
+                raise DamagedError("its database was not laid out by amorsize") from error
+            raise
+        return True
+
+    def read(self, key: str) -> dict[str, Any] | None:
+        """The record under a key; RefusedError if what is there was not written by `write`."""
+        select = (
+            "SELECT mode, filename, value FROM Cache WHERE key = ? AND raw = 1 "
+            "AND (expire_time IS NULL OR expire_time > ?)"
+        )
+        with _RowErrors():
+            row = self._connection.execute(select, (key, time.time())).fetchone()
+        return None if row is None else _decoded(*row)
+
+    def write(self, key: str, text: str) -> bool:
+        """Put a text, made by `encoded`, under a key; the oldest records make room for it."""
+        return bool(self.shelf().set(key, text, expire=KEPT_S))
+
+    def delete(self, keys: tuple[str, ...]) -> int:
+        """Remove the records under these keys; how many there were."""
+        shelf = self.shelf()
+        return sum(bool(shelf.delete(key)) for key in keys)
+
+    def clear(self) -> int:
+        """Remove all records and all databases that were moved aside; how many records."""
+        try:
+            n_cleared = int(self._connection.execute("DELETE FROM Cache").rowcount)
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except Exception as error:
+            if _code(error) in {_BUSY, _LOCKED}:
+                raise
+            raise DamagedError("its records could not be removed") from error
+        for number in range(1, _N_ASIDE + 1):
+            aside = _aside(self._folder, number)
+            if os.path.islink(aside) or not os.path.isdir(
+                aside
+            ):  # no work of ours, and empty or not a person may want it
+                _unlink_if_there(aside)
+        return n_cleared
+
+    def survey(self, prefix: str) -> list[dict[str, Any] | None]:
+        """Each record whose key begins so, with its key as `stored_as`; None for a damaged row."""
+        select = "SELECT rowid FROM Cache WHERE expire_time IS NULL OR expire_time > ?"
+        rowids = self._connection.execute(select, (time.time(),)).fetchall()
+        found: list[dict[str, Any] | None] = []
+        for (rowid,) in rowids:
+            try:
+                key, record = self._row(rowid, prefix)
+            except RefusedError:
+                found.append(None)
+            else:
+                if record is not None:
+                    found.append({**record, "stored_as": key})
+        return found
+
+    def _row(self, rowid: int, prefix: str) -> tuple[str, dict[str, Any] | None]:
+        """Key and record of a row; no record where the key begins otherwise."""
+        select = "SELECT key, raw, mode, filename, value FROM Cache WHERE rowid = ?"
+        with _RowErrors():
+            row = self._connection.execute(select, (rowid,)).fetchone()
+        if row is None:  # removed by another process in between
+            return "", None
+        key, raw, *value = row
+        if type(key) is not str or raw != 1:
+            raise RefusedError("its key is not a plain text")
+        return key, _decoded(*value) if key.startswith(prefix) else None
+
+    def shelf(self) -> Shelf:
+        """What writes, 20 ms to import; lays the tables out where there are none."""
+        if self._shelf is None:
+            from amorsize.cache.shelf import Shelf
+
+            self._shelf = Shelf(
+                self._folder, self._connection, timeout_s=WAIT_S, limit_bytes=SIZE_LIMIT_BYTES
+            )
+        return self._shelf
+
+    def close(self) -> None:
+        """Close the connection, which is the last that can be done with it."""
+        self._connection.set_progress_handler(None, 0)
+        self._connection.close()
+
+    def _is_late(self) -> bool:
+        return time.monotonic() > self._until_s
+
+
+def _identity(path: str) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
+
+
+def _share(connection: sqlite3.Connection) -> None:
+    """Let readers go on while somebody writes: set once, and kept in the file."""
+    connection.execute("PRAGMA auto_vacuum = FULL")  # of use before there are tables only
+    until_s = time.monotonic() + WAIT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except Exception as error:  # SQLite does not wait by itself here
+            if _code(error) not in {_BUSY, _LOCKED} or time.monotonic() > until_s:
+                raise
+            time.sleep(0.002)
+
+
+# ---- What a row holds ----
+
+
+def encoded(key: str, record: dict[str, Any]) -> str:
+    """The text of a record; TypeError or ValueError if it is not one that can be stored."""
+    import json
+
+    if type(key) is not str or not 0 < len(key.encode()) <= MAX_KEY_BYTES:
+        raise ValueError(f"its key must be a text of 1 to {MAX_KEY_BYTES} bytes, not {key!r:.80}")
+    if not isinstance(record, dict):
+        raise TypeError(f"it must be a dict, not {type(record).__name__}")
+    text = json.dumps(record, allow_nan=False, separators=(",", ":"))
+    if len(text) > MAX_RECORD_BYTES:  # ASCII: JSON escapes the rest
+        raise ValueError(f"it takes {len(text)} bytes, more than the {MAX_RECORD_BYTES} allowed")
+    return text
+
+
+_NESTS = (dict, list)
+
+
+def _decoded(mode: object, filename: object, value: object) -> dict[str, Any]:
+    """The record of a row's columns, taken for forged until shown otherwise."""
+    import json
+
+    if mode != 1 or filename is not None or type(value) is not str:
+        raise RefusedError("its value is not a plain text in its row")
+    if len(value) > MAX_RECORD_BYTES:
+        raise RefusedError("it is too large")
+    try:
+        record = json.loads(
+            value, parse_constant=_refuse, parse_float=_finite, parse_int=_of_64_bits
+        )
+    except (ValueError, RecursionError) as error:  # RecursionError: 64 KiB of "["
+        raise RefusedError("its value is not JSON with finite numbers") from error
+    if type(record) is not dict:
+        raise RefusedError("its value is not a JSON object")
+    if _is_too_deep(record):
+        raise RefusedError("its value is nested too deeply")
+    return record
+
+
+def _is_too_deep(record: dict[str, Any]) -> bool:
+    level: list[Any] = [record]
+    for _ in range(MAX_DEPTH):
+        inside = [node.values() if type(node) is dict else node for node in level]
+        level = [child for children in inside for child in children if type(child) in _NESTS]
+    return bool(level)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):  # 1e999
+        raise ValueError(digits)
+    return number
+
+
+def _of_64_bits(digits: str) -> int:
+    if len(digits) > len(str(-(2**63))):
+        raise ValueError(digits[:80])
+    return int(digits)
+
+
+class _RowErrors:
+    """Turns what SQLite says of one row into a RefusedError: too large, or not UTF-8."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None and _code(error) == _TOOBIG:
+            raise RefusedError("it is too large") from error
+        if error is not None and "decode" in str(error):  # raised by Python, without a code
+            raise RefusedError("it is not a text") from error
+
+
+# ---- What went wrong ----
+
+
+def means_damage(error: BaseException, ambient: BaseException | None) -> bool:
+    """Whether this error, raised here, says that the database can be used no more.
+
+    `ambient` is the exception that was being handled before, which is no cause of this one.
+    """
+    return isinstance(error, DamagedError) or _code(_origin(error, ambient)) in _DAMAGE
+
+
+def in_words(error: BaseException, ambient: BaseException | None) -> str:
+    """What happened, as the part of a sentence."""
+    if isinstance(error, RefusedError):
+        return f"a record in its database was refused, as {error}"
+    if isinstance(error, TroubleError | DamagedError):
+        return str(error)
+    origin = _origin(error, ambient)
+    if _code(origin) in _DAMAGE:
+        return f"its database was damaged ({origin})"
+    if isinstance(origin, OSError):
+        return f"{origin.strerror or origin}: {origin.filename!r}"
+    return _WORDS.get(_code(origin) or 0) or str(origin) or type(origin).__name__
+
+
+def _origin(error: BaseException, ambient: BaseException | None) -> BaseException:
+    """The first error of the chain: diskcache covers SQLite's by its own, or by a failed ROLLBACK.
+
+    A disk found full ends the transaction, so that rolling it back fails as well.
+    """
+    while error.__context__ is not None and error.__context__ is not ambient:
+        error = error.__context__
+    return error
+
+
+def _code(error: BaseException) -> int | None:
+    """SQLite's result code, without the details in its upper bytes."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF

@@ -1,0 +1,123 @@
+"""Settles a freshly forked worker: signals, random streams, what it prints and logs."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+
+from amorsize.crews import frames, nesting, travel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def settle(write_fd: int) -> None:
+    """Turn a fork into a quiet worker that speaks through `write_fd`."""
+    import gc
+
+    gc.freeze()  # what was inherited is not collected here: that would only copy its pages
+    nesting.enter_process()
+    _quiet_signals()
+    if (numpy_random := travel.loaded("numpy.random")) is not None:
+        numpy_random.seed()  # unlike `random`, numpy does not reseed itself after a fork
+    forward_output(write_fd)
+
+
+def leave() -> None:
+    """Push out what is still buffered; the process ends without Python's own clean-up."""
+    from amorsize.crews.worker import flush_streams
+
+    flush_streams()
+
+
+def _quiet_signals() -> None:
+    try:
+        import _signal as signal  # what `signal` presents, without importing enum (4 ms)
+    except ImportError:
+        import signal  # type: ignore[no-redef]
+
+    signal.set_wakeup_fd(-1)  # an event loop of the caller's must not be woken by a worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's to handle
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def forward_output(write_fd: int, *, always: bool = False) -> None:
+    """Send prints and log records to the caller, where they would not arrive by themselves."""
+    if always or not _is_descriptor(sys.stdout, 1):
+        sys.stdout = Forwarder(write_fd, b"1")
+    if always or not _is_descriptor(sys.stderr, 2):
+        sys.stderr = Forwarder(write_fd, b"2")
+    if "logging" in sys.modules:
+        forward_records(write_fd)
+
+
+def _is_descriptor(stream: Any, number: int) -> bool:
+    """A stream writes straight to the descriptor that a fork shares with the caller."""
+    try:
+        return stream is None or stream.fileno() == number
+    except (AttributeError, OSError, ValueError):
+        return False
+
+
+class Forwarder(io.TextIOBase):
+    """A text stream that ends up in the caller's."""
+
+    encoding = "utf-8"
+
+    def __init__(self, write_fd: int, name: bytes) -> None:
+        self._write_fd, self._name, self._held = write_fd, name, ""
+
+    def writable(self) -> bool:
+        """It can be written to."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Hold text until a line is complete."""
+        self._held += text
+        if "\n" in text:
+            self.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        """Send what is held."""
+        if self._held:
+            held, self._held = self._held, ""
+            data = held.encode("utf-8", "surrogateescape")
+            frames.write(self._write_fd, frames.TEXT, self._name, data)
+
+
+def forward_records(write_fd: int) -> None:
+    """Let the caller's handlers see what items log: handlers may live in its memory only."""
+    import logging
+
+    pid = os.getpid()
+
+    def send(self: logging.Logger, record: logging.LogRecord) -> None:
+        if os.getpid() != pid:  # a child of the item's own: not ours to speak for
+            return
+        frames.write(write_fd, frames.RECORD, travel.dumps(plain_record(record)))
+
+    logging.Logger.callHandlers = send  # type: ignore[method-assign]
+
+
+def plain_record(record: Any) -> dict[str, Any]:
+    """A log record with its message made, so that nothing in it needs the worker."""
+    fields = dict(record.__dict__)
+    fields["msg"] = record.getMessage()
+    fields["args"] = None
+    if record.exc_info:
+        import logging
+
+        fields["exc_text"] = logging.Formatter().formatException(record.exc_info)
+        fields["exc_info"] = None
+    return {name: value for name, value in fields.items() if travel.why_not(value) is None}
+
+
+def handle_record(fields: dict[str, Any]) -> None:
+    """The caller's side: give a worker's record to the logger it was meant for."""
+    import logging
+
+    record = logging.makeLogRecord(fields)
+    logging.getLogger(record.name).callHandlers(record)

@@ -1,0 +1,171 @@
+"""What every crew takes and gives: tasks, chunks, and what happens to them."""
+
+from __future__ import annotations
+
+from amorsize.policy.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any, Protocol
+
+    class Crew(Protocol):
+        """Workers of one kind, driven by one call."""
+
+        backend: str
+
+        def start(self, number: int) -> None:
+            """Start one worker, to be known by this number, without waiting for it."""
+            ...
+
+        def send(self, worker: int, chunk: Chunk, *, box_s: float, flush_s: float) -> None:
+            """Give a chunk to a worker; never blocks on it."""
+            ...
+
+        def wait(self, timeout_s: float) -> list[Happening]:
+            """What has happened, waiting at most `timeout_s` for something to."""
+            ...
+
+        def begun(self, worker: int) -> tuple[int, float] | None:
+            """The item a worker is in and when it began it (`time.perf_counter`), if known."""
+            ...
+
+        def kill(self, worker: int) -> None:
+            """End a worker at once, where that is possible; `Lost` follows."""
+            ...
+
+        def stop_at(self, index: int) -> None:
+            """No item at or above `index` is begun any more."""
+            ...
+
+        def close(self, *, at_once: bool) -> list[str]:
+            """End all workers in bounded time; names of those that could not be ended."""
+            ...
+
+
+class Task:
+    """What a call does to each item: the function, its surroundings, how failures are kept."""
+
+    __slots__ = ("function", "keep_errors", "seed", "setup", "single", "source", "star", "teardown")
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        star: bool = False,
+        seed: int | None = None,
+        keep_errors: bool = False,
+        single: bool = False,
+        setup: Callable[[], object] | None = None,
+        teardown: Callable[[], object] | None = None,
+        source: Sequence[Any] | None = None,
+    ) -> None:
+        self.function = function  # keywords of the call already bound
+        self.star = star  # items are tuples of arguments
+        self.seed = seed  # each item gets its own random stream
+        self.keep_errors = keep_errors
+        self.single = single  # watch the clock at every single item
+        self.setup, self.teardown = setup, teardown
+        self.source = source  # the data, one sequence an iterable, where workers inherit it
+
+    def function_of_one(self) -> Callable[[Any], Any]:
+        """The function as it is called for one item of `each`."""
+        function = self.function
+        if self.star:
+            starred = function
+
+            def function(arguments: tuple[Any, ...]) -> Any:
+                return starred(*arguments)
+
+        if self.seed is None:
+            return function
+        from amorsize.crews.streams import seeded
+
+        return seeded(function, self.seed)
+
+    def span(self, start: int, stop: int) -> Any:
+        """Items `start` to `stop` of inherited data."""
+        assert self.source is not None
+        return slice_of(self.source, start, stop)
+
+    def each(self, start: int, items: Any) -> Iterable[Any]:
+        """What `function_of_one` is called with, item by item."""
+        each: Iterable[Any] = zip(*items, strict=False) if self.star else items[0]
+        return each if self.seed is None else enumerate(each, start)
+
+
+def slice_of(source: Sequence[Any], start: int, stop: int) -> tuple[Any, ...]:
+    """The same stretch of every sequence."""
+    return tuple(_sliced(one, start, stop) for one in source)
+
+
+def _sliced(one: Any, start: int, stop: int) -> Any:
+    positional = getattr(one, "iloc", None)  # a pandas Series slices by label otherwise
+    return one[start:stop] if positional is None else positional[start:stop]
+
+
+class Chunk(Value):
+    """Items handed out together."""
+
+    start: int  # index of the first
+    stop: int  # one past the last
+    items: object = None  # one sequence an iterable; None: the worker has inherited them
+
+    @property
+    def n_items(self) -> int:
+        """How many there are."""
+        return self.stop - self.start
+
+
+class WorkerReady(Value):
+    """A worker can take its first chunk."""
+
+    worker: int
+
+
+class Done(Value):
+    """Results of a chunk, or of its first part."""
+
+    worker: int
+    start: int
+    results: list  # type: ignore[type-arg]  # of object; a Value's fields are read at run time
+    n_sent: int
+    wall_s: float
+    cpu_s: float
+    pickle_s: float
+    last: bool  # the worker is through with the chunk
+    back: tuple[int, int] | None = None  # items handed back unstarted
+    error: BaseException | None = None  # raised by the item after the last result
+    error_text: str = ""  # its traceback, where it happened elsewhere
+
+
+class Lost(Value):
+    """A worker is gone, and with it the results of what it had."""
+
+    worker: int
+    how: str  # "signal 9 (SIGKILL)", "exit code 3", ...
+    ranges: tuple[tuple[int, int], ...]  # items whose results are lost or that were not started
+    culprit: int | None  # the item it was in
+
+
+class SetupFailed(Value):
+    """A worker's setup raised."""
+
+    worker: int
+    error: BaseException
+
+
+class Text(Value):
+    """What an item printed in a worker."""
+
+    stream: str  # "stdout" or "stderr"
+    text: str
+
+
+class Logged(Value):
+    """What an item logged in a worker."""
+
+    record: dict  # type: ignore[type-arg]
+
+
+Happening = WorkerReady | Done | Lost | SetupFailed | Text | Logged

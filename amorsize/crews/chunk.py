@@ -1,0 +1,136 @@
+"""Runs the items of one chunk, wherever the worker is: timed, boxed, failures kept with their index."""
+
+from __future__ import annotations
+
+from itertools import islice
+from time import perf_counter
+
+from amorsize.policy.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, Protocol
+
+    class Progress(Protocol):
+        """Told before each stride; says whether to go on."""
+
+        def __call__(self, n_done: int, now_s: float) -> bool: ...
+
+
+# A clock read and a progress note cost 0.3 us together: once per stride of about 0.1 ms that is
+# 0.3 %, while a box or a stop is still obeyed within a fraction of a millisecond.
+STRIDE_S = 100e-6
+MAX_STRIDE = 65_536
+
+
+class Ran(Value):
+    """What became of a chunk."""
+
+    n_done: int  # items whose result (or, where errors are kept, exception) was appended
+    wall_s: float
+    cpu_s: float
+    error: BaseException | None = None  # raised by the item after the last one done
+
+
+def run_chunk(
+    function: Callable[[Any], Any],
+    items: Iterable[Any],
+    n_items: int,
+    out: list[Any],
+    *,
+    box_s: float,
+    cpu_clock: Callable[[], float],
+    keep_errors: bool = False,
+    single: bool = False,
+    progress: Progress | None = None,
+) -> Ran:
+    """Append `function(item)` to `out` for each item until the box is over or an item fails.
+
+    Args:
+        function: Takes one item.
+        items: At least `n_items` of them.
+        n_items: How many to run.
+        out: Gets the results; what it held before stays.
+        box_s: After this many seconds the run ends at the next boundary; at least one item runs.
+        cpu_clock: CPU seconds of whatever runs the items (`time.thread_time`, ...).
+        keep_errors: Append an item's exception as its result and go on.
+        single: Look at the clock and call `progress` before every single item.
+        progress: Called before each stride; the run ends when it answers False.
+
+    Returns:
+        How many items were done, what they cost, and the exception that ended the run, if any.
+    """
+    iterator = iter(items)
+    before = len(out)
+    cpu_before = cpu_clock()
+    began = perf_counter()
+    error: BaseException | None = None
+    while True:
+        try:
+            _stride_through(
+                function,
+                iterator,
+                before + n_items,
+                out,
+                began + box_s,
+                single,
+                progress,
+                before,
+            )
+        except Exception as failure:
+            if keep_errors:
+                out.append(failure)
+                if len(out) < before + n_items and perf_counter() < began + box_s:
+                    continue
+            else:
+                error = failure
+        except BaseException as failure:
+            error = failure
+        break
+    wall_s = perf_counter() - began
+    return Ran(
+        n_done=len(out) - before,
+        wall_s=wall_s,
+        cpu_s=cpu_clock() - cpu_before,
+        error=error,
+    )
+
+
+def _stride_through(
+    function: Callable[[Any], Any],
+    iterator: Any,
+    end: int,
+    out: list[Any],
+    deadline: float,
+    single: bool,
+    progress: Progress | None,
+    before: int,
+) -> None:
+    """Run strides of items, each about `STRIDE_S` long, so that the clock is read seldom."""
+    append, extend = out.append, out.extend
+    stride = 1
+    stride_began = perf_counter()
+    while (left := end - len(out)) > 0:
+        if progress is not None and not progress(len(out) - before, stride_began):
+            return
+        if stride == 1 or left == 1:
+            append(function(next(iterator)))
+        else:
+            n_now = min(stride, left)
+            expected = len(out) + n_now
+            # extend() keeps what map() has delivered when an item fails: its length is the index.
+            extend(map(function, islice(iterator, n_now)))
+            if len(out) < expected:  # to map(), an item's StopIteration looks like the end
+                raise StopIteration
+        now = perf_counter()
+        if now >= deadline:
+            return
+        took = now - stride_began
+        stride_began = now
+        if single:
+            continue
+        if took < STRIDE_S / 2:
+            stride = min(stride * 2, MAX_STRIDE)
+        elif took > STRIDE_S * 2 and stride > 1:
+            stride = max(1, int(stride * STRIDE_S / took))

@@ -1,0 +1,379 @@
+"""Worker processes: one process and two pipes each, never blocked on; forked, for one call."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from time import perf_counter
+
+from amorsize.crews import after_fork, frames, travel
+from amorsize.crews.base import Chunk, Done, Logged, Lost, SetupFailed, Task, Text, WorkerReady
+from amorsize.crews.worker import CANNOT_TRAVEL, LAST, ORDER, REPORT, Cells, Worker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from amorsize.crews.base import Happening
+
+GRACE_S = 1.0  # how long a worker may take to end itself before it is killed
+SIGKILL = 9  # on every POSIX system; importing `signal` for its name costs 5 ms
+PIPE_BYTES = 1 << 20  # a larger pipe takes a large result in fewer turns
+_open_ends: set[int] = set()  # the caller's ends of all workers' pipes: a fork must not keep them
+
+
+class Remote:
+    """The caller's side of one worker process."""
+
+    __slots__ = (
+        "ended",
+        "number",
+        "orders",
+        "pid",
+        "pidfd",
+        "read_fd",
+        "reader",
+        "slot",
+        "write_fd",
+        "writer",
+    )
+
+    def __init__(self, number: int, slot: int, pid: int, read_fd: int, write_fd: int) -> None:
+        self.number, self.slot, self.pid = number, slot, pid
+        self.read_fd, self.write_fd = read_fd, write_fd
+        self.reader, self.writer = frames.Reader(), frames.Writer()
+        self.orders: list[Chunk] = []  # sent and not through, in order
+        self.ended = False
+        for descriptor in (read_fd, write_fd):
+            os.set_blocking(descriptor, False)
+        _open_ends.update((read_fd, write_fd))
+        # The end of the pipe proves nothing: an item's own child may hold it open.
+        self.pidfd: int | None = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
+
+    def close(self) -> None:
+        """Close the caller's ends."""
+        for descriptor in (self.read_fd, self.write_fd):
+            _open_ends.discard(descriptor)
+            os.close(descriptor)
+        if self.pidfd is not None:
+            os.close(self.pidfd)
+
+
+class ProcessCrew:
+    """Forked workers of one call; they inherit function and data, and end with the call."""
+
+    backend = "process"
+
+    def __init__(self, task: Task, *, n_workers: int) -> None:
+        self._task = task
+        self._cells = Cells(n_workers)
+        self._remotes: dict[int, Remote] = {}
+        self._by_descriptor: dict[int, Remote] = {}
+        self._poll = select.poll()
+        self._free_slots = [1 + Cells.SIZE * place for place in reversed(range(n_workers))]
+
+    # -- starting ---------------------------------------------------------------------------
+
+    def start(self, number: int) -> None:
+        """Fork one worker, to be known by this number."""
+        slot = self._free_slots.pop()
+        pid, read_fd, write_fd = self._launch(slot)
+        remote = Remote(number, slot, pid, read_fd, write_fd)
+        self._remotes[number] = remote
+        self._by_descriptor[read_fd] = remote
+        self._poll.register(read_fd, select.POLLIN)
+        if remote.pidfd is not None:
+            self._by_descriptor[remote.pidfd] = remote
+            self._poll.register(remote.pidfd, select.POLLIN)
+
+    def _launch(self, slot: int) -> tuple[int, int, int]:
+        """Fork; process id and the caller's two ends."""
+        orders_out, orders_in = os.pipe()
+        reports_out, reports_in = os.pipe()
+        _widen(reports_in)
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # what is buffered now would be printed twice
+                stream.flush()
+        parent_pid = os.getpid()
+        pid = _fork()
+        if pid:
+            os.close(orders_out)
+            os.close(reports_in)
+            return pid, reports_out, orders_in
+        self._live_as_child(slot, orders_out, reports_in, parent_pid, (orders_in, reports_out))
+        raise AssertionError("a worker does not return")
+
+    def _live_as_child(
+        self, slot: int, read_fd: int, write_fd: int, parent_pid: int, ends: tuple[int, int]
+    ) -> None:
+        """All a forked worker does; never returns."""
+        code = 0
+        try:
+            for descriptor in (*ends, *_open_ends):
+                os.close(descriptor)
+            after_fork.settle(write_fd)
+            Worker(self._task, read_fd, write_fd, parent_pid, self._cells.view, slot).live()
+            after_fork.leave()
+        except BrokenPipeError:
+            code = 1  # the caller is gone or has hung up: nobody is left to tell
+        except BaseException:
+            code = 70
+            sys.excepthook(*sys.exc_info())
+        finally:
+            os._exit(code)
+
+    # -- working ----------------------------------------------------------------------------
+
+    def send(self, worker: int, chunk: Chunk, *, box_s: float, flush_s: float) -> None:
+        """Queue a chunk for a worker and write what the pipe takes."""
+        remote = self._remotes[worker]
+        order = ORDER.pack(chunk.start, chunk.stop, box_s, flush_s, self._task.single)
+        if chunk.items is None:
+            remote.writer.put(frames.SPAN, order)
+        else:
+            remote.writer.put(frames.ITEMS, order, travel.dumps(chunk.items))
+        remote.orders.append(chunk)
+        self._flush(remote)
+
+    def _flush(self, remote: Remote) -> None:
+        try:
+            done = remote.writer.flush(remote.write_fd)
+        except BrokenPipeError:
+            return  # its end is seen on the pidfd, with all that belongs to it
+        if done:
+            if remote.write_fd in self._by_descriptor:
+                del self._by_descriptor[remote.write_fd]
+                self._poll.unregister(remote.write_fd)
+        elif remote.write_fd not in self._by_descriptor:
+            self._by_descriptor[remote.write_fd] = remote
+            self._poll.register(remote.write_fd, select.POLLOUT)
+
+    def wait(self, timeout_s: float) -> list[Happening]:
+        """What has happened on any worker; waits at most `timeout_s` for the first thing."""
+        happenings: list[Happening] = []
+        ended: list[Remote] = []
+        for descriptor, _ in self._poll.poll(max(0.0, timeout_s) * 1000):
+            remote = self._by_descriptor.get(descriptor)
+            if remote is None or remote.ended:
+                continue
+            if descriptor == remote.write_fd:
+                self._flush(remote)
+            elif descriptor == remote.pidfd:
+                ended.append(remote)
+            elif not self._read(remote, happenings) and remote.pidfd is None:
+                ended.append(remote)
+        for remote in ended:
+            if not remote.ended:
+                self._bury(remote, happenings)
+        return happenings
+
+    def _read(self, remote: Remote, happenings: list[Happening]) -> bool:
+        """Take in what a worker wrote; False at the end of its pipe."""
+        try:
+            more = remote.reader.feed(remote.read_fd)
+        except BlockingIOError:
+            return True
+        except ConnectionResetError:
+            more = False
+        for kind, payload in remote.reader.frames():
+            happening = self._understand(remote, kind, payload)
+            happenings.append(happening)
+        if not more and remote.read_fd in self._by_descriptor:
+            # At its end the pipe would be ready for ever; the pidfd tells the rest.
+            del self._by_descriptor[remote.read_fd]
+            self._poll.unregister(remote.read_fd)
+        return more
+
+    def _understand(self, remote: Remote, kind: bytes, payload: bytes) -> Happening:
+        if kind == frames.DONE:
+            return self._done(remote, payload)
+        if kind == frames.READY:
+            return WorkerReady(worker=remote.number)
+        if kind == frames.TEXT:
+            return Text(
+                stream="stderr" if payload[:1] == b"2" else "stdout",
+                text=payload[1:].decode("utf-8", "replace"),
+            )
+        if kind == frames.RECORD:
+            return Logged(record=travel.loads(payload))
+        error, text = travel.unpack_error(payload)
+        error.add_note(f"raised by setup= in a worker process\n{text}")
+        return SetupFailed(worker=remote.number, error=error)
+
+    def _done(self, remote: Remote, payload: bytes) -> Done:
+        start, n_done, n_left, wall_s, cpu_s, pickle_s, flags, size = REPORT.unpack_from(payload)
+        data = memoryview(payload)[REPORT.size :]
+        error: BaseException | None = None
+        text = ""
+        try:
+            results = travel.loads(data[:size])
+        except Exception as failure:
+            results, error = [], travel.cannot_read_back(start, n_done, failure)
+        if error is None and len(data) > size:
+            error, text = travel.unpack_error(bytes(data[size:]))
+        last = bool(flags & LAST)
+        order = remote.orders[0]
+        n_sent = order.n_items
+        back = None
+        if last:
+            del remote.orders[0]
+            if error is None and start + n_done < order.stop:
+                back = (start + n_done, order.stop)
+        else:
+            remote.orders[0] = order.but(start=start + n_done)
+        if flags & CANNOT_TRAVEL:
+            text = ""
+        return Done(
+            worker=remote.number,
+            start=start,
+            results=results,
+            n_sent=n_sent,
+            wall_s=wall_s,
+            cpu_s=cpu_s,
+            pickle_s=pickle_s,
+            last=last,
+            back=back,
+            error=error,
+            error_text=text,
+        )
+
+    def begun(self, worker: int) -> tuple[int, float] | None:
+        """The item a worker is in and when it began; None while it has none."""
+        if not self._remotes[worker].orders:
+            return None
+        slot = self._remotes[worker].slot
+        began = self._cells.view[slot + 1]
+        return (int(self._cells.view[slot]), began) if began else None
+
+    def stop_at(self, index: int) -> None:
+        """No item at or above `index` is begun any more."""
+        self._cells.view[0] = min(self._cells.view[0], float(index))
+
+    # -- ending -----------------------------------------------------------------------------
+
+    def kill(self, worker: int) -> None:
+        """End a worker at once; what it had comes back as `Lost`."""
+        _kill(self._remotes[worker])
+
+    def _bury(self, remote: Remote, happenings: list[Happening]) -> None:
+        """A worker has ended: read what it still said, then tell what is lost."""
+        while remote.read_fd in self._by_descriptor and _readable(remote.read_fd):
+            if not self._read(remote, happenings):
+                break
+        how = _reap(remote.pid)
+        # Orders it never began are no suspects; the one it was in names the item.
+        culprit = None
+        if remote.orders and (begun := self.begun(remote.number)) is not None:
+            order = remote.orders[0]
+            culprit = begun[0] if order.start <= begun[0] < order.stop else None
+        ranges = tuple((order.start, order.stop) for order in remote.orders)
+        self._forget(remote)
+        happenings.append(Lost(worker=remote.number, how=how, ranges=ranges, culprit=culprit))
+
+    def _forget(self, remote: Remote) -> None:
+        remote.ended = True
+        for descriptor in (remote.read_fd, remote.write_fd, remote.pidfd):
+            if descriptor is not None and self._by_descriptor.pop(descriptor, None) is not None:
+                self._poll.unregister(descriptor)
+        self._remotes.pop(remote.number)
+        self._cells.view[remote.slot + 1] = 0.0  # its next worker has begun nothing
+        self._free_slots.append(remote.slot)
+        remote.close()
+
+    def close(self, *, at_once: bool) -> list[str]:
+        """End all workers: idle ones on request, the rest by signal; within about `GRACE_S`."""
+        left = list(self._remotes.values())
+        for remote in left:
+            if at_once or remote.orders:
+                _kill(remote)
+            else:
+                remote.writer.put(frames.QUIT)
+                self._flush(remote)
+        deadline = perf_counter() + GRACE_S
+        for remote in left:
+            if not _ended_by(remote, deadline):
+                _kill(remote)
+            self._drain_text(remote)
+            _reap(remote.pid)
+            self._forget(remote)
+        self._cells.close()
+        return []
+
+    def _drain_text(self, remote: Remote) -> None:
+        """Pass on what a worker printed on its way out."""
+        happenings: list[Any] = []
+        while remote.read_fd in self._by_descriptor and _readable(remote.read_fd):
+            if not self._read(remote, happenings):
+                break
+        for happening in happenings:
+            if isinstance(happening, Text):
+                print(happening.text, end="", file=getattr(sys, happening.stream), flush=True)
+
+
+def _fork() -> int:
+    """`os.fork`, without Python 3.12's warning: the caller has made sure that it is safe."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def _widen(descriptor: int) -> None:
+    """Ask for a larger pipe, where the system knows how."""
+    try:
+        import fcntl
+
+        fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    except (ImportError, AttributeError, OSError):
+        return  # the default of 64 KiB works as well, in more turns
+
+
+def _readable(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _kill(remote: Remote) -> None:
+    try:
+        os.kill(remote.pid, SIGKILL)
+    except ProcessLookupError:
+        return  # it has ended by itself
+
+
+def _ended_by(remote: Remote, deadline: float) -> bool:
+    """Wait until a worker has ended; False when the deadline came first."""
+    if remote.pidfd is None:
+        return _ended_by_polling(remote.pid, deadline)
+    poll = select.poll()
+    poll.register(remote.pidfd, select.POLLIN)
+    return bool(poll.poll(max(0.0, deadline - perf_counter()) * 1000))
+
+
+def _ended_by_polling(pid: int, deadline: float) -> bool:
+    import time
+
+    while perf_counter() < deadline:
+        try:
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None:
+                return True
+        except ChildProcessError:
+            return True
+        time.sleep(1e-3)
+    return False
+
+
+def _reap(pid: int) -> str:
+    """Collect an ended worker and say how it ended."""
+    try:
+        _, status = os.waitpid(pid, 0)
+    except ChildProcessError:
+        return "unknown: someone else collected its exit status"
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return f"exit code {code}"
+    import signal
+
+    return f"signal {-code} ({signal.Signals(-code).name})"

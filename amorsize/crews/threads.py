@@ -1,0 +1,170 @@
+"""Worker threads of one call: daemons that share the caller's memory, so nothing is pickled."""
+
+from __future__ import annotations
+
+from _queue import Empty, SimpleQueue
+from time import perf_counter, thread_time
+
+from amorsize.crews import nesting
+from amorsize.crews.base import Chunk, Done, Happening, SetupFailed, Task, WorkerReady
+from amorsize.crews.chunk import run_chunk
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from threading import Lock, Thread
+    from typing import Any
+
+GRACE_S = 1.0  # how long a thread may still be inside an item when the call ends early
+
+
+class _Seat:
+    """The caller's side of one worker thread."""
+
+    __slots__ = ("began_at", "index", "orders", "thread")
+
+    def __init__(self) -> None:
+        self.thread: Thread | None = None
+        self.orders: SimpleQueue[tuple[Chunk, float] | None] = SimpleQueue()
+        self.index, self.began_at = -1, 0.0  # the item it is in, and since when
+
+
+class ThreadCrew:
+    """Threads that run chunks; each ends with the call."""
+
+    backend = "thread"
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._function = task.function_of_one()
+        self._seats: dict[int, _Seat] = {}
+        self._happened: SimpleQueue[Happening] = SimpleQueue()
+        self._stop_at = float("inf")
+        self._one_at_a_time: Lock | None = None
+        if task.seed is not None:  # threads share the global generators: items must take turns
+            from threading import Lock
+
+            self._one_at_a_time = Lock()
+
+    def start(self, number: int) -> None:
+        """Start one thread, to be known by this number."""
+        from threading import Thread
+
+        seat = self._seats[number] = _Seat()
+        seat.thread = Thread(
+            target=self._live, args=(number, seat), name=f"amorsize-{number}", daemon=True
+        )
+        seat.thread.start()
+
+    def send(self, worker: int, chunk: Chunk, *, box_s: float, flush_s: float) -> None:  # noqa: ARG002 - results are in the caller's memory anyway
+        """Queue a chunk for a thread."""
+        self._seats[worker].orders.put((chunk, box_s))
+
+    def wait(self, timeout_s: float) -> list[Happening]:
+        """What has happened on any thread; waits at most `timeout_s` for the first thing."""
+        happenings: list[Happening] = []
+        try:
+            happenings.append(self._happened.get(timeout=max(0.0, timeout_s)))
+            while True:
+                happenings.append(self._happened.get_nowait())
+        except Empty:
+            return happenings
+
+    def begun(self, worker: int) -> tuple[int, float] | None:
+        """The item a thread is in and when it began it; None while it has none."""
+        seat = self._seats[worker]
+        return (seat.index, seat.began_at) if seat.index >= 0 else None
+
+    def stop_at(self, index: int) -> None:
+        """No item at or above `index` is begun any more."""
+        self._stop_at = min(self._stop_at, index)
+
+    def kill(self, worker: int) -> None:
+        """A thread cannot be ended: it gets no further item."""
+        self._seats[worker].orders.put(None)
+
+    def close(self, *, at_once: bool) -> list[str]:
+        """End all threads that are not inside an item; names of those that are, after `GRACE_S`."""
+        if at_once:
+            self._stop_at = 0
+        for seat in self._seats.values():
+            seat.orders.put(None)
+        deadline = perf_counter() + GRACE_S
+        stuck = []
+        for seat in self._seats.values():
+            assert seat.thread is not None
+            seat.thread.join(max(0.0, deadline - perf_counter()))
+            if seat.thread.is_alive():
+                stuck.append(seat.thread.name)
+        return stuck
+
+    # -- inside a thread --------------------------------------------------------------------
+
+    def _live(self, number: int, seat: _Seat) -> None:
+        task = self._task
+        nesting.enter()
+        try:
+            if task.setup is not None:
+                task.setup()
+        except BaseException as error:
+            error.add_note("raised by setup= in a worker thread")
+            self._happened.put(SetupFailed(worker=number, error=error))
+            nesting.leave()
+            return
+        self._happened.put(WorkerReady(worker=number))
+        try:
+            while (order := seat.orders.get()) is not None:
+                self._happened.put(self._run(number, seat, *order))
+        finally:
+            if task.teardown is not None:
+                task.teardown()
+            nesting.leave()
+
+    def _run(self, number: int, seat: _Seat, chunk: Chunk, box_s: float) -> Done:
+        task, out = self._task, []  # type: tuple[Task, list[Any]]
+
+        def progress(n_done: int, now_s: float) -> bool:
+            index = chunk.start + n_done
+            if index >= self._stop_at:
+                return False
+            seat.index, seat.began_at = index, now_s
+            return True
+
+        function = self._function
+        if self._one_at_a_time is not None:
+            function = _taking_turns(function, self._one_at_a_time)
+        items = task.span(chunk.start, chunk.stop) if chunk.items is None else chunk.items
+        ran = run_chunk(
+            function,
+            task.each(chunk.start, items),
+            chunk.n_items,
+            out,
+            box_s=box_s,
+            cpu_clock=thread_time,
+            keep_errors=task.keep_errors,
+            single=task.single,
+            progress=progress,
+        )
+        seat.index = -1
+        end = chunk.start + ran.n_done
+        return Done(
+            worker=number,
+            start=chunk.start,
+            results=out,
+            n_sent=chunk.n_items,
+            wall_s=ran.wall_s,
+            cpu_s=ran.cpu_s,
+            pickle_s=0.0,
+            last=True,
+            back=(end, chunk.stop) if ran.error is None and end < chunk.stop else None,
+            error=ran.error,
+        )
+
+
+def _taking_turns(function: Any, turn: Lock) -> Any:
+    """The function under a lock: one item of all threads at a time."""
+
+    def in_turn(item: Any) -> Any:
+        with turn:
+            return function(item)
+
+    return in_turn

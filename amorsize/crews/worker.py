@@ -1,0 +1,216 @@
+"""What a worker process does from its first breath to its last: read chunks, run them, report."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from struct import Struct
+from time import perf_counter, process_time
+
+from amorsize.crews import frames, travel
+from amorsize.crews.chunk import run_chunk
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from amorsize.crews.base import Task
+
+ORDER = Struct("<qqddB")  # start, stop, box_s, flush_s, single
+REPORT = Struct("<qqqdddBQ")  # start, n_items, n_sent, wall_s, cpu_s, pickle_s, flags, results size
+LAST, CANNOT_TRAVEL = 1, 2
+PARENT_CHECK_S = 1.0  # how often an idle worker looks whether its caller still lives
+
+
+class Cells:
+    """Numbers that caller and workers share: where to stop, and which item each worker is in."""
+
+    __slots__ = ("_map", "view")
+
+    SIZE = 2  # doubles per worker: index of its item, and when that began
+
+    def __init__(self, n_workers: int) -> None:
+        import mmap
+
+        self._map = mmap.mmap(-1, 8 * (1 + self.SIZE * n_workers))
+        self.view = memoryview(self._map).cast("d")
+        self.view[0] = float("inf")
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self.view.release()
+        self._map.close()
+
+
+class Worker:
+    """One worker process's life."""
+
+    def __init__(
+        self,
+        task: Task,
+        read_fd: int,
+        write_fd: int,
+        parent_pid: int,
+        cells: memoryview | None,
+        slot: int,
+    ) -> None:
+        self.task, self.function = task, task.function_of_one()
+        self.read_fd, self.write_fd, self.parent_pid = read_fd, write_fd, parent_pid
+        self.cells, self.slot = cells, slot
+        self._reader = frames.Reader()
+        self._poll = select.poll()
+        self._poll.register(read_fd, select.POLLIN)
+
+    def live(self) -> None:
+        """Serve chunks until told to quit or the caller is gone."""
+        try:
+            if self.task.setup is not None:
+                self.task.setup()
+        except BaseException as error:
+            frames.write(self.write_fd, frames.FAILED, travel.pack_error(error))
+            return
+        frames.write(self.write_fd, frames.READY)
+        try:
+            while self._serve_what_arrives():
+                pass
+        finally:
+            if self.task.teardown is not None:
+                self.task.teardown()
+
+    def _serve_what_arrives(self) -> bool:
+        """Handle the next frames; False when the life is over."""
+        if not self._poll.poll(PARENT_CHECK_S * 1000):
+            return os.getppid() == self.parent_pid
+        if not self._reader.feed(self.read_fd):
+            return False
+        for kind, payload in self._reader.frames():
+            if kind == frames.QUIT:
+                return False
+            self._run(kind, payload)
+        return True
+
+    def _run(self, kind: bytes, payload: bytes) -> None:
+        start, stop, box_s, flush_s, single = ORDER.unpack_from(payload)
+        n_items = stop - start
+        try:
+            if kind == frames.SPAN:
+                items = self.task.span(start, stop)
+            else:
+                items = travel.loads(memoryview(payload)[ORDER.size :])
+        except BaseException as error:
+            self.report(start, n_items, [], 0.0, 0.0, error, last=True)
+            return
+        _Chunk(self, start, n_items, flush_s).run(items, box_s, bool(single))
+
+    def report(
+        self,
+        start: int,
+        n_items: int,
+        results: list[Any],
+        wall_s: float,
+        cpu_s: float,
+        error: BaseException | None,
+        last: bool,
+    ) -> None:
+        """Send results from index `start` on, of a chunk that has `n_items` from there."""
+        began = perf_counter()
+        flags = LAST if last else 0
+        try:
+            data = travel.dumps(results)
+        except Exception as failure:
+            data, results, error = self._up_to_what_cannot_travel(start, results, failure)
+            flags = LAST | CANNOT_TRAVEL
+        packed = b"" if error is None else travel.pack_error(error)
+        header = REPORT.pack(
+            start,
+            len(results),
+            n_items,
+            wall_s,
+            cpu_s,
+            perf_counter() - began,
+            flags,
+            len(data),
+        )
+        flush_streams()
+        frames.write(self.write_fd, frames.DONE, header, data, packed)
+
+    @staticmethod
+    def _up_to_what_cannot_travel(
+        start: int, results: list[Any], failure: Exception
+    ) -> tuple[bytes, list[Any], BaseException]:
+        """The results before the first that cannot be pickled, and an error that names it."""
+        found = travel.first_that_cannot(results)
+        if found is None:  # each alone can travel: only together they cannot
+            found = (0, f"{type(failure).__name__}: {failure}")
+        index, reason = found
+        error = travel.cannot_send("result", start + index, results[index], reason)
+        good = results[:index]
+        return travel.dumps(good), good, error
+
+
+class _Chunk:
+    """One chunk in a worker: runs it, sends early what would wait too long."""
+
+    def __init__(self, worker: Worker, start: int, n_items: int, flush_s: float) -> None:
+        self._worker = worker
+        self._start, self._n_items, self._flush_s = start, n_items, flush_s
+        self._out: list[Any] = []
+        self._n_sent = 0
+        self._sent_at = self._began = perf_counter()
+        self._cpu_began = process_time()
+
+    def run(self, items: Any, box_s: float, single: bool) -> None:
+        task = self._worker.task
+        ran = run_chunk(
+            self._worker.function,
+            task.each(self._start, items),
+            self._n_items,
+            self._out,
+            box_s=box_s,
+            cpu_clock=process_time,
+            keep_errors=task.keep_errors,
+            single=single,
+            progress=self._progress,
+        )
+        self._send(ran.error, last=True)
+
+    def _progress(self, n_done: int, now_s: float) -> bool:
+        index = self._start + n_done
+        cells, slot = self._worker.cells, self._worker.slot
+        if now_s - self._sent_at > self._flush_s and n_done > self._n_sent:
+            self._send(None, last=False)
+        if cells is None:
+            return True
+        if index >= cells[0]:
+            return False
+        cells[slot] = index
+        cells[slot + 1] = now_s
+        return True
+
+    def _send(self, error: BaseException | None, last: bool) -> None:
+        now, cpu_now = perf_counter(), process_time()
+        results = self._out[self._n_sent :]
+        start = self._start + self._n_sent
+        self._worker.report(
+            start,
+            self._n_items - self._n_sent,
+            results,
+            now - self._began,
+            cpu_now - self._cpu_began,
+            error,
+            last,
+        )
+        self._n_sent += len(results)
+        self._sent_at = self._began = perf_counter()
+        self._cpu_began = process_time()
+
+
+def flush_streams() -> None:
+    """Push out what items printed, so that nothing is lost when the process ends abruptly."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            pass  # closed or broken: the item's own prints would have failed the same way

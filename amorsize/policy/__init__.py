@@ -1,0 +1,1 @@
+"""What to do next, decided from values alone: no clock, no file, no worker, no randomness."""

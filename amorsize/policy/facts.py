@@ -1,0 +1,168 @@
+"""What the tuner is told: the host, the job, what is known of the function, and each event."""
+
+from __future__ import annotations
+
+from amorsize.policy.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+BACKENDS = ("serial", "thread", "process")
+SOURCES = ("learned", "tuned", "imported", "asked")
+MOST_JOBS, MOST_ITEMS, MOST_S = 4096, 10**12, 1e7  # beyond, a stored figure is a mistake
+
+
+class Host(Value):
+    """What this process may use, and what starting and sending costs here."""
+
+    n_cores: int  # cores that may compute at once; at least 1
+    fork_reason: str | None = None  # why workers cannot be forked now; None when they can
+    process_start_s: float = 0.3e-3  # of the caller's time, per worker process
+    process_ready_s: float = 0.6e-3  # from then until it can take work
+    thread_start_s: float = 80e-6
+    dispatch_s: float = 40e-6  # of the caller's time, per chunk to a process and back
+    thread_dispatch_s: float = 25e-6
+    latency_s: float = 30e-6  # one way through a pipe
+    load_s: float = 0.0  # importing what runs workers, still to be paid in this process
+    has_gil: bool = True
+
+
+class Job(Value):
+    """One call: what is asked for, and what may be done with it."""
+
+    n_items: int | None  # None: not known before the data ends
+    backend: str = "auto"  # "auto", "serial", "thread", "process": what the user asked for
+    n_jobs: int | None = None  # an upper bound set by the user
+    chunksize: int | None = None  # fixed by the user: every chunk has this many items but the last
+    may_inline: bool = True  # items may run in the caller
+    thread_reason: str | None = None  # why threads may not be used; None when they may
+    process_reason: str | None = None  # why processes may not be used; None when they may
+    inherits_items: bool = False  # workers get the data by fork: only indices travel
+
+
+class Profile(Value):
+    """What was learned about a function on one kind of item; a hint, checked before it is used."""
+
+    backend: str  # "serial", "thread" or "process": what served best
+    n_jobs: int  # places where items ran at once
+    chunksize: int  # items of a full chunk at this item cost
+    item_s: float  # mean wall seconds of one item
+    item_cpu_s: float  # mean CPU seconds of one item
+    spread_log: float  # standard deviation of the log cost of chunks
+    pickle_s: float | None  # to send one result (and its item) and read it; None: never measured
+    warmup_s: float  # what the first item of a fresh worker costs on top
+    holds_gil: bool | None  # None: never watched
+    waits: bool  # items spend most of their time waiting
+    n_items: int  # of the call it was learned from
+    n_calls: int = 1
+    source: str = "learned"
+
+    @classmethod
+    def from_dict(cls, fields: Any) -> Profile | None:
+        """A profile from stored fields; None if anything about them cannot be right."""
+        if not isinstance(fields, dict) or set(fields) != set(cls._fields):
+            return None
+        counts = ("n_jobs", "chunksize", "n_items", "n_calls")
+        seconds = ("item_s", "item_cpu_s", "spread_log", "warmup_s")
+        sound = (
+            fields["backend"] in BACKENDS
+            and fields["source"] in SOURCES
+            and all(_is_count(fields[name]) for name in counts)
+            and fields["n_jobs"] <= MOST_JOBS
+            and all(_is_seconds(fields[name]) for name in seconds)
+            and fields["item_s"] > 0
+            and (fields["pickle_s"] is None or _is_seconds(fields["pickle_s"]))
+            and fields["holds_gil"] in (None, True, False)
+            and fields["waits"] in (True, False)
+        )
+        return cls(**fields) if sound else None
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 1 <= value <= MOST_ITEMS
+
+
+def _is_seconds(value: object) -> bool:
+    return type(value) in (int, float) and 0 <= value <= MOST_S  # type: ignore[operator]
+
+
+class View(Value):
+    """What the tuner sees when it is asked."""
+
+    now_s: float
+    n_left: int  # items not handed out yet, as far as they have been read
+    all_read: bool  # n_left is exact: no more items will come
+    caller_busy: bool  # the caller is inside an item; only its feeder asks
+
+
+# Events: what happened, timed where it happened.
+
+
+class Inlined(Value):
+    """The caller ran items itself."""
+
+    n_items: int
+    wall_s: float
+    cpu_s: float  # of the calling thread
+    process_cpu_s: float  # of all threads of the process over the same span
+    now_s: float
+    n_modules: int = 0  # modules imported meanwhile: a witness of warming up
+
+
+class Started(Value):
+    """A worker was started; it is not ready yet."""
+
+    worker: int
+    backend: str
+    start_s: float  # what that took of the caller's time
+    now_s: float
+
+
+class Ready(Value):
+    """A worker can take its first chunk."""
+
+    worker: int
+    now_s: float
+
+
+class Report(Value):
+    """What one chunk, or the part of it that was run, cost where it ran."""
+
+    worker: int
+    n_items: int  # run
+    n_sent: int  # in the chunk, whose rest was handed back; 0: the worker goes on with it
+    wall_s: float
+    cpu_s: float
+    pickle_s: float  # of that, to serialise the results
+    now_s: float
+
+    @property
+    def item_s(self) -> float:
+        """Mean wall seconds of one item."""
+        return self.wall_s / max(1, self.n_items)
+
+
+class Died(Value):
+    """A worker ended while it was still wanted."""
+
+    worker: int
+    now_s: float
+
+
+class Watched(Value):
+    """How late a sleeping thread woke beside running items."""
+
+    lag_share: float  # lateness / time watched: near 1 when items hold the GIL
+    watched_s: float
+    n_wakes: int
+
+
+class Weighed(Value):
+    """What it takes to send one item and its result."""
+
+    pickle_s: float | None  # both ways, there and back; None: it cannot travel
+    reason: str | None = None  # why it cannot
+
+
+Event = Inlined | Started | Ready | Report | Died | Watched | Weighed

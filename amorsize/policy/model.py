@@ -1,0 +1,135 @@
+"""What a call has learned so far about its items: cost, spread, waiting, warming up."""
+
+from __future__ import annotations
+
+from math import log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.facts import Inlined, Profile, Report
+
+WAITING_SHARE = 0.3  # CPU / wall below which an item mostly waits (POLICY 5.1: sleep 0.0, SQL 0.2)
+WARMUP_RATIO = 3.0  # a first item this many times the second was warming up (imports, JIT)
+MEMORY = 0.9  # weight of the past per inline slice: about the last ten slices count
+CHUNKS_REMEMBERED = 4.0  # per worker, in the moving average over chunk reports
+
+
+class Estimates:
+    """Moving averages over what was run, inline and in workers; seconds per item."""
+
+    def __init__(self) -> None:
+        self.elapsed_inline_s = 0.0
+        self.n_inline = 0
+        self.n_seen = 0  # items run anywhere
+        self.n_reports = 0
+        self.n_largest = 0  # items of the largest chunk that came back
+        self.warmup_s = 0.0
+        self.item_cpu_s: float | None = None
+        self.waits = False
+        self.inner_threads = 1.0  # process CPU / wall of the caller's own items
+        self.longest_inline_s = 0.0  # mean item of the slowest slice
+        self._wall_s = self._n = 0.0  # decayed sums behind item_s
+        self._first_s: float | None = None
+        self._unconfirmed = False  # only one item is known, which may have been a warm-up
+        self._log_mean = self._log_square = self._log_n = 0.0
+
+    @property
+    def item_s(self) -> float | None:
+        """Mean wall seconds of one item; None before the first has ended."""
+        return self._wall_s / self._n if self._n else None
+
+    @property
+    def work_s(self) -> float:
+        """CPU seconds of one item, which a crowded core does not inflate."""
+        item_s = self.item_s or 0.0
+        return item_s if self.item_cpu_s is None else min(item_s, self.item_cpu_s)
+
+    @property
+    def first_unconfirmed_s(self) -> float | None:
+        """Cost of the first item while no second one has shown whether that was a warm-up."""
+        return self._first_s if self._unconfirmed else None
+
+    @property
+    def spread_log(self) -> float:
+        """Standard deviation of the log of what items cost, chunk by chunk."""
+        if self._log_n < 2:
+            return 0.0
+        mean = self._log_mean / self._log_n
+        return float(max(0.0, self._log_square / self._log_n - mean * mean) ** 0.5)
+
+    def adopt(self, profile: Profile) -> None:
+        """Start from what was learned earlier, with the weight of one item."""
+        self._wall_s, self._n = profile.item_s, 1.0
+        self._first_s = profile.item_s
+        self.item_cpu_s, self.waits = profile.item_cpu_s, profile.waits
+        self.warmup_s = profile.warmup_s
+        self.n_seen = max(self.n_seen, profile.n_items)
+        self.n_largest = max(self.n_largest, profile.chunksize)
+
+    def inlined(self, event: Inlined, *, alone: bool) -> None:
+        """Items the caller ran; `alone` while no worker was running beside them."""
+        n, item_s = event.n_items, event.wall_s / event.n_items
+        if self._first_s is None:
+            self._first_s, self._unconfirmed = item_s, True
+            self._wall_s, self._n = event.wall_s, n
+            if event.n_modules:
+                # It imported something: never a sound reference for the items to come.
+                self._n = self._wall_s = 0.0
+                self.warmup_s = event.wall_s
+        else:
+            self._confirm(item_s)
+            self._wall_s = MEMORY * self._wall_s + event.wall_s
+            self._n = MEMORY * self._n + n
+            self.longest_inline_s = max(self.longest_inline_s, item_s)
+        self._note_cpu(event.cpu_s / n, 0.1)
+        self._note_spread(item_s)
+        if alone:  # beside other work, a starved core looks like waiting
+            self.waits = event.cpu_s < WAITING_SHARE * event.wall_s
+            if event.wall_s > 1e-3:
+                self.inner_threads = max(1.0, event.process_cpu_s / event.wall_s)
+        self.elapsed_inline_s += event.wall_s
+        self.n_inline += n
+        self.n_seen += n
+
+    def confirm(self) -> None:
+        """What is remembered says that the first item was an ordinary one."""
+        self._unconfirmed = False
+
+    def _confirm(self, second_s: float) -> None:
+        """The second item tells whether the first was ordinary."""
+        if not self._unconfirmed:
+            return
+        self._unconfirmed = False
+        assert self._first_s is not None
+        if second_s * WARMUP_RATIO < self._first_s:
+            self.warmup_s = self._first_s - second_s
+            self._wall_s = self._n = 0.0
+            self.item_cpu_s = None
+
+    def reported(self, event: Report, *, n_workers: int, is_first: bool) -> None:
+        """A chunk that a worker ran; its first one contains that worker's own warm-up."""
+        self.n_reports += 1
+        self.n_seen += event.n_items
+        self.n_largest = max(self.n_largest, event.n_items)
+        if not event.n_items:
+            return
+        wall_s = event.wall_s - event.pickle_s
+        if is_first and self.warmup_s:
+            wall_s = wall_s - self.warmup_s if wall_s > self.warmup_s else wall_s
+        keep = 1 - 1 / (CHUNKS_REMEMBERED * max(2, n_workers))
+        if not (is_first and self.warmup_s and self._n):
+            self._wall_s = keep * self._wall_s + wall_s
+            self._n = keep * self._n + event.n_items
+            self._note_spread(wall_s / event.n_items)
+        self._unconfirmed = False
+        self._note_cpu(event.cpu_s / event.n_items, 1 - keep)
+
+    def _note_cpu(self, cpu_s: float, weight: float) -> None:
+        known = self.item_cpu_s
+        self.item_cpu_s = cpu_s if known is None else known + weight * (cpu_s - known)
+
+    def _note_spread(self, item_s: float) -> None:
+        value = log(max(item_s, 1e-9))
+        self._log_mean += value
+        self._log_square += value * value
+        self._log_n += 1

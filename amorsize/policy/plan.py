@@ -1,0 +1,57 @@
+"""What the tuner answers: a plan for a call, and the actions that carry it out."""
+
+from __future__ import annotations
+
+from amorsize.policy.value import Value
+
+
+class Plan(Value):
+    """A backend, how many items run at once, and how many travel together."""
+
+    backend: str
+    n_jobs: int
+    chunksize: int
+    source: str = "learned"  # "learned", "tuned", "imported" or "asked"
+
+
+class RunInline(Value):
+    """The caller runs up to `n_items` items itself, and stops at the first boundary after `box_s`."""
+
+    n_items: int
+    box_s: float
+
+
+class StartWorker(Value):
+    """Start one worker; do not wait for it."""
+
+    backend: str
+
+
+class Send(Value):
+    """Send a chunk to a worker; what is not done within `box_s` comes back."""
+
+    worker: int
+    n_items: int
+    box_s: float
+
+
+class Watch(Value):
+    """Have a thread watch how the caller's items hold the GIL."""
+
+
+class Unwatch(Value):
+    """Stop watching and tell what was seen."""
+
+
+class Weigh(Value):
+    """Pickle one item and its result, and tell what that took."""
+
+
+class Wait(Value):
+    """Nothing to do until something happens."""
+
+    reason: str = ""
+    timeout_s: float | None = None
+
+
+Action = RunInline | StartWorker | Send | Watch | Unwatch | Weigh | Wait

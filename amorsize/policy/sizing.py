@@ -1,0 +1,61 @@
+"""How many items travel together: large chunks in the bulk, small ones in the tail, boxed."""
+
+from __future__ import annotations
+
+from math import ceil, sqrt
+
+BULK_LOSS_SHARE = 0.01  # of a bulk chunk's time may go into sending it: POLICY 2, eps_b
+TAIL_LOSS_SHARE = 0.08  # of a tail chunk's: shorter chunks even out the end, eps_t
+GUIDE = 3.0  # a chunk is at most 1/3 of a worker's share of what is left; flat in 2..4
+CALLER_SHARE = 0.5  # the caller spends at most half its time on sending chunks
+TAIL_DISPATCH = 1.25  # tail chunks last long enough for the caller to serve everybody
+BOX = 2.0  # a chunk comes back when it takes this many times what was planned; flat in 1.5..3
+GROWTH = 4  # a chunk is at most 4 x the largest that was seen to come back
+FIRST_CHUNK_S = 5e-3  # the first of each worker: its report is worth more than its work
+
+
+def chunk_of(
+    *,
+    n_left: int,
+    item_s: float,
+    n_workers: int,
+    dispatch_s: float,
+    overhead_s: float,
+    n_largest: int,
+    is_first: bool,
+) -> tuple[int, float]:
+    """Number of items for the next chunk, and after how many seconds its rest is to come back.
+
+    Args:
+        n_left: Items not handed out yet.
+        item_s: Mean seconds of one.
+        n_workers: How many share them.
+        dispatch_s: What a chunk costs the caller.
+        overhead_s: What a chunk costs in all, the way through the pipe included.
+        n_largest: Items of the largest chunk seen so far.
+        is_first: The worker has not reported yet.
+
+    Source:
+        Guided self-scheduling, Polychronopoulos & Kuck (1987), with the lower bound and box of
+        this package's policy notes.
+    """
+    item_s = max(item_s, 1e-9)
+    n_served = min(n_workers, max(1.0, sqrt(n_left * item_s / dispatch_s)))
+    bulk_s = max(overhead_s / BULK_LOSS_SHARE, n_workers * dispatch_s / CALLER_SHARE)
+    share_s = n_left * item_s / n_workers
+    shortened = min(1.0, share_s * TAIL_LOSS_SHARE / (3 * overhead_s))
+    tail_s = max(
+        overhead_s / TAIL_LOSS_SHARE * shortened, n_served * dispatch_s * TAIL_DISPATCH, overhead_s
+    )
+    if is_first:
+        bulk_s = min(bulk_s, FIRST_CHUNK_S)
+    guided = min(bulk_s / item_s, max(1.0, tail_s / item_s, n_left / (GUIDE * n_workers)))
+    n_items = max(1, int(min(guided, ceil(n_left / n_served), GROWTH * max(1, n_largest))))
+    return n_items, BOX * max(n_items * item_s, tail_s)
+
+
+def bulk_chunksize(item_s: float, overhead_s: float) -> int:
+    """Items of a full chunk at this item cost."""
+    return max(1, int(overhead_s / BULK_LOSS_SHARE / max(item_s, 1e-9)))
+
+

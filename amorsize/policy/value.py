@@ -1,0 +1,81 @@
+"""Frozen records that cost almost nothing to define: what `policy` takes in and gives out.
+
+`dataclasses` would say the same, but importing it costs 22 ms (it pulls in `inspect`, `re` and
+`typing`), more than many of the jobs a first call has to decide about. A `Value` is a tuple
+underneath, so it is immutable, compares and hashes by content and takes 0.3 us to make.
+"""
+
+from operator import itemgetter
+
+TYPE_CHECKING = False  # the name is what type checkers know; importing typing would cost 10 ms
+if TYPE_CHECKING:
+    from typing import Any, Self, dataclass_transform
+else:
+
+    def dataclass_transform(**_options):
+        """Stand in for `typing.dataclass_transform`, which only type checkers read."""
+        return lambda decorated: decorated
+
+
+class _ValueType(type):
+    """Turns the annotations of a class body into keyword-only, read-only fields."""
+
+    def __new__(
+        cls, name: str, bases: tuple[type, ...], body: "dict[str, Any]"
+    ) -> "_ValueType":
+        if not bases:
+            return super().__new__(cls, name, (tuple,), {**body, "__slots__": ()})
+        fields = tuple(body.get("__annotations__", ()))
+        defaults = {field: body.pop(field) for field in fields if field in body}
+        signature = ", ".join(f"{f}={f!s}_" if f in defaults else f for f in fields)
+        space: dict[str, Any] = {f"{f}_": value for f, value in defaults.items()}
+        space["make"] = tuple.__new__
+        star = "*, " if fields else ""
+        packed = "".join(f"{f}, " for f in fields)
+        exec(  # once per class, on names written in this package: what dataclasses does, too
+            f"def __new__(cls, {star}{signature}):\n    return make(cls, ({packed}))", space
+        )
+        for index, field in enumerate(fields):
+            body[field] = property(itemgetter(index))
+        body.update(
+            __new__=space["__new__"], __slots__=(), __match_args__=(), _fields=fields
+        )
+        return super().__new__(cls, name, bases, body)
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, eq_default=True)
+class Value(metaclass=_ValueType):
+    """Base of every frozen record; fields are the annotations of the class body, in order."""
+
+    if TYPE_CHECKING:
+        _fields: tuple[str, ...] = ()
+    else:
+        _fields = ()
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and tuple.__eq__(self, other)  # type: ignore[operator]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((type(self).__name__, tuple.__hash__(self)))  # type: ignore[arg-type]
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._fields)
+        return f"{type(self).__name__}({fields})"
+
+    def __reduce__(self) -> "Any":
+        return _remake, (type(self), self.as_dict())
+
+    def as_dict(self) -> "dict[str, Any]":
+        """The fields by name, in order."""
+        return {name: getattr(self, name) for name in self._fields}
+
+    def but(self, **changes: "Any") -> "Self":
+        """The same record with some fields changed."""
+        return type(self)(**{**self.as_dict(), **changes})
+
+
+def _remake(kind: "type[Value]", fields: "dict[str, Any]") -> Value:
+    return kind(**fields)

@@ -1,0 +1,124 @@
+"""Tells in words what a call measured, chose, rejected and achieved."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from amorsize.policy.facts import Profile
+    from amorsize.policy.trace import Trace
+
+
+class Explanation:
+    """What `explain()` returns: text when printed, a table in a notebook."""
+
+    def __init__(self, name: str, trace: Trace | None) -> None:
+        self.name, self.trace = name, trace
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Headings and what there is to say under each."""
+        return [] if self.trace is None else list(_rows(self.trace))
+
+    def __str__(self) -> str:
+        if self.trace is None:
+            return f"{self.name}: not called in this process yet."
+        width = max(len(heading) for heading, _ in self.rows())
+        lines = [f"{heading:<{width}}  {text}" for heading, text in self.rows()]
+        return "\n".join([_headline(self.trace), *lines])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        if self.trace is None:
+            return f"<p>{escape(str(self))}</p>"
+        cells = "".join(
+            f"<tr><th style='text-align:left;vertical-align:top'>{escape(heading)}</th>"
+            f"<td style='text-align:left'>{escape(text)}</td></tr>"
+            for heading, text in self.rows()
+        )
+        return f"<p><b>{escape(_headline(self.trace))}</b></p><table>{cells}</table>"
+
+
+def seconds(value_s: float) -> str:
+    """A duration with three digits and the unit that suits it."""
+    for factor, unit in ((1.0, "s"), (1e3, "ms"), (1e6, "us")):
+        if value_s * factor >= 1:
+            return f"{value_s * factor:.3g} {unit}"
+    return f"{value_s * 1e9:.3g} ns"
+
+
+def _headline(trace: Trace) -> str:
+    items = "1 item" if trace.n_items == 1 else f"{trace.n_items} items"
+    return f"{trace.name}: {items} in {seconds(trace.makespan_s)}"
+
+
+def _rows(trace: Trace) -> Iterator[tuple[str, str]]:
+    if trace.profile is not None:
+        yield "measured", _measured(trace.profile)
+    yield "remembered", _remembered(trace)
+    yield "chosen", _chosen(trace)
+    for note in trace.notes:
+        yield "why", f"after {seconds(note.now_s)}: {note.what} - {note.why}"
+    for reason in trace.rejected:
+        yield "rejected", reason
+    yield "ran", _places(trace)
+    yield "achieved", _achieved(trace)
+    if trace.n_repeated:
+        yield "repeated", f"{trace.n_repeated} items ran again because a worker died"
+    for warning in trace.warnings:
+        yield "warning", warning
+
+
+def _measured(profile: Profile) -> str:
+    share = profile.item_cpu_s / profile.item_s if profile.item_s else 0.0
+    if profile.waits:
+        kind = f"waiting {1 - min(1.0, share):.0%} of the time"
+    else:
+        kind = f"computing {min(1.0, share):.0%} of the time"
+    parts = [f"{seconds(profile.item_s)} an item, {kind}"]
+    if profile.holds_gil is not None and not profile.waits:
+        parts.append("holding the GIL" if profile.holds_gil else "releasing the GIL")
+    if profile.pickle_s is not None:
+        parts.append(f"{seconds(profile.pickle_s)} to send one result")
+    if profile.warmup_s:
+        parts.append(f"{seconds(profile.warmup_s)} to warm up")
+    return ", ".join(parts)
+
+
+def _remembered(trace: Trace) -> str:
+    if trace.known is None:
+        return "nothing from earlier calls"
+    where = "an earlier call" if trace.known_from == "memory" else "an earlier process"
+    fits = {True: "and it fits", False: "but it does not fit: measured anew", None: "not needed"}
+    return f"what {where} learned, {fits[trace.known_fits]}"
+
+
+def _chosen(trace: Trace) -> str:
+    plan = trace.plan
+    if plan.backend == "serial":
+        return "the loop, in the caller"
+    name = {"thread": "threads", "process": "worker processes"}[plan.backend]
+    return f"{plan.n_jobs} {name}, {plan.chunksize} items in a full chunk"
+
+
+def _places(trace: Trace) -> str:
+    places = (("caller", "in the caller"), ("thread", "in threads"), ("process", "in processes"))
+    ran = [
+        f"{n} {where} ({sum(c.backend == place for c in trace.chunks)} chunks)"
+        for place, where in places
+        if (n := trace.n_items_by(place))
+    ]
+    return ", ".join(ran) or "nothing"
+
+
+def _achieved(trace: Trace) -> str:
+    speedup = trace.work_s / trace.makespan_s if trace.makespan_s else 1.0
+    n = trace.n_cores
+    cores = "1 usable core" if n == 1 else f"{n} usable cores"
+    return (
+        f"{speedup:.2f} s of item time per second of wall time; "
+        f"{trace.busy_share:.0%} of {cores} busy with items"
+    )

@@ -1,0 +1,1 @@
+"""Measures amorsize against the loop and its peers; never part of the test run."""

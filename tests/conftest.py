@@ -1,0 +1,154 @@
+"""What every test gets: a home of its own, a bound, and a check that it left no process behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SETTINGS = ("AMORSIZE_BACKEND", "AMORSIZE_CACHE", "AMORSIZE_MAX_CPUS")
+RunScript = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty `AMORSIZE_HOME` for this test alone, and none of the caller's own settings."""
+    home = tmp_path_factory.mktemp("home") / "amorsize"
+    monkeypatch.setenv("AMORSIZE_HOME", str(home))
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    return home
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(home: Path) -> Iterator[None]:
+    """Fail the test that leaves a child process, once amorsize was told to stop its own."""
+    before = children()
+    yield
+    stop_amorsize()
+    left = wait_for_the_end_of(lambda: children() - before, timeout_s=3.0)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left, f"processes left behind by this test: {sorted(left.values())}"
+
+
+@pytest.fixture
+def run_script(tmp_path: Path) -> Iterator[RunScript]:
+    """Run a text as a Python script of its own, bounded: `run_script(text, *arguments)`.
+
+    Takes `timeout_s`, `environ` (added to this process's), `name` (of the file) and `returncode`
+    (the one expected; None for any). The answer has `stdout` and `stderr`. A script, or anything
+    it started, that still holds its output open at the end of its time is killed and fails.
+    """
+
+    def run(
+        text: str,
+        *arguments: str,
+        timeout_s: float = 30.0,
+        environ: Mapping[str, str] | None = None,
+        name: str = "script.py",
+        returncode: int | None = 0,
+    ) -> "subprocess.CompletedProcess[str]":
+        script = tmp_path / name
+        script.write_text(text, encoding="utf-8")
+        command = [sys.executable, str(script), *arguments]
+        return run_command(
+            command, cwd=tmp_path, timeout_s=timeout_s, environ=environ, returncode=returncode
+        )
+
+    return run
+
+
+def run_command(
+    command: list[str],
+    *,
+    cwd: Path,
+    timeout_s: float,
+    environ: Mapping[str, str] | None = None,
+    returncode: int | None = 0,
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command in a process group of its own, which is gone when this returns."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": path, **(environ or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        stdout, stderr = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        stdout, stderr = process.communicate()
+        pytest.fail(f"{command} took over {timeout_s} s.\nstdout: {stdout}\nstderr: {stderr}")
+    if returncode is not None and process.returncode != returncode:
+        pytest.fail(
+            f"{command} ended with {process.returncode}.\nstdout: {stdout}\nstderr: {stderr}"
+        )
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+
+
+class Children(dict[int, str]):
+    """Child processes: what runs in each, by pid."""
+
+    def __sub__(self, others: "Children") -> "Children":
+        return Children((pid, what) for pid, what in self.items() if pid not in others)
+
+
+def children() -> Children:
+    """The children of this process, zombies included; none where there is no /proc."""
+    found = Children()
+    for listing in Path("/proc/self/task").glob("*/children"):
+        for pid in map(int, read(listing).split()):
+            what = read(Path(f"/proc/{pid}/cmdline")).replace("\0", " ") or "a zombie"
+            if "resource_tracker" not in what:  # one per process, and the standard library's own
+                found[pid] = f"{pid}: {what}"
+    return found
+
+
+def read(path: Path) -> str:
+    """The text of a file of /proc; empty where its process or thread has just ended."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def wait_for_the_end_of(left: Callable[[], Children], *, timeout_s: float) -> Children:
+    """What is left when nothing is, or when the time is up."""
+    until_s = time.monotonic() + timeout_s
+    while (remaining := left()) and time.monotonic() < until_s:
+        time.sleep(0.01)
+    return remaining
+
+
+def stop_amorsize() -> None:
+    """End warm workers and close the cache, where this test used them."""
+    if amorsize := sys.modules.get("amorsize"):
+        if "amorsize._call" in sys.modules:
+            amorsize.shutdown()
+        if cache := sys.modules.get("amorsize.cache"):
+            cache.close()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--shard 1/2`."""
+    parser.addoption("--shard", default="1/1", help="run one share of the tests: 2/3 is the second")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of this shard, told by their names, so that no order can lose one."""
+    shard, n_shards = map(int, config.getoption("--shard").split("/"))
+    kept = [item for item in items if zlib.crc32(item.nodeid.encode()) % n_shards == shard - 1]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept

@@ -1,0 +1,196 @@
+"""Imports point one way, the policy cannot act, and the hot path starts without heavy modules."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "amorsize"
+
+# A part may import what stands in the groups before its own; parts of one group never each other.
+CHAIN = (
+    {"errors"},
+    {"policy"},
+    {"report"},
+    {"_bytecode", "_callables"},
+    {"_identity", "_reach", "_machine", "_options", "cache", "crews"},
+    {"_call"},
+    {"optimizer"},
+    {"tuning", "history", "simulate"},
+    {"_decorator"},
+    {"cli"},
+    {"__init__", "__main__"},
+)
+GROUP_OF = {part: index for index, group in enumerate(CHAIN) for part in group}
+PART_OF = {  # parts that are more than one file, though no folder
+    **dict.fromkeys(("_cgroup", "_costs", "_fork", "_measure", "_procfs"), "_machine"),
+    **dict.fromkeys(("_signature", "_typed", "_wrapt"), "_decorator"),
+    "_shareable": "_reach",
+}
+
+ALLOWED_IN_POLICY = {"__future__", "math", "operator", "amorsize.policy"}
+FORBIDDEN_IN_POLICY = (
+    *("time", "datetime", "random", "secrets", "os", "io", "pathlib", "sys", "logging"),
+    *("multiprocessing", "threading", "_thread", "concurrent", "subprocess", "socket", "asyncio"),
+)
+
+# What runs before the first call has an answer, with what it loads only when it is asked to.
+HOT = {"__init__", "_decorator", "_options", "_call", "errors", "_machine", "_reach", "_identity"}
+HOT |= {"policy", "crews", "cache", "_bytecode", "_callables"}
+COLD = {
+    *("_measure", "_signature", "_typed"),  # for the command line, for inspection, for checkers
+    "cache.shelf",  # opens the disk, once that can pay
+    "crews.travel",  # worker processes need the C half of pickle
+}
+HEAVY = {  # over 2 ms each on a bare interpreter, most of them far more
+    *("typing", "dataclasses", "inspect", "re", "enum", "json", "pickle", "_pickle", "logging"),
+    *("subprocess", "socket", "multiprocessing", "traceback", "signal", "hashlib", "contextlib"),
+    *("threading", "pathlib", "concurrent", "asyncio", "tempfile"),
+    *("psutil", "wrapt", "cloudpickle", "diskcache", "loky", "platformdirs", "tqdm", "rich"),
+    *("threadpoolctl", "numpy"),
+}
+
+
+def modules() -> list[str]:
+    """Every module of the package, without its prefix: `errors`, `policy.plan`, `policy`."""
+    names = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        names.append(".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts))
+    return names
+
+
+def part_of(module: str) -> str:
+    """The part of the package a module belongs to: `policy` for `policy.plan`."""
+    first = module.split(".")[0]
+    return PART_OF.get(first, first)
+
+
+def tree_of(module: str) -> ast.Module:
+    path = PACKAGE.joinpath(*module.split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return ast.parse(path.read_bytes(), filename=str(path))
+
+
+def package_of(module: str) -> list[str]:
+    """The package that a relative import in this module starts from."""
+    is_package = PACKAGE.joinpath(*module.split(".")).is_dir()
+    inside = [] if module in {"__init__", "__main__"} else module.split(".")
+    return ["amorsize", *(inside if is_package else inside[:-1])]
+
+
+def imported(module: str, statements: Iterator[ast.AST]) -> Iterator[str]:
+    """Full names of what the statements of a module import: `amorsize.cache`, `os`, `os.path`."""
+    for statement in statements:
+        if isinstance(statement, ast.Import):
+            yield from (alias.name for alias in statement.names)
+        elif isinstance(statement, ast.ImportFrom):
+            start = package_of(module)[: len(package_of(module)) + 1 - statement.level]
+            base = ".".join(
+                [*(start if statement.level else []), *filter(None, [statement.module])]
+            )
+            if (PACKAGE.parent / base.replace(".", "/")).is_dir():
+                yield from (f"{base}.{alias.name}" for alias in statement.names)
+            else:
+                yield base
+
+
+def run_at_import(body: list[ast.stmt]) -> Iterator[ast.AST]:
+    """The statements that importing a module runs: not inside functions, nor for type checkers."""
+    for statement in body:
+        if for_types_only(statement):
+            yield from run_at_import(getattr(statement, "orelse", []))
+        elif not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield statement
+            for block in ("body", "orelse", "finalbody"):
+                yield from run_at_import(getattr(statement, block, []))
+            for handler in getattr(statement, "handlers", []):
+                yield from run_at_import(handler.body)
+
+
+def for_types_only(statement: ast.stmt) -> bool:
+    """Whether this is an `if TYPE_CHECKING:`."""
+    return isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.unparse(statement.test)
+
+
+@pytest.mark.parametrize("module", modules())
+def test_imports_point_one_way(module):
+    """A module imports its own part and the parts before it, inside functions as well."""
+    own = part_of(module)
+    assert own in GROUP_OF, (
+        f"{own} has no place in the chain: give it one here and in docs/design.md"
+    )
+
+    for name in imported(module, ast.walk(tree_of(module))):
+        if name.startswith("amorsize."):
+            other = part_of(name.removeprefix("amorsize."))
+            other = other if other in GROUP_OF else "__init__"  # a name of the face
+            assert other == own or GROUP_OF[other] < GROUP_OF[own], f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if part_of(name) == "policy"])
+def test_policy_imports_nothing_that_acts(module):
+    """The policy decides and does nothing else: arithmetic is all it may import."""
+    names = set(imported(module, ast.walk(without_types(tree_of(module)))))
+
+    foreign = {n for n in names if not any(f"{n}.".startswith(f"{a}.") for a in ALLOWED_IN_POLICY)}
+    assert not foreign
+
+
+def without_types(tree: ast.Module) -> ast.Module:
+    """The module without what only type checkers read."""
+    return ast.Module([s for s in tree.body if not for_types_only(s)], tree.type_ignores)
+
+
+def test_policy_can_be_imported_without_a_clock_a_file_or_a_worker():
+    """Where nothing that acts can be imported, the whole policy still can."""
+    names = [f"amorsize.{name}" for name in modules() if part_of(name) == "policy"]
+    script = f"""
+import sys, types
+package = types.ModuleType("amorsize")  # without running the face
+package.__path__ = [{str(PACKAGE)!r}]
+sys.modules["amorsize"] = package
+for name in {FORBIDDEN_IN_POLICY!r}:
+    sys.modules[name] = None
+for name in {names!r}:
+    __import__(name)
+    print(name)
+"""
+    assert isolated(script).split() == names
+
+
+@pytest.mark.parametrize(
+    "module", [name for name in modules() if part_of(name) in HOT and name not in COLD]
+)
+def test_the_hot_path_imports_nothing_heavy(module):
+    """Importing a module of the hot path imports nothing that takes over 2 ms."""
+    names = set(imported(module, run_at_import(tree_of(module).body)))
+
+    assert not {name for name in names if name.split(".")[0] in HEAVY}
+
+
+def test_decorating_imports_nothing_heavy():
+    """`from amorsize import autotune` and decorating leave the heavy modules unloaded."""
+    script = f"""
+import sys
+sys.path[:] = {[str(ROOT), *sys.path]!r}
+already = set(sys.modules)
+from amorsize import autotune
+
+@autotune
+def double(x):
+    return 2 * x
+
+print(*sorted((set(sys.modules) - already) & {HEAVY!r}))
+"""
+    assert isolated(script).split() == []
+
+
+def isolated(script: str) -> str:
+    """What a script prints in an interpreter that has loaded next to nothing."""
+    command = [sys.executable, "-I", "-S", "-c", script]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout

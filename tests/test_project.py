@@ -1,0 +1,98 @@
+"""The project's own files agree with each other and with the package."""
+
+import ast
+import importlib
+import os
+import pkgutil
+import re
+import sys
+import tomllib
+
+from conftest import ROOT
+
+import amorsize
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+DEPENDENCIES = {re.split(r"[<>=\[]", line)[0] for line in PROJECT["dependencies"]}
+DEPENDENCIES_PAGE = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+
+
+def imports_by_module() -> dict[str, set[str]]:
+    """The top-level packages that each file of amorsize imports, anywhere in it."""
+    found = {}
+    for path in sorted((ROOT / "amorsize").rglob("*.py")):
+        names = set()
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.split(".")[0])
+        found[path.relative_to(ROOT / "amorsize").as_posix()] = names
+    return found
+
+
+def test_the_face_is_sorted_and_whole():
+    """`__all__` is what is public: sorted, and all of it there."""
+    assert list(amorsize.__all__) == sorted(amorsize.__all__)
+    assert set(amorsize.__all__) <= set(dir(amorsize))
+    for name in amorsize.__all__:
+        getattr(amorsize, name)
+
+
+def test_no_public_function_shares_a_name_with_a_module():
+    """`amorsize.cache` is the module, whatever was imported before."""
+    modules = {found.name for found in pkgutil.iter_modules(amorsize.__path__)}
+    for name in modules & set(amorsize.__all__):
+        assert getattr(amorsize, name) is importlib.import_module(f"amorsize.{name}")
+
+
+def test_the_version_is_told_once():
+    """The package, pyproject.toml and the changelog agree on it."""
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+    assert amorsize.__version__ == PROJECT["version"]
+    assert f"## [{PROJECT['version']}]" in changelog
+
+
+def test_the_package_says_that_it_is_typed():
+    """Type checkers read the annotations of an installed amorsize."""
+    assert (ROOT / "amorsize" / "py.typed").exists()
+
+
+def test_the_command_is_there():
+    """The console script names a function that exists."""
+    module, _, function = PROJECT["scripts"]["amorsize"].partition(":")
+
+    assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_every_dependency_is_used_and_explained():
+    """What is required is imported somewhere, and docs/dependencies.md says why and where."""
+    imports = imports_by_module()
+    for name in DEPENDENCIES:
+        where = {path for path, names in imports.items() if name in names}
+        row = next(
+            line for line in DEPENDENCIES_PAGE.splitlines() if line.startswith(f"| {name} |")
+        )
+
+        assert set(re.findall(r"`([\w/]+\.py)`", row)) == where, f"{name} is imported in {where}"
+
+
+def test_every_import_is_required():
+    """amorsize imports the standard library, its requirements, and nothing else."""
+    for path, names in imports_by_module().items():
+        foreign = names - set(sys.stdlib_module_names) - DEPENDENCIES - {"amorsize"}
+        foreign -= {
+            "_frozen_importlib",
+            "_frozen_importlib_external",
+        }  # the standard library's, too
+
+        assert foreign <= {"numpy", "pandas"}, f"{path} imports {foreign}"
+
+
+def test_ci_runs_what_contributors_run():
+    """`.ci/run` can be executed and calls `make test`."""
+    script = ROOT / ".ci" / "run"
+
+    assert os.access(script, os.X_OK)
+    assert "make test" in script.read_text(encoding="utf-8")

@@ -1,0 +1,139 @@
+"""What type checkers must accept, and the types they must see; mypy and pyright both read it.
+
+Nothing here is ever run. `assert_type` is an error for a checker that sees another type.
+"""
+
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import assert_type
+
+from amorsize import TunedFunction, autotune
+
+
+class Document:
+    """What parsing a file gives."""
+
+
+# A function, with and without parentheses, with and without options.
+@autotune
+def parse(path: str, encoding: str = "utf-8", *, strict: bool = False) -> Document:
+    return Document()
+
+
+@autotune()
+def parse_plain(path: str) -> Document:
+    return Document()
+
+
+@autotune(backend="process", n_jobs=4, timeout=2.5, executor=None, progress=True)
+def parse_patiently(path: str, encoding: str = "utf-8") -> Document:
+    return Document()
+
+
+assert_type(parse(["a", "b"]), list[Document])
+assert_type(parse(path for path in "ab"), list[Document])
+assert_type(parse({"a", "b"}, encoding="latin-1", strict=True), list[Document])
+assert_type(parse_plain(["a"]), list[Document])
+assert_type(parse_patiently(["a"], encoding="latin-1"), list[Document])
+assert_type(parse.one("a"), Document)
+assert_type(parse.__wrapped__("a"), Document)
+assert_type(parse.stream(iter("ab")), Iterator[Document])
+assert_type(parse.stream(["a"], ordered=False, buffer=10, encoding="x"), Iterator[Document])
+assert_type(parse.using(n_jobs=4, timeout=5)(["a"], encoding="x"), list[Document])
+assert_type(parse.using(executor=ThreadPoolExecutor()).one("a"), Document)
+assert_type(parse.forget(), int)
+print(parse.explain(), parse.plan, parse.options.n_jobs, parse.__name__)
+
+
+# Keywords after the first parameter reach every item, keyword-only ones too.
+@autotune
+def scale(number: float, *, factor: float) -> float:
+    return number * factor
+
+
+assert_type(scale([1.0, 2.0], factor=3.0), list[float])
+
+
+# Two or three iterables, zipped.
+@autotune
+def add(left: int, right: str, base: int = 10) -> float:
+    return left + int(right, base)
+
+
+assert_type(add([1, 2], ["3", "4"]), list[float])
+assert_type(add([1, 2], ["3", "4"], base=16), list[float])
+assert_type(add.stream([1, 2], ["3", "4"]), Iterator[float])
+assert_type(add.using(strict=True)([1, 2], ["3", "4"]), list[float])
+
+
+@autotune
+def area(width: int, height: float, depth: float, unit: str = "m") -> float:
+    return width * height * depth
+
+
+assert_type(area([1], [2.0], [3.0]), list[float])
+assert_type(area([1], [2.0], [3.0], unit="km"), list[float])
+
+
+# Methods: through an instance, and through the class.
+class Parser:
+    def __init__(self, encoding: str) -> None:
+        self.encoding = encoding
+
+    @autotune
+    def parse(self, path: str, depth: int = 1) -> Document:
+        return Document()
+
+    @autotune(n_jobs=2)
+    def join(self, left: str, right: bytes) -> Document:
+        return Document()
+
+    @autotune
+    @staticmethod
+    def load(path: str) -> Document:
+        return Document()
+
+    @staticmethod
+    @autotune
+    def load_below(path: str) -> Document:
+        return Document()
+
+    @autotune
+    @classmethod
+    def build(cls, path: str, depth: int = 1) -> Document:
+        return Document()
+
+    def all(self, paths: list[str]) -> list[Document]:
+        return self.parse(paths, depth=2)
+
+
+parser = Parser("utf-8")
+assert_type(parser.parse(["a"]), list[Document])
+assert_type(parser.parse(["a"], depth=2), list[Document])
+assert_type(parser.parse.one("a"), Document)
+assert_type(parser.parse.stream(["a"]), Iterator[Document])
+assert_type(parser.parse.using(n_jobs=2)(["a"]), list[Document])
+assert_type(parser.join(["a"], [b"b"]), list[Document])
+assert_type(Parser.parse.one(parser, "a"), Document)
+assert_type(Parser.load(["a"]), list[Document])
+assert_type(parser.load(["a"]), list[Document])
+assert_type(Parser.load.one("a"), Document)
+assert_type(Parser.build(["a"]), list[Document])
+assert_type(Parser.build(["a"], depth=2), list[Document])
+assert_type(Parser.build.one("a"), Document)
+assert_type(list(Parser.load_below(["a"])), list[Document])
+
+
+# What was there already: builtins, classes, lambdas, decorated without the @.
+roots = autotune(math.sqrt)
+assert_type(roots([1.0, 4.0]), list[float])
+
+
+# A parameter of one's own that takes a tuned function.
+def run_all(tuned: TunedFunction[str, ..., Document]) -> list[Document]:
+    return tuned(["a", "b"])
+
+
+run_all(parse)
+run_all(parser.parse)
