@@ -22,6 +22,7 @@ from amorsize.policy.facts import (
     Ready,
     Report,
     Started,
+    Surveyed,
     View,
     Watched,
     Weighed,
@@ -137,8 +138,11 @@ def _run_short(func: Callable[..., Any], data: Any) -> list[Any] | None:
         return None
     began = perf_counter()
     results: list[Any] = []
-    ran = run_chunk(func, data, len(data), results, box_s=4 * SHORT_S, cpu_clock=_no_clock)
-    if ran.error is None and ran.n_done == len(data):
+    n_items = len(data)
+    ran = run_chunk(
+        func, lambda i, j: data[i:j], 0, n_items, results, box_s=4 * SHORT_S, cpu_clock=_no_clock
+    )
+    if ran.error is None and ran.n_done == n_items:
         return results
     return _Call(func, (data,), {}, _options.DEFAULTS, None).go_on(results, ran.error, began)
 
@@ -194,7 +198,9 @@ def plan_of(func: Callable[..., Any]) -> Plan | None:
     """The plan last learned for a function on this host, if any."""
     if (trace := memory().trace(_owner(func))) is not None:
         return trace.plan  # type: ignore[no-any-return]
-    for kind in _kinds_on_disk(func):
+    from amorsize import _disk
+
+    for kind in _disk.kinds(func):
         profile = memory().ask_disk((_owner(func), kind), func, kind)
         if profile is not None:
             return do.Plan(
@@ -204,15 +210,6 @@ def plan_of(func: Callable[..., Any]) -> Plan | None:
                 source=profile.source,
             )
     return None
-
-
-def _kinds_on_disk(func: Callable[..., Any]) -> list[str]:
-    from amorsize import _identity, cache
-
-    if not cache.known_on_disk():
-        return []
-    key = _identity.fingerprint(func).key
-    return [str(one.get("kind")) for one in cache.entries() if one.get("key") == key]
 
 
 def last_trace(func: Callable[..., Any]) -> Trace | None:
@@ -377,7 +374,7 @@ class _Call:
         if item_s is None:
             return 64
         bulk = self.tuner.plan().chunksize
-        return max(64, 4 * bulk * max(self.tuner.n_places, 1))
+        return max(64, 4 * bulk * (self.tuner.n_cores or 2))
 
     # -- beginning and ending ---------------------------------------------------------------
 
@@ -391,7 +388,7 @@ class _Call:
             self.known = memory().profile(self.key)
             self.known_from = None if self.known is None else "memory"
         job = self._job()
-        self.tuner = Tuner(self._host(), job, self.known)
+        self.tuner = Tuner(None, job, self.known)
         if options.progress:
             from amorsize.progress import bar
 
@@ -408,10 +405,6 @@ class _Call:
         if nested:
             backend = "serial"
         n_jobs = None if options.n_jobs in (None, -1) else options.n_jobs
-        thread_reason = process_reason = None
-        if backend == "auto" and n_jobs != 1:
-            thread_reason = self._why_not_threads()
-            process_reason = self._why_not_processes()
         if options.executor is not None and not nested and backend != "serial":
             backend = "process"
         return Job(
@@ -420,10 +413,17 @@ class _Call:
             n_jobs=n_jobs,
             chunksize=options.chunksize,
             may_inline=options.timeout is None or backend == "serial",
-            thread_reason=thread_reason,
-            process_reason=process_reason,
             inherits_items=self.task.source is not None,
         )
+
+    def _survey(self) -> None:
+        """Find out what the host has and what the function reaches."""
+        host, job = self._host(), self.tuner.job
+        if job.backend == "auto":
+            job = job.but(
+                thread_reason=self._why_not_threads(), process_reason=self._why_not_processes()
+            )
+        self.tuner.tell(Surveyed(host=host, job=job))
 
     def _why_not_threads(self) -> str | None:
         options = self.options
@@ -515,7 +515,7 @@ class _Call:
             name=self.name,
             n_items=self.work.n_done,
             makespan_s=makespan_s,
-            n_cores=tuner.host.n_cores,
+            n_cores=tuner.n_cores,
             plan=tuner.plan(),
             profile=profile,
             known=self.known,
@@ -575,6 +575,8 @@ class _Call:
                 self._wait(WAIT_S if action.timeout_s is None else action.timeout_s)
             case do.StartWorker():
                 self._start(action.backend)
+            case do.Survey():
+                self._survey()
             case do.Watch():
                 self._watch()
             case do.Unwatch():
@@ -621,14 +623,15 @@ class _Call:
         chunk = work.take(n_items)
         direct = not self.crews and chunk.start == work.n_in_order
         out = work.results if direct else []
-        items = self.task.each(chunk.start, work.items(chunk))
+        cut = self.task.cutter(*self.source.window(chunk.start, chunk.stop))
         marked = self._enter_inline(chunk.n_items)
-        n_modules, process_cpu = len(sys.modules), process_time()
+        n_modules, process_cpu, n_pauses = len(sys.modules), process_time(), _n_pauses()
         try:
             ran = run_chunk(
                 self.function,
-                items,
-                chunk.n_items,
+                cut,
+                chunk.start,
+                chunk.stop,
                 out,
                 box_s=box_s,
                 cpu_clock=thread_time,
@@ -644,7 +647,12 @@ class _Call:
         else:
             work.store(chunk.start, out)
         if ran.n_done:
-            self._tell_inlined(ran, process_time() - process_cpu, len(sys.modules) - n_modules)
+            self._tell_inlined(
+                ran,
+                process_time() - process_cpu,
+                len(sys.modules) - n_modules,
+                _n_pauses() - n_pauses,
+            )
         if ran.error is not None:
             if isinstance(ran.error, KeyboardInterrupt):
                 raise ran.error
@@ -656,7 +664,9 @@ class _Call:
         if self.crews:
             self._look(0.0)
 
-    def _tell_inlined(self, ran: Any, process_cpu_s: float, n_modules: int) -> None:
+    def _tell_inlined(
+        self, ran: Any, process_cpu_s: float, n_modules: int, n_pauses: int
+    ) -> None:
         now_s = perf_counter() - self.began
         self._note_chunk(-1, "caller", ran.n_done, ran.wall_s, ran.cpu_s, now_s)
         self.tuner.tell(
@@ -666,6 +676,7 @@ class _Call:
                 cpu_s=ran.cpu_s,
                 process_cpu_s=process_cpu_s,
                 now_s=now_s,
+                n_pauses=n_pauses,
                 n_modules=n_modules,
             )
         )
@@ -762,7 +773,7 @@ class _Call:
         if self.task.source is None or crew.backend != "process" or self.fork_reason is not None:
             chunk = chunk.but(items=self.work.items(chunk))
         single = self.task.single or alone
-        flush_s = 0.0 if single else max(5e-3, action.box_s / 2)
+        flush_s = 0.0 if single else min(MOST_HELD_S, max(LEAST_HELD_S, action.box_s))
         try:
             crew.send(action.worker, chunk, box_s=action.box_s, flush_s=flush_s)
         except Exception as failure:
@@ -932,6 +943,7 @@ class _Call:
         self._ask_disk()
         from amorsize.crews import travel
 
+        travel.dumps(None)  # loads what pickling needs
         results = self.work.results[:WEIGHED_ITEMS] or [None]
         values: list[Any] = [results[0]]
         cost_s, reason = _travel_cost(values, travel)
@@ -1008,10 +1020,27 @@ class _Call:
             self.chunks = _thinned(self.chunks)
 
 
-LOAD_S = 8e-3  # importing the process crew and pickle's C half, once in a process
+LOAD_S = 6e-3  # importing the process crew and pickle's C half, once in a process
 WEIGHED_ITEMS = 32
 WORTH_READING_S = 0.1  # work left for which 7 ms of looking at the disk is a fair price
+# Finished items stay in their worker for so long at most, before they are sent without waiting for
+# the chunk's end: what a worker's death can cost. A chunk that ends in time is sent once.
+LEAST_HELD_S, MOST_HELD_S = 20e-3, 100e-3
 MOST_DEATHS = 8  # workers that end in a row without one result: the fault is not an item's
+
+
+try:
+    from resource import RUSAGE_THREAD, getrusage
+
+    def _n_pauses() -> int:
+        """How often this thread has given up its core by itself: to sleep, to read, for a lock."""
+        return getrusage(RUSAGE_THREAD).ru_nvcsw
+
+except ImportError:  # not on Linux: every low share of CPU time counts as waiting
+    _pauses = iter(range(1 << 62))
+
+    def _n_pauses() -> int:
+        return next(_pauses)
 
 
 def _yes() -> bool:
@@ -1019,13 +1048,21 @@ def _yes() -> bool:
 
 
 def _travel_cost(values: list[Any], travel: Any) -> tuple[float, str | None]:
-    """Seconds to pickle and read back, and why that cannot be done, if so."""
-    began = perf_counter()
-    try:
-        travel.loads(travel.dumps(values))
-    except Exception as error:
-        return 0.0, f"{type(error).__name__}: {error}"
-    return perf_counter() - began, None
+    """Seconds to pickle and read back, and why that cannot be done, if so.
+
+    What is over in no time is done twice: the first time also loads what pickle needs.
+    """
+    took_s = 0.0
+    for _ in range(2):
+        began = perf_counter()
+        try:
+            travel.loads(travel.dumps(values))
+        except Exception as error:
+            return 0.0, f"{type(error).__name__}: {error}"
+        took_s = perf_counter() - began
+        if took_s > SHORT_S:
+            break
+    return took_s, None
 
 
 def _merged(known: Profile, new: Profile) -> Profile:

@@ -18,7 +18,7 @@ DEPTH = 3  # calls from the function down to the last body that is part of its k
 KEY_BYTES = 16
 VARIANT_BYTES = 8
 MAX_WRAPPINGS = 16  # `__wrapped__` may lead on for ever where attributes are made up on the fly
-MAX_PARTS = 1000  # callables in one key; what leads further is cut off there, 30 ms
+MAX_PARTS = 1000  # callables in one key; what leads further is cut off there, 60 ms
 LONG = 4096  # a longer text counts by its length and ends: a variant is a hint, not a proof
 
 _BUILTINS = (type(len), type("".__add__))

@@ -1,10 +1,7 @@
-"""What was learned about functions: in memory for this process, on disk for the next."""
+"""What this process knows about functions; what the disk knows is asked for when it can pay."""
 
 from __future__ import annotations
 
-import time
-
-from amorsize import _identity, _machine, cache
 from amorsize.policy.facts import Profile
 
 TYPE_CHECKING = False
@@ -14,8 +11,6 @@ if TYPE_CHECKING:
 
     from amorsize.policy.trace import Trace
 
-VERSION = 1
-MAX_VARIANTS = 8  # of one function: 1000 values of a closure's integer must not make 1000 records
 MAX_FUNCTIONS = 4096  # remembered in memory; the one used longest ago goes first
 WRITE_NOW_S = 0.5  # a call this long writes at once: opening the disk is a few percent of it
 WORTH_WRITING_S = 0.4  # shorter calls are written at exit if together they took this long
@@ -77,35 +72,29 @@ class Memory:
 
     def ask_disk(self, key: Hashable, func: Callable[..., Any], kind: str) -> Profile | None:
         """What earlier processes have learned; each question is asked once."""
-        if key in self._asked or not cache.known_on_disk():
+        if key in self._asked:
             return None
         self._asked.add(key)
-        fingerprint = _identity.fingerprint(func)
-        record = cache.get(_disk_key(fingerprint.key, kind))
-        profile = _profile_in(record, fingerprint.variant)
+        from amorsize import _disk  # what it imports is not for calls that are over in no time
+
+        profile = _disk.read(func, kind)
         if profile is not None:
             self._profiles[key] = profile
-        if (costs := cache.get(_costs_key())) is not None:
-            _machine.costs_from_dict(costs.get("costs"))
         return profile
 
     def write(self) -> None:
         """Put on disk what is not there yet."""
         unwritten, self._unwritten, self._unwritten_s = self._unwritten, {}, 0.0
-        for key, (func, kind, profile) in unwritten.items():
-            self._asked.add(key)
-            fingerprint = _identity.fingerprint(func)
-            disk_key = _disk_key(fingerprint.key, kind)
-            record = _merged(cache.get(disk_key), fingerprint, kind, profile)
-            if not cache.put(disk_key, record):
-                return
-        if unwritten and (costs := _machine.costs_as_dict()):
-            cache.put(_costs_key(), {"version": VERSION, "costs": costs})
+        if not unwritten:
+            return
+        from amorsize import _disk
+
+        self._asked.update(unwritten)
+        _disk.write(list(unwritten.values()))
 
     def _write_at_exit(self) -> None:
         if self._unwritten_s >= WORTH_WRITING_S:
             self.write()
-        cache.close()
 
     def forget(self, owner: Hashable, func: Callable[..., Any]) -> int:
         """Drop all that is known of a function, in memory and on disk; how many records."""
@@ -115,12 +104,9 @@ class Memory:
             self._unwritten.pop(key, None)
         self._asked = {key for key in self._asked if _owner_of(key) != owner}
         self._traces.pop(owner, None)
-        n_on_disk = 0
-        if cache.known_on_disk():
-            prefix = _disk_key(_identity.fingerprint(func).key, "")
-            stored = [record["stored_as"] for record in cache.entries()]
-            n_on_disk = cache.forget(*(name for name in stored if name.startswith(prefix)))
-        return max(len(keys), n_on_disk)
+        from amorsize import _disk
+
+        return max(len(keys), _disk.forget(func))
 
 
 def _owner_of(key: Any) -> Hashable:
@@ -138,43 +124,3 @@ def _same(before: Profile, after: Profile) -> bool:
         and before.waits == after.waits
         and 1 / (1 + SAME_WITHIN) < ratio < 1 + SAME_WITHIN
     )
-
-
-def _disk_key(function_key: str, kind: str) -> str:
-    return f"{cache.LISTED}{_machine.host_fingerprint()}:{function_key}:{kind}"
-
-
-def _costs_key() -> str:
-    return f"host:{_machine.host_fingerprint()}"
-
-
-def _merged(
-    record: dict[str, Any] | None, fingerprint: _identity.Fingerprint, kind: str, profile: Profile
-) -> dict[str, Any]:
-    """The stored record with this profile as the newest of its variants."""
-    variants = {} if record is None else record.get("variants", {})
-    kept = dict(variants) if isinstance(variants, dict) else {}
-    kept.pop(fingerprint.variant, None)
-    kept[fingerprint.variant] = profile.as_dict()
-    while len(kept) > MAX_VARIANTS:
-        del kept[next(iter(kept))]
-    return {
-        "version": VERSION,
-        "name": fingerprint.name,
-        "key": fingerprint.key,
-        "variant": fingerprint.variant,
-        "host": _machine.host_fingerprint(),
-        "kind": kind,
-        "saved_at_s": time.time(),
-        "profile": profile.as_dict(),
-        "variants": kept,
-    }
-
-
-def _profile_in(record: dict[str, Any] | None, variant: str) -> Profile | None:
-    """The profile of this variant, else of the newest; both are checked before use."""
-    if record is None or record.get("version") != VERSION:
-        return None
-    variants = record.get("variants")
-    fields = variants.get(variant) if isinstance(variants, dict) else None
-    return Profile.from_dict(record.get("profile") if fields is None else fields)

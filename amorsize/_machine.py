@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from math import ceil, log2
 
 from amorsize import _procfs
 from amorsize._cgroup import Cgroups
@@ -108,7 +107,7 @@ def usable_cpus(
     quota = (_HOST.cgroups if root == "/" else Cgroups(root)).cpu_quota()
     n_cores, source = affinity, None
     if quota and quota.n_cpus < n_cores:
-        n_cores = ceil(quota.n_cpus)
+        n_cores = int(-(-quota.n_cpus // 1))
         source = f"a quota of {quota.n_cpus:g} CPUs ({quota.where})"
     for variable, cap in (
         (_PYTHON_VARIABLE, _python_cap(environ)),
@@ -153,7 +152,7 @@ def host_facts(cpus: Cpus | None = None) -> dict[str, str | int | float | bool |
         "cpu_model": cpu_model(),
         "n_cores": cpus.n_cores,
         "quota": _binding_quota(cpus),
-        "memory_log2_gib": round(log2(max(1, memory().usable_bytes) / _GIB)),
+        "memory_log2_gib": _log2_gib(memory().usable_bytes),
         "os": sys.platform,
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         "implementation": sys.implementation.name,
@@ -174,6 +173,12 @@ def host_fingerprint(cpus: Cpus | None = None) -> str:
         facts = sorted(host_facts(cpus).items())
         _HOST.fingerprints[key] = _blake2b(repr(facts).encode(errors="replace"))
     return _HOST.fingerprints[key]
+
+
+def _log2_gib(n_bytes: int) -> int:
+    from math import log2  # loaded when a fingerprint is needed: 1 ms, which short calls save
+
+    return round(log2(max(1, n_bytes) / _GIB))
 
 
 def _affinity() -> int:

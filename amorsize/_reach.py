@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from types import CodeType, FunctionType
     from typing import Any
 
-MAX_EXAMINED = 300  # functions and classes; who leads to more is not examined to the end, 10 ms
+MAX_EXAMINED = 300  # functions and classes; who leads to more is not examined to the end, 30 ms
 MAX_ITEMS = 1000  # of a tuple of values that have to be judged one by one
 MAX_PLAIN_ITEMS = 100_000  # of a tuple of numbers and texts, 3 ms
 
@@ -151,7 +151,7 @@ class _Survey:
             return self._judge_items([getattr(value, f) for f in kind.__dataclass_fields__], label)  # type: ignore[attr-defined]
         if type_name(value) in ("functools._lru_cache_wrapper", "builtins.staticmethod"):
             return self._judge(value.__wrapped__, label)  # the cache itself is thread-safe
-        self.shared[f"{label or 'self'} ({kind.__qualname__})"] = None
+        self.shared[f"{label or 'self'} ({kind.__name__})"] = None
         return False
 
     def _judge_items(self, items: list[Any], label: str) -> bool:
@@ -162,7 +162,7 @@ class _Survey:
             return False
         safe = True
         for item in items:
-            safe &= self._judge(item, f"in {label or 'self'}")
+            safe &= self._judge(item, label if label.startswith("in ") else f"in {label or 'self'}")
         return safe
 
     def _judge_method(self, method: Any, label: str) -> bool:

@@ -29,10 +29,12 @@ class Sliced:
     def read(self, n_more: int, longest_s: float) -> None:
         """Nothing to do: all of it is there."""
 
+    def window(self, start: int, stop: int) -> tuple[Sequence[Any], int]:  # noqa: ARG002
+        """Sequences that hold the items `start` to `stop`, and the index of their first item."""
+        return self.sequences, 0
+
     def cut(self, start: int, stop: int) -> tuple[Any, ...]:
         """Items `start` to `stop`, one sequence an iterable."""
-        if start == 0 and stop == self.n_read and all(type(s) is list for s in self.sequences):
-            return self.sequences
         return slice_of(self.sequences, start, stop)
 
     def drop(self, before: int) -> None:
@@ -71,6 +73,10 @@ class Reading:
                 return
             if now - began < longest_s / 8:
                 block *= 2
+
+    def window(self, start: int, stop: int) -> tuple[Sequence[Any], int]:
+        """The items `start` to `stop`, and the index of the first."""
+        return self.cut(start, stop), start
 
     def cut(self, start: int, stop: int) -> tuple[Any, ...]:
         """Items `start` to `stop`, as the one sequence they were read into."""

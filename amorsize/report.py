@@ -116,8 +116,8 @@ def _places(trace: Trace) -> str:
 
 def _achieved(trace: Trace) -> str:
     speedup = trace.work_s / trace.makespan_s if trace.makespan_s else 1.0
-    n = trace.n_cores
-    cores = "1 usable core" if n == 1 else f"{n} usable cores"
+    n = trace.n_cores or 1
+    cores = "one core" if n == 1 else f"{n} usable cores"
     return (
         f"{speedup:.2f} s of item time per second of wall time; "
         f"{trace.busy_share:.0%} of {cores} busy with items"

@@ -88,10 +88,31 @@ class Task:
         assert self.source is not None
         return slice_of(self.source, start, stop)
 
-    def each(self, start: int, items: Any) -> Iterable[Any]:
-        """What `function_of_one` is called with, item by item."""
-        each: Iterable[Any] = zip(*items, strict=False) if self.star else items[0]
-        return each if self.seed is None else enumerate(each, start)
+    def cutter(self, items: Sequence[Any], first: int) -> Callable[[int, int], Iterable[Any]]:
+        """What gives the items between two indices, as `function_of_one` takes them.
+
+        Args:
+            items: One sequence an iterable, or one of tuples; cut as they are needed, a stride
+                at a time, which copies less than an iterator over them costs.
+            first: The index of their first item.
+        """
+        if self.star and len(items) > 1:
+
+            def cut(i: int, j: int) -> Iterable[Any]:
+                return zip(*slice_of(items, i - first, j - first), strict=False)
+
+        else:
+            cut = _cutter_of_one(items[0], first)
+        if self.seed is None:
+            return cut
+        return lambda i, j: enumerate(cut(i, j), i)
+
+
+def _cutter_of_one(items: Any, first: int) -> Callable[[int, int], Iterable[Any]]:
+    items = getattr(items, "iloc", items)  # a pandas Series slices by label otherwise
+    if first == 0:
+        return lambda i, j: items[i:j]
+    return lambda i, j: items[i - first : j - first]
 
 
 def slice_of(source: Sequence[Any], start: int, stop: int) -> tuple[Any, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from time import perf_counter
 
 from amorsize.policy.value import Value
@@ -11,6 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any, Protocol
+
+    Cut = Callable[[int, int], Iterable[Any]]  # items from one index up to another
 
     class Progress(Protocol):
         """Told before each stride; says whether to go on."""
@@ -35,8 +36,9 @@ class Ran(Value):
 
 def run_chunk(
     function: Callable[[Any], Any],
-    items: Iterable[Any],
-    n_items: int,
+    cut: Cut,
+    start: int,
+    stop: int,
     out: list[Any],
     *,
     box_s: float,
@@ -49,8 +51,9 @@ def run_chunk(
 
     Args:
         function: Takes one item.
-        items: At least `n_items` of them.
-        n_items: How many to run.
+        cut: Gives the items between two indices; asked for a stride at a time.
+        start: Index of the first item.
+        stop: Index behind the last.
         out: Gets the results; what it held before stays.
         box_s: After this many seconds the run ends at the next boundary; at least one item runs.
         cpu_clock: CPU seconds of whatever runs the items (`time.thread_time`, ...).
@@ -61,27 +64,20 @@ def run_chunk(
     Returns:
         How many items were done, what they cost, and the exception that ended the run, if any.
     """
-    iterator = iter(items)
     before = len(out)
+    offset = start - before  # index of an item = its place in `out` + offset
     cpu_before = cpu_clock()
     began = perf_counter()
     error: BaseException | None = None
     while True:
         try:
             _stride_through(
-                function,
-                iterator,
-                before + n_items,
-                out,
-                began + box_s,
-                single,
-                progress,
-                before,
+                function, cut, offset, stop, out, began + box_s, single, progress, start
             )
         except Exception as failure:
             if keep_errors:
                 out.append(failure)
-                if len(out) < before + n_items and perf_counter() < began + box_s:
+                if len(out) + offset < stop and perf_counter() < began + box_s:
                     continue
             else:
                 error = failure
@@ -99,29 +95,30 @@ def run_chunk(
 
 def _stride_through(
     function: Callable[[Any], Any],
-    iterator: Any,
-    end: int,
+    cut: Cut,
+    offset: int,
+    stop: int,
     out: list[Any],
     deadline: float,
     single: bool,
     progress: Progress | None,
-    before: int,
+    start: int,
 ) -> None:
     """Run strides of items, each about `STRIDE_S` long, so that the clock is read seldom."""
     append, extend = out.append, out.extend
     stride = 1
     stride_began = perf_counter()
-    while (left := end - len(out)) > 0:
-        if progress is not None and not progress(len(out) - before, stride_began):
+    while (index := len(out) + offset) < stop:
+        if progress is not None and not progress(index - start, stride_began):
             return
-        if stride == 1 or left == 1:
-            append(function(next(iterator)))
+        if stride == 1:
+            for item in cut(index, index + 1):
+                append(function(item))
         else:
-            n_now = min(stride, left)
-            expected = len(out) + n_now
+            end = min(stop, index + stride)
             # extend() keeps what map() has delivered when an item fails: its length is the index.
-            extend(map(function, islice(iterator, n_now)))
-            if len(out) < expected:  # to map(), an item's StopIteration looks like the end
+            extend(map(function, cut(index, end)))
+            if len(out) + offset < end:  # to map(), an item's StopIteration looks like the end
                 raise StopIteration
         now = perf_counter()
         if now >= deadline:

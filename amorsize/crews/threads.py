@@ -132,11 +132,16 @@ class ThreadCrew:
         function = self._function
         if self._one_at_a_time is not None:
             function = _taking_turns(function, self._one_at_a_time)
-        items = task.span(chunk.start, chunk.stop) if chunk.items is None else chunk.items
+        if chunk.items is None:
+            assert task.source is not None
+            cut = task.cutter(task.source, 0)
+        else:
+            cut = task.cutter(chunk.items, chunk.start)
         ran = run_chunk(
             function,
-            task.each(chunk.start, items),
-            chunk.n_items,
+            cut,
+            chunk.start,
+            chunk.stop,
             out,
             box_s=box_s,
             cpu_clock=thread_time,

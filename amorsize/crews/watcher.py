@@ -22,12 +22,13 @@ class GilWatcher:
         self._late_s = 0.0
         self._n_wakes = 0
         self._began = time.perf_counter()
-        self._wakes_at = self._began + NAP_S  # when the nap under way is to end
+        self._wakes_at = self._began  # when it is to run next: first of all, at once
         # Not a threading.Thread: importing threading costs 4 ms, and no user code runs in it.
         _thread.start_new_thread(self._watch, ())
 
     def _watch(self) -> None:
         try:
+            self._late_s += time.perf_counter() - self._wakes_at
             while not self._stopping:
                 self._wakes_at = time.perf_counter() + NAP_S
                 time.sleep(NAP_S)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize.crews.base import Task
+    from amorsize.crews.chunk import Cut
 
 ORDER = Struct("<qqddB")  # start, stop, box_s, flush_s, single
 REPORT = Struct("<qqqdddBQ")  # start, n_items, n_sent, wall_s, cpu_s, pickle_s, flags, results size
@@ -95,13 +96,14 @@ class Worker:
         n_items = stop - start
         try:
             if kind == frames.SPAN:
-                items = self.task.span(start, stop)
+                assert self.task.source is not None
+                cut = self.task.cutter(self.task.source, 0)
             else:
-                items = travel.loads(memoryview(payload)[ORDER.size :])
+                cut = self.task.cutter(travel.loads(memoryview(payload)[ORDER.size :]), start)
         except BaseException as error:
             self.report(start, n_items, [], 0.0, 0.0, error, last=True)
             return
-        _Chunk(self, start, n_items, flush_s).run(items, box_s, bool(single))
+        _Chunk(self, start, n_items, flush_s).run(cut, box_s, bool(single))
 
     def report(
         self,
@@ -160,12 +162,13 @@ class _Chunk:
         self._sent_at = self._began = perf_counter()
         self._cpu_began = process_time()
 
-    def run(self, items: Any, box_s: float, single: bool) -> None:
+    def run(self, cut: Cut, box_s: float, single: bool) -> None:
         task = self._worker.task
         ran = run_chunk(
             self._worker.function,
-            task.each(self._start, items),
-            self._n_items,
+            cut,
+            self._start,
+            self._start + self._n_items,
             self._out,
             box_s=box_s,
             cpu_clock=process_time,

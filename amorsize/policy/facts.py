@@ -49,7 +49,7 @@ class Profile(Value):
     chunksize: int  # items of a full chunk at this item cost
     item_s: float  # mean wall seconds of one item
     item_cpu_s: float  # mean CPU seconds of one item
-    spread_log: float  # standard deviation of the log cost of chunks
+    spread_log: float | None  # standard deviation of the log cost of chunks; None: one place only
     pickle_s: float | None  # to send one result (and its item) and read it; None: never measured
     warmup_s: float  # what the first item of a fresh worker costs on top
     holds_gil: bool | None  # None: never watched
@@ -64,7 +64,8 @@ class Profile(Value):
         if not isinstance(fields, dict) or set(fields) != set(cls._fields):
             return None
         counts = ("n_jobs", "chunksize", "n_items", "n_calls")
-        seconds = ("item_s", "item_cpu_s", "spread_log", "warmup_s")
+        seconds = ("item_s", "item_cpu_s", "warmup_s")
+        options = ("pickle_s", "spread_log")
         sound = (
             fields["backend"] in BACKENDS
             and fields["source"] in SOURCES
@@ -72,7 +73,7 @@ class Profile(Value):
             and fields["n_jobs"] <= MOST_JOBS
             and all(_is_seconds(fields[name]) for name in seconds)
             and fields["item_s"] > 0
-            and (fields["pickle_s"] is None or _is_seconds(fields["pickle_s"]))
+            and all(fields[name] is None or _is_seconds(fields[name]) for name in options)
             and fields["holds_gil"] in (None, True, False)
             and fields["waits"] in (True, False)
         )
@@ -107,6 +108,7 @@ class Inlined(Value):
     cpu_s: float  # of the calling thread
     process_cpu_s: float  # of all threads of the process over the same span
     now_s: float
+    n_pauses: int  # times the thread gave up its core by itself: it waited, and was not starved
     n_modules: int = 0  # modules imported meanwhile: a witness of warming up
 
 
@@ -158,6 +160,13 @@ class Watched(Value):
     n_wakes: int
 
 
+class Surveyed(Value):
+    """What was found out about the host and the function, once it was worth the time."""
+
+    host: Host
+    job: Job
+
+
 class Weighed(Value):
     """What it takes to send one item and its result."""
 
@@ -165,4 +174,4 @@ class Weighed(Value):
     reason: str | None = None  # why it cannot
 
 
-Event = Inlined | Started | Ready | Report | Died | Watched | Weighed
+Event = Inlined | Started | Ready | Report | Died | Surveyed | Watched | Weighed

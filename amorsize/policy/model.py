@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from math import log
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.facts import Inlined, Profile, Report
 
 WAITING_SHARE = 0.3  # CPU / wall below which an item mostly waits (POLICY 5.1: sleep 0.0, SQL 0.2)
+LEAST_PAUSES = 0.5  # a core taken away by others costs wall time as well, but is no pause
 WARMUP_RATIO = 3.0  # a first item this many times the second was warming up (imports, JIT)
 MEMORY = 0.9  # weight of the past per inline slice: about the last ten slices count
 CHUNKS_REMEMBERED = 4.0  # per worker, in the moving average over chunk reports
@@ -27,8 +26,9 @@ class Estimates:
         self.item_cpu_s: float | None = None
         self.waits = False
         self.inner_threads = 1.0  # process CPU / wall of the caller's own items
-        self.longest_inline_s = 0.0  # mean item of the slowest slice
+        self.latest_s: float | None = None  # mean item of the latest slice or chunk
         self._wall_s = self._n = 0.0  # decayed sums behind item_s
+        self._recent = [0.0, 0.0, 0.0]  # decayed sums: wall, CPU, pauses of the caller's own items
         self._first_s: float | None = None
         self._unconfirmed = False  # only one item is known, which may have been a warm-up
         self._log_mean = self._log_square = self._log_n = 0.0
@@ -50,10 +50,10 @@ class Estimates:
         return self._first_s if self._unconfirmed else None
 
     @property
-    def spread_log(self) -> float:
-        """Standard deviation of the log of what items cost, chunk by chunk."""
+    def spread_log(self) -> float | None:
+        """Standard deviation of the log of what items cost, chunk by chunk; None before two."""
         if self._log_n < 2:
-            return 0.0
+            return None
         mean = self._log_mean / self._log_n
         return float(max(0.0, self._log_square / self._log_n - mean * mean) ** 0.5)
 
@@ -80,11 +80,17 @@ class Estimates:
             self._confirm(item_s)
             self._wall_s = MEMORY * self._wall_s + event.wall_s
             self._n = MEMORY * self._n + n
-            self.longest_inline_s = max(self.longest_inline_s, item_s)
+        self.latest_s = item_s
         self._note_cpu(event.cpu_s / n, 0.1)
-        self._note_spread(item_s)
         if alone:  # beside other work, a starved core looks like waiting
-            self.waits = event.cpu_s < WAITING_SHARE * event.wall_s
+            self._recent = [
+                MEMORY * past + new
+                for past, new in zip(
+                    self._recent, (event.wall_s, event.cpu_s, event.n_pauses), strict=True
+                )
+            ]
+            wall_s, cpu_s, n_pauses = self._recent
+            self.waits = cpu_s < WAITING_SHARE * wall_s and n_pauses > LEAST_PAUSES
             if event.wall_s > 1e-3:
                 self.inner_threads = max(1.0, event.process_cpu_s / event.wall_s)
         self.elapsed_inline_s += event.wall_s
@@ -122,6 +128,7 @@ class Estimates:
             self._n = keep * self._n + event.n_items
             self._note_spread(wall_s / event.n_items)
         self._unconfirmed = False
+        self.latest_s = wall_s / event.n_items
         self._note_cpu(event.cpu_s / event.n_items, 1 - keep)
 
     def _note_cpu(self, cpu_s: float, weight: float) -> None:
@@ -129,6 +136,8 @@ class Estimates:
         self.item_cpu_s = cpu_s if known is None else known + weight * (cpu_s - known)
 
     def _note_spread(self, item_s: float) -> None:
+        from math import log  # 1 ms to load, which a call that starts no workers does not pay
+
         value = log(max(item_s, 1e-9))
         self._log_mean += value
         self._log_square += value * value

@@ -35,6 +35,10 @@ class Send(Value):
     box_s: float
 
 
+class Survey(Value):
+    """Find out what the host has and what the function reaches, and tell."""
+
+
 class Watch(Value):
     """Have a thread watch how the caller's items hold the GIL."""
 
@@ -54,4 +58,4 @@ class Wait(Value):
     timeout_s: float | None = None
 
 
-Action = RunInline | StartWorker | Send | Watch | Unwatch | Weigh | Wait
+Action = RunInline | StartWorker | Send | Survey | Watch | Unwatch | Weigh | Wait

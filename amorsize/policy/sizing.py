@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import ceil, sqrt
-
 BULK_LOSS_SHARE = 0.01  # of a bulk chunk's time may go into sending it: POLICY 2, eps_b
 TAIL_LOSS_SHARE = 0.08  # of a tail chunk's: shorter chunks even out the end, eps_t
 GUIDE = 3.0  # a chunk is at most 1/3 of a worker's share of what is left; flat in 2..4
@@ -40,7 +38,7 @@ def chunk_of(
         this package's policy notes.
     """
     item_s = max(item_s, 1e-9)
-    n_served = min(n_workers, max(1.0, sqrt(n_left * item_s / dispatch_s)))
+    n_served = min(n_workers, max(1.0, (n_left * item_s / dispatch_s) ** 0.5))
     bulk_s = max(overhead_s / BULK_LOSS_SHARE, n_workers * dispatch_s / CALLER_SHARE)
     share_s = n_left * item_s / n_workers
     shortened = min(1.0, share_s * TAIL_LOSS_SHARE / (3 * overhead_s))
@@ -50,7 +48,7 @@ def chunk_of(
     if is_first:
         bulk_s = min(bulk_s, FIRST_CHUNK_S)
     guided = min(bulk_s / item_s, max(1.0, tail_s / item_s, n_left / (GUIDE * n_workers)))
-    n_items = max(1, int(min(guided, ceil(n_left / n_served), GROWTH * max(1, n_largest))))
+    n_items = max(1, int(min(guided, -(-n_left // n_served), GROWTH * max(1, n_largest))))
     return n_items, BOX * max(n_items * item_s, tail_s)
 
 

@@ -28,7 +28,7 @@ class Trace(Value):
     name: str
     n_items: int
     makespan_s: float
-    n_cores: int
+    n_cores: int | None  # None: the call was over before it mattered
     plan: Plan
     profile: Profile | None
     known: Profile | None  # what was remembered when the call began
@@ -59,4 +59,5 @@ class Trace(Value):
     @property
     def busy_share(self) -> float:
         """CPU seconds of the items / (usable cores x makespan)."""
-        return self.busy_s / (self.n_cores * self.makespan_s) if self.makespan_s else 0.0
+        n_cores = self.n_cores or 1
+        return self.busy_s / (n_cores * self.makespan_s) if self.makespan_s else 0.0

@@ -7,8 +7,6 @@ a chunk that takes too long comes back.
 
 from __future__ import annotations
 
-from math import ceil, inf, sqrt
-
 from amorsize.policy import route, sizing
 from amorsize.policy.facts import (
     Died,
@@ -20,6 +18,7 @@ from amorsize.policy.facts import (
     Ready,
     Report,
     Started,
+    Surveyed,
     View,
     Watched,
     Weighed,
@@ -31,6 +30,7 @@ from amorsize.policy.plan import (
     RunInline,
     Send,
     StartWorker,
+    Survey,
     Unwatch,
     Wait,
     Watch,
@@ -38,13 +38,20 @@ from amorsize.policy.plan import (
 )
 from amorsize.policy.value import Value
 
+inf = float("inf")  # as math has it, without the 1 ms of loading that
+
 SLICE_S = 2e-3  # the caller looks up from its own items this often once workers may need it
-SLICE_SHARE = 0.25  # and never runs a slice longer than this share of the time spent so far
-FIRST_SLICE_S = 20e-6
+PATIENT_SLICE_S = 10e-3  # and this often while workers are out of the question
+SLICE_SHARE = 1.0  # a slice lasts at most as long as all before it: costs may yet change
+FIRST_SLICE_S = 100e-6  # but this long in any case: telling a slice's story takes 15 us
 SERIAL_SLICE_S = 50e-3  # a slice of the loop, when nobody else needs the caller
 GROWTH_INLINE = 4  # a slice has at most this many times the items seen so far
 BET_SHARE, BET_S = 0.03, 4e-3  # what starting workers may cost if it never pays: the promise
+FEW_WITHOUT_SURVEY = 256  # beyond, not even 16 cores make the first item matter: nothing is asked
 FEW_PER_CORE = 16  # up to so many items a core, one unlucky first item matters
+UNSURVEYED_OVERHEAD_S = 100e-6  # of a chunk, on the hosts seen so far
+LEAST_LEFT_S = 2e-3  # work left for which no worker was ever worth starting: nothing is surveyed
+SURE_S = 0.3e-3  # of items run before their cost is believed; shorter slices are mostly clockwork
 LEAST_ITEM_S = 0.25e-6  # to pickle and read back the smallest result takes about 0.15 us
 FIRST_READY_S = 2e-3  # how long the caller waits for workers it started before the first item
 WORTH = 1.5  # workers the caller could keep busy, below which sending costs more than it brings
@@ -59,7 +66,8 @@ WAITING_PROCESSES = 4  # per core, where waiting items may not run in threads
 GAIN = 1.25  # twice the threads must bring this much more throughput to be doubled again
 UNVERIFIED_SHARE, VERIFIED_SHARE = 0.7, 0.8  # CPU / wall that refutes or shows a core of our own
 VERIFY_S = 5e-3
-TURNS_SHARE = 0.7  # mean CPU / wall of threads below which they wait for each other
+TURNS_REPORTS = 4  # per thread, before it is judged whether they run at once or take turns
+ONE_CORE = 1.2  # CPU / wall of all threads together, below which they use one core between them
 STARVED_SHARE = 0.6  # mean CPU / wall of chunks below which workers wait for cores
 HELP_CORES = 4  # up to so many cores the caller's own help is worth its absence as a dispatcher
 HELP_ITEM_S = 2e-3
@@ -88,8 +96,8 @@ class _Seat:
 class Tuner:
     """Decide what the caller and its workers do next; be told what happened."""
 
-    def __init__(self, host: Host, job: Job, known: Profile | None = None) -> None:
-        self.host, self.job = host, job
+    def __init__(self, host: Host | None, job: Job, known: Profile | None = None) -> None:
+        self._host, self.job = host, job
         self.costs = Estimates()
         self.notes: list[Note] = []
         self.route: route.Route | None = None
@@ -107,6 +115,7 @@ class Tuner:
         self._committed = False  # workers are wanted; once true the bet is made
         self._caller_share, self._caller_seen_s = 1.0, 0.0
         self._worker_share = 1.0
+        self._window: tuple[float, float, int] | None = None  # since when, CPU seconds, reports
         self._n_waiters = WAITERS
         self._waiter_costs: list[float] = []
         self._waiter_last: float | None = None
@@ -142,6 +151,8 @@ class Tuner:
                 self._saw(event)
             case Weighed():
                 self.weighed = event
+            case Surveyed():
+                self._host, self.job = event.host, event.job
 
     def _saw(self, event: Watched) -> None:
         self._watching = False
@@ -193,7 +204,7 @@ class Tuner:
         self._worker_share += (share - self._worker_share) / min(self.costs.n_reports, 4 * n)
         if share > VERIFIED_SHARE and self.costs.n_reports >= 2:
             self.verified = True
-        if self._threads_take_turns(n):
+        if self._threads_take_turns(event):
             self._leave_threads()
             return
         if (
@@ -209,15 +220,27 @@ class Tuner:
                 self.n_limit = n_found
                 self._note(f"{n_found} of {n} workers", "they wait for cores more than they run")
 
-    def _threads_take_turns(self, n_alive: int) -> bool:
-        """Threads chosen because items seemed to release the GIL show that they do not."""
+    def _threads_take_turns(self, event: Report) -> bool:
+        """Threads chosen because items seemed to release the GIL show that they do not.
+
+        Two that take turns each seem to run at full speed, chunk by chunk; together they do not
+        use more than one core.
+        """
+        if (
+            self.route is None
+            or self.route.backend != "thread"
+            or self.job.backend != "auto"
+            or self._n_alive < 2
+        ):
+            return False
+        if self._window is None:
+            self._window = (event.now_s, 0.0, 0)
+            return False
+        began_s, cpu_s, n_reports = self._window
+        self._window = began_s, cpu_s + event.cpu_s, n_reports + 1
         return (
-            self.route is not None
-            and self.route.backend == "thread"
-            and self.job.backend == "auto"
-            and 2 <= n_alive <= self.host.n_cores
-            and self.costs.n_reports >= 4 * n_alive
-            and self._worker_share < TURNS_SHARE
+            n_reports >= TURNS_REPORTS * self._n_alive
+            and cpu_s < ONE_CORE * (event.now_s - began_s)
         )
 
     def _leave_threads(self) -> None:
@@ -242,6 +265,17 @@ class Tuner:
         self._waiter_last = median_s
         self._n_waiters = min(MAX_WAITERS, 2 * self._n_waiters)
 
+    @property
+    def host(self) -> Host:
+        """The host, which has been surveyed before anything depends on it."""
+        assert self._host is not None
+        return self._host
+
+    @property
+    def n_cores(self) -> int | None:
+        """Usable cores; None when this call never had to know."""
+        return None if self._host is None else self._host.n_cores
+
     # -- what is known of the crew ----------------------------------------------------------
 
     @property
@@ -252,6 +286,8 @@ class Tuner:
     def _has_core_to_itself(self) -> bool:
         """Nothing of ours keeps the caller from its core: only then does idling mean waiting."""
         alive = [seat for seat in self._seats.values() if seat.is_alive]
+        if not alive:
+            return True
         return len(alive) < self.host.n_cores and all(s.backend == "process" for s in alive)
 
     @property
@@ -282,7 +318,7 @@ class Tuner:
         if self.job.backend == "serial" or (self.job.n_jobs == 1 and self.job.may_inline):
             return self._slice(view, SERIAL_SLICE_S)
         if self.job.backend != "auto" or not self.job.may_inline:
-            return self._crew_only(view)
+            return Survey() if self._host is None else self._crew_only(view)
         if self.costs.item_s is None:
             return self._open(view)
         if self.hint is not None and not self._seats and self.hint_fits is None:
@@ -293,7 +329,9 @@ class Tuner:
         """Nothing is known: run one item. Few items are likely long: have help ready before."""
         if view.caller_busy:
             return self._feed_unknown()
-        n_first = self._n_before_first(view)
+        if self._host is None and self._may_start_before_first(view, FEW_WITHOUT_SURVEY):
+            return Survey()
+        n_first = 0 if self._host is None else self._n_before_first(view)
         if len(self._seats) < n_first:
             if not self._seats:
                 self._first_started_s = view.now_s
@@ -320,16 +358,19 @@ class Tuner:
     def _n_before_first(self, view: View) -> int:
         """Workers worth starting before anything is known: as many as the bet allows."""
         if (
-            not view.all_read
-            or not 2 <= view.n_left + len(self._seats) <= FEW_PER_CORE * self.host.n_cores
+            not self._may_start_before_first(view, FEW_PER_CORE * self.host.n_cores)
             or self.job.process_reason is not None
             or self.host.fork_reason is not None
-            or self.hint is not None
         ):
             return 0
         start_s = self.host.process_start_s + self.host.process_ready_s
-        n_affordable = int((BET_S - self.host.load_s) / start_s)
+        n_affordable = int(BET_S / start_s)
         return max(0, min(self.n_places - 1, n_affordable, view.n_left - 1))
+
+    def _may_start_before_first(self, view: View, n_most: int) -> bool:
+        """Few items of an unknown function are likely long ones: nobody maps over six trifles."""
+        n_items = view.n_left + len(self._seats)
+        return view.all_read and 2 <= n_items <= n_most and self.hint is None
 
     def _feed_unknown(self) -> Action:
         """The caller is in a long first item: ready workers get one item each meanwhile."""
@@ -357,7 +398,7 @@ class Tuner:
         """Adopt a profile that agrees with this call's items; else go on without it."""
         costs = self.costs
         adopted = self.hint_fits is True
-        ratio = (costs.item_s or hint.item_s) / hint.item_s
+        ratio = (costs.latest_s or hint.item_s) / hint.item_s
         fits = 1 / FITS < ratio < FITS and (adopted or costs.waits == hint.waits)
         self.hint = None
         if fits and not adopted:
@@ -417,6 +458,8 @@ class Tuner:
         if undecided:
             if not self._could_pay(view):
                 return self._slice(view, self._patient_slice_s(view))
+            if self._host is None:
+                return Survey()
             self.route = route.choose(
                 self.host, self.job, self.costs, weighed=self.weighed, holds_gil=self.holds_gil
             )
@@ -444,19 +487,22 @@ class Tuner:
 
     def _patient_slice_s(self, view: View) -> float:
         """While nothing suggests workers: slices that end before it would be time for them."""
-        return SLICE_S if view.all_read else max(SLICE_S, SLICE_SHARE * view.now_s)
+        known = self.costs.elapsed_inline_s > SURE_S
+        return PATIENT_SLICE_S if known and view.all_read else SLICE_S
 
     def _could_pay(self, view: View) -> bool:
         """Whether, on the best assumptions, more than the caller is worth having."""
         if self._seats:
             return self.left_s(view) > 2 * self._overhead_s() / sizing.TAIL_LOSS_SHARE
-        if (self.costs.item_s or 0.0) < LEAST_ITEM_S:
+        if self.costs.elapsed_inline_s < SURE_S or (self.costs.item_s or 0.0) < LEAST_ITEM_S:
             return False
         if (unconfirmed_s := self.costs.first_unconfirmed_s) is not None:
             if self.costs.waits and unconfirmed_s > 1e-3:
                 return self.left_s(view) > 4 * unconfirmed_s
             return False  # a second item tells whether the first was a warm-up
         left_s = self.left_s(view)
+        if self._host is None:
+            return left_s > LEAST_LEFT_S
         start_s = self._start_s(self._likely_backend)
         pays = left_s / 2 + start_s + self.costs.warmup_s < PAYBACK * left_s
         return pays and BET_SHARE * (view.now_s + left_s) + BET_S >= start_s - self.host.load_s
@@ -499,6 +545,9 @@ class Tuner:
         return self.host.thread_dispatch_s if is_thread else self.host.dispatch_s
 
     def _overhead_s(self) -> float:
+        """What a chunk costs in all."""
+        if self._host is None:
+            return UNSURVEYED_OVERHEAD_S
         is_thread = self.route is not None and self.route.backend == "thread"
         return self._dispatch_s() + (0.0 if is_thread else 2 * self.host.latency_s)
 
@@ -526,8 +575,8 @@ class Tuner:
         start_s = self._start_unit_s()
         n = min(
             self.n_places,
-            ceil(min(1e6, 1.25 * n_servable)) + 1,
-            max(1, int(sqrt(2 * left_s / start_s))),
+            int(min(1e6, 1.25 * n_servable)) + 2,
+            max(1, int((2 * left_s / start_s) ** 0.5)),
         )
         if view.all_read:
             n = min(n, view.n_left + self.n_in_flight)
@@ -681,7 +730,7 @@ class Tuner:
 
     def _n_worth_starting(self, view: View) -> int:
         """With workers only: the square-root law alone says how many starts the work pays."""
-        return max(len(self._crew()), int(sqrt(2 * self.left_s(view) / self._start_unit_s())))
+        return max(len(self._crew()), int((2 * self.left_s(view) / self._start_unit_s()) ** 0.5))
 
     # -- what is remembered -----------------------------------------------------------------
 

@@ -27,7 +27,22 @@ class _ValueType(type):
             return super().__new__(cls, name, (tuple,), {**body, "__slots__": ()})
         fields = tuple(body.get("__annotations__", ()))
         defaults = {field: body.pop(field) for field in fields if field in body}
-        signature = ", ".join(f"{f}={f!s}_" if f in defaults else f for f in fields)
+        for index, field in enumerate(fields):
+            body[field] = property(itemgetter(index))
+        body.update(
+            __new__=_compiled_when_first_made(fields, defaults),
+            __slots__=(),
+            __match_args__=(),
+            _fields=fields,
+        )
+        return super().__new__(cls, name, bases, body)
+
+
+def _compiled_when_first_made(fields: tuple[str, ...], defaults: "dict[str, Any]") -> "Any":
+    """A constructor that compiles the real one at its first call: many records are never made."""
+
+    def __new__(cls: "type[Any]", **given: "Any") -> "Any":  # noqa: N807
+        signature = ", ".join(f"{f}={f}_" if f in defaults else f for f in fields)
         space: dict[str, Any] = {f"{f}_": value for f, value in defaults.items()}
         space["make"] = tuple.__new__
         star = "*, " if fields else ""
@@ -35,12 +50,12 @@ class _ValueType(type):
         exec(  # once per class, on names written in this package: what dataclasses does, too
             f"def __new__(cls, {star}{signature}):\n    return make(cls, ({packed}))", space
         )
-        for index, field in enumerate(fields):
-            body[field] = property(itemgetter(index))
-        body.update(
-            __new__=space["__new__"], __slots__=(), __match_args__=(), _fields=fields
-        )
-        return super().__new__(cls, name, bases, body)
+        owner = next(one for one in cls.__mro__ if one.__dict__.get("__new__") is fallback)
+        owner.__new__ = compiled = staticmethod(space["__new__"])
+        return compiled(cls, **given)
+
+    fallback = staticmethod(__new__)
+    return fallback
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, eq_default=True)

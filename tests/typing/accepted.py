@@ -2,6 +2,7 @@
 
 Nothing here is ever run. `assert_type` is an error for a checker that sees another type.
 """
+# ruff: noqa: ARG002, ARG003, ARG004
 
 import math
 from collections.abc import Iterator

@@ -3,10 +3,9 @@
 With `warn_unused_ignores`, a line that is accepted by mistake becomes an error itself.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
 
-from amorsize import TunedFunction, autotune
+from amorsize import autotune
 
 
 @autotune
@@ -59,12 +58,9 @@ volume_of_any([1], [2], [3], [4])
 # `.one` knows its first parameter by position only.
 parse.one(path="a")  # type: ignore[call-arg]
 
-# pyright refuses @classmethod above @autotune, which mypy accepts; write it below.
+# pyright refuses @classmethod above @autotune, which mypy accepts: write @autotune above it.
 
 
 # --- What they accept although it fails: one item's value where an iterable belongs ---
 parse(["a"], "latin-1")  # a WrongTypeError at run time: say encoding="latin-1"
 parse("abc")  # a str is an iterable of str to a checker, and a WrongTypeError at run time
-
-
-def unused(_: Iterable[Any], __: TunedFunction[Any, ..., Any]) -> None: ...

@@ -1,0 +1,100 @@
+"""Items that testify: which of them ran, how often, where and when, told by themselves."""
+
+import os
+import time
+from _thread import get_ident
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from amorsize import _machine
+
+CALLER = os.getpid()
+MANY_CORES = _machine.usable_cpus().n_cores > 1
+
+
+class Entry(NamedTuple):
+    """One start of one item."""
+
+    index: int
+    pid: int
+    thread: int
+    at_s: float  # time.monotonic, which all processes share
+
+
+class Ledger:
+    """A file that items append to; one write each, so that no line is torn or lost."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+        path.touch()
+
+    def entries(self) -> list[Entry]:
+        """What the items wrote, in the order in which they began."""
+        lines = Path(self.path).read_text().splitlines()
+        fields = (line.split() for line in lines)
+        return [Entry(int(i), int(pid), int(ident), float(at)) for i, pid, ident, at in fields]
+
+    def indices(self) -> list[int]:
+        """The items that ran, sorted; one that ran twice is there twice."""
+        return sorted(entry.index for entry in self.entries())
+
+    def pids(self) -> set[int]:
+        """The processes that ran items."""
+        return {entry.pid for entry in self.entries()}
+
+    def threads(self) -> set[int]:
+        """The threads of the caller's process that ran items."""
+        return {entry.thread for entry in self.entries() if entry.pid == os.getpid()}
+
+
+def note(path: str, index: int) -> None:
+    """Append one entry to a ledger."""
+    line = b"%d %d %d %.6f\n" % (index, os.getpid(), get_ident(), time.monotonic())
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+    os.write(descriptor, line)
+    os.close(descriptor)
+
+
+def noted(index: int, ledger: str) -> int:
+    """An item that writes itself down and gives back twice its number."""
+    note(ledger, index)
+    return 2 * index
+
+
+def noted_work(index: int, ledger: str, work_s: float = 1e-3) -> int:
+    """An item that writes itself down and computes for a while."""
+    note(ledger, index)
+    compute(work_s)
+    return 2 * index
+
+
+def noted_wait(index: int, ledger: str, wait_s: float = 5e-3) -> int:
+    """An item that writes itself down and waits for a while."""
+    note(ledger, index)
+    time.sleep(wait_s)
+    return 2 * index
+
+
+def compute(work_s: float) -> None:
+    """Keep a core busy, holding the GIL, for so much CPU time."""
+    until_s = time.thread_time() + work_s
+    while time.thread_time() < until_s:
+        pass
+
+
+def as_list(n_items: int) -> list[int]:
+    """The numbers of n items, as a list."""
+    return list(range(n_items))
+
+
+def as_generator(n_items: int) -> Any:
+    """The numbers of n items, from an iterator that knows no length."""
+    return (index for index in range(n_items))
+
+
+KINDS: dict[str, Callable[[int], Any]] = {
+    "list": as_list,
+    "range": range,
+    "generator": as_generator,
+}
