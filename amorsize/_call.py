@@ -13,6 +13,7 @@ from amorsize._work import Sliced, Work, source_of
 from amorsize.crews import nesting
 from amorsize.crews.base import Task
 from amorsize.crews.chunk import run_chunk
+from amorsize.errors import InvalidOptionError
 from amorsize.policy import plan as do
 from amorsize.policy.facts import (
     Died,
@@ -101,7 +102,7 @@ def stream(
 ) -> Iterator[Any]:
     """Map lazily: results as they are asked for."""
     if buffer is not None and (type(buffer) is not int or buffer < 1):
-        raise _options.InvalidOptionError(
+        raise InvalidOptionError(
             f"buffer={buffer!r}: the number of items that may be in work must be a whole number "
             "from 1 on, or None to have it tuned."
         )
@@ -134,7 +135,11 @@ def _run_short(func: Callable[..., Any], data: Any) -> list[Any] | None:
     if type(data) not in _SURELY_DATA or not data:
         return None
     profile = _profiles().get(_profile_key(func, data[0]))
-    if profile is None or profile.item_s * len(data) > SHORT_S or os.environ.get("AMORSIZE_BACKEND"):
+    if (
+        profile is None
+        or profile.item_s * len(data) > SHORT_S
+        or os.environ.get("AMORSIZE_BACKEND")
+    ):
         return None
     began = perf_counter()
     results: list[Any] = []
@@ -179,8 +184,7 @@ def _owner(func: Callable[..., Any]) -> Any:
     inner = getattr(func, "__func__", None) or getattr(func, "func", None)
     if inner is not None and inner is not func:
         return _owner(inner)
-    call = getattr(type(func), "__call__", None)
-    code = getattr(call, "__code__", None)
+    code = getattr(getattr(type(func), "__call__", None), "__code__", None)  # noqa: B004
     if code is not None:
         return code
     try:
@@ -334,9 +338,7 @@ class _Call:
         self._raise_failure()
         return self.work.results
 
-    def go_on(
-        self, results: list[Any], error: BaseException | None, began: float
-    ) -> list[Any]:
+    def go_on(self, results: list[Any], error: BaseException | None, began: float) -> list[Any]:
         """Finish a call whose first items were run before it turned out not to be short."""
         self.began = began
         self.work.take(len(results) + (error is not None))
@@ -535,9 +537,7 @@ class _Call:
         if nesting.is_inside() or tuner.job.backend != "auto":
             return
         on_disk = self.options.cache and os.environ.get("AMORSIZE_CACHE", "").lower() != "off"
-        memory().keep(
-            self.key, self.func, self.key[1], profile, makespan_s, on_disk=on_disk
-        )
+        memory().keep(self.key, self.func, self.key[1], profile, makespan_s, on_disk=on_disk)
 
     @property
     def known_fits(self) -> bool | None:
@@ -564,6 +564,8 @@ class _Call:
         """Ask the tuner and do what it says."""
         if not self.source.all_read:
             self._read()
+            if self.work.is_finished:  # all that was left of the data was its end
+                return
         action = self.tuner.next(self._view(caller_busy=False))
         match action:
             case do.RunInline():
@@ -597,7 +599,7 @@ class _Call:
         work = self.work
         if not work.n_left:
             work.read_ahead(longest_s=0.0)
-        elif self.tuner.n_in_flight or not self.crews:
+        if work.n_left and work.source.is_quick and (self.tuner.n_in_flight or not self.crews):
             work.read_ahead()
         error = getattr(self.source, "error", None)
         if error is not None and work.failure is None:
@@ -664,9 +666,7 @@ class _Call:
         if self.crews:
             self._look(0.0)
 
-    def _tell_inlined(
-        self, ran: Any, process_cpu_s: float, n_modules: int, n_pauses: int
-    ) -> None:
+    def _tell_inlined(self, ran: Any, process_cpu_s: float, n_modules: int, n_pauses: int) -> None:
         now_s = perf_counter() - self.began
         self._note_chunk(-1, "caller", ran.n_done, ran.wall_s, ran.cpu_s, now_s)
         self.tuner.tell(
@@ -695,7 +695,9 @@ class _Call:
                 self.feeder = _Feeder(self)
             self.inline_since = perf_counter()
             self.lock.release()
-        marked = not nesting.is_inside() and (n_items > 1 or self.work.n_left > 0 or bool(self.crews))
+        marked = not nesting.is_inside() and (
+            n_items > 1 or self.work.n_left > 0 or bool(self.crews)
+        )
         if marked:
             nesting.enter()
         return marked
@@ -782,7 +784,9 @@ class _Call:
     def _refuse_items(self, chunk: Any, failure: Exception) -> None:
         from amorsize.crews import travel
 
-        found = travel.first_that_cannot([self.work.item(i) for i in range(chunk.start, chunk.stop)])
+        found = travel.first_that_cannot(
+            [self.work.item(i) for i in range(chunk.start, chunk.stop)]
+        )
         if found is None:
             raise failure
         index = chunk.start + found[0]
@@ -807,9 +811,7 @@ class _Call:
             case base.Done():
                 self._done(happening)
             case base.WorkerReady():
-                self.tuner.tell(
-                    Ready(worker=happening.worker, now_s=perf_counter() - self.began)
-                )
+                self.tuner.tell(Ready(worker=happening.worker, now_s=perf_counter() - self.began))
             case base.Lost():
                 self._lost(happening)
             case base.SetupFailed():
@@ -953,14 +955,12 @@ class _Call:
         if reason is not None:
             reason = f"results cannot be pickled: {reason}"
         elif self.task.source is None or self.fork_reason is not None:
-            item = self.work.item(self.work.n_in_order)if self.work.n_left else None
+            item = self.work.item(self.work.n_in_order) if self.work.n_left else None
             item_s, reason = _travel_cost([item], travel)
             cost_s += item_s * len(values)
             if reason is not None:
                 reason = f"items cannot be pickled: {reason}"
-        self.tuner.tell(
-            Weighed(pickle_s=None if reason else cost_s / len(values), reason=reason)
-        )
+        self.tuner.tell(Weighed(pickle_s=None if reason else cost_s / len(values), reason=reason))
 
     def _ask_disk(self) -> None:
         """See what earlier processes have learned, once, when workers come into question."""

@@ -24,7 +24,7 @@ class Sliced:
     def __init__(self, sequences: tuple[Sequence[Any], ...], n_items: int) -> None:
         self.sequences = sequences
         self.n_read = n_items
-        self.all_read = True
+        self.all_read = self.is_quick = True
 
     def read(self, n_more: int, longest_s: float) -> None:
         """Nothing to do: all of it is there."""
@@ -50,6 +50,7 @@ class Reading:
         self._first = 0  # index of _items[0]
         self.n_read = 0
         self.all_read = False
+        self.is_quick = True  # its items come at once: reading ahead keeps nobody waiting
         self.error: BaseException | None = None  # raised by the iterator instead of an item
 
     def read(self, n_more: int, longest_s: float) -> None:
@@ -69,6 +70,7 @@ class Reading:
             if n_got < block and n_more > 0:
                 self.all_read = True
             now = perf_counter()
+            self.is_quick = now - began < READ_S
             if now >= deadline:
                 return
             if now - began < longest_s / 8:

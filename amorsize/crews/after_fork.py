@@ -34,9 +34,10 @@ def leave() -> None:
 
 def _quiet_signals() -> None:
     try:
-        import _signal as signal  # what `signal` presents, without importing enum (4 ms)
+        # What `signal` presents, without importing enum (4 ms).
+        import _signal as signal  # type: ignore[import-not-found]
     except ImportError:
-        import signal  # type: ignore[no-redef]
+        import signal
 
     signal.set_wakeup_fd(-1)  # an event loop of the caller's must not be woken by a worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's to handle
@@ -94,12 +95,12 @@ def forward_records(write_fd: int) -> None:
 
     pid = os.getpid()
 
-    def send(self: logging.Logger, record: logging.LogRecord) -> None:
+    def send(_: logging.Logger, record: logging.LogRecord) -> None:
         if os.getpid() != pid:  # a child of the item's own: not ours to speak for
             return
         frames.write(write_fd, frames.RECORD, travel.dumps(plain_record(record)))
 
-    logging.Logger.callHandlers = send  # type: ignore[method-assign]
+    logging.Logger.callHandlers = send  # type: ignore[method-assign,assignment]
 
 
 def plain_record(record: Any) -> dict[str, Any]:

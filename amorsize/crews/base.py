@@ -96,13 +96,9 @@ class Task:
                 at a time, which copies less than an iterator over them costs.
             first: The index of their first item.
         """
+        cut: Callable[[int, int], Iterable[Any]] = _cutter_of_one(items[0], first)
         if self.star and len(items) > 1:
-
-            def cut(i: int, j: int) -> Iterable[Any]:
-                return zip(*slice_of(items, i - first, j - first), strict=False)
-
-        else:
-            cut = _cutter_of_one(items[0], first)
+            cut = lambda i, j: zip(*slice_of(items, i - first, j - first), strict=False)  # noqa: E731
         if self.seed is None:
             return cut
         return lambda i, j: enumerate(cut(i, j), i)
@@ -130,7 +126,7 @@ class Chunk(Value):
 
     start: int  # index of the first
     stop: int  # one past the last
-    items: object = None  # one sequence an iterable; None: the worker has inherited them
+    items: Any = None  # one sequence an iterable; None: the worker has inherited them
 
     @property
     def n_items(self) -> int:

@@ -1,4 +1,4 @@
-"""Runs the items of one chunk, wherever the worker is: timed, boxed, failures kept with their index."""
+"""Runs the items of one chunk wherever the worker is, timed and boxed."""
 
 from __future__ import annotations
 

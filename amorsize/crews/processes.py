@@ -159,9 +159,12 @@ class ProcessCrew:
                 continue
             if descriptor == remote.write_fd:
                 self._flush(remote)
-            elif descriptor == remote.pidfd:
-                ended.append(remote)
-            elif not self._read(remote, happenings) and remote.pidfd is None:
+                continue
+            has_ended = descriptor == remote.pidfd
+            if not has_ended:
+                at_end = not self._read(remote, happenings)
+                has_ended = at_end and remote.pidfd is None
+            if has_ended:
                 ended.append(remote)
         for remote in ended:
             if not remote.ended:
@@ -202,7 +205,7 @@ class ProcessCrew:
         return SetupFailed(worker=remote.number, error=error)
 
     def _done(self, remote: Remote, payload: bytes) -> Done:
-        start, n_done, n_left, wall_s, cpu_s, pickle_s, flags, size = REPORT.unpack_from(payload)
+        start, n_done, _, wall_s, cpu_s, pickle_s, flags, size = REPORT.unpack_from(payload)
         data = memoryview(payload)[REPORT.size :]
         error: BaseException | None = None
         text = ""

@@ -1,4 +1,4 @@
-"""Watches from a second thread how long the caller's items hold the GIL, running nothing of theirs."""
+"""Watches from a second thread how long the caller's items hold the GIL."""
 
 from __future__ import annotations
 

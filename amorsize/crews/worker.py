@@ -35,7 +35,7 @@ class Cells:
         import mmap
 
         self._map = mmap.mmap(-1, 8 * (1 + self.SIZE * n_workers))
-        self.view = memoryview(self._map).cast("d")
+        self.view: memoryview[float] = memoryview(self._map).cast("d")
         self.view[0] = float("inf")
 
     def close(self) -> None:
@@ -53,7 +53,7 @@ class Worker:
         read_fd: int,
         write_fd: int,
         parent_pid: int,
-        cells: memoryview | None,
+        cells: memoryview[float] | None,
         slot: int,
     ) -> None:
         self.task, self.function = task, task.function_of_one()

@@ -66,6 +66,13 @@ class Estimates:
         self.n_seen = max(self.n_seen, profile.n_items)
         self.n_largest = max(self.n_largest, profile.chunksize)
 
+    def agree(self, profile: Profile) -> None:
+        """Items of this call have confirmed a profile: believe the rest of it as well."""
+        self.waits = profile.waits
+        self.n_largest = max(self.n_largest, profile.chunksize)
+        self.warmup_s = max(self.warmup_s, profile.warmup_s)
+        self._unconfirmed = False
+
     def inlined(self, event: Inlined, *, alone: bool) -> None:
         """Items the caller ran; `alone` while no worker was running beside them."""
         n, item_s = event.n_items, event.wall_s / event.n_items
@@ -96,10 +103,6 @@ class Estimates:
         self.elapsed_inline_s += event.wall_s
         self.n_inline += n
         self.n_seen += n
-
-    def confirm(self) -> None:
-        """What is remembered says that the first item was an ordinary one."""
-        self._unconfirmed = False
 
     def _confirm(self, second_s: float) -> None:
         """The second item tells whether the first was ordinary."""

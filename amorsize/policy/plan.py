@@ -15,7 +15,7 @@ class Plan(Value):
 
 
 class RunInline(Value):
-    """The caller runs up to `n_items` items itself, and stops at the first boundary after `box_s`."""
+    """The caller runs up to `n_items` items itself, until the first boundary after `box_s`."""
 
     n_items: int
     box_s: float

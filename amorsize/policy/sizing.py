@@ -55,5 +55,3 @@ def chunk_of(
 def bulk_chunksize(item_s: float, overhead_s: float) -> int:
     """Items of a full chunk at this item cost."""
     return max(1, int(overhead_s / BULK_LOSS_SHARE / max(item_s, 1e-9)))
-
-

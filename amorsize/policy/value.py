@@ -20,9 +20,7 @@ else:
 class _ValueType(type):
     """Turns the annotations of a class body into keyword-only, read-only fields."""
 
-    def __new__(
-        cls, name: str, bases: tuple[type, ...], body: "dict[str, Any]"
-    ) -> "_ValueType":
+    def __new__(cls, name: str, bases: tuple[type, ...], body: "dict[str, Any]") -> "_ValueType":
         if not bases:
             return super().__new__(cls, name, (tuple,), {**body, "__slots__": ()})
         fields = tuple(body.get("__annotations__", ()))
@@ -51,7 +49,8 @@ def _compiled_when_first_made(fields: tuple[str, ...], defaults: "dict[str, Any]
             f"def __new__(cls, {star}{signature}):\n    return make(cls, ({packed}))", space
         )
         owner = next(one for one in cls.__mro__ if one.__dict__.get("__new__") is fallback)
-        owner.__new__ = compiled = staticmethod(space["__new__"])
+        compiled: Any = staticmethod(space["__new__"])
+        setattr(owner, "__new__", compiled)  # noqa: B010 - mypy knows __new__ as a method
         return compiled(cls, **given)
 
     fallback = staticmethod(__new__)

@@ -1,0 +1,65 @@
+"""Whether the cores are there: read off CPU shares, because hosts hide what they take away."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.facts import Inlined, Report
+
+UNVERIFIED_SHARE, VERIFIED_SHARE = 0.7, 0.8  # CPU / wall that refutes or shows a core of our own
+VERIFY_S = 5e-3  # of the caller's own items while workers start, before they tell anything
+STARVED_SHARE = 0.6  # mean CPU / wall of chunks below which workers wait for cores
+STARVED_REPORTS = 8  # per worker, before that is believed
+TURNS_REPORTS = 4  # per thread, before it is judged whether they run at once or take turns
+ONE_CORE = 1.2  # CPU / wall of all threads together, below which they use one core between them
+
+
+class CoreEvidence:
+    """What shares of CPU time say about cores and about the GIL."""
+
+    def __init__(self, *, verified: bool | None = None) -> None:
+        self.verified = verified  # cores of our own: shown, refuted, not known yet
+        self._caller_share, self._caller_seen_s = 1.0, 0.0
+        self._worker_share = 1.0
+        self._window: tuple[float, float, int] | None = None  # since when, CPU seconds, reports
+
+    def see_caller(self, event: Inlined) -> None:
+        """The caller's own share while workers start tells whether they take its core."""
+        weight = min(1.0, event.wall_s / VERIFY_S)
+        share = min(1.0, event.cpu_s / max(event.wall_s, 1e-9))
+        self._caller_share += weight * (share - self._caller_share)
+        self._caller_seen_s += event.wall_s
+        if self._caller_seen_s < VERIFY_S:
+            return
+        if self._caller_share > VERIFIED_SHARE:
+            self.verified = True
+        elif self._caller_share < UNVERIFIED_SHARE:
+            self.verified = False
+
+    def see_worker(self, event: Report, *, n_reports: int, n_alive: int) -> None:
+        """A worker that ran at full speed has a core; many that did not share too few."""
+        share = min(1.0, event.cpu_s / max(event.wall_s, 1e-9))
+        self._worker_share += (share - self._worker_share) / min(n_reports, 4 * n_alive)
+        if share > VERIFIED_SHARE and n_reports >= 2:
+            self.verified = True
+
+    def n_found(self, *, n_reports: int, n_alive: int) -> int | None:
+        """How many workers there are cores for, if that is clearly fewer than there are."""
+        starved = self._worker_share < STARVED_SHARE and n_reports >= STARVED_REPORTS * n_alive
+        return max(1, round(n_alive * self._worker_share)) if starved and n_alive > 1 else None
+
+    def take_turns(self, event: Report, *, n_alive: int) -> bool:
+        """Threads do not run at once.
+
+        Two that take turns each seem to run at full speed, chunk by chunk; together they do not
+        use more than one core.
+        """
+        if n_alive < 2:
+            return False
+        if self._window is None:
+            self._window = (event.now_s, 0.0, 0)
+            return False
+        began_s, cpu_s, n_reports = self._window
+        self._window = began_s, cpu_s + event.cpu_s, n_reports + 1
+        is_enough = n_reports >= TURNS_REPORTS * n_alive
+        return is_enough and cpu_s < ONE_CORE * (event.now_s - began_s)
