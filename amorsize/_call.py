@@ -99,6 +99,7 @@ def stream(
     options: Options,
     ordered: bool,
     buffer: int | None,
+    name: str | None = None,
 ) -> Iterator[Any]:
     """Map lazily: results as they are asked for."""
     if buffer is not None and (type(buffer) is not int or buffer < 1):
@@ -106,8 +107,8 @@ def stream(
             f"buffer={buffer!r}: the number of items that may be in work must be a whole number "
             "from 1 on, or None to have it tuned."
         )
-    iterables = checked_data(func, iterables, None)
-    return _Call(func, iterables, item_kwargs, options, None, streams=True).stream(ordered, buffer)
+    iterables = checked_data(func, iterables, name)
+    return _Call(func, iterables, item_kwargs, options, name, streams=True).stream(ordered, buffer)
 
 
 def checked_data(
@@ -144,9 +145,7 @@ def _run_short(func: Callable[..., Any], data: Any) -> list[Any] | None:
     began = perf_counter()
     results: list[Any] = []
     n_items = len(data)
-    ran = run_chunk(
-        func, lambda i, j: data[i:j], 0, n_items, results, box_s=4 * SHORT_S, cpu_clock=_no_clock
-    )
+    ran = run_chunk(func, data, n_items, results, box_s=4 * SHORT_S, cpu_clock=_no_clock)
     if ran.error is None and ran.n_done == n_items:
         return results
     return _Call(func, (data,), {}, _options.DEFAULTS, None).go_on(results, ran.error, began)
@@ -625,15 +624,14 @@ class _Call:
         chunk = work.take(n_items)
         direct = not self.crews and chunk.start == work.n_in_order
         out = work.results if direct else []
-        cut = self.task.cutter(*self.source.window(chunk.start, chunk.stop))
+        items, first = self.source.window(chunk.start, chunk.stop)
         marked = self._enter_inline(chunk.n_items)
         n_modules, process_cpu, n_pauses = len(sys.modules), process_time(), _n_pauses()
         try:
             ran = run_chunk(
                 self.function,
-                cut,
-                chunk.start,
-                chunk.stop,
+                self.task.each(items, first, chunk.start),
+                chunk.n_items,
                 out,
                 box_s=box_s,
                 cpu_clock=thread_time,

@@ -138,7 +138,8 @@ class TunedFunction:
         tuned = self._self_parent or self
         func, iterables = self._received(tuned, iterables)
         stream = (_call or _load_call()).stream
-        return stream(func, iterables, item_kwargs, tuned._self_options, ordered, buffer)  # type: ignore[no-any-return]
+        options, name = tuned._self_options, tuned._self_name
+        return stream(func, iterables, item_kwargs, options, ordered, buffer, name)  # type: ignore[no-any-return]
 
     @property
     def one(self) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any, Protocol
 
     class Crew(Protocol):
@@ -88,27 +88,28 @@ class Task:
         assert self.source is not None
         return slice_of(self.source, start, stop)
 
-    def cutter(self, items: Sequence[Any], first: int) -> Callable[[int, int], Iterable[Any]]:
-        """What gives the items between two indices, as `function_of_one` takes them.
+    def each(self, items: Sequence[Any], first: int, start: int) -> Iterator[Any]:
+        """Items from index `start` on, as `function_of_one` takes them.
 
         Args:
-            items: One sequence an iterable, or one of tuples; cut as they are needed, a stride
-                at a time, which copies less than an iterator over them costs.
+            items: One sequence an iterable, or one of tuples; nothing of it is copied.
             first: The index of their first item.
+            start: The index to begin at.
         """
-        cut: Callable[[int, int], Iterable[Any]] = _cutter_of_one(items[0], first)
+        each: Iterator[Any] = _from(items[0], start - first)
         if self.star and len(items) > 1:
-            cut = lambda i, j: zip(*slice_of(items, i - first, j - first), strict=False)  # noqa: E731
-        if self.seed is None:
-            return cut
-        return lambda i, j: enumerate(cut(i, j), i)
+            each = zip(*(_from(one, start - first) for one in items), strict=False)
+        return each if self.seed is None else enumerate(each, start)
 
 
-def _cutter_of_one(items: Any, first: int) -> Callable[[int, int], Iterable[Any]]:
+def _from(items: Any, place: int) -> Iterator[Any]:
+    """An iterator over a sequence from a place on; lists and tuples are entered, not copied."""
+    if type(items) in (list, tuple):
+        iterator = iter(items)
+        iterator.__setstate__(place)
+        return iterator
     items = getattr(items, "iloc", items)  # a pandas Series slices by label otherwise
-    if first == 0:
-        return lambda i, j: items[i:j]
-    return lambda i, j: items[i - first : j - first]
+    return iter(items[place:])
 
 
 def slice_of(source: Sequence[Any], start: int, stop: int) -> tuple[Any, ...]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from time import perf_counter
 
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any, Protocol
-
-    Cut = Callable[[int, int], Iterable[Any]]  # items from one index up to another
 
     class Progress(Protocol):
         """Told before each stride; says whether to go on."""
@@ -36,9 +35,8 @@ class Ran(Value):
 
 def run_chunk(
     function: Callable[[Any], Any],
-    cut: Cut,
-    start: int,
-    stop: int,
+    items: Iterable[Any],
+    n_items: int,
     out: list[Any],
     *,
     box_s: float,
@@ -51,9 +49,8 @@ def run_chunk(
 
     Args:
         function: Takes one item.
-        cut: Gives the items between two indices; asked for a stride at a time.
-        start: Index of the first item.
-        stop: Index behind the last.
+        items: At least `n_items` of them; no more are taken from it than are run.
+        n_items: How many to run.
         out: Gets the results; what it held before stays.
         box_s: After this many seconds the run ends at the next boundary; at least one item runs.
         cpu_clock: CPU seconds of whatever runs the items (`time.thread_time`, ...).
@@ -65,19 +62,18 @@ def run_chunk(
         How many items were done, what they cost, and the exception that ended the run, if any.
     """
     before = len(out)
-    offset = start - before  # index of an item = its place in `out` + offset
+    end = before + n_items
+    results = map(function, items)  # one for all strides: it stops and goes on anywhere
     cpu_before = cpu_clock()
     began = perf_counter()
     error: BaseException | None = None
     while True:
         try:
-            _stride_through(
-                function, cut, offset, stop, out, began + box_s, single, progress, start
-            )
+            _stride_through(results, out, before, end, began + box_s, single, progress)
         except Exception as failure:
             if keep_errors:
                 out.append(failure)
-                if len(out) + offset < stop and perf_counter() < began + box_s:
+                if len(out) < end and perf_counter() < began + box_s:
                     continue
             else:
                 error = failure
@@ -94,31 +90,28 @@ def run_chunk(
 
 
 def _stride_through(
-    function: Callable[[Any], Any],
-    cut: Cut,
-    offset: int,
-    stop: int,
+    results: Iterator[Any],
     out: list[Any],
+    before: int,
+    end: int,
     deadline: float,
     single: bool,
     progress: Progress | None,
-    start: int,
 ) -> None:
     """Run strides of items, each about `STRIDE_S` long, so that the clock is read seldom."""
     append, extend = out.append, out.extend
     stride = 1
     stride_began = perf_counter()
-    while (index := len(out) + offset) < stop:
-        if progress is not None and not progress(index - start, stride_began):
+    while (left := end - len(out)) > 0:
+        if progress is not None and not progress(len(out) - before, stride_began):
             return
         if stride == 1:
-            for item in cut(index, index + 1):
-                append(function(item))
+            append(next(results))
         else:
-            end = min(stop, index + stride)
-            # extend() keeps what map() has delivered when an item fails: its length is the index.
-            extend(map(function, cut(index, end)))
-            if len(out) + offset < end:  # to map(), an item's StopIteration looks like the end
+            expected = end - left + min(stride, left)
+            # extend() keeps what was delivered when an item fails: its length tells which one.
+            extend(islice(results, expected - len(out)))
+            if len(out) < expected:  # to extend(), an item's StopIteration looks like the end
                 raise StopIteration
         now = perf_counter()
         if now >= deadline:

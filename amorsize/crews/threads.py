@@ -134,14 +134,13 @@ class ThreadCrew:
             function = _taking_turns(function, self._one_at_a_time)
         if chunk.items is None:
             assert task.source is not None
-            cut = task.cutter(task.source, 0)
+            items = task.each(task.source, 0, chunk.start)
         else:
-            cut = task.cutter(chunk.items, chunk.start)
+            items = task.each(chunk.items, chunk.start, chunk.start)
         ran = run_chunk(
             function,
-            cut,
-            chunk.start,
-            chunk.stop,
+            items,
+            chunk.n_items,
             out,
             box_s=box_s,
             cpu_clock=thread_time,

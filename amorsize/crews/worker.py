@@ -13,10 +13,10 @@ from amorsize.crews.chunk import run_chunk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from amorsize.crews.base import Task
-    from amorsize.crews.chunk import Cut
 
 ORDER = Struct("<qqddB")  # start, stop, box_s, flush_s, single
 REPORT = Struct("<qqqdddBQ")  # start, n_items, n_sent, wall_s, cpu_s, pickle_s, flags, results size
@@ -97,13 +97,14 @@ class Worker:
         try:
             if kind == frames.SPAN:
                 assert self.task.source is not None
-                cut = self.task.cutter(self.task.source, 0)
+                items = self.task.each(self.task.source, 0, start)
             else:
-                cut = self.task.cutter(travel.loads(memoryview(payload)[ORDER.size :]), start)
+                received = travel.loads(memoryview(payload)[ORDER.size :])
+                items = self.task.each(received, start, start)
         except BaseException as error:
             self.report(start, n_items, [], 0.0, 0.0, error, last=True)
             return
-        _Chunk(self, start, n_items, flush_s).run(cut, box_s, bool(single))
+        _Chunk(self, start, n_items, flush_s).run(items, box_s, bool(single))
 
     def report(
         self,
@@ -162,13 +163,12 @@ class _Chunk:
         self._sent_at = self._began = perf_counter()
         self._cpu_began = process_time()
 
-    def run(self, cut: Cut, box_s: float, single: bool) -> None:
+    def run(self, items: Iterator[Any], box_s: float, single: bool) -> None:
         task = self._worker.task
         ran = run_chunk(
             self._worker.function,
-            cut,
-            self._start,
-            self._start + self._n_items,
+            items,
+            self._n_items,
             self._out,
             box_s=box_s,
             cpu_clock=process_time,
