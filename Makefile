@@ -54,8 +54,7 @@ test-all: test
 	done
 
 bench: $(VENV)/.installed-bench
-	@$(BIN)/python benchmarks/peers.py
-	@$(BIN)/python benchmarks/micro.py
+	@$(BIN)/python -m benchmarks.peers
 
 clean:
 	rm -rf .venv .venv-3.* .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

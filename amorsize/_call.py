@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._options import Options
+    from amorsize._payload import Payload
     from amorsize.crews.base import Crew, Done, Happening, Lost
     from amorsize.policy.facts import Profile
     from amorsize.policy.plan import Plan
@@ -317,6 +318,7 @@ class _Call:
         self.key: Any = None
         self.tuner: Tuner
         self.fork_reason: str | None = None
+        self._payload: Payload | None = None
 
     # -- the ways to run --------------------------------------------------------------------
 
@@ -383,6 +385,7 @@ class _Call:
         options = self.options
         if not self.source.all_read:
             self.work.read_ahead(longest_s=0.0)
+            self._see_broken_data()
         if self.source.n_read and self.key is None:
             self.key = _profile_key(self.func, self.work.item(0))
         if not options.retune and self.key is not None:
@@ -407,7 +410,9 @@ class _Call:
             backend = "serial"
         n_jobs = None if options.n_jobs in (None, -1) else options.n_jobs
         if options.executor is not None and not nested and backend != "serial":
-            backend = "process"
+            from amorsize.crews.futures import n_places
+
+            backend, n_jobs = "process", n_jobs or n_places(options.executor)
         return Job(
             n_items=self.source.n_read if self.source.all_read else None,
             backend=backend,
@@ -434,22 +439,41 @@ class _Call:
             return None if options.thread_safe else "thread_safe=False"
         from amorsize._reach import reach
 
-        reached = reach(self.func)
-        if reached.stores:
-            self._warn_of_stores(reached.stores)
+        reached = reach(self.task.function)  # with the keywords of this call
         if reached.thread_safe:
             return None
         what = ", ".join((*reached.shared, *reached.stores)[:3])
         return f"threads would share {what} (thread_safe=True allows it)"
 
-    def _warn_of_stores(self, stores: tuple[str, ...]) -> None:
-        self.warnings.append(
+    def _warn_of_lost_stores(self) -> None:
+        """What items assigned in worker processes ended there: say so once per function."""
+        if not any(chunk.backend == "process" for chunk in self.chunks):
+            return
+        from amorsize._reach import reach
+
+        if not (stores := reach(self.func).stores):
+            return
+        text = (
             f"{self.name} changes {', '.join(stores[:3])}: what items store there in a worker "
-            "process is lost. Return it instead."
+            "process is lost. Return it instead, or pass backend='serial'."
         )
+        known = last_trace(self.func)
+        self._warn(text, quietly=known is not None and text in known.warnings)
 
     def _why_not_processes(self) -> str | None:
-        return None
+        if self.fork_reason is None:
+            return None
+        from amorsize.crews import choice
+
+        return choice.why_no_processes() or self._payload_of_task().why_not()
+
+    def _payload_of_task(self) -> Payload:
+        """The task for workers that are not forked."""
+        if self._payload is None:
+            from amorsize._payload import Payload
+
+            self._payload = Payload(self.task, self.func)
+        return self._payload
 
     def _host(self) -> Host:
         from amorsize import _machine
@@ -496,17 +520,29 @@ class _Call:
         if self.bar is not None:
             self.bar.close()
 
-    def _warn(self, text: str) -> None:
+    def _warn(self, text: str, *, quietly: bool = False) -> None:
+        """Warn in the caller's own line; where warnings are errors, log: results come first."""
+        self.warnings.append(text)
+        if quietly:
+            return
         import warnings
 
         from amorsize.errors import AmorsizeWarning
 
-        self.warnings.append(text)
-        warnings.warn(text, AmorsizeWarning, stacklevel=2)
+        level, frame = 1, sys._getframe(1)
+        while frame.f_back and f"{frame.f_globals.get('__name__')}.".startswith("amorsize."):
+            level, frame = level + 1, frame.f_back
+        try:
+            warnings.warn(text, AmorsizeWarning, stacklevel=level + 1)
+        except AmorsizeWarning:
+            import logging
+
+            logging.getLogger("amorsize").warning(text)
 
     def _remember(self) -> None:
         """Keep what was learned, and what happened, for the next call and for explain()."""
         makespan_s = perf_counter() - self.began
+        self._warn_of_lost_stores()
         tuner = self.tuner
         n_calls = 1 if self.known is None else self.known.n_calls + 1
         profile = tuner.learned(n_calls)
@@ -600,9 +636,13 @@ class _Call:
             work.read_ahead(longest_s=0.0)
         if work.n_left and work.source.is_quick and (self.tuner.n_in_flight or not self.crews):
             work.read_ahead()
+        self._see_broken_data()
+
+    def _see_broken_data(self) -> None:
+        """An iterator that raised has not ended: that is a failure, above all items it gave."""
         error = getattr(self.source, "error", None)
-        if error is not None and work.failure is None:
-            work.fail(self.source.n_read, error)
+        if error is not None and self.work.failure is None:
+            self.work.fail(self.source.n_read, error)
 
     def _wait(self, timeout_s: float) -> None:
         if not self.crews:
@@ -718,22 +758,30 @@ class _Call:
         return crew
 
     def _new_crew(self, backend: str) -> Crew:
-        if self.options.executor is not None:
-            from amorsize.crews.futures import FuturesCrew
+        options = self.options
+        if options.executor is not None:
+            from amorsize.crews import futures
 
-            return FuturesCrew(self.options.executor, self.task)
+            has_timeout, has_teardown = options.timeout is not None, options.teardown is not None
+            futures.refuse("with executor=", has_timeout=has_timeout, has_teardown=has_teardown)
+            return futures.FuturesCrew(options.executor, self.task, self._payload_of_task)
         if backend == "thread":
             from amorsize.crews.threads import ThreadCrew
 
             return ThreadCrew(self.task)
-        n_most = max(64, 4 * self.tuner.host.n_cores, self.tuner.n_places + 8)
-        if self.fork_reason is None:
-            from amorsize.crews.processes import ProcessCrew
+        from amorsize.crews.choice import process_crew
 
-            return ProcessCrew(self.task, n_workers=n_most)
-        from amorsize.crews.clean import CleanCrew
-
-        return CleanCrew(self.task, self.func, n_workers=n_most)
+        host, n_places = self.tuner.host, self.tuner.n_places
+        n_asked = options.n_jobs if options.n_jobs not in (None, -1) else None
+        return process_crew(
+            self.task,
+            self._payload_of_task,
+            forks=self.fork_reason is None,
+            n_most=max(64, 4 * host.n_cores, n_places + 8),
+            n_cores=host.n_cores,
+            n_jobs=n_asked or host.n_cores,
+            has_timeout=options.timeout is not None,
+        )
 
     def _start(self, backend: str) -> None:
         """Start one worker; before a fork, this call's own threads have ended."""
@@ -770,16 +818,17 @@ class _Call:
         crew = self.crew_of[action.worker]
         alone = self.work.has_suspect
         chunk = self.work.take(action.n_items)
-        if self.task.source is None or crew.backend != "process" or self.fork_reason is not None:
+        if self.task.source is None or not crew.inherits_items:
             chunk = chunk.but(items=self.work.items(chunk))
         single = self.task.single or alone
         flush_s = 0.0 if single else min(MOST_HELD_S, max(LEAST_HELD_S, action.box_s))
         try:
             crew.send(action.worker, chunk, box_s=action.box_s, flush_s=flush_s)
         except Exception as failure:
-            self._refuse_items(chunk, failure)
+            self._refuse_items(action.worker, chunk, failure)
 
-    def _refuse_items(self, chunk: Any, failure: Exception) -> None:
+    def _refuse_items(self, worker: int, chunk: Any, failure: Exception) -> None:
+        """Items that cannot be sent: named, or run here where that is left open."""
         from amorsize.crews import travel
 
         found = travel.first_that_cannot(
@@ -787,8 +836,26 @@ class _Call:
         )
         if found is None:
             raise failure
-        index = chunk.start + found[0]
-        self._fail(index, travel.cannot_send("data", index, self.work.item(index), found[1]))
+        index, reason = chunk.start + found[0], found[1]
+        self.tuner.tell(
+            Report(
+                worker=worker,
+                n_items=0,
+                n_sent=chunk.n_items,
+                wall_s=0.0,
+                cpu_s=0.0,
+                pickle_s=0.0,
+                now_s=perf_counter() - self.began,
+            )
+        )
+        if self._may_stay_here:
+            self.tuner.tell(Weighed(pickle_s=None, reason=f"items cannot be pickled: {reason}"))
+            self.work.give_back(chunk.start, chunk.stop)
+            return
+        self._fail(index, travel.cannot_send("data", index, self.work.item(index), reason))
+        self.work.give_back(chunk.start, index)
+        if self.task.keep_errors:
+            self.work.give_back(index + 1, chunk.stop)
 
     def _look(self, timeout_s: float) -> None:
         """Take in what has happened in the crews."""
@@ -828,9 +895,10 @@ class _Call:
         crew = self.crew_of[done.worker]
         now_s = perf_counter() - self.began
         self._note_chunk(done.worker, crew.backend, n_done, done.wall_s, done.cpu_s, now_s)
-        self.work.store(done.start, done.results)
-        if done.back is not None:
-            self.work.give_back(*done.back)
+        if done.some_stayed:
+            self._store_what_came(done)
+        else:
+            self.work.store(done.start, done.results)
         self.tuner.tell(
             Report(
                 worker=done.worker,
@@ -846,8 +914,38 @@ class _Call:
             if done.error_text:
                 done.error.add_note(f"raised in a worker process:\n{done.error_text}")
             self._fail(done.start + n_done, done.error)
+        if done.back is not None:
+            self.work.give_back(*done.back)
         if self.bar is not None:
             self.bar.update(n_done)
+
+    def _store_what_came(self, done: Done) -> None:
+        """Keep the results that could be sent; the items of the others are told or run here."""
+        from amorsize.crews.travel import Stayed
+
+        came: list[Any] = []
+        for index, result in enumerate(done.results, done.start):
+            if isinstance(result, Stayed):
+                self.work.store(index - len(came), came)
+                came = []
+                self._stayed(index, result.error)
+            else:
+                came.append(result)
+        self.work.store(done.start + len(done.results) - len(came), came)
+
+    def _stayed(self, index: int, error: BaseException) -> None:
+        """A result could not leave its worker: the item runs here where that is left open."""
+        if not self._may_stay_here or self.options.retries < 1:
+            self._fail(index, error)
+            return
+        self.n_repeated += 1
+        self.tuner.tell(Weighed(pickle_s=None, reason=f"not every result can travel: {error}"))
+        self.work.give_back(index, index + 1)
+
+    @property
+    def _may_stay_here(self) -> bool:
+        """The user left it open where items run, and the caller may run them."""
+        return self.tuner.job.backend == "auto" and self.tuner.job.may_inline
 
     def _lost(self, lost: Lost) -> None:
         """A worker is gone: its unstarted items go back, the one it was in is tried alone."""

@@ -49,12 +49,12 @@ def start_method(*, environ: Mapping[str, str] | None = None) -> str:
         InvalidOptionError: `AMORSIZE_START` is set to something else.
     """
     wanted = (os.environ if environ is None else environ).get(START_VARIABLE) or "fork"
-    if wanted not in ("fork", "clean"):
+    if wanted not in ("fork", "clean", "loky"):
         raise InvalidOptionError(
             f"{START_VARIABLE}={wanted!r} in the environment is not a way to start workers. "
-            "Set it to 'fork' or 'clean', or unset it."
+            "Set it to 'fork', 'clean' or 'loky', or unset it."
         )
-    return wanted if _no_fork_here() is None else "clean"
+    return "fork" if wanted == "fork" and _no_fork_here() is None else "clean"
 
 
 def why_not_fork(*, environ: Mapping[str, str] | None = None) -> str | None:
@@ -70,7 +70,8 @@ def why_not_fork(*, environ: Mapping[str, str] | None = None) -> str | None:
     if reason is not None:
         return reason
     if start_method(environ=environ) == "clean":
-        return f"{START_VARIABLE}=clean in the environment"
+        wanted = (os.environ if environ is None else environ)[START_VARIABLE]
+        return f"{START_VARIABLE}={wanted} in the environment"
     if _THREADS.doubt() is None:
         return None
     give_up_s = monotonic() + _ENDING_S

@@ -6,7 +6,7 @@ from itertools import islice
 from time import perf_counter
 
 from amorsize.crews.base import Chunk, slice_of
-from amorsize.errors import WrongTypeError
+from amorsize.errors import InvalidOptionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def source_of(iterables: tuple[Any, ...], *, strict: bool) -> Sliced | Reading:
     if None not in lengths:
         known = [length for length in lengths if length is not None]
         if strict and len(set(known)) > 1:
-            raise WrongTypeError(
+            raise InvalidOptionError(
                 f"strict=True, and the iterables have {', '.join(map(str, known))} items. "
                 "Pass iterables of one length, or leave out strict=True."
             )

@@ -28,8 +28,8 @@ class Loop:
         self.asked = (func, options, name)
         return [func(*items, **item_kwargs) for items in zip(*iterables, strict=options.strict)]
 
-    def stream(self, func, iterables, item_kwargs, options, ordered, buffer):
-        self.asked = (func, options, ordered, buffer)
+    def stream(self, func, iterables, item_kwargs, options, ordered, buffer, name):
+        self.asked = (func, options, ordered, buffer, name)
         return (func(*items, **item_kwargs) for items in zip(*iterables, strict=False))
 
     def plan_of(self, func):

@@ -19,7 +19,7 @@ def settle(write_fd: int) -> None:
 
     gc.freeze()  # what was inherited is not collected here: that would only copy its pages
     nesting.enter_process()
-    _quiet_signals()
+    quiet_signals()
     if (numpy_random := travel.loaded("numpy.random")) is not None:
         numpy_random.seed()  # unlike `random`, numpy does not reseed itself after a fork
     forward_output(write_fd)
@@ -32,7 +32,7 @@ def leave() -> None:
     flush_streams()
 
 
-def _quiet_signals() -> None:
+def quiet_signals() -> None:
     try:
         # What `signal` presents, without importing enum (4 ms).
         import _signal as signal  # type: ignore[import-not-found]
@@ -69,6 +69,7 @@ class Forwarder(io.TextIOBase):
 
     def __init__(self, write_fd: int, name: bytes) -> None:
         self._write_fd, self._name, self._held = write_fd, name, ""
+        self._pid = os.getpid()
 
     def writable(self) -> bool:
         """It can be written to."""
@@ -86,6 +87,9 @@ class Forwarder(io.TextIOBase):
         if self._held:
             held, self._held = self._held, ""
             data = held.encode("utf-8", "surrogateescape")
+            if os.getpid() != self._pid:  # a child of an item's own may write no frames
+                os.write(int(self._name), data)
+                return
             frames.write(self._write_fd, frames.TEXT, self._name, data)
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         """Workers of one kind, driven by one call."""
 
         backend: str
+        inherits_items: bool  # a chunk may go without its items: workers have the data
 
         def start(self, number: int) -> None:
             """Start one worker, to be known by this number, without waiting for it."""
@@ -40,6 +41,25 @@ if TYPE_CHECKING:
 
         def close(self, *, at_once: bool) -> list[str]:
             """End all workers in bounded time; names of those that could not be ended."""
+            ...
+
+
+    class Payload(Protocol):
+        """A task as bytes, for workers that were not forked."""
+
+        name: str  # of the function, for messages
+
+        @property
+        def data(self) -> bytes:
+            """What unpickles to the `Task`, code that can be imported by its name."""
+            ...
+
+        def by_value(self) -> bytes:
+            """The same with the code itself, for workers that would import something else."""
+            ...
+
+        def pack(self, items: Any) -> bytes:
+            """Items as bytes."""
             ...
 
 
@@ -155,6 +175,7 @@ class Done(Value):
     back: tuple[int, int] | None = None  # items handed back unstarted
     error: BaseException | None = None  # raised by the item after the last result
     error_text: str = ""  # its traceback, where it happened elsewhere
+    some_stayed: bool = False  # among the results are stand-ins for such as could not be sent
 
 
 class Lost(Value):

@@ -12,12 +12,15 @@ if TYPE_CHECKING:
 # From the caller to a worker.
 SPAN = b"S"  # run data[start:stop], which the worker inherited
 ITEMS = b"I"  # run these pickled items
-FUNCTION = b"F"  # what to run: for workers that were not forked
+TASK = b"F"  # what to run, and in which surroundings: for workers that were not forked
+END = b"E"  # the call is over: for workers that wait for the next one
 QUIT = b"Q"
 # From a worker to the caller.
 READY = b"R"
 DONE = b"D"  # results of a chunk, or of its first part
 FAILED = b"X"  # the worker could not be set up
+UNFIT = b"U"  # the task cannot be rebuilt here as it was sent
+FREE = b"E"  # the call is over here, too
 TEXT = b"T"  # what items printed
 RECORD = b"L"  # what items logged
 

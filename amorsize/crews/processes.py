@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 GRACE_S = 1.0  # how long a worker may take to end itself before it is killed
 SIGKILL = 9  # on every POSIX system; importing `signal` for its name costs 5 ms
 PIPE_BYTES = 1 << 20  # a larger pipe takes a large result in fewer turns
-_open_ends: set[int] = set()  # the caller's ends of all workers' pipes: a fork must not keep them
+open_ends: set[int] = set()  # the caller's ends of all workers' pipes: a fork must not keep them
 
 
 class Remote:
     """The caller's side of one worker process."""
 
     __slots__ = (
+        "cells",
         "ended",
         "number",
         "orders",
@@ -39,89 +40,55 @@ class Remote:
         "writer",
     )
 
-    def __init__(self, number: int, slot: int, pid: int, read_fd: int, write_fd: int) -> None:
-        self.number, self.slot, self.pid = number, slot, pid
+    def __init__(
+        self,
+        number: int,
+        pid: int,
+        read_fd: int,
+        write_fd: int,
+        cells: memoryview[float] | None,
+        slot: int,
+    ) -> None:
+        self.number, self.pid = number, pid
+        self.cells, self.slot = cells, slot  # what it shares, and where its own part begins
         self.read_fd, self.write_fd = read_fd, write_fd
         self.reader, self.writer = frames.Reader(), frames.Writer()
         self.orders: list[Chunk] = []  # sent and not through, in order
         self.ended = False
         for descriptor in (read_fd, write_fd):
             os.set_blocking(descriptor, False)
-        _open_ends.update((read_fd, write_fd))
+        open_ends.update((read_fd, write_fd))
         # The end of the pipe proves nothing: an item's own child may hold it open.
         self.pidfd: int | None = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
 
     def close(self) -> None:
         """Close the caller's ends."""
         for descriptor in (self.read_fd, self.write_fd):
-            _open_ends.discard(descriptor)
+            open_ends.discard(descriptor)
             os.close(descriptor)
         if self.pidfd is not None:
             os.close(self.pidfd)
 
 
-class ProcessCrew:
-    """Forked workers of one call; they inherit function and data, and end with the call."""
+class PipeCrew:
+    """Worker processes at the other ends of pipes, however they were started."""
 
     backend = "process"
+    inherits_items = False
 
-    def __init__(self, task: Task, *, n_workers: int) -> None:
+    def __init__(self, task: Task) -> None:
         self._task = task
-        self._cells = Cells(n_workers)
         self._remotes: dict[int, Remote] = {}
         self._by_descriptor: dict[int, Remote] = {}
         self._poll = select.poll()
-        self._free_slots = [1 + Cells.SIZE * place for place in reversed(range(n_workers))]
 
-    # -- starting ---------------------------------------------------------------------------
-
-    def start(self, number: int) -> None:
-        """Fork one worker, to be known by this number."""
-        slot = self._free_slots.pop()
-        pid, read_fd, write_fd = self._launch(slot)
-        remote = Remote(number, slot, pid, read_fd, write_fd)
-        self._remotes[number] = remote
-        self._by_descriptor[read_fd] = remote
-        self._poll.register(read_fd, select.POLLIN)
-        if remote.pidfd is not None:
-            self._by_descriptor[remote.pidfd] = remote
-            self._poll.register(remote.pidfd, select.POLLIN)
-
-    def _launch(self, slot: int) -> tuple[int, int, int]:
-        """Fork; process id and the caller's two ends."""
-        orders_out, orders_in = os.pipe()
-        reports_out, reports_in = os.pipe()
-        _widen(reports_in)
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:  # what is buffered now would be printed twice
-                stream.flush()
-        parent_pid = os.getpid()
-        pid = _fork()
-        if pid:
-            os.close(orders_out)
-            os.close(reports_in)
-            return pid, reports_out, orders_in
-        self._live_as_child(slot, orders_out, reports_in, parent_pid, (orders_in, reports_out))
-        raise AssertionError("a worker does not return")
-
-    def _live_as_child(
-        self, slot: int, read_fd: int, write_fd: int, parent_pid: int, ends: tuple[int, int]
-    ) -> None:
-        """All a forked worker does; never returns."""
-        code = 0
-        try:
-            for descriptor in (*ends, *_open_ends):
-                os.close(descriptor)
-            after_fork.settle(write_fd)
-            Worker(self._task, read_fd, write_fd, parent_pid, self._cells.view, slot).live()
-            after_fork.leave()
-        except BrokenPipeError:
-            code = 1  # the caller is gone or has hung up: nobody is left to tell
-        except BaseException:
-            code = 70
-            sys.excepthook(*sys.exc_info())
-        finally:
-            os._exit(code)
+    def _attend(self, remote: Remote) -> None:
+        """Look out from now on for what a worker says, and for its end."""
+        self._remotes[remote.number] = remote
+        for descriptor in (remote.read_fd, remote.pidfd):
+            if descriptor is not None:
+                self._by_descriptor[descriptor] = remote
+                self._poll.register(descriptor, select.POLLIN)
 
     # -- working ----------------------------------------------------------------------------
 
@@ -132,9 +99,12 @@ class ProcessCrew:
         if chunk.items is None:
             remote.writer.put(frames.SPAN, order)
         else:
-            remote.writer.put(frames.ITEMS, order, travel.dumps(chunk.items))
+            remote.writer.put(frames.ITEMS, order, self._packed(chunk.items))
         remote.orders.append(chunk)
         self._flush(remote)
+
+    def _packed(self, items: Any) -> bytes:
+        return travel.dumps(items)
 
     def _flush(self, remote: Remote) -> None:
         try:
@@ -181,14 +151,15 @@ class ProcessCrew:
             more = False
         for kind, payload in remote.reader.frames():
             happening = self._understand(remote, kind, payload)
-            happenings.append(happening)
+            if happening is not None:
+                happenings.append(happening)
         if not more and remote.read_fd in self._by_descriptor:
             # At its end the pipe would be ready for ever; the pidfd tells the rest.
             del self._by_descriptor[remote.read_fd]
             self._poll.unregister(remote.read_fd)
         return more
 
-    def _understand(self, remote: Remote, kind: bytes, payload: bytes) -> Happening:
+    def _understand(self, remote: Remote, kind: bytes, payload: bytes) -> Happening | None:
         if kind == frames.DONE:
             return self._done(remote, payload)
         if kind == frames.READY:
@@ -209,11 +180,13 @@ class ProcessCrew:
         data = memoryview(payload)[REPORT.size :]
         error: BaseException | None = None
         text = ""
+        some_stayed = bool(flags & CANNOT_TRAVEL)
         try:
             results = travel.loads(data[:size])
         except Exception as failure:
-            results, error = [], travel.cannot_read_back(start, n_done, failure)
-        if error is None and len(data) > size:
+            stayed = travel.Stayed(travel.cannot_read_back(start, n_done, failure))
+            results, some_stayed = [stayed] * n_done, True
+        if len(data) > size:
             error, text = travel.unpack_error(bytes(data[size:]))
         last = bool(flags & LAST)
         order = remote.orders[0]
@@ -221,12 +194,11 @@ class ProcessCrew:
         back = None
         if last:
             del remote.orders[0]
-            if error is None and start + n_done < order.stop:
-                back = (start + n_done, order.stop)
+            unstarted = start + n_done + (error is not None)
+            if unstarted < order.stop:
+                back = (unstarted, order.stop)
         else:
             remote.orders[0] = order.but(start=start + n_done)
-        if flags & CANNOT_TRAVEL:
-            text = ""
         return Done(
             worker=remote.number,
             start=start,
@@ -239,32 +211,29 @@ class ProcessCrew:
             back=back,
             error=error,
             error_text=text,
+            some_stayed=some_stayed,
         )
 
     def begun(self, worker: int) -> tuple[int, float] | None:
         """The item a worker is in and when it began; None while it has none."""
-        if not self._remotes[worker].orders:
+        remote = self._remotes[worker]
+        if not remote.orders or remote.cells is None:
             return None
-        slot = self._remotes[worker].slot
-        began = self._cells.view[slot + 1]
-        return (int(self._cells.view[slot]), began) if began else None
-
-    def stop_at(self, index: int) -> None:
-        """No item at or above `index` is begun any more."""
-        self._cells.view[0] = min(self._cells.view[0], float(index))
+        began = remote.cells[remote.slot + 1]
+        return (int(remote.cells[remote.slot]), began) if began else None
 
     # -- ending -----------------------------------------------------------------------------
 
     def kill(self, worker: int) -> None:
         """End a worker at once; what it had comes back as `Lost`."""
-        _kill(self._remotes[worker])
+        kill(self._remotes[worker])
 
     def _bury(self, remote: Remote, happenings: list[Happening]) -> None:
         """A worker has ended: read what it still said, then tell what is lost."""
-        while remote.read_fd in self._by_descriptor and _readable(remote.read_fd):
+        while remote.read_fd in self._by_descriptor and readable(remote.read_fd):
             if not self._read(remote, happenings):
                 break
-        how = _reap(remote.pid)
+        how = reap(remote.pid)
         # Orders it never began are no suspects; the one it was in names the item.
         culprit = None
         if remote.orders and (begun := self.begun(remote.number)) is not None:
@@ -275,43 +244,111 @@ class ProcessCrew:
         happenings.append(Lost(worker=remote.number, how=how, ranges=ranges, culprit=culprit))
 
     def _forget(self, remote: Remote) -> None:
+        self._overlook(remote)
         remote.ended = True
+        remote.close()
+
+    def _overlook(self, remote: Remote) -> None:
+        """The opposite of `_attend`."""
         for descriptor in (remote.read_fd, remote.write_fd, remote.pidfd):
             if descriptor is not None and self._by_descriptor.pop(descriptor, None) is not None:
                 self._poll.unregister(descriptor)
         self._remotes.pop(remote.number)
+
+    def _drain_text(self, remote: Remote) -> None:
+        """Pass on what a worker printed on its way out."""
+        happenings: list[Any] = []
+        while remote.read_fd in self._by_descriptor and readable(remote.read_fd):
+            if not self._read(remote, happenings):
+                break
+        for happening in happenings:
+            if isinstance(happening, Text):
+                print(happening.text, end="", file=getattr(sys, happening.stream), flush=True)
+
+
+class ProcessCrew(PipeCrew):
+    """Forked workers of one call; they inherit function and data, and end with the call."""
+
+    inherits_items = True
+
+    def __init__(self, task: Task, *, n_workers: int) -> None:
+        super().__init__(task)
+        self._cells = Cells(n_workers)
+        self._free_slots = [1 + Cells.SIZE * place for place in reversed(range(n_workers))]
+
+    # -- starting ---------------------------------------------------------------------------
+
+    def start(self, number: int) -> None:
+        """Fork one worker, to be known by this number."""
+        slot = self._free_slots.pop()
+        pid, read_fd, write_fd = self._launch(slot)
+        self._attend(Remote(number, pid, read_fd, write_fd, self._cells.view, slot))
+
+    def _launch(self, slot: int) -> tuple[int, int, int]:
+        """Fork; process id and the caller's two ends."""
+        orders_out, orders_in = os.pipe()
+        reports_out, reports_in = os.pipe()
+        widen(reports_in)
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # what is buffered now would be printed twice
+                stream.flush()
+        parent_pid = os.getpid()
+        pid = _fork()
+        if pid:
+            os.close(orders_out)
+            os.close(reports_in)
+            return pid, reports_out, orders_in
+        self._live_as_child(slot, orders_out, reports_in, parent_pid, (orders_in, reports_out))
+        raise AssertionError("a worker does not return")
+
+    def _live_as_child(
+        self, slot: int, read_fd: int, write_fd: int, parent_pid: int, ends: tuple[int, int]
+    ) -> None:
+        """All a forked worker does; never returns."""
+        code = 0
+        try:
+            for descriptor in (*ends, *open_ends):
+                os.close(descriptor)
+            after_fork.settle(write_fd)
+            Worker(self._task, read_fd, write_fd, parent_pid, self._cells.view, slot).live()
+            after_fork.leave()
+        except BrokenPipeError:
+            code = 1  # the caller is gone or has hung up: nobody is left to tell
+        except BaseException:
+            code = 70
+            sys.excepthook(*sys.exc_info())
+        finally:
+            os._exit(code)
+
+    # -- ending -----------------------------------------------------------------------------
+
+    def stop_at(self, index: int) -> None:
+        """No item at or above `index` is begun any more."""
+        self._cells.view[0] = min(self._cells.view[0], float(index))
+
+    def _forget(self, remote: Remote) -> None:
+        super()._forget(remote)
         self._cells.view[remote.slot + 1] = 0.0  # its next worker has begun nothing
         self._free_slots.append(remote.slot)
-        remote.close()
 
     def close(self, *, at_once: bool) -> list[str]:
         """End all workers: idle ones on request, the rest by signal; within about `GRACE_S`."""
         left = list(self._remotes.values())
         for remote in left:
             if at_once or remote.orders:
-                _kill(remote)
+                kill(remote)
             else:
                 remote.writer.put(frames.QUIT)
                 self._flush(remote)
         deadline = perf_counter() + GRACE_S
         for remote in left:
-            if not _ended_by(remote, deadline):
-                _kill(remote)
+            if not ended_by(remote, deadline):
+                kill(remote)
             self._drain_text(remote)
-            _reap(remote.pid)
+            reap(remote.pid)
             self._forget(remote)
         self._cells.close()
         return []
-
-    def _drain_text(self, remote: Remote) -> None:
-        """Pass on what a worker printed on its way out."""
-        happenings: list[Any] = []
-        while remote.read_fd in self._by_descriptor and _readable(remote.read_fd):
-            if not self._read(remote, happenings):
-                break
-        for happening in happenings:
-            if isinstance(happening, Text):
-                print(happening.text, end="", file=getattr(sys, happening.stream), flush=True)
 
 
 def _fork() -> int:
@@ -323,7 +360,7 @@ def _fork() -> int:
         return os.fork()
 
 
-def _widen(descriptor: int) -> None:
+def widen(descriptor: int) -> None:
     """Ask for a larger pipe, where the system knows how."""
     try:
         import fcntl
@@ -333,20 +370,20 @@ def _widen(descriptor: int) -> None:
         return  # the default of 64 KiB works as well, in more turns
 
 
-def _readable(descriptor: int) -> bool:
+def readable(descriptor: int) -> bool:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(0))
 
 
-def _kill(remote: Remote) -> None:
+def kill(remote: Remote) -> None:
     try:
         os.kill(remote.pid, SIGKILL)
     except ProcessLookupError:
         return  # it has ended by itself
 
 
-def _ended_by(remote: Remote, deadline: float) -> bool:
+def ended_by(remote: Remote, deadline: float) -> bool:
     """Wait until a worker has ended; False when the deadline came first."""
     if remote.pidfd is None:
         return _ended_by_polling(remote.pid, deadline)
@@ -368,7 +405,7 @@ def _ended_by_polling(pid: int, deadline: float) -> bool:
     return False
 
 
-def _reap(pid: int) -> str:
+def reap(pid: int) -> str:
     """Collect an ended worker and say how it ended."""
     try:
         _, status = os.waitpid(pid, 0)

@@ -32,6 +32,7 @@ class ThreadCrew:
     """Threads that run chunks; each ends with the call."""
 
     backend = "thread"
+    inherits_items = False  # slicing is cheap, and leaves the caller's sequence alone
 
     def __init__(self, task: Task) -> None:
         self._task = task

@@ -16,19 +16,19 @@ REPR_LENGTH = 80
 
 def dumps(value: Any) -> bytes:
     """Pickle a value in the protocol that workers share."""
-    data: bytes = _pickle().dumps(value, PROTOCOL)
+    data: bytes = pickle().dumps(value, PROTOCOL)
     return data
 
 
 def loads(data: bytes | memoryview) -> Any:
     """What `dumps` has pickled."""
-    return _pickle().loads(data)
+    return pickle().loads(data)
 
 
 _pickle_module: Any = None
 
 
-def _pickle() -> Any:
+def pickle() -> Any:
     """The C half of pickle: all that is needed, 3 ms to load when the first result travels."""
     global _pickle_module
     if _pickle_module is None:
@@ -102,6 +102,35 @@ def first_that_cannot(values: list[Any]) -> tuple[int, str] | None:
         if (reason := why_not(value)) is not None:
             return index, reason
     return None
+
+
+class Stayed:
+    """Stands for a result that could not be sent, and says why."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: CannotTravelError) -> None:
+        self.error = error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Stayed, (self.error,)
+
+
+def fit_to_travel(start: int, results: list[Any], failure: Exception) -> list[Any]:
+    """Results that could not be sent together, with stand-ins for those that cannot be at all."""
+    fit = []
+    for index, result in enumerate(results, start):
+        reason = why_not(result)
+        fit.append(result if reason is None else Stayed(cannot_send("result", index, result, reason)))
+    if any(type(one) is Stayed for one in fit):
+        return fit
+    reason = f"{type(failure).__name__}: {failure}"  # each alone can travel, only all together not
+    return [Stayed(cannot_send("result", i, one, reason)) for i, one in enumerate(results, start)]
+
+
+def kept_error(error: BaseException) -> BaseException:
+    """An exception that is a result: itself, or where it cannot travel its stand-in."""
+    return error if why_not(error) is None else unpack_error(pack_error(error))[0]
 
 
 def cannot_send(what: str, index: int, value: Any, reason: str) -> CannotTravelError:

@@ -65,13 +65,8 @@ class Worker:
 
     def live(self) -> None:
         """Serve chunks until told to quit or the caller is gone."""
-        try:
-            if self.task.setup is not None:
-                self.task.setup()
-        except BaseException as error:
-            frames.write(self.write_fd, frames.FAILED, travel.pack_error(error))
+        if not self.set_up():
             return
-        frames.write(self.write_fd, frames.READY)
         try:
             while self._serve_what_arrives():
                 pass
@@ -79,19 +74,38 @@ class Worker:
             if self.task.teardown is not None:
                 self.task.teardown()
 
+    def set_up(self) -> bool:
+        """Run the task's setup and say how that went."""
+        try:
+            if self.task.setup is not None:
+                self.task.setup()
+        except BaseException as error:
+            frames.write(self.write_fd, frames.FAILED, travel.pack_error(error))
+            return False
+        frames.write(self.write_fd, frames.READY)
+        return True
+
     def _serve_what_arrives(self) -> bool:
         """Handle the next frames; False when the life is over."""
         if not self._poll.poll(PARENT_CHECK_S * 1000):
-            return os.getppid() == self.parent_pid
+            return os.getppid() == self.parent_pid and self.is_needed()
         if not self._reader.feed(self.read_fd):
             return False
-        for kind, payload in self._reader.frames():
-            if kind == frames.QUIT:
-                return False
-            self._run(kind, payload)
+        return all(self._obey(kind, payload) for kind, payload in self._reader.frames())
+
+    def is_needed(self) -> bool:
+        """Whether to wait for more."""
         return True
 
-    def _run(self, kind: bytes, payload: bytes) -> None:
+    def _obey(self, kind: bytes, payload: bytes) -> bool:
+        """Do what a frame asks for; False when it is to quit."""
+        if kind == frames.QUIT:
+            return False
+        self.run(kind, payload)
+        return True
+
+    def run(self, kind: bytes, payload: bytes) -> None:
+        """Run the items of one chunk and report."""
         start, stop, box_s, flush_s, single = ORDER.unpack_from(payload)
         n_items = stop - start
         try:
@@ -119,11 +133,15 @@ class Worker:
         """Send results from index `start` on, of a chunk that has `n_items` from there."""
         began = perf_counter()
         flags = LAST if last else 0
+        if self.task.keep_errors:
+            results = [
+                travel.kept_error(one) if isinstance(one, BaseException) else one for one in results
+            ]
         try:
             data = travel.dumps(results)
         except Exception as failure:
-            data, results, error = self._up_to_what_cannot_travel(start, results, failure)
-            flags = LAST | CANNOT_TRAVEL
+            data = travel.dumps(travel.fit_to_travel(start, results, failure))
+            flags |= CANNOT_TRAVEL
         packed = b"" if error is None else travel.pack_error(error)
         header = REPORT.pack(
             start,
@@ -137,19 +155,6 @@ class Worker:
         )
         flush_streams()
         frames.write(self.write_fd, frames.DONE, header, data, packed)
-
-    @staticmethod
-    def _up_to_what_cannot_travel(
-        start: int, results: list[Any], failure: Exception
-    ) -> tuple[bytes, list[Any], BaseException]:
-        """The results before the first that cannot be pickled, and an error that names it."""
-        found = travel.first_that_cannot(results)
-        if found is None:  # each alone can travel: only together they cannot
-            found = (0, f"{type(failure).__name__}: {failure}")
-        index, reason = found
-        error = travel.cannot_send("result", start + index, results[index], reason)
-        good = results[:index]
-        return travel.dumps(good), good, error
 
 
 class _Chunk:

@@ -46,7 +46,7 @@ inf = float("inf")  # as math has it, without the 1 ms of loading that
 SLICE_S = 2e-3  # the caller looks up from them this often once workers may need it
 PATIENT_SLICE_S = 10e-3  # and this often while workers are out of the question
 SERIAL_SLICE_S = 50e-3  # a slice of the loop, when nobody else needs the caller
-SLICE_SHARE = 1.0  # a slice lasts at most as long as all before it: costs may yet change
+SLICE_SHARE = 3.0  # a slice lasts at most this many times all before it: costs may yet change
 FIRST_SLICE_S = 100e-6  # but this long in any case: telling a slice's story takes 15 us
 SLICE_BOX = 1.5  # a slice ends after this many times what was planned
 GROWTH_INLINE = 4  # a slice has at most this many times the items seen so far
@@ -55,6 +55,7 @@ SURE_S = 0.3e-3  # of items run before their cost is believed; shorter slices ar
 LEAST_ITEM_S = 0.25e-6  # to pickle and read back the smallest result takes about 0.15 us
 LEAST_LEFT_S = 2e-3  # work left for which no worker was ever worth starting: nothing is surveyed
 UNSURVEYED_OVERHEAD_S = 100e-6  # of a chunk, on the hosts seen so far
+CANARY_ITEM_S = 2e-3  # watching for the GIL takes several milliseconds, or one item if that is long
 LONG_WAIT_ITEM_S = 1e-3  # one waiting item this long is enough to start threads on
 # Before the first item.
 FEW_WITHOUT_SURVEY = 256  # beyond, not even 16 cores make the first item matter: nothing is asked
@@ -106,7 +107,8 @@ class Tuner:
         self.cores = CoreEvidence(verified=True if job.backend in ("thread", "process") else None)
         self.waiters = waiters.Waiters()
         self._n_limit: int | None = None  # workers, after evidence that more do not help
-        self._watch_began_s: float | None = None  # None: nobody is watching
+        self._is_watching = False
+        self._watch_began_s: float | None = None
         self._n_checks = 0
         self._committed = False  # workers are wanted: the bet is made
         self._now_s = self._first_started_s = 0.0
@@ -137,11 +139,13 @@ class Tuner:
                 self._saw(event)
             case Weighed():
                 self.weighed = event
+                if event.reason is not None and self.job.backend == "auto":
+                    self.route = route.serial(event.reason)  # what workers have, they finish
             case Surveyed():
                 self._host, self.job = event.host, event.job
 
     def _saw(self, event: Watched) -> None:
-        self._watch_began_s = None
+        self._is_watching = False
         first_look, self.watched = self.watched is None, event
         if route.verdict(event) is not None or not first_look:  # else it is watched once more
             self.holds_gil = event.lag_share >= route.HOLDS_GIL_SHARE
@@ -208,7 +212,8 @@ class Tuner:
         if not view.n_left:
             return Wait(reason="all items are out")
         job = self.job
-        if job.backend == "serial" or (job.n_jobs == 1 and job.may_inline and not self._lost_one):
+        is_loop = job.backend == "auto" and job.n_jobs == 1 and job.may_inline
+        if job.backend == "serial" or (is_loop and not self._lost_one):
             return self._slice(view, SERIAL_SLICE_S)
         if job.backend != "auto" or not job.may_inline or self._lost_one:
             return Survey() if self._host is None else self._crew_only(view)
@@ -233,7 +238,8 @@ class Tuner:
         if (action := self._grow(view, crew)) is not None:
             return action
         if self._caller_works(view, crew):
-            return self._slice(view, SLICE_S)
+            is_starting = not all(seat.is_ready for seat in crew)
+            return self._slice(view, self.host.process_ready_s if is_starting else SLICE_S)
         return Wait(reason="workers are busy")
 
     def _caller_works(self, view: View, crew: list[Seat]) -> bool:
@@ -245,13 +251,18 @@ class Tuner:
         if self.costs.waits:
             return False
         if not any(seat.n_reports for seat in crew):
-            return True  # never wait for a worker that has not delivered yet
+            return not self._trusts_crew  # else never wait for one that has not delivered yet
         return (
             len(crew) < min(self.host.n_cores, self.n_places)
             and self.host.n_cores <= HELP_CORES
             and (self.costs.item_s or inf) < HELP_ITEM_S
             and view.n_left > 4 * len(crew)
         )
+
+    @property
+    def _trusts_crew(self) -> bool:
+        """An earlier call has shown what workers do with such items, too long to look up from."""
+        return self.hint_fits is True and (self.costs.item_s or 0.0) >= HELP_ITEM_S
 
     def _slice(self, view: View, longest_s: float) -> Action:
         """The caller runs some items itself, for a time that grows with what it has seen."""
@@ -263,8 +274,12 @@ class Tuner:
         item_s = costs.item_s
         if not item_s or costs.first_unconfirmed_s is not None:
             return RunInline(n_items=1, box_s=inf)
-        slice_s = min(longest_s, max(SLICE_SHARE * costs.elapsed_inline_s, FIRST_SLICE_S))
-        n_items = min(int(slice_s / item_s) + 1, view.n_left, GROWTH_INLINE * max(1, costs.n_seen))
+        n_items = int(longest_s / item_s) + 1
+        slice_s = longest_s
+        if self.hint_fits is not True:  # what an earlier call has seen need not be felt for
+            slice_s = min(longest_s, max(SLICE_SHARE * costs.elapsed_inline_s, FIRST_SLICE_S))
+            n_items = min(int(slice_s / item_s) + 1, GROWTH_INLINE * max(1, costs.n_seen))
+        n_items = min(n_items, view.n_left)
         return RunInline(n_items=n_items, box_s=SLICE_BOX * slice_s)
 
     def left_s(self, view: View) -> float:
@@ -288,11 +303,9 @@ class Tuner:
             return StartWorker(backend="process")
         if (action := self._feed_first(view)) is not None:
             return action
-        if n_first and self.job.thread_reason is None and self.watched is None:
-            return self._watch() if self._watch_began_s is None else self._run_first()
-        return self._run_first()
-
-    def _run_first(self) -> Action:
+        if n_first and self.job.thread_reason is None and self.watched is None:  # noqa: SIM102
+            if not self._is_watching:
+                return self._watch()
         return RunInline(n_items=1, box_s=inf)
 
     def _are_few(self, view: View, n_most: int) -> bool:
@@ -371,7 +384,7 @@ class Tuner:
             self.costs.agree(hint)
         if self.holds_gil is None:
             self.holds_gil = hint.holds_gil
-        if hint.pickle_s is not None:
+        if hint.pickle_s is not None and self.weighed is None:
             self.weighed = Weighed(pickle_s=hint.pickle_s)
         if hint.waits:
             self.waiters.start_with(hint.n_jobs)
@@ -382,10 +395,9 @@ class Tuner:
     def _settle_route(self, view: View) -> Action | None:
         """Find out where the items are to run, while the caller goes on with them."""
         undecided = self.route is None or self.route.backend is None
-        is_watching = self._watch_began_s is not None
-        if view.caller_busy and (undecided or is_watching):
+        if view.caller_busy and (undecided or self._is_watching):
             return self._feed_unknown()
-        if is_watching:
+        if self._is_watching:
             return self._go_on_watching(view)
         if not undecided:
             return None
@@ -399,24 +411,41 @@ class Tuner:
         if self.route.need == "weigh":
             return Weigh()
         if self.route.need == "watch":
-            return self._watch()
+            return self._start_canary() or self._watch()
         assert self.route.backend is not None
         self._note(self.route.backend, self.route.why)
         return None
 
+    def _start_canary(self) -> Action | None:
+        """Watching takes a few items: with long ones, a worker is worth having meanwhile."""
+        is_long = (self.costs.item_s or 0.0) >= CANARY_ITEM_S
+        no_process = self.job.process_reason is not None or self.host.fork_reason is not None
+        if not is_long or no_process or len(self.roster):
+            return None
+        if self.weighed is None:
+            return Weigh()
+        return StartWorker(backend="process") if self.weighed.reason is None else None
+
     def _watch(self) -> Action:
         """Have it watched; unclear the first time, it is watched for longer."""
-        self._watch_began_s = self._now_s
+        self._is_watching, self._watch_began_s = True, None
         return Watch()
 
     def _go_on_watching(self, view: View) -> Action:
+        if self._watch_began_s is None:  # the watcher is there from now on
+            self._watch_began_s = view.now_s
+        for seat in self.roster:
+            if seat.is_idle and view.n_left > 1:
+                return self._send(seat, 1, inf)
         enough_s = route.WATCH_S if self.watched is None else route.WATCH_LONGER_S
-        if view.now_s - (self._watch_began_s or 0.0) >= enough_s:
+        if view.now_s - self._watch_began_s >= enough_s:
             return Unwatch()
         return self._slice(view, SLICE_S)
 
     def _patient_slice_s(self, view: View) -> float:
         """While nothing suggests workers: slices that end before it would be time for them."""
+        if self.hint_fits and view.all_read:
+            return SERIAL_SLICE_S
         is_known = self.costs.elapsed_inline_s > SURE_S
         return PATIENT_SLICE_S if is_known and view.all_read else SLICE_S
 
@@ -425,7 +454,9 @@ class Tuner:
         costs, left_s = self.costs, self.left_s(view)
         if len(self.roster):
             return left_s > 2 * self._overhead_s() / sizing.TAIL_LOSS_SHARE
-        if costs.elapsed_inline_s < SURE_S or (costs.item_s or 0.0) < LEAST_ITEM_S:
+        if (costs.item_s or 0.0) < LEAST_ITEM_S:
+            return False
+        if costs.elapsed_inline_s < SURE_S and not self.hint_fits:
             return False
         if (unconfirmed_s := costs.first_unconfirmed_s) is not None:
             # A second item tells whether the first was a warm-up; for waiting ones that is dear.
@@ -469,8 +500,10 @@ class Tuner:
         backend = None if self.route is None else self.route.backend
         if backend is None and self.costs.waits and self.job.thread_reason is None:
             backend = "thread"
-        in_threads = backend == "thread"
-        return prices.of_threads(self.host) if in_threads else prices.of_processes(self.host)
+        if backend == "thread":
+            return prices.of_threads(self.host)
+        price = prices.of_processes(self.host)
+        return price.but(load_s=0.0) if len(self.roster) else price  # paid with the first worker
 
     def _overhead_s(self) -> float:
         return UNSURVEYED_OVERHEAD_S if self._host is None else self._prices().overhead_s
@@ -524,7 +557,7 @@ class Tuner:
         if self.cores.verified is None:
             bet_s = prices.bet_s(view.now_s, self.left_s(view))
             n = min(n, max(1, int(bet_s / self._prices().first_s)))
-        if not self.costs.n_reports and self.host.n_cores > 1:
+        if not self.costs.n_reports and self.host.n_cores > 1 and not self._trusts_crew:
             n = min(n, self.n_places - 1)  # the caller still computes on one
         return n
 
@@ -539,7 +572,7 @@ class Tuner:
         if seat.n_queued >= 2:
             return None
         n_items, box_s = self._chunk(view, seat, len(ready))
-        if seat.n_queued and not self._is_deep(n_items, len(ready)):
+        if seat.n_queued and not self._is_deep(n_items, len(ready), view.n_left):
             return None
         return self._send(seat, n_items, box_s)
 
@@ -562,10 +595,12 @@ class Tuner:
             is_first=seat.n_reports == 0 and self.hint_fits is not True,
         )
 
-    def _is_deep(self, n_items: int, n_ready: int) -> bool:
+    def _is_deep(self, n_items: int, n_ready: int, n_left: int) -> bool:
         """Whether a worker should have its next chunk before it is through with this one."""
-        if self.costs.waits or self._lost_one:
+        if self._lost_one:
             return False
+        if self.costs.waits:  # a thread must not wait for a caller who waits for the GIL
+            return n_left > 2 * n_ready
         price = self._prices()
         chunk_s = n_items * (self.costs.item_s or 0.0)
         busy_share = n_ready * price.dispatch_s / max(chunk_s, 1e-9)

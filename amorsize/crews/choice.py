@@ -1,0 +1,69 @@
+"""Which crew runs worker processes here: the one place where platforms differ."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from amorsize.crews.base import Crew, Payload, Task
+
+
+def process_crew(
+    task: Task,
+    payload: Callable[[], Payload],
+    *,
+    forks: bool,
+    n_most: int,
+    n_cores: int,
+    n_jobs: int,
+    has_timeout: bool,
+) -> Crew:
+    """A crew of worker processes.
+
+    Args:
+        task: What is done to each item.
+        payload: Makes the task fit to travel; called if workers are not forked.
+        forks: Whether this process may be forked now.
+        n_most: As many workers at once at most.
+        n_cores: Cores that may compute at once.
+        n_jobs: As many workers are likely wanted.
+        has_timeout: Whether an item that takes too long is to be ended.
+    """
+    if forks:
+        from amorsize.crews.processes import ProcessCrew
+
+        return ProcessCrew(task, n_workers=n_most)
+    if _uses_loky():
+        from amorsize.crews.futures import FuturesCrew, refuse
+
+        where = "with the executor that runs worker processes on this platform"
+        refuse(where, has_timeout=has_timeout, has_teardown=task.teardown is not None)
+        return FuturesCrew(_loky(n_jobs), task, payload, renew=lambda: _loky(n_jobs))
+    from amorsize.crews.clean import CleanCrew
+
+    return CleanCrew(task, payload(), inner_threads=max(1, n_cores // max(1, n_jobs)))
+
+
+def why_no_processes() -> str | None:
+    """Why no worker process can be started without a fork; None when it can."""
+    if not sys.executable:
+        return "the path of the Python interpreter is not known (sys.executable is empty)"
+    if getattr(sys, "frozen", False):
+        return "this program is frozen: its executable is no Python interpreter"
+    return None
+
+
+def _uses_loky() -> bool:
+    """Windows has no pipes that can be polled and no descriptors that a new process inherits."""
+    return sys.platform == "win32" or os.environ.get("AMORSIZE_START") == "loky"
+
+
+def _loky(n_jobs: int) -> Any:
+    from loky import get_reusable_executor
+
+    return get_reusable_executor(max_workers=n_jobs, timeout=30)

@@ -1,0 +1,406 @@
+"""Workers from a clean start: new interpreters, kept warm between calls, safe beside any thread.
+
+A plain interpreter that loads this package's few modules takes its first chunk after about 25 ms;
+a process of loky's context takes 70-110 ms to its first word. So there is no server process that
+forks warm workers: it would save little, and bring back what forking shares.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+from time import perf_counter
+
+from amorsize._callables import is_own_module
+from amorsize.crews import frames, travel
+from amorsize.crews.base import Logged, SetupFailed, Text
+from amorsize.crews.processes import (
+    GRACE_S,
+    PipeCrew,
+    Remote,
+    ended_by,
+    kill,
+    readable,
+    reap,
+    widen,
+)
+from amorsize.crews.resident import surroundings
+from amorsize.errors import CannotTravelError, WorkersUnavailable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mmap import mmap
+    from typing import Any
+
+    from amorsize.crews.base import Happening, Payload, Task
+
+# What limits the threads of numerical libraries: read once, when such a library is loaded.
+INNER_THREADS = (
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"),
+    *("VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS"),
+)
+FOLDER = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CELLS_BYTES = 3 * 8  # where to stop; the item a worker is in, and since when
+
+
+def shutdown() -> None:
+    """End the workers that wait for a next call, in bounded time."""
+    pool.shutdown()
+
+
+class CleanCrew(PipeCrew):
+    """Workers of one call, each in an interpreter of its own; those left idle stay warm."""
+
+    def __init__(self, task: Task, payload: Payload, *, inner_threads: int = 1) -> None:
+        super().__init__(task)
+        self._payload = payload
+        self._surroundings = surroundings()
+        for name in _limiting(self._surroundings["environ"]):
+            self._surroundings["environ"][name] = str(inner_threads)
+        self._inner_threads = inner_threads
+        self._own_modules = _own_modules()
+        self._by_value = False
+        self._order = self._packed_task(payload.data)  # raises what cannot travel
+        self._stop = float("inf")
+
+    # -- starting ---------------------------------------------------------------------------
+
+    def start(self, number: int) -> None:
+        """Have one worker, warm or new, to be known by this number."""
+        resident = pool.take(self._inner_threads, self._own_modules)
+        self._employ(number, resident or self._new_resident())
+
+    def _new_resident(self) -> Resident:
+        return Resident(self._surroundings["environ"], self._inner_threads)
+
+    def _employ(self, number: int, resident: Resident) -> None:
+        resident.begin(number, self._own_modules, self._stop)
+        resident.was_sent_value = self._by_value
+        self._attend(resident)
+        self._hand_task(resident)
+
+    def _hand_task(self, resident: Remote) -> None:
+        resident.writer.put(frames.TASK, self._order)
+        self._flush(resident)
+
+    def _packed_task(self, task: bytes) -> bytes:
+        return travel.dumps((self._surroundings, task))
+
+    def _packed(self, items: Any) -> bytes:
+        return self._payload.pack(items)
+
+    # -- working ----------------------------------------------------------------------------
+
+    def stop_at(self, index: int) -> None:
+        """No item at or above `index` is begun any more."""
+        self._stop = min(self._stop, float(index))
+        for remote in self._remotes.values():
+            if remote.cells is not None:
+                remote.cells[0] = self._stop
+
+    def _understand(self, remote: Remote, kind: bytes, payload: bytes) -> Happening | None:
+        assert isinstance(remote, Resident)
+        if kind == frames.FREE:
+            remote.n_ends -= 1
+            return None
+        if remote.n_ends and kind not in (frames.TEXT, frames.RECORD):
+            return None  # said before it knew of this call
+        if kind == frames.UNFIT:
+            return self._unfit(remote, payload)
+        if kind in (frames.READY, frames.FAILED):
+            remote.is_ready = True
+        return super()._understand(remote, kind, payload)
+
+    def _unfit(self, resident: Resident, payload: bytes) -> Happening | None:
+        """A worker cannot find the function, or finds another: send the function itself."""
+        error, text = travel.unpack_error(payload)
+        try:
+            if not self._by_value:
+                self._order = self._packed_task(self._payload.by_value())
+                self._by_value = True
+            if not resident.was_sent_value:
+                resident.was_sent_value = True
+                self._hand_task(resident)
+                return None
+        except CannotTravelError as refusal:
+            refusal.add_note(f"What a worker that imported it met: {error}")
+            return SetupFailed(worker=resident.number, error=refusal)
+        failure = CannotTravelError(
+            f"{self._payload.name} cannot be rebuilt in a worker process: "
+            f"{type(error).__name__}: {error}. Make it importable there, or use backend='thread'."
+        )
+        failure.add_note(text)
+        return SetupFailed(worker=resident.number, error=failure)
+
+    def _bury(self, remote: Remote, happenings: list[Happening]) -> None:
+        assert isinstance(remote, Resident)
+        if remote.was_kept and not remote.is_ready:
+            # It had gone, or was just going, when it was given this call: no item is to blame.
+            reap(remote.pid)
+            self._forget(remote)
+            self._employ(remote.number, self._new_resident())
+        else:
+            super()._bury(remote, happenings)
+
+    # -- ending -----------------------------------------------------------------------------
+
+    def close(self, *, at_once: bool) -> list[str]:
+        """Leave idle workers to the next call and end the rest; within about `GRACE_S`."""
+        residents = [one for one in self._remotes.values() if isinstance(one, Resident)]
+        has_hooks = self._task.setup is not None or self._task.teardown is not None
+        kept = []
+        for resident in residents:
+            if resident.orders or (has_hooks and not resident.is_ready):
+                self._end(resident)
+            else:
+                resident.n_ends += 1
+                resident.writer.put(frames.END)
+                self._flush(resident)
+                kept.append(resident)
+        if has_hooks and not at_once:
+            self._hear_out(kept)
+        for resident in kept:
+            if resident.ended:
+                continue
+            if has_hooks and resident.n_ends:  # it hangs in its teardown
+                self._end(resident)
+            else:
+                self._overlook(resident)
+                pool.put(resident)
+        return []
+
+    def _end(self, resident: Resident) -> None:
+        kill(resident)
+        reap(resident.pid)
+        self._forget(resident)
+
+    def _hear_out(self, residents: list[Resident]) -> None:
+        """Wait until teardown has run, and pass on what it said; for `GRACE_S` at most."""
+        deadline = perf_counter() + GRACE_S
+        while any(one.n_ends and not one.ended for one in residents):
+            left_s = deadline - perf_counter()
+            if left_s <= 0:
+                return
+            for happening in self.wait(left_s):
+                if isinstance(happening, Text):
+                    print(happening.text, end="", file=getattr(sys, happening.stream), flush=True)
+                elif isinstance(happening, Logged):
+                    from amorsize.crews.after_fork import handle_record
+
+                    handle_record(happening.record)
+
+
+class Resident(Remote):
+    """The caller's side of a worker that outlives the call."""
+
+    __slots__ = (
+        "_shared",
+        "inner_threads",
+        "is_ready",
+        "kept_at_s",
+        "n_ends",
+        "specs",
+        "was_kept",
+        "was_sent_value",
+    )
+
+    def __init__(self, environ: dict[str, str], inner_threads: int) -> None:
+        pid, read_fd, write_fd, self._shared = _launch(environ)
+        cells = None if self._shared is None else memoryview(self._shared).cast("d")
+        super().__init__(-1, pid, read_fd, write_fd, cells, 1)
+        self.inner_threads = inner_threads
+        self.specs: dict[str, Any] = {}  # of the caller's modules, since it may have imported them
+        self.n_ends = 0  # calls that are over here and, as far as we know, not yet there
+        self.is_ready = self.was_kept = self.was_sent_value = False
+        self.kept_at_s = 0.0
+
+    def begin(self, number: int, own_modules: dict[str, Any], stop: float) -> None:
+        """Serve a new call under a new number."""
+        self.number = number
+        self.specs.update(own_modules)
+        self.is_ready = False
+        if self.cells is not None:
+            self.cells[0], self.cells[2] = stop, 0.0
+
+    def would_import(self, own_modules: dict[str, Any]) -> bool:
+        """Whether what it has imported is what the caller has: nothing was reloaded since."""
+        return all(own_modules.get(name, spec) is spec for name, spec in self.specs.items())
+
+    def is_free(self) -> bool:
+        """Whether it is through with its last call; what it still says of that is not wanted."""
+        while self.n_ends and readable(self.read_fd):
+            try:
+                if not self.reader.feed(self.read_fd):
+                    break
+            except OSError:
+                break
+            self.n_ends -= sum(kind == frames.FREE for kind, _ in self.reader.frames())
+        return not self.n_ends
+
+    def end(self) -> None:
+        """End it at once, and collect it."""
+        kill(self)
+        reap(self.pid)
+        self.close()
+
+    def close(self) -> None:
+        """Close the caller's ends, and what is shared."""
+        super().close()
+        if self.cells is not None:
+            self.cells.release()
+        if self._shared is not None:
+            self._shared.close()
+
+
+class _Pool:
+    """The workers of this process that no call has at the moment."""
+
+    def __init__(self) -> None:
+        self._idle: list[Resident] = []  # the one used last is the last
+        self._lock = _thread.allocate_lock()
+        self._is_registered = False
+
+    def take(self, inner_threads: int, own_modules: dict[str, Any]) -> Resident | None:
+        """A worker that is fit for a call; those that never will be are ended."""
+        with self._lock:
+            found: Resident | None = None
+            for resident in reversed(self._idle):
+                if not self._is_fit(resident, inner_threads, own_modules):
+                    self._idle.remove(resident)
+                    resident.end()
+                elif resident.is_free():
+                    found = resident
+                    break
+                else:
+                    found = found or resident  # it has just been started, or is tidying up
+            if found is not None:
+                self._idle.remove(found)
+            return found
+
+    @staticmethod
+    def _is_fit(resident: Resident, inner_threads: int, own_modules: dict[str, Any]) -> bool:
+        return (
+            not ended_by(resident, 0.0)
+            and resident.inner_threads == inner_threads
+            and resident.would_import(own_modules)
+            and (resident.is_free() or perf_counter() - resident.kept_at_s < GRACE_S)
+        )
+
+    def put(self, resident: Resident) -> None:
+        """Keep a worker for the next call."""
+        if not self._is_registered:
+            self._is_registered = True
+            import atexit
+
+            atexit.register(self.shutdown)
+            os.register_at_fork(after_in_child=self.disown)
+        resident.was_kept, resident.kept_at_s = True, perf_counter()
+        with self._lock:
+            self._idle.append(resident)
+
+    def shutdown(self) -> None:
+        """End them all: on request, or by force after `GRACE_S`."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for resident in idle:
+            resident.writer.put(frames.QUIT)
+            try:
+                resident.writer.flush(resident.write_fd)
+            except BrokenPipeError:
+                continue  # it has ended by itself
+        deadline = perf_counter() + GRACE_S
+        for resident in idle:
+            ended_by(resident, deadline)
+            resident.end()
+
+    def disown(self) -> None:
+        """In a forked child: the workers are the parent's, only copies of its ends are here."""
+        self._lock = _thread.allocate_lock()
+        idle, self._idle = self._idle, []
+        for resident in idle:
+            resident.close()
+
+
+pool = _Pool()
+
+
+def _own_modules() -> dict[str, Any]:
+    """The specs of the project's own modules; reloading a module gives it a new one."""
+    found = {}
+    for name, module in tuple(sys.modules.items()):
+        spec = getattr(module, "__spec__", None)
+        if spec is not None and is_own_module(name):
+            found[name] = spec
+    return found
+
+
+def _limiting(environ: dict[str, str]) -> list[str]:
+    """The variables to set so that workers times inner threads stay within the cores."""
+    if "OMP_NUM_THREADS" in environ:  # the user has decided, and all such libraries heed it
+        return []
+    return [name for name in INNER_THREADS if name not in environ]
+
+
+def _launch(environ: dict[str, str]) -> tuple[int, int, int, mmap | None]:
+    """Start an interpreter; its process id, our two ends, and the memory shared with it."""
+    orders_out, orders_in = os.pipe()
+    reports_out, reports_in = os.pipe()
+    widen(reports_in)
+    cells_fd, shared = _shared_memory()
+    try:
+        pid = _spawn(environ, orders_out, reports_in, cells_fd)
+    except OSError as error:
+        os.close(orders_in)
+        os.close(reports_out)
+        raise WorkersUnavailable(
+            f"no worker process could be started: {type(error).__name__}: {error}. "
+            "Use backend='thread' or 'serial'."
+        ) from error
+    finally:
+        for descriptor in (orders_out, reports_in, cells_fd):
+            if descriptor >= 0:
+                os.close(descriptor)
+    return pid, reports_out, orders_in, shared
+
+
+def _spawn(environ: dict[str, str], read_fd: int, write_fd: int, cells_fd: int) -> int:
+    import signal
+    import subprocess
+
+    script = (
+        f"import sys; sys.path.insert(0, {FOLDER!r}); from amorsize.crews.resident import main; "
+        f"main({read_fd}, {write_fd}, {cells_fd}, {os.getpid()})"
+    )
+    # What multiprocessing passes on as well: -O, -W, -X and their like.
+    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:  # until it ignores Ctrl-C, the worker inherits that this thread does not take it
+        process = subprocess.Popen(
+            [sys.executable, *flags, "-c", script],
+            stdin=subprocess.DEVNULL,
+            env=environ,
+            pass_fds=[one for one in (read_fd, write_fd, cells_fd) if one >= 0],
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    process.returncode = 0  # it is watched and collected by its number: nothing is left to Popen
+    return process.pid
+
+
+def _shared_memory() -> tuple[int, mmap | None]:
+    """A descriptor for a new interpreter to map, and what it is mapped to here."""
+    import mmap
+
+    try:
+        if hasattr(os, "memfd_create"):
+            descriptor = os.memfd_create("amorsize")
+        else:
+            import tempfile
+
+            with tempfile.TemporaryFile() as file:
+                descriptor = os.dup(file.fileno())
+        os.ftruncate(descriptor, CELLS_BYTES)
+        return descriptor, mmap.mmap(descriptor, CELLS_BYTES)
+    except OSError:
+        return -1, None  # workers do without: a death then names no item

@@ -1,0 +1,201 @@
+"""A worker in an interpreter of its own: serves one call after the other, trusts nothing it had."""
+
+from __future__ import annotations
+
+import os
+import sys
+from time import perf_counter
+
+from amorsize.crews import after_fork, frames, nesting, travel
+from amorsize.crews.base import Task
+from amorsize.crews.worker import Worker, flush_streams
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+IDLE_S = 30.0  # a worker that no call has used for so long ends itself
+
+
+def main(read_fd: int, write_fd: int, cells_fd: int, parent_pid: int) -> None:
+    """All a worker in a new interpreter does."""
+    for descriptor in (read_fd, write_fd, cells_fd):
+        if descriptor >= 0:  # what an item starts must not hold our pipes
+            os.set_inheritable(descriptor, False)
+    nesting.enter_process()
+    after_fork.quiet_signals()
+    _let_signals_in()
+    streams = sys.stdout, sys.stderr
+    after_fork.forward_output(write_fd, always=True)
+    try:
+        Resident(read_fd, write_fd, parent_pid, _mapped(cells_fd)).live()
+    except BrokenPipeError:
+        pass  # the caller is gone: nobody is left to tell
+    finally:
+        flush_streams()
+        sys.stdout, sys.stderr = streams  # what still runs at exit has nobody to forward it
+
+
+def _let_signals_in() -> None:
+    """Lift the block under which the caller started us: Ctrl-C is ignored from now on."""
+    import signal
+
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def _mapped(descriptor: int) -> memoryview[float] | None:
+    if descriptor < 0:
+        return None
+    import mmap
+
+    shared = mmap.mmap(descriptor, 0)
+    os.close(descriptor)
+    return memoryview(shared).cast("d")
+
+
+class Resident(Worker):
+    """One worker process's life, call after call."""
+
+    def __init__(
+        self,
+        read_fd: int,
+        write_fd: int,
+        parent_pid: int,
+        cells: memoryview[float] | None,
+    ) -> None:
+        super().__init__(_NO_TASK, read_fd, write_fd, parent_pid, cells, 1)
+        self._idle_since = perf_counter()
+        self._levels = _Levels()
+
+    def live(self) -> None:
+        """Serve calls until told to quit, idle for long, or the caller is gone."""
+        try:
+            while self._serve_what_arrives():
+                pass
+        finally:
+            self._tear_down()
+
+    def is_needed(self) -> bool:
+        """Whether to wait for more."""
+        return self.task is not _NO_TASK or perf_counter() - self._idle_since < IDLE_S
+
+    def _obey(self, kind: bytes, payload: bytes) -> bool:
+        if kind == frames.TASK:
+            self._take_on(payload)
+        elif kind == frames.END:
+            self._tear_down()
+            self._idle_since = perf_counter()
+            flush_streams()
+            frames.write(self.write_fd, frames.FREE)
+        elif kind != frames.QUIT:
+            self._levels.apply(self.write_fd)
+            self.run(kind, payload)
+        return kind != frames.QUIT
+
+    def _take_on(self, payload: bytes) -> None:
+        """Become fit for a call: its surroundings first, then what it runs."""
+        surroundings, task = travel.loads(payload)
+        try:
+            settle_in(surroundings)
+            self._levels.note(surroundings["levels"])
+            task = travel.loads(task)
+            function = task.function_of_one()
+        except BaseException as error:
+            frames.write(self.write_fd, frames.UNFIT, travel.pack_error(error))
+            return
+        self.task, self.function = task, function
+        self._levels.apply(self.write_fd)
+        if not self.set_up():
+            self.task = _NO_TASK
+
+    def _tear_down(self) -> None:
+        task, self.task, self.function = self.task, _NO_TASK, _nothing
+        if self.cells is not None:
+            self.cells[self.slot + 1] = 0.0
+        if task.teardown is not None:
+            task.teardown()
+
+
+def _nothing(_: Any) -> None:
+    """No call has given this worker anything to run."""
+
+
+_NO_TASK = Task(_nothing)
+
+
+def surroundings() -> dict[str, Any]:
+    """What a worker must take over from its caller, as it is now, besides the function."""
+    try:
+        folder = os.getcwd()
+    except OSError:  # it was removed meanwhile
+        folder = None
+    return {
+        "folder": folder,
+        "environ": dict(os.environ),
+        "path": list(sys.path),
+        "argv": list(getattr(sys, "argv", ())),
+        "recursion": sys.getrecursionlimit(),
+        "levels": _levels(),
+    }
+
+
+def settle_in(found: dict[str, Any]) -> None:
+    """Take over a caller's surroundings."""
+    if found["folder"] is not None:
+        os.chdir(found["folder"])
+    _take_environ(found["environ"])
+    sys.path[:] = found["path"]
+    sys.argv[:] = found["argv"]
+    sys.setrecursionlimit(found["recursion"])
+    sys.path_importer_cache.pop("", None)  # the folder that "" stands for may be another now
+
+
+def _take_environ(wanted: dict[str, str]) -> None:
+    here = dict(os.environ)
+    for name in here.keys() - wanted.keys():
+        del os.environ[name]
+    for name, value in wanted.items():
+        if here.get(name) != value:
+            os.environ[name] = value
+    if here.get("TZ") != wanted.get("TZ"):
+        import time
+
+        time.tzset()
+
+
+def _levels() -> tuple[int, dict[str, int]] | None:
+    """What the caller's logging is set to: disabled up to, and levels; None where nothing logs."""
+    logging = sys.modules.get("logging")
+    if logging is None or not hasattr(logging, "root"):
+        return None
+    loggers = list(logging.root.manager.loggerDict.items())
+    levels = {name: one.level for name, one in loggers if getattr(one, "level", 0)}
+    return logging.root.manager.disable, {**levels, "root": logging.root.level}
+
+
+class _Levels:
+    """Has items' loggers say what the caller's would, once anything in the worker logs."""
+
+    def __init__(self) -> None:
+        self._wanted: tuple[int, dict[str, int]] | None = None
+        self._forwards = False
+
+    def note(self, levels: tuple[int, dict[str, int]] | None) -> None:
+        """What the loggers of the call at hand are set to."""
+        self._wanted = levels
+
+    def apply(self, write_fd: int) -> None:
+        """Set the loggers, if logging has been imported by now; costs nothing if not."""
+        if "logging" not in sys.modules:
+            return
+        if not self._forwards:
+            self._forwards = True
+            after_fork.forward_records(write_fd)
+        if self._wanted is not None:
+            import logging
+
+            disabled, levels = self._wanted
+            self._wanted = None
+            logging.disable(disabled)
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)

@@ -1,0 +1,116 @@
+"""Random draws: independent streams in workers; with `seed=` the same results wherever items run."""
+
+import os
+import random
+
+import numpy
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from witness import MANY_CORES, compute
+
+from amorsize import tuned_map
+
+PLANS = [
+    {"backend": "serial"},
+    {"backend": "auto"},
+    {"backend": "thread", "n_jobs": 3},
+    {"backend": "process", "n_jobs": 1},
+    {"backend": "process", "n_jobs": 3},
+    {"backend": "process", "n_jobs": 2, "chunksize": 7},
+    {"backend": "auto", "chunksize": 11},
+]
+
+
+def draw(item):
+    """Draws from both global generators, with enough work for workers to be worth it."""
+    compute(1e-3)
+    return random.random(), float(numpy.random.random()), os.getpid()
+
+
+def draw_quickly(item):
+    return item, random.random(), random.gauss(0, 1), numpy.random.normal(size=2).tolist()
+
+
+@pytest.mark.parametrize("backend", ["auto", "process"])
+def test_workers_draw_independent_streams(backend):
+    """No number is drawn twice: forked workers go on from seeds of their own."""
+    numpy.random.random()  # used before: a fork inherits its state, and numpy does not reseed
+    drawn = tuned_map(draw, range(200), backend=backend, n_jobs=None if backend == "auto" else 3)
+
+    if MANY_CORES:
+        assert len({pid for *_, pid in drawn}) > 1
+    assert len({number for number, _, _ in drawn}) == 200
+    assert len({number for _, number, _ in drawn}) == 200
+
+
+@pytest.mark.parametrize("backend", ["auto", "process"])
+def test_a_second_call_draws_other_numbers(backend):
+    """Workers of two calls start from one state of the caller's, and still differ."""
+    first, second = (
+        tuned_map(draw_quickly, range(50), backend=backend, chunksize=5) for _ in range(2)
+    )
+
+    assert not {row[1] for row in first} & {row[1] for row in second}
+    assert not {row[3][0] for row in first} & {row[3][0] for row in second}
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**70), n_items=st.integers(0, 60))
+def test_a_seed_gives_the_same_results_on_every_backend(seed, n_items):
+    """Each item has its own stream by index: neither backend nor plan matters."""
+    expected = tuned_map(draw_quickly, range(n_items), seed=seed, backend="serial")
+    for plan in PLANS:
+        assert tuned_map(draw_quickly, range(n_items), seed=seed, **plan) == expected
+
+
+def test_a_seed_gives_the_same_results_when_work_is_shared():
+    """Also when `auto` shares the items out, in each call differently."""
+    expected = [row[:2] for row in tuned_map(draw, range(150), seed=3, backend="serial")]
+
+    for data in (range(150), iter(range(150))):
+        found = tuned_map(draw, data, seed=3)
+        assert [row[:2] for row in found] == expected
+        if MANY_CORES:
+            assert len({pid for *_, pid in found}) > 1
+
+
+def test_items_of_one_seed_differ():
+    """Neighbours do not share a stream, nor do neighbouring seeds."""
+    drawn = [row[1] for seed in range(20) for row in tuned_map(draw_quickly, range(50), seed=seed)]
+
+    assert len(set(drawn)) == len(drawn)
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_a_seed_leaves_the_callers_generators_alone(plan):
+    """`random` and `numpy.random` go on in the caller as if nothing had been called."""
+    random.seed(1)
+    numpy.random.seed(1)
+    expected = random.random(), numpy.random.random()
+    random.seed(1)
+    numpy.random.seed(1)
+
+    tuned_map(draw_quickly, range(40), seed=9, **plan)
+    with pytest.raises(ZeroDivisionError):
+        tuned_map(divide, range(40), seed=9, **plan)
+
+    assert (random.random(), numpy.random.random()) == expected
+
+
+def divide(item):
+    return 1 / item
+
+
+def test_seeded_and_strict_and_keywords_go_together():
+    """Several iterables and keywords are no obstacle to streams by index."""
+
+    def mixed(a, b, *, scale):
+        return scale * (a + b + random.random())
+
+    rows = [
+        tuned_map(mixed, range(30), range(30), item_kwargs={"scale": 2}, seed=1, **plan)
+        for plan in PLANS
+    ]
+
+    assert all(row == rows[0] for row in rows)

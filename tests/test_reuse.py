@@ -1,0 +1,171 @@
+"""What one process learned the next one starts from: read off the trace, never off a clock."""
+
+import json
+
+import pytest
+from witness import MANY_CORES
+
+from amorsize import autotune, tuned_map
+from amorsize._call import last_trace
+
+LEARNS = """
+import json, sys, time
+from amorsize import tuned_map
+from amorsize._call import last_trace
+
+def work(number):
+    until_s = time.thread_time() + 1.5e-3
+    while time.thread_time() < until_s:
+        pass
+    return number
+
+def wait(number):
+    time.sleep(5e-3)
+    return number
+
+def told(func, n_items, **options):
+    assert tuned_map(func, range(n_items), **options) == list(range(n_items))
+    trace = last_trace(func)
+    return {
+        "known_from": trace.known_from,
+        "known": trace.known is not None,
+        "n_calls": trace.known and trace.known.n_calls,
+        "fits": trace.known_fits,
+        "holds_gil": trace.known and trace.known.holds_gil,
+        "waits": trace.known and trace.known.waits,
+        "notes": [note.what for note in trace.notes],
+        "started": trace.n_started,
+        "backend": trace.plan.backend,
+        "explained": str(__import__("amorsize._call")._call.explain(func)),
+    }
+
+if __name__ == "__main__":
+    options = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
+    works, waits = told(work, 600, **options), told(wait, 2000, n_jobs=16, **options)
+    print(json.dumps({"work": works, "wait": waits}))
+"""
+
+
+@pytest.fixture
+def learn(run_script):
+    """Run the two functions in a process of their own; what their calls say of themselves."""
+
+    def run(environ=None, **options):
+        done = run_script(LEARNS, json.dumps(options), environ=environ)
+        assert done.stderr == ""
+        return json.loads(done.stdout)
+
+    return run
+
+
+def is_reused(told):
+    """The call started from what an earlier process had learned, and found it to fit."""
+    return told["known"] and told["known_from"] == "disk" and told["fits"] is True
+
+
+def test_a_second_process_starts_from_what_the_first_learned(learn):
+    """Found on disk, checked on this call's items, and adopted."""
+    first, second = learn(), learn()
+
+    assert not any(is_reused(told) for told in first.values())
+    assert all(not told["known"] for told in first.values())
+    assert all(is_reused(told) for told in second.values())
+    assert second["wait"]["waits"] is True
+    assert second["work"]["waits"] is False
+    assert "an earlier process" in second["work"]["explained"]
+    assert second["wait"]["backend"] == first["wait"]["backend"] == "thread"
+    if MANY_CORES:
+        assert second["work"]["backend"] == first["work"]["backend"] == "process"
+        assert first["work"]["holds_gil"] is None
+        assert second["work"]["holds_gil"] is True  # known: nothing was watched for it
+
+
+@pytest.mark.parametrize("miss", ["off", "another home", "retune"])
+def test_without_the_cache_nothing_is_reused(miss, learn, tmp_path):
+    """The test above fails with a cache that always misses: here it does, three ways."""
+    environ = {"off": {"AMORSIZE_CACHE": "off"}, "another home": {"AMORSIZE_HOME": str(tmp_path)}}
+    options = {"retune": True} if miss == "retune" else {}
+    learn()
+
+    second = learn(environ.get(miss), **options)
+
+    assert not any(is_reused(told) for told in second.values())
+    assert all(not told["known"] for told in second.values())
+
+
+def test_memory_only_leaves_nothing_on_disk(learn, home):
+    """`cache=False` remembers in this process and nowhere else."""
+    learn(cache=False)
+
+    assert not home.exists()
+    assert not any(is_reused(told) for told in learn().values())
+
+
+def test_what_the_caller_switched_off_is_not_written(learn, home):
+    """`AMORSIZE_CACHE=off`: no folder appears."""
+    learn({"AMORSIZE_CACHE": "off"})
+
+    assert not home.exists()
+
+
+def test_a_second_call_in_a_process_starts_from_memory():
+    """The first call's measurements are the second one's start; it counts the calls."""
+    tuned = autotune(spin)
+    for n_calls in range(3):
+        tuned(range(100))
+        trace = last_trace(spin)
+        if n_calls:
+            assert (trace.known_from, trace.known.n_calls) == ("memory", n_calls)
+            assert trace.known_fits is not False
+    assert tuned.plan is not None
+
+
+def spin(number):
+    import time
+
+    until_s = time.thread_time() + 1e-3
+    while time.thread_time() < until_s:
+        pass
+    return number
+
+
+def test_forgotten_means_learned_anew():
+    """`forget()` drops it in memory; the next call knows nothing."""
+    tuned = autotune(spin)
+    tuned(range(100))
+
+    assert tuned.forget() >= 1
+    assert tuned.plan is None
+    tuned(range(100))
+    assert last_trace(spin).known is None
+
+
+def test_kinds_of_items_are_kept_apart():
+    """What strings cost says nothing about lists."""
+
+    def measure(item):
+        return len(item)
+
+    tuned_map(measure, ["text"] * 2000)
+    tuned_map(measure, [[1, 2]] * 2000)
+
+    assert last_trace(measure).known is None
+
+
+def test_a_profile_that_does_not_fit_is_put_aside():
+    """Items that cost a hundred times what was remembered are measured anew."""
+
+    def work(cost_s):
+        import time
+
+        until_s = time.thread_time() + cost_s
+        while time.thread_time() < until_s:
+            pass
+
+    tuned_map(work, [20e-6] * 3000)
+    tuned_map(work, [4e-3] * 100)
+
+    trace = last_trace(work)
+    assert trace.known is not None
+    assert trace.known_fits is False
+    assert trace.profile.item_s > 2e-3
