@@ -500,7 +500,7 @@ def _dumped_by_name(load: Callable[..., Any], content: tuple[Any, ...]) -> bytes
 
     class ByName(travel.pickle().Pickler):  # type: ignore[misc]
         def reducer_override(self, obj: Any) -> Any:
-            if type(obj) is not FUNCTION:
+            if type(obj) is not FUNCTION or obj is imported or obj is load:
                 return NotImplemented
             if (found := _reference(obj)) is None:
                 raise TypeError("it has to be sent with its code")
@@ -527,6 +527,8 @@ def _dumped_with_code(
 
     class WithCode(cloudpickle.Pickler):  # type: ignore[misc]
         def reducer_override(self, obj: Any) -> Any:
+            if obj is imported or obj is load:
+                return NotImplemented
             if type(obj) is FUNCTION and obj.__module__ not in by_value:
                 found = _reference(obj)
                 if found is not None:

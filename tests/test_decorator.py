@@ -142,9 +142,9 @@ def test_one_is_the_undecorated_function():
 def test_stream_passes_its_options_on(loop):
     """Lazily; ordered or not."""
     assert next(power.stream([5, 6], exponent=3)) == 125
-    assert loop.asked == (power.one, DEFAULTS, True, None)
+    assert loop.asked == (power.one, DEFAULTS, True, None, "power")
     text_of.stream([1], ordered=False, buffer=7)
-    assert loop.asked == (text_of.one, text_of.options, False, 7)
+    assert loop.asked == (text_of.one, text_of.options, False, 7, "text_of")
 
 
 def test_using_changes_options_for_one_call(loop):

@@ -42,6 +42,8 @@ def quiet_signals() -> None:
     signal.set_wakeup_fd(-1)  # an event loop of the caller's must not be woken by a worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):  # under a block of it new interpreters are started
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
 def forward_output(write_fd: int, *, always: bool = False) -> None:

@@ -282,7 +282,7 @@ class _Pool:
     def _is_fit(resident: Resident, inner_threads: int, own_modules: dict[str, Any]) -> bool:
         return (
             not ended_by(resident, 0.0)
-            and resident.inner_threads == inner_threads
+            and resident.inner_threads <= inner_threads
             and resident.would_import(own_modules)
             and (resident.is_free() or perf_counter() - resident.kept_at_s < GRACE_S)
         )

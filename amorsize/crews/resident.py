@@ -24,7 +24,6 @@ def main(read_fd: int, write_fd: int, cells_fd: int, parent_pid: int) -> None:
             os.set_inheritable(descriptor, False)
     nesting.enter_process()
     after_fork.quiet_signals()
-    _let_signals_in()
     streams = sys.stdout, sys.stderr
     after_fork.forward_output(write_fd, always=True)
     try:
@@ -34,13 +33,6 @@ def main(read_fd: int, write_fd: int, cells_fd: int, parent_pid: int) -> None:
     finally:
         flush_streams()
         sys.stdout, sys.stderr = streams  # what still runs at exit has nobody to forward it
-
-
-def _let_signals_in() -> None:
-    """Lift the block under which the caller started us: Ctrl-C is ignored from now on."""
-    import signal
-
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
 def _mapped(descriptor: int) -> memoryview[float] | None:

@@ -136,7 +136,7 @@ class Report(Value):
     n_sent: int  # in the chunk, whose rest was handed back; 0: the worker goes on with it
     wall_s: float
     cpu_s: float
-    pickle_s: float  # of that, to serialise the results
+    pickle_s: float  # to serialise the results, on top of that
     now_s: float
 
     @property

@@ -27,6 +27,8 @@ class Estimates:
         self.waits = False
         self.inner_threads = 1.0  # process CPU / wall of the caller's own items
         self.latest_s: float | None = None  # mean item of the latest slice or chunk
+        self._alone_s = self._alone_n = 0.0  # sums over what the caller ran, warm-ups left out
+        self._all_s = self._all_n = 0.0  # and over everything
         self._wall_s = self._n = 0.0  # decayed sums behind item_s
         self._recent = [0.0, 0.0, 0.0]  # decayed sums: wall, CPU, pauses of the caller's own items
         self._first_s: float | None = None
@@ -37,6 +39,13 @@ class Estimates:
     def item_s(self) -> float | None:
         """Mean wall seconds of one item; None before the first has ended."""
         return self._wall_s / self._n if self._n else None
+
+    @property
+    def mean_s(self) -> float | None:
+        """Mean wall seconds of an item over the whole call; of waiting ones, while undisturbed."""
+        if self.waits and self._alone_n:
+            return self._alone_s / self._alone_n
+        return self._all_s / self._all_n if self._all_n else self.item_s
 
     @property
     def work_s(self) -> float:
@@ -83,10 +92,13 @@ class Estimates:
                 # It imported something: never a sound reference for the items to come.
                 self._n = self._wall_s = 0.0
                 self.warmup_s = event.wall_s
+            else:
+                self._sum_up(event.wall_s, n, alone=alone)
         else:
             self._confirm(item_s)
             self._wall_s = MEMORY * self._wall_s + event.wall_s
             self._n = MEMORY * self._n + n
+            self._sum_up(event.wall_s, n, alone=alone)
         self.latest_s = item_s
         self._note_cpu(event.cpu_s / n, 0.1)
         if alone:  # beside other work, a starved core looks like waiting
@@ -112,6 +124,7 @@ class Estimates:
         assert self._first_s is not None
         if second_s * WARMUP_RATIO < self._first_s:
             self.warmup_s = self._first_s - second_s
+            self._alone_s = self._alone_n = self._all_s = self._all_n = 0.0
             self._wall_s = self._n = 0.0
             self.item_cpu_s = None
 
@@ -122,7 +135,7 @@ class Estimates:
         self.n_largest = max(self.n_largest, event.n_items)
         if not event.n_items:
             return
-        wall_s = event.wall_s - event.pickle_s
+        wall_s = event.wall_s
         if is_first and self.warmup_s:
             wall_s = wall_s - self.warmup_s if wall_s > self.warmup_s else wall_s
         keep = 1 - 1 / (CHUNKS_REMEMBERED * max(2, n_workers))
@@ -130,9 +143,17 @@ class Estimates:
             self._wall_s = keep * self._wall_s + wall_s
             self._n = keep * self._n + event.n_items
             self._note_spread(wall_s / event.n_items)
+            self._sum_up(wall_s, event.n_items, alone=False)
         self._unconfirmed = False
         self.latest_s = wall_s / event.n_items
         self._note_cpu(event.cpu_s / event.n_items, 1 - keep)
+
+    def _sum_up(self, wall_s: float, n_items: int, *, alone: bool) -> None:
+        self._all_s += wall_s
+        self._all_n += n_items
+        if alone:
+            self._alone_s += wall_s
+            self._alone_n += n_items
 
     def _note_cpu(self, cpu_s: float, weight: float) -> None:
         known = self.item_cpu_s

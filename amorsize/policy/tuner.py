@@ -362,8 +362,11 @@ class Tuner:
     def _judge(self, hint: Profile) -> None:
         """Adopt a profile that agrees with this call's items; else go on without it."""
         costs, adopted = self.costs, self.hint_fits is True
-        ratio = (costs.latest_s or hint.item_s) / hint.item_s
-        fits = 1 / FITS < ratio < FITS and (adopted or costs.waits == hint.waits)
+        # Short slices are mostly clockwork: the latest is the longest. Of reports, all count.
+        seen_s = costs.mean_s if costs.n_reports else costs.latest_s
+        ratio = (seen_s or hint.item_s) / hint.item_s
+        within = FITS * (1 + (hint.spread_log or 0.0)) ** 2  # few of very uneven items say little
+        fits = 1 / within < ratio < within and (adopted or costs.waits == hint.waits)
         self.hint = None
         if fits and not adopted:
             self._adopt(hint)
@@ -677,7 +680,7 @@ class Tuner:
             backend=plan.backend,
             n_jobs=plan.n_jobs,
             chunksize=plan.chunksize,
-            item_s=costs.item_s,
+            item_s=costs.mean_s or costs.item_s,
             item_cpu_s=costs.item_cpu_s or 0.0,
             spread_log=costs.spread_log,
             pickle_s=None if self.weighed is None else self.weighed.pickle_s,
