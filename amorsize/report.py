@@ -119,6 +119,6 @@ def _achieved(trace: Trace) -> str:
     n = trace.n_cores or 1
     cores = "one core" if n == 1 else f"{n} usable cores"
     return (
-        f"{speedup:.2f} s of item time per second of wall time; "
+        f"{seconds(trace.work_s)} of items in {seconds(trace.makespan_s)}, {speedup:.2f} x; "
         f"{trace.busy_share:.0%} of {cores} busy with items"
     )
