@@ -302,6 +302,7 @@ class _Call:
         self.n_started: dict[str, int] = {}
         self.n_repeated = 0
         self.tries: dict[int, int] = {}
+        self.suspected: list[tuple[int, int]] = []  # one item of each ended a worker
         self.n_deaths_in_a_row = 0
         self.timed_out: set[int] = set()
         self.warnings: list[str] = []
@@ -353,6 +354,10 @@ class _Call:
         at_once = True
         try:
             self._begin()
+        except BaseException:
+            self._end(at_once=True)
+            raise
+        try:
             while True:
                 self.work.limit = self.work.n_given + (buffer or self._buffer_items())
                 given = self._stream_ready(ordered)
@@ -482,11 +487,15 @@ class _Call:
         self.fork_reason = _machine.why_not_fork()
         loaded = "amorsize.crews.processes" in sys.modules
         forks = self.fork_reason is None
+        clean = sys.modules.get("amorsize.crews.clean")
+        is_warm = clean is not None and clean.pool.n_warm > 0
         return Host(
             n_cores=_machine.usable_cpus().n_cores,
             fork_reason=self.fork_reason,
-            process_start_s=costs.start_s if forks else 2e-3,
-            process_ready_s=costs.ready_s if forks else costs.clean_start_s,
+            process_start_s=costs.start_s if forks else CLEAN_START_S,
+            process_ready_s=(
+                costs.ready_s if forks else WARM_READY_S if is_warm else costs.clean_start_s
+            ),
             thread_start_s=costs.thread_start_s,
             dispatch_s=costs.dispatch_s,
             thread_dispatch_s=costs.thread_dispatch_s,
@@ -506,6 +515,10 @@ class _Call:
         stuck: list[str] = []
         for crew in self.crews.values():
             stuck.extend(crew.close(at_once=at_once))
+            if (ready_s := getattr(crew, "ready_s", None)) is not None:
+                from amorsize import _machine
+
+                _machine.learn_costs(clean_start_s=ready_s)
         self.crews.clear()
         if stuck:
             self._warn(
@@ -822,8 +835,9 @@ class _Call:
             chunk = chunk.but(items=self.work.items(chunk))
         single = self.task.single or alone
         flush_s = 0.0 if single else min(MOST_HELD_S, max(LEAST_HELD_S, action.box_s))
+        box_s = float("inf") if alone else action.box_s
         try:
-            crew.send(action.worker, chunk, box_s=action.box_s, flush_s=flush_s)
+            crew.send(action.worker, chunk, box_s=box_s, flush_s=flush_s)
         except Exception as failure:
             self._refuse_items(action.worker, chunk, failure)
 
@@ -957,9 +971,10 @@ class _Call:
                 self.work.give_back(start, stop)
                 continue
             self.n_repeated += culprit - start
+            beyond = min(stop, culprit + lost.n_suspects)
             self.work.give_back(start, culprit)
-            self.work.give_back(culprit + 1, stop)
-            self._suspect(culprit, lost.how)
+            self.work.give_back(beyond, stop)
+            self._suspect(culprit, beyond, lost.how)
         if self.n_deaths_in_a_row > MOST_DEATHS:
             from amorsize.errors import WorkersUnavailable
 
@@ -969,18 +984,23 @@ class _Call:
                 "what happens to them."
             )
 
-    def _suspect(self, index: int, how: str) -> None:
-        """An item that was running when its worker ended."""
+    def _suspect(self, index: int, beyond: int, how: str) -> None:
+        """An item was running when its worker ended: this one, or one of those up to `beyond`."""
         from amorsize.errors import ItemTimeout, WorkerDied
 
+        if beyond > index + 1 and self.options.retries:
+            self.suspected.append((index, beyond))
+            self.n_repeated += beyond - index
+            self.work.try_alone(index, beyond)
+            return
         if index in self.timed_out:
             limit_s = self.options.timeout
             self._fail(index, ItemTimeout(f"item {index} took longer than timeout={limit_s} s"))
             return
-        self.tries[index] = self.tries.get(index, 0) + 1
+        self.tries[index] = self.tries.get(index, 0) + 1 + self._was_suspected(index)
         if self.tries[index] <= self.options.retries:
             self.n_repeated += 1
-            self.work.try_alone(index)
+            self.work.try_alone(index, index + 1)
             return
         n = self.tries[index]
         often = "once" if n == 1 else f"{n} times"
@@ -994,6 +1014,15 @@ class _Call:
                 "tried again because retries=0"
             ),
         )
+
+    def _was_suspected(self, index: int) -> int:
+        """1 when this must have been the item that ended a worker before, else 0."""
+        for start, beyond in self.suspected:
+            if start <= index < beyond:
+                self.suspected.remove((start, beyond))
+                self.n_repeated -= beyond - index - 1  # those behind it had not begun
+                return 1
+        return 0
 
     def _watch_time(self, limit_s: float) -> None:
         """End workers whose item takes longer than it may."""
@@ -1116,6 +1145,8 @@ class _Call:
             self.chunks = _thinned(self.chunks)
 
 
+CLEAN_START_S = 0.8e-3  # of the caller, to start an interpreter or to hand a task to a warm one
+WARM_READY_S = 1e-3  # until a worker that is there already can take work of another call
 LOAD_S = 6e-3  # importing the process crew and pickle's C half, once in a process
 WEIGHED_ITEMS = 32
 WORTH_READING_S = 0.1  # work left for which 7 ms of looking at the disk is a fair price

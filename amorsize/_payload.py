@@ -155,7 +155,7 @@ def rebuilt(
     digests: dict[str, bytes],
     settings: dict[str, Any],
     stays: dict[str, str],
-    code: list[type],
+    code: list[tuple[type, str]],
 ) -> Task:
     """The task, where the worker has come to be what the caller was when it was packed.
 
@@ -175,7 +175,7 @@ def rebuilt(
     return Task(**fields)
 
 
-def unpacked(items: Any, code: list[type]) -> Any:
+def unpacked(items: Any, code: list[tuple[type, str]]) -> Any:
     """Items that came with the classes they need."""
     _install(code)
     return items
@@ -215,13 +215,14 @@ def _import_from(module: str, origin: str) -> None:
         raise
 
 
-def _install(code: list[type]) -> None:
+def _install(code: list[tuple[type, str]]) -> None:
     """Put classes where pickle looks for them when their instances travel back."""
-    for cls in code:
+    for cls, qualname in code:
+        cls.__qualname__ = qualname  # cloudpickle leaves it out
         owner: Any = sys.modules.get(cls.__module__)
         if owner is None:
             owner = sys.modules[cls.__module__] = MODULE(cls.__module__)
-        *path, name = cls.__qualname__.split(".")
+        *path, name = qualname.split(".")
         if "<locals>" in path:
             continue
         for step in path:
@@ -359,7 +360,7 @@ class _Reached:
             self._elements(target)
         else:
             self._left += [type(target), _wrapped_by(target)]
-            if _callables.is_own_class(type(target)):
+            if _is_own_class(type(target)):
                 self._elements(getattr(target, "__dict__", {}).values())
 
     def _elements(self, elements: Iterable[Any]) -> None:
@@ -369,7 +370,7 @@ class _Reached:
 
     def _function(self, func: FunctionType) -> None:
         self._left += [_wrapped_by(func), *_callables.cells(func).values()]
-        if not _callables.is_own_function(func):
+        if not _is_own_function(func):
             return
         self._left += [value for _, value in _callables.defaults(func)]
         home = _home(func)
@@ -390,7 +391,7 @@ class _Reached:
             if type(value) is not MODULE:
                 break
             home, name = value.__name__, attribute
-            if not _callables.is_own_module(home):
+            if not _is_own_module(home):
                 return
             value = _callables.member(value, attribute)
         self._note(home, name, value)
@@ -398,7 +399,7 @@ class _Reached:
     def _import(self, name: str, func: FunctionType) -> None:
         """What the function names of a module that it imports by itself."""
         module = sys.modules.get(name)
-        if module is not None and _callables.is_own_module(name):
+        if module is not None and _is_own_module(name):
             for attribute in _bytecode.names(func.__code__):
                 self._note(name, attribute, _callables.member(module, attribute))
 
@@ -411,13 +412,13 @@ class _Reached:
             return  # it goes with the code of the function
         inner = _layers(value)[-1]
         if type(inner) is FUNCTION:
-            if _callables.is_own_function(inner):
+            if _is_own_function(inner):
                 self.digests[f"{home}:{name}"] = _digest_of(value)
         elif _is_data(value) and _callables.type_name(value) not in _OWN_TO_EACH:
             self.settings[f"{home}:{name}"] = value
 
     def _class(self, cls: type) -> None:
-        if not _callables.is_own_class(cls):
+        if not _is_own_class(cls):
             return
         home = cls.__module__ if _is_at(cls) else None
         if home is not None:
@@ -427,10 +428,27 @@ class _Reached:
             inner = _layers(value)[-1]
             if type(inner) is FUNCTION:
                 self._left.append(inner)
-                if home is not None and _callables.is_own_function(inner):
+                if home is not None and _is_own_function(inner):
                     self.digests[f"{home}:{cls.__qualname__}.{name}"] = _digest_of(value)
             elif home is not None and not name.startswith("__") and _is_setting_of(cls, value):
                 self.settings[f"{home}:{cls.__qualname__}.{name}"] = value
+
+
+def _is_own_function(func: FunctionType) -> bool:
+    return _callables.is_own_function(func) and not _is_ours(func.__module__)
+
+
+def _is_own_class(cls: type) -> bool:
+    return _callables.is_own_class(cls) and not _is_ours(cls.__module__)
+
+
+def _is_own_module(name: str) -> bool:
+    return _callables.is_own_module(name) and not _is_ours(name)
+
+
+def _is_ours(module: object) -> bool:
+    """Is it part of this package, which a worker has as the caller does?"""
+    return isinstance(module, str) and module.partition(".")[0] == __package__
 
 
 def _home(func: FunctionType) -> str | None:
@@ -523,7 +541,7 @@ def _dumped_with_code(
 
     import cloudpickle
 
-    classes: list[type] = []
+    classes: list[tuple[type, str]] = []
 
     class WithCode(cloudpickle.Pickler):  # type: ignore[misc]
         def reducer_override(self, obj: Any) -> Any:
@@ -534,8 +552,9 @@ def _dumped_with_code(
                 if found is not None:
                     return imported, found
             reduced = super().reducer_override(obj)
-            if isinstance(obj, type) and reduced is not NotImplemented:
-                classes.append(obj)
+            made_here = isinstance(obj, type) and bool(obj.__flags__ & _HEAP_TYPE)
+            if made_here and reduced is not NotImplemented:
+                classes.append((obj, obj.__qualname__))
             return reduced
 
     buffer = io.BytesIO()

@@ -137,7 +137,7 @@ class Work:
         self._keeps_all = keeps_all
         self._next = 0
         self._back: list[tuple[int, int]] = []  # handed back, the lowest last
-        self._alone: list[int] = []  # to be tried again with nothing else beside them
+        self._alone: list[tuple[int, int]] = []  # to be tried again apart, item by item
         self._early: dict[int, list[Any]] = {}
         self._given_early: dict[int, int] = {}  # passed on ahead of their turn: start, how many
 
@@ -146,7 +146,7 @@ class Work:
     @property
     def n_left(self) -> int:
         """Items read and not handed out."""
-        return self._end - self._next + sum(b - a for a, b in self._back) + len(self._alone)
+        return self._end - self._next + sum(b - a for a, b in (*self._back, *self._alone))
 
     @property
     def _end(self) -> int:
@@ -187,8 +187,8 @@ class Work:
     def take(self, n_items: int) -> Chunk:
         """Hand out up to `n_items` that follow one another."""
         if self._alone:
-            index = self._alone.pop()
-            return Chunk(start=index, stop=index + 1)
+            start, stop = self._alone.pop()
+            return Chunk(start=start, stop=stop)
         if self._back:
             start, stop = self._back.pop()
             end = min(stop, start + n_items)
@@ -216,9 +216,9 @@ class Work:
             self._back.append((start, stop))
             self._back.sort(reverse=True)
 
-    def try_alone(self, index: int) -> None:
-        """Have an item run again, by itself."""
-        self._alone.append(index)
+    def try_alone(self, start: int, stop: int) -> None:
+        """Have items run again in a chunk of their own, by a worker that is watched closely."""
+        self._alone.append((start, stop))
 
     # -- results ----------------------------------------------------------------------------
 
@@ -257,7 +257,7 @@ class Work:
         self.failure = (index, error)
         self.stop = index if self.stop is None else min(self.stop, index)
         self._back = [(a, min(b, index)) for a, b in self._back if a < index]
-        self._alone = [one for one in self._alone if one < index]
+        self._alone = [(a, min(b, index)) for a, b in self._alone if a < index]
 
     def computed(self) -> dict[int, Any]:
         """All results there are, by index."""

@@ -440,11 +440,11 @@ def test_ctrl_c_ends_a_call_at_once(options, tmp_path):
         start_new_session=True,
     )
     try:
-        assert process.stdout.readline() == "started\n"
+        assert "started" in process.stdout.readline()
         sent_s = time.monotonic()
         os.killpg(process.pid, signal.SIGINT)
         for line in process.stdout:
-            if line == "interrupted\n":
+            if "interrupted" in line:
                 break
         else:
             pytest.fail(f"not interrupted: {process.stderr.read()}")

@@ -185,6 +185,7 @@ class Lost(Value):
     how: str  # "signal 9 (SIGKILL)", "exit code 3", ...
     ranges: tuple[tuple[int, int], ...]  # items whose results are lost or that were not started
     culprit: int | None  # the item it was in
+    n_suspects: int = 1  # so many items from there on, any of which it may have been in
 
 
 class SetupFailed(Value):

@@ -26,6 +26,7 @@ from amorsize.crews.processes import (
     widen,
 )
 from amorsize.crews.resident import surroundings
+from amorsize.crews.worker import Cells
 from amorsize.errors import CannotTravelError, WorkersUnavailable
 
 TYPE_CHECKING = False
@@ -41,7 +42,7 @@ INNER_THREADS = (
     *("VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS"),
 )
 FOLDER = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-CELLS_BYTES = 3 * 8  # where to stop; the item a worker is in, and since when
+CELLS_BYTES = 8 * (1 + Cells.SIZE)  # those of one worker
 
 
 def shutdown() -> None:
@@ -63,6 +64,7 @@ class CleanCrew(PipeCrew):
         self._by_value = False
         self._order = self._packed_task(payload.data)  # raises what cannot travel
         self._stop = float("inf")
+        self.ready_s: float | None = None  # what the last new worker took to be able to work
 
     # -- starting ---------------------------------------------------------------------------
 
@@ -110,6 +112,8 @@ class CleanCrew(PipeCrew):
             return self._unfit(remote, payload)
         if kind in (frames.READY, frames.FAILED):
             remote.is_ready = True
+            if kind == frames.READY and not remote.was_kept and self._task.setup is None:
+                self.ready_s = perf_counter() - remote.began_s
         return super()._understand(remote, kind, payload)
 
     def _unfit(self, resident: Resident, payload: bytes) -> Happening | None:
@@ -196,6 +200,7 @@ class Resident(Remote):
 
     __slots__ = (
         "_shared",
+        "began_s",
         "inner_threads",
         "is_ready",
         "kept_at_s",
@@ -206,6 +211,7 @@ class Resident(Remote):
     )
 
     def __init__(self, environ: dict[str, str], inner_threads: int) -> None:
+        self.began_s = perf_counter()
         pid, read_fd, write_fd, self._shared = _launch(environ)
         cells = None if self._shared is None else memoryview(self._shared).cast("d")
         super().__init__(-1, pid, read_fd, write_fd, cells, 1)
@@ -221,7 +227,7 @@ class Resident(Remote):
         self.specs.update(own_modules)
         self.is_ready = False
         if self.cells is not None:
-            self.cells[0], self.cells[2] = stop, 0.0
+            self.cells[0], self.cells[self.slot + 1] = stop, 0.0
 
     def would_import(self, own_modules: dict[str, Any]) -> bool:
         """Whether what it has imported is what the caller has: nothing was reloaded since."""
@@ -260,6 +266,11 @@ class _Pool:
         self._idle: list[Resident] = []  # the one used last is the last
         self._lock = _thread.allocate_lock()
         self._is_registered = False
+
+    @property
+    def n_warm(self) -> int:
+        """Workers that are there for a next call."""
+        return len(self._idle)
 
     def take(self, inner_threads: int, own_modules: dict[str, Any]) -> Resident | None:
         """A worker that is fit for a call; those that never will be are ended."""

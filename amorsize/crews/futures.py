@@ -86,7 +86,7 @@ class FuturesCrew:
         self._shares_memory = _runs_in_threads(executor)
         self.backend = "thread" if self._shares_memory else "process"
         self._happened: SimpleQueue[tuple[_Sent | None, int]] = SimpleQueue()
-        self._under_way: dict[int, _Sent] = {}
+        self._under_way: set[_Sent] = set()
         self._stop = float("inf")
         self._by_value = False
         if self._shares_memory:
@@ -128,7 +128,7 @@ class FuturesCrew:
                     f"{type(error).__name__}: {error}"
                 ) from error
             sent.failure = error
-        self._under_way[sent.worker] = sent
+        self._under_way.add(sent)
         if sent.failure is None:
             sent.future.add_done_callback(lambda _: self._happened.put((sent, sent.worker)))
         else:
@@ -175,10 +175,11 @@ class FuturesCrew:
             error = content[0]
             if isinstance(error, bytes):
                 error, text = travel.unpack_error(error)
-                error.add_note(f"raised by setup= in a worker of the executor\n{text}")
+                error.add_note(text)
+            error.add_note("raised by setup= in a worker of the executor")
             happenings.append(SetupFailed(worker=number, error=error))
         else:
-            del self._under_way[number]
+            self._under_way.discard(sent)
             happenings.append(self._done(sent, content))
 
     def _answer(self, sent: _Sent, happenings: list[Happening]) -> tuple[Any, ...] | None:
@@ -194,7 +195,7 @@ class FuturesCrew:
             how = "the cancellation of its future"
         except Exception as error:
             how = self._told(sent.chunk, error)
-        del self._under_way[sent.worker]
+        self._under_way.discard(sent)
         chunk = sent.chunk
         alone = chunk.n_items == 1 and not self._under_way  # else every item is a suspect
         happenings.append(
@@ -282,15 +283,16 @@ class FuturesCrew:
 
     def kill(self, worker: int) -> None:
         """A worker that is not ours cannot be ended; a chunk that has not begun is called back."""
-        if (sent := self._under_way.get(worker)) is not None and sent.failure is None:
-            sent.future.cancel()
+        for sent in tuple(self._under_way):
+            if sent.worker == worker:
+                sent.call_back()
 
     def stop_at(self, index: int) -> None:
         """No item at or above `index` is begun any more, as far as chunks can be called back."""
         self._stop = min(self._stop, index)
-        for sent in tuple(self._under_way.values()):
+        for sent in tuple(self._under_way):
             if sent.chunk.start >= index:
-                self.kill(sent.worker)
+                sent.call_back()
 
     def close(self, *, at_once: bool) -> list[str]:  # noqa: ARG002 - nothing can be done more gently
         """Call back what has not begun; the executor stays as it is."""
@@ -309,6 +311,11 @@ class _Sent:
         self.future: Future[Any]
         self.failure: Exception | None = None
         self.key = b""  # of the task it was last sent with
+
+    def call_back(self) -> None:
+        """Have it not run, if it has not begun."""
+        if self.failure is None:
+            self.future.cancel()
 
 
 def _runs_in_threads(executor: object) -> bool:
@@ -374,7 +381,7 @@ class _Held:
                 cpu_clock=thread_time,
                 keep_errors=self.task.keep_errors,
                 single=self.task.single,
-                progress=lambda n_done, _: may_begin(start + n_done),
+                progress=lambda n_done, *_: may_begin(start + n_done),
             )
         finally:
             nesting.leave()

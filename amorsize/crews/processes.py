@@ -95,7 +95,8 @@ class PipeCrew:
     def send(self, worker: int, chunk: Chunk, *, box_s: float, flush_s: float) -> None:
         """Queue a chunk for a worker and write what the pipe takes."""
         remote = self._remotes[worker]
-        order = ORDER.pack(chunk.start, chunk.stop, box_s, flush_s, self._task.single)
+        single = self._task.single or not flush_s  # every result at once: so every item watched
+        order = ORDER.pack(chunk.start, chunk.stop, box_s, flush_s, single)
         if chunk.items is None:
             remote.writer.put(frames.SPAN, order)
         else:
@@ -216,8 +217,8 @@ class PipeCrew:
 
     def begun(self, worker: int) -> tuple[int, float] | None:
         """The item a worker is in and when it began; None while it has none."""
-        remote = self._remotes[worker]
-        if not remote.orders or remote.cells is None:
+        remote = self._remotes.get(worker)  # None: it has ended
+        if remote is None or not remote.orders or remote.cells is None:
             return None
         began = remote.cells[remote.slot + 1]
         return (int(remote.cells[remote.slot]), began) if began else None
@@ -235,13 +236,23 @@ class PipeCrew:
                 break
         how = reap(remote.pid)
         # Orders it never began are no suspects; the one it was in names the item.
-        culprit = None
+        culprit, n_suspects = None, 1
         if remote.orders and (begun := self.begun(remote.number)) is not None:
             order = remote.orders[0]
-            culprit = begun[0] if order.start <= begun[0] < order.stop else None
+            if order.start <= begun[0] < order.stop:
+                assert remote.cells is not None
+                culprit, n_suspects = begun[0], max(1, int(remote.cells[remote.slot + 2]))
         ranges = tuple((order.start, order.stop) for order in remote.orders)
         self._forget(remote)
-        happenings.append(Lost(worker=remote.number, how=how, ranges=ranges, culprit=culprit))
+        happenings.append(
+            Lost(
+                worker=remote.number,
+                how=how,
+                ranges=ranges,
+                culprit=culprit,
+                n_suspects=n_suspects,
+            )
+        )
 
     def _forget(self, remote: Remote) -> None:
         self._overlook(remote)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from _queue import Empty, SimpleQueue
+from _thread import allocate_lock
 from time import perf_counter, thread_time
 
 from amorsize.crews import nesting
-from amorsize.crews.base import Chunk, Done, Happening, SetupFailed, Task, WorkerReady
+from amorsize.crews.base import Chunk, Done, Happening, Lost, SetupFailed, Task, WorkerReady
 from amorsize.crews.chunk import run_chunk
 
 TYPE_CHECKING = False
@@ -20,12 +21,27 @@ GRACE_S = 1.0  # how long a thread may still be inside an item when the call end
 class _Seat:
     """The caller's side of one worker thread."""
 
-    __slots__ = ("began_at", "index", "orders", "thread")
+    __slots__ = (
+        "began_at",
+        "index",
+        "is_given_up",
+        "orders",
+        "out",
+        "telling",
+        "thread",
+        "work",
+        "work_began_at",
+    )
 
     def __init__(self) -> None:
         self.thread: Thread | None = None
         self.orders: SimpleQueue[tuple[Chunk, float] | None] = SimpleQueue()
         self.index, self.began_at = -1, 0.0  # the item it is in, and since when
+        self.work: Chunk | None = None  # the chunk it is in,
+        self.out: list[Any] = []  # its results so far
+        self.work_began_at = 0.0  # and since when
+        self.telling = allocate_lock()  # either it tells what became of its chunk, or `kill` does
+        self.is_given_up = False
 
 
 class ThreadCrew:
@@ -73,15 +89,42 @@ class ThreadCrew:
     def begun(self, worker: int) -> tuple[int, float] | None:
         """The item a thread is in and when it began it; None while it has none."""
         seat = self._seats[worker]
-        return (seat.index, seat.began_at) if seat.index >= 0 else None
+        return (seat.index, seat.began_at) if seat.index >= 0 and not seat.is_given_up else None
 
     def stop_at(self, index: int) -> None:
         """No item at or above `index` is begun any more."""
         self._stop_at = min(self._stop_at, index)
 
     def kill(self, worker: int) -> None:
-        """A thread cannot be ended: it gets no further item."""
-        self._seats[worker].orders.put(None)
+        """A thread cannot be ended: it is given up, and what it had is told as lost."""
+        seat = self._seats[worker]
+        with seat.telling:
+            if seat.is_given_up or seat.work is None or seat.index < 0:
+                return  # it has just come through
+            seat.is_given_up = True
+            chunk, results = seat.work, list(seat.out)
+        culprit = chunk.start + len(results)
+        ranges = [(culprit, chunk.stop)]
+        try:
+            while (order := seat.orders.get_nowait()) is not None:
+                ranges.append((order[0].start, order[0].stop))
+        except Empty:
+            seat.orders.put(None)
+        self._happened.put(
+            Done(
+                worker=worker,
+                start=chunk.start,
+                results=results,
+                n_sent=chunk.n_items,
+                wall_s=max(0.0, seat.began_at - seat.work_began_at),
+                cpu_s=0.0,
+                pickle_s=0.0,
+                last=False,
+            )
+        )
+        self._happened.put(
+            Lost(worker=worker, how="being given up", ranges=tuple(ranges), culprit=culprit)
+        )
 
     def close(self, *, at_once: bool) -> list[str]:
         """End all threads that are not inside an item; names of those that are, after `GRACE_S`."""
@@ -114,7 +157,12 @@ class ThreadCrew:
         self._happened.put(WorkerReady(worker=number))
         try:
             while (order := seat.orders.get()) is not None:
-                self._happened.put(self._run(number, seat, *order))
+                done = self._run(number, seat, *order)
+                with seat.telling:
+                    if seat.is_given_up:
+                        break
+                    seat.work = None
+                    self._happened.put(done)
         finally:
             if task.teardown is not None:
                 task.teardown()
@@ -122,10 +170,11 @@ class ThreadCrew:
 
     def _run(self, number: int, seat: _Seat, chunk: Chunk, box_s: float) -> Done:
         task, out = self._task, []  # type: tuple[Task, list[Any]]
+        seat.work, seat.out, seat.work_began_at = chunk, out, perf_counter()
 
-        def progress(n_done: int, now_s: float) -> bool:
+        def progress(n_done: int, _: int, now_s: float) -> bool:
             index = chunk.start + n_done
-            if index >= self._stop_at:
+            if index >= self._stop_at or seat.is_given_up:
                 return False
             seat.index, seat.began_at = index, now_s
             return True

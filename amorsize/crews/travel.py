@@ -51,27 +51,33 @@ def short_repr(value: Any) -> str:
 
 def pack_error(error: BaseException) -> bytes:
     """An exception and its traceback as bytes that can surely be read back."""
-    text = _traceback_text(error)
+    kind = type(error)
+    told = f"{kind.__module__}.{kind.__qualname__}: {_safe_str(error)}"
     try:
-        data = dumps((error, text))
-        rebuilt, _ = loads(data)
-        if type(rebuilt) is type(error):
-            return data
-        why = f"it was rebuilt as {type(rebuilt).__name__}"
+        data = dumps(error)
+        rebuilt = loads(data)
+        why = None if type(rebuilt) is kind else f"it was rebuilt as {type(rebuilt).__name__}"
     except Exception as failure:
         why = f"{type(failure).__name__}: {failure}"
-    kind = type(error)
-    stand_in = RemoteError(
-        f"{kind.__module__}.{kind.__qualname__}: {_safe_str(error)} "
-        f"(raised in a worker process; the exception itself cannot travel: {why})"
-    )
-    return dumps((stand_in, text))
+    if why is not None:
+        data = dumps(_stand_in(told, why))
+    return dumps((data, told, _traceback_text(error)))
 
 
 def unpack_error(data: bytes) -> tuple[BaseException, str]:
     """The exception and the text of its traceback in the worker."""
-    error, text = loads(data)
+    packed, told, text = loads(data)
+    try:
+        error: BaseException = loads(packed)
+    except Exception as failure:  # its class, say, is known in the worker alone
+        error = _stand_in(told, f"{type(failure).__name__}: {failure}")
     return error, text
+
+
+def _stand_in(told: str, why: str) -> RemoteError:
+    return RemoteError(
+        f"{told} (raised in a worker process; the exception itself cannot travel: {why})"
+    )
 
 
 def _traceback_text(error: BaseException) -> str:

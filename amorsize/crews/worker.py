@@ -29,7 +29,7 @@ class Cells:
 
     __slots__ = ("_map", "view")
 
-    SIZE = 2  # doubles per worker: index of its item, and when that began
+    SIZE = 3  # doubles per worker: index of its item, when that began, items before the next look
 
     def __init__(self, n_workers: int) -> None:
         import mmap
@@ -183,7 +183,7 @@ class _Chunk:
         )
         self._send(ran.error, last=True)
 
-    def _progress(self, n_done: int, now_s: float) -> bool:
+    def _progress(self, n_done: int, n_next: int, now_s: float) -> bool:
         index = self._start + n_done
         cells, slot = self._worker.cells, self._worker.slot
         if now_s - self._sent_at > self._flush_s and n_done > self._n_sent:
@@ -194,6 +194,7 @@ class _Chunk:
             return False
         cells[slot] = index
         cells[slot + 1] = now_s
+        cells[slot + 2] = n_next
         return True
 
     def _send(self, error: BaseException | None, last: bool) -> None:

@@ -1,0 +1,400 @@
+"""Workers from a clean start see what the caller has now, are kept warm, and end by themselves."""
+
+import importlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+
+import clean_items
+import pytest
+
+import amorsize
+from amorsize import tuned_map
+from amorsize._call import last_trace
+from amorsize._payload import Payload
+from amorsize.crews import resident
+from amorsize.crews.base import Task
+from amorsize.crews.clean import pool
+from amorsize.errors import AmorsizeWarning, CannotTravelError
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="tested on Linux")
+
+
+@pytest.fixture(autouse=True)
+def clean_start(monkeypatch):
+    """No worker is forked in these tests."""
+    monkeypatch.setenv("AMORSIZE_START", "clean")
+
+
+def in_worker(func, data=range(3), **options):
+    """The results of one worker process."""
+    return tuned_map(func, data, backend="process", n_jobs=1, **options)
+
+
+class TestState:
+    """A second call gives what a loop would give now."""
+
+    def test_a_changed_constant_is_seen(self, monkeypatch):
+        assert in_worker(clean_items.scaled) == [0, 1, 2]
+        monkeypatch.setattr(clean_items, "SCALE", 10)
+        assert in_worker(clean_items.scaled) == [0, 10, 20]
+        assert in_worker(clean_items.imports_inside) == [0, 10, 20]
+
+    def test_a_dict_changed_in_place_is_seen(self, monkeypatch):
+        assert in_worker(clean_items.scaled) == [0, 1, 2]
+        monkeypatch.setitem(clean_items.TABLE, "offset", 100)
+        assert in_worker(clean_items.scaled) == [100, 101, 102]
+
+    def test_a_changed_instance_and_class_are_seen(self, monkeypatch):
+        assert in_worker(clean_items.settings, [50]) == [(1, 10)]
+        monkeypatch.setattr(clean_items.SETTINGS, "depth", 7)
+        monkeypatch.setattr(clean_items.Limits, "most", 20)
+        assert in_worker(clean_items.settings, [50]) == [(7, 20)]
+
+    def test_changed_attributes_of_self_are_seen(self):
+        counter = clean_items.Counter()
+        assert in_worker(counter.add) == [1, 2, 3]
+        counter.offset = 50
+        assert in_worker(counter.add) == [50, 51, 52]
+
+    def test_a_replaced_function_is_called(self, monkeypatch):
+        assert in_worker(clean_items.calls_helper) == [1, 2, 3]
+        monkeypatch.setattr(clean_items, "helper", lambda x: -x)
+        assert in_worker(clean_items.calls_helper) == [0, -1, -2]
+
+    def test_a_marker_stays_the_one_it_was(self):
+        assert in_worker(clean_items.is_default) == [True] * 3
+
+    def test_folder_and_environment_are_the_callers(self, monkeypatch, tmp_path):
+        in_worker(clean_items.pid)
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("AMORSIZE_TEST_VARIABLE", "set")
+        assert in_worker(clean_items.folder_and_variable, [0]) == [(str(tmp_path), "set")]
+        monkeypatch.delenv("AMORSIZE_TEST_VARIABLE")
+        assert in_worker(clean_items.folder_and_variable, [0]) == [(str(tmp_path), None)]
+
+    def test_what_items_changed_in_a_worker_is_lost(self):
+        in_worker(clean_items.spoil)
+
+        assert in_worker(clean_items.scaled) == [0, 1, 2]
+        assert in_worker(clean_items.folder_and_variable, [0]) == [(os.getcwd(), None)]
+
+    def test_a_reloaded_module_is_run(self, tmp_path, monkeypatch):
+        """New code of the same name, also where an item's class has it."""
+        module = written(tmp_path, monkeypatch, "def f(x):\n    return x\n")
+        assert in_worker(module.f) == [0, 1, 2]
+
+        (tmp_path / "a_module.py").write_text("def f(x):\n    return x * x + 1\n")
+        importlib.reload(module)
+
+        assert in_worker(module.f) == [1, 2, 5]
+
+    def test_a_file_that_was_edited_and_not_reloaded_is_not_run(self, tmp_path, monkeypatch):
+        """The caller's code is what counts, whatever a worker would import."""
+        module = written(tmp_path, monkeypatch, "def f(x):\n    return x\n")
+        (tmp_path / "a_module.py").write_text("def f(x):\n    return x * x + 1\n")
+
+        assert in_worker(module.f) == [0, 1, 2]
+
+    def test_a_module_off_the_path_is_found(self, tmp_path, monkeypatch):
+        module = written(tmp_path, monkeypatch, "def f(x):\n    return x + 1\n")
+        sys.path.remove(str(tmp_path))
+
+        assert in_worker(module.f) == [1, 2, 3]
+
+
+def written(folder, monkeypatch, text):
+    """A new module of that text."""
+    path = folder / "a_module.py"
+    path.write_text(text)
+    os.utime(path, (1e9, 1e9))  # or a quick change of equal size goes unnoticed
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "a_module", raising=False)
+    module = importlib.import_module("a_module")
+    monkeypatch.setitem(sys.modules, "a_module", module)
+    return module
+
+
+class TestTravel:
+    """What has no name elsewhere goes with its code."""
+
+    def test_lambdas_closures_and_partials_travel(self):
+        offset = [3]
+
+        assert in_worker(lambda x: x + offset[0]) == [3, 4, 5]
+        assert in_worker(partial(pow, 2)) == [1, 2, 4]
+        offset[0] = 4
+        assert in_worker(lambda x: x + offset[0]) == [4, 5, 6]
+
+    def test_a_lock_of_a_module_is_each_workers_own(self):
+        assert in_worker(clean_items.locked) == [0, 1, 2]
+
+    def test_what_cannot_travel_is_named(self):
+        lock = threading.Lock()
+
+        def guarded(x):
+            with lock:
+                return x
+
+        with pytest.raises(CannotTravelError, match=r"guarded.*variable lock of its closure"):
+            in_worker(guarded)
+
+    def test_auto_leaves_what_cannot_travel_where_it_is(self):
+        lock = threading.Lock()
+        pids = []
+
+        def guarded(x):
+            with lock:
+                until_s = time.perf_counter() + 2e-3
+                while time.perf_counter() < until_s:
+                    pass
+                return os.getpid()
+
+        pids = tuned_map(guarded, range(150), thread_safe=False)
+
+        assert set(pids) == {os.getpid()}
+        assert any("lock" in text for text in last_trace(guarded).rejected)
+
+    def test_an_item_that_cannot_travel_is_named(self):
+        items = [1, threading.Lock(), 3]
+
+        with pytest.raises(CannotTravelError, match="item 1"):
+            in_worker(clean_items.pid, items, chunksize=3)
+
+    def test_a_large_function_is_warned_of_once(self):
+        table = os.urandom(1_200_000)
+
+        def look_up(x):
+            return table[x]
+
+        with pytest.warns(AmorsizeWarning, match=r"look_up takes 1\.2 MB"):
+            assert in_worker(look_up) == list(table[:3])
+        assert in_worker(look_up) == list(table[:3])
+
+    def test_auto_asks_for_the_reason_before_it_starts_anything(self):
+        numbers = (x for x in range(3))
+
+        def read(x):
+            return next(numbers) + x
+
+        reason = Payload(Task(read), read).why_not()
+
+        assert "the variable numbers of its closure (builtins.generator)" in reason
+        assert Payload(Task(clean_items.locked), clean_items.locked).why_not() is None
+
+    def test_classes_of_a_script_are_the_same_on_both_sides(self, run_script):
+        """Items go out and come back as instances of the script's own class."""
+        run = run_script(
+            """
+from dataclasses import dataclass
+from amorsize import tuned_map
+
+@dataclass
+class Item:
+    value: int
+
+class Outer:
+    class Inner(Exception):
+        pass
+
+FACTOR = 3
+
+def times(item):
+    return Item(item.value * FACTOR)
+
+def fail(item):
+    raise Outer.Inner(item.value)
+
+results = tuned_map(times, [Item(1), Item(2)], backend="process")
+assert results == [Item(3), Item(6)], results
+FACTOR = 5
+assert tuned_map(times, [Item(1)], backend="process") == [Item(5)]
+try:
+    tuned_map(fail, [Item(7)], backend="process")
+except Outer.Inner as error:
+    assert error.args == (7,)
+    print("caught")
+""",
+            environ={"AMORSIZE_START": "clean"},
+        )
+        assert (run.stdout, run.stderr) == ("caught\n", "")
+
+
+class TestWarmth:
+    """Workers serve one call after the other, and end in the end."""
+
+    def test_a_worker_is_used_again(self):
+        first, second = in_worker(clean_items.pid, [0]), in_worker(clean_items.pid, [0])
+
+        assert first == second
+        assert os.getpid() not in first
+
+    def test_shutdown_ends_them(self):
+        (pid,) = in_worker(clean_items.pid, [0])
+
+        amorsize.shutdown()
+
+        assert not is_alive(pid)
+        assert in_worker(clean_items.pid, [0]) != [pid]
+
+    def test_one_that_ended_between_calls_is_replaced(self):
+        (pid,) = in_worker(clean_items.pid, [0])
+        os.kill(pid, signal.SIGKILL)
+
+        assert in_worker(clean_items.scaled) == [0, 1, 2]
+
+    def test_one_that_ends_as_a_call_begins_is_replaced(self):
+        """No item is to blame, and none is repeated."""
+        (pid,) = in_worker(clean_items.pid, [0])
+        os.kill(pid, signal.SIGSTOP)  # it will not answer the call, and then it is gone
+        threading.Timer(0.2, os.kill, (pid, signal.SIGKILL)).start()
+
+        assert in_worker(clean_items.scaled) == [0, 1, 2]
+        assert last_trace(clean_items.scaled).n_repeated == 0
+
+    def test_an_idle_worker_ends_after_a_while(self):
+        idle = resident.Resident(0, 1, os.getppid(), None)
+        assert idle.is_needed()
+
+        idle._idle_since -= resident.IDLE_S
+
+        assert not idle.is_needed()
+        idle.task = Task(abs)  # a call is under way
+        assert idle.is_needed()
+
+    def test_several_threads_call_at_once(self):
+        results = {}
+
+        def call(k):
+            results[k] = tuned_map(clean_items.scaled, range(k, k + 50), backend="process")
+
+        threads = [threading.Thread(target=call, args=(k,)) for k in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+
+        assert results == {k: list(range(k, k + 50)) for k in range(3)}
+
+    def test_a_pipe_of_the_callers_own_ends_though_workers_are_warm(self):
+        """A warm worker holds no descriptor of the caller's: a child of its own sees the end."""
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as cat:
+            in_worker(clean_items.pid)
+            out, _ = cat.communicate(b"all\n", timeout=5)
+
+        assert out == b"all\n"
+        assert pool._idle
+
+    def test_a_forked_child_leaves_its_parents_workers_alone(self):
+        (pid,) = in_worker(clean_items.pid, [0])
+
+        child = os.fork()
+        if not child:
+            try:
+                amorsize.shutdown()
+                os._exit(0 if in_worker(clean_items.pid, [0]) != [pid] else 1)
+            finally:
+                amorsize.shutdown()
+                os._exit(2)
+
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) in (0, 1)
+        assert in_worker(clean_items.pid, [0]) == [pid]
+
+    def test_they_end_with_the_program_and_make_no_noise(self, run_script):
+        run = run_script(
+            """
+import os, sys, time
+from amorsize import tuned_map
+
+def pid(x):
+    time.sleep(0.01)
+    return os.getpid()
+
+print(*set(tuned_map(pid, range(8), backend="process", n_jobs=2)))
+if sys.argv[1:]:
+    os.kill(os.getpid(), 9)
+""",
+            environ={"AMORSIZE_START": "clean"},
+        )
+        assert run.stderr == ""
+        assert not [pid for pid in map(int, run.stdout.split()) if is_alive(pid)]
+
+    def test_they_end_when_the_program_is_killed(self, run_script):
+        run = run_script(
+            """
+import os, sys
+from amorsize import tuned_map
+
+print(*tuned_map(lambda x: os.getpid(), [0], backend="process", n_jobs=1), flush=True)
+os.kill(os.getpid(), 9)
+""",
+            environ={"AMORSIZE_START": "clean"},
+            returncode=-9,
+        )
+        pid = int(run.stdout)
+        until_s = time.monotonic() + 5
+        while is_alive(pid):
+            assert time.monotonic() < until_s
+            time.sleep(0.05)
+
+
+def is_alive(pid):
+    """Whether a process runs; a zombie does not."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+class TestSurroundings:
+    """What else items find as in the caller."""
+
+    def test_print_reaches_the_callers_stdout(self, capsys):
+        in_worker(print)
+
+        assert capsys.readouterr().out == "0\n1\n2\n"
+
+    def test_logging_reaches_the_callers_handlers_at_its_levels(self, caplog):
+        in_worker(clean_items.log)
+        assert caplog.messages == []
+        with caplog.at_level("INFO"):
+            in_worker(clean_items.log)
+
+        assert caplog.messages == ["item 0", "item 1", "item 2"]
+
+    def test_inner_threads_are_limited_unless_the_user_did(self, monkeypatch):
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        n_threads = tuned_map(
+            clean_items.variable, ["OPENBLAS_NUM_THREADS"], backend="process", n_jobs=64
+        )
+        assert n_threads == ["1"]
+
+        monkeypatch.setenv("OMP_NUM_THREADS", "3")
+        monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+        names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"]
+        assert in_worker(clean_items.variable, names) == ["3", None]
+
+    def test_a_tuned_function_inside_a_worker_is_a_loop(self):
+        def inner(x):
+            return set(tuned_map(clean_items.pid, range(100))) == {os.getpid()}
+
+        assert in_worker(inner) == [True] * 3
+
+
+@pytest.mark.parametrize("func", [clean_items.scaled, lambda x: x])
+def test_where_pipes_cannot_be_polled_loky_runs_the_workers(func, monkeypatch):
+    """The way of Windows, on any platform."""
+    pytest.importorskip("loky")
+    monkeypatch.setenv("AMORSIZE_START", "loky")
+
+    try:
+        assert tuned_map(func, range(20), backend="process", n_jobs=2) == list(range(20))
+    finally:
+        from loky import get_reusable_executor
+
+        get_reusable_executor().shutdown(wait=True, kill_workers=True)

@@ -1,0 +1,189 @@
+"""Executors of somebody else's: used as they are, never shut down, their troubles told clearly."""
+
+import os
+import threading
+import time
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+
+import clean_items
+import crew_items
+import pytest
+
+from amorsize import tuned_map
+from amorsize._payload import Payload
+from amorsize.crews import futures
+from amorsize.crews.base import Chunk, Done, Lost, Task
+from amorsize.crews.futures import FuturesCrew
+from amorsize.errors import CannotTravelError, InvalidOptionError, WorkerDied, WorkersUnavailable
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Two foreign processes."""
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+        list(executor.map(time.sleep, [0.1, 0.1]))
+        yield executor
+
+
+@pytest.fixture
+def threads():
+    """Three foreign threads."""
+    with ThreadPoolExecutor(3) as executor:
+        yield executor
+
+
+class AtOnce(Executor):
+    """An executor that nobody knows: it runs what it gets when it gets it."""
+
+    def __init__(self):
+        self.n_submitted = 0
+
+    def submit(self, fn, /, *args, **kwargs):
+        self.n_submitted += 1
+        future = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+
+class TestMap:
+    """A whole call through an executor."""
+
+    def test_threads_of_an_executor_run_every_item(self, threads):
+        pids_and_threads = tuned_map(crew_items.where, range(50), executor=threads)
+
+        assert {pid for pid, _ in pids_and_threads} == {os.getpid()}
+        assert threading.get_ident() not in {thread for _, thread in pids_and_threads}
+
+    def test_processes_of_an_executor_run_every_item(self, processes):
+        pids = tuned_map(clean_items.pid, range(50), executor=processes)
+
+        assert os.getpid() not in pids
+        assert set(pids) <= set(processes._processes)
+
+    def test_an_executor_is_left_as_it_was(self, processes, threads):
+        for executor in (processes, threads):
+            for k in range(2):
+                assert tuned_map(crew_items.double, range(k, 9), executor=executor) == [
+                    2 * x for x in range(k, 9)
+                ]
+            assert executor.submit(abs, -1).result() == 1
+
+    def test_any_executor_will_do(self):
+        executor = AtOnce()
+        offset = 3
+
+        assert tuned_map(lambda x: x + offset, range(9), executor=executor) == list(range(3, 12))
+        assert executor.n_submitted
+
+    def test_closures_and_changed_globals_travel(self, processes, monkeypatch):
+        offset = 3
+        assert tuned_map(lambda x: x + offset, range(5), executor=processes) == list(range(3, 8))
+        assert tuned_map(clean_items.scaled, range(3), executor=processes) == [0, 1, 2]
+        monkeypatch.setattr(clean_items, "SCALE", 10)
+        monkeypatch.setitem(clean_items.TABLE, "offset", 1)
+        assert tuned_map(clean_items.scaled, range(3), executor=processes) == [1, 11, 21]
+
+    def test_large_tasks_are_sent_where_they_are_missing(self, processes):
+        table = os.urandom(200_000)
+
+        assert tuned_map(lambda x: table[x], range(300), executor=processes) == list(table[:300])
+
+    def test_an_error_names_its_item(self, processes, threads):
+        for executor in (processes, threads):
+            with pytest.raises(ValueError, match="three") as raised:
+                tuned_map(crew_items.fail_at_3, range(8), executor=executor)
+            assert any("item 3" in note for note in raised.value.__notes__)
+
+    def test_seeded_items_draw_the_same_everywhere(self, processes, threads):
+        import random
+
+        def draw(_):
+            return random.random()
+
+        in_threads, in_processes, in_a_loop = (
+            tuned_map(draw, range(20), seed=5, **where)
+            for where in (
+                {"executor": threads},
+                {"executor": processes},
+                {"backend": "serial"},
+            )
+        )
+        assert in_threads == in_processes == in_a_loop
+
+    def test_a_result_that_cannot_be_sent_is_named(self, processes):
+        with pytest.raises(CannotTravelError, match="item 1"):
+            tuned_map(crew_items.not_sendable_at_1, range(3), executor=processes)
+
+
+class TestRefusal:
+    """What no foreign executor can keep is refused, and its troubles are told."""
+
+    def test_teardown_and_timeout_are_refused(self, threads):
+        with pytest.raises(InvalidOptionError, match="teardown= cannot be promised"):
+            tuned_map(abs, range(9), executor=threads, teardown=print)
+        with pytest.raises(InvalidOptionError, match="timeout= cannot be kept"):
+            tuned_map(abs, range(9), executor=threads, timeout=5)
+
+    def test_an_executor_that_is_shut_down_says_so(self, threads):
+        threads.shutdown()
+
+        with pytest.raises(WorkersUnavailable, match=r"ThreadPoolExecutor\) takes no work"):
+            tuned_map(abs, range(9), executor=threads)
+
+    def test_a_broken_executor_is_told_with_the_items_in_its_hands(self):
+        executor = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+
+        with executor, pytest.raises(WorkerDied, match="items 0 to 4"):
+            tuned_map(crew_items.killed_at_2, range(5), executor=executor, chunksize=5)
+
+    def test_one_that_can_be_replaced_is_lost_and_replaced(self):
+        task = Task(crew_items.killed_at_2)
+        made = []
+
+        def make():
+            made.append(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
+            return made[-1]
+
+        crew = FuturesCrew(make(), task, lambda: Payload(task, task.function), renew=make)
+        try:
+            crew.start(0)
+            found = crew.wait(1.0)
+            crew.send(0, Chunk(start=2, stop=3, items=([2],)), box_s=1.0, flush_s=1.0)
+            while not any(isinstance(one, Lost) for one in found):
+                found += crew.wait(10.0)
+            crew.send(0, Chunk(start=3, stop=5, items=([3, 4],)), box_s=1.0, flush_s=1.0)
+            while not any(isinstance(one, Done) for one in found):
+                found += crew.wait(10.0)
+        finally:
+            crew.close(at_once=True)
+            for executor in made:
+                executor.shutdown()
+
+        (lost,) = (one for one in found if isinstance(one, Lost))
+        assert (lost.worker, lost.culprit, lost.ranges) == (0, 2, ((2, 3),))
+        assert found[-1].results == [3, 4]
+
+    def test_a_cancelled_chunk_is_lost(self, threads):
+        task = Task(crew_items.wait)
+        crew = FuturesCrew(threads, task, lambda: Payload(task, task.function))
+        for number in range(4):
+            crew.start(number)
+            chunk = Chunk(start=number, stop=number + 1, items=([0.3],))
+            crew.send(number, chunk, box_s=1.0, flush_s=1.0)
+
+        crew.kill(3)  # three threads are busy with the others
+
+        found = crew.wait(0.1)
+        assert [one.worker for one in found if isinstance(one, Lost)] == [3]
+        crew.close(at_once=True)
+
+
+def test_the_places_of_an_executor_are_counted(threads, processes):
+    """One chunk per worker is what it can run at once."""
+    assert futures.n_places(threads) == 3
+    assert futures.n_places(processes) == 2
+    assert futures.n_places(AtOnce()) is None

@@ -1,0 +1,188 @@
+"""Calls inside items, from other threads and in other processes: right results, no nested pools."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from _thread import get_ident
+
+import pytest
+from witness import CALLER, compute
+
+from amorsize import autotune, tuned_map
+from amorsize._call import last_trace
+
+BACKENDS = ("auto", "serial", "thread", "process")
+
+
+def place(item):
+    compute(0.3e-3)
+    return item, os.getpid(), get_ident()
+
+
+@autotune
+def inner(item):
+    return place(item)
+
+
+def outer(item):
+    here = os.getpid(), get_ident()
+    rows = inner(range(20))
+    assert [row[0] for row in rows] == list(range(20))
+    return item, {row[1:] for row in rows} == {here}, here
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_tuned_function_inside_an_item_is_a_plain_loop(backend):
+    """In a worker process, a worker thread and the caller's own items: where the item is."""
+    rows = tuned_map(outer, range(30), backend=backend)
+
+    assert [item for item, _, _ in rows] == list(range(30))
+    assert all(stayed for _, stayed, _ in rows)
+    if backend == "process":
+        assert CALLER not in {pid for _, _, (pid, _) in rows}
+
+
+def three_deep(item):
+    return sum(tuned_map(two_deep, range(item), backend="process"))
+
+
+def two_deep(item):
+    return sum(tuned_map(abs, range(item), backend="thread"))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_three_levels_deep(backend):
+    """Options of the inner calls give way, too."""
+    expected = [sum(sum(range(b)) for b in range(a)) for a in range(12)]
+
+    assert tuned_map(three_deep, range(12), backend=backend) == expected
+
+
+def test_one_long_item_may_share_out_its_own_call():
+    """A single item is not a map: the call inside it is a call of its own."""
+
+    def whole(n_items):
+        rows = tuned_map(place, range(n_items), backend="process", n_jobs=2)
+        return CALLER not in {pid for _, pid, _ in rows}
+
+    assert tuned_map(whole, [50]) == [True]
+
+
+def test_after_a_call_the_caller_is_free_again():
+    """A call that failed inside an item leaves no mark that makes later calls loops."""
+
+    def fails(item):
+        inner(range(3))
+        raise ValueError(item)
+
+    for backend in BACKENDS:
+        with pytest.raises(ValueError, match="0"):
+            tuned_map(fails, range(10), backend=backend)
+
+    assert CALLER not in {pid for _, pid, _ in tuned_map(place, range(20), backend="process")}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_calls_from_several_threads_at_once(backend):
+    """Each gets its own results."""
+
+    def call(number):
+        data = range(number * 1000, number * 1000 + 100)
+        return [row[0] for row in tuned_map(place, data, backend=backend)] == list(data)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(call, range(8)))
+
+
+def test_processes_from_a_thread_that_is_not_the_main_one():
+    """`backend="process"` works from any thread, and no item runs in the caller's process."""
+    found = []
+
+    def call():
+        found.extend(tuned_map(place, range(40), backend="process"))
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join(30)
+
+    assert [row[0] for row in found] == list(range(40))
+    assert CALLER not in {row[1] for row in found}
+
+
+def call_in_child(connection):
+    rows = tuned_map(place, range(100))
+    more = tuned_map(place, range(50), backend="process")
+    connection.send([[row[0] for row in rows], [row[0] for row in more]])
+    connection.close()
+
+
+@pytest.mark.parametrize("daemon", [True, False])
+def test_a_forked_child_of_the_callers(daemon):
+    """`multiprocessing` children, daemons as well (which may start no processes of their own)."""
+    tuned_map(place, range(100))  # what the parent has learned and holds is inherited
+    context = multiprocessing.get_context("fork")
+    receiving, sending = context.Pipe(duplex=False)
+    child = context.Process(target=call_in_child, args=(sending,), daemon=daemon)
+    child.start()
+    sending.close()
+    try:
+        assert receiving.poll(20)
+        assert receiving.recv() == [list(range(100)), list(range(50))]
+        child.join(5)
+        assert child.exitcode == 0
+    finally:
+        child.kill()
+        child.join()
+        receiving.close()
+
+
+def test_a_child_of_os_fork():
+    """The plainest fork, between two calls."""
+    tuned_map(place, range(100))
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            rows = tuned_map(place, range(200))
+            code = 0 if [row[0] for row in rows] == list(range(200)) else 2
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+    assert [row[0] for row in tuned_map(place, range(100))] == list(range(100))
+
+
+def start_a_child(item):
+    done = subprocess.run([sys.executable, "-S", "-c", f"print({item})"], capture_output=True)
+    return int(done.stdout)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_items_may_start_processes(backend):
+    """A subprocess in an item, wherever it runs."""
+    assert tuned_map(start_a_child, range(6), backend=backend) == list(range(6))
+
+
+def fork_and_leave(item):
+    """An item whose own child outlives it, and holds on to all it inherited for a while."""
+    if item == 3 and os.fork() == 0:
+        import time
+
+        time.sleep(0.7)
+        os._exit(0)
+    return item
+
+
+def test_an_item_that_forks_does_not_hold_up_the_call():
+    """Its child keeps the worker's pipe open: the end is seen all the same."""
+    import time
+
+    began_s = time.monotonic()
+    assert tuned_map(fork_and_leave, range(20), backend="process") == list(range(20))
+    assert time.monotonic() - began_s < 0.6
+    assert last_trace(fork_and_leave).n_items == 20
+    time.sleep(max(0.0, began_s + 0.75 - time.monotonic()))
