@@ -477,7 +477,8 @@ class _Call:
         if self._payload is None:
             from amorsize._payload import Payload
 
-            self._payload = Payload(self.task, self.func)
+            sample = self.work.item(self.work.n_in_order) if self.work.n_left else None
+            self._payload = Payload(self.task, self.func, sample)
         return self._payload
 
     def _host(self) -> Host:

@@ -45,13 +45,20 @@ class Changed(Exception):  # noqa: N818 - says what has happened
 
 
 class Payload:
-    """A task as bytes; made when it is first needed."""
+    """A task as bytes; made when it is first needed.
 
-    def __init__(self, task: Task, func: Callable[..., Any]) -> None:
+    Args:
+        task: What is done to each item.
+        func: The function as the user knows it, for messages.
+        sample: An item: its methods may be called, so what they read goes along.
+    """
+
+    def __init__(self, task: Task, func: Callable[..., Any], sample: Any = None) -> None:
         self._task = task
         self.name = _identity.name_of(func)
-        self._reached = _Reached((task.function, task.setup, task.teardown))
+        self._reached = _Reached((task.function, task.setup, task.teardown, sample))
         self._data: bytes | None = None
+        self._by_value: frozenset[str] = frozenset()
 
     @property
     def data(self) -> bytes:
@@ -67,7 +74,8 @@ class Payload:
 
     def by_value(self) -> bytes:
         """The same with the code of the project's own functions, whatever a worker would import."""
-        return self._packed(self._reached.modules)
+        self._by_value = self._reached.modules
+        return self._packed(self._by_value)
 
     def why_not(self) -> str | None:
         """Why it cannot be sent, or would not arrive as it is; None when it can."""
@@ -83,12 +91,14 @@ class Payload:
 
     def pack(self, items: Any) -> bytes:
         """Items as bytes; those that pickle alone cannot send by cloudpickle."""
-        try:
-            data = travel.dumps(items)
-        except Exception:
-            return _dumped_with_code(unpacked, (items,))
-        # What pickle refers to by a name in `__main__`, no other process would find.
-        return data if b"__main__" not in data else _dumped_with_code(unpacked, (items,))
+        if not self._by_value:
+            try:
+                data = travel.dumps(items)
+            except Exception:
+                data = b"__main__"
+            if b"__main__" not in data:  # what has that name here, no other process would find
+                return data
+        return _dumped_with_code(unpacked, (items,), self._by_value)
 
     def _packed(self, by_value: frozenset[str]) -> bytes:
         try:
@@ -123,8 +133,9 @@ class Payload:
         kinds = {place: _callables.type_name(value) for place, value in stays.items()}
         digests = {} if by_value else reached.digests
         content = (fields, (os.getpid(), _TOKEN), digests, settings, kinds)
+        left = {id(value): place for place, value in reached.stays.items()}
         data = None if by_value else _dumped_by_name(rebuilt, content)
-        return data or _dumped_with_code(rebuilt, content, by_value)
+        return data or _dumped_with_code(rebuilt, content, by_value, left)
 
     def _parts(self) -> Iterable[tuple[str, Any]]:
         task = self._task
@@ -171,7 +182,7 @@ def rebuilt(
         for place, value in settings.items():
             _set(place, value)
         for place, kind in stays.items():
-            _check_kind(place, kind)
+            here(place, kind)
     return Task(**fields)
 
 
@@ -281,14 +292,17 @@ def _is_of_a_class_statement(value: Any) -> bool:
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: the class was made at run time
 
 
-def _check_kind(place: str, kind: str) -> None:
-    here = _callables.type_name(_found(place))
-    if here != kind:
-        raise CannotTravelError(
-            f"{place.replace(':', '.')} ({kind}) cannot be sent to a worker process, and what a "
-            f"worker finds there is of another kind ({here}). Create it when its module is "
-            "imported or in setup=, or use backend='thread'."
-        )
+def here(place: str, kind: str) -> Any:
+    """What this process has in place of something that could not be sent."""
+    found = _found(place)
+    found_kind = _callables.type_name(found)
+    if found_kind == kind:
+        return found
+    raise CannotTravelError(
+        f"{place.replace(':', '.')} ({kind}) cannot be sent to a worker process, and what a "
+        f"worker finds there is of another kind ({found_kind}). Create it when its module is "
+        "imported or in setup=, or use backend='thread'."
+    )
 
 
 # -- what a function reaches ----------------------------------------------------------------
@@ -503,6 +517,19 @@ class _Call:
         return self._reduced
 
 
+def _is_hidden(obj: Any) -> bool:
+    """Is it a method whose name on its object stands for something else: for the tuned one?"""
+    if type(obj) is not METHOD:
+        return False
+    found = getattr(obj.__self__, obj.__func__.__name__, None)
+    return type(found) is not METHOD or found != obj  # a tuned one says that it is equal
+
+
+def bound(func: Any, owner: Any) -> Any:
+    """A method bound to its object, whatever the object has under that name."""
+    return METHOD(func, owner)
+
+
 def _reference(func: FunctionType) -> tuple[str, str, str | None] | None:
     """The arguments with which `imported` gives this function."""
     found = _identity.reference(func)
@@ -518,7 +545,9 @@ def _dumped_by_name(load: Callable[..., Any], content: tuple[Any, ...]) -> bytes
 
     class ByName(travel.pickle().Pickler):  # type: ignore[misc]
         def reducer_override(self, obj: Any) -> Any:
-            if type(obj) is not FUNCTION or obj is imported or obj is load:
+            if _is_hidden(obj):
+                return bound, (obj.__func__, obj.__self__)
+            if type(obj) is not FUNCTION or _is_ours(obj.__module__):
                 return NotImplemented
             if (found := _reference(obj)) is None:
                 raise TypeError("it has to be sent with its code")
@@ -534,9 +563,19 @@ def _dumped_by_name(load: Callable[..., Any], content: tuple[Any, ...]) -> bytes
 
 
 def _dumped_with_code(
-    load: Callable[..., Any], content: tuple[Any, ...], by_value: frozenset[str] = frozenset()
+    load: Callable[..., Any],
+    content: tuple[Any, ...],
+    by_value: frozenset[str] = frozenset(),
+    left: dict[int, str] | None = None,
 ) -> bytes:
-    """By cloudpickle: what cannot be imported elsewhere goes with its code, as do these modules."""
+    """By cloudpickle, which sends the code of what cannot be imported elsewhere.
+
+    Args:
+        load: Called with the content on arrival.
+        content: What is sent.
+        by_value: Modules whose code is sent although they can be imported.
+        left: Objects that cannot be sent, by id, and where a worker finds its own.
+    """
     import io
 
     import cloudpickle
@@ -545,7 +584,11 @@ def _dumped_with_code(
 
     class WithCode(cloudpickle.Pickler):  # type: ignore[misc]
         def reducer_override(self, obj: Any) -> Any:
-            if obj is imported or obj is load:
+            if _is_hidden(obj):
+                return bound, (obj.__func__, obj.__self__)
+            if left and id(obj) in left:
+                return here, (left[id(obj)], _callables.type_name(obj))
+            if type(obj) is FUNCTION and _is_ours(obj.__module__):
                 return NotImplemented
             if type(obj) is FUNCTION and obj.__module__ not in by_value:
                 found = _reference(obj)

@@ -67,7 +67,7 @@ def _rows(trace: Trace) -> Iterator[tuple[str, str]]:
     yield "ran", _places(trace)
     yield "achieved", _achieved(trace)
     if trace.n_repeated:
-        yield "repeated", f"{trace.n_repeated} items ran again because a worker died"
+        yield "repeated", f"{trace.n_repeated} items ran again: their results were lost in a worker"
     for warning in trace.warnings:
         yield "warning", warning
 

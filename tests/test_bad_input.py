@@ -167,7 +167,7 @@ def test_results_that_cannot_travel_are_explained():
 
     def opened(item):
         compute(1e-3)
-        return open(os.devnull)  # noqa: SIM115 - the file is the result
+        return open(os.devnull)
 
     tuned = autotune(opened)
 
@@ -415,7 +415,8 @@ from amorsize import tuned_map
 
 def work(index):
     print("started", flush=True)
-    time.sleep(20)
+    for _ in range(400):  # a signal that comes just before one long sleep would be heard after it
+        time.sleep(0.05)
 
 if __name__ == "__main__":
     try:

@@ -74,7 +74,7 @@ class Square(Shape):
         return super().area(item) * self.size
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def cached(item):
     return -item
 

@@ -73,7 +73,7 @@ def loop(func, data):
     results = []
     try:
         for item in data:
-            results.append(func(item))  # noqa: PERF401
+            results.append(func(item))
     except BaseException as error:
         return results, error
     return results, None

@@ -5,8 +5,8 @@ import os
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from _thread import get_ident
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from witness import CALLER, compute

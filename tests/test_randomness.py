@@ -1,4 +1,4 @@
-"""Random draws: independent streams in workers; with `seed=` the same results wherever items run."""
+"""Random draws: independent streams in workers; with `seed=` the same wherever items run."""
 
 import os
 import random

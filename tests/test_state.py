@@ -1,6 +1,7 @@
-"""State that changes between two calls is seen by the second, as by a loop; nothing is held on to."""
+"""State that changes between two calls is seen by the second, as by a loop."""
 
 import importlib
+import itertools
 import os
 import subprocess
 import sys
@@ -210,7 +211,7 @@ def assert_fed_beside(long_index, long_s, ledger):
     others = [e.at_s for e in entries if e.pid != long.pid and long.at_s <= e.at_s <= end_s]
     assert len(others) > 50, "the others had next to nothing to do meanwhile"
     moments = [long.at_s, *sorted(others), end_s]
-    assert max(b - a for a, b in zip(moments, moments[1:], strict=False)) < 0.1
+    assert max(b - a for a, b in itertools.pairwise(moments)) < 0.1
 
 
 @pytest.mark.parametrize("slow_first", [0, 3])

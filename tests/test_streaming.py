@@ -138,7 +138,7 @@ def test_results_before_a_failure_are_given_first(backend):
     found = []
     with pytest.raises(LookupError) as caught:
         for result in stream:
-            found.append(result)  # noqa: PERF402
+            found.append(result)
 
     assert found == list(range(30))
     assert any("item 30 " in line for line in caught.value.__notes__)
@@ -155,7 +155,7 @@ def test_an_iterator_that_breaks_does_so_in_its_turn(backend):
     found = []
     with pytest.raises(ConnectionError):
         for result in autotune(same, backend=backend).stream(data()):
-            found.append(result)  # noqa: PERF402
+            found.append(result)
 
     assert found == list(range(40))
 
@@ -212,4 +212,4 @@ def test_sequences_are_streamed_too():
 
     assert list(stream) == [10, 30, 50]
     assert list(autotune(same).stream([])) == []
-    assert CALLER == os.getpid()
+    assert os.getpid() == CALLER

@@ -1,4 +1,4 @@
-"""`auto` gives items to threads where that pays, and never where they would share what they change."""
+"""`auto` gives items to threads where that pays, never where they share what they change."""
 
 import os
 import random

@@ -32,18 +32,34 @@ def leave() -> None:
     flush_streams()
 
 
-def quiet_signals() -> None:
-    try:
-        # What `signal` presents, without importing enum (4 ms).
-        import _signal as signal  # type: ignore[import-not-found]
-    except ImportError:
-        import signal
+def hold_interrupts() -> Any:
+    """Let SIGINT wait in this thread; what was waited for before."""
+    signal = _signals()
+    return signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
-    signal.set_wakeup_fd(-1)  # an event loop of the caller's must not be woken by a worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's to handle
+
+def release_interrupts(before: Any) -> None:
+    """Let through what `hold_interrupts` held."""
+    signal = _signals()
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def quiet_signals() -> None:
+    """Leave Ctrl-C and an event loop's wake-ups to the caller."""
+    signal = _signals()
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if hasattr(signal, "pthread_sigmask"):  # under a block of it new interpreters are started
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _signals() -> Any:
+    """What `signal` presents, without importing enum for it (4 ms)."""
+    try:
+        import _signal
+    except ImportError:  # another implementation of Python
+        import signal as _signal
+    return _signal
 
 
 def forward_output(write_fd: int, *, always: bool = False) -> None:

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
             """End all workers in bounded time; names of those that could not be ended."""
             ...
 
-
     class Payload(Protocol):
         """A task as bytes, for workers that were not forked."""
 
@@ -125,9 +124,10 @@ class Task:
 def _from(items: Any, place: int) -> Iterator[Any]:
     """An iterator over a sequence from a place on; lists and tuples are entered, not copied."""
     if type(items) in (list, tuple):
-        iterator = iter(items)
+        iterator: Any = iter(items)
         iterator.__setstate__(place)
-        return iterator
+        entered: Iterator[Any] = iterator
+        return entered
     items = getattr(items, "iloc", items)  # a pandas Series slices by label otherwise
     return iter(items[place:])
 

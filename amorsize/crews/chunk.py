@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     class Progress(Protocol):
         """Told before each stride; says whether to go on."""
 
-        def __call__(self, n_done: int, n_next: int, now_s: float) -> bool: ...
+        def __call__(self, n_done: int, n_next: int, now_s: float, /) -> bool: ...
 
 
 # A turn of the loop costs about 1 us: once per stride of 0.25 ms that is 0.4 %, while a box or a

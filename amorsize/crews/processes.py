@@ -292,8 +292,13 @@ class ProcessCrew(PipeCrew):
     def start(self, number: int) -> None:
         """Fork one worker, to be known by this number."""
         slot = self._free_slots.pop()
-        pid, read_fd, write_fd = self._launch(slot)
-        self._attend(Remote(number, pid, read_fd, write_fd, self._cells.view, slot))
+        # Ctrl-C between the fork and its entry in our books would leave a worker nobody knows of.
+        before = after_fork.hold_interrupts()
+        try:
+            pid, read_fd, write_fd = self._launch(slot)
+            self._attend(Remote(number, pid, read_fd, write_fd, self._cells.view, slot))
+        finally:
+            after_fork.release_interrupts(before)
 
     def _launch(self, slot: int) -> tuple[int, int, int]:
         """Fork; process id and the caller's two ends."""

@@ -127,7 +127,9 @@ def fit_to_travel(start: int, results: list[Any], failure: Exception) -> list[An
     fit = []
     for index, result in enumerate(results, start):
         reason = why_not(result)
-        fit.append(result if reason is None else Stayed(cannot_send("result", index, result, reason)))
+        fit.append(
+            result if reason is None else Stayed(cannot_send("result", index, result, reason))
+        )
     if any(type(one) is Stayed for one in fit):
         return fit
     reason = f"{type(failure).__name__}: {failure}"  # each alone can travel, only all together not

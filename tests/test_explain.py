@@ -1,0 +1,134 @@
+"""`explain()` says what a call measured, chose and achieved; each number is the trace's own."""
+
+import os
+import re
+import signal
+
+import pytest
+from witness import MANY_CORES, compute
+
+from amorsize import autotune
+from amorsize._call import last_trace
+
+
+def spend(item):
+    compute(1e-3)
+    return item
+
+
+def rows(tuned):
+    return tuned.explain().rows()
+
+
+def row(tuned, heading):
+    return [text for found, text in rows(tuned) if found == heading]
+
+
+def test_before_the_first_call_there_is_nothing_to_tell():
+    """A sentence, and no plan."""
+    tuned = autotune(lambda item: item)
+
+    assert "not called" in str(tuned.explain())
+    assert rows(tuned) == []
+    assert tuned.plan is None
+
+
+@pytest.mark.parametrize("backend", ["auto", "serial", "thread", "process"])
+def test_every_item_is_accounted_for(backend):
+    """The places in the text add up to the items of the call."""
+    tuned = autotune(spend, backend=backend)
+
+    tuned(range(150))
+
+    (ran,) = row(tuned, "ran")
+    assert sum(int(n) for n in re.findall(r"(\d+) in ", ran)) == 150
+    trace = last_trace(spend)
+    assert sum(chunk.n_items for chunk in trace.chunks) == trace.n_items == 150
+    assert str(tuned.explain()).startswith("spend: 150 items in ")
+
+
+@pytest.mark.skipif(not MANY_CORES, reason="one usable core")
+def test_a_shared_call_says_what_was_chosen_and_why():
+    """Cost, backend, the reason for it, what was rejected, and the plan."""
+    tuned = autotune(spend)
+    tuned(range(300))
+
+    text, plan = str(tuned.explain()), tuned.plan
+    assert "holding the GIL" in text
+    assert f"{plan.n_jobs} worker processes, {plan.chunksize} items in a full chunk" in text
+    assert row(tuned, "rejected") == ["threads: the items hold the GIL"]
+    assert any("process - " in why for why in row(tuned, "why"))
+    assert "nothing from earlier calls" in text
+    (measured,) = row(tuned, "measured")
+    cost, unit = re.match(r"([\d.]+) (\S+) an item", measured).groups()
+    shown_s = float(cost) * {"s": 1, "ms": 1e-3, "us": 1e-6}[unit]
+    assert shown_s == pytest.approx(last_trace(spend).profile.item_s, rel=0.01)
+
+
+def test_the_loop_says_so():
+    """Cheap items: the caller ran them all, and that was the choice."""
+
+    def cheap(item):
+        return item + 1
+
+    tuned = autotune(cheap)
+    tuned(list(range(20_000)))
+
+    assert row(tuned, "chosen") == ["the loop, in the caller"]
+    assert row(tuned, "ran")[0].startswith("20000 in the caller")
+
+
+def test_a_second_call_says_what_it_started_from():
+    """Remembered, and whether it fitted."""
+    tuned = autotune(spend)
+    tuned(range(100))
+    tuned(range(100))
+
+    assert row(tuned, "remembered") == ["what an earlier call learned, and it fits"]
+
+
+def test_repeated_items_are_counted(tmp_path):
+    """Items that ran again after a worker died stand in the text, with their number."""
+    marker = tmp_path / "died"
+
+    def dies_once(item):
+        if item == 7 and not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return item
+
+    tuned = autotune(dies_once, backend="process", chunksize=1)
+    tuned(range(30))
+
+    assert row(tuned, "repeated") == ["1 items ran again: their results were lost in a worker"]
+
+
+def test_in_a_notebook_it_is_a_table():
+    """HTML, with what the function is called escaped."""
+
+    def shape(item):
+        return item
+
+    shape.__name__ = "<b>shape"
+    tuned = autotune(shape)
+    tuned([1, 2, 3])
+
+    html = tuned.explain()._repr_html_()
+    assert html.count("<tr>") == len(rows(tuned)) > 2
+    assert "&lt;b&gt;shape: 3 items" in html
+    assert "<b>shape" not in html
+
+
+def test_a_failed_call_is_explained_as_well():
+    """What it did until an item failed."""
+
+    def fails(item):
+        if item == 50:
+            raise ValueError(item)
+        return item
+
+    tuned = autotune(fails)
+    with pytest.raises(ValueError, match="50"):
+        tuned(list(range(100)))
+
+    assert str(tuned.explain()).startswith("fails: 50 items in ")

@@ -1,0 +1,394 @@
+"""The tuner as values in, values out: a call in virtual time, on hosts of any size."""
+
+import heapq
+from dataclasses import dataclass, field
+from itertools import count
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amorsize.policy import plan as do
+from amorsize.policy.facts import (
+    Host,
+    Inlined,
+    Job,
+    Ready,
+    Report,
+    Started,
+    Surveyed,
+    View,
+    Watched,
+    Weighed,
+)
+from amorsize.policy.tuner import Tuner
+
+
+@dataclass
+class World:
+    """A host and a job whose truth is known."""
+
+    costs_s: list  # of each item, in wall seconds
+    n_cores: int = 2
+    cpu_share: float = 1.0  # of an item's time; the rest it waits
+    holds_gil: bool = True
+    pickle_s: float | None = 1e-6  # None: results cannot be pickled
+    sized: bool = True
+    host: dict = field(default_factory=dict)
+    job: dict = field(default_factory=dict)
+
+
+@dataclass
+class Outcome:
+    """What became of a call."""
+
+    tuner: Tuner
+    makespan_s: float
+    ran: list  # (index, worker) in the order of starting; worker -1 is the caller
+    backends: dict  # of workers, by number
+
+    @property
+    def items_run(self):
+        return sorted(index for index, _ in self.ran)
+
+    @property
+    def n_inline(self):
+        return sum(worker == -1 for _, worker in self.ran)
+
+
+class Play:
+    """One call in virtual time: the shell's loop without a shell."""
+
+    def __init__(self, world, known=None):
+        self.world, self.now_s = world, 0.0
+        self.host = Host(n_cores=world.n_cores, **world.host)
+        job = Job(n_items=len(world.costs_s) if world.sized else None, **world.job)
+        self.tuner = Tuner(None, job, known)
+        self.job = job
+        self.n_taken, self.back = 0, []
+        self.events, self.order = [], count()
+        self.free_at_s, self.backends, self.ran = {}, {}, []
+        self.watch_began_s = 0.0
+
+    def run(self):
+        """Play to the end; a tuner that goes round in circles fails."""
+        n_items, n_done = len(self.world.costs_s), 0
+        for _ in range(50 * n_items + 10_000):
+            self.deliver()
+            n_done = len(self.ran) - self.n_under_way()
+            if n_done == n_items:
+                return Outcome(self.tuner, self.now_s, self.ran, self.backends)
+            self.act(self.tuner.next(self.view()))
+        pytest.fail(f"no end in sight: {n_done} of {n_items} items")
+
+    def n_under_way(self):
+        return sum(len(event[3][1]) for event in self.events if event[2] == "report")
+
+    def view(self):
+        n_left = len(self.world.costs_s) - self.n_taken + sum(len(some) for some in self.back)
+        all_read = self.world.sized or self.n_taken == len(self.world.costs_s)
+        if not all_read:
+            n_left = min(n_left, 4096)
+        return View(now_s=self.now_s, n_left=n_left, all_read=all_read, caller_busy=False)
+
+    def take(self, n_items):
+        if self.back:
+            some = self.back.pop()
+            if len(some) > n_items:
+                self.back.append(some[n_items:])
+            return some[:n_items]
+        end = min(len(self.world.costs_s), self.n_taken + n_items)
+        taken = list(range(self.n_taken, end))
+        self.n_taken = end
+        return taken
+
+    def give_back(self, items):
+        if items:
+            self.back.append(items)
+
+    def through(self, items, box_s):
+        """As many items as begin within the box, and what they take."""
+        wall_s, n_done = 0.0, 0
+        for index in items:
+            wall_s += self.world.costs_s[index]
+            n_done += 1
+            if wall_s >= box_s:
+                break
+        return n_done, wall_s
+
+    def deliver(self):
+        while self.events and self.events[0][0] <= self.now_s:
+            _, _, what, payload = heapq.heappop(self.events)
+            if what == "ready":
+                self.tuner.tell(Ready(worker=payload, now_s=self.now_s))
+                continue
+            worker, done, n_sent, wall_s = payload
+            report = Report(
+                worker=worker,
+                n_items=len(done),
+                n_sent=n_sent,
+                wall_s=wall_s,
+                cpu_s=wall_s * self.world.cpu_share,
+                pickle_s=len(done) * (self.world.pickle_s or 0.0) / 4,
+                now_s=self.now_s,
+            )
+            self.tuner.tell(report)
+
+    def later(self, at_s, what, payload):
+        heapq.heappush(self.events, (at_s, next(self.order), what, payload))
+
+    def act(self, action):
+        host = self.host
+        match action:
+            case do.Survey():
+                self.tuner.tell(Surveyed(host=host, job=self.job))
+            case do.RunInline():
+                self.run_inline(action)
+            case do.StartWorker():
+                number = len(self.backends)
+                is_thread = action.backend == "thread"
+                start_s = host.thread_start_s if is_thread else host.process_start_s
+                self.now_s += start_s
+                self.backends[number] = action.backend
+                event = {"start_s": start_s, "now_s": self.now_s, "backend": action.backend}
+                self.tuner.tell(Started(worker=number, **event))
+                ready_s = 0.0 if is_thread else host.process_ready_s
+                self.later(self.now_s + ready_s, "ready", number)
+            case do.Send():
+                self.send(action)
+            case do.Watch():
+                self.watch_began_s = self.now_s
+            case do.Unwatch():
+                lag_share = 0.92 if self.world.holds_gil else 0.25
+                watched_s = self.now_s - self.watch_began_s
+                self.tuner.tell(Watched(lag_share=lag_share, watched_s=watched_s, n_wakes=9))
+            case do.Weigh():
+                reason = "no" if self.world.pickle_s is None else None
+                self.tuner.tell(Weighed(pickle_s=self.world.pickle_s, reason=reason))
+            case do.Wait():
+                assert self.events, "waits, and nothing is under way"
+                until_s = self.events[0][0]
+                if action.timeout_s is not None:
+                    until_s = min(until_s, self.now_s + action.timeout_s)
+                self.now_s = max(self.now_s, until_s)
+
+    def run_inline(self, action):
+        items = self.take(action.n_items)
+        n_done, wall_s = self.through(items, action.box_s)
+        self.ran += [(index, -1) for index in items[:n_done]]
+        self.give_back(items[n_done:])
+        self.now_s += wall_s
+        cpu_s = wall_s * self.world.cpu_share
+        self.tuner.tell(
+            Inlined(
+                n_items=n_done,
+                wall_s=wall_s,
+                cpu_s=cpu_s,
+                process_cpu_s=cpu_s,
+                now_s=self.now_s,
+                n_pauses=0 if self.world.cpu_share > 0.9 else n_done,
+            )
+        )
+
+    def send(self, action):
+        items = self.take(action.n_items)
+        self.now_s += self.host.dispatch_s
+        n_done, wall_s = self.through(items, action.box_s)
+        begin_s = max(self.now_s, self.free_at_s.get(action.worker, 0.0)) + self.host.latency_s
+        end_s = begin_s + wall_s
+        self.free_at_s[action.worker] = end_s
+        done = items[:n_done]
+        self.ran += [(index, action.worker) for index in done]
+        self.give_back(items[n_done:])
+        payload = (action.worker, done, len(items), wall_s)
+        self.later(end_s + self.host.latency_s, "report", payload)
+
+
+def play(known=None, **world):
+    return Play(World(**world), known).run()
+
+
+worlds = st.fixed_dictionaries(
+    {
+        "costs_s": st.lists(st.floats(1e-7, 0.5), max_size=300)
+        | st.tuples(st.floats(1e-7, 1e-2), st.integers(0, 5000)).map(lambda w: [w[0]] * w[1]),
+        "n_cores": st.sampled_from([1, 2, 4, 16, 256]),
+        "cpu_share": st.sampled_from([1.0, 0.5, 0.05]),
+        "holds_gil": st.booleans(),
+        "pickle_s": st.sampled_from([1e-7, 1e-5, 1e-3, None]),
+        "sized": st.booleans(),
+    },
+    optional={
+        "job": st.fixed_dictionaries(
+            {"backend": st.sampled_from(["auto", "serial", "thread", "process"])},
+            optional={
+                "n_jobs": st.integers(1, 9),
+                "chunksize": st.integers(1, 50),
+                "thread_reason": st.just("shared"),
+            },
+        ),
+    },
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(world=worlds)
+def test_every_item_is_handed_out_once(world):
+    """However items and hosts behave, what was run adds up to the data."""
+    outcome = play(**world)
+
+    assert outcome.items_run == list(range(len(world["costs_s"])))
+
+
+@settings(max_examples=100, deadline=None)
+@given(world=worlds)
+def test_what_is_asked_for_is_obeyed(world):
+    """The backend, the number of jobs, and where the caller may run items itself."""
+    outcome = play(**world)
+    job = world.get("job", {})
+    backend, n_jobs = job.get("backend", "auto"), job.get("n_jobs")
+
+    if backend == "serial":
+        assert not outcome.backends
+    elif backend != "auto":
+        assert outcome.n_inline == 0
+        assert set(outcome.backends.values()) <= {backend}
+        assert n_jobs is None or len(outcome.backends) <= n_jobs
+    elif n_jobs is not None:
+        assert len(outcome.backends) <= n_jobs
+    if job.get("thread_reason") and backend == "auto":
+        assert "thread" not in outcome.backends.values()
+
+
+@settings(max_examples=50, deadline=None)
+@given(world=worlds)
+def test_the_same_observations_lead_to_the_same_plan(world):
+    """No clock, no chance: two plays are one."""
+    one, other = play(**world), play(**world)
+
+    assert one.ran == other.ran
+    assert one.tuner.notes == other.tuner.notes
+    assert one.tuner.plan() == other.tuner.plan()
+
+
+@pytest.mark.parametrize("n_cores", [1, 2, 16, 256])
+@pytest.mark.parametrize(("item_s", "n_items"), [(1e-7, 400_000), (1e-6, 2_000), (1e-3, 2)])
+def test_little_work_stays_in_the_caller(n_cores, item_s, n_items):
+    """When starting workers would cost more than they bring, none are started."""
+    outcome = play(costs_s=[item_s] * n_items, n_cores=n_cores)
+
+    assert not outcome.backends
+    assert outcome.n_inline == n_items
+    assert outcome.makespan_s < 1.03 * n_items * item_s + 5e-3
+
+
+@pytest.mark.parametrize(("n_cores", "share"), [(2, 0.9), (8, 0.85), (32, 0.7)])
+@pytest.mark.parametrize("item_s", [20e-6, 1e-3, 10e-3])
+@pytest.mark.parametrize("sized", [True, False])
+def test_much_work_keeps_the_cores_busy(n_cores, share, item_s, sized):
+    """A second of work a core, on a first call: most of the time all cores compute."""
+    n_items = int(n_cores / item_s)
+    outcome = play(costs_s=[item_s] * n_items, n_cores=n_cores, sized=sized)
+
+    if n_items * outcome.tuner.host.dispatch_s < outcome.makespan_s:
+        assert n_items * item_s / (n_cores * outcome.makespan_s) > share
+
+
+def test_items_that_release_the_gil_are_threaded():
+    """As a late or a punctual watcher tells."""
+    costs_s = [5e-3] * 400
+
+    released = play(costs_s=costs_s, n_cores=4, holds_gil=False)
+    held = play(costs_s=costs_s, n_cores=4, holds_gil=True)
+
+    assert set(released.backends.values()) == {"thread"}
+    assert set(held.backends.values()) == {"process"}
+
+
+def test_items_that_wait_get_a_crowd_of_threads():
+    """8 ms waits: many more threads than cores, at least 15 x the loop."""
+    outcome = play(costs_s=[8e-3] * 300, cpu_share=0.01)
+
+    assert set(outcome.backends.values()) == {"thread"}
+    assert outcome.makespan_s < 300 * 8e-3 / 15
+
+
+def test_what_cannot_travel_stays():
+    """Computing items whose results cannot be pickled: the loop, with the reason."""
+    outcome = play(costs_s=[5e-3] * 200, pickle_s=None)
+
+    assert outcome.n_inline == 200
+    assert outcome.tuner.backend_used() == "serial"
+
+
+def test_results_dearer_than_their_items_stay():
+    """Sending what is quicker computed helps nobody."""
+    outcome = play(costs_s=[50e-6] * 20_000, pickle_s=200e-6)
+
+    assert outcome.makespan_s < 1.03 * 20_000 * 50e-6 + 5e-3
+
+
+@pytest.mark.parametrize("n_cores", [2, 8])
+def test_a_heavy_tail_is_evened_out(n_cores):
+    """The big items at the end: nobody is left with a large chunk of them."""
+    costs_s = [1e-3] * 2000 + [50e-3] * 8 * n_cores
+    outcome = play(costs_s=costs_s, n_cores=n_cores)
+
+    ideal_s = sum(costs_s) / n_cores
+    assert outcome.makespan_s < 1.3 * ideal_s + 50e-3
+
+
+def test_a_fixed_chunksize_is_obeyed_exactly():
+    """Every chunk k items but the last."""
+    sizes = []
+
+    class Watching(Play):
+        def act(self, action):
+            if isinstance(action, (do.Send, do.RunInline)):
+                sizes.append(action.n_items)
+                assert action.box_s == float("inf")
+            super().act(action)
+
+    Watching(World(costs_s=[1e-3] * 500, job={"chunksize": 30})).run()
+
+    assert sorted(sizes) == [20] + [30] * 16
+
+
+def test_what_was_learned_is_a_better_start():
+    """A second call with the first one's profile is not slower, and says that it fits."""
+    world = {"costs_s": [1e-3] * 1000, "n_cores": 8}
+    first = play(**world)
+    second = play(first.tuner.learned(), **world)
+
+    assert second.tuner.hint_fits is True
+    assert second.makespan_s <= 1.02 * first.makespan_s
+
+
+def test_a_profile_that_does_not_fit_costs_little():
+    """Items a hundred times cheaper than remembered: put aside, and never slower than a loop."""
+    dear = play(costs_s=[2e-3] * 1000).tuner.learned()
+    outcome = play(dear, costs_s=[2e-5] * 1000)
+
+    assert outcome.tuner.hint_fits is False
+    assert outcome.makespan_s < 1.03 * 1000 * 2e-5 + 5e-3
+
+
+@pytest.mark.parametrize("n_items", [20_000, 100_000])
+def test_threads_that_crowd_each_other_are_not_taken_for_waiting(n_items):
+    """`backend="thread"`, short items that need the GIL often: a crowd would be far slower."""
+    play_ = Contended(World(costs_s=[20e-6] * n_items, job={"backend": "thread"}))
+    outcome = play_.run()
+
+    assert len(outcome.backends) <= 8
+
+
+class Contended(Play):
+    """Threads that pass one GIL around: the more, the longer each item's wall time."""
+
+    def send(self, action):
+        n = max(1, len(self.backends))
+        true_s = self.world.costs_s
+        self.world.costs_s = [n * n * cost_s for cost_s in true_s[:1]] * len(true_s)
+        self.world.cpu_share = 1 / (n * n)
+        super().send(action)
+        self.world.costs_s = true_s
