@@ -254,8 +254,9 @@ def test_what_is_asked_for_is_obeyed(world):
         assert outcome.n_inline == 0
         assert set(outcome.backends.values()) <= {backend}
         assert n_jobs is None or len(outcome.backends) <= n_jobs
-    elif n_jobs is not None:
-        assert len(outcome.backends) <= n_jobs
+    elif n_jobs is not None:  # a worker of a route that was left stays, and gets nothing more
+        kinds = list(outcome.backends.values())
+        assert max(map(kinds.count, kinds), default=0) <= n_jobs
     if job.get("thread_reason") and backend == "auto":
         assert "thread" not in outcome.backends.values()
 
@@ -272,7 +273,7 @@ def test_the_same_observations_lead_to_the_same_plan(world):
 
 
 @pytest.mark.parametrize("n_cores", [1, 2, 16, 256])
-@pytest.mark.parametrize(("item_s", "n_items"), [(1e-7, 400_000), (1e-6, 2_000), (1e-3, 2)])
+@pytest.mark.parametrize(("item_s", "n_items"), [(1e-7, 400_000), (1e-6, 2_000), (1e-5, 300)])
 def test_little_work_stays_in_the_caller(n_cores, item_s, n_items):
     """When starting workers would cost more than they bring, none are started."""
     outcome = play(costs_s=[item_s] * n_items, n_cores=n_cores)

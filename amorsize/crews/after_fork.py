@@ -56,7 +56,7 @@ def quiet_signals() -> None:
 def _signals() -> Any:
     """What `signal` presents, without importing enum for it (4 ms)."""
     try:
-        import _signal
+        import _signal  # type: ignore[import-not-found]
     except ImportError:  # another implementation of Python
         import signal as _signal
     return _signal

@@ -292,7 +292,7 @@ class Tuner:
     def _open(self, view: View) -> Action:
         """Nothing is known: run one item. Few items are likely long: have help ready before."""
         if view.caller_busy:
-            return self._feed_unknown()
+            return self._feed_unknown(view)
         if self._host is None and self._are_few(view, FEW_WITHOUT_SURVEY):
             return Survey()
         n_first = 0 if self._host is None else self._n_before_first(view)
@@ -306,7 +306,11 @@ class Tuner:
         if n_first and self.job.thread_reason is None and self.watched is None:  # noqa: SIM102
             if not self._is_watching:
                 return self._watch()
-        return RunInline(n_items=1, box_s=inf)
+        return RunInline(n_items=self._n_first(view), box_s=inf)
+
+    def _n_first(self, view: View) -> int:
+        """Items handed out while nothing is known of them: one, or the chunksize asked for."""
+        return min(self.job.chunksize or 1, view.n_left)
 
     def _are_few(self, view: View, n_most: int) -> bool:
         """Few items of an unknown function are likely long ones: nobody maps over six trifles."""
@@ -328,19 +332,19 @@ class Tuner:
         """One item for each worker that was started before the first item."""
         unfed = [seat for seat in self.roster if not seat.n_queued]
         for seat in unfed:
-            if seat.is_ready and view.n_left > 1:
-                return self._send(seat, 1, inf)
+            if seat.is_ready and view.n_left > self._n_first(view):
+                return self._send(seat, self._n_first(view), inf)
         if unfed and not all(seat.is_ready for seat in unfed):
             left_s = self._first_started_s + FIRST_READY_S - view.now_s
             if left_s > 0:
                 return Wait(reason="workers are starting", timeout_s=left_s)
         return None
 
-    def _feed_unknown(self) -> Action:
+    def _feed_unknown(self, view: View) -> Action:
         """The caller is in a long item and too little is known: one item for each idle worker."""
         for seat in self.roster:
             if seat.is_idle:
-                return self._send(seat, 1, inf)
+                return self._send(seat, self._n_first(view), inf)
         return Wait(reason="the first item is running")
 
     # -- what is remembered -----------------------------------------------------------------
@@ -399,7 +403,7 @@ class Tuner:
         """Find out where the items are to run, while the caller goes on with them."""
         undecided = self.route is None or self.route.backend is None
         if view.caller_busy and (undecided or self._is_watching):
-            return self._feed_unknown()
+            return self._feed_unknown(view)
         if self._is_watching:
             return self._go_on_watching(view)
         if not undecided:
@@ -438,8 +442,8 @@ class Tuner:
         if self._watch_began_s is None:  # the watcher is there from now on
             self._watch_began_s = view.now_s
         for seat in self.roster:
-            if seat.is_idle and view.n_left > 1:
-                return self._send(seat, 1, inf)
+            if seat.is_idle and view.n_left > self._n_first(view):
+                return self._send(seat, self._n_first(view), inf)
         enough_s = route.WATCH_S if self.watched is None else route.WATCH_LONGER_S
         if view.now_s - self._watch_began_s >= enough_s:
             return Unwatch()
@@ -539,7 +543,8 @@ class Tuner:
         """Start one more worker if the work left pays for it and the cores are there."""
         assert self.route is not None
         assert self.route.backend is not None
-        if view.caller_busy and self.route.backend == "process" and self.host.fork_reason is None:
+        crew_kind = self.route.backend
+        if view.caller_busy and crew_kind == "process" and self.host.fork_reason is None:
             return None  # forking from the feeder beside the caller's item would not be safe
         n_wanted = self._n_wanted(view)
         if not self._committed and n_wanted:
@@ -548,9 +553,11 @@ class Tuner:
             self._note(f"up to {n_wanted} workers", f"{left_s:.3g} s of work left in the loop")
         if not self.costs.waits:
             n_wanted = min(n_wanted, self._n_trusted(view, crew))
-        if len(crew) >= n_wanted or any(seat.is_idle for seat in crew):
+        # A worker of a route that was left may still be at its last chunk.
+        n_others = sum(1 for seat in self.roster if seat.backend != crew_kind and seat.n_queued)
+        if len(crew) + n_others >= n_wanted or any(seat.is_idle for seat in crew):
             return None
-        return StartWorker(backend=self.route.backend)
+        return StartWorker(backend=crew_kind)
 
     def _n_trusted(self, view: View, crew: list[Seat]) -> int:
         """Cores we may bet on: few until a worker or the caller's own share has shown them."""
@@ -636,7 +643,7 @@ class Tuner:
         if self.costs.item_s is not None and not self.costs.waits:
             n = min(n, max(len(crew), self._prices().n_affordable(self.left_s(view))))
         if self.route.backend == "thread" and not self.costs.n_reports:
-            n = min(n, 2)  # more would hide from each other whether items wait
+            n = min(n, 1)  # a second one would hide whether items wait, or wait for the first
         return max(1, n)
 
     # -- what is learned --------------------------------------------------------------------
