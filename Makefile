@@ -37,9 +37,11 @@ lint: $(VENV)/.installed-dev
 # thread in every test process, and with one there amorsize rightly refuses to fork.
 unit: $(VENV)/.installed-dev
 	@$(MAKE) --no-print-directory --jobs 2 $(IN_PIECES) $(SHARDS)
+	@$(BIN)/python -m pytest -m cores -p no:cacheprovider --no-header || { \
+		echo "A test failed that wants the cores to itself: is the machine busy?"; exit 1; }
 
 $(SHARDS): shard-%:
-	@$(BIN)/python -m pytest --shard $*/2 -p no:cacheprovider --no-header || { \
+	@$(BIN)/python -m pytest --shard $*/2 -m "not cores" -p no:cacheprovider --no-header || { \
 		echo "A test failed: mend the above; $(BIN)/python -m pytest -k NAME runs one alone."; exit 1; }
 
 test-all: test

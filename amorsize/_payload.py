@@ -132,7 +132,9 @@ class Payload:
         )
         kinds = {place: _callables.type_name(value) for place, value in stays.items()}
         digests = {} if by_value else reached.digests
-        content = (fields, (os.getpid(), _TOKEN), digests, settings, kinds)
+        origin = os.getpid(), _TOKEN
+        # The first is called first: names are looked up while the rest is being read.
+        content = (_Call(tidied, ()), origin, fields, digests, settings, kinds)
         left = {id(value): place for place, value in reached.stays.items()}
         data = None if by_value else _dumped_by_name(rebuilt, content)
         return data or _dumped_with_code(rebuilt, content, by_value, left)
@@ -160,9 +162,23 @@ class Payload:
 # -- in a worker ----------------------------------------------------------------------------
 
 
+_replaced: list[tuple[Any, str, Any]] = []  # owner, name and what stood there
+
+
+def tidied() -> None:
+    """Take away the classes that came with their code for an earlier call."""
+    while _replaced:
+        owner, name, old = _replaced.pop()
+        if old is not MISSING:
+            setattr(owner, name, old)
+        elif name in vars(owner):
+            delattr(owner, name)
+
+
 def rebuilt(
-    fields: dict[str, Any],
+    _: None,
     origin: tuple[int, bytes],
+    fields: dict[str, Any],
     digests: dict[str, bytes],
     settings: dict[str, Any],
     stays: dict[str, str],
@@ -240,7 +256,10 @@ def _install(code: list[tuple[type, str]]) -> None:
             if not hasattr(owner, step):
                 setattr(owner, step, type(step, (), {}))
             owner = getattr(owner, step)
-        setattr(owner, name, cls)
+        old = vars(owner).get(name, MISSING)
+        if old is not cls:
+            _replaced.append((owner, name, old))
+            setattr(owner, name, cls)
 
 
 def _found(place: str) -> Any:

@@ -7,13 +7,14 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from functools import partial
 
 import clean_items
 import pytest
 
 import amorsize
-from amorsize import tuned_map
+from amorsize import autotune, tuned_map
 from amorsize._call import last_trace
 from amorsize._payload import Payload
 from amorsize.crews import resident
@@ -22,6 +23,47 @@ from amorsize.crews.clean import pool
 from amorsize.errors import AmorsizeWarning, CannotTravelError
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="tested on Linux")
+
+
+FACTOR = 2
+GUARD = threading.Lock()
+
+
+@dataclass
+class Point:
+    """An item; pytest has rewritten its method, so a worker would import another."""
+
+    x: int
+
+    def scaled(self):
+        """Read a global that the mapped function does not name."""
+        assert self.x >= 0
+        return self.x * FACTOR
+
+
+def guarded_point(x):
+    """Rewritten by pytest as well, with a lock beside it that cannot be sent."""
+    assert x >= 0
+    with GUARD:
+        return Point(x)
+
+
+@autotune(backend="process", n_jobs=1)
+def scale(point):
+    """Calls a method of its item."""
+    return point.scaled()
+
+
+class Adder:
+    """Has a tuned method."""
+
+    def __init__(self, offset):
+        self.offset = offset
+
+    @autotune(backend="process", n_jobs=1)
+    def add(self, x):
+        """The item and what the object has."""
+        return x + self.offset
 
 
 @pytest.fixture(autouse=True)
@@ -120,7 +162,21 @@ def written(folder, monkeypatch, text):
 
 
 class TestTravel:
-    """What has no name elsewhere goes with its code."""
+    """What has no name elsewhere, or stands there for something else, goes with its code."""
+
+    def test_an_items_method_is_the_callers(self, monkeypatch):
+        assert scale([Point(1), Point(2)]) == [2, 4]
+        monkeypatch.setitem(globals(), "FACTOR", 5)
+        assert scale([Point(1), Point(2)]) == [5, 10]
+
+    def test_beside_code_that_is_sent_a_lock_is_each_workers_own(self):
+        assert in_worker(guarded_point) == [Point(0), Point(1), Point(2)]
+
+    def test_tuned_methods_travel_with_their_object(self):
+        adder = Adder(4)
+        assert adder.add([1, 2]) == [5, 6]
+        adder.offset = 5
+        assert adder.add([1, 2]) == [6, 7]
 
     def test_lambdas_closures_and_partials_travel(self):
         offset = [3]

@@ -152,8 +152,6 @@ class TestMeasuring:
         monkeypatch.setattr(_measure, "_echo", lambda *_pipes: time.sleep(60))
 
         assert _measure._pipe_costs_s() == {}
-        with pytest.raises(ChildProcessError):
-            os.waitpid(-1, os.WNOHANG)
 
     def test_without_an_interpreter_to_start_there_is_no_figure(self, monkeypatch):
         """An embedded Python does not know its own file."""

@@ -48,9 +48,11 @@ def test_every_item_is_accounted_for(backend):
 
 
 @pytest.mark.skipif(not MANY_CORES, reason="one usable core")
+@pytest.mark.cores
 def test_a_shared_call_says_what_was_chosen_and_why():
     """Cost, backend, the reason for it, what was rejected, and the plan."""
     tuned = autotune(spend)
+    tuned.forget()
     tuned(range(300))
 
     text, plan = str(tuned.explain()), tuned.plan

@@ -99,6 +99,7 @@ def test_data_may_depend_on_results():
 
 
 @pytest.mark.skipif(not MANY_CORES, reason="one usable core")
+@pytest.mark.cores
 @pytest.mark.parametrize("ordered", [True, False])
 def test_work_is_shared_while_results_are_taken(ordered):
     """A stream uses worker processes as a call does."""

@@ -171,6 +171,7 @@ def compress(item):
 
 
 @pytest.mark.skipif(not MANY_CORES, reason="one usable core")
+@pytest.mark.cores
 def test_large_payloads_of_code_that_releases_the_gil_are_threaded():
     """zlib on half a megabyte: threads need not send it anywhere."""
     block = random.Random(1).randbytes(1 << 18) + bytes(1 << 18)

@@ -17,6 +17,7 @@ class GilWatcher:
 
     def __init__(self) -> None:
         self._stopping = False
+        self._schedule = ""  # where the kernel tells how long the thread waited for a core
         self._ended = _thread.allocate_lock()
         self._ended.acquire()
         self._late_s = 0.0
@@ -27,6 +28,7 @@ class GilWatcher:
         _thread.start_new_thread(self._watch, ())
 
     def _watch(self) -> None:
+        self._schedule = f"/proc/self/task/{_thread.get_native_id()}/schedstat"
         try:
             self._late_s += time.perf_counter() - self._wakes_at
             while not self._stopping:
@@ -51,7 +53,16 @@ class GilWatcher:
     def lag_share(self) -> float:
         """Lateness as a share of the time watched, that of a nap still under way included."""
         late_s = self._late_s + max(0.0, time.perf_counter() - self._wakes_at)
-        return late_s / max(1e-9, self.watched_s)
+        return max(0.0, late_s - self._without_core_s) / max(1e-9, self.watched_s)
+
+    @property
+    def _without_core_s(self) -> float:
+        """How long the thread could have run and had no core: a busy host, and not the GIL."""
+        try:
+            with open(self._schedule, encoding="ascii") as told:
+                return int(told.read().split()[1]) / 1e9
+        except (OSError, ValueError, IndexError):
+            return 0.0  # not Linux, or the thread has not begun: all its lateness counts
 
     def stop(self) -> None:
         """End the thread; waits until it has ended (a nap and a switch of the GIL at most)."""

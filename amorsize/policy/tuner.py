@@ -64,6 +64,7 @@ FIRST_READY_S = 2e-3  # how long the caller waits for workers it started before 
 # What is remembered.
 CHECK_S, CHECK_SLICES = 0.2e-3, 4  # how long a profile is checked on this call's own items
 LONG_CHECK_S = 5e-3  # items at least this long are sent at once and judged by first reports
+WAIT_SEEN_S = 6e-3  # with workers only, so much time of items tells whether they wait
 LONG_WAIT_S = 50e-3  # waiting items: a crowd of threads is a dear mistake, one item is soon run
 FITS = 3.0  # a profile fits when the item cost is within this factor
 JUDGES = 4  # workers whose first reports judge a profile that was adopted unchecked
@@ -112,6 +113,7 @@ class Tuner:
         self._n_checks = 0
         self._committed = False  # workers are wanted: the bet is made
         self._now_s = self._first_started_s = 0.0
+        self._seen_s = self._seen_cpu_s = 0.0  # of first reports, where the caller runs nothing
         self._lost_one = False  # a worker died: what is left is not run in the caller
         if job.backend != "auto":
             self.route = route.Route(backend=job.backend, why="asked for")
@@ -166,8 +168,11 @@ class Tuner:
     def _reported(self, event: Report) -> None:
         costs = self.costs
         is_first = self.roster.report(event)
-        if not costs.n_inline and costs.n_reports < 2 and event.n_items:
-            costs.waits = event.cpu_s < WAITING_SHARE * event.wall_s
+        if not costs.n_inline and event.n_items and self._seen_s < WAIT_SEEN_S:
+            self._seen_s += event.wall_s
+            self._seen_cpu_s += event.cpu_s
+            is_clear = self._seen_s >= WAIT_SEEN_S  # less may be one switch of the GIL
+            costs.waits = is_clear and self._seen_cpu_s < WAITING_SHARE * self._seen_s
         costs.reported(event, n_workers=self.roster.n_alive, is_first=is_first)
         if not event.n_items:
             return
