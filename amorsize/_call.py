@@ -239,9 +239,9 @@ def shutdown() -> None:
     """End warm workers and write what was learned; the next call starts what it needs anew."""
     if _memory is not None:
         _memory.write()
-    warm = sys.modules.get("amorsize.crews.clean")
-    if warm is not None:
-        warm.shutdown()
+    end_warm = getattr(sys.modules.get("amorsize.crews.clean"), "shutdown", None)
+    if end_warm is not None:
+        end_warm()
 
 
 class workers:  # noqa: N801 - reads as a function where it is used: `with amorsize.workers():`
@@ -488,8 +488,9 @@ class _Call:
         self.fork_reason = _machine.why_not_fork()
         loaded = "amorsize.crews.processes" in sys.modules
         forks = self.fork_reason is None
-        clean = sys.modules.get("amorsize.crews.clean")
-        is_warm = clean is not None and clean.pool.n_warm > 0
+        # There it may be, but still empty: another thread's call is just importing it.
+        pool = getattr(sys.modules.get("amorsize.crews.clean"), "pool", None)
+        is_warm = pool is not None and pool.n_warm > 0
         return Host(
             n_cores=_machine.usable_cpus().n_cores,
             fork_reason=self.fork_reason,
@@ -679,7 +680,7 @@ class _Call:
         direct = not self.crews and chunk.start == work.n_in_order
         out = work.results if direct else []
         items, first = self.source.window(chunk.start, chunk.stop)
-        marked = self._enter_inline(chunk.n_items)
+        marked = self._enter_inline()
         n_modules, process_cpu, n_pauses = len(sys.modules), process_time(), _n_pauses()
         try:
             ran = run_chunk(
@@ -740,16 +741,15 @@ class _Call:
         self.task.setup()
         self.is_set_up = True
 
-    def _enter_inline(self, n_items: int) -> bool:
+    def _enter_inline(self) -> bool:
         """Items are about to run here; others may serve the workers meanwhile."""
         if self.crews:
             if self.feeder is None:
                 self.feeder = _Feeder(self)
             self.inline_since = perf_counter()
             self.lock.release()
-        marked = not nesting.is_inside() and (
-            n_items > 1 or self.work.n_left > 0 or bool(self.crews)
-        )
+        is_only_item = self.source.all_read and self.source.n_read == 1  # no map: it may share out
+        marked = not is_only_item and not nesting.is_inside()
         if marked:
             nesting.enter()
         return marked

@@ -7,12 +7,14 @@ import sys
 import threading
 from _thread import get_ident
 from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 
 import pytest
 from witness import CALLER, compute
 
 from amorsize import autotune, tuned_map
 from amorsize._call import last_trace
+from amorsize.crews import nesting
 
 BACKENDS = ("auto", "serial", "thread", "process")
 
@@ -43,6 +45,17 @@ def test_a_tuned_function_inside_an_item_is_a_plain_loop(backend):
     assert all(stayed for _, stayed, _ in rows)
     if backend == "process":
         assert CALLER not in {pid for _, _, (pid, _) in rows}
+
+
+def long_and_inside(item):
+    compute(15e-3)
+    return nesting.is_inside()
+
+
+@pytest.mark.parametrize("kind", [list, iter])
+def test_the_last_item_is_inside_like_the_others(kind):
+    """Also where it is a slice of its own: items longer than the loop's time box."""
+    assert tuned_map(long_and_inside, kind([0] * 3), backend="serial") == [True] * 3
 
 
 def three_deep(item):
@@ -95,6 +108,13 @@ def test_calls_from_several_threads_at_once(backend):
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(call, range(8)))
+
+
+def test_what_another_thread_is_just_importing_is_not_there_yet(monkeypatch):
+    """A module in `sys.modules` may still be empty while another thread's call imports it."""
+    monkeypatch.setitem(sys.modules, "amorsize.crews.clean", ModuleType("amorsize.crews.clean"))
+
+    assert [row[0] for row in tuned_map(place, range(20), backend="process")] == list(range(20))
 
 
 def test_processes_from_a_thread_that_is_not_the_main_one():

@@ -122,13 +122,13 @@ class Play:
             if what == "ready":
                 self.tuner.tell(Ready(worker=payload, now_s=self.now_s))
                 continue
-            worker, done, n_sent, wall_s = payload
+            worker, done, n_sent, wall_s, cpu_s = payload
             report = Report(
                 worker=worker,
                 n_items=len(done),
                 n_sent=n_sent,
                 wall_s=wall_s,
-                cpu_s=wall_s * self.world.cpu_share,
+                cpu_s=cpu_s,
                 pickle_s=len(done) * (self.world.pickle_s or 0.0) / 4,
                 now_s=self.now_s,
             )
@@ -200,7 +200,7 @@ class Play:
         done = items[:n_done]
         self.ran += [(index, action.worker) for index in done]
         self.give_back(items[n_done:])
-        payload = (action.worker, done, len(items), wall_s)
+        payload = (action.worker, done, len(items), wall_s, wall_s * self.world.cpu_share)
         self.later(end_s + self.host.latency_s, "report", payload)
 
 
@@ -384,13 +384,13 @@ def test_threads_that_wait_for_the_gil_are_not_taken_for_waiting(n_cores):
 
 
 class Contended(Play):
-    """Two threads that pass the GIL around; and a new one first waits for its turn."""
+    """Threads that pass the GIL around: a chunk waits a little, each thread's first much longer."""
 
     def send(self, action):
-        world, sent_before = self.world, action.worker in self.free_at_s
-        true_s, turn_s = world.costs_s, 200e-6
-        share = 0.55 if sent_before else 20e-6 / (20e-6 + turn_s)
-        world.costs_s = [cost_s / share for cost_s in true_s]
-        self.world.cpu_share = share
+        self.wait_s = 20e-6 if action.worker in self.free_at_s else 300e-6
         super().send(action)
-        self.world.costs_s = true_s
+
+    def through(self, items, box_s):
+        n_done, wall_s = super().through(items, box_s)
+        self.world.cpu_share = 0.6 * wall_s / (wall_s + self.wait_s)
+        return n_done, wall_s + self.wait_s
