@@ -13,10 +13,10 @@ Names are loaded when they are first asked for, so that importing the package co
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize import cache as cache
-    from amorsize._call import partial as partial
-    from amorsize._call import shutdown as shutdown
-    from amorsize._call import tuned_map as tuned_map
-    from amorsize._call import workers as workers
+    from amorsize._map import partial as partial
+    from amorsize._map import shutdown as shutdown
+    from amorsize._map import tuned_map as tuned_map
+    from amorsize._map import workers as workers
     from amorsize._typed import TunedFunction as TunedFunction
     from amorsize._typed import autotune as autotune
     from amorsize.errors import AmorsizeError as AmorsizeError
@@ -56,10 +56,10 @@ _HOMES = {
     "TunedFunction": "amorsize._decorator",
     "autotune": "amorsize._decorator",
     "cache": "amorsize.cache",  # the module itself: cache.clear(), cache.entries()
-    "partial": "amorsize._call",
-    "shutdown": "amorsize._call",
-    "tuned_map": "amorsize._call",
-    "workers": "amorsize._call",
+    "partial": "amorsize._map",
+    "shutdown": "amorsize._map",
+    "tuned_map": "amorsize._map",
+    "workers": "amorsize._map",
 }
 
 

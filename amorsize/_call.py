@@ -5,19 +5,16 @@ from __future__ import annotations
 import _thread
 import os
 import sys
-import time
 from time import perf_counter, process_time, thread_time
 
-from amorsize import _options
+from amorsize import _known, _options
 from amorsize._work import Sliced, Work, source_of
 from amorsize.crews import nesting
 from amorsize.crews.base import Task
 from amorsize.crews.chunk import run_chunk
-from amorsize.errors import InvalidOptionError
 from amorsize.policy import plan as do
 from amorsize.policy.facts import (
     Died,
-    Host,
     Inlined,
     Job,
     Ready,
@@ -28,7 +25,7 @@ from amorsize.policy.facts import (
     Watched,
     Weighed,
 )
-from amorsize.policy.trace import ChunkTrace, Trace
+from amorsize.policy.trace import ChunkLog, ChunkTrace, Trace
 from amorsize.policy.tuner import Tuner
 
 TYPE_CHECKING = False
@@ -36,233 +33,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+    from amorsize._feeder import Feeder
+    from amorsize._losses import Losses
     from amorsize._options import Options
     from amorsize._payload import Payload
-    from amorsize.crews.base import Crew, Done, Happening, Lost
+    from amorsize.crews.base import Crew, Done, Happening
     from amorsize.policy.facts import Profile
-    from amorsize.policy.plan import Plan
 
 WAIT_S = 0.25  # the longest that anything is waited for without looking around
-FEEDER_NAP_S = 10e-3  # how often the feeder looks whether the caller is in a long item
-FEEDER_AFTER_S = 10e-3  # how long that must last for the feeder to serve workers: fed within 20 ms
-MANY_CHUNKS = 100_000  # a trace keeps at most so many; beyond, neighbours are merged
-SHORT_S = 1e-3  # a known job this short is run without asking anybody
 
 
-def tuned_map(
-    func: Callable[..., Any],
-    *iterables: Any,
-    item_kwargs: dict[str, Any] | None = None,
-    **options: Any,
-) -> list[Any]:
-    """`[func(x) for x in iterable]`, in parallel where that pays; tunes itself while it works.
-
-    Args:
-        func: Called once for each item, or tuple of items where several iterables are zipped.
-        iterables: The data; at least one iterable.
-        item_kwargs: Keywords for every item.
-        options: Those of `autotune`.
-
-    Returns:
-        The results, in the order of the items.
-
-    Raises:
-        InvalidOptionError, WrongTypeError: What was asked for cannot be.
-        WorkerDied, ItemTimeout, CannotTravelError: An item's result could not be had.
-        Exception: What `func` raised for the lowest failing item, with a note naming it.
-    """
-    chosen = _options.validated(**options)
-    _options.check_function(func)
-    tuned = getattr(func, "__wrapped__", None) if hasattr(func, "_self_options") else None
-    return run(tuned or func, iterables, item_kwargs or {}, chosen, None)
-
-
-def run(
-    func: Callable[..., Any],
-    iterables: tuple[Any, ...],
-    item_kwargs: dict[str, Any],
-    options: Options,
-    name: str | None,
-) -> list[Any]:
-    """Map a function over data with options that were checked before."""
-    iterables = checked_data(func, iterables, name)
-    if options is _options.DEFAULTS and len(iterables) == 1 and not item_kwargs:
-        short = _run_short(func, iterables[0])
-        if short is not None:
-            return short
-    return _Call(func, iterables, item_kwargs, options, name).run()
-
-
-def stream(
-    func: Callable[..., Any],
-    iterables: tuple[Any, ...],
-    item_kwargs: dict[str, Any],
-    options: Options,
-    ordered: bool,
-    buffer: int | None,
-    name: str | None = None,
-) -> Iterator[Any]:
-    """Map lazily: results as they are asked for."""
-    if buffer is not None and (type(buffer) is not int or buffer < 1):
-        raise InvalidOptionError(
-            f"buffer={buffer!r}: the number of items that may be in work must be a whole number "
-            "from 1 on, or None to have it tuned."
-        )
-    iterables = checked_data(func, iterables, name)
-    return _Call(func, iterables, item_kwargs, options, name, streams=True).stream(ordered, buffer)
-
-
-def checked_data(
-    func: Callable[..., Any], iterables: tuple[Any, ...], name: str | None
-) -> tuple[Any, ...]:
-    """The data, refused where it is surely a mistake."""
-    for data in iterables:
-        if type(data) not in _SURELY_DATA:
-            _options.check_data(iterables, name or _name_of(func), decorated=name is not None)
-            return iterables
-    if not iterables:
-        _options.check_data(iterables, name or _name_of(func), decorated=name is not None)
-    return iterables
-
-
-_SURELY_DATA = (list, tuple, range)
-
-
-def _name_of(func: Callable[..., Any]) -> str:
-    return str(getattr(func, "__name__", None) or type(func).__name__)
-
-
-def _run_short(func: Callable[..., Any], data: Any) -> list[Any] | None:
-    """The loop at once, for a function known to be that quick on such data; None: not known."""
-    if type(data) not in _SURELY_DATA or not data:
-        return None
-    profile = _profiles().get(_profile_key(func, data[0]))
-    if (
-        profile is None
-        or profile.item_s * len(data) > SHORT_S
-        or os.environ.get("AMORSIZE_BACKEND")
-    ):
-        return None
-    began = perf_counter()
-    results: list[Any] = []
-    n_items = len(data)
-    ran = run_chunk(func, data, n_items, results, box_s=4 * SHORT_S, cpu_clock=_no_clock)
-    if ran.error is None and ran.n_done == n_items:
-        return results
-    return _Call(func, (data,), {}, _options.DEFAULTS, None).go_on(results, ran.error, began)
-
-
-def _no_clock() -> float:
-    return 0.0
-
-
-# -- what is remembered ---------------------------------------------------------------------
-
-_memory: Any = None
-
-
-def memory() -> Any:
-    """This process's memory of functions; made when first needed."""
-    global _memory
-    if _memory is None:
-        from amorsize._known import Memory
-
-        _memory = Memory()
-    return _memory
-
-
-def _profiles() -> dict[Any, Profile]:
-    found: dict[Any, Profile] = memory()._profiles
-    return found
-
-
-def _owner(func: Callable[..., Any]) -> Any:
-    """What stands for a function in memory: its code, however often it is made anew."""
-    code = getattr(func, "__code__", None)
-    if code is not None:
-        return code
-    inner = getattr(func, "__func__", None) or getattr(func, "func", None)
-    if inner is not None and inner is not func:
-        return _owner(inner)
-    code = getattr(getattr(type(func), "__call__", None), "__code__", None)  # noqa: B004
-    if code is not None:
-        return code
-    try:
-        hash(func)
-    except TypeError:
-        return type(func)
-    return func
-
-
-def _profile_key(func: Callable[..., Any], item: Any) -> tuple[Any, str]:
-    return _owner(func), type(item).__name__
-
-
-def plan_of(func: Callable[..., Any]) -> Plan | None:
-    """The plan last learned for a function on this host, if any."""
-    if (trace := memory().trace(_owner(func))) is not None:
-        return trace.plan  # type: ignore[no-any-return]
-    from amorsize import _disk
-
-    for kind in _disk.kinds(func):
-        profile = memory().ask_disk((_owner(func), kind), func, kind)
-        if profile is not None:
-            return do.Plan(
-                backend=profile.backend,
-                n_jobs=profile.n_jobs,
-                chunksize=profile.chunksize,
-                source=profile.source,
-            )
-    return None
-
-
-def last_trace(func: Callable[..., Any]) -> Trace | None:
-    """What the last call of a function did."""
-    found: Trace | None = memory().trace(_owner(func))
-    return found
-
-
-def explain(func: Callable[..., Any]) -> Any:
-    """The last call of a function, told in words."""
-    from amorsize import report
-
-    return report.Explanation(_name_of(func), last_trace(func))
-
-
-def forget(func: Callable[..., Any]) -> int:
-    """Drop all that was learned about a function; how many records there were."""
-    n: int = memory().forget(_owner(func), func)
-    return n
-
-
-def shutdown() -> None:
-    """End warm workers and write what was learned; the next call starts what it needs anew."""
-    if _memory is not None:
-        _memory.write()
-    end_warm = getattr(sys.modules.get("amorsize.crews.clean"), "shutdown", None)
-    if end_warm is not None:
-        end_warm()
-
-
-class workers:  # noqa: N801 - reads as a function where it is used: `with amorsize.workers():`
-    """Keep warm workers for a block of calls, and end them at its end."""
-
-    def __enter__(self) -> None:
-        """Nothing is started before the first call needs it."""
-
-    def __exit__(self, *_: object) -> None:
-        shutdown()
-
-
-def partial(error: BaseException) -> dict[int, Any]:
-    """What a failed call had computed, by index; empty for an exception of another origin."""
-    return dict(getattr(error, "_amorsize_partial", {}))
-
-
-# -- one call -------------------------------------------------------------------------------
-
-
-class _Call:
+class Call:
     """The state of one call: its work, its tuner, its crews."""
 
     def __init__(
@@ -276,7 +57,7 @@ class _Call:
         streams: bool = False,
     ) -> None:
         self.func, self.options = func, options
-        self.name = name or _name_of(func)
+        self.name = name or _options.name_of(func)
         self.source = source_of(iterables, strict=options.strict)
         self.work = Work(self.source, keeps_all=not streams)
         self.began = perf_counter()
@@ -298,19 +79,15 @@ class _Call:
         self.function = self.task.function_of_one()
         self.crews: dict[str, Crew] = {}
         self.crew_of: dict[int, Crew] = {}
-        self.chunks: list[ChunkTrace] = []
+        self.chunks = ChunkLog()
         self.n_started: dict[str, int] = {}
-        self.n_repeated = 0
-        self.tries: dict[int, int] = {}
-        self.suspected: list[tuple[int, int]] = []  # one item of each ended a worker
-        self.n_deaths_in_a_row = 0
-        self.timed_out: set[int] = set()
+        self.losses: Losses | None = None  # from the first worker on
         self.warnings: list[str] = []
         self.pids: list[int] = []
         self.known: Profile | None = None
         self.known_from: str | None = None
         self.watcher: Any = None
-        self.feeder: _Feeder | None = None
+        self.feeder: Feeder | None = None
         self.lock = _thread.allocate_lock()
         self.inline_since = 0.0  # when the caller began the items it is in; 0: it is in none
         self.is_set_up = False
@@ -392,9 +169,9 @@ class _Call:
             self.work.read_ahead(longest_s=0.0)
             self._see_broken_data()
         if self.source.n_read and self.key is None:
-            self.key = _profile_key(self.func, self.work.item(0))
+            self.key = _known.key_of(self.func, self.work.item(0))
         if not options.retune and self.key is not None:
-            self.known = memory().profile(self.key)
+            self.known = _known.memory().profile(self.key)
             self.known_from = None if self.known is None else "memory"
         job = self._job()
         self.tuner = Tuner(None, job, self.known)
@@ -429,41 +206,16 @@ class _Call:
 
     def _survey(self) -> None:
         """Find out what the host has and what the function reaches."""
-        host, job = self._host(), self.tuner.job
+        from amorsize import _machine, _survey
+
+        self.fork_reason = _machine.why_not_fork()
+        host, job = _survey.host(self.fork_reason), self.tuner.job
         if job.backend == "auto":
             job = job.but(
-                thread_reason=self._why_not_threads(), process_reason=self._why_not_processes()
+                thread_reason=_survey.why_not_threads(self.task.function, self.options),
+                process_reason=self._why_not_processes(),
             )
         self.tuner.tell(Surveyed(host=host, job=job))
-
-    def _why_not_threads(self) -> str | None:
-        options = self.options
-        if options.seed is not None:
-            return "seed= needs random generators that threads would share"
-        if options.thread_safe is not None:
-            return None if options.thread_safe else "thread_safe=False"
-        from amorsize._reach import reach
-
-        reached = reach(self.task.function)  # with the keywords of this call
-        if reached.thread_safe:
-            return None
-        what = ", ".join((*reached.shared, *reached.stores)[:3])
-        return f"threads would share {what} (thread_safe=True allows it)"
-
-    def _warn_of_lost_stores(self) -> None:
-        """What items assigned in worker processes ended there: say so once per function."""
-        if not any(chunk.backend == "process" for chunk in self.chunks):
-            return
-        from amorsize._reach import reach
-
-        if not (stores := reach(self.func).stores):
-            return
-        text = (
-            f"{self.name} changes {', '.join(stores[:3])}: what items store there in a worker "
-            "process is lost. Return it instead, or pass backend='serial'."
-        )
-        known = last_trace(self.func)
-        self._warn(text, quietly=known is not None and text in known.warnings)
 
     def _why_not_processes(self) -> str | None:
         if self.fork_reason is None:
@@ -481,30 +233,20 @@ class _Call:
             self._payload = Payload(self.task, self.func, sample)
         return self._payload
 
-    def _host(self) -> Host:
-        from amorsize import _machine
+    def _warn_of_lost_stores(self) -> None:
+        """What items assigned in worker processes ended there: say so once per function."""
+        if not self.n_started.get("process"):
+            return
+        from amorsize._reach import reach
 
-        costs = _machine.costs()
-        self.fork_reason = _machine.why_not_fork()
-        loaded = "amorsize.crews.processes" in sys.modules
-        forks = self.fork_reason is None
-        # There it may be, but still empty: another thread's call is just importing it.
-        pool = getattr(sys.modules.get("amorsize.crews.clean"), "pool", None)
-        is_warm = pool is not None and pool.n_warm > 0
-        return Host(
-            n_cores=_machine.usable_cpus().n_cores,
-            fork_reason=self.fork_reason,
-            process_start_s=costs.start_s if forks else CLEAN_START_S,
-            process_ready_s=(
-                costs.ready_s if forks else WARM_READY_S if is_warm else costs.clean_start_s
-            ),
-            thread_start_s=costs.thread_start_s,
-            dispatch_s=costs.dispatch_s,
-            thread_dispatch_s=costs.thread_dispatch_s,
-            latency_s=costs.latency_s,
-            load_s=0.0 if loaded else LOAD_S,
-            has_gil=getattr(sys, "_is_gil_enabled", _yes)(),
+        if not (stores := reach(self.func).stores):
+            return
+        text = (
+            f"{self.name} changes {', '.join(stores[:3])}: what items store there in a worker "
+            "process is lost. Return it instead, or pass backend='serial'."
         )
+        known = _known.last_trace(self.func)
+        self._warn(text, quietly=known is not None and text in known.warnings)
 
     def _end(self, *, at_once: bool) -> None:
         """End what belongs to the call, in bounded time."""
@@ -574,20 +316,20 @@ class _Call:
             known_from=self.known_from,
             known_fits=tuner.hint_fits,
             notes=tuple(tuner.notes),
-            chunks=tuple(self.chunks),
+            chunks=self.chunks.all,
             n_started=dict(self.n_started),
-            n_repeated=self.n_repeated,
+            n_repeated=self.work.n_repeated,
             rejected=tuple(self._rejected()),
             warnings=tuple(self.warnings),
             pids=tuple(self.pids),
         )
-        memory().keep_trace(_owner(self.func), trace)
+        _known.memory().keep_trace(_known.owner_of(self.func), trace)
         if profile is None or self.key is None or tuner.job.backend == "serial":
             return
         if nesting.is_inside() or tuner.job.backend != "auto":
             return
         on_disk = self.options.cache and os.environ.get("AMORSIZE_CACHE", "").lower() != "off"
-        memory().keep(self.key, self.func, self.key[1], profile, makespan_s, on_disk=on_disk)
+        _known.memory().keep(self.key, self.func, self.key[1], profile, makespan_s, on_disk=on_disk)
 
     @property
     def known_fits(self) -> bool | None:
@@ -745,7 +487,9 @@ class _Call:
         """Items are about to run here; others may serve the workers meanwhile."""
         if self.crews:
             if self.feeder is None:
-                self.feeder = _Feeder(self)
+                from amorsize._feeder import Feeder
+
+                self.feeder = Feeder(self)
             self.inline_since = perf_counter()
             self.lock.release()
         is_only_item = self.source.all_read and self.source.n_read == 1  # no map: it may share out
@@ -768,8 +512,15 @@ class _Call:
         if crew is None:
             if not self.crews:
                 self.lock.acquire()  # from here on the caller holds it, except in its own items
+                self.losses = self._new_losses()
             crew = self.crews[backend] = self._new_crew(backend)
         return crew
+
+    def _new_losses(self) -> Losses:
+        from amorsize._losses import Losses
+
+        retries, timeout_s = self.options.retries, self.options.timeout
+        return Losses(self.name, self.work, retries=retries, timeout_s=timeout_s, fail=self._fail)
 
     def _new_crew(self, backend: str) -> Crew:
         options = self.options
@@ -881,19 +632,23 @@ class _Call:
         for crew in tuple(self.crews.values()):
             for happening in crew.wait(timeout_s):
                 self._happened(happening)
-        if self.options.timeout is not None:
-            self._watch_time(self.options.timeout)
+        if self.options.timeout is not None and self.losses is not None:
+            self.losses.watch_time(self.crew_of)
 
     def _happened(self, happening: Happening) -> None:
         from amorsize.crews import base
 
+        assert self.losses is not None
+        now_s = perf_counter() - self.began
         match happening:
             case base.Done():
-                self._done(happening)
+                self.losses.delivered()
+                self._done(happening, now_s)
             case base.WorkerReady():
-                self.tuner.tell(Ready(worker=happening.worker, now_s=perf_counter() - self.began))
+                self.tuner.tell(Ready(worker=happening.worker, now_s=now_s))
             case base.Lost():
-                self._lost(happening)
+                self.tuner.tell(Died(worker=happening.worker, now_s=now_s))
+                self.losses.lost(happening)
             case base.SetupFailed():
                 raise happening.error
             case base.Text():
@@ -904,11 +659,9 @@ class _Call:
 
                 handle_record(happening.record)
 
-    def _done(self, done: Done) -> None:
-        self.n_deaths_in_a_row = 0
+    def _done(self, done: Done, now_s: float) -> None:
         n_done = len(done.results)
         crew = self.crew_of[done.worker]
-        now_s = perf_counter() - self.began
         self._note_chunk(done.worker, crew.backend, n_done, done.wall_s, done.cpu_s, now_s)
         if done.some_stayed:
             self._store_what_came(done)
@@ -953,7 +706,7 @@ class _Call:
         if not self._may_stay_here or self.options.retries < 1:
             self._fail(index, error)
             return
-        self.n_repeated += 1
+        self.work.n_repeated += 1
         self.tuner.tell(Weighed(pickle_s=None, reason=f"not every result can travel: {error}"))
         self.work.give_back(index, index + 1)
 
@@ -961,78 +714,6 @@ class _Call:
     def _may_stay_here(self) -> bool:
         """The user left it open where items run, and the caller may run them."""
         return self.tuner.job.backend == "auto" and self.tuner.job.may_inline
-
-    def _lost(self, lost: Lost) -> None:
-        """A worker is gone: its unstarted items go back, the one it was in is tried alone."""
-        self.tuner.tell(Died(worker=lost.worker, now_s=perf_counter() - self.began))
-        self.n_deaths_in_a_row += 1
-        for start, stop in lost.ranges:
-            culprit = lost.culprit
-            if culprit is None or not start <= culprit < stop:
-                self.work.give_back(start, stop)
-                continue
-            self.n_repeated += culprit - start
-            beyond = min(stop, culprit + lost.n_suspects)
-            self.work.give_back(start, culprit)
-            self.work.give_back(beyond, stop)
-            self._suspect(culprit, beyond, lost.how)
-        if self.n_deaths_in_a_row > MOST_DEATHS:
-            from amorsize.errors import WorkersUnavailable
-
-            raise WorkersUnavailable(
-                f"{self.n_deaths_in_a_row} worker processes of {self.name} ended one after the "
-                f"other without a result, the last by {lost.how}. Run backend='serial' to see "
-                "what happens to them."
-            )
-
-    def _suspect(self, index: int, beyond: int, how: str) -> None:
-        """An item was running when its worker ended: this one, or one of those up to `beyond`."""
-        from amorsize.errors import ItemTimeout, WorkerDied
-
-        if beyond > index + 1 and self.options.retries:
-            self.suspected.append((index, beyond))
-            self.n_repeated += beyond - index
-            self.work.try_alone(index, beyond)
-            return
-        if index in self.timed_out:
-            limit_s = self.options.timeout
-            self._fail(index, ItemTimeout(f"item {index} took longer than timeout={limit_s} s"))
-            return
-        self.tries[index] = self.tries.get(index, 0) + 1 + self._was_suspected(index)
-        if self.tries[index] <= self.options.retries:
-            self.n_repeated += 1
-            self.work.try_alone(index, index + 1)
-            return
-        n = self.tries[index]
-        often = "once" if n == 1 else f"{n} times"
-        self._fail(
-            index,
-            WorkerDied(
-                f"the worker process that ran item {index} ended by {how}; the item was tried "
-                f"{often} and no other item was in that process's hands the last time"
-                if n > 1
-                else f"the worker process that ran item {index} ended by {how}; the item is not "
-                "tried again because retries=0"
-            ),
-        )
-
-    def _was_suspected(self, index: int) -> int:
-        """1 when this must have been the item that ended a worker before, else 0."""
-        for start, beyond in self.suspected:
-            if start <= index < beyond:
-                self.suspected.remove((start, beyond))
-                self.n_repeated -= beyond - index - 1  # those behind it had not begun
-                return 1
-        return 0
-
-    def _watch_time(self, limit_s: float) -> None:
-        """End workers whose item takes longer than it may."""
-        now = perf_counter()
-        for number, crew in self.crew_of.items():
-            begun = crew.begun(number)
-            if begun is not None and now - begun[1] > limit_s and begun[0] not in self.timed_out:
-                self.timed_out.add(begun[0])
-                crew.kill(number)
 
     def feed(self) -> None:
         """Serve the workers from the feeder, while the caller is inside its own items."""
@@ -1067,26 +748,14 @@ class _Call:
         self.tuner.tell(seen)
 
     def _weigh(self) -> None:
-        """Pickle a few results (and items, where these have to travel too) and read them back."""
         self._ask_disk()
-        from amorsize.crews import travel
+        from amorsize import _survey
 
-        travel.dumps(None)  # loads what pickling needs
-        results = self.work.results[:WEIGHED_ITEMS] or [None]
-        values: list[Any] = [results[0]]
-        cost_s, reason = _travel_cost(values, travel)
-        if reason is None and cost_s < 20e-6 and len(results) > 1:
-            cost_s, reason = _travel_cost(results, travel)
-            values = results
-        if reason is not None:
-            reason = f"results cannot be pickled: {reason}"
-        elif self.task.source is None or self.fork_reason is not None:
-            item = self.work.item(self.work.n_in_order) if self.work.n_left else None
-            item_s, reason = _travel_cost([item], travel)
-            cost_s += item_s * len(values)
-            if reason is not None:
-                reason = f"items cannot be pickled: {reason}"
-        self.tuner.tell(Weighed(pickle_s=None if reason else cost_s / len(values), reason=reason))
+        has_to_travel = self.task.source is None or self.fork_reason is not None
+        is_left = has_to_travel and self.work.n_left > 0
+        items = [self.work.item(self.work.n_in_order)] if is_left else []
+        results = self.work.results[:WEIGHED_RESULTS] or [None]
+        self.tuner.tell(_survey.weigh(results, items))
 
     def _ask_disk(self) -> None:
         """See what earlier processes have learned, once, when workers come into question."""
@@ -1097,7 +766,7 @@ class _Call:
             return
         if self.tuner.left_s(self._view(caller_busy=False)) < WORTH_READING_S:
             return
-        profile = memory().ask_disk(self.key, self.func, self.key[1])
+        profile = _known.memory().ask_disk(self.key, self.func, self.key[1])
         if profile is not None:
             self.known, self.known_from = profile, "disk"
             self.tuner.remember(profile)
@@ -1142,19 +811,13 @@ class _Call:
                 now_s=now_s,
             )
         )
-        if len(self.chunks) > MANY_CHUNKS:
-            self.chunks = _thinned(self.chunks)
 
 
-CLEAN_START_S = 0.8e-3  # of the caller, to start an interpreter or to hand a task to a warm one
-WARM_READY_S = 1e-3  # until a worker that is there already can take work of another call
-LOAD_S = 6e-3  # importing the process crew and pickle's C half, once in a process
-WEIGHED_ITEMS = 32
+WEIGHED_RESULTS = 32
 WORTH_READING_S = 0.1  # work left for which 7 ms of looking at the disk is a fair price
 # Finished items stay in their worker for so long at most, before they are sent without waiting for
 # the chunk's end: what a worker's death can cost. A chunk that ends in time is sent once.
 LEAST_HELD_S, MOST_HELD_S = 20e-3, 100e-3
-MOST_DEATHS = 8  # workers that end in a row without one result: the fault is not an item's
 
 
 try:
@@ -1171,28 +834,6 @@ except ImportError:  # not on Linux: every low share of CPU time counts as waiti
         return next(_pauses)
 
 
-def _yes() -> bool:
-    return True
-
-
-def _travel_cost(values: list[Any], travel: Any) -> tuple[float, str | None]:
-    """Seconds to pickle and read back, and why that cannot be done, if so.
-
-    What is over in no time is done three times: another program may have come between.
-    """
-    took_s = float("inf")
-    for _ in range(3):
-        began = perf_counter()
-        try:
-            travel.loads(travel.dumps(values))
-        except Exception as error:
-            return 0.0, f"{type(error).__name__}: {error}"
-        took_s = min(took_s, perf_counter() - began)
-        if took_s > 5 * SHORT_S:
-            break
-    return took_s, None
-
-
 def _merged(known: Profile, new: Profile) -> Profile:
     """What is known now: the new figures where there are any, the old ones where not."""
     return new.but(
@@ -1201,71 +842,3 @@ def _merged(known: Profile, new: Profile) -> Profile:
         warmup_s=max(new.warmup_s, known.warmup_s),
         backend=new.backend,
     )
-
-
-def _thinned(chunks: list[ChunkTrace]) -> list[ChunkTrace]:
-    """Half as many entries: each chunk merged with the next one of the same worker."""
-    merged: list[ChunkTrace] = []
-    waiting: dict[int, ChunkTrace] = {}
-    for chunk in chunks:
-        first = waiting.pop(chunk.worker, None)
-        if first is None:
-            waiting[chunk.worker] = chunk
-            continue
-        merged.append(
-            chunk.but(
-                n_items=first.n_items + chunk.n_items,
-                wall_s=first.wall_s + chunk.wall_s,
-                cpu_s=first.cpu_s + chunk.cpu_s,
-            )
-        )
-    return merged + list(waiting.values())
-
-
-class _Feeder:
-    """A thread that serves the workers while the caller is in a long item of its own."""
-
-    def __init__(self, call: _Call) -> None:
-        self._call = call
-        self._stopping = False
-        self._wake, self._ended = _thread.allocate_lock(), _thread.allocate_lock()
-        self._wake.acquire()
-        self._ended.acquire()
-        self.error: BaseException | None = None
-        _thread.start_new_thread(self._live, ())
-
-    def _live(self) -> None:
-        call = self._call
-        try:
-            while not self._stopping:
-                self._wake.acquire(timeout=FEEDER_NAP_S)
-                since = call.inline_since
-                if not since or perf_counter() - since < FEEDER_AFTER_S:
-                    continue
-                # Whoever holds the lock is the caller, back from its items: never wait for it here,
-                # it may be waiting for this thread to end.
-                if not call.lock.acquire(blocking=False):
-                    continue
-                try:
-                    if call.inline_since and not self._stopping:
-                        call.feed()
-                finally:
-                    call.lock.release()
-        except BaseException as error:
-            self.error = error
-        finally:
-            self._ended.release()
-
-    def stop(self) -> None:
-        """End the thread; what went wrong in it is raised here, in the caller."""
-        self._stopping = True
-        if self._wake.locked():
-            self._wake.release()
-        self._ended.acquire(timeout=1.0)
-        if self.error is not None:
-            error, self.error = self.error, None
-            raise error
-
-
-def _sleep(seconds: float) -> None:
-    time.sleep(seconds)

@@ -116,7 +116,7 @@ class TunedFunction:
         """Call the function with each item (or tuple of zipped items); a list, in their order."""
         tuned = self._self_parent or self
         func, iterables = self._received(tuned, iterables)
-        run = (_call or _load_call()).run
+        run = (_map or _load_map()).run
         return run(func, iterables, item_kwargs, tuned._self_options, tuned._self_name)  # type: ignore[no-any-return]
 
     def stream(
@@ -137,7 +137,7 @@ class TunedFunction:
         """
         tuned = self._self_parent or self
         func, iterables = self._received(tuned, iterables)
-        stream = (_call or _load_call()).stream
+        stream = (_map or _load_map()).stream
         options, name = tuned._self_options, tuned._self_name
         return stream(func, iterables, item_kwargs, options, ordered, buffer, name)  # type: ignore[no-any-return]
 
@@ -154,11 +154,11 @@ class TunedFunction:
     @property
     def plan(self) -> Any:
         """The plan that was learned for this function on this host; None before that."""
-        return (_call or _load_call()).plan_of(self.__wrapped__)
+        return (_map or _load_map()).plan_of(self.__wrapped__)
 
     def explain(self) -> Any:
         """What the last call measured, chose, rejected and achieved; print it."""
-        return (_call or _load_call()).explain(self.__wrapped__)
+        return (_map or _load_map()).explain(self.__wrapped__)
 
     def using(self, /, **options: Any) -> TunedFunction:
         """The same function with other options: `parse.using(n_jobs=4)(paths)`."""
@@ -166,7 +166,7 @@ class TunedFunction:
 
     def forget(self) -> int:
         """Drop all that was learned about this function; how many records that were."""
-        return (_call or _load_call()).forget(self.__wrapped__)  # type: ignore[no-any-return]
+        return (_map or _load_map()).forget(self.__wrapped__)  # type: ignore[no-any-return]
 
     def _received(
         self, tuned: TunedFunction, iterables: tuple[Any, ...]
@@ -258,14 +258,14 @@ class _ByName(ObjectProxy):  # type: ignore[type-arg]
         return _one_found, (func.__module__, func.__qualname__)
 
 
-_call: Any = None  # amorsize._call from the first call on: loading it is no part of decorating
+_map: Any = None  # amorsize._map from the first call on: loading it is no part of decorating
 
 
-def _load_call() -> Any:
-    global _call
-    import amorsize._call as loaded
+def _load_map() -> Any:
+    global _map
+    import amorsize._map as loaded
 
-    _call = loaded
+    _map = loaded
     return loaded
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amorsize.policy.facts import Profile
+from amorsize.policy.plan import Plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize.policy.trace import Trace
+
+    Key = tuple[Hashable, str]  # the function's owner and the kind of its items
 
 MAX_FUNCTIONS = 4096  # remembered in memory; the one used longest ago goes first
 WRITE_NOW_S = 0.5  # a call this long writes at once: opening the disk is a few percent of it
@@ -21,14 +24,14 @@ class Memory:
     """What this process knows; the disk is asked once per function and written seldom."""
 
     def __init__(self) -> None:
-        self._profiles: dict[Hashable, Profile] = {}
+        self._profiles: dict[Key, Profile] = {}
         self._traces: dict[Hashable, Trace] = {}
-        self._asked: set[Hashable] = set()
-        self._unwritten: dict[Hashable, tuple[Callable[..., Any], str, Profile]] = {}
+        self._asked: set[Key] = set()
+        self._unwritten: dict[Key, tuple[Callable[..., Any], str, Profile]] = {}
         self._unwritten_s = 0.0
         self._at_exit = False
 
-    def profile(self, key: Hashable) -> Profile | None:
+    def profile(self, key: Key) -> Profile | None:
         """What this process has learned or read about a function on one kind of item."""
         return self._profiles.get(key)
 
@@ -45,7 +48,7 @@ class Memory:
 
     def keep(
         self,
-        key: Hashable,
+        key: Key,
         func: Callable[..., Any],
         kind: str,
         profile: Profile,
@@ -70,7 +73,7 @@ class Memory:
             self._at_exit = True
             atexit.register(self._write_at_exit)
 
-    def ask_disk(self, key: Hashable, func: Callable[..., Any], kind: str) -> Profile | None:
+    def ask_disk(self, key: Key, func: Callable[..., Any], kind: str) -> Profile | None:
         """What earlier processes have learned; each question is asked once."""
         if key in self._asked:
             return None
@@ -98,20 +101,15 @@ class Memory:
 
     def forget(self, owner: Hashable, func: Callable[..., Any]) -> int:
         """Drop all that is known of a function, in memory and on disk; how many records."""
-        keys = [key for key in self._profiles if _owner_of(key) == owner]
+        keys = [key for key in self._profiles if key[0] == owner]
         for key in keys:
             del self._profiles[key]
             self._unwritten.pop(key, None)
-        self._asked = {key for key in self._asked if _owner_of(key) != owner}
+        self._asked = {key for key in self._asked if key[0] != owner}
         self._traces.pop(owner, None)
         from amorsize import _disk
 
         return max(len(keys), _disk.forget(func))
-
-
-def _owner_of(key: Any) -> Hashable:
-    owner: Hashable = key[0]
-    return owner
 
 
 def _same(before: Profile, after: Profile) -> bool:
@@ -124,3 +122,73 @@ def _same(before: Profile, after: Profile) -> bool:
         and before.waits == after.waits
         and 1 / (1 + SAME_WITHIN) < ratio < 1 + SAME_WITHIN
     )
+
+
+# -- of this process ------------------------------------------------------------------------
+
+_memory: Memory | None = None
+
+
+def memory() -> Memory:
+    """This process's memory of functions; made when first needed."""
+    global _memory
+    if _memory is None:
+        _memory = Memory()
+    return _memory
+
+
+def write() -> None:
+    """Put on disk what this process has learned, if anything."""
+    if _memory is not None:
+        _memory.write()
+
+
+def owner_of(func: Callable[..., Any]) -> Any:  # hashable
+    """What stands for a function in memory: its code, however often it is made anew."""
+    code = getattr(func, "__code__", None)
+    if code is not None:
+        return code
+    inner = getattr(func, "__func__", None) or getattr(func, "func", None)
+    if inner is not None and inner is not func:
+        return owner_of(inner)
+    code = getattr(getattr(type(func), "__call__", None), "__code__", None)  # noqa: B004
+    if code is not None:
+        return code
+    try:
+        hash(func)
+    except TypeError:
+        return type(func)
+    return func
+
+
+def key_of(func: Callable[..., Any], item: Any) -> Key:
+    """What is learned about a function is kept apart for each kind of item."""
+    return owner_of(func), type(item).__name__
+
+
+def plan_of(func: Callable[..., Any]) -> Plan | None:
+    """The plan last learned for a function on this host, if any."""
+    if (trace := last_trace(func)) is not None:
+        return trace.plan
+    from amorsize import _disk
+
+    for kind in _disk.kinds(func):
+        profile = memory().ask_disk((owner_of(func), kind), func, kind)
+        if profile is not None:
+            return Plan(
+                backend=profile.backend,
+                n_jobs=profile.n_jobs,
+                chunksize=profile.chunksize,
+                source=profile.source,
+            )
+    return None
+
+
+def last_trace(func: Callable[..., Any]) -> Trace | None:
+    """What the last call of a function did."""
+    return memory().trace(owner_of(func))
+
+
+def forget(func: Callable[..., Any]) -> int:
+    """Drop all that was learned about a function; how many records there were."""
+    return memory().forget(owner_of(func), func)

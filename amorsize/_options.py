@@ -155,6 +155,11 @@ def check_data(iterables: tuple[Any, ...], name: str, *, decorated: bool = True)
             _check_one(data, name, decorated)
 
 
+def name_of(func: Any) -> str:
+    """A function's name in messages; of other callables their class's."""
+    return str(getattr(func, "__name__", None) or type(func).__name__)
+
+
 def shown(value: object) -> str:
     """`repr(value)` for a message: short, and never an error of its own."""
     try:

@@ -131,6 +131,7 @@ class Work:
         self.results: list[Any] = []
         self.n_given = 0  # results that a stream has passed on already
         self.n_done = 0
+        self.n_repeated = 0  # items run once more, because their results were lost
         self.stop = None if not source.all_read else source.n_read  # no item from here on is run
         self.failure: tuple[int, BaseException] | None = None
         self.limit: int | None = None  # a stream's: no item from here on is handed out yet

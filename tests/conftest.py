@@ -135,7 +135,7 @@ def wait_for_the_end_of(left: Callable[[], Children], *, timeout_s: float) -> Ch
 def stop_amorsize() -> None:
     """End warm workers and close the cache, where this test used them."""
     if amorsize := sys.modules.get("amorsize"):
-        if "amorsize._call" in sys.modules:
+        if "amorsize._map" in sys.modules:
             amorsize.shutdown()
         if cache := sys.modules.get("amorsize.cache"):
             cache.close()

@@ -23,7 +23,7 @@ from amorsize import (
     autotune,
     tuned_map,
 )
-from amorsize._call import last_trace
+from amorsize._known import last_trace
 
 # -- what is refused ------------------------------------------------------------------------
 

@@ -132,12 +132,12 @@ def test_whatever_can_be_called(backend, kind):
 
 def test_a_new_closure_each_time_is_remembered_as_one_function():
     """A function made anew for every call does not fill the memory."""
-    from amorsize import _call
+    from amorsize import _known
 
     for _ in range(50):
         assert tuned_map(closure(), range(10)) == [3 * item for item in range(10)]
 
-    owners = [owner for owner, _ in _call.memory()._profiles]
+    owners = [owner for owner, _ in _known.memory()._profiles]
     assert len([one for one in owners if getattr(one, "co_name", "") == "times"]) == 1
 
 

@@ -15,7 +15,7 @@ import pytest
 
 import amorsize
 from amorsize import autotune, tuned_map
-from amorsize._call import last_trace
+from amorsize._known import last_trace
 from amorsize._payload import Payload
 from amorsize.crews import resident
 from amorsize.crews.base import Task

@@ -22,7 +22,7 @@ from amorsize._options import DEFAULTS, validated
 
 
 class Loop:
-    """What `_call` does, as plainly as can be; it remembers how it was asked."""
+    """What `_map` does, as plainly as can be; it remembers how it was asked."""
 
     def run(self, func, iterables, item_kwargs, options, name):
         self.asked = (func, options, name)
@@ -47,7 +47,7 @@ class Loop:
 def loop(monkeypatch):
     """Calls run in a plain loop here: what runs them otherwise has its own tests."""
     loop = Loop()
-    monkeypatch.setattr(amorsize._decorator, "_call", loop)
+    monkeypatch.setattr(amorsize._decorator, "_map", loop)
     return loop
 
 
@@ -497,7 +497,7 @@ from amorsize import TunedFunction, autotune
 
 def run(func, iterables, item_kwargs, options, name):
     return [func(*items, **item_kwargs) for items in zip(*iterables)]
-amorsize._decorator._call = types.SimpleNamespace(run=run)
+amorsize._decorator._map = types.SimpleNamespace(run=run)
 
 OFFSET = 10
 

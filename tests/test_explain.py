@@ -8,7 +8,7 @@ import pytest
 from witness import MANY_CORES, compute
 
 from amorsize import autotune
-from amorsize._call import last_trace
+from amorsize._known import last_trace
 
 
 def spend(item):

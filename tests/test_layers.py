@@ -19,6 +19,7 @@ CHAIN = (
     {"_bytecode", "_callables"},
     {"_identity", "_reach", "_machine", "_options", "cache", "crews"},
     {"_call"},
+    {"_map"},
     {"optimizer"},
     {"tuning", "history", "simulate"},
     {"_decorator"},
@@ -30,7 +31,9 @@ PART_OF = {  # parts that are more than one file, though no folder
     **dict.fromkeys(("_cgroup", "_costs", "_fork", "_measure", "_procfs"), "_machine"),
     **dict.fromkeys(("_signature", "_typed", "_wrapt"), "_decorator"),
     "_shareable": "_reach",
-    **dict.fromkeys(("_work", "_known", "_disk", "_payload"), "_call"),
+    **dict.fromkeys(
+        ("_work", "_known", "_disk", "_payload", "_survey", "_losses", "_feeder"), "_call"
+    ),
 }
 
 ALLOWED_IN_POLICY = {"__future__", "math", "operator", "amorsize.policy"}
@@ -40,8 +43,18 @@ FORBIDDEN_IN_POLICY = (
 )
 
 # What runs before the first call has an answer, with what it loads only when it is asked to.
-HOT = {"__init__", "_decorator", "_options", "_call", "errors", "_machine", "_reach", "_identity"}
-HOT |= {"_work", "_known", "policy", "crews", "cache", "_bytecode", "_callables"}
+HOT = {
+    "__init__",
+    "_decorator",
+    "_options",
+    "_map",
+    "_call",
+    "errors",
+    "_machine",
+    "_reach",
+    "_identity",
+}
+HOT |= {"_work", "_known", "_survey", "policy", "crews", "cache", "_bytecode", "_callables"}
 COLD = {
     *("_measure", "_signature", "_typed"),  # for the command line, for inspection, for checkers
     "cache.shelf",  # opens the disk, once that can pay

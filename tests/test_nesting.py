@@ -13,7 +13,7 @@ import pytest
 from witness import CALLER, compute
 
 from amorsize import autotune, tuned_map
-from amorsize._call import last_trace
+from amorsize._known import last_trace
 from amorsize.crews import nesting
 
 BACKENDS = ("auto", "serial", "thread", "process")

@@ -6,12 +6,12 @@ import pytest
 from witness import MANY_CORES
 
 from amorsize import autotune, tuned_map
-from amorsize._call import last_trace
+from amorsize._known import last_trace
 
 LEARNS = """
 import json, sys, time
 from amorsize import tuned_map
-from amorsize._call import last_trace
+from amorsize._known import last_trace
 
 def work(number):
     until_s = time.thread_time() + 1.5e-3
@@ -36,7 +36,7 @@ def told(func, n_items, **options):
         "notes": [note.what for note in trace.notes],
         "started": trace.n_started,
         "backend": trace.plan.backend,
-        "explained": str(__import__("amorsize._call")._call.explain(func)),
+        "explained": str(__import__("amorsize._map")._map.explain(func)),
     }
 
 if __name__ == "__main__":

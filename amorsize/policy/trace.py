@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from amorsize.policy.tuner import Note
 
 
+MANY_CHUNKS = 100_000  # a trace keeps at most so many; beyond, neighbours are merged
+
+
 class ChunkTrace(Value):
     """One chunk, as it was reported."""
 
@@ -20,6 +23,42 @@ class ChunkTrace(Value):
     wall_s: float
     cpu_s: float
     now_s: float  # since the call began, when the report came in
+
+
+class ChunkLog:
+    """The chunks of a call in the order of their reports; merged with neighbours beyond a bound."""
+
+    def __init__(self) -> None:
+        self._chunks: list[ChunkTrace] = []
+
+    @property
+    def all(self) -> tuple[ChunkTrace, ...]:
+        """What is kept."""
+        return tuple(self._chunks)
+
+    def append(self, chunk: ChunkTrace) -> None:
+        """Keep one more; where there are too many, each is merged with its worker's next."""
+        self._chunks.append(chunk)
+        if len(self._chunks) > MANY_CHUNKS:
+            self._chunks = _merged(self._chunks)
+
+
+def _merged(chunks: list[ChunkTrace]) -> list[ChunkTrace]:
+    merged: list[ChunkTrace] = []
+    waiting: dict[int, ChunkTrace] = {}
+    for chunk in chunks:
+        first = waiting.pop(chunk.worker, None)
+        if first is None:
+            waiting[chunk.worker] = chunk
+            continue
+        merged.append(
+            chunk.but(
+                n_items=first.n_items + chunk.n_items,
+                wall_s=first.wall_s + chunk.wall_s,
+                cpu_s=first.cpu_s + chunk.cpu_s,
+            )
+        )
+    return merged + list(waiting.values())
 
 
 class Trace(Value):

@@ -1,0 +1,119 @@
+"""What a worker's end costs: its items tried again, the one to blame found or named."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from amorsize.errors import ItemTimeout, WorkerDied, WorkersUnavailable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from amorsize._work import Work
+    from amorsize.crews.base import Crew, Lost
+
+MOST_DEATHS = 8  # workers that end in a row without one result: the fault is not an item's
+
+
+class Losses:
+    """Who died in this call, with which items, and what is done about it.
+
+    Args:
+        name: The function's, for messages.
+        work: Where unstarted items go back to.
+        retries: How often an item may be tried again after its worker has died.
+        timeout_s: What an item may take, if that is limited.
+        fail: Called with an index and an error for an item that is not tried again.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        work: Work,
+        *,
+        retries: int,
+        timeout_s: float | None,
+        fail: Callable[[int, BaseException], None],
+    ) -> None:
+        self._name, self._work, self._fail = name, work, fail
+        self._retries, self._timeout_s = retries, timeout_s
+        self._tries: dict[int, int] = {}
+        self._suspected: list[tuple[int, int]] = []  # one item of each ended a worker
+        self._timed_out: set[int] = set()
+        self._n_in_a_row = 0
+
+    def delivered(self) -> None:
+        """A worker has brought results: workers as such are fine."""
+        self._n_in_a_row = 0
+
+    def lost(self, lost: Lost) -> None:
+        """A worker is gone: its unstarted items go back, the one it was in is tried alone."""
+        self._n_in_a_row += 1
+        work = self._work
+        for start, stop in lost.ranges:
+            culprit = lost.culprit
+            if culprit is None or not start <= culprit < stop:
+                work.give_back(start, stop)
+                continue
+            work.n_repeated += culprit - start
+            beyond = min(stop, culprit + lost.n_suspects)
+            work.give_back(start, culprit)
+            work.give_back(beyond, stop)
+            self._suspect(culprit, beyond, lost.how)
+        if self._n_in_a_row > MOST_DEATHS:
+            raise WorkersUnavailable(
+                f"{self._n_in_a_row} worker processes of {self._name} ended one after the "
+                f"other without a result, the last by {lost.how}. Run backend='serial' to see "
+                "what happens to them."
+            )
+
+    def _suspect(self, index: int, beyond: int, how: str) -> None:
+        """An item was running when its worker ended: this one, or one of those up to `beyond`."""
+        if beyond > index + 1 and self._retries:
+            self._suspected.append((index, beyond))
+            self._work.n_repeated += beyond - index
+            self._work.try_alone(index, beyond)
+            return
+        if index in self._timed_out:
+            limit_s = self._timeout_s
+            self._fail(index, ItemTimeout(f"item {index} took longer than timeout={limit_s} s"))
+            return
+        self._tries[index] = self._tries.get(index, 0) + 1 + self._was_suspected(index)
+        if self._tries[index] <= self._retries:
+            self._work.n_repeated += 1
+            self._work.try_alone(index, index + 1)
+            return
+        self._fail(index, self._death_of(index, how))
+
+    def _death_of(self, index: int, how: str) -> WorkerDied:
+        n_tries = self._tries[index]
+        ended = f"the worker process that ran item {index} ended by {how}; the item "
+        if n_tries == 1:
+            return WorkerDied(f"{ended}is not tried again because retries=0")
+        return WorkerDied(
+            f"{ended}was tried {n_tries} times and no other item was in that process's hands the "
+            "last time"
+        )
+
+    def _was_suspected(self, index: int) -> int:
+        """1 when this must have been the item that ended a worker before, else 0."""
+        for start, beyond in self._suspected:
+            if start <= index < beyond:
+                self._suspected.remove((start, beyond))
+                self._work.n_repeated -= beyond - index - 1  # those behind it had not begun
+                return 1
+        return 0
+
+    def watch_time(self, crew_of: Mapping[int, Crew]) -> None:
+        """End workers whose item takes longer than it may."""
+        if self._timeout_s is None:
+            return
+        now = perf_counter()
+        for number, crew in crew_of.items():
+            begun = crew.begun(number)
+            if begun is None or begun[0] in self._timed_out:
+                continue
+            if now - begun[1] > self._timeout_s:
+                self._timed_out.add(begun[0])
+                crew.kill(number)

@@ -1,0 +1,156 @@
+"""Maps: what is asked is checked, short jobs are the loop at once, all others are a `Call`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from time import perf_counter
+
+from amorsize import _known, _options
+from amorsize._call import Call
+from amorsize._known import forget as forget
+from amorsize._known import plan_of as plan_of
+from amorsize.crews.chunk import run_chunk
+from amorsize.errors import InvalidOptionError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from amorsize._options import Options
+
+SHORT_S = 1e-3  # a known job this short is run without asking anybody
+SURELY_DATA = (list, tuple, range)  # other data is looked at first: some is one item by mistake
+
+
+def tuned_map(
+    func: Callable[..., Any],
+    *iterables: Any,
+    item_kwargs: dict[str, Any] | None = None,
+    **options: Any,
+) -> list[Any]:
+    """`[func(x) for x in iterable]`, in parallel where that pays; tunes itself while it works.
+
+    Args:
+        func: Called once for each item, or tuple of items where several iterables are zipped.
+        iterables: The data; at least one iterable.
+        item_kwargs: Keywords for every item.
+        options: Those of `autotune`.
+
+    Returns:
+        The results, in the order of the items.
+
+    Raises:
+        InvalidOptionError, WrongTypeError: What was asked for cannot be.
+        WorkerDied, ItemTimeout, CannotTravelError: An item's result could not be had.
+        Exception: What `func` raised for the lowest failing item, with a note naming it.
+    """
+    chosen = _options.validated(**options)
+    _options.check_function(func)
+    tuned = getattr(func, "__wrapped__", None) if hasattr(func, "_self_options") else None
+    return run(tuned or func, iterables, item_kwargs or {}, chosen, None)
+
+
+def run(
+    func: Callable[..., Any],
+    iterables: tuple[Any, ...],
+    item_kwargs: dict[str, Any],
+    options: Options,
+    name: str | None,
+) -> list[Any]:
+    """Map a function over data with options that were checked before."""
+    iterables = checked_data(func, iterables, name)
+    if options is _options.DEFAULTS and len(iterables) == 1 and not item_kwargs:
+        short = _run_short(func, iterables[0])
+        if short is not None:
+            return short
+    return Call(func, iterables, item_kwargs, options, name).run()
+
+
+def stream(
+    func: Callable[..., Any],
+    iterables: tuple[Any, ...],
+    item_kwargs: dict[str, Any],
+    options: Options,
+    ordered: bool,
+    buffer: int | None,
+    name: str | None = None,
+) -> Iterator[Any]:
+    """Map lazily: results as they are asked for."""
+    if buffer is not None and (type(buffer) is not int or buffer < 1):
+        raise InvalidOptionError(
+            f"buffer={buffer!r}: the number of items that may be in work must be a whole number "
+            "from 1 on, or None to have it tuned."
+        )
+    iterables = checked_data(func, iterables, name)
+    return Call(func, iterables, item_kwargs, options, name, streams=True).stream(ordered, buffer)
+
+
+def checked_data(
+    func: Callable[..., Any], iterables: tuple[Any, ...], name: str | None
+) -> tuple[Any, ...]:
+    """The data, refused where it is surely a mistake."""
+    for data in iterables:
+        if type(data) not in SURELY_DATA:
+            _options.check_data(
+                iterables, name or _options.name_of(func), decorated=name is not None
+            )
+            return iterables
+    if not iterables:
+        _options.check_data(iterables, name or _options.name_of(func), decorated=name is not None)
+    return iterables
+
+
+def _run_short(func: Callable[..., Any], data: Any) -> list[Any] | None:
+    """The loop at once, for a function known to be that quick on such data; None: not known."""
+    if type(data) not in SURELY_DATA or not data:
+        return None
+    profile = _known.memory().profile(_known.key_of(func, data[0]))
+    if (
+        profile is None
+        or profile.item_s * len(data) > SHORT_S
+        or os.environ.get("AMORSIZE_BACKEND")
+    ):
+        return None
+    began = perf_counter()
+    results: list[Any] = []
+    n_items = len(data)
+    ran = run_chunk(func, data, n_items, results, box_s=4 * SHORT_S, cpu_clock=_no_clock)
+    if ran.error is None and ran.n_done == n_items:
+        return results
+    return Call(func, (data,), {}, _options.DEFAULTS, None).go_on(results, ran.error, began)
+
+
+def _no_clock() -> float:
+    return 0.0
+
+
+def explain(func: Callable[..., Any]) -> Any:
+    """The last call of a function, told in words."""
+    from amorsize import report
+
+    return report.Explanation(_options.name_of(func), _known.last_trace(func))
+
+
+def shutdown() -> None:
+    """End warm workers and write what was learned; the next call starts what it needs anew."""
+    _known.write()
+    end_warm = getattr(sys.modules.get("amorsize.crews.clean"), "shutdown", None)
+    if end_warm is not None:
+        end_warm()
+
+
+class workers:  # noqa: N801 - reads as a function where it is used: `with amorsize.workers():`
+    """Keep warm workers for a block of calls, and end them at its end."""
+
+    def __enter__(self) -> None:
+        """Nothing is started before the first call needs it."""
+
+    def __exit__(self, *_: object) -> None:
+        shutdown()
+
+
+def partial(error: BaseException) -> dict[int, Any]:
+    """What a failed call had computed, by index; empty for an exception of another origin."""
+    return dict(getattr(error, "_amorsize_partial", {}))
