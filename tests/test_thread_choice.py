@@ -178,7 +178,8 @@ def test_large_payloads_of_code_that_releases_the_gil_are_threaded():
 
     for _ in range(5):  # beside other programs the watcher may wake late for reasons of theirs
         places = tuned_map(compress, [block] * 60, retune=True)
-        if {pid for pid, _ in places} == {os.getpid()} and len(set(places)) > 1:
+        own = [ident for pid, ident in places if pid == os.getpid()]
+        if len(own) > 50 and len(set(own)) > 1:  # a process may have helped until it was known
             return
     pytest.fail("in none of five calls were there threads")
 

@@ -296,14 +296,72 @@ def test_much_work_keeps_the_cores_busy(n_cores, share, item_s, sized):
 
 
 def test_items_that_release_the_gil_are_threaded():
-    """As a late or a punctual watcher tells."""
+    """As a late or a punctual watcher tells; a process at most helps until it has told."""
     costs_s = [5e-3] * 400
 
     released = play(costs_s=costs_s, n_cores=4, holds_gil=False)
     held = play(costs_s=costs_s, n_cores=4, holds_gil=True)
 
-    assert set(released.backends.values()) == {"thread"}
+    early = [number for number, backend in released.backends.items() if backend == "process"]
+    assert len(early) <= 1
+    assert sum(worker in early for _, worker in released.ran) < 10
+    assert set(released.backends.values()) - {"process"} == {"thread"}
     assert set(held.backends.values()) == {"process"}
+
+
+def test_a_long_first_item_brings_a_worker_for_the_second():
+    """Whether the first was a warm-up is found out in the caller; meanwhile others go on."""
+    outcome = play(costs_s=[50e-3] * 40, n_cores=2)
+
+    workers = [worker for _, worker in outcome.ran]
+    assert workers[0] == -1
+    assert set(workers[1:3]) == {-1, 0}
+    assert outcome.makespan_s < 0.55 * 40 * 50e-3
+
+
+def test_a_worker_that_is_there_early_is_kept_busy_by_the_feeder():
+    """The caller is in a long item before the route is known: chunks for it, not crumbs."""
+    tuner = Tuner(None, Job(n_items=1500, inherits_items=True))
+    tuner.tell(Surveyed(host=Host(n_cores=2), job=tuner.job))
+    tuner.tell(inlined(1, 3e-3, now_s=3e-3))
+    n_sent, now_s, under_way = 0, 4e-3, []
+    tuner.tell(Started(worker=0, backend="process", start_s=1e-3, now_s=now_s))
+    tuner.tell(Ready(worker=0, now_s=now_s))
+
+    for _ in range(10):
+        now_s += 20e-3
+        view = View(now_s=now_s, n_left=1400 - n_sent, all_read=True, caller_busy=True)
+        for sent in under_way:
+            tuner.tell(report(sent, sent.n_items * 3e-3, now_s))
+        under_way.clear()
+        while isinstance(action := tuner.next(view), do.Send):
+            under_way.append(action)
+            n_sent += action.n_items
+
+    assert n_sent > 40
+
+
+def inlined(n_items, wall_s, now_s):
+    return Inlined(
+        n_items=n_items,
+        wall_s=wall_s,
+        cpu_s=wall_s,
+        process_cpu_s=wall_s,
+        now_s=now_s,
+        n_pauses=0,
+    )
+
+
+def report(sent, wall_s, now_s):
+    return Report(
+        worker=sent.worker,
+        n_items=sent.n_items,
+        n_sent=sent.n_items,
+        wall_s=wall_s,
+        cpu_s=wall_s,
+        pickle_s=0.0,
+        now_s=now_s,
+    )
 
 
 def test_items_that_wait_get_a_crowd_of_threads():

@@ -286,6 +286,7 @@ class ProcessCrew(PipeCrew):
         super().__init__(task)
         self._cells = Cells(n_workers)
         self._free_slots = [1 + Cells.SIZE * place for place in reversed(range(n_workers))]
+        self._forked: list[int] = []  # since anybody asked
 
     # -- starting ---------------------------------------------------------------------------
 
@@ -299,6 +300,8 @@ class ProcessCrew(PipeCrew):
             self._attend(Remote(number, pid, read_fd, write_fd, self._cells.view, slot))
         finally:
             after_fork.release_interrupts(before)
+        if self._task.setup is None:  # it reads its pipe within a millisecond, and need not say so
+            self._forked.append(number)
 
     def _launch(self, slot: int) -> tuple[int, int, int]:
         """Fork; process id and the caller's two ends."""
@@ -335,6 +338,12 @@ class ProcessCrew(PipeCrew):
             sys.excepthook(*sys.exc_info())
         finally:
             os._exit(code)
+
+    def wait(self, timeout_s: float) -> list[Happening]:
+        """What has happened on any worker; a fork without setup is ready for work at once."""
+        forked, self._forked = self._forked, []
+        ready: list[Happening] = [WorkerReady(worker=number) for number in forked]
+        return ready + super().wait(0.0 if ready else timeout_s)
 
     # -- ending -----------------------------------------------------------------------------
 

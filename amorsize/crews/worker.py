@@ -65,7 +65,7 @@ class Worker:
 
     def live(self) -> None:
         """Serve chunks until told to quit or the caller is gone."""
-        if not self.set_up():
+        if self.task.setup is not None and not self.set_up():
             return
         try:
             while self._serve_what_arrives():

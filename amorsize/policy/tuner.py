@@ -56,6 +56,8 @@ LEAST_ITEM_S = 0.25e-6  # to pickle and read back the smallest result takes abou
 LEAST_LEFT_S = 2e-3  # work left for which no worker was ever worth starting: nothing is surveyed
 UNSURVEYED_OVERHEAD_S = 100e-6  # of a chunk, on the hosts seen so far
 CANARY_ITEM_S = 2e-3  # watching for the GIL takes several milliseconds, or one item if that is long
+SURVEY_S = 4e-3  # to find out about host and function, once in a process
+PLENTY = 4  # items left for each place, with which a worker may have one more in advance
 LONG_WAIT_ITEM_S = 1e-3  # one waiting item this long is enough to start threads on
 # Before the first item.
 FEW_WITHOUT_SURVEY = 256  # beyond, not even 16 cores make the first item matter: nothing is asked
@@ -346,11 +348,24 @@ class Tuner:
         return None
 
     def _feed_unknown(self, view: View) -> Action:
-        """The caller is in a long item and too little is known: one item for each idle worker."""
+        """The caller is in a long item and too little is known to start more workers."""
+        return self._feed_canary(view) or Wait(reason="the caller's item is running")
+
+    def _feed_canary(self, view: View) -> Action | None:
+        """Where it is not known yet how items are run best: whoever is there goes on with them."""
         for seat in self.roster:
-            if seat.is_idle:
-                return self._send(seat, self._n_first(view), inf)
-        return Wait(reason="the first item is running")
+            if seat.is_ready and self._may_queue(seat, view.n_left):
+                n_items, box_s = self._n_first(view), inf
+                if seat.n_reports:
+                    n_items, box_s = self._chunk(view, seat, self.roster.n_alive)
+                return self._send(seat, n_items, box_s)
+        return None
+
+    def _may_queue(self, seat: Seat, n_left: int) -> bool:
+        """Something for an idle worker; one more thing if the caller may be long in its item."""
+        n_first = self.job.chunksize or 1
+        is_plenty = n_left > PLENTY * n_first * (1 + len(self.roster))
+        return n_left > n_first and (not seat.n_queued or (seat.n_queued < 2 and is_plenty))
 
     # -- what is remembered -----------------------------------------------------------------
 
@@ -414,7 +429,8 @@ class Tuner:
         if not undecided:
             return None
         if not self._could_pay(view):
-            return self._slice(view, self._patient_slice_s(view))
+            canary = self._canary_beside_second(view)
+            return canary or self._slice(view, self._patient_slice_s(view))
         if self._host is None:
             return Survey()
         self.route = route.choose(
@@ -426,6 +442,8 @@ class Tuner:
             return self._start_canary() or self._watch()
         assert self.route.backend is not None
         self._note(self.route.backend, self.route.why)
+        if self.costs.waits and self.costs.item_s is not None:
+            self.waiters.expect(self.costs.item_s, self.costs.work_s)
         return None
 
     def _start_canary(self) -> Action | None:
@@ -438,6 +456,21 @@ class Tuner:
             return Weigh()
         return StartWorker(backend="process") if self.weighed.reason is None else None
 
+    def _canary_beside_second(self, view: View) -> Action | None:
+        """The first item was long: a worker beside the second, which tells if that was a warm-up.
+
+        It has imported nothing (else its cost would not be known at all), so it may well have been
+        as long as all others will be.
+        """
+        costs = self.costs
+        is_long = (costs.first_unconfirmed_s or 0.0) >= CANARY_ITEM_S
+        if not is_long or costs.waits or self.holds_gil is False or self._n_first(view) > 1:
+            return None
+        bet_s = prices.bet_s(view.now_s, self.left_s(view))
+        if self._host is None:
+            return Survey() if bet_s >= SURVEY_S else None
+        return self._start_canary() if bet_s >= prices.of_processes(self.host).first_s else None
+
     def _watch(self) -> Action:
         """Have it watched; unclear the first time, it is watched for longer."""
         self._is_watching, self._watch_began_s = True, None
@@ -446,9 +479,8 @@ class Tuner:
     def _go_on_watching(self, view: View) -> Action:
         if self._watch_began_s is None:  # the watcher is there from now on
             self._watch_began_s = view.now_s
-        for seat in self.roster:
-            if seat.is_idle and view.n_left > self._n_first(view):
-                return self._send(seat, self._n_first(view), inf)
+        if (action := self._feed_canary(view)) is not None:
+            return action
         enough_s = route.WATCH_S if self.watched is None else route.WATCH_LONGER_S
         if view.now_s - self._watch_began_s >= enough_s:
             return Unwatch()
@@ -580,7 +612,8 @@ class Tuner:
 
     def _feed(self, view: View, crew: list[Seat]) -> Action | None:
         """A chunk for the ready worker with the least to do, if it has too little."""
-        ready = [seat for seat in crew if seat.is_ready][: self._n_limit]
+        n_most = self.waiters.n_wanted if self.costs.waits else self._n_limit
+        ready = [seat for seat in crew if seat.is_ready][:n_most]
         if not ready:
             return None
         seat = min(ready, key=lambda seat: seat.n_queued)
@@ -616,6 +649,8 @@ class Tuner:
             return False
         if self.costs.waits:  # a thread must not wait for a caller who waits for the GIL
             return n_left > 2 * n_ready
+        if not self.costs.n_reports and (self.costs.item_s or 0.0) >= CANARY_ITEM_S:
+            return n_left > PLENTY * (1 + n_ready)  # the caller is soon in a long item of its own
         price = self._prices()
         chunk_s = n_items * (self.costs.item_s or 0.0)
         busy_share = n_ready * price.dispatch_s / max(chunk_s, 1e-9)

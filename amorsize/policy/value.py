@@ -72,6 +72,9 @@ class Value(metaclass=_ValueType):
     def __ne__(self, other: object) -> bool:
         return not self == other
 
+    def __bool__(self) -> bool:
+        return True  # also without fields, which as a tuple would be false
+
     def __hash__(self) -> int:
         return hash((type(self).__name__, tuple.__hash__(self)))  # type: ignore[arg-type]
 
