@@ -58,6 +58,9 @@ test-all: test
 bench: $(VENV)/.installed-bench
 	@$(BIN)/python -m benchmarks.peers
 
+regret: $(VENV)/.installed
+	@$(BIN)/python -m benchmarks.regret
+
 clean:
 	rm -rf .venv .venv-3.* .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 

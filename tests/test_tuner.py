@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from amorsize.policy import plan as do
 from amorsize.policy.facts import (
+    Died,
     Host,
     Inlined,
     Job,
@@ -339,6 +340,20 @@ def test_a_worker_that_is_there_early_is_kept_busy_by_the_feeder():
             n_sent += action.n_items
 
     assert n_sent > 40
+
+
+def test_the_last_report_of_a_worker_that_has_died_counts():
+    """It was in the pipe; nobody else is alive."""
+    tuner = Tuner(None, Job(n_items=10, backend="process"))
+    tuner.tell(Surveyed(host=Host(n_cores=2), job=tuner.job))
+    tuner.tell(Started(worker=0, backend="process", start_s=1e-3, now_s=1e-3))
+    tuner.tell(Ready(worker=0, now_s=1e-3))
+    sent = tuner.next(View(now_s=2e-3, n_left=10, all_read=True, caller_busy=False))
+    tuner.tell(Died(worker=0, now_s=3e-3))
+
+    tuner.tell(report(sent, 1e-3, now_s=4e-3))
+
+    assert tuner.costs.n_seen == sent.n_items
 
 
 def inlined(n_items, wall_s, now_s):

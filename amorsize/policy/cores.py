@@ -39,7 +39,7 @@ class CoreEvidence:
     def see_worker(self, event: Report, *, n_reports: int, n_alive: int) -> None:
         """A worker that ran at full speed has a core; many that did not share too few."""
         share = min(1.0, event.cpu_s / max(event.wall_s, 1e-9))
-        self._worker_share += (share - self._worker_share) / min(n_reports, 4 * n_alive)
+        self._worker_share += (share - self._worker_share) / min(n_reports, 4 * max(1, n_alive))
         if share > VERIFIED_SHARE and n_reports >= 2:
             self.verified = True
 

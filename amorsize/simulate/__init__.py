@@ -1,0 +1,99 @@
+"""Try the tuner, or another plan, on hosts and data that are not at hand, in virtual time.
+
+    from amorsize.simulate import World, oracle, play
+
+    world = World(costs_s=(2e-3,) * 5000, n_cores=64)
+    print(play(world).makespan_s, oracle(world).makespan_s, world.serial_s)
+
+A call of your own can be played on another host:
+
+    from amorsize.simulate import forecast, load, save
+
+    save(parse, "trace.json")  # the last call of `parse`; or: amorsize simulate trace.json
+    print(forecast(load("trace.json"), n_cores=[4, 64]))
+
+The tuner that plays is the very class that `tuned_map` runs. What is simulated: the caller as one
+server (it starts, sends, collects and runs items), workers with their start-up and warm-up, cores
+that are shared by all that computes, quotas, limits of bandwidth, locks and hyperthreads, pipes
+with latency, time boxes. What is not: NUMA, clock rates, page faults after a fork, the memory
+itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from amorsize.policy.facts import Job
+from amorsize.policy.tuner import Tuner
+from amorsize.simulate.engine import Engine, Outcome, Policy, Stuck
+from amorsize.simulate.opponents import Fixed, Joblib, OneByOne, PoolMap, Serial, opponents
+from amorsize.simulate.oracle import Best, oracle
+from amorsize.simulate.replay import Forecast, TraceError, forecast, load, save
+from amorsize.simulate.world import (
+    Bandwidth,
+    Death,
+    Hyperthreads,
+    Neighbour,
+    Retrograde,
+    SlowCores,
+    Thrashing,
+    World,
+)
+from amorsize.simulate.zoo import ZOO, random_world, world
+
+if TYPE_CHECKING:
+    from amorsize.policy.facts import Profile
+
+__all__ = (
+    "ZOO",
+    "Bandwidth",
+    "Best",
+    "Death",
+    "Fixed",
+    "Forecast",
+    "Hyperthreads",
+    "Joblib",
+    "Neighbour",
+    "OneByOne",
+    "Outcome",
+    "Policy",
+    "PoolMap",
+    "Retrograde",
+    "Serial",
+    "SlowCores",
+    "Stuck",
+    "Thrashing",
+    "TraceError",
+    "World",
+    "forecast",
+    "load",
+    "opponents",
+    "oracle",
+    "play",
+    "random_world",
+    "save",
+    "tuner_for",
+    "world",
+)
+
+
+def tuner_for(world: World, known: Profile | None = None) -> Tuner:
+    """The tuner as `tuned_map` begins with it: the host is surveyed when it asks for that."""
+    n_items = len(world.costs_s) if world.is_length_known else None
+    return Tuner(None, Job(n_items=n_items, inherits_items=world.is_forked), known)
+
+
+def play(world: World, policy: Policy | None = None) -> Outcome:
+    """One call in virtual time.
+
+    Args:
+        world: What there is.
+        policy: Who decides; the tuner of `tuned_map` if None. A policy is played once.
+
+    Returns:
+        What became of it; the same for the same world on every machine.
+
+    Raises:
+        Stuck: The policy waits though nothing is under way.
+    """
+    return Engine(world, tuner_for(world) if policy is None else policy).play()

@@ -1,0 +1,75 @@
+"""The best fixed plan in hindsight: what a call is measured by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from amorsize.simulate.engine import Engine
+from amorsize.simulate.opponents import Fixed, Serial
+
+if TYPE_CHECKING:
+    from amorsize.simulate.world import World
+
+MOST_CHUNKS = 13_000  # of a plan that is played out; more would lose to dispatching alone
+MOST_WAITING = 256
+REFINEMENTS = (2.0, 1.41)  # the two best plans' neighbours are tried, first far, then near
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """A plan and what it takes; `n_jobs` 1 and `chunksize` 0 are the loop."""
+
+    makespan_s: float
+    n_jobs: int
+    chunksize: int
+    backend: str
+    serial_s: float
+
+
+def oracle(world: World) -> Best:
+    """Play the loop and fixed plans over the grid of `n_jobs` and `chunksize`; the quickest.
+
+    Args:
+        world: Played with the same randomness by every plan.
+
+    Returns:
+        The best of the loop and of about 60 plans with start-up included.
+    """
+    backend = (
+        "thread"
+        if world.thread_reason is None and (world.waits or not world.holds_gil)
+        else "process"
+    )
+    serial_s = Engine(world, Serial()).play().makespan_s
+    found: dict[tuple[int, int], float] = {}
+    n_items = len(world.costs_s)
+    n_most = MOST_WAITING if world.waits else world.n_cores
+
+    def consider(n_jobs: int, chunksize: int) -> None:
+        is_sound = 1 <= n_jobs <= n_most and 1 <= chunksize <= n_items
+        n_chunks = n_items / max(1, chunksize)
+        is_useful = n_chunks <= MOST_CHUNKS and (chunksize == 1 or n_chunks >= n_jobs / 2)
+        if is_sound and is_useful and (n_jobs, chunksize) not in found:
+            plan = Fixed(n_jobs, chunksize, backend=backend)
+            found[n_jobs, chunksize] = Engine(world, plan).play().makespan_s
+
+    for n_jobs in (*_powers(2, n_most), n_most):
+        for chunksize in _powers(4, 4**8 + 1):
+            consider(n_jobs, chunksize)
+    for step in REFINEMENTS:
+        for n_jobs, chunksize in sorted(found, key=lambda plan: found[plan])[:2]:
+            for n in {n_jobs, max(1, round(n_jobs / step)), min(n_most, round(n_jobs * step))}:
+                for k in {chunksize, max(1, round(chunksize / step)), round(chunksize * step)}:
+                    consider(n, k)
+    plan = min(found, key=lambda one: found[one], default=None)
+    if plan is None or serial_s <= found[plan]:
+        return Best(serial_s, 1, 0, "serial", serial_s)
+    return Best(found[plan], *plan, backend, serial_s)
+
+
+def _powers(base: int, below: int) -> list[int]:
+    powers = [1]
+    while powers[-1] * base < below:
+        powers.append(powers[-1] * base)
+    return powers

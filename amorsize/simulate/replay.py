@@ -1,0 +1,182 @@
+"""A real call as a world: its trace saved, read again, and played on other hosts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from amorsize import _callables, _known, _machine, _options
+from amorsize.errors import AmorsizeError
+from amorsize.simulate.engine import Engine
+from amorsize.simulate.oracle import Best, oracle
+from amorsize.simulate.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from amorsize.policy.tuner import Tuner
+
+VERSION = 1
+COSTS = ("start_s", "ready_s", "thread_start_s", "dispatch_s", "thread_dispatch_s", "latency_s")
+
+
+class TraceError(AmorsizeError, ValueError):
+    """There is no trace, or its file is damaged or of another version."""
+
+
+def save(func: Callable[..., Any], path: str | Path) -> None:
+    """Write what the last call of a function did as one readable JSON file.
+
+    Args:
+        func: A tuned function, or one that `tuned_map` has run in this process.
+        path: Overwritten if it exists.
+
+    Raises:
+        TraceError: The function has not been called in this process yet.
+        OSError: The file cannot be written.
+    """
+    trace = _known.last_trace(_callables.raw(func))
+    if trace is None:
+        name = _options.name_of(func)
+        raise TraceError(f"{name} has not been called in this process: there is nothing to save.")
+    profile = trace.profile
+    document = {
+        "version": VERSION,
+        "name": trace.name,
+        "n_cores": trace.n_cores or _machine.usable_cpus().n_cores,
+        "makespan_s": trace.makespan_s,
+        "waits": profile is not None and profile.waits,
+        "holds_gil": None if profile is None else profile.holds_gil,
+        "pickle_s": None if profile is None else profile.pickle_s,
+        "warmup_s": 0.0 if profile is None else profile.warmup_s,
+        "rejected": list(trace.rejected),
+        "costs": {name: getattr(_machine.costs(), name) for name in COSTS},
+        "chunks": [
+            [chunk.worker, chunk.backend, chunk.n_items, chunk.wall_s, chunk.cpu_s, chunk.now_s]
+            for chunk in trace.chunks
+        ],
+    }
+    Path(path).write_text(json.dumps(document) + "\n", encoding="utf-8")
+
+
+def load(path: str | Path) -> World:
+    """The world a saved trace tells of: its items in the order they came back, and its host.
+
+    Items of one chunk are taken to be alike: a trace knows no more. What computes is counted in
+    CPU time, which a crowded core does not inflate.
+
+    Raises:
+        TraceError: The file is damaged, or another version of amorsize has written it.
+        OSError: It cannot be read.
+    """
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise TraceError(f"{path} is no trace: {error}") from None
+    if not isinstance(document, dict) or "version" not in document:
+        raise TraceError(f"{path} is no trace: it does not say which version wrote it.")
+    if document["version"] != VERSION:
+        raise TraceError(
+            f"{path} is a trace of version {document['version']!r}; this amorsize reads "
+            f"version {VERSION}. Record the call once more."
+        )
+    try:
+        return _world(document)
+    except (KeyError, TypeError, ValueError) as error:
+        raise TraceError(f"{path} is damaged: {type(error).__name__}: {error}") from None
+
+
+def _world(document: dict[str, Any]) -> World:
+    waits = bool(document["waits"])
+    costs_s: list[float] = []
+    wall_s = cpu_s = 0.0
+    for _, _, n_items, chunk_wall_s, chunk_cpu_s, _ in sorted(
+        document["chunks"], key=lambda chunk: float(chunk[5])
+    ):
+        used_s = chunk_wall_s if waits else min(chunk_wall_s, chunk_cpu_s)
+        costs_s.extend([max(0.0, float(used_s)) / int(n_items)] * int(n_items))
+        wall_s, cpu_s = wall_s + chunk_wall_s, cpu_s + chunk_cpu_s
+    rejected = [str(reason) for reason in document["rejected"]]
+    no_threads = [one for one in rejected if one.startswith("threads: threads would share")]
+    pickle_s = float(document["pickle_s"] or 0.0)
+    return World(
+        name=str(document["name"]),
+        costs_s=tuple(costs_s),
+        n_cores=int(document["n_cores"]),
+        waits=waits,
+        cpu_share=min(1.0, cpu_s / wall_s) if wall_s else 1.0,
+        holds_gil=document["holds_gil"] is not False,
+        thread_reason=no_threads[0] if no_threads else None,
+        warmup_s=float(document["warmup_s"]),
+        pickle_s=pickle_s / 2,
+        remote_pickle_s=pickle_s / 2,
+        told_error=1.0,
+    ).but(**{name: float(document["costs"][name]) for name in COSTS})
+
+
+# -- what other hosts would bring ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What the tuner and the best fixed plan would make of a world with so many cores."""
+
+    n_cores: int
+    loop_s: float
+    makespan_s: float
+    best: Best
+    n_started: int
+    backend: str
+    limit: str  # what keeps it from being quicker
+
+    @property
+    def speedup(self) -> float:
+        """Loop / makespan."""
+        return self.loop_s / self.makespan_s
+
+
+def forecast(world: World, n_cores: Sequence[int]) -> list[Forecast]:
+    """Play a world on hosts with other numbers of cores."""
+    return [_forecast(world.but(n_cores=n, n_cores_told=None, quota_cores=None)) for n in n_cores]
+
+
+def _forecast(world: World) -> Forecast:
+    from amorsize.simulate import tuner_for
+
+    tuner = tuner_for(world)
+    outcome = Engine(world, tuner).play()
+    best = oracle(world)
+    backend = tuner.backend_used()
+    return Forecast(
+        n_cores=world.n_cores,
+        loop_s=best.serial_s,
+        makespan_s=outcome.makespan_s,
+        best=best,
+        n_started=outcome.n_started.get(backend, 0),
+        backend=backend,
+        limit=_limit(world, tuner, outcome.makespan_s, outcome.n_started),
+    )
+
+
+def _limit(world: World, tuner: Tuner, makespan_s: float, n_started: dict[str, int]) -> str:
+    """What keeps the call from being quicker, the plainest first."""
+    backend = tuner.backend_used()
+    if backend == "serial":
+        notes = [note.why for note in tuner.notes if note.what == "serial"]
+        return notes[-1] if notes else "so little work that workers would not pay"
+    longest_s = max(world.costs_s)
+    if longest_s > 0.6 * makespan_s:
+        return f"one item takes {longest_s:.3g} s of it: split it"
+    if world.waits:
+        return f"{n_started[backend]} items wait at once"
+    sending_s = world.pickle_s * len(world.costs_s)
+    if sending_s > 0.4 * makespan_s:
+        return f"sending and collecting takes {sending_s:.3g} s of the caller: send less"
+    if len(world.costs_s) < 2 * world.n_cores:
+        return f"{len(world.costs_s)} items are few for {world.n_cores} cores"
+    cores_s = sum(world.costs_s) / world.n_cores
+    if cores_s > 0.8 * makespan_s:
+        return "the cores: more of them would help"
+    return "starting workers, and looking for what is worth it"
