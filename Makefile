@@ -10,7 +10,7 @@ SHARDS := shard-1 shard-2
 # Make 4 and later: the output of each shard in one piece.
 IN_PIECES := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: help demo test lint unit $(SHARDS) test-all bench clean
+.PHONY: help demo test lint unit $(SHARDS) test-all bench regret clean
 
 help:
 	@echo "make demo      set up, then run the main job on real input (examples/quickstart.py)"
