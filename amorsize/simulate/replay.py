@@ -95,9 +95,13 @@ def _world(document: dict[str, Any]) -> World:
     for _, _, n_items, chunk_wall_s, chunk_cpu_s, _ in sorted(
         document["chunks"], key=lambda chunk: float(chunk[5])
     ):
+        if not n_items:  # its first item has failed
+            continue
         used_s = chunk_wall_s if waits else min(chunk_wall_s, chunk_cpu_s)
         costs_s.extend([max(0.0, float(used_s)) / int(n_items)] * int(n_items))
         wall_s, cpu_s = wall_s + chunk_wall_s, cpu_s + chunk_cpu_s
+    if not costs_s:
+        raise ValueError("no item was run")
     rejected = [str(reason) for reason in document["rejected"]]
     no_threads = [one for one in rejected if one.startswith("threads: threads would share")]
     pickle_s = float(document["pickle_s"] or 0.0)
