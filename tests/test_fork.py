@@ -77,13 +77,15 @@ class TestPythonThreads:
     def test_a_thread_below_threading_counts(self):
         """Threads of `_thread` have no names, and count all the same."""
         assert answers("""
-            import _thread
+            import _thread, time
             from amorsize._fork import why_not_fork
             lock = _thread.allocate_lock()
             lock.acquire()
             _thread.start_new_thread(lock.acquire, ())
             print(why_not_fork())
             lock.release()
+            while _thread._count():  # until it has seen that
+                time.sleep(1e-3)
             print(why_not_fork())
         """) == ["1 other Python thread started by `_thread`", "None"]
 

@@ -15,6 +15,10 @@ def work(item):
     return item
 
 
+def never(item):
+    return item
+
+
 @pytest.fixture(scope="module")
 def trace(tmp_path_factory):
     """The trace of a call of 150 items of 1 ms."""
@@ -84,5 +88,5 @@ def test_a_file_that_is_not_there_is_told_of(tmp_path, capsys):
 
 def test_a_function_that_was_not_called_has_no_trace(tmp_path):
     """There is nothing to save."""
-    with pytest.raises(TraceError, match="upper has not been called"):
-        save(str.upper, tmp_path / "trace.json")
+    with pytest.raises(TraceError, match="never has not been called"):
+        save(never, tmp_path / "trace.json")
