@@ -1,0 +1,191 @@
+"""`amorsize cache ...`: what was learned about functions, on disk."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from amorsize import _machine, cache
+from amorsize.cli.command import Answer, Command, FailureError, Table
+from amorsize.cli.wording import ago, clean, count, duration, in_words, is_number
+
+Record = dict[str, Any]  # as it was found on disk: any name or type may be missing or forged
+
+_N_SUGGESTED = 3
+
+
+def _list(_asked: argparse.Namespace) -> Answer:
+    records = _records()
+    n_damaged = cache.n_damaged()
+    here = _machine.host_fingerprint()
+    document = {"home": str(cache.home()), "n_damaged": n_damaged, "profiles": records}
+    blocks: list[str | Table] = []
+    if records:
+        header = ("function", "runs best with", "per item", "learned", "on")
+        blocks.append(Table(header=header, rows=[_row(record, here) for record in records]))
+    else:
+        blocks.append(f"Nothing is remembered in {cache.home()}.")
+    if n_damaged:
+        blocks.append(
+            f"{count(n_damaged, 'row')} of the database cannot be used and will never be; "
+            "`amorsize cache clear` removes everything."
+        )
+    return Answer(document=document, blocks=blocks)
+
+
+def _show(asked: argparse.Namespace) -> Answer:
+    records = _found(asked.name)
+    here = _machine.host_fingerprint()
+    blocks = ["\n".join(_details(record, here)) for record in records]
+    return Answer(document={"profiles": records}, blocks=blocks)
+
+
+def _clear(asked: argparse.Namespace) -> Answer:
+    if asked.name is not None:
+        keys = [str(record["stored_as"]) for record in _found(asked.name)]
+        n_cleared = cache.forget(*keys)
+    else:
+        _refuse_if_off()
+        if not asked.yes:
+            _ask(f"Remove everything that amorsize has learned, in {cache.home()}?")
+        n_cleared = cache.clear()
+    return Answer(
+        document={"n_cleared": n_cleared}, blocks=[f"Removed {count(n_cleared, 'record')}."]
+    )
+
+
+def _records() -> list[Record]:
+    """All records, by name, the latest first."""
+    _refuse_if_off()
+    return sorted(cache.entries(), key=lambda record: (_name(record), -_saved_at_s(record)))
+
+
+def _found(pattern: str) -> list[Record]:
+    """The records of the functions that a name or pattern fits; a failure if there are none."""
+    records = _records()
+    found = [record for record in records if _fits(str(record.get("name")), pattern)]
+    if not found:
+        raise FailureError(_no_such_name(pattern, records))
+    return found
+
+
+def _fits(name: str, pattern: str) -> bool:
+    last = name.rpartition(".")[2]
+    return pattern in {name, last} or fnmatchcase(name, pattern) or fnmatchcase(last, pattern)
+
+
+def _no_such_name(pattern: str, records: Sequence[Record]) -> str:
+    names = sorted({_name(record) for record in records})
+    by_last = {name.rpartition(".")[2]: name for name in names}
+    similar = difflib.get_close_matches(pattern, [*names, *by_last], n=_N_SUGGESTED, cutoff=0.5)
+    near = dict.fromkeys(by_last.get(name, name) for name in similar)
+    if near:
+        what_to_do = f"Nearest: {', '.join(near)}."
+    elif names:
+        what_to_do = "`amorsize cache list` lists what there is."
+    else:
+        what_to_do = f"Nothing is remembered in {cache.home()}."
+    return f"nothing is remembered of {clean(pattern)!r}. {what_to_do}"
+
+
+def _row(record: Record, here: str) -> tuple[str, ...]:
+    profile = _profile(record)
+    item_s = profile.get("item_s")
+    return (
+        _name(record),
+        _plan(profile),
+        duration(item_s) if is_number(item_s) else "?",
+        ago(_saved_at_s(record)),
+        "this host" if record.get("host") == here else "another host",
+    )
+
+
+def _plan(profile: Record) -> str:
+    """A profile's plan in words, as far as it names one."""
+    backend, n_jobs, chunksize = (profile.get(k) for k in ("backend", "n_jobs", "chunksize"))
+    if not isinstance(backend, str):
+        return "?"
+    if backend == "serial" or not is_number(n_jobs):
+        return clean(backend)
+    return f"{clean(backend)} x {in_words(n_jobs)}, {in_words(chunksize)} items a chunk"
+
+
+def _details(record: Record, here: str) -> Iterator[str]:
+    """A record in full, a line a value."""
+    yield _name(record)
+    yield f"  {_plan(_profile(record))}, learned {ago(_saved_at_s(record))} on " + (
+        "this host" if record.get("host") == here else "another host"
+    )
+    for name, value in _leaves(record, ""):
+        yield f"  {name} = {value}"
+
+
+def _leaves(values: Record, prefix: str) -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, f"{prefix}{clean(name)}.")
+        else:
+            yield prefix + clean(name), in_words(value)
+
+
+def _profile(record: Record) -> Record:
+    profile = record.get("profile")
+    return profile if isinstance(profile, dict) else {}
+
+
+def _name(record: Record) -> str:
+    name = record.get("name")
+    return clean(name) if isinstance(name, str) and name else "(no name)"
+
+
+def _saved_at_s(record: Record) -> float:
+    saved_at_s = record.get("saved_at_s")
+    return float(saved_at_s) if is_number(saved_at_s) else 0.0
+
+
+def _refuse_if_off() -> None:
+    if cache.switched_off():
+        raise FailureError(
+            f"{cache.SWITCH_VARIABLE}={os.environ.get(cache.SWITCH_VARIABLE)} switches the cache "
+            "off. Unset it to see or change what is remembered."
+        )
+
+
+def _ask(question: str) -> None:
+    """Go on only if the person at the terminal says yes."""
+    if not sys.stdin.isatty():
+        raise FailureError(
+            "this removes everything, and there is no terminal to ask at. "
+            "Pass --yes to do it all the same, or the NAME of a function.",
+            status=2,
+        )
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise FailureError("nothing was removed.")
+
+
+_NAME = "a function's full name (package.module.function), its last part, or a pattern (parse_*)"
+
+COMMANDS = (
+    Command(words=("cache", "list"), help="list what is remembered", run=_list),
+    Command(
+        words=("cache", "show"),
+        help="show all that is remembered of a function",
+        run=_show,
+        arguments=[(("name",), {"metavar": "NAME", "help": _NAME})],
+    ),
+    Command(
+        words=("cache", "clear"),
+        help="remove what is remembered: everything, or of one function",
+        run=_clear,
+        arguments=[
+            (("name",), {"metavar": "NAME", "nargs": "?", "help": f"{_NAME}; without: all"}),
+            (("--yes",), {"action": "store_true", "help": "remove everything without asking"}),
+        ],
+    ),
+)

@@ -1,0 +1,43 @@
+"""What a command is: the words that call it, what it does, and the answer it gives."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Rows of texts under a header."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a command has to say: one document for programs, the same in blocks for people."""
+
+    document: dict[str, Any]
+    blocks: Sequence[str | Table]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """One command: the words that call it, its line of help, its arguments and what it does."""
+
+    words: tuple[str, ...]
+    help: str
+    run: Callable[[argparse.Namespace], Answer]
+    arguments: Sequence[tuple[tuple[str, ...], dict[str, Any]]] = field(default=())
+
+
+class FailureError(Exception):
+    """The command cannot do what it was asked; the text says why and what to do."""
+
+    def __init__(self, text: str, *, status: int = 1, **document: Any) -> None:
+        super().__init__(text)
+        self.status = status
+        self.document = {"error": text, **document}

@@ -1,0 +1,54 @@
+"""Words for people: numbers with units, times and counts; nothing that could steer a terminal."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TypeGuard
+
+_MAX_SHOWN = 200  # characters of one text from the disk
+
+
+def clean(text: str) -> str:
+    """A text from the disk without what could steer a terminal or turn the writing around."""
+    shown = text[:_MAX_SHOWN] + ("..." if len(text) > _MAX_SHOWN else "")
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in shown
+    )
+
+
+def in_words(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return clean(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def count(number: int, thing: str) -> str:
+    ending = "es" if thing.endswith("s") else "s"
+    return f"{number} {thing}{'' if number == 1 else ending}"
+
+
+def duration(seconds: float) -> str:
+    for unit, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
+        if abs(seconds) >= unit:
+            return f"{seconds / unit:.3g} {name}"
+    return f"{seconds / 1e-9:.3g} ns"
+
+
+def size(n_bytes: float) -> str:
+    return f"{n_bytes / 2**30:.1f} GiB" if n_bytes >= 2**30 else f"{n_bytes / 2**20:.0f} MiB"
+
+
+def ago(then_s: float) -> str:
+    """How long ago a moment was, of which the disk may tell anything."""
+    passed_s = time.time() - then_s
+    if not 0 <= passed_s < 10 * 365 * 86_400:
+        return "at an unknown time"
+    for unit_s, name in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        if passed_s >= unit_s:
+            return f"{count(int(passed_s // unit_s), name)} ago"
+    return "just now"
