@@ -86,6 +86,16 @@ def test_no_plan_beats_the_cores(world):
     assert outcome.busy_share <= 1 + 1e-9
 
 
+@pytest.mark.parametrize("n_cores", [1, 2])
+def test_the_oracle_and_the_others_survive_a_worker_that_dies(n_cores):
+    """A pool of one that loses its worker starts another rather than wait for ever."""
+    world = simulate.world("a worker dies", n_cores, 0)
+
+    assert oracle(world).makespan_s <= oracle(world).serial_s
+    for make in (lambda: Fixed(1, 1), *opponents(world).values()):
+        assert items_of(play(world, make())) == list(range(len(world.costs_s)))
+
+
 def test_figures_are_those_of_every_machine():
     """Pinned: another interpreter or processor that gives others has changed the simulator."""
     world = simulate.world("short 400 ms", 8, 1)

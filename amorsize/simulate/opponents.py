@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from amorsize.policy.facts import Report, View
+from amorsize.policy.facts import Died, Report, View
 from amorsize.policy.plan import RunInline, StartWorker, Wait
 from amorsize.simulate.engine import INF, Enqueue
 
@@ -38,9 +38,11 @@ class Fixed:
         self.n_started = self.n_out = 0
 
     def tell(self, event: Any) -> None:
-        """Count what is out."""
-        if isinstance(event, Report):
+        """Count what is out; a worker that died is replaced, and its chunk is handed out again."""
+        if isinstance(event, Report | Died) and self.n_out:
             self.n_out -= 1
+        if isinstance(event, Died):
+            self.n_started -= 1
 
     def next(self, view: View) -> Any:
         """Feed those that are there, then start one more."""
