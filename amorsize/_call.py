@@ -17,6 +17,7 @@ from amorsize.policy.facts import (
     Died,
     Inlined,
     Job,
+    Limited,
     Ready,
     Report,
     Started,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from amorsize._losses import Losses
     from amorsize._options import Options
     from amorsize._payload import Payload
-    from amorsize.crews.base import Crew, Done, Happening
+    from amorsize.crews.base import Crew, Done, Happening, SetupFailed
     from amorsize.policy.facts import Profile
 
 WAIT_S = 0.25  # the longest that anything is waited for without looking around
@@ -510,10 +511,11 @@ class Call:
     def _crew(self, backend: str) -> Crew:
         crew = self.crews.get(backend)
         if crew is None:
+            crew = self._new_crew(backend)
             if not self.crews:
                 self.lock.acquire()  # from here on the caller holds it, except in its own items
                 self.losses = self._new_losses()
-            crew = self.crews[backend] = self._new_crew(backend)
+            self.crews[backend] = crew
         return crew
 
     def _new_losses(self) -> Losses:
@@ -555,10 +557,14 @@ class Call:
         self._ask_disk()
         if self.work.is_finished:
             return
-        crew = self._crew(backend)
         number = sum(self.n_started.values())
-        began = perf_counter()
-        crew.start(number)
+        try:
+            crew = self._crew(backend)
+            began = perf_counter()
+            crew.start(number)
+        except (OSError, RuntimeError) as error:  # the second is what threading says
+            self._cannot_start(backend, error)
+            return
         start_s = perf_counter() - began
         self.crew_of[number] = crew
         self.n_started[backend] = self.n_started.get(backend, 0) + 1
@@ -571,6 +577,21 @@ class Call:
             )
         )
         self._look(0.0)
+
+    def _cannot_start(self, backend: str, error: Exception) -> None:
+        """The system has no room for a worker more: those that are there go on, or the caller."""
+        from amorsize.errors import AmorsizeError, WorkersUnavailable
+
+        n_alive = self.tuner.roster.n_alive
+        is_needed = not n_alive and (self.work.has_suspect or not self._may_stay_here)
+        if isinstance(error, AmorsizeError):
+            raise error
+        why = f"no further worker could be started: {type(error).__name__}: {error}"
+        if is_needed:
+            raise WorkersUnavailable(
+                f"{why}. Make room for one ({backend}), or use backend='serial'."
+            ) from error
+        self.tuner.tell(Limited(n_workers=n_alive, why=why))
 
     def _stop_own_threads(self) -> None:
         if self.watcher is not None:
@@ -591,14 +612,16 @@ class Call:
         try:
             crew.send(action.worker, chunk, box_s=box_s, flush_s=flush_s)
         except Exception as failure:
-            self._refuse_items(action.worker, chunk, failure)
+            self._refuse_items(action.worker, chunk, failure, crew.packed)
 
-    def _refuse_items(self, worker: int, chunk: Any, failure: Exception) -> None:
+    def _refuse_items(
+        self, worker: int, chunk: Any, failure: Exception, packed: Callable[[Any], bytes]
+    ) -> None:
         """Items that cannot be sent: named, or run here where that is left open."""
         from amorsize.crews import travel
 
         found = travel.first_that_cannot(
-            [self.work.item(i) for i in range(chunk.start, chunk.stop)]
+            [self.work.item(i) for i in range(chunk.start, chunk.stop)], packed
         )
         if found is None:
             raise failure
@@ -650,7 +673,7 @@ class Call:
                 self.tuner.tell(Died(worker=happening.worker, now_s=now_s))
                 self.losses.lost(happening)
             case base.SetupFailed():
-                raise happening.error
+                self._set_up_failed(happening)
             case base.Text():
                 stream = getattr(sys, happening.stream)
                 stream.write(happening.text)
@@ -658,6 +681,14 @@ class Call:
                 from amorsize.crews.after_fork import handle_record
 
                 handle_record(happening.record)
+
+    def _set_up_failed(self, failed: SetupFailed) -> None:
+        """A worker that cannot take the task: the caller goes on where that is left open."""
+        from amorsize.errors import CannotTravelError
+
+        if not isinstance(failed.error, CannotTravelError) or not self._may_stay_here:
+            raise failed.error
+        self.tuner.tell(Weighed(pickle_s=None, reason=str(failed.error)))
 
     def _done(self, done: Done, now_s: float) -> None:
         n_done = len(done.results)
@@ -679,8 +710,10 @@ class Call:
             )
         )
         if done.error is not None:
+            from amorsize.crews import travel
+
             if done.error_text:
-                done.error.add_note(f"raised in a worker process:\n{done.error_text}")
+                travel.add_note(done.error, f"raised in a worker process:\n{done.error_text}")
             self._fail(done.start + n_done, done.error)
         if done.back is not None:
             self.work.give_back(*done.back)
@@ -786,17 +819,15 @@ class Call:
             return
         index, error = self.work.failure
         if error is not getattr(self.source, "error", None):
-            from amorsize.crews.travel import short_repr
+            from amorsize.crews.travel import add_note, short_repr
 
-            error.add_note(f"{self.name}: item {index} ({short_repr(self.work.item(index))})")
+            add_note(error, f"{self.name}: item {index} ({short_repr(self.work.item(index))})")
         self._attach_partial(error)
         raise error
 
     def _attach_partial(self, error: BaseException) -> None:
-        try:
-            error._amorsize_partial = self.work.computed()  # type: ignore[attr-defined]
-        except AttributeError:
-            return  # an exception with __slots__ has no room for it: partial() gives nothing
+        # Not as an attribute: some exceptions let none be set.
+        error.__dict__["_amorsize_partial"] = self.work.computed()
 
     def _note_chunk(
         self, worker: int, backend: str, n_items: int, wall_s: float, cpu_s: float, now_s: float

@@ -51,7 +51,7 @@ class Reading:
         self.n_read = 0
         self.all_read = False
         self.is_quick = True  # its items come at once: reading ahead keeps nobody waiting
-        self.error: BaseException | None = None  # raised by the iterator instead of an item
+        self.error: Exception | None = None  # raised by the iterator instead of an item
 
     def read(self, n_more: int, longest_s: float) -> None:
         """Read up to `n_more` items, for about `longest_s`; at least one."""
@@ -62,7 +62,7 @@ class Reading:
             before = len(self._items)
             try:
                 self._items.extend(islice(self._iterator, min(block, n_more)))
-            except BaseException as error:
+            except Exception as error:  # Ctrl-C, an exit: these do not wait for their turn
                 self.error, self.all_read = error, True
             n_got = len(self._items) - before
             self.n_read += n_got

@@ -38,6 +38,18 @@ def megabyte(x: int) -> bytes:
     return bytes([x]) * 1_000_000
 
 
+def fifty_megabytes(x: int) -> bytes:
+    """A result that takes a while to write."""
+    return bytes([x]) * 50_000_000
+
+
+def spin_for_ever(path: str) -> None:
+    """Tell the process id, then compute and look at nothing."""
+    Path(path).write_text(str(os.getpid()))
+    while True:
+        pass
+
+
 def say(x: int) -> int:
     """Print the item, without the end of its line until the second print."""
     print("item", end=" ")

@@ -13,6 +13,7 @@ import pytest
 
 from amorsize import _callables, shutdown
 from amorsize._payload import Payload
+from amorsize.crews import processes
 from amorsize.crews.base import Chunk, Done, Lost, SetupFailed, Task, Text, WorkerReady
 from amorsize.crews.clean import CleanCrew
 from amorsize.crews.futures import FuturesCrew
@@ -333,6 +334,14 @@ def descriptors():
     return found
 
 
+def state_of(pid):
+    """The state of a process: "T" when stopped, empty when there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
 class TestDeath:
     """A worker process that ends is seen at once, and its item named."""
 
@@ -389,6 +398,70 @@ class TestDeath:
         crew.kill(0)
         (lost,) = of(Lost, hear(crew, lambda seen: of(Lost, seen)))
         assert lost.ranges == ((0, 8),)
+
+    def test_a_worker_may_be_killed_half_way_through_a_result(self, employ):
+        crew = employ(crew_items.fifty_megabytes)
+        start(crew, 0, 1)
+        send(crew, 0, [1])
+        remote = crew._remotes[0]
+        hear(crew, lambda _: remote.reader.in_frame)
+        os.kill(remote.pid, signal.SIGSTOP)
+        hear(crew, lambda _: state_of(remote.pid) == "T")
+        assert remote.reader.in_frame  # half of it is here
+        send(crew, 1, [2], first=1)
+
+        os.kill(remote.pid, signal.SIGKILL)
+        happened = hear(crew, lambda seen: of(Lost, seen) and of(Done, seen))
+
+        (lost,), (done,) = of(Lost, happened), of(Done, happened)
+        assert (lost.worker, lost.ranges, lost.culprit) == (0, ((0, 1),), 0)
+        assert (done.worker, done.results) == (1, [bytes([2]) * 50_000_000])
+
+    def test_a_worker_stopped_half_way_through_a_result_goes_on(self, employ):
+        crew = employ(crew_items.fifty_megabytes)
+        start(crew, 0)
+        send(crew, 0, [1])
+        remote = crew._remotes[0]
+        hear(crew, lambda _: remote.reader.in_frame)
+        os.kill(remote.pid, signal.SIGSTOP)
+        hear(crew, lambda _: state_of(remote.pid) == "T")
+        assert remote.reader.in_frame
+
+        (done,) = through(crew, timeout_s=5.0)
+
+        assert done.results == [bytes([1]) * 50_000_000]
+
+    def test_a_worker_that_stays_stopped_is_lost(self, employ, monkeypatch):
+        monkeypatch.setattr(processes, "SIGCONT", 0)  # as where it is stopped again and again
+        crew = employ(crew_items.slow_double)
+        start(crew, 0)
+        remote = crew._remotes[0]
+        os.kill(remote.pid, signal.SIGSTOP)
+        send(crew, 0, range(5))
+
+        (lost,) = of(Lost, hear(crew, lambda seen: of(Lost, seen)))
+
+        assert lost.ranges == ((0, 5),)
+        assert "SIGKILL" in lost.how
+
+    def test_a_worker_ends_with_its_caller_though_it_computes(self, employ, tmp_path):
+        path = tmp_path / "pid"
+        caller = os.fork()
+        if not caller:
+            try:
+                crew = employ(crew_items.spin_for_ever)
+                crew.start(0)
+                send(crew, 0, [str(path)])
+                hear(crew, lambda _: path.exists() and path.read_text())
+            finally:
+                os.kill(os.getpid(), signal.SIGKILL)
+        os.waitpid(caller, 0)
+        pid = int(path.read_text())
+
+        until_s = time.monotonic() + 2.0
+        while state_of(pid) not in ("", "Z"):
+            assert time.monotonic() < until_s, "it computes on"
+            time.sleep(0.01)
 
     def test_another_worker_takes_the_place_of_a_lost_one(self, employ):
         crew = employ(crew_items.killed_at_2)

@@ -32,16 +32,22 @@ def leave() -> None:
     flush_streams()
 
 
-def hold_interrupts() -> Any:
-    """Let SIGINT wait in this thread; what was waited for before."""
-    signal = _signals()
-    return signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+class no_interrupts:  # noqa: N801 - reads as a word where it is used: `with no_interrupts():`
+    """Let SIGINT wait in this thread for as long as a block lasts."""
 
+    def __enter__(self) -> None:
+        signal = _signals()
+        self._before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        # An interrupt that was already on its way is raised by this very call, after blocking.
+        try:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        except BaseException:
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
+            raise
 
-def release_interrupts(before: Any) -> None:
-    """Let through what `hold_interrupts` held."""
-    signal = _signals()
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    def __exit__(self, *_: object) -> None:
+        signal = _signals()
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
 
 
 def quiet_signals() -> None:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
             """Give a chunk to a worker; never blocks on it."""
             ...
 
+        def packed(self, items: Any) -> bytes:
+            """Items as they are sent; raises what keeps one from being pickled."""
+            ...
+
         def wait(self, timeout_s: float) -> list[Happening]:
             """What has happened, waiting at most `timeout_s` for something to."""
             ...

@@ -15,6 +15,7 @@ from time import perf_counter
 from amorsize._callables import is_own_module
 from amorsize.crews import frames, travel
 from amorsize.crews.base import Logged, SetupFailed, Text
+from amorsize.crews.lifeline import Lifeline
 from amorsize.crews.processes import (
     GRACE_S,
     PipeCrew,
@@ -23,11 +24,12 @@ from amorsize.crews.processes import (
     kill,
     readable,
     reap,
+    two_pipes,
     widen,
 )
 from amorsize.crews.resident import surroundings
 from amorsize.crews.worker import Cells
-from amorsize.errors import CannotTravelError, WorkersUnavailable
+from amorsize.errors import CannotTravelError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +91,8 @@ class CleanCrew(PipeCrew):
     def _packed_task(self, task: bytes) -> bytes:
         return travel.dumps((self._surroundings, task))
 
-    def _packed(self, items: Any) -> bytes:
+    def packed(self, items: Any) -> bytes:
+        """Items as they are sent."""
         return self._payload.pack(items)
 
     # -- working ----------------------------------------------------------------------------
@@ -266,6 +269,23 @@ class _Pool:
         self._idle: list[Resident] = []  # the one used last is the last
         self._lock = _thread.allocate_lock()
         self._is_registered = False
+        self._lifeline: Lifeline | None = None
+
+    def lifeline(self) -> Lifeline:
+        """What all workers of this process hold on to."""
+        with self._lock:
+            if self._lifeline is None:
+                self._lifeline = Lifeline()
+                self._register()
+            return self._lifeline
+
+    def _register(self) -> None:
+        if not self._is_registered:
+            self._is_registered = True
+            import atexit
+
+            atexit.register(self.shutdown)
+            os.register_at_fork(after_in_child=self.disown)
 
     @property
     def n_warm(self) -> int:
@@ -300,12 +320,7 @@ class _Pool:
 
     def put(self, resident: Resident) -> None:
         """Keep a worker for the next call."""
-        if not self._is_registered:
-            self._is_registered = True
-            import atexit
-
-            atexit.register(self.shutdown)
-            os.register_at_fork(after_in_child=self.disown)
+        self._register()
         resident.was_kept, resident.kept_at_s = True, perf_counter()
         with self._lock:
             self._idle.append(resident)
@@ -331,6 +346,9 @@ class _Pool:
         idle, self._idle = self._idle, []
         for resident in idle:
             resident.close()
+        if self._lifeline is not None:
+            self._lifeline.close()
+            self._lifeline = None
 
 
 pool = _Pool()
@@ -355,19 +373,15 @@ def _limiting(environ: dict[str, str]) -> list[str]:
 
 def _launch(environ: dict[str, str]) -> tuple[int, int, int, mmap | None]:
     """Start an interpreter; its process id, our two ends, and the memory shared with it."""
-    orders_out, orders_in = os.pipe()
-    reports_out, reports_in = os.pipe()
+    (orders_out, orders_in), (reports_out, reports_in) = two_pipes()
     widen(reports_in)
     cells_fd, shared = _shared_memory()
     try:
         pid = _spawn(environ, orders_out, reports_in, cells_fd)
-    except OSError as error:
+    except OSError:
         os.close(orders_in)
         os.close(reports_out)
-        raise WorkersUnavailable(
-            f"no worker process could be started: {type(error).__name__}: {error}. "
-            "Use backend='thread' or 'serial'."
-        ) from error
+        raise
     finally:
         for descriptor in (orders_out, reports_in, cells_fd):
             if descriptor >= 0:
@@ -379,9 +393,10 @@ def _spawn(environ: dict[str, str], read_fd: int, write_fd: int, cells_fd: int) 
     import signal
     import subprocess
 
+    line_fd = pool.lifeline().reading
     script = (
         f"import sys; sys.path.insert(0, {FOLDER!r}); from amorsize.crews.resident import main; "
-        f"main({read_fd}, {write_fd}, {cells_fd}, {os.getpid()})"
+        f"main({read_fd}, {write_fd}, {cells_fd}, {line_fd}, {os.getpid()})"
     )
     # What multiprocessing passes on as well: -O, -W, -X and their like.
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
@@ -391,7 +406,7 @@ def _spawn(environ: dict[str, str], read_fd: int, write_fd: int, cells_fd: int) 
             [sys.executable, *flags, "-c", script],
             stdin=subprocess.DEVNULL,
             env=environ,
-            pass_fds=[one for one in (read_fd, write_fd, cells_fd) if one >= 0],
+            pass_fds=[one for one in (read_fd, write_fd, cells_fd, line_fd) if one >= 0],
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)

@@ -107,7 +107,11 @@ class FuturesCrew:
         if self._shares_memory:
             self._submit(_Sent(worker, chunk, box_s, b""))
         else:
-            self._submit(_Sent(worker, chunk, box_s, self._payload.pack(chunk.items)))
+            self._submit(_Sent(worker, chunk, box_s, self.packed(chunk.items)))
+
+    def packed(self, items: Any) -> bytes:
+        """Items as they are sent; nothing of them where memory is shared."""
+        return travel.dumps(None) if self._shares_memory else self._payload.pack(items)
 
     def _submit(self, sent: _Sent, *, with_task: bool = False) -> None:
         chunk = sent.chunk
@@ -175,8 +179,8 @@ class FuturesCrew:
             error = content[0]
             if isinstance(error, bytes):
                 error, text = travel.unpack_error(error)
-                error.add_note(text)
-            error.add_note("raised by setup= in a worker of the executor")
+                travel.add_note(error, text)
+            travel.add_note(error, "raised by setup= in a worker of the executor")
             happenings.append(SetupFailed(worker=number, error=error))
         else:
             self._under_way.discard(sent)

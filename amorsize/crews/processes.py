@@ -7,7 +7,7 @@ import select
 import sys
 from time import perf_counter
 
-from amorsize.crews import after_fork, frames, travel
+from amorsize.crews import after_fork, frames, lifeline, travel
 from amorsize.crews.base import Chunk, Done, Logged, Lost, SetupFailed, Task, Text, WorkerReady
 from amorsize.crews.worker import CANNOT_TRAVEL, LAST, ORDER, REPORT, Cells, Worker
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 GRACE_S = 1.0  # how long a worker may take to end itself before it is killed
 SIGKILL = 9  # on every POSIX system; importing `signal` for its name costs 5 ms
+SIGCONT = 18  # of Linux, as waiting for stopped processes is
+STOPPED_S = 1.0  # how often it is looked whether somebody has stopped a worker
 PIPE_BYTES = 1 << 20  # a larger pipe takes a large result in fewer turns
 open_ends: set[int] = set()  # the caller's ends of all workers' pipes: a fork must not keep them
 
@@ -29,6 +31,7 @@ class Remote:
     __slots__ = (
         "cells",
         "ended",
+        "n_stops",
         "number",
         "orders",
         "pid",
@@ -55,6 +58,7 @@ class Remote:
         self.reader, self.writer = frames.Reader(), frames.Writer()
         self.orders: list[Chunk] = []  # sent and not through, in order
         self.ended = False
+        self.n_stops = 0  # looks in a row that found it stopped
         for descriptor in (read_fd, write_fd):
             os.set_blocking(descriptor, False)
         open_ends.update((read_fd, write_fd))
@@ -81,6 +85,7 @@ class PipeCrew:
         self._remotes: dict[int, Remote] = {}
         self._by_descriptor: dict[int, Remote] = {}
         self._poll = select.poll()
+        self._looked_s = perf_counter()
 
     def _attend(self, remote: Remote) -> None:
         """Look out from now on for what a worker says, and for its end."""
@@ -100,11 +105,12 @@ class PipeCrew:
         if chunk.items is None:
             remote.writer.put(frames.SPAN, order)
         else:
-            remote.writer.put(frames.ITEMS, order, self._packed(chunk.items))
+            remote.writer.put(frames.ITEMS, order, self.packed(chunk.items))
         remote.orders.append(chunk)
         self._flush(remote)
 
-    def _packed(self, items: Any) -> bytes:
+    def packed(self, items: Any) -> bytes:
+        """Items as they are sent."""
         return travel.dumps(items)
 
     def _flush(self, remote: Remote) -> None:
@@ -140,7 +146,19 @@ class PipeCrew:
         for remote in ended:
             if not remote.ended:
                 self._bury(remote, happenings)
+        if perf_counter() - self._looked_s > STOPPED_S:
+            self._wake_the_stopped()
         return happenings
+
+    def _wake_the_stopped(self) -> None:
+        """Let workers go on that somebody has stopped; those that are stopped again are killed."""
+        self._looked_s = perf_counter()
+        for remote in self._remotes.values():
+            if not is_stopped(remote.pid):
+                remote.n_stops = 0
+                continue
+            remote.n_stops += 1
+            signal_to(remote, SIGCONT if remote.n_stops == 1 else SIGKILL)
 
     def _read(self, remote: Remote, happenings: list[Happening]) -> bool:
         """Take in what a worker wrote; False at the end of its pipe."""
@@ -173,7 +191,7 @@ class PipeCrew:
         if kind == frames.RECORD:
             return Logged(record=travel.loads(payload))
         error, text = travel.unpack_error(payload)
-        error.add_note(f"raised by setup= in a worker process\n{text}")
+        travel.add_note(error, f"raised by setup= in a worker process\n{text}")
         return SetupFailed(worker=remote.number, error=error)
 
     def _done(self, remote: Remote, payload: bytes) -> Done:
@@ -285,6 +303,7 @@ class ProcessCrew(PipeCrew):
     def __init__(self, task: Task, *, n_workers: int) -> None:
         super().__init__(task)
         self._cells = Cells(n_workers)
+        self._lifeline: lifeline.Lifeline | None = None
         self._free_slots = [1 + Cells.SIZE * place for place in reversed(range(n_workers))]
         self._forked: list[int] = []  # since anybody asked
 
@@ -292,27 +311,32 @@ class ProcessCrew(PipeCrew):
 
     def start(self, number: int) -> None:
         """Fork one worker, to be known by this number."""
-        slot = self._free_slots.pop()
         # Ctrl-C between the fork and its entry in our books would leave a worker nobody knows of.
-        before = after_fork.hold_interrupts()
-        try:
+        with after_fork.no_interrupts():
+            slot = self._free_slots[-1]
             pid, read_fd, write_fd = self._launch(slot)
+            self._free_slots.pop()
             self._attend(Remote(number, pid, read_fd, write_fd, self._cells.view, slot))
-        finally:
-            after_fork.release_interrupts(before)
         if self._task.setup is None:  # it reads its pipe within a millisecond, and need not say so
             self._forked.append(number)
 
     def _launch(self, slot: int) -> tuple[int, int, int]:
         """Fork; process id and the caller's two ends."""
-        orders_out, orders_in = os.pipe()
-        reports_out, reports_in = os.pipe()
+        if self._lifeline is None:
+            self._lifeline = lifeline.Lifeline()
+            open_ends.update(self._lifeline.ends)
+        (orders_out, orders_in), (reports_out, reports_in) = two_pipes()
         widen(reports_in)
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:  # what is buffered now would be printed twice
                 stream.flush()
         parent_pid = os.getpid()
-        pid = _fork()
+        try:
+            pid = _fork()
+        except OSError:
+            for descriptor in (orders_out, orders_in, reports_out, reports_in):
+                os.close(descriptor)
+            raise
         if pid:
             os.close(orders_out)
             os.close(reports_in)
@@ -326,8 +350,12 @@ class ProcessCrew(PipeCrew):
         """All a forked worker does; never returns."""
         code = 0
         try:
+            assert self._lifeline is not None
+            lifeline.hold_on(self._lifeline.reading)
             for descriptor in (*ends, *open_ends):
                 os.close(descriptor)
+            if os.getppid() != parent_pid:
+                os._exit(1)  # it has ended before the line was held
             after_fork.settle(write_fd)
             Worker(self._task, read_fd, write_fd, parent_pid, self._cells.view, slot).live()
             after_fork.leave()
@@ -373,7 +401,22 @@ class ProcessCrew(PipeCrew):
             reap(remote.pid)
             self._forget(remote)
         self._cells.close()
+        if self._lifeline is not None:
+            open_ends.difference_update(self._lifeline.ends)
+            self._lifeline.close()
+            self._lifeline = None
         return []
+
+
+def two_pipes() -> tuple[tuple[int, int], tuple[int, int]]:
+    """Reading and writing ends of two pipes, or of none."""
+    first = os.pipe()
+    try:
+        return first, os.pipe()
+    except OSError:
+        os.close(first[0])
+        os.close(first[1])
+        raise
 
 
 def _fork() -> int:
@@ -402,10 +445,22 @@ def readable(descriptor: int) -> bool:
 
 
 def kill(remote: Remote) -> None:
+    signal_to(remote, SIGKILL)
+
+
+def signal_to(remote: Remote, number: int) -> None:
     try:
-        os.kill(remote.pid, SIGKILL)
+        os.kill(remote.pid, number)
     except ProcessLookupError:
         return  # it has ended by itself
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a child is stopped, by SIGSTOP or a terminal; one under a debugger is not."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+    except (ChildProcessError, AttributeError):
+        return False
 
 
 def ended_by(remote: Remote, deadline: float) -> bool:

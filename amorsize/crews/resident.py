@@ -6,7 +6,7 @@ import os
 import sys
 from time import perf_counter
 
-from amorsize.crews import after_fork, frames, nesting, travel
+from amorsize.crews import after_fork, frames, lifeline, nesting, travel
 from amorsize.crews.base import Task
 from amorsize.crews.worker import Worker, flush_streams
 
@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 IDLE_S = 30.0  # a worker that no call has used for so long ends itself
 
 
-def main(read_fd: int, write_fd: int, cells_fd: int, parent_pid: int) -> None:
+def main(read_fd: int, write_fd: int, cells_fd: int, line_fd: int, parent_pid: int) -> None:
     """All a worker in a new interpreter does."""
+    lifeline.hold_on(line_fd)
+    os.close(line_fd)
+    if os.getppid() != parent_pid:
+        return  # the caller has ended before the line was held
     for descriptor in (read_fd, write_fd, cells_fd):
         if descriptor >= 0:  # what an item starts must not hold our pipes
             os.set_inheritable(descriptor, False)

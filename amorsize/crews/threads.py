@@ -6,7 +6,7 @@ from _queue import Empty, SimpleQueue
 from _thread import allocate_lock
 from time import perf_counter, thread_time
 
-from amorsize.crews import nesting
+from amorsize.crews import nesting, travel
 from amorsize.crews.base import Chunk, Done, Happening, Lost, SetupFailed, Task, WorkerReady
 from amorsize.crews.chunk import run_chunk
 
@@ -75,6 +75,10 @@ class ThreadCrew:
     def send(self, worker: int, chunk: Chunk, *, box_s: float, flush_s: float) -> None:  # noqa: ARG002 - results are in the caller's memory anyway
         """Queue a chunk for a thread."""
         self._seats[worker].orders.put((chunk, box_s))
+
+    def packed(self, items: Any) -> bytes:  # noqa: ARG002
+        """Nothing of the items is sent: they may be what cannot be pickled."""
+        return travel.dumps(None)
 
     def wait(self, timeout_s: float) -> list[Happening]:
         """What has happened on any thread; waits at most `timeout_s` for the first thing."""
@@ -150,7 +154,7 @@ class ThreadCrew:
             if task.setup is not None:
                 task.setup()
         except BaseException as error:
-            error.add_note("raised by setup= in a worker thread")
+            travel.add_note(error, "raised by setup= in a worker thread")
             self._happened.put(SetupFailed(worker=number, error=error))
             nesting.leave()
             return

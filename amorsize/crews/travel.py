@@ -8,10 +8,12 @@ from amorsize.errors import CannotTravelError, RemoteError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 PROTOCOL = 5
 REPR_LENGTH = 80
+TEXT_LENGTH = 20_000  # of a traceback or message that is told beside the exception itself
 
 
 def dumps(value: Any) -> bytes:
@@ -40,10 +42,13 @@ def pickle() -> Any:
     return _pickle_module
 
 
+_LONG = (str, bytes, bytearray)  # whose repr may take several times their own memory
+
+
 def short_repr(value: Any) -> str:
     """A repr for messages: at most `REPR_LENGTH` characters, whatever the value does."""
     try:
-        text = repr(value)
+        text = repr(value[:REPR_LENGTH] if type(value) in _LONG else value)
     except Exception as error:
         text = f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
     return text if len(text) <= REPR_LENGTH else text[: REPR_LENGTH - 3] + "..."
@@ -52,16 +57,66 @@ def short_repr(value: Any) -> str:
 def pack_error(error: BaseException) -> bytes:
     """An exception and its traceback as bytes that can surely be read back."""
     kind = type(error)
-    told = f"{kind.__module__}.{kind.__qualname__}: {_safe_str(error)}"
-    try:
-        data = dumps(error)
-        rebuilt = loads(data)
-        why = None if type(rebuilt) is kind else f"it was rebuilt as {type(rebuilt).__name__}"
-    except Exception as failure:
-        why = f"{type(failure).__name__}: {failure}"
+    told = shortened(f"{kind.__module__}.{kind.__qualname__}: {_safe_str(error)}")
+    data, why = _packed_alike(error)
     if why is not None:
         data = dumps(_stand_in(told, why))
-    return dumps((data, told, _traceback_text(error)))
+    return dumps((data, told, shortened(_traceback_text(error))))
+
+
+def _packed_alike(error: BaseException) -> tuple[bytes, str | None]:
+    """Bytes that give the same exception again, or else why there are none.
+
+    Pickle calls the class with `args`, which a constructor of its own may not take, or take for
+    something else. Then the exception is made without its constructor.
+    """
+    why = None
+    for value in (error, Bare(error)):
+        try:
+            data = dumps(value)
+            rebuilt = loads(data)
+            if type(rebuilt) is type(error) and dumps(rebuilt.args) == dumps(error.args):
+                return data, None
+            why = why or f"it was rebuilt as {short_repr(rebuilt)}"
+        except Exception as failure:
+            why = why or f"{type(failure).__name__}: {failure}"
+    return b"", why
+
+
+class Bare:
+    """Pickles an exception as its class, its arguments and its attributes."""
+
+    __slots__ = ("_error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        error, args = self._error, self._error.args
+        if isinstance(error, BaseExceptionGroup):
+            args = (error.message, [Bare(one) for one in error.exceptions])
+        return _bare, (type(error), args, error.__dict__)
+
+
+def _bare(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
+    error = kind.__new__(kind, *args)
+    BaseException.args.__set__(error, args)  # type: ignore[attr-defined]  # whatever its class says
+    error.__dict__.update(state)
+    return error
+
+
+def shortened(text: str) -> str:
+    """A long text's beginning and, where what matters stands, its end."""
+    if len(text) <= TEXT_LENGTH:
+        return text
+    half = TEXT_LENGTH // 2
+    return f"{text[:half]}\n[... {len(text) - 2 * half} characters ...]\n{text[-half:]}"
+
+
+def add_note(error: BaseException, text: str) -> None:
+    """`BaseException.add_note`, for exceptions that take no attributes as well."""
+    notes = error.__dict__.get("__notes__")
+    error.__dict__["__notes__"] = [*notes, text] if isinstance(notes, list) else [text]
 
 
 def unpack_error(data: bytes) -> tuple[BaseException, str]:
@@ -93,19 +148,19 @@ def _safe_str(error: BaseException) -> str:
         return f"<str() raised {type(failure).__name__}>"
 
 
-def why_not(value: Any) -> str | None:
+def why_not(value: Any, packed: Callable[[Any], bytes] = dumps) -> str | None:
     """Why a value cannot be pickled and read back; None when it can."""
     try:
-        loads(dumps(value))
+        loads(packed(value))
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return None
 
 
-def first_that_cannot(values: list[Any]) -> tuple[int, str] | None:
+def first_that_cannot(values: list[Any], packed: Callable[[Any], bytes]) -> tuple[int, str] | None:
     """Index of the first value that cannot travel, and why."""
     for index, value in enumerate(values):
-        if (reason := why_not(value)) is not None:
+        if (reason := why_not(value, packed)) is not None:
             return index, reason
     return None
 

@@ -59,6 +59,7 @@ class Worker:
         self.task, self.function = task, task.function_of_one()
         self.read_fd, self.write_fd, self.parent_pid = read_fd, write_fd, parent_pid
         self.cells, self.slot = cells, slot
+        self._pid = os.getpid()
         self._reader = frames.Reader()
         self._poll = select.poll()
         self._poll.register(read_fd, select.POLLIN)
@@ -120,6 +121,12 @@ class Worker:
             return
         _Chunk(self, start, n_items, flush_s).run(items, box_s, bool(single))
 
+    def end_if_twin(self) -> None:
+        """An item may fork and come back twice: only one of the two is the worker."""
+        if os.getpid() != self._pid:
+            flush_streams()
+            os._exit(0)
+
     def report(
         self,
         start: int,
@@ -131,6 +138,7 @@ class Worker:
         last: bool,
     ) -> None:
         """Send results from index `start` on, of a chunk that has `n_items` from there."""
+        self.end_if_twin()
         began = perf_counter()
         flags = LAST if last else 0
         if self.task.keep_errors:
@@ -186,6 +194,7 @@ class _Chunk:
     def _progress(self, n_done: int, n_next: int, now_s: float) -> bool:
         index = self._start + n_done
         cells, slot = self._worker.cells, self._worker.slot
+        self._worker.end_if_twin()
         if now_s - self._sent_at > self._flush_s and n_done > self._n_sent:
             self._send(None, last=False)
         if cells is None:

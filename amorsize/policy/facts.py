@@ -174,4 +174,11 @@ class Weighed(Value):
     reason: str | None = None  # why it cannot
 
 
-Event = Inlined | Started | Ready | Report | Died | Surveyed | Watched | Weighed
+class Limited(Value):
+    """The system has room for so many workers and no more."""
+
+    n_workers: int  # 0: for none at all
+    why: str
+
+
+Event = Inlined | Started | Ready | Report | Died | Surveyed | Watched | Weighed | Limited

@@ -15,6 +15,7 @@ from amorsize.policy.facts import (
     Host,
     Inlined,
     Job,
+    Limited,
     Profile,
     Ready,
     Report,
@@ -113,6 +114,7 @@ class Tuner:
         self.cores = CoreEvidence(verified=True if job.backend in ("thread", "process") else None)
         self.waiters = waiters.Waiters()
         self.saturation = Saturation()
+        self._n_room: int | None = None  # workers that the system has room for
         self._left_s = 0.0  # work left in the loop when last asked
         self._is_helping = False  # the caller runs items beside its workers
         self._alone_s: float | None = None  # an item's CPU time before there were workers
@@ -156,6 +158,16 @@ class Tuner:
                     self.route = route.serial(event.reason)  # what workers have, they finish
             case Surveyed():
                 self._host, self.job = event.host, event.job
+            case Limited():
+                self._limit(event)
+
+    def _limit(self, event: Limited) -> None:
+        if event.n_workers:
+            self._n_room = min(event.n_workers, self._n_room or event.n_workers)
+            self._note(f"{event.n_workers} workers and no more", event.why)
+        else:
+            self.route = route.serial(event.why)
+            self.job = self.job.but(process_reason=event.why)
 
     def _saw(self, event: Watched) -> None:
         self._is_watching = False
@@ -360,8 +372,8 @@ class Tuner:
             or self.host.fork_reason is not None
         ):
             return 0
-        n_bet = int(prices.BET_S / self.host.process_start_s)
-        return max(0, min(self.n_places - 1, n_bet, view.n_left - 1))
+        n = min(self.n_places - 1, int(prices.BET_S / self.host.process_start_s), view.n_left - 1)
+        return max(0, min(n, self._n_limit or n))
 
     def _feed_first(self, view: View) -> Action | None:
         """One item for each worker that was started before the first item."""
@@ -677,8 +689,8 @@ class Tuner:
     @property
     def _n_limit(self) -> int | None:
         """Workers that get chunks, the others being parked; None: all."""
-        free, enough = self.cores.n_free, self.saturation.n_limit
-        return min(free, enough) if free and enough else free or enough
+        limits = (self._n_room, self.cores.n_free, self.saturation.n_limit)
+        return min((n for n in limits if n is not None), default=None)
 
     def _chunk(self, view: View, seat: Seat, n_ready: int) -> tuple[int, float]:
         if self.job.chunksize is not None:
