@@ -1,13 +1,15 @@
 """Where the system has no room for a worker more, those that are there go on, or the caller."""
 
 import errno
+import importlib
 import os
 import resource
+import sys
 import threading
 
 import pytest
 
-from amorsize import WorkersUnavailable, autotune, tuned_map
+from amorsize import CannotTravelError, WorkersUnavailable, autotune, tuned_map
 from amorsize.crews import clean, processes
 
 
@@ -99,3 +101,59 @@ def test_few_descriptors_left(n_more, start):
     assert told == [2 * index for index in range(50)] or "Too many open files" in told
     if start == "fork":
         assert sorted(os.listdir("/proc/self/fd"), key=int) == before
+
+
+MODULE = """
+import sys, threading, time
+LOCK = threading.Lock()
+if "pytest" not in sys.modules:
+    raise ImportError("not in workers")
+
+def work(index):
+    until_s = time.thread_time() + 2e-3
+    while time.thread_time() < until_s:
+        pass
+    with LOCK:
+        return 2 * index
+"""
+
+
+@pytest.fixture
+def neither_way(tmp_path, monkeypatch):
+    """A function that workers can neither import nor be sent: its module refuses, it has a lock."""
+    (tmp_path / "only_here.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("AMORSIZE_START", "clean")
+    yield importlib.import_module("only_here").work
+    del sys.modules["only_here"]
+
+
+@pytest.mark.cores
+def test_a_function_that_no_worker_can_have_runs_in_the_caller(neither_way):
+    """That shows only when a worker has tried: the call goes on all the same."""
+    tuned = autotune(neither_way, thread_safe=False)
+
+    assert tuned(range(1000)) == [2 * index for index in range(1000)]
+    told = str(tuned.explain())
+    assert "rejected    processes: " in told, told
+
+
+def test_asked_for_processes_it_is_refused(neither_way):
+    """The error tells what cannot be sent, and why it had to be."""
+    with pytest.raises(CannotTravelError, match="lock") as caught:
+        tuned_map(neither_way, range(1000), backend="process")
+
+    assert "not in workers" in "".join(caught.value.__notes__)
+
+
+def test_an_item_beside_one_that_cannot_travel_is_not_blamed(monkeypatch):
+    """Items that only cloudpickle can take are sent, so the one that no pickle takes is named."""
+    monkeypatch.setenv("AMORSIZE_START", "clean")
+    functions = [lambda: 1, lambda: 2, threading.Lock().acquire, lambda: 4]
+
+    with pytest.raises(CannotTravelError, match="data of item 2 "):
+        tuned_map(call, functions, backend="process", n_jobs=1, chunksize=4)
+
+
+def call(function):
+    return function()

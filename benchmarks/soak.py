@@ -1,0 +1,262 @@
+"""Thousands of calls of every kind, faults among them: what is left of them in the process?
+
+`python -m benchmarks.soak` makes 20 000 calls and prints what the process holds after every
+thousandth: memory, descriptors, threads, children, shared memory. `--storm` maps for 30 s instead
+while a random worker is killed every 50 ms.
+"""
+
+import argparse
+import gc
+import itertools
+import json
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import amorsize
+from amorsize import AmorsizeError, autotune, tuned_map
+
+N_CALLS = 20_000
+EVERY = 1000  # calls between two looks; what follows the first is what may not grow
+CALLER = os.getpid()
+STORM_S, BETWEEN_KILLS_S = 30.0, 0.05
+STORM_RETRIES = 50  # an item that is hit by chance each time it runs is a matter of luck
+
+
+# -- items ---------------------------------------------------------------------------------------
+
+
+def double(x: int) -> int:
+    """Next to no work."""
+    return 2 * x
+
+
+def wait(x: int) -> int:
+    """Work that waits."""
+    time.sleep(1e-4)
+    return 2 * x
+
+
+def fail_at_7(x: int) -> int:
+    """Item 7 raises."""
+    if x == 7:
+        raise ValueError("seven")
+    return 2 * x
+
+
+def die_at_7(x: int) -> int:
+    """Item 7 ends its worker."""
+    if x == 7 and os.getpid() != CALLER:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 2 * x
+
+
+def stay_at_7(x: int) -> int:
+    """Item 7 does not end."""
+    if x == 7:
+        time.sleep(1000)
+    return 2 * x
+
+
+def lock_at_7(x: int) -> Any:
+    """Item 7 gives what cannot be pickled."""
+    return threading.Lock() if x == 7 else 2 * x
+
+
+def fork_at_7(x: int) -> int:
+    """Item 7 forks, and both return."""
+    if x == 7 and os.getpid() != CALLER:
+        os.fork()
+    return 2 * x
+
+
+def megabyte(x: int) -> bytes:
+    """A large result."""
+    return bytes([x]) * 1_000_000
+
+
+# -- calls ---------------------------------------------------------------------------------------
+
+ITEMS = list(range(20))
+DOUBLES = [2 * x for x in ITEMS]
+PROCESSES: dict[str, Any] = {"backend": "process", "n_jobs": 2}
+
+
+def _all_but_7(found: list[Any], kind: type[BaseException]) -> bool:
+    others = found[:7] + found[8:]
+    return others == DOUBLES[:7] + DOUBLES[8:] and isinstance(found[7], kind)
+
+
+def _raises() -> bool:
+    try:
+        tuned_map(fail_at_7, ITEMS, **PROCESSES)
+    except ValueError as error:
+        return amorsize.partial(error).items() >= dict(enumerate(DOUBLES[:7])).items()
+    return False
+
+
+def _lock() -> bool:
+    try:
+        tuned_map(lock_at_7, ITEMS, **PROCESSES)
+    except AmorsizeError as error:
+        return "item 7 " in str(error)
+    return False
+
+
+def _kept(function: Callable[[int], Any], kind: type[BaseException], **options: Any) -> bool:
+    found = tuned_map(function, ITEMS, return_exceptions=True, **PROCESSES, **options)
+    return _all_but_7(found, kind)
+
+
+def _abandoned(backend: str) -> bool:
+    stream = autotune(wait, backend=backend, n_jobs=2).stream(itertools.count())
+    taken = list(itertools.islice(stream, 30))
+    stream.close()
+    return taken == [2 * x for x in range(30)]
+
+
+def _clean() -> bool:
+    os.environ["AMORSIZE_START"] = "clean"
+    try:
+        return tuned_map(double, ITEMS, **PROCESSES) == DOUBLES
+    finally:
+        del os.environ["AMORSIZE_START"]
+
+
+def _large() -> bool:
+    return tuned_map(megabyte, range(4), **PROCESSES) == [megabyte(x) for x in range(4)]
+
+
+CALLS: dict[str, tuple[int, Callable[[], bool]]] = {  # how often among a hundred, and what
+    "loop": (30, lambda: tuned_map(double, ITEMS) == DOUBLES),
+    "generator": (10, lambda: tuned_map(double, iter(ITEMS)) == DOUBLES),
+    "processes": (15, lambda: tuned_map(double, ITEMS, **PROCESSES) == DOUBLES),
+    "clean": (8, _clean),
+    "threads": (10, lambda: tuned_map(wait, ITEMS, backend="thread") == DOUBLES),
+    "stream": (5, lambda: list(autotune(double).stream(ITEMS, ordered=True)) == DOUBLES),
+    "abandoned": (3, lambda: _abandoned("process")),
+    "abandoned-threads": (2, lambda: _abandoned("thread")),
+    "raises": (4, _raises),
+    "unpicklable": (3, _lock),
+    "dies": (3, lambda: _kept(die_at_7, amorsize.WorkerDied)),
+    "forks": (2, lambda: tuned_map(fork_at_7, ITEMS, **PROCESSES) == DOUBLES),
+    "late": (2, lambda: _kept(stay_at_7, amorsize.ItemTimeout, timeout=0.02)),
+    "large": (3, _large),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What the process holds between two calls."""
+
+    n_calls: int
+    rss_bytes: int
+    n_descriptors: int
+    n_threads: int
+    n_children: int
+    n_shared: int  # segments of shared memory that are mapped
+    n_wrong: int  # calls that did not end as they should have
+
+
+def held(n_calls: int, n_wrong: int) -> Held:
+    """Look at the process, once garbage is collected and warm workers have ended."""
+    amorsize.shutdown()
+    gc.collect()
+    maps = Path("/proc/self/maps").read_text()
+    return Held(
+        n_calls=n_calls,
+        rss_bytes=int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"),
+        n_descriptors=len(os.listdir("/proc/self/fd")),
+        n_threads=len(os.listdir("/proc/self/task")),
+        n_children=sum(len(path.read_text().split()) for path in _children()),
+        n_shared=maps.count("/dev/zero") + maps.count("/memfd:") + maps.count("/dev/shm"),
+        n_wrong=n_wrong,
+    )
+
+
+def _children() -> list[Path]:
+    return list(Path("/proc/self/task").glob("*/children"))
+
+
+def soak(n_calls: int, *, every: int, seed: int = 0) -> list[Held]:
+    """Make calls drawn at random; what was held after every so many."""
+    pick = random.Random(seed)
+    names, weights = list(CALLS), [weight for weight, _ in CALLS.values()]
+    seen, n_wrong = [], 0
+    for number in range(1, n_calls + 1):
+        name = pick.choices(names, weights)[0]
+        if not CALLS[name][1]():
+            n_wrong += 1
+            print(f"call {number} ({name}) did not end as it should", flush=True)
+        if number % every == 0:
+            seen.append(held(number, n_wrong))
+            print(json.dumps(asdict(seen[-1])), flush=True)
+    return seen
+
+
+# -- a storm -------------------------------------------------------------------------------------
+
+
+def short_work(x: int) -> int:
+    """2 ms."""
+    time.sleep(2e-3)
+    return 2 * x
+
+
+def storm(duration_s: float, *, seed: int = 0) -> tuple[int, int, bool]:
+    """Map while a child kills a random worker every 50 ms: items, kills, and if all is right."""
+    reading, writing = os.pipe()
+    killer = os.fork()
+    if not killer:
+        with suppress(BaseException):
+            _kill_workers(os.getppid(), writing, random.Random(seed))
+        os._exit(0)
+    os.close(writing)
+    until_s = time.monotonic() + duration_s
+    data = itertools.takewhile(lambda _: time.monotonic() < until_s, itertools.count())
+    options: dict[str, Any] = {**PROCESSES, "retries": STORM_RETRIES}
+    try:
+        found = tuned_map(short_work, data, **options)
+    finally:
+        os.kill(killer, signal.SIGKILL)
+        os.waitpid(killer, 0)
+        with os.fdopen(reading, "rb") as told:
+            n_kills = len(told.read())
+    return len(found), n_kills, found == [2 * x for x in range(len(found))]
+
+
+def _kill_workers(caller: int, writing: int, pick: random.Random) -> None:
+    while True:
+        time.sleep(BETWEEN_KILLS_S)
+        listing = Path(f"/proc/{caller}/task/{caller}/children").read_text().split()
+        workers = [int(pid) for pid in listing if int(pid) != os.getpid()]
+        if workers:
+            os.kill(pick.choice(workers), signal.SIGKILL)
+            os.write(writing, b"k")
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=N_CALLS)
+    parser.add_argument("--storm", action="store_true")
+    chosen = parser.parse_args()
+    if chosen.storm:
+        n_items, n_kills, is_right = storm(STORM_S)
+        print(f"{n_items} items, {n_kills} workers killed, results right: {is_right}")
+        return
+    seen = soak(chosen.calls, every=EVERY)
+    first, rest = seen[0], seen[1:]
+    highest = max((one.rss_bytes for one in rest), default=first.rss_bytes)
+    print(f"memory: {highest / first.rss_bytes:.3f} x that after {first.n_calls} calls, at most")
+
+
+if __name__ == "__main__":
+    main()
