@@ -109,11 +109,11 @@ class Call:
             self._begin()
             while not self.work.is_finished:
                 self._step()
+            self._end(at_once=self.work.failure is not None)
         except BaseException as error:
             self._end(at_once=True)
             self._attach_partial(error)
             raise
-        self._end(at_once=self.work.failure is not None)
         self._remember()
         self._raise_failure()
         return self.work.results
@@ -250,7 +250,16 @@ class Call:
         self._warn(text, quietly=known is not None and text in known.warnings)
 
     def _end(self, *, at_once: bool) -> None:
-        """End what belongs to the call, in bounded time."""
+        """End what belongs to the call, in bounded time; no Ctrl-C comes in between."""
+        if not self.crews:
+            self._end_all(at_once=at_once)
+            return
+        from amorsize.crews.after_fork import no_interrupts
+
+        with no_interrupts():
+            self._end_all(at_once=at_once)
+
+    def _end_all(self, *, at_once: bool) -> None:
         if self.watcher is not None:
             self.watcher.stop()
             self.watcher = None

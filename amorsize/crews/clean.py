@@ -13,7 +13,7 @@ import sys
 from time import perf_counter
 
 from amorsize._callables import is_own_module
-from amorsize.crews import frames, travel
+from amorsize.crews import after_fork, frames, travel
 from amorsize.crews.base import Logged, SetupFailed, Text
 from amorsize.crews.lifeline import Lifeline
 from amorsize.crews.processes import (
@@ -49,7 +49,8 @@ CELLS_BYTES = 8 * (1 + Cells.SIZE)  # those of one worker
 
 def shutdown() -> None:
     """End the workers that wait for a next call, in bounded time."""
-    pool.shutdown()
+    with after_fork.no_interrupts():
+        pool.shutdown()
 
 
 class CleanCrew(PipeCrew):
@@ -72,8 +73,9 @@ class CleanCrew(PipeCrew):
 
     def start(self, number: int) -> None:
         """Have one worker, warm or new, to be known by this number."""
-        resident = pool.take(self._inner_threads, self._own_modules)
-        self._employ(number, resident or self._new_resident())
+        with after_fork.no_interrupts():  # else one might be left that nobody knows of
+            resident = pool.take(self._inner_threads, self._own_modules)
+            self._employ(number, resident or self._new_resident())
 
     def _new_resident(self) -> Resident:
         return Resident(self._surroundings["environ"], self._inner_threads)
@@ -146,7 +148,8 @@ class CleanCrew(PipeCrew):
             # It had gone, or was just going, when it was given this call: no item is to blame.
             reap(remote.pid)
             self._forget(remote)
-            self._employ(remote.number, self._new_resident())
+            with after_fork.no_interrupts():
+                self._employ(remote.number, self._new_resident())
         else:
             super()._bury(remote, happenings)
 

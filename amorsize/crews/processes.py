@@ -95,6 +95,13 @@ class PipeCrew:
                 self._by_descriptor[descriptor] = remote
                 self._poll.register(descriptor, select.POLLIN)
 
+    def __del__(self) -> None:
+        """The last net, for a call that was cut short before it could end its workers."""
+        for remote in tuple(self._remotes.values()):
+            kill(remote)
+            reap(remote.pid)
+            self._forget(remote)
+
     # -- working ----------------------------------------------------------------------------
 
     def send(self, worker: int, chunk: Chunk, *, box_s: float, flush_s: float) -> None:
@@ -285,14 +292,18 @@ class PipeCrew:
         self._remotes.pop(remote.number)
 
     def _drain_text(self, remote: Remote) -> None:
-        """Pass on what a worker printed on its way out."""
-        happenings: list[Any] = []
-        while remote.read_fd in self._by_descriptor and readable(remote.read_fd):
-            if not self._read(remote, happenings):
-                break
-        for happening in happenings:
-            if isinstance(happening, Text):
-                print(happening.text, end="", file=getattr(sys, happening.stream), flush=True)
+        """Pass on what a worker printed on its way out; nothing else it says is wanted any more."""
+        more = True
+        while more and readable(remote.read_fd):
+            try:
+                more = remote.reader.feed(remote.read_fd)
+            except OSError:
+                return
+            for kind, payload in remote.reader.frames():
+                if kind == frames.TEXT:
+                    text = self._understand(remote, kind, payload)
+                    assert isinstance(text, Text)
+                    print(text.text, end="", file=getattr(sys, text.stream), flush=True)
 
 
 class ProcessCrew(PipeCrew):

@@ -67,10 +67,11 @@ class ThreadCrew:
         from threading import Thread
 
         seat = self._seats[number] = _Seat()
-        seat.thread = Thread(
+        thread = Thread(
             target=self._live, args=(number, seat), name=f"amorsize-{number}", daemon=True
         )
-        seat.thread.start()
+        thread.start()
+        seat.thread = thread
 
     def send(self, worker: int, chunk: Chunk, *, box_s: float, flush_s: float) -> None:  # noqa: ARG002 - results are in the caller's memory anyway
         """Queue a chunk for a thread."""
@@ -139,7 +140,8 @@ class ThreadCrew:
         deadline = perf_counter() + GRACE_S
         stuck = []
         for seat in self._seats.values():
-            assert seat.thread is not None
+            if seat.thread is None:  # Ctrl-C came before it was there
+                continue
             seat.thread.join(max(0.0, deadline - perf_counter()))
             if seat.thread.is_alive():
                 stuck.append(seat.thread.name)

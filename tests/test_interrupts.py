@@ -1,0 +1,107 @@
+"""Ctrl-C at any line of a call: it is raised, nobody is left behind, and the next call works."""
+
+import gc
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+import amorsize
+from amorsize import autotune, tuned_map
+
+PACKAGE = str(Path(amorsize.__file__).parent)
+
+
+def double(x):
+    return 2 * x
+
+
+def calls(backend, start, monkeypatch):
+    """One call of each kind, as a function that makes it and checks the results."""
+    if start:
+        monkeypatch.setenv("AMORSIZE_START", start)
+
+    def call():
+        found = tuned_map(double, range(12), backend=backend, n_jobs=2, chunksize=3)
+        assert found == [2 * x for x in range(12)]
+
+    return call
+
+
+class InterruptAt:
+    """Sends this process SIGINT before the n-th line that it runs inside the package.
+
+    A real signal: where one is held back, it comes as soon as it is not any more.
+    """
+
+    def __init__(self, n_lines):
+        self.n_left = n_lines
+        self.where = None
+        self._pid = os.getpid()
+
+    def __enter__(self):
+        sys.settrace(self._trace)
+        return self
+
+    def __exit__(self, *_):
+        sys.settrace(None)
+
+    def _trace(self, frame, event, _):
+        if not frame.f_code.co_filename.startswith(PACKAGE) or os.getpid() != self._pid:
+            return None
+        if event == "line" and not self.where:
+            self.n_left -= 1
+            if self.n_left <= 0:
+                self.where = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+                signal.raise_signal(signal.SIGINT)
+        return self._trace
+
+
+def state():
+    """What a process holds that a call may have left: children and descriptors."""
+    path = Path(f"/proc/self/task/{os.getpid()}/children")
+    return path.read_text().split(), sorted(os.listdir("/proc/self/fd"), key=int)
+
+
+# A file that was just being opened is closed by the collector, which says so.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    ("backend", "start", "stride"),
+    [("process", "", 29), ("process", "clean", 173), ("thread", "", 17), ("serial", "", 7)],
+)
+def test_at_any_line(backend, start, stride, monkeypatch):
+    """Lines of the whole call, from checking options to giving results, a stride apart."""
+    call = calls(backend, start, monkeypatch)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job would ignore it
+    call()  # what is imported once is imported
+    amorsize.shutdown()
+    before = state()
+    n_lines, n_hit = 1, 0
+    while True:
+        with InterruptAt(n_lines) as interrupt:
+            try:
+                call()
+            except KeyboardInterrupt:
+                n_hit += 1
+        if not interrupt.where:
+            break
+        amorsize.shutdown()
+        gc.collect()
+        assert state() == before, interrupt.where
+        n_lines += stride
+    call()
+    assert n_hit > 10
+
+
+def test_a_stream_is_closed_by_an_interrupt_in_its_consumer():
+    """The consumer's own lines are interrupted: the stream ends with it."""
+    before = state()
+
+    with pytest.raises(KeyboardInterrupt):
+        for x in autotune(double, backend="process", n_jobs=2).stream(range(10_000)):
+            if x == 100:
+                raise KeyboardInterrupt
+
+    assert state() == before
