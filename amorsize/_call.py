@@ -91,7 +91,7 @@ class Call:
         self.feeder: Feeder | None = None
         self.lock = _thread.allocate_lock()
         self.inline_since = 0.0  # when the caller began the items it is in; 0: it is in none
-        self.is_set_up = False
+        self.is_set_up = self.is_marked = False
         self.kept_streams: Any = None
         self.bar: Any = None
         self.key: Any = None
@@ -251,6 +251,7 @@ class Call:
 
     def _end(self, *, at_once: bool) -> None:
         """End what belongs to the call, in bounded time; no Ctrl-C comes in between."""
+        self._unmark()  # where Ctrl-C came before that was done
         if not self.crews:
             self._end_all(at_once=at_once)
             return
@@ -432,8 +433,8 @@ class Call:
         direct = not self.crews and chunk.start == work.n_in_order
         out = work.results if direct else []
         items, first = self.source.window(chunk.start, chunk.stop)
-        marked = self._enter_inline()
         n_modules, process_cpu, n_pauses = len(sys.modules), process_time(), _n_pauses()
+        self._enter_inline()
         try:
             ran = run_chunk(
                 self.function,
@@ -446,7 +447,7 @@ class Call:
                 single=self.task.single,
             )
         finally:
-            self._leave_inline(marked)
+            self._leave_inline()
         end = chunk.start + ran.n_done
         if direct:
             work.n_done += ran.n_done
@@ -493,7 +494,7 @@ class Call:
         self.task.setup()
         self.is_set_up = True
 
-    def _enter_inline(self) -> bool:
+    def _enter_inline(self) -> None:
         """Items are about to run here; others may serve the workers meanwhile."""
         if self.crews:
             if self.feeder is None:
@@ -505,15 +506,19 @@ class Call:
         is_only_item = self.source.all_read and self.source.n_read == 1  # no map: it may share out
         marked = not is_only_item and not nesting.is_inside()
         if marked:
+            self.is_marked = True
             nesting.enter()
-        return marked
 
-    def _leave_inline(self, marked: bool) -> None:
-        if marked:
-            nesting.leave()
+    def _leave_inline(self) -> None:
+        self._unmark()
         if self.inline_since:
             self.lock.acquire()
             self.inline_since = 0.0
+
+    def _unmark(self) -> None:
+        if self.is_marked:
+            nesting.leave()
+            self.is_marked = False
 
     # -- workers ----------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import pytest
 
 import amorsize
 from amorsize import autotune, tuned_map
+from amorsize.crews import nesting
 
 PACKAGE = str(Path(amorsize.__file__).parent)
 
@@ -60,9 +61,15 @@ class InterruptAt:
 
 
 def state():
-    """What a process holds that a call may have left: children and descriptors."""
+    """What a call may have left: children, descriptors, a thread thought to be inside an item."""
     path = Path(f"/proc/self/task/{os.getpid()}/children")
-    return path.read_text().split(), sorted(os.listdir("/proc/self/fd"), key=int)
+    descriptors = sorted(os.listdir("/proc/self/fd"), key=int)
+    return (
+        path.read_text().split(),
+        descriptors,
+        nesting.is_inside(),
+        signal.pthread_sigmask(signal.SIG_BLOCK, ()),
+    )
 
 
 # A file that was just being opened is closed by the collector, which says so.
