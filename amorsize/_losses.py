@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from amorsize._work import Work
     from amorsize.crews.base import Crew, Lost
 
-MOST_DEATHS = 8  # workers that end in a row without one result: the fault is not an item's
+MOST_DEATHS = 8  # workers that end in a row, and in no item: the fault is not an item's
 
 
 class Losses:
@@ -49,7 +49,8 @@ class Losses:
 
     def lost(self, lost: Lost) -> None:
         """A worker is gone: its unstarted items go back, the one it was in is tried alone."""
-        self._n_in_a_row += 1
+        in_an_item = any(start <= (lost.culprit or 0) < stop for start, stop in lost.ranges)
+        self._n_in_a_row = 0 if in_an_item and lost.culprit is not None else self._n_in_a_row + 1
         work = self._work
         for start, stop in lost.ranges:
             culprit = lost.culprit
