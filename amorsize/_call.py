@@ -419,6 +419,8 @@ class Call:
             return  # the data has not ended: the next step reads more of it
         if not self.source.all_read and self.tuner.n_in_flight and not self.work.n_left:
             timeout_s = 0.0 if self.work.limit is None else timeout_s
+        if timeout_s and self.losses is not None:
+            self.losses.note_kills()  # now, because there is nothing else to do
         self._look(timeout_s)
 
     # -- the caller's own items -------------------------------------------------------------
@@ -685,6 +687,9 @@ class Call:
                 self.tuner.tell(Ready(worker=happening.worker, now_s=now_s))
             case base.Lost():
                 self.tuner.tell(Died(worker=happening.worker, now_s=now_s))
+                if (why := self.losses.why_less(happening)) is not None:
+                    n_left = max(1, self.tuner.roster.n_alive)
+                    self.tuner.tell(Limited(n_workers=n_left, why=why))
                 self.losses.lost(happening)
             case base.SetupFailed():
                 self._set_up_failed(happening)

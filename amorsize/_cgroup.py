@@ -66,6 +66,14 @@ class Cgroups:
             if (found := self._memory_limit(directory, *names)) is not None
         ]
 
+    def n_oom_kills(self) -> int:
+        """Processes of this group, and of those above it, that were killed for want of memory."""
+        return sum(
+            _stat(self._read(f"{directory}/{file}"), "oom_kill")
+            for controller, file in _OOM_FILES.items()
+            for directory in self._current_directories().get(controller, ())
+        )
+
     def _cpu_quotas(self) -> list[CpuQuota]:
         directories = self._current_directories()
         found = [
@@ -110,6 +118,8 @@ _MEMORY_FILES = {
     "": (("memory.max", "memory.high"), "memory.current", "inactive_file"),
     "memory": (("memory.limit_in_bytes",), "memory.usage_in_bytes", "total_inactive_file"),
 }
+
+_OOM_FILES = {"": "memory.events", "memory": "memory.oom_control"}
 
 
 def _directories(membership: str, mountinfo: str) -> dict[str, tuple[str, ...]]:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from amorsize.crews.base import Crew, Lost
 
 MOST_DEATHS = 8  # workers that end in a row, and in no item: the fault is not an item's
+SHORT_SHARE = (
+    0.03  # of the memory this process may use: with less free, a kill is likely the kernel's
+)
 
 
 class Losses:
@@ -26,6 +29,8 @@ class Losses:
         timeout_s: What an item may take, if that is limited.
         fail: Called with an index and an error for an item that is not tried again.
     """
+
+    n_oom_kills: int | None = None  # as the kernel counted when it was asked last, in any call
 
     def __init__(
         self,
@@ -42,6 +47,28 @@ class Losses:
         self._suspected: list[tuple[int, int]] = []  # one item of each ended a worker
         self._timed_out: set[int] = set()
         self._n_in_a_row = 0
+
+    @classmethod
+    def note_kills(cls) -> None:
+        """Ask the kernel once, so that a later answer tells something; takes 0.2 ms."""
+        if cls.n_oom_kills is None:
+            from amorsize import _machine
+
+            cls.n_oom_kills = _machine.n_oom_kills()
+
+    def why_less(self, lost: Lost) -> str | None:
+        """Why fewer workers should go on after a death: memory has likely run out."""
+        if not lost.how.startswith("signal 9 ") or lost.culprit in self._timed_out:
+            return None
+        from amorsize import _machine
+
+        memory, n_before = _machine.memory(), Losses.n_oom_kills
+        Losses.n_oom_kills = _machine.n_oom_kills()
+        if n_before is not None and Losses.n_oom_kills > n_before:
+            return "a worker was killed and the kernel reports a lack of memory"
+        if memory.available_bytes < SHORT_SHARE * memory.usable_bytes:
+            return f"a worker was killed with {memory.available_bytes >> 20} MiB of memory left"
+        return None
 
     def delivered(self) -> None:
         """A worker has brought results: workers as such are fine."""

@@ -135,6 +135,16 @@ def memory(*, root: str = "/") -> Memory:
     )
 
 
+def n_oom_kills(*, root: str = "/") -> int:
+    """Processes that were killed for want of memory, as far as the kernel tells: here or above."""
+    by_host = 0
+    for line in _procfs.read(root + "proc/vmstat").splitlines():
+        name, _, count = line.partition(" ")
+        if name == "oom_kill" and count.isdecimal():
+            by_host = int(count)
+    return by_host + (_HOST.cgroups if root == "/" else Cgroups(root)).n_oom_kills()
+
+
 def cpu_model() -> str:
     """The processor's name, or the best there is to tell it from others; found out once."""
     if _HOST.cpu_model is None:
