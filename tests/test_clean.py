@@ -303,6 +303,23 @@ class TestWarmth:
 
         assert in_worker(clean_items.scaled) == [0, 1, 2]
 
+    def test_those_that_have_ended_are_all_collected_by_the_next_call(self):
+        """The first one that is fit is taken; those behind it do not stay as zombies."""
+        tuned_map(clean_items.scaled, range(50), backend="process", n_jobs=3, chunksize=1)
+        ended = [resident.pid for resident in pool._idle][:-1]
+        assert len(ended) >= 1
+        for pid in ended:
+            os.kill(pid, signal.SIGKILL)
+            os.waitid(
+                os.P_PID, pid, os.WEXITED | os.WNOWAIT
+            )  # ended, and not collected
+
+        in_worker(clean_items.scaled)
+
+        for pid in ended:
+            with pytest.raises(ProcessLookupError):
+                os.kill(pid, 0)
+
     def test_one_that_ends_as_a_call_begins_is_replaced(self):
         """No item is to blame, and none is repeated."""
         (pid,) = in_worker(clean_items.pid, [0])

@@ -214,3 +214,34 @@ def test_sequences_are_streamed_too():
     assert list(stream) == [10, 30, 50]
     assert list(autotune(same).stream([])) == []
     assert os.getpid() == CALLER
+
+
+MANY = """
+import itertools, sys
+from amorsize import autotune
+
+def same(item):
+    return item
+
+def resident_bytes():
+    with open("/proc/self/statm") as told:
+        return int(told.read().split()[1]) * 4096
+
+stream = autotune(same, backend=sys.argv[1]).stream
+assert list(stream(iter(range(1000)))) == list(range(1000))  # what is loaded once is loaded
+before, most = resident_bytes(), 0
+for n_seen, result in enumerate(stream(number for number in range(int(sys.argv[2])))):
+    assert result == n_seen
+    if not n_seen % 16384:
+        most = max(most, resident_bytes())
+assert n_seen == int(sys.argv[2]) - 1
+print(most - before)
+"""
+
+
+@pytest.mark.parametrize(("backend", "n_items"), [("auto", 2_000_000), ("process", 300_000)])
+def test_many_items_take_no_memory(backend, n_items, run_script):
+    """Items and results are forgotten once they were given: nothing grows with their number."""
+    grown_bytes = int(run_script(MANY, backend, str(n_items)).stdout)
+
+    assert grown_bytes < 10_000_000

@@ -293,11 +293,20 @@ class _Pool:
     @property
     def n_warm(self) -> int:
         """Workers that are there for a next call."""
-        return len(self._idle)
+        with self._lock:
+            self._collect_ended()
+            return len(self._idle)
+
+    def _collect_ended(self) -> None:
+        """Let go of those that were idle for too long, or that somebody has killed."""
+        for resident in [one for one in self._idle if ended_by(one, 0.0)]:
+            self._idle.remove(resident)
+            resident.end()
 
     def take(self, inner_threads: int, own_modules: dict[str, Any]) -> Resident | None:
         """A worker that is fit for a call; those that never will be are ended."""
         with self._lock:
+            self._collect_ended()
             found: Resident | None = None
             for resident in reversed(self._idle):
                 if not self._is_fit(resident, inner_threads, own_modules):
@@ -315,8 +324,7 @@ class _Pool:
     @staticmethod
     def _is_fit(resident: Resident, inner_threads: int, own_modules: dict[str, Any]) -> bool:
         return (
-            not ended_by(resident, 0.0)
-            and resident.inner_threads <= inner_threads
+            resident.inner_threads <= inner_threads
             and resident.would_import(own_modules)
             and (resident.is_free() or perf_counter() - resident.kept_at_s < GRACE_S)
         )
@@ -326,6 +334,7 @@ class _Pool:
         self._register()
         resident.was_kept, resident.kept_at_s = True, perf_counter()
         with self._lock:
+            self._collect_ended()
             self._idle.append(resident)
 
     def shutdown(self) -> None:
