@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from amorsize._work import Work
     from amorsize.crews.base import Crew, Lost
 
-MOST_DEATHS = 8  # workers that end in a row, and in no item: the fault is not an item's
+# Workers that end in a row, and in no item: the fault is no item's. On a busy host a worker may be
+# hit again and again before it comes to an item; so many starts take a second or two at most.
+MOST_DEATHS = 30
 SHORT_SHARE = (
     0.03  # of the memory this process may use: with less free, a kill is likely the kernel's
 )

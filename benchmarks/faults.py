@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks import host
 from benchmarks.fault_cases import CASES, CONTENDERS, Case
@@ -302,6 +303,13 @@ def table(columns: dict[str, dict[str, str]]) -> str:
     return "\n".join(lines)
 
 
+def machine(facts: dict[str, Any]) -> str:
+    """What the other libraries were measured on."""
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    where = f"{facts['cpu']}, {facts['n_cores']} cores, {facts['kernel']}, {facts['python']}"
+    return f"The other libraries' columns: one run on {where}; {versions}; {facts['date']}."
+
+
 def main() -> None:
     """Run what was asked for and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -321,7 +329,8 @@ def main() -> None:
     head, _, rest = page.partition(MARKS[0])
     tail = rest.partition(MARKS[1])[2]
     columns = {**kept["columns"], "amorsize": column("amorsize", CASES)}
-    PAGE.write_text(f"{head}{MARKS[0]}\n{table(columns)}\n{MARKS[1]}{tail}")
+    shown = f"{machine(kept['machine'])}\n\n{table(columns)}"
+    PAGE.write_text(f"{head}{MARKS[0]}\n{shown}\n{MARKS[1]}{tail}")
 
 
 if __name__ == "__main__":

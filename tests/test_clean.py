@@ -310,9 +310,7 @@ class TestWarmth:
         assert len(ended) >= 1
         for pid in ended:
             os.kill(pid, signal.SIGKILL)
-            os.waitid(
-                os.P_PID, pid, os.WEXITED | os.WNOWAIT
-            )  # ended, and not collected
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # ended, and not collected
 
         in_worker(clean_items.scaled)
 

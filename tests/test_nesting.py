@@ -206,3 +206,28 @@ def test_an_item_that_forks_does_not_hold_up_the_call():
     assert time.monotonic() - began_s < 0.6
     assert last_trace(fork_and_leave).n_items == 20
     time.sleep(max(0.0, began_s + 0.75 - time.monotonic()))
+
+
+def twice(x):
+    return 2 * x
+
+
+@pytest.mark.parametrize("start", ["fork", "clean"])
+def test_a_fork_that_leaves_a_stream_leaves_its_workers_alone(start, monkeypatch):
+    """A child of the caller's own closes what it has inherited; the caller's stream goes on."""
+    monkeypatch.setenv("AMORSIZE_START", start)
+    tuned = autotune(twice, backend="process", n_jobs=2)
+    stream = tuned.stream(range(2000), buffer=50)
+    found = [next(stream)]
+
+    child = os.fork()
+    if not child:
+        try:
+            stream.close()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    found += stream
+
+    assert found == [2 * x for x in range(2000)]
+    assert last_trace(twice).n_started == {"process": 2}

@@ -157,6 +157,8 @@ class CleanCrew(PipeCrew):
 
     def close(self, *, at_once: bool) -> list[str]:
         """Leave idle workers to the next call and end the rest; within about `GRACE_S`."""
+        if self._leave_to_owner():
+            return []
         residents = [one for one in self._remotes.values() if isinstance(one, Resident)]
         has_hooks = self._task.setup is not None or self._task.teardown is not None
         kept = []

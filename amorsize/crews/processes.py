@@ -86,6 +86,7 @@ class PipeCrew:
         self._by_descriptor: dict[int, Remote] = {}
         self._poll = select.poll()
         self._looked_s = perf_counter()
+        self._owner = os.getpid()
 
     def _attend(self, remote: Remote) -> None:
         """Look out from now on for what a worker says, and for its end."""
@@ -97,10 +98,22 @@ class PipeCrew:
 
     def __del__(self) -> None:
         """The last net, for a call that was cut short before it could end its workers."""
+        if self._leave_to_owner():
+            return
         for remote in tuple(self._remotes.values()):
             kill(remote)
             reap(remote.pid)
             self._forget(remote)
+
+    def _leave_to_owner(self) -> bool:
+        """In a fork of the caller the workers are not ours to end: let go of the ends we have."""
+        if os.getpid() == self._owner:
+            return False
+        for remote in tuple(self._remotes.values()):
+            self._overlook(remote)
+            remote.ended = True
+            remote.close()
+        return True
 
     # -- working ----------------------------------------------------------------------------
 
@@ -397,6 +410,9 @@ class ProcessCrew(PipeCrew):
 
     def close(self, *, at_once: bool) -> list[str]:
         """End all workers: idle ones on request, the rest by signal; within about `GRACE_S`."""
+        if self._leave_to_owner():
+            self._let_line_go()
+            return []
         left = list(self._remotes.values())
         for remote in left:
             if at_once or remote.orders:
@@ -412,11 +428,14 @@ class ProcessCrew(PipeCrew):
             reap(remote.pid)
             self._forget(remote)
         self._cells.close()
+        self._let_line_go()
+        return []
+
+    def _let_line_go(self) -> None:
         if self._lifeline is not None:
             open_ends.difference_update(self._lifeline.ends)
             self._lifeline.close()
             self._lifeline = None
-        return []
 
 
 def two_pipes() -> tuple[tuple[int, int], tuple[int, int]]:
