@@ -339,8 +339,17 @@ class ProcessCrew(PipeCrew):
         with after_fork.no_interrupts():
             slot = self._free_slots[-1]
             pid, read_fd, write_fd = self._launch(slot)
+            try:
+                remote = Remote(number, pid, read_fd, write_fd, self._cells.view, slot)
+            except OSError:  # no descriptor is left to watch it by
+                os.kill(pid, SIGKILL)
+                reap(pid)
+                open_ends.difference_update((read_fd, write_fd))
+                os.close(read_fd)
+                os.close(write_fd)
+                raise
             self._free_slots.pop()
-            self._attend(Remote(number, pid, read_fd, write_fd, self._cells.view, slot))
+            self._attend(remote)
         if self._task.setup is None:  # it reads its pipe within a millisecond, and need not say so
             self._forked.append(number)
 
