@@ -12,6 +12,7 @@ from amorsize._work import Sliced, Work, source_of
 from amorsize.crews import nesting
 from amorsize.crews.base import Task
 from amorsize.crews.chunk import run_chunk
+from amorsize.policy import drift
 from amorsize.policy import plan as do
 from amorsize.policy.facts import (
     Died,
@@ -302,9 +303,11 @@ class Call:
         self._warn_of_lost_stores()
         tuner = self.tuner
         n_calls = 1 if self.known is None else self.known.n_calls + 1
-        profile = tuner.learned(n_calls)
-        if profile is not None and self.known is not None and self.known_fits is not False:
-            profile = _merged(self.known, profile)
+        profile, drifts = tuner.learned(n_calls), tuner.drifts
+        if profile is not None:
+            fits = self.known if self.known_fits is not False else None
+            profile, short = _compared(fits, profile, self.chunks, self.work.n_done, makespan_s)
+            drifts += [] if short is None else [short]
         trace = Trace(
             name=self.name,
             n_items=self.work.n_done,
@@ -322,6 +325,7 @@ class Call:
             rejected=tuple(self._rejected()),
             warnings=tuple(self.warnings),
             pids=tuple(self.pids),
+            drifts=tuple(drifts),
         )
         _known.memory().keep_trace(_known.owner_of(self.func), trace)
         if profile is None or self.key is None or tuner.job.backend == "serial":
@@ -834,6 +838,17 @@ except ImportError:  # not on Linux: every low share of CPU time counts as waiti
         return next(_pauses)
 
 
+def _compared(
+    known: Profile | None, new: Profile, chunks: ChunkLog, n_items: int, makespan_s: float
+) -> tuple[Profile, drift.Drift | None]:
+    """What is known now, and whether the call achieved what its plan did before."""
+    new = new.but(n_items=max(1, n_items))
+    if known is not None:
+        new = _merged(known, new)
+    work_s = sum(chunk.wall_s for chunk in chunks.all)
+    return drift.compared(known, new, work_s / max(makespan_s, 1e-9), makespan_s)
+
+
 def _merged(known: Profile, new: Profile) -> Profile:
     """What is known now: the new figures where there are any, the old ones where not."""
     return new.but(
@@ -841,4 +856,5 @@ def _merged(known: Profile, new: Profile) -> Profile:
         holds_gil=new.holds_gil if new.holds_gil is not None else known.holds_gil,
         warmup_s=max(new.warmup_s, known.warmup_s),
         backend=new.backend,
+        **(drift.kept_level(known) if new.n_chunks < drift.LEAST_KNOWN else {}),
     )

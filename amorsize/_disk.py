@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-VERSION = 1
+VERSION = 2
 MAX_VARIANTS = 8  # of one function: 1000 values of a closure's integer must not make 1000 records
 
 

@@ -7,7 +7,7 @@ a chunk that takes too long comes back.
 
 from __future__ import annotations
 
-from amorsize.policy import prices, route, sizing, waiters
+from amorsize.policy import drift, prices, route, sizing, waiters
 from amorsize.policy.cores import CoreEvidence
 from amorsize.policy.facts import (
     Died,
@@ -117,6 +117,9 @@ class Tuner:
         self._now_s = self._first_started_s = 0.0
         self._seen_s = self._seen_cpu_s = 0.0  # of first reports, where the caller runs nothing
         self._lost_one = False  # a worker died: what is left is not run in the caller
+        self.drifts: list[drift.Drift] = []  # what turned out to differ from what was remembered
+        self._drift: drift.Watch | None = None  # from when a profile was adopted
+        self._asks: drift.Drift | None = None  # one of the caller's own items is to show it
         if job.backend != "auto":
             self.route = route.Route(backend=job.backend, why="asked for")
         check_s = LONG_WAIT_S if known is not None and known.waits else LONG_CHECK_S
@@ -156,6 +159,8 @@ class Tuner:
 
     def _inlined(self, event: Inlined) -> None:
         self.costs.inlined(event, alone=self._has_core_to_itself)
+        if self._asks is not None and len(self.roster):
+            self._settle_waiting(self._asks, event)
         if self._committed and not self.costs.n_reports and not self.costs.waits:
             self.cores.see_caller(event)
 
@@ -178,9 +183,11 @@ class Tuner:
         costs.reported(event, n_workers=self.roster.n_alive, is_first=is_first)
         if not event.n_items:
             return
+        if self._drift is not None and not (is_first and costs.warmup_s):
+            self._see_drift(self._drift.see(event))
         if costs.waits:
             self._see_waiter(event)
-        else:
+        elif self._asks is None:  # else it is not clear whether workers wait for cores
             self._see_cores(event)
         if self.hint is not None and self.roster.n_reporting >= min(JUDGES, self.roster.n_alive):
             self._judge(self.hint)
@@ -211,6 +218,34 @@ class Tuner:
         self.holds_gil, self.route, self._committed = True, None, False
         self.hint_fits = None if self.hint_fits is None else False
 
+    def _see_drift(self, found: drift.Drift | None) -> None:
+        """Every change has its own answer; one that concerns all plans alike needs none."""
+        if found is None:
+            return
+        if found.what == "waiting" and self.job.backend == "auto" and self.job.may_inline:
+            self._asks = found  # or a host that is busy: the caller's pauses tell one from other
+            return
+        if found.what == "cores":
+            found = found.but(answer="workers are counted by the cores they get")
+        self._tell_drift(found)
+
+    def _tell_drift(self, found: drift.Drift) -> None:
+        self.drifts.append(found)
+        self.costs.begin_means()
+        self._note("drift", str(found))
+
+    def _settle_waiting(self, asked: drift.Drift, event: Inlined) -> None:
+        """An item of the caller's has shown whether items wait now, or workers for cores."""
+        self._asks = None
+        waits = event.cpu_s < WAITING_SHARE * event.wall_s and event.n_pauses > 0
+        if not waits:
+            self._tell_drift(asked.but(what="cores", answer="workers are counted anew"))
+            return
+        self._tell_drift(asked.but(answer="where they run is decided anew"))
+        self.costs.waits, self.waiters = True, waiters.Waiters()
+        if self.job.backend == "auto":
+            self.route, self._n_limit, self._committed = None, None, False
+
     # -- deciding ---------------------------------------------------------------------------
 
     def next(self, view: View) -> Action:
@@ -232,6 +267,8 @@ class Tuner:
 
     def _decide(self, view: View) -> Action:
         """The general case: some items are known, some are left."""
+        if self._asks is not None and not view.caller_busy:
+            return RunInline(n_items=1, box_s=inf)
         if (action := self._settle_route(view)) is not None:
             return action
         assert self.route is not None
@@ -371,9 +408,10 @@ class Tuner:
 
     def _check(self, view: View, hint: Profile) -> Action:
         """A little of this call's own work decides whether what is remembered fits it."""
-        if self.costs.elapsed_inline_s < CHECK_S and self._n_checks < CHECK_SLICES:
+        left_s = CHECK_S - self.costs.elapsed_inline_s
+        if left_s > 0 and self._n_checks < CHECK_SLICES:
             self._n_checks += 1
-            return self._slice(view, SLICE_S)
+            return self._slice(view, left_s)
         self._judge(hint)
         return self._decide(view)
 
@@ -399,11 +437,21 @@ class Tuner:
             if adopted:  # whatever followed from it is in doubt as well
                 self.costs, self.route, self.holds_gil = Estimates(), None, None
                 self._n_limit, self.waiters = None, waiters.Waiters()
+            self._drift = self._asks = None
             self._note("remembered profile put aside", f"an item costs {ratio:.2g} x that")
+            self.drifts.append(
+                drift.Drift(
+                    now_s=self._now_s,
+                    what="profile",
+                    factor=ratio,
+                    n_chunks=costs.n_reports,
+                    answer="put aside, and learned anew",
+                )
+            )
 
     def _adopt(self, hint: Profile) -> None:
         """Start from a profile: what was measured then need not be measured again."""
-        self.hint_fits = True
+        self.hint_fits, self._drift = True, drift.Watch(hint)
         if self.costs.item_s is None:
             self.costs.adopt(hint)  # the hint stays, to be judged by first reports
         else:
@@ -413,6 +461,9 @@ class Tuner:
             self.holds_gil = hint.holds_gil
         if hint.pickle_s is not None and self.weighed is None:
             self.weighed = Weighed(pickle_s=hint.pickle_s)
+        if hint.n_short >= drift.SHORT_CALLS:
+            self._note("n_jobs counted anew", "the same plan achieved less in two calls")
+            return
         if hint.waits:
             self.waiters.start_with(hint.n_jobs)
         self.cores.verified = True
@@ -736,4 +787,7 @@ class Tuner:
             waits=costs.waits,
             n_items=costs.n_seen,
             n_calls=n_calls,
+            typical_s=costs.typical_s,
+            n_chunks=costs.n_chunks,
+            chunk_items=costs.chunk_items,
         )
