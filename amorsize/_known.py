@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from amorsize._kinds import kind_of, neighbours
 from amorsize.policy.facts import Profile
 from amorsize.policy.plan import Plan
 
@@ -10,9 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from typing import Any
 
+    from amorsize._kinds import Kind
     from amorsize.policy.trace import Trace
 
-    Key = tuple[Hashable, str]  # the function's owner and the kind of its items
+    Key = tuple[Hashable, Kind]  # the function's owner and the kind of its items
 
 MAX_FUNCTIONS = 4096  # remembered in memory; the one used longest ago goes first
 WRITE_NOW_S = 0.5  # a call this long writes at once: opening the disk is a few percent of it
@@ -27,13 +29,20 @@ class Memory:
         self._profiles: dict[Key, Profile] = {}
         self._traces: dict[Hashable, Trace] = {}
         self._asked: set[Key] = set()
-        self._unwritten: dict[Key, tuple[Callable[..., Any], str, Profile]] = {}
+        self._unwritten: dict[Key, tuple[Callable[..., Any], Kind, Profile]] = {}
         self._unwritten_s = 0.0
         self._at_exit = False
 
     def profile(self, key: Key) -> Profile | None:
         """What this process has learned or read about a function on one kind of item."""
-        return self._profiles.get(key)
+        found = self._profiles.get(key)
+        if found is not None:
+            return found
+        owner, kind = key
+        for near in neighbours(kind):
+            if (found := self._profiles.get((owner, near))) is not None:
+                return found
+        return None
 
     def trace(self, owner: Hashable) -> Trace | None:
         """The last call of a function."""
@@ -50,7 +59,7 @@ class Memory:
         self,
         key: Key,
         func: Callable[..., Any],
-        kind: str,
+        kind: Kind,
         profile: Profile,
         makespan_s: float,
         *,
@@ -73,7 +82,7 @@ class Memory:
             self._at_exit = True
             atexit.register(self._write_at_exit)
 
-    def ask_disk(self, key: Key, func: Callable[..., Any], kind: str) -> Profile | None:
+    def ask_disk(self, key: Key, func: Callable[..., Any], kind: Kind) -> Profile | None:
         """What earlier processes have learned; each question is asked once."""
         if key in self._asked:
             return None
@@ -163,7 +172,7 @@ def owner_of(func: Callable[..., Any]) -> Any:  # hashable
 
 def key_of(func: Callable[..., Any], item: Any) -> Key:
     """What is learned about a function is kept apart for each kind of item."""
-    return owner_of(func), type(item).__name__
+    return owner_of(func), kind_of(item)
 
 
 def plan_of(func: Callable[..., Any]) -> Plan | None:
@@ -172,16 +181,15 @@ def plan_of(func: Callable[..., Any]) -> Plan | None:
         return trace.plan
     from amorsize import _disk
 
-    for kind in _disk.kinds(func):
-        profile = memory().ask_disk((owner_of(func), kind), func, kind)
-        if profile is not None:
-            return Plan(
-                backend=profile.backend,
-                n_jobs=profile.n_jobs,
-                chunksize=profile.chunksize,
-                source=profile.source,
-            )
-    return None
+    profile = _disk.newest(func)
+    if profile is None:
+        return None
+    return Plan(
+        backend=profile.backend,
+        n_jobs=profile.n_jobs,
+        chunksize=profile.chunksize,
+        source=profile.source,
+    )
 
 
 def last_trace(func: Callable[..., Any]) -> Trace | None:
