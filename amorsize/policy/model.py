@@ -81,20 +81,10 @@ class Estimates:
         """Mean items of these chunks."""
         return self._chunked_items / self.n_chunks if self.n_chunks else 1.0
 
-    def adopt(self, profile: Profile) -> None:
-        """Start from what was learned earlier, with the weight of one item."""
-        self._wall_s, self._n = profile.item_s, 1.0
-        self._first_s = profile.item_s
-        self.item_cpu_s, self.waits = profile.item_cpu_s, profile.waits
-        self.warmup_s = profile.warmup_s
-        self.n_seen = max(self.n_seen, profile.n_items)
-        self.n_largest = max(self.n_largest, profile.chunksize)
-
     def agree(self, profile: Profile) -> None:
         """Items of this call have confirmed a profile: believe the rest of it as well."""
         self.waits = profile.waits
         self.n_largest = max(self.n_largest, profile.chunksize)
-        self.warmup_s = max(self.warmup_s, profile.warmup_s)
         self._unconfirmed = False
 
     def inlined(self, event: Inlined, *, alone: bool) -> None:
