@@ -330,10 +330,29 @@ class Call:
         _known.memory().keep_trace(_known.owner_of(self.func), trace)
         if profile is None or self.key is None or tuner.job.backend == "serial":
             return
-        if nesting.is_inside() or tuner.job.backend != "auto":
-            return
+        if nesting.is_inside() or tuner.job.backend != "auto" or tuner.has_lost_one:
+            return  # a plan under which workers die is no winner
+        has_drifted = self._tell_drifts(drifts)
         on_disk = self.options.cache and os.environ.get("AMORSIZE_CACHE", "").lower() != "off"
-        _known.memory().keep(self.key, self.func, self.key[1], profile, makespan_s, on_disk=on_disk)
+        _known.memory().keep(
+            self.key,
+            self.func,
+            self.key[1],
+            profile,
+            makespan_s,
+            on_disk=on_disk,
+            has_drifted=has_drifted,
+        )
+
+    def _tell_drifts(self, drifts: list[drift.Drift]) -> bool:
+        """Keep what turned out to differ, and tell who asked to be told; whether there was any."""
+        if not drifts:
+            return False
+        from amorsize import _telling
+
+        told = _telling.tell(self.name, drifts, self.options.on_retune, self._warn)
+        _known.memory().keep_drifts(_known.owner_of(self.func), told)
+        return True
 
     @property
     def known_fits(self) -> bool | None:
@@ -765,6 +784,8 @@ class Call:
         """See what earlier processes have learned, once, when workers come into question."""
         if self.known_from is not None or self.key is None or self.options.retune:
             return
+        if self.tuner.costs.item_s is None:
+            return  # few items, before the first: what is left cannot be told yet
         self.known_from = "nowhere"
         if not self.options.cache or self.tuner.job.backend != "auto":
             return
@@ -818,7 +839,7 @@ class Call:
 
 
 WEIGHED_RESULTS = 32
-WORTH_READING_S = 0.1  # work left for which 7 ms of looking at the disk is a fair price
+WORTH_READING_S = 0.1  # work left for which 2 ms of looking at the disk, or 11, is a fair price
 # Finished items stay in their worker for so long at most, before they are sent without waiting for
 # the chunk's end: what a worker's death can cost. A chunk that ends in time is sent once.
 LEAST_HELD_S, MOST_HELD_S = 20e-3, 100e-3

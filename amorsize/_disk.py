@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 
-from amorsize import _identity, _machine, cache
+from amorsize import _identity, _machine, _profiles, cache
 from amorsize._kinds import neighbours
-from amorsize.policy.facts import Profile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,16 +15,30 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._kinds import Kind
+    from amorsize.policy.drift import Drift
+    from amorsize.policy.facts import Profile
 
-VERSION = 2
+    Learned = tuple[Callable[..., Any], Kind, Profile, tuple[Drift, ...]]
+    Found = tuple[Profile, list[Drift]]
+
 MAX_VARIANTS = 8  # of one function: 1000 values of a closure's integer must not make 1000 records
 
 
-def read(func: Callable[..., Any], kind: Kind) -> Profile | None:
-    """What earlier processes have learned about a function on one kind of item."""
-    if not cache.known_on_disk():
+def read(func: Callable[..., Any], kind: Kind) -> Found | None:
+    """What earlier processes have learned about a function on one kind of item.
+
+    The user's own records come first, then those of the site.
+    """
+    if cache.switched_off():
         return None
     fingerprint = _identity.fingerprint(func)
+    found = _read(fingerprint, kind) if cache.known_on_disk() else None
+    if found is None and os.environ.get(_profiles.SITE_VARIABLE):
+        found = _best(_profiles.of_site(_prefix(fingerprint.key)), fingerprint, kind)
+    return found
+
+
+def _read(fingerprint: _identity.Fingerprint, kind: Kind) -> Found | None:
     prefix = _prefix(fingerprint.key)
     found = cache.recent(prefix)
     costs = cache.recent(_costs_key()) if found else {}
@@ -35,12 +49,12 @@ def read(func: Callable[..., Any], kind: Kind) -> Profile | None:
     return _best(found, fingerprint, kind)
 
 
-def write(learned: Iterable[tuple[Callable[..., Any], Kind, Profile]]) -> None:
+def write(learned: Iterable[Learned]) -> None:
     """Store functions' profiles, and what workers cost on this host."""
-    for func, kind, profile in learned:
+    for func, kind, profile, drifts in learned:
         fingerprint = _identity.fingerprint(func)
         record = {
-            "version": VERSION,
+            "version": _profiles.VERSION,
             "name": fingerprint.name,
             "key": fingerprint.key,
             "variant": fingerprint.variant,
@@ -48,23 +62,25 @@ def write(learned: Iterable[tuple[Callable[..., Any], Kind, Profile]]) -> None:
             "kind": list(kind),
             "saved_at_s": time.time(),
             "load": _load(),
+            "python": _python(),
             "profile": profile.as_dict(),
+            "drifts": [one.as_dict() for one in drifts],
         }
         if not cache.note(_disk_key(fingerprint, kind), record):
             return
         if len(cache.recent(_prefix(fingerprint.key))) > MAX_VARIANTS:
             cache.fold()  # which keeps the newest
     if costs := _machine.costs_as_dict():
-        cache.note(_costs_key(), {"version": VERSION, "costs": costs})
+        cache.note(_costs_key(), {"version": _profiles.VERSION, "costs": costs})
 
 
-def newest(func: Callable[..., Any]) -> Profile | None:
-    """The profile of this function that was learned last, on whatever kind of item."""
+def newest(func: Callable[..., Any]) -> Found | None:
+    """What of this function was learned last, on whatever kind of item."""
     if not cache.known_on_disk():
         return None
     found = cache.family(_prefix(_identity.fingerprint(func).key))
-    profiles = [_profile_in(record) for record in found.values()]
-    return next((one for one in reversed(profiles) if one is not None), None)
+    sound = [_found_in(record) for record in found.values()]
+    return next((one for one in reversed(sound) if one is not None), None)
 
 
 def forget(func: Callable[..., Any]) -> int:
@@ -72,6 +88,10 @@ def forget(func: Callable[..., Any]) -> int:
     if not cache.known_on_disk():
         return 0
     return cache.forget(*cache.family(_prefix(_identity.fingerprint(func).key)))
+
+
+def _python() -> str:
+    return ".".join(map(str, sys.version_info[:3]))
 
 
 def _load() -> float | None:
@@ -114,21 +134,20 @@ def _exact(
 
 def _best(
     found: dict[str, dict[str, Any]], fingerprint: _identity.Fingerprint, kind: Kind
-) -> Profile | None:
-    """The profile that fits best: of this kind and variant, of this kind, of its neighbours."""
+) -> Found | None:
+    """The record that fits best: of this kind and variant, of this kind, of its neighbours."""
     exact = _exact(found, fingerprint, kind)
-    if exact is not None and (profile := _profile_in(exact)) is not None:
-        return profile
+    if exact is not None and (sound := _found_in(exact)) is not None:
+        return sound
     for near in (kind, *neighbours(kind)):
         of_kind = [key for key in found if key.rpartition(":")[0].endswith(f":{_plain(near)}")]
         for key in reversed(of_kind):
-            if (profile := _profile_in(found[key])) is not None:
-                return profile
+            if (sound := _found_in(found[key])) is not None:
+                return sound
     return None
 
 
-def _profile_in(record: dict[str, Any]) -> Profile | None:
-    """A record's profile, checked; None for one of another version."""
-    if record.get("version") != VERSION:
-        return None
-    return Profile.from_dict(record.get("profile"))
+def _found_in(record: dict[str, Any]) -> Found | None:
+    """A record's profile and story, checked; None where the profile cannot be used."""
+    profile = _profiles.profile_in(record)
+    return None if profile is None else (profile, _profiles.drifts_in(record))

@@ -43,6 +43,7 @@ __all__ = [
     "note",
     "put",
     "recent",
+    "size_bytes",
     "switched_off",
 ]
 
@@ -123,6 +124,7 @@ def put(key: str, record: dict[str, Any]) -> bool:
     except Exception as error:  # whatever a caller's object does when it is looked at
         _tell(f"a record was not one to store: {error}")
         return False
+    fold()  # what was noted earlier would count as the newer
     return _attempt(lambda store: store.write(key, text), otherwise=False, creating=True)
 
 
@@ -166,6 +168,11 @@ def home() -> Path:
     from pathlib import Path
 
     return Path(database.folder())
+
+
+def size_bytes() -> int:
+    """What the cache takes on disk; what else lies in its folder is not counted."""
+    return database.size_bytes()
 
 
 def close() -> None:

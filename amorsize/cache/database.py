@@ -128,6 +128,18 @@ def has_news() -> bool:
         return False
 
 
+def size_bytes() -> int:
+    """What the database, its logs and what was noted take."""
+    names = (_NAME, *(_NAME + log for log in _LOGS), inbox.NAME)
+    total = 0
+    for name in names:
+        try:
+            total += os.lstat(os.path.join(folder(), name)).st_size
+        except (OSError, ValueError):  # not there
+            continue
+    return total
+
+
 def move_aside(folder: str) -> str | None:
     """Rename a damaged database and return its new place; None if somebody else was quicker."""
     path = os.path.join(folder, _NAME)

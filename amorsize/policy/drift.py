@@ -41,11 +41,35 @@ class Drift(Value):
     factor: float  # what items cost now / what they were remembered to cost; of throughput alike
     n_chunks: int  # that showed it
     answer: str = "nothing: the plan follows what items cost anyway"
+    at_s: float | None = None  # when, in seconds since 1970; None in here, where there is no clock
+
+    @property
+    def is_retuned(self) -> bool:
+        """Whether something was decided anew because of it."""
+        return self.what in ("waiting", "profile", "throughput")
+
+    @classmethod
+    def from_dict(cls, fields: Any) -> Drift | None:
+        """A drift from stored fields; None if anything about them cannot be right."""
+        if not isinstance(fields, dict) or set(fields) != set(cls._fields):
+            return None
+        seconds = (fields["now_s"], fields["factor"])
+        sound = (
+            type(fields["what"]) is str
+            and fields["what"] in _WORDS
+            and all(type(one) in (int, float) and 0 <= one < MOST_FACTOR for one in seconds)
+            and type(fields["n_chunks"]) is int
+            and type(fields["answer"]) is str
+            and len(fields["answer"]) <= MOST_CHARS
+            and type(fields["at_s"]) in (int, float, type(None))
+        )
+        return cls(**fields) if sound else None
 
     def __str__(self) -> str:
         return f"{_WORDS[self.what].format(self.factor)}: {self.answer}"
 
 
+MOST_FACTOR, MOST_CHARS = 1e15, 200  # beyond, a stored figure or text is a mistake
 _WORDS = {
     "cost": "an item costs {:.2g} x what it did",
     "cores": "an item takes {:.2g} x as long for the same CPU time",

@@ -460,9 +460,11 @@ class Tuner:
         # Short slices are mostly clockwork: the latest is the longest. Of reports, all count.
         seen_s = costs.mean_s if costs.n_reports else costs.latest_s
         ratio = (seen_s or hint.item_s) / hint.item_s
-        if ratio > 1 and hint.item_cpu_s and costs.item_cpu_s and not hint.waits:
-            # A busy host takes wall time; what the items themselves take is CPU time.
-            ratio = min(ratio, max(1.0, costs.item_cpu_s / hint.item_cpu_s))
+        if hint.item_cpu_s and costs.item_cpu_s and not hint.waits:
+            # A busy host takes wall time; what the items themselves take is CPU time. The one
+            # that says less of a change is the one that the host had no part in.
+            of_cpu = costs.item_cpu_s / hint.item_cpu_s
+            ratio = min(ratio, max(1.0, of_cpu)) if ratio > 1 else max(ratio, min(1.0, of_cpu))
         spread = min(MOST_SPREAD, hint.spread_log or 0.0)
         within = FITS * (1 + spread) ** 2  # few of very uneven items say little
         self.hint = None
@@ -770,6 +772,11 @@ class Tuner:
 
     def _note(self, what: str, why: str) -> None:
         self.notes.append(Note(now_s=self._now_s, what=what, why=why))
+
+    @property
+    def has_lost_one(self) -> bool:
+        """A worker ended while it was still wanted."""
+        return self._lost_one
 
     @property
     def n_in_flight(self) -> int:
