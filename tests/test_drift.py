@@ -9,6 +9,7 @@ import pytest
 from amorsize.policy import drift
 from amorsize.policy.drift import Detector, Watch
 from amorsize.policy.facts import Profile, Report
+from amorsize.simulate import Neighbour, World, play, tuner_for
 
 CV = 0.12  # of a chunk of 20 items
 N_KNOWN = 40  # chunks the profile was learned from
@@ -193,3 +194,102 @@ def test_a_profile_of_few_chunks_raises_no_alarm():
     known = profile(n_chunks=7, spread_log=0.0)
 
     assert first_told(known, [report(3e-3)] * 40) is None
+
+
+# ---- What the tuner makes of it ----
+
+
+def play_with(known, costs_s, **world):
+    """A call in virtual time that begins with a profile."""
+    there = World(costs_s=costs_s, n_cores=8, jitter=0.04, **world)
+    return play(there, tuner_for(there, known))
+
+
+def test_a_cost_that_changes_for_all_plans_alike_re_tunes_nothing():
+    """Items that become twice as dear midway: told, and the plan goes on."""
+    outcome = play_with(profile(n_jobs=8), (1e-3,) * 4000 + (2e-3,) * 4000)
+
+    [one] = outcome.policy.drifts
+    assert (one.what, one.is_retuned) == ("cost", False)
+    assert one.factor == pytest.approx(2.0, rel=0.2)
+    assert outcome.policy.route.backend == "process"
+
+
+def test_the_profile_learned_is_of_what_items_cost_now():
+    """A call in which they changed hands on the new cost, not the mean of both."""
+    outcome = play_with(profile(n_jobs=8), (1e-3,) * 4000 + (4e-3,) * 4000)
+
+    assert outcome.policy.learned().item_s == pytest.approx(4e-3, rel=0.1)
+
+
+def test_without_a_change_nothing_is_told():
+    """In any of twenty calls."""
+    for seed in range(20):
+        assert play_with(profile(n_jobs=8), (1e-3,) * 8000, seed=seed).policy.drifts == []
+
+
+def test_cores_that_are_taken_away_and_given_back_are_used_again():
+    """Another program for a while: fewer workers meanwhile, and all of them afterwards."""
+    neighbour = Neighbour(n_cores=7, from_s=0.2, to_s=1.5)
+    outcome = play_with(profile(n_jobs=8), (1e-3,) * 30_000, neighbours=(neighbour,))
+
+    late = {c.worker for c in outcome.chunks if c.now_s > 0.8 * outcome.makespan_s}
+    assert len(late - {-1}) >= 7
+
+
+# ---- From call to call ----
+
+
+def called(known, speedup, n_items=1000):
+    """The profile after a call that achieved this much, and what was told."""
+    return drift.compared(known, profile(n_items=n_items), speedup, 1.0)
+
+
+def test_a_plan_that_achieves_less_twice_is_doubted():
+    """Once may be a busy host; then the next call counts its workers anew."""
+    known, told = called(None, 1.9)
+    assert told is None
+    known, told = called(known, 1.2)
+    assert (told, known.n_short) == (None, 1)
+    known, told = called(known, 1.2)
+    assert (told.what, known.n_short) == ("throughput", drift.SHORT_CALLS)
+    assert told.factor == pytest.approx(1.2 / 1.9)
+    known, told = called(known, 1.2)  # the new level
+    assert (told, known.n_short) == (None, 0)
+
+
+def test_one_short_call_between_good_ones_is_nothing():
+    """It is not counted on."""
+    known, _ = called(None, 1.9)
+    for speedup in (1.2, 1.9, 1.2, 1.9):
+        known, told = called(known, speedup)
+        assert told is None
+
+
+def test_calls_of_very_different_length_are_not_compared():
+    """A short one is mostly starting up."""
+    known, _ = called(None, 1.9)
+    for _ in range(3):
+        known, told = called(known, 1.1, n_items=100)
+        assert told is None or known.n_items == 100
+
+
+def test_few_ways_of_running_are_remembered():
+    """Eight, of which the oldest goes."""
+    known, _ = called(None, 1.9)
+    for n_jobs in range(3, 30):
+        known, _ = drift.compared(known, profile(n_jobs=n_jobs), 1.5, 1.0)
+    assert len(known.achieved) == 9 - 1
+    assert "process x 29" in known.achieved
+    assert Profile.from_dict(known.as_dict()) == known
+
+
+@pytest.mark.parametrize("lie", [{"what": "os"}, {"factor": -1.0}, {"factor": float("nan")},
+    {"answer": "x" * 10**6}, {"answer": None}, {"n_chunks": "1"}, {"at_s": "now"}, {"extra": 1}],
+    ids=lambda lie: next(iter(lie)))  # fmt: skip
+def test_a_forged_story_is_none(lie):
+    """What was told is read from disk as well, and believed as little."""
+    told = drift.Drift(now_s=1.0, what="cost", factor=2.0, n_chunks=4)
+
+    assert drift.Drift.from_dict(told.as_dict()) == told
+    assert drift.Drift.from_dict({**told.as_dict(), **lie}) is None

@@ -230,7 +230,14 @@ class Tuner:
             return
         if found.what == "cores":
             found = found.but(answer="workers are counted by the cores they get")
+        elif found.factor < 1 and self._n_limit is not None and not self.costs.waits:
+            found = found.but(answer="n_jobs is counted anew: the cores may be back")
+            self._reopen_jobs()
         self._tell_drift(found)
+
+    def _reopen_jobs(self) -> None:
+        """What was found out about the number of jobs is in doubt: it is found out again."""
+        self._n_limit, self.cores = None, CoreEvidence(verified=True)
 
     def _tell_drift(self, found: drift.Drift) -> None:
         self.drifts.append(found)
