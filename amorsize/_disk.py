@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     Learned = tuple[Callable[..., Any], Kind, Profile, tuple[Drift, ...]]
     Found = tuple[Profile, list[Drift]]
 
-MAX_VARIANTS = 8  # of one function: 1000 values of a closure's integer must not make 1000 records
-
 
 def read(func: Callable[..., Any], kind: Kind) -> Found | None:
     """What earlier processes have learned about a function on one kind of item.
@@ -68,8 +66,6 @@ def write(learned: Iterable[Learned]) -> None:
         }
         if not cache.note(_disk_key(fingerprint, kind), record):
             return
-        if len(cache.recent(_prefix(fingerprint.key))) > MAX_VARIANTS:
-            cache.fold()  # which keeps the newest
     if costs := _machine.costs_as_dict():
         cache.note(_costs_key(), {"version": _profiles.VERSION, "costs": costs})
 

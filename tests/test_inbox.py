@@ -169,8 +169,21 @@ def test_who_was_killed_while_emptying_has_lost_nothing():
         assert noted.records == {"profile:a:1": RECORD}
         raise KeyboardInterrupt
 
-    assert cache.fold() == 1
-    assert cache.family("profile:a:") == {"profile:a:1": RECORD}
+    cache.note("profile:b:1", RECORD)
+    assert set(cache.recent("profile:")) == {"profile:a:1", "profile:b:1"}
+    assert (cache.fold(), cache.fold()) == (1, 1)
+    assert cache.recent("profile:") == {}
+    assert set(cache.family("profile:")) == {"profile:a:1", "profile:b:1"}
+
+
+def test_while_one_empties_it_the_others_note_and_find():
+    """No lock is held while the database is written; a second who would empty it leaves it be."""
+    cache.note("profile:a:1", RECORD)
+    with inbox.Emptying(str(cache.home())):
+        assert cache.note("profile:b:1", RECORD)
+        assert set(cache.recent("profile:")) == {"profile:a:1", "profile:b:1"}
+        assert cache.fold() == 0
+    assert set(cache.recent("profile:")) == {"profile:b:1"}
 
 
 def test_a_stopped_process_holds_up_nobody(home, monkeypatch):
@@ -180,9 +193,9 @@ def test_a_stopped_process_holds_up_nobody(home, monkeypatch):
     script = f"""
 import sys, time
 from amorsize.cache import inbox
-with inbox.Emptying({str(home)!r}):
-    print("locked", flush=True)
-    time.sleep(60)
+inbox._opened_locked({str(home)!r}, 0, shared=False)
+print("locked", flush=True)
+time.sleep(60)
 """
     root = str(Path(__file__).parent.parent)
     process = subprocess.Popen(

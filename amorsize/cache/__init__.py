@@ -74,7 +74,20 @@ def family(prefix: str) -> dict[str, dict[str, Any]]:
     stored: dict[str, dict[str, Any]] = {}
     if database.exists():
         stored = _attempt(lambda store: store.read_family(prefix), otherwise=stored)
-    return {**{key: stored[key] for key in stored if key not in noted}, **noted}
+    older = {key: stored[key] for key in stored if key not in noted}
+    return _newest_of_families({**older, **noted})
+
+
+def _newest_of_families(records: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Without those that will go when what was noted is put into the database."""
+    n_of: dict[str, int] = {}
+    kept = []
+    for key in reversed(records):
+        family = key.rpartition(":")[0]
+        n_of[family] = n_of.get(family, 0) + 1
+        if n_of[family] <= database.FAMILY_SIZE or not family.startswith(LISTED):
+            kept.append(key)
+    return {key: records[key] for key in reversed(kept)}
 
 
 def note(key: str, record: dict[str, Any]) -> bool:
@@ -101,7 +114,11 @@ def fold() -> int:
         return 0
 
     def act(folder: str) -> int:
-        with inbox.Emptying(folder) as noted:
+        try:
+            leaving = inbox.Emptying(folder)
+        except inbox.BusyError:
+            return 0  # another process is at it
+        with leaving as noted:
             taken = _attempt(
                 lambda store: store.take_in(noted.records),
                 otherwise=-1,
@@ -133,7 +150,8 @@ def entries() -> list[dict[str, Any]]:
     noted = recent(LISTED)
     found = [record for record in _surveyed() if record is not None]
     listed = [record for record in found if record["stored_as"] not in noted]
-    return listed + [{**record, "stored_as": key} for key, record in noted.items()]
+    listed += [{**record, "stored_as": key} for key, record in noted.items()]
+    return list(_newest_of_families({str(one["stored_as"]): one for one in listed}).values())
 
 
 def n_damaged() -> int:

@@ -130,7 +130,7 @@ def has_news() -> bool:
 
 def size_bytes() -> int:
     """What the database, its logs and what was noted take."""
-    names = (_NAME, *(_NAME + log for log in _LOGS), inbox.NAME)
+    names = (_NAME, *(_NAME + log for log in _LOGS), inbox.NAME, inbox.LEAVING)
     total = 0
     for name in names:
         try:

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 NAME = "inbox.jsonl"
+LEAVING = "inbox-leaving.jsonl"  # what is being put into the database, and can be read until then
 FULL_BYTES = 64 * 1024  # some hundred profiles: reading them all takes a millisecond
 MAX_BYTES = 1024 * 1024  # beyond, no work of ours
-WAIT_S = 1.0  # for another process that is emptying it, which takes 50 ms
+WAIT_S = 1.0  # for another process that holds it for a few system calls, and may not be running
 _MAX_LINE_BYTES = MAX_RECORD_BYTES + 2048
 _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
@@ -40,9 +41,13 @@ class BusyError(Exception):
 
 
 def exists(folder: str) -> bool:
-    """Whether there is a line in it."""
+    """Whether there is a line in it, or in what leaves it."""
+    return any(_has_lines(os.path.join(folder, name)) for name in (NAME, LEAVING))
+
+
+def _has_lines(path: str) -> bool:
     try:
-        return os.lstat(os.path.join(folder, NAME)).st_size > 0
+        return os.lstat(path).st_size > 0
     except (OSError, ValueError):
         return False
 
@@ -53,9 +58,8 @@ def append(folder: str, key: str, text: str) -> int:
     The line begins with a line's end, so that one that was cut short spoils itself alone.
     """
     line = f'\n{{"key":{_quoted(key)},"record":{text}}}\n'.encode("ascii")
-    file = _opened(folder, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    file = _opened_locked(folder, os.O_WRONLY | os.O_APPEND | os.O_CREAT, shared=True)
     try:
-        _lock(file, shared=True)
         if os.write(file, line) != len(line):
             raise OSError(28, "No space left on device", NAME)
         return os.fstat(file).st_size
@@ -71,12 +75,18 @@ def _quoted(text: str) -> str:
 
 def records(folder: str, prefix: str) -> dict[str, dict[str, Any]]:
     """The records whose keys begin so, by key, the one stored last at the end."""
+    # The newer first: what leaves it between the two looks is then seen twice, and not never.
+    content = [_read(folder, NAME), _read(folder, LEAVING)]
+    return _newest(content[1] + b"\n" + content[0], prefix)
+
+
+def _read(folder: str, name: str) -> bytes:
     try:
-        file = _opened(folder, os.O_RDONLY)
+        file = _opened(folder, os.O_RDONLY, name)
     except FileNotFoundError:
-        return {}
+        return b""
     try:
-        return _newest(_content(file), prefix)
+        return _content(file)
     finally:
         os.close(file)
 
@@ -105,13 +115,30 @@ def _lines(content: bytes, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 class Emptying:
-    """The file while it is emptied: nobody appends; what was read is dropped at the end alone."""
+    """What leaves the inbox: put aside in a moment, and removed once it is stored elsewhere.
+
+    Nobody who notes has to wait meanwhile. Who finds that another process is at it leaves it to
+    that; what a killed one has left behind is gone through again.
+    """
 
     def __init__(self, folder: str) -> None:
-        self._file = _opened(folder, os.O_RDWR | os.O_CREAT)
+        self._path = os.path.join(folder, LEAVING)
+        left_behind = os.path.lexists(self._path)
+        if not left_behind:
+            _put_aside(folder)
         try:
-            _lock(self._file, shared=False)
+            self._file = _opened(folder, os.O_RDWR, LEAVING)
+        except FileNotFoundError:  # nothing was there, or another was quicker
+            self._file = -1
+            self.records: dict[str, dict[str, Any]] = {}
+            return
+        try:
+            if fcntl is not None:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.records = _newest(_content(self._file), "")
+        except BlockingIOError:
+            os.close(self._file)
+            raise BusyError("another process is putting what was noted into its database") from None
         except BaseException:
             os.close(self._file)
             raise
@@ -120,23 +147,63 @@ class Emptying:
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if self._file < 0:
+            return
         try:
-            if kind is None:
-                os.ftruncate(self._file, 0)
+            if kind is None and _is_still(self._file, self._path):
+                os.unlink(self._path)
         finally:
             os.close(self._file)
 
 
+def _put_aside(folder: str) -> None:
+    """Give the inbox another name, when nobody is in the middle of a line."""
+    try:
+        file = _opened_locked(folder, os.O_RDWR, shared=False)
+    except FileNotFoundError:
+        return
+    try:
+        aside = os.path.join(folder, LEAVING)
+        if not os.path.lexists(aside):  # else another process was quicker
+            os.rename(os.path.join(folder, NAME), aside)
+    finally:
+        os.close(file)
+
+
 def remove(folder: str) -> None:
-    """Remove a file that is no inbox of ours; a folder in its place stays."""
-    path = os.path.join(folder, NAME)
-    if os.path.lexists(path) and not (os.path.isdir(path) and not os.path.islink(path)):
-        os.unlink(path)
+    """Remove the files, which are no inbox of ours; a folder in their place stays."""
+    for name in (NAME, LEAVING):
+        path = os.path.join(folder, name)
+        if os.path.lexists(path) and not (os.path.isdir(path) and not os.path.islink(path)):
+            os.unlink(path)
 
 
-def _opened(folder: str, flags: int) -> int:
+def _opened_locked(folder: str, flags: int, *, shared: bool) -> int:
+    """The open inbox, locked, and still the inbox then."""
+    until_s = time.monotonic() + WAIT_S
+    while True:
+        file = _opened(folder, flags)
+        try:
+            _lock(file, until_s, shared=shared)
+            if _is_still(file, os.path.join(folder, NAME)):
+                return file
+        except BaseException:
+            os.close(file)
+            raise
+        os.close(file)  # put aside in between: there is a new one, or will be
+
+
+def _is_still(file: int, path: str) -> bool:
+    """Whether an open file has this name."""
+    try:
+        return os.path.samestat(os.fstat(file), os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _opened(folder: str, flags: int, name: str = NAME) -> int:
     """The open file; UnusableError if it is not a plain one of this user's, or too large."""
-    path = os.path.join(folder, NAME)
+    path = os.path.join(folder, name)
     try:
         file = os.open(path, flags | _FLAGS, 0o600)
     except FileNotFoundError:
@@ -170,11 +237,10 @@ def _content(file: int) -> bytes:
     return b"".join(parts)
 
 
-def _lock(file: int, *, shared: bool) -> None:
+def _lock(file: int, until_s: float, *, shared: bool) -> None:
     if fcntl is None:
         return
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    until_s = time.monotonic() + WAIT_S
     while True:
         try:
             fcntl.flock(file, kind | fcntl.LOCK_NB)
