@@ -299,6 +299,8 @@ class Call:
 
     def _remember(self) -> None:
         """Keep what was learned, and what happened, for the next call and for explain()."""
+        if sys.is_finalizing():  # a stream that nobody finished: nothing can be imported any more
+            return
         makespan_s = perf_counter() - self.began
         self._warn_of_lost_stores()
         tuner = self.tuner
