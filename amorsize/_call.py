@@ -12,6 +12,7 @@ from amorsize._work import Sliced, Work, source_of
 from amorsize.crews import nesting
 from amorsize.crews.base import Task
 from amorsize.crews.chunk import run_chunk
+from amorsize.policy import drift
 from amorsize.policy import plan as do
 from amorsize.policy.facts import (
     Died,
@@ -309,13 +310,17 @@ class Call:
 
     def _remember(self) -> None:
         """Keep what was learned, and what happened, for the next call and for explain()."""
+        if sys.is_finalizing():  # a stream that nobody finished: nothing can be imported any more
+            return
         makespan_s = perf_counter() - self.began
         self._warn_of_lost_stores()
         tuner = self.tuner
         n_calls = 1 if self.known is None else self.known.n_calls + 1
-        profile = tuner.learned(n_calls)
-        if profile is not None and self.known is not None and self.known_fits is not False:
-            profile = _merged(self.known, profile)
+        profile, drifts = tuner.learned(n_calls), tuner.drifts
+        if profile is not None:
+            fits = self.known if self.known_fits is not False else None
+            profile, short = _compared(fits, profile, self.chunks, self.work.n_done, makespan_s)
+            drifts += [] if short is None else [short]
         trace = Trace(
             name=self.name,
             n_items=self.work.n_done,
@@ -333,14 +338,34 @@ class Call:
             rejected=tuple(self._rejected()),
             warnings=tuple(self.warnings),
             pids=tuple(self.pids),
+            drifts=tuple(drifts),
         )
         _known.memory().keep_trace(_known.owner_of(self.func), trace)
         if profile is None or self.key is None or tuner.job.backend == "serial":
             return
-        if nesting.is_inside() or tuner.job.backend != "auto":
-            return
+        if nesting.is_inside() or tuner.job.backend != "auto" or tuner.has_lost_one:
+            return  # a plan under which workers die is no winner
+        has_drifted = self._tell_drifts(drifts)
         on_disk = self.options.cache and os.environ.get("AMORSIZE_CACHE", "").lower() != "off"
-        _known.memory().keep(self.key, self.func, self.key[1], profile, makespan_s, on_disk=on_disk)
+        _known.memory().keep(
+            self.key,
+            self.func,
+            self.key[1],
+            profile,
+            makespan_s,
+            on_disk=on_disk,
+            has_drifted=has_drifted,
+        )
+
+    def _tell_drifts(self, drifts: list[drift.Drift]) -> bool:
+        """Keep what turned out to differ, and tell who asked to be told; whether there was any."""
+        if not drifts:
+            return False
+        from amorsize import _telling
+
+        told = _telling.tell(self.name, drifts, self.options.on_retune, self._warn)
+        _known.memory().keep_drifts(_known.owner_of(self.func), told)
+        return True
 
     @property
     def known_fits(self) -> bool | None:
@@ -813,6 +838,8 @@ class Call:
         """See what earlier processes have learned, once, when workers come into question."""
         if self.known_from is not None or self.key is None or self.options.retune:
             return
+        if self.tuner.costs.item_s is None:
+            return  # few items, before the first: what is left cannot be told yet
         self.known_from = "nowhere"
         if not self.options.cache or self.tuner.job.backend != "auto":
             return
@@ -864,7 +891,7 @@ class Call:
 
 
 WEIGHED_RESULTS = 32
-WORTH_READING_S = 0.1  # work left for which 7 ms of looking at the disk is a fair price
+WORTH_READING_S = 0.1  # work left for which 2 ms of looking at the disk, or 11, is a fair price
 # Finished items stay in their worker for so long at most, before they are sent without waiting for
 # the chunk's end: what a worker's death can cost. A chunk that ends in time is sent once.
 LEAST_HELD_S, MOST_HELD_S = 20e-3, 100e-3
@@ -884,6 +911,17 @@ except ImportError:  # not on Linux: every low share of CPU time counts as waiti
         return next(_pauses)
 
 
+def _compared(
+    known: Profile | None, new: Profile, chunks: ChunkLog, n_items: int, makespan_s: float
+) -> tuple[Profile, drift.Drift | None]:
+    """What is known now, and whether the call achieved what its plan did before."""
+    new = new.but(n_items=max(1, n_items))
+    if known is not None:
+        new = _merged(known, new)
+    work_s = sum(chunk.wall_s for chunk in chunks.all)
+    return drift.compared(known, new, work_s / max(makespan_s, 1e-9), makespan_s)
+
+
 def _merged(known: Profile, new: Profile) -> Profile:
     """What is known now: the new figures where there are any, the old ones where not."""
     return new.but(
@@ -891,4 +929,5 @@ def _merged(known: Profile, new: Profile) -> Profile:
         holds_gil=new.holds_gil if new.holds_gil is not None else known.holds_gil,
         warmup_s=max(new.warmup_s, known.warmup_s),
         backend=new.backend,
+        **(drift.kept_level(known) if new.n_chunks < drift.LEAST_KNOWN else {}),
     )

@@ -38,6 +38,7 @@ def autotune(
     progress: bool = False,
     cache: bool = True,
     retune: bool = False,
+    on_retune: Callable[[Any], object] | None = None,
     strict: bool = False,
     **unknown: Any,
 ) -> Any:
@@ -65,6 +66,7 @@ def autotune(
         progress: Show a bar that counts finished items.
         cache: Remember on disk what was learned; False keeps it in memory.
         retune: Ignore what was learned and learn it again.
+        on_retune: Called after a call with each change of cost that something was done about.
         strict: Refuse zipped iterables of different lengths.
 
     Raises:
@@ -86,6 +88,7 @@ def autotune(
         progress=progress,
         cache=cache,
         retune=retune,
+        on_retune=on_retune,
         strict=strict,
         **unknown,
     )
@@ -155,6 +158,11 @@ class TunedFunction:
     def plan(self) -> Any:
         """The plan that was learned for this function on this host; None before that."""
         return (_map or _load_map()).plan_of(self.__wrapped__)
+
+    @property
+    def drift(self) -> tuple[Any, ...]:
+        """What turned out to differ from what was remembered, the latest last; eight at most."""
+        return (_map or _load_map()).drifts_of(self.__wrapped__)  # type: ignore[no-any-return]
 
     def explain(self) -> Any:
         """What the last call measured, chose, rejected and achieved; print it."""

@@ -2,96 +2,148 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 
-from amorsize import _identity, _machine, cache
-from amorsize.policy.facts import Profile
+from amorsize import _identity, _machine, _profiles, cache
+from amorsize._kinds import neighbours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-VERSION = 1
-MAX_VARIANTS = 8  # of one function: 1000 values of a closure's integer must not make 1000 records
+    from amorsize._kinds import Kind
+    from amorsize.policy.drift import Drift
+    from amorsize.policy.facts import Profile
+
+    Learned = tuple[Callable[..., Any], Kind, Profile, tuple[Drift, ...]]
+    Found = tuple[Profile, list[Drift]]
 
 
-def read(func: Callable[..., Any], kind: str) -> Profile | None:
-    """What earlier processes have learned about a function on one kind of item."""
-    if not cache.known_on_disk():
+def read(func: Callable[..., Any], kind: Kind) -> Found | None:
+    """What earlier processes have learned about a function on one kind of item.
+
+    The user's own records come first, then those of the site.
+    """
+    if cache.switched_off():
         return None
-    if (costs := cache.get(_costs_key())) is not None:
-        _machine.costs_from_dict(costs.get("costs"))
     fingerprint = _identity.fingerprint(func)
-    return _profile_in(cache.get(_disk_key(fingerprint.key, kind)), fingerprint.variant)
+    found = _read(fingerprint, kind) if cache.known_on_disk() else None
+    if found is None and os.environ.get(_profiles.SITE_VARIABLE):
+        found = _best(_profiles.of_site(_prefix(fingerprint.key)), fingerprint, kind)
+    return found
 
 
-def write(learned: Iterable[tuple[Callable[..., Any], str, Profile]]) -> None:
+def _read(fingerprint: _identity.Fingerprint, kind: Kind) -> Found | None:
+    prefix = _prefix(fingerprint.key)
+    found = cache.recent(prefix)
+    costs = cache.recent(_costs_key()) if found else {}
+    if _exact(found, fingerprint, kind) is None:
+        found, costs = cache.family(prefix), cache.family(_costs_key())
+    for one in costs.values():
+        _machine.costs_from_dict(one.get("costs"))
+    return _best(found, fingerprint, kind)
+
+
+def write(learned: Iterable[Learned]) -> None:
     """Store functions' profiles, and what workers cost on this host."""
-    for func, kind, profile in learned:
+    for func, kind, profile, drifts in learned:
         fingerprint = _identity.fingerprint(func)
-        disk_key = _disk_key(fingerprint.key, kind)
-        record = _merged(cache.get(disk_key), fingerprint, kind, profile)
-        if not cache.put(disk_key, record):
+        record = {
+            "version": _profiles.VERSION,
+            "name": fingerprint.name,
+            "key": fingerprint.key,
+            "variant": fingerprint.variant,
+            "host": _machine.host_fingerprint(),
+            "kind": list(kind),
+            "saved_at_s": time.time(),
+            "load": _load(),
+            "python": _python(),
+            "profile": profile.as_dict(),
+            "drifts": [one.as_dict() for one in drifts],
+        }
+        if not cache.note(_disk_key(fingerprint, kind), record):
             return
     if costs := _machine.costs_as_dict():
-        cache.put(_costs_key(), {"version": VERSION, "costs": costs})
+        cache.note(_costs_key(), {"version": _profiles.VERSION, "costs": costs})
 
 
-def kinds(func: Callable[..., Any]) -> list[str]:
-    """The kinds of item for which there is a record of this function, the newest first."""
+def newest(func: Callable[..., Any]) -> Found | None:
+    """What of this function was learned last, on whatever kind of item."""
     if not cache.known_on_disk():
-        return []
-    key = _identity.fingerprint(func).key
-    found = [one for one in cache.entries() if one.get("key") == key]
-    found.sort(key=lambda one: -float(one.get("saved_at_s") or 0))
-    return [str(one.get("kind")) for one in found]
+        return None
+    found = cache.family(_prefix(_identity.fingerprint(func).key))
+    sound = [_found_in(record) for record in found.values()]
+    return next((one for one in reversed(sound) if one is not None), None)
 
 
 def forget(func: Callable[..., Any]) -> int:
     """Remove a function's records; how many there were."""
     if not cache.known_on_disk():
         return 0
-    prefix = _disk_key(_identity.fingerprint(func).key, "")
-    stored = [str(record["stored_as"]) for record in cache.entries()]
-    return cache.forget(*(name for name in stored if name.startswith(prefix)))
+    return cache.forget(*cache.family(_prefix(_identity.fingerprint(func).key)))
 
 
-def _disk_key(function_key: str, kind: str) -> str:
-    return f"{cache.LISTED}{_machine.host_fingerprint()}:{function_key}:{kind}"
+def _python() -> str:
+    return ".".join(map(str, sys.version_info[:3]))
+
+
+def _load() -> float | None:
+    """How many processes wanted to run in the last minute; None where nobody counts them."""
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):
+        return None
+
+
+def _prefix(function_key: str) -> str:
+    return f"{cache.LISTED}{_machine.host_fingerprint()}:{function_key}:"
+
+
+def _disk_key(fingerprint: _identity.Fingerprint, kind: Kind) -> str:
+    return f"{_prefix(fingerprint.key)}{_plain(kind)}:{fingerprint.variant}"
+
+
+def _plain(kind: Kind) -> str:
+    """A kind as a part of a key: a type may have any name."""
+    name, size_class = kind
+    if len(name) > MAX_NAME_CHARS or not name.isascii() or not name.isprintable() or ":" in name:
+        name = "".join(c if c.isascii() and c.isalnum() else "-" for c in name[:MAX_NAME_CHARS])
+        name = f"{name}-{_identity.digest(kind[0])}"
+    return f"{name}~{size_class}"
+
+
+MAX_NAME_CHARS = 64
 
 
 def _costs_key() -> str:
     return f"host:{_machine.host_fingerprint()}"
 
 
-def _merged(
-    record: dict[str, Any] | None, fingerprint: _identity.Fingerprint, kind: str, profile: Profile
-) -> dict[str, Any]:
-    """The stored record with this profile as the newest of its variants."""
-    variants = {} if record is None else record.get("variants", {})
-    kept = dict(variants) if isinstance(variants, dict) else {}
-    kept.pop(fingerprint.variant, None)
-    kept[fingerprint.variant] = profile.as_dict()
-    while len(kept) > MAX_VARIANTS:
-        del kept[next(iter(kept))]
-    return {
-        "version": VERSION,
-        "name": fingerprint.name,
-        "key": fingerprint.key,
-        "variant": fingerprint.variant,
-        "host": _machine.host_fingerprint(),
-        "kind": kind,
-        "saved_at_s": time.time(),
-        "profile": profile.as_dict(),
-        "variants": kept,
-    }
+def _exact(
+    found: dict[str, dict[str, Any]], fingerprint: _identity.Fingerprint, kind: Kind
+) -> dict[str, Any] | None:
+    return found.get(_disk_key(fingerprint, kind))
 
 
-def _profile_in(record: dict[str, Any] | None, variant: str) -> Profile | None:
-    """The profile of this variant, else of the newest; both are checked before use."""
-    if record is None or record.get("version") != VERSION:
-        return None
-    variants = record.get("variants")
-    fields = variants.get(variant) if isinstance(variants, dict) else None
-    return Profile.from_dict(record.get("profile") if fields is None else fields)
+def _best(
+    found: dict[str, dict[str, Any]], fingerprint: _identity.Fingerprint, kind: Kind
+) -> Found | None:
+    """The record that fits best: of this kind and variant, of this kind, of its neighbours."""
+    exact = _exact(found, fingerprint, kind)
+    if exact is not None and (sound := _found_in(exact)) is not None:
+        return sound
+    for near in (kind, *neighbours(kind)):
+        of_kind = [key for key in found if key.rpartition(":")[0].endswith(f":{_plain(near)}")]
+        for key in reversed(of_kind):
+            if (sound := _found_in(found[key])) is not None:
+                return sound
+    return None
+
+
+def _found_in(record: dict[str, Any]) -> Found | None:
+    """A record's profile and story, checked; None where the profile cannot be used."""
+    profile = _profiles.profile_in(record)
+    return None if profile is None else (profile, _profiles.drifts_in(record))

@@ -117,6 +117,11 @@ def resolve(module: str, qualname: str) -> Callable[..., Any]:
     return raw(found)  # type: ignore[no-any-return]
 
 
+def digest(text: str) -> str:
+    """16 hex digits for any text, the same in every process."""
+    return _digest([text], VARIANT_BYTES)
+
+
 def _place(func: Any) -> tuple[object, object]:
     """Module and qualified name; None where there are none."""
     if type(func) is not FUNCTION and not isinstance(func, type):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from amorsize._kinds import kind_of, neighbours
 from amorsize.policy.facts import Profile
 from amorsize.policy.plan import Plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterable
     from typing import Any
 
+    from amorsize import _disk
+    from amorsize._kinds import Kind
+    from amorsize.policy.drift import Drift
     from amorsize.policy.trace import Trace
 
-    Key = tuple[Hashable, str]  # the function's owner and the kind of its items
+    Key = tuple[Hashable, Kind]  # the function's owner and the kind of its items
 
+MAX_DRIFTS = 8  # of one function: its story, not its log
 MAX_FUNCTIONS = 4096  # remembered in memory; the one used longest ago goes first
 WRITE_NOW_S = 0.5  # a call this long writes at once: opening the disk is a few percent of it
 WORTH_WRITING_S = 0.4  # shorter calls are written at exit if together they took this long
@@ -26,14 +31,22 @@ class Memory:
     def __init__(self) -> None:
         self._profiles: dict[Key, Profile] = {}
         self._traces: dict[Hashable, Trace] = {}
+        self._drifts: dict[Hashable, list[Drift]] = {}
         self._asked: set[Key] = set()
-        self._unwritten: dict[Key, tuple[Callable[..., Any], str, Profile]] = {}
+        self._unwritten: dict[Key, _disk.Learned] = {}
         self._unwritten_s = 0.0
         self._at_exit = False
 
     def profile(self, key: Key) -> Profile | None:
         """What this process has learned or read about a function on one kind of item."""
-        return self._profiles.get(key)
+        found = self._profiles.get(key)
+        if found is not None:
+            return found
+        owner, kind = key
+        for near in neighbours(kind):
+            if (found := self._profiles.get((owner, near))) is not None:
+                return found
+        return None
 
     def trace(self, owner: Hashable) -> Trace | None:
         """The last call of a function."""
@@ -46,24 +59,39 @@ class Memory:
         if len(self._traces) > MAX_FUNCTIONS:
             del self._traces[next(iter(self._traces))]
 
+    def drifts(self, owner: Hashable) -> list[Drift]:
+        """What turned out to differ from what was remembered of a function, the latest last."""
+        return self._drifts.get(owner, [])
+
+    def keep_drifts(self, owner: Hashable, drifts: Iterable[Drift]) -> None:
+        """Remember what was noticed; the latest few."""
+        kept = [*self._drifts.pop(owner, []), *drifts][-MAX_DRIFTS:]
+        if kept:
+            self._drifts[owner] = kept
+        if len(self._drifts) > MAX_FUNCTIONS:
+            del self._drifts[next(iter(self._drifts))]
+
     def keep(
         self,
         key: Key,
         func: Callable[..., Any],
-        kind: str,
+        kind: Kind,
         profile: Profile,
         makespan_s: float,
         *,
         on_disk: bool,
+        has_drifted: bool = False,
     ) -> None:
         """Remember what a call has learned; on disk when that costs little beside the call."""
         before = self._profiles.pop(key, None)
         self._profiles[key] = profile
         if len(self._profiles) > MAX_FUNCTIONS:
             del self._profiles[next(iter(self._profiles))]
-        if not on_disk or (before is not None and key in self._asked and _same(before, profile)):
+        drifts = tuple(self.drifts(key[0]))
+        is_written = before is not None and key in self._asked and not (drifts and has_drifted)
+        if not on_disk or (is_written and before is not None and _same(before, profile)):
             return
-        self._unwritten[key] = (func, kind, profile)
+        self._unwritten[key] = (func, kind, profile, drifts)
         self._unwritten_s += makespan_s
         if makespan_s >= WRITE_NOW_S:
             self.write()
@@ -73,16 +101,20 @@ class Memory:
             self._at_exit = True
             atexit.register(self._write_at_exit)
 
-    def ask_disk(self, key: Key, func: Callable[..., Any], kind: str) -> Profile | None:
+    def ask_disk(self, key: Key, func: Callable[..., Any], kind: Kind) -> Profile | None:
         """What earlier processes have learned; each question is asked once."""
         if key in self._asked:
             return None
         self._asked.add(key)
         from amorsize import _disk  # what it imports is not for calls that are over in no time
 
-        profile = _disk.read(func, kind)
-        if profile is not None:
-            self._profiles[key] = profile
+        found = _disk.read(func, kind)
+        if found is None:
+            return None
+        profile, drifts = found
+        self._profiles[key] = profile
+        if not self._drifts.get(key[0]):
+            self.keep_drifts(key[0], drifts)
         return profile
 
     def write(self) -> None:
@@ -107,6 +139,7 @@ class Memory:
             self._unwritten.pop(key, None)
         self._asked = {key for key in self._asked if key[0] != owner}
         self._traces.pop(owner, None)
+        self._drifts.pop(owner, None)
         from amorsize import _disk
 
         return max(len(keys), _disk.forget(func))
@@ -163,7 +196,7 @@ def owner_of(func: Callable[..., Any]) -> Any:  # hashable
 
 def key_of(func: Callable[..., Any], item: Any) -> Key:
     """What is learned about a function is kept apart for each kind of item."""
-    return owner_of(func), type(item).__name__
+    return owner_of(func), kind_of(item)
 
 
 def plan_of(func: Callable[..., Any]) -> Plan | None:
@@ -172,16 +205,28 @@ def plan_of(func: Callable[..., Any]) -> Plan | None:
         return trace.plan
     from amorsize import _disk
 
-    for kind in _disk.kinds(func):
-        profile = memory().ask_disk((owner_of(func), kind), func, kind)
-        if profile is not None:
-            return Plan(
-                backend=profile.backend,
-                n_jobs=profile.n_jobs,
-                chunksize=profile.chunksize,
-                source=profile.source,
-            )
-    return None
+    found = _disk.newest(func)
+    if found is None:
+        return None
+    profile = found[0]
+    return Plan(
+        backend=profile.backend,
+        n_jobs=profile.n_jobs,
+        chunksize=profile.chunksize,
+        source=profile.source,
+    )
+
+
+def drifts_of(func: Callable[..., Any]) -> tuple[Drift, ...]:
+    """What turned out to differ from what was remembered of a function, the latest last."""
+    if drifts := memory().drifts(owner_of(func)):
+        return tuple(drifts)
+    if last_trace(func) is not None:
+        return ()
+    from amorsize import _disk
+
+    found = _disk.newest(func)
+    return () if found is None else tuple(found[1])
 
 
 def last_trace(func: Callable[..., Any]) -> Trace | None:

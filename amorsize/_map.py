@@ -8,6 +8,7 @@ from time import perf_counter
 
 from amorsize import _known, _options
 from amorsize._call import Call
+from amorsize._known import drifts_of as drifts_of
 from amorsize._known import forget as forget
 from amorsize._known import plan_of as plan_of
 from amorsize.crews.chunk import run_chunk

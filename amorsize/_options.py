@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         progress: bool
         cache: bool
         retune: bool
+        on_retune: Callable[[Any], object] | None
         strict: bool
 
 
@@ -59,6 +60,7 @@ class Options(Value):
     progress: bool = False
     cache: bool = True  # False: remember in memory only
     retune: bool = False
+    on_retune: Callable[[Any], object] | None = None  # given each Drift that was acted on
     strict: bool = False  # True: zipped iterables must be equally long
 
 
@@ -336,6 +338,14 @@ def _action(name: str, value: Any) -> Callable[[], object] | None:
     return value  # type: ignore[no-any-return]
 
 
+def _hook(name: str, value: Any) -> Callable[[Any], object] | None:
+    if value is None:
+        return None
+    if not callable(value):
+        raise _wrong_type(name, value, "a function of one parameter, the Drift, or None")
+    return value  # type: ignore[no-any-return]
+
+
 def _flag(name: str, value: Any) -> bool:
     if value is not True and value is not False:
         raise _wrong_type(name, value, "True or False")
@@ -365,6 +375,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "progress": _flag,
     "cache": _flag,
     "retune": _flag,
+    "on_retune": _hook,
     "strict": _flag,
 }
 

@@ -62,6 +62,8 @@ def _rows(trace: Trace) -> Iterator[tuple[str, str]]:
     yield "chosen", _chosen(trace)
     for note in trace.notes:
         yield "why", f"after {seconds(note.now_s)}: {note.what} - {note.why}"
+    for one in trace.drifts:
+        yield "changed", str(one)
     for reason in trace.rejected:
         yield "rejected", reason
     yield "ran", _places(trace)

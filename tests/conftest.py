@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SETTINGS = ("AMORSIZE_BACKEND", "AMORSIZE_CACHE", "AMORSIZE_MAX_CPUS")
+SETTINGS = ("AMORSIZE_BACKEND", "AMORSIZE_CACHE", "AMORSIZE_MAX_CPUS", "AMORSIZE_START")
 RunScript = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

@@ -32,7 +32,19 @@ PART_OF = {  # parts that are more than one file, though no folder
     **dict.fromkeys(("_signature", "_typed", "_wrapt"), "_decorator"),
     "_shareable": "_reach",
     **dict.fromkeys(
-        ("_work", "_known", "_disk", "_payload", "_survey", "_losses", "_feeder"), "_call"
+        (
+            "_work",
+            "_known",
+            "_kinds",
+            "_disk",
+            "_profiles",
+            "_telling",
+            "_payload",
+            "_survey",
+            "_losses",
+            "_feeder",
+        ),
+        "_call",
     ),
 }
 

@@ -13,8 +13,9 @@ import os
 import sys
 import time
 
-from amorsize.cache import database
-from amorsize.cache.database import RefusedError, Store
+from amorsize.cache import database, inbox
+from amorsize.cache.database import Store
+from amorsize.cache.text import RefusedError, check_key, encoded
 from amorsize.errors import AmorsizeWarning
 
 TYPE_CHECKING = False
@@ -32,12 +33,17 @@ __all__ = [
     "clear",
     "close",
     "entries",
+    "family",
+    "fold",
     "forget",
     "get",
     "home",
     "known_on_disk",
     "n_damaged",
+    "note",
     "put",
+    "recent",
+    "size_bytes",
     "switched_off",
 ]
 
@@ -55,21 +61,97 @@ def get(key: str) -> dict[str, Any] | None:
     return _attempt(lambda store: store.read(key), otherwise=None)
 
 
+def recent(prefix: str) -> dict[str, dict[str, Any]]:
+    """What was noted lately under keys that begin so, the last at the end: 0.1 ms."""
+    if not database.has_news():
+        return {}
+    return _attempt_lightly(lambda folder: inbox.records(folder, prefix), otherwise={})
+
+
+def family(prefix: str) -> dict[str, dict[str, Any]]:
+    """All that is stored under keys that begin so, the last at the end; 64 of them at most."""
+    noted = recent(prefix)
+    stored: dict[str, dict[str, Any]] = {}
+    if database.exists():
+        stored = _attempt(lambda store: store.read_family(prefix), otherwise=stored)
+    older = {key: stored[key] for key in stored if key not in noted}
+    return _newest_of_families({**older, **noted})
+
+
+def _newest_of_families(records: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Without those that will go when what was noted is put into the database."""
+    n_of: dict[str, int] = {}
+    kept = []
+    for key in reversed(records):
+        family = key.rpartition(":")[0]
+        n_of[family] = n_of.get(family, 0) + 1
+        if n_of[family] <= database.FAMILY_SIZE or not family.startswith(LISTED):
+            kept.append(key)
+    return {key: records[key] for key in reversed(kept)}
+
+
+def note(key: str, record: dict[str, Any]) -> bool:
+    """Store a JSON object as `put` does, but at once: a line that is put in the database later."""
+    if switched_off():
+        return False
+    try:
+        check_key(key)
+        text = encoded(key, record)
+    except Exception as error:
+        _tell(f"a record was not one to store: {error}")
+        return False
+    size = _attempt_lightly(
+        lambda folder: inbox.append(folder, key, text), otherwise=0, creating=True
+    )
+    if size > inbox.FULL_BYTES:
+        fold()
+    return size > 0
+
+
+def fold() -> int:
+    """Put what was noted into the database; how many records."""
+    if not database.has_news():
+        return 0
+
+    def act(folder: str) -> int:
+        try:
+            leaving = inbox.Emptying(folder)
+        except inbox.BusyError:
+            return 0  # another process is at it
+        with leaving as noted:
+            taken = _attempt(
+                lambda store: store.take_in(noted.records),
+                otherwise=-1,
+                creating=True,
+                patience_s=_PATIENCE_S,
+            )
+            if taken < 0:
+                raise _TOLD
+            return taken
+
+    return _attempt_lightly(act, otherwise=0)
+
+
 def put(key: str, record: dict[str, Any]) -> bool:
     """Store a JSON object of at most 64 KiB under `key`, for half a year; whether that was done."""
     if switched_off():
         return False
     try:
-        text = database.encoded(key, record)
+        text = encoded(key, record)
     except Exception as error:  # whatever a caller's object does when it is looked at
         _tell(f"a record was not one to store: {error}")
         return False
+    fold()  # what was noted earlier would count as the newer
     return _attempt(lambda store: store.write(key, text), otherwise=False, creating=True)
 
 
 def entries() -> list[dict[str, Any]]:
     """All records that are listed and can be read, each with its key as `stored_as`."""
-    return [record for record in _surveyed() if record is not None]
+    noted = recent(LISTED)
+    found = [record for record in _surveyed() if record is not None]
+    listed = [record for record in found if record["stored_as"] not in noted]
+    listed += [{**record, "stored_as": key} for key, record in noted.items()]
+    return list(_newest_of_families({str(one["stored_as"]): one for one in listed}).values())
 
 
 def n_damaged() -> int:
@@ -79,6 +161,7 @@ def n_damaged() -> int:
 
 def forget(*keys: str) -> int:
     """Remove the records stored under these keys; how many there were."""
+    fold()
     return _attempt(lambda store: store.delete(keys), otherwise=0, patience_s=_PATIENCE_S)
 
 
@@ -86,6 +169,9 @@ def clear() -> int:
     """Remove all records, listed or not, and all damaged databases; how many records there were."""
     if switched_off() or not database.has_folder():
         return 0
+    fold()  # for their number
+    if database.has_news():  # it could not be emptied
+        _attempt_lightly(inbox.remove, otherwise=None)
     return _attempt(
         lambda store: store.clear(),
         otherwise=0,
@@ -100,6 +186,11 @@ def home() -> Path:
     from pathlib import Path
 
     return Path(database.folder())
+
+
+def size_bytes() -> int:
+    """What the cache takes on disk; what else lies in its folder is not counted."""
+    return database.size_bytes()
 
 
 def close() -> None:
@@ -119,7 +210,7 @@ def abstain() -> None:
 
 def known_on_disk() -> bool:
     """Whether there is a database at all: one `stat`, so that a miss need not import anything."""
-    return not switched_off() and database.exists()
+    return not switched_off() and (database.has_news() or database.exists())
 
 
 def switched_off() -> bool:
@@ -215,6 +306,39 @@ def _attempt(
         state.lock.release()  # before warning, which may run other people's code
         for note in notes:
             _tell(note)
+    return otherwise
+
+
+class _ToldError(Exception):
+    """What went wrong was told already."""
+
+
+_TOLD = _ToldError()
+
+
+def _attempt_lightly(act: Callable[[str], _T], *, otherwise: _T, creating: bool = False) -> _T:
+    """Do something in the folder without opening the database; `otherwise` when it fails."""
+    state, folder = _STATE, ""
+    if switched_off():
+        return otherwise
+    ambient = sys.exception()
+    try:
+        folder = database.folder()
+        if state.rests_from == folder and time.monotonic() < state.rests_until_s:
+            return otherwise
+        if not database.is_guarded(folder, creating=creating):
+            return otherwise
+        try:
+            return act(folder)
+        except inbox.UnusableError as error:
+            _tell(f"{error}; it was removed")
+            inbox.remove(folder)
+            return act(folder)
+    except _ToldError:
+        return otherwise
+    except Exception as error:
+        state.rests_from, state.rests_until_s = folder, time.monotonic() + _REST_S
+        _tell(database.in_words(error, ambient))
     return otherwise
 
 

@@ -12,18 +12,19 @@ import stat
 import sys
 import time
 
+from amorsize.cache import filesystem, inbox
+from amorsize.cache.text import MAX_RECORD_BYTES, RefusedError, decoded, encoded
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
-    from typing import Any, NoReturn
+    from typing import Any
 
     from amorsize.cache.shelf import Shelf
 
 HOME_VARIABLE = "AMORSIZE_HOME"
 
-MAX_RECORD_BYTES = 64 * 1024  # of JSON; a profile takes a few kB
-MAX_DEPTH = 32  # of objects and lists within each other
-MAX_KEY_BYTES = 512
+FAMILY_SIZE = 8  # records whose keys differ after their last colon alone: variants of one function
 SIZE_LIMIT_BYTES = 32 * 1024**2  # some thousand profiles; beyond, the oldest go
 KEPT_S = 180 * 86_400.0  # a function that was not called for half a year is learned anew
 WAIT_S = 1.0  # for another process, and for one statement; a get takes 20 us, a put 0.1 ms
@@ -33,6 +34,7 @@ _LOGS = ("-wal", "-shm")  # what SQLite keeps beside it
 _N_ASIDE = 3  # damaged ones kept for a look; then the latest replaces the one before
 _MAX_ROW_BYTES = MAX_RECORD_BYTES + 8 * 1024  # key, value, columns and the texts of the tables
 _PAGE_BYTES = 4096
+_MOST_OF_A_FUNCTION = 64  # records that are looked at to find the one that fits best
 _STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine, some 0.2 ms, until it looks at the clock
 
 _TABLES = frozenset(
@@ -78,10 +80,6 @@ class DamagedError(Exception):
     """The database is not as it was written; the text says what gave it away."""
 
 
-class RefusedError(Exception):
-    """A row is not as it was written; the text says what gave it away."""
-
-
 # ---- The folder ----
 
 
@@ -92,10 +90,18 @@ def folder() -> str:
     if sys.platform == "linux":  # what platformdirs answers, without 20 ms of importing it
         base = os.environ.get("XDG_CACHE_HOME", "")
         base = base if os.path.isabs(base) else os.path.expanduser("~/.cache")
-        return os.path.join(base, "amorsize")
+        return _on_this_host(os.path.join(base, "amorsize"))
     import platformdirs
 
     return platformdirs.user_cache_dir("amorsize", appauthor=False)
+
+
+def _on_this_host(home: str) -> str:
+    """The folder, or one of this user's on this host where the home is on another machine."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if not os.path.isabs(runtime) or filesystem.remote_type(home) is None:
+        return home
+    return os.path.join(runtime, "amorsize")
 
 
 def has_folder() -> bool:
@@ -112,6 +118,26 @@ def exists() -> bool:
         return os.stat(os.path.join(folder(), _NAME)).st_size > 0
     except (OSError, ValueError):  # ValueError: a NUL in the folder's name
         return False
+
+
+def has_news() -> bool:
+    """Whether something was noted that is not in the database yet."""
+    try:
+        return inbox.exists(folder())
+    except OSError:
+        return False
+
+
+def size_bytes() -> int:
+    """What the database, its logs and what was noted take."""
+    names = (_NAME, *(_NAME + log for log in _LOGS), inbox.NAME, inbox.LEAVING)
+    total = 0
+    for name in names:
+        try:
+            total += os.lstat(os.path.join(folder(), name)).st_size
+        except (OSError, ValueError):  # not there
+            continue
+    return total
 
 
 def move_aside(folder: str) -> str | None:
@@ -137,12 +163,17 @@ def _unlink_if_there(path: str) -> None:
         os.unlink(path)
 
 
-def _is_guarded(folder: str, *, creating: bool) -> bool:
+def is_guarded(folder: str, *, creating: bool) -> bool:
     """Whether the folder is there; made if `creating`. TroubleError if it cannot be trusted."""
     if not os.path.isabs(folder):
         raise TroubleError("this user has no home folder")
     if "$" in folder:  # diskcache would replace it by the value of a variable
         raise TroubleError(f"there is a `$` in the name of its folder, {folder!r}")
+    if kind := filesystem.remote_type(folder):
+        raise TroubleError(
+            f"its folder {folder!r} is on a network file system ({kind}), where processes cannot "
+            "rely on each other's locks"
+        )
     try:
         found = os.lstat(folder)
     except FileNotFoundError:
@@ -180,7 +211,7 @@ def opened(folder: str, *, creating: bool) -> Store | None:
         DamagedError: The file is not a database of ours.
         OSError, sqlite3.Error: As they come; `in_words` and `means_damage` know them.
     """
-    if not _is_guarded(folder, creating=creating):
+    if not is_guarded(folder, creating=creating):
         return None
     path = os.path.join(folder, _NAME)
     try:
@@ -269,6 +300,38 @@ class Store:
     def write(self, key: str, text: str) -> bool:
         """Put a text, made by `encoded`, under a key; the oldest records make room for it."""
         return bool(self.shelf().set(key, text, expire=KEPT_S))
+
+    def read_family(self, prefix: str) -> dict[str, dict[str, Any]]:
+        """Readable records whose keys begin so, by key, the one stored last at the end."""
+        select = (
+            "SELECT key, mode, filename, value FROM Cache WHERE raw = 1 AND key >= ? AND key < ? "
+            "AND typeof(key) = 'text' AND (expire_time IS NULL OR expire_time > ?) "
+            "ORDER BY store_time DESC LIMIT ?"
+        )
+        end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+        found = []
+        rows = self._connection.execute(select, (prefix, end, time.time(), _MOST_OF_A_FUNCTION))
+        while True:
+            try:
+                with _RowErrors():
+                    row = rows.fetchone()
+                if row is None:
+                    break
+                found.append((row[0], _decoded(*row[1:])))
+            except RefusedError:
+                continue
+        return dict(reversed(found))
+
+    def take_in(self, records: dict[str, dict[str, Any]]) -> int:
+        """Write records that were noted elsewhere; of each family the oldest go."""
+        for key, record in records.items():
+            self.write(key, encoded(key, record))
+        for family in {key.rpartition(":")[0] for key in records}:
+            kept = [
+                key for key in self.read_family(f"{family}:") if key.rpartition(":")[0] == family
+            ]
+            self.delete(tuple(kept[:-FAMILY_SIZE]))
+        return len(records)
 
     def delete(self, keys: tuple[str, ...]) -> int:
         """Remove the records under these keys; how many there were."""
@@ -360,67 +423,11 @@ def _share(connection: sqlite3.Connection) -> None:
 # ---- What a row holds ----
 
 
-def encoded(key: str, record: dict[str, Any]) -> str:
-    """The text of a record; TypeError or ValueError if it is not one that can be stored."""
-    import json
-
-    if type(key) is not str or not 0 < len(key.encode()) <= MAX_KEY_BYTES:
-        raise ValueError(f"its key must be a text of 1 to {MAX_KEY_BYTES} bytes, not {key!r:.80}")
-    if not isinstance(record, dict):
-        raise TypeError(f"it must be a dict, not {type(record).__name__}")
-    text = json.dumps(record, allow_nan=False, separators=(",", ":"))
-    if len(text) > MAX_RECORD_BYTES:  # ASCII: JSON escapes the rest
-        raise ValueError(f"it takes {len(text)} bytes, more than the {MAX_RECORD_BYTES} allowed")
-    return text
-
-
-_NESTS = (dict, list)
-
-
 def _decoded(mode: object, filename: object, value: object) -> dict[str, Any]:
     """The record of a row's columns, taken for forged until shown otherwise."""
-    import json
-
     if mode != 1 or filename is not None or type(value) is not str:
         raise RefusedError("its value is not a plain text in its row")
-    if len(value) > MAX_RECORD_BYTES:
-        raise RefusedError("it is too large")
-    try:
-        record = json.loads(
-            value, parse_constant=_refuse, parse_float=_finite, parse_int=_of_64_bits
-        )
-    except (ValueError, RecursionError) as error:  # RecursionError: 64 KiB of "["
-        raise RefusedError("its value is not JSON with finite numbers") from error
-    if type(record) is not dict:
-        raise RefusedError("its value is not a JSON object")
-    if _is_too_deep(record):
-        raise RefusedError("its value is nested too deeply")
-    return record
-
-
-def _is_too_deep(record: dict[str, Any]) -> bool:
-    level: list[Any] = [record]
-    for _ in range(MAX_DEPTH):
-        inside = [node.values() if type(node) is dict else node for node in level]
-        level = [child for children in inside for child in children if type(child) in _NESTS]
-    return bool(level)
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if number in (float("inf"), float("-inf")):  # 1e999
-        raise ValueError(digits)
-    return number
-
-
-def _of_64_bits(digits: str) -> int:
-    if len(digits) > len(str(-(2**63))):
-        raise ValueError(digits[:80])
-    return int(digits)
+    return decoded(value)
 
 
 class _RowErrors:
@@ -451,7 +458,7 @@ def in_words(error: BaseException, ambient: BaseException | None) -> str:
     """What happened, as the part of a sentence."""
     if isinstance(error, RefusedError):
         return f"a record in its database was refused, as {error}"
-    if isinstance(error, TroubleError | DamagedError):
+    if isinstance(error, TroubleError | DamagedError | inbox.UnusableError | inbox.BusyError):
         return str(error)
     origin = _origin(error, ambient)
     if _code(origin) in _DAMAGE:

@@ -12,7 +12,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from amorsize.cli import cache_commands, machine_commands, simulate_commands
+from amorsize.cli import (
+    cache_commands,
+    machine_commands,
+    profile_commands,
+    simulate_commands,
+)
 from amorsize.cli.command import Command, FailureError
 from amorsize.cli.output import complain, plain_output, show, warnings_as_lines
 from amorsize.errors import AmorsizeError
@@ -21,6 +26,7 @@ _GROUPS = {"cache": "what was learned about your functions, on disk"}
 
 COMMANDS: tuple[Command, ...] = (
     *cache_commands.COMMANDS,
+    *profile_commands.COMMANDS,
     *machine_commands.COMMANDS,
     *simulate_commands.COMMANDS,
 )

@@ -6,11 +6,13 @@ import argparse
 import difflib
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
 from amorsize import _machine, cache
+from amorsize._profiles import drifts_in
 from amorsize.cli.command import Answer, Command, FailureError, Table
 from amorsize.cli.wording import ago, clean, count, duration, in_words, is_number
 
@@ -19,13 +21,15 @@ Record = dict[str, Any]  # as it was found on disk: any name or type may be miss
 _N_SUGGESTED = 3
 
 
-def _list(_asked: argparse.Namespace) -> Answer:
-    records = _records()
+def _list(asked: argparse.Namespace) -> Answer:
+    records = older(found(asked.name) if asked.name else all_records(), asked.older_than)
     n_damaged = cache.n_damaged()
     here = _machine.host_fingerprint()
     document = {"home": str(cache.home()), "n_damaged": n_damaged, "profiles": records}
     blocks: list[str | Table] = []
-    if records:
+    if not records and (asked.name or asked.older_than is not None):
+        blocks.append("Nothing of that sort is remembered.")
+    elif records:
         header = ("function", "runs best with", "per item", "learned", "on")
         blocks.append(Table(header=header, rows=[_row(record, here) for record in records]))
     else:
@@ -39,7 +43,7 @@ def _list(_asked: argparse.Namespace) -> Answer:
 
 
 def _show(asked: argparse.Namespace) -> Answer:
-    records = _found(asked.name)
+    records = found(asked.name)
     here = _machine.host_fingerprint()
     blocks = ["\n".join(_details(record, here)) for record in records]
     return Answer(document={"profiles": records}, blocks=blocks)
@@ -47,10 +51,10 @@ def _show(asked: argparse.Namespace) -> Answer:
 
 def _clear(asked: argparse.Namespace) -> Answer:
     if asked.name is not None:
-        keys = [str(record["stored_as"]) for record in _found(asked.name)]
+        keys = [str(record["stored_as"]) for record in found(asked.name)]
         n_cleared = cache.forget(*keys)
     else:
-        _refuse_if_off()
+        refuse_if_off()
         if not asked.yes:
             _ask(f"Remove everything that amorsize has learned, in {cache.home()}?")
         n_cleared = cache.clear()
@@ -59,19 +63,35 @@ def _clear(asked: argparse.Namespace) -> Answer:
     )
 
 
-def _records() -> list[Record]:
+def all_records() -> list[Record]:
     """All records, by name, the latest first."""
-    _refuse_if_off()
-    return sorted(cache.entries(), key=lambda record: (_name(record), -_saved_at_s(record)))
+    refuse_if_off()
+    return sorted(cache.entries(), key=lambda record: (name_in(record), -saved_at_s(record)))
 
 
-def _found(pattern: str) -> list[Record]:
+def found(pattern: str) -> list[Record]:
     """The records of the functions that a name or pattern fits; a failure if there are none."""
-    records = _records()
-    found = [record for record in records if _fits(str(record.get("name")), pattern)]
-    if not found:
+    records = all_records()
+    fitting = [record for record in records if _fits(str(record.get("name")), pattern)]
+    if not fitting:
         raise FailureError(_no_such_name(pattern, records))
-    return found
+    return fitting
+
+
+def older(records: Sequence[Record], than_s: float | None) -> list[Record]:
+    """Those that were learned longer ago; all of them for None."""
+    if than_s is None:
+        return list(records)
+    return [record for record in records if time.time() - saved_at_s(record) > than_s]
+
+
+def age_s(text: str) -> float:
+    """Seconds of an age as people write it: 90s, 45m, 12h, 30d, 8w; for `type=` of an argument."""
+    units_s = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 7 * 86_400.0}
+    number, unit = text[:-1], text[-1:]
+    if unit not in units_s or not (number.isascii() and number.isdecimal()) or len(number) > 6:
+        raise argparse.ArgumentTypeError(f"{text!r}: a number and s, m, h, d or w, such as 30d")
+    return int(number) * units_s[unit]
 
 
 def _fits(name: str, pattern: str) -> bool:
@@ -80,7 +100,7 @@ def _fits(name: str, pattern: str) -> bool:
 
 
 def _no_such_name(pattern: str, records: Sequence[Record]) -> str:
-    names = sorted({_name(record) for record in records})
+    names = sorted({name_in(record) for record in records})
     by_last = {name.rpartition(".")[2]: name for name in names}
     similar = difflib.get_close_matches(pattern, [*names, *by_last], n=_N_SUGGESTED, cutoff=0.5)
     near = dict.fromkeys(by_last.get(name, name) for name in similar)
@@ -97,10 +117,10 @@ def _row(record: Record, here: str) -> tuple[str, ...]:
     profile = _profile(record)
     item_s = profile.get("item_s")
     return (
-        _name(record),
+        name_in(record),
         _plan(profile),
         duration(item_s) if is_number(item_s) else "?",
-        ago(_saved_at_s(record)),
+        ago(saved_at_s(record)),
         "this host" if record.get("host") == here else "another host",
     )
 
@@ -117,10 +137,13 @@ def _plan(profile: Record) -> str:
 
 def _details(record: Record, here: str) -> Iterator[str]:
     """A record in full, a line a value."""
-    yield _name(record)
-    yield f"  {_plan(_profile(record))}, learned {ago(_saved_at_s(record))} on " + (
+    yield name_in(record)
+    yield f"  {_plan(_profile(record))}, learned {ago(saved_at_s(record))} on " + (
         "this host" if record.get("host") == here else "another host"
     )
+    for told in drifts_in(record):
+        when = "" if told.at_s is None else f"{ago(told.at_s)}: "
+        yield f"  {when}{clean(str(told))}"
     for name, value in _leaves(record, ""):
         yield f"  {name} = {value}"
 
@@ -138,17 +161,17 @@ def _profile(record: Record) -> Record:
     return profile if isinstance(profile, dict) else {}
 
 
-def _name(record: Record) -> str:
+def name_in(record: Record) -> str:
     name = record.get("name")
     return clean(name) if isinstance(name, str) and name else "(no name)"
 
 
-def _saved_at_s(record: Record) -> float:
+def saved_at_s(record: Record) -> float:
     saved_at_s = record.get("saved_at_s")
     return float(saved_at_s) if is_number(saved_at_s) else 0.0
 
 
-def _refuse_if_off() -> None:
+def refuse_if_off() -> None:
     if cache.switched_off():
         raise FailureError(
             f"{cache.SWITCH_VARIABLE}={os.environ.get(cache.SWITCH_VARIABLE)} switches the cache "
@@ -169,22 +192,37 @@ def _ask(question: str) -> None:
         raise FailureError("nothing was removed.")
 
 
-_NAME = "a function's full name (package.module.function), its last part, or a pattern (parse_*)"
+NAME_HELP = (
+    "a function's full name (package.module.function), its last part, or a pattern (parse_*)"
+)
+
+OLDER_THAN: tuple[tuple[str, ...], dict[str, Any]] = (
+    ("--older-than",),
+    {"type": age_s, "metavar": "AGE", "help": "only what was learned longer ago: 12h, 30d, 8w"},
+)
 
 COMMANDS = (
-    Command(words=("cache", "list"), help="list what is remembered", run=_list),
+    Command(
+        words=("cache", "list"),
+        help="list what is remembered",
+        run=_list,
+        arguments=[
+            (("name",), {"metavar": "NAME", "nargs": "?", "help": f"{NAME_HELP}; without: all"}),
+            OLDER_THAN,
+        ],
+    ),
     Command(
         words=("cache", "show"),
         help="show all that is remembered of a function",
         run=_show,
-        arguments=[(("name",), {"metavar": "NAME", "help": _NAME})],
+        arguments=[(("name",), {"metavar": "NAME", "help": NAME_HELP})],
     ),
     Command(
         words=("cache", "clear"),
         help="remove what is remembered: everything, or of one function",
         run=_clear,
         arguments=[
-            (("name",), {"metavar": "NAME", "nargs": "?", "help": f"{_NAME}; without: all"}),
+            (("name",), {"metavar": "NAME", "nargs": "?", "help": f"{NAME_HELP}; without: all"}),
             (("--yes",), {"action": "store_true", "help": "remove everything without asking"}),
         ],
     ),

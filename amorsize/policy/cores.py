@@ -11,7 +11,9 @@ VERIFY_S = 5e-3  # of the caller's own items while workers start, before they te
 STARVED_SHARE = 0.6  # mean CPU / wall of chunks below which workers wait for cores
 STARVED_REPORTS = 8  # per worker, before that is believed
 PARKED_S, MOST_PARKED_S = 0.05, 0.4  # others may have left by then; doubled while they have not
-TURNS_REPORTS = 4  # per thread, before it is judged whether they run at once or take turns
+TURNS_REPORTS = 4  # per thread, before it is judged whether they run at once or take turns,
+TURNS_REPORTS_OF_MANY = 2  # if there are two; chunks still under way hide less where more report
+LONG_TURN_S = 5e-3  # chunks that outlast a turn: each shows its own share of the one core
 ONE_CORE = 1.2  # CPU / wall of all threads together, below which they use one core between them
 
 
@@ -24,6 +26,7 @@ class CoreEvidence:
         self._worker_share, self._n_seen = 1.0, 0
         self.n_free: int | None = None  # cores found for workers; the other workers are parked
         self._parked_s, self._until_s = PARKED_S, 0.0
+        self._shares: list[float] = []  # of threads' long chunks
         self._window: tuple[float, float, int] | None = None  # since when, CPU seconds, reports
 
     def see_caller(self, event: Inlined) -> None:
@@ -67,15 +70,25 @@ class CoreEvidence:
     def take_turns(self, event: Report, *, n_alive: int) -> bool:
         """Threads do not run at once.
 
-        Two that take turns each seem to run at full speed, chunk by chunk; together they do not
-        use more than one core.
+        Two that take turns each seem to run at full speed, chunk by chunk, unless these are long;
+        together they do not use more than one core.
         """
         if n_alive < 2:
             return False
+        if self._have_small_shares(event, n_alive):
+            return True
         if self._window is None:
             self._window = (event.now_s, 0.0, 0)
             return False
         began_s, cpu_s, n_reports = self._window
         self._window = began_s, cpu_s + event.cpu_s, n_reports + 1
-        is_enough = n_reports >= TURNS_REPORTS * n_alive
+        per_thread = TURNS_REPORTS if n_alive == 2 else TURNS_REPORTS_OF_MANY
+        is_enough = n_reports >= per_thread * n_alive
         return is_enough and cpu_s < ONE_CORE * (event.now_s - began_s)
+
+    def _have_small_shares(self, event: Report, n_alive: int) -> bool:
+        """Chunks longer than a turn show what share of the one core each thread has."""
+        if event.wall_s > LONG_TURN_S:
+            self._shares.append(event.cpu_s / event.wall_s)
+        is_enough = len(self._shares) > n_alive > 2
+        return is_enough and n_alive * sum(self._shares) / len(self._shares) < ONE_CORE

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 BACKENDS = ("serial", "thread", "process")
 SOURCES = ("learned", "tuned", "imported", "asked")
 MOST_JOBS, MOST_ITEMS, MOST_S = 4096, 10**12, 1e7  # beyond, a stored figure is a mistake
+MOST_SPREAD = 10.0  # of log costs: a factor of 22000 from one chunk to the next
+MOST_WAYS = 8  # of running, whose results are remembered
 
 
 class Host(Value):
@@ -57,6 +59,11 @@ class Profile(Value):
     n_items: int  # of the call it was learned from
     n_calls: int = 1
     source: str = "learned"
+    typical_s: float | None = None  # geometric mean of item costs, chunk by chunk; None: no chunks
+    n_chunks: int = 0  # behind that, and behind `spread_log`
+    chunk_items: float = 1.0  # mean items of these
+    n_short: int = 0  # calls in a row that achieved clearly less than the same plan did before
+    achieved: dict[str, float] | None = None  # by "backend x n_jobs": work done / wall time
 
     @classmethod
     def from_dict(cls, fields: Any) -> Profile | None:
@@ -65,7 +72,8 @@ class Profile(Value):
             return None
         counts = ("n_jobs", "chunksize", "n_items", "n_calls")
         seconds = ("item_s", "item_cpu_s", "warmup_s")
-        options = ("pickle_s", "spread_log")
+        options = ("pickle_s", "typical_s")
+        spread_log, n_chunks = fields["spread_log"], fields["n_chunks"]
         sound = (
             fields["backend"] in BACKENDS
             and fields["source"] in SOURCES
@@ -74,8 +82,13 @@ class Profile(Value):
             and all(_is_seconds(fields[name]) for name in seconds)
             and fields["item_s"] > 0
             and all(fields[name] is None or _is_seconds(fields[name]) for name in options)
-            and fields["holds_gil"] in (None, True, False)
-            and fields["waits"] in (True, False)
+            and (fields["typical_s"] is None or fields["typical_s"] > 0)
+            and (spread_log is None or (_is_seconds(spread_log) and spread_log <= MOST_SPREAD))
+            and all(type(n) is int and 0 <= n <= MOST_ITEMS for n in (n_chunks, fields["n_short"]))
+            and _is_seconds(fields["chunk_items"])
+            and any(fields["holds_gil"] is known for known in (None, True, False))
+            and type(fields["waits"]) is bool
+            and _are_achieved(fields["achieved"])
         )
         return cls(**fields) if sound else None
 
@@ -86,6 +99,21 @@ def _is_count(value: object) -> bool:
 
 def _is_seconds(value: object) -> bool:
     return type(value) in (int, float) and 0 <= value <= MOST_S  # type: ignore[operator]
+
+
+def _are_achieved(value: object) -> bool:
+    """None, or how many cores' work each of a few ways of running has done."""
+    if value is None:
+        return True
+    return (
+        type(value) is dict
+        and len(value) <= MOST_WAYS
+        and all(type(way) is str and len(way) <= MOST_WAY_CHARS for way in value)
+        and all(_is_seconds(n) and n <= MOST_JOBS for n in value.values())
+    )
+
+
+MOST_WAY_CHARS = 32
 
 
 class View(Value):

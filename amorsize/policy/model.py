@@ -34,7 +34,8 @@ class Estimates:
         self._recent = [0.0, 0.0, 0.0]  # decayed sums: wall, CPU, pauses of the caller's own items
         self._first_s: float | None = None
         self._unconfirmed = False  # only one item is known, which may have been a warm-up
-        self._log_mean = self._log_square = self._log_n = 0.0
+        self._log_mean = self._log_square = 0.0
+        self.n_chunks = self._chunked_items = 0  # of workers, behind the spread
 
     @property
     def item_s(self) -> float | None:
@@ -62,26 +63,29 @@ class Estimates:
     @property
     def spread_log(self) -> float | None:
         """Standard deviation of the log of what items cost, chunk by chunk; None before two."""
-        if self._log_n < 2:
+        if self.n_chunks < 2:
             return None
-        mean = self._log_mean / self._log_n
-        return float(max(0.0, self._log_square / self._log_n - mean * mean) ** 0.5)
+        mean = self._log_mean / self.n_chunks
+        return float(max(0.0, self._log_square / self.n_chunks - mean * mean) ** 0.5)
 
-    def adopt(self, profile: Profile) -> None:
-        """Start from what was learned earlier, with the weight of one item."""
-        self._wall_s, self._n = profile.item_s, 1.0
-        self._first_s = profile.item_s
-        self.item_cpu_s, self.waits = profile.item_cpu_s, profile.waits
-        self.warmup_s, self.is_warmup_sure = profile.warmup_s, True
-        self.n_seen = max(self.n_seen, profile.n_items)
-        self.n_largest = max(self.n_largest, profile.chunksize)
+    @property
+    def typical_s(self) -> float | None:
+        """Geometric mean of what items cost, chunk by chunk; None before the first."""
+        if not self.n_chunks:
+            return None
+        from math import exp
+
+        return exp(self._log_mean / self.n_chunks)
+
+    @property
+    def chunk_items(self) -> float:
+        """Mean items of these chunks."""
+        return self._chunked_items / self.n_chunks if self.n_chunks else 1.0
 
     def agree(self, profile: Profile) -> None:
         """Items of this call have confirmed a profile: believe the rest of it as well."""
         self.waits = profile.waits
         self.n_largest = max(self.n_largest, profile.chunksize)
-        self.warmup_s = max(self.warmup_s, profile.warmup_s)
-        self.is_warmup_sure = True
         self._unconfirmed = False
 
     def inlined(self, event: Inlined, *, alone: bool) -> None:
@@ -147,7 +151,7 @@ class Estimates:
         if not (is_cold and self.warmup_s and self._n):
             self._wall_s = keep * self._wall_s + wall_s
             self._n = keep * self._n + event.n_items
-            self._note_spread(wall_s / event.n_items)
+            self._note_spread(wall_s / event.n_items, event.n_items)
             self._sum_up(wall_s, event.n_items, alone=False)
         self.latest_s = wall_s / event.n_items
         self._note_cpu(event.cpu_s / event.n_items, 1 - keep)
@@ -158,6 +162,12 @@ class Estimates:
         self.is_warmup_sure = extra_s > self.warmup_s / WARMUP_RATIO
         if not self.is_warmup_sure:
             self.warmup_s = 0.0
+
+    def begin_means(self) -> None:
+        """Items have changed: what is remembered of this call is what they cost from here on."""
+        self._alone_s = self._alone_n = self._all_s = self._all_n = 0.0
+        self._log_mean = self._log_square = 0.0
+        self.n_chunks = self._chunked_items = 0
 
     def _sum_up(self, wall_s: float, n_items: int, *, alone: bool) -> None:
         self._all_s += wall_s
@@ -170,10 +180,11 @@ class Estimates:
         known = self.item_cpu_s
         self.item_cpu_s = cpu_s if known is None else known + weight * (cpu_s - known)
 
-    def _note_spread(self, item_s: float) -> None:
+    def _note_spread(self, item_s: float, n_items: int) -> None:
         from math import log  # 1 ms to load, which a call that starts no workers does not pay
 
         value = log(max(item_s, 1e-9))
         self._log_mean += value
         self._log_square += value * value
-        self._log_n += 1
+        self.n_chunks += 1
+        self._chunked_items += n_items

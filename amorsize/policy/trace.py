@@ -6,6 +6,7 @@ from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from amorsize.policy.drift import Drift
     from amorsize.policy.facts import Profile
     from amorsize.policy.plan import Plan
     from amorsize.policy.tuner import Note
@@ -80,6 +81,7 @@ class Trace(Value):
     rejected: tuple[str, ...]  # backends that were ruled out, and why
     warnings: tuple[str, ...]
     pids: tuple[int, ...] = ()  # of worker processes
+    drifts: tuple[Drift, ...] = ()  # what turned out to differ from what was remembered
 
     def n_items_by(self, backend: str) -> int:
         """Items run in the caller ("caller"), in threads or in processes."""

@@ -7,7 +7,7 @@ a chunk that takes too long comes back.
 
 from __future__ import annotations
 
-from amorsize.policy import prices, route, sizing, waiters
+from amorsize.policy import drift, prices, route, sizing, waiters
 from amorsize.policy.cores import CoreEvidence
 from amorsize.policy.facts import (
     Died,
@@ -67,11 +67,10 @@ FEW_PER_CORE = 16  # up to so many items a core, one unlucky first item matters
 FIRST_READY_S = 2e-3  # how long the caller waits for workers it started before the first item
 # What is remembered.
 CHECK_S, CHECK_SLICES = 0.2e-3, 4  # how long a profile is checked on this call's own items
-LONG_CHECK_S = 5e-3  # items at least this long are sent at once and judged by first reports
+LONG_CHECK_S = 5e-3  # items this long take long to check: workers get theirs meanwhile
 WAIT_SEEN_S = 6e-3  # with workers only, so much time of items tells whether they wait
-LONG_WAIT_S = 50e-3  # waiting items: a crowd of threads is a dear mistake, one item is soon run
 FITS = 3.0  # a profile fits when the item cost is within this factor
-JUDGES = 4  # workers whose first reports judge a profile that was adopted unchecked
+MOST_SPREAD = 1.0  # of log costs, that excuse a misfit: beyond, anything would fit
 # Who works.
 WAITING_PROCESSES = 4  # per core, where waiting items may not run in threads
 INNER_THREADS = 1.3  # process CPU / wall above which items are parallel in themselves
@@ -125,11 +124,11 @@ class Tuner:
         self._now_s = self._first_started_s = 0.0
         self._seen_s = self._seen_cpu_s = 0.0  # of first reports, where the caller runs nothing
         self._lost_one = False  # a worker died: what is left is not run in the caller
+        self.drifts: list[drift.Drift] = []  # what turned out to differ from what was remembered
+        self._drift: drift.Watch | None = None  # from when a profile was adopted
+        self._asks: drift.Drift | None = None  # one of the caller's own items is to show it
         if job.backend != "auto":
             self.route = route.Route(backend=job.backend, why="asked for")
-        check_s = LONG_WAIT_S if known is not None and known.waits else LONG_CHECK_S
-        if known is not None and known.item_s >= check_s and job.may_inline:
-            self._adopt(known)  # one item costs more than a wrong start
 
     # -- being told -------------------------------------------------------------------------
 
@@ -177,6 +176,8 @@ class Tuner:
 
     def _inlined(self, event: Inlined) -> None:
         self.costs.inlined(event, alone=self._has_core_to_itself)
+        if self._asks is not None and len(self.roster):
+            self._settle_waiting(self._asks, event)
         if self._committed and not self.costs.n_reports and not self.costs.waits:
             self.cores.see_caller(event)
 
@@ -197,14 +198,22 @@ class Tuner:
             is_clear = self._seen_s >= WAIT_SEEN_S  # less may be one switch of the GIL
             costs.waits = is_clear and self._seen_cpu_s < WAITING_SHARE * self._seen_s
         costs.reported(event, n_workers=self.roster.n_alive, is_cold=is_cold)
+        self._see_pickling(event)
         if not event.n_items:
             return
+        if self._drift is not None and not (is_cold and costs.warmup_s):
+            self._see_drift(self._drift.see(event))
         if costs.waits:
             self._see_waiter(event)
-        else:
+        elif self._asks is None:  # else it is not clear whether workers wait for cores
             self._see_cores(event)
-        if self.hint is not None and self.roster.n_reporting >= min(JUDGES, self.roster.n_alive):
-            self._judge(self.hint)
+
+    def _see_pickling(self, event: Report) -> None:
+        """Sending takes longer than was remembered: what a worker pickled is read here as well."""
+        known_s = None if self.weighed is None else self.weighed.pickle_s
+        is_dear = known_s is not None and event.pickle_s > FITS * event.n_items * known_s
+        if is_dear and self.hint_fits:
+            self.weighed = Weighed(pickle_s=2 * event.pickle_s / max(1, event.n_items))
 
     def _see_waiter(self, event: Report) -> None:
         was_settled = self.waiters.settled
@@ -247,7 +256,44 @@ class Tuner:
     def _leave_threads(self) -> None:
         self._note("threads given up", "they took turns: the items hold the GIL after all")
         self.holds_gil, self.route, self._committed = True, None, False
+        self.cores = CoreEvidence()  # those that take turns seemed to have no cores
         self.hint_fits = None if self.hint_fits is None else False
+
+    def _see_drift(self, found: drift.Drift | None) -> None:
+        """Every change has its own answer; one that concerns all plans alike needs none."""
+        if found is None:
+            return
+        if found.what == "waiting" and self.job.backend == "auto" and self.job.may_inline:
+            self._asks = found  # or a host that is busy: the caller's pauses tell one from other
+            return
+        if found.what == "cores":
+            found = found.but(answer="workers are counted by the cores they get")
+        elif found.factor < 1 and self._n_limit is not None and not self.costs.waits:
+            found = found.but(answer="n_jobs is counted anew: the cores may be back")
+            self._reopen_jobs()
+        self._tell_drift(found)
+
+    def _reopen_jobs(self) -> None:
+        """What was found out about the number of jobs is in doubt: it is found out again."""
+        self.saturation, self.cores = Saturation(), CoreEvidence(verified=True)
+
+    def _tell_drift(self, found: drift.Drift) -> None:
+        self.drifts.append(found)
+        self.costs.begin_means()
+        self._note("drift", str(found))
+
+    def _settle_waiting(self, asked: drift.Drift, event: Inlined) -> None:
+        """An item of the caller's has shown whether items wait now, or workers for cores."""
+        self._asks = None
+        waits = event.cpu_s < WAITING_SHARE * event.wall_s and event.n_pauses > 0
+        if not waits:
+            self._tell_drift(asked.but(what="cores", answer="workers are counted anew"))
+            return
+        self._tell_drift(asked.but(answer="where they run is decided anew"))
+        self.costs.waits, self.waiters = True, waiters.Waiters()
+        if self.job.backend == "auto":
+            self.route, self._committed = None, False
+            self._reopen_jobs()
 
     # -- deciding ---------------------------------------------------------------------------
 
@@ -265,12 +311,18 @@ class Tuner:
             return Survey() if self._host is None else self._crew_only(view)
         if self.costs.item_s is None:
             return self._open(view)
-        if self.hint is not None and not len(self.roster) and self.hint_fits is None:
+        if self.hint is not None and self.hint_fits is None:
             return self._check(view, self.hint)
         return self._decide(view)
 
     def _decide(self, view: View) -> Action:
         """The general case: some items are known, some are left."""
+        if self._asks is not None and not view.caller_busy:
+            return RunInline(n_items=1, box_s=inf)
+        if self.hint_fits is False and not view.caller_busy and not self.costs.n_reports:
+            is_long = (self.costs.first_unconfirmed_s or 0.0) >= CANARY_ITEM_S
+            if is_long and (action := self._help_with_few(view)) is not None:
+                return action  # as at the start of a call of which nothing was known
         if (action := self._settle_route(view)) is not None:
             return action
         assert self.route is not None
@@ -340,20 +392,38 @@ class Tuner:
         """Nothing is known: run one item. Few items are likely long: have help ready before."""
         if view.caller_busy:
             return self._feed_unknown(view)
+        if (action := self._help_with_few(view)) is not None:
+            return action
+        is_helped, knows = len(self.roster) > 0, self.hint is not None
+        if is_helped and self.job.thread_reason is None and self.watched is None and not knows:  # noqa: SIM102
+            if not self._is_watching:
+                return self._watch()
+        if self._is_watchable(self.hint) and not self._is_watching:
+            action = self._watch()
+            self._watch_began_s = view.now_s
+            return action
+        return RunInline(n_items=self._n_first(view), box_s=inf)
+
+    def _is_watchable(self, hint: Profile | None) -> bool:
+        """The first item will take so long that whether it holds the GIL can be seen meanwhile."""
+        if hint is None or hint.waits or hint.holds_gil is not False:
+            return False
+        return hint.item_s >= route.WATCH_S and self.watched is None
+
+    def _help_with_few(self, view: View) -> Action | None:
+        """Few items are likely long ones: workers that have one each while the caller has its."""
         if self._host is None and self._are_few(view, FEW_WITHOUT_SURVEY):
             return Survey()
         n_first = 0 if self._host is None else self._n_before_first(view)
         if len(self.roster) < n_first:
             if not len(self.roster):
                 self._first_started_s = view.now_s
-                self._note(f"{n_first} started at once", f"only {view.n_left} items: likely long")
+                why = f"only {view.n_left} items: likely long"
+                if self.hint is not None:
+                    why = "an earlier call had long items"
+                self._note(f"{n_first} started at once", why)
             return StartWorker(backend="process")
-        if (action := self._feed_first(view)) is not None:
-            return action
-        if n_first and self.job.thread_reason is None and self.watched is None:  # noqa: SIM102
-            if not self._is_watching:
-                return self._watch()
-        return RunInline(n_items=self._n_first(view), box_s=inf)
+        return self._feed_first(view)
 
     def _n_first(self, view: View) -> int:
         """Items handed out while nothing is known of them: one, or the chunksize asked for."""
@@ -362,6 +432,9 @@ class Tuner:
     def _are_few(self, view: View, n_most: int) -> bool:
         """Few items of an unknown function are likely long ones: nobody maps over six trifles."""
         n_items = view.n_left + len(self.roster)
+        if self.hint is not None:
+            is_long = self.hint.item_s >= LONG_CHECK_S and self.hint.backend == "process"
+            return is_long and n_items >= 2
         return view.all_read and 2 <= n_items <= n_most and self.hint is None
 
     def _n_before_first(self, view: View) -> int:
@@ -372,7 +445,11 @@ class Tuner:
             or self.host.fork_reason is not None
         ):
             return 0
-        n = min(self.n_places - 1, int(prices.BET_S / self.host.process_start_s), view.n_left - 1)
+        bet_s = prices.BET_S
+        if self.costs.item_s is not None:  # one was run, and was long
+            bet_s = prices.bet_s(view.now_s, self.left_s(view))
+        n_bet = int(bet_s / self.host.process_start_s)
+        n = min(self.n_places - 1, n_bet, view.n_left - 1)
         return max(0, min(n, self._n_limit or n))
 
     def _feed_first(self, view: View) -> Action | None:
@@ -398,6 +475,8 @@ class Tuner:
                 n_items, box_s = self._n_first(view), inf
                 if seat.n_reports:
                     n_items, box_s = self._chunk(view, seat, self.roster.n_alive)
+                if n_items * (self.costs.item_s or inf) < self._prices().dispatch_s:
+                    return None  # to send it takes longer than to run it
                 return self._send(seat, n_items, box_s)
         return None
 
@@ -411,9 +490,10 @@ class Tuner:
 
     def _check(self, view: View, hint: Profile) -> Action:
         """A little of this call's own work decides whether what is remembered fits it."""
-        if self.costs.elapsed_inline_s < CHECK_S and self._n_checks < CHECK_SLICES:
+        left_s = CHECK_S - self.costs.elapsed_inline_s
+        if left_s > 0 and self._n_checks < CHECK_SLICES:
             self._n_checks += 1
-            return self._slice(view, SLICE_S)
+            return self._slice(view, left_s)
         self._judge(hint)
         return self._decide(view)
 
@@ -425,34 +505,45 @@ class Tuner:
 
     def _judge(self, hint: Profile) -> None:
         """Adopt a profile that agrees with this call's items; else go on without it."""
-        costs, adopted = self.costs, self.hint_fits is True
+        costs = self.costs
         # Short slices are mostly clockwork: the latest is the longest. Of reports, all count.
         seen_s = costs.mean_s if costs.n_reports else costs.latest_s
         ratio = (seen_s or hint.item_s) / hint.item_s
-        within = FITS * (1 + (hint.spread_log or 0.0)) ** 2  # few of very uneven items say little
-        fits = 1 / within < ratio < within and (adopted or costs.waits == hint.waits)
+        if hint.item_cpu_s and costs.item_cpu_s and not hint.waits:
+            # A busy host takes wall time; what the items themselves take is CPU time. The one
+            # that says less of a change is the one that the host had no part in.
+            of_cpu = costs.item_cpu_s / hint.item_cpu_s
+            ratio = min(ratio, max(1.0, of_cpu)) if ratio > 1 else max(ratio, min(1.0, of_cpu))
+        spread = min(MOST_SPREAD, hint.spread_log or 0.0)
+        within = FITS * (1 + spread) ** 2  # few of very uneven items say little
         self.hint = None
-        if fits and not adopted:
+        self.hint_fits = 1 / within < ratio < within and costs.waits == hint.waits
+        if self.hint_fits:
             self._adopt(hint)
-        elif not fits:
-            self.hint_fits = False
-            if adopted:  # whatever followed from it is in doubt as well
-                self.costs, self.route, self.holds_gil = Estimates(), None, None
-                self.saturation, self.waiters = Saturation(), waiters.Waiters()
-            self._note("remembered profile put aside", f"an item costs {ratio:.2g} x that")
+            return
+        self._note("remembered profile put aside", f"an item costs {ratio:.2g} x that")
+        self.drifts.append(
+            drift.Drift(
+                now_s=self._now_s,
+                what="profile",
+                factor=ratio,
+                n_chunks=costs.n_reports,
+                answer="put aside, and learned anew",
+            )
+        )
 
     def _adopt(self, hint: Profile) -> None:
         """Start from a profile: what was measured then need not be measured again."""
-        self.hint_fits = True
-        if self.costs.item_s is None:
-            self.costs.adopt(hint)  # the hint stays, to be judged by first reports
-        else:
-            self.hint = None
-            self.costs.agree(hint)
+        self._drift = drift.Watch(hint)
+        self.costs.agree(hint)
         if self.holds_gil is None:
             self.holds_gil = hint.holds_gil
-        if hint.pickle_s is not None and self.weighed is None:
+        is_light = hint.pickle_s is not None and prices.WORTH * hint.pickle_s < hint.item_s
+        if is_light and self.weighed is None:  # what forbids workers is weighed anew, a trifle
             self.weighed = Weighed(pickle_s=hint.pickle_s)
+        if hint.n_short >= drift.SHORT_CALLS:
+            self._note("n_jobs counted anew", "the same plan achieved less in two calls")
+            return
         if hint.waits:
             self.waiters.start_with(hint.n_jobs)
         self.cores.verified = True
@@ -536,7 +627,7 @@ class Tuner:
     def _could_pay(self, view: View) -> bool:
         """Whether, on the best assumptions, more than the caller is worth having."""
         costs, left_s = self.costs, self.left_s(view)
-        if len(self.roster):
+        if len(self.roster) and self.hint_fits is not False:
             return left_s > 2 * self._overhead_s() / sizing.TAIL_LOSS_SHARE
         if (costs.item_s or 0.0) < LEAST_ITEM_S:
             return False
@@ -760,6 +851,11 @@ class Tuner:
         self.notes.append(Note(now_s=self._now_s, what=what, why=why))
 
     @property
+    def has_lost_one(self) -> bool:
+        """A worker ended while it was still wanted."""
+        return self._lost_one
+
+    @property
     def n_in_flight(self) -> int:
         """Chunks that are with workers."""
         return self.roster.n_in_flight
@@ -804,4 +900,7 @@ class Tuner:
             waits=costs.waits,
             n_items=costs.n_seen,
             n_calls=n_calls,
+            typical_s=costs.typical_s,
+            n_chunks=costs.n_chunks,
+            chunk_items=costs.chunk_items,
         )

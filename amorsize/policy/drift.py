@@ -1,0 +1,253 @@
+"""Whether items still cost what was remembered: a two-sided CUSUM over what chunks report.
+
+Each chunk's log cost is compared with the profile, in standard deviations of the profile's own
+chunks. What exceeds one of them is summed up, either way; a sum of eight is an alarm. So single
+slow chunks tell nothing, three clearly slower ones in a row do, and a small change that lasts is
+found as well - which is why an alarm counts only if the change is worth knowing.
+
+Source:
+    Page (1954), Continuous inspection schemes, Biometrika 41. The constants are not those of the
+    textbook, whose false alarms assume a baseline that is known: docs/drift.md has what they give.
+"""
+
+from __future__ import annotations
+
+from amorsize.policy.facts import MOST_WAYS
+from amorsize.policy.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from amorsize.policy.facts import Profile, Report
+
+CLIP = 4.0  # standard deviations a chunk counts for at most: one stopped worker is no drift
+SLACK = 1.0  # of them that are noise: at 0.5, 25 to 70 % of calls without drift gave an alarm
+THRESHOLD = 8.0
+LEAST_SD = 0.05  # even chunks: the host alone varies by that much
+EFFECT = 1.35  # an alarm counts from this factor on; a change by 1.5 is seen as 1.4 to 1.6
+WELL_KNOWN = 40  # chunks after which the spread of a profile is believed as it is
+LEAST_KNOWN = 8  # and below which it tells nothing
+REST = 20  # chunks without another alarm after one: the new level is only being known
+WAITING_SHARE, COMPUTING_SHARE = 0.3, 0.6  # CPU / wall of items that wait, that compute
+RUN = 8  # chunks in a row that must agree on the one where the profile says the other
+
+
+class Drift(Value):
+    """A change that was noticed in a call, and what was done about it."""
+
+    now_s: float  # since the call began
+    what: str  # "cost", "cores", "waiting", "profile" or "throughput"
+    factor: float  # what items cost now / what they were remembered to cost; of throughput alike
+    n_chunks: int  # that showed it
+    answer: str = "nothing: the plan follows what items cost anyway"
+    at_s: float | None = None  # when, in seconds since 1970; None in here, where there is no clock
+
+    @property
+    def is_retuned(self) -> bool:
+        """Whether something was decided anew because of it."""
+        return self.what in ("waiting", "profile", "throughput")
+
+    @classmethod
+    def from_dict(cls, fields: Any) -> Drift | None:
+        """A drift from stored fields; None if anything about them cannot be right."""
+        if not isinstance(fields, dict) or set(fields) != set(cls._fields):
+            return None
+        seconds = (fields["now_s"], fields["factor"])
+        sound = (
+            type(fields["what"]) is str
+            and fields["what"] in _WORDS
+            and all(type(one) in (int, float) and 0 <= one < MOST_FACTOR for one in seconds)
+            and type(fields["n_chunks"]) is int
+            and type(fields["answer"]) is str
+            and len(fields["answer"]) <= MOST_CHARS
+            and type(fields["at_s"]) in (int, float, type(None))
+        )
+        return cls(**fields) if sound else None
+
+    def __str__(self) -> str:
+        return f"{_WORDS[self.what].format(self.factor)}: {self.answer}"
+
+
+MOST_FACTOR, MOST_CHARS = 1e15, 200  # beyond, a stored figure or text is a mistake
+_WORDS = {
+    "cost": "an item costs {:.2g} x what it did",
+    "cores": "an item takes {:.2g} x as long for the same CPU time",
+    "waiting": "items that computed now seem to wait ({:.2g} x the wall time)",
+    "profile": "an item costs {:.2g} x what was remembered, or is of another kind",
+    "throughput": "the call achieved {:.2g} x what the same plan did before, twice in a row",
+}
+
+
+class Shift(Value):
+    """A lasting change of cost."""
+
+    factor: float  # new cost / old cost
+    n_chunks: int  # since it began, as far as that can be told
+
+
+class Detector:
+    """CUSUM over costs of chunks, each the mean of its items.
+
+    Args:
+        typical_s: Geometric mean of what items cost, chunk by chunk, when the profile was learned.
+        spread_log: Standard deviation of the logs of these.
+        n_chunks: How many there were.
+    """
+
+    def __init__(self, typical_s: float, spread_log: float, n_chunks: int) -> None:
+        from math import exp, log
+
+        self._log, self._exp = log, exp
+        self._typical = log(typical_s)
+        self._sd = max(LEAST_SD, spread_log) * max(1.0, (WELL_KNOWN / n_chunks) ** 0.5)
+        self._up, self._down = _Sum(1), _Sum(-1)
+        self._n_rest = 0
+
+    def see(self, item_s: float) -> Shift | None:
+        """Take in one chunk; the shift, once there is one worth knowing."""
+        off = self._log(max(item_s, 1e-9)) - self._typical
+        z = min(CLIP, max(-CLIP, off / self._sd))
+        for side in (self._up, self._down):
+            if side.add(z, off) and self._n_rest <= 0:
+                shift, n_chunks = side.mean, side.n
+                self._up.clear()
+                self._down.clear()
+                if abs(shift) < self._log(EFFECT):
+                    return None
+                self._typical += shift
+                self._n_rest = REST
+                return Shift(factor=self._exp(shift), n_chunks=n_chunks)
+        self._n_rest -= 1
+        return None
+
+
+class _Sum:
+    """What exceeds the slack in one direction, summed up since it last vanished."""
+
+    def __init__(self, sign: int) -> None:
+        self._sign = sign
+        self.clear()
+
+    def clear(self) -> None:
+        self._sum = self._off = 0.0
+        self.n = 0
+
+    @property
+    def mean(self) -> float:
+        """Mean distance from the profile, in logs, since the sum left zero."""
+        return self._off / self.n
+
+    def add(self, z: float, off: float) -> bool:
+        """Whether the sum is over the threshold now."""
+        self._sum += self._sign * z - SLACK
+        if self._sum <= 0:
+            self.clear()
+            return False
+        self.n += 1
+        self._off += off
+        return self._sum > THRESHOLD
+
+
+class Watch:
+    """One call's reports against the profile that it began with.
+
+    Small chunks are put together until they hold as many items as those of the profile did on the
+    average: the spread of a mean depends on how many it is of.
+    """
+
+    def __init__(self, known: Profile) -> None:
+        self._detector: Detector | None = None
+        if known.typical_s is not None and known.n_chunks >= LEAST_KNOWN:
+            self._detector = Detector(known.typical_s, known.spread_log or 0.0, known.n_chunks)
+        self._n_together = TOGETHER * known.chunk_items
+        self._share = min(1.0, known.item_cpu_s / known.item_s)
+        self._n_items = 0
+        self._wall_s = self._cpu_s = 0.0
+        self._typical_s = known.typical_s or known.item_s
+        self._n_waiting = 0
+        self._has_asked = known.waits  # of waiting items nothing more is asked here
+
+    def see(self, report: Report) -> Drift | None:
+        """Take in one report; the change, once there is one."""
+        self._n_items += report.n_items
+        self._wall_s += report.wall_s
+        self._cpu_s += report.cpu_s
+        if not self._n_items or self._n_items < self._n_together:
+            return None
+        item_s, share = self._wall_s / self._n_items, self._cpu_s / max(self._wall_s, 1e-9)
+        self._n_items, self._wall_s, self._cpu_s = 0, 0.0, 0.0
+        shift = None if self._detector is None else self._detector.see(item_s)
+        if self._now_waits(share):
+            return self._told(report, "waiting", item_s / self._typical_s, RUN)
+        if shift is None:
+            return None
+        slower_alone = shift.factor * share / max(self._share, 1e-9)  # of CPU time, the same factor
+        is_starved = shift.factor > EFFECT * slower_alone and shift.factor > 1
+        what = "cores" if is_starved and not self._has_asked else "cost"
+        return self._told(report, what, shift.factor, shift.n_chunks)
+
+    def _now_waits(self, share: float) -> bool:
+        """Chunk after chunk with little CPU time, where the profile has items that compute."""
+        if self._has_asked or self._share < COMPUTING_SHARE:
+            return False
+        self._n_waiting = self._n_waiting + 1 if share < WAITING_SHARE else 0
+        self._has_asked = self._n_waiting >= RUN
+        return self._has_asked
+
+    @staticmethod
+    def _told(report: Report, what: str, factor: float, n_chunks: int) -> Drift:
+        return Drift(now_s=report.now_s, what=what, factor=factor, n_chunks=n_chunks)
+
+
+def kept_level(known: Profile) -> dict[str, Any]:
+    """The level of a profile, for one that was learned from too few chunks to have its own."""
+    return {
+        "typical_s": known.typical_s,
+        "spread_log": known.spread_log,
+        "n_chunks": known.n_chunks,
+        "chunk_items": known.chunk_items,
+    }
+
+
+TOGETHER = 0.75  # of a chunk's mean items: judged with it, not put together with the next
+SHORT_SHARE = 0.85  # of what the same plan achieved before: POLICY's predicted throughput
+SHORT_CALLS = 2  # in a row: a busy host makes one call slow, a worse plan all of them
+ALIKE = 2.0  # only calls of about as many items are compared: short ones are mostly starting up
+
+
+def compared(
+    known: Profile | None, learned: Profile, speedup: float, now_s: float
+) -> tuple[Profile, Drift | None]:
+    """A call's profile with what its plan achieved, beside what it achieved before.
+
+    Args:
+        known: What the call began with.
+        learned: What it ended with.
+        speedup: Seconds of items / seconds of wall time.
+        now_s: When it ended.
+    """
+    way = f"{learned.backend} x {learned.n_jobs}"
+    earlier = dict((known.achieved if known is not None else None) or {})
+    before = earlier.pop(way, None)
+    n_short, told = 0, None
+    if known is not None and before is not None and learned.backend != "serial":
+        is_alike = 1 / ALIKE <= learned.n_items / known.n_items <= ALIKE
+        if not is_alike:
+            n_short = known.n_short
+            speedup = before
+        elif speedup < SHORT_SHARE * before:
+            n_short = known.n_short % SHORT_CALLS + 1
+            if n_short < SHORT_CALLS:
+                speedup = before
+            else:
+                told = Drift(
+                    now_s=now_s,
+                    what="throughput",
+                    factor=speedup / before,
+                    n_chunks=learned.n_chunks,
+                    answer="the next call counts anew how many workers are worth having",
+                )
+    while len(earlier) >= MOST_WAYS:
+        del earlier[next(iter(earlier))]
+    return learned.but(achieved={**earlier, way: speedup}, n_short=n_short), told

@@ -1,0 +1,366 @@
+"""What was noted lately: lines that many processes append, and that are believed as little."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from amorsize import cache
+from amorsize.cache import filesystem, inbox
+from amorsize.errors import AmorsizeWarning
+
+RECORD = {"version": 2, "name": "shop.parse", "profile": {"item_s": 1e-3}}
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    """A process that has not opened the cache, nor warned of it."""
+    monkeypatch.setattr(cache, "_STATE", cache._State())
+    yield
+    cache.close()
+
+
+@pytest.fixture
+def lines(home):
+    """Append raw bytes to the inbox, as anybody could who may write there."""
+
+    def plant(content):
+        cache.note("profile:good", RECORD)
+        with (home / inbox.NAME).open("ab") as file:
+            file.write(content)
+
+    return plant
+
+
+# ---- What is noted is found ----
+
+
+def test_what_is_noted_is_found_before_and_after_it_is_folded(home):
+    """Whether it lies in the inbox or in the database makes no difference."""
+    assert cache.note("profile:a:1", RECORD)
+    assert cache.recent("profile:a:") == cache.family("profile:a:") == {"profile:a:1": RECORD}
+    assert not (home / "cache.db").exists()
+
+    assert cache.fold() == 1
+
+    assert cache.recent("profile:a:") == {}
+    assert cache.family("profile:a:") == {"profile:a:1": RECORD}
+    assert cache.get("profile:a:1") == RECORD
+
+
+def test_the_last_note_counts_wherever_the_others_are():
+    """In the database or in the inbox, one record a key: the newest, and it is listed once."""
+    for n in range(3):
+        cache.note("profile:a:1", {"n": n})
+        if n == 0:
+            cache.fold()
+
+    assert cache.family("profile:a:") == {"profile:a:1": {"n": 2}}
+    assert cache.entries() == [{"n": 2, "stored_as": "profile:a:1"}]
+
+
+def test_noting_and_finding_import_neither_sqlite_nor_json(run_script):
+    """That is what the inbox is for: 20 ms of a second process's first call."""
+    script = """
+import sys
+from amorsize import cache
+assert cache.note("profile:a:1", {"a": [1, 2.5, None]}) and cache.recent("profile:")
+print(*sorted({"json", "re", "sqlite3", "diskcache", "pathlib"} & set(sys.modules)))
+"""
+    assert run_script(script).stdout.strip() == ""
+
+
+def test_a_full_inbox_is_folded_by_who_fills_it(monkeypatch, home):
+    """It stays small, and nothing is lost on the way."""
+    monkeypatch.setattr(inbox, "FULL_BYTES", 2000)
+    for n in range(100):
+        cache.note(f"profile:{n}:1", {"n": n, "text": "x" * 100})
+
+    assert (home / inbox.NAME).stat().st_size < 2500
+    assert {record["n"] for record in cache.entries()} == set(range(100))
+
+
+def test_a_family_keeps_its_newest():
+    """Variants of one function: eight, however many were noted."""
+    for n in range(20):
+        cache.note(f"profile:f:{n}", {"n": n})
+    cache.note("profile:other:1", RECORD)
+    cache.fold()
+
+    kept = [record["n"] for record in cache.family("profile:f:").values()]
+    assert len(kept) == 8
+    assert kept[-1] == 19
+    assert cache.get("profile:other:1") == RECORD
+
+
+def test_forget_and_clear_reach_what_was_noted():
+    """Removing is removing, wherever it lies; what was there is counted."""
+    for n in range(4):
+        cache.note(f"profile:{n}:1", RECORD)
+
+    assert cache.forget("profile:0:1", "profile:9:1") == 1
+    cache.note("profile:5:1", RECORD)
+    assert cache.clear() == 4
+    assert cache.entries() == []
+    assert cache.recent("") == {}
+
+
+def test_switched_off_it_is_neither_read_nor_written(monkeypatch, home):
+    """`AMORSIZE_CACHE=off` is for all of it."""
+    monkeypatch.setenv("AMORSIZE_CACHE", "off")
+
+    assert not cache.note("profile:a:1", RECORD)
+    assert cache.recent("profile:") == {}
+    assert not home.exists()
+
+
+# ---- Many processes ----
+
+NOTES = """
+import sys
+from amorsize import cache
+from amorsize.cache import inbox
+inbox.FULL_BYTES = 20_000
+who = sys.argv[1]
+for n in range(int(sys.argv[2])):
+    assert cache.note(f"profile:{who}-{n}:1", {"who": who, "n": n, "text": "x" * 150})
+"""
+
+
+def started(*arguments):
+    """A process that notes."""
+    root = str(Path(__file__).parent.parent)
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", NOTES, *arguments],
+        env={**os.environ, "PYTHONPATH": root},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_sixteen_processes_lose_nothing():
+    """They note and fold as they please: every record is there, whole, and nobody complains."""
+    processes = [started(str(who), "40") for who in range(16)]
+    for process in processes:
+        _, stderr = process.communicate(timeout=50)
+        assert (process.returncode, stderr) == (0, "")
+
+    found = {(record["who"], record["n"]) for record in cache.entries()}
+    assert found == {(str(who), n) for who in range(16) for n in range(40)}
+
+
+def test_a_killed_writer_spoils_its_own_line_alone(lines):
+    """What it had begun is skipped; what others note after it is found."""
+    lines(b'\n{"key":"profile:torn:1","rec')
+    cache.note("profile:later:1", RECORD)
+
+    assert set(cache.recent("profile:")) == {"profile:good", "profile:later:1"}
+    assert cache.fold() == 2
+
+
+def test_who_was_killed_while_emptying_has_lost_nothing():
+    """Lines are dropped once they are in the database, and may be put there twice."""
+    cache.note("profile:a:1", RECORD)
+    with pytest.raises(KeyboardInterrupt), inbox.Emptying(str(cache.home())) as noted:
+        assert noted.records == {"profile:a:1": RECORD}
+        raise KeyboardInterrupt
+
+    cache.note("profile:b:1", RECORD)
+    assert set(cache.recent("profile:")) == {"profile:a:1", "profile:b:1"}
+    assert (cache.fold(), cache.fold()) == (1, 1)
+    assert cache.recent("profile:") == {}
+    assert set(cache.family("profile:")) == {"profile:a:1", "profile:b:1"}
+
+
+def test_while_one_empties_it_the_others_note_and_find():
+    """No lock is held while the database is written; a second who would empty it leaves it be."""
+    cache.note("profile:a:1", RECORD)
+    with inbox.Emptying(str(cache.home())):
+        assert cache.note("profile:b:1", RECORD)
+        assert set(cache.recent("profile:")) == {"profile:a:1", "profile:b:1"}
+        assert cache.fold() == 0
+    assert set(cache.recent("profile:")) == {"profile:b:1"}
+
+
+def test_a_stopped_process_holds_up_nobody(home, monkeypatch):
+    """Its lock is waited for in vain, told once, and then the inbox is left alone for a while."""
+    monkeypatch.setattr(inbox, "WAIT_S", 0.05)
+    cache.note("profile:a:1", RECORD)
+    script = f"""
+import sys, time
+from amorsize.cache import inbox
+inbox._opened_locked({str(home)!r}, 0, shared=False)
+print("locked", flush=True)
+time.sleep(60)
+"""
+    root = str(Path(__file__).parent.parent)
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": root},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout.readline() == "locked\n"
+        process.send_signal(signal.SIGSTOP)
+        with pytest.warns(AmorsizeWarning, match="kept its inbox locked"):
+            assert not cache.note("profile:b:1", RECORD)
+        assert not cache.note("profile:c:1", RECORD)  # without waiting: it rests
+    finally:
+        process.kill()
+        process.communicate(timeout=10)
+
+
+def test_a_full_disk_costs_the_note_alone(monkeypatch):
+    """A line that was written in part is told, and is no trouble for the next."""
+    cache.note("profile:a:1", RECORD)
+    whole = os.write
+    monkeypatch.setattr(inbox.os, "write", lambda file, line: whole(file, line[:20]))
+    with pytest.warns(AmorsizeWarning, match="No space left"):
+        assert not cache.note("profile:b:1", RECORD)
+    monkeypatch.setattr(inbox.os, "write", whole)
+    cache.close()  # and so its rest
+
+    assert cache.note("profile:c:1", RECORD)
+    assert set(cache.recent("profile:")) == {"profile:a:1", "profile:c:1"}
+
+
+@pytest.mark.parametrize("jump_s", [-1e9, 1e9])
+def test_a_clock_that_jumps_loses_nothing(monkeypatch, jump_s):
+    """What was noted last is the newest, whatever the clock says."""
+    cache.note("profile:a:1", {"n": 0})
+    cache.fold()
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + jump_s / 1e3)
+    cache.note("profile:a:1", {"n": 1})
+
+    assert cache.family("profile:a:") == {"profile:a:1": {"n": 1}}
+
+
+# ---- Taken for forged ----
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\x80\x04cos\nsystem\n",
+        b'{"key":"profile:bad","record":{"n":NaN}}',
+        b'{"key":"profile:bad","record":{"n":1e999}}',
+        b'{"key":"profile:bad","record":{"n":' + b"9" * 400 + b"}}",
+        b'{"key":"profile:bad","record":' + b"[" * 50_000 + b"]" * 50_000 + b"}",
+        b'{"key":"profile:bad","record":' + b'{"a":' * 40 + b"1" + b"}" * 41,
+        b'{"key":"profile:bad","record":[1]}',
+        b'{"key":["profile:bad"],"record":{}}',
+        b'{"record":{"profile:bad":1}}',
+        b'{"key":"profile:bad","record":{}} {}',
+        b'{"key":"profile:bad","record":{"a":"' + b"x" * 70_000 + b'"}}',
+        '{"key":"profile:b\u00e4d","record":{}}'.encode(),
+        b"profile:" * 1000,
+        b"\0" * 1000,
+    ],
+)
+def test_a_planted_line_is_none(lines, line):
+    """Whatever it is, it is skipped, in silence, and its neighbours are not."""
+    lines(b"\n" + line + b"\n")
+
+    assert cache.recent("profile:") == {"profile:good": RECORD}
+    assert cache.fold() == 1
+    assert cache.entries() == [{**RECORD, "stored_as": "profile:good"}]
+
+
+@pytest.mark.parametrize("kind", ["symlink", "fifo", "hard link", "huge", "open to all"])
+def test_what_is_no_inbox_of_ours_is_removed_and_not_followed(home, tmp_path, kind):
+    """Nothing outside is read, written or removed, and nobody waits for a pipe."""
+    cache.note("profile:a:1", RECORD)
+    path, outside = home / inbox.NAME, tmp_path / "outside"
+    outside.write_text('{"key":"profile:planted","record":{}}\n')
+    path.unlink()
+    if kind == "symlink":
+        path.symlink_to(outside)
+    elif kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "hard link":
+        path.hardlink_to(outside)
+    elif kind == "huge":
+        with path.open("wb") as file:
+            file.truncate(2**30)
+    else:
+        path.write_text(outside.read_text())
+        path.chmod(0o666)
+
+    with pytest.warns(AmorsizeWarning, match="it was removed"):
+        assert cache.note("profile:b:1", RECORD)
+
+    assert set(cache.recent("")) == {"profile:b:1"}
+    assert outside.read_text() == '{"key":"profile:planted","record":{}}\n'
+
+
+def test_a_folder_in_its_place_is_left_alone(home):
+    """It may hold somebody's work: the cache does without, and says so."""
+    home.mkdir(mode=0o700)
+    (home / inbox.NAME).mkdir()
+    (home / inbox.NAME / "work").touch()
+
+    with pytest.warns(AmorsizeWarning, match="not a plain file"):
+        assert not cache.note("profile:a:1", RECORD)
+    assert (home / inbox.NAME / "work").exists()
+
+
+def test_clear_clears_an_inbox_in_any_state(lines, home):
+    """Lines that are none, as well."""
+    lines(b"\nrubbish\n")
+
+    assert cache.clear() == 1
+    assert not (home / inbox.NAME).exists() or not (home / inbox.NAME).read_bytes()
+
+
+# ---- A home on another machine ----
+
+
+@pytest.fixture
+def mounted(monkeypatch, tmp_path):
+    """Say that a folder is a file system of its own, of this type."""
+
+    def mount(folder, kind):
+        table = tmp_path / "mounts"
+        table.write_text(f"/dev/sda / ext4 rw 0 0\nserver:/x {folder} {kind} rw 0 0\n")
+        monkeypatch.setattr(filesystem, "MOUNTS", str(table))
+        monkeypatch.setattr(filesystem, "_seen", {})
+
+    return mount
+
+
+def test_a_home_on_another_machine_is_not_used(mounted, home):
+    """Told once; what is learned stays in memory."""
+    mounted(home.parent, "nfs4")
+
+    with pytest.warns(AmorsizeWarning, match=r"network file system \(nfs4\)"):
+        assert not cache.note("profile:a:1", RECORD)
+    assert not home.exists()
+
+
+def test_instead_of_a_default_home_on_another_machine_one_on_this_is_used(
+    mounted, monkeypatch, tmp_path
+):
+    """The user's runtime folder, which is on this host and closed to others."""
+    remote, local = tmp_path / "remote", tmp_path / "run"
+    local.mkdir(mode=0o700)
+    monkeypatch.delenv("AMORSIZE_HOME")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(remote))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(local))
+    mounted(remote, "nfs")
+
+    assert cache.note("profile:a:1", RECORD)
+    assert cache.home() == local / "amorsize"
+    assert not remote.exists()
+
+
+def test_a_local_file_system_is_used_as_it_is(mounted, home):
+    """Most are."""
+    mounted(home.parent, "xfs")
+
+    assert cache.note("profile:a:1", RECORD)

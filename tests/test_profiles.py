@@ -1,0 +1,389 @@
+"""Profiles in number and on their way: prune, stats, export, import, and the file of a site."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from amorsize import _disk, _machine, _profiles, cache, cli
+from amorsize.policy.drift import Drift
+from amorsize.policy.facts import Profile
+
+KNOWN = Profile(
+    backend="process",
+    n_jobs=2,
+    chunksize=20,
+    item_s=2e-3,
+    item_cpu_s=2e-3,
+    spread_log=0.1,
+    pickle_s=1e-6,
+    warmup_s=0.0,
+    holds_gil=True,
+    waits=False,
+    n_items=1000,
+    typical_s=2e-3,
+    n_chunks=50,
+    chunk_items=20.0,
+    achieved={"process x 2": 1.9},
+)
+KIND = ("int", 6)
+
+
+def parse(item):
+    """A function that something was learned about."""
+    return item
+
+
+def total(item):
+    """Another."""
+    return item
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    """A process that has not opened the cache, nor warned of it, nor read a site's file."""
+    monkeypatch.setattr(cache, "_STATE", cache._State())
+    monkeypatch.setattr(_profiles, "_SITES", {})
+    yield
+    cache.close()
+
+
+@pytest.fixture
+def amorsize(capsys):
+    """A command's status and JSON document."""
+
+    def run(*arguments):
+        status = cli.main([*arguments, "--json"])
+        return status, json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def learn(func=parse, profile=KNOWN, *, days_ago=0, monkeypatch=None, drifts=()):
+    """Store what a call would leave, some days ago."""
+    now = time.time
+    if monkeypatch is not None:
+        monkeypatch.setattr(time, "time", lambda: now() - 86_400 * days_ago)
+    _disk.write([(func, KIND, profile, drifts)])
+    if monkeypatch is not None:
+        monkeypatch.setattr(time, "time", now)
+
+
+def found(func=parse, kind=KIND):
+    """What the next process would begin with."""
+    read = _disk.read(func, kind)
+    return None if read is None else read[0]
+
+
+# ---- What is kept ----
+
+
+def test_what_was_learned_is_found_with_its_story():
+    """The profile, and what had changed before."""
+    told = Drift(now_s=1.0, what="cost", factor=2.0, n_chunks=4, at_s=1.7e9)
+    learn(drifts=(told,))
+
+    assert _disk.read(parse, KIND) == (KNOWN, [told])
+
+
+def test_each_kind_has_its_own_and_neighbours_help_out():
+    """Items twice as large: better than nothing, worse than one's own."""
+    learn()
+
+    assert found(kind=("int", 7)) == KNOWN
+    assert found(kind=("int", 9)) is None
+    assert found(kind=("str", 6)) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["a:b", "", "x" * 5000, "\u202e\u0000", "\ud800", "profile:", "a\nb", "Müller"]
+)
+def test_a_type_may_have_any_name(name):
+    """Keys stay short and plain, and the record is found again."""
+    kind = (name, 6)
+    _disk.write([(parse, kind, KNOWN, ())])
+
+    assert found(kind=kind) == KNOWN
+    assert all(_profiles.is_key(record["stored_as"]) for record in cache.entries())
+
+
+def test_variants_are_few():
+    """A thousand values in a closure leave eight records, and each new one begins with a hint."""
+    for number in range(1000):
+
+        def work(item, number=number):
+            return item
+
+        if number:
+            assert found(work) is not None
+        _disk.write([(work, KIND, KNOWN, ())])
+    cache.fold()
+
+    assert len(cache.entries()) <= 8
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"n_jobs": 10**9}, {"n_jobs": 0}, {"n_jobs": True}, {"chunksize": -1}, {"chunksize": 1.5},
+        {"item_s": -1.0}, {"item_s": 0}, {"item_s": float("inf")}, {"item_s": "1"},
+        {"backend": "os.system"}, {"backend": ["process"]}, {"spread_log": 1e300},
+        {"spread_log": -1}, {"holds_gil": 1}, {"waits": None}, {"waits": 1.0}, {"source": "\u202e"},
+        {"achieved": {"x": -1}}, {"achieved": {"x" * 99: 1}}, {"achieved": [1]}, {"typical_s": 0},
+        {"achieved": {str(n): 1 for n in range(99)}}, {"n_chunks": -1}, {"chunk_items": None},
+        {"n_short": 1e9}, {"extra": 1},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_forged_profile_is_none(lie):
+    """Whatever cannot be right makes the whole of it a miss."""
+    assert Profile.from_dict({**KNOWN.as_dict(), **lie}) is None
+
+
+@pytest.mark.parametrize("field", KNOWN._fields)
+@pytest.mark.parametrize("value", [[], {}, "", float("nan"), 2**70])
+def test_no_field_is_believed_whatever_is_in_it(field, value):
+    """Wrong types, NaN and huge numbers; a dict may be an empty table of what was achieved."""
+    forged = Profile.from_dict({**KNOWN.as_dict(), field: value})
+
+    assert forged is None or (field == "achieved" and value == {})
+
+
+# ---- Commands ----
+
+
+def test_prune_removes_what_is_old(amorsize, monkeypatch):
+    """And nothing else; without an age it says so."""
+    learn(parse, days_ago=40, monkeypatch=monkeypatch)
+    learn(total, days_ago=20, monkeypatch=monkeypatch)
+
+    assert amorsize("cache", "prune")[0] == 2
+    assert amorsize("cache", "prune", "--older-than", "30d") == (0, {"n_removed": 1, "n_kept": 1})
+    assert (found(parse), found(total)) == (None, KNOWN)
+    assert amorsize("cache", "prune", "par*", "--older-than", "1s")[0] == 1  # none of that name
+    assert amorsize("cache", "prune", "tot*", "--older-than", "1w")[1]["n_removed"] == 1
+
+
+@pytest.mark.parametrize("age", ["30", "d", "-1d", "1y", "1.5h", "9999999d", "\u0663d", ""])
+def test_an_age_is_a_number_and_a_unit(age):
+    """Anything else is refused, with the form it should have."""
+    with pytest.raises(SystemExit):
+        cli.main(["cache", "prune", "--older-than", age])
+
+
+def test_list_takes_a_pattern_and_an_age(amorsize, monkeypatch):
+    """For a look before pruning."""
+    learn(parse, days_ago=40, monkeypatch=monkeypatch)
+    learn(total)
+
+    def names(*arguments):
+        return [one["name"] for one in amorsize("cache", "list", *arguments)[1]["profiles"]]
+
+    assert [name.rpartition(".")[2] for name in names()] == ["parse", "total"]
+    assert len(names("par*")) == len(names("--older-than", "30d")) == 1
+    assert names("total", "--older-than", "30d") == []
+
+
+def test_stats_count(amorsize):
+    """Profiles, functions, hosts, bytes."""
+    learn(parse)
+    learn(parse, KNOWN.but(n_jobs=4))
+    learn(total)
+
+    status, told = amorsize("cache", "stats")
+    assert status == 0
+    assert (told["n_profiles"], told["n_functions"], told["n_hosts"]) == (2, 2, 1)
+    assert told["n_of_this_host"] == told["n_usable"] == 2
+    assert 500 < told["size_bytes"] < 10_000
+
+
+def test_show_tells_the_story(capsys):
+    """What changed, when, and what was done about it, in words."""
+    told = Drift(now_s=1.0, what="cost", factor=2.0, n_chunks=4, at_s=time.time() - 7200)
+    learn(drifts=(told,))
+
+    assert cli.main(["cache", "show", "parse"]) == 0
+    assert "2 hours ago: an item costs 2 x what it did: nothing" in capsys.readouterr().out
+
+
+def test_what_is_exported_can_be_imported(amorsize, tmp_path):
+    """On a host like this one, as it was; the file can be read by people."""
+    learn()
+    file = str(tmp_path / "profiles.json")
+
+    assert amorsize("cache", "export", file)[1]["n_exported"] == 1
+    assert amorsize("cache", "export", file)[0] == 1  # nothing is overwritten
+    cache.clear()
+    assert amorsize("cache", "import", file)[1] == {"n_imported": 1, "n_kept": 0, "n_refused": 0}
+    assert found() == KNOWN.but(source="imported")
+
+
+def test_what_is_newer_here_is_kept(amorsize, tmp_path, monkeypatch):
+    """Importing never replaces what was learned later."""
+    learn(days_ago=2, monkeypatch=monkeypatch)
+    file = str(tmp_path / "profiles.json")
+    amorsize("cache", "export", file)
+    learn(profile=KNOWN.but(n_jobs=3))
+
+    assert amorsize("cache", "import", file)[1] == {"n_imported": 0, "n_kept": 1, "n_refused": 0}
+    assert found().n_jobs == 3
+
+
+def test_another_host_is_refused_unless_it_is_to_be_a_weak_hint(amorsize, tmp_path, monkeypatch):
+    """How items behave is taken over then, what workers achieved is not."""
+    file = str(tmp_path / "profiles.json")
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(_machine, "host_fingerprint", lambda: "0" * 16)
+        learn()
+        amorsize("cache", "export", file)
+    cache.clear()
+
+    status, told = amorsize("cache", "import", file)
+    assert (status, told["n_foreign"]) == (1, 1)
+    assert "--weak" in told["error"]
+    assert found() is None
+
+    assert amorsize("cache", "import", file, "--weak")[1]["n_imported"] == 1
+    weak = found()
+    assert (weak.holds_gil, weak.source) == (True, "imported")
+    assert (weak.achieved, weak.typical_s, weak.pickle_s) == (None, None, None)
+
+
+def forged(**changes):
+    """A file with one record that is right but for this."""
+    learn()
+    [record] = cache.entries()
+    cache.clear()
+    return {"format": _profiles.FORMAT, "profiles": [{**record, **changes}]}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"stored_as": "host:x"}, {"stored_as": "profile:../../etc/passwd"}, {"stored_as": None},
+        {"stored_as": "profile:a:b:c:" + "x" * 1000}, {"stored_as": "profile:a:b:c:\x1b[2J"},
+        {"profile": {"backend": "process"}}, {"profile": None}, {"version": 1}, {"name": 5},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_forged_record_is_not_imported(amorsize, tmp_path, changes):
+    """It is left out, and nothing is stored under any key of its choice."""
+    file = tmp_path / "forged.json"
+    file.write_text(json.dumps(forged(**changes)))
+
+    amorsize("cache", "import", str(file), "--weak")
+    assert cache.entries() == []
+    assert cache.family("host:") == cache.family("host:x") or cache.get("host:x") is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"\x80\x04.", b'{"format": "other"}', b"[" * 10**6, b'{"format": NaN}'],
+    ids=range(6),
+)
+def test_what_is_no_such_file_is_refused(amorsize, tmp_path, content):
+    """With a line that says what is wrong."""
+    file = tmp_path / "no.json"
+    file.write_bytes(content)
+
+    status, told = amorsize("cache", "import", str(file))
+    assert status == 1
+    assert str(file) in told["error"]
+
+
+def test_a_pipe_or_a_huge_file_keeps_nobody_waiting(amorsize, tmp_path):
+    """Neither is read to its end, which may never come."""
+    os.mkfifo(tmp_path / "pipe")
+    with (tmp_path / "huge").open("wb") as file:
+        file.truncate(2**30)
+
+    for name in ("pipe", "huge", "missing", "."):
+        assert amorsize("cache", "import", str(tmp_path / name))[0] == 1
+
+
+# ---- A site's file ----
+
+
+@pytest.fixture
+def site(amorsize, tmp_path, monkeypatch):
+    """A file of what `parse` costs, which the user has not learned; named in the environment."""
+    learn()
+    file = tmp_path / "site.json"
+    amorsize("cache", "export", str(file))
+    cache.clear()
+    monkeypatch.setenv(_profiles.SITE_VARIABLE, str(file))
+    return file
+
+
+def test_a_site_is_asked_after_the_users_own(site):
+    """Its profiles are hints where the user has none."""
+    assert found() == KNOWN
+    learn(profile=KNOWN.but(n_jobs=3))
+
+    assert found().n_jobs == 3
+    assert found(total) is None
+
+
+def test_a_site_is_never_written(site):
+    """Learning goes to the user's own cache."""
+    before = site.read_bytes()
+    learn()
+    cache.clear()
+
+    assert site.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"rubbish", b"", None])
+def test_a_site_that_cannot_be_read_is_logged_once(site, content, caplog):
+    """Callers get their results; who looks after the site finds it in the log."""
+    if content is None:
+        site.unlink()
+    else:
+        site.write_bytes(content)
+
+    with caplog.at_level(logging.WARNING, "amorsize"):
+        assert found() is found(total) is None
+    assert len(caplog.records) == 1
+
+
+def test_switched_off_no_site_is_asked(site, monkeypatch):
+    """`AMORSIZE_CACHE=off` is for all of it."""
+    monkeypatch.setenv("AMORSIZE_CACHE", "off")
+
+    assert found() is None
+
+
+# ---- In every state the folder can be in ----
+
+
+@pytest.mark.parametrize(
+    "state", ["missing", "empty", "noted", "stored", "both", "damaged", "torn", "foreign files"]
+)
+def test_clear_removes_everything_in_every_state(state, home):
+    """As its help says; what others put there stays."""
+    if state != "missing":
+        home.mkdir(mode=0o700)
+    if state in ("noted", "both", "torn"):
+        learn()
+    if state in ("stored", "both"):
+        cache.put("profile:a:b:c:d", {"version": 2})
+    if state == "damaged":
+        (home / "cache.db").write_bytes(b"not a database" * 100)
+    if state == "torn":
+        with (home / "inbox.jsonl").open("ab") as file:
+            file.write(b'\n{"key"')
+    if state == "foreign files":
+        (home / "thesis.tex").write_text("work")
+    command = [sys.executable, "-m", "amorsize", "cache", "clear", "--yes"]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert cache.entries() == []
+    assert not cache.family("profile:")
+    if state == "foreign files":
+        assert (home / "thesis.tex").read_text() == "work"
