@@ -10,6 +10,7 @@ UNVERIFIED_SHARE, VERIFIED_SHARE = 0.7, 0.8  # CPU / wall that refutes or shows 
 VERIFY_S = 5e-3  # of the caller's own items while workers start, before they tell anything
 STARVED_SHARE = 0.6  # mean CPU / wall of chunks below which workers wait for cores
 STARVED_REPORTS = 8  # per worker, before that is believed
+PARKED_S, MOST_PARKED_S = 0.05, 0.4  # others may have left by then; doubled while they have not
 TURNS_REPORTS = 4  # per thread, before it is judged whether they run at once or take turns,
 TURNS_REPORTS_OF_MANY = 2  # if there are two; chunks still under way hide less where more report
 LONG_TURN_S = 5e-3  # chunks that outlast a turn: each shows its own share of the one core
@@ -22,7 +23,9 @@ class CoreEvidence:
     def __init__(self, *, verified: bool | None = None) -> None:
         self.verified = verified  # cores of our own: shown, refuted, not known yet
         self._caller_share, self._caller_seen_s = 1.0, 0.0
-        self._worker_share = 1.0
+        self._worker_share, self._n_seen = 1.0, 0
+        self.n_free: int | None = None  # cores found for workers; the other workers are parked
+        self._parked_s, self._until_s = PARKED_S, 0.0
         self._shares: list[float] = []  # of threads' long chunks
         self._window: tuple[float, float, int] | None = None  # since when, CPU seconds, reports
 
@@ -39,17 +42,30 @@ class CoreEvidence:
         elif self._caller_share < UNVERIFIED_SHARE:
             self.verified = False
 
-    def see_worker(self, event: Report, *, n_reports: int, n_alive: int) -> None:
+    def see_worker(self, event: Report, *, n_working: int) -> None:
         """A worker that ran at full speed has a core; many that did not share too few."""
         share = min(1.0, event.cpu_s / max(event.wall_s, 1e-9))
-        self._worker_share += (share - self._worker_share) / min(n_reports, 4 * max(1, n_alive))
-        if share > VERIFIED_SHARE and n_reports >= 2:
+        self._n_seen += 1
+        self._worker_share += (share - self._worker_share) / min(self._n_seen, 4 * n_working)
+        if share > VERIFIED_SHARE and self._n_seen >= 2:
             self.verified = True
 
-    def n_found(self, *, n_reports: int, n_alive: int) -> int | None:
-        """How many workers there are cores for, if that is clearly fewer than there are."""
-        starved = self._worker_share < STARVED_SHARE and n_reports >= STARVED_REPORTS * n_alive
-        return max(1, round(n_alive * self._worker_share)) if starved and n_alive > 1 else None
+    def park(self, event: Report, *, n_working: int) -> int | None:
+        """How many workers there are cores for, when that is found to be clearly fewer.
+
+        It holds for a while: another program may have taken the rest, and will leave. That more
+        workers than cores do no harm but cost chunks makes looking again cheap.
+        """
+        if self.n_free is not None and event.now_s >= self._until_s:
+            self.n_free, self._worker_share, self._n_seen = None, 1.0, 0
+        is_starved = self._worker_share < STARVED_SHARE
+        if not is_starved or n_working < 2 or self._n_seen < STARVED_REPORTS * n_working:
+            return None
+        self.n_free = max(1, round(n_working * self._worker_share))
+        self._until_s = event.now_s + self._parked_s
+        self._parked_s = min(MOST_PARKED_S, 2 * self._parked_s)
+        self._worker_share, self._n_seen = 1.0, 0
+        return self.n_free
 
     def take_turns(self, event: Report, *, n_alive: int) -> bool:
         """Threads do not run at once.

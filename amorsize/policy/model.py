@@ -22,7 +22,8 @@ class Estimates:
         self.n_seen = 0  # items run anywhere
         self.n_reports = 0
         self.n_largest = 0  # items of the largest chunk that came back
-        self.warmup_s = 0.0
+        self.warmup_s = 0.0  # what a first item seems to cost on top
+        self.is_warmup_sure = False  # modules were imported, or a fresh worker has shown it, too
         self.item_cpu_s: float | None = None
         self.waits = False
         self.inner_threads = 1.0  # process CPU / wall of the caller's own items
@@ -96,7 +97,7 @@ class Estimates:
             if event.n_modules:
                 # It imported something: never a sound reference for the items to come.
                 self._n = self._wall_s = 0.0
-                self.warmup_s = event.wall_s
+                self.warmup_s, self.is_warmup_sure = event.wall_s, True
             else:
                 self._sum_up(event.wall_s, n, alone=alone)
         else:
@@ -133,23 +134,25 @@ class Estimates:
             self._wall_s = self._n = 0.0
             self.item_cpu_s = None
 
-    def reported(self, event: Report, *, n_workers: int, is_first: bool) -> None:
-        """A chunk that a worker ran; its first one contains that worker's own warm-up."""
+    def reported(self, event: Report, *, n_workers: int, is_cold: bool) -> None:
+        """A chunk that a worker ran; the first of a cold one contains its own warm-up."""
         self.n_reports += 1
         self.n_seen += event.n_items
         self.n_largest = max(self.n_largest, event.n_items)
         if not event.n_items:
             return
         wall_s = event.wall_s
-        if is_first and self.warmup_s:
+        self._confirm(wall_s / event.n_items)
+        if is_cold and self.warmup_s and not self.is_warmup_sure:
+            self._settle_warmup(event)
+        if is_cold and self.warmup_s:
             wall_s = wall_s - self.warmup_s if wall_s > self.warmup_s else wall_s
         keep = 1 - 1 / (CHUNKS_REMEMBERED * max(2, n_workers))
-        if not (is_first and self.warmup_s and self._n):
+        if not (is_cold and self.warmup_s and self._n):
             self._wall_s = keep * self._wall_s + wall_s
             self._n = keep * self._n + event.n_items
             self._note_spread(wall_s / event.n_items, event.n_items)
             self._sum_up(wall_s, event.n_items, alone=False)
-        self._unconfirmed = False
         self.latest_s = wall_s / event.n_items
         self._note_cpu(event.cpu_s / event.n_items, 1 - keep)
 
@@ -158,6 +161,13 @@ class Estimates:
         self._alone_s = self._alone_n = self._all_s = self._all_n = 0.0
         self._log_mean = self._log_square = 0.0
         self.n_chunks = self._chunked_items = 0
+
+    def _settle_warmup(self, event: Report) -> None:
+        """A fresh worker's first items tell whether the caller's first one was only long."""
+        extra_s = event.wall_s - event.n_items * (self.item_s or 0.0)
+        self.is_warmup_sure = extra_s > self.warmup_s / WARMUP_RATIO
+        if not self.is_warmup_sure:
+            self.warmup_s = 0.0
 
     def _sum_up(self, wall_s: float, n_items: int, *, alone: bool) -> None:
         self._all_s += wall_s

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 class Seat:
     """What the tuner knows of one worker."""
 
-    __slots__ = ("backend", "is_alive", "is_ready", "n_queued", "n_reports", "number")
+    __slots__ = ("backend", "is_alive", "is_cold", "is_ready", "n_queued", "n_reports", "number")
 
-    def __init__(self, number: int, backend: str) -> None:
+    def __init__(self, number: int, backend: str, *, is_cold: bool) -> None:
         self.number, self.backend = number, backend
+        self.is_cold = is_cold  # what a first item loads it has to load itself
         self.is_ready, self.is_alive = False, True
         self.n_queued = self.n_reports = 0
 
@@ -39,9 +40,9 @@ class Roster:
         """Those that live."""
         return (seat for seat in self._seats.values() if seat.is_alive)
 
-    def add(self, event: Started) -> None:
+    def add(self, event: Started, *, is_cold: bool) -> None:
         """A worker was started."""
-        self._seats[event.worker] = Seat(event.worker, event.backend)
+        self._seats[event.worker] = Seat(event.worker, event.backend, is_cold=is_cold)
 
     def ready(self, worker: int) -> None:
         """A worker can take chunks."""
@@ -52,12 +53,12 @@ class Roster:
         self._seats[worker].is_alive = False
 
     def report(self, event: Report) -> bool:
-        """A worker has reported; whether that was its first time."""
+        """A worker has reported; whether it was a cold one that did for the first time."""
         seat = self._seats[event.worker]
         if event.n_sent:  # the last part of a chunk
             seat.n_queued -= 1
         seat.n_reports += 1
-        return seat.n_reports == 1
+        return seat.is_cold and seat.n_reports == 1
 
     @property
     def n_alive(self) -> int:

@@ -38,6 +38,7 @@ from amorsize.policy.plan import (
     Weigh,
 )
 from amorsize.policy.roster import Roster, Seat
+from amorsize.policy.saturation import Saturation
 from amorsize.policy.value import Value
 
 inf = float("inf")  # as math has it, without the 1 ms of loading that
@@ -73,6 +74,8 @@ MOST_SPREAD = 1.0  # of log costs, that excuse a misfit: beyond, anything would 
 WAITING_PROCESSES = 4  # per core, where waiting items may not run in threads
 INNER_THREADS = 1.3  # process CPU / wall above which items are parallel in themselves
 HELP_CORES = 4  # up to so many cores the caller's own help is worth its absence as a dispatcher
+DOUBTS = 2.0  # times a doubtful warm-up must be left, or one cold worker delays the end
+COLD_WORKERS = 2  # until one has told whether each has to warm up: all at once, they may choke
 HELP_ITEM_S = 2e-3  # and only with items this short: it has to be back soon
 DEEP_CALLER_SHARE = 0.3  # of its time spent sending, above which workers get a second chunk
 DEEP_OVERHEADS = 10  # chunks shorter than this many overheads are sent ahead, too
@@ -108,7 +111,10 @@ class Tuner:
         self.roster = Roster()
         self.cores = CoreEvidence(verified=True if job.backend in ("thread", "process") else None)
         self.waiters = waiters.Waiters()
-        self._n_limit: int | None = None  # workers, after evidence that more do not help
+        self.saturation = Saturation()
+        self._left_s = 0.0  # work left in the loop when last asked
+        self._is_helping = False  # the caller runs items beside its workers
+        self._alone_s: float | None = None  # an item's CPU time before there were workers
         self._is_watching = False
         self._watch_began_s: float | None = None
         self._n_checks = 0
@@ -134,7 +140,10 @@ class Tuner:
             case Ready():
                 self.roster.ready(event.worker)
             case Started():
-                self.roster.add(event)
+                if not len(self.roster):
+                    self._alone_s = self.costs.item_cpu_s
+                is_warm = self._inherits_warmth and self.costs.n_inline > 0
+                self.roster.add(event, is_cold=not is_warm)
             case Died():
                 self.roster.lose(event.worker)
                 self._lost_one = True
@@ -170,17 +179,17 @@ class Tuner:
 
     def _reported(self, event: Report) -> None:
         costs = self.costs
-        is_first = self.roster.report(event)
+        is_cold = self.roster.report(event)
         if not costs.n_inline and event.n_items and self._seen_s < WAIT_SEEN_S:
             self._seen_s += event.wall_s
             self._seen_cpu_s += event.cpu_s
             is_clear = self._seen_s >= WAIT_SEEN_S  # less may be one switch of the GIL
             costs.waits = is_clear and self._seen_cpu_s < WAITING_SHARE * self._seen_s
-        costs.reported(event, n_workers=self.roster.n_alive, is_first=is_first)
+        costs.reported(event, n_workers=self.roster.n_alive, is_cold=is_cold)
         self._see_pickling(event)
         if not event.n_items:
             return
-        if self._drift is not None and not (is_first and costs.warmup_s):
+        if self._drift is not None and not (is_cold and costs.warmup_s):
             self._see_drift(self._drift.see(event))
         if costs.waits:
             self._see_waiter(event)
@@ -203,17 +212,34 @@ class Tuner:
 
     def _see_cores(self, event: Report) -> None:
         n_alive = self.roster.n_alive
-        self.cores.see_worker(event, n_reports=self.costs.n_reports, n_alive=n_alive)
+        n_working = max(1, min(n_alive, self._n_limit or n_alive))
+        self.cores.see_worker(event, n_working=n_working)
         if self.job.backend != "auto" or self.route is None:
             return
         if self.route.backend == "thread":
             if self.cores.take_turns(event, n_alive=n_alive):
                 self._leave_threads()
             return
-        n_found = self.cores.n_found(n_reports=self.costs.n_reports, n_alive=n_alive)
-        if n_found is not None and n_found < (self._n_limit or inf):
-            self._n_limit = n_found
-            self._note(f"{n_found} of {n_alive} workers", "they wait for cores more than they run")
+        n_places = n_working + self._is_helping
+        n_free = self.cores.park(event, n_working=n_places)
+        if n_free is not None:
+            self._note(f"{n_free} of {n_places} at once", "they wait for cores more than they run")
+        else:
+            self._see_saturation(event, n_working)
+
+    def _see_saturation(self, event: Report, n_working: int) -> None:
+        """Items that cost ever more with more workers: perhaps fewer of them would do."""
+        assert self.route is not None
+        crew = [seat for seat in self.roster.of(self.route.backend) if seat.is_ready]
+        verdict = self.saturation.see(
+            event,
+            n_working=n_working,
+            n_still=sum(1 for seat in crew[self._n_limit :] if seat.n_queued),
+            left_s=self._left_s,
+            alone_s=self._alone_s,
+        )
+        if verdict is not None:
+            self._note(*verdict)
 
     def _leave_threads(self) -> None:
         self._note("threads given up", "they took turns: the items hold the GIL after all")
@@ -237,7 +263,7 @@ class Tuner:
 
     def _reopen_jobs(self) -> None:
         """What was found out about the number of jobs is in doubt: it is found out again."""
-        self._n_limit, self.cores = None, CoreEvidence(verified=True)
+        self.saturation, self.cores = Saturation(), CoreEvidence(verified=True)
 
     def _tell_drift(self, found: drift.Drift) -> None:
         self.drifts.append(found)
@@ -254,7 +280,8 @@ class Tuner:
         self._tell_drift(asked.but(answer="where they run is decided anew"))
         self.costs.waits, self.waiters = True, waiters.Waiters()
         if self.job.backend == "auto":
-            self.route, self._n_limit, self._committed = None, None, False
+            self.route, self._committed = None, False
+            self._reopen_jobs()
 
     # -- deciding ---------------------------------------------------------------------------
 
@@ -263,6 +290,7 @@ class Tuner:
         self._now_s = view.now_s
         if not view.n_left:
             return Wait(reason="all items are out")
+        self._left_s = self.left_s(view)
         job = self.job
         is_loop = job.backend == "auto" and job.n_jobs == 1 and job.may_inline
         if job.backend == "serial" or (is_loop and not self._lost_one):
@@ -295,7 +323,8 @@ class Tuner:
             return action
         if (action := self._grow(view, crew)) is not None:
             return action
-        if self._caller_works(view, crew):
+        self._is_helping = self._caller_works(view, crew)
+        if self._is_helping:
             is_starting = not all(seat.is_ready for seat in crew)
             return self._slice(view, self.host.process_ready_s if is_starting else SLICE_S)
         return Wait(reason="workers are busy")
@@ -311,7 +340,7 @@ class Tuner:
         if not any(seat.n_reports for seat in crew):
             return not self._trusts_crew  # else never wait for one that has not delivered yet
         return (
-            len(crew) < min(self.host.n_cores, self.n_places)
+            len(crew) < min(self.host.n_cores, self.n_places, self._n_limit or self.n_places)
             and self.host.n_cores <= HELP_CORES
             and (self.costs.item_s or inf) < HELP_ITEM_S
             and view.n_left > 4 * len(crew)
@@ -404,11 +433,11 @@ class Tuner:
             or self.host.fork_reason is not None
         ):
             return 0
-        start_s = self.host.process_start_s + self.host.process_ready_s
         bet_s = prices.BET_S
         if self.costs.item_s is not None:  # one was run, and was long
             bet_s = prices.bet_s(view.now_s, self.left_s(view))
-        return max(0, min(self.n_places - 1, int(bet_s / start_s), view.n_left - 1))
+        n_bet = int(bet_s / self.host.process_start_s)
+        return max(0, min(self.n_places - 1, n_bet, view.n_left - 1))
 
     def _feed_first(self, view: View) -> Action | None:
         """One item for each worker that was started before the first item."""
@@ -597,9 +626,11 @@ class Tuner:
         if self._host is None:
             return left_s > LEAST_LEFT_S
         price = self._prices()
-        if left_s / 2 + price.first_s + costs.warmup_s >= prices.PAYBACK * left_s:
+        if left_s / 2 + price.first_s + self._sure_warmup_s >= prices.PAYBACK * left_s:
             return False
-        return prices.bet_s(view.now_s, left_s) >= price.start_s + price.ready_s
+        if left_s < DOUBTS * self._doubtful_warmup_s:
+            return False
+        return prices.bet_s(view.now_s, left_s) >= price.start_s
 
     # -- how many ---------------------------------------------------------------------------
 
@@ -641,6 +672,18 @@ class Tuner:
     def _overhead_s(self) -> float:
         return UNSURVEYED_OVERHEAD_S if self._host is None else self._prices().overhead_s
 
+    @property
+    def _sure_warmup_s(self) -> float:
+        """What each fresh worker pays on top; a long first item alone is no proof of that."""
+        is_sure = self.costs.is_warmup_sure and not self._inherits_warmth
+        return self.costs.warmup_s if is_sure else 0.0
+
+    @property
+    def _doubtful_warmup_s(self) -> float:
+        """What each fresh worker may have to pay on top, if the first item was not just long."""
+        is_open = not self.costs.is_warmup_sure and not self._inherits_warmth
+        return self.costs.warmup_s if is_open else 0.0
+
     def _n_servable(self) -> float:
         in_processes = self.route is not None and self.route.backend == "process"
         known = self.weighed is not None and in_processes
@@ -663,7 +706,7 @@ class Tuner:
             n = min(n, self._n_limit)
         if len(self.roster) or n < 1:
             return n
-        return n if price.pays(left_s, n, self.costs.warmup_s) else 0
+        return n if price.pays(left_s, n, self._sure_warmup_s) else 0
 
     def _grow(self, view: View, crew: list[Seat]) -> Action | None:
         """Start one more worker if the work left pays for it and the cores are there."""
@@ -690,12 +733,20 @@ class Tuner:
         n = self.n_places
         if self.cores.verified is False:
             return len(crew)
+        if self._doubtful_warmup_s > self._prices().first_s:
+            n = min(n, COLD_WORKERS)
         if self.cores.verified is None:
             bet_s = prices.bet_s(view.now_s, self.left_s(view))
             n = min(n, max(1, int(bet_s / self._prices().first_s)))
         if not self.costs.n_reports and self.host.n_cores > 1 and not self._trusts_crew:
             n = min(n, self.n_places - 1)  # the caller still computes on one
         return n
+
+    @property
+    def _inherits_warmth(self) -> bool:
+        """Workers started from now on begin with what the caller's first item has loaded."""
+        in_threads = self.route is not None and self.route.backend == "thread"
+        return in_threads or self.host.fork_reason is None
 
     # -- handing out ------------------------------------------------------------------------
 
@@ -712,6 +763,12 @@ class Tuner:
         if seat.n_queued and not self._is_deep(n_items, len(ready), view.n_left):
             return None
         return self._send(seat, n_items, box_s)
+
+    @property
+    def _n_limit(self) -> int | None:
+        """Workers that get chunks, the others being parked; None: all."""
+        free, enough = self.cores.n_free, self.saturation.n_limit
+        return min(free, enough) if free and enough else free or enough
 
     def _chunk(self, view: View, seat: Seat, n_ready: int) -> tuple[int, float]:
         if self.job.chunksize is not None:

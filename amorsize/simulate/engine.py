@@ -30,6 +30,7 @@ READ_AHEAD = 4096  # items a caller reads of a generator before they are needed
 FEEDER_S = 15e-3  # a caller that is in one item for so long has its feeder look after the workers,
 FEEDER_NAP_S = 10e-3  # and again after that
 HELD_GIL, FREE_GIL = 0.93, 0.25  # lateness of a watcher beside items that hold the GIL, or do not
+JITTER_S = 10e-3  # how long noise of the host stays as it is
 TAIL = 12  # actions an error shows
 INF = float("inf")
 
@@ -268,7 +269,7 @@ class Engine:
         """A place begins a chunk."""
         world = self.world
         worker.chunk = (start, stop, stop)
-        worker.scale = self._noise.lognormvariate(0.0, world.jitter) if world.jitter else 1.0
+        worker.scale = self._jitter(self.sums_s[stop] - self.sums_s[start])
         worker.extra_s = extra_s
         if worker.is_cold:
             worker.extra_s += world.warmup_s
@@ -281,6 +282,14 @@ class Engine:
         self._work(clock, work_s, self._ran, (worker, worker.version, clock))
         if box_s != INF and stop - start > 1:
             self._at(self.now_s + box_s, self._box_ends, (worker, worker.version, clock))
+
+    def _jitter(self, work_s: float) -> float:
+        """By what factor a chunk is off: noise of one moment, which a long chunk averages out.
+
+        One draw for a loop of seconds would let the best of 60 plans win by luck.
+        """
+        sigma = self.world.jitter / max(1.0, work_s / JITTER_S) ** 0.5
+        return self._noise.lognormvariate(0.0, sigma) if sigma else 1.0
 
     def _box_ends(self, what: tuple[_Worker, int, _Clock]) -> None:
         """Time is up: the chunk ends with the item that is being run."""

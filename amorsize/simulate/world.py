@@ -59,7 +59,8 @@ class World:
         latency_s: One way through a pipe.
         pickle_s: Of the caller, per item there and back; `remote_pickle_s` of the worker.
         survey_s, weigh_s, watch_s: What finding out costs the caller.
-        jitter: Standard deviation of the log of what a chunk takes by what it should.
+        jitter: Standard deviation of the log of what a chunk of 10 ms or less takes by what it
+            should; longer ones average it out.
         told_error: The policy is told host costs that are off by up to this factor, at random.
         neighbours: Other programs.
         deaths: Workers that die.
