@@ -94,3 +94,17 @@ def test_workers_that_each_warm_up_are_tried_two_at_a_time():
     )
 
     assert play(world).makespan_s < 1.05 * play(world, Serial()).makespan_s
+
+
+def test_few_long_items_get_a_worker_each_where_there_are_cores():
+    """A caller inside a long item cannot fork: with many cores it looks at first items first."""
+    world = World(costs_s=(0.5,) * 30, n_cores=64, thread_reason="not looked at")
+
+    assert play(world).makespan_s < 1.1 * 0.5
+
+
+def test_few_trifles_are_not_given_a_worker_each():
+    """The first workers' reports come before more are started."""
+    world = World(costs_s=(20e-6,) * 200, n_cores=64, thread_reason="not looked at")
+
+    assert sum(play(world).n_started.values()) <= 16

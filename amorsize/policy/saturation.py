@@ -25,7 +25,7 @@ ENOUGH_SHARE = 0.97  # of the full crew's throughput: half of it is kept if it d
 MOST_DIVISOR = 8  # of the crew that is tried: 8 x the cost for twice the workers was never seen
 SURE_SHARE, SURE_ERRORS = 0.8, 1.5  # and at least this much with some certainty
 HOPELESS_SHARE = 0.9  # half the crew delivers clearly less: no second look at the full one
-WORTH_SHARE, MOST_SHARE = 0.02, 0.10  # of the time left a test may cost, by how much is to be won
+WORTH_SHARE, MOST_SHARE = 0.01, 0.10  # of the time left a test may cost, by how much is to be won
 
 
 class Saturation:

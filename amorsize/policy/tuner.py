@@ -65,6 +65,7 @@ LONG_WAIT_ITEM_S = 1e-3  # one waiting item this long is enough to start threads
 FEW_WITHOUT_SURVEY = 256  # beyond, not even 16 cores make the first item matter: nothing is asked
 FEW_PER_CORE = 16  # up to so many items a core, one unlucky first item matters
 FIRST_READY_S = 2e-3  # how long the caller waits for workers it started before the first item
+FIRST_LONG_S, FIRST_LOOK_S = 20e-3, 2e-3  # and, with cores for more, for their items; looks up
 # What is remembered.
 CHECK_S, CHECK_SLICES = 0.2e-3, 4  # how long a profile is checked on this call's own items
 LONG_CHECK_S = 5e-3  # items this long take long to check: workers get theirs meanwhile
@@ -122,6 +123,7 @@ class Tuner:
         self._n_checks = 0
         self._committed = False  # workers are wanted: the bet is made
         self._now_s = self._first_started_s = 0.0
+        self._first_sent_s: float | None = None
         self._seen_s = self._seen_cpu_s = 0.0  # of first reports, where the caller runs nothing
         self._lost_one = False  # a worker died: what is left is not run in the caller
         self.drifts: list[drift.Drift] = []  # what turned out to differ from what was remembered
@@ -423,7 +425,7 @@ class Tuner:
                     why = "an earlier call had long items"
                 self._note(f"{n_first} started at once", why)
             return StartWorker(backend="process")
-        return self._feed_first(view)
+        return self._feed_first(view) or self._wait_for_first(view, n_first)
 
     def _n_first(self, view: View) -> int:
         """Items handed out while nothing is known of them: one, or the chunksize asked for."""
@@ -448,8 +450,11 @@ class Tuner:
         bet_s = prices.BET_S
         if self.costs.item_s is not None:  # one was run, and was long
             bet_s = prices.bet_s(view.now_s, self.left_s(view))
+        elif self._first_sent_s is not None:  # theirs have taken so long already
+            taken_s = view.now_s - self._first_sent_s
+            bet_s = prices.bet_s(view.now_s, taken_s * (view.n_left + self.n_in_flight))
         n_bet = int(bet_s / self.host.process_start_s)
-        n = min(self.n_places - 1, n_bet, view.n_left - 1)
+        n = min(self.n_places - 1, n_bet, view.n_left - 1 + self.n_in_flight)
         return max(0, min(n, self._n_limit or n))
 
     def _feed_first(self, view: View) -> Action | None:
@@ -457,12 +462,27 @@ class Tuner:
         unfed = [seat for seat in self.roster if not seat.n_queued]
         for seat in unfed:
             if seat.is_ready and view.n_left > self._n_first(view):
+                if self._first_sent_s is None:
+                    self._first_sent_s = view.now_s
                 return self._send(seat, self._n_first(view), inf)
         if unfed and not all(seat.is_ready for seat in unfed):
             left_s = self._first_started_s + FIRST_READY_S - view.now_s
             if left_s > 0:
                 return Wait(reason="workers are starting", timeout_s=left_s)
         return None
+
+    def _wait_for_first(self, view: View, n_first: int) -> Action | None:
+        """Before a long item keeps the caller from forking, see if more workers would be worth it.
+
+        Where there are cores for many more than the bet allowed, the caller's own help is small.
+        """
+        n_possible = min(self.n_places, view.n_left + self.n_in_flight) - 1 if n_first else 0
+        if n_first >= n_possible or self.costs.item_s is not None or self._first_sent_s is None:
+            return None
+        left_s = self._first_sent_s + FIRST_LONG_S - view.now_s
+        if left_s <= 0 or not self.n_in_flight:
+            return None
+        return Wait(reason="first items are running", timeout_s=min(left_s, FIRST_LOOK_S))
 
     def _feed_unknown(self, view: View) -> Action:
         """The caller is in a long item and too little is known to start more workers."""
