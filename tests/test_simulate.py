@@ -1,6 +1,7 @@
 """The simulator: exact, the same everywhere, and honest about what cannot be."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -25,6 +26,7 @@ from amorsize.simulate import (
     random_world,
     tuner_for,
 )
+from benchmarks import timeline
 
 QUICK = [  # worlds that are played in well under a second each
     *("short 40 ms", "short 400 ms", "40 items of 0.5 s", "lazy init 0.3 s + 0.15 s"),
@@ -244,3 +246,11 @@ def test_a_world_that_cannot_be_is_refused(figures, words):
     """By the name of the figure."""
     with pytest.raises(InvalidOptionError, match=words):
         World(**{"costs_s": (1.0,), "n_cores": 2, **figures})
+
+
+def test_the_page_on_the_policy_shows_what_the_policy_does():
+    """Picture and log are the code's own trace, made by `python -m benchmarks.timeline`."""
+    docs = Path(__file__).parent.parent / "docs"
+
+    assert (docs / "policy.svg").read_text() == timeline.picture(play(timeline.EXAMPLE))
+    assert timeline.log() in (docs / "policy.md").read_text()
