@@ -25,7 +25,7 @@ def test_workers_that_choke_each_other_are_parked():
     assert "8 at once delivered no more" in [note.why for note in outcome.policy.notes]
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(7))
 def test_two_workers_that_are_slower_than_one_do_not_cost_the_promise(seed):
     """The test is repeated while its windows leave it open: uneven items say little each."""
     world = simulate.world("memory for half", 2, seed)

@@ -18,6 +18,7 @@ LEAST_RECENT = 16  # reports that a suspicion rests on; one of each worker where
 SUSPICIOUS = 2.0  # times the reference: at less, half of the workers cannot deliver as much
 MOST_PER_WORKER = 2.0  # times the workers: no shared thing is that slow, so the data is
 SMALL_CREW = 8  # with fewer, one item run alone may say too little for that bound
+REFERENCE_ERRORS = 0.5  # of the reference itself, which one item alone may be
 STANDARD_ERRORS = 2.0  # by which a suspicion must exceed that
 MOST_WINDOWS = 7  # of a test whose windows leave it open; the first and last are the full crew's
 WINDOW_LEAST, WINDOW_MOST = 6, 24  # reports of each part of a test: POLICY 3
@@ -35,6 +36,7 @@ class Saturation:
         self.n_enough: int | None = None  # workers that deliver as much as more would
         self.n_limit: int | None = None  # workers that get chunks now; None: all
         self._reference_log: float | None = None
+        self._n_reference = 1
         self._first: list[float] = []
         self._recent: list[float] = []
         self._smallest: int | None = None  # crew that was examined already
@@ -50,15 +52,17 @@ class Saturation:
         n_still: int,
         left_s: float,
         alone_s: float | None,
+        n_alone: int,
     ) -> tuple[str, str] | None:
         """Take in a report; what a test has shown and why, when one ends with it.
 
-        Args:
-            report: Of a worker, with at least one item.
-            n_working: Workers that get chunks.
-            n_still: Parked workers that still have a chunk.
-            left_s: Work left, in seconds of one core at the present cost.
-            alone_s: CPU seconds of an item in the caller before there were workers; None: unknown.
+                Args:
+                    report: Of a worker, with at least one item.
+                    n_working: Workers that get chunks.
+                    n_still: Parked workers that still have a chunk.
+                    left_s: Work left, in seconds of one core at the present cost.
+        alone_s: CPU seconds of an item in the caller before there were workers; None: unknown.
+                    n_alone: Items that tells of.
         """
         from math import log
 
@@ -72,6 +76,8 @@ class Saturation:
                 first_log = _median(self._first)
                 alone_log = log(alone_s) if alone_s else first_log
                 self._reference_log = min(first_log, alone_log)
+                n_reference = n_alone if alone_log < first_log else REFERENCE_REPORTS
+                self._n_reference = max(1, n_reference)
             return None
         n_recent = max(LEAST_RECENT, n_working)
         self._recent.append(cost_log)
@@ -90,7 +96,11 @@ class Saturation:
         if n_working < 2 or (self._smallest is not None and n_working >= self._smallest):
             return False
         rise_log = _median(self._recent) - self._reference_log
-        if rise_log < log(SUSPICIOUS) + STANDARD_ERRORS * _error(self._recent):
+        error = _error(self._recent)
+        error_of_reference = (
+            REFERENCE_ERRORS * error * (len(self._recent) / self._n_reference) ** 0.5
+        )
+        if rise_log < log(SUSPICIOUS) + STANDARD_ERRORS * error + error_of_reference:
             return False
         inflation = exp(min(20.0, rise_log))
         if inflation > MOST_PER_WORKER * max(SMALL_CREW, n_working):

@@ -117,6 +117,8 @@ class Tuner:
         self._n_room: int | None = None  # workers that the system has room for
         self._left_s = 0.0  # work left in the loop when last asked
         self._is_helping = False  # the caller runs items beside its workers
+        self._is_growing = False  # more workers are being started
+        self._n_alone = 0
         self._alone_s: float | None = None  # an item's CPU time before there were workers
         self._is_watching = False
         self._watch_began_s: float | None = None
@@ -145,7 +147,7 @@ class Tuner:
                 self.roster.ready(event.worker)
             case Started():
                 if not len(self.roster):
-                    self._alone_s = self.costs.item_cpu_s
+                    self._alone_s, self._n_alone = self.costs.item_cpu_s, self.costs.n_inline
                 is_warm = self._inherits_warmth and self.costs.n_inline > 0
                 self.roster.add(event, is_cold=not is_warm)
             case Died():
@@ -243,6 +245,8 @@ class Tuner:
 
     def _see_saturation(self, event: Report, n_working: int) -> None:
         """Items that cost ever more with more workers: perhaps fewer of them would do."""
+        if self._is_growing:
+            return
         assert self.route is not None
         crew = [seat for seat in self.roster.of(self.route.backend) if seat.is_ready]
         verdict = self.saturation.see(
@@ -251,6 +255,7 @@ class Tuner:
             n_still=sum(1 for seat in crew[self._n_limit :] if seat.n_queued),
             left_s=self._left_s,
             alone_s=self._alone_s,
+            n_alone=self._n_alone,
         )
         if verdict is not None:
             self._note(*verdict)
@@ -335,12 +340,15 @@ class Tuner:
             return self._slice(view, SLICE_S)
         if (action := self._feed(view, crew)) is not None:
             return action
-        if (action := self._grow(view, crew)) is not None:
+        action = self._grow(view, crew)
+        self._is_growing = action is not None
+        if action is not None:
             return action
         self._is_helping = self._caller_works(view, crew)
         if self._is_helping:
             is_starting = not all(seat.is_ready for seat in crew)
-            return self._slice(view, self.host.process_ready_s if is_starting else SLICE_S)
+            ready_s = self.host.process_ready_s if is_starting else SLICE_S
+            return self._slice(view, min(SLICE_S, ready_s))
         return Wait(reason="workers are busy")
 
     def _caller_works(self, view: View, crew: list[Seat]) -> bool:
