@@ -65,7 +65,7 @@ LONG_WAIT_ITEM_S = 1e-3  # one waiting item this long is enough to start threads
 FEW_WITHOUT_SURVEY = 256  # beyond, not even 16 cores make the first item matter: nothing is asked
 FEW_PER_CORE = 16  # up to so many items a core, one unlucky first item matters
 FIRST_READY_S = 2e-3  # how long the caller waits for workers it started before the first item
-FIRST_LONG_S, FIRST_LOOK_S = 20e-3, 2e-3  # and, with cores for more, for their items; looks up
+FIRST_LONG_S, FIRST_LOOK_S = 40e-3, 2e-3  # and, with cores for more, for their items; looks up
 # What is remembered.
 CHECK_S, CHECK_SLICES = 0.2e-3, 4  # how long a profile is checked on this call's own items
 LONG_CHECK_S = 5e-3  # items this long take long to check: workers get theirs meanwhile
@@ -461,7 +461,7 @@ class Tuner:
         elif self._first_sent_s is not None:  # theirs have taken so long already
             taken_s = view.now_s - self._first_sent_s
             bet_s = prices.bet_s(view.now_s, taken_s * (view.n_left + self.n_in_flight))
-        n_bet = int(bet_s / self.host.process_start_s)
+        n_bet = int(bet_s / (self.host.process_start_s + self.host.process_ready_s))
         n = min(self.n_places - 1, n_bet, view.n_left - 1 + self.n_in_flight)
         return max(0, min(n, self._n_limit or n))
 
