@@ -103,7 +103,8 @@ def _chosen(trace: Trace) -> str:
     if plan.backend == "serial":
         return "the loop, in the caller"
     name = {"thread": "threads", "process": "worker processes"}[plan.backend]
-    return f"{plan.n_jobs} {name}, {plan.chunksize} items in a full chunk"
+    items = "1 item" if plan.chunksize == 1 else f"{plan.chunksize} items"
+    return f"{plan.n_jobs} {name}, {items} in a full chunk"
 
 
 def _places(trace: Trace) -> str:

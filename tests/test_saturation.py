@@ -71,6 +71,15 @@ def test_workers_parked_for_another_program_come_back_when_it_has_left():
     assert outcome.makespan_s < 1.08 * (sum(costs_s) + 0.5 * 3) / 4
 
 
+def test_what_is_looked_at_again_and_again_is_told_once():
+    """A hidden quota of one core of two is found every 0.4 s; explain() says so in one line."""
+    world = World(costs_s=(2e-3,) * 3000, n_cores=2, quota_cores=1.0, thread_reason="not looked at")
+
+    told = [note.what for note in play(world).policy.notes]
+
+    assert told.count("1 of 2 at once") == 1
+
+
 def test_a_long_first_item_is_no_reason_against_workers():
     """Only one that imports, or a fresh worker's own first item, shows that each has to warm up."""
     costs_s = (0.3, *((0.02,) * 200))

@@ -114,6 +114,7 @@ class Tuner:
         self.cores = CoreEvidence(verified=True if job.backend in ("thread", "process") else None)
         self.waiters = waiters.Waiters()
         self.saturation = Saturation()
+        self._n_free_told: int | None = None  # what the last note said of cores
         self._n_room: int | None = None  # workers that the system has room for
         self._left_s = 0.0  # work left in the loop when last asked
         self._is_helping = False  # the caller runs items beside its workers
@@ -239,7 +240,10 @@ class Tuner:
         n_places = n_working + self._is_helping
         n_free = self.cores.park(event, n_working=n_places)
         if n_free is not None:
-            self._note(f"{n_free} of {n_places} at once", "they wait for cores more than they run")
+            if n_free != self._n_free_told:  # it is looked at again and again
+                why = "they wait for cores more than they run"
+                self._note(f"{n_free} of {n_places} at once", why)
+            self._n_free_told = n_free
         else:
             self._see_saturation(event, n_working)
 
