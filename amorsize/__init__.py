@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from amorsize.errors import WorkerDied as WorkerDied
     from amorsize.errors import WorkersUnavailable as WorkersUnavailable
     from amorsize.errors import WrongTypeError as WrongTypeError
+    from amorsize.optimizer import OptimizationResult as OptimizationResult
+    from amorsize.optimizer import optimize as optimize
 
 __version__ = "0.1.0"
 
@@ -39,6 +41,7 @@ __all__ = [
     "InvalidOptionError",
     "ItemTimeout",
     "MissingExtraError",
+    "OptimizationResult",
     "RemoteError",
     "TunedFunction",
     "WorkerDied",
@@ -46,6 +49,7 @@ __all__ = [
     "WrongTypeError",
     "autotune",
     "cache",
+    "optimize",
     "partial",
     "shutdown",
     "tuned_map",
@@ -53,9 +57,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "OptimizationResult": "amorsize.optimizer",
     "TunedFunction": "amorsize._decorator",
     "autotune": "amorsize._decorator",
     "cache": "amorsize.cache",  # the module itself: cache.clear(), cache.entries()
+    "optimize": "amorsize.optimizer",
     "partial": "amorsize._map",
     "shutdown": "amorsize._map",
     "tuned_map": "amorsize._map",

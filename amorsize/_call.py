@@ -460,7 +460,7 @@ class Call:
         direct = not self.crews and chunk.start == work.n_in_order
         out = work.results if direct else []
         items, first = self.source.window(chunk.start, chunk.stop)
-        n_modules, process_cpu, n_pauses = len(sys.modules), process_time(), _n_pauses()
+        n_modules, process_cpu, n_pauses = len(sys.modules), process_time(), count_pauses()
         self._enter_inline()
         try:
             ran = run_chunk(
@@ -486,7 +486,7 @@ class Call:
                 ran,
                 process_time() - process_cpu,
                 len(sys.modules) - n_modules,
-                _n_pauses() - n_pauses,
+                count_pauses() - n_pauses,
             )
         if ran.error is not None:
             if isinstance(ran.error, KeyboardInterrupt):
@@ -900,14 +900,14 @@ LEAST_HELD_S, MOST_HELD_S = 20e-3, 100e-3
 try:
     from resource import RUSAGE_THREAD, getrusage
 
-    def _n_pauses() -> int:
+    def count_pauses() -> int:
         """How often this thread has given up its core by itself: to sleep, to read, for a lock."""
         return getrusage(RUSAGE_THREAD).ru_nvcsw
 
 except ImportError:  # not on Linux: every low share of CPU time counts as waiting
     _pauses = iter(range(1 << 62))
 
-    def _n_pauses() -> int:
+    def count_pauses() -> int:
         return next(_pauses)
 
 

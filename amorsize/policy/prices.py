@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.facts import Host
     from amorsize.policy.model import Estimates
+    from amorsize.policy.prediction import Basis
 
 WORTH = 1.5  # workers the caller could keep busy, below which sending costs more than it brings
 KEEP_WORTH = 1.2  # and below which it stops sending: the gap avoids going back and forth
@@ -30,7 +31,7 @@ class Prices(Value):
         """From the decision to the first worker at work."""
         return self.start_s + self.ready_s + self.load_s
 
-    def n_servable(self, costs: Estimates, pickle_s: float) -> float:
+    def n_servable(self, costs: Estimates | Basis, pickle_s: float) -> float:
         """How many workers the caller can keep busy: the cost of an item over that of sending it.
 
         CPU time counts, not wall time, which a crowded core inflates.

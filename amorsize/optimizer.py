@@ -1,0 +1,500 @@
+"""`optimize`: run a few items, and predict from them how all of them are best run.
+
+The figures are those that the tuner of a call measures as well, and the rules are the policy's:
+where the items run (`policy.route`), what that costs (`policy.prices`), how large chunks are
+(`policy.sizing`). Nothing but the few items is run.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from itertools import chain
+from time import perf_counter, process_time, thread_time
+from typing import TYPE_CHECKING, Any
+
+from amorsize import _callables, _machine, _options, _survey
+from amorsize._call import WEIGHED_RESULTS, count_pauses
+from amorsize._payload import Payload
+from amorsize._work import READ_AHEAD, READ_S, Reading, source_of
+from amorsize.crews import choice, nesting
+from amorsize.crews.base import Task
+from amorsize.crews.chunk import run_chunk
+from amorsize.crews.travel import add_note, short_repr
+from amorsize.crews.watcher import GilWatcher
+from amorsize.errors import InvalidOptionError, WrongTypeError
+from amorsize.policy import prediction, route
+from amorsize.policy.facts import Inlined, Job, Watched, Weighed
+from amorsize.policy.model import Estimates
+from amorsize.policy.plan import Plan
+from amorsize.policy.tuner import LEAST_LEFT_S
+from amorsize.report import seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from amorsize._options import Options
+    from amorsize.crews.chunk import Ran
+    from amorsize.policy.facts import Host
+    from amorsize.policy.prediction import Prediction
+
+__all__ = ("OptimizationResult", "optimize")
+
+SAMPLE_SIZE = 5
+ENDLESS_S = 10.0  # of work that is planned for where the data does not tell how much there is
+UNEVEN = 3.0  # times the mean: one item of the sample that long makes the mean a guess
+SHORT_SAMPLE_S = 20e-6  # less in all says more of the clock than of the items
+WATCHED_AGAIN = 200  # times at most that the sample is run once more beside a watcher
+
+
+@dataclass
+class OptimizationResult:
+    """How to run a function over data, as far as a few items tell; a prediction, no measurement.
+
+    `data` gives all items, those that were run included, also where it was an iterator.
+    `estimated_speedup` is the loop's time by that of a call with exactly this plan. With "serial"
+    as its `backend` the loop is best.
+    """
+
+    n_jobs: int
+    chunksize: int
+    reason: str
+    estimated_speedup: float = 1.0
+    warnings: list[str] = field(default=None)  # type: ignore[arg-type]  # None: there are none
+    data: Any = field(default=None, repr=False)
+    n_items: int | None = None  # None: the data does not tell before it ends
+    n_sampled: int = 0  # items that were run
+    n_runs: int = 0  # runs of them: more where it took longer to see whether they hold the GIL
+    sampled_s: float = 0.0  # wall seconds that took
+    item_s: float | None = None  # mean wall seconds of one item; None: none was run
+    estimated_serial_s: float | None = None  # of the loop over all of them
+    executor_type: str = "process"
+
+    def __post_init__(self) -> None:
+        """Refuse what no plan can be."""
+        self.warnings = list(self.warnings or ())
+        for name in ("n_jobs", "chunksize"):
+            if getattr(self, name) < 1:
+                raise InvalidOptionError(
+                    f"{name}={getattr(self, name)!r} is not allowed: it is at least 1."
+                )
+
+    @property
+    def backend(self) -> str:
+        """Where the items are best run: "serial", "thread" or "process"."""
+        return self.executor_type
+
+    @property
+    def estimated_s(self) -> float | None:
+        """Seconds that all items would take under this plan."""
+        if self.estimated_serial_s is None:
+            return None
+        return self.estimated_serial_s / self.estimated_speedup
+
+    @property
+    def plan(self) -> Plan:
+        """The same as the options of a call."""
+        return Plan(backend=self.backend, n_jobs=self.n_jobs, chunksize=self.chunksize)
+
+    def explain(self) -> str:
+        """What was seen, what follows and why, in lines."""
+        width = max(len(heading) for heading, _ in self._rows())
+        return "\n".join(f"{heading:<{width}}  {text}" for heading, text in self._rows())
+
+    __str__ = explain
+
+    def _rows(self) -> list[tuple[str, str]]:
+        rows = [("plan", _in_words(self.plan))]
+        if self.item_s is not None:
+            again = f" ({self.n_runs} runs)" if self.n_runs > self.n_sampled else ""
+            rows.append(
+                ("seen", f"{_items(self.n_sampled)}{again} in {seconds(self.sampled_s)}: "
+                 f"{seconds(self.item_s)} an item")
+            )  # fmt: skip
+        rows.append(("why", self.reason))
+        speedup = f"{self.estimated_speedup:.2f} x"
+        if self.estimated_serial_s is not None and self.estimated_s is not None:
+            n_items = "as many items" if self.n_items is None else _items(self.n_items)
+            speedup += (
+                f": {seconds(self.estimated_serial_s)} in the loop, "
+                f"{seconds(self.estimated_s)} so, for {n_items}"
+            )
+        rows.append(("speedup", speedup))
+        return rows + [("warning", text) for text in self.warnings]
+
+
+def optimize(
+    func: Callable[..., Any],
+    data: Iterable[Any],
+    sample_size: int = SAMPLE_SIZE,
+    target_chunk_duration: float | None = None,
+    verbose: bool = False,
+    *,
+    item_kwargs: dict[str, Any] | None = None,
+    backend: str = "auto",
+    n_jobs: int | None = None,
+    thread_safe: bool | None = None,
+) -> OptimizationResult:
+    """Predict from a few items how all of them are best run.
+
+    Args:
+        func: Called with each item of the sample, once, in this process; its results are dropped.
+            Where workers would pay and a longer look is needed to see whether items hold the GIL,
+            the sample is run again; `n_runs` tells.
+        data: The items. Of an iterator some are read ahead; the result's `data` gives all of them.
+        sample_size: How many items to run; they lie evenly in data that has a length, in front of
+            an iterator.
+        target_chunk_duration: Seconds that a chunk is to last; None to have it follow from what
+            sending a chunk costs here.
+        verbose: Print what is found.
+        item_kwargs: Keywords for every item.
+        backend: Where the items are to run; "auto" judges.
+        n_jobs: How many are to run at once; None or -1 to have it judged.
+        thread_safe: Whether items may run in threads; None to judge it by what they reach.
+
+    Raises:
+        InvalidOptionError, WrongTypeError: What was asked for cannot be.
+        Exception: What `func` raised for an item of the sample, with a note naming it.
+    """
+    options = _options.validated(backend=backend, n_jobs=n_jobs, thread_safe=thread_safe)
+    func = _callables.raw(func)
+    _options.check_function(func)
+    _options.check_data((data,), _options.name_of(func), decorated=False)
+    _check_numbers(sample_size, target_chunk_duration)
+    sample = Sample(func, data, sample_size, item_kwargs or {}, options)
+    if not sample.indices:
+        found = _of_nothing(sample)
+    else:
+        sample.run()
+        found = _predicted(sample, target_chunk_duration)
+    if verbose:
+        print(found.explain())
+    return found
+
+
+class Sample:
+    """A few items of the data, run in this process as the caller of a map runs its own."""
+
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        data: Any,
+        size: int,
+        item_kwargs: dict[str, Any],
+        options: Options,
+    ) -> None:
+        if item_kwargs:
+            from functools import partial
+
+            func = partial(func, **item_kwargs)
+        self.func, self.options = func, options
+        self.data = data
+        source = source_of((data,), strict=False)
+        if isinstance(source, Reading) and hasattr(type(data), "__len__"):
+            source = source_of((list(data),), strict=False)  # a set, a deque, a view of a dict
+        self.error: Exception | None = None
+        if isinstance(source, Reading):
+            source.read(READ_AHEAD, READ_S)
+            if source.n_read < size and not source.all_read:
+                source.read(size - source.n_read, float("inf"))
+            self.error = source.error
+            if iter(data) is data:  # an iterator: what was read is gone from it
+                self.data = _all_of(source, data)
+        self.n_items = source.n_read if source.all_read and self.error is None else None
+        self.indices = _spread(source.n_read, min(size, source.n_read), self.n_items is not None)
+        self.items = [source.cut(i, i + 1)[0][0] for i in self.indices]
+        self.task = Task(func, source=None if isinstance(source, Reading) else source.sequences)
+        self.costs = Estimates()
+        self.costs_s: list[float] = []
+        self.results: list[Any] = []
+        self.clock_s = 0.0  # what timing one item takes by itself
+        self.watched: Watched | None = None
+        self.n_runs = 0
+        self.took_s = 0.0
+        self.fork_reason = _machine.why_not_fork()
+        self.host: Host = _survey.host(self.fork_reason)
+        self.job = self._surveyed_job()
+
+    def _surveyed_job(self) -> Job:
+        options = self.options
+        n_jobs = None if options.n_jobs in (None, -1) else options.n_jobs
+        job = Job(
+            n_items=self.n_items,
+            backend=_options.environment_backend() or options.backend,
+            n_jobs=n_jobs,
+            inherits_items=self.task.source is not None,
+        )
+        if job.backend != "auto":
+            return job
+        return job.but(
+            thread_reason=_survey.why_not_threads(self.func, options),
+            process_reason=self._why_not_processes(),
+        )
+
+    def _why_not_processes(self) -> str | None:
+        if self.fork_reason is None:
+            return None
+        first = self.items[0] if self.items else None
+        return choice.why_no_processes() or Payload(self.task, self.func, first).why_not()
+
+    def run(self) -> None:
+        """Run each item once, timed one by one, with the GIL being watched where that matters."""
+        began = perf_counter()
+        self.clock_s = sorted(self._timed(_nothing, None, []).wall_s for _ in range(9))[4]
+        self.n_runs = 0
+        watches = self.job.backend == "auto" and self.job.thread_reason is None
+        watcher = GilWatcher() if watches and self.host.has_gil else None
+        try:
+            for index, item in zip(self.indices, self.items, strict=True):
+                self._run_one(index, item)
+            if watcher is not None:
+                self._watch_on(watcher)
+        finally:
+            if watcher is not None:
+                watcher.stop()
+        self.took_s = perf_counter() - began
+
+    def _run_one(self, index: int, item: Any) -> None:
+        n_modules, process_cpu_s, n_pauses = len(sys.modules), process_time(), count_pauses()
+        ran = self._timed(self.func, item, self.results)
+        if ran.error is not None:
+            add_note(ran.error, f"{_options.name_of(self.func)}: item {index} ({short_repr(item)})")
+            raise ran.error
+        wall_s = max(1e-9, ran.wall_s - self.clock_s)
+        self.costs_s.append(wall_s)
+        event = Inlined(
+            n_items=1,
+            wall_s=wall_s,
+            cpu_s=max(0.0, ran.cpu_s - self.clock_s),
+            process_cpu_s=process_time() - process_cpu_s,
+            now_s=0.0,
+            n_pauses=count_pauses() - n_pauses,
+            n_modules=len(sys.modules) - n_modules,
+        )
+        self.costs.inlined(event, alone=True)
+
+    def _timed(self, func: Callable[[Any], Any], item: Any, out: list[Any]) -> Ran:
+        self.n_runs += 1
+        was_inside = nesting.is_inside()
+        nesting.enter()  # a tuned function in there is a loop, as it is in a worker
+        try:
+            return run_chunk(func, (item,), 1, out, box_s=float("inf"), cpu_clock=thread_time)
+        finally:
+            if not was_inside:
+                nesting.leave()
+
+    def _watch_on(self, watcher: GilWatcher) -> None:
+        """Look longer where it matters and what was seen is not clear, at the same items."""
+        self._see(watcher)
+        may_pay = not self.costs.waits and self.host.n_cores > 1 and self._could_pay()
+        for _ in range(WATCHED_AGAIN):
+            if not may_pay or self.watched is None or route.verdict(self.watched) is not None:
+                return
+            for item in self.items:
+                if self._timed(self.func, item, []).error is not None:
+                    return
+            self._see(watcher)
+
+    def _see(self, watcher: GilWatcher) -> None:
+        self.watched = Watched(
+            lag_share=watcher.lag_share, watched_s=watcher.watched_s, n_wakes=watcher.n_wakes
+        )
+
+    def _could_pay(self) -> bool:
+        """Whether, on the best assumptions, more than the caller is worth having."""
+        serial_s = self.n_planned * (self.costs.mean_s or 0.0)
+        price = prediction.prices_of("thread", self.host)
+        return serial_s > LEAST_LEFT_S and price.pays(serial_s, self.host.n_cores - 1, 0.0)
+
+    @property
+    def n_planned(self) -> int:
+        """The number of items; of data that does not tell, as many as are long work."""
+        if self.n_items is not None:
+            return self.n_items
+        return max(len(self.items), int(ENDLESS_S / max(self.costs.mean_s or 1.0, 1e-9)))
+
+    @property
+    def holds_gil(self) -> bool | None:
+        """Whether the items hold the GIL; None where it was not watched."""
+        if self.watched is None:
+            return None
+        return self.watched.lag_share >= route.HOLDS_GIL_SHARE
+
+    def weigh(self) -> Weighed:
+        """What results, and an item where these have to travel too, take to be sent."""
+        has_to_travel = self.task.source is None or self.fork_reason is not None
+        items = self.items[:1] if has_to_travel else []
+        return _survey.weigh(self.results[:WEIGHED_RESULTS] or [None], items)
+
+    def where(self) -> tuple[route.Route, Weighed | None]:
+        """Where the policy sends such items, and their weighing where that mattered."""
+        job, weighed = self.job, None
+        if job.backend != "auto":
+            if job.backend == "process":
+                weighed = self.weigh()
+            return route.Route(backend=job.backend, why="asked for"), weighed
+        chosen = self._choose(None)
+        if chosen.need == "weigh":
+            weighed = self.weigh()
+            chosen = self._choose(weighed)
+        return chosen, weighed
+
+    def _choose(self, weighed: Weighed | None) -> route.Route:
+        return route.choose(
+            self.host, self.job, self.costs, weighed=weighed, holds_gil=self.holds_gil
+        )
+
+
+def predicted(sample: Sample, backend: str | None, chunk_s: float | None = None) -> Prediction:
+    """The best plan for a sample that was run; on one backend, where that is given."""
+    chosen, weighed = sample.where()
+    if backend is not None and chosen.backend != backend:
+        chosen = route.Route(backend=backend, why="asked for")
+        weighed = weighed or (sample.weigh() if backend == "process" else None)
+    return prediction.predict(
+        basis_of(sample, weighed),
+        sample.job,
+        chosen,
+        inner_threads=sample.costs.inner_threads,
+        chunk_s=chunk_s,
+    )
+
+
+def basis_of(sample: Sample, weighed: Weighed | None) -> prediction.Basis:
+    """What a sample that was run says of all items."""
+    return prediction.basis_of(
+        sample.host,
+        sample.costs,
+        weighed,
+        n_items=sample.n_planned,
+        longest_s=max(sample.costs_s[1:], default=sample.costs_s[0]),
+    )
+
+
+def _predicted(sample: Sample, chunk_s: float | None) -> OptimizationResult:
+    found = predicted(sample, None, chunk_s)
+    plan = found.plan
+    return OptimizationResult(
+        n_jobs=plan.n_jobs,
+        chunksize=plan.chunksize,
+        reason=found.why,
+        estimated_speedup=found.speedup,
+        warnings=list(_warnings(sample)),
+        data=sample.data,
+        n_items=sample.n_items,
+        n_sampled=len(sample.items),
+        n_runs=sample.n_runs,
+        sampled_s=sample.took_s,
+        item_s=sample.costs.mean_s,
+        estimated_serial_s=found.serial_s,
+        executor_type=plan.backend,
+    )
+
+
+def _of_nothing(sample: Sample) -> OptimizationResult:
+    return OptimizationResult(
+        n_jobs=1,
+        chunksize=1,
+        reason="there is nothing to run",
+        warnings=["The data is empty: there is no item to run, and nothing to predict from."],
+        data=sample.data,
+        n_items=sample.n_items,
+        executor_type="serial",
+    )
+
+
+def _warnings(sample: Sample) -> Iterator[str]:
+    """What makes the prediction less sure, or the plan less good than it could be."""
+    costs, host = sample.costs, sample.host
+    mean_s = costs.mean_s or 0.0
+    if sample.n_items is None:
+        yield (
+            "The data does not tell how many items there are: the plan is for "
+            f"{seconds(ENDLESS_S)} of work. Pass a list to have the number counted in."
+        )
+    if costs.warmup_s > LEAST_LEFT_S:
+        yield (
+            f"The first item took {seconds(costs.warmup_s)} more than the next: it was taken for "
+            "a warm-up (imports, caches) and left out."
+        )
+    if len(sample.costs_s) > 1 and max(sample.costs_s[1:]) > UNEVEN * mean_s > 0:
+        yield (
+            f"The items of the sample differ ({seconds(min(sample.costs_s))} to "
+            f"{seconds(max(sample.costs_s))}): a larger sample_size would tell more."
+        )
+    if len(sample.costs_s) == 1:
+        yield "One item was run: whether it was a warm-up cannot be told. Try a larger sample_size."
+    if sum(sample.costs_s) < SHORT_SAMPLE_S:
+        yield (
+            f"The sample took {seconds(sum(sample.costs_s))}: too little to time well. "
+            "A larger sample_size would tell more."
+        )
+    if sample.fork_reason is not None:
+        yield (
+            f"Workers cannot be forked here ({sample.fork_reason}): they start from a clean "
+            f"interpreter, {seconds(host.process_ready_s)} until they take work."
+        )
+    if sample.job.thread_reason is not None and costs.waits:
+        yield f"The items wait, and threads are ruled out: {sample.job.thread_reason}."
+
+
+def _nothing(_: Any) -> None:
+    """An item that takes no time: what is measured of it is the measuring."""
+
+
+def _check_numbers(sample_size: Any, target_chunk_duration: Any) -> None:
+    if isinstance(sample_size, bool) or not isinstance(sample_size, int):
+        raise WrongTypeError(
+            f"sample_size={_options.shown(sample_size)} is of the wrong type: it is the number of "
+            "items to run."
+        )
+    if sample_size < 1:
+        raise InvalidOptionError(
+            f"sample_size={sample_size} is not allowed: at least 1 item has to be run."
+        )
+    if target_chunk_duration is None:
+        return
+    if isinstance(target_chunk_duration, bool) or not isinstance(
+        target_chunk_duration, int | float
+    ):
+        raise WrongTypeError(
+            f"target_chunk_duration={_options.shown(target_chunk_duration)} is of the wrong type: "
+            "it is a number of seconds, or None."
+        )
+    if not 0 < target_chunk_duration < float("inf"):
+        raise InvalidOptionError(
+            f"target_chunk_duration={target_chunk_duration} is not allowed: it is a number of "
+            "seconds above 0, or None."
+        )
+
+
+def _spread(n_items: int, n_sampled: int, is_whole: bool) -> list[int]:
+    """Places of the sample: evenly over all of the data, or its first where there may be more."""
+    if not is_whole:
+        return list(range(n_sampled))
+    return [(2 * i + 1) * n_items // (2 * n_sampled) for i in range(n_sampled)]
+
+
+def _all_of(source: Reading, rest: Iterator[Any]) -> Iterator[Any]:
+    """What was read, and what an iterator has left; an error in its place."""
+    read = source.cut(0, source.n_read)[0]
+    if source.error is not None:
+        return chain(read, _raising(source.error))
+    return chain(read, rest)
+
+
+def _raising(error: Exception) -> Iterator[Any]:
+    raise error
+    yield  # pragma: no cover - makes this a generator
+
+
+def _in_words(plan: Plan) -> str:
+    if plan.backend == "serial":
+        return "the loop, in the caller"
+    kind = {"thread": "threads", "process": "worker processes"}[plan.backend]
+    kind = kind if plan.n_jobs > 1 else kind.removesuffix("es").removesuffix("s")
+    return f"{plan.n_jobs} {kind}, {_items(plan.chunksize)} in a chunk"
+
+
+def _items(n_items: int) -> str:
+    return "1 item" if n_items == 1 else f"{n_items} items"

@@ -1,0 +1,205 @@
+"""What fixed plans would take, told from a few items: what `optimize` answers, where tuning begins.
+
+A fixed plan is the one a pool has: so many workers that do nothing else, and chunks of one size.
+The tuner itself plans less rigidly and needs no such figure.
+"""
+
+from __future__ import annotations
+
+from amorsize.policy import prices, route, sizing, waiters
+from amorsize.policy.plan import Plan
+from amorsize.policy.tuner import DEEP_OVERHEADS, INNER_THREADS, WAITING_PROCESSES
+from amorsize.policy.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from amorsize.policy.facts import Host, Job, Weighed
+    from amorsize.policy.model import Estimates
+
+TOGETHER = 1.06  # x the CPU time of an item while every core computes: FACTS, 1.04 to 1.08
+SAME = 0.99  # a plan with more workers has to be quicker by this much
+CHUNK_STEPS = (0.25, 0.5, 1.0, 2.0)  # of the bulk chunk: the optimum is flat
+
+
+class Basis(Value):
+    """What a prediction rests on."""
+
+    host: Host
+    n_items: int
+    item_s: float  # mean wall seconds of one
+    work_s: float  # mean CPU seconds of one
+    longest_s: float  # the longest that was seen
+    pickle_s: float  # to send one and its result, both ways; 0 where nothing travels
+    waits: bool = False
+    together: float = TOGETHER
+
+    @property
+    def serial_s(self) -> float:
+        """What the loop takes."""
+        return self.n_items * self.item_s
+
+
+class Prediction(Value):
+    """A plan and what it would take."""
+
+    plan: Plan
+    makespan_s: float
+    serial_s: float
+    why: str
+
+    @property
+    def speedup(self) -> float:
+        """Loop / makespan."""
+        return self.serial_s / self.makespan_s if self.makespan_s > 0 else 1.0
+
+
+def basis_of(
+    host: Host, costs: Estimates, weighed: Weighed | None, *, n_items: int, longest_s: float
+) -> Basis:
+    """What a few items and their weighing say of all of them."""
+    return Basis(
+        host=host,
+        n_items=n_items,
+        item_s=costs.mean_s or 0.0,
+        work_s=costs.work_s,
+        longest_s=longest_s,
+        pickle_s=0.0 if weighed is None else weighed.pickle_s or 0.0,
+        waits=costs.waits,
+    )
+
+
+def predict(
+    basis: Basis,
+    job: Job,
+    chosen: route.Route,
+    *,
+    inner_threads: float = 1.0,
+    chunk_s: float | None = None,
+) -> Prediction:
+    """The fixed plan that would be over soonest, or the loop where none is clearly quicker.
+
+    Args:
+        basis: What is known of items and host.
+        job: What is asked for; an `n_jobs` or `chunksize` in it is obeyed.
+        chosen: Where the items are to run.
+        inner_threads: CPU / wall of an item alone: above 1 it uses several cores itself.
+        chunk_s: How long a chunk is to last; None: what sending it costs decides.
+    """
+    if chosen.backend in (None, "serial"):
+        return _loop(basis, chosen.why)
+    assert chosen.backend is not None
+    plans = list(_plans(basis, job, chosen.backend, inner_threads, chunk_s))
+    if not plans:
+        return _loop(basis, "workers would not pay: sending an item costs more than it brings")
+    best = _soonest(basis, plans)
+    took_s, serial_s = makespan_s(best, basis), basis.serial_s
+    if job.backend == "auto" and took_s > prices.PAYBACK * serial_s:
+        return _loop(basis, "workers would not pay: starting and sending takes what they save")
+    return Prediction(plan=best, makespan_s=took_s, serial_s=serial_s, why=chosen.why)
+
+
+def makespan_s(plan: Plan, basis: Basis) -> float:
+    """Seconds that all items would take under a fixed plan.
+
+    Workers start one after the other and share chunks evenly; the last round may be a part of one;
+    the caller, who sends and collects, and the cores may each be what everybody waits for.
+
+    Source:
+        List scheduling, Graham (1969), with chunks as jobs.
+    """
+    if plan.backend == "serial":
+        return basis.serial_s
+    price = prices_of(plan.backend, basis.host)
+    pickle_s = basis.pickle_s / 2 if plan.backend == "process" else 0.0
+    n_chunks = -(-basis.n_items // plan.chunksize)
+    n_last = basis.n_items - (n_chunks - 1) * plan.chunksize
+    n_working = min(plan.n_jobs, n_chunks)
+    n_at_once = n_working if basis.waits else min(n_working, basis.host.n_cores)
+    item_s = basis.item_s + pickle_s
+    caller_s = n_chunks * price.dispatch_s + basis.n_items * pickle_s
+    beside_s = 0.0  # what the caller takes of cores that workers want
+    if n_at_once == basis.host.n_cores and not basis.waits:
+        item_s *= basis.together
+        beside_s = caller_s / basis.host.n_cores
+    chunk_s = plan.chunksize * item_s
+    # Short chunks are sent ahead, so that nobody waits for the next one: `Tuner._is_deep`.
+    gap_s = price.overhead_s if chunk_s > DEEP_OVERHEADS * price.overhead_s else 0.0
+    up_s = price.load_s + price.ready_s + (n_working + 1) / 2 * price.start_s
+    n_rounds, n_over = divmod(n_chunks - 1, n_at_once)
+    last_s = n_last * item_s if n_over == 0 else chunk_s
+    uneven_s = (1 - 1 / n_at_once) * (basis.longest_s - basis.item_s) / 2
+    share_s = (n_chunks * gap_s + basis.n_items * item_s) / n_at_once + beside_s
+    rounds_s = n_rounds * (chunk_s + gap_s) + last_s
+    in_turn_s = price.load_s + n_working * price.start_s + caller_s
+    if plan.backend == "thread" and basis.waits:  # what items compute, one of them does at a time
+        in_turn_s += basis.n_items * basis.work_s
+    return max(up_s + rounds_s, up_s + share_s + uneven_s, in_turn_s)
+
+
+def prices_of(backend: str, host: Host) -> prices.Prices:
+    """What workers of a backend cost."""
+    return prices.of_threads(host) if backend == "thread" else prices.of_processes(host)
+
+
+def chunksizes(basis: Basis, backend: str, n_jobs: int) -> list[int]:
+    """Sizes worth a look: around the one whose sending costs a hundredth, some for each worker."""
+    bulk = sizing.bulk_chunksize(basis.item_s, prices_of(backend, basis.host).overhead_s)
+    n_most = max(1, -(-basis.n_items // n_jobs))
+    return sorted({min(n_most, max(1, round(step * bulk))) for step in CHUNK_STEPS})
+
+
+def _loop(basis: Basis, why: str) -> Prediction:
+    serial_s = basis.serial_s
+    plan = Plan(backend="serial", n_jobs=1, chunksize=max(1, basis.n_items), source="learned")
+    return Prediction(plan=plan, makespan_s=serial_s, serial_s=serial_s, why=why)
+
+
+def _plans(
+    basis: Basis, job: Job, backend: str, inner_threads: float, chunk_s: float | None
+) -> Iterable[Plan]:
+    for n_jobs in _numbers_of_jobs(basis, job, backend, inner_threads):
+        if job.chunksize is not None:
+            sizes = [job.chunksize]
+        elif chunk_s is not None:
+            n_most = max(1, -(-basis.n_items // n_jobs))
+            sizes = [min(n_most, max(1, round(chunk_s / max(basis.item_s, 1e-9))))]
+        else:
+            sizes = chunksizes(basis, backend, n_jobs)
+        for chunksize in sizes:
+            yield Plan(backend=backend, n_jobs=n_jobs, chunksize=chunksize)
+
+
+def _numbers_of_jobs(basis: Basis, job: Job, backend: str, inner_threads: float) -> Iterable[int]:
+    """Numbers of workers that could be worth it: powers of two up to the most, and that."""
+    if job.n_jobs is not None and (job.backend != "auto" or job.n_jobs <= basis.host.n_cores):
+        return [job.n_jobs]
+    n_most = _n_most(basis, backend, inner_threads)
+    if job.n_jobs is not None:
+        n_most = min(n_most, job.n_jobs)
+    least = 2 if job.backend == "auto" else 1  # one worker is the loop, and the way there and back
+    powers = {1 << bit for bit in range(n_most.bit_length())}
+    return sorted(n for n in powers | {n_most} if n >= least)
+
+
+def _n_most(basis: Basis, backend: str, inner_threads: float) -> int:
+    price, n_cores = prices_of(backend, basis.host), basis.host.n_cores
+    if basis.waits:
+        n_most = WAITING_PROCESSES * n_cores if backend == "process" else waiters.MOST
+        return max(1, min(n_most, basis.n_items))
+    n_most = n_cores if inner_threads <= INNER_THREADS else max(1, int(n_cores / inner_threads))
+    n_servable = price.n_servable(basis, basis.pickle_s if backend == "process" else 0.0)
+    if n_servable < prices.WORTH:
+        return 1
+    return max(1, min(n_most, basis.n_items, price.n_affordable(basis.serial_s)))
+
+
+def _soonest(basis: Basis, plans: list[Plan]) -> Plan:
+    """The plan that is over first; more workers only where they are worth it."""
+    best, best_s = plans[0], makespan_s(plans[0], basis)
+    for plan in plans[1:]:
+        took_s = makespan_s(plan, basis)
+        if took_s < best_s * (SAME if plan.n_jobs > best.n_jobs else 1.0):
+            best, best_s = plan, took_s
+    return best
