@@ -85,12 +85,19 @@ class DamagedError(Exception):
 
 def folder() -> str:
     """Where the database is, or would be; nothing is touched."""
+    home = lasting_folder()
+    is_given = os.environ.get(HOME_VARIABLE)
+    return home if is_given or sys.platform != "linux" else _on_this_host(home)
+
+
+def lasting_folder() -> str:
+    """The same, though it were on another machine: for files that need no locks."""
     if given := os.environ.get(HOME_VARIABLE):
         return os.path.abspath(os.path.expanduser(given))
     if sys.platform == "linux":  # what platformdirs answers, without 20 ms of importing it
         base = os.environ.get("XDG_CACHE_HOME", "")
         base = base if os.path.isabs(base) else os.path.expanduser("~/.cache")
-        return _on_this_host(os.path.join(base, "amorsize"))
+        return os.path.join(base, "amorsize")
     import platformdirs
 
     return platformdirs.user_cache_dir("amorsize", appauthor=False)
@@ -165,15 +172,20 @@ def _unlink_if_there(path: str) -> None:
 
 def is_guarded(folder: str, *, creating: bool) -> bool:
     """Whether the folder is there; made if `creating`. TroubleError if it cannot be trusted."""
-    if not os.path.isabs(folder):
-        raise TroubleError("this user has no home folder")
     if "$" in folder:  # diskcache would replace it by the value of a variable
         raise TroubleError(f"there is a `$` in the name of its folder, {folder!r}")
-    if kind := filesystem.remote_type(folder):
+    if os.path.isabs(folder) and (kind := filesystem.remote_type(folder)):
         raise TroubleError(
             f"its folder {folder!r} is on a network file system ({kind}), where processes cannot "
             "rely on each other's locks"
         )
+    return is_own(folder, creating=creating)
+
+
+def is_own(folder: str, *, creating: bool) -> bool:
+    """The same for files that need no locks: the folder is the user's and closed to others."""
+    if not os.path.isabs(folder):
+        raise TroubleError("this user has no home folder")
     try:
         found = os.lstat(folder)
     except FileNotFoundError:
