@@ -13,6 +13,7 @@ Names are loaded when they are first asked for, so that importing the package co
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize import cache as cache
+    from amorsize import history as history
     from amorsize._map import partial as partial
     from amorsize._map import shutdown as shutdown
     from amorsize._map import tuned_map as tuned_map
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
     from amorsize.errors import AmorsizeError as AmorsizeError
     from amorsize.errors import AmorsizeWarning as AmorsizeWarning
     from amorsize.errors import CannotTravelError as CannotTravelError
+    from amorsize.errors import HistoryError as HistoryError
     from amorsize.errors import InvalidOptionError as InvalidOptionError
     from amorsize.errors import ItemTimeout as ItemTimeout
     from amorsize.errors import MissingExtraError as MissingExtraError
     from amorsize.errors import RemoteError as RemoteError
+    from amorsize.errors import UnknownResultError as UnknownResultError
     from amorsize.errors import WorkerDied as WorkerDied
     from amorsize.errors import WorkersUnavailable as WorkersUnavailable
     from amorsize.errors import WrongTypeError as WrongTypeError
@@ -38,17 +41,20 @@ __all__ = [
     "AmorsizeError",
     "AmorsizeWarning",
     "CannotTravelError",
+    "HistoryError",
     "InvalidOptionError",
     "ItemTimeout",
     "MissingExtraError",
     "OptimizationResult",
     "RemoteError",
     "TunedFunction",
+    "UnknownResultError",
     "WorkerDied",
     "WorkersUnavailable",
     "WrongTypeError",
     "autotune",
     "cache",
+    "history",
     "optimize",
     "partial",
     "shutdown",
@@ -61,6 +67,7 @@ _HOMES = {
     "TunedFunction": "amorsize._decorator",
     "autotune": "amorsize._decorator",
     "cache": "amorsize.cache",  # the module itself: cache.clear(), cache.entries()
+    "history": "amorsize.history",
     "optimize": "amorsize.optimizer",
     "partial": "amorsize._map",
     "shutdown": "amorsize._map",

@@ -8,6 +8,8 @@ AmorsizeError
 ├── WorkersUnavailable (RuntimeError)    no worker could be started where one is required
 ├── ItemTimeout (TimeoutError)           an item took longer than `timeout`
 ├── RemoteError (RuntimeError)           stands in for an exception that could not travel
+├── UnknownResultError (LookupError)     no result was saved under a name
+├── HistoryError (OSError)               saved results cannot be read or written
 └── MissingExtraError (ImportError)      an optional package is needed; the text names the extra
 
 Warnings derive from AmorsizeWarning (UserWarning).
@@ -44,6 +46,14 @@ class ItemTimeout(AmorsizeError, TimeoutError):  # noqa: N818
 
 class RemoteError(AmorsizeError, RuntimeError):
     """Stands in for an exception of a worker that could not be pickled or rebuilt."""
+
+
+class UnknownResultError(AmorsizeError, LookupError):
+    """No result was saved under this name; the text names those that are like it."""
+
+
+class HistoryError(AmorsizeError, OSError):
+    """Saved results cannot be read or written; the text says why and what to do."""
 
 
 class MissingExtraError(AmorsizeError, ImportError):
