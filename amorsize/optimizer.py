@@ -27,7 +27,7 @@ from amorsize.policy import prediction, route
 from amorsize.policy.facts import Inlined, Job, Watched, Weighed
 from amorsize.policy.model import Estimates
 from amorsize.policy.plan import Plan
-from amorsize.policy.tuner import LEAST_LEFT_S
+from amorsize.policy.settling import LEAST_LEFT_S
 from amorsize.report import seconds
 
 if TYPE_CHECKING:

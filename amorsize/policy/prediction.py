@@ -7,8 +7,9 @@ The tuner itself plans less rigidly and needs no such figure.
 from __future__ import annotations
 
 from amorsize.policy import prices, route, sizing, waiters
+from amorsize.policy.feeding import DEEP_OVERHEADS
 from amorsize.policy.plan import Plan
-from amorsize.policy.tuner import DEEP_OVERHEADS, INNER_THREADS, WAITING_PROCESSES
+from amorsize.policy.state import INNER_THREADS, WAITING_PROCESSES
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from amorsize.policy.drift import Drift
     from amorsize.policy.facts import Profile
     from amorsize.policy.plan import Plan
-    from amorsize.policy.tuner import Note
+    from amorsize.policy.state import Note
 
 
 MANY_CHUNKS = 100_000  # a trace keeps at most so many; beyond, neighbours are merged

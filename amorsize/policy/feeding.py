@@ -1,0 +1,99 @@
+"""Chunks for workers: who gets one, of how many items, and who gets one in advance."""
+
+from __future__ import annotations
+
+from amorsize.policy import sizing
+from amorsize.policy.caller import SLICE_S, inf
+from amorsize.policy.plan import Action, Send, Wait
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.facts import View
+    from amorsize.policy.roster import Seat
+    from amorsize.policy.state import State
+
+PLENTY = 4  # items left for each place, with which a worker may have one more in advance
+LONG_ITEM_S = 2e-3  # a caller inside such an item is no dispatcher; watching for the GIL takes one
+DEEP_CALLER_SHARE = 0.3  # of its time spent sending, above which workers get a second chunk
+DEEP_OVERHEADS = 10  # chunks shorter than this many overheads are sent ahead, too
+
+
+def feed(state: State, view: View, crew: list[Seat]) -> Action | None:
+    """A chunk for the ready worker with the least to do, if it has too little."""
+    n_most = state.waiters.n_wanted if state.costs.waits else state.n_limit
+    ready = [seat for seat in crew if seat.is_ready][:n_most]
+    if not ready:
+        return None
+    seat = min(ready, key=lambda seat: seat.n_queued)
+    if seat.n_queued >= 2:
+        return None
+    n_items, box_s = chunk_for(state, view, seat, len(ready))
+    if seat.n_queued and not _is_deep(state, n_items, len(ready), view.n_left):
+        return None
+    return send(seat, n_items, box_s)
+
+
+def chunk_for(state: State, view: View, seat: Seat, n_ready: int) -> tuple[int, float]:
+    """Items of a worker's next chunk, and its box."""
+    if state.job.chunksize is not None:
+        return min(state.job.chunksize, view.n_left), inf
+    costs = state.costs
+    if costs.item_s is None:
+        return 1, sizing.FIRST_CHUNK_S
+    if costs.waits and costs.item_s >= SLICE_S:
+        return 1, inf
+    price = state.prices()
+    return sizing.chunk_of(
+        n_left=view.n_left,
+        item_s=costs.item_s,
+        n_workers=max(n_ready, min(state.n_places, state.n_limit or state.n_places)),
+        dispatch_s=price.dispatch_s,
+        overhead_s=price.overhead_s,
+        n_largest=max(costs.n_largest, 0 if costs.n_reports else costs.n_inline),
+        is_first=seat.n_reports == 0 and state.hint_fits is not True,
+    )
+
+
+def _is_deep(state: State, n_items: int, n_ready: int, n_left: int) -> bool:
+    """Whether a worker should have its next chunk before it is through with this one."""
+    if state.has_lost_one:
+        return False
+    if state.costs.waits:  # a thread must not wait for a caller who waits for the GIL
+        return n_left > 2 * n_ready
+    if not state.costs.n_reports and (state.costs.item_s or 0.0) >= LONG_ITEM_S:
+        return n_left > PLENTY * (1 + n_ready)  # the caller is soon in a long item of its own
+    price = state.prices()
+    chunk_s = n_items * (state.costs.item_s or 0.0)
+    busy_share = n_ready * price.dispatch_s / max(chunk_s, 1e-9)
+    return busy_share > DEEP_CALLER_SHARE or chunk_s < DEEP_OVERHEADS * price.overhead_s
+
+
+def send(seat: Seat, n_items: int, box_s: float) -> Send:
+    """A chunk is on its way to a worker."""
+    seat.n_queued += 1
+    return Send(worker=seat.number, n_items=n_items, box_s=box_s)
+
+
+def meanwhile(state: State, view: View) -> Action | None:
+    """Where it is not known yet how items are run best: whoever is there goes on with them."""
+    for seat in state.roster:
+        if seat.is_ready and _may_queue(state, seat, view.n_left):
+            n_items, box_s = state.n_first(view), inf
+            if seat.n_reports:
+                n_items, box_s = chunk_for(state, view, seat, state.roster.n_alive)
+            if n_items * (state.costs.item_s or inf) < state.prices().dispatch_s:
+                return None  # to send it takes longer than to run it
+            return send(seat, n_items, box_s)
+    return None
+
+
+def meanwhile_or_wait(state: State, view: View) -> Action:
+    """The caller is in a long item and too little is known to start more workers."""
+    return meanwhile(state, view) or Wait(reason="the caller's item is running")
+
+
+def _may_queue(state: State, seat: Seat, n_left: int) -> bool:
+    """Something for an idle worker; one more thing if the caller may be long in its item."""
+    n_first = state.job.chunksize or 1
+    is_plenty = n_left > PLENTY * n_first * (1 + len(state.roster))
+    return n_left > n_first and (not seat.n_queued or (seat.n_queued < 2 and is_plenty))

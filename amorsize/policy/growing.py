@@ -1,0 +1,94 @@
+"""How many workers: as many as the work left pays for and cores have been shown for."""
+
+from __future__ import annotations
+
+from amorsize.policy import feeding, prices, route
+from amorsize.policy.plan import Action, StartWorker, Wait
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.facts import View
+    from amorsize.policy.roster import Seat
+    from amorsize.policy.state import State
+
+COLD_WORKERS = 2  # until one has told whether each has to warm up: all at once, they may choke
+
+
+def grow(state: State, view: View, crew: list[Seat]) -> Action | None:
+    """Start one more worker if the work left pays for it and the cores are there."""
+    assert state.route is not None
+    assert state.route.backend is not None
+    crew_kind = state.route.backend
+    if view.caller_busy and crew_kind == "process" and state.host.fork_reason is None:
+        return None  # forking from the feeder beside the caller's item would not be safe
+    n_wanted = _n_wanted(state, view)
+    if not state.is_committed and n_wanted:
+        state.is_committed = True
+        left_s = state.left_s(view)
+        state.note(f"up to {n_wanted} workers", f"{left_s:.3g} s of work left in the loop")
+    if not state.costs.waits:
+        n_wanted = min(n_wanted, _n_trusted(state, view, crew))
+    # A worker of a route that was left may still be at its last chunk.
+    n_others = sum(1 for seat in state.roster if seat.backend != crew_kind and seat.n_queued)
+    if len(crew) + n_others >= n_wanted or any(seat.is_idle for seat in crew):
+        return None
+    return StartWorker(backend=crew_kind)
+
+
+def _n_wanted(state: State, view: View) -> int:
+    """Workers that the work left justifies."""
+    n_servable = state.n_servable()
+    if n_servable < prices.WORTH:
+        return 0
+    left_s, price = state.left_s(view), state.prices()
+    n = min(state.n_places, int(min(1e6, 1.25 * n_servable)) + 2, price.n_affordable(left_s))
+    if view.all_read:
+        n = min(n, view.n_left + state.roster.n_in_flight)
+    if state.n_limit is not None:
+        n = min(n, state.n_limit)
+    if len(state.roster) or n < 1:
+        return n
+    return n if price.pays(left_s, n, state.sure_warmup_s) else 0
+
+
+def _n_trusted(state: State, view: View, crew: list[Seat]) -> int:
+    """Cores we may bet on: few until a worker or the caller's own share has shown them."""
+    n = state.n_places
+    if state.cores.verified is False:
+        return len(crew)
+    if state.doubtful_warmup_s > state.prices().first_s:
+        n = min(n, COLD_WORKERS)
+    if state.cores.verified is None:
+        bet_s = prices.bet_s(view.now_s, state.left_s(view))
+        n = min(n, max(1, int(bet_s / state.prices().first_s)))
+    if not state.costs.n_reports and state.host.n_cores > 1 and not state.trusts_crew:
+        n = min(n, state.n_places - 1)  # the caller still computes on one
+    return n
+
+
+def crew_only(state: State, view: View) -> Action:
+    """Every item goes to a worker: asked for, or the only way to keep a promise."""
+    if state.route is None or state.route.backend in (None, "serial"):
+        backend = "process" if state.job.process_reason is None else "thread"
+        state.route = route.Route(backend=backend, why="only a worker can keep what was asked")
+        state.cores.verified = True
+    assert state.route.backend is not None
+    crew = state.roster.of(state.route.backend)
+    if (action := feeding.feed(state, view, crew)) is not None:
+        return action
+    if len(crew) < _n_of_crew_only(state, view, crew) and not any(s.is_idle for s in crew):
+        return StartWorker(backend=state.route.backend)
+    return Wait(reason="workers are busy")
+
+
+def _n_of_crew_only(state: State, view: View, crew: list[Seat]) -> int:
+    """Workers where the caller does nothing itself: at least one, whatever it costs."""
+    assert state.route is not None
+    n = min(state.n_places, view.n_left + len(crew), state.n_limit or state.n_places)
+    if state.job.n_jobs is not None:
+        return n
+    if state.costs.item_s is not None and not state.costs.waits:
+        n = min(n, max(len(crew), state.prices().n_affordable(state.left_s(view))))
+    if state.route.backend == "thread" and not state.costs.n_reports:
+        n = min(n, 1)  # a second one would hide whether items wait, or wait for the first
+    return max(1, n)

@@ -1,0 +1,203 @@
+"""What events mean: each changes what the call knows, of its items and its workers."""
+
+from __future__ import annotations
+
+from amorsize.policy import drift, hints, route, waiters
+from amorsize.policy.cores import CoreEvidence
+from amorsize.policy.facts import (
+    Died,
+    Inlined,
+    Limited,
+    Ready,
+    Report,
+    Started,
+    Surveyed,
+    Watched,
+    Weighed,
+)
+from amorsize.policy.model import WAITING_SHARE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.facts import Event
+    from amorsize.policy.state import State
+
+WAIT_SEEN_S = 6e-3  # with workers only, so much time of items tells whether they wait
+
+
+def hear(state: State, event: Event) -> None:
+    """Take in what happened."""
+    match event:
+        case Report():
+            _reported(state, event)
+        case Inlined():
+            _inlined(state, event)
+        case Ready():
+            state.roster.ready(event.worker)
+        case Started():
+            if not len(state.roster):
+                state.alone_s, state.n_alone = state.costs.item_cpu_s, state.costs.n_inline
+            is_warm = state.inherits_warmth and state.costs.n_inline > 0
+            state.roster.add(event, is_cold=not is_warm)
+        case Died():
+            state.roster.lose(event.worker)
+            state.has_lost_one = True
+        case Watched():
+            _watched(state, event)
+        case Weighed():
+            state.weighed = event
+            if event.reason is not None and state.job.backend == "auto":
+                state.route = route.serial(event.reason)  # what workers have, they finish
+        case Surveyed():
+            state.survey(event.host, event.job)
+        case Limited():
+            _limited(state, event)
+
+
+def _limited(state: State, event: Limited) -> None:
+    if event.n_workers:
+        state.n_room = min(event.n_workers, state.n_room or event.n_workers)
+        state.note(f"{event.n_workers} workers and no more", event.why)
+    else:
+        state.route = route.serial(event.why)
+        state.job = state.job.but(process_reason=event.why)
+
+
+def _watched(state: State, event: Watched) -> None:
+    state.is_watching = False
+    first_look, state.watched = state.watched is None, event
+    if route.verdict(event) is not None or not first_look:  # else it is watched once more
+        state.holds_gil = event.lag_share >= route.HOLDS_GIL_SHARE
+
+
+def _inlined(state: State, event: Inlined) -> None:
+    state.costs.inlined(event, alone=_has_core_to_itself(state))
+    if state.asks is not None and len(state.roster):
+        _settle_waiting(state, state.asks, event)
+    if state.is_committed and not state.costs.n_reports and not state.costs.waits:
+        state.cores.see_caller(event)
+
+
+def _reported(state: State, event: Report) -> None:
+    costs = state.costs
+    is_cold = state.roster.report(event)
+    if not costs.n_inline and event.n_items and state.first_reports_s < WAIT_SEEN_S:
+        state.first_reports_s += event.wall_s
+        state.first_reports_cpu_s += event.cpu_s
+        is_clear = state.first_reports_s >= WAIT_SEEN_S  # less may be one switch of the GIL
+        costs.waits = is_clear and state.first_reports_cpu_s < WAITING_SHARE * state.first_reports_s
+    costs.reported(event, n_workers=state.roster.n_alive, is_cold=is_cold)
+    _see_pickling(state, event)
+    if not event.n_items:
+        return
+    if state.drift_watch is not None and not (is_cold and costs.warmup_s):
+        _see_drift(state, state.drift_watch.see(event))
+    if costs.waits:
+        _see_waiter(state, event)
+    elif state.asks is None:  # else it is not clear whether workers wait for cores
+        _see_cores(state, event)
+
+
+def _has_core_to_itself(state: State) -> bool:
+    """Nothing of ours keeps the caller from its core: only then does idling mean waiting."""
+    if not len(state.roster):
+        return True
+    is_quiet = all(seat.backend == "process" for seat in state.roster)
+    return is_quiet and state.roster.n_alive < state.host.n_cores
+
+
+def _see_pickling(state: State, event: Report) -> None:
+    """Sending takes longer than was remembered: what a worker pickled is read here as well."""
+    known_s = None if state.weighed is None else state.weighed.pickle_s
+    is_dear = known_s is not None and event.pickle_s > hints.FITS * event.n_items * known_s
+    if is_dear and state.hint_fits:
+        state.weighed = Weighed(pickle_s=2 * event.pickle_s / max(1, event.n_items))
+
+
+def _see_waiter(state: State, event: Report) -> None:
+    was_settled = state.waiters.settled
+    state.waiters.count(event, n_alive=state.roster.n_alive)
+    if state.waiters.settled and not was_settled:
+        n = state.waiters.n_wanted
+        state.note(f"{n} at once and no more", "twice as many brought no more throughput")
+
+
+def _see_cores(state: State, event: Report) -> None:
+    n_alive = state.roster.n_alive
+    n_working = max(1, min(n_alive, state.n_limit or n_alive))
+    state.cores.see_worker(event, n_working=n_working)
+    if state.job.backend != "auto" or state.route is None:
+        return
+    if state.route.backend == "thread":
+        if state.cores.take_turns(event, n_alive=n_alive):
+            _leave_threads(state)
+        return
+    n_places = n_working + state.is_helping
+    n_free = state.cores.park(event, n_working=n_places)
+    if n_free is not None:
+        if n_free != state.n_free_told:  # it is looked at again and again
+            why = "they wait for cores more than they run"
+            state.note(f"{n_free} of {n_places} at once", why)
+        state.n_free_told = n_free
+    else:
+        _see_saturation(state, event, n_working)
+
+
+def _see_saturation(state: State, event: Report, n_working: int) -> None:
+    """Items that cost ever more with more workers: perhaps fewer of them would do."""
+    if state.is_growing:
+        return
+    assert state.route is not None
+    crew = [seat for seat in state.roster.of(state.route.backend) if seat.is_ready]
+    verdict = state.saturation.see(
+        event,
+        n_working=n_working,
+        n_still=sum(1 for seat in crew[state.n_limit :] if seat.n_queued),
+        left_s=state.work_left_s,
+        alone_s=state.alone_s,
+        n_alone=state.n_alone,
+    )
+    if verdict is not None:
+        state.note(*verdict)
+
+
+def _leave_threads(state: State) -> None:
+    state.note("threads given up", "they took turns: the items hold the GIL after all")
+    state.holds_gil, state.route, state.is_committed = True, None, False
+    state.cores = CoreEvidence()  # those that take turns seemed to have no cores
+    state.hint_fits = None if state.hint_fits is None else False
+
+
+def _see_drift(state: State, found: drift.Drift | None) -> None:
+    """Every change has its own answer; one that concerns all plans alike needs none."""
+    if found is None:
+        return
+    if found.what == "waiting" and state.job.backend == "auto" and state.job.may_inline:
+        state.asks = found  # or a host that is busy: the caller's pauses tell one from other
+        return
+    if found.what == "cores":
+        found = found.but(answer="workers are counted by the cores they get")
+    elif found.factor < 1 and state.n_limit is not None and not state.costs.waits:
+        found = found.but(answer="n_jobs is counted anew: the cores may be back")
+        state.reopen_jobs()
+    _tell_drift(state, found)
+
+
+def _tell_drift(state: State, found: drift.Drift) -> None:
+    state.drifts.append(found)
+    state.costs.begin_means()
+    state.note("drift", str(found))
+
+
+def _settle_waiting(state: State, asked: drift.Drift, event: Inlined) -> None:
+    """An item of the caller's has shown whether items wait now, or workers for cores."""
+    state.asks = None
+    waits = event.cpu_s < WAITING_SHARE * event.wall_s and event.n_pauses > 0
+    if not waits:
+        _tell_drift(state, asked.but(what="cores", answer="workers are counted anew"))
+        return
+    _tell_drift(state, asked.but(answer="where they run is decided anew"))
+    state.costs.waits, state.waiters = True, waiters.Waiters()
+    if state.job.backend == "auto":
+        state.route, state.is_committed = None, False
+        state.reopen_jobs()

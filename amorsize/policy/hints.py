@@ -1,0 +1,80 @@
+"""What is remembered is a hint: checked on a little of this call's own work, then used."""
+
+from __future__ import annotations
+
+from amorsize.policy import caller, drift, prices
+from amorsize.policy.facts import Weighed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.facts import Profile, View
+    from amorsize.policy.plan import Action
+    from amorsize.policy.state import State
+
+CHECK_S, CHECK_SLICES = 0.2e-3, 4  # how long a profile is checked on this call's own items
+FITS = 3.0  # a profile fits when the item cost is within this factor
+MOST_SPREAD = 1.0  # of log costs, that excuse a misfit: beyond, anything would fit
+
+
+def check(state: State, view: View, hint: Profile) -> Action | None:
+    """A little of this call's own work decides whether what is remembered fits it."""
+    left_s = CHECK_S - state.costs.elapsed_inline_s
+    if left_s > 0 and state.n_checks < CHECK_SLICES:
+        state.n_checks += 1
+        return caller.run_slice(state, view, left_s)
+    _judge(state, hint)
+    return None
+
+
+def remember(state: State, profile: Profile) -> None:
+    """Take a profile that was found while items were already running: judged at once."""
+    state.hint = profile
+    if state.costs.item_s is not None:
+        _judge(state, profile)
+
+
+def _judge(state: State, hint: Profile) -> None:
+    """Adopt a profile that agrees with this call's items; else go on without it."""
+    costs = state.costs
+    # Short slices are mostly clockwork: the latest is the longest. Of reports, all count.
+    seen_s = costs.mean_s if costs.n_reports else costs.latest_s
+    ratio = (seen_s or hint.item_s) / hint.item_s
+    if hint.item_cpu_s and costs.item_cpu_s and not hint.waits:
+        # A busy host takes wall time; what the items themselves take is CPU time. The one
+        # that says less of a change is the one that the host had no part in.
+        of_cpu = costs.item_cpu_s / hint.item_cpu_s
+        ratio = min(ratio, max(1.0, of_cpu)) if ratio > 1 else max(ratio, min(1.0, of_cpu))
+    spread = min(MOST_SPREAD, hint.spread_log or 0.0)
+    within = FITS * (1 + spread) ** 2  # few of very uneven items say little
+    state.hint = None
+    state.hint_fits = 1 / within < ratio < within and costs.waits == hint.waits
+    if state.hint_fits:
+        _adopt(state, hint)
+        return
+    state.note("remembered profile put aside", f"an item costs {ratio:.2g} x that")
+    state.drifts.append(
+        drift.Drift(
+            now_s=state.now_s,
+            what="profile",
+            factor=ratio,
+            n_chunks=costs.n_reports,
+            answer="put aside, and learned anew",
+        )
+    )
+
+
+def _adopt(state: State, hint: Profile) -> None:
+    """Start from a profile: what was measured then need not be measured again."""
+    state.drift_watch = drift.Watch(hint)
+    state.costs.agree(hint)
+    if state.holds_gil is None:
+        state.holds_gil = hint.holds_gil
+    is_light = hint.pickle_s is not None and prices.WORTH * hint.pickle_s < hint.item_s
+    if is_light and state.weighed is None:  # what forbids workers is weighed anew, a trifle
+        state.weighed = Weighed(pickle_s=hint.pickle_s)
+    if hint.n_short >= drift.SHORT_CALLS:
+        state.note("n_jobs counted anew", "the same plan achieved less in two calls")
+        return
+    if hint.waits:
+        state.waiters.start_with(hint.n_jobs)
+    state.cores.verified = True

@@ -1,0 +1,115 @@
+"""Before anything is known: one item in the caller, and help for it where items are few."""
+
+from __future__ import annotations
+
+from amorsize.policy import feeding, prices, route, settling
+from amorsize.policy.caller import inf
+from amorsize.policy.plan import Action, RunInline, StartWorker, Survey, Wait
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.facts import Profile, View
+    from amorsize.policy.state import State
+
+FEW_WITHOUT_SURVEY = 256  # beyond, not even 16 cores make the first item matter: nothing is asked
+FEW_PER_CORE = 16  # up to so many items a core, one unlucky first item matters
+FIRST_READY_S = 2e-3  # how long the caller waits for workers it started before the first item
+FIRST_LONG_S, FIRST_LOOK_S = 40e-3, 2e-3  # and, with cores for more, for their items; looks up
+LONG_CHECK_S = 5e-3  # items this long take long to check: workers get theirs meanwhile
+
+
+def first(state: State, view: View) -> Action:
+    """Nothing is known: run one item. Few items are likely long: have help ready before."""
+    if view.caller_busy:
+        return feeding.meanwhile_or_wait(state, view)
+    if (action := help_with_few(state, view)) is not None:
+        return action
+    is_helped, knows = len(state.roster) > 0, state.hint is not None
+    if is_helped and state.job.thread_reason is None and state.watched is None and not knows:  # noqa: SIM102
+        if not state.is_watching:
+            return settling.watch(state)
+    if _is_watchable(state, state.hint) and not state.is_watching:
+        action = settling.watch(state)
+        state.watch_began_s = view.now_s
+        return action
+    return RunInline(n_items=state.n_first(view), box_s=inf)
+
+
+def help_with_few(state: State, view: View) -> Action | None:
+    """Few items are likely long ones: workers that have one each while the caller has its."""
+    if not state.is_surveyed and _are_few(state, view, FEW_WITHOUT_SURVEY):
+        return Survey()
+    n_first = _n_before_first(state, view) if state.is_surveyed else 0
+    if len(state.roster) < n_first:
+        if not len(state.roster):
+            state.first_started_s = view.now_s
+            why = f"only {view.n_left} items: likely long"
+            if state.hint is not None:
+                why = "an earlier call had long items"
+            state.note(f"{n_first} started at once", why)
+        return StartWorker(backend="process")
+    return _feed_first(state, view) or _wait_for_first(state, view, n_first)
+
+
+def _are_few(state: State, view: View, n_most: int) -> bool:
+    """Few items of an unknown function are likely long ones: nobody maps over six trifles."""
+    n_items = view.n_left + len(state.roster)
+    if state.hint is not None:
+        is_long = state.hint.item_s >= LONG_CHECK_S and state.hint.backend == "process"
+        return is_long and n_items >= 2
+    return view.all_read and 2 <= n_items <= n_most and state.hint is None
+
+
+def _n_before_first(state: State, view: View) -> int:
+    """Workers worth starting before anything is known: as many as the bet allows."""
+    if (
+        not _are_few(state, view, FEW_PER_CORE * state.host.n_cores)
+        or state.job.process_reason is not None
+        or state.host.fork_reason is not None
+    ):
+        return 0
+    bet_s = prices.BET_S
+    if state.costs.item_s is not None:  # one was run, and was long
+        bet_s = prices.bet_s(view.now_s, state.left_s(view))
+    elif state.first_sent_s is not None:  # theirs have taken so long already
+        taken_s = view.now_s - state.first_sent_s
+        bet_s = prices.bet_s(view.now_s, taken_s * (view.n_left + state.n_in_flight))
+    n_bet = int(bet_s / (state.host.process_start_s + state.host.process_ready_s))
+    n = min(state.n_places - 1, n_bet, view.n_left - 1 + state.n_in_flight)
+    return max(0, min(n, state.n_limit or n))
+
+
+def _feed_first(state: State, view: View) -> Action | None:
+    """One item for each worker that was started before the first item."""
+    unfed = [seat for seat in state.roster if not seat.n_queued]
+    for seat in unfed:
+        if seat.is_ready and view.n_left > state.n_first(view):
+            if state.first_sent_s is None:
+                state.first_sent_s = view.now_s
+            return feeding.send(seat, state.n_first(view), inf)
+    if unfed and not all(seat.is_ready for seat in unfed):
+        left_s = state.first_started_s + FIRST_READY_S - view.now_s
+        if left_s > 0:
+            return Wait(reason="workers are starting", timeout_s=left_s)
+    return None
+
+
+def _wait_for_first(state: State, view: View, n_first: int) -> Action | None:
+    """Before a long item keeps the caller from forking, see if more workers would be worth it.
+
+    Where there are cores for many more than the bet allowed, the caller's own help is small.
+    """
+    n_possible = min(state.n_places, view.n_left + state.n_in_flight) - 1 if n_first else 0
+    if n_first >= n_possible or state.costs.item_s is not None or state.first_sent_s is None:
+        return None
+    left_s = state.first_sent_s + FIRST_LONG_S - view.now_s
+    if left_s <= 0 or not state.n_in_flight:
+        return None
+    return Wait(reason="first items are running", timeout_s=min(left_s, FIRST_LOOK_S))
+
+
+def _is_watchable(state: State, hint: Profile | None) -> bool:
+    """The first item will take so long that whether it holds the GIL can be seen meanwhile."""
+    if hint is None or hint.waits or hint.holds_gil is not False:
+        return False
+    return hint.item_s >= route.WATCH_S and state.watched is None

@@ -1,0 +1,113 @@
+"""Where items are to run: found out by the caller, which goes on with them meanwhile."""
+
+from __future__ import annotations
+
+from amorsize.policy import caller, feeding, prices, route, sizing
+from amorsize.policy.caller import SLICE_S, SURE_S
+from amorsize.policy.feeding import LONG_ITEM_S
+from amorsize.policy.plan import Action, StartWorker, Survey, Unwatch, Watch, Weigh
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.facts import View
+    from amorsize.policy.state import State
+
+LEAST_ITEM_S = 0.25e-6  # to pickle and read back the smallest result takes about 0.15 us
+LEAST_LEFT_S = 2e-3  # work left for which no worker was ever worth starting: nothing is surveyed
+SURVEY_S = 4e-3  # to find out about host and function, once in a process
+LONG_WAIT_ITEM_S = 1e-3  # one waiting item this long is enough to start threads on
+DOUBTS = 2.0  # times a doubtful warm-up must be left, or one cold worker delays the end
+
+
+def settle(state: State, view: View) -> Action | None:
+    """Find out where the items are to run, while the caller goes on with them."""
+    undecided = state.route is None or state.route.backend is None
+    if view.caller_busy and (undecided or state.is_watching):
+        return feeding.meanwhile_or_wait(state, view)
+    if state.is_watching:
+        return _go_on_watching(state, view)
+    if not undecided:
+        return None
+    if not _could_pay(state, view):
+        canary = _canary_beside_second(state, view)
+        return canary or caller.run_slice(state, view, caller.patient_slice_s(state, view))
+    if not state.is_surveyed:
+        return Survey()
+    state.route = route.choose(
+        state.host, state.job, state.costs, weighed=state.weighed, holds_gil=state.holds_gil
+    )
+    if state.route.need == "weigh":
+        return Weigh()
+    if state.route.need == "watch":
+        return _start_canary(state) or watch(state)
+    assert state.route.backend is not None
+    state.note(state.route.backend, state.route.why)
+    if state.costs.waits and state.costs.item_s is not None:
+        state.waiters.expect(state.costs.item_s, state.costs.work_s)
+    return None
+
+
+def _start_canary(state: State) -> Action | None:
+    """Watching takes a few items: with long ones, a worker is worth having meanwhile."""
+    is_long = (state.costs.item_s or 0.0) >= LONG_ITEM_S
+    no_process = state.job.process_reason is not None or state.host.fork_reason is not None
+    if not is_long or no_process or len(state.roster):
+        return None
+    if state.weighed is None:
+        return Weigh()
+    return StartWorker(backend="process") if state.weighed.reason is None else None
+
+
+def _canary_beside_second(state: State, view: View) -> Action | None:
+    """The first item was long: a worker beside the second, which tells if that was a warm-up.
+
+    It has imported nothing (else its cost would not be known at all), so it may well have been
+    as long as all others will be.
+    """
+    costs = state.costs
+    is_long = (costs.first_unconfirmed_s or 0.0) >= LONG_ITEM_S
+    if not is_long or costs.waits or state.holds_gil is False or state.n_first(view) > 1:
+        return None
+    bet_s = prices.bet_s(view.now_s, state.left_s(view))
+    if not state.is_surveyed:
+        return Survey() if bet_s >= SURVEY_S else None
+    return _start_canary(state) if bet_s >= prices.of_processes(state.host).first_s else None
+
+
+def watch(state: State) -> Action:
+    """Have it watched; unclear the first time, it is watched for longer."""
+    state.is_watching, state.watch_began_s = True, None
+    return Watch()
+
+
+def _go_on_watching(state: State, view: View) -> Action:
+    if state.watch_began_s is None:  # the watcher is there from now on
+        state.watch_began_s = view.now_s
+    if (action := feeding.meanwhile(state, view)) is not None:
+        return action
+    enough_s = route.WATCH_S if state.watched is None else route.WATCH_LONGER_S
+    if view.now_s - state.watch_began_s >= enough_s:
+        return Unwatch()
+    return caller.run_slice(state, view, SLICE_S)
+
+
+def _could_pay(state: State, view: View) -> bool:
+    """Whether, on the best assumptions, more than the caller is worth having."""
+    costs, left_s = state.costs, state.left_s(view)
+    if len(state.roster) and state.hint_fits is not False:
+        return left_s > 2 * state.overhead_s / sizing.TAIL_LOSS_SHARE
+    if (costs.item_s or 0.0) < LEAST_ITEM_S:
+        return False
+    if costs.elapsed_inline_s < SURE_S and not state.hint_fits:
+        return False
+    if (unconfirmed_s := costs.first_unconfirmed_s) is not None:
+        # A second item tells whether the first was a warm-up; for waiting ones that is dear.
+        return costs.waits and unconfirmed_s > LONG_WAIT_ITEM_S and left_s > 4 * unconfirmed_s
+    if not state.is_surveyed:
+        return left_s > LEAST_LEFT_S
+    price = state.prices()
+    if left_s / 2 + price.first_s + state.sure_warmup_s >= prices.PAYBACK * left_s:
+        return False
+    if left_s < DOUBTS * state.doubtful_warmup_s:
+        return False
+    return prices.bet_s(view.now_s, left_s) >= price.start_s

@@ -1,0 +1,191 @@
+"""What is known in a call so far: the host, the job, what items cost, who works."""
+
+from __future__ import annotations
+
+from amorsize.policy import prices, waiters
+from amorsize.policy.cores import CoreEvidence
+from amorsize.policy.model import Estimates
+from amorsize.policy.roster import Roster
+from amorsize.policy.route import Route
+from amorsize.policy.saturation import Saturation
+from amorsize.policy.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy import drift
+    from amorsize.policy.facts import Host, Job, Profile, View, Watched, Weighed
+
+UNSURVEYED_OVERHEAD_S = 100e-6  # of a chunk, on the hosts seen so far
+WAITING_PROCESSES = 4  # per core, where waiting items may not run in threads
+INNER_THREADS = 1.3  # process CPU / wall above which items are parallel in themselves
+TRUSTED_ITEM_S = 2e-3  # the caller would not look up from such items for workers it knows
+
+
+class Note(Value):
+    """One decision, for explain(): when, what, why."""
+
+    now_s: float
+    what: str
+    why: str
+
+
+class State:
+    """Everything that decisions rest on, and the figures that follow from it.
+
+    `hearing` changes it by what happens; the modules that decide change what they have decided.
+    """
+
+    def __init__(self, host: Host | None, job: Job, known: Profile | None) -> None:
+        self._host, self.job = host, job
+        self.now_s = self.work_left_s = 0.0  # when last asked; what was left then, as a loop
+        self.notes: list[Note] = []
+        # Items.
+        self.costs = Estimates()
+        self.weighed: Weighed | None = None
+        self.watched: Watched | None = None
+        self.holds_gil: bool | None = None
+        self.is_watching = False
+        self.watch_began_s: float | None = None
+        self.first_reports_s = self.first_reports_cpu_s = 0.0  # where the caller runs nothing
+        # Workers.
+        self.route: Route | None = None
+        if job.backend != "auto":
+            self.route = Route(backend=job.backend, why="asked for")
+        self.roster = Roster()
+        self.cores = CoreEvidence(verified=True if job.backend in ("thread", "process") else None)
+        self.waiters = waiters.Waiters()
+        self.saturation = Saturation()
+        self.n_room: int | None = None  # workers that the system has room for
+        self.n_free_told: int | None = None  # what the last note said of cores
+        self.alone_s: float | None = None  # an item's CPU time before there were workers,
+        self.n_alone = 0  # and of how many items that tells
+        self.is_committed = False  # workers are wanted: the bet is made
+        self.is_growing = False  # more workers are being started
+        self.is_helping = False  # the caller runs items beside its workers
+        self.has_lost_one = False  # a worker ended while it was wanted: nothing is run inline
+        self.first_started_s = 0.0  # of workers before the first item
+        self.first_sent_s: float | None = None  # of items for them
+        # What is remembered.
+        self.hint = known  # until it was checked
+        self.hint_fits: bool | None = None
+        self.n_checks = 0
+        self.drift_watch: drift.Watch | None = None  # from when a profile was adopted
+        self.drifts: list[drift.Drift] = []  # what turned out to differ from what was remembered
+        self.asks: drift.Drift | None = None  # one of the caller's own items is to show it
+
+    def note(self, what: str, why: str) -> None:
+        """Keep a decision for explain()."""
+        self.notes.append(Note(now_s=self.now_s, what=what, why=why))
+
+    # -- the host ---------------------------------------------------------------------------
+
+    @property
+    def host(self) -> Host:
+        """The host, which has been surveyed before anything depends on it."""
+        assert self._host is not None
+        return self._host
+
+    @property
+    def is_surveyed(self) -> bool:
+        """Whether the host is known; a call that is soon over never looks."""
+        return self._host is not None
+
+    def survey(self, host: Host, job: Job) -> None:
+        """The host was looked at, and what the function reaches."""
+        self._host, self.job = host, job
+
+    @property
+    def n_cores(self) -> int | None:
+        """Usable cores; None when this call never had to know."""
+        return None if self._host is None else self._host.n_cores
+
+    @property
+    def n_places(self) -> int:
+        """The most that may run at once, by cores and by what the user allows."""
+        n_most = self.host.n_cores
+        if self.costs.waits and self.route is not None:
+            in_processes = self.route.backend == "process"
+            n_most = WAITING_PROCESSES * n_most if in_processes else self.waiters.n_wanted
+        elif self.costs.inner_threads > INNER_THREADS:
+            n_most = max(1, int(n_most / self.costs.inner_threads))
+        asked = self.job.n_jobs
+        if asked is None:
+            return n_most
+        return asked if self.job.backend != "auto" else min(n_most, asked)
+
+    @property
+    def n_limit(self) -> int | None:
+        """Workers that get chunks, the others being parked; None: all."""
+        limits = (self.n_room, self.cores.n_free, self.saturation.n_limit)
+        return min((n for n in limits if n is not None), default=None)
+
+    def reopen_jobs(self) -> None:
+        """What was found out about the number of jobs is in doubt: it is found out again."""
+        self.saturation, self.cores = Saturation(), CoreEvidence(verified=True)
+
+    # -- the work and its prices ------------------------------------------------------------
+
+    def left_s(self, view: View) -> float:
+        """The work left, as one core would do it; with an unknown end, as much as was seen."""
+        left_s = view.n_left * (self.costs.item_s or 0.0)
+        return left_s if view.all_read else max(left_s, view.now_s)
+
+    def n_first(self, view: View) -> int:
+        """Items handed out while nothing is known of them: one, or the chunksize asked for."""
+        return min(self.job.chunksize or 1, view.n_left)
+
+    def prices(self) -> prices.Prices:
+        """What the workers cost that are in use, or likely to be."""
+        backend = None if self.route is None else self.route.backend
+        if backend is None and self.costs.waits and self.job.thread_reason is None:
+            backend = "thread"
+        if backend == "thread":
+            return prices.of_threads(self.host)
+        price = prices.of_processes(self.host)
+        return price.but(load_s=0.0) if len(self.roster) else price  # paid with the first worker
+
+    @property
+    def overhead_s(self) -> float:
+        """Of a chunk, in all."""
+        return self.prices().overhead_s if self.is_surveyed else UNSURVEYED_OVERHEAD_S
+
+    def n_servable(self) -> float:
+        """Workers that the caller could keep busy."""
+        in_processes = self.route is not None and self.route.backend == "process"
+        known = self.weighed is not None and in_processes
+        pickle_s = (self.weighed.pickle_s or 0.0) if known and self.weighed is not None else 0.0
+        return self.prices().n_servable(self.costs, pickle_s)
+
+    def is_worth(self, threshold: float) -> bool:
+        """Whether sending items costs so much less than running them."""
+        return self.costs.waits or self.n_servable() >= threshold
+
+    # -- what workers begin with ------------------------------------------------------------
+
+    @property
+    def inherits_warmth(self) -> bool:
+        """Workers started from now on begin with what the caller's first item has loaded."""
+        in_threads = self.route is not None and self.route.backend == "thread"
+        return in_threads or self.host.fork_reason is None
+
+    @property
+    def sure_warmup_s(self) -> float:
+        """What each fresh worker pays on top; a long first item alone is no proof of that."""
+        is_sure = self.costs.is_warmup_sure and not self.inherits_warmth
+        return self.costs.warmup_s if is_sure else 0.0
+
+    @property
+    def doubtful_warmup_s(self) -> float:
+        """What each fresh worker may have to pay on top, if the first item was not just long."""
+        is_open = not self.costs.is_warmup_sure and not self.inherits_warmth
+        return self.costs.warmup_s if is_open else 0.0
+
+    @property
+    def trusts_crew(self) -> bool:
+        """An earlier call has shown what workers do with such items, too long to look up from."""
+        return self.hint_fits is True and (self.costs.item_s or 0.0) >= TRUSTED_ITEM_S
+
+    @property
+    def n_in_flight(self) -> int:
+        """Chunks that are with workers."""
+        return self.roster.n_in_flight
