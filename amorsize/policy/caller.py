@@ -7,7 +7,7 @@ from amorsize.policy.plan import Action, RunInline, Wait
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.facts import View
-    from amorsize.policy.roster import Seat
+    from amorsize.policy.roster import Crew
     from amorsize.policy.state import State
 
 inf = float("inf")  # as math has it, without the 1 ms of loading that
@@ -43,15 +43,15 @@ def run_slice(state: State, view: View, longest_s: float) -> Action:
     return RunInline(n_items=n_items, box_s=SLICE_BOX * slice_s)
 
 
-def works(state: State, view: View, crew: list[Seat]) -> bool:
+def works(state: State, view: View, crew: Crew) -> bool:
     """Whether the caller runs items itself rather than waiting for reports."""
     if view.caller_busy:
         return False
-    if not crew:
+    if not len(crew):
         return True
     if state.costs.waits:
         return False
-    if not any(seat.n_reports for seat in crew):
+    if not crew.n_reporting:
         return not state.trusts_crew  # else never wait for one that has not delivered yet
     return (
         len(crew) < min(state.host.n_cores, state.n_places, state.n_limit or state.n_places)

@@ -9,7 +9,7 @@ from amorsize.policy.plan import Action, Send, Wait
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.facts import View
-    from amorsize.policy.roster import Seat
+    from amorsize.policy.roster import Crew, Seat
     from amorsize.policy.state import State
 
 PLENTY = 4  # items left for each place, with which a worker may have one more in advance
@@ -18,19 +18,17 @@ DEEP_CALLER_SHARE = 0.3  # of its time spent sending, above which workers get a 
 DEEP_OVERHEADS = 10  # chunks shorter than this many overheads are sent ahead, too
 
 
-def feed(state: State, view: View, crew: list[Seat]) -> Action | None:
+def feed(state: State, view: View, crew: Crew) -> Action | None:
     """A chunk for the ready worker with the least to do, if it has too little."""
-    n_most = state.waiters.n_wanted if state.costs.waits else state.n_limit
-    ready = [seat for seat in crew if seat.is_ready][:n_most]
-    if not ready:
+    n_active = state.waiters.n_wanted if state.costs.waits else state.n_limit
+    seat = crew.least_loaded(n_active)
+    if seat is None:
         return None
-    seat = min(ready, key=lambda seat: seat.n_queued)
-    if seat.n_queued >= 2:
+    n_ready = len(crew.ready) if n_active is None else min(n_active, len(crew.ready))
+    n_items, box_s = chunk_for(state, view, seat, n_ready)
+    if seat.n_queued and not _is_deep(state, n_items, n_ready, view.n_left):
         return None
-    n_items, box_s = chunk_for(state, view, seat, len(ready))
-    if seat.n_queued and not _is_deep(state, n_items, len(ready), view.n_left):
-        return None
-    return send(seat, n_items, box_s)
+    return send(state, seat, n_items, box_s)
 
 
 def chunk_for(state: State, view: View, seat: Seat, n_ready: int) -> tuple[int, float]:
@@ -68,9 +66,9 @@ def _is_deep(state: State, n_items: int, n_ready: int, n_left: int) -> bool:
     return busy_share > DEEP_CALLER_SHARE or chunk_s < DEEP_OVERHEADS * price.overhead_s
 
 
-def send(seat: Seat, n_items: int, box_s: float) -> Send:
+def send(state: State, seat: Seat, n_items: int, box_s: float) -> Send:
     """A chunk is on its way to a worker."""
-    seat.n_queued += 1
+    state.roster.send(seat)
     return Send(worker=seat.number, n_items=n_items, box_s=box_s)
 
 
@@ -83,7 +81,7 @@ def meanwhile(state: State, view: View) -> Action | None:
                 n_items, box_s = chunk_for(state, view, seat, state.roster.n_alive)
             if n_items * (state.costs.item_s or inf) < state.prices().dispatch_s:
                 return None  # to send it takes longer than to run it
-            return send(seat, n_items, box_s)
+            return send(state, seat, n_items, box_s)
     return None
 
 

@@ -8,13 +8,13 @@ from amorsize.policy.plan import Action, StartWorker, Wait
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.facts import View
-    from amorsize.policy.roster import Seat
+    from amorsize.policy.roster import Crew
     from amorsize.policy.state import State
 
 COLD_WORKERS = 2  # until one has told whether each has to warm up: all at once, they may choke
 
 
-def grow(state: State, view: View, crew: list[Seat]) -> Action | None:
+def grow(state: State, view: View, crew: Crew) -> Action | None:
     """Start one more worker if the work left pays for it and the cores are there."""
     assert state.route is not None
     assert state.route.backend is not None
@@ -29,8 +29,8 @@ def grow(state: State, view: View, crew: list[Seat]) -> Action | None:
     if not state.costs.waits:
         n_wanted = min(n_wanted, _n_trusted(state, view, crew))
     # A worker of a route that was left may still be at its last chunk.
-    n_others = sum(1 for seat in state.roster if seat.backend != crew_kind and seat.n_queued)
-    if len(crew) + n_others >= n_wanted or any(seat.is_idle for seat in crew):
+    n_others = state.roster.n_busy_beside(crew)
+    if len(crew) + n_others >= n_wanted or crew.has_idle:
         return None
     return StartWorker(backend=crew_kind)
 
@@ -51,7 +51,7 @@ def _n_wanted(state: State, view: View) -> int:
     return n if price.pays(left_s, n, state.sure_warmup_s) else 0
 
 
-def _n_trusted(state: State, view: View, crew: list[Seat]) -> int:
+def _n_trusted(state: State, view: View, crew: Crew) -> int:
     """Cores we may bet on: few until a worker or the caller's own share has shown them."""
     n = state.n_places
     if state.cores.verified is False:
@@ -76,12 +76,12 @@ def crew_only(state: State, view: View) -> Action:
     crew = state.roster.of(state.route.backend)
     if (action := feeding.feed(state, view, crew)) is not None:
         return action
-    if len(crew) < _n_of_crew_only(state, view, crew) and not any(s.is_idle for s in crew):
+    if len(crew) < _n_of_crew_only(state, view, crew) and not crew.has_idle:
         return StartWorker(backend=state.route.backend)
     return Wait(reason="workers are busy")
 
 
-def _n_of_crew_only(state: State, view: View, crew: list[Seat]) -> int:
+def _n_of_crew_only(state: State, view: View, crew: Crew) -> int:
     """Workers where the caller does nothing itself: at least one, whatever it costs."""
     assert state.route is not None
     n = min(state.n_places, view.n_left + len(crew), state.n_limit or state.n_places)

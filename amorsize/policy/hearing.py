@@ -102,8 +102,8 @@ def _has_core_to_itself(state: State) -> bool:
     """Nothing of ours keeps the caller from its core: only then does idling mean waiting."""
     if not len(state.roster):
         return True
-    is_quiet = all(seat.backend == "process" for seat in state.roster)
-    return is_quiet and state.roster.n_alive < state.host.n_cores
+    n_alive = state.roster.n_alive
+    return len(state.roster.of("process")) == n_alive < state.host.n_cores
 
 
 def _see_pickling(state: State, event: Report) -> None:
@@ -148,11 +148,11 @@ def _see_saturation(state: State, event: Report, n_working: int) -> None:
     if state.is_growing:
         return
     assert state.route is not None
-    crew = [seat for seat in state.roster.of(state.route.backend) if seat.is_ready]
+    parked = state.roster.of(state.route.backend).ready[state.n_limit :] if state.n_limit else []
     verdict = state.saturation.see(
         event,
         n_working=n_working,
-        n_still=sum(1 for seat in crew[state.n_limit :] if seat.n_queued),
+        n_still=sum(1 for seat in parked if seat.n_queued),
         left_s=state.work_left_s,
         alone_s=state.alone_s,
         n_alone=state.n_alone,

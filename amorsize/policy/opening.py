@@ -86,7 +86,7 @@ def _feed_first(state: State, view: View) -> Action | None:
         if seat.is_ready and view.n_left > state.n_first(view):
             if state.first_sent_s is None:
                 state.first_sent_s = view.now_s
-            return feeding.send(seat, state.n_first(view), inf)
+            return feeding.send(state, seat, state.n_first(view), inf)
     if unfed and not all(seat.is_ready for seat in unfed):
         left_s = state.first_started_s + FIRST_READY_S - view.now_s
         if left_s > 0:

@@ -1,6 +1,11 @@
-"""Who is there: the workers of a call, what each has to do and has shown."""
+"""Who is there: the workers of a call, what each has to do and has shown.
+
+A tuner asks this at every decision, so nothing here takes longer with more workers.
+"""
 
 from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -8,22 +13,84 @@ if TYPE_CHECKING:
 
     from amorsize.policy.facts import Report, Started
 
+MOST_QUEUED = 2  # chunks that are with one worker: the one it runs, and the next
+
 
 class Seat:
     """What the tuner knows of one worker."""
 
-    __slots__ = ("backend", "is_alive", "is_cold", "is_ready", "n_queued", "n_reports", "number")
+    __slots__ = (
+        *("backend", "is_alive", "is_cold", "is_ready", "n_queued", "n_reports", "number", "rank"),
+    )
 
     def __init__(self, number: int, backend: str, *, is_cold: bool) -> None:
         self.number, self.backend = number, backend
         self.is_cold = is_cold  # what a first item loads it has to load itself
         self.is_ready, self.is_alive = False, True
         self.n_queued = self.n_reports = 0
+        self.rank = -1  # among those of its crew that are ready
+
+
+class Crew:
+    """The living workers of one backend."""
+
+    def __init__(self) -> None:
+        self.ready: list[Seat] = []  # by rank: in the order in which they became ready
+        self.n_alive = 0
+        self.n_busy = 0  # that have a chunk
+        self.n_reporting = 0  # that have delivered
+        self._by_load: tuple[list[int], ...] = tuple([] for _ in range(MOST_QUEUED))  # heaps
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return self.n_alive
 
     @property
-    def is_idle(self) -> bool:
-        """It could take a chunk at once."""
-        return self.is_ready and self.is_alive and not self.n_queued
+    def has_idle(self) -> bool:
+        """Whether one could take a chunk at once, parked or not."""
+        return self.least_loaded(None, n_most_queued=1) is not None
+
+    def least_loaded(self, n_active: int | None, n_most_queued: int = MOST_QUEUED) -> Seat | None:
+        """The first of those with the fewest chunks, and fewer than so many.
+
+        Args:
+            n_active: The first so many may get chunks, the others are parked; None: all may.
+            n_most_queued: With so many chunks a worker has enough.
+        """
+        for load in range(n_most_queued):
+            heap = self._by_load[load]
+            while heap and self.ready[heap[0]].n_queued != load:
+                heappop(heap)
+            if heap and (n_active is None or heap[0] < n_active):
+                return self.ready[heap[0]]
+        return None
+
+    def add(self, seat: Seat) -> None:
+        """A worker became ready."""
+        seat.is_ready, seat.rank = True, len(self.ready)
+        self.ready.append(seat)
+        self.loaded(seat)
+
+    def loaded(self, seat: Seat) -> None:
+        """A worker's chunks have become more or fewer."""
+        if seat.is_ready and seat.n_queued < MOST_QUEUED:
+            heappush(self._by_load[seat.n_queued], seat.rank)
+
+    def lose(self, seat: Seat) -> None:
+        """A worker has ended: those behind it move up."""
+        self.n_alive -= 1
+        self.n_busy -= seat.n_queued > 0
+        self.n_reporting -= seat.n_reports > 0
+        if not seat.is_ready:
+            return
+        self.ready.remove(seat)
+        for heap in self._by_load:
+            heap.clear()
+        for rank, one in enumerate(self.ready):
+            one.rank = rank
+            self.loaded(one)
+        for heap in self._by_load:
+            heapify(heap)
 
 
 class Roster:
@@ -31,6 +98,9 @@ class Roster:
 
     def __init__(self) -> None:
         self._seats: dict[int, Seat] = {}
+        self._crews: dict[str | None, Crew] = {}
+        self.n_alive = 0
+        self.n_in_flight = 0  # chunks that are with workers
 
     def __len__(self) -> int:
         """How many were ever started."""
@@ -40,41 +110,59 @@ class Roster:
         """Those that live."""
         return (seat for seat in self._seats.values() if seat.is_alive)
 
+    def of(self, backend: str | None) -> Crew:
+        """Those of one backend."""
+        crew = self._crews.get(backend)
+        if crew is None:
+            crew = self._crews[backend] = Crew()
+        return crew
+
+    def n_busy_beside(self, crew: Crew) -> int:
+        """Workers of other crews that have a chunk."""
+        return sum(one.n_busy for one in self._crews.values() if one is not crew)
+
     def add(self, event: Started, *, is_cold: bool) -> None:
         """A worker was started."""
         self._seats[event.worker] = Seat(event.worker, event.backend, is_cold=is_cold)
+        self.of(event.backend).n_alive += 1
+        self.n_alive += 1
 
     def ready(self, worker: int) -> None:
         """A worker can take chunks."""
-        self._seats[worker].is_ready = True
+        seat = self._seats[worker]
+        if seat.is_alive and not seat.is_ready:
+            self.of(seat.backend).add(seat)
 
-    def lose(self, worker: int) -> None:
-        """A worker has ended."""
-        self._seats[worker].is_alive = False
+    def send(self, seat: Seat) -> None:
+        """A chunk is on its way to a worker."""
+        crew = self.of(seat.backend)
+        crew.n_busy += not seat.n_queued
+        seat.n_queued += 1
+        self.n_in_flight += 1
+        crew.loaded(seat)
 
     def report(self, event: Report) -> bool:
         """A worker has reported; whether it was a cold one that did for the first time."""
         seat = self._seats[event.worker]
+        crew = self.of(seat.backend)
+        seat.n_reports += 1
+        is_first = seat.n_reports == 1
         if event.n_sent:  # the last part of a chunk
             seat.n_queued -= 1
-        seat.n_reports += 1
-        return seat.is_cold and seat.n_reports == 1
+        if seat.is_alive:
+            crew.n_reporting += is_first
+            if event.n_sent:
+                self.n_in_flight -= 1
+                crew.n_busy -= not seat.n_queued
+                crew.loaded(seat)
+        return seat.is_cold and is_first
 
-    @property
-    def n_alive(self) -> int:
-        """How many live."""
-        return sum(1 for _ in self)
-
-    @property
-    def n_reporting(self) -> int:
-        """How many of them have delivered."""
-        return sum(1 for seat in self if seat.n_reports)
-
-    @property
-    def n_in_flight(self) -> int:
-        """Chunks that are with them."""
-        return sum(seat.n_queued for seat in self)
-
-    def of(self, backend: str | None) -> list[Seat]:
-        """Those that live, of one backend; of any for None."""
-        return [seat for seat in self if backend is None or seat.backend == backend]
+    def lose(self, worker: int) -> None:
+        """A worker has ended."""
+        seat = self._seats[worker]
+        if not seat.is_alive:
+            return
+        seat.is_alive = False
+        self.n_alive -= 1
+        self.n_in_flight -= seat.n_queued
+        self.of(seat.backend).lose(seat)

@@ -36,7 +36,10 @@ class State:
     """
 
     def __init__(self, host: Host | None, job: Job, known: Profile | None) -> None:
-        self._host, self.job = host, job
+        self._host: Host | None = None
+        self.job = job
+        if host is not None:
+            self.survey(host, job)
         self.now_s = self.work_left_s = 0.0  # when last asked; what was left then, as a loop
         self.notes: list[Note] = []
         # Items.
@@ -93,6 +96,9 @@ class State:
     def survey(self, host: Host, job: Job) -> None:
         """The host was looked at, and what the function reaches."""
         self._host, self.job = host, job
+        self._thread_prices = prices.of_threads(host)
+        self._first_process_prices = prices.of_processes(host)
+        self._process_prices = self._first_process_prices.but(load_s=0.0)  # paid with the first
 
     @property
     def n_cores(self) -> int | None:
@@ -140,9 +146,8 @@ class State:
         if backend is None and self.costs.waits and self.job.thread_reason is None:
             backend = "thread"
         if backend == "thread":
-            return prices.of_threads(self.host)
-        price = prices.of_processes(self.host)
-        return price.but(load_s=0.0) if len(self.roster) else price  # paid with the first worker
+            return self._thread_prices
+        return self._process_prices if len(self.roster) else self._first_process_prices
 
     @property
     def overhead_s(self) -> float:

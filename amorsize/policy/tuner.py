@@ -82,7 +82,7 @@ class Tuner(State):
         if self.route.backend == "serial":
             return caller.run_slice(self, view, SERIAL_SLICE_S)
         crew = self.roster.of(self.route.backend)
-        if crew and not view.caller_busy and not self.is_worth(prices.KEEP_WORTH):
+        if len(crew) and not view.caller_busy and not self.is_worth(prices.KEEP_WORTH):
             return caller.run_slice(self, view, SLICE_S)
         if (action := feeding.feed(self, view, crew)) is not None:
             return action
@@ -92,7 +92,7 @@ class Tuner(State):
             return action
         self.is_helping = caller.works(self, view, crew)
         if self.is_helping:
-            is_starting = not all(seat.is_ready for seat in crew)
+            is_starting = len(crew.ready) < len(crew)
             ready_s = self.host.process_ready_s if is_starting else SLICE_S
             return caller.run_slice(self, view, min(SLICE_S, ready_s))
         return Wait(reason="workers are busy")
