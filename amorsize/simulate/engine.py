@@ -156,11 +156,18 @@ class Engine:
 
     # -- time ---------------------------------------------------------------------------------
 
-    def play(self) -> Outcome:
-        """From the first decision to the last result."""
+    def makespan_s(self, until_s: float = INF) -> float:
+        """From the first decision to the last result; infinite where that is not before a time."""
         self._step(None)
         while self.n_done < self.n_items:
             self._advance()
+            if self.now_s > until_s:
+                return INF
+        return self.now_s
+
+    def play(self) -> Outcome:
+        """The same, with everything that happened."""
+        self.makespan_s()
         cores = min(self.world.n_cores, self.world.quota_cores or INF)
         busy = self.item_cpu_s / (cores * self.now_s) if self.now_s else 0.0
         return Outcome(

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from amorsize.simulate.engine import Engine
+from amorsize.simulate.engine import INF, Engine
 from amorsize.simulate.opponents import Fixed, Serial
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from amorsize.simulate.world import World
 
 MOST_CHUNKS = 13_000  # of a plan that is played out; more would lose to dispatching alone
 MOST_WAITING = 256
 REFINEMENTS = (2.0, 1.41)  # the two best plans' neighbours are tried, first far, then near
+HOPELESS = 1.15  # times the best so far: a plan is given up then, and counts for nothing
+LUCK = 0.95  # of what work and cores allow: noise may be on a plan's side
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +50,23 @@ def oracle(world: World) -> Best:
     found: dict[tuple[int, int], float] = {}
     n_items = len(world.costs_s)
     n_most = MOST_WAITING if world.waits else world.n_cores
+    least_s = _bound(world, n_most, backend)
 
     def consider(n_jobs: int, chunksize: int) -> None:
         is_sound = 1 <= n_jobs <= n_most and 1 <= chunksize <= n_items
         n_chunks = n_items / max(1, chunksize)
         is_useful = n_chunks <= MOST_CHUNKS and (chunksize == 1 or n_chunks >= n_jobs / 2)
-        if is_sound and is_useful and (n_jobs, chunksize) not in found:
-            plan = Fixed(n_jobs, chunksize, backend=backend)
-            found[n_jobs, chunksize] = Engine(world, plan).play().makespan_s
+        if not is_sound or not is_useful or (n_jobs, chunksize) in found:
+            return
+        until_s = HOPELESS * min(serial_s, min(found.values(), default=serial_s))
+        if LUCK * least_s(n_jobs, chunksize) > until_s:
+            return
+        plan = Fixed(n_jobs, chunksize, backend=backend)
+        found[n_jobs, chunksize] = Engine(world, plan).makespan_s(until_s)
 
-    for n_jobs in (*_powers(2, n_most), n_most):
-        for chunksize in _powers(4, 4**8 + 1):
-            consider(n_jobs, chunksize)
+    grid = [(n, k) for n in {*_powers(2, n_most), n_most} for k in _powers(4, 4**8 + 1)]
+    for n_jobs, chunksize in sorted(grid, key=lambda plan: (least_s(*plan), plan)):
+        consider(n_jobs, chunksize)
     for step in REFINEMENTS:
         for n_jobs, chunksize in sorted(found, key=lambda plan: found[plan])[:2]:
             for n in {n_jobs, max(1, round(n_jobs / step)), min(n_most, round(n_jobs * step))}:
@@ -66,6 +76,22 @@ def oracle(world: World) -> Best:
     if plan is None or serial_s <= found[plan]:
         return Best(serial_s, 1, 0, "serial", serial_s)
     return Best(found[plan], *plan, backend, serial_s)
+
+
+def _bound(world: World, n_most: int, backend: str) -> Callable[[int, int], float]:
+    """What a plan takes at least: the items on the cores there are, the chunks by one caller."""
+    work_s, n_items = sum(world.costs_s), len(world.costs_s)
+    most = INF if world.waits else world.quota_cores or world.n_cores
+    at_once = [*accumulate((min(most, n * world.speed(n)) for n in range(1, n_most + 1)), max)]
+    is_process = backend == "process"
+    dispatch_s = world.dispatch_s if is_process else world.thread_dispatch_s
+    pickle_s, start_s = (world.pickle_s, world.start_s) if is_process else (0.0, 0.0)
+
+    def least_s(n_jobs: int, chunksize: int) -> float:
+        caller_s = (dispatch_s / chunksize + pickle_s) * n_items + start_s * n_jobs
+        return max(work_s / at_once[n_jobs - 1], caller_s)
+
+    return least_s
 
 
 def _powers(base: int, below: int) -> list[int]:
