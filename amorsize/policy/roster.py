@@ -5,8 +5,6 @@ A tuner asks this at every decision, so nothing here takes longer with more work
 
 from __future__ import annotations
 
-from heapq import heapify, heappop, heappush
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +37,7 @@ class Crew:
         self.n_alive = 0
         self.n_busy = 0  # that have a chunk
         self.n_reporting = 0  # that have delivered
-        self._by_load: tuple[list[int], ...] = tuple([] for _ in range(MOST_QUEUED))  # heaps
+        self._by_load = [0] * MOST_QUEUED  # those with so many chunks: a bit for each rank
 
     def __len__(self) -> int:
         """How many there are."""
@@ -57,12 +55,10 @@ class Crew:
             n_active: The first so many may get chunks, the others are parked; None: all may.
             n_most_queued: With so many chunks a worker has enough.
         """
-        for load in range(n_most_queued):
-            heap = self._by_load[load]
-            while heap and self.ready[heap[0]].n_queued != load:
-                heappop(heap)
-            if heap and (n_active is None or heap[0] < n_active):
-                return self.ready[heap[0]]
+        active = -1 if n_active is None else (1 << n_active) - 1
+        for ranks in self._by_load[:n_most_queued]:
+            if ranks & active:
+                return self.ready[lowest_bit(ranks & active)]
         return None
 
     def add(self, seat: Seat) -> None:
@@ -73,8 +69,13 @@ class Crew:
 
     def loaded(self, seat: Seat) -> None:
         """A worker's chunks have become more or fewer."""
-        if seat.is_ready and seat.n_queued < MOST_QUEUED:
-            heappush(self._by_load[seat.n_queued], seat.rank)
+        if not seat.is_ready:
+            return
+        bit = 1 << seat.rank
+        for load in range(MOST_QUEUED):
+            self._by_load[load] &= ~bit
+        if seat.n_queued < MOST_QUEUED:
+            self._by_load[seat.n_queued] |= bit
 
     def lose(self, seat: Seat) -> None:
         """A worker has ended: those behind it move up."""
@@ -84,13 +85,15 @@ class Crew:
         if not seat.is_ready:
             return
         self.ready.remove(seat)
-        for heap in self._by_load:
-            heap.clear()
+        self._by_load = [0] * MOST_QUEUED
         for rank, one in enumerate(self.ready):
             one.rank = rank
             self.loaded(one)
-        for heap in self._by_load:
-            heapify(heap)
+
+
+def lowest_bit(bits: int) -> int:
+    """Number of the lowest bit that is set."""
+    return (bits & -bits).bit_length() - 1
 
 
 class Roster:
