@@ -91,14 +91,19 @@ class Payload:
 
     def pack(self, items: Any) -> bytes:
         """Items as bytes; those that pickle alone cannot send by cloudpickle."""
+        data, parts = self.pack_apart(items)
+        return travel.dumps(items) if parts else data
+
+    def pack_apart(self, items: Any) -> tuple[bytes, list[memoryview]]:
+        """Items as bytes, the large buffers in them beside that."""
         if not self._by_value:
             try:
-                data = travel.dumps(items)
+                data, parts = travel.dumps_apart(items)
             except Exception:
-                data = b"__main__"
+                data, parts = b"__main__", []
             if b"__main__" not in data:  # what has that name here, no other process would find
-                return data
-        return _dumped_with_code(unpacked, (items,), self._by_value)
+                return data, parts
+        return _dumped_with_code(unpacked, (items,), self._by_value), []
 
     def _packed(self, by_value: frozenset[str]) -> bytes:
         try:

@@ -97,3 +97,7 @@ def hooks(_: int) -> list[str]:
 def failing_set_up() -> None:
     """A setup that does not work."""
     raise RuntimeError("no model here")
+
+
+def echo(value):
+    return value

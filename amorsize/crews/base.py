@@ -65,6 +65,10 @@ if TYPE_CHECKING:
             """Items as bytes."""
             ...
 
+        def pack_apart(self, items: Any) -> tuple[bytes, list[memoryview]]:
+            """Items as bytes, and the large buffers in them beside that."""
+            ...
+
 
 class Task:
     """What a call does to each item: the function, its surroundings, how failures are kept."""

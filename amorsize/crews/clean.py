@@ -15,6 +15,7 @@ from time import perf_counter
 from amorsize._callables import is_own_module
 from amorsize.crews import after_fork, frames, travel
 from amorsize.crews.base import Logged, SetupFailed, Text
+from amorsize.crews.cells import Cells, memory_file
 from amorsize.crews.lifeline import Lifeline
 from amorsize.crews.processes import (
     GRACE_S,
@@ -28,15 +29,14 @@ from amorsize.crews.processes import (
     widen,
 )
 from amorsize.crews.resident import surroundings
-from amorsize.crews.worker import Cells
 from amorsize.errors import CannotTravelError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mmap import mmap
     from typing import Any
 
     from amorsize.crews.base import Happening, Payload, Task
+    from amorsize.crews.frames import Piece
 
 # What limits the threads of numerical libraries: read once, when such a library is loaded.
 INNER_THREADS = (
@@ -44,7 +44,6 @@ INNER_THREADS = (
     *("VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS"),
 )
 FOLDER = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-CELLS_BYTES = 8 * (1 + Cells.SIZE)  # those of one worker
 
 
 def shutdown() -> None:
@@ -106,7 +105,10 @@ class CleanCrew(PipeCrew):
             if remote.cells is not None:
                 remote.cells[0] = self._stop
 
-    def _understand(self, remote: Remote, kind: bytes, payload: bytes) -> Happening | None:
+    def _packed_apart(self, items: Any) -> tuple[bytes, list[memoryview]]:
+        return self._payload.pack_apart(items)
+
+    def _understand(self, remote: Remote, kind: bytes, payload: Piece | None) -> Happening | None:
         assert isinstance(remote, Resident)
         if kind == frames.FREE:
             remote.n_ends -= 1
@@ -114,6 +116,7 @@ class CleanCrew(PipeCrew):
         if remote.n_ends and kind not in (frames.TEXT, frames.RECORD):
             return None  # said before it knew of this call
         if kind == frames.UNFIT:
+            assert payload is not None
             return self._unfit(remote, payload)
         if kind in (frames.READY, frames.FAILED):
             remote.is_ready = True
@@ -121,7 +124,7 @@ class CleanCrew(PipeCrew):
                 self.ready_s = perf_counter() - remote.began_s
         return super()._understand(remote, kind, payload)
 
-    def _unfit(self, resident: Resident, payload: bytes) -> Happening | None:
+    def _unfit(self, resident: Resident, payload: Piece) -> Happening | None:
         """A worker cannot find the function, or finds another: send the function itself."""
         error, text = travel.unpack_error(payload)
         try:
@@ -179,6 +182,7 @@ class CleanCrew(PipeCrew):
                 self._end(resident)
             else:
                 self._overlook(resident)
+                resident.rest()
                 pool.put(resident)
         return []
 
@@ -221,8 +225,7 @@ class Resident(Remote):
     def __init__(self, environ: dict[str, str], inner_threads: int) -> None:
         self.began_s = perf_counter()
         pid, read_fd, write_fd, self._shared = _launch(environ)
-        cells = None if self._shared is None else memoryview(self._shared).cast("d")
-        super().__init__(-1, pid, read_fd, write_fd, cells, 1)
+        super().__init__(-1, pid, read_fd, write_fd, self._shared, 1)
         self.inner_threads = inner_threads
         self.specs: dict[str, Any] = {}  # of the caller's modules, since it may have imported them
         self.n_ends = 0  # calls that are over here and, as far as we know, not yet there
@@ -236,6 +239,11 @@ class Resident(Remote):
         self.is_ready = False
         if self.cells is not None:
             self.cells[0], self.cells[self.slot + 1] = stop, 0.0
+
+    def rest(self) -> None:
+        """The call is over: what its large items and results went through is given back."""
+        if self._shared is not None:
+            self._shared.empty()
 
     def would_import(self, own_modules: dict[str, Any]) -> bool:
         """Whether what it has imported is what the caller has: nothing was reloaded since."""
@@ -261,8 +269,6 @@ class Resident(Remote):
     def close(self) -> None:
         """Close the caller's ends, and what is shared."""
         super().close()
-        if self.cells is not None:
-            self.cells.release()
         if self._shared is not None:
             self._shared.close()
 
@@ -385,7 +391,7 @@ def _limiting(environ: dict[str, str]) -> list[str]:
     return [name for name in INNER_THREADS if name not in environ]
 
 
-def _launch(environ: dict[str, str]) -> tuple[int, int, int, mmap | None]:
+def _launch(environ: dict[str, str]) -> tuple[int, int, int, Cells | None]:
     """Start an interpreter; its process id, our two ends, and the memory shared with it."""
     (orders_out, orders_in), (reports_out, reports_in) = two_pipes()
     widen(reports_in)
@@ -428,19 +434,10 @@ def _spawn(environ: dict[str, str], read_fd: int, write_fd: int, cells_fd: int) 
     return process.pid
 
 
-def _shared_memory() -> tuple[int, mmap | None]:
+def _shared_memory() -> tuple[int, Cells | None]:
     """A descriptor for a new interpreter to map, and what it is mapped to here."""
-    import mmap
-
     try:
-        if hasattr(os, "memfd_create"):
-            descriptor = os.memfd_create("amorsize")
-        else:
-            import tempfile
-
-            with tempfile.TemporaryFile() as file:
-                descriptor = os.dup(file.fileno())
-        os.ftruncate(descriptor, CELLS_BYTES)
-        return descriptor, mmap.mmap(descriptor, CELLS_BYTES)
+        descriptor = memory_file()
+        return descriptor, Cells(1, descriptor)
     except OSError:
         return -1, None  # workers do without: a death then names no item

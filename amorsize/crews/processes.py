@@ -7,15 +7,26 @@ import select
 import sys
 from time import perf_counter
 
-from amorsize.crews import after_fork, frames, lifeline, travel
+from amorsize.crews import after_fork, frames, lanes, lifeline, travel
 from amorsize.crews.base import Chunk, Done, Logged, Lost, SetupFailed, Task, Text, WorkerReady
-from amorsize.crews.worker import CANNOT_TRAVEL, LAST, ORDER, REPORT, Cells, Worker
+from amorsize.crews.cells import Cells
+from amorsize.crews.worker import (
+    CANNOT_TRAVEL,
+    ELSEWHERE,
+    ITEMS_ELSEWHERE,
+    LAST,
+    ORDER,
+    REPORT,
+    SINGLE,
+    Worker,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from amorsize.crews.base import Happening
+    from amorsize.crews.frames import Piece
 
 GRACE_S = 1.0  # how long a worker may take to end itself before it is killed
 SIGKILL = 9  # on every POSIX system; importing `signal` for its name costs 5 ms
@@ -31,6 +42,7 @@ class Remote:
     __slots__ = (
         "cells",
         "ended",
+        "line",
         "n_stops",
         "number",
         "orders",
@@ -49,11 +61,13 @@ class Remote:
         pid: int,
         read_fd: int,
         write_fd: int,
-        cells: memoryview[float] | None,
+        shared: Cells | None,
         slot: int,
     ) -> None:
         self.number, self.pid = number, pid
-        self.cells, self.slot = cells, slot  # what it shares, and where its own part begins
+        # What it shares, and where its own part begins.
+        self.cells, self.slot = None if shared is None else shared.view, slot
+        self.line = lanes.Line(shared, slot, Cells.RECEIVED, Cells.SENT)
         self.read_fd, self.write_fd = read_fd, write_fd
         self.reader, self.writer = frames.Reader(), frames.Writer()
         self.orders: list[Chunk] = []  # sent and not through, in order
@@ -120,18 +134,25 @@ class PipeCrew:
     def send(self, worker: int, chunk: Chunk, *, box_s: float, flush_s: float) -> None:
         """Queue a chunk for a worker and write what the pipe takes."""
         remote = self._remotes[worker]
-        single = self._task.single or not flush_s  # every result at once: so every item watched
-        order = ORDER.pack(chunk.start, chunk.stop, box_s, flush_s, single)
-        if chunk.items is None:
-            remote.writer.put(frames.SPAN, order)
-        else:
-            remote.writer.put(frames.ITEMS, order, self.packed(chunk.items))
+        # Every result at once: so every item watched.
+        flags = SINGLE if self._task.single or not flush_s else 0
+        told = b""
+        if chunk.items is not None:
+            ahead, told, is_elsewhere = remote.line.packed(*self._packed_apart(chunk.items))
+            flags |= ITEMS_ELSEWHERE if is_elsewhere else 0
+            for kind, part in ahead:
+                remote.writer.put(kind, part)
+        order = ORDER.pack(chunk.start, chunk.stop, box_s, flush_s, flags)
+        remote.writer.put(frames.SPAN if chunk.items is None else frames.ITEMS, order, told)
         remote.orders.append(chunk)
         self._flush(remote)
 
     def packed(self, items: Any) -> bytes:
-        """Items as they are sent."""
+        """Items as they are sent, in one piece."""
         return travel.dumps(items)
+
+    def _packed_apart(self, items: Any) -> tuple[bytes, list[memoryview]]:
+        return travel.dumps_apart(items)
 
     def _flush(self, remote: Remote) -> None:
         try:
@@ -198,7 +219,11 @@ class PipeCrew:
             self._poll.unregister(remote.read_fd)
         return more
 
-    def _understand(self, remote: Remote, kind: bytes, payload: bytes) -> Happening | None:
+    def _understand(self, remote: Remote, kind: bytes, payload: Piece | None) -> Happening | None:
+        if remote.line.receive(kind, payload):
+            return None
+        if payload is None:
+            raise MemoryError("what a worker tells does not fit into the memory that is left")
         if kind == frames.DONE:
             return self._done(remote, payload)
         if kind == frames.READY:
@@ -206,7 +231,7 @@ class PipeCrew:
         if kind == frames.TEXT:
             return Text(
                 stream="stderr" if payload[:1] == b"2" else "stdout",
-                text=payload[1:].decode("utf-8", "replace"),
+                text=bytes(payload[1:]).decode("utf-8", "replace"),
             )
         if kind == frames.RECORD:
             return Logged(record=travel.loads(payload))
@@ -214,14 +239,14 @@ class PipeCrew:
         travel.add_note(error, f"raised by setup= in a worker process\n{text}")
         return SetupFailed(worker=remote.number, error=error)
 
-    def _done(self, remote: Remote, payload: bytes) -> Done:
+    def _done(self, remote: Remote, payload: Piece) -> Done:
         start, n_done, _, wall_s, cpu_s, pickle_s, flags, size = REPORT.unpack_from(payload)
         data = memoryview(payload)[REPORT.size :]
         error: BaseException | None = None
         text = ""
         some_stayed = bool(flags & CANNOT_TRAVEL)
         try:
-            results = travel.loads(data[:size])
+            results = remote.line.unpacked(data[:size], is_elsewhere=bool(flags & ELSEWHERE))
         except Exception as failure:
             stayed = travel.Stayed(travel.cannot_read_back(start, n_done, failure))
             results, some_stayed = [stayed] * n_done, True
@@ -326,9 +351,9 @@ class ProcessCrew(PipeCrew):
 
     def __init__(self, task: Task, *, n_workers: int) -> None:
         super().__init__(task)
-        self._cells = Cells(n_workers)
+        self._shared = Cells(n_workers)
         self._lifeline: lifeline.Lifeline | None = None
-        self._free_slots = [1 + Cells.SIZE * place for place in reversed(range(n_workers))]
+        self._free_slots = [self._shared.slot(place) for place in reversed(range(n_workers))]
         self._forked: list[int] = []  # since anybody asked
 
     # -- starting ---------------------------------------------------------------------------
@@ -340,7 +365,7 @@ class ProcessCrew(PipeCrew):
             slot = self._free_slots[-1]
             pid, read_fd, write_fd = self._launch(slot)
             try:
-                remote = Remote(number, pid, read_fd, write_fd, self._cells.view, slot)
+                remote = Remote(number, pid, read_fd, write_fd, self._shared, slot)
             except OSError:  # no descriptor is left to watch it by
                 os.kill(pid, SIGKILL)
                 reap(pid)
@@ -390,7 +415,7 @@ class ProcessCrew(PipeCrew):
             if os.getppid() != parent_pid:
                 os._exit(1)  # it has ended before the line was held
             after_fork.settle(write_fd)
-            Worker(self._task, read_fd, write_fd, parent_pid, self._cells.view, slot).live()
+            Worker(self._task, read_fd, write_fd, parent_pid, self._shared, slot).live()
             after_fork.leave()
         except BrokenPipeError:
             code = 1  # the caller is gone or has hung up: nobody is left to tell
@@ -410,11 +435,11 @@ class ProcessCrew(PipeCrew):
 
     def stop_at(self, index: int) -> None:
         """No item at or above `index` is begun any more."""
-        self._cells.view[0] = min(self._cells.view[0], float(index))
+        self._shared.view[0] = min(self._shared.view[0], float(index))
 
     def _forget(self, remote: Remote) -> None:
         super()._forget(remote)
-        self._cells.view[remote.slot + 1] = 0.0  # its next worker has begun nothing
+        self._shared.vacate(remote.slot)  # its next worker has begun nothing
         self._free_slots.append(remote.slot)
 
     def close(self, *, at_once: bool) -> list[str]:
@@ -436,7 +461,7 @@ class ProcessCrew(PipeCrew):
             self._drain_text(remote)
             reap(remote.pid)
             self._forget(remote)
-        self._cells.close()
+        self._shared.close()
         self._let_line_go()
         return []
 

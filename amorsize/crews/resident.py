@@ -8,11 +8,14 @@ from time import perf_counter
 
 from amorsize.crews import after_fork, frames, lifeline, nesting, travel
 from amorsize.crews.base import Task
+from amorsize.crews.cells import Cells
 from amorsize.crews.worker import Worker, flush_streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from amorsize.crews.frames import Piece
 
 IDLE_S = 30.0  # a worker that no call has used for so long ends itself
 
@@ -39,14 +42,12 @@ def main(read_fd: int, write_fd: int, cells_fd: int, line_fd: int, parent_pid: i
         sys.stdout, sys.stderr = streams  # what still runs at exit has nobody to forward it
 
 
-def _mapped(descriptor: int) -> memoryview[float] | None:
+def _mapped(descriptor: int) -> Cells | None:
     if descriptor < 0:
         return None
-    import mmap
-
-    shared = mmap.mmap(descriptor, 0)
+    shared = Cells(1, descriptor, is_made=True)
     os.close(descriptor)
-    return memoryview(shared).cast("d")
+    return shared
 
 
 class Resident(Worker):
@@ -57,9 +58,9 @@ class Resident(Worker):
         read_fd: int,
         write_fd: int,
         parent_pid: int,
-        cells: memoryview[float] | None,
+        shared: Cells | None,
     ) -> None:
-        super().__init__(_NO_TASK, read_fd, write_fd, parent_pid, cells, 1)
+        super().__init__(_NO_TASK, read_fd, write_fd, parent_pid, shared, 1)
         self._idle_since = perf_counter()
         self._levels = _Levels()
 
@@ -75,7 +76,10 @@ class Resident(Worker):
         """Whether to wait for more."""
         return self.task is not _NO_TASK or perf_counter() - self._idle_since < IDLE_S
 
-    def _obey(self, kind: bytes, payload: bytes) -> bool:
+    def _obey(self, kind: bytes, payload: Piece | None) -> bool:
+        if self.line.receive(kind, payload):
+            return True
+        assert payload is not None
         if kind == frames.TASK:
             self._take_on(payload)
         elif kind == frames.END:
@@ -88,7 +92,7 @@ class Resident(Worker):
             self.run(kind, payload)
         return kind != frames.QUIT
 
-    def _take_on(self, payload: bytes) -> None:
+    def _take_on(self, payload: Piece) -> None:
         """Become fit for a call: its surroundings first, then what it runs."""
         surroundings, task = travel.loads(payload)
         try:

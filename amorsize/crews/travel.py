@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from amorsize.crews import frames
 from amorsize.errors import CannotTravelError, RemoteError
 
 TYPE_CHECKING = False
@@ -11,7 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from amorsize.crews.frames import Piece
+
 PROTOCOL = 5
+PART_BYTES = frames.BIG_BYTES  # buffers from here on are not copied into a pickle
 REPR_LENGTH = 80
 TEXT_LENGTH = 20_000  # of a traceback or message that is told beside the exception itself
 
@@ -22,9 +26,31 @@ def dumps(value: Any) -> bytes:
     return data
 
 
-def loads(data: bytes | memoryview) -> Any:
-    """What `dumps` has pickled."""
-    return pickle().loads(data)
+def loads(data: Piece, parts: list[Any] | None = None) -> Any:
+    """What `dumps` has pickled; `parts` is what travelled beside it."""
+    return pickle().loads(data, buffers=parts)
+
+
+def dumps_apart(value: Any) -> tuple[bytes, list[memoryview]]:
+    """Pickle a value; the large buffers in it (of arrays, say) come beside that, not copied."""
+    parts: list[memoryview] = []
+    return pickle().dumps(value, PROTOCOL, buffer_callback=_setting_apart(parts)), parts
+
+
+def _setting_apart(parts: list[memoryview]) -> Callable[[Any], bool]:
+    """What pickle asks about each buffer: whether it belongs into the pickle itself."""
+
+    def belongs_inside(buffer: Any) -> bool:
+        try:
+            raw = buffer.raw()
+        except BufferError:  # it is not in one piece
+            return True
+        if raw.nbytes < PART_BYTES:
+            return True
+        parts.append(raw)
+        return False
+
+    return belongs_inside
 
 
 _pickle_module: Any = None
@@ -119,7 +145,7 @@ def add_note(error: BaseException, text: str) -> None:
     error.__dict__["__notes__"] = [*notes, text] if isinstance(notes, list) else [text]
 
 
-def unpack_error(data: bytes) -> tuple[BaseException, str]:
+def unpack_error(data: Piece) -> tuple[BaseException, str]:
     """The exception and the text of its traceback in the worker."""
     packed, told, text = loads(data)
     try:

@@ -8,7 +8,8 @@ import sys
 from struct import Struct
 from time import perf_counter, process_time
 
-from amorsize.crews import frames, travel
+from amorsize.crews import frames, lanes, travel
+from amorsize.crews.cells import Cells
 from amorsize.crews.chunk import run_chunk
 
 TYPE_CHECKING = False
@@ -17,31 +18,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize.crews.base import Task
+    from amorsize.crews.frames import Piece
 
-ORDER = Struct("<qqddB")  # start, stop, box_s, flush_s, single
+ORDER = Struct("<qqddB")  # start, stop, box_s, flush_s, flags
+SINGLE, ITEMS_ELSEWHERE = 1, 2
 REPORT = Struct("<qqqdddBQ")  # start, n_items, n_sent, wall_s, cpu_s, pickle_s, flags, results size
-LAST, CANNOT_TRAVEL = 1, 2
+LAST, CANNOT_TRAVEL, ELSEWHERE = 1, 2, 4
 PARENT_CHECK_S = 1.0  # how often an idle worker looks whether its caller still lives
-
-
-class Cells:
-    """Numbers that caller and workers share: where to stop, and which item each worker is in."""
-
-    __slots__ = ("_map", "view")
-
-    SIZE = 3  # doubles per worker: index of its item, when that began, items before the next look
-
-    def __init__(self, n_workers: int) -> None:
-        import mmap
-
-        self._map = mmap.mmap(-1, 8 * (1 + self.SIZE * n_workers))
-        self.view: memoryview[float] = memoryview(self._map).cast("d")
-        self.view[0] = float("inf")
-
-    def close(self) -> None:
-        """Give the memory back."""
-        self.view.release()
-        self._map.close()
 
 
 class Worker:
@@ -53,12 +36,13 @@ class Worker:
         read_fd: int,
         write_fd: int,
         parent_pid: int,
-        cells: memoryview[float] | None,
+        shared: Cells | None,
         slot: int,
     ) -> None:
         self.task, self.function = task, task.function_of_one()
         self.read_fd, self.write_fd, self.parent_pid = read_fd, write_fd, parent_pid
-        self.cells, self.slot = cells, slot
+        self.cells, self.slot = None if shared is None else shared.view, slot
+        self.line = lanes.Line(shared, slot, Cells.SENT, Cells.RECEIVED)
         self._pid = os.getpid()
         self._reader = frames.Reader()
         self._poll = select.poll()
@@ -98,28 +82,31 @@ class Worker:
         """Whether to wait for more."""
         return True
 
-    def _obey(self, kind: bytes, payload: bytes) -> bool:
+    def _obey(self, kind: bytes, payload: Piece | None) -> bool:
         """Do what a frame asks for; False when it is to quit."""
         if kind == frames.QUIT:
             return False
-        self.run(kind, payload)
+        if not self.line.receive(kind, payload):
+            assert payload is not None
+            self.run(kind, payload)
         return True
 
-    def run(self, kind: bytes, payload: bytes) -> None:
+    def run(self, kind: bytes, payload: Piece) -> None:
         """Run the items of one chunk and report."""
-        start, stop, box_s, flush_s, single = ORDER.unpack_from(payload)
+        start, stop, box_s, flush_s, flags = ORDER.unpack_from(payload)
         n_items = stop - start
         try:
             if kind == frames.SPAN:
                 assert self.task.source is not None
                 items = self.task.each(self.task.source, 0, start)
             else:
-                received = travel.loads(memoryview(payload)[ORDER.size :])
+                data = memoryview(payload)[ORDER.size :]
+                received = self.line.unpacked(data, is_elsewhere=bool(flags & ITEMS_ELSEWHERE))
                 items = self.task.each(received, start, start)
         except BaseException as error:
             self.report(start, n_items, [], 0.0, 0.0, error, last=True)
             return
-        _Chunk(self, start, n_items, flush_s).run(items, box_s, bool(single))
+        _Chunk(self, start, n_items, flush_s).run(items, box_s, bool(flags & SINGLE))
 
     def end_if_twin(self) -> None:
         """An item may fork and come back twice: only one of the two is the worker."""
@@ -145,11 +132,15 @@ class Worker:
             results = [
                 travel.kept_error(one) if isinstance(one, BaseException) else one for one in results
             ]
+        parts: list[memoryview] = []
         try:
-            data = travel.dumps(results)
+            data, parts = travel.dumps_apart(results)
         except Exception as failure:
             data = travel.dumps(travel.fit_to_travel(start, results, failure))
             flags |= CANNOT_TRAVEL
+        ahead, told, is_elsewhere = self.line.packed(data, parts)
+        if is_elsewhere:
+            flags |= ELSEWHERE
         packed = b"" if error is None else travel.pack_error(error)
         header = REPORT.pack(
             start,
@@ -159,10 +150,12 @@ class Worker:
             cpu_s,
             perf_counter() - began,
             flags,
-            len(data),
+            len(told),
         )
         flush_streams()
-        frames.write(self.write_fd, frames.DONE, header, data, packed)
+        for kind, part in ahead:
+            frames.write(self.write_fd, kind, part)
+        frames.write(self.write_fd, frames.DONE, header, told, packed)
 
 
 class _Chunk:
