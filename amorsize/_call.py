@@ -424,10 +424,11 @@ class Call:
 
     def _read(self) -> None:
         """Read ahead: no longer than needed while workers have nothing to do."""
-        work = self.work
-        if not work.n_left:
+        work, source = self.work, self.source
+        if not work.n_left and not (self.tuner.n_in_flight and source.would_wait()):
             work.read_ahead(longest_s=0.0)
-        if work.n_left and work.source.is_quick and (self.tuner.n_in_flight or not self.crews):
+        is_wanted = self.tuner.n_in_flight or not self.crews
+        if work.n_left and source.is_quick and is_wanted and not source.would_wait():
             work.read_ahead()
         self._see_broken_data()
 

@@ -10,7 +10,7 @@ from amorsize.errors import InvalidOptionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
 READ_AHEAD = 4096  # items read from an iterator before they are needed: beyond, the end is far off
@@ -28,6 +28,10 @@ class Sliced:
 
     def read(self, n_more: int, longest_s: float) -> None:
         """Nothing to do: all of it is there."""
+
+    def would_wait(self) -> bool:
+        """Whether the next item is known not to be there yet."""
+        return False
 
     def window(self, start: int, stop: int) -> tuple[Sequence[Any], int]:  # noqa: ARG002
         """Sequences that hold the items `start` to `stop`, and the index of their first item."""
@@ -52,6 +56,12 @@ class Reading:
         self.all_read = False
         self.is_quick = True  # its items come at once: reading ahead keeps nobody waiting
         self.error: Exception | None = None  # raised by the iterator instead of an item
+        # Iterators of ours tell whether their next item would have to be waited for.
+        self._would_wait: Callable[[], bool] | None = getattr(iterator, "would_wait", None)
+
+    def would_wait(self) -> bool:
+        """Whether the next item is known not to be there yet."""
+        return self._would_wait is not None and self._would_wait()
 
     def read(self, n_more: int, longest_s: float) -> None:
         """Read up to `n_more` items, for about `longest_s`; at least one."""
@@ -73,7 +83,10 @@ class Reading:
             self.is_quick = now - began < READ_S
             if now >= deadline:
                 return
-            if now - began < longest_s / 8:
+            if self._would_wait is not None:
+                if self._would_wait():
+                    return
+            elif now - began < longest_s / 8:
                 block *= 2
 
     def window(self, start: int, stop: int) -> tuple[Sequence[Any], int]:
