@@ -1,7 +1,7 @@
 """The command line: a table of commands, each of which answers as text or as one JSON document.
 
 It ends with 0; with 1 when nothing was found or something failed, and one line says what to do;
-or with 2 when it was called wrongly.
+with 2 when it was called wrongly; with 130 when it was interrupted.
 """
 
 from __future__ import annotations
@@ -11,70 +11,94 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import TextIO
 
 from amorsize.cli import (
     cache_commands,
+    history_commands,
     machine_commands,
     profile_commands,
+    run_commands,
     simulate_commands,
 )
-from amorsize.cli.command import Command, FailureError
-from amorsize.cli.output import complain, plain_output, show, warnings_as_lines
+from amorsize.cli.command import INTERRUPTED, Command, FailureError
+from amorsize.cli.output import (
+    complain,
+    plain_output,
+    show,
+    stdout_kept_apart,
+    warnings_as_lines,
+)
 from amorsize.errors import AmorsizeError
 
-_GROUPS = {"cache": "what was learned about your functions, on disk"}
+_GROUPS = {
+    "cache": "what was learned about your functions, on disk",
+    "history": "results of calls and tunings that were saved under a name",
+}
 
 COMMANDS: tuple[Command, ...] = (
     *cache_commands.COMMANDS,
     *profile_commands.COMMANDS,
     *machine_commands.COMMANDS,
+    *run_commands.COMMANDS,
+    *history_commands.COMMANDS,
     *simulate_commands.COMMANDS,
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; `arguments` are those of the process unless given. Returns the status."""
-    asked = _parser().parse_args(arguments)
+    asked = parser().parse_args(arguments)
+    command: Command = asked.command
     try:
         with plain_output(), warnings_as_lines() as told:
+            if command.runs_code:
+                with stdout_kept_apart() as asked.out:
+                    return _answer(asked)
+            asked.out = sys.stdout
             status = _answer(asked)
             sys.stdout.flush()  # here, where a broken pipe is expected
             return max(status, int(bool(told)))
     except BrokenPipeError:  # the reader had enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with suppress(OSError, ValueError):  # a stdout that was put in its place has no number
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        return 130  # what a shell reports for SIGINT
+        return INTERRUPTED
 
 
 def _answer(asked: argparse.Namespace) -> int:
     """Run the command and print its answer, or why there is none."""
+    out: TextIO = asked.out
     try:
-        answer = asked.run(asked)
+        answer = asked.command.run(asked)
     except FailureError as failure:
         if asked.json:
-            print(json.dumps(failure.document, indent=2))
+            print(json.dumps(failure.document, indent=2), file=out)
+        else:
+            show(failure.blocks, out)
         complain(str(failure))
         return failure.status
     except AmorsizeError as error:
         if asked.json:
-            print(json.dumps({"error": str(error)}, indent=2))
+            print(json.dumps({"error": str(error)}, indent=2), file=out)
         complain(str(error))
         return 1
     if asked.json:
-        print(json.dumps(answer.document, indent=2))
+        print(json.dumps(answer.document, indent=2), file=out)
     else:
-        show(answer.blocks)
-    return 0
+        show(answer.blocks, out)
+    return int(answer.status)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     """The parser of the table; every command takes --json."""
-    parser = argparse.ArgumentParser(
+    whole = argparse.ArgumentParser(
         prog="amorsize", description="Look into what amorsize has learned, and what it sees here."
     )
-    parser.add_argument("--version", action="version", version=f"amorsize {_version()}")
-    choices = parser.add_subparsers(metavar="COMMAND", required=True)
+    whole.add_argument("--version", action="version", version=f"amorsize {_version()}")
+    choices = whole.add_subparsers(metavar="COMMAND", required=True)
     groups = {}
     for group, help_ in _GROUPS.items():
         of_group = choices.add_parser(group, help=help_, description=f"{help_.capitalize()}.")
@@ -83,13 +107,17 @@ def _parser() -> argparse.ArgumentParser:
         *above, word = command.words
         place = groups[above[0]] if above else choices
         own = place.add_parser(
-            word, help=command.help, description=f"{command.help[0].upper()}{command.help[1:]}."
+            word,
+            help=command.help,
+            description=f"{command.help[0].upper()}{command.help[1:]}.",
+            epilog=command.epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         for names, options in command.arguments:
             own.add_argument(*names, **options)
         own.add_argument("--json", action="store_true", help="print one JSON document")
-        own.set_defaults(run=command.run)
-    return parser
+        own.set_defaults(command=command)
+    return whole
 
 
 def _version() -> str:

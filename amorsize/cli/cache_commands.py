@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -13,6 +12,7 @@ from typing import Any
 
 from amorsize import _machine, cache
 from amorsize._profiles import drifts_in
+from amorsize.cli.asking import confirm
 from amorsize.cli.command import Answer, Command, FailureError, Table
 from amorsize.cli.wording import ago, clean, count, duration, in_words, is_number
 
@@ -56,7 +56,10 @@ def _clear(asked: argparse.Namespace) -> Answer:
     else:
         refuse_if_off()
         if not asked.yes:
-            _ask(f"Remove everything that amorsize has learned, in {cache.home()}?")
+            confirm(
+                f"Remove everything that amorsize has learned, in {cache.home()}?",
+                instead="Pass --yes to do it all the same, or the NAME of a function.",
+            )
         n_cleared = cache.clear()
     return Answer(
         document={"n_cleared": n_cleared}, blocks=[f"Removed {count(n_cleared, 'record')}."]
@@ -177,19 +180,6 @@ def refuse_if_off() -> None:
             f"{cache.SWITCH_VARIABLE}={os.environ.get(cache.SWITCH_VARIABLE)} switches the cache "
             "off. Unset it to see or change what is remembered."
         )
-
-
-def _ask(question: str) -> None:
-    """Go on only if the person at the terminal says yes."""
-    if not sys.stdin.isatty():
-        raise FailureError(
-            "this removes everything, and there is no terminal to ask at. "
-            "Pass --yes to do it all the same, or the NAME of a function.",
-            status=2,
-        )
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-        raise FailureError("nothing was removed.")
 
 
 NAME_HELP = (

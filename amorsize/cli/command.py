@@ -7,6 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+INTERRUPTED = 130  # the status that a shell reports for SIGINT
+Argument = tuple[tuple[str, ...], dict[str, Any]]  # what argparse's add_argument takes
+
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
@@ -22,6 +25,7 @@ class Answer:
 
     document: dict[str, Any]
     blocks: Sequence[str | Table]
+    status: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,13 +35,20 @@ class Command:
     words: tuple[str, ...]
     help: str
     run: Callable[[argparse.Namespace], Answer]
-    arguments: Sequence[tuple[tuple[str, ...], dict[str, Any]]] = field(default=())
+    arguments: Sequence[Argument] = field(default=())
+    runs_code: bool = (
+        False  # of the user's: what that prints goes to stderr, its warnings are no failure
+    )
+    epilog: str = ""  # examples
 
 
 class FailureError(Exception):
     """The command cannot do what it was asked; the text says why and what to do."""
 
-    def __init__(self, text: str, *, status: int = 1, **document: Any) -> None:
+    def __init__(
+        self, text: str, *, status: int = 1, answer: Answer | None = None, **document: Any
+    ) -> None:
         super().__init__(text)
         self.status = status
-        self.document = {"error": text, **document}
+        self.blocks = () if answer is None else answer.blocks  # what there is all the same
+        self.document = {"error": text, **({} if answer is None else answer.document), **document}

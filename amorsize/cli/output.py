@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, redirect_stdout, suppress
+from typing import TextIO
 
 from amorsize.cli.command import Table
 from amorsize.errors import AmorsizeWarning
 
 
-def show(blocks: Sequence[str | Table]) -> None:
+def show(blocks: Sequence[str | Table], out: TextIO) -> None:
     """Print to people: tables by rich on a terminal, in plain columns elsewhere."""
     for block in blocks:
         if isinstance(block, str):
-            print(block)
-        elif sys.stdout.isatty():
-            _show_on_terminal(block)
+            print(block, file=out)
+        elif out.isatty():
+            _show_on_terminal(block, out)
         else:
-            _show_in_columns(block)
+            _show_in_columns(block, out)
 
 
-def _show_on_terminal(table: Table) -> None:
+def _show_on_terminal(table: Table, out: TextIO) -> None:
     from rich.console import Console
     from rich.table import Table as RichTable
     from rich.text import Text
@@ -33,20 +34,53 @@ def _show_on_terminal(table: Table) -> None:
         drawn.add_column(Text(name))
     for row in table.rows:
         drawn.add_row(*(Text(cell) for cell in row))  # Text: `[red]` in a name is no markup
-    Console().print(drawn)
+    Console(file=out).print(drawn)
 
 
-def _show_in_columns(table: Table) -> None:
+def _show_in_columns(table: Table, out: TextIO) -> None:
     lines = [table.header, *table.rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(table.header))]
     for line in lines:
-        print(
-            "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
-        )
+        cells = (f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True))
+        print("  ".join(cells).rstrip(), file=out)
 
 
 def complain(text: str) -> None:
-    print(f"amorsize: {text}", file=sys.stderr)
+    if sys.stderr is not None:  # closed: nobody wants to hear it, and print() would use stdout
+        print(f"amorsize: {text}", file=sys.stderr)
+
+
+@contextmanager
+def stdout_kept_apart() -> Iterator[TextIO]:
+    """The real stdout; whatever else writes to stdout meanwhile writes to stderr.
+
+    So a program that reads the answer gets nothing else, though the user's function prints, in
+    this process or in a worker, in Python or below it.
+    """
+    ours = sys.stdout
+    try:
+        is_real = ours.fileno() == 1
+    except (AttributeError, OSError, ValueError):  # none, or one that was put in its place
+        is_real = False
+    if not is_real:
+        with redirect_stdout(sys.stderr):
+            yield ours
+        return
+    ours.flush()
+    kept = os.dup(1)
+    try:
+        os.dup2(2, 1)
+    except OSError:  # stderr is closed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    out = open(kept, "w", encoding=ours.encoding, errors="backslashreplace")  # noqa: SIM115
+    try:
+        yield out
+        out.flush()
+    finally:
+        ours.flush()  # to stderr
+        os.dup2(kept, 1)
+        with suppress(BrokenPipeError):  # what could not be written is not wanted
+            out.close()
 
 
 @contextmanager
@@ -54,11 +88,22 @@ def warnings_as_lines() -> Iterator[list[str]]:
     """Say amorsize's warnings in one line each on stderr; yields those said."""
     told: list[str] = []
 
-    def tell(message: Warning | str, *_place: Any, **_more: Any) -> None:
-        told.append(str(message))
-        complain(str(message))
+    def tell(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, AmorsizeWarning):
+            told.append(str(message))
+            complain(str(message))
+        else:
+            others(message, category, filename, lineno, file, line)
 
     with warnings.catch_warnings():
+        others = warnings.showwarning
         warnings.simplefilter("always", AmorsizeWarning)
         warnings.showwarning = tell
         yield told

@@ -77,7 +77,7 @@ def save(
         WrongTypeError: There is no result in what was given.
         HistoryError: It cannot be written.
     """
-    check_name(name, replace=replace or add)
+    check_name(name, replace=replace, add=add)
     saved = making.saved(name, result, func, note)
     if add and not replace and files.exists(name):
         saved = making.added(show(name), saved)
@@ -160,11 +160,11 @@ def clear() -> int:
     return files.clear()
 
 
-def check_name(name: str, *, replace: bool = False) -> None:
+def check_name(name: str, *, replace: bool = False, add: bool = False) -> None:
     """Refuse a name that `save` would refuse: for asking before a long measurement.
 
     Raises:
-        InvalidOptionError: The name is not allowed, or taken and not to be replaced.
+        InvalidOptionError: The name is not allowed, or taken: neither to be replaced nor added to.
         HistoryError: The folder cannot be used.
     """
     _refuse_if_off()
@@ -173,7 +173,7 @@ def check_name(name: str, *, replace: bool = False) -> None:
             f"{name!r:.120} cannot be a result's name: it is a printable text of 1 to "
             f"{MAX_NAME_CHARS} characters."
         )
-    if not replace and files.exists(name):
+    if not (replace or add) and files.exists(name):
         raise InvalidOptionError(
             f"there is a result named {name!r} already. Choose another name, replace it "
             "(replace=True, --replace), add to it (add=True, --add), or delete it."
