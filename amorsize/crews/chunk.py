@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # stop is still obeyed within a fraction of a millisecond.
 STRIDE_S = 250e-6
 MAX_STRIDE = 65_536
+PYTHON_FUNCTION = type(lambda: None)
 
 
 class Ran(Value):
@@ -64,13 +65,18 @@ def run_chunk(
     """
     before = len(out)
     end = before + n_items
-    results = map(function, items)  # one for all strides: it stops and goes on anywhere
+    items = iter(items)  # one for all strides: it stops and goes on anywhere
+    # What is written in Python is called quicker from Python (by a fifth for trifles), all else by
+    # map().
+    results = None if type(function) is PYTHON_FUNCTION else map(function, items)
     cpu_before = cpu_clock()
     began = perf_counter()
     error: BaseException | None = None
     while True:
         try:
-            _stride_through(results, out, before, end, began + box_s, single, progress)
+            _stride_through(
+                function, items, results, out, before, end, began + box_s, single, progress
+            )
         except Exception as failure:
             if keep_errors:
                 out.append(failure)
@@ -91,7 +97,9 @@ def run_chunk(
 
 
 def _stride_through(
-    results: Iterator[Any],
+    function: Callable[[Any], Any],
+    items: Iterator[Any],
+    results: Iterator[Any] | None,
     out: list[Any],
     before: int,
     end: int,
@@ -107,7 +115,10 @@ def _stride_through(
         n_next = min(stride, left)
         if progress is not None and not progress(end - left - before, n_next, stride_began):
             return
-        if stride == 1:
+        if results is None:
+            for item in islice(items, n_next):
+                out.append(function(item))  # quicker than a bound append: the interpreter knows it
+        elif stride == 1:
             append(next(results))
         else:
             expected = end - left + n_next
