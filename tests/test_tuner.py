@@ -387,6 +387,13 @@ def test_items_that_wait_get_a_crowd_of_threads():
     assert outcome.makespan_s < 300 * 8e-3 / 15
 
 
+def test_trifles_stay_though_a_busy_host_makes_them_look_long():
+    """0.1 us of computing each; that others have the core meanwhile makes no work of it."""
+    outcome = play(costs_s=[1e-6] * 100_000, cpu_share=0.1)
+
+    assert outcome.n_inline == 100_000
+
+
 def test_what_cannot_travel_stays():
     """Computing items whose results cannot be pickled: the loop, with the reason."""
     outcome = play(costs_s=[5e-3] * 200, pickle_s=None)

@@ -119,7 +119,7 @@ def _see_waiter(state: State, event: Report) -> None:
     state.waiters.count(event, n_alive=state.roster.n_alive)
     if state.waiters.settled and not was_settled:
         n = state.waiters.n_wanted
-        state.note(f"{n} at once and no more", "twice as many brought no more throughput")
+        state.note(f"{n} at once and no more", "more brought no more throughput")
 
 
 def _see_cores(state: State, event: Report) -> None:

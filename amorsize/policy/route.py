@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from amorsize.policy.model import Estimates
 
 HOLDS_GIL_SHARE = 0.6  # lag above: items hold the GIL (0.90-0.95 seen; 0.19-0.31 where they do not)
+WAITING_PROCESSES = 8  # per core at most, of items that wait
+WAITING_ROOM = 1.5  # waiters by those that keep all cores computing
+WORTH_PROCESSES = 1.5  # times the throughput of threads, from which starting them pays
 CLEAR_MARGIN = 0.15  # this close to the threshold it is watched longer
 WATCH_S = 6e-3  # one GIL switch (5 ms) and a nap: the least that tells anything
 WATCH_LONGER_S = 30e-3
@@ -38,7 +41,7 @@ def choose(
 ) -> Route:
     """Where the items of a call with `backend="auto"` are best run."""
     if costs.waits:
-        return _for_waiting(job, weighed)
+        return _for_waiting(host, job, costs, weighed)
     if host.n_cores == 1:
         return serial("one usable core, and the items compute")
     if job.thread_reason is None and not host.has_gil:
@@ -56,16 +59,34 @@ def choose(
     return Route(backend="process", why=job.thread_reason or "the items hold the GIL")
 
 
-def _for_waiting(job: Job, weighed: Weighed | None) -> Route:
-    if job.thread_reason is None:
+def _for_waiting(host: Host, job: Job, costs: Estimates, weighed: Weighed | None) -> Route:
+    reason = job.thread_reason
+    if reason is None and _gain_of_processes(host, costs) < WORTH_PROCESSES:
         return Route(backend="thread", why="the items wait")
-    if job.process_reason is not None:
-        return serial(f"{job.thread_reason}; {job.process_reason}")
-    if weighed is None:
+    if job.process_reason is None and weighed is None:
         return Route(need="weigh")
-    if weighed.reason is not None:
-        return serial(weighed.reason)
-    return Route(backend="process", why=job.thread_reason)
+    no_process = job.process_reason or (weighed.reason if weighed is not None else None)
+    if no_process is None:
+        why = reason or "the items wait, and compute more than one GIL lets them"
+        return Route(backend="process", why=why)
+    if reason is None:
+        return Route(backend="thread", why="the items wait")
+    return serial(f"{reason}; {no_process}")
+
+
+def _gain_of_processes(host: Host, costs: Estimates) -> float:
+    """Throughput of waiting processes by that of threads, of which one computes at a time."""
+    item_s, work_s = costs.item_s or 0.0, costs.work_s
+    if not host.has_gil or not work_s:
+        return 0.0
+    return min(host.n_cores, waiting_processes(host, costs) * work_s / item_s)
+
+
+def waiting_processes(host: Host, costs: Estimates) -> int:
+    """Processes that keep all cores computing, though each of them mostly waits."""
+    item_s, work_s = costs.item_s or 0.0, costs.work_s
+    per_core = min(WAITING_PROCESSES, WAITING_ROOM * item_s / max(work_s, 1e-9))
+    return max(1, round(host.n_cores * per_core))
 
 
 def verdict(watched: Watched) -> bool | None:

@@ -42,7 +42,7 @@ def settle(state: State, view: View) -> Action | None:
         return _start_canary(state) or watch(state)
     assert state.route.backend is not None
     state.note(state.route.backend, state.route.why)
-    if state.costs.waits and state.costs.item_s is not None:
+    if state.route.backend == "thread" and state.costs.waits and state.costs.item_s is not None:
         state.waiters.expect(state.costs.item_s, state.costs.work_s)
     return None
 
@@ -96,7 +96,8 @@ def _could_pay(state: State, view: View) -> bool:
     costs, left_s = state.costs, state.left_s(view)
     if len(state.roster) and state.hint_fits is not False:
         return left_s > 2 * state.overhead_s / sizing.TAIL_LOSS_SHARE
-    if (costs.item_s or 0.0) < LEAST_ITEM_S:
+    # CPU time: on a busy host, trifles look long.
+    if (costs.item_s or 0.0 if costs.waits else costs.work_s) < LEAST_ITEM_S:
         return False
     if costs.elapsed_inline_s < SURE_S and not state.hint_fits:
         return False

@@ -6,7 +6,7 @@ from amorsize.policy import prices, waiters
 from amorsize.policy.cores import CoreEvidence
 from amorsize.policy.model import Estimates
 from amorsize.policy.roster import Roster
-from amorsize.policy.route import Route
+from amorsize.policy.route import Route, waiting_processes
 from amorsize.policy.saturation import Saturation
 from amorsize.policy.value import Value
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from amorsize.policy.facts import Host, Job, Profile, View, Watched, Weighed
 
 UNSURVEYED_OVERHEAD_S = 100e-6  # of a chunk, on the hosts seen so far
-WAITING_PROCESSES = 4  # per core, where waiting items may not run in threads
 INNER_THREADS = 1.3  # process CPU / wall above which items are parallel in themselves
 TRUSTED_ITEM_S = 2e-3  # the caller would not look up from such items for workers it knows
 
@@ -111,7 +110,9 @@ class State:
         n_most = self.host.n_cores
         if self.costs.waits and self.route is not None:
             in_processes = self.route.backend == "process"
-            n_most = WAITING_PROCESSES * n_most if in_processes else self.waiters.n_wanted
+            n_most = self.waiters.n_wanted
+            if in_processes:
+                n_most = waiting_processes(self.host, self.costs)
         elif self.costs.inner_threads > INNER_THREADS:
             n_most = max(1, int(n_most / self.costs.inner_threads))
         asked = self.job.n_jobs
