@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # stop is still obeyed within a fraction of a millisecond.
 STRIDE_S = 250e-6
 MAX_STRIDE = 65_536
-PYTHON_FUNCTION = type(lambda: None)
+PYTHON_FUNCTION: type = type(lambda: None)
 
 
 class Ran(Value):
@@ -68,7 +68,7 @@ def run_chunk(
     items = iter(items)  # one for all strides: it stops and goes on anywhere
     # What is written in Python is called quicker from Python (by a fifth for trifles), all else by
     # map().
-    results = None if type(function) is PYTHON_FUNCTION else map(function, items)
+    results = None if isinstance(function, PYTHON_FUNCTION) else map(function, items)
     cpu_before = cpu_clock()
     began = perf_counter()
     error: BaseException | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from amorsize.policy import prices, route, sizing, waiters
 from amorsize.policy.feeding import DEEP_OVERHEADS
 from amorsize.policy.plan import Plan
-from amorsize.policy.state import INNER_THREADS, WAITING_PROCESSES
+from amorsize.policy.state import INNER_THREADS
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -187,7 +187,9 @@ def _numbers_of_jobs(basis: Basis, job: Job, backend: str, inner_threads: float)
 def _n_most(basis: Basis, backend: str, inner_threads: float) -> int:
     price, n_cores = prices_of(backend, basis.host), basis.host.n_cores
     if basis.waits:
-        n_most = WAITING_PROCESSES * n_cores if backend == "process" else waiters.MOST
+        n_most = waiters.MOST
+        if backend == "process":
+            n_most = route.waiting_processes(basis.host, basis.item_s, basis.work_s)
         return max(1, min(n_most, basis.n_items))
     n_most = n_cores if inner_threads <= INNER_THREADS else max(1, int(n_cores / inner_threads))
     n_servable = price.n_servable(basis, basis.pickle_s if backend == "process" else 0.0)

@@ -76,15 +76,20 @@ def _for_waiting(host: Host, job: Job, costs: Estimates, weighed: Weighed | None
 
 def _gain_of_processes(host: Host, costs: Estimates) -> float:
     """Throughput of waiting processes by that of threads, of which one computes at a time."""
-    item_s, work_s = costs.item_s or 0.0, costs.work_s
-    if not host.has_gil or not work_s:
+    item_s, work_s = costs.item_s, costs.work_s
+    if not host.has_gil or not work_s or not item_s:
         return 0.0
-    return min(host.n_cores, waiting_processes(host, costs) * work_s / item_s)
+    return min(host.n_cores, waiting_processes(host, item_s, work_s) * work_s / item_s)
 
 
-def waiting_processes(host: Host, costs: Estimates) -> int:
-    """Processes that keep all cores computing, though each of them mostly waits."""
-    item_s, work_s = costs.item_s or 0.0, costs.work_s
+def waiting_processes(host: Host, item_s: float, work_s: float) -> int:
+    """Processes that keep all cores computing, though each of them mostly waits.
+
+    Args:
+        host: What there is to work with.
+        item_s: Mean wall seconds of an item.
+        work_s: CPU seconds of these.
+    """
     per_core = min(WAITING_PROCESSES, WAITING_ROOM * item_s / max(work_s, 1e-9))
     return max(1, round(host.n_cores * per_core))
 

@@ -112,7 +112,7 @@ class State:
             in_processes = self.route.backend == "process"
             n_most = self.waiters.n_wanted
             if in_processes:
-                n_most = waiting_processes(self.host, self.costs)
+                n_most = waiting_processes(self.host, self.costs.item_s or 0.0, self.costs.work_s)
         elif self.costs.inner_threads > INNER_THREADS:
             n_most = max(1, int(n_most / self.costs.inner_threads))
         asked = self.job.n_jobs
