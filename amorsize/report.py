@@ -57,9 +57,10 @@ def _headline(trace: Trace) -> str:
 
 def _rows(trace: Trace) -> Iterator[tuple[str, str]]:
     if trace.profile is not None:
-        yield "measured", _measured(trace.profile)
+        yield "measured", measured(trace.profile)
     yield "remembered", _remembered(trace)
-    yield "chosen", _chosen(trace)
+    plan = trace.plan
+    yield "chosen", chosen(plan.backend, plan.n_jobs, plan.chunksize)
     for note in trace.notes:
         yield "why", f"after {seconds(note.now_s)}: {note.what} - {note.why}"
     for one in trace.drifts:
@@ -74,7 +75,8 @@ def _rows(trace: Trace) -> Iterator[tuple[str, str]]:
         yield "warning", warning
 
 
-def _measured(profile: Profile) -> str:
+def measured(profile: Profile) -> str:
+    """What items were seen to cost and to do."""
     share = profile.item_cpu_s / profile.item_s if profile.item_s else 0.0
     if profile.waits:
         kind = f"waiting {1 - min(1.0, share):.0%} of the time"
@@ -98,13 +100,13 @@ def _remembered(trace: Trace) -> str:
     return f"what {where} learned, {fits[trace.known_fits]}"
 
 
-def _chosen(trace: Trace) -> str:
-    plan = trace.plan
-    if plan.backend == "serial":
+def chosen(backend: str, n_jobs: int, chunksize: int) -> str:
+    """A plan in words."""
+    if backend == "serial":
         return "the loop, in the caller"
-    name = {"thread": "threads", "process": "worker processes"}[plan.backend]
-    items = "1 item" if plan.chunksize == 1 else f"{plan.chunksize} items"
-    return f"{plan.n_jobs} {name}, {items} in a full chunk"
+    name = {"thread": "threads", "process": "worker processes"}[backend]
+    items = "1 item" if chunksize == 1 else f"{chunksize} items"
+    return f"{n_jobs} {name}, {items} in a full chunk"
 
 
 def _places(trace: Trace) -> str:

@@ -28,7 +28,7 @@ CHAIN = (
 )
 GROUP_OF = {part: index for index, group in enumerate(CHAIN) for part in group}
 PART_OF = {  # parts that are more than one file, though no folder
-    **dict.fromkeys(("_cgroup", "_costs", "_fork", "_measure", "_procfs"), "_machine"),
+    **dict.fromkeys(("_cgroup", "_checkup", "_costs", "_fork", "_measure", "_procfs"), "_machine"),
     **dict.fromkeys(("_signature", "_typed", "_wrapt"), "_decorator"),
     "_shareable": "_reach",
     **dict.fromkeys(
@@ -68,7 +68,12 @@ HOT = {
 }
 HOT |= {"_work", "_known", "_survey", "policy", "crews", "cache", "_bytecode", "_callables"}
 COLD = {
-    *("_measure", "_signature", "_typed"),  # for the command line, for inspection, for checkers
+    *(
+        "_checkup",
+        "_measure",
+        "_signature",
+        "_typed",
+    ),  # for the command line, for inspection, for checkers
     "cache.shelf",  # opens the disk, once that can pay
     "crews.travel",  # worker processes need the C half of pickle
 }

@@ -16,11 +16,14 @@ from typing import TextIO
 
 from amorsize.cli import (
     cache_commands,
+    completion_commands,
+    explain_commands,
     history_commands,
     machine_commands,
     profile_commands,
     run_commands,
     simulate_commands,
+    validate_commands,
 )
 from amorsize.cli.command import INTERRUPTED, Command, FailureError
 from amorsize.cli.output import (
@@ -41,9 +44,12 @@ COMMANDS: tuple[Command, ...] = (
     *cache_commands.COMMANDS,
     *profile_commands.COMMANDS,
     *machine_commands.COMMANDS,
+    *validate_commands.COMMANDS,
     *run_commands.COMMANDS,
+    *explain_commands.COMMANDS,
     *history_commands.COMMANDS,
     *simulate_commands.COMMANDS,
+    *completion_commands.COMMANDS,
 )
 
 
