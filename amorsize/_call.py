@@ -12,6 +12,7 @@ from amorsize._work import Sliced, Work, source_of
 from amorsize.crews import nesting
 from amorsize.crews.base import Task
 from amorsize.crews.chunk import run_chunk
+from amorsize.crews.starving import StarvedClock
 from amorsize.policy import drift
 from amorsize.policy import plan as do
 from amorsize.policy.facts import (
@@ -89,6 +90,7 @@ class Call:
         self.known: Profile | None = None
         self.known_from: str | None = None
         self.watcher: Any = None
+        self.starved_clock = StarvedClock()
         self.feeder: Feeder | None = None
         self.lock = _thread.allocate_lock()
         self.inline_since = 0.0  # when the caller began the items it is in; 0: it is in none
@@ -281,6 +283,7 @@ class Call:
                 f"{len(stuck)} thread(s) of {self.name} are still inside an item and cannot be "
                 f"ended: {', '.join(stuck[:5])}. They get no further items."
             )
+        self.starved_clock.close()
         if self.is_set_up and self.task.teardown is not None:
             self.is_set_up = False
             self.task.teardown()
@@ -471,6 +474,7 @@ class Call:
                 out,
                 box_s=box_s,
                 cpu_clock=thread_time,
+                starved_clock=self.starved_clock,
                 keep_errors=self.task.keep_errors,
                 single=self.task.single,
             )
@@ -512,6 +516,7 @@ class Call:
                 now_s=now_s,
                 n_pauses=n_pauses,
                 n_modules=n_modules,
+                starved_s=ran.starved_s,
             )
         )
 
@@ -752,6 +757,7 @@ class Call:
                 cpu_s=done.cpu_s,
                 pickle_s=done.pickle_s,
                 now_s=now_s,
+                starved_s=done.starved_s,
             )
         )
         if done.error is not None:

@@ -183,6 +183,7 @@ class Done(Value):
     back: tuple[int, int] | None = None  # items handed back unstarted
     error: BaseException | None = None  # raised by the item after the last result
     error_text: str = ""  # its traceback, where it happened elsewhere
+    starved_s: float = 0.0  # of wall_s: it could have run, but others had the core
     some_stayed: bool = False  # among the results are stand-ins for such as could not be sent
 
 

@@ -31,6 +31,7 @@ class Ran(Value):
     n_done: int  # items whose result (or, where errors are kept, exception) was appended
     wall_s: float
     cpu_s: float
+    starved_s: float = 0.0  # it could have run, but others had the core
     error: BaseException | None = None  # raised by the item after the last one done
 
 
@@ -42,6 +43,7 @@ def run_chunk(
     *,
     box_s: float,
     cpu_clock: Callable[[], float],
+    starved_clock: Callable[[], float] | None = None,
     keep_errors: bool = False,
     single: bool = False,
     progress: Progress | None = None,
@@ -55,6 +57,7 @@ def run_chunk(
         out: Gets the results; what it held before stays.
         box_s: After this many seconds the run ends at the next boundary; at least one item runs.
         cpu_clock: CPU seconds of whatever runs the items (`time.thread_time`, ...).
+        starved_clock: Seconds for which this thread could have run and others had its core.
         keep_errors: Append an item's exception as its result and go on.
         single: Look at the clock and call `progress` before every single item.
         progress: Called before each stride with the items done, those of the stride and the time;
@@ -70,6 +73,7 @@ def run_chunk(
     # map().
     results = None if isinstance(function, PYTHON_FUNCTION) else map(function, items)
     cpu_before = cpu_clock()
+    starved_before = 0.0 if starved_clock is None else starved_clock()
     began = perf_counter()
     error: BaseException | None = None
     while True:
@@ -92,6 +96,7 @@ def run_chunk(
         n_done=len(out) - before,
         wall_s=wall_s,
         cpu_s=cpu_clock() - cpu_before,
+        starved_s=0.0 if starved_clock is None else starved_clock() - starved_before,
         error=error,
     )
 

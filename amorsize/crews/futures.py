@@ -15,6 +15,7 @@ from time import perf_counter, thread_time
 from amorsize.crews import nesting, travel
 from amorsize.crews.base import Chunk, Done, Lost, SetupFailed, Task, WorkerReady
 from amorsize.crews.chunk import run_chunk
+from amorsize.crews.starving import StarvedClock
 from amorsize.errors import (
     CannotTravelError,
     InvalidOptionError,
@@ -252,7 +253,7 @@ class FuturesCrew:
         self._submit(sent, with_task=True)
 
     def _done(self, sent: _Sent, content: list[Any]) -> Done:
-        n_done, wall_s, cpu_s, pickle_s, results, error, some_stayed = content
+        n_done, (wall_s, cpu_s, starved_s), pickle_s, results, error, some_stayed = content
         text = ""
         chunk = sent.chunk
         if isinstance(results, bytes):
@@ -271,6 +272,7 @@ class FuturesCrew:
             n_sent=chunk.n_items,
             wall_s=wall_s,
             cpu_s=cpu_s,
+            starved_s=starved_s,
             pickle_s=pickle_s,
             last=True,
             back=(unstarted, chunk.stop) if unstarted < chunk.stop else None,
@@ -374,6 +376,7 @@ class _Held:
     ) -> tuple[Any, ...]:
         """Run a chunk: how many items are done, what they took, their results, an error."""
         out: list[Any] = []
+        starved_clock = StarvedClock()
         nesting.enter()
         try:
             ran = run_chunk(
@@ -383,13 +386,16 @@ class _Held:
                 out,
                 box_s=box_s,
                 cpu_clock=thread_time,
+                starved_clock=starved_clock,
                 keep_errors=self.task.keep_errors,
                 single=self.task.single,
                 progress=lambda n_done, *_: may_begin(start + n_done),
             )
         finally:
             nesting.leave()
-        return ran.n_done, ran.wall_s, ran.cpu_s, 0.0, out, ran.error, False
+            starved_clock.close()
+        times_s = ran.wall_s, ran.cpu_s, ran.starved_s
+        return ran.n_done, times_s, 0.0, out, ran.error, False
 
 
 def _taking_turns(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -425,7 +431,7 @@ def run_there(
     try:
         received = travel.loads(items)
     except BaseException as error:
-        return RAN, 0, 0.0, 0.0, 0.0, travel.dumps([]), travel.pack_error(error), False
+        return RAN, 0, (0.0, 0.0, 0.0), 0.0, travel.dumps([]), travel.pack_error(error), False
     ran = held.run(received, start, start, stop, box_s, lambda _: True)
     return RAN, *_packed(start, held.task.keep_errors, *ran)
 
@@ -443,8 +449,7 @@ def _packed(
     start: int,
     keep_errors: bool,
     n_done: int,
-    wall_s: float,
-    cpu_s: float,
+    times_s: tuple[float, float, float],
     _: float,
     results: list[Any],
     error: BaseException | None,
@@ -459,4 +464,4 @@ def _packed(
     except Exception as failure:
         data, some_stayed = travel.dumps(travel.fit_to_travel(start, results, failure)), True
     packed = None if error is None else travel.pack_error(error)
-    return n_done, wall_s, cpu_s, perf_counter() - began, data, packed, some_stayed
+    return n_done, times_s, perf_counter() - began, data, packed, some_stayed

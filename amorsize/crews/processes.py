@@ -240,7 +240,9 @@ class PipeCrew:
         return SetupFailed(worker=remote.number, error=error)
 
     def _done(self, remote: Remote, payload: Piece) -> Done:
-        start, n_done, _, wall_s, cpu_s, pickle_s, flags, size = REPORT.unpack_from(payload)
+        (
+            start, n_done, _, wall_s, cpu_s, starved_s, pickle_s, flags, size,
+        ) = REPORT.unpack_from(payload)  # fmt: skip
         data = memoryview(payload)[REPORT.size :]
         error: BaseException | None = None
         text = ""
@@ -270,6 +272,7 @@ class PipeCrew:
             n_sent=n_sent,
             wall_s=wall_s,
             cpu_s=cpu_s,
+            starved_s=starved_s,
             pickle_s=pickle_s,
             last=last,
             back=back,

@@ -9,6 +9,7 @@ from time import perf_counter, thread_time
 from amorsize.crews import nesting, travel
 from amorsize.crews.base import Chunk, Done, Happening, Lost, SetupFailed, Task, WorkerReady
 from amorsize.crews.chunk import run_chunk
+from amorsize.crews.starving import StarvedClock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -161,20 +162,24 @@ class ThreadCrew:
             nesting.leave()
             return
         self._happened.put(WorkerReady(worker=number))
+        starved_clock = StarvedClock()
         try:
             while (order := seat.orders.get()) is not None:
-                done = self._run(number, seat, *order)
+                done = self._run(number, seat, *order, starved_clock)
                 with seat.telling:
                     if seat.is_given_up:
                         break
                     seat.work = None
                     self._happened.put(done)
         finally:
+            starved_clock.close()
             if task.teardown is not None:
                 task.teardown()
             nesting.leave()
 
-    def _run(self, number: int, seat: _Seat, chunk: Chunk, box_s: float) -> Done:
+    def _run(
+        self, number: int, seat: _Seat, chunk: Chunk, box_s: float, starved_clock: StarvedClock
+    ) -> Done:
         task, out = self._task, []  # type: tuple[Task, list[Any]]
         seat.work, seat.out, seat.work_began_at = chunk, out, perf_counter()
 
@@ -200,6 +205,7 @@ class ThreadCrew:
             out,
             box_s=box_s,
             cpu_clock=thread_time,
+            starved_clock=starved_clock,
             keep_errors=task.keep_errors,
             single=task.single,
             progress=progress,
@@ -213,6 +219,7 @@ class ThreadCrew:
             n_sent=chunk.n_items,
             wall_s=ran.wall_s,
             cpu_s=ran.cpu_s,
+            starved_s=ran.starved_s,
             pickle_s=0.0,
             last=True,
             back=(end, chunk.stop) if ran.error is None and end < chunk.stop else None,

@@ -11,6 +11,7 @@ from time import perf_counter, process_time
 from amorsize.crews import frames, lanes, travel
 from amorsize.crews.cells import Cells
 from amorsize.crews.chunk import run_chunk
+from amorsize.crews.starving import StarvedClock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 ORDER = Struct("<qqddB")  # start, stop, box_s, flush_s, flags
 SINGLE, ITEMS_ELSEWHERE = 1, 2
-REPORT = Struct("<qqqdddBQ")  # start, n_items, n_sent, wall_s, cpu_s, pickle_s, flags, results size
+REPORT = Struct("<qqqddddBQ")
+# start, n_items, n_sent, wall_s, cpu_s, starved_s, pickle_s, flags, size of the results
 LAST, CANNOT_TRAVEL, ELSEWHERE = 1, 2, 4
 PARENT_CHECK_S = 1.0  # how often an idle worker looks whether its caller still lives
 
@@ -44,6 +46,7 @@ class Worker:
         self.cells, self.slot = None if shared is None else shared.view, slot
         self.line = lanes.Line(shared, slot, Cells.SENT, Cells.RECEIVED)
         self._pid = os.getpid()
+        self.starved_clock = StarvedClock()
         self._reader = frames.Reader()
         self._poll = select.poll()
         self._poll.register(read_fd, select.POLLIN)
@@ -104,7 +107,7 @@ class Worker:
                 received = self.line.unpacked(data, is_elsewhere=bool(flags & ITEMS_ELSEWHERE))
                 items = self.task.each(received, start, start)
         except BaseException as error:
-            self.report(start, n_items, [], 0.0, 0.0, error, last=True)
+            self.report(start, n_items, [], (0.0, 0.0, 0.0), error, last=True)
             return
         _Chunk(self, start, n_items, flush_s).run(items, box_s, bool(flags & SINGLE))
 
@@ -119,12 +122,14 @@ class Worker:
         start: int,
         n_items: int,
         results: list[Any],
-        wall_s: float,
-        cpu_s: float,
+        times_s: tuple[float, float, float],
         error: BaseException | None,
         last: bool,
     ) -> None:
-        """Send results from index `start` on, of a chunk that has `n_items` from there."""
+        """Send results from index `start` on, of a chunk that has `n_items` from there.
+
+        `times_s` are what they took: of wall time, of CPU time, and kept from computing.
+        """
         self.end_if_twin()
         began = perf_counter()
         flags = LAST if last else 0
@@ -146,8 +151,7 @@ class Worker:
             start,
             len(results),
             n_items,
-            wall_s,
-            cpu_s,
+            *times_s,
             perf_counter() - began,
             flags,
             len(told),
@@ -166,8 +170,10 @@ class _Chunk:
         self._start, self._n_items, self._flush_s = start, n_items, flush_s
         self._out: list[Any] = []
         self._n_sent = 0
-        self._sent_at = self._began = perf_counter()
-        self._cpu_began = process_time()
+        self._sent_at, self._began = perf_counter(), self._clocks()
+
+    def _clocks(self) -> tuple[float, float, float]:
+        return perf_counter(), process_time(), self._worker.starved_clock()
 
     def run(self, items: Iterator[Any], box_s: float, single: bool) -> None:
         task = self._worker.task
@@ -200,21 +206,21 @@ class _Chunk:
         return True
 
     def _send(self, error: BaseException | None, last: bool) -> None:
-        now, cpu_now = perf_counter(), process_time()
+        wall_s, cpu_s, starved_s = (
+            now - began for now, began in zip(self._clocks(), self._began, strict=True)
+        )
         results = self._out[self._n_sent :]
         start = self._start + self._n_sent
         self._worker.report(
             start,
             self._n_items - self._n_sent,
             results,
-            now - self._began,
-            cpu_now - self._cpu_began,
+            (wall_s, cpu_s, starved_s),
             error,
             last,
         )
         self._n_sent += len(results)
-        self._sent_at = self._began = perf_counter()
-        self._cpu_began = process_time()
+        self._sent_at, self._began = perf_counter(), self._clocks()
 
 
 def flush_streams() -> None:

@@ -14,6 +14,7 @@ PARKED_S, MOST_PARKED_S = 0.05, 0.4  # others may have left by then; doubled whi
 TURNS_REPORTS = 4  # per thread, before it is judged whether they run at once or take turns,
 TURNS_REPORTS_OF_MANY = 2  # if there are two; chunks still under way hide less where more report
 LONG_TURN_S = 5e-3  # chunks that outlast a turn: each shows its own share of the one core
+IDLE_CORE = 0.5  # and below which, with what they stood back, nobody had the GIL: they wait
 ONE_CORE = 1.2  # CPU / wall of all threads together, below which they use one core between them
 
 
@@ -27,7 +28,9 @@ class CoreEvidence:
         self.n_free: int | None = None  # cores found for workers; the other workers are parked
         self._parked_s, self._until_s = PARKED_S, 0.0
         self._shares: list[float] = []  # of threads' long chunks
-        self._window: tuple[float, float, int] | None = None  # since when, CPU seconds, reports
+        self._window_s: float | None = None  # since when threads are watched; and in that time
+        self._cpu_s = self._starved_s = 0.0  # what they computed, and how long they stood back
+        self._n_in_window = 0  # reports
 
     def see_caller(self, event: Inlined) -> None:
         """The caller's own share while workers start tells whether they take its core."""
@@ -67,24 +70,28 @@ class CoreEvidence:
         self._worker_share, self._n_seen = 1.0, 0
         return self.n_free
 
-    def take_turns(self, event: Report, *, n_alive: int) -> bool:
-        """Threads do not run at once.
+    def turns(self, event: Report, *, n_alive: int) -> str | None:
+        """ "taken" where threads do not run at once, "not needed" where they wait instead.
 
         Two that take turns each seem to run at full speed, chunk by chunk, unless these are long;
-        together they do not use more than one core.
+        together they do not use more than one core. Who has the GIL runs, or stands back for
+        others: where that is told and adds up to little, nobody had it.
         """
         if n_alive < 2:
-            return False
-        if self._have_small_shares(event, n_alive):
-            return True
-        if self._window is None:
-            self._window = (event.now_s, 0.0, 0)
-            return False
-        began_s, cpu_s, n_reports = self._window
-        self._window = began_s, cpu_s + event.cpu_s, n_reports + 1
+            return None
+        if self._window_s is None:
+            self._window_s = event.now_s
+            return "taken" if self._have_small_shares(event, n_alive) else None
         per_thread = TURNS_REPORTS if n_alive == 2 else TURNS_REPORTS_OF_MANY
-        is_enough = n_reports >= per_thread * n_alive
-        return is_enough and cpu_s < ONE_CORE * (event.now_s - began_s)
+        is_enough = self._n_in_window >= per_thread * n_alive
+        elapsed_s = event.now_s - self._window_s
+        if is_enough and 0 < self._starved_s < IDLE_CORE * elapsed_s - self._cpu_s:
+            return "not needed"
+        is_one_core = is_enough and self._cpu_s < ONE_CORE * elapsed_s
+        self._cpu_s += event.cpu_s
+        self._starved_s += event.starved_s
+        self._n_in_window += 1
+        return "taken" if is_one_core or self._have_small_shares(event, n_alive) else None
 
     def _have_small_shares(self, event: Report, n_alive: int) -> bool:
         """Chunks longer than a turn show what share of the one core each thread has."""

@@ -163,7 +163,7 @@ class Watch:
         self._n_together = TOGETHER * known.chunk_items
         self._share = min(1.0, known.item_cpu_s / known.item_s)
         self._n_items = 0
-        self._wall_s = self._cpu_s = 0.0
+        self._wall_s = self._cpu_s = self._unstarved_s = 0.0
         self._typical_s = known.typical_s or known.item_s
         self._n_waiting = 0
         self._has_asked = known.waits  # of waiting items nothing more is asked here
@@ -173,12 +173,15 @@ class Watch:
         self._n_items += report.n_items
         self._wall_s += report.wall_s
         self._cpu_s += report.cpu_s
+        self._unstarved_s += report.unstarved_s
         if not self._n_items or self._n_items < self._n_together:
             return None
         item_s, share = self._wall_s / self._n_items, self._cpu_s / max(self._wall_s, 1e-9)
-        self._n_items, self._wall_s, self._cpu_s = 0, 0.0, 0.0
+        computing = self._cpu_s / self._unstarved_s
+        self._n_items = 0
+        self._wall_s = self._cpu_s = self._unstarved_s = 0.0
         shift = None if self._detector is None else self._detector.see(item_s)
-        if self._now_waits(share):
+        if self._now_waits(computing):
             return self._told(report, "waiting", item_s / self._typical_s, RUN)
         if shift is None:
             return None

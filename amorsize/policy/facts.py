@@ -138,6 +138,12 @@ class Inlined(Value):
     now_s: float
     n_pauses: int  # times the thread gave up its core by itself: it waited, and was not starved
     n_modules: int = 0  # modules imported meanwhile: a witness of warming up
+    starved_s: float = 0.0  # of wall_s: it could have run, but others had the core; 0.0: not told
+
+    @property
+    def unstarved_s(self) -> float:
+        """Wall seconds as they would have been with a core of its own."""
+        return unstarved(self.wall_s, self.cpu_s, self.starved_s)
 
 
 class Started(Value):
@@ -166,11 +172,22 @@ class Report(Value):
     cpu_s: float
     pickle_s: float  # to serialise the results, on top of that
     now_s: float
+    starved_s: float = 0.0  # of wall_s: it could have run, but others had the core; 0.0: not told
+
+    @property
+    def unstarved_s(self) -> float:
+        """Wall seconds as they would have been with a core of its own."""
+        return unstarved(self.wall_s, self.cpu_s, self.starved_s)
 
     @property
     def item_s(self) -> float:
         """Mean wall seconds of one item."""
         return self.wall_s / max(1, self.n_items)
+
+
+def unstarved(wall_s: float, cpu_s: float, starved_s: float) -> float:
+    """Wall seconds less those in which others had the core; what was computed is left of it."""
+    return max(1e-9, min(wall_s, cpu_s), wall_s - starved_s)
 
 
 class Died(Value):

@@ -89,6 +89,7 @@ def _n_of_crew_only(state: State, view: View, crew: Crew) -> int:
         return n
     if state.costs.item_s is not None and not state.costs.waits:
         n = min(n, max(len(crew), state.prices().n_affordable(state.left_s(view))))
-    if state.route.backend == "thread" and not state.costs.n_reports:
+    knows = state.costs.n_reports > 0 and state.first_reports.are_enough
+    if state.route.backend == "thread" and not knows:
         n = min(n, 1)  # a second one would hide whether items wait, or wait for the first
     return max(1, n)

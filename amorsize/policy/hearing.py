@@ -15,14 +15,12 @@ from amorsize.policy.facts import (
     Watched,
     Weighed,
 )
-from amorsize.policy.model import WAITING_SHARE
+from amorsize.policy.waiting import Votes, is_idle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.facts import Event
     from amorsize.policy.state import State
-
-WAIT_SEEN_S = 6e-3  # with workers only, so much time of items tells whether they wait
 
 
 def hear(state: State, event: Event) -> None:
@@ -71,7 +69,11 @@ def _watched(state: State, event: Watched) -> None:
 
 
 def _inlined(state: State, event: Inlined) -> None:
-    state.costs.inlined(event, alone=_has_core_to_itself(state))
+    beside_threads = len(state.roster.of("thread")) > 0
+    computed = not state.costs.waits
+    state.costs.inlined(event, alone=_has_core_to_itself(state), beside_threads=beside_threads)
+    if computed and state.costs.waits:
+        _reroute(state)
     if state.asks is not None and len(state.roster):
         _settle_waiting(state, state.asks, event)
     if state.is_committed and not state.costs.n_reports and not state.costs.waits:
@@ -81,12 +83,13 @@ def _inlined(state: State, event: Inlined) -> None:
 def _reported(state: State, event: Report) -> None:
     costs = state.costs
     is_cold = state.roster.report(event)
-    if not costs.n_inline and event.n_items and state.first_reports_s < WAIT_SEEN_S:
-        state.first_reports_s += event.wall_s
-        state.first_reports_cpu_s += event.cpu_s
-        is_clear = state.first_reports_s >= WAIT_SEEN_S  # less may be one switch of the GIL
-        costs.waits = is_clear and state.first_reports_cpu_s < WAITING_SHARE * state.first_reports_s
-    costs.reported(event, n_workers=state.roster.n_alive, is_cold=is_cold)
+    in_process = state.roster.backend_of(event.worker) == "process"
+    if not costs.n_inline and event.n_items and not state.first_reports.is_settled:
+        costs.waits = state.first_reports.see(event, is_fresh_fork=is_cold and in_process)
+    computed = not costs.waits
+    costs.reported(event, n_workers=state.roster.n_alive, is_cold=is_cold, in_process=in_process)
+    if computed and costs.waits:
+        _reroute(state)
     _see_pickling(state, event)
     if not event.n_items:
         return
@@ -129,8 +132,12 @@ def _see_cores(state: State, event: Report) -> None:
     if state.job.backend != "auto" or state.route is None:
         return
     if state.route.backend == "thread":
-        if state.cores.take_turns(event, n_alive=n_alive):
-            _leave_threads(state)
+        match state.cores.turns(event, n_alive=n_alive):
+            case "taken":
+                _leave_threads(state)
+            case "not needed":
+                state.costs.waits = True
+                _reroute(state)
         return
     n_places = n_working + state.is_helping
     n_free = state.cores.park(event, n_working=n_places)
@@ -161,6 +168,17 @@ def _see_saturation(state: State, event: Report, n_working: int) -> None:
         state.note(*verdict)
 
 
+def _reroute(state: State) -> None:
+    """Where items were to run was decided before it was clear that they wait: once more."""
+    is_open = state.route is None or state.route.backend is None
+    if is_open or state.job.backend != "auto" or state.has_rerouted:
+        return
+    state.note("the items wait after all", "they have a core and do not use it")
+    state.has_rerouted = True
+    state.route, state.is_committed, state.waiters = None, False, waiters.Waiters()
+    state.reopen_jobs()
+
+
 def _leave_threads(state: State) -> None:
     state.note("threads given up", "they took turns: the items hold the GIL after all")
     state.holds_gil, state.route, state.is_committed = True, None, False
@@ -173,7 +191,7 @@ def _see_drift(state: State, found: drift.Drift | None) -> None:
     if found is None:
         return
     if found.what == "waiting" and state.job.backend == "auto" and state.job.may_inline:
-        state.asks = found  # or a host that is busy: the caller's pauses tell one from other
+        state.asks, state.votes = found, Votes()  # or the host is busy: the caller's items tell
         return
     if found.what == "cores":
         found = found.but(answer="workers are counted by the cores they get")
@@ -190,9 +208,15 @@ def _tell_drift(state: State, found: drift.Drift) -> None:
 
 
 def _settle_waiting(state: State, asked: drift.Drift, event: Inlined) -> None:
-    """An item of the caller's has shown whether items wait now, or workers for cores."""
+    """An item of the caller's has shown whether items wait now, or workers for cores.
+
+    On a busy host one that waits is followed by more, until they are enough.
+    """
+    state.votes.count(event)
+    waits = is_idle(event) and event.n_pauses > 0
+    if waits and not state.votes.are_enough:
+        return
     state.asks = None
-    waits = event.cpu_s < WAITING_SHARE * event.wall_s and event.n_pauses > 0
     if not waits:
         _tell_drift(state, asked.but(what="cores", answer="workers are counted anew"))
         return

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from amorsize.policy.waiting import WAITING_SHARE, Votes
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.facts import Inlined, Profile, Report
 
-WAITING_SHARE = 0.3  # CPU / wall below which an item mostly waits (POLICY 5.1: sleep 0.0, SQL 0.2)
-LEAST_PAUSES = 0.5  # a core taken away by others costs wall time as well, but is no pause
+LEAST_PAUSES = 0.5  # a core taken away by a hypervisor costs wall time as well, but is no pause
 WARMUP_RATIO = 3.0  # a first item this many times the second was warming up (imports, JIT)
 MEMORY = 0.9  # weight of the past per inline slice: about the last ten slices count
 CHUNKS_REMEMBERED = 4.0  # per worker, in the moving average over chunk reports
@@ -32,6 +33,7 @@ class Estimates:
         self._all_s = self._all_n = 0.0  # and over everything
         self._wall_s = self._n = 0.0  # decayed sums behind item_s
         self._recent = [0.0, 0.0, 0.0]  # decayed sums: wall, CPU, pauses of the caller's own items
+        self._votes = Votes()
         self._first_s: float | None = None
         self._unconfirmed = False  # only one item is known, which may have been a warm-up
         self._log_mean = self._log_square = 0.0
@@ -88,7 +90,7 @@ class Estimates:
         self.n_largest = max(self.n_largest, profile.chunksize)
         self._unconfirmed = False
 
-    def inlined(self, event: Inlined, *, alone: bool) -> None:
+    def inlined(self, event: Inlined, *, alone: bool, beside_threads: bool = False) -> None:
         """Items the caller ran; `alone` while no worker was running beside them."""
         n, item_s = event.n_items, event.wall_s / event.n_items
         if self._first_s is None:
@@ -107,16 +109,19 @@ class Estimates:
             self._sum_up(event.wall_s, n, alone=alone)
         self.latest_s = item_s
         self._note_cpu(event.cpu_s / n, 0.1)
-        if alone:  # beside other work, a starved core looks like waiting
+        is_told = event.starved_s > 0 and not beside_threads  # those take the GIL as well
+        if alone or is_told:  # else, beside other work, a starved core looks like waiting
             self._recent = [
                 MEMORY * past + new
                 for past, new in zip(
-                    self._recent, (event.wall_s, event.cpu_s, event.n_pauses), strict=True
+                    self._recent, (event.unstarved_s, event.cpu_s, event.n_pauses), strict=True
                 )
             ]
             wall_s, cpu_s, n_pauses = self._recent
-            self.waits = cpu_s < WAITING_SHARE * wall_s and n_pauses > LEAST_PAUSES
-            if event.wall_s > 1e-3:
+            self._votes.count(event)
+            are_idle = cpu_s < WAITING_SHARE * wall_s and n_pauses > LEAST_PAUSES
+            self.waits = are_idle and (self.waits or self._votes.are_enough)
+            if alone and event.wall_s > 1e-3:
                 self.inner_threads = max(1.0, event.process_cpu_s / event.wall_s)
         self.elapsed_inline_s += event.wall_s
         self.n_inline += n
@@ -134,9 +139,14 @@ class Estimates:
             self._wall_s = self._n = 0.0
             self.item_cpu_s = None
 
-    def reported(self, event: Report, *, n_workers: int, is_cold: bool) -> None:
+    def reported(
+        self, event: Report, *, n_workers: int, is_cold: bool, in_process: bool = False
+    ) -> None:
         """A chunk that a worker ran; the first of a cold one contains its own warm-up."""
         self.n_reports += 1
+        if in_process and self._votes.are_wanted:  # the caller's items began it
+            self._votes.count(event)
+            self.waits = self._votes.are_enough
         self.n_seen += event.n_items
         self.n_largest = max(self.n_largest, event.n_items)
         if not event.n_items:

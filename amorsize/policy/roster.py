@@ -160,6 +160,10 @@ class Roster:
                 crew.loaded(seat)
         return seat.is_cold and is_first
 
+    def backend_of(self, worker: int) -> str:
+        """Where a worker runs: "thread" or "process"."""
+        return self._seats[worker].backend
+
     def lose(self, worker: int) -> None:
         """A worker has ended."""
         seat = self._seats[worker]

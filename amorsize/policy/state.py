@@ -9,6 +9,7 @@ from amorsize.policy.roster import Roster
 from amorsize.policy.route import Route, waiting_processes
 from amorsize.policy.saturation import Saturation
 from amorsize.policy.value import Value
+from amorsize.policy.waiting import FirstReports, Votes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class State:
         self.holds_gil: bool | None = None
         self.is_watching = False
         self.watch_began_s: float | None = None
-        self.first_reports_s = self.first_reports_cpu_s = 0.0  # where the caller runs nothing
+        self.first_reports = FirstReports()  # where the caller runs nothing itself
+        self.has_rerouted = False  # because items turned out to wait
         # Workers.
         self.route: Route | None = None
         if job.backend != "auto":
@@ -73,7 +75,8 @@ class State:
         self.n_checks = 0
         self.drift_watch: drift.Watch | None = None  # from when a profile was adopted
         self.drifts: list[drift.Drift] = []  # what turned out to differ from what was remembered
-        self.asks: drift.Drift | None = None  # one of the caller's own items is to show it
+        self.asks: drift.Drift | None = None  # the caller's own items are to show it,
+        self.votes = Votes()  # one by one
 
     def note(self, what: str, why: str) -> None:
         """Keep a decision for explain()."""

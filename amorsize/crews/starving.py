@@ -1,0 +1,55 @@
+"""How long this thread could have run while others had its core, as far as the system tells.
+
+CPU time below wall time says that a thread did not run; whether it had nothing to do or got no core
+is another question. Voluntary context switches do not settle it: on a busy host an item that
+computes has a few of them, at pages and locks. Linux counts the time a thread spends in a run
+queue, which is neither running nor waiting.
+"""
+
+from __future__ import annotations
+
+import os
+from _thread import get_ident
+
+PATH = "/proc/thread-self/schedstat"  # ns on a core, ns in a run queue, turns; "0 0 0": not counted
+_LONGEST = 96
+
+
+class StarvedClock:
+    """Seconds that the thread which reads it has spent in a run queue; 0.0 where nobody counts."""
+
+    __slots__ = ("_file", "_is", "_thread")
+
+    def __init__(self) -> None:
+        self._file = self._thread = -1
+        self._is: object = None  # what the file is, by which one is known that took its number
+
+    def __call__(self) -> float:
+        """Seconds so far, in 1.5 us; a thread's first reading takes 4 us more."""
+        if self._thread != (thread := get_ident()):
+            self.close()
+            self._open(thread)
+        if self._file < 0:
+            return 0.0
+        try:
+            return int(os.pread(self._file, _LONGEST, 0).split()[1]) * 1e-9
+        except (OSError, IndexError, ValueError):  # an item has closed it
+            self._file = -1
+            return 0.0
+
+    def _open(self, thread: int) -> None:
+        self._thread = thread
+        try:
+            self._file = os.open(PATH, os.O_RDONLY | os.O_CLOEXEC)
+            self._is = os.fstat(self._file)[:3]
+        except (OSError, AttributeError):  # not on Linux
+            self._file = -1
+
+    def close(self) -> None:
+        """Let go of the file, if it is there still."""
+        file, self._file, self._thread = self._file, -1, -1
+        try:
+            if file >= 0 and os.fstat(file)[:3] == self._is:
+                os.close(file)
+        except OSError:
+            return  # an item has closed it

@@ -1,0 +1,78 @@
+"""Whether items wait: they neither compute nor are kept from it, on a busy host several in a row.
+
+How much of its time an item computes is read off CPU time, of what is left of wall time when
+others had its core. On a busy host that is not all: an item that only computes may have to wait for
+a page or a lock that somebody holds who has no core, for up to 50 ms. Seldom twice in a row.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.facts import Inlined, Report
+
+WAITING_SHARE = 0.3  # CPU / wall below which an item mostly waits (POLICY 5.1: sleep 0.0, SQL 0.2)
+BUSY_SHARE = 0.05  # of its time that an item stands back for others: a quiet host has below 0.01
+FORK_STALL_S = 0.25  # on a busy host a fork's first pages take up to 50 ms: the caller has locks
+VOTES = 4  # in a row: of items that compute beside five others a core, three were seen once
+
+
+def is_idle(event: Inlined | Report) -> bool:
+    """Most of the time in which they had a core, these items did nothing with it."""
+    return event.cpu_s < WAITING_SHARE * event.unstarved_s
+
+
+class Votes:
+    """How many slices or chunks in a row were idle, and whether that is enough here."""
+
+    def __init__(self) -> None:
+        self._n_idle = 0
+        self._is_busy = False
+
+    def count(self, event: Inlined | Report) -> None:
+        """Take in one more."""
+        self._is_busy = self._is_busy or event.starved_s > BUSY_SHARE * event.wall_s
+        self._n_idle = self._n_idle + 1 if is_idle(event) else 0
+
+    @property
+    def are_enough(self) -> bool:
+        """On a quiet host one will do, or what all of them are together."""
+        return not self._is_busy or self._n_idle >= VOTES
+
+    @property
+    def are_wanted(self) -> bool:
+        """All of the latest were idle, and they are too few."""
+        return self._n_idle > 0 and not self.are_enough
+
+
+class FirstReports:
+    """The verdict of workers' first reports, where the caller runs nothing itself."""
+
+    def __init__(self) -> None:
+        self._seen_s = self._cpu_s = 0.0
+        self._n_seen = 0
+        self._votes = Votes()
+        self.is_settled = False
+
+    @property
+    def are_enough(self) -> bool:
+        """Nothing further is to be expected of them."""
+        return self.is_settled or self._votes.are_enough
+
+    def see(self, event: Report, *, is_fresh_fork: bool) -> bool:
+        """Whether the items wait, as far as can be told by now."""
+        if is_fresh_fork and event.unstarved_s < FORK_STALL_S:
+            return False
+        self._n_seen += 1
+        self._seen_s += event.unstarved_s
+        self._cpu_s += event.cpu_s
+        self._votes.count(event)
+        are_idle = self._cpu_s < WAITING_SHARE * self._seen_s
+        is_clear = self._seen_s >= ENOUGH_S
+        waits = is_clear and are_idle and self._votes.are_enough
+        self.is_settled = waits or (is_clear and not are_idle) or self._n_seen >= MOST_LOOKS
+        return waits
+
+
+ENOUGH_S = 6e-3  # so much time of items tells; less may be one turn at the GIL
+MOST_LOOKS = 3 * VOTES  # at reports that say now this, now that: then they compute

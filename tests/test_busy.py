@@ -1,0 +1,153 @@
+"""Cores that others keep busy: who waits for one does not wait as an item does that sleeps."""
+
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from witness import MANY_CORES
+
+from amorsize import _known, _machine, tuned_map
+from amorsize._known import last_trace
+from amorsize.crews.starving import StarvedClock
+from amorsize.policy.facts import Profile
+
+BUSY_S = 25  # the longest that a test keeps the cores busy
+PER_CORE = 5  # others on each core: a thread that wants to compute gets a sixth of it
+OTHER = f"import time; until_s = time.monotonic() + {BUSY_S}\nwhile time.monotonic() < until_s: 0"
+
+LEARNED_ALONE = Profile(  # of `compute`, while nobody else computed
+    backend="process",
+    n_jobs=2,
+    chunksize=5,
+    item_s=2.06e-3,
+    item_cpu_s=2e-3,
+    spread_log=0.05,
+    pickle_s=1e-6,
+    warmup_s=0.0,
+    holds_gil=True,
+    waits=False,
+    n_items=1000,
+    typical_s=2.06e-3,
+    n_chunks=100,
+    chunk_items=5.0,
+)
+
+
+@pytest.fixture
+def busy_cores():
+    """Every core has several others computing on it."""
+    command = [sys.executable, "-S", "-c", OTHER]
+    n_others = PER_CORE * _machine.usable_cpus().n_cores
+    others = [subprocess.Popen(command) for _ in range(n_others)]
+    yield
+    for other in others:
+        other.kill()
+        other.wait()
+
+
+@pytest.fixture(autouse=True)
+def fresh_memory(monkeypatch):
+    """A process that remembers nothing yet."""
+    monkeypatch.setattr(_known, "_memory", None)
+
+
+def spin(cost_s):
+    """Compute for so long."""
+    until_s = time.thread_time() + cost_s
+    while time.thread_time() < until_s:
+        pass
+
+
+def compute(_):
+    """Compute, with a moment off the core, as a page of a file or a lock may cost."""
+    spin(1e-3)
+    time.sleep(1e-6)
+    spin(1e-3)
+
+
+def wait(_):
+    """Wait, and hardly compute."""
+    time.sleep(4e-3)
+
+
+def test_the_clock_tells_standing_back_from_sleeping(busy_cores):
+    """A thread that computes beside five others does so most of the time, one that sleeps not."""
+    clock = StarvedClock()
+    before_s, began_s = clock(), time.perf_counter()
+    spin(20e-3)
+    starved_s, wall_s = clock() - before_s, time.perf_counter() - began_s
+    before_s = clock()
+    time.sleep(0.2)
+    slept_s = clock() - before_s
+    clock.close()
+
+    assert starved_s + 20e-3 == pytest.approx(wall_s, rel=0.2, abs=10e-3)
+    assert slept_s < 0.1
+
+
+def test_the_clock_of_each_thread_is_its_own():
+    """A stream may be read on from another thread than began it."""
+    clock = StarvedClock()
+    clock()
+    with ThreadPoolExecutor(1) as pool:
+        theirs_s = pool.submit(clock).result()
+    with open("/proc/thread-self/schedstat") as file:
+        ours_s = int(file.read().split()[1]) * 1e-9
+
+    assert theirs_s <= 0.05
+    assert clock() >= ours_s
+    clock.close()
+
+
+def test_a_clock_that_items_have_closed_closes_nobody_elses_file(tmp_path):
+    """Its number may be another file's by then, which is not ours to read or to close."""
+    clock = StarvedClock()
+    clock()
+    number = clock._file
+    os.close(number)
+    (tmp_path / "theirs").write_text("no figures")
+    with (tmp_path / "theirs").open() as theirs:
+        assert theirs.fileno() == number
+        assert clock() == 0.0
+        clock._file = number
+        clock.close()
+        assert theirs.read() == "no figures"
+
+
+def test_items_that_are_kept_from_computing_do_not_wait(busy_cores):
+    """In the caller: a sixth of a core, and now and then a pause, is no item that waits."""
+    tuned_map(compute, range(60), cache=False)
+
+    assert not last_trace(compute).profile.waits
+
+
+def test_items_that_wait_still_do_on_busy_cores(busy_cores):
+    """A sleeping item that gets its core back late has waited for what it waited for."""
+    tuned_map(wait, range(400), cache=False)
+
+    trace = last_trace(wait)
+    assert trace.profile.waits
+    assert trace.plan.backend == "thread"
+
+
+@pytest.mark.skipif(not MANY_CORES, reason="one core: no workers")
+@pytest.mark.parametrize("backend", ["process", "thread"])
+def test_workers_that_are_kept_from_computing_do_not_wait(backend, busy_cores):
+    """In workers: what they report says how long they had to stand back."""
+    tuned_map(compute, range(60), backend=backend, cache=False)
+
+    assert not last_trace(compute).profile.waits
+
+
+@pytest.mark.skipif(not MANY_CORES, reason="one core: no workers")
+def test_starved_items_are_not_told_to_have_become_waiting_ones(busy_cores):
+    """Chunk after chunk with little CPU time, and the caller's own item as well: no such drift."""
+    _known.memory()._profiles[_known.key_of(compute, 0)] = LEARNED_ALONE
+    tuned_map(compute, range(150), cache=False)
+
+    trace = last_trace(compute)
+    assert trace.known_fits
+    assert "waiting" not in [one.what for one in trace.drifts]

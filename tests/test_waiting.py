@@ -1,0 +1,134 @@
+"""Whether items wait: told by how long they had a core, computed, and stood back for others."""
+
+import pytest
+
+from amorsize.policy.cores import CoreEvidence
+from amorsize.policy.facts import Host, Inlined, Job, Report, Started
+from amorsize.policy.model import Estimates
+from amorsize.policy.tuner import Tuner
+from amorsize.policy.waiting import VOTES, FirstReports
+
+
+def inlined(wall_s, cpu_s, starved_s=0.0, n_pauses=1):
+    """One item of the caller's."""
+    return Inlined(
+        n_items=1,
+        wall_s=wall_s,
+        cpu_s=cpu_s,
+        process_cpu_s=cpu_s,
+        now_s=0.0,
+        n_pauses=n_pauses,
+        starved_s=starved_s,
+    )
+
+
+def report(wall_s, cpu_s, starved_s=0.0, now_s=0.0, worker=0):
+    """One item of a worker's."""
+    return Report(
+        worker=worker,
+        n_items=1,
+        n_sent=1,
+        wall_s=wall_s,
+        cpu_s=cpu_s,
+        pickle_s=0.0,
+        now_s=now_s,
+        starved_s=starved_s,
+    )
+
+
+STARVED = inlined(12e-3, 2e-3, 9.9e-3)
+SLEPT = inlined(5e-3, 0.1e-3)
+SLEPT_BESIDE_OTHERS = inlined(12e-3, 0.1e-3, 7e-3)
+STALLED = inlined(50e-3, 2e-3, 6e-3)  # a page whose lock somebody has who has no core
+
+
+def waits_after(*events):
+    """Whether items seem to wait after these."""
+    costs = Estimates()
+    for event in events:
+        costs.inlined(event, alone=True)
+    return costs.waits
+
+
+@pytest.mark.parametrize(
+    ("events", "waits"),
+    [
+        ([SLEPT], True),
+        ([STARVED] * 20, False),
+        ([STALLED] + [STARVED] * 3, False),
+        ([SLEPT_BESIDE_OTHERS] * (VOTES - 1), False),
+        ([SLEPT_BESIDE_OTHERS] * VOTES, True),
+        ([STARVED] + [SLEPT_BESIDE_OTHERS] * VOTES, True),
+        ([inlined(5e-3, 0.1e-3, n_pauses=0)] * 20, False),  # a hypervisor has taken the core
+    ],
+)
+def test_the_callers_items_tell(events, waits):
+    """On a quiet host one is enough, on a busy one it takes several in a row."""
+    assert waits_after(*events) is waits
+
+
+def first_verdict(*reports, fresh=()):
+    """What first reports tell, and after how many of them."""
+    verdict = FirstReports()
+    for number, one in enumerate(reports):
+        if verdict.see(one, is_fresh_fork=number in fresh):
+            return number + 1
+        if verdict.is_settled:
+            return None
+    return None
+
+
+def test_first_reports_tell():
+    """One of a quiet host, several of a busy one, none of items that stand back."""
+    assert first_verdict(report(8e-3, 0.1e-3)) == 1
+    assert first_verdict(*[report(12e-3, 0.1e-3, 7e-3)] * 20) == VOTES
+    assert first_verdict(*[report(12e-3, 2e-3, 9.9e-3)] * 20) is None
+
+
+def test_a_fresh_fork_is_no_witness():
+    """Its first pages may take long on a busy host; but a quarter of a second, no."""
+    stalled, computed = report(49e-3, 2e-3, 0.1e-3), report(6e-3, 6e-3)
+    assert first_verdict(stalled, computed, fresh={0}) is None
+    assert first_verdict(report(0.5, 2e-3), fresh={0}) == 1
+
+
+def turns(cpu_s, starved_s):
+    """What two threads tell that report an item each every 10 ms."""
+    cores = CoreEvidence()
+    for turn in range(40):
+        for worker in (0, 1):
+            event = report(4e-3, cpu_s, starved_s, now_s=turn * 10e-3, worker=worker)
+            if (verdict := cores.turns(event, n_alive=2)) is not None:
+                return verdict
+    return None
+
+
+@pytest.mark.parametrize(
+    ("cpu_s", "starved_s", "verdict"),
+    [
+        (9e-3, 0.1e-3, None),  # two cores' worth
+        (4e-3, 0.1e-3, "taken"),  # one core between them
+        (1e-3, 4e-3, "taken"),  # and that one is busy
+        (0.1e-3, 0.5e-3, "not needed"),  # nobody had the GIL most of the time
+        (0.1e-3, 0.0, "taken"),  # nobody tells of standing back: as before
+    ],
+)
+def test_threads_that_wait_take_no_turns(cpu_s, starved_s, verdict):
+    """Who has the GIL computes or stands back: where neither adds up, items wait."""
+    assert turns(cpu_s, starved_s) == verdict
+
+
+def test_a_verdict_that_comes_late_still_counts():
+    """Where items are to run is decided once more, and once only."""
+    tuner = Tuner(Host(n_cores=2), Job(n_items=1000))
+    from amorsize.policy.route import Route
+
+    for _ in range(2):
+        tuner.tell(SLEPT_BESIDE_OTHERS)
+    tuner.route = Route(backend="process", why="the items hold the GIL")
+    tuner.tell(Started(worker=0, backend="process", start_s=0.0, now_s=0.1))
+    for _ in range(VOTES - 2):
+        tuner.tell(report(12e-3, 0.1e-3, 7e-3))
+
+    assert tuner.costs.waits
+    assert tuner.route is None
