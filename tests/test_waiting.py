@@ -109,6 +109,7 @@ def turns(cpu_s, starved_s):
         (9e-3, 0.1e-3, None),  # two cores' worth
         (4e-3, 0.1e-3, "taken"),  # one core between them
         (1e-3, 4e-3, "taken"),  # and that one is busy
+        (4e-3, 4e-3, None),  # two are wanted, of which others have one
         (0.1e-3, 0.5e-3, "not needed"),  # nobody had the GIL most of the time
         (0.1e-3, 0.0, "taken"),  # nobody tells of standing back: as before
     ],

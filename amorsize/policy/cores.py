@@ -15,7 +15,7 @@ TURNS_REPORTS = 4  # per thread, before it is judged whether they run at once or
 TURNS_REPORTS_OF_MANY = 2  # if there are two; chunks still under way hide less where more report
 LONG_TURN_S = 5e-3  # chunks that outlast a turn: each shows its own share of the one core
 IDLE_CORE = 0.5  # and below which, with what they stood back, nobody had the GIL: they wait
-ONE_CORE = 1.2  # CPU / wall of all threads together, below which they use one core between them
+ONE_CORE = 1.2  # CPU / wall of all threads together, below which they want one core between them
 
 
 class CoreEvidence:
@@ -29,7 +29,7 @@ class CoreEvidence:
         self._parked_s, self._until_s = PARKED_S, 0.0
         self._shares: list[float] = []  # of threads' long chunks
         self._window_s: float | None = None  # since when threads are watched; and in that time
-        self._cpu_s = self._starved_s = 0.0  # what they computed, and how long they stood back
+        self._cpu_s = self._starved_s = 0.0  # so long they computed, and stood back for others
         self._n_in_window = 0  # reports
 
     def see_caller(self, event: Inlined) -> None:
@@ -74,8 +74,9 @@ class CoreEvidence:
         """ "taken" where threads do not run at once, "not needed" where they wait instead.
 
         Two that take turns each seem to run at full speed, chunk by chunk, unless these are long;
-        together they do not use more than one core. Who has the GIL runs, or stands back for
-        others: where that is told and adds up to little, nobody had it.
+        together they do not use more than one core. Where it is told how long they stood back for
+        other programs, that counts like running: whoever has the GIL does the one or the other.
+        Where it adds up to little, nobody had it.
         """
         if n_alive < 2:
             return None
@@ -87,7 +88,7 @@ class CoreEvidence:
         elapsed_s = event.now_s - self._window_s
         if is_enough and 0 < self._starved_s < IDLE_CORE * elapsed_s - self._cpu_s:
             return "not needed"
-        is_one_core = is_enough and self._cpu_s < ONE_CORE * elapsed_s
+        is_one_core = is_enough and self._cpu_s + self._starved_s < ONE_CORE * elapsed_s
         self._cpu_s += event.cpu_s
         self._starved_s += event.starved_s
         self._n_in_window += 1
@@ -96,6 +97,6 @@ class CoreEvidence:
     def _have_small_shares(self, event: Report, n_alive: int) -> bool:
         """Chunks longer than a turn show what share of the one core each thread has."""
         if event.wall_s > LONG_TURN_S:
-            self._shares.append(event.cpu_s / event.wall_s)
+            self._shares.append((event.cpu_s + event.starved_s) / event.wall_s)
         is_enough = len(self._shares) > n_alive > 2
         return is_enough and n_alive * sum(self._shares) / len(self._shares) < ONE_CORE
