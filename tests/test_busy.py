@@ -133,6 +133,16 @@ def test_items_that_wait_still_do_on_busy_cores(busy_cores):
     assert trace.plan.backend == "thread"
 
 
+def test_waiting_items_are_known_again_on_busy_cores(busy_cores):
+    """What was remembered is not put aside while the first items are too few to tell."""
+    for _ in range(2):
+        tuned_map(wait, range(400), cache=False)
+
+    trace = last_trace(wait)
+    assert trace.known_fits
+    assert trace.profile.waits
+
+
 @pytest.mark.skipif(not MANY_CORES, reason="one core: no workers")
 @pytest.mark.parametrize("backend", ["process", "thread"])
 def test_workers_that_are_kept_from_computing_do_not_wait(backend, busy_cores):

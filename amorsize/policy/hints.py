@@ -47,7 +47,7 @@ def _judge(state: State, hint: Profile) -> None:
     spread = min(MOST_SPREAD, hint.spread_log or 0.0)
     within = FITS * (1 + spread) ** 2  # few of very uneven items say little
     state.hint = None
-    state.hint_fits = 1 / within < ratio < within and costs.waits == hint.waits
+    state.hint_fits = 1 / within < ratio < within and costs.fits(waits=hint.waits)
     if state.hint_fits:
         _adopt(state, hint)
         return

@@ -84,6 +84,10 @@ class Estimates:
         """Mean items of these chunks."""
         return self._chunked_items / self.n_chunks if self.n_chunks else 1.0
 
+    def fits(self, *, waits: bool) -> bool:
+        """Whether items may be such as wait, or compute, as far as can be told by now."""
+        return self.waits is waits or (waits and self._votes.are_wanted)
+
     def agree(self, profile: Profile) -> None:
         """Items of this call have confirmed a profile: believe the rest of it as well."""
         self.waits = profile.waits
