@@ -41,8 +41,8 @@ class GilWatcher:
 
     @property
     def watched_s(self) -> float:
-        """How long it has been watching."""
-        return time.perf_counter() - self._began
+        """How long it has been watching, less the time in which it had no core."""
+        return max(0.0, time.perf_counter() - self._began - self._without_core_s)
 
     @property
     def n_wakes(self) -> int:

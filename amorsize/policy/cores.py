@@ -30,6 +30,7 @@ class CoreEvidence:
         self._shares: list[float] = []  # of threads' long chunks
         self._window_s: float | None = None  # since when threads are watched; and in that time
         self._cpu_s = self._starved_s = 0.0  # so long they computed, and stood back for others
+        self._chunks_s = 0.0  # wall time of their chunks, which have gaps between them
         self._n_in_window = 0  # reports
 
     def see_caller(self, event: Inlined) -> None:
@@ -86,11 +87,13 @@ class CoreEvidence:
         per_thread = TURNS_REPORTS if n_alive == 2 else TURNS_REPORTS_OF_MANY
         is_enough = self._n_in_window >= per_thread * n_alive
         elapsed_s = event.now_s - self._window_s
-        if is_enough and 0 < self._starved_s < IDLE_CORE * elapsed_s - self._cpu_s:
+        wanted_s = self._cpu_s + self._starved_s
+        if is_enough and self._starved_s and n_alive * wanted_s < IDLE_CORE * self._chunks_s:
             return "not needed"
-        is_one_core = is_enough and self._cpu_s + self._starved_s < ONE_CORE * elapsed_s
+        is_one_core = is_enough and wanted_s < ONE_CORE * elapsed_s
         self._cpu_s += event.cpu_s
         self._starved_s += event.starved_s
+        self._chunks_s += event.wall_s
         self._n_in_window += 1
         return "taken" if is_one_core or self._have_small_shares(event, n_alive) else None
 
