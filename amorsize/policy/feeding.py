@@ -26,9 +26,15 @@ def feed(state: State, view: View, crew: Crew) -> Action | None:
         return None
     n_ready = len(crew.ready) if n_active is None else min(n_active, len(crew.ready))
     n_items, box_s = chunk_for(state, view, seat, n_ready)
-    if seat.n_queued and not _is_deep(state, n_items, n_ready, view.n_left):
+    if seat.n_queued and not may_queue_more(state, crew, n_items, n_ready, view.n_left):
         return None
     return send(state, seat, n_items, box_s)
+
+
+def may_queue_more(state: State, crew: Crew, n_items: int, n_ready: int, n_left: int) -> bool:
+    """Whether a worker may have a chunk in advance: not one that a starting worker would run."""
+    n_starting = len(crew) - len(crew.ready)
+    return n_left > n_starting * n_items and _is_deep(state, n_items, n_ready, n_left)
 
 
 def chunk_for(state: State, view: View, seat: Seat, n_ready: int) -> tuple[int, float]:

@@ -74,11 +74,12 @@ def crew_only(state: State, view: View) -> Action:
         state.cores.verified = True
     assert state.route.backend is not None
     crew = state.roster.of(state.route.backend)
-    if (action := feeding.feed(state, view, crew)) is not None:
+    if crew.has_idle and (action := feeding.feed(state, view, crew)) is not None:
         return action
+    # Before anybody has a second chunk in advance: where there are few, others are to run them.
     if len(crew) < _n_of_crew_only(state, view, crew) and not crew.has_idle:
         return StartWorker(backend=state.route.backend)
-    return Wait(reason="workers are busy")
+    return feeding.feed(state, view, crew) or Wait(reason="workers are busy")
 
 
 def _n_of_crew_only(state: State, view: View, crew: Crew) -> int:
