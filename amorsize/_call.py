@@ -13,7 +13,7 @@ from amorsize.crews import nesting
 from amorsize.crews.base import Task
 from amorsize.crews.chunk import run_chunk
 from amorsize.crews.starving import StarvedClock
-from amorsize.policy import drift
+from amorsize.policy import drift, tuned
 from amorsize.policy import plan as do
 from amorsize.policy.facts import (
     Died,
@@ -46,8 +46,14 @@ if TYPE_CHECKING:
 WAIT_S = 0.25  # the longest that anything is waited for without looking around
 
 
+class OutOfTime(Exception):  # noqa: N818 - says what happened
+    """A call has taken as long as it may."""
+
+
 class Call:
     """The state of one call: its work, its tuner, its crews."""
+
+    remembers = True  # what it has learned is for the next call
 
     def __init__(
         self,
@@ -98,20 +104,31 @@ class Call:
         self.kept_streams: Any = None
         self.bar: Any = None
         self.key: Any = None
+        self.trace: Trace | None = None  # once it is over
+        self.ends_s: float | None = None  # when it has to be over; None: whenever it is
         self.tuner: Tuner
         self.fork_reason: str | None = None
         self._payload: Payload | None = None
 
     # -- the ways to run --------------------------------------------------------------------
 
-    def run(self) -> list[Any]:
-        """All results, in order."""
+    def run(self, *, longest_s: float | None = None) -> list[Any]:
+        """All results, in order.
+
+        Raises:
+            OutOfTime: It took longer than `longest_s`; workers have been ended, whatever they did.
+                An item in the caller, or in a thread, cannot be.
+        """
         if self.source.all_read and not self.source.n_read:
             return []
+        if longest_s is not None:
+            self.ends_s = perf_counter() + longest_s
         try:
             self._begin()
             while not self.work.is_finished:
                 self._step()
+                if self.ends_s is not None and perf_counter() >= self.ends_s:
+                    raise OutOfTime
             self._end(at_once=self.work.failure is not None)
         except BaseException as error:
             self._end(at_once=True)
@@ -250,7 +267,8 @@ class Call:
             "process is lost. Return it instead, or pass backend='serial'."
         )
         known = _known.last_trace(self.func)
-        self._warn(text, quietly=known is not None and text in known.warnings)
+        was_told = known is not None and text in known.warnings
+        self._warn(text, quietly=was_told or not self.remembers)
 
     def _end(self, *, at_once: bool) -> None:
         """End what belongs to the call, in bounded time; no Ctrl-C comes in between."""
@@ -324,6 +342,7 @@ class Call:
             fits = self.known if self.known_fits is not False else None
             profile, short = _compared(fits, profile, self.chunks, self.work.n_done, makespan_s)
             drifts += [] if short is None else [short]
+            profile = tuned.kept(fits, profile, drifts)
         trace = Trace(
             name=self.name,
             n_items=self.work.n_done,
@@ -343,6 +362,9 @@ class Call:
             pids=tuple(self.pids),
             drifts=tuple(drifts),
         )
+        self.trace = trace
+        if not self.remembers:
+            return
         _known.memory().keep_trace(_known.owner_of(self.func), trace)
         if profile is None or self.key is None or tuner.job.backend == "serial":
             return
@@ -405,7 +427,10 @@ class Call:
                 self._send(action)
                 self._look(0.0)
             case do.Wait():
-                self._wait(WAIT_S if action.timeout_s is None else action.timeout_s)
+                timeout_s = WAIT_S if action.timeout_s is None else action.timeout_s
+                if self.ends_s is not None:
+                    timeout_s = max(0.0, min(timeout_s, self.ends_s - perf_counter()))
+                self._wait(timeout_s)
             case do.StartWorker():
                 self._start(action.backend)
             case do.Survey():

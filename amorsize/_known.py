@@ -150,6 +150,7 @@ def _same(before: Profile, after: Profile) -> bool:
     ratio = after.item_s / max(before.item_s, 1e-12)
     return (
         before.backend == after.backend
+        and before.source == after.source
         and before.n_jobs == after.n_jobs
         and before.holds_gil == after.holds_gil
         and before.waits == after.waits

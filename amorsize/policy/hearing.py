@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy import drift, hints, route, waiters
+from amorsize.policy import drift, following, hints, route, tuned, waiters
 from amorsize.policy.cores import CoreEvidence
 from amorsize.policy.facts import (
     Died,
@@ -97,7 +97,7 @@ def _reported(state: State, event: Report) -> None:
         _see_drift(state, state.drift_watch.see(event))
     if costs.waits:
         _see_waiter(state, event)
-    elif state.asks is None:  # else it is not clear whether workers wait for cores
+    elif state.asks is None and state.followed is None:  # else who waits is not clear, or not open
         _see_cores(state, event)
 
 
@@ -202,6 +202,9 @@ def _see_drift(state: State, found: drift.Drift | None) -> None:
 
 
 def _tell_drift(state: State, found: drift.Drift) -> None:
+    if state.followed is not None and tuned.ends(found):
+        found = found.but(answer="the plan that was tuned is left")
+        following.leave(state, "it was measured for other items")
     state.drifts.append(found)
     state.costs.begin_means()
     state.note("drift", str(found))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy import caller, drift, prices
+from amorsize.policy import caller, drift, prices, tuned
 from amorsize.policy.facts import Weighed
 
 TYPE_CHECKING = False
@@ -78,3 +78,7 @@ def _adopt(state: State, hint: Profile) -> None:
     if hint.waits:
         state.waiters.start_with(hint.n_jobs)
     state.cores.verified = True
+    if tuned.applies(hint, state.job):
+        state.followed = hint
+        what = f"{hint.backend} x {hint.n_jobs}, {hint.chunksize} items in a chunk"
+        state.note(what, "tuned deliberately, for about as many items")

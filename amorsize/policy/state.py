@@ -72,6 +72,7 @@ class State:
         # What is remembered.
         self.hint = known  # until it was checked
         self.hint_fits: bool | None = None
+        self.followed: Profile | None = None  # a plan that was measured, while it holds
         self.n_checks = 0
         self.drift_watch: drift.Watch | None = None  # from when a profile was adopted
         self.drifts: list[drift.Drift] = []  # what turned out to differ from what was remembered

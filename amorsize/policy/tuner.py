@@ -10,6 +10,7 @@ from __future__ import annotations
 from amorsize.policy import (
     caller,
     feeding,
+    following,
     growing,
     hearing,
     hints,
@@ -72,6 +73,10 @@ class Tuner(State):
         """The general case: some items are known, some are left."""
         if self.asks is not None and not view.caller_busy:
             return RunInline(n_items=1, box_s=inf)
+        if self.followed is not None:
+            action = following.follow(self, view, self.followed)
+            if action is not None:
+                return action
         if self.hint_fits is False and not view.caller_busy and not self.costs.n_reports:
             is_long = (self.costs.first_unconfirmed_s or 0.0) >= feeding.LONG_ITEM_S
             if is_long and (action := opening.help_with_few(self, view)) is not None:
@@ -107,6 +112,13 @@ class Tuner(State):
 
     def plan(self) -> Plan:
         """The plan this call arrived at."""
+        if (measured := self.followed) is not None:
+            return Plan(
+                backend=measured.backend,
+                n_jobs=measured.n_jobs,
+                chunksize=measured.chunksize,
+                source=measured.source,
+            )
         costs, backend = self.costs, self.backend_used()
         n_jobs = 1 if backend == "serial" else max(1, len(self.roster.of(backend)))
         chunksize = self.job.chunksize
@@ -141,4 +153,5 @@ class Tuner(State):
             typical_s=costs.typical_s,
             n_chunks=costs.n_chunks,
             chunk_items=costs.chunk_items,
+            source="learned" if self.followed is None else self.followed.source,
         )
