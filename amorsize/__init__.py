@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     from amorsize.errors import WrongTypeError as WrongTypeError
     from amorsize.optimizer import OptimizationResult as OptimizationResult
     from amorsize.optimizer import optimize as optimize
+    from amorsize.tuning import PipelineResult as PipelineResult
+    from amorsize.tuning import TuningResult as TuningResult
+    from amorsize.tuning import quick_tune as quick_tune
+    from amorsize.tuning import tune_parameters as tune_parameters
+    from amorsize.tuning import tune_pipeline as tune_pipeline
 
 __version__ = "0.1.0"
 
@@ -46,8 +51,10 @@ __all__ = [
     "ItemTimeout",
     "MissingExtraError",
     "OptimizationResult",
+    "PipelineResult",
     "RemoteError",
     "TunedFunction",
+    "TuningResult",
     "UnknownResultError",
     "WorkerDied",
     "WorkersUnavailable",
@@ -57,20 +64,28 @@ __all__ = [
     "history",
     "optimize",
     "partial",
+    "quick_tune",
     "shutdown",
+    "tune_parameters",
+    "tune_pipeline",
     "tuned_map",
     "workers",
 ]
 
 _HOMES = {
     "OptimizationResult": "amorsize.optimizer",
+    "PipelineResult": "amorsize.tuning",
     "TunedFunction": "amorsize._decorator",
+    "TuningResult": "amorsize.tuning",
     "autotune": "amorsize._decorator",
     "cache": "amorsize.cache",  # the module itself: cache.clear(), cache.entries()
     "history": "amorsize.history",
     "optimize": "amorsize.optimizer",
     "partial": "amorsize._map",
+    "quick_tune": "amorsize.tuning",
     "shutdown": "amorsize._map",
+    "tune_parameters": "amorsize.tuning",
+    "tune_pipeline": "amorsize.tuning",
     "tuned_map": "amorsize._map",
     "workers": "amorsize._map",
 }

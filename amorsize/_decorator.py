@@ -172,6 +172,21 @@ class TunedFunction:
         """The same function with other options: `parse.using(n_jobs=4)(paths)`."""
         return _wrap(self.__wrapped__, merged(self.options, **options))
 
+    def tune(self, /, data: Any, **options: Any) -> Any:
+        """Tune now, deliberately: measure plans on this data and start the next call from the best.
+
+        Args:
+            data: Items like those of the calls to come, and about as many.
+            options: Those of `amorsize.quick_tune`.
+
+        Returns:
+            A `TuningResult`; print it.
+        """
+        from amorsize.tuning import quick_tune
+
+        options.setdefault("thread_safe", self.options.thread_safe)
+        return quick_tune(self.__wrapped__, data, **options)
+
     def forget(self) -> int:
         """Drop all that was learned about this function; how many records that were."""
         return (_map or _load_map()).forget(self.__wrapped__)  # type: ignore[no-any-return]

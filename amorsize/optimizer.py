@@ -166,7 +166,7 @@ def optimize(
         found = _of_nothing(sample)
     else:
         sample.run()
-        found = _predicted(sample, target_chunk_duration)
+        found = result_of(sample, target_chunk_duration)
     if verbose:
         print(found.explain())
     return found
@@ -371,7 +371,7 @@ def basis_of(sample: Sample, weighed: Weighed | None) -> prediction.Basis:
     )
 
 
-def _predicted(sample: Sample, chunk_s: float | None) -> OptimizationResult:
+def result_of(sample: Sample, chunk_s: float | None = None) -> OptimizationResult:
     found = predicted(sample, None, chunk_s)
     plan = found.plan
     return OptimizationResult(

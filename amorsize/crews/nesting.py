@@ -19,6 +19,12 @@ def enter_process() -> None:
     _process_is_worker = True
 
 
+def leave_process() -> None:
+    """This worker is where a call is made after all, and none of its workers."""
+    global _process_is_worker
+    _process_is_worker = False
+
+
 def enter() -> None:
     """This thread begins to run items."""
     _inside.add(get_ident())

@@ -1,0 +1,24 @@
+"""Tune deliberately: measure plans on real workers, compare them, keep the best.
+
+    from amorsize.tuning import quick_tune, tune_parameters
+
+    print(quick_tune(parse, paths))
+
+Unlike a call of a tuned function, a tuning runs items again and again, and says how much.
+"""
+
+from __future__ import annotations
+
+from amorsize.tuning.pipeline import PipelineResult, tune_pipeline
+from amorsize.tuning.result import Configuration, TuningResult
+from amorsize.tuning.tune import quick_tune, so_far, tune_parameters
+
+__all__ = (
+    "Configuration",
+    "PipelineResult",
+    "TuningResult",
+    "quick_tune",
+    "so_far",
+    "tune_parameters",
+    "tune_pipeline",
+)

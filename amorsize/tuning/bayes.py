@@ -1,0 +1,135 @@
+"""Bayesian search: Optuna proposes which plan to run next, from all that were run before."""
+
+from __future__ import annotations
+
+from math import log
+from typing import TYPE_CHECKING, Any
+
+from amorsize import _machine
+from amorsize.errors import MissingExtraError
+from amorsize.policy import waiters
+from amorsize.policy.plan import Plan
+from amorsize.tuning.bench import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from amorsize.tuning.search import Search
+    from amorsize.tuning.space import Space
+
+N_TRIALS = 25  # runs of plans proposed
+N_STARTUP = 6  # of them by chance, beside those that the policy thinks worth a look
+N_FIRST = 8  # of these at most
+N_AGAIN = 3  # the best so many are run once more, one after the other
+ASKED_MOST = 4  # proposals for each run: many were run already
+NEVER_LOG = 25.0  # of a plan that failed: worse than any
+
+
+def load() -> Any:
+    """Optuna.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise MissingExtraError(
+            "strategy='bayes' needs Optuna, which is not installed: pip install 'amorsize[bayes]'. "
+            "Or use strategy='halving'."
+        ) from error
+    return optuna
+
+
+def search(
+    search: Search, space: Space, first: Sequence[Plan], *, stride: int, seed: int, n_most: int = 0
+) -> list[Plan]:
+    """Run the loop, then plans as Optuna proposes them; all that were run.
+
+    Args:
+        search: Where to run them.
+        space: What may be proposed; open ranges are searched from end to end, on a log scale.
+        first: Plans to begin with.
+        stride: Which part of the data a run takes.
+        seed: Of the proposals.
+        n_most: The largest number of jobs of an open range; 0: what this host has cores for.
+    """
+    optuna = load()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        sampler=optuna.samplers.TPESampler(
+            seed=seed, n_startup_trials=N_STARTUP + N_FIRST, multivariate=True
+        )
+    )
+    axes = _Axes(space, search.bench.n_items, n_most or _n_most(space))
+    for plan in _spread(first, N_FIRST):
+        study.enqueue_trial(axes.place(plan))
+    part = Part(stride=stride)
+    search.new_block()
+    search.run(search.loop, part)
+    done: dict[Plan, float] = {}
+    for _ in range(ASKED_MOST * N_TRIALS):
+        trial = study.ask()
+        plan = axes.suggested(trial)
+        if plan not in done:
+            if len(done) == N_TRIALS:
+                break
+            run = search.run(plan, part)
+            done[plan] = log(run.whole_s) if 0 < run.whole_s < float("inf") else NEVER_LOG
+        study.tell(trial, done[plan])
+    for number in range(1, 1 + N_AGAIN):
+        best = search.ranked([search.loop, *done])[:N_AGAIN]
+        if search.is_settled() or not search.run_block(
+            best, Part(stride=stride, offset=number % stride)
+        ):
+            break
+    return list(done)
+
+
+def _n_most(space: Space) -> int:
+    n_cores = _machine.usable_cpus().n_cores
+    return waiters.MOST if "thread" in space.backends else max(2, n_cores)
+
+
+def _spread(plans: Sequence[Plan], n_most: int) -> list[Plan]:
+    """Some of them, evenly over all."""
+    n = min(n_most, len(plans))
+    return [plans[(2 * i + 1) * len(plans) // (2 * n)] for i in range(n)]
+
+
+class _Axes:
+    """Plans as points of a space that Optuna knows."""
+
+    def __init__(self, space: Space, n_items: int, n_most: int) -> None:
+        self.space, self.n_items, self.n_most = space, n_items, min(n_most, max(2, n_items))
+        self.n_jobs = None if space.n_jobs is None else sorted(space.n_jobs)
+        self.chunksizes = None if space.chunksizes is None else sorted(space.chunksizes)
+
+    def suggested(self, trial: Any) -> Plan:
+        """The plan of a trial; a chunksize that leaves workers without a chunk is made smaller."""
+        backend = self.space.backends[0]
+        if len(self.space.backends) > 1:
+            backend = trial.suggest_categorical("backend", list(self.space.backends))
+        n_jobs = self._on(trial, "n_jobs", self.n_jobs, 2, self.n_most)
+        chunksize = self._on(trial, "chunksize", self.chunksizes, 1, max(1, self.n_items // 2))
+        if self.chunksizes is None:
+            chunksize = min(chunksize, max(1, -(-self.n_items // n_jobs)))
+        return Plan(backend=backend, n_jobs=n_jobs, chunksize=chunksize, source="tuned")
+
+    def _on(self, trial: Any, name: str, named: list[int] | None, low: int, high: int) -> int:
+        if named is not None:
+            return named[int(trial.suggest_int(name, 0, len(named) - 1))]
+        return int(trial.suggest_int(name, low, high, log=True))
+
+    def place(self, plan: Plan) -> dict[str, Any]:
+        """Where a plan lies, as Optuna's parameters."""
+        found: dict[str, Any] = {
+            "n_jobs": self._at(plan.n_jobs, self.n_jobs, 2, self.n_most),
+            "chunksize": self._at(plan.chunksize, self.chunksizes, 1, max(1, self.n_items // 2)),
+        }
+        if len(self.space.backends) > 1:
+            found["backend"] = plan.backend
+        return found
+
+    def _at(self, value: int, named: list[int] | None, low: int, high: int) -> int:
+        return named.index(value) if named is not None else min(high, max(low, value))

@@ -1,0 +1,172 @@
+"""What a search comes to: the winner, how sure it is, and every plan with its interval."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from amorsize.report import seconds
+from amorsize.tuning import result as told
+from amorsize.tuning.result import Configuration, TuningResult
+from amorsize.tuning.search import TOO_NOISY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from amorsize.optimizer import OptimizationResult
+    from amorsize.policy.plan import Plan
+    from amorsize.tuning.noise import Fit
+    from amorsize.tuning.search import Search
+
+INF = float("inf")
+
+
+def concluded(
+    search: Search,
+    plans: Sequence[Plan],
+    *,
+    strategy: str,
+    executor_type: str,
+    hint: OptimizationResult | None,
+    is_over_budget: bool = False,
+) -> TuningResult:
+    """The result of a search.
+
+    Args:
+        search: What was run.
+        plans: All that were to be, without the loop; those of one job in the caller are the loop.
+        strategy: Its name.
+        executor_type: The workers that the loop was compared with.
+        hint: What was predicted, if it was.
+        is_over_budget: The search was ended before it was through.
+    """
+    fit = search.fit()
+    serial = _configuration(search, search.loop, fit)
+    configurations = tuple(_configuration(search, plan, fit, serial) for plan in plans)
+    best, is_decided, verdict = _winner(search, fit, hint)
+    if is_over_budget:
+        verdict = "; ".join(filter(None, ["the budget was over before the search was", verdict]))
+    winner = serial if best is None else _configuration(search, best, fit)
+    best_s = winner.time_s
+    return TuningResult(
+        best_n_jobs=winner.n_jobs,
+        best_chunksize=winner.chunksize,
+        best_time=best_s,
+        best_speedup=_speedup(search, serial, best_s),
+        serial_time=serial.time_s,
+        configurations_tested=1 + sum(one.status != told.NOT_MEASURED for one in configurations),
+        all_results=_quickest(configurations),
+        optimization_hint=hint,
+        search_strategy=strategy,
+        executor_type=executor_type if winner.backend == "serial" else winner.backend,
+        configurations=configurations,
+        serial=serial,
+        best_backend="serial" if winner.backend == "serial" else None,
+        is_decided=is_decided,
+        verdict=verdict,
+        n_items=search.bench.n_items,
+    )
+
+
+def _winner(
+    search: Search, fit: Fit | None, hint: OptimizationResult | None
+) -> tuple[Plan | None, bool, str]:
+    """The best plan, whether the noise lets that be said, and what there is to say."""
+    if fit is None:
+        return None, False, "nothing could be measured"
+    ranked = search.ranked([search.loop, *_plans_run(search)])
+    best = ranked[0]
+    factor = fit.may_be_slower_by(best)
+    as_good = search.contenders(ranked)
+    if factor > TOO_NOISY:
+        best = _safest(search, as_good, hint)
+        return best, False, (
+            f"too noisy to decide: {_named(search, as_good)} are within the noise "
+            f"({fit.sd_log:.0%} from one run to the next); named is the "
+            f"{'one that was predicted' if hint is not None else 'plainest'}. "
+            "Try again on a quiet machine, or with more repeats"
+        )  # fmt: skip
+    if len(as_good) == 1:
+        return best, True, "decided: everything else is slower beyond the noise"
+    return best, True, f"as good, as far as the noise tells: {_named(search, as_good)}"
+
+
+def _plans_run(search: Search) -> list[Plan]:
+    return list(dict.fromkeys(run.plan for run in search.runs))
+
+
+def _safest(search: Search, as_good: Sequence[Plan], hint: OptimizationResult | None) -> Plan:
+    """Of plans that cannot be told apart: what was predicted, else the loop, else fewest jobs."""
+    if hint is not None:
+        wanted = search.loop if hint.backend == "serial" else hint.plan.but(source="tuned")
+        if wanted in as_good:
+            return wanted
+    if search.loop in as_good:
+        return search.loop
+    return min(as_good, key=lambda plan: plan.n_jobs)
+
+
+def _named(search: Search, plans: Sequence[Plan]) -> str:
+    names = [
+        "the loop" if plan == search.loop else f"{plan.backend} {plan.n_jobs} x {plan.chunksize}"
+        for plan in plans[:MOST_NAMED]
+    ]
+    more = [f"{len(plans) - MOST_NAMED} more"] if len(plans) > MOST_NAMED else []
+    return ", ".join(names + more)
+
+
+MOST_NAMED = 4
+
+
+def _configuration(
+    search: Search, plan: Plan, fit: Fit | None, serial: Configuration | None = None
+) -> Configuration:
+    """One plan, with all its runs."""
+    if serial is not None and is_loop(plan, search):  # measured once, as what it is
+        return serial.but(backend=plan.backend, n_jobs=1, chunksize=plan.chunksize)
+    runs = [run for run in search.runs if run.plan == plan]
+    found = Configuration(
+        backend=plan.backend,
+        n_jobs=plan.n_jobs,
+        chunksize=plan.chunksize,
+        time_s=INF,
+        n_runs=len(runs),
+        n_items=max((run.n_items for run in runs), default=0),
+    )
+    if not runs:
+        why = "the search ended before its turn"
+        return found.but(status=told.NOT_MEASURED, reason=why)
+    dropped = search.dropped.get(plan)
+    if dropped is not None and dropped.failure is not None:
+        status = told.TIMED_OUT if dropped.is_over_time else told.FAILED
+        return found.but(status=status, reason=dropped.failure)
+    if dropped is not None:
+        reason = f"twice as slow as the best so far; ended after {seconds(dropped.wall_s)}"
+        return found.but(time_s=dropped.whole_s, status=told.STOPPED, reason=reason)
+    assert fit is not None
+    level = fit.level(plan)
+    return found.but(time_s=level.time_s, low_s=level.low_s, high_s=level.high_s)
+
+
+def is_loop(plan: Plan, search: Search) -> bool:
+    """One job without isolation is the caller's loop, whatever the chunksize."""
+    return plan.n_jobs == 1 and plan in search.as_loop
+
+
+def _quickest(configurations: Sequence[Configuration]) -> dict[tuple[int, int], float]:
+    """Seconds by (n_jobs, chunksize): of several backends, the quickest one's."""
+    found: dict[tuple[int, int], float] = {}
+    for one in configurations:
+        if one.status != told.NOT_MEASURED:
+            cell = (one.n_jobs, one.chunksize)
+            found[cell] = min(one.time_s, found.get(cell, INF))
+    return found
+
+
+def _speedup(search: Search, serial: Configuration, best_s: float) -> float:
+    """Loop / best; of a loop that was ended, at least so much."""
+    serial_s = serial.time_s
+    if serial_s == INF and search.limits.timeout_s is not None:
+        serial_s = search.limits.timeout_s
+    if best_s == INF or serial_s == INF or best_s <= 0:
+        return 1.0
+    return serial_s / best_s

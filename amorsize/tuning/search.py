@@ -1,0 +1,332 @@
+"""Searches among plans: what to run next on which part of the data, and when that is enough.
+
+The loop is a plan like the others, and the first. Every strategy runs its plans in blocks, one
+after the other on the same items in an order of chance, so that a mood of the host or a costly part
+of the data falls on all of them; what is repeated is what the noise leaves open.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+
+from amorsize.policy.value import Value
+from amorsize.tuning.bench import WHOLE, Part, Run
+from amorsize.tuning.noise import Fit, Observation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from amorsize.policy.plan import Plan
+    from amorsize.tuning.bench import Bench
+
+INF = float("inf")
+HOPELESS = 2.0  # times the best so far: a plan that slow is ended, and told from how far it came
+LEAST_CUT_S = 0.1  # shorter runs are not worth ending: that takes some milliseconds, too
+ENOUGH = 1.03  # the winner may be slower than another by this factor, as far as the noise tells
+TOO_NOISY = 1.10  # by more, and the noise has decided rather than the plans
+MARGIN = 1.1  # a run may take longer than the one before
+CHUNKS_EACH = 2  # of a worker at least, or a run tells more of its end than of the plan
+
+
+class Limits(Value):
+    """What a search may cost."""
+
+    timeout_s: float | None = None  # of one run
+    budget_s: float | None = None  # of the whole search: no run outlasts it
+    spend_share: float | None = None  # times the loop: nothing is begun that would likely exceed it
+    spend_s: float = INF  # and in seconds
+    spend_least_s: float = 0.0  # but so much may be, however short the loop
+
+
+class BudgetOver(Exception):  # noqa: N818 - says what happened
+    """There is no time left to search in."""
+
+
+class Search:
+    """What was run so far, and what may still be.
+
+    Args:
+        bench: Runs plans.
+        loop: The plan that all others are compared with.
+        limits: What it may cost.
+        seed: Of the order within blocks.
+        tell: Called with each run.
+        began_s: When what is spent began to be counted; None: now.
+        likely_s: What a plan that has not been run will take for all items; None: nobody knows.
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        loop: Plan,
+        limits: Limits,
+        *,
+        seed: int = 0,
+        tell: Callable[[Run], None] | None = None,
+        began_s: float | None = None,
+        likely_s: Callable[[Plan], float] | None = None,
+    ) -> None:
+        self.bench, self.loop, self.limits = bench, loop, limits
+        self.as_loop: frozenset[Plan] = frozenset()  # plans that are the loop under another name
+        self.random = Random(seed)
+        self.runs: list[Run] = []
+        self.dropped: dict[Plan, Run] = {}  # timed out, failed or hopeless: not run again
+        self._tell, self._predicted_s = tell, likely_s
+        self._blocks: list[int] = []
+        self._n_blocks = 0
+        self._slower = 1.0  # times what was predicted, at worst so far
+        self._began_s = bench.now_s() if began_s is None else began_s
+
+    # -- running ----------------------------------------------------------------------------
+
+    def new_block(self) -> None:
+        """What is run from here on is compared with each other, most of all."""
+        self._n_blocks += 1
+
+    def run(self, plan: Plan, part: Part = WHOLE) -> Run:
+        """Run a plan once.
+
+        Raises:
+            BudgetOver: The time of the whole search is up.
+        """
+        limits = [(INF, "")]
+        if self.limits.timeout_s is not None:
+            limits.append((self.limits.timeout_s, "timeout"))
+        if self.limits.budget_s is not None:
+            left_s = self.limits.budget_s - self.spent_s
+            if left_s <= 0:
+                raise BudgetOver
+            limits.append((left_s, "budget"))
+        is_limited = self.limits.timeout_s is not None  # who sets a limit wants it waited for
+        if plan != self.loop and not is_limited and (best_s := self._best_s(part)) is not None:
+            limits.append((max(LEAST_CUT_S, HOPELESS * best_s), "hopeless"))
+        longest_s, why = min(limits)
+        run = self.bench.run(plan, part, longest_s)
+        if run.is_over_time and why == "budget":
+            raise BudgetOver
+        if run.is_over_time and why == "timeout":
+            limit = self.limits.timeout_s
+            run = run.but(whole_s=INF, failure=f"not done after timeout_per_config={limit:g} s")
+        if plan != self.loop and self._predicted_s is not None and run.whole_s < INF:
+            self._slower = max(self._slower, run.whole_s / max(self._predicted_s(plan), 1e-9))
+        self.runs.append(run)
+        self._blocks.append(self._n_blocks)
+        if run.is_over_time or run.failure is not None:
+            self.dropped[plan] = run
+        if self._tell is not None:
+            self._tell(run)
+        return run
+
+    def run_block(
+        self,
+        plans: Sequence[Plan],
+        part: Part,
+        *,
+        loop_part: Part | None = None,
+        is_first: bool = False,
+        has_to: bool = False,
+    ) -> bool:
+        """Run plans one after the other on the same part; whether all could be paid for.
+
+        The loop may have a part of its own, where it would cost more than all others together.
+        The first block begins with the loop, by which what is spent is measured, and goes on with
+        what promises most: that ends what is hopeless sooner. One that has to be run is, whatever
+        it costs.
+        """
+        self.new_block()
+        order = [plan for plan in plans if plan not in self.dropped]
+        self.random.shuffle(order)
+        if is_first:
+            order.sort(key=lambda plan: 0.0 if plan == self.loop else 1.0 + self.likely_s(plan))
+        for plan in order:
+            own = loop_part or part if plan == self.loop else part
+            likely_s = self.likely_s(plan) * own.n_items(self.bench.n_items) / self.bench.n_items
+            if not has_to and self.spent_s + MARGIN * likely_s > self.most_s:
+                return False
+            self.run(plan, own)
+        return True
+
+    def likely_s(self, plan: Plan) -> float:
+        """What a plan will take for all items: what it took, or what is predicted.
+
+        A host that was slower than predicted with one plan is taken to be so with the next.
+        """
+        known_s = [run.whole_s for run in self.runs if run.plan == plan and run.whole_s < INF]
+        if known_s:
+            return known_s[-1]
+        return 0.0 if self._predicted_s is None else self._slower * self._predicted_s(plan)
+
+    def _best_s(self, part: Part) -> float | None:
+        share = part.n_items(self.bench.n_items) / self.bench.n_items
+        times_s = [run.whole_s for run in self.runs if run.plan not in self.dropped]
+        return min(times_s) * share if times_s else None
+
+    # -- what that says ---------------------------------------------------------------------
+
+    @property
+    def spent_s(self) -> float:
+        """What the search has taken so far."""
+        return self.bench.now_s() - self._began_s
+
+    @property
+    def loop_s(self) -> float | None:
+        """What the loop takes for all items, as far as that is known: the mean over what it ran."""
+        runs = [run for run in self.runs if run.plan == self.loop and run.whole_s < INF]
+        n_items = sum(run.n_items for run in runs)
+        return sum(run.whole_s * run.n_items for run in runs) / n_items if n_items else None
+
+    @property
+    def most_s(self) -> float:
+        """What the search may spend in all."""
+        share, loop_s = self.limits.spend_share, self.loop_s
+        if share is None or loop_s is None:
+            return self.limits.spend_s
+        return max(self.limits.spend_least_s, min(self.limits.spend_s, share * loop_s))
+
+    def fit(self) -> Fit | None:
+        """Levels of all plans that came through; None before the first."""
+        rows = [
+            Observation(block=block, what=run.plan, time_s=run.whole_s, wall_s=run.wall_s)
+            for run, block in zip(self.runs, self._blocks, strict=True)
+            if run.plan not in self.dropped
+        ]
+        return Fit(rows, starved_share=self.starved_share) if rows else None
+
+    @property
+    def starved_share(self) -> float:
+        """What others took of the cores that items computed on, in the mean over runs."""
+        shares = [run.starved_share for run in self.runs if run.starved_share is not None]
+        return sum(shares) / len(shares) if shares else 0.0
+
+    def ranked(self, among: Sequence[Plan]) -> list[Plan]:
+        """Plans that came through, the quickest first."""
+        fit = self.fit()
+        ranked = [] if fit is None else fit.ranked()
+        return [plan for plan in ranked if plan in among]  # type: ignore[misc]
+
+    def contenders(self, among: Sequence[Plan]) -> list[Plan]:
+        """Those that are not clearly slower than the quickest."""
+        fit, ranked = self.fit(), self.ranked(among)
+        if fit is None or not ranked:
+            return []
+        return [plan for plan in ranked if not fit.is_clearly_slower(plan, ranked[0])]
+
+    def is_settled(self) -> bool:
+        """Whether the quickest is at most a few percent slower than any, as far as noise tells."""
+        fit = self.fit()
+        return fit is not None and fit.may_be_slower_by(fit.ranked()[0]) <= ENOUGH
+
+
+# -- strategies ------------------------------------------------------------------------------
+
+
+def grid(
+    search: Search,
+    plans: Sequence[Plan],
+    *,
+    stride: int = 1,
+    repeats: int | None = None,
+    has_to: bool = False,
+) -> None:
+    """Run every plan; then again those that could still be the best.
+
+    Args:
+        search: Where to run them.
+        plans: All cells, without the loop.
+        stride: Blocks take turns at so many parts of the data; 1: each takes all of it.
+        repeats: Blocks of all plans; None: as many as the noise demands and the limits allow.
+        has_to: The first block, or all that were asked for, are run whatever they cost.
+    """
+    everything = [search.loop, *plans]
+    for number in range(repeats or 1):
+        search.run_block(everything, _part(stride, number), is_first=number == 0, has_to=has_to)
+    if repeats is not None:
+        return
+    n_blocks = 1
+    while not search.is_settled() and n_blocks < MOST_BLOCKS:
+        left = search.contenders(everything)
+        if not search.run_block(left, _part(stride, n_blocks)):
+            return
+        n_blocks += 1
+
+
+MOST_BLOCKS = 12  # of one set of plans: what is open then differs by next to nothing
+
+
+def halving(search: Search, plans: Sequence[Plan]) -> None:
+    """Run all plans on a small part, the better half on a larger one, and so on.
+
+    Every round may cost the same, so the fewer are left, the more of the data each of them gets.
+
+    Args:
+        search: Where to run them; what it may still spend is shared out.
+        plans: Candidates, without the loop.
+
+    Source:
+        Jamieson and Talwalkar (2016), Non-stochastic best arm identification and hyperparameter
+        optimization, AISTATS.
+    """
+    left = [search.loop, *plans]
+    if search.loop_s is None:
+        search.new_block()
+        search.run(search.loop, look_part(search.bench.n_items))
+    n_rounds = max(1, (len(left) - 1).bit_length())
+    for number in range(n_rounds):
+        share_s = (search.most_s - search.spent_s) / (n_rounds - number)
+        loop_s = search.likely_s(search.loop) if search.loop in left else 0.0
+        cost_s = sum(map(search.likely_s, left))
+        stride = with_enough_chunks(search.bench.n_items, left, _stride(cost_s, share_s))
+        of_loop = max(stride, _stride(loop_s, share_s / len(left)))
+        if not search.run_block(
+            left,
+            _part(stride, number),
+            loop_part=_part(of_loop, number),
+            is_first=number == 0,
+        ):
+            return
+        left = _better_half(search, left)
+        if len(left) < 2:
+            return
+    for number in range(n_rounds, n_rounds + MOST_BLOCKS):
+        if search.is_settled() or not search.run_block(left, _part(stride, number)):
+            return
+        left = search.contenders(left)
+        if len(left) < 2:
+            return
+
+
+def _stride(cost_s: float, share_s: float) -> int:
+    """The part of the data that costs no more than a share."""
+    return int(max(1.0, -(-min(1e9, cost_s / max(share_s, 1e-9)) // 1)))
+
+
+def look_part(n_items: int) -> Part:
+    """The part of the data that the loop is first timed on."""
+    stride = max(1, min(LOOK_STRIDE, n_items // LOOK_LEAST))
+    return Part(stride=stride, offset=stride // 2)
+
+
+LOOK_STRIDE, LOOK_LEAST = 16, 8  # every 16th item, but 8 of them
+
+
+def with_enough_chunks(n_items: int, plans: Sequence[Plan], stride: int) -> int:
+    """Parts large enough that every worker of every plan gets some chunks."""
+    in_chunks = (plan for plan in plans if plan.backend != "serial")
+    most = max((plan.n_jobs * plan.chunksize for plan in in_chunks), default=1)
+    return max(1, min(stride, n_items // min(n_items, CHUNKS_EACH * most)))
+
+
+def _better_half(search: Search, plans: Sequence[Plan]) -> list[Plan]:
+    """The better half, and of the others those that the noise does not tell from the best."""
+    ranked = search.ranked(plans)
+    open_yet = search.contenders(plans)
+    return [plan for plan in ranked[: max(2, (len(ranked) + 1) // 2)] if plan in open_yet]
+
+
+def _part(stride: int, number: int) -> Part:
+    """The parts that blocks take turns at."""
+    return Part(stride=stride, offset=(number * OFFSET_STEP) % stride)
+
+
+OFFSET_STEP = 7919  # a prime: successive blocks begin at places far apart

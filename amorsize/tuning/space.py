@@ -1,0 +1,95 @@
+"""Which plans come into question: what the user names, or what the policy thinks worth a look."""
+
+from __future__ import annotations
+
+from amorsize.policy import prediction, route, sizing, waiters
+from amorsize.policy.plan import Plan
+from amorsize.policy.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from amorsize.policy.prediction import Basis
+
+FEWEST_SHARE = (
+    8  # numbers of jobs go down to 1/8 of the cores: fewer are never best but by accident
+)
+FEWEST_WAITING = 8
+SHARES = (4, 16, 64)  # chunks of each worker where nothing is known of the items
+FACTORS = (0.25, 1.0, 4.0)  # of the chunksize whose sending costs a hundredth
+QUICK_FEWEST_SHARE = 2
+
+
+class Space(Value):
+    """Backends, and numbers of jobs and chunksizes that are tried on each."""
+
+    backends: tuple[str, ...]
+    n_jobs: tuple[int, ...] | None  # None: those worth a look, for each backend
+    chunksizes: tuple[int, ...] | None  # None: those worth a look, for each number of jobs
+
+    @property
+    def is_explicit(self) -> bool:
+        """The user has named every cell."""
+        return self.n_jobs is not None and self.chunksizes is not None
+
+
+def plans(
+    space: Space, basis: Basis | None, *, n_items: int, n_cores: int, is_quick: bool = False
+) -> list[Plan]:
+    """Every cell of a space, each once.
+
+    Args:
+        space: What was asked for.
+        basis: What a few items have told; None where none were looked at.
+        n_items: Of the data.
+        n_cores: That may compute at once.
+        is_quick: As few as will do.
+    """
+    found: dict[Plan, None] = {}
+    for backend in space.backends:
+        numbers = space.n_jobs or _numbers(backend, basis, n_items, n_cores, is_quick=is_quick)
+        for n_jobs in numbers:
+            sizes = space.chunksizes or _sizes(backend, n_jobs, basis, n_items, is_quick=is_quick)
+            for chunksize in sizes:
+                plan = Plan(backend=backend, n_jobs=n_jobs, chunksize=chunksize, source="tuned")
+                found[plan] = None
+    return list(found)
+
+
+def _numbers(
+    backend: str, basis: Basis | None, n_items: int, n_cores: int, *, is_quick: bool
+) -> Sequence[int]:
+    """Numbers of jobs worth a look; one alone is what the loop is there for."""
+    waits = basis is not None and basis.waits
+    if waits and backend == "thread":
+        most = max(2, min(waiters.MOST, n_items // 2))
+        return _powers(most, min(FEWEST_WAITING, most))
+    most = n_cores
+    if waits and basis is not None:
+        most = route.waiting_processes(basis.host, basis.item_s, basis.work_s)
+    share = QUICK_FEWEST_SHARE if is_quick else FEWEST_SHARE
+    most = max(2, min(most, n_items)) if n_cores > 1 or waits else 1
+    return _powers(most, max(2, most // share)) if most > 1 else ()
+
+
+def _powers(most: int, fewest: int) -> list[int]:
+    """Powers of two from the fewest on, and the most."""
+    powers = {1 << bit for bit in range(most.bit_length())}
+    return sorted(n for n in powers | {most} if n >= fewest)
+
+
+def _sizes(
+    backend: str, n_jobs: int, basis: Basis | None, n_items: int, *, is_quick: bool
+) -> Iterable[int]:
+    """Chunksizes worth a look: from what sending costs, and from a worker's share."""
+    most = max(1, n_items // (2 * n_jobs))
+    if basis is None:
+        sizes = [n_items // (share * n_jobs) for share in SHARES]
+    else:
+        overhead_s = prediction.prices_of(backend, basis.host).overhead_s
+        bulk = sizing.bulk_chunksize(basis.item_s, overhead_s)
+        sizes = [round(factor * bulk) for factor in FACTORS]
+        if not is_quick:
+            sizes.append(n_items // (SHARES[0] * n_jobs))
+    return sorted({min(most, max(1, size)) for size in sizes})
