@@ -43,8 +43,9 @@ __all__ = ("OptimizationResult", "optimize")
 SAMPLE_SIZE = 5
 ENDLESS_S = 10.0  # of work that is planned for where the data does not tell how much there is
 UNEVEN = 3.0  # times the mean: one item of the sample that long makes the mean a guess
+BUSY_SHARE = 0.8  # of a core, below which computing items have to share it with others
 SHORT_SAMPLE_S = 20e-6  # less in all says more of the clock than of the items
-WATCHED_AGAIN = 200  # times at most that the sample is run once more beside a watcher
+WATCHED_AGAIN = 200  # times at most that the sample is run again beside a watcher
 
 
 @dataclass
@@ -139,8 +140,8 @@ def optimize(
 
     Args:
         func: Called with each item of the sample, once, in this process; its results are dropped.
-            Where workers would pay and a longer look is needed to see whether items hold the GIL,
-            the sample is run again; `n_runs` tells.
+            Where threads come into question and it has to be seen whether computing items hold
+            the GIL, some are run again; `n_runs` tells.
         data: The items. Of an iterator some are read ahead; the result's `data` gives all of them.
         sample_size: How many items to run; they lie evenly in data that has a length, in front of
             an iterator.
@@ -206,6 +207,7 @@ class Sample:
         self.task = Task(func, source=None if isinstance(source, Reading) else source.sequences)
         self.costs = Estimates()
         self.costs_s: list[float] = []
+        self.cpu_s = 0.0
         self.results: list[Any] = []
         self.clock_s = 0.0  # what timing one item takes by itself
         self.watched: Watched | None = None
@@ -238,21 +240,25 @@ class Sample:
         return choice.why_no_processes() or Payload(self.task, self.func, first).why_not()
 
     def run(self) -> None:
-        """Run each item once, timed one by one, with the GIL being watched where that matters."""
+        """Run each item once, timed one by one; then look at the GIL where that matters."""
         began = perf_counter()
         self.clock_s = sorted(self._timed(_nothing, None, []).wall_s for _ in range(9))[4]
         self.n_runs = 0
-        watches = self.job.backend == "auto" and self.job.thread_reason is None
-        watcher = GilWatcher() if watches and self.host.has_gil else None
-        try:
-            for index, item in zip(self.indices, self.items, strict=True):
-                self._run_one(index, item)
-            if watcher is not None:
-                self._watch_on(watcher)
-        finally:
-            if watcher is not None:
+        for index, item in zip(self.indices, self.items, strict=True):
+            self._run_one(index, item)
+        # Not before: a thread that wants the GIL makes items pause that wait for nothing.
+        if self._may_use_threads and not self.costs.waits and self._could_pay():
+            watcher = GilWatcher()
+            try:
+                self._watch_with(watcher)
+            finally:
                 watcher.stop()
         self.took_s = perf_counter() - began
+
+    @property
+    def _may_use_threads(self) -> bool:
+        is_open = self.job.backend == "auto" and self.job.thread_reason is None
+        return is_open and self.host.has_gil and self.host.n_cores > 1
 
     def _run_one(self, index: int, item: Any) -> None:
         n_modules, process_cpu_s, n_pauses = len(sys.modules), process_time(), count_pauses()
@@ -261,11 +267,13 @@ class Sample:
             add_note(ran.error, f"{_options.name_of(self.func)}: item {index} ({short_repr(item)})")
             raise ran.error
         wall_s = max(1e-9, ran.wall_s - self.clock_s)
+        cpu_s = max(0.0, ran.cpu_s - self.clock_s)
         self.costs_s.append(wall_s)
+        self.cpu_s += cpu_s
         event = Inlined(
             n_items=1,
             wall_s=wall_s,
-            cpu_s=max(0.0, ran.cpu_s - self.clock_s),
+            cpu_s=cpu_s,
             process_cpu_s=process_time() - process_cpu_s,
             now_s=0.0,
             n_pauses=count_pauses() - n_pauses,
@@ -283,17 +291,16 @@ class Sample:
             if not was_inside:
                 nesting.leave()
 
-    def _watch_on(self, watcher: GilWatcher) -> None:
-        """Look longer where it matters and what was seen is not clear, at the same items."""
-        self._see(watcher)
-        may_pay = not self.costs.waits and self.host.n_cores > 1 and self._could_pay()
+    def _watch_with(self, watcher: GilWatcher) -> None:
+        """Run the same items again, beside a watcher, until it is clear whether they hold it."""
         for _ in range(WATCHED_AGAIN):
-            if not may_pay or self.watched is None or route.verdict(self.watched) is not None:
-                return
             for item in self.items:
                 if self._timed(self.func, item, []).error is not None:
                     return
-            self._see(watcher)
+                self._see(watcher)
+                assert self.watched is not None
+                if route.verdict(self.watched) is not None:
+                    return
 
     def _see(self, watcher: GilWatcher) -> None:
         self.watched = Watched(
@@ -305,6 +312,11 @@ class Sample:
         serial_s = self.n_planned * (self.costs.mean_s or 0.0)
         price = prediction.prices_of("thread", self.host)
         return serial_s > LEAST_LEFT_S and price.pays(serial_s, self.host.n_cores - 1, 0.0)
+
+    @property
+    def busy_share(self) -> float:
+        """CPU / wall of the sample."""
+        return min(1.0, self.cpu_s / max(sum(self.costs_s), 1e-9))
 
     @property
     def n_planned(self) -> int:
@@ -337,6 +349,8 @@ class Sample:
         if chosen.need == "weigh":
             weighed = self.weigh()
             chosen = self._choose(weighed)
+        if chosen.need == "watch":  # and nobody watched
+            chosen = route.serial("so little work that workers would not pay")
         return chosen, weighed
 
     def _choose(self, weighed: Weighed | None) -> route.Route:
@@ -428,6 +442,11 @@ def _warnings(sample: Sample) -> Iterator[str]:
         yield (
             f"The sample took {seconds(sum(sample.costs_s))}: too little to time well. "
             "A larger sample_size would tell more."
+        )
+    if not costs.waits and sample.busy_share < BUSY_SHARE:
+        yield (
+            f"The items had {sample.busy_share:.0%} of a core: others are at work on this host, "
+            "and what is predicted here holds for it as it is now."
         )
     if sample.fork_reason is not None:
         yield (
