@@ -1,0 +1,362 @@
+"""Deliberate tuning, measured: what it costs, how good its winners are, how true predictions.
+
+    python -m benchmarks.tuning run 1/6     # a sixth of the tunings; results are added to a file
+    python -m benchmarks.tuning short       # jobs too short to tune
+    python -m benchmarks.tuning predict     # optimize against measured truth
+    python -m benchmarks.tuning page        # docs/tuning.md from all results
+
+Each takes minutes and wants the machine to itself. Times that are compared are taken in turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from math import log
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from benchmarks import host
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+PAGE = ROOT / "docs" / "tuning.md"
+ROUNDS = 9
+PREDICTED_ROUNDS = 3
+
+# name, module and job of benchmarks.jobs, data, items of it
+JOBS = (
+    ("60 us x 20k", "computing", "sixty_us", "thirty_thousand", 20_000),
+    ("10 us x 120k", "computing", "ten_us", "sixty_thousand", 120_000),
+    ("0.5 ms x 2400", "computing", "n_primes", "prime_limits", 2400),
+    ("10 ms, three decades", "computing", "churn", "three_decades", 120),
+    ("heavy tail, big ones last", "computing", "churn", "big_ones_last", 300),
+    ("parse the stdlib", "parsing", "count_nodes", "library_sources", 140),
+    ("zlib", "compressing", "shrink", "payloads", 90),
+    ("numpy", "arrays", "phases", "signals", 60),
+    ("8 ms waits x 300", "waiting", "wait_8_ms", "three_hundred", 300),
+    ("5 ms wait + 1 ms work", "waiting", "wait_then_compute", "two_hundred", 240),
+)
+SHORT = (  # too short to tune
+    ("0.5 ms x 1200", "computing", "n_primes", "prime_limits", 1200),
+    ("60 us x 5k", "computing", "sixty_us", "thirty_thousand", 5000),
+    ("40 items of 10 ms", "computing", "churn", "three_decades", 40),
+    ("8 ms waits x 60", "waiting", "wait_8_ms", "three_hundred", 60),
+    ("60 ms in all", "computing", "churn", "sixty_ms_in_all", 100),
+)
+
+
+def job_of(row: tuple[str, str, str, str, int]) -> tuple[Callable[[Any], Any], list[Any]]:
+    """A function and so many items of its data, taken again from the start where it has fewer."""
+    _, module_name, job, data, n_items = row
+    module = importlib.import_module(f"benchmarks.jobs.{module_name}")
+    items = list(getattr(module, data)())
+    while len(items) < n_items:
+        items += items
+    return getattr(module, job), items[:n_items]
+
+
+def loop_s(func: Callable[[Any], Any], items: list[Any]) -> float:
+    """What the plain loop takes."""
+    began = perf_counter()
+    for item in items:
+        func(item)
+    return perf_counter() - began
+
+
+# ---- What tunings cost, and how good their winners are ----
+
+
+def run(piece: int, n_pieces: int) -> None:
+    """Some of twenty tunings: each job, with two seeds."""
+    from amorsize import quick_tune, tune_parameters
+
+    tunings = [(row, seed) for seed in (1, 2) for row in JOBS]
+    for row, seed in tunings[piece - 1 :: n_pieces]:
+        func, items = job_of(row)
+        before_s = loop_s(func, items)
+        began = perf_counter()
+        quick = quick_tune(func, items, seed=seed, save=False)
+        quick_s = perf_counter() - began
+        between_s = loop_s(func, items)
+        began = perf_counter()
+        grid = tune_parameters(func, items, seed=seed, save=False)
+        grid_s = perf_counter() - began
+        after_s = loop_s(func, items)
+        serial_s = median((before_s, between_s, after_s))
+        told = {
+            "name": row[0],
+            "seed": seed,
+            "serial_s": serial_s,
+            "quick_cost": quick_s / serial_s,
+            "grid_cost": grid_s / serial_s,
+            "n_cells": len(grid.configurations),
+            "quick": shown(quick),
+            "grid": shown(grid),
+            "is_decided": quick.is_decided,
+            **against_best(func, items, quick, grid),
+        }
+        print(json.dumps(told), flush=True)
+        add("tunings", told)
+
+
+def shown(result: Any) -> str:
+    """A winner in a few words."""
+    if result.backend == "serial":
+        return "the loop"
+    return f"{result.backend} {result.best_n_jobs} x {result.best_chunksize}"
+
+
+def against_best(func: Any, items: list[Any], quick: Any, grid: Any) -> dict[str, Any]:
+    """The winner of `quick_tune` beside the three best of the grid, in turns."""
+    from amorsize.policy.plan import Plan
+    from amorsize.tuning.bench import WHOLE, Workers
+
+    loop = Plan(backend="serial", n_jobs=1, chunksize=len(items), source="tuned")
+    ranked = sorted((*grid.configurations, grid.serial), key=lambda one: one.time_s)
+    best = [loop if one.backend == "serial" else one.plan for one in ranked[:3]]
+    winner = loop if quick.backend == "serial" else quick.plan
+    bench, times = Workers(func, items), {plan: [] for plan in (winner, *best)}
+    for number in range(ROUNDS):
+        plans = list(times)
+        for plan in plans[number % len(plans) :] + plans[: number % len(plans)]:
+            times[plan].append(bench.run(plan, WHOLE, float("inf")).wall_s)
+    first = min(best, key=lambda plan: median(times[plan]))
+    ratios = [ours / theirs for ours, theirs in zip(times[winner], times[first], strict=True)]
+    return {"ratio": median(ratios), "best_of_grid": f"{first.n_jobs} x {first.chunksize}"}
+
+
+# ---- Jobs too short to tune ----
+
+
+def short() -> None:
+    """What the answer costs that there is nothing to tune."""
+    from amorsize import quick_tune
+
+    quick_tune(abs, range(10))  # what it imports is paid once in a process
+    for row in SHORT:
+        func, items = job_of(row)
+        loop_s(func, items[:3])
+        serials_s, quicks_s, verdicts = [], [], set()
+        for _ in range(ROUNDS):
+            serials_s.append(loop_s(func, items))
+            began = perf_counter()
+            result = quick_tune(func, items)
+            quicks_s.append(perf_counter() - began)
+            verdicts.add(result.verdict.partition(" (")[0])
+        ratio = median(q / s for q, s in zip(quicks_s, serials_s, strict=True))
+        told = {"name": row[0], "serial_s": median(serials_s), "cost": ratio, "said": [*verdicts]}
+        print(json.dumps(told), flush=True)
+        add("short", told)
+
+
+# ---- Predictions ----
+
+
+def predict(piece: int = 1, n_pieces: int = 1) -> None:
+    """The speedup that `optimize` predicts, and the backend, against what is measured."""
+    from amorsize import optimize
+    from amorsize.policy.plan import Plan
+    from amorsize.tuning.bench import WHOLE, Workers
+
+    for row in (*JOBS, *SHORT)[piece - 1 :: n_pieces]:
+        func, items = job_of(row)
+        found = optimize(func, items)
+        loop = Plan(backend="serial", n_jobs=1, chunksize=len(items))
+        plans = {"serial": loop, found.backend: found.plan}
+        for backend in ("thread", "process"):
+            plans.setdefault(backend, optimize(func, items, backend=backend).plan)
+        plans["serial"] = loop
+        bench = Workers(func, items)
+        times: dict[str, list[float]] = {backend: [] for backend in plans}
+        for _ in range(PREDICTED_ROUNDS):
+            for backend, plan in plans.items():
+                times[backend].append(bench.run(plan, WHOLE, float("inf")).wall_s)
+        ratios = [a / b for a, b in zip(times["serial"], times[found.backend], strict=True)]
+        medians_s = {backend: median(times_s) for backend, times_s in times.items()}
+        best = min(medians_s, key=lambda backend: medians_s[backend])
+        told = {
+            "name": row[0],
+            "backend": found.backend,
+            "best_backend": best,
+            "slower_than_best": medians_s[found.backend] / medians_s[best],
+            "predicted": found.estimated_speedup,
+            "measured": median(ratios),
+        }
+        print(json.dumps(told), flush=True)
+        add("predictions", told)
+
+
+# ---- Results ----
+
+
+def path() -> Path:
+    """Where this machine's results are kept."""
+    return RESULTS / f"tuning-{host.slug(host.facts())}.json"
+
+
+def add(kind: str, told: dict[str, Any]) -> None:
+    """Keep one more; one of the same name and seed is replaced."""
+    kept = json.loads(path().read_text()) if path().exists() else {}
+    kept["machine"] = host.facts()
+    same = (told["name"], told.get("seed"))
+    rows = [row for row in kept.get(kind, []) if (row["name"], row.get("seed")) != same]
+    kept[kind] = [*rows, told]
+    RESULTS.mkdir(exist_ok=True)
+    path().write_text(json.dumps(kept, indent=1) + "\n")
+
+
+def page() -> str:
+    """docs/tuning.md."""
+    kept = json.loads(path().read_text())
+    machine = kept["machine"]
+    tunings, shorts, predictions = kept["tunings"], kept["short"], kept["predictions"]
+    errors = sorted(abs(log(row["predicted"] / row["measured"])) for row in predictions)
+    n_right = sum(is_right(row) for row in predictions)
+    n_good = sum(row["ratio"] <= 1.05 for row in tunings)
+    grid_over = max(row["grid_cost"] / (row["n_cells"] + 1) for row in tunings)
+    reached = [
+        (
+            "`quick_tune` / loop",
+            "<= 1.5",
+            f"{median(row['quick_cost'] for row in tunings):.2f} (worst "
+            f"{max(row['quick_cost'] for row in tunings):.2f})",
+        ),
+        (
+            "its winner / the grid's best, median of 9 rounds",
+            "<= 1.05 in 18 of 20",
+            f"{n_good} of {len(tunings)} (worst {max(row['ratio'] for row in tunings):.2f})",
+        ),
+        (
+            "`tune_parameters`, default space / loop",
+            "<= 4, and <= cells + 1",
+            f"{median(row['grid_cost'] for row in tunings):.2f} (worst "
+            f"{max(row['grid_cost'] for row in tunings):.2f}; {grid_over:.2f} x (cells + 1))",
+        ),
+        (
+            'the answer "too short to tune" / loop',
+            "<= 1.1",
+            f"{median(row['cost'] for row in shorts):.2f} (worst "
+            f"{max(row['cost'] for row in shorts):.2f})",
+        ),
+        (
+            "predicted / measured speedup of `optimize`, median error",
+            "<= 15 %",
+            f"{errors[len(errors) // 2]:.0%}",
+        ),
+        (
+            "`optimize` names the right backend",
+            ">= 95 %",
+            f"{n_right} of {len(predictions)}",
+        ),
+    ]
+    return "\n".join(
+        [
+            INTRODUCTION,
+            f"Machine: {machine['cpu']}, {machine['n_cores']} cores, {machine['memory_gib']} GiB, "
+            f"{machine['kernel']}, {machine['python']}; {machine['date']}.",
+            "",
+            "## Asked for and reached",
+            table(("what", "asked for", "reached"), reached),
+            "## Twenty tunings",
+            TUNINGS,
+            table(
+                ("job", "loop, s", "quick / loop", "grid / loop", "winner", "grid's best", "ratio"),
+                [
+                    (
+                        row["name"],
+                        f"{row['serial_s']:.2f}",
+                        f"{row['quick_cost']:.2f}",
+                        f"{row['grid_cost']:.2f}",
+                        row["quick"] + ("" if row["is_decided"] else " (undecided)"),
+                        row["best_of_grid"],
+                        f"{row['ratio']:.2f}",
+                    )
+                    for row in sorted(tunings, key=lambda row: (row["name"], row["seed"]))
+                ],
+            ),
+            "## Jobs too short to tune",
+            table(
+                ("job", "loop, ms", "answer / loop"),
+                [(r["name"], f"{r['serial_s'] * 1e3:.0f}", f"{r['cost']:.2f}") for r in shorts],
+            ),
+            "## What `optimize` predicts",
+            PREDICTIONS,
+            table(
+                ("job", "backend", "best", "predicted", "measured"),
+                [
+                    (
+                        row["name"],
+                        row["backend"],
+                        row["best_backend"],
+                        f"{row['predicted']:.2f} x",
+                        f"{row['measured']:.2f} x",
+                    )
+                    for row in predictions
+                ],
+            ),
+        ]
+    )
+
+
+def is_right(row: dict[str, Any]) -> bool:
+    """It is the best one, or as quick: a few percent are less than two runs of one plan differ."""
+    return row["backend"] == row["best_backend"] or row["slower_than_best"] <= SAME
+
+
+SAME = 1.05
+INTRODUCTION = """\
+# Deliberate tuning, measured
+
+Written by `python -m benchmarks.tuning page`. How to use it is in
+[examples/README_tuning.md](../examples/README_tuning.md).
+
+A tuning looks at a few items, runs plans on parts of the data in turns, and compares them by one
+noise for all. A call of a tuned function needs none of it: it tunes itself while it works. A
+tuning is for those who want to know, to compare, and to ship a plan.
+"""
+TUNINGS = """\
+Each job twice. `quick / loop` and `grid / loop` are what `quick_tune` and `tune_parameters` took by
+the median of three loops before, between and after them. `ratio` is the winner of `quick_tune` by
+the best of the grid's three best, both run nine times in turns on all of the data.
+"""
+PREDICTIONS = f"""\
+Speedups of exactly the plan that is named, against loops in turns. A backend is right if it is the
+quickest of the three, or at most {SAME - 1:.0%} slower.
+"""
+
+
+def table(titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """Markdown."""
+    lines = [titles, ("---",) * len(titles), *rows]
+    return "\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def main() -> None:
+    """Do what the command line says, with an empty home."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("run", "short", "predict", "page"))
+    parser.add_argument("piece", nargs="?", default="1/1", help="of how many: 2/6")
+    asked = parser.parse_args()
+    piece, n_pieces = map(int, asked.piece.split("/"))
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["AMORSIZE_HOME"] = os.path.join(home, "amorsize")
+        match asked.what:
+            case "run":
+                run(piece, n_pieces)
+            case "short":
+                short()
+            case "predict":
+                predict(piece, n_pieces)
+            case _:
+                PAGE.write_text(page())
+
+
+if __name__ == "__main__":
+    main()
