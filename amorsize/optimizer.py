@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, cycle
 from time import perf_counter, process_time, thread_time
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from amorsize.crews.travel import add_note, short_repr
 from amorsize.crews.watcher import GilWatcher
 from amorsize.errors import InvalidOptionError, WrongTypeError
 from amorsize.policy import prediction, route
+from amorsize.policy.cores import ONE_CORE
 from amorsize.policy.facts import Inlined, Job, Watched, Weighed
 from amorsize.policy.model import Estimates
 from amorsize.policy.plan import Plan
@@ -45,6 +46,7 @@ ENDLESS_S = 10.0  # of work that is planned for where the data does not tell how
 UNEVEN = 3.0  # times the mean: one item of the sample that long makes the mean a guess
 BUSY_SHARE = 0.8  # of a core, below which computing items have to share it with others
 SHORT_SAMPLE_S = 20e-6  # less in all says more of the clock than of the items
+BESIDE_S = 10e-3  # two turns of the GIL, or one item of each thread if that is longer
 WATCHED_AGAIN = 200  # times at most that the sample is run again beside a watcher
 
 
@@ -211,6 +213,7 @@ class Sample:
         self.results: list[Any] = []
         self.clock_s = 0.0  # what timing one item takes by itself
         self.watched: Watched | None = None
+        self.takes_turns: bool | None = None  # of two threads; None: not tried
         self.n_runs = 0
         self.took_s = 0.0
         self.fork_reason = _machine.why_not_fork()
@@ -253,6 +256,8 @@ class Sample:
                 self._watch_with(watcher)
             finally:
                 watcher.stop()
+            if self.holds_gil is False:
+                self.takes_turns = self._take_turns()
         self.took_s = perf_counter() - began
 
     @property
@@ -302,6 +307,27 @@ class Sample:
                 if route.verdict(self.watched) is not None:
                     return
 
+    def _take_turns(self) -> bool:
+        """Whether two threads with these items use one core between them, whatever a watcher saw.
+
+        On a host that is busy with others it is late for a core as often as for the GIL.
+        """
+        from threading import Thread
+
+        until_s = perf_counter() + BESIDE_S
+        threads = [Thread(target=self._run_until, args=(until_s,), daemon=True) for _ in range(2)]
+        began, began_cpu_s = perf_counter(), process_time()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return process_time() - began_cpu_s < ONE_CORE * (perf_counter() - began)
+
+    def _run_until(self, until_s: float) -> None:
+        for item in cycle(self.items):
+            if self._timed(self.func, item, []).error is not None or perf_counter() >= until_s:
+                return
+
     def _see(self, watcher: GilWatcher) -> None:
         self.watched = Watched(
             lag_share=watcher.lag_share, watched_s=watcher.watched_s, n_wakes=watcher.n_wakes
@@ -328,8 +354,8 @@ class Sample:
     @property
     def holds_gil(self) -> bool | None:
         """Whether the items hold the GIL; None where it was not watched."""
-        if self.watched is None:
-            return None
+        if self.watched is None or self.takes_turns:
+            return self.takes_turns
         return self.watched.lag_share >= route.HOLDS_GIL_SHARE
 
     def weigh(self) -> Weighed:

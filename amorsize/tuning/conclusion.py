@@ -81,8 +81,8 @@ def _winner(
         best = _safest(search, as_good, hint)
         return best, False, (
             f"too noisy to decide: {_named(search, as_good)} are within the noise "
-            f"({fit.sd_log:.0%} from one run to the next); named is the "
-            f"{'one that was predicted' if hint is not None else 'plainest'}. "
+            f"({fit.sd_log:.0%} from one run to the next); named is "
+            f"{_named(search, [best])}, which is no better founded. "
             "Try again on a quiet machine, or with more repeats"
         )  # fmt: skip
     if len(as_good) == 1:
@@ -95,14 +95,13 @@ def _plans_run(search: Search) -> list[Plan]:
 
 
 def _safest(search: Search, as_good: Sequence[Plan], hint: OptimizationResult | None) -> Plan:
-    """Of plans that cannot be told apart: what was predicted, else the loop, else fewest jobs."""
-    if hint is not None:
-        wanted = search.loop if hint.backend == "serial" else hint.plan.but(source="tuned")
-        if wanted in as_good:
-            return wanted
-    if search.loop in as_good:
-        return search.loop
-    return min(as_good, key=lambda plan: plan.n_jobs)
+    """Of plans that cannot be told apart, the best first: what was predicted, if it was no slower
+    than the loop; else the loop; else the one with the fewest jobs.
+    """
+    no_slower = as_good[: as_good.index(search.loop)] if search.loop in as_good else as_good
+    if hint is not None and hint.plan.but(source="tuned") in no_slower:
+        return hint.plan.but(source="tuned")
+    return search.loop if search.loop in as_good else min(as_good, key=lambda plan: plan.n_jobs)
 
 
 def _named(search: Search, plans: Sequence[Plan]) -> str:
