@@ -73,6 +73,7 @@ class TuningResult:
     tuning_s: float | None = None  # wall seconds that the tuning took
     warnings: list[str] = field(default_factory=list)
     is_saved: bool = False  # the next call of the function starts from the winner
+    function: str | None = None  # its name
 
     @property
     def backend(self) -> str:
@@ -115,6 +116,7 @@ class TuningResult:
         return {
             "format": FORMAT,
             "version": VERSION,
+            "function": self.function,
             "best_n_jobs": self.best_n_jobs,
             "best_chunksize": self.best_chunksize,
             "best_time": _finite(self.best_time),
@@ -130,14 +132,21 @@ class TuningResult:
             "tuning_s": self.tuning_s,
             "is_saved": self.is_saved,
             "warnings": list(self.warnings),
-            "all_results": [
-                {"n_jobs": n_jobs, "chunksize": chunksize, "time": _finite(time_s)}
-                for (n_jobs, chunksize), time_s in self.all_results.items()
-            ],
+            "all_results": list(self._entries()),
             "configurations": [_as_dict(one) for one in self.configurations],
             "serial": None if self.serial is None else _as_dict(self.serial),
             "optimization_hint": None if hint is None else _hint_as_dict(hint),
         }
+
+    def _entries(self) -> Iterator[dict[str, Any]]:
+        """What was measured, the loop included; of a result made by hand, its times."""
+        measured = [self.serial] if self.serial is not None and self.configurations else []
+        for one in (*measured, *self.configurations):
+            if one.status != NOT_MEASURED:
+                yield _entry(one)
+        if not self.configurations:
+            for (n_jobs, chunksize), time_s in self.all_results.items():
+                yield {"n_jobs": n_jobs, "chunksize": chunksize, "time": _finite(time_s)}
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> TuningResult:
@@ -289,6 +298,29 @@ def _finite(time_s: float) -> float | None:
     return time_s if math.isfinite(time_s) else None
 
 
+def _entry(one: Configuration) -> dict[str, Any]:
+    return {
+        "backend": one.backend,
+        "n_jobs": one.n_jobs,
+        "chunksize": one.chunksize,
+        "time": _finite(one.time_s),
+        "low": one.low_s,
+        "high": one.high_s,
+        "n_runs": one.n_runs,
+        "why": "" if one.status == MEASURED else f"{one.status}: {one.reason}".rstrip(": "),
+    }
+
+
+def _cells(entries: list[dict[str, Any]]) -> dict[tuple[int, int], float]:
+    """Seconds by (n_jobs, chunksize): the quickest backend's, the loop left out."""
+    found: dict[tuple[int, int], float] = {}
+    for one in entries:
+        if one.get("backend") != "serial":
+            cell = (_count(one["n_jobs"]), _count(one["chunksize"]))
+            found[cell] = min(_time(one["time"]), found.get(cell, INF))
+    return found
+
+
 def _as_dict(one: Configuration) -> dict[str, Any]:
     return {**one.as_dict(), "time_s": _finite(one.time_s)}
 
@@ -314,10 +346,7 @@ def _from_dict(cls: type[TuningResult], document: dict[str, Any]) -> TuningResul
         best_speedup=float(document["best_speedup"]),
         serial_time=_time(document["serial_time"]),
         configurations_tested=int(document["configurations_tested"]),
-        all_results={
-            (_count(one["n_jobs"]), _count(one["chunksize"])): _time(one["time"])
-            for one in document["all_results"]
-        },
+        all_results=_cells(document["all_results"]),
         optimization_hint=None if hint is None else OptimizationResult(**hint),
         search_strategy=str(document["search_strategy"]),
         executor_type=_worker(document["executor_type"]),
@@ -329,6 +358,7 @@ def _from_dict(cls: type[TuningResult], document: dict[str, Any]) -> TuningResul
         tuning_s=document["tuning_s"],
         warnings=[str(text) for text in document["warnings"]],
         is_saved=bool(document["is_saved"]),
+        function=document["function"],
     )
     backend = _worker(document["backend"])
     result.best_backend = None if backend == result.executor_type else backend

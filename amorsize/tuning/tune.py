@@ -118,6 +118,7 @@ class Session:
             stopped.__dict__["_amorsize_tuning"] = self._concluded()
             raise
         result.tuning_s = perf_counter() - self.began_s
+        result.function = self.name
         if asked.verbose:
             print(f"\n{result}")
         return result
