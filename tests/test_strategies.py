@@ -60,7 +60,7 @@ WORLDS = {
     "bandwidth for 6": many_cores(slowdown=Bandwidth(6)),
     "retrograde": many_cores(slowdown=Retrograde(0.02, 0.001)),
     "payload": many_cores(pickle_s=300e-6, remote_pickle_s=100e-6),
-    "lognormal": world("lognormal 5 ms", 64, 3).but(told_error=1.0),
+    "lognormal": many_cores(32).but(costs_s=world("lognormal 5 ms", 32, 3).costs_s[:1200]),
 }
 
 
@@ -101,7 +101,7 @@ def test_halving_gives_fewer_plans_more_of_the_data():
     )
 
 
-@pytest.mark.parametrize("name", ["uniform", "bandwidth for 6", "retrograde"])
+@pytest.mark.parametrize("name", ["bandwidth for 6", "retrograde"])
 def test_bayes_comes_within_3_percent_of_the_grid(name):
     """With at most 25 trials on 64 cores, as good as 56 cells tried one by one."""
     pytest.importorskip("optuna")

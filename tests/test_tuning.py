@@ -23,7 +23,7 @@ from amorsize import (
     tune_parameters,
     tune_pipeline,
 )
-from amorsize.tuning import bayes, so_far
+from amorsize.tuning import bayes, compare_plans, so_far
 from amorsize.tuning.tune import Session
 
 ITEMS = list(range(40))
@@ -427,6 +427,29 @@ def test_quick_tune_takes_the_same_limits():
 
     assert time.monotonic() - began < 15
     assert not found.is_decided
+
+
+# -- named plans -----------------------------------------------------------------------------
+
+
+def test_named_plans_are_measured_side_by_side(ledger):
+    """Exactly these, with as many workers as they name, and the loop."""
+    found = compare_plans(
+        noted_wait(ledger), ITEMS, [(2, 10), (3, 5, "thread"), OptimizationResult(1, 40, "").plan]
+    )
+    told = [(one.n_jobs, one.chunksize, one.backend) for one in found.configurations]
+
+    assert told == [(2, 10, "process"), (3, 5, "thread"), (1, 40, "process")]
+    assert found.configurations_tested == 4
+    assert not found.is_saved
+    assert len(ledger.threads()) > 2
+
+
+@pytest.mark.parametrize("plans", [[], [(2,)], [(2, 0)], [(2, 5, "serial")], ["2,5"]])
+def test_plans_that_cannot_be_are_refused(plans):
+    """Before anything runs."""
+    with pytest.raises((InvalidOptionError, WrongTypeError)):
+        compare_plans(never_called, ITEMS, plans)
 
 
 # -- pipelines -------------------------------------------------------------------------------

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from amorsize.tuning.pipeline import PipelineResult, tune_pipeline
 from amorsize.tuning.result import Configuration, TuningResult
-from amorsize.tuning.tune import quick_tune, so_far, tune_parameters
+from amorsize.tuning.tune import compare_plans, quick_tune, so_far, tune_parameters
 
 __all__ = (
     "Configuration",
     "PipelineResult",
     "TuningResult",
+    "compare_plans",
     "quick_tune",
     "so_far",
     "tune_parameters",

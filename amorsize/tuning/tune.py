@@ -56,6 +56,7 @@ class Asked(Value):
     backends: tuple[str, ...] | None
     thread_safe: bool | None
     is_quick: bool = False
+    plans: tuple[Plan, ...] | None = None  # exactly these
 
     @property
     def is_isolated(self) -> bool:
@@ -163,6 +164,8 @@ class Session:
 
     def _plans(self) -> list[Plan]:
         asked = self.asked
+        if asked.plans is not None:
+            return list(asked.plans)
         backends = asked.backends or self._backends()
         space = spaces.Space(backends=backends, n_jobs=asked.n_jobs, chunksizes=asked.chunksizes)
         return spaces.plans(
@@ -209,7 +212,8 @@ class Session:
 
     @property
     def _is_default_space(self) -> bool:
-        return self.asked.n_jobs is None or self.asked.chunksizes is None
+        asked = self.asked
+        return asked.plans is None and (asked.n_jobs is None or asked.chunksizes is None)
 
     # -- searching --------------------------------------------------------------------------------
 
@@ -334,6 +338,9 @@ class Session:
         what = f"{plan.backend} n_jobs={plan.n_jobs} chunksize={plan.chunksize}"
         if plan == self.search.loop:
             what = "the loop"
+            for name in sorted(self.search.as_loop, key=lambda one: one.chunksize):
+                if len(self.search.runs) == 1:
+                    print(f"  {name.backend} n_jobs=1 chunksize={name.chunksize}: the loop")
         if run.failure is not None:
             print(f"  {what}: {run.failure}")
             return
@@ -479,6 +486,68 @@ def name_of(func: Any) -> str:
     while _callables.is_partial(func):
         func = func.func
     return _options.name_of(func)
+
+
+def compare_plans(
+    func: Callable[..., Any],
+    data: Iterable[Any],
+    plans: Iterable[Plan | tuple[int, int] | tuple[int, int, str]],
+    verbose: bool = False,
+    *,
+    repeats: int | None = None,
+    timeout_per_config: float | None = None,
+    budget_s: float | None = None,
+    seed: int = 0,
+    item_kwargs: dict[str, Any] | None = None,
+) -> TuningResult:
+    """Measure some plans side by side on all of the data, and the loop with them.
+
+    Args:
+        func: What to run.
+        data: Its items.
+        plans: `(n_jobs, chunksize)`, `(n_jobs, chunksize, "thread")` or what `.plan` gives; workers
+            are processes unless it is said. One job is one worker; the loop is measured anyway.
+        verbose: Print each run.
+        repeats: Runs of each plan; None: as many as the noise demands.
+        timeout_per_config, budget_s, seed, item_kwargs: As in `tune_parameters`.
+
+    Returns:
+        A result whose `configurations` are the plans, in their order. Nothing is kept.
+    """
+    asked = _asked(
+        use_hint=False,
+        verbose=verbose,
+        timeout_s=timeout_per_config,
+        prefers_threads=False,
+        strategy="grid",
+        repeats=repeats,
+        budget_s=budget_s,
+        seed=seed,
+        save=False,
+        n_jobs=None,
+        chunksizes=None,
+        backends=BACKENDS,
+        thread_safe=None,
+    )
+    named = tuple(dict.fromkeys(map(_plan, plans)))
+    if not named:
+        raise InvalidOptionError("There is no plan to compare: pass at least one.")
+    return Session(func, data, item_kwargs or {}, asked.but(plans=named)).run()
+
+
+def _plan(named: Any) -> Plan:
+    if isinstance(named, Plan):
+        named = (named.n_jobs, named.chunksize, named.backend)
+    if not isinstance(named, tuple) or len(named) not in (2, 3):
+        raise WrongTypeError(_wrong("plans", named, "made of (n_jobs, chunksize[, backend])"))
+    backend = named[2] if len(named) == 3 else "process"
+    if backend not in BACKENDS:
+        raise InvalidOptionError(
+            f"plans: {_options.shown(backend)} is not allowed, only 'thread' and 'process': the "
+            "loop is always measured."
+        )
+    n_jobs, chunksize = _whole("plans", named[0]), _whole("plans", named[1])
+    return Plan(backend=backend, n_jobs=n_jobs, chunksize=chunksize, source="tuned")
 
 
 def so_far(error: BaseException) -> TuningResult | None:
