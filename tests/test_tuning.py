@@ -24,7 +24,7 @@ from amorsize import (
     tune_pipeline,
 )
 from amorsize.tuning import bayes, compare_plans, so_far
-from amorsize.tuning.tune import Session
+from amorsize.tuning.session import Session
 
 ITEMS = list(range(40))
 FOREVER_S = 3600.0

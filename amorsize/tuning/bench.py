@@ -76,7 +76,6 @@ class Workers:
         func: What is tuned, keywords bound.
         data: Its items, which can be sliced.
         is_isolated: The caller's loop and threads run in a worker process, too.
-        thread_safe: As the option of a call.
     """
 
     def __init__(
@@ -85,12 +84,10 @@ class Workers:
         data: Sequence[Any],
         *,
         is_isolated: bool = False,
-        thread_safe: bool | None = None,
     ) -> None:
         self.func, self.data = func, data
         self.n_items = len(data)
         self.is_isolated = is_isolated
-        self.thread_safe = thread_safe
         _load()
 
     def now_s(self) -> float:

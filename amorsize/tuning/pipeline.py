@@ -10,7 +10,8 @@ from amorsize._map import tuned_map
 from amorsize._work import Sliced, source_of
 from amorsize.errors import InvalidOptionError, WrongTypeError
 from amorsize.report import seconds
-from amorsize.tuning.tune import name_of, quick_tune
+from amorsize.tuning.session import name_of
+from amorsize.tuning.tune import quick_tune
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

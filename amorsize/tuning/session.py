@@ -1,0 +1,346 @@
+"""One tuning from end to end: a look at a few items, a search, what it comes to, and keeping it."""
+
+from __future__ import annotations
+
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from amorsize import _callables, _machine, _options
+from amorsize._call import OutOfTime
+from amorsize._work import Sliced, source_of
+from amorsize.crews import nesting
+from amorsize.errors import AmorsizeError, InvalidOptionError
+from amorsize.optimizer import SAMPLE_SIZE, OptimizationResult, Sample, basis_of, result_of
+from amorsize.policy import prediction
+from amorsize.policy.plan import Plan
+from amorsize.policy.value import Value
+from amorsize.report import seconds
+from amorsize.tuning import search as searching
+from amorsize.tuning import space as spaces
+from amorsize.tuning.bench import WHOLE, Measured, Run, Workers
+from amorsize.tuning.conclusion import concluded
+from amorsize.tuning.keeping import keep
+from amorsize.tuning.result import TuningResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from amorsize.policy.prediction import Basis
+    from amorsize.tuning.asking import Asked
+    from amorsize.tuning.search import Search
+
+INF = float("inf")
+GRID_SHARE, GRID_BLOCKS = 3.7, 2  # times the loop a default grid may cost, and its usual blocks
+QUICK_SHARE = 1.35  # times the loop: 1.5 is promised, and reading and writing have to be paid, too
+QUICK_S, QUICK_MORE_SHARE = 6.0, 0.1  # of a long job less: so many seconds tell as much
+SHORT_S, FEW_ITEMS = 0.8, 50  # below, a tuning would cost more than it could ever bring back
+FEW_LOOKED_AT = 16  # of few items every 16th is looked at, at least one
+SMALL_GRID_S = 0.2  # so much may be spent on a default grid, however short the job
+SHORT_LOOP_S = 0.02  # so short a loop is timed whole
+
+
+class Look(Value):
+    """What a few items have told before anything was measured."""
+
+    hint: OptimizationResult
+    basis: Basis
+    backend: str  # where the policy would send them
+
+
+class Session:
+    """One tuning, from the data to its result.
+
+    Args:
+        func: What to tune.
+        data: All of its items.
+        item_kwargs: Keywords for every item.
+        asked: The options.
+    """
+
+    def __init__(
+        self, func: Callable[..., Any], data: Any, item_kwargs: dict[str, Any], asked: Asked
+    ) -> None:
+        self.began_s = perf_counter()
+        func = _callables.raw(func)
+        _options.check_function(func)
+        _options.check_data((data,), _options.name_of(func), decorated=False)
+        self.original, self.name, self.asked = func, name_of(func), asked
+        self.func = partial(func, **item_kwargs) if item_kwargs else func
+        source = source_of((data,), strict=False)
+        self.items: Sequence[Any] = source.sequences[0] if isinstance(source, Sliced) else [*data]
+        self.n_items = len(self.items)
+        if not self.n_items:
+            raise InvalidOptionError(
+                "empty dataset: there is no item to measure with. Pass some of the data that the "
+                "function is to run on."
+            )
+        self.warnings: list[str] = []
+        self.look: Look | None = None
+        self.plans: list[Plan] = []
+        self.search: Search
+        self.is_over_budget = False
+
+    def run(self) -> TuningResult:
+        """Look, search, conclude and keep."""
+        asked = self.asked
+        if asked.use_hint:
+            self.look = self._look()
+        self.plans = self._plans()
+        self.search = self._new_search()
+        self._say_what_is_tried()
+        try:
+            result = self._searched()
+        except KeyboardInterrupt as stopped:
+            stopped.__dict__["_amorsize_tuning"] = self._concluded()
+            raise
+        result.tuning_s = perf_counter() - self.began_s
+        result.function = self.name
+        if asked.verbose:
+            print(f"\n{result}")
+        return result
+
+    def _searched(self) -> TuningResult:
+        try:
+            too_short = self._why_not_worth_it() if self.asked.is_quick else None
+            if too_short is None:
+                self._search()
+        except searching.BudgetOver:
+            too_short, self.is_over_budget = None, True
+        if too_short is not None:
+            return self._predicted(too_short)
+        result = self._concluded()
+        if self.asked.save and result.is_decided and not self.is_over_budget:
+            winner = self.search.loop if result.backend == "serial" else result.plan
+            result.is_saved = keep(self.original, next(iter(self.items)), self.search, winner)
+        return result
+
+    # -- before ---------------------------------------------------------------------------------
+
+    def _look(self) -> Look | None:
+        """Run a few items, as `optimize` does; apart where they might never end."""
+        asked, n_sampled = self.asked, SAMPLE_SIZE
+        if asked.is_quick and self.n_items < FEW_ITEMS:
+            n_sampled = max(1, self.n_items // FEW_LOOKED_AT)
+        looked = partial(_looked, self.func, self.items, n_sampled, asked.thread_safe)
+        if not asked.is_isolated:
+            return looked()
+        longest_s = min(t for t in (asked.timeout_s, asked.budget_s) if t is not None)
+        inside = partial(_apart, looked)
+        call = Measured(
+            inside, ([None],), {}, _options.validated(backend="process", n_jobs=1), None
+        )
+        try:
+            (look,) = call.run(longest_s=longest_s)
+        except (OutOfTime, AmorsizeError) as error:
+            why = str(error) or f"it was not done in {longest_s:g} s"
+            self.warnings.append(f"No prediction could be made from a few items: {why}.")
+            return None
+        return look  # type: ignore[no-any-return]
+
+    def _plans(self) -> list[Plan]:
+        asked = self.asked
+        if asked.plans is not None:
+            return list(asked.plans)
+        backends = asked.backends or self._backends()
+        space = spaces.Space(backends=backends, n_jobs=asked.n_jobs, chunksizes=asked.chunksizes)
+        return spaces.plans(
+            space,
+            None if self.look is None else self.look.basis,
+            n_items=self.n_items,
+            n_cores=_machine.usable_cpus().n_cores,
+            is_quick=asked.is_quick,
+        )
+
+    def _backends(self) -> tuple[str, ...]:
+        """Where items may come to run: of a grid that the user named, on one backend."""
+        asked = self.asked
+        if asked.prefers_threads:
+            return ("thread",)
+        is_named = asked.n_jobs is not None or asked.chunksizes is not None
+        if is_named or self.look is None or self.look.backend == "process":
+            return ("process",)
+        return ("thread", "process") if self.look.backend == "thread" else ("process",)
+
+    def _new_search(self) -> Search:
+        asked = self.asked
+        bench = Workers(self.func, self.items, is_isolated=asked.is_isolated)
+        loop = Plan(backend="serial", n_jobs=1, chunksize=self.n_items, source="tuned")
+        limits = searching.Limits(timeout_s=asked.timeout_s, budget_s=asked.budget_s)
+        if asked.strategy == "halving":
+            limits = limits.but(spend_share=QUICK_SHARE)
+        elif self._is_default_space and asked.repeats is None:
+            limits = limits.but(spend_share=GRID_SHARE, spend_least_s=SMALL_GRID_S)
+        else:
+            limits = limits.but(spend_share=1.0 + len(self.plans))
+        found = searching.Search(
+            bench,
+            loop,
+            limits,
+            seed=asked.seed,
+            tell=self._say_run if asked.verbose else None,
+            began_s=self.began_s,
+            likely_s=self._likely_s,
+        )
+        if not asked.is_isolated and asked.backends is None:
+            found.as_loop = frozenset(plan for plan in self.plans if plan.n_jobs == 1)
+        return found
+
+    @property
+    def _is_default_space(self) -> bool:
+        asked = self.asked
+        return asked.plans is None and (asked.n_jobs is None or asked.chunksizes is None)
+
+    # -- searching --------------------------------------------------------------------------------
+
+    def _search(self) -> None:
+        search, asked = self.search, self.asked
+        plans = [plan for plan in self.plans if plan not in search.as_loop]
+        if asked.strategy == "halving":
+            searching.halving(search, plans)
+        elif asked.strategy == "bayes":
+            from amorsize.tuning import bayes
+
+            space = spaces.Space(
+                backends=asked.backends or self._backends(),
+                n_jobs=asked.n_jobs,
+                chunksizes=asked.chunksizes,
+            )
+            stride = self._stride(bayes.N_TRIALS * plans[-1:]) if self._is_default_space else 1
+            self.plans = bayes.search(search, space, plans, stride=stride, seed=asked.seed)
+        else:
+            stride = self._stride(plans) if self._is_default_space else 1
+            has_to = asked.repeats is not None or not self._is_default_space
+            searching.grid(search, plans, stride=stride, repeats=asked.repeats, has_to=has_to)
+
+    def _stride(self, plans: Sequence[Plan]) -> int:
+        """Which part of the data a block of a default grid takes: so that two can be paid for."""
+        if self.look is not None and self.look.basis.serial_s * GRID_SHARE < SMALL_GRID_S:
+            return 1
+        n_blocks = self.asked.repeats or GRID_BLOCKS
+        stride = -(-n_blocks * (1.0 + sum(map(self._share_of_loop, plans))) // GRID_SHARE)
+        return searching.with_enough_chunks(self.n_items, plans, int(max(1.0, stride)))
+
+    def _likely_s(self, plan: Plan) -> float:
+        """What a plan would take, as far as a few items or the loop tell."""
+        if self.look is not None:
+            return prediction.makespan_s(plan, self.look.basis)
+        return (self.search.loop_s or 0.0) * self._share_of_loop(plan)
+
+    def _share_of_loop(self, plan: Plan) -> float:
+        if self.look is not None:
+            return self._likely_s(plan) / max(self.look.basis.serial_s, 1e-9)
+        return 1.0 / min(plan.n_jobs, _machine.usable_cpus().n_cores)
+
+    # -- quick ------------------------------------------------------------------------------------
+
+    def _why_not_worth_it(self) -> str | None:
+        """Time the loop on a small part; why a tuning would cost more than it brings, if so."""
+        if self.n_items < FEW_ITEMS:
+            return f"too short to tune ({self.n_items} items)"
+        search = self.search
+        expected_s = INF if self.look is None else self._likely_s(search.loop)
+        part = searching.look_part(self.n_items) if expected_s > SHORT_LOOP_S else WHOLE
+        search.new_block()
+        whole_s = search.run(search.loop, part).whole_s
+        if whole_s < SHORT_S:
+            return f"too short to tune ({seconds(whole_s)} in the loop)"
+        spend_s = min(QUICK_SHARE * whole_s, QUICK_S + QUICK_MORE_SHARE * whole_s)
+        search.limits = search.limits.but(spend_s=spend_s)
+        return None
+
+    def _predicted(self, why: str) -> TuningResult:
+        """Where nothing was tuned: what the optimizer says, as what it is."""
+        loop_s = self.search.loop_s
+        hint = None if self.look is None else self.look.hint
+        if loop_s is None:
+            loop_s = INF if hint is None else hint.estimated_serial_s or 0.0
+        found = TuningResult(
+            best_n_jobs=1,
+            best_chunksize=self.n_items,
+            best_time=loop_s,
+            best_speedup=1.0,
+            serial_time=loop_s,
+            configurations_tested=1,
+            all_results={(1, self.n_items): loop_s},
+            optimization_hint=hint,
+            search_strategy=self.asked.strategy,
+            executor_type=self.plans[0].backend if self.plans else "process",
+            best_backend="serial",
+            is_decided=False,
+            verdict=f"{why}: tuned_map decides well enough while it works",
+            n_items=self.n_items,
+            warnings=self.warnings,
+        )
+        if hint is not None and hint.backend != "serial":
+            found.best_n_jobs, found.best_chunksize = hint.n_jobs, hint.chunksize
+            found.best_speedup = hint.estimated_speedup
+            found.best_time = loop_s / hint.estimated_speedup
+            found.executor_type, found.best_backend = hint.backend, None
+            found.verdict += f"; named is what {hint.n_sampled} items predict"
+        return found
+
+    # -- after ------------------------------------------------------------------------------------
+
+    def _concluded(self) -> TuningResult:
+        asked = self.asked
+        backends = [plan.backend for plan in self.plans]
+        result = concluded(
+            self.search,
+            self.plans,
+            strategy=asked.strategy,
+            executor_type=backends[0] if backends else "process",
+            hint=None if self.look is None else self.look.hint,
+            is_over_budget=self.is_over_budget,
+        )
+        result.warnings = [*self.warnings, *result.warnings]
+        return result
+
+    # -- saying -----------------------------------------------------------------------------------
+
+    def _say_what_is_tried(self) -> None:
+        if not self.asked.verbose:
+            return
+        print("Auto-Tuning Configuration")
+        print(f"  {self.name}: {self.n_items} items, strategy {self.asked.strategy!r}")
+        if self.look is not None:
+            print(f"  Optimizer suggests: {self.look.hint.explain().splitlines()[0][4:].strip()}")
+        print(f"Testing n_jobs: {sorted({plan.n_jobs for plan in self.plans})}")
+        print(f"Testing chunksizes: {sorted({plan.chunksize for plan in self.plans})}")
+        print("Benchmarking serial execution")
+
+    def _say_run(self, run: Run) -> None:
+        plan, loop_s = run.plan, self.search.loop_s
+        what = f"{plan.backend} n_jobs={plan.n_jobs} chunksize={plan.chunksize}"
+        if plan == self.search.loop:
+            what = "the loop"
+            for name in sorted(self.search.as_loop, key=lambda one: one.chunksize):
+                if len(self.search.runs) == 1:
+                    print(f"  {name.backend} n_jobs=1 chunksize={name.chunksize}: the loop")
+        if run.failure is not None:
+            print(f"  {what}: {run.failure}")
+            return
+        of = "" if run.part.stride == 1 else f", from {run.n_items} items"
+        speedup = f" ({loop_s / run.whole_s:.2f}x{of})" if loop_s and run.whole_s > 0 else ""
+        print(f"  {what}: {seconds(run.whole_s)}{speedup}")
+
+
+def _looked(func: Any, items: Any, n_sampled: int, thread_safe: bool | None) -> Look:
+    sample = Sample(func, items, n_sampled, {}, _options.validated(thread_safe=thread_safe))
+    sample.run()
+    chosen, weighed = sample.where()
+    hint = result_of(sample)
+    hint.data = None  # the caller has it
+    return Look(hint=hint, basis=basis_of(sample, weighed), backend=chosen.backend or "serial")
+
+
+def _apart(looked: Callable[[], Look], _: Any) -> Look:
+    nesting.leave_process()  # as in the caller, not as in a worker
+    return looked()
+
+
+def name_of(func: Any) -> str:
+    """A function's name; of a partial, that of what it calls."""
+    while _callables.is_partial(func):
+        func = func.func
+    return _options.name_of(func)
