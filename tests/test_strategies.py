@@ -253,7 +253,7 @@ def test_a_timeout_ends_a_run_that_hangs():
     """It is listed with infinite time and the reason, the others as ever."""
     hung, good = process(4, 50), process(8, 10)
     bench = SimulatedBench(many_cores(8, 500), hangs=frozenset([hung]))
-    search = searching(bench, timeout_s=3.0)
+    search = searching(bench, timeout_s=3.0, ends_hopeless=False)
     grid(search, [hung, good])
     by_plan = {one.chunksize: one for one in told(search, [hung, good]).configurations}
 

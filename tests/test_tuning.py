@@ -180,20 +180,6 @@ def test_a_space_left_open_is_chosen_by_the_policy():
     assert found.cost_ratio is not None
 
 
-def test_a_seed_changes_the_order_and_nothing_else(capsys):
-    """Blocks after the first run in an order of chance, which a seed repeats."""
-
-    def order(seed):
-        sizes = [1, 2, 4, 5, 8, 10, 20]
-        small_grid(noop, chunksize_range=sizes, seed=seed, repeats=2, verbose=True)
-        return [
-            line.split(":")[0] for line in capsys.readouterr().out.splitlines() if "=2 ch" in line
-        ]
-
-    assert order(1)[:14] == order(1)[:14] != order(2)[:14]
-    assert sorted(order(1)[:14]) == sorted(order(2)[:14])
-
-
 # -- strategies ------------------------------------------------------------------------------
 
 
@@ -227,6 +213,19 @@ def test_a_missing_optuna_is_named_with_its_extra(monkeypatch):
 
 
 # -- limits and failures ---------------------------------------------------------------------
+
+
+def test_a_seed_repeats_the_order_of_runs(capsys):
+    """Blocks after the first run in an order of chance."""
+
+    def order(seed):
+        sizes = [1, 2, 4, 5, 8, 10, 20]
+        small_grid(noop, chunksize_range=sizes, seed=seed, repeats=2, verbose=True)
+        lines = capsys.readouterr().out.splitlines()
+        return [line.split(":")[0] for line in lines if line.startswith("  process n_jobs=2 ch")]
+
+    assert order(1) == order(1) != order(2)
+    assert sorted(order(1)) == sorted(order(2))
 
 
 def test_a_timeout_ends_what_hangs_and_the_others_go_on(ledger):
@@ -409,7 +408,7 @@ def test_a_short_job_is_told_so(ledger):
     assert not found.is_decided
     assert not found.is_saved
     assert found.all_results == {(1, 200): found.serial_time}
-    assert found.serial_time == pytest.approx(0.2, rel=0.6)
+    assert found.serial_time > 0.15
 
 
 def test_few_items_are_told_so(ledger):

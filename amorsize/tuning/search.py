@@ -37,6 +37,7 @@ class Limits(Value):
     spend_share: float | None = None  # times the loop: nothing is begun that would likely exceed it
     spend_s: float = INF  # and in seconds
     spend_least_s: float = 0.0  # but so much may be, however short the loop
+    ends_hopeless: bool = True  # runs far slower than the best are ended, and not repeated
 
 
 class BudgetOver(Exception):  # noqa: N818 - says what happened
@@ -98,8 +99,8 @@ class Search:
             if left_s <= 0:
                 raise BudgetOver
             limits.append((left_s, "budget"))
-        is_limited = self.limits.timeout_s is not None  # who sets a limit wants it waited for
-        if plan != self.loop and not is_limited and (best_s := self._best_s(part)) is not None:
+        best_s = self._best_s(part) if self.limits.ends_hopeless and plan != self.loop else None
+        if best_s is not None:
             limits.append((max(LEAST_CUT_S, HOPELESS * best_s), "hopeless"))
         longest_s, why = min(limits)
         run = self.bench.run(plan, part, longest_s)

@@ -166,7 +166,12 @@ class Session:
         asked = self.asked
         bench = Workers(self.func, self.items, is_isolated=asked.is_isolated)
         loop = Plan(backend="serial", n_jobs=1, chunksize=self.n_items, source="tuned")
-        limits = searching.Limits(timeout_s=asked.timeout_s, budget_s=asked.budget_s)
+        limits = searching.Limits(
+            timeout_s=asked.timeout_s,
+            budget_s=asked.budget_s,
+            # Who sets a limit of his own, or a number of runs, wants it kept.
+            ends_hopeless=asked.timeout_s is None and asked.repeats is None,
+        )
         if asked.strategy == "halving":
             limits = limits.but(spend_share=QUICK_SHARE)
         elif self._is_default_space and asked.repeats is None:
