@@ -313,7 +313,7 @@ def test_a_failing_item_is_one_line(amorsize):
 
     assert (result.returncode, lines(result)) == (1, list(range(7)))
     last = result.stderr.splitlines()[-1]
-    assert last.startswith("amorsize: fail_at_7: item 7 (7): ValueError: seven is too many;")
+    assert last.startswith("amorsize: fail_at_7: item 7 (7): ValueError: seven is too many. ")
     assert "7 results came before" in last
     assert "--keep-going" in last
     assert "Traceback" not in result.stderr

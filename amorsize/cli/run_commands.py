@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-import traceback
 from time import perf_counter
 from typing import Any, TextIO
 
 from amorsize.cli import data, target
 from amorsize.cli.command import INTERRUPTED, Answer, Argument, Command, FailureError
+from amorsize.cli.failing import failed
 from amorsize.cli.jsonable import NotJsonError, Writer, as_json
 from amorsize.cli.output import complain
-from amorsize.cli.wording import clean, count
+from amorsize.cli.wording import count
 
 FLUSH_AFTER_S = 0.05  # a line that waits for others to go with it waits no longer
 
@@ -51,7 +51,12 @@ def _run(asked: argparse.Namespace) -> Answer:
         ) from None
     except Exception as error:
         lines.flush()
-        raise _failed(error, results, asked) from error
+        raise failed(
+            error,
+            verbose=asked.verbose,
+            further=f" {count(results.n, 'result')} came before; --keep-going goes on.",
+            **results.document(),
+        ) from error
     if writer.n_not_finite:
         complain(f"{count(writer.n_not_finite, 'number')} became null: NaN or infinite.")
     return _finished(asked, tuned, results)
@@ -113,23 +118,6 @@ class _Results:
     def document(self) -> dict[str, Any]:
         more: dict[str, Any] = {} if self._lines is not None else {"results": self._kept}
         return {"n_results": self.n, "n_failed": self.n_failed, **more}
-
-
-def _failed(error: Exception, results: _Results, asked: argparse.Namespace) -> FailureError:
-    """What an item raised, in one line, with where that was."""
-    from amorsize.errors import AmorsizeError
-
-    if asked.verbose:
-        traceback.print_exception(error)
-    notes = next((n for n in getattr(error, "__notes__", ())[::-1] if ": item " in n), "")
-    told = clean(str(error).replace("\n", " "))
-    what = told if isinstance(error, AmorsizeError) else f"{type(error).__name__}: {told}"
-    what = f"{clean(notes)}: {what}" if notes else what
-    advice = "" if asked.verbose else " --verbose shows where,"
-    return FailureError(
-        f"{what}; {count(results.n, 'result')} came before.{advice} --keep-going goes on.",
-        **results.document(),
-    )
 
 
 def _finished(asked: argparse.Namespace, tuned: Any, results: _Results) -> Answer:

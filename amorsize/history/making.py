@@ -238,8 +238,15 @@ def _measured_plans(document: dict[str, Any]) -> Iterator[Figure]:
             backend=_text(_first(entry, "backend", "executor_type") or "process"),
             n_jobs=_count(entry.get("n_jobs"), MOST_JOBS),
             chunksize=_count(entry.get("chunksize")),
-            why=_text(_first(entry, "why", "error", "status") or ""),
+            why=_why(entry),
         )
+
+
+def _why(entry: dict[str, Any]) -> str:
+    """Why a plan has no time, or one that was not measured to its end."""
+    status, reason = entry.get("status"), _first(entry, "why", "reason", "error") or ""
+    told = ": ".join(filter(None, [None if status == "measured" else status, reason]))
+    return _text(told)
 
 
 def _first(document: dict[str, Any], *names: str) -> Any:
