@@ -23,6 +23,7 @@ from amorsize.cli import (
     profile_commands,
     run_commands,
     simulate_commands,
+    tune_commands,
     validate_commands,
 )
 from amorsize.cli.command import INTERRUPTED, Command, FailureError
@@ -46,6 +47,7 @@ COMMANDS: tuple[Command, ...] = (
     *machine_commands.COMMANDS,
     *validate_commands.COMMANDS,
     *run_commands.COMMANDS,
+    *tune_commands.COMMANDS,
     *explain_commands.COMMANDS,
     *history_commands.COMMANDS,
     *simulate_commands.COMMANDS,
@@ -101,7 +103,8 @@ def _answer(asked: argparse.Namespace) -> int:
 def parser() -> argparse.ArgumentParser:
     """The parser of the table; every command takes --json."""
     whole = argparse.ArgumentParser(
-        prog="amorsize", description="Look into what amorsize has learned, and what it sees here."
+        prog="amorsize",
+        description="Run a function over data in parallel, tune how, and see what was learned.",
     )
     whole.add_argument("--version", action="version", version=f"amorsize {_version()}")
     choices = whole.add_subparsers(metavar="COMMAND", required=True)

@@ -133,7 +133,7 @@ def _document_in(result: Any) -> dict[str, Any]:
 def _plan_of(trace: Trace | None, document: dict[str, Any]) -> tuple[str, int, int | None]:
     if trace is not None:
         return trace.plan.backend, trace.plan.n_jobs, trace.plan.chunksize
-    backend = _first(document, "best_backend", "executor_type", "backend") or "process"
+    backend = _first(document, "best_backend", "backend", "executor_type") or "process"
     n_jobs = _count(_first(document, "best_n_jobs", "n_jobs"), MOST_JOBS) or 1
     return _text(backend), n_jobs, _count(_first(document, "best_chunksize", "chunksize"))
 
@@ -238,15 +238,8 @@ def _measured_plans(document: dict[str, Any]) -> Iterator[Figure]:
             backend=_text(_first(entry, "backend", "executor_type") or "process"),
             n_jobs=_count(entry.get("n_jobs"), MOST_JOBS),
             chunksize=_count(entry.get("chunksize")),
-            why=_why(entry),
+            why=_text(_first(entry, "why", "reason", "error") or ""),
         )
-
-
-def _why(entry: dict[str, Any]) -> str:
-    """Why a plan has no time, or one that was not measured to its end."""
-    status, reason = entry.get("status"), _first(entry, "why", "reason", "error") or ""
-    told = ": ".join(filter(None, [None if status == "measured" else status, reason]))
-    return _text(told)
 
 
 def _first(document: dict[str, Any], *names: str) -> Any:
