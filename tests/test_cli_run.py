@@ -462,6 +462,31 @@ def test_timeout_names_the_item(in_process):
     assert "item 1" in result.stderr
 
 
+def test_retries_are_as_many_as_allowed(in_process, shop):
+    """An item whose worker died runs again once, unless that is forbidden."""
+    (shop / "dies.py").write_text(
+        "import os\ndef f(x):\n    open('tries', 'a').write(str(x))\n    x == 7 and os._exit(3)\n"
+    )
+
+    def n_tries(*how):
+        in_process("run", "dies.f", "--data-range", "9", "--backend", "process", *how)
+        tries = (shop / "tries").read_text().count("7")
+        (shop / "tries").unlink()
+        return tries
+
+    assert n_tries() == 2
+    assert n_tries("--retries", "0") == 1
+
+
+def test_progress_is_counted_on_stderr(in_process):
+    """A bar where it was asked for, and no trace of it among the results."""
+    assert "double" not in in_process("run", "shop.double", "--data-range", "30").stderr
+    result = in_process("run", "shop.double", "--data-range", "30", "--progress")
+
+    assert "double: 100%" in result.stderr
+    assert len(lines(result)) == 30
+
+
 def test_seed_makes_random_results_alike(in_process, shop):
     """Whatever runs them."""
     (shop / "n.txt").write_text("1000000\n" * 20)

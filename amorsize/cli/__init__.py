@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TextIO
+from typing import Any, TextIO
 
 from amorsize.cli import (
     cache_commands,
@@ -42,17 +42,22 @@ _GROUPS = {
 }
 
 COMMANDS: tuple[Command, ...] = (
-    *cache_commands.COMMANDS,
-    *profile_commands.COMMANDS,
-    *machine_commands.COMMANDS,
-    *validate_commands.COMMANDS,
     *run_commands.COMMANDS,
     *tune_commands.COMMANDS,
     *explain_commands.COMMANDS,
     *history_commands.COMMANDS,
+    *cache_commands.COMMANDS,
+    *profile_commands.COMMANDS,
+    *machine_commands.COMMANDS,
+    *validate_commands.COMMANDS,
     *simulate_commands.COMMANDS,
     *completion_commands.COMMANDS,
 )
+
+_EXAMPLES = """examples:
+  amorsize run shop.parse --data-file paths.txt > parsed.jsonl
+  amorsize tune shop.parse --data-file paths.txt --quick
+  amorsize COMMAND --help"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -105,16 +110,24 @@ def parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(
         prog="amorsize",
         description="Run a function over data in parallel, tune how, and see what was learned.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     whole.add_argument("--version", action="version", version=f"amorsize {_version()}")
     choices = whole.add_subparsers(metavar="COMMAND", required=True)
-    groups = {}
-    for group, help_ in _GROUPS.items():
-        of_group = choices.add_parser(group, help=help_, description=f"{help_.capitalize()}.")
-        groups[group] = of_group.add_subparsers(metavar="COMMAND", required=True)
+    groups: dict[str, Any] = {}
     for command in COMMANDS:
         *above, word = command.words
-        place = groups[above[0]] if above else choices
+        place = choices
+        if above:
+            group = above[0]
+            if group not in groups:
+                help_ = _GROUPS[group]
+                of_group = choices.add_parser(
+                    group, help=help_, description=f"{help_.capitalize()}."
+                )
+                groups[group] = of_group.add_subparsers(metavar="COMMAND", required=True)
+            place = groups[group]
         own = place.add_parser(
             word,
             help=command.help,
