@@ -9,16 +9,18 @@ from time import perf_counter, process_time, thread_time
 
 from amorsize import _known, _options
 from amorsize._work import Sliced, Work, source_of
-from amorsize.crews import nesting
+from amorsize.crews import nesting, weight
 from amorsize.crews.base import Task
 from amorsize.crews.chunk import run_chunk
 from amorsize.crews.starving import StarvedClock
-from amorsize.policy import drift, tuned
+from amorsize.policy import drift, memory, tuned
 from amorsize.policy import plan as do
 from amorsize.policy.facts import (
     Died,
+    Grown,
     Inlined,
     Job,
+    Left,
     Limited,
     Ready,
     Report,
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from amorsize._losses import Losses
     from amorsize._options import Options
     from amorsize._payload import Payload
-    from amorsize.crews.base import Crew, Done, Happening, SetupFailed
+    from amorsize.crews.base import Chunk, Crew, Done, Happening, SetupFailed
     from amorsize.policy.facts import Profile
 
 WAIT_S = 0.25  # the longest that anything is waited for without looking around
@@ -69,6 +71,8 @@ class Call:
         self.name = name or _options.name_of(func)
         self.source = source_of(iterables, strict=options.strict)
         self.work = Work(self.source, keeps_all=not streams)
+        self.is_stream = streams
+        self.result_bytes = 0  # of one, by those that came lately; only a stream has to know
         self.began = perf_counter()
         bound = func
         if item_kwargs:
@@ -83,6 +87,7 @@ class Call:
             single=options.timeout is not None or options.retries == 0,
             setup=options.setup,
             teardown=options.teardown,
+            most_bytes=options.most_worker_bytes,
             source=self.source.sequences if isinstance(self.source, Sliced) else None,
         )
         self.function = self.task.function_of_one()
@@ -175,12 +180,21 @@ class Call:
         return self.work.take_results() if ordered else self.work.take_any_results()
 
     def _buffer_items(self) -> int:
-        """Items ahead of the consumer: several full chunks for every worker, and not less."""
+        """Items ahead of the consumer: several full chunks for every worker, as memory allows."""
         item_s = self.tuner.costs.item_s
         if item_s is None:
             return 64
-        bulk = self.tuner.plan().chunksize
-        return max(64, 4 * bulk * (self.tuner.n_cores or 2))
+        n_cores = self.tuner.n_cores or 2
+        n_items = max(64, 4 * self.tuner.plan().chunksize * n_cores)
+        each_bytes = self.result_bytes + self.source.item_bytes
+        if n_items * each_bytes > STREAM_BYTES:
+            n_items = max(2 * n_cores, STREAM_BYTES // each_bytes)
+        return n_items
+
+    def _see_size(self, result: Any, n_bytes: int | None = None) -> None:
+        """A stream holds as many results as it has memory for."""
+        found = weight.of(result) if n_bytes is None else n_bytes
+        self.result_bytes = max(found, self.result_bytes // 2)
 
     # -- beginning and ending ---------------------------------------------------------------
 
@@ -211,6 +225,8 @@ class Call:
         nested = nesting.is_inside()
         if nested:
             backend = "serial"
+        elif options.max_worker_memory is not None and backend == "auto":
+            backend = "process"  # the caller cannot be replaced, nor can its threads
         n_jobs = None if options.n_jobs in (None, -1) else options.n_jobs
         if options.executor is not None and not nested and backend != "serial":
             from amorsize.crews.futures import n_places
@@ -433,6 +449,8 @@ class Call:
                 self._wait(timeout_s)
             case do.StartWorker():
                 self._start(action.backend)
+            case do.SendHome():
+                self.crew_of[action.worker].send_home(action.worker)
             case do.Survey():
                 self._survey()
             case do.Watch():
@@ -512,6 +530,8 @@ class Call:
         else:
             work.store(chunk.start, out)
         if ran.n_done:
+            if self.is_stream and out:
+                self._see_size(out[-1])
             self._tell_inlined(
                 ran,
                 process_time() - process_cpu,
@@ -677,6 +697,8 @@ class Call:
         alone = self.work.has_suspect
         chunk = self.work.take(action.n_items)
         if self.task.source is None or not crew.inherits_items:
+            if crew.backend == "process" and self.options.chunksize is None and not alone:
+                chunk = self._of_no_more_bytes(chunk)
             chunk = chunk.but(items=self.work.items(chunk))
         single = self.task.single or alone
         flush_s = 0.0 if single else min(MOST_HELD_S, max(LEAST_HELD_S, action.box_s))
@@ -685,6 +707,16 @@ class Call:
             crew.send(action.worker, chunk, box_s=box_s, flush_s=flush_s)
         except Exception as failure:
             self._refuse_items(action.worker, chunk, failure, crew.packed)
+
+    def _of_no_more_bytes(self, chunk: Chunk) -> Chunk:
+        """A chunk that takes its items along, or as much of it as goes at once."""
+        if chunk.n_items == 1:
+            return chunk
+        n_most = max(1, SENT_BYTES // weight.of(self.work.item(chunk.start)))
+        if chunk.n_items <= n_most:
+            return chunk
+        self.work.give_back(chunk.start + n_most, chunk.stop)
+        return chunk.but(stop=chunk.start + n_most)
 
     def _refuse_items(
         self, worker: int, chunk: Any, failure: Exception, packed: Callable[[Any], bytes]
@@ -747,6 +779,10 @@ class Call:
                     n_left = max(1, self.tuner.roster.n_alive)
                     self.tuner.tell(Limited(n_workers=n_left, why=why))
                 self.losses.lost(happening)
+            case base.Left():
+                self.tuner.tell(Left(worker=happening.worker, why=happening.why))
+                for start, stop in happening.ranges:
+                    self.work.give_back(start, stop)
             case base.SetupFailed():
                 self._set_up_failed(happening)
             case base.Text():
@@ -768,6 +804,9 @@ class Call:
     def _done(self, done: Done, now_s: float) -> None:
         n_done = len(done.results)
         crew = self.crew_of[done.worker]
+        if self.is_stream and n_done:
+            n_bytes = None if done.n_bytes is None else done.n_bytes // n_done
+            self._see_size(done.results[-1], n_bytes)
         self._note_chunk(done.worker, crew.backend, n_done, done.wall_s, done.cpu_s, now_s)
         if done.some_stayed:
             self._store_what_came(done)
@@ -785,6 +824,8 @@ class Call:
                 starved_s=done.starved_s,
             )
         )
+        if done.grown_bytes is not None and done.grown_bytes[0] >= memory.LEAST_BYTES:
+            self._tell_growth(done.worker, *done.grown_bytes)
         if done.error is not None:
             from amorsize.crews import travel
 
@@ -795,6 +836,19 @@ class Call:
             self.work.give_back(*done.back)
         if self.bar is not None:
             self.bar.update(n_done)
+
+    def _tell_growth(self, worker: int, peak_bytes: int, held_bytes: int) -> None:
+        """A worker takes memory that may be wanted elsewhere: how much is left?"""
+        from amorsize import _machine
+
+        self.tuner.tell(
+            Grown(
+                worker=worker,
+                peak_bytes=peak_bytes,
+                held_bytes=held_bytes,
+                available_bytes=_machine.memory().available_bytes,
+            )
+        )
 
     def _store_what_came(self, done: Done) -> None:
         """Keep the results that could be sent; the items of the others are told or run here."""
@@ -833,6 +887,8 @@ class Call:
             action = self.tuner.next(self._view(caller_busy=True))
             if isinstance(action, do.Send):
                 self._send(action)
+            elif isinstance(action, do.SendHome):
+                self.crew_of[action.worker].send_home(action.worker)
             elif isinstance(action, do.StartWorker) and (
                 action.backend == "thread" or self.fork_reason is not None
             ):
@@ -923,6 +979,8 @@ class Call:
 
 
 WEIGHED_RESULTS = 32
+STREAM_BYTES = 64 << 20  # what a stream holds ahead of its consumer, about, if not told otherwise
+SENT_BYTES = 16 << 20  # items that go to a worker at once
 WORTH_READING_S = 0.1  # work left for which 2 ms of looking at the disk, or 11, is a fair price
 # Finished items stay in their worker for so long at most, before they are sent without waiting for
 # the chunk's end: what a worker's death can cost. A chunk that ends in time is sent once.

@@ -28,6 +28,7 @@ def autotune(
     executor: Any = None,
     n_jobs: int | None = None,
     chunksize: int | None = None,
+    max_worker_memory: int | str | None = None,
     setup: Callable[[], object] | None = None,
     teardown: Callable[[], object] | None = None,
     thread_safe: bool | None = None,
@@ -56,6 +57,8 @@ def autotune(
         executor: A `concurrent.futures.Executor` to run the items in.
         n_jobs: How many items run at once; None or -1 for every usable core.
         chunksize: How many items are sent at once; None to have it tuned.
+        max_worker_memory: Bytes, or a text such as "2 GB", that a worker process may grow by; one
+            that has is replaced between two items.
         setup: Called once in each worker before its first item.
         teardown: Called once in each worker after its last item.
         thread_safe: Whether items may run in threads; None to judge it by what they reach.
@@ -78,6 +81,7 @@ def autotune(
         executor=executor,
         n_jobs=n_jobs,
         chunksize=chunksize,
+        max_worker_memory=max_worker_memory,
         setup=setup,
         teardown=teardown,
         thread_safe=thread_safe,

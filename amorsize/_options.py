@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         executor: Any
         n_jobs: int | None
         chunksize: int | None
+        max_worker_memory: int | str | None
         setup: Callable[[], object] | None
         teardown: Callable[[], object] | None
         thread_safe: bool | None
@@ -50,6 +51,7 @@ class Options(Value):
     executor: Any = None  # a concurrent.futures.Executor, or what quacks like one
     n_jobs: int | None = None  # None and -1: every usable core
     chunksize: int | None = None  # None: tuned
+    max_worker_memory: int | str | None = None  # kept as bytes; a worker may grow by so many
     setup: Callable[[], object] | None = None
     teardown: Callable[[], object] | None = None
     thread_safe: bool | None = None  # None: judged from what the function reaches
@@ -62,6 +64,13 @@ class Options(Value):
     retune: bool = False
     on_retune: Callable[[Any], object] | None = None  # given each Drift that was acted on
     strict: bool = False  # True: zipped iterables must be equally long
+
+    @property
+    def most_worker_bytes(self) -> int | None:
+        """What a worker process may grow by."""
+        limit = self.max_worker_memory
+        assert not isinstance(limit, str), "it was made bytes when it was checked"
+        return limit
 
 
 DEFAULTS = Options()
@@ -253,6 +262,16 @@ def _checked(options: dict[str, Any]) -> Options:
             f"timeout={chosen.timeout!r} cannot be kept with backend='serial': a loop cannot "
             "leave an item that takes too long. Pass timeout=None, or backend='process'."
         )
+    if chosen.max_worker_memory is not None and chosen.backend in ("serial", "thread"):
+        raise InvalidOptionError(
+            f"max_worker_memory= cannot be kept with backend={chosen.backend!r}: only a worker "
+            "process can be replaced when it has grown too large. Pass backend='process', or None."
+        )
+    if chosen.max_worker_memory is not None and chosen.executor is not None:
+        raise InvalidOptionError(
+            "max_worker_memory= cannot be kept with executor=: its workers are not ours to "
+            "replace. Pass only one of them."
+        )
     return chosen
 
 
@@ -299,6 +318,30 @@ def _chunksize(name: str, value: Any) -> int | None:
     if number is not None and number < 1:
         raise _not_allowed(name, value, "at least 1, or None to have it tuned")
     return number
+
+
+def _memory(name: str, value: Any) -> int | None:
+    """Bytes, from a number of them or from a text such as "500 MB"."""
+    if value is None:
+        return None
+    allowed = "a number of bytes above 0, a text such as '500 MB' or '2 GiB', or None for no limit"
+    if isinstance(value, str):
+        number = value.strip().rstrip("BbGgIiKkMmTt").strip()
+        unit = value.strip()[len(number) :].strip().lower().removesuffix("b")
+        try:
+            n_bytes = int(float(number) * _UNITS[unit])
+        except (KeyError, ValueError, OverflowError):
+            raise _not_allowed(name, value, allowed) from None
+    else:
+        n_bytes = _integer(name, value, allowed)
+    if n_bytes < 1:
+        raise _not_allowed(name, value, allowed)
+    return n_bytes
+
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12} | {
+    f"{unit}i": 1024**power for power, unit in enumerate("kmgt", 1)
+}
 
 
 def _retries(name: str, value: Any) -> int:
@@ -365,6 +408,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "executor": _executor,
     "n_jobs": _n_jobs,
     "chunksize": _chunksize,
+    "max_worker_memory": _memory,
     "setup": _action,
     "teardown": _action,
     "thread_safe": _maybe_flag,

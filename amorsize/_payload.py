@@ -129,6 +129,7 @@ class Payload:
             "single": task.single,
             "setup": task.setup,
             "teardown": task.teardown,
+            "most_bytes": task.most_bytes,
         }
         settings, stays = (
             # what is sent with its code has its globals with it

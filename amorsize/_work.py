@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from time import perf_counter
 
+from amorsize.crews import weight
 from amorsize.crews.base import Chunk, slice_of
 from amorsize.errors import InvalidOptionError
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
 READ_AHEAD = 4096  # items read from an iterator before they are needed: beyond, the end is far off
 READ_S = 2e-3  # and the longest that reading ahead may keep the caller from its workers
-KEPT_ITEMS = 8192  # items read and done are dropped in blocks of this size
+READ_BYTES = 64 << 20  # what items that were read ahead may take, about
+KEPT_ITEMS = 8192  # items read and done are dropped in blocks of this size,
+KEPT_BYTES = 16 << 20  # or of this many bytes
 
 
 class Sliced:
@@ -24,6 +27,7 @@ class Sliced:
     def __init__(self, sequences: tuple[Sequence[Any], ...], n_items: int) -> None:
         self.sequences = sequences
         self.n_read = n_items
+        self.item_bytes = 0  # of those that were read for this call
         self.all_read = self.is_quick = True
 
     def read(self, n_more: int, longest_s: float) -> None:
@@ -55,6 +59,7 @@ class Reading:
         self.n_read = 0
         self.all_read = False
         self.is_quick = True  # its items come at once: reading ahead keeps nobody waiting
+        self.item_bytes = 1  # what one takes, by those that were looked at lately
         self.error: Exception | None = None  # raised by the iterator instead of an item
         # Iterators of ours tell whether their next item would have to be waited for.
         self._would_wait: Callable[[], bool] | None = getattr(iterator, "would_wait", None)
@@ -66,7 +71,7 @@ class Reading:
     def read(self, n_more: int, longest_s: float) -> None:
         """Read up to `n_more` items, for about `longest_s`; at least one."""
         deadline = perf_counter() + longest_s
-        block = 1
+        block, read_bytes = 1, 0
         while n_more > 0 and not self.all_read:
             began = perf_counter()
             before = len(self._items)
@@ -81,12 +86,17 @@ class Reading:
                 self.all_read = True
             now = perf_counter()
             self.is_quick = now - began < READ_S
-            if now >= deadline:
+            if n_got:
+                self.item_bytes = max(weight.of(self._items[-1]), self.item_bytes // 2)
+                read_bytes += n_got * self.item_bytes
+            if now >= deadline or read_bytes >= READ_BYTES:
                 return
             if self._would_wait is not None:
                 if self._would_wait():
                     return
-            elif now - began < longest_s / 8:
+            elif now - began >= longest_s / 8:
+                continue
+            if 2 * block * self.item_bytes <= READ_BYTES:
                 block *= 2
 
     def window(self, start: int, stop: int) -> tuple[Sequence[Any], int]:
@@ -99,8 +109,9 @@ class Reading:
 
     def drop(self, before: int) -> None:
         """Forget items below an index: their results are there."""
-        if before - self._first >= KEPT_ITEMS:
-            del self._items[: before - self._first]
+        n_behind = before - self._first
+        if n_behind >= KEPT_ITEMS or n_behind * self.item_bytes >= KEPT_BYTES:
+            del self._items[:n_behind]
             self._first = before
 
 
@@ -186,6 +197,8 @@ class Work:
         """Read more of the data, as far as it is needed soon."""
         ahead = self.source.n_read - self._next
         room = READ_AHEAD - ahead
+        if ahead and self.source.item_bytes * READ_AHEAD > READ_BYTES:
+            room = READ_BYTES // self.source.item_bytes - ahead
         if self.limit is not None:
             room = min(room, self.limit - self.source.n_read)
         if room > 0 and not self.source.all_read:

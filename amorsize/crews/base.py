@@ -39,6 +39,10 @@ if TYPE_CHECKING:
             """End a worker at once, where that is possible; `Lost` follows."""
             ...
 
+        def send_home(self, worker: int) -> None:
+            """End a worker that has nothing to do, without waiting for that."""
+            ...
+
         def stop_at(self, index: int) -> None:
             """No item at or above `index` is begun any more."""
             ...
@@ -73,7 +77,10 @@ if TYPE_CHECKING:
 class Task:
     """What a call does to each item: the function, its surroundings, how failures are kept."""
 
-    __slots__ = ("function", "keep_errors", "seed", "setup", "single", "source", "star", "teardown")
+    __slots__ = (
+        *("function", "keep_errors", "most_bytes", "seed"),
+        *("setup", "single", "source", "star", "teardown"),
+    )
 
     def __init__(
         self,
@@ -86,6 +93,7 @@ class Task:
         setup: Callable[[], object] | None = None,
         teardown: Callable[[], object] | None = None,
         source: Sequence[Any] | None = None,
+        most_bytes: int | None = None,
     ) -> None:
         self.function = function  # keywords of the call already bound
         self.star = star  # items are tuples of arguments
@@ -93,6 +101,7 @@ class Task:
         self.keep_errors = keep_errors
         self.single = single  # watch the clock at every single item
         self.setup, self.teardown = setup, teardown
+        self.most_bytes = most_bytes  # a worker process that has grown by more is replaced
         self.source = source  # the data, one sequence an iterable, where workers inherit it
 
     def function_of_one(self) -> Callable[[Any], Any]:
@@ -185,6 +194,8 @@ class Done(Value):
     error_text: str = ""  # its traceback, where it happened elsewhere
     starved_s: float = 0.0  # of wall_s: it could have run, but others had the core
     some_stayed: bool = False  # among the results are stand-ins for such as could not be sent
+    n_bytes: int | None = None  # of the results as they were sent
+    grown_bytes: tuple[int, int] | None = None  # what its process has taken: at most, and now
 
 
 class Lost(Value):
@@ -195,6 +206,14 @@ class Lost(Value):
     ranges: tuple[tuple[int, int], ...]  # items whose results are lost or that were not started
     culprit: int | None  # the item it was in
     n_suspects: int = 1  # so many items from there on, any of which it may have been in
+
+
+class Left(Value):
+    """A worker has ended because it had grown too large; what it had not begun comes back."""
+
+    worker: int
+    ranges: tuple[tuple[int, int], ...]
+    why: str
 
 
 class SetupFailed(Value):
@@ -217,4 +236,4 @@ class Logged(Value):
     record: dict  # type: ignore[type-arg]
 
 
-Happening = WorkerReady | Done | Lost | SetupFailed | Text | Logged
+Happening = WorkerReady | Done | Lost | Left | SetupFailed | Text | Logged

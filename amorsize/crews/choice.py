@@ -42,7 +42,12 @@ def process_crew(
         from amorsize.crews.futures import FuturesCrew, refuse
 
         where = "with the executor that runs worker processes on this platform"
-        refuse(where, has_timeout=has_timeout, has_teardown=task.teardown is not None)
+        refuse(
+            where,
+            has_timeout=has_timeout,
+            has_teardown=task.teardown is not None,
+            has_memory_limit=task.most_bytes is not None,
+        )
         return FuturesCrew(_loky(n_jobs), task, payload, renew=lambda: _loky(n_jobs))
     from amorsize.crews.clean import CleanCrew
 

@@ -166,7 +166,9 @@ class CleanCrew(PipeCrew):
         has_hooks = self._task.setup is not None or self._task.teardown is not None
         kept = []
         for resident in residents:
-            if resident.orders or (has_hooks and not resident.is_ready):
+            if resident.is_leaving and not at_once:
+                ended_by(resident, perf_counter() + GRACE_S)
+            if resident.is_leaving or resident.orders or (has_hooks and not resident.is_ready):
                 self._end(resident)
             else:
                 resident.n_ends += 1

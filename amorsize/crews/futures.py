@@ -36,7 +36,9 @@ HELD_TASKS = 8  # calls whose tasks a worker process keeps
 UNKNOWN, UNFIT, NOT_SET_UP, RAN = "unknown", "unfit", "not set up", "ran"
 
 
-def refuse(where: str, *, has_timeout: bool, has_teardown: bool) -> None:
+def refuse(
+    where: str, *, has_timeout: bool, has_teardown: bool, has_memory_limit: bool = False
+) -> None:
     """Raise for options that no executor can keep; `where` is "with executor=" or the like."""
     if has_teardown:
         raise InvalidOptionError(
@@ -47,6 +49,11 @@ def refuse(where: str, *, has_timeout: bool, has_teardown: bool) -> None:
         raise InvalidOptionError(
             f"timeout= cannot be kept {where}: its workers cannot be ended one by one. "
             "Leave timeout out."
+        )
+    if has_memory_limit:
+        raise InvalidOptionError(
+            f"max_worker_memory= cannot be kept {where}: its workers are not ours to replace. "
+            "Leave max_worker_memory out."
         )
 
 
@@ -292,6 +299,9 @@ class FuturesCrew:
         for sent in tuple(self._under_way):
             if sent.worker == worker:
                 sent.call_back()
+
+    def send_home(self, worker: int) -> None:
+        """Nothing: a place of which no use is made takes nothing."""
 
     def stop_at(self, index: int) -> None:
         """No item at or above `index` is begun any more, as far as chunks can be called back."""

@@ -8,16 +8,28 @@ import sys
 from time import perf_counter
 
 from amorsize.crews import after_fork, frames, lanes, lifeline, travel
-from amorsize.crews.base import Chunk, Done, Logged, Lost, SetupFailed, Task, Text, WorkerReady
+from amorsize.crews.base import (
+    Chunk,
+    Done,
+    Left,
+    Logged,
+    Lost,
+    SetupFailed,
+    Task,
+    Text,
+    WorkerReady,
+)
 from amorsize.crews.cells import Cells
 from amorsize.crews.worker import (
     CANNOT_TRAVEL,
     ELSEWHERE,
     ITEMS_ELSEWHERE,
     LAST,
+    LEAVES,
     ORDER,
     REPORT,
     SINGLE,
+    TELLS_GROWTH,
     Worker,
 )
 
@@ -42,6 +54,7 @@ class Remote:
     __slots__ = (
         "cells",
         "ended",
+        "is_leaving",
         "line",
         "n_stops",
         "number",
@@ -72,6 +85,7 @@ class Remote:
         self.reader, self.writer = frames.Reader(), frames.Writer()
         self.orders: list[Chunk] = []  # sent and not through, in order
         self.ended = False
+        self.is_leaving = False  # it ends by itself, and gets nothing more to do
         self.n_stops = 0  # looks in a row that found it stopped
         for descriptor in (read_fd, write_fd):
             os.set_blocking(descriptor, False)
@@ -213,6 +227,8 @@ class PipeCrew:
             happening = self._understand(remote, kind, payload)
             if happening is not None:
                 happenings.append(happening)
+                if kind == frames.DONE and remote.is_leaving:
+                    happenings.append(self._let_go(remote))
         if not more and remote.read_fd in self._by_descriptor:
             # At its end the pipe would be ready for ever; the pidfd tells the rest.
             del self._by_descriptor[remote.read_fd]
@@ -241,7 +257,7 @@ class PipeCrew:
 
     def _done(self, remote: Remote, payload: Piece) -> Done:
         (
-            start, n_done, _, wall_s, cpu_s, starved_s, pickle_s, flags, size,
+            start, n_done, _, wall_s, cpu_s, starved_s, pickle_s, flags, size, n_bytes, *grown,
         ) = REPORT.unpack_from(payload)  # fmt: skip
         data = memoryview(payload)[REPORT.size :]
         error: BaseException | None = None
@@ -254,6 +270,7 @@ class PipeCrew:
             results, some_stayed = [stayed] * n_done, True
         if len(data) > size:
             error, text = travel.unpack_error(bytes(data[size:]))
+        remote.is_leaving = bool(flags & LEAVES)
         last = bool(flags & LAST)
         order = remote.orders[0]
         n_sent = order.n_items
@@ -279,7 +296,24 @@ class PipeCrew:
             error=error,
             error_text=text,
             some_stayed=some_stayed,
+            n_bytes=n_bytes,
+            grown_bytes=(grown[0], grown[1]) if flags & TELLS_GROWTH else None,
         )
+
+    def _let_go(self, remote: Remote) -> Left:
+        """A worker has grown too large and ends now: what it was sent since comes back."""
+        ranges = tuple((order.start, order.stop) for order in remote.orders)
+        remote.orders.clear()
+        allowed = self._task.most_bytes or 0
+        why = f"one had grown by more than max_worker_memory={allowed / 1e6:g} MB"
+        return Left(worker=remote.number, ranges=ranges, why=why)
+
+    def send_home(self, worker: int) -> None:
+        """End a worker that has nothing to do, without waiting for that."""
+        remote = self._remotes[worker]
+        remote.is_leaving = True
+        remote.writer.put(frames.QUIT)
+        self._flush(remote)
 
     def begun(self, worker: int) -> tuple[int, float] | None:
         """The item a worker is in and when it began; None while it has none."""
@@ -301,6 +335,9 @@ class PipeCrew:
             if not self._read(remote, happenings):
                 break
         how = reap(remote.pid)
+        if remote.is_leaving:
+            self._forget(remote)
+            return
         # Orders it never began are no suspects; the one it was in names the item.
         culprit, n_suspects = None, 1
         if remote.orders and (begun := self.begun(remote.number)) is not None:

@@ -90,7 +90,7 @@ class Resident(Worker):
         elif kind != frames.QUIT:
             self._levels.apply(self.write_fd)
             self.run(kind, payload)
-        return kind != frames.QUIT
+        return kind != frames.QUIT and not self.appetite.is_sated
 
     def _take_on(self, payload: Piece) -> None:
         """Become fit for a call: its surroundings first, then what it runs."""
@@ -104,6 +104,7 @@ class Resident(Worker):
             frames.write(self.write_fd, frames.UNFIT, travel.pack_error(error))
             return
         self.task, self.function = task, function
+        self.appetite.begin(task.most_bytes)
         self._levels.apply(self.write_fd)
         if not self.set_up():
             self.task = _NO_TASK

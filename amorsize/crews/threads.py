@@ -97,6 +97,10 @@ class ThreadCrew:
         seat = self._seats[worker]
         return (seat.index, seat.began_at) if seat.index >= 0 and not seat.is_given_up else None
 
+    def send_home(self, worker: int) -> None:
+        """End a worker that has nothing to do, without waiting for that."""
+        self._seats[worker].orders.put(None)
+
     def stop_at(self, index: int) -> None:
         """No item at or above `index` is begun any more."""
         self._stop_at = min(self._stop_at, index)

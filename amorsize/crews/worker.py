@@ -8,7 +8,8 @@ import sys
 from struct import Struct
 from time import perf_counter, process_time
 
-from amorsize.crews import frames, lanes, travel
+from amorsize.crews import frames, lanes, travel, weight
+from amorsize.crews.appetite import Appetite
 from amorsize.crews.cells import Cells
 from amorsize.crews.chunk import run_chunk
 from amorsize.crews.starving import StarvedClock
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
 
 ORDER = Struct("<qqddB")  # start, stop, box_s, flush_s, flags
 SINGLE, ITEMS_ELSEWHERE = 1, 2
-REPORT = Struct("<qqqddddBQ")
-# start, n_items, n_sent, wall_s, cpu_s, starved_s, pickle_s, flags, size of the results
-LAST, CANNOT_TRAVEL, ELSEWHERE = 1, 2, 4
+# start, n_items, n_sent, wall_s, cpu_s, starved_s, pickle_s, flags, size of what stands for the
+# results, bytes of them all, bytes the process has grown by: at most, and now
+REPORT = Struct("<qqqddddBQQQQ")
+LAST, CANNOT_TRAVEL, ELSEWHERE, TELLS_GROWTH, LEAVES = 1, 2, 4, 8, 16
+HELD_BYTES = 16 << 20  # results that wait in a worker for the end of their chunk: beyond, they go
 PARENT_CHECK_S = 1.0  # how often an idle worker looks whether its caller still lives
 
 
@@ -45,6 +48,8 @@ class Worker:
         self.read_fd, self.write_fd, self.parent_pid = read_fd, write_fd, parent_pid
         self.cells, self.slot = None if shared is None else shared.view, slot
         self.line = lanes.Line(shared, slot, Cells.SENT, Cells.RECEIVED)
+        self.appetite = Appetite(task.most_bytes)
+        self.result_bytes: int | None = None  # each of the last ones sent
         self._pid = os.getpid()
         self.starved_clock = StarvedClock()
         self._reader = frames.Reader()
@@ -92,7 +97,7 @@ class Worker:
         if not self.line.receive(kind, payload):
             assert payload is not None
             self.run(kind, payload)
-        return True
+        return not self.appetite.is_sated
 
     def run(self, kind: bytes, payload: Piece) -> None:
         """Run the items of one chunk and report."""
@@ -143,9 +148,16 @@ class Worker:
         except Exception as failure:
             data = travel.dumps(travel.fit_to_travel(start, results, failure))
             flags |= CANNOT_TRAVEL
+        n_bytes = len(data) + sum(map(len, parts))
         ahead, told, is_elsewhere = self.line.packed(data, parts)
         if is_elsewhere:
             flags |= ELSEWHERE
+        if last:
+            self.appetite.judge()
+            flags |= LEAVES if self.appetite.is_sated else 0
+        grown = self.appetite.to_report()
+        flags |= 0 if grown is None else TELLS_GROWTH
+        self.result_bytes = n_bytes // len(results) if results else self.result_bytes
         packed = b"" if error is None else travel.pack_error(error)
         header = REPORT.pack(
             start,
@@ -155,6 +167,8 @@ class Worker:
             perf_counter() - began,
             flags,
             len(told),
+            n_bytes,
+            *(grown or (0, 0)),
         )
         flush_streams()
         for kind, part in ahead:
@@ -194,8 +208,11 @@ class _Chunk:
         index = self._start + n_done
         cells, slot = self._worker.cells, self._worker.slot
         self._worker.end_if_twin()
-        if now_s - self._sent_at > self._flush_s and n_done > self._n_sent:
+        n_held = n_done - self._n_sent
+        if n_held and (now_s - self._sent_at > self._flush_s or self._is_much(n_held)):
             self._send(None, last=False)
+        if n_done and not self._worker.appetite.look(now_s):
+            return False
         if cells is None:
             return True
         if index >= cells[0]:
@@ -204,6 +221,13 @@ class _Chunk:
         cells[slot + 1] = now_s
         cells[slot + 2] = n_next
         return True
+
+    def _is_much(self, n_held: int) -> bool:
+        """Results that take too much memory to wait for the end of the chunk."""
+        result_bytes = self._worker.result_bytes
+        if result_bytes is None:
+            result_bytes = self._worker.result_bytes = weight.of(self._out[-1])
+        return n_held * result_bytes > HELD_BYTES
 
     def _send(self, error: BaseException | None, last: bool) -> None:
         wall_s, cpu_s, starved_s = (

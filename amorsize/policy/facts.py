@@ -197,6 +197,22 @@ class Died(Value):
     now_s: float
 
 
+class Left(Value):
+    """A worker has ended as it was to; nothing of what it ran is lost."""
+
+    worker: int
+    why: str | None = None  # None: it was sent home
+
+
+class Grown(Value):
+    """The memory that a worker has taken since it began."""
+
+    worker: int
+    peak_bytes: int  # at most, at any time
+    held_bytes: int  # now
+    available_bytes: int  # to this process and its workers, besides
+
+
 class Watched(Value):
     """How late a sleeping thread woke beside running items."""
 
@@ -226,4 +242,16 @@ class Limited(Value):
     why: str
 
 
-Event = Inlined | Started | Ready | Report | Died | Surveyed | Watched | Weighed | Limited
+Event = (
+    Inlined
+    | Started
+    | Ready
+    | Report
+    | Died
+    | Left
+    | Grown
+    | Surveyed
+    | Watched
+    | Weighed
+    | Limited
+)

@@ -20,7 +20,9 @@ DEEP_OVERHEADS = 10  # chunks shorter than this many overheads are sent ahead, t
 
 def feed(state: State, view: View, crew: Crew) -> Action | None:
     """A chunk for the ready worker with the least to do, if it has too little."""
-    n_active = state.waiters.n_wanted if state.costs.waits else state.n_limit
+    n_active = state.n_limit
+    if state.costs.waits:
+        n_active = min(state.waiters.n_wanted, state.memory.n_limit or state.waiters.n_wanted)
     seat = crew.least_loaded(n_active)
     if seat is None:
         return None

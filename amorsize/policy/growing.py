@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize.policy import feeding, prices, route
-from amorsize.policy.plan import Action, StartWorker, Wait
+from amorsize.policy.plan import Action, SendHome, StartWorker, Wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,6 +66,15 @@ def _n_trusted(state: State, view: View, crew: Crew) -> int:
     return n
 
 
+def shrink(state: State, crew: Crew) -> Action | None:
+    """End a worker that memory has no room for, once it has nothing to do."""
+    n_most = state.memory.n_limit
+    if n_most is None or len(crew) <= n_most or (seat := crew.last_idle) is None:
+        return None
+    state.roster.lose(seat.number)
+    return SendHome(worker=seat.number)
+
+
 def crew_only(state: State, view: View) -> Action:
     """Every item goes to a worker: asked for, or the only way to keep a promise."""
     if state.route is None or state.route.backend in (None, "serial"):
@@ -74,6 +83,8 @@ def crew_only(state: State, view: View) -> Action:
         state.cores.verified = True
     assert state.route.backend is not None
     crew = state.roster.of(state.route.backend)
+    if (action := shrink(state, crew)) is not None:
+        return action
     if crew.has_idle and (action := feeding.feed(state, view, crew)) is not None:
         return action
     # Before anybody has a second chunk in advance: where there are few, others are to run them.

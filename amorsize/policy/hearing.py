@@ -6,7 +6,9 @@ from amorsize.policy import drift, following, hints, route, tuned, waiters
 from amorsize.policy.cores import CoreEvidence
 from amorsize.policy.facts import (
     Died,
+    Grown,
     Inlined,
+    Left,
     Limited,
     Ready,
     Report,
@@ -40,6 +42,10 @@ def hear(state: State, event: Event) -> None:
         case Died():
             state.roster.lose(event.worker)
             state.has_lost_one = True
+        case Left():
+            _left(state, event)
+        case Grown():
+            _grown(state, event)
         case Watched():
             _watched(state, event)
         case Weighed():
@@ -50,6 +56,20 @@ def hear(state: State, event: Event) -> None:
             state.survey(event.host, event.job)
         case Limited():
             _limited(state, event)
+
+
+def _left(state: State, event: Left) -> None:
+    state.roster.lose(event.worker)
+    if event.why is not None and not state.is_replacing:
+        state.is_replacing = True
+        state.note("workers are replaced", event.why)
+
+
+def _grown(state: State, event: Grown) -> None:
+    alive = {seat.number for seat in state.roster}
+    n_places = max(state.n_places, len(alive))
+    if (found := state.memory.see(event, alive=alive, n_places=n_places)) is not None:
+        state.note(*found)
 
 
 def _limited(state: State, event: Limited) -> None:

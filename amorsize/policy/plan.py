@@ -35,6 +35,12 @@ class Send(Value):
     box_s: float
 
 
+class SendHome(Value):
+    """End an idle worker: the memory it holds is wanted more than its help."""
+
+    worker: int
+
+
 class Survey(Value):
     """Find out what the host has and what the function reaches, and tell."""
 
@@ -58,4 +64,4 @@ class Wait(Value):
     timeout_s: float | None = None
 
 
-Action = RunInline | StartWorker | Send | Survey | Watch | Unwatch | Weigh | Wait
+Action = RunInline | StartWorker | Send | SendHome | Survey | Watch | Unwatch | Weigh | Wait

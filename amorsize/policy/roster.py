@@ -48,6 +48,12 @@ class Crew:
         """Whether one could take a chunk at once, parked or not."""
         return self.least_loaded(None, n_most_queued=1) is not None
 
+    @property
+    def last_idle(self) -> Seat | None:
+        """The last of those that have nothing to do."""
+        ranks = self._by_load[0]
+        return self.ready[ranks.bit_length() - 1] if ranks else None
+
     def least_loaded(self, n_active: int | None, n_most_queued: int = MOST_QUEUED) -> Seat | None:
         """The first of those with the fewest chunks, and fewer than so many.
 
@@ -165,7 +171,7 @@ class Roster:
         return self._seats[worker].backend
 
     def lose(self, worker: int) -> None:
-        """A worker has ended."""
+        """A worker has ended, or gets nothing more to do."""
         seat = self._seats[worker]
         if not seat.is_alive:
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy import prices, waiters
+from amorsize.policy import memory, prices, waiters
 from amorsize.policy.cores import CoreEvidence
 from amorsize.policy.model import Estimates
 from amorsize.policy.roster import Roster
@@ -59,7 +59,9 @@ class State:
         self.cores = CoreEvidence(verified=True if job.backend in ("thread", "process") else None)
         self.waiters = waiters.Waiters()
         self.saturation = Saturation()
+        self.memory = memory.Room()
         self.n_room: int | None = None  # workers that the system has room for
+        self.is_replacing = False  # workers that have grown too large
         self.n_free_told: int | None = None  # what the last note said of cores
         self.alone_s: float | None = None  # an item's CPU time before there were workers,
         self.n_alone = 0  # and of how many items that tells
@@ -127,7 +129,7 @@ class State:
     @property
     def n_limit(self) -> int | None:
         """Workers that get chunks, the others being parked; None: all."""
-        limits = (self.n_room, self.cores.n_free, self.saturation.n_limit)
+        limits = (self.n_room, self.cores.n_free, self.saturation.n_limit, self.memory.n_limit)
         return min((n for n in limits if n is not None), default=None)
 
     def reopen_jobs(self) -> None:

@@ -89,7 +89,7 @@ class Tuner(State):
         crew = self.roster.of(self.route.backend)
         if len(crew) and not view.caller_busy and not self.is_worth(prices.KEEP_WORTH):
             return caller.run_slice(self, view, SLICE_S)
-        if (action := feeding.feed(self, view, crew)) is not None:
+        if (action := growing.shrink(self, crew) or feeding.feed(self, view, crew)) is not None:
             return action
         action = growing.grow(self, view, crew)
         self.is_growing = action is not None

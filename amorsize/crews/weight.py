@@ -1,0 +1,60 @@
+"""Says roughly how many bytes a value takes, without looking at all of it."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+N_LOOKED_AT = 4  # elements of a container that speak for the others
+DEEPEST = 3  # containers in containers that are looked into
+# Whose values tell their own size; of other classes an attribute may be code that does anything.
+_TELL = frozenset({"numpy", "pandas", "torch", "pyarrow", "jax", "jaxlib", "cupy", "polars"})
+
+
+def of(value: Any, deepest: int = DEEPEST) -> int:
+    """Bytes of a value and, as far as a few elements tell, of what is in it.
+
+    Takes 0.2 us for a number, a few us for a container.
+    """
+    kind = type(value)
+    size = sys.getsizeof(value, 64) if kind.__module__ == "builtins" else 64
+    if not deepest or kind in _WHOLE:
+        return size
+    if kind in (list, tuple, set, frozenset):
+        return size + _of_all(value, len(value), deepest)
+    if kind is dict:
+        return size + _of_all(value.values(), len(value), deepest)
+    if kind.__module__.partition(".")[0] in _TELL:
+        return size + _told(value)
+    try:
+        fields = vars(value)
+    except TypeError:
+        return size
+    return size + _of_all(fields.values(), len(fields), deepest)
+
+
+_WHOLE = frozenset({int, float, bool, complex, type(None), str, bytes, bytearray})
+
+
+def _of_all(elements: Any, n_elements: int, deepest: int) -> int:
+    if not n_elements:
+        return 0
+    n_seen = seen_bytes = 0
+    for element in elements:
+        seen_bytes += of(element, deepest - 1)
+        n_seen += 1
+        if n_seen == N_LOOKED_AT:
+            break
+    return seen_bytes * n_elements // n_seen
+
+
+def _told(value: Any) -> int:
+    """What an array or a table says itself."""
+    for name, each in (("nbytes", 1), ("size", 8)):  # a table has `size` cells
+        told = getattr(value, name, None)
+        if isinstance(told, int):
+            return told * each
+    return 0

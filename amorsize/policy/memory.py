@@ -1,0 +1,43 @@
+"""How many workers the memory has room for, told by what those at work have taken of it."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Set
+
+    from amorsize.policy.facts import Grown
+
+ROOM_SHARE = 0.7  # of what was free for workers, that they may take: POLICY 3
+LEAST_BYTES = 32 << 20  # growth below this is not looked at: a hundred such workers take 3 GiB
+
+
+class Room:
+    """What workers have grown by, and what is left."""
+
+    def __init__(self) -> None:
+        self._held_bytes: dict[int, int] = {}  # by worker, when it told last
+        self._most_bytes = 0  # that any has grown by
+        self.n_limit: int | None = None  # workers there is room for; None: for all there are
+
+    def see(self, event: Grown, *, alive: Set[int], n_places: int) -> tuple[str, str] | None:
+        """A worker has grown; what is decided because of that, and why, if it is new.
+
+        Args:
+            event: What it has taken.
+            alive: The workers there are.
+            n_places: So many are wanted at most.
+        """
+        self._held_bytes[event.worker] = event.held_bytes
+        self._most_bytes = max(self._most_bytes, event.peak_bytes)
+        held_bytes = sum(n for worker, n in self._held_bytes.items() if worker in alive)
+        room_bytes = ROOM_SHARE * (event.available_bytes + held_bytes)
+        n_room = max(1, int(room_bytes / max(1, self._most_bytes)))
+        was, self.n_limit = self.n_limit, n_room if n_room < n_places else None
+        if self.n_limit == was:
+            return None
+        why = (
+            f"one has grown by {self._most_bytes >> 20} MiB, and {event.available_bytes >> 20} MiB "
+            "are free"
+        )
+        return f"{min(n_room, n_places)} at once fit into memory", why
