@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._feeder import Feeder
+    from amorsize._inner import Limits
     from amorsize._losses import Losses
     from amorsize._options import Options
     from amorsize._payload import Payload
@@ -103,6 +104,7 @@ class Call:
         self.watcher: Any = None
         self.starved_clock = StarvedClock()
         self.feeder: Feeder | None = None
+        self.inner: Limits | None = None  # of numerical libraries, from the first fork on
         self.lock = _thread.allocate_lock()
         self.inline_since = 0.0  # when the caller began the items it is in; 0: it is in none
         self.is_set_up = self.is_marked = False
@@ -165,7 +167,11 @@ class Call:
                 self.work.limit = self.work.n_given + (buffer or self._buffer_items())
                 given = self._stream_ready(ordered)
                 if given:
+                    if self.inner is not None:  # what the consumer does is its own
+                        self.inner.lift()
                     yield from given
+                    if self.inner is not None:
+                        self.inner.hold()
                     continue
                 if self.work.is_finished:
                     break
@@ -312,6 +318,8 @@ class Call:
 
                 _machine.learn_costs(clean_start_s=ready_s)
         self.crews.clear()
+        if self.inner is not None:
+            self.inner.lift()
         if stuck:
             self._warn(
                 f"{len(stuck)} thread(s) of {self.name} are still inside an item and cannot be "
@@ -637,8 +645,8 @@ class Call:
             self._payload_of_task,
             forks=self.fork_reason is None,
             n_most=max(64, 4 * host.n_cores, n_places + 8),
-            n_cores=host.n_cores,
             n_jobs=n_asked or host.n_cores,
+            inner_threads=self._n_inner_threads,
             has_timeout=options.timeout is not None,
         )
 
@@ -646,6 +654,7 @@ class Call:
         """Start one worker; before a fork, this call's own threads have ended."""
         if backend == "process" and self.fork_reason is None:
             self._stop_own_threads()
+            self._hold_inner_threads()
         self._ask_disk()
         if self.work.is_finished:
             return
@@ -669,6 +678,21 @@ class Call:
             )
         )
         self._look(0.0)
+
+    def _hold_inner_threads(self) -> None:
+        """Forks inherit what numerical libraries are held to; so does the caller, for the call."""
+        if self.inner is None:
+            if "ctypes" not in sys.modules:  # then none of those libraries is loaded either
+                return
+            from amorsize._inner import Limits
+
+            self.inner = Limits(self._n_inner_threads)
+        self.inner.hold()
+
+    @property
+    def _n_inner_threads(self) -> int:
+        """Threads that an item may have, so that places times threads stay within the cores."""
+        return max(1, self.tuner.host.n_cores // self.tuner.n_places)
 
     def _cannot_start(self, backend: str, error: Exception) -> None:
         """The system has no room for a worker more: those that are there go on, or the caller."""

@@ -43,6 +43,7 @@ PART_OF = {  # parts that are more than one file, though no folder
             "_survey",
             "_losses",
             "_feeder",
+            "_inner",
         ),
         "_call",
     ),

@@ -19,8 +19,8 @@ def process_crew(
     *,
     forks: bool,
     n_most: int,
-    n_cores: int,
     n_jobs: int,
+    inner_threads: int,
     has_timeout: bool,
 ) -> Crew:
     """A crew of worker processes.
@@ -30,8 +30,8 @@ def process_crew(
         payload: Makes the task fit to travel; called if workers are not forked.
         forks: Whether this process may be forked now.
         n_most: As many workers at once at most.
-        n_cores: Cores that may compute at once.
         n_jobs: As many workers are likely wanted.
+        inner_threads: Threads that numerical libraries may use in each.
         has_timeout: Whether an item that takes too long is to be ended.
     """
     if forks:
@@ -51,7 +51,7 @@ def process_crew(
         return FuturesCrew(_loky(n_jobs), task, payload, renew=lambda: _loky(n_jobs))
     from amorsize.crews.clean import CleanCrew
 
-    return CleanCrew(task, payload(), inner_threads=max(1, n_cores // max(1, n_jobs)))
+    return CleanCrew(task, payload(), inner_threads=inner_threads)
 
 
 def why_no_processes() -> str | None:

@@ -1,0 +1,158 @@
+"""Libraries that start threads by themselves: workers times their threads stay within the cores."""
+
+import os
+import sys
+
+import pytest
+
+from amorsize import _inner, _machine, autotune, tuned_map
+
+np = pytest.importorskip("numpy")
+VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "MKL_NUM_THREADS")
+MATRIX = np.ones((300, 300))
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="read where Linux tells it")
+
+
+@pytest.fixture(autouse=True)
+def nothing_decided(monkeypatch):
+    """The user has set nothing, and there are four cores and a library that uses them."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(_inner, "_found", (-1, []))
+    cpus = _machine.usable_cpus().but(n_cores=4)
+    monkeypatch.setattr(_machine, "usable_cpus", lambda: cpus)
+    libraries = _inner._loaded()
+    if not libraries:
+        pytest.skip("this numpy brings no library that is known")
+    before = [tell() for tell, _ in libraries]
+    for _, set_to in libraries:
+        set_to(4)
+    yield
+    for (_, set_to), n_threads in zip(libraries, before, strict=True):
+        set_to(n_threads)
+
+
+def limits():
+    """What each library is held to."""
+    return [tell() for tell, _ in _inner._loaded()]
+
+
+def multiplied(_):
+    """What this process is held to, and its threads after it has multiplied matrices."""
+    return limits(), (MATRIX @ MATRIX)[0, 0], len(os.listdir("/proc/self/task"))
+
+
+@pytest.mark.parametrize(("n_jobs", "n_threads"), [(1, 4), (2, 2), (3, 1), (4, 1), (9, 1)])
+def test_forked_workers_share_the_cores(n_jobs, n_threads):
+    """So many workers times so many threads are no more than there are cores."""
+    found = tuned_map(multiplied, range(2 * n_jobs), backend="process", n_jobs=n_jobs, chunksize=1)
+
+    for held, product, n_running in found:
+        assert held == [n_threads] * len(held)
+        assert product == 300.0
+        assert n_running <= n_threads
+
+
+def test_afterwards_the_caller_has_its_own_again():
+    """Also where the call fails."""
+    tuned_map(multiplied, range(8), backend="process", n_jobs=4)
+    assert limits() == [4] * len(limits())
+
+    with pytest.raises(ZeroDivisionError):
+        tuned_map(lambda x: 1 // x, range(8), backend="process", n_jobs=4)
+    assert limits() == [4] * len(limits())
+
+
+def test_between_two_results_of_a_stream_the_consumer_has_its_own():
+    """What it does with results is not held back; the workers are, those that start later too."""
+    stream = autotune(multiplied, backend="process", n_jobs=4, chunksize=1).stream(range(200))
+
+    for held, _, _ in stream:
+        assert held == [1] * len(held)
+        assert limits() == [4] * len(limits())
+
+
+@pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"])
+def test_what_the_user_has_set_stays(name, monkeypatch):
+    """Whoever sets a variable has decided."""
+    monkeypatch.setenv(name, "3")
+    monkeypatch.setattr(_inner, "_found", (-1, []))
+
+    assert _inner._loaded() == []
+    _inner.Limits(1).hold()
+    monkeypatch.delenv(name)
+    monkeypatch.setattr(_inner, "_found", (-1, []))
+    assert limits() == [4] * len(limits())
+
+
+def test_nobody_gets_more_than_before():
+    """A library that was held to one thread stays at one."""
+    for _, set_to in _inner._loaded():
+        set_to(1)
+
+    held = _inner.Limits(3)
+    held.hold()
+    assert limits() == [1] * len(limits())
+    held.lift()
+    assert limits() == [1] * len(limits())
+
+
+OPENMP = """
+import ctypes
+openmp = ctypes.CDLL("libgomp.so.1")
+openmp.omp_set_num_threads(8)
+import amorsize
+
+def held(_):
+    return openmp.omp_get_max_threads()
+
+if __name__ == "__main__":
+    print(set(amorsize.tuned_map(held, range(20), backend="process", n_jobs=64)))
+    print(openmp.omp_get_max_threads())
+"""
+
+
+def test_openmp_is_held_back(run_script):
+    """The C library's own, where no numpy has brought it."""
+    done = run_script(OPENMP, returncode=None)
+    if "libgomp" in done.stderr:
+        pytest.skip("there is no OpenMP on this machine")
+
+    assert done.stdout.split("\n")[:2] == ["{1}", "8"], done.stderr
+
+
+def test_without_such_libraries_nothing_is_loaded_for_it(run_script):
+    """A process that has no numpy does not even import what would look for one."""
+    done = run_script(
+        "import sys, amorsize\n"
+        "assert amorsize.tuned_map(abs, range(100), backend='process') == list(range(100))\n"
+        "print('amorsize._inner' in sys.modules, 'ctypes' in sys.modules)\n"
+    )
+
+    assert done.stdout.split() == ["False", "False"]
+
+
+class Arrow:
+    """What is known of pyarrow here."""
+
+    def __init__(self):
+        self.n_threads = 8
+
+    def cpu_count(self):
+        return self.n_threads
+
+    def set_cpu_count(self, n_threads):
+        self.n_threads = n_threads
+
+
+def test_arrow_is_told_as_well(monkeypatch):
+    """It counts its threads itself."""
+    arrow = Arrow()
+    monkeypatch.setitem(sys.modules, "pyarrow", arrow)
+    monkeypatch.setattr(_inner, "_found", (-1, []))
+
+    held = _inner.Limits(2)
+    held.hold()
+    assert arrow.n_threads == 2
+    held.lift()
+    assert arrow.n_threads == 8
