@@ -156,7 +156,10 @@ class Call:
 
     def stream(self, ordered: bool, buffer: int | None) -> Iterator[Any]:
         """Results as they come, at most `buffer` items ahead of the consumer."""
+        import atexit
+
         at_once = True
+        atexit.register(self._end_at_exit)  # later nothing can be imported, and ended in good order
         try:
             self._begin()
         except BaseException:
@@ -303,6 +306,10 @@ class Call:
         with no_interrupts():
             self._end_all(at_once=at_once)
 
+    def _end_at_exit(self) -> None:
+        """The program ends before the stream did."""
+        self._end(at_once=True)
+
     def _end_all(self, *, at_once: bool) -> None:
         if self.watcher is not None:
             self.watcher.stop()
@@ -333,6 +340,10 @@ class Call:
             self.kept_streams.put_back()
         if self.bar is not None:
             self.bar.close()
+        if self.is_stream and not sys.is_finalizing():
+            import atexit
+
+            atexit.unregister(self._end_at_exit)
 
     def _warn(self, text: str, *, quietly: bool = False) -> None:
         """Warn in the caller's own line; where warnings are errors, log: results come first."""

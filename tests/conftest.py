@@ -124,6 +124,12 @@ def read(path: Path) -> str:
         return ""
 
 
+def shared_names() -> set[str]:
+    """What lies in /dev/shm, but for what other programs on this machine put there."""
+    others = ("sem.", "joblib", "loky", "torch_")
+    return {name for name in os.listdir("/dev/shm") if not name.startswith(others)}
+
+
 def wait_for_the_end_of(left: Callable[[], Children], *, timeout_s: float) -> Children:
     """What is left when nothing is, or when the time is up."""
     until_s = time.monotonic() + timeout_s

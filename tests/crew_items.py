@@ -101,3 +101,7 @@ def failing_set_up() -> None:
 
 def echo(value):
     return value
+
+
+def length(value):
+    return len(value)

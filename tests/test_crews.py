@@ -431,6 +431,69 @@ class TestDeath:
 
         assert done.results == [bytes([1]) * 50_000_000]
 
+    def half_sent(self, crew, items):
+        """Stop a worker and send it more than its pipe takes: half of a frame is on its way."""
+        start(crew, 0, 1)
+        remote = crew._remotes[0]
+        os.kill(remote.pid, signal.SIGSTOP)
+        hear(crew, lambda _: state_of(remote.pid) == "T")
+        send(crew, 0, items)
+        assert remote.writer._pending
+        return remote
+
+    def test_a_worker_may_be_killed_half_way_through_reading_a_chunk(self, employ):
+        crew = employ(crew_items.length)
+        remote = self.half_sent(crew, [bytes(50_000_000), b"next"])
+        send(crew, 1, [b"meanwhile"], first=2)
+
+        os.kill(remote.pid, signal.SIGKILL)
+        happened = hear(crew, lambda seen: of(Lost, seen) and of(Done, seen))
+
+        (lost,), (done,) = of(Lost, happened), of(Done, happened)
+        assert (lost.worker, lost.ranges, lost.culprit) == (0, ((0, 2),), None)
+        assert (done.worker, done.results) == (1, [9])
+
+    def test_a_worker_stopped_half_way_through_reading_a_chunk_goes_on(self, employ):
+        crew = employ(crew_items.length)
+        self.half_sent(crew, [bytes(50_000_000), b"next"])
+
+        (done,) = through(crew, timeout_s=5.0)
+
+        assert (done.worker, done.results) == (0, [50_000_000, 4])
+
+    def test_a_worker_may_be_killed_before_it_is_ready(self, employ):
+        crew = employ(crew_items.double, setup=partial(time.sleep, 30))
+        crew.start(0)
+        os.kill(crew._remotes[0].pid, signal.SIGKILL)
+
+        (lost,) = of(Lost, hear(crew, lambda seen: of(Lost, seen)))
+
+        assert (lost.ranges, lost.culprit) == ((), None)
+
+    def test_an_idle_worker_that_is_killed_costs_nothing(self, employ):
+        crew = employ(crew_items.double)
+        start(crew, 0, 1)
+        assert run(crew, [4])[0] == [8]
+        os.kill(crew._remotes[0].pid, signal.SIGKILL)
+
+        (lost,) = of(Lost, hear(crew, lambda seen: of(Lost, seen)))
+
+        assert (lost.ranges, lost.culprit) == ((), None)
+        send(crew, 1, [5])
+        assert through(crew)[0].results == [10]
+
+    def test_one_that_is_sent_home_is_not_lost(self, employ):
+        crew = employ(crew_items.double)
+        start(crew, 0, 1)
+        remote = crew._remotes[0]
+
+        crew.send_home(0)
+
+        happened = hear(crew, lambda _: remote.ended, timeout_s=5.0)
+        assert happened == []
+        send(crew, 1, [5])
+        assert through(crew)[0].results == [10]
+
     def test_a_worker_that_stays_stopped_is_lost(self, employ, monkeypatch):
         monkeypatch.setattr(processes, "SIGCONT", 0)  # as where it is stopped again and again
         crew = employ(crew_items.slow_double)

@@ -8,13 +8,26 @@ import tempfile
 import threading
 from pathlib import Path
 
+import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from amorsize import CannotTravelError, WorkerDied, autotune
 
-DEEDS = ("give", "give", "give", "give", "raise", "die", "die once", "lock", "fork", "large")
+DEEDS = (
+    "give",
+    "give",
+    "give",
+    "give",
+    "raise",
+    "die",
+    "die once",
+    "lock",
+    "fork",
+    "large",
+    "array",
+)
 HITS = (signal.SIGKILL, signal.SIGTERM)
 RETRIES = 12  # an item that is hit from outside may be hit again
 _numbers = itertools.count()
@@ -44,17 +57,23 @@ def do(item):
         return threading.Lock()
     if item.deed == "fork" and item.is_first_time():
         os.fork()
+    if item.deed == "array":
+        return np.full(1_500_000, item.index, dtype="u1")
     return bytes(200_000 + item.index) if item.deed == "large" else 2 * item.index
 
 
 def is_right(item, found):
     """Whether this is what became of an item, where exceptions are results."""
+    if item.deed == "array":
+        return (
+            isinstance(found, np.ndarray) and found.nbytes == 1_500_000 and found[-1] == item.index
+        )
     if item.deed == "large":
-        return found == bytes(200_000 + item.index)
+        return isinstance(found, bytes) and found == bytes(200_000 + item.index)
     kinds = {"raise": LookupError, "die": WorkerDied, "lock": CannotTravelError}
     if item.deed in kinds:
         return type(found) is kinds[item.deed] and str(item.index) in str(found)
-    return found == 2 * item.index
+    return isinstance(found, int) and found == 2 * item.index
 
 
 def workers():

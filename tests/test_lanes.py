@@ -7,6 +7,7 @@ from pathlib import Path
 
 import crew_items
 import pytest
+from conftest import shared_names
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -160,10 +161,10 @@ def test_a_lane_is_used_again(crew):
 
 def test_nothing_is_left_of_it(crew):
     """Neither in this process nor under a name."""
-    shm = sorted(os.listdir("/dev/shm"))
+    shm = shared_names()
     through(crew, made("array"))
     assert "memfd:amorsize" in Path("/proc/self/maps").read_text()
-    assert sorted(os.listdir("/dev/shm")) == shm
+    assert shared_names() == shm
     pid = crew._remotes[0].pid
 
     os.kill(pid, 9)

@@ -1,8 +1,10 @@
 """What the loss of workers costs: named items, fewer workers where memory is short, no more."""
 
 import os
+import re
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -81,3 +83,69 @@ def test_kills_for_want_of_memory_are_read_where_the_kernel_tells_them(tmp_path)
 
     assert _machine.n_oom_kills(root=f"{tmp_path}/") == 6
     assert _machine.n_oom_kills() >= 0
+
+
+@pytest.fixture
+def small_group():
+    """A control group of 200 MB inside our own; the file to join it, and what counts its kills."""
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers in ("", "memory"):
+            top = Path("/sys/fs/cgroup") / controllers
+            group = top / path.strip("/") / f"amorsize-{os.getpid()}"
+            limit = group / ("memory.limit_in_bytes" if controllers else "memory.max")
+            try:
+                group.mkdir()
+            except OSError:
+                continue
+            try:
+                limit.write_text("200000000")
+            except OSError:
+                group.rmdir()
+                continue
+            yield (
+                group / "cgroup.procs",
+                group / ("memory.oom_control" if controllers else "memory.events"),
+            )
+            group.rmdir()
+            return
+    pytest.skip("no control group can be made here")
+
+
+OUT_OF_MEMORY = """
+import os, sys, time
+from pathlib import Path
+from amorsize import WorkerDied, autotune
+Path(sys.argv[1]).write_text(str(os.getpid()))
+
+def work(index):
+    time.sleep(0.002)
+    if index == 37 and (sys.argv[2] == "always" or not Path("once").exists()):
+        Path("once").touch()
+        hoard = [b"1" * 50_000_000 for _ in range(20)]
+    return index
+
+if __name__ == "__main__":
+    tuned = autotune(work, backend="process", n_jobs=2)
+    try:
+        print(tuned(range(100)) == list(range(100)))
+    except WorkerDied as error:
+        print(error)
+    print(tuned.explain())
+"""
+
+
+@pytest.mark.parametrize("how_often", ["once", "always"])
+def test_the_kernel_kills_for_want_of_memory(how_often, small_group, run_script):
+    """A worker is killed as it takes more than there is: tried again, named, told of."""
+    procs, events = small_group
+
+    done = run_script(OUT_OF_MEMORY, str(procs), how_often)
+
+    n_kills = int(re.search(r"oom_kill (\d+)", events.read_text())[1])
+    assert n_kills == (1 if how_often == "once" else 2)
+    if how_often == "once":
+        assert done.stdout.startswith("True")
+    else:
+        assert "ran item 37 ended by signal 9 (SIGKILL); the item was tried 2 times" in done.stdout
+    assert "a worker was killed and the kernel reports a lack of memory" in done.stdout

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import amorsize
 from amorsize import AmorsizeError, ItemTimeout, WorkerDied, _call, _losses, _options
 from amorsize._call import Call
-from amorsize.crews.base import Done, Lost, WorkerReady
+from amorsize.crews.base import Done, Left, Lost, WorkerReady
 
 MOST_DEATHS = 6  # in a schedule: fewer in a row than make a call give up
 LIMIT_S = 1.0
@@ -69,6 +69,7 @@ class Scheduled:
         for number, worker in self.workers.items():
             if worker["orders"]:
                 possible += [(self._finish, number), (self._report_some, number)]
+                possible.append((self._finish_and_leave, number))
             if self.n_deaths < MOST_DEATHS:
                 possible.append((self._die, number))
         if self.interrupts:
@@ -79,7 +80,8 @@ class Scheduled:
         if which == len(possible):  # nothing: time passes
             return lost
         act, number = possible[which]
-        return [*lost, *filter(None, [act(number)])]
+        found = act(number)
+        return [*lost, *(found if isinstance(found, list) else filter(None, [found]))]
 
     def _ready(self, number):
         self.workers[number]["ready"] = True
@@ -115,6 +117,13 @@ class Scheduled:
         return self._done(number, chunk, results, last=True).but(
             error=error, back=(end, chunk.stop) if end < chunk.stop else None
         )
+
+    def _finish_and_leave(self, number):
+        """A worker has grown too large: it ends after this chunk, others it has come back."""
+        done = self._finish(number)
+        orders = self.workers.pop(number)["orders"]
+        ranges = tuple((chunk.start, chunk.stop) for chunk, _ in orders)
+        return [done, Left(worker=number, ranges=ranges, why="grown")]
 
     def _report_some(self, number):
         chunk, _ = self.workers[number]["orders"][0]
