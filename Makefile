@@ -10,7 +10,13 @@ SHARDS := shard-1 shard-2
 # Make 4 and later: the output of each shard in one piece.
 IN_PIECES := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: help demo test lint unit $(SHARDS) test-all bench regret clean
+# The tests of processes, faults and streams, for `make stress`.
+STRESS := $(wildcard $(addprefix tests/test_,crews.py clean.py exactly_once.py faults.py fuzz.py \
+	inner.py interrupts.py lanes.py leaving.py losses.py memory.py neighbours.py nesting.py \
+	places.py room.py schedules.py soak.py streaming.py))
+ROUNDS := 20
+
+.PHONY: help demo test lint unit $(SHARDS) test-all stress bench regret clean
 
 help:
 	@echo "make demo      set up, then run the main job on real input (examples/quickstart.py)"
@@ -18,6 +24,8 @@ help:
 	@echo "make lint      format, lint and types only"
 	@echo "make unit      the tests only"
 	@echo "make test-all  all of it, and the tests under every other Python from 3.11 to 3.13 found"
+	@echo "make stress    tests of processes, faults and streams $(ROUNDS) times, each time in another"
+	@echo "               order; then all tests in two processes at once, in any order: about an hour"
 	@echo "make bench     compare with other libraries: long, and wants a quiet machine"
 	@echo "make clean     remove what the others made"
 
@@ -54,6 +62,13 @@ test-all: test
 		echo "Python $$minor"; \
 		$(MAKE) --no-print-directory unit VENV=.venv-$$minor PYTHON=$$python || exit 1; \
 	done
+
+stress: $(VENV)/.installed-dev
+	@for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; \
+		$(BIN)/python -m pytest --shuffle $$round -q -p no:cacheprovider --no-header $(STRESS) || { \
+		echo "A test failed: once more with --shuffle $$round"; exit 1; }; \
+	done
+	@$(BIN)/python -m pytest -n 2 --shuffle $(ROUNDS) -m "not cores" -q -p no:cacheprovider --no-header
 
 bench: $(VENV)/.installed-bench
 	@$(BIN)/python -m benchmarks.peers

@@ -1,6 +1,7 @@
 """What every test gets: a home of its own, a bound, and a check that it left no process behind."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -148,8 +149,9 @@ def stop_amorsize() -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--shard 1/2`."""
+    """Add `--shard 1/2` and `--shuffle 7`."""
     parser.addoption("--shard", default="1/1", help="run one share of the tests: 2/3 is the second")
+    parser.addoption("--shuffle", type=int, help="run the tests in an order drawn from this number")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -158,3 +160,5 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept = [item for item in items if zlib.crc32(item.nodeid.encode()) % n_shards == shard - 1]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
+    if (seed := config.getoption("--shuffle")) is not None:
+        random.Random(seed).shuffle(items)
