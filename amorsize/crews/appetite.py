@@ -51,8 +51,9 @@ class Appetite:
         self._next_report *= 2
         if (found := _read()) is None:
             return None
-        held_bytes, peak_bytes = found[0] - self._held_bytes, found[1] - self._peak_bytes
-        return max(0, peak_bytes), max(0, held_bytes)
+        held_bytes = max(0, found[0] - self._held_bytes)
+        # A worker of earlier calls may have had its peak in one of those.
+        return max(held_bytes, found[1] - self._peak_bytes), held_bytes
 
 
 def _read() -> tuple[int, int] | None:
