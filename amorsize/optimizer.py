@@ -20,6 +20,7 @@ from amorsize._work import READ_AHEAD, READ_S, Reading, source_of
 from amorsize.crews import choice, nesting
 from amorsize.crews.base import Task
 from amorsize.crews.chunk import run_chunk
+from amorsize.crews.starving import StarvedClock
 from amorsize.crews.travel import add_note, short_repr
 from amorsize.crews.watcher import GilWatcher
 from amorsize.errors import InvalidOptionError, WrongTypeError
@@ -209,8 +210,9 @@ class Sample:
         self.task = Task(func, source=None if isinstance(source, Reading) else source.sequences)
         self.costs = Estimates()
         self.costs_s: list[float] = []
-        self.cpu_s = 0.0
+        self.cpu_s = self.starved_s = 0.0
         self.results: list[Any] = []
+        self.starved_clock: StarvedClock | None = None  # while the sample runs, in this thread
         self.clock_s = 0.0  # what timing one item takes by itself
         self.watched: Watched | None = None
         self.takes_turns: bool | None = None  # of two threads; None: not tried
@@ -245,10 +247,15 @@ class Sample:
     def run(self) -> None:
         """Run each item once, timed one by one; then look at the GIL where that matters."""
         began = perf_counter()
-        self.clock_s = sorted(self._timed(_nothing, None, []).wall_s for _ in range(9))[4]
-        self.n_runs = 0
-        for index, item in zip(self.indices, self.items, strict=True):
-            self._run_one(index, item)
+        self.starved_clock = clock = StarvedClock()
+        try:
+            self.clock_s = sorted(self._timed(_nothing, None, []).wall_s for _ in range(9))[4]
+            self.n_runs = 0
+            for index, item in zip(self.indices, self.items, strict=True):
+                self._run_one(index, item)
+        finally:
+            self.starved_clock = None
+            clock.close()
         # Not before: a thread that wants the GIL makes items pause that wait for nothing.
         if self._may_use_threads and not self.costs.waits and self._could_pay():
             watcher = GilWatcher()
@@ -271,7 +278,8 @@ class Sample:
         if ran.error is not None:
             add_note(ran.error, f"{_options.name_of(self.func)}: item {index} ({short_repr(item)})")
             raise ran.error
-        wall_s = max(1e-9, ran.wall_s - self.clock_s)
+        wall_s = max(1e-9, ran.wall_s - self.clock_s - ran.starved_s)
+        self.starved_s += ran.starved_s
         cpu_s = max(0.0, ran.cpu_s - self.clock_s)
         self.costs_s.append(wall_s)
         self.cpu_s += cpu_s
@@ -291,7 +299,15 @@ class Sample:
         was_inside = nesting.is_inside()
         nesting.enter()  # a tuned function in there is a loop, as it is in a worker
         try:
-            return run_chunk(func, (item,), 1, out, box_s=float("inf"), cpu_clock=thread_time)
+            return run_chunk(
+                func,
+                (item,),
+                1,
+                out,
+                box_s=float("inf"),
+                cpu_clock=thread_time,
+                starved_clock=self.starved_clock,
+            )
         finally:
             if not was_inside:
                 nesting.leave()
@@ -341,8 +357,9 @@ class Sample:
 
     @property
     def busy_share(self) -> float:
-        """CPU / wall of the sample."""
-        return min(1.0, self.cpu_s / max(sum(self.costs_s), 1e-9))
+        """What the sample had of a core; the host may not tell when it had none."""
+        had_s, wanted_s = self.cpu_s, sum(self.costs_s) + self.starved_s
+        return min(1.0, had_s / max(wanted_s, 1e-9))
 
     @property
     def n_planned(self) -> int:
