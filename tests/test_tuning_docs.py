@@ -3,9 +3,11 @@
 import importlib.util
 import inspect
 import re
+import shlex
+import sys
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, run_command
 
 from amorsize import tune_parameters
 
@@ -25,6 +27,15 @@ def demonstrations() -> list[str]:
 def test_python_blocks_of_the_guide_run(run_script, block):
     """Each block is a script that a reader can save and run, without any warning."""
     assert run_script(block, environ={"PYTHONWARNINGS": "error"}).stderr == ""
+
+
+@pytest.mark.parametrize("command", re.findall(r"^\$ (amorsize .+)$", GUIDE, re.MULTILINE))
+def test_commands_of_the_guide_run(command, tmp_path):
+    """Each of them ends well."""
+    arguments = shlex.split(command)[1:]
+    command = [sys.executable, "-m", "amorsize", *arguments]
+
+    assert run_command(command, cwd=tmp_path, timeout_s=30).stdout
 
 
 def test_the_demonstrations_run(run_script):
