@@ -21,10 +21,11 @@ from math import log
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks import host
 
+T = TypeVar("T")
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "tuning.md"
@@ -72,19 +73,32 @@ def loop_s(func: Callable[[Any], Any], items: list[Any]) -> float:
     return perf_counter() - began
 
 
-def when_quiet(measure: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
-    """Measure while the cores are ours, before and after; None where that could not be had."""
+class Busy(Exception):  # noqa: N818 - says what happened
+    """Others had the cores for too long."""
+
+
+def quietly(measure: Callable[[], T]) -> T:
+    """Measure while the cores are ours, just before and just after; once more where they were not.
+
+    Raises:
+        Busy: They never were, for so long as anybody waits.
+    """
     until_s = perf_counter() + PATIENCE_S
     while perf_counter() < until_s:
         if host.cores_that_are_ours(2, n_times=1) < OURS:
             continue
-        told = measure()
-        told["cores"] = host.cores_that_are_ours(2, n_times=3)
-        if told["cores"] >= OURS:
-            return told
-        print(f"{told['name']}: others took the cores meanwhile, once more", flush=True)
-    print("given up: the cores are not ours", flush=True)
-    return None
+        measured = measure()
+        if host.cores_that_are_ours(2, n_times=1) >= OURS:
+            return measured
+    raise Busy
+
+
+def add_if_quiet(kind: str, measure: Callable[[], dict[str, Any]]) -> None:
+    """Keep what was measured, or say that it could not be."""
+    try:
+        add(kind, measure())
+    except Busy:
+        print("given up: the cores are not ours", flush=True)
 
 
 # ---- What tunings cost, and how good their winners are ----
@@ -94,7 +108,7 @@ def run(piece: int, n_pieces: int) -> None:
     """Some of twenty tunings: each job, with two seeds."""
     tunings = [(row, seed) for seed in (1, 2) for row in JOBS]
     for row, seed in tunings[piece - 1 :: n_pieces]:
-        add("tunings", when_quiet(partial(tuned, row, seed)))
+        add_if_quiet("tunings", partial(tuned, row, seed))
 
 
 def tuned(row: Any, seed: int) -> dict[str, Any]:
@@ -102,22 +116,25 @@ def tuned(row: Any, seed: int) -> dict[str, Any]:
     from amorsize import quick_tune, tune_parameters
 
     func, items = job_of(row)
-    before_s = loop_s(func, items)
-    began = perf_counter()
-    quick = quick_tune(func, items, seed=seed, save=False)
-    quick_s = perf_counter() - began
-    between_s = loop_s(func, items)
-    began = perf_counter()
-    grid = tune_parameters(func, items, seed=seed, save=False)
-    grid_s = perf_counter() - began
-    after_s = loop_s(func, items)
-    serial_s = median((before_s, between_s, after_s))
+
+    def beside_loops(tune: Any) -> tuple[Any, float]:
+        """A tuning, and what it took by the loop before and after it."""
+        before_s = loop_s(func, items)
+        began = perf_counter()
+        result = tune(func, items, seed=seed, save=False)
+        took_s = perf_counter() - began
+        serial_s = (before_s + loop_s(func, items)) / 2
+        return result, took_s / serial_s
+
+    serial_s = quietly(partial(loop_s, func, items))
+    quick, quick_cost = quietly(partial(beside_loops, quick_tune))
+    grid, grid_cost = quietly(partial(beside_loops, tune_parameters))
     return {
         "name": row[0],
         "seed": seed,
         "serial_s": serial_s,
-        "quick_cost": quick_s / serial_s,
-        "grid_cost": grid_s / serial_s,
+        "quick_cost": quick_cost,
+        "grid_cost": grid_cost,
         "n_cells": len(grid.configurations),
         "quick": shown(quick),
         "grid": shown(grid),
@@ -136,20 +153,30 @@ def shown(result: Any) -> str:
 def against_best(func: Any, items: list[Any], quick: Any, grid: Any) -> dict[str, Any]:
     """The winner of `quick_tune` beside the three best of the grid, in turns."""
     from amorsize.policy.plan import Plan
-    from amorsize.tuning.bench import WHOLE, Workers
 
     loop = Plan(backend="serial", n_jobs=1, chunksize=len(items), source="tuned")
     ranked = sorted((*grid.configurations, grid.serial), key=lambda one: one.time_s)
     best = [loop if one.backend == "serial" else one.plan for one in ranked[:3]]
     winner = loop if quick.backend == "serial" else quick.plan
-    bench, times = Workers(func, items), {plan: [] for plan in (winner, *best)}
-    for number in range(ROUNDS):
-        plans = list(times)
-        for plan in plans[number % len(plans) :] + plans[: number % len(plans)]:
-            times[plan].append(bench.run(plan, WHOLE, float("inf")).wall_s)
+    times = in_turns(func, items, [winner, *best], ROUNDS)
     first = min(best, key=lambda plan: median(times[plan]))
     ratios = [ours / theirs for ours, theirs in zip(times[winner], times[first], strict=True)]
     return {"ratio": median(ratios), "best_of_grid": f"{first.n_jobs} x {first.chunksize}"}
+
+
+def in_turns(func: Any, items: list[Any], plans: list[Any], n_rounds: int) -> Any:
+    """Seconds of each plan over all of the data, one after the other, round by round."""
+    from amorsize.tuning.bench import WHOLE, Workers
+
+    bench, plans = Workers(func, items), list(dict.fromkeys(plans))
+    times: dict[Any, list[float]] = {plan: [] for plan in plans}
+    for number in range(n_rounds):
+        turn = number % len(plans)
+        order = plans[turn:] + plans[:turn]
+        runs = quietly(lambda: [bench.run(plan, WHOLE, float("inf")) for plan in order])  # noqa: B023
+        for run in runs:
+            times[run.plan].append(run.wall_s)
+    return times
 
 
 # ---- Jobs too short to tune ----
@@ -161,7 +188,7 @@ def short() -> None:
 
     quick_tune(abs, range(10))  # what it imports is paid once in a process
     for row in SHORT:
-        add("short", when_quiet(partial(answered, row)))
+        add_if_quiet("short", partial(answered, row))
 
 
 def answered(row: Any) -> dict[str, Any]:
@@ -170,14 +197,17 @@ def answered(row: Any) -> dict[str, Any]:
 
     func, items = job_of(row)
     loop_s(func, items[:3])
-    serials_s, quicks_s, verdicts = [], [], set()
-    for _ in range(ROUNDS):
-        serials_s.append(loop_s(func, items))
+
+    def once() -> tuple[float, float, str]:
+        serial_s = loop_s(func, items)
         began = perf_counter()
         result = quick_tune(func, items)
-        quicks_s.append(perf_counter() - began)
-        verdicts.add(result.verdict.partition(" (")[0])
-    ratio = median(q / s for q, s in zip(quicks_s, serials_s, strict=True))
+        return serial_s, perf_counter() - began, result.verdict
+
+    taken = [quietly(once) for _ in range(ROUNDS)]
+    serials_s = [serial_s for serial_s, _, _ in taken]
+    verdicts = sorted({verdict.partition(" (")[0] for _, _, verdict in taken})
+    ratio = median(quick_s / serial_s for serial_s, quick_s, _ in taken)
     return {"name": row[0], "serial_s": median(serials_s), "cost": ratio, "said": [*verdicts]}
 
 
@@ -187,27 +217,23 @@ def answered(row: Any) -> dict[str, Any]:
 def predict(piece: int = 1, n_pieces: int = 1) -> None:
     """The speedup that `optimize` predicts, and the backend, against what is measured."""
     for row in (*JOBS, *SHORT)[piece - 1 :: n_pieces]:
-        add("predictions", when_quiet(partial(foretold, row)))
+        add_if_quiet("predictions", partial(foretold, row))
 
 
 def foretold(row: Any) -> dict[str, Any]:
     """One prediction beside what is measured on every backend."""
     from amorsize import optimize
     from amorsize.policy.plan import Plan
-    from amorsize.tuning.bench import WHOLE, Workers
 
     func, items = job_of(row)
-    found = optimize(func, items)
+    found = quietly(lambda: optimize(func, items))
     loop = Plan(backend="serial", n_jobs=1, chunksize=len(items))
     plans = {"serial": loop, found.backend: found.plan}
     for backend in ("thread", "process"):
         plans.setdefault(backend, optimize(func, items, backend=backend).plan)
     plans["serial"] = loop
-    bench = Workers(func, items)
-    times: dict[str, list[float]] = {backend: [] for backend in plans}
-    for _ in range(PREDICTED_ROUNDS):
-        for backend, plan in plans.items():
-            times[backend].append(bench.run(plan, WHOLE, float("inf")).wall_s)
+    by_plan = in_turns(func, items, list(plans.values()), PREDICTED_ROUNDS)
+    times = {backend: by_plan[plan] for backend, plan in plans.items()}
     ratios = [a / b for a, b in zip(times["serial"], times[found.backend], strict=True)]
     medians_s = {backend: median(times_s) for backend, times_s in times.items()}
     best = min(medians_s, key=lambda backend: medians_s[backend])
@@ -229,10 +255,8 @@ def path() -> Path:
     return RESULTS / f"tuning-{host.slug(host.facts())}.json"
 
 
-def add(kind: str, told: dict[str, Any] | None) -> None:
+def add(kind: str, told: dict[str, Any]) -> None:
     """Keep one more; one of the same name and seed is replaced."""
-    if told is None:
-        return
     print(json.dumps(told), flush=True)
     kept = json.loads(path().read_text()) if path().exists() else {}
     kept["machine"] = host.facts()
