@@ -9,7 +9,16 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import assert_type
 
-from amorsize import TunedFunction, autotune
+from amorsize import (
+    OptimizationResult,
+    TunedFunction,
+    TuningResult,
+    autotune,
+    optimize,
+    quick_tune,
+    tune_parameters,
+    tune_pipeline,
+)
 
 
 class Document:
@@ -138,3 +147,14 @@ def run_all(tuned: TunedFunction[str, ..., Document]) -> list[Document]:
 
 run_all(parse)
 run_all(parser.parse)
+
+
+# Deliberate tuning: results with their types.
+tuning = parse.tune(["a", "b"])
+assert_type(tuning, TuningResult)
+assert_type(tuning.all_results, dict[tuple[int, int], float])
+assert_type(tuning.get_top_configurations(), list[tuple[int, int, float, float]])
+assert_type(quick_tune(len, ["a"], prefer_threads_for_io=True), TuningResult)
+assert_type(tune_parameters(len, ("a",), [1, 2], range(1, 9), strategy="halving"), TuningResult)
+assert_type(tune_pipeline([len, float], ["a"]).stages, tuple[TuningResult, ...])
+assert_type(optimize(len, (c for c in "ab"), sample_size=2), OptimizationResult)
