@@ -8,7 +8,7 @@ import sys
 from time import perf_counter, process_time, thread_time
 
 from amorsize import _known, _options
-from amorsize._work import Sliced, Work, source_of
+from amorsize._work import READ_S, Sliced, Work, source_of
 from amorsize.crews import nesting, weight
 from amorsize.crews.base import Task
 from amorsize.crews.chunk import run_chunk
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from amorsize.crews.base import Chunk, Crew, Done, Happening, SetupFailed
     from amorsize.policy.facts import Profile
 
+READ_IDLE_S = 0.2e-3  # reading on while workers have nothing to do: they, or the caller, soon have
 WAIT_S = 0.25  # the longest that anything is waited for without looking around
 
 
@@ -492,9 +493,9 @@ class Call:
         work, source = self.work, self.source
         if not work.n_left and not (self.tuner.n_in_flight and source.would_wait()):
             work.read_ahead(longest_s=0.0)
-        is_wanted = self.tuner.n_in_flight or not self.crews
-        if work.n_left and source.is_quick and is_wanted and not source.would_wait():
-            work.read_ahead()
+        if work.n_left and source.is_quick and not source.would_wait():
+            is_wanted = self.tuner.n_in_flight or not self.crews
+            work.read_ahead(READ_S if is_wanted else READ_IDLE_S)
         self._see_broken_data()
 
     def _see_broken_data(self) -> None:
@@ -861,6 +862,9 @@ class Call:
         )
         if done.grown_bytes is not None and done.grown_bytes[0] >= memory.LEAST_BYTES:
             self._tell_growth(done.worker, *done.grown_bytes)
+        if done.is_unread and done.error is not None:
+            self._unread(done.start, done.start + done.n_sent, done.error)
+            return
         if done.error is not None:
             from amorsize.crews import travel
 
@@ -871,6 +875,22 @@ class Call:
             self.work.give_back(*done.back)
         if self.bar is not None:
             self.bar.update(n_done)
+
+    def _unread(self, start: int, stop: int, error: BaseException) -> None:
+        """Items that cannot be rebuilt in a worker: run here where that is left open, or named."""
+        from amorsize.crews import travel
+
+        reason = f"{type(error).__name__}: {travel.short_text(error)}"
+        if self._may_stay_here:
+            reason = f"items cannot be rebuilt in a worker: {reason}"
+            self.tuner.tell(Weighed(pickle_s=None, reason=reason))
+            self.work.give_back(start, stop)
+        elif stop - start > 1:  # which of them is it?
+            assert self.losses is not None
+            self.losses.read_apart(start, stop)
+        else:
+            item = self.work.item(start)
+            self._fail(start, travel.cannot_send("data", start, item, reason))
 
     def _tell_growth(self, worker: int, peak_bytes: int, held_bytes: int) -> None:
         """A worker takes memory that may be wanted elsewhere: how much is left?"""

@@ -90,13 +90,22 @@ class Losses:
             beyond = min(stop, culprit + lost.n_suspects)
             work.give_back(start, culprit)
             work.give_back(beyond, stop)
-            self._suspect(culprit, beyond, lost.how)
+            if lost.was_reading and beyond > culprit + 1:
+                self._timed_out.discard(culprit)  # it may have been any other's fault
+                self.read_apart(culprit, beyond)
+            else:
+                self._suspect(culprit, beyond, lost.how)
         if self._n_in_a_row > MOST_DEATHS:
             raise WorkersUnavailable(
                 f"{self._n_in_a_row} worker processes of {self._name} ended one after the "
                 f"other without a result, the last by {lost.how}. Run backend='serial' to see "
                 "what happens to them."
             )
+
+    def read_apart(self, start: int, stop: int) -> None:
+        """Items of which one cannot be rebuilt in a worker, or ends it: each goes alone."""
+        for index in reversed(range(start, stop)):
+            self._work.try_alone(index, index + 1)
 
     def _suspect(self, index: int, beyond: int, how: str) -> None:
         """An item was running when its worker ended: this one, or one of those up to `beyond`."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from amorsize import WorkerDied, _machine, autotune, tuned_map
+from amorsize import CannotTravelError, ItemTimeout, WorkerDied, _machine, autotune, tuned_map
 from amorsize._losses import Losses
 
 
@@ -149,3 +149,95 @@ def test_the_kernel_kills_for_want_of_memory(how_often, small_group, run_script)
     else:
         assert "ran item 37 ended by signal 9 (SIGKILL); the item was tried 2 times" in done.stdout
     assert "a worker was killed and the kernel reports a lack of memory" in done.stdout
+
+
+class Trap:
+    """An item that does something while it is rebuilt in a worker."""
+
+    def __init__(self, deed, marker=None):
+        self.deed, self.marker, self.home = deed, marker, os.getpid()
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        if os.getpid() == self.home:
+            return
+        if self.deed == "die" or (self.deed == "die once" and not os.path.exists(self.marker)):
+            if self.marker:
+                os.mkdir(self.marker)
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.deed == "raise":
+            raise LookupError("will not be rebuilt")
+        if self.deed == "sleep":
+            time.sleep(30)
+
+
+def kind_of(item):
+    return type(item).__name__
+
+
+START = pytest.mark.parametrize("start", ["fork", "clean"])
+
+
+def trapped(place, trap):
+    """Twenty numbers, one of which is no number."""
+    return iter([*range(place), trap, *range(place + 1, 20)])
+
+
+@START
+@pytest.mark.parametrize("retries", [0, 1])
+@pytest.mark.parametrize("place", [0, 7, 19])
+def test_an_item_that_kills_who_rebuilds_it_is_named(place, retries, start, monkeypatch):
+    """It may be any of its chunk, so each is sent alone: none but it is lost."""
+    monkeypatch.setenv("AMORSIZE_START", start)
+
+    found = tuned_map(
+        kind_of,
+        trapped(place, Trap("die")),
+        backend="process",
+        n_jobs=2,
+        chunksize=10,
+        retries=retries,
+        return_exceptions=True,
+    )
+
+    assert isinstance(found[place], WorkerDied)
+    assert f"item {place} " in str(found[place])
+    assert found[:place] + found[place + 1 :] == ["int"] * 19
+
+
+@START
+def test_one_that_kills_once_is_forgiven(start, monkeypatch, tmp_path):
+    """And it did: its mark is there."""
+    monkeypatch.setenv("AMORSIZE_START", start)
+    trap = Trap("die once", str(tmp_path / "marker"))
+
+    found = tuned_map(kind_of, trapped(7, trap), backend="process", n_jobs=2, chunksize=10)
+
+    assert (tmp_path / "marker").exists()
+    assert found == ["int"] * 7 + ["Trap"] + ["int"] * 12
+
+
+@START
+def test_one_that_cannot_be_rebuilt_is_named(start, monkeypatch):
+    """Whichever of its chunk it is; where processes were not asked for it runs in the caller."""
+    monkeypatch.setenv("AMORSIZE_START", start)
+
+    with pytest.raises(CannotTravelError, match="data of item 7 .*will not be rebuilt"):
+        tuned_map(kind_of, trapped(7, Trap("raise")), backend="process", n_jobs=2, chunksize=10)
+
+
+def test_one_that_takes_too_long_to_rebuild_is_named():
+    """That is part of its time."""
+    found = tuned_map(
+        kind_of,
+        trapped(7, Trap("sleep")),
+        backend="process",
+        n_jobs=2,
+        chunksize=5,
+        timeout=0.3,
+        return_exceptions=True,
+    )
+
+    assert isinstance(found[7], ItemTimeout)
+    assert "item 7 " in str(found[7])
+    assert found[:7] + found[8:] == ["int"] * 19

@@ -8,6 +8,8 @@ import pytest
 from witness import CALLER, MANY_CORES, Ledger, compute, note
 
 from amorsize import autotune
+from amorsize._call import Call
+from amorsize._options import DEFAULTS
 
 BACKENDS = ("auto", "serial", "thread", "process")
 
@@ -245,3 +247,15 @@ def test_many_items_take_no_memory(backend, n_items, run_script):
     grown_bytes = int(run_script(MANY, backend, str(n_items)).stdout)
 
     assert grown_bytes < 20_000_000
+
+
+def test_idle_workers_do_not_make_the_caller_read_item_by_item():
+    """Where it goes on alone beside workers that are not worth feeding, it reads as far as ever."""
+    call = Call(same, (iter(range(10**6)),), {}, DEFAULTS, "same", streams=True)
+    call._begin()
+    call.crews["process"] = object()  # none of its workers has anything to do
+    call.work.limit = 10**6
+
+    call._read()
+
+    assert call.work.n_left > 100

@@ -195,6 +195,7 @@ class Done(Value):
     starved_s: float = 0.0  # of wall_s: it could have run, but others had the core
     some_stayed: bool = False  # among the results are stand-ins for such as could not be sent
     n_bytes: int | None = None  # of the results as they were sent
+    is_unread: bool = False  # the error came while items were rebuilt: it may be any one's of them
     grown_bytes: tuple[int, int] | None = None  # what its process has taken: at most, and now
 
 
@@ -206,6 +207,7 @@ class Lost(Value):
     ranges: tuple[tuple[int, int], ...]  # items whose results are lost or that were not started
     culprit: int | None  # the item it was in
     n_suspects: int = 1  # so many items from there on, any of which it may have been in
+    was_reading: bool = False  # it was rebuilding them, and had begun none
 
 
 class Left(Value):

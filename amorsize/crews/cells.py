@@ -27,8 +27,9 @@ class Cells:
 
     __slots__ = ("_lanes_at", "_map", "_whole", "view")
 
-    # Doubles per worker: index of its item, when that began, items before the next look, parts
-    # taken of those it sent, parts it has taken.
+    # Doubles per worker: index of its item, when that began, items before the next look (0: it is
+    # still being rebuilt, with all others of its chunk), parts taken of those it sent, parts it has
+    # taken.
     SIZE = 5
     SENT, RECEIVED = 3, 4
 

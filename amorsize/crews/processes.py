@@ -30,6 +30,7 @@ from amorsize.crews.worker import (
     REPORT,
     SINGLE,
     TELLS_GROWTH,
+    UNREAD,
     Worker,
 )
 
@@ -297,6 +298,7 @@ class PipeCrew:
             error_text=text,
             some_stayed=some_stayed,
             n_bytes=n_bytes,
+            is_unread=bool(flags & UNREAD),
             grown_bytes=(grown[0], grown[1]) if flags & TELLS_GROWTH else None,
         )
 
@@ -339,12 +341,14 @@ class PipeCrew:
             self._forget(remote)
             return
         # Orders it never began are no suspects; the one it was in names the item.
-        culprit, n_suspects = None, 1
+        culprit, n_suspects, was_reading = None, 1, False
         if remote.orders and (begun := self.begun(remote.number)) is not None:
             order = remote.orders[0]
             if order.start <= begun[0] < order.stop:
                 assert remote.cells is not None
-                culprit, n_suspects = begun[0], max(1, int(remote.cells[remote.slot + 2]))
+                n_noted = int(remote.cells[remote.slot + 2])
+                culprit, n_suspects = begun[0], n_noted or order.n_items
+                was_reading = not n_noted
         ranges = tuple((order.start, order.stop) for order in remote.orders)
         self._forget(remote)
         happenings.append(
@@ -354,6 +358,7 @@ class PipeCrew:
                 ranges=ranges,
                 culprit=culprit,
                 n_suspects=n_suspects,
+                was_reading=was_reading,
             )
         )
 

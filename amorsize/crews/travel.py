@@ -83,7 +83,7 @@ def short_repr(value: Any) -> str:
 def pack_error(error: BaseException) -> bytes:
     """An exception and its traceback as bytes that can surely be read back."""
     kind = type(error)
-    told = shortened(f"{kind.__module__}.{kind.__qualname__}: {_safe_str(error)}")
+    told = shortened(f"{kind.__module__}.{kind.__qualname__}: {short_text(error)}")
     data, why = _packed_alike(error)
     if why is not None:
         data = dumps(_stand_in(told, why))
@@ -167,7 +167,8 @@ def _traceback_text(error: BaseException) -> str:
     return "".join(traceback.format_exception(type(error), error, error.__traceback__))
 
 
-def _safe_str(error: BaseException) -> str:
+def short_text(error: BaseException) -> str:
+    """What an exception says, if it does."""
     try:
         return str(error)
     except Exception as failure:

@@ -27,7 +27,7 @@ SINGLE, ITEMS_ELSEWHERE = 1, 2
 # start, n_items, n_sent, wall_s, cpu_s, starved_s, pickle_s, flags, size of what stands for the
 # results, bytes of them all, bytes the process has grown by: at most, and now
 REPORT = Struct("<qqqddddBQQQQ")
-LAST, CANNOT_TRAVEL, ELSEWHERE, TELLS_GROWTH, LEAVES = 1, 2, 4, 8, 16
+LAST, CANNOT_TRAVEL, ELSEWHERE, TELLS_GROWTH, LEAVES, UNREAD = 1, 2, 4, 8, 16, 32
 HELD_BYTES = 16 << 20  # results that wait in a worker for the end of their chunk: beyond, they go
 PARENT_CHECK_S = 1.0  # how often an idle worker looks whether its caller still lives
 
@@ -109,12 +109,19 @@ class Worker:
                 items = self.task.each(self.task.source, 0, start)
             else:
                 data = memoryview(payload)[ORDER.size :]
+                self._note_reading(start)
                 received = self.line.unpacked(data, is_elsewhere=bool(flags & ITEMS_ELSEWHERE))
                 items = self.task.each(received, start, start)
         except BaseException as error:
-            self.report(start, n_items, [], (0.0, 0.0, 0.0), error, last=True)
+            self.report(start, n_items, [], (0.0, 0.0, 0.0), error, last=True, is_unread=True)
             return
         _Chunk(self, start, n_items, flush_s).run(items, box_s, bool(flags & SINGLE))
+
+    def _note_reading(self, start: int) -> None:
+        """Rebuilding items runs code of theirs, which may end this process, too."""
+        if self.cells is not None:
+            self.cells[self.slot], self.cells[self.slot + 2] = start, 0.0
+            self.cells[self.slot + 1] = perf_counter()
 
     def end_if_twin(self) -> None:
         """An item may fork and come back twice: only one of the two is the worker."""
@@ -130,14 +137,16 @@ class Worker:
         times_s: tuple[float, float, float],
         error: BaseException | None,
         last: bool,
+        is_unread: bool = False,
     ) -> None:
         """Send results from index `start` on, of a chunk that has `n_items` from there.
 
+        `is_unread`: the error came while items were rebuilt, and may be any one's of them.
         `times_s` are what they took: of wall time, of CPU time, and kept from computing.
         """
         self.end_if_twin()
         began = perf_counter()
-        flags = LAST if last else 0
+        flags = (LAST if last else 0) | (UNREAD if is_unread else 0)
         if self.task.keep_errors:
             results = [
                 travel.kept_error(one) if isinstance(one, BaseException) else one for one in results
