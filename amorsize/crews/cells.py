@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from amorsize.crews.frames import Piece
 
-# For each worker and direction. What does not fit goes through the pipe, where 64 MB take as long.
+# For each worker and direction. What does not fit goes through the pipe: from 24 MB on that is no
+# slower for results (docs/reliability.md).
 ROOM_BYTES = 32 << 20
 PAGE_BYTES = 1 << 16  # of the largest pages that Linux runs with
 ABSENT = -1.0  # in place of a count: nobody takes parts from this lane

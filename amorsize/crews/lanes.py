@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from amorsize.crews.cells import Cells
     from amorsize.crews.frames import Piece
 
-# Payloads below this go through the pipe alone: there the shared way saves nothing (0.3 ms either
-# way for 1 MB; 8 MB take 1.6 ms and the pipe 2.7 to 3.9: benchmarks/transport.py).
+# Payloads below this go through the pipe alone: of 1 MB either way takes as long, of 8 MB the pipe
+# takes 1.3 to 1.4 times as long (docs/reliability.md, benchmarks/transport.py).
 SHARED_BYTES = 1 << 20
 
 
