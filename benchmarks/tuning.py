@@ -384,9 +384,9 @@ tuning is for those who want to know, to compare, and to ship a plan.
 """
 TUNINGS = """\
 Each job twice. `quick / loop` and `grid / loop` are what `quick_tune` and `tune_parameters` took by
-the mean of the loops just before and after. `ratio` is the winner of `quick_tune` by the best of the
-grid's three best, each run nine times in turns on all of the data, the median of the ratios. Steps
-during which others took the cores were discarded and run again.
+the mean of the loops just before and after. `ratio` is the winner of `quick_tune` by the best of
+the grid's three best, each run nine times in turns on all of the data, the median of the ratios.
+Steps during which others took the cores were discarded and run again.
 """
 PREDICTIONS = f"""\
 Speedups of exactly the plan that is named, against loops in turns. A backend is right if it is the
