@@ -1,13 +1,15 @@
 """Large items and results: through shared memory or the pipe, they arrive as they were sent."""
 
 import os
+import shutil
+import sys
 import threading
 import time
 from pathlib import Path
 
 import crew_items
 import pytest
-from conftest import shared_names
+from conftest import run_command, shared_names
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -210,6 +212,41 @@ def test_without_shared_memory_all_goes_through_the_pipe(start, monkeypatch):
 
     assert all(map(is_same, found, sent))
     assert "memfd:amorsize" not in Path("/proc/self/maps").read_text()
+
+
+FULL_SHM = """
+import numpy as np
+from amorsize import tuned_map
+
+def large(index):
+    return np.full(3_000_000, index, dtype="u1")
+
+if __name__ == "__main__":
+    found = tuned_map(large, range(20), backend="process", n_jobs=2)
+    print(all((one == index).all() for index, one in enumerate(found)))
+"""
+
+
+@START
+def test_a_full_dev_shm_changes_nothing(start, tmp_path):
+    """Containers often have one of 64 MB; here it has room for nothing at all."""
+    (tmp_path / "script.py").write_text(FULL_SHM)
+    mount = (
+        "mount -t tmpfs -o size=4k tmpfs /dev/shm && dd if=/dev/zero of=/dev/shm/x bs=4k count=1"
+    )
+    command = f"{mount} 2>/dev/null || exit 77; exec {sys.executable} script.py"
+
+    done = run_command(
+        ["unshare", "--mount", "sh", "-c", command] if shutil.which("unshare") else ["false"],
+        cwd=tmp_path,
+        timeout_s=30,
+        environ={"AMORSIZE_START": start},
+        returncode=None,
+    )
+
+    if done.returncode in (1, 77):
+        pytest.skip("no file system can be mounted here")
+    assert (done.stdout, done.stderr) == ("True\n", "")
 
 
 LIMITED = """
