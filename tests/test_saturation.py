@@ -58,62 +58,22 @@ def test_nobody_is_parked_where_items_cost_what_they_cost_alone():
     assert not [note for note in outcome.policy.notes if "delivered" in note.why]
 
 
-def test_workers_parked_for_another_program_come_back_when_it_has_left():
-    """It takes three of four cores for a while; all four are used to the end afterwards."""
+def test_workers_beside_another_program_keep_their_share():
+    """It takes three of four cores for a while: four workers get more of the rest than one would."""
     costs_s = (2e-3,) * 6000
     busy = Neighbour(from_s=0.1, to_s=0.6, n_cores=3.0)
     world = World(costs_s=costs_s, n_cores=4, neighbours=(busy,), thread_reason="not looked at")
 
     outcome = play(world)
 
-    assert "they wait for cores more than they run" in [n.why for n in outcome.policy.notes]
-    assert outcome.policy.cores.n_free is None
-    assert outcome.makespan_s < 1.08 * (sum(costs_s) + 0.5 * 3) / 4
+    assert outcome.policy.n_limit is None
+    assert outcome.makespan_s < 1.04 * (sum(costs_s) + 0.5 * 3) / 4
 
 
-def test_what_is_looked_at_again_and_again_is_told_once():
-    """A hidden quota of one core of two is found every 0.4 s; explain() says so in one line."""
+def test_starving_workers_are_told_once():
+    """A hidden quota of one core of two: explain() says so in one line, and they go on."""
     world = World(costs_s=(2e-3,) * 3000, n_cores=2, quota_cores=1.0, thread_reason="not looked at")
 
-    told = [note.what for note in play(world).policy.notes]
+    told = [note.why for note in play(world).policy.notes]
 
-    assert told.count("1 of 2 at once") == 1
-
-
-def test_a_long_first_item_is_no_reason_against_workers():
-    """Only one that imports, or a fresh worker's own first item, shows that each has to warm up."""
-    costs_s = (0.3, *((0.02,) * 200))
-    world = World(
-        costs_s=costs_s, n_cores=4, is_forked=False, ready_s=0.05, thread_reason="not looked at"
-    )
-
-    assert play(world).makespan_s < 0.55 * sum(costs_s)
-
-
-def test_workers_that_each_warm_up_are_tried_two_at_a_time():
-    """Cold workers that all warm up against each other were 5.6 times the loop."""
-    world = World(
-        costs_s=(0.01,) * 21,
-        n_cores=64,
-        warmup_s=0.23,
-        slowdown=Bandwidth(2.4),
-        is_forked=False,
-        ready_s=0.05,
-        thread_reason="not looked at",
-    )
-
-    assert play(world).makespan_s < 1.05 * play(world, Serial()).makespan_s
-
-
-def test_few_long_items_get_a_worker_each_where_there_are_cores():
-    """A caller inside a long item cannot fork: with many cores it looks at first items first."""
-    world = World(costs_s=(0.5,) * 30, n_cores=64, thread_reason="not looked at")
-
-    assert play(world).makespan_s < 1.1 * 0.5
-
-
-def test_few_trifles_are_not_given_a_worker_each():
-    """The first workers' reports come before more are started."""
-    world = World(costs_s=(20e-6,) * 200, n_cores=64, thread_reason="not looked at")
-
-    assert sum(play(world).n_started.values()) <= 16
+    assert sum("they wait for cores" in why for why in told) == 1

@@ -6,11 +6,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.facts import Inlined, Report
 
-UNVERIFIED_SHARE, VERIFIED_SHARE = 0.7, 0.8  # CPU / wall that refutes or shows a core of our own
+VERIFIED_SHARE = 0.8  # CPU / wall that shows a core of our own
 VERIFY_S = 5e-3  # of the caller's own items while workers start, before they tell anything
 STARVED_SHARE = 0.6  # mean CPU / wall of chunks below which workers wait for cores
 STARVED_REPORTS = 8  # per worker, before that is believed
-PARKED_S, MOST_PARKED_S = 0.05, 0.4  # others may have left by then; doubled while they have not
 TURNS_REPORTS = 4  # per thread, before it is judged whether they run at once or take turns,
 TURNS_REPORTS_OF_MANY = 2  # if there are two; chunks still under way hide less where more report
 LONG_TURN_S = 5e-3  # chunks that outlast a turn: each shows its own share of the one core
@@ -21,12 +20,11 @@ ONE_CORE = 1.2  # CPU / wall of all threads together, below which they want one 
 class CoreEvidence:
     """What shares of CPU time say about cores and about the GIL."""
 
-    def __init__(self, *, verified: bool | None = None) -> None:
-        self.verified = verified  # cores of our own: shown, refuted, not known yet
+    def __init__(self, *, verified: bool = False) -> None:
+        self.verified = verified  # cores of our own were seen: until then, starts are a bet
         self._caller_share, self._caller_seen_s = 1.0, 0.0
         self._worker_share, self._n_seen = 1.0, 0
-        self.n_free: int | None = None  # cores found for workers; the other workers are parked
-        self._parked_s, self._until_s = PARKED_S, 0.0
+        self._are_told = False  # workers that starve
         self._shares: list[float] = []  # of threads' long chunks
         self._window_s: float | None = None  # since when threads are watched; and in that time
         self._cpu_s = self._starved_s = 0.0  # so long they computed, and stood back for others
@@ -39,12 +37,8 @@ class CoreEvidence:
         share = min(1.0, event.cpu_s / max(event.wall_s, 1e-9))
         self._caller_share += weight * (share - self._caller_share)
         self._caller_seen_s += event.wall_s
-        if self._caller_seen_s < VERIFY_S:
-            return
-        if self._caller_share > VERIFIED_SHARE:
+        if self._caller_seen_s >= VERIFY_S and self._caller_share > VERIFIED_SHARE:
             self.verified = True
-        elif self._caller_share < UNVERIFIED_SHARE:
-            self.verified = False
 
     def see_worker(self, event: Report, *, n_working: int) -> None:
         """A worker that ran at full speed has a core; many that did not share too few."""
@@ -54,22 +48,21 @@ class CoreEvidence:
         if share > VERIFIED_SHARE and self._n_seen >= 2:
             self.verified = True
 
-    def park(self, event: Report, *, n_working: int) -> int | None:
-        """How many workers there are cores for, when that is found to be clearly fewer.
+    def starve(self, *, n_working: int) -> bool:
+        """Workers wait for cores more than they run; told once, for explain().
 
-        It holds for a while: another program may have taken the rest, and will leave. That more
-        workers than cores do no harm but cost chunks makes looking again cheap.
+        Nothing else follows. Fewer workers would run as many items where a quota is what they wait
+        for, and less where other programs are: the host shares its cores out among all.
         """
-        if self.n_free is not None and event.now_s >= self._until_s:
-            self.n_free, self._worker_share, self._n_seen = None, 1.0, 0
-        is_starved = self._worker_share < STARVED_SHARE
-        if not is_starved or n_working < 2 or self._n_seen < STARVED_REPORTS * n_working:
-            return None
-        self.n_free = max(1, round(n_working * self._worker_share))
-        self._until_s = event.now_s + self._parked_s
-        self._parked_s = min(MOST_PARKED_S, 2 * self._parked_s)
-        self._worker_share, self._n_seen = 1.0, 0
-        return self.n_free
+        if self._are_told or n_working < 2 or self._n_seen < STARVED_REPORTS * n_working:
+            return False
+        self._are_told = self._worker_share < STARVED_SHARE
+        return self._are_told
+
+    @property
+    def worker_share(self) -> float:
+        """CPU / wall of workers' chunks, lately."""
+        return self._worker_share
 
     def turns(self, event: Report, *, n_alive: int) -> str | None:
         """ "taken" where threads do not run at once, "not needed" where they wait instead.

@@ -33,6 +33,9 @@ WAITING_SHARE, COMPUTING_SHARE = 0.3, 0.6  # CPU / wall of items that wait, that
 RUN = 8  # chunks in a row that must agree on the one where the profile says the other
 
 
+NOTHING = "nothing: the plan follows what items cost anyway"
+
+
 class Drift(Value):
     """A change that was noticed in a call, and what was done about it."""
 
@@ -40,7 +43,7 @@ class Drift(Value):
     what: str  # "cost", "cores", "waiting", "profile" or "throughput"
     factor: float  # what items cost now / what they were remembered to cost; of throughput alike
     n_chunks: int  # that showed it
-    answer: str = "nothing: the plan follows what items cost anyway"
+    answer: str = NOTHING
     at_s: float | None = None  # when, in seconds since 1970; None in here, where there is no clock
 
     @property

@@ -54,11 +54,9 @@ def _n_wanted(state: State, view: View) -> int:
 def _n_trusted(state: State, view: View, crew: Crew) -> int:
     """Cores we may bet on: few until a worker or the caller's own share has shown them."""
     n = state.n_places
-    if state.cores.verified is False:
-        return len(crew)
     if state.doubtful_warmup_s > state.prices().first_s:
         n = min(n, COLD_WORKERS)
-    if state.cores.verified is None:
+    if not state.cores.verified:
         bet_s = prices.bet_s(view.now_s, state.left_s(view))
         n = min(n, max(1, int(bet_s / state.prices().first_s)))
     if not state.costs.n_reports and state.host.n_cores > 1 and not state.trusts_crew:

@@ -96,7 +96,7 @@ def _inlined(state: State, event: Inlined) -> None:
         _reroute(state)
     if state.asks is not None and len(state.roster):
         _settle_waiting(state, state.asks, event)
-    if state.is_committed and not state.costs.n_reports and not state.costs.waits:
+    if state.is_committed and not state.has_delivered and not state.costs.waits:
         state.cores.see_caller(event)
 
 
@@ -159,15 +159,10 @@ def _see_cores(state: State, event: Report) -> None:
                 state.costs.waits = True
                 _reroute(state)
         return
-    n_places = n_working + state.is_helping
-    n_free = state.cores.park(event, n_working=n_places)
-    if n_free is not None:
-        if n_free != state.n_free_told:  # it is looked at again and again
-            why = "they wait for cores more than they run"
-            state.note(f"{n_free} of {n_places} at once", why)
-        state.n_free_told = n_free
-    else:
-        _see_saturation(state, event, n_working)
+    if state.cores.starve(n_working=n_working):
+        share = state.cores.worker_share
+        state.note(f"{n_working} workers on", f"though they wait for cores: CPU share {share:.0%}")
+    _see_saturation(state, event, n_working)
 
 
 def _see_saturation(state: State, event: Report, n_working: int) -> None:
@@ -213,10 +208,8 @@ def _see_drift(state: State, found: drift.Drift | None) -> None:
     if found.what == "waiting" and state.job.backend == "auto" and state.job.may_inline:
         state.asks, state.votes = found, Votes()  # or the host is busy: the caller's items tell
         return
-    if found.what == "cores":
-        found = found.but(answer="workers are counted by the cores they get")
-    elif found.factor < 1 and state.n_limit is not None and not state.costs.waits:
-        found = found.but(answer="n_jobs is counted anew: the cores may be back")
+    if found.factor < 1 and state.n_limit is not None and not state.costs.waits:
+        found = found.but(answer="n_jobs is counted anew")
         state.reopen_jobs()
     _tell_drift(state, found)
 
@@ -241,7 +234,7 @@ def _settle_waiting(state: State, asked: drift.Drift, event: Inlined) -> None:
         return
     state.asks = None
     if not waits:
-        _tell_drift(state, asked.but(what="cores", answer="workers are counted anew"))
+        _tell_drift(state, asked.but(what="cores", answer=drift.NOTHING))
         return
     _tell_drift(state, asked.but(answer="where they run is decided anew"))
     state.costs.waits, state.waiters = True, waiters.Waiters()

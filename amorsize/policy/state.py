@@ -56,18 +56,16 @@ class State:
         if job.backend != "auto":
             self.route = Route(backend=job.backend, why="asked for")
         self.roster = Roster()
-        self.cores = CoreEvidence(verified=True if job.backend in ("thread", "process") else None)
+        self.cores = CoreEvidence(verified=job.backend in ("thread", "process"))
         self.waiters = waiters.Waiters()
         self.saturation = Saturation()
         self.memory = memory.Room()
         self.n_room: int | None = None  # workers that the system has room for
         self.is_replacing = False  # workers that have grown too large
-        self.n_free_told: int | None = None  # what the last note said of cores
         self.alone_s: float | None = None  # an item's CPU time before there were workers,
         self.n_alone = 0  # and of how many items that tells
         self.is_committed = False  # workers are wanted: the bet is made
         self.is_growing = False  # more workers are being started
-        self.is_helping = False  # the caller runs items beside its workers
         self.has_lost_one = False  # a worker ended while it was wanted: nothing is run inline
         self.first_started_s = 0.0  # of workers before the first item
         self.first_sent_s: float | None = None  # of items for them
@@ -129,8 +127,14 @@ class State:
     @property
     def n_limit(self) -> int | None:
         """Workers that get chunks, the others being parked; None: all."""
-        limits = (self.n_room, self.cores.n_free, self.saturation.n_limit, self.memory.n_limit)
+        limits = (self.n_room, self.saturation.n_limit, self.memory.n_limit)
         return min((n for n in limits if n is not None), default=None)
+
+    @property
+    def has_delivered(self) -> bool:
+        """A worker of the backend that was chosen has reported."""
+        backend = None if self.route is None else self.route.backend
+        return self.roster.of(backend).n_reporting > 0
 
     def reopen_jobs(self) -> None:
         """What was found out about the number of jobs is in doubt: it is found out again."""

@@ -95,8 +95,7 @@ class Tuner(State):
         self.is_growing = action is not None
         if action is not None:
             return action
-        self.is_helping = caller.works(self, view, crew)
-        if self.is_helping:
+        if caller.works(self, view, crew):
             is_starting = len(crew.ready) < len(crew)
             ready_s = self.host.process_ready_s if is_starting else SLICE_S
             return caller.run_slice(self, view, min(SLICE_S, ready_s))
