@@ -59,7 +59,7 @@ def test_nobody_is_parked_where_items_cost_what_they_cost_alone():
 
 
 def test_workers_beside_another_program_keep_their_share():
-    """It takes three of four cores for a while: four workers get more of the rest than one would."""
+    """It takes three of four cores for a while: four workers get more of the rest than one."""
     costs_s = (2e-3,) * 6000
     busy = Neighbour(from_s=0.1, to_s=0.6, n_cores=3.0)
     world = World(costs_s=costs_s, n_cores=4, neighbours=(busy,), thread_reason="not looked at")

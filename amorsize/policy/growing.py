@@ -27,7 +27,7 @@ def grow(state: State, view: View, crew: Crew) -> Action | None:
         left_s = state.left_s(view)
         state.note(f"up to {n_wanted} workers", f"{left_s:.3g} s of work left in the loop")
     if not state.costs.waits:
-        n_wanted = min(n_wanted, _n_trusted(state, view, crew))
+        n_wanted = min(n_wanted, _n_trusted(state, view))
     # A worker of a route that was left may still be at its last chunk.
     n_others = state.roster.n_busy_beside(crew)
     if len(crew) + n_others >= n_wanted or crew.has_idle:
@@ -51,7 +51,7 @@ def _n_wanted(state: State, view: View) -> int:
     return n if price.pays(left_s, n, state.sure_warmup_s) else 0
 
 
-def _n_trusted(state: State, view: View, crew: Crew) -> int:
+def _n_trusted(state: State, view: View) -> int:
     """Cores we may bet on: few until a worker or the caller's own share has shown them."""
     n = state.n_places
     if state.doubtful_warmup_s > state.prices().first_s:
