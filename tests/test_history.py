@@ -54,6 +54,12 @@ def double(x):
     return 2 * x
 
 
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    """Nobody else wants the cores, as far as results tell."""
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.1, 0.1, 0.1))
+
+
 def path_of(home, name):
     return home / "history" / f"{files.stem(name)}.json"
 
@@ -440,6 +446,16 @@ def test_a_change_within_the_noise_is_told(home):
     assert history.compare("before", "after").exceeds_noise is False
     assert "within the noise" in history.compare("after", "before").verdict
     assert "Add up 3 or more" in history.compare("after", "before").verdict
+
+
+def test_a_busy_machine_hides_a_change(home):
+    """2 x is a change, and none where more processes wanted the cores than there were."""
+    before = history.save("before", call(*EVEN))
+    after = history.save("after", call(*[2 * cost for cost in EVEN]))
+    for load, exceeds in ((0.1, True), (3.0, False), (None, True)):
+        then = {**before.machine, "load": load, "n_cores": 2}
+
+        assert compared(before.but(machine=then), after.but(machine=then)).exceeds_noise is exceeds
 
 
 def test_scattered_chunks_hide_a_change(home):

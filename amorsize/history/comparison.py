@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from amorsize.history.saved import Figure, Saved
 
 # Log standard deviation of one time from process to process, where it is not known by results that
-# were added up. The same 1.5 s of computing in 30 processes on a 2-core virtual machine that others
-# used as well: 0.18 and 0.26; of waiting 0.13 and 0.14. On a host of one's own there is less.
-BETWEEN_PROCESSES = 0.15
+# were added up. On a 2-core virtual machine, 16 to 30 processes each (0.2 s of waiting, 1.5 s of
+# computing): 0.13 to 0.18 while few others wanted the cores, 0.26 to 0.31 while three did. By these
+# two figures 2 % of 240 pairs of calls without any change were told as a change; with the first one
+# alone, on the busy machine, 25 %.
+BETWEEN_PROCESSES, BETWEEN_BUSY = 0.15, 0.30
+BUSY_LOAD = 1.25  # processes that wanted to run, by cores: a call that uses them all counts itself
 LOAD_MATTERS = 0.5  # processes that wanted to run, more or fewer than before
 SHOWN_PLANS = 10
 
@@ -165,6 +168,7 @@ def _is_near(one: Any, other: Any) -> bool:
 
 
 def _changes(a: Saved, b: Saved) -> Iterator[Change]:
+    between = (_between_processes(a), _between_processes(b))
     per_item = a.n_items != b.n_items and bool(a.n_items) and bool(b.n_items)
     for what, words in _WORDS.items():
         one, other = a.figure(what), b.figure(what)
@@ -174,11 +178,11 @@ def _changes(a: Saved, b: Saved) -> Iterator[Change]:
             one, other = _divided(one, a.n_items), _divided(other, b.n_items)
             words += ", per item"
         name = f"{words} ({a.plan} / {b.plan})" if what == "total" and a.plan != b.plan else words
-        yield _change(name, one, other)
+        yield _change(name, one, other, between)
     of_b = {one.key: one for one in b.plans}
     both = [(plan, of_b[plan.key]) for plan in a.plans if plan.key in of_b]
     for plan, same in [] if per_item else both[:SHOWN_PLANS]:
-        yield _change(plan.plan, plan, same)
+        yield _change(plan.plan, plan, same, between)
 
 
 def _divided(figure: Figure, n: int | None) -> Figure:
@@ -186,9 +190,19 @@ def _divided(figure: Figure, n: int | None) -> Figure:
     return figure.but(**{name: t and t / (n or 1) for name, t in times.items()})
 
 
-def _change(what: str, a: Figure, b: Figure) -> Change:
+def _between_processes(saved: Saved) -> float:
+    """What the same measurement differs by from process to process, on such a host."""
+    load, n_cores = saved.machine.get("load"), saved.machine.get("n_cores")
+    try:
+        is_busy = float(load) > BUSY_LOAD * float(n_cores)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        is_busy = False
+    return BETWEEN_BUSY if is_busy else BETWEEN_PROCESSES
+
+
+def _change(what: str, a: Figure, b: Figure, between: tuple[float, float]) -> Change:
     factor = b.time_s / a.time_s if a.time_s and b.time_s else None
-    width = _log_half_width(a, b) if factor is not None else None
+    width = _log_half_width(a, b, between) if factor is not None else None
     if factor is None or width is None:
         return Change(what=what, a=a, b=b, factor=factor, low=None, high=None, exceeds_noise=None)
     return Change(
@@ -202,15 +216,15 @@ def _change(what: str, a: Figure, b: Figure) -> Change:
     )
 
 
-def _log_half_width(a: Figure, b: Figure) -> float | None:
+def _log_half_width(a: Figure, b: Figure, between: tuple[float, float]) -> float | None:
     """How far the factor may be off, as a logarithm: errors that are independent of each other."""
     widths = []
-    for one in (a, b):
+    for one, sd in zip((a, b), between, strict=True):
         if not one.low_s or not one.high_s:
             return None
         widths.append(abs(math.log(one.high_s / one.low_s)) / 2)
         if one.n_saved < ENOUGH:
-            widths.append(NORMAL_95 * BETWEEN_PROCESSES)
+            widths.append(NORMAL_95 * sd)
     return math.hypot(*widths)
 
 
