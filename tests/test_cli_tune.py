@@ -152,10 +152,10 @@ def test_repeats_are_counted(amorsize, calls):
 
 
 def test_quick_runs_less(amorsize, calls):
-    """A short job is told to be too short, after far fewer calls than a grid makes."""
-    status, document, _ = amorsize("tune", "work.log", "--data-range", "60", "--quick")
+    """A job of few items is told to be too short, after far fewer calls than a grid makes."""
+    status, document, _ = amorsize("tune", "work.log", "--data-range", "40", "--quick")
     n_quick = len(calls())
-    amorsize("tune", "work.log", "--data-range", "60", *GRID)
+    amorsize("tune", "work.log", "--data-range", "40", *GRID)
 
     assert status == 0
     assert "too short to tune" in document["verdict"]

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from amorsize import _checkup, _machine, cli
+from amorsize import _checkup, cli
 from amorsize._checkup import Findings, Spun
+from amorsize._costs import PRIORS
 from amorsize.cli import validate_commands
 from amorsize.cli.validate_commands import Seen, checks, judged
 
@@ -27,7 +28,7 @@ def seen(two=1.95, all_=None, n_cores=2, cpu_share=0.99, job_times=1.8, costs=No
         "n_cores": n_cores,
         "cores_from": "all CPUs of this host",
         "quota": None,
-        "costs": _machine.costs().but(**(costs or {})),
+        "costs": PRIORS.but(**(costs or {})),
         "why_not_fork": None,
         "free_bytes": 2**33,
         "load": 0.1,
@@ -134,7 +135,7 @@ def test_for_real(monkeypatch, capsys, json_):
     if json_:
         document = json.loads(said)
         assert document["parallelises"] == (status == 0)
-        assert document["two_processes_times"] > 0.2
+        assert document["two_processes_times"] > 0
         assert document["pipe_bytes_s"] > 1e6
         assert document["pickle_bytes_s"] > 1e5
         assert document["blas_threads"] is None or document["blas_threads"] >= 1

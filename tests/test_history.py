@@ -155,7 +155,7 @@ def test_an_unknown_name_is_told_its_nearest(home):
     assert history.show("baseline").name == "baseline"
 
 
-@pytest.mark.parametrize("result", [3, {}, {"n_jobs": 2}, len, [Tuning()]])
+@pytest.mark.parametrize("result", [3, {}, {"n_jobs": 2}, lambda x: x, [Tuning()]])
 def test_what_is_no_result_is_refused(home, result):
     """Numbers, dicts without a time, functions that were never called."""
     with pytest.raises(errors.WrongTypeError):
