@@ -16,6 +16,7 @@ from typing import Any
 BAD = 37
 WORK_S = 2e-3
 BIG_BYTES = 50_000_000
+GIB = 1 << 30
 
 
 def _folder() -> Path:
@@ -382,6 +383,13 @@ def gives_unreadable(x: int) -> Any:
     return double(x)
 
 
+def gives_1_gib(x: int) -> Any:
+    if x == BAD:
+        witness("gives 1 GiB")
+        return bytes(GIB)
+    return double(x)
+
+
 def gives_200_mb(x: int) -> Any:
     if x == BAD:
         witness("gives 200 MB")
@@ -400,6 +408,39 @@ def data_with_a_lock() -> list[Any]:
     """Item 37 cannot be pickled."""
     witness("data with a lock")
     return [threading.Lock() if x == BAD else x for x in range(100)]
+
+
+class Trap:
+    """An item that kills the process which rebuilds it, each time or once."""
+
+    def __init__(self, is_once: bool) -> None:
+        self.is_once, self.home = is_once, os.getpid()
+
+    def __setstate__(self, state: Any) -> None:
+        self.__dict__.update(state)
+        if os.getpid() != self.home and (not self.is_once or _first()):
+            witness("SIGKILL while it is rebuilt")
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def data_with_a_trap() -> Any:
+    """Item 37 kills whoever rebuilds it."""
+    return iter([Trap(is_once=False) if x == BAD else x for x in range(100)])
+
+
+def data_with_a_trap_once() -> Any:
+    """The same, the first time only."""
+    return iter([Trap(is_once=True) if x == BAD else x for x in range(100)])
+
+
+def data_with_1_gib() -> Any:
+    """Item 37 takes 1 GiB."""
+    witness("an item of 1 GiB")
+    return (bytes(GIB) if x == BAD else x for x in range(100))
+
+
+def length_or_double(x: Any) -> Any:
+    return double(x) if isinstance(x, int) else len(x)
 
 
 def data_that_breaks() -> Any:
@@ -565,6 +606,11 @@ def computes_long(x: int) -> int:
 def is_big(result: Any) -> bool:
     """The result of the bad item, where it sends 50 MB or more."""
     return type(result) is bytes and len(result) >= BIG_BYTES and not any(result[:1000])
+
+
+def is_1_gib(result: Any) -> bool:
+    """The length of the bad item, where it is 1 GiB."""
+    return bool(result == GIB)
 
 
 def is_odd(result: Any) -> bool:

@@ -18,7 +18,7 @@ CLEAN = {"AMORSIZE_START": "clean"}
 # The process of an item ends, and another must take its place.
 ENDS = {
     *("sigkill-once", "segfault-once", "abort-once", "exit-0-once", "alarm", "child-pipe"),
-    *("killed-sending", "killed-computing", "term-computing", "killed-idle"),
+    *("killed-sending", "killed-reading-once", "killed-computing", "term-computing", "killed-idle"),
 }
 STOPS = {"stops-itself", "stopped-computing", "stopped-idle", "stopped-sending"}
 BY_SIGNAL = {"sigkill": "SIGKILL", "segfault": "SIGSEGV", "exit-3": "exit code 3"}
