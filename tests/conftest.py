@@ -125,6 +125,14 @@ def read(path: Path) -> str:
         return ""
 
 
+def skip_unless_it_forks() -> None:
+    """For claims about forks: under pytest-xdist, say, there is another thread and none is made."""
+    from amorsize import _machine
+
+    if (reason := _machine.why_not_fork()) is not None:
+        pytest.skip(f"no forks here: {reason}")
+
+
 def shared_names() -> set[str]:
     """What lies in /dev/shm, but for what other programs on this machine put there."""
     others = ("sem.", "joblib", "loky", "torch_")
@@ -154,6 +162,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--shuffle", type=int, help="run the tests in an order drawn from this number")
 
 
+@pytest.hookimpl(tryfirst=True)  # then pytest puts together what shares a fixture of its module
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the tests of this shard, told by their names, so that no order can lose one."""
     shard, n_shards = map(int, config.getoption("--shard").split("/"))
@@ -161,4 +170,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
     if (seed := config.getoption("--shuffle")) is not None:
-        random.Random(seed).shuffle(items)
+        chance = random.Random(seed)
+        modules = sorted({item.path for item in items})
+        place = {path: chance.random() for path in modules}
+        items.sort(key=lambda item: (place[item.path], chance.random()))

@@ -149,19 +149,13 @@ def _mapped(
     """The memory, and whether there was room for lanes."""
     import mmap
 
-    if descriptor is None:  # for forks
+    all_bytes = head_bytes + 2 * ROOM_BYTES * n_workers
+    if descriptor is None:  # forks have it without
         try:
-            descriptor = memory_file()
-        except OSError:
+            return mmap.mmap(-1, all_bytes), True
+        except (OSError, ValueError):  # a limit on memory
             return mmap.mmap(-1, head_bytes), False
-        try:
-            return _mapped(head_bytes, n_workers, descriptor, is_made=False)
-        except OSError:
-            return mmap.mmap(-1, head_bytes), False
-        finally:
-            os.close(descriptor)
     if hasattr(os, "memfd_create"):  # else it is a file, and what is put there is written to disk
-        all_bytes = head_bytes + 2 * ROOM_BYTES * n_workers
         try:
             if not is_made:
                 os.ftruncate(descriptor, all_bytes)
