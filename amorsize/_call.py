@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from amorsize._feeder import Feeder
     from amorsize._inner import Limits
+    from amorsize._ledger import Ledger
     from amorsize._losses import Losses
     from amorsize._options import Options
     from amorsize._payload import Payload
@@ -97,7 +98,8 @@ class Call:
         self.crew_of: dict[int, Crew] = {}
         self.chunks = ChunkLog()
         self.n_started: dict[str, int] = {}
-        self.losses: Losses | None = None  # from the first worker on
+        self.losses: Losses | None = None  # from the first worker on,
+        self.ledger: Ledger | None = None  # and this too
         self.warnings: list[str] = []
         self.pids: list[int] = []
         self.known: Profile | None = None
@@ -319,6 +321,8 @@ class Call:
             self.feeder.stop()
             self.feeder = None
         stuck: list[str] = []
+        if self.ledger is not None and not at_once:
+            self._learn_costs(self.ledger)
         for crew in self.crews.values():
             stuck.extend(crew.close(at_once=at_once))
             if (ready_s := getattr(crew, "ready_s", None)) is not None:
@@ -345,6 +349,15 @@ class Call:
             import atexit
 
             atexit.unregister(self._end_at_exit)
+
+    def _learn_costs(self, ledger: Ledger) -> None:
+        """Have the next calls reckon with what workers have really cost."""
+        from amorsize import _machine
+
+        weighed = self.tuner.weighed
+        pickle_s = 0.0 if weighed is None or weighed.pickle_s is None else weighed.pickle_s
+        seen = ledger.costs_s(forks=self.fork_reason is None, pickle_s=pickle_s)
+        _machine.learn_costs(**seen)
 
     def _warn(self, text: str, *, quietly: bool = False) -> None:
         """Warn in the caller's own line; where warnings are errors, log: results come first."""
@@ -572,6 +585,8 @@ class Call:
     def _tell_inlined(self, ran: Any, process_cpu_s: float, n_modules: int, n_pauses: int) -> None:
         now_s = perf_counter() - self.began
         self._note_chunk(-1, "caller", ran.n_done, ran.wall_s, ran.cpu_s, now_s)
+        if self.ledger is not None:
+            self.ledger.spent(ran.cpu_s)
         self.tuner.tell(
             Inlined(
                 n_items=ran.n_done,
@@ -626,9 +641,16 @@ class Call:
             crew = self._new_crew(backend)
             if not self.crews:
                 self.lock.acquire()  # from here on the caller holds it, except in its own items
-                self.losses = self._new_losses()
+                self.losses, self.ledger = self._new_losses(), self._new_ledger()
             self.crews[backend] = crew
         return crew
+
+    def _new_ledger(self) -> Ledger | None:
+        if self.options.executor is not None:  # another's workers
+            return None
+        from amorsize._ledger import Ledger
+
+        return Ledger()
 
     def _new_losses(self) -> Losses:
         from amorsize._losses import Losses
@@ -673,12 +695,14 @@ class Call:
         number = sum(self.n_started.values())
         try:
             crew = self._crew(backend)
-            began = perf_counter()
+            began, began_cpu_s = perf_counter(), thread_time()
             crew.start(number)
         except (OSError, RuntimeError) as error:  # the second is what threading says
             self._cannot_start(backend, error)
             return
         start_s = perf_counter() - began
+        if self.ledger is not None:
+            self.ledger.started(number, backend, began, began_cpu_s)
         self.crew_of[number] = crew
         self.n_started[backend] = self.n_started.get(backend, 0) + 1
         self.tuner.tell(
@@ -808,6 +832,8 @@ class Call:
                 self.losses.delivered()
                 self._done(happening, now_s)
             case base.WorkerReady():
+                if self.ledger is not None:
+                    self.ledger.ready(happening.worker)
                 self.tuner.tell(Ready(worker=happening.worker, now_s=now_s))
             case base.Lost():
                 self.tuner.tell(Died(worker=happening.worker, now_s=now_s))
@@ -844,6 +870,8 @@ class Call:
             n_bytes = None if done.n_bytes is None else done.n_bytes // n_done
             self._see_size(done.results[-1], n_bytes)
         self._note_chunk(done.worker, crew.backend, n_done, done.wall_s, done.cpu_s, now_s)
+        if self.ledger is not None and not self.inline_since:  # else the feeder serves
+            self.ledger.served(n_done)
         if done.some_stayed:
             self._store_what_came(done)
         else:

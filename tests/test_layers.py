@@ -44,6 +44,7 @@ PART_OF = {  # parts that are more than one file, though no folder
             "_losses",
             "_feeder",
             "_inner",
+            "_ledger",
         ),
         "_call",
     ),

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from amorsize.policy.facts import Event
     from amorsize.policy.state import State
 
+REPORT_S = 50e-6  # of a report's pickling, which is for the report itself, whatever is in it
+PICKLING_SEEN_S = 1e-3  # of pickling in all, before it can be dearer than was remembered
+
 
 def hear(state: State, event: Event) -> None:
     """Take in what happened."""
@@ -132,9 +135,12 @@ def _has_core_to_itself(state: State) -> bool:
 def _see_pickling(state: State, event: Report) -> None:
     """Sending takes longer than was remembered: what a worker pickled is read here as well."""
     known_s = None if state.weighed is None else state.weighed.pickle_s
-    is_dear = known_s is not None and event.pickle_s > hints.FITS * event.n_items * known_s
-    if is_dear and state.hint_fits:
-        state.weighed = Weighed(pickle_s=2 * event.pickle_s / max(1, event.n_items))
+    if known_s is None or not state.hint_fits:
+        return
+    state.pickled_s += max(0.0, event.pickle_s - REPORT_S)
+    state.n_pickled += event.n_items
+    if state.pickled_s > max(PICKLING_SEEN_S, hints.FITS * state.n_pickled * known_s):
+        state.weighed = Weighed(pickle_s=2 * state.pickled_s / max(1, state.n_pickled))
 
 
 def _see_waiter(state: State, event: Report) -> None:

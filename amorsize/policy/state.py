@@ -45,6 +45,7 @@ class State:
         # Items.
         self.costs = Estimates()
         self.weighed: Weighed | None = None
+        self.pickled_s, self.n_pickled = 0.0, 0  # seconds and items of workers' reports
         self.watched: Watched | None = None
         self.holds_gil: bool | None = None
         self.is_watching = False

@@ -1,0 +1,82 @@
+"""What starting and serving workers has cost a call: the next one reckons with that.
+
+The figures that a fresh process begins with are those of one machine. What a chunk costs the caller
+is mostly deciding, unpacking and bookkeeping, three times what the way through a pipe costs, and can
+only be seen in calls.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter, thread_time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+LEAST_CHUNKS = 16  # below, what was done once per call weighs more than what each chunk took
+
+
+class Ledger:
+    """CPU time of the caller, from its first worker to the end of the call."""
+
+    def __init__(self) -> None:
+        self._backend = ""  # of the first worker; a call with two of them tells nothing clear
+        self._is_mixed = False
+        self._began_s: float | None = None
+        self._other_s = 0.0  # of that span: items, starts, what is not serving workers
+        self._n_chunks = self._n_items = 0
+        self._starts_s: list[float] = []
+        self._started_at: dict[int, float] = {}
+        self._readies_s: list[float] = []
+
+    def started(self, worker: int, backend: str, began: float, began_cpu_s: float) -> None:
+        """A worker was started, from a moment on until now."""
+        now, now_cpu_s = perf_counter(), thread_time()
+        if self._began_s is None:
+            self._began_s, self._backend = now_cpu_s, backend
+        else:
+            self._other_s += now_cpu_s - began_cpu_s
+        self._is_mixed |= backend != self._backend
+        self._starts_s.append(now - began)
+        self._started_at[worker] = now
+
+    def ready(self, worker: int) -> None:
+        """A worker can take work."""
+        if (started_at := self._started_at.pop(worker, None)) is not None:
+            self._readies_s.append(perf_counter() - started_at)
+
+    def spent(self, cpu_s: float) -> None:
+        """The caller computed for its own items."""
+        if self._began_s is not None:
+            self._other_s += cpu_s
+
+    def served(self, n_items: int) -> None:
+        """The caller sent a chunk and took what became of it."""
+        self._n_chunks += 1
+        self._n_items += n_items
+
+    def costs_s(self, *, forks: bool, pickle_s: float) -> dict[str, Any]:
+        """What was seen, by the names that `_machine.learn_costs` knows.
+
+        Args:
+            forks: Whether processes are forked.
+            pickle_s: To send an item and read its result: a matter of the item, not of the chunk.
+        """
+        if self._began_s is None or self._is_mixed:
+            return {}
+        if self._backend == "thread":
+            seen = {"thread_start_s": _median(self._starts_s)}
+        elif forks:
+            seen = {"start_s": _median(self._starts_s), "ready_s": _median(self._readies_s)}
+        else:
+            return {}
+        if self._n_chunks >= LEAST_CHUNKS:
+            serving_s = thread_time() - self._began_s - self._other_s - self._n_items * pickle_s
+            name = "thread_dispatch_s" if self._backend == "thread" else "dispatch_s"
+            seen[name] = max(0.0, serving_s) / self._n_chunks
+        return seen
+
+
+def _median(values: list[float]) -> float:
+    """0.0, which nobody learns from, where there is none."""
+    return sorted(values)[len(values) // 2] if values else 0.0

@@ -1,0 +1,87 @@
+"""A call learns what workers cost on this host, and the next ones reckon with it."""
+
+import json
+
+import pytest
+
+from amorsize import _costs, _machine, tuned_map
+from amorsize._ledger import LEAST_CHUNKS, Ledger
+
+
+@pytest.fixture
+def unlearned(monkeypatch):
+    """A host of which nothing is known but the priors."""
+    monkeypatch.setattr(_costs, "_HOST", _costs.HostCosts())
+
+
+def spin(n):
+    """Some 50 us of computing."""
+    return sum(range(2_000 + n % 7))
+
+
+@pytest.mark.usefixtures("unlearned")
+@pytest.mark.parametrize(
+    ("backend", "names"),
+    [
+        ("process", {"start_s", "ready_s", "dispatch_s"}),
+        ("thread", {"thread_start_s", "thread_dispatch_s"}),
+    ],
+)
+def test_a_call_tells_what_its_workers_cost(backend, names):
+    """Every name that this kind of worker can tell of, and no other."""
+    tuned_map(spin, range(400), backend=backend, n_jobs=2, chunksize=8)
+
+    assert set(_machine.costs_as_dict()) == names
+
+
+@pytest.mark.usefixtures("unlearned")
+def test_few_chunks_tell_nothing_of_chunks():
+    """What is done once per call would be taken for the cost of a chunk."""
+    tuned_map(spin, range(8), backend="process", n_jobs=2, chunksize=4)
+
+    assert set(_machine.costs_as_dict()) == {"start_s", "ready_s"}
+
+
+@pytest.mark.usefixtures("unlearned")
+def test_a_call_without_workers_tells_nothing():
+    """Nothing was seen."""
+    tuned_map(spin, range(20), backend="serial")
+
+    assert not _machine.costs_as_dict()
+
+
+def test_workers_of_two_kinds_tell_nothing_clear():
+    """Whose chunks cost what cannot be told apart."""
+    ledger = Ledger()
+    ledger.started(0, "process", 0.0, 0.0)
+    ledger.started(1, "thread", 0.0, 0.0)
+
+    assert not ledger.costs_s(forks=True, pickle_s=0.0)
+
+
+def test_items_of_the_callers_own_are_no_cost_of_serving():
+    """An hour of items between chunks leaves nothing over."""
+    ledger = Ledger()
+    ledger.started(0, "process", 0.0, 0.0)
+    ledger.spent(3600.0)
+    for _ in range(LEAST_CHUNKS):
+        ledger.served(1)
+
+    assert ledger.costs_s(forks=True, pickle_s=0.0)["dispatch_s"] == 0.0
+
+
+SCRIPT = """
+import json, sys
+from amorsize import _machine, tuned_map
+def spin(n): return sum(range(20_000 + n % 7))
+tuned_map(spin, range(4_000), chunksize=int(sys.argv[1]))
+print(json.dumps(_machine.costs_as_dict()))
+"""
+
+
+def test_a_new_process_starts_from_what_was_seen(run_script):
+    """Costs are kept beside the function's profile; the second call's own few chunks tell none."""
+    first = json.loads(run_script(SCRIPT, "50").stdout)
+    second = json.loads(run_script(SCRIPT, "1000").stdout)
+
+    assert first["dispatch_s"] == second["dispatch_s"]
