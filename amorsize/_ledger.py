@@ -1,7 +1,7 @@
 """What starting and serving workers has cost a call: the next one reckons with that.
 
-The figures that a fresh process begins with are those of one machine. What a chunk costs the caller
-is mostly deciding, unpacking and bookkeeping, three times what the way through a pipe costs, and can
+The figures that a fresh process begins with are those of one machine. What a chunk costs the
+caller is mostly deciding, unpacking and bookkeeping, several times the way through a pipe, and can
 only be seen in calls.
 """
 

@@ -50,7 +50,7 @@ PART_OF = {  # parts that are more than one file, though no folder
     ),
 }
 
-ALLOWED_IN_POLICY = {"__future__", "math", "operator", "amorsize.policy"}
+ALLOWED_IN_POLICY = {"__future__", "_collections", "math", "operator", "amorsize.policy"}
 FORBIDDEN_IN_POLICY = (
     *("time", "datetime", "random", "secrets", "os", "io", "pathlib", "sys", "logging"),
     *("multiprocessing", "threading", "_thread", "concurrent", "subprocess", "socket", "asyncio"),
