@@ -194,6 +194,47 @@ def test_more_cores_are_told_by_starvation():
     assert play(world).makespan_s < 1.1 * play(world, Serial()).makespan_s
 
 
+def test_loading_is_paid_once():
+    """By whoever needs a part first: finding out, weighing, the first worker; never by the loop."""
+    items = {"costs_s": (1e-3,) * 500, "n_cores": 2, "thread_reason": "shared"}
+    light, heavy = (World(**items, load_s=load_s) for load_s in (0.0, 40e-3))
+
+    assert play(heavy, Serial()).makespan_s == play(light, Serial()).makespan_s
+    for make in (lambda: None, lambda: Fixed(2, 25)):
+        took_s = play(heavy, make()).makespan_s - play(light, make()).makespan_s
+        assert took_s == pytest.approx(40e-3, rel=0.6)
+
+
+class Feeding:
+    """The caller begins with the longest item; a worker gets the others beside it, one by one."""
+
+    def __init__(self):
+        self.has_worker, self.n_out = False, 0
+
+    def tell(self, event):
+        self.n_out -= isinstance(event, Report)
+
+    def next(self, view):
+        if not self.has_worker:
+            self.has_worker = True
+            return do.StartWorker(backend="process")
+        if not view.caller_busy and view.n_left:
+            return do.RunInline(n_items=1, box_s=1.0)
+        if self.n_out >= 9 or not view.n_left:
+            return do.Wait()
+        self.n_out += 1
+        return do.Send(worker=0, n_items=1, box_s=1.0)
+
+
+def test_a_feeder_takes_as_long_as_the_caller_would():
+    """Beside an item of 0.5 s, at most 100 are sent and taken in that need 5 ms each for that."""
+    world = World(costs_s=(0.5, *((1e-4,) * 900)), n_cores=4, pickle_s=5e-3)
+
+    beside = [run for run in play(world, Feeding()).chunks if run.worker == 0 and run.now_s < 0.5]
+
+    assert 80 < len(beside) <= 100
+
+
 def test_threads_that_hold_the_gil_bring_nothing():
     """A world in which threads take turns."""
     world = World(costs_s=(1e-3,) * 400, n_cores=8)

@@ -80,7 +80,9 @@ __all__ = (
 def tuner_for(world: World, known: Profile | None = None) -> Tuner:
     """The tuner as `tuned_map` begins with it: the host is surveyed when it asks for that."""
     n_items = len(world.costs_s) if world.is_length_known else None
-    return Tuner(None, Job(n_items=n_items, inherits_items=world.is_forked), known)
+    n_cores = world.n_cores_told or world.n_cores
+    job = Job(n_items=n_items, n_cores_most=n_cores, inherits_items=world.is_forked)
+    return Tuner(None, job, known)
 
 
 def play(world: World, policy: Policy | None = None) -> Outcome:

@@ -30,6 +30,7 @@ READ_AHEAD = 4096  # items a caller reads of a generator before they are needed
 FEEDER_S = 15e-3  # a caller that is in one item for so long has its feeder look after the workers,
 FEEDER_NAP_S = 10e-3  # and again after that
 HELD_GIL, FREE_GIL = 0.93, 0.25  # lateness of a watcher beside items that hold the GIL, or do not
+SURVEY_LOADS, WEIGHING_LOADS = 0.35, 0.15  # of `load_s`: what they need is needed once
 JITTER_S = 10e-3  # how long noise of the host stays as it is
 TAIL = 12  # actions an error shows
 INF = float("inf")
@@ -68,6 +69,7 @@ class Outcome:
     n_events: int
     n_inline: int
     busy_share: float  # CPU seconds of items / (cores x makespan)
+    n_probes: int  # tests of fewer workers, which may cost time
     policy: Policy
 
 
@@ -132,7 +134,8 @@ class Engine:
         self.n_back = self.next_item = self.n_done = self.n_in_flight = self.n_starting = 0
         self.is_waiting = False  # the caller has nothing to do until something happens
         self.inline: _Worker | None = None  # the caller as a place where items run
-        self.is_warm = self.is_loaded = False
+        self.is_warm = False
+        self.to_load_s = world.load_s  # of it, still to be paid
         self.runs: list[tuple[int, int, int]] = []
         self.chunks: list[ChunkTrace] = []
         self.n_started: dict[str, int] = {}
@@ -178,8 +181,14 @@ class Engine:
             n_events=self.n_events,
             n_inline=self.n_inline,
             busy_share=busy,
+            n_probes=self._n_probes(),
             policy=self.policy,
         )
+
+    def _n_probes(self) -> int:
+        """As the tuner counts them; a fixed plan makes none."""
+        saturation = getattr(self.policy, "saturation", None)
+        return 0 if saturation is None else int(saturation.n_tests)
 
     def _advance(self) -> None:
         """Go to what happens next."""
@@ -328,6 +337,11 @@ class Engine:
         cpu_s = (self.gil_cpu_s if clock is self.gil else self.cpu_s) - worker.began_cpu_s
         if self.world.waits:
             cpu_s = self.world.cpu_share * wall_s
+        if worker.backend == "process" and self.world.remote_pickle_s:  # told apart from the items
+            pickled_s = self.world.remote_pickle_s * (end - start)
+            items_s = (self.sums_s[end] - self.sums_s[start]) * worker.scale
+            share = 1 - pickled_s / max(1e-12, pickled_s + items_s)
+            wall_s, cpu_s = share * wall_s, share * cpu_s
         self.item_cpu_s += cpu_s
         self.runs.append((start, end, worker.number))
         if worker is self.inline:
@@ -421,8 +435,8 @@ class Engine:
             start, stop = self._take(action.n_items)
             worker = self.workers[action.worker]
             self.n_in_flight += 1
-            work_s = self._dispatch_s(worker.backend) / 2 + self._pickle_s(worker, stop - start) / 2
-            self._work(self.ops, work_s, self._sent, (worker, start, stop, action.box_s))
+            order = (worker, start, stop, action.box_s)
+            self._work(self.ops, self._send_s(worker, stop - start), self._sent, order)
         elif kind is do.RunInline:
             self._run_inline(action)
         elif kind is do.Wait:
@@ -435,20 +449,25 @@ class Engine:
             work_s = (world.dispatch_s + world.pickle_s * (stop - start)) / 2
             self._work(self.ops, work_s, self._enqueued, (start, stop))
         elif kind is do.Survey:
-            self._work(self.ops, world.survey_s, self._surveyed, None)
+            load_s = self._load_s(SURVEY_LOADS)
+            self._work(self.ops, load_s + world.survey_s, self._surveyed, None)
         elif kind is do.Weigh:
-            self._work(self.ops, world.weigh_s + 4 * world.pickle_s, self._weighed, None)
+            load_s = self._load_s(WEIGHING_LOADS)
+            self._work(self.ops, load_s + world.weigh_s + 4 * world.pickle_s, self._weighed, None)
         elif kind is do.Watch:
             self.watched_from_s = self.now_s
             self._work(self.ops, world.watch_s, self._stepped, None)
         elif kind is do.Unwatch:
-            lag = HELD_GIL if world.holds_gil and not world.waits else FREE_GIL
-            watched_s = self.now_s - self.watched_from_s
-            self.policy.tell(facts.Watched(lag_share=lag, watched_s=watched_s, n_wakes=1))
+            self._unwatch()
             return False
         else:
             raise Stuck(f"not an action: {action!r}")
         return True
+
+    def _unwatch(self) -> None:
+        lag = HELD_GIL if self.world.holds_gil and not self.world.waits else FREE_GIL
+        watched_s = self.now_s - self.watched_from_s
+        self.policy.tell(facts.Watched(lag_share=lag, watched_s=watched_s, n_wakes=1))
 
     def _wait(self, action: do.Wait) -> bool:
         if self.inbox:
@@ -471,6 +490,9 @@ class Engine:
         self._stops(self.ops)
         self._step(None)
 
+    def _send_s(self, worker: _Worker, n_items: int) -> float:
+        return self._dispatch_s(worker.backend) / 2 + self._pickle_s(worker, n_items) / 2
+
     def _dispatch_s(self, backend: str) -> float:
         return self.world.dispatch_s if backend == "process" else self.world.thread_dispatch_s
 
@@ -480,8 +502,13 @@ class Engine:
     def _start_cost_s(self, backend: str) -> float:
         if backend == "thread":
             return self.world.thread_start_s
-        load_s, self.is_loaded = (0.0 if self.is_loaded else self.world.load_s), True
-        return load_s + self.world.start_s
+        return self._load_s(1.0) + self.world.start_s
+
+    def _load_s(self, share: float) -> float:
+        """Load what something needs of all that is to be loaded, once."""
+        load_s = min(self.to_load_s, share * self.world.load_s)
+        self.to_load_s -= load_s
+        return load_s
 
     def _started(self, backend: str) -> None:
         self._stops(self.ops)
@@ -594,7 +621,7 @@ class Engine:
             dispatch_s=world.dispatch_s * error(),
             thread_dispatch_s=world.thread_dispatch_s * error(),
             latency_s=world.latency_s * error(),
-            load_s=0.0 if self.is_loaded else world.load_s,
+            load_s=self.to_load_s,
         )
 
     def job(self) -> facts.Job:
@@ -602,6 +629,7 @@ class Engine:
         return facts.Job(
             n_items=self.n_items if self.world.is_length_known else None,
             thread_reason=self.world.thread_reason,
+            n_cores_most=self.n_told,
             inherits_items=self.world.is_forked,
         )
 
@@ -640,26 +668,50 @@ class Engine:
         self._step(None)
 
     def _feed(self, place: _Worker) -> None:
-        """The caller is in a long item: its feeder takes in reports and hands out chunks."""
-        if self.inline is not place:
+        """The caller is in a long item: its feeder takes in reports and hands out chunks.
+
+        It takes the same time for them as the caller would.
+        """
+        if self.inline is not place or self.n_done >= self.n_items:
             return
-        while self.inbox:
-            self._tell(self.inbox.popleft())
-        for _ in range(1000):
-            if self.n_done >= self.n_items:
-                return
-            action = self.policy.next(self._view(caller_busy=True))
-            self.recent.append((self.now_s, action))
-            if isinstance(action, do.Send):
-                start, stop = self._take(action.n_items)
-                self.n_in_flight += 1
-                worker = self.workers[action.worker]
-                at_s = self.now_s + self._latency_s(worker)
-                self._at(at_s, self._delivered, (worker, start, stop, action.box_s))
-            elif isinstance(action, do.StartWorker):
-                if action.backend == "process" and self.world.is_forked:
-                    break
-                self._add_worker(action.backend)
-            else:
-                break
-        self._at(self.now_s + FEEDER_NAP_S, self._feed, place)
+        if self.inbox:
+            story = self.inbox.popleft()
+            self._work(self.ops, self._collect_s(story), self._feeder_told, (place, story))
+            return
+        action = self.policy.next(self._view(caller_busy=True))
+        self.recent.append((self.now_s, action))
+        if isinstance(action, do.Send):
+            start, stop = self._take(action.n_items)
+            worker = self.workers[action.worker]
+            self.n_in_flight += 1
+            order = (worker, start, stop, action.box_s)
+            self._work(
+                self.ops, self._send_s(worker, stop - start), self._feeder_sent, (place, order)
+            )
+        elif isinstance(action, do.StartWorker) and not (
+            action.backend == "process" and self.world.is_forked
+        ):
+            start_s = self._start_cost_s(action.backend)
+            self._work(self.ops, start_s, self._feeder_started, (place, action.backend))
+        elif isinstance(action, do.Unwatch):
+            self._unwatch()
+            self._at(self.now_s, self._feed, place)
+        else:
+            self._at(self.now_s + FEEDER_NAP_S, self._feed, place)
+
+    def _feeder_told(self, what: tuple[_Worker, tuple[Any, ...]]) -> None:
+        self._stops(self.ops)
+        self._tell(what[1])
+        self._feed(what[0])
+        self._wake()
+
+    def _feeder_sent(self, what: tuple[_Worker, tuple[_Worker, int, int, float]]) -> None:
+        self._stops(self.ops)
+        place, order = what
+        self._at(self.now_s + self._latency_s(order[0]), self._delivered, order)
+        self._feed(place)
+
+    def _feeder_started(self, what: tuple[_Worker, str]) -> None:
+        self._stops(self.ops)
+        self._add_worker(what[1])
+        self._feed(what[0])

@@ -53,12 +53,12 @@ class World:
         warmup_is_import: The warm-up imports modules, which a caller can see.
         start_s, ready_s: Of the caller, per worker process; from then until it can work.
         is_forked: Workers are forked: what the caller has warmed up they inherit.
-        load_s: Loading what runs processes, once.
+        load_s: Loading what runs workers, once; finding out and weighing need a part of it.
         thread_start_s: Of the caller, per thread.
         dispatch_s: Of the caller, per chunk to a process and back; `thread_dispatch_s` to a thread.
         latency_s: One way through a pipe.
         pickle_s: Of the caller, per item there and back; `remote_pickle_s` of the worker.
-        survey_s, weigh_s, watch_s: What finding out costs the caller.
+        survey_s, weigh_s, watch_s: What finding out costs the caller, beside loading.
         jitter: Standard deviation of the log of what a chunk of 10 ms or less takes by what it
             should; longer ones average it out.
         told_error: The policy is told host costs that are off by up to this factor, at random.
@@ -93,8 +93,8 @@ class World:
     latency_s: float = 30e-6
     pickle_s: float = 2e-6
     remote_pickle_s: float = 2e-6
-    survey_s: float = 2.5e-3
-    weigh_s: float = 1e-3
+    survey_s: float = 0.3e-3
+    weigh_s: float = 0.1e-3
     watch_s: float = 0.3e-3
     jitter: float = 0.04
     told_error: float = 1.4
