@@ -33,6 +33,23 @@ def test_two_workers_that_are_slower_than_one_do_not_cost_the_promise(seed):
     assert play(world).makespan_s < 1.06 * play(world, Serial()).makespan_s
 
 
+@pytest.mark.parametrize("n_cores", [32, 128, 256])
+def test_a_crew_that_chokes_itself_is_found_out_while_it_grows(n_cores):
+    """22 workers do most; of 256 each takes 130 times as long, and all of them would be started."""
+    outcome = play(simulate.world("retrograde", n_cores, 7))
+
+    assert limit_of(outcome) < 64
+    assert outcome.makespan_s < 1.5 * 15.0 / 9.4
+
+
+def test_dear_items_behind_cheap_ones_are_no_reason_for_a_test():
+    """The same crew has run cheap ones before: it is not in its own way."""
+    costs_s = ((0.5e-3,) * 3000 + (10e-3,) * 300) * 2
+    outcome = play(World(costs_s=costs_s, n_cores=16, thread_reason="not looked at"))
+
+    assert not [note for note in outcome.policy.notes if "delivered" in note.why]
+
+
 def test_workers_that_share_bandwidth_without_loss_cost_nothing():
     """All of them or six deliver the same; whichever is chosen, time is not lost."""
     world = World(costs_s=STEADY, n_cores=32, slowdown=Bandwidth(6), thread_reason="not looked at")
@@ -77,3 +94,49 @@ def test_starving_workers_are_told_once():
     told = [note.why for note in play(world).policy.notes]
 
     assert sum("they wait for cores" in why for why in told) == 1
+
+
+def test_a_long_first_item_is_no_reason_against_workers():
+    """Only one that imports, or a fresh worker's own first item, shows that each has to warm up."""
+    costs_s = (0.3, *((0.02,) * 200))
+    world = World(
+        costs_s=costs_s, n_cores=4, is_forked=False, ready_s=0.05, thread_reason="not looked at"
+    )
+
+    assert play(world).makespan_s < 0.55 * sum(costs_s)
+
+
+def test_workers_that_each_warm_up_are_tried_two_at_a_time():
+    """Cold workers that all warm up against each other were 5.6 times the loop."""
+    world = World(
+        costs_s=(0.01,) * 21,
+        n_cores=64,
+        warmup_s=0.23,
+        slowdown=Bandwidth(2.4),
+        is_forked=False,
+        ready_s=0.05,
+        thread_reason="not looked at",
+    )
+
+    assert play(world).makespan_s < 1.05 * play(world, Serial()).makespan_s
+
+
+def test_few_long_items_get_a_worker_each_where_there_are_cores():
+    """A caller inside a long item cannot fork: with many cores it looks at first items first."""
+    world = World(costs_s=(0.5,) * 30, n_cores=64, thread_reason="not looked at")
+
+    assert play(world).makespan_s < 1.1 * 0.5
+
+
+def test_a_worker_more_is_started_while_the_others_stay_busy():
+    """What is handed out is not left, but the last of 128 workers still finds something to do."""
+    outcome = play(World(costs_s=(6e-3,) * 3000, n_cores=128, thread_reason="not looked at"))
+
+    assert sum(outcome.n_started.values()) > 120
+
+
+def test_few_trifles_are_not_given_a_worker_each():
+    """The first workers' reports come before more are started."""
+    world = World(costs_s=(20e-6,) * 200, n_cores=64, thread_reason="not looked at")
+
+    assert sum(play(world).n_started.values()) <= 16

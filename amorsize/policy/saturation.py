@@ -11,22 +11,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from amorsize.policy.facts import Report
+    from amorsize.policy.facts import Profile, Report
 
 REFERENCE_REPORTS = 8  # the first ones, while few workers run: what an item costs undisturbed
-LEAST_RECENT = 16  # reports that a suspicion rests on; one of each worker where there are more
+RECENT, LOOK = 16, 4  # reports that a suspicion rests on, and after how many it is looked again
+GROWN = 1.4  # times the crew that was found healthy, before a larger one is suspected
+ALIKE = 1.5  # times the cost of an item alone, which first reports confirm
 SUSPICIOUS = 2.0  # times the reference: at less, half of the workers cannot deliver as much
 MOST_PER_WORKER = 2.0  # times the workers: no shared thing is that slow, so the data is
 SMALL_CREW = 8  # with fewer, one item run alone may say too little for that bound
 REFERENCE_ERRORS = 0.5  # of the reference itself, which one item alone may be
 STANDARD_ERRORS = 2.0  # by which a suspicion must exceed that
 MOST_WINDOWS = 7  # of a test whose windows leave it open; the first and last are the full crew's
-WINDOW_LEAST, WINDOW_MOST = 6, 24  # reports of each part of a test: POLICY 3
+WINDOW_LEAST, WINDOW_MOST = 6, 16  # reports of each part of a test: POLICY 3
 ENOUGH_SHARE = 0.97  # of the full crew's throughput: half of it is kept if it delivers that
-MOST_DIVISOR = 8  # of the crew that is tried: 8 x the cost for twice the workers was never seen
 SURE_SHARE, SURE_ERRORS = 0.8, 1.5  # and at least this much with some certainty
+CLEAR_SHARE = 1.25  # half the crew delivers so much more: no second look at the full one either
 HOPELESS_SHARE = 0.9  # half the crew delivers clearly less: no second look at the full one
-WORTH_SHARE, MOST_SHARE = 0.01, 0.10  # of the time left a test may cost, by how much is to be won
+TEST_CHUNKS = 1.5  # of time, that half the crew idles in a test
+TRUE_SHARE = 0.5  # of suspicions; a test may cost that much of what half the crew could save
 
 
 class Saturation:
@@ -39,15 +42,31 @@ class Saturation:
         self._n_reference = 1
         self._first: list[float] = []
         self._recent: list[float] = []
-        self._smallest: int | None = None  # crew that was examined already
-        self._windows: list[list[float]] = []  # log costs: full crew, half of it, full again
+        self._n_healthy = 1  # crew whose items cost what they do for other reasons
+        self._crews: list[tuple[float, int]] = []  # since when they were how many
+        self._n_began: list[int] = []  # how many they were when the recent chunks began
+        self.n_tests = 0
+        self._windows: list[list[float]] = []  # log costs: full crew, part of it, full again
+        self._ranks: list[int] = []  # of workers in the last window, once for each chunk
         self._n_full = self._n_part = 0
-        self._since_s: float | None = None  # chunks begun earlier tell of another crew
+        self._since_s: float | None = 0.0  # chunks begun earlier tell of another crew
+
+    def start_with(self, known: Profile) -> None:
+        """What an earlier call has found out about a crew need not be tested again."""
+        self._n_healthy = max(self._n_healthy, known.n_jobs)
+        if known.is_enough:
+            self.n_enough = self.n_limit = known.n_jobs
+
+    @property
+    def is_testing(self) -> bool:
+        """A test is under way, in which the crew is to stay as it is."""
+        return bool(self._windows)
 
     def see(
         self,
         report: Report,
         *,
+        rank: int,
         n_working: int,
         n_still: int,
         left_s: float,
@@ -56,84 +75,128 @@ class Saturation:
     ) -> tuple[str, str] | None:
         """Take in a report; what a test has shown and why, when one ends with it.
 
-                Args:
-                    report: Of a worker, with at least one item.
-                    n_working: Workers that get chunks.
-                    n_still: Parked workers that still have a chunk.
-                    left_s: Work left, in seconds of one core at the present cost.
-        alone_s: CPU seconds of an item in the caller before there were workers; None: unknown.
-                    n_alone: Items that tells of.
+        Args:
+            report: Of a worker, with at least one item.
+            rank: Of that worker in its crew.
+            n_working: Workers that get chunks.
+            n_still: Parked workers that still have a chunk.
+            left_s: Work left, in seconds of one core at the present cost.
+            alone_s: CPU seconds of an item in the caller before there were workers, if known.
+            n_alone: Items that tells of.
         """
         from math import log
 
         # CPU time: where cores are short as well, wall time would tell of that alone.
         cost_log = log(max(report.cpu_s / report.n_items, 1e-9))
         if self._windows:
-            return self._test(report, cost_log, n_still=n_still)
+            return self._test(report, cost_log, rank, n_still=n_still)
         if self._reference_log is None:
-            self._first.append(cost_log)
-            if len(self._first) >= REFERENCE_REPORTS:
-                first_log = _median(self._first)
-                alone_log = log(alone_s) if alone_s else first_log
-                self._reference_log = min(first_log, alone_log)
-                n_reference = n_alone if alone_log < first_log else REFERENCE_REPORTS
-                self._n_reference = max(1, n_reference)
+            self._refer(report, cost_log, n_working, n_alone, log(alone_s) if alone_s else None)
             return None
-        n_recent = max(LEAST_RECENT, n_working)
+        if not self._crews or n_working != self._crews[-1][1]:
+            self._crews.append((report.now_s, n_working))
+        if self._since_s is None or report.now_s - report.wall_s < self._since_s:
+            return None  # begun in another crew, before a test had ended
         self._recent.append(cost_log)
-        del self._recent[:-n_recent]
-        if len(self._recent) == n_recent and self._is_suspicious(report, n_working, left_s):
-            # A window of its own: the highest of many readings is no fair one, and some of these
-            # chunks were begun when fewer workers were there.
-            self._windows, self._recent = [[]], []
+        self._n_began.append(self._n_at(report.now_s - report.wall_s))
+        if len(self._recent) < RECENT:
+            return None
+        if self._is_suspicious(report, n_working, left_s):
+            # Windows of its own: the highest of many readings is no fair one.
+            self._windows, self._ranks = [[]], []
+            self.n_tests += 1
             self._n_full, self._since_s = n_working, report.now_s
+            self._recent, self._n_began = [], []
+            return None
+        del self._recent[:LOOK], self._n_began[:LOOK]
         return None
+
+    def _n_at(self, at_s: float) -> int:
+        """How many they were then."""
+        for since_s, n in reversed(self._crews):
+            if since_s <= at_s:
+                return n
+        return 1
+
+    def _refer(
+        self, report: Report, cost_log: float, n_working: int, n_alone: int, alone_log: float | None
+    ) -> None:
+        """Take what items cost undisturbed from the first reports, and from the caller's own items.
+
+        Of many items begun together the shortest come back first. So of a large crew those count
+        that began first; when most of them are back, the others took longer.
+        """
+        from math import log
+
+        is_small = n_working <= REFERENCE_REPORTS
+        if is_small or report.worker < REFERENCE_REPORTS:
+            self._first.append(cost_log)
+        n_enough = REFERENCE_REPORTS if is_small else REFERENCE_REPORTS // 2 + 1
+        if len(self._first) < n_enough:
+            return
+        first = sorted(self._first)[:n_enough]
+        first_log = _median(first + [float("inf")] * (REFERENCE_REPORTS - n_enough))
+        if alone_log is None:
+            alone_log, n_alone = first_log, 0
+        self._reference_log = min(first_log, alone_log)
+        is_lower = first_log - alone_log > log(ALIKE)
+        self._n_reference = max(1, n_alone + (0 if is_lower else REFERENCE_REPORTS))
 
     def _is_suspicious(self, report: Report, n_working: int, left_s: float) -> bool:
         from math import exp, log
 
         assert self._reference_log is not None
-        if n_working < 2 or (self._smallest is not None and n_working >= self._smallest):
+        if n_working <= GROWN * self._n_healthy:
             return False
         rise_log = _median(self._recent) - self._reference_log
-        error = _error(self._recent)
-        error_of_reference = (
-            REFERENCE_ERRORS * error * (len(self._recent) / self._n_reference) ** 0.5
-        )
-        if rise_log < log(SUSPICIOUS) + STANDARD_ERRORS * error + error_of_reference:
+        spread = _error(self._recent)
+        error = STANDARD_ERRORS * spread
+        error += REFERENCE_ERRORS * spread * (len(self._recent) / self._n_reference) ** 0.5
+        if rise_log < log(SUSPICIOUS) + error:
+            if rise_log < log(SUSPICIOUS) - error:
+                self._n_healthy = max(self._n_healthy, min(self._n_began))
             return False
         inflation = exp(min(20.0, rise_log))
         if inflation > MOST_PER_WORKER * max(SMALL_CREW, n_working):
             return False
-        self._n_part = n_working // _divisor(inflation)
+        self._n_part = n_working // 2
         if not self._n_part:
             return False
         # Half of the crew idles while its last chunks end and for about one chunk of the others.
-        cost_s = 2 * report.wall_s * n_working / 2
-        share = min(MOST_SHARE, WORTH_SHARE * (inflation / SUSPICIOUS) ** 2)
-        return cost_s <= share * left_s
+        cost_s = TEST_CHUNKS * report.wall_s * n_working / 2
+        return cost_s <= TRUE_SHARE * (1 - SUSPICIOUS / inflation) * left_s
 
-    def _test(self, report: Report, cost_log: float, *, n_still: int) -> tuple[str, str] | None:
-        """Fill one window after the other: the full crew, part of it, the full one again."""
+    def _test(
+        self, report: Report, cost_log: float, rank: int, *, n_still: int
+    ) -> tuple[str, str] | None:
+        """Fill one window after the other: the full crew, half of it, the full one again.
+
+        A window has the first chunks that the same few workers begin in it. The first that come
+        back would be the short ones.
+        """
         is_part = len(self._windows) % 2 == 0
         if self._since_s is None:  # those that are parked are at their last chunk
             self._since_s = None if n_still else report.now_s
             return None
-        if report.now_s - report.wall_s < self._since_s:
+        n_sampled = min(WINDOW_MOST, self._n_part)
+        n_chunks = -(-WINDOW_LEAST // n_sampled)  # of each
+        is_sampled = rank < n_sampled and self._ranks.count(rank) < n_chunks
+        if report.now_s - report.wall_s < self._since_s or not is_sampled:
             return None
         self._windows[-1].append(cost_log)
-        n_active = self._n_part if is_part else self._n_full
-        if len(self._windows[-1]) < max(WINDOW_LEAST, min(WINDOW_MOST, n_active)):
+        self._ranks.append(rank)
+        if len(self._windows[-1]) < n_sampled * n_chunks:
             return None
         if len(self._windows) > 1:
             gain_log, error = self._gain_log()
-            if gain_log + SURE_ERRORS * error < self._even_log(HOPELESS_SHARE):
-                return self._end(is_enough=False)
-            if not is_part and self._is_enough(gain_log, error):
-                return self._end(is_enough=True)
-            if len(self._windows) == MOST_WINDOWS:
-                return self._end(is_enough=False)
+            is_clear = gain_log - SURE_ERRORS * error > self._even_log(CLEAR_SHARE)
+            if is_clear or (not is_part and self._is_enough(gain_log, error)):
+                return self._end(report.now_s, is_enough=True)
+            is_hopeless = gain_log + SURE_ERRORS * error < self._even_log(HOPELESS_SHARE)
+            if is_hopeless or len(self._windows) == MOST_WINDOWS:
+                return self._end(report.now_s, is_enough=False)
         self._windows.append([])
+        self._ranks.clear()
         if is_part:
             self.n_limit, self._since_s = self.n_enough, report.now_s
         else:
@@ -141,7 +204,7 @@ class Saturation:
         return None
 
     def _gain_log(self) -> tuple[float, float]:
-        """Log of how much cheaper items are in part of the crew, and its standard error."""
+        """Log of how much cheaper items are in half of the crew, and its standard error."""
         full = [cost for window in self._windows[::2] for cost in window]
         part = [cost for window in self._windows[1::2] for cost in window]
         return _median(full) - _median(part), (_error(full) ** 2 + _error(part) ** 2) ** 0.5
@@ -156,22 +219,31 @@ class Saturation:
         is_sure = gain_log - SURE_ERRORS * error > self._even_log(SURE_SHARE)
         return is_sure and gain_log > self._even_log(ENOUGH_SHARE)
 
-    def _end(self, *, is_enough: bool) -> tuple[str, str]:
-        self._windows, self._smallest = [], self._n_full
+    def _end(self, now_s: float, *, is_enough: bool) -> tuple[str, str]:
+        n_full, n_part = self._n_full, self._n_part
+        full, part, is_part = self._windows[0], self._windows[1], len(self._windows) % 2 == 0
+        self._windows, self._since_s = [], now_s
         if is_enough:
-            self.n_enough = self._n_part
-        self.n_limit = self.n_enough
-        if is_enough:
-            return f"{self._n_part} workers", f"{self._n_full} at once delivered no more"
-        return f"{self._n_full} workers again", f"{self._n_part} delivered less"
+            self.n_enough = self.n_limit = n_part
+            self._go_on(part, is_now=is_part)
+            return f"{n_part} workers", f"{n_full} at once delivered no more"
+        # The data is to blame: what items cost in this crew is what they cost.
+        self._n_healthy, self.n_limit = max(self._n_healthy, n_full), self.n_enough
+        self._reference_log, self._n_reference = _median(full), len(full)
+        return f"{n_full} workers again", f"{n_part} delivered less"
 
+    def _go_on(self, part: list[float], *, is_now: bool) -> None:
+        """Half of the crew is enough: perhaps half of that is, if items still cost too much."""
+        from math import log
 
-def _divisor(inflation: float) -> int:
-    """Half of the crew is tried; less where items cost so much that this must be far too many."""
-    divisor = 2
-    while divisor < MOST_DIVISOR and inflation >= 4 * divisor:
-        divisor *= 2
-    return divisor
+        rise_log = _median(part) - (self._reference_log or 0.0)
+        if rise_log < log(SUSPICIOUS) + STANDARD_ERRORS * _error(part):
+            self._n_healthy = self._n_part
+        elif is_now and self._n_part > 1:
+            self._windows, self._ranks = [part, []], []
+            self._n_full, self._n_part = self._n_part, self._n_part // 2
+            self.n_limit, self._since_s = self._n_part, None
+            self.n_tests += 1
 
 
 def _median(values: Sequence[float]) -> float:
