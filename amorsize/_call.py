@@ -250,6 +250,7 @@ class Call:
             n_jobs=n_jobs,
             chunksize=options.chunksize,
             may_inline=options.timeout is None or backend == "serial",
+            n_cores_most=_n_cores_most(),
             inherits_items=self.task.source is not None,
         )
 
@@ -888,6 +889,7 @@ class Call:
                 starved_s=done.starved_s,
             )
         )
+        self._ask_disk()  # where workers came before anything was known of the items
         if done.grown_bytes is not None and done.grown_bytes[0] >= memory.LEAST_BYTES:
             self._tell_growth(done.worker, *done.grown_bytes)
         if done.is_unread and done.error is not None:
@@ -972,6 +974,8 @@ class Call:
                 self._send(action)
             elif isinstance(action, do.SendHome):
                 self.crew_of[action.worker].send_home(action.worker)
+            elif isinstance(action, do.Unwatch):
+                self._unwatch()
             elif isinstance(action, do.StartWorker) and (
                 action.backend == "thread" or self.fork_reason is not None
             ):
@@ -1082,6 +1086,13 @@ except ImportError:  # not on Linux: every low share of CPU time counts as waiti
 
     def count_pauses() -> int:
         return next(_pauses)
+
+
+def _n_cores_most() -> int:
+    """Cores there may be, told in a microsecond: a quota can only leave fewer."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _compared(

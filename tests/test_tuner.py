@@ -379,6 +379,33 @@ def report(sent, wall_s, now_s):
     )
 
 
+@pytest.mark.parametrize(("n_cores", "looks"), [(1, False), (2, False), (16, True), (256, True)])
+def test_the_host_is_looked_at_first_where_one_long_item_would_keep_many_cores_idle(n_cores, looks):
+    """200 items are few for 16 cores, many for two; so much is known of the cores beforehand."""
+    tuner = Tuner(None, Job(n_items=200, n_cores_most=n_cores))
+
+    action = tuner.next(View(now_s=0.0, n_left=200, all_read=True, caller_busy=False))
+
+    assert isinstance(action, do.Survey if looks else do.RunInline)
+
+
+def test_watching_ends_inside_a_long_item():
+    """The feeder has it end: the caller's item may take much longer than that takes."""
+    tuner = Tuner(Host(n_cores=4), Job(n_items=90, process_reason="no"))
+    for now_s in (0.01, 0.02):
+        tuner.tell(inlined(1, 10e-3, now_s=now_s))
+    view = View(now_s=0.02, n_left=88, all_read=True, caller_busy=False)
+    assert isinstance(tuner.next(view), do.Watch)
+    assert isinstance(tuner.next(view.but(n_left=87)), do.RunInline)
+
+    assert isinstance(tuner.next(view.but(now_s=0.035, caller_busy=True)), do.Unwatch)
+    tuner.tell(Watched(lag_share=0.2, watched_s=0.015, n_wakes=20))
+
+    started = tuner.next(view.but(now_s=0.035, caller_busy=True))
+    assert isinstance(started, do.StartWorker)
+    assert started.backend == "thread"
+
+
 def test_items_that_wait_get_a_crowd_of_threads():
     """8 ms waits: many more threads than cores, at least 15 x the loop."""
     outcome = play(costs_s=[8e-3] * 300, cpu_share=0.01)

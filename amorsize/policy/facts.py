@@ -40,6 +40,7 @@ class Job(Value):
     may_inline: bool = True  # items may run in the caller
     thread_reason: str | None = None  # why threads may not be used; None when they may
     process_reason: str | None = None  # why processes may not be used; None when they may
+    n_cores_most: int = 1  # what the host cannot exceed, told before anybody looks closely
     inherits_items: bool = False  # workers get the data by fork: only indices travel
 
 
@@ -64,6 +65,7 @@ class Profile(Value):
     chunk_items: float = 1.0  # mean items of these
     n_short: int = 0  # calls in a row that achieved clearly less than the same plan did before
     achieved: dict[str, float] | None = None  # by "backend x n_jobs": work done / wall time
+    is_enough: bool = False  # a test has shown that more than `n_jobs` bring no more
 
     @classmethod
     def from_dict(cls, fields: Any) -> Profile | None:
@@ -87,7 +89,7 @@ class Profile(Value):
             and all(type(n) is int and 0 <= n <= MOST_ITEMS for n in (n_chunks, fields["n_short"]))
             and _is_seconds(fields["chunk_items"])
             and any(fields["holds_gil"] is known for known in (None, True, False))
-            and type(fields["waits"]) is bool
+            and type(fields["waits"]) is type(fields["is_enough"]) is bool
             and _are_achieved(fields["achieved"])
         )
         return cls(**fields) if sound else None

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from amorsize.policy.roster import Crew, Seat
     from amorsize.policy.state import State
 
+FEW_REPORTS = 8  # of all, before first chunks are as long as others
+WARM_IN_TIME = 1.2  # times a warm-up must be left for each warm worker
 PLENTY = 4  # items left for each place, with which a worker may have one more in advance
 LONG_ITEM_S = 2e-3  # a caller inside such an item is no dispatcher; watching for the GIL takes one
 DEEP_CALLER_SHARE = 0.3  # of its time spent sending, above which workers get a second chunk
@@ -26,6 +28,8 @@ def feed(state: State, view: View, crew: Crew) -> Action | None:
     seat = crew.least_loaded(n_active)
     if seat is None:
         return None
+    if seat.is_cold and not seat.n_reports and not _is_worth_warming(state, view, crew):
+        return None  # the caller goes on, or those that are warm
     n_ready = len(crew.ready) if n_active is None else min(n_active, len(crew.ready))
     n_items, box_s = chunk_for(state, view, seat, n_ready)
     if seat.n_queued and not may_queue_more(state, crew, n_items, n_ready, view.n_left):
@@ -34,9 +38,17 @@ def feed(state: State, view: View, crew: Crew) -> Action | None:
 
 
 def may_queue_more(state: State, crew: Crew, n_items: int, n_ready: int, n_left: int) -> bool:
-    """Whether a worker may have a chunk in advance: not one that a starting worker would run."""
-    n_starting = len(crew) - len(crew.ready)
-    return n_left > n_starting * n_items and _is_deep(state, n_items, n_ready, n_left)
+    """Whether a worker may have a chunk in advance: not one that another could begin sooner."""
+    n_others = len(crew) - len(crew.ready) + (0 if state.costs.waits else n_ready)
+    return n_left > n_others * n_items and _is_deep(state, n_items, n_ready, n_left)
+
+
+def _is_worth_warming(state: State, view: View, crew: Crew) -> bool:
+    """Whether enough is left that a worker is through with a warm-up clearly before the others."""
+    warmup_s = state.costs.warmup_s
+    if not warmup_s or (not crew.n_reporting and not state.may_help):
+        return True
+    return state.left_s(view) > WARM_IN_TIME * warmup_s * max(1, crew.n_reporting)
 
 
 def chunk_for(state: State, view: View, seat: Seat, n_ready: int) -> tuple[int, float]:
@@ -45,19 +57,21 @@ def chunk_for(state: State, view: View, seat: Seat, n_ready: int) -> tuple[int, 
         return min(state.job.chunksize, view.n_left), inf
     costs = state.costs
     if costs.item_s is None:
-        return 1, sizing.FIRST_CHUNK_S
+        return 1, sizing.WATCHED_CHUNK_S
     if costs.waits and costs.item_s >= SLICE_S:
         return 1, inf
     price = state.prices()
-    return sizing.chunk_of(
-        n_left=view.n_left,
+    n_items, box_s = sizing.chunk_of(
+        n_left=state.n_left(view),
         item_s=costs.item_s,
         n_workers=max(n_ready, min(state.n_places, state.n_limit or state.n_places)),
         dispatch_s=price.dispatch_s,
         overhead_s=price.overhead_s,
         n_largest=max(costs.n_largest, 0 if costs.n_reports else costs.n_inline),
-        is_first=seat.n_reports == 0 and state.hint_fits is not True,
+        is_watched=state.saturation.is_testing
+        or (not seat.n_reports and costs.n_reports < FEW_REPORTS and state.hint_fits is not True),
     )
+    return min(n_items, view.n_left), box_s
 
 
 def _is_deep(state: State, n_items: int, n_ready: int, n_left: int) -> bool:
@@ -70,7 +84,8 @@ def _is_deep(state: State, n_items: int, n_ready: int, n_left: int) -> bool:
         return n_left > PLENTY * (1 + n_ready)  # the caller is soon in a long item of its own
     price = state.prices()
     chunk_s = n_items * (state.costs.item_s or 0.0)
-    busy_share = n_ready * price.dispatch_s / max(chunk_s, 1e-9)
+    sent_s = price.dispatch_s + n_items * state.pickle_s
+    busy_share = n_ready * sent_s / max(chunk_s, 1e-9)
     return busy_share > DEEP_CALLER_SHARE or chunk_s < DEEP_OVERHEADS * price.overhead_s
 
 

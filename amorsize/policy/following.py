@@ -58,7 +58,7 @@ def _feed(state: State, view: View, crew: Crew, plan: Profile) -> Action | None:
     n_ready = min(plan.n_jobs, len(crew.ready))
     if seat.n_queued and not feeding.may_queue_more(state, crew, n_items, n_ready, view.n_left):
         return None
-    planned_s = max(n_items * (state.costs.item_s or 0.0), sizing.FIRST_CHUNK_S)
+    planned_s = max(n_items * (state.costs.item_s or 0.0), sizing.WATCHED_CHUNK_S)
     return feeding.send(state, seat, n_items, BOX * planned_s)
 
 

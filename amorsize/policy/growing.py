@@ -28,6 +28,8 @@ def grow(state: State, view: View, crew: Crew) -> Action | None:
         state.note(f"up to {n_wanted} workers", f"{left_s:.3g} s of work left in the loop")
     if not state.costs.waits:
         n_wanted = min(n_wanted, _n_trusted(state, view))
+        if state.saturation.is_testing:
+            return None
     # A worker of a route that was left may still be at its last chunk.
     n_others = state.roster.n_busy_beside(crew)
     if len(crew) + n_others >= n_wanted or crew.has_idle:
@@ -41,13 +43,17 @@ def _n_wanted(state: State, view: View) -> int:
     if n_servable < prices.WORTH:
         return 0
     left_s, price = state.left_s(view), state.prices()
-    n = min(state.n_places, int(min(1e6, 1.25 * n_servable)) + 2, price.n_affordable(left_s))
+    if not len(state.roster):
+        left_s = state.left_at_latest_s(view)
+    n = min(state.n_places, int(min(1e6, 1.25 * n_servable)) + 2)
+    n = min(n, price.n_affordable(left_s, state.sure_warmup_s))
     if view.all_read:
         n = min(n, view.n_left + state.roster.n_in_flight)
     if state.n_limit is not None:
         n = min(n, state.n_limit)
     if len(state.roster) or n < 1:
-        return n
+        is_late = state.left_at_latest_s(view) < price.first_s + state.sure_warmup_s
+        return min(n, state.roster.n_alive) if is_late else n
     return n if price.pays(left_s, n, state.sure_warmup_s) else 0
 
 

@@ -40,6 +40,7 @@ def hear(state: State, event: Event) -> None:
         case Started():
             if not len(state.roster):
                 state.alone_s, state.n_alone = state.costs.item_cpu_s, state.costs.n_inline
+                state.alone_share = state.costs.cpu_share
             is_warm = state.inherits_warmth and state.costs.n_inline > 0
             state.roster.add(event, is_cold=not is_warm)
         case Died():
@@ -92,6 +93,7 @@ def _watched(state: State, event: Watched) -> None:
 
 
 def _inlined(state: State, event: Inlined) -> None:
+    state.gain.add(event.cpu_s)
     beside_threads = len(state.roster.of("thread")) > 0
     computed = not state.costs.waits
     state.costs.inlined(event, alone=_has_core_to_itself(state), beside_threads=beside_threads)
@@ -133,7 +135,10 @@ def _has_core_to_itself(state: State) -> bool:
 
 
 def _see_pickling(state: State, event: Report) -> None:
-    """Sending takes longer than was remembered: what a worker pickled is read here as well."""
+    """What a worker pickled is read here as well: what it took need not be tried, once known."""
+    if state.weighed is None and state.job.inherits_items and event.n_items:
+        state.weighed = Weighed(pickle_s=2 * event.pickle_s / event.n_items)
+        return
     known_s = None if state.weighed is None else state.weighed.pickle_s
     if known_s is None or not state.hint_fits:
         return
@@ -165,6 +170,9 @@ def _see_cores(state: State, event: Report) -> None:
                 state.costs.waits = True
                 _reroute(state)
         return
+    if state.gain.is_lost(event, state.alone_share):
+        state.note("the caller alone for a while", "all together did less than it does")
+        return
     if state.cores.starve(n_working=n_working):
         share = state.cores.worker_share
         state.note(f"{n_working} workers on", f"though they wait for cores: CPU share {share:.0%}")
@@ -173,12 +181,12 @@ def _see_cores(state: State, event: Report) -> None:
 
 def _see_saturation(state: State, event: Report, n_working: int) -> None:
     """Items that cost ever more with more workers: perhaps fewer of them would do."""
-    if state.is_growing:
-        return
     assert state.route is not None
-    parked = state.roster.of(state.route.backend).ready[state.n_limit :] if state.n_limit else []
+    is_parked = state.saturation.is_testing and state.n_limit is not None
+    parked = state.roster.of(state.route.backend).ready[state.n_limit :] if is_parked else []
     verdict = state.saturation.see(
         event,
+        rank=state.roster.rank_of(event.worker),
         n_working=n_working,
         n_still=sum(1 for seat in parked if seat.n_queued),
         left_s=state.work_left_s,

@@ -78,6 +78,7 @@ def _adopt(state: State, hint: Profile) -> None:
     if hint.waits:
         state.waiters.start_with(hint.n_jobs)
     state.cores.verified = True
+    state.saturation.start_with(hint)
     if tuned.applies(hint, state.job):
         state.followed = hint
         what = f"{hint.backend} x {hint.n_jobs}, {hint.chunksize} items in a chunk"

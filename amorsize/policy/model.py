@@ -10,8 +10,10 @@ if TYPE_CHECKING:
 
 LEAST_PAUSES = 0.5  # a core taken away by a hypervisor costs wall time as well, but is no pause
 WARMUP_RATIO = 3.0  # a first item this many times the second was warming up (imports, JIT)
-MEMORY = 0.9  # weight of the past per inline slice: about the last ten slices count
-CHUNKS_REMEMBERED = 4.0  # per worker, in the moving average over chunk reports
+MEMORY = 0.9  # weight of the past per inline slice: about the last ten slices count,
+LEAST_MEMORY, ITEMS_REMEMBERED = 0.5, 128  # or fewer, of many items: costs may have changed
+CHUNKS_REMEMBERED = 4.0  # per worker, in the moving average over chunk reports,
+MOST_REMEMBERED = 64.0  # and of all: with many workers costs that change would be noticed too late
 
 
 class Estimates:
@@ -88,6 +90,12 @@ class Estimates:
         """Whether items may be such as wait, or compute, as far as can be told by now."""
         return self.waits is waits or (waits and self._votes.are_wanted)
 
+    @property
+    def cpu_share(self) -> float:
+        """CPU / wall of the caller's latest items while nothing ran beside them."""
+        wall_s, cpu_s, _ = self._recent
+        return min(1.0, cpu_s / wall_s) if wall_s else 1.0
+
     def agree(self, profile: Profile) -> None:
         """Items of this call have confirmed a profile: believe the rest of it as well."""
         self.waits = profile.waits
@@ -108,8 +116,9 @@ class Estimates:
                 self._sum_up(event.wall_s, n, alone=alone)
         else:
             self._confirm(item_s)
-            self._wall_s = MEMORY * self._wall_s + event.wall_s
-            self._n = MEMORY * self._n + n
+            keep = max(LEAST_MEMORY, min(MEMORY, 1 - n / ITEMS_REMEMBERED))
+            self._wall_s = keep * self._wall_s + event.wall_s
+            self._n = keep * self._n + n
             self._sum_up(event.wall_s, n, alone=alone)
         self.latest_s = item_s
         self._note_cpu(event.cpu_s / n, 0.1)
@@ -161,7 +170,7 @@ class Estimates:
             self._settle_warmup(event)
         if is_cold and self.warmup_s:
             wall_s = wall_s - self.warmup_s if wall_s > self.warmup_s else wall_s
-        keep = 1 - 1 / (CHUNKS_REMEMBERED * max(2, n_workers))
+        keep = 1 - 1 / min(MOST_REMEMBERED, CHUNKS_REMEMBERED * max(2, n_workers))
         if not (is_cold and self.warmup_s and self._n):
             self._wall_s = keep * self._wall_s + wall_s
             self._n = keep * self._n + event.n_items

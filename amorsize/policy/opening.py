@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from amorsize.policy.facts import Profile, View
     from amorsize.policy.state import State
 
-FEW_WITHOUT_SURVEY = 256  # beyond, not even 16 cores make the first item matter: nothing is asked
 FEW_PER_CORE = 16  # up to so many items a core, one unlucky first item matters
+MANY_CORES, FEW_PER_CORE_OF_MANY = 32, 32  # where all the others wait for it, it matters more,
+# but half of them will do: what takes long may be a warm-up, in which all are in each other's way
 FIRST_READY_S = 2e-3  # how long the caller waits for workers it started before the first item
 FIRST_LONG_S, FIRST_LOOK_S = 40e-3, 2e-3  # and, with cores for more, for their items; looks up
+LINDY = 2  # times as long as it took already, what is not over yet will take
 LONG_CHECK_S = 5e-3  # items this long take long to check: workers get theirs meanwhile
 
 
@@ -37,7 +39,7 @@ def first(state: State, view: View) -> Action:
 
 def help_with_few(state: State, view: View) -> Action | None:
     """Few items are likely long ones: workers that have one each while the caller has its."""
-    if not state.is_surveyed and _are_few(state, view, FEW_WITHOUT_SURVEY):
+    if not state.is_surveyed and _are_few(state, view, state.job.n_cores_most):
         return Survey()
     n_first = _n_before_first(state, view) if state.is_surveyed else 0
     if len(state.roster) < n_first:
@@ -51,19 +53,20 @@ def help_with_few(state: State, view: View) -> Action | None:
     return _feed_first(state, view) or _wait_for_first(state, view, n_first)
 
 
-def _are_few(state: State, view: View, n_most: int) -> bool:
+def _are_few(state: State, view: View, n_cores: int) -> bool:
     """Few items of an unknown function are likely long ones: nobody maps over six trifles."""
     n_items = view.n_left + len(state.roster)
     if state.hint is not None:
         is_long = state.hint.item_s >= LONG_CHECK_S and state.hint.backend == "process"
         return is_long and n_items >= 2
-    return view.all_read and 2 <= n_items <= n_most and state.hint is None
+    per_core = FEW_PER_CORE if n_cores < MANY_CORES else FEW_PER_CORE_OF_MANY
+    return view.all_read and 2 <= n_items <= per_core * n_cores and n_cores > 1
 
 
 def _n_before_first(state: State, view: View) -> int:
     """Workers worth starting before anything is known: as many as the bet allows."""
     if (
-        not _are_few(state, view, FEW_PER_CORE * state.host.n_cores)
+        not _are_few(state, view, state.host.n_cores)
         or state.job.process_reason is not None
         or state.host.fork_reason is not None
     ):
@@ -71,11 +74,16 @@ def _n_before_first(state: State, view: View) -> int:
     bet_s = prices.BET_S
     if state.costs.item_s is not None:  # one was run, and was long
         bet_s = prices.bet_s(view.now_s, state.left_s(view))
-    elif state.first_sent_s is not None:  # theirs have taken so long already
+    elif (
+        state.first_sent_s is not None and state.job.thread_reason is not None
+    ):  # theirs have taken so long already
         taken_s = view.now_s - state.first_sent_s
-        bet_s = prices.bet_s(view.now_s, taken_s * (view.n_left + state.n_in_flight))
+        bet_s = prices.bet_s(view.now_s, LINDY * taken_s * (view.n_left + state.n_in_flight))
     n_bet = int(bet_s / (state.host.process_start_s + state.host.process_ready_s))
-    n = min(state.n_places - 1, n_bet, view.n_left - 1 + state.n_in_flight)
+    n_most = state.n_places - 1
+    if view.n_left > FEW_PER_CORE * state.host.n_cores:
+        n_most //= 2
+    n = min(n_most, n_bet, view.n_left - 1 + state.n_in_flight)
     return max(0, min(n, state.n_limit or n))
 
 
@@ -102,6 +110,8 @@ def _wait_for_first(state: State, view: View, n_first: int) -> Action | None:
     n_possible = min(state.n_places, view.n_left + state.n_in_flight) - 1 if n_first else 0
     if n_first >= n_possible or state.costs.item_s is not None or state.first_sent_s is None:
         return None
+    if state.job.thread_reason is None:
+        return None  # threads, which need no fork, may turn out better
     left_s = state.first_sent_s + FIRST_LONG_S - view.now_s
     if left_s <= 0 or not state.n_in_flight:
         return None

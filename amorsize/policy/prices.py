@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 WORTH = 1.5  # workers the caller could keep busy, below which sending costs more than it brings
 KEEP_WORTH = 1.2  # and below which it stops sending: the gap avoids going back and forth
+IN_TIME = 1.5  # times the start of one more, the others must still be busy with what is left
 PAYBACK = 0.85  # workers must save 15 % of what is left, or they are not started
 BET_SHARE, BET_S = 0.03, 4e-3  # what starting workers may cost if it never pays: the promise
 
@@ -41,9 +42,15 @@ class Prices(Value):
         sending_s = pickle_s + self.dispatch_s / n_bulk
         return (item_s if costs.waits else costs.work_s) / max(sending_s, 1e-12)
 
-    def n_affordable(self, left_s: float) -> int:
-        """The square-root law: with one start after the other, more would not be ready in time."""
-        return max(1, int((2 * left_s / self.start_s) ** 0.5))
+    def n_affordable(self, left_s: float, warmup_s: float = 0.0) -> int:
+        """More workers would not be ready in time, with one start after the other.
+
+        By the square-root law, for all of them together; where so many are at work already that
+        they share what is left, another one is worth its own start.
+        """
+        ready_s = self.start_s + self.ready_s + warmup_s
+        n_late = left_s / (IN_TIME * ready_s)
+        return max(1, int((2 * left_s / self.start_s) ** 0.5), int(min(1e6, n_late)))
 
     def pays(self, left_s: float, n_workers: int, warmup_s: float) -> bool:
         """Whether so many workers, and the caller, are through clearly sooner than the loop."""

@@ -126,6 +126,10 @@ class Roster:
             crew = self._crews[backend] = Crew()
         return crew
 
+    def rank_of(self, worker: int) -> int:
+        """Its place in its crew."""
+        return self._seats[worker].rank
+
     def n_busy_beside(self, crew: Crew) -> int:
         """Workers of other crews that have a chunk."""
         return sum(one.n_busy for one in self._crews.values() if one is not crew)

@@ -22,7 +22,10 @@ DOUBTS = 2.0  # times a doubtful warm-up must be left, or one cold worker delays
 def settle(state: State, view: View) -> Action | None:
     """Find out where the items are to run, while the caller goes on with them."""
     undecided = state.route is None or state.route.backend is None
-    if view.caller_busy and (undecided or state.is_watching):
+    if view.caller_busy and state.is_watching and _has_watched(state, view):
+        return Unwatch()
+    is_known = state.holds_gil is False and not state.is_watching and not state.costs.waits
+    if view.caller_busy and (undecided or state.is_watching) and not is_known:
         return feeding.meanwhile_or_wait(state, view)
     if state.is_watching:
         return _go_on_watching(state, view)
@@ -39,7 +42,8 @@ def settle(state: State, view: View) -> Action | None:
     if state.route.need == "weigh":
         return Weigh()
     if state.route.need == "watch":
-        return _start_canary(state) or watch(state)
+        canary = _start_canary(state) if state.host.fork_reason is None else None
+        return canary or watch(state)
     assert state.route.backend is not None
     state.note(state.route.backend, state.route.why)
     if state.route.backend == "thread" and state.costs.waits and state.costs.item_s is not None:
@@ -50,8 +54,7 @@ def settle(state: State, view: View) -> Action | None:
 def _start_canary(state: State) -> Action | None:
     """Watching takes a few items: with long ones, a worker is worth having meanwhile."""
     is_long = (state.costs.item_s or 0.0) >= LONG_ITEM_S
-    no_process = state.job.process_reason is not None or state.host.fork_reason is not None
-    if not is_long or no_process or len(state.roster):
+    if not is_long or state.job.process_reason is not None or len(state.roster):
         return None
     if state.weighed is None:
         return Weigh()
@@ -71,7 +74,9 @@ def _canary_beside_second(state: State, view: View) -> Action | None:
     bet_s = prices.bet_s(view.now_s, state.left_s(view))
     if not state.is_surveyed:
         return Survey() if bet_s >= SURVEY_S else None
-    return _start_canary(state) if bet_s >= prices.of_processes(state.host).first_s else None
+    price = prices.of_processes(state.host)
+    pays = state.n_places > 1 and price.pays(state.left_s(view), 1, 0.0)
+    return _start_canary(state) if pays and bet_s >= price.first_s else None
 
 
 def watch(state: State) -> Action:
@@ -85,10 +90,17 @@ def _go_on_watching(state: State, view: View) -> Action:
         state.watch_began_s = view.now_s
     if (action := feeding.meanwhile(state, view)) is not None:
         return action
-    enough_s = route.WATCH_S if state.watched is None else route.WATCH_LONGER_S
-    if view.now_s - state.watch_began_s >= enough_s:
+    if _has_watched(state, view):
         return Unwatch()
     return caller.run_slice(state, view, SLICE_S)
+
+
+def _has_watched(state: State, view: View) -> bool:
+    """Whether it was watched for long enough."""
+    if view.caller_busy and state.watched is None:
+        return True  # its feeder asks when an item has taken longer than that
+    enough_s = route.WATCH_S if state.watched is None else route.WATCH_LONGER_S
+    return state.watch_began_s is not None and view.now_s - state.watch_began_s >= enough_s
 
 
 def _could_pay(state: State, view: View) -> bool:
@@ -107,7 +119,9 @@ def _could_pay(state: State, view: View) -> bool:
     if not state.is_surveyed:
         return left_s > LEAST_LEFT_S
     price = state.prices()
-    if left_s / 2 + price.first_s + state.sure_warmup_s >= prices.PAYBACK * left_s:
+    likely_s = state.left_at_latest_s(view)
+    n_most = min(state.n_places, price.n_affordable(likely_s), view.n_left)
+    if not price.pays(likely_s, max(1, n_most), state.sure_warmup_s):
         return False
     if left_s < DOUBTS * state.doubtful_warmup_s:
         return False

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-BULK_LOSS_SHARE = 0.01  # of a bulk chunk's time may go into sending it: POLICY 2, eps_b
+BULK_LOSS_SHARE = 0.005  # of a bulk chunk's time may go into sending it: POLICY 2, eps_b
 TAIL_LOSS_SHARE = 0.08  # of a tail chunk's: shorter chunks even out the end, eps_t
 GUIDE = 3.0  # a chunk is at most 1/3 of a worker's share of what is left; flat in 2..4
 CALLER_SHARE = 0.5  # the caller spends at most half its time on sending chunks
 TAIL_DISPATCH = 1.25  # tail chunks last long enough for the caller to serve everybody
 BOX = 2.0  # a chunk comes back when it takes this many times what was planned; flat in 1.5..3
 GROWTH = 4  # a chunk is at most 4 x the largest that was seen to come back
-FIRST_CHUNK_S = 5e-3  # the first of each worker: its report is worth more than its work
+WATCHED_CHUNK_S = 5e-3  # of chunks whose report is worth more than their work
 
 
 def chunk_of(
@@ -20,7 +20,7 @@ def chunk_of(
     dispatch_s: float,
     overhead_s: float,
     n_largest: int,
-    is_first: bool,
+    is_watched: bool,
 ) -> tuple[int, float]:
     """Number of items for the next chunk, and after how many seconds its rest is to come back.
 
@@ -31,7 +31,7 @@ def chunk_of(
         dispatch_s: What a chunk costs the caller.
         overhead_s: What a chunk costs in all, the way through the pipe included.
         n_largest: Items of the largest chunk seen so far.
-        is_first: The worker has not reported yet.
+        is_watched: What it costs is waited for: the worker's first, or one of a test.
 
     Source:
         Guided self-scheduling, Polychronopoulos & Kuck (1987), with the lower bound and box of
@@ -45,10 +45,10 @@ def chunk_of(
     tail_s = max(
         overhead_s / TAIL_LOSS_SHARE * shortened, n_served * dispatch_s * TAIL_DISPATCH, overhead_s
     )
-    if is_first:
-        bulk_s = min(bulk_s, FIRST_CHUNK_S)
+    if is_watched:
+        bulk_s = min(bulk_s, WATCHED_CHUNK_S)
     guided = min(bulk_s / item_s, max(1.0, tail_s / item_s, n_left / (GUIDE * n_workers)))
-    n_items = max(1, int(min(guided, -(-n_left // n_served), GROWTH * max(1, n_largest))))
+    n_items = max(1, round(min(guided, -(-n_left // n_served), GROWTH * max(1, n_largest))))
     return n_items, BOX * max(n_items * item_s, tail_s)
 
 

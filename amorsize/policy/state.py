@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from amorsize.policy import memory, prices, waiters
 from amorsize.policy.cores import CoreEvidence
+from amorsize.policy.gain import Gain
 from amorsize.policy.model import Estimates
 from amorsize.policy.roster import Roster
 from amorsize.policy.route import Route, waiting_processes
@@ -59,13 +60,16 @@ class State:
         self.roster = Roster()
         self.cores = CoreEvidence(verified=job.backend in ("thread", "process"))
         self.waiters = waiters.Waiters()
+        self.gain = Gain()
         self.saturation = Saturation()
         self.memory = memory.Room()
         self.n_room: int | None = None  # workers that the system has room for
         self.is_replacing = False  # workers that have grown too large
         self.alone_s: float | None = None  # an item's CPU time before there were workers,
         self.n_alone = 0  # and of how many items that tells
+        self.alone_share = 1.0  # CPU / wall of these
         self.is_committed = False  # workers are wanted: the bet is made
+        self.was_worth = False  # to send items, once more than the first was known
         self.is_growing = False  # more workers are being started
         self.has_lost_one = False  # a worker ended while it was wanted: nothing is run inline
         self.first_started_s = 0.0  # of workers before the first item
@@ -144,9 +148,17 @@ class State:
     # -- the work and its prices ------------------------------------------------------------
 
     def left_s(self, view: View) -> float:
-        """The work left, as one core would do it; with an unknown end, as much as was seen."""
-        left_s = view.n_left * (self.costs.item_s or 0.0)
-        return left_s if view.all_read else max(left_s, view.now_s)
+        """The work left, as one core would do it."""
+        return self.n_left(view) * (self.costs.item_s or 0.0)
+
+    def n_left(self, view: View) -> int:
+        """Items left; where their end is not in sight, as many as were seen."""
+        return view.n_left if view.all_read else max(view.n_left, self.costs.n_seen)
+
+    def left_at_latest_s(self, view: View) -> float:
+        """The work left if the latest items are half the truth: costs may be rising."""
+        latest_s, item_s = self.costs.latest_s or 0.0, self.costs.item_s or 0.0
+        return self.left_s(view) + self.n_left(view) * max(0.0, latest_s - item_s) / 2
 
     def n_first(self, view: View) -> int:
         """Items handed out while nothing is known of them: one, or the chunksize asked for."""
@@ -166,16 +178,24 @@ class State:
         """Of a chunk, in all."""
         return self.prices().overhead_s if self.is_surveyed else UNSURVEYED_OVERHEAD_S
 
+    @property
+    def pickle_s(self) -> float:
+        """To send one item and its result, of the caller."""
+        in_processes = self.route is not None and self.route.backend == "process"
+        if not in_processes or self.weighed is None:
+            return 0.0
+        return self.weighed.pickle_s or 0.0
+
     def n_servable(self) -> float:
         """Workers that the caller could keep busy."""
-        in_processes = self.route is not None and self.route.backend == "process"
-        known = self.weighed is not None and in_processes
-        pickle_s = (self.weighed.pickle_s or 0.0) if known and self.weighed is not None else 0.0
-        return self.prices().n_servable(self.costs, pickle_s)
+        return self.prices().n_servable(self.costs, self.pickle_s)
 
-    def is_worth(self, threshold: float) -> bool:
-        """Whether sending items costs so much less than running them."""
-        return self.costs.waits or self.n_servable() >= threshold
+    def is_worth_sending(self) -> bool:
+        """Whether sending items costs clearly less than running them; once it did, still less."""
+        n = self.n_servable()
+        if self.costs.first_unconfirmed_s is None and n >= prices.WORTH:
+            self.was_worth = True
+        return self.costs.waits or n >= (prices.KEEP_WORTH if self.was_worth else prices.WORTH)
 
     # -- what workers begin with ------------------------------------------------------------
 
@@ -201,6 +221,12 @@ class State:
     def trusts_crew(self) -> bool:
         """An earlier call has shown what workers do with such items, too long to look up from."""
         return self.hint_fits is True and (self.costs.item_s or 0.0) >= TRUSTED_ITEM_S
+
+    @property
+    def may_help(self) -> bool:
+        """Whether the caller runs items itself as long as no worker has delivered."""
+        is_auto = self.job.backend == "auto" and self.job.may_inline and not self.has_lost_one
+        return is_auto and not self.trusts_crew and not self.costs.waits
 
     @property
     def n_in_flight(self) -> int:

@@ -15,7 +15,6 @@ from amorsize.policy import (
     hearing,
     hints,
     opening,
-    prices,
     settling,
     sizing,
 )
@@ -87,7 +86,8 @@ class Tuner(State):
         if self.route.backend == "serial":
             return caller.run_slice(self, view, SERIAL_SLICE_S)
         crew = self.roster.of(self.route.backend)
-        if len(crew) and not view.caller_busy and not self.is_worth(prices.KEEP_WORTH):
+        is_alone = self.gain.is_resting(view.now_s) or not self.is_worth_sending()
+        if len(crew) and not view.caller_busy and is_alone:
             return caller.run_slice(self, view, SLICE_S)
         if (action := growing.shrink(self, crew) or feeding.feed(self, view, crew)) is not None:
             return action
@@ -120,6 +120,7 @@ class Tuner(State):
             )
         costs, backend = self.costs, self.backend_used()
         n_jobs = 1 if backend == "serial" else max(1, len(self.roster.of(backend)))
+        n_jobs = min(n_jobs, self.saturation.n_enough or n_jobs)
         chunksize = self.job.chunksize
         if chunksize is None and costs.waits and backend != "serial":
             chunksize = 1
@@ -153,4 +154,5 @@ class Tuner(State):
             n_chunks=costs.n_chunks,
             chunk_items=costs.chunk_items,
             source="learned" if self.followed is None else self.followed.source,
+            is_enough=self.saturation.n_enough is not None,
         )

@@ -1,0 +1,58 @@
+"""Whether workers and caller together get more done than the loop would: else it goes on alone.
+
+What sending costs the caller is measured beforehand on one item, and may be off. What comes back
+tells in the end.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.facts import Report
+
+LEAST_GAIN = 0.95  # CPU seconds of items, by those of the loop in the same time, that are a loss
+GAIN_REPORTS, GAIN_S = 24, 30e-3  # that this is judged by, at least
+REST_S, REST_GROWTH = 0.1, 4  # how long the caller goes on alone; that much longer each time
+
+
+class Gain:
+    """CPU seconds of items in a window of reports, and whether the caller is better alone."""
+
+    def __init__(self) -> None:
+        self._began_s: float | None = None
+        self._cpu_s = 0.0
+        self._n = 0
+        self._rest_s, self._until_s = REST_S, 0.0
+
+    def add(self, cpu_s: float) -> None:
+        """The caller has run items itself."""
+        self._cpu_s += cpu_s
+
+    def is_resting(self, now_s: float) -> bool:
+        """Whether the caller is to go on alone for now."""
+        return now_s < self._until_s
+
+    def is_lost(self, report: Report, alone_share: float) -> bool:
+        """Whether the window that this report ends shows less than the loop would have done.
+
+        Args:
+            report: Of a worker.
+            alone_share: CPU / wall of the caller's own items before there were workers.
+        """
+        if self._began_s is None or self.is_resting(report.now_s):
+            self._begin(report.now_s)
+            return False
+        self._cpu_s += report.cpu_s
+        self._n += 1
+        span_s = report.now_s - self._began_s
+        if self._n < GAIN_REPORTS or span_s < GAIN_S:
+            return False
+        is_lost = self._cpu_s < LEAST_GAIN * alone_share * span_s
+        self._begin(report.now_s)
+        if is_lost:
+            self._until_s = report.now_s + self._rest_s
+            self._rest_s *= REST_GROWTH
+        return is_lost
+
+    def _begin(self, now_s: float) -> None:
+        self._began_s, self._n, self._cpu_s = now_s, 0, 0.0
