@@ -8,178 +8,223 @@ minus 1, start-up included. The seeds were not used while choosing constants.
 """
 
 import argparse
-import json
 import multiprocessing
-import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, median
+from time import perf_counter
+from types import ModuleType
+from typing import Any
 
 from amorsize import simulate
+from amorsize.policy import caller, saturation, sizing
+from amorsize.policy.facts import View
 from amorsize.simulate import ZOO, World
+from benchmarks import regret_page
 
-ROOT = Path(__file__).resolve().parent.parent
 CORES = (1, 2, 4, 8, 32, 128, 256)
-FIRST_SEED, FIRST_RANDOM = 3000, 70_000  # held out: development saw seeds below 1003 and 51 000
-OURS = "amorsize"
-SLOWER_SHARE, SLOWER_S = 0.03, 5e-3  # the promise: not slower than the loop by more than both
+FIRST_SEED, FIRST_RANDOM = 7000, 170_000  # held out: development saw seeds below 3003 and 70 600
+N_COMPARED = 300  # random worlds that the opponents play as well
+OURS = regret_page.OURS
+NEVER, ALWAYS = 1e18, 1e-18
+
+# What is taken away, by the constant that does it.
+ABLATIONS: dict[str, tuple[tuple[ModuleType, str, float], ...]] = {
+    "without time boxes": ((sizing, "BOX", NEVER), (caller, "SLICE_BOX", NEVER)),
+    "without a guided tail": ((sizing, "GUIDE", ALWAYS),),
+    "without the saturation test": ((saturation, "SUSPICIOUS", NEVER),),
+    "without the caller's help": ((caller, "HELP_CORES", 0),),
+}
+WARM_CORES, WARM_SEEDS = (2, 8, 32, 128), 2
+CROSSED = (  # worlds whose profiles are given to one another
+    *("uniform 1 ms", "small 30 us", "lognormal 5 ms", "cheap prefix, then 10 ms", "hidden quota"),
+    *("payload 300 us", "40 items of 0.5 s", "short 400 ms", "server for 48", "bandwidth for 6"),
+)
+CROSSED_CORES = (8, 32)
+# Workers that are there already: a chunk with the function is all that starts them.
+WARM: dict[str, Any] = {
+    "start_s": 0.2e-3,
+    "ready_s": 0.3e-3,
+    "load_s": 0.0,
+    "warmup_s": 0.0,
+    "deaths": (),
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """One world, played by everybody."""
+class Job:
+    """One world, and what it is played for."""
 
+    kind: str  # "zoo", "random", "warm" or "crossed"
     name: str
     n_cores: int
     seed: int
-    best_s: float
-    loop_s: float
-    makespans_s: dict[str, float]
-
-    def regret(self, who: str) -> float:
-        """Share by which a policy is slower than the best plan."""
-        return self.makespans_s[who] / self.best_s - 1
-
-    def is_slower_than_loop(self, who: str) -> bool:
-        """Whether the promise is broken."""
-        lost_s = self.makespans_s[who] - self.loop_s
-        return lost_s > SLOWER_SHARE * self.loop_s and lost_s > SLOWER_S
+    known_from: str = ""  # the world whose profile is given, where that is another one
+    is_compared: bool = False  # opponents and ablations play as well
 
 
-def zoo_jobs(n_seeds: int) -> list[tuple[str, int, int]]:
-    """Name, cores and seed of each world of the zoo."""
-    seeds = range(FIRST_SEED, FIRST_SEED + n_seeds)
-    return [(name, n, seed) for seed in seeds for name in ZOO for n in CORES]
+def jobs(n_seeds: int, n_random: int) -> Iterator[Job]:
+    """Everything that is played."""
+    for seed in range(FIRST_SEED, FIRST_SEED + n_seeds):
+        for name in ZOO:
+            for n_cores in CORES:
+                yield Job("zoo", name, n_cores, seed, is_compared=seed == FIRST_SEED)
+    for number in range(n_random):
+        is_compared = number < N_COMPARED
+        yield Job("random", "random", 0, FIRST_RANDOM + number, is_compared=is_compared)
+    for seed in range(FIRST_SEED, FIRST_SEED + min(n_seeds, WARM_SEEDS)):
+        for name in ZOO:
+            for n_cores in WARM_CORES:
+                yield Job("warm", name, n_cores, seed, known_from=name)
+    for name in CROSSED:
+        for n_cores in CROSSED_CORES:
+            yield Job("crossed", name, n_cores, FIRST_SEED)
 
 
-def random_jobs(n_worlds: int) -> list[tuple[str, int, int]]:
-    """The same for random worlds, whose cores are drawn."""
-    return [("", 0, seed) for seed in range(FIRST_RANDOM, FIRST_RANDOM + n_worlds)]
+def run(job: Job) -> list[regret_page.Result]:
+    """Play one world, several times where several profiles are given."""
+    match job.kind:
+        case "warm":
+            return [_warm(job)]
+        case "crossed":
+            return _crossed(job)
+        case _:
+            return [_cold(job)]
 
 
-def run(job: tuple[str, int, int]) -> Result:
-    """Play one world."""
-    name, n_cores, seed = job
-    world = simulate.world(name, n_cores, seed) if name else simulate.random_world(seed)
+def _cold(job: Job) -> regret_page.Result:
+    """The first call of a function in a process."""
+    world = _world(job)
     best = simulate.oracle(world)
-    makespans_s = {OURS: simulate.play(world).makespan_s}
-    for who, make in simulate.opponents(world).items():
-        if not _is_hopeless(who, world):
-            makespans_s[who] = simulate.play(world, make()).makespan_s
-    return Result(
-        name or "random", world.n_cores, seed, best.makespan_s, best.serial_s, makespans_s
+    timed = Timed(world)
+    outcome = simulate.play(world, timed)
+    makespans_s = {OURS: outcome.makespan_s}
+    if job.is_compared:
+        for who, make in simulate.opponents(world).items():
+            if not _is_hopeless(who, world):
+                makespans_s[who] = simulate.play(world, make()).makespan_s
+    if job.is_compared and job.kind == "zoo":
+        for what, changes in ABLATIONS.items():
+            with _changed(changes):
+                makespans_s[what] = simulate.play(world).makespan_s
+    again = simulate.play(world, simulate.tuner_for(world, timed.tuner.learned()))
+    return regret_page.Result(
+        kind=job.kind,
+        name=job.name,
+        n_cores=world.n_cores,
+        seed=job.seed,
+        best_s=best.makespan_s,
+        loop_s=best.serial_s,
+        makespans_s=makespans_s,
+        n_probes=outcome.n_probes,
+        n_probes_again=again.n_probes,
+        n_events=outcome.n_events,
+        n_decisions=timed.n_decisions,
+        decided_s=timed.decided_s,
+        is_lazy=world.warmup_s > 0,
     )
+
+
+def _warm(job: Job) -> regret_page.Result:
+    """Workers and profile are there; the data is other data of the same kind."""
+    known = _profile(job.name, job.n_cores, job.seed + 1)
+    return _with_profile(job, known)
+
+
+def _crossed(job: Job) -> list[regret_page.Result]:
+    """Workers are there, and the profile of something else."""
+    best = simulate.oracle(_world(job).but(**WARM))
+    others = [name for name in CROSSED if name != job.name]
+    return [
+        _with_profile(job, _profile(other, job.n_cores, job.seed), best=best) for other in others
+    ]
+
+
+def _with_profile(job: Job, known: Any, best: simulate.Best | None = None) -> regret_page.Result:
+    world = _world(job).but(**WARM)
+    best = best or simulate.oracle(world)
+    outcome = simulate.play(world, simulate.tuner_for(world, known))
+    return regret_page.Result(
+        kind=job.kind,
+        name=job.name,
+        n_cores=world.n_cores,
+        seed=job.seed,
+        best_s=best.makespan_s,
+        loop_s=best.serial_s,
+        makespans_s={OURS: outcome.makespan_s},
+        n_probes=outcome.n_probes,
+    )
+
+
+def _profile(name: str, n_cores: int, seed: int) -> Any:
+    """What a call leaves behind."""
+    world = simulate.world(name, n_cores, seed)
+    tuner = simulate.tuner_for(world)
+    simulate.play(world, tuner)
+    return tuner.learned()
+
+
+def _world(job: Job) -> World:
+    if job.kind == "random":
+        return simulate.random_world(job.seed)
+    return simulate.world(job.name, job.n_cores, job.seed)
 
 
 def _is_hopeless(who: str, world: World) -> bool:
     """200 000 chunks of one item take longest to simulate and tell nothing new."""
-    return who == "chunksize=1" and len(world.costs_s) > 30_000
+    return who == "chunksize=1" and len(world.costs_s) > 10_000
 
 
-def results_of(jobs: list[tuple[str, int, int]], n_processes: int) -> Iterator[Result]:
+@contextmanager
+def _changed(changes: tuple[tuple[ModuleType, str, float], ...]) -> Iterator[None]:
+    """Constants of the policy, for one play."""
+    before = [(module, name, getattr(module, name)) for module, name, _ in changes]
+    try:
+        for module, name, value in changes:
+            setattr(module, name, value)
+        yield
+    finally:
+        for module, name, value in before:
+            setattr(module, name, value)
+
+
+class Timed:
+    """The tuner, with a clock on what its decisions take in real time."""
+
+    def __init__(self, world: World) -> None:
+        self.tuner = simulate.tuner_for(world)
+        self.decided_s = 0.0
+        self.n_decisions = 0
+
+    def tell(self, event: Any) -> None:
+        """Time it."""
+        began = perf_counter()
+        self.tuner.tell(event)
+        self.decided_s += perf_counter() - began
+
+    def next(self, view: View) -> Any:
+        """Time it."""
+        began = perf_counter()
+        action = self.tuner.next(view)
+        self.decided_s += perf_counter() - began
+        self.n_decisions += 1
+        return action
+
+    @property
+    def saturation(self) -> Any:
+        """Where the simulator counts tests."""
+        return self.tuner.saturation
+
+
+def results_of(some: list[Job], n_processes: int) -> Iterator[regret_page.Result]:
     """Play all; told on stderr how far that is."""
     with multiprocessing.get_context("spawn").Pool(n_processes) as pool:
-        for done, result in enumerate(pool.imap_unordered(run, jobs), 1):
+        for done, results in enumerate(pool.imap_unordered(run, some), 1):
             if done % 100 == 0:
-                print(f"{done} of {len(jobs)} worlds", file=sys.stderr, flush=True)
-            yield result
-
-
-def quantile(values: Iterable[float], share: float) -> float:
-    """The value below which that share lies."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
-def time_weighted(results: list[Result], who: str) -> float:
-    """Regret of all worlds as one long job."""
-    some = [result for result in results if who in result.makespans_s]
-    return sum(r.makespans_s[who] for r in some) / sum(r.best_s for r in some) - 1
-
-
-def percent(share: float) -> str:
-    """With one digit."""
-    return f"{100 * share:.1f} %"
-
-
-def bounds(zoo: list[Result], drawn: list[Result]) -> Iterator[tuple[str, str, float, float]]:
-    """What is asked for: set, figure, bound, reached."""
-    regrets = [result.regret(OURS) for result in zoo]
-    yield "zoo", "mean regret", 0.035, mean(regrets)
-    yield "zoo", "90th percentile", 0.09, quantile(regrets, 0.9)
-    yield "zoo", "worst", 0.30, max(regrets)
-    yield "zoo", "slower than the loop", 0.0, _share(zoo, lambda r: r.is_slower_than_loop(OURS))
-    regrets = [result.regret(OURS) for result in drawn]
-    long = [result.regret(OURS) for result in drawn if result.best_s >= 0.3]
-    yield "random", "median regret", 0.02, median(regrets)
-    yield "random", "time-weighted", 0.025, time_weighted(drawn, OURS)
-    yield "random", "90th percentile", 0.15, quantile(regrets, 0.9)
-    yield "random", "90th percentile where the best takes 0.3 s or more", 0.08, quantile(long, 0.9)
-    yield (
-        "random",
-        "slower than the loop",
-        0.01,
-        _share(drawn, lambda r: r.is_slower_than_loop(OURS)),
-    )
-
-
-def _share(results: list[Result], holds: Callable[[Result], bool]) -> float:
-    return sum(map(holds, results)) / len(results)
-
-
-def report(zoo: list[Result], drawn: list[Result], commit: str) -> Iterator[str]:
-    """The page, line by line."""
-    yield "# Regret: how far the tuner is from the best plan in hindsight\n"
-    yield "Written by `make regret`; simulated, see `amorsize.simulate`. Regret is makespan / that"
-    yield "of the best fixed plan (loop, workers, chunk size) - 1, first call, start-up included.\n"
-    n_seeds = len({result.seed for result in zoo})
-    yield f"- Code: commit {commit}, whose constants were set before these seeds were drawn."
-    yield f"- Zoo: {len(ZOO)} worlds x {CORES} cores x {n_seeds} seeds from {FIRST_SEED} on."
-    yield f"- Random: {len(drawn)} worlds, seeds from {FIRST_RANDOM} on.\n"
-    yield "## Asked for and reached\n"
-    yield "| worlds | figure | asked for | reached |  |"
-    yield "| --- | --- | --- | --- | --- |"
-    for where, what, most, reached in bounds(zoo, drawn):
-        verdict = "reached" if reached <= most else "**not reached**"
-        yield f"| {where} | {what} | <= {percent(most)} | {percent(reached)} | {verdict} |"
-    yield "\n## Against others\n"
-    yield "| policy | worlds | mean | median | 90 % | worst | time-weighted | slower than loop |"
-    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
-    for where, results in (("zoo", zoo), ("random", drawn)):
-        for who in results[0].makespans_s | {"chunksize=1": 0.0}:
-            yield _row(where, who, [one for one in results if who in one.makespans_s])
-    yield "\n## By cores\n"
-    yield "| cores | mean | median | 90 % | worst |"
-    yield "| --- | --- | --- | --- | --- |"
-    for n_cores in CORES:
-        some = [result.regret(OURS) for result in zoo if result.n_cores == n_cores]
-        figures = (mean(some), median(some), quantile(some, 0.9), max(some))
-        yield f"| {n_cores} | " + " | ".join(map(percent, figures)) + " |"
-    yield "\n## By world: mean regret over seeds\n"
-    yield "| world | " + " | ".join(f"{n} cores" for n in CORES) + " |"
-    yield "| --- |" + " --- |" * len(CORES)
-    for name in ZOO:
-        cells = [
-            mean(r.regret(OURS) for r in zoo if r.name == name and r.n_cores == n) for n in CORES
-        ]
-        yield f"| {name} | " + " | ".join(map(percent, cells)) + " |"
-    yield "\n## The ten worst\n"
-    yield "| world | cores | seed | best, s | amorsize, s | loop, s | regret |"
-    yield "| --- | --- | --- | --- | --- | --- | --- |"
-    for one in sorted([*zoo, *drawn], key=lambda r: -r.regret(OURS))[:10]:
-        seconds = f"{one.best_s:.4g} | {one.makespans_s[OURS]:.4g} | {one.loop_s:.4g}"
-        which = f"{one.name} | {one.n_cores} | {one.seed}"
-        yield f"| {which} | {seconds} | {percent(one.regret(OURS))} |"
-
-
-def _row(where: str, who: str, results: list[Result]) -> str:
-    regrets = [result.regret(who) for result in results]
-    slower = _share(results, lambda result: result.is_slower_than_loop(who))
-    figures = (mean(regrets), median(regrets), quantile(regrets, 0.9), max(regrets))
-    cells = (*figures, time_weighted(results, who), slower)
-    return f"| {who} | {where} | " + " | ".join(map(percent, cells)) + " |"
+                print(f"{done} of {len(some)} worlds", file=sys.stderr, flush=True)
+            yield from results
 
 
 def main() -> None:
@@ -188,18 +233,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="of each world of the zoo (5)")
     parser.add_argument("--random", type=int, default=1000, help="random worlds (1000)")
     parser.add_argument("--processes", type=int, default=2, help="at once (2)")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "regret.md")
-    parser.add_argument("--json", type=Path, help="where raw results go as well")
+    parser.add_argument("--out", type=Path, default=regret_page.PAGE)
     options = parser.parse_args()
-    zoo = list(results_of(zoo_jobs(options.seeds), options.processes))
-    drawn = list(results_of(random_jobs(options.random), options.processes))
-    if options.json:
-        options.json.write_text(json.dumps([asdict(result) for result in (*zoo, *drawn)]))
-    git = ("git", "-C", str(ROOT), "describe", "--always", "--dirty")
-    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
-    text = "\n".join(report(zoo, drawn, commit or "unknown")) + "\n"
+    began = perf_counter()
+    results = list(results_of(list(jobs(options.seeds, options.random)), options.processes))
+    page = regret_page.Page(results, first_seed=FIRST_SEED, first_random=FIRST_RANDOM)
+    text = "\n".join(page.lines()) + "\n"
     options.out.write_text(text)
     print(text)
+    print(f"played in {perf_counter() - began:.0f} s", file=sys.stderr)
 
 
 if __name__ == "__main__":
