@@ -47,6 +47,7 @@ class SimulatedBench:
             n_items=n_items,
             wall_s=wall_s,
             whole_s=whole_s(wall_s, outcome.chunks, plan, n_items, self.n_items),
+            work_s=sum(chunk.wall_s for chunk in outcome.chunks),
         )
 
     def truth_s(self, plan: Plan) -> float:

@@ -1,6 +1,7 @@
 """Strategies in virtual time, in worlds of many cores whose best plan is known."""
 
 import math
+from random import Random
 
 import pytest
 from simulated_bench import SimulatedBench, loop_of
@@ -14,6 +15,7 @@ from amorsize.tuning.bench import WHOLE, Part, whole_s
 from amorsize.tuning.conclusion import concluded
 from amorsize.tuning.noise import Fit, Observation
 from amorsize.tuning.search import BudgetOver, Limits, Search, grid, halving
+from amorsize.tuning.session import GRID_SHARE, QUICK_SHARE
 from amorsize.tuning.space import Space, plans
 
 ITEM_S = 2e-3
@@ -215,8 +217,6 @@ def test_a_mood_of_the_host_falls_on_a_block_and_not_on_a_plan():
 
 def test_intervals_hold_what_they_promise():
     """Of 300 fits of noisy runs, about 95 % have the true ratio in their interval."""
-    from random import Random
-
     random, n_inside = Random(5), 0
     for _ in range(300):
         rows = [
@@ -299,3 +299,44 @@ def test_parts_are_spread_over_the_data():
     """Every stride-th item, from an offset on."""
     assert WHOLE.n_items(10) == 10
     assert Part(stride=3, offset=1).n_items(10) == 3
+
+
+def spread_costs(n_items: int, mean_s: float, sigma: float, seed: int) -> tuple[float, ...]:
+    random = Random(seed)
+    return tuple(mean_s * random.lognormvariate(-sigma * sigma / 2, sigma) for _ in range(n_items))
+
+
+TWO_CORE_JOBS = {
+    "60 us x 20k": spread_costs(20_000, 60e-6, 0.1, 1),
+    "0.5 ms x 2400": spread_costs(2400, 0.5e-3, 0.05, 2),
+    "10 ms, uneven": spread_costs(120, 10e-3, 0.8, 3),
+    "ascending": tuple(sorted(spread_costs(300, 4e-3, 1.0, 4))),
+    "11 ms, very uneven": spread_costs(140, 11e-3, 1.0, 5),
+}
+
+
+@pytest.mark.parametrize("name", TWO_CORE_JOBS)
+def test_a_quick_tune_on_two_cores_is_cheap_and_right(name):
+    """Four tunings of each job: at most 1.5 x the loop, the winner within 5 % of the best cell."""
+    for seed in range(1, 5):
+        bench = SimulatedBench(World(costs_s=TWO_CORE_JOBS[name], n_cores=2, told_error=1.0))
+        bench.n_runs = 1000 * seed
+        search = searching(bench, spend_share=QUICK_SHARE)
+        among = cells(bench, is_quick=True)
+        halving(search, among)
+
+        assert bench.clock_s <= 1.5 * bench.truth_s(loop_of(bench.world))
+        assert regret(bench, told(search, among), cells(bench)) <= 0.05
+
+
+@pytest.mark.parametrize("name", TWO_CORE_JOBS)
+def test_a_default_grid_on_two_cores_keeps_its_price(name):
+    """At most 4 x the loop, on whatever part of the data its blocks are run."""
+    for stride in (1, 2, 3):
+        bench = SimulatedBench(World(costs_s=TWO_CORE_JOBS[name], n_cores=2, told_error=1.0))
+        among = cells(bench)
+        search = searching(bench, spend_share=GRID_SHARE)
+        grid(search, among, stride=stride)
+
+        assert bench.clock_s <= 4 * bench.truth_s(loop_of(bench.world))
+        assert bench.clock_s <= (1 + len(among)) * bench.truth_s(loop_of(bench.world))

@@ -51,6 +51,7 @@ class Run(Value):
     whole_s: float  # that all of the data would take; infinite if it failed
     is_over_time: bool = False  # it was ended at its limit
     failure: str | None = None  # why there is no result
+    work_s: float | None = None  # of its items, wherever they ran; None: they took turns at the GIL
     starved_share: float | None = None  # of its items' time without a core; None: cannot be told
     trace: Trace | None = None
 
@@ -159,6 +160,7 @@ def _timed(
         n_items=n_items,
         wall_s=wall_s,
         whole_s=whole_s(wall_s, call.trace.chunks, plan, n_items, n_all),
+        work_s=None if plan.backend == "thread" and not _waits(call.trace) else call.trace.work_s,
         starved_share=_starved_share(call.trace, plan),
         trace=call.trace,
     )
@@ -182,11 +184,16 @@ def _starved_share(trace: Trace, plan: Plan) -> float | None:
 
     Threads that take turns at the GIL, and items that wait, look alike and tell nothing.
     """
-    waits = trace.profile is not None and trace.profile.waits
-    may_wait = waits or plan.backend == "thread" or plan.n_jobs > _machine.usable_cpus().n_cores
+    may_wait = (
+        _waits(trace) or plan.backend == "thread" or plan.n_jobs > _machine.usable_cpus().n_cores
+    )
     if may_wait or not trace.work_s:
         return None
     return max(0.0, 1.0 - trace.busy_s / trace.work_s)
+
+
+def _waits(trace: Trace) -> bool:
+    return trace.profile is not None and trace.profile.waits
 
 
 def _ended(plan: Plan, part: Part, wall_s: float, n_done: int, n_all: int) -> Run:

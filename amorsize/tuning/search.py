@@ -180,10 +180,24 @@ class Search:
     @property
     def most_s(self) -> float:
         """What the search may spend in all."""
-        share, loop_s = self.limits.spend_share, self.loop_s
-        if share is None or loop_s is None:
+        share, work_s = self.limits.spend_share, self._work_s
+        if share is None or work_s is None:
             return self.limits.spend_s
-        return max(self.limits.spend_least_s, min(self.limits.spend_s, share * loop_s))
+        return max(self.limits.spend_least_s, min(self.limits.spend_s, share * work_s))
+
+    @property
+    def _work_s(self) -> float | None:
+        """The work that all of the data is, told from the loop or from every item that was run.
+
+        The loop alone sees few of them at first, and one that is twenty times the others among few
+        makes all the data look so. Many at once may each take longer, so the smaller figure counts.
+        """
+        told = [(run.work_s, run.n_items) for run in self.runs if run.work_s and run.n_items]
+        if not told:
+            return self.loop_s
+        n_items = sum(n for _, n in told)
+        pooled_s = sum(work_s for work_s, _ in told) / n_items * self.bench.n_items
+        return pooled_s if self.loop_s is None else min(pooled_s, self.loop_s)
 
     def fit(self) -> Fit | None:
         """Levels of all plans that came through; None before the first."""
