@@ -179,6 +179,15 @@ def test_repeats_run_every_cell_so_often():
     assert len(search.runs) == 3 * 3
 
 
+def test_of_plans_that_are_level_the_one_with_fewer_jobs_wins():
+    """Where eight workers are as quick as 64, because no more are fed, eight are named."""
+    bench = SimulatedBench(many_cores(slowdown=Bandwidth(6), jitter=0.02))
+    search = searching(bench)
+    grid(search, [process(64, 4), process(32, 4), process(8, 4)])
+
+    assert told(search, []).best_n_jobs == 8
+
+
 def test_noise_that_decides_is_told():
     """Times that vary by a third leave the winner open: it is not named by chance."""
     fits = [

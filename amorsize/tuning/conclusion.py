@@ -87,7 +87,13 @@ def _winner(
         )  # fmt: skip
     if len(as_good) == 1:
         return best, True, "decided: everything else is slower beyond the noise"
+    best_s = fit.level(best).time_s
+    level = [plan for plan in as_good if fit.level(plan).time_s <= LEVEL * best_s]
+    best = min(level, key=lambda plan: plan.n_jobs)  # the first, the quickest, of the fewest
     return best, True, f"as good, as far as the noise tells: {_named(search, as_good)}"
+
+
+LEVEL = 1.02  # a plan this close to the best, and not told from it, wins if it takes fewer jobs
 
 
 def _plans_run(search: Search) -> list[Plan]:
