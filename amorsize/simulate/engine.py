@@ -625,9 +625,11 @@ class Engine:
         )
 
     def job(self) -> facts.Job:
-        """What is asked for: everything left open."""
-        return facts.Job(
-            n_items=self.n_items if self.world.is_length_known else None,
+        """What is asked for: everything left open, unless the policy knows better."""
+        asked: facts.Job | None = getattr(self.policy, "job", None)
+        n_items = self.n_items if self.world.is_length_known else None
+        job = facts.Job(n_items=n_items) if asked is None else asked
+        return job.but(
             thread_reason=self.world.thread_reason,
             n_cores_most=self.n_told,
             inherits_items=self.world.is_forked,
