@@ -26,6 +26,7 @@ help:
 	@echo "make test-all  all of it, and the tests under every other Python from 3.11 to 3.13 found"
 	@echo "make stress    tests of processes, faults and streams $(ROUNDS) times, each time in another"
 	@echo "               order; then all tests in two processes at once, in any order: about an hour"
+	@echo "make regret    compare the policy with hindsight in simulated worlds: 20 minutes"
 	@echo "make bench     compare with other libraries: long, and wants a quiet machine"
 	@echo "make clean     remove what the others made"
 

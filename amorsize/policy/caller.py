@@ -47,17 +47,17 @@ def works(state: State, view: View, crew: Crew) -> bool:
     """Whether the caller runs items itself rather than waiting for reports."""
     if view.caller_busy:
         return False
-    if not len(crew):
+    if not crew.n_alive:
         return True
     if state.costs.waits:
         return False
     if not crew.n_reporting:
         return not state.trusts_crew  # else never wait for one that has not delivered yet
     return (
-        len(crew) < min(state.host.n_cores, state.n_places, state.n_limit or state.n_places)
+        crew.n_alive < min(state.host.n_cores, state.n_places, state.n_limit or state.n_places)
         and state.host.n_cores <= HELP_CORES
         and (state.costs.item_s or inf) < HELP_ITEM_S
-        and view.n_left > 4 * len(crew)
+        and view.n_left > 4 * crew.n_alive
     )
 
 

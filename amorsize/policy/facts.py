@@ -65,14 +65,15 @@ class Profile(Value):
     chunk_items: float = 1.0  # mean items of these
     n_short: int = 0  # calls in a row that achieved clearly less than the same plan did before
     achieved: dict[str, float] | None = None  # by "backend x n_jobs": work done / wall time
-    is_enough: bool = False  # a test has shown that more than `n_jobs` bring no more
+    is_enough: bool = False  # a test has shown that more than `n_jobs` bring no more,
+    n_healthy: int = 1  # or that so many are not in each other's way, whatever items cost
 
     @classmethod
     def from_dict(cls, fields: Any) -> Profile | None:
         """A profile from stored fields; None if anything about them cannot be right."""
         if not isinstance(fields, dict) or set(fields) != set(cls._fields):
             return None
-        counts = ("n_jobs", "chunksize", "n_items", "n_calls")
+        counts = ("n_jobs", "chunksize", "n_items", "n_calls", "n_healthy")
         seconds = ("item_s", "item_cpu_s", "warmup_s")
         options = ("pickle_s", "typical_s")
         spread_log, n_chunks = fields["spread_log"], fields["n_chunks"]

@@ -39,7 +39,7 @@ def feed(state: State, view: View, crew: Crew) -> Action | None:
 
 def may_queue_more(state: State, crew: Crew, n_items: int, n_ready: int, n_left: int) -> bool:
     """Whether a worker may have a chunk in advance: not one that another could begin sooner."""
-    n_others = len(crew) - len(crew.ready) + (0 if state.costs.waits else n_ready)
+    n_others = crew.n_alive - len(crew.ready) + (0 if state.costs.waits else n_ready)
     return n_left > n_others * n_items and _is_deep(state, n_items, n_ready, n_left)
 
 
@@ -116,5 +116,5 @@ def meanwhile_or_wait(state: State, view: View) -> Action:
 def _may_queue(state: State, seat: Seat, n_left: int) -> bool:
     """Something for an idle worker; one more thing if the caller may be long in its item."""
     n_first = state.job.chunksize or 1
-    is_plenty = n_left > PLENTY * n_first * (1 + len(state.roster))
+    is_plenty = n_left > PLENTY * n_first * (1 + state.roster.n_started)
     return n_left > n_first and (not seat.n_queued or (seat.n_queued < 2 and is_plenty))

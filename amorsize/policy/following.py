@@ -65,7 +65,7 @@ def _feed(state: State, view: View, crew: Crew, plan: Profile) -> Action | None:
 def _grow(state: State, view: View, crew: Crew, plan: Profile) -> Action | None:
     # Forking from the feeder beside the caller's item would not be safe.
     is_unsafe = plan.backend == "process" and state.host.fork_reason is None
-    n_wanted = min(plan.n_jobs, view.n_left + len(crew), state.n_room or plan.n_jobs)
-    if len(crew) >= n_wanted or crew.has_idle or (view.caller_busy and is_unsafe):
+    n_wanted = min(plan.n_jobs, view.n_left + crew.n_alive, state.n_room or plan.n_jobs)
+    if crew.n_alive >= n_wanted or crew.has_idle or (view.caller_busy and is_unsafe):
         return None
     return StartWorker(backend=plan.backend)

@@ -21,6 +21,10 @@ def grow(state: State, view: View, crew: Crew) -> Action | None:
     crew_kind = state.route.backend
     if view.caller_busy and crew_kind == "process" and state.host.fork_reason is None:
         return None  # forking from the feeder beside the caller's item would not be safe
+    # A worker of a route that was left may still be at its last chunk.
+    n_there = crew.n_alive + state.roster.n_busy_beside(crew)
+    if n_there >= state.n_places or crew.has_idle:
+        return None
     n_wanted = _n_wanted(state, view)
     if not state.is_committed and n_wanted:
         state.is_committed = True
@@ -30,11 +34,7 @@ def grow(state: State, view: View, crew: Crew) -> Action | None:
         n_wanted = min(n_wanted, _n_trusted(state, view))
         if state.saturation.is_testing:
             return None
-    # A worker of a route that was left may still be at its last chunk.
-    n_others = state.roster.n_busy_beside(crew)
-    if len(crew) + n_others >= n_wanted or crew.has_idle:
-        return None
-    return StartWorker(backend=crew_kind)
+    return None if n_there >= n_wanted else StartWorker(backend=crew_kind)
 
 
 def _n_wanted(state: State, view: View) -> int:
@@ -43,15 +43,15 @@ def _n_wanted(state: State, view: View) -> int:
     if n_servable < prices.WORTH:
         return 0
     left_s, price = state.left_s(view), state.prices()
-    if not len(state.roster):
+    if not state.roster.n_started:
         left_s = state.left_at_latest_s(view)
-    n = min(state.n_places, int(min(1e6, 1.25 * n_servable)) + 2)
+    n = min(state.n_places, int(min(1e6, prices.SPARE * n_servable)) + 2)
     n = min(n, price.n_affordable(left_s, state.sure_warmup_s))
     if view.all_read:
         n = min(n, view.n_left + state.roster.n_in_flight)
     if state.n_limit is not None:
         n = min(n, state.n_limit)
-    if len(state.roster) or n < 1:
+    if state.roster.n_started or n < 1:
         is_late = state.left_at_latest_s(view) < price.first_s + state.sure_warmup_s
         return min(n, state.roster.n_alive) if is_late else n
     return n if price.pays(left_s, n, state.sure_warmup_s) else 0
@@ -73,7 +73,7 @@ def _n_trusted(state: State, view: View) -> int:
 def shrink(state: State, crew: Crew) -> Action | None:
     """End a worker that memory has no room for, once it has nothing to do."""
     n_most = state.memory.n_limit
-    if n_most is None or len(crew) <= n_most or (seat := crew.last_idle) is None:
+    if n_most is None or crew.n_alive <= n_most or (seat := crew.last_idle) is None:
         return None
     state.roster.lose(seat.number)
     return SendHome(worker=seat.number)
@@ -92,7 +92,7 @@ def crew_only(state: State, view: View) -> Action:
     if crew.has_idle and (action := feeding.feed(state, view, crew)) is not None:
         return action
     # Before anybody has a second chunk in advance: where there are few, others are to run them.
-    if len(crew) < _n_of_crew_only(state, view, crew) and not crew.has_idle:
+    if crew.n_alive < _n_of_crew_only(state, view, crew) and not crew.has_idle:
         return StartWorker(backend=state.route.backend)
     return feeding.feed(state, view, crew) or Wait(reason="workers are busy")
 
@@ -100,11 +100,11 @@ def crew_only(state: State, view: View) -> Action:
 def _n_of_crew_only(state: State, view: View, crew: Crew) -> int:
     """Workers where the caller does nothing itself: at least one, whatever it costs."""
     assert state.route is not None
-    n = min(state.n_places, view.n_left + len(crew), state.n_limit or state.n_places)
+    n = min(state.n_places, view.n_left + crew.n_alive, state.n_limit or state.n_places)
     if state.job.n_jobs is not None:
         return n
     if state.costs.item_s is not None and not state.costs.waits:
-        n = min(n, max(len(crew), state.prices().n_affordable(state.left_s(view))))
+        n = min(n, max(crew.n_alive, state.prices().n_affordable(state.left_s(view))))
     knows = state.costs.n_reports > 0 and state.first_reports.are_enough
     if state.route.backend == "thread" and not knows:
         n = min(n, 1)  # a second one would hide whether items wait, or wait for the first

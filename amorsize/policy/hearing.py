@@ -30,6 +30,7 @@ PICKLING_SEEN_S = 1e-3  # of pickling in all, before it can be dearer than was r
 
 def hear(state: State, event: Event) -> None:
     """Take in what happened."""
+    state.changed()
     match event:
         case Report():
             _reported(state, event)
@@ -38,7 +39,7 @@ def hear(state: State, event: Event) -> None:
         case Ready():
             state.roster.ready(event.worker)
         case Started():
-            if not len(state.roster):
+            if not state.roster.n_started:
                 state.alone_s, state.n_alone = state.costs.item_cpu_s, state.costs.n_inline
                 state.alone_share = state.costs.cpu_share
             is_warm = state.inherits_warmth and state.costs.n_inline > 0
@@ -94,12 +95,12 @@ def _watched(state: State, event: Watched) -> None:
 
 def _inlined(state: State, event: Inlined) -> None:
     state.gain.add(event.cpu_s)
-    beside_threads = len(state.roster.of("thread")) > 0
+    beside_threads = state.roster.of("thread").n_alive > 0
     computed = not state.costs.waits
     state.costs.inlined(event, alone=_has_core_to_itself(state), beside_threads=beside_threads)
     if computed and state.costs.waits:
         _reroute(state)
-    if state.asks is not None and len(state.roster):
+    if state.asks is not None and state.roster.n_started:
         _settle_waiting(state, state.asks, event)
     if state.is_committed and not state.has_delivered and not state.costs.waits:
         state.cores.see_caller(event)
@@ -128,16 +129,16 @@ def _reported(state: State, event: Report) -> None:
 
 def _has_core_to_itself(state: State) -> bool:
     """Nothing of ours keeps the caller from its core: only then does idling mean waiting."""
-    if not len(state.roster):
+    if not state.roster.n_started:
         return True
     n_alive = state.roster.n_alive
-    return len(state.roster.of("process")) == n_alive < state.host.n_cores
+    return state.roster.of("process").n_alive == n_alive < state.host.n_cores
 
 
 def _see_pickling(state: State, event: Report) -> None:
     """What a worker pickled is read here as well: what it took need not be tried, once known."""
     if state.weighed is None and state.job.inherits_items and event.n_items:
-        state.weighed = Weighed(pickle_s=2 * event.pickle_s / event.n_items)
+        state.weighed = Weighed(pickle_s=event.pickle_s / event.n_items)  # to read it back as well
         return
     known_s = None if state.weighed is None else state.weighed.pickle_s
     if known_s is None or not state.hint_fits:

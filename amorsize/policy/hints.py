@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 CHECK_S, CHECK_SLICES = 0.2e-3, 4  # how long a profile is checked on this call's own items
 FITS = 3.0  # a profile fits when the item cost is within this factor
+ALIKE = 1.5  # and within this one, what was found out about its number of workers is believed
 MOST_SPREAD = 1.0  # of log costs, that excuse a misfit: beyond, anything would fit
 
 
@@ -48,6 +49,8 @@ def _judge(state: State, hint: Profile) -> None:
     within = FITS * (1 + spread) ** 2  # few of very uneven items say little
     state.hint = None
     state.hint_fits = 1 / within < ratio < within and costs.fits(waits=hint.waits)
+    is_alike = state.hint_fits and 1 / ALIKE < ratio < ALIKE
+    state.saturation.start_with(hint, is_alike=is_alike)
     if state.hint_fits:
         _adopt(state, hint)
         return
@@ -69,8 +72,9 @@ def _adopt(state: State, hint: Profile) -> None:
     state.costs.agree(hint)
     if state.holds_gil is None:
         state.holds_gil = hint.holds_gil
-    is_light = hint.pickle_s is not None and prices.WORTH * hint.pickle_s < hint.item_s
-    if is_light and state.weighed is None:  # what forbids workers is weighed anew, a trifle
+    most_s = hint.item_s / (prices.SPARE * max(prices.WORTH, state.job.n_cores_most))
+    is_light = hint.pickle_s is not None and hint.pickle_s < most_s
+    if is_light and state.weighed is None:  # what limits workers is weighed anew, a trifle
         state.weighed = Weighed(pickle_s=hint.pickle_s)
     if hint.n_short >= drift.SHORT_CALLS:
         state.note("n_jobs counted anew", "the same plan achieved less in two calls")
@@ -78,7 +82,6 @@ def _adopt(state: State, hint: Profile) -> None:
     if hint.waits:
         state.waiters.start_with(hint.n_jobs)
     state.cores.verified = True
-    state.saturation.start_with(hint)
     if tuned.applies(hint, state.job):
         state.followed = hint
         what = f"{hint.backend} x {hint.n_jobs}, {hint.chunksize} items in a chunk"

@@ -33,18 +33,14 @@ class Estimates:
         self.latest_s: float | None = None  # mean item of the latest slice or chunk
         self._alone_s = self._alone_n = 0.0  # sums over what the caller ran, warm-ups left out
         self._all_s = self._all_n = 0.0  # and over everything
-        self._wall_s = self._n = 0.0  # decayed sums behind item_s
+        self.item_s: float | None = None  # mean wall seconds of one; None before the first ended
+        self._wall_s = self._n = 0.0  # decayed sums behind that
         self._recent = [0.0, 0.0, 0.0]  # decayed sums: wall, CPU, pauses of the caller's own items
         self._votes = Votes()
         self._first_s: float | None = None
         self._unconfirmed = False  # only one item is known, which may have been a warm-up
         self._log_mean = self._log_square = 0.0
         self.n_chunks = self._chunked_items = 0  # of workers, behind the spread
-
-    @property
-    def item_s(self) -> float | None:
-        """Mean wall seconds of one item; None before the first has ended."""
-        return self._wall_s / self._n if self._n else None
 
     @property
     def mean_s(self) -> float | None:
@@ -107,18 +103,17 @@ class Estimates:
         n, item_s = event.n_items, event.wall_s / event.n_items
         if self._first_s is None:
             self._first_s, self._unconfirmed = item_s, True
-            self._wall_s, self._n = event.wall_s, n
+            self._mean_of(event.wall_s, n)
             if event.n_modules:
                 # It imported something: never a sound reference for the items to come.
-                self._n = self._wall_s = 0.0
+                self._mean_of(0.0, 0)
                 self.warmup_s, self.is_warmup_sure = event.wall_s, True
             else:
                 self._sum_up(event.wall_s, n, alone=alone)
         else:
             self._confirm(item_s)
             keep = max(LEAST_MEMORY, min(MEMORY, 1 - n / ITEMS_REMEMBERED))
-            self._wall_s = keep * self._wall_s + event.wall_s
-            self._n = keep * self._n + n
+            self._mean_of(keep * self._wall_s + event.wall_s, keep * self._n + n)
             self._sum_up(event.wall_s, n, alone=alone)
         self.latest_s = item_s
         self._note_cpu(event.cpu_s / n, 0.1)
@@ -140,6 +135,10 @@ class Estimates:
         self.n_inline += n
         self.n_seen += n
 
+    def _mean_of(self, wall_s: float, n: float) -> None:
+        self._wall_s, self._n = wall_s, n
+        self.item_s = wall_s / n if n else None
+
     def _confirm(self, second_s: float) -> None:
         """The second item tells whether the first was ordinary."""
         if not self._unconfirmed:
@@ -149,7 +148,7 @@ class Estimates:
         if second_s * WARMUP_RATIO < self._first_s:
             self.warmup_s = self._first_s - second_s
             self._alone_s = self._alone_n = self._all_s = self._all_n = 0.0
-            self._wall_s = self._n = 0.0
+            self._mean_of(0.0, 0)
             self.item_cpu_s = None
 
     def reported(
@@ -172,8 +171,7 @@ class Estimates:
             wall_s = wall_s - self.warmup_s if wall_s > self.warmup_s else wall_s
         keep = 1 - 1 / min(MOST_REMEMBERED, CHUNKS_REMEMBERED * max(2, n_workers))
         if not (is_cold and self.warmup_s and self._n):
-            self._wall_s = keep * self._wall_s + wall_s
-            self._n = keep * self._n + event.n_items
+            self._mean_of(keep * self._wall_s + wall_s, keep * self._n + event.n_items)
             self._note_spread(wall_s / event.n_items, event.n_items)
             self._sum_up(wall_s, event.n_items, alone=False)
         self.latest_s = wall_s / event.n_items

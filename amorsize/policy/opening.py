@@ -26,7 +26,7 @@ def first(state: State, view: View) -> Action:
         return feeding.meanwhile_or_wait(state, view)
     if (action := help_with_few(state, view)) is not None:
         return action
-    is_helped, knows = len(state.roster) > 0, state.hint is not None
+    is_helped, knows = state.roster.n_started > 0, state.hint is not None
     if is_helped and state.job.thread_reason is None and state.watched is None and not knows:  # noqa: SIM102
         if not state.is_watching:
             return settling.watch(state)
@@ -42,8 +42,8 @@ def help_with_few(state: State, view: View) -> Action | None:
     if not state.is_surveyed and _are_few(state, view, state.job.n_cores_most):
         return Survey()
     n_first = _n_before_first(state, view) if state.is_surveyed else 0
-    if len(state.roster) < n_first:
-        if not len(state.roster):
+    if state.roster.n_started < n_first:
+        if not state.roster.n_started:
             state.first_started_s = view.now_s
             why = f"only {view.n_left} items: likely long"
             if state.hint is not None:
@@ -55,7 +55,7 @@ def help_with_few(state: State, view: View) -> Action | None:
 
 def _are_few(state: State, view: View, n_cores: int) -> bool:
     """Few items of an unknown function are likely long ones: nobody maps over six trifles."""
-    n_items = view.n_left + len(state.roster)
+    n_items = view.n_left + state.roster.n_started
     if state.hint is not None:
         is_long = state.hint.item_s >= LONG_CHECK_S and state.hint.backend == "process"
         return is_long and n_items >= 2

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from amorsize.policy.prediction import Basis
 
 WORTH = 1.5  # workers the caller could keep busy, below which sending costs more than it brings
+SPARE = 1.25  # times what the caller could serve, workers are wanted: sending varies as well
 KEEP_WORTH = 1.2  # and below which it stops sending: the gap avoids going back and forth
 IN_TIME = 1.5  # times the start of one more, the others must still be busy with what is left
 PAYBACK = 0.85  # workers must save 15 % of what is left, or they are not started

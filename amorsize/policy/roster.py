@@ -39,10 +39,6 @@ class Crew:
         self.n_reporting = 0  # that have delivered
         self._by_load = [0] * MOST_QUEUED  # those with so many chunks: a bit for each rank
 
-    def __len__(self) -> int:
-        """How many there are."""
-        return self.n_alive
-
     @property
     def has_idle(self) -> bool:
         """Whether one could take a chunk at once, parked or not."""
@@ -108,12 +104,8 @@ class Roster:
     def __init__(self) -> None:
         self._seats: dict[int, Seat] = {}
         self._crews: dict[str | None, Crew] = {}
-        self.n_alive = 0
+        self.n_started = self.n_alive = 0
         self.n_in_flight = 0  # chunks that are with workers
-
-    def __len__(self) -> int:
-        """How many were ever started."""
-        return len(self._seats)
 
     def __iter__(self) -> Iterator[Seat]:
         """Those that live."""
@@ -132,12 +124,15 @@ class Roster:
 
     def n_busy_beside(self, crew: Crew) -> int:
         """Workers of other crews that have a chunk."""
+        if len(self._crews) == 1:
+            return 0
         return sum(one.n_busy for one in self._crews.values() if one is not crew)
 
     def add(self, event: Started, *, is_cold: bool) -> None:
         """A worker was started."""
         self._seats[event.worker] = Seat(event.worker, event.backend, is_cold=is_cold)
         self.of(event.backend).n_alive += 1
+        self.n_started += 1
         self.n_alive += 1
 
     def ready(self, worker: int) -> None:

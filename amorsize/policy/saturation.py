@@ -28,6 +28,7 @@ ENOUGH_SHARE = 0.97  # of the full crew's throughput: half of it is kept if it d
 SURE_SHARE, SURE_ERRORS = 0.8, 1.5  # and at least this much with some certainty
 CLEAR_SHARE = 1.25  # half the crew delivers so much more: no second look at the full one either
 HOPELESS_SHARE = 0.9  # half the crew delivers clearly less: no second look at the full one
+CHEAP_SHARE = 0.005  # of what is left: for so little, a suspicion need not be sure of itself
 TEST_CHUNKS = 1.5  # of time, that half the crew idles in a test
 TRUE_SHARE = 0.5  # of suspicions; a test may cost that much of what half the crew could save
 
@@ -42,7 +43,7 @@ class Saturation:
         self._n_reference = 1
         self._first: list[float] = []
         self._recent: list[float] = []
-        self._n_healthy = 1  # crew whose items cost what they do for other reasons
+        self.n_healthy = 1  # crew whose items cost what they do for other reasons
         self._crews: list[tuple[float, int]] = []  # since when they were how many
         self._n_began: list[int] = []  # how many they were when the recent chunks began
         self.n_tests = 0
@@ -51,10 +52,22 @@ class Saturation:
         self._n_full = self._n_part = 0
         self._since_s: float | None = 0.0  # chunks begun earlier tell of another crew
 
-    def start_with(self, known: Profile) -> None:
-        """What an earlier call has found out about a crew need not be tested again."""
-        self._n_healthy = max(self._n_healthy, known.n_jobs)
-        if known.is_enough:
+    @property
+    def reference_s(self) -> float | None:
+        """CPU seconds of an item that nobody was in the way of, if that is known."""
+        from math import exp
+
+        return None if self._reference_log is None else exp(self._reference_log)
+
+    def start_with(self, known: Profile, *, is_alike: bool) -> None:
+        """What an earlier call has found out about a crew need not be tested again.
+
+        Args:
+            known: What was remembered.
+            is_alike: Items cost what they did then: as many workers are enough.
+        """
+        self.n_healthy = max(self.n_healthy, known.n_healthy)
+        if known.is_enough and is_alike:
             self.n_enough = self.n_limit = known.n_jobs
 
     @property
@@ -146,24 +159,23 @@ class Saturation:
         from math import exp, log
 
         assert self._reference_log is not None
-        if n_working <= GROWN * self._n_healthy:
+        if n_working < 2 or n_working <= GROWN * self.n_healthy:
             return False
         rise_log = _median(self._recent) - self._reference_log
         spread = _error(self._recent)
         error = STANDARD_ERRORS * spread
         error += REFERENCE_ERRORS * spread * (len(self._recent) / self._n_reference) ** 0.5
-        if rise_log < log(SUSPICIOUS) + error:
-            if rise_log < log(SUSPICIOUS) - error:
-                self._n_healthy = max(self._n_healthy, min(self._n_began))
+        if rise_log < log(SUSPICIOUS) - error:
+            self.n_healthy = max(self.n_healthy, min(self._n_began))
+        # Half of the crew idles while its last chunks end and for about one chunk of the others.
+        cost_s = TEST_CHUNKS * report.wall_s * n_working / 2
+        is_cheap = cost_s < CHEAP_SHARE * left_s
+        if rise_log < log(SUSPICIOUS) + (spread if is_cheap else error):
             return False
         inflation = exp(min(20.0, rise_log))
         if inflation > MOST_PER_WORKER * max(SMALL_CREW, n_working):
             return False
         self._n_part = n_working // 2
-        if not self._n_part:
-            return False
-        # Half of the crew idles while its last chunks end and for about one chunk of the others.
-        cost_s = TEST_CHUNKS * report.wall_s * n_working / 2
         return cost_s <= TRUE_SHARE * (1 - SUSPICIOUS / inflation) * left_s
 
     def _test(
@@ -178,7 +190,7 @@ class Saturation:
         if self._since_s is None:  # those that are parked are at their last chunk
             self._since_s = None if n_still else report.now_s
             return None
-        n_sampled = min(WINDOW_MOST, self._n_part)
+        n_sampled = min(WINDOW_MOST, self._n_part if is_part else self._n_full)
         n_chunks = -(-WINDOW_LEAST // n_sampled)  # of each
         is_sampled = rank < n_sampled and self._ranks.count(rank) < n_chunks
         if report.now_s - report.wall_s < self._since_s or not is_sampled:
@@ -228,7 +240,7 @@ class Saturation:
             self._go_on(part, is_now=is_part)
             return f"{n_part} workers", f"{n_full} at once delivered no more"
         # The data is to blame: what items cost in this crew is what they cost.
-        self._n_healthy, self.n_limit = max(self._n_healthy, n_full), self.n_enough
+        self.n_healthy, self.n_limit = max(self.n_healthy, n_full), self.n_enough
         self._reference_log, self._n_reference = _median(full), len(full)
         return f"{n_full} workers again", f"{n_part} delivered less"
 
@@ -238,7 +250,7 @@ class Saturation:
 
         rise_log = _median(part) - (self._reference_log or 0.0)
         if rise_log < log(SUSPICIOUS) + STANDARD_ERRORS * _error(part):
-            self._n_healthy = self._n_part
+            self.n_healthy = self._n_part
         elif is_now and self._n_part > 1:
             self._windows, self._ranks = [part, []], []
             self._n_full, self._n_part = self._n_part, self._n_part // 2

@@ -39,6 +39,7 @@ def settle(state: State, view: View) -> Action | None:
     state.route = route.choose(
         state.host, state.job, state.costs, weighed=state.weighed, holds_gil=state.holds_gil
     )
+    state.changed()
     if state.route.need == "weigh":
         return Weigh()
     if state.route.need == "watch":
@@ -54,7 +55,7 @@ def settle(state: State, view: View) -> Action | None:
 def _start_canary(state: State) -> Action | None:
     """Watching takes a few items: with long ones, a worker is worth having meanwhile."""
     is_long = (state.costs.item_s or 0.0) >= LONG_ITEM_S
-    if not is_long or state.job.process_reason is not None or len(state.roster):
+    if not is_long or state.job.process_reason is not None or state.roster.n_started:
         return None
     if state.weighed is None:
         return Weigh()
@@ -106,7 +107,7 @@ def _has_watched(state: State, view: View) -> bool:
 def _could_pay(state: State, view: View) -> bool:
     """Whether, on the best assumptions, more than the caller is worth having."""
     costs, left_s = state.costs, state.left_s(view)
-    if len(state.roster) and state.hint_fits is not False:
+    if state.roster.n_started and state.hint_fits is not False:
         return left_s > 2 * state.overhead_s / sizing.TAIL_LOSS_SHARE
     # CPU time: on a busy host, trifles look long.
     if (costs.item_s or 0.0 if costs.waits else costs.work_s) < LEAST_ITEM_S:

@@ -43,6 +43,7 @@ class State:
             self.survey(host, job)
         self.now_s = self.work_left_s = 0.0  # when last asked; what was left then, as a loop
         self.notes: list[Note] = []
+        self._servable: float | None = None  # see below; None: costs or places have changed
         # Items.
         self.costs = Estimates()
         self.weighed: Weighed | None = None
@@ -101,6 +102,10 @@ class State:
         """Whether the host is known; a call that is soon over never looks."""
         return self._host is not None
 
+    def changed(self) -> None:
+        """What figures rest on has changed: they are computed anew when they are asked for."""
+        self._servable = None
+
     def survey(self, host: Host, job: Job) -> None:
         """The host was looked at, and what the function reaches."""
         self._host, self.job = host, job
@@ -132,8 +137,10 @@ class State:
     @property
     def n_limit(self) -> int | None:
         """Workers that get chunks, the others being parked; None: all."""
-        limits = (self.n_room, self.saturation.n_limit, self.memory.n_limit)
-        return min((n for n in limits if n is not None), default=None)
+        n_least, n_enough, n_fit = self.n_room, self.saturation.n_limit, self.memory.n_limit
+        if n_enough is not None and (n_least is None or n_enough < n_least):
+            n_least = n_enough
+        return n_fit if n_fit is not None and (n_least is None or n_fit < n_least) else n_least
 
     @property
     def has_delivered(self) -> bool:
@@ -171,7 +178,7 @@ class State:
             backend = "thread"
         if backend == "thread":
             return self._thread_prices
-        return self._process_prices if len(self.roster) else self._first_process_prices
+        return self._process_prices if self.roster.n_started else self._first_process_prices
 
     @property
     def overhead_s(self) -> float:
@@ -188,7 +195,9 @@ class State:
 
     def n_servable(self) -> float:
         """Workers that the caller could keep busy."""
-        return self.prices().n_servable(self.costs, self.pickle_s)
+        if self._servable is None:  # asked several times for each decision
+            self._servable = self.prices().n_servable(self.costs, self.pickle_s)
+        return self._servable
 
     def is_worth_sending(self) -> bool:
         """Whether sending items costs clearly less than running them; once it did, still less."""

@@ -87,7 +87,7 @@ class Tuner(State):
             return caller.run_slice(self, view, SERIAL_SLICE_S)
         crew = self.roster.of(self.route.backend)
         is_alone = self.gain.is_resting(view.now_s) or not self.is_worth_sending()
-        if len(crew) and not view.caller_busy and is_alone:
+        if crew.n_alive and not view.caller_busy and is_alone:
             return caller.run_slice(self, view, SLICE_S)
         if (action := growing.shrink(self, crew) or feeding.feed(self, view, crew)) is not None:
             return action
@@ -96,7 +96,7 @@ class Tuner(State):
         if action is not None:
             return action
         if caller.works(self, view, crew):
-            is_starting = len(crew.ready) < len(crew)
+            is_starting = len(crew.ready) < crew.n_alive
             ready_s = self.host.process_ready_s if is_starting else SLICE_S
             return caller.run_slice(self, view, min(SLICE_S, ready_s))
         return Wait(reason="workers are busy")
@@ -119,7 +119,7 @@ class Tuner(State):
                 source=measured.source,
             )
         costs, backend = self.costs, self.backend_used()
-        n_jobs = 1 if backend == "serial" else max(1, len(self.roster.of(backend)))
+        n_jobs = 1 if backend == "serial" else max(1, self.roster.of(backend).n_alive)
         n_jobs = min(n_jobs, self.saturation.n_enough or n_jobs)
         chunksize = self.job.chunksize
         if chunksize is None and costs.waits and backend != "serial":
@@ -136,12 +136,14 @@ class Tuner(State):
         costs = self.costs
         if costs.item_s is None:
             return None
-        plan = self.plan()
+        plan, is_enough = self.plan(), self.saturation.n_enough is not None
+        # In the crew that was too large, items were in each other's way.
+        alone_s = self.saturation.reference_s if is_enough else None
         return Profile(
             backend=plan.backend,
             n_jobs=plan.n_jobs,
             chunksize=plan.chunksize,
-            item_s=costs.mean_s or costs.item_s,
+            item_s=alone_s or costs.mean_s or costs.item_s,
             item_cpu_s=costs.item_cpu_s or 0.0,
             spread_log=costs.spread_log,
             pickle_s=None if self.weighed is None else self.weighed.pickle_s,
@@ -154,5 +156,6 @@ class Tuner(State):
             n_chunks=costs.n_chunks,
             chunk_items=costs.chunk_items,
             source="learned" if self.followed is None else self.followed.source,
-            is_enough=self.saturation.n_enough is not None,
+            is_enough=is_enough,
+            n_healthy=self.saturation.n_healthy,
         )
