@@ -7,6 +7,7 @@ import math
 import operator
 import pickle
 import pydoc
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -19,6 +20,11 @@ import wrapt
 import amorsize._decorator
 from amorsize import InvalidOptionError, TunedFunction, WrongTypeError, autotune
 from amorsize._options import DEFAULTS, validated
+
+
+def shown(value):
+    """Part of a test's name: the same in every process, so that each of them knows its share."""
+    return re.sub(" at 0x[0-9a-f]+", "", repr(value))
 
 
 class Loop:
@@ -270,7 +276,7 @@ def test_special_methods():
         (Scale(5).hidden, [], []),
         (functools.lru_cache(abs), [-1], [1]),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_whatever_can_be_called_can_be_tuned(func, data, results):
     """Builtins, classes, bound methods, lambdas, partials, callable objects."""
@@ -455,7 +461,7 @@ def test_a_pickle_holds_the_name(protocol):
         autotune(int),
         autotune(Scale(10).times.one),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_what_arrives_is_the_same_with_the_same_options(tuned, dumps):
     """Methods with their instance or class, and functions with options of their own."""
