@@ -84,6 +84,21 @@ def _loaded() -> list[tuple[Callable[[], int], Callable[[int], object]]]:
     return _found[1]
 
 
+def _number_in(library: Any) -> tuple[Callable[[], int], Callable[[int], object]] | None:
+    """What OpenBLAS keeps the number in; its function would also start the threads anew.
+
+    A fork stops them, so that after each call 0.2 ms would go into starting them, and 1 ms of the
+    next into finding out whose they are.
+    """
+    import ctypes
+
+    try:
+        number = ctypes.c_int.in_dll(library, "blas_cpu_number")
+    except ValueError:
+        return None
+    return lambda: number.value, lambda n_threads: setattr(number, "value", n_threads)
+
+
 def _find() -> Iterator[Any]:
     import ctypes
 
@@ -101,6 +116,9 @@ def _find() -> Iterator[Any]:
                 library = ctypes.CDLL(path, mode=os.RTLD_NOLOAD | os.RTLD_NOW)
             except OSError:
                 continue  # it is mapped and not loaded: something reads the file
+            if (number := _number_in(library)) is not None:
+                yield number
+                continue
             for tell, set_to in pairs:
                 if hasattr(library, tell) and hasattr(library, set_to):
                     yield getattr(library, tell), getattr(library, set_to)

@@ -21,7 +21,9 @@ def nothing_decided(monkeypatch):
     monkeypatch.setattr(_inner, "_found", (-1, []))
     cpus = _machine.usable_cpus().but(n_cores=4)
     monkeypatch.setattr(_machine, "usable_cpus", lambda: cpus)
-    libraries = _inner._loaded()
+    with monkeypatch.context() as patched:  # only a library's own function can make it more
+        patched.setattr(_inner, "_number_in", lambda _: None)
+        libraries = list(_inner._find())
     if not libraries:
         pytest.skip("this numpy brings no library that is known")
     before = [tell() for tell, _ in libraries]
@@ -82,6 +84,20 @@ def test_what_the_user_has_set_stays(name, monkeypatch):
     _inner.Limits(1).hold()
     monkeypatch.delenv(name)
     monkeypatch.setattr(_inner, "_found", (-1, []))
+    assert limits() == [4] * len(limits())
+
+
+@pytest.mark.parametrize("way", ["its number", "its functions"])
+def test_either_way_to_tell_openblas_works(way, monkeypatch):
+    """Where it does not show its number, its functions are called."""
+    if way == "its functions":
+        monkeypatch.setattr(_inner, "_number_in", lambda _: None)
+    monkeypatch.setattr(_inner, "_found", (-1, []))
+
+    found = tuned_map(multiplied, range(8), backend="process", n_jobs=4, chunksize=1)
+
+    for held, product, n_running in found:
+        assert (held, product, n_running) == ([1] * len(held), 300.0, 1)
     assert limits() == [4] * len(limits())
 
 
