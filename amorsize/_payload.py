@@ -36,6 +36,9 @@ _OWN_TO_EACH = frozenset(
     | {"logging.RootLogger", "numpy.random._generator.Generator"}
     | {"numpy.random.mtrand.RandomState"}
 )
+# Behind the functions of a module: those of a worker are seeded there, and copies would not be.
+GENERATORS = ("random:_inst", "numpy.random.mtrand:_rand")
+GENERATOR_TYPES = ("Random", "RandomState")
 _CODE_TYPES = (FUNCTION, METHOD, type(len), type)
 _warned: set[str] = set()
 
@@ -542,6 +545,15 @@ class _Call:
         return self._reduced
 
 
+def _place_of(generator: Any) -> str | None:
+    """Where every process has this generator of its own; None for one that the user has made."""
+    for place in GENERATORS:
+        module, _, name = place.partition(":")
+        if getattr(sys.modules.get(module), name, None) is generator:
+            return place
+    return None
+
+
 def _is_hidden(obj: Any) -> bool:
     """Is it a method whose name on its object stands for something else: for the tuned one?"""
     if type(obj) is not METHOD:
@@ -572,6 +584,8 @@ def _dumped_by_name(load: Callable[..., Any], content: tuple[Any, ...]) -> bytes
         def reducer_override(self, obj: Any) -> Any:
             if _is_hidden(obj):
                 return bound, (obj.__func__, obj.__self__)
+            if type(obj).__name__ in GENERATOR_TYPES and (place := _place_of(obj)) is not None:
+                return _found, (place,)
             if type(obj) is not FUNCTION or _is_ours(obj.__module__):
                 return NotImplemented
             if (found := _reference(obj)) is None:
@@ -611,6 +625,8 @@ def _dumped_with_code(
         def reducer_override(self, obj: Any) -> Any:
             if _is_hidden(obj):
                 return bound, (obj.__func__, obj.__self__)
+            if type(obj).__name__ in GENERATOR_TYPES and (place := _place_of(obj)) is not None:
+                return _found, (place,)
             if left and id(obj) in left:
                 return here, (left[id(obj)], _callables.type_name(obj))
             if type(obj) is FUNCTION and _is_ours(obj.__module__):

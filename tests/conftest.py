@@ -17,6 +17,12 @@ SETTINGS = ("AMORSIZE_BACKEND", "AMORSIZE_CACHE", "AMORSIZE_MAX_CPUS", "AMORSIZE
 RunScript = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out what is claimed of forks, or of what they make worthwhile, where none is safe."""
+    if item.get_closest_marker("forks") and "PYTEST_XDIST_WORKER" in os.environ:
+        pytest.skip("beside the thread of pytest-xdist nothing is forked")
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty `AMORSIZE_HOME` for this test alone, and none of the caller's own settings."""
@@ -123,14 +129,6 @@ def read(path: Path) -> str:
         return path.read_text()
     except OSError:
         return ""
-
-
-def skip_unless_it_forks() -> None:
-    """For claims about forks: under pytest-xdist, say, there is another thread and none is made."""
-    from amorsize import _machine
-
-    if (reason := _machine.why_not_fork()) is not None:
-        pytest.skip(f"no forks here: {reason}")
 
 
 def shared_names() -> set[str]:

@@ -163,6 +163,7 @@ def test_a_function_that_cannot_be_pickled_runs_all_the_same(backend):
     assert tuned_map(locked(), range(100), backend=backend) == list(range(100))
 
 
+@pytest.mark.forks
 def test_results_that_cannot_travel_are_explained():
     """The reason for the loop stands in `explain()`."""
 

@@ -200,6 +200,7 @@ def place(item):
     [place, lambda item: place(item), functools.partial(place)],
     ids=["function", "lambda", "partial"],
 )
+@pytest.mark.forks
 def test_each_kind_is_really_shared_out(func):
     """Not quietly run in the loop because it is a lambda or a partial."""
     assert len(set(tuned_map(func, range(200)))) > 1

@@ -100,6 +100,7 @@ def plans(document):
 # ---- tune ----
 
 
+@pytest.mark.forks
 def test_a_grid_is_measured_cell_by_cell(amorsize, calls):
     """All items in each cell and in the loop, with the jobs and chunks that were named."""
     status, document, _ = amorsize("tune", "work.log", *DATA, *GRID, "--no-optimizer-hint")

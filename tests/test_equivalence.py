@@ -217,6 +217,7 @@ def test_the_note_names_the_item():
     assert any("parse: item 2 ('x3')" in line for line in caught.value.__notes__)
 
 
+@pytest.mark.forks
 def test_the_traceback_of_a_worker_is_told():
     """Where in the worker it happened is in a note: the stack itself stays there."""
 
@@ -425,6 +426,7 @@ def test_items_that_cannot_be_pickled(backend):
 
 
 @pytest.mark.parametrize("backend", ["auto", "thread"])
+@pytest.mark.forks
 def test_results_that_cannot_be_pickled(backend):
     """They are computed where no pickling is needed, and are the objects themselves."""
     tuned = autotune(movable, backend=backend)

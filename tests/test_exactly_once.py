@@ -59,6 +59,7 @@ def test_later_calls_do_as_well(backend, kind, ledger):
 
 @pytest.mark.skipif(not MANY_CORES, reason="one usable core: the loop is right")
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.forks
 def test_auto_shares_computing_items_with_processes(kind, ledger):
     """Enough work is never quietly done in the loop: more than one process ran it."""
     results = tuned_map(noted_work, KINDS[kind](300), item_kwargs={"ledger": ledger.path})

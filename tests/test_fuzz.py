@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
+import amorsize
 from amorsize import CannotTravelError, WorkerDied, autotune
 
 DEEDS = (
@@ -140,7 +141,7 @@ class Maps(RuleBasedStateMachine):
     def leave(self):
         self.stream.close()
         self.stream = None
-        assert set(workers()) == self.before
+        self.nobody_is_left()
 
     @precondition(lambda self: self.stream is not None)
     @rule()
@@ -153,6 +154,10 @@ class Maps(RuleBasedStateMachine):
             place = next(i for i, found in enumerate(left) if is_right(item, found))
             assert place == 0 or not self.is_ordered
             del left[place]
+        self.nobody_is_left()
+
+    def nobody_is_left(self):
+        amorsize.shutdown()  # beside a second thread, workers stay warm for a next call
         assert set(workers()) == self.before
 
     def teardown(self):

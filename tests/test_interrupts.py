@@ -110,5 +110,6 @@ def test_a_stream_is_closed_by_an_interrupt_in_its_consumer():
         for x in autotune(double, backend="process", n_jobs=2).stream(range(10_000)):
             if x == 100:
                 raise KeyboardInterrupt
+    amorsize.shutdown()
 
     assert state() == before

@@ -110,6 +110,7 @@ def test_calls_from_several_threads_at_once(backend):
         assert all(pool.map(call, range(8)))
 
 
+@pytest.mark.forks
 def test_what_another_thread_is_just_importing_is_not_there_yet(monkeypatch):
     """A module in `sys.modules` may still be empty while another thread's call imports it."""
     monkeypatch.setitem(sys.modules, "amorsize.crews.clean", ModuleType("amorsize.crews.clean"))

@@ -1,5 +1,6 @@
 """Random draws: independent streams in workers; with `seed=` the same wherever items run."""
 
+import functools
 import os
 import random
 
@@ -33,6 +34,7 @@ def draw_quickly(item):
 
 
 @pytest.mark.parametrize("backend", ["auto", "process"])
+@pytest.mark.forks
 def test_workers_draw_independent_streams(backend):
     """No number is drawn twice: forked workers go on from seeds of their own."""
     numpy.random.random()  # used before: a fork inherits its state, and numpy does not reseed
@@ -64,6 +66,7 @@ def test_a_seed_gives_the_same_results_on_every_backend(seed, n_items):
         assert tuned_map(draw_quickly, range(n_items), seed=seed, **plan) == expected
 
 
+@pytest.mark.forks
 def test_a_seed_gives_the_same_results_when_work_is_shared():
     """Also when `auto` shares the items out, in each call differently."""
     expected = [row[:2] for row in tuned_map(draw, range(150), seed=3, backend="serial")]
@@ -73,6 +76,47 @@ def test_a_seed_gives_the_same_results_when_work_is_shared():
         assert [row[:2] for row in found] == expected
         if MANY_CORES:
             assert len({pid for *_, pid in found}) > 1
+
+
+@pytest.mark.parametrize("start", ["fork", "clean"])
+@pytest.mark.parametrize(
+    ("function", "data"),
+    [
+        (random.randrange, [10**9] * 20),
+        (random.gauss, [0.0] * 20),
+        (numpy.random.normal, [0.0] * 20),
+        (functools.partial(numpy.random.randint, high=10**9), [0] * 20),
+    ],
+)
+def test_functions_of_the_global_generators_are_seeded_as_well(function, data, start, monkeypatch):
+    """They are methods of an object, of which each process has its own."""
+    monkeypatch.setenv("AMORSIZE_START", start)
+    expected = tuned_map(function, data, seed=5, backend="serial")
+
+    assert tuned_map(function, data, seed=5, backend="process", n_jobs=2) == expected
+    assert len(set(expected)) == 20
+
+
+LATE = """
+from amorsize import tuned_map
+
+def draw(item):
+    import numpy
+    return float(numpy.random.normal())
+
+if __name__ == "__main__":
+    import numpy
+    print([tuned_map(draw, range(6), seed=2, backend=one) for one in ("process", "serial")])
+"""
+
+
+@pytest.mark.parametrize("start", ["fork", "clean"])
+def test_the_first_item_is_seeded_though_numpy_loads_its_generators_late(start, run_script):
+    """numpy is loaded, and its generators when an item first names them."""
+    one, other = eval(run_script(LATE, environ={"AMORSIZE_START": start}).stdout)
+
+    assert one == other
+    assert len(set(one)) == 6
 
 
 def test_items_of_one_seed_differ():

@@ -112,6 +112,7 @@ def test_what_the_caller_switched_off_is_not_written(learn, home):
 def test_a_second_call_in_a_process_starts_from_memory():
     """The first call's measurements are the second one's start; it counts the calls."""
     tuned = autotune(spin)
+    tuned.forget()
     for n_calls in range(3):
         tuned(range(100))
         trace = last_trace(spin)

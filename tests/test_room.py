@@ -22,7 +22,7 @@ def no_room(*_, **__):
     raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
 
-@pytest.fixture(params=["fork", "clean"])
+@pytest.fixture(params=[pytest.param("fork", marks=pytest.mark.forks), "clean"])
 def start(request, monkeypatch):
     """How workers are started."""
     monkeypatch.setenv("AMORSIZE_START", request.param)

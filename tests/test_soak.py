@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 import amorsize
 from benchmarks import soak
 
@@ -24,6 +26,7 @@ def test_calls_of_every_kind_leave_nothing(run_script):
         assert one["rss_bytes"] < 1.2 * first["rss_bytes"]
 
 
+@pytest.mark.forks
 def test_a_storm_costs_no_result():
     """A random worker is killed every 50 ms while the map runs."""
     _, n_kills, is_right = soak.storm(1000)

@@ -185,6 +185,7 @@ def test_large_payloads_of_code_that_releases_the_gil_are_threaded():
 
 
 @pytest.mark.parametrize("backend", ["auto", "process"])
+@pytest.mark.forks
 def test_a_warning_tells_once_of_stores_that_are_lost(backend):
     """Items that assign a global in worker processes: told in the caller's line, and explained."""
     tuned = autotune(counter(), backend=backend)

@@ -59,6 +59,7 @@ def small_grid(func, data=ITEMS, **options) -> TuningResult:
 # -- the grid --------------------------------------------------------------------------------
 
 
+@pytest.mark.forks
 def test_every_cell_of_a_named_grid_has_its_entry():
     """And is counted, with the loop; one job is the loop, whatever the chunksize."""
     found = tune_parameters(noop, ITEMS, [1, 2], [5, 10], save=False)
@@ -69,6 +70,7 @@ def test_every_cell_of_a_named_grid_has_its_entry():
     assert all(math.isfinite(time_s) for time_s in found.all_results.values())
 
 
+@pytest.mark.forks
 def test_every_cell_is_run_by_its_own_workers(ledger):
     """Each item runs once in the loop and once in each cell, by as many processes as it names."""
     small_grid(noted(ledger), n_jobs_range=[2, 3])
@@ -137,6 +139,7 @@ def test_threads_are_tried_where_they_are_preferred(ledger):
     assert found.best_speedup > 2
 
 
+@pytest.mark.forks
 def test_backends_can_be_named(ledger):
     """Both are measured side by side, and the entry of a cell is the better one's."""
     found = small_grid(noted_wait(ledger, 3e-3), backends=["thread", "process"])
@@ -362,6 +365,7 @@ else:
     assert "n_jobs=8, chunksize=4, source='tuned'" in run_script(text, "use").stdout
 
 
+@pytest.mark.forks
 def test_calls_keep_what_was_tuned(monkeypatch):
     """Neither a call that follows the plan nor one of another size stores a learned one instead."""
     func = waits_a_little()

@@ -99,6 +99,8 @@ class Resident(Worker):
             settle_in(surroundings)
             self._levels.note(surroundings["levels"])
             task = travel.loads(task)
+            if task.seed is not None and surroundings["numpy"]:
+                import numpy.random  # noqa: F401 - an item that loads it would draw unseeded
             function = task.function_of_one()
         except BaseException as error:
             frames.write(self.write_fd, frames.UNFIT, travel.pack_error(error))
@@ -136,6 +138,7 @@ def surroundings() -> dict[str, Any]:
         "path": list(sys.path),
         "argv": list(getattr(sys, "argv", ())),
         "recursion": sys.getrecursionlimit(),
+        "numpy": "numpy" in sys.modules,
         "levels": _levels(),
     }
 

@@ -20,11 +20,16 @@ def seeded(function: Callable[[Any], Any], seed: int) -> Callable[[tuple[int, An
         index, item = indexed
         mixed = _mixed(seed, index)
         random.seed(mixed)
-        if (numpy_random := sys.modules.get("numpy.random")) is not None:
+        if (numpy_random := _of_numpy()) is not None:
             numpy_random.seed([mixed & 0xFFFFFFFF, mixed >> 32])
         return function(item)
 
     return with_stream
+
+
+def _of_numpy() -> Any:
+    """numpy's generators, once numpy is loaded: it loads these itself when they are first named."""
+    return getattr(sys.modules.get("numpy"), "random", None)
 
 
 def _mixed(seed: int, index: int) -> int:
@@ -41,7 +46,7 @@ class KeptStreams:
         import random
 
         self._state = random.getstate()
-        numpy_random = sys.modules.get("numpy.random")
+        numpy_random = _of_numpy()
         self._numpy_state = None if numpy_random is None else numpy_random.get_state()
 
     def put_back(self) -> None:
