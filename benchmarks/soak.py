@@ -149,7 +149,7 @@ CALLS: dict[str, tuple[int, Callable[[], bool]]] = {  # how often among a hundre
     "unpicklable": (3, _lock),
     "dies": (3, lambda: _kept(die_at_7, amorsize.WorkerDied)),
     "forks": (2, lambda: tuned_map(fork_at_7, ITEMS, **PROCESSES) == DOUBLES),
-    "late": (2, lambda: _kept(stay_at_7, amorsize.ItemTimeout, timeout=0.02)),
+    "late": (2, lambda: _kept(stay_at_7, amorsize.ItemTimeout, timeout=0.05)),
     "large": (3, _large),
 }
 

@@ -35,10 +35,18 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind(home: Path) -> Iterator[None]:
-    """Fail the test that leaves a child process, once amorsize was told to stop its own."""
-    before = children()
+    """Fail the test that leaves a child process, once amorsize was told to stop its own.
+
+    Or a thread: beside it all later tests would quietly get workers from a clean start.
+    """
+    before, could_fork = children(), why_not_fork() is None
     yield
     stop_amorsize()
+    if could_fork:
+        until_s = time.monotonic() + 3.0
+        while (reason := why_not_fork()) is not None and time.monotonic() < until_s:
+            time.sleep(0.01)
+        assert reason is None, f"after this test nothing can be forked any more: {reason}"
     left = wait_for_the_end_of(lambda: children() - before, timeout_s=3.0)
     for pid in left:
         os.kill(pid, signal.SIGKILL)
@@ -103,6 +111,13 @@ def run_command(
             f"{command} ended with {process.returncode}.\nstdout: {stdout}\nstderr: {stderr}"
         )
     return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+
+
+def why_not_fork() -> str | None:
+    """Why this process may not be forked, whatever a test has patched; None when it may."""
+    from amorsize import _fork
+
+    return _fork.why_not_fork(environ={})
 
 
 class Children(dict[int, str]):

@@ -89,6 +89,7 @@ class Maps(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
+        amorsize.shutdown()
         self.before = set(workers())
         self.stream = None
 
