@@ -20,7 +20,7 @@ class Gain:
 
     def __init__(self) -> None:
         self._began_s: float | None = None
-        self._cpu_s = 0.0
+        self._cpu_s = self._workers_cpu_s = self._starved_s = 0.0
         self._n = 0
         self._rest_s, self._until_s = REST_S, 0.0
 
@@ -43,16 +43,25 @@ class Gain:
             self._begin(report.now_s)
             return False
         self._cpu_s += report.cpu_s
+        self._workers_cpu_s += report.cpu_s
+        self._starved_s += report.starved_s
         self._n += 1
         span_s = report.now_s - self._began_s
         if self._n < GAIN_REPORTS or span_s < GAIN_S:
             return False
-        is_lost = self._cpu_s < LEAST_GAIN * alone_share * span_s
+        is_lost = self._cpu_s < LEAST_GAIN * alone_share * self._core_share * span_s
         self._begin(report.now_s)
         if is_lost:
             self._until_s = report.now_s + self._rest_s
             self._rest_s *= REST_GROWTH
         return is_lost
 
+    @property
+    def _core_share(self) -> float:
+        """Share of a core that whoever wants one has got: other programs may have come since."""
+        wanted_s = self._workers_cpu_s + self._starved_s
+        return self._workers_cpu_s / wanted_s if wanted_s > 0 else 1.0
+
     def _begin(self, now_s: float) -> None:
-        self._began_s, self._n, self._cpu_s = now_s, 0, 0.0
+        self._began_s, self._n = now_s, 0
+        self._cpu_s = self._workers_cpu_s = self._starved_s = 0.0
