@@ -5,7 +5,7 @@ from __future__ import annotations
 import _thread
 import os
 import sys
-from time import perf_counter, process_time, thread_time
+from time import perf_counter, process_time, thread_time, time
 
 from amorsize import _known, _options
 from amorsize._work import READ_S, Sliced, Work, source_of
@@ -13,7 +13,7 @@ from amorsize.crews import nesting, weight
 from amorsize.crews.base import Task
 from amorsize.crews.chunk import run_chunk
 from amorsize.crews.starving import StarvedClock
-from amorsize.policy import drift, memory, tuned
+from amorsize.policy import drift, exploring, memory, tuned
 from amorsize.policy import plan as do
 from amorsize.policy.facts import (
     Died,
@@ -252,6 +252,7 @@ class Call:
             may_inline=options.timeout is None or backend == "serial",
             n_cores_most=_n_cores_most(),
             inherits_items=self.task.source is not None,
+            at_s=time(),
         )
 
     def _survey(self) -> None:
@@ -393,6 +394,7 @@ class Call:
             profile, short = _compared(fits, profile, self.chunks, self.work.n_done, makespan_s)
             drifts += [] if short is None else [short]
             profile = tuned.kept(fits, profile, drifts)
+            profile = exploring.booked(profile, makespan_s, time())
         trace = Trace(
             name=self.name,
             n_items=self.work.n_done,

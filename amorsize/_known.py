@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amorsize._kinds import kind_of, neighbours
+from amorsize.policy.explored import Explored
 from amorsize.policy.facts import Profile
 from amorsize.policy.plan import Plan
 
@@ -22,7 +23,8 @@ MAX_DRIFTS = 8  # of one function: its story, not its log
 MAX_FUNCTIONS = 4096  # remembered in memory; the one used longest ago goes first
 WRITE_NOW_S = 0.5  # a call this long writes at once: opening the disk is a few percent of it
 WORTH_WRITING_S = 0.4  # shorter calls are written at exit if together they took this long
-SAME_WITHIN = 0.25  # a profile that moved less than this is not written again
+SAME_WITHIN = 0.25  # a profile that moved less than this is not written again,
+WRITE_AGAIN = 2.0  # unless the function has been used for this many times as long
 
 
 class Memory:
@@ -35,6 +37,7 @@ class Memory:
         self._asked: set[Key] = set()
         self._unwritten: dict[Key, _disk.Learned] = {}
         self._unwritten_s = 0.0
+        self._written_used_s: dict[Key, float] = {}  # what functions had used as it was written
         self._at_exit = False
 
     def profile(self, key: Key) -> Profile | None:
@@ -88,7 +91,11 @@ class Memory:
         if len(self._profiles) > MAX_FUNCTIONS:
             del self._profiles[next(iter(self._profiles))]
         drifts = tuple(self.drifts(key[0]))
-        is_written = before is not None and key in self._asked and not (drifts and has_drifted)
+        used_s = Explored.of(profile).used_s
+        is_news = (drifts and has_drifted) or (
+            used_s > WRITE_AGAIN * self._written_used_s.get(key, used_s)
+        )
+        is_written = before is not None and key in self._asked and not is_news
         if not on_disk or (is_written and before is not None and _same(before, profile)):
             return
         self._unwritten[key] = (func, kind, profile, drifts)
@@ -113,6 +120,7 @@ class Memory:
             return None
         profile, drifts = found
         self._profiles[key] = profile
+        self._written_used_s[key] = Explored.of(profile).used_s
         if not self._drifts.get(key[0]):
             self.keep_drifts(key[0], drifts)
         return profile
@@ -125,6 +133,8 @@ class Memory:
         from amorsize import _disk
 
         self._asked.update(unwritten)
+        for key, (_, _, profile, _) in unwritten.items():
+            self._written_used_s[key] = Explored.of(profile).used_s
         _disk.write(list(unwritten.values()))
 
     def _write_at_exit(self) -> None:
@@ -148,12 +158,14 @@ class Memory:
 def _same(before: Profile, after: Profile) -> bool:
     """Whether writing the new profile would tell the next process anything new."""
     ratio = after.item_s / max(before.item_s, 1e-12)
+    before_tried, after_tried = Explored.of(before).n_tried, Explored.of(after).n_tried
     return (
         before.backend == after.backend
         and before.source == after.source
         and before.n_jobs == after.n_jobs
         and before.holds_gil == after.holds_gil
         and before.waits == after.waits
+        and before_tried == after_tried
         and 1 / (1 + SAME_WITHIN) < ratio < 1 + SAME_WITHIN
     )
 

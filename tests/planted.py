@@ -2,6 +2,7 @@
 
 from random import Random
 
+from amorsize.policy.explored import Explored
 from amorsize.policy.facts import Profile
 from amorsize.simulate import World
 
@@ -22,6 +23,7 @@ RIGHT = Profile(
     chunk_items=10.0,
     achieved={"process x 2": 1.9},
 )
+MUCH_TIME = Explored(used_s=1e14, rival="thread x 2").as_dict()
 # Alone or together: what could be wrong about a function that changed, or in a forged record.
 LIES = {
     "costs nothing": {"item_s": 1e-9, "item_cpu_s": 1e-9, "typical_s": 1e-9},
@@ -50,6 +52,8 @@ LIES = {
     "achieved much": {"achieved": {"process x 2": 4096.0, "thread x 2": 4096.0}},
     "achieved less": {"n_short": 2},
     "no CPU time": {"item_cpu_s": 0.0},
+    "much time to try": {"explored": MUCH_TIME, "n_calls": 10**6},
+    "few jobs are best": {"explored": {**MUCH_TIME, "used_s": 0.0, "n_waiters": 1}},
 }  # fmt: skip
 N_PLANTED = 100
 

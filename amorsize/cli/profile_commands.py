@@ -138,6 +138,7 @@ def _weakened(record: Record, here: str) -> Record:
     parts = str(record["stored_as"]).split(":")
     key = ":".join([parts[0], here, *parts[2:]])
     unknown: dict[str, Any] = {"typical_s": None, "n_chunks": 0, "achieved": None, "pickle_s": None}
+    unknown["explored"] = None
     profile = {**record["profile"], **unknown, "n_short": 0, "source": "imported"}
     return {**record, "host": here, "stored_as": key, "profile": profile}
 

@@ -40,7 +40,7 @@ class Drift(Value):
     """A change that was noticed in a call, and what was done about it."""
 
     now_s: float  # since the call began
-    what: str  # "cost", "cores", "waiting", "profile" or "throughput"
+    what: str  # "cost", "cores", "waiting", "profile", "throughput" or "plan"
     factor: float  # what items cost now / what they were remembered to cost; of throughput alike
     n_chunks: int  # that showed it
     answer: str = NOTHING
@@ -49,7 +49,7 @@ class Drift(Value):
     @property
     def is_retuned(self) -> bool:
         """Whether something was decided anew because of it."""
-        return self.what in ("waiting", "profile", "throughput")
+        return self.what in ("waiting", "profile", "throughput", "plan")
 
     @classmethod
     def from_dict(cls, fields: Any) -> Drift | None:
@@ -78,6 +78,7 @@ _WORDS = {
     "cores": "an item takes {:.2g} x as long for the same CPU time",
     "waiting": "items that computed now seem to wait ({:.2g} x the wall time)",
     "profile": "an item costs {:.2g} x what was remembered, or is of another kind",
+    "plan": "a neighbour of the plan has {:.2g} x its throughput, in two calls",
     "throughput": "the call achieved {:.2g} x what the same plan did before, twice in a row",
 }
 
@@ -163,6 +164,10 @@ class Watch:
         self._detector: Detector | None = None
         if known.typical_s is not None and known.n_chunks >= LEAST_KNOWN:
             self._detector = Detector(known.typical_s, known.spread_log or 0.0, known.n_chunks)
+        self._spread_log, self._n_known = known.spread_log or 0.0, known.n_chunks
+        self._n_working: int | None = None
+        self._since_s = 0.0  # when that was changed
+        self._logs: list[float] = []  # of costs since then, until they are a level to hold against
         self._n_together = TOGETHER * known.chunk_items
         self._share = min(1.0, known.item_cpu_s / known.item_s)
         self._n_items = 0
@@ -171,8 +176,19 @@ class Watch:
         self._n_waiting = 0
         self._has_asked = known.waits  # of waiting items nothing more is asked here
 
-    def see(self, report: Report) -> Drift | None:
-        """Take in one report; the change, once there is one."""
+    def see(self, report: Report, n_working: int | None = None) -> Drift | None:
+        """Take in one report; the change, once there is one.
+
+        Args:
+            report: Of a worker.
+            n_working: How many of them get chunks; None: all. Where fewer or more do, items may
+                cost something else for that reason, which is no change of theirs.
+        """
+        if n_working != self._n_working:
+            self._n_working, self._since_s, self._logs = n_working, report.now_s, []
+            self._n_items, self._wall_s, self._cpu_s, self._unstarved_s = 0, 0.0, 0.0, 0.0
+        if report.now_s - report.wall_s < self._since_s:
+            return None
         self._n_items += report.n_items
         self._wall_s += report.wall_s
         self._cpu_s += report.cpu_s
@@ -183,7 +199,7 @@ class Watch:
         computing = self._cpu_s / self._unstarved_s
         self._n_items = 0
         self._wall_s = self._cpu_s = self._unstarved_s = 0.0
-        shift = None if self._detector is None else self._detector.see(item_s)
+        shift = self._shift(item_s)
         if self._now_waits(computing):
             return self._told(report, "waiting", item_s / self._typical_s, RUN)
         if shift is None:
@@ -192,6 +208,20 @@ class Watch:
         is_starved = shift.factor > EFFECT * slower_alone and shift.factor > 1
         what = "cores" if is_starved and not self._has_asked else "cost"
         return self._told(report, what, shift.factor, shift.n_chunks)
+
+    def _shift(self, item_s: float) -> Shift | None:
+        """Against the profile, or what items cost since others work on them."""
+        if self._detector is None:
+            return None
+        if self._since_s and len(self._logs) < LEAST_KNOWN:
+            from math import exp, log
+
+            self._logs.append(log(max(item_s, 1e-9)))
+            if len(self._logs) == LEAST_KNOWN:
+                level_s = exp(sum(self._logs) / LEAST_KNOWN)
+                self._detector = Detector(level_s, self._spread_log, self._n_known)
+            return None
+        return self._detector.see(item_s)
 
     def _now_waits(self, share: float) -> bool:
         """Chunk after chunk with little CPU time, where the profile has items that compute."""

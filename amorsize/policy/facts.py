@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from amorsize.policy.explored import Explored
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -41,6 +42,7 @@ class Job(Value):
     thread_reason: str | None = None  # why threads may not be used; None when they may
     process_reason: str | None = None  # why processes may not be used; None when they may
     n_cores_most: int = 1  # what the host cannot exceed, told before anybody looks closely
+    at_s: float | None = None  # when the call began, in seconds since 1970
     inherits_items: bool = False  # workers get the data by fork: only indices travel
 
 
@@ -67,6 +69,7 @@ class Profile(Value):
     achieved: dict[str, float] | None = None  # by "backend x n_jobs": work done / wall time
     is_enough: bool = False  # a test has shown that more than `n_jobs` bring no more,
     n_healthy: int = 1  # or that so many are not in each other's way, whatever items cost
+    explored: dict[str, Any] | None = None  # the fields of an `Explored`
 
     @classmethod
     def from_dict(cls, fields: Any) -> Profile | None:
@@ -92,6 +95,7 @@ class Profile(Value):
             and any(fields["holds_gil"] is known for known in (None, True, False))
             and type(fields["waits"]) is type(fields["is_enough"]) is bool
             and _are_achieved(fields["achieved"])
+            and (fields["explored"] is None or Explored.from_dict(fields["explored"]) is not None)
         )
         return cls(**fields) if sound else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy import drift, following, hints, route, tuned, waiters
+from amorsize.policy import drift, exploring, following, hints, route, tuned, waiters
 from amorsize.policy.cores import CoreEvidence
 from amorsize.policy.facts import (
     Died,
@@ -112,6 +112,10 @@ def _reported(state: State, event: Report) -> None:
     in_process = state.roster.backend_of(event.worker) == "process"
     if not costs.n_inline and event.n_items and not state.first_reports.is_settled:
         costs.waits = state.first_reports.see(event, is_fresh_fork=is_cold and in_process)
+    if exploring.is_apart(state, event):
+        costs.counted(event)
+        exploring.see(state, event)
+        return
     computed = not costs.waits
     costs.reported(event, n_workers=state.roster.n_alive, is_cold=is_cold, in_process=in_process)
     if computed and costs.waits:
@@ -120,7 +124,11 @@ def _reported(state: State, event: Report) -> None:
     if not event.n_items:
         return
     if state.drift_watch is not None and not (is_cold and costs.warmup_s):
-        _see_drift(state, state.drift_watch.see(event))
+        n_working = state.waiters.n_wanted if costs.waits else state.n_limit
+        _see_drift(state, state.drift_watch.see(event, n_working))
+    exploring.see(state, event)
+    if state.trial is not None:
+        return
     if costs.waits:
         _see_waiter(state, event)
     elif state.asks is None and state.followed is None:  # else who waits is not clear, or not open

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from amorsize.policy import caller, drift, prices, tuned
+from amorsize.policy import caller, drift, exploring, prices, tuned
+from amorsize.policy.explored import Explored
 from amorsize.policy.facts import Weighed
 
 TYPE_CHECKING = False
@@ -29,7 +30,7 @@ def check(state: State, view: View, hint: Profile) -> Action | None:
 
 def remember(state: State, profile: Profile) -> None:
     """Take a profile that was found while items were already running: judged at once."""
-    state.hint = profile
+    state.hint, state.explored = profile, Explored.of(profile)
     if state.costs.item_s is not None:
         _judge(state, profile)
 
@@ -54,6 +55,7 @@ def _judge(state: State, hint: Profile) -> None:
     if state.hint_fits:
         _adopt(state, hint)
         return
+    state.explored = Explored()  # of another plan
     state.note("remembered profile put aside", f"an item costs {ratio:.2g} x that")
     state.drifts.append(
         drift.Drift(
@@ -69,6 +71,8 @@ def _judge(state: State, hint: Profile) -> None:
 def _adopt(state: State, hint: Profile) -> None:
     """Start from a profile: what was measured then need not be measured again."""
     state.drift_watch = drift.Watch(hint)
+    state.n_known_calls = hint.n_calls
+    state.is_trial_due = exploring.is_due(hint, state.job.at_s)
     state.costs.agree(hint)
     if state.holds_gil is None:
         state.holds_gil = hint.holds_gil
@@ -80,7 +84,7 @@ def _adopt(state: State, hint: Profile) -> None:
         state.note("n_jobs counted anew", "the same plan achieved less in two calls")
         return
     if hint.waits:
-        state.waiters.start_with(hint.n_jobs)
+        state.waiters.start_with(hint.n_jobs, n_best=state.explored.n_waiters)
     state.cores.verified = True
     if tuned.applies(hint, state.job):
         state.followed = hint

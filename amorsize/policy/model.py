@@ -155,12 +155,10 @@ class Estimates:
         self, event: Report, *, n_workers: int, is_cold: bool, in_process: bool = False
     ) -> None:
         """A chunk that a worker ran; the first of a cold one contains its own warm-up."""
-        self.n_reports += 1
+        self.counted(event)
         if in_process and self._votes.are_wanted:  # the caller's items began it
             self._votes.count(event)
             self.waits = self._votes.are_enough
-        self.n_seen += event.n_items
-        self.n_largest = max(self.n_largest, event.n_items)
         if not event.n_items:
             return
         wall_s = event.wall_s
@@ -176,6 +174,12 @@ class Estimates:
             self._sum_up(wall_s, event.n_items, alone=False)
         self.latest_s = wall_s / event.n_items
         self._note_cpu(event.cpu_s / event.n_items, 1 - keep)
+
+    def counted(self, event: Report) -> None:
+        """A chunk that was run, whatever it says of what items cost."""
+        self.n_reports += 1
+        self.n_seen += event.n_items
+        self.n_largest = max(self.n_largest, event.n_items)
 
     def _settle_warmup(self, event: Report) -> None:
         """A fresh worker's first items tell whether the caller's first one was only long."""

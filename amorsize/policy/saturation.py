@@ -75,6 +75,11 @@ class Saturation:
         """A test is under way, in which the crew is to stay as it is."""
         return bool(self._windows)
 
+    @property
+    def is_testing(self) -> bool:
+        """A test is under way."""
+        return bool(self._windows)
+
     def see(
         self,
         report: Report,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from amorsize.policy import memory, prices, waiters
 from amorsize.policy.cores import CoreEvidence
 from amorsize.policy.gain import Gain
+from amorsize.policy.explored import Explored
 from amorsize.policy.model import Estimates
 from amorsize.policy.roster import Roster
 from amorsize.policy.route import Route, waiting_processes
@@ -14,7 +15,7 @@ from amorsize.policy.waiting import FirstReports, Votes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy import drift
+    from amorsize.policy import drift, exploring
     from amorsize.policy.facts import Host, Job, Profile, View, Watched, Weighed
 
 UNSURVEYED_OVERHEAD_S = 100e-6  # of a chunk, on the hosts seen so far
@@ -84,6 +85,10 @@ class State:
         self.drifts: list[drift.Drift] = []  # what turned out to differ from what was remembered
         self.asks: drift.Drift | None = None  # the caller's own items are to show it,
         self.votes = Votes()  # one by one
+        self.n_known_calls = 0  # behind the profile that was adopted
+        self.explored = Explored() if known is None else Explored.of(known)
+        self.is_trial_due = False  # it is time for one
+        self.trial: exploring.Trial | None = None
 
     def note(self, what: str, why: str) -> None:
         """Keep a decision for explain()."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from amorsize.policy import (
     caller,
+    exploring,
     feeding,
     following,
     growing,
@@ -80,6 +81,7 @@ class Tuner(State):
             is_long = (self.costs.first_unconfirmed_s or 0.0) >= feeding.LONG_ITEM_S
             if is_long and (action := opening.help_with_few(self, view)) is not None:
                 return action  # as at the start of a call of which nothing was known
+        exploring.look(self)
         if (action := settling.settle(self, view)) is not None:
             return action
         assert self.route is not None
@@ -158,4 +160,5 @@ class Tuner(State):
             source="learned" if self.followed is None else self.followed.source,
             is_enough=is_enough,
             n_healthy=self.saturation.n_healthy,
+            explored=self.explored.as_dict(),
         )

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from amorsize.policy.facts import Report
 
 FIRST, MOST = 32, 256  # at first: what careful people choose for a service; and at most
+LEAST_KNOWN = 16  # at first, where an earlier call has found so few to be better
 LEAST = 4  # at first, where items compute a good part of their time
 ROOM = 1.5  # waiters by those that keep one core computing: more take turns at the GIL, in convoys
 TWOFOLD, FOURFOLD = 2, 4  # so many times more are tried next,
@@ -27,9 +28,12 @@ class Waiters:
         self._last_s = 0.0  # and with the last one
         self._growth = float(TWOFOLD)  # of the last step; 1: there is none left
 
-    def start_with(self, n_known: int) -> None:
-        """Begin where an earlier call has ended, and do not try less."""
-        self.n_wanted = min(MOST, max(FIRST, n_known))
+    def start_with(self, n_known: int, n_best: int | None = None) -> None:
+        """Begin where an earlier call has ended, and do not try less, unless that was better."""
+        if n_best is None:
+            self.n_wanted = min(MOST, max(FIRST, n_known))
+        else:
+            self.n_wanted = min(MOST, max(LEAST_KNOWN, n_best))
 
     def expect(self, item_s: float, work_s: float) -> None:
         """Begin with fewer where items compute as well: in threads one of them does at a time."""
