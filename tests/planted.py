@@ -23,7 +23,7 @@ RIGHT = Profile(
     chunk_items=10.0,
     achieved={"process x 2": 1.9},
 )
-MUCH_TIME = Explored(used_s=1e14, rival="thread x 2").as_dict()
+MUCH_TIME = Explored(used_s=1e14, rival="thread").as_dict()
 # Alone or together: what could be wrong about a function that changed, or in a forged record.
 LIES = {
     "costs nothing": {"item_s": 1e-9, "item_cpu_s": 1e-9, "typical_s": 1e-9},

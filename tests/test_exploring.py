@@ -63,7 +63,7 @@ HOLDING = World(costs_s=(1e-3,) * 16_000, n_cores=8)
         ({"at_call": 2, "at_s": 0.0}, 31 * 86_400.0, True),
         ({"at_call": 2, "at_s": 0.0}, 29 * 86_400.0, False),
         ({"at_call": 2, "at_s": 9e9}, 0.0, False),  # a clock that was put back
-        ({"at_call": 900, "rival": "thread x 8"}, None, True),
+        ({"at_call": 900, "rival": "thread"}, None, True),
         ({"at_call": 1, "n_held": exploring.HELD}, None, False),
         ({"at_call": 1, "spent_s": 5.0}, None, False),
         ({"at_call": 1, "used_s": 0.0}, None, False),
@@ -98,15 +98,15 @@ def test_a_forged_account_is_none(lie):
 def test_a_better_neighbour_is_adopted_after_agreeing_twice():
     """Once may be the host: the second call that finds it better goes on with it."""
     first, outcome = call(RELEASING, profile())
-    assert first.explored["rival"] == "thread x 8"
+    assert first.explored["rival"] == "thread"
     assert first.holds_gil is True
     assert outcome.policy.drifts == []
-    assert any(note.what == "tried thread x 8" for note in outcome.policy.notes)
+    assert any(note.what.startswith("tried thread x") for note in outcome.policy.notes)
 
     second, outcome = call(RELEASING, first)
     [told] = outcome.policy.drifts
     assert (told.what, told.is_retuned) == ("plan", True)
-    assert "thread x 8 instead of process x 8" in str(told)
+    assert "instead of process x" in str(told)
     assert second.holds_gil is False
 
     third, outcome = call(RELEASING, second)
@@ -138,18 +138,18 @@ def test_a_plan_that_holds_is_left_alone():
 def test_what_it_costs_stays_within_the_budget():
     """Call after call, whatever they find."""
     known = profile(Explored(used_s=5.0))
-    for turn in range(1, 30):
-        known, outcome = call(RELEASING.but(costs_s=(1e-3,) * 6000, seed=turn), known)
+    for turn in range(1, 12):
+        known, outcome = call(RELEASING.but(costs_s=(1e-3,) * 12_000, seed=turn), known)
         known = exploring.booked(known, outcome.makespan_s, float(turn))
         known = after(known, at_call=0, n_held=0).but(n_calls=turn * N_CALLS, holds_gil=True)
         account = known.explored
-        assert account["spent_s"] <= exploring.MOST_SHARE * account["used_s"]
+        assert account["spent_s"] <= 0.005 * account["used_s"]
     assert account["n_tried"] > 0
 
 
 def test_a_forged_budget_costs_a_call_little():
     """Endless time to try things: a call still gives a small part of its own."""
-    forged = profile(Explored(used_s=1e14, rival="thread x 8"))
+    forged = profile(Explored(used_s=1e14, rival="thread"))
     for world in (HOLDING, HOLDING.but(costs_s=(1e-3,) * 2000), HOLDING.but(n_cores=2)):
         plain = play(world, tuner_for(world, profile(Explored()))).makespan_s
         assert play(world, tuner_for(world, forged)).makespan_s < 1.15 * plain
@@ -167,10 +167,10 @@ def test_without_time_to_try_nothing_is_tried():
 def test_other_numbers_of_waiting_items_are_tried():
     """Twice as many, then half as many."""
     service = World(
-        costs_s=(20e-3,) * 7_000, n_cores=4, waits=True, slowdown=Retrograde(0.0, 0.0006)
+        costs_s=(20e-3,) * 12_000, n_cores=4, waits=True, slowdown=Retrograde(0.0, 0.0006)
     )
     waiting = {"waits": True, "backend": "thread", "item_cpu_s": 4e-4, "chunk_items": 1.0}
-    known = profile(item_s=60e-3, typical_s=60e-3, n_jobs=64, **waiting)
+    known = profile(item_s=32e-3, typical_s=32e-3, n_jobs=32, **waiting)
     tried = []
     for turn in range(1, 3):
         known, outcome = call(service, known.but(n_calls=turn * N_CALLS))

@@ -176,15 +176,18 @@ class Watch:
         self._n_waiting = 0
         self._has_asked = known.waits  # of waiting items nothing more is asked here
 
-    def see(self, report: Report, n_working: int | None = None) -> Drift | None:
+    def see(
+        self, report: Report, n_working: int | None = None, *, is_settling: bool = False
+    ) -> Drift | None:
         """Take in one report; the change, once there is one.
 
         Args:
             report: Of a worker.
             n_working: How many of them get chunks; None: all. Where fewer or more do, items may
                 cost something else for that reason, which is no change of theirs.
+            is_settling: Those that get no more are still at their last chunks.
         """
-        if n_working != self._n_working:
+        if n_working != self._n_working or is_settling:
             self._n_working, self._since_s, self._logs = n_working, report.now_s, []
             self._n_items, self._wall_s, self._cpu_s, self._unstarved_s = 0, 0.0, 0.0, 0.0
         if report.now_s - report.wall_s < self._since_s:

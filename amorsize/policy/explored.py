@@ -20,7 +20,7 @@ class Explored(Value):
     at_s: float | None = None  # and when, in seconds since 1970; before the first: since when
     n_tried: int = 0  # trials in all
     n_held: int = 0  # in a row, that found nothing better
-    rival: str | None = None  # what the last one found better: "thread x 2"
+    rival: str | None = None  # what the last one found better: "thread", "thread x 64"
     n_waiters: int | None = None  # adopted: so many waiting items at once to begin with
 
     @classmethod

@@ -9,7 +9,6 @@ all, and ends early where it goes badly. What is better twice is the plan from t
 from __future__ import annotations
 
 from amorsize.policy import drift
-from amorsize.policy.caller import inf
 from amorsize.policy.explored import Explored
 from amorsize.policy.route import Route
 from amorsize.policy.waiters import LEAST_KNOWN as LEAST_WAITERS
@@ -29,7 +28,7 @@ AFTER_CALLS, AFTER_S = 1000, 30 * 86_400.0  # until it is time to try something
 LEAST_CHUNKS, CHUNKS_PER_JOB = 12, 4  # of a window
 BETTER = 1.15  # times the throughput of both windows of the plan; less may be the host
 HOPELESS = 0.8  # times that of the first, half-way: no need to go on
-AGREED = 2  # trials that must find the same neighbour better
+SETTLED = 4  # chunks of each worker, after which there are as many as will be
 HELD = 3  # trials in a row that confirm the plan, after which it is left alone until it drifts
 SLACK = 1.5  # a window may take longer than it would in the plan
 
@@ -157,7 +156,6 @@ def _is_steady(state: State) -> bool:
         and state.route.backend in ("thread", "process")
         and state.hint_fits is True
         and state.followed is None  # a plan that was tuned deliberately is used as it stands
-        and not state.is_growing
         and (state.waiters.settled or not state.costs.waits)
         and state.asks is None
         and not state.drifts
@@ -168,9 +166,10 @@ def _is_steady(state: State) -> bool:
 
 
 def _is_complete(state: State, crew: Crew) -> bool:
-    """All workers that the plan may have are there, and have delivered."""
-    n = state.waiters.n_wanted if state.costs.waits else min(state.n_places, state.n_limit or inf)
-    return len(crew) >= n and crew.n_reporting >= n
+    """All workers that the plan wants are there, and have delivered several times."""
+    n = state.waiters.n_wanted if state.costs.waits else 2
+    is_there = len(crew) >= n and crew.n_reporting == len(crew)
+    return is_there and state.costs.n_reports >= SETTLED * len(crew)
 
 
 def _begin(state: State, event: Report) -> None:
@@ -204,13 +203,18 @@ def _neighbour(state: State, plan: Way) -> Way | None:
     elif backend == "process" and state.job.thread_reason is None:
         ways.append(("thread", n_jobs))  # not the other way: no fork beside threads in an item
     for way in ways:
-        if _told(way) == state.explored.rival:
+        if _key(way, plan) == state.explored.rival:
             return way
     return ways[state.explored.n_tried % len(ways)] if ways else None
 
 
 def _told(way: Way) -> str:
     return f"{way[0]} x {way[1]}"
+
+
+def _key(way: Way, plan: Way) -> str:
+    """What is to be agreed on: where, or how many."""
+    return way[0] if way[0] != plan[0] else _told(way)
 
 
 def _goes_badly(trial: Trial) -> bool:
@@ -263,14 +267,15 @@ def _judge(state: State, trial: Trial) -> None:
 
 def _settle(state: State, trial: Trial, gain: float, *, is_better: bool) -> None:
     told, explored = _told(trial.rival), state.explored
-    is_agreed = is_better and explored.rival == told
+    key = _key(trial.rival, trial.plan)
+    is_agreed = is_better and explored.rival == key
     state.trial = None
     state.explored = explored.but(
         at_call=state.n_known_calls + 1,
         at_s=state.job.at_s,
         n_tried=explored.n_tried + 1,
         n_held=0 if is_better else explored.n_held + 1,
-        rival=told if is_better and not is_agreed else None,
+        rival=key if is_better and not is_agreed else None,
     )
     if is_agreed:
         _adopt(state, trial, gain)

@@ -125,7 +125,9 @@ def _reported(state: State, event: Report) -> None:
         return
     if state.drift_watch is not None and not (is_cold and costs.warmup_s):
         n_working = state.waiters.n_wanted if costs.waits else state.n_limit
-        _see_drift(state, state.drift_watch.see(event, n_working))
+        n_busy = state.roster.of(state.roster.backend_of(event.worker)).n_busy
+        is_settling = n_working is not None and n_busy > n_working
+        _see_drift(state, state.drift_watch.see(event, n_working, is_settling=is_settling))
     exploring.see(state, event)
     if state.trial is not None:
         return
