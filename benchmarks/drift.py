@@ -3,6 +3,7 @@
 python -m benchmarks.drift alarms      # how many chunks until an alarm, and how many false ones
 python -m benchmarks.drift changes     # real functions that change: the second call after it
 python -m benchmarks.drift processes   # 16 processes, 200 calls each, one cache
+python -m benchmarks.drift lookup      # what is spent before the first item of a cached call
 python -m benchmarks.drift plot docs/drift.svg   # a real call whose items become dearer midway
 """
 
@@ -86,9 +87,21 @@ class Work:
     def fewer_cores(self, i):
         spin(2e-3)
         return i
+    def half_quota(self, i):
+        spin(2e-3)
+        return i
 
 work = autotune(getattr(Work(), change))
-n_items = {"slower": 300, "waits": 800, "releases": 400, "fewer_cores": 400}[change]
+n_items = {"slower": 300, "waits": 800}.get(change, 400)
+
+def set_quota(share):
+    with open(os.path.join(sys.argv[3], "cpu.cfs_quota_us"), "w") as file:
+        file.write(str(int(100_000 * share * len(os.sched_getaffinity(0)))))
+
+if change == "half_quota":
+    set_quota(1.0)
+    with open(os.path.join(sys.argv[3], "cgroup.procs"), "w") as file:
+        file.write(str(os.getpid()))
 
 def call():
     began = time.perf_counter()
@@ -100,6 +113,8 @@ for _ in range(n_before):
 os.environ["CHANGED"] = "1"
 if change == "fewer_cores":
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: max(1, os.cpu_count() // 2)])
+if change == "half_quota":
+    set_quota(0.5)
 took = [call(), call()]
 print(json.dumps({"first_s": took[0], "second_s": took[1],
                   "drift": [str(one) for one in work.drift], "plan": list(work.plan)}))
@@ -123,13 +138,17 @@ def run(script: str, *arguments: str, home: str, **environ: str) -> dict[str, ob
 
 def changes() -> None:
     """After each change: the second call, beside the second one of a process that knew nothing."""
-    for change in ("slower", "waits", "releases", "fewer_cores"):
+    for change in ("slower", "waits", "releases", "fewer_cores", "half_quota"):
+        group = own_cgroup() if change == "half_quota" else ""
+        if group is None:
+            print(f"{change:12} not run: no cgroup with a CPU quota can be made here")
+            continue
         ratios, seconds, fresh_s = [], [], []
         last: dict[str, object] = {}
         for _ in range(ROUNDS):
             with tempfile.TemporaryDirectory() as home:
-                last = run(CALLS, change, "2", home=f"{home}/a")
-                fresh = run(CALLS, change, "0", home=f"{home}/b")
+                last = run(CALLS, change, "2", group, home=f"{home}/a")
+                fresh = run(CALLS, change, "0", group, home=f"{home}/b")
             seconds.append(float(str(last["second_s"])))
             fresh_s.append(float(str(fresh["second_s"])))
             ratios.append(seconds[-1] / fresh_s[-1])
@@ -137,8 +156,83 @@ def changes() -> None:
             f"{change:12} second call {median(seconds):.3f} s, freshly tuned {median(fresh_s):.3f}"
             f" s, ratio {median(ratios):.3f} ({min(ratios):.2f} to {max(ratios):.2f})"
         )
+        if group:
+            os.rmdir(group)
         for told in last["drift"] or ["no drift was told"]:  # type: ignore[attr-defined]
             print(f"             {told}")
+
+
+def own_cgroup() -> str | None:
+    """A control group for processes whose CPU quota is to be set (version 1); None: not allowed."""
+    group = f"/sys/fs/cgroup/cpu/amorsize-benchmark-{os.getpid()}"
+    try:
+        os.mkdir(group)
+    except OSError:
+        return None
+    return group
+
+
+# ---- Before the first item ----
+
+LOOKING_UP = """
+import json, os, sys, time
+from statistics import quantiles
+opened = []
+home = os.environ["AMORSIZE_HOME"]
+def heard(event, arguments):
+    if event in ("open", "sqlite3.connect") and str(arguments[0]).startswith(home):
+        opened.append(arguments[0])
+sys.addaudithook(heard)
+from amorsize import _call, _known, _options, tuned_map
+
+def work(i):
+    until_s = time.thread_time() + 0.5e-3
+    while time.thread_time() < until_s:
+        pass
+    return i
+
+data = range(1000)
+if sys.argv[1] == "fill":
+    tuned_map(work, data)
+    _known.write()
+for _ in range(200):
+    tuned_map(work, range(8))
+n_by_short = len(opened)
+tuned_map(work, data)
+tuned_map(work, data)
+n_opened = len(opened)
+for _ in range(20):
+    tuned_map(work, data[:200])
+looks, decisions = [], []
+for _ in range(20_000):
+    began = time.perf_counter()
+    _known.memory().profile(_known.key_of(work, data[0]))
+    looks.append(time.perf_counter() - began)
+    began = time.perf_counter()
+    call = _call.Call(work, (data,), {}, _options.DEFAULTS, None)
+    call._begin()
+    call.tuner.next(call._view(caller_busy=False))
+    decisions.append(time.perf_counter() - began)
+print(json.dumps({
+    "lookup_us": [1e6 * quantiles(looks, n=100)[n] for n in (49, 98)],
+    "decision_us": [1e6 * quantiles(decisions, n=100)[n] for n in (49, 98)],
+    "n_by_short": n_by_short, "n_reads": n_opened, "n_later": len(opened) - n_opened,
+}))
+"""
+
+
+def lookup() -> None:
+    """What a call whose function is known spends before its first item, and on the disk."""
+    with tempfile.TemporaryDirectory() as home:
+        run(LOOKING_UP, "fill", home=f"{home}/a")
+        told = run(LOOKING_UP, "read", home=f"{home}/a")
+    for what in ("lookup", "decision"):
+        half, most = told[f"{what}_us"]  # type: ignore[misc]
+        print(f"{what:9} median {half:6.2f} us, p99 {most:6.2f} us")
+    print(
+        f"files of the cache opened: {told['n_by_short']} by 200 calls of 4 ms, {told['n_reads']} "
+        f"in all by two calls of 0.5 s, {told['n_later']} by 20 later ones"
+    )
 
 
 # ---- Sixteen processes, one cache ----
@@ -292,7 +386,7 @@ def picture(told: dict[str, object]) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("alarms", "changes", "processes", "plot"))
+    parser.add_argument("what", choices=("alarms", "changes", "lookup", "processes", "plot"))
     parser.add_argument("file", nargs="?", default="docs/drift.svg")
     asked = parser.parse_args()
     match asked.what:
@@ -302,5 +396,7 @@ if __name__ == "__main__":
             alarms()
         case "changes":
             changes()
+        case "lookup":
+            lookup()
         case _:
             processes()

@@ -5,12 +5,14 @@ import json
 import os
 import pickle
 import sqlite3
+import time
 import warnings
 from pathlib import Path
 
 import pytest
 
-from amorsize import cache
+from amorsize import _known, cache, tuned_map
+from amorsize._known import last_trace
 from amorsize.cache import database
 from amorsize.errors import AmorsizeWarning
 
@@ -397,3 +399,90 @@ def test_an_empty_or_foreign_file_in_its_place(home):
         assert cache.put(KEY, RECORD)
     with contextlib.closing(sqlite3.connect(home / "damaged-1")) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("bookmarks",)]
+
+
+# ---- A call, whatever was planted ----
+
+
+def busy(number):
+    """An item that computes 1 ms."""
+    until_s = time.thread_time() + 1e-3
+    while time.thread_time() < until_s:
+        pass
+    return number
+
+
+@pytest.fixture
+def learned(monkeypatch):
+    """What a call has noted, as the text of the record and its key; nobody remembers it."""
+    monkeypatch.setattr(_known, "_memory", None)
+    if not LEARNED:  # once for all tests: a tenth of a second each
+        tuned_map(busy, range(300))
+        _known.write()
+        [record] = cache.entries()
+        LEARNED.append((str(record.pop("stored_as")), record))
+        cache.clear()
+        cache.close()
+        monkeypatch.setattr(_known, "_memory", None)
+    return LEARNED[0]
+
+
+LEARNED = []  # its key, and the record
+PROFILES = {
+    "a billion jobs": {"n_jobs": 10**9},
+    "negative chunks": {"chunksize": -5},
+    "no number": {"item_s": float("nan")},
+    "infinite": {"warmup_s": float("inf")},
+    "wrong types": {"waits": "no", "holds_gil": [1]},
+    "code for a name": {"backend": "__import__('os').system('true')"},
+    "bidirectional": {"source": "\u202elearned"},
+    "a field more": {"__reduce__": "x"},
+}
+
+
+def deep(levels):
+    """Objects in objects."""
+    return '{"profile": ' * levels + "1" + "}" * levels
+
+
+@pytest.mark.parametrize("attack", [*PROFILES, "deep", "pickle", "another's name"])
+def test_a_call_is_right_whatever_was_planted(attack, learned, home, bomb):
+    """Its results, the number of its workers, and nothing that was planted is run."""
+    key, record = learned
+    data, mark = bomb
+    cache.put(key, record)
+    cache.close()
+    value = json.dumps(record)
+    if attack in PROFILES:
+        value = json.dumps({**record, "profile": {**record["profile"], **PROFILES[attack]}})
+    elif attack == "deep":
+        value = deep(50_000)
+    elif attack == "pickle":
+        value = data
+    else:
+        value = json.dumps({**record, "name": "\u202e\x1b[2Jos.system\u0000", "key": "../../x"})
+    with contextlib.closing(sqlite3.connect(home / "cache.db")) as connection, connection:
+        mode = 4 if attack == "pickle" else 1
+        n = connection.execute("UPDATE Cache SET mode = ?, value = ?", (mode, value)).rowcount
+        assert n == 1
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AmorsizeWarning)
+        results = tuned_map(busy, range(300))
+
+    assert results == list(range(300))
+    trace = last_trace(busy)
+    assert (trace.known is None) == (attack != "another's name")
+    assert sum(trace.n_started.values()) <= 4 * (os.cpu_count() or 1)
+    assert not mark.exists()
+
+
+def test_a_record_that_is_whole_is_found_so(learned):
+    """The test above can fail: what was not attacked is used."""
+    key, record = learned
+    cache.put(key, record)
+    cache.close()
+
+    tuned_map(busy, range(300))
+
+    assert last_trace(busy).known is not None

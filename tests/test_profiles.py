@@ -3,9 +3,13 @@
 import json
 import logging
 import os
+import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
+import warnings
+from pathlib import Path
 
 import pytest
 
@@ -361,17 +365,28 @@ def test_switched_off_no_site_is_asked(site, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "state", ["missing", "empty", "noted", "stored", "both", "damaged", "torn", "foreign files"]
+    "state",
+    [
+        *("missing", "empty", "noted", "stored", "both", "damaged", "damaged and noted"),
+        *("torn", "emptying", "journal only", "foreign files"),
+    ],
 )
 def test_clear_removes_everything_in_every_state(state, home):
     """As its help says; what others put there stays."""
     if state != "missing":
         home.mkdir(mode=0o700)
-    if state in ("noted", "both", "torn"):
+    if state in ("noted", "both", "torn", "damaged and noted", "emptying"):
         learn()
     if state in ("stored", "both"):
         cache.put("profile:a:b:c:d", {"version": 2})
-    if state == "damaged":
+    if state == "emptying":  # by somebody who was killed
+        (home / "inbox.jsonl").rename(home / "inbox-leaving.jsonl")
+    if state == "journal only":
+        cache.put("profile:a:b:c:d", {"version": 2})
+        cache.close()
+        (home / "cache.db").rename(home / "cache.db-wal")
+        (home / "cache.db-journal").write_bytes(b"\xd9\xd5\x05\xf9 \xa1c\xd7" * 100)
+    if state in ("damaged", "damaged and noted"):
         (home / "cache.db").write_bytes(b"not a database" * 100)
     if state == "torn":
         with (home / "inbox.jsonl").open("ab") as file:
@@ -382,8 +397,85 @@ def test_clear_removes_everything_in_every_state(state, home):
 
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     assert cache.entries() == []
     assert not cache.family("profile:")
     if state == "foreign files":
         assert (home / "thesis.tex").read_text() == "work"
+
+
+@pytest.mark.parametrize(
+    "state", ["symlinked", "open to all", "another user's", "a file", "locked"]
+)
+def test_clear_says_why_it_removed_nothing(state, home, tmp_path, monkeypatch, capsys):
+    """Where the folder may not be ours to clear, or others are writing: status 1, and a reason."""
+    learn()
+    cache.put("profile:a:b:c:d", {"version": 2})
+    cache.close()
+    before = sorted(os.listdir(home))
+    monkeypatch.setattr(cache, "_PATIENCE_S", 0.3)
+    lock = None
+    if state == "symlinked":
+        (tmp_path / "link").symlink_to(home)
+        monkeypatch.setenv("AMORSIZE_HOME", str(tmp_path / "link"))
+        reason = "symbolic link"
+    elif state == "open to all":
+        home.chmod(0o777)
+        reason = "written by other users"
+    elif state == "another user's":
+        ours = os.geteuid()
+        monkeypatch.setattr(os, "geteuid", lambda: ours + 1)
+        monkeypatch.setattr(os, "getuid", lambda: ours + 1)
+        reason = "another user"
+    elif state == "a file":
+        (tmp_path / "file").write_text("thesis")
+        monkeypatch.setenv("AMORSIZE_HOME", str(tmp_path / "file"))
+        reason = "not a folder"
+    else:
+        lock = sqlite3.connect(home / "cache.db", isolation_level=None)
+        lock.execute("BEGIN EXCLUSIVE")
+        reason = "locked"
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            status = cli.main(["cache", "clear", "--yes"])
+    finally:
+        if lock is not None:
+            lock.execute("ROLLBACK")
+            lock.close()
+
+    assert status == 1
+    assert reason in capsys.readouterr().err
+    assert set(before) <= set(os.listdir(home))
+    if state == "a file":
+        assert (tmp_path / "file").read_text() == "thesis"
+
+
+def test_clear_says_why_it_may_not_write(capsys, monkeypatch):
+    """A folder that can be read and not written: status 1, and a reason; not even root's powers."""
+    cache.clear()  # whatever is loaded when needed is loaded now
+    cache.close()
+    nobody = 65534 if os.geteuid() == 0 else os.geteuid()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        home = Path(folder) / "home"
+        monkeypatch.setenv("AMORSIZE_HOME", str(home))
+        cache.put("profile:a:b:c:d", {"version": 2})
+        cache.close()
+        for path in (*home.iterdir(), home):
+            os.chown(path, nobody, -1)
+        home.chmod(0o500)
+        ours = os.geteuid()
+        os.seteuid(nobody)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("always")
+                status = cli.main(["cache", "clear", "--yes"])
+        finally:
+            os.seteuid(ours)
+            home.chmod(0o700)
+        assert (home / "cache.db").exists()
+
+    assert status == 1
+    assert "trouble with its cache" in capsys.readouterr().err

@@ -131,6 +131,46 @@ def spin(number):
     return number
 
 
+READS = """
+import os, sys, time
+opened, home = [], os.environ["AMORSIZE_HOME"]
+
+def heard(event, arguments):
+    if event in ("open", "sqlite3.connect") and str(arguments[0]).startswith(home):
+        opened.append(arguments[0])
+
+sys.addaudithook(heard)
+from amorsize import _known, tuned_map
+from amorsize._known import last_trace
+
+def work(number):
+    until_s = time.thread_time() + 1e-3
+    while time.thread_time() < until_s:
+        pass
+    return number
+
+for _ in range(20):
+    tuned_map(work, range(8))
+print(len(opened))
+for _ in range(3):
+    tuned_map(work, range(400))
+n_reads = len(opened)
+print(n_reads, last_trace(work).known is not None)
+_known.write()
+"""
+
+
+def test_the_disk_is_read_once_and_not_by_short_calls(run_script):
+    """Opening files of the cache is counted: none for calls of 8 ms, one for several long ones."""
+    run_script(READS)
+
+    n_by_short, n_reads, is_known = run_script(READS).stdout.split()
+
+    assert int(n_by_short) == 0
+    assert int(n_reads) == 1
+    assert is_known == "True"
+
+
 def test_forgotten_means_learned_anew():
     """`forget()` drops it in memory; the next call knows nothing."""
     tuned = autotune(spin)

@@ -108,8 +108,11 @@ def note(key: str, record: dict[str, Any]) -> bool:
     return size > 0
 
 
-def fold() -> int:
-    """Put what was noted into the database; how many records."""
+def fold(*, keeps_damaged: bool = True) -> int:
+    """Put what was noted into the database; how many records.
+
+    `keeps_damaged=False` says nothing of a damaged one: it is about to be removed.
+    """
     if not database.has_news():
         return 0
 
@@ -123,6 +126,7 @@ def fold() -> int:
                 lambda store: store.take_in(noted.records),
                 otherwise=-1,
                 creating=True,
+                keeps_damaged=keeps_damaged,
                 patience_s=_PATIENCE_S,
             )
             if taken < 0:
@@ -169,7 +173,7 @@ def clear() -> int:
     """Remove all records, listed or not, and all damaged databases; how many records there were."""
     if switched_off() or not database.has_folder():
         return 0
-    fold()  # for their number
+    fold(keeps_damaged=False)  # for their number
     if database.has_news():  # it could not be emptied
         _attempt_lightly(inbox.remove, otherwise=None)
     return _attempt(
