@@ -253,6 +253,7 @@ class Call:
             n_cores_most=_n_cores_most(),
             inherits_items=self.task.source is not None,
             at_s=time(),
+            keeps_failures=self.task.keep_errors,
         )
 
     def _survey(self) -> None:
@@ -600,6 +601,7 @@ class Call:
                 n_pauses=n_pauses,
                 n_modules=n_modules,
                 starved_s=ran.starved_s,
+                n_failed=ran.n_failed,
             )
         )
 
@@ -889,6 +891,7 @@ class Call:
                 pickle_s=done.pickle_s,
                 now_s=now_s,
                 starved_s=done.starved_s,
+                n_failed=self._n_failed(done),
             )
         )
         self._ask_disk()  # where workers came before anything was known of the items
@@ -936,6 +939,12 @@ class Call:
                 available_bytes=_machine.memory().available_bytes,
             )
         )
+
+    def _n_failed(self, done: Done) -> int:
+        """Of the results, exceptions that were kept."""
+        if not self.task.keep_errors:
+            return 0
+        return sum(isinstance(one, BaseException) for one in done.results)
 
     def _store_what_came(self, done: Done) -> None:
         """Keep the results that could be sent; the items of the others are told or run here."""
@@ -1114,6 +1123,7 @@ def _merged(known: Profile, new: Profile) -> Profile:
         pickle_s=new.pickle_s if new.pickle_s is not None else known.pickle_s,
         holds_gil=new.holds_gil if new.holds_gil is not None else known.holds_gil,
         warmup_s=max(new.warmup_s, known.warmup_s),
+        failed_share=new.failed_share if new.failed_share is not None else known.failed_share,
         backend=new.backend,
         **(drift.kept_level(known) if new.n_chunks < drift.LEAST_KNOWN else {}),
     )

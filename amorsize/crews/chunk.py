@@ -32,6 +32,7 @@ class Ran(Value):
     wall_s: float
     cpu_s: float
     starved_s: float = 0.0  # it could have run, but others had the core
+    n_failed: int = 0  # of them, where errors are kept
     error: BaseException | None = None  # raised by the item after the last one done
 
 
@@ -76,6 +77,7 @@ def run_chunk(
     starved_before = 0.0 if starved_clock is None else starved_clock()
     began = perf_counter()
     error: BaseException | None = None
+    n_failed = 0
     while True:
         try:
             _stride_through(
@@ -84,6 +86,7 @@ def run_chunk(
         except Exception as failure:
             if keep_errors:
                 out.append(failure)
+                n_failed += 1
                 if len(out) < end and perf_counter() < began + box_s:
                     continue
             else:
@@ -97,6 +100,7 @@ def run_chunk(
         wall_s=wall_s,
         cpu_s=cpu_clock() - cpu_before,
         starved_s=0.0 if starved_clock is None else starved_clock() - starved_before,
+        n_failed=n_failed,
         error=error,
     )
 

@@ -40,7 +40,7 @@ class Drift(Value):
     """A change that was noticed in a call, and what was done about it."""
 
     now_s: float  # since the call began
-    what: str  # "cost", "cores", "waiting", "profile", "throughput" or "plan"
+    what: str  # "cost", "cores", "waiting", "profile", "throughput", "plan" or "failures"
     factor: float  # what items cost now / what they were remembered to cost; of throughput alike
     n_chunks: int  # that showed it
     answer: str = NOTHING
@@ -79,6 +79,7 @@ _WORDS = {
     "waiting": "items that computed now seem to wait ({:.2g} x the wall time)",
     "profile": "an item costs {:.2g} x what was remembered, or is of another kind",
     "plan": "a neighbour of the plan has {:.2g} x its throughput, in two calls",
+    "failures": "items fail {:.2g} x as often as they did",
     "throughput": "the call achieved {:.2g} x what the same plan did before, twice in a row",
 }
 

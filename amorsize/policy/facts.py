@@ -42,6 +42,7 @@ class Job(Value):
     thread_reason: str | None = None  # why threads may not be used; None when they may
     process_reason: str | None = None  # why processes may not be used; None when they may
     n_cores_most: int = 1  # what the host cannot exceed, told before anybody looks closely
+    keeps_failures: bool = False  # as results, instead of ending with the first
     at_s: float | None = None  # when the call began, in seconds since 1970
     inherits_items: bool = False  # workers get the data by fork: only indices travel
 
@@ -70,6 +71,7 @@ class Profile(Value):
     is_enough: bool = False  # a test has shown that more than `n_jobs` bring no more,
     n_healthy: int = 1  # or that so many are not in each other's way, whatever items cost
     explored: dict[str, Any] | None = None  # the fields of an `Explored`
+    failed_share: float | None = None  # of items that failed; None: failures were not kept
 
     @classmethod
     def from_dict(cls, fields: Any) -> Profile | None:
@@ -95,6 +97,7 @@ class Profile(Value):
             and any(fields["holds_gil"] is known for known in (None, True, False))
             and type(fields["waits"]) is type(fields["is_enough"]) is bool
             and _are_achieved(fields["achieved"])
+            and (fields["failed_share"] is None or _is_share(fields["failed_share"]))
             and (fields["explored"] is None or Explored.from_dict(fields["explored"]) is not None)
         )
         return cls(**fields) if sound else None
@@ -106,6 +109,10 @@ def _is_count(value: object) -> bool:
 
 def _is_seconds(value: object) -> bool:
     return type(value) in (int, float) and 0 <= value <= MOST_S  # type: ignore[operator]
+
+
+def _is_share(value: object) -> bool:
+    return type(value) in (int, float) and 0 <= value <= 1  # type: ignore[operator]
 
 
 def _are_achieved(value: object) -> bool:
@@ -146,6 +153,7 @@ class Inlined(Value):
     n_pauses: int  # times the thread gave up its core by itself: it waited, and was not starved
     n_modules: int = 0  # modules imported meanwhile: a witness of warming up
     starved_s: float = 0.0  # of wall_s: it could have run, but others had the core; 0.0: not told
+    n_failed: int = 0  # of items whose failures are kept as results
 
     @property
     def unstarved_s(self) -> float:
@@ -180,6 +188,7 @@ class Report(Value):
     pickle_s: float  # to serialise the results, on top of that
     now_s: float
     starved_s: float = 0.0  # of wall_s: it could have run, but others had the core; 0.0: not told
+    n_failed: int = 0  # of items whose failures are kept as results
 
     @property
     def unstarved_s(self) -> float:

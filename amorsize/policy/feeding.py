@@ -24,7 +24,8 @@ def feed(state: State, view: View, crew: Crew) -> Action | None:
     """A chunk for the ready worker with the least to do, if it has too little."""
     n_active = state.n_limit
     if state.costs.waits:
-        n_active = min(state.waiters.n_wanted, state.memory.n_limit or state.waiters.n_wanted)
+        n_most = state.failures.n_limit or state.waiters.n_wanted
+        n_active = min(state.waiters.n_wanted, n_most, state.memory.n_limit or n_most)
     seat = crew.least_loaded(n_active)
     if seat is None:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy import drift, exploring, following, hints, route, tuned, waiters
+from amorsize.policy import drift, exploring, failing, following, hints, route, tuned, waiters
 from amorsize.policy.cores import CoreEvidence
 from amorsize.policy.facts import (
     Died,
@@ -95,6 +95,7 @@ def _watched(state: State, event: Watched) -> None:
 
 def _inlined(state: State, event: Inlined) -> None:
     state.gain.add(event.cpu_s)
+    state.failures.alone(event)
     beside_threads = state.roster.of("thread").n_alive > 0
     computed = not state.costs.waits
     state.costs.inlined(event, alone=_has_core_to_itself(state), beside_threads=beside_threads)
@@ -128,6 +129,8 @@ def _reported(state: State, event: Report) -> None:
         n_busy = state.roster.of(state.roster.backend_of(event.worker)).n_busy
         is_settling = n_working is not None and n_busy > n_working
         _see_drift(state, state.drift_watch.see(event, n_working, is_settling=is_settling))
+    if state.job.keeps_failures:
+        failing.see(state, event)
     exploring.see(state, event)
     if state.trial is not None:
         return

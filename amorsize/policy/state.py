@@ -6,6 +6,7 @@ from amorsize.policy import memory, prices, waiters
 from amorsize.policy.cores import CoreEvidence
 from amorsize.policy.gain import Gain
 from amorsize.policy.explored import Explored
+from amorsize.policy.failing import Failures
 from amorsize.policy.model import Estimates
 from amorsize.policy.roster import Roster
 from amorsize.policy.route import Route, waiting_processes
@@ -42,7 +43,8 @@ class State:
         self.job = job
         if host is not None:
             self.survey(host, job)
-        self.now_s = self.work_left_s = 0.0  # when last asked; what was left then, as a loop
+        self.now_s = self.work_left_s = 0.0  # when last asked; what was left then, as a loop,
+        self.n_left: float = 0  # and in items; infinite while the data has not ended
         self.notes: list[Note] = []
         self._servable: float | None = None  # see below; None: costs or places have changed
         # Items.
@@ -84,6 +86,7 @@ class State:
         self.drift_watch: drift.Watch | None = None  # from when a profile was adopted
         self.drifts: list[drift.Drift] = []  # what turned out to differ from what was remembered
         self.asks: drift.Drift | None = None  # the caller's own items are to show it,
+        self.failures = Failures(None if known is None else known.failed_share)
         self.votes = Votes()  # one by one
         self.n_known_calls = 0  # behind the profile that was adopted
         self.explored = Explored() if known is None else Explored.of(known)
@@ -145,6 +148,9 @@ class State:
         n_least, n_enough, n_fit = self.n_room, self.saturation.n_limit, self.memory.n_limit
         if n_enough is not None and (n_least is None or n_enough < n_least):
             n_least = n_enough
+        n_most = self.failures.n_limit
+        if n_most is not None and (n_least is None or n_most < n_least):
+            n_least = n_most
         return n_fit if n_fit is not None and (n_least is None or n_fit < n_least) else n_least
 
     @property
