@@ -159,7 +159,6 @@ def _is_steady(state: State) -> bool:
         and (state.waiters.settled or not state.costs.waits)
         and state.asks is None
         and not state.drifts
-        and state.cores.n_free is None
         and not state.saturation.is_testing
         and _is_complete(state, state.roster.of(state.route.backend))
     )
