@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import perf_counter
+
 from amorsize._kinds import kind_of, neighbours
 from amorsize.policy.explored import Explored
 from amorsize.policy.facts import Profile
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 MAX_DRIFTS = 8  # of one function: its story, not its log
 MAX_FUNCTIONS = 4096  # remembered in memory; the one used longest ago goes first
 WRITE_NOW_S = 0.5  # a call this long writes at once: opening the disk is a few percent of it
+MOST_WRITING = 0.005  # of the time of all calls: beyond, on a busy host, it waits for a later call
 WORTH_WRITING_S = 0.4  # shorter calls are written at exit if together they took this long
 SAME_WITHIN = 0.25  # a profile that moved less than this is not written again,
 WRITE_AGAIN = 2.0  # unless the function has been used for this many times as long
@@ -37,6 +40,7 @@ class Memory:
         self._asked: set[Key] = set()
         self._unwritten: dict[Key, _disk.Learned] = {}
         self._unwritten_s = 0.0
+        self._writing_s = self._calls_s = 0.0  # what writing took so far, and all calls
         self._written_used_s: dict[Key, float] = {}  # what functions had used as it was written
         self._at_exit = False
 
@@ -86,6 +90,7 @@ class Memory:
         has_drifted: bool = False,
     ) -> None:
         """Remember what a call has learned; on disk when that costs little beside the call."""
+        self._calls_s += makespan_s
         before = self._profiles.pop(key, None)
         self._profiles[key] = profile
         if len(self._profiles) > MAX_FUNCTIONS:
@@ -100,7 +105,7 @@ class Memory:
             return
         self._unwritten[key] = (func, kind, profile, drifts)
         self._unwritten_s += makespan_s
-        if makespan_s >= WRITE_NOW_S:
+        if makespan_s >= WRITE_NOW_S and self._writing_s <= MOST_WRITING * self._calls_s:
             self.write()
         elif not self._at_exit:
             import atexit
@@ -135,7 +140,9 @@ class Memory:
         self._asked.update(unwritten)
         for key, (_, _, profile, _) in unwritten.items():
             self._written_used_s[key] = Explored.of(profile).used_s
+        began = perf_counter()
         _disk.write(list(unwritten.values()))
+        self._writing_s += perf_counter() - began
 
     def _write_at_exit(self) -> None:
         if self._unwritten_s >= WORTH_WRITING_S:

@@ -5,7 +5,7 @@ import json
 import pytest
 from witness import MANY_CORES
 
-from amorsize import autotune, tuned_map
+from amorsize import _disk, _known, autotune, tuned_map
 from amorsize._known import last_trace
 
 LEARNS = """
@@ -136,7 +136,9 @@ import os, sys, time
 opened, home = [], os.environ["AMORSIZE_HOME"]
 
 def heard(event, arguments):
-    if event in ("open", "sqlite3.connect") and str(arguments[0]).startswith(home):
+    if event not in ("open", "sqlite3.connect") or not str(arguments[0]).startswith(home):
+        return
+    if event == "sqlite3.connect" or arguments[2] & os.O_ACCMODE == os.O_RDONLY:
         opened.append(arguments[0])
 
 sys.addaudithook(heard)
@@ -211,3 +213,23 @@ def test_a_profile_that_does_not_fit_is_put_aside():
     assert trace.known is not None
     assert trace.known_fits is False
     assert trace.profile.item_s > 2e-3
+
+
+def test_writing_takes_a_small_part_of_the_time(monkeypatch):
+    """On a host so busy that a write takes a second: what is new waits for a later call."""
+    clock, written = [0.0], []
+
+    def write(learned):
+        clock[0] += 1.0
+        written.append(len(learned))
+
+    monkeypatch.setattr(_known, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(_disk, "write", write)
+    tuned_map(spin, range(100), cache=False)
+    profile = last_trace(spin).profile
+    memory = _known.Memory()
+    for n in range(390):  # of 1 s each, and each time something else
+        learned = profile.but(n_jobs=1 + n % 5)
+        memory.keep(("spin", ("int", 6)), spin, ("int", 6), learned, 1.0, on_disk=True)
+
+    assert written == [1, 1]  # the first at once, the next after 200 s
