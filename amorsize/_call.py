@@ -104,6 +104,7 @@ class Call:
         self.pids: list[int] = []
         self.known: Profile | None = None
         self.known_from: str | None = None
+        self.has_asked_disk = False  # or there was no need to
         self.watcher: Any = None
         self.starved_clock = StarvedClock()
         self.feeder: Feeder | None = None
@@ -1021,12 +1022,16 @@ class Call:
         self.tuner.tell(_survey.weigh(results, items))
 
     def _ask_disk(self) -> None:
-        """See what earlier processes have learned, once, when workers come into question."""
-        if self.known_from is not None or self.key is None or self.options.retune:
+        """See what earlier processes have learned, once, when workers come into question.
+
+        That this one has learned something, from short calls, does not mean that it knows more.
+        """
+        if self.has_asked_disk or self.key is None or self.options.retune:
             return
         if self.tuner.costs.item_s is None:
             return  # few items, before the first: what is left cannot be told yet
-        self.known_from = "nowhere"
+        self.has_asked_disk = True
+        self.known_from = self.known_from or "nowhere"
         if not self.options.cache or self.tuner.job.backend != "auto":
             return
         if self.tuner.left_s(self._view(caller_busy=False)) < WORTH_READING_S:

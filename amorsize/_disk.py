@@ -37,11 +37,11 @@ def read(func: Callable[..., Any], kind: Kind) -> Found | None:
 
 
 def _read(fingerprint: _identity.Fingerprint, kind: Kind) -> Found | None:
-    prefix = _prefix(fingerprint.key)
-    found = cache.recent(prefix)
-    costs = cache.recent(_costs_key()) if found else {}
+    prefix, costs_key = _prefix(fingerprint.key), _costs_key()
+    found = cache.recent(prefix, costs_key)
+    costs = {key: found.pop(key) for key in tuple(found) if key == costs_key}
     if _exact(found, fingerprint, kind) is None:
-        found, costs = cache.family(prefix), cache.family(_costs_key())
+        found, costs = cache.family(prefix), cache.family(costs_key)
     for one in costs.values():
         _machine.costs_from_dict(one.get("costs"))
     return _best(found, fingerprint, kind)

@@ -114,7 +114,7 @@ class Memory:
             atexit.register(self._write_at_exit)
 
     def ask_disk(self, key: Key, func: Callable[..., Any], kind: Kind) -> Profile | None:
-        """What earlier processes have learned; each question is asked once."""
+        """What earlier processes have learned, if that is more; each question is asked once."""
         if key in self._asked:
             return None
         self._asked.add(key)
@@ -124,6 +124,9 @@ class Memory:
         if found is None:
             return None
         profile, drifts = found
+        known = self._profiles.get(key)
+        if known is not None and known.n_chunks >= profile.n_chunks:
+            return None
         self._profiles[key] = profile
         self._written_used_s[key] = Explored.of(profile).used_s
         if not self._drifts.get(key[0]):

@@ -61,11 +61,11 @@ def get(key: str) -> dict[str, Any] | None:
     return _attempt(lambda store: store.read(key), otherwise=None)
 
 
-def recent(prefix: str) -> dict[str, dict[str, Any]]:
-    """What was noted lately under keys that begin so, the last at the end: 0.1 ms."""
+def recent(*prefixes: str) -> dict[str, dict[str, Any]]:
+    """What was noted lately under keys that begin with one of these, the last at the end."""
     if not database.has_news():
         return {}
-    return _attempt_lightly(lambda folder: inbox.records(folder, prefix), otherwise={})
+    return _attempt_lightly(lambda folder: inbox.records(folder, *prefixes), otherwise={})
 
 
 def family(prefix: str) -> dict[str, dict[str, Any]]:

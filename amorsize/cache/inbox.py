@@ -73,11 +73,11 @@ def _quoted(text: str) -> str:
     return _encode(text)
 
 
-def records(folder: str, prefix: str) -> dict[str, dict[str, Any]]:
-    """The records whose keys begin so, by key, the one stored last at the end."""
+def records(folder: str, *prefixes: str) -> dict[str, dict[str, Any]]:
+    """The records whose keys begin with any of these, by key, the one stored last at the end."""
     # The newer first: what leaves it between the two looks is then seen twice, and not never.
     content = [_read(folder, NAME), _read(folder, LEAVING)]
-    return _newest(content[1] + b"\n" + content[0], prefix)
+    return _newest(content[1] + b"\n" + content[0], prefixes)
 
 
 def _read(folder: str, name: str) -> bytes:
@@ -91,26 +91,26 @@ def _read(folder: str, name: str) -> bytes:
         os.close(file)
 
 
-def _newest(content: bytes, prefix: str) -> dict[str, dict[str, Any]]:
+def _newest(content: bytes, prefixes: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for key, record in _lines(content, prefix):
+    for key, record in _lines(content, prefixes):
         found.pop(key, None)
         found[key] = record
     return found
 
 
-def _lines(content: bytes, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _lines(content: bytes, prefixes: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
     """What can be read of the lines; a damaged one is none."""
-    wanted = prefix.encode()
+    wanted = [prefix.encode() for prefix in prefixes]
     for line in content.split(b"\n"):
-        if not line or wanted not in line:
+        if not line or not any(one in line for one in wanted):
             continue
         try:
             entry = decoded(line.decode("ascii"), at_most_bytes=_MAX_LINE_BYTES)
         except (RefusedError, UnicodeDecodeError):
             continue
         key, record = entry.get("key"), entry.get("record")
-        if type(key) is str and key.startswith(prefix) and type(record) is dict:
+        if type(key) is str and key.startswith(prefixes) and type(record) is dict:
             yield key, record
 
 
@@ -135,7 +135,7 @@ class Emptying:
         try:
             if fcntl is not None:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self.records = _newest(_content(self._file), "")
+            self.records = _newest(_content(self._file), ("",))
         except BlockingIOError:
             os.close(self._file)
             raise BusyError("another process is putting what was noted into its database") from None
