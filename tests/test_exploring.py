@@ -4,7 +4,7 @@ import pytest
 
 from amorsize import _known, tuned_map
 from amorsize._known import last_trace
-from amorsize.policy import exploring
+from amorsize.policy import drift, exploring
 from amorsize.policy.explored import Explored
 from amorsize.policy.facts import Profile
 from amorsize.simulate import Neighbour, Retrograde, World, play, tuner_for
@@ -194,9 +194,11 @@ def test_a_neighbour_program_is_no_better_plan():
 # ---- A real call ----
 
 
+@pytest.mark.cores
 def test_a_real_call_tries_and_tells(monkeypatch):
     """On real items, each of them once; told by `explain()`, and put down for the next call."""
     monkeypatch.setattr(_known, "_memory", None)
+    monkeypatch.setattr(drift, "EFFECT", 1e9)  # other programs are no reason to put it off
     monkeypatch.setattr(exploring, "MOST_OF_CALL", 1e9)
 
     def work(item):
@@ -211,7 +213,7 @@ def test_a_real_call_tries_and_tells(monkeypatch):
     if learned.backend != "process" or learned.holds_gil is False:
         pytest.skip("nothing but the loop pays here")
     due = after(learned, used_s=1e6).but(n_calls=N_CALLS)
-    for _ in range(5):  # beside other programs a crew may not be complete
+    for _ in range(10):  # beside other programs a crew may not be complete
         _known.memory()._profiles[key] = due
         assert tuned_map(work, range(1500), cache=False) == list(range(1500))
         trace = last_trace(work)
