@@ -8,7 +8,7 @@ import pytest
 from amorsize.policy import drift
 from amorsize.policy.drift import Detector, Watch
 from amorsize.policy.facts import Profile, Report
-from amorsize.simulate import Neighbour, Retrograde, World, play, tuner_for
+from amorsize.simulate import Neighbour, Thrashing, World, play, tuner_for
 
 CV = 0.12  # of a chunk of 20 items
 N_KNOWN = 40  # chunks the profile was learned from
@@ -237,8 +237,8 @@ def test_cores_that_are_taken_away_and_given_back_are_used_again():
 
 
 def test_what_parking_does_to_costs_is_no_drift():
-    """Items that get dearer the more of them run: what the call changes itself it does not tell."""
-    outcome = play_with(profile(n_jobs=16), (1e-3,) * 20_000, slowdown=Retrograde(0.03, 0.02))
+    """Items that crawl where too many run: what the call changes itself it does not tell."""
+    outcome = play_with(profile(n_jobs=16), (1e-3,) * 20_000, slowdown=Thrashing(4))
 
     assert any("deliver" in note.why for note in outcome.policy.notes)
     assert len(outcome.policy.drifts) <= 1  # that they are dearer than remembered

@@ -167,7 +167,7 @@ def see(state: State, event: Report) -> None:
     n_now = state.waiters.n_wanted if state.costs.waits else state.n_limit or state.n_places
     n_now = min(n_now, failures.n_limit or n_now, state.roster.n_alive)
     is_open = state.job.backend == "auto" and state.trial is None and state.followed is None
-    is_worth = state.n_left > WORTH_TRYING * TRIAL_ITEMS
+    is_worth = state.n_items_left > WORTH_TRYING * TRIAL_ITEMS
     if n_now < 2 or not is_open or not is_worth:
         failures.is_settled = True
         _tell(state, share, "nothing: there are no fewer, or it is too late")

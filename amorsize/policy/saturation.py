@@ -70,14 +70,13 @@ class Saturation:
         if known.is_enough and is_alike:
             self.n_enough = self.n_limit = known.n_jobs
 
-    @property
-    def is_testing(self) -> bool:
-        """A test is under way, in which the crew is to stay as it is."""
-        return bool(self._windows)
+    def doubt(self) -> None:
+        """Items cost more than when a crew was found healthy: it may be the crew after all."""
+        self._n_healthy = 1
 
     @property
     def is_testing(self) -> bool:
-        """A test is under way."""
+        """A test is under way, in which the crew is to stay as it is."""
         return bool(self._windows)
 
     def see(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from amorsize.policy import memory, prices, waiters
 from amorsize.policy.cores import CoreEvidence
-from amorsize.policy.gain import Gain
 from amorsize.policy.explored import Explored
 from amorsize.policy.failing import Failures
+from amorsize.policy.gain import Gain
 from amorsize.policy.model import Estimates
 from amorsize.policy.roster import Roster
 from amorsize.policy.route import Route, waiting_processes
@@ -44,7 +44,7 @@ class State:
         if host is not None:
             self.survey(host, job)
         self.now_s = self.work_left_s = 0.0  # when last asked; what was left then, as a loop,
-        self.n_left: float = 0  # and in items; infinite while the data has not ended
+        self.n_items_left: float = 0  # and in items; infinite while the data has not ended
         self.notes: list[Note] = []
         self._servable: float | None = None  # see below; None: costs or places have changed
         # Items.

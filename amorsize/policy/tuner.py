@@ -55,7 +55,7 @@ class Tuner(State):
         if not view.n_left:
             return Wait(reason="all items are out")
         self.work_left_s = self.left_s(view)
-        self.n_left = view.n_left if view.all_read else inf
+        self.n_items_left = view.n_left if view.all_read else inf
         job = self.job
         is_loop = job.backend == "auto" and job.n_jobs == 1 and job.may_inline
         if job.backend == "serial" or (is_loop and not self.has_lost_one):
