@@ -167,8 +167,8 @@ def _is_steady(state: State) -> bool:
 def _is_complete(state: State, crew: Crew) -> bool:
     """All workers that the plan wants are there, and have delivered several times."""
     n = state.waiters.n_wanted if state.costs.waits else 2
-    is_there = len(crew) >= n and crew.n_reporting == len(crew)
-    return is_there and state.costs.n_reports >= SETTLED * len(crew)
+    is_there = crew.n_alive >= n and crew.n_reporting == crew.n_alive
+    return is_there and state.costs.n_reports >= SETTLED * crew.n_alive
 
 
 def _begin(state: State, event: Report) -> None:
@@ -176,8 +176,8 @@ def _begin(state: State, event: Report) -> None:
     assert state.route is not None
     assert state.route.backend is not None
     crew = state.roster.of(state.route.backend)
-    n_most = state.waiters.n_wanted if state.costs.waits else state.n_limit or len(crew)
-    plan = (state.route.backend, min(len(crew), n_most))
+    n_most = state.waiters.n_wanted if state.costs.waits else state.n_limit or crew.n_alive
+    plan = (state.route.backend, min(crew.n_alive, n_most))
     rival = _neighbour(state, plan)
     if rival is None:
         state.is_trial_due = False
@@ -239,6 +239,7 @@ def _switch(state: State, way: Way) -> None:
     assert state.route is not None
     if state.route.backend != backend:
         state.route = Route(backend=backend, why="a neighbour of the plan is tried")
+        state.changed()
     if state.costs.waits:
         state.waiters.n_wanted = n_jobs
 
