@@ -315,6 +315,10 @@ def page() -> str:
     return "\n".join(
         [
             INTRODUCTION,
+            f"{len(tunings)} of 20 tunings, {len(shorts)} of {len(SHORT)} short jobs and "
+            f"{len(predictions)} of {len(JOBS) + len(SHORT)} predictions could be measured so far "
+            "while the cores were ours; run again, the benchmark goes on with the others.",
+            "",
             f"Machine: {machine['cpu']}, {machine['n_cores']} cores, {machine['memory_gib']} GiB, "
             f"{machine['kernel']}, {machine['python']}; {machine['date']}.",
             "",
