@@ -25,6 +25,7 @@ from amorsize import (
 )
 from amorsize.tuning import bayes, compare_plans, so_far
 from amorsize.tuning.session import Session
+from benchmarks import host
 
 ITEMS = list(range(40))
 FOREVER_S = 3600.0
@@ -101,8 +102,11 @@ def test_serial_wins_where_it_is_quickest():
 @pytest.mark.cores
 @pytest.mark.skipif(not witness.MANY_CORES, reason="wants two cores")
 def test_workers_win_where_they_are_quicker():
-    """Two cores compute more than one."""
+    """Two cores compute more than one, where they are ours before and after."""
+    free = host.cores_that_are_ours(2, n_times=1)
     found = tune_parameters(compute_3_ms, range(100), [2], [1, 5, 25], save=False)
+    if min(free, host.cores_that_are_ours(2, n_times=1)) < 1.7:
+        pytest.skip("others are at work on these cores")
 
     assert found.best_n_jobs == 2
     assert found.best_speedup > 1.3
@@ -399,7 +403,7 @@ def test_a_quick_tune_runs_about_one_and_a_half_loops(ledger):
     found = quick_tune(noted(ledger, 1e-3), range(n_items), save=False)
 
     assert found.verdict
-    assert found.configurations_tested > 2
+    assert found.configurations_tested >= 2
     assert len(ledger.indices()) < 2.5 * n_items
 
 
