@@ -13,22 +13,15 @@ from amorsize.crews import nesting, weight
 from amorsize.crews.base import Task
 from amorsize.crews.chunk import run_chunk
 from amorsize.crews.starving import StarvedClock
-from amorsize.policy import drift, exploring, memory, tuned
 from amorsize.policy import plan as do
 from amorsize.policy.facts import (
-    Died,
-    Grown,
     Inlined,
     Job,
-    Left,
     Limited,
-    Ready,
-    Report,
     Started,
     Surveyed,
     View,
     Watched,
-    Weighed,
 )
 from amorsize.policy.trace import ChunkLog, ChunkTrace, Trace
 from amorsize.policy.tuner import Tuner
@@ -44,7 +37,8 @@ if TYPE_CHECKING:
     from amorsize._losses import Losses
     from amorsize._options import Options
     from amorsize._payload import Payload
-    from amorsize.crews.base import Chunk, Crew, Done, Happening, SetupFailed
+    from amorsize._returns import Returns
+    from amorsize.crews.base import Chunk, Crew, Happening
     from amorsize.policy.facts import Profile
 
 READ_IDLE_S = 0.2e-3  # reading on while workers have nothing to do: they, or the caller, soon have
@@ -99,7 +93,8 @@ class Call:
         self.chunks = ChunkLog()
         self.n_started: dict[str, int] = {}
         self.losses: Losses | None = None  # from the first worker on,
-        self.ledger: Ledger | None = None  # and this too
+        self.ledger: Ledger | None = None  # and these two as well
+        self.returns: Returns | None = None
         self.warnings: list[str] = []
         self.pids: list[int] = []
         self.known: Profile | None = None
@@ -145,7 +140,7 @@ class Call:
             self._end(at_once=True)
             self._attach_partial(error)
             raise
-        self._remember()
+        self._leave_behind()
         self._raise_failure()
         return self.work.results
 
@@ -155,7 +150,7 @@ class Call:
         self.work.take(len(results) + (error is not None))
         self.work.store(0, results)
         if error is not None:
-            self._fail(len(results), error)
+            self.fail(len(results), error)
         return self.run()
 
     def stream(self, ordered: bool, buffer: int | None) -> Iterator[Any]:
@@ -186,7 +181,7 @@ class Call:
             at_once = self.work.failure is not None
         finally:
             self._end(at_once=at_once)
-            self._remember()
+            self._leave_behind()
         self._raise_failure()
 
     def _stream_ready(self, ordered: bool) -> list[Any]:
@@ -204,7 +199,7 @@ class Call:
             n_items = max(2 * n_cores, STREAM_BYTES // each_bytes)
         return n_items
 
-    def _see_size(self, result: Any, n_bytes: int | None = None) -> None:
+    def see_size(self, result: Any, n_bytes: int | None = None) -> None:
         """A stream holds as many results as it has memory for."""
         found = weight.of(result) if n_bytes is None else n_bytes
         self.result_bytes = max(found, self.result_bytes // 2)
@@ -286,22 +281,6 @@ class Call:
             self._payload = Payload(self.task, self.func, sample)
         return self._payload
 
-    def _warn_of_lost_stores(self) -> None:
-        """What items assigned in worker processes ended there: say so once per function."""
-        if not self.n_started.get("process"):
-            return
-        from amorsize._reach import reach
-
-        if not (stores := reach(self.func).stores):
-            return
-        text = (
-            f"{self.name} changes {', '.join(stores[:3])}: what items store there in a worker "
-            "process is lost. Return it instead, or pass backend='serial'."
-        )
-        known = _known.last_trace(self.func)
-        was_told = known is not None and text in known.warnings
-        self._warn(text, quietly=was_told or not self.remembers)
-
     def _end(self, *, at_once: bool) -> None:
         """End what belongs to the call, in bounded time; no Ctrl-C comes in between."""
         self._unmark()  # where Ctrl-C came before that was done
@@ -337,7 +316,7 @@ class Call:
         if self.inner is not None:
             self.inner.lift()
         if stuck:
-            self._warn(
+            self.warn(
                 f"{len(stuck)} thread(s) of {self.name} are still inside an item and cannot be "
                 f"ended: {', '.join(stuck[:5])}. They get no further items."
             )
@@ -363,7 +342,7 @@ class Call:
         seen = ledger.costs_s(forks=self.fork_reason is None, pickle_s=pickle_s)
         _machine.learn_costs(**seen)
 
-    def _warn(self, text: str, *, quietly: bool = False) -> None:
+    def warn(self, text: str, *, quietly: bool = False) -> None:
         """Warn in the caller's own line; where warnings are errors, log: results come first."""
         self.warnings.append(text)
         if quietly:
@@ -382,88 +361,10 @@ class Call:
 
             logging.getLogger("amorsize").warning(text)
 
-    def _remember(self) -> None:
-        """Keep what was learned, and what happened, for the next call and for explain()."""
-        if sys.is_finalizing():  # a stream that nobody finished: nothing can be imported any more
-            return
-        makespan_s = perf_counter() - self.began
-        self._warn_of_lost_stores()
-        tuner = self.tuner
-        n_calls = 1 if self.known is None else self.known.n_calls + 1
-        profile, drifts = tuner.learned(n_calls), tuner.drifts
-        if profile is not None:
-            fits = self.known if self.known_fits is not False else None
-            profile, short = _compared(fits, profile, self.chunks, self.work.n_done, makespan_s)
-            drifts += [] if short is None else [short]
-            profile = tuned.kept(fits, profile, drifts)
-            profile = exploring.booked(profile, makespan_s, time())
-        trace = Trace(
-            name=self.name,
-            n_items=self.work.n_done,
-            makespan_s=makespan_s,
-            n_cores=tuner.n_cores,
-            plan=tuner.plan(),
-            profile=profile,
-            known=self.known,
-            known_from=self.known_from,
-            known_fits=tuner.hint_fits,
-            notes=tuple(tuner.notes),
-            chunks=self.chunks.all,
-            n_started=dict(self.n_started),
-            n_repeated=self.work.n_repeated,
-            rejected=tuple(self._rejected()),
-            warnings=tuple(self.warnings),
-            pids=tuple(self.pids),
-            drifts=tuple(drifts),
-        )
-        self.trace = trace
-        if not self.remembers:
-            return
-        _known.memory().keep_trace(_known.owner_of(self.func), trace)
-        if profile is None or self.key is None or tuner.job.backend == "serial":
-            return
-        if nesting.is_inside() or tuner.job.backend != "auto" or tuner.has_lost_one:
-            return  # a plan under which workers die is no winner
-        has_drifted = self._tell_drifts(drifts)
-        on_disk = self.options.cache and os.environ.get("AMORSIZE_CACHE", "").lower() != "off"
-        _known.memory().keep(
-            self.key,
-            self.func,
-            self.key[1],
-            profile,
-            makespan_s,
-            on_disk=on_disk,
-            has_drifted=has_drifted,
-        )
-
-    def _tell_drifts(self, drifts: list[drift.Drift]) -> bool:
-        """Keep what turned out to differ, and tell who asked to be told; whether there was any."""
-        if not drifts:
-            return False
-        from amorsize import _telling
-
-        told = _telling.tell(self.name, drifts, self.options.on_retune, self._warn)
-        _known.memory().keep_drifts(_known.owner_of(self.func), told)
-        return True
-
     @property
     def known_fits(self) -> bool | None:
         """Whether what was remembered agreed with this call's items."""
         return self.tuner.hint_fits
-
-    def _rejected(self) -> Iterator[str]:
-        job, tuner = self.tuner.job, self.tuner
-        used = tuner.backend_used()
-        if job.thread_reason is not None and used != "thread":
-            yield f"threads: {job.thread_reason}"
-        elif tuner.holds_gil and used != "thread":
-            yield "threads: the items hold the GIL"
-        if job.process_reason is not None:
-            yield f"processes: {job.process_reason}"
-        if tuner.weighed is not None and tuner.weighed.reason is not None:
-            yield f"processes: {tuner.weighed.reason}"
-        if self.fork_reason is not None and used == "process":
-            yield f"forking: {self.fork_reason}"
 
     # -- one step ---------------------------------------------------------------------------
 
@@ -569,7 +470,7 @@ class Call:
             work.store(chunk.start, out)
         if ran.n_done:
             if self.is_stream and out:
-                self._see_size(out[-1])
+                self.see_size(out[-1])
             self._tell_inlined(
                 ran,
                 process_time() - process_cpu,
@@ -579,7 +480,7 @@ class Call:
         if ran.error is not None:
             if isinstance(ran.error, KeyboardInterrupt):
                 raise ran.error
-            self._fail(end, ran.error)
+            self.fail(end, ran.error)
         else:
             work.give_back(end, chunk.stop)
         if self.bar is not None:
@@ -589,7 +490,7 @@ class Call:
 
     def _tell_inlined(self, ran: Any, process_cpu_s: float, n_modules: int, n_pauses: int) -> None:
         now_s = perf_counter() - self.began
-        self._note_chunk(-1, "caller", ran.n_done, ran.wall_s, ran.cpu_s, now_s)
+        self.note_chunk(-1, "caller", ran.n_done, ran.wall_s, ran.cpu_s, now_s)
         if self.ledger is not None:
             self.ledger.spent(ran.cpu_s)
         self.tuner.tell(
@@ -647,7 +548,7 @@ class Call:
             crew = self._new_crew(backend)
             if not self.crews:
                 self.lock.acquire()  # from here on the caller holds it, except in its own items
-                self.losses, self.ledger = self._new_losses(), self._new_ledger()
+                self._expect_returns()
             self.crews[backend] = crew
         return crew
 
@@ -658,11 +559,17 @@ class Call:
 
         return Ledger()
 
-    def _new_losses(self) -> Losses:
+    def _expect_returns(self) -> None:
+        """From the first crew on there are workers, who deliver, cost, and may be lost."""
         from amorsize._losses import Losses
+        from amorsize._returns import Returns
 
         retries, timeout_s = self.options.retries, self.options.timeout
-        return Losses(self.name, self.work, retries=retries, timeout_s=timeout_s, fail=self._fail)
+        self.losses = Losses(
+            self.name, self.work, retries=retries, timeout_s=timeout_s, fail=self.fail
+        )
+        self.ledger = self._new_ledger()
+        self.returns = Returns(self, self.losses, self.ledger)
 
     def _new_crew(self, backend: str) -> Crew:
         options = self.options
@@ -695,7 +602,7 @@ class Call:
         if backend == "process" and self.fork_reason is None:
             self._stop_own_threads()
             self._hold_inner_threads()
-        self._ask_disk()
+        self.ask_disk()
         if self.work.is_finished:
             return
         number = sum(self.n_started.values())
@@ -741,7 +648,7 @@ class Call:
         from amorsize.errors import AmorsizeError, WorkersUnavailable
 
         n_alive = self.tuner.roster.n_alive
-        is_needed = not n_alive and (self.work.has_suspect or not self._may_stay_here)
+        is_needed = not n_alive and (self.work.has_suspect or not self.may_stay_here)
         if isinstance(error, AmorsizeError):
             raise error
         why = f"no further worker could be started: {type(error).__name__}: {error}"
@@ -772,7 +679,9 @@ class Call:
         try:
             crew.send(action.worker, chunk, box_s=box_s, flush_s=flush_s)
         except Exception as failure:
-            self._refuse_items(action.worker, chunk, failure, crew.packed)
+            assert self.returns is not None
+            now_s = perf_counter() - self.began
+            self.returns.refuse_items(action.worker, chunk, failure, crew.packed, now_s)
 
     def _of_no_more_bytes(self, chunk: Chunk) -> Chunk:
         """A chunk that takes its items along, or as much of it as goes at once."""
@@ -784,38 +693,6 @@ class Call:
         self.work.give_back(chunk.start + n_most, chunk.stop)
         return chunk.but(stop=chunk.start + n_most)
 
-    def _refuse_items(
-        self, worker: int, chunk: Any, failure: Exception, packed: Callable[[Any], bytes]
-    ) -> None:
-        """Items that cannot be sent: named, or run here where that is left open."""
-        from amorsize.crews import travel
-
-        found = travel.first_that_cannot(
-            [self.work.item(i) for i in range(chunk.start, chunk.stop)], packed
-        )
-        if found is None:
-            raise failure
-        index, reason = chunk.start + found[0], found[1]
-        self.tuner.tell(
-            Report(
-                worker=worker,
-                n_items=0,
-                n_sent=chunk.n_items,
-                wall_s=0.0,
-                cpu_s=0.0,
-                pickle_s=0.0,
-                now_s=perf_counter() - self.began,
-            )
-        )
-        if self._may_stay_here:
-            self.tuner.tell(Weighed(pickle_s=None, reason=f"items cannot be pickled: {reason}"))
-            self.work.give_back(chunk.start, chunk.stop)
-            return
-        self._fail(index, travel.cannot_send("data", index, self.work.item(index), reason))
-        self.work.give_back(chunk.start, index)
-        if self.task.keep_errors:
-            self.work.give_back(index + 1, chunk.stop)
-
     def _look(self, timeout_s: float) -> None:
         """Take in what has happened in the crews."""
         if len(self.crews) > 1:
@@ -824,162 +701,24 @@ class Call:
             timeout_s = min(timeout_s, max(5e-3, self.options.timeout / 4))
         for crew in tuple(self.crews.values()):
             for happening in crew.wait(timeout_s):
-                self._happened(happening)
+                self._take_in(happening)
         if self.options.timeout is not None and self.losses is not None:
             self.losses.watch_time(self.crew_of)
 
-    def _happened(self, happening: Happening) -> None:
-        from amorsize.crews import base
-
-        assert self.losses is not None
-        now_s = perf_counter() - self.began
-        match happening:
-            case base.Done():
-                self.losses.delivered()
-                self._done(happening, now_s)
-            case base.WorkerReady():
-                if self.ledger is not None:
-                    self.ledger.ready(happening.worker)
-                self.tuner.tell(Ready(worker=happening.worker, now_s=now_s))
-            case base.Lost():
-                self.tuner.tell(Died(worker=happening.worker, now_s=now_s))
-                if (why := self.losses.why_less(happening)) is not None:
-                    n_left = max(1, self.tuner.roster.n_alive)
-                    self.tuner.tell(Limited(n_workers=n_left, why=why))
-                self.losses.lost(happening)
-            case base.Left():
-                self.tuner.tell(Left(worker=happening.worker, why=happening.why))
-                for start, stop in happening.ranges:
-                    self.work.give_back(start, stop)
-            case base.SetupFailed():
-                self._set_up_failed(happening)
-            case base.Text():
-                stream = getattr(sys, happening.stream)
-                stream.write(happening.text)
-            case base.Logged():
-                from amorsize.crews.after_fork import handle_record
-
-                handle_record(happening.record)
-
-    def _set_up_failed(self, failed: SetupFailed) -> None:
-        """A worker that cannot take the task: the caller goes on where that is left open."""
-        from amorsize.errors import CannotTravelError
-
-        if not isinstance(failed.error, CannotTravelError) or not self._may_stay_here:
-            raise failed.error
-        self.tuner.tell(Weighed(pickle_s=None, reason=str(failed.error)))
-
-    def _done(self, done: Done, now_s: float) -> None:
-        n_done = len(done.results)
-        crew = self.crew_of[done.worker]
-        if self.is_stream and n_done:
-            n_bytes = None if done.n_bytes is None else done.n_bytes // n_done
-            self._see_size(done.results[-1], n_bytes)
-        self._note_chunk(done.worker, crew.backend, n_done, done.wall_s, done.cpu_s, now_s)
-        if self.ledger is not None and not self.inline_since:  # else the feeder serves
-            self.ledger.served(n_done)
-        if done.some_stayed:
-            self._store_what_came(done)
-        else:
-            self.work.store(done.start, done.results)
-        self.tuner.tell(
-            Report(
-                worker=done.worker,
-                n_items=n_done,
-                n_sent=done.n_sent if done.last else 0,
-                wall_s=done.wall_s,
-                cpu_s=done.cpu_s,
-                pickle_s=done.pickle_s,
-                now_s=now_s,
-                starved_s=done.starved_s,
-                n_failed=self._n_failed(done),
-            )
-        )
-        self._ask_disk()  # where workers came before anything was known of the items
-        if done.grown_bytes is not None and done.grown_bytes[0] >= memory.LEAST_BYTES:
-            self._tell_growth(done.worker, *done.grown_bytes)
-        if done.is_unread and done.error is not None:
-            self._unread(done.start, done.start + done.n_sent, done.error)
-            return
-        if done.error is not None:
-            from amorsize.crews import travel
-
-            if done.error_text:
-                travel.add_note(done.error, f"raised in a worker process:\n{done.error_text}")
-            self._fail(done.start + n_done, done.error)
-        if done.back is not None:
-            self.work.give_back(*done.back)
-        if self.bar is not None:
-            self.bar.update(n_done)
-
-    def _unread(self, start: int, stop: int, error: BaseException) -> None:
-        """Items that cannot be rebuilt in a worker: run here where that is left open, or named."""
-        from amorsize.crews import travel
-
-        reason = f"{type(error).__name__}: {travel.short_text(error)}"
-        if self._may_stay_here:
-            reason = f"items cannot be rebuilt in a worker: {reason}"
-            self.tuner.tell(Weighed(pickle_s=None, reason=reason))
-            self.work.give_back(start, stop)
-        elif stop - start > 1:  # which of them is it?
-            assert self.losses is not None
-            self.losses.read_apart(start, stop)
-        else:
-            item = self.work.item(start)
-            self._fail(start, travel.cannot_send("data", start, item, reason))
-
-    def _tell_growth(self, worker: int, peak_bytes: int, held_bytes: int) -> None:
-        """A worker takes memory that may be wanted elsewhere: how much is left?"""
-        from amorsize import _machine
-
-        self.tuner.tell(
-            Grown(
-                worker=worker,
-                peak_bytes=peak_bytes,
-                held_bytes=held_bytes,
-                available_bytes=_machine.memory().available_bytes,
-            )
-        )
-
-    def _n_failed(self, done: Done) -> int:
-        """Of the results, exceptions that were kept."""
-        if not self.task.keep_errors:
-            return 0
-        return sum(isinstance(one, BaseException) for one in done.results)
-
-    def _store_what_came(self, done: Done) -> None:
-        """Keep the results that could be sent; the items of the others are told or run here."""
-        from amorsize.crews.travel import Stayed
-
-        came: list[Any] = []
-        for index, result in enumerate(done.results, done.start):
-            if isinstance(result, Stayed):
-                self.work.store(index - len(came), came)
-                came = []
-                self._stayed(index, result.error)
-            else:
-                came.append(result)
-        self.work.store(done.start + len(done.results) - len(came), came)
-
-    def _stayed(self, index: int, error: BaseException) -> None:
-        """A result could not leave its worker: the item runs here where that is left open."""
-        if not self._may_stay_here or self.options.retries < 1:
-            self._fail(index, error)
-            return
-        self.work.n_repeated += 1
-        self.tuner.tell(Weighed(pickle_s=None, reason=f"not every result can travel: {error}"))
-        self.work.give_back(index, index + 1)
-
     @property
-    def _may_stay_here(self) -> bool:
+    def may_stay_here(self) -> bool:
         """The user left it open where items run, and the caller may run them."""
         return self.tuner.job.backend == "auto" and self.tuner.job.may_inline
+
+    def _take_in(self, happening: Happening) -> None:
+        assert self.returns is not None
+        self.returns.take_in(happening, perf_counter() - self.began)
 
     def feed(self) -> None:
         """Serve the workers from the feeder, while the caller is inside its own items."""
         for crew in tuple(self.crews.values()):
             for happening in crew.wait(0.0):
-                self._happened(happening)
+                self._take_in(happening)
         while True:
             action = self.tuner.next(self._view(caller_busy=True))
             if isinstance(action, do.Send):
@@ -1000,7 +739,7 @@ class Call:
     def _watch(self) -> None:
         from amorsize.crews.watcher import GilWatcher
 
-        self._ask_disk()
+        self.ask_disk()
         self.watcher = GilWatcher()
 
     def _unwatch(self) -> None:
@@ -1012,7 +751,7 @@ class Call:
         self.tuner.tell(seen)
 
     def _weigh(self) -> None:
-        self._ask_disk()
+        self.ask_disk()
         from amorsize import _survey
 
         has_to_travel = self.task.source is None or self.fork_reason is not None
@@ -1021,7 +760,7 @@ class Call:
         results = self.work.results[:WEIGHED_RESULTS] or [None]
         self.tuner.tell(_survey.weigh(results, items))
 
-    def _ask_disk(self) -> None:
+    def ask_disk(self) -> None:
         """See what earlier processes have learned, once, when workers come into question.
 
         That this one has learned something, from short calls, does not mean that it knows more.
@@ -1043,7 +782,7 @@ class Call:
 
     # -- failing ----------------------------------------------------------------------------
 
-    def _fail(self, index: int, error: BaseException) -> None:
+    def fail(self, index: int, error: BaseException) -> None:
         if self.task.keep_errors and isinstance(error, Exception):
             self.work.store(index, [error])
             return
@@ -1066,7 +805,12 @@ class Call:
         # Not as an attribute: some exceptions let none be set.
         error.__dict__["_amorsize_partial"] = self.work.computed()
 
-    def _note_chunk(
+    def _leave_behind(self) -> None:
+        from amorsize import _remembering
+
+        _remembering.remember(self)
+
+    def note_chunk(
         self, worker: int, backend: str, n_items: int, wall_s: float, cpu_s: float, now_s: float
     ) -> None:
         self.chunks.append(
@@ -1109,26 +853,3 @@ def _n_cores_most() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _compared(
-    known: Profile | None, new: Profile, chunks: ChunkLog, n_items: int, makespan_s: float
-) -> tuple[Profile, drift.Drift | None]:
-    """What is known now, and whether the call achieved what its plan did before."""
-    new = new.but(n_items=max(1, n_items))
-    if known is not None:
-        new = _merged(known, new)
-    work_s = sum(chunk.wall_s for chunk in chunks.all)
-    return drift.compared(known, new, work_s / max(makespan_s, 1e-9), makespan_s)
-
-
-def _merged(known: Profile, new: Profile) -> Profile:
-    """What is known now: the new figures where there are any, the old ones where not."""
-    return new.but(
-        pickle_s=new.pickle_s if new.pickle_s is not None else known.pickle_s,
-        holds_gil=new.holds_gil if new.holds_gil is not None else known.holds_gil,
-        warmup_s=max(new.warmup_s, known.warmup_s),
-        failed_share=new.failed_share if new.failed_share is not None else known.failed_share,
-        backend=new.backend,
-        **(drift.kept_level(known) if new.n_chunks < drift.LEAST_KNOWN else {}),
-    )

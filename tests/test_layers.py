@@ -45,6 +45,8 @@ PART_OF = {  # parts that are more than one file, though no folder
             "_feeder",
             "_inner",
             "_ledger",
+            "_remembering",
+            "_returns",
         ),
         "_call",
     ),

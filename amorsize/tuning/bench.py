@@ -130,12 +130,12 @@ class Measured(Call):
 
     remembers = False
 
-    def _happened(self, happening: base.Happening) -> None:
+    def _take_in(self, happening: base.Happening) -> None:
         """A worker that dies ends the run: its time would tell of the death."""
         if isinstance(happening, base.Lost):
             where = "" if happening.culprit is None else f" in item {happening.culprit}"
             raise WorkerDied(f"a worker ended{where} with {happening.how}")
-        super()._happened(happening)
+        super()._take_in(happening)
 
 
 def _timed(

@@ -1,0 +1,141 @@
+"""What a call leaves behind: its trace for explain(), its profile for the next call."""
+
+from __future__ import annotations
+
+import os
+import sys
+from time import perf_counter, time
+
+from amorsize import _known
+from amorsize.crews import nesting
+from amorsize.policy import drift, exploring, tuned
+from amorsize.policy.trace import Trace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from amorsize._call import Call
+    from amorsize.policy.facts import Profile
+    from amorsize.policy.trace import ChunkLog
+
+
+def remember(call: Call) -> None:
+    """Keep what was learned, and what happened, for the next call and for explain()."""
+    if sys.is_finalizing():  # a stream that nobody finished: nothing can be imported any more
+        return
+    makespan_s = perf_counter() - call.began
+    _warn_of_lost_stores(call)
+    tuner = call.tuner
+    n_calls = 1 if call.known is None else call.known.n_calls + 1
+    profile, drifts = tuner.learned(n_calls), tuner.drifts
+    if profile is not None:
+        fits = call.known if call.known_fits is not False else None
+        profile, short = _compared(fits, profile, call.chunks, call.work.n_done, makespan_s)
+        drifts += [] if short is None else [short]
+        profile = tuned.kept(fits, profile, drifts)
+        profile = exploring.booked(profile, makespan_s, time())
+    trace = Trace(
+        name=call.name,
+        n_items=call.work.n_done,
+        makespan_s=makespan_s,
+        n_cores=tuner.n_cores,
+        plan=tuner.plan(),
+        profile=profile,
+        known=call.known,
+        known_from=call.known_from,
+        known_fits=tuner.hint_fits,
+        notes=tuple(tuner.notes),
+        chunks=call.chunks.all,
+        n_started=dict(call.n_started),
+        n_repeated=call.work.n_repeated,
+        rejected=tuple(_rejected(call)),
+        warnings=tuple(call.warnings),
+        pids=tuple(call.pids),
+        drifts=tuple(drifts),
+    )
+    call.trace = trace
+    if not call.remembers:
+        return
+    _known.memory().keep_trace(_known.owner_of(call.func), trace)
+    if profile is None or call.key is None or tuner.job.backend == "serial":
+        return
+    if nesting.is_inside() or tuner.job.backend != "auto" or tuner.has_lost_one:
+        return  # a plan under which workers die is no winner
+    has_drifted = _tell_drifts(call, drifts)
+    on_disk = call.options.cache and os.environ.get("AMORSIZE_CACHE", "").lower() != "off"
+    _known.memory().keep(
+        call.key,
+        call.func,
+        call.key[1],
+        profile,
+        makespan_s,
+        on_disk=on_disk,
+        has_drifted=has_drifted,
+    )
+
+
+def _warn_of_lost_stores(call: Call) -> None:
+    """What items assigned in worker processes ended there: say so once per function."""
+    if not call.n_started.get("process"):
+        return
+    from amorsize._reach import reach
+
+    if not (stores := reach(call.func).stores):
+        return
+    text = (
+        f"{call.name} changes {', '.join(stores[:3])}: what items store there in a worker "
+        "process is lost. Return it instead, or pass backend='serial'."
+    )
+    known = _known.last_trace(call.func)
+    was_told = known is not None and text in known.warnings
+    call.warn(text, quietly=was_told or not call.remembers)
+
+
+def _tell_drifts(call: Call, drifts: list[drift.Drift]) -> bool:
+    """Keep what turned out to differ, and tell who asked to be told; whether there was any."""
+    if not drifts:
+        return False
+    from amorsize import _telling
+
+    told = _telling.tell(call.name, drifts, call.options.on_retune, call.warn)
+    _known.memory().keep_drifts(_known.owner_of(call.func), told)
+    return True
+
+
+def _rejected(call: Call) -> Iterator[str]:
+    job, tuner = call.tuner.job, call.tuner
+    used = tuner.backend_used()
+    if job.thread_reason is not None and used != "thread":
+        yield f"threads: {job.thread_reason}"
+    elif tuner.holds_gil and used != "thread":
+        yield "threads: the items hold the GIL"
+    if job.process_reason is not None:
+        yield f"processes: {job.process_reason}"
+    if tuner.weighed is not None and tuner.weighed.reason is not None:
+        yield f"processes: {tuner.weighed.reason}"
+    if call.fork_reason is not None and used == "process":
+        yield f"forking: {call.fork_reason}"
+
+
+def _compared(
+    known: Profile | None, new: Profile, chunks: ChunkLog, n_items: int, makespan_s: float
+) -> tuple[Profile, drift.Drift | None]:
+    """What is known now, and whether the call achieved what its plan did before."""
+    new = new.but(n_items=max(1, n_items))
+    if known is not None:
+        new = _merged(known, new)
+    work_s = sum(chunk.wall_s for chunk in chunks.all)
+    return drift.compared(known, new, work_s / max(makespan_s, 1e-9), makespan_s)
+
+
+def _merged(known: Profile, new: Profile) -> Profile:
+    """What is known now: the new figures where there are any, the old ones where not."""
+    return new.but(
+        pickle_s=new.pickle_s if new.pickle_s is not None else known.pickle_s,
+        holds_gil=new.holds_gil if new.holds_gil is not None else known.holds_gil,
+        warmup_s=max(new.warmup_s, known.warmup_s),
+        failed_share=new.failed_share if new.failed_share is not None else known.failed_share,
+        backend=new.backend,
+        **(drift.kept_level(known) if new.n_chunks < drift.LEAST_KNOWN else {}),
+    )
