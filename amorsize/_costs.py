@@ -17,6 +17,8 @@ _STEP = 10.0  # an observation counts as at most this many times what is known, 
 # one stopped process (a suspended laptop, a debugger) must not price all later calls
 _LOWEST, _HIGHEST = 1 / 100, 1000  # times the prior: beyond, a figure is a mistake or a forgery.
 # A fork of a process that holds 20 GB takes 100 ms and more, 300 times the prior.
+_ELSEWHERE = 8.0  # times the prior at most, of what another process has seen: it may have been the
+# one with 20 GB, and who believes that starts no workers and never learns better
 
 
 class Costs(Value):
@@ -96,7 +98,7 @@ class HostCosts:
         if isinstance(record, dict):
             self.settle(
                 {
-                    name: record[name]
+                    name: min(record[name], _ELSEWHERE * getattr(PRIORS, name))
                     for name in Costs._fields
                     if name not in self._n_observed and _plausible(name, record.get(name))
                 }

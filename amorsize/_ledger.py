@@ -13,6 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+SMALL_BYTES = 4096  # of results in a chunk, in the mean: to read more costs what it holds
+MOST_PICKLED = 0.2  # of that time; where more of it went into pickling, which is only known from a
+# few results, what remains is mostly the error of that
 LEAST_CHUNKS = 16  # below, what was done once per call weighs more than what each chunk took
 
 
@@ -24,7 +27,7 @@ class Ledger:
         self._is_mixed = False
         self._began_s: float | None = None
         self._other_s = 0.0  # of that span: items, starts, what is not serving workers
-        self._n_chunks = self._n_items = 0
+        self._n_chunks = self._n_items = self._n_bytes = 0
         self._starts_s: list[float] = []
         self._started_at: dict[int, float] = {}
         self._readies_s: list[float] = []
@@ -50,10 +53,11 @@ class Ledger:
         if self._began_s is not None:
             self._other_s += cpu_s
 
-    def served(self, n_items: int) -> None:
-        """The caller sent a chunk and took what became of it."""
+    def served(self, n_items: int, n_bytes: int | None = None) -> None:
+        """The caller sent a chunk and took what became of it, of so many bytes if it was sent."""
         self._n_chunks += 1
         self._n_items += n_items
+        self._n_bytes += n_bytes or 0
 
     def costs_s(self, *, forks: bool, pickle_s: float) -> dict[str, Any]:
         """What was seen, by the names that `_machine.learn_costs` knows.
@@ -70,13 +74,16 @@ class Ledger:
             seen = {"start_s": _median(self._starts_s), "ready_s": _median(self._readies_s)}
         else:
             return {}
-        if self._n_chunks >= LEAST_CHUNKS:
-            serving_s = thread_time() - self._began_s - self._other_s - self._n_items * pickle_s
+        serving_s = thread_time() - self._began_s - self._other_s
+        pickling_s = self._n_items * pickle_s
+        is_small = self._n_bytes <= self._n_chunks * SMALL_BYTES
+        is_light = is_small and pickling_s < MOST_PICKLED * serving_s
+        if self._n_chunks >= LEAST_CHUNKS and is_light:
             name = "thread_dispatch_s" if self._backend == "thread" else "dispatch_s"
-            seen[name] = max(0.0, serving_s) / self._n_chunks
+            seen[name] = (serving_s - pickling_s) / self._n_chunks
         return seen
 
 
 def _median(values: list[float]) -> float:
-    """0.0, which nobody learns from, where there is none."""
-    return sorted(values)[len(values) // 2] if values else 0.0
+    """The lower of two, as a first fork is dear; 0.0, which nobody learns from, of none."""
+    return sorted(values)[(len(values) - 1) // 2] if values else 0.0

@@ -83,10 +83,17 @@ class TestRemembering:
         host = HostCosts()
         host.learn({"start_s": 1e-3})
         seen_s = host.known.start_s
-        host.remember({"start_s": 9e-3, "ready_s": 9e-3})
+        host.remember({"start_s": 2e-3, "ready_s": 2e-3})
 
         assert host.known.start_s == seen_s
-        assert host.known.ready_s == 9e-3
+        assert host.known.ready_s == 2e-3
+
+    def test_a_large_process_does_not_price_the_starts_of_others(self):
+        """A fork of 20 GB takes 100 ms; who believed that would start none, and never learn."""
+        host = HostCosts()
+        host.remember({"start_s": 0.1})
+
+        assert PRIORS.start_s < host.known.start_s < 5e-3
 
     @pytest.mark.parametrize(
         "record",

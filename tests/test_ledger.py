@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from amorsize import _costs, _machine, tuned_map
+from amorsize import _costs, _ledger, _machine, tuned_map
 from amorsize._ledger import LEAST_CHUNKS, Ledger
 
 
@@ -29,7 +29,10 @@ def spin(n):
 )
 def test_a_call_tells_what_its_workers_cost(backend, names):
     """Every name that this kind of worker can tell of, and no other."""
-    tuned_map(spin, range(400), backend=backend, n_jobs=2, chunksize=8)
+    for _ in range(5):  # beside other programs, what pickling took may hide what chunks did
+        tuned_map(spin, range(400), backend=backend, n_jobs=2, chunksize=8)
+        if len(_machine.costs_as_dict()) == len(names):
+            break
 
     assert set(_machine.costs_as_dict()) == names
 
@@ -67,7 +70,58 @@ def test_items_of_the_callers_own_are_no_cost_of_serving():
     for _ in range(LEAST_CHUNKS):
         ledger.served(1)
 
-    assert ledger.costs_s(forks=True, pickle_s=0.0)["dispatch_s"] == 0.0
+    assert "dispatch_s" not in ledger.costs_s(forks=True, pickle_s=0.0)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that moves when it is told to; CPU time is the same."""
+    now = [0.0]
+    for name in ("perf_counter", "thread_time"):
+        monkeypatch.setattr(_ledger, name, lambda: now[0])
+    return now
+
+
+def served(clock, *, n_chunks, n_items, each_s, n_bytes=100):
+    """The ledger of a call in which every chunk took so long."""
+    ledger = Ledger()
+    ledger.started(0, "process", clock[0], clock[0])
+    for _ in range(n_chunks):
+        clock[0] += each_s
+        ledger.served(n_items, n_bytes)
+    return ledger
+
+
+def test_what_a_chunk_takes_is_told_without_its_items(clock):
+    """Reading a result costs 1 us: of 50 us a chunk of four leaves 46."""
+    ledger = served(clock, n_chunks=20, n_items=4, each_s=50e-6)
+
+    assert ledger.costs_s(forks=True, pickle_s=1e-6)["dispatch_s"] == pytest.approx(46e-6)
+
+
+def test_large_results_tell_nothing_of_chunks(clock):
+    """What reading them takes is known from a few: the error of that is not the host's."""
+    ledger = served(clock, n_chunks=20, n_items=4, each_s=8e-3)
+
+    assert "dispatch_s" not in ledger.costs_s(forks=True, pickle_s=1e-3)
+
+
+def test_what_takes_many_bytes_tells_nothing_of_chunks(clock):
+    """Reading them costs more than was seen of writing them."""
+    ledger = served(clock, n_chunks=20, n_items=4, each_s=8e-3, n_bytes=100_000)
+
+    assert "dispatch_s" not in ledger.costs_s(forks=True, pickle_s=1e-6)
+
+
+def test_a_first_fork_that_is_dear_is_not_what_a_start_costs(clock):
+    """Of two workers the second one tells."""
+    ledger = Ledger()
+    for worker, start_s in enumerate((30e-3, 1e-3)):
+        began = clock[0]
+        clock[0] += start_s
+        ledger.started(worker, "process", began, began)
+
+    assert ledger.costs_s(forks=True, pickle_s=0.0)["start_s"] == pytest.approx(1e-3)
 
 
 SCRIPT = """

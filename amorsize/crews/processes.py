@@ -396,6 +396,7 @@ class ProcessCrew(PipeCrew):
 
     def __init__(self, task: Task, *, n_workers: int) -> None:
         super().__init__(task)
+        travel.pickle()  # forks inherit it: each would load it itself, in its first report
         self._shared = Cells(n_workers)
         self._lifeline: lifeline.Lifeline | None = None
         self._free_slots = [self._shared.slot(place) for place in reversed(range(n_workers))]

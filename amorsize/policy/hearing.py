@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from amorsize.policy.facts import Event
     from amorsize.policy.state import State
 
-REPORT_S = 50e-6  # of a report's pickling, which is for the report itself, whatever is in it
+REPORT_S = 100e-6  # of a report's pickling, which is for the report itself, whatever is in it: a
+# fork's first ones take that, as they make pages its own, later ones a tenth
+WEIGHINGS = 4  # reports from which it is learned what pickling takes
 PICKLING_SEEN_S = 1e-3  # of pickling in all, before it can be dearer than was remembered
 
 
@@ -150,16 +152,21 @@ def _has_core_to_itself(state: State) -> bool:
 
 def _see_pickling(state: State, event: Report) -> None:
     """What a worker pickled is read here as well: what it took need not be tried, once known."""
-    if state.weighed is None and state.job.inherits_items and event.n_items:
-        state.weighed = Weighed(pickle_s=event.pickle_s / event.n_items)  # to read it back as well
-        return
     known_s = None if state.weighed is None else state.weighed.pickle_s
-    if known_s is None or not state.hint_fits:
+    is_first = state.weighed is None and state.job.inherits_items and event.n_items > 0
+    is_weighing = is_first or 0 < state.n_weighings < WEIGHINGS
+    if not is_weighing and not state.hint_fits:
         return
     state.pickled_s += max(0.0, event.pickle_s - REPORT_S)
     state.n_pickled += event.n_items
-    if state.pickled_s > max(PICKLING_SEEN_S, hints.FITS * state.n_pickled * known_s):
-        state.weighed = Weighed(pickle_s=2 * state.pickled_s / max(1, state.n_pickled))
+    each_s = state.pickled_s / max(1, state.n_pickled)
+    if is_first or (is_weighing and known_s is not None):
+        state.n_weighings += 1
+        state.weighed = Weighed(pickle_s=each_s)
+    elif (
+        known_s is not None and state.pickled_s > PICKLING_SEEN_S and each_s > hints.FITS * known_s
+    ):
+        state.weighed = Weighed(pickle_s=2 * each_s)
 
 
 def _see_waiter(state: State, event: Report) -> None:

@@ -50,7 +50,8 @@ class State:
         # Items.
         self.costs = Estimates()
         self.weighed: Weighed | None = None
-        self.pickled_s, self.n_pickled = 0.0, 0  # seconds and items of workers' reports
+        self.pickled_s, self.n_pickled = 0.0, 0  # seconds and items of workers' reports,
+        self.n_weighings = 0  # and how many of these have told what it takes
         self.watched: Watched | None = None
         self.holds_gil: bool | None = None
         self.is_watching = False
