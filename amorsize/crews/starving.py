@@ -38,7 +38,7 @@ class StarvedClock:
             return 0.0
 
     def _open(self, thread: int) -> None:
-        self._thread = thread
+        self._thread, self._is = thread, None
         try:
             self._file = os.open(PATH, os.O_RDONLY | os.O_CLOEXEC)
             self._is = os.fstat(self._file)[:3]
@@ -47,9 +47,9 @@ class StarvedClock:
 
     def close(self) -> None:
         """Let go of the file, if it is there still."""
-        file, self._file, self._thread = self._file, -1, -1
-        try:
-            if file >= 0 and os.fstat(file)[:3] == self._is:
-                os.close(file)
+        try:  # again, where Ctrl-C came in between; `None`: where it came as it was opened
+            if self._file >= 0 and self._is in (None, os.fstat(self._file)[:3]):
+                os.close(self._file)
         except OSError:
-            return  # an item has closed it
+            pass  # an item has closed it
+        self._file = self._thread = -1
