@@ -10,6 +10,7 @@ played in a world of these items and these costs.
 """
 
 import argparse
+import pickle
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from pathlib import Path
 from statistics import median
 
 from amorsize import _machine, tuned_map
+from amorsize._costs import Costs
 from amorsize.policy.facts import Job
 from amorsize.policy.tuner import Tuner
 from amorsize.simulate import Bandwidth, World, play
@@ -25,6 +27,7 @@ from benchmarks import host
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "calibration.md"
 CHUNKSIZES = (1, 4, 16, 64)
+N_PICKLED = 20  # results written and read to see what that takes
 TOGETHER_LEAST = 0.5  # of the cores there are: below, the machine was not ours
 
 
@@ -90,8 +93,17 @@ def workloads() -> Iterator[Workload]:
     )
     yield Workload("ascending to 4 ms", compute, tuple(4 * i / 300 for i in range(300)))
     yield Workload("descending from 4 ms", compute, tuple(4 - 4 * i / 300 for i in range(300)))
-    yield Workload("large results, 2 ms", compute_much, (2.0,) * 250)
     yield Workload("waits of 5 ms", wait, (5.0,) * 160, backend="thread", n_jobs=8)
+    yield Workload("large results, 2 ms", compute_much, (2.0,) * 250)
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """What a workload takes without workers."""
+
+    costs_s: tuple[float, ...]  # of each item, the median of several times
+    write_s: float  # to pickle a result
+    read_s: float  # and to read it back
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +112,7 @@ class Compared:
 
     workload: str
     plan: str
+    costs: Costs  # of the host, as the calls have told
     real_s: float
     simulated_s: float
 
@@ -112,10 +125,10 @@ class Compared:
 def compare(some: list[Workload], n_times: int) -> Iterator[Compared]:
     """Run everything, then play it with what was learned of the host meanwhile."""
     turns = max(turns_per_s() for _ in range(3))
-    ran: list[tuple[Workload, list[float], float, dict[str, float]]] = []
+    ran: list[tuple[Workload, Loop, Costs, dict[str, float]]] = []
     for workload in some:
         data = workload.data(turns)
-        costs_s, pickle_s = _loop(workload, data, n_times)
+        loop = _loop(workload, data, n_times)
         makespans_s: dict[str, list[float]] = {}
         for _ in range(n_times):
             for chunksize in (*CHUNKSIZES, None):
@@ -124,22 +137,21 @@ def compare(some: list[Workload], n_times: int) -> Iterator[Compared]:
                 tuned_map(workload.function, data, **options)
                 makespans_s.setdefault(_plan(chunksize), []).append(time.perf_counter() - began)
         medians_s = {plan: median(times_s) for plan, times_s in makespans_s.items()}
-        ran.append((workload, costs_s, pickle_s, medians_s))
+        ran.append((workload, loop, _machine.costs(), medians_s))
     together = host.cores_that_are_ours()
-    for workload, costs_s, pickle_s, real_s in ran:
-        world = world_of(workload, costs_s, pickle_s, together)
+    for workload, loop, known, real_s in ran:
+        world = world_of(workload, loop, known, together)
         for chunksize in (*CHUNKSIZES, None):
             plan = _plan(chunksize)
             simulated_s = play(world, _tuner(workload, chunksize)).makespan_s
-            yield Compared(workload.name, plan, real_s[plan], simulated_s)
+            yield Compared(workload.name, plan, known, real_s[plan], simulated_s)
 
 
-def world_of(workload: Workload, costs_s: list[float], pickle_s: float, together: float) -> World:
+def world_of(workload: Workload, loop: Loop, known: Costs, together: float) -> World:
     """This host as the simulator has it: what calls have told of it, and how its cores share."""
-    known = _machine.costs()
     waits = workload.function is wait
     return World(
-        costs_s=tuple(costs_s),
+        costs_s=loop.costs_s,
         n_cores=host.n_cores(),
         slowdown=None if waits else Bandwidth(together),
         waits=waits,
@@ -151,8 +163,8 @@ def world_of(workload: Workload, costs_s: list[float], pickle_s: float, together
         dispatch_s=known.dispatch_s,
         thread_dispatch_s=known.thread_dispatch_s,
         latency_s=known.latency_s,
-        pickle_s=pickle_s / 2,  # the caller reads what the worker has written
-        remote_pickle_s=pickle_s / 2,
+        pickle_s=loop.read_s,  # the caller reads what the worker has written
+        remote_pickle_s=loop.write_s,
         jitter=0.0,
         told_error=1.0,
     )
@@ -187,10 +199,7 @@ def _tuner(workload: Workload, chunksize: int | None) -> Tuner:
     return Tuner(None, job)
 
 
-def _loop(workload: Workload, data: list[float], n_times: int) -> tuple[list[float], float]:
-    """Median seconds of each item in a loop, and of pickling a result and reading it back."""
-    import pickle
-
+def _loop(workload: Workload, data: list[float], n_times: int) -> Loop:
     took_s: list[list[float]] = [[] for _ in data]
     result: object = None
     for _ in range(n_times):
@@ -199,24 +208,27 @@ def _loop(workload: Workload, data: list[float], n_times: int) -> tuple[list[flo
             result = workload.function(item)
             times_s.append(time.perf_counter() - began)
     began = time.perf_counter()
-    for _ in range(20):
-        pickle.loads(pickle.dumps(result))
-    return [median(times_s) for times_s in took_s], (time.perf_counter() - began) / 20
+    texts = [pickle.dumps(result) for _ in range(N_PICKLED)]
+    written = time.perf_counter()
+    kept = [pickle.loads(text) for text in texts]  # as the caller keeps them
+    read = time.perf_counter()
+    costs_s = tuple(median(times_s) for times_s in took_s)
+    return Loop(costs_s, (written - began) / N_PICKLED, (read - written) / len(kept))
 
 
 def page(compared: list[Compared]) -> Iterator[str]:
     """docs/calibration.md, line by line."""
-    facts, known = host.facts(), _machine.costs()
+    facts = host.facts()
     yield "# Calibration: simulated and real makespans\n"
     yield "Written by `python -m benchmarks.calibration`. Each figure is simulated / real makespan"
     yield "minus 1: above 0 the simulator is too slow, below 0 too quick. Item costs are those of a"
     yield "loop; host costs are what the calls themselves have told `_machine`: costs under load.\n"
     yield f"- Machine: {facts['cpu']}, {facts['n_cores']} cores, {facts['python']}."
     costs = ", ".join(
-        f"{name[:-2]} {1e6 * getattr(known, name):.0f} us"
+        f"{name[:-2]} {1e6 * median(getattr(one.costs, name) for one in compared):.0f} us"
         for name in ("start_s", "ready_s", "dispatch_s", "latency_s", "thread_dispatch_s")
     )
-    yield f"- Costs: {costs}.\n"
+    yield f"- Costs, in the median: {costs}.\n"
     plans = [_plan(chunksize) for chunksize in (*CHUNKSIZES, None)]
     yield "| workload | " + " | ".join(plans) + " |"
     yield "| --- |" + " --- |" * len(plans)
