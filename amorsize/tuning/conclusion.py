@@ -93,6 +93,12 @@ def _winner(
     return best, True, f"as good, as far as the noise tells: {_named(search, as_good)}"
 
 
+def beats_the_loop(search: Search) -> bool:
+    """Whether the best plan is quicker than the loop beyond the noise, whichever plan that is."""
+    ranked = search.ranked([search.loop, *_plans_run(search)])
+    return search.fit() is not None and search.loop not in search.contenders(ranked)
+
+
 LEVEL = 1.02  # a plan this close to the best, and not told from it, wins if it takes fewer jobs
 
 

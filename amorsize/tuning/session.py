@@ -19,7 +19,7 @@ from amorsize.report import seconds
 from amorsize.tuning import search as searching
 from amorsize.tuning import space as spaces
 from amorsize.tuning.bench import WHOLE, Measured, Run, Workers
-from amorsize.tuning.conclusion import concluded
+from amorsize.tuning.conclusion import beats_the_loop, concluded
 from amorsize.tuning.keeping import keep
 from amorsize.tuning.result import TuningResult
 
@@ -110,7 +110,8 @@ class Session:
         if too_short is not None:
             return self._predicted(too_short)
         result = self._concluded()
-        if self.asked.save and result.is_decided and not self.is_over_budget:
+        is_better = result.is_decided or beats_the_loop(self.search)
+        if self.asked.save and is_better and not self.is_over_budget:
             winner = self.search.loop if result.backend == "serial" else result.plan
             result.is_saved = keep(self.original, next(iter(self.items)), self.search, winner)
         return result
