@@ -171,12 +171,13 @@ def test_results_that_cannot_travel_are_explained():
         compute(1e-3)
         return open(os.devnull)
 
-    tuned = autotune(opened)
-
-    for file in tuned(range(60)):
-        file.close()
-
-    assert "cannot be pickled" in str(tuned.explain())
+    for _ in range(5):  # where others have the cores, items seem to wait, and threads take them
+        tuned = autotune(opened)
+        for file in tuned(range(60)):
+            file.close()
+        if "cannot be pickled" in str(tuned.explain()):
+            return
+    pytest.fail(str(tuned.explain()))
 
 
 def test_processes_asked_for_name_what_cannot_travel():

@@ -262,7 +262,8 @@ class TestStartMethod:
     )
     def test_other_platforms_start_clean(self, monkeypatch, platform, word):
         """Whatever they call fork, it is not relied on."""
-        monkeypatch.setattr(_fork.sys, "platform", platform)
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setattr(_fork.sys, "platform", platform)
 
-        assert _fork.start_method(environ={}) == "clean"
-        assert word in _fork.why_not_fork(environ={})
+            assert _fork.start_method(environ={}) == "clean"
+            assert word in _fork.why_not_fork(environ={})

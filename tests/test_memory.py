@@ -64,7 +64,7 @@ def crew_of(n_workers):
     sent = []
     while not isinstance(action := tuner.next(view()), Wait):
         if isinstance(action, StartWorker):
-            number = len(tuner.roster)
+            number = tuner.roster.n_started
             tuner.tell(Started(worker=number, backend="process", start_s=1e-3, now_s=0.0))
             tuner.tell(Ready(worker=number, now_s=0.0))
         else:

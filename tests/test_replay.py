@@ -5,7 +5,7 @@ import json
 import pytest
 from witness import compute
 
-from amorsize import tuned_map
+from amorsize import _costs, tuned_map
 from amorsize.cli import main
 from amorsize.simulate import TraceError, forecast, load, save
 
@@ -21,10 +21,12 @@ def never(item):
 
 @pytest.fixture(scope="module")
 def trace(tmp_path_factory):
-    """The trace of a call of 150 items of 1 ms."""
+    """The trace of a call of 150 items of 1 ms, on a host whose workers cost what most do."""
     path = tmp_path_factory.mktemp("traces") / "trace.json"
     tuned_map(work, range(150))
-    save(work, path)
+    with pytest.MonkeyPatch.context() as unlearned:
+        unlearned.setattr(_costs, "_HOST", _costs.HostCosts())
+        save(work, path)
     return path
 
 
