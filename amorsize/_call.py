@@ -446,9 +446,9 @@ class Call:
         direct = not self.crews and chunk.start == work.n_in_order
         out = work.results if direct else []
         items, first = self.source.window(chunk.start, chunk.stop)
-        n_modules, process_cpu, n_pauses = len(sys.modules), process_time(), count_pauses()
         self._enter_inline()
         try:
+            n_modules, process_cpu, n_pauses = self._n_loaded(), process_time(), count_pauses()
             ran = run_chunk(
                 self.function,
                 self.task.each(items, first, chunk.start),
@@ -474,7 +474,7 @@ class Call:
             self._tell_inlined(
                 ran,
                 process_time() - process_cpu,
-                len(sys.modules) - n_modules,
+                self._n_loaded() - n_modules,
                 count_pauses() - n_pauses,
             )
         if ran.error is not None:
@@ -506,6 +506,10 @@ class Call:
                 n_failed=ran.n_failed,
             )
         )
+
+    def _n_loaded(self) -> int:
+        """Modules that are loaded, without those that serving workers meanwhile has loaded."""
+        return len(sys.modules) - (0 if self.feeder is None else self.feeder.n_loaded)
 
     def _set_up(self) -> None:
         """The caller is a place where items run: it needs what workers need."""
@@ -806,6 +810,8 @@ class Call:
         error.__dict__["_amorsize_partial"] = self.work.computed()
 
     def _leave_behind(self) -> None:
+        if sys.is_finalizing():  # a stream that nobody closed: nothing can be loaded any more
+            return
         from amorsize import _remembering
 
         _remembering.remember(self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import sys
 from time import perf_counter
 
 TYPE_CHECKING = False
@@ -23,6 +24,7 @@ class Feeder:
         self._wake, self._ended = _thread.allocate_lock(), _thread.allocate_lock()
         self._wake.acquire()
         self._ended.acquire()
+        self.n_loaded = 0  # modules: not by the caller's item, whatever it does meanwhile
         self.error: BaseException | None = None
         _thread.start_new_thread(self._live, ())
 
@@ -40,7 +42,9 @@ class Feeder:
                     continue
                 try:
                     if call.inline_since and not self._stopping:
+                        n_loaded = len(sys.modules)
                         call.feed()
+                        self.n_loaded += len(sys.modules) - n_loaded
                 finally:
                     call.lock.release()
         except BaseException as error:
