@@ -100,7 +100,8 @@ class Memory:
         is_news = (drifts and has_drifted) or (
             used_s > WRITE_AGAIN * self._written_used_s.get(key, used_s)
         )
-        is_written = before is not None and key in self._asked and not is_news
+        is_put_down = key in self._asked and key not in self._unwritten
+        is_written = before is not None and is_put_down and not is_news
         if not on_disk or (is_written and before is not None and _same(before, profile)):
             return
         self._unwritten[key] = (func, kind, profile, drifts)
@@ -125,7 +126,7 @@ class Memory:
             return None
         profile, drifts = found
         known = self._profiles.get(key)
-        if known is not None and known.n_chunks >= profile.n_chunks:
+        if known is not None and _experience(known) >= _experience(profile):
             return None
         self._profiles[key] = profile
         self._written_used_s[key] = Explored.of(profile).used_s
@@ -215,6 +216,11 @@ def owner_of(func: Callable[..., Any]) -> Any:  # hashable
     except TypeError:
         return type(func)
     return func
+
+
+def _experience(profile: Profile) -> tuple[float, int]:
+    """The more, the more is known: seconds that the function has been used for, and chunks."""
+    return Explored.of(profile).used_s, profile.n_chunks
 
 
 def key_of(func: Callable[..., Any], item: Any) -> Key:
