@@ -177,6 +177,7 @@ def test_results_that_cannot_travel_are_explained():
             file.close()
         if "cannot be pickled" in str(tuned.explain()):
             return
+        tuned.forget()
     pytest.fail(str(tuned.explain()))
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import re
 import signal
 import tempfile
 import threading
@@ -71,9 +72,12 @@ def is_right(item, found):
         )
     if item.deed == "large":
         return isinstance(found, bytes) and found == bytes(200_000 + item.index)
-    kinds = {"raise": LookupError, "die": WorkerDied, "lock": CannotTravelError}
+    if item.deed == "raise":
+        return type(found) is LookupError and found.args == (item.index,)
+    kinds = {"die": WorkerDied, "lock": CannotTravelError}
     if item.deed in kinds:
-        return type(found) is kinds[item.deed] and str(item.index) in str(found)
+        names_it = re.search(rf"\bitem {item.index}\b", str(found)) is not None
+        return type(found) is kinds[item.deed] and names_it
     return isinstance(found, int) and found == 2 * item.index
 
 
