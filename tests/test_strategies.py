@@ -284,6 +284,34 @@ def test_a_budget_ends_the_search():
     assert any(one.status == "not measured" for one in result.configurations)
     assert result.configurations_tested < 1 + len(among)
     assert result.best_speedup > 1
+    n_left = 1 + len(among) - result.configurations_tested
+    assert f"{n_left} of {len(among)} plans were not measured" in result.verdict
+
+
+def test_plans_that_had_no_turn_are_not_called_slower():
+    """Where the budget was enough for the loop alone, nothing is decided."""
+    bench = SimulatedBench(many_cores(8, 1000))
+    search, among = searching(bench, budget_s=2.05), cells(bench)
+    with pytest.raises(BudgetOver):
+        grid(search, among)
+    result = told(search, among)
+
+    assert (result.backend, result.configurations_tested) == ("serial", 1)
+    assert not result.is_decided
+    assert "slower" not in result.verdict
+    assert "nothing but the loop was measured" in result.verdict
+
+
+def test_a_loop_beside_which_nothing_came_through_wins():
+    """All that was tried timed out: that is told, and not that it was slower."""
+    hung = process(4, 50)
+    bench = SimulatedBench(many_cores(8, 500), hangs=frozenset([hung]))
+    search = searching(bench, timeout_s=3.0, ends_hopeless=False)
+    grid(search, [hung])
+    result = told(search, [hung])
+
+    assert result.is_decided
+    assert result.verdict == "decided: nothing else came through"
 
 
 def test_a_default_grid_is_not_run_beyond_its_price():

@@ -23,7 +23,9 @@ from amorsize import (
     tune_parameters,
     tune_pipeline,
 )
+from amorsize.policy.plan import Plan
 from amorsize.tuning import bayes, compare_plans, so_far
+from amorsize.tuning.bench import Part, Workers
 from amorsize.tuning.session import Session
 from benchmarks import host
 
@@ -299,6 +301,27 @@ def test_a_worker_that_dies_fails_its_cell_and_no_other():
     assert "exit code 3" in str(found)
 
 
+def test_a_loop_that_dies_in_its_own_process_is_told_of_as_such():
+    """What was lost there is the run: no item is blamed that others know by this number."""
+    found = small_grid(die_at_7, timeout_per_config=20.0)
+    by_cell = {one.chunksize: one.reason for one in found.configurations}
+
+    assert found.serial.status == "failed"
+    assert "exit code 3" in found.serial.reason
+    assert "item" not in found.serial.reason
+    assert "in one of the items 6 to 7 with exit code 3" in by_cell[5]
+    assert [top[3] for top in found.get_top_configurations()] == [0.0, 0.0]
+
+
+def test_who_killed_a_worker_is_named_as_in_the_data():
+    """Also where only a part of it was run."""
+    bench = Workers(die_at_7, ITEMS)
+    plan = Plan(backend="process", n_jobs=1, chunksize=1, source="tuned")
+    run = bench.run(plan, Part(stride=3, offset=1), math.inf)
+
+    assert run.failure == "a worker ended in item 7 with exit code 3"
+
+
 def test_a_function_that_fails_in_workers_alone_fails_the_cell():
     """An exception of a worker is told with its item."""
     found = small_grid(raise_in_workers)
@@ -324,7 +347,20 @@ def test_ctrl_c_leaves_what_was_found(monkeypatch):
     assert found is not None
     assert found.configurations_tested == 1
     assert found.serial_time > 0
+    assert found.function == "noop"
+    assert found.tuning_s > 0
+    assert "interrupted" in found.verdict
+    assert not found.is_decided
     assert so_far(KeyboardInterrupt()) is None
+
+
+def test_ctrl_c_before_anything_was_measured(monkeypatch):
+    """Nothing was tested then, the loop neither."""
+    monkeypatch.setattr(Session, "_search", stop_at_once)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        small_grid(noop)
+
+    assert so_far(caught.value).configurations_tested == 0
 
 
 # -- what is kept ----------------------------------------------------------------------------
@@ -522,6 +558,8 @@ def test_empty_data_is_an_error():
         ({"budget_s": "1"}, WrongTypeError),
         ({"strategy": "random"}, InvalidOptionError),
         ({"repeats": 0}, InvalidOptionError),
+        ({"repeats": 2, "strategy": "halving"}, InvalidOptionError),
+        ({"repeats": 2, "strategy": "bayes"}, InvalidOptionError),
         ({"backends": ["ray"]}, InvalidOptionError),
         ({"verbose": 1}, WrongTypeError),
         ({"seed": None}, WrongTypeError),
@@ -650,6 +688,12 @@ def die_in_workers(x):
     return x
 
 
+def die_at_7(x):
+    if x == 7:
+        os._exit(3)
+    return x
+
+
 def raise_in_workers(x):
     if os.getpid() != witness.CALLER:
         raise ValueError("not here")
@@ -680,6 +724,10 @@ def waits_a_little(wait_s=4e-3):
 
     _known.forget(wait)  # all of them are known by one code
     return wait
+
+
+def stop_at_once(_):
+    raise KeyboardInterrupt
 
 
 def stop_after_the_loop(session):

@@ -132,7 +132,7 @@ def _measured(
         result = measure()
     except KeyboardInterrupt as stopped:
         found = tuning.so_far(stopped)
-        if found is None:
+        if found is None or not found.configurations_tested:
             raise FailureError(
                 "interrupted before anything was measured.", status=INTERRUPTED
             ) from None

@@ -65,6 +65,11 @@ def asked(**given: Any) -> Asked:
         bayes.load()
     if (repeats := given["repeats"]) is not None:
         _whole("repeats", repeats)
+        if given["strategy"] != "grid":
+            raise InvalidOptionError(
+                f"repeats={repeats!r} is for strategy='grid': {given['strategy']!r} runs a plan "
+                "again as the noise demands. Leave out repeats, or the strategy."
+            )
     if type(given["seed"]) is not int:
         raise WrongTypeError(_wrong("seed", given["seed"], "a whole number"))
     given["n_jobs"] = _numbers("n_jobs_range", given["n_jobs"])

@@ -110,7 +110,7 @@ class Workers:
         """The same inside one worker process, which is ended when the time is up."""
         inside = partial(_timed_inside, self.func, items, self.n_items, plan, part)
         began = perf_counter()
-        call = Measured(
+        call = Apart(
             inside, ([longest_s],), {}, _options.validated(backend="process", n_jobs=1), None
         )
         try:
@@ -129,12 +129,31 @@ class Measured(Call):
     """A call whose results nobody wants, that leaves nothing behind but its trace."""
 
     remembers = False
+    part = WHOLE  # of the data: where its items lie there
 
     def _take_in(self, happening: base.Happening) -> None:
         """A worker that dies ends the run: its time would tell of the death."""
         if isinstance(happening, base.Lost):
-            where = "" if happening.culprit is None else f" in item {happening.culprit}"
-            raise WorkerDied(f"a worker ended{where} with {happening.how}")
+            raise WorkerDied(f"a worker ended{_where(happening, self.part)} with {happening.how}")
+        super()._take_in(happening)
+
+
+def _where(lost: base.Lost, part: Part) -> str:
+    """The item that a worker ended in; quick ones are noted several at once."""
+    if lost.culprit is None:
+        return ""
+    stops = (stop for start, stop in lost.ranges if start <= lost.culprit < stop)
+    last = min(lost.culprit + lost.n_suspects, *stops, INF) - 1
+    first, last = (part.offset + part.stride * int(i) for i in (lost.culprit, last))
+    return f" in item {first}" if first == last else f" in one of the items {first} to {last}"
+
+
+class Apart(Measured):
+    """A whole run inside one worker process: what is lost with it is that run, and no item."""
+
+    def _take_in(self, happening: base.Happening) -> None:
+        if isinstance(happening, base.Lost):
+            raise WorkerDied(f"the process of this run ended with {happening.how}")
         super()._take_in(happening)
 
 
@@ -142,6 +161,7 @@ def _timed(
     func: Callable[..., Any], items: Any, n_all: int, plan: Plan, part: Part, longest_s: float
 ) -> Run:
     call = Measured(func, (items,), {}, _options_of(plan), None)
+    call.part = part
     began = perf_counter()
     try:
         call.run(longest_s=None if longest_s == INF else longest_s)

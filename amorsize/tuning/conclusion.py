@@ -27,7 +27,7 @@ def concluded(
     strategy: str,
     executor_type: str,
     hint: OptimizationResult | None,
-    is_over_budget: bool = False,
+    ended_by: str = "",
 ) -> TuningResult:
     """The result of a search.
 
@@ -37,14 +37,16 @@ def concluded(
         strategy: Its name.
         executor_type: The workers that the loop was compared with.
         hint: What was predicted, if it was.
-        is_over_budget: The search was ended before it was through.
+        ended_by: What ended the search before it was through, if anything did.
     """
-    fit = search.fit()
+    fit, loops = search.fit(), {search.loop, *search.as_loop}
     serial = _configuration(search, search.loop, fit)
     configurations = tuple(_configuration(search, plan, fit, serial) for plan in plans)
-    best, is_decided, verdict = _winner(search, fit, hint)
-    if is_over_budget:
-        verdict = "; ".join(filter(None, ["the budget was over before the search was", verdict]))
+    others = [one for plan, one in zip(plans, configurations, strict=True) if plan not in loops]
+    best, is_decided, verdict = _winner(search, fit, hint, others)
+    n_left = sum(one.status == told.NOT_MEASURED for one in configurations)
+    left = f"{n_left} of {len(configurations)} plans were not measured" if n_left else ""
+    verdict = "; ".join(filter(None, [ended_by, verdict, left]))
     winner = serial if best is None else _configuration(search, best, fit)
     best_s = winner.time_s
     return TuningResult(
@@ -53,7 +55,9 @@ def concluded(
         best_time=best_s,
         best_speedup=_speedup(search, serial, best_s),
         serial_time=serial.time_s,
-        configurations_tested=1 + sum(one.status != told.NOT_MEASURED for one in configurations),
+        configurations_tested=sum(
+            one.status != told.NOT_MEASURED for one in (serial, *configurations)
+        ),
         all_results=_quickest(configurations),
         optimization_hint=hint,
         search_strategy=strategy,
@@ -68,7 +72,10 @@ def concluded(
 
 
 def _winner(
-    search: Search, fit: Fit | None, hint: OptimizationResult | None
+    search: Search,
+    fit: Fit | None,
+    hint: OptimizationResult | None,
+    others: Sequence[Configuration],
 ) -> tuple[Plan | None, bool, str]:
     """The best plan, whether the noise lets that be said, and what there is to say."""
     if fit is None:
@@ -86,11 +93,23 @@ def _winner(
             "Try again on a quiet machine, or with more repeats"
         )  # fmt: skip
     if len(as_good) == 1:
-        return best, True, "decided: everything else is slower beyond the noise"
+        is_decided, verdict = _alone(search, best, others)
+        return best, is_decided, verdict
     best_s = fit.level(best).time_s
     level = [plan for plan in as_good if fit.level(plan).time_s <= LEVEL * best_s]
     best = min(level, key=lambda plan: plan.n_jobs)  # the first, the quickest, of the fewest
     return best, True, f"as good, as far as the noise tells: {_named(search, as_good)}"
+
+
+def _alone(search: Search, best: Plan, others: Sequence[Configuration]) -> tuple[bool, str]:
+    """What to say of a plan that no other is as good as: was there another?"""
+    n_timed = sum(one.time_s < INF for one in others)
+    n_slower = n_timed if best == search.loop else n_timed - 1 + (search.loop not in search.dropped)
+    if n_slower:
+        return True, "decided: everything else is slower beyond the noise"
+    if any(one.status == told.NOT_MEASURED for one in others):
+        return False, f"nothing but {_named(search, [best])} was measured"
+    return True, "decided: nothing else came through"
 
 
 def beats_the_loop(search: Search) -> bool:

@@ -106,7 +106,7 @@ class TuningResult:
         ]
 
     def _speedup(self, time_s: float) -> float:
-        return self.serial_time / time_s if time_s > 0 else 0.0
+        return self.serial_time / time_s if 0 < time_s < INF else 0.0
 
     # -- keeping ----------------------------------------------------------------------------
 

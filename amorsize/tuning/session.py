@@ -18,7 +18,7 @@ from amorsize.policy.value import Value
 from amorsize.report import seconds
 from amorsize.tuning import search as searching
 from amorsize.tuning import space as spaces
-from amorsize.tuning.bench import WHOLE, Measured, Run, Workers
+from amorsize.tuning.bench import WHOLE, Apart, Run, Workers
 from amorsize.tuning.conclusion import beats_the_loop, concluded
 from amorsize.tuning.keeping import keep
 from amorsize.tuning.result import TuningResult
@@ -38,6 +38,8 @@ SHORT_S, FEW_ITEMS = 0.8, 50  # below, a tuning would cost more than it could ev
 FEW_LOOKED_AT = 16  # of few items every 16th is looked at, at least one
 SMALL_GRID_S = 0.2  # so much may be spent on a default grid, however short the job
 SHORT_LOOP_S = 0.02  # so short a loop is timed whole
+OVER_BUDGET = "the budget was over before the search was"
+INTERRUPTED = "interrupted before the search was over"
 
 
 class Look(Value):
@@ -92,10 +94,9 @@ class Session:
         try:
             result = self._searched()
         except KeyboardInterrupt as stopped:
-            stopped.__dict__["_amorsize_tuning"] = self._concluded()
+            stopped.__dict__["_amorsize_tuning"] = self._named(self._concluded(INTERRUPTED))
             raise
-        result.tuning_s = perf_counter() - self.began_s
-        result.function = self.name
+        self._named(result)
         if asked.verbose:
             print(f"\n{result}")
         return result
@@ -109,7 +110,7 @@ class Session:
             too_short, self.is_over_budget = None, True
         if too_short is not None:
             return self._predicted(too_short)
-        result = self._concluded()
+        result = self._concluded(OVER_BUDGET if self.is_over_budget else "")
         is_better = result.is_decided or beats_the_loop(self.search)
         if self.asked.save and is_better and not self.is_over_budget:
             winner = self.search.loop if result.backend == "serial" else result.plan
@@ -128,9 +129,7 @@ class Session:
             return looked()
         longest_s = min(t for t in (asked.timeout_s, asked.budget_s) if t is not None)
         inside = partial(_apart, looked)
-        call = Measured(
-            inside, ([None],), {}, _options.validated(backend="process", n_jobs=1), None
-        )
+        call = Apart(inside, ([None],), {}, _options.validated(backend="process", n_jobs=1), None)
         try:
             (look,) = call.run(longest_s=longest_s)
         except (OutOfTime, AmorsizeError) as error:
@@ -288,7 +287,7 @@ class Session:
 
     # -- after ------------------------------------------------------------------------------------
 
-    def _concluded(self) -> TuningResult:
+    def _concluded(self, ended_by: str) -> TuningResult:
         asked = self.asked
         backends = [plan.backend for plan in self.plans]
         result = concluded(
@@ -297,9 +296,15 @@ class Session:
             strategy=asked.strategy,
             executor_type=backends[0] if backends else "process",
             hint=None if self.look is None else self.look.hint,
-            is_over_budget=self.is_over_budget,
+            ended_by=ended_by,
         )
         result.warnings = [*self.warnings, *result.warnings]
+        return result
+
+    def _named(self, result: TuningResult) -> TuningResult:
+        """The result with what was tuned, and what that has taken."""
+        result.tuning_s = perf_counter() - self.began_s
+        result.function = self.name
         return result
 
     # -- saying -----------------------------------------------------------------------------------
