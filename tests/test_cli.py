@@ -375,6 +375,17 @@ def test_a_wrong_call_is_status_2(words, capsys):
     assert said.err.startswith("usage: amorsize")
 
 
+def test_a_wrong_call_as_json(capsys):
+    """Who asked for one document gets one, whatever was wrong."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["cache", "list", "--json", "--loud"])
+
+    said = capsys.readouterr()
+    assert ended.value.code == 2
+    assert "--loud" in json.loads(said.out)["error"]
+    assert "--loud" in said.err
+
+
 def test_the_version(amorsize):
     """`--version` names the program and its version."""
     result = amorsize("--version")

@@ -13,6 +13,7 @@ from conftest import ROOT
 
 from amorsize import _known, cache, cli, history
 from amorsize.tuning import TuningResult
+from amorsize.tuning.session import Session
 
 WORK = '''
 import os, threading, time
@@ -322,6 +323,20 @@ def test_ctrl_c_gives_what_there_is(folder, json_):
         assert "the loop" in stdout
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
+
+
+def test_ctrl_c_before_anything_was_measured(amorsize, monkeypatch):
+    """There is nothing to show then, and that is said."""
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Session, "_search", interrupted)
+    status, document, stderr = amorsize("tune", "work.log", *DATA, *GRID)
+
+    assert status == 130
+    assert document == {"error": "interrupted before anything was measured."}
+    assert stderr == "amorsize: interrupted before anything was measured.\n"
 
 
 def test_what_the_function_prints_is_no_part_of_the_answer(folder):

@@ -593,6 +593,16 @@ def test_whatever_a_tuning_says_it_is_stored_or_refused(changes):
     assert read._repr_html_()
 
 
+def test_the_loop_of_two_tunings_is_compared_once(home):
+    """It is a plan like the others, and the time that speedups are told by."""
+    history.save("before", Tuning())
+    history.save("after", Tuning())
+
+    told = [change.what for change in history.compare("before", "after").changes]
+    assert told == ["the whole", "the loop", *dict.fromkeys(told[2:])]
+    assert told.count("the loop") == 1
+
+
 @given(st.floats(0.01, 100), st.floats(0.01, 0.5))
 def test_comparing_the_other_way_round_is_the_inverse(factor, scatter):
     """The factor is inverted, and the verdict on noise is the same."""

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from amorsize.cli import (
     cache_commands,
@@ -62,7 +62,13 @@ _EXAMPLES = """examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; `arguments` are those of the process unless given. Returns the status."""
-    asked = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        asked = parser().parse_args(words)
+    except _WrongCallError as wrong:
+        if "--json" in words:
+            print(json.dumps({"error": str(wrong)}, indent=2))
+        argparse.ArgumentParser.error(wrong.parser, str(wrong))
     command: Command = asked.command
     try:
         with plain_output(), warnings_as_lines() as told:
@@ -105,9 +111,24 @@ def _answer(asked: argparse.Namespace) -> int:
     return int(answer.status)
 
 
+class _WrongCallError(Exception):
+    """The words are not those of a command; the text says which."""
+
+    def __init__(self, parser: argparse.ArgumentParser, text: str) -> None:
+        super().__init__(text)
+        self.parser = parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Leaves it to its caller how a wrong call is told."""
+
+    def error(self, message: str) -> NoReturn:
+        raise _WrongCallError(self, message)
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of the table; every command takes --json."""
-    whole = argparse.ArgumentParser(
+    whole = _Parser(
         prog="amorsize",
         description="Run a function over data in parallel, tune how, and see what was learned.",
         epilog=_EXAMPLES,

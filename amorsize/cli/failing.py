@@ -9,6 +9,8 @@ from amorsize.cli.command import FailureError
 from amorsize.cli.wording import clean
 from amorsize.errors import AmorsizeError
 
+MOST_OF_OURS = 2000  # characters: what we say ends with what to do, so it is not cut short
+
 
 def failed(error: Exception, *, verbose: bool, further: str = "", **document: Any) -> FailureError:
     """The failure that an item's exception is; its traceback is shown where that was asked for.
@@ -25,8 +27,10 @@ def failed(error: Exception, *, verbose: bool, further: str = "", **document: An
         traceback.print_exception(error)
     notes = getattr(error, "__notes__", ())
     item = next((note for note in reversed(notes) if ": item " in note), "")
-    what = clean(str(error).replace("\n", " "))
-    if not isinstance(error, AmorsizeError):
+    text = str(error).replace("\n", " ")
+    if isinstance(error, AmorsizeError):
+        what = clean(text, n_most=MOST_OF_OURS).removesuffix(".") + "."
+    else:
         advice = "" if verbose else " --verbose shows where."
-        what = f"{f'{clean(item)}: ' if item else ''}{type(error).__name__}: {what}.{advice}"
+        what = f"{f'{clean(item)}: ' if item else ''}{type(error).__name__}: {clean(text)}.{advice}"
     return FailureError(f"{what}{further}", **document)

@@ -9,9 +9,9 @@ from typing import TypeGuard
 _MAX_SHOWN = 200  # characters of one text from the disk
 
 
-def clean(text: str) -> str:
+def clean(text: str, *, n_most: int = _MAX_SHOWN) -> str:
     """A text from the disk without what could steer a terminal or turn the writing around."""
-    shown = text[:_MAX_SHOWN] + ("..." if len(text) > _MAX_SHOWN else "")
+    shown = text[:n_most] + ("..." if len(text) > n_most else "")
     return "".join(
         sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in shown
     )

@@ -180,7 +180,8 @@ def _changes(a: Saved, b: Saved) -> Iterator[Change]:
         name = f"{words} ({a.plan} / {b.plan})" if what == "total" and a.plan != b.plan else words
         yield _change(name, one, other, between)
     of_b = {one.key: one for one in b.plans}
-    both = [(plan, of_b[plan.key]) for plan in a.plans if plan.key in of_b]
+    told = [plan for plan in a.plans if plan.backend != "serial"]  # the loop has come already
+    both = [(plan, of_b[plan.key]) for plan in told if plan.key in of_b]
     for plan, same in [] if per_item else both[:SHOWN_PLANS]:
         yield _change(plan.plan, plan, same, between)
 
