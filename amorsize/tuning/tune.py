@@ -55,7 +55,7 @@ def tune_parameters(
             on a larger one, and so on) or "bayes" (needs Optuna: the extra `amorsize[bayes]`).
         backends: "thread", "process" or both; None: processes, and in an open space threads as
             well where items wait or release the GIL.
-        repeats: Runs of each cell; None: as many as the noise demands.
+        repeats: Runs of each cell of a grid; None: as many as the noise demands.
         budget_s: Seconds after which the search ends, even inside an item.
         seed: Of the order of runs, and of Bayesian search.
         save: Have the next call of the function start from the winner.
