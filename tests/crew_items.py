@@ -26,6 +26,20 @@ def wait(seconds: float) -> float:
     return seconds
 
 
+def wait_noted(item: tuple[Path, float]) -> float:
+    """The seconds of the item, after so many; its path is there once it has begun."""
+    path, seconds = item
+    path.touch()
+    return wait(seconds)
+
+
+def slow_double_noted(item: tuple[Path, int]) -> int:
+    """Twice the number of the item, after 10 ms; its path is there once it has begun."""
+    path, x = item
+    path.touch()
+    return slow_double(x)
+
+
 def fail_at_3(x: int) -> int:
     """The item, but 3 fails."""
     if x == 3:

@@ -70,12 +70,12 @@ def employ(kind, executor):
         crew.close(at_once=True)
 
 
-def hear(crew, is_enough, *, timeout_s=10.0):
+def hear(crew, is_enough, *, timeout_s=10.0, every_s=0.2):
     """All that happens until it is enough; fails when that takes too long."""
     happenings, until_s = [], time.monotonic() + timeout_s
     while not is_enough(happenings):
         assert time.monotonic() < until_s, happenings
-        happenings += crew.wait(0.2)
+        happenings += crew.wait(every_s)
     return happenings
 
 
@@ -223,14 +223,15 @@ class TestFailure:
         assert str(failed.error) == "no model here"
         assert "setup=" in "".join(failed.error.__notes__)
 
-    def test_nothing_above_a_stop_is_begun(self, employ, kind):
+    def test_nothing_above_a_stop_is_begun(self, employ, kind, tmp_path):
         if kind == "process pool":
             pytest.skip("a foreign process is not told; its box ends the chunk")
-        crew = employ(crew_items.slow_double)
+        crew = employ(crew_items.slow_double_noted)
         start(crew, 0)
 
-        send(crew, 0, range(200))
-        time.sleep(0.05)
+        begun = tmp_path / "begun"
+        send(crew, 0, [(begun, x) for x in range(200)])
+        hear(crew, lambda _: begun.exists(), every_s=0.01)
         crew.stop_at(10)
 
         results = [result for one in through(crew) for result in one.results]
@@ -296,11 +297,12 @@ class TestOutput:
 class TestEnd:
     """A crew leaves nothing behind, however it ends."""
 
-    def test_a_crew_closes_at_once_in_bounded_time(self, employ, kind):
-        crew = employ(crew_items.wait)
+    def test_a_crew_closes_at_once_in_bounded_time(self, employ, kind, tmp_path):
+        crew = employ(crew_items.wait_noted)
         start(crew, 0)
-        send(crew, 0, [0.3 if "pool" in kind else 1.5])
-        time.sleep(0.05)
+        begun = tmp_path / "begun"
+        send(crew, 0, [(begun, 0.3 if "pool" in kind else 1.5)])
+        hear(crew, lambda _: begun.exists(), every_s=0.01)
 
         began_s = time.monotonic()
         stuck = crew.close(at_once=True)
@@ -542,12 +544,11 @@ class TestDeath:
         start(crew, 0)
         assert crew.begun(0) is None
 
+        before_s = time.perf_counter()
         send(crew, 0, [0.0, 0.5], first=10, flush_s=10.0)
-        time.sleep(0.2)
+        hear(crew, lambda _: (crew.begun(0) or (0,))[0] == 11, every_s=0.01)
 
-        index, since_s = crew.begun(0)
-        assert index == 11
-        assert 0.05 < time.perf_counter() - since_s < 1.0
+        assert before_s < crew.begun(0)[1] < time.perf_counter()
 
 
 def test_the_items_of_these_tests_can_be_imported_by_a_worker():
