@@ -164,10 +164,32 @@ def test_quick_runs_less(amorsize, calls):
     assert n_quick < len(calls()) / 2
 
 
-def test_the_strategy_is_that_which_was_named(amorsize):
-    """It is in the result; one that needs a package says which extra brings it."""
-    _, document, _ = amorsize("tune", "work.log", *DATA, "--strategy", "halving")
+def test_the_strategy_is_that_which_was_named(amorsize, calls):
+    """Halving gives most plans a part of the data only; the grid gives each of them all."""
+    grid = ("--n-jobs-range", "2", "--chunksize-range", "1", "2", "4", "8", "--no-optimizer-hint")
+    amorsize("tune", "work.log", "--data-range", "200", *grid, "--repeats", "1")
+    n_grid = len(calls())
+    _, document, _ = amorsize(
+        "tune", "work.log", "--data-range", "200", *grid, "--strategy", "halving"
+    )
+
     assert document["search_strategy"] == "halving"
+    assert n_grid == 200 * 5
+    assert len(calls()) < n_grid
+
+
+def test_a_seed_repeats_the_order_of_runs(amorsize, calls):
+    """Blocks after the first run in an order of chance."""
+    sizes = ("1", "2", "3", "4", "6", "12")
+
+    def order(seed):
+        grid = ("--n-jobs-range", "2", "--chunksize-range", *sizes, "--repeats", "2")
+        _, _, told = amorsize("tune", "work.log", *DATA, *grid, "--seed", seed, "--verbose")
+        lines = [line.split(":")[0] for line in told.splitlines()]
+        return [line for line in lines if line.startswith("  process n_jobs=2 ")]
+
+    assert order("1") == order("1") != order("2")
+    assert len(calls()) > 12 * 3 * 2 * len(sizes)
 
 
 def test_a_configuration_that_hangs_is_ended(amorsize, calls):

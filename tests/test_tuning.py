@@ -165,6 +165,18 @@ def test_one_job_is_a_worker_where_backends_are_named(ledger):
     assert len(ledger.pids() - {witness.CALLER}) == 1
 
 
+def test_whether_threads_are_safe_can_be_said(ledger):
+    """An open space has threads in it only where items may run in them."""
+    func, data = noted_wait(ledger, 5e-3), range(40)
+    tune_parameters(func, data, thread_safe=False, save=False)
+    n_without = len(ledger.threads())
+    tune_parameters(func, data, thread_safe=True, save=False)
+    n_with = len(ledger.threads())
+
+    assert n_without == 1
+    assert n_with > 2
+
+
 def test_keywords_go_to_every_item(ledger):
     """As in a call."""
     small_grid(witness.noted, item_kwargs={"ledger": ledger.path})
@@ -470,6 +482,48 @@ def test_quick_tune_takes_the_same_limits():
 
     assert time.monotonic() - began < 15
     assert not found.is_decided
+
+
+def quickly(ledger, **options):
+    """A quick tuning of items that wait, of which there are just enough."""
+    return quick_tune(noted_wait(ledger, 14e-3), range(64), save=False, **options)
+
+
+@pytest.mark.forks
+def test_a_quick_tune_left_alone_tries_what_the_policy_would(ledger):
+    """Items that wait run in threads and in processes; the loop is the caller's."""
+    found = quickly(ledger)
+
+    assert {one.backend for one in found.configurations} == {"thread", "process"}
+    assert witness.CALLER in ledger.pids()
+    assert len(ledger.pids()) > 2
+    assert len(ledger.threads()) > 2
+
+
+@pytest.mark.parametrize("options", [{"prefer_threads_for_io": True}, {"backends": "thread"}])
+def test_a_quick_tune_keeps_to_threads(ledger, options):
+    """No item runs in another process."""
+    quickly(ledger, **options)
+
+    assert ledger.pids() == {witness.CALLER}
+    assert len(ledger.threads()) > 2
+
+
+def test_a_quick_tune_keeps_to_processes(ledger):
+    """No item runs in another thread of the caller's."""
+    found = quickly(ledger, backends=["process"])
+
+    assert {one.backend for one in found.configurations} == {"process"}
+    assert len(ledger.threads()) == 1
+    assert len(ledger.pids()) > 2
+
+
+def test_a_quick_tune_with_a_time_limit_runs_nothing_here(ledger):
+    """Neither the look nor the loop: only another process can be ended."""
+    found = quickly(ledger, timeout_per_config=20.0)
+
+    assert found.configurations_tested >= 2
+    assert witness.CALLER not in ledger.pids()
 
 
 # -- named plans -----------------------------------------------------------------------------
