@@ -223,6 +223,9 @@ class TunedFunction:
         module = getattr(func, "__module__", None)
         return f"<tuned function {module}.{name}>" if module else f"<tuned function {name}>"
 
+    def __str__(self) -> str:
+        return repr(self)
+
     def __copy__(self) -> TunedFunction:
         return self
 

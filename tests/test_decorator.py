@@ -357,7 +357,7 @@ def test_name_docstring_and_module_survive():
     assert power.__qualname__ == "power"
     assert power.__doc__ == "Raise to a power."
     assert power.__module__ == __name__
-    assert repr(power) == f"<tuned function {__name__}.power>"
+    assert repr(power) == str(power) == f"<tuned function {__name__}.power>"
     assert repr(Scale(1).times) == f"<tuned function {__name__}.Scale.times>"
     assert "Raise to a power." in pydoc.render_doc(power)
     assert "Iterable[int]" in pydoc.render_doc(power, renderer=pydoc.plaintext)
