@@ -192,6 +192,31 @@ def test_list_takes_a_pattern_and_an_age(amorsize, monkeypatch):
     assert names("total", "--older-than", "30d") == []
 
 
+def test_every_command_takes_a_pattern_and_an_age(amorsize, monkeypatch, tmp_path):
+    """What `list` lists for them is what is shown, counted, exported, taken over or removed."""
+    learn(parse, days_ago=40, monkeypatch=monkeypatch)
+    learn(total, days_ago=20, monkeypatch=monkeypatch)
+    old, young = ("--older-than", "30d"), ("--older-than", "3w")
+    file = str(tmp_path / "all.json")
+
+    def names(*arguments):
+        return [one["name"].rpartition(".")[2] for one in amorsize(*arguments)[1]["profiles"]]
+
+    assert names("cache", "show", "*", *old) == ["parse"]
+    assert amorsize("cache", "show", "total", *young)[0] == 1
+    assert amorsize("cache", "stats", "tot*")[1]["n_profiles"] == 1
+    assert amorsize("cache", "stats", *old)[1]["n_profiles"] == 1
+    assert amorsize("cache", "export", file)[1]["n_exported"] == 2
+    assert amorsize("cache", "clear", "total", *young)[1] == {"n_cleared": 0}
+    assert amorsize("cache", "clear", *old) == (0, {"n_cleared": 1})  # not everything: no --yes
+    assert (found(parse), found(total)) == (None, KNOWN)
+    cache.clear()
+    assert amorsize("cache", "import", file, "nothing*")[0] == 1
+    assert amorsize("cache", "import", file, "par*")[1]["n_imported"] == 1
+    assert amorsize("cache", "import", file, *old)[1]["n_kept"] == 1
+    assert (found(parse), found(total)) == (KNOWN.but(source="imported"), None)
+
+
 def test_stats_count(amorsize):
     """Profiles, functions, hosts, bytes."""
     learn(parse)

@@ -22,7 +22,7 @@ _N_SUGGESTED = 3
 
 
 def _list(asked: argparse.Namespace) -> Answer:
-    records = older(found(asked.name) if asked.name else all_records(), asked.older_than)
+    records = chosen(asked)
     n_damaged = cache.n_damaged()
     here = _machine.host_fingerprint()
     document = {"home": str(cache.home()), "n_damaged": n_damaged, "profiles": records}
@@ -43,16 +43,18 @@ def _list(asked: argparse.Namespace) -> Answer:
 
 
 def _show(asked: argparse.Namespace) -> Answer:
-    records = found(asked.name)
+    records = chosen(asked)
+    if not records:
+        raise FailureError(f"nothing that old is remembered of {clean(asked.name)!r}.")
     here = _machine.host_fingerprint()
     blocks = ["\n".join(_details(record, here)) for record in records]
     return Answer(document={"profiles": records}, blocks=blocks)
 
 
 def _clear(asked: argparse.Namespace) -> Answer:
-    if asked.name is not None:
-        keys = [str(record["stored_as"]) for record in found(asked.name)]
-        n_cleared = cache.forget(*keys)
+    if asked.name is not None or asked.older_than is not None:
+        keys = [str(record["stored_as"]) for record in chosen(asked)]
+        n_cleared = cache.forget(*keys) if keys else 0
     else:
         refuse_if_off()
         if not asked.yes:
@@ -75,10 +77,15 @@ def all_records() -> list[Record]:
 def found(pattern: str) -> list[Record]:
     """The records of the functions that a name or pattern fits; a failure if there are none."""
     records = all_records()
-    fitting = [record for record in records if _fits(str(record.get("name")), pattern)]
+    fitting = named(records, pattern)
     if not fitting:
         raise FailureError(_no_such_name(pattern, records))
     return fitting
+
+
+def chosen(asked: argparse.Namespace) -> list[Record]:
+    """The records that a command was asked about: by a name or pattern, by age, or all."""
+    return older(found(asked.name) if asked.name else all_records(), asked.older_than)
 
 
 def older(records: Sequence[Record], than_s: float | None) -> list[Record]:
@@ -95,6 +102,11 @@ def age_s(text: str) -> float:
     if unit not in units_s or not (number.isascii() and number.isdecimal()) or len(number) > 6:
         raise argparse.ArgumentTypeError(f"{text!r}: a number and s, m, h, d or w, such as 30d")
     return int(number) * units_s[unit]
+
+
+def named(records: Sequence[Record], pattern: str) -> list[Record]:
+    """Those of the functions that a name or pattern fits."""
+    return [record for record in records if _fits(str(record.get("name")), pattern)]
 
 
 def _fits(name: str, pattern: str) -> bool:
@@ -205,14 +217,15 @@ COMMANDS = (
         words=("cache", "show"),
         help="show all that is remembered of a function",
         run=_show,
-        arguments=[(("name",), {"metavar": "NAME", "help": NAME_HELP})],
+        arguments=[(("name",), {"metavar": "NAME", "help": NAME_HELP}), OLDER_THAN],
     ),
     Command(
         words=("cache", "clear"),
-        help="remove what is remembered: everything, or of one function",
+        help="remove what is remembered: everything, or of some functions, or what is old",
         run=_clear,
         arguments=[
             (("name",), {"metavar": "NAME", "nargs": "?", "help": f"{NAME_HELP}; without: all"}),
+            OLDER_THAN,
             (("--yes",), {"action": "store_true", "help": "remove everything without asking"}),
         ],
     ),

@@ -13,8 +13,10 @@ from amorsize.cli.cache_commands import (
     OLDER_THAN,
     Record,
     all_records,
+    chosen,
     found,
     name_in,
+    named,
     older,
     refuse_if_off,
     saved_at_s,
@@ -35,8 +37,8 @@ def _prune(asked: argparse.Namespace) -> Answer:
     )
 
 
-def _stats(_asked: argparse.Namespace) -> Answer:
-    records = all_records()
+def _stats(asked: argparse.Namespace) -> Answer:
+    records = chosen(asked)
     here = _machine.host_fingerprint()
     saved = sorted(saved_at_s(record) for record in records)
     document = {
@@ -65,7 +67,7 @@ def _stats(_asked: argparse.Namespace) -> Answer:
 
 
 def _export(asked: argparse.Namespace) -> Answer:
-    records = older(found(asked.name) if asked.name else all_records(), asked.older_than)
+    records = chosen(asked)
     sound = [record for record in records if _profiles.is_sound(record)]
     if not sound:
         raise FailureError("there is nothing to export: no profile that could be used.")
@@ -97,6 +99,11 @@ def _import(asked: argparse.Namespace) -> Answer:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise FailureError(f"{asked.file} cannot be read: {reason}.") from None
+    if asked.name:
+        records = named(records, asked.name)
+        if not records:
+            raise FailureError(f"{asked.file} holds nothing of {clean(asked.name)!r}.")
+    records = older(records, asked.older_than)
     here = _machine.host_fingerprint()
     fitting = [record for record in records if _is_of(record, here)]
     foreign = [record for record in records if not _is_of(record, here)]
@@ -152,7 +159,12 @@ COMMANDS = (
         run=_prune,
         arguments=[(("name",), _ALL), OLDER_THAN],
     ),
-    Command(words=("cache", "stats"), help="count what is remembered", run=_stats),
+    Command(
+        words=("cache", "stats"),
+        help="count what is remembered",
+        run=_stats,
+        arguments=[(("name",), _ALL), OLDER_THAN],
+    ),
     Command(
         words=("cache", "export"),
         help="write profiles to one readable JSON file, for hosts like this one",
@@ -169,6 +181,8 @@ COMMANDS = (
         run=_import,
         arguments=[
             (("file",), {"metavar": "FILE", "help": "a file of `amorsize cache export`"}),
+            (("name",), _ALL),
+            OLDER_THAN,
             (
                 ("--weak",),
                 {
