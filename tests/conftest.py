@@ -25,11 +25,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty `AMORSIZE_HOME` for this test alone, and none of the caller's own settings."""
+    """An empty `AMORSIZE_HOME` for this test alone, and none of the caller's own settings.
+
+    Nor does it reckon with what starting and serving workers has cost the tests before it.
+    """
     home = tmp_path_factory.mktemp("home") / "amorsize"
     monkeypatch.setenv("AMORSIZE_HOME", str(home))
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
+    if costs := sys.modules.get("amorsize._costs"):
+        monkeypatch.setattr(costs, "_HOST", costs.HostCosts())
     return home
 
 

@@ -116,8 +116,8 @@ def test_a_type_may_have_any_name(name):
 
 
 def test_variants_are_few():
-    """A thousand values in a closure leave eight records, and each new one begins with a hint."""
-    for number in range(1000):
+    """A hundred values in a closure leave eight records, and each new one begins with a hint."""
+    for number in range(100):
 
         def work(item, number=number):
             return item
