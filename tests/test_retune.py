@@ -5,6 +5,7 @@ import os
 import time
 
 import pytest
+from witness import MANY_CORES
 
 from amorsize import _known, autotune, cache, tuned_map
 from amorsize._known import last_trace
@@ -175,23 +176,21 @@ print(n_unknown, len(cache.entries()))
     assert n_records <= 8
 
 
-def test_who_lost_a_worker_is_no_winner(fresh_memory):
-    """A call in which a worker died says nothing of what serves best."""
-    flag = f"/tmp/amorsize-died-{os.getpid()}-{time.monotonic_ns()}"
+@pytest.mark.skipif(not MANY_CORES, reason="one usable core: there are no workers")
+@pytest.mark.parametrize("dies", [True, False])
+@pytest.mark.forks
+def test_who_lost_a_worker_is_no_winner(dies, fresh_memory, tmp_path):
+    """A call in which a worker died says nothing of what serves best; else it says it."""
+    caller, died = os.getpid(), tmp_path / "died"
 
     def work(item):
         spin(2e-3)
-        if item == 300 and not os.path.exists(flag) and os.getpid() != parent:
-            open(flag, "w").close()
+        if dies and os.getpid() != caller and not died.exists():
+            died.touch()
             os._exit(1)
         return item
 
-    parent = os.getpid()
-    try:
-        assert tuned_map(work, range(600), cache=False) == list(range(600))
-        died = os.path.exists(flag)
-    finally:
-        if os.path.exists(flag):
-            os.unlink(flag)
-    if died:
-        assert _known.memory().profile(_known.key_of(work, 0)) is None
+    assert tuned_map(work, range(600), cache=False) == list(range(600))
+
+    assert died.exists() == dies
+    assert (_known.memory().profile(_known.key_of(work, 0)) is None) == dies
