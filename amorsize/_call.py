@@ -304,8 +304,9 @@ class Call:
             self.feeder.stop()
             self.feeder = None
         stuck: list[str] = []
-        if self.ledger is not None and not at_once:
-            self._learn_costs(self.ledger)
+        if self.ledger is not None:
+            self.ledger.over()
+        began = perf_counter()
         for crew in self.crews.values():
             stuck.extend(crew.close(at_once=at_once))
             if (ready_s := getattr(crew, "ready_s", None)) is not None:
@@ -313,6 +314,9 @@ class Call:
 
                 _machine.learn_costs(clean_start_s=ready_s)
         self.crews.clear()
+        if self.ledger is not None and not at_once:
+            self.ledger.ended(perf_counter() - began)
+            self._learn_costs(self.ledger)
         if self.inner is not None:
             self.inner.lift()
         if stuck:

@@ -24,10 +24,10 @@ _ELSEWHERE = 8.0  # times the prior at most, of what another process has seen: i
 class Costs(Value):
     """Seconds that workers cost on this host."""
 
-    start_s: float  # of the caller, to start a forked worker
+    start_s: float  # of the caller, to start a forked worker and to end it
     ready_s: float  # from then until that worker can take work
     clean_start_s: float  # until a worker in a new interpreter can take work
-    thread_start_s: float  # of the caller, to start a thread
+    thread_start_s: float  # of the caller, to start a thread and to end it
     dispatch_s: float  # CPU time of the caller for sending one chunk and taking its report
     latency_s: float  # one way, from a write to the other side's read
     thread_dispatch_s: float  # CPU time of the caller for one chunk handed to a thread
@@ -36,7 +36,7 @@ class Costs(Value):
 
 # Medians on a 2-core Linux VM (AMD EPYC, 2.6 GHz, CPython 3.11); a fork of 15 MB takes 0.2 ms.
 PRIORS = Costs(
-    start_s=0.3e-3,
+    start_s=0.6e-3,
     ready_s=0.5e-3,
     clean_start_s=60e-3,
     thread_start_s=80e-6,

@@ -31,6 +31,8 @@ class Ledger:
         self._starts_s: list[float] = []
         self._started_at: dict[int, float] = {}
         self._readies_s: list[float] = []
+        self._ending_s = 0.0  # of all workers
+        self._serving_s = 0.0  # CPU time, as long as there was something to serve
 
     def started(self, worker: int, backend: str, began: float, began_cpu_s: float) -> None:
         """A worker was started, from a moment on until now."""
@@ -59,6 +61,15 @@ class Ledger:
         self._n_items += n_items
         self._n_bytes += n_bytes or 0
 
+    def over(self) -> None:
+        """All is done but to end the workers."""
+        if self._began_s is not None:
+            self._serving_s = thread_time() - self._began_s - self._other_s
+
+    def ended(self, seconds: float) -> None:
+        """The workers were ended, which took so long."""
+        self._ending_s += seconds
+
     def costs_s(self, *, forks: bool, pickle_s: float) -> dict[str, Any]:
         """What was seen, by the names that `_machine.learn_costs` knows.
 
@@ -68,13 +79,14 @@ class Ledger:
         """
         if self._began_s is None or self._is_mixed:
             return {}
+        start_s = _median(self._starts_s) + self._ending_s / len(self._starts_s)
         if self._backend == "thread":
-            seen = {"thread_start_s": _median(self._starts_s)}
+            seen = {"thread_start_s": start_s}
         elif forks:
-            seen = {"start_s": _median(self._starts_s), "ready_s": _median(self._readies_s)}
+            seen = {"start_s": start_s, "ready_s": _median(self._readies_s)}
         else:
             return {}
-        serving_s = thread_time() - self._began_s - self._other_s
+        serving_s = self._serving_s
         pickling_s = self._n_items * pickle_s
         is_small = self._n_bytes <= self._n_chunks * SMALL_BYTES
         is_light = is_small and pickling_s < MOST_PICKLED * serving_s

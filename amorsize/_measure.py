@@ -48,9 +48,10 @@ def _fork_costs_s() -> dict[str, float]:
             if not child.take():
                 return {}
             readies_s.append(time.perf_counter() - started_s)
-            starts_s.append(started_s - begun_s)
         finally:
+            ending_s = time.perf_counter()
             child.end()
+        starts_s.append(started_s - begun_s + time.perf_counter() - ending_s)
     return {"start_s": median(starts_s), "ready_s": median(readies_s)}
 
 
@@ -127,9 +128,11 @@ def _thread_costs_s() -> dict[str, float]:
         begun_s = time.perf_counter()
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
-        starts_s.append(time.perf_counter() - begun_s)
+        started_s = time.perf_counter() - begun_s
         questions.put(None)
+        begun_s = time.perf_counter()
         thread.join()
+        starts_s.append(started_s + time.perf_counter() - begun_s)
     thread = threading.Thread(target=answer, daemon=True)
     thread.start()
     begun_cpu_s = time.thread_time()

@@ -15,7 +15,7 @@ from amorsize.simulate.engine import Engine
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH, LEFT, TOP, LANE, GAP = 860, 74, 92, 22, 6
 CALLER, WORKER = "#8e44ad", "#1f6fb4"
-MOST_LOGGED = 26
+MOST_LOGGED = 28
 
 # Items that become four times as dear midway, so that boxes and the tail can be seen.
 EXAMPLE = World(

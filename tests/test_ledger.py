@@ -69,6 +69,7 @@ def test_items_of_the_callers_own_are_no_cost_of_serving():
     ledger.spent(3600.0)
     for _ in range(LEAST_CHUNKS):
         ledger.served(1)
+    ledger.over()
 
     assert "dispatch_s" not in ledger.costs_s(forks=True, pickle_s=0.0)
 
@@ -89,6 +90,7 @@ def served(clock, *, n_chunks, n_items, each_s, n_bytes=100):
     for _ in range(n_chunks):
         clock[0] += each_s
         ledger.served(n_items, n_bytes)
+    ledger.over()
     return ledger
 
 
@@ -111,6 +113,17 @@ def test_what_takes_many_bytes_tells_nothing_of_chunks(clock):
     ledger = served(clock, n_chunks=20, n_items=4, each_s=8e-3, n_bytes=100_000)
 
     assert "dispatch_s" not in ledger.costs_s(forks=True, pickle_s=1e-6)
+
+
+def test_to_end_workers_is_a_part_of_what_they_cost(clock):
+    """A start of nothing, and 4 ms for the end of two."""
+    ledger = Ledger()
+    for worker in range(2):
+        ledger.started(worker, "process", clock[0], clock[0])
+    ledger.over()
+    ledger.ended(4e-3)
+
+    assert ledger.costs_s(forks=True, pickle_s=0.0)["start_s"] == pytest.approx(2e-3)
 
 
 def test_a_first_fork_that_is_dear_is_not_what_a_start_costs(clock):

@@ -296,6 +296,25 @@ def test_much_work_keeps_the_cores_busy(n_cores, share, item_s, sized):
         assert n_items * item_s / (n_cores * outcome.makespan_s) > share
 
 
+@pytest.mark.parametrize("n_items", [20, 40, 80])
+def test_a_short_call_leaves_the_last_core_to_the_caller(n_items):
+    """Two cores, known items of 1 ms: one worker, and the caller beside it up to the last."""
+    known = play(costs_s=[1e-3] * 1000, n_cores=2).tuner.learned()
+    done = play(known, costs_s=[1e-3] * n_items, n_cores=2)
+
+    assert len(done.backends) == 1
+    assert done.ran[-1][1] == -1 or done.ran[-2][1] == -1
+    assert abs(done.n_inline - n_items / 2) <= 4 + n_items / 10
+    assert done.makespan_s < 0.5e-3 * n_items + 5e-3
+
+
+def test_a_start_that_takes_a_third_of_what_is_left_is_not_worth_it():
+    """8 ms of work, 1.8 ms for each start: the loop."""
+    done = play(costs_s=[1e-3] * 8, n_cores=2, host={"process_start_s": 1.8e-3})
+
+    assert not done.backends
+
+
 def test_items_that_release_the_gil_are_threaded():
     """As a late or a punctual watcher tells; a process at most helps until it has told."""
     costs_s = [5e-3] * 400

@@ -53,12 +53,20 @@ def works(state: State, view: View, crew: Crew) -> bool:
         return False
     if not crew.n_reporting:
         return not state.trusts_crew  # else never wait for one that has not delivered yet
-    return (
-        crew.n_alive < min(state.host.n_cores, state.n_places, state.n_limit or state.n_places)
-        and state.host.n_cores <= HELP_CORES
-        and (state.costs.item_s or inf) < HELP_ITEM_S
-        and view.n_left > 4 * crew.n_alive
-    )
+    n_most = min(state.host.n_cores, state.n_places, state.n_limit or state.n_places)
+    return helps(state) and crew.n_alive < n_most and view.n_left > 0
+
+
+def helps(state: State) -> bool:
+    """Whether the caller is worth a worker, though it has to look up from its items for them."""
+    is_short = (state.costs.item_s or inf) < HELP_ITEM_S
+    return is_short and state.host.n_cores <= HELP_CORES and not state.costs.waits
+
+
+def helping_slice_s(state: State, view: View, crew: Crew) -> float:
+    """Beside workers that have delivered: no longer than what is left for each of all."""
+    share_s = state.left_s(view) / (1 + crew.n_alive)
+    return min(SLICE_S, max(share_s - (state.costs.item_s or 0.0), 0.0))
 
 
 def patient_slice_s(state: State, view: View) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy import sizing
+from amorsize.policy import caller, sizing
 from amorsize.policy.caller import SLICE_S, inf
 from amorsize.policy.plan import Action, Send, Wait
 
@@ -85,6 +85,8 @@ def _is_deep(state: State, n_items: int, n_ready: int, n_left: int) -> bool:
         return n_left > PLENTY * (1 + n_ready)  # the caller is soon in a long item of its own
     price = state.prices()
     chunk_s = n_items * (state.costs.item_s or 0.0)
+    if chunk_s < 2 * SLICE_S and n_ready < state.host.n_cores and caller.helps(state):
+        return True  # it is over before the caller looks up from its own items
     sent_s = price.dispatch_s + n_items * state.pickle_s
     busy_share = n_ready * sent_s / max(chunk_s, 1e-9)
     return busy_share > DEEP_CALLER_SHARE or chunk_s < DEEP_OVERHEADS * price.overhead_s

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy import feeding, prices, route
+from amorsize.policy import caller, feeding, prices, route
 from amorsize.policy.plan import Action, SendHome, StartWorker, Wait
 
 TYPE_CHECKING = False
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from amorsize.policy.roster import Crew
     from amorsize.policy.state import State
 
+LAST_S = 0.1  # of work left for which the last core is worth a worker: until it has settled on one
+# of its own (a few ms, measured on Linux 6) it shares a core with the others
 COLD_WORKERS = 2  # until one has told whether each has to warm up: all at once, they may choke
 
 
@@ -34,7 +36,15 @@ def grow(state: State, view: View, crew: Crew) -> Action | None:
         n_wanted = min(n_wanted, _n_trusted(state, view))
         if state.saturation.is_testing:
             return None
-    return None if n_there >= n_wanted else StartWorker(backend=crew_kind)
+    if n_there >= n_wanted or (n_there and _caller_will_do(state, view, n_there)):
+        return None
+    return StartWorker(backend=crew_kind)
+
+
+def _caller_will_do(state: State, view: View, n_there: int) -> bool:
+    """Whether the worker for the last core would only take from the caller what it does as well."""
+    is_last = n_there + 1 >= state.host.n_cores
+    return is_last and caller.helps(state) and state.left_s(view) < LAST_S
 
 
 def _n_wanted(state: State, view: View) -> int:

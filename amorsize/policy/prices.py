@@ -16,6 +16,7 @@ SPARE = 1.25  # times what the caller could serve, workers are wanted: sending v
 KEEP_WORTH = 1.2  # and below which it stops sending: the gap avoids going back and forth
 IN_TIME = 1.5  # times the start of one more, the others must still be busy with what is left
 PAYBACK = 0.85  # workers must save 15 % of what is left, or they are not started
+TOGETHER_S = 0.3e-3  # of a call with workers, beside them: deciding, remembering what they did
 BET_SHARE, BET_S = 0.03, 4e-3  # what starting workers may cost if it never pays: the promise
 
 
@@ -54,8 +55,12 @@ class Prices(Value):
         return max(1, int((2 * left_s / self.start_s) ** 0.5), int(min(1e6, n_late)))
 
     def pays(self, left_s: float, n_workers: int, warmup_s: float) -> bool:
-        """Whether so many workers, and the caller, are through clearly sooner than the loop."""
-        spent_s = self.load_s + self.ready_s + warmup_s + n_workers * self.start_s / 2
+        """Whether so many workers, and the caller, are through clearly sooner than the loop.
+
+        The caller starts one after the other, and does nothing else meanwhile.
+        """
+        starting_s = n_workers * self.start_s * (0.5 + 1 / (n_workers + 1))
+        spent_s = self.load_s + self.ready_s + warmup_s + starting_s + TOGETHER_S
         return left_s / (n_workers + 1) + spent_s <= PAYBACK * left_s
 
 

@@ -101,7 +101,8 @@ class Tuner(State):
         if caller.works(self, view, crew):
             is_starting = len(crew.ready) < crew.n_alive
             ready_s = self.host.process_ready_s if is_starting else SLICE_S
-            return caller.run_slice(self, view, min(SLICE_S, ready_s))
+            slice_s = caller.helping_slice_s(self, view, crew) if crew.n_reporting else SLICE_S
+            return caller.run_slice(self, view, min(slice_s, ready_s))
         return Wait(reason="workers are busy")
 
     # -- what is learned --------------------------------------------------------------------
