@@ -143,18 +143,23 @@ class Returns:
             if isinstance(result, travel.Stayed):
                 self._work.store(index - len(came), came)
                 came = []
-                self._stayed(index, result.error)
+                self._stayed(index, result)
             else:
                 came.append(result)
         self._work.store(done.start + len(done.results) - len(came), came)
 
-    def _stayed(self, index: int, error: BaseException) -> None:
+    def _stayed(self, index: int, stayed: travel.Stayed) -> None:
         """A result could not leave its worker: the item runs here where that is left open."""
-        if not self._call.may_stay_here or self._call.options.retries < 1:
-            self._call.fail(index, error)
+        is_one_of_many = stayed.n_together > 1
+        if self._call.options.retries < 1 or not (self._call.may_stay_here or is_one_of_many):
+            self._call.fail(index, stayed.error)
             return
         self._work.n_repeated += 1
-        self._tuner.tell(Weighed(pickle_s=None, reason=f"not every result can travel: {error}"))
+        if not self._call.may_stay_here:  # which of them is it?
+            self._work.try_alone(index, index + 1)
+            return
+        reason = f"not every result can travel: {stayed.error}"
+        self._tuner.tell(Weighed(pickle_s=None, reason=reason))
         self._work.give_back(index, index + 1)
 
     def refuse_items(

@@ -478,6 +478,30 @@ def test_a_result_that_cannot_be_read_back():
         tuned_map(Unbuildable, [1, 2], ["a", "b"], backend="process")
 
 
+class Unreadable:
+    """A result that can be pickled, and not be rebuilt."""
+
+    def __reduce__(self):
+        return int, ("no number",)
+
+
+def unreadable_at_seven(item):
+    return Unreadable() if item == 7 else item
+
+
+def test_the_result_that_cannot_be_read_back_is_named():
+    """Others that came in one message with it are not lost: each of them comes alone."""
+    tuned = autotune(unreadable_at_seven, backend="process", n_jobs=1, chunksize=20)
+
+    with pytest.raises(CannotTravelError, match="result of item 7 was .*no number") as caught:
+        tuned(range(60))
+    assert [amorsize.partial(caught.value)[item] for item in range(7)] == list(range(7))
+
+    found = tuned.using(return_exceptions=True)(range(60))
+    assert isinstance(found.pop(7), CannotTravelError)
+    assert found == [item for item in range(60) if item != 7]
+
+
 @pytest.mark.parametrize("backend", ["thread", "process"])
 def test_large_items_and_results(backend):
     """Megabytes each way, through pipes that hold far less."""

@@ -267,8 +267,7 @@ class FuturesCrew:
             try:
                 results = travel.loads(results)
             except Exception as failure:
-                unread = travel.cannot_read_back(chunk.start, n_done, failure)
-                results, some_stayed = [travel.Stayed(unread)] * n_done, True
+                results, some_stayed = travel.cannot_read_back(chunk.start, n_done, failure), True
         if isinstance(error, bytes):
             error, text = travel.unpack_error(error)
         unstarted = chunk.start + n_done + (error is not None)

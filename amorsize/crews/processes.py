@@ -267,8 +267,7 @@ class PipeCrew:
         try:
             results = remote.line.unpacked(data[:size], is_elsewhere=bool(flags & ELSEWHERE))
         except Exception as failure:
-            stayed = travel.Stayed(travel.cannot_read_back(start, n_done, failure))
-            results, some_stayed = [stayed] * n_done, True
+            results, some_stayed = travel.cannot_read_back(start, n_done, failure), True
         if len(data) > size:
             error, text = travel.unpack_error(bytes(data[size:]))
         remote.is_leaving = bool(flags & LEAVES)

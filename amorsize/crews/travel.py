@@ -195,10 +195,11 @@ def first_that_cannot(values: list[Any], packed: Callable[[Any], bytes]) -> tupl
 class Stayed:
     """Stands for a result that could not be sent, and says why."""
 
-    __slots__ = ("error",)
+    __slots__ = ("error", "n_together")
 
-    def __init__(self, error: CannotTravelError) -> None:
+    def __init__(self, error: CannotTravelError, n_together: int = 1) -> None:
         self.error = error
+        self.n_together = n_together  # results that are lost because of one of them
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Stayed, (self.error,)
@@ -231,13 +232,17 @@ def cannot_send(what: str, index: int, value: Any, reason: str) -> CannotTravelE
     )
 
 
-def cannot_read_back(start: int, n_items: int, error: Exception) -> CannotTravelError:
-    """The error for results that were pickled but cannot be rebuilt here."""
-    return CannotTravelError(
-        f"the results of items {start} to {start + n_items - 1} were pickled in a worker process "
-        f"but cannot be rebuilt here: {type(error).__name__}: {error}. Make them survive "
+def cannot_read_back(start: int, n_items: int, failure: Exception) -> list[Stayed]:
+    """What stands for results that were pickled together but cannot be rebuilt here."""
+    which = f"the result of item {start} was"
+    if n_items > 1:
+        which = f"the results of items {start} to {start + n_items - 1} were"
+    error = CannotTravelError(
+        f"{which} pickled in a worker process but cannot be rebuilt here: "
+        f"{type(failure).__name__}: {failure}. Make every result survive "
         "pickle.loads(pickle.dumps(result)), or use backend='thread'."
     )
+    return [Stayed(error, n_items)] * n_items
 
 
 def loaded(module: str) -> Any:
