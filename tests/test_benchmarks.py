@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import contenders, peers, ratios, results, tables, workloads
+from benchmarks import contenders, peers, ratios, results, tables, versions, workloads
 from benchmarks.accounting import Accounted, items_cpu_s
 from benchmarks.bounds import (
     BROKEN,
@@ -495,3 +495,31 @@ def test_a_contender_runs_all_items(contender):
     )
 
     assert len(outcome.output.splitlines()) == 2
+
+
+def test_each_version_is_imported_from_its_checkout(tmp_path):
+    """Whatever the folder we are in has; the benchmarks are ours."""
+    other = tmp_path / "other"
+    (other / "amorsize").mkdir(parents=True)
+    (other / "amorsize" / "__init__.py").write_text("VERSION = 'other'")
+    asked = "import amorsize, benchmarks; print(hasattr(amorsize, 'VERSION'), benchmarks.__file__)"
+    with versions.imported_from([other, versions.ROOT]) as environs:
+        told = [run_python(asked, timeout_s=30, environ=one).output.split() for one in environs]
+
+    ours = str(versions.ROOT / "benchmarks" / "__init__.py")
+    assert told == [["True", ours], ["False", ours]]
+
+
+def test_a_checkout_without_the_package_is_refused(tmp_path):
+    """Nothing is measured in its place."""
+    with pytest.raises((SystemExit, ChildFailed)), versions.imported_from([tmp_path]):
+        raise AssertionError("it was taken")
+
+
+def test_versions_are_compared_within_rounds():
+    """After / before of the same round: a host that turns slower falls on both."""
+    rows = [(1.0, 1.01), (3.0, 3.03), (2.0, 2.02)]
+    text = versions.table({(FIRST, "a"): rows, (WARM, "a"): rows})
+
+    assert "| a | 1.010 [1.010, 1.010] | 1.010 [1.010, 1.010] |" in text
+    assert "geometric mean" in text
