@@ -216,6 +216,18 @@ def test_halving_runs_fewer_items_than_the_grid(ledger):
     assert len(ledger.indices()) - n_grid < n_grid
 
 
+@pytest.mark.forks
+def test_halving_looks_at_every_cell_of_a_named_grid(ledger):
+    """Also where the data is so small that each look is a run over all of it."""
+    found = tune_parameters(
+        noted_wait(ledger, 5e-3), range(20), [2, 4], [1, 2], strategy="halving", save=False
+    )
+
+    assert set(found.all_results) == {(2, 1), (2, 2), (4, 1), (4, 2)}
+    assert found.configurations_tested == 5
+    assert len(ledger.pids() - {witness.CALLER}) >= 2 * (2 + 4)
+
+
 def test_bayes_proposes_plans_of_its_own(ledger):
     """Optuna moves between the ends of an open space."""
     pytest.importorskip("optuna")

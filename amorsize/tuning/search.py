@@ -269,7 +269,7 @@ def grid(
 MOST_BLOCKS = 12  # of one set of plans: what is open then differs by next to nothing
 
 
-def halving(search: Search, plans: Sequence[Plan]) -> None:
+def halving(search: Search, plans: Sequence[Plan], *, has_to: bool = False) -> None:
     """Run all plans on a small part, the better half on a larger one, and so on.
 
     Every round may cost the same, so the fewer are left, the more of the data each of them gets.
@@ -277,6 +277,7 @@ def halving(search: Search, plans: Sequence[Plan]) -> None:
     Args:
         search: Where to run them; what it may still spend is shared out.
         plans: Candidates, without the loop.
+        has_to: Each of them is run once, whatever that costs.
 
     Source:
         Jamieson and Talwalkar (2016), Non-stochastic best arm identification and hyperparameter
@@ -298,6 +299,7 @@ def halving(search: Search, plans: Sequence[Plan]) -> None:
             _part(stride, number),
             loop_part=_part(of_loop, number),
             is_first=number == 0,
+            has_to=has_to and number == 0,
         ):
             return
         left = _better_half(search, left)

@@ -202,7 +202,7 @@ class Session:
         search, asked = self.search, self.asked
         plans = [plan for plan in self.plans if plan not in search.as_loop]
         if asked.strategy == "halving":
-            searching.halving(search, plans)
+            searching.halving(search, plans, has_to=not self._is_default_space)
         elif asked.strategy == "bayes":
             from amorsize.tuning import bayes
 
