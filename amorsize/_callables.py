@@ -1,9 +1,9 @@
 """Callables of every kind, opened: what they hold, and whether the project itself wrote them.
 
-The project's own is what lies neither in the standard library nor in `site-packages` or
-`dist-packages`: scripts, notebooks, `python -c`, editable installs. Only own code is read by
-`_identity` and `_reach`; a library's changes with its version, and its module functions are taken
-to look after their own locks.
+The project's own is what lies neither in the standard library, nor in amorsize, nor in
+`site-packages` or `dist-packages`: scripts, notebooks, `python -c`, editable installs. Only own
+code is read by `_identity` and `_reach`; a library's changes with its version, and its module
+functions are taken to look after their own locks.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ METHOD: Any = type(Value().as_dict)
 MODULE: Any = type(sys)
 
 _STDLIB = os.path.dirname(os.__file__) + os.sep
+_OURS = os.path.dirname(__file__) + os.sep  # wherever it is installed
 _LIBRARIES = ("site-packages", "dist-packages")
 _TUNED = f"{__package__}._decorator"
 _MAX_FILES = 4096  # a notebook names a new file per cell; the memory starts afresh beyond this
@@ -73,7 +74,7 @@ def is_own_file(filename: str) -> bool:
         if len(_own_files) >= _MAX_FILES:
             _own_files.clear()
         own = _own_files[filename] = not (
-            filename.startswith(("<frozen", _STDLIB))
+            filename.startswith(("<frozen", _STDLIB, _OURS))
             or any(folder in filename for folder in _LIBRARIES)
         )
     return own

@@ -47,6 +47,19 @@ def test_a_tuned_function_inside_an_item_is_a_plain_loop(backend):
         assert CALLER not in {pid for _, _, (pid, _) in rows}
 
 
+def maps_inside(item):
+    return sum(tuned_map(abs, range(item), backend="process"))
+
+
+@pytest.mark.parametrize("backend", ["process", "thread"])
+def test_what_a_call_inside_an_item_does_is_not_held_against_the_item(backend, recwarn):
+    """amorsize keeps its own books safe: nobody is warned of what it stores, wherever it lies."""
+    assert tuned_map(maps_inside, range(10), backend=backend) == [
+        n * (n - 1) // 2 for n in range(10)
+    ]
+    assert [str(one.message) for one in recwarn] == []
+
+
 def long_and_inside(item):
     compute(15e-3)
     return nesting.is_inside()
