@@ -17,6 +17,11 @@ SETTINGS = ("AMORSIZE_BACKEND", "AMORSIZE_CACHE", "AMORSIZE_MAX_CPUS", "AMORSIZE
 RunScript = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+def pytest_configure() -> None:
+    """Take Ctrl-C: a background job ignores it, and so does all that it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave out what is claimed of forks, or of what they make worthwhile, where none is safe."""
     if item.get_closest_marker("forks") and "PYTEST_XDIST_WORKER" in os.environ:

@@ -91,7 +91,6 @@ def little_to_collect():
 def test_at_any_line(backend, start, stride, monkeypatch):
     """Lines of the whole call, from checking options to giving results, a stride apart."""
     call = calls(backend, start, monkeypatch)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job would ignore it
     call()  # what is imported once is imported
     amorsize.shutdown()
     before = state()
