@@ -250,7 +250,16 @@ class Call:
             inherits_items=self.task.source is not None,
             at_s=time(),
             keeps_failures=self.task.keep_errors,
+            is_trifle=self._is_trifle(),
         )
+
+    def _is_trifle(self) -> bool:
+        """Asked where nothing else is known, and help for long items would be made ready."""
+        if self.known is not None or not 2 <= self.source.n_read <= MOST_LOOKED_AT:
+            return False
+        from amorsize._trifle import is_trifle
+
+        return is_trifle(self.function, self.work.item(0))
 
     def _survey(self) -> None:
         """Find out what the host has and what the function reaches."""
@@ -838,6 +847,7 @@ class Call:
 WEIGHED_RESULTS = 32
 STREAM_BYTES = 64 << 20  # what a stream holds ahead of its consumer, about, if not told otherwise
 SENT_BYTES = 16 << 20  # items that go to a worker at once
+MOST_LOOKED_AT = 8192  # items: as many as are few for 256 cores
 WORTH_READING_S = 0.1  # work left for which 2 ms of looking at the disk, or 11, is a fair price
 # Finished items stay in their worker for so long at most, before they are sent without waiting for
 # the chunk's end: what a worker's death can cost. A chunk that ends in time is sent once.

@@ -47,6 +47,7 @@ PART_OF = {  # parts that are more than one file, though no folder
             "_ledger",
             "_remembering",
             "_returns",
+            "_trifle",
         ),
         "_call",
     ),

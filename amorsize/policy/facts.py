@@ -45,6 +45,7 @@ class Job(Value):
     keeps_failures: bool = False  # as results, instead of ending with the first
     at_s: float | None = None  # when the call began, in seconds since 1970
     inherits_items: bool = False  # workers get the data by fork: only indices travel
+    is_trifle: bool = False  # an item is over in no time, as the function's code shows
 
 
 class Profile(Value):

@@ -60,7 +60,8 @@ def _are_few(state: State, view: View, n_cores: int) -> bool:
         is_long = state.hint.item_s >= LONG_CHECK_S and state.hint.backend == "process"
         return is_long and n_items >= 2
     per_core = FEW_PER_CORE if n_cores < MANY_CORES else FEW_PER_CORE_OF_MANY
-    return view.all_read and 2 <= n_items <= per_core * n_cores and n_cores > 1
+    are_few = view.all_read and 2 <= n_items <= per_core * n_cores
+    return are_few and n_cores > 1 and not state.job.is_trifle
 
 
 def _n_before_first(state: State, view: View) -> int:
