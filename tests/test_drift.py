@@ -244,6 +244,15 @@ def test_what_parking_does_to_costs_is_no_drift():
     assert len(outcome.policy.drifts) <= 1  # that they are dearer than remembered
 
 
+def test_a_crew_found_healthy_is_looked_at_again_once_items_cost_more():
+    """Eight were not in each other's way; now memory is enough for four."""
+    known = profile(n_jobs=8, n_healthy=8)
+
+    outcome = play_with(known, (1e-3,) * 20_000, slowdown=Thrashing(4, speed=0.3))
+
+    assert "8 at once delivered no more" in [note.why for note in outcome.policy.notes]
+
+
 # ---- From call to call ----
 
 

@@ -72,7 +72,7 @@ class Saturation:
 
     def doubt(self) -> None:
         """Items cost more than when a crew was found healthy: it may be the crew after all."""
-        self._n_healthy = 1
+        self.n_healthy = 1
 
     @property
     def is_testing(self) -> bool:
