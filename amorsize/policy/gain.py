@@ -8,6 +8,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from amorsize.policy.facts import Report
 
 LEAST_GAIN = 1.05  # CPU seconds of items, by those of the loop in the same time: less is no gain
@@ -22,6 +24,7 @@ class Gain:
         self._began_s: float | None = None
         self._cpu_s = self._workers_cpu_s = self._starved_s = 0.0
         self._n = 0
+        self._heard_s: dict[int, float] = {}  # of each worker, when it reported last
         self._rest_s, self._until_s = REST_S, 0.0
 
     def add(self, cpu_s: float) -> None:
@@ -32,13 +35,15 @@ class Gain:
         """Whether the caller is to go on alone for now."""
         return now_s < self._until_s
 
-    def is_lost(self, report: Report, alone_share: float) -> bool:
+    def is_lost(self, report: Report, alone_share: float, busy: Iterable[int]) -> bool:
         """Whether the window that this report ends shows less than the loop would have done.
 
         Args:
             report: Of a worker.
             alone_share: CPU / wall of the caller's own items before there were workers.
+            busy: Workers that are at a chunk, of which nothing is told before it is done.
         """
+        self._heard_s[report.worker] = report.now_s
         if self._began_s is None or self.is_resting(report.now_s):
             self._begin(report.now_s)
             return False
@@ -49,12 +54,20 @@ class Gain:
         span_s = report.now_s - self._began_s
         if self._n < GAIN_REPORTS or span_s < GAIN_S:
             return False
-        is_lost = self._cpu_s < LEAST_GAIN * alone_share * self._core_share * span_s
+        missing_s = LEAST_GAIN * alone_share * self._core_share * span_s - self._cpu_s
+        is_lost = missing_s > 0
+        if is_lost and missing_s <= self._core_share * self._silent_s(report.now_s, busy):
+            return False  # somebody at a long chunk may have done all of it
         self._begin(report.now_s)
         if is_lost:
             self._until_s = report.now_s + self._rest_s
             self._rest_s *= REST_GROWTH
         return is_lost
+
+    def _silent_s(self, now_s: float, busy: Iterable[int]) -> float:
+        """Seconds of this window for which they have been at work since they reported last."""
+        began_s = now_s if self._began_s is None else self._began_s
+        return sum(now_s - max(began_s, self._heard_s.get(one, began_s)) for one in busy)
 
     @property
     def _core_share(self) -> float:

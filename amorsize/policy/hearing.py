@@ -191,7 +191,8 @@ def _see_cores(state: State, event: Report) -> None:
                 state.costs.waits = True
                 _reroute(state)
         return
-    if state.gain.is_lost(event, state.alone_share):
+    busy = (seat.number for seat in state.roster if seat.n_queued)
+    if state.gain.is_lost(event, state.alone_share, busy):
         state.note("the caller alone for a while", "all together did less than it does")
         return
     if state.cores.starve(n_working=n_working):
