@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from amorsize.policy.state import State
 
 FEW_REPORTS = 8  # of all, before first chunks are as long as others
-WARM_IN_TIME = 1.2  # times a warm-up must be left for each warm worker
+WARM_IN_TIME = 2.0  # times a warm-up must be left for each warm worker; flat in 2..3: with less, a
+# cold one is through with its own when the others have done nearly everything
 PLENTY = 4  # items left for each place, with which a worker may have one more in advance
 LONG_ITEM_S = 2e-3  # a caller inside such an item is no dispatcher; watching for the GIL takes one
 DEEP_CALLER_SHARE = 0.3  # of its time spent sending, above which workers get a second chunk

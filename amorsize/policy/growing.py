@@ -75,6 +75,9 @@ def _n_trusted(state: State, view: View) -> int:
     if not state.cores.verified:
         bet_s = prices.bet_s(view.now_s, state.left_s(view))
         n = min(n, max(1, int(bet_s / state.prices().first_s)))
+    if state.costs.first_unconfirmed_s is not None and not state.inherits_warmth:
+        spent_s = view.now_s  # all that is known: what is left is not, if that was a warm-up
+        n = min(n, max(1, int(prices.bet_s(spent_s, 0.0) / state.prices().start_s)))
     if not state.costs.n_reports and state.host.n_cores > 1 and not state.trusts_crew:
         n = min(n, state.n_places - 1)  # the caller still computes on one
     return n
