@@ -130,7 +130,8 @@ class Page:
         yield "fixed plan (loop, workers, chunk size) - 1, first call, start-up included.\n"
         seeds = sorted({one.seed for one in zoo})
         names, cores = {one.name for one in zoo}, sorted({one.n_cores for one in zoo})
-        yield f"- Code: commit {_commit()}, whose constants were set before these seeds were drawn."
+        yield f"- Code: commit {_commit()}. The policy and its constants are those of commit"
+        yield f"  {_frozen()}, made before these seeds were drawn."
         yield f"- Zoo: {len(names)} worlds x {cores} cores x {len(seeds)} seeds from {seeds[0]} on."
         yield f"- Random: {len(drawn)} worlds, seeds from {self.first_random} on.\n"
 
@@ -238,6 +239,15 @@ def _row(where: str, who: str, results: list[Result]) -> str:
 
 
 def _commit() -> str:
-    git = ("git", "-C", str(ROOT), "describe", "--always", "--dirty")
+    return _git("describe", "--always", "--dirty")
+
+
+def _frozen() -> str:
+    """The last commit that has changed anything about decisions."""
+    return _git("log", "-1", "--format=%h (%s)", "--", "amorsize/policy")
+
+
+def _git(*arguments: str) -> str:
+    git = ("git", "-C", str(ROOT), *arguments)
     told = subprocess.run(git, capture_output=True, text=True, check=False)
     return told.stdout.strip() or "unknown"
