@@ -253,6 +253,14 @@ def test_a_crew_found_healthy_is_looked_at_again_once_items_cost_more():
     assert "8 at once delivered no more" in [note.why for note in outcome.policy.notes]
 
 
+def test_costs_that_fall_and_come_back_are_as_remembered():
+    """So they are no reason to doubt a crew that was found healthy: only what costs more is."""
+    changes = [("cost", 0.08), ("waiting", 5.0), ("cost", 7.6), ("cores", 1.6)]
+    told = [drift.Drift(now_s=1.0, what=what, factor=f, n_chunks=4) for what, f in changes]
+
+    assert drift.altogether(told) == pytest.approx(0.08 * 7.6 * 1.6)
+
+
 # ---- From call to call ----
 
 

@@ -17,6 +17,7 @@ from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from amorsize.policy.facts import Profile, Report
@@ -82,6 +83,14 @@ _WORDS = {
     "failures": "items fail {:.2g} x as often as they did",
     "throughput": "the call achieved {:.2g} x what the same plan did before, twice in a row",
 }
+
+
+def altogether(drifts: Iterable[Drift]) -> float:
+    """What items cost now by what was remembered, after several changes in a call."""
+    factor = 1.0
+    for one in drifts:
+        factor *= one.factor if one.what in ("cost", "cores") else 1.0
+    return factor
 
 
 class Shift(Value):

@@ -247,7 +247,7 @@ def _see_drift(state: State, found: drift.Drift | None) -> None:
     if found.factor < 1 and state.n_limit is not None and not state.costs.waits:
         found = found.but(answer="n_jobs is counted anew")
         state.reopen_jobs()
-    elif found.factor > 1 and not state.costs.waits:
+    elif drift.altogether((*state.drifts, found)) > drift.EFFECT and not state.costs.waits:
         state.saturation.doubt()  # one A-B-A around n_jobs, if they still seem to be crowded
     _tell_drift(state, found)
 
