@@ -76,13 +76,18 @@ def test_every_cell_of_a_named_grid_has_its_entry():
 @pytest.mark.forks
 def test_every_cell_is_run_by_its_own_workers(ledger):
     """Each item runs once in the loop and once in each cell, by as many processes as it names."""
-    small_grid(noted(ledger), n_jobs_range=[2, 3])
-    counts = Counter(ledger.indices())
-    entries = ledger.entries()
+    for n_times in range(1, 6):  # a worker without a core may come too late for any item
+        before = ledger.pids() | {witness.CALLER}
+        small_grid(noted(ledger), n_jobs_range=[2, 3])
+        entries = ledger.entries()[-5 * 40 :]
 
-    assert set(counts.values()) == {1 + 4}
-    assert [entry.pid for entry in entries[:40]] == [witness.CALLER] * 40
-    assert len(ledger.pids() - {witness.CALLER}) == 2 * (2 + 3)
+        assert set(Counter(ledger.indices()).values()) == {(1 + 4) * n_times}
+        assert [entry.pid for entry in entries[:40]] == [witness.CALLER] * 40
+        n_workers = len(ledger.pids() - before)
+        assert n_workers <= 2 * (2 + 3)
+        if n_workers == 2 * (2 + 3):
+            return
+    pytest.fail("in none of five tunings was each worker in time")
 
 
 def test_chunksizes_are_those_of_the_workers(ledger):
