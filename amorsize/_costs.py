@@ -17,6 +17,9 @@ _STEP = 10.0  # an observation counts as at most this many times what is known, 
 # one stopped process (a suspended laptop, a debugger) must not price all later calls
 _LOWEST, _HIGHEST = 1 / 100, 1000  # times the prior: beyond, a figure is a mistake or a forgery.
 # A fork of a process that holds 20 GB takes 100 ms and more, 300 times the prior.
+_DOUBT = (
+    0.03  # of what a cost exceeds its prior by is given up with each call that starts no workers
+)
 _ELSEWHERE = 8.0  # times the prior at most, of what another process has seen: it may have been the
 # one with 20 GB, and who believes that starts no workers and never learns better
 
@@ -79,6 +82,20 @@ class HostCosts:
             self._known = self._known.but(**moved)
         return self._known
 
+    def doubt(self) -> Costs:
+        """A call could have had workers and started none: what once made them dear may be over.
+
+        Without them nothing is observed either; what a busy hour has taught would hold for ever.
+        """
+        dearer = {
+            name: known_s - _DOUBT * (known_s - prior_s)
+            for name in self._n_observed
+            if (known_s := getattr(self._known, name)) > (prior_s := getattr(PRIORS, name))
+        }
+        if dearer:
+            self._known = self._known.but(**dearer)
+        return self._known
+
     def settle(self, measured: Mapping[str, float]) -> Costs:
         """Take figures that were measured with care as they are."""
         sane = {name: _within_reason(name, cost_s) for name, cost_s in measured.items()}
@@ -129,6 +146,11 @@ def costs() -> Costs:
 def learn_costs(**measured: float) -> Costs:
     """Take in observations, in seconds, by the names of `Costs`; implausible ones are ignored."""
     return _HOST.learn(measured)
+
+
+def doubt_costs() -> Costs:
+    """Believe a little less in dear workers, as a call that looked has started none."""
+    return _HOST.doubt()
 
 
 def measure_costs() -> Costs:

@@ -15,6 +15,7 @@ from amorsize._costs import (
     costs,
     costs_as_dict,
     costs_from_dict,
+    doubt_costs,
     learn_costs,
     measure_costs,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "costs_as_dict",
     "costs_from_dict",
     "cpu_model",
+    "doubt_costs",
     "host_facts",
     "host_fingerprint",
     "learn_costs",

@@ -67,6 +67,26 @@ class TestLearning:
         for name in Costs._fields:
             assert 1 / 100 <= getattr(host.known, name) / getattr(PRIORS, name) <= 1000 * 1.001
 
+    def test_calls_without_workers_forget_that_they_were_dear(self):
+        """What a busy hour has taught does not hold for ever, as nothing is observed meanwhile."""
+        host = HostCosts()
+        for _ in range(20):
+            host.learn({"start_s": 20e-3, "ready_s": PRIORS.ready_s / 2})
+        for _ in range(200):
+            host.doubt()
+
+        assert host.known.start_s < 1.1 * PRIORS.start_s
+        assert host.known.ready_s < PRIORS.ready_s
+
+    def test_a_few_such_calls_change_little(self):
+        """On a host that is slow indeed, one call in dozens finds it out anew."""
+        host = HostCosts()
+        host.settle({"start_s": 20e-3})
+        for _ in range(5):
+            host.doubt()
+
+        assert host.known.start_s > 17e-3
+
 
 class TestRemembering:
     def test_what_was_learned_comes_back(self):
