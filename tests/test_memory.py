@@ -205,6 +205,22 @@ def test_growth_is_what_the_process_has_taken_itself(run_script):
     assert told == str([True, False, True, True, True, False])
 
 
+GIVEN_BACK = """
+from amorsize.crews.appetite import Appetite
+begun_with = b"1" * 100_000_000
+appetite = Appetite(40_000_000)
+del begun_with
+print(appetite.look(1.0))
+taken = b"1" * 60_000_000
+print(appetite.look(2.0))
+"""
+
+
+def test_what_a_worker_gives_back_of_its_own_accord_hides_no_growth(run_script):
+    """A fork may free what it has inherited; from there on counts what it takes."""
+    assert run_script(GIVEN_BACK).stdout.split() == ["True", "False"]
+
+
 # -- max_worker_memory ---------------------------------------------------------------------------
 
 

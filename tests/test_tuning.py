@@ -73,6 +73,7 @@ def test_every_cell_of_a_named_grid_has_its_entry():
     assert all(math.isfinite(time_s) for time_s in found.all_results.values())
 
 
+@pytest.mark.cores
 @pytest.mark.forks
 def test_every_cell_is_run_by_its_own_workers(ledger):
     """Each item runs once in the loop and once in each cell, by as many processes as it names."""
@@ -435,6 +436,7 @@ else:
     assert "n_jobs=8, chunksize=4, source='tuned'" in run_script(text, "use").stdout
 
 
+@pytest.mark.cores
 @pytest.mark.forks
 def test_calls_keep_what_was_tuned(monkeypatch):
     """Neither a call that follows the plan nor one of another size stores a learned one instead."""

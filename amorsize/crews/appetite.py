@@ -38,7 +38,12 @@ class Appetite:
     def judge(self) -> None:
         """See whether it has grown beyond what it may."""
         if self._most_bytes is not None and (found := _read()) is not None:
-            self.is_sated = found[0] - self._held_bytes > self._most_bytes
+            self.is_sated = self._growth_of(found[0]) > self._most_bytes
+
+    def _growth_of(self, held_bytes: int) -> int:
+        """Since it held least: a fork may give back what it began with, which then hides growth."""
+        self._held_bytes = min(self._held_bytes, held_bytes)
+        return held_bytes - self._held_bytes
 
     def to_report(self) -> tuple[int, int] | None:
         """By how much it has grown at most, and still holds; None where that need not be told.
@@ -51,7 +56,7 @@ class Appetite:
         self._next_report *= 2
         if (found := _read()) is None:
             return None
-        held_bytes = max(0, found[0] - self._held_bytes)
+        held_bytes = self._growth_of(found[0])
         # A worker of earlier calls may have had its peak in one of those.
         return max(held_bytes, found[1] - self._peak_bytes), held_bytes
 
