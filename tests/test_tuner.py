@@ -491,6 +491,21 @@ def test_what_was_learned_is_a_better_start():
     assert second.makespan_s <= 1.02 * first.makespan_s
 
 
+@pytest.mark.parametrize(("watched_s", "holds_gil"), [(8e-3, True), (40e-3, False)])
+def test_a_short_look_does_not_outweigh_a_profile_that_fits(watched_s, holds_gil):
+    """Beside busy programs the watcher is on time, too, while the caller has no core."""
+    known = play(costs_s=[20e-3] * 100, n_cores=2).tuner.learned()
+    tuner = Tuner(Host(n_cores=2), Job(n_items=50), known)
+    tuner.tell(Watched(lag_share=0.0, watched_s=watched_s, n_wakes=8))
+    seconds = {"wall_s": 0.02, "cpu_s": 0.02, "process_cpu_s": 0.02, "now_s": 0.02}
+    tuner.tell(Inlined(n_items=1, n_pauses=0, **seconds))
+    tuner.next(View(now_s=0.02, n_left=49, all_read=True, caller_busy=False))
+
+    assert known.holds_gil
+    assert tuner.hint_fits
+    assert tuner.holds_gil is holds_gil
+
+
 def test_a_profile_that_does_not_fit_costs_little():
     """Items a hundred times cheaper than remembered: put aside, and never slower than a loop."""
     dear = play(costs_s=[2e-3] * 1000).tuner.learned()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy import caller, drift, exploring, prices, tuned
+from amorsize.policy import caller, drift, exploring, prices, route, tuned
 from amorsize.policy.explored import Explored
 from amorsize.policy.facts import Weighed
 
@@ -74,8 +74,9 @@ def _adopt(state: State, hint: Profile) -> None:
     state.n_known_calls = hint.n_calls
     state.is_trial_due = exploring.is_due(hint, state.job.at_s)
     state.costs.agree(hint)
-    if state.holds_gil is None:
-        state.holds_gil = hint.holds_gil
+    looked_s = 0.0 if state.watched is None else state.watched.watched_s
+    if state.holds_gil is None or (hint.holds_gil and looked_s < route.WATCH_LONGER_S):
+        state.holds_gil = hint.holds_gil  # beside busy programs, 2 of 100 short looks are wrong
     most_s = hint.item_s / (prices.SPARE * max(prices.WORTH, state.job.n_cores_most))
     is_light = hint.pickle_s is not None and hint.pickle_s < most_s
     if is_light and state.weighed is None:  # what limits workers is weighed anew, a trifle
