@@ -1,9 +1,11 @@
 """Too many workers: seen in what items cost, tested once, and parked."""
 
+from random import Random
+
 import pytest
 
 from amorsize import simulate
-from amorsize.simulate import Bandwidth, Neighbour, Serial, Thrashing, World, play
+from amorsize.simulate import Bandwidth, Neighbour, Retrograde, Serial, Thrashing, World, play
 
 STEADY = tuple(5e-3 + 1e-3 * (i % 7) / 7 for i in range(3000))
 
@@ -40,6 +42,25 @@ def test_a_crew_that_chokes_itself_is_found_out_while_it_grows(n_cores):
 
     assert limit_of(outcome) < 64
     assert outcome.makespan_s < 1.5 * 15.0 / 9.4
+
+
+def test_the_first_chunks_to_come_back_do_not_show_that_a_crew_is_healthy():
+    """Of uneven items begun by 64 workers at once the short ones come first: as if alone."""
+    random = Random(1)
+    world = World(
+        costs_s=tuple(random.lognormvariate(-5.3, 0.8) for _ in range(3000)),
+        n_cores=64,
+        quota_cores=14.0,
+        slowdown=Retrograde(contention=0.008, coherence=0.002),
+        is_forked=False,
+        ready_s=0.24,
+        thread_reason="not looked at",
+    )
+
+    outcome = play(world)
+
+    assert limit_of(outcome) <= 32
+    assert outcome.makespan_s < 12  # all of them take 15 s
 
 
 def test_dear_items_behind_cheap_ones_are_no_reason_for_a_test():

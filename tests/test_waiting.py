@@ -2,11 +2,13 @@
 
 import pytest
 
+from amorsize import simulate
 from amorsize.policy.cores import CoreEvidence
 from amorsize.policy.facts import Host, Inlined, Job, Report, Started
 from amorsize.policy.model import Estimates
 from amorsize.policy.tuner import Tuner
 from amorsize.policy.waiting import VOTES, FirstReports
+from amorsize.simulate import play
 
 
 def inlined(wall_s, cpu_s, starved_s=0.0, n_pauses=1):
@@ -133,3 +135,11 @@ def test_a_verdict_that_comes_late_still_counts():
 
     assert tuner.costs.waits
     assert tuner.route is None
+
+
+def test_an_item_that_waited_before_there_were_threads_shows_that_items_wait():
+    """It let go of the GIL, so threads are started beside it; in the end it tells why it did."""
+    outcome = play(simulate.world("server for 48", 128, 11_000))
+
+    assert outcome.policy.costs.waits
+    assert not [note for note in outcome.policy.notes if note.what == "threads given up"]

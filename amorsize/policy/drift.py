@@ -27,6 +27,7 @@ SLACK = 1.0  # of them that are noise: at 0.5, 25 to 70 % of calls without drift
 THRESHOLD = 8.0
 LEAST_SD = 0.05  # even chunks: the host alone varies by that much
 EFFECT = 1.35  # an alarm counts from this factor on; a change by 1.5 is seen as 1.4 to 1.6
+USUAL = 2.0  # standard deviations of its chunks, by which those of a call differ anyway
 WELL_KNOWN = 40  # chunks after which the spread of a profile is believed as it is
 LEAST_KNOWN = 8  # and below which it tells nothing
 REST = 20  # chunks without another alarm after one: the new level is only being known
@@ -221,6 +222,12 @@ class Watch:
         is_starved = shift.factor > EFFECT * slower_alone and shift.factor > 1
         what = "cores" if is_starved and not self._has_asked else "cost"
         return self._told(report, what, shift.factor, shift.n_chunks)
+
+    def is_dearer(self, drifts: Iterable[Drift]) -> bool:
+        """Whether items cost more by now than those of the remembered call did at most, mostly."""
+        from math import exp
+
+        return altogether(drifts) > EFFECT * exp(USUAL * self._spread_log)
 
     def _shift(self, item_s: float) -> Shift | None:
         """Against the profile, or what items cost since others work on them."""

@@ -44,6 +44,8 @@ def hear(state: State, event: Event) -> None:
             if not state.roster.n_started:
                 state.alone_s, state.n_alone = state.costs.item_cpu_s, state.costs.n_inline
                 state.alone_share = state.costs.cpu_share
+            if event.backend == "thread" and state.threads_since_s is None:
+                state.threads_since_s = event.now_s
             is_warm = state.inherits_warmth and state.costs.n_inline > 0
             state.roster.add(event, is_cold=not is_warm)
         case Died():
@@ -100,7 +102,8 @@ def _inlined(state: State, event: Inlined) -> None:
     state.failures.alone(event)
     beside_threads = state.roster.of("thread").n_alive > 0
     computed = not state.costs.waits
-    state.costs.inlined(event, alone=_has_core_to_itself(state), beside_threads=beside_threads)
+    alone = _has_core_to_itself(state) or _waited_before_threads(state, event)
+    state.costs.inlined(event, alone=alone, beside_threads=beside_threads)
     if computed and state.costs.waits:
         _reroute(state)
     if state.asks is not None and state.roster.n_started:
@@ -130,7 +133,9 @@ def _reported(state: State, event: Report) -> None:
         n_working = state.waiters.n_wanted if costs.waits else state.n_limit
         n_busy = state.roster.of(state.roster.backend_of(event.worker)).n_busy
         is_settling = n_working is not None and n_busy > n_working
-        _see_drift(state, state.drift_watch.see(event, n_working, is_settling=is_settling))
+        found = state.drift_watch.see(event, n_working, is_settling=is_settling)
+        if found is not None:
+            _see_drift(state, state.drift_watch, found)
     if state.job.keeps_failures:
         failing.see(state, event)
     exploring.see(state, event)
@@ -148,6 +153,13 @@ def _has_core_to_itself(state: State) -> bool:
         return True
     n_alive = state.roster.n_alive
     return state.roster.of("process").n_alive == n_alive < state.host.n_cores
+
+
+def _waited_before_threads(state: State, event: Inlined) -> bool:
+    """Threads were started while an item was running: for most of its time it was alone."""
+    if state.threads_since_s is None or not is_idle(event):
+        return False
+    return event.now_s - state.threads_since_s < event.wall_s / 2
 
 
 def _see_pickling(state: State, event: Report) -> None:
@@ -237,17 +249,15 @@ def _leave_threads(state: State) -> None:
     state.hint_fits = None if state.hint_fits is None else False
 
 
-def _see_drift(state: State, found: drift.Drift | None) -> None:
+def _see_drift(state: State, watch: drift.Watch, found: drift.Drift) -> None:
     """Every change has its own answer; one that concerns all plans alike needs none."""
-    if found is None:
-        return
     if found.what == "waiting" and state.job.backend == "auto" and state.job.may_inline:
         state.asks, state.votes = found, Votes()  # or the host is busy: the caller's items tell
         return
     if found.factor < 1 and state.n_limit is not None and not state.costs.waits:
         found = found.but(answer="n_jobs is counted anew")
         state.reopen_jobs()
-    elif drift.altogether((*state.drifts, found)) > drift.EFFECT and not state.costs.waits:
+    elif watch.is_dearer((*state.drifts, found)) and not state.costs.waits:
         state.saturation.doubt()  # one A-B-A around n_jobs, if they still seem to be crowded
     _tell_drift(state, found)
 

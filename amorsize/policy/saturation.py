@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 REFERENCE_REPORTS = 8  # the first ones, while few workers run: what an item costs undisturbed
 RECENT, LOOK = 16, 4  # reports that a suspicion rests on, and after how many it is looked again
 GROWN = 1.4  # times the crew that was found healthy, before a larger one is suspected
+ROUNDS = 2  # of chunks of a crew before it is found healthy: the first to come back are short ones
 ALIKE = 1.5  # times the cost of an item alone, which first reports confirm
 SUSPICIOUS = 2.0  # times the reference: at less, half of the workers cannot deliver as much
 MOST_PER_WORKER = 2.0  # times the workers: no shared thing is that slow, so the data is
@@ -46,6 +47,7 @@ class Saturation:
         self.n_healthy = 1  # crew whose items cost what they do for other reasons
         self._crews: list[tuple[float, int]] = []  # since when they were how many
         self._n_began: list[int] = []  # how many they were when the recent chunks began
+        self._n_heard = 0  # reports since they are so many
         self.n_tests = 0
         self._windows: list[list[float]] = []  # log costs: full crew, part of it, full again
         self._ranks: list[int] = []  # of workers in the last window, once for each chunk
@@ -112,6 +114,8 @@ class Saturation:
             return None
         if not self._crews or n_working != self._crews[-1][1]:
             self._crews.append((report.now_s, n_working))
+            self._n_heard = 0
+        self._n_heard += 1
         if self._since_s is None or report.now_s - report.wall_s < self._since_s:
             return None  # begun in another crew, before a test had ended
         self._recent.append(cost_log)
@@ -169,7 +173,7 @@ class Saturation:
         spread = _error(self._recent)
         error = STANDARD_ERRORS * spread
         error += REFERENCE_ERRORS * spread * (len(self._recent) / self._n_reference) ** 0.5
-        if rise_log < log(SUSPICIOUS) - error:
+        if rise_log < log(SUSPICIOUS) - error and self._n_heard >= ROUNDS * n_working:
             self.n_healthy = max(self.n_healthy, min(self._n_began))
         # Half of the crew idles while its last chunks end and for about one chunk of the others.
         cost_s = TEST_CHUNKS * report.wall_s * n_working / 2

@@ -73,6 +73,7 @@ class State:
         self.alone_s: float | None = None  # an item's CPU time before there were workers,
         self.n_alone = 0  # and of how many items that tells
         self.alone_share = 1.0  # CPU / wall of these
+        self.threads_since_s: float | None = None  # that there are threads
         self.is_committed = False  # workers are wanted: the bet is made
         self.was_worth = False  # to send items, once more than the first was known
         self.is_growing = False  # more workers are being started
