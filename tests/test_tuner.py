@@ -315,6 +315,11 @@ def test_a_start_that_takes_a_third_of_what_is_left_is_not_worth_it():
     assert not done.backends
 
 
+def test_items_that_seem_to_take_no_time_at_all():
+    """A clock that hardly moves: so many fit into a slice that no number holds them."""
+    assert play(costs_s=[5e-324] * 300).n_inline == 300
+
+
 def test_items_that_release_the_gil_are_threaded():
     """As a late or a punctual watcher tells; a process at most helps until it has told."""
     costs_s = [5e-3] * 400

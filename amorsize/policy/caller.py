@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from amorsize.policy import sizing
 from amorsize.policy.plan import Action, RunInline, Wait
 
 TYPE_CHECKING = False
@@ -31,8 +32,8 @@ def run_slice(state: State, view: View, longest_s: float) -> Action:
     costs = state.costs
     if state.job.chunksize is not None and state.job.backend != "serial":
         return RunInline(n_items=min(state.job.chunksize, view.n_left), box_s=inf)
-    item_s = costs.item_s
-    if not item_s or costs.first_unconfirmed_s is not None:
+    item_s = max(costs.item_s or 0.0, sizing.LEAST_S)
+    if not costs.item_s or costs.first_unconfirmed_s is not None:
         return RunInline(n_items=1, box_s=inf)
     n_items = int(longest_s / item_s) + 1
     slice_s = longest_s
