@@ -100,7 +100,6 @@ class Call:
         self.known: Profile | None = None
         self.known_from: str | None = None
         self.has_asked_disk = False  # or there was no need to
-        self.has_looked = False  # at what the host has and the function reaches
         self.watcher: Any = None
         self.starved_clock = StarvedClock()
         self.feeder: Feeder | None = None
@@ -274,7 +273,6 @@ class Call:
                 process_reason=self._why_not_processes(),
             )
         self.tuner.tell(Surveyed(host=host, job=job))
-        self.has_looked = True
 
     def _why_not_processes(self) -> str | None:
         if self.fork_reason is None:
@@ -328,7 +326,7 @@ class Call:
         if self.ledger is not None and not at_once:
             self.ledger.ended(perf_counter() - began)
             self._learn_costs(self.ledger)
-        elif self.has_looked and not at_once:
+        elif not at_once and self.tuner.is_surveyed:
             from amorsize import _machine
 
             _machine.doubt_costs()

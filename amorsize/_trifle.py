@@ -18,11 +18,9 @@ FAST = frozenset(
     )
 )
 MOST_CHARS, MOST_INTEGER = 1000, 2**64
-PLAIN, NESTED = (
-    0x3,
-    0x10,
-)  # of a code's flags: CO_OPTIMIZED and CO_NEWLOCALS; more would be a generator
-# or take any number of arguments
+# Of a code's flags: CO_OPTIMIZED and CO_NEWLOCALS, which all functions have, and CO_NESTED. With
+# any other it is a generator, or takes any number of arguments.
+PLAIN, NESTED = 0x3, 0x10
 
 
 def is_trifle(func: Any, item: Any) -> bool:
