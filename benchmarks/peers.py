@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -208,6 +208,41 @@ def _import_jobs(workloads: tuple[Workload, ...]) -> None:
     for module in {workload.module for workload in workloads}:
         code = f"import benchmarks.jobs.{module}"
         run_python(code, timeout_s=60, environ={})
+
+
+def taken_s(
+    kind: str,
+    contender: str,
+    workload: Workload,
+    *,
+    environ: Mapping[str, str] | None = None,
+    code: str = "",
+) -> float:
+    """The time that counts of one `first` or `warm` process with a home of its own.
+
+    Args:
+        kind: `first` or `warm`.
+        contender: Who runs it.
+        workload: What is run.
+        environ: What is special in its environment.
+        code: What it is to run before anything else.
+
+    Raises:
+        ChildFailed: It failed or was given up.
+    """
+    terms = Terms()
+    case = Case(kind=kind, workload=workload, contender=contender)
+    arguments = (f"benchmarks.jobs.{workload.module}", workload.job, workload.data)
+    with _home() as home:
+        outcome = run_python(
+            code + CHILD,
+            contender,
+            *arguments,
+            str(terms.warm_calls if kind == WARM else 1),
+            timeout_s=terms.give_up_s,
+            environ={**(environ or {}), "AMORSIZE_HOME": home},
+        )
+    return sample_of(case, 0, outcome).taken_s
 
 
 @contextmanager

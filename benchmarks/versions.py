@@ -23,12 +23,12 @@ from pathlib import Path
 
 from benchmarks import host
 from benchmarks.outside import ROOT, run_python
-from benchmarks.peers import CHILD, PRIMING, Terms
+from benchmarks.peers import PRIMING, taken_s
 from benchmarks.ratios import Figure, figure, geometric_mean_figure
 from benchmarks.results import AMORSIZE, FIRST, WARM
 from benchmarks.workloads import WORKLOADS, Workload, by_name
 
-N_CALLS = {FIRST: 1, WARM: 2}
+KINDS = (FIRST, WARM)
 N_ROUNDS = 9
 SEED = 3
 Times = dict[tuple[str, str], list[tuple[float, ...]]]  # of (kind, workload), each version's
@@ -65,43 +65,32 @@ def measured(
     draw = random.Random(SEED)
     times: Times = defaultdict(list)
     for environ in environs:
-        _run(environ, FIRST, by_name(PRIMING))  # what can be compiled is so for both
+        # What can be compiled is so for both.
+        taken_s(FIRST, AMORSIZE, by_name(PRIMING), environ=environ)
     for n in range(n_rounds):
-        cases = [(kind, workload) for workload in workloads for kind in N_CALLS]
+        cases = [(kind, workload) for workload in workloads for kind in KINDS]
         draw.shuffle(cases)
         for kind, workload in cases:
             order = list(range(len(environs)))
             draw.shuffle(order)
-            took_s = {number: _run(environs[number], kind, workload) for number in order}
+            took_s = {
+                number: taken_s(kind, AMORSIZE, workload, environ=environs[number])
+                for number in order
+            }
             times[kind, workload.name].append(tuple(took_s[n] for n in sorted(took_s)))
         print(f"round {n + 1} of {n_rounds}", file=sys.stderr, flush=True)
     return times
 
 
-def _run(environ: dict[str, str], kind: str, workload: Workload) -> float:
-    arguments = (f"benchmarks.jobs.{workload.module}", workload.job, workload.data)
-    with tempfile.TemporaryDirectory(prefix="amorsize-bench-") as home:
-        outcome = run_python(
-            CHILD,
-            AMORSIZE,
-            *arguments,
-            str(N_CALLS[kind]),
-            timeout_s=Terms().give_up_s,
-            environ={**environ, "AMORSIZE_HOME": f"{home}/home"},
-        )
-    last = outcome.output.splitlines()[-1]
-    return outcome.wall_s if kind == FIRST else float(last.split()[0])
-
-
 def table(times: Times) -> str:
     """After / before in Markdown: each workload, then all of a kind."""
-    lines = ["| workload | " + " | ".join(N_CALLS) + " |", "| --- |" + " --- |" * len(N_CALLS)]
+    lines = ["| workload | " + " | ".join(KINDS) + " |", "| --- |" + " --- |" * len(KINDS)]
     ratios = {case: [after / before for before, after in rows] for case, rows in times.items()}
     names = list(dict.fromkeys(name for _, name in ratios))
     for name in names:
-        cells = [_shown(figure(ratios[kind, name])) for kind in N_CALLS]
+        cells = [_shown(figure(ratios[kind, name])) for kind in KINDS]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    means = [geometric_mean_figure([ratios[kind, name] for name in names]) for kind in N_CALLS]
+    means = [geometric_mean_figure([ratios[kind, name] for name in names]) for kind in KINDS]
     lines.append("| **geometric mean** | " + " | ".join(map(_shown, means)) + " |")
     return "\n".join(lines)
 

@@ -2,6 +2,7 @@
 
 import importlib
 import itertools
+import os
 import pickle
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import contenders, peers, ratios, results, tables, versions, workloads
+from benchmarks import contenders, peers, ratios, results, scaling, tables, versions, workloads
 from benchmarks.accounting import Accounted, items_cpu_s
 from benchmarks.bounds import (
     BROKEN,
@@ -523,3 +524,50 @@ def test_versions_are_compared_within_rounds():
 
     assert "| a | 1.010 [1.010, 1.010] | 1.010 [1.010, 1.010] |" in text
     assert "geometric mean" in text
+
+
+@pytest.fixture
+def scaled():
+    """Three rounds in which two cores halve the time, and the host turns slower."""
+    times = {
+        (kind, "zlib", contender, n): [factor * 2.0 / n for factor in (1.0, 3.0, 2.0)]
+        for kind in scaling.KINDS
+        for contender in (LOOP, *scaling.CONTENDERS)
+        for n in ((1,) if contender == LOOP else (1, 2))
+    }
+    return times, {**MACHINE, "ours_before": 2.0, "ours_after": 1.9}
+
+
+def test_a_speedup_is_that_of_one_round(scaled):
+    text = scaling.report(*scaled)
+
+    assert text.count("| **amorsize** | 1.00 [1.00, 1.00] | 2.00 [2.00, 2.00] |") == 2
+    assert "Some CPU 3000" in text
+    assert "Rounds: 3" in text
+
+
+def test_the_page_of_speedups_can_be_made_again(scaled, tmp_path):
+    scaling.write(*scaled, tmp_path / "kept.json")
+
+    assert scaling.report(*scaling.read(tmp_path / "kept.json")) == scaling.report(*scaled)
+
+
+def test_contenders_are_bound_to_the_cores_they_are_told_of():
+    """Pools that ask how many there are get the same answer as those that look."""
+    asked = "from concurrent.futures.process import os; print(os.cpu_count(), n)"
+    own = os.sched_getaffinity(0)
+    with scaling._bound_to(1):
+        told = run_python(scaling.SEES_ITS_CORES + asked, timeout_s=30, environ={}).output.split()
+
+    assert told == ["1", "1"]
+    assert os.sched_getaffinity(0) == own
+
+
+def test_what_one_process_takes_is_told_by_kind():
+    """From outside for a first call, from inside for the second one of a warm process."""
+    workload = workloads.by_name(peers.PRIMING)
+
+    first_s = peers.taken_s(FIRST, LOOP, workload)
+    warm_s = peers.taken_s(WARM, LOOP, workload)
+
+    assert 0 < warm_s < first_s
