@@ -21,7 +21,6 @@ from amorsize.policy.facts import (
     Started,
     Surveyed,
     View,
-    Watched,
 )
 from amorsize.policy.trace import ChunkLog, ChunkTrace, Trace
 from amorsize.policy.tuner import Tuner
@@ -765,9 +764,7 @@ class Call:
 
     def _unwatch(self) -> None:
         watcher, self.watcher = self.watcher, None
-        seen = Watched(
-            lag_share=watcher.lag_share, watched_s=watcher.watched_s, n_wakes=watcher.n_wakes
-        )
+        seen = watcher.look()
         watcher.stop()
         self.tuner.tell(seen)
 

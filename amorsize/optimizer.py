@@ -318,8 +318,7 @@ class Sample:
             for item in self.items:
                 if self._timed(self.func, item, []).error is not None:
                     return
-                self._see(watcher)
-                assert self.watched is not None
+                self.watched = watcher.look()
                 if route.verdict(self.watched) is not None:
                     return
 
@@ -343,11 +342,6 @@ class Sample:
         for item in cycle(self.items):
             if self._timed(self.func, item, []).error is not None or perf_counter() >= until_s:
                 return
-
-    def _see(self, watcher: GilWatcher) -> None:
-        self.watched = Watched(
-            lag_share=watcher.lag_share, watched_s=watcher.watched_s, n_wakes=watcher.n_wakes
-        )
 
     def _could_pay(self) -> bool:
         """Whether, on the best assumptions, more than the caller is worth having."""

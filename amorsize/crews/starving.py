@@ -15,20 +15,22 @@ PATH = "/proc/thread-self/schedstat"  # ns on a core, ns in a run queue, turns; 
 _LONGEST = 96
 
 
-class StarvedClock:
-    """Seconds that the thread which reads it has spent in a run queue; 0.0 where nobody counts."""
+class RunQueue:
+    """How long the thread that makes this has spent in a run queue; any thread may ask."""
 
-    __slots__ = ("_file", "_is", "_thread")
+    __slots__ = ("_file", "_is")
 
     def __init__(self) -> None:
-        self._file = self._thread = -1
+        self._file = -1
         self._is: object = None  # what the file is, by which one is known that took its number
+        try:
+            self._file = os.open(PATH, os.O_RDONLY | os.O_CLOEXEC)
+            self._is = os.fstat(self._file)[:3]
+        except (OSError, AttributeError):  # not on Linux
+            self._file = -1
 
-    def __call__(self) -> float:
-        """Seconds so far, in 1.5 us; a thread's first reading takes 4 us more."""
-        if self._thread != (thread := get_ident()):
-            self.close()
-            self._open(thread)
+    def waited_s(self) -> float:
+        """Seconds so far, in 1.5 us; 0.0 where nobody counts."""
         if self._file < 0:
             return 0.0
         try:
@@ -37,19 +39,35 @@ class StarvedClock:
             self._file = -1
             return 0.0
 
-    def _open(self, thread: int) -> None:
-        self._thread, self._is = thread, None
-        try:
-            self._file = os.open(PATH, os.O_RDONLY | os.O_CLOEXEC)
-            self._is = os.fstat(self._file)[:3]
-        except (OSError, AttributeError):  # not on Linux
-            self._file = -1
-
     def close(self) -> None:
         """Let go of the file, if it is there still."""
-        try:  # again, where Ctrl-C came in between; `None`: where it came as it was opened
+        try:  # `None`: where Ctrl-C came as it was opened
             if self._file >= 0 and self._is in (None, os.fstat(self._file)[:3]):
                 os.close(self._file)
         except OSError:
             pass  # an item has closed it
-        self._file = self._thread = -1
+        self._file = -1
+
+
+class StarvedClock:
+    """Seconds that the thread which reads it has spent in a run queue; 0.0 where nobody counts."""
+
+    __slots__ = ("_queue", "_thread")
+
+    def __init__(self) -> None:
+        self._thread = -1
+        self._queue: RunQueue | None = None
+
+    def __call__(self) -> float:
+        """Seconds so far; a thread's first reading takes 4 us more."""
+        if self._thread != (thread := get_ident()):
+            self.close()
+            self._queue, self._thread = RunQueue(), thread
+        assert self._queue is not None
+        return self._queue.waited_s()
+
+    def close(self) -> None:
+        """Let go of the file, if there is one."""
+        self._thread = -1
+        if self._queue is not None:
+            self._queue.close()

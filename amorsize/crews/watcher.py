@@ -5,6 +5,9 @@ from __future__ import annotations
 import _thread
 import time
 
+from amorsize.crews.starving import RunQueue
+from amorsize.policy.facts import Watched
+
 NAP_S = 0.5e-3  # what the thread asks to sleep: short against the 5 ms of a GIL switch
 
 
@@ -17,7 +20,7 @@ class GilWatcher:
 
     def __init__(self) -> None:
         self._stopping = False
-        self._schedule = ""  # where the kernel tells how long the thread waited for a core
+        self._queue: RunQueue | None = None  # where it waits for a core: a busy host, not the GIL
         self._ended = _thread.allocate_lock()
         self._ended.acquire()
         self._late_s = 0.0
@@ -28,8 +31,8 @@ class GilWatcher:
         _thread.start_new_thread(self._watch, ())
 
     def _watch(self) -> None:
-        self._schedule = f"/proc/self/task/{_thread.get_native_id()}/schedstat"
         try:
+            self._queue = RunQueue()
             self._late_s += time.perf_counter() - self._wakes_at
             while not self._stopping:
                 self._wakes_at = time.perf_counter() + NAP_S
@@ -39,32 +42,26 @@ class GilWatcher:
         finally:
             self._ended.release()
 
-    @property
-    def watched_s(self) -> float:
-        """How long it has been watching, less the time in which it had no core."""
-        return max(0.0, time.perf_counter() - self._began - self._without_core_s)
+    def look(self) -> Watched:
+        """What was seen so far: the lateness of a nap still under way included.
 
-    @property
-    def n_wakes(self) -> int:
-        """How often it woke."""
-        return self._n_wakes
-
-    @property
-    def lag_share(self) -> float:
-        """Lateness as a share of the time watched, that of a nap still under way included."""
-        late_s = self._late_s + max(0.0, time.perf_counter() - self._wakes_at)
-        return max(0.0, late_s - self._without_core_s) / max(1e-9, self.watched_s)
-
-    @property
-    def _without_core_s(self) -> float:
-        """How long the thread could have run and had no core: a busy host, and not the GIL."""
-        try:
-            with open(self._schedule, encoding="ascii") as told:
-                return int(told.read().split()[1]) / 1e9
-        except (OSError, ValueError, IndexError):
-            return 0.0  # not Linux, or the thread has not begun: all its lateness counts
+        Lateness and the time it is a share of end at one moment. Whoever looks may have to wait for
+        the GIL itself, once for each system call: done in between, that would count as time in
+        which the thread was not late.
+        """
+        without_core_s = self._queue.waited_s() if self._queue is not None else 0.0
+        now = time.perf_counter()
+        late_s = self._late_s + max(0.0, now - self._wakes_at)
+        watched_s = max(0.0, now - self._began - without_core_s)
+        return Watched(
+            lag_share=max(0.0, late_s - without_core_s) / max(1e-9, watched_s),
+            watched_s=watched_s,
+            n_wakes=self._n_wakes,
+        )
 
     def stop(self) -> None:
         """End the thread; waits until it has ended (a nap and a switch of the GIL at most)."""
         self._stopping = True
         self._ended.acquire(timeout=1.0)
+        if self._queue is not None:
+            self._queue.close()

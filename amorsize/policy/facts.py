@@ -237,6 +237,16 @@ class Watched(Value):
     watched_s: float
     n_wakes: int
 
+    def after(self, earlier: Watched) -> Watched:
+        """Both looks as one."""
+        watched_s = earlier.watched_s + self.watched_s
+        late_s = earlier.lag_share * earlier.watched_s + self.lag_share * self.watched_s
+        return Watched(
+            lag_share=late_s / max(1e-9, watched_s),
+            watched_s=watched_s,
+            n_wakes=earlier.n_wakes + self.n_wakes,
+        )
+
 
 class Surveyed(Value):
     """What was found out about the host and the function, once it was worth the time."""

@@ -92,9 +92,12 @@ def _limited(state: State, event: Limited) -> None:
 
 def _watched(state: State, event: Watched) -> None:
     state.is_watching = False
-    first_look, state.watched = state.watched is None, event
-    if route.verdict(event) is not None or not first_look:  # else it is watched once more
-        state.holds_gil = event.lag_share >= route.HOLDS_GIL_SHARE
+    is_last = state.watched is not None
+    state.watched = event if state.watched is None else event.after(state.watched)
+    # A look that a fork cut short tells nothing; else the second one has to do.
+    is_known = route.verdict(state.watched) is not None
+    if is_known or (is_last and state.watched.watched_s >= route.WATCH_S):
+        state.holds_gil = state.watched.lag_share >= route.HOLDS_GIL_SHARE
 
 
 def _inlined(state: State, event: Inlined) -> None:
