@@ -1,0 +1,55 @@
+"""The feeder asks for the GIL sooner than usual, and leaves the interval as it was."""
+
+import sys
+
+import pytest
+
+from amorsize import _feeder
+
+
+@pytest.fixture
+def switches():
+    """The interval of the program, which every test leaves as it was."""
+    before_s = sys.getswitchinterval()
+    yield sys
+    sys.setswitchinterval(before_s)
+
+
+def test_the_gil_changes_hands_sooner_while_workers_are_served(switches):
+    quick = _feeder._QuickSwitches()
+    usual_s = switches.getswitchinterval()
+
+    with quick:
+        with quick:  # the feeder of another thread's call
+            assert switches.getswitchinterval() == pytest.approx(_feeder.SWITCH_S)
+        assert switches.getswitchinterval() == pytest.approx(_feeder.SWITCH_S)
+
+    assert switches.getswitchinterval() == usual_s
+
+
+def test_an_interval_that_an_item_sets_meanwhile_stays(switches):
+    with _feeder._QuickSwitches():
+        switches.setswitchinterval(2e-3)
+
+    assert switches.getswitchinterval() == pytest.approx(2e-3)
+
+
+def test_an_interval_that_is_shorter_already_stays(switches):
+    switches.setswitchinterval(1e-5)
+
+    with _feeder._QuickSwitches():
+        assert switches.getswitchinterval() == pytest.approx(1e-5)
+
+
+def test_the_child_of_an_item_that_forks_has_the_usual_interval(switches):
+    quick = _feeder._QuickSwitches()
+    usual_s = switches.getswitchinterval()
+
+    with quick:
+        quick.after_fork()
+
+        assert switches.getswitchinterval() == usual_s
+        with quick:
+            assert switches.getswitchinterval() == pytest.approx(_feeder.SWITCH_S)
+        assert switches.getswitchinterval() == usual_s
+        quick._n_inside = 1  # as the parent goes on
