@@ -511,6 +511,36 @@ def test_a_short_look_does_not_outweigh_a_profile_that_fits(watched_s, holds_gil
     assert tuner.holds_gil is holds_gil
 
 
+def test_items_of_another_cost_hold_the_gil_all_the_same():
+    """To see it again takes an item of the caller's, in which it serves workers late."""
+    dear = play(costs_s=[20e-3] * 100, n_cores=16).tuner.learned()
+    outcome = play(dear, costs_s=[0.5e-3] * 3000, n_cores=16)
+
+    assert outcome.tuner.hint_fits is False
+    assert outcome.tuner.holds_gil is True
+    assert outcome.tuner.watched is None
+
+
+@pytest.mark.parametrize("n_cores", [8, 16, 64])
+@pytest.mark.parametrize("holds_gil", [True, False])
+def test_with_many_cores_workers_are_there_before_the_caller_is_in_a_long_item(n_cores, holds_gil):
+    """From inside an item it cannot fork; what it would do there is little."""
+    world = {"costs_s": [0.1] * n_cores, "n_cores": n_cores, "job": {"n_cores_most": n_cores}}
+
+    outcome = play(**world, holds_gil=holds_gil)
+
+    assert outcome.makespan_s < 0.1 + 0.06
+
+
+def test_long_items_of_an_earlier_call_are_believed_once_one_is_under_way():
+    world = {"costs_s": [0.1] * 16, "n_cores": 16, "job": {"n_cores_most": 16}}
+    first = play(**world)
+
+    second = play(first.tuner.learned(), **world)
+
+    assert second.makespan_s < 0.1 + 0.03
+
+
 def test_a_profile_that_does_not_fit_costs_little():
     """Items a hundred times cheaper than remembered: put aside, and never slower than a loop."""
     dear = play(costs_s=[2e-3] * 1000).tuner.learned()

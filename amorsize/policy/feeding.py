@@ -102,7 +102,7 @@ def send(state: State, seat: Seat, n_items: int, box_s: float) -> Send:
 def meanwhile(state: State, view: View) -> Action | None:
     """Where it is not known yet how items are run best: whoever is there goes on with them."""
     for seat in state.roster:
-        if seat.is_ready and _may_queue(state, seat, view.n_left):
+        if seat.is_ready and _may_queue(state, seat, view):
             n_items, box_s = state.n_first(view), inf
             if seat.n_reports:
                 n_items, box_s = chunk_for(state, view, seat, state.roster.n_alive)
@@ -117,8 +117,9 @@ def meanwhile_or_wait(state: State, view: View) -> Action:
     return meanwhile(state, view) or Wait(reason="the caller's item is running")
 
 
-def _may_queue(state: State, seat: Seat, n_left: int) -> bool:
+def _may_queue(state: State, seat: Seat, view: View) -> bool:
     """Something for an idle worker; one more thing if the caller may be long in its item."""
-    n_first = state.job.chunksize or 1
+    n_first, n_left = state.job.chunksize or 1, view.n_left
     is_plenty = n_left > PLENTY * n_first * (1 + state.roster.n_started)
-    return n_left > n_first and (not seat.n_queued or (seat.n_queued < 2 and is_plenty))
+    for_caller = 0 if view.caller_busy else n_first  # it takes the last ones itself, if it can
+    return n_left > for_caller and (not seat.n_queued or (seat.n_queued < 2 and is_plenty))

@@ -56,6 +56,8 @@ def _judge(state: State, hint: Profile) -> None:
         _adopt(state, hint)
         return
     state.explored = Explored()  # of another plan
+    if state.holds_gil is None and hint.holds_gil:
+        state.holds_gil = True  # whatever items cost: they would rather have changed in that
     state.note("remembered profile put aside", f"an item costs {ratio:.2g} x that")
     state.drifts.append(
         drift.Drift(

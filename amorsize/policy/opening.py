@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize.policy import feeding, prices, route, settling
-from amorsize.policy.caller import inf
+from amorsize.policy.caller import HELP_CORES, inf
 from amorsize.policy.plan import Action, RunInline, StartWorker, Survey, Wait
 
 TYPE_CHECKING = False
@@ -16,6 +16,7 @@ MANY_CORES, FEW_PER_CORE_OF_MANY = 32, 32  # where all the others wait for it, i
 # but half of them will do: what takes long may be a warm-up, in which all are in each other's way
 FIRST_READY_S = 2e-3  # how long the caller waits for workers it started before the first item
 FIRST_LONG_S, FIRST_LOOK_S = 40e-3, 2e-3  # and, with cores for more, for their items; looks up
+FIRST_OPEN_S = 10e-3  # the same where threads may do better, which an item of its own would tell
 LINDY = 2  # times as long as it took already, what is not over yet will take
 LONG_CHECK_S = 5e-3  # items this long take long to check: workers get theirs meanwhile
 
@@ -43,8 +44,8 @@ def help_with_few(state: State, view: View) -> Action | None:
         return Survey()
     n_first = _n_before_first(state, view) if state.is_surveyed else 0
     if state.roster.n_started < n_first:
+        state.last_started_s = view.now_s
         if not state.roster.n_started:
-            state.first_started_s = view.now_s
             why = f"only {view.n_left} items: likely long"
             if state.hint is not None:
                 why = "an earlier call had long items"
@@ -75,17 +76,32 @@ def _n_before_first(state: State, view: View) -> int:
     bet_s = prices.BET_S
     if state.costs.item_s is not None:  # one was run, and was long
         bet_s = prices.bet_s(view.now_s, state.left_s(view))
-    elif (
-        state.first_sent_s is not None and state.job.thread_reason is not None
-    ):  # theirs have taken so long already
-        taken_s = view.now_s - state.first_sent_s
-        bet_s = prices.bet_s(view.now_s, LINDY * taken_s * (view.n_left + state.n_in_flight))
+    elif state.first_sent_s is not None and _may_wait_for_first(state):
+        bet_s = prices.bet_s(view.now_s, _likely_s(state, view, view.now_s - state.first_sent_s))
     n_bet = int(bet_s / (state.host.process_start_s + state.host.process_ready_s))
     n_most = state.n_places - 1
     if view.n_left > FEW_PER_CORE * state.host.n_cores:
         n_most //= 2
     n = min(n_most, n_bet, view.n_left - 1 + state.n_in_flight)
     return max(0, min(n, state.n_limit or n))
+
+
+def _likely_s(state: State, view: View, taken_s: float) -> float:
+    """The work there is, when the first items are still not done after so long."""
+    item_s = LINDY * taken_s
+    if state.hint is not None and taken_s >= feeding.LONG_ITEM_S:  # no trifles: as remembered
+        item_s = max(item_s, state.hint.item_s)
+    return item_s * (view.n_left + state.n_in_flight)
+
+
+def _may_wait_for_first(state: State) -> bool:
+    """Whether the caller, rather than run an item itself, sees first how long others take.
+
+    Inside an item it cannot fork, and a thread of its own feeds workers late: from some cores on
+    that costs more than its own help is worth. With few cores threads, which need no fork, may
+    turn out better, and only an item of its own can tell.
+    """
+    return state.job.thread_reason is not None or state.host.n_cores > HELP_CORES
 
 
 def _feed_first(state: State, view: View) -> Action | None:
@@ -97,7 +113,7 @@ def _feed_first(state: State, view: View) -> Action | None:
                 state.first_sent_s = view.now_s
             return feeding.send(state, seat, state.n_first(view), inf)
     if unfed and not all(seat.is_ready for seat in unfed):
-        left_s = state.first_started_s + FIRST_READY_S - view.now_s
+        left_s = state.last_started_s + FIRST_READY_S - view.now_s
         if left_s > 0:
             return Wait(reason="workers are starting", timeout_s=left_s)
     return None
@@ -111,9 +127,10 @@ def _wait_for_first(state: State, view: View, n_first: int) -> Action | None:
     n_possible = min(state.n_places, view.n_left + state.n_in_flight) - 1 if n_first else 0
     if n_first >= n_possible or state.costs.item_s is not None or state.first_sent_s is None:
         return None
-    if state.job.thread_reason is None:
-        return None  # threads, which need no fork, may turn out better
-    left_s = state.first_sent_s + FIRST_LONG_S - view.now_s
+    if not _may_wait_for_first(state):
+        return None
+    longest_s = FIRST_OPEN_S if state.job.thread_reason is None else FIRST_LONG_S
+    left_s = state.first_sent_s + longest_s - view.now_s
     if left_s <= 0 or not state.n_in_flight:
         return None
     return Wait(reason="first items are running", timeout_s=min(left_s, FIRST_LOOK_S))

@@ -43,8 +43,8 @@ def settle(state: State, view: View) -> Action | None:
     if state.route.need == "weigh":
         return Weigh()
     if state.route.need == "watch":
-        canary = _start_canary(state) if state.host.fork_reason is None else None
-        return canary or watch(state)
+        n_most = _n_beside_watching(state, view)
+        return _start_canary(state, n_most) or watch(state)
     assert state.route.backend is not None
     state.note(state.route.backend, state.route.why)
     if state.route.backend == "thread" and state.costs.waits and state.costs.item_s is not None:
@@ -52,10 +52,22 @@ def settle(state: State, view: View) -> Action | None:
     return None
 
 
-def _start_canary(state: State) -> Action | None:
+def _n_beside_watching(state: State, view: View) -> int:
+    """Workers while the caller watches an item: where there are many cores, it is a small loss."""
+    if state.host.fork_reason is not None:
+        return 0
+    if state.host.n_cores <= caller.HELP_CORES:
+        return 1
+    bet_s = prices.bet_s(view.now_s, state.left_s(view))
+    n_bet = int(bet_s / (state.host.process_start_s + state.host.process_ready_s))
+    n_items = view.n_left + state.roster.n_in_flight - 1
+    return max(1, min(n_bet, n_items, state.n_places - 1, state.n_limit or state.n_places))
+
+
+def _start_canary(state: State, n_most: int = 1) -> Action | None:
     """Watching takes a few items: with long ones, a worker is worth having meanwhile."""
     is_long = (state.costs.item_s or 0.0) >= LONG_ITEM_S
-    if not is_long or state.job.process_reason is not None or state.roster.n_started:
+    if not is_long or state.job.process_reason is not None or state.roster.n_started >= n_most:
         return None
     if state.weighed is None:
         return Weigh()

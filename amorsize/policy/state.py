@@ -78,7 +78,7 @@ class State:
         self.was_worth = False  # to send items, once more than the first was known
         self.is_growing = False  # more workers are being started
         self.has_lost_one = False  # a worker ended while it was wanted: nothing is run inline
-        self.first_started_s = 0.0  # of workers before the first item
+        self.last_started_s = 0.0  # of workers before the first item
         self.first_sent_s: float | None = None  # of items for them
         # What is remembered.
         self.hint = known  # until it was checked

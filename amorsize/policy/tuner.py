@@ -109,9 +109,10 @@ class Tuner(State):
 
     def backend_used(self) -> str:
         """Where most items ran."""
-        if not self.costs.n_reports or self.route is None:
+        if not self.costs.n_reports:
             return "serial"
-        return self.route.backend or "serial"
+        decided = None if self.route is None else self.route.backend
+        return decided or "process"  # who helped before that was decided
 
     def plan(self) -> Plan:
         """The plan this call arrived at."""
