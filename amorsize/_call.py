@@ -739,6 +739,10 @@ class Call:
         for crew in tuple(self.crews.values()):
             for happening in crew.wait(0.0):
                 self._take_in(happening)
+        self.go_on_beside()
+
+    def go_on_beside(self) -> None:
+        """Do what the tuner asks for now, as far as another thread than the caller can."""
         while True:
             action = self.tuner.next(self._view(caller_busy=True))
             if isinstance(action, do.Send):

@@ -88,8 +88,7 @@ class Feeder:
                 try:
                     if call.inline_since and not self._stopping:
                         n_loaded = len(sys.modules)
-                        with _quick_switches:
-                            call.feed()
+                        self._serve(call)
                         self.n_loaded += len(sys.modules) - n_loaded
                 finally:
                     call.lock.release()
@@ -97,6 +96,15 @@ class Feeder:
             self.error = error
         finally:
             self._ended.release()
+
+    def _serve(self, call: Call) -> None:
+        if call.watcher is not None:
+            call.go_on_beside()  # most likely it has been watched for long enough
+        if call.watcher is not None:  # who would see a GIL that changes hands quickly
+            call.feed()
+            return
+        with _quick_switches:
+            call.feed()
 
     def stop(self) -> None:
         """End the thread; what went wrong in it is raised here, in the caller."""

@@ -53,3 +53,32 @@ def test_the_child_of_an_item_that_forks_has_the_usual_interval(switches):
             assert switches.getswitchinterval() == pytest.approx(_feeder.SWITCH_S)
         assert switches.getswitchinterval() == usual_s
         quick._n_inside = 1  # as the parent goes on
+
+
+class Served:
+    """A call that tells at which interval it was served."""
+
+    def __init__(self, watcher, ends):
+        self.watcher, self.ends = watcher, ends
+        self.intervals_s = []
+
+    def go_on_beside(self):
+        if self.ends:
+            self.watcher = None
+
+    def feed(self):
+        self.intervals_s.append(sys.getswitchinterval())
+
+
+@pytest.mark.parametrize(
+    ("watcher", "ends", "is_quick"),
+    [(None, False, True), ("watching", True, True), ("watching", False, False)],
+)
+def test_a_watch_sees_the_gil_change_hands_as_usual(switches, watcher, ends, is_quick):
+    """How late it gets the GIL is what it is there to see; one that is due ends first."""
+    usual_s = switches.getswitchinterval()
+    call = Served(watcher, ends)
+
+    _feeder.Feeder._serve(None, call)
+
+    assert call.intervals_s == [pytest.approx(_feeder.SWITCH_S if is_quick else usual_s)]
