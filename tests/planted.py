@@ -83,7 +83,7 @@ def jobs(n_cores):
         "1 ms": World(costs_s=costs(1000, 1e-3), n_cores=n_cores),
         "uneven": World(costs_s=costs(500, 3e-3, 1.0), n_cores=n_cores),
         "20 ms": World(costs_s=costs(60, 20e-3), n_cores=n_cores),
-        "0.3 s": World(costs_s=costs(12, 0.3), n_cores=n_cores),
+        "0.3 s": World(costs_s=costs(6 * n_cores, 0.3), n_cores=n_cores),
         "waits": World(costs_s=costs(300, 20e-3), n_cores=n_cores, waits=True),
         "releases": World(costs_s=costs(500, 2e-3), n_cores=n_cores, holds_gil=False),
         "payload": World(costs_s=costs(2000, 0.3e-3), n_cores=n_cores, pickle_s=200e-6),

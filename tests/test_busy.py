@@ -106,13 +106,13 @@ def test_a_clock_that_items_have_closed_closes_nobody_elses_file(tmp_path):
     """Its number may be another file's by then, which is not ours to read or to close."""
     clock = StarvedClock()
     clock()
-    number = clock._file
+    number = clock._queue._file
     os.close(number)
     (tmp_path / "theirs").write_text("no figures")
     with (tmp_path / "theirs").open() as theirs:
         assert theirs.fileno() == number
         assert clock() == 0.0
-        clock._file = number
+        clock._queue._file = number
         clock.close()
         assert theirs.read() == "no figures"
 

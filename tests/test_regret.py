@@ -9,7 +9,7 @@ from amorsize.simulate import Fixed, play
 from benchmarks import regret, regret_page
 from benchmarks.regret import Job
 
-SEED = 21
+SEED = 22
 QUICK = (  # worlds whose plans are played in a second or two altogether
     *("lognormal 5 ms", "Pareto 1.5", "sorted descending", "40 items of 0.5 s", "short 400 ms"),
     *("spawn + 0.8 s import", "hidden quota", "lazy init 0.3 s + 0.15 s", "memory for half"),

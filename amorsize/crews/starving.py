@@ -16,13 +16,17 @@ _LONGEST = 96
 
 
 class RunQueue:
-    """How long the thread that makes this has spent in a run queue; any thread may ask."""
+    """How long the thread that opens this has spent in a run queue; any thread may ask."""
 
     __slots__ = ("_file", "_is")
 
     def __init__(self) -> None:
         self._file = -1
         self._is: object = None  # what the file is, by which one is known that took its number
+
+    def open(self) -> None:
+        """From now on it is the calling thread's."""
+        self._is = None
         try:
             self._file = os.open(PATH, os.O_RDONLY | os.O_CLOEXEC)
             self._is = os.fstat(self._file)[:3]
@@ -41,7 +45,7 @@ class RunQueue:
 
     def close(self) -> None:
         """Let go of the file, if it is there still."""
-        try:  # `None`: where Ctrl-C came as it was opened
+        try:  # again, where Ctrl-C came in between; `None`: where it came as it was opened
             if self._file >= 0 and self._is in (None, os.fstat(self._file)[:3]):
                 os.close(self._file)
         except OSError:
@@ -56,18 +60,17 @@ class StarvedClock:
 
     def __init__(self) -> None:
         self._thread = -1
-        self._queue: RunQueue | None = None
+        self._queue = RunQueue()
 
     def __call__(self) -> float:
         """Seconds so far; a thread's first reading takes 4 us more."""
         if self._thread != (thread := get_ident()):
             self.close()
-            self._queue, self._thread = RunQueue(), thread
-        assert self._queue is not None
+            self._thread = thread
+            self._queue.open()
         return self._queue.waited_s()
 
     def close(self) -> None:
-        """Let go of the file, if there is one."""
+        """Let go of the file, if it is there still."""
+        self._queue.close()
         self._thread = -1
-        if self._queue is not None:
-            self._queue.close()

@@ -20,7 +20,7 @@ class GilWatcher:
 
     def __init__(self) -> None:
         self._stopping = False
-        self._queue: RunQueue | None = None  # where it waits for a core: a busy host, not the GIL
+        self._queue = RunQueue()  # where it waits for a core: a busy host, and not the GIL
         self._ended = _thread.allocate_lock()
         self._ended.acquire()
         self._late_s = 0.0
@@ -32,7 +32,7 @@ class GilWatcher:
 
     def _watch(self) -> None:
         try:
-            self._queue = RunQueue()
+            self._queue.open()
             self._late_s += time.perf_counter() - self._wakes_at
             while not self._stopping:
                 self._wakes_at = time.perf_counter() + NAP_S
@@ -49,7 +49,7 @@ class GilWatcher:
         the GIL itself, once for each system call: done in between, that would count as time in
         which the thread was not late.
         """
-        without_core_s = self._queue.waited_s() if self._queue is not None else 0.0
+        without_core_s = self._queue.waited_s()
         now = time.perf_counter()
         late_s = self._late_s + max(0.0, now - self._wakes_at)
         watched_s = max(0.0, now - self._began - without_core_s)
@@ -63,5 +63,4 @@ class GilWatcher:
         """End the thread; waits until it has ended (a nap and a switch of the GIL at most)."""
         self._stopping = True
         self._ended.acquire(timeout=1.0)
-        if self._queue is not None:
-            self._queue.close()
+        self._queue.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy import caller, drift, exploring, prices, route, tuned
+from amorsize.policy import caller, drift, exploring, feeding, prices, route, tuned
 from amorsize.policy.explored import Explored
 from amorsize.policy.facts import Weighed
 
@@ -21,7 +21,9 @@ MOST_SPREAD = 1.0  # of log costs, that excuse a misfit: beyond, anything would 
 def check(state: State, view: View, hint: Profile) -> Action | None:
     """A little of this call's own work decides whether what is remembered fits it."""
     left_s = CHECK_S - state.costs.elapsed_inline_s
-    if left_s > 0 and state.n_checks < CHECK_SLICES:
+    if view.caller_busy and not state.costs.n_reports:  # in its first item, and may be for long
+        return feeding.meanwhile_or_wait(state, view)
+    if not view.caller_busy and left_s > 0 and state.n_checks < CHECK_SLICES:
         state.n_checks += 1
         return caller.run_slice(state, view, left_s)
     _judge(state, hint)

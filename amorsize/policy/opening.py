@@ -16,7 +16,7 @@ MANY_CORES, FEW_PER_CORE_OF_MANY = 32, 32  # where all the others wait for it, i
 # but half of them will do: what takes long may be a warm-up, in which all are in each other's way
 FIRST_READY_S = 2e-3  # how long the caller waits for workers it started before the first item
 FIRST_LONG_S, FIRST_LOOK_S = 40e-3, 2e-3  # and, with cores for more, for their items; looks up
-FIRST_OPEN_S = 10e-3  # the same where threads may do better, which an item of its own would tell
+FIRST_OPEN_S = 6e-3  # the same where threads may do better, which an item of its own would tell
 LINDY = 2  # times as long as it took already, what is not over yet will take
 LONG_CHECK_S = 5e-3  # items this long take long to check: workers get theirs meanwhile
 
@@ -73,25 +73,39 @@ def _n_before_first(state: State, view: View) -> int:
         or state.host.fork_reason is not None
     ):
         return 0
-    bet_s = prices.BET_S
-    if state.costs.item_s is not None:  # one was run, and was long
-        bet_s = prices.bet_s(view.now_s, state.left_s(view))
-    elif state.first_sent_s is not None and _may_wait_for_first(state):
-        bet_s = prices.bet_s(view.now_s, _likely_s(state, view, view.now_s - state.first_sent_s))
-    n_bet = int(bet_s / (state.host.process_start_s + state.host.process_ready_s))
     n_most = state.n_places - 1
     if view.n_left > FEW_PER_CORE * state.host.n_cores:
         n_most //= 2
-    n = min(n_most, n_bet, view.n_left - 1 + state.n_in_flight)
+    n = min(n_most, _n_bet(state, view), view.n_left - 1 + state.n_in_flight)
     return max(0, min(n, state.n_limit or n))
 
 
-def _likely_s(state: State, view: View, taken_s: float) -> float:
-    """The work there is, when the first items are still not done after so long."""
-    item_s = LINDY * taken_s
+def _n_bet(state: State, view: View) -> int:
+    """Workers that a bet pays for, by what is known of how long items take."""
+    one_s = state.host.process_start_s + state.host.process_ready_s
+    n_at_once = int(prices.BET_S / one_s)
+    if state.costs.item_s is not None:  # one was run, and was long
+        item_s, left_s = state.costs.item_s, state.left_s(view)
+    elif state.first_sent_s is not None and _may_wait_for_first(state):
+        item_s = _likely_s(state, view.now_s - state.first_sent_s)
+        left_s = item_s * (view.n_left + state.n_in_flight)
+    else:
+        return n_at_once
+    n_bet = int(prices.bet_s(view.now_s, left_s) / one_s)
+    if state.job.thread_reason is not None or state.holds_gil or _held_gil(state.hint):
+        return n_bet
+    return min(n_bet, max(n_at_once, settling.n_while_open(state.host, item_s)))
+
+
+def _held_gil(hint: Profile | None) -> bool:
+    return hint is not None and hint.holds_gil is True
+
+
+def _likely_s(state: State, taken_s: float) -> float:
+    """What an item will take, when the first ones are still not done after so long."""
     if state.hint is not None and taken_s >= feeding.LONG_ITEM_S:  # no trifles: as remembered
-        item_s = max(item_s, state.hint.item_s)
-    return item_s * (view.n_left + state.n_in_flight)
+        return max(LINDY * taken_s, state.hint.item_s)
+    return LINDY * taken_s
 
 
 def _may_wait_for_first(state: State) -> bool:

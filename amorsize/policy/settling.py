@@ -9,13 +9,14 @@ from amorsize.policy.plan import Action, StartWorker, Survey, Unwatch, Watch, We
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.facts import View
+    from amorsize.policy.facts import Host, View
     from amorsize.policy.state import State
 
 LEAST_ITEM_S = 0.25e-6  # to pickle and read back the smallest result takes about 0.15 us
 LEAST_LEFT_S = 2e-3  # work left for which no worker was ever worth starting: nothing is surveyed
 SURVEY_S = 4e-3  # to find out about host and function, once in a process
 LONG_WAIT_ITEM_S = 1e-3  # one waiting item this long is enough to start threads on
+OPEN_SHARE = 0.5  # of an item's time, to start processes in before it is known that they are best
 DOUBTS = 2.0  # times a doubtful warm-up must be left, or one cold worker delays the end
 
 
@@ -60,8 +61,17 @@ def _n_beside_watching(state: State, view: View) -> int:
         return 1
     bet_s = prices.bet_s(view.now_s, state.left_s(view))
     n_bet = int(bet_s / (state.host.process_start_s + state.host.process_ready_s))
+    n_bet = min(n_bet, n_while_open(state.host, state.costs.item_s or 0.0))
     n_items = view.n_left + state.roster.n_in_flight - 1
     return max(1, min(n_bet, n_items, state.n_places - 1, state.n_limit or state.n_places))
+
+
+def n_while_open(host: Host, item_s: float) -> int:
+    """Processes that are worth starting though threads may turn out better.
+
+    Without them what is lost is at most the item that the caller watches; so may their starts be.
+    """
+    return int(OPEN_SHARE * item_s / host.process_start_s)
 
 
 def _start_canary(state: State, n_most: int = 1) -> Action | None:
