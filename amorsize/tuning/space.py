@@ -83,13 +83,16 @@ def _sizes(
     backend: str, n_jobs: int, basis: Basis | None, n_items: int, *, is_quick: bool
 ) -> Iterable[int]:
     """Chunksizes worth a look: from what sending costs, and from a worker's share."""
-    most = max(1, n_items // (2 * n_jobs))
+    most = max(1, n_items // (SHARES[0] * n_jobs))
     if basis is None:
         sizes = [n_items // (share * n_jobs) for share in SHARES]
     else:
+        # A few items may well be among the cheap ones: as many to a chunk as they suggest, and one
+        # chunk has most of the work. More chunks than need be cost next to nothing.
+        enough = max(1, n_items // (SHARES[1] * n_jobs))
         overhead_s = prediction.prices_of(backend, basis.host).overhead_s
         bulk = sizing.bulk_chunksize(basis.item_s, overhead_s)
-        sizes = [round(factor * bulk) for factor in FACTORS]
+        sizes = [min(enough, round(factor * bulk)) for factor in FACTORS]
         if not is_quick:
-            sizes.append(n_items // (SHARES[0] * n_jobs))
+            sizes.append(most)
     return sorted({min(most, max(1, size)) for size in sizes})
