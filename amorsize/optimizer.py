@@ -392,7 +392,12 @@ class Sample:
 
     def _choose(self, weighed: Weighed | None) -> route.Route:
         return route.choose(
-            self.host, self.job, self.costs, weighed=weighed, holds_gil=self.holds_gil
+            self.host,
+            self.job,
+            self.costs,
+            weighed=weighed,
+            holds_gil=self.holds_gil,
+            left_s=self.n_planned * (self.costs.mean_s or 0.0),
         )
 
 

@@ -42,6 +42,9 @@ class Explanation:
         return f"<p><b>{escape(_headline(self.trace))}</b></p><table>{cells}</table>"
 
 
+MOST_CHANGES = 3  # that are told one by one
+
+
 def seconds(value_s: float) -> str:
     """A duration with three digits and the unit that suits it."""
     for factor, unit in ((1.0, "s"), (1e3, "ms"), (1e6, "us")):
@@ -62,9 +65,12 @@ def _rows(trace: Trace) -> Iterator[tuple[str, str]]:
     plan = trace.plan
     yield "chosen", chosen(plan.backend, plan.n_jobs, plan.chunksize)
     for note in trace.notes:
-        yield "why", f"after {seconds(note.now_s)}: {note.what} - {note.why}"
-    for one in trace.drifts:
+        if note.what != "drift":  # those are told as changes
+            yield "why", f"after {seconds(note.now_s)}: {note.what} - {note.why}"
+    for one in trace.drifts[:MOST_CHANGES]:
         yield "changed", str(one)
+    if (n_more := len(trace.drifts) - MOST_CHANGES) > 0:
+        yield "changed", f"{n_more} times more: the whole list is in the call's trace"
     for reason in trace.rejected:
         yield "rejected", reason
     yield "ran", _places(trace)

@@ -59,10 +59,10 @@ def costs_of(wall_s, cpu_s, n=4):
     return costs
 
 
-def where(costs, *, n_cores=2, has_gil=True, weighed=None, **job):
+def where(costs, *, n_cores=2, has_gil=True, weighed=None, left_s=1.0, **job):
     """The route of items with such costs."""
-    host = Host(n_cores=n_cores, has_gil=has_gil)
-    return route.choose(host, Job(n_items=100, **job), costs, weighed=weighed, holds_gil=None)
+    host, job = Host(n_cores=n_cores, has_gil=has_gil), Job(n_items=100, **job)
+    return route.choose(host, job, costs, weighed=weighed, holds_gil=None, left_s=left_s)
 
 
 def test_pure_waits_go_to_threads():
@@ -76,6 +76,15 @@ def test_waits_with_work_go_to_processes():
 
     assert where(costs).need == "weigh"
     assert where(costs, weighed=Weighed(pickle_s=1e-6)).backend == "process"
+
+
+@pytest.mark.parametrize("n_cores", [16, 64])
+def test_waits_with_a_little_work_go_to_processes_where_there_is_time_for_many(n_cores):
+    """What 250 of them do at once is worth as many starts in a minute's work, not in a second's."""
+    costs = costs_of(3e-3, 0.1e-3)
+
+    assert where(costs, n_cores=n_cores, left_s=0.6).backend == "thread"
+    assert where(costs, n_cores=n_cores, left_s=60.0).need == "weigh"
 
 
 @pytest.mark.parametrize(

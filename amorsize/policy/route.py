@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from amorsize.policy import waiters
+from amorsize.policy.caller import inf
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -38,10 +40,20 @@ def choose(
     *,
     weighed: Weighed | None,
     holds_gil: bool | None,
+    left_s: float,
 ) -> Route:
-    """Where the items of a call with `backend="auto"` are best run."""
+    """Where the items of a call with `backend="auto"` are best run.
+
+    Args:
+        host: What there is to work with.
+        job: What is asked for.
+        costs: What items have cost.
+        weighed: What it takes to send results, if that is known.
+        holds_gil: Whether items hold the GIL; None: it was not watched.
+        left_s: Work left, as the loop would do it.
+    """
     if costs.waits:
-        return _for_waiting(host, job, costs, weighed)
+        return _for_waiting(host, job, costs, weighed, left_s)
     if host.n_cores == 1:
         return serial("one usable core, and the items compute")
     if job.thread_reason is None and not host.has_gil:
@@ -59,9 +71,14 @@ def choose(
     return Route(backend="process", why=job.thread_reason or "the items hold the GIL")
 
 
-def _for_waiting(host: Host, job: Job, costs: Estimates, weighed: Weighed | None) -> Route:
+def _for_waiting(
+    host: Host, job: Job, costs: Estimates, weighed: Weighed | None, left_s: float
+) -> Route:
     reason = job.thread_reason
-    if reason is None and _gain_of_processes(host, costs) < WORTH_PROCESSES:
+    # Nobody waits for less than it takes to hand an item over: a busy host makes it look so.
+    is_trifle = (costs.item_s or 0.0) < host.thread_dispatch_s
+    gain = inf if is_trifle else _gain_of_processes(host, costs, left_s)
+    if reason is None and gain < WORTH_PROCESSES:
         return Route(backend="thread", why="the items wait")
     if job.process_reason is None and weighed is None:
         return Route(need="weigh")
@@ -74,12 +91,20 @@ def _for_waiting(host: Host, job: Job, costs: Estimates, weighed: Weighed | None
     return serial(f"{reason}; {no_process}")
 
 
-def _gain_of_processes(host: Host, costs: Estimates) -> float:
-    """Throughput of waiting processes by that of threads, of which one computes at a time."""
+def _gain_of_processes(host: Host, costs: Estimates, left_s: float) -> float:
+    """What waiting threads, of which one computes at a time, take by what processes would.
+
+    Many processes would do more at once, but each is started first: by the square-root law there
+    are no more of them than the work left pays for.
+    """
     item_s, work_s = costs.item_s, costs.work_s
-    if not host.has_gil or not work_s or not item_s:
+    if not host.has_gil or not work_s or not item_s or not left_s:
         return 0.0
-    return min(host.n_cores, waiting_processes(host, item_s, work_s) * work_s / item_s)
+    computing_s = left_s * work_s / item_s
+    n_worth = (left_s / host.process_start_s) ** 0.5
+    n = max(1.0, min(n_worth, waiting_processes(host, item_s, work_s)))
+    in_processes_s = n * host.process_start_s + max(left_s / n, computing_s / host.n_cores)
+    return max(computing_s, left_s / waiters.MOST) / in_processes_s
 
 
 def waiting_processes(host: Host, item_s: float, work_s: float) -> int:

@@ -38,7 +38,12 @@ def settle(state: State, view: View) -> Action | None:
     if not state.is_surveyed:
         return Survey()
     state.route = route.choose(
-        state.host, state.job, state.costs, weighed=state.weighed, holds_gil=state.holds_gil
+        state.host,
+        state.job,
+        state.costs,
+        weighed=state.weighed,
+        holds_gil=state.holds_gil,
+        left_s=state.left_s(view),
     )
     state.changed()
     if state.route.need == "weigh":
