@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from amorsize import CannotTravelError, _machine, autotune, tuned_map
 from amorsize.crews import cells
 from amorsize.crews.base import Chunk, Done, Task, WorkerReady
-from amorsize.crews.cells import ROOM_BYTES, Cells
+from amorsize.crews.cells import ABSENT, ROOM_BYTES, Cells
 from amorsize.crews.processes import ProcessCrew
 
 np = pytest.importorskip("numpy")
@@ -117,11 +117,14 @@ def made_at(index):
 
 @pytest.fixture
 def crew():
-    """One forked worker that gives back what it is given."""
+    """One forked worker, its lanes open, that gives back what it is given."""
     crew = ProcessCrew(Task(crew_items.echo), n_workers=1)
     crew.start(0)
     while not any(isinstance(one, WorkerReady) for one in crew.wait(1.0)):
         pass
+    until_s = time.monotonic() + 20
+    while ABSENT in n_through_lanes(crew):  # a fork takes items before it has looked at its lanes
+        assert time.monotonic() < until_s
     yield crew
     crew.close(at_once=True)
 

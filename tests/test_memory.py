@@ -1,7 +1,6 @@
 """Memory: as many workers as there is room for, none larger than allowed, and little in flight."""
 
 import contextlib
-import ctypes
 import itertools
 import os
 import time
@@ -24,12 +23,6 @@ np = pytest.importorskip("numpy")
 MIB = 1 << 20
 START = pytest.mark.parametrize("start", ["fork", "clean"])
 HOARD = []
-
-
-@pytest.fixture(autouse=True, scope="module")
-def trimmed():
-    """Earlier tests' free memory is given back: a fork that does so would hide what it takes."""
-    ctypes.CDLL(None).malloc_trim(0)
 
 
 # -- the decision --------------------------------------------------------------------------------
@@ -226,6 +219,32 @@ print(appetite.look(2.0))
 def test_what_a_worker_gives_back_of_its_own_accord_hides_no_growth(run_script):
     """A fork may free what it has inherited; from there on counts what it takes."""
     assert run_script(GIVEN_BACK).stdout.split() == ["True", "False"]
+
+
+REUSED = """
+import os, time
+from amorsize import tuned_map
+
+def hoard(item, kept=[]):
+    kept.append(b"1" * 60_000_000)
+    time.sleep(0.02)
+    return os.getpid()
+
+if __name__ == "__main__":
+    del [b"1" * 32_000_000][:]  # freed, it has the C library take less than that from its heap
+    freed = [b"1" * 30_000_000 for _ in range(5)]
+    on_top = b"1" * 5_000
+    del freed
+    print(int(open("/proc/self/statm").read().split()[1]) * 4096 > 150_000_000)
+    pids = tuned_map(hoard, range(8), n_jobs=1, backend="process", max_worker_memory="100 MB")
+    print(max(pids.count(pid) for pid in pids))
+"""
+
+
+@pytest.mark.forks
+def test_what_is_put_into_memory_that_the_caller_has_freed_is_growth(run_script):
+    """A fork inherits the caller's free memory, and it counts as held from the beginning."""
+    assert run_script(REUSED).stdout.split() == ["True", "2"]
 
 
 # -- max_worker_memory ---------------------------------------------------------------------------

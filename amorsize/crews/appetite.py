@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 LOOK_S = 5e-3  # how often it is looked while items run, where there is a limit: a look takes 15 us
+MUCH_BYTES = 48 << 20  # held from the beginning: by then some of it may well be free
 _KIB = 1024
 
 
@@ -18,7 +19,10 @@ class Appetite:
     """
 
     def __init__(self, most_bytes: int | None) -> None:
-        self._held_bytes, self._peak_bytes = _read() or (0, 0)
+        found = _read() or (0, 0)
+        if found[0] > MUCH_BYTES and _give_back():
+            found = _read() or found
+        self._held_bytes, self._peak_bytes = found
         self.begin(most_bytes)
 
     def begin(self, most_bytes: int | None) -> None:
@@ -59,6 +63,20 @@ class Appetite:
         held_bytes = self._growth_of(found[0])
         # A worker of earlier calls may have had its peak in one of those.
         return max(held_bytes, found[1] - self._peak_bytes), held_bytes
+
+
+def _give_back() -> bool:
+    """Have the C library give back what is free; whether it could be asked.
+
+    A fork inherits what its caller has freed and kept. The kernel counts that as held from the
+    beginning, so items that are put there would take memory, page by page, and not seem to.
+    """
+    import ctypes
+
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc
+    if trim is not None:
+        trim(0)
+    return trim is not None
 
 
 def _read() -> tuple[int, int] | None:
