@@ -101,7 +101,7 @@ def _gain_of_processes(host: Host, costs: Estimates, left_s: float) -> float:
     if not host.has_gil or not work_s or not item_s or not left_s:
         return 0.0
     computing_s = left_s * work_s / item_s
-    n_worth = (left_s / host.process_start_s) ** 0.5
+    n_worth: float = (left_s / host.process_start_s) ** 0.5
     n = max(1.0, min(n_worth, waiting_processes(host, item_s, work_s)))
     in_processes_s = n * host.process_start_s + max(left_s / n, computing_s / host.n_cores)
     return max(computing_s, left_s / waiters.MOST) / in_processes_s
