@@ -541,6 +541,16 @@ def test_long_items_of_an_earlier_call_are_believed_once_one_is_under_way():
     assert second.makespan_s < 0.1 + 0.03
 
 
+def test_one_cheap_item_does_not_refute_what_is_known_of_very_uneven_ones():
+    """0.07 to 70 ms: the first one is a thirtieth of the mean, as every seventh of them is."""
+    costs_s = [0.3e-3, 0.4e-3, *(0.07e-3 * 1000 ** (i * 0.618 % 1) for i in range(300))]
+    known = play(costs_s=costs_s).tuner.learned()
+    assert known.spread_log > 1
+
+    assert play(known, costs_s=costs_s).tuner.hint_fits is True
+    assert play(known, costs_s=[0.3e-3] * 3000).tuner.hint_fits is False
+
+
 def test_a_profile_that_does_not_fit_costs_little():
     """Items a hundred times cheaper than remembered: put aside, and never slower than a loop."""
     dear = play(costs_s=[2e-3] * 1000).tuner.learned()

@@ -15,19 +15,31 @@ if TYPE_CHECKING:
 CHECK_S, CHECK_SLICES = 0.2e-3, 4  # how long a profile is checked on this call's own items
 FITS = 3.0  # a profile fits when the item cost is within this factor
 ALIKE = 1.5  # and within this one, what was found out about its number of workers is believed
+LEAST_CHECK_S = 10e-6  # of a slice that is there for one more item
+UNEVEN, UNEVEN_ITEMS = 0.7, 4  # spread of log costs, from which so many items must have been seen
 MOST_SPREAD = 1.0  # of log costs, that excuse a misfit: beyond, anything would fit
 
 
 def check(state: State, view: View, hint: Profile) -> Action | None:
     """A little of this call's own work decides whether what is remembered fits it."""
-    left_s = CHECK_S - state.costs.elapsed_inline_s
-    if view.caller_busy and not state.costs.n_reports:  # in its first item, and may be for long
+    costs = state.costs
+    left_s = CHECK_S - costs.elapsed_inline_s
+    # A few more are no loss where they are cheap; dear ones are shared out while it is not known.
+    is_cheap = view.n_left > 0 and _ratio(state, hint) < 1 and not _is_within(state, hint)
+    is_hasty = is_cheap and costs.n_seen < _n_telling(hint)
+    if view.caller_busy and (is_hasty or not costs.n_reports):  # its item may take long
         return feeding.meanwhile_or_wait(state, view)
-    if not view.caller_busy and left_s > 0 and state.n_checks < CHECK_SLICES:
+    if not view.caller_busy and (is_hasty or (left_s > 0 and state.n_checks < CHECK_SLICES)):
         state.n_checks += 1
-        return caller.run_slice(state, view, left_s)
+        beside = feeding.meanwhile(state, view) if is_hasty else None
+        return beside or caller.run_slice(state, view, max(left_s, LEAST_CHECK_S))
     _judge(state, hint)
     return None
+
+
+def _n_telling(hint: Profile) -> int:
+    """Items to be seen before a profile is put aside: one of very uneven ones says little."""
+    return UNEVEN_ITEMS if (hint.spread_log or 0.0) > UNEVEN else 1
 
 
 def remember(state: State, profile: Profile) -> None:
@@ -37,21 +49,32 @@ def remember(state: State, profile: Profile) -> None:
         _judge(state, profile)
 
 
-def _judge(state: State, hint: Profile) -> None:
-    """Adopt a profile that agrees with this call's items; else go on without it."""
+def _ratio(state: State, hint: Profile) -> float:
+    """What items cost by what was remembered."""
     costs = state.costs
     # Short slices are mostly clockwork: the latest is the longest. Of reports, all count.
-    seen_s = costs.mean_s if costs.n_reports else costs.latest_s
+    is_mean = costs.n_reports or _n_telling(hint) > 1
+    seen_s = costs.mean_s if is_mean else costs.latest_s
     ratio = (seen_s or hint.item_s) / hint.item_s
     if hint.item_cpu_s and costs.item_cpu_s and not hint.waits:
         # A busy host takes wall time; what the items themselves take is CPU time. The one
         # that says less of a change is the one that the host had no part in.
         of_cpu = costs.item_cpu_s / hint.item_cpu_s
         ratio = min(ratio, max(1.0, of_cpu)) if ratio > 1 else max(ratio, min(1.0, of_cpu))
+    return ratio
+
+
+def _is_within(state: State, hint: Profile) -> bool:
     spread = min(MOST_SPREAD, hint.spread_log or 0.0)
     within = FITS * (1 + spread) ** 2  # few of very uneven items say little
+    return 1 / within < _ratio(state, hint) < within
+
+
+def _judge(state: State, hint: Profile) -> None:
+    """Adopt a profile that agrees with this call's items; else go on without it."""
+    costs, ratio = state.costs, _ratio(state, hint)
     state.hint = None
-    state.hint_fits = 1 / within < ratio < within and costs.fits(waits=hint.waits)
+    state.hint_fits = _is_within(state, hint) and costs.fits(waits=hint.waits)
     is_alike = state.hint_fits and 1 / ALIKE < ratio < ALIKE
     state.saturation.start_with(hint, is_alike=is_alike)
     if state.hint_fits:
