@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 HOLDS_GIL_SHARE = 0.6  # lag above: items hold the GIL (0.90-0.95 seen; 0.19-0.31 where they do not)
 WAITING_PROCESSES = 8  # per core at most, of items that wait
 WAITING_ROOM = 1.5  # waiters by those that keep all cores computing
+DOUBTFUL_SHARE = 0.2  # CPU / wall of items that may only seem to wait: on a busy host, for a core
 WORTH_PROCESSES = 1.5  # times the throughput of threads, from which starting them pays
 CLEAR_MARGIN = 0.15  # this close to the threshold it is watched longer
 WATCH_S = 6e-3  # one GIL switch (5 ms) and a nap: the least that tells anything
@@ -100,11 +101,14 @@ def _gain_of_processes(host: Host, costs: Estimates, left_s: float) -> float:
     item_s, work_s = costs.item_s, costs.work_s
     if not host.has_gil or not work_s or not item_s or not left_s:
         return 0.0
-    computing_s = left_s * work_s / item_s
-    n_worth: float = (left_s / host.process_start_s) ** 0.5
-    n = max(1.0, min(n_worth, waiting_processes(host, item_s, work_s)))
-    in_processes_s = n * host.process_start_s + max(left_s / n, computing_s / host.n_cores)
-    return max(computing_s, left_s / waiters.MOST) / in_processes_s
+    n_most = waiting_processes(host, item_s, work_s)
+    at_once = min(host.n_cores, n_most * work_s / item_s)  # that compute
+    if work_s > DOUBTFUL_SHARE * item_s:
+        return at_once
+    computing_s, start_s = left_s * work_s / item_s, host.process_start_s
+    n: float = max(1.0, min(n_most, (left_s / start_s) ** 0.5))
+    in_processes_s = n * start_s + max(left_s / n, computing_s / host.n_cores)
+    return min(at_once, max(computing_s, left_s / waiters.MOST) / in_processes_s)
 
 
 def waiting_processes(host: Host, item_s: float, work_s: float) -> int:
