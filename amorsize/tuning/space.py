@@ -88,8 +88,9 @@ def _sizes(
         sizes = [n_items // (share * n_jobs) for share in SHARES]
     else:
         # A few items may well be among the cheap ones: as many to a chunk as they suggest, and one
-        # chunk has most of the work. More chunks than need be cost next to nothing.
-        enough = max(1, n_items // (SHARES[1] * n_jobs))
+        # chunk has most of the work. More chunks than need be cost next to nothing, unless they go
+        # to more workers than there are cores.
+        enough = most if basis.waits else max(1, n_items // (SHARES[1] * n_jobs))
         overhead_s = prediction.prices_of(backend, basis.host).overhead_s
         bulk = sizing.bulk_chunksize(basis.item_s, overhead_s)
         sizes = [min(enough, round(factor * bulk)) for factor in FACTORS]
