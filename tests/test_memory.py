@@ -233,7 +233,7 @@ def hoard(item, kept=[]):
 if __name__ == "__main__":
     del [b"1" * 32_000_000][:]  # freed, it has the C library take less than that from its heap
     freed = [b"1" * 30_000_000 for _ in range(5)]
-    on_top = b"1" * 5_000
+    on_top = [b"1" * 5_000 for _ in range(1000)]  # too many for what holes there are below
     del freed
     print(int(open("/proc/self/statm").read().split()[1]) * 4096 > 150_000_000)
     pids = tuned_map(hoard, range(8), n_jobs=1, backend="process", max_worker_memory="100 MB")
