@@ -29,7 +29,7 @@ def spin(n):
 )
 def test_a_call_tells_what_its_workers_cost(backend, names):
     """Every name that this kind of worker can tell of, and no other."""
-    for _ in range(5):  # beside other programs, what pickling took may hide what chunks did
+    for _ in range(30):  # beside other programs, what pickling took may hide what chunks did
         tuned_map(spin, range(400), backend=backend, n_jobs=2, chunksize=8, retune=True)
         if len(_machine.costs_as_dict()) == len(names):
             break
@@ -148,7 +148,7 @@ print(json.dumps(_machine.costs_as_dict()))
 
 def test_a_new_process_starts_from_what_was_seen(run_script):
     """Costs are kept beside the function's profile; the second call's own few chunks tell none."""
-    for _ in range(5):  # as above
+    for _ in range(12):  # as above
         first = json.loads(run_script(SCRIPT, "50").stdout)
         if "dispatch_s" in first:
             break
