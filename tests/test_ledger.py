@@ -146,12 +146,13 @@ print(json.dumps(_machine.costs_as_dict()))
 """
 
 
-def test_a_new_process_starts_from_what_was_seen(run_script):
+def test_a_new_process_starts_from_what_was_seen(run_script, tmp_path):
     """Costs are kept beside the function's profile; the second call's own few chunks tell none."""
-    for _ in range(12):  # as above
-        first = json.loads(run_script(SCRIPT, "50").stdout)
+    for n in range(12):  # as above, and each time nothing is known
+        home = {"AMORSIZE_HOME": str(tmp_path / str(n))}
+        first = json.loads(run_script(SCRIPT, "50", environ=home).stdout)
         if "dispatch_s" in first:
             break
-    second = json.loads(run_script(SCRIPT, "1000").stdout)
+    second = json.loads(run_script(SCRIPT, "1000", environ=home).stdout)
 
     assert first["dispatch_s"] == second["dispatch_s"]
