@@ -140,7 +140,7 @@ def test_a_first_fork_that_is_dear_is_not_what_a_start_costs(clock):
 SCRIPT = """
 import json, sys
 from amorsize import _machine, tuned_map
-def spin(n): return sum(range(8_000 + n % 7))
+def spin(n): return sum(range(30_000 + n % 7))  # a call of under 0.4 s is not written down
 tuned_map(spin, range(4_000), chunksize=int(sys.argv[1]))
 print(json.dumps(_machine.costs_as_dict()))
 """
