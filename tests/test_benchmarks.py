@@ -26,7 +26,7 @@ from benchmarks.bounds import (
     bounds,
     by_best_peer,
 )
-from benchmarks.outside import ChildFailed, run_python
+from benchmarks.outside import ChildFailed, Outcome, run_python
 from benchmarks.results import AMORSIZE, BUSY, CACHED, FIRST, LOOP, TWO_FORKS, WARM, Results, Sample
 from benchmarks.workloads import WORKLOADS, Workload
 
@@ -563,11 +563,18 @@ def test_contenders_are_bound_to_the_cores_they_are_told_of():
     assert os.sched_getaffinity(0) == own
 
 
-def test_what_one_process_takes_is_told_by_kind():
+def test_what_one_process_takes_is_told_by_kind(monkeypatch):
     """From outside for a first call, from inside for the second one of a warm process."""
+    asked = []
+
+    def ran(_code, *arguments, **_):
+        asked.append(arguments[-1])
+        output = "3.0 0\n1.0 0\n"[: 6 * int(arguments[-1])]
+        return Outcome(wall_s=9.0, cpu_s=5.0, foreign_cpu_s=0.0, n_orphans=0, output=output)
+
+    monkeypatch.setattr(peers, "run_python", ran)
     workload = workloads.by_name(peers.PRIMING)
 
-    first_s = peers.taken_s(FIRST, LOOP, workload)
-    warm_s = peers.taken_s(WARM, LOOP, workload)
-
-    assert 0 < warm_s < first_s
+    assert peers.taken_s(FIRST, LOOP, workload) == 9.0
+    assert peers.taken_s(WARM, LOOP, workload) == 1.0
+    assert asked == ["1", "2"]
