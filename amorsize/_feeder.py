@@ -7,6 +7,8 @@ import os
 import sys
 from time import perf_counter
 
+from amorsize.crews.ending import wait_until_gone
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize._call import Call
@@ -66,6 +68,7 @@ class Feeder:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._stopping = False
+        self._native_id = 0
         self._wake, self._ended = _thread.allocate_lock(), _thread.allocate_lock()
         self._wake.acquire()
         self._ended.acquire()
@@ -76,6 +79,7 @@ class Feeder:
     def _live(self) -> None:
         call = self._call
         try:
+            self._native_id = _thread.get_native_id()
             while not self._stopping:
                 self._wake.acquire(timeout=NAP_S)
                 since = call.inline_since
@@ -111,7 +115,8 @@ class Feeder:
         self._stopping = True
         if self._wake.locked():
             self._wake.release()
-        self._ended.acquire(timeout=END_S)
+        if self._ended.acquire(timeout=END_S):
+            wait_until_gone(self._native_id)
         if self.error is not None:
             error, self.error = self.error, None
             raise error

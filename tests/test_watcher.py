@@ -1,5 +1,6 @@
 """The GIL watcher: what it says of items, whoever looks and however long that takes."""
 
+import os
 import time
 from types import SimpleNamespace
 
@@ -69,3 +70,13 @@ def test_a_look_that_a_fork_cut_short_decides_nothing():
 
     tuner.tell(Watched(lag_share=0.95, watched_s=10e-3, n_wakes=2))
     assert tuner.holds_gil is True
+
+
+def test_it_is_gone_when_it_has_been_stopped():
+    """Python warns of a fork beside a thread, also beside one that is through."""
+    before = set(os.listdir("/proc/self/task"))
+    for _ in range(300):
+        looking = GilWatcher()
+        time.sleep(1e-3)
+        looking.stop()
+        assert set(os.listdir("/proc/self/task")) == before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import time
 
+from amorsize.crews.ending import wait_until_gone
 from amorsize.crews.starving import RunQueue
 from amorsize.policy.facts import Watched
 
@@ -20,6 +21,7 @@ class GilWatcher:
 
     def __init__(self) -> None:
         self._stopping = False
+        self._native_id = 0
         self._queue = RunQueue()  # where it waits for a core: a busy host, and not the GIL
         self._ended = _thread.allocate_lock()
         self._ended.acquire()
@@ -32,6 +34,7 @@ class GilWatcher:
 
     def _watch(self) -> None:
         try:
+            self._native_id = _thread.get_native_id()
             self._queue.open()
             self._late_s += time.perf_counter() - self._wakes_at
             while not self._stopping:
@@ -62,5 +65,6 @@ class GilWatcher:
     def stop(self) -> None:
         """End the thread; waits until it has ended (a nap and a switch of the GIL at most)."""
         self._stopping = True
-        self._ended.acquire(timeout=1.0)
+        if self._ended.acquire(timeout=1.0):
+            wait_until_gone(self._native_id)
         self._queue.close()
