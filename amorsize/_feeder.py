@@ -7,7 +7,7 @@ import os
 import sys
 from time import perf_counter
 
-from amorsize.crews.ending import wait_until_gone
+from amorsize.crews.ending import Ending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,10 +68,8 @@ class Feeder:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._stopping = False
-        self._native_id = 0
-        self._wake, self._ended = _thread.allocate_lock(), _thread.allocate_lock()
+        self._wake, self._ending = _thread.allocate_lock(), Ending()
         self._wake.acquire()
-        self._ended.acquire()
         self.n_loaded = 0  # modules: not by the caller's item, whatever it does meanwhile
         self.error: BaseException | None = None
         _thread.start_new_thread(self._live, ())
@@ -79,7 +77,7 @@ class Feeder:
     def _live(self) -> None:
         call = self._call
         try:
-            self._native_id = _thread.get_native_id()
+            self._ending.begun()
             while not self._stopping:
                 self._wake.acquire(timeout=NAP_S)
                 since = call.inline_since
@@ -99,7 +97,7 @@ class Feeder:
         except BaseException as error:
             self.error = error
         finally:
-            self._ended.release()
+            self._ending.tell()
 
     def _serve(self, call: Call) -> None:
         if call.watcher is not None:
@@ -115,8 +113,7 @@ class Feeder:
         self._stopping = True
         if self._wake.locked():
             self._wake.release()
-        if self._ended.acquire(timeout=END_S):
-            wait_until_gone(self._native_id)
+        self._ending.wait(END_S)
         if self.error is not None:
             error, self.error = self.error, None
             raise error

@@ -310,10 +310,16 @@ def _parser() -> argparse.ArgumentParser:
         help="times the best peer; inf keeps all",
     )
     add("--give-up", type=float, default=default.give_up_s, metavar="SECONDS", help="per process")
-    add("--json", type=Path, metavar="OUT", help="where raw results go: benchmarks/results/")
-    add("--report", type=Path, default=ROOT / "docs/benchmarks.md", help="the page to write")
-    add("--render", type=Path, metavar="JSON", help="measure nothing, report what is in there")
+    add_files(parser, page="docs/benchmarks.md")
     return parser
+
+
+def add_files(parser: argparse.ArgumentParser, *, page: str) -> None:
+    """Where a run leaves what it measured and its page, and how the page is made again."""
+    add = parser.add_argument
+    add("--json", type=Path, metavar="OUT", help="where raw results go: benchmarks/results/")
+    add("--report", type=Path, default=ROOT / page, help="the page to write")
+    add("--render", type=Path, metavar="JSON", help="measure nothing, report what is in there")
 
 
 if __name__ == "__main__":

@@ -177,9 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seconds", type=float, default=SECONDS, help="rounds are begun until so much is over")
     add("--cores", type=int, nargs="+", default=doubling, metavar="N")
     add("--workloads", nargs="+", default=CHOSEN, metavar="PART", help="of their names")
-    add("--json", type=Path, metavar="OUT", help="where raw results go: benchmarks/results/")
-    add("--report", type=Path, default=ROOT / "docs/scaling.md", help="the page to write")
-    add("--render", type=Path, metavar="JSON", help="measure nothing, report what is in there")
+    peers.add_files(parser, page="docs/scaling.md")
     return parser
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import _thread
 import time
 
-from amorsize.crews.ending import wait_until_gone
+from amorsize.crews.ending import Ending
 from amorsize.crews.starving import RunQueue
 from amorsize.policy.facts import Watched
 
@@ -21,10 +21,8 @@ class GilWatcher:
 
     def __init__(self) -> None:
         self._stopping = False
-        self._native_id = 0
         self._queue = RunQueue()  # where it waits for a core: a busy host, and not the GIL
-        self._ended = _thread.allocate_lock()
-        self._ended.acquire()
+        self._ending = Ending()
         self._late_s = 0.0
         self._n_wakes = 0
         self._began = time.perf_counter()
@@ -34,7 +32,7 @@ class GilWatcher:
 
     def _watch(self) -> None:
         try:
-            self._native_id = _thread.get_native_id()
+            self._ending.begun()
             self._queue.open()
             self._late_s += time.perf_counter() - self._wakes_at
             while not self._stopping:
@@ -43,7 +41,7 @@ class GilWatcher:
                 self._late_s += max(0.0, time.perf_counter() - self._wakes_at)
                 self._n_wakes += 1
         finally:
-            self._ended.release()
+            self._ending.tell()
 
     def look(self) -> Watched:
         """What was seen so far: the lateness of a nap still under way included.
@@ -65,6 +63,5 @@ class GilWatcher:
     def stop(self) -> None:
         """End the thread; waits until it has ended (a nap and a switch of the GIL at most)."""
         self._stopping = True
-        if self._ended.acquire(timeout=1.0):
-            wait_until_gone(self._native_id)
+        self._ending.wait(1.0)
         self._queue.close()

@@ -25,7 +25,8 @@ def check(state: State, view: View, hint: Profile) -> Action | None:
     costs = state.costs
     left_s = CHECK_S - costs.elapsed_inline_s
     # A few more are no loss where they are cheap; dear ones are shared out while it is not known.
-    is_cheap = view.n_left > 0 and _ratio(state, hint) < 1 and not _is_within(state, hint)
+    ratio = _ratio(state, hint)
+    is_cheap = view.n_left > 0 and ratio < 1 and not _is_within(ratio, hint)
     is_hasty = is_cheap and costs.n_seen < _n_telling(hint)
     if view.caller_busy and (is_hasty or not costs.n_reports):  # its item may take long
         return feeding.meanwhile_or_wait(state, view)
@@ -64,17 +65,17 @@ def _ratio(state: State, hint: Profile) -> float:
     return ratio
 
 
-def _is_within(state: State, hint: Profile) -> bool:
+def _is_within(ratio: float, hint: Profile) -> bool:
     spread = min(MOST_SPREAD, hint.spread_log or 0.0)
     within = FITS * (1 + spread) ** 2  # few of very uneven items say little
-    return 1 / within < _ratio(state, hint) < within
+    return 1 / within < ratio < within
 
 
 def _judge(state: State, hint: Profile) -> None:
     """Adopt a profile that agrees with this call's items; else go on without it."""
     costs, ratio = state.costs, _ratio(state, hint)
     state.hint = None
-    state.hint_fits = _is_within(state, hint) and costs.fits(waits=hint.waits)
+    state.hint_fits = _is_within(ratio, hint) and costs.fits(waits=hint.waits)
     is_alike = state.hint_fits and 1 / ALIKE < ratio < ALIKE
     state.saturation.start_with(hint, is_alike=is_alike)
     if state.hint_fits:

@@ -82,8 +82,7 @@ def _n_before_first(state: State, view: View) -> int:
 
 def _n_bet(state: State, view: View) -> int:
     """Workers that a bet pays for, by what is known of how long items take."""
-    one_s = state.host.process_start_s + state.host.process_ready_s
-    n_at_once = int(prices.BET_S / one_s)
+    n_at_once = int(prices.BET_S / (state.host.process_start_s + state.host.process_ready_s))
     if state.costs.item_s is not None:  # one was run, and was long
         item_s, left_s = state.costs.item_s, state.left_s(view)
     elif state.first_sent_s is not None and _may_wait_for_first(state):
@@ -91,14 +90,7 @@ def _n_bet(state: State, view: View) -> int:
         left_s = item_s * (view.n_left + state.n_in_flight)
     else:
         return n_at_once
-    n_bet = int(prices.bet_s(view.now_s, left_s) / one_s)
-    if state.job.thread_reason is not None or state.holds_gil or _held_gil(state.hint):
-        return n_bet
-    return min(n_bet, max(n_at_once, settling.n_while_open(state.host, item_s)))
-
-
-def _held_gil(hint: Profile | None) -> bool:
-    return hint is not None and hint.holds_gil is True
+    return max(n_at_once, settling.n_bet(state, view.now_s, item_s, left_s))
 
 
 def _likely_s(state: State, taken_s: float) -> float:

@@ -9,7 +9,7 @@ from amorsize.policy.plan import Action, StartWorker, Survey, Unwatch, Watch, We
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.facts import Host, View
+    from amorsize.policy.facts import View
     from amorsize.policy.state import State
 
 LEAST_ITEM_S = 0.25e-6  # to pickle and read back the smallest result takes about 0.15 us
@@ -64,19 +64,23 @@ def _n_beside_watching(state: State, view: View) -> int:
         return 0
     if state.host.n_cores <= caller.HELP_CORES:
         return 1
-    bet_s = prices.bet_s(view.now_s, state.left_s(view))
-    n_bet = int(bet_s / (state.host.process_start_s + state.host.process_ready_s))
-    n_bet = min(n_bet, n_while_open(state.host, state.costs.item_s or 0.0))
+    n = n_bet(state, view.now_s, state.costs.item_s or 0.0, state.left_s(view))
     n_items = view.n_left + state.roster.n_in_flight - 1
-    return max(1, min(n_bet, n_items, state.n_places - 1, state.n_limit or state.n_places))
+    return max(1, min(n, n_items, state.n_places - 1, state.n_limit or state.n_places))
 
 
-def n_while_open(host: Host, item_s: float) -> int:
-    """Processes that are worth starting though threads may turn out better.
+def n_bet(state: State, now_s: float, item_s: float, left_s: float) -> int:
+    """Processes that a bet pays for, by what an item takes and what is left.
 
-    Without them what is lost is at most the item that the caller watches; so may their starts be.
+    While threads may turn out better, what is lost without processes is at most the item that the
+    caller watches, so no more than that may go into starting them.
     """
-    return int(OPEN_SHARE * item_s / host.process_start_s)
+    host, hint = state.host, state.hint
+    n = int(prices.bet_s(now_s, left_s) / (host.process_start_s + host.process_ready_s))
+    holds_gil = state.holds_gil or (hint is not None and hint.holds_gil)
+    if state.job.thread_reason is not None or holds_gil:
+        return n
+    return min(n, int(OPEN_SHARE * item_s / host.process_start_s))
 
 
 def _start_canary(state: State, n_most: int = 1) -> Action | None:
