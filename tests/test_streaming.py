@@ -229,6 +229,7 @@ def resident_bytes():
     with open("/proc/self/statm") as told:
         return int(told.read().split()[1]) * 4096
 
+list(autotune(same, backend="process").stream(iter(range(1000))))  # as a busy host may have it
 stream = autotune(same, backend=sys.argv[1]).stream
 assert list(stream(iter(range(1000)))) == list(range(1000))  # what is loaded once is loaded
 before, most = resident_bytes(), 0
@@ -243,13 +244,10 @@ print(most - before)
 
 @pytest.mark.parametrize(("backend", "n_items"), [("auto", 10_000_000), ("process", 300_000)])
 def test_many_items_take_no_memory(backend, n_items, run_script):
-    """Items and results are forgotten once they were given: nothing grows with their number.
-
-    What is left is what a busy host makes it load: it then takes items for longer than they are.
-    """
+    """Items and results are forgotten once they were given: nothing grows with their number."""
     grown_bytes = int(run_script(MANY, backend, str(n_items)).stdout)
 
-    assert grown_bytes < 50_000_000
+    assert grown_bytes < 20_000_000
 
 
 def test_idle_workers_do_not_make_the_caller_read_item_by_item():
