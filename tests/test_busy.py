@@ -16,7 +16,12 @@ from amorsize.policy.facts import Profile
 
 BUSY_S = 25  # the longest that a test keeps the cores busy
 PER_CORE = 5  # others on each core: a thread that wants to compute gets a sixth of it
-OTHER = f"import time; until_s = time.monotonic() + {BUSY_S}\nwhile time.monotonic() < until_s: 0"
+OTHER = f"""
+import time
+until_s = time.monotonic() + {BUSY_S}
+print(flush=True)
+while time.monotonic() < until_s: 0
+"""
 
 LEARNED_ALONE = Profile(  # of `compute`, while nobody else computed
     backend="process",
@@ -41,11 +46,13 @@ def busy_cores():
     """Every core has several others computing on it."""
     command = [sys.executable, "-S", "-c", OTHER]
     n_others = PER_CORE * _machine.usable_cpus().n_cores
-    others = [subprocess.Popen(command) for _ in range(n_others)]
+    others = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(n_others)]
+    for other in others:  # until it has begun
+        other.stdout.readline()
     yield
     for other in others:
         other.kill()
-        other.wait()
+        other.communicate()
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +73,12 @@ def compute(_):
     spin(1e-3)
     time.sleep(1e-6)
     spin(1e-3)
+
+
+def compute_longer(item):
+    """Compute 6 ms, with such moments."""
+    for _ in range(3):
+        compute(item)
 
 
 def wait(_):
@@ -118,10 +131,13 @@ def test_a_clock_that_items_have_closed_closes_nobody_elses_file(tmp_path):
 
 
 def test_items_that_are_kept_from_computing_do_not_wait(busy_cores):
-    """In the caller: a sixth of a core, and now and then a pause, is no item that waits."""
-    tuned_map(compute, range(60), cache=False)
+    """In the caller: a sixth of a core, and now and then a pause, is no item that waits.
 
-    assert not last_trace(compute).profile.waits
+    Each is long enough to lose its core more than once: a turn on it is a few ms.
+    """
+    tuned_map(compute_longer, range(30), cache=False)
+
+    assert not last_trace(compute_longer).profile.waits
 
 
 def test_items_that_wait_still_do_on_busy_cores(busy_cores):
