@@ -8,8 +8,8 @@ import pytest
 
 from amorsize.crews import watcher
 from amorsize.crews.watcher import GilWatcher
-from amorsize.policy import route
-from amorsize.policy.facts import Host, Job, Watched
+from amorsize.policy import facts, route
+from amorsize.policy.facts import Job, Watched
 from amorsize.policy.tuner import Tuner
 
 
@@ -33,7 +33,7 @@ def test_waiting_for_the_gil_to_look_is_no_time_without_lateness(monkeypatch, ta
     clock = SimpleNamespace(now_s=0.0)
     timeless = SimpleNamespace(perf_counter=lambda: clock.now_s, sleep=time.sleep)
     monkeypatch.setattr(watcher, "time", timeless)
-    monkeypatch.setattr(watcher, "NAP_S", 60.0)  # it never wakes: the item has the GIL
+    # It never wakes: the item has the GIL.
     monkeypatch.setattr(watcher._thread, "start_new_thread", lambda *_: None)
     looking = GilWatcher()
     looking._queue = Queue(clock, takes_s)
@@ -43,6 +43,63 @@ def test_waiting_for_the_gil_to_look_is_no_time_without_lateness(monkeypatch, ta
 
     assert seen.watched_s == pytest.approx(10e-3 + takes_s)
     assert seen.lag_share == pytest.approx(1.0)
+
+
+class Host:
+    """Time as it passes beside items that hold the GIL and let go of it now and then.
+
+    Args:
+        held_s: How long they hold it at a time.
+        free_s: And how long not.
+        starved_s: That this thread waits for a core, whenever it wakes.
+    """
+
+    def __init__(self, held_s, free_s, starved_s=0.0):
+        self.held_s, self.free_s, self.starved_s = held_s, free_s, starved_s
+        self.now_s = self.in_queue_s = 0.0
+
+    def perf_counter(self):
+        return self.now_s
+
+    def waited_s(self):
+        return self.in_queue_s
+
+    def open(self):
+        pass
+
+    close = open
+
+    def sleep(self, nap_s):
+        if self.now_s > 30e-3:
+            self.watching._stopping = True
+            return
+        self.now_s += nap_s + 60e-6 + self.starved_s
+        self.in_queue_s += self.starved_s
+        into_s = self.now_s % (self.held_s + self.free_s)
+        self.now_s += max(0.0, self.held_s - into_s)  # until it is let go of
+
+
+@pytest.mark.parametrize(
+    ("host", "holds"),
+    [
+        (Host(held_s=5e-3, free_s=1e-6), True),
+        (Host(held_s=1e-3, free_s=20e-6), True),  # a file read in each item of 1 ms
+        (Host(held_s=0.3e-3, free_s=20e-6), True),
+        (Host(held_s=0.5e-3, free_s=0.2e-3), True),
+        (Host(held_s=0.2e-3, free_s=0.5e-3), False),
+        (Host(held_s=10e-6, free_s=2e-3), False),
+        (Host(held_s=10e-6, free_s=2e-3, starved_s=1e-3), False),
+    ],
+)
+def test_a_moment_without_it_does_not_make_items_let_go_of_the_gil(monkeypatch, host, holds):
+    """The share of time counts, however often and for how short a time they hold it."""
+    monkeypatch.setattr(watcher, "time", host)
+    monkeypatch.setattr(watcher, "RunQueue", lambda: host)
+    monkeypatch.setattr(watcher._thread, "start_new_thread", lambda *_: None)
+    host.watching = GilWatcher()
+    host.watching._watch()
+
+    assert route.verdict(host.watching.look()) is holds
 
 
 def test_it_tells_computing_from_sleeping():
@@ -62,7 +119,7 @@ def look_beside(item):
 
 
 def test_a_look_that_a_fork_cut_short_decides_nothing():
-    tuner = Tuner(Host(n_cores=16), Job(n_items=120))
+    tuner = Tuner(facts.Host(n_cores=16), Job(n_items=120))
 
     tuner.tell(Watched(lag_share=0.9, watched_s=3e-3, n_wakes=1))
     tuner.tell(Watched(lag_share=0.0, watched_s=0.1e-3, n_wakes=0))

@@ -9,14 +9,20 @@ from amorsize.crews.ending import Ending
 from amorsize.crews.starving import RunQueue
 from amorsize.policy.facts import Watched
 
-NAP_S = 0.5e-3  # what the thread asks to sleep: short against the 5 ms of a GIL switch
+# What the thread asks to sleep: short against the 5 ms of a GIL switch, and not always as long.
+# A nap begins when an item lets go of the GIL; equal ones would end at equal points of items.
+NAPS_S = (0.5e-3, 0.2e-3, 1.0e-3, 0.3e-3)
+LATE_S = 0.15e-3  # from this lateness on it was the GIL that it waited for
+WAKE_S = 0.06e-3  # the lateness of a nap in any case: what a timer and a core take
 
 
 class GilWatcher:
     """A thread that naps and sums up how much later than asked it wakes.
 
-    To wake, it needs the GIL: beside items that hold it the lateness approaches the whole time,
-    beside items that wait or release it there is next to none.
+    To wake, it needs the GIL: beside items that hold it most of the time is lateness, beside items
+    that wait or release it there is next to none. Items that hold it, but let go of it for a moment
+    now and then, as for a system call, keep no nap waiting for long. So of a nap that ends late the
+    whole is counted, as time that found the GIL held.
     """
 
     def __init__(self) -> None:
@@ -24,6 +30,8 @@ class GilWatcher:
         self._queue = RunQueue()  # where it waits for a core: a busy host, and not the GIL
         self._ending = Ending()
         self._late_s = 0.0
+        self._nap_s = 0.0  # the one that is under way
+        self._found_held_s = 0.0  # naps at whose end the GIL was held
         self._n_wakes = 0
         self._began = time.perf_counter()
         self._wakes_at = self._began  # when it is to run next: first of all, at once
@@ -36,9 +44,13 @@ class GilWatcher:
             self._queue.open()
             self._late_s += time.perf_counter() - self._wakes_at
             while not self._stopping:
-                self._wakes_at = time.perf_counter() + NAP_S
-                time.sleep(NAP_S)
-                self._late_s += max(0.0, time.perf_counter() - self._wakes_at)
+                self._nap_s = nap_s = NAPS_S[self._n_wakes % len(NAPS_S)]
+                self._wakes_at = time.perf_counter() + nap_s
+                time.sleep(nap_s)
+                late_s = max(0.0, time.perf_counter() - self._wakes_at)
+                self._late_s += late_s
+                if late_s > LATE_S:
+                    self._found_held_s += nap_s
                 self._n_wakes += 1
         finally:
             self._ending.tell()
@@ -52,10 +64,14 @@ class GilWatcher:
         """
         without_core_s = self._queue.waited_s()
         now = time.perf_counter()
-        late_s = self._late_s + max(0.0, now - self._wakes_at)
+        still_s = max(0.0, now - self._wakes_at)
+        late_s = max(0.0, self._late_s + still_s - without_core_s)
         watched_s = max(0.0, now - self._began - without_core_s)
+        found_held_s = self._found_held_s + (self._nap_s if still_s > LATE_S else 0.0)
+        # No more of them than this lateness explains: others waited for a core.
+        most_s = NAPS_S[0] * max(0.0, late_s - WAKE_S * self._n_wakes) / LATE_S
         return Watched(
-            lag_share=max(0.0, late_s - without_core_s) / max(1e-9, watched_s),
+            lag_share=min(1.0, (late_s + min(found_held_s, most_s)) / max(1e-9, watched_s)),
             watched_s=watched_s,
             n_wakes=self._n_wakes,
         )

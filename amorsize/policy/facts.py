@@ -231,9 +231,9 @@ class Grown(Value):
 
 
 class Watched(Value):
-    """How late a sleeping thread woke beside running items."""
+    """How often, and how late, a sleeping thread woke beside running items."""
 
-    lag_share: float  # lateness / time watched: near 1 when items hold the GIL
+    lag_share: float  # of time watched, that found the GIL held: near 1 when items hold it
     watched_s: float
     n_wakes: int
 
