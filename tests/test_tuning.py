@@ -487,6 +487,19 @@ def test_a_short_job_is_told_so(ledger):
     assert found.serial_time > 0.15
 
 
+def dearer_but_where_first_looked_at(item):
+    """8 ms, but of every 16th: those which tell first how long the loop is."""
+    witness.compute(8e-3 if item % 16 != 8 else 0.1e-3)
+
+
+def test_a_long_job_is_not_told_to_be_short_by_a_few_cheap_items():
+    """Where the parts of a loop disagree, more of it is looked at."""
+    found = quick_tune(dearer_but_where_first_looked_at, range(170), save=False)
+
+    assert "too short" not in found.verdict
+    assert found.serial_time > 0.8
+
+
 def test_few_items_are_told_so(ledger):
     """However long they are: a part of few items tells little."""
     found = quick_tune(noted_wait(ledger, 10e-3), range(20))

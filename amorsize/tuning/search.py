@@ -324,7 +324,15 @@ def look_part(n_items: int) -> Part:
     return Part(stride=stride, offset=stride // 2)
 
 
+def look_parts(n_items: int) -> list[Part]:
+    """That one, and others between its items, in case that one does not tell."""
+    first = look_part(n_items)
+    offsets = dict.fromkeys((first.offset + n * OFFSET_STEP) % first.stride for n in range(N_LOOKS))
+    return [first.but(offset=offset) for offset in offsets]
+
+
 LOOK_STRIDE, LOOK_LEAST = 16, 8  # every 16th item, but 8 of them
+N_LOOKS = 4
 
 
 def with_enough_chunks(n_items: int, plans: Sequence[Plan], stride: int) -> int:

@@ -31,10 +31,11 @@ if TYPE_CHECKING:
     from amorsize.tuning.search import Search
 
 INF = float("inf")
-GRID_SHARE, GRID_BLOCKS = 3.7, 2  # times the loop a default grid may cost, and its usual blocks
-QUICK_SHARE = 1.3  # times the loop, of 1.5: of uneven data what that takes is told 10 % off
+GRID_SHARE, GRID_BLOCKS = 3.5, 2  # times the loop a default grid may cost, and its usual blocks
+QUICK_SHARE = 1.25  # times the loop, of 1.5: of uneven data what that takes is told 10 % off
 QUICK_S, QUICK_MORE_SHARE = 6.0, 0.1  # of a long job less: so many seconds tell as much
 SHORT_S, FEW_ITEMS = 0.8, 50  # below, a tuning would cost more than it could ever bring back
+AGREEING = 1.25  # times: parts this much alike tell how long the loop is
 FEW_LOOKED_AT = 16  # of few items every 16th is looked at, at least one
 SMALL_GRID_S = 0.2  # so much may be spent on a default grid, however short the job
 SHORT_LOOP_S = 0.02  # so short a loop is timed whole
@@ -245,9 +246,15 @@ class Session:
             return f"too short to tune ({self.n_items} items)"
         search = self.search
         expected_s = INF if self.look is None else self._likely_s(search.loop)
-        part = searching.look_part(self.n_items) if expected_s > SHORT_LOOP_S else WHOLE
-        search.new_block()
-        whole_s = search.run(search.loop, part).whole_s
+        parts = searching.look_parts(self.n_items) if expected_s > SHORT_LOOP_S else [WHOLE]
+        told_s: list[float] = []
+        for part in parts:
+            search.new_block()
+            told_s.append(search.run(search.loop, part).whole_s)
+            whole_s = search.loop_s or INF
+            agree = len(told_s) > 1 and max(told_s) < AGREEING * min(told_s)
+            if whole_s >= SHORT_S or agree:
+                break  # few of uneven items may make a long job look short
         if whole_s < SHORT_S:
             return f"too short to tune ({seconds(whole_s)} in the loop)"
         spend_s = min(QUICK_SHARE * whole_s, QUICK_S + QUICK_MORE_SHARE * whole_s)
