@@ -66,7 +66,7 @@ CASES = [
     Case("killed-reading", "killed each time while it rebuilds an item",
          items.double_of_what_is_no_lock, DIED, data=items.data_with_a_trap),
     Case("killed-reading-once", "killed once while it rebuilds an item",
-         items.double_of_what_is_no_lock, data=items.data_with_a_trap_once),
+         items.double_of_what_is_no_lock, data=items.data_with_a_trap_once, n_items=400),
     Case("killed-computing", "killed from outside while it computes", items.slow_double,
          outside="kill computing"),
     Case("term-computing", "sent SIGTERM from outside while it computes", items.slow_double,

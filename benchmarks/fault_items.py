@@ -429,8 +429,12 @@ def data_with_a_trap() -> Any:
 
 
 def data_with_a_trap_once() -> Any:
-    """The same, the first time only."""
-    return iter([Trap(is_once=True) if x == BAD else x for x in range(100)])
+    """The same, the first time only.
+
+    So many that whoever is left has not done them all before the other, starved of a core, has
+    read its item and ended: another is to take its place.
+    """
+    return iter([Trap(is_once=True) if x == BAD else x for x in range(400)])
 
 
 def data_with_1_gib() -> Any:
