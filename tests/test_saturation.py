@@ -142,6 +142,27 @@ def test_workers_that_each_warm_up_are_tried_two_at_a_time():
     assert play(world).makespan_s < 1.05 * play(world, Serial()).makespan_s
 
 
+def test_items_that_go_on_getting_dearer_did_so_before_for_no_crew():
+    """A trend in the data has passed for crowding: with fewer workers it goes on."""
+    world = simulate.world("trend up", 256, 25_000)
+
+    outcome = play(world)
+
+    assert "n_jobs counted anew" in [note.what for note in outcome.policy.notes]
+    assert limit_of(outcome) is None
+    assert outcome.makespan_s < 2.0 * simulate.oracle(world).makespan_s
+
+
+@pytest.mark.parametrize(("name", "n_cores"), [("memory for half", 32), ("retrograde", 256)])
+def test_a_crew_that_was_found_too_large_stays_so(name, n_cores):
+    """The workers that are parked still slow the others down until their last chunks end."""
+    for seed in (25_000, 25_001):
+        outcome = play(simulate.world(name, n_cores, seed))
+
+        assert limit_of(outcome) is not None
+        assert "n_jobs counted anew" not in [note.what for note in outcome.policy.notes]
+
+
 def test_a_long_first_item_is_no_bet_on_many_cold_workers():
     """It may have been a warm-up: until a second one is known, 3 % of its time and 4 ms may go."""
     world = World(

@@ -219,7 +219,7 @@ def _see_cores(state: State, event: Report) -> None:
 def _see_saturation(state: State, event: Report, n_working: int) -> None:
     """Items that cost ever more with more workers: perhaps fewer of them would do."""
     assert state.route is not None
-    is_parked = state.saturation.is_testing and state.n_limit is not None
+    is_parked = state.saturation.is_parking and state.n_limit is not None
     parked = state.roster.of(state.route.backend).ready[state.n_limit :] if is_parked else []
     verdict = state.saturation.see(
         event,

@@ -29,6 +29,7 @@ ENOUGH_SHARE = 0.97  # of the full crew's throughput: half of it is kept if it d
 SURE_SHARE, SURE_ERRORS = 0.8, 1.5  # and at least this much with some certainty
 CLEAR_SHARE = 1.25  # half the crew delivers so much more: no second look at the full one either
 HOPELESS_SHARE = 0.9  # half the crew delivers clearly less: no second look at the full one
+RISEN = 1.5  # times what they cost when fewer were found enough: it was the data that was rising
 CHEAP_SHARE = 0.005  # of what is left: for so little, a suspicion need not be sure of itself
 TEST_CHUNKS = 1.5  # of time, that half the crew idles in a test
 TRUE_SHARE = 0.5  # of suspicions; a test may cost that much of what half the crew could save
@@ -53,6 +54,8 @@ class Saturation:
         self._ranks: list[int] = []  # of workers in the last window, once for each chunk
         self._n_full = self._n_part = 0
         self._since_s: float | None = 0.0  # chunks begun earlier tell of another crew
+        self._enough_log: float | None = None  # what items cost when fewer were found enough
+        self._are_leaving = False  # workers were parked for good, some are at their last chunk
 
     @property
     def reference_s(self) -> float | None:
@@ -80,6 +83,11 @@ class Saturation:
     def is_testing(self) -> bool:
         """A test is under way, in which the crew is to stay as it is."""
         return bool(self._windows)
+
+    @property
+    def is_parking(self) -> bool:
+        """Workers were parked, of which some may still have a chunk."""
+        return self.is_testing or self._are_leaving
 
     def see(
         self,
@@ -116,12 +124,16 @@ class Saturation:
             self._crews.append((report.now_s, n_working))
             self._n_heard = 0
         self._n_heard += 1
+        if self._are_leaving:  # those that are parked are still in the way
+            self._since_s, self._are_leaving = report.now_s, n_still > 0
         if self._since_s is None or report.now_s - report.wall_s < self._since_s:
             return None  # begun in another crew, before a test had ended
         self._recent.append(cost_log)
         self._n_began.append(self._n_at(report.now_s - report.wall_s))
         if len(self._recent) < RECENT:
             return None
+        if (verdict := self._reopen()) is not None:
+            return verdict
         if self._is_suspicious(report, n_working, left_s):
             # Windows of its own: the highest of many readings is no fair one.
             self._windows, self._ranks = [[]], []
@@ -131,6 +143,21 @@ class Saturation:
             return None
         del self._recent[:LOOK], self._n_began[:LOOK]
         return None
+
+    def _reopen(self) -> tuple[str, str] | None:
+        """Where items get dearer though no more of them run, it was not the crew before either."""
+        from math import log
+
+        if self._enough_log is None:
+            return None
+        level_log = _median(self._recent)
+        if level_log - self._enough_log < log(RISEN) + STANDARD_ERRORS * _error(self._recent):
+            return None
+        n_enough, self.n_enough, self.n_limit = self.n_enough, None, None
+        self._enough_log, self._reference_log = None, level_log
+        self._n_reference = len(self._recent)
+        self._recent, self._n_began = [], []
+        return "n_jobs counted anew", f"items get dearer with no more than {n_enough} workers, too"
 
     def _n_at(self, at_s: float) -> int:
         """How many they were then."""
@@ -245,6 +272,7 @@ class Saturation:
         self._windows, self._since_s = [], now_s
         if is_enough:
             self.n_enough = self.n_limit = n_part
+            self._enough_log, self._are_leaving = _median(part), True
             self._go_on(part, is_now=is_part)
             return f"{n_part} workers", f"{n_full} at once delivered no more"
         # The data is to blame: what items cost in this crew is what they cost.
