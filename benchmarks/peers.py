@@ -2,6 +2,7 @@
 
     python -m benchmarks.peers                        # everything, 15 rounds
     python -m benchmarks.peers --rounds 2 --workloads zlib waits --contenders loop threads amorsize
+    python -m benchmarks.peers --resume               # the rounds that are missing
     python -m benchmarks.peers --render benchmarks/results/peers-....json   # the report once more
 
 In every round each contender runs each workload once, in an order drawn anew. Three kinds of
@@ -22,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import host, micro, tables
+from benchmarks import commits, host, micro, tables
 from benchmarks.outside import ROOT, ChildFailed, Outcome, run_python
 from benchmarks.results import (
     AMORSIZE,
@@ -80,7 +81,7 @@ class Run:
     terms: Terms
     results: Results
     keep_at: Path
-    draw: random.Random = field(default_factory=lambda: random.Random(SEED))
+    draw: random.Random = field(default_factory=random.Random)
 
     def measure(self) -> Results:
         """Run all rounds; the results are kept on disk after each."""
@@ -88,7 +89,8 @@ class Run:
         _import_jobs(self.terms.workloads)
         self.results.cores_before = host.cores_that_are_ours()
         cases = cases_of(self.terms, contenders)
-        for n in range(self.terms.n_rounds):
+        for n in range(self.results.n_rounds, self.terms.n_rounds):
+            self.draw.seed(f"{SEED}, round {n}")
             began_s = time.monotonic()
             self._round(n, [case for case in cases if not self._is_dropped(case, n)])
             self._tell(n, time.monotonic() - began_s)
@@ -260,13 +262,31 @@ def main() -> None:
     else:
         machine = host.facts()
         keep_at = options.json or ROOT / f"benchmarks/results/peers-{host.slug(machine)}.json"
-        run = Run(terms=_terms(options), results=Results(machine=machine), keep_at=keep_at)
-        results = run.measure()
+        results = Results(machine=machine, code=commits.state_of("amorsize"))
+        if options.resume and keep_at.exists():
+            results = begun(keep_at, results)
+        results = Run(terms=_terms(options), results=results, keep_at=keep_at).measure()
         _add_micro(results)
         write(results, keep_at)
     report = tables.report(results)
     options.report.write_text(report)
     print(report)
+
+
+def begun(kept_at: Path, now: Results) -> Results:
+    """What an earlier run has measured, if this one would measure the same.
+
+    Raises:
+        SystemExit: It was other code, or another machine.
+    """
+    kept = read(kept_at)
+    for what, before, after in (
+        ("code", kept.code, now.code),
+        ("machine", {**kept.machine, "date": None}, {**now.machine, "date": None}),
+    ):
+        if before != after:
+            raise SystemExit(f"{kept_at} is of other {what}: {before or 'unknown'}, now {after}")
+    return kept
 
 
 def _add_micro(results: Results) -> None:
@@ -299,6 +319,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--rounds", type=int, default=default.n_rounds)
+    add("--resume", action="store_true", help="go on where the last run was ended")
     add("--workloads", nargs="+", default=[""], metavar="PART", help="of their names")
     add("--contenders", nargs="+", default=default.contenders, choices=default.contenders)
     add("--tables", nargs="+", default=KINDS, choices=KINDS)

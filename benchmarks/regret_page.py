@@ -1,10 +1,11 @@
 """docs/regret.md: what was asked of the policy, what it reached, and where it does badly."""
 
-import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean, median
+
+from benchmarks import commits
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "regret.md"
@@ -130,8 +131,9 @@ class Page:
         yield "fixed plan (loop, workers, chunk size) - 1, first call, start-up included.\n"
         seeds = sorted({one.seed for one in zoo})
         names, cores = {one.name for one in zoo}, sorted({one.n_cores for one in zoo})
-        yield f"- Code: commit {_commit()}. The policy and its constants are those of commit"
-        yield f"  {_frozen()}, made before these seeds were drawn."
+        frozen = commits.last_change("amorsize/policy")
+        yield f"- Code: commit {commits.described()}. The policy and its constants are those of"
+        yield f"  commit {frozen}, made before these seeds were drawn."
         yield f"- Zoo: {len(names)} worlds x {cores} cores x {len(seeds)} seeds from {seeds[0]} on."
         yield f"- Random: {len(drawn)} worlds, seeds from {self.first_random} on.\n"
 
@@ -236,18 +238,3 @@ def _row(where: str, who: str, results: list[Result]) -> str:
     figures = (mean(regrets), median(regrets), quantile(regrets, 0.9), max(regrets))
     cells = (*figures, time_weighted(results, who), slower)
     return f"| {who} | {where} | " + " | ".join(map(percent, cells)) + " |"
-
-
-def _commit() -> str:
-    return _git("describe", "--always", "--dirty")
-
-
-def _frozen() -> str:
-    """The last commit that has changed anything about decisions."""
-    return _git("log", "-1", "--format=%h (%s)", "--", "amorsize/policy")
-
-
-def _git(*arguments: str) -> str:
-    git = ("git", "-C", str(ROOT), *arguments)
-    told = subprocess.run(git, capture_output=True, text=True, check=False)
-    return told.stdout.strip() or "unknown"

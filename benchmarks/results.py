@@ -48,11 +48,17 @@ class Results:
     """Everything one run measured."""
 
     machine: dict[str, object]
+    code: str = ""  # commits.state_of("amorsize")
     cores_before: float | None = None  # host.cores_that_are_ours, before the run and after it
     cores_after: float | None = None
     samples: list[Sample] = field(default_factory=list)
     given_up: dict[str, str] = field(default_factory=dict)  # "kind/workload/contender": why
     micro: dict[str, float] = field(default_factory=dict)  # figures of benchmarks.micro
+
+    @property
+    def n_rounds(self) -> int:
+        """Rounds that were run so far."""
+        return 1 + max((sample.round for sample in self.samples), default=-1)
 
     def by_round(self, kind: str, workload: str, contender: str) -> dict[int, Sample]:
         """The samples of one contender, by round."""

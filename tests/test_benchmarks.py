@@ -578,3 +578,36 @@ def test_what_one_process_takes_is_told_by_kind(monkeypatch):
     assert peers.taken_s(FIRST, LOOP, workload) == 9.0
     assert peers.taken_s(WARM, LOOP, workload) == 1.0
     assert asked == ["1", "2"]
+
+
+def test_a_run_that_was_ended_is_gone_on_with(monkeypatch, tmp_path):
+    """The rounds that are missing, and no other; what a peer has shown before counts."""
+
+    def ran(*_, **__):
+        return Outcome(wall_s=1.0, cpu_s=1.0, foreign_cpu_s=0.0, n_orphans=0, output="1.0 0\n")
+
+    monkeypatch.setattr(peers, "run_python", ran)
+    monkeypatch.setattr(peers.host, "cores_that_are_ours", lambda: 2.0)
+    kept_at = tmp_path / "kept.json"
+    measured = Results(machine=MACHINE, code="1234567")
+    for n_rounds in (1, 3):
+        terms = peers.Terms(
+            workloads=(workloads.by_name(peers.PRIMING),),
+            contenders=(LOOP, AMORSIZE),
+            kinds=(FIRST,),
+            n_rounds=n_rounds,
+        )
+        peers.Run(terms=terms, results=measured, keep_at=kept_at).measure()
+        measured = peers.begun(kept_at, Results(machine=MACHINE, code="1234567"))
+
+    assert sorted(one.round for one in measured.samples) == [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("other", [{"code": "7654321"}, {"machine": {**MACHINE, "n_cores": 64}}])
+def test_rounds_of_other_code_or_another_machine_are_not_mixed(other, tmp_path):
+    kept_at = tmp_path / "kept.json"
+    now = {"machine": MACHINE, "code": "1234567"}
+    results.write(Results(**now), kept_at)
+
+    with pytest.raises(SystemExit, match=r"is of other (code|machine)"):
+        peers.begun(kept_at, Results(**{**now, **other}))
