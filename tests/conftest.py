@@ -18,8 +18,14 @@ RunScript = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def pytest_configure() -> None:
-    """Take Ctrl-C: a background job ignores it, and so does all that it starts."""
+    """Take Ctrl-C and the end of the terminal as a job in front does.
+
+    One in the background ignores the first, one under nohup the second, and so does all that they
+    start: programs of which tests claim how they end.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

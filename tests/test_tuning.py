@@ -231,7 +231,9 @@ def test_halving_looks_at_every_cell_of_a_named_grid(ledger):
 
     assert set(found.all_results) == {(2, 1), (2, 2), (4, 1), (4, 2)}
     assert found.configurations_tested == 5
-    assert len(ledger.pids() - {witness.CALLER}) >= 2 * (2 + 4)
+    assert len(ledger.indices()) >= 20 * 4
+    # A worker that is starved of a core may come too late for any item.
+    assert len(ledger.pids() - {witness.CALLER}) >= 2 * 4
 
 
 def test_bayes_proposes_plans_of_its_own(ledger):
@@ -476,11 +478,14 @@ def test_a_quick_tune_runs_about_one_and_a_half_loops(ledger):
 
 
 def test_a_short_job_is_told_so(ledger):
-    """It runs a few of its items, names what they predict, and keeps nothing."""
+    """It runs a few of its items, names what they predict, and keeps nothing.
+
+    Four sixteenths of them at most: where a busy host makes even items look uneven.
+    """
     found = quick_tune(noted(ledger, 1e-3), range(200))
 
     assert "too short to tune" in found.verdict
-    assert len(ledger.indices()) < 60
+    assert len(ledger.indices()) <= 4 * -(-200 // 16) + 16
     assert not found.is_decided
     assert not found.is_saved
     assert found.all_results == {(1, 200): found.serial_time}
