@@ -86,7 +86,12 @@ def little_to_collect():
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     ("backend", "start", "stride"),
-    [("process", "", 29), ("process", "clean", 521), ("thread", "", 17), ("serial", "", 7)],
+    [
+        pytest.param("process", "", 29, marks=pytest.mark.forks),
+        ("process", "clean", 521),
+        ("thread", "", 17),
+        ("serial", "", 7),
+    ],
 )
 def test_at_any_line(backend, start, stride, monkeypatch):
     """Lines of the whole call, from checking options to giving results, a stride apart."""

@@ -27,6 +27,7 @@ def spin(n):
         ("thread", {"thread_start_s", "thread_dispatch_s"}),
     ],
 )
+@pytest.mark.forks  # a clean start is told by another name
 def test_a_call_tells_what_its_workers_cost(backend, names):
     """Every name that this kind of worker can tell of, and no other."""
     for _ in range(30):  # beside other programs, what pickling took may hide what chunks did
@@ -38,6 +39,7 @@ def test_a_call_tells_what_its_workers_cost(backend, names):
 
 
 @pytest.mark.usefixtures("unlearned")
+@pytest.mark.forks
 def test_few_chunks_tell_nothing_of_chunks():
     """What is done once per call would be taken for the cost of a chunk."""
     tuned_map(spin, range(8), backend="process", n_jobs=2, chunksize=4)

@@ -165,6 +165,7 @@ def open_descriptors():
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc")
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.forks  # workers of a clean start stay for a while
 def test_a_call_leaves_nothing_open(backend):
     """No descriptor, no thread and no process outlives a call, also when it fails."""
     tuned_map(with_constant, range(100), backend=backend)  # what is opened once in a process
@@ -215,6 +216,7 @@ def assert_fed_beside(long_index, long_s, ledger):
 
 
 @pytest.mark.parametrize("slow_first", [0, 3])
+@pytest.mark.forks  # a clean start of the other worker takes longer than the gap allowed
 def test_two_workers_asked_for_are_fed_while_one_item_takes_long(slow_first, tmp_path):
     """With workers only, one that is in a long item does not keep the other from its chunks."""
     ledger = Ledger(tmp_path / "ledger")
