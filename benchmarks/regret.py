@@ -25,7 +25,7 @@ from amorsize.simulate import ZOO, World
 from benchmarks import regret_page
 
 CORES = (1, 2, 4, 8, 32, 128, 256)
-FIRST_SEED, FIRST_RANDOM = 25_000, 750_000  # held out: no run before went beyond 24 004, 740 999
+FIRST_SEED, FIRST_RANDOM = 26_000, 760_000  # held out: no run before went beyond 25 004, 750 999
 N_COMPARED = 300  # random worlds that the opponents play as well
 OURS = regret_page.OURS
 NEVER, ALWAYS = 1e18, 1e-18

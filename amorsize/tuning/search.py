@@ -70,6 +70,7 @@ class Search:
     ) -> None:
         self.bench, self.loop, self.limits = bench, loop, limits
         self.as_loop: frozenset[Plan] = frozenset()  # plans that are the loop under another name
+        self.is_uneven = False  # parts of the data differ by more than the noise
         self.random = Random(seed)
         self.runs: list[Run] = []
         self.dropped: dict[Plan, Run] = {}  # timed out, failed or hopeless: not run again
@@ -159,8 +160,14 @@ class Search:
         return 0.0 if self._predicted_s is None else self._slower * self._predicted_s(plan)
 
     def _best_s(self, part: Part) -> float | None:
+        """What the quickest so far took for this part, or would by what it took for others."""
+        runs = [run for run in self.runs if run.plan not in self.dropped]
+        if same_s := [run.wall_s for run in runs if run.part == part and run.whole_s < INF]:
+            return min(same_s)
+        times_s = [run.whole_s for run in runs if run.plan != self.loop]
+        if self.loop_s is not None:
+            times_s.append(self.loop_s)  # over all that it ran: one part may be cheap
         share = part.n_items(self.bench.n_items) / self.bench.n_items
-        times_s = [run.whole_s for run in self.runs if run.plan not in self.dropped]
         return min(times_s) * share if times_s else None
 
     # -- what that says ---------------------------------------------------------------------
@@ -294,6 +301,8 @@ def halving(search: Search, plans: Sequence[Plan], *, has_to: bool = False) -> N
         cost_s = sum(map(search.likely_s, left))
         stride = with_enough_chunks(search.bench.n_items, left, _stride(cost_s, share_s))
         of_loop = max(stride, _stride(loop_s, share_s / len(left)))
+        if search.is_uneven:
+            of_loop = stride  # of other items, the loop would tell of other costs
         if not search.run_block(
             left,
             _part(stride, number),
