@@ -377,3 +377,18 @@ def test_a_default_grid_on_two_cores_keeps_its_price(name):
 
         assert bench.clock_s <= 4 * bench.truth_s(loop_of(bench.world))
         assert bench.clock_s <= (1 + len(among)) * bench.truth_s(loop_of(bench.world))
+
+
+def test_a_cheap_part_of_the_loop_makes_no_plan_of_a_dear_one_hopeless():
+    """A plan is ended by what its own part took, or the whole of what the loop has run."""
+    costs_s = tuple(10e-3 if item % 16 else 0.1e-3 for item in range(160))
+    bench = SimulatedBench(World(costs_s=costs_s, n_cores=2))
+    plan = Plan(backend="process", n_jobs=2, chunksize=2, source="tuned")
+    search = searching(bench)
+
+    for offset in (0, 5):  # the cheap items alone, and as many dear ones
+        search.run(search.loop, Part(stride=16, offset=offset))
+    run = search.run(plan, Part(stride=2, offset=1))
+
+    assert not run.is_over_time
+    assert plan not in search.dropped
