@@ -1,9 +1,10 @@
 """Which code was measured."""
 
 import subprocess
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks.outside import ROOT
+
+DIRTY = "-dirty"  # changed since: two such states need not be the same
 UNKNOWN = "unknown"  # no repository, or no git
 
 
@@ -20,7 +21,7 @@ def last_change(folder: str) -> str:
 def state_of(folder: str) -> str:
     """A folder's contents, by the commit that made them so."""
     commit = _git("log", "-1", "--format=%h", "--", folder) or UNKNOWN
-    return f"{commit}-dirty" if _git("status", "--porcelain", "--", folder) else commit
+    return f"{commit}{DIRTY}" if _git("status", "--porcelain", "--", folder) else commit
 
 
 def _git(*arguments: str) -> str:

@@ -277,9 +277,11 @@ def begun(kept_at: Path, now: Results) -> Results:
     """What an earlier run has measured, if this one would measure the same.
 
     Raises:
-        SystemExit: It was other code, or another machine.
+        SystemExit: It was other code, another machine, or nobody can tell.
     """
     kept = read(kept_at)
+    if now.code == commits.UNKNOWN or now.code.endswith(commits.DIRTY):
+        raise SystemExit(f"whether {kept_at} is of this code cannot be told: commit it first")
     for what, before, after in (
         ("code", kept.code, now.code),
         ("machine", {**kept.machine, "date": None}, {**now.machine, "date": None}),

@@ -611,3 +611,13 @@ def test_rounds_of_other_code_or_another_machine_are_not_mixed(other, tmp_path):
 
     with pytest.raises(SystemExit, match=r"is of other (code|machine)"):
         peers.begun(kept_at, Results(**{**now, **other}))
+
+
+@pytest.mark.parametrize("code", ["1234567-dirty", "unknown"])
+def test_rounds_of_code_that_nobody_committed_are_not_mixed(code, tmp_path):
+    """What has the same name need not be the same."""
+    kept_at = tmp_path / "kept.json"
+    results.write(Results(machine=MACHINE, code=code), kept_at)
+
+    with pytest.raises(SystemExit, match="cannot be told"):
+        peers.begun(kept_at, Results(machine=MACHINE, code=code))
