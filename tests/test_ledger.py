@@ -23,11 +23,12 @@ def spin(n):
 @pytest.mark.parametrize(
     ("backend", "names"),
     [
-        ("process", {"start_s", "ready_s", "dispatch_s"}),
+        pytest.param(  # a clean start is told by another name
+            *("process", {"start_s", "ready_s", "dispatch_s"}), marks=pytest.mark.forks
+        ),
         ("thread", {"thread_start_s", "thread_dispatch_s"}),
     ],
 )
-@pytest.mark.forks  # a clean start is told by another name
 def test_a_call_tells_what_its_workers_cost(backend, names):
     """Every name that this kind of worker can tell of, and no other."""
     for _ in range(30):  # beside other programs, what pickling took may hide what chunks did

@@ -164,8 +164,14 @@ def open_descriptors():
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc")
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.forks  # workers of a clean start stay for a while
+@pytest.mark.parametrize(
+    "backend",
+    [
+        *("serial", "thread"),
+        # Workers of a clean start stay for a while.
+        *(pytest.param(backend, marks=pytest.mark.forks) for backend in ("auto", "process")),
+    ],
+)
 def test_a_call_leaves_nothing_open(backend):
     """No descriptor, no thread and no process outlives a call, also when it fails."""
     tuned_map(with_constant, range(100), backend=backend)  # what is opened once in a process

@@ -44,13 +44,13 @@ class GilWatcher:
             self._queue.open()
             self._late_s += time.perf_counter() - self._wakes_at
             while not self._stopping:
-                self._nap_s = nap_s = NAPS_S[self._n_wakes % len(NAPS_S)]
-                self._wakes_at = time.perf_counter() + nap_s
-                time.sleep(nap_s)
+                self._nap_s = NAPS_S[self._n_wakes % len(NAPS_S)]
+                self._wakes_at = time.perf_counter() + self._nap_s
+                time.sleep(self._nap_s)
                 late_s = max(0.0, time.perf_counter() - self._wakes_at)
                 self._late_s += late_s
                 if late_s > LATE_S:
-                    self._found_held_s += nap_s
+                    self._found_held_s += self._nap_s
                 self._n_wakes += 1
         finally:
             self._ending.tell()

@@ -255,7 +255,7 @@ class Session:
             agree = len(told_s) > 1 and max(told_s) < AGREEING * min(told_s)
             if whole_s >= SHORT_S or agree:
                 break  # few of uneven items may make a long job look short
-        search.is_uneven = len(told_s) > 1 and max(told_s) >= AGREEING * min(told_s)
+        search.is_uneven = len(told_s) > 1 and not agree
         if whole_s < SHORT_S:
             return f"too short to tune ({seconds(whole_s)} in the loop)"
         spend_s = min(QUICK_SHARE * whole_s, QUICK_S + QUICK_MORE_SHARE * whole_s)
