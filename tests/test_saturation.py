@@ -71,6 +71,23 @@ def test_dear_items_behind_cheap_ones_are_no_reason_for_a_test():
     assert not [note for note in outcome.policy.notes if "delivered" in note.why]
 
 
+def test_uneven_items_behind_a_few_cheap_ones_are_no_reason_to_idle_a_core_of_two():
+    """Six chunks of one worker cost more than so vague a suspicion is worth: as files to parse."""
+    n_tested = 0
+    for seed in range(20):
+        random = Random(seed)
+        costs_s = (1.4e-3,) * 3 + tuple(7e-3 * random.lognormvariate(-0.5, 1.0) for _ in range(110))
+        world = World(costs_s=costs_s, n_cores=2, seed=seed, thread_reason="not looked at")
+        n_tested += play(world).policy.saturation.n_tests
+
+    assert n_tested <= 1
+
+
+def test_the_same_crew_is_not_counted_anew_again_and_again():
+    """Bursts pass for crowding, and then for none: each time it takes more of a rise."""
+    assert play(simulate.random_world(5907)).policy.saturation.n_tests < 9
+
+
 def test_workers_that_share_bandwidth_without_loss_cost_nothing():
     """All of them or six deliver the same; whichever is chosen, time is not lost."""
     world = World(costs_s=STEADY, n_cores=32, slowdown=Bandwidth(6), thread_reason="not looked at")

@@ -21,8 +21,10 @@ ALIKE = 1.5  # times the cost of an item alone, which first reports confirm
 SUSPICIOUS = 2.0  # times the reference: at less, half of the workers cannot deliver as much
 MOST_PER_WORKER = 2.0  # times the workers: no shared thing is that slow, so the data is
 SMALL_CREW = 8  # with fewer, one item run alone may say too little for that bound
-REFERENCE_ERRORS = 0.5  # of the reference itself, which one item alone may be
-STANDARD_ERRORS = 2.0  # by which a suspicion must exceed that
+STANDARD_ERRORS = 2.0  # by which a healthy crew stays below that, or a rise exceeds its bound
+CERTAIN_ERRORS = 3.0  # by which a suspicion must exceed it, to be as true as any:
+TRUE_SHARE = 0.5  # of those; a test may cost that much of what half the crew could save
+DOUBT = 5.0  # times as rarely true, for each error less: of so many looks some are high by chance
 MOST_WINDOWS = 7  # of a test whose windows leave it open; the first and last are the full crew's
 WINDOW_LEAST, WINDOW_MOST = 6, 16  # reports of each part of a test: POLICY 3
 ENOUGH_SHARE = 0.97  # of the full crew's throughput: half of it is kept if it delivers that
@@ -31,8 +33,7 @@ CLEAR_SHARE = 1.25  # half the crew delivers so much more: no second look at the
 HOPELESS_SHARE = 0.9  # half the crew delivers clearly less: no second look at the full one
 RISEN = 1.5  # times what they cost when fewer were found enough: it was the data that was rising
 CHEAP_SHARE = 0.005  # of what is left: for so little, a suspicion need not be sure of itself
-TEST_CHUNKS = 1.5  # of time, that half the crew idles in a test
-TRUE_SHARE = 0.5  # of suspicions; a test may cost that much of what half the crew could save
+LAST_CHUNK = 0.5  # of a chunk's time, that a parked worker's last one ends before the others' begin
 
 
 class Saturation:
@@ -45,6 +46,7 @@ class Saturation:
         self._n_reference = 1
         self._first: list[float] = []
         self._recent: list[float] = []
+        self._walls_s: list[float] = []  # of the recent chunks
         self.n_healthy = 1  # crew whose items cost what they do for other reasons
         self._crews: list[tuple[float, int]] = []  # since when they were how many
         self._n_began: list[int] = []  # how many they were when the recent chunks began
@@ -55,6 +57,7 @@ class Saturation:
         self._n_full = self._n_part = 0
         self._since_s: float | None = 0.0  # chunks begun earlier tell of another crew
         self._enough_log: float | None = None  # what items cost when fewer were found enough
+        self._n_reopened = 0  # times that they were counted anew
         self._are_leaving = False  # workers were parked for good, some are at their last chunk
 
     @property
@@ -129,20 +132,24 @@ class Saturation:
         if self._since_s is None or report.now_s - report.wall_s < self._since_s:
             return None  # begun in another crew, before a test had ended
         self._recent.append(cost_log)
+        self._walls_s.append(report.wall_s)
         self._n_began.append(self._n_at(report.now_s - report.wall_s))
         if len(self._recent) < RECENT:
             return None
         if (verdict := self._reopen()) is not None:
             return verdict
-        if self._is_suspicious(report, n_working, left_s):
+        if self._is_suspicious(n_working, left_s):
             # Windows of its own: the highest of many readings is no fair one.
             self._windows, self._ranks = [[]], []
             self.n_tests += 1
             self._n_full, self._since_s = n_working, report.now_s
-            self._recent, self._n_began = [], []
+            self._forget_recent()
             return None
-        del self._recent[:LOOK], self._n_began[:LOOK]
+        del self._recent[:LOOK], self._walls_s[:LOOK], self._n_began[:LOOK]
         return None
+
+    def _forget_recent(self) -> None:
+        self._recent, self._walls_s, self._n_began = [], [], []
 
     def _reopen(self) -> tuple[str, str] | None:
         """Where items get dearer though no more of them run, it was not the crew before either."""
@@ -151,12 +158,14 @@ class Saturation:
         if self._enough_log is None:
             return None
         level_log = _median(self._recent)
-        if level_log - self._enough_log < log(RISEN) + STANDARD_ERRORS * _error(self._recent):
+        least_log = (1 + self._n_reopened) * log(RISEN)
+        if level_log - self._enough_log < least_log + STANDARD_ERRORS * _error(self._recent):
             return None
+        self._n_reopened += 1
         n_enough, self.n_enough, self.n_limit = self.n_enough, None, None
         self._enough_log, self._reference_log = None, level_log
         self._n_reference = len(self._recent)
-        self._recent, self._n_began = [], []
+        self._forget_recent()
         return "n_jobs counted anew", f"items get dearer with no more than {n_enough} workers, too"
 
     def _n_at(self, at_s: float) -> int:
@@ -190,7 +199,7 @@ class Saturation:
         is_lower = first_log - alone_log > log(ALIKE)
         self._n_reference = max(1, n_alone + (0 if is_lower else REFERENCE_REPORTS))
 
-    def _is_suspicious(self, report: Report, n_working: int, left_s: float) -> bool:
+    def _is_suspicious(self, n_working: int, left_s: float) -> bool:
         from math import exp, log
 
         assert self._reference_log is not None
@@ -198,20 +207,26 @@ class Saturation:
             return False
         rise_log = _median(self._recent) - self._reference_log
         spread = _error(self._recent)
-        error = STANDARD_ERRORS * spread
-        error += REFERENCE_ERRORS * spread * (len(self._recent) / self._n_reference) ** 0.5
-        if rise_log < log(SUSPICIOUS) - error and self._n_heard >= ROUNDS * n_working:
+        # The reference may be one item alone: of uneven ones it says little.
+        error = spread * (1 + len(self._recent) / self._n_reference) ** 0.5
+        is_below = rise_log < log(SUSPICIOUS) - STANDARD_ERRORS * error
+        if is_below and self._n_heard >= ROUNDS * n_working:
             self.n_healthy = max(self.n_healthy, min(self._n_began))
-        # Half of the crew idles while its last chunks end and for about one chunk of the others.
-        cost_s = TEST_CHUNKS * report.wall_s * n_working / 2
-        is_cheap = cost_s < CHEAP_SHARE * left_s
-        if rise_log < log(SUSPICIOUS) + (spread if is_cheap else error):
-            return False
-        inflation = exp(min(20.0, rise_log))
-        if inflation > MOST_PER_WORKER * max(SMALL_CREW, n_working):
+        excess_log, inflation = rise_log - log(SUSPICIOUS), exp(min(20.0, rise_log))
+        if excess_log <= 0 or inflation > MOST_PER_WORKER * max(SMALL_CREW, n_working):
             return False
         self._n_part = n_working // 2
-        return cost_s <= TRUE_SHARE * (1 - SUSPICIOUS / inflation) * left_s
+        cost_s = self._idle_s(n_working, self._n_part)
+        if cost_s < CHEAP_SHARE * left_s and excess_log > spread:
+            return True
+        errors_short = max(0.0, CERTAIN_ERRORS - excess_log / max(error, 1e-9))
+        true_share = TRUE_SHARE / DOUBT**errors_short
+        return cost_s <= true_share * (1 - SUSPICIOUS / inflation) * left_s
+
+    def _idle_s(self, n_full: int, n_part: int) -> float:
+        """What parked workers leave undone while the others fill a window, in seconds of a core."""
+        chunk_s = sum(self._walls_s) / len(self._walls_s)
+        return (n_full - n_part) * (_chunks_each(n_part) + LAST_CHUNK) * chunk_s
 
     def _test(
         self, report: Report, cost_log: float, rank: int, *, n_still: int
@@ -225,8 +240,8 @@ class Saturation:
         if self._since_s is None:  # those that are parked are at their last chunk
             self._since_s = None if n_still else report.now_s
             return None
-        n_sampled = min(WINDOW_MOST, self._n_part if is_part else self._n_full)
-        n_chunks = -(-WINDOW_LEAST // n_sampled)  # of each
+        n_places = self._n_part if is_part else self._n_full
+        n_sampled, n_chunks = min(WINDOW_MOST, n_places), _chunks_each(n_places)
         is_sampled = rank < n_sampled and self._ranks.count(rank) < n_chunks
         if report.now_s - report.wall_s < self._since_s or not is_sampled:
             return None
@@ -292,6 +307,11 @@ class Saturation:
             self._n_full, self._n_part = self._n_part, self._n_part // 2
             self.n_limit, self._since_s = self._n_part, None
             self.n_tests += 1
+
+
+def _chunks_each(n_workers: int) -> int:
+    """Of how many chunks of each worker a window of theirs is made."""
+    return -(-WINDOW_LEAST // min(WINDOW_MOST, n_workers))
 
 
 def _median(values: Sequence[float]) -> float:
