@@ -16,6 +16,8 @@ FEW_REPORTS = 8  # of all, before first chunks are as long as others
 WARM_IN_TIME = 2.0  # times a warm-up must be left for each warm worker; flat in 2..3: with less, a
 # cold one is through with its own when the others have done nearly everything
 PLENTY = 4  # items left for each place, with which a worker may have one more in advance
+AHEAD_S = 40e-3  # chunks for which waiting some milliseconds for the caller counts,
+AHEAD_LEFT = 8  # while for each place so many are left: none waits behind a long one at the end
 LONG_ITEM_S = 2e-3  # a caller inside such an item is no dispatcher; watching for the GIL takes one
 DEEP_CALLER_SHARE = 0.3  # of its time spent sending, above which workers get a second chunk
 DEEP_OVERHEADS = 10  # chunks shorter than this many overheads are sent ahead, too
@@ -89,8 +91,21 @@ def _is_deep(state: State, n_items: int, n_ready: int, n_left: int) -> bool:
     if chunk_s < 2 * SLICE_S and n_ready < state.host.n_cores and caller.helps(state):
         return True  # it is over before the caller looks up from its own items
     sent_s = price.dispatch_s + n_items * state.pickle_s
+    if _is_late(state, chunk_s, n_ready) and n_left > AHEAD_LEFT * (1 + n_ready) * n_items:
+        return True
     busy_share = n_ready * sent_s / max(chunk_s, 1e-9)
     return busy_share > DEEP_CALLER_SHARE or chunk_s < DEEP_OVERHEADS * price.overhead_s
+
+
+def _is_late(state: State, chunk_s: float, n_ready: int) -> bool:
+    """Whether the caller comes to serve a worker late: all cores are busy, so it waits for one.
+
+    Up to the 3 to 5 ms that a scheduler lets a process go on. Of a small crew each such gap counts;
+    in a large one, more chunks on their way show later whether workers are in each other's way.
+    """
+    is_crowded = state.host.n_cores <= n_ready and n_ready <= caller.HELP_CORES
+    is_known = state.costs.n_reports >= FEW_REPORTS and not state.saturation.is_testing
+    return is_crowded and is_known and chunk_s < AHEAD_S
 
 
 def send(state: State, seat: Seat, n_items: int, box_s: float) -> Send:
