@@ -122,7 +122,8 @@ def test_workers_beside_another_program_keep_their_share():
     outcome = play(world)
 
     assert outcome.policy.n_limit is None
-    assert outcome.makespan_s < 1.04 * (sum(costs_s) + 0.5 * 3) / 4
+    # In a third of seeds the caller goes on alone for 0.2 s, while that is no less: 5 % at most.
+    assert outcome.makespan_s < 1.06 * (sum(costs_s) + 0.5 * 3) / 4
 
 
 def test_starving_workers_are_told_once():

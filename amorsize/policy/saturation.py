@@ -220,7 +220,7 @@ class Saturation:
         if cost_s < CHEAP_SHARE * left_s and excess_log > spread:
             return True
         errors_short = max(0.0, CERTAIN_ERRORS - excess_log / max(error, 1e-9))
-        true_share = TRUE_SHARE / DOUBT**errors_short
+        true_share = TRUE_SHARE / float(DOUBT**errors_short)
         return cost_s <= true_share * (1 - SUSPICIOUS / inflation) * left_s
 
     def _idle_s(self, n_full: int, n_part: int) -> float:
