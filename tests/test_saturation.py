@@ -1,6 +1,8 @@
 """Too many workers: seen in what items cost, tested once, and parked."""
 
+from dataclasses import replace
 from random import Random
+from statistics import median
 
 import pytest
 
@@ -114,16 +116,19 @@ def test_nobody_is_parked_where_items_cost_what_they_cost_alone():
 
 
 def test_workers_beside_another_program_keep_their_share():
-    """It takes three of four cores for a while: four workers get more of the rest than one."""
+    """It takes three of four cores for a while: four workers get more of the rest than one.
+
+    Whether the caller goes on alone for 0.2 s meanwhile, while that is no less, is chance.
+    """
     costs_s = (2e-3,) * 6000
     busy = Neighbour(from_s=0.1, to_s=0.6, n_cores=3.0)
     world = World(costs_s=costs_s, n_cores=4, neighbours=(busy,), thread_reason="not looked at")
 
-    outcome = play(world)
+    outcomes = [play(replace(world, seed=seed)) for seed in range(5)]
 
-    assert outcome.policy.n_limit is None
-    # In a third of seeds the caller goes on alone for 0.2 s, while that is no less: 5 % at most.
-    assert outcome.makespan_s < 1.06 * (sum(costs_s) + 0.5 * 3) / 4
+    assert {outcome.policy.n_limit for outcome in outcomes} == {None}
+    makespan_s = median(outcome.makespan_s for outcome in outcomes)
+    assert makespan_s < 1.04 * (sum(costs_s) + 0.5 * 3) / 4
 
 
 def test_starving_workers_are_told_once():

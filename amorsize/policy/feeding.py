@@ -90,9 +90,9 @@ def _is_deep(state: State, n_items: int, n_ready: int, n_left: int) -> bool:
     chunk_s = n_items * (state.costs.item_s or 0.0)
     if chunk_s < 2 * SLICE_S and n_ready < state.host.n_cores and caller.helps(state):
         return True  # it is over before the caller looks up from its own items
-    sent_s = price.dispatch_s + n_items * state.pickle_s
     if _is_late(state, chunk_s, n_ready) and n_left > AHEAD_LEFT * (1 + n_ready) * n_items:
         return True
+    sent_s = price.dispatch_s + n_items * state.pickle_s
     busy_share = n_ready * sent_s / max(chunk_s, 1e-9)
     return busy_share > DEEP_CALLER_SHARE or chunk_s < DEEP_OVERHEADS * price.overhead_s
 
