@@ -228,12 +228,7 @@ class Call:
 
     def _job(self) -> Job:
         options = self.options
-        backend = _options.environment_backend() or options.backend
-        nested = nesting.is_inside()
-        if nested:
-            backend = "serial"
-        elif options.max_worker_memory is not None and backend == "auto":
-            backend = "process"  # the caller cannot be replaced, nor can its threads
+        backend, nested = self._backend(), nesting.is_inside()
         n_jobs = None if options.n_jobs in (None, -1) else options.n_jobs
         if options.executor is not None and not nested and backend != "serial":
             from amorsize.crews.futures import n_places
@@ -251,6 +246,21 @@ class Call:
             keeps_failures=self.task.keep_errors,
             is_trifle=self._is_trifle(),
         )
+
+    def _backend(self) -> str:
+        """What was asked for, by the environment, by the user, or by what the options need."""
+        options = self.options
+        if nesting.is_inside():
+            return "serial"
+        backend = _options.environment_backend() or options.backend
+        if backend != "auto":
+            return backend
+        if options.max_worker_memory is not None:
+            return "process"  # the caller cannot be replaced, nor can its threads
+        if options.setup is not None or options.teardown is not None:
+            # They make a process ready for the items: none but a worker, unless it is the only one.
+            return "serial" if options.n_jobs == 1 else "process"
+        return backend
 
     def _is_trifle(self) -> bool:
         """Asked where nothing else is known, and help for long items would be made ready."""

@@ -59,7 +59,8 @@ def autotune(
         chunksize: How many items are sent at once; None to have it tuned.
         max_worker_memory: Bytes, or a text such as "2 GB", that a worker process may grow by; one
             that has is replaced between two items.
-        setup: Called once in each worker before its first item.
+        setup: Called once in each worker before its first item; the caller then runs none, unless
+            it is the only worker (`backend="serial"`, `n_jobs=1`).
         teardown: Called once in each worker after its last item.
         thread_safe: Whether items may run in threads; None to judge it by what they reach.
         timeout: Seconds that one item may take; only a worker can keep it.

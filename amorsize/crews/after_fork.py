@@ -117,18 +117,48 @@ class Forwarder(io.TextIOBase):
             frames.write(self._write_fd, frames.TEXT, self._name, data)
 
 
+_callers_handlers: set[Any] = set()  # which run in the caller, for what items log as well
+HANDLED = "_amorsize_handled"  # of a record that is sent: a handler of the worker's own had it
+
+
 def forward_records(write_fd: int) -> None:
     """Let the caller's handlers see what items log: handlers may live in its memory only."""
     import logging
 
     pid = os.getpid()
+    note_handlers()
 
-    def send(_: logging.Logger, record: logging.LogRecord) -> None:
+    def send(logger: logging.Logger, record: logging.LogRecord) -> None:
+        was_handled = _handle_here(logger, record)
         if os.getpid() != pid:  # a child of the item's own: not ours to speak for
             return
-        frames.write(write_fd, frames.RECORD, travel.dumps(plain_record(record)))
+        fields = plain_record(record)
+        if was_handled:
+            fields[HANDLED] = True
+        frames.write(write_fd, frames.RECORD, travel.dumps(fields))
 
     logging.Logger.callHandlers = send  # type: ignore[method-assign,assignment]
+
+
+def note_handlers() -> None:
+    """Those that are there now are the caller's, or copies of them; later ones are the items'."""
+    import logging
+
+    loggers = (logging.root, *logging.root.manager.loggerDict.values())
+    _callers_handlers.clear()
+    _callers_handlers.update(one for logger in loggers for one in getattr(logger, "handlers", ()))
+
+
+def _handle_here(logger: Any, record: Any) -> bool:
+    """Give a record to the handlers that setup= or an item has added; whether there was one."""
+    was_handled = False
+    while logger is not None:
+        for handler in logger.handlers:
+            if handler not in _callers_handlers and record.levelno >= handler.level:
+                handler.handle(record)
+                was_handled = True
+        logger = logger.parent if logger.propagate else None
+    return was_handled
 
 
 def plain_record(record: Any) -> dict[str, Any]:
@@ -148,5 +178,8 @@ def handle_record(fields: dict[str, Any]) -> None:
     """The caller's side: give a worker's record to the logger it was meant for."""
     import logging
 
+    was_handled = fields.pop(HANDLED, False)
     record = logging.makeLogRecord(fields)
-    logging.getLogger(record.name).callHandlers(record)
+    logger = logging.getLogger(record.name)
+    if not was_handled or logger.hasHandlers():  # else it would be printed as nobody's
+        logger.callHandlers(record)

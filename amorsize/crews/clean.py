@@ -160,7 +160,10 @@ class CleanCrew(PipeCrew):
     # -- ending -----------------------------------------------------------------------------
 
     def close(self, *, at_once: bool) -> list[str]:
-        """Leave idle workers to the next call and end the rest; within about `GRACE_S`."""
+        """Leave idle workers to the next call and end the rest; within about `GRACE_S`.
+
+        One that setup= has made ready is not what another call would start from: it is ended.
+        """
         if self._leave_to_owner():
             return []
         residents = [one for one in self._remotes.values() if isinstance(one, Resident)]
@@ -181,7 +184,7 @@ class CleanCrew(PipeCrew):
         for resident in kept:
             if resident.ended:
                 continue
-            if has_hooks and resident.n_ends:  # it hangs in its teardown
+            if has_hooks:
                 self._end(resident)
             else:
                 self._overlook(resident)

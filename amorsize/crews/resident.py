@@ -108,6 +108,8 @@ class Resident(Worker):
         self.task, self.function = task, function
         self.appetite.begin(task.most_bytes)
         self._levels.apply(self.write_fd)
+        if "logging" in sys.modules:
+            after_fork.note_handlers()
         if not self.set_up():
             self.task = _NO_TASK
 
@@ -189,8 +191,8 @@ class _Levels:
         self._wanted = levels
 
     def apply(self, write_fd: int) -> None:
-        """Set the loggers, if logging has been imported by now; costs nothing if not."""
-        if "logging" not in sys.modules:
+        """Set the loggers, where the caller logs or an item has come to; costs nothing if not."""
+        if "logging" not in sys.modules and self._wanted is None:
             return
         if not self._forwards:
             self._forwards = True
