@@ -683,9 +683,10 @@ class Call:
             raise error
         why = f"no further worker could be started: {type(error).__name__}: {error}"
         if is_needed:
-            raise WorkersUnavailable(
-                f"{why}. Make room for one ({backend}), or use backend='serial'."
-            ) from error
+            what = f"Make room for one ({backend})"
+            if isinstance(error, PermissionError):
+                what = "Let this user run that program"
+            raise WorkersUnavailable(f"{why}. {what}, or use backend='serial'.") from error
         self.tuner.tell(Limited(n_workers=n_alive, why=why))
 
     def _stop_own_threads(self) -> None:

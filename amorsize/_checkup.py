@@ -157,7 +157,7 @@ def _blas_threads() -> int | None:
 def _started(
     code: str, *arguments: str, stdin: int = subprocess.DEVNULL, isolated: bool = True
 ) -> subprocess.Popen[bytes]:
-    bare = ["-I", "-S"] if isolated else []
+    bare = ["-I", "-S"] if isolated else ["-P"]  # the current folder is nothing to import from
     return subprocess.Popen(
         [sys.executable, *bare, "-c", code, *arguments],
         stdin=stdin,

@@ -70,6 +70,25 @@ def pid(_: int) -> int:
     return os.getpid()
 
 
+def umask(_: int) -> int:
+    """What is taken from the mode of a new file."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def cores(_: int) -> list[int]:
+    """Where the item may run."""
+    return sorted(os.sched_getaffinity(0))
+
+
+def core_limit(_: int) -> int:
+    """How large a core file may be."""
+    import resource
+
+    return resource.getrlimit(resource.RLIMIT_CORE)[0]
+
+
 def folder_and_variable(_: int) -> tuple[str, str | None]:
     """The current folder and an environment variable."""
     return os.getcwd(), os.environ.get("AMORSIZE_TEST_VARIABLE")

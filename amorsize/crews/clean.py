@@ -21,14 +21,15 @@ from amorsize.crews.processes import (
     GRACE_S,
     PipeCrew,
     Remote,
+    end,
     ended_by,
-    kill,
     readable,
     reap,
     two_pipes,
     widen,
 )
 from amorsize.crews.resident import surroundings
+from amorsize.crews.rights import rights
 from amorsize.errors import CannotTravelError
 
 TYPE_CHECKING = False
@@ -193,8 +194,7 @@ class CleanCrew(PipeCrew):
         return []
 
     def _end(self, resident: Resident) -> None:
-        kill(resident)
-        reap(resident.pid)
+        end(resident)
         self._forget(resident)
 
     def _hear_out(self, residents: list[Resident]) -> None:
@@ -223,6 +223,7 @@ class Resident(Remote):
         "is_ready",
         "kept_at_s",
         "n_ends",
+        "rights",
         "specs",
         "was_kept",
         "was_sent_value",
@@ -230,6 +231,7 @@ class Resident(Remote):
 
     def __init__(self, environ: dict[str, str], inner_threads: int) -> None:
         self.began_s = perf_counter()
+        self.rights = rights()
         pid, read_fd, write_fd, self._shared = _launch(environ)
         super().__init__(-1, pid, read_fd, write_fd, self._shared, 1)
         self.inner_threads = inner_threads
@@ -268,8 +270,7 @@ class Resident(Remote):
 
     def end(self) -> None:
         """End it at once, and collect it."""
-        kill(self)
-        reap(self.pid)
+        end(self)
         self.close()
 
     def close(self) -> None:
@@ -322,8 +323,10 @@ class _Pool:
         with self._lock:
             self._collect_ended()
             found: Resident | None = None
+            own_rights = rights() if self._idle else ()
             for resident in reversed(self._idle):
-                if not self._is_fit(resident, inner_threads, own_modules):
+                fits = resident.rights == own_rights
+                if not fits or not self._is_fit(resident, inner_threads, own_modules):
                     self._idle.remove(resident)
                     resident.end()
                 elif resident.is_free():
@@ -420,8 +423,11 @@ def _spawn(environ: dict[str, str], read_fd: int, write_fd: int, cells_fd: int) 
     import subprocess
 
     line_fd = pool.lifeline().reading
+    # This package is found in its folder, and all else where any program finds it: neither that
+    # folder nor the current one (-P) may hide a module of the standard library.
     script = (
-        f"import sys; sys.path.insert(0, {FOLDER!r}); from amorsize.crews.resident import main; "
+        f"import sys; path = sys.path[:]; sys.path[:] = [{FOLDER!r}]; import amorsize; "
+        "sys.path[:] = path; from amorsize.crews.resident import main; "
         f"main({read_fd}, {write_fd}, {cells_fd}, {line_fd}, {os.getpid()})"
     )
     # What multiprocessing passes on as well: -O, -W, -X and their like.
@@ -429,7 +435,7 @@ def _spawn(environ: dict[str, str], read_fd: int, write_fd: int, cells_fd: int) 
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:  # until it ignores Ctrl-C, the worker inherits that this thread does not take it
         process = subprocess.Popen(
-            [sys.executable, *flags, "-c", script],
+            [sys.executable, "-P", *flags, "-c", script],
             stdin=subprocess.DEVNULL,
             env=environ,
             pass_fds=[one for one in (read_fd, write_fd, cells_fd, line_fd) if one >= 0],

@@ -130,8 +130,7 @@ class PipeCrew:
         if self._leave_to_owner():
             return
         for remote in tuple(self._remotes.values()):
-            kill(remote)
-            reap(remote.pid)
+            end(remote)
             self._forget(remote)
 
     def _leave_to_owner(self) -> bool:
@@ -495,20 +494,26 @@ class ProcessCrew(PipeCrew):
         left = list(self._remotes.values())
         for remote in left:
             if at_once or remote.orders:
-                kill(remote)
+                self._kill_at_end(remote)
             else:
                 remote.writer.put(frames.QUIT)
                 self._flush(remote)
         deadline = perf_counter() + GRACE_S
         for remote in left:
             if not ended_by(remote, deadline):
-                kill(remote)
+                self._kill_at_end(remote)
             self._drain_text(remote)
             reap(remote.pid)
             self._forget(remote)
         self._shared.close()
         self._let_line_go()
         return []
+
+    def _kill_at_end(self, remote: Remote) -> None:
+        try:
+            kill(remote)
+        except PermissionError:  # it runs as the user that the program was when the call began
+            self._let_line_go()  # the kernel, which may, kills all that hold on to it
 
     def _let_line_go(self) -> None:
         if self._lifeline is not None:
@@ -555,6 +560,29 @@ def readable(descriptor: int) -> bool:
 
 def kill(remote: Remote) -> None:
     signal_to(remote, SIGKILL)
+
+
+def end(remote: Remote) -> None:
+    """Kill a worker and collect it.
+
+    One that began with rights that the program has given up since (as root) cannot be killed: it is
+    told to go, has `GRACE_S` for that, and ends with the program at the latest, by its lifeline.
+    """
+    try:
+        kill(remote)
+    except PermissionError:
+        _tell_to_go(remote)
+        if not ended_by(remote, perf_counter() + GRACE_S):
+            return
+    reap(remote.pid)
+
+
+def _tell_to_go(remote: Remote) -> None:
+    remote.writer.put(frames.QUIT)
+    try:
+        remote.writer.flush(remote.write_fd)
+    except BrokenPipeError:
+        return  # it is going already
 
 
 def signal_to(remote: Remote, number: int) -> None:

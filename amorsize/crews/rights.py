@@ -1,0 +1,67 @@
+"""What a new process would begin with, and a running one keeps: user, groups, umask, cores, limits.
+
+A worker that stays warm is as it was when it began. A program that gives something up afterwards
+(root, most often) means its items as well, so the two are compared before a worker gets work.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_STATUS, _LIMITS = "/proc/thread-self/status", "/proc/self/limits"  # 60 us for the two
+_FIELDS = (
+    *(b"Umask:", b"Uid:", b"Gid:", b"Groups:"),
+    *(b"CapInh:", b"CapPrm:", b"CapEff:", b"CapBnd:", b"CapAmb:"),
+    *(b"NoNewPrivs:", b"Seccomp:", b"Seccomp_filters:"),
+    *(b"Cpus_allowed:", b"Mems_allowed:"),
+)
+
+
+def rights() -> tuple[Any, ...]:
+    """What a worker that this thread starts now would begin with; to be compared only."""
+    found = os.stat("/")  # chroot
+    root = found.st_dev, found.st_ino
+    return root, _nice(), _of_linux() or _of_posix()
+
+
+def _nice() -> int | None:
+    return os.nice(0) if hasattr(os, "nice") else None
+
+
+def _of_linux() -> tuple[Any, ...] | None:
+    status, limits = _read(_STATUS), _read(_LIMITS)
+    if not status or not limits:
+        return None
+    return (*(line for line in status.splitlines() if line.startswith(_FIELDS)), limits)
+
+
+def _read(path: str) -> bytes:
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (OSError, AttributeError):  # not Linux, or no /proc in this container
+        return b""
+    try:
+        return os.read(file, 1 << 16)
+    finally:
+        os.close(file)
+
+
+def _of_posix() -> tuple[Any, ...]:
+    """The same but for the umask, which cannot be asked for without setting it for all threads."""
+    asked = ("getuid", "geteuid", "getgid", "getegid", "getgroups")
+    ids = [getattr(os, name)() for name in asked if hasattr(os, name)]
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    return (ids, cores, _limits())
+
+
+def _limits() -> list[tuple[int, int]]:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return []
+    numbers = {value for name, value in vars(resource).items() if name.startswith("RLIMIT_")}
+    return [resource.getrlimit(number) for number in sorted(numbers)]
