@@ -108,7 +108,7 @@ class _Stdin:
         if sys.stdin is None:
             raise FailureError("--data-stdin was given, and stdin is closed.")
         self._number = sys.stdin.fileno()
-        self._left = b""  # read, and no whole line yet
+        self._left: list[bytes] = []  # read, and no whole line yet; joined once its end is there
         self._lines: deque[bytes] = deque()
         self._has_ended = False
 
@@ -129,11 +129,17 @@ class _Stdin:
 
     def _read(self) -> None:
         part = os.read(self._number, 1 << 16)
-        *lines, self._left = (self._left + part).split(b"\n")
-        self._lines.extend(line + b"\n" for line in lines)
+        ended, end, rest = part.rpartition(b"\n")
+        if end:
+            self._left.append(ended)
+            lines = b"".join(self._left).split(b"\n")
+            self._lines.extend(line + b"\n" for line in lines)
+            self._left = []
+        if rest:
+            self._left.append(rest)
         if not part:
             self._has_ended = True
-            self._lines.extend([self._left] if self._left else [])
+            self._lines.extend([b"".join(self._left)] if self._left else [])
 
     def close(self) -> None:
         """Nothing to close: it is not ours."""
