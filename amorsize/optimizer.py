@@ -138,6 +138,10 @@ def optimize(
     backend: str = "auto",
     n_jobs: int | None = None,
     thread_safe: bool | None = None,
+    prefer_threads_for_io: bool = False,
+    auto_adjust_for_nested_parallelism: bool = True,
+    progress_callback: Callable[[str, float], object] | None = None,
+    **unknown: Any,
 ) -> OptimizationResult:
     """Predict from a few items how all of them are best run.
 
@@ -155,22 +159,39 @@ def optimize(
         backend: Where the items are to run; "auto" judges.
         n_jobs: How many are to run at once; None or -1 to have it judged.
         thread_safe: Whether items may run in threads; None to judge it by what they reach.
+        prefer_threads_for_io: Items that wait may run in threads whatever they reach; of items that
+            compute, `thread_safe` or what they reach decides as before.
+        auto_adjust_for_nested_parallelism: Fewer jobs for items that use several cores themselves.
+        progress_callback: Called with what is being done ("sampling", "predicting", "done") and the
+            share that is done, from 0 to 1, after each item of the sample.
+        unknown: Options that there were elsewhere are refused with what does the same here.
 
     Raises:
         InvalidOptionError, WrongTypeError: What was asked for cannot be.
         Exception: What `func` raised for an item of the sample, with a note naming it.
     """
+    _check_flags(
+        prefer_threads_for_io=prefer_threads_for_io,
+        auto_adjust_for_nested_parallelism=auto_adjust_for_nested_parallelism,
+        progress_callback=progress_callback,
+        **unknown,
+    )
     options = _options.validated(backend=backend, n_jobs=n_jobs, thread_safe=thread_safe)
     func = _callables.raw(func)
     _options.check_function(func)
     _options.check_data((data,), _options.name_of(func), decorated=False)
     _check_numbers(sample_size, target_chunk_duration)
     sample = Sample(func, data, sample_size, item_kwargs or {}, options)
+    sample.lets_waiting_thread = prefer_threads_for_io
+    tell = progress_callback or _nobody
     if not sample.indices:
         found = _of_nothing(sample)
     else:
-        sample.run()
-        found = result_of(sample, target_chunk_duration)
+        sample.run(tell)
+        tell("predicting", 1.0)
+        adjusts = auto_adjust_for_nested_parallelism
+        found = result_of(sample, target_chunk_duration, adjusts=adjusts)
+    tell("done", 1.0)
     if verbose:
         print(found.explain())
     return found
@@ -216,6 +237,7 @@ class Sample:
         self.clock_s = 0.0  # what timing one item takes by itself
         self.watched: Watched | None = None
         self.takes_turns: bool | None = None  # of two threads; None: not tried
+        self.lets_waiting_thread = False  # items that wait may run in threads whatever they reach
         self.n_runs = 0
         self.took_s = 0.0
         self.fork_reason = _machine.why_not_fork()
@@ -244,8 +266,10 @@ class Sample:
         first = self.items[0] if self.items else None
         return choice.why_no_processes() or Payload(self.task, self.func, first).why_not()
 
-    def run(self) -> None:
+    def run(self, tell: Callable[[str, float], object] | None = None) -> None:
         """Run each item once, timed one by one; then look at the GIL where that matters."""
+        tell = tell or _nobody
+        tell("sampling", 0.0)
         began = perf_counter()
         self.starved_clock = clock = StarvedClock()
         try:
@@ -253,6 +277,7 @@ class Sample:
             self.n_runs = 0
             for index, item in zip(self.indices, self.items, strict=True):
                 self._run_one(index, item)
+                tell("sampling", len(self.costs_s) / len(self.items))
         finally:
             self.starved_clock = None
             clock.close()
@@ -377,6 +402,8 @@ class Sample:
 
     def where(self) -> tuple[route.Route, Weighed | None]:
         """Where the policy sends such items, and their weighing where that mattered."""
+        if self.lets_waiting_thread and self.costs.waits:
+            self.job = self.job.but(thread_reason=None)
         job, weighed = self.job, None
         if job.backend != "auto":
             if job.backend == "process":
@@ -401,8 +428,13 @@ class Sample:
         )
 
 
-def predicted(sample: Sample, backend: str | None, chunk_s: float | None = None) -> Prediction:
-    """The best plan for a sample that was run; on one backend, where that is given."""
+def predicted(
+    sample: Sample, backend: str | None, chunk_s: float | None = None, *, adjusts: bool = True
+) -> Prediction:
+    """The best plan for a sample that was run; on one backend, where that is given.
+
+    `adjusts`: items that use several cores themselves get fewer jobs.
+    """
     chosen, weighed = sample.where()
     if backend is not None and chosen.backend != backend:
         chosen = route.Route(backend=backend, why="asked for")
@@ -411,7 +443,7 @@ def predicted(sample: Sample, backend: str | None, chunk_s: float | None = None)
         basis_of(sample, weighed),
         sample.job,
         chosen,
-        inner_threads=sample.costs.inner_threads,
+        inner_threads=sample.costs.inner_threads if adjusts else 1.0,
         chunk_s=chunk_s,
     )
 
@@ -427,8 +459,10 @@ def basis_of(sample: Sample, weighed: Weighed | None) -> prediction.Basis:
     )
 
 
-def result_of(sample: Sample, chunk_s: float | None = None) -> OptimizationResult:
-    found = predicted(sample, None, chunk_s)
+def result_of(
+    sample: Sample, chunk_s: float | None = None, *, adjusts: bool = True
+) -> OptimizationResult:
+    found = predicted(sample, None, chunk_s, adjusts=adjusts)
     plan = found.plan
     return OptimizationResult(
         n_jobs=plan.n_jobs,
@@ -499,8 +533,54 @@ def _warnings(sample: Sample) -> Iterator[str]:
         yield f"The items wait, and threads are ruled out: {sample.job.thread_reason}."
 
 
+def _nobody(_what: str, _share: float) -> None:
+    """Nobody asked to be told how far it has come."""
+
+
 def _nothing(_: Any) -> None:
     """An item that takes no time: what is measured of it is the measuring."""
+
+
+REPLACED = {
+    "use_spawn_benchmark": (
+        "what starting a worker costs is measured on this host in any case, by real workers where "
+        "calls have started some (`amorsize machine` shows it). Leave it out."
+    ),
+    "use_chunking_benchmark": (
+        "what sending a chunk costs is measured on this host in any case. Leave it out; to measure "
+        "chunksizes on real workers, call tune_parameters(func, data, chunksize_range=[...])."
+    ),
+    "profile": (
+        "every result has what was seen and why: print(result.explain()), or read result.item_s, "
+        "result.sampled_s, result.reason and result.warnings. Leave it out."
+    ),
+}
+
+
+def _check_flags(**given: Any) -> None:
+    """Refuse what is no option, with what does the same here, and values of the wrong type."""
+    callback = given.pop("progress_callback")
+    if callback is not None and not callable(callback):
+        raise WrongTypeError(
+            f"progress_callback={_options.shown(callback)} is of the wrong type: it is a function "
+            "of what is being done and the share that is done, or None."
+        )
+    for name, value in given.items():
+        if name in REPLACED:
+            raise WrongTypeError(f"optimize has no option {name!r}: {REPLACED[name]}")
+        if name not in FLAGS:
+            raise WrongTypeError(
+                f"optimize has no option {name!r}. It has sample_size, target_chunk_duration, "
+                f"verbose, item_kwargs, backend, n_jobs, thread_safe, {', '.join(FLAGS)} and "
+                "progress_callback."
+            )
+        if value is not True and value is not False:
+            raise WrongTypeError(
+                f"{name}={_options.shown(value)} is of the wrong type: it is True or False."
+            )
+
+
+FLAGS = ("prefer_threads_for_io", "auto_adjust_for_nested_parallelism")
 
 
 def _check_numbers(sample_size: Any, target_chunk_duration: Any) -> None:
@@ -551,10 +631,11 @@ def _raising(error: Exception) -> Iterator[Any]:
 
 def _in_words(plan: Plan) -> str:
     if plan.backend == "serial":
-        return "the loop, in the caller"
+        return f"the loop, in the caller (n_jobs=1, chunksize={plan.chunksize})"
     kind = {"thread": "threads", "process": "worker processes"}[plan.backend]
     kind = kind if plan.n_jobs > 1 else kind.removesuffix("es").removesuffix("s")
-    return f"{plan.n_jobs} {kind}, {_items(plan.chunksize)} in a chunk"
+    options = f"n_jobs={plan.n_jobs}, chunksize={plan.chunksize}"
+    return f"{plan.n_jobs} {kind}, {_items(plan.chunksize)} in a chunk ({options})"
 
 
 def _items(n_items: int) -> str:

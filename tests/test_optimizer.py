@@ -10,7 +10,8 @@ import pytest
 import witness
 
 import amorsize
-from amorsize import InvalidOptionError, OptimizationResult, WrongTypeError, optimize
+from amorsize import InvalidOptionError, OptimizationResult, WrongTypeError, _options, optimize
+from amorsize.optimizer import Sample, result_of
 
 
 @pytest.fixture
@@ -246,3 +247,81 @@ def test_no_thread_and_no_process_is_left(ledger):
     optimize(noted(ledger), range(100))
 
     assert threading.active_count() == n_threads
+
+
+# -- options that came with users from elsewhere ---------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["use_spawn_benchmark", "use_chunking_benchmark", "profile"])
+def test_an_option_that_is_not_needed_is_refused_with_what_replaced_it(name):
+    """Accepted and ignored it would promise what nobody does."""
+    with pytest.raises(WrongTypeError, match=rf"{name}.*(measured|explain)"):
+        optimize(len, ["a"], **{name: True})
+
+
+def test_an_option_that_never_was_is_refused_with_those_there_are():
+    """As calls do with theirs."""
+    with pytest.raises(WrongTypeError, match="progress_callback"):
+        optimize(len, ["a"], sample=3)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"progress_callback": 1},
+        {"prefer_threads_for_io": "yes"},
+        {"auto_adjust_for_nested_parallelism": None},
+    ],
+)
+def test_an_option_of_the_wrong_type_is_refused(options):
+    """By its name."""
+    with pytest.raises(WrongTypeError, match=next(iter(options))):
+        optimize(len, ["a"], **options)
+
+
+def test_progress_is_told_item_by_item(ledger):
+    """From nothing to all, and then what follows."""
+    told = []
+    optimize(
+        noted_wait(ledger),
+        range(40),
+        4,
+        progress_callback=lambda what, share: told.append((what, share)),
+    )
+
+    assert told[:5] == [("sampling", share / 4) for share in range(5)]
+    assert told[-2:] == [("predicting", 1.0), ("done", 1.0)]
+
+
+COUNTS = {"n": 0}
+
+
+def count_and_wait(_):
+    """Waits, and changes what threads share: not fit for them as far as can be seen."""
+    COUNTS["n"] += 1
+    time.sleep(5e-3)
+
+
+def test_waiting_items_run_in_threads_where_that_is_preferred():
+    """Whatever they reach; without a word they do not."""
+    assert optimize(count_and_wait, range(200)).backend != "thread"
+    assert optimize(count_and_wait, range(200), prefer_threads_for_io=True).backend == "thread"
+
+
+def test_items_that_use_several_cores_get_as_many_jobs_if_that_is_asked_for():
+    """Left to itself it gives them fewer."""
+    options = _options.validated(backend="process")
+    sample = Sample(witness.compute, [5e-3] * 200, 3, {}, options)
+    sample.run()
+    sample.costs.inner_threads = 64.0
+
+    assert result_of(sample).n_jobs == 1
+    assert result_of(sample, adjusts=False).n_jobs == sample.host.n_cores
+
+
+@pytest.mark.parametrize("func", [abs, time.sleep])
+def test_what_is_printed_names_the_options(func):
+    """So that they can be copied into a call."""
+    found = optimize(func, [0.004] * 300)
+
+    assert f"n_jobs={found.n_jobs}, chunksize={found.chunksize}" in str(found)
