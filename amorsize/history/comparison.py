@@ -43,10 +43,20 @@ class Change(Value):
     high: float | None  # to here; None: one of them was measured once
     exceeds_noise: bool | None  # None: nobody can tell
 
+    @property
+    def is_apart(self) -> bool:
+        """The intervals have nothing in common, which of a few processes proves no change."""
+        return self.exceeds_noise is False and _are_apart(self.a, self.b)
+
     def __str__(self) -> str:
         if self.factor is None:
             return "not comparable: one of them has no time"
         words = _in_words(self.factor)
+        if self.is_apart:
+            return (
+                f"{words}: the runs of each are apart, but from one process to the next such "
+                f"results may differ as much ({self.low:.2f} to {self.high:.2f})"
+            )
         if self.exceeds_noise is None:
             return f"{words}; too few measurements to tell whether that exceeds the noise"
         noise = "beyond the noise" if self.exceeds_noise else "within the noise"
@@ -68,7 +78,10 @@ class Comparison(Value):
             return "They have no time in common: nothing can be compared."
         change = self.changes[0]
         text = f"{change.what}: {change}."
-        if change.exceeds_noise is False and min(change.a.n_saved, change.b.n_saved) < ENOUGH:
+        few = min(change.a.n_saved, change.b.n_saved) < ENOUGH
+        if few and change.is_apart:
+            text += f" Add up {ENOUGH} or more of each (add=True, --add) to tell which it is."
+        elif few and change.exceeds_noise is False:
             text += f" Add up {ENOUGH} or more of each (add=True, --add) to tell smaller changes."
         of_machine = [one.what for one in self.differences if one.what not in _OF_THE_WORK]
         of_work = [one.what for one in self.differences if one.what in _OF_THE_WORK]
@@ -215,6 +228,13 @@ def _change(what: str, a: Figure, b: Figure, between: tuple[float, float]) -> Ch
         high=factor * math.exp(width),
         exceeds_noise=abs(math.log(factor)) > width,
     )
+
+
+def _are_apart(a: Figure, b: Figure) -> bool:
+    """Whether their intervals have nothing in common."""
+    if a.low_s is None or a.high_s is None or b.low_s is None or b.high_s is None:
+        return False
+    return a.high_s < b.low_s or b.high_s < a.low_s
 
 
 def _log_half_width(a: Figure, b: Figure, between: tuple[float, float]) -> float | None:
