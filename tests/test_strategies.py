@@ -11,7 +11,7 @@ from amorsize.policy import prediction
 from amorsize.policy.plan import Plan
 from amorsize.simulate import Bandwidth, Retrograde, World, world
 from amorsize.tuning import bayes
-from amorsize.tuning.bench import WHOLE, Part, whole_s
+from amorsize.tuning.bench import WHOLE, Part, Run, whole_s
 from amorsize.tuning.conclusion import concluded
 from amorsize.tuning.noise import Fit, Observation
 from amorsize.tuning.search import BudgetOver, Limits, Search, grid, halving
@@ -392,3 +392,34 @@ def test_a_cheap_part_of_the_loop_makes_no_plan_of_a_dear_one_hopeless():
 
     assert not run.is_over_time
     assert plan not in search.dropped
+
+
+@pytest.mark.parametrize(("slow_s", "starved"), [(64.6e-3, 0.9), (20e-3, 0.9), (0.2, 0.8)])
+def test_a_plan_that_took_twice_as_long_is_not_called_as_good(slow_s, starved):
+    """However little is proved on a busy host: the words follow the table."""
+    bench = SimulatedBench(many_cores(2, 100))
+    search = searching(bench)
+    loop, slow = search.loop, process(2, 10)
+    fast_s = 8.97e-3
+    for plan, time_s in ((loop, fast_s), (slow, slow_s)):
+        search.runs.append(
+            Run(
+                plan=plan,
+                part=WHOLE,
+                n_items=100,
+                wall_s=time_s,
+                whole_s=time_s,
+                starved_share=starved,
+            )
+        )
+        search._blocks.append(1)
+
+    result = told(search, [slow])
+
+    assert "as good" not in result.verdict
+    assert result.backend == "serial"
+    if result.is_decided:
+        assert "the loop is the quickest; likely slower" in result.verdict
+        assert "process 2 x 10" in result.verdict
+    else:
+        assert "too noisy to decide" in result.verdict

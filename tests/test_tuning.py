@@ -509,7 +509,7 @@ def test_few_items_are_told_so(ledger):
     """However long they are: a part of few items tells little."""
     found = quick_tune(noted_wait(ledger, 10e-3), range(20))
 
-    assert "too short to tune (20 items)" in found.verdict
+    assert "too short to tune (20 items" in found.verdict
     assert len(ledger.indices()) == 1
 
 
@@ -832,3 +832,60 @@ def witness_cores():
     from amorsize import _machine
 
     return _machine.usable_cpus().n_cores
+
+
+# -- verdicts agree with what was measured -----------------------------------------------------
+
+
+def test_the_prediction_is_always_tried():
+    """Also where it has more threads than there are items for two rounds."""
+    found = quick_tune(time.sleep, [0.02] * 120, save=False)
+    hint = found.optimization_hint
+
+    assert hint.backend == "thread"
+    assert hint.plan.but(source="tuned") in [one.plan for one in found.configurations]
+
+
+@pytest.mark.parametrize("strategy", ["grid", "halving"])
+def test_the_prediction_is_a_cell_of_every_open_space(strategy):
+    """Whichever way it is searched."""
+    found = tune_parameters(time.sleep, [0.01] * 60, strategy=strategy, save=False)
+
+    assert found.optimization_hint.plan.but(source="tuned") in [
+        one.plan for one in found.configurations
+    ]
+
+
+@pytest.mark.parametrize(("chunksizes", "n_jobs"), [([7, 30], [2]), ([3], [1, 2])])
+def test_a_loop_that_wins_names_a_chunksize_of_the_grid(chunksizes, n_jobs):
+    """It asks for none itself."""
+    found = tune_parameters(noop, ITEMS, n_jobs, chunksizes, save=False)
+
+    assert found.backend == "serial"
+    assert found.best_chunksize in chunksizes
+
+
+@pytest.mark.parametrize("options", [{}, {"use_optimizer_hint": False}, {"n_jobs_range": [2]}])
+def test_a_budget_below_the_loop_measures_something(options):
+    """On parts of the data that fit into it."""
+    found = tune_parameters(time.sleep, [0.02] * 200, budget_s=1.5, save=False, **options)
+
+    assert found.configurations_tested > 1
+    assert math.isfinite(found.best_time)
+
+
+def test_a_budget_that_is_enough_for_nothing_says_so():
+    """And what would be enough."""
+    found = tune_parameters(hang, ITEMS, [2], [5], budget_s=0.3, save=False)
+
+    assert "nothing could be measured within 300 ms" in found.verdict
+    assert "Allow for more" in found.verdict
+    assert "inf" not in str(found)
+
+
+def test_few_long_items_are_not_called_a_short_job(ledger):
+    """Ten seconds in the loop are no short job; that few parts tell little is another thing."""
+    found = quick_tune(noted_wait(ledger, 0.5), range(20), save=False)
+
+    assert "short" not in found.verdict
+    assert "too few items to tune (20, about 10" in found.verdict

@@ -9,7 +9,9 @@ import sys
 import pytest
 from conftest import ROOT, run_command
 
-from amorsize import tune_parameters
+import amorsize
+import amorsize.tuning
+from amorsize import optimize, tune_parameters
 
 GUIDE = (ROOT / "examples" / "README_tuning.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -70,3 +72,70 @@ def test_links_of_the_guide_lead_somewhere():
     """Every file that it links to is there."""
     for target in re.findall(r"\]\(([^)#:]+)\)", GUIDE):
         assert (ROOT / "examples" / target).exists(), target
+
+
+def signatures() -> list[tuple[str, list[str]]]:
+    """Functions of the guide's headings, each with its parameters as they are written there."""
+    heads = re.findall(r"^### `(?:amorsize\.)?([\w.]+)\((.*?)\)`", GUIDE, re.MULTILINE)
+    return [(name, text.split(", ")) for name, text in heads]
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [one for one in signatures() if "=" in one[1][-1] or "..." in one[1]],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_signature_of_the_guide_is_that_of_the_function(name, written):
+    """Name by name and default by default, as far as it goes."""
+    parameters = inspect.signature(getattr(amorsize, name)).parameters.values()
+    plain = [one for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
+    shown = [
+        one.name if one.default is one.empty else f"{one.name}={one.default!r}" for one in plain
+    ]
+    n_written = len(written) - 1 - ("*" in written)
+
+    assert written[-1] == "..."
+    assert written[:n_written] == shown[:n_written]
+    if "*" in written:
+        assert n_written == len(shown)
+
+
+@pytest.mark.parametrize("name", ["optimize", "quick_tune", "tune_parameters"])
+def test_the_guide_names_every_parameter_of_a_function(name):
+    """Between its heading and the next one, or as another function's that takes the same."""
+    head = GUIDE.split(f"### `{name}(")[1].split("\n### ")[0]
+    parameters = inspect.signature(getattr(amorsize, name)).parameters.values()
+    told = {one.name for one in parameters if one.kind is not one.VAR_KEYWORD}
+
+    assert {one for one in told if one not in head} == set()
+
+
+def test_every_function_of_the_guide_is_there():
+    """Under the name that its heading gives it."""
+    for name in (name for name, _ in signatures() if not name.startswith(".")):
+        place = amorsize
+        for part in name.split("."):
+            place = getattr(place, part)
+        assert callable(place)
+
+
+ATTRIBUTES = re.compile(r"`(\w+)(?:\([^`]*\))?`")
+
+
+@pytest.mark.parametrize(("heading", "kind"), [("`TuningResult`", "TuningResult")])
+def test_a_result_has_what_the_guide_says_it_has(heading, kind):
+    """Each attribute and method of the list."""
+    text = GUIDE.split(f"### {heading}")[1].split("```")[0]
+    result = tune_parameters(abs, range(10), [2], [5], save=False)
+
+    for name in ATTRIBUTES.findall(text):
+        assert hasattr(result, name) or hasattr(getattr(amorsize, kind), name), name
+
+
+def test_an_optimization_has_what_the_guide_says_it_has():
+    """As above."""
+    text = GUIDE.split("### `optimize(")[1].split("The result has")[1].split("```")[0]
+    found = optimize(abs, range(10))
+
+    for name in ATTRIBUTES.findall(text):
+        assert hasattr(found, name), name

@@ -62,7 +62,7 @@ def search(
         )
     )
     axes = _Axes(space, search.bench.n_items, n_most or _n_most(space))
-    for plan in _spread(first, N_FIRST):
+    for plan in [*first[:1], *_spread(first[1:], N_FIRST - 1)]:  # what is predicted comes first
         study.enqueue_trial(axes.place(plan))
     part = Part(stride=stride)
     search.new_block()

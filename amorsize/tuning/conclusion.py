@@ -79,30 +79,61 @@ def _winner(
 ) -> tuple[Plan | None, bool, str]:
     """The best plan, whether the noise lets that be said, and what there is to say."""
     if fit is None:
-        return None, False, "nothing could be measured"
+        if search.limits.budget_s is None:
+            return None, False, "nothing could be measured"
+        known_s = search.likely_s(search.loop)
+        about = f"; the loop is likely to take {seconds(known_s)}" if 0 < known_s < INF else ""
+        return (
+            None,
+            False,
+            (
+                f"nothing could be measured within {seconds(search.limits.budget_s)}, not even an "
+                f"item or two in the loop{about}. Allow for more, or pass fewer items"
+            ),
+        )
     ranked = search.ranked([search.loop, *_plans_run(search)])
     best = ranked[0]
     factor = fit.may_be_slower_by(best)
     as_good = search.contenders(ranked)
+    best_s = fit.level(best).time_s
+    near = [plan for plan in as_good if fit.level(plan).time_s <= TOO_NOISY * best_s]
     if factor > TOO_NOISY:
-        best = _safest(search, as_good, hint)
+        is_open = [p for p in as_good if p in near or fit.may_be_slower_than(best, p) > 1]
+        best = _safest(search, is_open, hint)
         return best, False, (
-            f"too noisy to decide: {_named(search, as_good)} are within the noise "
-            f"({fit.sd_log:.0%} from one run to the next); named is "
+            f"too noisy to decide: {_named(search, is_open)} cannot be told apart "
+            f"(runs of one plan differ by {fit.sd_log:.0%}); named is "
             f"{_named(search, [best])}, which is no better founded. "
             "Try again on a quiet machine, or with more repeats"
         )  # fmt: skip
-    if len(as_good) == 1:
-        is_decided, verdict = _alone(search, best, others)
+    far = [plan for plan in as_good if plan not in near]
+    if len(near) == 1:
+        is_decided, verdict = _alone(search, best, others, far, fit)
         return best, is_decided, verdict
-    best_s = fit.level(best).time_s
-    level = [plan for plan in as_good if fit.level(plan).time_s <= LEVEL * best_s]
+    level = [plan for plan in near if fit.level(plan).time_s <= LEVEL * best_s]
+    verdict = f"as good, as far as the noise tells: {_named(search, near)}"
     best = min(level, key=lambda plan: plan.n_jobs)  # the first, the quickest, of the fewest
-    return best, True, f"as good, as far as the noise tells: {_named(search, as_good)}"
+    return best, True, f"{verdict}{_unsure(search, far, fit, best_s)}"
 
 
-def _alone(search: Search, best: Plan, others: Sequence[Configuration]) -> tuple[bool, str]:
+def _unsure(search: Search, far: Sequence[Plan], fit: Fit, best_s: float) -> str:
+    """What to add of plans that look slower, where single runs do not prove it."""
+    if not far:
+        return ""
+    least = fit.level(far[0]).time_s / best_s
+    return (
+        f"; likely slower, by {least:.2f} x or more, but measured too little to be sure: "
+        f"{_named(search, far)}"
+    )
+
+
+def _alone(
+    search: Search, best: Plan, others: Sequence[Configuration], far: Sequence[Plan], fit: Fit
+) -> tuple[bool, str]:
     """What to say of a plan that no other is as good as: was there another?"""
+    if far:
+        unsure = _unsure(search, far, fit, fit.level(best).time_s)
+        return True, f"decided: {_named(search, [best])} is the quickest{unsure}"
     n_timed = sum(one.time_s < INF for one in others)
     n_slower = n_timed if best == search.loop else n_timed - 1 + (search.loop not in search.dropped)
     if n_slower:

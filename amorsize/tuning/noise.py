@@ -129,13 +129,14 @@ class Fit:
 
     def may_be_slower_by(self, what: Hashable) -> float:
         """By what factor the quickest of the others may yet be quicker, but in one case of ten."""
-        one_sided = student_80(self.dof)
-        worst = 0.0
-        for other, effect in self._effects.items():
-            if other != what:
-                error = (self.error_log(what) ** 2 + self.error_log(other) ** 2) ** 0.5
-                worst = max(worst, self._effects[what] - effect + one_sided * error)
-        return exp(worst)
+        others = (other for other in self._effects if other != what)
+        return max((self.may_be_slower_than(what, other) for other in others), default=1.0)
+
+    def may_be_slower_than(self, what: Hashable, other: Hashable) -> float:
+        """By what factor another one may yet be quicker, but in one case of ten; at least 1."""
+        error = (self.error_log(what) ** 2 + self.error_log(other) ** 2) ** 0.5
+        slower_log = self._effects[what] - self._effects[other] + student_80(self.dof) * error
+        return exp(max(0.0, slower_log))
 
     def is_clearly_slower(self, what: Hashable, than: Hashable) -> bool:
         """Whether one configuration is slower than another beyond the noise."""

@@ -37,6 +37,7 @@ QUICK_S, QUICK_MORE_SHARE = 6.0, 0.1  # of a long job less: so many seconds tell
 SHORT_S, FEW_ITEMS = 0.8, 50  # below, a tuning would cost more than it could ever bring back
 AGREEING = 1.25  # times: parts this much alike tell how long the loop is
 FEW_LOOKED_AT = 16  # of few items every 16th is looked at, at least one
+BUDGET_SHARE = 0.8  # of a budget is planned for; runs take longer than they are likely to
 SMALL_GRID_S = 0.2  # so much may be spent on a default grid, however short the job
 SHORT_LOOP_S = 0.02  # so short a loop is timed whole
 OVER_BUDGET = "the budget was over before the search was"
@@ -151,6 +152,7 @@ class Session:
             n_items=self.n_items,
             n_cores=_machine.usable_cpus().n_cores,
             is_quick=asked.is_quick,
+            predicted=None if self.look is None else self.look.hint.plan,
         )
 
     def _backends(self) -> tuple[str, ...]:
@@ -179,6 +181,8 @@ class Session:
             limits = limits.but(spend_share=GRID_SHARE, spend_least_s=SMALL_GRID_S)
         else:
             limits = limits.but(spend_share=1.0 + len(self.plans))
+        if asked.budget_s is not None:  # parts of the data are chosen so that they fit into it
+            limits = limits.but(spend_s=BUDGET_SHARE * asked.budget_s)
         found = searching.Search(
             bench,
             loop,
@@ -202,6 +206,7 @@ class Session:
     def _search(self) -> None:
         search, asked = self.search, self.asked
         plans = [plan for plan in self.plans if plan not in search.as_loop]
+        budget_stride, plans = self._within_budget(plans)
         if asked.strategy == "halving":
             searching.halving(search, plans, has_to=not self._is_default_space)
         elif asked.strategy == "bayes":
@@ -213,9 +218,11 @@ class Session:
                 chunksizes=asked.chunksizes,
             )
             stride = self._stride(bayes.N_TRIALS * plans[-1:]) if self._is_default_space else 1
+            stride = max(stride, budget_stride)
             self.plans = bayes.search(search, space, plans, stride=stride, seed=asked.seed)
         else:
             stride = self._stride(plans) if self._is_default_space else 1
+            stride = max(stride, budget_stride)
             has_to = asked.repeats is not None or not self._is_default_space
             searching.grid(search, plans, stride=stride, repeats=asked.repeats, has_to=has_to)
 
@@ -226,6 +233,30 @@ class Session:
         n_blocks = self.asked.repeats or GRID_BLOCKS
         stride = -(-n_blocks * (1.0 + sum(map(self._share_of_loop, plans))) // GRID_SHARE)
         return searching.with_enough_chunks(self.n_items, plans, int(max(1.0, stride)))
+
+    def _within_budget(self, plans: list[Plan]) -> tuple[int, list[Plan]]:
+        """Which part of the data lets the loop and the plans run once within the budget.
+
+        Where nothing is known of the items, the loop is timed on some of them. Where not even the
+        loop and one plan fit in otherwise, plans are left out that have no chunk for each worker in
+        so small a part: that would tell nothing of them.
+        """
+        asked, search = self.asked, self.search
+        if asked.budget_s is None or not plans:
+            return 1, plans
+        if self.look is None and search.loop_s is None:
+            search.new_block()
+            search.run(search.loop, searching.look_part(self.n_items))
+        n_blocks = asked.repeats or 1
+        costs_s = [n_blocks * self._likely_s(plan) for plan in (search.loop, *plans)]
+        left_s = max(search.limits.spend_s - search.spent_s, 1e-9)
+        wanted = int(max(1.0, min(self.n_items, -(-sum(costs_s) // left_s))))
+        stride = searching.with_enough_chunks(self.n_items, plans, wanted)
+        if (costs_s[0] + min(costs_s[1:])) / stride <= left_s:
+            return stride, plans
+        n_items = self.n_items // wanted
+        told = [plan for plan in plans if plan.n_jobs * plan.chunksize <= n_items]
+        return wanted, told or [min(plans, key=lambda plan: plan.n_jobs * plan.chunksize)]
 
     def _likely_s(self, plan: Plan) -> float:
         """What a plan would take, as far as a few items or the loop tell."""
@@ -242,10 +273,15 @@ class Session:
 
     def _why_not_worth_it(self) -> str | None:
         """Time the loop on a small part; why a tuning would cost more than it brings, if so."""
-        if self.n_items < FEW_ITEMS:
-            return f"too short to tune ({self.n_items} items)"
         search = self.search
         expected_s = INF if self.look is None else self._likely_s(search.loop)
+        if self.n_items < FEW_ITEMS:
+            if expected_s < SHORT_S:
+                return (
+                    f"too short to tune ({self.n_items} items, {seconds(expected_s)} in the loop)"
+                )
+            about = "" if expected_s == INF else f", about {seconds(expected_s)} in the loop"
+            return f"too few items to tune ({self.n_items}{about})"
         parts = searching.look_parts(self.n_items) if expected_s > SHORT_LOOP_S else [WHOLE]
         told_s: list[float] = []
         for part in parts:
@@ -259,7 +295,7 @@ class Session:
         if whole_s < SHORT_S:
             return f"too short to tune ({seconds(whole_s)} in the loop)"
         spend_s = min(QUICK_SHARE * whole_s, QUICK_S + QUICK_MORE_SHARE * whole_s)
-        search.limits = search.limits.but(spend_s=spend_s)
+        search.limits = search.limits.but(spend_s=min(spend_s, search.limits.spend_s))
         return None
 
     def _predicted(self, why: str) -> TuningResult:
@@ -307,6 +343,10 @@ class Session:
             ended_by=ended_by,
         )
         result.warnings = [*self.warnings, *result.warnings]
+        is_named = asked.chunksizes is not None or asked.plans is not None
+        if result.backend == "serial" and is_named and result.configurations:
+            # To the loop any chunksize is the same: one that was asked about, of the best of them.
+            result.best_chunksize = min(result.configurations, key=lambda c: c.time_s).chunksize
         return result
 
     def _named(self, result: TuningResult) -> TuningResult:

@@ -33,11 +33,25 @@ class Space(Value):
         """The user has named every cell."""
         return self.n_jobs is not None and self.chunksizes is not None
 
+    def allows(self, plan: Plan) -> bool:
+        """Whether nothing that the user has named leaves this plan out."""
+        return (
+            plan.backend in self.backends
+            and (self.n_jobs is None or plan.n_jobs in self.n_jobs)
+            and (self.chunksizes is None or plan.chunksize in self.chunksizes)
+        )
+
 
 def plans(
-    space: Space, basis: Basis | None, *, n_items: int, n_cores: int, is_quick: bool = False
+    space: Space,
+    basis: Basis | None,
+    *,
+    n_items: int,
+    n_cores: int,
+    is_quick: bool = False,
+    predicted: Plan | None = None,
 ) -> list[Plan]:
-    """Every cell of a space, each once.
+    """Every cell of a space, each once; what was predicted is one of them where it is allowed.
 
     Args:
         space: What was asked for.
@@ -45,8 +59,11 @@ def plans(
         n_items: Of the data.
         n_cores: That may compute at once.
         is_quick: As few as will do.
+        predicted: What a few items predict.
     """
     found: dict[Plan, None] = {}
+    if predicted is not None and space.allows(predicted):
+        found[predicted.but(source="tuned")] = None
     for backend in space.backends:
         numbers = space.n_jobs or _numbers(backend, basis, n_items, n_cores, is_quick=is_quick)
         for n_jobs in numbers:
@@ -63,7 +80,7 @@ def _numbers(
     """Numbers of jobs worth a look; one alone is what the loop is there for."""
     waits = basis is not None and basis.waits
     if waits and backend == "thread":
-        most = max(2, min(waiters.MOST, n_items // 2))
+        most = max(2, min(waiters.MOST, n_items))
         return _powers(most, min(FEWEST_WAITING, most))
     most = n_cores
     if waits and basis is not None:

@@ -102,8 +102,8 @@ def quick_tune(
     """Find a good plan in at most one and a half times what the loop takes.
 
     A few plans run on small parts of the data, the better ones on larger ones. A job of under a
-    second, or of few items, is told to be too short: what a few items predict is named then, and
-    nothing is kept.
+    second is told to be too short, one of few items to have too few: what a few items predict is
+    named then, and nothing is kept.
 
     The arguments are those of `tune_parameters`, and so are the errors.
     """
