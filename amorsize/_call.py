@@ -516,7 +516,7 @@ class Call:
 
     def _tell_inlined(self, ran: Any, process_cpu_s: float, n_modules: int, n_pauses: int) -> None:
         now_s = perf_counter() - self.began
-        self.note_chunk(-1, "caller", ran.n_done, ran.wall_s, ran.cpu_s, now_s)
+        self.note_chunk(-1, "caller", ran.n_done, ran.wall_s, ran.cpu_s, ran.starved_s, now_s)
         if self.ledger is not None:
             self.ledger.spent(ran.cpu_s)
         self.tuner.tell(
@@ -846,7 +846,14 @@ class Call:
         _remembering.remember(self)
 
     def note_chunk(
-        self, worker: int, backend: str, n_items: int, wall_s: float, cpu_s: float, now_s: float
+        self,
+        worker: int,
+        backend: str,
+        n_items: int,
+        wall_s: float,
+        cpu_s: float,
+        starved_s: float,
+        now_s: float,
     ) -> None:
         self.chunks.append(
             ChunkTrace(
@@ -855,6 +862,7 @@ class Call:
                 n_items=n_items,
                 wall_s=wall_s,
                 cpu_s=cpu_s,
+                starved_s=starved_s,
                 now_s=now_s,
             )
         )

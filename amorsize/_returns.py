@@ -69,7 +69,9 @@ class Returns:
         if self._call.is_stream and n_done:
             n_bytes = None if done.n_bytes is None else done.n_bytes // n_done
             self._call.see_size(done.results[-1], n_bytes)
-        self._call.note_chunk(done.worker, crew.backend, n_done, done.wall_s, done.cpu_s, now_s)
+        self._call.note_chunk(
+            done.worker, crew.backend, n_done, done.wall_s, done.cpu_s, done.starved_s, now_s
+        )
         if self._ledger is not None and not self._call.inline_since:  # else the feeder serves
             self._ledger.served(n_done, done.n_bytes)
         if done.some_stayed:

@@ -126,10 +126,10 @@ def _places(trace: Trace) -> str:
 
 
 def _achieved(trace: Trace) -> str:
-    speedup = trace.work_s / trace.makespan_s if trace.makespan_s else 1.0
+    times = "in the loop" if trace.speedup is None else f"{trace.speedup:.2f} x"
     n = trace.n_cores or 1
     cores = "one core" if n == 1 else f"{n} usable cores"
     return (
-        f"{seconds(trace.work_s)} of items in {seconds(trace.makespan_s)}, {speedup:.2f} x; "
+        f"{seconds(trace.loop_s)} of items in {seconds(trace.makespan_s)}, {times}; "
         f"{trace.busy_share:.0%} of {cores} busy with items"
     )

@@ -9,6 +9,10 @@ from witness import MANY_CORES, compute
 
 from amorsize import autotune
 from amorsize._known import last_trace
+from amorsize.policy.facts import Profile
+from amorsize.policy.plan import Plan
+from amorsize.policy.trace import ChunkTrace, Trace
+from amorsize.report import Explanation
 
 
 def spend(item):
@@ -134,3 +138,89 @@ def test_a_failed_call_is_explained_as_well():
         tuned(list(range(100)))
 
     assert str(tuned.explain()).startswith("fails: 50 items in ")
+
+
+# -- what was achieved -------------------------------------------------------------------------
+
+
+def chunk(backend, wall_s, cpu_s, *, worker=0, starved_s=0.0, now_s=1.0, n_items=10):
+    return ChunkTrace(
+        worker=worker,
+        backend=backend,
+        n_items=n_items,
+        wall_s=wall_s,
+        cpu_s=cpu_s,
+        now_s=now_s,
+        starved_s=starved_s,
+    )
+
+
+def trace_of(*chunks, waits=False):
+    profile = Profile(
+        backend="thread",
+        n_jobs=6,
+        chunksize=1,
+        item_s=1e-3,
+        item_cpu_s=1e-3,
+        spread_log=None,
+        pickle_s=None,
+        warmup_s=0.0,
+        holds_gil=None,
+        waits=waits,
+        n_items=60,
+    )
+    return Trace(
+        name="f",
+        n_items=sum(one.n_items for one in chunks),
+        makespan_s=1.0,
+        n_cores=2,
+        plan=Plan(backend="thread", n_jobs=6, chunksize=1),
+        profile=profile,
+        known=None,
+        known_from=None,
+        known_fits=None,
+        notes=(),
+        chunks=chunks,
+        n_started=dict.fromkeys({one.backend for one in chunks} - {"caller"}, 1),
+        n_repeated=0,
+        rejected=(),
+        warnings=(),
+    )
+
+
+def test_threads_in_each_others_way_achieve_what_they_computed():
+    """Six that each took a second of two cores achieve two, not six."""
+    crowded = [chunk("thread", 1.0, 2 / 6, worker=n) for n in range(6)]
+
+    assert trace_of(*crowded).speedup == pytest.approx(2.0)
+
+
+def test_workers_without_a_core_achieve_what_they_would_have_taken_with_one():
+    """What the kernel says others had of their time is left out."""
+    starved = [chunk("process", 1.0, 0.5, worker=n, starved_s=0.5) for n in range(3)]
+
+    assert trace_of(*starved).speedup == pytest.approx(1.5)
+
+
+def test_items_that_wait_achieve_their_waiting():
+    """Six at once, each for a second."""
+    waiting = [chunk("thread", 1.0, 0.01, worker=n) for n in range(6)]
+
+    assert trace_of(*waiting, waits=True).speedup == pytest.approx(6.0)
+
+
+def test_what_items_wait_for_is_told_from_those_that_ran_alone():
+    """The caller's first items computed for half of their time: so do all."""
+    alone = chunk("caller", 0.2, 0.1, worker=-1, now_s=0.2)
+    crowded = [chunk("thread", 0.7, 0.2, worker=n, now_s=1.0) for n in range(2)]
+
+    assert trace_of(alone, *crowded).loop_s == pytest.approx(0.2 + 2 * 0.4)
+
+
+def test_a_loop_achieves_no_speedup_and_no_slowdown():
+    """What a first call loads is told as its makespan, and is no factor."""
+    trace = trace_of(chunk("caller", 1e-3, 1e-3, worker=-1))
+
+    assert trace.speedup is None
+    assert "in the loop" in str(Explanation("f", trace))
+    assert " x;" not in str(Explanation("f", trace))

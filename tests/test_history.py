@@ -448,6 +448,30 @@ def test_a_change_within_the_noise_is_told(home):
     assert "Add up 3 or more" in history.compare("after", "before").verdict
 
 
+@pytest.mark.parametrize("factor", [1.3, 1.5])
+def test_intervals_that_are_apart_are_not_called_noise(home, factor):
+    """One process each proves nothing, but the words do not contradict the table beside them."""
+    history.save("before", call(*[1.0] * 10))
+    history.save("after", call(*[factor] * 10))
+
+    there, back = history.compare("before", "after"), history.compare("after", "before")
+
+    for comparison in (there, back):
+        assert comparison.exceeds_noise is False
+        assert "within the noise" not in str(comparison)
+        assert "from one process to the next" in comparison.verdict
+        assert "Add up 3 or more" in comparison.verdict
+
+
+def test_a_loop_has_no_speedup(home):
+    """What it took to begin and end a call is no way of running its items."""
+    loop = Plan(backend="serial", n_jobs=1, chunksize=100)
+    saved = history.save("loop", call(*EVEN).but(plan=loop))
+
+    assert saved.speedup is None
+    assert "speedup" not in str(saved)
+
+
 def test_a_busy_machine_hides_a_change(home):
     """2 x is a change, and none where more processes wanted the cores than there were."""
     before = history.save("before", call(*EVEN))

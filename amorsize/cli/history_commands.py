@@ -24,7 +24,7 @@ def _list(_asked: argparse.Namespace) -> Answer:
             clean(one.function),
             clean(one.plan),
             str(one.figure("total") or "?"),
-            "?" if one.speedup is None else f"{one.speedup:.2f} x",
+            "-" if one.speedup is None else f"{one.speedup:.2f} x",
             ago(one.saved_at_s),
         )
         for one in found

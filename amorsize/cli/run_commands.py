@@ -131,7 +131,7 @@ def _finished(asked: argparse.Namespace, tuned: Any, results: _Results) -> Answe
     document = results.document()
     if results.n and (trace := explanation.trace) is not None:
         plan = trace.plan.as_dict()
-        document |= {"makespan_s": trace.makespan_s, "loop_s": trace.work_s, "plan": plan}
+        document |= {"makespan_s": trace.makespan_s, "loop_s": trace.loop_s, "plan": plan}
         document["explanation"] = str(explanation)
     if results.n_failed:
         complain(f"{count(results.n_failed, 'item')} of {results.n} failed, see their results.")

@@ -148,7 +148,13 @@ def _of_call(trace: Trace) -> dict[str, Any]:
     places = ("caller", "thread", "process")
     ran = {place: trace.n_items_by(place) for place in places}
     document: dict[str, Any] = plain(
-        {**fields, "work_s": trace.work_s, "busy_share": trace.busy_share, "n_items_by": ran}
+        {
+            **fields,
+            "work_s": trace.work_s,
+            "loop_s": trace.loop_s,
+            "busy_share": trace.busy_share,
+            "n_items_by": ran,
+        }
     )
     return document
 
@@ -156,9 +162,9 @@ def _of_call(trace: Trace) -> dict[str, Any]:
 def _call_figures(trace: Trace) -> Iterator[Figure]:
     """What a call took, with the noise that its own chunks show."""
     width = _log_half_width(trace.chunks)
-    times = {"total": trace.makespan_s, "loop": trace.work_s}
+    times = {"total": trace.makespan_s, "loop": trace.loop_s}
     if trace.n_items:
-        times["item"] = trace.work_s / trace.n_items
+        times["item"] = trace.loop_s / trace.n_items
     for what, time_s in times.items():
         if width is None:
             yield Figure(what=what, time_s=time_s)

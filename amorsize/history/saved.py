@@ -126,7 +126,11 @@ class Saved(Value):
 
     @property
     def speedup(self) -> float | None:
-        """The loop's time / that of the plan."""
+        """The loop's time / that of the plan; None where it is not known, and of a loop."""
+        if self.kind == "call" and self.backend == "serial":
+            return (
+                None  # what it took besides was beginning and ending, and no other way of running
+            )
         loop, total = self.figure("loop"), self.figure("total")
         if loop is None or total is None or not loop.time_s or not total.time_s:
             return None

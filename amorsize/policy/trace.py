@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from amorsize.policy.facts import unstarved
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from amorsize.policy.state import Note
 
 
+INF = float("inf")
 MANY_CHUNKS = 100_000  # a trace keeps at most so many; beyond, neighbours are merged
 
 
@@ -24,6 +26,12 @@ class ChunkTrace(Value):
     wall_s: float
     cpu_s: float
     now_s: float  # since the call began, when the report came in
+    starved_s: float = 0.0  # of wall_s: it could have run, but others had the core
+
+    @property
+    def unstarved_s(self) -> float:
+        """Wall seconds as they would have been with a core of its own."""
+        return unstarved(self.wall_s, self.cpu_s, self.starved_s)
 
 
 class ChunkLog:
@@ -57,6 +65,7 @@ def _merged(chunks: list[ChunkTrace]) -> list[ChunkTrace]:
                 n_items=first.n_items + chunk.n_items,
                 wall_s=first.wall_s + chunk.wall_s,
                 cpu_s=first.cpu_s + chunk.cpu_s,
+                starved_s=first.starved_s + chunk.starved_s,
             )
         )
     return merged + list(waiting.values())
@@ -94,8 +103,34 @@ class Trace(Value):
 
     @property
     def work_s(self) -> float:
-        """Wall seconds of the items, wherever they ran: about what the loop would take."""
+        """Wall seconds of the items, wherever they ran, waiting for cores and the GIL included."""
         return sum(chunk.wall_s for chunk in self.chunks)
+
+    @property
+    def loop_s(self) -> float:
+        """What the items would have taken one after the other, undisturbed by each other.
+
+        Times in which others had the core are left out. An item that computes in one of several
+        threads waits for the GIL as well, which nobody counts: of it, what it computed is taken,
+        and what such items wait besides is told from those that ran alone.
+        """
+        shared = {"thread", "caller"} if self.n_started.get("thread") else set()
+        if self.profile is not None and self.profile.waits:
+            shared = set()
+        began_s = min((c.now_s - c.wall_s for c in self.chunks if c.worker >= 0), default=INF)
+        alone = [c for c in self.chunks if c.backend not in shared or c.now_s <= began_s]
+        alone_s, alone_cpu_s = sum(c.unstarved_s for c in alone), sum(c.cpu_s for c in alone)
+        share = min(1.0, alone_cpu_s / alone_s) if alone_s and alone_cpu_s else 1.0
+        kept = {id(c) for c in alone}
+        return alone_s + sum(
+            min(c.unstarved_s, c.cpu_s / share) for c in self.chunks if id(c) not in kept
+        )
+
+    @property
+    def speedup(self) -> float | None:
+        """What the loop would have taken / what the call took; None where it was the loop."""
+        is_loop = all(chunk.worker < 0 for chunk in self.chunks)
+        return None if is_loop or not self.makespan_s else self.loop_s / self.makespan_s
 
     @property
     def busy_share(self) -> float:
