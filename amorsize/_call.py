@@ -573,13 +573,16 @@ class Call:
     # -- workers ----------------------------------------------------------------------------
 
     def _crew(self, backend: str) -> Crew:
-        crew = self.crews.get(backend)
+        kind, crew = backend, self.crews.get(backend)
+        if crew is not None and crew.inherits_items and self.fork_reason is not None:
+            kind = "from a clean start"  # beside forks from before there was a thread
+            crew = self.crews.get(kind)
         if crew is None:
             crew = self._new_crew(backend)
             if not self.crews:
                 self.lock.acquire()  # from here on the caller holds it, except in its own items
                 self._expect_returns()
-            self.crews[backend] = crew
+            self.crews[kind] = crew
         return crew
 
     def _new_ledger(self) -> Ledger | None:
@@ -631,6 +634,8 @@ class Call:
         """Start one worker; before a fork, this call's own threads have ended."""
         if backend == "process" and self.fork_reason is None:
             self._stop_own_threads()
+            if not self._is_sure_to_fork():
+                return  # what can be done instead is decided with that in mind
             self._hold_inner_threads()
         self.ask_disk()
         if self.work.is_finished:
@@ -658,6 +663,26 @@ class Call:
         )
         self._look(0.0)
 
+    def _is_sure_to_fork(self) -> bool:
+        """Ask before each fork: an item, or who takes results, may have started a thread by now.
+
+        Where it is not safe any more, later workers come from a clean start, or there are none.
+        """
+        from amorsize import _machine, _survey
+
+        if self.options.executor is not None:
+            return True  # nothing is forked here
+        self.fork_reason = _machine.why_not_fork()
+        if self.fork_reason is None:
+            return True
+        why_none, job = self._why_not_processes(), self.tuner.job
+        if job.backend == "auto":
+            job = job.but(process_reason=job.process_reason or why_none)
+        self.tuner.tell(Surveyed(host=_survey.host(self.fork_reason), job=job))
+        if why_none is not None:
+            self._do_without(f"a fork is not safe any more ({self.fork_reason}), and {why_none}")
+        return False
+
     def _hold_inner_threads(self) -> None:
         """Forks inherit what numerical libraries are held to; so does the caller, for the call."""
         if self.inner is None:
@@ -675,18 +700,23 @@ class Call:
 
     def _cannot_start(self, backend: str, error: Exception) -> None:
         """The system has no room for a worker more: those that are there go on, or the caller."""
-        from amorsize.errors import AmorsizeError, WorkersUnavailable
+        from amorsize.errors import AmorsizeError
 
-        n_alive = self.tuner.roster.n_alive
-        is_needed = not n_alive and (self.work.has_suspect or not self.may_stay_here)
         if isinstance(error, AmorsizeError):
             raise error
-        why = f"no further worker could be started: {type(error).__name__}: {error}"
-        if is_needed:
-            what = f"Make room for one ({backend})"
-            if isinstance(error, PermissionError):
-                what = "Let this user run that program"
-            raise WorkersUnavailable(f"{why}. {what}, or use backend='serial'.") from error
+        is_refused = isinstance(error, PermissionError)
+        room = "Let this user run that program" if is_refused else f"Make room for one ({backend})"
+        self._do_without(f"{type(error).__name__}: {error}", f"{room}, or use", cause=error)
+
+    def _do_without(
+        self, what: str, instead: str = "Use", *, cause: Exception | None = None
+    ) -> None:
+        """Go on with the workers that are there, or in the caller, where that is left open."""
+        from amorsize.errors import WorkersUnavailable
+
+        n_alive, why = self.tuner.roster.n_alive, f"no further worker could be started: {what}"
+        if not n_alive and (self.work.has_suspect or not self.may_stay_here):
+            raise WorkersUnavailable(f"{why}. {instead} backend='serial'.") from cause
         self.tuner.tell(Limited(n_workers=n_alive, why=why))
 
     def _stop_own_threads(self) -> None:
