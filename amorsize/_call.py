@@ -8,7 +8,8 @@ import sys
 from time import perf_counter, process_time, thread_time, time
 
 from amorsize import _known, _options
-from amorsize._work import READ_S, Sliced, Work, source_of
+from amorsize._source import READ_S, Sliced, source_of
+from amorsize._work import Work
 from amorsize.crews import nesting, weight
 from amorsize.crews.base import Task
 from amorsize.crews.chunk import run_chunk

@@ -2,145 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import islice
-from time import perf_counter
-
-from amorsize.crews import weight
-from amorsize.crews.base import Chunk, slice_of
-from amorsize.errors import InvalidOptionError
+from amorsize._source import READ_AHEAD, READ_BYTES, READ_S
+from amorsize.crews.base import Chunk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
-READ_AHEAD = 4096  # items read from an iterator before they are needed: beyond, the end is far off
-READ_S = 2e-3  # and the longest that reading ahead may keep the caller from its workers
-READ_BYTES = 64 << 20  # what items that were read ahead may take, about
-KEPT_ITEMS = 8192  # items read and done are dropped in blocks of this size,
-KEPT_BYTES = 16 << 20  # or of this many bytes
-
-
-class Sliced:
-    """Data that can be cut without touching its items: lists, tuples, ranges, arrays, Series."""
-
-    def __init__(self, sequences: tuple[Sequence[Any], ...], n_items: int) -> None:
-        self.sequences = sequences
-        self.n_read = n_items
-        self.item_bytes = 0  # of those that were read for this call
-        self.all_read = self.is_quick = True
-
-    def read(self, n_more: int, longest_s: float) -> None:
-        """Nothing to do: all of it is there."""
-
-    def would_wait(self) -> bool:
-        """Whether the next item is known not to be there yet."""
-        return False
-
-    def window(self, start: int, stop: int) -> tuple[Sequence[Any], int]:  # noqa: ARG002
-        """Sequences that hold the items `start` to `stop`, and the index of their first item."""
-        return self.sequences, 0
-
-    def cut(self, start: int, stop: int) -> tuple[Any, ...]:
-        """Items `start` to `stop`, one sequence an iterable."""
-        return slice_of(self.sequences, start, stop)
-
-    def drop(self, before: int) -> None:
-        """Nothing to drop: the data is the caller's."""
-
-
-class Reading:
-    """Data that comes out of an iterator; what was read is kept until its results are there."""
-
-    def __init__(self, iterator: Iterator[Any]) -> None:
-        self._iterator = iterator
-        self._items: list[Any] = []
-        self._first = 0  # index of _items[0]
-        self.n_read = 0
-        self.all_read = False
-        self.is_quick = True  # its items come at once: reading ahead keeps nobody waiting
-        self.item_bytes = 1  # what one takes, by those that were looked at lately
-        self.error: Exception | None = None  # raised by the iterator instead of an item
-        # Iterators of ours tell whether their next item would have to be waited for.
-        self._would_wait: Callable[[], bool] | None = getattr(iterator, "would_wait", None)
-
-    def would_wait(self) -> bool:
-        """Whether the next item is known not to be there yet."""
-        return self._would_wait is not None and self._would_wait()
-
-    def read(self, n_more: int, longest_s: float) -> None:
-        """Read up to `n_more` items, for about `longest_s`; at least one."""
-        deadline = perf_counter() + longest_s
-        block, read_bytes = 1, 0
-        while n_more > 0 and not self.all_read:
-            began = perf_counter()
-            before = len(self._items)
-            try:
-                self._items.extend(islice(self._iterator, min(block, n_more)))
-            except Exception as error:  # Ctrl-C, an exit: these do not wait for their turn
-                self.error, self.all_read = error, True
-            n_got = len(self._items) - before
-            self.n_read += n_got
-            n_more -= n_got
-            if n_got < block and n_more > 0:
-                self.all_read = True
-            now = perf_counter()
-            self.is_quick = now - began < READ_S
-            if n_got:
-                self.item_bytes = max(weight.of(self._items[-1]), self.item_bytes // 2)
-                read_bytes += n_got * self.item_bytes
-            if now >= deadline or read_bytes >= READ_BYTES:
-                return
-            if self._would_wait is not None:
-                if self._would_wait():
-                    return
-            elif now - began >= longest_s / 8:
-                continue
-            if 2 * block * self.item_bytes <= READ_BYTES:
-                block *= 2
-
-    def window(self, start: int, stop: int) -> tuple[Sequence[Any], int]:
-        """The items `start` to `stop`, and the index of the first."""
-        return self.cut(start, stop), start
-
-    def cut(self, start: int, stop: int) -> tuple[Any, ...]:
-        """Items `start` to `stop`, as the one sequence they were read into."""
-        return (self._items[start - self._first : stop - self._first],)
-
-    def drop(self, before: int) -> None:
-        """Forget items below an index: their results are there."""
-        n_behind = before - self._first
-        if n_behind >= KEPT_ITEMS or n_behind * self.item_bytes >= KEPT_BYTES:
-            del self._items[:n_behind]
-            self._first = before
-
-
-def source_of(iterables: tuple[Any, ...], *, strict: bool) -> Sliced | Reading:
-    """The data of a call, zipped to the shortest iterable as `map` does."""
-    lengths = [_length_if_sliceable(one) for one in iterables]
-    if None not in lengths:
-        known = [length for length in lengths if length is not None]
-        if strict and len(set(known)) > 1:
-            raise InvalidOptionError(
-                f"strict=True, and the iterables have {', '.join(map(str, known))} items. "
-                "Pass iterables of one length, or leave out strict=True."
-            )
-        return Sliced(iterables, min(known))
-    if len(iterables) == 1:
-        return Reading(iter(iterables[0]))
-    return Reading(zip(*iterables, strict=strict))
-
-
-def _length_if_sliceable(data: Any) -> int | None:
-    """The length of data whose slices hold what iterating it would give, else None."""
-    kind = type(data)
-    if kind in (list, tuple, range):
-        return len(data)
-    if (kind.__module__, kind.__name__) == ("numpy", "ndarray"):
-        return len(data) if data.ndim else None
-    if kind.__name__ == "Series" and kind.__module__.startswith("pandas."):
-        return len(data)
-    return None
+    from amorsize._source import Reading, Sliced
 
 
 class Work:

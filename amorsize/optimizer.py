@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from amorsize import _callables, _machine, _options, _survey
 from amorsize._call import WEIGHED_RESULTS, count_pauses
 from amorsize._payload import Payload
-from amorsize._work import READ_AHEAD, READ_S, Reading, source_of
+from amorsize._source import READ_AHEAD, READ_S, Reading, source_of
 from amorsize.crews import choice, nesting
 from amorsize.crews.base import Task
 from amorsize.crews.chunk import run_chunk

@@ -34,6 +34,9 @@ PART_OF = {  # parts that are more than one file, though no folder
     **dict.fromkeys(
         (
             "_work",
+            "_source",
+            "_turns",
+            "_lending",
             "_known",
             "_kinds",
             "_disk",
@@ -71,7 +74,17 @@ HOT = {
     "_reach",
     "_identity",
 }
-HOT |= {"_work", "_known", "_survey", "policy", "crews", "cache", "_bytecode", "_callables"}
+HOT |= {
+    "_work",
+    "_source",
+    "_known",
+    "_survey",
+    "policy",
+    "crews",
+    "cache",
+    "_bytecode",
+    "_callables",
+}
 COLD = {
     *(
         "_checkup",

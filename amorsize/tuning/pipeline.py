@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from amorsize import _callables, _options
 from amorsize._map import tuned_map
-from amorsize._work import Sliced, source_of
+from amorsize._source import Sliced, source_of
 from amorsize.errors import InvalidOptionError, WrongTypeError
 from amorsize.report import seconds
 from amorsize.tuning.session import name_of

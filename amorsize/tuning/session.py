@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from amorsize import _callables, _machine, _options
 from amorsize._call import OutOfTime
-from amorsize._work import Sliced, source_of
+from amorsize._source import Sliced, source_of
 from amorsize.crews import nesting
 from amorsize.errors import AmorsizeError, InvalidOptionError
 from amorsize.optimizer import SAMPLE_SIZE, OptimizationResult, Sample, basis_of, result_of
