@@ -16,6 +16,7 @@ from amorsize.crews.chunk import run_chunk
 from amorsize.crews.starving import StarvedClock
 from amorsize.policy import plan as do
 from amorsize.policy.facts import (
+    Bound,
     Inlined,
     Job,
     Limited,
@@ -131,7 +132,7 @@ class Call:
             self.ends_s = perf_counter() + longest_s
         try:
             self._begin()
-            while not self.work.is_finished:
+            while not self._is_over():
                 self._step()
                 if self.ends_s is not None and perf_counter() >= self.ends_s:
                     raise OutOfTime
@@ -175,7 +176,7 @@ class Call:
                     if self.inner is not None:
                         self.inner.hold()
                     continue
-                if self.work.is_finished:
+                if self._is_over():
                     break
                 self._step()
             at_once = self.work.failure is not None
@@ -444,6 +445,18 @@ class Call:
             work.read_ahead(READ_S if is_wanted else READ_IDLE_S)
         self._see_broken_data()
 
+    def _is_over(self) -> bool:
+        """Whether all is done: an item may have changed how much that is."""
+        if self.source.changes():
+            self.work.follow()
+            self._bind("the list changes while it is mapped over")
+        return self.work.is_finished
+
+    def _bind(self, why: str) -> None:
+        """What is left runs in the caller, one by one, where the user has left that open."""
+        if self.may_stay_here and self.tuner.job.caller_reason is None:
+            self.tuner.tell(Bound(why=why))
+
     def _see_broken_data(self) -> None:
         """An iterator that raised has not ended: that is a failure, above all items it gave."""
         error = getattr(self.source, "error", None)
@@ -508,6 +521,8 @@ class Call:
             if isinstance(ran.error, KeyboardInterrupt):
                 raise ran.error
             self.fail(end, ran.error)
+        elif ran.is_end:
+            work.end_at(end)
         else:
             work.give_back(end, chunk.stop)
         if self.bar is not None:
@@ -731,7 +746,7 @@ class Call:
         crew = self.crew_of[action.worker]
         alone = self.work.has_suspect
         chunk = self.work.take(action.n_items)
-        if self.task.source is None or not crew.inherits_items:
+        if self.task.source is None or not crew.inherits_items or self.source.has_changed:
             if crew.backend == "process" and self.options.chunksize is None and not alone:
                 chunk = self._of_no_more_bytes(chunk)
             chunk = chunk.but(items=self.work.items(chunk))

@@ -118,7 +118,7 @@ def _run_short(func: Callable[..., Any], data: Any) -> list[Any] | None:
     results: list[Any] = []
     n_items = len(data)
     ran = run_chunk(func, data, n_items, results, box_s=4 * SHORT_S, cpu_clock=_no_clock)
-    if ran.error is None and ran.n_done == n_items:
+    if ran.error is None and (ran.is_end or ran.n_done == len(data)):
         return results
     return Call(func, (data,), {}, _options.DEFAULTS, None).go_on(results, ran.error, began)
 

@@ -106,6 +106,9 @@ def _tell_drifts(call: Call, drifts: list[drift.Drift]) -> bool:
 def _rejected(call: Call) -> Iterator[str]:
     job, tuner = call.tuner.job, call.tuner
     used = tuner.backend_used()
+    if job.caller_reason is not None:
+        yield f"threads and processes: {job.caller_reason}"
+        return
     if job.thread_reason is not None and used != "thread":
         yield f"threads: {job.thread_reason}"
     elif tuner.holds_gil and used != "thread":

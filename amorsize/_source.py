@@ -29,6 +29,15 @@ class Sliced:
         self.n_read = n_items
         self.item_bytes = 0  # of those that were read for this call
         self.all_read = self.is_quick = True
+        self.has_changed = False  # in length, since the call began
+        self._may_change = any(type(one) is list for one in sequences)
+
+    def changes(self) -> bool:
+        """Whether it has another length than when it was looked at last: items may see to that."""
+        if not self._may_change or (n_items := min(map(len, self.sequences))) == self.n_read:
+            return False
+        self.n_read, self.has_changed = n_items, True
+        return True
 
     def read(self, n_more: int, longest_s: float) -> None:
         """Nothing to do: all of it is there."""
@@ -61,8 +70,13 @@ class Reading:
         self.is_quick = True  # its items come at once: reading ahead keeps nobody waiting
         self.item_bytes = 1  # what one takes, by those that were looked at lately
         self.error: Exception | None = None  # raised by the iterator instead of an item
+        self.has_changed = False  # what was read stays as it is
         # Iterators of ours tell whether their next item would have to be waited for.
         self._would_wait: Callable[[], bool] | None = getattr(iterator, "would_wait", None)
+
+    def changes(self) -> bool:
+        """No: what was read stays, and what was not is yet to be seen."""
+        return False
 
     def would_wait(self) -> bool:
         """Whether the next item is known not to be there yet."""

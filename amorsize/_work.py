@@ -25,7 +25,7 @@ class Work:
         self.n_given = 0  # results that a stream has passed on already
         self.n_done = 0
         self.n_repeated = 0  # items run once more, because their results were lost
-        self.stop = None if not source.all_read else source.n_read  # no item from here on is run
+        self.stop: int | None = None  # no item from here on is run
         self.failure: tuple[int, BaseException] | None = None
         self.limit: int | None = None  # a stream's: no item from here on is handed out yet
         self._keeps_all = keeps_all
@@ -106,6 +106,7 @@ class Work:
 
     def give_back(self, start: int, stop: int) -> None:
         """Take items back that were handed out and not started."""
+        stop = min(stop, self.source.n_read)
         if self.stop is not None:
             stop = min(stop, self.stop)
         if start < stop:
@@ -151,7 +152,18 @@ class Work:
         if self.failure is not None and self.failure[0] <= index:
             return
         self.failure = (index, error)
+        self.end_at(index)
+
+    def end_at(self, index: int) -> None:
+        """No item from here on is handed out any more."""
         self.stop = index if self.stop is None else min(self.stop, index)
+        self._cut(index)
+
+    def follow(self) -> None:
+        """The data has another length now: what is no longer there is not handed out."""
+        self._cut(self.source.n_read)
+
+    def _cut(self, index: int) -> None:
         self._back = [(a, min(b, index)) for a, b in self._back if a < index]
         self._alone = [(a, min(b, index)) for a, b in self._alone if a < index]
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 STRIDE_S = 500e-6
 MAX_STRIDE = 65_536
 PYTHON_FUNCTION: type = type(lambda: None)
+LIST_ITERATOR: type = type(iter([]))
+WITH_PLACE = 3  # of what a list's iterator is made again: how, of which list, from which place on
 
 
 class Ran(Value):
@@ -34,6 +36,7 @@ class Ran(Value):
     starved_s: float = 0.0  # it could have run, but others had the core
     n_failed: int = 0  # of them, where errors are kept
     error: BaseException | None = None  # raised by the item after the last one done
+    is_end: bool = False  # the data had fewer items than were to be run
 
 
 def run_chunk(
@@ -53,7 +56,7 @@ def run_chunk(
 
     Args:
         function: Takes one item.
-        items: At least `n_items` of them; no more are taken from it than are run.
+        items: No more of them are taken than are run, each only after the one before was run.
         n_items: How many to run.
         out: Gets the results; what it held before stays.
         box_s: After this many seconds the run ends at the next boundary; at least one item runs.
@@ -66,6 +69,7 @@ def run_chunk(
 
     Returns:
         How many items were done, what they cost, and the exception that ended the run, if any.
+        The data may have ended before: a list gets shorter while an item removes from it.
     """
     before = len(out)
     end = before + n_items
@@ -77,10 +81,10 @@ def run_chunk(
     starved_before = 0.0 if starved_clock is None else starved_clock()
     began = perf_counter()
     error: BaseException | None = None
-    n_failed = 0
+    n_failed, is_end = 0, False
     while True:
         try:
-            _stride_through(
+            is_end = _stride_through(
                 function, items, results, out, before, end, began + box_s, single, progress
             )
         except Exception as failure:
@@ -102,6 +106,7 @@ def run_chunk(
         starved_s=0.0 if starved_clock is None else starved_clock() - starved_before,
         n_failed=n_failed,
         error=error,
+        is_end=is_end,
     )
 
 
@@ -115,29 +120,33 @@ def _stride_through(
     deadline: float,
     single: bool,
     progress: Progress | None,
-) -> None:
-    """Run strides of items, each about `STRIDE_S` long, so that the clock is read seldom."""
-    append, extend = out.append, out.extend
+) -> bool:
+    """Run strides of items, each about `STRIDE_S` long, so that the clock is read seldom.
+
+    Returns:
+        Whether the items have ended before their number was reached.
+    """
+    extend = out.extend
     stride = 1
     stride_began = perf_counter()
     while (left := end - len(out)) > 0:
         n_next = min(stride, left)
         if progress is not None and not progress(end - left - before, n_next, stride_began):
-            return
+            return False
+        expected = end - left + n_next
         if results is None:
             for item in islice(items, n_next):
                 out.append(function(item))  # quicker than a bound append: the interpreter knows it
-        elif stride == 1:
-            append(next(results))
         else:
-            expected = end - left + n_next
             # extend() keeps what was delivered when an item fails: its length tells which one.
-            extend(islice(results, expected - len(out)))
-            if len(out) < expected:  # to extend(), an item's StopIteration looks like the end
-                raise StopIteration
+            extend(islice(results, n_next))
+        if len(out) < expected:
+            if results is None or _has_ended(items):
+                return True
+            raise StopIteration  # an item's own: to extend(), that looks like the end
         now = perf_counter()
         if now >= deadline:
-            return
+            return False
         took = now - stride_began
         stride_began = now
         if single:
@@ -146,3 +155,12 @@ def _stride_through(
             stride = min(stride * 2, MAX_STRIDE)
         elif took > STRIDE_S * 2 and stride > 1:
             stride = max(1, int(stride * STRIDE_S / took))
+    return False
+
+
+def _has_ended(items: Iterator[Any]) -> bool:
+    """Whether map() has come to the end of a list; other sequences do not get shorter.
+
+    An iterator that has been through its list has forgotten it, and tells no place in it.
+    """
+    return isinstance(items, LIST_ITERATOR) and len(items.__reduce__()) < WITH_PLACE

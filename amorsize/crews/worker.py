@@ -50,6 +50,7 @@ class Worker:
         self.line = lanes.Line(shared, slot, Cells.SENT, Cells.RECEIVED)
         self.appetite = Appetite(task.most_bytes)
         self.result_bytes: int | None = None  # each of the last ones sent
+        self._n_inherited = _lengths(task.source)
         self._pid = os.getpid()
         self.starved_clock = StarvedClock()
         self._reader = frames.Reader()
@@ -105,8 +106,7 @@ class Worker:
         n_items = stop - start
         try:
             if kind == frames.SPAN:
-                assert self.task.source is not None
-                items = self.task.each(self.task.source, 0, start)
+                items = self.task.each(self._inherited(start, stop), start, start)
             else:
                 data = memoryview(payload)[ORDER.size :]
                 self._note_reading(start)
@@ -116,6 +116,12 @@ class Worker:
             self.report(start, n_items, [], (0.0, 0.0, 0.0), error, last=True, is_unread=True)
             return
         _Chunk(self, start, n_items, flush_s).run(items, box_s, bool(flags & SINGLE))
+
+    def _inherited(self, start: int, stop: int) -> Any:
+        """Items of the data, apart from it: an item that changes it does not change its chunk."""
+        if _lengths(self.task.source) != self._n_inherited:
+            raise RuntimeError("an item has changed the list that is mapped over")
+        return self.task.span(start, stop)
 
     def _note_reading(self, start: int) -> None:
         """Rebuilding items runs code of theirs, which may end this process, too."""
@@ -183,6 +189,10 @@ class Worker:
         for kind, part in ahead:
             frames.write(self.write_fd, kind, part)
         frames.write(self.write_fd, frames.DONE, header, told, packed)
+
+
+def _lengths(source: Any) -> list[int]:
+    return [] if source is None else [len(one) for one in source]
 
 
 class _Chunk:

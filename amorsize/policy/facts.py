@@ -41,11 +41,19 @@ class Job(Value):
     may_inline: bool = True  # items may run in the caller
     thread_reason: str | None = None  # why threads may not be used; None when they may
     process_reason: str | None = None  # why processes may not be used; None when they may
+    caller_reason: str | None = None  # why items run in the caller, in turn; None: they need not
     n_cores_most: int = 1  # what the host cannot exceed, told before anybody looks closely
     keeps_failures: bool = False  # as results, instead of ending with the first
     at_s: float | None = None  # when the call began, in seconds since 1970
     inherits_items: bool = False  # workers get the data by fork: only indices travel
     is_trifle: bool = False  # an item is over in no time, as the function's code shows
+
+    @property
+    def is_loop(self) -> bool:
+        """The caller runs all items, one after the other."""
+        if self.backend == "auto" and self.may_inline:
+            return self.n_jobs == 1 or self.caller_reason is not None
+        return self.backend == "serial"
 
 
 class Profile(Value):
@@ -255,6 +263,12 @@ class Surveyed(Value):
     job: Job
 
 
+class Bound(Value):
+    """The data was seen to depend on its items being run one by one, each before the next."""
+
+    why: str
+
+
 class Weighed(Value):
     """What it takes to send one item and its result."""
 
@@ -280,5 +294,6 @@ Event = (
     | Surveyed
     | Watched
     | Weighed
+    | Bound
     | Limited
 )

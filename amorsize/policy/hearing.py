@@ -5,6 +5,7 @@ from __future__ import annotations
 from amorsize.policy import drift, exploring, failing, following, hints, route, tuned, waiters
 from amorsize.policy.cores import CoreEvidence
 from amorsize.policy.facts import (
+    Bound,
     Died,
     Grown,
     Inlined,
@@ -65,6 +66,9 @@ def hear(state: State, event: Event) -> None:
             state.survey(event.host, event.job)
         case Limited():
             _limited(state, event)
+        case Bound():
+            state.job = state.job.but(caller_reason=event.why)
+            state.note("items run in the caller, one by one", event.why)
 
 
 def _left(state: State, event: Left) -> None:

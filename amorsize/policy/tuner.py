@@ -57,8 +57,7 @@ class Tuner(State):
         self.work_left_s = self.left_s(view)
         self.n_items_left = view.n_left if view.all_read else inf
         job = self.job
-        is_loop = job.backend == "auto" and job.n_jobs == 1 and job.may_inline
-        if job.backend == "serial" or (is_loop and not self.has_lost_one):
+        if job.is_loop and not self.has_lost_one:
             return caller.run_slice(self, view, SERIAL_SLICE_S)
         if job.backend != "auto" or not job.may_inline or self.has_lost_one:
             return growing.crew_only(self, view) if self.is_surveyed else Survey()
