@@ -14,6 +14,7 @@ from amorsize.crews import nesting, weight
 from amorsize.crews.base import Task
 from amorsize.crews.chunk import run_chunk
 from amorsize.crews.starving import StarvedClock
+from amorsize.errors import CannotTravelError
 from amorsize.policy import plan as do
 from amorsize.policy.facts import (
     Bound,
@@ -661,6 +662,11 @@ class Call:
             crew = self._crew(backend)
             began, began_cpu_s = perf_counter(), thread_time()
             crew.start(number)
+        except CannotTravelError as error:  # since an item has changed what was judged before
+            if not self.may_stay_here:
+                raise
+            self.tuner.tell(Limited(n_workers=0, why=str(error)))
+            return
         except (OSError, RuntimeError) as error:  # the second is what threading says
             self._cannot_start(backend, error)
             return

@@ -14,7 +14,7 @@ import sys
 from amorsize import _bytecode, _callables, _identity
 from amorsize._callables import FUNCTION, METHOD, MISSING, MODULE
 from amorsize._shareable import is_shareable
-from amorsize.crews import travel
+from amorsize.crews import carried, travel
 from amorsize.crews.base import Task
 from amorsize.errors import AmorsizeWarning, CannotTravelError
 
@@ -83,6 +83,7 @@ class Payload:
     def why_not(self) -> str | None:
         """Why it cannot be sent, or would not arrive as it is; None when it can."""
         try:
+            carried.packed()
             _ = self.data
         except CannotTravelError as error:
             return str(error)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import _contextvars
 import os
 import sys
 from time import perf_counter
 
-from amorsize.crews import after_fork, frames, lifeline, nesting, travel
+from amorsize.crews import after_fork, carried, frames, lifeline, nesting, on_import, travel
 from amorsize.crews.base import Task
 from amorsize.crews.cells import Cells
 from amorsize.crews.worker import Worker, flush_streams
@@ -62,10 +63,13 @@ class Resident(Worker):
     ) -> None:
         super().__init__(_NO_TASK, read_fd, write_fd, parent_pid, shared, 1)
         self._idle_since = perf_counter()
-        self._levels = _Levels()
+        self._umask = os.umask(0o077)
+        os.umask(self._umask)
+        self._context = _contextvars.Context()  # of the call at hand
 
     def live(self) -> None:
         """Serve calls until told to quit, idle for long, or the caller is gone."""
+        on_import.when_imported("logging", "records", self._forward_records)
         try:
             while self._serve_what_arrives():
                 pass
@@ -81,23 +85,23 @@ class Resident(Worker):
             return True
         assert payload is not None
         if kind == frames.TASK:
-            self._take_on(payload)
+            self._context = _contextvars.Context()
+            self._context.run(self._take_on, payload)
         elif kind == frames.END:
-            self._tear_down()
+            self._context.run(self._tear_down)
             self._idle_since = perf_counter()
             flush_streams()
             frames.write(self.write_fd, frames.FREE)
         elif kind != frames.QUIT:
-            self._levels.apply(self.write_fd)
-            self.run(kind, payload)
+            self._context.run(self.run, kind, payload)
         return kind != frames.QUIT and not self.appetite.is_sated
 
     def _take_on(self, payload: Piece) -> None:
         """Become fit for a call: its surroundings first, then what it runs."""
         surroundings, task = travel.loads(payload)
         try:
+            os.umask(self._umask)  # the caller's still is what it was, or this worker were not used
             settle_in(surroundings)
-            self._levels.note(surroundings["levels"])
             task = travel.loads(task)
             if task.seed is not None and surroundings["numpy"]:
                 import numpy.random  # noqa: F401 - an item that loads it would draw unseeded
@@ -107,11 +111,13 @@ class Resident(Worker):
             return
         self.task, self.function = task, function
         self.appetite.begin(task.most_bytes)
-        self._levels.apply(self.write_fd)
         if "logging" in sys.modules:
             after_fork.note_handlers()
         if not self.set_up():
             self.task = _NO_TASK
+
+    def _forward_records(self) -> None:
+        after_fork.forward_records(self.write_fd)
 
     def _tear_down(self) -> None:
         task, self.task, self.function = self.task, _NO_TASK, _nothing
@@ -129,7 +135,11 @@ _NO_TASK = Task(_nothing)
 
 
 def surroundings() -> dict[str, Any]:
-    """What a worker must take over from its caller, as it is now, besides the function."""
+    """What a worker must take over from its caller, as it is now, besides the function.
+
+    Raises:
+        CannotTravelError: Some of it cannot be sent.
+    """
     try:
         folder = os.getcwd()
     except OSError:  # it was removed meanwhile
@@ -139,9 +149,8 @@ def surroundings() -> dict[str, Any]:
         "environ": dict(os.environ),
         "path": list(sys.path),
         "argv": list(getattr(sys, "argv", ())),
-        "recursion": sys.getrecursionlimit(),
         "numpy": "numpy" in sys.modules,
-        "levels": _levels(),
+        "carried": carried.packed(),
     }
 
 
@@ -152,8 +161,8 @@ def settle_in(found: dict[str, Any]) -> None:
     _take_environ(found["environ"])
     sys.path[:] = found["path"]
     sys.argv[:] = found["argv"]
-    sys.setrecursionlimit(found["recursion"])
     sys.path_importer_cache.pop("", None)  # the folder that "" stands for may be another now
+    carried.take(found["carried"])
 
 
 def _take_environ(wanted: dict[str, str]) -> None:
@@ -167,41 +176,3 @@ def _take_environ(wanted: dict[str, str]) -> None:
         import time
 
         time.tzset()
-
-
-def _levels() -> tuple[int, dict[str, int]] | None:
-    """What the caller's logging is set to: disabled up to, and levels; None where nothing logs."""
-    logging = sys.modules.get("logging")
-    if logging is None or not hasattr(logging, "root"):
-        return None
-    loggers = list(logging.root.manager.loggerDict.items())
-    levels = {name: one.level for name, one in loggers if getattr(one, "level", 0)}
-    return logging.root.manager.disable, {**levels, "root": logging.root.level}
-
-
-class _Levels:
-    """Has items' loggers say what the caller's would, once anything in the worker logs."""
-
-    def __init__(self) -> None:
-        self._wanted: tuple[int, dict[str, int]] | None = None
-        self._forwards = False
-
-    def note(self, levels: tuple[int, dict[str, int]] | None) -> None:
-        """What the loggers of the call at hand are set to."""
-        self._wanted = levels
-
-    def apply(self, write_fd: int) -> None:
-        """Set the loggers, where the caller logs or an item has come to; costs nothing if not."""
-        if "logging" not in sys.modules and self._wanted is None:
-            return
-        if not self._forwards:
-            self._forwards = True
-            after_fork.forward_records(write_fd)
-        if self._wanted is not None:
-            import logging
-
-            disabled, levels = self._wanted
-            self._wanted = None
-            logging.disable(disabled)
-            for name, level in levels.items():
-                logging.getLogger(name).setLevel(level)

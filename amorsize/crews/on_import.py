@@ -1,0 +1,81 @@
+"""Does something to a module as soon as it has been imported, whoever imports it and when.
+
+A worker takes over settings of libraries that it may never load: importing NumPy for its print
+options would take longer than most calls.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_awaited: dict[str, dict[str, Callable[[], None]]] = {}  # by module, and by a key of the asker's
+
+
+def when_imported(module: str, key: str, action: Callable[[], None]) -> None:
+    """Act now if the module is loaded, else once it is, in place of an earlier action's key."""
+    if is_loaded(module):
+        action()
+        return
+    _awaited.setdefault(module, {})[key] = action
+    if _finder not in sys.meta_path:
+        sys.meta_path.insert(0, _finder)
+
+
+def forget(key: str) -> None:
+    """Nothing is done any more under this key."""
+    for actions in _awaited.values():
+        actions.pop(key, None)
+
+
+def is_loaded(module: str) -> bool:
+    """Whether a module is there, to its end."""
+    found = sys.modules.get(module)
+    return found is not None and not is_being_imported(found)
+
+
+def is_being_imported(module: Any) -> bool:
+    """Whether the code of a module still runs."""
+    return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
+
+
+class _Finder:
+    """Has the others find a module, and wraps the loader that they name."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """What any finder behind this one says."""
+        if name not in _awaited:
+            return None
+        for finder in sys.meta_path:
+            find = None if finder is self else getattr(finder, "find_spec", None)
+            spec = None if find is None else find(name, path, target)
+            if spec is not None:
+                if spec.loader is not None and hasattr(spec.loader, "exec_module"):
+                    spec.loader = _Loader(spec.loader)
+                return spec
+        return None
+
+
+class _Loader:
+    """Loads by another loader, and acts then."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: Any) -> Any:
+        """As the other loader does."""
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: Any) -> None:
+        """Run the module's code, with its own loader in its place, then what was asked for."""
+        module.__spec__.loader = module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        for action in _awaited.pop(module.__spec__.name, {}).values():
+            action()
+
+
+_finder: Any = _Finder()

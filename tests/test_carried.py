@@ -1,0 +1,313 @@
+"""What a worker from a clean start has as its caller has it, entry by entry of the table."""
+
+import contextlib
+import decimal
+import gc
+import locale
+import logging
+import multiprocessing
+import signal
+import socket
+import sys
+import tempfile
+import types
+import warnings
+import xml.etree.ElementTree as ET
+from csv import field_size_limit
+
+import carried_items
+import pytest
+
+import amorsize
+from amorsize import tuned_map
+from amorsize.crews import carried, on_import
+from amorsize.errors import CannotTravelError
+
+pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning")
+
+
+@pytest.fixture(autouse=True)
+def clean_start(monkeypatch):
+    """No worker is forked in these tests."""
+    monkeypatch.setenv("AMORSIZE_START", "clean")
+
+
+@contextlib.contextmanager
+def put(get, set_to, value):
+    """Set something for a block."""
+    before = get()
+    set_to(value)
+    try:
+        yield
+    finally:
+        set_to(before)
+
+
+@contextlib.contextmanager
+def garbage_kept():
+    """Nothing is collected, and with another threshold."""
+    before = gc.get_threshold()
+    gc.disable()
+    gc.set_threshold(321, 5, 6)
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.set_threshold(*before)
+
+
+@contextlib.contextmanager
+def signals_put():
+    """One signal ignored and one blocked."""
+    before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR2})
+
+
+@contextlib.contextmanager
+def logging_put():
+    """A logger's level."""
+    logger = logging.getLogger("carried")
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.setLevel(logging.NOTSET)
+
+
+@contextlib.contextmanager
+def warnings_as_errors():
+    """A filter for one category."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)
+        yield
+
+
+@contextlib.contextmanager
+def namespace_registered():
+    """A prefix for one namespace."""
+    before = dict(ET._namespace_map)
+    ET.register_namespace("mine", "urn:of-a-test")
+    try:
+        yield
+    finally:
+        ET._namespace_map.clear()
+        ET._namespace_map.update(before)
+
+
+def numpy_put(**options):
+    """NumPy's error state."""
+    return pytest.importorskip("numpy").errstate(**options)
+
+
+def printing_put(**options):
+    """NumPy's print options."""
+    return pytest.importorskip("numpy").printoptions(**options)
+
+
+def frames_put(*options):
+    """Options of pandas."""
+    return pytest.importorskip("pandas").option_context(*options)
+
+
+@contextlib.contextmanager
+def tenant_put():
+    """The value of a context variable."""
+    token = carried_items.TENANT.set("acme")
+    try:
+        yield
+    finally:
+        carried_items.TENANT.reset(token)
+
+
+def set_collation(value):
+    """Set the locale's order of texts."""
+    locale.setlocale(locale.LC_COLLATE, value)
+
+
+def set_authkey(value):
+    """Set the key by which processes of one program know one another."""
+    multiprocessing.current_process().authkey = value
+
+
+CASES = {
+    "recursion limit": (
+        carried_items.recursion_limit,
+        lambda: put(sys.getrecursionlimit, sys.setrecursionlimit, 4321),
+    ),
+    "digits of an int": (
+        carried_items.digits_of_an_int,
+        lambda: put(sys.get_int_max_str_digits, sys.set_int_max_str_digits, 6000),
+    ),
+    "garbage collection": (carried_items.garbage_collection, garbage_kept),
+    "signals ignored or blocked": (carried_items.signals, signals_put),
+    "locale": (
+        carried_items.collation,
+        lambda: put(lambda: locale.setlocale(locale.LC_COLLATE), set_collation, "C.UTF-8"),
+    ),
+    "warning filters": (carried_items.warned, warnings_as_errors),
+    "decimal context": (carried_items.third, lambda: decimal.localcontext(decimal.Context(prec=7))),
+    "csv field size limit": (
+        carried_items.long_field,
+        lambda: put(field_size_limit, field_size_limit, 1 << 20),
+    ),
+    "socket timeout": (
+        carried_items.socket_timeout,
+        lambda: put(socket.getdefaulttimeout, socket.setdefaulttimeout, 12.5),
+    ),
+    "folder of tempfile": (
+        carried_items.temporary_folder,
+        lambda: put(
+            lambda: tempfile.tempdir, lambda to: setattr(tempfile, "tempdir", to), "/var/tmp"
+        ),
+    ),
+    "logging levels": (carried_items.is_logged, logging_put),
+    "multiprocessing's key": (
+        carried_items.secret,
+        lambda: put(lambda: multiprocessing.current_process().authkey, set_authkey, b"of a test"),
+    ),
+    "multiprocessing's start method": (
+        carried_items.way_to_start,
+        lambda: put(
+            lambda: multiprocessing.get_start_method(allow_none=True),
+            lambda to: multiprocessing.set_start_method(to, force=True),
+            "spawn",
+        ),
+    ),
+    "XML namespaces": (carried_items.as_xml, namespace_registered),
+    "NumPy errors and printing": (
+        carried_items.root_of_minus_one,
+        lambda: numpy_put(invalid="raise"),
+    ),
+    "NumPy's print options": (carried_items.printed_array, lambda: printing_put(precision=2)),
+    "pandas options": (carried_items.printed_frame, lambda: frames_put("display.max_rows", 4)),
+    "arguments": (
+        carried_items.arguments,
+        lambda: put(lambda: sys.argv, lambda to: setattr(sys, "argv", to), ["me", "--fast"]),
+    ),
+    "context variables": (carried_items.tenant, tenant_put),
+}
+ELSEWHERE = {"matplotlib's rcParams", "mpmath's precision"}  # tested with stand-ins below
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+@pytest.mark.parametrize("name", CASES)
+def test_it_is_as_in_the_caller_before_during_and_after(name):
+    """A warm worker follows: the setting's default, its change, and the default again."""
+    function, changed = CASES[name]
+
+    def answers():
+        here = function(0)
+        there = tuned_map(function, range(2), backend="process", n_jobs=1)
+        assert there == [here] * 2
+        return here
+
+    plain = answers()
+    with changed():
+        assert answers() != plain
+    assert answers() == plain
+
+
+def test_every_entry_is_tested():
+    """No entry of the table without a case of its own."""
+    assert {one.name for one in carried.ENTRIES} <= CASES.keys() | ELSEWHERE
+
+
+def test_a_library_that_the_worker_has_not_loaded_is_not_loaded_for_its_settings():
+    """NumPy is imported in the caller, and in no worker whose items do not ask for it."""
+    pytest.importorskip("numpy")
+
+    def loaded(_):
+        import sys
+
+        return "numpy" in sys.modules
+
+    amorsize.shutdown()  # workers of earlier tests may well have it
+    assert tuned_map(loaded, range(2), backend="process", n_jobs=1) == [False, False]
+
+
+def test_rc_parameters_and_precision_are_read_and_set(monkeypatch):
+    """Libraries that are too large to test with: their parts that the table names."""
+    mpmath = types.SimpleNamespace(
+        mp=types.SimpleNamespace(prec=53, pretty=False),
+        iv=types.SimpleNamespace(prec=53, pretty=False),
+    )
+    matplotlib = types.SimpleNamespace(rcParams={"lines.linewidth": 1.5, "backend": object()})
+    for name, module in (("mpmath", mpmath), ("matplotlib", matplotlib)):
+        monkeypatch.setitem(sys.modules, name, module)
+    mpmath.mp.prec, matplotlib.rcParams["lines.linewidth"] = 200, 3.0
+    data = carried.packed()
+    mpmath.mp.prec, matplotlib.rcParams["lines.linewidth"] = 53, 1.5
+
+    carried.take(data)
+
+    assert mpmath.mp.prec == 200
+    assert matplotlib.rcParams["lines.linewidth"] == 3.0
+
+
+def test_what_cannot_be_sent_keeps_the_call_in_the_caller():
+    """A formatter that no worker could have: `auto` stays here and says why, others refuse."""
+    numpy = pytest.importorskip("numpy")
+
+    def text(x):
+        import time
+
+        time.sleep(0.002)
+        return str(numpy.array([x / 3]))
+
+    with numpy.printoptions(formatter={"float": lambda x: f"<{x:.1f}>"}):
+        tuned = amorsize.autotune(text, thread_safe=False)
+        assert tuned(range(200)) == [text(x) for x in range(200)]
+        assert "NumPy errors and printing" in str(tuned.explain())
+        with pytest.raises(CannotTravelError, match="NumPy errors and printing"):
+            tuned_map(text, range(3), backend="process", n_jobs=1)
+
+
+class TestOnImport:
+    """Something is done once a module is there."""
+
+    @pytest.fixture
+    def module(self, tmp_path, monkeypatch):
+        """A module that nobody has imported."""
+        (tmp_path / "late_module.py").write_text("VALUE = 1\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+        yield "late_module"
+        sys.modules.pop("late_module", None)
+
+    def test_it_is_done_after_the_import_and_once(self, module):
+        """The action sees the whole module; the module has the loader it would have."""
+        seen = []
+        on_import.when_imported(module, "a", lambda: seen.append(sys.modules[module].VALUE))
+        assert seen == []
+
+        found = __import__(module)
+
+        assert seen == [1]
+        assert type(found.__loader__).__name__ == "SourceFileLoader"
+        assert found.__spec__.loader is found.__loader__
+        del sys.modules[module]
+        __import__(module)
+        assert seen == [1]
+
+    def test_the_last_action_of_a_key_counts(self, module):
+        """An earlier call's wish is replaced, or withdrawn."""
+        seen = []
+        for index in range(3):
+            on_import.when_imported(module, "a", lambda index=index: seen.append(index))
+            on_import.when_imported(module, "b", lambda: seen.append("b"))
+        on_import.forget("b")
+
+        __import__(module)
+
+        assert seen == [2]
+
+    def test_a_loaded_module_is_seen_to_at_once(self):
+        """Nothing has to be waited for."""
+        seen = []
+        on_import.when_imported("sys", "a", lambda: seen.append(1))
+        assert seen == [1]
