@@ -16,7 +16,7 @@ CHAIN = (
     {"errors"},
     {"policy"},
     {"report", "progress"},
-    {"_bytecode", "_callables"},
+    {"_bytecode", "_callables", "_effects"},
     {"_identity", "_reach", "_machine", "_options", "cache", "crews"},
     {"_call"},
     {"_map"},
@@ -31,6 +31,9 @@ PART_OF = {  # parts that are more than one file, though no folder
     **dict.fromkeys(("_cgroup", "_checkup", "_costs", "_fork", "_measure", "_procfs"), "_machine"),
     **dict.fromkeys(("_signature", "_typed", "_wrapt"), "_decorator"),
     "_shareable": "_reach",
+    **dict.fromkeys(
+        ("_effects_data", "_effects_libraries", "_holdings_data", "_holdings_libraries"), "_effects"
+    ),
     **dict.fromkeys(
         (
             "_work",

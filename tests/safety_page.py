@@ -1,0 +1,107 @@
+"""Writes the table of docs/safety.md from the data: `python tests/safety_page.py`."""
+
+from pathlib import Path
+
+from amorsize import (
+    _effects,
+    _effects_data,
+    _effects_libraries,
+    _holdings_data,
+    _holdings_libraries,
+)
+
+PAGE = "docs/safety.md"
+MARKS = "<!-- table: begin -->", "<!-- table: end -->"
+CALLS = {
+    "process": "Changes something of the whole process, for a while or for good",
+    "thread": "Belongs to the thread that calls it",
+    "draws": "Draws from a random generator of the whole process",
+    "caller": "Only the caller can do it rightly",
+    "safe": "Harmless beside other threads, with arguments that are",
+}
+VALUES = {
+    "safe": "Threads may share it, and a copy is as good",
+    "lock": "A lock: threads share it rightly, a copy guards nothing",
+    "rlock": "A lock that belongs to a thread",
+    "handle": "Something outside the process, or with a position",
+    "iterator": "Moves on each time it is asked",
+    "generator": "A generator of random numbers",
+    "queue": "A queue",
+    "local": "Differs by thread or context",
+    "mutable": "May change",
+}
+
+
+def page(text: str) -> str:
+    """The page with the table as the data has it."""
+    head, _, rest = text.partition(MARKS[0])
+    tail = rest.partition(MARKS[1])[2]
+    return f"{head}{MARKS[0]}\n{tables()}{MARKS[1]}{tail}"
+
+
+def tables() -> str:
+    effects = grouped(_effects_data.EFFECTS + _effects_libraries.EFFECTS)
+    holdings = grouped(_holdings_data.HOLDINGS + _holdings_libraries.HOLDINGS)
+    parts = ["### What calls do\n"]
+    for word, title in CALLS.items():
+        parts += [
+            f"**{title}** (`{word}`)\n",
+            "| an item calls | which | source |",
+            "|---|---|---|",
+        ]
+        parts += [f"| {names} | {why} | {link} |" for _, why, link, names in rows(effects, word)]
+        parts.append("")
+    parts.append("### What values are\n")
+    for word, title in VALUES.items():
+        parts += [
+            f"**{title}** (`{word}`)\n",
+            "| items reach a | which | threads may share it, says the source |",
+            "|---|---|---|",
+        ]
+        parts += [
+            f"| {names} | {why} | {'yes' if threads else 'no'}: {link} |"
+            for threads, why, link, names in rows(holdings, word)
+        ]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def grouped(text: str) -> dict[tuple[str, str, str], list[str]]:
+    """The names of each rule."""
+    rules: dict[tuple[str, str, str], list[str]] = {}
+    for what, why, source, name in _effects.rules(text):
+        rules.setdefault((what, why, source), []).append(name)
+    return rules
+
+
+def rows(
+    rules: dict[tuple[str, str, str], list[str]], word: str
+) -> list[tuple[bool, str, str, str]]:
+    return [
+        (
+            what.endswith(" threads"),
+            why,
+            f"[{label(source)}]({source})",
+            ", ".join(map(code, names)),
+        )
+        for (what, why, source), names in rules.items()
+        if what.partition(" ")[0] == word
+    ]
+
+
+def code(name: str) -> str:
+    return f"`{name}`"
+
+
+def label(source: str) -> str:
+    """The last word of an address: the section, the page, or the host."""
+    host, _, path = source.removeprefix("https://").partition("/")
+    page, _, section = path.rpartition("/")[2].removesuffix(".html").partition("#")
+    if host == "docs.python.org":
+        return (section or page.removesuffix(".html")).removesuffix(".html")
+    return host
+
+
+if __name__ == "__main__":
+    path = Path(__file__).parent.parent / PAGE
+    path.write_text(page(path.read_text("utf-8")), "utf-8")
