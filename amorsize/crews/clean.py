@@ -16,15 +16,14 @@ from amorsize._callables import is_own_module
 from amorsize.crews import after_fork, frames, travel
 from amorsize.crews.base import Logged, SetupFailed, Text
 from amorsize.crews.cells import Cells, memory_file
+from amorsize.crews.child import Child
 from amorsize.crews.lifeline import Lifeline
 from amorsize.crews.processes import (
     GRACE_S,
     PipeCrew,
     Remote,
     end,
-    ended_by,
     readable,
-    reap,
     two_pipes,
     widen,
 )
@@ -151,7 +150,7 @@ class CleanCrew(PipeCrew):
         assert isinstance(remote, Resident)
         if remote.was_kept and not remote.is_ready:
             # It had gone, or was just going, when it was given this call: no item is to blame.
-            reap(remote.pid)
+            remote.process.collect()
             self._forget(remote)
             with after_fork.no_interrupts():
                 self._employ(remote.number, self._new_resident())
@@ -172,7 +171,7 @@ class CleanCrew(PipeCrew):
         kept = []
         for resident in residents:
             if resident.is_leaving and not at_once:
-                ended_by(resident, perf_counter() + GRACE_S)
+                resident.process.ended_by(perf_counter() + GRACE_S)
             if resident.is_leaving or resident.orders or (has_hooks and not resident.is_ready):
                 self._end(resident)
             else:
@@ -232,8 +231,8 @@ class Resident(Remote):
     def __init__(self, environ: dict[str, str], inner_threads: int) -> None:
         self.began_s = perf_counter()
         self.rights = rights()
-        pid, read_fd, write_fd, self._shared = _launch(environ)
-        super().__init__(-1, pid, read_fd, write_fd, self._shared, 1)
+        process, read_fd, write_fd, self._shared = _launch(environ)
+        super().__init__(-1, process, read_fd, write_fd, self._shared, 1)
         self.inner_threads = inner_threads
         self.specs: dict[str, Any] = {}  # of the caller's modules, since it may have imported them
         self.n_ends = 0  # calls that are over here and, as far as we know, not yet there
@@ -314,7 +313,7 @@ class _Pool:
 
     def _collect_ended(self) -> None:
         """Let go of those that were idle for too long, or that somebody has killed."""
-        for resident in [one for one in self._idle if ended_by(one, 0.0)]:
+        for resident in [one for one in self._idle if one.process.ended_by(0.0)]:
             self._idle.remove(resident)
             resident.end()
 
@@ -366,7 +365,7 @@ class _Pool:
                 continue  # it has ended by itself
         deadline = perf_counter() + GRACE_S
         for resident in idle:
-            ended_by(resident, deadline)
+            resident.process.ended_by(deadline)
             resident.end()
 
     def disown(self) -> None:
@@ -400,22 +399,24 @@ def _limiting(environ: dict[str, str]) -> list[str]:
     return [name for name in INNER_THREADS if name not in environ]
 
 
-def _launch(environ: dict[str, str]) -> tuple[int, int, int, Cells | None]:
-    """Start an interpreter; its process id, our two ends, and the memory shared with it."""
+def _launch(environ: dict[str, str]) -> tuple[Child, int, int, Cells | None]:
+    """Start an interpreter; its process, our two ends, and the memory shared with it."""
     (orders_out, orders_in), (reports_out, reports_in) = two_pipes()
     widen(reports_in)
     cells_fd, shared = _shared_memory()
     try:
-        pid = _spawn(environ, orders_out, reports_in, cells_fd)
+        process = Child(_spawn(environ, orders_out, reports_in, cells_fd))
     except OSError:
         os.close(orders_in)
         os.close(reports_out)
+        if shared is not None:
+            shared.close()
         raise
     finally:
         for descriptor in (orders_out, reports_in, cells_fd):
             if descriptor >= 0:
                 os.close(descriptor)
-    return pid, reports_out, orders_in, shared
+    return process, reports_out, orders_in, shared
 
 
 def _spawn(environ: dict[str, str], read_fd: int, write_fd: int, cells_fd: int) -> int:

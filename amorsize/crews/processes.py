@@ -20,6 +20,7 @@ from amorsize.crews.base import (
     WorkerReady,
 )
 from amorsize.crews.cells import Cells
+from amorsize.crews.child import SIGCONT, SIGKILL, Child
 from amorsize.crews.worker import (
     CANNOT_TRAVEL,
     ELSEWHERE,
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
     from amorsize.crews.frames import Piece
 
 GRACE_S = 1.0  # how long a worker may take to end itself before it is killed
-SIGKILL = 9  # on every POSIX system; importing `signal` for its name costs 5 ms
-SIGCONT = 18  # of Linux, as waiting for stopped processes is
 STOPPED_S = 1.0  # how often it is looked whether somebody has stopped a worker
 PIPE_BYTES = 1 << 20  # a larger pipe takes a large result in fewer turns
 open_ends: set[int] = set()  # the caller's ends of all workers' pipes: a fork must not keep them
@@ -60,8 +59,7 @@ class Remote:
         "n_stops",
         "number",
         "orders",
-        "pid",
-        "pidfd",
+        "process",
         "read_fd",
         "reader",
         "slot",
@@ -72,13 +70,15 @@ class Remote:
     def __init__(
         self,
         number: int,
-        pid: int,
+        process: Child,
         read_fd: int,
         write_fd: int,
         shared: Cells | None,
         slot: int,
     ) -> None:
-        self.number, self.pid = number, pid
+        self.number = number
+        # The end of the pipe proves nothing: an item's own child may hold it open.
+        self.process = process
         # What it shares, and where its own part begins.
         self.cells, self.slot = None if shared is None else shared.view, slot
         self.line = lanes.Line(shared, slot, Cells.RECEIVED, Cells.SENT)
@@ -91,16 +91,18 @@ class Remote:
         for descriptor in (read_fd, write_fd):
             os.set_blocking(descriptor, False)
         open_ends.update((read_fd, write_fd))
-        # The end of the pipe proves nothing: an item's own child may hold it open.
-        self.pidfd: int | None = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
+
+    @property
+    def pid(self) -> int:
+        """The number of the worker's process, for those who look."""
+        return self.process.pid
 
     def close(self) -> None:
         """Close the caller's ends."""
         for descriptor in (self.read_fd, self.write_fd):
             open_ends.discard(descriptor)
             os.close(descriptor)
-        if self.pidfd is not None:
-            os.close(self.pidfd)
+        self.process.close()
 
 
 class PipeCrew:
@@ -120,7 +122,7 @@ class PipeCrew:
     def _attend(self, remote: Remote) -> None:
         """Look out from now on for what a worker says, and for its end."""
         self._remotes[remote.number] = remote
-        for descriptor in (remote.read_fd, remote.pidfd):
+        for descriptor in (remote.read_fd, remote.process.pidfd):
             if descriptor is not None:
                 self._by_descriptor[descriptor] = remote
                 self._poll.register(descriptor, select.POLLIN)
@@ -192,10 +194,10 @@ class PipeCrew:
             if descriptor == remote.write_fd:
                 self._flush(remote)
                 continue
-            has_ended = descriptor == remote.pidfd
+            has_ended = descriptor == remote.process.pidfd
             if not has_ended:
                 at_end = not self._read(remote, happenings)
-                has_ended = at_end and remote.pidfd is None
+                has_ended = at_end and remote.process.pidfd is None
             if has_ended:
                 ended.append(remote)
         for remote in ended:
@@ -209,11 +211,11 @@ class PipeCrew:
         """Let workers go on that somebody has stopped; those that are stopped again are killed."""
         self._looked_s = perf_counter()
         for remote in self._remotes.values():
-            if not is_stopped(remote.pid):
+            if not remote.process.is_stopped:
                 remote.n_stops = 0
                 continue
             remote.n_stops += 1
-            signal_to(remote, SIGCONT if remote.n_stops == 1 else SIGKILL)
+            remote.process.send(SIGCONT if remote.n_stops == 1 else SIGKILL)
 
     def _read(self, remote: Remote, happenings: list[Happening]) -> bool:
         """Take in what a worker wrote; False at the end of its pipe."""
@@ -327,14 +329,14 @@ class PipeCrew:
 
     def kill(self, worker: int) -> None:
         """End a worker at once; what it had comes back as `Lost`."""
-        kill(self._remotes[worker])
+        self._remotes[worker].process.kill()
 
     def _bury(self, remote: Remote, happenings: list[Happening]) -> None:
         """A worker has ended: read what it still said, then tell what is lost."""
         while remote.read_fd in self._by_descriptor and readable(remote.read_fd):
             if not self._read(remote, happenings):
                 break
-        how = reap(remote.pid)
+        how = remote.process.collect()
         if remote.is_leaving:
             self._forget(remote)
             return
@@ -367,7 +369,7 @@ class PipeCrew:
 
     def _overlook(self, remote: Remote) -> None:
         """The opposite of `_attend`."""
-        for descriptor in (remote.read_fd, remote.write_fd, remote.pidfd):
+        for descriptor in (remote.read_fd, remote.write_fd, remote.process.pidfd):
             if descriptor is not None and self._by_descriptor.pop(descriptor, None) is not None:
                 self._poll.unregister(descriptor)
         self._remotes.pop(remote.number)
@@ -409,14 +411,12 @@ class ProcessCrew(PipeCrew):
             slot = self._free_slots[-1]
             pid, read_fd, write_fd = self._launch(slot)
             try:
-                remote = Remote(number, pid, read_fd, write_fd, self._shared, slot)
-            except OSError:  # no descriptor is left to watch it by
-                os.kill(pid, SIGKILL)
-                reap(pid)
-                open_ends.difference_update((read_fd, write_fd))
+                process = Child(pid)
+            except OSError:
                 os.close(read_fd)
                 os.close(write_fd)
                 raise
+            remote = Remote(number, process, read_fd, write_fd, self._shared, slot)
             self._free_slots.pop()
             self._attend(remote)
         if self._task.setup is None:  # it reads its pipe within a millisecond, and need not say so
@@ -500,10 +500,10 @@ class ProcessCrew(PipeCrew):
                 self._flush(remote)
         deadline = perf_counter() + GRACE_S
         for remote in left:
-            if not ended_by(remote, deadline):
+            if not remote.process.ended_by(deadline):
                 self._kill_at_end(remote)
             self._drain_text(remote)
-            reap(remote.pid)
+            remote.process.collect()
             self._forget(remote)
         self._shared.close()
         self._let_line_go()
@@ -511,7 +511,7 @@ class ProcessCrew(PipeCrew):
 
     def _kill_at_end(self, remote: Remote) -> None:
         try:
-            kill(remote)
+            remote.process.kill()
         except PermissionError:  # it runs as the user that the program was when the call began
             self._let_line_go()  # the kernel, which may, kills all that hold on to it
 
@@ -558,10 +558,6 @@ def readable(descriptor: int) -> bool:
     return bool(poll.poll(0))
 
 
-def kill(remote: Remote) -> None:
-    signal_to(remote, SIGKILL)
-
-
 def end(remote: Remote) -> None:
     """Kill a worker and collect it.
 
@@ -569,12 +565,12 @@ def end(remote: Remote) -> None:
     told to go, has `GRACE_S` for that, and ends with the program at the latest, by its lifeline.
     """
     try:
-        kill(remote)
+        remote.process.kill()
     except PermissionError:
         _tell_to_go(remote)
-        if not ended_by(remote, perf_counter() + GRACE_S):
+        if not remote.process.ended_by(perf_counter() + GRACE_S):
             return
-    reap(remote.pid)
+    remote.process.collect()
 
 
 def _tell_to_go(remote: Remote) -> None:
@@ -583,54 +579,3 @@ def _tell_to_go(remote: Remote) -> None:
         remote.writer.flush(remote.write_fd)
     except BrokenPipeError:
         return  # it is going already
-
-
-def signal_to(remote: Remote, number: int) -> None:
-    try:
-        os.kill(remote.pid, number)
-    except ProcessLookupError:
-        return  # it has ended by itself
-
-
-def is_stopped(pid: int) -> bool:
-    """Whether a child is stopped, by SIGSTOP or a terminal; one under a debugger is not."""
-    try:
-        return os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
-    except (ChildProcessError, AttributeError):
-        return False
-
-
-def ended_by(remote: Remote, deadline: float) -> bool:
-    """Wait until a worker has ended; False when the deadline came first."""
-    if remote.pidfd is None:
-        return _ended_by_polling(remote.pid, deadline)
-    poll = select.poll()
-    poll.register(remote.pidfd, select.POLLIN)
-    return bool(poll.poll(max(0.0, deadline - perf_counter()) * 1000))
-
-
-def _ended_by_polling(pid: int, deadline: float) -> bool:
-    import time
-
-    while perf_counter() < deadline:
-        try:
-            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None:
-                return True
-        except ChildProcessError:
-            return True
-        time.sleep(1e-3)
-    return False
-
-
-def reap(pid: int) -> str:
-    """Collect an ended worker and say how it ended."""
-    try:
-        _, status = os.waitpid(pid, 0)
-    except ChildProcessError:
-        return "unknown: someone else collected its exit status"
-    code = os.waitstatus_to_exitcode(status)
-    if code >= 0:
-        return f"exit code {code}"
-    import signal
-
-    return f"signal {-code} ({signal.Signals(-code).name})"
