@@ -46,6 +46,8 @@ PART_OF = {  # parts that are more than one file, though no folder
             "_profiles",
             "_telling",
             "_payload",
+            "_reached",
+            "_rebuilding",
             "_survey",
             "_losses",
             "_feeder",
