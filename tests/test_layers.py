@@ -17,6 +17,7 @@ CHAIN = (
     {"policy"},
     {"report", "progress"},
     {"_bytecode", "_callables", "_effects"},
+    {"_watching"},
     {"_identity", "_reach", "_machine", "_options", "cache", "crews"},
     {"_call"},
     {"_map"},

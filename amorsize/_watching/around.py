@@ -1,0 +1,229 @@
+"""A snapshot of what an item might change, taken before it and compared after.
+
+Everything is bounded: a part for which there is no time left is skipped and told in `unseen`, so
+that nobody takes it for a part in which nothing was found.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from time import thread_time
+
+from amorsize._watching import finding as at
+from amorsize._watching import generators, process
+from amorsize._watching.context import Context
+from amorsize._watching.descriptors import Descriptors, descriptor_of, position
+from amorsize._watching.digest import Digest
+from amorsize._watching.finding import Finding
+from amorsize._watching.tasks import Tasks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from amorsize._watching.descriptors import Marks
+
+BUDGET_S = 1e-3  # of CPU, for each of the two looks,
+DESCRIPTOR_S = 50e-6  # and on top for each descriptor
+
+
+class Around:
+    """What an item might change, as it is before the item; `end()` compares."""
+
+    def __init__(self, parts: Collection[str], *, beside_threads: bool) -> None:
+        self.unseen: tuple[str, ...] = ()  # what was not looked at, and why; known after `end()`
+        self._parts, self._beside_threads = parts, beside_threads
+        self._unseen: dict[str, None] = {}
+        self._n_modules = len(sys.modules)
+        self._deadline_s = 0.0
+        self._n_descriptors = 0
+        self._looks: list[tuple[str, Callable[[], Iterable[Finding]]]] = []  # what is left to do
+
+    @classmethod
+    def begin(
+        cls,
+        handles: Mapping[str, Any] | Iterable[Any] = (),
+        mutables: Mapping[str, Any] | Iterable[Any] = (),
+        items: Sequence[Any] = (),
+        *,
+        parts: Collection[str] = at.PLACES,
+        among: Marks | None = None,
+        beside_threads: bool = False,
+    ) -> Around:
+        """Take the snapshot.
+
+        Args:
+            handles: Files, connections and what else has `tell` or `fileno`, by the names they are
+                told with, or one after the other. Their descriptors are looked at first.
+            mutables: Objects that the function reaches: containers, instances, generators.
+            items: The item, or those that are run before `end()`.
+            parts: The places to look at (`finding.PLACES`).
+            among: Of descriptors only these, as `Descriptors.marks` gave them earlier.
+            beside_threads: Others serve workers meanwhile, and change what that takes.
+        """
+        around = cls(parts, beside_threads=beside_threads)
+        around._deadline_s = thread_time() + BUDGET_S
+        named, reached = _named(handles), _named(mutables)
+        named_items = [(_item(one), one) for one in items]
+        looks: dict[str, Callable[[], None]] = {
+            at.DESCRIPTOR: partial(around._see_descriptors, named, among),
+            at.PROCESS: around._see_process,
+            at.GENERATOR: partial(around._see_generators, reached),
+            at.CONTEXT: partial(around._try, "the context", around._see_context),
+            at.STATE: partial(around._see_objects, at.STATE, reached),
+            at.ITEM: partial(around._see_objects, at.ITEM, named_items),
+        }
+        for part, look in looks.items():
+            if part in parts:
+                look()
+        if at.THREADS in parts or at.CHILDREN in parts:
+            around._try("threads and child processes", around._see_tasks)
+        return around
+
+    def end(self) -> tuple[Finding, ...]:
+        """What is different now; `unseen` then tells what was not looked at."""
+        self._deadline_s = thread_time() + BUDGET_S + DESCRIPTOR_S * self._n_descriptors
+        found: list[Finding] = []
+        for name, compare in self._looks:
+            self._try(name, partial(_extend, found, compare))
+        self._looks.clear()  # and with them what they hold of the program
+        self.unseen = tuple(self._unseen)
+        return tuple(found)
+
+    def _try(self, name: str, look: Callable[[], Any]) -> None:
+        """Take a look if there is time for it, whatever objects and systems may say."""
+        if thread_time() > self._deadline_s:
+            self._unseen[f"{name} (there was no time left)"] = None
+            return
+        try:
+            look()
+        except Exception as error:
+            self._unseen[f"{name} ({type(error).__name__})"] = None
+
+    # -- the parts --------------------------------------------------------------------------
+
+    def _see_descriptors(self, handles: list[tuple[str, Any]], among: Marks | None) -> None:
+        def see_open() -> None:
+            before = Descriptors([descriptor_of(one) for _, one in handles], among)
+            self._n_descriptors = len(before.marks)
+            self._deadline_s += DESCRIPTOR_S * self._n_descriptors
+            if before.n_left_out:
+                self._unseen[f"{before.n_left_out} more open files and connections"] = None
+            self._looks.append(("open files", lambda: map(_of_descriptor, before.moved())))
+
+        self._try("open files", see_open)
+        for name, one in handles:
+            self._try(name, partial(self._see_place, name, one))
+
+    def _see_place(self, name: str, handle: Any) -> None:
+        before = position(handle)
+
+        def compare() -> Iterator[Finding]:
+            if position(handle) != before:
+                words = f"an item moved the place in {name}, which was open before"
+                yield Finding(what=name, where=at.DESCRIPTOR, why=words)
+
+        if before is not None:
+            self._looks.append((name, compare))
+
+    def _see_process(self) -> None:
+        for look in process.LOOKS:
+            if not (self._beside_threads and look.by_service):
+                self._try(look.name, partial(self._see_setting, look))
+
+    def _see_setting(self, look: process.Look) -> None:
+        before = look.state()
+
+        def compare() -> Iterator[Finding]:
+            now = look.state()
+            if now == before:
+                return
+            has_loaded = len(sys.modules) != self._n_modules
+            if before is process.NOT_LOADED or (look.by_loading and has_loaded):
+                self._unseen[f"{look.name} (modules were loaded meanwhile)"] = None
+                return
+            words = f"an item changed {look.name}{process.details(before, now)}"
+            yield Finding(what=look.name, where=at.PROCESS, why=words)
+
+        self._looks.append((look.name, compare))
+
+    def _see_generators(self, reached: list[tuple[str, Any]]) -> None:
+        more = {name: one for name, one in reached if generators.is_generator(one)}
+        for name, one in {**generators.of_program(), **more}.items():
+            self._try(name, partial(self._see_generator, name, one))
+
+    def _see_generator(self, name: str, generator: Any) -> None:
+        before = generators.state_of(generator)
+
+        def compare() -> Iterator[Finding]:
+            if generators.state_of(generator) != before:
+                words = f"an item drew from, or seeded, the generator {name}"
+                yield Finding(what=name, where=at.GENERATOR, why=words)
+
+        if before is not None:
+            self._looks.append((f"the generator {name}", compare))
+
+    def _see_context(self) -> None:
+        before = Context()
+
+        def compare() -> Iterator[Finding]:
+            for name in before.changed():
+                yield Finding(what=name, where=at.CONTEXT, why=f"an item changed {name}")
+
+        self._looks.append(("the context", compare))
+
+    def _see_objects(self, where: str, objects: list[tuple[str, Any]]) -> None:
+        for name, one in objects:
+            if where == at.ITEM or not generators.is_generator(one):
+                self._try(name, partial(self._see_object, where, name, one))
+
+    def _see_object(self, where: str, name: str, one: Any) -> None:
+        digest = Digest()
+        before = digest.of(one)
+        if digest.opaque is not None:
+            self._unseen[f"{name} (the inside of a {digest.opaque})"] = None
+
+        def compare() -> Iterator[Finding]:
+            if Digest().of(one) != before:
+                words = f"an item changed {name}, which the function reaches"
+                words = f"{name} was changed in place" if where == at.ITEM else words
+                yield Finding(what=name, where=where, why=words)
+
+        self._looks.append((name, compare))
+
+    def _see_tasks(self) -> None:
+        before = Tasks()
+
+        def compare() -> Iterator[Finding]:
+            now = Tasks()
+            if at.THREADS in self._parts:
+                for name in now.started_threads(before):
+                    words = f"an item started a thread that is still there ({name})"
+                    yield Finding(what=name, where=at.THREADS, why=words)
+            if at.CHILDREN in self._parts:
+                for pid in sorted(now.children - before.children):
+                    words = f"an item started a process that is still there ({pid})"
+                    yield Finding(what=f"process {pid}", where=at.CHILDREN, why=words)
+
+        self._looks.append(("threads and child processes", compare))
+
+
+def _extend(found: list[Finding], compare: Callable[[], Iterable[Finding]]) -> None:
+    found.extend(compare())
+
+
+def _of_descriptor(moved: tuple[str, str]) -> Finding:
+    name, words = moved
+    return Finding(what=name, where=at.DESCRIPTOR, why=f"an item {words}")
+
+
+def _named(objects: Mapping[str, Any] | Iterable[Any]) -> list[tuple[str, Any]]:
+    if isinstance(objects, dict):
+        return list(objects.items())
+    return [(f"a {type(one).__name__}", one) for one in objects]
+
+
+def _item(item: Any) -> str:
+    return f"an item ({type(item).__name__})"

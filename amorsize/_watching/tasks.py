@@ -1,0 +1,42 @@
+"""The threads and child processes that there are now."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from amorsize._watching.descriptors import _read
+
+OURS = "amorsize-"  # what the names of our worker threads begin with
+MAX_TASKS = 64  # threads whose children are asked for
+
+
+class Tasks:
+    """Threads of this process by their number in the kernel, and child processes."""
+
+    def __init__(self) -> None:
+        self.threads = frozenset(map(int, os.listdir("/proc/self/task")))
+        asked = sorted(self.threads)[:MAX_TASKS]
+        self.children = frozenset(pid for thread in asked for pid in _children(thread))
+
+    def started_threads(self, before: Tasks) -> list[str]:
+        """The names of threads that were not there before, ours left out."""
+        names = _names()
+        new = sorted(self.threads - before.threads)
+        found = [names.get(thread, f"thread {thread}") for thread in new]
+        return [name for name in found if not name.startswith(OURS)]
+
+
+def _children(thread: int) -> list[int]:
+    try:
+        return list(map(int, _read(f"/proc/self/task/{thread}/children").split()))
+    except (OSError, ValueError):  # it has just ended, or this kernel does not tell
+        return []
+
+
+def _names() -> dict[int, str]:
+    threading = sys.modules.get("threading")
+    if threading is None:
+        return {}
+    threads = tuple(threading._active.values())  # asking for them would wait for a lock
+    return {one.native_id: one.name for one in threads if one.native_id is not None}
