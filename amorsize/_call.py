@@ -308,7 +308,7 @@ class Call:
         if not self.crews:
             self._end_all(at_once=at_once)
             return
-        from amorsize.crews.after_fork import no_interrupts
+        from amorsize.crews.interrupts import no_interrupts
 
         with no_interrupts():
             self._end_all(at_once=at_once)

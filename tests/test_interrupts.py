@@ -1,9 +1,13 @@
-"""Ctrl-C at any line of a call: it is raised, nobody is left behind, and the next call works."""
+"""Ctrl-C, or what another signal's handler raises, at any line of a call.
+
+It is raised, nobody is left behind, and the next call works.
+"""
 
 import gc
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -32,13 +36,13 @@ def calls(backend, start, monkeypatch):
 
 
 class InterruptAt:
-    """Sends this process SIGINT before the n-th line that it runs inside the package.
+    """Sends this process a signal before the n-th line that it runs inside the package.
 
     A real signal: where one is held back, it comes as soon as it is not any more.
     """
 
-    def __init__(self, n_lines):
-        self.n_left = n_lines
+    def __init__(self, n_lines, number=signal.SIGINT):
+        self.n_left, self.number = n_lines, number
         self.where = None
         self._pid = os.getpid()
 
@@ -56,7 +60,7 @@ class InterruptAt:
             self.n_left -= 1
             if self.n_left <= 0:
                 self.where = f"{frame.f_code.co_filename}:{frame.f_lineno}"
-                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(self.number)
         return self._trace
 
 
@@ -114,6 +118,69 @@ def test_at_any_line(backend, start, stride, monkeypatch):
         n_lines += stride
     call()
     assert n_hit > 10
+
+
+class TooLongError(Exception):
+    """A limit for the call: by pytest-timeout, timeout-decorator, or `signal.alarm` itself."""
+
+
+def too_long(*_):
+    raise TooLongError
+
+
+def ends(*_):
+    raise SystemExit("told to end")
+
+
+@pytest.mark.usefixtures("little_to_collect")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    ("backend", "number", "handler", "raised", "is_beside_a_thread", "stride"),
+    [
+        pytest.param(
+            *("process", signal.SIGALRM, too_long, TooLongError, False, 83), marks=pytest.mark.forks
+        ),
+        ("process", signal.SIGALRM, too_long, TooLongError, True, 997),
+        ("process", signal.SIGTERM, ends, SystemExit, True, 1499),
+        ("thread", signal.SIGUSR1, too_long, TooLongError, False, 61),
+    ],
+)
+def test_other_signals_at_any_line(backend, number, handler, raised, is_beside_a_thread, stride):
+    """What any handler raises ends a call as Ctrl-C does, beside other threads as well."""
+    end = threading.Event()
+    thread = threading.Thread(target=end.wait)
+    if is_beside_a_thread:
+        thread.start()
+    before_handler = signal.signal(number, handler)
+
+    def call():
+        found = tuned_map(double, range(12), backend=backend, n_jobs=2, chunksize=3)
+        assert found == [2 * x for x in range(12)]
+
+    try:
+        call()
+        amorsize.shutdown()
+        before, n_lines, n_hit = state(), 1, 0
+        while True:
+            with InterruptAt(n_lines, number) as interrupt:
+                try:
+                    call()
+                except raised:
+                    n_hit += 1
+            if not interrupt.where:
+                break
+            amorsize.shutdown()
+            gc.collect()
+            assert state() == before, interrupt.where
+            assert signal.getsignal(number) is handler, interrupt.where
+            n_lines += stride
+        call()
+        assert n_hit > 5
+    finally:
+        signal.signal(number, before_handler)
+        end.set()
+        if is_beside_a_thread:
+            thread.join()
 
 
 def test_a_stream_is_closed_by_an_interrupt_in_its_consumer():

@@ -6,7 +6,7 @@ import io
 import os
 import sys
 
-from amorsize.crews import frames, nesting, travel
+from amorsize.crews import frames, interrupts, nesting, travel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def settle(write_fd: int) -> None:
 
     gc.freeze()  # what was inherited is not collected here: that would only copy its pages
     nesting.enter_process()
-    quiet_signals()
+    interrupts.leave_to_caller()
     if (numpy_random := travel.loaded("numpy.random")) is not None:
         numpy_random.seed()  # unlike `random`, numpy does not reseed itself after a fork
     forward_output(write_fd)
@@ -30,42 +30,6 @@ def leave() -> None:
     from amorsize.crews.worker import flush_streams
 
     flush_streams()
-
-
-class no_interrupts:  # noqa: N801 - reads as a word where it is used: `with no_interrupts():`
-    """Let SIGINT wait in this thread for as long as a block lasts."""
-
-    def __enter__(self) -> None:
-        signal = _signals()
-        self._before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-        # An interrupt that was already on its way is raised by this very call, after blocking.
-        try:
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        except BaseException:
-            signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
-            raise
-
-    def __exit__(self, *_: object) -> None:
-        signal = _signals()
-        signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
-
-
-def quiet_signals() -> None:
-    """Leave Ctrl-C and an event loop's wake-ups to the caller."""
-    signal = _signals()
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
-def _signals() -> Any:
-    """What `signal` presents, without importing enum for it (4 ms)."""
-    try:
-        import _signal  # type: ignore[import-not-found]
-    except ImportError:  # another implementation of Python
-        import signal as _signal
-    return _signal
 
 
 def forward_output(write_fd: int, *, always: bool = False) -> None:

@@ -12,6 +12,8 @@ import os
 import select
 from time import perf_counter, sleep
 
+from amorsize.crews.interrupts import signals
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -56,7 +58,7 @@ class Child:
         """
         try:
             if (pidfd := self._known_for_sure()) is not None:
-                _signals().pidfd_send_signal(pidfd, number)
+                signals().pidfd_send_signal(pidfd, number)
             elif self._is_there():
                 os.kill(self.pid, number)
         except ProcessLookupError:
@@ -157,12 +159,3 @@ def _told_of(pidfd: int) -> str:
             return told.read()
     except OSError:
         return ""
-
-
-def _signals() -> Any:
-    """What `signal` presents, without importing enum for it."""
-    try:
-        import _signal  # type: ignore[import-not-found]
-    except ImportError:  # another implementation of Python
-        import signal as _signal
-    return _signal

@@ -13,10 +13,11 @@ import sys
 from time import perf_counter
 
 from amorsize._callables import is_own_module
-from amorsize.crews import after_fork, frames, travel
+from amorsize.crews import frames, travel
 from amorsize.crews.base import Logged, SetupFailed, Text
 from amorsize.crews.cells import Cells, memory_file
 from amorsize.crews.child import Child
+from amorsize.crews.interrupts import blocked, no_interrupts
 from amorsize.crews.lifeline import Lifeline
 from amorsize.crews.processes import (
     GRACE_S,
@@ -49,7 +50,7 @@ FOLDER = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file_
 
 def shutdown() -> None:
     """End the workers that wait for a next call, in bounded time."""
-    with after_fork.no_interrupts():
+    with no_interrupts():
         pool.shutdown()
 
 
@@ -73,7 +74,7 @@ class CleanCrew(PipeCrew):
 
     def start(self, number: int) -> None:
         """Have one worker, warm or new, to be known by this number."""
-        with after_fork.no_interrupts():  # else one might be left that nobody knows of
+        with no_interrupts():  # else one might be left that nobody knows of
             resident = pool.take(self._inner_threads, self._own_modules)
             self._employ(number, resident or self._new_resident())
 
@@ -152,7 +153,7 @@ class CleanCrew(PipeCrew):
             # It had gone, or was just going, when it was given this call: no item is to blame.
             remote.process.collect()
             self._forget(remote)
-            with after_fork.no_interrupts():
+            with no_interrupts():
                 self._employ(remote.number, self._new_resident())
         else:
             super()._bury(remote, happenings)
@@ -429,11 +430,11 @@ def _spawn(environ: dict[str, str], read_fd: int, write_fd: int, cells_fd: int) 
     script = (
         f"import sys; path = sys.path[:]; sys.path[:] = [{FOLDER!r}]; import amorsize; "
         "sys.path[:] = path; from amorsize.crews.resident import main; "
-        f"main({read_fd}, {write_fd}, {cells_fd}, {line_fd}, {os.getpid()})"
+        f"main({read_fd}, {write_fd}, {cells_fd}, {line_fd}, {os.getpid()}, {blocked()})"
     )
     # What multiprocessing passes on as well: -O, -W, -X and their like.
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:  # until it ignores Ctrl-C, the worker inherits that this thread does not take it
         process = subprocess.Popen(
             [sys.executable, "-P", *flags, "-c", script],
@@ -442,7 +443,7 @@ def _spawn(environ: dict[str, str], read_fd: int, write_fd: int, cells_fd: int) 
             pass_fds=[one for one in (read_fd, write_fd, cells_fd, line_fd) if one >= 0],
         )
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     process.returncode = 0  # it is watched and collected by its number: nothing is left to Popen
     return process.pid
 

@@ -21,6 +21,7 @@ from amorsize.crews.base import (
 )
 from amorsize.crews.cells import Cells
 from amorsize.crews.child import SIGCONT, SIGKILL, Child
+from amorsize.crews.interrupts import no_interrupts
 from amorsize.crews.worker import (
     CANNOT_TRAVEL,
     ELSEWHERE,
@@ -407,7 +408,7 @@ class ProcessCrew(PipeCrew):
     def start(self, number: int) -> None:
         """Fork one worker, to be known by this number."""
         # Ctrl-C between the fork and its entry in our books would leave a worker nobody knows of.
-        with after_fork.no_interrupts():
+        with no_interrupts():
             slot = self._free_slots[-1]
             pid, read_fd, write_fd = self._launch(slot)
             try:

@@ -7,7 +7,16 @@ import os
 import sys
 from time import perf_counter
 
-from amorsize.crews import after_fork, carried, frames, lifeline, nesting, on_import, travel
+from amorsize.crews import (
+    after_fork,
+    carried,
+    frames,
+    interrupts,
+    lifeline,
+    nesting,
+    on_import,
+    travel,
+)
 from amorsize.crews.base import Task
 from amorsize.crews.cells import Cells
 from amorsize.crews.worker import Worker, flush_streams
@@ -21,7 +30,9 @@ if TYPE_CHECKING:
 IDLE_S = 30.0  # a worker that no call has used for so long ends itself
 
 
-def main(read_fd: int, write_fd: int, cells_fd: int, line_fd: int, parent_pid: int) -> None:
+def main(
+    read_fd: int, write_fd: int, cells_fd: int, line_fd: int, parent_pid: int, blocked: list[int]
+) -> None:
     """All a worker in a new interpreter does."""
     lifeline.hold_on(line_fd)
     os.close(line_fd)
@@ -31,7 +42,7 @@ def main(read_fd: int, write_fd: int, cells_fd: int, line_fd: int, parent_pid: i
         if descriptor >= 0:  # what an item starts must not hold our pipes
             os.set_inheritable(descriptor, False)
     nesting.enter_process()
-    after_fork.quiet_signals()
+    interrupts.leave_to_caller(blocked)
     streams = sys.stdout, sys.stderr
     after_fork.forward_output(write_fd, always=True)
     try:

@@ -1,0 +1,173 @@
+"""What signal handlers raise waits where it would leave something behind, and is not lost."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from amorsize.crews import interrupts
+from amorsize.crews.interrupts import no_interrupts
+
+RAISED = (signal.SIGALRM, signal.SIGUSR1, signal.SIGTERM)
+
+
+class CutShortError(Exception):
+    """What a handler raises: a time limit, a request to end."""
+
+
+@pytest.fixture
+def handled():
+    """Handlers of which the first that runs raises; what has come to them."""
+    came = []
+
+    def handler(number, _):
+        came.append(number)
+        if len(came) == 1:
+            raise CutShortError(number)
+
+    before = {number: signal.signal(number, handler) for number in RAISED}
+    yield came
+    for number, old in before.items():
+        signal.signal(number, old)
+
+
+@pytest.fixture(params=["alone", "beside a thread"])
+def company(request):
+    """A thread that blocks nothing takes what is sent to the process."""
+    end = threading.Event()
+    thread = threading.Thread(target=end.wait)
+    if request.param == "beside a thread":
+        thread.start()
+    yield
+    end.set()
+    if thread.ident is not None:
+        thread.join()
+
+
+def set_now():
+    """All handlers, and what is blocked."""
+    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    return handlers, signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+@pytest.mark.usefixtures("company")
+class TestHolding:
+    def test_what_comes_is_raised_afterwards(self, handled):
+        """The block runs to its end, then the handler runs."""
+        before, steps = set_now(), []
+
+        with pytest.raises(CutShortError), no_interrupts():
+            os.kill(os.getpid(), signal.SIGALRM)
+            steps.append("to the end")
+
+        assert steps == ["to the end"]
+        assert handled == [signal.SIGALRM]
+        assert set_now() == before
+
+    def test_of_several_none_is_lost(self, handled):
+        """Each handler runs, though the first raises; all are in their places again."""
+        before = set_now()
+
+        with pytest.raises(CutShortError), no_interrupts():
+            for number in RAISED:
+                os.kill(os.getpid(), number)
+
+        assert set_now() == before  # Python looks for signals here, at the latest
+        assert sorted(handled) == sorted(RAISED)
+
+    def test_a_block_within_a_block(self, handled):
+        """Held until the outer one is over."""
+        steps = []
+
+        with pytest.raises(CutShortError), no_interrupts():
+            with no_interrupts():
+                os.kill(os.getpid(), signal.SIGUSR1)
+            steps.append("still held")
+
+        assert steps == ["still held"]
+        assert handled == [signal.SIGUSR1]
+
+    def test_one_that_was_on_its_way_is_raised_first(self, handled):
+        """The block is not begun, and nothing stays held."""
+        before, steps = set_now(), []
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+        with pytest.raises(CutShortError):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
+            with no_interrupts():
+                steps.append("begun")
+
+        assert steps == []
+        assert handled == [signal.SIGUSR1]
+        assert set_now() == before
+
+    def test_a_handler_set_inside_stays(self):
+        """What the program sets meanwhile is the program's."""
+
+        def other(*_):
+            pass
+
+        before = signal.signal(signal.SIGUSR2, signal.default_int_handler)
+        try:
+            with no_interrupts():
+                signal.signal(signal.SIGUSR2, other)
+            assert signal.getsignal(signal.SIGUSR2) is other
+        finally:
+            signal.signal(signal.SIGUSR2, before)
+
+    def test_what_the_handler_raises_names_what_was_cut_short(self, handled):
+        """An error inside the block is not forgotten over it."""
+        with pytest.raises(CutShortError) as caught, no_interrupts():
+            os.kill(os.getpid(), signal.SIGALRM)
+            raise ValueError("inside")
+
+        assert isinstance(caught.value.__context__, ValueError)
+        assert handled == [signal.SIGALRM]
+
+
+@pytest.mark.forks
+def test_a_fork_from_within_handles_signals_as_the_caller(handled):
+    """It is not held for ever, and the caller's Ctrl-C is not for it."""
+    with no_interrupts():
+        pid = os.fork()
+        if not pid:
+            interrupts.leave_to_caller()
+            handlers, blocked = set_now()
+            as_usual = all(callable(handlers[number]) for number in RAISED[:2]) and not blocked
+            os._exit(0 if as_usual and handlers[signal.SIGINT] == signal.SIG_IGN else 1)
+    _, status = os.waitpid(pid, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert handled == []
+
+
+def test_in_another_thread_nothing_is_replaced(handled):
+    """Handlers run in the main thread; elsewhere there is nothing to hold back."""
+    seen = []
+
+    def look():
+        before = set_now()
+        with no_interrupts():
+            seen.append(set_now()[0] == before[0])
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+
+    assert seen == [True]
+    assert handled == []
+
+
+def test_one_that_could_not_be_put_back_in_time_still_does_its_own(handled):
+    """Where a handler raises while the others are put back, these put themselves back."""
+    block = no_interrupts()
+    block._replace(signal, {signal.SIGALRM: signal.getsignal(signal.SIGALRM)})
+    block._is_over = True
+
+    with pytest.raises(CutShortError):
+        os.kill(os.getpid(), signal.SIGALRM)
+
+    assert handled == [signal.SIGALRM]
+    assert signal.getsignal(signal.SIGALRM) != block._note
