@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 import sys
+from contextvars import ContextVar
 
-from amorsize import _bytecode, _callables, _identity
+from amorsize import _bytecode, _callables, _identity, _wrappers
 from amorsize._callables import FUNCTION, METHOD
 from amorsize._reached import Reached, is_ours
 from amorsize._rebuilding import (
@@ -209,6 +210,15 @@ def _reference(func: FunctionType) -> tuple[str, str, str | None] | None:
     return *found, None if spec is None else spec.origin
 
 
+def _wrapper(obj: Any, by_value: frozenset[str]) -> Any:
+    """How a wrapper is sent that no worker finds under its name; None: as any other object."""
+    if type(obj) is ContextVar and (place := carried.place_of(obj)) is not None:
+        return found_at, (place,)
+    made = _wrappers.reduced(obj)
+    is_elsewhere = made is not None and getattr(obj, "__module__", None) not in by_value
+    return None if is_elsewhere and _identity.reference(obj) is not None else made
+
+
 def _dumped_by_name(load: Callable[..., Any], content: tuple[Any, ...]) -> bytes | None:
     """Without cloudpickle, which takes 17-40 ms to import on either side; None: it takes that."""
     import io
@@ -268,6 +278,8 @@ def _dumped_with_code(
                 found = _reference(obj)
                 if found is not None:
                     return imported, found
+            if (made := _wrapper(obj, by_value)) is not None:
+                return made
             reduced = super().reducer_override(obj)
             made_here = isinstance(obj, type) and bool(obj.__flags__ & HEAP_TYPE)
             if made_here and reduced is not NotImplemented:

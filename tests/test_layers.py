@@ -48,6 +48,7 @@ PART_OF = {  # parts that are more than one file, though no folder
             "_telling",
             "_payload",
             "_reached",
+            "_wrappers",
             "_rebuilding",
             "_survey",
             "_losses",

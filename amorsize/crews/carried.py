@@ -390,6 +390,13 @@ def _context() -> dict[str, Any]:
     return found
 
 
+def place_of(var: Any) -> str | None:
+    """Where a context variable is found in every process, as "module:name"; None: nowhere."""
+    if id(var) not in _places:
+        _note_places([var])
+    return _places[id(var)][1]
+
+
 def _pickled(value: Any) -> bytes | None:
     try:
         return travel.dumps(value)

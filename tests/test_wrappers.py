@@ -1,0 +1,140 @@
+"""What the standard library wraps functions in travels with a script's code."""
+
+import functools
+import pickle
+import types
+from contextvars import ContextVar
+
+import pytest
+
+from amorsize import _wrappers
+
+SCRIPT = """
+import abc, contextvars, functools, sys, types
+from amorsize import tuned_map
+
+@functools.lru_cache(maxsize=None)
+def fibonacci(n):
+    return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)
+
+@functools.lru_cache(maxsize=8, typed=True)
+def even(n):
+    return True if n == 0 else odd(n - 1)
+
+@functools.cache
+def odd(n):
+    return False if n == 0 else even(n - 1)
+
+even.note = "kept"
+
+def parities(n):
+    return even(n), odd(n), even.note, even.cache_parameters()
+
+@functools.singledispatch
+def area(shape):
+    raise TypeError(type(shape).__name__)
+
+class Square:
+    def __init__(self, a): self.a = a
+
+class Circle(Square):
+    pass
+
+area.register(Square, lambda square: square.a ** 2)
+
+@area.register
+def _(circle: Circle):
+    return 3 * area.dispatch(Square)(circle)
+
+def areas(n):
+    return area(Square(n)), area(Circle(n))
+
+class Report:
+    def __init__(self, n): self.n = n
+    @functools.cached_property
+    def rows(self): return [self.n] * 2
+    @functools.singledispatchmethod
+    def cell(self, value): return "?"
+    @cell.register
+    def _(self, value: int): return f"{self.n}.{value}"
+    @staticmethod
+    @functools.lru_cache
+    def width(k): return 2 * k
+    first = functools.partialmethod(lambda self, k: (self.n, k), 1)
+
+def report(n):
+    one = Report(n)
+    return one.rows, one.cell(3), one.cell("a"), one.width(n), one.first()
+
+TENANT = contextvars.ContextVar("tenant", default="nobody")
+UNSET = contextvars.ContextVar("unset")
+TABLE = types.MappingProxyType({"a": 1})
+
+def context(n):
+    try:
+        return TENANT.get(), TABLE["a"], UNSET.get()
+    except LookupError:
+        return TENANT.get(), TABLE["a"], "unset"
+
+if __name__ == "__main__":
+    TENANT.set("acme")
+    for function in (fibonacci, parities, areas, report, context):
+        want = [function(n) for n in range(8)]
+        got = tuned_map(function, range(8), backend="process", n_jobs=2)
+        print(getattr(function, "__name__", "?"), got == want)
+    print(tuned_map(context, range(1), backend="process", n_jobs=1)[0])
+    TENANT.set("other")
+    print(tuned_map(context, range(1), backend="process", n_jobs=1)[0])
+"""
+
+
+@pytest.mark.parametrize("start", ["clean", "fork"])
+def test_a_script_s_wrapped_functions_run_in_workers(run_script, start):
+    """Caches that call themselves, dispatchers, cached properties and context variables."""
+    printed = run_script(SCRIPT, environ={"AMORSIZE_START": start}).stdout.splitlines()
+
+    assert printed == [
+        *(f"{name} True" for name in ("fibonacci", "parities", "areas", "report", "context")),
+        "('acme', 1, 'unset')",
+        "('other', 1, 'unset')",
+    ]
+
+
+class TestReduced:
+    """Each kind alone, by plain pickle."""
+
+    @pytest.mark.parametrize("value", [1, "text", len, [1], {"a": 1}, object(), int])
+    def test_anything_else_is_left_to_pickle(self, value):
+        assert _wrappers.reduced(value) is None
+
+    def test_a_cache_starts_empty_and_keeps_its_size(self):
+        """What was remembered here is recomputed where it arrives."""
+        cache = functools.lru_cache(maxsize=3)(abs)
+        cache(-1)
+
+        make, arguments, attributes = _wrappers.reduced(cache)
+        made = make(*arguments)
+
+        assert "__wrapped__" not in attributes
+        assert made.cache_info().currsize == 0
+        assert made.cache_parameters() == cache.cache_parameters()
+        assert made(-4) == 4
+
+    def test_a_view_is_a_view_again(self):
+        make, arguments = _wrappers.reduced(types.MappingProxyType({"a": [1]}))
+        assert make(*arguments) == {"a": [1]}
+        assert type(make(*arguments)) is types.MappingProxyType
+
+    @pytest.mark.parametrize("default", [None, 0, "text"])
+    def test_a_variable_has_its_default_and_its_value(self, default):
+        """The same variable each time it arrives, set to what it is in the sender."""
+        var = ContextVar("var", default=default)
+        make, arguments = _wrappers.reduced(var)
+        made = make(*pickle.loads(pickle.dumps(arguments)))
+        assert made.get() == default
+        assert make(*arguments) is made
+
+        var.set(5)
+        make, arguments = _wrappers.reduced(var)
+        assert make(*arguments) is made
+        assert made.get() == 5
