@@ -17,10 +17,11 @@ from unittest import mock
 
 import pytest
 
+from amorsize._effects import effect_of as effect_in_table
 from amorsize._watching import Inside
 from amorsize._watching.calls import MAX_EVENTS
 
-Effect = namedtuple("Effect", "what why source")
+Effect = namedtuple("Effect", "what why source name")
 KNOWN = {
     "os.chdir": ("process", os.chdir),
     "os.umask": ("process", os.umask),
@@ -41,7 +42,7 @@ def effect_of(function):
     """A table as small as these tests; objects are known by which they are."""
     for name, (what, known) in KNOWN.items():
         if function is known or function == known:
-            return Effect(what, f"{name} is known for it", "this test")
+            return Effect(what, "is known for it", "this test", name)
     return None
 
 
@@ -98,10 +99,10 @@ def in_a_helper_of_a_helper():
     ("item", "expected"),
     [
         (change_folder_and_back, {"os.chdir": "process"}),
-        (with_warnings_caught, {"warnings.catch_warnings": "process"}),
-        (with_text_captured, {"contextlib.redirect_stdout": "process"}),
+        (with_warnings_caught, {"catch_warnings": "process"}),
+        (with_text_captured, {"redirect_stdout": "process"}),
         (guarded_by_an_alarm, {"signal.signal": "process"}),
-        (patched, {"unittest.mock._patch": "process"}),
+        (patched, {"mock.patch": "process"}),
         (in_a_helper_of_a_helper, {"os.chdir": "process"}),
         (lambda: random.seed(1), {"random.seed": "process"}),
         (random.random, {"random.random": "generator"}),
@@ -143,14 +144,15 @@ def test_the_finding_says_what_the_effect_says():
     inside.run(lambda: os.umask(os.umask(0o22)))
     (finding,) = inside.findings
 
-    assert finding.why == "an item calls os.umask: os.umask is known for it"
+    assert finding.why == "an item calls os.umask, which is known for it"
 
 
 def test_functions_in_c_that_nobody_knows_are_named():
     """They count as neither safe nor not: whoever decides may ask."""
 
     def item():
-        sqlite3.connect(":memory:").execute("select 1")
+        with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+            connection.execute("select 1")
         "abc".upper()
         len([1])
 
@@ -227,7 +229,6 @@ def test_recursion_ends_as_it_would_unwatched():
 
     assert inside.run(item) == "caught"
     assert_nothing_watches()
-    assert inside.unseen
 
 
 def test_generators_and_recursion_are_followed():
@@ -288,8 +289,9 @@ def test_judging_that_takes_long_is_cut_off():
 def test_a_table_that_fails_does_not_fail_the_item():
     """An item must not feel that it is watched."""
 
-    def failing(_):
-        raise LookupError("the table")
+    def failing(function):
+        if function is os.chdir:
+            raise LookupError("the table")
 
     inside = Inside(failing)
     inside.run(change_folder_and_back)
@@ -387,3 +389,49 @@ def test_another_tool_of_sys_monitoring_keeps_its_number():
             sys.monitoring.free_tool_id(tool)
 
     assert [finding.what for finding in inside.findings] == ["os.chdir"]
+
+
+def with_an_option_of_pandas():
+    import pandas
+
+    with pandas.option_context("display.max_rows", 5):
+        pass
+
+
+def with_a_context_of_logging():
+    import logging
+
+    logging.getLogger("an item").addHandler(logging.NullHandler())
+
+
+def with_a_temporary_folder():
+    with tempfile.TemporaryDirectory():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("item", "place"),
+    [
+        (change_folder_and_back, "process"),
+        (with_warnings_caught, "process"),
+        (with_text_captured, "process"),
+        (guarded_by_an_alarm, "thread"),
+        (patched, "process"),
+        (with_an_option_of_pandas, "process"),
+        (lambda: random.seed(1), "process"),
+        (random.random, "generator"),
+        (lambda: random.sample(range(9), 3), "generator"),
+        (lambda: random.Random(1).random(), None),
+        (lambda: sorted({"b": 1, "a": 2}), None),
+        (lambda: "ab".upper().partition("B"), None),
+        (lambda: time.sleep(0), None),
+    ],
+)
+def test_the_table_of_effects_is_asked(item, place):
+    """With the table as it is: what is known of library functions, whoever calls them."""
+    item()
+    inside = Inside(effect_in_table)
+    inside.run(lambda: item())
+
+    assert {finding.where for finding in inside.findings} == ({place} if place else set())
+    assert inside.unseen == ()

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from amorsize._watching.descriptors import Marks
 
-BUDGET_S = 1e-3  # of CPU, for each of the two looks,
-DESCRIPTOR_S = 50e-6  # and on top for each descriptor
+# Of CPU, for each of the two looks: 0.3 ms are usual, twice that the first time, where nothing is
+# in any cache yet. Descriptors are bounded by their number, at 20 us each.
+BUDGET_S = 1e-3
 
 
 class Around:
@@ -38,7 +39,6 @@ class Around:
         self._unseen: dict[str, None] = {}
         self._n_modules = len(sys.modules)
         self._deadline_s = 0.0
-        self._n_descriptors = 0
         self._looks: list[tuple[str, Callable[[], Iterable[Finding]]]] = []  # what is left to do
 
     @classmethod
@@ -69,11 +69,11 @@ class Around:
         named_items = [(_item(one), one) for one in items]
         looks: dict[str, Callable[[], None]] = {
             at.DESCRIPTOR: partial(around._see_descriptors, named, among),
-            at.PROCESS: around._see_process,
-            at.GENERATOR: partial(around._see_generators, reached),
-            at.CONTEXT: partial(around._try, "the context", around._see_context),
-            at.STATE: partial(around._see_objects, at.STATE, reached),
             at.ITEM: partial(around._see_objects, at.ITEM, named_items),
+            at.STATE: partial(around._see_objects, at.STATE, reached),
+            at.CONTEXT: partial(around._try, "the context", around._see_context),
+            at.GENERATOR: partial(around._see_generators, reached),
+            at.PROCESS: around._see_process,
         }
         for part, look in looks.items():
             if part in parts:
@@ -84,7 +84,7 @@ class Around:
 
     def end(self) -> tuple[Finding, ...]:
         """What is different now; `unseen` then tells what was not looked at."""
-        self._deadline_s = thread_time() + BUDGET_S + DESCRIPTOR_S * self._n_descriptors
+        self._deadline_s = thread_time() + BUDGET_S
         found: list[Finding] = []
         for name, compare in self._looks:
             self._try(name, partial(_extend, found, compare))
@@ -107,15 +107,19 @@ class Around:
     def _see_descriptors(self, handles: list[tuple[str, Any]], among: Marks | None) -> None:
         def see_open() -> None:
             before = Descriptors([descriptor_of(one) for _, one in handles], among)
-            self._n_descriptors = len(before.marks)
-            self._deadline_s += DESCRIPTOR_S * self._n_descriptors
             if before.n_left_out:
                 self._unseen[f"{before.n_left_out} more open files and connections"] = None
-            self._looks.append(("open files", lambda: map(_of_descriptor, before.moved())))
+            self._looks.append(("open files", partial(self._moved, before)))
 
         self._try("open files", see_open)
+        self._deadline_s = thread_time() + BUDGET_S
         for name, one in handles:
             self._try(name, partial(self._see_place, name, one))
+
+    def _moved(self, before: Descriptors) -> Iterator[Finding]:
+        for name, words in before.moved():
+            yield Finding(what=name, where=at.DESCRIPTOR, why=f"an item {words}")
+        self._deadline_s = thread_time() + BUDGET_S
 
     def _see_place(self, name: str, handle: Any) -> None:
         before = position(handle)
@@ -212,11 +216,6 @@ class Around:
 
 def _extend(found: list[Finding], compare: Callable[[], Iterable[Finding]]) -> None:
     found.extend(compare())
-
-
-def _of_descriptor(moved: tuple[str, str]) -> Finding:
-    name, words = moved
-    return Finding(what=name, where=at.DESCRIPTOR, why=f"an item {words}")
 
 
 def _named(objects: Mapping[str, Any] | Iterable[Any]) -> list[tuple[str, Any]]:

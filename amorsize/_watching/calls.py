@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
         @property
         def why(self) -> str:
-            """The effect in words."""
+            """What completes "an item calls NAME, which ..."."""
+
+        @property
+        def name(self) -> str:
+            """The name that users know it by."""
 
     EffectOf = Callable[[Any], Effect | None]
 
@@ -111,28 +115,27 @@ class Calls:
             self._by_owner.add(code)
         bound: Any = space.get(code.co_name)  # `random.seed` is a method of one object
         if type(bound) is METHOD and bound.__self__ is owner:
-            self._find(bound, f"{space.get('__name__')}.{code.co_name}")
+            self._find(bound)
             return
         function = _published(code, space)
         if function is not MISSING:
-            self._find(function, name_of(function))
+            self._find(function)
         if code.co_name in _OPENERS and owner is not MISSING:
             kind = owner if isinstance(owner, type) else type(owner)
-            self._find(kind, name_of(kind))
+            self._find(kind)
 
     def _judge_callable(self, function: Any) -> None:
-        name = name_of(function)
-        if self._find(function, name) is not None or isinstance(function, type):
+        if self._find(function) is not None or isinstance(function, type):
             return
         is_builtin = getattr(function, "__module__", None) == "builtins"
         if not is_builtin and len(self.unknown) < MAX_UNKNOWN:
-            self.unknown[name] = None
+            self.unknown[name_of(function)] = None
 
-    def _find(self, function: Any, name: str) -> Effect | None:
+    def _find(self, function: Any) -> Effect | None:
         effect = self._effect_of(function)
         if effect is not None and (where := _PLACES.get(effect.what)) is not None:
-            why = f"an item calls {name}: {effect.why}"
-            self.findings.setdefault(name, Finding(what=name, where=where, why=why))
+            why = f"an item calls {effect.name}, which {effect.why}"
+            self.findings.setdefault(effect.name, Finding(what=effect.name, where=where, why=why))
         return effect
 
 

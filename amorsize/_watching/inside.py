@@ -33,6 +33,7 @@ class Inside:
     """Runs a function and sees what it calls, in this thread."""
 
     def __init__(self, effect_of: EffectOf) -> None:
+        effect_of(len)  # a table that is made when it is first asked is there from now on
         self._calls = Calls(effect_of)
         self._unseen: dict[str, None] = {}
 

@@ -5,6 +5,8 @@ Only what is loaded is asked, and nothing is set to find out what it is.
 
 from __future__ import annotations
 
+import _locale
+import _signal  # type: ignore[import-not-found]
 import builtins
 import os
 import sys
@@ -67,22 +69,16 @@ def _filters() -> Any:
     return Ones((warnings.showwarning, *warnings.filters))
 
 
-def _locale() -> Any:
-    import _locale as c_locale
-
-    return c_locale.setlocale(c_locale.LC_ALL)
+def _local() -> Any:
+    return _locale.setlocale(_locale.LC_ALL)
 
 
 def _handlers() -> Any:
-    import _signal  # type: ignore[import-not-found]
-
     return Ones(map(_signal.getsignal, sorted(_signal.valid_signals())))
 
 
 def _timers() -> Any:
     """Whether an alarm is set, and which signals wait in this thread."""
-    import _signal
-
     which = (_signal.ITIMER_REAL, _signal.ITIMER_VIRTUAL, _signal.ITIMER_PROF)
     armed = [_Alarm(_signal.getitimer(one)[0]) for one in which]
     return armed, _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
@@ -216,7 +212,7 @@ LOOKS = (
     Look(name="the warning filters", read=_filters, by_loading=True),
     Look(name="sys.path", read=lambda: list(sys.path), by_loading=True),
     Look(name="sys.argv", read=lambda: list(sys.argv)),
-    Look(name="the locale", read=_locale),
+    Look(name="the locale", read=_local),
     Look(name="the time zone", read=lambda: time.tzname),
     Look(name="a signal handler", read=_handlers, by_loading=True),
     Look(name="a timer, or which signals are held back", read=_timers, by_service=True),
