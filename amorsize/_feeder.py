@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import os
 import sys
+from _contextvars import copy_context
 from time import perf_counter
 
 from amorsize.crews.ending import Ending
@@ -72,7 +73,8 @@ class Feeder:
         self._wake.acquire()
         self.n_loaded = 0  # modules: not by the caller's item, whatever it does meanwhile
         self.error: BaseException | None = None
-        _thread.start_new_thread(self._live, ())
+        # In a copy of the caller's context: the threads that it starts copy theirs from it.
+        _thread.start_new_thread(copy_context().run, (self._live,))
 
     def _live(self) -> None:
         call = self._call
