@@ -38,7 +38,7 @@ PUBLIC = {
 INSTANCES = {
     "random._inst": "random",
     "numpy.random.mtrand._rand": "numpy.random",
-    "torch.default_generator": "torch",
+    "torch.random.default_generator": "torch",
     "sys.stdin": "sys.stdin",
     "sys.__stdin__": "sys.stdin",
 }

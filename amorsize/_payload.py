@@ -126,6 +126,7 @@ class Payload:
             "function": task.function,
             "star": task.star,
             "seed": task.seed,
+            "generators": task.generators,
             "keep_errors": task.keep_errors,
             "single": task.single,
             "setup": task.setup,

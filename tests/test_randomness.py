@@ -146,6 +146,18 @@ def divide(item):
     return 1 / item
 
 
+def draw_from_both(item):
+    return random.random(), numpy.random.random()
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_generators_of_two_libraries_draw_different_numbers(plan):
+    """They are of one kind, and would be the same generator if seeded alike."""
+    drawn = tuned_map(draw_from_both, range(30), seed=4, **plan)
+
+    assert not {one for one, _ in drawn} & {other for _, other in drawn}
+
+
 def test_seeded_and_strict_and_keywords_go_together():
     """Several iterables and keywords are no obstacle to streams by index."""
 

@@ -78,7 +78,7 @@ class Task:
     """What a call does to each item: the function, its surroundings, how failures are kept."""
 
     __slots__ = (
-        *("function", "keep_errors", "most_bytes", "seed"),
+        *("function", "generators", "keep_errors", "most_bytes", "seed"),
         *("setup", "single", "source", "star", "teardown"),
     )
 
@@ -87,7 +87,8 @@ class Task:
         function: Callable[..., Any],
         *,
         star: bool = False,
-        seed: int | None = None,
+        seed: int | tuple[int, ...] | None = None,
+        generators: tuple[Any, ...] | None = None,
         keep_errors: bool = False,
         single: bool = False,
         setup: Callable[[], object] | None = None,
@@ -97,7 +98,8 @@ class Task:
     ) -> None:
         self.function = function  # keywords of the call already bound
         self.star = star  # items are tuples of arguments
-        self.seed = seed  # each item gets its own random stream
+        self.seed = seed  # each item gets its own random streams,
+        self.generators = generators  # of these; None: of all that whole programs draw from
         self.keep_errors = keep_errors
         self.single = single  # watch the clock at every single item
         self.setup, self.teardown = setup, teardown
@@ -117,7 +119,16 @@ class Task:
             return function
         from amorsize.crews.streams import seeded
 
-        return seeded(function, self.seed)
+        return seeded(function, self.seed, self.generators)
+
+    @property
+    def draws_from_numpy(self) -> bool:
+        """Whether items may draw from numpy's global generator, in a stream of their own."""
+        if self.seed is None:
+            return False
+        from amorsize.crews.streams import OF_NUMPY
+
+        return self.generators is None or OF_NUMPY in self.generators
 
     def span(self, start: int, stop: int) -> Any:
         """Items `start` to `stop` of inherited data."""

@@ -114,7 +114,7 @@ class Resident(Worker):
             os.umask(self._umask)  # the caller's still is what it was, or this worker were not used
             settle_in(surroundings)
             task = travel.loads(task)
-            if task.seed is not None and surroundings["numpy"]:
+            if task.draws_from_numpy and surroundings["numpy"]:
                 import numpy.random  # noqa: F401 - an item that loads it would draw unseeded
             function = task.function_of_one()
         except BaseException as error:
