@@ -8,6 +8,7 @@ import sys
 from time import perf_counter, process_time, thread_time, time
 
 from amorsize import _known, _options
+from amorsize._interrupts import raised_by_handler
 from amorsize._source import READ_S, Sliced, source_of
 from amorsize._work import Work
 from amorsize.crews import nesting, weight
@@ -308,7 +309,7 @@ class Call:
         if not self.crews:
             self._end_all(at_once=at_once)
             return
-        from amorsize.crews.interrupts import no_interrupts
+        from amorsize._interrupts import no_interrupts
 
         with no_interrupts():
             self._end_all(at_once=at_once)
@@ -321,9 +322,9 @@ class Call:
         if self.watcher is not None:
             self.watcher.stop()
             self.watcher = None
-        if self.feeder is not None:
-            self.feeder.stop()
-            self.feeder = None
+        feeder, self.feeder = self.feeder, None
+        if feeder is not None:
+            feeder.stop()
         stuck: list[str] = []
         if self.ledger is not None:
             self.ledger.over()
@@ -349,6 +350,9 @@ class Call:
                 f"{len(stuck)} thread(s) of {self.name} are still inside an item and cannot be "
                 f"ended: {', '.join(stuck[:5])}. They get no further items."
             )
+        if feeder is not None and feeder.error is not None and not at_once:
+            what = f"{type(feeder.error).__name__}: {feeder.error}"
+            self.warn(f"all items of {self.name} are done, but of what workers told, {what}")
         self.starved_clock.close()
         if self.is_set_up and self.task.teardown is not None:
             self.is_set_up = False
@@ -519,8 +523,8 @@ class Call:
                 count_pauses() - n_pauses,
             )
         if ran.error is not None:
-            if isinstance(ran.error, KeyboardInterrupt):
-                raise ran.error
+            if isinstance(ran.error, KeyboardInterrupt) or raised_by_handler(ran.error):
+                raise ran.error  # it is not about this item: nobody waits for those before
             self.fail(end, ran.error)
         elif ran.is_end:
             work.end_at(end)
@@ -528,6 +532,8 @@ class Call:
             work.give_back(end, chunk.stop)
         if self.bar is not None:
             self.bar.update(ran.n_done)
+        if self.feeder is not None and not self.work.is_finished:
+            self.feeder.raise_error()  # soon, and not when all is over
         if self.crews:
             self._look(0.0)
 
@@ -668,6 +674,8 @@ class Call:
             self.tuner.tell(Limited(n_workers=0, why=str(error)))
             return
         except (OSError, RuntimeError) as error:  # the second is what threading says
+            if raised_by_handler(error):
+                raise
             self._cannot_start(backend, error)
             return
         start_s = perf_counter() - began
@@ -744,9 +752,10 @@ class Call:
     def _stop_own_threads(self) -> None:
         if self.watcher is not None:
             self._unwatch()
-        if self.feeder is not None:
-            self.feeder.stop()
-            self.feeder = None
+        feeder, self.feeder = self.feeder, None
+        if feeder is not None:
+            feeder.stop()
+            feeder.raise_error()
 
     def _send(self, action: do.Send) -> None:
         crew = self.crew_of[action.worker]
@@ -762,6 +771,8 @@ class Call:
         try:
             crew.send(action.worker, chunk, box_s=box_s, flush_s=flush_s)
         except Exception as failure:
+            if raised_by_handler(failure):
+                raise
             assert self.returns is not None
             now_s = perf_counter() - self.began
             self.returns.refuse_items(action.worker, chunk, failure, crew.packed, now_s)

@@ -111,11 +111,14 @@ class Feeder:
             call.feed()
 
     def stop(self) -> None:
-        """End the thread; what went wrong in it is raised here, in the caller."""
+        """End the thread."""
         self._stopping = True
         if self._wake.locked():
             self._wake.release()
         self._ending.wait(END_S)
+
+    def raise_error(self) -> None:
+        """Raise in the caller what went wrong in the thread, once."""
         if self.error is not None:
             error, self.error = self.error, None
             raise error

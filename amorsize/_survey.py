@@ -6,6 +6,7 @@ import sys
 from time import perf_counter
 
 from amorsize import _machine
+from amorsize._interrupts import raised_by_handler
 from amorsize.policy.facts import Host, Weighed
 
 TYPE_CHECKING = False
@@ -98,6 +99,8 @@ def _travel_cost(values: list[Any], travel: Any) -> tuple[float, str | None]:
             data, parts = travel.dumps_apart(values)
             travel.loads(data, [bytearray(part) for part in parts])
         except Exception as error:
+            if raised_by_handler(error):
+                raise
             return 0.0, f"{type(error).__name__}: {error}"
         took_s = min(took_s, perf_counter() - began)
         if took_s > SHORT_WEIGHING_S:

@@ -82,3 +82,48 @@ def test_a_watch_sees_the_gil_change_hands_as_usual(switches, watcher, ends, is_
     _feeder.Feeder._serve(None, call)
 
     assert call.intervals_s == [pytest.approx(_feeder.SWITCH_S if is_quick else usual_s)]
+
+
+HANDLER_THAT_RAISES = """
+import logging, os, threading, time
+from amorsize import autotune, partial
+
+PARENT, MAIN = os.getpid(), threading.get_ident()
+
+class Refuses(logging.Handler):
+    def handle(self, record):
+        if threading.get_ident() != MAIN:
+            raise OSError("the disk is full")
+
+log = logging.getLogger("items")
+log.addHandler(Refuses())
+log.propagate = False
+n_here = 0
+
+def item(x):
+    global n_here
+    if os.getpid() == PARENT:
+        n_here += 1
+        time.sleep(0.2)  # the caller's items are long: another thread serves the workers
+        until_s = time.perf_counter() + 0.1
+    else:
+        until_s = time.perf_counter() + 0.01
+        log.warning("here I am")
+    while time.perf_counter() < until_s:
+        pass
+    return x
+
+try:
+    autotune(item, cache=False, n_jobs=2)(range(400))
+except OSError as error:
+    print(error, len(partial(error)) < 400, n_here < 10)
+print(open(f"/proc/self/task/{PARENT}/children").read())
+"""
+
+
+@pytest.mark.forks
+def test_what_goes_wrong_while_workers_are_served_is_told_soon(run_script):
+    """After the caller's item, not at the end of the call; and no worker is left."""
+    done = run_script(HANDLER_THAT_RAISES)
+
+    assert done.stdout.split("\n")[:2] == ["the disk is full True True", ""]

@@ -1,13 +1,14 @@
 """What signal handlers raise waits where it would leave something behind, and is not lost."""
 
+import functools
 import os
 import signal
 import threading
 
 import pytest
 
-from amorsize.crews import interrupts
-from amorsize.crews.interrupts import no_interrupts
+from amorsize import _interrupts, _survey, partial, tuned_map
+from amorsize._interrupts import no_interrupts, raised_by_handler
 
 RAISED = (signal.SIGALRM, signal.SIGUSR1, signal.SIGTERM)
 
@@ -88,16 +89,18 @@ class TestHolding:
         assert steps == ["still held"]
         assert handled == [signal.SIGUSR1]
 
-    def test_one_that_was_on_its_way_is_raised_first(self, handled):
+    def test_one_that_comes_as_the_block_begins(self, handled, monkeypatch):
         """The block is not begun, and nothing stays held."""
-        before, steps = set_now(), []
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
-        os.kill(os.getpid(), signal.SIGUSR1)
+        before, steps, is_alone = set_now(), [], _interrupts._is_alone
 
-        with pytest.raises(CutShortError):
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
-            with no_interrupts():
-                steps.append("begun")
+        def hit():
+            signal.raise_signal(signal.SIGUSR1)
+            return is_alone()
+
+        monkeypatch.setattr(_interrupts, "_is_alone", hit)
+
+        with pytest.raises(CutShortError), no_interrupts():
+            steps.append("begun")
 
         assert steps == []
         assert handled == [signal.SIGUSR1]
@@ -133,7 +136,7 @@ def test_a_fork_from_within_handles_signals_as_the_caller(handled):
     with no_interrupts():
         pid = os.fork()
         if not pid:
-            interrupts.leave_to_caller()
+            _interrupts.leave_to_caller()
             handlers, blocked = set_now()
             as_usual = all(callable(handlers[number]) for number in RAISED[:2]) and not blocked
             os._exit(0 if as_usual and handlers[signal.SIGINT] == signal.SIG_IGN else 1)
@@ -171,3 +174,75 @@ def test_one_that_could_not_be_put_back_in_time_still_does_its_own(handled):
 
     assert handled == [signal.SIGALRM]
     assert signal.getsignal(signal.SIGALRM) != block._note
+
+
+class Caller:
+    """Handlers of the kinds there are."""
+
+    def __call__(self, *_):
+        raise ValueError("too long")
+
+    def method(self, *_):
+        raise ValueError("too long")
+
+
+def function(*_):
+    deeper()
+
+
+def deeper():
+    raise ValueError("too long")
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        function,
+        functools.partial(function, 1),
+        Caller(),
+        Caller().method,
+        lambda *_: deeper(),
+    ],
+    ids=["a function", "a partial", "an object", "a method", "a lambda"],
+)
+def test_what_a_handler_raises_is_told_from_what_an_item_does(handler):
+    """The same exception, once from a handler and once from the code that was interrupted."""
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        with pytest.raises(ValueError, match="too long") as by_handler:
+            signal.raise_signal(signal.SIGUSR1)
+        assert raised_by_handler(by_handler.value)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    with pytest.raises(ValueError, match="too long") as by_itself:
+        deeper()
+    assert not raised_by_handler(by_itself.value)
+
+
+def test_a_limit_that_ends_an_item_ends_the_call(handled):
+    """It is not about this item: the call does not wait for those before it, in other workers."""
+
+    def item(x):
+        if x == 3:
+            signal.raise_signal(signal.SIGALRM)
+        return x
+
+    with pytest.raises(CutShortError) as caught:
+        tuned_map(item, range(20), backend="serial", return_exceptions=False)
+
+    assert handled == [signal.SIGALRM]
+    assert not any("item 3" in note for note in getattr(caught.value, "__notes__", ()))
+    assert len(partial(caught.value)) == 3
+
+
+def test_a_limit_is_no_reason_why_results_cannot_be_pickled(handled):
+    """It comes while a result is weighed: it is raised, and not taken for what is wrong with it."""
+
+    class Slow:
+        def __reduce__(self):
+            signal.raise_signal(signal.SIGALRM)
+            return Slow, ()
+
+    with pytest.raises(CutShortError):
+        _survey.weigh([Slow()], [])
+    assert handled == [signal.SIGALRM]

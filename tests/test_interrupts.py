@@ -120,7 +120,7 @@ def test_at_any_line(backend, start, stride, monkeypatch):
     assert n_hit > 10
 
 
-class TooLongError(Exception):
+class TooLongError(TimeoutError):
     """A limit for the call: by pytest-timeout, timeout-decorator, or `signal.alarm` itself."""
 
 
@@ -160,13 +160,15 @@ def test_other_signals_at_any_line(backend, number, handler, raised, is_beside_a
     try:
         call()
         amorsize.shutdown()
-        before, n_lines, n_hit = state(), 1, 0
+        before, n_lines, n_hit, passed_over = state(), 1, 0, []
         while True:
             with InterruptAt(n_lines, number) as interrupt:
                 try:
                     call()
                 except raised:
                     n_hit += 1
+                else:
+                    passed_over.append(interrupt.where)
             if not interrupt.where:
                 break
             amorsize.shutdown()
@@ -176,6 +178,7 @@ def test_other_signals_at_any_line(backend, number, handler, raised, is_beside_a
             n_lines += stride
         call()
         assert n_hit > 5
+        assert passed_over == [None], "a limit that nobody kept"
     finally:
         signal.signal(number, before_handler)
         end.set()

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "amorsize"
 CHAIN = (
     {"errors"},
     {"policy"},
-    {"report", "progress"},
+    {"report", "progress", "_interrupts"},
     {"_bytecode", "_callables", "_effects"},
     {"_watching"},
     {"_identity", "_reach", "_machine", "_options", "cache", "crews"},

@@ -13,6 +13,7 @@ import os
 import sys
 import time
 
+from amorsize._interrupts import raised_by_handler
 from amorsize.cache import database, inbox
 from amorsize.cache.database import Store
 from amorsize.cache.text import RefusedError, check_key, encoded
@@ -294,7 +295,8 @@ def _attempt(
                 store.allow(patience_s)
                 return act(store)
             except Exception as error:
-                if not (may_mend and database.means_damage(error, ambient)):
+                is_damaged = may_mend and database.means_damage(error, ambient)
+                if raised_by_handler(error) or not is_damaged:
                     raise
                 state.drop()
                 aside = database.move_aside(folder)
@@ -302,6 +304,8 @@ def _attempt(
                     why = database.in_words(error, ambient)
                     notes.append(f"{why}; it was moved to {aside!r} and a new one is begun")
     except Exception as error:
+        if raised_by_handler(error):
+            raise
         if not isinstance(error, RefusedError):
             state.drop()
             state.rests_from, state.rests_until_s = folder, time.monotonic() + _REST_S
@@ -341,6 +345,8 @@ def _attempt_lightly(act: Callable[[str], _T], *, otherwise: _T, creating: bool 
     except _ToldError:
         return otherwise
     except Exception as error:
+        if raised_by_handler(error):
+            raise
         state.rests_from, state.rests_until_s = folder, time.monotonic() + _REST_S
         _tell(database.in_words(error, ambient))
     return otherwise

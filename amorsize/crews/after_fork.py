@@ -6,7 +6,8 @@ import io
 import os
 import sys
 
-from amorsize.crews import frames, interrupts, nesting, travel
+from amorsize import _interrupts
+from amorsize.crews import frames, nesting, travel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def settle(write_fd: int) -> None:
 
     gc.freeze()  # what was inherited is not collected here: that would only copy its pages
     nesting.enter_process()
-    interrupts.leave_to_caller()
+    _interrupts.leave_to_caller()
     if (numpy_random := travel.loaded("numpy.random")) is not None:
         numpy_random.seed()  # unlike `random`, numpy does not reseed itself after a fork
     forward_output(write_fd)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 
+from amorsize._interrupts import raised_by_handler
 from amorsize.crews import on_import, travel
 from amorsize.errors import CannotTravelError
 from amorsize.policy.value import Value
@@ -330,6 +331,8 @@ def packed() -> bytes:
             try:
                 found[entry.name] = travel.dumps(entry.read(module))
             except Exception as error:
+                if raised_by_handler(error):
+                    raise
                 raise CannotTravelError(
                     f"what is set in this process cannot be set in a worker ({entry.name}): "
                     f"{type(error).__name__}: {error}. Set it in setup=, or in the function itself."

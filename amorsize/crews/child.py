@@ -12,7 +12,7 @@ import os
 import select
 from time import perf_counter, sleep
 
-from amorsize.crews.interrupts import signals
+from amorsize._interrupts import signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ import sys
 from time import perf_counter
 
 from amorsize._callables import is_own_module
+from amorsize._interrupts import blocked, no_interrupts
 from amorsize.crews import frames, travel
 from amorsize.crews.base import Logged, SetupFailed, Text
 from amorsize.crews.cells import Cells, memory_file
 from amorsize.crews.child import Child
-from amorsize.crews.interrupts import blocked, no_interrupts
 from amorsize.crews.lifeline import Lifeline
 from amorsize.crews.processes import (
     GRACE_S,

@@ -7,6 +7,7 @@ import select
 import sys
 from time import perf_counter
 
+from amorsize._interrupts import no_interrupts, raised_by_handler
 from amorsize.crews import after_fork, frames, lanes, lifeline, travel
 from amorsize.crews.base import (
     Chunk,
@@ -21,7 +22,6 @@ from amorsize.crews.base import (
 )
 from amorsize.crews.cells import Cells
 from amorsize.crews.child import SIGCONT, SIGKILL, Child
-from amorsize.crews.interrupts import no_interrupts
 from amorsize.crews.worker import (
     CANNOT_TRAVEL,
     ELSEWHERE,
@@ -111,14 +111,15 @@ class PipeCrew:
 
     backend = "process"
     inherits_items = False
+    _owner = -1  # until there are workers
 
     def __init__(self, task: Task) -> None:
         self._task = task
         self._remotes: dict[int, Remote] = {}
+        self._owner = os.getpid()
         self._by_descriptor: dict[int, Remote] = {}
         self._poll = select.poll()
         self._looked_s = perf_counter()
-        self._owner = os.getpid()
 
     def _attend(self, remote: Remote) -> None:
         """Look out from now on for what a worker says, and for its end."""
@@ -130,7 +131,7 @@ class PipeCrew:
 
     def __del__(self) -> None:
         """The last net, for a call that was cut short before it could end its workers."""
-        if self._leave_to_owner():
+        if self._owner < 0 or self._leave_to_owner():
             return
         for remote in tuple(self._remotes.values()):
             end(remote)
@@ -269,6 +270,8 @@ class PipeCrew:
         try:
             results = remote.line.unpacked(data[:size], is_elsewhere=bool(flags & ELSEWHERE))
         except Exception as failure:
+            if raised_by_handler(failure):
+                raise
             results, some_stayed = travel.cannot_read_back(start, n_done, failure), True
         if len(data) > size:
             error, text = travel.unpack_error(bytes(data[size:]))

@@ -7,11 +7,11 @@ import os
 import sys
 from time import perf_counter
 
+from amorsize import _interrupts
 from amorsize.crews import (
     after_fork,
     carried,
     frames,
-    interrupts,
     lifeline,
     nesting,
     on_import,
@@ -42,7 +42,7 @@ def main(
         if descriptor >= 0:  # what an item starts must not hold our pipes
             os.set_inheritable(descriptor, False)
     nesting.enter_process()
-    interrupts.leave_to_caller(blocked)
+    _interrupts.leave_to_caller(blocked)
     streams = sys.stdout, sys.stderr
     after_fork.forward_output(write_fd, always=True)
     try:

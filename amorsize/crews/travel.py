@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from amorsize._interrupts import raised_by_handler
 from amorsize.crews import frames
 from amorsize.errors import CannotTravelError, RemoteError
 
@@ -180,6 +181,8 @@ def why_not(value: Any, packed: Callable[[Any], bytes] = dumps) -> str | None:
     try:
         loads(packed(value))
     except Exception as error:
+        if raised_by_handler(error):
+            raise
         return f"{type(error).__name__}: {error}"
     return None
 

@@ -126,6 +126,23 @@ def leave_to_caller(blocked: list[int] | None = None) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
+def raised_by_handler(error: BaseException) -> bool:
+    """Whether a signal's handler has raised it: then it is no fault of what was just under way."""
+    signal, codes, traceback = signals(), set(), error.__traceback__
+    while traceback is not None:
+        codes.add(traceback.tb_frame.f_code)
+        traceback = traceback.tb_next
+    handlers = (_handler_of(signal, number) for number in range(1, signal.NSIG))
+    return any(_code_of(handler) in codes for handler in handlers if callable(handler))
+
+
+def _code_of(handler: Any) -> Any:
+    while (inner := getattr(handler, "func", None)) is not None:  # a partial
+        handler = inner
+    found = getattr(handler, "__code__", None)
+    return found or getattr(type(handler).__call__, "__code__", None)
+
+
 def blocked() -> list[int]:
     """The signals that this thread blocks, as a worker should."""
     signal = signals()
