@@ -1,0 +1,3 @@
+"""A total that lives in a module of its own."""
+
+total = 0

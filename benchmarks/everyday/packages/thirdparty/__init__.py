@@ -1,0 +1,1 @@
+"""A library of others that the office uses: always an installed one."""
