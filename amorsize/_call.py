@@ -36,10 +36,12 @@ if TYPE_CHECKING:
 
     from amorsize._feeder import Feeder
     from amorsize._inner import Limits
+    from amorsize._judgement import Verdict
     from amorsize._ledger import Ledger
     from amorsize._losses import Losses
     from amorsize._options import Options
     from amorsize._payload import Payload
+    from amorsize._printed import Printed
     from amorsize._returns import Returns
     from amorsize.crews.base import Chunk, Crew, Happening
     from amorsize.policy.facts import Profile
@@ -98,6 +100,7 @@ class Call:
         self.losses: Losses | None = None  # from the first worker on,
         self.ledger: Ledger | None = None  # and these two as well
         self.returns: Returns | None = None
+        self.printed: Printed  # from the first worker on
         self.warnings: list[str] = []
         self.pids: list[int] = []
         self.known: Profile | None = None
@@ -281,11 +284,38 @@ class Call:
         self.fork_reason = _machine.why_not_fork()
         host, job = _survey.host(self.fork_reason), self.tuner.job
         if job.backend == "auto":
+            verdict = self._judge()
+            self.fork_reason = _machine.why_not_fork()  # a watched item may have started threads
             job = job.but(
-                thread_reason=_survey.why_not_threads(self.task.function, self.options),
-                process_reason=self._why_not_processes(),
+                thread_reason=verdict.thread_reason,
+                process_reason=verdict.process_reason or self._why_not_processes(),
             )
         self.tuner.tell(Surveyed(host=host, job=job))
+
+    def _judge(self) -> Verdict:
+        """Find out where the items may run: read the function, watch an item where that is open."""
+        from amorsize import _judgement
+
+        judge = _judgement.Judge(self.task.function, self.options, _known.owner_of(self.func))
+        verdict = judge.read(self._next_items())
+        n_watched, once_more = 0, verdict.must_watch and self.may_stay_here
+        while once_more and n_watched < _judgement.MOST_WATCHED and self.work.n_left:
+            n_watched += 1
+            once_more = judge.watch(
+                lambda: self._run_inline(1, float("inf")),
+                self._next_items()[:1],
+                inside=verdict.thread_reason is None,
+            )
+            if self.work.n_left:
+                verdict = judge.read(self._next_items())
+        judge.keep()
+        return verdict
+
+    def _next_items(self) -> list[Any]:
+        """The first items that are not handed out yet, two at most, as far as they are read."""
+        first = self.work.n_in_order
+        n_items = min(2, self.source.n_read - first)
+        return [self.work.item(first + place) for place in range(n_items)]
 
     def _why_not_processes(self) -> str | None:
         if self.fork_reason is None:
@@ -335,6 +365,8 @@ class Call:
                 from amorsize import _machine
 
                 _machine.learn_costs(clean_start_s=ready_s)
+        if self.crews:
+            self.printed.release_all()
         self.crews.clear()
         if self.ledger is not None and not at_once:
             self.ledger.ended(perf_counter() - began)
@@ -491,6 +523,9 @@ class Call:
         direct = not self.crews and chunk.start == work.n_in_order
         out = work.results if direct else []
         items, first = self.source.window(chunk.start, chunk.stop)
+        is_ahead = self.crews.keys() == {"process"} and chunk.start > work.n_in_order
+        if is_ahead:
+            self.printed.hold(chunk.start)
         self._enter_inline()
         try:
             n_modules, process_cpu, n_pauses = self._n_loaded(), process_time(), count_pauses()
@@ -507,6 +542,8 @@ class Call:
             )
         finally:
             self._leave_inline()
+            if is_ahead:
+                self.printed.let_go()
         end = chunk.start + ran.n_done
         if direct:
             work.n_done += ran.n_done
@@ -535,6 +572,7 @@ class Call:
         if self.feeder is not None and not self.work.is_finished:
             self.feeder.raise_error()  # soon, and not when all is over
         if self.crews:
+            self.printed.release(work.n_in_order)
             self._look(0.0)
 
     def _tell_inlined(self, ran: Any, process_cpu_s: float, n_modules: int, n_pauses: int) -> None:
@@ -618,6 +656,7 @@ class Call:
     def _expect_returns(self) -> None:
         """From the first crew on there are workers, who deliver, cost, and may be lost."""
         from amorsize._losses import Losses
+        from amorsize._printed import Printed
         from amorsize._returns import Returns
 
         retries, timeout_s = self.options.retries, self.options.timeout
@@ -625,6 +664,7 @@ class Call:
             self.name, self.work, retries=retries, timeout_s=timeout_s, fail=self.fail
         )
         self.ledger = self._new_ledger()
+        self.printed = Printed()
         self.returns = Returns(self, self.losses, self.ledger)
 
     def _new_crew(self, backend: str) -> Crew:

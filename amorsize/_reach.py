@@ -1,4 +1,8 @@
-"""What a function can reach, and so whether several threads may run it at once."""
+"""What the calls of a function reach beyond their own item.
+
+One walk over the code, closures, globals, bound objects and first items answers two questions: what
+would several threads share, and what would a worker process have a copy of, or lose.
+"""
 
 from __future__ import annotations
 
@@ -15,70 +19,115 @@ from amorsize._callables import (
     is_own_function,
     is_own_module,
     is_partial,
-    is_published,
     member,
     plain,
     raw,
     type_name,
 )
+from amorsize._objects import (
+    CONTAINERS,
+    MAX_DEPTH,
+    MAX_ELEMENTS,
+    brought,
+    cached_values,
+    is_container,
+    is_frozen,
+    is_lost,
+    is_simple,
+    is_standard_stream,
+    is_trusted,
+    parts,
+    state,
+)
+from amorsize._resolve import attribute, call_name, loads, resolved, top_package, walk
 from amorsize._shareable import PLAIN, is_shareable
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from types import CodeType, FunctionType
     from typing import Any
 
-MAX_EXAMINED = 300  # functions and classes; who leads to more is not examined to the end, 30 ms
+MAX_EXAMINED = 300  # functions and classes of the project; beyond, the rest is not looked at: 30 ms
+MAX_LIBRARY = 60  # functions of libraries that are read; most are known by name instead
 MAX_ITEMS = 1000  # of a tuple of values that have to be judged one by one
 MAX_PLAIN_ITEMS = 100_000  # of a tuple of numbers and texts, 3 ms
+MAX_HELD = 400  # objects looked into for handles
 
 _BUILTINS: Any = (type(len), type("".__add__))
-_SLOT: Any = type(FUNCTION.__closure__)
+_DESCRIPTORS: Any = (type(str.upper), type(str.__add__), type(dict.__dict__["fromkeys"]))
 _READ_ONLY_VIEW: Any = type(type.__dict__)
-_CONTAINERS = (list, dict, set, bytearray)
 _CHANGING = {
     *("append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "update"),
     *("add", "discard", "setdefault", "popitem", "appendleft", "extendleft", "popleft", "rotate"),
     *("difference_update", "intersection_update", "symmetric_difference_update"),
 }
+_WRAPPERS = ("functools._lru_cache_wrapper", "builtins.staticmethod")
+ON_DESCRIPTORS = {
+    f"os.{n}" for n in ("read", "write", "readv", "writev", "lseek", "sendfile", "dup")
+}
+_OPENING = {"open", "pipe", "pipe2", "mkstemp", "memfd_create", "socketpair", "openpty", "fileno"}
+WATCHED_FOR = {"os.getpid"}  # harmless, but in names of files: these are seen when one is watched
 _BACK_DOORS = {"globals", "setattr", "delattr", "exec", "eval"}  # builtins that change what is told
+_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: most classes written in Python have it
 
 
 class Reach(Value):
-    """What the calls of a function have in common.
+    """What the calls of a function have in common, in words for messages.
 
     `shared` names what it reads that can change, and its type: "global CACHE (dict)".
-    `stores` names what it assigns that outlives the call, and that a worker process would lose:
+    `calls` names what no two threads may do at once: "os.chdir, which changes the folder".
+    `bound` names what only the caller can do: "input, which reads what is typed".
+    `stores` names what they assign that outlives the call, and that a worker process would lose:
     "global total", "global CACHE[...]", "closure seen.append()", "self.total".
+    `copies` names what must not be there twice, in worker processes: "global LOG (TextIOWrapper)".
+    `unread` names what reading could not settle: an item has to be watched.
+    `draws` names the process-wide random generators that items draw from.
     """
 
     shared: tuple[str, ...]
     stores: tuple[str, ...]
+    copies: tuple[str, ...] = ()
+    calls: tuple[str, ...] = ()
+    bound: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    draws: tuple[str, ...] = ()
 
     @property
     def thread_safe(self) -> bool:
         """Nothing that changes is shared, so calls may run in several threads at once."""
-        return not self.shared and not self.stores
+        return not self.shared and not self.stores and not self.calls
+
+
+class Objects(Value):
+    """What was found on the way, itself, by the names used in messages."""
+
+    generators: dict[str, Any] = {}  # noqa: RUF012 - random ones that belong to no module
+    locks: dict[str, Any] = {}  # noqa: RUF012 - of threads
+    mutables: dict[str, Any] = {}  # noqa: RUF012 - containers and instances that items may change
+    handles: dict[str, Any] = {}  # noqa: RUF012 - open files, connections and the like
 
 
 def reach(func: Callable[..., object]) -> Reach:
-    """Examine a function, and the project's own functions and classes that it leads to.
+    """Examine a function, and the functions and classes that it leads to.
 
     `thread_safe` errs towards no: whatever is not known to be safe counts as shared, be it only
-    read. Trusted are functions of libraries and of the standard library, and what the function
-    makes itself. Not seen is what the items bring along and what is found by computed names.
-    `stores` errs the other way, since it makes a warning: a store is listed where the bytecode
-    shows it plainly and the target is known to live in this process alone. Never raises.
+    read. `stores` errs the other way, since it makes a warning: a store is listed where the
+    bytecode shows it plainly and the target is known to live in this process alone. Never raises.
     """
+    return examine(func)[0]
+
+
+def examine(func: Callable[..., object], items: Sequence[object] = ()) -> tuple[Reach, Objects]:
+    """The same with what was found itself, and with what the first items bring along."""
     survey = _Survey()
     try:
-        survey.examine(func)
+        survey.examine(func, items)
     except Exception as error:  # whatever attributes of an odd object may raise
-        survey.shared[f"what could not be examined ({type(error).__name__})"] = None
-    stores = survey.stores()
-    return Reach(shared=tuple(survey.shared), stores=stores)
+        what = f"what could not be examined ({type(error).__name__})"
+        survey.shared[what] = survey.unread[what] = None
+    return survey.reach(), survey.objects()
 
 
 class _Survey:
@@ -86,26 +135,57 @@ class _Survey:
 
     def __init__(self) -> None:
         self.shared: dict[str, None] = {}
+        self.copies: dict[str, None] = {}
+        self.calls: dict[str, None] = {}
+        self.bound: dict[str, None] = {}
+        self.unread: dict[str, None] = {}
+        self.draws: dict[str, None] = {}
         self._stores: dict[tuple[str, str], None] = {}  # the method it is in, and what it says
         self._names: dict[str, None] = {}  # in all code examined
         self._seen: dict[object, Any] = {}  # by id; keeps them alive, so that no id comes twice
+        self._held: dict[int, Any] = {}  # objects that were looked into for handles
+        self._found: dict[str, dict[int, tuple[str, Any]]] = {n: {} for n in Objects._fields}
+        self._on_descriptors: dict[str, None] = {}
+        self._home = MISSING  # the top package of the mapped function: own, wherever it lies
+        self._n_library = 0
         # functions, what they are bound to, and their name where they were found in a class
         self._ahead: list[tuple[FunctionType, Any, str]] = []
 
-    def examine(self, func: Any) -> None:
+    def examine(self, func: Any, items: Sequence[object]) -> None:
         """Follow everything from this function on."""
+        self._home = top_package(func)
         self._judge(func, "")
         func = raw(func)
         called = plain(member(type(func), "__call__"))
         if type(called) is FUNCTION:  # an object that is called, and the call's `self`
             self._ahead.append((called, func, ""))
+        self._judge_first_items(items)
         while self._ahead:
             if len(self._seen) > MAX_EXAMINED:
-                self.shared[f"more than {MAX_EXAMINED} functions and classes of the project"] = None
+                what = f"more than {MAX_EXAMINED} functions and classes of the project"
+                self.shared[what] = self.unread[what] = None
                 return
             self._examine_function(*self._ahead.pop())
+        self._judge_descriptors()
 
-    def stores(self) -> tuple[str, ...]:
+    def reach(self) -> Reach:
+        """What was found, in words."""
+        stores = self._stored()
+        return Reach(
+            shared=tuple(self.shared),
+            stores=stores,
+            copies=tuple(self.copies),
+            calls=tuple(self.calls),
+            bound=tuple(self.bound),
+            unread=tuple(self.unread),
+            draws=tuple(self.draws),
+        )
+
+    def objects(self) -> Objects:
+        """What was found, itself."""
+        return Objects(**{name: dict(found.values()) for name, found in self._found.items()})
+
+    def _stored(self) -> tuple[str, ...]:
         """What was seen stored. By a method that nobody names it may never be: that is shared."""
         found: dict[str, None] = {}
         perhaps: dict[str, str] = {}
@@ -115,8 +195,38 @@ class _Survey:
             else:
                 perhaps[store] = method
         for store in [store for store in perhaps if store not in found]:
-            self.shared[f"{store} (stored to in {perhaps[store]})"] = None
+            what = f"{store} (stored to in {perhaps[store]})"
+            self.shared[what] = self.unread[what] = None
         return tuple(found)
+
+    def _refuse_all(self, what: str) -> None:
+        self.shared[what] = self.copies[what] = None
+
+    def _keep(self, kind: str, value: Any, label: str) -> None:
+        self._found[kind].setdefault(id(value), (label or "self", value))
+
+    # -- whose code it is -----------------------------------------------------------------------
+
+    def _is_home(self, module: object) -> bool:
+        return isinstance(module, str) and module.partition(".")[0] == self._home
+
+    def _owns_function(self, func: FunctionType) -> bool:
+        return is_own_function(func) or self._is_home(func.__globals__.get("__name__"))
+
+    def _owns_class(self, cls: type) -> bool:
+        return is_own_class(cls) or self._is_home(cls.__module__)
+
+    def _owns_module(self, name: object) -> bool:
+        return is_own_module(name) or self._is_home(name)
+
+    def _owns(self, value: Any) -> bool:
+        """Is it a function or class of the project's?"""
+        value = raw(value)
+        if type(value) is FUNCTION:
+            return self._owns_function(value)
+        return isinstance(value, type) and self._owns_class(value)
+
+    # -- values -----------------------------------------------------------------------------
 
     def _judge(self, value: Any, label: str) -> bool:
         """Note all that is shared through a value; False if the value itself may not be."""
@@ -124,41 +234,145 @@ class _Survey:
             return True
         value = raw(value)
         kind = type(value)
+        if kind is MODULE:
+            return True
+        if is_partial(value):
+            return self._judge_partial(value, label)
+        if type_name(value) in _WRAPPERS:
+            return self._judge_cached(value, label)
+        if kind is METHOD or issubclass(kind, _BUILTINS):
+            return self._judge_method(value, label)
+        if kind is not FUNCTION and not isinstance(value, type) and kind not in _DESCRIPTORS:
+            return self._judge_instance(value, kind, label)
+        if not self._owns(value) and self._is_known_call(value):
+            return True
         if kind is FUNCTION:
             self._ahead.append((value, MISSING, ""))
-        elif kind is MODULE:
-            return True
         elif isinstance(value, type):
             self._judge_class(value)
-        elif kind is METHOD or issubclass(kind, _BUILTINS):
-            return self._judge_method(value, label)
-        elif is_partial(value):
-            return self._judge_partial(value, label)
-        else:
-            return self._judge_instance(value, kind, label)
+        return True
+
+    def _is_known_call(self, value: Any) -> bool:
+        """Note what calling it does, if the table of library functions tells."""
+        if not callable(value):
+            return False
+        from amorsize._effects import effect_of
+
+        effect = effect_of(value)
+        if effect is None:
+            return False
+        name = call_name(value) if effect.name.endswith("*") else effect.name
+        what = f"{name}, which {effect.why}"
+        if effect.what == "draws":
+            self.draws[name] = self.calls[what] = None
+        elif effect.what == "caller":
+            self.calls[what] = self.bound[what] = None
+        elif effect.what != "safe":  # what it does to the process has to be seen undone
+            self.calls[what] = self.unread[what] = None
         return True
 
     def _judge_instance(self, value: Any, kind: type, label: str) -> bool:
-        if is_own_class(kind):
+        if self._owns_class(kind):
             self._judge_class(kind)
         if issubclass(kind, tuple | frozenset):
-            return self._judge_items([*value, *_state(value).values()], label)
+            return self._judge_items([*value, *state(value).values()], label)
         if kind is _READ_ONLY_VIEW:
             return self._judge_items([*value, *value.values()], label)
-        if is_shareable(value) or _is_trusted(value):
-            return True
-        if _is_frozen(kind):
-            return self._judge_items([getattr(value, f) for f in kind.__dataclass_fields__], label)  # type: ignore[attr-defined]
-        if type_name(value) in ("functools._lru_cache_wrapper", "builtins.staticmethod"):
-            return self._judge(value.__wrapped__, label)  # the cache itself is thread-safe
-        self.shared[f"{label or 'self'} ({kind.__name__})"] = None
+        if (safe := self._judge_holding(value, kind, label)) is not None:
+            return safe
+        if is_shareable(value) or is_trusted(value):
+            self._is_known_call(value)
+            return self._judge_enum_value(value, label)
+        if is_frozen(kind):
+            fields = kind.__dataclass_fields__  # type: ignore[attr-defined]
+            return self._judge_items([getattr(value, name) for name in fields], label)
+        self._share_object(value, kind, label)
         return False
+
+    def _share_object(self, value: Any, kind: type, label: str) -> None:
+        self.shared[f"{label or 'self'} ({kind.__name__})"] = None
+        self._keep("mutables", value, label)
+        self._look_inside(value, label or "self", 0)
+
+    def _judge_enum_value(self, value: Any, label: str) -> bool:
+        enum = sys.modules.get("enum")
+        if enum is None or not isinstance(value, enum.Enum):
+            return True
+        return self._judge(value._value_, f"value of {label}")
+
+    def _judge_holding(self, value: Any, kind: type, label: str) -> bool | None:
+        """What is known of a value by its type; None: nothing."""
+        from amorsize._effects import holding_of
+
+        holding = holding_of(kind)
+        if holding is None:
+            return None
+        named = f"{label or 'self'} ({kind.__name__})"
+        match holding.what:
+            case "safe":
+                return True
+            case "lock" | "rlock" | "queue":
+                self.copies[named] = None
+                if holding.what != "queue":
+                    self._keep("locks", value, label)
+                return True
+            case "local":
+                return self._judge_local(value, named, label)
+            case "generator":
+                self.shared[named] = None
+                self._keep("generators", value, label)
+            case "handle":
+                if is_standard_stream(value):
+                    self.shared[named] = None
+                    return False
+                self.copies[named] = None
+                self._keep("handles", value, label)
+                if holding.threads:
+                    return True
+                self.shared[named] = None
+            case "iterator":
+                self._refuse_all(named)
+            case _:
+                if is_shareable(value):  # an array that nobody can write to
+                    return True
+                self._share_object(value, kind, label)
+        return False
+
+    def _judge_local(self, value: Any, named: str, label: str) -> bool:
+        """A variable of the thread's or of the context's own."""
+        if type_name(value) == "_contextvars.ContextVar":
+            try:
+                held = value.get()
+            except LookupError:
+                return True
+            return self._judge(held, f"value of {label}")
+        self.shared[named] = self.unread[named] = None
+        self._look_inside(state(value), label, 0)
+        return False
+
+    def _judge_cached(self, value: Any, label: str) -> bool:
+        """A cache may be used by threads; what it gives to several items is shared by them."""
+        safe = self._judge(value.__wrapped__, label)
+        if type_name(value) != "functools._lru_cache_wrapper":
+            return safe
+        import gc
+
+        own = (value.__wrapped__, value.__dict__)
+        kept = [one for one in gc.get_referents(value) if all(one is not part for part in own)]
+        values = [one for held in kept for one in cached_values(held)]
+        if not value.cache_info().currsize:
+            what = f"{label or 'self'} (what it will cache)"
+            self.shared[what] = self.unread[what] = None
+        for one in values[:MAX_ELEMENTS]:
+            safe &= self._judge(one, f"kept by {label}")
+        return safe
 
     def _judge_items(self, items: list[Any], label: str) -> bool:
         if len(items) <= MAX_PLAIN_ITEMS and PLAIN.issuperset(map(type, items)):
             return True
         if len(items) > MAX_ITEMS:
-            self.shared[f"{label or 'self'} (over {MAX_ITEMS} values)"] = None
+            what = f"{label or 'self'} (over {MAX_ITEMS} values)"
+            self.shared[what] = self.unread[what] = None
             return False
         safe = True
         for item in items:
@@ -168,12 +382,35 @@ class _Survey:
     def _judge_method(self, method: Any, label: str) -> bool:
         """A bound method: what it is bound to, and what it runs."""
         owner = method.__self__
-        if owner is None or type(owner) is MODULE or _is_trusted(method):
-            return True
-        if type(method) is METHOD:
+        is_known = (type(method) is not METHOD or not self._owns(method.__func__)) and (
+            self._is_known_call(method)
+        )
+        if owner is None or type(owner) is MODULE or is_trusted(method):
+            return is_known or self._judge_builtin(method)
+        if type(method) is METHOD and not is_known:
             self._judge_bound(raw(method.__func__), owner)
         of = f" of {method.__name__}" if type(method) is not METHOD else ""
         return self._judge(owner, f"self{of} in {label}" if label else f"self{of}")
+
+    def _judge_builtin(self, func: Any) -> bool:
+        """A function written in C that the table does not know: it cannot be read."""
+        name = call_name(func).replace("posix.", "os.")
+        what = f"{name}, which cannot be read"
+        self.unread[what] = None
+        if name in ON_DESCRIPTORS:
+            self._on_descriptors[name] = None
+        elif name not in WATCHED_FOR:
+            self.calls[what] = None
+            return False
+        return True
+
+    def _judge_descriptors(self) -> None:
+        """Numbers of descriptors are harmless where the item has opened these itself."""
+        if not _OPENING.isdisjoint(self._names):
+            return
+        for name in self._on_descriptors:
+            what = f"{name} on a descriptor that it has not opened"
+            self.calls[what] = self.bound[what] = None
 
     def _judge_bound(self, func: Any, owner: Any) -> None:
         if type(func) is FUNCTION:
@@ -187,6 +424,76 @@ class _Survey:
             safe &= self._judge(value, f"partial argument {name}")
         return safe
 
+    # -- what lies inside objects -----------------------------------------------------------
+
+    def _look_inside(self, value: Any, label: str, depth: int) -> None:
+        """Find the handles, locks, iterators and generators that an object holds."""
+        if id(value) in self._held:
+            return
+        if len(self._held) >= MAX_HELD or depth > MAX_DEPTH:
+            self.unread[f"{label} (too large to look into)"] = None
+            return
+        self._held[id(value)] = value
+        is_own = self._owns_class(type(value)) or type(value) in CONTAINERS
+        for name, part in parts(value):
+            kind = type(part)
+            if kind in PLAIN or kind is MODULE:
+                continue
+            inner = f"{label}{name}"
+            if kind is FUNCTION or kind is METHOD or isinstance(part, type) or is_partial(part):
+                if is_own:
+                    self._judge(part, inner)
+            else:
+                self._look_at_part(part, kind, inner, depth, is_own)
+
+    def _look_at_part(self, part: Any, kind: type, label: str, depth: int, is_own: bool) -> None:
+        from amorsize._effects import holding_of
+
+        holding = holding_of(kind)
+        what = None if holding is None else holding.what
+        if what in ("lock", "rlock") and not is_own:
+            return  # it guards what its library keeps in this process
+        if what not in (None, "mutable", "safe"):
+            self._judge_holding(part, kind, label)
+            return
+        if what == "safe" or is_shareable(part):
+            return
+        if self._owns_class(kind):
+            self._judge_class(kind)
+        if what == "mutable" or kind.__flags__ & _HEAP_TYPE or issubclass(kind, tuple):
+            if not issubclass(kind, tuple):
+                self._keep("mutables", part, label)
+            self._look_inside(part, label, depth + 1)
+
+    def _judge_first_items(self, items: Sequence[object]) -> None:
+        """What the first items bring along: what both of them hold is shared by all."""
+        held = [brought(item) for item in items[:2]]
+        for item in items[:2]:
+            self._look_at_item(item)
+        if len(held) == 2:
+            for key in held[0].keys() & held[1].keys():
+                value = held[0][key]
+                self._judge(value, f"items share one {type(value).__name__}: item")
+
+    def _look_at_item(self, item: Any) -> None:
+        kind = type(item)
+        if kind in PLAIN or (kind is tuple and PLAIN.issuperset(map(type, item))):
+            return
+        from amorsize._effects import holding_of
+
+        if kind is FUNCTION or kind is METHOD:
+            self._ahead.append((raw(getattr(item, "__func__", item)), MISSING, ""))
+        elif self._owns_class(kind):
+            self._judge_class(kind)
+        for part in (item, *brought(item).values()):
+            holding = holding_of(type(part))
+            if holding is not None and holding.what in ("handle", "iterator", "queue", "lock"):
+                self.copies[f"item ({type(part).__name__})"] = None
+        if not is_shareable(item):
+            self.unread[f"items ({kind.__name__}) may be changed in place"] = None
+
+    # -- classes and modules ----------------------------------------------------------------
+
     def _judge_class(self, cls: type) -> None:
         """What methods of an own class lead to, and the class's data that they name."""
         if id(cls) in self._seen:
@@ -194,10 +501,24 @@ class _Survey:
         self._seen[id(cls)] = cls
         names: dict[str, None] = {}
         for base in cls.__mro__:
-            if is_own_class(base):
+            if self._owns_class(base):
                 for name, held in tuple(vars(base).items()):
                     names |= self._open_method(name, held, cls)
         self._judge_members(cls, names)
+        if not self._owns_class(cls):
+            self._judge_library_class(cls)
+
+    def _judge_library_class(self, cls: type) -> None:
+        """What making an instance of a library's class runs, where that can be read."""
+        made = [raw(plain(member(cls, name))) for name in ("__new__", "__init__")]
+        for func in made:
+            if type(func) is FUNCTION:
+                self._ahead.append((func, MISSING, ""))
+        if cls.__module__.partition(".")[0] in sys.stdlib_module_names:
+            return
+        if not any(type(func) is FUNCTION for func in made) and not is_simple(cls):
+            what = f"{cls.__module__}.{cls.__qualname__}, which cannot be read"
+            self.calls[what] = self.unread[what] = None
 
     def _open_method(self, name: str, held: Any, cls: type) -> dict[str, None]:
         """Set out to examine what a class holds, if it is a function; the names in its code."""
@@ -206,7 +527,7 @@ class _Survey:
         func = raw(plain(held))
         if type_name(func) == "functools.cached_property":
             func = func.func
-        if type(func) is not FUNCTION or not is_own_function(func):
+        if type(func) is not FUNCTION or not self._owns_function(func):
             return {}
         self._ahead.append((func, cls if type(held) is classmethod else MISSING, name))
         return _bytecode.names(func.__code__)
@@ -226,9 +547,18 @@ class _Survey:
     def _judge_module(self, module: Any, names: Iterable[str]) -> None:
         """A module whose attributes are taken off it where the bytecode does not show which."""
         seen = (id(module), id(names))
-        if is_own_module(module.__name__) and seen not in self._seen:
-            self._seen[seen] = names
+        if seen in self._seen:
+            return
+        self._seen[seen] = names
+        if self._owns_module(module.__name__):
             self._judge_members(module, names)
+            return
+        for name in names:
+            held = member(module, name)
+            if callable(held):
+                self._judge(held, f"{module.__name__}.{name}")
+
+    # -- functions --------------------------------------------------------------------------
 
     def _examine_function(self, func: FunctionType, owner: Any, method: str) -> None:
         """Look into a function; `owner` is what it is bound to, MISSING if nothing is known."""
@@ -240,36 +570,69 @@ class _Survey:
         self._seen[seen] = func, owner
         if "__wrapped__" in func.__dict__:
             self._judge(func.__dict__["__wrapped__"], "wrapped")
-        if not is_own_function(func):
-            self._examine_wrapper(func)
+        if not self._owns_function(func):
+            self._examine_library(func)
             return
         self._names |= _bytecode.names(func.__code__)
         for name, value in defaults(func):
             self._judge(value, f"default {name}")
+        for name, value in tuple(func.__dict__.items()):
+            if name != "__wrapped__":
+                self._judge(value, f"attribute {func.__name__}.{name}")
         self._examine_loads(func)
         self._examine_stores(func, owner, method)
 
-    def _examine_wrapper(self, func: FunctionType) -> None:
-        """A library's function. If it wraps one of the project's, it shares what it keeps."""
+    def _examine_library(self, func: FunctionType) -> None:
+        """A library's function: what it calls. Its own globals are the library's to look after."""
         closure = cells(func)
-        if any(_is_own(value) for value in closure.values()):
+        if any(self._owns(value) for value in closure.values()):
             for name, value in closure.items():
                 self._judge(value, f"closure {name}")
+        if self._n_library >= MAX_LIBRARY:
+            what = f"more than {MAX_LIBRARY} functions of libraries"
+            self.calls[what] = self.unread[what] = None
+            return
+        self._n_library += 1
+        for space, name, attributes in loads(func.__code__):
+            value = resolved(func, closure, space, name)
+            value, taken = walk(value, attributes, self._owns_module)
+            if value is MISSING or type(value) is MODULE:
+                continue
+            if callable(value):
+                self._judge_library_call(value, attributes[taken:])
+            else:
+                self._look_at_part(value, type(value), f"{func.__module__}.{name}", 0, False)
+
+    def _judge_library_call(self, value: Any, attributes: tuple[str, ...]) -> None:
+        """What a library's function calls: known by name, read, or not to be read."""
+        if self._is_known_call(attribute(value, attributes)) or self._is_known_call(value):
+            return
+        value = raw(value)
+        if type(value) is FUNCTION:
+            self._ahead.append((value, MISSING, ""))
+        elif isinstance(value, type):
+            self._judge_class(value)
+        elif issubclass(type(value), _BUILTINS):
+            self._judge_builtin(value)
 
     def _examine_loads(self, func: FunctionType) -> None:
         from amorsize import _bytecode
 
         closure = cells(func)
-        for space, name, attributes in _bytecode.loads(func.__code__):
+        for space, name, attributes in loads(func.__code__):
             if space == _bytecode.IMPORT:
                 self._import(func, name)
                 continue
-            scope = closure if space == _bytecode.CLOSURE else func.__globals__
-            value = scope.get(name, MISSING)
-            if value is not MISSING:
+            value = resolved(func, closure, space, name)
+            if value is print:
+                self.calls["print, whose lines would come in another order"] = None
+            elif value is getattr:
+                self.unread["what getattr() finds"] = None
+            elif name in _BACK_DOORS and name not in func.__globals__:
+                what = f"what {name}() changes (builtin)"
+                self.shared[what] = self.unread[what] = None
+            elif value is not MISSING:
                 self._follow(value, f"{space} {name}", attributes, func.__code__)
-            elif name in _BACK_DOORS:
-                self.shared[f"what {name}() changes (builtin)"] = None
 
     def _import(self, func: FunctionType, name: str) -> None:
         """A module imported inside the function, if it has been loaded by now."""
@@ -280,24 +643,29 @@ class _Survey:
             module = sys.modules.get(full_name)
             if type(module) is MODULE:
                 self._judge_module(module, _bytecode.names(func.__code__))
+                return
+        what = f"{name}, which an item is the first to import"
+        self.calls[what] = self.unread[what] = None
 
     def _follow(self, value: Any, label: str, attributes: tuple[str, ...], code: CodeType) -> None:
         """Walk from what the code loads along the attributes it takes off it; judge the end."""
         from amorsize import _bytecode
 
-        value, taken = _walk(value, attributes)
+        value, taken = walk(value, attributes, self._owns_module)
         label = ".".join((label, *attributes[:taken]))
         if value is MISSING:
             return
         if type(value) is MODULE:
             self._judge_module(value, _bytecode.names(code))
             return
+        rest = attributes[taken:]
+        if rest and isinstance(value, type) and self._is_known_call(attribute(value, rest)):
+            return
         safe = self._judge(value, label)
         if isinstance(value, type):
             self._judge_members(value, _bytecode.names(code))
-        called = attributes[taken : taken + 1]
-        if not safe and called and called[0] in _CHANGING and _is_container(value):
-            self._stores["", f"{label}.{called[0]}()"] = None
+        if not safe and rest and rest[0] in _CHANGING and is_container(value):
+            self._stores["", f"{label}.{rest[0]}()"] = None
 
     def _examine_stores(self, func: FunctionType, owner: Any, method: str) -> None:
         from amorsize import _bytecode
@@ -311,87 +679,5 @@ class _Survey:
             else:
                 scope = closure if space == _bytecode.CLOSURE else func.__globals__
                 label, root = f"{space} {name}", scope.get(name, MISSING)
-            if not steps or _is_lost(root, steps):
+            if not steps or is_lost(root, steps):
                 self._stores[method, label + "".join(steps)] = None
-
-
-def _walk(value: Any, attributes: tuple[str, ...]) -> tuple[Any, int]:
-    """Go along attributes through modules and classes; where that ends, after how many of them.
-
-    MISSING where it ends in what a library looks after: one of its functions, or nothing yet.
-    """
-    for taken, attribute in enumerate(attributes):
-        if type(value) is MODULE:
-            found = member(value, attribute)
-            if callable(found) and not is_own_module(value.__name__) and not _is_own(found):
-                return MISSING, taken
-        elif isinstance(value, type):
-            found = member(value, attribute)
-            if found is MISSING or hasattr(type(found), "__get__"):  # judged with its class
-                return value, taken
-        else:
-            return value, taken
-        if found is MISSING:
-            return MISSING, taken
-        value = found
-    return value, len(attributes)
-
-
-def _is_lost(value: Any, steps: tuple[str, ...]) -> bool:
-    """Is a store at the end of these steps from a value lost with the process it happens in?
-
-    No where that is not sure: an array may lie in shared memory, an object may write to a disk.
-    """
-    for step in steps[:-1]:
-        if step == "[...]":
-            held = value.values() if isinstance(value, dict) else value
-            value = (
-                next(iter(held), MISSING) if isinstance(value, (*_CONTAINERS, tuple)) else MISSING
-            )
-        elif type(value) is MODULE or isinstance(value, type):
-            value = member(value, step[1:])
-        else:
-            value = _state(value).get(step[1:], MISSING)
-    if steps[-1] == "[...]":
-        return _is_container(value) or _owns_its_memory(value)
-    if type(value) in (MODULE, FUNCTION) or isinstance(value, type):
-        return True
-    setter = member(type(value), steps[-1][1:])
-    plainly_set = type(setter) is _SLOT or not hasattr(type(setter), "__set__")
-    plainly_set &= member(type(value), "__setattr__") is member(object, "__setattr__")
-    return value is not MISSING and is_own_class(type(value)) and plainly_set
-
-
-def _owns_its_memory(value: Any) -> bool:
-    return type_name(value) == "numpy.ndarray" and value.flags.owndata and value.flags.writeable
-
-
-def _is_container(value: Any) -> bool:
-    return isinstance(value, _CONTAINERS) or type_name(value) == "collections.deque"
-
-
-def _is_own(value: Any) -> bool:
-    """Is it a function or class of the project's?"""
-    value = raw(value)
-    if type(value) is FUNCTION:
-        return is_own_function(value)
-    return isinstance(value, type) and is_own_class(value)
-
-
-def _is_trusted(value: Any) -> bool:
-    """Is it a callable that a library publishes, with whatever is behind it?"""
-    if not callable(value):
-        return False
-    module = getattr(value, "__module__", None)
-    return is_published(value, module or type(getattr(value, "__self__", None)).__module__)
-
-
-def _is_frozen(kind: type) -> bool:
-    """Is it a frozen dataclass? Its fields may still hold what changes."""
-    parameters = getattr(kind, "__dataclass_params__", None)
-    return parameters is not None and bool(parameters.frozen)
-
-
-def _state(value: Any) -> dict[str, Any]:
-    """The attributes that an instance keeps."""
-    return getattr(value, "__dict__", None) or {}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from amorsize.crews import base, travel
 from amorsize.errors import CannotTravelError
 from amorsize.policy import memory
@@ -50,8 +48,7 @@ class Returns:
             case base.SetupFailed():
                 self._set_up_failed(happening)
             case base.Text():
-                stream = getattr(sys, happening.stream)
-                stream.write(happening.text)
+                self._call.printed.take(happening.start, happening.stream, happening.text)
             case base.Logged():
                 from amorsize.crews.after_fork import handle_record
 
@@ -78,6 +75,7 @@ class Returns:
             self._store_what_came(done)
         else:
             self._work.store(done.start, done.results)
+        self._call.printed.release(self._work.n_in_order)
         self._tuner.tell(
             Report(
                 worker=done.worker,

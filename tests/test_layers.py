@@ -18,7 +18,8 @@ CHAIN = (
     {"report", "progress", "_interrupts"},
     {"_bytecode", "_callables", "_effects"},
     {"_watching"},
-    {"_identity", "_reach", "_machine", "_options", "cache", "crews"},
+    {"_identity", "_machine", "_options", "cache", "crews"},
+    {"_reach"},
     {"_call"},
     {"_map"},
     {"optimizer"},
@@ -31,7 +32,7 @@ GROUP_OF = {part: index for index, group in enumerate(CHAIN) for part in group}
 PART_OF = {  # parts that are more than one file, though no folder
     **dict.fromkeys(("_cgroup", "_checkup", "_costs", "_fork", "_measure", "_procfs"), "_machine"),
     **dict.fromkeys(("_signature", "_typed", "_wrapt"), "_decorator"),
-    "_shareable": "_reach",
+    **dict.fromkeys(("_shareable", "_objects", "_resolve"), "_reach"),
     **dict.fromkeys(
         ("_effects_data", "_effects_libraries", "_holdings_data", "_holdings_libraries"), "_effects"
     ),
@@ -51,6 +52,9 @@ PART_OF = {  # parts that are more than one file, though no folder
             "_wrappers",
             "_rebuilding",
             "_survey",
+            "_judgement",
+            "_files",
+            "_printed",
             "_losses",
             "_feeder",
             "_inner",

@@ -188,11 +188,10 @@ def test_large_payloads_of_code_that_releases_the_gil_are_threaded():
     pytest.fail("in none of five calls were there threads")
 
 
-@pytest.mark.parametrize("backend", ["auto", "process"])
 @pytest.mark.forks
-def test_a_warning_tells_once_of_stores_that_are_lost(backend):
+def test_a_warning_tells_once_of_stores_that_are_lost():
     """Items that assign a global in worker processes: told in the caller's line, and explained."""
-    tuned = autotune(counter(), backend=backend)
+    tuned = autotune(counter(), backend="process")
     tuned.forget()
 
     with pytest.warns(AmorsizeWarning, match=r"n_calls.* is lost") as told:
@@ -205,6 +204,6 @@ def test_a_warning_tells_once_of_stores_that_are_lost(backend):
 
 
 def test_stores_in_the_caller_are_no_reason_to_warn():
-    """In the loop and in threads they are where they should be."""
-    for backend in ("serial", "thread"):
+    """In the loop and in threads they are where they should be; and auto keeps them there."""
+    for backend in ("serial", "thread", "auto"):
         tuned_map(counter(), range(20), backend=backend)

@@ -34,6 +34,7 @@ class Around:
     """What an item might change, as it is before the item; `end()` compares."""
 
     def __init__(self, parts: Collection[str], *, beside_threads: bool) -> None:
+        self.n_left_out = 0  # open files and connections beyond those that are looked at
         self.unseen: tuple[str, ...] = ()  # what was not looked at, and why; known after `end()`
         self._parts, self._beside_threads = parts, beside_threads
         self._unseen: dict[str, None] = {}
@@ -107,6 +108,7 @@ class Around:
     def _see_descriptors(self, handles: list[tuple[str, Any]], among: Marks | None) -> None:
         def see_open() -> None:
             before = Descriptors([descriptor_of(one) for _, one in handles], among)
+            self.n_left_out = before.n_left_out
             if before.n_left_out:
                 self._unseen[f"{before.n_left_out} more open files and connections"] = None
             self._looks.append(("open files", partial(self._moved, before)))

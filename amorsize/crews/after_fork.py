@@ -23,7 +23,7 @@ def settle(write_fd: int) -> None:
     _interrupts.leave_to_caller()
     if (numpy_random := travel.loaded("numpy.random")) is not None:
         numpy_random.seed()  # unlike `random`, numpy does not reseed itself after a fork
-    forward_output(write_fd)
+    forward_output(write_fd, always=True)  # the caller shows text in the order of items
 
 
 def leave() -> None:

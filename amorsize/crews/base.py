@@ -241,6 +241,7 @@ class Text(Value):
 
     stream: str  # "stdout" or "stderr"
     text: str
+    start: int = 0  # the first item of the chunk in which it was printed
 
 
 class Logged(Value):

@@ -1,0 +1,231 @@
+"""Where the items of a call may run and keep the loop's results.
+
+Reading the code decides against threads or worker processes; watching an item decides against them
+as well. Only where both find nothing are items shared out.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from amorsize._reach import ON_DESCRIPTORS, WATCHED_FOR, Objects, Reach, examine
+from amorsize.policy.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from amorsize._options import Options
+    from amorsize._watching import Finding, Inside
+
+MOST_NAMED = 3  # reasons in one message
+MOST_WATCHED = 2  # items: what only the first one does is the making of something that lasts
+MAX_FUNCTIONS = 1024  # whose findings are kept in memory
+ALLOWS_THREADS = "thread_safe=True allows it"
+ALLOWS_PROCESSES = "backend='process' allows it"
+
+# Seen once, it may be the making of something that lasts; seen twice, each item does it.
+LASTING = frozenset(("process", "descriptor", "generator", "context", "state"))
+
+_watched: dict[Any, tuple[Reach, Seen]] = {}  # by owner: what watching has shown
+
+
+class Verdict(Value):
+    """Why items may not run in threads, or in worker processes; None where they may."""
+
+    thread_reason: str | None = None
+    process_reason: str | None = None
+    must_watch: bool = False  # reading could not settle it
+
+
+class Seen(Value):
+    """What watching an item has shown."""
+
+    left: tuple[Finding, ...]  # changes that were there when it was over
+    called: tuple[Finding, ...]  # functions that it called, whatever became of what they did
+
+
+class Judge:
+    """Judges one function, for one call.
+
+    Args:
+        func: The function, keywords of the call bound.
+        options: What the caller asked for.
+        owner: What stands for the function between calls.
+    """
+
+    def __init__(self, func: Callable[..., Any], options: Options, owner: Any) -> None:
+        self._func, self._options, self._owner = func, options, owner
+        self.reach = Reach(shared=(), stores=())
+        self.objects = Objects()
+        self._seen: Seen | None = None  # None: no item was watched
+        self._paths: set[str] | None = None  # files that the watched item has changed
+
+    def read(self, items: Sequence[object]) -> Verdict:
+        """What the code says, and what was seen so far."""
+        self.reach, self.objects = examine(self._func, items)
+        if self._seen is None and (kept := _watched.get(self._owner)) is not None:
+            reach, seen = kept
+            if seen.left or reach == self.reach:
+                self._seen = seen
+        verdict = _from_reading(self.reach, self._options)
+        if self.objects.mutables:  # they may be changed in ways that the code does not show
+            verdict = verdict.but(must_watch=True)
+        if (why := why_stay(self.objects.locks)) is not None:
+            return Verdict(thread_reason=why, process_reason=why)
+        return verdict if self._seen is None else self._with_what_was_seen(verdict, self._seen)
+
+    def watch(self, run: Callable[[], None], items: Sequence[object], *, inside: bool) -> bool:
+        """Run an item, watched; whether a second one has to be seen before that is believed."""
+        from amorsize._effects import effect_of
+        from amorsize._files import FilesChanged
+        from amorsize._watching import Around, Inside
+
+        objects, calls = self.objects, Inside(effect_of)
+        reached = {**objects.mutables, **objects.generators}
+        around = Around.begin(objects.handles, reached, items)
+        with FilesChanged() as files:
+            if inside:
+                calls.run(run)
+            else:
+                run()
+        left, called = list(around.end()), self._called(calls) if inside else []
+        if around.n_left_out:
+            left.append(_too_many_open(around.n_left_out))
+        paths = {path for path in files.paths if not _names_process(path)}
+        if paths != files.paths:
+            called.append(_named_by_process(min(files.paths - paths)))
+        if self._paths is not None and (both := self._paths & paths):
+            left.append(_same_file(min(both)))
+        is_first, self._paths = self._paths is None, paths
+        self._seen = Seen(left=tuple(left), called=tuple(called))
+        is_open = bool(around.unseen or paths) or any(one.where in LASTING for one in left)
+        return is_first and is_open
+
+    def _called(self, calls: Inside) -> list[Finding]:
+        """What speaks against threads in the functions that an item has called."""
+        from amorsize._watching import Finding
+
+        found = list(calls.findings)
+        for name in {*calls.unknown} - ON_DESCRIPTORS - WATCHED_FOR:
+            why = f"an item calls {name}, of which nothing is known"
+            found.append(Finding(what=name, where="thread", why=why))
+        if calls.unseen and self.reach.unread:  # what was neither read nor seen
+            why = f"not all that an item calls was seen: {calls.unseen[0]}"
+            found.append(Finding(what="calls", where="thread", why=why))
+        return found
+
+    def keep(self) -> None:
+        """Remember what was seen for the next call."""
+        if self._seen is None:
+            return
+        _watched.pop(self._owner, None)
+        _watched[self._owner] = self.reach, self._seen
+        if len(_watched) > MAX_FUNCTIONS:
+            del _watched[next(iter(_watched))]
+
+    def _with_what_was_seen(self, verdict: Verdict, seen: Seen) -> Verdict:
+        """A function that was watched need not be watched again."""
+        draws = self.reach.draws or self.objects.generators  # then a generator moves, as it should
+        left = [one for one in seen.left if one.where != "generator" or not draws]
+        shared = [one for one in left if one.where not in ("item", "threads", "children")]
+        copied = [one for one in left if one.where not in ("threads", "children")]
+        against_threads = _first_why((*seen.called, *shared))
+        if self._options.thread_safe:
+            against_threads = None
+        return Verdict(
+            thread_reason=verdict.thread_reason or against_threads,
+            process_reason=verdict.process_reason or _first_why(copied),
+        )
+
+
+def _same_file(path: str) -> Finding:
+    from amorsize._watching import Finding
+
+    return Finding(what="file", where="process", why=f"items write to the same file, {path}")
+
+
+def _too_many_open(n_left_out: int) -> Finding:
+    from amorsize._watching import Finding
+
+    why = f"{n_left_out} more files and connections are open than can be watched"
+    return Finding(what="open files", where="descriptor", why=why)
+
+
+def _named_by_process(path: str) -> Finding:
+    from amorsize._watching import Finding
+
+    why = f"an item names a file by the number of the process, {path}"
+    return Finding(what="file", where="thread", why=why)
+
+
+def _names_process(path: str) -> bool:
+    digits = "".join(one if one.isdigit() else " " for one in os.path.basename(path))
+    return str(os.getpid()) in digits.split()
+
+
+def why_not_threads(func: Callable[..., Any], options: Options) -> str | None:
+    """Why the items may not run in threads beside one another, as reading tells."""
+    return _from_reading(examine(func)[0], options).thread_reason
+
+
+def _from_reading(reach: Reach, options: Options) -> Verdict:
+    thread_reason = _against_threads(reach, options)
+    return Verdict(
+        thread_reason=thread_reason,
+        process_reason=_against_processes(reach),
+        must_watch=bool(reach.unread) or (thread_reason is None and options.thread_safe is None),
+    )
+
+
+def _against_threads(reach: Reach, options: Options) -> str | None:
+    if options.seed is not None:
+        return "seed= needs random generators that threads would share"
+    if options.thread_safe is not None:
+        return None if options.thread_safe else "thread_safe=False"
+    if reach.shared or reach.stores:
+        return f"threads would share {_some((*reach.shared, *reach.stores))} ({ALLOWS_THREADS})"
+    if reach.calls:
+        return f"an item calls {_some(reach.calls)} ({ALLOWS_THREADS})"
+    return None
+
+
+def _against_processes(reach: Reach) -> str | None:
+    if reach.bound:
+        return f"an item calls {_some(reach.bound)}"
+    if reach.copies:
+        return f"workers would have copies of {_some(reach.copies)} ({ALLOWS_PROCESSES})"
+    if reach.stores:
+        stores = _some(reach.stores)
+        return f"a worker process would lose what items store in {stores} ({ALLOWS_PROCESSES})"
+    return None
+
+
+def why_stay(locks: dict[str, Any]) -> str | None:
+    """Why nothing may run elsewhere now: the caller holds what an item may have to wait for."""
+    for lock in locks.values():
+        is_owned = getattr(lock, "_is_owned", None)
+        if is_owned is not None and is_owned():
+            return "the caller holds a lock (RLock) that items take again"
+    return "a module is being imported by the caller" if _is_importing() else None
+
+
+def _is_importing() -> bool:
+    """Whether the calling code runs inside an import, whose lock other threads would wait for."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        if code.co_filename == "<frozen importlib._bootstrap>" and code.co_name == "_load_unlocked":
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _first_why(findings: Sequence[Finding]) -> str | None:
+    return findings[0].why if findings else None
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_NAMED])

@@ -1,0 +1,90 @@
+"""What items print is shown in the order of items, wherever they run."""
+
+import sys
+
+import pytest
+
+from amorsize import autotune, tuned_map
+
+BURN = """
+import sys, time
+def burn(s):
+    end = time.perf_counter() + s
+    while time.perf_counter() < end:
+        pass
+"""
+
+ITEMS = {
+    "print": "burn(0.001 if i % 3 else 0.004); print('item', i)",
+    "several lines": "print('item', i, end=''); burn(0.002); print()",
+    "stdout": "sys.stdout.write(f'item {i}\\n'); burn(0.002)",
+    "from a helper": "say = lambda: print('item', i); burn(0.003 if i < 60 else 0.001); say()",
+}
+WAYS = {
+    "auto": "",
+    "processes": "backend='process'",
+    "four": "backend='process', n_jobs=4",
+    "small chunks": "n_jobs=3, chunksize=1",
+}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
+@pytest.mark.parametrize("body", ITEMS.values(), ids=ITEMS.keys())
+def test_lines_come_in_the_order_of_items(run_script, body, way):
+    """As in the loop, whichever worker was done first; nothing is lost or mixed."""
+    ran = run_script(
+        f"{BURN}\nfrom amorsize import tuned_map\ndef f(i):\n    {body}\n"
+        f"tuned_map(f, range(120), {way})\n"
+    )
+
+    assert ran.stdout.split("\n") == [*(f"item {i}" for i in range(120)), ""]
+
+
+def test_lines_of_a_stream_come_before_its_results(run_script):
+    """What item 5 has printed is shown by the time that its result is there."""
+    ran = run_script(
+        f"{BURN}\nfrom amorsize import autotune\n@autotune\ndef f(i):\n"
+        "    burn(0.003 if i % 2 else 0.001); print('item', i); return i\n"
+        "for i in f.stream(range(100)): print('result', i)\n"
+    )
+
+    lines = ran.stdout.splitlines()
+    assert [line for line in lines if line.startswith("item")] == [f"item {i}" for i in range(100)]
+    assert all(lines.index(f"item {i}") < lines.index(f"result {i}") for i in range(100))
+
+
+def test_what_was_printed_before_a_failure_is_shown(run_script):
+    """The last words before an exception are what people look for."""
+    ran = run_script(
+        f"{BURN}\nfrom amorsize import tuned_map\ndef f(i):\n"
+        "    burn(0.002); print('item', i)\n    if i == 70: raise ValueError(i)\n"
+        "try: tuned_map(f, range(100))\nexcept ValueError: print('failed')\n"
+    )
+
+    lines = ran.stdout.splitlines()
+    assert lines[-1] == "failed"
+    assert [line for line in lines if line in {f"item {i}" for i in range(71)}] == [
+        f"item {i}" for i in range(71)
+    ]
+
+
+def test_the_programs_streams_are_there_again_after_a_call(capsys):
+    """The caller's own items are held back as well; its streams are as they were."""
+    before = sys.stdout, sys.stderr
+
+    tuned_map(lambda i: print("item", sum(range(20_000)) * 0 + i), range(200), backend="process")
+
+    assert (sys.stdout, sys.stderr) == before
+    assert capsys.readouterr().out.splitlines() == [f"item {i}" for i in range(200)]
+
+
+def test_stderr_is_held_like_stdout(capsys):
+    """Both streams keep the order of items."""
+
+    @autotune(backend="process", n_jobs=2)
+    def warn(i):
+        print("item", i, file=sys.stderr)
+
+    warn(range(50))
+
+    assert capsys.readouterr().err.splitlines() == [f"item {i}" for i in range(50)]
