@@ -198,10 +198,12 @@ def _effect_of_bound(func: Any) -> Effect | None:
     name = _static(inner, "__name__")
     if type(name) is not str:
         return effect_of(inner) if inner is not func else None
-    if owner is None or type(owner) is _MODULE:
-        module = func.__module__ if owner is None else _module_members(owner).get("__name__")
-        modules = [module] if type(module) is str else NAMELESS
-        return _effect([(one, name) for one in modules if module or _resolve(one, name) is func])
+    if owner is None or issubclass(type(owner), _MODULE):
+        home = None if owner is None else _module_members(owner).get("__name__")
+        modules = [one for one in (func.__module__, home) if type(one) is str]
+        if not modules:
+            modules = [one for one in NAMELESS if _resolve(one, name) is func]
+        return _effect([(one, name) for one in modules])
     if _is_type(owner):
         return _effect_of_member(owner, name)
     shared = _shared_instance(owner)

@@ -27,7 +27,7 @@ handle threads | keeps connections, which threads may share and forked copies ma
   | https://urllib3.readthedocs.io/en/stable/advanced-usage.html
     urllib3.PoolManager urllib3.connectionpool.HTTPConnectionPool
 handle threads | keeps connections, which threads may share and forked copies may not
-  | https://www.python-httpx.org/advanced/clients/
+  | https://github.com/encode/httpx/pull/2380
     httpx.Client
 handle | belongs to one event loop | https://docs.aiohttp.org/en/stable/client_reference.html
     aiohttp.ClientSession httpx.AsyncClient asyncpg.Connection asyncpg.Pool
@@ -37,9 +37,12 @@ handle threads | is a client of AWS, which threads may share and forked copies m
 handle | is not to be shared by threads
   | https://docs.aws.amazon.com/boto3/latest/guide/resources.html
     boto3.Session botocore.session.Session boto3.resources.base.ServiceResource
-handle threads | is a database connection: threads may share it, forked copies may not
+handle | is one connection, whose transaction all who use it have in common
   | https://www.psycopg.org/docs/usage.html#thread-and-process-safety
     psycopg2.extensions.connection psycopg.Connection
+handle | is a session, or a session for each thread
+  | https://docs.sqlalchemy.org/en/20/orm/contextual.html
+    sqlalchemy.orm.scoped_session
 handle | is a database connection | https://peps.python.org/pep-0249/#threadsafety
     psycopg2.extensions.cursor psycopg.Cursor psycopg.AsyncConnection
     pymysql.connections.Connection pymysql.cursors.Cursor MySQLdb.connections.Connection
@@ -51,8 +54,8 @@ handle | is a database connection | https://peps.python.org/pep-0249/#threadsafe
     apsw.Connection
 handle threads | keeps a pool of connections, which threads may share and forked copies may not
   | https://docs.sqlalchemy.org/en/20/core/pooling.html
-    sqlalchemy.Engine sqlalchemy.pool.Pool sqlalchemy.orm.scoped_session
-    psycopg_pool.ConnectionPool psycopg2.pool.ThreadedConnectionPool
+    sqlalchemy.Engine sqlalchemy.pool.Pool psycopg_pool.ConnectionPool
+    psycopg2.pool.ThreadedConnectionPool
 handle | is for one thread at a time | https://docs.sqlalchemy.org/en/20/orm/session_basics.html
     sqlalchemy.Connection sqlalchemy.orm.Session sqlalchemy.engine.Result
 handle threads | keeps connections, which threads may share and forked copies may not
@@ -83,10 +86,10 @@ handle threads | may be shared by threads, and forked copies must not use it
   | https://pyzmq.readthedocs.io/en/stable/api/zmq.html#zmq.Context
     zmq.Context
 handle threads | is a channel: threads may share it, forked copies may not
-  | https://grpc.github.io/grpc/python/grpc.html#grpc.Channel
+  | https://developers.google.com/python/docs/reference/google-developer-knowledge/latest/multiprocessing
     grpc.Channel grpc._channel.Channel grpc._channel._UnaryUnaryMultiCallable
     google.cloud.client.Client google.cloud.storage.Client
-handle threads | is a connection, over which threads may open channels
+handle | is a connection
   | https://docs.paramiko.org/en/stable/api/transport.html
     paramiko.SSHClient paramiko.Transport
 handle | is a connection | https://docs.paramiko.org/en/stable/api/sftp.html
@@ -116,7 +119,7 @@ handle | is an open dataset with one position
     fitz.Document pymupdf.Document openpyxl.Workbook pypdf.PdfReader pdfplumber.pdf.PDF
     pyarrow.NativeFile pyarrow.parquet.ParquetFile pyarrow.parquet.ParquetWriter
     tensorflow.Session astropy.io.fits.HDUList trimesh.Scene
-handle threads | keeps connections, which threads may share and forked copies may not
+handle | keeps connections, and does not say that threads may share it
   | https://github.com/openai/openai-python
     openai.OpenAI openai._base_client.SyncAPIClient anthropic._base_client.SyncAPIClient
 
@@ -141,9 +144,35 @@ mutable | may change while others read it, and is not safe even for reading
     pandas.core.groupby.groupby.BaseGroupBy
 mutable | may change while others read it
   | https://docs.pola.rs/api/python/stable/reference/dataframe/index.html
-    polars.DataFrame polars.Series matplotlib.artist.Artist scipy.sparse.spmatrix
-    scipy.sparse.sparray torch.Tensor torch._C.TensorBase torch.nn.Module tensorflow.Variable
-    PIL.Image.Image networkx.Graph lxml.etree._Element lxml.etree._ElementTree bs4.BeautifulSoup
-    bs4.element.PageElement sklearn.base.BaseEstimator pyproj.Transformer
+    polars.DataFrame polars.Series
+mutable | may change while others read it
+  | https://docs.scipy.org/doc/scipy/tutorial/thread_safety.html
+    scipy.sparse.spmatrix scipy.sparse.sparray
+mutable | may change while others read it
+  | https://docs.pytorch.org/docs/stable/notes/multiprocessing.html
+    torch.Tensor torch.nn.Module
+mutable | may change while others read it | https://www.tensorflow.org/guide/variable
+    tensorflow.Variable
+mutable | may change while others read it
+  | https://pillow.readthedocs.io/en/stable/releasenotes/11.0.0.html
+    PIL.Image.Image
+mutable | may change while others read it, and changes when it is drawn
+  | https://matplotlib.org/stable/users/faq.html#work-with-threads
+    matplotlib.artist.Artist
+mutable | may change while others read it
+  | https://networkx.org/documentation/stable/reference/classes/graph.html
+    networkx.Graph
+mutable | may change while others read it | https://lxml.de/FAQ.html#threading
+    lxml.etree._Element lxml.etree._ElementTree
+mutable | may change while others read it
+  | https://www.crummy.com/software/BeautifulSoup/bs4/doc/
+    bs4.BeautifulSoup bs4.element.PageElement
+mutable | changes when it learns
+  | https://scikit-learn.org/stable/developers/develop.html
+    sklearn.base.BaseEstimator
+mutable | is not for several threads
+  | https://pyproj4.github.io/pyproj/stable/advanced_examples.html
+    pyproj.Transformer
+mutable | learns new words while it reads | https://spacy.io/usage/linguistic-features
     spacy.language.Language
 """
