@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amorsize.crews import streams
+from amorsize.crews.generators import can_be_seeded
 from amorsize.crews.streams import PROCESS_WIDE, KeptStreams, Reached, seeded
 
 
@@ -142,9 +143,9 @@ def test_what_is_not_listed_is_left_alone():
 
 def test_generators_of_the_system_have_no_state():
     """They cannot be seeded, so they are none here."""
-    assert not streams.can_be_seeded(random.SystemRandom())
-    assert not streams.can_be_seeded("random")
-    assert streams.can_be_seeded(random._inst)
+    assert not can_be_seeded(random.SystemRandom())
+    assert not can_be_seeded("random")
+    assert can_be_seeded(random._inst)
 
 
 @pytest.mark.parametrize("n_generators", [1, 2])

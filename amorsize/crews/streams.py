@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import sys
 
+from amorsize.crews.generators import can_be_seeded, of_kind
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    Seeder = Callable[[int], object]  # takes 64 bits
+    from amorsize.crews.generators import Seeder
 
 OF_RANDOM, OF_NUMPY = "random:_inst", "numpy.random.mtrand:_rand"
 PROCESS_WIDE = (OF_RANDOM, OF_NUMPY, "torch.random:default_generator")
@@ -66,18 +67,13 @@ def seeded(
 def implicit_seeds(generators: tuple[Any, ...]) -> tuple[int, ...]:
     """One number drawn from each generator; 0 where its library is not loaded yet."""
     return tuple(
-        0 if (found := _here(one)) is None else _of_kind(found).draw(found) for one in generators
+        0 if (found := _here(one)) is None else of_kind(found).draw(found) for one in generators
     )
 
 
 def implicit_seed() -> int:
     """One number drawn from the generator of the module `random`."""
     return implicit_seeds((OF_RANDOM,))[0]
-
-
-def can_be_seeded(generator: object) -> bool:
-    """Is it a generator whose state can be saved and set?"""
-    return _kind_of(generator) is not None
 
 
 class KeptStreams:
@@ -91,7 +87,7 @@ class KeptStreams:
     def keep(self) -> None:
         """Save what there is now."""
         self._states = [
-            None if (found := _here(one)) is None else (found, _of_kind(found).state(found))
+            None if (found := _here(one)) is None else (found, of_kind(found).state(found))
             for one in self._generators
         ]
 
@@ -100,9 +96,9 @@ class KeptStreams:
         for one, kept in zip(self._generators, self._states, strict=True):
             if kept is not None:
                 generator, state = kept
-                _of_kind(generator).put(generator, state)
+                of_kind(generator).put(generator, state)
             elif (found := _here(one)) is not None:
-                _of_kind(found).seeder(found)(int.from_bytes(_random_bytes(), "little"))
+                of_kind(found).seeder(found)(int.from_bytes(_random_bytes(), "little"))
 
 
 def _random_bytes() -> bytes:
@@ -136,7 +132,7 @@ class _Streams:
     def _add(self, one: Any, base: int) -> bool:
         found = {id(generator): generator for generator in _all_here(one)}
         for generator in found.values():
-            self._ready.append((_of_kind(generator).seeder(generator), base))
+            self._ready.append((of_kind(generator).seeder(generator), base))
         return bool(found)
 
 
@@ -177,188 +173,3 @@ def _all_here(one: Any) -> list[Any]:
     module = sys.modules.get(module_name)
     generator = vars(module).get(name) if module is not None else None
     return [generator] if can_be_seeded(generator) else []
-
-
-# -- kinds of generators --------------------------------------------------------------------------
-
-
-class _Random:
-    """`random.Random`, the generator behind the module included."""
-
-    @staticmethod
-    def seeder(generator: Any) -> Seeder:
-        import random
-
-        if type(generator).seed is not random.Random.seed:  # a subclass that seeds in its own way
-            return generator.seed  # type: ignore[no-any-return]
-        seed = random.Random.__mro__[1].seed  # type: ignore[attr-defined]
-
-        def begin(value: int) -> None:
-            seed(generator, value)
-            generator.gauss_next = None
-
-        return begin
-
-    @staticmethod
-    def state(generator: Any) -> Any:
-        return generator.getstate()
-
-    @staticmethod
-    def put(generator: Any, state: Any) -> None:
-        generator.setstate(state)
-
-    @staticmethod
-    def draw(generator: Any) -> int:
-        return int(generator.getrandbits(64))
-
-
-class _RandomState:
-    """numpy's older `RandomState`, the generator behind `numpy.random.rand` included."""
-
-    @staticmethod
-    def seeder(generator: Any) -> Seeder:
-        bits = generator._bit_generator
-        if type(bits).__name__ != "MT19937":
-            return _BitGenerator.seeder(bits)
-
-        def begin(value: int) -> None:
-            generator.seed([value & 0xFFFFFFFF, value >> 32])
-
-        return begin
-
-    @staticmethod
-    def state(generator: Any) -> Any:
-        return generator.get_state(legacy=False)
-
-    @staticmethod
-    def put(generator: Any, state: Any) -> None:
-        generator.set_state(state)
-
-    @staticmethod
-    def draw(generator: Any) -> int:
-        return int.from_bytes(generator.bytes(8), "little")
-
-
-class _BitGenerator:
-    """numpy's bit generators: their states are set rather than seeded, in a tenth of the time."""
-
-    @staticmethod
-    def seeder(generator: Any) -> Seeder:
-        if type(generator).__name__ == "MT19937":
-            return _RandomState.seeder(sys.modules["numpy.random"].RandomState(generator))
-        make = _STATES.get(type(generator).__name__)
-        kind, state = type(generator), generator.state
-
-        def set_state(value: int) -> None:
-            generator.state = make(state, value)  # type: ignore[misc]
-
-        def seed_anew(value: int) -> None:
-            generator.state = kind(value).state
-
-        return seed_anew if make is None else set_state
-
-    @staticmethod
-    def state(generator: Any) -> Any:
-        return generator.state
-
-    @staticmethod
-    def put(generator: Any, state: Any) -> None:
-        generator.state = state
-
-    @staticmethod
-    def draw(generator: Any) -> int:
-        return _NumpyGenerator.draw(sys.modules["numpy.random"].Generator(generator))
-
-
-class _NumpyGenerator(_BitGenerator):
-    """numpy's `Generator`, which keeps no state beside that of its bits."""
-
-    @staticmethod
-    def seeder(generator: Any) -> Seeder:
-        return _BitGenerator.seeder(generator.bit_generator)
-
-    @staticmethod
-    def state(generator: Any) -> Any:
-        return generator.bit_generator.state
-
-    @staticmethod
-    def put(generator: Any, state: Any) -> None:
-        generator.bit_generator.state = state
-
-    @staticmethod
-    def draw(generator: Any) -> int:
-        return int.from_bytes(generator.bytes(8), "little")
-
-
-class _TorchGenerator:
-    """`torch.Generator`, the default one of the CPU included."""
-
-    @staticmethod
-    def seeder(generator: Any) -> Seeder:
-        return generator.manual_seed  # type: ignore[no-any-return]
-
-    @staticmethod
-    def state(generator: Any) -> Any:
-        return generator.get_state()
-
-    @staticmethod
-    def put(generator: Any, state: Any) -> None:
-        generator.set_state(state)
-
-    @staticmethod
-    def draw(generator: Any) -> int:
-        torch = sys.modules["torch"]
-        drawn = torch.empty((), dtype=torch.int64, device=generator.device)
-        return int(drawn.random_(generator=generator).item())
-
-
-def _of_pcg64(state: dict[str, Any], value: int) -> dict[str, Any]:
-    words = _words(value)
-    inner = {"state": words[0] << 64 | words[1], "inc": words[2] << 64 | words[3] | 1}
-    return {**state, "state": inner, "has_uint32": 0, "uinteger": 0}
-
-
-def _of_philox(state: dict[str, Any], value: int) -> dict[str, Any]:
-    inner = {"counter": (0, 0, 0, 0), "key": _words(value)[:2]}
-    return {**state, "state": inner, "buffer_pos": 4, "has_uint32": 0, "uinteger": 0}
-
-
-def _words(value: int) -> list[int]:
-    """Four words of 64 bits (splitmix64)."""
-    words = []
-    for _ in range(4):
-        value = (value + _GOLDEN) & _MASK
-        word = ((value ^ (value >> 30)) * _MIX) & _MASK
-        word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & _MASK
-        words.append(word ^ (word >> 31))
-    return words
-
-
-_STATES: dict[str, Callable[[dict[str, Any], int], dict[str, Any]]] = {
-    "PCG64": _of_pcg64,
-    "PCG64DXSM": _of_pcg64,
-    "Philox": _of_philox,
-}
-_KINDS: tuple[tuple[str, str, Any], ...] = (
-    ("random", "SystemRandom", None),  # keeps no state
-    ("random", "Random", _Random),
-    ("numpy.random", "RandomState", _RandomState),
-    ("numpy.random", "Generator", _NumpyGenerator),
-    ("numpy.random", "BitGenerator", _BitGenerator),
-    ("torch", "Generator", _TorchGenerator),
-)
-
-
-def _kind_of(generator: object) -> Any:
-    """How to deal with a generator; None for anything else."""
-    for module, name, kind in _KINDS:
-        cls = getattr(sys.modules.get(module), name, None)
-        if cls is not None and isinstance(generator, cls):
-            return kind
-    return None
-
-
-def _of_kind(generator: Any) -> Any:
-    kind = _kind_of(generator)
-    assert kind is not None, f"{generator!r} is no random generator"
-    return kind
