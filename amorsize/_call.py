@@ -175,6 +175,7 @@ class Call:
                 self.work.limit = self.work.n_given + (buffer or self._buffer_items())
                 given = self._stream_ready(ordered)
                 if given:
+                    self._leave_sight()
                     if self.inner is not None:  # what the consumer does is its own
                         self.inner.lift()
                     yield from given
@@ -436,6 +437,7 @@ class Call:
     def _step(self) -> None:
         """Ask the tuner and do what it says."""
         if not self.source.all_read:
+            self._leave_sight()
             self._read()
             if self.work.is_finished:  # all that was left of the data was its end
                 return
@@ -833,11 +835,21 @@ class Call:
             timeout_s = min(timeout_s, 1e-3)
         if self.options.timeout is not None:
             timeout_s = min(timeout_s, max(5e-3, self.options.timeout / 4))
+        limited = self.losses if self.options.timeout is not None else None
+        if limited is not None:
+            limited.seen(perf_counter())
         for crew in tuple(self.crews.values()):
-            for happening in crew.wait(timeout_s):
+            heard = crew.wait(timeout_s)
+            if limited is not None:
+                limited.seen(perf_counter(), at_most_s=timeout_s)
+            for happening in heard:
                 self._take_in(happening)
-        if self.options.timeout is not None and self.losses is not None:
-            self.losses.watch_time(self.crew_of)
+        if limited is not None:
+            limited.watch_time(self.crew_of)
+
+    def _leave_sight(self) -> None:
+        if self.losses is not None:
+            self.losses.out_of_sight()
 
     @property
     def may_stay_here(self) -> bool:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # Workers that end in a row, and in no item: the fault is no item's. On a busy host a worker may be
 # hit again and again before it comes to an item; so many starts take a second or two at most.
 MOST_DEATHS = 30
+LATE_S = 0.1  # by which the program is late only where it is stopped, or starved of all cores
 SHORT_SHARE = (
     0.03  # of the memory this process may use: with less free, a kill is likely the kernel's
 )
@@ -48,6 +49,8 @@ class Losses:
         self._tries: dict[int, int] = {}
         self._suspected: list[tuple[int, int]] = []  # one item of each ended a worker
         self._timed_out: set[int] = set()
+        self._seen_s: float | None = None  # when the program was last seen to run
+        self._still: list[tuple[float, float]] = []  # from when to when it stood still
         self._n_in_a_row = 0
 
     @classmethod
@@ -144,8 +147,24 @@ class Losses:
                 return 1
         return 0
 
+    def seen(self, now_s: float, *, at_most_s: float = 0.0) -> None:
+        """The program runs; where it was not seen for far longer than planned, it stood still.
+
+        It was stopped, or paused with its container or machine, and so were the items.
+        """
+        if self._seen_s is not None and now_s - self._seen_s - at_most_s > LATE_S:
+            self._still.append((self._seen_s, now_s))
+        self._seen_s = now_s
+
+    def out_of_sight(self) -> None:
+        """What comes now is the user's code, which may take as long as it likes."""
+        self._seen_s = None
+
+    def _still_since_s(self, began_s: float) -> float:
+        return sum(max(0.0, end - max(begin, began_s)) for begin, end in self._still)
+
     def watch_time(self, crew_of: Mapping[int, Crew]) -> None:
-        """End workers whose item takes longer than it may."""
+        """End workers whose item takes longer than it may, while the program runs."""
         if self._timeout_s is None:
             return
         now = perf_counter()
@@ -153,6 +172,6 @@ class Losses:
             begun = crew.begun(number)
             if begun is None or begun[0] in self._timed_out:
                 continue
-            if now - begun[1] > self._timeout_s:
+            if now - begun[1] - self._still_since_s(begun[1]) > self._timeout_s:
                 self._timed_out.add(begun[0])
                 crew.kill(number)
