@@ -11,9 +11,9 @@ SHARDS := shard-1 shard-2
 IN_PIECES := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 # The tests of processes, faults and streams, for `make stress`.
-STRESS := $(wildcard $(addprefix tests/test_,crews.py clean.py exactly_once.py faults.py fuzz.py \
-	inner.py interrupts.py lanes.py leaving.py losses.py memory.py neighbours.py nesting.py \
-	places.py room.py schedules.py soak.py streaming.py))
+STRESS := $(wildcard $(addprefix tests/test_,crews.py clean.py exactly_once.py faults.py \
+	folder_fuzz.py fuzz.py inner.py interrupts.py lanes.py leaving.py losses.py memory.py \
+	neighbours.py nesting.py places.py room.py schedules.py soak.py streaming.py))
 ROUNDS := 20
 
 .PHONY: help demo test lint unit $(SHARDS) test-all stress bench regret clean
@@ -66,6 +66,7 @@ test-all: test
 
 stress: $(VENV)/.installed-dev
 	@for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; \
+		AMORSIZE_TEST_FOLDERS=$$((2000 / $(ROUNDS))) \
 		$(BIN)/python -m pytest --shuffle $$round -q -p no:cacheprovider --no-header $(STRESS) || { \
 		echo "A test failed: once more with --shuffle $$round"; exit 1; }; \
 	done

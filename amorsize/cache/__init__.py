@@ -14,7 +14,7 @@ import sys
 import time
 
 from amorsize._interrupts import raised_by_handler
-from amorsize.cache import database, inbox
+from amorsize.cache import database, guard, inbox
 from amorsize.cache.database import Store
 from amorsize.cache.text import RefusedError, check_key, encoded
 from amorsize.errors import AmorsizeWarning
@@ -295,7 +295,7 @@ def _attempt(
                 store.allow(patience_s)
                 return act(store)
             except Exception as error:
-                is_damaged = may_mend and database.means_damage(error, ambient)
+                is_damaged = may_mend and database.means_damage(error, ambient, folder)
                 if raised_by_handler(error) or not is_damaged:
                     raise
                 state.drop()
@@ -334,14 +334,15 @@ def _attempt_lightly(act: Callable[[str], _T], *, otherwise: _T, creating: bool 
         folder = database.folder()
         if state.rests_from == folder and time.monotonic() < state.rests_until_s:
             return otherwise
-        if not database.is_guarded(folder, creating=creating):
+        guarded = guard.guarded(folder, creating=creating)
+        if guarded is None:
             return otherwise
         try:
-            return act(folder)
+            return act(guarded)
         except inbox.UnusableError as error:
             _tell(f"{error}; it was removed")
-            inbox.remove(folder)
-            return act(folder)
+            inbox.remove(guarded)
+            return act(guarded)
     except _ToldError:
         return otherwise
     except Exception as error:

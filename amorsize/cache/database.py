@@ -8,11 +8,12 @@ no statement may run for long, whatever the file makes of it.
 from __future__ import annotations
 
 import os
-import stat
 import sys
 import time
 
-from amorsize.cache import filesystem, inbox
+from amorsize.cache import files, filesystem, guard, inbox
+from amorsize.cache.files import DamagedError
+from amorsize.cache.guard import TroubleError
 from amorsize.cache.text import MAX_RECORD_BYTES, RefusedError, decoded, encoded
 
 TYPE_CHECKING = False
@@ -29,40 +30,42 @@ SIZE_LIMIT_BYTES = 32 * 1024**2  # some thousand profiles; beyond, the oldest go
 KEPT_S = 180 * 86_400.0  # a function that was not called for half a year is learned anew
 WAIT_S = 1.0  # for another process, and for one statement; a get takes 20 us, a put 0.1 ms
 
-_NAME = "cache.db"
-_LOGS = ("-wal", "-shm")  # what SQLite keeps beside it
-_N_ASIDE = 3  # damaged ones kept for a look; then the latest replaces the one before
 _MAX_ROW_BYTES = MAX_RECORD_BYTES + 8 * 1024  # key, value, columns and the texts of the tables
 _PAGE_BYTES = 4096
 _MOST_OF_A_FUNCTION = 64  # records that are looked at to find the one that fits best
 _STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine, some 0.2 ms, until it looks at the clock
 
-_TABLES = frozenset(
-    [
-        ("table", "Settings"),
-        ("index", "sqlite_autoindex_Settings_1"),
-        ("table", "Cache"),
-        ("index", "Cache_key_raw"),
-        ("index", "Cache_expire_time"),
-        ("index", "Cache_store_time"),
-    ]
-)
-_COLUMNS = (
-    "rowid, key, raw, store_time, expire_time, access_time, access_count, tag, size, mode, "
-    "filename, value"
-)
+# Letter by letter as diskcache 5.6 lays them out, which finds them there: a column that computes, a
+# check or an index with a condition could run in SQLite for ever, where nothing interrupts it.
+LAYOUT = {
+    "Settings": "CREATE TABLE Settings ( key TEXT NOT NULL UNIQUE, value)",
+    "Cache": (
+        "CREATE TABLE Cache ( rowid INTEGER PRIMARY KEY, key BLOB, raw INTEGER, store_time REAL, "
+        "expire_time REAL, access_time REAL, access_count INTEGER DEFAULT 0, tag BLOB, "
+        "size INTEGER DEFAULT 0, mode INTEGER DEFAULT 0, filename TEXT, value BLOB)"
+    ),
+    "Cache_key_raw": "CREATE UNIQUE INDEX Cache_key_raw ON Cache(key, raw)",
+    "Cache_expire_time": "CREATE INDEX Cache_expire_time ON Cache (expire_time)",
+    "Cache_store_time": "CREATE INDEX Cache_store_time ON Cache (store_time)",
+}
+_FOUND: set[tuple[bytes, bytes | None]] = {(b"sqlite_autoindex_Settings_1", None)}
+_FOUND |= {(name.encode(), sql.encode()) for name, sql in LAYOUT.items()}
 _PRAGMAS = (
     "trusted_schema = OFF",  # a planted table can call no function with side effects
     "cell_size_check = ON",
+    "temp_store = MEMORY",  # no file elsewhere either
     "mmap_size = 0",  # a file cut short while it is mapped would kill the process (SIGBUS)
     "synchronous = OFF",  # after a power cut records may be lost, which is allowed: no fsync
     "journal_size_limit = 1048576",
 )
 
 # SQLite's result codes (their lowest byte): https://sqlite.org/rescode.html
-_ERROR, _BUSY, _LOCKED, _INTERRUPT, _CORRUPT, _FULL, _CANTOPEN = 1, 5, 6, 9, 11, 13, 14
-_TOOBIG, _CONSTRAINT, _FORMAT, _NOTADB = 18, 19, 24, 26
-_DAMAGE = {_CORRUPT, _CONSTRAINT, _FORMAT, _NOTADB}  # our tables constrain nothing that we write
+_ERROR, _INTERNAL, _BUSY, _LOCKED, _READONLY, _INTERRUPT, _CORRUPT = 1, 2, 5, 6, 8, 9, 11
+_FULL, _CANTOPEN, _SCHEMA, _TOOBIG, _CONSTRAINT, _MISMATCH = 13, 14, 17, 18, 19, 20
+_FORMAT, _NOTADB = 24, 26
+_MOVED = _READONLY | 4 << 8  # in full: its file was renamed while it was open
+# Nothing in our statements, nor in what we write, is wrong or forbidden by our tables.
+_DAMAGE = {_ERROR, _INTERNAL, _CORRUPT, _SCHEMA, _CONSTRAINT, _MISMATCH, _FORMAT, _NOTADB}
 _WORDS = {
     _BUSY: f"another process has kept its database locked for {WAIT_S:g} s",
     _LOCKED: f"another process has kept its database locked for {WAIT_S:g} s",
@@ -70,14 +73,6 @@ _WORDS = {
     _FULL: "the disk is full",
     _CANTOPEN: "its database cannot be opened or created",
 }
-
-
-class TroubleError(Exception):
-    """The cache cannot be used; the text says why."""
-
-
-class DamagedError(Exception):
-    """The database is not as it was written; the text says what gave it away."""
 
 
 # ---- The folder ----
@@ -122,7 +117,7 @@ def has_folder() -> bool:
 def exists() -> bool:
     """Whether there is a database with something in it."""
     try:
-        return os.stat(os.path.join(folder(), _NAME)).st_size > 0
+        return os.lstat(os.path.join(folder(), files.DATABASE)).st_size > 0
     except (OSError, ValueError):  # ValueError: a NUL in the folder's name
         return False
 
@@ -137,7 +132,7 @@ def has_news() -> bool:
 
 def size_bytes() -> int:
     """What the database, its logs and what was noted take."""
-    names = (_NAME, *(_NAME + log for log in _LOGS), inbox.NAME, inbox.LEAVING)
+    names = (files.DATABASE, *files.BESIDE, inbox.NAME, inbox.LEAVING)
     total = 0
     for name in names:
         try:
@@ -145,71 +140,6 @@ def size_bytes() -> int:
         except (OSError, ValueError):  # not there
             continue
     return total
-
-
-def move_aside(folder: str) -> str | None:
-    """Rename a damaged database and return its new place; None if somebody else was quicker."""
-    path = os.path.join(folder, _NAME)
-    taken = [os.path.lexists(_aside(folder, number)) for number in range(1, _N_ASIDE + 1)]
-    aside = _aside(folder, 1 + (taken.index(False) if False in taken else _N_ASIDE - 1))
-    try:
-        for log in _LOGS:  # first: a log that finds itself beside a new database is replayed there
-            _unlink_if_there(path + log)
-        os.replace(path, aside)
-    except FileNotFoundError:
-        return None
-    return aside
-
-
-def _aside(folder: str, number: int) -> str:
-    return os.path.join(folder, f"damaged-{number}")
-
-
-def _unlink_if_there(path: str) -> None:
-    if os.path.lexists(path):
-        os.unlink(path)
-
-
-def is_guarded(folder: str, *, creating: bool) -> bool:
-    """Whether the folder is there; made if `creating`. TroubleError if it cannot be trusted."""
-    if "$" in folder:  # diskcache would replace it by the value of a variable
-        raise TroubleError(f"there is a `$` in the name of its folder, {folder!r}")
-    if os.path.isabs(folder) and (kind := filesystem.remote_type(folder)):
-        raise TroubleError(
-            f"its folder {folder!r} is on a network file system ({kind}), where processes cannot "
-            "rely on each other's locks"
-        )
-    return is_own(folder, creating=creating)
-
-
-def is_own(folder: str, *, creating: bool) -> bool:
-    """The same for files that need no locks: the folder is the user's and closed to others."""
-    if not os.path.isabs(folder):
-        raise TroubleError("this user has no home folder")
-    try:
-        found = os.lstat(folder)
-    except FileNotFoundError:
-        if not creating:
-            return False
-        os.makedirs(folder, 0o700, exist_ok=True)  # its parents, if missing, as the umask says
-        found = os.lstat(folder)
-    if problem := _distrust(found):
-        raise TroubleError(f"its folder {folder!r} {problem}")
-    return True
-
-
-def _distrust(found: os.stat_result) -> str | None:
-    """Why a folder cannot be trusted, as the end of a sentence that begins with its name."""
-    if stat.S_ISLNK(found.st_mode):
-        return "is a symbolic link, and could lead anywhere"
-    if not stat.S_ISDIR(found.st_mode):
-        return "is not a folder"
-    if os.name == "posix":  # elsewhere these bits say nothing
-        if found.st_uid != os.geteuid():
-            return f"belongs to another user (id {found.st_uid})"
-        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            return "can be written by other users; `chmod go-w` it if what is in it is yours"
-    return None
 
 
 # ---- The connection ----
@@ -223,18 +153,12 @@ def opened(folder: str, *, creating: bool) -> Store | None:
         DamagedError: The file is not a database of ours.
         OSError, sqlite3.Error: As they come; `in_words` and `means_damage` know them.
     """
-    if not is_guarded(folder, creating=creating):
+    guarded = guard.guarded(folder, creating=creating)
+    if guarded is None:
         return None
-    path = os.path.join(folder, _NAME)
-    try:
-        found = os.lstat(path)
-    except FileNotFoundError:
-        if not creating:
-            return None
-    else:
-        if not stat.S_ISREG(found.st_mode):
-            raise DamagedError("its database was not a plain file")
-    store = Store(folder, creating=creating)
+    if not files.check(guarded) and not creating:
+        return None
+    store = Store(guarded, creating=creating)
     try:
         if store.has_tables() or creating:
             if creating:
@@ -247,6 +171,12 @@ def opened(folder: str, *, creating: bool) -> Store | None:
     return None
 
 
+def move_aside(folder: str) -> str | None:
+    """Rename a damaged database and return its new place; None if somebody else was quicker."""
+    guarded = guard.guarded(folder, creating=False)
+    return None if guarded is None else files.move_aside(guarded)
+
+
 class Store:
     """An open database; one thread at a time may use it."""
 
@@ -256,16 +186,25 @@ class Store:
         self._folder = folder
         self._shelf: Shelf | None = None
         self.allow(WAIT_S)
-        path = os.path.join(folder, _NAME)
-        self._connection = connection = sqlite3.connect(
-            path, timeout=WAIT_S, isolation_level=None, check_same_thread=False
-        )
+        path = os.path.join(folder, files.DATABASE)
+        self._hold = files.Hold(folder)  # of none where there is no file yet, nor a journal to heed
         try:
-            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_ROW_BYTES)
+            self._connection = connection = sqlite3.connect(
+                path, timeout=WAIT_S, isolation_level=None, check_same_thread=False
+            )
+        except BaseException:
+            self._hold.close()
+            raise
+        try:
+            for limit, most in _limits():
+                connection.setlimit(limit, most)
             connection.set_progress_handler(self._is_late, _STEPS_BETWEEN_LOOKS)
+            is_empty = _is_empty(connection)
+            if is_empty and self._hold.is_held:
+                raise DamagedError("its database was cut short")
             for pragma in (*_PRAGMAS, f"max_page_count = {2 * SIZE_LIMIT_BYTES // _PAGE_BYTES}"):
                 connection.execute(f"PRAGMA {pragma}")
-            if creating:
+            if creating and is_empty:
                 _share(connection)
             self._identity = _identity(path)
         except BaseException:
@@ -275,7 +214,7 @@ class Store:
     def is_in(self, folder: str) -> bool:
         """Whether this is still the database of that folder, neither removed nor replaced."""
         try:
-            return self._identity == _identity(os.path.join(folder, _NAME))
+            return self._identity == _identity(os.path.join(folder, files.DATABASE))
         except OSError:
             return False
 
@@ -285,18 +224,12 @@ class Store:
 
     def has_tables(self) -> bool:
         """Whether our tables are there; DamagedError if there are others."""
-        found = set(self._connection.execute("SELECT type, name FROM sqlite_master").fetchall())
+        select = "SELECT CAST(name AS BLOB), CAST(sql AS BLOB) FROM sqlite_master LIMIT ?"
+        found = self._connection.execute(select, (len(_FOUND) + 1,)).fetchall()
         if not found:  # just made, by another process or a killed one
             return False
-        if found != _TABLES:
+        if set(found) != _FOUND or len(found) != len(_FOUND):
             raise DamagedError("its database was not laid out by amorsize")
-        try:
-            self._connection.execute(f"SELECT {_COLUMNS} FROM Cache LIMIT 0")
-            self._connection.execute("SELECT key, value FROM Settings LIMIT 0")
-        except Exception as error:
-            if _code(error) == _ERROR:
-                raise DamagedError("its database was not laid out by amorsize") from error
-            raise
         return True
 
     def read(self, key: str) -> dict[str, Any] | None:
@@ -359,12 +292,7 @@ class Store:
             if _code(error) in {_BUSY, _LOCKED}:
                 raise
             raise DamagedError("its records could not be removed") from error
-        for number in range(1, _N_ASIDE + 1):
-            aside = _aside(self._folder, number)
-            if os.path.islink(aside) or not os.path.isdir(
-                aside
-            ):  # no work of ours, and empty or not a person may want it
-                _unlink_if_there(aside)
+        files.remove_aside(self._folder)
         return n_cleared
 
     def survey(self, prefix: str) -> list[dict[str, Any] | None]:
@@ -408,22 +336,49 @@ class Store:
         """Close the connection, which is the last that can be done with it."""
         self._connection.set_progress_handler(None, 0)
         self._connection.close()
+        self._hold.close()
 
     def _is_late(self) -> bool:
         return time.monotonic() > self._until_s
 
 
 def _identity(path: str) -> tuple[int, int]:
-    found = os.stat(path)
+    found = os.lstat(path)
     return found.st_dev, found.st_ino
 
 
+def _limits() -> list[tuple[int, int]]:
+    """What SQLite is held to, whatever the file says."""
+    import sqlite3
+
+    return [
+        (sqlite3.SQLITE_LIMIT_LENGTH, _MAX_ROW_BYTES),
+        (sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 0),  # matching one may take for ever
+        (sqlite3.SQLITE_LIMIT_ATTACHED, 0),
+        (sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH, 0),
+        (sqlite3.SQLITE_LIMIT_WORKER_THREADS, 0),
+    ]
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    """Whether nothing was ever written; DamagedError for a database that is not in WAL mode."""
+    if connection.execute("PRAGMA page_count").fetchone() == (0,):
+        return True
+    if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        raise DamagedError("its database was not laid out by amorsize")
+    return False
+
+
 def _share(connection: sqlite3.Connection) -> None:
-    """Let readers go on while somebody writes: set once, and kept in the file."""
-    connection.execute("PRAGMA auto_vacuum = FULL")  # of use before there are tables only
+    """Let readers go on while somebody writes: set once, and kept in the file.
+
+    It is written without a rollback journal, so that there is never one of ours.
+    """
     until_s = time.monotonic() + WAIT_S
     while True:
         try:
+            connection.execute("PRAGMA journal_mode = MEMORY")
+            connection.execute("PRAGMA auto_vacuum = FULL")  # of use before there are tables only
             connection.execute("PRAGMA journal_mode = WAL")
             return
         except Exception as error:  # SQLite does not wait by itself here
@@ -458,12 +413,21 @@ class _RowErrors:
 # ---- What went wrong ----
 
 
-def means_damage(error: BaseException, ambient: BaseException | None) -> bool:
-    """Whether this error, raised here, says that the database can be used no more.
+def means_damage(error: BaseException, ambient: BaseException | None, folder: str) -> bool:
+    """Whether this error, raised here, says that this folder's database can be used no more.
 
     `ambient` is the exception that was being handled before, which is no cause of this one.
     """
-    return isinstance(error, DamagedError) or _code(_origin(error, ambient)) in _DAMAGE
+    if isinstance(error, RefusedError):  # one record alone
+        return False
+    # SQLite's own words for a damage may hold bytes of the file that are no text.
+    if isinstance(error, DamagedError | UnicodeDecodeError):
+        return True
+    origin = _origin(error, ambient)
+    if _code(origin) == _READONLY and getattr(origin, "sqlite_errorcode", 0) != _MOVED:
+        # It says so itself, of a version to come: if not, somebody has closed it on purpose.
+        return all(os.access(path, os.W_OK) for path in (folder, f"{folder}/{files.DATABASE}"))
+    return _code(origin) in _DAMAGE
 
 
 def in_words(error: BaseException, ambient: BaseException | None) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import diskcache
 
+from amorsize.cache.database import LAYOUT
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
@@ -84,6 +86,9 @@ class Shelf(diskcache.Cache):  # type: ignore[misc]
         try:
             if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
                 connection.execute("DELETE FROM Settings")
+            else:
+                for statement in LAYOUT.values():
+                    connection.execute(statement)
             super().__init__(folder, timeout_s, TextDisk, size_limit=limit_bytes, **_SETTINGS)
             connection.execute("COMMIT")
         except BaseException:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from amorsize.cache import database
+from amorsize.cache import database, guard
 from amorsize.cache.text import RefusedError, decoded
 from amorsize.errors import HistoryError
 
@@ -137,11 +137,8 @@ def _unlink(path: str) -> bool:
 
 def _folder(*, creating: bool) -> str | None:
     """The folder of the results, which can be trusted; None where there is none."""
-    home = database.lasting_folder()
-    folder = os.path.join(home, FOLDER)
-    if not database.is_own(home, creating=creating):
-        return None
-    return folder if database.is_own(folder, creating=creating) else None
+    home = guard.own(database.lasting_folder(), creating=creating)
+    return None if home is None else guard.own(os.path.join(home, FOLDER), creating=creating)
 
 
 def _path(folder: str, name: str) -> str:
@@ -192,7 +189,7 @@ def _trouble_told(done: str) -> Iterator[None]:
     """Turn what goes wrong with the folder into one error that says what to do."""
     try:
         yield
-    except database.TroubleError as error:
+    except guard.TroubleError as error:
         why = str(error)
     except OSError as error:
         if isinstance(error, HistoryError):

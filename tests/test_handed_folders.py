@@ -1,0 +1,294 @@
+"""A folder that somebody hands over can hurt nobody, whatever lies in it under whatever name."""
+
+import contextlib
+import ctypes
+import os
+import re
+import shutil
+import sqlite3
+import struct
+import sys
+import warnings
+
+import forged
+import pytest
+from conftest import ROOT, run_command
+
+from amorsize import cache
+from amorsize.cache import database, files, guard, inbox
+from amorsize.errors import AmorsizeWarning
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")
+KEY, RECORD = forged.KEY, forged.RECORD
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    """A process that has not opened the cache, nor warned of it."""
+    monkeypatch.setattr(cache, "_STATE", cache._State())
+    yield
+    cache.close()
+
+
+@pytest.fixture
+def outside(tmp_path):
+    """Files of the user's that are none of our business."""
+    return forged.Outside(tmp_path / "outside")
+
+
+# ---- Every name, in every way ----
+
+CASES = [(way, "") for way in forged.WAYS]
+CASES += [("forged content", name) for name in forged.names()]
+
+
+@pytest.mark.parametrize(("way", "name"), CASES, ids=[f"{way} {name}" for way, name in CASES])
+def test_nothing_outside_is_touched_and_calls_are_right(tmp_path, way, name):
+    """Each attack meets all that reads, writes and clears, in bounded time."""
+    script = str(ROOT / "tests" / "forged.py")
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    told = run_command(
+        [sys.executable, script, way, *filter(None, [name])],
+        cwd=tmp_path,
+        timeout_s=55.0,
+        environ={"PYTHONPATH": path},
+    )
+    n_ways = len(forged.attacks(way, forged.Outside(tmp_path / "outside")))
+    n_attacks = n_ways * (1 if name else len(forged.names()))
+    assert told.stdout.splitlines()[-1].startswith(f"{n_attacks} attacks, and nothing outside")
+
+
+def test_the_names_are_those_that_the_code_knows():
+    """SECURITY.md lists each file of ours and of SQLite's; adding one means attacking it."""
+    known = {files.DATABASE, *files.BESIDE, *files.ASIDE, inbox.NAME, inbox.LEAVING, "history"}
+    others = {name for name in forged.names() if name not in known}
+
+    assert known <= set(forged.names())
+    kinds = [r"cache\.db-mj\w+", r"history/[0-9a-f]{32}\.json", r"history/[0-9a-f]{16}\.part"]
+    assert [sum(bool(re.fullmatch(kind, name)) for name in others) for kind in kinds] == [1, 1, 1]
+    assert len(others) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
+def test_no_other_name_is_opened_made_or_removed(home):
+    """The kernel tells what happens in the folder while all that there is to do is done."""
+    forged.whole_folder(home)
+    shutil.copy(home / "cache.db", home / "damaged-1")
+    seen = Watched(home)
+    forged.use_everything()
+    (home / "cache.db").write_bytes(b"noise" * 1000)
+    forged.use_everything()
+
+    found = {name for name in seen.names() if name}
+    assert {"cache.db", "cache.db-wal", "cache.db-shm", "inbox.jsonl", "history"} <= found
+    assert "cache.db-journal" not in found
+    assert found <= set(forged.names())
+
+
+class Watched:
+    """The names in a folder that something happens to, as Linux tells them."""
+
+    ALL = 0xFFF
+
+    def __init__(self, folder):
+        libc = ctypes.CDLL(None, use_errno=True)
+        self.descriptor = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        assert libc.inotify_add_watch(self.descriptor, os.fsencode(folder), self.ALL) >= 0
+
+    def names(self):
+        """Those so far; to be asked once."""
+        data = b""
+        with contextlib.suppress(BlockingIOError):
+            while part := os.read(self.descriptor, 1 << 16):
+                data += part
+        os.close(self.descriptor)
+        found, at = set(), 0
+        while at < len(data):
+            length = struct.unpack_from("iIII", data, at)[3]
+            found.add(data[at + 16 : at + 16 + length].rstrip(b"\0").decode())
+            at += 16 + length
+        return found
+
+
+# ---- What SQLite would do ----
+
+
+def test_a_forged_journal_would_remove_a_file(tmp_path, outside):
+    """The attack is one: opened by SQLite alone, the folder costs the user a file."""
+    content = forged.database()
+    (tmp_path / "a.db").write_bytes(content)
+    journal = forged.journal(str(outside.thesis), n_pages=len(content) // 4096)
+    (tmp_path / "a.db-journal").write_bytes(journal)
+
+    with contextlib.closing(sqlite3.connect(tmp_path / "a.db")) as connection:
+        connection.execute("SELECT * FROM sqlite_master").fetchall()
+
+    assert not outside.thesis.exists()
+
+
+@pytest.mark.parametrize("content", ["a journal with a super-journal", "a journal", "noise"])
+def test_a_journal_is_removed_and_what_was_learned_is_kept(home, outside, content):
+    """It costs nothing at all: the records are there."""
+    forged.whole_folder(home)
+    (home / "cache.db-journal").write_bytes(forged.forged(outside)[content])
+    forged.fresh_state()
+
+    assert cache.get(KEY) == RECORD
+    assert not (home / "cache.db-journal").exists()
+    assert outside.state() == outside.before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the lock is Linux's")
+@pytest.mark.parametrize("act", ["get", "put"])
+def test_a_journal_that_comes_after_the_look_is_not_opened(home, outside, monkeypatch, act):
+    """Somebody who plants it at the worst moment, again and again, gets nothing for it."""
+    forged.whole_folder(home)
+    forged.fresh_state()
+    look, path = files.check, home / "cache.db-journal"
+
+    def planting(folder):
+        found = look(folder)
+        path.write_bytes(forged.journal(str(outside.thesis)))
+        return found
+
+    monkeypatch.setattr(files, "check", planting)
+    assert cache.get(KEY) == RECORD if act == "get" else cache.put(KEY, RECORD)
+    assert outside.state() == outside.before
+    assert path.exists()  # nobody took it for a journal
+
+
+def test_no_database_is_ever_written_with_a_journal(home):
+    """Not while it is made either: else a process that removes one would disturb another."""
+    assert cache.put(KEY, RECORD)
+    cache.close()
+    header = (home / "cache.db").read_bytes()[18:20]
+
+    assert header == b"\2\2"  # of WAL mode, as the file format has it
+
+
+@pytest.mark.parametrize("name", ["cache.db-wal", "cache.db-shm"])
+def test_a_hard_link_beside_the_database_is_removed_with_it(home, outside, name):
+    """What it led to is neither written nor cut; the trouble is told."""
+    forged.whole_folder(home)
+    os.link(outside.thesis, home / name)
+    forged.fresh_state()
+
+    with pytest.warns(AmorsizeWarning, match="another name elsewhere"):
+        assert cache.put(KEY, RECORD)
+    assert cache.get(KEY) == RECORD
+    assert outside.state() == outside.before
+
+
+@pytest.mark.parametrize(
+    "name", ["cache.db", "cache.db-journal", "cache.db-wal", "cache.db-shm", "inbox.jsonl"]
+)
+def test_a_pipe_is_not_waited_for(home, name):
+    """Whatever is a pipe is put away, and the cache works."""
+    forged.whole_folder(home)
+    (home / name).unlink(missing_ok=True)
+    os.mkfifo(home / name)
+    forged.fresh_state()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AmorsizeWarning)
+        assert cache.put(KEY, RECORD)
+        assert cache.note("profile:b", RECORD)
+    assert cache.get(KEY) == RECORD
+    assert not (home / name).is_fifo()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "CREATE INDEX Cache_expire_time ON Cache (expire_time) WHERE key LIKE '%a%b'",
+        "CREATE INDEX Cache_expire_time ON Cache (hex(value))",
+        "CREATE INDEX Cache_expire_time ON Cache (expire_time, key)",
+    ],
+)
+def test_an_index_that_computes_is_not_ours(home, change):
+    """A name is not enough: the layout is compared letter by letter."""
+    forged.whole_folder(home)
+    with contextlib.closing(sqlite3.connect(home / "cache.db")) as connection, connection:
+        connection.execute("DROP INDEX Cache_expire_time")
+        connection.execute(change)
+    forged.fresh_state()
+
+    with pytest.warns(AmorsizeWarning, match="not laid out by amorsize"):
+        assert cache.get(KEY) is None
+    assert cache.put(KEY, RECORD)
+
+
+def test_what_diskcache_lays_out_is_what_is_expected(tmp_path):
+    """A database of an earlier version, or of diskcache's next one, is told by this test."""
+    import diskcache
+
+    with diskcache.Cache(str(tmp_path), eviction_policy="least-recently-stored") as made:
+        rows = made._sql("SELECT name, sql FROM sqlite_master WHERE type != 'trigger'").fetchall()
+
+    assert {name: sql for name, sql in rows if sql} == database.LAYOUT
+
+
+# ---- The way to the folder ----
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o707])
+def test_a_folder_that_others_can_swap_is_refused(home, mode):
+    """Who can write to the one above could put any folder in its place."""
+    above = home / "above"
+    (above / "amorsize").mkdir(parents=True, mode=0o700)
+    above.chmod(mode)
+    if os.geteuid() == 0:
+        os.chown(above, 0, 12345)
+
+    with pytest.raises(guard.TroubleError, match=r"above', which can be written by other users"):
+        guard.own(str(above / "amorsize"), creating=True)
+
+    above.chmod(0o1777)  # like /tmp
+    assert guard.own(str(above / "amorsize"), creating=False) == str(above / "amorsize")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_folder_within_another_users_is_refused(home):
+    """Root does not write where a user could lead it elsewhere, a level or two above."""
+    inner = home / "of-a-user" / "between" / "amorsize"
+    inner.mkdir(parents=True, mode=0o700)
+    os.chown(home / "of-a-user", 12345, -1)
+
+    with pytest.raises(guard.TroubleError, match=r"of-a-user', which belongs to another user"):
+        guard.own(str(inner), creating=False)
+
+
+def test_a_link_on_the_way_is_followed_once(home, tmp_path):
+    """The folder that was looked at is the one that is used, wherever the link leads by then."""
+    (tmp_path / "real").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+
+    found = guard.own(str(tmp_path / "link" / "amorsize"), creating=True)
+
+    assert found == str(tmp_path / "real" / "amorsize")
+
+
+def test_a_call_where_the_way_is_not_safe(monkeypatch, home, tmp_path):
+    """It remembers in memory, says so once, and is right."""
+    home.mkdir(0o700)
+    home.chmod(0o777)
+    monkeypatch.setenv("AMORSIZE_HOME", str(home / "inner"))
+
+    with pytest.warns(AmorsizeWarning, match="another folder could be put in its place") as told:
+        assert not cache.put(KEY, RECORD)
+        forged.call()
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize(
+    ("uid_map", "is_trusted"),
+    [("0 0 4294967295\n", False), ("0 1000 1\n", True), ("", True)],
+)
+def test_who_nobody_is(monkeypatch, tmp_path, uid_map, is_trusted):
+    """In a sandbox that does not know root, the folders of root are nobody's."""
+    path = tmp_path / "uid_map"
+    path.write_text(uid_map)
+    monkeypatch.setattr(guard, "_UID_MAP", str(path))
+
+    assert guard._is_nobody_here(65534) == is_trusted
+    assert not guard._is_nobody_here(1000)
