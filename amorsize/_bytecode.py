@@ -164,7 +164,7 @@ def _class_body(code: CodeType) -> tuple[bytes, tuple[str, ...], list[object]]:
     operations = bytearray()
     used_names: list[str] = []
     used: list[object] = []
-    for op, arg in _instructions(code.co_code):
+    for op, arg in instructions(code.co_code):
         shift = _NAME_SHIFTS.get(op)
         if shift is not None:
             name = code.co_names[arg >> shift]
@@ -191,7 +191,7 @@ def _argument(code: bytes | bytearray, ops: bytes, at: int) -> int:
     return value
 
 
-def _instructions(code: bytes) -> Iterator[tuple[int, int]]:
+def instructions(code: bytes) -> Iterator[tuple[int, int]]:
     """Operations with whole arguments, caches left out."""
     extension = 0
     for at in range(0, len(code), 2):
@@ -279,7 +279,7 @@ class _Trail:
 
     def follow(self) -> None:
         """Note every store in `found`."""
-        for op, arg in _instructions(self.code.co_code):
+        for op, arg in instructions(self.code.co_code):
             if op in _STORES:
                 self._store(op, arg)
             if not self._load(op, arg):
@@ -366,6 +366,11 @@ class _Trail:
 def _step(symbol: Store, step: str) -> Store:
     space, name, steps = symbol
     return space, name, (*steps, step)
+
+
+def effect_of(name: str, arg: int) -> int:
+    """How many values the operation of this name leaves on the stack, less those it takes."""
+    return _effect(opmap[name], arg)
 
 
 def _effect(op: int, arg: int) -> int:

@@ -14,9 +14,8 @@ from contextvars import ContextVar
 
 from amorsize import _bytecode, _callables, _identity, _wrappers
 from amorsize._callables import FUNCTION, METHOD
-from amorsize._reached import Reached, is_ours
+from amorsize._reached import HEAP_TYPE, Reached, is_ours
 from amorsize._rebuilding import (
-    HEAP_TYPE,
     TOKEN,
     found_at,
     here,
@@ -84,6 +83,8 @@ class Payload:
             _ = self.data
         except CannotTravelError as error:
             return str(error)
+        if self._reached.reasons:
+            return self._reached.reasons[0]
         for place, value in self._reached.stays.items():
             if not is_shareable(value):  # a lock or a logger of its own suits each worker
                 kind = _callables.type_name(value)
@@ -133,16 +134,16 @@ class Payload:
             "teardown": task.teardown,
             "most_bytes": task.most_bytes,
         }
-        settings, stays = (
+        settings, stays, digests, names = (
             # what is sent with its code has its globals with it
             {place: one for place, one in found.items() if place.partition(":")[0] not in by_value}
-            for found in (reached.settings, reached.stays)
+            for found in (reached.settings, reached.stays, reached.digests, reached.names)
         )
         kinds = {place: _callables.type_name(value) for place, value in stays.items()}
-        digests = {} if by_value else reached.digests
         origin = os.getpid(), TOKEN
         # The first is called first: names are looked up while the rest is being read.
-        content = (_Call(tidied, ()), origin, fields, digests, settings, kinds)
+        checked = digests, names, reached.library
+        content = (_Call(tidied, ()), origin, fields, *checked, settings, kinds)
         left = {id(value): place for place, value in reached.stays.items()}
         data = None if by_value else _dumped_by_name(rebuilt, content)
         return data or _dumped_with_code(rebuilt, content, by_value, left)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from amorsize import _bytecode, _callables, _identity
+from amorsize import _bytecode, _callables, _codecs, _identity, _text_order
 from amorsize._callables import FUNCTION, METHOD, MISSING, MODULE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from types import FunctionType
+    from types import CodeType, FunctionType
     from typing import Any
 
 MANY = 1000  # callables that are looked into, and elements of a container
@@ -24,12 +24,84 @@ _OWN_TO_EACH = frozenset(
     | {"numpy.random.mtrand.RandomState"}
 )
 _CODE_TYPES = (FUNCTION, METHOD, type(len), type)
+_CONTAINERS = (list, tuple, dict, set, frozenset, bytearray)
+_BACK_DOORS = {"globals", "eval", "exec", "modules", "__dict__", "vars"}
+MAPPING_VIEW: Any = type(type.__dict__)
 
 
 def digest_of(func: Any) -> bytes:
-    """Of the code of a function, and of all that it wraps."""
-    bodies = [_bytecode.body(layer.__code__) for layer in layers(func) if type(layer) is FUNCTION]
+    """Of the code of a function, of all that it wraps, and of what is registered with it."""
+    bodies: list[Any] = []
+    for layer in layers(func):
+        if type(layer) is FUNCTION:
+            bodies.append(_body_digest(layer.__code__))
+            bodies += _registered(layer)
     return bytes.fromhex(_identity._digest(bodies, DIGEST_BYTES))
+
+
+def _body_digest(code: CodeType) -> str:
+    """By the code object, which never changes: a warm call has no time to read them all again."""
+    known = _bodies.get(id(code))
+    if known is None:
+        if len(_bodies) >= MOST_BODIES:
+            _bodies.clear()
+        known = _bodies[id(code)] = code, _identity._digest([_bytecode.body(code)], DIGEST_BYTES)
+    return known[1]
+
+
+MOST_BODIES = 4096
+_bodies: dict[int, tuple[CodeType, str]] = {}  # the code is kept, so that no id comes twice
+
+
+def _registered(dispatcher: Any) -> list[Any]:
+    """For which classes a `singledispatch` has a function, and which."""
+    registry = vars(dispatcher).get("registry")
+    if "dispatch" not in vars(dispatcher) or not hasattr(registry, "items"):
+        return []
+    return sorted((brief_name_of(cls), brief_name_of(func)) for cls, func in registry.items())
+
+
+def name_of(value: Any) -> str | None:
+    """What code stands at a place, the same wherever nobody has put other code there.
+
+    For code of libraries, which is not compared closer. None: it is data.
+    """
+    if is_scalar(value):
+        return None
+    if isinstance(value, type):
+        return f"{brief_name_of(value)} {_class_digest(value)}"
+    return brief_name_of(value) if callable(value) or type(value) is MODULE else None
+
+
+def brief_name_of(value: Any) -> str:
+    if type(value) is MODULE:
+        return f"module {value.__name__}"
+    if type(value) is FUNCTION:
+        code = value.__code__
+        return f"{value.__module__}.{value.__qualname__} ({code.co_name}, {code.co_firstlineno})"
+    if isinstance(value, type):
+        return f"class {value.__module__}.{value.__qualname__}"
+    name = getattr(value, "__qualname__", None)
+    own = f"{getattr(value, '__module__', None)}.{name}" if isinstance(name, str) else "instance"
+    return f"{own} of {_callables.type_name(value)}"
+
+
+def _class_digest(cls: type) -> str:
+    """Of the names in a library's class, of its numbers and texts, and of its functions."""
+    content = []
+    for base in cls.__mro__:
+        if base.__flags__ & HEAP_TYPE:  # nobody can change the others
+            for name, value in sorted(vars(base).items()):
+                what = repr(value) if is_scalar(value) else ""
+                if type(value) is FUNCTION:
+                    what = brief_name_of(value)
+                content.append((name, "" if name in _MADE_UP else what))
+    return _identity._digest(content, DIGEST_BYTES)
+
+
+_MADE_UP = {"__doc__", "__dict__", "__weakref__"}
+CACHED = ".<cached>"
+HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: the class was made at run time
 
 
 def layers(func: Any) -> list[Any]:
@@ -49,15 +121,23 @@ def _wrapped_by(outer: Any) -> Any:
 
 
 class Reached:
-    """Walks from functions to the project's own code and to the globals that it reads."""
+    """Walks from functions to the project's own code and to the state that it reads.
+
+    Places are written "module:name", "module:Class.name"; `<name>` is a variable of a closure.
+    """
 
     def __init__(self, roots: Iterable[Any]) -> None:
-        self.digests: dict[str, bytes] = {}  # by "module:qualname"
+        self.digests: dict[str, bytes] = {}  # of own code, which can be sent instead
+        self.names: dict[str, str] = {}  # of what the project has of others: code, modules
+        self.library: dict[str, str] = {}  # of what libraries have in a place of their own
         self.settings: dict[str, Any] = {}
         self.stays: dict[str, Any] = {}  # globals that cannot be sent
+        self.reasons: list[str] = []  # why it would not do in a worker what it does here
         self._modules: set[str] = set()
         self._seen: dict[int, Any] = {}  # by id; keeps them alive, so that no id is given twice
         self._left = [one for one in roots if one is not None]
+        # The project's packages are its own wherever they are installed.
+        self._packages = {_package_of(one) for one in self._left} - {None}
         while self._left and len(self._seen) < MANY:
             self._look_into(self._left.pop())
 
@@ -70,7 +150,23 @@ class Reached:
         """Move the globals that cannot be pickled to `stays`."""
         for place, value in tuple(self.settings.items()):
             if not can_travel(value):
-                self.stays[place] = self.settings.pop(place)
+                del self.settings[place]
+                if not place.endswith(CACHED):  # else each worker makes its own
+                    self.stays[place] = value
+
+    def _is_own(self, module: object) -> bool:
+        if not isinstance(module, str) or is_ours(module):
+            return False
+        return module.partition(".")[0] in self._packages or _callables.is_own_module(module)
+
+    def _is_own_function(self, func: FunctionType) -> bool:
+        return is_own_function(func) or self._is_of_package(func.__module__)
+
+    def _is_of_package(self, module: object) -> bool:
+        return isinstance(module, str) and module.partition(".")[0] in self._packages
+
+    def _is_own_class(self, cls: type) -> bool:
+        return is_own_class(cls) or self._is_of_package(cls.__module__)
 
     def _look_into(self, target: Any) -> None:
         target = _callables.raw(_callables.plain(target))
@@ -92,7 +188,7 @@ class Reached:
             self._elements(target)
         else:
             self._left += [type(target), _wrapped_by(target)]
-            if is_own_class(type(target)):
+            if self._is_own_class(type(target)):
                 self._elements(getattr(target, "__dict__", {}).values())
 
     def _elements(self, elements: Iterable[Any]) -> None:
@@ -102,55 +198,128 @@ class Reached:
 
     def _function(self, func: FunctionType) -> None:
         self._left += [_wrapped_by(func), *_callables.cells(func).values()]
-        if not is_own_function(func):
+        if not self._is_own_function(func):
             return
         self._left += [value for _, value in _callables.defaults(func)]
+        self._judge(func)
         home = _home(func)
         if home is not None:
             self._modules.add(home)
             found = _identity.reference(func)
             if found is not None:
                 self.digests[":".join(found)] = digest_of(func)
+                self._state_of(func, ":".join(found))
         for space, name, attributes in _bytecode.loads(func.__code__):
             if space == _bytecode.GLOBAL:
                 self._global(home, name, func.__globals__.get(name, MISSING), attributes)
             elif space == _bytecode.IMPORT:
                 self._import(name, func)
+        if home is not None and not _BACK_DOORS.isdisjoint(_bytecode.names(func.__code__)):
+            self._all_plain(home)
+
+    def _judge(self, func: FunctionType) -> None:
+        if not _text_order.is_fixed() and (what := _text_order.why(func)) is not None:
+            self.reasons.append(
+                f"{func.__qualname__} {what}, and text has another hash in each interpreter "
+                "(PYTHONHASHSEED=0 in the environment fixes it)"
+            )
+        if (what := _codecs.registered(func)) is not None:
+            self.reasons.append(f"{func.__qualname__} uses {what}, registered in this process")
+
+    def _state_of(self, func: FunctionType, place: str) -> None:
+        """What a function that can be imported keeps: attributes, its closure, its defaults."""
+        for name, value in vars(func).items():
+            if not name.startswith("__"):
+                self._setting(f"{place}.{name}", value)
+        for name, value in _callables.cells(func).items():
+            self._setting(f"{place}.<{name}>", value)
+        for name in ("__defaults__", "__kwdefaults__"):
+            given = getattr(func, name)
+            values = given.values() if isinstance(given, dict) else given or ()
+            if any(type(one) in _CONTAINERS or self._is_own_class(type(one)) for one in values):
+                self.settings[f"{place}.{name}"] = given
+
+    def _setting(self, place: str, value: Any) -> None:
+        if not is_scalar(value):
+            self._left.append(value)
+        if type(layers(value)[-1]) is FUNCTION:
+            return
+        if _is_data(value) and _callables.type_name(value) not in _OWN_TO_EACH:
+            self.settings[place] = value
+
+    def _all_plain(self, home: str) -> None:
+        """The code may name whatever its module has: what is sure to be data goes along."""
+        for name, value in tuple(vars(sys.modules[home]).items()):
+            if not name.startswith("__") and _is_plain(value, depth=2):
+                self._note(home, name, value)
 
     def _global(self, home: str | None, name: str, value: Any, attributes: tuple[str, ...]) -> None:
         """Walk from a global along the attributes that the code takes off it."""
         for attribute in attributes:
             if type(value) is not MODULE:
                 break
+            if home is not None and self._is_own(home):
+                self.names[f"{home}:{name}"] = brief_name_of(value)
             home, name = value.__name__, attribute
-            if not is_own_module(home):
-                return
             value = _callables.member(value, attribute)
+            if not self._is_own(home):
+                self._library(home, name, value)
+                if type(value) is not MODULE:
+                    return
         self._note(home, name, value)
+
+    def _library(self, home: str, name: str, value: Any) -> None:
+        """What the code takes off a module of a library, which somebody may have changed."""
+        if value is MISSING or name.startswith("__") or type(value) is MODULE:
+            return
+        if (called := name_of(value)) is not None:
+            self.library[f"{home}:{name}"] = called
+        elif is_scalar(value) and is_importable(home):
+            self.settings[f"{home}:{name}"] = value
 
     def _import(self, name: str, func: FunctionType) -> None:
         """What the function names of a module that it imports by itself."""
-        module = sys.modules.get(name)
-        if module is not None and is_own_module(name):
-            for attribute in _bytecode.names(func.__code__):
-                self._note(name, attribute, _callables.member(module, attribute))
+        package = func.__globals__.get("__package__")
+        for full_name in (name, f"{package}.{name}"):
+            module = sys.modules.get(full_name)
+            if module is not None:
+                for attribute in _bytecode.names(func.__code__):
+                    value = _callables.member(module, attribute)
+                    if self._is_own(full_name):
+                        self._note(full_name, attribute, value)
+                    else:
+                        self._library(full_name, attribute, value)
 
     def _note(self, home: str | None, name: str, value: Any) -> None:
-        if value is MISSING or type(value) is MODULE or name.startswith("__"):
+        if value is MISSING or name.startswith("__"):
             return
-        if not is_scalar(value):
+        if not is_scalar(value) and type(value) is not MODULE:
             self._left.append(value)
         if home is None or home == "__main__":
             return  # it goes with the code of the function
         inner = layers(value)[-1]
-        if type(inner) is FUNCTION:
-            if is_own_function(inner):
-                self.digests[f"{home}:{name}"] = digest_of(value)
-        elif _is_data(value) and _callables.type_name(value) not in _OWN_TO_EACH:
-            self.settings[f"{home}:{name}"] = value
+        if type(inner) is FUNCTION and self._is_own_function(inner):
+            self.digests[f"{home}:{name}"] = digest_of(value)
+            self._made_once(f"{home}:{name}", value, inner.__code__)
+        elif isinstance(value, type) and self._is_own_class(value):
+            self.names[f"{home}:{name}"] = brief_name_of(value)
+        elif _is_data(value) and type(value) is not MODULE and type(inner) is not FUNCTION:
+            if _callables.type_name(value) not in _OWN_TO_EACH:
+                self.settings[f"{home}:{name}"] = value
+        else:
+            self.names[f"{home}:{name}"] = brief_name_of(value)
+
+    def _made_once(self, place: str, cache: Any, code: CodeType) -> None:
+        """What a cached function without arguments has made, which may have changed since."""
+        if not hasattr(cache, "cache_info") or code.co_argcount or code.co_kwonlyargcount:
+            return
+        if cache.cache_info().currsize and cache.cache_parameters()["maxsize"] != 0:
+            made = cache()
+            if type(made) in _CONTAINERS or self._is_own_class(type(made)):
+                self._setting(place + CACHED, made)
 
     def _class(self, cls: type) -> None:
-        if not is_own_class(cls):
+        if not self._is_own_class(cls):
             return
         home = cls.__module__ if _is_at(cls) else None
         if home is not None:
@@ -160,10 +329,27 @@ class Reached:
             inner = layers(value)[-1]
             if type(inner) is FUNCTION:
                 self._left.append(inner)
-                if home is not None and is_own_function(inner):
+                if home is not None and self._is_own_function(inner):
                     self.digests[f"{home}:{cls.__qualname__}.{name}"] = digest_of(value)
-            elif home is not None and not name.startswith("__") and _is_setting_of(cls, value):
+            elif home is not None and not name.startswith("__") and self._is_kept(cls, value):
                 self.settings[f"{home}:{cls.__qualname__}.{name}"] = value
+        if home is not None and isinstance(getattr(cls, "__members__", None), MAPPING_VIEW):
+            self._members(cls, f"{home}:{cls.__qualname__}")
+
+    def _is_kept(self, cls: type, value: Any) -> bool:
+        """Is it data of a class: a limit, a table, its one instance?"""
+        if type(cls).__name__ not in ("type", "ABCMeta"):
+            return False  # an enum's tables, or a model's fields: made by its metaclass
+        is_instance = self._is_own_class(type(value)) and not hasattr(type(value), "__get__")
+        return is_scalar(value) or type(value) in _CONTAINERS or is_instance
+
+    def _members(self, cls: Any, place: str) -> None:
+        """What has been set on the members of an enum, or lies in a value that can change."""
+        for name, member in cls.__members__.items():
+            for attribute, value in vars(member).items():
+                is_kept = attribute == "_value_" and type(value) in (list, dict, set)
+                if is_kept or not attribute.startswith("_"):
+                    self._setting(f"{place}.{name}.{attribute}", value)
 
 
 def is_own_function(func: FunctionType) -> bool:
@@ -174,13 +360,24 @@ def is_own_class(cls: type) -> bool:
     return _callables.is_own_class(cls) and not is_ours(cls.__module__)
 
 
-def is_own_module(name: str) -> bool:
-    return _callables.is_own_module(name) and not is_ours(name)
-
-
 def is_ours(module: object) -> bool:
     """Is it part of this package, which a worker has as the caller does?"""
     return isinstance(module, str) and module.partition(".")[0] == __package__
+
+
+def _package_of(target: Any) -> str | None:
+    """The top-level package of a callable or an item; None where it is nobody's own for sure."""
+    module = getattr(_callables.raw(target), "__module__", None)
+    if isinstance(target, METHOD):
+        module = getattr(target.__func__, "__module__", None)
+    package = module.partition(".")[0] if isinstance(module, str) else "__main__"
+    known = package in sys.stdlib_module_names or package in ("__main__", __package__)
+    return None if known else package
+
+
+def is_importable(module: str) -> bool:
+    """Whether another process can import a module of this name."""
+    return getattr(sys.modules.get(module), "__spec__", None) is not None
 
 
 def _home(func: FunctionType) -> str | None:
@@ -203,18 +400,21 @@ def _is_at(cls: type) -> bool:
     return found is cls
 
 
+def _is_plain(value: Any, depth: int) -> bool:
+    """Is it a scalar, or a container of such?"""
+    if is_scalar(value) or type(value) is bytearray:
+        return True
+    if not depth or type(value) not in _CONTAINERS or len(value) > MANY:
+        return False
+    inside = [*value, *value.values()] if type(value) is dict else value
+    return all(_is_plain(one, depth - 1) for one in inside)
+
+
 _SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
 
 
 def is_scalar(value: Any) -> bool:
     return type(value) in _SCALARS
-
-
-def _is_setting_of(cls: type, value: Any) -> bool:
-    """Is this attribute of a class data of its own, such as a limit or a table?"""
-    if type(cls).__name__ not in ("type", "ABCMeta"):
-        return False  # an enum's tables, or a model's fields: made by its metaclass
-    return type(value) in _SCALARS or type(value) in (list, tuple, dict, set, frozenset)
 
 
 def _is_data(value: Any) -> bool:

@@ -7,7 +7,14 @@ import sys
 
 from amorsize import _callables, _identity
 from amorsize._callables import MISSING, MODULE
-from amorsize._reached import digest_of
+from amorsize._reached import (
+    CACHED,
+    HEAP_TYPE,
+    brief_name_of,
+    digest_of,
+    is_scalar,
+    name_of,
+)
 from amorsize.crews.base import Task
 from amorsize.errors import CannotTravelError
 
@@ -40,6 +47,8 @@ def rebuilt(
     origin: tuple[int, bytes],
     fields: dict[str, Any],
     digests: dict[str, bytes],
+    names: dict[str, str],
+    library: dict[str, str],
     settings: dict[str, Any],
     stays: dict[str, str],
     code: list[tuple[type, str]],
@@ -57,6 +66,11 @@ def rebuilt(
                 raise Changed(f"{place} is not the code that the caller has")
         for place, value in settings.items():
             _set(place, value)
+        for place, name in names.items():
+            _take_name(place, name)
+        for place, name in library.items():
+            if name_of(found_at(place)) != name:
+                raise Changed(f"{place} is not what it is in the caller, where it was replaced")
         for place, kind in stays.items():
             here(place, kind)
     return Task(**fields)
@@ -127,22 +141,52 @@ def found_at(place: str) -> Any:
     module, _, path = place.partition(":")
     found = _module(module)
     for step in path.split("."):
-        found = getattr(found, step, MISSING)
+        found = _step(found, step)
     return found
 
 
+def _step(found: Any, step: str) -> Any:
+    """An attribute, or `<name>` of a function: a variable of its closure, what it has cached."""
+    if not step.startswith("<"):
+        return getattr(found, step, MISSING)
+    if step == "<cached>":
+        return found()
+    return _callables.cells(found).get(step[1:-1], MISSING)
+
+
 def _set(place: str, value: Any) -> None:
-    """Give a global, or an attribute of a class, the value that it has in the caller."""
+    """Give a global, or what a class or a function keeps, the value that it has in the caller."""
     module, _, path = place.partition(":")
     owner = _module(module)
     *steps, name = path.split(".")
     for step in steps:
-        owner = getattr(owner, step, MISSING)
+        owner = _step(owner, step)
     if owner is MISSING:
         return
-    old = vars(owner).get(name, MISSING)
-    if old is not value and not _filled(old, value):
+    old = _step(owner, name) if name.startswith("<") else vars(owner).get(name, MISSING)
+    if old is value or (is_scalar(old) and type(old) is type(value) and old == value):
+        return
+    if _filled(old, value):
+        return
+    if name == "<cached>":
+        raise Changed(f"what {place.removesuffix(CACHED)} has cached is another value here")
+    if name.startswith("<"):
+        owner.__closure__[owner.__code__.co_freevars.index(name[1:-1])].cell_contents = value
+    else:
         setattr(owner, name, value)
+
+
+def _take_name(place: str, name: str) -> None:
+    """Put the module, class or builtin function at a place that the caller has there."""
+    found = found_at(place)
+    if brief_name_of(found) == name:
+        return
+    module, _, attribute = place.partition(":")
+    kind, _, path = name.partition(" ")
+    if kind == "module":
+        setattr(_module(module), attribute, _module(path))
+        return
+    raise Changed(f"{place} is not what it is in the caller, where it was replaced")
 
 
 def _filled(old: Any, new: Any) -> bool:
@@ -166,9 +210,6 @@ def _filled(old: Any, new: Any) -> bool:
 
 def _is_of_a_class_statement(value: Any) -> bool:
     return all(cls.__flags__ & HEAP_TYPE for cls in type(value).__mro__[:-1])
-
-
-HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: the class was made at run time
 
 
 def here(place: str, kind: str) -> Any:

@@ -49,6 +49,8 @@ PART_OF = {  # parts that are more than one file, though no folder
             "_telling",
             "_payload",
             "_reached",
+            "_codecs",
+            "_text_order",
             "_wrappers",
             "_rebuilding",
             "_survey",

@@ -45,6 +45,8 @@ INNER_THREADS = (
     *("VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS"),
     *("POLARS_MAX_THREADS", "RAYON_NUM_THREADS"),  # Arrow heeds the first
 )
+# Workers hash text alike, if not like their caller, whose seed nobody can read.
+_HASH_SEED = str(int.from_bytes(os.urandom(4), "big"))
 FOLDER = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -439,7 +441,7 @@ def _spawn(environ: dict[str, str], read_fd: int, write_fd: int, cells_fd: int) 
         process = subprocess.Popen(
             [sys.executable, "-P", *flags, "-c", script],
             stdin=subprocess.DEVNULL,
-            env=environ,
+            env={"PYTHONHASHSEED": _HASH_SEED, **environ},
             pass_fds=[one for one in (read_fd, write_fd, cells_fd, line_fd) if one >= 0],
         )
     finally:

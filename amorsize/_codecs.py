@@ -1,0 +1,64 @@
+"""Encodings and error handlers that somebody has registered in this process.
+
+Python does not tell what is registered, so those are looked up that the code of a function names.
+"""
+
+from __future__ import annotations
+
+import codecs
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import CodeType
+    from typing import Any
+
+_OWN_HANDLERS = {"strict", "ignore", "replace", "xmlcharrefreplace", "backslashreplace"}
+_OWN_HANDLERS |= {"namereplace", "surrogateescape", "surrogatepass"}
+_CODE = type((lambda: None).__code__)
+_USERS = {"encode", "decode", "open", "read_text", "write_text", "lookup", "reader", "writer"}
+_USERS |= {"TextIOWrapper", "str", "bytes", "encoding", "errors"}
+LONGEST = 40  # characters of a name
+
+
+def registered(func: Any) -> str | None:
+    """An encoding or error handler that a function names and no other process may have."""
+    code = func.__code__
+    if _USERS.isdisjoint(code.co_names):
+        return None
+    for text in _texts(code):
+        if text not in _OWN_HANDLERS and _is_handler(text):
+            return f"the error handler {text!r}"
+        if _is_foreign(text):
+            return f"the encoding {text!r}"
+    return None
+
+
+def _texts(code: CodeType) -> Iterator[str]:
+    for constant in code.co_consts:
+        if type(constant) is str and constant.isascii() and 0 < len(constant) <= LONGEST:
+            yield constant
+        elif type(constant) is _CODE:
+            yield from _texts(constant)
+
+
+def _is_handler(text: str) -> bool:
+    try:
+        codecs.lookup_error(text)
+    except LookupError:
+        return False
+    return True
+
+
+def _is_foreign(text: str) -> bool:
+    """Does the search of the standard library know no encoding of a name that is found?"""
+    cache = getattr(sys.modules.get("encodings"), "_cache", {})
+    name = text.lower().replace(" ", "_").replace("-", "_")
+    if cache.get(name, cache.get(text, cache)) is not None:  # not asked for yet, or found
+        return False
+    try:
+        codecs.lookup(text)
+    except LookupError:
+        return False
+    return True

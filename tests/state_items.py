@@ -1,0 +1,194 @@
+"""Functions that answer by state which a program may change after this module was imported."""
+
+import collections
+import enum
+import functools
+import json
+import string
+import time
+
+import state_items_prices as prices
+
+FACTOR = 1
+TABLE = {"a": 1}
+QUEUE = collections.deque(maxlen=5)
+REGISTRY = {}
+
+
+def by_global(x):
+    return x * FACTOR
+
+
+def by_table(x):
+    return TABLE.get("b", 0) + x
+
+
+def by_deque(x):
+    return len(QUEUE) + x
+
+
+def helper(x):
+    return x
+
+
+def by_helper(x):
+    return helper(x)
+
+
+class Settings:
+    """One instance for all."""
+
+    rate = 1
+    _instance = None
+
+    def __init__(self):
+        self.level = 0
+
+    @classmethod
+    def get(cls):
+        if cls._instance is None:
+            cls._instance = cls()
+        return cls._instance
+
+    def scaled(self, x):
+        return x
+
+
+SETTINGS = Settings()
+
+
+def by_class_attribute(x):
+    return Settings.rate * x
+
+
+def by_singleton(x):
+    return Settings.get().level + x
+
+
+def by_instance(x):
+    return SETTINGS.level + x
+
+
+def by_patched_method(x):
+    return SETTINGS.scaled(x)
+
+
+@functools.lru_cache
+def cached_settings():
+    return Settings()
+
+
+def by_cached_singleton(x):
+    return cached_settings().level + x
+
+
+def by_own_attribute(x):
+    return by_own_attribute.factor * x
+
+
+by_own_attribute.factor = 1
+
+
+def by_attribute_of_another(x):
+    return helper.table.get("k", 0) + x
+
+
+helper.table = {}
+
+
+@functools.singledispatch
+def described(_):
+    return "?"
+
+
+def by_registration(x):
+    return described(x)
+
+
+def by_registry(x):
+    return REGISTRY.get("f", abs)(x)
+
+
+def by_alias(x):
+    return prices.price(x)
+
+
+def by_default(x, seen=[]):  # noqa: B006 - as people write it
+    return len(seen) + x
+
+
+def _counting(func):
+    hits = {"n": 0}
+
+    @functools.wraps(func)
+    def counted(x):
+        return func(x) + hits["n"]
+
+    counted.hits = hits
+    return counted
+
+
+@_counting
+def by_closure(x):
+    return x
+
+
+class Kind(enum.Enum):
+    """Members that carry more than their value."""
+
+    A = 1
+    B = [1]  # noqa: RUF012
+
+
+Kind.A.weight = 1
+
+
+def by_enum(x):
+    return Kind.A.weight * x + len(Kind.B.value)
+
+
+def by_import(x):
+    import state_items_prices
+
+    return state_items_prices.RATE + x
+
+
+def by_name(x):
+    import sys
+
+    return getattr(sys.modules[__name__], "FAC" + "TOR") * x
+
+
+now = time.time
+
+
+def by_replaced_builtin(_):
+    return now() > 10
+
+
+def by_library_function(x):
+    return json.dumps({"x": x})
+
+
+def by_library_class(x):
+    return json.JSONEncoder().encode([x, x])
+
+
+def by_library_value(_):
+    return string.digits
+
+
+def by_hash(x):
+    return hash(f"name {x}")
+
+
+def by_order_of_a_set(x):
+    return "".join({f"{x}", "a", "b", "c", "d"})
+
+
+def by_error_handler(x):
+    return f"ü{x}".encode("ascii", "of a test")
+
+
+def by_encoding(x):
+    return f"{x}".encode("encoding_of_a_test")

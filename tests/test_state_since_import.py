@@ -1,0 +1,260 @@
+"""A worker from a clean start has what the program changed since the import, or gets no items."""
+
+import codecs
+import json
+import os
+import string
+
+import pytest
+import state_items as items
+import state_items_fakes
+
+from amorsize import autotune, tuned_map
+from amorsize.errors import CannotTravelError
+
+
+@pytest.fixture(autouse=True)
+def clean_start(monkeypatch):
+    """No worker is forked in these tests."""
+    monkeypatch.setenv("AMORSIZE_START", "clean")
+
+
+def set_global(patch):
+    patch.setattr(items, "FACTOR", 5)
+
+
+def set_entry(patch):
+    patch.setitem(items.TABLE, "b", 100)
+
+
+def fill_deque(patch):
+    patch.setattr(items, "QUEUE", type(items.QUEUE)([1, 2], maxlen=5))
+
+
+def replace_helper(patch):
+    patch.setattr(items, "helper", lambda x: x + 7)
+
+
+def set_class_attribute(patch):
+    patch.setattr(items.Settings, "rate", 3)
+
+
+def change_singleton(patch):
+    patch.setattr(items.Settings.get(), "level", 4)
+
+
+def change_instance(patch):
+    patch.setattr(items.SETTINGS, "level", 9)
+
+
+def replace_method(patch):
+    patch.setattr(items.Settings, "scaled", lambda _, x: x + 500)
+
+
+def change_cached(patch):
+    patch.setattr(items.cached_settings(), "level", 66)
+
+
+def set_own_attribute(patch):
+    patch.setattr(items.by_own_attribute, "factor", 6)
+
+
+def set_attribute(patch):
+    patch.setitem(items.helper.table, "k", 50)
+
+
+def register_class(patch):
+    """A dispatcher cannot forget: another one takes the registration."""
+    import functools
+
+    dispatcher = functools.singledispatch(items.described.registry[object])
+    dispatcher.register(int, lambda x: f"int {x}")
+    patch.setattr(items, "described", dispatcher)
+
+
+def register_function(patch):
+    patch.setitem(items.REGISTRY, "f", lambda x: x * 2)
+
+
+def replace_module(patch):
+    patch.setattr(items, "prices", state_items_fakes)
+
+
+def fill_default(patch):
+    patch.setattr(items.by_default, "__defaults__", ([1, 2],))
+
+
+def change_closure(patch):
+    patch.setitem(items.by_closure.hits, "n", 30)
+
+
+def change_member(patch):
+    patch.setattr(items.Kind.A, "weight", 8)
+
+
+def change_value_of_member(patch):
+    patch.setattr(items.Kind.B, "_value_", [1, 2, 3])
+
+
+def change_imported(patch):
+    patch.setattr(items.prices, "RATE", 77)
+
+
+def replace_builtin(patch):
+    patch.setattr(items, "now", lambda: 3)
+
+
+def replace_builtin_by_another(patch):
+    import time
+
+    patch.setattr(items, "now", time.thread_time)
+
+
+def replace_library_value(patch):
+    patch.setattr(string, "digits", "0123")
+
+
+FOLLOWED = [
+    (items.by_global, set_global),
+    (items.by_table, set_entry),
+    (items.by_deque, fill_deque),
+    (items.by_helper, replace_helper),
+    (items.by_class_attribute, set_class_attribute),
+    (items.by_singleton, change_singleton),
+    (items.by_instance, change_instance),
+    (items.by_patched_method, replace_method),
+    (items.by_cached_singleton, change_cached),
+    (items.by_own_attribute, set_own_attribute),
+    (items.by_attribute_of_another, set_attribute),
+    (items.by_registration, register_class),
+    (items.by_registry, register_function),
+    (items.by_alias, replace_module),
+    (items.by_default, fill_default),
+    (items.by_closure, change_closure),
+    (items.by_enum, change_member),
+    (items.by_enum, change_value_of_member),
+    (items.by_replaced_builtin, replace_builtin),
+    (items.by_replaced_builtin, replace_builtin_by_another),
+    (items.by_import, change_imported),
+    (items.by_name, set_global),
+    (items.by_library_value, replace_library_value),
+]
+
+
+@pytest.mark.parametrize(("function", "change"), FOLLOWED, ids=lambda one: one.__name__)
+def test_a_warm_worker_follows(function, change, monkeypatch):
+    """Before the change, with it, and after it was taken back: as in the caller each time."""
+
+    def answers():
+        here = [function(x) for x in range(1, 4)]
+        assert tuned_map(function, range(1, 4), backend="process", n_jobs=1) == here
+        return here
+
+    items.Settings.get()
+    items.cached_settings()
+    before = answers()
+    with monkeypatch.context() as patch:
+        change(patch)
+        assert answers() != before
+    assert answers() == before
+
+
+def replace_library_function(patch):
+    real = json.dumps
+    patch.setattr(json, "dumps", lambda one: "patched " + real(one))
+
+
+def change_library_class(patch):
+    patch.setattr(json.JSONEncoder, "item_separator", " ; ")
+
+
+def register_handler(_):
+    codecs.register_error("of a test", lambda error: ("?", error.end))
+
+
+def _search(name):
+    return codecs.lookup("latin-1") if name == "encoding_of_a_test" else None
+
+
+def register_encoding(_):
+    codecs.register(_search)
+
+
+def nothing(_):
+    """Nothing has to change for these."""
+
+
+STAY = [
+    (items.by_library_function, replace_library_function, "json:dumps"),
+    (items.by_library_class, change_library_class, "json:JSONEncoder"),
+    (items.by_hash, nothing, "hash"),
+    (items.by_order_of_a_set, nothing, "set"),
+    (items.by_error_handler, register_handler, "error handler 'of a test'"),
+    (items.by_encoding, register_encoding, "encoding 'encoding_of_a_test'"),
+]
+
+
+@pytest.mark.parametrize(("function", "change", "reason"), STAY, ids=str)
+def test_what_no_worker_could_know_stays_in_the_caller(function, change, reason, monkeypatch):
+    """None of the items runs where the answer would be another, and the reason is told."""
+    import time
+
+    def slow(x):
+        time.sleep(0.003)
+        return function(x)
+
+    with monkeypatch.context() as patch:
+        change(patch)
+        tuned = autotune(slow, thread_safe=False)
+        assert tuned(range(60)) == [function(x) for x in range(60)]
+    told = str(tuned.explain())
+    assert reason in told
+    assert "in processes" not in told
+
+
+@pytest.mark.parametrize(("function", "change", "reason"), STAY[:2], ids=str)
+def test_where_all_items_go_to_workers_it_is_an_error(function, change, reason, monkeypatch):
+    """Who asks for processes is told that they would answer otherwise."""
+    with monkeypatch.context() as patch:
+        change(patch)
+        with pytest.raises(CannotTravelError, match=reason):
+            tuned_map(function, range(3), backend="process", n_jobs=1)
+
+
+def test_workers_agree_with_one_another_on_the_hash_of_text():
+    """Their seed is one for all, and items do not see it in their environment."""
+
+    def hashed(x):
+        return hash("text"), os.environ.get("PYTHONHASHSEED"), os.getpid()
+
+    found = tuned_map(hashed, range(20), backend="process", n_jobs=2, chunksize=1)
+
+    assert len({one[0] for one in found}) == 1
+    assert {one[1] for one in found} == {None}
+    assert os.getpid() not in {one[2] for one in found}
+
+
+MAPPED = """
+import os, time
+from amorsize import autotune
+
+@autotune(thread_safe=False)
+def named(x):
+    end = time.perf_counter() + 0.002
+    while time.perf_counter() < end:
+        pass
+    return hash(f"name {x}"), os.getpid()
+
+if __name__ == "__main__":
+    found = named(range(400))
+    assert [one[0] for one in found] == [hash(f"name {x}") for x in range(400)]
+    print("hash" in str(named.explain()), len({one[1] for one in found}) > 1)
+"""
+
+
+def test_a_seed_that_is_fixed_keeps_nothing_in_the_caller(run_script):
+    """With PYTHONHASHSEED set, workers hash as the caller does, and are used."""
+    environ = {"AMORSIZE_START": "clean"}
+    assert run_script(MAPPED, environ=environ).stdout == "True False\n"
+    environ["PYTHONHASHSEED"] = "7"
+    assert run_script(MAPPED, environ=environ).stdout == "False True\n"
