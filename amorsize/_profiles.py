@@ -71,8 +71,7 @@ def read_file(path: str) -> list[dict[str, Any]]:
         FileError: It is too large, or not such a file.
         OSError: It cannot be read.
     """
-    file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
-    with open(file, "rb") as stream:
+    with open(path, "rb", opener=_without_waiting) as stream:
         content = stream.read(MAX_FILE_BYTES + 1) or b""
     if len(content) > MAX_FILE_BYTES:
         raise FileError(f"it is larger than {MAX_FILE_BYTES // 1024**2} MiB")
@@ -84,6 +83,11 @@ def read_file(path: str) -> list[dict[str, Any]]:
     if document.get("format") != FORMAT or type(profiles) is not list:
         raise FileError(f"it is no file of `amorsize cache export` (format {FORMAT!r})")
     return [record for record in profiles[:MAX_PROFILES] if is_sound(record)]
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open it even where it is a pipe that nobody writes to."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
 
 
 def of_site(prefix: str) -> dict[str, dict[str, Any]]:

@@ -9,6 +9,7 @@ import sqlite3
 import struct
 import sys
 import warnings
+from pathlib import Path
 
 import forged
 import pytest
@@ -292,3 +293,22 @@ def test_who_nobody_is(monkeypatch, tmp_path, uid_map, is_trusted):
 
     assert guard._is_nobody_here(65534) == is_trusted
     assert not guard._is_nobody_here(1000)
+
+
+# ---- The folder that a command is run in ----
+
+
+@pytest.mark.parametrize("name", ["struct", "json", "argparse", "linecache", "select"])
+@pytest.mark.parametrize(
+    "command", [["-m", "amorsize"], [str(Path(sys.executable).parent / "amorsize")]]
+)
+def test_a_command_runs_no_module_of_the_current_folder_for_pythons_own(tmp_path, name, command):
+    """What is asked for by name is found there, and nothing else takes the place of a library."""
+    mark = tmp_path / "mark"
+    (tmp_path / f"{name}.py").write_text(f"open({str(mark)!r}, 'a').close()\nraise SystemExit(3)\n")
+    (tmp_path / "mine.py").write_text("import struct, json, select\ndef f(x): return 2 * x\n")
+    arguments = ["run", "mine.f", "--data-range", "4", "--backend", "process"]
+    told = run_command([sys.executable, *command, *arguments], cwd=tmp_path, timeout_s=30.0)
+
+    assert told.stdout.split() == ["0", "2", "4", "6"]
+    assert not mark.exists()

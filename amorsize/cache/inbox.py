@@ -204,14 +204,9 @@ def _is_still(file: int, path: str) -> bool:
 def _opened(folder: str, flags: int, name: str = NAME) -> int:
     """The open file; UnusableError if it is not a plain one of this user's, or too large."""
     path = os.path.join(folder, name)
-    try:
-        file = os.open(path, flags | _FLAGS, 0o600)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
-            raise UnusableError("its inbox was not a plain file") from error
-        raise
+    if not _is_plain(path):  # opening a pipe or a device would tell whoever is at its other end
+        raise UnusableError("its inbox was not a plain file")
+    file = os.open(path, flags | _FLAGS, 0o600)
     found = os.fstat(file)
     problem = None
     if not stat.S_ISREG(found.st_mode):
@@ -226,6 +221,13 @@ def _opened(folder: str, flags: int, name: str = NAME) -> int:
         os.close(file)
         raise UnusableError(f"its inbox {problem}")
     return file
+
+
+def _is_plain(path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return True
 
 
 def _content(file: int) -> bytes:

@@ -25,8 +25,8 @@ _N_NEAREST = 3
 
 def found(name: str) -> Callable[..., Any]:
     """The function of this name; its module is imported, with the current folder importable."""
-    if "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    if "" not in sys.path:
+        _make_importable(os.getcwd())
     place, colon, inside = name.rpartition(":")
     if name.endswith(".py") or place.endswith(".py") or (colon and os.sep in place):
         if not colon or not inside or name.endswith(".py"):
@@ -93,6 +93,18 @@ def _nearest(name: str, names: list[str]) -> str:
     return f" Nearest: {', '.join(near)}." if near else ""
 
 
+def _make_importable(folder: str) -> None:
+    """Look for modules in a folder, too: after Python's own, which it must not hide."""
+    if folder not in sys.path:
+        own = os.path.dirname(os.__file__)
+        places = [at for at, one in enumerate(sys.path) if _is_within(one, own)]
+        sys.path.insert(places[-1] + 1 if places else len(sys.path), folder)
+
+
+def _is_within(folder: object, own: str) -> bool:
+    return folder in (own, os.path.join(own, "lib-dynload"))
+
+
 # -- importing ------------------------------------------------------------------------------
 
 
@@ -135,8 +147,7 @@ def _leads_to(name: str, root: str, full: str) -> bool:
     top = name.partition(".")[0]
     if top in sys.modules or top in sys.builtin_module_names or top in sys.stdlib_module_names:
         return os.path.realpath(getattr(sys.modules.get(name), "__file__", None) or "") == full
-    if root not in sys.path:
-        sys.path.insert(0, root)
+    _make_importable(root)
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):

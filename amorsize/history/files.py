@@ -162,6 +162,8 @@ def _ours(folder: str) -> list[str]:
 def _read(path: str) -> dict[str, Any]:
     """The JSON object in a file; RefusedError if it is no file of ours or holds something else."""
     try:
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            raise RefusedError("it is not a plain file")
         file = os.open(path, _READ | _SAFELY)
     except FileNotFoundError:
         raise
