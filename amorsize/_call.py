@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from amorsize._payload import Payload
     from amorsize._printed import Printed
     from amorsize._returns import Returns
+    from amorsize._source import Turn
+    from amorsize._turns import Turns
     from amorsize.crews.base import Chunk, Crew, Happening
     from amorsize.policy.facts import Profile
 
@@ -121,6 +123,8 @@ class Call:
         self.tuner: Tuner
         self.fork_reason: str | None = None
         self._payload: Payload | None = None
+        self._turns: Turns | None = None
+        self._mark_before: Any = None
 
     # -- the ways to run --------------------------------------------------------------------
 
@@ -171,11 +175,13 @@ class Call:
             self._end(at_once=True)
             raise
         try:
+            if self.source.in_turn or self.tuner.job.is_loop:
+                yield from self.turns.stream()
             while True:
                 self.work.limit = self.work.n_given + (buffer or self._buffer_items())
                 given = self._stream_ready(ordered)
                 if given:
-                    self._leave_sight()
+                    self.leave_sight()
                     if self.inner is not None:  # what the consumer does is its own
                         self.inner.lift()
                     yield from given
@@ -217,7 +223,7 @@ class Call:
         options = self.options
         if not self.source.all_read:
             self.work.read_ahead(longest_s=0.0)
-            self._see_broken_data()
+            self.see_broken_data()
         if self.source.n_read and self.key is None:
             self.key = _known.key_of(self.func, self.work.item(0))
         if not options.retune and self.key is not None:
@@ -303,7 +309,7 @@ class Call:
         while once_more and n_watched < _judgement.MOST_WATCHED and self.work.n_left:
             n_watched += 1
             once_more = judge.watch(
-                lambda: self._run_inline(1, float("inf")),
+                lambda: self.run_inline(1, float("inf")),
                 self._next_items()[:1],
                 inside=verdict.thread_reason is None,
             )
@@ -432,19 +438,30 @@ class Call:
         """Whether what was remembered agreed with this call's items."""
         return self.tuner.hint_fits
 
+    @property
+    def turns(self) -> Turns:
+        """Who runs items as they come, where they may not be read ahead."""
+        if self._turns is None:
+            from amorsize._turns import Turns
+
+            self._turns = Turns(self)
+        return self._turns
+
     # -- one step ---------------------------------------------------------------------------
 
     def _step(self) -> None:
         """Ask the tuner and do what it says."""
-        if not self.source.all_read:
-            self._leave_sight()
+        if self.source.in_turn and self.turns.step():
+            return
+        if not self.source.all_read and not self.source.in_turn:
+            self.leave_sight()
             self._read()
             if self.work.is_finished:  # all that was left of the data was its end
                 return
-        action = self.tuner.next(self._view(caller_busy=False))
+        action = self.tuner.next(self.view(caller_busy=False))
         match action:
             case do.RunInline():
-                self._run_inline(action.n_items, action.box_s)
+                self.run_inline(action.n_items, action.box_s)
             case do.Send():
                 self._send(action)
                 self._look(0.0)
@@ -466,7 +483,7 @@ class Call:
             case do.Weigh():
                 self._weigh()
 
-    def _view(self, *, caller_busy: bool) -> View:
+    def view(self, *, caller_busy: bool) -> View:
         return View(
             now_s=perf_counter() - self.began,
             n_left=self.work.n_left,
@@ -482,21 +499,21 @@ class Call:
         if work.n_left and source.is_quick and not source.would_wait():
             is_wanted = self.tuner.n_in_flight or not self.crews
             work.read_ahead(READ_S if is_wanted else READ_IDLE_S)
-        self._see_broken_data()
+        self.see_broken_data()
 
     def _is_over(self) -> bool:
         """Whether all is done: an item may have changed how much that is."""
         if self.source.changes():
             self.work.follow()
-            self._bind("the list changes while it is mapped over")
+            self.bind("the list changes while it is mapped over")
         return self.work.is_finished
 
-    def _bind(self, why: str) -> None:
+    def bind(self, why: str) -> None:
         """What is left runs in the caller, one by one, where the user has left that open."""
         if self.may_stay_here and self.tuner.job.caller_reason is None:
             self.tuner.tell(Bound(why=why))
 
-    def _see_broken_data(self) -> None:
+    def see_broken_data(self) -> None:
         """An iterator that raised has not ended: that is a failure, above all items it gave."""
         error = getattr(self.source, "error", None)
         if error is not None and self.work.failure is None:
@@ -508,32 +525,42 @@ class Call:
                 raise AssertionError("nothing is under way and nothing is left to do")
             return  # the data has not ended: the next step reads more of it
         if not self.source.all_read and self.tuner.n_in_flight and not self.work.n_left:
-            timeout_s = 0.0 if self.work.limit is None else timeout_s
+            may_read = self.work.limit is None and not self.source.in_turn
+            timeout_s = 0.0 if may_read else timeout_s
         if timeout_s and self.losses is not None:
             self.losses.note_kills()  # now, because there is nothing else to do
         self._look(timeout_s)
 
     # -- the caller's own items -------------------------------------------------------------
 
-    def _run_inline(self, n_items: int, box_s: float) -> None:
+    def run_inline(self, n_items: int, box_s: float) -> None:
         work = self.work
         if work.has_suspect:  # an item that may kill its process is never run here
             self._wait(WAIT_S)
             return
-        self._set_up()
         chunk = work.take(n_items)
+        items, first = self.source.window(chunk.start, chunk.stop)
+        self.run_here(chunk, self.task.each(items, first, chunk.start), box_s)
+
+    def run_here(
+        self, chunk: Chunk, each: Iterator[Any], box_s: float, turn: Turn | None = None
+    ) -> None:
+        """Run items in the caller; of a turn, as many as its data has."""
+        work = self.work
         direct = not self.crews and chunk.start == work.n_in_order
         out = work.results if direct else []
-        items, first = self.source.window(chunk.start, chunk.stop)
+        n_before = len(out)
+        is_in_item = None if turn is None else lambda: turn.n_taken > len(out) - n_before
         is_ahead = self.crews.keys() == {"process"} and chunk.start > work.n_in_order
+        self.set_up()
         if is_ahead:
             self.printed.hold(chunk.start)
-        self._enter_inline()
+        self._enter_inline(is_in_item)
         try:
             n_modules, process_cpu, n_pauses = self._n_loaded(), process_time(), count_pauses()
             ran = run_chunk(
                 self.function,
-                self.task.each(items, first, chunk.start),
+                each,
                 chunk.n_items,
                 out,
                 box_s=box_s,
@@ -541,11 +568,15 @@ class Call:
                 starved_clock=self.starved_clock,
                 keep_errors=self.task.keep_errors,
                 single=self.task.single,
+                turn=turn,
             )
         finally:
             self._leave_inline()
             if is_ahead:
                 self.printed.let_go()
+        failure = ran.error if ran.is_of_data and isinstance(ran.error, Exception) else None
+        if turn is not None:
+            chunk = work.end_turn(turn, chunk.start, is_end=ran.is_end, error=failure)
         end = chunk.start + ran.n_done
         if direct:
             work.n_done += ran.n_done
@@ -555,17 +586,20 @@ class Call:
         if ran.n_done:
             if self.is_stream and out:
                 self.see_size(out[-1])
-            self._tell_inlined(
+            self.tell_inlined(
                 ran,
                 process_time() - process_cpu,
                 self._n_loaded() - n_modules,
                 count_pauses() - n_pauses,
             )
         if ran.error is not None:
-            if isinstance(ran.error, KeyboardInterrupt) or raised_by_handler(ran.error):
+            is_exit = ran.is_of_data and failure is None
+            if isinstance(ran.error, KeyboardInterrupt) or is_exit or raised_by_handler(ran.error):
                 raise ran.error  # it is not about this item: nobody waits for those before
-            self.fail(end, ran.error)
-        elif ran.is_end:
+            if failure is None:
+                self.fail(end, ran.error)
+            self.see_broken_data()
+        elif ran.is_end and turn is None:
             work.end_at(end)
         else:
             work.give_back(end, chunk.stop)
@@ -577,7 +611,7 @@ class Call:
             self.printed.release(work.n_in_order)
             self._look(0.0)
 
-    def _tell_inlined(self, ran: Any, process_cpu_s: float, n_modules: int, n_pauses: int) -> None:
+    def tell_inlined(self, ran: Any, process_cpu_s: float, n_modules: int, n_pauses: int) -> None:
         now_s = perf_counter() - self.began
         self.note_chunk(-1, "caller", ran.n_done, ran.wall_s, ran.cpu_s, ran.starved_s, now_s)
         if self.ledger is not None:
@@ -600,14 +634,14 @@ class Call:
         """Modules that are loaded, without those that serving workers meanwhile has loaded."""
         return len(sys.modules) - (0 if self.feeder is None else self.feeder.n_loaded)
 
-    def _set_up(self) -> None:
+    def set_up(self) -> None:
         """The caller is a place where items run: it needs what workers need."""
         if self.is_set_up or self.task.setup is None:
             return
         self.task.setup()
         self.is_set_up = True
 
-    def _enter_inline(self) -> None:
+    def _enter_inline(self, is_in_item: Callable[[], bool] | None) -> None:
         """Items are about to run here; others may serve the workers meanwhile."""
         if self.crews:
             if self.feeder is None:
@@ -620,7 +654,7 @@ class Call:
         marked = not is_only_item and not nesting.is_inside()
         if marked:
             self.is_marked = True
-            nesting.enter()
+            self._mark_before = nesting.enter(is_in_item)
 
     def _leave_inline(self) -> None:
         self._unmark()
@@ -630,7 +664,7 @@ class Call:
 
     def _unmark(self) -> None:
         if self.is_marked:
-            nesting.leave()
+            nesting.leave(self._mark_before)
             self.is_marked = False
 
     # -- workers ----------------------------------------------------------------------------
@@ -847,7 +881,7 @@ class Call:
         if limited is not None:
             limited.watch_time(self.crew_of)
 
-    def _leave_sight(self) -> None:
+    def leave_sight(self) -> None:
         if self.losses is not None:
             self.losses.out_of_sight()
 
@@ -870,7 +904,7 @@ class Call:
     def go_on_beside(self) -> None:
         """Do what the tuner asks for now, as far as another thread than the caller can."""
         while True:
-            action = self.tuner.next(self._view(caller_busy=True))
+            action = self.tuner.next(self.view(caller_busy=True))
             if isinstance(action, do.Send):
                 self._send(action)
             elif isinstance(action, do.SendHome):
@@ -921,7 +955,7 @@ class Call:
         self.known_from = self.known_from or "nowhere"
         if not self.options.cache or self.tuner.job.backend != "auto":
             return
-        if self.tuner.left_s(self._view(caller_busy=False)) < WORTH_READING_S:
+        if self.tuner.left_s(self.view(caller_busy=False)) < WORTH_READING_S:
             return
         profile = _known.memory().ask_disk(self.key, self.func, self.key[1])
         if profile is not None:

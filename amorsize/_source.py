@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import chain, compress, islice, repeat
 from time import perf_counter
 
 from amorsize.crews import weight
@@ -29,6 +29,7 @@ class Sliced:
         self.n_read = n_items
         self.item_bytes = 0  # of those that were read for this call
         self.all_read = self.is_quick = True
+        self.in_turn = False
         self.has_changed = False  # in length, since the call began
         self._may_change = any(type(one) is list for one in sequences)
 
@@ -59,10 +60,19 @@ class Sliced:
 
 
 class Reading:
-    """Data that comes out of an iterator; what was read is kept until its results are there."""
+    """Data that comes out of an iterator; what was read is kept until its results are there.
 
-    def __init__(self, iterator: Iterator[Any]) -> None:
-        self._iterator = iterator
+    Args:
+        iterator: Of items, or of tuples of them.
+        parts: The iterators that these come from; known to run nothing when they go on, or not.
+    """
+
+    in_turn: bool  # an item is read when the one before has been run, as in a loop
+
+    def __init__(self, iterator: Iterator[Any], parts: tuple[Any, ...] = ()) -> None:
+        self.iterator = iterator
+        self.parts = parts
+        self.in_turn = not all(map(is_quiet, parts))
         self._items: list[Any] = []
         self._first = 0  # index of _items[0]
         self.n_read = 0
@@ -90,7 +100,7 @@ class Reading:
             began = perf_counter()
             before = len(self._items)
             try:
-                self._items.extend(islice(self._iterator, min(block, n_more)))
+                self._items.extend(islice(self.iterator, min(block, n_more)))
             except Exception as error:  # Ctrl-C, an exit: these do not wait for their turn
                 self.error, self.all_read = error, True
             n_got = len(self._items) - before
@@ -113,6 +123,40 @@ class Reading:
             if 2 * block * self.item_bytes <= READ_BYTES:
                 block *= 2
 
+    def turn(self, start: int, n_items: int, *, is_numbered: bool) -> Turn:
+        """Items from `start` on, each read when the one before has been run.
+
+        One that was read before goes first, and counts as not read until the turn is over.
+        """
+        iterator, held = self.iterator, self._items[start - self._first :]
+        if held:
+            iterator = chain(held, iterator)
+        self._items, self._first, self.n_read = [], start, start
+        return Turn(iterator, n_items, start if is_numbered else None)
+
+    def took(self, turn: Turn, *, is_end: bool, error: Exception | None) -> None:
+        """What was run in a turn has been read; of that, what failed is held for its message."""
+        self.n_read += turn.n_taken
+        self._first = self.n_read
+        if turn.has_failed:
+            self._items, self._first = [turn.item], self.n_read - 1
+        if is_end or error is not None:
+            self.ended(error)
+
+    def passed(self, index: int) -> None:
+        """Items up to this one were read elsewhere, and are done."""
+        if index > self.n_read:
+            self.n_read = index
+        self._items, self._first = self._items[index - self._first :], index
+
+    def hold(self, index: int, item: Any) -> None:
+        """Keep an item that was read elsewhere, for a message."""
+        self._items, self._first, self.n_read = [item], index, index + 1
+
+    def ended(self, error: Exception | None) -> None:
+        """The iterator, read elsewhere, has no more items, or has raised."""
+        self.error, self.all_read = error, True
+
     def window(self, start: int, stop: int) -> tuple[Sequence[Any], int]:
         """The items `start` to `stop`, and the index of the first."""
         return self.cut(start, stop), start
@@ -129,6 +173,52 @@ class Reading:
             self._first = before
 
 
+class Turn:
+    """Items on their way from an iterator into a function, counted as they are read.
+
+    Args:
+        iterator: Where they come from.
+        n_items: How many are taken at most.
+        start: The index of the first, where they go with their indices; None: they go alone.
+    """
+
+    def __init__(self, iterator: Iterator[Any], n_items: int, start: int | None) -> None:
+        self._start = start
+        self._ticks, self._n_items = repeat(True, n_items + 1), n_items + 1
+        self._items = compress(iterator, self._ticks)  # reads an item, then takes a tick
+        self.item: Any = None  # the one that failed
+        self.has_failed = False
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._items if self._start is None else enumerate(self._items, self._start)
+
+    def failed(self, item: Any) -> None:
+        """This item was read, and is not done."""
+        self.item, self.has_failed = item if self._start is None else item[1], True
+
+    @property
+    def n_taken(self) -> int:
+        """Items that have been read."""
+        return self._n_items - self._ticks.__length_hint__()
+
+
+QUIET = frozenset(  # iterators that run nothing when they go on, and give what was there before
+    {f"builtins.{name}_iterator" for name in ("list", "tuple", "range", "longrange", "set")}
+    | {f"builtins.{name}_iterator" for name in ("str", "str_ascii", "bytes", "bytearray", "memory")}
+    | {f"builtins.dict_{name}iterator" for name in ("key", "value", "item")}
+    | {f"builtins.dict_reverse{name}iterator" for name in ("key", "value", "item")}
+    | {"builtins.list_reverseiterator", "builtins.odict_iterator", "array.arrayiterator"}
+    | {"_collections._deque_iterator", "_collections._deque_reverse_iterator"}
+    | {"itertools.count", "itertools.repeat"}
+)
+
+
+def is_quiet(iterator: Any) -> bool:
+    """Whether it runs nothing when it goes on, and gives what was there before."""
+    kind = type(iterator)
+    return f"{kind.__module__}.{kind.__name__}" in QUIET or hasattr(iterator, "would_wait")
+
+
 def source_of(iterables: tuple[Any, ...], *, strict: bool) -> Sliced | Reading:
     """The data of a call, zipped to the shortest iterable as `map` does."""
     lengths = [_length_if_sliceable(one) for one in iterables]
@@ -140,9 +230,10 @@ def source_of(iterables: tuple[Any, ...], *, strict: bool) -> Sliced | Reading:
                 "Pass iterables of one length, or leave out strict=True."
             )
         return Sliced(iterables, min(known))
-    if len(iterables) == 1:
-        return Reading(iter(iterables[0]))
-    return Reading(zip(*iterables, strict=strict))
+    parts = tuple(map(iter, iterables))
+    if len(parts) == 1:
+        return Reading(parts[0], parts)
+    return Reading(zip(*parts, strict=strict), parts)
 
 
 def _length_if_sliceable(data: Any) -> int | None:

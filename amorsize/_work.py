@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from amorsize._source import READ_AHEAD, READ_BYTES, READ_S
+from amorsize._source import READ_AHEAD, READ_BYTES, READ_S, Reading
 from amorsize.crews.base import Chunk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from amorsize._source import Reading, Sliced
+    from amorsize._source import Sliced, Turn
 
 
 class Work:
@@ -94,6 +94,21 @@ class Work:
         start = self._next
         self._next = min(self._end, start + n_items)
         return Chunk(start=start, stop=self._next)
+
+    def end_turn(self, turn: Turn, start: int, *, is_end: bool, error: Exception | None) -> Chunk:
+        """Items from `start` on were taken straight from the data: those that were read."""
+        assert isinstance(self.source, Reading)
+        self.source.took(turn, is_end=is_end, error=error)
+        self._next = self.source.n_read
+        return Chunk(start=start, stop=self._next)
+
+    def gave(self, n_items: int) -> None:
+        """The next items in order were taken, run and passed on elsewhere."""
+        self.n_given += n_items
+        self.n_done += n_items
+        self._next = max(self._next, self.n_given)
+        if isinstance(self.source, Reading):
+            self.source.passed(self.n_given)
 
     def items(self, chunk: Chunk) -> tuple[Any, ...]:
         """The items of a chunk, one sequence an iterable."""

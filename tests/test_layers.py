@@ -40,8 +40,9 @@ PART_OF = {  # parts that are more than one file, though no folder
         (
             "_work",
             "_source",
-            "_turns",
             "_lending",
+            "_traces",
+            "_turns",
             "_known",
             "_kinds",
             "_disk",

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
         def __call__(self, n_done: int, n_next: int, now_s: float, /) -> bool: ...
 
+    class Turn(Protocol):
+        """Counts the items that go from an iterator straight into the function."""
+
+        @property
+        def n_taken(self) -> int: ...
+
+        def failed(self, item: Any) -> None: ...
+
 
 # A turn of the loop costs about 2 us: once per stride of 0.5 ms that is 0.4 %, while a box or a
 # stop is still obeyed within a millisecond.
@@ -37,6 +45,7 @@ class Ran(Value):
     n_failed: int = 0  # of them, where errors are kept
     error: BaseException | None = None  # raised by the item after the last one done
     is_end: bool = False  # the data had fewer items than were to be run
+    is_of_data: bool = False  # the exception came instead of an item
 
 
 def run_chunk(
@@ -51,6 +60,7 @@ def run_chunk(
     keep_errors: bool = False,
     single: bool = False,
     progress: Progress | None = None,
+    turn: Turn | None = None,
 ) -> Ran:
     """Append `function(item)` to `out` for each item until the box is over or an item fails.
 
@@ -66,6 +76,7 @@ def run_chunk(
         single: Look at the clock and call `progress` before every single item.
         progress: Called before each stride with the items done, those of the stride and the time;
             the run ends when it answers False.
+        turn: Counts the items as they are taken, where that runs code of the user's.
 
     Returns:
         How many items were done, what they cost, and the exception that ended the run, if any.
@@ -76,19 +87,21 @@ def run_chunk(
     items = iter(items)  # one for all strides: it stops and goes on anywhere
     # What is written in Python is called quicker from Python (by a fifth for trifles), all else by
     # map().
-    results = None if isinstance(function, PYTHON_FUNCTION) else map(function, items)
+    is_quicker = isinstance(function, PYTHON_FUNCTION) or turn is not None  # or knows each item
+    results = None if is_quicker else map(function, items)
     cpu_before = cpu_clock()
     starved_before = 0.0 if starved_clock is None else starved_clock()
     began = perf_counter()
     error: BaseException | None = None
-    n_failed, is_end = 0, False
+    n_failed, is_end, is_of_data = 0, False, False
     while True:
         try:
             is_end = _stride_through(
-                function, items, results, out, before, end, began + box_s, single, progress
+                function, items, results, out, before, end, began + box_s, single, progress, turn
             )
         except Exception as failure:
-            if keep_errors:
+            is_of_data = turn is not None and turn.n_taken == len(out) - before
+            if keep_errors and not is_of_data:
                 out.append(failure)
                 n_failed += 1
                 if len(out) < end and perf_counter() < began + box_s:
@@ -107,6 +120,7 @@ def run_chunk(
         n_failed=n_failed,
         error=error,
         is_end=is_end,
+        is_of_data=is_of_data,
     )
 
 
@@ -120,6 +134,7 @@ def _stride_through(
     deadline: float,
     single: bool,
     progress: Progress | None,
+    turn: Turn | None,
 ) -> bool:
     """Run strides of items, each about `STRIDE_S` long, so that the clock is read seldom.
 
@@ -135,8 +150,13 @@ def _stride_through(
             return False
         expected = end - left + n_next
         if results is None:
-            for item in islice(items, n_next):
-                out.append(function(item))  # quicker than a bound append: the interpreter knows it
+            try:
+                for item in islice(items, n_next):
+                    out.append(function(item))  # quicker than a bound append, which is not known
+            except BaseException:
+                if turn is not None and turn.n_taken > len(out) - before:  # else none was read
+                    turn.failed(item)
+                raise
         else:
             # extend() keeps what was delivered when an item fails: its length tells which one.
             extend(islice(results, n_next))

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from _thread import get_ident
 
-_inside: set[int] = set()  # threads that are running items of some call
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Mark = Callable[[], bool] | None  # what a thread was at before
+
+# Threads that are running items of some call, and what tells whether they are in one just now: not
+# while they read the next, which whoever made the data does.
+inside: dict[int, Callable[[], bool] | None] = {}
 _process_is_worker = False
 
 
 def is_inside() -> bool:
     """Whether this thread is running an item of a call."""
-    return _process_is_worker or get_ident() in _inside
+    if _process_is_worker:
+        return True
+    is_in_item = inside.get(get_ident(), _outside)
+    return is_in_item is None or is_in_item()
+
+
+def _outside() -> bool:
+    return False
 
 
 def enter_process() -> None:
@@ -25,11 +40,21 @@ def leave_process() -> None:
     _process_is_worker = False
 
 
-def enter() -> None:
-    """This thread begins to run items."""
-    _inside.add(get_ident())
+def enter(is_in_item: Callable[[], bool] | None = None) -> Mark:
+    """This thread begins to run items; what `leave` takes.
+
+    Args:
+        is_in_item: Tells whether it is in one; None: it is, until it leaves.
+    """
+    thread = get_ident()
+    before = inside.get(thread, _outside)
+    inside[thread] = is_in_item
+    return before
 
 
-def leave() -> None:
-    """This thread has stopped running items."""
-    _inside.discard(get_ident())
+def leave(before: Mark = _outside) -> None:
+    """This thread has stopped running items; what it was at before counts again."""
+    if before is _outside:
+        inside.pop(get_ident(), None)
+    else:
+        inside[get_ident()] = before
