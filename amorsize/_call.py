@@ -7,7 +7,7 @@ import os
 import sys
 from time import perf_counter, process_time, thread_time, time
 
-from amorsize import _known, _options
+from amorsize import _callables, _drawing, _known, _options
 from amorsize._interrupts import raised_by_handler
 from amorsize._source import READ_S, Sliced, source_of
 from amorsize._work import Work
@@ -115,7 +115,7 @@ class Call:
         self.lock = _thread.allocate_lock()
         self.inline_since = 0.0  # when the caller began the items it is in; 0: it is in none
         self.is_set_up = self.is_marked = False
-        self.kept_streams: Any = None
+        self.drawing: _drawing.Drawing | None = None  # of random numbers, where that is seeded
         self.bar: Any = None
         self.key: Any = None
         self.trace: Trace | None = None  # once it is over
@@ -184,7 +184,9 @@ class Call:
                     self.leave_sight()
                     if self.inner is not None:  # what the consumer does is its own
                         self.inner.lift()
+                    self.lend_generators()
                     yield from given
+                    self.take_generators()
                     if self.inner is not None:
                         self.inner.hold()
                     continue
@@ -235,10 +237,62 @@ class Call:
             from amorsize.progress import bar
 
             self.bar = bar(self.source.n_read if self.source.all_read else None, self.name)
-        if options.seed is not None:
-            from amorsize.crews.streams import KeptStreams
+        self._begin_streams()
 
-            self.kept_streams = KeptStreams()
+    def _begin_streams(self) -> None:
+        """Give each item streams of its own, by `seed=` or because it draws random numbers."""
+        options, is_implicit = self.options, self.options.seed is None
+        if is_implicit and not (self._may_share() and _drawing.may_draw(self.task.function)):
+            return
+        drawing = self.drawing = _drawing.Drawing(
+            self.task.function,
+            _known.owner_of(self.func),
+            seed=options.seed,
+            item=self.work.item(0) if self.source.n_read else _callables.MISSING,
+            known_item_s=None if self.known is None else self.known.item_s,
+            may_stay_here=is_implicit and self.may_stay_here and not self.is_stream,
+        )
+        self._draw_from(drawing.seed, drawing.generators)
+        if drawing.is_quick:
+            self.bind(_drawing.WHY_QUICK)
+
+    def _may_share(self) -> bool:
+        """Whether items may run in worker processes, and are not asked to run in threads."""
+        options, asked = self.options, _options.environment_backend() or self.options.backend
+        if nesting.is_inside() or options.executor is not None:
+            return False
+        return asked == "process" or (asked == "auto" and not options.thread_safe)
+
+    def _draw_from(self, seed: Any, generators: tuple[Any, ...]) -> None:
+        self.task.seed, self.task.generators = seed, generators
+        self.function = self.task.function_of_one()
+
+    def n_alike(self, n_items: int) -> int:
+        """How many of these draw in the same way: in streams of their own, or as in a loop."""
+        if self.drawing is None:
+            return n_items
+        return self.drawing.limited(n_items, self.work.n_in_order)
+
+    def lend_generators(self) -> None:
+        """Whoever takes a result goes on with the numbers that it would have drawn."""
+        if self.drawing is not None:
+            self.drawing.put_back()
+
+    def take_generators(self) -> None:
+        """It has drawn what it has drawn."""
+        if self.drawing is not None:
+            self.drawing.keep()
+
+    def _see_quick_items(self, wall_s: float) -> None:
+        """Where items take no time, the first ones have had streams; the others draw as a loop."""
+        drawing = self.drawing
+        if drawing is not None and drawing.ends(
+            wall_s, self.work.n_in_order, are_shared=bool(self.crews)
+        ):
+            drawing.put_back()
+            self._draw_from(None, ())
+            self.drawing = None
+            self.bind(_drawing.WHY_QUICK)
 
     def _job(self) -> Job:
         options = self.options
@@ -396,8 +450,7 @@ class Call:
         if self.is_set_up and self.task.teardown is not None:
             self.is_set_up = False
             self.task.teardown()
-        if self.kept_streams is not None:
-            self.kept_streams.put_back()
+        self.lend_generators()
         if self.bar is not None:
             self.bar.close()
         if self.is_stream and not sys.is_finalizing():
@@ -538,7 +591,7 @@ class Call:
         if work.has_suspect:  # an item that may kill its process is never run here
             self._wait(WAIT_S)
             return
-        chunk = work.take(n_items)
+        chunk = work.take(self.n_alike(n_items))
         items, first = self.source.window(chunk.start, chunk.stop)
         self.run_here(chunk, self.task.each(items, first, chunk.start), box_s)
 
@@ -603,6 +656,7 @@ class Call:
             work.end_at(end)
         else:
             work.give_back(end, chunk.stop)
+        self._see_quick_items(ran.wall_s)
         if self.bar is not None:
             self.bar.update(ran.n_done)
         if self.feeder is not None and not self.work.is_finished:

@@ -66,7 +66,7 @@ def autotune(
         timeout: Seconds that one item may take; only a worker can keep it.
         retries: How often an item may run again whose worker died; 0 forbids it.
         return_exceptions: Put what an item raised in its place instead of raising it.
-        seed: Gives each item its own random stream by index, the same wherever it runs.
+        seed: Gives each item its own random streams by index, the same wherever it runs.
         progress: Show a bar that counts finished items.
         cache: Remember on disk what was learned; False keeps it in memory.
         retune: Ignore what was learned and learn it again.

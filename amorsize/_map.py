@@ -6,7 +6,7 @@ import os
 import sys
 from time import perf_counter
 
-from amorsize import _known, _options
+from amorsize import _drawing, _known, _options
 from amorsize._call import Call
 from amorsize._known import drifts_of as drifts_of
 from amorsize._known import forget as forget
@@ -107,9 +107,11 @@ def _run_short(func: Callable[..., Any], data: Any) -> list[Any] | None:
     """The loop at once, for a function known to be that quick on such data; None: not known."""
     if type(data) not in SURELY_DATA or not data:
         return None
-    profile = _known.memory().profile(_known.key_of(func, data[0]))
+    key = _known.key_of(func, data[0])
+    profile = _known.memory().profile(key)
     if (
         profile is None
+        or _drawing.is_known_to_draw(key[0])  # then each item has streams of its own
         or profile.item_s * len(data) > SHORT_S
         or os.environ.get("AMORSIZE_BACKEND")
     ):

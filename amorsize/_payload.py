@@ -14,6 +14,7 @@ from contextvars import ContextVar
 
 from amorsize import _bytecode, _callables, _identity, _wrappers
 from amorsize._callables import FUNCTION, METHOD
+from amorsize._drawing import as_sent
 from amorsize._reached import HEAP_TYPE, Reached, is_ours
 from amorsize._rebuilding import (
     TOKEN,
@@ -127,7 +128,7 @@ class Payload:
             "function": task.function,
             "star": task.star,
             "seed": task.seed,
-            "generators": task.generators,
+            "generators": task.generators and tuple(map(as_sent, task.generators)),
             "keep_errors": task.keep_errors,
             "single": task.single,
             "setup": task.setup,

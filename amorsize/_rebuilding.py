@@ -7,6 +7,7 @@ import sys
 
 from amorsize import _callables, _identity
 from amorsize._callables import MISSING, MODULE
+from amorsize._drawing import as_reached_here
 from amorsize._reached import (
     CACHED,
     HEAP_TYPE,
@@ -73,6 +74,8 @@ def rebuilt(
                 raise Changed(f"{place} is not what it is in the caller, where it was replaced")
         for place, kind in stays.items():
             here(place, kind)
+    if fields["generators"]:
+        fields = {**fields, **as_reached_here(fields)}
     return Task(**fields)
 
 

@@ -72,7 +72,8 @@ class Turns:
 
     def _run(self, n_items: int, box_s: float) -> None:
         call, start = self._call, self._call.work.n_in_order
-        turn = self._source.turn(start, n_items, is_numbered=call.options.seed is not None)
+        n_items = call.n_alike(n_items)
+        turn = self._source.turn(start, n_items, is_numbered=call.task.seed is not None)
         call.run_here(Chunk(start=start, stop=start + n_items), iter(turn), box_s, turn)
 
     def _run_first(self) -> None:
@@ -139,7 +140,9 @@ class Turns:
                 return
             if work.failure is None:
                 self._run_first()
+            call.lend_generators()
             yield from work.take_results()
+            call.take_generators()
             self._judge()
         yield from self._one_by_one()
 
@@ -173,7 +176,9 @@ class Turns:
                         del inside[thread]
                 tally.n_done += 1
                 n_unseen = n_unseen - 1 if n_unseen else tally.end()
+                call.lend_generators()
                 yield result
+                call.take_generators()
                 result = item = None
                 if not n_unseen and tally.wall_s >= ALONE_S and self._is_enough(tally):
                     return
@@ -193,7 +198,7 @@ class Turns:
             return call.task.each(source.sequences, 0, start)
         held = source.cut(start, source.n_read)[0]
         each = chain(held, source.iterator)
-        return each if call.options.seed is None else enumerate(each, start)
+        return each if call.task.seed is None else enumerate(each, start)
 
     def _is_enough(self, tally: _Tally) -> bool:
         """Whether others may be asked for help now."""
@@ -221,7 +226,7 @@ class Turns:
         self._account(tally)
         index = self._call.work.n_given
         if isinstance(self._call.source, Reading):
-            self._call.source.hold(index, item if self._call.options.seed is None else item[1])
+            self._call.source.hold(index, item if self._call.task.seed is None else item[1])
         self._call.work.fail(index, error)
 
 

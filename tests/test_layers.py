@@ -39,6 +39,7 @@ PART_OF = {  # parts that are more than one file, though no folder
     **dict.fromkeys(
         (
             "_work",
+            "_drawing",
             "_source",
             "_lending",
             "_traces",

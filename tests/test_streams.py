@@ -1,6 +1,5 @@
 """Streams of random numbers by item: each generator begins anew before each item."""
 
-import pickle
 import random
 
 import numpy
@@ -19,8 +18,6 @@ class Dice(random.Random):
     def seed(self, *seeds):
         super().seed(f"dice {seeds}")
 
-
-OWN = random.Random(1)  # found in this module by its name
 
 # By name: how one is made, and a number drawn from it.
 KINDS = {
@@ -119,18 +116,6 @@ def test_any_seed_and_index_will_do(seed, index):
 
     assert len({number for pair in found for number in pair}) == 4
     assert drawn(generator, random.Random.random, seed ^ 1 << 64, [index]) != found[:1]
-
-
-def test_a_generator_is_found_where_a_module_has_it():
-    """By its place: a worker that was not forked has another object there."""
-    place = f"{__name__}:OWN"
-    copy = pickle.loads(pickle.dumps(OWN))
-    function = seeded(
-        lambda _: (OWN.random(), copy.random()), 3, (Reached(generator=copy, place=place),)
-    )
-
-    ours, its = function((7, None))
-    assert ours == its
 
 
 def test_what_is_not_listed_is_left_alone():

@@ -3,7 +3,7 @@
 `seeded(function, seed, generators)` gives every generator a new state before each item, made of the
 seed, the item's index and the generator's place in the list. A generator is named by where each
 process has one of its own (a text such as "random:_inst"; `PROCESS_WIDE` lists those of whole
-programs), or is a `Reached`: an object that the function leads to, which travels with the task.
+programs), or is a `Reached`: an object that the function leads to.
 Without a list, all of `PROCESS_WIDE` are meant, `random` at once, the others as soon as their
 libraries are loaded.
 
@@ -27,21 +27,19 @@ if TYPE_CHECKING:
 
     from amorsize.crews.generators import Seeder
 
-OF_RANDOM, OF_NUMPY = "random:_inst", "numpy.random.mtrand:_rand"
-PROCESS_WIDE = (OF_RANDOM, OF_NUMPY, "torch.random:default_generator")
+OF_RANDOM = "random:_inst"
+OF_NUMPY = "numpy.random.mtrand:_rand"
+OF_TORCH = "torch.random:default_generator"
+PROCESS_WIDE = (OF_RANDOM, OF_NUMPY, OF_TORCH)
 
 _GOLDEN, _MIX, _MASK = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, (1 << 64) - 1
 _SEEDED_ANEW = 0xD1B54A32D192ED03  # between the words of a state that takes more than 64 bits
 
 
 class Reached(Value):
-    """A generator that a function leads to, and the global that has it, if one does.
-
-    A worker that was not forked may have another object there, of its own: both are seeded.
-    """
+    """A generator that a function leads to, in this process."""
 
     generator: Any
-    place: str | None = None
 
 
 def seeded(
@@ -50,10 +48,9 @@ def seeded(
     generators: tuple[Any, ...] | None = None,
 ) -> Callable[[tuple[int, Any]], Any]:
     """The function of (index, item) that begins each item's streams before it."""
-    if generators is None:
+    generators = PROCESS_WIDE if generators is None else generators
+    if OF_RANDOM in generators:
         import random  # noqa: F401 - the first item that loads it would draw unseeded
-
-        generators = PROCESS_WIDE
     begin = _Streams(seed, generators).begin
 
     def with_streams(indexed: tuple[int, Any]) -> Any:
@@ -92,8 +89,9 @@ class KeptStreams:
         ]
 
     def put_back(self) -> None:
-        """Restore what was saved; what has been loaded since is seeded as its library does."""
-        for one, kept in zip(self._generators, self._states, strict=True):
+        """Restore what was saved, once; what was loaded since is seeded as its library does."""
+        states, self._states = self._states, []
+        for one, kept in zip(self._generators, states, strict=False):
             if kept is not None:
                 generator, state = kept
                 of_kind(generator).put(generator, state)
@@ -130,10 +128,10 @@ class _Streams:
             seed(value ^ (value >> 31))
 
     def _add(self, one: Any, base: int) -> bool:
-        found = {id(generator): generator for generator in _all_here(one)}
-        for generator in found.values():
+        generator = _here(one)
+        if generator is not None:
             self._ready.append((of_kind(generator).seeder(generator), base))
-        return bool(found)
+        return generator is not None
 
 
 def _salt(one: Any, number: int) -> int:
@@ -159,17 +157,12 @@ def _spread(value: int) -> int:
 
 def _here(one: Any) -> Any:
     """The generator meant, in this process; None where its library is not loaded."""
-    return next(iter(_all_here(one)), None)
-
-
-def _all_here(one: Any) -> list[Any]:
     if not isinstance(one, str):
-        placed = [] if one.place is None else _all_here(one.place)
-        return [one.generator, *placed]
-    module_name, _, name = one.partition(":")
+        return one.generator
     if one == OF_NUMPY:
         # numpy loads its generators when they are first named: an item must not find them unseeded.
         getattr(sys.modules.get("numpy"), "random", None)
+    module_name, _, name = one.partition(":")
     module = sys.modules.get(module_name)
     generator = vars(module).get(name) if module is not None else None
-    return [generator] if can_be_seeded(generator) else []
+    return generator if can_be_seeded(generator) else None
