@@ -635,3 +635,59 @@ def function_of(body):
     space = {"__name__": "project", "CACHE": {}, "SEEN": []}
     exec(SOURCE.format(body=textwrap.indent("\n".join(body), "    ")), space)
     return space["f"]
+
+
+# --- what was examined is remembered as long as it is the same ------------------------------------
+
+CLIENT = None
+
+
+def uses_a_client(x):
+    return CLIENT, x
+
+
+def calls_one_that_does(x):
+    return uses_a_client(x)
+
+
+@pytest.mark.parametrize("func", [uses_a_client, calls_one_that_does])
+def test_a_global_that_has_become_something_else_is_seen(func, monkeypatch, tmp_path):
+    """What was found is not believed once a name stands for another object, however far down."""
+    assert reach(func).thread_safe
+    with open(tmp_path / "log", "w") as log:
+        monkeypatch.setattr(sys.modules[__name__], "CLIENT", log)
+        assert reach(func).copies == ("global CLIENT (TextIOWrapper)",)
+    monkeypatch.undo()
+    assert reach(func).thread_safe
+
+
+def test_a_function_with_other_defaults_or_code_is_examined_anew():
+    """Replaced in place, as notebooks that reload do."""
+
+    def func(x, table=()):
+        return table, x
+
+    assert reach(func).thread_safe
+    func.__defaults__ = ([],)
+    assert not reach(func).thread_safe
+    func.__defaults__ = ((),)
+    func.__code__ = (lambda x, table: CACHE[x]).__code__
+    assert not reach(func).thread_safe
+
+
+def test_what_is_remembered_keeps_no_function_alive():
+    """A closure that was examined can be freed, with what it holds."""
+    import gc
+    import weakref
+
+    def make():
+        held = (1, 2)
+        return lambda x: (held, x)
+
+    func = make()
+    reach(func)
+    watched = weakref.ref(func)
+    del func
+    gc.collect()
+
+    assert watched() is None
