@@ -450,6 +450,8 @@ class Call:
         if self.is_set_up and self.task.teardown is not None:
             self.is_set_up = False
             self.task.teardown()
+        if self.drawing is not None:  # decided by now: workers may have run what would have told
+            self.drawing.ends(0.0, self.work.n_in_order, are_shared=True)
         self.lend_generators()
         if self.bar is not None:
             self.bar.close()

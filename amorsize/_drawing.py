@@ -5,9 +5,9 @@ number drawn from each generator as the caller has it: who seeds it before the c
 results again, whatever the number of workers, and independent ones from each call. The plain loop
 (`backend="serial"`) and threads draw as they always did.
 
-To begin a stream takes 10 us and more, which items that take no time would feel. What the first
-`FIRST` items took decides, once for a function in this process, whether the others draw as in the
-loop, in the caller; so their results do not depend on the number of workers either.
+To begin a stream takes 3 to 10 us and more, which items that take no time would feel. What the
+first `FIRST` items took decides, once for a function in this process, whether the others draw as in
+the loop, in the caller; so their results do not depend on the number of workers either.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from amorsize.crews.streams import (
     PROCESS_WIDE,
     KeptStreams,
     Reached,
+    begin_s,
     implicit_seeds,
 )
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 FIRST = 256  # items with streams in any case: at most 3 ms for `random`
-QUICK_S = 20e-6  # an item; below, beginning its stream takes over a third of its time
+QUICK = 5  # times what it takes to begin a stream, that included; other items feel that by 25 %
 MAX_FOLLOWED = 30  # functions of the project that are looked through for names
 MAX_FUNCTIONS = 1024  # that are remembered
 WHY_QUICK = "items draw random numbers, and take less time than it takes to seed a stream"
@@ -90,11 +91,11 @@ class Drawing:
         elif seed is None:
             self.seed = implicit_seeds(self.generators)
             _remember(_draw, owner, True)
-            if may_stay_here:
-                self.is_quick = _are_quick.get(owner)
-                if self.is_quick is None and known_item_s is not None:
-                    self._decide(known_item_s)
         self._kept = KeptStreams(self.generators)
+        if seed is None and self.generators and may_stay_here:
+            self.is_quick = _are_quick.get(owner)
+            if self.is_quick is None and known_item_s is not None:
+                self._decide(known_item_s)
 
     def keep(self) -> None:
         """Save the states of the caller's own generators."""
@@ -116,12 +117,15 @@ class Drawing:
         if self.is_quick is False or n_before < FIRST:
             return False
         if self.is_quick is None:
-            self._decide(float("inf") if are_shared else self._took_s / FIRST)
+            self._decide(None if are_shared else self._took_s / FIRST)
         return bool(self.is_quick)
 
-    def _decide(self, item_s: float) -> None:
+    def _decide(self, item_s: float | None) -> None:
         """Once and for all: calls of one seed are to give the same results."""
-        self.is_quick = item_s < QUICK_S
+        if item_s is None:  # workers have some, with streams
+            self.is_quick = False
+        else:
+            self.is_quick = item_s < QUICK * begin_s(self.seed, self.generators)
         _remember(_are_quick, self._owner, self.is_quick)
 
 

@@ -215,6 +215,29 @@ def test_quick_items_are_repeatable_as_well(n_items):
         assert seeded_call(lambda: toss, n_items, **options) == expected
 
 
+WARMING_UP = """
+import random, time
+from amorsize import tuned_map
+
+def warming_up(item):
+    if item == 0:
+        time.sleep(0.05)  # only the first one: workers are called for, and run the others
+    return random.random()
+
+if __name__ == "__main__":
+    calls = []
+    for n_jobs in (None, 1, 2, None):
+        random.seed(5)
+        calls.append(tuned_map(warming_up, range(2000), n_jobs=n_jobs))
+    print(len(calls), all(call == calls[0] for call in calls))
+"""
+
+
+def test_what_a_first_call_decides_holds_for_later_ones(run_script):
+    """Whether items are quick is not judged anew by what workers have measured."""
+    assert run_script(WARMING_UP).stdout == "4 True\n"
+
+
 def test_quick_items_stay_in_the_caller_and_say_why():
     """A stream of their own would take longer than they do."""
     tossed = autotune(toss)

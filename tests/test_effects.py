@@ -168,7 +168,8 @@ def test_what_is_listed_exists_and_is_found(text, lookup):
 def test_each_library_is_in_the_data_of_its_kind():
     """The standard library's names stand apart from other libraries'."""
     for text, is_stdlib in zip((*EFFECTS, *HOLDINGS), (True, False, True, False), strict=True):
-        tops = {name.partition(".")[0] for name in marked_names(text) if "@hidden" not in name}
+        here = (name for name in marked_names(text) if is_here(name.partition("@")[2]))
+        tops = {name.partition(".")[0] for name in here}
         outside = {top for top in tops if (top in sys.stdlib_module_names) is not is_stdlib}
         assert outside <= {"_sitebuiltins", "idlelib"}
 
