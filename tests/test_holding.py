@@ -98,10 +98,10 @@ class TestHolding:
             signal.raise_signal(signal.SIGUSR1)
             return is_alone()
 
-        monkeypatch.setattr(_interrupts, "_is_alone", hit)
-
-        with pytest.raises(CutShortError), no_interrupts():
-            steps.append("begun")
+        with monkeypatch.context() as patched:  # not until workers of earlier tests are ended
+            patched.setattr(_interrupts, "_is_alone", hit)
+            with pytest.raises(CutShortError), no_interrupts():
+                steps.append("begun")
 
         assert steps == []
         assert handled == [signal.SIGUSR1]
