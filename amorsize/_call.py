@@ -717,6 +717,7 @@ class Call:
         if self.inline_since:
             self.lock.acquire()
             self.inline_since = 0.0
+            self.printed.release_records()
 
     def _unmark(self) -> None:
         if self.is_marked:

@@ -100,6 +100,8 @@ class Judge:
         if self._paths is not None and (both := self._paths & paths):
             left.append(_same_file(min(both)))
         is_first, self._paths = self._paths is None, paths
+        if not is_first and self._seen is not None:
+            called += self._seen.called  # what one item calls, another may
         self._seen = Seen(left=tuple(left), called=tuple(called))
         is_open = bool(around.unseen or paths) or any(one.where in LASTING for one in left)
         return is_first and is_open

@@ -1,4 +1,4 @@
-"""Holds what items print until all items before them are done: text comes in their order."""
+"""Holds what items print until all before them are done, and their log beside an item here."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class Printed:
 
     def __init__(self) -> None:
         self._held: dict[int, list[tuple[str, str]]] = {}  # by the first item of the chunk
+        self._records: list[dict[str, Any]] = []  # of the log, that wait for the caller's item
         self._shown = 0  # items whose text was let go
         self._real: dict[str, Any] = {}  # the program's streams, while ours stand in their place
 
@@ -39,6 +40,26 @@ class Printed:
     def release_all(self) -> None:
         """Show what is left: the call is over."""
         self.release(sys.maxsize)
+        self.release_records()
+
+    def take_record(self, record: dict[str, Any], *, is_inside: bool) -> None:
+        """Take a log record; inside an item of the caller's it waits.
+
+        A handler that this item has added for itself would get it otherwise.
+        """
+        self._records.append(record)
+        if not is_inside:
+            self.release_records()
+
+    def release_records(self) -> None:
+        """Give log records to the caller's handlers."""
+        if not self._records:
+            return
+        from amorsize.crews.after_fork import handle_record
+
+        records, self._records = self._records, []
+        for record in records:
+            handle_record(record)
 
     def hold(self, start: int) -> None:
         """Hold what the caller's own items print from here on, of a chunk beginning at `start`."""

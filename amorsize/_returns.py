@@ -50,9 +50,8 @@ class Returns:
             case base.Text():
                 self._call.printed.take(happening.start, happening.stream, happening.text)
             case base.Logged():
-                from amorsize.crews.after_fork import handle_record
-
-                handle_record(happening.record)
+                is_inside = bool(self._call.inline_since)
+                self._call.printed.take_record(happening.record, is_inside=is_inside)
 
     def _set_up_failed(self, failed: SetupFailed) -> None:
         """A worker that cannot take the task: the caller goes on where that is left open."""
