@@ -125,6 +125,8 @@ class Call:
         self._payload: Payload | None = None
         self._turns: Turns | None = None
         self._mark_before: Any = None
+        self.bound: str | None = None  # what an item was seen to do, in a worker: only here it may
+        self.has_noticed = False  # that was in this call
 
     # -- the ways to run --------------------------------------------------------------------
 
@@ -233,6 +235,8 @@ class Call:
             self.known_from = None if self.known is None else "memory"
         job = self._job()
         self.tuner = Tuner(None, job, self.known)
+        if self.key is not None and not options.retune:
+            self._heed(_known.memory().bound(self.key[0]))
         if options.progress:
             from amorsize.progress import bar
 
@@ -370,6 +374,15 @@ class Call:
             if self.work.n_left:
                 verdict = judge.read(self._next_items())
         judge.keep()
+        if self.may_stay_here:
+            from amorsize.crews.first_items import Watch
+
+            self.task.watch = Watch(
+                handles=judge.objects.handles,
+                mutables=judge.objects.mutables,
+                # The consumer of a stream runs beside its items: who has changed something then?
+                in_threads=not self.is_stream and not self.options.thread_safe,
+            )
         return verdict
 
     def _next_items(self) -> list[Any]:
@@ -379,6 +392,8 @@ class Call:
         return [self.work.item(first + place) for place in range(n_items)]
 
     def _why_not_processes(self) -> str | None:
+        if self.bound is not None:
+            return self.bound
         if self.fork_reason is None:
             return None
         from amorsize.crews import choice
@@ -567,6 +582,21 @@ class Call:
         """What is left runs in the caller, one by one, where the user has left that open."""
         if self.may_stay_here and self.tuner.job.caller_reason is None:
             self.tuner.tell(Bound(why=why))
+
+    def _heed(self, bound: str | None) -> None:
+        """What an earlier call has seen in a worker: no item goes there any more."""
+        if bound is None:
+            return
+        self.bound = bound
+        if not self.options.thread_safe:  # else the user knows better, for threads
+            self.bind(f"an earlier call has seen in a worker that {bound}")
+
+    def end_sharing(self, why: str) -> None:
+        """An item did in a worker what the loop would have done here: the caller runs the rest."""
+        if self.has_noticed or not self.may_stay_here:
+            return
+        self.bound, self.has_noticed = why, True
+        self.bind(f"in a worker, {why}")
 
     def see_broken_data(self) -> None:
         """An iterator that raised has not ended: that is a failure, above all items it gave."""
@@ -794,7 +824,8 @@ class Call:
                 return  # what can be done instead is decided with that in mind
             self._hold_inner_threads()
         self.ask_disk()
-        if self.work.is_finished:
+        is_bound = self.tuner.job.is_loop and not self.tuner.has_lost_one  # as it told just now
+        if self.work.is_finished or is_bound:
             return
         number = sum(self.n_started.values())
         try:
@@ -1018,6 +1049,7 @@ class Call:
         if profile is not None:
             self.known, self.known_from = profile, "disk"
             self.tuner.remember(profile)
+            self._heed(profile.bound)
 
     # -- failing ----------------------------------------------------------------------------
 

@@ -37,6 +37,7 @@ class Memory:
         self._profiles: dict[Key, Profile] = {}
         self._traces: dict[Hashable, Trace] = {}
         self._drifts: dict[Hashable, list[Drift]] = {}
+        self._bound: dict[Hashable, str] = {}
         self._asked: set[Key] = set()
         self._unwritten: dict[Key, _disk.Learned] = {}
         self._unwritten_s = 0.0
@@ -54,6 +55,10 @@ class Memory:
             if (found := self._profiles.get((owner, near))) is not None:
                 return found
         return None
+
+    def bound(self, owner: Hashable) -> str | None:
+        """What an item of a function was seen to do that only the caller may do."""
+        return self._bound.get(owner)
 
     def trace(self, owner: Hashable) -> Trace | None:
         """The last call of a function."""
@@ -95,6 +100,7 @@ class Memory:
         self._profiles[key] = profile
         if len(self._profiles) > MAX_FUNCTIONS:
             del self._profiles[next(iter(self._profiles))]
+        self.keep_bound(key[0], profile.bound)
         drifts = tuple(self.drifts(key[0]))
         used_s = Explored.of(profile).used_s
         is_news = (drifts and has_drifted) or (
@@ -113,6 +119,14 @@ class Memory:
 
             self._at_exit = True
             atexit.register(self._write_at_exit)
+
+    def keep_bound(self, owner: Hashable, bound: str | None) -> None:
+        """Remember what ties a function's items to the caller; None: nothing does."""
+        self._bound.pop(owner, None)
+        if bound is not None:
+            self._bound[owner] = bound
+        if len(self._bound) > MAX_FUNCTIONS:
+            del self._bound[next(iter(self._bound))]
 
     def ask_disk(self, key: Key, func: Callable[..., Any], kind: Kind) -> Profile | None:
         """What earlier processes have learned, if that is more; each question is asked once."""
@@ -149,7 +163,8 @@ class Memory:
         self._writing_s += perf_counter() - began
 
     def _write_at_exit(self) -> None:
-        if self._unwritten_s >= WORTH_WRITING_S:
+        is_bound = any(profile.bound for _, _, profile, _ in self._unwritten.values())
+        if self._unwritten_s >= WORTH_WRITING_S or is_bound:
             self.write()
 
     def forget(self, owner: Hashable, func: Callable[..., Any]) -> int:
@@ -161,6 +176,7 @@ class Memory:
         self._asked = {key for key in self._asked if key[0] != owner}
         self._traces.pop(owner, None)
         self._drifts.pop(owner, None)
+        self._bound.pop(owner, None)
         from amorsize import _disk
 
         return max(len(keys), _disk.forget(func))
@@ -172,6 +188,7 @@ def _same(before: Profile, after: Profile) -> bool:
     before_tried, after_tried = Explored.of(before).n_tried, Explored.of(after).n_tried
     return (
         before.backend == after.backend
+        and before.bound == after.bound
         and before.source == after.source
         and before.n_jobs == after.n_jobs
         and before.holds_gil == after.holds_gil

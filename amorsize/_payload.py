@@ -134,6 +134,7 @@ class Payload:
             "setup": task.setup,
             "teardown": task.teardown,
             "most_bytes": task.most_bytes,
+            "watch": None if task.watch is None else task.watch.elsewhere(),
         }
         settings, stays, digests, names = (
             # what is sent with its code has its globals with it

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-VERSION = 3  # of records; others are learned again
+VERSION = 4  # of records; others are learned again
 FORMAT = "amorsize profiles"
 SITE_VARIABLE = "AMORSIZE_SITE_PROFILES"
 MAX_FILE_BYTES = 8 * 1024**2  # some ten thousand profiles

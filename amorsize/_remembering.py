@@ -26,6 +26,7 @@ def remember(call: Call) -> None:
         return
     makespan_s = perf_counter() - call.began
     _warn_of_lost_stores(call)
+    _warn_of_bound(call)
     tuner = call.tuner
     n_calls = 1 if call.known is None else call.known.n_calls + 1
     profile, drifts = tuner.learned(n_calls), tuner.drifts
@@ -34,7 +35,7 @@ def remember(call: Call) -> None:
         profile, short = _compared(fits, profile, call.chunks, call.work.n_done, makespan_s)
         drifts += [] if short is None else [short]
         profile = tuned.kept(fits, profile, drifts)
-        profile = exploring.booked(profile, makespan_s, time())
+        profile = exploring.booked(profile, makespan_s, time()).but(bound=call.bound)
     trace = Trace(
         name=call.name,
         n_items=call.work.n_done,
@@ -90,6 +91,22 @@ def _warn_of_lost_stores(call: Call) -> None:
     known = _known.last_trace(call.func)
     was_told = known is not None and text in known.warnings
     call.warn(text, quietly=was_told or not call.remembers)
+
+
+def _warn_of_bound(call: Call) -> None:
+    """What an item was seen to do in a worker: told by the call that saw it, and no later one."""
+    if not call.has_noticed:
+        return
+    if call.remembers:
+        _known.memory().keep_bound(_known.owner_of(call.func), call.bound)
+    n_items = sum(chunk.n_items for chunk in call.chunks.all if chunk.backend != "caller")
+    used = call.tuner.backend_used()
+    call.warn(
+        f"{call.name}: in a worker {used}, {call.bound}. In a loop that is the program's own; what "
+        f"{n_items} items did there may be lost, or mixed with what others did. The caller ran the "
+        "rest, and will run all items of later calls. "
+        f"If it does no harm, pass backend={used!r}; retune=True asks again."
+    )
 
 
 def _tell_drifts(call: Call, drifts: list[drift.Drift]) -> bool:

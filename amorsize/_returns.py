@@ -49,6 +49,8 @@ class Returns:
                 self._set_up_failed(happening)
             case base.Text():
                 self._call.printed.take(happening.start, happening.stream, happening.text)
+            case base.Noticed():
+                self._call.end_sharing(happening.why)
             case base.Logged():
                 is_inside = bool(self._call.inline_since)
                 self._call.printed.take_record(happening.record, is_inside=is_inside)

@@ -140,6 +140,8 @@ def test_variants_are_few():
         {"achieved": {"x": -1}}, {"achieved": {"x" * 99: 1}}, {"achieved": [1]}, {"typical_s": 0},
         {"achieved": {str(n): 1 for n in range(99)}}, {"n_chunks": -1}, {"chunk_items": None},
         {"n_short": 1e9}, {"extra": 1},
+        {"bound": ""}, {"bound": 1}, {"bound": True}, {"bound": ["it"]}, {"bound": "x" * 201},
+        {"bound": "a\x1b[2Jb"}, {"bound": "a\nb"}, {"bound": "\u202eb"}, {"bound": "\ud800"},
     ],
     ids=str,
 )  # fmt: skip

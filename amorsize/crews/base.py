@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any, Protocol
 
+    from amorsize.crews.first_items import Watch
+
     class Crew(Protocol):
         """Workers of one kind, driven by one call."""
 
@@ -79,7 +81,7 @@ class Task:
 
     __slots__ = (
         *("function", "generators", "keep_errors", "most_bytes", "seed"),
-        *("setup", "single", "source", "star", "teardown"),
+        *("setup", "single", "source", "star", "teardown", "watch"),
     )
 
     def __init__(
@@ -95,6 +97,7 @@ class Task:
         teardown: Callable[[], object] | None = None,
         source: Sequence[Any] | None = None,
         most_bytes: int | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.function = function  # keywords of the call already bound
         self.star = star  # items are tuples of arguments
@@ -104,6 +107,7 @@ class Task:
         self.single = single  # watch the clock at every single item
         self.setup, self.teardown = setup, teardown
         self.most_bytes = most_bytes  # a worker process that has grown by more is replaced
+        self.watch = watch  # what workers look at while they run their first items; None: nothing
         self.source = source  # the data, one sequence an iterable, where workers inherit it
 
     def function_of_one(self) -> Callable[[Any], Any]:
@@ -250,4 +254,11 @@ class Logged(Value):
     record: dict  # type: ignore[type-arg]
 
 
-Happening = WorkerReady | Done | Lost | Left | SetupFailed | Text | Logged
+class Noticed(Value):
+    """An item did in a worker what the loop would have done elsewhere."""
+
+    worker: int
+    why: str
+
+
+Happening = WorkerReady | Done | Lost | Left | SetupFailed | Text | Logged | Noticed

@@ -26,6 +26,7 @@ UNFIT = b"U"  # the task cannot be rebuilt here as it was sent
 FREE = b"E"  # the call is over here, too
 TEXT = b"T"  # what items printed
 RECORD = b"L"  # what items logged
+NOTICED = b"W"  # what an item was seen to do
 # Both ways, ahead of the items or results that they are parts of.
 PART = b"P"
 LAID = b"M"  # where in shared memory such a part lies

@@ -15,6 +15,7 @@ from amorsize.crews.base import (
     Left,
     Logged,
     Lost,
+    Noticed,
     SetupFailed,
     Task,
     Text,
@@ -256,6 +257,8 @@ class PipeCrew:
             )
         if kind == frames.RECORD:
             return Logged(record=travel.loads(payload))
+        if kind == frames.NOTICED:
+            return Noticed(worker=remote.number, why=bytes(payload).decode("utf-8", "replace"))
         error, text = travel.unpack_error(payload)
         travel.add_note(error, f"raised by setup= in a worker process\n{text}")
         return SetupFailed(worker=remote.number, error=error)

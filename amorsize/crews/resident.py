@@ -11,6 +11,7 @@ from amorsize import _interrupts
 from amorsize.crews import (
     after_fork,
     carried,
+    first_items,
     frames,
     lifeline,
     nesting,
@@ -25,6 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from amorsize.crews.first_items import FirstItems
     from amorsize.crews.frames import Piece
 
 IDLE_S = 30.0  # a worker that no call has used for so long ends itself
@@ -78,6 +80,10 @@ class Resident(Worker):
         os.umask(self._umask)
         self._context = _contextvars.Context()  # of the call at hand
 
+    def watching(self, task: Task) -> FirstItems | None:
+        """What looks at the first items of a task; what is open here is this worker's own."""
+        return first_items.of_interpreter(task.watch)
+
     def live(self) -> None:
         """Serve calls until told to quit, idle for long, or the caller is gone."""
         on_import.when_imported("logging", "records", self._forward_records)
@@ -121,6 +127,7 @@ class Resident(Worker):
             frames.write(self.write_fd, frames.UNFIT, travel.pack_error(error))
             return
         self.task, self.function = task, function
+        self.first_items = self.watching(task)
         self.appetite.begin(task.most_bytes)
         if "logging" in sys.modules:
             after_fork.note_handlers()

@@ -11,14 +11,26 @@ from _thread import allocate_lock
 from time import perf_counter, thread_time
 
 from amorsize.crews import nesting, travel
-from amorsize.crews.base import Chunk, Done, Happening, Lost, SetupFailed, Task, WorkerReady
+from amorsize.crews.base import (
+    Chunk,
+    Done,
+    Happening,
+    Lost,
+    Noticed,
+    SetupFailed,
+    Task,
+    WorkerReady,
+)
 from amorsize.crews.chunk import run_chunk
+from amorsize.crews.first_items import ThreadsFirstItems
 from amorsize.crews.starving import StarvedClock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from threading import Lock, Thread
     from typing import Any
+
+    from amorsize.crews.first_items import FirstItems
 
 GRACE_S = 1.0  # how long a thread may still be inside an item when the call ends early
 
@@ -28,6 +40,7 @@ class _Seat:
 
     __slots__ = (
         "began_at",
+        "first_items",
         "index",
         "is_given_up",
         "orders",
@@ -38,7 +51,8 @@ class _Seat:
         "work_began_at",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, first_items: FirstItems | None = None) -> None:
+        self.first_items = first_items  # what looks at them
         self.thread: Thread | None = None
         self.orders: SimpleQueue[tuple[Chunk, float] | None] = SimpleQueue()
         self.index, self.began_at = -1, 0.0  # the item it is in, and since when
@@ -61,6 +75,7 @@ class ThreadCrew:
         self._seats: dict[int, _Seat] = {}
         self._happened: SimpleQueue[Happening] = SimpleQueue()
         self._stop_at = float("inf")
+        self._first_items = ThreadsFirstItems(task.watch)
         self._one_at_a_time: Lock | None = None
         if task.seed is not None:  # threads share the global generators: items must take turns
             from threading import Lock
@@ -74,7 +89,7 @@ class ThreadCrew:
         """
         from threading import Thread
 
-        seat = self._seats[number] = _Seat()
+        seat = self._seats[number] = _Seat(self._first_items.of_thread())
         thread = Thread(
             target=copy_context().run,
             args=(self._live, number, seat),
@@ -184,6 +199,8 @@ class ThreadCrew:
                     if seat.is_given_up:
                         break
                     seat.work = None
+                    if seat.first_items is not None and (news := seat.first_items.news()):
+                        self._happened.put(Noticed(worker=number, why=news))
                     self._happened.put(done)
         finally:
             starved_clock.close()
@@ -195,18 +212,25 @@ class ThreadCrew:
         self, number: int, seat: _Seat, chunk: Chunk, box_s: float, starved_clock: StarvedClock
     ) -> Done:
         task, out = self._task, []  # type: tuple[Task, list[Any]]
+        watched = seat.first_items
         seat.work, seat.out, seat.work_began_at = chunk, out, perf_counter()
 
         def progress(n_done: int, _: int, now_s: float) -> bool:
             index = chunk.start + n_done
             if index >= self._stop_at or seat.is_given_up:
                 return False
+            if watched is not None and watched.has_news:
+                return False  # the rest may be the caller's
             seat.index, seat.began_at = index, now_s
             return True
 
         function = self._function
         if self._one_at_a_time is not None:
             function = _taking_turns(function, self._one_at_a_time)
+        spent_s, spent_cpu_s = 0.0, 0.0  # on watching items, which is none of their cost
+        if watched is not None:
+            function = watched.watched(function)
+            spent_s, spent_cpu_s = watched.spent_s, watched.spent_cpu_s
         if chunk.items is None:
             assert task.source is not None
             items = task.each(task.source, 0, chunk.start)
@@ -224,6 +248,8 @@ class ThreadCrew:
             single=task.single,
             progress=progress,
         )
+        if watched is not None:
+            spent_s, spent_cpu_s = watched.spent_s - spent_s, watched.spent_cpu_s - spent_cpu_s
         seat.index = -1
         end = chunk.start + ran.n_done
         return Done(
@@ -231,8 +257,8 @@ class ThreadCrew:
             start=chunk.start,
             results=out,
             n_sent=chunk.n_items,
-            wall_s=ran.wall_s,
-            cpu_s=ran.cpu_s,
+            wall_s=ran.wall_s - spent_s,
+            cpu_s=max(0.0, ran.cpu_s - spent_cpu_s),
             starved_s=ran.starved_s,
             pickle_s=0.0,
             last=True,

@@ -8,7 +8,7 @@ import sys
 from struct import Struct
 from time import perf_counter, process_time
 
-from amorsize.crews import frames, lanes, travel, weight
+from amorsize.crews import first_items, frames, lanes, travel, weight
 from amorsize.crews.appetite import Appetite
 from amorsize.crews.cells import Cells
 from amorsize.crews.chunk import run_chunk
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize.crews.base import Task
+    from amorsize.crews.first_items import FirstItems
     from amorsize.crews.frames import Piece
 
 ORDER = Struct("<qqddB")  # start, stop, box_s, flush_s, flags
@@ -53,6 +54,7 @@ class Worker:
         self._n_inherited = _lengths(task.source)
         self._pid = os.getpid()
         self.starved_clock = StarvedClock()
+        self.first_items = self.watching(task)
         self._reader = frames.Reader()
         self._poll = select.poll()
         self._poll.register(read_fd, select.POLLIN)
@@ -67,6 +69,10 @@ class Worker:
         finally:
             if self.task.teardown is not None:
                 self.task.teardown()
+
+    def watching(self, task: Task) -> FirstItems | None:
+        """What looks at the first items of a task."""
+        return first_items.of_fork(task.watch)
 
     def set_up(self) -> bool:
         """Run the task's setup and say how that went."""
@@ -186,6 +192,8 @@ class Worker:
             *(grown or (0, 0)),
         )
         flush_streams()
+        if self.first_items is not None and (news := self.first_items.news()) is not None:
+            frames.write(self.write_fd, frames.NOTICED, news.encode())
         for kind, part in ahead:
             frames.write(self.write_fd, kind, part)
         frames.write(self.write_fd, frames.DONE, header, told, packed)
@@ -206,12 +214,16 @@ class _Chunk:
         self._sent_at, self._began = perf_counter(), self._clocks()
 
     def _clocks(self) -> tuple[float, float, float]:
-        return perf_counter(), process_time(), self._worker.starved_clock()
+        """Of wall time, CPU time and time without a core; what watching items took is left out."""
+        watched = self._worker.first_items
+        wall_s, cpu_s = (0.0, 0.0) if watched is None else (watched.spent_s, watched.spent_cpu_s)
+        return perf_counter() - wall_s, process_time() - cpu_s, self._worker.starved_clock()
 
     def run(self, items: Iterator[Any], box_s: float, single: bool) -> None:
-        task = self._worker.task
+        task, watched = self._worker.task, self._worker.first_items
+        function = self._worker.function
         ran = run_chunk(
-            self._worker.function,
+            function if watched is None else watched.watched(function),
             items,
             self._n_items,
             self._out,
@@ -232,6 +244,9 @@ class _Chunk:
             self._send(None, last=False)
         if n_done and not self._worker.appetite.look(now_s):
             return False
+        watched = self._worker.first_items
+        if watched is not None and watched.has_news:
+            return False  # the rest may be the caller's
         if cells is None:
             return True
         if index >= cells[0]:

@@ -81,6 +81,7 @@ class Profile(Value):
     n_healthy: int = 1  # or that so many are not in each other's way, whatever items cost
     explored: dict[str, Any] | None = None  # the fields of an `Explored`
     failed_share: float | None = None  # of items that failed; None: failures were not kept
+    bound: str | None = None  # what an item was seen to do that only the caller may do
 
     @classmethod
     def from_dict(cls, fields: Any) -> Profile | None:
@@ -107,6 +108,7 @@ class Profile(Value):
             and type(fields["waits"]) is type(fields["is_enough"]) is bool
             and _are_achieved(fields["achieved"])
             and (fields["failed_share"] is None or _is_share(fields["failed_share"]))
+            and (fields["bound"] is None or _is_told(fields["bound"]))
             and (fields["explored"] is None or Explored.from_dict(fields["explored"]) is not None)
         )
         return cls(**fields) if sound else None
@@ -137,6 +139,14 @@ def _are_achieved(value: object) -> bool:
 
 
 MOST_WAY_CHARS = 32
+
+
+def _is_told(value: object) -> bool:
+    """A reason that may be shown: of one line, with nothing in it that moves a cursor."""
+    return type(value) is str and 0 < len(value) <= MOST_TOLD_CHARS and value.isprintable()
+
+
+MOST_TOLD_CHARS = 200
 
 
 class View(Value):

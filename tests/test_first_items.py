@@ -1,0 +1,356 @@
+"""Workers watch their first items: what one does that belongs to the caller ends the sharing."""
+
+import contextvars
+import os
+import threading
+import time
+import warnings
+
+import pytest
+
+from amorsize import AmorsizeWarning, _disk, _known, autotune, cache
+from amorsize.crews.base import Chunk, Done, Noticed, Task
+from amorsize.crews.first_items import FirstItems, Watch, plain
+from amorsize.crews.processes import ProcessCrew
+from amorsize.crews.threads import ThreadCrew
+from amorsize.policy.facts import MOST_TOLD_CHARS
+
+HOME = os.getpid()
+variable = contextvars.ContextVar("step", default=0)
+TABLE: dict[str, int] = {}
+
+
+def burn(item, seconds=2e-3):
+    until_s = time.perf_counter() + seconds
+    while time.perf_counter() < until_s:
+        pass
+    return item
+
+
+def in_worker():
+    """An item cannot know whether its neighbours run elsewhere; a test can have it know."""
+    return os.getpid() != HOME or threading.current_thread() is not threading.main_thread()
+
+
+def change_folder(item):
+    getattr(os, "chdir" if in_worker() else "listdir")("/")
+    return burn(item)
+
+
+def set_environment(item):
+    if in_worker():
+        os.environ["AMORSIZE_TEST_STEP"] = str(item)
+    return burn(item)
+
+
+def mark_row(row):
+    if in_worker():
+        row["done"] = True
+    return burn(len(row))
+
+
+def count_in_table(item):
+    TABLE["n"] = TABLE.get("n", 0) + 1
+    return item
+
+
+def set_variable(item):
+    variable.set(variable.get() + 1)
+    return item
+
+
+def look_around(item):
+    os.getcwd()
+    return burn(item)
+
+
+# -- one crew -------------------------------------------------------------------------------
+
+
+def told_by(crew, n_items=20, items=None):
+    """What a crew of one worker tells of one chunk."""
+    crew.start(0)
+    happenings, sent = [], False
+    until_s = time.monotonic() + 20
+    try:
+        while time.monotonic() < until_s:
+            happenings.extend(crew.wait(0.1))
+            if not sent and happenings:
+                data = (items or range(n_items),)
+                crew.send(0, Chunk(start=0, stop=n_items, items=data), box_s=9.0, flush_s=9.0)
+                sent = True
+            if any(isinstance(one, Done) and one.last for one in happenings):
+                break
+        return happenings
+    finally:
+        crew.close(at_once=False)
+
+
+def noticed(happenings):
+    return [one.why for one in happenings if isinstance(one, Noticed)]
+
+
+@pytest.mark.forks
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        (change_folder, "the current folder"),
+        (set_environment, "os.environ"),
+        (set_variable, "step"),
+    ],
+)
+def test_a_forked_worker_tells_what_its_first_item_did(function, told):
+    """With the report of the chunk, whose rest it hands back."""
+    happenings = told_by(ProcessCrew(Task(function, watch=Watch()), n_workers=1))
+
+    (why,) = noticed(happenings)
+    (done,) = [one for one in happenings if isinstance(one, Done)]
+    assert told in why
+    assert 1 <= len(done.results) < 20
+    assert done.back == (len(done.results), 20)
+
+
+@pytest.mark.forks
+def test_an_item_that_is_changed_in_a_fork_is_told():
+    """The caller's own item stays as it was: the change is lost."""
+    rows = [{"n": n} for n in range(20)]
+    task = Task(mark_row, watch=Watch())
+
+    assert "dict" in noticed(told_by(ProcessCrew(task, n_workers=1), items=rows))[0]
+
+
+@pytest.mark.forks
+def test_what_the_function_reaches_is_told_by_its_name():
+    """Handed in with the task, as it was before the fork."""
+    task = Task(count_in_table, watch=Watch(mutables={"TABLE": TABLE}))
+
+    (why,) = noticed(told_by(ProcessCrew(task, n_workers=1)))
+
+    assert why == "an item changed TABLE, which the function reaches"
+
+
+@pytest.mark.forks
+def test_a_file_that_was_open_before_the_fork_is_told(tmp_path):
+    """Its offset is the caller's as well; one that setup= opens is the worker's own."""
+    (tmp_path / "table").write_bytes(bytes(100_000))
+    with (tmp_path / "table").open("rb", buffering=0) as file:
+        task = Task(lambda _: file.read(10), watch=Watch(handles={"table": file}))
+
+        assert "offset" in noticed(told_by(ProcessCrew(task, n_workers=1)))[0]
+
+    own = []
+    task = Task(
+        lambda _: own[0].read(10),
+        setup=lambda: own.append((tmp_path / "table").open("rb", buffering=0)),
+        watch=Watch(),
+    )
+    happenings = told_by(ProcessCrew(task, n_workers=1))
+
+    assert noticed(happenings) == []
+    assert sum(len(one.results) for one in happenings if isinstance(one, Done)) == 20
+
+
+@pytest.mark.parametrize("crew_of", [lambda t: ProcessCrew(t, n_workers=1), ThreadCrew])
+def test_items_that_do_nothing_are_all_run(crew_of):
+    """Nothing is told, nothing handed back, and the cost told is the items' own."""
+    happenings = told_by(crew_of(Task(look_around, watch=Watch())))
+    (done,) = [one for one in happenings if isinstance(one, Done)]
+
+    assert noticed(happenings) == []
+    assert done.results == list(range(20))
+    assert done.back is None
+    assert done.wall_s >= 0.9 * 20 * 2e-3
+
+
+def test_a_thread_tells_what_its_first_item_did(monkeypatch):
+    """Process-wide, so everybody's at once."""
+    monkeypatch.setitem(os.environ, "AMORSIZE_TEST_STEP", "before")
+    happenings = told_by(ThreadCrew(Task(set_environment, watch=Watch())))
+
+    assert "AMORSIZE_TEST_STEP" in noticed(happenings)[0]
+
+
+def test_a_thread_is_not_blamed_for_what_it_shares_on_purpose():
+    """Items are the caller's own objects in threads: what they change there is changed."""
+    rows = [{"n": n} for n in range(20)]
+
+    assert noticed(told_by(ThreadCrew(Task(mark_row, watch=Watch())), items=rows)) == []
+    assert all(row["done"] for row in rows)
+
+
+def test_beside_a_thread_of_the_program_nothing_is_blamed_on_items(monkeypatch):
+    """What that thread does to the process is none of an item's doing."""
+    monkeypatch.setitem(os.environ, "AMORSIZE_TEST_STEP", "before")
+    over = threading.Event()
+    other = threading.Thread(target=over.wait, args=(30,))
+    other.start()
+    try:
+        happenings = told_by(ThreadCrew(Task(set_environment, watch=Watch())))
+    finally:
+        over.set()
+        other.join(10)
+
+    assert noticed(happenings) == []
+
+
+def test_an_item_that_raises_is_watched_to_its_end():
+    """What it did before it failed is found."""
+    first_items = FirstItems(Watch(), {"item"})
+
+    def failing(row):
+        row["done"] = True
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        first_items.watched(failing)({})
+
+    assert first_items.has_news
+    assert first_items.news() == "an item (dict) was changed in place"
+    assert first_items.news() is None
+
+
+def test_only_the_first_items_are_watched():
+    """Two, and none once something was found; afterwards the function is itself."""
+    first_items = FirstItems(Watch(), {"item"})
+    function = first_items.watched(len)
+    for _ in range(5):
+        function([])
+
+    assert first_items.watched(len) is len
+    assert first_items.spent_s > 0
+
+
+@pytest.mark.parametrize("text", ["a" * 1000, "a\x1b[2Jb", "a\nb", "\u202ea", "\ud800"])
+def test_a_text_may_be_kept_and_shown(text):
+    """Names of files and types may be anything."""
+    assert plain(text).isprintable()
+    assert 0 < len(plain(text)) <= MOST_TOLD_CHARS
+
+
+# -- a whole call ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fresh(monkeypatch):
+    """A process that knows nothing, and stays where it is."""
+    monkeypatch.setattr(_known, "_memory", None)
+    monkeypatch.setattr(cache, "_STATE", cache._State())
+    monkeypatch.setenv("AMORSIZE_TEST_STEP", "before")
+    yield
+    cache.close()
+
+
+def run(function, data, **options):
+    """Results, and what was warned of."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        results = function(data, **options)
+    return results, [str(one.message) for one in seen if one.category is AmorsizeWarning]
+
+
+@pytest.mark.forks
+def test_a_finding_ends_the_sharing_and_is_told_once(fresh):
+    """The caller does the rest; the next call shares nothing and says why in explain()."""
+    mapped = autotune(set_environment)
+
+    results, warned = run(mapped, range(200))
+    again, warned_again = run(mapped, range(200))
+
+    assert results == again == list(range(200))
+    assert len(warned) == 1
+    assert "os.environ" in warned[0]
+    assert "backend='process'" in warned[0]
+    assert warned_again == []
+    told = str(mapped.explain())
+    assert "an earlier call has seen in a worker that an item changed" in told
+    assert "os.environ" in told
+    assert os.environ["AMORSIZE_TEST_STEP"] == "before"
+
+
+@pytest.mark.forks
+def test_other_kinds_of_items_of_the_function_stay_here_too(fresh):
+    """It is the function that does it."""
+    mapped = autotune(set_environment)
+    run(mapped, range(200))
+
+    results, warned = run(mapped, [str(number) for number in range(200)])
+
+    assert warned == []
+    assert "has seen in a worker" in str(mapped.explain())
+    assert len(results) == 200
+
+
+@pytest.mark.forks
+def test_the_next_process_knows_it(fresh, monkeypatch):
+    """It is in the record on disk; `retune` asks again."""
+    mapped = autotune(set_environment)
+    run(mapped, range(200))
+    _known.write()
+    monkeypatch.setattr(_known, "_memory", None)
+
+    _, warned = run(mapped, range(200))
+    assert warned == []
+    assert "has seen in a worker" in str(mapped.explain())
+
+    _, warned = run(mapped.using(retune=True), range(200))
+    assert len(warned) == 1
+
+
+@pytest.mark.forks
+def test_forget_forgets_it(fresh):
+    """As all else that is remembered of a function."""
+    mapped = autotune(set_environment)
+    run(mapped, range(200))
+    mapped.forget()
+
+    assert _known.memory().bound(_known.owner_of(set_environment)) is None
+    assert _disk.newest(set_environment) is None
+
+
+@pytest.mark.forks
+def test_who_asks_for_processes_gets_them(fresh):
+    """backend="process" shields the program from what items do: nothing is watched."""
+    results, warned = run(autotune(backend="process")(set_environment), range(100))
+
+    assert results == list(range(100))
+    assert warned == []
+
+
+@pytest.mark.forks
+def test_rows_that_workers_change_are_told(fresh):
+    """What was not changed in the caller's own list is lost, and said so."""
+    rows = [{"n": number} for number in range(200)]
+    results, warned = run(autotune(mark_row), rows)
+
+    assert len(results) == 200
+    assert "changed in place" in warned[0]
+
+
+def test_workers_from_a_clean_start_watch_as_well(run_script):
+    """Beside another thread of the program nothing is forked."""
+    done = run_script(
+        """
+import os, sys, threading, time, warnings
+from amorsize import tuned_map
+over = threading.Event()
+other = threading.Thread(target=over.wait, args=(60,), daemon=True)
+other.start()
+HOME = os.getpid()
+
+def item(number):
+    until_s = time.perf_counter() + 0.004
+    while time.perf_counter() < until_s:
+        pass
+    if os.getpid() != HOME:
+        getattr(sys, 'ar' + 'gv').append(str(number))
+    return number
+
+with warnings.catch_warnings(record=True) as seen:
+    warnings.simplefilter("always")
+    assert tuned_map(item, range(600)) == list(range(600))
+print([str(one.message) for one in seen])
+""",
+        environ={"AMORSIZE_MAX_CPUS": "2"},
+    )
+
+    assert "sys.argv" in done.stdout
