@@ -355,6 +355,8 @@ class Call:
                 thread_reason=verdict.thread_reason,
                 process_reason=verdict.process_reason or self._why_not_processes(),
             )
+            if not job.may_inline and job.thread_reason and job.process_reason:
+                job = job.but(n_jobs=1)  # one thread, beside which no other item runs
         self.tuner.tell(Surveyed(host=host, job=job))
 
     def _judge(self) -> Verdict:
@@ -739,8 +741,9 @@ class Call:
         is_only_item = self.source.all_read and self.source.n_read == 1  # no map: it may share out
         marked = not is_only_item and not nesting.is_inside()
         if marked:
+            self._mark_before = nesting.mark()
             self.is_marked = True
-            self._mark_before = nesting.enter(is_in_item)
+            nesting.enter(is_in_item)
 
     def _leave_inline(self) -> None:
         self._unmark()

@@ -94,7 +94,7 @@ def little_to_collect():
         pytest.param("process", "", 29, marks=pytest.mark.forks),
         ("process", "clean", 521),
         ("thread", "", 17),
-        ("serial", "", 7),
+        ("serial", "", 1),
     ],
 )
 def test_at_any_line(backend, start, stride, monkeypatch):

@@ -40,16 +40,18 @@ def leave_process() -> None:
     _process_is_worker = False
 
 
-def enter(is_in_item: Callable[[], bool] | None = None) -> Mark:
-    """This thread begins to run items; what `leave` takes.
+def mark() -> Mark:
+    """What this thread is at now, for `leave`; asked before `enter`, as Ctrl-C may come between."""
+    return inside.get(get_ident(), _outside)
+
+
+def enter(is_in_item: Callable[[], bool] | None = None) -> None:
+    """This thread begins to run items.
 
     Args:
         is_in_item: Tells whether it is in one; None: it is, until it leaves.
     """
-    thread = get_ident()
-    before = inside.get(thread, _outside)
-    inside[thread] = is_in_item
-    return before
+    inside[get_ident()] = is_in_item
 
 
 def leave(before: Mark = _outside) -> None:
