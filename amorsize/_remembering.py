@@ -25,7 +25,7 @@ def remember(call: Call) -> None:
     if sys.is_finalizing():  # a stream that nobody finished: nothing can be imported any more
         return
     makespan_s = perf_counter() - call.began
-    _warn_of_lost_stores(call)
+    _warn_of_copies(call)
     _warn_of_bound(call)
     tuner = call.tuner
     n_calls = 1 if call.known is None else call.known.n_calls + 1
@@ -76,18 +76,26 @@ def remember(call: Call) -> None:
     )
 
 
-def _warn_of_lost_stores(call: Call) -> None:
-    """What items assigned in worker processes ended there: say so once per function."""
+def _warn_of_copies(call: Call) -> None:
+    """What items did in worker processes to what these had copies of: say so once per function."""
     if not call.n_started.get("process"):
         return
     from amorsize._reach import reach
 
-    if not (stores := reach(call.func).stores):
+    reached = reach(call.func)
+    if reached.stores:
+        text = (
+            f"{call.name} changes {', '.join(reached.stores[:3])}: what items store there in a "
+            "worker process is lost. Return it instead, or pass backend='serial'."
+        )
+    elif reached.copies:
+        text = (
+            f"{call.name} uses {', '.join(reached.copies[:3])}: each worker process had a copy, so "
+            "what items did there may be lost, or mixed with what others did. Open it inside the "
+            "function or in setup=, or pass backend='serial'."
+        )
+    else:
         return
-    text = (
-        f"{call.name} changes {', '.join(stores[:3])}: what items store there in a worker "
-        "process is lost. Return it instead, or pass backend='serial'."
-    )
     known = _known.last_trace(call.func)
     was_told = known is not None and text in known.warnings
     call.warn(text, quietly=was_told or not call.remembers)
