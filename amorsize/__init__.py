@@ -14,12 +14,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize import cache as cache
     from amorsize import history as history
+    from amorsize._map import failed_index as failed_index
     from amorsize._map import partial as partial
     from amorsize._map import shutdown as shutdown
     from amorsize._map import tuned_map as tuned_map
     from amorsize._map import workers as workers
     from amorsize._typed import TunedFunction as TunedFunction
     from amorsize._typed import autotune as autotune
+    from amorsize.crews.places import worker_number as worker_number
     from amorsize.errors import AmorsizeError as AmorsizeError
     from amorsize.errors import AmorsizeWarning as AmorsizeWarning
     from amorsize.errors import CannotTravelError as CannotTravelError
@@ -61,6 +63,7 @@ __all__ = [
     "WrongTypeError",
     "autotune",
     "cache",
+    "failed_index",
     "history",
     "optimize",
     "partial",
@@ -69,6 +72,7 @@ __all__ = [
     "tune_parameters",
     "tune_pipeline",
     "tuned_map",
+    "worker_number",
     "workers",
 ]
 
@@ -79,6 +83,7 @@ _HOMES = {
     "TuningResult": "amorsize.tuning",
     "autotune": "amorsize._decorator",
     "cache": "amorsize.cache",  # the module itself: cache.clear(), cache.entries()
+    "failed_index": "amorsize._map",
     "history": "amorsize.history",
     "optimize": "amorsize.optimizer",
     "partial": "amorsize._map",
@@ -87,6 +92,7 @@ _HOMES = {
     "tune_parameters": "amorsize.tuning",
     "tune_pipeline": "amorsize.tuning",
     "tuned_map": "amorsize._map",
+    "worker_number": "amorsize.crews.places",
     "workers": "amorsize._map",
 }
 

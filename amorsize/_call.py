@@ -11,9 +11,9 @@ from amorsize import _callables, _drawing, _known, _options
 from amorsize._interrupts import raised_by_handler
 from amorsize._source import READ_S, Sliced, source_of
 from amorsize._work import Work
-from amorsize.crews import nesting, weight
-from amorsize.crews.base import Task
-from amorsize.crews.chunk import run_chunk
+from amorsize.crews import nesting, places, weight
+from amorsize.crews.base import Left, Lost, Task
+from amorsize.crews.chunk import KEPT, run_chunk
 from amorsize.crews.starving import StarvedClock
 from amorsize.errors import CannotTravelError
 from amorsize.policy import plan as do
@@ -71,7 +71,7 @@ class Call:
         *,
         streams: bool = False,
     ) -> None:
-        self.func, self.options = func, options
+        self.func, self.options, self.item_kwargs = func, options, item_kwargs
         self.name = name or _options.name_of(func)
         self.source = source_of(iterables, strict=options.strict)
         self.work = Work(self.source, keeps_all=not streams)
@@ -111,6 +111,7 @@ class Call:
         self.watcher: Any = None
         self.starved_clock = StarvedClock()
         self.feeder: Feeder | None = None
+        self.places: places.Places | None = None  # from the first worker on
         self.inner: Limits | None = None  # of numerical libraries, from the first fork on
         self.lock = _thread.allocate_lock()
         self.inline_since = 0.0  # when the caller began the items it is in; 0: it is in none
@@ -148,13 +149,36 @@ class Call:
                 if self.ends_s is not None and perf_counter() >= self.ends_s:
                     raise OutOfTime
             self._end(at_once=self.work.failure is not None)
+            self._leave_behind()
         except BaseException as error:
-            self._end(at_once=True)
-            self._attach_partial(error)
+            self._give_up(error)
             raise
-        self._leave_behind()
         self._raise_failure()
         return self.work.results
+
+    def _give_up(self, error: BaseException) -> None:
+        """End at once, with what was done kept in the error; a second Ctrl-C loses none of it."""
+        try:
+            self._end(at_once=True)
+        except BaseException as another:
+            self._keep_in(another)
+            raise
+        self._keep_in(error)
+
+    def _keep_in(self, error: BaseException) -> None:
+        """Keep what was done in what ends the call from outside, and have that say so."""
+        self._attach_partial(error)
+        if isinstance(error, Exception) or self.is_stream:  # its consumer has what was done
+            return
+        from amorsize.crews.travel import add_note
+
+        n_done, source = len(error.__dict__["_amorsize_partial"]), self.source
+        of_all = f" of {source.n_read}" if source.all_read else ""
+        add_note(
+            error,
+            f"{self.name}: {n_done}{of_all} items were done. amorsize.partial(error) has their "
+            "results, by index.",
+        )
 
     def go_on(self, results: list[Any], error: BaseException | None, began: float) -> list[Any]:
         """Finish a call whose first items were run before it turned out not to be short."""
@@ -196,6 +220,9 @@ class Call:
                     break
                 self._step()
             at_once = self.work.failure is not None
+        except KeyboardInterrupt as error:
+            self._give_up(error)
+            raise
         finally:
             self._end(at_once=at_once)
             self._leave_behind()
@@ -545,7 +572,7 @@ class Call:
             case do.StartWorker():
                 self._start(action.backend)
             case do.SendHome():
-                self.crew_of[action.worker].send_home(action.worker)
+                self._send_home(action.worker)
             case do.Survey():
                 self._survey()
             case do.Watch():
@@ -665,6 +692,8 @@ class Call:
         if turn is not None:
             chunk = work.end_turn(turn, chunk.start, is_end=ran.is_end, error=failure)
         end = chunk.start + ran.n_done
+        if ran.n_failed:
+            self.note_kept(chunk.start, out[len(out) - ran.n_done :])
         if direct:
             work.n_done += ran.n_done
             work.catch_up()
@@ -833,6 +862,7 @@ class Call:
         number = sum(self.n_started.values())
         try:
             crew = self._crew(backend)
+            places.prepare(self._places().of(number))
             began, began_cpu_s = perf_counter(), thread_time()
             crew.start(number)
         except CannotTravelError as error:  # since an item has changed what was judged before
@@ -879,6 +909,16 @@ class Call:
         if why_none is not None:
             self._do_without(f"a fork is not safe any more ({self.fork_reason}), and {why_none}")
         return False
+
+    def _send_home(self, worker: int) -> None:
+        self.crew_of[worker].send_home(worker)
+        self._places().leave(worker)
+
+    def _places(self) -> places.Places:
+        """Who runs where; the caller, where it runs items itself, is the first."""
+        if self.places is None:
+            self.places = places.Places(first=int(self.may_stay_here))
+        return self.places
 
     def _hold_inner_threads(self) -> None:
         """Forks inherit what numerical libraries are held to; so does the caller, for the call."""
@@ -932,6 +972,7 @@ class Call:
             if crew.backend == "process" and self.options.chunksize is None and not alone:
                 chunk = self._of_no_more_bytes(chunk)
             chunk = chunk.but(items=self.work.items(chunk))
+        chunk = chunk.but(place=self._places().of(action.worker))
         single = self.task.single or alone
         flush_s = 0.0 if single else min(MOST_HELD_S, max(LEAST_HELD_S, action.box_s))
         box_s = float("inf") if alone else action.box_s
@@ -983,6 +1024,8 @@ class Call:
 
     def _take_in(self, happening: Happening) -> None:
         assert self.returns is not None
+        if isinstance(happening, (Left, Lost)):
+            self._places().leave(happening.worker)
         self.returns.take_in(happening, perf_counter() - self.began)
 
     def feed(self) -> None:
@@ -999,7 +1042,7 @@ class Call:
             if isinstance(action, do.Send):
                 self._send(action)
             elif isinstance(action, do.SendHome):
-                self.crew_of[action.worker].send_home(action.worker)
+                self._send_home(action.worker)
             elif isinstance(action, do.Unwatch):
                 self._unwatch()
             elif isinstance(action, do.StartWorker) and (
@@ -1058,6 +1101,8 @@ class Call:
 
     def fail(self, index: int, error: BaseException) -> None:
         if self.task.keep_errors and isinstance(error, Exception):
+            error.__dict__[KEPT] = True
+            self.note_kept(index, [error])
             self.work.store(index, [error])
             return
         self.work.fail(index, error)
@@ -1069,11 +1114,36 @@ class Call:
             return
         index, error = self.work.failure
         if error is not getattr(self.source, "error", None):
-            from amorsize.crews.travel import add_note, short_repr
-
-            add_note(error, f"{self.name}: item {index} ({short_repr(self.work.item(index))})")
+            self._note_item(index, error)
         self._attach_partial(error)
         raise error
+
+    def note_kept(self, start: int, results: list[Any]) -> None:
+        """Have exceptions that are results say which item they came from, as those raised do."""
+        from amorsize.crews import tracebacks
+
+        for index, one in enumerate(results, start):
+            if not isinstance(one, BaseException) or not one.__dict__.pop(KEPT, False):
+                continue  # an exception that was returned is a result like any other
+            tracebacks.leave_variables(one)  # among them is the list that it is in
+            if "_amorsize_index" not in one.__dict__:  # one exception may be raised by many items
+                self._note_item(index, one)
+
+    def _note_item(self, index: int, error: BaseException) -> None:
+        from amorsize.crews.travel import INDEX, add_note, short_repr
+
+        error.__dict__[INDEX] = index
+        add_note(error, f"{self.name}: item {index} ({short_repr(self.work.item(index))})")
+        if type(error) is TypeError and (hint := self._hint(index)) is not None:
+            add_note(error, hint)
+
+    def _hint(self, index: int) -> str | None:
+        """What was meant where the function cannot be called with such an item at all."""
+        from amorsize import _hints
+
+        item = self.work.item(index)
+        arguments = item if self.task.star else (item,)
+        return _hints.of_call(self.func, arguments, self.item_kwargs, self.name)
 
     def _attach_partial(self, error: BaseException) -> None:
         # Not as an attribute: some exceptions let none be set.

@@ -218,6 +218,10 @@ class TunedFunction:
         unbound = self._self_parent is not None and _is_unbound(self)
         return mapped_signature(self.__wrapped__, n_receivers=int(unbound))
 
+    def __dir__(self) -> list[str]:
+        mine = (name for name in vars(TunedFunction) if not name.startswith("_"))
+        return sorted({*dir(self.__wrapped__), *mine})
+
     def __repr__(self) -> str:
         func = self.__wrapped__
         name = getattr(func, "__qualname__", None) or (self._self_parent or self)._self_name

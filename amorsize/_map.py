@@ -154,6 +154,11 @@ class workers:  # noqa: N801 - reads as a function where it is used: `with amors
         shutdown()
 
 
+def failed_index(error: BaseException) -> int | None:
+    """Which item raised this, counted from 0; None for an exception of another origin."""
+    return getattr(error, "_amorsize_index", None)
+
+
 def partial(error: BaseException) -> dict[int, Any]:
     """What a failed call had computed, by index; empty for an exception of another origin."""
     return dict(getattr(error, "_amorsize_partial", {}))

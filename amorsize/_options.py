@@ -161,9 +161,9 @@ def check_data(iterables: tuple[Any, ...], name: str, *, decorated: bool = True)
             f"{name} was given no data: it maps over one or more iterables, as map() does. "
             f"Call {call}."
         )
-    for data in iterables:
+    for place, data in enumerate(iterables):
         if type(data) not in _PLAIN_DATA:
-            _check_one(data, name, decorated)
+            _check_one(data, name, decorated, is_first=place == 0)
 
 
 def name_of(func: Any) -> str:
@@ -185,7 +185,12 @@ _PLAIN_DATA = frozenset((list, tuple, range))
 _SINGLE = (str, bytes, bytearray, os.PathLike)
 
 
-def _check_one(data: Any, name: str, decorated: bool) -> None:
+def _check_one(data: Any, name: str, decorated: bool, *, is_first: bool) -> None:
+    is_iterable = hasattr(type(data), "__iter__") or hasattr(type(data), "__getitem__")
+    if not is_first and (isinstance(data, (*_SINGLE, Mapping)) or not is_iterable):
+        raise WrongTypeError(_beside(data, name, decorated))
+    if (frame := _frame_of(data)) is not None:
+        raise WrongTypeError(_of_frame(frame, name, decorated))
     one = f"{name}.one" if decorated else name
     many = f"{name}(" if decorated else f"tuned_map({name}, "
     if isinstance(data, _SINGLE):
@@ -201,7 +206,7 @@ def _check_one(data: Any, name: str, decorated: bool) -> None:
             f"its keys alone. Say which you mean: {many}d.items()) (each item a (key, value) "
             f"tuple), {many}d.values()) or {many}list(d)); as one item, {one}(d)."
         )
-    if hasattr(type(data), "__iter__") or hasattr(type(data), "__getitem__"):
+    if is_iterable:
         return
     if hasattr(type(data), "__aiter__"):
         raise WrongTypeError(
@@ -211,6 +216,50 @@ def _check_one(data: Any, name: str, decorated: bool) -> None:
     raise WrongTypeError(
         f"The data for {name} cannot be iterated over: it is {shown(data)} ({_kind(data)}). "
         f"For this one item call {one}(x), for a list of one {many}[x])."
+    )
+
+
+def _beside(data: Any, name: str, decorated: bool) -> str:
+    """What to say to a value that stands where a further iterable belongs."""
+    constant = f"{name}(data, option=x)" if decorated else ""
+    constant = constant or f'tuned_map({name}, data, item_kwargs={{"option": x}})'
+    return (
+        f"{name} was given {shown(data)} ({_kind(data)}) beside its data, where only a further "
+        f"iterable can stand: these are taken side by side, as map() does. For a value that is the "
+        f"same for every item name its parameter: {constant}."
+    )
+
+
+def _frame_of(data: Any) -> str | None:
+    """The library of a table whose iteration gives its columns; None for all other data."""
+    for kind in type(data).__mro__:
+        if kind.__name__ == "DataFrame":
+            library = kind.__module__.partition(".")[0]
+            return library if library in _TABLES else None
+    return None
+
+
+_TABLES = {
+    "pandas": (
+        "df.itertuples()) (each item a row with its fields as attributes), ",
+        "df.groupby(...)) (each item a pair of key and rows), ",
+        "df[col]) (each item a value of one column)",
+    ),
+    "polars": (
+        "df.iter_rows(named=True)) (each item a row as a dict), ",
+        "df.group_by(...)) (each item a pair of key and rows), ",
+        "df[col]) (each item a value of one column)",
+    ),
+}
+
+
+def _of_frame(library: str, name: str, decorated: bool) -> str:
+    many = f"{name}(" if decorated else f"tuned_map({name}, "
+    ways = "".join(f"{many}{way}" for way in _TABLES[library])
+    return (
+        f"The data for {name} is a DataFrame of {library}, and going through it would give its "
+        f"columns, not its rows. Say which you mean: {ways}. Items that are pairs go to a function "
+        f"of two parameters by {many}*zip(*pairs)). As one item: {many}[df])."
     )
 
 
@@ -281,7 +330,9 @@ def _unknown_option(name: str) -> WrongTypeError:
     near = get_close_matches(name, _CHECKS, n=2, cutoff=0.5)
     hint = f"Did you mean {_one_of(near, quoted=False)}? " if near else ""
     return WrongTypeError(
-        f"There is no option {name!r}. {hint}The options are {', '.join(sorted(_CHECKS))}."
+        f"There is no option {name!r}. {hint}The options are {', '.join(sorted(_CHECKS))}. "
+        f"A keyword for the function itself goes into item_kwargs: tuned_map(func, data, "
+        f'item_kwargs={{"{name}": ...}}).'
     )
 
 

@@ -72,6 +72,8 @@ class Returns:
         )
         if self._ledger is not None and not self._call.inline_since:  # else the feeder serves
             self._ledger.served(n_done, done.n_bytes)
+        if self._call.task.keep_errors:
+            self._call.note_kept(done.start, done.results)
         if done.some_stayed:
             self._store_what_came(done)
         else:

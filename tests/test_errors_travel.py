@@ -1,6 +1,7 @@
 """Exceptions of items arrive as themselves, or as a stand-in that tells all there is to tell."""
 
 import pickle
+import traceback
 
 import pytest
 from hypothesis import given
@@ -127,3 +128,145 @@ def test_ctrl_c_while_data_is_read_does_not_wait_for_its_turn(backend):
         list(stream)
     assert not hasattr(caught.value, "__notes__")
     assert len(n_run) <= 5
+
+
+# -- where an error came from ------------------------------------------------------------------
+
+
+class LoadError(Exception):
+    """What a library makes of others' errors."""
+
+
+def load(item):
+    """Fails for one item, after another failure; told in three ways."""
+    try:
+        try:
+            return {}[item]
+        except KeyError:
+            raise OSError("while handling") from None
+    except OSError as error:
+        if item % 2:
+            raise LoadError(item) from error
+        raise LoadError(item)  # noqa: B904 - the context alone
+
+
+BACKENDS = ["serial", "thread", "process", "auto"]
+
+
+def lineage(error):
+    """Types of an exception and of what it came from, with what is shown of it."""
+    found = []
+    while error is not None:
+        found.append((type(error), error.__suppress_context__, error.__cause__ is None))
+        error = error.__cause__ or error.__context__
+    return found
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("item", [3, 4])
+def test_what_an_error_came_from_is_the_same_wherever_the_item_ran(backend, item):
+    """Cause, context, and which of them a traceback shows."""
+    with pytest.raises(LoadError) as here:
+        load(item)
+    with pytest.raises(LoadError) as caught:
+        tuned_map(load, [item] * 3, backend=backend)
+
+    assert lineage(caught.value) == lineage(here.value)
+    assert len(lineage(caught.value)) == 3
+    assert isinstance(caught.value.__cause__ or caught.value.__context__, OSError)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_traceback_leads_to_the_line_that_failed(backend):
+    """File, function and line, also of a frame in another process."""
+    with pytest.raises(LoadError) as caught:
+        tuned_map(load, [3] * 3, backend=backend)
+    last = traceback.extract_tb(caught.value.__traceback__)[-1]
+
+    assert (last.name, last.filename) == ("load", __file__)
+    assert last.line == "raise LoadError(item) from error"
+    assert "raise LoadError(item) from error" in "".join(traceback.format_exception(caught.value))
+
+
+def test_an_endless_chain_ends():
+    """As does one that leads back to itself."""
+    first, second = ValueError(1), ValueError(2)
+    first.__cause__, second.__cause__ = second, first
+    rebuilt, _ = there_and_back(first)
+
+    assert isinstance(rebuilt.__cause__.__cause__, ValueError)
+
+
+def recurse(n):
+    return recurse(n + 1)
+
+
+@pytest.mark.parametrize("backend", ["serial", "process"])
+def test_the_traceback_of_an_endless_recursion_arrives(backend):
+    """Its ends do."""
+    with pytest.raises(RecursionError) as caught:
+        tuned_map(recurse, [0, 0], backend=backend)
+
+    assert traceback.extract_tb(caught.value.__traceback__)[-1].name == "recurse"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("n_items", [6, 300])
+def test_an_exception_kept_as_a_result_tells_what_a_raised_one_does(backend, n_items):
+    """Its traceback, a note that names the item, its index and what it came from."""
+    results = tuned_map(load, range(n_items), backend=backend, return_exceptions=True)
+
+    for index, error in enumerate(results):
+        assert amorsize.failed_index(error) == index
+        assert f"load: item {index} ({index})" in error.__notes__
+        assert traceback.extract_tb(error.__traceback__)[-1].name == "load"
+        assert len(lineage(error)) == 3
+
+
+def give_back(item):
+    return ValueError(item)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_exception_that_was_returned_is_a_result_like_any_other(backend):
+    """It failed nowhere."""
+    results = tuned_map(give_back, range(9), backend=backend, return_exceptions=True)
+
+    assert [error.args for error in results] == [(index,) for index in range(9)]
+    assert not any(hasattr(error, "__notes__") for error in results)
+    assert {amorsize.failed_index(error) for error in results} == {None}
+
+
+ONE = ValueError("one for all")
+
+
+def raise_one(_):
+    raise ONE
+
+
+def test_one_exception_that_many_items_raise_is_noted_once():
+    """Or its notes would grow with every item."""
+    results = tuned_map(raise_one, range(500), backend="serial", return_exceptions=True)
+
+    assert len(results) == 500
+    assert len(ONE.__notes__) == 1
+    del ONE.__notes__
+
+
+def test_a_raised_error_tells_its_index():
+    """And others have none."""
+    with pytest.raises(LoadError) as caught:
+        tuned_map(load, [7])
+
+    assert amorsize.failed_index(caught.value) == 0
+    assert amorsize.failed_index(ValueError()) is None
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_failed_keeps_no_variables_alive(backend):
+    """A kept exception is in the list that its own traceback would hold."""
+    results = tuned_map(load, range(3), backend=backend, return_exceptions=True)
+
+    for error in results:
+        for one in (error, error.__context__):
+            assert not any(frame.f_locals for frame, _ in traceback.walk_tb(one.__traceback__))

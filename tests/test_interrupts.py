@@ -14,6 +14,7 @@ import pytest
 
 import amorsize
 from amorsize import autotune, tuned_map
+from amorsize._call import Call
 from amorsize.crews import nesting
 
 PACKAGE = str(Path(amorsize.__file__).parent)
@@ -197,3 +198,40 @@ def test_a_stream_is_closed_by_an_interrupt_in_its_consumer():
     amorsize.shutdown()
 
     assert state() == before
+
+
+@pytest.mark.parametrize("backend", ["serial", "thread", "process", "auto"])
+@pytest.mark.parametrize("place", ["_end_all", "_leave_behind"])
+def test_an_interrupt_after_the_last_item_loses_nothing(backend, place, monkeypatch):
+    """All results are in the exception, which says how many there are and how to get at them."""
+    was = getattr(Call, place)
+    left = [2]  # the first, and a second one while the first is being dealt with
+
+    def interrupted(call, **options):
+        was(call, **options)
+        if left[0] > 0:
+            left[0] -= 1
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Call, place, interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        autotune(double, backend=backend, n_jobs=2)(range(300))
+
+    assert amorsize.partial(caught.value) == {x: 2 * x for x in range(300)}
+    assert "double: 300 of 300 items were done" in caught.value.__notes__[-1]
+    assert "amorsize.partial(error)" in caught.value.__notes__[-1]
+
+
+def test_an_interrupt_inside_an_item_tells_what_was_done_before():
+    """Those items' results are kept."""
+
+    def item(x):
+        if x == 70:
+            raise KeyboardInterrupt
+        return x
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        autotune(item, backend="serial")(range(100))
+
+    assert amorsize.partial(caught.value) == {x: x for x in range(70)}
+    assert "item: 70 of 100 items were done" in caught.value.__notes__[-1]

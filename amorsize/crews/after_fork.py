@@ -7,7 +7,7 @@ import os
 import sys
 
 from amorsize import _interrupts
-from amorsize.crews import frames, nesting, travel
+from amorsize.crews import frames, nesting, places, travel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def settle(write_fd: int) -> None:
 
     gc.freeze()  # what was inherited is not collected here: that would only copy its pages
     nesting.enter_process()
+    places.take_in_process(places.prepared())
     _interrupts.leave_to_caller()
     if (numpy_random := travel.loaded("numpy.random")) is not None:
         numpy_random.seed()  # unlike `random`, numpy does not reseed itself after a fork

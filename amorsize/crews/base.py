@@ -180,6 +180,7 @@ class Chunk(Value):
     start: int  # index of the first
     stop: int  # one past the last
     items: Any = None  # one sequence an iterable; None: the worker has inherited them
+    place: int = 0  # where it is to run, of those that run at once
 
     @property
     def n_items(self) -> int:

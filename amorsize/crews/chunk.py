@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 # stop is still obeyed within a millisecond.
 STRIDE_S = 500e-6
 MAX_STRIDE = 65_536
+KEPT = "_amorsize_kept"  # as `travel.KEPT`, which is not loaded on the way to a first call
 PYTHON_FUNCTION: type = type(lambda: None)
 LIST_ITERATOR: type = type(iter([]))
 WITH_PLACE = 3  # of what a list's iterator is made again: how, of which list, from which place on
@@ -102,6 +103,7 @@ def run_chunk(
         except Exception as failure:
             is_of_data = turn is not None and turn.n_taken == len(out) - before
             if keep_errors and not is_of_data:
+                failure.__dict__[KEPT] = True  # it was raised, and no exception that was returned
                 out.append(failure)
                 n_failed += 1
                 if len(out) < end and perf_counter() < began + box_s:

@@ -14,7 +14,7 @@ from time import perf_counter
 
 from amorsize._callables import is_own_module
 from amorsize._interrupts import blocked, no_interrupts
-from amorsize.crews import frames, travel
+from amorsize.crews import frames, places, travel
 from amorsize.crews.base import Logged, SetupFailed, Text
 from amorsize.crews.cells import Cells, memory_file
 from amorsize.crews.child import Child
@@ -28,7 +28,7 @@ from amorsize.crews.processes import (
     two_pipes,
     widen,
 )
-from amorsize.crews.resident import surroundings
+from amorsize.crews.resident import PLACE, surroundings
 from amorsize.crews.rights import rights
 from amorsize.errors import CannotTravelError
 
@@ -85,12 +85,12 @@ class CleanCrew(PipeCrew):
 
     def _employ(self, number: int, resident: Resident) -> None:
         resident.begin(number, self._own_modules, self._stop)
-        resident.was_sent_value = self._by_value
+        resident.was_sent_value, resident.place = self._by_value, places.prepared()
         self._attend(resident)
         self._hand_task(resident)
 
-    def _hand_task(self, resident: Remote) -> None:
-        resident.writer.put(frames.TASK, self._order)
+    def _hand_task(self, resident: Resident) -> None:
+        resident.writer.put(frames.TASK, PLACE.pack(resident.place), self._order)
         self._flush(resident)
 
     def _packed_task(self, task: bytes) -> bytes:
@@ -225,6 +225,7 @@ class Resident(Remote):
         "is_ready",
         "kept_at_s",
         "n_ends",
+        "place",
         "rights",
         "specs",
         "was_kept",
@@ -241,6 +242,7 @@ class Resident(Remote):
         self.n_ends = 0  # calls that are over here and, as far as we know, not yet there
         self.is_ready = self.was_kept = self.was_sent_value = False
         self.kept_at_s = 0.0
+        self.place = 0  # where its items run, of those that run at once
 
     def begin(self, number: int, own_modules: dict[str, Any], stop: float) -> None:
         """Serve a new call under a new number."""

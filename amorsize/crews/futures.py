@@ -12,7 +12,7 @@ from _queue import Empty, SimpleQueue
 from _thread import allocate_lock, get_ident
 from time import perf_counter, thread_time
 
-from amorsize.crews import nesting, travel
+from amorsize.crews import nesting, places, travel
 from amorsize.crews.base import Chunk, Done, Lost, SetupFailed, Task, WorkerReady
 from amorsize.crews.chunk import run_chunk
 from amorsize.crews.starving import StarvedClock
@@ -131,7 +131,14 @@ class FuturesCrew:
                 task = self._data if with_task else None
                 sent.key = self._key
                 sent.future = self._executor.submit(
-                    run_there, self._key, task, sent.items, chunk.start, chunk.stop, sent.box_s
+                    run_there,
+                    self._key,
+                    task,
+                    sent.items,
+                    chunk.start,
+                    chunk.stop,
+                    sent.box_s,
+                    chunk.place,
                 )
         except Exception as error:
             if not self._is_broken(error):
@@ -148,6 +155,7 @@ class FuturesCrew:
 
     def _run_here(self, chunk: Chunk, box_s: float) -> tuple[Any, ...]:
         """A chunk in a thread of this process."""
+        places.take_in_thread(chunk.place)
         failed = self._held.set_up_thread()
         if failed is not None:
             return NOT_SET_UP, failed
@@ -416,7 +424,13 @@ def _taking_turns(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def run_there(
-    key: bytes, task: bytes | None, items: bytes, start: int, stop: int, box_s: float
+    key: bytes,
+    task: bytes | None,
+    items: bytes,
+    start: int,
+    stop: int,
+    box_s: float,
+    place: int = 0,
 ) -> tuple[Any, ...]:
     """Run a chunk in a process of the executor; all that goes back is plain data.
 
@@ -427,7 +441,9 @@ def run_there(
         start: Index of the first.
         stop: Index behind the last.
         box_s: After so many seconds the rest of the chunk is handed back.
+        place: Where it runs, of those that run at once.
     """
+    places.take_in_process(place)
     try:
         held = _held(key, task)
     except BaseException as error:

@@ -161,7 +161,7 @@ class PipeCrew:
             flags |= ITEMS_ELSEWHERE if is_elsewhere else 0
             for kind, part in ahead:
                 remote.writer.put(kind, part)
-        order = ORDER.pack(chunk.start, chunk.stop, box_s, flush_s, flags)
+        order = ORDER.pack(chunk.start, chunk.stop, box_s, flush_s, flags, chunk.place)
         remote.writer.put(frames.SPAN if chunk.items is None else frames.ITEMS, order, told)
         remote.orders.append(chunk)
         self._flush(remote)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _contextvars
 import os
 import sys
+from struct import Struct
 from time import perf_counter
 
 from amorsize import _interrupts
@@ -16,6 +17,7 @@ from amorsize.crews import (
     lifeline,
     nesting,
     on_import,
+    places,
     travel,
 )
 from amorsize.crews.base import Task
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from amorsize.crews.first_items import FirstItems
     from amorsize.crews.frames import Piece
 
+PLACE = Struct("<H")  # in front of a task: where its items run, of those that run at once
 IDLE_S = 30.0  # a worker that no call has used for so long ends itself
 
 
@@ -115,7 +118,8 @@ class Resident(Worker):
 
     def _take_on(self, payload: Piece) -> None:
         """Become fit for a call: its surroundings first, then what it runs."""
-        surroundings, task = travel.loads(payload)
+        places.take_in_process(*PLACE.unpack_from(payload))
+        surroundings, task = travel.loads(memoryview(payload)[PLACE.size :])
         try:
             os.umask(self._umask)  # the caller's still is what it was, or this worker were not used
             settle_in(surroundings)

@@ -10,7 +10,7 @@ from _queue import Empty, SimpleQueue
 from _thread import allocate_lock
 from time import perf_counter, thread_time
 
-from amorsize.crews import nesting, travel
+from amorsize.crews import nesting, places, travel
 from amorsize.crews.base import (
     Chunk,
     Done,
@@ -45,6 +45,7 @@ class _Seat:
         "is_given_up",
         "orders",
         "out",
+        "place",
         "telling",
         "thread",
         "work",
@@ -53,6 +54,7 @@ class _Seat:
 
     def __init__(self, first_items: FirstItems | None = None) -> None:
         self.first_items = first_items  # what looks at them
+        self.place = places.prepared()
         self.thread: Thread | None = None
         self.orders: SimpleQueue[tuple[Chunk, float] | None] = SimpleQueue()
         self.index, self.began_at = -1, 0.0  # the item it is in, and since when
@@ -182,12 +184,14 @@ class ThreadCrew:
     def _live(self, number: int, seat: _Seat) -> None:
         task = self._task
         nesting.enter()
+        places.take_in_thread(seat.place)
         try:
             if task.setup is not None:
                 task.setup()
         except BaseException as error:
             travel.add_note(error, "raised by setup= in a worker thread")
             self._happened.put(SetupFailed(worker=number, error=error))
+            places.leave_thread()
             nesting.leave()
             return
         self._happened.put(WorkerReady(worker=number))
@@ -206,6 +210,7 @@ class ThreadCrew:
             starved_clock.close()
             if task.teardown is not None:
                 task.teardown()
+            places.leave_thread()
             nesting.leave()
 
     def _run(

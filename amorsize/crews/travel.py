@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from amorsize._interrupts import raised_by_handler
-from amorsize.crews import frames
+from amorsize.crews import frames, tracebacks
 from amorsize.errors import CannotTravelError, RemoteError
 
 TYPE_CHECKING = False
@@ -82,13 +82,48 @@ def short_repr(value: Any) -> str:
 
 
 def pack_error(error: BaseException) -> bytes:
-    """An exception and its traceback as bytes that can surely be read back."""
+    """An exception, what it came from and its traceback as bytes that can surely be read back."""
+    return dumps((_as_plain(error), shortened(_traceback_text(error))))
+
+
+MOST_LINKS = 16  # exceptions that one came from: each costs some microseconds
+
+
+def _as_plain(error: BaseException, n_left: list[int] | None = None) -> tuple[Any, ...]:
+    """An exception with its cause, context and places as plain values; pickle drops all three."""
+    n_left = [MOST_LINKS] if n_left is None else n_left
+    n_left[0] -= 1
     kind = type(error)
     told = shortened(f"{kind.__module__}.{kind.__qualname__}: {short_text(error)}")
     data, why = _packed_alike(error)
     if why is not None:
         data = dumps(_stand_in(told, why))
-    return dumps((data, told, shortened(_traceback_text(error))))
+    cause, context = error.__cause__, error.__context__
+    links = [
+        _as_plain(one, n_left) if one is not None and n_left[0] > 0 else None
+        for one in (cause, None if context is cause else context)
+    ]
+    places = tracebacks.places_of(error.__traceback__)
+    return data, told, places, error.__suppress_context__, context is cause, *links
+
+
+def _from_plain(plain: tuple[Any, ...]) -> BaseException:
+    """The exception that `_as_plain` has told of."""
+    packed, told, places, suppresses, same, cause, context = plain
+    try:
+        error: BaseException = loads(packed)
+    except Exception as failure:  # its class, say, is known in the worker alone
+        error = _stand_in(told, f"{type(failure).__name__}: {failure}")
+    source = None if cause is None else _from_plain(cause)
+    before = source if same else None if context is None else _from_plain(context)
+    tracebacks.give(
+        error,
+        __traceback__=tracebacks.made_of(places),
+        __cause__=source,
+        __context__=before,
+        __suppress_context__=suppresses,
+    )
+    return error
 
 
 def _packed_alike(error: BaseException) -> tuple[bytes, str | None]:
@@ -148,12 +183,8 @@ def add_note(error: BaseException, text: str) -> None:
 
 def unpack_error(data: Piece) -> tuple[BaseException, str]:
     """The exception and the text of its traceback in the worker."""
-    packed, told, text = loads(data)
-    try:
-        error: BaseException = loads(packed)
-    except Exception as failure:  # its class, say, is known in the worker alone
-        error = _stand_in(told, f"{type(failure).__name__}: {failure}")
-    return error, text
+    plain, text = loads(data)
+    return _from_plain(plain), text
 
 
 def _stand_in(told: str, why: str) -> RemoteError:
@@ -222,9 +253,19 @@ def fit_to_travel(start: int, results: list[Any], failure: Exception) -> list[An
     return [Stayed(cannot_send("result", i, one, reason)) for i, one in enumerate(results, start)]
 
 
-def kept_error(error: BaseException) -> BaseException:
-    """An exception that is a result: itself, or where it cannot travel its stand-in."""
-    return error if why_not(error) is None else unpack_error(pack_error(error))[0]
+class kept_error:  # noqa: N801 - is called like a function, for what arrives in its place
+    """An exception that is a result: arrives as itself with its traceback, or as its stand-in."""
+
+    __slots__ = ("_plain",)
+
+    def __init__(self, error: BaseException) -> None:
+        self._plain = _as_plain(error)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _from_plain, (self._plain,)
+
+
+INDEX = "_amorsize_index"  # in the __dict__ of what an item raised: which item that was
 
 
 def cannot_send(what: str, index: int, value: Any, reason: str) -> CannotTravelError:

@@ -8,7 +8,7 @@ import sys
 from struct import Struct
 from time import perf_counter, process_time
 
-from amorsize.crews import first_items, frames, lanes, travel, weight
+from amorsize.crews import first_items, frames, lanes, places, travel, weight
 from amorsize.crews.appetite import Appetite
 from amorsize.crews.cells import Cells
 from amorsize.crews.chunk import run_chunk
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from amorsize.crews.first_items import FirstItems
     from amorsize.crews.frames import Piece
 
-ORDER = Struct("<qqddB")  # start, stop, box_s, flush_s, flags
+ORDER = Struct("<qqddBH")  # start, stop, box_s, flush_s, flags, place
 SINGLE, ITEMS_ELSEWHERE = 1, 2
 # start, n_items, n_sent, wall_s, cpu_s, starved_s, pickle_s, flags, size of what stands for the
 # results, bytes of them all, bytes the process has grown by: at most, and now
@@ -108,7 +108,8 @@ class Worker:
 
     def run(self, kind: bytes, payload: Piece) -> None:
         """Run the items of one chunk and report."""
-        start, stop, box_s, flush_s, flags = ORDER.unpack_from(payload)
+        start, stop, box_s, flush_s, flags, place = ORDER.unpack_from(payload)
+        places.take_in_process(place)
         n_items = stop - start
         try:
             if kind == frames.SPAN:

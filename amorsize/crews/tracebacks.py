@@ -1,0 +1,67 @@
+"""Tracebacks as values: an exception from another process has one that can be printed and walked.
+
+The frames are gone with their process. What stands for them has their file, line and name, and no
+variables.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any
+
+    Place = tuple[str, int, str]  # file, line, name of the function
+
+MOST_PLACES = 64  # of each end of a traceback: an endless recursion has a thousand times the same
+
+
+def places_of(traceback: TracebackType | None) -> list[Place]:
+    """Where each frame of a traceback was, the outermost first."""
+    places = []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        places.append((code.co_filename, traceback.tb_lineno or code.co_firstlineno, code.co_name))
+        traceback = traceback.tb_next
+    if len(places) > 2 * MOST_PLACES:
+        places[MOST_PLACES:-MOST_PLACES] = []
+    return places
+
+
+def made_of(places: list[Place]) -> TracebackType | None:
+    """A traceback through these places."""
+    from types import FunctionType
+    from types import TracebackType as Made
+
+    made: TracebackType | None = None
+    for filename, line, name in reversed(places):
+        code = _frame.__code__.replace(
+            co_filename=filename, co_name=name, co_qualname=name, co_firstlineno=line
+        )
+        frame = FunctionType(code, {"sys": sys, "__name__": name, "__file__": filename})()
+        # Below 0, an instruction has no place of its own: then the line counts.
+        made = Made(made, frame, -1, line)
+    return made
+
+
+def give(error: BaseException, **values: Any) -> None:
+    """Set what every exception has, also of one whose class lets nothing be set."""
+    for name, value in values.items():
+        getattr(BaseException, name).__set__(error, value)
+
+
+def leave_variables(error: BaseException, n_most: int = 16) -> None:
+    """Let go of the variables that an exception, and those it came from, would keep alive."""
+    left: list[BaseException | None] = [error]
+    for _ in range(n_most):
+        one = left.pop() if left else None
+        if one is None:
+            continue
+        give(one, __traceback__=made_of(places_of(one.__traceback__)))
+        left += [one.__cause__, one.__context__]
+
+
+def _frame() -> Any:
+    return sys._getframe()
