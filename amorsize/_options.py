@@ -187,8 +187,7 @@ _SINGLE = (str, bytes, bytearray, os.PathLike)
 
 def _check_one(data: Any, name: str, decorated: bool, *, is_first: bool) -> None:
     is_iterable = hasattr(type(data), "__iter__") or hasattr(type(data), "__getitem__")
-    if not is_first and (isinstance(data, (*_SINGLE, Mapping)) or not is_iterable):
-        raise WrongTypeError(_beside(data, name, decorated))
+    beside = "" if is_first else _beside(name, decorated)
     if (frame := _frame_of(data)) is not None:
         raise WrongTypeError(_of_frame(frame, name, decorated))
     one = f"{name}.one" if decorated else name
@@ -198,13 +197,13 @@ def _check_one(data: Any, name: str, decorated: bool, *, is_first: bool) -> None
         raise WrongTypeError(
             f"The data for {name} is a single {_kind(data)}, {shown(data)}, not a collection of "
             f"items. For this one item call {one}(x), for a list of one {many}[x]); to go "
-            f"through its parts, {many}{parts})."
+            f"through its parts, {many}{parts}).{beside}"
         )
     if isinstance(data, Mapping):
         raise WrongTypeError(
             f"The data for {name} is a mapping ({_kind(data)}), and going through it would give "
             f"its keys alone. Say which you mean: {many}d.items()) (each item a (key, value) "
-            f"tuple), {many}d.values()) or {many}list(d)); as one item, {one}(d)."
+            f"tuple), {many}d.values()) or {many}list(d)); as one item, {one}(d).{beside}"
         )
     if is_iterable:
         return
@@ -215,18 +214,17 @@ def _check_one(data: Any, name: str, decorated: bool, *, is_first: bool) -> None
         )
     raise WrongTypeError(
         f"The data for {name} cannot be iterated over: it is {shown(data)} ({_kind(data)}). "
-        f"For this one item call {one}(x), for a list of one {many}[x])."
+        f"For this one item call {one}(x), for a list of one {many}[x]).{beside}"
     )
 
 
-def _beside(data: Any, name: str, decorated: bool) -> str:
-    """What to say to a value that stands where a further iterable belongs."""
-    constant = f"{name}(data, option=x)" if decorated else ""
-    constant = constant or f'tuned_map({name}, data, item_kwargs={{"option": x}})'
+def _beside(name: str, decorated: bool) -> str:
+    """What to add for a value that stands where a further iterable belongs."""
+    call = f"{name}(data, option=x)"
+    call = call if decorated else f'tuned_map({name}, data, item_kwargs={{"option": x}})'
     return (
-        f"{name} was given {shown(data)} ({_kind(data)}) beside its data, where only a further "
-        f"iterable can stand: these are taken side by side, as map() does. For a value that is the "
-        f"same for every item name its parameter: {constant}."
+        " Iterables are taken side by side, as map() does: a value that is the same for every item "
+        f"goes by the name of its parameter, {call}."
     )
 
 

@@ -56,6 +56,7 @@ PART_OF = {  # parts that are more than one file, though no folder
             "_wrappers",
             "_rebuilding",
             "_survey",
+            "_hints",
             "_judgement",
             "_files",
             "_printed",
