@@ -163,7 +163,7 @@ now = time.time
 
 
 def by_replaced_builtin(_):
-    return now() > 10
+    return now() > 1e9
 
 
 def by_library_function(x):
