@@ -5,9 +5,10 @@ from __future__ import annotations
 import _thread
 import os
 import sys
-from time import perf_counter, process_time, thread_time, time
+from time import process_time, thread_time, time
 
 from amorsize import _callables, _drawing, _known, _options
+from amorsize._clock import perf_counter
 from amorsize._interrupts import raised_by_handler
 from amorsize._source import READ_S, Sliced, source_of
 from amorsize._work import Work

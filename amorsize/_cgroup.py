@@ -7,9 +7,8 @@ are mounted in /proc/self/mountinfo. A file that is missing, empty or not unders
 
 from __future__ import annotations
 
-from time import monotonic
-
 from amorsize import _procfs
+from amorsize._clock import monotonic
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False

@@ -6,8 +6,8 @@ import _thread
 import os
 import sys
 from _contextvars import copy_context
-from time import perf_counter
 
+from amorsize._clock import perf_counter
 from amorsize.crews.ending import Ending
 
 TYPE_CHECKING = False

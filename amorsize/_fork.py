@@ -9,9 +9,10 @@ from __future__ import annotations
 import _thread
 import os
 import sys
-from time import monotonic, sleep
+from time import sleep
 
 from amorsize import _procfs
+from amorsize._clock import monotonic
 from amorsize.errors import InvalidOptionError
 from amorsize.policy.value import Value
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
-
+from amorsize._clock import perf_counter
 from amorsize._kinds import kind_of, neighbours
 from amorsize.policy.explored import Explored
 from amorsize.policy.facts import Profile

@@ -7,7 +7,9 @@ only be seen in calls.
 
 from __future__ import annotations
 
-from time import perf_counter, thread_time
+from time import thread_time
+
+from amorsize._clock import perf_counter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
-
+from amorsize._clock import perf_counter
 from amorsize.errors import ItemTimeout, WorkerDied, WorkersUnavailable
 
 TYPE_CHECKING = False

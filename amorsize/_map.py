@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from time import perf_counter
 
 from amorsize import _drawing, _known, _options
 from amorsize._call import Call
+from amorsize._clock import perf_counter
 from amorsize._known import drifts_of as drifts_of
 from amorsize._known import forget as forget
 from amorsize._known import plan_of as plan_of

@@ -16,6 +16,7 @@ import threading
 import time
 from statistics import median
 
+from amorsize._clock import perf_counter
 from amorsize._fork import why_not_fork
 
 TYPE_CHECKING = False
@@ -41,17 +42,17 @@ def costs_s() -> dict[str, float]:
 def _fork_costs_s() -> dict[str, float]:
     starts_s, readies_s = [], []
     for _ in range(_N_STARTS):
-        begun_s = time.perf_counter()
+        begun_s = perf_counter()
         child = _Child(lambda _from_parent, to_parent: os.write(to_parent, b"."))
-        started_s = time.perf_counter()
+        started_s = perf_counter()
         try:
             if not child.take():
                 return {}
-            readies_s.append(time.perf_counter() - started_s)
+            readies_s.append(perf_counter() - started_s)
         finally:
-            ending_s = time.perf_counter()
+            ending_s = perf_counter()
             child.end()
-        starts_s.append(started_s - begun_s + time.perf_counter() - ending_s)
+        starts_s.append(started_s - begun_s + perf_counter() - ending_s)
     return {"start_s": median(starts_s), "ready_s": median(readies_s)}
 
 
@@ -61,13 +62,13 @@ def _pipe_costs_s() -> dict[str, float]:
     try:
         if not child.ask(b"warm up"):
             return {}
-        begun_s, begun_cpu_s = time.perf_counter(), time.thread_time()
+        begun_s, begun_cpu_s = perf_counter(), time.thread_time()
         for _ in range(_N_ROUNDS):
             if not (report := child.ask(pickle.dumps(chunk))):
                 return {}
             pickle.loads(report)
         cpu_s = (time.thread_time() - begun_cpu_s) / _N_ROUNDS
-        wall_s = (time.perf_counter() - begun_s) / _N_ROUNDS
+        wall_s = (perf_counter() - begun_s) / _N_ROUNDS
         return {"dispatch_s": cpu_s, "latency_s": wall_s / 2}
     finally:
         child.end()
@@ -125,14 +126,14 @@ def _thread_costs_s() -> dict[str, float]:
 
     starts_s = []
     for _ in range(_N_THREADS):
-        begun_s = time.perf_counter()
+        begun_s = perf_counter()
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
-        started_s = time.perf_counter() - begun_s
+        started_s = perf_counter() - begun_s
         questions.put(None)
-        begun_s = time.perf_counter()
+        begun_s = perf_counter()
         thread.join()
-        starts_s.append(started_s + time.perf_counter() - begun_s)
+        starts_s.append(started_s + perf_counter() - begun_s)
     thread = threading.Thread(target=answer, daemon=True)
     thread.start()
     begun_cpu_s = time.thread_time()
@@ -151,7 +152,7 @@ def _clean_start_cost_s() -> dict[str, float]:
         return {}
     starts_s: list[float] = []
     while sum(starts_s) < _CLEAN_START_LIMIT_S / 2 and len(starts_s) < 3:
-        begun_s = time.perf_counter()
+        begun_s = perf_counter()
         command = [sys.executable, "-c", _CLEAN_START]
         try:
             subprocess.run(
@@ -166,5 +167,5 @@ def _clean_start_cost_s() -> dict[str, float]:
             pass
         except (OSError, subprocess.CalledProcessError):
             return {}
-        starts_s.append(time.perf_counter() - begun_s)
+        starts_s.append(perf_counter() - begun_s)
     return {"clean_start_s": median(starts_s)}

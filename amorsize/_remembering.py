@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from time import perf_counter, time
+from time import time
 
 from amorsize import _known
+from amorsize._clock import perf_counter
 from amorsize.crews import nesting
 from amorsize.policy import drift, exploring, tuned
 from amorsize.policy.trace import Trace

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from itertools import chain, compress, islice, repeat
-from time import perf_counter
 
+from amorsize._clock import perf_counter
 from amorsize.crews import weight
 from amorsize.crews.base import slice_of
 from amorsize.errors import InvalidOptionError

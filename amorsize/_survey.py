@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from time import perf_counter
 
 from amorsize import _machine
+from amorsize._clock import perf_counter
 from amorsize._interrupts import raised_by_handler
 from amorsize.policy.facts import Host, Weighed
 

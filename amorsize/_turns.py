@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from _thread import get_ident
 from itertools import chain
-from time import perf_counter, thread_time
+from time import thread_time
 
 from amorsize._call import count_pauses
+from amorsize._clock import perf_counter
 from amorsize._interrupts import raised_by_handler
 from amorsize._source import Reading
 from amorsize.crews import nesting

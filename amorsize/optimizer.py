@@ -10,11 +10,12 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from itertools import chain, cycle
-from time import perf_counter, process_time, thread_time
+from time import process_time, thread_time
 from typing import TYPE_CHECKING, Any
 
 from amorsize import _callables, _machine, _options, _survey
 from amorsize._call import WEIGHED_RESULTS, count_pauses
+from amorsize._clock import perf_counter
 from amorsize._payload import Payload
 from amorsize._source import READ_AHEAD, READ_S, Reading, source_of
 from amorsize.crews import choice, nesting

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "amorsize"
 CHAIN = (
     {"errors"},
     {"policy"},
-    {"report", "progress", "_interrupts"},
+    {"report", "progress", "_interrupts", "_clock"},
     {"_bytecode", "_callables", "_effects"},
     {"_watching"},
     {"_identity", "_machine", "_options", "cache", "crews"},
@@ -180,6 +180,19 @@ def run_at_import(body: list[ast.stmt]) -> Iterator[ast.AST]:
 def for_types_only(statement: ast.stmt) -> bool:
     """Whether this is an `if TYPE_CHECKING:`."""
     return isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.unparse(statement.test)
+
+
+@pytest.mark.parametrize("module", modules())
+def test_clocks_are_those_that_cannot_be_stopped(module):
+    """What measures or waits asks `_clock`: a program's tests may freeze the clocks of `time`."""
+    if module in ("_clock", "_checkup") or module.startswith("cli"):
+        return
+    stoppable = {"perf_counter", "monotonic", "perf_counter_ns", "monotonic_ns"}
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.ImportFrom) and node.module == "time":
+            assert not stoppable & {name.name for name in node.names}, "import them from _clock"
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            assert (node.value.id, node.attr) not in {("time", name) for name in stoppable}
 
 
 @pytest.mark.parametrize("module", modules())

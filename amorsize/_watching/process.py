@@ -14,6 +14,7 @@ import time
 from functools import partial
 from os import getcwd  # an item may leave a stand-in in its place
 
+from amorsize._clock import monotonic
 from amorsize._watching.finding import Ones
 from amorsize.policy.value import Value
 
@@ -88,7 +89,7 @@ class _Alarm:
     """When a timer rings, give or take what it takes to ask."""
 
     def __init__(self, left_s: float) -> None:
-        self._at_s = time.monotonic() + left_s if left_s else None
+        self._at_s = monotonic() + left_s if left_s else None
 
     def __eq__(self, other: object) -> bool:
         assert isinstance(other, _Alarm)

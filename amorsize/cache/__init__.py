@@ -11,8 +11,8 @@ import _thread
 import atexit
 import os
 import sys
-import time
 
+from amorsize._clock import monotonic
 from amorsize._interrupts import raised_by_handler
 from amorsize.cache import database, guard, inbox
 from amorsize.cache.database import Store
@@ -308,7 +308,7 @@ def _attempt(
             raise
         if not isinstance(error, RefusedError):
             state.drop()
-            state.rests_from, state.rests_until_s = folder, time.monotonic() + _REST_S
+            state.rests_from, state.rests_until_s = folder, monotonic() + _REST_S
         notes.append(database.in_words(error, ambient))
     finally:
         state.lock.release()  # before warning, which may run other people's code
@@ -332,7 +332,7 @@ def _attempt_lightly(act: Callable[[str], _T], *, otherwise: _T, creating: bool 
     ambient = sys.exception()
     try:
         folder = database.folder()
-        if state.rests_from == folder and time.monotonic() < state.rests_until_s:
+        if state.rests_from == folder and monotonic() < state.rests_until_s:
             return otherwise
         guarded = guard.guarded(folder, creating=creating)
         if guarded is None:
@@ -348,7 +348,7 @@ def _attempt_lightly(act: Callable[[str], _T], *, otherwise: _T, creating: bool 
     except Exception as error:
         if raised_by_handler(error):
             raise
-        state.rests_from, state.rests_until_s = folder, time.monotonic() + _REST_S
+        state.rests_from, state.rests_until_s = folder, monotonic() + _REST_S
         _tell(database.in_words(error, ambient))
     return otherwise
 
@@ -359,7 +359,7 @@ def _opened(folder: str, creating: bool) -> Store | None:
     if state.store and not state.store.is_in(folder):  # another folder, or the file was replaced
         state.drop()
     if state.store is None:
-        if state.rests_from == folder and time.monotonic() < state.rests_until_s:
+        if state.rests_from == folder and monotonic() < state.rests_until_s:
             return None
         state.store = database.opened(folder, creating=creating)
         if state.store and not state.closes_at_exit:

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 
+from amorsize._clock import monotonic
 from amorsize.cache import files, filesystem, guard, inbox
 from amorsize.cache.files import DamagedError
 from amorsize.cache.guard import TroubleError
@@ -220,7 +221,7 @@ class Store:
 
     def allow(self, patience_s: float) -> None:
         """Interrupt statements from so many seconds on."""
-        self._until_s = time.monotonic() + patience_s
+        self._until_s = monotonic() + patience_s
 
     def has_tables(self) -> bool:
         """Whether our tables are there; DamagedError if there are others."""
@@ -339,7 +340,7 @@ class Store:
         self._hold.close()
 
     def _is_late(self) -> bool:
-        return time.monotonic() > self._until_s
+        return monotonic() > self._until_s
 
 
 def _identity(path: str) -> tuple[int, int]:
@@ -374,7 +375,7 @@ def _share(connection: sqlite3.Connection) -> None:
 
     It is written without a rollback journal, so that there is never one of ours.
     """
-    until_s = time.monotonic() + WAIT_S
+    until_s = monotonic() + WAIT_S
     while True:
         try:
             connection.execute("PRAGMA journal_mode = MEMORY")
@@ -382,7 +383,7 @@ def _share(connection: sqlite3.Connection) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
             return
         except Exception as error:  # SQLite does not wait by itself here
-            if _code(error) not in {_BUSY, _LOCKED} or time.monotonic() > until_s:
+            if _code(error) not in {_BUSY, _LOCKED} or monotonic() > until_s:
                 raise
             time.sleep(0.002)
 

@@ -11,6 +11,7 @@ import os
 import stat
 import time
 
+from amorsize._clock import monotonic
 from amorsize.cache.text import MAX_RECORD_BYTES, RefusedError, decoded
 
 try:
@@ -180,7 +181,7 @@ def remove(folder: str) -> None:
 
 def _opened_locked(folder: str, flags: int, *, shared: bool) -> int:
     """The open inbox, locked, and still the inbox then."""
-    until_s = time.monotonic() + WAIT_S
+    until_s = monotonic() + WAIT_S
     while True:
         file = _opened(folder, flags)
         try:
@@ -248,7 +249,7 @@ def _lock(file: int, until_s: float, *, shared: bool) -> None:
             fcntl.flock(file, kind | fcntl.LOCK_NB)
             return
         except BlockingIOError:
-            if time.monotonic() > until_s:
+            if monotonic() > until_s:
                 raise BusyError(
                     f"another process has kept its inbox locked for {WAIT_S:g} s"
                 ) from None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from time import perf_counter
 from typing import Any, TextIO
 
+from amorsize._clock import perf_counter
 from amorsize.cli import data, target
 from amorsize.cli.command import INTERRUPTED, Answer, Argument, Command, FailureError
 from amorsize.cli.failing import failed

@@ -7,10 +7,10 @@ import os
 import sys
 from dataclasses import dataclass
 from statistics import median
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 from amorsize import _machine
+from amorsize._clock import perf_counter
 from amorsize.cli.command import Answer, Command, Table
 from amorsize.cli.wording import clean, count, duration, size
 

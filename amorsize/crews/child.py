@@ -10,8 +10,9 @@ from __future__ import annotations
 import errno
 import os
 import select
-from time import perf_counter, sleep
+from time import sleep
 
+from amorsize._clock import perf_counter
 from amorsize._interrupts import signals
 
 TYPE_CHECKING = False

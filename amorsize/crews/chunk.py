@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from itertools import islice
-from time import perf_counter
 
+from amorsize._clock import perf_counter
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False

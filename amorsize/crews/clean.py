@@ -10,9 +10,9 @@ from __future__ import annotations
 import _thread
 import os
 import sys
-from time import perf_counter
 
 from amorsize._callables import is_own_module
+from amorsize._clock import perf_counter
 from amorsize._interrupts import blocked, no_interrupts
 from amorsize.crews import frames, places, travel
 from amorsize.crews.base import Logged, SetupFailed, Text

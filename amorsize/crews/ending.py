@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import _thread
 import os
-from time import perf_counter, sleep
+from time import sleep
+
+from amorsize._clock import perf_counter
 
 GONE_S, NAP_S = 5e-3, 20e-6  # most threads are gone at once, one in a hundred takes 50 us more
 

@@ -8,8 +8,9 @@ do nothing that others would notice.
 from __future__ import annotations
 
 import sys
-from time import perf_counter, thread_time
+from time import thread_time
 
+from amorsize._clock import perf_counter
 from amorsize.policy.facts import MOST_TOLD_CHARS
 from amorsize.policy.value import Value
 

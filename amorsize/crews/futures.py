@@ -10,8 +10,9 @@ import os
 import sys
 from _queue import Empty, SimpleQueue
 from _thread import allocate_lock, get_ident
-from time import perf_counter, thread_time
+from time import thread_time
 
+from amorsize._clock import perf_counter
 from amorsize.crews import nesting, places, travel
 from amorsize.crews.base import Chunk, Done, Lost, SetupFailed, Task, WorkerReady
 from amorsize.crews.chunk import run_chunk

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import select
 import sys
-from time import perf_counter
 
+from amorsize._clock import perf_counter
 from amorsize._interrupts import no_interrupts, raised_by_handler
 from amorsize.crews import after_fork, frames, lanes, lifeline, travel
 from amorsize.crews.base import (

@@ -6,9 +6,9 @@ import _contextvars
 import os
 import sys
 from struct import Struct
-from time import perf_counter
 
 from amorsize import _interrupts
+from amorsize._clock import perf_counter
 from amorsize.crews import (
     after_fork,
     carried,

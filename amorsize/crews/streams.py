@@ -16,8 +16,8 @@ them one number further on than they were before the call.
 from __future__ import annotations
 
 import sys
-from time import perf_counter
 
+from amorsize._clock import perf_counter
 from amorsize.crews.generators import can_be_seeded, of_kind
 from amorsize.policy.value import Value
 

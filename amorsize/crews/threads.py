@@ -8,8 +8,9 @@ from __future__ import annotations
 from _contextvars import copy_context
 from _queue import Empty, SimpleQueue
 from _thread import allocate_lock
-from time import perf_counter, thread_time
+from time import thread_time
 
+from amorsize._clock import perf_counter
 from amorsize.crews import nesting, places, travel
 from amorsize.crews.base import (
     Chunk,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import time
 
+from amorsize._clock import perf_counter
 from amorsize.crews.ending import Ending
 from amorsize.crews.starving import RunQueue
 from amorsize.policy.facts import Watched
@@ -33,7 +34,7 @@ class GilWatcher:
         self._nap_s = 0.0  # the one that is under way
         self._found_held_s = 0.0  # naps at whose end the GIL was held
         self._n_wakes = 0
-        self._began = time.perf_counter()
+        self._began = perf_counter()
         self._wakes_at = self._began  # when it is to run next: first of all, at once
         # Not a threading.Thread: importing threading costs 4 ms, and no user code runs in it.
         _thread.start_new_thread(self._watch, ())
@@ -42,12 +43,12 @@ class GilWatcher:
         try:
             self._ending.begun()
             self._queue.open()
-            self._late_s += time.perf_counter() - self._wakes_at
+            self._late_s += perf_counter() - self._wakes_at
             while not self._stopping:
                 self._nap_s = NAPS_S[self._n_wakes % len(NAPS_S)]
-                self._wakes_at = time.perf_counter() + self._nap_s
+                self._wakes_at = perf_counter() + self._nap_s
                 time.sleep(self._nap_s)
-                late_s = max(0.0, time.perf_counter() - self._wakes_at)
+                late_s = max(0.0, perf_counter() - self._wakes_at)
                 self._late_s += late_s
                 if late_s > LATE_S:
                     self._found_held_s += self._nap_s
@@ -63,7 +64,7 @@ class GilWatcher:
         which the thread was not late.
         """
         without_core_s = self._queue.waited_s()
-        now = time.perf_counter()
+        now = perf_counter()
         still_s = max(0.0, now - self._wakes_at)
         late_s = max(0.0, self._late_s + still_s - without_core_s)
         watched_s = max(0.0, now - self._began - without_core_s)

@@ -6,8 +6,9 @@ import os
 import select
 import sys
 from struct import Struct
-from time import perf_counter, process_time
+from time import process_time
 
+from amorsize._clock import perf_counter
 from amorsize.crews import first_items, frames, lanes, places, travel, weight
 from amorsize.crews.appetite import Appetite
 from amorsize.crews.cells import Cells

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 LEAST_PAUSES = 0.5  # a core taken away by a hypervisor costs wall time as well, but is no pause
 WARMUP_RATIO = 3.0  # a first item this many times the second was warming up (imports, JIT)
+LEAST_ITEM_S = 1e-9  # a clock with large steps may not have moved: no item takes no time at all
 MEMORY = 0.9  # weight of the past per inline slice: about the last ten slices count,
 LEAST_MEMORY, ITEMS_REMEMBERED = 0.5, 128  # or fewer, of many items: costs may have changed
 CHUNKS_REMEMBERED = 4.0  # per worker, in the moving average over chunk reports,
@@ -47,7 +48,7 @@ class Estimates:
         """Mean wall seconds of an item over the whole call; of waiting ones, while undisturbed."""
         if self.waits and self._alone_n:
             return self._alone_s / self._alone_n
-        return self._all_s / self._all_n if self._all_n else self.item_s
+        return max(self._all_s / self._all_n, LEAST_ITEM_S) if self._all_n else self.item_s
 
     @property
     def work_s(self) -> float:
@@ -100,7 +101,7 @@ class Estimates:
 
     def inlined(self, event: Inlined, *, alone: bool, beside_threads: bool = False) -> None:
         """Items the caller ran; `alone` while no worker was running beside them."""
-        n, item_s = event.n_items, event.wall_s / event.n_items
+        n, item_s = event.n_items, max(event.wall_s / event.n_items, LEAST_ITEM_S)
         if self._first_s is None:
             self._first_s, self._unconfirmed = item_s, True
             self._mean_of(event.wall_s, n)
@@ -137,7 +138,7 @@ class Estimates:
 
     def _mean_of(self, wall_s: float, n: float) -> None:
         self._wall_s, self._n = wall_s, n
-        self.item_s = wall_s / n if n else None
+        self.item_s = max(wall_s / n, LEAST_ITEM_S) if n else None
 
     def _confirm(self, second_s: float) -> None:
         """The second item tells whether the first was ordinary."""

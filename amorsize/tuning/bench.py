@@ -8,11 +8,11 @@ inside an item, the loop and threads run in a worker process instead, which can 
 from __future__ import annotations
 
 from functools import partial
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from amorsize import _machine, _options
 from amorsize._call import Call, OutOfTime
+from amorsize._clock import perf_counter
 from amorsize.crews import base, nesting
 from amorsize.errors import WorkerDied
 from amorsize.policy.value import Value

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from amorsize import _callables, _machine, _options
 from amorsize._call import OutOfTime
+from amorsize._clock import perf_counter
 from amorsize._source import Sliced, source_of
 from amorsize.crews import nesting
 from amorsize.errors import AmorsizeError, InvalidOptionError
