@@ -312,7 +312,7 @@ class _Pool:
     @property
     def n_warm(self) -> int:
         """Workers that are there for a next call."""
-        with self._lock:
+        with no_interrupts(), self._lock:  # else Ctrl-C could leave it locked for good
             self._collect_ended()
             return len(self._idle)
 
