@@ -13,9 +13,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from amorsize.crews.ends import End
 
-def settle(write_fd: int) -> None:
-    """Turn a fork into a quiet worker that speaks through `write_fd`."""
+
+def settle(writing: End) -> None:
+    """Turn a fork into a quiet worker that speaks through its end of a pipe."""
     import gc
 
     gc.freeze()  # what was inherited is not collected here: that would only copy its pages
@@ -24,7 +26,7 @@ def settle(write_fd: int) -> None:
     _interrupts.leave_to_caller()
     if (numpy_random := travel.loaded("numpy.random")) is not None:
         numpy_random.seed()  # unlike `random`, numpy does not reseed itself after a fork
-    forward_output(write_fd, always=True)  # the caller shows text in the order of items
+    forward_output(writing, always=True)  # the caller shows text in the order of items
 
 
 def leave() -> None:
@@ -34,14 +36,14 @@ def leave() -> None:
     flush_streams()
 
 
-def forward_output(write_fd: int, *, always: bool = False) -> None:
+def forward_output(writing: End, *, always: bool = False) -> None:
     """Send prints and log records to the caller, where they would not arrive by themselves."""
     if always or not _is_descriptor(sys.stdout, 1):
-        sys.stdout = Forwarder(write_fd, b"1")
+        sys.stdout = Forwarder(writing, b"1")
     if always or not _is_descriptor(sys.stderr, 2):
-        sys.stderr = Forwarder(write_fd, b"2")
+        sys.stderr = Forwarder(writing, b"2")
     if "logging" in sys.modules:
-        forward_records(write_fd)
+        forward_records(writing)
 
 
 def _is_descriptor(stream: Any, number: int) -> bool:
@@ -57,8 +59,8 @@ class Forwarder(io.TextIOBase):
 
     encoding = "utf-8"
 
-    def __init__(self, write_fd: int, name: bytes) -> None:
-        self._write_fd, self._name, self._held = write_fd, name, ""
+    def __init__(self, writing: End, name: bytes) -> None:
+        self._writing, self._name, self._held = writing, name, ""
         self._pid = os.getpid()
 
     def writable(self) -> bool:
@@ -80,14 +82,14 @@ class Forwarder(io.TextIOBase):
             if os.getpid() != self._pid:  # a child of an item's own may write no frames
                 os.write(int(self._name), data)
                 return
-            frames.write(self._write_fd, frames.TEXT, self._name, data)
+            frames.write(self._writing.number(), frames.TEXT, self._name, data)
 
 
 _callers_handlers: set[Any] = set()  # which run in the caller, for what items log as well
 HANDLED = "_amorsize_handled"  # of a record that is sent: a handler of the worker's own had it
 
 
-def forward_records(write_fd: int) -> None:
+def forward_records(writing: End) -> None:
     """Let the caller's handlers see what items log: handlers may live in its memory only."""
     import logging
 
@@ -101,7 +103,7 @@ def forward_records(write_fd: int) -> None:
         fields = plain_record(record)
         if was_handled:
             fields[HANDLED] = True
-        frames.write(write_fd, frames.RECORD, travel.dumps(fields))
+        frames.write(writing.number(), frames.RECORD, travel.dumps(fields))
 
     logging.Logger.callHandlers = send  # type: ignore[method-assign,assignment]
 

@@ -410,7 +410,8 @@ def _launch(environ: dict[str, str]) -> tuple[Child, int, int, Cells | None]:
     widen(reports_in)
     cells_fd, shared = _shared_memory()
     try:
-        process = Child(_spawn(environ, orders_out, reports_in, cells_fd))
+        ends, others = (orders_out, reports_in), (orders_in, reports_out)
+        process = Child(_spawn(environ, ends, others, cells_fd))
     except OSError:
         os.close(orders_in)
         os.close(reports_out)
@@ -424,7 +425,10 @@ def _launch(environ: dict[str, str]) -> tuple[Child, int, int, Cells | None]:
     return process, reports_out, orders_in, shared
 
 
-def _spawn(environ: dict[str, str], read_fd: int, write_fd: int, cells_fd: int) -> int:
+def _spawn(
+    environ: dict[str, str], ends: tuple[int, int], others: tuple[int, int], cells_fd: int
+) -> int:
+    """Start an interpreter with its ends of two pipes; it is told the numbers of ours, too."""
     import signal
     import subprocess
 
@@ -434,7 +438,7 @@ def _spawn(environ: dict[str, str], read_fd: int, write_fd: int, cells_fd: int) 
     script = (
         f"import sys; path = sys.path[:]; sys.path[:] = [{FOLDER!r}]; import amorsize; "
         "sys.path[:] = path; from amorsize.crews.resident import main; "
-        f"main({read_fd}, {write_fd}, {cells_fd}, {line_fd}, {os.getpid()}, {blocked()})"
+        f"main({ends}, {others}, {cells_fd}, {line_fd}, {os.getpid()}, {blocked()})"
     )
     # What multiprocessing passes on as well: -O, -W, -X and their like.
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
@@ -444,7 +448,7 @@ def _spawn(environ: dict[str, str], read_fd: int, write_fd: int, cells_fd: int) 
             [sys.executable, "-P", *flags, "-c", script],
             stdin=subprocess.DEVNULL,
             env={"PYTHONHASHSEED": _HASH_SEED, **environ},
-            pass_fds=[one for one in (read_fd, write_fd, cells_fd, line_fd) if one >= 0],
+            pass_fds=[one for one in (*ends, cells_fd, line_fd) if one >= 0],
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -23,6 +23,7 @@ from amorsize.crews.base import (
 )
 from amorsize.crews.cells import Cells
 from amorsize.crews.child import SIGCONT, SIGKILL, Child
+from amorsize.crews.ends import End
 from amorsize.crews.worker import (
     CANNOT_TRAVEL,
     ELSEWHERE,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 GRACE_S = 1.0  # how long a worker may take to end itself before it is killed
 STOPPED_S = 1.0  # how often it is looked whether somebody has stopped a worker
+CUT_S = 20e-3  # how often it is looked whether a worker has opened its pipes again
 PIPE_BYTES = 1 << 20  # a larger pipe takes a large result in fewer turns
 open_ends: set[int] = set()  # the caller's ends of all workers' pipes: a fork must not keep them
 
@@ -121,6 +123,7 @@ class PipeCrew:
         self._by_descriptor: dict[int, Remote] = {}
         self._poll = select.poll()
         self._looked_s = perf_counter()
+        self._cut: list[Remote] = []  # whose pipes have no other end, though they have not ended
 
     def _attend(self, remote: Remote) -> None:
         """Look out from now on for what a worker says, and for its end."""
@@ -176,8 +179,10 @@ class PipeCrew:
     def _flush(self, remote: Remote) -> None:
         try:
             done = remote.writer.flush(remote.write_fd)
-        except BrokenPipeError:
-            return  # its end is seen on the pidfd, with all that belongs to it
+        except BrokenPipeError:  # its end is seen on the pidfd, with all that belongs to it
+            if remote not in self._cut:
+                self._cut.append(remote)
+            return
         if done:
             if remote.write_fd in self._by_descriptor:
                 del self._by_descriptor[remote.write_fd]
@@ -190,6 +195,9 @@ class PipeCrew:
         """What has happened on any worker; waits at most `timeout_s` for the first thing."""
         happenings: list[Happening] = []
         ended: list[Remote] = []
+        if self._cut:
+            timeout_s = min(timeout_s, CUT_S)
+            self._look_at_cut_ones(happenings)
         for descriptor, _ in self._poll.poll(max(0.0, timeout_s) * 1000):
             remote = self._by_descriptor.get(descriptor)
             if remote is None or remote.ended:
@@ -209,6 +217,19 @@ class PipeCrew:
         if perf_counter() - self._looked_s > STOPPED_S:
             self._wake_the_stopped()
         return happenings
+
+    def _look_at_cut_ones(self, happenings: list[Happening]) -> None:
+        """An item has closed its worker's pipes; the worker opens them again when it needs them."""
+        cut, self._cut = self._cut, []
+        for remote in cut:
+            if remote.ended or remote.number not in self._remotes:
+                continue
+            self._flush(remote)
+            if self._read(remote, happenings):
+                self._by_descriptor[remote.read_fd] = remote
+                self._poll.register(remote.read_fd, select.POLLIN)
+            elif remote not in self._cut:
+                self._cut.append(remote)
 
     def _wake_the_stopped(self) -> None:
         """Let workers go on that somebody has stopped; those that are stopped again are killed."""
@@ -238,6 +259,8 @@ class PipeCrew:
             # At its end the pipe would be ready for ever; the pidfd tells the rest.
             del self._by_descriptor[remote.read_fd]
             self._poll.unregister(remote.read_fd)
+            if remote not in self._cut:
+                self._cut.append(remote)
         return more
 
     def _understand(self, remote: Remote, kind: bytes, payload: Piece | None) -> Happening | None:
@@ -466,8 +489,10 @@ class ProcessCrew(PipeCrew):
                 os.close(descriptor)
             if os.getppid() != parent_pid:
                 os._exit(1)  # it has ended before the line was held
-            after_fork.settle(write_fd)
-            Worker(self._task, read_fd, write_fd, parent_pid, self._shared, slot).live()
+            reading = End(read_fd, os.O_RDONLY, parent_pid, ends[0])
+            writing = End(write_fd, os.O_WRONLY, parent_pid, ends[1])
+            after_fork.settle(writing)
+            Worker(self._task, reading, writing, parent_pid, self._shared, slot).live()
             after_fork.leave()
         except BrokenPipeError:
             code = 1  # the caller is gone or has hung up: nobody is left to tell

@@ -22,6 +22,7 @@ from amorsize.crews import (
 )
 from amorsize.crews.base import Task
 from amorsize.crews.cells import Cells
+from amorsize.crews.ends import End
 from amorsize.crews.worker import Worker, flush_streams
 
 TYPE_CHECKING = False
@@ -36,22 +37,29 @@ IDLE_S = 30.0  # a worker that no call has used for so long ends itself
 
 
 def main(
-    read_fd: int, write_fd: int, cells_fd: int, line_fd: int, parent_pid: int, blocked: list[int]
+    ends: tuple[int, int],
+    others: tuple[int, int],
+    cells_fd: int,
+    line_fd: int,
+    parent_pid: int,
+    blocked: list[int],
 ) -> None:
-    """All a worker in a new interpreter does."""
+    """All a worker in a new interpreter does: its ends of two pipes, and the caller's there."""
     lifeline.hold_on(line_fd)
     os.close(line_fd)
     if os.getppid() != parent_pid:
         return  # the caller has ended before the line was held
-    for descriptor in (read_fd, write_fd, cells_fd):
+    for descriptor in (*ends, cells_fd):
         if descriptor >= 0:  # what an item starts must not hold our pipes
             os.set_inheritable(descriptor, False)
     nesting.enter_process()
     _interrupts.leave_to_caller(blocked)
     streams = sys.stdout, sys.stderr
-    after_fork.forward_output(write_fd, always=True)
+    reading = End(ends[0], os.O_RDONLY, parent_pid, others[0])
+    writing = End(ends[1], os.O_WRONLY, parent_pid, others[1])
+    after_fork.forward_output(writing, always=True)
     try:
-        Resident(read_fd, write_fd, parent_pid, _mapped(cells_fd)).live()
+        Resident(reading, writing, parent_pid, _mapped(cells_fd)).live()
     except BrokenPipeError:
         pass  # the caller is gone: nobody is left to tell
     finally:
@@ -72,12 +80,12 @@ class Resident(Worker):
 
     def __init__(
         self,
-        read_fd: int,
-        write_fd: int,
+        reading: End,
+        writing: End,
         parent_pid: int,
         shared: Cells | None,
     ) -> None:
-        super().__init__(_NO_TASK, read_fd, write_fd, parent_pid, shared, 1)
+        super().__init__(_NO_TASK, reading, writing, parent_pid, shared, 1)
         self._idle_since = perf_counter()
         self._umask = os.umask(0o077)
         os.umask(self._umask)
@@ -111,7 +119,7 @@ class Resident(Worker):
             self._context.run(self._tear_down)
             self._idle_since = perf_counter()
             flush_streams()
-            frames.write(self.write_fd, frames.FREE)
+            frames.write(self.writing.number(), frames.FREE)
         elif kind != frames.QUIT:
             self._context.run(self.run, kind, payload)
         return kind != frames.QUIT and not self.appetite.is_sated
@@ -128,7 +136,7 @@ class Resident(Worker):
                 import numpy.random  # noqa: F401 - an item that loads it would draw unseeded
             function = task.function_of_one()
         except BaseException as error:
-            frames.write(self.write_fd, frames.UNFIT, travel.pack_error(error))
+            frames.write(self.writing.number(), frames.UNFIT, travel.pack_error(error))
             return
         self.task, self.function = task, function
         self.first_items = self.watching(task)
@@ -139,7 +147,7 @@ class Resident(Worker):
             self.task = _NO_TASK
 
     def _forward_records(self) -> None:
-        after_fork.forward_records(self.write_fd)
+        after_fork.forward_records(self.writing)
 
     def _tear_down(self) -> None:
         task, self.task, self.function = self.task, _NO_TASK, _nothing

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize.crews.base import Task
+    from amorsize.crews.ends import End
     from amorsize.crews.first_items import FirstItems
     from amorsize.crews.frames import Piece
 
@@ -40,14 +41,14 @@ class Worker:
     def __init__(
         self,
         task: Task,
-        read_fd: int,
-        write_fd: int,
+        reading: End,
+        writing: End,
         parent_pid: int,
         shared: Cells | None,
         slot: int,
     ) -> None:
         self.task, self.function = task, task.function_of_one()
-        self.read_fd, self.write_fd, self.parent_pid = read_fd, write_fd, parent_pid
+        self.reading, self.writing, self.parent_pid = reading, writing, parent_pid
         self.cells, self.slot = None if shared is None else shared.view, slot
         self.line = lanes.Line(shared, slot, Cells.SENT, Cells.RECEIVED)
         self.appetite = Appetite(task.most_bytes)
@@ -57,8 +58,7 @@ class Worker:
         self.starved_clock = StarvedClock()
         self.first_items = self.watching(task)
         self._reader = frames.Reader()
-        self._poll = select.poll()
-        self._poll.register(read_fd, select.POLLIN)
+        self._poll, self._polled = select.poll(), -1
 
     def live(self) -> None:
         """Serve chunks until told to quit or the caller is gone."""
@@ -81,16 +81,20 @@ class Worker:
             if self.task.setup is not None:
                 self.task.setup()
         except BaseException as error:
-            frames.write(self.write_fd, frames.FAILED, travel.pack_error(error))
+            frames.write(self.writing.number(), frames.FAILED, travel.pack_error(error))
             return False
-        frames.write(self.write_fd, frames.READY)
+        frames.write(self.writing.number(), frames.READY)
         return True
 
     def _serve_what_arrives(self) -> bool:
         """Handle the next frames; False when the life is over."""
+        descriptor = self.reading.number()
+        if descriptor != self._polled:
+            self._poll, self._polled = select.poll(), descriptor
+            self._poll.register(descriptor, select.POLLIN)
         if not self._poll.poll(PARENT_CHECK_S * 1000):
             return os.getppid() == self.parent_pid and self.is_needed()
-        if not self._reader.feed(self.read_fd):
+        if not self._reader.feed(descriptor):
             return False
         return all(self._obey(kind, payload) for kind, payload in self._reader.frames())
 
@@ -195,10 +199,10 @@ class Worker:
         )
         flush_streams()
         if self.first_items is not None and (news := self.first_items.news()) is not None:
-            frames.write(self.write_fd, frames.NOTICED, news.encode())
+            frames.write(self.writing.number(), frames.NOTICED, news.encode())
         for kind, part in ahead:
-            frames.write(self.write_fd, kind, part)
-        frames.write(self.write_fd, frames.DONE, header, told, packed)
+            frames.write(self.writing.number(), kind, part)
+        frames.write(self.writing.number(), frames.DONE, header, told, packed)
 
 
 def _lengths(source: Any) -> list[int]:

@@ -1,0 +1,62 @@
+"""One end of a worker's pipe, opened again where an item has closed it.
+
+Items may close descriptors that they did not open (`os.closerange`, as daemons do), and open their
+own, which get the numbers. What is written to such a number would land in the item's file. So each
+end is known by more than its number, and a pipe can be entered again through the caller's end of
+it, which the kernel shows in /proc.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class End:
+    """An end of a pipe that this process has.
+
+    Args:
+        descriptor: Its number.
+        flags: How it is opened: `os.O_RDONLY` or `os.O_WRONLY`.
+        parent_pid: The process at the other end.
+        others: The number of the other end, there; negative: not known.
+    """
+
+    __slots__ = ("_descriptor", "_flags", "_is", "_path")
+
+    def __init__(self, descriptor: int, flags: int, parent_pid: int, others: int = -1) -> None:
+        self._descriptor, self._flags = descriptor, flags
+        self._is: Any = os.fstat(descriptor)[:3]
+        self._path = f"/proc/{parent_pid}/fd/{others}" if others >= 0 else None
+
+    def number(self) -> int:
+        """The descriptor, in a microsecond; another one, once this was closed.
+
+        Raises:
+            BrokenPipeError: It was closed, and there is no way back: the caller is gone, or the
+                system shows no descriptors.
+        """
+        try:
+            if os.fstat(self._descriptor)[:3] == self._is:
+                return self._descriptor
+        except OSError:
+            pass  # closed, and nothing else opened since
+        return self._opened_again()
+
+    def _opened_again(self) -> int:
+        if self._path is None:
+            raise BrokenPipeError("an item has closed the pipe to the caller")
+        try:
+            # Not blocking: the other end may be gone. Blocking from then on, as it was.
+            found = os.open(self._path, self._flags | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            raise BrokenPipeError("the pipe to the caller is gone") from error
+        if os.fstat(found)[:3] != self._is:
+            os.close(found)
+            raise BrokenPipeError("the pipe to the caller is gone")
+        os.set_blocking(found, True)
+        self._descriptor = found
+        return found
