@@ -1134,6 +1134,9 @@ class Call:
         from amorsize.crews.travel import INDEX, add_note, short_repr
 
         error.__dict__[INDEX] = index
+        if not self.source.holds(index):  # it was taken straight from the data
+            add_note(error, f"{self.name}: item {index}")
+            return
         add_note(error, f"{self.name}: item {index} ({short_repr(self.work.item(index))})")
         if type(error) is TypeError and (hint := self._hint(index)) is not None:
             add_note(error, hint)

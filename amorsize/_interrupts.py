@@ -118,6 +118,7 @@ def leave_to_caller(blocked: list[int] | None = None) -> None:
     if blocked is not None:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # before one that waits is let through
     if _outermost is not None:  # it was forked from within
         _outermost.put_back(signal)
         _outermost = None

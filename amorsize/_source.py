@@ -55,6 +55,10 @@ class Sliced:
         """Items `start` to `stop`, one sequence an iterable."""
         return slice_of(self.sequences, start, stop)
 
+    def holds(self, index: int) -> bool:
+        """Whether an item is there to be named."""
+        return 0 <= index < self.n_read
+
     def drop(self, before: int) -> None:
         """Nothing to drop: the data is the caller's."""
 
@@ -164,6 +168,10 @@ class Reading:
     def cut(self, start: int, stop: int) -> tuple[Any, ...]:
         """Items `start` to `stop`, as the one sequence they were read into."""
         return (self._items[start - self._first : stop - self._first],)
+
+    def holds(self, index: int) -> bool:
+        """Whether an item is held still, or was never."""
+        return self._first <= index < self._first + len(self._items)
 
     def drop(self, before: int) -> None:
         """Forget items below an index: their results are there."""

@@ -33,6 +33,7 @@ def test_waiting_for_the_gil_to_look_is_no_time_without_lateness(monkeypatch, ta
     clock = SimpleNamespace(now_s=0.0)
     timeless = SimpleNamespace(perf_counter=lambda: clock.now_s, sleep=time.sleep)
     monkeypatch.setattr(watcher, "time", timeless)
+    monkeypatch.setattr(watcher, "perf_counter", timeless.perf_counter)
     # It never wakes: the item has the GIL.
     monkeypatch.setattr(watcher._thread, "start_new_thread", lambda *_: None)
     looking = GilWatcher()
@@ -94,6 +95,7 @@ class Host:
 def test_a_moment_without_it_does_not_make_items_let_go_of_the_gil(monkeypatch, host, holds):
     """The share of time counts, however often and for how short a time they hold it."""
     monkeypatch.setattr(watcher, "time", host)
+    monkeypatch.setattr(watcher, "perf_counter", host.perf_counter)
     monkeypatch.setattr(watcher, "RunQueue", lambda: host)
     monkeypatch.setattr(watcher._thread, "start_new_thread", lambda *_: None)
     host.watching = GilWatcher()
