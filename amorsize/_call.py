@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from amorsize._source import Turn
     from amorsize._turns import Turns
     from amorsize.crews.base import Chunk, Crew, Happening
+    from amorsize.crews.inherited import Pipe
     from amorsize.policy.facts import Profile
 
 READ_IDLE_S = 0.2e-3  # reading on while workers have nothing to do: they, or the caller, soon have
@@ -198,6 +199,7 @@ class Call:
         atexit.register(self._end_at_exit)  # later nothing can be imported, and ended in good order
         try:
             self._begin()
+            self.task.kept_pipes = self._pipes_of_items()
         except BaseException:
             self._end(at_once=True)
             raise
@@ -228,6 +230,16 @@ class Call:
             self._end(at_once=at_once)
             self._leave_behind()
         self._raise_failure()
+
+    def _pipes_of_items(self) -> frozenset[Pipe]:
+        """What a stream's forks keep of the program's pipes and sockets, which its consumer uses.
+
+        Under "auto" items that reach one stay in the caller. Who asks for processes may have them
+        put their results into a queue of multiprocessing, which is there by now.
+        """
+        from amorsize.crews.inherited import pipes
+
+        return frozenset() if self.tuner.job.backend == "auto" else pipes()
 
     def _stream_ready(self, ordered: bool) -> list[Any]:
         return self.work.take_results() if ordered else self.work.take_any_results()

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from amorsize.crews.first_items import Watch
+    from amorsize.crews.inherited import Pipe
 
     class Crew(Protocol):
         """Workers of one kind, driven by one call."""
@@ -80,7 +81,7 @@ class Task:
     """What a call does to each item: the function, its surroundings, how failures are kept."""
 
     __slots__ = (
-        *("function", "generators", "keep_errors", "most_bytes", "seed"),
+        *("function", "generators", "keep_errors", "kept_pipes", "most_bytes", "seed"),
         *("setup", "single", "source", "star", "teardown", "watch"),
     )
 
@@ -98,6 +99,7 @@ class Task:
         source: Sequence[Any] | None = None,
         most_bytes: int | None = None,
         watch: Watch | None = None,
+        kept_pipes: frozenset[Pipe] | None = None,
     ) -> None:
         self.function = function  # keywords of the call already bound
         self.star = star  # items are tuples of arguments
@@ -108,6 +110,7 @@ class Task:
         self.setup, self.teardown = setup, teardown
         self.most_bytes = most_bytes  # a worker process that has grown by more is replaced
         self.watch = watch  # what workers look at while they run their first items; None: nothing
+        self.kept_pipes = kept_pipes  # of the program's, in forks; None: all are left alone
         self.source = source  # the data, one sequence an iterable, where workers inherit it
 
     def function_of_one(self) -> Callable[[Any], Any]:

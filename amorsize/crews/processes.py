@@ -8,7 +8,7 @@ import sys
 
 from amorsize._clock import perf_counter
 from amorsize._interrupts import no_interrupts, raised_by_handler
-from amorsize.crews import after_fork, frames, lanes, lifeline, travel
+from amorsize.crews import after_fork, frames, inherited, lanes, lifeline, travel
 from amorsize.crews.base import (
     Chunk,
     Done,
@@ -485,6 +485,9 @@ class ProcessCrew(PipeCrew):
         try:
             assert self._lifeline is not None
             lifeline.hold_on(self._lifeline.reading)
+            if self._task.kept_pipes is not None:
+                own = (read_fd, write_fd, self._lifeline.reading)
+                inherited.let_go(self._task.kept_pipes, own)
             for descriptor in (*ends, *open_ends):
                 os.close(descriptor)
             if os.getppid() != parent_pid:
