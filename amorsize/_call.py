@@ -9,6 +9,7 @@ from time import process_time, thread_time, time
 
 from amorsize import _callables, _drawing, _known, _options
 from amorsize._clock import perf_counter
+from amorsize._importing import is_half_loaded
 from amorsize._interrupts import raised_by_handler
 from amorsize._source import READ_S, Sliced, source_of
 from amorsize._work import Work
@@ -362,7 +363,7 @@ class Call:
     def _backend(self) -> str:
         """What was asked for, by the environment, by the user, or by what the options need."""
         options = self.options
-        if nesting.is_inside():
+        if nesting.is_inside() or is_half_loaded():  # what workers need may be half there
             return "serial"
         backend = _options.environment_backend() or options.backend
         if backend != "auto":
@@ -836,6 +837,15 @@ class Call:
         self.returns = Returns(self, self.losses, self.ledger)
 
     def _new_crew(self, backend: str) -> Crew:
+        from amorsize import _judgement
+
+        if _judgement.are_threads_replaced():
+            from amorsize.errors import WorkersUnavailable
+
+            raise WorkersUnavailable(
+                f"{_judgement.WHY_REPLACED}: neither worker threads nor processes can be served. "
+                "Leave backend= to 'auto', or use 'serial': both run items in the caller."
+            )
         options = self.options
         if options.executor is not None:
             from amorsize.crews import futures

@@ -298,7 +298,10 @@ _map: Any = None  # amorsize._map from the first call on: loading it is no part 
 
 def _load_map() -> Any:
     global _map
-    import amorsize._map as loaded
+    from amorsize._interrupts import no_interrupts
+
+    with no_interrupts():  # a handler that calls a tuned function would find half of the modules
+        import amorsize._map as loaded
 
     _map = loaded
     return loaded

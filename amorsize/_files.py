@@ -7,9 +7,9 @@ event) while none is.
 
 from __future__ import annotations
 
-import _thread
 import os
 import sys
+from _thread import get_ident
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class FilesChanged:
         if not _installed:
             _installed = True
             sys.addaudithook(_hook)
-        _noted, _thread_id = self.paths, _thread.get_ident()
+        _noted, _thread_id = self.paths, get_ident()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -57,15 +57,17 @@ class FilesChanged:
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
+    if _noted is None or (event != "open" and event not in _CHANGES):
+        return  # first of all: what else is asked here may be an event itself
     noted = _noted
-    if noted is None or _thread.get_ident() != _thread_id or len(noted) >= MOST_PATHS:
+    if get_ident() != _thread_id or len(noted) >= MOST_PATHS:
         return
     if event == "open":
         path, mode, flags = arguments
         if _is_overwriting(mode, flags):
             _note(noted, path)
         return
-    for place in _CHANGES.get(event, ()):
+    for place in _CHANGES[event]:
         _note(noted, arguments[place])
 
 

@@ -6,6 +6,7 @@ import sys
 
 from amorsize import _callables
 from amorsize._callables import FUNCTION, METHOD, MISSING, MODULE, cells, defaults, raw, type_name
+from amorsize._interrupts import let_through
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -59,7 +60,8 @@ def fingerprint(func: Callable[..., object]) -> Fingerprint:
             variant=_digest(content.variant, VARIANT_BYTES),
             name=name,
         )
-    except Exception:  # whatever attributes of an odd callable may raise
+    except Exception as error:  # whatever attributes of an odd callable may raise
+        let_through(error)
         key = _digest([name, type_name(func)], KEY_BYTES)
         return Fingerprint(key=key, variant=_digest([], VARIANT_BYTES), name=name)
 
@@ -74,7 +76,8 @@ def name_of(func: Callable[..., object]) -> str:
         if isinstance(qualname, str):
             return f"{module}.{qualname}" if isinstance(module, str) else qualname
         return f"{type_name(func)}(...)"
-    except Exception:  # whatever attributes of an odd callable may raise
+    except Exception as error:  # whatever attributes of an odd callable may raise
+        let_through(error)
         return f"{type_name(func)}(...)"
 
 
@@ -99,7 +102,8 @@ def reference(func: Callable[..., object]) -> tuple[str, str] | None:
             # each worker has its own instance behind it; a copy of ours would repeat our numbers
             return module, func.__name__
         return _found(func, module, qualname)
-    except Exception:  # what stands under that name is somebody else's and may raise anything
+    except Exception as error:  # what stands under that name may raise anything
+        let_through(error)
         return None
 
 

@@ -137,6 +137,12 @@ def raised_by_handler(error: BaseException) -> bool:
     return any(_code_of(handler) in codes for handler in handlers if callable(handler))
 
 
+def let_through(error: BaseException) -> None:
+    """Raise an exception again that a signal's handler has raised: it is about no one's attempt."""
+    if raised_by_handler(error):
+        raise error
+
+
 def _code_of(handler: Any) -> Any:
     while (inner := getattr(handler, "func", None)) is not None:  # a partial
         handler = inner

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
+from amorsize._importing import being_imported
 from amorsize._reach import ON_DESCRIPTORS, WATCHED_FOR, Objects, Reach, examine
 from amorsize.policy.value import Value
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 MOST_NAMED = 3  # reasons in one message
 MOST_WATCHED = 2  # items: what only the first one does is the making of something that lasts
 MAX_FUNCTIONS = 1024  # whose findings are kept in memory
+WHY_REPLACED = "gevent has put greenlets in the place of threads"
 ALLOWS_THREADS = "thread_safe=True allows it"
 ALLOWS_PROCESSES = "backend='process' allows it"
 
@@ -205,24 +207,24 @@ def _against_processes(reach: Reach) -> str | None:
     return None
 
 
+def are_threads_replaced() -> bool:
+    """Whether `gevent.monkey.patch_all()` was called: no thread is one any more, no lock either."""
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched("threading"))
+
+
 def why_stay(locks: dict[str, Any]) -> str | None:
     """Why nothing may run elsewhere now: the caller holds what an item may have to wait for."""
+    if are_threads_replaced():
+        return WHY_REPLACED
     for lock in locks.values():
         is_owned = getattr(lock, "_is_owned", None)
         if is_owned is not None and is_owned():
             return "the caller holds a lock (RLock) that items take again"
-    return "a module is being imported by the caller" if _is_importing() else None
-
-
-def _is_importing() -> bool:
-    """Whether the calling code runs inside an import, whose lock other threads would wait for."""
-    frame: Any = sys._getframe(1)
-    while frame is not None:
-        code = frame.f_code
-        if code.co_filename == "<frozen importlib._bootstrap>" and code.co_name == "_load_unlocked":
-            return True
-        frame = frame.f_back
-    return False
+    # Other threads that import it would wait for the caller, which waits for them.
+    for name in being_imported():
+        return f"the caller is in the midst of importing {name}"
+    return None
 
 
 def _first_why(findings: Sequence[Finding]) -> str | None:

@@ -142,6 +142,9 @@ def shutdown() -> None:
     end_warm = getattr(sys.modules.get("amorsize.crews.clean"), "shutdown", None)
     if end_warm is not None:
         end_warm()
+    collect = getattr(sys.modules.get("amorsize.crews.processes"), "collect_left_alone", None)
+    if collect is not None:
+        collect(wait=True)
 
 
 class workers:  # noqa: N801 - reads as a function where it is used: `with amorsize.workers():`

@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from amorsize import _bytecode, _callables, _identity, _wrappers
 from amorsize._callables import FUNCTION, METHOD
 from amorsize._drawing import as_sent
+from amorsize._interrupts import let_through
 from amorsize._reached import HEAP_TYPE, Reached, is_ours
 from amorsize._rebuilding import (
     TOKEN,
@@ -102,7 +103,8 @@ class Payload:
         if not self._by_value:
             try:
                 data, parts = travel.dumps_apart(items)
-            except Exception:
+            except Exception as error:
+                let_through(error)
                 data, parts = b"__main__", []
             if b"__main__" not in data:  # what has that name here, no other process would find
                 return data, parts
@@ -111,16 +113,30 @@ class Payload:
     def _packed(self, by_value: frozenset[str]) -> bytes:
         try:
             return self._dumped(by_value)
-        except Exception:
+        except Exception as error:
+            let_through(error)
             self._reached.leave_what_cannot_travel(lambda one: _why_not(one, by_value) is None)
+            self._refuse_what_is_shared()
         try:
             return self._dumped(by_value)
         except Exception as error:
+            let_through(error)
             culprit = _culprit(self._parts(), by_value) or f"{type(error).__name__}: {error}"
             raise CannotTravelError(
                 f"{self.name} cannot be sent to a worker process: {culprit}. Create it inside the "
                 "function or in setup=, or use backend='thread'."
             ) from error
+
+    def _refuse_what_is_shared(self) -> None:
+        """A queue of multiprocessing is there to be shared: one of the worker's own is another."""
+        for place, value in self._reached.stays.items():
+            kind = _callables.type_name(value)
+            if kind.startswith("multiprocessing."):
+                raise CannotTravelError(
+                    f"{place.replace(':', '.')} ({kind}) cannot be sent to a worker process that "
+                    "is no fork: one that it makes itself would be another. Return what you would "
+                    "put into it, or call where no other thread runs."
+                )
 
     def _dumped(self, by_value: frozenset[str]) -> bytes:
         task, reached = self._task, self._reached
@@ -242,7 +258,8 @@ def _dumped_by_name(load: Callable[..., Any], content: tuple[Any, ...]) -> bytes
     buffer = io.BytesIO()
     try:
         ByName(buffer, travel.PROTOCOL).dump(_Call(load, (*content, [])))
-    except Exception:  # whatever pickle refuses: cloudpickle knows more
+    except Exception as error:  # whatever pickle refuses: cloudpickle knows more
+        let_through(error)
         return None
     data = buffer.getvalue()
     return None if b"__main__" in data else data  # by that name others would find nothing
@@ -311,6 +328,7 @@ def _why_not(value: Any, by_value: frozenset[str]) -> str | None:
     try:
         _dumped_with_code(unpacked, (value,), by_value)
     except Exception as error:
+        let_through(error)
         return f"{type(error).__name__}: {error}"
     return None
 

@@ -24,6 +24,7 @@ from amorsize._callables import (
     raw,
     type_name,
 )
+from amorsize._interrupts import let_through
 from amorsize._objects import (
     CONTAINERS,
     MAX_DEPTH,
@@ -132,6 +133,7 @@ def examine(func: Callable[..., object], items: Sequence[object] = ()) -> tuple[
     try:
         survey.examine(func, items)
     except Exception as error:  # whatever attributes of an odd object may raise
+        let_through(error)
         what = f"what could not be examined ({type(error).__name__})"
         survey.shared[what] = survey.unread[what] = None
     reach, objects = survey.reach(), survey.objects()

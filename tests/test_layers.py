@@ -15,7 +15,7 @@ PACKAGE = ROOT / "amorsize"
 CHAIN = (
     {"errors"},
     {"policy"},
-    {"report", "progress", "_interrupts", "_clock"},
+    {"report", "progress", "_interrupts", "_importing", "_clock"},
     {"_bytecode", "_callables", "_effects"},
     {"_watching"},
     {"_identity", "_machine", "_options", "cache", "crews"},

@@ -10,6 +10,7 @@ import sys
 from functools import partial
 from time import thread_time
 
+from amorsize._interrupts import let_through
 from amorsize._watching import finding as at
 from amorsize._watching import generators, process
 from amorsize._watching.context import Context
@@ -101,6 +102,7 @@ class Around:
         try:
             look()
         except Exception as error:
+            let_through(error)
             self._unseen[f"{name} ({type(error).__name__})"] = None
 
     # -- the parts --------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import sys
 from _thread import get_ident
 
 from amorsize._callables import FUNCTION, METHOD, MISSING, member
+from amorsize._interrupts import let_through
 from amorsize._watching.calls import C_METHODS, Calls, CutOff, is_ours
 
 TYPE_CHECKING = False
@@ -112,6 +113,7 @@ class _Profiled:
         except Exception as error:  # an item must not feel that it is watched
             self._is_over = True
             sys.setprofile(None)
+            let_through(error)
             self._unseen[_reason(error)] = None
 
 
@@ -174,6 +176,7 @@ class _Monitored:
             judge(*arguments)
         except Exception as error:  # an item must not feel that it is watched
             self._monitoring.set_events(self._tool, 0)
+            let_through(error)
             self._unseen[_reason(error)] = None
 
 

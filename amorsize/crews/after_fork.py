@@ -24,6 +24,7 @@ def settle(writing: End) -> None:
     nesting.enter_process()
     places.take_in_process(places.prepared())
     _interrupts.leave_to_caller()
+    _begin_multiprocessing()
     if (numpy_random := travel.loaded("numpy.random")) is not None:
         numpy_random.seed()  # unlike `random`, numpy does not reseed itself after a fork
     forward_output(writing, always=True)  # the caller shows text in the order of items
@@ -33,7 +34,26 @@ def leave() -> None:
     """Push out what is still buffered; the process ends without Python's own clean-up."""
     from amorsize.crews.worker import flush_streams
 
+    if (util := sys.modules.get("multiprocessing.util")) is not None:
+        util._run_finalizers()  # what items put into a queue is on its way in a thread
     flush_streams()
+
+
+def has_to_flush() -> bool:
+    """Whether items have put something into a queue of multiprocessing, which a thread writes."""
+    util = sys.modules.get("multiprocessing.util")
+    return util is not None and bool(util._finalizer_registry)
+
+
+def _begin_multiprocessing() -> None:
+    """Do what a process of multiprocessing does as it begins.
+
+    Its queues have a thread that writes, and its list of children is the caller's: neither is here.
+    """
+    if (util := sys.modules.get("multiprocessing.util")) is not None:
+        util._finalizer_registry.clear()
+        sys.modules["multiprocessing.process"]._children = set()  # type: ignore[attr-defined]
+        util._run_after_forkers()
 
 
 def forward_output(writing: End, *, always: bool = False) -> None:

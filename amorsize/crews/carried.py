@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from amorsize._interrupts import raised_by_handler
+from amorsize._interrupts import let_through, raised_by_handler
 from amorsize.crews import on_import, travel
 from amorsize.errors import CannotTravelError
 from amorsize.policy.value import Value
@@ -403,7 +403,8 @@ def place_of(var: Any) -> str | None:
 def _pickled(value: Any) -> bytes | None:
     try:
         return travel.dumps(value)
-    except Exception:
+    except Exception as error:
+        let_through(error)
         return None
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 SIGKILL = 9
+_held = -1  # the descriptor by which this process holds on
 
 
 class Lifeline:
@@ -33,6 +34,7 @@ class Lifeline:
 
 def hold_on(reading: int) -> None:
     """Have this process killed when the line ends."""
+    global _held
     try:
         import fcntl
 
@@ -41,5 +43,17 @@ def hold_on(reading: int) -> None:
         fcntl.fcntl(own, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(own, fcntl.F_SETSIG, SIGKILL)
         fcntl.fcntl(own, fcntl.F_SETFL, fcntl.fcntl(own, fcntl.F_GETFL) | os.O_ASYNC)
+        _held = own
     except (ImportError, AttributeError, OSError):
         return  # not Linux: the caller is looked for between chunks
+
+
+def let_go() -> None:
+    """Outlive the line: what is left to do here is bounded by something else."""
+    global _held
+    held, _held = _held, -1
+    try:
+        if held >= 0:
+            os.close(held)
+    except OSError:
+        return  # an item has closed it

@@ -27,6 +27,7 @@ from amorsize.crews.ends import End
 from amorsize.crews.worker import (
     CANNOT_TRAVEL,
     ELSEWHERE,
+    FLUSHING,
     ITEMS_ELSEWHERE,
     LAST,
     LEAVES,
@@ -47,9 +48,28 @@ if TYPE_CHECKING:
 
 GRACE_S = 1.0  # how long a worker may take to end itself before it is killed
 STOPPED_S = 1.0  # how often it is looked whether somebody has stopped a worker
+FLUSH_S = 0.1  # how long a worker is waited for that is writing what items put into a queue
 CUT_S = 20e-3  # how often it is looked whether a worker has opened its pipes again
 PIPE_BYTES = 1 << 20  # a larger pipe takes a large result in fewer turns
 open_ends: set[int] = set()  # the caller's ends of all workers' pipes: a fork must not keep them
+
+
+left_alone: list[Child] = []  # workers that end by themselves, when a queue has been read
+
+
+def leave_alone(remote: Remote) -> None:
+    """Do not end a worker that only waits for the reader of a queue."""
+    left_alone.append(remote.process)
+
+
+def collect_left_alone(*, wait: bool = False) -> None:
+    """Collect those that have ended by now, or do within `GRACE_S`."""
+    deadline = perf_counter() + (GRACE_S if wait else 0.0)
+    for child in tuple(left_alone):
+        if child.ended_by(deadline):
+            child.collect()
+            left_alone.remove(child)
+            child.close()
 
 
 class Remote:
@@ -106,7 +126,8 @@ class Remote:
         for descriptor in (self.read_fd, self.write_fd):
             open_ends.discard(descriptor)
             os.close(descriptor)
-        self.process.close()
+        if self.process not in left_alone:
+            self.process.close()
 
 
 class PipeCrew:
@@ -495,7 +516,11 @@ class ProcessCrew(PipeCrew):
             reading = End(read_fd, os.O_RDONLY, parent_pid, ends[0])
             writing = End(write_fd, os.O_WRONLY, parent_pid, ends[1])
             after_fork.settle(writing)
-            Worker(self._task, reading, writing, parent_pid, self._shared, slot).live()
+            worker = Worker(self._task, reading, writing, parent_pid, self._shared, slot)
+            worker.live()
+            if after_fork.has_to_flush():
+                worker.is_flushing()
+                lifeline.let_go()  # without a reader it is told that the queue's pipe is broken
             after_fork.leave()
         except BrokenPipeError:
             code = 1  # the caller is gone or has hung up: nobody is left to tell
@@ -536,14 +561,29 @@ class ProcessCrew(PipeCrew):
                 self._flush(remote)
         deadline = perf_counter() + GRACE_S
         for remote in left:
-            if not remote.process.ended_by(deadline):
+            has_ended = self._has_ended_or_flushes(remote, deadline)
+            if not has_ended and self._shared.view[remote.slot] == FLUSHING:
+                leave_alone(remote)
+            elif not has_ended:
                 self._kill_at_end(remote)
             self._drain_text(remote)
-            remote.process.collect()
+            if remote.process not in left_alone:
+                remote.process.collect()
             self._forget(remote)
+        collect_left_alone()
         self._shared.close()
         self._let_line_go()
         return []
+
+    def _has_ended_or_flushes(self, remote: Remote, deadline: float) -> bool:
+        """Wait for a worker's end, but not for the reader of what it is writing."""
+        flushing_until_s = perf_counter() + FLUSH_S
+        while not remote.process.ended_by(min(deadline, perf_counter() + CUT_S)):
+            now_s = perf_counter()
+            flushes = self._shared.view[remote.slot] == FLUSHING and now_s > flushing_until_s
+            if flushes or now_s >= deadline:
+                return False
+        return True
 
     def _kill_at_end(self, remote: Remote) -> None:
         try:

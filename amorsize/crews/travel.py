@@ -11,19 +11,22 @@ from amorsize.errors import CannotTravelError, RemoteError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, TypeVar
 
     from amorsize.crews.frames import Piece
 
+    Result = TypeVar("Result")
+
 PROTOCOL = 5
 PART_BYTES = frames.BIG_BYTES  # buffers from here on are not copied into a pickle
+MOST_NESTED = 10_000  # levels of recursion in pickle: 5 MB of a stack, which has 8
 REPR_LENGTH = 80
 TEXT_LENGTH = 20_000  # of a traceback or message that is told beside the exception itself
 
 
 def dumps(value: Any) -> bytes:
     """Pickle a value in the protocol that workers share."""
-    data: bytes = pickle().dumps(value, PROTOCOL)
+    data: bytes = _bounded(lambda: pickle().dumps(value, PROTOCOL))
     return data
 
 
@@ -35,7 +38,31 @@ def loads(data: Piece, parts: list[Any] | None = None) -> Any:
 def dumps_apart(value: Any) -> tuple[bytes, list[memoryview]]:
     """Pickle a value; the large buffers in it (of arrays, say) come beside that, not copied."""
     parts: list[memoryview] = []
-    return pickle().dumps(value, PROTOCOL, buffer_callback=_setting_apart(parts)), parts
+    aside = _setting_apart(parts)
+    return _bounded(lambda: pickle().dumps(value, PROTOCOL, buffer_callback=aside)), parts
+
+
+def _bounded(act: Callable[[], Result]) -> Result:
+    """Have values that are nested too deeply raise RecursionError, whatever limit is set.
+
+    Under Python 3.11 pickle and repr, in C, take up to 500 bytes of the stack for each level. A
+    program that has raised the limit for its own functions would crash there.
+    """
+    limit = sys.getrecursionlimit()
+    if limit <= MOST_NESTED or sys.version_info >= (3, 12):
+        return act()
+    sys.setrecursionlimit(_depth() + MOST_NESTED)
+    try:
+        return act()
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def _depth() -> int:
+    frame, depth = sys._getframe(), 0
+    while frame.f_back is not None:
+        frame, depth = frame.f_back, depth + 1
+    return depth
 
 
 def _setting_apart(parts: list[memoryview]) -> Callable[[Any], bool]:
@@ -75,7 +102,7 @@ _LONG = (str, bytes, bytearray)  # whose repr may take several times their own m
 def short_repr(value: Any) -> str:
     """A repr for messages: at most `REPR_LENGTH` characters, whatever the value does."""
     try:
-        text = repr(value[:REPR_LENGTH] if type(value) in _LONG else value)
+        text = _bounded(lambda: repr(value[:REPR_LENGTH] if type(value) in _LONG else value))
     except Exception as error:
         text = f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
     return text if len(text) <= REPR_LENGTH else text[: REPR_LENGTH - 3] + "..."

@@ -32,6 +32,7 @@ SINGLE, ITEMS_ELSEWHERE = 1, 2
 REPORT = Struct("<qqqddddBQQQQ")
 LAST, CANNOT_TRAVEL, ELSEWHERE, TELLS_GROWTH, LEAVES, UNREAD = 1, 2, 4, 8, 16, 32
 HELD_BYTES = 16 << 20  # results that wait in a worker for the end of their chunk: beyond, they go
+FLUSHING = -2.0  # instead of the index of an item
 PARENT_CHECK_S = 1.0  # how often an idle worker looks whether its caller still lives
 
 
@@ -70,6 +71,14 @@ class Worker:
         finally:
             if self.task.teardown is not None:
                 self.task.teardown()
+
+    def is_flushing(self) -> None:
+        """Tell the caller not to end this process: what items have put into a queue is on its way.
+
+        It may have to wait until somebody reads. Ended before, it would leave the queue locked.
+        """
+        if self.cells is not None:
+            self.cells[self.slot] = FLUSHING
 
     def watching(self, task: Task) -> FirstItems | None:
         """What looks at the first items of a task."""
