@@ -270,3 +270,20 @@ def test_what_failed_keeps_no_variables_alive(backend):
     for error in results:
         for one in (error, error.__context__):
             assert not any(frame.f_locals for frame, _ in traceback.walk_tb(one.__traceback__))
+
+
+def test_a_traceback_from_a_worker_can_be_walked_by_those_who_look_at_instructions():
+    """Whoever shows more than the line (IPython does) looks up the instruction of each frame."""
+
+    def item(x):
+        raise LookupError(x)
+
+    with pytest.raises(LookupError) as caught:
+        tuned_map(item, range(4), backend="process")
+
+    traceback = caught.value.__traceback__
+    while traceback is not None:
+        code, at = traceback.tb_frame.f_code, traceback.tb_lasti
+        assert 0 <= at < len(code.co_code)
+        assert at // 2 < len(list(code.co_positions()))
+        traceback = traceback.tb_next

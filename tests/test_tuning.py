@@ -96,7 +96,8 @@ def test_chunksizes_are_those_of_the_workers(ledger):
     small_grid(noted(ledger), chunksize_range=[20])
     runs = Counter(entry.pid for entry in ledger.entries() if entry.pid != witness.CALLER)
 
-    assert list(runs.values()) == [20, 20]
+    assert sum(runs.values()) == 40  # where one worker starts late, the other has both
+    assert all(n_items % 20 == 0 for n_items in runs.values())
 
 
 def test_serial_wins_where_it_is_quickest():

@@ -36,14 +36,26 @@ def made_of(places: list[Place]) -> TracebackType | None:
     from types import TracebackType as Made
 
     made: TracebackType | None = None
+    nowhere = _without_places(len(_frame.__code__.co_code) // 2)
     for filename, line, name in reversed(places):
         code = _frame.__code__.replace(
-            co_filename=filename, co_name=name, co_qualname=name, co_firstlineno=line
+            co_filename=filename,
+            co_name=name,
+            co_qualname=name,
+            co_firstlineno=line,
+            co_linetable=nowhere,
         )
         frame = FunctionType(code, {"sys": sys, "__name__": name, "__file__": filename})()
-        # Below 0, an instruction has no place of its own: then the line counts.
-        made = Made(made, frame, -1, line)
+        made = Made(made, frame, 0, line)
     return made
+
+
+def _without_places(n_units: int) -> bytes:
+    """A table of locations that knows none: what shows a traceback then shows the whole line.
+
+    Entries of kind 15, each for up to eight units of code (CPython, Objects/locations.md).
+    """
+    return bytes(0xF8 | min(8, n_units - at) - 1 for at in range(0, n_units, 8))
 
 
 def give(error: BaseException, **values: Any) -> None:
