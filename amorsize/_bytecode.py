@@ -35,6 +35,7 @@ def _op(name: str) -> int:
 
 _CACHE, _EXTENDED_ARG, _LOAD_GLOBAL = _op("CACHE"), _op("EXTENDED_ARG"), _op("LOAD_GLOBAL")
 _LOAD_ATTR, _LOAD_METHOD, _IMPORT_NAME = _op("LOAD_ATTR"), _op("LOAD_METHOD"), _op("IMPORT_NAME")
+_IMPORT_FROM = _op("IMPORT_FROM")
 _STORE_NAME, _LOAD_CONST, _PUSH_NULL = _op("STORE_NAME"), _op("LOAD_CONST"), _op("PUSH_NULL")
 _COPY, _SWAP, _STORE_FAST = _op("COPY"), _op("SWAP"), _op("STORE_FAST")
 _LOAD_TWO, _STORE_LOAD, _STORE_TWO = (
@@ -122,13 +123,20 @@ def loads(code: CodeType) -> list[Load]:
 def stores(code: CodeType) -> list[Store]:
     """The stores of the code to what outlives a call of it.
 
-    `("global", "total", ())` is an assignment, `("global", "CACHE", ("[...]",))` one to an item,
+    `("global", "total", ())` is an assignment, `("import", "ledger", (".total",))` one to an
+    attribute of a module that the code imports, `("global", "CACHE", ("[...]",))` one to an item,
     `("argument", "self", (".total",))` one to an attribute of the first argument. A store is listed
     only where the bytecode plainly shows what its target was loaded from.
     """
     found: dict[Store, None] = {}
     _collect_stores(code, frozenset(code.co_freevars), found, outermost=True)
     return list(found)
+
+
+def stored_attributes(code: CodeType) -> set[str]:
+    """The names of all attributes that the code and its nested code assign, of whatever object."""
+    found = {code.co_names[arg] for op, arg in instructions(code.co_code) if op in _ATTR_STORES}
+    return found.union(*map(stored_attributes, _nested(code)))
 
 
 def _nested(code: CodeType) -> list[CodeType]:
@@ -322,6 +330,11 @@ class _Trail:
                 self._replace(1, (CLASS, name, ()))
             else:
                 self._replace(1, None if (top := self._top()) is None else _step(top, f".{name}"))
+        elif op == _IMPORT_NAME:
+            self._replace(2, (IMPORT, self.code.co_names[arg], ()))
+        elif op == _IMPORT_FROM:
+            top = self._top()
+            push(None if top is None else _step(top, f".{self.code.co_names[arg]}"))
         elif op == _SUBSCR:
             self._replace(2, None if (top := self._top(2)) is None else _step(top, "[...]"))
         else:

@@ -699,9 +699,9 @@ class Call:
                 turn=turn,
             )
         finally:
-            self._leave_inline()
             if is_ahead:
                 self.printed.let_go()
+            self._leave_inline()
         failure = ran.error if ran.is_of_data and isinstance(ran.error, Exception) else None
         if turn is not None:
             chunk = work.end_turn(turn, chunk.start, is_end=ran.is_end, error=failure)
@@ -780,6 +780,7 @@ class Call:
 
                 self.feeder = Feeder(self)
             self.inline_since = perf_counter()
+            self.printed.enter()
             self.lock.release()
         is_only_item = self.source.all_read and self.source.n_read == 1  # no map: it may share out
         marked = not is_only_item and not nesting.is_inside()
@@ -793,7 +794,7 @@ class Call:
         if self.inline_since:
             self.lock.acquire()
             self.inline_since = 0.0
-            self.printed.release_records()
+            self.printed.leave()
 
     def _unmark(self) -> None:
         if self.is_marked:

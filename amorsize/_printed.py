@@ -1,73 +1,76 @@
-"""Holds what items print until all before them are done, and their log beside an item here."""
+"""Shows what items print and log in the order of the items, whoever ran them.
+
+What a chunk says is held until all items before it are done. A log record waits, too, while the
+caller is inside an item, whose own handlers would get it.
+"""
 
 from __future__ import annotations
 
 import sys
+from _thread import get_ident
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
 STREAMS = ("stdout", "stderr")
 
 
 class Printed:
-    """The text that the items of one call have printed and that is not shown yet."""
+    """What the items of one call have said and what is not shown yet."""
 
     def __init__(self) -> None:
-        self._held: dict[int, list[tuple[str, str]]] = {}  # by the first item of the chunk
-        self._records: list[dict[str, Any]] = []  # of the log, that wait for the caller's item
-        self._shown = 0  # items whose text was let go
+        self._held: dict[int, list[_Said]] = {}  # by the first item of the chunk
+        self._shown = 0  # items before which all was shown
+        self._is_inside = False  # the caller is in an item of its own
         self._real: dict[str, Any] = {}  # the program's streams, while ours stand in their place
+        self._call_handlers: Callable[..., None] | None = None  # logging's own, in the same way
 
     def take(self, start: int, stream: str, text: str) -> None:
         """Take what a chunk that begins at `start` has printed."""
-        self._held.setdefault(start, []).append((stream, text))
+        self._add(start, _Said(lambda: self._write(stream, text), is_record=False))
+
+    def take_record(self, start: int, fields: dict[str, Any]) -> None:
+        """Take what a chunk that begins at `start` has logged, in a worker."""
+        from amorsize.crews.after_fork import handle_record
+
+        self._add(start, _Said(lambda: handle_record(fields), is_record=True))
+
+    def enter(self) -> None:
+        """The caller begins to run items."""
+        self._is_inside = True
+
+    def leave(self) -> None:
+        """It has ended, and may show what has waited for that."""
+        self._is_inside = False
         self.release(self._shown)
 
     def release(self, n_in_order: int) -> None:
-        """Show the text of chunks before which all items are done."""
+        """Show what chunks have said before which all items are done."""
         self._shown = n_in_order
-        if not self._held:
-            return
         for start in sorted(start for start in self._held if start <= n_in_order):
-            for stream, text in self._held.pop(start):
-                shown = self._real.get(stream) or getattr(sys, stream)
-                if shown is not None:
-                    shown.write(text)
+            said = self._held.pop(start)
+            while said and not (self._is_inside and said[0].is_record):
+                said.pop(0).show()
+            if said:
+                self._held[start] = said
+                return
 
     def release_all(self) -> None:
         """Show what is left: the call is over."""
+        self.leave()
         self.release(sys.maxsize)
-        self.release_records()
-
-    def take_record(self, record: dict[str, Any], *, is_inside: bool) -> None:
-        """Take a log record; inside an item of the caller's it waits.
-
-        A handler that this item has added for itself would get it otherwise.
-        """
-        self._records.append(record)
-        if not is_inside:
-            self.release_records()
-
-    def release_records(self) -> None:
-        """Give log records to the caller's handlers."""
-        if not self._records:
-            return
-        from amorsize.crews.after_fork import handle_record
-
-        records, self._records = self._records, []
-        for record in records:
-            handle_record(record)
 
     def hold(self, start: int) -> None:
-        """Hold what the caller's own items print from here on, of a chunk beginning at `start`."""
+        """Hold what the caller's own items say from here on, of a chunk beginning at `start`."""
         for name in STREAMS:
             stream = getattr(sys, name)
             if stream is not None and name not in self._real:
                 self._real[name] = stream
                 setattr(sys, name, _Held(self, start, name, stream))
+        if hasattr(logging := sys.modules.get("logging"), "Logger"):
+            self._hold_records(logging, start)
 
     def let_go(self) -> None:
         """Put the program's streams back, unless an item has put others there."""
@@ -75,6 +78,44 @@ class Printed:
             if type(getattr(sys, name)) is _Held:
                 setattr(sys, name, stream)
         self._real.clear()
+        if self._call_handlers is not None:
+            sys.modules["logging"].Logger.callHandlers = self._call_handlers
+            self._call_handlers = None
+
+    def _hold_records(self, logging: Any, start: int) -> None:
+        """Let handlers that an item adds have its records at once, all others in turn."""
+        from amorsize.crews.after_fork import handle_here, note_handlers
+
+        call_handlers, thread = logging.Logger.callHandlers, get_ident()
+        note_handlers()
+
+        def held(logger: Any, record: Any) -> None:
+            if get_ident() != thread:
+                call_handlers(logger, record)
+            elif not handle_here(logger, record) or logger.hasHandlers():
+                said = _Said(lambda: call_handlers(logger, record), is_record=True)
+                self._add(start, said)
+
+        self._call_handlers = call_handlers
+        logging.Logger.callHandlers = held
+
+    def _add(self, start: int, said: _Said) -> None:
+        self._held.setdefault(start, []).append(said)
+        self.release(self._shown)
+
+    def _write(self, stream: str, text: str) -> None:
+        shown = self._real.get(stream) or getattr(sys, stream)
+        if shown is not None:
+            shown.write(text)
+
+
+class _Said:
+    """One text or log record."""
+
+    __slots__ = ("is_record", "show")
+
+    def __init__(self, show: Callable[[], None], *, is_record: bool) -> None:
+        self.show, self.is_record = show, is_record
 
 
 class _Held:

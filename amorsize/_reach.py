@@ -40,7 +40,15 @@ from amorsize._objects import (
     parts,
     state,
 )
-from amorsize._resolve import attribute, call_name, loads, resolved, top_package, walk
+from amorsize._resolve import (
+    attribute,
+    call_name,
+    imported,
+    loads,
+    resolved,
+    top_package,
+    walk,
+)
 from amorsize._shareable import PLAIN, is_shareable
 from amorsize.policy.value import Value
 
@@ -194,6 +202,7 @@ class _Survey:
         self._held: dict[int, Any] = {}  # objects that were looked into for handles
         self._found: dict[str, dict[int, tuple[str, Any]]] = {n: {} for n in Objects._fields}
         self._on_descriptors: dict[str, None] = {}
+        self._of_types: set[str] = set()  # attributes that code which names `type` assigns
         self._home = MISSING  # the top package of the mapped function: own, wherever it lies
         self._n_library = 0
         self.read: list[FunctionType] = []  # functions whose code was read
@@ -217,6 +226,7 @@ class _Survey:
                 return
             self._examine_function(*self._ahead.pop())
         self._judge_descriptors()
+        self._judge_stores_of_types()
 
     def reach(self) -> Reach:
         """What was found, in words."""
@@ -469,6 +479,14 @@ class _Survey:
         else:
             self._judge(func, "method")
 
+    def _judge_stores_of_types(self) -> None:
+        """Where code assigns an attribute by the name of one that a class of the project has."""
+        classes = [one for one in self._seen.values() if isinstance(one, type)]
+        for cls in classes:
+            for name in self._of_types & vars(cls).keys():
+                if not hasattr(type(vars(cls)[name]), "__get__"):
+                    self._stores["", f"class {cls.__name__}.{name}"] = None
+
     def _judge_partial(self, func: Any, label: str) -> bool:
         safe = self._judge(func.func, label)
         for name, value in (*enumerate(func.args), *func.keywords.items()):
@@ -690,12 +708,10 @@ class _Survey:
         """A module imported inside the function, if it has been loaded by now."""
         from amorsize import _bytecode
 
-        package = func.__globals__.get("__package__")
-        for full_name in (name, f"{package}.{name}".rstrip(".")):
-            module = sys.modules.get(full_name)
-            if type(module) is MODULE:
-                self._judge_module(module, _bytecode.names(func.__code__))
-                return
+        module = imported(func, name)
+        if module is not MISSING:
+            self._judge_module(module, _bytecode.names(func.__code__))
+            return
         what = f"{name}, which an item is the first to import"
         self.calls[what] = self.unread[what] = None
 
@@ -723,11 +739,15 @@ class _Survey:
         from amorsize import _bytecode
 
         closure = cells(func)
+        if "type" in func.__code__.co_names:  # `type(self).n += 1` is a store to the class
+            self._of_types |= _bytecode.stored_attributes(func.__code__)
         for space, name, steps in _bytecode.stores(func.__code__):
             if space == _bytecode.ARGUMENT:
                 label, root = "class" if isinstance(owner, type) else "self", owner
             elif space == _bytecode.CLASS:
                 label, root = "class", type
+            elif space == _bytecode.IMPORT:
+                label, root = name or "module", imported(func, name)
             else:
                 scope = closure if space == _bytecode.CLOSURE else func.__globals__
                 label, root = f"{space} {name}", scope.get(name, MISSING)

@@ -41,6 +41,16 @@ def resolved(func: FunctionType, closure: dict[str, Any], space: str, name: str)
     return value
 
 
+def imported(func: FunctionType, name: str) -> Any:
+    """The module that an import in a function's code gives; MISSING where it is not loaded yet."""
+    package = func.__globals__.get("__package__")
+    for full_name in (name, f"{package}.{name}".rstrip(".")):
+        module = sys.modules.get(full_name)
+        if type(module) is MODULE:
+            return module
+    return MISSING
+
+
 def walk(
     value: Any, attributes: tuple[str, ...], owns_module: Callable[[object], bool]
 ) -> tuple[Any, int]:

@@ -52,8 +52,7 @@ class Returns:
             case base.Noticed():
                 self._call.end_sharing(happening.why)
             case base.Logged():
-                is_inside = bool(self._call.inline_since)
-                self._call.printed.take_record(happening.record, is_inside=is_inside)
+                self._call.printed.take_record(happening.start, happening.record)
 
     def _set_up_failed(self, failed: SetupFailed) -> None:
         """A worker that cannot take the task: the caller goes on where that is left open."""

@@ -88,3 +88,47 @@ def test_stderr_is_held_like_stdout(capsys):
     warn(range(50))
 
     assert capsys.readouterr().err.splitlines() == [f"item {i}" for i in range(50)]
+
+
+LOGGED = f"""
+{BURN}
+import logging
+from amorsize import tuned_map
+logging.basicConfig(stream=sys.stdout, format="%(message)s", level=logging.INFO)
+log = logging.getLogger("items")
+
+def item(i):
+    log.info("begun %d", i)
+    burn(0.004 if i % 3 else 0.001)
+    print("item", i, flush=True)
+    log.info("done %d", i)
+
+tuned_map(item, range(90), WAY)
+"""
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
+def test_log_records_come_in_the_order_of_items(run_script, way):
+    """Records of workers, and of items in the caller that run ahead of their turn."""
+    ran = run_script(LOGGED.replace("WAY", way))
+
+    lines = [line for line in ran.stdout.splitlines() if not line.startswith("item")]
+    assert lines == [text for i in range(90) for text in (f"begun {i}", f"done {i}")]
+
+
+def test_a_handler_of_an_item_in_the_caller_gets_its_records_at_once(run_script):
+    """An item that collects what it logs has it by its end; the program's handler has it, too."""
+    ran = run_script(
+        f"{BURN}\nimport logging\nfrom amorsize import tuned_map\n"
+        "logging.basicConfig(stream=sys.stdout, format='%(message)s')\n"
+        "log = logging.getLogger('items')\n"
+        "class Mine(logging.Handler):\n"
+        "    def __init__(self): super().__init__(); self.said = []\n"
+        "    def emit(self, record): self.said.append(record.getMessage())\n"
+        "def item(i):\n    mine = Mine(); log.addHandler(mine); burn(0.003)\n"
+        "    log.warning('here %d', i); log.removeHandler(mine); return mine.said\n"
+        "found = tuned_map(item, range(80))\n"
+        "print(found == [[f'here {i}'] for i in range(80)])\n"
+    )
+
+    assert ran.stdout.splitlines() == [*(f"here {i}" for i in range(80)), "True"]

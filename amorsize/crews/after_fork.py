@@ -117,7 +117,7 @@ def forward_records(writing: End) -> None:
     note_handlers()
 
     def send(logger: logging.Logger, record: logging.LogRecord) -> None:
-        was_handled = _handle_here(logger, record)
+        was_handled = handle_here(logger, record)
         if os.getpid() != pid:  # a child of the item's own: not ours to speak for
             return
         fields = plain_record(record)
@@ -137,7 +137,7 @@ def note_handlers() -> None:
     _callers_handlers.update(one for logger in loggers for one in getattr(logger, "handlers", ()))
 
 
-def _handle_here(logger: Any, record: Any) -> bool:
+def handle_here(logger: Any, record: Any) -> bool:
     """Give a record to the handlers that setup= or an item has added; whether there was one."""
     was_handled = False
     while logger is not None:

@@ -256,6 +256,7 @@ class Logged(Value):
     """What an item logged in a worker."""
 
     record: dict  # type: ignore[type-arg]
+    start: int = 0  # the first item of the chunk in which it was logged
 
 
 class Noticed(Value):

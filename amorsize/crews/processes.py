@@ -300,7 +300,8 @@ class PipeCrew:
                 start=remote.orders[0].start if remote.orders else 0,
             )
         if kind == frames.RECORD:
-            return Logged(record=travel.loads(payload))
+            start = remote.orders[0].start if remote.orders else 0
+            return Logged(record=travel.loads(payload), start=start)
         if kind == frames.NOTICED:
             return Noticed(worker=remote.number, why=bytes(payload).decode("utf-8", "replace"))
         error, text = travel.unpack_error(payload)
