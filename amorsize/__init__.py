@@ -102,11 +102,13 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import sys
 
-    from amorsize._interrupts import no_interrupts
-
     home = _HOMES.get(name, "amorsize.errors")
-    with no_interrupts():  # a handler that asks for the same would find half of the module
-        __import__(home)
+    if home == "amorsize._map":
+        from amorsize._interrupts import no_interrupts
+
+        with no_interrupts():  # a handler that makes a call would find half of the modules
+            __import__(home)
+    __import__(home)
     module = sys.modules[home]
     value = module if home == f"{__name__}.{name}" else getattr(module, name)
     globals()[name] = value

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     Symbol = Store | None  # None: a value whose origin does not matter
 
 # The spaces that names live in. CLASS is what `.__class__` gives, of any object.
+# RESULT is what a call gives, by the name of what is called.
 GLOBAL, CLOSURE, ARGUMENT, IMPORT, CLASS = "global", "closure", "argument", "import", "class"
+RESULT = "result"
 
 _CODE: type[CodeType] = type((lambda: None).__code__)
 _NO_OP = -1  # an operation that this Python does not have
@@ -37,6 +39,10 @@ _CACHE, _EXTENDED_ARG, _LOAD_GLOBAL = _op("CACHE"), _op("EXTENDED_ARG"), _op("LO
 _LOAD_ATTR, _LOAD_METHOD, _IMPORT_NAME = _op("LOAD_ATTR"), _op("LOAD_METHOD"), _op("IMPORT_NAME")
 _IMPORT_FROM = _op("IMPORT_FROM")
 _STORE_NAME, _LOAD_CONST, _PUSH_NULL = _op("STORE_NAME"), _op("LOAD_CONST"), _op("PUSH_NULL")
+_CALLS = frozenset(_ops("CALL", "CALL_KW"))
+_CALL_KW = _op("CALL_KW")
+# What is left on the stack across a jump is one branch of `a if b else c`, most often returned.
+_GIVES_ON = frozenset(_ops("RETURN_VALUE", "JUMP_FORWARD"))
 _COPY, _SWAP, _STORE_FAST = _op("COPY"), _op("SWAP"), _op("STORE_FAST")
 _LOAD_TWO, _STORE_LOAD, _STORE_TWO = (
     _op("LOAD_FAST_LOAD_FAST"),
@@ -69,7 +75,9 @@ _JUMPS_AWAY = frozenset(
     )
 )
 _POPS = frozenset(op for name, op in opmap.items() if name.startswith(("POP_", "STORE_")))
-_LEAVES_STACK = frozenset(_ops("NOP", "RESUME", "KW_NAMES", "COPY_FREE_VARS", "MAKE_CELL"))
+_LEAVES_STACK = frozenset(
+    _ops("NOP", "RESUME", "KW_NAMES", "COPY_FREE_VARS", "MAKE_CELL", "PRECALL")
+)
 
 _OPTIMIZED = 0x1  # co_flags of a function's code; a class body lacks it
 _HAS_DOCSTRING = 0x4000000  # co_flags from 3.13 on
@@ -112,8 +120,8 @@ def names(code: CodeType) -> dict[str, None]:
 def loads(code: CodeType) -> list[Load]:
     """The globals, closure cells and imported modules that the code and its nested code read.
 
-    `("global", "helper", ("parse",))` is `helper.parse`; an import's attributes are empty. A cell
-    counts if it is the outermost code's: those of nested functions live for one call.
+    `("global", "helper", ("parse",))` is `helper.parse`; an import's attributes are what it takes.
+    A cell counts if it is the outermost code's: those of nested functions live for one call.
     """
     found: dict[Load, None] = {}
     _collect_loads(code, frozenset(code.co_freevars), found)
@@ -131,6 +139,16 @@ def stores(code: CodeType) -> list[Store]:
     found: dict[Store, None] = {}
     _collect_stores(code, frozenset(code.co_freevars), found, outermost=True)
     return list(found)
+
+
+def returned_calls(code: CodeType) -> list[tuple[str, str, tuple[str, ...]]]:
+    """What is called to make what code returns: for `return open(path)`, `("global", "open", ())`.
+
+    Only where the bytecode plainly shows it.
+    """
+    trail = _Trail(code, frozenset(code.co_freevars), {}, outermost=False)
+    trail.follow()
+    return list(trail.returned)
 
 
 def stored_attributes(code: CodeType) -> set[str]:
@@ -234,7 +252,8 @@ def _collect_loads(code: CodeType, free: frozenset[str], found: dict[Load, None]
                 at = ops.find(op, at + 1)
     at = ops.find(_IMPORT_NAME)
     while at >= 0:
-        found[IMPORT, code.co_names[_argument(units, ops, at)], ()] = None
+        name = code.co_names[_argument(units, ops, at)]
+        found[IMPORT, name, _imported_after(code, units, ops, at)] = None
         at = ops.find(_IMPORT_NAME, at + 1)
     for inner in _nested(code):
         _collect_loads(inner, free.intersection(inner.co_freevars), found)
@@ -256,6 +275,17 @@ def _attributes_after(code: CodeType, units: bytes, ops: bytes, at: int) -> tupl
         elif op not in (_CACHE, _EXTENDED_ARG):
             break
     return tuple(attributes)
+
+
+def _imported_after(code: CodeType, units: bytes, ops: bytes, at: int) -> tuple[str, ...]:
+    """What a `from ... import` at a place takes off its module."""
+    found: list[str] = []
+    for after in range(at + 1, len(ops)):
+        if ops[after] == _IMPORT_FROM:
+            found.append(code.co_names[_argument(units, ops, after)])
+        elif ops[after] not in (_CACHE, _EXTENDED_ARG, _STORE_FAST, *_GLOBAL_STORES, *_FREE_STORES):
+            break
+    return tuple(found)
 
 
 def _collect_stores(
@@ -282,6 +312,8 @@ class _Trail:
         self.found = found
         self.stack: list[Symbol] = []
         self.locals: dict[int, Symbol] = {}
+        self.called: dict[str, Store] = {}  # by the name that stands for a call's result
+        self.returned: dict[Store, None] = {}
         if outermost and code.co_argcount:
             self.locals[0] = (ARGUMENT, code.co_varnames[0], ())
 
@@ -290,6 +322,8 @@ class _Trail:
         for op, arg in instructions(self.code.co_code):
             if op in _STORES:
                 self._store(op, arg)
+            elif op in _GIVES_ON and (top := self._top()) is not None and top[1] in self.called:
+                self.returned[self.called[top[1]]] = None
             if not self._load(op, arg):
                 self._move(op, arg)
 
@@ -308,7 +342,7 @@ class _Trail:
             self._note(self._top(_ITEM_STORES[op]), "[...]")
 
     def _note(self, target: Symbol, step: str) -> None:
-        if target is not None:
+        if target is not None and target[0] != RESULT:
             self.found[_step(target, step)] = None
 
     def _load(self, op: int, arg: int) -> bool:
@@ -320,7 +354,8 @@ class _Trail:
             push(self.locals.get(arg >> 4))
             push(self.locals.get(arg & 15))
         elif op == _LOAD_GLOBAL:
-            self.stack += [None, None] if arg & 1 else [(GLOBAL, self.code.co_names[arg >> 1], ())]
+            symbol = (GLOBAL, self.code.co_names[arg >> 1], ())
+            self.stack += [None, symbol] if arg & 1 else [symbol]
         elif op in _FREE_LOADS:
             name = self.cells[arg]
             push((CLOSURE, name, ()) if name else None)
@@ -330,6 +365,12 @@ class _Trail:
                 self._replace(1, (CLASS, name, ()))
             else:
                 self._replace(1, None if (top := self._top()) is None else _step(top, f".{name}"))
+        elif op in (_LOAD_METHOD, _LOAD_ATTR):  # for a call: the method, and what it is of
+            name = self.code.co_names[arg >> _METHOD_BIT]
+            self._replace(1, None if (top := self._top()) is None else _step(top, f".{name}"))
+            push(None)
+        elif op in _CALLS:
+            self._call(op, arg)
         elif op == _IMPORT_NAME:
             self._replace(2, (IMPORT, self.code.co_names[arg], ()))
         elif op == _IMPORT_FROM:
@@ -340,6 +381,17 @@ class _Trail:
         else:
             return False
         return True
+
+    def _call(self, op: int, n_arguments: int) -> None:
+        """The result of a call, by what is called, which lies below its arguments."""
+        depth = n_arguments + 1 + (op == _CALL_KW)
+        callee = self._top(depth) or self._top(depth + 1)
+        # The callable, what it is bound to and the arguments go; 3.11 counts some in PRECALL.
+        self._shift(op, -(n_arguments + 1 + (op == _CALL_KW)))
+        if callee is not None and callee[0] != RESULT and self.stack:
+            name = "".join((*callee[:2], *callee[2]))
+            self.called[name] = callee
+            self.stack[-1] = RESULT, name, ()
 
     def _move(self, op: int, arg: int) -> None:
         stack = self.stack

@@ -119,6 +119,7 @@ class Call:
         self.lock = _thread.allocate_lock()
         self.inline_since = 0.0  # when the caller began the items it is in; 0: it is in none
         self.is_set_up = self.is_marked = False
+        self.may_repeat = True  # an item whose result cannot come from its worker
         self.drawing: _drawing.Drawing | None = None  # of random numbers, where that is seeded
         self.bar: Any = None
         self.key: Any = None
@@ -417,6 +418,7 @@ class Call:
             if self.work.n_left:
                 verdict = judge.read(self._next_items())
         judge.keep()
+        self.may_repeat = not (judge.reach.touches or judge.reach.unread)
         if self.may_stay_here:
             from amorsize.crews.first_items import Watch
 

@@ -171,6 +171,8 @@ process | keeps what it works on in its module | py:fileinput#fileinput.input
 
 thread | only the main thread may call | py:signal#signals-and-threads
     signal.signal signal.set_wakeup_fd
+thread | is asked for by code that insists on running there | py:threading#threading.main_thread
+    threading.main_thread
 thread | changes or awaits the signals of the calling thread | py:signal#signal.pthread_sigmask
     signal.pthread_sigmask signal.sigwait signal.sigwaitinfo signal.sigtimedwait signal.pause
     signal.sigpending

@@ -147,6 +147,24 @@ def _in_sight(frame: FrameType) -> Iterator[Any]:
             yield spaces[name]
 
 
+def in_sight_of(parts: Iterable[Any]) -> list[Any]:
+    """What iterators can see of the world: what they hold, and what their code names."""
+    found: list[Any] = []
+    for part in parts:
+        for generator in _generators_behind(part):
+            if generator.gi_frame is not None:
+                found += _in_sight(generator.gi_frame)
+        ahead = [part]
+        for _ in range(MOST_BEHIND):
+            if not ahead:
+                break
+            one = ahead.pop()
+            held = [*_held(one), *gc.get_referents(one)]
+            found += held
+            ahead += [one for one in held if is_iterator(one) or callable(one)]
+    return found
+
+
 def _kind(value: Any) -> str:
     return f"{type(value).__module__}.{type(value).__name__}"
 

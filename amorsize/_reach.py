@@ -78,6 +78,19 @@ ON_DESCRIPTORS = {
 }
 _OPENING = {"open", "pipe", "pipe2", "mkstemp", "memfd_create", "socketpair", "openpty", "fileno"}
 WATCHED_FOR = {"os.getpid"}  # harmless, but in names of files: these are seen when one is watched
+# Modules of which much is done once: files and programs, the network, databases.
+_TOUCHING = {
+    *("os", "io", "shutil", "subprocess", "pathlib", "tempfile", "socket", "ssl", "urllib", "http"),
+    *("smtplib", "ftplib", "sqlite3", "requests", "httpx", "aiohttp", "urllib3", "boto3"),
+    *("botocore", "paramiko", "redis", "pymongo", "psycopg", "psycopg2", "pymysql", "sqlalchemy"),
+}
+_OPENERS = {"builtins.open"}
+# Functions that give an open file or connection; classes of such are known by what they make.
+_OPENING_FUNCTIONS = {
+    *("io.open", "_io.open", "gzip.open", "bz2.open", "lzma.open", "codecs.open", "os.popen"),
+    *("sqlite3.connect", "_sqlite3.connect", "socket.create_connection", "urllib.request.urlopen"),
+    *("tempfile.NamedTemporaryFile", "tempfile.TemporaryFile", "shelve.open", "tarfile.open"),
+}
 _BACK_DOORS = {"globals", "setattr", "delattr", "exec", "eval"}  # builtins that change what is told
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: most classes written in Python have it
 
@@ -102,6 +115,9 @@ class Reach(Value):
     bound: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     draws: tuple[str, ...] = ()
+    touches: bool = (
+        False  # it writes, sends or starts something, which may be meant to be done once
+    )
 
     @property
     def thread_safe(self) -> bool:
@@ -196,6 +212,7 @@ class _Survey:
         self.bound: dict[str, None] = {}
         self.unread: dict[str, None] = {}
         self.draws: dict[str, None] = {}
+        self.touches = False
         self._stores: dict[tuple[str, str], None] = {}  # the method it is in, and what it says
         self._names: dict[str, None] = {}  # in all code examined
         self._seen: dict[object, Any] = {}  # by id; keeps them alive, so that no id comes twice
@@ -239,6 +256,7 @@ class _Survey:
             bound=tuple(self.bound),
             unread=tuple(self.unread),
             draws=tuple(self.draws),
+            touches=self.touches,
         )
 
     def objects(self) -> Objects:
@@ -327,7 +345,11 @@ class _Survey:
             self.draws[name] = self.calls[what] = None
         elif effect.what == "caller":
             self.calls[what] = self.bound[what] = None
-        elif effect.what != "safe":  # what it does to the process has to be seen undone
+        elif effect.what == "safe":
+            top = effect.name.partition(".")[0]
+            is_of_paths = effect.name.startswith("os.path.")
+            self.touches |= (top in _TOUCHING and not is_of_paths) or effect.name in _OPENERS
+        else:  # what it does to the process has to be seen undone
             self.calls[what] = self.unread[what] = None
         return True
 
@@ -370,11 +392,11 @@ class _Survey:
         named = f"{label or 'self'} ({kind.__name__})"
         match holding.what:
             case "safe":
+                self._judge_handlers(value)
                 return True
             case "lock" | "rlock" | "queue":
                 self.copies[named] = None
-                if holding.what != "queue":
-                    self._keep("locks", value, label)
+                self._keep("mutables" if holding.what == "queue" else "locks", value, label)
                 return True
             case "local":
                 return self._judge_local(value, named, label)
@@ -397,6 +419,14 @@ class _Survey:
                     return True
                 self._share_object(value, kind, label)
         return False
+
+    def _judge_handlers(self, value: Any) -> None:
+        """A log file that begins anew at some size has other lines in it in another order."""
+        while type_name(value).startswith("logging.") and hasattr(value, "handlers"):
+            for handler in value.handlers:
+                if getattr(handler, "maxBytes", 0):
+                    self.shared[f"the order of lines ({type(handler).__name__})"] = None
+            value = value.parent if value.propagate else None
 
     def _judge_local(self, value: Any, named: str, label: str) -> bool:
         """A variable of the thread's or of the context's own."""
@@ -598,7 +628,8 @@ class _Survey:
             func = func.func
         if type(func) is not FUNCTION or not self._owns_function(func):
             return {}
-        self._ahead.append((func, cls if type(held) is classmethod else MISSING, name))
+        takes_class = type(held) is classmethod or name in ("__new__", "__init_subclass__")
+        self._ahead.append((func, cls if takes_class else MISSING, name))
         return _bytecode.names(func.__code__)
 
     def _judge_members(self, owner: Any, names: Iterable[str]) -> None:
@@ -651,6 +682,7 @@ class _Survey:
                 self._judge(value, f"attribute {func.__name__}.{name}")
         self._examine_loads(func)
         self._examine_stores(func, owner, method)
+        self._examine_returns(func)
 
     def _examine_library(self, func: FunctionType) -> None:
         """A library's function: what it calls. Its own globals are the library's to look after."""
@@ -691,7 +723,7 @@ class _Survey:
         closure = cells(func)
         for space, name, attributes in loads(func.__code__):
             if space == _bytecode.IMPORT:
-                self._import(func, name)
+                self._import(func, name, attributes)
                 continue
             value = resolved(func, closure, space, name)
             if value is print:
@@ -701,17 +733,21 @@ class _Survey:
             elif name in _BACK_DOORS and name not in func.__globals__:
                 what = f"what {name}() changes (builtin)"
                 self.shared[what] = self.unread[what] = None
+                self._keep("mutables", func.__globals__, "the module's globals")
             elif value is not MISSING:
                 self._follow(value, f"{space} {name}", attributes, func.__code__)
 
-    def _import(self, func: FunctionType, name: str) -> None:
+    def _import(self, func: FunctionType, name: str, taken: tuple[str, ...]) -> None:
         """A module imported inside the function, if it has been loaded by now."""
         from amorsize import _bytecode
 
         module = imported(func, name)
         if module is not MISSING:
             self._judge_module(module, _bytecode.names(func.__code__))
-            return
+            missing = [one for one in taken if member(module, one) is MISSING]
+            if not missing:
+                return
+            name = f"{module.__name__}.{missing[0]}"
         what = f"{name}, which an item is the first to import"
         self.calls[what] = self.unread[what] = None
 
@@ -734,6 +770,23 @@ class _Survey:
             self._judge_members(value, _bytecode.names(code))
         if not safe and rest and rest[0] in _CHANGING and is_container(value):
             self._stores["", f"{label}.{rest[0]}()"] = None
+
+    def _examine_returns(self, func: FunctionType) -> None:
+        """A file or connection that is given back can leave no worker process."""
+        from amorsize import _bytecode
+        from amorsize._effects import holding_of
+
+        closure = cells(func)
+        for space, name, steps in _bytecode.returned_calls(func.__code__):
+            value = resolved(func, closure, space, name)
+            value, taken = walk(value, tuple(step[1:] for step in steps), self._owns_module)
+            if taken < len(steps) or value is MISSING:
+                continue
+            holding = holding_of(value) if isinstance(value, type) else None
+            if call_name(value) in _OPENING_FUNCTIONS or (
+                holding is not None and holding.what == "handle"
+            ):
+                self.copies[f"what {call_name(value)} opens and the function returns"] = None
 
     def _examine_stores(self, func: FunctionType, owner: Any, method: str) -> None:
         from amorsize import _bytecode

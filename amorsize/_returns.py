@@ -156,6 +156,11 @@ class Returns:
         if self._call.options.retries < 1 or not (self._call.may_stay_here or is_one_of_many):
             self._call.fail(index, stayed.error)
             return
+        if not self._call.may_repeat:
+            why = "It is not run again: it does what may be meant to be done once only."
+            travel.add_note(stayed.error, why)
+            self._call.fail(index, stayed.error)
+            return
         self._work.n_repeated += 1
         if not self._call.may_stay_here:  # which of them is it?
             self._work.try_alone(index, index + 1)

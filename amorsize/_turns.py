@@ -58,9 +58,24 @@ class Turns:
             self._judge()
         elif perf_counter() - call.began < ALONE_S:
             self._run(GROWTH * max(1, call.work.n_done), ALONE_S)
+        elif (why := self._why_fed_by_items()) is not None:
+            call.tuner.tell(Bound(why=why))
         else:
             call.source.in_turn = False
         return True
+
+    def _why_fed_by_items(self) -> str | None:
+        """Why items may decide what the data gives next; None if nothing says so."""
+        from amorsize._lending import in_sight_of
+        from amorsize._reach import examine
+
+        call = self._call
+        reach, objects = examine(call.task.function)
+        for name, value in objects.mutables.items():
+            is_changed = bool(reach.stores) or hasattr(value, "get_nowait")  # or it is a queue
+            if is_changed and any(value is one for one in in_sight_of(self._source.parts)):
+                return f"its items come from what they change ({name})"
+        return None
 
     # -- in the caller ----------------------------------------------------------------------
 

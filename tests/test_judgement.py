@@ -29,7 +29,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from amorsize import _options, autotune, tuned_map
+from amorsize import CannotTravelError, _options, autotune, tuned_map
 from amorsize._judgement import Judge
 from amorsize._reach import examine
 
@@ -317,6 +317,127 @@ def test_what_a_library_calls_is_read(monkeypatch):
         return module.helper(folder)
 
     assert "os.chdir" in str(judged(item).thread_reason)
+
+
+# --- stores, and results that cannot leave a worker -------------------------------------------
+
+
+class Ticket:
+    """Counts the tickets that were used."""
+
+    n_used = 0
+
+    def use(self):
+        kind = type(self)
+        kind.n_used += 1
+        return kind.n_used
+
+
+class Registry:
+    """One for the whole program."""
+
+    one = None
+
+    def __new__(cls):
+        if cls.one is None:
+            cls.one = super().__new__(cls)
+            cls.one.n = 0
+        return cls.one
+
+
+def by_a_singleton(x):
+    Registry().n += x
+    return Registry().n
+
+
+def by_a_module_imported_late(x):
+    import textwrap as module
+    from textwrap import dedent
+
+    module.amorsize_test_total = getattr(module, "amorsize_test_total", 0) + x
+    return dedent(str(x))
+
+
+def by_a_name_that_is_computed(x):
+    globals()["ANY" + "THING"] = x
+    return x
+
+
+def gives_a_file(path):
+    return open(path) if path else None
+
+
+def gives_a_connection(path):
+    found = sqlite3.connect(path)
+    found.execute("pragma quick_check")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("func", "items"),
+    [
+        (lambda ticket: ticket.use(), [Ticket(), Ticket()]),
+        (by_a_singleton, [1, 2]),
+        (by_a_module_imported_late, [1, 2]),
+        (gives_a_file, ["a", "b"]),
+        (gives_a_connection, ["a", "b"]),
+    ],
+)
+def test_what_a_worker_would_lose_or_could_not_give_back_stays_here(func, items):
+    """A class that counts, the one instance, another module's variable, an open file."""
+    assert judged(func, items).process_reason is not None
+
+
+def test_names_that_are_computed_are_watched_for():
+    """What `globals()` changes is seen after an item."""
+    tuned_map(by_a_name_that_is_computed, range(60))
+
+    assert globals()["ANYTHING"] == 59
+
+
+def test_an_item_with_an_effect_runs_once_where_its_result_cannot_leave(tmp_path):
+    """Run again in the caller, it would do it again: it is named instead."""
+
+    def item(i):
+        with open(tmp_path / "log", "a") as log:
+            log.write(f"{i}\n")
+        end = time.perf_counter() + 2e-3
+        while time.perf_counter() < end:
+            pass
+        return threading.Lock() if i == 150 else i
+
+    with contextlib.suppress(CannotTravelError):
+        tuned_map(item, range(200))
+
+    lines = (tmp_path / "log").read_text().split()
+    assert len(lines) == len(set(lines))
+
+
+def test_data_that_items_decide_is_not_read_ahead():
+    """A queue that items fill, a generator that looks at what they found."""
+    todo, found = queue.SimpleQueue(), []
+    for i in range(4):
+        todo.put(i)
+
+    def grows(i):
+        todo.put(i + 4 if i < 60 else None)
+        time.sleep(1e-3)
+        return i
+
+    def until_found():
+        for i in range(1000):
+            if found:
+                return
+            yield i
+
+    def finds(i):
+        time.sleep(1e-3)
+        if i == 40:
+            found.append(i)
+        return i
+
+    assert tuned_map(grows, iter(todo.get, None)) == list(range(64))
+    assert tuned_map(finds, until_found()) == list(range(41))
 
 
 # --- what is seen and cannot be read --------------------------------------------------------------

@@ -184,6 +184,11 @@ def _figures() -> Any:
     return NOT_LOADED if helpers is None else Ones(helpers.Gcf.figs.values())
 
 
+def _opener() -> Any:
+    request = _module("urllib.request")
+    return NOT_LOADED if request is None else Ones([getattr(request, "_opener", None)])
+
+
 def _attributes(name: str) -> Any:
     module = _module(name)
     return NOT_LOADED if module is None else _by_name(vars(module))
@@ -221,6 +226,7 @@ LOOKS = (
     Look(name="the default timeout of sockets", read=_default_timeout),
     Look(name="the settings of csv", read=_csv_settings),
     Look(name="the namespaces of xml.etree.ElementTree", read=_namespaces, by_loading=True),
+    Look(name="the opener of urllib.request", read=_opener),
     Look(name="the switch interval", read=sys.getswitchinterval, by_service=True),
     Look(name="the recursion limit", read=sys.getrecursionlimit),
     Look(name="the rights of the process", read=_rights),
