@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+from amorsize._interrupts import no_interrupts  # here: a handler may call before all else is there
 from amorsize._options import DEFAULTS, check_function, merged, validated
 from amorsize._wrapt import BoundFunctionWrapper, FunctionWrapper, ObjectProxy
 from amorsize.errors import WrongTypeError
@@ -298,8 +299,6 @@ _map: Any = None  # amorsize._map from the first call on: loading it is no part 
 
 def _load_map() -> Any:
     global _map
-    from amorsize._interrupts import no_interrupts
-
     with no_interrupts():  # a handler that calls a tuned function would find half of the modules
         import amorsize._map as loaded
 

@@ -17,8 +17,8 @@ HEAVY = (
     *("wrapt", "psutil", "diskcache", "cloudpickle", "loky", "tqdm", "rich", "platformdirs"),
 )
 OURS = (
-    *("amorsize", "amorsize._decorator", "amorsize._options", "amorsize._wrapt"),
-    *("amorsize.errors", "amorsize.policy", "amorsize.policy.value"),
+    *("amorsize", "amorsize._decorator", "amorsize._interrupts", "amorsize._options"),
+    *("amorsize._wrapt", "amorsize.errors", "amorsize.policy", "amorsize.policy.value"),
 )
 DECORATING = """
 import sys
