@@ -132,6 +132,7 @@ class Call:
         self._mark_before: Any = None
         self.bound: str | None = None  # what an item was seen to do, in a worker: only here it may
         self.has_noticed = False  # that was in this call
+        self._connects = False  # items use the network
 
     # -- the ways to run --------------------------------------------------------------------
 
@@ -387,6 +388,7 @@ class Call:
     def _survey(self) -> None:
         """Find out what the host has and what the function reaches."""
         from amorsize import _machine, _survey
+        from amorsize._reach import reach
 
         self.fork_reason = _machine.why_not_fork()
         host, job = _survey.host(self.fork_reason), self.tuner.job
@@ -396,9 +398,12 @@ class Call:
             job = job.but(
                 thread_reason=verdict.thread_reason,
                 process_reason=verdict.process_reason or self._why_not_processes(),
+                connects=self._connects,
             )
             if not job.may_inline and job.thread_reason and job.process_reason:
                 job = job.but(n_jobs=1)  # one thread, beside which no other item runs
+        elif job.backend == "thread" and job.n_jobs is None:
+            job = job.but(connects=reach(self.func).connects)
         self.tuner.tell(Surveyed(host=host, job=job))
 
     def _judge(self) -> Verdict:
@@ -418,6 +423,7 @@ class Call:
             if self.work.n_left:
                 verdict = judge.read(self._next_items())
         judge.keep()
+        self._connects = judge.connects
         self.may_repeat = not (judge.reach.touches or judge.reach.unread)
         if self.may_stay_here:
             from amorsize.crews.first_items import Watch
@@ -1141,6 +1147,7 @@ class Call:
         index, error = self.work.failure
         if error is not getattr(self.source, "error", None):
             self._note_item(index, error)
+            self._note_waiters(error)
         self._attach_partial(error)
         raise error
 
@@ -1165,6 +1172,19 @@ class Call:
         add_note(error, f"{self.name}: item {index} ({short_repr(self.work.item(index))})")
         if type(error) is TypeError and (hint := self._hint(index)) is not None:
             add_note(error, hint)
+
+    def _note_waiters(self, error: BaseException) -> None:
+        """Perhaps it is for the others beside it: how many they were is not what the user chose."""
+        from amorsize.crews.travel import add_note
+
+        tuner, n_running = self.tuner, len(self.crew_of)
+        if self.options.n_jobs is None and tuner.costs.waits and n_running > 1:
+            n_at_once = min(tuner.waiters.n_wanted, n_running)
+            add_note(
+                error,
+                f"{self.name}: up to {n_at_once} items ran at once, since they wait. If those are "
+                "too many for what they wait for, n_jobs= sets a limit.",
+            )
 
     def _hint(self, index: int) -> str | None:
         """What was meant where the function cannot be called with such an item at all."""

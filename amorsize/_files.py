@@ -1,4 +1,4 @@
-"""Notes the files that one item writes to, moves or removes.
+"""Notes the files that one item writes to, moves or removes, and whether it opens connections.
 
 Python announces these to its audit hooks, also where C code calls C code. A hook cannot be taken
 away again, so ours is installed when the first item is watched, and answers at once (0.3 us an
@@ -26,15 +26,19 @@ _CHANGES = {  # events, and which of their arguments are paths that change
     "shutil.move": (0, 1),
     "shutil.rmtree": (0,),
 }
+_CONNECTING = ("socket.connect", "socket.sendto", "socket.sendmsg")
+_HEEDED = {"open", *_CHANGES, *_CONNECTING}
 _WRITES = os.O_WRONLY | os.O_RDWR
 _NAMELESS = getattr(os, "O_TMPFILE", -1)  # a file in a folder, without a name there
 _installed = False
-_noted: set[str] | None = None
+_noted: FilesChanged | None = None
 _thread_id = 0
 
 
 class FilesChanged:
     """Collects in `paths` what this thread changes inside a `with` block.
+
+    `connects` tells whether it has opened a connection, or sent to an address.
 
     What is only appended to is left out: lines that items add to a shared file come in any order.
     So are folders: `os.makedirs(..., exist_ok=True)` in each item does no harm.
@@ -42,13 +46,14 @@ class FilesChanged:
 
     def __init__(self) -> None:
         self.paths: set[str] = set()
+        self.connects = False
 
     def __enter__(self) -> FilesChanged:
         global _installed, _noted, _thread_id
         if not _installed:
             _installed = True
             sys.addaudithook(_hook)
-        _noted, _thread_id = self.paths, get_ident()
+        _noted, _thread_id = self, get_ident()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -57,10 +62,15 @@ class FilesChanged:
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
-    if _noted is None or (event != "open" and event not in _CHANGES):
+    if _noted is None or event not in _HEEDED:
         return  # first of all: what else is asked here may be an event itself
-    noted = _noted
-    if get_ident() != _thread_id or len(noted) >= MOST_PATHS:
+    if get_ident() != _thread_id:
+        return
+    if event in _CONNECTING:
+        _noted.connects = True
+        return
+    noted = _noted.paths
+    if len(noted) >= MOST_PATHS:
         return
     if event == "open":
         path, mode, flags = arguments

@@ -47,6 +47,7 @@ class Seen(Value):
 
     left: tuple[Finding, ...]  # changes that were there when it was over
     called: tuple[Finding, ...]  # functions that it called, whatever became of what they did
+    connects: bool = False
 
 
 class Judge:
@@ -104,7 +105,8 @@ class Judge:
         is_first, self._paths = self._paths is None, paths
         if not is_first and self._seen is not None:
             called += self._seen.called  # what one item calls, another may
-        self._seen = Seen(left=tuple(left), called=tuple(called))
+        connects = files.connects or (self._seen is not None and self._seen.connects)
+        self._seen = Seen(left=tuple(left), called=tuple(called), connects=connects)
         is_open = bool(around.unseen or paths) or any(one.where in LASTING for one in left)
         return is_first and is_open
 
@@ -120,6 +122,11 @@ class Judge:
             why = f"not all that an item calls was seen: {calls.unseen[0]}"
             found.append(Finding(what="calls", where="thread", why=why))
         return found
+
+    @property
+    def connects(self) -> bool:
+        """Whether items use the network, as far as that was read or seen."""
+        return self.reach.connects or (self._seen is not None and self._seen.connects)
 
     def keep(self) -> None:
         """Remember what was seen for the next call."""

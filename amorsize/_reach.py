@@ -84,6 +84,55 @@ _TOUCHING = {
     *("smtplib", "ftplib", "sqlite3", "requests", "httpx", "aiohttp", "urllib3", "boto3"),
     *("botocore", "paramiko", "redis", "pymongo", "psycopg", "psycopg2", "pymysql", "sqlalchemy"),
 }
+# Packages that talk to services: of these, connections are what there is a limited number of.
+_NETWORK = {
+    *(
+        "socket",
+        "_socket",
+        "ssl",
+        "urllib",
+        "http",
+        "smtplib",
+        "ftplib",
+        "imaplib",
+        "poplib",
+        "xmlrpc",
+    ),
+    *(
+        "requests",
+        "httpx",
+        "aiohttp",
+        "urllib3",
+        "httplib2",
+        "pycurl",
+        "boto3",
+        "botocore",
+        "google",
+    ),
+    *(
+        "azure",
+        "grpc",
+        "paramiko",
+        "redis",
+        "pymongo",
+        "psycopg",
+        "psycopg2",
+        "psycopg_pool",
+        "pymysql",
+    ),
+    *(
+        "MySQLdb",
+        "mysql",
+        "oracledb",
+        "cx_Oracle",
+        "pyodbc",
+        "sqlalchemy",
+        "ldap3",
+        "pika",
+        "kafka",
+    ),
+    *("elasticsearch", "cassandra", "websockets", "websocket", "openai", "anthropic", "django"),
+}
 _OPENERS = {"builtins.open"}
 # Functions that give an open file or connection; classes of such are known by what they make.
 _OPENING_FUNCTIONS = {
@@ -115,9 +164,8 @@ class Reach(Value):
     bound: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     draws: tuple[str, ...] = ()
-    touches: bool = (
-        False  # it writes, sends or starts something, which may be meant to be done once
-    )
+    touches: bool = False  # it writes, sends or starts something, perhaps to be done but once
+    connects: bool = False  # it names what talks to services
 
     @property
     def thread_safe(self) -> bool:
@@ -202,6 +250,17 @@ def _seen_by(func: FunctionType) -> tuple[int, ...]:
     return tuple(found)
 
 
+def _top_of(value: Any, kind: type) -> str:
+    """The package that a value comes from; an instance from that of its class."""
+    if kind is MODULE:
+        name = value.__name__
+    elif kind is FUNCTION or issubclass(kind, (type, *_BUILTINS)):
+        name = value.__module__
+    else:
+        name = kind.__module__
+    return name.partition(".")[0] if isinstance(name, str) else ""
+
+
 class _Survey:
     """One look at everything a function leads to, each thing once."""
 
@@ -212,7 +271,7 @@ class _Survey:
         self.bound: dict[str, None] = {}
         self.unread: dict[str, None] = {}
         self.draws: dict[str, None] = {}
-        self.touches = False
+        self.touches = self.connects = False
         self._stores: dict[tuple[str, str], None] = {}  # the method it is in, and what it says
         self._names: dict[str, None] = {}  # in all code examined
         self._seen: dict[object, Any] = {}  # by id; keeps them alive, so that no id comes twice
@@ -257,6 +316,7 @@ class _Survey:
             unread=tuple(self.unread),
             draws=tuple(self.draws),
             touches=self.touches,
+            connects=self.connects,
         )
 
     def objects(self) -> Objects:
@@ -312,6 +372,7 @@ class _Survey:
             return True
         value = raw(value)
         kind = type(value)
+        self.connects = self.connects or _top_of(value, kind) in _NETWORK
         if kind is MODULE:
             return True
         if is_partial(value):

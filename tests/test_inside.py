@@ -438,8 +438,11 @@ def with_a_temporary_folder():
 def test_the_table_of_effects_is_asked(item, place):
     """With the table as it is: what is known of library functions, whoever calls them."""
     item()
-    inside = Inside(effect_in_table)
-    inside.run(lambda: item())
+    for _ in range(20):  # it looks for 2 ms at most, in which others may have had the core
+        inside = Inside(effect_in_table)
+        inside.run(lambda: item())
+        if not inside.unseen:
+            break
 
     assert {finding.where for finding in inside.findings} == ({place} if place else set())
     assert inside.unseen == ()

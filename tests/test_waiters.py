@@ -5,7 +5,7 @@ import pytest
 from amorsize.policy import route
 from amorsize.policy.facts import Host, Inlined, Job, Report, Weighed
 from amorsize.policy.model import Estimates
-from amorsize.policy.waiters import FIRST, MOST, Waiters
+from amorsize.policy.waiters import FIRST, MOST, MOST_CONNECTING, Waiters
 
 
 def serve(n_served, item_s=8e-3, n_items=4000):
@@ -22,11 +22,11 @@ def serve(n_served, item_s=8e-3, n_items=4000):
     return waiters, tried
 
 
-def test_a_service_without_limit_gets_the_most_within_three_steps():
-    """Nothing is felt, so four times as many come next, up to the cap."""
+def test_a_service_without_limit_gets_the_most_by_half_as_many_again():
+    """Each step after a full window of items that took no longer."""
     waiters, tried = serve(n_served=10**6)
 
-    assert tried == [FIRST, 4 * FIRST, MOST]
+    assert tried == [16, 24, 36, 54, 81, 122, 183, MOST]
     assert waiters.n_wanted == MOST
     assert not waiters.settled
 
@@ -37,7 +37,131 @@ def test_a_service_with_a_limit_gets_about_what_it_serves(n_served):
     waiters, _ = serve(n_served)
 
     assert waiters.settled
-    assert 0.9 * n_served <= waiters.n_wanted <= 1.7 * n_served
+    assert 0.8 * n_served <= waiters.n_wanted <= 1.3 * n_served
+
+
+def report(*, cost_s=8e-3, n_failed=0):
+    """Of one item."""
+    return Report(
+        worker=0,
+        n_items=1,
+        n_sent=1,
+        wall_s=cost_s,
+        cpu_s=0.0,
+        pickle_s=0.0,
+        now_s=0.0,
+        n_failed=n_failed,
+    )
+
+
+def test_a_failure_in_a_window_keeps_their_number():
+    """Perhaps it is for the others beside it."""
+    waiters = Waiters()
+    for n in range(400):
+        waiters.count(report(n_failed=int(n % FIRST == 0)), n_alive=FIRST)
+
+    assert waiters.n_wanted == FIRST
+
+
+def test_those_that_connect_are_never_more_than_32():
+    """Nor where an earlier call had more, or had begun before that was seen."""
+    waiters = Waiters()
+    waiters.start_with(200)
+    waiters.limit(MOST_CONNECTING)
+    for _ in range(1000):
+        waiters.count(report(), n_alive=waiters.n_wanted)
+    assert waiters.n_wanted == MOST_CONNECTING
+
+    waiters.start_with(200)
+    assert waiters.n_wanted == MOST_CONNECTING
+
+
+SERVER = """
+import socket, threading, time
+from amorsize import autotune, tuned_map
+
+class Server:
+    \"\"\"Answers each connection after a while; refuses those beyond so many.\"\"\"
+    def __init__(self, n_most):
+        self.n_most, self.n_now, self.n_at_once, self.n_refused = n_most, 0, 0, 0
+        self.lock = threading.Lock()
+        self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
+        threading.Thread(target=self.accept, daemon=True).start()
+    def accept(self):
+        while True:
+            one, _ = self.socket.accept()
+            threading.Thread(target=self.answer, args=(one,), daemon=True).start()
+    def answer(self, one):
+        with self.lock:
+            self.n_now += 1
+            self.n_at_once = max(self.n_at_once, self.n_now)
+            is_refused = self.n_now > self.n_most
+            self.n_refused += is_refused
+        if not is_refused:
+            time.sleep(0.005)
+        one.sendall(b"n" if is_refused else b"y")
+        with self.lock:
+            self.n_now -= 1
+        one.close()
+"""
+CLIENTS = {
+    "a connection each": """
+def ask(port):
+    with socket.create_connection(("127.0.0.1", port)) as one:
+        if one.recv(1) == b"n": raise ConnectionError("too many clients")
+    return port
+""",
+    "a library's client": """
+import xmlrpc.client, http.client
+def ask(port):
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.connect()
+    try:
+        if connection.sock.recv(1) == b"n": raise ConnectionError("too many clients")
+    finally:
+        connection.close()
+    return port
+""",
+    "named nowhere in the code": """
+import importlib
+def ask(port):
+    with importlib.import_module("sock" + "et").create_connection(("127.0.0.1", port)) as one:
+        if one.recv(1) == b"n": raise ConnectionError("too many clients")
+    return port
+""",
+}
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_server_that_takes_40_refuses_nobody(run_script, client):
+    """However many items there are, in a call or in several."""
+    done = run_script(
+        f"{SERVER}{CLIENTS[client]}"
+        "server = Server(40)\n"
+        "port = server.socket.getsockname()[1]\n"
+        "tuned = autotune(ask, thread_safe=True)\n"
+        "for n in (200, 400): assert tuned([port] * n) == [port] * n\n"
+        "print(server.n_refused, server.n_at_once)"
+    )
+    n_refused, n_at_once = map(int, done.stdout.split())
+
+    assert n_refused == 0
+    assert 4 < n_at_once <= 34  # the last ones may be on their way out
+
+
+def test_a_failure_among_many_names_their_number_and_how_to_limit_it(run_script):
+    """A server that takes fewer than those that a call begins with."""
+    done = run_script(
+        f"{SERVER}{CLIENTS['a connection each']}"
+        "server = Server(5)\n"
+        "port = server.socket.getsockname()[1]\n"
+        "try: tuned_map(ask, [port] * 200, thread_safe=True)\n"
+        "except ConnectionError as error: print(error.__notes__)\n"
+        "assert tuned_map(ask, [port] * 60, thread_safe=True, n_jobs=4) == [port] * 60\n"
+    )
+
+    assert "items ran at once, since they wait" in done.stdout
+    assert "n_jobs=" in done.stdout
 
 
 def costs_of(wall_s, cpu_s, n=4):

@@ -11,8 +11,7 @@ from __future__ import annotations
 from amorsize.policy import drift
 from amorsize.policy.explored import Explored
 from amorsize.policy.route import Route
-from amorsize.policy.waiters import LEAST_KNOWN as LEAST_WAITERS
-from amorsize.policy.waiters import MOST as MOST_WAITERS
+from amorsize.policy.waiters import LEAST as LEAST_WAITERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -197,7 +196,7 @@ def _neighbour(state: State, plan: Way) -> Way | None:
     backend, n_jobs = plan
     ways: list[Way] = []
     if state.costs.waits and backend == "thread":
-        ways += [(backend, 2 * n_jobs)] if 2 * n_jobs <= MOST_WAITERS else []
+        ways += [(backend, 2 * n_jobs)] if 2 * n_jobs <= state.waiters.n_most else []
         ways += [(backend, n_jobs // 2)] if n_jobs // 2 >= LEAST_WAITERS else []
     elif backend == "process" and state.job.thread_reason is None:
         ways.append(("thread", n_jobs))  # not the other way: no fork beside threads in an item

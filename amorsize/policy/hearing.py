@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy import drift, exploring, failing, following, hints, route, tuned, waiters
+from amorsize.policy import drift, exploring, failing, following, hints, route, tuned
 from amorsize.policy.cores import CoreEvidence
 from amorsize.policy.facts import (
     Bound,
@@ -193,7 +193,7 @@ def _see_waiter(state: State, event: Report) -> None:
     state.waiters.count(event, n_alive=state.roster.n_alive)
     if state.waiters.settled and not was_settled:
         n = state.waiters.n_wanted
-        state.note(f"{n} at once and no more", "more brought no more throughput")
+        state.note(f"{n} at once and no more", "with more of them each took longer")
 
 
 def _see_cores(state: State, event: Report) -> None:
@@ -245,7 +245,8 @@ def _reroute(state: State) -> None:
         return
     state.note("the items wait after all", "they have a core and do not use it")
     state.has_rerouted = True
-    state.route, state.is_committed, state.waiters = None, False, waiters.Waiters()
+    state.route, state.is_committed = None, False
+    state.begin_waiters()
     state.reopen_jobs()
 
 
@@ -292,7 +293,8 @@ def _settle_waiting(state: State, asked: drift.Drift, event: Inlined) -> None:
         _tell_drift(state, asked.but(what="cores", answer=drift.NOTHING))
         return
     _tell_drift(state, asked.but(answer="where they run is decided anew"))
-    state.costs.waits, state.waiters = True, waiters.Waiters()
+    state.costs.waits = True
+    state.begin_waiters()
     if state.job.backend == "auto":
         state.route, state.is_committed = None, False
         state.reopen_jobs()

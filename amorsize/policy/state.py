@@ -41,6 +41,7 @@ class State:
     def __init__(self, host: Host | None, job: Job, known: Profile | None) -> None:
         self._host: Host | None = None
         self.job = job
+        self.waiters = waiters.Waiters()
         if host is not None:
             self.survey(host, job)
         self.now_s = self.work_left_s = 0.0  # when last asked; what was left then, as a loop,
@@ -64,7 +65,6 @@ class State:
             self.route = Route(backend=job.backend, why="asked for")
         self.roster = Roster()
         self.cores = CoreEvidence(verified=job.backend in ("thread", "process"))
-        self.waiters = waiters.Waiters()
         self.gain = Gain()
         self.saturation = Saturation()
         self.memory = memory.Room()
@@ -99,6 +99,10 @@ class State:
         """Keep a decision for explain()."""
         self.notes.append(Note(now_s=self.now_s, what=what, why=why))
 
+    def begin_waiters(self) -> None:
+        """Items wait after all, or other ones do: how many at once is found out anew."""
+        self.waiters = waiters.Waiters(self.waiters.n_most)
+
     # -- the host ---------------------------------------------------------------------------
 
     @property
@@ -119,6 +123,8 @@ class State:
     def survey(self, host: Host, job: Job) -> None:
         """The host was looked at, and what the function reaches."""
         self._host, self.job = host, job
+        if job.connects:
+            self.waiters.limit(waiters.MOST_CONNECTING)
         self._thread_prices = prices.of_threads(host)
         self._first_process_prices = prices.of_processes(host)
         self._process_prices = self._first_process_prices.but(load_s=0.0)  # paid with the first
