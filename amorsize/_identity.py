@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from amorsize import _callables
-from amorsize._callables import FUNCTION, METHOD, MISSING, MODULE, cells, defaults, raw, type_name
+from amorsize import _callables, _walk
+from amorsize._callables import FUNCTION, METHOD, MISSING, MODULE, raw, type_name
 from amorsize._interrupts import let_through
 from amorsize.policy.value import Value
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 DEPTH = 3  # calls from the function down to the last body that is part of its key
 KEY_BYTES = 16
 VARIANT_BYTES = 8
-MAX_WRAPPINGS = 16  # `__wrapped__` may lead on for ever where attributes are made up on the fly
 MAX_PARTS = 1000  # callables in one key; what leads further is cut off there, 60 ms
 LONG = 4096  # a longer text counts by its length and ends: a variant is a hint, not a proof
 
@@ -149,7 +148,7 @@ def _found(func: Any, module: str, qualname: str) -> tuple[str, str] | None:
     found: Any = sys.modules[module]
     for part in qualname.split("."):
         found = getattr(found, part)
-    for n_wrappings in range(MAX_WRAPPINGS):
+    for n_wrappings in range(_walk.MAX_WRAPPINGS):
         if _is_same(found, func):
             return module, qualname + ".__wrapped__" * n_wrappings
         found = found.__wrapped__
@@ -178,25 +177,20 @@ def _digest(content: list[Any], n_bytes: int) -> str:
 
 
 class _Content:
-    """What a function is made of, gathered breadth first, so that no depth depends on the order."""
+    """What a function is made of, gathered breadth first, so that no depth depends on the order.
+
+    The walk's notes are the classes whose methods a function's code may name.
+    """
 
     def __init__(self, func: Any) -> None:
         self.key: list[Any] = []
         self.variant: list[Any] = []
-        self._seen: dict[int, Any] = {}  # by id; keeps them alive, so that no id is given twice
-        self._level: list[tuple[Any, type | None]] = [(func, None)]
-        self._below: list[tuple[Any, type | None]] = []
-        for _ in range(DEPTH + 1):
-            for target, owner in self._level:  # grows while layers are taken off its members
-                self._add(target, owner)
-            self._level, self._below = self._below, []
+        self._walk = walk = _walk.Walk(MAX_PARTS, DEPTH)
+        walk.beside(func)
+        for target, owner in walk:
+            self._add(target, owner)
 
     def _add(self, target: Any, owner: type | None) -> None:
-        """Take in one callable; `owner` is the class whose methods its code may name."""
-        target = raw(_callables.plain(target))
-        if id(target) in self._seen or len(self._seen) >= MAX_PARTS:
-            return
-        self._seen[id(target)] = target
         if type(target) is FUNCTION:
             self._add_function(target, owner)
         elif type(target) is METHOD:
@@ -211,37 +205,34 @@ class _Content:
     def _add_function(self, func: FunctionType, owner: type | None) -> None:
         from amorsize import _bytecode
 
-        wrapped = func.__dict__.get("__wrapped__")
-        if wrapped is not None:
-            self._level.append((wrapped, owner))
-        if not _callables.is_own_function(func):
-            self.key.append(name_of(func))
-            self._level += [(value, None) for value in cells(func).values() if self._is_own(value)]
+        is_own = _callables.is_own_function(func)
+        body = (func.__qualname__, _bytecode.body(func.__code__)) if is_own else name_of(func)
+        self.key.append(body)
+        names = tuple(_bytecode.names(func.__code__)) if is_own else ()
+        for way, name, value in _walk.held(func):
+            if way == _walk.WRAPPED:
+                self._walk.beside(value, owner)
+            elif is_own and way in (_walk.DEFAULT, _walk.CLOSURE):
+                self._setting(name, value)
+                self._add_class_of(value, names)
+            elif way == _walk.CLOSURE and self._is_own(value):
+                self._walk.beside(value)
+        if not is_own:
             return
-        self.key.append((func.__qualname__, _bytecode.body(func.__code__)))
-        names = tuple(_bytecode.names(func.__code__))
-        closure = cells(func)
-        for label, value in (*defaults(func), *closure.items()):
-            self._setting(label, value)
-            self._add_class_of(value, names)
-        for space, name, attributes in _bytecode.loads(func.__code__):
-            if space == _bytecode.GLOBAL:
-                self._add_path(name, func.__globals__.get(name, MISSING), attributes, names)
-            elif space == _bytecode.CLOSURE and attributes:
-                self._add_path(name, closure.get(name, MISSING), attributes, names)
+        for space, name, value, attributes in _walk.reads(func):
+            if space == _walk.GLOBAL or (space == _walk.CLOSURE and attributes):
+                self._add_path(name, value, attributes, names)
         if owner is not None:
             self._add_members(owner, names)
 
     def _add_path(
         self, label: str, value: Any, attributes: tuple[str, ...], names: tuple[str, ...]
     ) -> None:
-        """Walk from a global along the attributes that the code takes off it."""
-        for attribute in attributes:
-            if type(value) is not MODULE:
-                break
-            if not _callables.is_own_module(value.__name__):
+        """Go from a global along the attributes that the code takes off it."""
+        for module, attribute, found in _walk.through_modules(value, attributes):
+            if not _callables.is_own_module(module.__name__):
                 return
-            label, value = f"{label}.{attribute}", _callables.member(value, attribute)
+            label, value = f"{label}.{attribute}", found
         if value is not MISSING and type(value) is not MODULE:
             self._setting(label, value)
             self._add_class_of(value, names)
@@ -258,7 +249,7 @@ class _Content:
         cls = bound_to if isinstance(bound_to, type) else type(bound_to)
         self.key.append(cls.__qualname__)
         self.variant.append(("self", type_name(bound_to)))
-        self._level.append((method.__func__, cls if _callables.is_own_class(cls) else None))
+        self._walk.beside(method.__func__, cls if _callables.is_own_class(cls) else None)
 
     def _add_class(self, cls: type, members: tuple[str, ...]) -> None:
         self.key.append(f"{cls.__module__}.{cls.__qualname__}")
@@ -267,19 +258,19 @@ class _Content:
 
     def _add_members(self, cls: type, members: tuple[str, ...], *, beside: bool = False) -> None:
         """The class's own functions of these names; beside it, or one call further down."""
-        level = self._level if beside else self._below
+        go = self._walk.beside if beside else self._walk.below
         for name in members:
             found = _callables.plain(_callables.member(cls, name))
             if self._is_own(found):
-                level.append((found, cls))
+                go(found, cls)
 
     def _add_partial(self, func: Any) -> None:
         self.key.append("partial")
-        self._level.append((func.func, None))
-        for position, value in enumerate(func.args):
-            self._setting(f"argument {position}", value)
-        for name, value in func.keywords.items():
-            self._setting(f"argument {name}", value)
+        for way, name, value in _walk.held(func):
+            if way == _walk.FUNC:
+                self._walk.beside(value)
+            else:
+                self._setting(f"argument {name}", value)
 
     def _add_other(self, target: Any) -> None:
         """A builtin, a wrapper made elsewhere, or an object with `__call__`."""
@@ -289,7 +280,7 @@ class _Content:
             self._setting("self", bound_to)
         wrapped = getattr(target, "__wrapped__", None)
         if wrapped is not None:
-            self._level.append((wrapped, None))
+            self._walk.beside(wrapped)
         if _callables.is_own_class(type(target)):
             self._add_members(type(target), ("__call__",), beside=True)
 
@@ -298,7 +289,7 @@ class _Content:
         if type(value) not in _SCALARS:
             self.variant.append((label, type_name(value)))
             if self._is_own(value):
-                self._below.append((value, None))
+                self._walk.below(value)
         elif isinstance(value, str | bytes) and len(value) > LONG:
             self.variant.append((label, len(value), value[: LONG // 2], value[-LONG // 2 :]))
         else:

@@ -40,16 +40,8 @@ from amorsize._objects import (
     parts,
     state,
 )
-from amorsize._resolve import (
-    attribute,
-    call_name,
-    imported,
-    loads,
-    resolved,
-    top_package,
-    walk,
-)
 from amorsize._shareable import PLAIN, is_shareable
+from amorsize._walk import attribute, end_of, imported, loads, resolved
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -246,7 +238,7 @@ def _seen_by(func: FunctionType) -> tuple[int, ...]:
     closure = cells(func)
     found = [id(func.__defaults__), id(func.__kwdefaults__), id(func.__code__)]
     for space, name, attributes in loads(func.__code__):
-        found.append(id(walk(resolved(func, closure, space, name), attributes, is_own_module)[0]))
+        found.append(id(end_of(resolved(func, closure, space, name), attributes, is_own_module)[0]))
     return tuple(found)
 
 
@@ -288,7 +280,7 @@ class _Survey:
 
     def examine(self, func: Any, items: Sequence[object]) -> None:
         """Follow everything from this function on."""
-        self._home = top_package(func)
+        self._home = _top_package(func)
         self._judge(func, "")
         func = raw(func)
         called = plain(member(type(func), "__call__"))
@@ -400,7 +392,7 @@ class _Survey:
         effect = effect_of(value)
         if effect is None:
             return False
-        name = call_name(value) if effect.name.endswith("*") else effect.name
+        name = _call_name(value) if effect.name.endswith("*") else effect.name
         what = f"{name}, which {effect.why}"
         if effect.what == "draws":
             self.draws[name] = self.calls[what] = None
@@ -546,7 +538,7 @@ class _Survey:
 
     def _judge_builtin(self, func: Any) -> bool:
         """A function written in C that the table does not know: it cannot be read."""
-        name = call_name(func).replace("posix.", "os.")
+        name = _call_name(func).replace("posix.", "os.")
         what = f"{name}, which cannot be read"
         self.unread[what] = None
         if name in ON_DESCRIPTORS:
@@ -758,7 +750,7 @@ class _Survey:
         self._n_library += 1
         for space, name, attributes in loads(func.__code__):
             value = resolved(func, closure, space, name)
-            value, taken = walk(value, attributes, self._owns_module)
+            value, taken = end_of(value, attributes, self._owns_module)
             if value is MISSING or type(value) is MODULE:
                 continue
             if callable(value):
@@ -816,7 +808,7 @@ class _Survey:
         """Walk from what the code loads along the attributes it takes off it; judge the end."""
         from amorsize import _bytecode
 
-        value, taken = walk(value, attributes, self._owns_module)
+        value, taken = end_of(value, attributes, self._owns_module)
         label = ".".join((label, *attributes[:taken]))
         if value is MISSING:
             return
@@ -840,14 +832,14 @@ class _Survey:
         closure = cells(func)
         for space, name, steps in _bytecode.returned_calls(func.__code__):
             value = resolved(func, closure, space, name)
-            value, taken = walk(value, tuple(step[1:] for step in steps), self._owns_module)
+            value, taken = end_of(value, tuple(step[1:] for step in steps), self._owns_module)
             if taken < len(steps) or value is MISSING:
                 continue
             holding = holding_of(value) if isinstance(value, type) else None
-            if call_name(value) in _OPENING_FUNCTIONS or (
+            if _call_name(value) in _OPENING_FUNCTIONS or (
                 holding is not None and holding.what == "handle"
             ):
-                self.copies[f"what {call_name(value)} opens and the function returns"] = None
+                self.copies[f"what {_call_name(value)} opens and the function returns"] = None
 
     def _examine_stores(self, func: FunctionType, owner: Any, method: str) -> None:
         from amorsize import _bytecode
@@ -867,3 +859,28 @@ class _Survey:
                 label, root = f"{space} {name}", scope.get(name, MISSING)
             if not steps or is_lost(root, steps):
                 self._stores[method, label + "".join(steps)] = None
+
+
+def _call_name(value: Any) -> str:
+    """A callable's name for messages: "os.chdir"."""
+    from amorsize._identity import name_of
+
+    return name_of(value)
+
+
+def _top_package(func: Any) -> object:
+    """The top package of the module that a mapped function was written in.
+
+    MISSING for a library that the interpreter brings along.
+    """
+    func = raw(func)
+    while is_partial(func):
+        func = raw(func.func)
+    func = getattr(func, "__func__", func)
+    module = getattr(func, "__module__", None)
+    if not isinstance(module, str):
+        module = type(func).__module__
+    top = module.partition(".")[0]
+    if top in sys.stdlib_module_names or top in ("builtins", __package__):
+        return MISSING
+    return top

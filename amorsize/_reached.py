@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from amorsize import _bytecode, _callables, _codecs, _identity, _text_order
+from amorsize import _bytecode, _callables, _codecs, _identity, _text_order, _walk
 from amorsize._callables import FUNCTION, METHOD, MISSING, MODULE
 
 TYPE_CHECKING = False
@@ -107,7 +107,7 @@ HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: the class was made at run time
 def layers(func: Any) -> list[Any]:
     """What is inside a static method, property, method or wrapper, the function itself last."""
     layers = [_callables.raw(_callables.plain(func))]
-    while len(layers) < _identity.MAX_WRAPPINGS:
+    while len(layers) < _walk.MAX_WRAPPINGS:
         outer = layers[-1]
         inner = outer.__func__ if type(outer) is METHOD else _wrapped_by(outer)
         if inner is None:

@@ -17,7 +17,7 @@ CHAIN = (
     {"policy"},
     {"report", "progress", "_interrupts", "_importing", "_clock"},
     {"_bytecode", "_callables", "_effects"},
-    {"_watching"},
+    {"_walk", "_watching"},
     {"_identity", "_machine", "_options", "cache", "crews"},
     {"_reach"},
     {"_call"},
@@ -32,7 +32,7 @@ GROUP_OF = {part: index for index, group in enumerate(CHAIN) for part in group}
 PART_OF = {  # parts that are more than one file, though no folder
     **dict.fromkeys(("_cgroup", "_checkup", "_costs", "_fork", "_measure", "_procfs"), "_machine"),
     **dict.fromkeys(("_signature", "_typed", "_wrapt"), "_decorator"),
-    **dict.fromkeys(("_shareable", "_objects", "_resolve"), "_reach"),
+    **dict.fromkeys(("_shareable", "_objects"), "_reach"),
     **dict.fromkeys(
         ("_effects_data", "_effects_libraries", "_holdings_data", "_holdings_libraries"), "_effects"
     ),
@@ -100,6 +100,7 @@ HOT |= {
     "cache",
     "_bytecode",
     "_callables",
+    "_walk",
 }
 COLD = {
     *(
