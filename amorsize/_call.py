@@ -7,7 +7,7 @@ import os
 import sys
 from time import process_time, thread_time, time
 
-from amorsize import _callables, _drawing, _known, _options
+from amorsize import _callables, _drawing, _known, _options, _room
 from amorsize._clock import perf_counter
 from amorsize._importing import is_half_loaded
 from amorsize._interrupts import raised_by_handler
@@ -15,9 +15,9 @@ from amorsize._source import READ_S, Sliced, source_of
 from amorsize._work import Work
 from amorsize.crews import nesting, places, weight
 from amorsize.crews.base import Left, Lost, Task
-from amorsize.crews.chunk import KEPT, run_chunk
+from amorsize.crews.chunk import INDEX, KEPT, run_chunk
 from amorsize.crews.starving import StarvedClock
-from amorsize.errors import CannotTravelError
+from amorsize.errors import CannotTravelError, WorkersUnavailable
 from amorsize.policy import plan as do
 from amorsize.policy.facts import (
     Bound,
@@ -27,6 +27,7 @@ from amorsize.policy.facts import (
     Started,
     Surveyed,
     View,
+    Watched,
 )
 from amorsize.policy.trace import ChunkLog, ChunkTrace, Trace
 from amorsize.policy.tuner import Tuner
@@ -83,7 +84,7 @@ class Call:
         self.began = perf_counter()
         bound = func
         if item_kwargs:
-            from functools import partial as bind
+            from _functools import partial as bind  # type: ignore[import-not-found]
 
             bound = bind(func, **item_kwargs)
         self.task = Task(
@@ -133,6 +134,13 @@ class Call:
         self.bound: str | None = None  # what an item was seen to do, in a worker: only here it may
         self.has_noticed = False  # that was in this call
         self._connects = False  # items use the network
+        self.no_room: str | None = None  # why there is none for anything but the loop
+        # With not even one file to load modules from, there is nothing but the loop itself.
+        self.plainly: Iterator[Any] | None = None
+        if not (n_files := _room.n_to_load_with()) and options.allow_loop:
+            self.plainly = _room.loop(func, iterables, item_kwargs, strict=options.strict)
+        self.no_room = _room.why_too_few(n_files)
+        self.may_feed = True  # there is room for a thread beside the caller's items
 
     # -- the ways to run --------------------------------------------------------------------
 
@@ -145,6 +153,8 @@ class Call:
         """
         if self.source.all_read and not self.source.n_read:
             return []
+        if self.plainly is not None:
+            return list(self.plainly)
         if longest_s is not None:
             self.ends_s = perf_counter() + longest_s
         try:
@@ -198,6 +208,9 @@ class Call:
         """Results as they come, at most `buffer` items ahead of the consumer."""
         import atexit
 
+        if self.plainly is not None:
+            yield from self.plainly
+            return
         at_once = True
         atexit.register(self._end_at_exit)  # later nothing can be imported, and ended in good order
         try:
@@ -240,9 +253,11 @@ class Call:
         Under "auto" items that reach one stay in the caller. Who asks for processes may have them
         put their results into a queue of multiprocessing, which is there by now.
         """
+        if self.tuner.job.backend in ("auto", "serial"):
+            return frozenset()
         from amorsize.crews.inherited import pipes
 
-        return frozenset() if self.tuner.job.backend == "auto" else pipes()
+        return pipes()
 
     def _stream_ready(self, ordered: bool) -> list[Any]:
         return self.work.take_results() if ordered else self.work.take_any_results()
@@ -278,6 +293,7 @@ class Call:
             self.known_from = None if self.known is None else "memory"
         job = self._job()
         self.tuner = Tuner(None, job, self.known)
+        self._see_room()
         if self.key is not None and not options.retune:
             self._heed(_known.memory().bound(self.key[0]))
         if options.progress:
@@ -286,9 +302,32 @@ class Call:
             self.bar = bar(self.source.n_read if self.source.all_read else None, self.name)
         self._begin_streams()
 
+    def _see_room(self) -> None:
+        """Where few files more can be opened, all is done with what is loaded: here, if it may be.
+
+        Raises:
+            WorkersUnavailable: Only workers may run the items, and there is no room for them.
+        """
+        if self.no_room is None or self.tuner.job.is_loop:
+            return
+        if self.may_stay_here:
+            self.bind(self.no_room)
+            return
+        try:
+            _room.load_late()
+        except (OSError, ImportError) as error:
+            if not _room.is_lack(error):
+                raise
+            raise WorkersUnavailable(
+                f"what workers need cannot be loaded: {self.no_room} ({error}). Raise the limit "
+                "(ulimit -n), or use backend='serial'."
+            ) from error
+
     def _begin_streams(self) -> None:
         """Give each item streams of its own, by `seed=` or because it draws random numbers."""
         options, is_implicit = self.options, self.options.seed is None
+        if is_implicit and self.no_room is not None and self.tuner.job.is_loop:
+            return
         if is_implicit and not (self._may_share() and _drawing.may_draw(self.task.function)):
             return
         drawing = self.drawing = _drawing.Drawing(
@@ -381,12 +420,19 @@ class Call:
         """Asked where nothing else is known, and help for long items would be made ready."""
         if self.known is not None or not 2 <= self.source.n_read <= MOST_LOOKED_AT:
             return False
+        if self.no_room is not None:
+            return False
         from amorsize._trifle import is_trifle
 
         return is_trifle(self.function, self.work.item(0))
 
     def _survey(self) -> None:
         """Find out what the host has and what the function reaches."""
+        if self.no_room is None:
+            self.no_room = _room.why_too_few(_room.n_files_left())
+            self._see_room()
+            if self.no_room is not None and self.tuner.job.is_loop:
+                return
         from amorsize import _machine, _survey
         from amorsize._reach import reach
 
@@ -783,10 +829,8 @@ class Call:
     def _enter_inline(self, is_in_item: Callable[[], bool] | None) -> None:
         """Items are about to run here; others may serve the workers meanwhile."""
         if self.crews:
-            if self.feeder is None:
-                from amorsize._feeder import Feeder
-
-                self.feeder = Feeder(self)
+            if self.feeder is None and self.may_feed:
+                self.feeder = self._new_feeder()
             self.inline_since = perf_counter()
             self.printed.enter()
             self.lock.release()
@@ -796,6 +840,19 @@ class Call:
             self._mark_before = nesting.mark()
             self.is_marked = True
             nesting.enter(is_in_item)
+
+    def _new_feeder(self) -> Feeder | None:
+        """A thread that serves workers beside the caller's items; None: there is room for none."""
+        try:
+            from amorsize._feeder import Feeder
+
+            return Feeder(self)
+        except (RuntimeError, OSError, ImportError) as error:
+            is_lack = isinstance(error, RuntimeError) or _room.is_lack(error)
+            if raised_by_handler(error) or not is_lack:
+                raise
+            self.may_feed = False  # workers wait for the end of the caller's item
+            return None
 
     def _leave_inline(self) -> None:
         self._unmark()
@@ -849,8 +906,6 @@ class Call:
         from amorsize import _judgement
 
         if _judgement.are_threads_replaced():
-            from amorsize.errors import WorkersUnavailable
-
             raise WorkersUnavailable(
                 f"{_judgement.WHY_REPLACED}: neither worker threads nor processes can be served. "
                 "Leave backend= to 'auto', or use 'serial': both run items in the caller."
@@ -939,7 +994,8 @@ class Call:
             job = job.but(process_reason=job.process_reason or why_none)
         self.tuner.tell(Surveyed(host=_survey.host(self.fork_reason), job=job))
         if why_none is not None:
-            self._do_without(f"a fork is not safe any more ({self.fork_reason}), and {why_none}")
+            why = f"a fork is not safe any more ({self.fork_reason}), and {why_none}"
+            self._do_without("process", why)
         return False
 
     def _send_home(self, worker: int) -> None:
@@ -975,15 +1031,20 @@ class Call:
             raise error
         is_refused = isinstance(error, PermissionError)
         room = "Let this user run that program" if is_refused else f"Make room for one ({backend})"
-        self._do_without(f"{type(error).__name__}: {error}", f"{room}, or use", cause=error)
+        what = f"{type(error).__name__}: {error}"
+        self._do_without(backend, what, f"{room}, or use", cause=error)
 
     def _do_without(
-        self, what: str, instead: str = "Use", *, cause: Exception | None = None
+        self, backend: str, what: str, instead: str = "Use", *, cause: Exception | None = None
     ) -> None:
-        """Go on with the workers that are there, or in the caller, where that is left open."""
-        from amorsize.errors import WorkersUnavailable
+        """Go on with the workers of this kind that are there, or in the caller, where that may be.
 
-        n_alive, why = self.tuner.roster.n_alive, f"no further worker could be started: {what}"
+        Where there are none, those of another kind finish what they have.
+        """
+        n_alive, why = (
+            self.tuner.roster.of(backend).n_alive,
+            f"no further worker could be started: {what}",
+        )
         if not n_alive and (self.work.has_suspect or not self.may_stay_here):
             raise WorkersUnavailable(f"{why}. {instead} backend='serial'.") from cause
         self.tuner.tell(Limited(n_workers=n_alive, why=why))
@@ -1090,7 +1151,14 @@ class Call:
         from amorsize.crews.watcher import GilWatcher
 
         self.ask_disk()
-        self.watcher = GilWatcher()
+        try:
+            self.watcher = GilWatcher()
+        except RuntimeError as error:
+            if raised_by_handler(error):
+                raise
+            why = f"the system has no room for a thread ({error})"
+            self.tuner.tell(Watched(lag_share=1.0, watched_s=0.0, n_wakes=0))
+            self.tuner.tell(Limited(n_workers=0, why=why))
 
     def _unwatch(self) -> None:
         watcher, self.watcher = self.watcher, None
@@ -1153,34 +1221,35 @@ class Call:
 
     def note_kept(self, start: int, results: list[Any]) -> None:
         """Have exceptions that are results say which item they came from, as those raised do."""
-        from amorsize.crews import tracebacks
-
         for index, one in enumerate(results, start):
             if not isinstance(one, BaseException) or not one.__dict__.pop(KEPT, False):
                 continue  # an exception that was returned is a result like any other
-            tracebacks.leave_variables(one)  # among them is the list that it is in
-            if "_amorsize_index" not in one.__dict__:  # one exception may be raised by many items
+            if (tracebacks := _room.loaded("crews.tracebacks")) is not None:
+                tracebacks.leave_variables(one)  # among them is the list that it is in
+            if INDEX not in one.__dict__:  # one exception may be raised by many items
                 self._note_item(index, one)
 
     def _note_item(self, index: int, error: BaseException) -> None:
-        from amorsize.crews.travel import INDEX, add_note, short_repr
-
         error.__dict__[INDEX] = index
+        if (travel := _room.loaded("crews.travel")) is None:
+            return  # items may have opened all files that there may be
         if not self.source.holds(index):  # it was taken straight from the data
-            add_note(error, f"{self.name}: item {index}")
+            travel.add_note(error, f"{self.name}: item {index}")
             return
-        add_note(error, f"{self.name}: item {index} ({short_repr(self.work.item(index))})")
+        travel.add_note(
+            error, f"{self.name}: item {index} ({travel.short_repr(self.work.item(index))})"
+        )
         if type(error) is TypeError and (hint := self._hint(index)) is not None:
-            add_note(error, hint)
+            travel.add_note(error, hint)
 
     def _note_waiters(self, error: BaseException) -> None:
         """Perhaps it is for the others beside it: how many they were is not what the user chose."""
-        from amorsize.crews.travel import add_note
-
         tuner, n_running = self.tuner, len(self.crew_of)
-        if self.options.n_jobs is None and tuner.costs.waits and n_running > 1:
+        if self.options.n_jobs is not None or not tuner.costs.waits or n_running <= 1:
+            return
+        if (travel := _room.loaded("crews.travel")) is not None:
             n_at_once = min(tuner.waiters.n_wanted, n_running)
-            add_note(
+            travel.add_note(
                 error,
                 f"{self.name}: up to {n_at_once} items ran at once, since they wait. If those are "
                 "too many for what they wait for, n_jobs= sets a limit.",
@@ -1201,9 +1270,8 @@ class Call:
     def _leave_behind(self) -> None:
         if sys.is_finalizing():  # a stream that nobody closed: nothing can be loaded any more
             return
-        from amorsize import _remembering
-
-        _remembering.remember(self)
+        if (remembering := _room.loaded("_remembering")) is not None:
+            remembering.remember(self)
 
     def note_chunk(
         self,

@@ -8,7 +8,15 @@ from __future__ import annotations
 import sys
 
 from amorsize._interrupts import no_interrupts  # here: a handler may call before all else is there
-from amorsize._options import DEFAULTS, check_function, merged, validated
+from amorsize._options import (
+    DEFAULTS,
+    check_data,
+    check_function,
+    merged,
+    name_of,
+    validated,
+)
+from amorsize._room import is_lack, loop
 from amorsize._wrapt import BoundFunctionWrapper, FunctionWrapper, ObjectProxy
 from amorsize.errors import WrongTypeError
 
@@ -299,11 +307,43 @@ _map: Any = None  # amorsize._map from the first call on: loading it is no part 
 
 def _load_map() -> Any:
     global _map
-    with no_interrupts():  # a handler that calls a tuned function would find half of the modules
-        import amorsize._map as loaded
-
+    try:
+        with no_interrupts():  # a handler that calls a tuned function would find half of them
+            import amorsize._map as loaded
+    except (OSError, ImportError) as error:
+        if is_lack(error):
+            return _WithoutRoom(error)
+        raise
     _map = loaded
     return loaded
+
+
+class _WithoutRoom:
+    """In place of the modules that make a map, where no file can be opened to load them."""
+
+    def __init__(self, error: OSError | ImportError) -> None:
+        self._error = error
+
+    def __getattr__(self, name: str) -> Any:
+        raise self._error
+
+    def run(self, *asked: Any) -> list[Any]:
+        """The loop, which needs none."""
+        return list(self.stream(*asked))
+
+    def stream(
+        self,
+        func: Callable[..., Any],
+        iterables: tuple[Any, ...],
+        item_kwargs: dict[str, Any],
+        options: Options,
+        *_: Any,
+    ) -> Iterator[Any]:
+        """The same, one by one."""
+        if not options.allow_loop:
+            raise self._error
+        check_data(iterables, name_of(func))
+        return loop(func, iterables, item_kwargs, strict=options.strict)
 
 
 def _tuned(func: Any, options: Options) -> TunedFunction:

@@ -66,6 +66,13 @@ class Options(Value):
     strict: bool = False  # True: zipped iterables must be equally long
 
     @property
+    def allow_loop(self) -> bool:
+        """A loop that does nothing else gives what was asked for."""
+        is_open = self.backend in ("auto", "serial") and environment_backend() in (None, "serial")
+        asked = (self.executor, self.setup, self.teardown, self.timeout, self.seed)
+        return is_open and asked == (None,) * len(asked) and not self.return_exceptions
+
+    @property
     def most_worker_bytes(self) -> int | None:
         """What a worker process may grow by."""
         limit = self.max_worker_memory

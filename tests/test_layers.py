@@ -15,7 +15,7 @@ PACKAGE = ROOT / "amorsize"
 CHAIN = (
     {"errors"},
     {"policy"},
-    {"report", "progress", "_interrupts", "_importing", "_clock"},
+    {"report", "progress", "_interrupts", "_importing", "_clock", "_room"},
     {"_bytecode", "_callables", "_effects"},
     {"_walk", "_watching"},
     {"_identity", "_machine", "_options", "cache", "crews"},

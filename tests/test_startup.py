@@ -18,7 +18,8 @@ HEAVY = (
 )
 OURS = (
     *("amorsize", "amorsize._decorator", "amorsize._interrupts", "amorsize._options"),
-    *("amorsize._wrapt", "amorsize.errors", "amorsize.policy", "amorsize.policy.value"),
+    *("amorsize._room", "amorsize._wrapt", "amorsize.errors", "amorsize.policy"),
+    "amorsize.policy.value",
 )
 DECORATING = """
 import sys

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 # stop is still obeyed within a millisecond.
 STRIDE_S = 500e-6
 MAX_STRIDE = 65_536
+INDEX = "_amorsize_index"  # in the __dict__ of what an item raised: which item that was
 KEPT = "_amorsize_kept"  # as `travel.KEPT`, which is not loaded on the way to a first call
 PYTHON_FUNCTION: type = type(lambda: None)
 LIST_ITERATOR: type = type(iter([]))

@@ -292,9 +292,6 @@ class kept_error:  # noqa: N801 - is called like a function, for what arrives in
         return _from_plain, (self._plain,)
 
 
-INDEX = "_amorsize_index"  # in the __dict__ of what an item raised: which item that was
-
-
 def cannot_send(what: str, index: int, value: Any, reason: str) -> CannotTravelError:
     """The error for an item or result that cannot be pickled."""
     return CannotTravelError(

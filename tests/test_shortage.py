@@ -1,0 +1,200 @@
+"""Where threads, processes or files run short, the loop would be right, and so is the call."""
+
+import _thread
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from amorsize import autotune
+
+NEW_THREAD = _thread.start_new_thread
+PIDS = Path("/sys/fs/cgroup/pids")  # where control groups limit the number of processes
+
+
+def waits(index):
+    time.sleep(1e-3)
+    return 2 * index
+
+
+def computes(index):
+    until_s = time.perf_counter() + 1e-3
+    while time.perf_counter() < until_s:
+        pass
+    return 2 * index
+
+
+def does_both(index):
+    return computes(waits(index)) // 2
+
+
+# -- threads and processes ---------------------------------------------------------------------
+
+
+def room_for(n_threads, monkeypatch):
+    """Let so many threads start and no more, as a control group or ulimit -u does."""
+    left = iter(range(n_threads))
+
+    def start(*asked):
+        if next(left, None) is None:
+            raise RuntimeError("can't start new thread")
+        return NEW_THREAD(*asked)
+
+    for module, name in (_thread, "start_new_thread"), (threading, "_start_new_thread"):
+        monkeypatch.setattr(module, name, start)
+
+
+@pytest.mark.parametrize("n_threads", range(3))
+@pytest.mark.parametrize("function", [waits, computes, does_both])
+def test_without_a_thread_more_the_call_goes_on(function, n_threads, monkeypatch):
+    """What watches items, and what serves workers beside them, are threads as well."""
+    room_for(n_threads, monkeypatch)
+
+    assert autotune(function, thread_safe=True)(range(60)) == [2 * i for i in range(60)]
+
+
+@pytest.mark.parametrize("function", [waits, computes])
+def test_a_stream_without_a_thread_more_gives_its_results(function, monkeypatch):
+    """Of data that is read as it is needed, too."""
+    room_for(0, monkeypatch)
+    stream = autotune(function, thread_safe=True).stream(iter(range(60)))
+
+    assert list(stream) == [2 * i for i in range(60)]
+
+
+GROUP = """
+import os, sys, time
+from pathlib import Path
+from amorsize import autotune
+
+PIDS = Path(sys.argv[1])
+
+def waits(i):
+    time.sleep(1e-3)
+    return 2 * i
+
+def computes(i):
+    until_s = time.perf_counter() + 1e-3
+    while time.perf_counter() < until_s: pass
+    return 2 * i
+
+def run(name, room):
+    group = PIDS / f"amorsize-test-{os.getpid()}"
+    group.mkdir()
+    try:
+        (group / "pids.max").write_text(str(1 + room))
+        (group / "cgroup.procs").write_text(str(os.getpid()))
+        function = {"waits": waits, "computes": computes}[name]
+        assert autotune(function)(range(60)) == [2 * i for i in range(60)]
+        sys.stdout.write(f"{name} {room}\\n")
+    finally:
+        (PIDS / "cgroup.procs").write_text(str(os.getpid()))
+        for _ in range(1000):
+            try:
+                group.rmdir()
+                break
+            except OSError:  # a worker is still listed
+                pass
+
+for name, room in (("waits", 0), ("computes", 1)):
+    child = os.fork()
+    if not child:
+        run(name, room)
+        sys.stdout.flush()
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.skipif(
+    not os.access(PIDS, os.W_OK) or os.geteuid() != 0,
+    reason="limits of control groups are for root to set",
+)
+def test_at_the_limit_of_a_control_group_the_call_goes_on(run_script):
+    """With room for no process or thread more, and for one."""
+    assert run_script(GROUP, str(PIDS)).stdout == "waits 0\ncomputes 1\n"
+
+
+# -- open files ---------------------------------------------------------------------------------
+
+FILES = """
+import os, random, resource, sys, time
+from amorsize import autotune
+
+def waits(i):
+    time.sleep(1e-3)
+    return 2 * i
+
+def computes(i):
+    until_s = time.perf_counter() + 1e-3
+    while time.perf_counter() < until_s: pass
+    return 2 * i
+
+class Refused(Exception): pass
+
+def refuses(i):
+    if i == 12: raise Refused(i)
+    return waits(i)
+
+def draws(i): return random.random()
+
+def raised(f, *data):
+    try: f(*data)
+    except Refused: return True
+
+def kept(f, data):
+    found = f.using(return_exceptions=True)(data)
+    return type(found.pop(12)) is Refused and found == [2 * i for i in N if i != 12]
+
+class Doubler:
+    @autotune
+    def double(self, i): return waits(i)
+
+N = range(20)
+DOUBLES = [2 * i for i in N]
+CASES = {
+    "waits": lambda: autotune(waits)(N) == DOUBLES,
+    "computes": lambda: autotune(computes)(N) == DOUBLES,
+    "twice": lambda: [autotune(f)(N) for f in (computes, waits)] == [DOUBLES] * 2,
+    "generator": lambda: autotune(waits)(iter(N)) == DOUBLES,
+    "own generator": lambda: autotune(waits)(2 * i // 2 for i in N) == DOUBLES,
+    "its stream": lambda: list(autotune(waits).stream(2 * i // 2 for i in N)) == DOUBLES,
+    "stream": lambda: list(autotune(waits).stream(N)) == DOUBLES,
+    "zipped": lambda: autotune(lambda a, b, *, c: waits(a + b - c))(N, N, c=0)[-1] == 4 * N[-1],
+    "method": lambda: Doubler().double(N) == DOUBLES,
+    "raises": lambda: raised(autotune(refuses), N),
+    "draws": lambda: len(set(autotune(draws)(N))) == len(N),
+}
+if sys.argv[1] == "imported":
+    from amorsize import tuned_map
+if sys.argv[1] == "called":  # in part: what a map needs, and nothing that workers do
+    autotune(len)([[]])
+    CASES["keeps"] = lambda: kept(autotune(refuses), N)
+
+is_fresh = sys.argv[1] == "fresh"  # then each child loads all there is: 60 ms
+for name, case in list(CASES.items())[::3] if is_fresh else CASES.items():
+    for n_left in (0, 5) if is_fresh else (0, 1, 5):
+        child = os.fork()
+        if not child:
+            held = []
+            resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48))
+            try:
+                while True: held.append(os.dup(1))
+            except OSError: pass
+            for _ in range(n_left): os.close(held.pop())
+            is_right, why = False, ""
+            try: is_right = case()
+            except BaseException as error: why = repr(error)[:200]
+            if not is_right: os.write(1, f"{name} with {n_left} left: {why}\\n".encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+print("all tried")
+"""
+
+
+@pytest.mark.parametrize("what", ["fresh", "imported", "called"])
+def test_with_few_files_left_the_call_gives_what_the_loop_gives(what, run_script):
+    """None to five: not even for the modules that are loaded late."""
+    assert run_script(FILES, what, environ={"AMORSIZE_CACHE": "off"}).stdout == "all tried\n"
