@@ -287,7 +287,7 @@ class Call:
             self.work.read_ahead(longest_s=0.0)
             self.see_broken_data()
         if self.source.n_read and self.key is None:
-            self.key = _known.key_of(self.func, self.work.item(0))
+            self.key = _known.key_of(self.func, self.work.item(0), self.item_kwargs)
         if not options.retune and self.key is not None:
             self.known = _known.memory().profile(self.key)
             self.known_from = None if self.known is None else "memory"

@@ -91,6 +91,17 @@ def member(owner: Any, name: str) -> Any:
     return MISSING
 
 
+def own(value: Any, name: str, default: Any = None) -> Any:
+    """An attribute that an object has: none that it makes up when asked, as proxies do."""
+    try:
+        return object.__getattribute__(value, name)
+    except AttributeError:
+        kind = type(value)
+    if any(type(member(kind, hook)) is FUNCTION for hook in ("__getattr__", "__getattribute__")):
+        return default
+    return getattr(value, name, default)  # a method asks its function, compiled wrappers theirs
+
+
 def plain(found: Any) -> Any:
     """The function inside a static method, class method or property; else the thing itself."""
     if type(found) in (staticmethod, classmethod):
@@ -113,7 +124,7 @@ def is_published(func: Any, module: object) -> bool:
     """Does a library's module hold this very object under its name, as it does `random.random`?"""
     if type(func) is FUNCTION or not isinstance(module, str) or is_own_module(module):
         return False
-    name = getattr(func, "__name__", None)
+    name = own(func, "__name__")
     return isinstance(name, str) and member(sys.modules.get(module, sys), name) is func
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+from amorsize._callables import is_partial, own
 from amorsize._interrupts import no_interrupts  # here: a handler may call before all else is there
 from amorsize._options import (
     DEFAULTS,
@@ -233,8 +234,8 @@ class TunedFunction:
 
     def __repr__(self) -> str:
         func = self.__wrapped__
-        name = getattr(func, "__qualname__", None) or (self._self_parent or self)._self_name
-        module = getattr(func, "__module__", None)
+        name = own(func, "__qualname__") or (self._self_parent or self)._self_name
+        module = own(func, "__module__")
         return f"<tuned function {module}.{name}>" if module else f"<tuned function {name}>"
 
     def __str__(self) -> str:
@@ -254,12 +255,12 @@ class TunedFunction:
 
     def __reduce__(self) -> tuple[Any, ...]:
         func, options = self.__wrapped__, self.options
-        receiver = getattr(func, "__self__", None)
+        receiver = own(func, "__self__")
         if self._self_parent is not None and receiver is not None:
             if _is_same(getattr(receiver, func.__name__, None), self):
                 return getattr, (receiver, func.__name__)
             return _rebuilt, (func, options.but(executor=None))
-        place = getattr(func, "__module__", None), getattr(func, "__qualname__", None)
+        place = own(func, "__module__"), own(func, "__qualname__")
         found = _found(*place)
         if place[0] != "__main__" and _is_same(found, self):
             return _found, place
@@ -362,8 +363,9 @@ def _wrap(func: Any, options: Options) -> TunedFunction:
     tuned._self_name = _name(func)
     tuned._self_by_name = None
     # The class a function was defined in, where it may yet be handed its `self` as an argument.
-    home, _, _ = getattr(func, "__qualname__", "").rpartition(".")
-    tuned._self_class = "" if home.endswith("<locals>") or hasattr(func, "__self__") else home
+    home, _, _ = str(own(func, "__qualname__", "")).rpartition(".")
+    is_bound = own(func, "__self__") is not None
+    tuned._self_class = "" if home.endswith("<locals>") or is_bound else home
     return tuned
 
 
@@ -372,9 +374,9 @@ def _never_called(*_: Any) -> None:
 
 
 def _name(func: Any) -> str:
-    name = getattr(func, "__name__", None)
-    if name is None and hasattr(func, "func"):  # a partial
+    if is_partial(func):
         return _name(func.func)
+    name = own(func, "__name__")
     return name if isinstance(name, str) else type(func).__name__
 
 
@@ -384,7 +386,7 @@ def _is_receiver(func: Any, first: Any) -> bool:
     So it is in `Class.method(instance, data)`, below another decorator, and on Python 3.13 and
     later below `@classmethod`, which stopped binding what it decorates.
     """
-    if hasattr(func, "__self__"):  # it has its receiver already
+    if own(func, "__self__") is not None:  # it has its receiver already
         return False
     home, _, name = func.__qualname__.rpartition(".")
     is_class = isinstance(first, type)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from amorsize import _callables, _walk
-from amorsize._callables import FUNCTION, METHOD, MISSING, MODULE, raw, type_name
+from amorsize._callables import FUNCTION, METHOD, MISSING, MODULE, own, raw, type_name
 from amorsize._interrupts import let_through
 from amorsize.policy.value import Value
 
@@ -128,15 +128,15 @@ def digest(text: str) -> str:
 def _place(func: Any) -> tuple[object, object]:
     """Module and qualified name; None where there are none."""
     if type(func) is not FUNCTION and not isinstance(func, type):
-        owner = getattr(func, "__self__", None)
+        owner = own(func, "__self__")
         # a class method is bound to its class, wherever it was defined, a builtin to an instance
         if isinstance(owner, type) or issubclass(type(func), _BUILTINS):
             cls = owner if isinstance(owner, type) else type(owner)
             if owner is not None and cls is not MODULE:
                 return cls.__module__, f"{cls.__qualname__}.{func.__name__}"
-        name = getattr(func, "__qualname__", None) or getattr(func, "__name__", None)
-        defined_in = getattr(func, "__objclass__", func)
-        return getattr(defined_in, "__module__", None), name
+        name = own(func, "__qualname__") or own(func, "__name__")
+        defined_in = own(func, "__objclass__", func)
+        return own(defined_in, "__module__"), name
     return func.__module__, func.__qualname__
 
 
@@ -275,10 +275,10 @@ class _Content:
     def _add_other(self, target: Any) -> None:
         """A builtin, a wrapper made elsewhere, or an object with `__call__`."""
         self.key.append((type_name(target), name_of(target)))
-        bound_to = getattr(target, "__self__", None)
+        bound_to = own(target, "__self__")
         if bound_to is not None and type(bound_to) is not MODULE:
             self._setting("self", bound_to)
-        wrapped = getattr(target, "__wrapped__", None)
+        wrapped = own(target, "__wrapped__")
         if wrapped is not None:
             self._walk.beside(wrapped)
         if _callables.is_own_class(type(target)):
@@ -304,4 +304,4 @@ class _Content:
             return _callables.is_own_class(value)
         if kind is METHOD or _callables.is_partial(value):
             return True
-        return callable(value) and "__wrapped__" in getattr(value, "__dict__", ())
+        return callable(value) and "__wrapped__" in own(value, "__dict__", ())

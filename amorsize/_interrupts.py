@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _thread
 import os
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -144,8 +145,9 @@ def let_through(error: BaseException) -> None:
 
 
 def _code_of(handler: Any) -> Any:
-    while (inner := getattr(handler, "func", None)) is not None:  # a partial
-        handler = inner
+    functools = sys.modules.get("functools")  # no partial was ever made where it is not loaded
+    while functools is not None and isinstance(handler, functools.partial):
+        handler = handler.func
     found = getattr(handler, "__code__", None)
     return found or getattr(type(handler).__call__, "__code__", None)
 

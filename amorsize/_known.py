@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from amorsize._clock import perf_counter
 from amorsize._kinds import kind_of, neighbours
+from amorsize._owner import owner_of as owner_of
+from amorsize._owner import variant_of
 from amorsize.policy.explored import Explored
 from amorsize.policy.facts import Profile
 from amorsize.policy.plan import Plan
@@ -18,10 +20,12 @@ if TYPE_CHECKING:
     from amorsize.policy.drift import Drift
     from amorsize.policy.trace import Trace
 
-    Key = tuple[Hashable, Kind]  # the function's owner and the kind of its items
+    # The function's owner, the kind of its items, and what the function is set up with.
+    Key = tuple[Hashable, Kind, Hashable]
 
 MAX_DRIFTS = 8  # of one function: its story, not its log
 MAX_FUNCTIONS = 4096  # remembered in memory; the one used longest ago goes first
+MAX_VARIANTS = 8  # of each: a closure over a number that never comes again is no reason to grow
 WRITE_NOW_S = 0.5  # a call this long writes at once: opening the disk is a few percent of it
 MOST_WRITING = 0.005  # of the time of all calls: beyond, on a busy host, it waits for a later call
 WORTH_WRITING_S = 0.4  # shorter calls are written at exit if together they took this long
@@ -29,15 +33,56 @@ SAME_WITHIN = 0.25  # a profile that moved less than this is not written again,
 WRITE_AGAIN = 2.0  # unless the function has been used for this many times as long
 
 
+class Variants:
+    """Values by a function and what it is set up with; where that is new, the latest value."""
+
+    def __init__(self) -> None:
+        self._of: dict[Hashable, dict[Hashable, Any]] = {}
+
+    def of(self, family: Hashable, variant: Hashable) -> Any:
+        """The value of this variant, or the latest of its family; None: there is none."""
+        found = self._of.get(family)
+        if not found:
+            return None
+        return found[variant] if variant in found else found[next(reversed(found))]
+
+    def exactly(self, family: Hashable, variant: Hashable) -> Any:
+        """The value of this variant; None: there is none."""
+        found = self._of.get(family)
+        return None if found is None else found.get(variant)
+
+    def put(self, family: Hashable, variant: Hashable, value: Any) -> Hashable | None:
+        """Keep a value, the latest now; the variant that had to go for it."""
+        found = self._of.pop(family, None) or {}
+        found.pop(variant, None)
+        found[variant] = value
+        self._of[family] = found
+        if len(self._of) > MAX_FUNCTIONS:
+            del self._of[next(iter(self._of))]
+        if len(found) <= MAX_VARIANTS:
+            return None
+        oldest: Hashable = next(iter(found))
+        del found[oldest]
+        return oldest
+
+    def drop(self, family: Hashable) -> int:
+        """Forget a family; how many variants it had."""
+        return len(self._of.pop(family, ()))
+
+    def all(self) -> list[tuple[Any, Hashable, Any]]:
+        """Families, variants and values."""
+        return [(family, *one) for family, found in self._of.items() for one in found.items()]
+
+
 class Memory:
     """What this process knows; the disk is asked once per function and written seldom."""
 
     def __init__(self) -> None:
-        self._profiles: dict[Key, Profile] = {}
-        self._traces: dict[Hashable, Trace] = {}
+        self._profiles = Variants()  # by owner and kind of item
+        self._traces = Variants()  # by owner
         self._drifts: dict[Hashable, list[Drift]] = {}
         self._bound: dict[Hashable, str] = {}
-        self._asked: set[Key] = set()
+        self._asked: dict[tuple[Hashable, Kind], set[Hashable]] = {}  # the variants of each
         self._unwritten: dict[Key, _disk.Learned] = {}
         self._unwritten_s = 0.0
         self._writing_s = self._calls_s = 0.0  # what writing took so far, and all calls
@@ -46,29 +91,36 @@ class Memory:
 
     def profile(self, key: Key) -> Profile | None:
         """What this process has learned or read about a function on one kind of item."""
-        found = self._profiles.get(key)
-        if found is not None:
-            return found
-        owner, kind = key
-        for near in neighbours(kind):
-            if (found := self._profiles.get((owner, near))) is not None:
-                return found
-        return None
+        owner, kind, variant = key
+        found: Profile | None = self._profiles.of((owner, kind), variant)
+        for near in neighbours(kind) if found is None else ():
+            if found is None:
+                found = self._profiles.of((owner, near), variant)
+        return found
+
+    def profiles(self) -> list[tuple[Key, Profile]]:
+        """All that is known, by function, kind of item and variant."""
+        return [((*family, variant), one) for family, variant, one in self._profiles.all()]
+
+    def put(self, key: Key, profile: Profile) -> None:
+        """Know this of a function from now on."""
+        owner, kind, variant = key
+        gone = self._profiles.put((owner, kind), variant, profile)
+        if gone is not None:
+            self._unwritten.pop((owner, kind, gone), None)
 
     def bound(self, owner: Hashable) -> str | None:
         """What an item of a function was seen to do that only the caller may do."""
         return self._bound.get(owner)
 
-    def trace(self, owner: Hashable) -> Trace | None:
-        """The last call of a function."""
-        return self._traces.get(owner)
+    def trace(self, owner: Hashable, variant: Hashable) -> Trace | None:
+        """The last call of a function, set up as it is, or else in any way."""
+        found: Trace | None = self._traces.of(owner, variant)
+        return found
 
-    def keep_trace(self, owner: Hashable, trace: Trace) -> None:
+    def keep_trace(self, owner: Hashable, variant: Hashable, trace: Trace) -> None:
         """Remember a function's last call."""
-        self._traces.pop(owner, None)
-        self._traces[owner] = trace
-        if len(self._traces) > MAX_FUNCTIONS:
-            del self._traces[next(iter(self._traces))]
+        self._traces.put(owner, variant, trace)
 
     def drifts(self, owner: Hashable) -> list[Drift]:
         """What turned out to differ from what was remembered of a function, the latest last."""
@@ -95,17 +147,15 @@ class Memory:
     ) -> None:
         """Remember what a call has learned; on disk when that costs little beside the call."""
         self._calls_s += makespan_s
-        before = self._profiles.pop(key, None)
-        self._profiles[key] = profile
-        if len(self._profiles) > MAX_FUNCTIONS:
-            del self._profiles[next(iter(self._profiles))]
+        before = self._profiles.exactly(key[:2], key[2])
+        self.put(key, profile)
         self.keep_bound(key[0], profile.bound)
         drifts = tuple(self.drifts(key[0]))
         used_s = Explored.of(profile).used_s
         is_news = (drifts and has_drifted) or (
             used_s > WRITE_AGAIN * self._written_used_s.get(key, used_s)
         )
-        is_put_down = key in self._asked and key not in self._unwritten
+        is_put_down = key[2] in self._asked.get(key[:2], ()) and key not in self._unwritten
         is_written = before is not None and is_put_down and not is_news
         if not on_disk or (is_written and before is not None and _same(before, profile)):
             return
@@ -129,19 +179,20 @@ class Memory:
 
     def ask_disk(self, key: Key, func: Callable[..., Any], kind: Kind) -> Profile | None:
         """What earlier processes have learned, if that is more; each question is asked once."""
-        if key in self._asked:
+        asked = self._asked.setdefault(key[:2], set())
+        if key[2] in asked or len(asked) >= MAX_VARIANTS:
             return None
-        self._asked.add(key)
+        asked.add(key[2])
         from amorsize import _disk  # what it imports is not for calls that are over in no time
 
         found = _disk.read(func, kind)
         if found is None:
             return None
         profile, drifts = found
-        known = self._profiles.get(key)
+        known = self._profiles.exactly(key[:2], key[2])
         if known is not None and _experience(known) >= _experience(profile):
             return None
-        self._profiles[key] = profile
+        self.put(key, profile)
         self._written_used_s[key] = Explored.of(profile).used_s
         if not self._drifts.get(key[0]):
             self.keep_drifts(key[0], drifts)
@@ -154,8 +205,8 @@ class Memory:
             return
         from amorsize import _disk
 
-        self._asked.update(unwritten)
         for key, (_, _, profile, _) in unwritten.items():
+            self._asked.setdefault(key[:2], set()).add(key[2])
             self._written_used_s[key] = Explored.of(profile).used_s
         began = perf_counter()
         _disk.write(list(unwritten.values()))
@@ -168,17 +219,16 @@ class Memory:
 
     def forget(self, owner: Hashable, func: Callable[..., Any]) -> int:
         """Drop all that is known of a function, in memory and on disk; how many records."""
-        keys = [key for key in self._profiles if key[0] == owner]
-        for key in keys:
-            del self._profiles[key]
-            self._unwritten.pop(key, None)
-        self._asked = {key for key in self._asked if key[0] != owner}
-        self._traces.pop(owner, None)
+        families = {family for family, _, _ in self._profiles.all() if family[0] == owner}
+        n_known = sum(map(self._profiles.drop, families))
+        self._unwritten = {key: one for key, one in self._unwritten.items() if key[0] != owner}
+        self._asked = {key: asked for key, asked in self._asked.items() if key[0] != owner}
+        self._traces.drop(owner)
         self._drifts.pop(owner, None)
         self._bound.pop(owner, None)
         from amorsize import _disk
 
-        return max(len(keys), _disk.forget(func))
+        return max(n_known, _disk.forget(func))
 
 
 def _same(before: Profile, after: Profile) -> bool:
@@ -216,32 +266,14 @@ def write() -> None:
         _memory.write()
 
 
-def owner_of(func: Callable[..., Any]) -> Any:  # hashable
-    """What stands for a function in memory: its code, however often it is made anew."""
-    code = getattr(func, "__code__", None)
-    if code is not None:
-        return code
-    inner = getattr(func, "__func__", None) or getattr(func, "func", None)
-    if inner is not None and inner is not func:
-        return owner_of(inner)
-    code = getattr(getattr(type(func), "__call__", None), "__code__", None)  # noqa: B004
-    if code is not None:
-        return code
-    try:
-        hash(func)
-    except TypeError:
-        return type(func)
-    return func
-
-
 def _experience(profile: Profile) -> tuple[float, int]:
     """The more, the more is known: seconds that the function has been used for, and chunks."""
     return Explored.of(profile).used_s, profile.n_chunks
 
 
-def key_of(func: Callable[..., Any], item: Any) -> Key:
-    """What is learned about a function is kept apart for each kind of item."""
-    return owner_of(func), kind_of(item)
+def key_of(func: Callable[..., Any], item: Any, item_kwargs: dict[str, Any] | None = None) -> Key:
+    """What is learned about a function is kept apart for each kind of item, and each variant."""
+    return owner_of(func), kind_of(item), variant_of(func, item_kwargs)
 
 
 def plan_of(func: Callable[..., Any]) -> Plan | None:
@@ -276,7 +308,12 @@ def drifts_of(func: Callable[..., Any]) -> tuple[Drift, ...]:
 
 def last_trace(func: Callable[..., Any]) -> Trace | None:
     """What the last call of a function did."""
-    return memory().trace(owner_of(func))
+    return memory().trace(owner_of(func), variant_of(func))
+
+
+def keep_trace(func: Callable[..., Any], trace: Trace) -> None:
+    """Remember what a function's last call did."""
+    memory().keep_trace(owner_of(func), variant_of(func), trace)
 
 
 def forget(func: Callable[..., Any]) -> int:

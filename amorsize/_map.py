@@ -7,6 +7,7 @@ import sys
 
 from amorsize import _drawing, _known, _options
 from amorsize._call import Call
+from amorsize._callables import raw
 from amorsize._clock import perf_counter
 from amorsize._known import drifts_of as drifts_of
 from amorsize._known import forget as forget
@@ -49,8 +50,7 @@ def tuned_map(
     """
     chosen = _options.validated(**options)
     _options.check_function(func)
-    tuned = getattr(func, "__wrapped__", None) if hasattr(func, "_self_options") else None
-    return run(tuned or func, iterables, item_kwargs or {}, chosen, None)
+    return run(raw(func), iterables, item_kwargs or {}, chosen, None)
 
 
 def run(

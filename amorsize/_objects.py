@@ -12,6 +12,7 @@ from amorsize._callables import (
     is_own_class,
     is_published,
     member,
+    own,
     type_name,
 )
 from amorsize._shareable import PLAIN, is_shareable
@@ -64,8 +65,8 @@ def is_trusted(value: Any) -> bool:
     """Is it a callable that a library publishes, with whatever is behind it?"""
     if not callable(value):
         return False
-    module = getattr(value, "__module__", None)
-    return is_published(value, module or type(getattr(value, "__self__", None)).__module__)
+    module = own(value, "__module__")
+    return is_published(value, module or type(own(value, "__self__")).__module__)
 
 
 def is_frozen(kind: type) -> bool:
@@ -85,7 +86,7 @@ def is_standard_stream(value: Any) -> bool:
 
 def state(value: Any) -> dict[str, Any]:
     """The attributes that an instance keeps."""
-    return getattr(value, "__dict__", None) or {}
+    return own(value, "__dict__") or {}
 
 
 def parts(value: Any) -> Iterable[tuple[str, Any]]:

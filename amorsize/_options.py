@@ -10,6 +10,7 @@ import os
 import sys
 from _collections_abc import Mapping  # collections.abc is this module, behind a 2 ms import
 
+from amorsize._callables import own
 from amorsize.errors import InvalidOptionError, WrongTypeError
 from amorsize.policy.value import Value
 
@@ -132,7 +133,7 @@ def check_function(func: Any) -> None:
     flags = _code_flags(func)
     if not flags & _NOT_PLAIN:
         return
-    name = getattr(func, "__qualname__", None) or shown(func)
+    name = own(func, "__qualname__") or shown(func)
     if flags & _ASYNC_GENERATOR:
         raise WrongTypeError(
             f"{name} is an async generator function, which is not supported: amorsize calls a "
@@ -175,7 +176,7 @@ def check_data(iterables: tuple[Any, ...], name: str, *, decorated: bool = True)
 
 def name_of(func: Any) -> str:
     """A function's name in messages; of other callables their class's."""
-    return str(getattr(func, "__name__", None) or type(func).__name__)
+    return str(own(func, "__name__") or type(func).__name__)
 
 
 def shown(value: object) -> str:

@@ -20,6 +20,7 @@ from amorsize._callables import (
     is_own_module,
     is_partial,
     member,
+    own,
     plain,
     raw,
     type_name,
@@ -634,7 +635,7 @@ class _Survey:
         from amorsize._effects import holding_of
 
         if kind is FUNCTION or kind is METHOD:
-            self._ahead.append((raw(getattr(item, "__func__", item)), MISSING, ""))
+            self._ahead.append((raw(own(item, "__func__", item)), MISSING, ""))
         elif self._owns_class(kind):
             self._judge_class(kind)
         for part in (item, *brought(item).values()):
@@ -876,8 +877,8 @@ def _top_package(func: Any) -> object:
     func = raw(func)
     while is_partial(func):
         func = raw(func.func)
-    func = getattr(func, "__func__", func)
-    module = getattr(func, "__module__", None)
+    func = own(func, "__func__", func)
+    module = own(func, "__module__")
     if not isinstance(module, str):
         module = type(func).__module__
     top = module.partition(".")[0]

@@ -81,8 +81,8 @@ def brief_name_of(value: Any) -> str:
         return f"{value.__module__}.{value.__qualname__} ({code.co_name}, {code.co_firstlineno})"
     if isinstance(value, type):
         return f"class {value.__module__}.{value.__qualname__}"
-    name = getattr(value, "__qualname__", None)
-    own = f"{getattr(value, '__module__', None)}.{name}" if isinstance(name, str) else "instance"
+    name = _callables.own(value, "__qualname__")
+    own = f"{_callables.own(value, '__module__')}.{name}" if isinstance(name, str) else "instance"
     return f"{own} of {_callables.type_name(value)}"
 
 
@@ -117,7 +117,7 @@ def layers(func: Any) -> list[Any]:
 
 
 def _wrapped_by(outer: Any) -> Any:
-    return getattr(outer, "__dict__", {}).get("__wrapped__")
+    return _callables.own(outer, "__dict__", {}).get("__wrapped__")
 
 
 class Reached:
@@ -189,7 +189,7 @@ class Reached:
         else:
             self._left += [type(target), _wrapped_by(target)]
             if self._is_own_class(type(target)):
-                self._elements(getattr(target, "__dict__", {}).values())
+                self._elements(_callables.own(target, "__dict__", {}).values())
 
     def _elements(self, elements: Iterable[Any]) -> None:
         from itertools import islice
@@ -367,7 +367,7 @@ def is_ours(module: object) -> bool:
 
 def _package_of(target: Any) -> str | None:
     """The top-level package of a callable or an item; None where it is nobody's own for sure."""
-    module = getattr(_callables.raw(target), "__module__", None)
+    module = _callables.own(_callables.raw(target), "__module__")
     if isinstance(target, METHOD):
         module = getattr(target.__func__, "__module__", None)
     package = module.partition(".")[0] if isinstance(module, str) else "__main__"

@@ -59,7 +59,7 @@ def remember(call: Call) -> None:
     call.trace = trace
     if not call.remembers:
         return
-    _known.memory().keep_trace(_known.owner_of(call.func), trace)
+    _known.keep_trace(call.func, trace)
     if profile is None or call.key is None or tuner.job.backend == "serial":
         return
     if nesting.is_inside() or tuner.job.backend != "auto" or tuner.has_lost_one:

@@ -6,6 +6,8 @@ likely long. Not for `lambda x: x * x` over ten numbers: to load what runs worke
 
 from __future__ import annotations
 
+from amorsize._callables import FUNCTION, METHOD
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -29,8 +31,10 @@ def is_trifle(func: Any, item: Any) -> bool:
         return False
     if type(func) is type(len) or type(func) is type:
         return getattr(func, "__module__", "") == "builtins" and func.__name__ in FAST
-    code = getattr(func, "__code__", None)
-    if code is None or code.co_flags & ~NESTED != PLAIN or code.co_freevars:
+    if type(func) not in (FUNCTION, METHOD):
+        return False
+    code = func.__code__
+    if code.co_flags & ~NESTED != PLAIN or code.co_freevars:
         return False
     code_type = type(code)
     if any(isinstance(constant, code_type) for constant in code.co_consts):

@@ -105,7 +105,7 @@ def layers(func: Any) -> list[Any]:
 
 def wrapped_by(outer: Any) -> Any:
     """What a decorator says that it has wrapped; None: nothing."""
-    return getattr(outer, "__dict__", {}).get("__wrapped__")
+    return _callables.own(outer, "__dict__", {}).get("__wrapped__")
 
 
 def held(target: Any) -> Iterator[Link]:
@@ -149,7 +149,7 @@ def _held_by_function(func: FunctionType) -> Iterator[Link]:
 
 
 def _attributes(target: Any) -> list[tuple[str, Any]]:
-    found = getattr(target, "__dict__", None)
+    found = _callables.own(target, "__dict__")
     return list(found.items()) if isinstance(found, dict) else []
 
 

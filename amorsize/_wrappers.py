@@ -31,7 +31,7 @@ def reduced(obj: Any) -> tuple[Any, ...] | None:
 
 def is_dispatcher(func: Any) -> bool:
     """Is it what `functools.singledispatch` makes of a function?"""
-    found = getattr(func, "__dict__", {})
+    found = func.__dict__
     return type(found.get("registry")) is types.MappingProxyType and "dispatch" in found
 
 

@@ -171,7 +171,7 @@ def test_workers_that_are_kept_from_computing_do_not_wait(backend, busy_cores):
 @pytest.mark.skipif(not MANY_CORES, reason="one core: no workers")
 def test_starved_items_are_not_told_to_have_become_waiting_ones(busy_cores):
     """Chunk after chunk with little CPU time, and the caller's own item as well: no such drift."""
-    _known.memory()._profiles[_known.key_of(compute, 0)] = LEARNED_ALONE
+    _known.memory().put(_known.key_of(compute, 0), LEARNED_ALONE)
     tuned_map(compute, range(150), cache=False)
 
     trace = last_trace(compute)

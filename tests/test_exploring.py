@@ -215,7 +215,7 @@ def test_a_real_call_tries_and_tells(monkeypatch):
         pytest.skip("nothing but the loop pays here")
     due = after(learned, used_s=1e6).but(n_calls=N_CALLS)
     for _ in range(10):  # beside other programs a crew may not be complete
-        _known.memory()._profiles[key] = due
+        _known.memory().put(key, due)
         assert tuned_map(work, range(1500), cache=False) == list(range(1500))
         trace = last_trace(work)
         if trace.profile.explored["n_tried"]:

@@ -45,6 +45,7 @@ PART_OF = {  # parts that are more than one file, though no folder
             "_traces",
             "_turns",
             "_known",
+            "_owner",
             "_kinds",
             "_disk",
             "_profiles",

@@ -43,7 +43,7 @@ def test_two_kinds_of_data_keep_two_profiles(fresh_memory):
             if turn >= 2 and trace.known is not None and trace.known.item_s > 3e-3:
                 assert data is large  # the other kind's profile is not asked
     assert put_aside == 0
-    kinds = {kind for owner, kind in _known.memory()._profiles if owner is cost.__code__}
+    kinds = {key[1] for key, _ in _known.memory().profiles() if key[0][0] is cost.__code__}
     assert kinds == {("str", 7), ("str", 15)}
 
 

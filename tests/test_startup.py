@@ -19,7 +19,7 @@ HEAVY = (
 OURS = (
     *("amorsize", "amorsize._decorator", "amorsize._interrupts", "amorsize._options"),
     *("amorsize._room", "amorsize._wrapt", "amorsize.errors", "amorsize.policy"),
-    "amorsize.policy.value",
+    *("amorsize._callables", "amorsize.policy.value"),
 )
 DECORATING = """
 import sys

@@ -28,6 +28,7 @@ _TYPES = frozenset({"decimal.Decimal", "weakref.ReferenceType", "functools._lru_
 # Bases by module and name: paths, for one, fill slots with what they have worked out.
 _FAMILIES = (("pathlib", "PurePath"), ("enum", "Enum"), ("numpy", "generic"), ("numpy", "dtype"))
 
+_NAMESPACE = type(sys.implementation)  # types.SimpleNamespace, the one of its module with an inside
 _SLOT = type(FUNCTION.__globals__)
 _ATTRIBUTES = type(type.__dict__["__dict__"])
 _METHODS_IN_C = (type(str.upper), type(str.__add__))
@@ -35,8 +36,10 @@ _METHODS_IN_C = (type(str.upper), type(str.__add__))
 
 def is_atom(kind: type) -> bool:
     """Whether values of this type have no inside that an item could change."""
-    if kind in ATOMS or issubclass(kind, _BASES) or kind.__module__ in _MODULES:
+    if kind in ATOMS or issubclass(kind, _BASES):
         return True
+    if kind.__module__ in _MODULES:
+        return not issubclass(kind, _NAMESPACE)
     if f"{kind.__module__}.{kind.__qualname__}" in _TYPES:
         return True
     return _is_of_family(kind) and kind.__name__ != "void"
@@ -58,7 +61,7 @@ def attributes_of(one: Any) -> dict[str, Any] | None:
     kind = type(one)
     for base in kind.__mro__:
         found = vars(base).get("__dict__")
-        if type(found) is _ATTRIBUTES:
+        if type(found) is _ATTRIBUTES or base is _NAMESPACE:
             kept = found.__get__(one)  # type: ignore[union-attr]
             return {name: held for name, held in kept.items() if not _is_cached(kind, name)}
         if found is not None:

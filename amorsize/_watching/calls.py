@@ -6,7 +6,7 @@ import os
 import sys
 from time import thread_time
 
-from amorsize._callables import FUNCTION, METHOD, MISSING, MODULE, plain
+from amorsize._callables import FUNCTION, METHOD, MISSING, MODULE, own, plain
 from amorsize._watching import finding as at
 from amorsize._watching.finding import Finding
 
@@ -127,7 +127,7 @@ class Calls:
     def _judge_callable(self, function: Any) -> None:
         if self._find(function) is not None or isinstance(function, type):
             return
-        is_builtin = getattr(function, "__module__", None) == "builtins"
+        is_builtin = own(function, "__module__") == "builtins"
         if not is_builtin and len(self.unknown) < MAX_UNKNOWN:
             self.unknown[name_of(function)] = None
 
@@ -160,9 +160,9 @@ def _published(code: CodeType, space: dict[str, Any]) -> Any:
         found = vars(found).get(name, MISSING)
     inner = plain(found)
     for _ in range(8):
-        if getattr(inner, "__code__", None) is code:
+        if own(inner, "__code__") is code:
             return plain(found)
-        inner = getattr(inner, "__wrapped__", None)
+        inner = own(inner, "__wrapped__")
     return MISSING
 
 
@@ -173,8 +173,8 @@ def is_ours(code: CodeType) -> bool:
 
 def name_of(function: Any) -> str:
     """A function's name as users write it: `os.chdir`, not `posix.chdir`."""
-    name = getattr(function, "__qualname__", None) or type(function).__qualname__
-    owner, module = getattr(function, "__self__", None), getattr(function, "__module__", None)
+    name = own(function, "__qualname__") or type(function).__qualname__
+    owner, module = own(function, "__self__"), own(function, "__module__")
     if module is None and owner is not None and type(owner) is not MODULE:
         module = type(owner).__module__
         last = name.rpartition(".")[2]

@@ -34,7 +34,7 @@ def keep(func: Callable[..., Any], first: Any, search: Search, winner: Plan) -> 
     memory, key = _known.memory(), _known.key_of(func, first)
     on_disk = os.environ.get("AMORSIZE_CACHE", "").lower() != "off"
     memory.keep(key, func, key[1], profile, trace.makespan_s, on_disk=on_disk)
-    memory.keep_trace(_known.owner_of(func), trace.but(plan=winner, profile=profile))
+    _known.keep_trace(func, trace.but(plan=winner, profile=profile))
     memory.write()
     return True
 

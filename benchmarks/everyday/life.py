@@ -189,9 +189,9 @@ class Auto:
         from amorsize.policy.explored import Explored
 
         memory = _known.memory()
-        for key, profile in tuple(memory._profiles.items()):
+        for key, profile in memory.profiles():
             account = Explored.of(profile).but(used_s=1e6, spent_s=0.0, n_held=0, at_call=0)
-            memory._profiles[key] = profile.but(n_calls=2000, explored=account.as_dict())
+            memory.put(key, profile.but(n_calls=2000, explored=account.as_dict()))
         exploring.MOST_OF_CALL, exploring.SETTLED = 1e9, 1
         exploring.LEAST_CHUNKS, exploring.CHUNKS_PER_JOB = 3, 1
 
