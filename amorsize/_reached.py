@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import islice
 
 from amorsize import _bytecode, _callables, _codecs, _identity, _text_order, _walk
 from amorsize._callables import FUNCTION, METHOD, MISSING, MODULE
@@ -25,6 +26,8 @@ _OWN_TO_EACH = frozenset(
 )
 _CODE_TYPES = (FUNCTION, METHOD, type(len), type)
 _CONTAINERS = (list, tuple, dict, set, frozenset, bytearray)
+_WAYS_OF_LIBRARY = {_walk.WRAPPED, _walk.CLOSURE}  # of a function
+_WAYS = _WAYS_OF_LIBRARY | {_walk.DEFAULT}  # what is set on it is noted where it can be imported
 _BACK_DOORS = {"globals", "eval", "exec", "modules", "__dict__", "vars"}
 MAPPING_VIEW: Any = type(type.__dict__)
 
@@ -32,7 +35,7 @@ MAPPING_VIEW: Any = type(type.__dict__)
 def digest_of(func: Any) -> bytes:
     """Of the code of a function, of all that it wraps, and of what is registered with it."""
     bodies: list[Any] = []
-    for layer in layers(func):
+    for layer in _walk.layers(func):
         if type(layer) is FUNCTION:
             bodies.append(_body_digest(layer.__code__))
             bodies += _registered(layer)
@@ -104,24 +107,8 @@ CACHED = ".<cached>"
 HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: the class was made at run time
 
 
-def layers(func: Any) -> list[Any]:
-    """What is inside a static method, property, method or wrapper, the function itself last."""
-    layers = [_callables.raw(_callables.plain(func))]
-    while len(layers) < _walk.MAX_WRAPPINGS:
-        outer = layers[-1]
-        inner = outer.__func__ if type(outer) is METHOD else _wrapped_by(outer)
-        if inner is None:
-            break
-        layers.append(_callables.raw(inner))
-    return layers
-
-
-def _wrapped_by(outer: Any) -> Any:
-    return _callables.own(outer, "__dict__", {}).get("__wrapped__")
-
-
 class Reached:
-    """Walks from functions to the project's own code and to the state that it reads.
+    """Goes from functions to the project's own code and to the state that it reads.
 
     Places are written "module:name", "module:Class.name"; `<name>` is a variable of a closure.
     """
@@ -134,12 +121,13 @@ class Reached:
         self.stays: dict[str, Any] = {}  # globals that cannot be sent
         self.reasons: list[str] = []  # why it would not do in a worker what it does here
         self._modules: set[str] = set()
-        self._seen: dict[int, Any] = {}  # by id; keeps them alive, so that no id is given twice
-        self._left = [one for one in roots if one is not None]
+        roots = [one for one in roots if one is not None]
         # The project's packages are its own wherever they are installed.
-        self._packages = {_package_of(one) for one in self._left} - {None}
-        while self._left and len(self._seen) < MANY:
-            self._look_into(self._left.pop())
+        self._packages = {_package_of(one) for one in roots} - {None}
+        self._walk = _walk.Walk(MANY)
+        self._lead_to(roots)
+        for target, _ in self._walk:
+            self._look_into(target)
 
     @property
     def modules(self) -> frozenset[str]:
@@ -168,39 +156,27 @@ class Reached:
     def _is_own_class(self, cls: type) -> bool:
         return is_own_class(cls) or self._is_of_package(cls.__module__)
 
+    def _lead_to(self, things: Iterable[Any]) -> None:
+        for thing in things:
+            if not is_scalar(thing):
+                self._walk.beside(thing)
+
     def _look_into(self, target: Any) -> None:
-        target = _callables.raw(_callables.plain(target))
-        if id(target) in self._seen or is_scalar(target):
-            return
-        self._seen[id(target)] = target
-        kind = type(target)
-        if kind is FUNCTION:
+        if type(target) is FUNCTION:
             self._function(target)
-        elif kind is METHOD:
-            self._left += [target.__func__, target.__self__]
         elif isinstance(target, type):
             self._class(target)
-        elif _callables.is_partial(target):
-            self._left += [target.func, *target.args, *target.keywords.values()]
-        elif isinstance(target, dict):
-            self._elements(target.values())
-        elif isinstance(target, list | tuple | set | frozenset):
-            self._elements(target)
         else:
-            self._left += [type(target), _wrapped_by(target)]
-            if self._is_own_class(type(target)):
-                self._elements(_callables.own(target, "__dict__", {}).values())
-
-    def _elements(self, elements: Iterable[Any]) -> None:
-        from itertools import islice
-
-        self._left += [one for one in islice(elements, MANY) if not is_scalar(one)]
+            is_own = self._is_own_class(type(target))
+            held = islice(_walk.held(target), MANY)
+            self._lead_to(value for way, _, value in held if is_own or way != _walk.ATTRIBUTE)
 
     def _function(self, func: FunctionType) -> None:
-        self._left += [_wrapped_by(func), *_callables.cells(func).values()]
-        if not self._is_own_function(func):
+        is_own = self._is_own_function(func)
+        ways = _WAYS if is_own else _WAYS_OF_LIBRARY
+        self._lead_to(value for way, _, value in _walk.held(func) if way in ways)
+        if not is_own:
             return
-        self._left += [value for _, value in _callables.defaults(func)]
         self._judge(func)
         home = _home(func)
         if home is not None:
@@ -209,10 +185,10 @@ class Reached:
             if found is not None:
                 self.digests[":".join(found)] = digest_of(func)
                 self._state_of(func, ":".join(found))
-        for space, name, attributes in _bytecode.loads(func.__code__):
-            if space == _bytecode.GLOBAL:
-                self._global(home, name, func.__globals__.get(name, MISSING), attributes)
-            elif space == _bytecode.IMPORT:
+        for space, name, value, attributes in _walk.reads(func):
+            if space == _walk.GLOBAL:
+                self._global(home, name, value, attributes)
+            elif space == _walk.IMPORT:
                 self._import(name, func)
         if home is not None and not _BACK_DOORS.isdisjoint(_bytecode.names(func.__code__)):
             self._all_plain(home)
@@ -240,9 +216,8 @@ class Reached:
                 self.settings[f"{place}.{name}"] = given
 
     def _setting(self, place: str, value: Any) -> None:
-        if not is_scalar(value):
-            self._left.append(value)
-        if type(layers(value)[-1]) is FUNCTION:
+        self._lead_to((value,))
+        if type(_walk.layers(value)[-1]) is FUNCTION:
             return
         if _is_data(value) and _callables.type_name(value) not in _OWN_TO_EACH:
             self.settings[place] = value
@@ -254,14 +229,11 @@ class Reached:
                 self._note(home, name, value)
 
     def _global(self, home: str | None, name: str, value: Any, attributes: tuple[str, ...]) -> None:
-        """Walk from a global along the attributes that the code takes off it."""
-        for attribute in attributes:
-            if type(value) is not MODULE:
-                break
+        """Go from a global along the attributes that the code takes off it."""
+        for module, attribute, found in _walk.through_modules(value, attributes):
             if home is not None and self._is_own(home):
-                self.names[f"{home}:{name}"] = brief_name_of(value)
-            home, name = value.__name__, attribute
-            value = _callables.member(value, attribute)
+                self.names[f"{home}:{name}"] = brief_name_of(module)
+            home, name, value = module.__name__, attribute, found
             if not self._is_own(home):
                 self._library(home, name, value)
                 if type(value) is not MODULE:
@@ -293,11 +265,11 @@ class Reached:
     def _note(self, home: str | None, name: str, value: Any) -> None:
         if value is MISSING or name.startswith("__"):
             return
-        if not is_scalar(value) and type(value) is not MODULE:
-            self._left.append(value)
+        if type(value) is not MODULE:
+            self._lead_to((value,))
         if home is None or home == "__main__":
             return  # it goes with the code of the function
-        inner = layers(value)[-1]
+        inner = _walk.layers(value)[-1]
         if type(inner) is FUNCTION and self._is_own_function(inner):
             self.digests[f"{home}:{name}"] = digest_of(value)
             self._made_once(f"{home}:{name}", value, inner.__code__)
@@ -324,11 +296,12 @@ class Reached:
         home = cls.__module__ if _is_at(cls) else None
         if home is not None:
             self._modules.add(home)
-        self._left += cls.__mro__[1:-1]
-        for name, value in tuple(vars(cls).items()):
-            inner = layers(value)[-1]
-            if type(inner) is FUNCTION:
-                self._left.append(inner)
+        for way, name, value in _walk.held(cls):
+            inner = _walk.layers(value)[-1]
+            if way == _walk.BASE:
+                self._lead_to((value,))
+            elif type(inner) is FUNCTION:
+                self._lead_to((inner,))
                 if home is not None and self._is_own_function(inner):
                     self.digests[f"{home}:{cls.__qualname__}.{name}"] = digest_of(value)
             elif home is not None and not name.startswith("__") and self._is_kept(cls, value):

@@ -132,7 +132,10 @@ def held(target: Any) -> Iterator[Link]:
         yield from ((ELEMENT, "", value) for value in target)
     else:
         yield TYPE, "", type(target)
-        yield from ((ATTRIBUTE, name, value) for name, value in _attributes(target))
+        attributes = _callables.own(target, "__dict__")
+        if isinstance(attributes, dict):
+            for name, value in tuple(attributes.items()):
+                yield (WRAPPED if name == "__wrapped__" else ATTRIBUTE), name, value
 
 
 def _held_by_function(func: FunctionType) -> Iterator[Link]:
@@ -146,11 +149,6 @@ def _held_by_function(func: FunctionType) -> Iterator[Link]:
             yield ATTRIBUTE, name, value
     for name, value in cells(func).items():
         yield CLOSURE, name, value
-
-
-def _attributes(target: Any) -> list[tuple[str, Any]]:
-    found = _callables.own(target, "__dict__")
-    return list(found.items()) if isinstance(found, dict) else []
 
 
 # -- what code names ------------------------------------------------------------------------
