@@ -1,5 +1,8 @@
 """Notes the files that one item writes to, moves or removes, and whether it opens connections.
 
+A database in a file counts as written if it is another than before when the item is over: SQLite
+lets one write at a time, and refuses others after a while.
+
 Python announces these to its audit hooks, also where C code calls C code. A hook cannot be taken
 away again, so ours is installed when the first item is watched, and answers at once (0.3 us an
 event) while none is.
@@ -27,7 +30,7 @@ _CHANGES = {  # events, and which of their arguments are paths that change
     "shutil.rmtree": (0,),
 }
 _CONNECTING = ("socket.connect", "socket.sendto", "socket.sendmsg")
-_HEEDED = {"open", *_CHANGES, *_CONNECTING}
+_HEEDED = {"open", "sqlite3.connect", *_CHANGES, *_CONNECTING}
 _WRITES = os.O_WRONLY | os.O_RDWR
 _NAMELESS = getattr(os, "O_TMPFILE", -1)  # a file in a folder, without a name there
 _installed = False
@@ -47,6 +50,7 @@ class FilesChanged:
     def __init__(self) -> None:
         self.paths: set[str] = set()
         self.connects = False
+        self._databases: dict[str, Any] = {}  # those opened, and what their files were like before
 
     def __enter__(self) -> FilesChanged:
         global _installed, _noted, _thread_id
@@ -59,6 +63,16 @@ class FilesChanged:
     def __exit__(self, *_: object) -> None:
         global _noted
         _noted = None
+        self.paths.update(path for path, was in self._databases.items() if _likeness(path) != was)
+
+    def opens_database(self, path: Any) -> None:
+        """Note what it is like, unless it lies in memory."""
+        path = os.fsdecode(path) if isinstance(path, bytes | os.PathLike) else path
+        if type(path) is not str or path in ("", ":memory:") or len(self._databases) >= MOST_PATHS:
+            return
+        path = path.removeprefix("file:").partition("?")[0]
+        path = os.path.join(os.getcwd(), path)
+        self._databases.setdefault(path, _likeness(path))
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -68,6 +82,9 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
         return
     if event in _CONNECTING:
         _noted.connects = True
+        return
+    if event == "sqlite3.connect":
+        _noted.opens_database(arguments[0])
         return
     noted = _noted.paths
     if len(noted) >= MOST_PATHS:
@@ -79,6 +96,18 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
         return
     for place in _CHANGES[event]:
         _note(noted, arguments[place])
+
+
+def _likeness(path: str) -> list[tuple[int, int] | None]:
+    """When the files of a database were last changed, and their sizes."""
+    found: list[tuple[int, int] | None] = []
+    for name in (path, f"{path}-wal", f"{path}-journal"):
+        try:
+            status = os.stat(name)
+            found.append((status.st_mtime_ns, status.st_size))
+        except (OSError, ValueError):  # there is none, or no file could have that name
+            found.append(None)
+    return found
 
 
 def _is_overwriting(mode: str | None, flags: int) -> bool:

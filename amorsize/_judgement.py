@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from amorsize._watching import Finding, Inside
 
 MOST_NAMED = 3  # reasons in one message
+AGAIN_S = 4e-3  # of CPU for each look around a second item, where 1 ms was too little for the first
 MOST_WATCHED = 2  # items: what only the first one does is the making of something that lasts
 MAX_FUNCTIONS = 1024  # whose findings are kept in memory
 WHY_REPLACED = "gevent has put greenlets in the place of threads"
@@ -88,7 +89,8 @@ class Judge:
 
         objects, calls = self.objects, Inside(effect_of)
         reached = {**objects.mutables, **objects.generators}
-        around = Around.begin(objects.handles, reached, items)
+        budget_s = None if self._paths is None else AGAIN_S
+        around = Around.begin(objects.handles, reached, items, budget_s=budget_s)
         with FilesChanged() as files:
             if inside:
                 calls.run(run)
@@ -97,6 +99,7 @@ class Judge:
         left, called = list(around.end()), self._called(calls) if inside else []
         if around.n_left_out:
             left.append(_too_many_open(around.n_left_out))
+        left += [_cut_off(what) for what in around.cut]
         paths = {path for path in files.paths if not _names_process(path)}
         if paths != files.paths:
             called.append(_named_by_process(min(files.paths - paths)))
@@ -163,6 +166,14 @@ def _too_many_open(n_left_out: int) -> Finding:
 
     why = f"{n_left_out} more files and connections are open than can be watched"
     return Finding(what="open files", where="descriptor", why=why)
+
+
+def _cut_off(what: str) -> Finding:
+    from amorsize._watching import Finding
+
+    return Finding(
+        what=what, where="state", why=f"it could not be seen whether items change {what}"
+    )
 
 
 def _named_by_process(path: str) -> Finding:

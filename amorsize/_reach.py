@@ -65,6 +65,7 @@ _CHANGING = {
     *("add", "discard", "setdefault", "popitem", "appendleft", "extendleft", "popleft", "rotate"),
     *("difference_update", "intersection_update", "symmetric_difference_update"),
 }
+_SWITCHING = {"set", "clear"}
 _WRAPPERS = ("functools._lru_cache_wrapper", "builtins.staticmethod")
 ON_DESCRIPTORS = {
     f"os.{n}" for n in ("read", "write", "readv", "writev", "lseek", "sendfile", "dup")
@@ -491,6 +492,7 @@ class _Survey:
                 return True
             return self._judge(held, f"value of {label}")
         self.shared[named] = self.unread[named] = None
+        self._keep("mutables", value, label)  # made once it may be, but not changed by each item
         self._look_inside(state(value), label, 0)
         return False
 
@@ -822,7 +824,10 @@ class _Survey:
         safe = self._judge(value, label)
         if isinstance(value, type):
             self._judge_members(value, _bytecode.names(code))
-        if not safe and rest and rest[0] in _CHANGING and is_container(value):
+        changes = not safe and is_container(value) and _CHANGING
+        if type_name(value) == "threading.Event":  # later items may ask for it, in the loop's order
+            changes = _SWITCHING
+        if rest and changes and rest[0] in changes:
             self._stores["", f"{label}.{rest[0]}()"] = None
 
     def _examine_returns(self, func: FunctionType) -> None:

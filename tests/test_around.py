@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+import types
 import warnings
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -423,6 +424,19 @@ class Slotted:
         self.value = value
 
 
+class Visits(threading.local):
+    n = 0
+
+    def add(self):
+        self.n += 1
+
+
+def local_with(**attributes):
+    local = threading.local()
+    local.__dict__.update(attributes)
+    return local
+
+
 def nested(depth, innermost):
     for _ in range(depth):
         innermost = {"inner": [innermost]}
@@ -462,6 +476,9 @@ IN_PLACE = {
     "an instance": (Account(n=1), lambda x: setattr(x, "n", 2)),
     "an instance in slots": (Slotted([1]), lambda x: x.value.append(2)),
     "a new attribute": (Account(), lambda x: setattr(x, "n", 2)),
+    "a namespace": (types.SimpleNamespace(n=1), lambda x: x.__dict__.update(n=2)),
+    "a thread's own": (local_with(n=1), lambda x: setattr(x, "n", x.n + 1)),
+    "a thread's own, with methods": (Visits(), lambda x: x.add()),
     "an element": (
         ElementTree.fromstring("<a><b/></a>"),
         lambda x: x[0].set("done", "yes"),
@@ -574,8 +591,8 @@ def test_a_part_for_which_there_is_no_time_is_told(monkeypatch):
     findings = around.end()
 
     assert findings == ()
-    assert any(one.startswith("table") for one in around.unseen)
-    assert any(one.startswith("os.environ") for one in around.unseen)
+    assert any(one.startswith("table") for one in around.cut)
+    assert any(one.startswith("os.environ") for one in around.cut)
 
 
 def test_parts_that_are_not_asked_for_are_left_out():

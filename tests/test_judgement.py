@@ -603,6 +603,134 @@ def test_a_map_inside_an_import_stays_in_the_importing_thread(run_script, tmp_pa
     assert ran.stdout == "True\n"
 
 
+class Visits(threading.local):
+    """What it counts is the thread's own, and the caller is one thread."""
+
+    n = 0
+
+    def add(self):
+        self.n += 1
+        return self.n
+
+
+VISITS, OWN = Visits(), threading.local()
+
+
+def counted_by_a_method(i):
+    time.sleep(WAIT_S)
+    return VISITS.add()
+
+
+def counted_in_an_attribute(i):
+    time.sleep(WAIT_S)
+    OWN.n = getattr(OWN, "n", 0) + 1
+    return OWN.n
+
+
+def collected_by_thread(i):
+    time.sleep(WAIT_S)
+    vars(OWN).setdefault("seen", []).append(i)
+    return len(OWN.seen)
+
+
+@pytest.mark.parametrize(
+    "item", [counted_by_a_method, counted_in_an_attribute, collected_by_thread]
+)
+def test_what_the_callers_thread_counts_stays_there(item):
+    """A worker, of either kind, would begin anew."""
+    assert tuned_map(item, range(60)) == list(range(1, 61))
+
+
+def database_with(folder, sql):
+    path = str(folder / "data.db")
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(f"{sql}; create table t(n); insert into t values(0);")
+    return path
+
+
+@pytest.mark.parametrize("sql", ["", "pragma journal_mode=wal"])
+def test_a_database_in_a_file_is_written_by_the_caller(tmp_path, sql):
+    """One may write at a time, and what one reads first the other has not written yet."""
+    path = database_with(tmp_path, sql)
+
+    def count(i):
+        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+            (n,) = connection.execute("select n from t").fetchone()
+            time.sleep(WAIT_S)
+            connection.execute("update t set n = ?", (n + 1,))
+        return n
+
+    assert tuned_map(count, range(40)) == list(range(40))
+
+
+def test_a_database_that_is_only_read_is_read_side_by_side(tmp_path):
+    """Each item has a connection of its own."""
+    path = database_with(tmp_path, "")
+
+    def read(i):
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            time.sleep(WAIT_S)
+            return connection.execute("select n from t").fetchone()[0] + i
+
+    tuned = autotune(read)
+
+    assert tuned(range(60)) == list(range(60))
+    assert "in the caller" not in str(tuned.explain()).partition("chosen")[2].partition("\n")[0]
+
+
+SWITCH = threading.Event()
+
+
+def test_who_sets_an_event_does_so_before_the_next_item_asks():
+    """Shown by its code: here it is an item in the midst of the data."""
+
+    def ask(i):
+        time.sleep(WAIT_S)
+        if i == 20:
+            SWITCH.set()
+        return SWITCH.is_set()
+
+    assert tuned_map(ask, range(40)) == [i >= 20 for i in range(40)]
+
+
+def test_namespaces_keep_what_items_store_into_them():
+    """Also where the store is a library's call."""
+    rows = [types.SimpleNamespace(n=i) for i in range(60)]
+
+    def double(row):
+        time.sleep(WAIT_S)
+        vars(row).update(n=2 * row.n)
+
+    tuned_map(double, rows)
+
+    assert [row.n for row in rows] == list(range(0, 120, 2))
+
+
+@pytest.mark.parametrize("cut", ["no time", "no second look either"])
+def test_what_there_was_no_time_to_look_at_counts_as_changed(monkeypatch, cut):
+    """A look that was cut off has seen nothing; the second item is given more time."""
+    from amorsize import _judgement
+    from amorsize._watching import around
+
+    seen = []
+
+    def item(i):
+        time.sleep(WAIT_S)
+        alias = seen
+        alias += [i]
+        return len(seen)
+
+    monkeypatch.setattr(around, "BUDGET_S", -1.0)
+    monkeypatch.setattr(_judgement, "_watched", {})
+    if cut == "no second look either":
+        monkeypatch.setattr(_judgement, "AGAIN_S", -1.0)
+    tuned = autotune(item, retune=True)
+
+    assert tuned(range(40)) == list(range(1, 41))
+    told = "it could not be seen" if cut != "no time" else "changed closure seen"
+    assert told in str(tuned.explain())
+
+
 # --- what is kept, and laws -----------------------------------------------------------------------
 
 

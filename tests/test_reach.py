@@ -382,7 +382,7 @@ SCALE = Scale()
 
 def uses_what_is_safe(x):
     with LOCK:
-        EVENT.set()
+        EVENT.is_set()
     QUEUE.put(x)
     SIMPLE.put(x)
     LOG.info("%s", x)

@@ -37,8 +37,13 @@ class Around:
     def __init__(self, parts: Collection[str], *, beside_threads: bool) -> None:
         self.n_left_out = 0  # open files and connections beyond those that are looked at
         self.unseen: tuple[str, ...] = ()  # what was not looked at, and why; known after `end()`
+        self.cut: tuple[
+            str, ...
+        ] = ()  # of these, what could have been: there was no time, or it failed
         self._parts, self._beside_threads = parts, beside_threads
         self._unseen: dict[str, None] = {}
+        self._cut: dict[str, None] = {}
+        self._budget_s = BUDGET_S
         self._n_modules = len(sys.modules)
         self._deadline_s = 0.0
         self._looks: list[tuple[str, Callable[[], Iterable[Finding]]]] = []  # what is left to do
@@ -53,6 +58,7 @@ class Around:
         parts: Collection[str] = at.PLACES,
         among: Marks | None = None,
         beside_threads: bool = False,
+        budget_s: float | None = None,
     ) -> Around:
         """Take the snapshot.
 
@@ -64,9 +70,11 @@ class Around:
             parts: The places to look at (`finding.PLACES`).
             among: Of descriptors only these, as `Descriptors.marks` gave them earlier.
             beside_threads: Others serve workers meanwhile, and change what that takes.
+            budget_s: CPU seconds for each of the two looks; None: as is usual.
         """
         around = cls(parts, beside_threads=beside_threads)
-        around._deadline_s = thread_time() + BUDGET_S
+        around._budget_s = BUDGET_S if budget_s is None else budget_s
+        around._deadline_s = thread_time() + around._budget_s
         named, reached = _named(handles), _named(mutables)
         named_items = [(_item(one), one) for one in items]
         looks: dict[str, Callable[[], None]] = {
@@ -86,24 +94,24 @@ class Around:
 
     def end(self) -> tuple[Finding, ...]:
         """What is different now; `unseen` then tells what was not looked at."""
-        self._deadline_s = thread_time() + BUDGET_S
+        self._deadline_s = thread_time() + self._budget_s
         found: list[Finding] = []
         for name, compare in self._looks:
             self._try(name, partial(_extend, found, compare))
         self._looks.clear()  # and with them what they hold of the program
-        self.unseen = tuple(self._unseen)
+        self.unseen, self.cut = (*self._unseen, *self._cut), tuple(self._cut)
         return tuple(found)
 
     def _try(self, name: str, look: Callable[[], Any]) -> None:
         """Take a look if there is time for it, whatever objects and systems may say."""
         if thread_time() > self._deadline_s:
-            self._unseen[f"{name} (there was no time left)"] = None
+            self._cut[f"{name} (there was no time left)"] = None
             return
         try:
             look()
         except Exception as error:
             let_through(error)
-            self._unseen[f"{name} ({type(error).__name__})"] = None
+            self._cut[f"{name} ({type(error).__name__})"] = None
 
     # -- the parts --------------------------------------------------------------------------
 
@@ -116,14 +124,14 @@ class Around:
             self._looks.append(("open files", partial(self._moved, before)))
 
         self._try("open files", see_open)
-        self._deadline_s = thread_time() + BUDGET_S
+        self._deadline_s = thread_time() + self._budget_s
         for name, one in handles:
             self._try(name, partial(self._see_place, name, one))
 
     def _moved(self, before: Descriptors) -> Iterator[Finding]:
         for name, words in before.moved():
             yield Finding(what=name, where=at.DESCRIPTOR, why=f"an item {words}")
-        self._deadline_s = thread_time() + BUDGET_S
+        self._deadline_s = thread_time() + self._budget_s
 
     def _see_place(self, name: str, handle: Any) -> None:
         before = position(handle)

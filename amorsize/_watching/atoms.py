@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import sys
 
 from amorsize._callables import FUNCTION, MISSING, MODULE, member
@@ -28,18 +29,19 @@ _TYPES = frozenset({"decimal.Decimal", "weakref.ReferenceType", "functools._lru_
 # Bases by module and name: paths, for one, fill slots with what they have worked out.
 _FAMILIES = (("pathlib", "PurePath"), ("enum", "Enum"), ("numpy", "generic"), ("numpy", "dtype"))
 
-_NAMESPACE = type(sys.implementation)  # types.SimpleNamespace, the one of its module with an inside
 _SLOT = type(FUNCTION.__globals__)
-_ATTRIBUTES = type(type.__dict__["__dict__"])
+_ATTRIBUTES = (type(type.__dict__["__dict__"]), _SLOT)
+_LOCAL: Any = _thread._local
+_HOLDING_ATTRIBUTES = (_LOCAL, type(sys.implementation))  # of modules above, with any attributes
 _METHODS_IN_C = (type(str.upper), type(str.__add__))
 
 
 def is_atom(kind: type) -> bool:
     """Whether values of this type have no inside that an item could change."""
-    if kind in ATOMS or issubclass(kind, _BASES):
+    if issubclass(kind, _HOLDING_ATTRIBUTES):
+        return False
+    if kind in ATOMS or issubclass(kind, _BASES) or kind.__module__ in _MODULES:
         return True
-    if kind.__module__ in _MODULES:
-        return not issubclass(kind, _NAMESPACE)
     if f"{kind.__module__}.{kind.__qualname__}" in _TYPES:
         return True
     return _is_of_family(kind) and kind.__name__ != "void"
@@ -59,14 +61,18 @@ def attributes_of(one: Any) -> dict[str, Any] | None:
     What a `cached_property` has worked out is left out: to ask for it changes nothing.
     """
     kind = type(one)
+    if issubclass(kind, _LOCAL):  # of which a class's own `__dict__` tells nothing
+        return _uncached(kind, _LOCAL.__getattribute__(one, "__dict__"))
     for base in kind.__mro__:
         found = vars(base).get("__dict__")
-        if type(found) is _ATTRIBUTES or base is _NAMESPACE:
-            kept = found.__get__(one)  # type: ignore[union-attr]
-            return {name: held for name, held in kept.items() if not _is_cached(kind, name)}
         if found is not None:
-            return None
+            is_plain = type(found) in _ATTRIBUTES
+            return _uncached(kind, found.__get__(one)) if is_plain else None
     return None
+
+
+def _uncached(kind: type, kept: dict[str, Any]) -> dict[str, Any]:
+    return {name: held for name, held in kept.items() if not _is_cached(kind, name)}
 
 
 def _is_cached(kind: type, name: str) -> bool:
