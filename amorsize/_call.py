@@ -923,6 +923,10 @@ class Call:
             return ThreadCrew(self.task)
         from amorsize.crews.choice import process_crew
 
+        if self.fork_reason is None:
+            from amorsize.crews import codes
+
+            codes.announce(self.task.function, [*self.work.results[:1], *self._next_items()[:1]])
         host, n_places = self.tuner.host, self.tuner.n_places
         n_asked = options.n_jobs if options.n_jobs not in (None, -1) else None
         return process_crew(
@@ -1174,7 +1178,7 @@ class Call:
         is_left = has_to_travel and self.work.n_left > 0
         items = [self.work.item(self.work.n_in_order)] if is_left else []
         results = self.work.results[:WEIGHED_RESULTS] or [None]
-        self.tuner.tell(_survey.weigh(results, items))
+        self.tuner.tell(_survey.weigh(results, items, self.task.function))
 
     def ask_disk(self) -> None:
         """See what earlier processes have learned, once, when workers come into question.

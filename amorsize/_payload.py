@@ -29,6 +29,7 @@ from amorsize._rebuilding import (
 from amorsize._shareable import is_shareable
 from amorsize.crews import carried, travel
 from amorsize.crews.base import Task
+from amorsize.crews.codes import is_found
 from amorsize.errors import AmorsizeWarning, CannotTravelError
 
 TYPE_CHECKING = False
@@ -283,7 +284,7 @@ def _dumped_with_code(
 
     import cloudpickle
 
-    classes: list[tuple[type, str]] = []
+    classes: list[tuple[type, str, bool]] = []
 
     class WithCode(cloudpickle.Pickler):  # type: ignore[misc]
         def reducer_override(self, obj: Any) -> Any:
@@ -304,7 +305,7 @@ def _dumped_with_code(
             reduced = super().reducer_override(obj)
             made_here = isinstance(obj, type) and bool(obj.__flags__ & HEAP_TYPE)
             if made_here and reduced is not NotImplemented:
-                classes.append((obj, obj.__qualname__))
+                classes.append((obj, obj.__qualname__, is_found(obj)))
             return reduced
 
     buffer = io.BytesIO()

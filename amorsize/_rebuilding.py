@@ -52,7 +52,7 @@ def rebuilt(
     library: dict[str, str],
     settings: dict[str, Any],
     stays: dict[str, str],
-    code: list[tuple[type, str]],
+    code: list[tuple[type, str, bool]],
 ) -> Task:
     """The task, where the worker has come to be what the caller was when it was packed.
 
@@ -79,7 +79,7 @@ def rebuilt(
     return Task(**fields)
 
 
-def unpacked(items: Any, code: list[tuple[type, str]]) -> Any:
+def unpacked(items: Any, code: list[tuple[type, str, bool]]) -> Any:
     """Items that came with the classes they need."""
     _install(code)
     return items
@@ -119,10 +119,12 @@ def _import_from(module: str, origin: str) -> None:
         raise
 
 
-def _install(code: list[tuple[type, str]]) -> None:
+def _install(code: list[tuple[type, str, bool]]) -> None:
     """Put classes where pickle looks for them when their instances travel back."""
-    for cls, qualname in code:
+    for cls, qualname, is_at_home in code:
         cls.__qualname__ = qualname  # cloudpickle leaves it out
+        if not is_at_home:  # nor is it found so in the caller
+            continue
         owner: Any = sys.modules.get(cls.__module__)
         if owner is None:
             owner = sys.modules[cls.__module__] = MODULE(cls.__module__)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._options import Options
+    from amorsize.crews.travel import Packing
 
 CLEAN_START_S = 0.8e-3  # of the caller, to start an interpreter or to hand a task to a warm one
 WARM_READY_S = 1e-3  # until a worker that is there already can take work of another call
@@ -65,43 +66,48 @@ def why_not_threads(function: Callable[..., Any], options: Options) -> str | Non
     return f"threads would share {what} (thread_safe=True allows it)"
 
 
-def weigh(results: list[Any], items: list[Any]) -> Weighed:
+def weigh(results: list[Any], items: list[Any], func: Callable[..., Any] | None = None) -> Weighed:
     """Pickle a few results, and an item where these have to travel too, and read them back.
 
     Args:
         results: Some that were computed; the first alone, unless that is over in no time.
         items: At most one; empty where workers have the data by fork.
+        func: The mapped function.
     """
     from amorsize.crews import travel
 
     travel.dumps(None)  # loads what pickling needs
-    values = results[:1]
-    cost_s, reason = _travel_cost(values, travel)
+    packing, values = travel.Packing(func), results[:1]
+    cost_s, reason = _travel_cost(values, packing)
     if reason is None and cost_s < CHEAP_RESULT_S and len(results) > 1:
-        cost_s, reason = _travel_cost(results, travel)
+        cost_s, reason = _travel_cost(results, packing)
         values = results
     if reason is not None:
         return Weighed(pickle_s=None, reason=f"results cannot be pickled: {reason}")
     if items:
-        item_s, reason = _travel_cost(items, travel)
+        item_s, reason = _travel_cost(items, travel.Packing())
         if reason is not None:
             return Weighed(pickle_s=None, reason=f"items cannot be pickled: {reason}")
         cost_s += item_s * len(values)
     return Weighed(pickle_s=cost_s / len(values))
 
 
-def _travel_cost(values: list[Any], travel: Any) -> tuple[float, str | None]:
+def _travel_cost(values: list[Any], packing: Packing) -> tuple[float, str | None]:
     """Seconds to pickle and read back, and why that cannot be done, if so."""
+    from amorsize.crews import travel
+
     took_s = float("inf")
-    for _ in range(3):
-        began = perf_counter()
+    for _ in range(4):
+        began, was_with_code = perf_counter(), packing.with_code
         try:
-            data, parts = travel.dumps_apart(values)
+            data, parts = packing.dumps_apart(values)
             travel.loads(data, [bytearray(part) for part in parts])
         except Exception as error:
             if raised_by_handler(error):
                 raise
             return 0.0, f"{type(error).__name__}: {error}"
+        if packing.with_code != was_with_code:
+            continue  # what that takes is loaded once
         took_s = min(took_s, perf_counter() - began)
         if took_s > SHORT_WEIGHING_S:
             break

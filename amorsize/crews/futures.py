@@ -459,7 +459,7 @@ def run_there(
     except BaseException as error:
         return RAN, 0, (0.0, 0.0, 0.0), 0.0, travel.dumps([]), travel.pack_error(error), False
     ran = held.run(received, start, start, stop, box_s, lambda _: True)
-    return RAN, *_packed(start, held.task.keep_errors, *ran)
+    return RAN, *_packed(held.task, start, *ran)
 
 
 def _held(key: bytes, task: bytes | None) -> _Held | None:
@@ -472,8 +472,8 @@ def _held(key: bytes, task: bytes | None) -> _Held | None:
 
 
 def _packed(
+    task: Task,
     start: int,
-    keep_errors: bool,
     n_done: int,
     times_s: tuple[float, float, float],
     _: float,
@@ -483,11 +483,13 @@ def _packed(
 ) -> tuple[Any, ...]:
     """The same with results and error pickled here, whatever the executor does to them."""
     began = perf_counter()
-    if keep_errors:
+    packing = travel.Packing(task.function, is_forked=False)
+    if task.keep_errors:
         results = [travel.kept_error(r) if isinstance(r, BaseException) else r for r in results]
     try:
-        data = travel.dumps(results)
+        data = packing.dumps(results)
     except Exception as failure:
-        data, some_stayed = travel.dumps(travel.fit_to_travel(start, results, failure)), True
+        fit = travel.fit_to_travel(start, results, failure, packing.dumps)
+        data, some_stayed = packing.dumps(fit), True
     packed = None if error is None else travel.pack_error(error)
     return n_done, times_s, perf_counter() - began, data, packed, some_stayed

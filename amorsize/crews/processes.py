@@ -139,6 +139,7 @@ class PipeCrew:
 
     def __init__(self, task: Task) -> None:
         self._task = task
+        self._packing = travel.Packing()
         self._remotes: dict[int, Remote] = {}
         self._owner = os.getpid()
         self._by_descriptor: dict[int, Remote] = {}
@@ -192,10 +193,10 @@ class PipeCrew:
 
     def packed(self, items: Any) -> bytes:
         """Items as they are sent, in one piece."""
-        return travel.dumps(items)
+        return self._packing.dumps(items)
 
     def _packed_apart(self, items: Any) -> tuple[bytes, list[memoryview]]:
-        return travel.dumps_apart(items)
+        return self._packing.dumps_apart(items)
 
     def _flush(self, remote: Remote) -> None:
         try:

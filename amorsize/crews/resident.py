@@ -139,6 +139,7 @@ class Resident(Worker):
             frames.write(self.writing.number(), frames.UNFIT, travel.pack_error(error))
             return
         self.task, self.function = task, function
+        self.packing = travel.Packing(task.function, is_forked=False)
         self.first_items = self.watching(task)
         self.appetite.begin(task.most_bytes)
         if "logging" in sys.modules:

@@ -42,6 +42,57 @@ def dumps_apart(value: Any) -> tuple[bytes, list[memoryview]]:
     return _bounded(lambda: pickle().dumps(value, PROTOCOL, buffer_callback=aside)), parts
 
 
+class Packing:
+    """Pickles items, or results; once one of them has needed it, with the code they refer to.
+
+    Args:
+        func: The mapped function, whose own variables its results may not take along.
+        is_forked: Modules here are those of the caller.
+    """
+
+    def __init__(self, func: Callable[..., Any] | None = None, *, is_forked: bool = True) -> None:
+        self._func, self._is_forked = func, is_forked
+        self._codes: Any = None  # once something was sent with its code
+
+    @property
+    def with_code(self) -> bool:
+        """Whether pickle alone was found not to do."""
+        return self._codes is not None
+
+    def dumps_apart(self, value: Any) -> tuple[bytes, list[memoryview]]:
+        """Pickle a value; the large buffers in it come beside that."""
+        if self._codes is None:
+            try:
+                return dumps_apart(value)
+            except Exception as failure:
+                if raised_by_handler(failure) or not self._finds_code_to_do(value):
+                    raise
+        parts: list[memoryview] = []
+        aside = _setting_apart(parts)
+        return _bounded(lambda: self._codes.dumps(value, aside)), parts
+
+    def dumps(self, value: Any) -> bytes:
+        """Pickle a value in one piece."""
+        data, parts = self.dumps_apart(value)
+        if not parts:
+            return data
+        in_one: bytes = dumps(value) if self._codes is None else self._codes.dumps(value)
+        return in_one
+
+    def _finds_code_to_do(self, value: Any) -> bool:
+        from amorsize.crews import codes
+
+        with_code = codes.Codes(self._func, is_forked=self._is_forked)
+        try:
+            _bounded(lambda: with_code.dumps(value))
+        except Exception as failure:
+            if raised_by_handler(failure):
+                raise
+            return False  # what pickle itself says is easier to understand
+        self._codes = with_code
+        return True
+
+
 def _bounded(act: Callable[[], Result]) -> Result:
     """Have values that are nested too deeply raise RecursionError, whatever limit is set.
 
@@ -266,11 +317,13 @@ class Stayed:
         return Stayed, (self.error,)
 
 
-def fit_to_travel(start: int, results: list[Any], failure: Exception) -> list[Any]:
+def fit_to_travel(
+    start: int, results: list[Any], failure: Exception, packed: Callable[[Any], bytes] = dumps
+) -> list[Any]:
     """Results that could not be sent together, with stand-ins for those that cannot be at all."""
     fit = []
     for index, result in enumerate(results, start):
-        reason = why_not(result)
+        reason = why_not(result, packed)
         fit.append(
             result if reason is None else Stayed(cannot_send("result", index, result, reason))
         )

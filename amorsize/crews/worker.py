@@ -49,6 +49,7 @@ class Worker:
         slot: int,
     ) -> None:
         self.task, self.function = task, task.function_of_one()
+        self.packing = travel.Packing(task.function)
         self.reading, self.writing, self.parent_pid = reading, writing, parent_pid
         self.cells, self.slot = None if shared is None else shared.view, slot
         self.line = lanes.Line(shared, slot, Cells.SENT, Cells.RECEIVED)
@@ -180,9 +181,10 @@ class Worker:
             ]
         parts: list[memoryview] = []
         try:
-            data, parts = travel.dumps_apart(results)
+            data, parts = self.packing.dumps_apart(results)
         except Exception as failure:
-            data = travel.dumps(travel.fit_to_travel(start, results, failure))
+            fit = travel.fit_to_travel(start, results, failure, self.packing.dumps)
+            data = self.packing.dumps(fit)
             flags |= CANNOT_TRAVEL
         n_bytes = len(data) + sum(map(len, parts))
         ahead, told, is_elsewhere = self.line.packed(data, parts)
