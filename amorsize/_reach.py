@@ -14,7 +14,6 @@ from amorsize._callables import (
     MISSING,
     MODULE,
     cells,
-    defaults,
     is_own_class,
     is_own_function,
     is_own_module,
@@ -42,7 +41,25 @@ from amorsize._objects import (
     state,
 )
 from amorsize._shareable import PLAIN, is_shareable
-from amorsize._walk import attribute, end_of, imported, loads, resolved
+from amorsize._walk import (
+    ATTRIBUTE,
+    BUILTIN,
+    CLOSURE,
+    DEFAULT,
+    FUNC,
+    GLOBAL,
+    IMPORT,
+    MEMBER,
+    WRAPPED,
+    Walk,
+    attribute,
+    end_of,
+    held,
+    imported,
+    opened,
+    reads,
+    resolved,
+)
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -237,10 +254,9 @@ def _remember_reach(func: Any, reach: Reach, read: list[FunctionType]) -> None:
 
 def _seen_by(func: FunctionType) -> tuple[int, ...]:
     """What the names in a function's code stand for now, by identity."""
-    closure = cells(func)
     found = [id(func.__defaults__), id(func.__kwdefaults__), id(func.__code__)]
-    for space, name, attributes in loads(func.__code__):
-        found.append(id(end_of(resolved(func, closure, space, name), attributes, is_own_module)[0]))
+    for _, _, value, attributes in reads(func):
+        found.append(id(end_of(value, attributes, is_own_module)[0]))
     return tuple(found)
 
 
@@ -268,7 +284,8 @@ class _Survey:
         self.touches = self.connects = False
         self._stores: dict[tuple[str, str], None] = {}  # the method it is in, and what it says
         self._names: dict[str, None] = {}  # in all code examined
-        self._seen: dict[object, Any] = {}  # by id; keeps them alive, so that no id comes twice
+        # Functions, by what they are bound to and their name where they were found in a class.
+        self._walk = Walk(MAX_EXAMINED + 1)
         self._held: dict[int, Any] = {}  # objects that were looked into for handles
         self._found: dict[str, dict[int, tuple[str, Any]]] = {n: {} for n in Objects._fields}
         self._on_descriptors: dict[str, None] = {}
@@ -277,8 +294,6 @@ class _Survey:
         self._n_library = 0
         self.read: list[FunctionType] = []  # functions whose code was read
         self.has_cache = False  # an lru_cache, which may keep other objects the next time
-        # functions, what they are bound to, and their name where they were found in a class
-        self._ahead: list[tuple[FunctionType, Any, str]] = []
 
     def examine(self, func: Any, items: Sequence[object]) -> None:
         """Follow everything from this function on."""
@@ -287,16 +302,20 @@ class _Survey:
         func = raw(func)
         called = plain(member(type(func), "__call__"))
         if type(called) is FUNCTION:  # an object that is called, and the call's `self`
-            self._ahead.append((called, func, ""))
+            self._lead_to(called, func)
         self._judge_first_items(items)
-        while self._ahead:
-            if len(self._seen) > MAX_EXAMINED:
-                what = f"more than {MAX_EXAMINED} functions and classes of the project"
-                self.shared[what] = self.unread[what] = None
-                return
-            self._examine_function(*self._ahead.pop())
+        for one, (owner, method) in self._walk:
+            self._examine_function(one, owner, method)
+        if self._walk.is_cut:
+            what = f"more than {MAX_EXAMINED} functions and classes of the project"
+            self.shared[what] = self.unread[what] = None
+            return
         self._judge_descriptors()
         self._judge_stores_of_types()
+
+    def _lead_to(self, func: FunctionType, owner: Any = MISSING, method: str = "") -> None:
+        """Examine this function as well; MISSING: nobody knows what it is bound to."""
+        self._walk.beside(func, (owner, method), per=(id(owner), method))
 
     def reach(self) -> Reach:
         """What was found, in words."""
@@ -380,7 +399,7 @@ class _Survey:
         if not self._owns(value) and self._is_known_call(value):
             return True
         if kind is FUNCTION:
-            self._ahead.append((value, MISSING, ""))
+            self._lead_to(value)
         elif isinstance(value, type):
             self._judge_class(value)
         return True
@@ -487,10 +506,10 @@ class _Survey:
         """A variable of the thread's or of the context's own."""
         if type_name(value) == "_contextvars.ContextVar":
             try:
-                held = value.get()
+                current = value.get()
             except LookupError:
                 return True
-            return self._judge(held, f"value of {label}")
+            return self._judge(current, f"value of {label}")
         self.shared[named] = self.unread[named] = None
         self._keep("mutables", value, label)  # made once it may be, but not changed by each item
         self._look_inside(state(value), label, 0)
@@ -506,7 +525,7 @@ class _Survey:
         self.has_cache = True
         own = (value.__wrapped__, value.__dict__)
         kept = [one for one in gc.get_referents(value) if all(one is not part for part in own)]
-        values = [one for held in kept for one in cached_values(held)]
+        values = [one for part in kept for one in cached_values(part)]
         if not value.cache_info().currsize:
             what = f"{label or 'self'} (what it will cache)"
             self.shared[what] = self.unread[what] = None
@@ -561,22 +580,22 @@ class _Survey:
 
     def _judge_bound(self, func: Any, owner: Any) -> None:
         if type(func) is FUNCTION:
-            self._ahead.append((func, owner, ""))
+            self._lead_to(func, owner)
         else:
             self._judge(func, "method")
 
     def _judge_stores_of_types(self) -> None:
         """Where code assigns an attribute by the name of one that a class of the project has."""
-        classes = [one for one in self._seen.values() if isinstance(one, type)]
+        classes = [one for one in self._walk.met if isinstance(one, type)]
         for cls in classes:
             for name in self._of_types & vars(cls).keys():
                 if not hasattr(type(vars(cls)[name]), "__get__"):
                     self._stores["", f"class {cls.__name__}.{name}"] = None
 
     def _judge_partial(self, func: Any, label: str) -> bool:
-        safe = self._judge(func.func, label)
-        for name, value in (*enumerate(func.args), *func.keywords.items()):
-            safe &= self._judge(value, f"partial argument {name}")
+        safe = True
+        for way, name, value in held(func):
+            safe &= self._judge(value, label if way == FUNC else f"partial argument {name}")
         return safe
 
     # -- what lies inside objects -----------------------------------------------------------
@@ -622,12 +641,12 @@ class _Survey:
 
     def _judge_first_items(self, items: Sequence[object]) -> None:
         """What the first items bring along: what both of them hold is shared by all."""
-        held = [brought(item) for item in items[:2]]
+        by_id = [brought(item) for item in items[:2]]
         for item in items[:2]:
             self._look_at_item(item)
-        if len(held) == 2:
-            for key in held[0].keys() & held[1].keys():
-                value = held[0][key]
+        if len(by_id) == 2:
+            for key in by_id[0].keys() & by_id[1].keys():
+                value = by_id[0][key]
                 self._judge(value, f"items share one {type(value).__name__}: item")
 
     def _look_at_item(self, item: Any) -> None:
@@ -637,7 +656,7 @@ class _Survey:
         from amorsize._effects import holding_of
 
         if kind is FUNCTION or kind is METHOD:
-            self._ahead.append((raw(own(item, "__func__", item)), MISSING, ""))
+            self._lead_to(raw(own(item, "__func__", item)))
         elif self._owns_class(kind):
             self._judge_class(kind)
         for part in (item, *brought(item).values()):
@@ -651,68 +670,66 @@ class _Survey:
 
     def _judge_class(self, cls: type) -> None:
         """What methods of an own class lead to, and the class's data that they name."""
-        if id(cls) in self._seen:
+        if not self._walk.meets(cls):
             return
-        self._seen[id(cls)] = cls
         names: dict[str, None] = {}
         for base in cls.__mro__:
             if self._owns_class(base):
-                for name, held in tuple(vars(base).items()):
-                    names |= self._open_method(name, held, cls)
+                for way, name, value in held(base):
+                    if way == MEMBER:
+                        names |= self._open_method(name, value, cls)
         self._judge_members(cls, names)
         if not self._owns_class(cls):
             self._judge_library_class(cls)
 
     def _judge_library_class(self, cls: type) -> None:
         """What making an instance of a library's class runs, where that can be read."""
-        made = [raw(plain(member(cls, name))) for name in ("__new__", "__init__")]
+        made = [opened(member(cls, name)) for name in ("__new__", "__init__")]
         for func in made:
             if type(func) is FUNCTION:
-                self._ahead.append((func, MISSING, ""))
+                self._lead_to(func)
         if cls.__module__.partition(".")[0] in sys.stdlib_module_names:
             return
         if not any(type(func) is FUNCTION for func in made) and not is_simple(cls):
             what = f"{cls.__module__}.{cls.__qualname__}, which cannot be read"
             self.calls[what] = self.unread[what] = None
 
-    def _open_method(self, name: str, held: Any, cls: type) -> dict[str, None]:
+    def _open_method(self, name: str, found: Any, cls: type) -> dict[str, None]:
         """Set out to examine what a class holds, if it is a function; the names in its code."""
         from amorsize import _bytecode
 
-        func = raw(plain(held))
+        func = opened(found)
         if type_name(func) == "functools.cached_property":
             func = func.func
         if type(func) is not FUNCTION or not self._owns_function(func):
             return {}
-        takes_class = type(held) is classmethod or name in ("__new__", "__init_subclass__")
-        self._ahead.append((func, cls if takes_class else MISSING, name))
+        takes_class = type(found) is classmethod or name in ("__new__", "__init_subclass__")
+        self._lead_to(func, cls if takes_class else MISSING, name)
         return _bytecode.names(func.__code__)
 
     def _judge_members(self, owner: Any, names: Iterable[str]) -> None:
         """Judge the data that a class or a module holds under these names."""
         kind = "class" if isinstance(owner, type) else "module"
         for name in names:
-            held = member(owner, name)
-            if held is MISSING or name.startswith("__"):
+            found = member(owner, name)
+            if found is MISSING or name.startswith("__"):
                 continue
-            if type(held) is MODULE:
-                self._judge_module(held, names)
-            elif kind == "module" or not hasattr(type(held), "__get__"):
-                self._judge(held, f"{kind} {owner.__name__}.{name}")
+            if type(found) is MODULE:
+                self._judge_module(found, names)
+            elif kind == "module" or not hasattr(type(found), "__get__"):
+                self._judge(found, f"{kind} {owner.__name__}.{name}")
 
     def _judge_module(self, module: Any, names: Iterable[str]) -> None:
         """A module whose attributes are taken off it where the bytecode does not show which."""
-        seen = (id(module), id(names))
-        if seen in self._seen:
+        if not self._walk.meets(module, per=tuple(names)):
             return
-        self._seen[seen] = names
         if self._owns_module(module.__name__):
             self._judge_members(module, names)
             return
         for name in names:
-            held = member(module, name)
-            if callable(held):
-                self._judge(held, f"{module.__name__}.{name}")
+            found = member(module, name)
+            if callable(found):
+                self._judge(found, f"{module.__name__}.{name}")
 
     # -- functions --------------------------------------------------------------------------
 
@@ -720,39 +737,35 @@ class _Survey:
         """Look into a function; `owner` is what it is bound to, MISSING if nothing is known."""
         from amorsize import _bytecode
 
-        seen = id(func), id(owner), method
-        if seen in self._seen:
-            return
-        self._seen[seen] = func, owner
         self.read.append(func)
-        if "__wrapped__" in func.__dict__:
-            self._judge(func.__dict__["__wrapped__"], "wrapped")
-        if not self._owns_function(func):
+        is_own = self._owns_function(func)
+        for way, name, value in held(func):
+            if way == WRAPPED:
+                self._judge(value, "wrapped")
+            elif is_own and way == DEFAULT:
+                self._judge(value, f"default {name}")
+            elif is_own and way == ATTRIBUTE:
+                self._judge(value, f"attribute {func.__name__}.{name}")
+        if not is_own:
             self._examine_library(func)
             return
         self._names |= _bytecode.names(func.__code__)
-        for name, value in defaults(func):
-            self._judge(value, f"default {name}")
-        for name, value in tuple(func.__dict__.items()):
-            if name != "__wrapped__":
-                self._judge(value, f"attribute {func.__name__}.{name}")
         self._examine_loads(func)
         self._examine_stores(func, owner, method)
         self._examine_returns(func)
 
     def _examine_library(self, func: FunctionType) -> None:
         """A library's function: what it calls. Its own globals are the library's to look after."""
-        closure = cells(func)
-        if any(self._owns(value) for value in closure.values()):
-            for name, value in closure.items():
+        closure = [(name, value) for way, name, value in held(func) if way == CLOSURE]
+        if any(self._owns(value) for _, value in closure):
+            for name, value in closure:
                 self._judge(value, f"closure {name}")
         if self._n_library >= MAX_LIBRARY:
             what = f"more than {MAX_LIBRARY} functions of libraries"
             self.calls[what] = self.unread[what] = None
             return
         self._n_library += 1
-        for space, name, attributes in loads(func.__code__):
-            value = resolved(func, closure, space, name)
+        for _, name, value, attributes in reads(func):
             value, taken = end_of(value, attributes, self._owns_module)
             if value is MISSING or type(value) is MODULE:
                 continue
@@ -767,37 +780,32 @@ class _Survey:
             return
         value = raw(value)
         if type(value) is FUNCTION:
-            self._ahead.append((value, MISSING, ""))
+            self._lead_to(value)
         elif isinstance(value, type):
             self._judge_class(value)
         elif issubclass(type(value), _BUILTINS):
             self._judge_builtin(value)
 
     def _examine_loads(self, func: FunctionType) -> None:
-        from amorsize import _bytecode
-
-        closure = cells(func)
-        for space, name, attributes in loads(func.__code__):
-            if space == _bytecode.IMPORT:
-                self._import(func, name, attributes)
-                continue
-            value = resolved(func, closure, space, name)
-            if value is print:
+        for space, name, value, attributes in reads(func):
+            if space == IMPORT:
+                self._import(func, name, value, attributes)
+            elif value is print:
                 self.calls["print, whose lines would come in another order"] = None
             elif value is getattr:
                 self.unread["what getattr() finds"] = None
-            elif name in _BACK_DOORS and name not in func.__globals__:
+            elif space == BUILTIN and name in _BACK_DOORS:
                 what = f"what {name}() changes (builtin)"
                 self.shared[what] = self.unread[what] = None
                 self._keep("mutables", func.__globals__, "the module's globals")
             elif value is not MISSING:
-                self._follow(value, f"{space} {name}", attributes, func.__code__)
+                where = GLOBAL if space == BUILTIN else space
+                self._follow(value, f"{where} {name}", attributes, func.__code__)
 
-    def _import(self, func: FunctionType, name: str, taken: tuple[str, ...]) -> None:
+    def _import(self, func: FunctionType, name: str, module: Any, taken: tuple[str, ...]) -> None:
         """A module imported inside the function, if it has been loaded by now."""
         from amorsize import _bytecode
 
-        module = imported(func, name)
         if module is not MISSING:
             self._judge_module(module, _bytecode.names(func.__code__))
             missing = [one for one in taken if member(module, one) is MISSING]
@@ -808,7 +816,7 @@ class _Survey:
         self.calls[what] = self.unread[what] = None
 
     def _follow(self, value: Any, label: str, attributes: tuple[str, ...], code: CodeType) -> None:
-        """Walk from what the code loads along the attributes it takes off it; judge the end."""
+        """Go from what the code loads along the attributes it takes off it; judge the end."""
         from amorsize import _bytecode
 
         value, taken = end_of(value, attributes, self._owns_module)

@@ -161,13 +161,10 @@ def reads(func: FunctionType) -> Iterator[Read]:
     """
     closure, scope = cells(func), func.__globals__
     for space, name, attributes in loads(func.__code__):
-        if space == GLOBAL:
-            value = scope.get(name, MISSING)
-            if value is MISSING and (value := _builtin(name)) is not MISSING:
-                space = BUILTIN
+        if space == GLOBAL and name not in scope:
+            yield BUILTIN, name, _builtin(name), attributes
         else:
-            value = closure.get(name, MISSING) if space == CLOSURE else imported(func, name)
-        yield space, name, value, attributes
+            yield space, name, resolved(func, closure, space, name), attributes
 
 
 def resolved(func: FunctionType, closure: dict[str, Any], space: str, name: str) -> Any:
@@ -175,7 +172,7 @@ def resolved(func: FunctionType, closure: dict[str, Any], space: str, name: str)
     if space == CLOSURE:
         return closure.get(name, MISSING)
     if space == IMPORT:
-        return sys.modules.get(name, MISSING)
+        return imported(func, name)
     value = func.__globals__.get(name, MISSING)
     return _builtin(name) if value is MISSING else value
 
