@@ -450,6 +450,8 @@ class Call:
                 job = job.but(n_jobs=1)  # one thread, beside which no other item runs
         elif job.backend == "thread" and job.n_jobs is None:
             job = job.but(connects=reach(self.func).connects)
+        if self._payload is not None:
+            host = host.but(load_s=host.load_s + _survey.sending_s(self._payload))
         self.tuner.tell(Surveyed(host=host, job=job))
 
     def _judge(self) -> Verdict:
@@ -495,7 +497,22 @@ class Call:
             return None
         from amorsize.crews import choice
 
-        return choice.why_no_processes() or self._payload_of_task().why_not()
+        if (why := choice.why_no_processes()) is not None:
+            return why
+        payload = self._payload_of_task()
+        return self._why_not_worth_sending(payload) or payload.why_not()
+
+    def _why_not_worth_sending(self, payload: Payload) -> str | None:
+        """What would have to be sent may be so much that the loop is quicker."""
+        from amorsize import _machine, _survey
+
+        if not (self.may_stay_here and _survey.is_much(payload)):
+            return None
+        if self.tuner.costs.item_s is None and self.work.n_left:
+            self.run_inline(1, float("inf"))  # before nothing is known of items, nothing is sent
+        left_s = self.tuner.left_s(self.view(caller_busy=False))
+        n_workers = min(_machine.usable_cpus().n_cores, self.tuner.job.n_jobs or sys.maxsize)
+        return _survey.why_not_send(payload, left_s, n_workers)
 
     def _payload_of_task(self) -> Payload:
         """The task for workers that are not forked."""

@@ -23,6 +23,7 @@ from amorsize.crews import (
 from amorsize.crews.base import Task
 from amorsize.crews.cells import Cells
 from amorsize.crews.ends import End
+from amorsize.crews.lent import Borrowed
 from amorsize.crews.worker import Worker, flush_streams
 
 TYPE_CHECKING = False
@@ -90,6 +91,7 @@ class Resident(Worker):
         self._umask = os.umask(0o077)
         os.umask(self._umask)
         self._context = _contextvars.Context()  # of the call at hand
+        self._borrowed: Borrowed | None = None
 
     def watching(self, task: Task) -> FirstItems | None:
         """What looks at the first items of a task; what is open here is this worker's own."""
@@ -119,6 +121,8 @@ class Resident(Worker):
             self._context.run(self._tear_down)
             self._idle_since = perf_counter()
             flush_streams()
+            if not self._give_back():
+                return False  # what it has kept of the call would keep that memory
             frames.write(self.writing.number(), frames.FREE)
         elif kind != frames.QUIT:
             self._context.run(self.run, kind, payload)
@@ -127,11 +131,16 @@ class Resident(Worker):
     def _take_on(self, payload: Piece) -> None:
         """Become fit for a call: its surroundings first, then what it runs."""
         places.take_in_process(*PLACE.unpack_from(payload))
-        surroundings, task = travel.loads(memoryview(payload)[PLACE.size :])
+        surroundings, task, ticket = travel.loads(memoryview(payload)[PLACE.size :])
+        parts = None
         try:
+            self._give_back()
+            if ticket is not None:
+                self._borrowed = Borrowed(ticket)
+                *parts, task = self._borrowed.parts
             os.umask(self._umask)  # the caller's still is what it was, or this worker were not used
             settle_in(surroundings)
-            task = travel.loads(task)
+            task = travel.loads(task, parts)
             if task.draws_from_numpy and surroundings["numpy"]:
                 import numpy.random  # noqa: F401 - an item that loads it would draw unseeded
             function = task.function_of_one()
@@ -146,6 +155,15 @@ class Resident(Worker):
             after_fork.note_handlers()
         if not self.set_up():
             self.task = _NO_TASK
+
+    def _give_back(self) -> bool:
+        """Let go of what the caller had lent for the call; False: something still refers to it."""
+        borrowed, self._borrowed = self._borrowed, None
+        if borrowed is None:
+            return True
+        self._context = _contextvars.Context()
+        self.packing = travel.Packing(is_forked=False)
+        return borrowed.give_back()
 
     def _forward_records(self) -> None:
         after_fork.forward_records(self.writing)
