@@ -30,6 +30,7 @@ FULL_BYTES = 64 * 1024  # some hundred profiles: reading them all takes a millis
 MAX_BYTES = 1024 * 1024  # beyond, no work of ours
 WAIT_S = 1.0  # for another process that holds it for a few system calls, and may not be running
 _MAX_LINE_BYTES = MAX_RECORD_BYTES + 2048
+_MAX_LINES = 4096  # a record takes some hundred bytes at least, and folding it 0.2 ms
 _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
@@ -237,7 +238,10 @@ def _content(file: int) -> bytes:
     while left > 0 and (part := os.read(file, min(left, 1 << 16))):
         parts.append(part)
         left -= len(part)
-    return b"".join(parts)
+    content = b"".join(parts)
+    if sum(map(bool, content.split(b"\n"))) > _MAX_LINES:
+        raise UnusableError("its inbox held more lines than amorsize leaves")
+    return content
 
 
 def _lock(file: int, until_s: float, *, shared: bool) -> None:
