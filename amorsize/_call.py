@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from amorsize._options import Options
     from amorsize._payload import Payload
     from amorsize._printed import Printed
+    from amorsize._read_ahead import ReadAhead
     from amorsize._returns import Returns
     from amorsize._source import Turn
     from amorsize._turns import Turns
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
     from amorsize.crews.inherited import Pipe
     from amorsize.policy.facts import Profile
 
+PATIENT_SHARE = 1 / 8  # of what reading an item takes: so long it may wait for results
+READ_ASIDE_S = 20e-3  # a call this long is going on as it does: its data can be read in a thread
+ASK_S = 2e-3  # how often data is asked whether its next item is there
 READ_IDLE_S = 0.2e-3  # reading on while workers have nothing to do: they, or the caller, soon have
 WAIT_S = 0.25  # the longest that anything is waited for without looking around
 
@@ -74,10 +78,11 @@ class Call:
         name: str | None,
         *,
         streams: bool = False,
+        read_ahead: int | None = None,
     ) -> None:
         self.func, self.options, self.item_kwargs = func, options, item_kwargs
         self.name = name or _options.name_of(func)
-        self.source = source_of(iterables, strict=options.strict)
+        self.source = source_of(iterables, strict=options.strict, read_ahead=read_ahead)
         self.work = Work(self.source, keeps_all=not streams)
         self.is_stream = streams
         self.result_bytes = 0  # of one, by those that came lately; only a stream has to know
@@ -204,12 +209,12 @@ class Call:
             self.fail(len(results), error)
         return self.run()
 
-    def stream(self, ordered: bool, buffer: int | None) -> Iterator[Any]:
+    def stream(self, ordered: bool, buffer: int | None, indexed: bool = False) -> Iterator[Any]:
         """Results as they come, at most `buffer` items ahead of the consumer."""
         import atexit
 
         if self.plainly is not None:
-            yield from self.plainly
+            yield from enumerate(self.plainly) if indexed else self.plainly
             return
         at_once = True
         atexit.register(self._end_at_exit)  # later nothing can be imported, and ended in good order
@@ -221,16 +226,16 @@ class Call:
             raise
         try:
             if self.source.in_turn or self.tuner.job.is_loop:
-                yield from self.turns.stream()
+                yield from self.turns.stream(indexed=indexed)
             while True:
                 self.work.limit = self.work.n_given + (buffer or self._buffer_items())
-                given = self._stream_ready(ordered)
-                if given:
+                if self.work.has_results(ordered=ordered) or self._comes_soon(ordered=ordered):
                     self.leave_sight()
                     if self.inner is not None:  # what the consumer does is its own
                         self.inner.lift()
                     self.lend_generators()
-                    yield from given
+                    for start, given in self._taken(ordered=ordered):
+                        yield from enumerate(given, start) if indexed else given
                     self.take_generators()
                     if self.inner is not None:
                         self.inner.hold()
@@ -247,6 +252,24 @@ class Call:
             self._leave_behind()
         self._raise_failure()
 
+    def _taken(self, *, ordered: bool) -> list[tuple[int, list[Any]]]:
+        """What a stream hands over now, each time with the index of the first."""
+        if ordered:
+            return [(self.work.n_given, self.work.take_results())]
+        return self.work.take_any_results()
+
+    def _comes_soon(self, *, ordered: bool) -> bool:
+        """Whether results are there before the next item is asked for, which may take long."""
+        if self.source.all_read or self.work.n_left or not self.tuner.n_in_flight:
+            return False
+        self._look(self._patience_s())
+        return self.work.has_results(ordered=ordered)
+
+    def _patience_s(self) -> float:
+        """How long reading waits for results that are there long before the next item."""
+        item_s, most_s = self.tuner.costs.item_s, PATIENT_SHARE * self.source.read_s
+        return most_s if item_s is not None and item_s < most_s else 0.0
+
     def _pipes_of_items(self) -> frozenset[Pipe]:
         """What a stream's forks keep of the program's pipes and sockets, which its consumer uses.
 
@@ -258,9 +281,6 @@ class Call:
         from amorsize.crews.inherited import pipes
 
         return pipes()
-
-    def _stream_ready(self, ordered: bool) -> list[Any]:
-        return self.work.take_results() if ordered else self.work.take_any_results()
 
     def _buffer_items(self) -> int:
         """Items ahead of the consumer: several full chunks for every worker, as memory allows."""
@@ -542,6 +562,8 @@ class Call:
         if self.watcher is not None:
             self.watcher.stop()
             self.watcher = None
+        if self.source.ahead is not None:
+            self.source.ahead.stop()
         feeder, self.feeder = self.feeder, None
         if feeder is not None:
             feeder.stop()
@@ -643,6 +665,8 @@ class Call:
             if self.work.is_finished:  # all that was left of the data was its end
                 return
         action = self.tuner.next(self.view(caller_busy=False))
+        if self.source.ahead is not None:
+            self._read_aside(self.source.ahead, action)
         match action:
             case do.RunInline():
                 self.run_inline(action.n_items, action.box_s)
@@ -666,6 +690,12 @@ class Call:
                 self._unwatch()
             case do.Weigh():
                 self._weigh()
+
+    def _read_aside(self, ahead: ReadAhead, action: do.Action) -> None:
+        """Have the thread read that was asked for, once workers are forked or not wanted."""
+        is_going_on = perf_counter() - self.began > READ_ASIDE_S
+        if isinstance(action, do.Wait) or (isinstance(action, do.RunInline) and is_going_on):
+            ahead.start()
 
     def view(self, *, caller_busy: bool) -> View:
         return View(
@@ -726,6 +756,8 @@ class Call:
         if not self.source.all_read and self.tuner.n_in_flight and not self.work.n_left:
             may_read = self.work.limit is None and not self.source.in_turn
             timeout_s = 0.0 if may_read else timeout_s
+            if self.source.tells:
+                timeout_s = min(timeout_s, ASK_S)
         if timeout_s and self.losses is not None:
             self.losses.note_kills()  # now, because there is nothing else to do
         self._look(timeout_s)
@@ -1071,6 +1103,8 @@ class Call:
         self.tuner.tell(Limited(n_workers=n_alive, why=why))
 
     def _stop_own_threads(self) -> None:
+        if self.source.ahead is not None:
+            self.source.ahead.stop()
         if self.watcher is not None:
             self._unwatch()
         feeder, self.feeder = self.feeder, None

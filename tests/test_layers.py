@@ -46,6 +46,8 @@ PART_OF = {  # parts that are more than one file, though no folder
             "_turns",
             "_known",
             "_owner",
+            "_read_ahead",
+            "_waiters",
             "_kinds",
             "_disk",
             "_profiles",
