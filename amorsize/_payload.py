@@ -12,7 +12,7 @@ import os
 import sys
 from contextvars import ContextVar
 
-from amorsize import _bytecode, _callables, _identity, _wrappers
+from amorsize import _bytecode, _callables, _identity, _reimport, _wrappers
 from amorsize._callables import FUNCTION, METHOD
 from amorsize._drawing import as_sent
 from amorsize._interrupts import let_through
@@ -62,6 +62,7 @@ class Payload:
         self.name = _identity.name_of(func)
         self._reached = Reached((task.function, task.setup, task.teardown), sample)
         self._apart: tuple[bytes, list[memoryview]] | None = None
+        self._again: str | None = None  # what workers will do by importing, and cannot be avoided
         self._by_value: frozenset[str] = frozenset()
 
     @property
@@ -87,16 +88,26 @@ class Payload:
     def apart(self) -> tuple[bytes, list[memoryview]]:
         """The same, with the large buffers in it beside that."""
         if self._apart is None:
-            if self.array_bytes + self.other_bytes >= MUCH_BYTES:
-                self._by_value = self._reached.modules
             parts: list[memoryview] = []
-            self._apart = self._packed(self._by_value, parts), parts
+            self._apart = self._first_packed(parts), parts
             self._warn_if_large(len(self._apart[0]))
         return self._apart
 
+    def _first_packed(self, parts: list[memoryview]) -> bytes:
+        """By the names of what workers can import, unless that would do more than to import."""
+        again = next(filter(None, map(_reimport.what_it_does, sorted(self._reached.homes))), None)
+        if again is None and self.array_bytes + self.other_bytes < MUCH_BYTES:
+            return self._packed(frozenset(), parts)
+        self._by_value = self._reached.homes
+        try:
+            return self._packed(self._by_value, parts)
+        except CannotTravelError:
+            self._by_value, self._again = frozenset(), again
+        return self._packed(self._by_value, parts)
+
     def by_value(self) -> bytes:
         """The same with the code of the project's own functions, whatever a worker would import."""
-        self._by_value = self._reached.modules
+        self._by_value = self._reached.homes
         return self._packed(self._by_value)
 
     def why_not(self) -> str | None:
@@ -108,6 +119,8 @@ class Payload:
             self.apart()
         except CannotTravelError as error:
             return str(error)
+        if self._again is not None:
+            return self._again
         for place, value in self._reached.stays.items():
             if not is_shareable(value):  # a lock or a logger of its own suits each worker
                 kind = _callables.type_name(value)
@@ -127,7 +140,7 @@ class Payload:
             except Exception as error:
                 let_through(error)
                 data, parts = b"__main__", []
-            if b"__main__" not in data:  # what has that name here, no other process would find
+            if not _names_main(data):  # what has that name here, no other process would find
                 return data, parts
         return _dumped_with_code(unpacked, (items,), self._by_value), []
 
@@ -307,7 +320,12 @@ def _dumped_by_name(
         let_through(error)
         return None
     data = buffer.getvalue()
-    return None if b"__main__" in data else data  # by that name others would find nothing
+    return None if _names_main(data) else data  # by that name others would find nothing
+
+
+def _names_main(data: bytes) -> bool:
+    """The program's own file, which a child of multiprocessing knows by the second name."""
+    return b"__main__" in data or b"__mp_main__" in data
 
 
 def _dumped_with_code(
@@ -359,6 +377,7 @@ def _dumped_with_code(
 
     buffer = io.BytesIO()
     registered = cloudpickle.list_registry_pickle_by_value()
+    by_value |= {"__mp_main__"}
     modules = [sys.modules[name] for name in by_value - registered if name in sys.modules]
     for module in modules:
         cloudpickle.register_pickle_by_value(module)

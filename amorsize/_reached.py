@@ -35,6 +35,7 @@ _WAYS_OF_LIBRARY = {_walk.WRAPPED, _walk.CLOSURE}  # of a function
 _WAYS = _WAYS_OF_LIBRARY | {_walk.DEFAULT}  # what is set on it is noted where it can be imported
 _BUILTIN_HOMES = {"builtins", "io", "_io"}
 _CONSTANTS = {"Ellipsis", "NotImplemented", "None", "True", "False"}
+_MAIN = ("__main__", "__mp_main__")  # the second in a child of multiprocessing
 _BACK_DOORS = {"globals", "eval", "exec", "modules", "__dict__", "vars"}
 MAPPING_VIEW: Any = type(type.__dict__)
 
@@ -168,6 +169,13 @@ class Reached:
     def modules(self) -> frozenset[str]:
         """The modules whose code may run."""
         return frozenset(self._modules)
+
+    @property
+    def homes(self) -> frozenset[str]:
+        """These, and the project's modules in which state or names were found."""
+        places = (*self.settings, *self.digests, *self.names, *self.cache_places)
+        found = {place.partition(":")[0] for place in places}
+        return self.modules | {one for one in found if self._is_own(one) and is_importable(one)}
 
     def leave_what_cannot_travel(self, can_travel: Callable[[Any], bool]) -> None:
         """Move the globals that cannot be pickled to `stays`."""
@@ -372,7 +380,7 @@ class Reached:
         self._weigh_texts((value,))
         if type(value) is not MODULE:
             self._lead_to((value,))
-        if home is None or home == "__main__":
+        if home is None or home in _MAIN:
             return  # it goes with the code of the function
         inner = _walk.layers(value)[-1]
         if type(inner) is FUNCTION and self._is_own_function(inner):
@@ -464,7 +472,7 @@ def _package_of(target: Any) -> str | None:
     if isinstance(target, METHOD):
         module = getattr(target.__func__, "__module__", None)
     package = module.partition(".")[0] if isinstance(module, str) else "__main__"
-    known = package in sys.stdlib_module_names or package in ("__main__", __package__)
+    known = package in sys.stdlib_module_names or package in (*_MAIN, __package__)
     return None if known else package
 
 
@@ -477,7 +485,7 @@ def _home(func: FunctionType) -> str | None:
     """The module whose globals a function reads, if another process can import it."""
     name = func.__globals__.get("__name__")
     module = sys.modules.get(name) if isinstance(name, str) else None
-    if name == "__main__" or module is None or vars(module) is not func.__globals__:
+    if name in _MAIN or module is None or vars(module) is not func.__globals__:
         return None
     return name if getattr(module, "__spec__", None) is not None else None
 
@@ -485,7 +493,7 @@ def _home(func: FunctionType) -> str | None:
 def _is_at(cls: type) -> bool:
     """Is this class found under its name, in a module that can be imported?"""
     module = sys.modules.get(cls.__module__)
-    if cls.__module__ == "__main__" or getattr(module, "__spec__", None) is None:
+    if cls.__module__ in _MAIN or getattr(module, "__spec__", None) is None:
         return False
     found: Any = module
     for step in cls.__qualname__.split("."):

@@ -58,6 +58,7 @@ PART_OF = {  # parts that are more than one file, though no folder
             "_text_order",
             "_wrappers",
             "_rebuilding",
+            "_reimport",
             "_survey",
             "_hints",
             "_judgement",
