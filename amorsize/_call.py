@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from amorsize._source import Turn
     from amorsize._turns import Turns
     from amorsize.crews.base import Chunk, Crew, Happening
+    from amorsize.crews.chunk import Ran
     from amorsize.crews.inherited import Pipe
     from amorsize.policy.facts import Profile
 
@@ -86,6 +87,7 @@ class Call:
         self.work = Work(self.source, keeps_all=not streams)
         self.is_stream = streams
         self.result_bytes = 0  # of one, by those that came lately; only a stream has to know
+        self.n_done = 0  # items, once it is over
         self.began = perf_counter()
         bound = func
         if item_kwargs:
@@ -156,6 +158,12 @@ class Call:
             OutOfTime: It took longer than `longest_s`; workers have been ended, whatever they did.
                 An item in the caller, or in a thread, cannot be.
         """
+        try:
+            return self._run(longest_s)
+        finally:
+            self._let_go()
+
+    def _run(self, longest_s: float | None) -> list[Any]:
         if self.source.all_read and not self.source.n_read:
             return []
         if self.plainly is not None:
@@ -175,6 +183,12 @@ class Call:
             raise
         self._raise_failure()
         return self.work.results
+
+    def _let_go(self) -> None:
+        """Hold nothing of the user's any more: what refers to itself is freed late, or never."""
+        self.n_done = self.work.n_done
+        self.work.failure = None  # the frames in its traceback know the work
+        vars(self).update(dict.fromkeys(HELD))
 
     def _give_up(self, error: BaseException) -> None:
         """End at once, with what was done kept in the error; a second Ctrl-C loses none of it."""
@@ -207,10 +221,17 @@ class Call:
         self.work.store(0, results)
         if error is not None:
             self.fail(len(results), error)
+            del error  # whose traceback will have this frame
         return self.run()
 
     def stream(self, ordered: bool, buffer: int | None, indexed: bool = False) -> Iterator[Any]:
         """Results as they come, at most `buffer` items ahead of the consumer."""
+        try:
+            yield from self._stream(ordered, buffer)
+        finally:
+            self._let_go()
+
+    def _stream(self, ordered: bool, buffer: int | None) -> Iterator[Any]:
         import atexit
 
         if self.plainly is not None:
@@ -580,6 +601,7 @@ class Call:
         if self.crews:
             self.printed.release_all()
         self.crews.clear()
+        self.crew_of.clear()  # here nothing interrupts them as they go
         if self.ledger is not None and not at_once:
             self.ledger.ended(perf_counter() - began)
             self._learn_costs(self.ledger)
@@ -805,6 +827,28 @@ class Call:
             if is_ahead:
                 self.printed.let_go()
             self._leave_inline()
+        spent = (
+            process_time() - process_cpu,
+            self._n_loaded() - n_modules,
+            count_pauses() - n_pauses,
+        )
+        try:
+            self._take_ran(ran, chunk, out, turn, spent, direct=direct)
+        finally:
+            del ran  # its error's traceback leads to this frame
+
+    def _take_ran(
+        self,
+        ran: Ran,
+        chunk: Chunk,
+        out: list[Any],
+        turn: Turn | None,
+        spent: tuple[float, int, int],
+        *,
+        direct: bool,
+    ) -> None:
+        """Keep what items in the caller gave, and tell what they cost."""
+        work = self.work
         failure = ran.error if ran.is_of_data and isinstance(ran.error, Exception) else None
         if turn is not None:
             chunk = work.end_turn(turn, chunk.start, is_end=ran.is_end, error=failure)
@@ -819,16 +863,14 @@ class Call:
         if ran.n_done:
             if self.is_stream and out:
                 self.see_size(out[-1])
-            self.tell_inlined(
-                ran,
-                process_time() - process_cpu,
-                self._n_loaded() - n_modules,
-                count_pauses() - n_pauses,
-            )
+            self.tell_inlined(ran, *spent)
         if ran.error is not None:
             is_exit = ran.is_of_data and failure is None
             if isinstance(ran.error, KeyboardInterrupt) or is_exit or raised_by_handler(ran.error):
-                raise ran.error  # it is not about this item: nobody waits for those before
+                try:
+                    raise ran.error  # it is not about this item: nobody waits for those before
+                finally:
+                    del ran, failure  # the traceback has this frame
             if failure is None:
                 self.fail(end, ran.error)
             self.see_broken_data()
@@ -1268,11 +1310,14 @@ class Call:
         if self.work.failure is None:
             return
         index, error = self.work.failure
-        if error is not getattr(self.source, "error", None):
-            self._note_item(index, error)
-            self._note_waiters(error)
-        self._attach_partial(error)
-        raise error
+        try:
+            if error is not getattr(self.source, "error", None):
+                self._note_item(index, error)
+                self._note_waiters(error)
+            self._attach_partial(error)
+            raise error
+        finally:
+            del error  # whose traceback has this frame
 
     def note_kept(self, start: int, results: list[Any]) -> None:
         """Have exceptions that are results say which item they came from, as those raised do."""
@@ -1299,7 +1344,7 @@ class Call:
 
     def _note_waiters(self, error: BaseException) -> None:
         """Perhaps it is for the others beside it: how many they were is not what the user chose."""
-        tuner, n_running = self.tuner, len(self.crew_of)
+        tuner, n_running = self.tuner, sum(self.n_started.values())
         if self.options.n_jobs is not None or not tuner.costs.waits or n_running <= 1:
             return
         if (travel := _room.loaded("crews.travel")) is not None:
@@ -1351,6 +1396,12 @@ class Call:
         )
 
 
+# What of a call is the user's, or leads to it.
+HELD = (
+    *("func", "options", "item_kwargs", "source", "work", "task", "function", "plainly"),
+    *("crews", "crew_of", "losses", "ledger", "returns", "printed", "feeder", "watcher"),
+    *("drawing", "inner", "bar", "_payload", "_turns"),
+)
 WEIGHED_RESULTS = 32
 STREAM_BYTES = 64 << 20  # what a stream holds ahead of its consumer, about, if not told otherwise
 SENT_BYTES = 16 << 20  # items that go to a worker at once

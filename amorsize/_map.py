@@ -135,7 +135,12 @@ def _run_short(func: Callable[..., Any], data: Any) -> list[Any] | None:
     ran = run_chunk(func, data, n_items, results, box_s=4 * SHORT_S, cpu_clock=_no_clock)
     if ran.error is None and (ran.is_end or ran.n_done == len(data)):
         return results
-    return Call(func, (data,), {}, _options.DEFAULTS, None).go_on(results, ran.error, began)
+    call, error = Call(func, (data,), {}, _options.DEFAULTS, None), ran.error
+    del ran
+    try:
+        return call.go_on(results, error, began)
+    finally:
+        del error  # whose traceback has this frame
 
 
 def _no_clock() -> float:

@@ -54,15 +54,16 @@ def _has_lines(path: str) -> bool:
         return False
 
 
-def append(folder: str, key: str, text: str) -> int:
-    """Add a record, made by `text.encoded`, under its key; the file's size then.
+def append(folder: str, texts: dict[str, str]) -> int:
+    """Add records, made by `text.encoded`, under their keys; the file's size then.
 
-    The line begins with a line's end, so that one that was cut short spoils itself alone.
+    The first line begins with a line's end, so that one that was cut short spoils itself alone.
     """
-    line = f'\n{{"key":{_quoted(key)},"record":{text}}}\n'.encode("ascii")
+    lines = [f'{{"key":{_quoted(key)},"record":{text}}}\n' for key, text in texts.items()]
+    content = ("\n" + "".join(lines)).encode("ascii")
     file = _opened_locked(folder, os.O_WRONLY | os.O_APPEND | os.O_CREAT, shared=True)
     try:
-        if os.write(file, line) != len(line):
+        if os.write(file, content) != len(content):
             raise OSError(28, "No space left on device", NAME)
         return os.fstat(file).st_size
     finally:

@@ -207,6 +207,7 @@ class ThreadCrew:
                     if seat.first_items is not None and (news := seat.first_items.news()):
                         self._happened.put(Noticed(worker=number, why=news))
                     self._happened.put(done)
+                del done  # which the frames of its error's traceback would keep
         finally:
             starved_clock.close()
             if task.teardown is not None:
@@ -258,19 +259,22 @@ class ThreadCrew:
             spent_s, spent_cpu_s = watched.spent_s - spent_s, watched.spent_cpu_s - spent_cpu_s
         seat.index = -1
         end = chunk.start + ran.n_done
-        return Done(
-            worker=number,
-            start=chunk.start,
-            results=out,
-            n_sent=chunk.n_items,
-            wall_s=ran.wall_s - spent_s,
-            cpu_s=max(0.0, ran.cpu_s - spent_cpu_s),
-            starved_s=ran.starved_s,
-            pickle_s=0.0,
-            last=True,
-            back=(end, chunk.stop) if ran.error is None and end < chunk.stop else None,
-            error=ran.error,
-        )
+        try:
+            return Done(
+                worker=number,
+                start=chunk.start,
+                results=out,
+                n_sent=chunk.n_items,
+                wall_s=ran.wall_s - spent_s,
+                cpu_s=max(0.0, ran.cpu_s - spent_cpu_s),
+                starved_s=ran.starved_s,
+                pickle_s=0.0,
+                last=True,
+                back=(end, chunk.stop) if ran.error is None and end < chunk.stop else None,
+                error=ran.error,
+            )
+        finally:
+            del ran  # its error's traceback leads to this frame
 
 
 def _taking_turns(function: Any, turn: Lock) -> Any:
