@@ -227,11 +227,11 @@ class Call:
     def stream(self, ordered: bool, buffer: int | None, indexed: bool = False) -> Iterator[Any]:
         """Results as they come, at most `buffer` items ahead of the consumer."""
         try:
-            yield from self._stream(ordered, buffer)
+            yield from self._stream(ordered, buffer, indexed)
         finally:
             self._let_go()
 
-    def _stream(self, ordered: bool, buffer: int | None) -> Iterator[Any]:
+    def _stream(self, ordered: bool, buffer: int | None, indexed: bool) -> Iterator[Any]:
         import atexit
 
         if self.plainly is not None:
