@@ -30,7 +30,7 @@ from amorsize.crews.processes import (
     widen,
 )
 from amorsize.crews.resident import PLACE, surroundings
-from amorsize.crews.rights import rights
+from amorsize.crews.rights import rights, tracker
 from amorsize.errors import CannotTravelError
 
 TYPE_CHECKING = False
@@ -454,13 +454,13 @@ def _spawn(
     import signal
     import subprocess
 
-    line_fd = pool.lifeline().reading
+    line_fd, tracker_fd = pool.lifeline().reading, tracker()
     # This package is found in its folder, and all else where any program finds it: neither that
     # folder nor the current one (-P) may hide a module of the standard library.
     script = (
         f"import sys; path = sys.path[:]; sys.path[:] = [{FOLDER!r}]; import amorsize; "
         "sys.path[:] = path; from amorsize.crews.resident import main; "
-        f"main({ends}, {others}, {cells_fd}, {line_fd}, {os.getpid()}, {blocked()})"
+        f"main({ends}, {others}, {cells_fd}, {line_fd}, {tracker_fd}, {os.getpid()}, {blocked()})"
     )
     # What multiprocessing passes on as well: -O, -W, -X and their like.
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
@@ -470,7 +470,7 @@ def _spawn(
             [sys.executable, "-P", *flags, "-c", script],
             stdin=subprocess.DEVNULL,
             env={"PYTHONHASHSEED": _HASH_SEED, **environ},
-            pass_fds=[one for one in (*ends, cells_fd, line_fd) if one >= 0],
+            pass_fds=[one for one in (*ends, cells_fd, line_fd, tracker_fd or -1) if one >= 0],
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

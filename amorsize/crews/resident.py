@@ -42,6 +42,7 @@ def main(
     others: tuple[int, int],
     cells_fd: int,
     line_fd: int,
+    tracker_fd: int | None,
     parent_pid: int,
     blocked: list[int],
 ) -> None:
@@ -50,7 +51,10 @@ def main(
     os.close(line_fd)
     if os.getppid() != parent_pid:
         return  # the caller has ended before the line was held
-    for descriptor in (*ends, cells_fd):
+    on_import.when_imported(
+        "multiprocessing.resource_tracker", "tracker", lambda: _share_tracker(tracker_fd)
+    )
+    for descriptor in (*ends, cells_fd, -1 if tracker_fd is None else tracker_fd):
         if descriptor >= 0:  # what an item starts must not hold our pipes
             os.set_inheritable(descriptor, False)
     nesting.enter_process()
@@ -66,6 +70,15 @@ def main(
     finally:
         flush_streams()
         sys.stdout, sys.stderr = streams  # what still runs at exit has nobody to forward it
+
+
+def _share_tracker(descriptor: int | None) -> None:
+    """Leave it to the caller's, if it has one, to remove shared memory; never to one of ours."""
+    tracker = sys.modules["multiprocessing.resource_tracker"]._resource_tracker
+    if descriptor is None:
+        tracker._send = lambda *_: None
+    else:
+        tracker._fd = descriptor
 
 
 def _mapped(descriptor: int) -> Cells | None:
