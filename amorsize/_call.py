@@ -5,7 +5,7 @@ from __future__ import annotations
 import _thread
 import os
 import sys
-from time import process_time, thread_time, time
+from time import thread_time, time
 
 from amorsize import _callables, _drawing, _known, _options, _room
 from amorsize._clock import perf_counter
@@ -13,7 +13,7 @@ from amorsize._importing import is_half_loaded
 from amorsize._interrupts import raised_by_handler
 from amorsize._source import READ_S, Sliced, source_of
 from amorsize._work import Work
-from amorsize.crews import nesting, places, weight
+from amorsize.crews import nesting, places, programs, weight
 from amorsize.crews.base import Left, Lost, Task
 from amorsize.crews.chunk import INDEX, KEPT, run_chunk
 from amorsize.crews.starving import StarvedClock
@@ -809,15 +809,20 @@ class Call:
         if is_ahead:
             self.printed.hold(chunk.start)
         self._enter_inline(is_in_item)
+        programs_s = programs.cpu_s()
         try:
-            n_modules, process_cpu, n_pauses = self._n_loaded(), process_time(), count_pauses()
+            n_modules, process_cpu, n_pauses = (
+                self._n_loaded(),
+                programs.with_process(),
+                count_pauses(),
+            )
             ran = run_chunk(
                 self.function,
                 each,
                 chunk.n_items,
                 out,
                 box_s=box_s,
-                cpu_clock=thread_time,
+                cpu_clock=programs.with_thread,
                 starved_clock=self.starved_clock,
                 keep_errors=self.task.keep_errors,
                 single=self.task.single,
@@ -827,8 +832,13 @@ class Call:
             if is_ahead:
                 self.printed.let_go()
             self._leave_inline()
+        programs_s = programs.cpu_s() - programs_s
+        if programs_s > 0:
+            ran = ran.but(
+                starved_s=programs.starved_s(ran.wall_s, ran.cpu_s, programs_s, ran.starved_s)
+            )
         spent = (
-            process_time() - process_cpu,
+            programs.with_process() - process_cpu,
             self._n_loaded() - n_modules,
             count_pauses() - n_pauses,
         )

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from _thread import get_ident
 from itertools import chain
-from time import thread_time
 
 from amorsize._call import count_pauses
 from amorsize._clock import perf_counter
 from amorsize._interrupts import raised_by_handler
 from amorsize._source import Reading
-from amorsize.crews import nesting
+from amorsize.crews import nesting, programs
 from amorsize.crews.base import Chunk
 from amorsize.policy.facts import Bound, Inlined
 from amorsize.policy.plan import RunInline
@@ -282,7 +281,7 @@ class _Tally:
 
     def begin(self) -> None:
         if not self._is_light:
-            self._pauses_before, self._cpu_before = count_pauses(), thread_time()
+            self._pauses_before, self._cpu_before = count_pauses(), programs.with_thread()
         self._began = perf_counter()
 
     def end(self) -> int:
@@ -293,7 +292,7 @@ class _Tally:
         if self._is_light:
             self._cpu_s += n_alike * took_s
         else:
-            self._cpu_s += thread_time() - self._cpu_before
+            self._cpu_s += min(took_s, programs.with_thread() - self._cpu_before)
             self._n_pauses += count_pauses() - self._pauses_before
         self._is_light = took_s < LIGHT_S
         return n_alike - 1

@@ -119,7 +119,7 @@ def run_chunk(
         return Ran(
             n_done=len(out) - before,
             wall_s=wall_s,
-            cpu_s=cpu_clock() - cpu_before,
+            cpu_s=min(wall_s, cpu_clock() - cpu_before),  # of programs, several at once
             starved_s=0.0 if starved_clock is None else starved_clock() - starved_before,
             n_failed=n_failed,
             error=error,
