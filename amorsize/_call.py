@@ -540,8 +540,21 @@ class Call:
 
         if (why := choice.why_no_processes()) is not None:
             return why
+        if (why := self._why_not_worth_starting()) is not None:
+            return why
         payload = self._payload_of_task()
         return self._why_not_worth_sending(payload) or payload.why_not()
+
+    def _why_not_worth_starting(self) -> str | None:
+        """What is left may be so little that finding out how to send it takes longer."""
+        from amorsize import _machine, _survey
+
+        item_s = self.tuner.costs.item_s
+        if not self.may_stay_here or item_s is None or not self.work.all_read:
+            return None
+        left_s = self.tuner.left_s(self.view(caller_busy=False))
+        n_workers = min(_machine.usable_cpus().n_cores, self.tuner.job.n_jobs or sys.maxsize)
+        return _survey.why_not_start(left_s, n_workers, self.fork_reason)
 
     def _why_not_worth_sending(self, payload: Payload) -> str | None:
         """What would have to be sent may be so much that the loop is quicker."""

@@ -26,6 +26,8 @@ SHORT_WEIGHING_S = 5e-3  # a cost below this is measured three times: others may
 LEND_S = 1 / 1e9  # arrays: copied once, into memory that workers map
 PICKLE_S = 1 / 100e6  # the rest, pickled here and rebuilt in each worker: lists 0.2, dicts 1
 MUCH_BYTES = 8 << 20  # below, it takes less time than asking
+FIRST_CLEAN_S = 30e-3  # loading what packs a task and starts interpreters, cloudpickle with it
+STARTING_SHARE = 0.6  # of what workers would save, at most, may go into beginning
 SENDING_SHARE = 0.5  # of what workers would save, at most, may go into sending it
 ROOM_SHARE = 0.7  # of the memory there is
 CHEAP_RESULT_S = 20e-6  # below, one result says less than several together
@@ -51,6 +53,27 @@ def host(fork_reason: str | None) -> Host:
         latency_s=costs.latency_s,
         load_s=0.0 if "amorsize.crews.processes" in sys.modules else LOAD_S,
         has_gil=getattr(sys, "_is_gil_enabled", _yes)(),
+    )
+
+
+def why_not_start(left_s: float, n_workers: int, fork_reason: str | None) -> str | None:
+    """Why new interpreters are not worth starting, nor asking what they would need; None: they are.
+
+    Args:
+        left_s: How long the items that are left take, one after the other.
+        n_workers: How many workers there would be.
+        fork_reason: Why there can be no forks.
+    """
+    here = host(fork_reason)
+    needed_s = here.process_ready_s
+    if "amorsize.crews.clean" not in sys.modules:
+        needed_s += FIRST_CLEAN_S
+    saved_s = left_s * (1 - 1 / max(1, n_workers))
+    if here.process_ready_s <= WARM_READY_S or needed_s <= STARTING_SHARE * saved_s:
+        return None
+    return (
+        f"new worker processes need about {needed_s * 1e3:.0f} ms to begin, to save "
+        f"{saved_s * 1e3:.0f} ms at best"
     )
 
 

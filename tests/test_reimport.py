@@ -101,6 +101,7 @@ def test_where_its_code_cannot_be_sent_the_call_stays_here(module, monkeypatch):
             time.sleep(0.003)
             return x, type(odd).__name__
     """)
+    tuned_map(len, ["a"], backend="process", n_jobs=1)  # it would serve this call
     tuned = autotune(found.look, cache=False, thread_safe=False)
 
     assert tuned(range(60)) == [(x, "Odd") for x in range(60)]

@@ -248,6 +248,7 @@ def test_what_no_worker_could_know_stays_in_the_caller(function, change, reason,
         time.sleep(0.003)
         return function(x)
 
+    tuned_map(len, ["a"], backend="process", n_jobs=1)  # to start one would not be worth it
     with monkeypatch.context() as patch:
         change(patch)
         tuned = autotune(slow, thread_safe=False)
