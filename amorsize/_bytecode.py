@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     Load = tuple[str, str, tuple[str, ...]]  # space, name, the attributes taken off it at once
     Store = tuple[str, str, tuple[str, ...]]  # space, name, the way from there: ".total", "[...]"
     Symbol = Store | None  # None: a value whose origin does not matter
+    Call = tuple[Store, tuple[Symbol, ...]]  # what is called, and where its arguments come from
 
 # The spaces that names live in. CLASS is what `.__class__` gives, of any object.
 # RESULT is what a call gives, by the name of what is called.
 GLOBAL, CLOSURE, ARGUMENT, IMPORT, CLASS = "global", "closure", "argument", "import", "class"
 RESULT = "result"
+# Steps of a store beside ".name" and "[...]": what is changed by `+=`, and what a call has given.
+IN_PLACE, CALLED = " += ...", "()"
 
 _CODE: type[CodeType] = type((lambda: None).__code__)
 _NO_OP = -1  # an operation that this Python does not have
@@ -55,7 +58,9 @@ _NAME_LOADS = _ops("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
 _FREE_LOADS = _ops("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF")
 _FAST_LOADS = frozenset(_ops("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_AND_CLEAR"))
 _ATTR_LOADS = frozenset(_ops("LOAD_ATTR", "LOAD_METHOD"))
-_SUBSCR = _op("BINARY_SUBSCR")
+_GET_ITER, _FOR_ITER = _op("GET_ITER"), _op("FOR_ITER")
+_SUBSCR, _BINARY_OP = _op("BINARY_SUBSCR"), _op("BINARY_OP")
+_FIRST_IN_PLACE = 13  # of the binary operations: `+=`
 _GLOBAL_STORES = frozenset(_ops("STORE_GLOBAL", "DELETE_GLOBAL"))
 _FREE_STORES = frozenset(_ops("STORE_DEREF", "DELETE_DEREF"))
 _ATTR_STORES = frozenset(_ops("STORE_ATTR", "DELETE_ATTR"))
@@ -128,6 +133,34 @@ def loads(code: CodeType) -> list[Load]:
     return list(found)
 
 
+class Flow:
+    """Where values go in a code object and its nested code, as far as the bytecode plainly shows.
+
+    Attributes:
+        stores: What outlives a call and is stored into; see `stores`. Arguments are told by name.
+        calls: What is called, and where its arguments come from.
+        returned_calls: What is called to make what the outermost code returns.
+        returned: What else it returns.
+    """
+
+    def __init__(self, code: CodeType) -> None:
+        self.stores: dict[Store, None] = {}
+        self.calls: dict[Call, None] = {}
+        self.returned_calls: dict[Store, None] = {}
+        self.returned: dict[Store, None] = {}
+        self._follow(code, frozenset(code.co_freevars), is_outermost=True)
+
+    def _follow(self, code: CodeType, free: frozenset[str], *, is_outermost: bool) -> None:
+        _Trail(code, free, self, is_outermost).follow()
+        for inner in _nested(code):
+            self._follow(inner, free.intersection(inner.co_freevars), is_outermost=False)
+
+
+def arguments(code: CodeType) -> tuple[str, ...]:
+    """The names of the arguments that are passed one by one."""
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+
 def stores(code: CodeType) -> list[Store]:
     """The stores of the code to what outlives a call of it.
 
@@ -136,9 +169,9 @@ def stores(code: CodeType) -> list[Store]:
     `("argument", "self", (".total",))` one to an attribute of the first argument. A store is listed
     only where the bytecode plainly shows what its target was loaded from.
     """
-    found: dict[Store, None] = {}
-    _collect_stores(code, frozenset(code.co_freevars), found, outermost=True)
-    return list(found)
+    first = code.co_varnames[: min(1, code.co_argcount)]
+    found = Flow(code).stores
+    return [one for one in found if one[0] != ARGUMENT or one[1] in first]
 
 
 def returned_calls(code: CodeType) -> list[tuple[str, str, tuple[str, ...]]]:
@@ -146,9 +179,7 @@ def returned_calls(code: CodeType) -> list[tuple[str, str, tuple[str, ...]]]:
 
     Only where the bytecode plainly shows it.
     """
-    trail = _Trail(code, frozenset(code.co_freevars), {}, outermost=False)
-    trail.follow()
-    return list(trail.returned)
+    return list(Flow(code).returned_calls)
 
 
 def stored_attributes(code: CodeType) -> set[str]:
@@ -288,15 +319,6 @@ def _imported_after(code: CodeType, units: bytes, ops: bytes, at: int) -> tuple[
     return tuple(found)
 
 
-def _collect_stores(
-    code: CodeType, free: frozenset[str], found: dict[Store, None], *, outermost: bool = False
-) -> None:
-    if not _STORES.isdisjoint(code.co_code[::2]):
-        _Trail(code, free, found, outermost).follow()
-    for inner in _nested(code):
-        _collect_stores(inner, free.intersection(inner.co_freevars), found)
-
-
 class _Trail:
     """Follows values from where they are loaded to where something is stored into them.
 
@@ -305,45 +327,56 @@ class _Trail:
     """
 
     def __init__(
-        self, code: CodeType, free: frozenset[str], found: dict[Store, None], outermost: bool
+        self, code: CodeType, free: frozenset[str], flow: Flow, is_outermost: bool
     ) -> None:
-        self.code = code
+        self.code, self.flow, self.is_outermost = code, flow, is_outermost
         self.cells = {at: name if name in free else "" for at, name in _cells(code).items()}
-        self.found = found
         self.stack: list[Symbol] = []
         self.locals: dict[int, Symbol] = {}
         self.called: dict[str, Store] = {}  # by the name that stands for a call's result
-        self.returned: dict[Store, None] = {}
-        if outermost and code.co_argcount:
-            self.locals[0] = (ARGUMENT, code.co_varnames[0], ())
+        if is_outermost:
+            for at, name in enumerate(arguments(code)):
+                self.locals[at] = (ARGUMENT, name, ())
 
     def follow(self) -> None:
-        """Note every store in `found`."""
+        """Note what is seen in the flow."""
         for op, arg in instructions(self.code.co_code):
             if op in _STORES:
                 self._store(op, arg)
-            elif op in _GIVES_ON and (top := self._top()) is not None and top[1] in self.called:
-                self.returned[self.called[top[1]]] = None
+            elif op == _BINARY_OP and arg >= _FIRST_IN_PLACE:
+                self._note(self._top(2), IN_PLACE)
+            elif op in _GIVES_ON and self.is_outermost and (top := self._top()) is not None:
+                self._give(top)
             if not self._load(op, arg):
                 self._move(op, arg)
+
+    def _give(self, symbol: Store) -> None:
+        if symbol[0] == RESULT:
+            self.flow.returned_calls[self.called[symbol[1]]] = None
+        else:
+            self.flow.returned[symbol] = None
 
     def _top(self, depth: int = 1) -> Symbol:
         return self.stack[-depth] if len(self.stack) >= depth else None
 
     def _store(self, op: int, arg: int) -> None:
         if op in _GLOBAL_STORES:
-            self.found[GLOBAL, self.code.co_names[arg], ()] = None
+            self.flow.stores[GLOBAL, self.code.co_names[arg], ()] = None
         elif op in _FREE_STORES:
             if name := self.cells[arg]:
-                self.found[CLOSURE, name, ()] = None
+                self.flow.stores[CLOSURE, name, ()] = None
         elif op in _ATTR_STORES:
             self._note(self._top(), f".{self.code.co_names[arg]}")
         else:
             self._note(self._top(_ITEM_STORES[op]), "[...]")
 
     def _note(self, target: Symbol, step: str) -> None:
-        if target is not None and target[0] != RESULT:
-            self.found[_step(target, step)] = None
+        if target is None:
+            return
+        if target[0] == RESULT:  # told by what was called
+            space, name, steps = self.called[target[1]]
+            target = space, name, (*steps, CALLED, *target[2])
+        self.flow.stores[_step(target, step)] = None
 
     def _load(self, op: int, arg: int) -> bool:
         """Push what an operation loads; False if it is not a load whose origin matters."""
@@ -376,6 +409,8 @@ class _Trail:
         elif op == _IMPORT_FROM:
             top = self._top()
             push(None if top is None else _step(top, f".{self.code.co_names[arg]}"))
+        elif op == _FOR_ITER:
+            push(None if (top := self._top()) is None else _step(top, "[...]"))
         elif op == _SUBSCR:
             self._replace(2, None if (top := self._top(2)) is None else _step(top, "[...]"))
         else:
@@ -386,6 +421,10 @@ class _Trail:
         """The result of a call, by what is called, which lies below its arguments."""
         depth = n_arguments + 1 + (op == _CALL_KW)
         callee = self._top(depth) or self._top(depth + 1)
+        n_values = n_arguments + (op == _CALL_KW)
+        if callee is not None and callee[0] != RESULT and len(self.stack) >= n_values:
+            passed = tuple(self.stack[len(self.stack) - n_values :][:n_arguments])
+            self.flow.calls[callee, passed] = None
         # The callable, what it is bound to and the arguments go; 3.11 counts some in PRECALL.
         self._shift(op, -(n_arguments + 1 + (op == _CALL_KW)))
         if callee is not None and callee[0] != RESULT and self.stack:
@@ -410,7 +449,7 @@ class _Trail:
             self.locals[arg & 15] = stack.pop() if stack else None
         elif op in _JUMPS_AWAY:
             stack.clear()
-        elif op not in _LEAVES_STACK:
+        elif op not in _LEAVES_STACK and op != _GET_ITER:  # which stands for what it goes through
             self._shift(op, _effect(op, arg))
 
     def _replace(self, n_symbols: int, symbol: Symbol) -> None:

@@ -97,6 +97,9 @@ class Judge:
             else:
                 run()
         left, called = list(around.end()), self._called(calls) if inside else []
+        if self._paths is not None and self._seen is not None:
+            called += self._seen.called  # what one item calls, another may
+        left += self._not_seen_undone(called)
         if around.n_left_out:
             left.append(_too_many_open(around.n_left_out))
         left += [_cut_off(what) for what in around.cut]
@@ -106,8 +109,6 @@ class Judge:
         if self._paths is not None and (both := self._paths & paths):
             left.append(_same_file(min(both)))
         is_first, self._paths = self._paths is None, paths
-        if not is_first and self._seen is not None:
-            called += self._seen.called  # what one item calls, another may
         connects = files.connects or (self._seen is not None and self._seen.connects)
         self._seen = Seen(left=tuple(left), called=tuple(called), connects=connects)
         is_open = bool(around.unseen or paths) or any(one.where in LASTING for one in left)
@@ -125,6 +126,17 @@ class Judge:
             why = f"not all that an item calls was seen: {calls.unseen[0]}"
             found.append(Finding(what="calls", where="thread", why=why))
         return found
+
+    def _not_seen_undone(self, called: Sequence[Finding]) -> list[Finding]:
+        """What the function's own code may do to the process, in a branch that was not taken."""
+        from amorsize._watching import Finding
+
+        seen = {one.what for one in called}
+        return [
+            Finding(what=name, where="process", why=f"an item may call {name}, which {why}")
+            for name, why in self.reach.alters.items()
+            if name not in seen
+        ]
 
     @property
     def connects(self) -> bool:
@@ -219,8 +231,8 @@ def _against_processes(reach: Reach) -> str | None:
         return f"an item calls {_some(reach.bound)}"
     if reach.copies:
         return f"workers would have copies of {_some(reach.copies)} ({ALLOWS_PROCESSES})"
-    if reach.stores:
-        stores = _some(reach.stores)
+    if reach.stores or reach.changed:
+        stores = _some((*reach.stores, *reach.changed))
         return f"a worker process would lose what items store in {stores} ({ALLOWS_PROCESSES})"
     return None
 

@@ -44,7 +44,7 @@ def is_lost(value: Any, steps: tuple[str, ...]) -> bool:
         else:
             value = state(value).get(step[1:], MISSING)
     if steps[-1] == "[...]":
-        return is_container(value) or _owns_its_memory(value)
+        return is_container(value) or owns_its_memory(value)
     if type(value) in (MODULE, FUNCTION) or isinstance(value, type):
         return True
     setter = member(type(value), steps[-1][1:])
@@ -53,7 +53,7 @@ def is_lost(value: Any, steps: tuple[str, ...]) -> bool:
     return value is not MISSING and is_own_class(type(value)) and plainly_set
 
 
-def _owns_its_memory(value: Any) -> bool:
+def owns_its_memory(value: Any) -> bool:
     return type_name(value) == "numpy.ndarray" and value.flags.owndata and value.flags.writeable
 
 

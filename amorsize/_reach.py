@@ -14,6 +14,7 @@ from amorsize._callables import (
     MISSING,
     MODULE,
     cells,
+    defaults,
     is_own_class,
     is_own_function,
     is_own_module,
@@ -24,6 +25,7 @@ from amorsize._callables import (
     raw,
     type_name,
 )
+from amorsize._changes import CHANGING, Reader, with_arguments
 from amorsize._interrupts import let_through
 from amorsize._objects import (
     CONTAINERS,
@@ -33,7 +35,6 @@ from amorsize._objects import (
     cached_values,
     is_container,
     is_frozen,
-    is_lost,
     is_simple,
     is_standard_stream,
     is_trusted,
@@ -55,7 +56,7 @@ from amorsize._walk import (
     attribute,
     end_of,
     held,
-    imported,
+    layers,
     opened,
     reads,
     resolved,
@@ -68,6 +69,8 @@ if TYPE_CHECKING:
     from types import CodeType, FunctionType
     from typing import Any
 
+    from amorsize._changes import Change
+
 MAX_EXAMINED = 300  # functions and classes of the project; beyond, the rest is not looked at: 30 ms
 MAX_LIBRARY = 60  # functions of libraries that are read; most are known by name instead
 MAX_ITEMS = 1000  # of a tuple of values that have to be judged one by one
@@ -77,12 +80,7 @@ MAX_HELD = 400  # objects looked into for handles
 _BUILTINS: Any = (type(len), type("".__add__))
 _DESCRIPTORS: Any = (type(str.upper), type(str.__add__), type(dict.__dict__["fromkeys"]))
 _READ_ONLY_VIEW: Any = type(type.__dict__)
-_CHANGING = {
-    *("append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "update"),
-    *("add", "discard", "setdefault", "popitem", "appendleft", "extendleft", "popleft", "rotate"),
-    *("difference_update", "intersection_update", "symmetric_difference_update"),
-}
-_SWITCHING = {"set", "clear"}
+_SWITCHING = frozenset(("set", "clear"))
 _WRAPPERS = ("functools._lru_cache_wrapper", "builtins.staticmethod")
 ON_DESCRIPTORS = {
     f"os.{n}" for n in ("read", "write", "readv", "writev", "lseek", "sendfile", "dup")
@@ -177,6 +175,8 @@ class Reach(Value):
     draws: tuple[str, ...] = ()
     touches: bool = False  # it writes, sends or starts something, perhaps to be done but once
     connects: bool = False  # it names what talks to services
+    alters: dict[str, str] = {}  # noqa: RUF012 - of the process, by its own calls: these, and how
+    changed: tuple[str, ...] = ()  # what it changes, and may share with worker processes on purpose
 
     @property
     def thread_safe(self) -> bool:
@@ -281,7 +281,10 @@ class _Survey:
         self.bound: dict[str, None] = {}
         self.unread: dict[str, None] = {}
         self.draws: dict[str, None] = {}
-        self.touches = self.connects = False
+        self.changed: dict[str, None] = {}
+        self.alters: dict[str, str] = {}
+        self.touches = self.connects = self._changes_items = False
+        self._reader = Reader(self._owns)
         self._stores: dict[tuple[str, str], None] = {}  # the method it is in, and what it says
         self._names: dict[str, None] = {}  # in all code examined
         # Functions, by what they are bound to and their name where they were found in a class.
@@ -299,7 +302,7 @@ class _Survey:
         """Follow everything from this function on."""
         self._home = _top_package(func)
         self._judge(func, "")
-        func = raw(func)
+        whole = func = raw(func)
         called = plain(member(type(func), "__call__"))
         if type(called) is FUNCTION:  # an object that is called, and the call's `self`
             self._lead_to(called, func)
@@ -312,6 +315,8 @@ class _Survey:
             return
         self._judge_descriptors()
         self._judge_stores_of_types()
+        self._judge_changes_of_arguments(whole)
+        self._judge_changes_of_items(items)
 
     def _lead_to(self, func: FunctionType, owner: Any = MISSING, method: str = "") -> None:
         """Examine this function as well; MISSING: nobody knows what it is bound to."""
@@ -330,6 +335,8 @@ class _Survey:
             draws=tuple(self.draws),
             touches=self.touches,
             connects=self.connects,
+            alters=self.alters,
+            changed=tuple(self.changed),
         )
 
     def objects(self) -> Objects:
@@ -751,7 +758,7 @@ class _Survey:
             return
         self._names |= _bytecode.names(func.__code__)
         self._examine_loads(func)
-        self._examine_stores(func, owner, method)
+        self._examine_changes(func, owner, method)
         self._examine_returns(func)
 
     def _examine_library(self, func: FunctionType) -> None:
@@ -832,10 +839,10 @@ class _Survey:
         safe = self._judge(value, label)
         if isinstance(value, type):
             self._judge_members(value, _bytecode.names(code))
-        changes = not safe and is_container(value) and _CHANGING
+        changes = CHANGING if not safe and is_container(value) else frozenset()
         if type_name(value) == "threading.Event":  # later items may ask for it, in the loop's order
             changes = _SWITCHING
-        if rest and changes and rest[0] in changes:
+        if rest and rest[0] in changes:
             self._stores["", f"{label}.{rest[0]}()"] = None
 
     def _examine_returns(self, func: FunctionType) -> None:
@@ -855,24 +862,66 @@ class _Survey:
             ):
                 self.copies[f"what {_call_name(value)} opens and the function returns"] = None
 
-    def _examine_stores(self, func: FunctionType, owner: Any, method: str) -> None:
+    def _examine_changes(self, func: FunctionType, owner: Any, method: str) -> None:
         from amorsize import _bytecode
+        from amorsize._effects import effect_of
 
-        closure = cells(func)
         if "type" in func.__code__.co_names:  # `type(self).n += 1` is a store to the class
             self._of_types |= _bytecode.stored_attributes(func.__code__)
-        for space, name, steps in _bytecode.stores(func.__code__):
-            if space == _bytecode.ARGUMENT:
-                label, root = "class" if isinstance(owner, type) else "self", owner
-            elif space == _bytecode.CLASS:
-                label, root = "class", type
-            elif space == _bytecode.IMPORT:
-                label, root = name or "module", imported(func, name)
-            else:
-                scope = closure if space == _bytecode.CLOSURE else func.__globals__
-                label, root = f"{space} {name}", scope.get(name, MISSING)
-            if not steps or is_lost(root, steps):
-                self._stores[method, label + "".join(steps)] = None
+        for change in self._reader.changes(func, owner):
+            self._see_change(change, method)
+        changed = self._reader.changed_arguments(func)
+        for name, value in defaults(func):
+            if name in changed and is_container(value):
+                self._stores[method, f"default {name}"] = None
+        for called in self._reader.called(func):
+            effect = effect_of(called) if callable(called) else None
+            if effect is not None and effect.what == "process":
+                self.alters[effect.name] = effect.why
+
+    def _see_change(self, change: Change, method: str) -> None:
+        """A change that a worker would lose; of others it is not sure that they would be."""
+        if not change.steps or change.is_lost:
+            self._stores[method, change.told] = None
+        elif change.is_of_thread:
+            self.shared[change.told] = self.changed[change.told] = None
+        elif change.is_open:
+            self.changed[change.told] = None
+
+    def _judge_changes_of_items(self, items: Sequence[object]) -> None:
+        """A worker process has copies of the items, and would lose what is stored in them."""
+        held = [part for item in items[:2] for part in (item, *brought(item).values())]
+        if all(is_shareable(part) for part in held):
+            return
+        if self._changes_items or any(map(self._has_changing_method, held)):
+            self.changed["the items themselves"] = None
+
+    def _judge_changes_of_arguments(self, func: Any) -> None:
+        """Arguments that are set for all items; the others are the items."""
+        for layer in layers(func):
+            function, bound = with_arguments(layer)
+            if function is None or not self._owns_function(function):
+                continue
+            owner = next(iter(bound.values()), MISSING)
+            changed = self._reader.changed_arguments(function, owner)
+            self._changes_items |= not changed <= bound.keys()
+            for name in sorted(changed & bound.keys()):
+                if is_container(bound[name]):
+                    self._stores["", f"argument {name}"] = None
+                elif not is_shareable(bound[name]):
+                    self.changed[f"argument {name}"] = None
+
+    def _has_changing_method(self, value: Any) -> bool:
+        """Whether a method that the code names changes the object it is called on."""
+        kind = type(value)
+        if kind in PLAIN or not self._owns_class(kind):
+            return False
+        methods = [raw(member(kind, name)) for name in self._names]
+        return any(
+            self._reader.changed_arguments(one, value).intersection(one.__code__.co_varnames[:1])
+            for one in methods
+            if type(one) is FUNCTION and self._owns_function(one)
+        )
 
 
 def _call_name(value: Any) -> str:

@@ -32,7 +32,7 @@ GROUP_OF = {part: index for index, group in enumerate(CHAIN) for part in group}
 PART_OF = {  # parts that are more than one file, though no folder
     **dict.fromkeys(("_cgroup", "_checkup", "_costs", "_fork", "_measure", "_procfs"), "_machine"),
     **dict.fromkeys(("_signature", "_typed", "_wrapt"), "_decorator"),
-    **dict.fromkeys(("_shareable", "_objects"), "_reach"),
+    **dict.fromkeys(("_shareable", "_objects", "_changes"), "_reach"),
     **dict.fromkeys(
         ("_effects_data", "_effects_libraries", "_holdings_data", "_holdings_libraries"), "_effects"
     ),
@@ -46,8 +46,6 @@ PART_OF = {  # parts that are more than one file, though no folder
             "_turns",
             "_known",
             "_owner",
-            "_read_ahead",
-            "_waiters",
             "_kinds",
             "_disk",
             "_profiles",
@@ -58,7 +56,6 @@ PART_OF = {  # parts that are more than one file, though no folder
             "_text_order",
             "_wrappers",
             "_rebuilding",
-            "_reimport",
             "_survey",
             "_hints",
             "_judgement",

@@ -296,7 +296,7 @@ def closed_connection():
         (set_by_name, "what setattr() changes (builtin)", None),
         (read_nested, "in global NESTED (list)", None),
         (read_view, "in global FROZEN_VIEW (list)", None),
-        (with_default, "default seen (list)", None),
+        (with_default, "default seen (list)", "default seen"),
         (with_named_default, "default seen (dict)", None),
         (calls_another, "global CACHE (dict)", "global CACHE[...]"),
         (calls_far, "global CACHE (dict)", "global CACHE[...]"),
@@ -488,7 +488,10 @@ def test_an_array_that_may_be_shared_memory_is_no_lost_store():
     def write(i):
         array[i] = 1
 
-    assert reach(write) == Reach(shared=("closure array (ndarray)",), stores=())
+    found = reach(write)
+
+    assert (found.shared, found.stores) == (("closure array (ndarray)",), ())
+    assert found.changed == ("closure array[...]",)
 
 
 def test_an_object_that_stores_items_elsewhere_is_no_lost_store():
@@ -502,7 +505,8 @@ def test_an_object_that_stores_items_elsewhere_is_no_lost_store():
     def write(k):
         database[k] = 1
 
-    assert reach(write) == Reach(shared=("closure database (Database)",), stores=())
+    assert reach(write).stores == ()
+    assert reach(write).changed == ("closure database[...]",)
 
 
 # --- other modules, other code --------------------------------------------------------------------

@@ -10,7 +10,6 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import TracebackType
     from typing import Any
 
@@ -46,7 +45,7 @@ def made_of(places: list[Place]) -> TracebackType | None:
             co_firstlineno=line,
             co_linetable=nowhere,
         )
-        frame = next(FunctionType(code, {"sys": sys, "__name__": name, "__file__": filename})())
+        frame = FunctionType(code, {"sys": sys, "__name__": name, "__file__": filename})()
         made = Made(made, frame, 0, line)
     return made
 
@@ -76,6 +75,5 @@ def leave_variables(error: BaseException, n_most: int = 16) -> None:
         left += [one.__cause__, one.__context__]
 
 
-def _frame() -> Iterator[Any]:
-    """A frame that nobody has called: one that was would keep its callers, and all they know."""
-    yield sys._getframe()
+def _frame() -> Any:
+    return sys._getframe()
