@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from amorsize._judgement import Verdict
     from amorsize._ledger import Ledger
     from amorsize._losses import Losses
+    from amorsize._open_files import Files
     from amorsize._options import Options
     from amorsize._payload import Payload
     from amorsize._printed import Printed
@@ -140,6 +141,7 @@ class Call:
         if not (n_files := _room.n_to_load_with()) and options.allow_loop:
             self.plainly = _room.loop(func, iterables, item_kwargs, strict=options.strict)
         self.no_room = _room.why_too_few(n_files)
+        self.files: Files | None = None  # from the first thread on
         self.may_feed = True  # there is room for a thread beside the caller's items
 
     # -- the ways to run --------------------------------------------------------------------
@@ -429,8 +431,11 @@ class Call:
     def _survey(self) -> None:
         """Find out what the host has and what the function reaches."""
         if self.no_room is None:
-            self.no_room = _room.why_too_few(_room.n_files_left())
+            n_left = _room.n_files_left()
+            self.no_room = _room.why_too_few(n_left)
             self._see_room()
+            if n_left < _room.FEW and self.no_room is None:
+                _room.load_late()
             if self.no_room is not None and self.tuner.job.is_loop:
                 return
         from amorsize import _machine, _survey
@@ -950,6 +955,8 @@ class Call:
         is_bound = self.tuner.job.is_loop and not self.tuner.has_lost_one  # as it told just now
         if self.work.is_finished or is_bound:
             return
+        if backend == "thread" and not self._has_files_for_thread():
+            return
         number = sum(self.n_started.values())
         try:
             crew = self._crew(backend)
@@ -980,6 +987,19 @@ class Call:
             )
         )
         self._look(0.0)
+
+    def _has_files_for_thread(self) -> bool:
+        """Whether items in one thread more would leave some of the files that may be opened."""
+        n_alive = self.tuner.roster.of("thread").n_alive
+        if self.files is None:
+            from amorsize._open_files import Files
+
+            self.files = Files()
+        if self.options.n_jobs not in (None, -1) or n_alive < self.files.n_threads_most():
+            return True
+        why = "items have files open, and this process may have so many (ulimit -n)"
+        self.tuner.tell(Limited(n_workers=max(1, n_alive), why=why))
+        return not n_alive
 
     def _is_sure_to_fork(self) -> bool:
         """Ask before each fork: an item, or who takes results, may have started a thread by now.
@@ -1124,6 +1144,8 @@ class Call:
         if isinstance(happening, (Left, Lost)):
             self._places().leave(happening.worker)
         self.returns.take_in(happening, perf_counter() - self.began)
+        if self.files is not None:
+            self.files.look(self.tuner.roster.of("thread").n_busy)
 
     def feed(self) -> None:
         """Serve the workers from the feeder, while the caller is inside its own items."""

@@ -339,12 +339,14 @@ class _WithoutRoom:
         item_kwargs: dict[str, Any],
         options: Options,
         *_: Any,
+        indexed: bool = False,
     ) -> Iterator[Any]:
         """The same, one by one."""
         if not options.allow_loop:
             raise self._error
         check_data(iterables, name_of(func))
-        return loop(func, iterables, item_kwargs, strict=options.strict)
+        results = loop(func, iterables, item_kwargs, strict=options.strict)
+        return enumerate(results) if indexed else results
 
 
 def _tuned(func: Any, options: Options) -> TunedFunction:

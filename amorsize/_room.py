@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # Below, the caller runs all items: who has so few left may need them itself. The first worker
 # process takes 6 and its share of what is loaded late, one after the other; items open some.
 LEAST = 32
+FEW = 128  # below, what may be needed later is loaded while there is room
 WHERE_OPEN = ("/proc/self/fd", "/dev/fd")  # Linux; macOS and the BSDs
 PLENTY = 1 << 20
 EMFILE, ENFILE = 24, 23  # as `errno` has them wherever there is such a limit
@@ -33,17 +34,24 @@ def n_files_left() -> int:
 
     10 us in a process that has few of them open.
     """
-    limit = _limit()
-    for path in WHERE_OPEN if limit < PLENTY else ():
+    n_most = limit()
+    n_open = n_files_open() if n_most < PLENTY else None
+    return PLENTY if n_open is None else max(0, n_most - n_open)
+
+
+def n_files_open() -> int | None:
+    """How many this process has open; None where nobody counts them."""
+    for path in WHERE_OPEN:
         try:
-            return max(0, limit - len(os.listdir(path)) + 1)  # one of them is for looking
+            return len(os.listdir(path)) - 1  # one of them is for looking
         except OSError as error:
             if is_lack(error):
-                return 0
-    return PLENTY
+                return PLENTY
+    return None
 
 
-def _limit() -> int:
+def limit() -> int:
+    """How many files it may have open."""
     try:
         from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
     except ImportError as error:  # on Windows, or there is not even one left to load it

@@ -63,6 +63,7 @@ PART_OF = {  # parts that are more than one file, though no folder
             "_printed",
             "_losses",
             "_feeder",
+            "_open_files",
             "_inner",
             "_ledger",
             "_remembering",

@@ -198,3 +198,31 @@ print("all tried")
 def test_with_few_files_left_the_call_gives_what_the_loop_gives(what, run_script):
     """None to five: not even for the modules that are loaded late."""
     assert run_script(FILES, what, environ={"AMORSIZE_CACHE": "off"}).stdout == "all tried\n"
+
+
+HOLDS = """
+import os, resource, socket, sys, tempfile, time
+from amorsize import autotune
+
+def nulls(i): return [open(os.devnull) for _ in range(4)]
+def pipes(i): return [os.fdopen(one) for one in os.pipe()] + [open(os.devnull)]
+def pairs(i): return [*socket.socketpair(), *socket.socketpair()]
+def scratch(i): return [tempfile.TemporaryFile() for _ in range(5)]
+
+limit = int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+for make in (nulls, pipes, pairs, scratch):
+    def waits(i):
+        held = make(i)
+        time.sleep(8e-3)
+        for one in held: one.close()
+        return i
+    found = autotune(waits, cache=False, thread_safe=True)(range(600))
+    print(found == list(range(600)))
+"""
+
+
+@pytest.mark.parametrize("limit", [128, 256])
+def test_threads_leave_half_of_the_files_that_items_open_some_of(limit, run_script):
+    """Two hundred that wait with four each would need more than there may be; the loop, four."""
+    assert run_script(HOLDS, str(limit)).stdout.split() == ["True"] * 4
