@@ -5,7 +5,7 @@ from __future__ import annotations
 import _thread
 import os
 import sys
-from time import process_time, thread_time, time
+from time import thread_time, time
 
 from amorsize import _callables, _drawing, _known, _options, _room
 from amorsize._clock import perf_counter
@@ -13,7 +13,7 @@ from amorsize._importing import is_half_loaded
 from amorsize._interrupts import raised_by_handler
 from amorsize._source import READ_S, Sliced, source_of
 from amorsize._work import Work
-from amorsize.crews import nesting, places, weight
+from amorsize.crews import nesting, places, programs, weight
 from amorsize.crews.base import Left, Lost, Task
 from amorsize.crews.chunk import INDEX, KEPT, run_chunk
 from amorsize.crews.starving import StarvedClock
@@ -46,13 +46,18 @@ if TYPE_CHECKING:
     from amorsize._options import Options
     from amorsize._payload import Payload
     from amorsize._printed import Printed
+    from amorsize._read_ahead import ReadAhead
     from amorsize._returns import Returns
     from amorsize._source import Turn
     from amorsize._turns import Turns
     from amorsize.crews.base import Chunk, Crew, Happening
+    from amorsize.crews.chunk import Ran
     from amorsize.crews.inherited import Pipe
     from amorsize.policy.facts import Profile
 
+PATIENT_SHARE = 1 / 8  # of what reading an item takes: so long it may wait for results
+READ_ASIDE_S = 20e-3  # a call this long is going on as it does: its data can be read in a thread
+ASK_S = 2e-3  # how often data is asked whether its next item is there
 READ_IDLE_S = 0.2e-3  # reading on while workers have nothing to do: they, or the caller, soon have
 WAIT_S = 0.25  # the longest that anything is waited for without looking around
 
@@ -75,13 +80,15 @@ class Call:
         name: str | None,
         *,
         streams: bool = False,
+        read_ahead: int | None = None,
     ) -> None:
         self.func, self.options, self.item_kwargs = func, options, item_kwargs
         self.name = name or _options.name_of(func)
-        self.source = source_of(iterables, strict=options.strict)
+        self.source = source_of(iterables, strict=options.strict, read_ahead=read_ahead)
         self.work = Work(self.source, keeps_all=not streams)
         self.is_stream = streams
         self.result_bytes = 0  # of one, by those that came lately; only a stream has to know
+        self.n_done = 0  # items, once it is over
         self.began = perf_counter()
         bound = func
         if item_kwargs:
@@ -153,6 +160,12 @@ class Call:
             OutOfTime: It took longer than `longest_s`; workers have been ended, whatever they did.
                 An item in the caller, or in a thread, cannot be.
         """
+        try:
+            return self._run(longest_s)
+        finally:
+            self._let_go()
+
+    def _run(self, longest_s: float | None) -> list[Any]:
         if self.source.all_read and not self.source.n_read:
             return []
         if self.plainly is not None:
@@ -172,6 +185,12 @@ class Call:
             raise
         self._raise_failure()
         return self.work.results
+
+    def _let_go(self) -> None:
+        """Hold nothing of the user's any more: what refers to itself is freed late, or never."""
+        self.n_done = self.work.n_done
+        self.work.failure = None  # the frames in its traceback know the work
+        vars(self).update(dict.fromkeys(HELD))
 
     def _give_up(self, error: BaseException) -> None:
         """End at once, with what was done kept in the error; a second Ctrl-C loses none of it."""
@@ -204,14 +223,21 @@ class Call:
         self.work.store(0, results)
         if error is not None:
             self.fail(len(results), error)
+            del error  # whose traceback will have this frame
         return self.run()
 
-    def stream(self, ordered: bool, buffer: int | None) -> Iterator[Any]:
+    def stream(self, ordered: bool, buffer: int | None, indexed: bool = False) -> Iterator[Any]:
         """Results as they come, at most `buffer` items ahead of the consumer."""
+        try:
+            yield from self._stream(ordered, buffer, indexed)
+        finally:
+            self._let_go()
+
+    def _stream(self, ordered: bool, buffer: int | None, indexed: bool) -> Iterator[Any]:
         import atexit
 
         if self.plainly is not None:
-            yield from self.plainly
+            yield from enumerate(self.plainly) if indexed else self.plainly
             return
         at_once = True
         atexit.register(self._end_at_exit)  # later nothing can be imported, and ended in good order
@@ -223,16 +249,16 @@ class Call:
             raise
         try:
             if self.source.in_turn or self.tuner.job.is_loop:
-                yield from self.turns.stream()
+                yield from self.turns.stream(indexed=indexed)
             while True:
                 self.work.limit = self.work.n_given + (buffer or self._buffer_items())
-                given = self._stream_ready(ordered)
-                if given:
+                if self.work.has_results(ordered=ordered) or self._comes_soon(ordered=ordered):
                     self.leave_sight()
                     if self.inner is not None:  # what the consumer does is its own
                         self.inner.lift()
                     self.lend_generators()
-                    yield from given
+                    for start, given in self._taken(ordered=ordered):
+                        yield from enumerate(given, start) if indexed else given
                     self.take_generators()
                     if self.inner is not None:
                         self.inner.hold()
@@ -249,6 +275,24 @@ class Call:
             self._leave_behind()
         self._raise_failure()
 
+    def _taken(self, *, ordered: bool) -> list[tuple[int, list[Any]]]:
+        """What a stream hands over now, each time with the index of the first."""
+        if ordered:
+            return [(self.work.n_given, self.work.take_results())]
+        return self.work.take_any_results()
+
+    def _comes_soon(self, *, ordered: bool) -> bool:
+        """Whether results are there before the next item is asked for, which may take long."""
+        if self.source.all_read or self.work.n_left or not self.tuner.n_in_flight:
+            return False
+        self._look(self._patience_s())
+        return self.work.has_results(ordered=ordered)
+
+    def _patience_s(self) -> float:
+        """How long reading waits for results that are there long before the next item."""
+        item_s, most_s = self.tuner.costs.item_s, PATIENT_SHARE * self.source.read_s
+        return most_s if item_s is not None and item_s < most_s else 0.0
+
     def _pipes_of_items(self) -> frozenset[Pipe]:
         """What a stream's forks keep of the program's pipes and sockets, which its consumer uses.
 
@@ -260,9 +304,6 @@ class Call:
         from amorsize.crews.inherited import pipes
 
         return pipes()
-
-    def _stream_ready(self, ordered: bool) -> list[Any]:
-        return self.work.take_results() if ordered else self.work.take_any_results()
 
     def _buffer_items(self) -> int:
         """Items ahead of the consumer: several full chunks for every worker, as memory allows."""
@@ -455,6 +496,8 @@ class Call:
                 job = job.but(n_jobs=1)  # one thread, beside which no other item runs
         elif job.backend == "thread" and job.n_jobs is None:
             job = job.but(connects=reach(self.func).connects)
+        if self._payload is not None:
+            host = host.but(load_s=host.load_s + _survey.sending_s(self._payload))
         self.tuner.tell(Surveyed(host=host, job=job))
 
     def _judge(self) -> Verdict:
@@ -500,7 +543,35 @@ class Call:
             return None
         from amorsize.crews import choice
 
-        return choice.why_no_processes() or self._payload_of_task().why_not()
+        if (why := choice.why_no_processes()) is not None:
+            return why
+        if (why := self._why_not_worth_starting()) is not None:
+            return why
+        payload = self._payload_of_task()
+        return self._why_not_worth_sending(payload) or payload.why_not()
+
+    def _why_not_worth_starting(self) -> str | None:
+        """What is left may be so little that finding out how to send it takes longer."""
+        from amorsize import _machine, _survey
+
+        item_s = self.tuner.costs.item_s
+        if not self.may_stay_here or item_s is None or not self.work.all_read:
+            return None
+        left_s = self.tuner.left_s(self.view(caller_busy=False))
+        n_workers = min(_machine.usable_cpus().n_cores, self.tuner.job.n_jobs or sys.maxsize)
+        return _survey.why_not_start(left_s, n_workers, self.fork_reason)
+
+    def _why_not_worth_sending(self, payload: Payload) -> str | None:
+        """What would have to be sent may be so much that the loop is quicker."""
+        from amorsize import _machine, _survey
+
+        if not (self.may_stay_here and _survey.is_much(payload)):
+            return None
+        if self.tuner.costs.item_s is None and self.work.n_left:
+            self.run_inline(1, float("inf"))  # before nothing is known of items, nothing is sent
+        left_s = self.tuner.left_s(self.view(caller_busy=False))
+        n_workers = min(_machine.usable_cpus().n_cores, self.tuner.job.n_jobs or sys.maxsize)
+        return _survey.why_not_send(payload, left_s, n_workers)
 
     def _payload_of_task(self) -> Payload:
         """The task for workers that are not forked."""
@@ -530,6 +601,8 @@ class Call:
         if self.watcher is not None:
             self.watcher.stop()
             self.watcher = None
+        if self.source.ahead is not None:
+            self.source.ahead.stop()
         feeder, self.feeder = self.feeder, None
         if feeder is not None:
             feeder.stop()
@@ -546,6 +619,7 @@ class Call:
         if self.crews:
             self.printed.release_all()
         self.crews.clear()
+        self.crew_of.clear()  # here nothing interrupts them as they go
         if self.ledger is not None and not at_once:
             self.ledger.ended(perf_counter() - began)
             self._learn_costs(self.ledger)
@@ -631,6 +705,8 @@ class Call:
             if self.work.is_finished:  # all that was left of the data was its end
                 return
         action = self.tuner.next(self.view(caller_busy=False))
+        if self.source.ahead is not None:
+            self._read_aside(self.source.ahead, action)
         match action:
             case do.RunInline():
                 self.run_inline(action.n_items, action.box_s)
@@ -654,6 +730,12 @@ class Call:
                 self._unwatch()
             case do.Weigh():
                 self._weigh()
+
+    def _read_aside(self, ahead: ReadAhead, action: do.Action) -> None:
+        """Have the thread read that was asked for, once workers are forked or not wanted."""
+        is_going_on = perf_counter() - self.began > READ_ASIDE_S
+        if isinstance(action, do.Wait) or (isinstance(action, do.RunInline) and is_going_on):
+            ahead.start()
 
     def view(self, *, caller_busy: bool) -> View:
         return View(
@@ -714,6 +796,8 @@ class Call:
         if not self.source.all_read and self.tuner.n_in_flight and not self.work.n_left:
             may_read = self.work.limit is None and not self.source.in_turn
             timeout_s = 0.0 if may_read else timeout_s
+            if self.source.tells:
+                timeout_s = min(timeout_s, ASK_S)
         if timeout_s and self.losses is not None:
             self.losses.note_kills()  # now, because there is nothing else to do
         self._look(timeout_s)
@@ -743,15 +827,20 @@ class Call:
         if is_ahead:
             self.printed.hold(chunk.start)
         self._enter_inline(is_in_item)
+        programs_s = programs.cpu_s()
         try:
-            n_modules, process_cpu, n_pauses = self._n_loaded(), process_time(), count_pauses()
+            n_modules, process_cpu, n_pauses = (
+                self._n_loaded(),
+                programs.with_process(),
+                count_pauses(),
+            )
             ran = run_chunk(
                 self.function,
                 each,
                 chunk.n_items,
                 out,
                 box_s=box_s,
-                cpu_clock=thread_time,
+                cpu_clock=programs.with_thread,
                 starved_clock=self.starved_clock,
                 keep_errors=self.task.keep_errors,
                 single=self.task.single,
@@ -761,6 +850,33 @@ class Call:
             if is_ahead:
                 self.printed.let_go()
             self._leave_inline()
+        programs_s = programs.cpu_s() - programs_s
+        if programs_s > 0:
+            ran = ran.but(
+                starved_s=programs.starved_s(ran.wall_s, ran.cpu_s, programs_s, ran.starved_s)
+            )
+        spent = (
+            programs.with_process() - process_cpu,
+            self._n_loaded() - n_modules,
+            count_pauses() - n_pauses,
+        )
+        try:
+            self._take_ran(ran, chunk, out, turn, spent, direct=direct)
+        finally:
+            del ran  # its error's traceback leads to this frame
+
+    def _take_ran(
+        self,
+        ran: Ran,
+        chunk: Chunk,
+        out: list[Any],
+        turn: Turn | None,
+        spent: tuple[float, int, int],
+        *,
+        direct: bool,
+    ) -> None:
+        """Keep what items in the caller gave, and tell what they cost."""
+        work = self.work
         failure = ran.error if ran.is_of_data and isinstance(ran.error, Exception) else None
         if turn is not None:
             chunk = work.end_turn(turn, chunk.start, is_end=ran.is_end, error=failure)
@@ -775,16 +891,14 @@ class Call:
         if ran.n_done:
             if self.is_stream and out:
                 self.see_size(out[-1])
-            self.tell_inlined(
-                ran,
-                process_time() - process_cpu,
-                self._n_loaded() - n_modules,
-                count_pauses() - n_pauses,
-            )
+            self.tell_inlined(ran, *spent)
         if ran.error is not None:
             is_exit = ran.is_of_data and failure is None
             if isinstance(ran.error, KeyboardInterrupt) or is_exit or raised_by_handler(ran.error):
-                raise ran.error  # it is not about this item: nobody waits for those before
+                try:
+                    raise ran.error  # it is not about this item: nobody waits for those before
+                finally:
+                    del ran, failure  # the traceback has this frame
             if failure is None:
                 self.fail(end, ran.error)
             self.see_broken_data()
@@ -1074,6 +1188,8 @@ class Call:
         self.tuner.tell(Limited(n_workers=n_alive, why=why))
 
     def _stop_own_threads(self) -> None:
+        if self.source.ahead is not None:
+            self.source.ahead.stop()
         if self.watcher is not None:
             self._unwatch()
         feeder, self.feeder = self.feeder, None
@@ -1239,11 +1355,14 @@ class Call:
         if self.work.failure is None:
             return
         index, error = self.work.failure
-        if error is not getattr(self.source, "error", None):
-            self._note_item(index, error)
-            self._note_waiters(error)
-        self._attach_partial(error)
-        raise error
+        try:
+            if error is not getattr(self.source, "error", None):
+                self._note_item(index, error)
+                self._note_waiters(error)
+            self._attach_partial(error)
+            raise error
+        finally:
+            del error  # whose traceback has this frame
 
     def note_kept(self, start: int, results: list[Any]) -> None:
         """Have exceptions that are results say which item they came from, as those raised do."""
@@ -1270,7 +1389,7 @@ class Call:
 
     def _note_waiters(self, error: BaseException) -> None:
         """Perhaps it is for the others beside it: how many they were is not what the user chose."""
-        tuner, n_running = self.tuner, len(self.crew_of)
+        tuner, n_running = self.tuner, sum(self.n_started.values())
         if self.options.n_jobs is not None or not tuner.costs.waits or n_running <= 1:
             return
         if (travel := _room.loaded("crews.travel")) is not None:
@@ -1322,6 +1441,12 @@ class Call:
         )
 
 
+# What of a call is the user's, or leads to it.
+HELD = (
+    *("func", "options", "item_kwargs", "source", "work", "task", "function", "plainly"),
+    *("crews", "crew_of", "losses", "ledger", "returns", "printed", "feeder", "watcher"),
+    *("drawing", "inner", "bar", "_payload", "_turns"),
+)
 WEIGHED_RESULTS = 32
 STREAM_BYTES = 64 << 20  # what a stream holds ahead of its consumer, about, if not told otherwise
 SENT_BYTES = 16 << 20  # items that go to a worker at once

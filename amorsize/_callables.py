@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _functools import partial  # type: ignore[import-not-found]  # `functools` loads much more
 
 from amorsize.policy.value import Value
 
@@ -110,9 +111,8 @@ def plain(found: Any) -> Any:
 
 
 def is_partial(func: object) -> bool:
-    """Is this a `functools.partial`? Where nothing imported functools, nobody made one."""
-    functools = sys.modules.get("functools")
-    return functools is not None and issubclass(type(func), functools.partial)
+    """Is this a `functools.partial`?"""
+    return issubclass(type(func), partial)
 
 
 def type_name(value: object) -> str:

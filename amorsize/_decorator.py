@@ -143,21 +143,29 @@ class TunedFunction:
         *iterables: Any,
         ordered: bool = True,
         buffer: int | None = None,
+        indexed: bool = False,
+        read_ahead: int | None = None,
         **item_kwargs: Any,
     ) -> Iterator[Any]:
         """Map lazily: results as they are asked for, from data that is read as it is needed.
+
+        Results that are there are handed over before the next item is asked for.
 
         Args:
             iterables: The data, which may be endless; several are zipped.
             ordered: In the order of the data; False gives each result once it is there.
             buffer: How many items may be in work or waiting to be taken; None to have it tuned.
+            indexed: Give pairs of an item's index and its result.
+            read_ahead: How many items a thread of its own may read before they are asked for;
+                None to have the data read in the calling thread.
             item_kwargs: Go to every item.
         """
         tuned = self._self_parent or self
         func, iterables = self._received(tuned, iterables)
         stream = (_map or _load_map()).stream
         options, name = tuned._self_options, tuned._self_name
-        return stream(func, iterables, item_kwargs, options, ordered, buffer, name)  # type: ignore[no-any-return]
+        more = {"indexed": indexed, "read_ahead": read_ahead}
+        return stream(func, iterables, item_kwargs, options, ordered, buffer, name, **more)  # type: ignore[no-any-return]
 
     @property
     def one(self) -> Callable[..., Any]:

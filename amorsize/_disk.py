@@ -40,23 +40,29 @@ def _read(fingerprint: _identity.Fingerprint, kind: Kind) -> Found | None:
     prefix, costs_key = _prefix(fingerprint.key), _costs_key()
     found = cache.recent(prefix, costs_key)
     costs = {key: found.pop(key) for key in tuple(found) if key == costs_key}
-    if _exact(found, fingerprint, kind) is None:
+    if _disk_key(fingerprint, kind) not in found:
         found, costs = cache.family(prefix), cache.family(costs_key)
     for one in costs.values():
         _machine.costs_from_dict(one.get("costs"))
     return _best(found, fingerprint, kind)
 
 
-def write(learned: Iterable[Learned]) -> None:
-    """Store functions' profiles, and what workers cost on this host."""
+def write(learned: Iterable[Learned], *, knows_earlier: bool = True) -> None:
+    """Store functions' profiles, and what workers cost on this host where that is news.
+
+    `knows_earlier`: What earlier processes have learned is part of it. A call that was too short to
+    ask for that puts what it has learned beside it, and is believed where there is nothing else.
+    """
+    host, records = _machine.host_fingerprint(), {}
     for func, kind, profile, drifts in learned:
         fingerprint = _identity.fingerprint(func)
-        record = {
+        key = _disk_key(fingerprint, kind, host)
+        records[key if knows_earlier else f"{key}{BESIDE}"] = {
             "version": _profiles.VERSION,
             "name": fingerprint.name,
             "key": fingerprint.key,
             "variant": fingerprint.variant,
-            "host": _machine.host_fingerprint(),
+            "host": host,
             "kind": list(kind),
             "saved_at_s": time.time(),
             "load": _load(),
@@ -64,10 +70,21 @@ def write(learned: Iterable[Learned]) -> None:
             "profile": profile.as_dict(),
             "drifts": [one.as_dict() for one in drifts],
         }
-        if not cache.note(_disk_key(fingerprint, kind), record):
-            return
-    if costs := _machine.costs_as_dict():
-        cache.note(_costs_key(), {"version": _profiles.VERSION, "costs": costs})
+    costs = _machine.costs_as_dict()
+    if are_news := _are_news(costs):
+        records[_costs_key()] = {"version": _profiles.VERSION, "costs": costs}
+    if cache.note_all(records) and are_news:
+        _written_costs[os.environ.get(cache.database.HOME_VARIABLE)] = costs
+
+
+_written_costs: dict[str | None, dict[str, float]] = {}  # by folder
+NEWS = 1.25  # times what is written, or its inverse: figures that moved less stay as they are
+
+
+def _are_news(costs: dict[str, float]) -> bool:
+    written = _written_costs.get(os.environ.get(cache.database.HOME_VARIABLE), {})
+    ratios = (cost_s / written.get(name, 1e-12) for name, cost_s in costs.items())
+    return any(not 1 / NEWS < ratio < NEWS for ratio in ratios)
 
 
 def newest(func: Callable[..., Any]) -> Found | None:
@@ -98,12 +115,12 @@ def _load() -> float | None:
         return None
 
 
-def _prefix(function_key: str) -> str:
-    return f"{cache.LISTED}{_machine.host_fingerprint()}:{function_key}:"
+def _prefix(function_key: str, host: str | None = None) -> str:
+    return f"{cache.LISTED}{host or _machine.host_fingerprint()}:{function_key}:"
 
 
-def _disk_key(fingerprint: _identity.Fingerprint, kind: Kind) -> str:
-    return f"{_prefix(fingerprint.key)}{_plain(kind)}:{fingerprint.variant}"
+def _disk_key(fingerprint: _identity.Fingerprint, kind: Kind, host: str | None = None) -> str:
+    return f"{_prefix(fingerprint.key, host)}{_plain(kind)}:{fingerprint.variant}"
 
 
 def _plain(kind: Kind) -> str:
@@ -116,6 +133,7 @@ def _plain(kind: Kind) -> str:
 
 
 MAX_NAME_CHARS = 64
+BESIDE = "-beside"  # ends the key of what was learned without a look at what was known
 
 
 def _costs_key() -> str:
@@ -125,7 +143,8 @@ def _costs_key() -> str:
 def _exact(
     found: dict[str, dict[str, Any]], fingerprint: _identity.Fingerprint, kind: Kind
 ) -> dict[str, Any] | None:
-    return found.get(_disk_key(fingerprint, kind))
+    key = _disk_key(fingerprint, kind)
+    return found.get(key) or found.get(f"{key}{BESIDE}")
 
 
 def _best(

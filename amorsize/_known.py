@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from _weakref import ref
+
+from amorsize import _room
 from amorsize._clock import perf_counter
 from amorsize._kinds import kind_of, neighbours
 from amorsize._owner import owner_of as owner_of
@@ -26,9 +29,11 @@ if TYPE_CHECKING:
 MAX_DRIFTS = 8  # of one function: its story, not its log
 MAX_FUNCTIONS = 4096  # remembered in memory; the one used longest ago goes first
 MAX_VARIANTS = 8  # of each: a closure over a number that never comes again is no reason to grow
-WRITE_NOW_S = 0.5  # a call this long writes at once: opening the disk is a few percent of it
+# A call this long is worth a line in the journal at once, of 0.1 ms: who comes to no exit - a child
+# of multiprocessing, a program that is killed - has learned something as well.
+WRITE_NOW_S = 0.05
 MOST_WRITING = 0.005  # of the time of all calls: beyond, on a busy host, it waits for a later call
-WORTH_WRITING_S = 0.4  # shorter calls are written at exit if together they took this long
+WORTH_WRITING_S = 0.4  # shorter calls are if together they took this long, at exit of all functions
 SAME_WITHIN = 0.25  # a profile that moved less than this is not written again,
 WRITE_AGAIN = 2.0  # unless the function has been used for this many times as long
 
@@ -74,6 +79,35 @@ class Variants:
         return [(family, *one) for family, found in self._of.items() for one in found.items()]
 
 
+class Unwritten:
+    """What was learned of a function and is not on disk yet; the function itself is not kept."""
+
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        kind: Kind,
+        profile: Profile,
+        drifts: tuple[Drift, ...],
+        calls_s: float,
+    ) -> None:
+        self._of: Any
+        try:
+            self._of = ref(func)
+        except TypeError:  # what C has made may have no room for that
+            self._of = _nobody
+        self.kind, self.profile, self.drifts = kind, profile, drifts
+        self.calls_s = calls_s  # what its calls took since it was written last
+
+    def learned(self) -> _disk.Learned | None:
+        """The same with the function; None: it is gone, and is made anew if it comes again."""
+        func = self._of()
+        return None if func is None else (func, self.kind, self.profile, self.drifts)
+
+
+def _nobody() -> None:
+    return None
+
+
 class Memory:
     """What this process knows; the disk is asked once per function and written seldom."""
 
@@ -83,8 +117,7 @@ class Memory:
         self._drifts: dict[Hashable, list[Drift]] = {}
         self._bound: dict[Hashable, str] = {}
         self._asked: dict[tuple[Hashable, Kind], set[Hashable]] = {}  # the variants of each
-        self._unwritten: dict[Key, _disk.Learned] = {}
-        self._unwritten_s = 0.0
+        self._unwritten: dict[Key, Unwritten] = {}
         self._writing_s = self._calls_s = 0.0  # what writing took so far, and all calls
         self._written_used_s: dict[Key, float] = {}  # what functions had used as it was written
         self._at_exit = False
@@ -155,15 +188,20 @@ class Memory:
         is_news = (drifts and has_drifted) or (
             used_s > WRITE_AGAIN * self._written_used_s.get(key, used_s)
         )
-        is_put_down = key[2] in self._asked.get(key[:2], ()) and key not in self._unwritten
+        is_put_down = key in self._written_used_s and key not in self._unwritten
         is_written = before is not None and is_put_down and not is_news
         if not on_disk or (is_written and before is not None and _same(before, profile)):
             return
-        self._unwritten[key] = (func, kind, profile, drifts)
-        self._unwritten_s += makespan_s
-        if makespan_s >= WRITE_NOW_S and self._writing_s <= MOST_WRITING * self._calls_s:
-            self.write()
-        elif not self._at_exit:
+        waiting = self._unwritten.pop(key, None)
+        unwritten_s = makespan_s + (0.0 if waiting is None else waiting.calls_s)
+        is_due = makespan_s >= WRITE_NOW_S or unwritten_s >= WORTH_WRITING_S
+        if (
+            is_due or profile.bound is not None
+        ) and self._writing_s <= MOST_WRITING * self._calls_s:
+            self._write({key: (func, kind, profile, drifts)})
+            return
+        self._unwritten[key] = Unwritten(func, kind, profile, drifts, unwritten_s)
+        if not self._at_exit:
             import atexit
 
             self._at_exit = True
@@ -200,21 +238,25 @@ class Memory:
 
     def write(self) -> None:
         """Put on disk what is not there yet."""
-        unwritten, self._unwritten, self._unwritten_s = self._unwritten, {}, 0.0
-        if not unwritten:
-            return
-        from amorsize import _disk
+        unwritten, self._unwritten = self._unwritten, {}
+        self._write({key: found for key, one in unwritten.items() if (found := one.learned())})
 
-        for key, (_, _, profile, _) in unwritten.items():
-            self._asked.setdefault(key[:2], set()).add(key[2])
-            self._written_used_s[key] = Explored.of(profile).used_s
+    def _write(self, unwritten: dict[Key, _disk.Learned]) -> None:
+        if not unwritten or (disk := _room.loaded("_disk")) is None:
+            return
         began = perf_counter()
-        _disk.write(list(unwritten.values()))
+        are_asked = {key: key[2] in self._asked.get(key[:2], ()) for key in unwritten}
+        for is_asked in set(are_asked.values()):
+            learned = [one for key, one in unwritten.items() if are_asked[key] is is_asked]
+            disk.write(learned, knows_earlier=is_asked)
+        for key, (_, _, profile, _) in unwritten.items():
+            self._written_used_s[key] = Explored.of(profile).used_s
         self._writing_s += perf_counter() - began
 
     def _write_at_exit(self) -> None:
-        is_bound = any(profile.bound for _, _, profile, _ in self._unwritten.values())
-        if self._unwritten_s >= WORTH_WRITING_S or is_bound:
+        unwritten = self._unwritten.values()
+        is_bound = any(one.profile.bound for one in unwritten)
+        if is_bound or sum(one.calls_s for one in unwritten) >= WORTH_WRITING_S:
             self.write()
 
     def forget(self, owner: Hashable, func: Callable[..., Any]) -> int:

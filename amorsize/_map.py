@@ -77,15 +77,28 @@ def stream(
     ordered: bool,
     buffer: int | None,
     name: str | None = None,
+    *,
+    indexed: bool = False,
+    read_ahead: int | None = None,
 ) -> Iterator[Any]:
     """Map lazily: results as they are asked for."""
-    if buffer is not None and (type(buffer) is not int or buffer < 1):
+    if not _is_count(buffer):
         raise InvalidOptionError(
             f"buffer={buffer!r}: the number of items that may be in work must be a whole number "
             "from 1 on, or None to have it tuned."
         )
+    if not _is_count(read_ahead):
+        raise InvalidOptionError(
+            f"read_ahead={read_ahead!r}: the number of items that a thread may have read must be a "
+            "whole number from 1 on, or None to have the data read in the calling thread."
+        )
     iterables = checked_data(func, iterables, name)
-    return Call(func, iterables, item_kwargs, options, name, streams=True).stream(ordered, buffer)
+    call = Call(func, iterables, item_kwargs, options, name, streams=True, read_ahead=read_ahead)
+    return call.stream(ordered, buffer, indexed)
+
+
+def _is_count(value: Any) -> bool:
+    return value is None or (type(value) is int and value >= 1)
 
 
 def checked_data(
@@ -122,7 +135,12 @@ def _run_short(func: Callable[..., Any], data: Any) -> list[Any] | None:
     ran = run_chunk(func, data, n_items, results, box_s=4 * SHORT_S, cpu_clock=_no_clock)
     if ran.error is None and (ran.is_end or ran.n_done == len(data)):
         return results
-    return Call(func, (data,), {}, _options.DEFAULTS, None).go_on(results, ran.error, began)
+    call, error = Call(func, (data,), {}, _options.DEFAULTS, None), ran.error
+    del ran
+    try:
+        return call.go_on(results, error, began)
+    finally:
+        del error  # whose traceback has this frame
 
 
 def _no_clock() -> float:

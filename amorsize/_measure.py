@@ -153,7 +153,7 @@ def _clean_start_cost_s() -> dict[str, float]:
     starts_s: list[float] = []
     while sum(starts_s) < _CLEAN_START_LIMIT_S / 2 and len(starts_s) < 3:
         begun_s = perf_counter()
-        command = [sys.executable, "-c", _CLEAN_START]
+        command = [sys.executable, "-P", "-c", _CLEAN_START]  # nothing of the current folder runs
         try:
             subprocess.run(
                 command,

@@ -7,8 +7,10 @@ same decorator. What one was set up with tells which of its profiles to begin fr
 
 from __future__ import annotations
 
+from _weakref import ref
+
 from amorsize import _callables
-from amorsize._callables import FUNCTION, METHOD
+from amorsize._callables import FUNCTION, METHOD, MODULE
 from amorsize._kinds import kind_of
 
 TYPE_CHECKING = False
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 DEEPEST = 3  # functions in functions: a decorator of a partial of a closure
 MOST_SETTINGS = 16  # that tell variants of one function apart
 LONG = 256  # characters: of a longer text the length and the beginning
+
+BUILTIN: Any = type(len)
 
 _NUMBERS = frozenset({type(None), bool, int, float, complex})
 _SCALARS = _NUMBERS | {str, bytes}
@@ -45,13 +49,23 @@ def owner_of(func: Any, depth: int = DEEPEST) -> Any:  # hashable
         values = *func.args, *func.keywords.values()
         return owner_of(func.func, depth), *_inner(values, depth)
     if isinstance(func, type):
-        return func
+        return ref(func)
     call = _callables.member(kind, "__call__")
     if type(call) is FUNCTION:
         wrapped = _callables.own(func, "__wrapped__")
         return owner_of(call, depth), *_inner((wrapped,), depth)
+    if kind is BUILTIN and type(func.__self__) is not MODULE:
+        return type(func.__self__), func.__name__  # of an object that may be large
     is_plain = _callables.member(kind, "__hash__") is object.__hash__
-    return func if is_plain or kind.__module__ == "builtins" else kind
+    return _told_apart(func) if is_plain or kind.__module__ == "builtins" else kind
+
+
+def _told_apart(func: Any) -> Any:
+    """What stands for this very object, and does not keep it."""
+    try:
+        return ref(func)
+    except TypeError:  # what C has made may have no room for that
+        return type(func), _callables.own(func, "__name__")
 
 
 def variant_of(func: Any, item_kwargs: dict[str, Any] | None = None) -> Any:

@@ -12,7 +12,7 @@ import os
 import sys
 from contextvars import ContextVar
 
-from amorsize import _bytecode, _callables, _identity, _wrappers
+from amorsize import _bytecode, _callables, _identity, _reimport, _wrappers
 from amorsize._callables import FUNCTION, METHOD
 from amorsize._drawing import as_sent
 from amorsize._interrupts import let_through
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 LARGE_BYTES = 1_000_000  # sent to each worker in each call: 1 ms there, and as much here
+# With so much, code is sent rather than its module: each worker would make all of it once more.
+MUCH_BYTES = 8 << 20
 
 # Behind the functions of a module: those of a worker are seeded there, and copies would not be.
 GENERATORS = ("random:_inst", "numpy.random.mtrand:_rand")
@@ -58,9 +60,20 @@ class Payload:
     def __init__(self, task: Task, func: Callable[..., Any], sample: Any = None) -> None:
         self._task = task
         self.name = _identity.name_of(func)
-        self._reached = Reached((task.function, task.setup, task.teardown, sample))
-        self._data: bytes | None = None
+        self._reached = Reached((task.function, task.setup, task.teardown), sample)
+        self._apart: tuple[bytes, list[memoryview]] | None = None
+        self._again: str | None = None  # what workers will do by importing, and cannot be avoided
         self._by_value: frozenset[str] = frozenset()
+
+    @property
+    def array_bytes(self) -> int:
+        """Of arrays and tables that the function reaches, roughly: they are sent as they lie."""
+        return self._reached.array_bytes
+
+    @property
+    def other_bytes(self) -> int:
+        """Of all other data that it reaches, which is pickled and made anew in each worker."""
+        return self._reached.other_bytes
 
     @property
     def data(self) -> bytes:
@@ -69,25 +82,45 @@ class Payload:
         Raises:
             CannotTravelError: Something in it cannot be pickled; the text names it.
         """
-        if self._data is None:
-            self._data = self._packed(frozenset())
-            self._warn_if_large(len(self._data))
-        return self._data
+        data, parts = self.apart()
+        return self._packed(self._by_value) if parts else data
+
+    def apart(self) -> tuple[bytes, list[memoryview]]:
+        """The same, with the large buffers in it beside that."""
+        if self._apart is None:
+            parts: list[memoryview] = []
+            self._apart = self._first_packed(parts), parts
+            self._warn_if_large(len(self._apart[0]))
+        return self._apart
+
+    def _first_packed(self, parts: list[memoryview]) -> bytes:
+        """By the names of what workers can import, unless that would do more than to import."""
+        again = next(filter(None, map(_reimport.what_it_does, sorted(self._reached.homes))), None)
+        if again is None and self.array_bytes + self.other_bytes < MUCH_BYTES:
+            return self._packed(frozenset(), parts)
+        self._by_value = self._reached.homes
+        try:
+            return self._packed(self._by_value, parts)
+        except CannotTravelError:
+            self._by_value, self._again = frozenset(), again
+        return self._packed(self._by_value, parts)
 
     def by_value(self) -> bytes:
         """The same with the code of the project's own functions, whatever a worker would import."""
-        self._by_value = self._reached.modules
+        self._by_value = self._reached.homes
         return self._packed(self._by_value)
 
     def why_not(self) -> str | None:
         """Why it cannot be sent, or would not arrive as it is; None when it can."""
-        try:
-            carried.packed()
-            _ = self.data
-        except CannotTravelError as error:
-            return str(error)
         if self._reached.reasons:
             return self._reached.reasons[0]
+        try:
+            carried.packed()
+            self.apart()
+        except CannotTravelError as error:
+            return str(error)
+        if self._again is not None:
+            return self._again
         for place, value in self._reached.stays.items():
             if not is_shareable(value):  # a lock or a logger of its own suits each worker
                 kind = _callables.type_name(value)
@@ -107,19 +140,20 @@ class Payload:
             except Exception as error:
                 let_through(error)
                 data, parts = b"__main__", []
-            if b"__main__" not in data:  # what has that name here, no other process would find
+            if not _names_main(data):  # what has that name here, no other process would find
                 return data, parts
         return _dumped_with_code(unpacked, (items,), self._by_value), []
 
-    def _packed(self, by_value: frozenset[str]) -> bytes:
+    def _packed(self, by_value: frozenset[str], parts: list[memoryview] | None = None) -> bytes:
+        """The task as bytes; where `parts` is given, the large buffers in it are put there."""
         try:
-            return self._dumped(by_value)
+            return self._dumped(by_value, parts)
         except Exception as error:
             let_through(error)
             self._reached.leave_what_cannot_travel(lambda one: _why_not(one, by_value) is None)
             self._refuse_what_is_shared()
         try:
-            return self._dumped(by_value)
+            return self._dumped(by_value, parts)
         except Exception as error:
             let_through(error)
             culprit = _culprit(self._parts(), by_value) or f"{type(error).__name__}: {error}"
@@ -139,7 +173,7 @@ class Payload:
                     "put into it, or call where no other thread runs."
                 )
 
-    def _dumped(self, by_value: frozenset[str]) -> bytes:
+    def _dumped(self, by_value: frozenset[str], parts: list[memoryview] | None) -> bytes:
         task, reached = self._task, self._reached
         fields = {
             "function": task.function,
@@ -162,10 +196,22 @@ class Payload:
         origin = os.getpid(), TOKEN
         # The first is called first: names are looked up while the rest is being read.
         checked = digests, names, reached.library
-        content = (_Call(tidied, ()), origin, fields, *checked, settings, kinds)
+        caches = {
+            place: reached.caches[key][1] if key in reached.caches else []
+            for place, key in reached.cache_places.items()
+            if place.partition(":")[0] not in by_value
+        }
+        others = reached.members, reached.registered, reached.families
+        content = (
+            *(_Call(tidied, ()), origin, fields, *checked, settings, kinds),
+            *(caches, others),
+        )
         left = {id(value): place for place, value in reached.stays.items()}
-        data = None if by_value else _dumped_by_name(rebuilt, content)
-        return data or _dumped_with_code(rebuilt, content, by_value, left)
+        data = None if by_value else _dumped_by_name(rebuilt, content, parts)
+        if data is not None:
+            return data
+        kept = {key: entries for key, (_, entries) in reached.caches.items()}
+        return _dumped_with_code(rebuilt, content, by_value, left, kept, parts)
 
     def _parts(self) -> Iterable[tuple[str, Any]]:
         task = self._task
@@ -240,7 +286,17 @@ def _wrapper(obj: Any, by_value: frozenset[str]) -> Any:
     return None if is_elsewhere and _identity.reference(obj) is not None else made
 
 
-def _dumped_by_name(load: Callable[..., Any], content: tuple[Any, ...]) -> bytes | None:
+def _aside(parts: list[memoryview] | None) -> Callable[[Any], bool] | None:
+    """What pickle asks about each buffer, for a pickle of which parts go beside it."""
+    if parts is None:
+        return None
+    parts.clear()  # an earlier try has failed half-way
+    return travel.setting_apart(parts)
+
+
+def _dumped_by_name(
+    load: Callable[..., Any], content: tuple[Any, ...], parts: list[memoryview] | None = None
+) -> bytes | None:
     """Without cloudpickle, which takes 17-40 ms to import on either side; None: it takes that."""
     import io
 
@@ -258,12 +314,18 @@ def _dumped_by_name(load: Callable[..., Any], content: tuple[Any, ...]) -> bytes
 
     buffer = io.BytesIO()
     try:
-        ByName(buffer, travel.PROTOCOL).dump(_Call(load, (*content, [])))
+        pickler = ByName(buffer, travel.PROTOCOL, buffer_callback=_aside(parts))
+        pickler.dump(_Call(load, (*content, [])))
     except Exception as error:  # whatever pickle refuses: cloudpickle knows more
         let_through(error)
         return None
     data = buffer.getvalue()
-    return None if b"__main__" in data else data  # by that name others would find nothing
+    return None if _names_main(data) else data  # by that name others would find nothing
+
+
+def _names_main(data: bytes) -> bool:
+    """The program's own file, which a child of multiprocessing knows by the second name."""
+    return b"__main__" in data or b"__mp_main__" in data
 
 
 def _dumped_with_code(
@@ -271,6 +333,8 @@ def _dumped_with_code(
     content: tuple[Any, ...],
     by_value: frozenset[str] = frozenset(),
     left: dict[int, str] | None = None,
+    kept: dict[int, list[_wrappers.Kept]] | None = None,
+    parts: list[memoryview] | None = None,
 ) -> bytes:
     """By cloudpickle, which sends the code of what cannot be imported elsewhere.
 
@@ -279,6 +343,8 @@ def _dumped_with_code(
         content: What is sent.
         by_value: Modules whose code is sent although they can be imported.
         left: Objects that cannot be sent, by id, and where a worker finds its own.
+        kept: What caches have kept, by their id.
+        parts: Where to put large buffers, so that they are not in the bytes; None: they are.
     """
     import io
 
@@ -301,7 +367,8 @@ def _dumped_with_code(
                 if found is not None:
                     return imported, found
             if (made := _wrapper(obj, by_value)) is not None:
-                return made
+                entries = kept.get(id(obj)) if kept else None
+                return _wrappers.reduced_with(obj, entries) if entries else made
             reduced = super().reducer_override(obj)
             made_here = isinstance(obj, type) and bool(obj.__flags__ & HEAP_TYPE)
             if made_here and reduced is not NotImplemented:
@@ -310,12 +377,14 @@ def _dumped_with_code(
 
     buffer = io.BytesIO()
     registered = cloudpickle.list_registry_pickle_by_value()
+    by_value |= {"__mp_main__"}
     modules = [sys.modules[name] for name in by_value - registered if name in sys.modules]
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:
         # The classes come last: by then all those sent with their code are among them.
-        WithCode(buffer, travel.PROTOCOL).dump(_Call(load, (*content, classes)))
+        pickler = WithCode(buffer, travel.PROTOCOL, buffer_callback=_aside(parts))
+        pickler.dump(_Call(load, (*content, classes)))
     finally:
         for module in modules:
             cloudpickle.unregister_pickle_by_value(module)

@@ -105,8 +105,19 @@ class Printed:
 
     def _write(self, stream: str, text: str) -> None:
         shown = self._real.get(stream) or getattr(sys, stream)
-        if shown is not None:
+        if shown is None:
+            return
+        data = text.encode("utf-8", "surrogateescape")
+        if text.isascii() or data.decode("utf-8", "replace") == text or not _has_bytes(shown):
             shown.write(text)
+        else:  # bytes that are no text, which an item has written beneath it
+            shown.flush()
+            shown.buffer.write(data)
+            shown.buffer.flush()
+
+
+def _has_bytes(stream: Any) -> bool:
+    return hasattr(stream, "buffer")
 
 
 class _Said:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import _abc  # type: ignore[import-not-found]
+import abc
+import builtins
 import sys
 from itertools import islice
 
-from amorsize import _bytecode, _callables, _codecs, _identity, _text_order, _walk
+from amorsize import _bytecode, _callables, _codecs, _identity, _text_order, _walk, _wrappers
 from amorsize._callables import FUNCTION, METHOD, MISSING, MODULE
+from amorsize.crews import weight
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
 
 MANY = 1000  # callables that are looked into, and elements of a container
 DIGEST_BYTES = 16
+_ABC: type = abc.ABCMeta
 
 # What each process has of its own and no other should get: generators would all draw the same,
 # and a bare object() is compared by identity alone.
@@ -28,6 +33,9 @@ _CODE_TYPES = (FUNCTION, METHOD, type(len), type)
 _CONTAINERS = (list, tuple, dict, set, frozenset, bytearray)
 _WAYS_OF_LIBRARY = {_walk.WRAPPED, _walk.CLOSURE}  # of a function
 _WAYS = _WAYS_OF_LIBRARY | {_walk.DEFAULT}  # what is set on it is noted where it can be imported
+_BUILTIN_HOMES = {"builtins", "io", "_io"}
+_CONSTANTS = {"Ellipsis", "NotImplemented", "None", "True", "False"}
+_MAIN = ("__main__", "__mp_main__")  # the second in a child of multiprocessing
 _BACK_DOORS = {"globals", "eval", "exec", "modules", "__dict__", "vars"}
 MAPPING_VIEW: Any = type(type.__dict__)
 
@@ -103,7 +111,6 @@ def _class_digest(cls: type) -> str:
 
 
 _MADE_UP = {"__doc__", "__dict__", "__weakref__"}
-CACHED = ".<cached>"
 HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: the class was made at run time
 
 
@@ -111,36 +118,73 @@ class Reached:
     """Goes from functions to the project's own code and to the state that it reads.
 
     Places are written "module:name", "module:Class.name"; `<name>` is a variable of a closure.
+
+    Args:
+        roots: Functions, and what else goes along with them.
+        sample: An item, which is looked into as well, for what its methods read.
     """
 
-    def __init__(self, roots: Iterable[Any]) -> None:
+    def __init__(self, roots: Iterable[Any], sample: Any = None) -> None:
+        # Bytes, roughly: of arrays and their like, and of all else that is data.
+        self.array_bytes = self.other_bytes = 0
+        self._weighed: dict[int, Any] = {id(sample): sample}  # which does not belong to the task
         self.digests: dict[str, bytes] = {}  # of own code, which can be sent instead
         self.names: dict[str, str] = {}  # of what the project has of others: code, modules
         self.library: dict[str, str] = {}  # of what libraries have in a place of their own
         self.settings: dict[str, Any] = {}
+        self.caches: dict[int, tuple[Any, list[_wrappers.Kept]]] = {}  # by id: what each has kept
+        self.cache_places: dict[str, int] = {}
+        self.members: list[tuple[Any, str, Any]] = []  # of enums sent with their code
+        self.registered: list[tuple[Any, type]] = []  # abstract classes, and who counts as theirs
+        self.families: list[tuple[type, list[type]]] = []  # classes, and their subclasses
+        self._asks_families = False
         self.stays: dict[str, Any] = {}  # globals that cannot be sent
         self.reasons: list[str] = []  # why it would not do in a worker what it does here
         self._modules: set[str] = set()
-        roots = [one for one in roots if one is not None]
+        given = [one for one in (*roots, sample) if one is not None]
         # The project's packages are its own wherever they are installed.
-        self._packages = {_package_of(one) for one in roots} - {None}
+        self._packages = {_package_of(one) for one in given} - {None}
         self._walk = _walk.Walk(MANY)
-        self._lead_to(roots)
+        self._lead_to(given)
+        self._go()
+        if self._asks_families:
+            self._note_families()
+
+    def _go(self) -> None:
         for target, _ in self._walk:
             self._look_into(target)
+
+    def _note_families(self) -> None:
+        """The code asks classes for their subclasses, and may mean any of its own."""
+        ahead = [one for one in self._walk.met if isinstance(one, type)]
+        for cls in ahead:
+            found: list[type] = type.__subclasses__(cls)
+            if found and self._is_own_class(cls):
+                self.families.append((cls, found))
+                ahead += found
+                self._lead_to(found)
+        self._go()
 
     @property
     def modules(self) -> frozenset[str]:
         """The modules whose code may run."""
         return frozenset(self._modules)
 
+    @property
+    def homes(self) -> frozenset[str]:
+        """These, and the project's modules in which state or names were found."""
+        places = (*self.settings, *self.digests, *self.names, *self.cache_places)
+        found = {place.partition(":")[0] for place in places}
+        return self.modules | {one for one in found if self._is_own(one) and is_importable(one)}
+
     def leave_what_cannot_travel(self, can_travel: Callable[[Any], bool]) -> None:
         """Move the globals that cannot be pickled to `stays`."""
         for place, value in tuple(self.settings.items()):
             if not can_travel(value):
                 del self.settings[place]
-                if not place.endswith(CACHED):  # else each worker makes its own
-                    self.stays[place] = value
+                self.stays[place] = value
+        for _, entries in self.caches.values():  # a worker makes those others itself
+            entries[:] = [one for one in entries if can_travel(one)]
 
     def _is_own(self, module: object) -> bool:
         if not isinstance(module, str) or is_ours(module):
@@ -162,19 +206,60 @@ class Reached:
                 self._walk.beside(thing)
 
     def _look_into(self, target: Any) -> None:
+        self._cache(target, None)
         if type(target) is FUNCTION:
             self._function(target)
         elif isinstance(target, type):
             self._class(target)
         else:
-            is_own = self._is_own_class(type(target))
-            held = islice(_walk.held(target), MANY)
-            self._lead_to(value for way, _, value in held if is_own or way != _walk.ATTRIBUTE)
+            self._data(target)
+
+    def _data(self, target: Any) -> None:
+        is_own = self._is_own_class(type(target))
+        found = [
+            (way, value)
+            for way, _, value in islice(_walk.held(target), MANY)
+            if is_own or way != _walk.ATTRIBUTE
+        ]
+        self._weigh(target)
+        elements = [value for way, value in found if way == _walk.ELEMENT and not is_scalar(value)]
+        self._weighed.update((id(one), one) for one in elements)
+        self._weigh_texts(value for way, value in found if way != _walk.ELEMENT)
+        self._lead_to(value for _, value in found)
+
+    # -- how much it is ---------------------------------------------------------------------
+
+    def _weigh(self, target: Any) -> None:
+        """Note the bytes of data, unless it was weighed with what it lies in."""
+        if id(target) in self._weighed or _callables.is_partial(target):
+            return
+        self._weighed[id(target)] = target
+        one = target
+        if isinstance(target, dict | list | tuple | set | frozenset):
+            one = next(iter(target.values() if isinstance(target, dict) else target), None)
+        elif self._is_own_class(type(target)):
+            return  # its attributes are
+        if weight.tells(one):
+            self.array_bytes += weight.of(target)
+        else:
+            self.other_bytes += weight.of(target)
+
+    def _weigh_texts(self, values: Iterable[Any]) -> None:
+        """Those that are not looked into, and may be large all the same."""
+        for one in values:
+            if type(one) in (str, bytes) and len(one) > MANY:
+                self._weigh(one)
+
+    # -- code -------------------------------------------------------------------------------
 
     def _function(self, func: FunctionType) -> None:
         is_own = self._is_own_function(func)
         ways = _WAYS if is_own else _WAYS_OF_LIBRARY
-        self._lead_to(value for way, _, value in _walk.held(func) if way in ways)
+        held = [value for way, _, value in _walk.held(func) if way in ways]
+        self._weigh_texts(held)
+        self._lead_to(held)
+        names = _bytecode.names(func.__code__)
+        self._asks_families = self._asks_families or "__subclasses__" in names
         if not is_own:
             return
         self._judge(func)
@@ -186,11 +271,15 @@ class Reached:
                 self.digests[":".join(found)] = digest_of(func)
                 self._state_of(func, ":".join(found))
         for space, name, value, attributes in _walk.reads(func):
-            if space == _walk.GLOBAL:
+            if space == _walk.BUILTIN:
+                self._builtin(name)
+            elif value is builtins:
+                self._builtins(func.__code__, attributes)
+            elif space == _walk.GLOBAL:
                 self._global(home, name, value, attributes)
             elif space == _walk.IMPORT:
                 self._import(name, func)
-        if home is not None and not _BACK_DOORS.isdisjoint(_bytecode.names(func.__code__)):
+        if home is not None and not _BACK_DOORS.isdisjoint(names):
             self._all_plain(home)
 
     def _judge(self, func: FunctionType) -> None:
@@ -228,6 +317,27 @@ class Reached:
             if not name.startswith("__") and _is_plain(value, depth=2):
                 self._note(home, name, value)
 
+    def _builtins(self, code: CodeType, attributes: tuple[str, ...]) -> None:
+        """What the code takes off the module of builtins, by its name or by a text."""
+        for name in (*attributes[:1], *code.co_consts):
+            if type(name) is str:
+                self._builtin(name)
+
+    def _builtin(self, name: str) -> None:
+        """A name that no module has: one that somebody has added to the builtins, or replaced?"""
+        value = vars(builtins).get(name, MISSING)
+        kind = type(value)
+        if value is MISSING or name.startswith("__") or kind.__module__ == "_sitebuiltins":
+            return
+        if getattr(value, "__module__", None) in _BUILTIN_HOMES and (
+            kind is type(len) or (isinstance(value, type) and not value.__flags__ & HEAP_TYPE)
+        ):
+            return
+        if (called := name_of(value)) is not None:
+            self.library[f"builtins:{name}"] = called
+        elif name not in _CONSTANTS:
+            self.settings[f"builtins:{name}"] = value
+
     def _global(self, home: str | None, name: str, value: Any, attributes: tuple[str, ...]) -> None:
         """Go from a global along the attributes that the code takes off it."""
         for module, attribute, found in _walk.through_modules(value, attributes):
@@ -244,6 +354,8 @@ class Reached:
         """What the code takes off a module of a library, which somebody may have changed."""
         if value is MISSING or name.startswith("__") or type(value) is MODULE:
             return
+        if isinstance(value, type):
+            self._note_registered(value)
         if (called := name_of(value)) is not None:
             self.library[f"{home}:{name}"] = called
         elif is_scalar(value) and is_importable(home):
@@ -265,14 +377,15 @@ class Reached:
     def _note(self, home: str | None, name: str, value: Any) -> None:
         if value is MISSING or name.startswith("__"):
             return
+        self._weigh_texts((value,))
         if type(value) is not MODULE:
             self._lead_to((value,))
-        if home is None or home == "__main__":
+        if home is None or home in _MAIN:
             return  # it goes with the code of the function
         inner = _walk.layers(value)[-1]
         if type(inner) is FUNCTION and self._is_own_function(inner):
             self.digests[f"{home}:{name}"] = digest_of(value)
-            self._made_once(f"{home}:{name}", value, inner.__code__)
+            self._cache(value, f"{home}:{name}")
         elif isinstance(value, type) and self._is_own_class(value):
             self.names[f"{home}:{name}"] = brief_name_of(value)
         elif _is_data(value) and type(value) is not MODULE and type(inner) is not FUNCTION:
@@ -281,14 +394,25 @@ class Reached:
         else:
             self.names[f"{home}:{name}"] = brief_name_of(value)
 
-    def _made_once(self, place: str, cache: Any, code: CodeType) -> None:
-        """What a cached function without arguments has made, which may have changed since."""
-        if not hasattr(cache, "cache_info") or code.co_argcount or code.co_kwonlyargcount:
+    def _cache(self, cache: Any, place: str | None) -> None:
+        """What a cached function has kept: the loop would go on with it."""
+        if not _wrappers.is_cache(cache):
             return
-        if cache.cache_info().currsize and cache.cache_parameters()["maxsize"] != 0:
-            made = cache()
-            if type(made) in _CONTAINERS or self._is_own_class(type(made)):
-                self._setting(place + CACHED, made)
+        if place is not None:
+            self.cache_places[place] = id(cache)
+        if id(cache) not in self.caches and 0 < cache.cache_info().currsize <= MANY:
+            entries = _wrappers.kept(cache)
+            self.caches[id(cache)] = cache, entries
+            self._lead_to(result for _, _, result in entries)
+
+    def _note_registered(self, cls: type) -> None:
+        """The project's classes that count as of an abstract class without being its subclasses."""
+        if not isinstance(cls, _ABC):
+            return
+        found = [reference() for reference in _abc._get_dump(cls)[0]]
+        self.registered += [
+            (cls, one) for one in found if one is not None and self._is_own_class(one)
+        ]
 
     def _class(self, cls: type) -> None:
         if not self._is_own_class(cls):
@@ -296,18 +420,20 @@ class Reached:
         home = cls.__module__ if _is_at(cls) else None
         if home is not None:
             self._modules.add(home)
+        self._note_registered(cls)
         for way, name, value in _walk.held(cls):
             inner = _walk.layers(value)[-1]
             if way == _walk.BASE:
                 self._lead_to((value,))
             elif type(inner) is FUNCTION:
                 self._lead_to((inner,))
+                self._cache(value, None if home is None else f"{home}:{cls.__qualname__}.{name}")
                 if home is not None and self._is_own_function(inner):
                     self.digests[f"{home}:{cls.__qualname__}.{name}"] = digest_of(value)
             elif home is not None and not name.startswith("__") and self._is_kept(cls, value):
                 self.settings[f"{home}:{cls.__qualname__}.{name}"] = value
-        if home is not None and isinstance(getattr(cls, "__members__", None), MAPPING_VIEW):
-            self._members(cls, f"{home}:{cls.__qualname__}")
+        if isinstance(getattr(cls, "__members__", None), MAPPING_VIEW):
+            self._members(cls, None if home is None else f"{home}:{cls.__qualname__}")
 
     def _is_kept(self, cls: type, value: Any) -> bool:
         """Is it data of a class: a limit, a table, its one instance?"""
@@ -316,12 +442,14 @@ class Reached:
         is_instance = self._is_own_class(type(value)) and not hasattr(type(value), "__get__")
         return is_scalar(value) or type(value) in _CONTAINERS or is_instance
 
-    def _members(self, cls: Any, place: str) -> None:
+    def _members(self, cls: Any, place: str | None) -> None:
         """What has been set on the members of an enum, or lies in a value that can change."""
         for name, member in cls.__members__.items():
             for attribute, value in vars(member).items():
                 is_kept = attribute == "_value_" and type(value) in (list, dict, set)
-                if is_kept or not attribute.startswith("_"):
+                if place is None and not attribute.startswith("_"):
+                    self.members.append((member, attribute, value))
+                elif place is not None and (is_kept or not attribute.startswith("_")):
                     self._setting(f"{place}.{name}.{attribute}", value)
 
 
@@ -344,7 +472,7 @@ def _package_of(target: Any) -> str | None:
     if isinstance(target, METHOD):
         module = getattr(target.__func__, "__module__", None)
     package = module.partition(".")[0] if isinstance(module, str) else "__main__"
-    known = package in sys.stdlib_module_names or package in ("__main__", __package__)
+    known = package in sys.stdlib_module_names or package in (*_MAIN, __package__)
     return None if known else package
 
 
@@ -357,7 +485,7 @@ def _home(func: FunctionType) -> str | None:
     """The module whose globals a function reads, if another process can import it."""
     name = func.__globals__.get("__name__")
     module = sys.modules.get(name) if isinstance(name, str) else None
-    if name == "__main__" or module is None or vars(module) is not func.__globals__:
+    if name in _MAIN or module is None or vars(module) is not func.__globals__:
         return None
     return name if getattr(module, "__spec__", None) is not None else None
 
@@ -365,7 +493,7 @@ def _home(func: FunctionType) -> str | None:
 def _is_at(cls: type) -> bool:
     """Is this class found under its name, in a module that can be imported?"""
     module = sys.modules.get(cls.__module__)
-    if cls.__module__ == "__main__" or getattr(module, "__spec__", None) is None:
+    if cls.__module__ in _MAIN or getattr(module, "__spec__", None) is None:
         return False
     found: Any = module
     for step in cls.__qualname__.split("."):

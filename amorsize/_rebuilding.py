@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from amorsize import _callables, _identity
+from amorsize import _callables, _identity, _wrappers
 from amorsize._callables import MISSING, MODULE
 from amorsize._drawing import as_reached_here
 from amorsize._reached import (
-    CACHED,
     HEAP_TYPE,
     brief_name_of,
     digest_of,
@@ -52,6 +51,8 @@ def rebuilt(
     library: dict[str, str],
     settings: dict[str, Any],
     stays: dict[str, str],
+    caches: dict[str, list[_wrappers.Kept]],
+    others: tuple[list[Any], list[Any], list[Any]],
     code: list[tuple[type, str, bool]],
 ) -> Task:
     """The task, where the worker has come to be what the caller was when it was packed.
@@ -74,6 +75,12 @@ def rebuilt(
                 raise Changed(f"{place} is not what it is in the caller, where it was replaced")
         for place, kind in stays.items():
             here(place, kind)
+        for place, entries in caches.items():
+            _fill_cache(place, entries)
+        for owner, name, old in _replaced:
+            if old is fields["function"]:
+                fields = {**fields, "function": getattr(owner, name)}
+        _become_alike(*others)
     if fields["generators"]:
         fields = {**fields, **as_reached_here(fields)}
     return Task(**fields)
@@ -151,11 +158,9 @@ def found_at(place: str) -> Any:
 
 
 def _step(found: Any, step: str) -> Any:
-    """An attribute, or `<name>` of a function: a variable of its closure, what it has cached."""
+    """An attribute, or `<name>` of a function: a variable of its closure."""
     if not step.startswith("<"):
         return getattr(found, step, MISSING)
-    if step == "<cached>":
-        return found()
     return _callables.cells(found).get(step[1:-1], MISSING)
 
 
@@ -173,12 +178,54 @@ def _set(place: str, value: Any) -> None:
         return
     if _filled(old, value):
         return
-    if name == "<cached>":
-        raise Changed(f"what {place.removesuffix(CACHED)} has cached is another value here")
     if name.startswith("<"):
         owner.__closure__[owner.__code__.co_freevars.index(name[1:-1])].cell_contents = value
     else:
+        if old is MISSING:  # for this call: the next may come after it was taken away
+            _replaced.append((owner, name, MISSING))
         setattr(owner, name, value)
+
+
+def _fill_cache(place: str, entries: list[_wrappers.Kept]) -> None:
+    """Have a cached function begin with what it has kept in the caller, for one call."""
+    module, _, path = place.partition(":")
+    *steps, name = path.split(".")
+    owner = _module(module)
+    for step in steps:
+        owner = _step(owner, step)
+    old = vars(owner).get(name, MISSING)
+    if not _wrappers.is_cache(old):
+        raise Changed(f"{place} is no cached function here")
+    if not entries and not old.cache_info().currsize:
+        return
+    new = _wrappers.filled(old, entries)
+    for other in (owner, *_own_modules_with(old)):
+        for alias, value in tuple(vars(other).items()):
+            if value is old:
+                _replaced.append((other, alias, old))
+                setattr(other, alias, new)
+
+
+def _own_modules_with(value: Any) -> list[Any]:
+    """The project's modules that have imported it by name."""
+    found = tuple(sys.modules.items())
+    own = [one for name, one in found if type(one) is MODULE and _callables.is_own_module(name)]
+    return [one for one in own if any(each is value for each in tuple(vars(one).values()))]
+
+
+def _become_alike(
+    members: list[tuple[Any, str, Any]],
+    registered: list[tuple[Any, type]],
+    families: list[tuple[type, list[type]]],
+) -> None:
+    """Give classes what the program has told of them since they were made."""
+    for member, name, value in members:
+        setattr(member, name, value)
+    for cls, one in registered:
+        cls.register(one)
+    for cls, subclasses in families:
+        if type.__subclasses__(cls) != subclasses:
+            raise Changed(f"{cls.__qualname__} has other subclasses, or in another order")
 
 
 def _take_name(place: str, name: str) -> None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
+    from amorsize._read_ahead import ReadAhead
+
 READ_AHEAD = 4096  # items read from an iterator before they are needed: beyond, the end is far off
 READ_S = 2e-3  # and the longest that reading ahead may keep the caller from its workers
 READ_BYTES = 64 << 20  # what items that were read ahead may take, about
@@ -29,7 +31,9 @@ class Sliced:
         self.n_read = n_items
         self.item_bytes = 0  # of those that were read for this call
         self.all_read = self.is_quick = True
-        self.in_turn = False
+        self.in_turn = self.tells = False
+        self.read_s = 0.0
+        self.ahead: ReadAhead | None = None  # nothing has to be read
         self.has_changed = False  # in length, since the call began
         self._may_change = any(type(one) is list for one in sequences)
 
@@ -75,6 +79,7 @@ class Reading:
 
     def __init__(self, iterator: Iterator[Any], parts: tuple[Any, ...] = ()) -> None:
         self.iterator = iterator
+        self.ahead: ReadAhead | None = None  # a thread that reads, if that was asked for
         self.parts = parts
         self.in_turn = not all(map(is_quiet, parts))
         self._items: list[Any] = []
@@ -87,6 +92,8 @@ class Reading:
         self.has_changed = False  # what was read stays as it is
         # Iterators of ours tell whether their next item would have to be waited for.
         self._would_wait: Callable[[], bool] | None = getattr(iterator, "would_wait", None)
+        self.is_one_by_one = False  # what is there is known of the next item alone
+        self.read_s = 0.0  # what reading one took lately
 
     def changes(self) -> bool:
         """No: what was read stays, and what was not is yet to be seen."""
@@ -95,6 +102,15 @@ class Reading:
     def would_wait(self) -> bool:
         """Whether the next item is known not to be there yet."""
         return self._would_wait is not None and self._would_wait()
+
+    @property
+    def tells(self) -> bool:
+        """Whether it can be asked if the next item is there."""
+        return self._would_wait is not None
+
+    def ask(self, would_wait: Callable[[], bool]) -> None:
+        """Ask this before each item, and read none that would have to be waited for."""
+        self._would_wait, self.is_one_by_one = would_wait, True
 
     def read(self, n_more: int, longest_s: float) -> None:
         """Read up to `n_more` items, for about `longest_s`; at least one."""
@@ -115,6 +131,7 @@ class Reading:
             now = perf_counter()
             self.is_quick = now - began < READ_S
             if n_got:
+                self.read_s = (now - began) / n_got
                 self.item_bytes = max(weight.of(self._items[-1]), self.item_bytes // 2)
                 read_bytes += n_got * self.item_bytes
             if now >= deadline or read_bytes >= READ_BYTES:
@@ -124,7 +141,7 @@ class Reading:
                     return
             elif now - began >= longest_s / 8:
                 continue
-            if 2 * block * self.item_bytes <= READ_BYTES:
+            if 2 * block * self.item_bytes <= READ_BYTES and not self.is_one_by_one:
                 block *= 2
 
     def turn(self, start: int, n_items: int, *, is_numbered: bool) -> Turn:
@@ -227,8 +244,13 @@ def is_quiet(iterator: Any) -> bool:
     return f"{kind.__module__}.{kind.__name__}" in QUIET or hasattr(iterator, "would_wait")
 
 
-def source_of(iterables: tuple[Any, ...], *, strict: bool) -> Sliced | Reading:
-    """The data of a call, zipped to the shortest iterable as `map` does."""
+def source_of(
+    iterables: tuple[Any, ...], *, strict: bool, read_ahead: int | None = None
+) -> Sliced | Reading:
+    """The data of a call, zipped to the shortest iterable as `map` does.
+
+    `read_ahead`: how many items a thread of its own may read before they are asked for.
+    """
     lengths = [_length_if_sliceable(one) for one in iterables]
     if None not in lengths:
         known = [length for length in lengths if length is not None]
@@ -239,9 +261,15 @@ def source_of(iterables: tuple[Any, ...], *, strict: bool) -> Sliced | Reading:
             )
         return Sliced(iterables, min(known))
     parts = tuple(map(iter, iterables))
-    if len(parts) == 1:
-        return Reading(parts[0], parts)
-    return Reading(zip(*parts, strict=strict), parts)
+    iterator = parts[0] if len(parts) == 1 else zip(*parts, strict=strict)
+    if read_ahead is None:
+        return Reading(iterator, parts)
+    from amorsize._read_ahead import ReadAhead
+
+    ahead = ReadAhead(iterator, read_ahead)
+    source = Reading(ahead, (ahead,))
+    source.ahead = ahead
+    return source
 
 
 def _length_if_sliceable(data: Any) -> int | None:

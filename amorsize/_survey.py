@@ -15,12 +15,21 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._options import Options
+    from amorsize._payload import Payload
     from amorsize.crews.travel import Packing
 
 CLEAN_START_S = 0.8e-3  # of the caller, to start an interpreter or to hand a task to a warm one
 WARM_READY_S = 1e-3  # until a worker that is there already can take work of another call
 LOAD_S = 6e-3  # importing the process crew and pickle's C half, once in a process
 SHORT_WEIGHING_S = 5e-3  # a cost below this is measured three times: others may come between
+# Beside a fork, what a function reaches has to be sent. On 2 cores of an AMD EPYC, per byte:
+LEND_S = 1 / 1e9  # arrays: copied once, into memory that workers map
+PICKLE_S = 1 / 100e6  # the rest, pickled here and rebuilt in each worker: lists 0.2, dicts 1
+MUCH_BYTES = 8 << 20  # below, it takes less time than asking
+FIRST_CLEAN_S = 30e-3  # loading what packs a task and starts interpreters, cloudpickle with it
+STARTING_SHARE = 0.6  # of what workers would save, at most, may go into beginning
+SENDING_SHARE = 0.5  # of what workers would save, at most, may go into sending it
+ROOM_SHARE = 0.7  # of the memory there is
 CHEAP_RESULT_S = 20e-6  # below, one result says less than several together
 
 
@@ -45,6 +54,56 @@ def host(fork_reason: str | None) -> Host:
         load_s=0.0 if "amorsize.crews.processes" in sys.modules else LOAD_S,
         has_gil=getattr(sys, "_is_gil_enabled", _yes)(),
     )
+
+
+def why_not_start(left_s: float, n_workers: int, fork_reason: str | None) -> str | None:
+    """Why new interpreters are not worth starting, nor asking what they would need; None: they are.
+
+    Args:
+        left_s: How long the items that are left take, one after the other.
+        n_workers: How many workers there would be.
+        fork_reason: Why there can be no forks.
+    """
+    here = host(fork_reason)
+    needed_s = here.process_ready_s
+    if "amorsize.crews.clean" not in sys.modules:
+        needed_s += FIRST_CLEAN_S
+    saved_s = left_s * (1 - 1 / max(1, n_workers))
+    if here.process_ready_s <= WARM_READY_S or needed_s <= STARTING_SHARE * saved_s:
+        return None
+    return (
+        f"new worker processes need about {needed_s * 1e3:.0f} ms to begin, to save "
+        f"{saved_s * 1e3:.0f} ms at best"
+    )
+
+
+def sending_s(payload: Payload) -> float:
+    """What it takes to send what a function reaches to workers that are no forks."""
+    return payload.array_bytes * LEND_S + payload.other_bytes * PICKLE_S
+
+
+def is_much(payload: Payload) -> bool:
+    """Whether that has to be thought of."""
+    return payload.array_bytes + payload.other_bytes >= MUCH_BYTES
+
+
+def why_not_send(payload: Payload, left_s: float, n_workers: int) -> str | None:
+    """Why so much is not worth sending for the work that is left; None: it is, or it is not much.
+
+    Args:
+        payload: What would be sent.
+        left_s: How long the items that are left take, one after the other.
+        n_workers: How many workers there would be.
+    """
+    n_bytes = payload.array_bytes + payload.other_bytes
+    what = f"what it reaches ({n_bytes / 1e6:.0f} MB) would have to be sent to workers"
+    needed_s, saved_s = sending_s(payload), left_s * (1 - 1 / max(1, n_workers))
+    if needed_s > SENDING_SHARE * saved_s:
+        return f"{what}, in about {needed_s:.2g} s, to save {saved_s:.2g} s at best"
+    room_bytes = ROOM_SHARE * _machine.memory().available_bytes
+    if payload.array_bytes + n_workers * payload.other_bytes > room_bytes:
+        return f"{what}, for which there is no room in memory"
+    return None
 
 
 def _yes() -> bool:

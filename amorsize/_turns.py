@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from _thread import get_ident
 from itertools import chain
-from time import thread_time
 
 from amorsize._call import count_pauses
 from amorsize._clock import perf_counter
 from amorsize._interrupts import raised_by_handler
 from amorsize._source import Reading
-from amorsize.crews import nesting
+from amorsize.crews import nesting, programs
 from amorsize.crews.base import Chunk
 from amorsize.policy.facts import Bound, Inlined
 from amorsize.policy.plan import RunInline
@@ -121,8 +120,23 @@ class Turns:
         call.see_broken_data()
         if source.n_read > 1:
             why = why or look.why_after_next(call.work.item(1))
+        if why is None and call.is_stream:
+            why = self._why_not_ahead()
         if why is not None:
             call.tuner.tell(Bound(why=why))
+
+    def _why_not_ahead(self) -> str | None:
+        """Why reading the next item may wait for results; where that can be told, it is asked."""
+        from amorsize._waiters import Waiters
+
+        waiters = Waiters(self._source.parts)
+        if waiters.why is not None:
+            return (
+                f"its data may wait for results ({waiters.why}); read_ahead= has a thread read it"
+            )
+        if waiters:
+            self._source.ask(waiters.would_wait)
+        return None
 
     # -- beside workers that run everything ---------------------------------------------------
 
@@ -144,10 +158,11 @@ class Turns:
 
     # -- streams ----------------------------------------------------------------------------
 
-    def stream(self) -> Iterator[Any]:
+    def stream(self, *, indexed: bool) -> Iterator[Any]:
         """Results in the caller, each handed over before the next item is asked for.
 
-        Ends with the data, with a failure, or when workers come into question.
+        With `indexed`, each in a pair with its index. Ends with the data, with a failure, or when
+        workers come into question.
         """
         call, work = self._call, self._call.work
         job = call.tuner.job
@@ -157,12 +172,14 @@ class Turns:
             if work.failure is None:
                 self._run_first()
             call.lend_generators()
-            yield from work.take_results()
+            yield from enumerate(work.take_results()) if indexed else work.take_results()
             call.take_generators()
             self._judge()
-        yield from self._one_by_one()
+        elif call.source.ahead is not None:
+            call.source.ahead.start()
+        yield from self._one_by_one(indexed=indexed)
 
-    def _one_by_one(self) -> Iterator[Any]:
+    def _one_by_one(self, *, indexed: bool) -> Iterator[Any]:
         call, function = self._call, self._call.function
         if call.work.failure is not None:
             return
@@ -193,7 +210,10 @@ class Turns:
                 tally.n_done += 1
                 n_unseen = n_unseen - 1 if n_unseen else tally.end()
                 call.lend_generators()
-                yield result
+                if indexed:
+                    yield call.work.n_given + tally.n_done - 1, result
+                else:
+                    yield result
                 call.take_generators()
                 result = item = None
                 if not n_unseen and tally.wall_s >= ALONE_S and self._is_enough(tally):
@@ -261,7 +281,7 @@ class _Tally:
 
     def begin(self) -> None:
         if not self._is_light:
-            self._pauses_before, self._cpu_before = count_pauses(), thread_time()
+            self._pauses_before, self._cpu_before = count_pauses(), programs.with_thread()
         self._began = perf_counter()
 
     def end(self) -> int:
@@ -272,7 +292,7 @@ class _Tally:
         if self._is_light:
             self._cpu_s += n_alike * took_s
         else:
-            self._cpu_s += thread_time() - self._cpu_before
+            self._cpu_s += min(took_s, programs.with_thread() - self._cpu_before)
             self._n_pauses += count_pauses() - self._pauses_before
         self._is_light = took_s < LIGHT_S
         return n_alike - 1

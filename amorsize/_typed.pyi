@@ -5,7 +5,17 @@ tests/typing shows what the checkers make of it, and what they cannot express.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, Unpack, overload
+from typing import (
+    Any,
+    Concatenate,
+    Generic,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypeVar,
+    Unpack,
+    overload,
+)
 
 from amorsize._options import Changes, Options
 from amorsize.policy.drift import Drift
@@ -52,6 +62,7 @@ class TunedFunction(Generic[Item, P, R]):
         *args: P2.args,
         **item_kwargs: P2.kwargs,
     ) -> list[R]: ...
+    @overload
     def stream(
         self,
         iterable: Iterable[Item],
@@ -59,8 +70,22 @@ class TunedFunction(Generic[Item, P, R]):
         *more: Iterable[Any],
         ordered: bool = True,
         buffer: int | None = None,
+        indexed: Literal[False] = False,
+        read_ahead: int | None = None,
         **item_kwargs: Any,
     ) -> Iterator[R]: ...
+    @overload
+    def stream(
+        self,
+        iterable: Iterable[Item],
+        /,
+        *more: Iterable[Any],
+        ordered: bool = True,
+        buffer: int | None = None,
+        indexed: Literal[True],
+        read_ahead: int | None = None,
+        **item_kwargs: Any,
+    ) -> Iterator[tuple[int, R]]: ...
     @property
     def one(self) -> Callable[Concatenate[Item, P], R]: ...
     @property

@@ -189,14 +189,21 @@ class Work:
             found.update(enumerate(results, start))
         return dict(sorted(found.items()))
 
-    def take_any_results(self) -> list[Any]:
-        """All results there are, whatever their place, which are then forgotten here."""
-        found = self.take_results()
+    def take_any_results(self) -> list[tuple[int, list[Any]]]:
+        """All results there are, whatever their place, which are then forgotten here.
+
+        Each with the index of the first of those that follow one another.
+        """
+        found = [(self.n_given, self.take_results())] if self.results else []
         while self._early:
             start, results = self._early.popitem()
-            found.extend(results)
+            found.append((start, results))
             self._given_early[start] = len(results)
         return found
+
+    def has_results(self, *, ordered: bool) -> bool:
+        """Whether a stream has something to hand over."""
+        return bool(self.results) or (not ordered and bool(self._early))
 
     def take_results(self) -> list[Any]:
         """The results that are next in order, which are then forgotten here."""

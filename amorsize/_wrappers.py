@@ -1,7 +1,7 @@
 """Wrappers of the standard library that neither pickle nor cloudpickle can send, taken apart.
 
 Functions of scripts and notebooks travel with their code, and so does what they are wrapped in: an
-`lru_cache` starts empty in each worker, a `singledispatch` has what was registered by now.
+`lru_cache` has what it has kept by now, a `singledispatch` what was registered.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
+
+    Kept = tuple[tuple[Any, ...], dict[str, Any], Any]
 
 _NOTHING = "amorsize: nothing"  # stands for a value that is not set: the same text in every process
 _vars: dict[tuple[str, str], ContextVar[Any]] = {}
@@ -35,13 +37,93 @@ def is_dispatcher(func: Any) -> bool:
     return type(found.get("registry")) is types.MappingProxyType and "dispatch" in found
 
 
+def is_cache(obj: Any) -> bool:
+    """Is it what `functools.lru_cache` makes of a function?"""
+    return type(obj) is _CACHE
+
+
+def kept(cache: Any) -> list[Kept]:
+    """What an `lru_cache` has kept: arguments, keywords and result, the next to be forgotten first.
+
+    It has no way to ask for that but what the garbage collector sees of it: links, each as a key, a
+    result and a type; the table; the function; the mark between arguments and keywords; the rest.
+    """
+    import gc
+
+    found = gc.get_referents(cache)
+    at = len(found) - _BEHIND_LINKS
+    if at < 0 or type(found[at]) is not dict or not callable(found[at + 1]):
+        return []
+    parameters = cache.cache_parameters()
+    pairs = list(found[at].items())
+    if parameters["maxsize"] is not None:  # there the table leads to links
+        pairs = list(zip(found[1:at:3], found[2:at:3], strict=False))
+    mark, is_typed = found[at + 2], parameters["typed"]
+    return [(*_arguments(key, mark, is_typed=is_typed), result) for key, result in pairs]
+
+
+_BEHIND_LINKS = 6  # the table, the function, the mark, two types, attributes
+
+
+def _arguments(key: Any, mark: Any, *, is_typed: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments that the key of a cache stands for."""
+    if not isinstance(key, tuple):  # a single number or text
+        return (key,), {}
+    at = next((n for n, one in enumerate(key) if one is mark), None)
+    if at is None:
+        return key[: len(key) // 2] if is_typed else key, {}
+    named = key[at + 1 :]
+    if is_typed:  # behind all that, the types of arguments and values
+        named = named[: 2 * ((len(named) - at) // 3)]
+    return key[:at], dict(zip(named[::2], named[1::2], strict=True))
+
+
+class _First:
+    """Calls a function, but gives what a cache is to be filled with as long as there is any."""
+
+    __slots__ = ("func", "results")
+
+    def __init__(self, func: Callable[..., Any]) -> None:
+        self.func = func
+        self.results: list[Any] = []
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        return self.results.pop() if self.results else self.func(*args, **keywords)
+
+
 def _reduced_cache(cache: Any) -> tuple[Any, ...]:
     return cached, (cache.__wrapped__, cache.cache_parameters()), _extra(cache)
 
 
-def cached(func: Callable[..., Any], parameters: dict[str, Any]) -> Any:
-    """An empty cache around a function."""
-    return functools.lru_cache(**parameters)(func)
+def reduced_with(cache: Any, entries: list[Kept]) -> tuple[Any, ...]:
+    """What pickle needs to make an `lru_cache` anew that has kept something."""
+    first = _First(cache.__wrapped__)
+    arguments = first, cache.cache_parameters(), cache.__wrapped__
+    return cached, arguments, (first, entries, _extra(cache)), None, None, _fill
+
+
+def cached(
+    func: Callable[..., Any], parameters: dict[str, Any], wrapped: Callable[..., Any] | None = None
+) -> Any:
+    """An empty cache around a function; `wrapped` is what it shows as that."""
+    made = functools.lru_cache(**parameters)(func)
+    return made if wrapped is None else functools.update_wrapper(made, wrapped)
+
+
+def _fill(cache: Any, state: tuple[_First, list[Kept], dict[str, Any]]) -> None:
+    first, entries, extra = state
+    vars(cache).update(extra)
+    for arguments, keywords, result in entries:
+        first.results.append(result)
+        cache(*arguments, **keywords)
+
+
+def filled(cache: Any, entries: list[Kept]) -> Any:
+    """A cache like this one, around the same function, that has kept something else."""
+    make, arguments, state, _, _, fill = reduced_with(cache, entries)
+    made = make(*arguments)
+    fill(made, state)
+    return made
 
 
 def _reduced_dispatcher(dispatcher: Any) -> tuple[Any, ...]:
@@ -107,8 +189,9 @@ def context_var(key: str, name: str, default: Any, value: Any) -> ContextVar[Any
     return var
 
 
+_CACHE: type = type(functools.lru_cache(_extra))
 _REDUCERS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
-    type(functools.lru_cache(_extra)): _reduced_cache,
+    _CACHE: _reduced_cache,
     functools.cached_property: _reduced_property,
     types.MappingProxyType: _reduced_view,
     ContextVar: _reduced_var,

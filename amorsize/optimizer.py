@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from itertools import chain, cycle
-from time import process_time, thread_time
+from time import process_time
 from typing import TYPE_CHECKING, Any
 
 from amorsize import _callables, _machine, _options, _survey
@@ -18,7 +18,7 @@ from amorsize._call import WEIGHED_RESULTS, count_pauses
 from amorsize._clock import perf_counter
 from amorsize._payload import Payload
 from amorsize._source import READ_AHEAD, READ_S, Reading, source_of
-from amorsize.crews import choice, nesting
+from amorsize.crews import choice, nesting, programs
 from amorsize.crews.base import Task
 from amorsize.crews.chunk import run_chunk
 from amorsize.crews.starving import StarvedClock
@@ -331,7 +331,7 @@ class Sample:
                 1,
                 out,
                 box_s=float("inf"),
-                cpu_clock=thread_time,
+                cpu_clock=programs.with_thread,
                 starved_clock=self.starved_clock,
             )
         finally:

@@ -126,3 +126,96 @@ def arguments(_):
 
 def tenant(_):
     return TENANT.get()
+
+
+def switch_interval(_):
+    return round(sys.getswitchinterval(), 4)
+
+
+def stack_of_new_threads(_):
+    import threading
+
+    found = threading.stack_size()  # to ask for it is to set it to the default
+    threading.stack_size(found)
+    return found
+
+
+def writes_bytecode(_):
+    return sys.dont_write_bytecode
+
+
+def level_name(_):
+    import logging
+
+    return logging.getLevelName(10)
+
+
+def week(_):
+    import calendar
+
+    return calendar.monthcalendar(2024, 3)[0]
+
+
+def in_dialect(_):
+    import csv
+    import io
+
+    out = io.StringIO()
+    try:
+        csv.writer(out, "mine").writerow(["a", "b"])
+    except csv.Error:
+        return "unknown"
+    return out.getvalue()
+
+
+def kind_of_file(_):
+    import mimetypes
+
+    return mimetypes.guess_type("a.ofatest"), mimetypes.guess_type("a.html")
+
+
+class Money:
+    """Known to SQLite where somebody says so."""
+
+    cents = 250
+
+
+def cents(money):
+    return money.cents
+
+
+def adapted(_):
+    import sqlite3
+
+    base = sqlite3.connect(":memory:")
+    try:
+        return base.execute("select ?", (Money(),)).fetchone()[0]
+    except sqlite3.Error as error:
+        return type(error).__name__
+    finally:
+        base.close()
+
+
+def archive_formats(_):
+    import shutil
+
+    found = shutil.get_archive_formats() + shutil.get_unpack_formats()
+    return sorted(name for name, *_ in found)
+
+
+def brief_text(_):
+    import reprlib
+
+    return reprlib.repr("x" * 100)
+
+
+def has_opener(_):
+    import urllib.request
+
+    return urllib.request._opener is not None
+
+
+def https_context(_):
+    import ssl
+
+    return ssl._create_default_https_context.__name__

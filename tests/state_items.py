@@ -1,9 +1,12 @@
 """Functions that answer by state which a program may change after this module was imported."""
 
+import abc
+import builtins
 import collections
 import enum
 import functools
 import json
+import numbers
 import string
 import time
 
@@ -192,3 +195,51 @@ def by_error_handler(x):
 
 def by_encoding(x):
     return f"{x}".encode("encoding_of_a_test")
+
+
+@functools.lru_cache(maxsize=4)
+def opened(name, *, mode="r"):
+    return {name: mode}
+
+
+def by_kept(x):
+    return len(opened("log", mode="w")) + x
+
+
+@functools.cache
+def run_number():
+    return len(REGISTRY)
+
+
+def by_kept_number(x):
+    return run_number() + x
+
+
+def by_added_builtin(x):
+    return x + LEVEL_OF_TEST if "LEVEL_OF_TEST" in dir(builtins) else x  # noqa: F821
+
+
+def by_text_of_builtin(x):
+    return getattr(builtins, "translated_by_test", {}).get("a", "?"), x
+
+
+class Plugin:
+    """Found by its class alone."""
+
+    factor = 1
+
+
+def by_subclasses(x):
+    return [x * one.factor for one in Plugin.__subclasses__()]
+
+
+class Plain:
+    """Counts as what somebody registers it for."""
+
+
+def by_abstract_class(_):
+    return isinstance(Plain(), numbers.Number), isinstance(Plain(), Shape)
+
+
+class Shape(abc.ABC):  # noqa: B024 - others are registered for it
+    """One of the project's own."""

@@ -431,7 +431,9 @@ def test_a_full_disk_is_no_damage(monkeypatch, home):
     """What does not fit is not stored; what is there stays, and stays where it is."""
     cache.put("profile:a", RECORD)
     cache.close()
-    monkeypatch.setattr(database, "SIZE_LIMIT_BYTES", 8 * database._PAGE_BYTES)  # 16 pages at most
+    monkeypatch.setattr(
+        database, "SIZE_LIMIT_BYTES", 8 * database.pages.PAGE_BYTES
+    )  # 16 pages at most
 
     with pytest.warns(AmorsizeWarning, match="the disk is full"):
         assert not cache.put("profile:b", {"text": "x" * 60_000})

@@ -1,19 +1,28 @@
 """What a worker from a clean start has as its caller has it, entry by entry of the table."""
 
+import calendar
 import contextlib
+import csv
 import decimal
 import gc
 import locale
 import logging
+import mimetypes
 import multiprocessing
+import reprlib
+import shutil
 import signal
 import socket
+import ssl
 import sys
 import tempfile
+import threading
 import types
+import urllib.request
 import warnings
 import xml.etree.ElementTree as ET
 from csv import field_size_limit
+from sqlite3 import dbapi2
 
 import carried_items
 import pytest
@@ -134,7 +143,106 @@ def set_authkey(value):
     multiprocessing.current_process().authkey = value
 
 
+@contextlib.contextmanager
+def filled(registry, key, value):
+    """An entry more in a registry."""
+    before = dict(registry)
+    registry[key] = value
+    try:
+        yield
+    finally:
+        registry.clear()
+        registry.update(before)
+
+
+@contextlib.contextmanager
+def dialect_put():
+    """A way to write CSV, by its name."""
+    csv.register_dialect("mine", delimiter="|")
+    try:
+        yield
+    finally:
+        csv.unregister_dialect("mine")
+
+
+@contextlib.contextmanager
+def mime_type_put():
+    """A kind of file that no system knows."""
+    mimetypes.guess_type("x.txt")
+    before = dict(mimetypes._db.types_map[True])
+    mimetypes.add_type("application/x-of-a-test", ".ofatest")
+    try:
+        yield
+    finally:
+        mimetypes._db.types_map[True].clear()
+        mimetypes._db.types_map[True].update(before)
+
+
 CASES = {
+    "switch interval": (
+        carried_items.switch_interval,
+        lambda: put(sys.getswitchinterval, sys.setswitchinterval, 0.02),
+    ),
+    "stack of new threads": (
+        carried_items.stack_of_new_threads,
+        lambda: put(threading.stack_size, threading.stack_size, 1 << 20),
+    ),
+    "writing of bytecode": (
+        carried_items.writes_bytecode,
+        lambda: put(
+            lambda: sys.dont_write_bytecode,
+            lambda to: setattr(sys, "dont_write_bytecode", to),
+            not sys.dont_write_bytecode,
+        ),
+    ),
+    "names of logging levels": (
+        carried_items.level_name,
+        lambda: filled(logging._levelToName, 10, "fine"),
+    ),
+    "first day of the week": (
+        carried_items.week,
+        lambda: put(calendar.firstweekday, calendar.setfirstweekday, 6),
+    ),
+    "CSV dialects": (carried_items.in_dialect, dialect_put),
+    "MIME types": (carried_items.kind_of_file, mime_type_put),
+    "SQLite's adapters": (
+        carried_items.adapted,
+        lambda: filled(
+            dbapi2.adapters, (carried_items.Money, dbapi2.PrepareProtocol), carried_items.cents
+        ),
+    ),
+    "archive formats": (
+        carried_items.archive_formats,
+        lambda: filled(shutil._ARCHIVE_FORMATS, "of-a-test", (carried_items.cents, [], "")),
+    ),
+    "formats to unpack": (
+        carried_items.archive_formats,
+        lambda: filled(
+            shutil._UNPACK_FORMATS, "of-a-test", ([".ofatest"], carried_items.cents, [], "")
+        ),
+    ),
+    "lengths of reprlib": (
+        carried_items.brief_text,
+        lambda: put(
+            lambda: reprlib.aRepr.maxstring, lambda to: setattr(reprlib.aRepr, "maxstring", to), 12
+        ),
+    ),
+    "urllib's opener": (
+        carried_items.has_opener,
+        lambda: put(
+            lambda: urllib.request._opener,
+            lambda to: setattr(urllib.request, "_opener", to),
+            carried_items.cents,
+        ),
+    ),
+    "HTTPS contexts": (
+        carried_items.https_context,
+        lambda: put(
+            lambda: ssl._create_default_https_context,
+            lambda to: setattr(ssl, "_create_default_https_context", to),
+            ssl._create_unverified_context,
+        ),
+    ),
     "recursion limit": (
         carried_items.recursion_limit,
         lambda: put(sys.getrecursionlimit, sys.setrecursionlimit, 4321),

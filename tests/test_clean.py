@@ -14,7 +14,7 @@ import clean_items
 import pytest
 
 import amorsize
-from amorsize import autotune, tuned_map
+from amorsize import _survey, autotune, tuned_map
 from amorsize._known import last_trace
 from amorsize._payload import Payload
 from amorsize.crews import resident
@@ -469,3 +469,14 @@ def test_where_pipes_cannot_be_polled_loky_runs_the_workers(func, monkeypatch):
         from loky import get_reusable_executor
 
         get_reusable_executor().shutdown(wait=True, kill_workers=True)
+
+
+def test_new_interpreters_are_not_thought_of_where_they_would_not_pay():
+    """For a tenth of a second of work it takes longer to ask what they would need."""
+    amorsize.shutdown()
+
+    assert "need about" in _survey.why_not_start(0.1, 2, "another thread")
+    assert _survey.why_not_start(10.0, 2, "another thread") is None
+
+    clean_start(len, ["a"])
+    assert _survey.why_not_start(0.1, 2, "another thread") is None

@@ -31,7 +31,7 @@ def fail_at_7(x):
 def die_at_7(x):
     if x == 7: os._exit(3)
     return x
-def closure(x): return lambda: x
+def view(x): return memoryview(bytes(x))
 def slow(x):
     with open("begun", "a") as file: file.write("x")
     time.sleep(0.05); return x
@@ -359,7 +359,7 @@ def test_what_ends_a_run_is_told_in_whole_sentences(amorsize):
     """Why, how many came before, what to do; advice is not cut off."""
     how = ("--backend", "process", "--n-jobs", "2", "--data-range", "9")
     died = amorsize("run", "shop.die_at_7", *how)
-    unsendable = amorsize("run", "shop.closure", *how)
+    unsendable = amorsize("run", "shop.view", *how)
 
     assert "the last time. 7 results came before; --keep-going goes on.\n" in died.stderr
     assert "cannot be sent between processes" in unsendable.stderr

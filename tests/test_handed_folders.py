@@ -9,6 +9,8 @@ import sqlite3
 import struct
 import sys
 import warnings
+from importlib.metadata import requires
+from importlib.util import find_spec
 from pathlib import Path
 
 import forged
@@ -312,3 +314,50 @@ def test_a_command_runs_no_module_of_the_current_folder_for_pythons_own(tmp_path
 
     assert told.stdout.split() == ["0", "2", "4", "6"]
     assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "math.sqrt", "--data-range", "4"],
+        ["run", "math.sqrt", "--data-range", "4", "--backend", "process"],
+        ["machine"],
+    ],
+    ids=" ".join,
+)
+def test_a_command_runs_nothing_of_the_folder_that_it_did_not_name(tmp_path, arguments):
+    """Nor for amorsize's own libraries, nor in an interpreter that is timed."""
+    mark = tmp_path / "mark"
+    names = ["wrapt", "diskcache", "rich", "cloudpickle", "pickle", "select", "struct", "psutil"]
+    for name in names:
+        (tmp_path / f"{name}.py").write_text(f"open({str(mark)!r}, 'a').write({name!r} + ' ')\n")
+    command = str(Path(sys.executable).parent / "amorsize")
+    run_command([command, *arguments], cwd=tmp_path, timeout_s=30.0)
+
+    assert not mark.exists(), mark.read_text()
+
+
+def test_a_library_of_the_folder_is_found_where_amorsize_needs_it_not(monkeypatch, tmp_path):
+    """What a function imports itself is looked for as ever."""
+    from amorsize.cli import target
+
+    (tmp_path / "planted_library.py").write_text("")
+    (tmp_path / "rich.py").write_text("")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    target._make_importable(str(tmp_path))
+
+    assert find_spec("planted_library").origin == str(tmp_path / "planted_library.py")
+    assert find_spec("rich").origin != str(tmp_path / "rich.py")
+
+
+def test_the_libraries_that_come_first_are_those_required():
+    """As pyproject.toml has them, and what rich requires in turn."""
+    from amorsize.cli.target import _OwnLibraries
+
+    required = {
+        re.match(r"[\w-]+", one).group() for one in requires("amorsize") if "extra" not in one
+    }
+
+    assert required <= _OwnLibraries.NAMES
+    assert _OwnLibraries.NAMES - required == {"pygments", "markdown_it", "mdurl"}

@@ -1,5 +1,7 @@
 """What items print is shown in the order of items, wherever they run."""
 
+import os
+import subprocess
 import sys
 
 import pytest
@@ -132,3 +134,44 @@ def test_a_handler_of_an_item_in_the_caller_gets_its_records_at_once(run_script)
     )
 
     assert ran.stdout.splitlines() == [*(f"here {i}" for i in range(80)), "True"]
+
+
+BENEATH = {
+    "bytes": "sys.stdout.buffer.write(b'item %d\\n' % i)",
+    "bytes that are no text": "sys.stdout.buffer.write(b'\\xff\\xfe item %d\\n' % i)",
+    "another stream around them": "t = io.TextIOWrapper(sys.stdout.buffer, write_through=True); "
+    "t.write(f'item {i}\\n'); t.detach()",
+    "another way with errors": "sys.stdout.reconfigure(errors='replace'); print('item', i)",
+}
+
+
+@pytest.mark.parametrize("start", ["fork", "clean"])
+@pytest.mark.parametrize("body", BENEATH.values(), ids=BENEATH.keys())
+def test_what_is_written_beneath_a_stream_arrives_as_well(body, start, tmp_path):
+    """To its bytes, as to itself; in a worker of either kind."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import io, sys\nfrom amorsize import tuned_map\n"
+        f"def f(i):\n    {body}\n    return i\n"
+        "def main(): tuned_map(f, range(6), backend='process')\n"
+        "main() if len(sys.argv) < 2 else [f(i) for i in range(6)]\n"
+    )
+    env = {**os.environ, "AMORSIZE_START": start}
+    ran = [
+        subprocess.run([sys.executable, script, *more], capture_output=True, env=env, timeout=60)
+        for more in ((), ("loop",))
+    ]
+    assert ran[0].stderr == ran[1].stderr == b""
+    assert ran[0].stdout == ran[1].stdout != b""
+
+
+def test_programs_that_items_start_write_where_the_caller_does(tmp_path):
+    """They are given the stream's descriptor."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import subprocess, sys\nfrom amorsize import tuned_map\n"
+        "def f(i): return subprocess.run(['echo', str(i)], stdout=sys.stdout).returncode\n"
+        "print(tuned_map(f, range(4), backend='process'), sys.stdout.isatty())\n"
+    )
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+    assert sorted(ran.stdout.splitlines()) == ["0", "1", "2", "3", "[0, 0, 0, 0] False"]

@@ -219,6 +219,16 @@ def test_every_command_takes_a_pattern_and_an_age(amorsize, monkeypatch, tmp_pat
     assert (found(parse), found(total)) == (KNOWN.but(source="imported"), None)
 
 
+def test_stats_count_what_has_no_sane_key(amorsize):
+    """A forged record may have anything there."""
+    for n, forged_key in enumerate([{"a": 1}, [], None, 1.5]):
+        cache.note(f"profile:{n}", {"version": _profiles.VERSION, "key": forged_key})
+
+    status, told = amorsize("cache", "stats")
+
+    assert (status, told["n_functions"], told["n_usable"]) == (0, 4, 0)
+
+
 def test_stats_count(amorsize):
     """Profiles, functions, hosts, bytes."""
     learn(parse)

@@ -226,7 +226,8 @@ def test_writing_takes_a_small_part_of_the_time(monkeypatch):
     """On a host so busy that a write takes a second: what is new waits for a later call."""
     clock, written = [0.0], []
 
-    def write(learned):
+    def write(learned, *, knows_earlier):
+        assert not knows_earlier
         clock[0] += 1.0
         written.append(len(learned))
 

@@ -211,3 +211,32 @@ print(square(range(4)))
 """
     )
     assert result.stdout.strip() == "[0, 1, 4, 9]"
+
+
+def read_shared(name):
+    """What a piece of shared memory holds, found by its name."""
+    from multiprocessing.shared_memory import SharedMemory
+
+    found = SharedMemory(name=name)
+    try:
+        return bytes(found.buf[:5])
+    finally:
+        found.close()
+
+
+def test_shared_memory_outlives_the_workers_that_have_looked_into_it():
+    """Each would have something of its own that removes it at its end."""
+    from multiprocessing.shared_memory import SharedMemory
+
+    for _ in range(2):  # the second worker begins when the caller has such a thing
+        amorsize.shutdown()
+        tuned_map(len, ["a"], backend="process")
+        memory = SharedMemory(create=True, size=100)
+        try:
+            memory.buf[:5] = b"hello"
+            assert tuned_map(read_shared, [memory.name] * 2, backend="process") == [b"hello"] * 2
+            amorsize.shutdown()
+            assert read_shared(memory.name) == b"hello"
+        finally:
+            memory.close()
+            memory.unlink()

@@ -1,7 +1,10 @@
 """A worker from a clean start has what the program changed since the import, or gets no items."""
 
+import builtins
 import codecs
+import gc
 import json
+import numbers
 import os
 import string
 
@@ -114,6 +117,23 @@ def replace_library_value(patch):
     patch.setattr(string, "digits", "0123")
 
 
+def change_kept(patch):
+    patch.setitem(items.opened("log", mode="w"), "other", "r")
+
+
+def add_builtin(patch):
+    patch.setattr(builtins, "LEVEL_OF_TEST", 40, raising=False)
+
+
+def add_texts(patch):
+    patch.setattr(builtins, "translated_by_test", {"a": "b"}, raising=False)
+
+
+def make_subclass(patch):
+    late = type("Late", (items.Plugin,), {"factor": 7, "__module__": "state_items"})
+    patch.setattr(items, "Late", late, raising=False)
+
+
 FOLLOWED = [
     (items.by_global, set_global),
     (items.by_table, set_entry),
@@ -138,6 +158,10 @@ FOLLOWED = [
     (items.by_import, change_imported),
     (items.by_name, set_global),
     (items.by_library_value, replace_library_value),
+    (items.by_kept, change_kept),
+    (items.by_added_builtin, add_builtin),
+    (items.by_text_of_builtin, add_texts),
+    (items.by_subclasses, make_subclass),
 ]
 
 
@@ -156,7 +180,28 @@ def test_a_warm_worker_follows(function, change, monkeypatch):
     with monkeypatch.context() as patch:
         change(patch)
         assert answers() != before
+    del patch
+    gc.collect()  # a class refers to itself
     assert answers() == before
+
+
+def test_what_was_cached_before_is_what_workers_go_on_with(monkeypatch):
+    """A number that was counted once stays, whatever would be counted now."""
+    items.run_number.cache_clear()
+    items.run_number()
+    monkeypatch.setitem(items.REGISTRY, "one more", abs)
+
+    assert tuned_map(items.by_kept_number, range(3), backend="process", n_jobs=1) == [0, 1, 2]
+
+
+def test_classes_count_as_what_they_were_registered_for():
+    """In a worker that was there before, too, and for classes of libraries as well."""
+    for cls in (None, items.Shape, numbers.Number):
+        if cls is not None:
+            cls.register(items.Plain)
+        here = items.by_abstract_class(0)
+        assert tuned_map(items.by_abstract_class, [0], backend="process", n_jobs=1) == [here]
+    assert here == (True, True)
 
 
 def replace_library_function(patch):
@@ -203,6 +248,7 @@ def test_what_no_worker_could_know_stays_in_the_caller(function, change, reason,
         time.sleep(0.003)
         return function(x)
 
+    tuned_map(len, ["a"], backend="process", n_jobs=1)  # to start one would not be worth it
     with monkeypatch.context() as patch:
         change(patch)
         tuned = autotune(slow, thread_safe=False)

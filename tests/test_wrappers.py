@@ -138,3 +138,32 @@ class TestReduced:
         make, arguments = _wrappers.reduced(var)
         assert make(*arguments) is made
         assert made.get() == 5
+
+
+@pytest.mark.parametrize("maxsize", [None, 8])
+@pytest.mark.parametrize("typed", [False, True])
+def test_what_a_cache_has_kept_is_found_and_filled_into_another(maxsize, typed):
+    """Whatever the arguments and results are, and however the cache was made."""
+
+    @functools.lru_cache(maxsize=maxsize, typed=typed)
+    def results(*args, **keywords):
+        return {"of": (args, keywords)}
+
+    calls = [
+        ((1,), {}),
+        (("a", 2.5), {}),
+        ((), {}),
+        (((1, 2),), {"k": (3,)}),
+        ((), {"a": 1, "b": 2}),
+    ]
+    made = [results(*args, **keywords) for args, keywords in calls]
+
+    entries = _wrappers.kept(results)
+    assert entries == [(*call, result) for call, result in zip(calls, made, strict=True)]
+
+    other = _wrappers.filled(results, entries)
+    for (args, keywords), result in zip(calls, made, strict=True):
+        assert other(*args, **keywords) is result
+    assert other(99) == {"of": ((99,), {})}
+    assert len(_wrappers.kept(other)) == len(calls) + 1
+    assert (other.__name__, other.__wrapped__) == ("results", results.__wrapped__)

@@ -16,7 +16,7 @@ from amorsize._clock import monotonic
 from amorsize._interrupts import raised_by_handler
 from amorsize.cache import database, guard, inbox
 from amorsize.cache.database import Store
-from amorsize.cache.text import RefusedError, check_key, encoded
+from amorsize.cache.text import RefusedError, encoded
 from amorsize.errors import AmorsizeWarning
 
 TYPE_CHECKING = False
@@ -42,6 +42,7 @@ __all__ = [
     "known_on_disk",
     "n_damaged",
     "note",
+    "note_all",
     "put",
     "recent",
     "size_bytes",
@@ -93,17 +94,19 @@ def _newest_of_families(records: dict[str, dict[str, Any]]) -> dict[str, dict[st
 
 def note(key: str, record: dict[str, Any]) -> bool:
     """Store a JSON object as `put` does, but at once: a line that is put in the database later."""
+    return note_all({key: record})
+
+
+def note_all(records: dict[str, dict[str, Any]]) -> bool:
+    """Store several as `note` does, by their keys, in one piece."""
     if switched_off():
         return False
     try:
-        check_key(key)
-        text = encoded(key, record)
+        texts = {key: encoded(key, record) for key, record in records.items()}
     except Exception as error:
         _tell(f"a record was not one to store: {error}")
         return False
-    size = _attempt_lightly(
-        lambda folder: inbox.append(folder, key, text), otherwise=0, creating=True
-    )
+    size = _attempt_lightly(lambda folder: inbox.append(folder, texts), otherwise=0, creating=True)
     if size > inbox.FULL_BYTES:
         fold()
     return size > 0

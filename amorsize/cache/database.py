@@ -12,7 +12,7 @@ import sys
 import time
 
 from amorsize._clock import monotonic
-from amorsize.cache import files, filesystem, guard, inbox
+from amorsize.cache import files, filesystem, guard, inbox, pages
 from amorsize.cache.files import DamagedError
 from amorsize.cache.guard import TroubleError
 from amorsize.cache.text import MAX_RECORD_BYTES, RefusedError, decoded, encoded
@@ -32,9 +32,9 @@ KEPT_S = 180 * 86_400.0  # a function that was not called for half a year is lea
 WAIT_S = 1.0  # for another process, and for one statement; a get takes 20 us, a put 0.1 ms
 
 _MAX_ROW_BYTES = MAX_RECORD_BYTES + 8 * 1024  # key, value, columns and the texts of the tables
-_PAGE_BYTES = 4096
+_MOST_ROWS = 100_000  # no record of ours is so short that there were more
 _MOST_OF_A_FUNCTION = 64  # records that are looked at to find the one that fits best
-_STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine, some 0.2 ms, until it looks at the clock
+_STEPS_BETWEEN_LOOKS = 500  # of SQLite's machine, 5 us if all is well, until it looks at the clock
 
 # Letter by letter as diskcache 5.6 lays them out, which finds them there: a column that computes, a
 # check or an index with a condition could run in SQLite for ever, where nothing interrupts it.
@@ -66,13 +66,19 @@ _FULL, _CANTOPEN, _SCHEMA, _TOOBIG, _CONSTRAINT, _MISMATCH = 13, 14, 17, 18, 19,
 _FORMAT, _NOTADB = 24, 26
 _MOVED = _READONLY | 4 << 8  # in full: its file was renamed while it was open
 # Nothing in our statements, nor in what we write, is wrong or forbidden by our tables.
-_DAMAGE = {_ERROR, _INTERNAL, _CORRUPT, _SCHEMA, _CONSTRAINT, _MISMATCH, _FORMAT, _NOTADB}
+_DAMAGE = {_ERROR, _INTERNAL, _CORRUPT, _SCHEMA, _TOOBIG, _CONSTRAINT, _MISMATCH, _FORMAT, _NOTADB}
 _WORDS = {
     _BUSY: f"another process has kept its database locked for {WAIT_S:g} s",
     _LOCKED: f"another process has kept its database locked for {WAIT_S:g} s",
-    _INTERRUPT: f"a statement took its database over {WAIT_S:g} s",
+    _INTERRUPT: "a statement took its database too long, and was interrupted",
     _FULL: "the disk is full",
     _CANTOPEN: "its database cannot be opened or created",
+}
+_CONSTANT = {
+    "database disk image is malformed",
+    "file is not a database",
+    "attempt to write a readonly database",
+    "disk I/O error",
 }
 
 
@@ -159,6 +165,7 @@ def opened(folder: str, *, creating: bool) -> Store | None:
         return None
     if not files.check(guarded) and not creating:
         return None
+    pages.check(guarded)
     store = Store(guarded, creating=creating)
     try:
         if store.has_tables() or creating:
@@ -203,7 +210,7 @@ class Store:
             is_empty = _is_empty(connection)
             if is_empty and self._hold.is_held:
                 raise DamagedError("its database was cut short")
-            for pragma in (*_PRAGMAS, f"max_page_count = {2 * SIZE_LIMIT_BYTES // _PAGE_BYTES}"):
+            for pragma in (*_PRAGMAS, f"max_page_count = {_most_pages()}"):
                 connection.execute(f"PRAGMA {pragma}")
             if creating and is_empty:
                 _share(connection)
@@ -221,6 +228,7 @@ class Store:
 
     def allow(self, patience_s: float) -> None:
         """Interrupt statements from so many seconds on."""
+        self._patience_s = patience_s
         self._until_s = monotonic() + patience_s
 
     def has_tables(self) -> bool:
@@ -241,7 +249,7 @@ class Store:
         )
         with _RowErrors():
             row = self._connection.execute(select, (key, time.time())).fetchone()
-        return None if row is None else _decoded(*row)
+        return None if row is None else decoded(_text(*row))
 
     def write(self, key: str, text: str) -> bool:
         """Put a text, made by `encoded`, under a key; the oldest records make room for it."""
@@ -250,34 +258,36 @@ class Store:
     def read_family(self, prefix: str) -> dict[str, dict[str, Any]]:
         """Readable records whose keys begin so, by key, the one stored last at the end."""
         select = (
-            "SELECT key, mode, filename, value FROM Cache WHERE raw = 1 AND key >= ? AND key < ? "
+            "SELECT rowid FROM Cache WHERE raw = 1 AND key >= ? AND key < ? "
             "AND typeof(key) = 'text' AND (expire_time IS NULL OR expire_time > ?) "
             "ORDER BY store_time DESC LIMIT ?"
         )
         end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
-        found = []
         rows = self._connection.execute(select, (prefix, end, time.time(), _MOST_OF_A_FUNCTION))
-        while True:
+        found = []
+        for (rowid,) in rows.fetchall():
             try:
-                with _RowErrors():
-                    row = rows.fetchone()
-                if row is None:
-                    break
-                found.append((row[0], _decoded(*row[1:])))
+                key, text = self._row(rowid)
+                if key.startswith(prefix):
+                    found.append((key, decoded(text)))
             except RefusedError:
                 continue
         return dict(reversed(found))
 
     def take_in(self, records: dict[str, dict[str, Any]]) -> int:
-        """Write records that were noted elsewhere; of each family the oldest go."""
-        for key, record in records.items():
-            self.write(key, encoded(key, record))
-        for family in {key.rpartition(":")[0] for key in records}:
+        """Write records that were noted elsewhere; of each family the oldest go.
+
+        One that could not have been noted is left out: it would be in the way for ever.
+        """
+        texts = {key: text for key in records if (text := _text_of(key, records[key])) is not None}
+        for key, text in texts.items():
+            self.write(key, text)
+        for family in {key.rpartition(":")[0] for key in texts}:
             kept = [
                 key for key in self.read_family(f"{family}:") if key.rpartition(":")[0] == family
             ]
             self.delete(tuple(kept[:-FAMILY_SIZE]))
-        return len(records)
+        return len(texts)
 
     def delete(self, keys: tuple[str, ...]) -> int:
         """Remove the records under these keys; how many there were."""
@@ -297,31 +307,41 @@ class Store:
         return n_cleared
 
     def survey(self, prefix: str) -> list[dict[str, Any] | None]:
-        """Each record whose key begins so, with its key as `stored_as`; None for a damaged row."""
-        select = "SELECT rowid FROM Cache WHERE expire_time IS NULL OR expire_time > ?"
-        rowids = self._connection.execute(select, (time.time(),)).fetchall()
+        """Each record whose key begins so, with its key as `stored_as`; None for a damaged row.
+
+        Raises:
+            DamagedError: There is more than `write` leaves.
+            TroubleError: It takes too long.
+        """
+        select = "SELECT rowid FROM Cache WHERE expire_time IS NULL OR expire_time > ? LIMIT ?"
+        rowids = self._connection.execute(select, (time.time(), _MOST_ROWS + 1)).fetchall()
         found: list[dict[str, Any] | None] = []
+        left_bytes = 2 * SIZE_LIMIT_BYTES if len(rowids) <= _MOST_ROWS else -1
         for (rowid,) in rowids:
+            if left_bytes < 0:
+                raise DamagedError("its database held more than amorsize leaves")
+            if self._is_late():
+                raise TroubleError(f"its database is too large to list in {self._patience_s:g} s")
             try:
-                key, record = self._row(rowid, prefix)
+                key, text = self._row(rowid)
+                left_bytes -= len(text)
+                if key.startswith(prefix):
+                    found.append({**decoded(text), "stored_as": key})
             except RefusedError:
                 found.append(None)
-            else:
-                if record is not None:
-                    found.append({**record, "stored_as": key})
         return found
 
-    def _row(self, rowid: int, prefix: str) -> tuple[str, dict[str, Any] | None]:
-        """Key and record of a row; no record where the key begins otherwise."""
+    def _row(self, rowid: int) -> tuple[str, str]:
+        """Key and text of a row; RefusedError where they cannot be ours."""
         select = "SELECT key, raw, mode, filename, value FROM Cache WHERE rowid = ?"
         with _RowErrors():
             row = self._connection.execute(select, (rowid,)).fetchone()
         if row is None:  # removed by another process in between
-            return "", None
+            return "", ""
         key, raw, *value = row
         if type(key) is not str or raw != 1:
             raise RefusedError("its key is not a plain text")
-        return key, _decoded(*value) if key.startswith(prefix) else None
+        return key, _text(*value)
 
     def shelf(self) -> Shelf:
         """What writes, 20 ms to import; lays the tables out where there are none."""
@@ -361,12 +381,21 @@ def _limits() -> list[tuple[int, int]]:
     ]
 
 
+def _most_pages() -> int:
+    """Of a database in which the oldest records have not gone yet."""
+    return 2 * SIZE_LIMIT_BYTES // pages.PAGE_BYTES
+
+
 def _is_empty(connection: sqlite3.Connection) -> bool:
-    """Whether nothing was ever written; DamagedError for a database that is not in WAL mode."""
-    if connection.execute("PRAGMA page_count").fetchone() == (0,):
+    """Whether nothing was ever written; DamagedError for what is not as `_share` makes it."""
+    (n_pages,) = connection.execute("PRAGMA page_count").fetchone()
+    if n_pages == 0:
         return True
-    if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+    found = [connection.execute(f"PRAGMA {of}").fetchone() for of in ("journal_mode", "page_size")]
+    if found != [("wal",), (pages.PAGE_BYTES,)]:
         raise DamagedError("its database was not laid out by amorsize")
+    if n_pages > _most_pages():  # it would count as a full disk
+        raise DamagedError("its database was larger than any that amorsize leaves")
     return False
 
 
@@ -378,6 +407,7 @@ def _share(connection: sqlite3.Connection) -> None:
     until_s = monotonic() + WAIT_S
     while True:
         try:
+            connection.execute(f"PRAGMA page_size = {pages.PAGE_BYTES}")
             connection.execute("PRAGMA journal_mode = MEMORY")
             connection.execute("PRAGMA auto_vacuum = FULL")  # of use before there are tables only
             connection.execute("PRAGMA journal_mode = WAL")
@@ -391,11 +421,19 @@ def _share(connection: sqlite3.Connection) -> None:
 # ---- What a row holds ----
 
 
-def _decoded(mode: object, filename: object, value: object) -> dict[str, Any]:
-    """The record of a row's columns, taken for forged until shown otherwise."""
+def _text(mode: object, filename: object, value: object) -> str:
+    """The text in a row's columns, taken for forged until shown otherwise."""
     if mode != 1 or filename is not None or type(value) is not str:
         raise RefusedError("its value is not a plain text in its row")
-    return decoded(value)
+    return value
+
+
+def _text_of(key: str, record: dict[str, Any]) -> str | None:
+    """The text to store, None for what cannot be stored."""
+    try:
+        return encoded(key, record)
+    except (TypeError, ValueError):
+        return None
 
 
 class _RowErrors:
@@ -439,10 +477,18 @@ def in_words(error: BaseException, ambient: BaseException | None) -> str:
         return str(error)
     origin = _origin(error, ambient)
     if _code(origin) in _DAMAGE:
-        return f"its database was damaged ({origin})"
+        return f"its database was damaged ({_own_words(origin)})"
     if isinstance(origin, OSError):
         return f"{origin.strerror or origin}: {origin.filename!r}"
-    return _WORDS.get(_code(origin) or 0) or str(origin) or type(origin).__name__
+    return _WORDS.get(_code(origin) or 0) or _own_words(origin)
+
+
+def _own_words(error: BaseException) -> str:
+    """What went wrong without a word of the file: a name in it may be advice to the user."""
+    text = str(error)
+    if type(error).__module__ != "sqlite3" or text in _CONSTANT:
+        return text or type(error).__name__
+    return str(getattr(error, "sqlite_errorname", "") or type(error).__name__)
 
 
 def _origin(error: BaseException, ambient: BaseException | None) -> BaseException:

@@ -41,7 +41,7 @@ def own(folder: str, *, creating: bool) -> str | None:
     if not os.path.isabs(folder):
         raise TroubleError("this user has no home folder")
     above, name = os.path.split(folder)
-    path = os.path.join(os.path.realpath(above), name)
+    path = resolved = os.path.join(os.path.realpath(above), name)
     try:
         found = os.lstat(path)
     except FileNotFoundError:
@@ -51,14 +51,14 @@ def own(folder: str, *, creating: bool) -> str | None:
         found = os.lstat(path)
     if problem := _distrust(found):
         raise TroubleError(f"its folder {folder!r} {problem}")
-    while os.path.dirname(path) != path:
-        path = os.path.dirname(path)
+    while (outer := os.path.dirname(path)) != path:
+        path = outer
         if problem := _distrust_above(os.lstat(path)):
             raise TroubleError(
                 f"its folder {folder!r} lies in {path!r}, which {problem}: another folder could be "
                 "put in its place"
             )
-    return os.path.join(os.path.realpath(above), name)
+    return resolved
 
 
 def _distrust(found: os.stat_result) -> str | None:
@@ -77,6 +77,8 @@ def _distrust(found: os.stat_result) -> str | None:
 
 def _distrust_above(found: os.stat_result) -> str | None:
     """The same of a folder that it lies in; root's are trusted, as all else on the machine is."""
+    if stat.S_ISLNK(found.st_mode):
+        return "has just become a link"
     if os.name != "posix":
         return None
     if found.st_uid not in (0, os.geteuid()) and not _is_nobody_here(found.st_uid):

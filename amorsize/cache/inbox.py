@@ -30,6 +30,7 @@ FULL_BYTES = 64 * 1024  # some hundred profiles: reading them all takes a millis
 MAX_BYTES = 1024 * 1024  # beyond, no work of ours
 WAIT_S = 1.0  # for another process that holds it for a few system calls, and may not be running
 _MAX_LINE_BYTES = MAX_RECORD_BYTES + 2048
+_MAX_LINES = 4096  # a record takes some hundred bytes at least, and folding it 0.2 ms
 _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
@@ -53,15 +54,16 @@ def _has_lines(path: str) -> bool:
         return False
 
 
-def append(folder: str, key: str, text: str) -> int:
-    """Add a record, made by `text.encoded`, under its key; the file's size then.
+def append(folder: str, texts: dict[str, str]) -> int:
+    """Add records, made by `text.encoded`, under their keys; the file's size then.
 
-    The line begins with a line's end, so that one that was cut short spoils itself alone.
+    The first line begins with a line's end, so that one that was cut short spoils itself alone.
     """
-    line = f'\n{{"key":{_quoted(key)},"record":{text}}}\n'.encode("ascii")
+    lines = [f'{{"key":{_quoted(key)},"record":{text}}}\n' for key, text in texts.items()]
+    content = ("\n" + "".join(lines)).encode("ascii")
     file = _opened_locked(folder, os.O_WRONLY | os.O_APPEND | os.O_CREAT, shared=True)
     try:
-        if os.write(file, line) != len(line):
+        if os.write(file, content) != len(content):
             raise OSError(28, "No space left on device", NAME)
         return os.fstat(file).st_size
     finally:
@@ -237,7 +239,10 @@ def _content(file: int) -> bytes:
     while left > 0 and (part := os.read(file, min(left, 1 << 16))):
         parts.append(part)
         left -= len(part)
-    return b"".join(parts)
+    content = b"".join(parts)
+    if sum(map(bool, content.split(b"\n"))) > _MAX_LINES:
+        raise UnusableError("its inbox held more lines than amorsize leaves")
+    return content
 
 
 def _lock(file: int, until_s: float, *, shared: bool) -> None:

@@ -7,6 +7,8 @@ Out of the box diskcache unpickles what it finds, and opens or deletes the files
 
 from __future__ import annotations
 
+import time
+
 import diskcache
 
 from amorsize.cache.database import LAYOUT
@@ -32,6 +34,13 @@ _SETTINGS = {
     "disk_min_file_size": 0,
     "disk_pickle_protocol": 0,
 }
+
+
+# What claims to be newer than all that will be learned would stay, and have ours go in its stead.
+_OF_THE_FUTURE = (
+    "DELETE FROM Cache WHERE rowid IN (SELECT rowid FROM Cache WHERE store_time > ? LIMIT 1000)"
+)
+_AHEAD_S = 86_400.0  # clocks are set
 
 
 class TextDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache ships no types
@@ -86,6 +95,7 @@ class Shelf(diskcache.Cache):  # type: ignore[misc]
         try:
             if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
                 connection.execute("DELETE FROM Settings")
+                connection.execute(_OF_THE_FUTURE, (time.time() + _AHEAD_S,))
             else:
                 for statement in LAYOUT.values():
                     connection.execute(statement)

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 MAX_RECORD_BYTES = 64 * 1024  # of JSON; a profile takes a few kB
 MAX_DEPTH = 32  # of objects and lists within each other
 MAX_KEY_BYTES = 512
-
-_NESTS = (dict, list)
+_MIN_BYTES_OF_A_NEST = 32  # on average in a full text: empty lists alone take 30 times its memory
 
 
 class RefusedError(Exception):
@@ -43,23 +42,45 @@ def decoded(text: str, *, at_most_bytes: int = MAX_RECORD_BYTES) -> dict[str, An
     """The JSON object that a text is; RefusedError for anything else."""
     if len(text) > at_most_bytes:
         raise RefusedError("it is too large")
+    n_nests = text.count("[") + text.count("{")
+    if n_nests * _MIN_BYTES_OF_A_NEST > at_most_bytes:
+        raise RefusedError("its value has too many parts")
+    if n_nests > MAX_DEPTH and _is_too_deep(text):
+        raise RefusedError("its value is nested too deeply, or not JSON")
     try:
         record = _decode(text)
-    except (ValueError, RecursionError) as error:  # RecursionError: 64 KiB of "["
+    except (ValueError, RecursionError) as error:
         raise RefusedError("its value is not JSON with finite numbers") from error
     if type(record) is not dict:
         raise RefusedError("its value is not a JSON object")
-    if _is_too_deep(record):
-        raise RefusedError("its value is nested too deeply")
     return record
 
 
-def _is_too_deep(record: dict[str, Any]) -> bool:
-    level: list[Any] = [record]
-    for _ in range(MAX_DEPTH):
-        inside = [node.values() if type(node) is dict else node for node in level]
-        level = [child for children in inside for child in children if type(child) in _NESTS]
-    return bool(level)
+def _is_too_deep(text: str) -> bool:
+    """Whether brackets are nested deeper than `MAX_DEPTH`, or do not match: told before parsing.
+
+    The parser calls itself for each level, and ends the process where a program has raised the
+    limit of recursion beyond what its stack holds.
+    """
+    outside = "".join(text.replace("\\\\", "").replace('\\"', "").split('"')[::2])
+    left = outside.translate(_BRACKETS_ALONE)
+    for _ in range(MAX_DEPTH):  # each time the innermost level goes
+        if not left:
+            return False
+        left = left.replace("[]", "")
+    return bool(left)
+
+
+class _BracketsAlone(dict[int, "int | None"]):
+    """For `str.translate`: one kind of brackets, and no other sign."""
+
+    def __missing__(self, sign: int) -> None:
+        return None
+
+
+_BRACKETS_ALONE = _BracketsAlone(
+    {ord(sign): ord(as_) for sign, as_ in zip("[]{}", "[][]", strict=True)}
+)
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -110,7 +131,7 @@ def _with_c() -> tuple[Callable[[Any], str], Callable[[str], Any]]:
         text = text.strip(" \t\r\n")
         try:
             value, end = scan(text, 0)
-        except StopIteration:
+        except (StopIteration, SystemError):  # SystemError: it wants an error of `json`
             raise ValueError("no JSON") from None
         if end != len(text):
             raise ValueError("more than one value")

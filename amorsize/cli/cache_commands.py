@@ -33,7 +33,7 @@ def _list(asked: argparse.Namespace) -> Answer:
         header = ("function", "runs best with", "per item", "learned", "on")
         blocks.append(Table(header=header, rows=[_row(record, here) for record in records]))
     else:
-        blocks.append(f"Nothing is remembered in {cache.home()}.")
+        blocks.append(f"Nothing is remembered in {clean(str(cache.home()))}.")
     if n_damaged:
         blocks.append(
             f"{count(n_damaged, 'row')} of the database cannot be used and will never be; "
@@ -59,7 +59,7 @@ def _clear(asked: argparse.Namespace) -> Answer:
         refuse_if_off()
         if not asked.yes:
             confirm(
-                f"Remove everything that amorsize has learned, in {cache.home()}?",
+                f"Remove everything that amorsize has learned, in {clean(str(cache.home()))}?",
                 instead="Pass --yes to do it all the same, or the NAME of a function.",
             )
         n_cleared = cache.clear()
@@ -124,7 +124,7 @@ def _no_such_name(pattern: str, records: Sequence[Record]) -> str:
     elif names:
         what_to_do = "`amorsize cache list` lists what there is."
     else:
-        what_to_do = f"Nothing is remembered in {cache.home()}."
+        what_to_do = f"Nothing is remembered in {clean(str(cache.home()))}."
     return f"nothing is remembered of {clean(pattern)!r}. {what_to_do}"
 
 

@@ -34,7 +34,7 @@ def _machine_now(_asked: argparse.Namespace) -> Answer:
         "memory": f"{size(memory.available_bytes)} free of {size(memory.total_bytes)}{limit}",
         "Python": python,
         "fork": f"not used: {why_not_fork}" if why_not_fork else "safe",
-        "cache": f"{cache.home()}" + ("" if cache.known_on_disk() else " (empty)"),
+        "cache": f"{clean(str(cache.home()))}" + ("" if cache.known_on_disk() else " (empty)"),
     }
     rows = [
         (_COSTS.get(name, name), duration(cost_s), "measured" if name in measured else "assumed")

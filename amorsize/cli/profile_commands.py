@@ -45,7 +45,7 @@ def _stats(asked: argparse.Namespace) -> Answer:
         "home": str(cache.home()),
         "size_bytes": cache.size_bytes(),
         "n_profiles": len(records),
-        "n_functions": len({(name_in(record), record.get("key")) for record in records}),
+        "n_functions": len({(name_in(record), str(record.get("key"))) for record in records}),
         "n_hosts": len({str(record.get("host")) for record in records}),
         "n_of_this_host": sum(record.get("host") == here for record in records),
         "n_usable": sum(_profiles.profile_in(record) is not None for record in records),
@@ -56,7 +56,7 @@ def _stats(asked: argparse.Namespace) -> Answer:
     lines = [
         f"{count(len(records), 'profile')} of {count(document['n_functions'], 'function')}"
         f" on {count(document['n_hosts'], 'host')}, {document['n_of_this_host']} of this one",
-        f"{document['size_bytes'] / 1024:.0f} KiB in {document['home']}",
+        f"{document['size_bytes'] / 1024:.0f} KiB in {clean(str(document['home']))}",
     ]
     if saved:
         lines.append(f"the oldest was learned {ago(saved[0])}, the newest {ago(saved[-1])}")

@@ -13,6 +13,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
@@ -94,11 +95,37 @@ def _nearest(name: str, names: list[str]) -> str:
 
 
 def _make_importable(folder: str) -> None:
-    """Look for modules in a folder, too: after Python's own, which it must not hide."""
+    """Look for modules in a folder, too: it may hide none of Python's own, nor of ours."""
     if folder not in sys.path:
+        sys.meta_path.insert(0, _OwnLibraries(sys.path))
         own = os.path.dirname(os.__file__)
         places = [at for at, one in enumerate(sys.path) if _is_within(one, own)]
         sys.path.insert(places[-1] + 1 if places else len(sys.path), folder)
+
+
+class _OwnLibraries:
+    """Finds what amorsize requires where it was found before a folder was added to the path."""
+
+    NAMES = frozenset(
+        [
+            *("cloudpickle", "diskcache", "loky", "platformdirs", "psutil", "rich", "shtab"),
+            *("tqdm", "wrapt", "pygments", "markdown_it", "mdurl"),  # the last three are rich's
+        ]
+    )
+
+    def __init__(self, path: list[str]) -> None:
+        self._path = tuple(path)
+
+    def find_spec(
+        self,
+        name: str,
+        path: object = None,
+        target: object = None,  # noqa: ARG002 - Python passes it
+    ) -> ModuleSpec | None:
+        """As `importlib.abc.MetaPathFinder` has it: None for what others are to find."""
+        return (
+            PathFinder.find_spec(name, self._path) if path is None and name in self.NAMES else None
+        )
 
 
 def _is_within(folder: object, own: str) -> bool:

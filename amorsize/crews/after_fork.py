@@ -77,15 +77,37 @@ def _is_descriptor(stream: Any, number: int) -> bool:
 class Forwarder(io.TextIOBase):
     """A text stream that ends up in the caller's."""
 
-    encoding = "utf-8"
+    encoding, mode = "utf-8", "w"
+    errors: str | None = "strict"
+    line_buffering, write_through = True, False
 
     def __init__(self, writing: End, name: bytes) -> None:
         self._writing, self._name, self._held = writing, name, ""
         self._pid = os.getpid()
+        self.name = {b"1": "<stdout>", b"2": "<stderr>"}[name]
+        self.buffer = ForwardedBytes(self)
 
     def writable(self) -> bool:
         """It can be written to."""
         return True
+
+    def fileno(self) -> int:
+        """The descriptor that a program started by an item may write to: the caller's."""
+        self.flush()
+        return int(self._name)
+
+    def isatty(self) -> bool:
+        """As the caller's."""
+        return os.isatty(int(self._name))
+
+    def detach(self) -> Any:
+        """What takes bytes, for another stream around it."""
+        return self.buffer
+
+    def reconfigure(self, *, errors: str | None = None, **_: object) -> None:
+        """Nothing else changes: text leaves the process as it is, to be encoded by the caller."""
+        self.flush()
+        self.errors = errors or self.errors
 
     def write(self, text: str) -> int:
         """Hold text until a line is complete."""
@@ -103,6 +125,41 @@ class Forwarder(io.TextIOBase):
                 os.write(int(self._name), data)
                 return
             frames.write(self._writing.number(), frames.TEXT, self._name, data)
+
+
+class ForwardedBytes(io.BufferedIOBase):
+    """What a text stream of a worker has beneath it: bytes end up in the caller's, as text."""
+
+    def __init__(self, stream: Forwarder) -> None:
+        self._stream, self.name, self.mode = stream, stream.name, "wb"
+        self.raw = self
+
+    def writable(self) -> bool:
+        """It can be written to."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Send them, behind the text that was written before."""
+        self._stream.flush()
+        with memoryview(data) as view:
+            self._stream.write(view.tobytes().decode("utf-8", "surrogateescape"))
+            return view.nbytes
+
+    def flush(self) -> None:
+        """Send what is held."""
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Send what is held; whoever writes next finds it open."""
+        self.flush()
+
+    def fileno(self) -> int:
+        """The caller's descriptor."""
+        return self._stream.fileno()
+
+    def isatty(self) -> bool:
+        """As the caller's."""
+        return self._stream.isatty()
 
 
 _callers_handlers: set[Any] = set()  # which run in the caller, for what items log as well

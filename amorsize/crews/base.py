@@ -64,6 +64,10 @@ if TYPE_CHECKING:
             """What unpickles to the `Task`, code that can be imported by its name."""
             ...
 
+        def apart(self) -> tuple[bytes, list[memoryview]]:
+            """The same, with the large buffers in it beside that."""
+            ...
+
         def by_value(self) -> bytes:
             """The same with the code itself, for workers that would import something else."""
             ...

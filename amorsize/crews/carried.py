@@ -48,6 +48,18 @@ def _take_gc(gc: Any, value: Any) -> None:
     _set_if_other(gc.get_debug, gc.set_debug, debug)
 
 
+def _read_stack_size(thread: Any) -> Any:
+    """Put back at once: to ask for it is to set it to the default."""
+    found = thread.stack_size()
+    if found:
+        thread.stack_size(found)
+    return found
+
+
+def _take_stack_size(thread: Any, value: Any) -> None:
+    thread.stack_size(value)
+
+
 _OURS = ("SIGINT", "SIGTERM", "SIGKILL", "SIGSTOP")  # a worker leaves the first to its caller
 
 
@@ -164,12 +176,16 @@ def _read_logging(logging: Any) -> Any:
     loggers = list(logging.root.manager.loggerDict.items())
     levels = {name: one.level for name, one in loggers if getattr(one, "level", 0)}
     disabled = [name for name, one in loggers if getattr(one, "disabled", 0)]
-    return logging.root.manager.disable, {**levels, "root": logging.root.level}, disabled
+    names = dict(logging._levelToName), dict(logging._nameToLevel)
+    threshold = logging.root.manager.disable
+    return threshold, {**levels, "root": logging.root.level}, disabled, names
 
 
 def _take_logging(logging: Any, value: Any) -> None:
-    threshold, levels, disabled = value
+    threshold, levels, disabled, names = value
     logging.disable(threshold)
+    for own, wanted in zip((logging._levelToName, logging._nameToLevel), names, strict=True):
+        _fill(own, wanted)
     for name, one in logging.root.manager.loggerDict.items():
         if name not in levels and hasattr(one, "setLevel"):  # else a placeholder
             one.setLevel(0)
@@ -198,14 +214,94 @@ def _take_start_method(context: Any, value: Any) -> None:
         context._default_context.set_start_method(value, force=True)
 
 
-def _read_namespaces(tree: Any) -> Any:
-    return dict(tree._namespace_map)
+def _registry(name: str) -> tuple[Callable[[Any], Any], Callable[[Any, Any], None]]:
+    """A dict of a module in which programs register something."""
+
+    def take(module: Any, value: Any) -> None:
+        _fill(getattr(module, name), value)
+
+    return lambda module: dict(getattr(module, name)), take
 
 
-def _take_namespaces(tree: Any, value: Any) -> None:
-    if tree._namespace_map != value:
-        tree._namespace_map.clear()
-        tree._namespace_map.update(value)
+def _fill(own: dict[Any, Any], wanted: dict[Any, Any]) -> None:
+    if own != wanted:
+        own.clear()
+        own.update(wanted)
+
+
+_FORMATTING = (
+    *("delimiter", "doublequote", "escapechar", "lineterminator"),
+    *("quotechar", "quoting", "skipinitialspace", "strict"),
+)
+
+
+def _read_dialects(csv: Any) -> Any:
+    found = {name: csv.get_dialect(name) for name in csv.list_dialects()}
+    return {
+        name: {each: getattr(dialect, each) for each in _FORMATTING}
+        for name, dialect in found.items()
+    }
+
+
+def _take_dialects(csv: Any, value: Any) -> None:
+    now = _read_dialects(csv)
+    for name in now.keys() - value.keys():
+        csv.unregister_dialect(name)
+    for name, formatting in value.items():
+        if now.get(name) != formatting:
+            csv.register_dialect(name, **formatting)
+
+
+def _read_adapters(dbapi2: Any) -> Any:
+    """Without those that SQLite's module has registered itself."""
+    return [
+        {key: one for key, one in found.items() if not one.__module__.startswith("sqlite3")}
+        for found in (dbapi2.adapters, dbapi2.converters)
+    ]
+
+
+def _take_adapters(dbapi2: Any, value: Any) -> None:
+    both = (dbapi2.adapters, dbapi2.converters)
+    for own, wanted, now in zip(both, value, _read_adapters(dbapi2), strict=True):
+        for key in now.keys() - wanted.keys():
+            del own[key]
+        own.update(wanted)
+
+
+_mime_types: tuple[list[Any], bytes] | None = None  # as they were last sent, and as bytes
+_MIME_MAPS = ("types_map", "types_map_inv", "encodings_map", "suffix_map")
+
+
+def _read_mime_types(mimetypes: Any) -> Any:
+    """None before anybody has asked for one: they are read from files then."""
+    global _mime_types
+    if mimetypes._db is None:
+        return None
+    now = [getattr(mimetypes._db, name) for name in _MIME_MAPS]
+    if _mime_types is None or _mime_types[0] != now:
+        data = travel.dumps(now)  # half a millisecond, for 65 kB
+        _mime_types = travel.loads(data), data
+    return _mime_types[1]
+
+
+def _take_mime_types(mimetypes: Any, value: Any) -> None:
+    if value is None:
+        return
+    if mimetypes._db is None:
+        mimetypes.init()
+    for name, wanted in zip(_MIME_MAPS, travel.loads(value), strict=True):
+        own = getattr(mimetypes._db, name)
+        pairs = zip(own, wanted, strict=True) if isinstance(own, tuple) else [(own, wanted)]
+        for one, other in pairs:
+            _fill(one, other)
+
+
+def _read_repr(reprlib: Any) -> Any:
+    return dict(vars(reprlib.aRepr))
+
+
+def _take_repr(reprlib: Any, value: Any) -> None:
+    vars(reprlib.aRepr).update(value)
 
 
 # -- other libraries ------------------------------------------------------------------------
@@ -291,6 +387,9 @@ def _entry(name: str, module: str, ways: tuple[Any, Any]) -> Entry:
 ENTRIES = (
     _entry("recursion limit", "sys", _by("getrecursionlimit", "setrecursionlimit")),
     _entry("digits of an int", "sys", _by("get_int_max_str_digits", "set_int_max_str_digits")),
+    _entry("switch interval", "sys", _by("getswitchinterval", "setswitchinterval")),
+    _entry("stack of new threads", "_thread", (_read_stack_size, _take_stack_size)),
+    _entry("writing of bytecode", "sys", _of("dont_write_bytecode")),
     _entry("garbage collection", "gc", (_read_gc, _take_gc)),
     _entry("signals ignored or blocked", "_signal", (_read_signals, _take_signals)),
     _entry("locale", "_locale", (_read_locale, _take_locale)),
@@ -310,7 +409,16 @@ ENTRIES = (
         "multiprocessing.context",
         (_read_start_method, _take_start_method),
     ),
-    _entry("XML namespaces", "xml.etree.ElementTree", (_read_namespaces, _take_namespaces)),
+    _entry("first day of the week", "calendar", _by("firstweekday", "setfirstweekday")),
+    _entry("CSV dialects", "_csv", (_read_dialects, _take_dialects)),
+    _entry("MIME types", "mimetypes", (_read_mime_types, _take_mime_types)),
+    _entry("SQLite's adapters", "sqlite3.dbapi2", (_read_adapters, _take_adapters)),
+    _entry("archive formats", "shutil", _registry("_ARCHIVE_FORMATS")),
+    _entry("formats to unpack", "shutil", _registry("_UNPACK_FORMATS")),
+    _entry("lengths of reprlib", "reprlib", (_read_repr, _take_repr)),
+    _entry("urllib's opener", "urllib.request", _of("_opener")),
+    _entry("HTTPS contexts", "ssl", _of("_create_default_https_context")),
+    _entry("XML namespaces", "xml.etree.ElementTree", _registry("_namespace_map")),
     _entry("NumPy errors and printing", "numpy", (_read_numpy, _take_numpy)),
     _entry("pandas options", "pandas._config.config", (_read_pandas, _take_pandas)),
     _entry("matplotlib's rcParams", "matplotlib", (_read_matplotlib, _take_matplotlib)),

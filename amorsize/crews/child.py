@@ -14,6 +14,7 @@ from time import sleep
 
 from amorsize._clock import perf_counter
 from amorsize._interrupts import signals
+from amorsize.crews import programs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,10 +88,12 @@ class Child:
 
     def collect(self) -> str:
         """Wait for its end and say how it ended."""
+        before_s = programs.cpu_s()
         try:
             found = self._wait_for(os.WEXITED)
         except ChildProcessError:
             return _UNKNOWN
+        programs.leave_out(programs.cpu_s() - before_s)
         if found.si_code == os.CLD_EXITED:
             return f"exit code {found.si_status}"
         import signal

@@ -115,16 +115,19 @@ def run_chunk(
             error = failure
         break
     wall_s = perf_counter() - began
-    return Ran(
-        n_done=len(out) - before,
-        wall_s=wall_s,
-        cpu_s=cpu_clock() - cpu_before,
-        starved_s=0.0 if starved_clock is None else starved_clock() - starved_before,
-        n_failed=n_failed,
-        error=error,
-        is_end=is_end,
-        is_of_data=is_of_data,
-    )
+    try:
+        return Ran(
+            n_done=len(out) - before,
+            wall_s=wall_s,
+            cpu_s=min(wall_s, cpu_clock() - cpu_before),  # of programs, several at once
+            starved_s=0.0 if starved_clock is None else starved_clock() - starved_before,
+            n_failed=n_failed,
+            error=error,
+            is_end=is_end,
+            is_of_data=is_of_data,
+        )
+    finally:
+        del error  # whose traceback has this frame
 
 
 def _stride_through(

@@ -18,6 +18,7 @@ from amorsize.crews import frames, places, travel
 from amorsize.crews.base import Logged, SetupFailed, Text
 from amorsize.crews.cells import Cells, memory_file
 from amorsize.crews.child import Child
+from amorsize.crews.lent import LENT_BYTES, Lent
 from amorsize.crews.lifeline import Lifeline
 from amorsize.crews.processes import (
     GRACE_S,
@@ -29,7 +30,7 @@ from amorsize.crews.processes import (
     widen,
 )
 from amorsize.crews.resident import PLACE, surroundings
-from amorsize.crews.rights import rights
+from amorsize.crews.rights import rights, tracker
 from amorsize.errors import CannotTravelError
 
 TYPE_CHECKING = False
@@ -68,7 +69,8 @@ class CleanCrew(PipeCrew):
         self._inner_threads = inner_threads
         self._own_modules = _own_modules()
         self._by_value = False
-        self._order = self._packed_task(payload.data)  # raises what cannot travel
+        self._lent: Lent | None = None
+        self._order = self._lent_task() or self._packed_task(payload.data)  # or cannot travel
         self._stop = float("inf")
         self.ready_s: float | None = None  # what the last new worker took to be able to work
 
@@ -94,7 +96,19 @@ class CleanCrew(PipeCrew):
         self._flush(resident)
 
     def _packed_task(self, task: bytes) -> bytes:
-        return travel.dumps((self._surroundings, task))
+        return travel.dumps((self._surroundings, task, None))
+
+    def _lent_task(self) -> bytes | None:
+        """A task that is large, in memory that all workers map; None: it goes through the pipe."""
+        data, parts = self._payload.apart()
+        whole = [*parts, memoryview(data)]
+        if sum(part.nbytes for part in whole) < LENT_BYTES:
+            return None
+        try:
+            self._lent = Lent(whole)
+        except OSError:  # no such memory on this system, or a limit on files
+            return None
+        return travel.dumps((self._surroundings, None, self._lent.ticket))
 
     def packed(self, items: Any) -> bytes:
         """Items as they are sent."""
@@ -135,6 +149,7 @@ class CleanCrew(PipeCrew):
             if not self._by_value:
                 self._order = self._packed_task(self._payload.by_value())
                 self._by_value = True
+                self._take_back()
             if not resident.was_sent_value:
                 resident.was_sent_value = True
                 self._hand_task(resident)
@@ -167,6 +182,7 @@ class CleanCrew(PipeCrew):
 
         One that setup= has made ready is not what another call would start from: it is ended.
         """
+        self._take_back()
         if self._leave_to_owner():
             return []
         residents = [one for one in self._remotes.values() if isinstance(one, Resident)]
@@ -194,6 +210,12 @@ class CleanCrew(PipeCrew):
                 resident.rest()
                 pool.put(resident)
         return []
+
+    def _take_back(self) -> None:
+        """What was lent is freed as soon as workers are through with the call as well."""
+        lent, self._lent = self._lent, None
+        if lent is not None:
+            lent.close()
 
     def _end(self, resident: Resident) -> None:
         end(resident)
@@ -432,13 +454,13 @@ def _spawn(
     import signal
     import subprocess
 
-    line_fd = pool.lifeline().reading
+    line_fd, tracker_fd = pool.lifeline().reading, tracker()
     # This package is found in its folder, and all else where any program finds it: neither that
     # folder nor the current one (-P) may hide a module of the standard library.
     script = (
         f"import sys; path = sys.path[:]; sys.path[:] = [{FOLDER!r}]; import amorsize; "
         "sys.path[:] = path; from amorsize.crews.resident import main; "
-        f"main({ends}, {others}, {cells_fd}, {line_fd}, {os.getpid()}, {blocked()})"
+        f"main({ends}, {others}, {cells_fd}, {line_fd}, {tracker_fd}, {os.getpid()}, {blocked()})"
     )
     # What multiprocessing passes on as well: -O, -W, -X and their like.
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
@@ -448,7 +470,7 @@ def _spawn(
             [sys.executable, "-P", *flags, "-c", script],
             stdin=subprocess.DEVNULL,
             env={"PYTHONHASHSEED": _HASH_SEED, **environ},
-            pass_fds=[one for one in (*ends, cells_fd, line_fd) if one >= 0],
+            pass_fds=[one for one in (*ends, cells_fd, line_fd, tracker_fd or -1) if one >= 0],
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

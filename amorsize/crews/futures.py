@@ -10,10 +10,9 @@ import os
 import sys
 from _queue import Empty, SimpleQueue
 from _thread import allocate_lock, get_ident
-from time import thread_time
 
 from amorsize._clock import perf_counter
-from amorsize.crews import nesting, places, travel
+from amorsize.crews import nesting, places, programs, travel
 from amorsize.crews.base import Chunk, Done, Lost, SetupFailed, Task, WorkerReady
 from amorsize.crews.chunk import run_chunk
 from amorsize.crews.starving import StarvedClock
@@ -403,7 +402,7 @@ class _Held:
                 stop - start,
                 out,
                 box_s=box_s,
-                cpu_clock=thread_time,
+                cpu_clock=programs.with_thread,
                 starved_clock=starved_clock,
                 keep_errors=self.task.keep_errors,
                 single=self.task.single,

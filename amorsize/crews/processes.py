@@ -297,7 +297,7 @@ class PipeCrew:
         if kind == frames.TEXT:
             return Text(
                 stream="stderr" if payload[:1] == b"2" else "stdout",
-                text=bytes(payload[1:]).decode("utf-8", "replace"),
+                text=bytes(payload[1:]).decode("utf-8", "surrogateescape"),
                 start=remote.orders[0].start if remote.orders else 0,
             )
         if kind == frames.RECORD:

@@ -23,6 +23,7 @@ from amorsize.crews import (
 from amorsize.crews.base import Task
 from amorsize.crews.cells import Cells
 from amorsize.crews.ends import End
+from amorsize.crews.lent import Borrowed
 from amorsize.crews.worker import Worker, flush_streams
 
 TYPE_CHECKING = False
@@ -41,6 +42,7 @@ def main(
     others: tuple[int, int],
     cells_fd: int,
     line_fd: int,
+    tracker_fd: int | None,
     parent_pid: int,
     blocked: list[int],
 ) -> None:
@@ -49,7 +51,10 @@ def main(
     os.close(line_fd)
     if os.getppid() != parent_pid:
         return  # the caller has ended before the line was held
-    for descriptor in (*ends, cells_fd):
+    on_import.when_imported(
+        "multiprocessing.resource_tracker", "tracker", lambda: _share_tracker(tracker_fd)
+    )
+    for descriptor in (*ends, cells_fd, -1 if tracker_fd is None else tracker_fd):
         if descriptor >= 0:  # what an item starts must not hold our pipes
             os.set_inheritable(descriptor, False)
     nesting.enter_process()
@@ -65,6 +70,15 @@ def main(
     finally:
         flush_streams()
         sys.stdout, sys.stderr = streams  # what still runs at exit has nobody to forward it
+
+
+def _share_tracker(descriptor: int | None) -> None:
+    """Leave it to the caller's, if it has one, to remove shared memory; never to one of ours."""
+    tracker = sys.modules["multiprocessing.resource_tracker"]._resource_tracker
+    if descriptor is None:
+        tracker._send = lambda *_: None
+    else:
+        tracker._fd = descriptor
 
 
 def _mapped(descriptor: int) -> Cells | None:
@@ -90,6 +104,7 @@ class Resident(Worker):
         self._umask = os.umask(0o077)
         os.umask(self._umask)
         self._context = _contextvars.Context()  # of the call at hand
+        self._borrowed: Borrowed | None = None
 
     def watching(self, task: Task) -> FirstItems | None:
         """What looks at the first items of a task; what is open here is this worker's own."""
@@ -119,6 +134,8 @@ class Resident(Worker):
             self._context.run(self._tear_down)
             self._idle_since = perf_counter()
             flush_streams()
+            if not self._give_back():
+                return False  # what it has kept of the call would keep that memory
             frames.write(self.writing.number(), frames.FREE)
         elif kind != frames.QUIT:
             self._context.run(self.run, kind, payload)
@@ -127,11 +144,16 @@ class Resident(Worker):
     def _take_on(self, payload: Piece) -> None:
         """Become fit for a call: its surroundings first, then what it runs."""
         places.take_in_process(*PLACE.unpack_from(payload))
-        surroundings, task = travel.loads(memoryview(payload)[PLACE.size :])
+        surroundings, task, ticket = travel.loads(memoryview(payload)[PLACE.size :])
+        parts = None
         try:
+            self._give_back()
+            if ticket is not None:
+                self._borrowed = Borrowed(ticket)
+                *parts, task = self._borrowed.parts
             os.umask(self._umask)  # the caller's still is what it was, or this worker were not used
             settle_in(surroundings)
-            task = travel.loads(task)
+            task = travel.loads(task, parts)
             if task.draws_from_numpy and surroundings["numpy"]:
                 import numpy.random  # noqa: F401 - an item that loads it would draw unseeded
             function = task.function_of_one()
@@ -146,6 +168,15 @@ class Resident(Worker):
             after_fork.note_handlers()
         if not self.set_up():
             self.task = _NO_TASK
+
+    def _give_back(self) -> bool:
+        """Let go of what the caller had lent for the call; False: something still refers to it."""
+        borrowed, self._borrowed = self._borrowed, None
+        if borrowed is None:
+            return True
+        self._context = _contextvars.Context()
+        self.packing = travel.Packing(is_forked=False)
+        return borrowed.give_back()
 
     def _forward_records(self) -> None:
         after_fork.forward_records(self.writing)

@@ -1,4 +1,4 @@
-"""What a new process would begin with, and a running one keeps: user, groups, umask, cores, limits.
+"""What a new process would begin with, and a running one keeps: user, umask, cores, limits.
 
 A worker that stays warm is as it was when it began. A program that gives something up afterwards
 (root, most often) means its items as well, so the two are compared before a worker gets work.
@@ -7,6 +7,7 @@ A worker that stays warm is as it was when it began. A program that gives someth
 from __future__ import annotations
 
 import os
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +26,17 @@ def rights() -> tuple[Any, ...]:
     """What a worker that this thread starts now would begin with; to be compared only."""
     found = os.stat("/")  # chroot
     root = found.st_dev, found.st_ino
-    return root, _nice(), _of_linux() or _of_posix()
+    return root, tracker(), _nice(), _of_linux() or _of_posix()
+
+
+def tracker() -> int | None:
+    """Descriptor of what removes shared memory that programs have left; None: nobody does yet.
+
+    A worker with one of its own would remove what its items have only looked into.
+    """
+    found = sys.modules.get("multiprocessing.resource_tracker")
+    descriptor: int | None = None if found is None else found._resource_tracker._fd
+    return descriptor
 
 
 def _nice() -> int | None:

@@ -11,7 +11,7 @@ from _thread import allocate_lock
 from time import thread_time
 
 from amorsize._clock import perf_counter
-from amorsize.crews import nesting, places, travel
+from amorsize.crews import nesting, places, programs, travel
 from amorsize.crews.base import (
     Chunk,
     Done,
@@ -207,6 +207,7 @@ class ThreadCrew:
                     if seat.first_items is not None and (news := seat.first_items.news()):
                         self._happened.put(Noticed(worker=number, why=news))
                     self._happened.put(done)
+                del done  # which the frames of its error's traceback would keep
         finally:
             starved_clock.close()
             if task.teardown is not None:
@@ -233,6 +234,7 @@ class ThreadCrew:
         function = self._function
         if self._one_at_a_time is not None:
             function = _taking_turns(function, self._one_at_a_time)
+        programs_s = programs.cpu_s()
         spent_s, spent_cpu_s = 0.0, 0.0  # on watching items, which is none of their cost
         if watched is not None:
             function = watched.watched(function)
@@ -256,21 +258,29 @@ class ThreadCrew:
         )
         if watched is not None:
             spent_s, spent_cpu_s = watched.spent_s - spent_s, watched.spent_cpu_s - spent_cpu_s
+        # What programs computed is told for all threads together.
+        n_running = sum(one.work is not None for one in tuple(self._seats.values()))
+        programs_s = (programs.cpu_s() - programs_s) / max(1, n_running)
+        cpu_s = min(ran.wall_s, max(0.0, ran.cpu_s - spent_cpu_s) + programs_s)
+        starved_s = programs.starved_s(ran.wall_s, cpu_s, programs_s, ran.starved_s)
         seat.index = -1
         end = chunk.start + ran.n_done
-        return Done(
-            worker=number,
-            start=chunk.start,
-            results=out,
-            n_sent=chunk.n_items,
-            wall_s=ran.wall_s - spent_s,
-            cpu_s=max(0.0, ran.cpu_s - spent_cpu_s),
-            starved_s=ran.starved_s,
-            pickle_s=0.0,
-            last=True,
-            back=(end, chunk.stop) if ran.error is None and end < chunk.stop else None,
-            error=ran.error,
-        )
+        try:
+            return Done(
+                worker=number,
+                start=chunk.start,
+                results=out,
+                n_sent=chunk.n_items,
+                wall_s=ran.wall_s - spent_s,
+                cpu_s=cpu_s,
+                starved_s=starved_s,
+                pickle_s=0.0,
+                last=True,
+                back=(end, chunk.stop) if ran.error is None and end < chunk.stop else None,
+                error=ran.error,
+            )
+        finally:
+            del ran  # its error's traceback leads to this frame
 
 
 def _taking_turns(function: Any, turn: Lock) -> Any:

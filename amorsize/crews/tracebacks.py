@@ -10,6 +10,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
     from typing import Any
 
@@ -45,7 +46,7 @@ def made_of(places: list[Place]) -> TracebackType | None:
             co_firstlineno=line,
             co_linetable=nowhere,
         )
-        frame = FunctionType(code, {"sys": sys, "__name__": name, "__file__": filename})()
+        frame = next(FunctionType(code, {"sys": sys, "__name__": name, "__file__": filename})())
         made = Made(made, frame, 0, line)
     return made
 
@@ -75,5 +76,6 @@ def leave_variables(error: BaseException, n_most: int = 16) -> None:
         left += [one.__cause__, one.__context__]
 
 
-def _frame() -> Any:
-    return sys._getframe()
+def _frame() -> Iterator[Any]:
+    """A frame that nobody has called: one that was would keep its callers, and all they know."""
+    yield sys._getframe()

@@ -38,7 +38,7 @@ def loads(data: Piece, parts: list[Any] | None = None) -> Any:
 def dumps_apart(value: Any) -> tuple[bytes, list[memoryview]]:
     """Pickle a value; the large buffers in it (of arrays, say) come beside that, not copied."""
     parts: list[memoryview] = []
-    aside = _setting_apart(parts)
+    aside = setting_apart(parts)
     return _bounded(lambda: pickle().dumps(value, PROTOCOL, buffer_callback=aside)), parts
 
 
@@ -68,7 +68,7 @@ class Packing:
                 if raised_by_handler(failure) or not self._finds_code_to_do(value):
                     raise
         parts: list[memoryview] = []
-        aside = _setting_apart(parts)
+        aside = setting_apart(parts)
         return _bounded(lambda: self._codes.dumps(value, aside)), parts
 
     def dumps(self, value: Any) -> bytes:
@@ -116,7 +116,7 @@ def _depth() -> int:
     return depth
 
 
-def _setting_apart(parts: list[memoryview]) -> Callable[[Any], bool]:
+def setting_apart(parts: list[memoryview]) -> Callable[[Any], bool]:
     """What pickle asks about each buffer: whether it belongs into the pickle itself."""
 
     def belongs_inside(buffer: Any) -> bool:

@@ -27,13 +27,18 @@ def of(value: Any, deepest: int = DEEPEST) -> int:
         return size + _of_all(value, len(value), deepest)
     if kind is dict:
         return size + _of_all(value.values(), len(value), deepest)
-    if kind.__module__.partition(".")[0] in _TELL:
+    if tells(value):
         return size + _told(value)
     try:
         fields = vars(value)
     except TypeError:
         return size
     return size + _of_all(fields.values(), len(fields), deepest)
+
+
+def tells(value: Any) -> bool:
+    """Is it of a library whose arrays and tables tell their size, and are sent as they lie?"""
+    return type(value).__module__.partition(".")[0] in _TELL
 
 
 _WHOLE = frozenset({int, float, bool, complex, type(None), str, bytes, bytearray})

@@ -9,7 +9,7 @@ from struct import Struct
 from time import process_time
 
 from amorsize._clock import perf_counter
-from amorsize.crews import first_items, frames, lanes, places, travel, weight
+from amorsize.crews import first_items, frames, lanes, places, programs, travel, weight
 from amorsize.crews.appetite import Appetite
 from amorsize.crews.cells import Cells
 from amorsize.crews.chunk import run_chunk
@@ -234,7 +234,11 @@ class _Chunk:
         """Of wall time, CPU time and time without a core; what watching items took is left out."""
         watched = self._worker.first_items
         wall_s, cpu_s = (0.0, 0.0) if watched is None else (watched.spent_s, watched.spent_cpu_s)
-        return perf_counter() - wall_s, process_time() - cpu_s, self._worker.starved_clock()
+        return (
+            perf_counter() - wall_s,
+            programs.with_process() - cpu_s,
+            self._worker.starved_clock(),
+        )
 
     def run(self, items: Iterator[Any], box_s: float, single: bool) -> None:
         task, watched = self._worker.task, self._worker.first_items
@@ -245,7 +249,7 @@ class _Chunk:
             self._n_items,
             self._out,
             box_s=box_s,
-            cpu_clock=process_time,
+            cpu_clock=programs.with_process,
             keep_errors=task.keep_errors,
             single=single,
             progress=self._progress,

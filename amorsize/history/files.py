@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 FOLDER = "history"
 MAX_BYTES = 1024 * 1024  # of one result; a grid of a thousand plans takes some 200 kB
 MAX_FILES = 10_000  # looked at, whatever else somebody has put there
+MAX_TOTAL_BYTES = 64 * 1024 * 1024  # read to list them: some thousand results, in a few seconds
 _DIGEST_BYTES = 16
 _ENDING = ".json"
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # a pipe in its place must not block
@@ -88,12 +89,15 @@ def read(name: str) -> dict[str, Any] | None:
 
 
 def all_documents() -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """The stem of each file, and what is in it; None where that was refused."""
+    """The stem of each file, and what is in it; None where that was refused, or is too much."""
     with _trouble_told("read"):
         folder = _folder(creating=False)
+        left_bytes = MAX_TOTAL_BYTES  # one file may have ten thousand names
         for file in [] if folder is None else _ours(folder):
+            path = os.path.join(str(folder), file)
             try:
-                yield file.removesuffix(_ENDING), _read(os.path.join(str(folder), file))
+                left_bytes -= min(os.lstat(path).st_size, MAX_BYTES)
+                yield file.removesuffix(_ENDING), _read(path) if left_bytes >= 0 else None
             except FileNotFoundError:
                 continue
             except (RefusedError, OSError):

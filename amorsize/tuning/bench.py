@@ -166,13 +166,13 @@ def _timed(
     try:
         call.run(longest_s=None if longest_s == INF else longest_s)
     except OutOfTime:
-        return _ended(plan, part, perf_counter() - began, call.work.n_done, n_all)
+        return _ended(plan, part, perf_counter() - began, call.n_done, n_all)
     except Exception as error:
         if plan.backend == "serial":
             raise
         return _failed(plan, part, perf_counter() - began, error)
     wall_s = perf_counter() - began
-    n_items = call.work.n_done
+    n_items = call.n_done
     assert call.trace is not None
     return Run(
         plan=plan,
