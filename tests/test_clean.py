@@ -478,5 +478,5 @@ def test_new_interpreters_are_not_thought_of_where_they_would_not_pay():
     assert "need about" in _survey.why_not_start(0.1, 2, "another thread")
     assert _survey.why_not_start(10.0, 2, "another thread") is None
 
-    clean_start(len, ["a"])
+    in_worker(len, ["a"])
     assert _survey.why_not_start(0.1, 2, "another thread") is None

@@ -7,8 +7,11 @@ import large_items
 import pytest
 
 import amorsize
-from amorsize import autotune, tuned_map
+from amorsize import _survey, autotune, tuned_map
+from amorsize._machine import Memory
+from amorsize._payload import Payload
 from amorsize.crews import lent
+from amorsize.crews.base import Task
 
 np = pytest.importorskip("numpy")
 N_BYTES = 12 << 20
@@ -102,12 +105,24 @@ def test_its_module_is_not_imported_again(monkeypatch, tmp_path):
 
 
 def test_what_needs_longer_than_it_saves_is_not_sent(table):
-    """A quarter of a second for a call of 30 ms: it stays in the caller, and says why."""
-    tuned_map(len, ["a"], backend="process", n_jobs=1)  # it would serve this call
-    look = autotune(lambda k: large_items.brief(k, table), cache=False, thread_safe=False)
+    """12 ms for what it reaches are too long for 20 ms of work, and nothing for a second."""
 
-    assert look(range(30)) == [float(k) for k in range(30)]
-    assert "would have to be sent to workers" in str(look.explain())
+    def look(k):
+        return table[k]
+
+    payload = Payload(Task(look), look)
+    assert payload.array_bytes >= N_BYTES
+    assert "would have to be sent to workers" in _survey.why_not_send(payload, 0.02, 2)
+    assert _survey.why_not_send(payload, 1.0, 2) is None
+
+
+def test_what_there_is_no_room_for_is_not_sent(table, monkeypatch):
+    """It would have to be held twice."""
+    little = Memory(total_bytes=N_BYTES, limit_bytes=None, available_bytes=N_BYTES)
+    monkeypatch.setattr(_survey._machine, "memory", lambda: little)
+    payload = Payload(Task(table.sum), table.sum)
+
+    assert "no room in memory" in _survey.why_not_send(payload, 100.0, 2)
 
 
 @pytest.mark.parametrize("name", ["stores", "adds_in_place", "sorts"])
