@@ -30,6 +30,7 @@ _OWN_TO_EACH = frozenset(
     | {"numpy.random.mtrand.RandomState"}
 )
 _CODE_TYPES = (FUNCTION, METHOD, type(len), type)
+_BOUND_IN_C = (type(len), type("".__len__))
 _CONTAINERS = (list, tuple, dict, set, frozenset, bytearray)
 _WAYS_OF_LIBRARY = {_walk.WRAPPED, _walk.CLOSURE}  # of a function
 _WAYS = _WAYS_OF_LIBRARY | {_walk.DEFAULT}  # what is set on it is noted where it can be imported
@@ -221,6 +222,10 @@ class Reached:
             for way, _, value in islice(_walk.held(target), MANY)
             if is_own or way != _walk.ATTRIBUTE
         ]
+        if type(target) in _BOUND_IN_C:
+            if type(target.__self__) is not MODULE:
+                self._lead_to((target.__self__,))  # a table whose method is mapped
+            return
         self._weigh(target)
         elements = [value for way, value in found if way == _walk.ELEMENT and not is_scalar(value)]
         self._weighed.update((id(one), one) for one in elements)
