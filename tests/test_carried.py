@@ -22,6 +22,7 @@ import urllib.request
 import warnings
 import xml.etree.ElementTree as ET
 from csv import field_size_limit
+from pathlib import Path
 from sqlite3 import dbapi2
 
 import carried_items
@@ -323,6 +324,14 @@ def test_it_is_as_in_the_caller_before_during_and_after(name):
 def test_every_entry_is_tested():
     """No entry of the table without a case of its own."""
     assert {one.name for one in carried.ENTRIES} <= CASES.keys() | ELSEWHERE
+
+
+def test_the_page_names_each_entry():
+    """docs/safety.md lists what is carried, no more and no less."""
+    page = (Path(__file__).parents[1] / "docs" / "safety.md").read_text()
+    listed = page.split("<!-- carried: begin -->")[1].split("<!-- carried: end -->")[0]
+    names = [" ".join(one.split()) for one in listed.strip().rstrip(";").split(",")]
+    assert sorted(names) == sorted(one.name for one in carried.ENTRIES)
 
 
 def test_a_library_that_the_worker_has_not_loaded_is_not_loaded_for_its_settings():
