@@ -86,7 +86,7 @@ class Outside:
 
 def database(*, mode="wal", encoding="UTF-8", page_size=4096, change=()):
     """A database with our tables, and perhaps more."""
-    from amorsize.cache.database import LAYOUT
+    from amorsize.cache.blank import LAYOUT
 
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/a.db"

@@ -18,7 +18,7 @@ import pytest
 from conftest import ROOT, run_command
 
 from amorsize import cache
-from amorsize.cache import database, files, guard, inbox
+from amorsize.cache import blank, files, guard, inbox
 from amorsize.errors import AmorsizeWarning
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")
@@ -82,7 +82,8 @@ def test_no_other_name_is_opened_made_or_removed(home):
     (home / "cache.db").write_bytes(b"noise" * 1000)
     forged.use_everything()
 
-    found = {name for name in seen.names() if name}
+    nameless = re.compile(r"#\d+")  # a file that has no name yet: nobody can be there before it
+    found = {name for name in seen.names() if name and not nameless.fullmatch(name)}
     assert {"cache.db", "cache.db-wal", "cache.db-shm", "inbox.jsonl", "history"} <= found
     assert "cache.db-journal" not in found
     assert found <= set(forged.names())
@@ -160,6 +161,78 @@ def test_a_journal_that_comes_after_the_look_is_not_opened(home, outside, monkey
     assert path.exists()  # nobody took it for a journal
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the lock is Linux's")
+def test_a_journal_that_comes_while_a_database_is_made_is_not_opened(home, outside, monkeypatch):
+    """It is put there whole: SQLite finds nothing that it could take for half of one."""
+    look, path = files.check, home / "cache.db-journal"
+
+    def planting(folder):
+        found = look(folder)
+        path.write_bytes(forged.journal(str(outside.thesis)))
+        return found
+
+    monkeypatch.setattr(files, "check", planting)
+    assert cache.put(KEY, RECORD)
+    assert cache.get(KEY) == RECORD
+    assert outside.state() == outside.before
+    assert path.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the lock is Linux's")
+@pytest.mark.parametrize("place", ["before the lock", "after it"])
+@pytest.mark.parametrize("again", [False, True])
+def test_a_database_that_is_swapped_while_it_is_opened(home, outside, monkeypatch, place, again):
+    """No statement is run on one that is not locked: a journal would be heeded there."""
+    forged.whole_folder(home)
+    forged.fresh_state()
+    hold, swaps = files.Hold, []
+
+    def swap():
+        if again or not swaps:
+            swaps.append(forged.write(home / "other", (home / "cache.db").read_bytes()))
+            (home / "cache.db").unlink()
+            if place == "after it":
+                (home / "other").rename(home / "cache.db")
+            (home / "cache.db-journal").write_bytes(forged.journal(str(outside.thesis)))
+
+    def swapping(folder):
+        if place == "before the lock":
+            swap()
+        held = hold(folder)
+        if place == "after it":
+            swap()
+        return held
+
+    monkeypatch.setattr(files, "Hold", swapping)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert cache.put(KEY, RECORD) is not again
+    assert [str(one.message)[:72] for one in told] == [REPLACED] * again
+    assert outside.state() == outside.before
+
+
+REPLACED = "amorsize had trouble with its cache: its database was replaced again and"
+
+
+def test_a_folder_that_goes_while_a_database_is_made(home, monkeypatch):
+    """SQLite is not asked to make one where that could not be."""
+    home.mkdir(mode=0o700)
+    monkeypatch.setattr(blank, "_content", lambda: shutil.rmtree(home) or b"x")
+
+    with pytest.warns(AmorsizeWarning, match="No such file or directory"):
+        assert not cache.put(KEY, RECORD)
+    assert not home.exists()
+
+
+def test_where_files_have_names_from_the_start_sqlite_makes_it(home, monkeypatch):
+    """As on other systems."""
+    monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+
+    assert cache.put(KEY, RECORD)
+    cache.close()
+    assert cache.get(KEY) == RECORD
+
+
 def test_no_database_is_ever_written_with_a_journal(home):
     """Not while it is made either: else a process that removes one would disturb another."""
     assert cache.put(KEY, RECORD)
@@ -228,7 +301,7 @@ def test_what_diskcache_lays_out_is_what_is_expected(tmp_path):
     with diskcache.Cache(str(tmp_path), eviction_policy="least-recently-stored") as made:
         rows = made._sql("SELECT name, sql FROM sqlite_master WHERE type != 'trigger'").fetchall()
 
-    assert {name: sql for name, sql in rows if sql} == database.LAYOUT
+    assert {name: sql for name, sql in rows if sql} == blank.LAYOUT
 
 
 # ---- The way to the folder ----

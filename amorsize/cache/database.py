@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 
 from amorsize._clock import monotonic
-from amorsize.cache import files, filesystem, guard, inbox, pages
+from amorsize.cache import blank, files, filesystem, guard, inbox, pages
 from amorsize.cache.files import DamagedError
 from amorsize.cache.guard import TroubleError
 from amorsize.cache.text import MAX_RECORD_BYTES, RefusedError, decoded, encoded
@@ -34,23 +35,11 @@ WAIT_S = 1.0  # for another process, and for one statement; a get takes 20 us, a
 _MAX_ROW_BYTES = MAX_RECORD_BYTES + 8 * 1024  # key, value, columns and the texts of the tables
 _MOST_ROWS = 100_000  # no record of ours is so short that there were more
 _MOST_OF_A_FUNCTION = 64  # records that are looked at to find the one that fits best
+_N_TRIES = 5  # to open a file that others replace meanwhile
 _STEPS_BETWEEN_LOOKS = 500  # of SQLite's machine, 5 us if all is well, until it looks at the clock
 
-# Letter by letter as diskcache 5.6 lays them out, which finds them there: a column that computes, a
-# check or an index with a condition could run in SQLite for ever, where nothing interrupts it.
-LAYOUT = {
-    "Settings": "CREATE TABLE Settings ( key TEXT NOT NULL UNIQUE, value)",
-    "Cache": (
-        "CREATE TABLE Cache ( rowid INTEGER PRIMARY KEY, key BLOB, raw INTEGER, store_time REAL, "
-        "expire_time REAL, access_time REAL, access_count INTEGER DEFAULT 0, tag BLOB, "
-        "size INTEGER DEFAULT 0, mode INTEGER DEFAULT 0, filename TEXT, value BLOB)"
-    ),
-    "Cache_key_raw": "CREATE UNIQUE INDEX Cache_key_raw ON Cache(key, raw)",
-    "Cache_expire_time": "CREATE INDEX Cache_expire_time ON Cache (expire_time)",
-    "Cache_store_time": "CREATE INDEX Cache_store_time ON Cache (store_time)",
-}
 _FOUND: set[tuple[bytes, bytes | None]] = {(b"sqlite_autoindex_Settings_1", None)}
-_FOUND |= {(name.encode(), sql.encode()) for name, sql in LAYOUT.items()}
+_FOUND |= {(name.encode(), sql.encode()) for name, sql in blank.LAYOUT.items()}
 _PRAGMAS = (
     "trusted_schema = OFF",  # a planted table can call no function with side effects
     "cell_size_check = ON",
@@ -163,10 +152,21 @@ def opened(folder: str, *, creating: bool) -> Store | None:
     guarded = guard.guarded(folder, creating=creating)
     if guarded is None:
         return None
-    if not files.check(guarded) and not creating:
-        return None
+    for _ in range(_N_TRIES):
+        with suppress(files.GoneError):
+            return _opened(guarded, creating=creating)
+    raise TroubleError("its database was replaced again and again while it was opened")
+
+
+def _opened(guarded: str, *, creating: bool) -> Store | None:
+    """The same in a folder that can be trusted; GoneError if its files changed meanwhile."""
+    is_there = files.check(guarded)
+    if not is_there:
+        if not creating:
+            return None
+        is_there = blank.put(guarded)
     pages.check(guarded)
-    store = Store(guarded, creating=creating)
+    store = Store(guarded, creating=creating, is_there=is_there)
     try:
         if store.has_tables() or creating:
             if creating:
@@ -188,7 +188,7 @@ def move_aside(folder: str) -> str | None:
 class Store:
     """An open database; one thread at a time may use it."""
 
-    def __init__(self, folder: str, *, creating: bool) -> None:
+    def __init__(self, folder: str, *, creating: bool, is_there: bool) -> None:
         import sqlite3
 
         self._folder = folder
@@ -198,12 +198,21 @@ class Store:
         self._hold = files.Hold(folder)  # of none where there is no file yet, nor a journal to heed
         try:
             self._connection = connection = sqlite3.connect(
-                path, timeout=WAIT_S, isolation_level=None, check_same_thread=False
+                _uri(path, "rw" if is_there else "rwc"),
+                timeout=WAIT_S,
+                isolation_level=None,
+                check_same_thread=False,
+                uri=True,
             )
-        except BaseException:
+        except BaseException as error:
+            has_gone = is_there and self._hold.has_gone()
             self._hold.close()
+            if has_gone:
+                raise files.GoneError from error
             raise
         try:
+            if is_there and self._hold.has_gone():  # nothing was read yet, nor a journal looked for
+                raise files.GoneError
             for limit, most in _limits():
                 connection.setlimit(limit, most)
             connection.set_progress_handler(self._is_late, _STEPS_BETWEEN_LOOKS)
@@ -363,6 +372,13 @@ class Store:
         return monotonic() > self._until_s
 
 
+def _uri(path: str, mode: str) -> str:
+    """The path as SQLite takes it with a mode: `rw` makes no file."""
+    for sign in "%?#":
+        path = path.replace(sign, f"%{ord(sign):02x}")
+    return f"file:{path}?mode={mode}"
+
+
 def _identity(path: str) -> tuple[int, int]:
     found = os.lstat(path)
     return found.st_dev, found.st_ino
@@ -383,7 +399,7 @@ def _limits() -> list[tuple[int, int]]:
 
 def _most_pages() -> int:
     """Of a database in which the oldest records have not gone yet."""
-    return 2 * SIZE_LIMIT_BYTES // pages.PAGE_BYTES
+    return 2 * SIZE_LIMIT_BYTES // blank.PAGE_BYTES
 
 
 def _is_empty(connection: sqlite3.Connection) -> bool:
@@ -392,7 +408,7 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
     if n_pages == 0:
         return True
     found = [connection.execute(f"PRAGMA {of}").fetchone() for of in ("journal_mode", "page_size")]
-    if found != [("wal",), (pages.PAGE_BYTES,)]:
+    if found != [("wal",), (blank.PAGE_BYTES,)]:
         raise DamagedError("its database was not laid out by amorsize")
     if n_pages > _most_pages():  # it would count as a full disk
         raise DamagedError("its database was larger than any that amorsize leaves")
@@ -407,7 +423,7 @@ def _share(connection: sqlite3.Connection) -> None:
     until_s = monotonic() + WAIT_S
     while True:
         try:
-            connection.execute(f"PRAGMA page_size = {pages.PAGE_BYTES}")
+            connection.execute(f"PRAGMA page_size = {blank.PAGE_BYTES}")
             connection.execute("PRAGMA journal_mode = MEMORY")
             connection.execute("PRAGMA auto_vacuum = FULL")  # of use before there are tables only
             connection.execute("PRAGMA journal_mode = WAL")

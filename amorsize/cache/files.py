@@ -26,6 +26,10 @@ class DamagedError(Exception):
     """The database is not as it was written; the text says what gave it away."""
 
 
+class GoneError(Exception):
+    """The database was taken away, or replaced, while it was opened."""
+
+
 def check(folder: str) -> bool:
     """Whether there is a database with something in it, once all files are known to be plain.
 
@@ -126,19 +130,33 @@ class Hold:
 
     def __init__(self, folder: str) -> None:
         self._file: int | None = None
+        self._path = os.path.join(folder, DATABASE)
         try:
             import fcntl
             import struct
 
             # start, length, process: an own lock of this file, which no other close() lets go
             order = struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, _RESERVED_BYTE, 1, 0)
-            self._file = os.open(os.path.join(folder, DATABASE), os.O_RDONLY | _SAFELY)
+            self._file = os.open(self._path, os.O_RDONLY | _SAFELY)
             if os.fstat(self._file).st_size == 0:  # who lays it out needs that lock for a moment
                 self.close()
             else:
                 fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, order)
-        except (ImportError, AttributeError, OSError):  # there are no such locks here
+        except FileNotFoundError:
             return
+        except (ImportError, AttributeError, OSError):  # there are no such locks here
+            self.is_possible = False
+
+    is_possible = True
+
+    def has_gone(self) -> bool:
+        """Whether the file was taken away, or replaced, since it was looked at."""
+        if self._file is None:
+            return self.is_possible
+        try:
+            return not os.path.samestat(os.fstat(self._file), os.lstat(self._path))
+        except FileNotFoundError:
+            return True
 
     @property
     def is_held(self) -> bool:

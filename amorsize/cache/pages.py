@@ -15,13 +15,13 @@ import struct
 import time
 
 from amorsize.cache import files
+from amorsize.cache.blank import PAGE_BYTES
 from amorsize.cache.files import DamagedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PAGE_BYTES = 4096
 MAX_KEY_BYTES = 1001  # of an entry of an index: the most that SQLite keeps within its page
 
 _INNER, _LEAF = 2, 10  # kinds of pages: of an index, and where it ends

@@ -11,7 +11,7 @@ import time
 
 import diskcache
 
-from amorsize.cache.database import LAYOUT
+from amorsize.cache.blank import LAYOUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
