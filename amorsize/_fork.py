@@ -73,8 +73,11 @@ def why_not_fork(*, environ: Mapping[str, str] | None = None) -> str | None:
     if start_method(environ=environ) == "clean":
         wanted = (os.environ if environ is None else environ)[START_VARIABLE]
         return f"{START_VARIABLE}={wanted} in the environment"
-    if _THREADS.doubt() is None:
+    doubt = _THREADS.doubt()
+    if doubt is None:
         return None
+    if doubt.settled:
+        return doubt.reason
     give_up_s = monotonic() + _ENDING_S
     while True:
         sleep(_POLL_S)  # lets run a thread that is about to end, or has begun but is not counted
@@ -98,6 +101,7 @@ class _Doubt(Value):
 
     reason: str
     lasting: bool  # False: perhaps only a thread that is just ending
+    settled: bool = False  # these same threads have been there for a while
 
 
 class OtherThreads:
@@ -132,7 +136,8 @@ class OtherThreads:
         threading = sys.modules.get("threading")
         # One that `threading` does not list (any more) may be ending, or was never its own
         listed = threading is not None and threading.active_count() - 1 >= n_python
-        return _Doubt(reason=reason, lasting=listed or self._lasting(n_python, others))
+        settled = self._lasting(n_python, others)
+        return _Doubt(reason=reason, lasting=listed or settled, settled=settled)
 
     def _native_doubt(self, others: set[str]) -> _Doubt | None:
         lasting, now_s = self._lasting(0, others), monotonic()
@@ -141,7 +146,7 @@ class OtherThreads:
         if self._refusal is None:
             self._refused = (0, set())
             return None
-        return _Doubt(reason=self._refusal, lasting=lasting)
+        return _Doubt(reason=self._refusal, lasting=lasting, settled=lasting)
 
     def _lasting(self, n_python: int, others: set[str]) -> bool:
         now_s = monotonic()

@@ -267,3 +267,23 @@ class TestStartMethod:
 
             assert _fork.start_method(environ={}) == "clean"
             assert word in _fork.why_not_fork(environ={})
+
+
+@linux_only
+def test_threads_that_have_been_there_for_a_while_are_not_waited_for():
+    """Each call of a server would sleep twice, and be woken late on a busy host."""
+    lines = answers("""
+        import threading
+        from amorsize import _fork
+        sleeps = []
+        _fork.sleep = sleeps.append
+        wait = threading.Event()
+        thread = threading.Thread(target=wait.wait)
+        thread.start()
+        print(_fork.why_not_fork() is not None, len(sleeps))
+        threading.Event().wait(1.5 * _fork._ENDING_S)
+        print(_fork.why_not_fork() is not None, len(sleeps))
+        wait.set()
+        thread.join()
+    """)
+    assert lines == ["True 1", "True 1"]
