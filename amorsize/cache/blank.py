@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import closing, suppress
 
 from amorsize.cache import files
 
@@ -62,19 +61,24 @@ def put(folder: str) -> bool:
 
 
 def _name(file: int, path: str) -> None:
-    with suppress(FileNotFoundError):
+    try:
         if os.lstat(path).st_size == 0:
             os.unlink(path)
-    with suppress(FileExistsError):  # another process was quicker
+    except FileNotFoundError:
+        pass
+    try:
         # src_dir_fd is of no account with such a path, but has Python follow its last link
         os.link(f"{_OPEN_FILES}/{file}", path, src_dir_fd=file, follow_symlinks=True)
+    except FileExistsError:  # another process was quicker
+        return
 
 
 def _content() -> bytes | None:
     """The bytes of it; None where SQLite was built without what tells them."""
     import sqlite3
 
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
         if not hasattr(connection, "serialize"):
             return None
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
@@ -82,5 +86,7 @@ def _content() -> bytes | None:
         for statement in LAYOUT.values():
             connection.execute(statement)
         content = bytearray(connection.serialize())
+    finally:
+        connection.close()
     content[_WRITE_VERSION] = content[_READ_VERSION] = 2
     return bytes(content)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import suppress
 
 from amorsize._clock import monotonic
 from amorsize.cache import blank, files, filesystem, guard, inbox, pages
@@ -153,8 +152,10 @@ def opened(folder: str, *, creating: bool) -> Store | None:
     if guarded is None:
         return None
     for _ in range(_N_TRIES):
-        with suppress(files.GoneError):
+        try:
             return _opened(guarded, creating=creating)
+        except files.GoneError:
+            continue
     raise TroubleError("its database was replaced again and again while it was opened")
 
 
