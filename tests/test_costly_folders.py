@@ -309,6 +309,13 @@ def test_no_word_of_the_file_is_told(hand, capsys, sql):
     assert "evil" not in str(told[0].message)
 
 
+def test_an_error_without_a_file_names_none():
+    """As writing to a full disk raises it."""
+    assert (
+        database.in_words(OSError(28, "No space left on device"), None) == "No space left on device"
+    )
+
+
 @pytest.mark.parametrize("command", [["cache", "list"], ["cache", "stats"], ["machine"]])
 def test_a_folders_name_steers_no_terminal(home, monkeypatch, capsys, command):
     """Somebody else may have chosen it."""

@@ -496,7 +496,8 @@ def in_words(error: BaseException, ambient: BaseException | None) -> str:
     if _code(origin) in _DAMAGE:
         return f"its database was damaged ({_own_words(origin)})"
     if isinstance(origin, OSError):
-        return f"{origin.strerror or origin}: {origin.filename!r}"
+        where = "" if origin.filename is None else f": {origin.filename!r}"
+        return f"{origin.strerror or origin}{where}"
     return _WORDS.get(_code(origin) or 0) or _own_words(origin)
 
 
