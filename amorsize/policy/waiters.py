@@ -7,6 +7,8 @@ window of items in which none took longer and none failed.
 
 from __future__ import annotations
 
+from math import exp, log, sqrt
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.facts import Report
@@ -15,7 +17,10 @@ FIRST, MOST = 16, 256  # at first, what small services take; and at most
 MOST_CONNECTING = 32  # where items open connections: services take 40 or 100 and refuse the next
 LEAST = 4  # at first, where items compute a good part of their time
 ROOM = 1.5  # waiters by those that keep one core computing: more take turns at the GIL, in convoys
-UNFELT = 1.15  # no more while items take at most this many times what they took with the first
+UNFELT = 1.15  # no more while items take at most this many times what they took with fewer,
+SKIPPED = 1.0  # windows that pass before one is looked at
+SURE = 3.0  # standard errors from which on it is no chance that they take longer;
+MOST_WINDOWS = 4  # till then another window is looked at; if so many do not show it, it is not so
 SPARE = 1.25  # waiters by those that the throughput reached keeps busy, at the end
 
 
@@ -30,8 +35,9 @@ class Waiters:
         self.n_most = n_most
         self.n_wanted = min(FIRST, n_most)
         self.settled = False
-        self._costs_s: list[float] = []
-        self._first_s: float | None = None  # median cost with the first number of them
+        self._known: list[float] = []  # logarithms of costs with as many as are not felt,
+        self._logs: list[float] = []  # and with those that are there now
+        self._n_skipped = 0  # items since there are as many
         self._growth = 1.0  # of the last step
 
     def start_with(self, n_known: int, n_best: int | None = None) -> None:
@@ -46,7 +52,7 @@ class Waiters:
 
     def expect(self, item_s: float, work_s: float) -> None:
         """Begin with fewer where items compute as well: in threads one of them does at a time."""
-        if self._first_s is None and not self._costs_s and not self.settled and work_s > 0:
+        if not (self._known or self._logs or self.settled) and work_s > 0:
             self.n_wanted = min(self.n_wanted, max(LEAST, round(ROOM * item_s / work_s)))
 
     def count(self, event: Report, *, n_alive: int) -> None:
@@ -54,29 +60,51 @@ class Waiters:
         if self.settled or self.n_wanted == self.n_most or n_alive < self.n_wanted:
             return
         if event.n_failed:  # perhaps for the others beside it
-            self._costs_s.clear()
+            self._logs.clear()
             return
-        self._costs_s.append(event.item_s)
-        if len(self._costs_s) < self.n_wanted:
+        if self._n_skipped < self.n_wanted * SKIPPED:  # those that end first are the short ones
+            self._n_skipped += 1
             return
-        costs_s, self._costs_s = sorted(self._costs_s), []
-        median_s = costs_s[len(costs_s) // 2]
-        if self._first_s is None:
-            self._first_s = median_s
-        elif median_s > UNFELT * self._first_s:
-            self._settle(median_s, self._first_s)
+        self._logs.append(log(max(event.item_s, 1e-9)))
+        if len(self._logs) % self.n_wanted:
             return
+        rise = mean(self._logs) - mean(self._known) if self._known else 0.0
+        if rise > log(UNFELT):
+            if rise > SURE * standard_error(self._known, self._logs):
+                self._settle(exp(rise))
+                return
+            if len(self._logs) < MOST_WINDOWS * self.n_wanted:
+                return
+        self._known += self._logs
+        self._logs.clear()
+        self._n_skipped = 0
         n_before, self.n_wanted = self.n_wanted, min(self.n_most, _more(self.n_wanted))
         self._growth = self.n_wanted / n_before
 
-    def _settle(self, median_s: float, first_s: float) -> None:
+    def _settle(self, rise: float) -> None:
         """The others stand in a queue: as many as were served at once, and a few to spare."""
         self.settled = True
-        n_served = self.n_wanted * first_s / median_s
         n_before = round(self.n_wanted / self._growth)
-        self.n_wanted = max(1, min(n_before, round(SPARE * n_served)))
+        self.n_wanted = max(1, min(n_before, round(SPARE * self.n_wanted / rise)))
+
+
+def mean(values: list[float]) -> float:
+    """Of at least one."""
+    return sum(values) / len(values)
+
+
+def standard_error(first: list[float], second: list[float]) -> float:
+    """Of the difference of their means, taking both for equally spread."""
+    squares = sum(_squares(values) for values in (first, second))
+    n, m = len(first), len(second)
+    return sqrt(squares / max(1, n + m - 2) * (1 / n + 1 / m))
 
 
 def _more(n: int) -> int:
     """By half as many again."""
     return n + (n + 1) // 2
+
+
+def _squares(values: list[float]) -> float:
+    middle = mean(values)
+    return sum((one - middle) ** 2 for one in values)
