@@ -155,7 +155,9 @@ def _compared(
     if known is not None:
         new = _merged(known, new)
     work_s = sum(chunk.wall_s for chunk in chunks.all)
-    return drift.compared(known, new, work_s / max(makespan_s, 1e-9), makespan_s)
+    is_busy = sum(chunk.starved_s for chunk in chunks.all) > drift.BUSY_SHARE * work_s
+    speedup = work_s / max(makespan_s, 1e-9)
+    return drift.compared(known, new, speedup, makespan_s, is_busy=is_busy)
 
 
 def _merged(known: Profile, new: Profile) -> Profile:

@@ -4,6 +4,7 @@ python -m benchmarks.drift alarms      # how many chunks until an alarm, and how
 python -m benchmarks.drift changes     # real functions that change: the second call after it
 python -m benchmarks.drift processes   # 16 processes, 200 calls each, one cache
 python -m benchmarks.drift lookup      # what is spent before the first item of a cached call
+python -m benchmarks.drift busy        # constant calls beside two busy programs: what they tell
 python -m benchmarks.drift plot docs/drift.svg   # a real call whose items become dearer midway
 """
 
@@ -305,6 +306,50 @@ def processes(n_processes: int = 16, n_calls: int = 200) -> None:
     )
 
 
+# ---- Constant calls on a busy host ----
+
+CONSTANT = """
+import collections, json, sys, time, zlib
+from amorsize import autotune
+from amorsize._known import last_trace
+
+BLOB = bytes(range(256)) * 400
+
+def compute(n):
+    return sum(i * i for i in range(20_000))
+
+def uneven(n):
+    return sum(i * i for i in range(4000 * (1 + n % 9)))
+
+def wait(n):
+    time.sleep(3e-3)
+
+def release(n):
+    return zlib.crc32(zlib.compress(BLOB))
+
+func = globals()[sys.argv[1]]
+told = collections.Counter()
+for _ in range(60):
+    autotune(func, cache=False)(range(200))
+    told.update(one.what for one in last_trace(func).drifts)
+print(json.dumps(told))
+"""
+
+
+def busy() -> None:
+    """What sixty calls of functions that never change tell beside two busy programs."""
+    loop = [sys.executable, "-c", "while True: pass"]
+    programs = [subprocess.Popen(loop) for _ in range(2)]
+    try:
+        with tempfile.TemporaryDirectory() as home:
+            for name in ("compute", "uneven", "wait", "release"):
+                print(name, run(CONSTANT, name, home=f"{home}/{name}") or "no change told")
+    finally:
+        for program in programs:
+            program.kill()
+            program.wait()
+
+
 # ---- A picture of a real call ----
 
 MIDWAY = """
@@ -386,7 +431,9 @@ def picture(told: dict[str, object]) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("alarms", "changes", "lookup", "processes", "plot"))
+    parser.add_argument(
+        "what", choices=("alarms", "busy", "changes", "lookup", "processes", "plot")
+    )
     parser.add_argument("file", nargs="?", default="docs/drift.svg")
     asked = parser.parse_args()
     match asked.what:
@@ -394,6 +441,8 @@ if __name__ == "__main__":
             plot(asked.file)
         case "alarms":
             alarms()
+        case "busy":
+            busy()
         case "changes":
             changes()
         case "lookup":

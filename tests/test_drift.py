@@ -1,5 +1,6 @@
 """Drift: a change of cost is noticed within a few chunks, and hardly ever where there is none."""
 
+import itertools
 import random
 from statistics import median
 
@@ -225,6 +226,79 @@ def test_without_a_change_nothing_is_told():
     """In any of twenty calls."""
     for seed in range(20):
         assert play_with(profile(n_jobs=8), (1e-3,) * 8000, seed=seed).policy.drifts == []
+
+
+def calls_beside_others(*, tells_starved, noise=0.3, cost_s=1e-3, n_calls=60):
+    """What is told by calls of constant items on two cores, beside programs that come and go."""
+    known, told = None, []
+    for seed in range(n_calls):
+        rng = random.Random(seed)
+        times = sorted(rng.uniform(0, 3) for _ in range(8))
+        others = [Neighbour(from_s=a, to_s=b, n_cores=1.6) for a, b in itertools.pairwise(times)]
+        there = World(
+            costs_s=(cost_s,) * 1500,
+            n_cores=2,
+            jitter=noise,
+            neighbours=tuple(rng.sample(others, 4)),
+            tells_starved=tells_starved,
+            seed=seed,
+        )
+        policy = play(there, tuner_for(there, known)).policy
+        told += policy.drifts
+        known = policy.learned(seed + 1)
+    return told
+
+
+@pytest.mark.parametrize("noise", [0.05, 0.3])
+def test_a_busy_host_is_no_drift(noise):
+    """Sixty calls beside two busy programs: not one of them tells a change."""
+    assert calls_beside_others(tells_starved=True, noise=noise) == []
+
+
+def test_without_being_told_who_had_the_cores_there_would_be_false_alarms():
+    """The same calls where the system does not count how long items wait for a core."""
+    assert calls_beside_others(tells_starved=False, n_calls=20)
+
+
+def test_on_a_busy_host_a_change_of_cost_is_told_all_the_same():
+    """Three times as much work an item, beside the same programs."""
+    known = profile(spread_log=0.3)
+    there = World(
+        costs_s=(3e-3,) * 1500,
+        n_cores=2,
+        jitter=0.3,
+        neighbours=(Neighbour(from_s=0, to_s=60, n_cores=1.2),),
+        tells_starved=True,
+    )
+
+    (first, *_) = play(there, tuner_for(there, known)).policy.drifts
+
+    assert first.what == "cost"
+    assert first.factor == pytest.approx(3, rel=0.3)
+
+
+def waited(item_s, starved_s=0.0, now_s=1.0):
+    """A chunk of one item that waits."""
+    return report(item_s, share=0.01, n_items=1).but(starved_s=starved_s, now_s=now_s)
+
+
+@pytest.mark.parametrize(("usual_s", "is_told"), [(3e-3, False), (0.2, True)])
+def test_items_that_wait_may_wait_for_a_thread_that_has_no_core(usual_s, is_told):
+    """Three times as long is news only beyond what some thread was kept from its core."""
+    known = profile(item_s=usual_s, typical_s=usual_s, item_cpu_s=1e-5, waits=True, chunk_items=1.0)
+    lump = [waited(usual_s + 20e-3, 20e-3)]
+    later = [waited(3 * usual_s, now_s=2 + n * usual_s) for n in range(60)]
+
+    assert (first_told(known, lump + later) is not None) == is_told
+
+
+def test_a_plan_is_not_blamed_for_other_programs():
+    """It achieved less in three calls in a row, and others had the cores."""
+    known = profile(achieved={"process x 2": 2.0})
+    for _ in range(3):
+        known, told = drift.compared(known, known, 0.8, 1.0, is_busy=True)
+        assert told is None
+    assert known.n_short == 0
 
 
 def test_cores_that_are_taken_away_and_given_back_are_used_again():

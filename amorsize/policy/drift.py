@@ -27,6 +27,14 @@ SLACK = 1.0  # of them that are noise: at 0.5, 25 to 70 % of calls without drift
 THRESHOLD = 8.0
 LEAST_SD = 0.05  # even chunks: the host alone varies by that much
 EFFECT = 1.35  # an alarm counts from this factor on; a change by 1.5 is seen as 1.4 to 1.6
+# Where others want the cores as well, caches and locks make what items cost vary for as long as a
+# lump of their work lasts: on two cores beside two programs by up to 1.6 from call to call.
+BUSY_EFFECT = 2.0
+BUSY_CHUNKS = 8  # that must show it,
+BUSY_ROUNDS = 3  # or so many of each that runs at once: one lump meets all of them,
+BUSY_S = 0.1  # and for so long: a program has a core for some 5 ms, and several of them in turn
+BUSY_SHARE = 0.02  # of their time that chunks stand back for others: on a quiet host below 0.01
+TURNS_S = 10e-3  # two turns of others at a core, which a busy host costs any wait
 USUAL = 2.0  # standard deviations of its chunks, by which those of a call differ anyway
 WELL_KNOWN = 40  # chunks after which the spread of a profile is believed as it is
 LEAST_KNOWN = 8  # and below which it tells nothing
@@ -119,16 +127,33 @@ class Detector:
         self._up, self._down = _Sum(1), _Sum(-1)
         self._n_rest = 0
 
-    def see(self, item_s: float) -> Shift | None:
-        """Take in one chunk; the shift, once there is one worth knowing."""
+    def see(
+        self,
+        item_s: float,
+        now_s: float = 0.0,
+        *,
+        effect: float | None = None,
+        n_least: int = 1,
+        least_s: float = 0.0,
+    ) -> Shift | None:
+        """Take in one chunk; the shift, once there is one worth knowing.
+
+        Args:
+            item_s: What an item of it cost.
+            now_s: When it was told.
+            effect: The factor from which a change counts; None: as on a quiet host.
+            n_least: Chunks that must agree,
+            least_s: and for how long.
+        """
         off = self._log(max(item_s, 1e-9)) - self._typical
         z = min(CLIP, max(-CLIP, off / self._sd))
         for side in (self._up, self._down):
-            if side.add(z, off) and self._n_rest <= 0:
+            is_over = side.add(z, off, now_s) and self._n_rest <= 0
+            if is_over and side.n >= n_least and now_s - side.began_s >= least_s:
                 shift, n_chunks = side.mean, side.n
                 self._up.clear()
                 self._down.clear()
-                if abs(shift) < self._log(EFFECT):
+                if abs(shift) < self._log(effect or EFFECT):
                     return None
                 self._typical += shift
                 self._n_rest = REST
@@ -145,7 +170,7 @@ class _Sum:
         self.clear()
 
     def clear(self) -> None:
-        self._sum = self._off = 0.0
+        self._sum = self._off = self.began_s = 0.0
         self.n = 0
 
     @property
@@ -153,12 +178,13 @@ class _Sum:
         """Mean distance from the profile, in logs, since the sum left zero."""
         return self._off / self.n
 
-    def add(self, z: float, off: float) -> bool:
+    def add(self, z: float, off: float, now_s: float) -> bool:
         """Whether the sum is over the threshold now."""
         self._sum += self._sign * z - SLACK
         if self._sum <= 0:
             self.clear()
             return False
+        self.began_s = self.began_s if self.n else now_s
         self.n += 1
         self._off += off
         return self._sum > THRESHOLD
@@ -185,7 +211,9 @@ class Watch:
         self._wall_s = self._cpu_s = self._unstarved_s = 0.0
         self._typical_s = known.typical_s or known.item_s
         self._n_waiting = 0
-        self._has_asked = known.waits  # of waiting items nothing more is asked here
+        self._waits = self._has_asked = known.waits  # of those that wait nothing more is asked
+        self._all_s = self._starved_s = 0.0  # of all chunks so far,
+        self._most_starved_s = 0.0  # and of the one that was kept from its core for longest
 
     def see(
         self, report: Report, n_working: int | None = None, *, is_settling: bool = False
@@ -198,6 +226,9 @@ class Watch:
                 cost something else for that reason, which is no change of theirs.
             is_settling: Those that get no more are still at their last chunks.
         """
+        self._all_s += report.wall_s
+        self._starved_s += report.starved_s
+        self._most_starved_s = max(self._most_starved_s, report.starved_s)
         if n_working != self._n_working or is_settling:
             self._n_working, self._since_s, self._logs = n_working, report.now_s, []
             self._n_items, self._wall_s, self._cpu_s, self._unstarved_s = 0, 0.0, 0.0, 0.0
@@ -209,15 +240,19 @@ class Watch:
         self._unstarved_s += report.unstarved_s
         if not self._n_items or self._n_items < self._n_together:
             return None
-        item_s, share = self._wall_s / self._n_items, self._cpu_s / max(self._wall_s, 1e-9)
-        computing = self._cpu_s / self._unstarved_s
+        share, computing = self._cpu_s / max(self._wall_s, 1e-9), self._cpu_s / self._unstarved_s
+        # What an item costs is without the time for which others had its core. Where the number of
+        # workers follows from how they get on, it matters whether these have got it back.
+        is_limited = n_working is not None and not self._has_asked
+        item_s = (self._wall_s if is_limited else self._unstarved_s) / self._n_items
         self._n_items = 0
         self._wall_s = self._cpu_s = self._unstarved_s = 0.0
-        shift = self._shift(item_s)
+        shift = self._shift(item_s, report.now_s, n_working)
         if self._now_waits(computing):
             return self._told(report, "waiting", item_s / self._typical_s, RUN)
-        if shift is None:
+        if shift is None or self._is_noise(shift, item_s):
             return None
+        share = share if is_limited else computing
         slower_alone = shift.factor * share / max(self._share, 1e-9)  # of CPU time, the same factor
         is_starved = shift.factor > EFFECT * slower_alone and shift.factor > 1
         what = "cores" if is_starved and not self._has_asked else "cost"
@@ -229,7 +264,20 @@ class Watch:
 
         return altogether(drifts) > EFFECT * exp(USUAL * self._spread_log)
 
-    def _shift(self, item_s: float) -> Shift | None:
+    def _is_noise(self, shift: Shift, item_s: float) -> bool:
+        """Whether items that wait have waited no longer than some thread was kept from its core.
+
+        Where that one had the GIL, or what they wait for, all the others waited with it.
+        """
+        more_s = abs(item_s - item_s / shift.factor)
+        return self._waits and more_s <= max(self._most_starved_s, self.is_busy * TURNS_S)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether others have wanted the cores as well."""
+        return self._starved_s > BUSY_SHARE * self._all_s
+
+    def _shift(self, item_s: float, now_s: float, n_working: int | None) -> Shift | None:
         """Against the profile, or what items cost since others work on them."""
         if self._detector is None:
             return None
@@ -241,7 +289,14 @@ class Watch:
                 level_s = exp(sum(self._logs) / LEAST_KNOWN)
                 self._detector = Detector(level_s, self._spread_log, self._n_known)
             return None
-        return self._detector.see(item_s)
+        # One that is stopped while it holds the GIL keeps all others waiting, whoever stopped it.
+        n_rounds = BUSY_ROUNDS * (n_working or 1) if self._waits else 1
+        if not self.is_busy:
+            return self._detector.see(item_s, now_s, n_least=n_rounds)
+        n_least = max(BUSY_CHUNKS, n_rounds)
+        return self._detector.see(
+            item_s, now_s, effect=BUSY_EFFECT, n_least=n_least, least_s=BUSY_S
+        )
 
     def _now_waits(self, share: float) -> bool:
         """Chunk after chunk with little CPU time, where the profile has items that compute."""
@@ -273,7 +328,12 @@ ALIKE = 2.0  # only calls of about as many items are compared: short ones are mo
 
 
 def compared(
-    known: Profile | None, learned: Profile, speedup: float, now_s: float
+    known: Profile | None,
+    learned: Profile,
+    speedup: float,
+    now_s: float,
+    *,
+    is_busy: bool = False,
 ) -> tuple[Profile, Drift | None]:
     """A call's profile with what its plan achieved, beside what it achieved before.
 
@@ -282,6 +342,7 @@ def compared(
         learned: What it ended with.
         speedup: Seconds of items / seconds of wall time.
         now_s: When it ended.
+        is_busy: Others wanted the cores as well: then it is no fault of the plan's.
     """
     way = f"{learned.backend} x {learned.n_jobs}"
     earlier = dict((known.achieved if known is not None else None) or {})
@@ -289,7 +350,7 @@ def compared(
     n_short, told = 0, None
     if known is not None and before is not None and learned.backend != "serial":
         is_alike = 1 / ALIKE <= learned.n_items / known.n_items <= ALIKE
-        if not is_alike:
+        if not is_alike or (is_busy and speedup < before):
             n_short = known.n_short
             speedup = before
         elif speedup < SHORT_SHARE * before:

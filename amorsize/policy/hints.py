@@ -55,14 +55,22 @@ def _ratio(state: State, hint: Profile) -> float:
     costs = state.costs
     # Short slices are mostly clockwork: the latest is the longest. Of reports, all count.
     is_mean = costs.n_reports or _n_telling(hint) > 1
-    seen_s = costs.mean_s if is_mean else costs.latest_s
-    ratio = (seen_s or hint.item_s) / hint.item_s
+    seen_s = (costs.mean_s if is_mean else costs.latest_s) or hint.item_s
+    ratios = [seen_s / hint.item_s]
     if hint.item_cpu_s and costs.item_cpu_s and not hint.waits:
-        # A busy host takes wall time; what the items themselves take is CPU time. The one
-        # that says less of a change is the one that the host had no part in.
-        of_cpu = costs.item_cpu_s / hint.item_cpu_s
-        ratio = min(ratio, max(1.0, of_cpu)) if ratio > 1 else max(ratio, min(1.0, of_cpu))
-    return ratio
+        # A busy host takes wall time; what the items themselves take is CPU time.
+        ratios.append(costs.item_cpu_s / hint.item_cpu_s)
+    if hint.waits:  # and of those that wait it holds up a few, for long
+        ratios.append((costs.latest_own_s or seen_s) / hint.item_s)
+        ratios.append(seen_s / (hint.typical_s or hint.item_s))
+    return _least_changed(ratios)
+
+
+def _least_changed(ratios: list[float]) -> float:
+    """Of what several ways of looking say, what says least of a change."""
+    if min(ratios) <= 1 <= max(ratios):
+        return 1.0
+    return min(ratios) if ratios[0] > 1 else max(ratios)
 
 
 def _is_within(ratio: float, hint: Profile) -> bool:

@@ -31,7 +31,8 @@ class Estimates:
         self.item_cpu_s: float | None = None
         self.waits = False
         self.inner_threads = 1.0  # process CPU / wall of the caller's own items
-        self.latest_s: float | None = None  # mean item of the latest slice or chunk
+        self.latest_s: float | None = None  # mean item of the latest slice or chunk,
+        self.latest_own_s: float | None = None  # and of that without what others kept it waiting
         self._alone_s = self._alone_n = 0.0  # sums over what the caller ran, warm-ups left out
         self._all_s = self._all_n = 0.0  # and over everything
         self.item_s: float | None = None  # mean wall seconds of one; None before the first ended
@@ -116,7 +117,7 @@ class Estimates:
             keep = max(LEAST_MEMORY, min(MEMORY, 1 - n / ITEMS_REMEMBERED))
             self._mean_of(keep * self._wall_s + event.wall_s, keep * self._n + n)
             self._sum_up(event.wall_s, n, alone=alone)
-        self.latest_s = item_s
+        self.latest_s, self.latest_own_s = item_s, event.unstarved_s / n
         self._note_cpu(event.cpu_s / n, 0.1)
         is_told = event.starved_s > 0 and not beside_threads  # those take the GIL as well
         if alone or is_told:  # else, beside other work, a starved core looks like waiting
@@ -171,9 +172,10 @@ class Estimates:
         keep = 1 - 1 / min(MOST_REMEMBERED, CHUNKS_REMEMBERED * max(2, n_workers))
         if not (is_cold and self.warmup_s and self._n):
             self._mean_of(keep * self._wall_s + wall_s, keep * self._n + event.n_items)
-            self._note_spread(wall_s / event.n_items, event.n_items)
+            own_s = max(LEAST_ITEM_S, wall_s - (event.wall_s - event.unstarved_s))
+            self._note_spread(own_s / event.n_items, event.n_items)
             self._sum_up(wall_s, event.n_items, alone=False)
-        self.latest_s = wall_s / event.n_items
+        self.latest_s = self.latest_own_s = wall_s / event.n_items
         self._note_cpu(event.cpu_s / event.n_items, 1 - keep)
 
     def counted(self, event: Report) -> None:

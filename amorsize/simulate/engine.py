@@ -584,8 +584,15 @@ class Engine:
                 cpu_s=cpu_s,
                 pickle_s=self.world.remote_pickle_s * (end - start),
                 now_s=self.now_s,
+                starved_s=self._starved_s(wall_s, cpu_s),
             )
         )
+
+    def _starved_s(self, wall_s: float, cpu_s: float) -> float:
+        """How long items have waited for a core, where the system tells that."""
+        if not self.world.tells_starved or self.world.waits:
+            return 0.0
+        return max(0.0, wall_s - cpu_s)
 
     def _note(self, worker: int, backend: str, n: int, wall_s: float, cpu_s: float) -> None:
         self.chunks.append(
@@ -596,6 +603,7 @@ class Engine:
                 wall_s=wall_s,
                 cpu_s=cpu_s,
                 now_s=self.now_s,
+                starved_s=self._starved_s(wall_s, cpu_s),
             )
         )
 
@@ -665,6 +673,7 @@ class Engine:
                 now_s=self.now_s,
                 n_pauses=n_items if self.world.waits else 0,
                 n_modules=int(was_cold and self.world.warmup_is_import),
+                starved_s=self._starved_s(wall_s, cpu_s),
             )
         )
         self._step(None)

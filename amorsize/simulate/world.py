@@ -59,6 +59,7 @@ class World:
         latency_s: One way through a pipe.
         pickle_s: Of the caller, per item there and back; `remote_pickle_s` of the worker.
         survey_s, weigh_s, watch_s: What finding out costs the caller, beside loading.
+        tells_starved: Whether the system counts how long items wait for a core, as Linux does.
         jitter: Standard deviation of the log of what a chunk of 10 ms or less takes by what it
             should; longer ones average it out.
         told_error: The policy is told host costs that are off by up to this factor, at random.
@@ -99,6 +100,7 @@ class World:
     jitter: float = 0.04
     told_error: float = 1.4
     neighbours: tuple[Neighbour, ...] = ()
+    tells_starved: bool = False
     deaths: tuple[Death, ...] = ()
     seed: int = 0
 
