@@ -12,8 +12,9 @@ IN_PIECES := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 # The tests of processes, faults and streams, for `make stress`.
 STRESS := $(wildcard $(addprefix tests/test_,crews.py clean.py exactly_once.py faults.py \
-	folder_fuzz.py fuzz.py inner.py interrupts.py lanes.py leaving.py losses.py memory.py \
-	neighbours.py nesting.py places.py room.py schedules.py soak.py streaming.py))
+	folder_fuzz.py freed.py fuzz.py inner.py interrupts.py journal.py lanes.py leaving.py losses.py \
+	memory.py neighbours.py nesting.py places.py room.py schedules.py shortage.py soak.py \
+	streaming.py))
 ROUNDS := 20
 
 .PHONY: help demo test lint unit $(SHARDS) test-all stress bench regret clean
@@ -24,8 +25,9 @@ help:
 	@echo "make lint      format, lint and types only"
 	@echo "make unit      the tests only"
 	@echo "make test-all  all of it, and the tests under every other Python from 3.11 to 3.13 found"
-	@echo "make stress    tests of processes, faults and streams $(ROUNDS) times, each time in another"
-	@echo "               order; then all tests in two processes at once, in any order: about an hour"
+	@echo "make stress    20 000 calls of every kind, which may leave nothing; then tests of processes,"
+	@echo "               faults and streams $(ROUNDS) times, each time in another order; then all"
+	@echo "               tests in two processes at once, in any order: about an hour"
 	@echo "make regret    compare the policy with hindsight in simulated worlds: 20 minutes"
 	@echo "make bench     compare with other libraries: long, and wants a quiet machine"
 	@echo "make clean     remove what the others made"
@@ -65,6 +67,7 @@ test-all: test
 	done
 
 stress: $(VENV)/.installed-dev
+	@$(BIN)/python -m benchmarks.soak
 	@for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; \
 		AMORSIZE_TEST_FOLDERS=$$((2000 / $(ROUNDS))) \
 		$(BIN)/python -m pytest --shuffle $$round -q -p no:cacheprovider --no-header $(STRESS) || { \

@@ -348,6 +348,7 @@ class _WithoutRoom:
         options: Options,
         *_: Any,
         indexed: bool = False,
+        **__: Any,
     ) -> Iterator[Any]:
         """The same, one by one."""
         if not options.allow_loop:

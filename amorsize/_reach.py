@@ -271,6 +271,31 @@ def _top_of(value: Any, kind: type) -> str:
     return name.partition(".")[0] if isinstance(name, str) else ""
 
 
+class _Owns:
+    """Whether code is the project's, or that of the package which the function comes from."""
+
+    home: Any = MISSING  # the top package of the mapped function: own, wherever it lies
+
+    def __call__(self, value: Any) -> bool:
+        """Is it a function or class of the project's?"""
+        value = raw(value)
+        if type(value) is FUNCTION:
+            return self.function(value)
+        return isinstance(value, type) and self.class_(value)
+
+    def function(self, func: FunctionType) -> bool:
+        return is_own_function(func) or self._is_home(func.__globals__.get("__name__"))
+
+    def class_(self, cls: type) -> bool:
+        return is_own_class(cls) or self._is_home(cls.__module__)
+
+    def module(self, name: object) -> bool:
+        return is_own_module(name) or self._is_home(name)
+
+    def _is_home(self, module: object) -> bool:
+        return isinstance(module, str) and module.partition(".")[0] == self.home
+
+
 class _Survey:
     """One look at everything a function leads to, each thing once."""
 
@@ -284,7 +309,8 @@ class _Survey:
         self.changed: dict[str, None] = {}
         self.alters: dict[str, str] = {}
         self.touches = self.connects = self._changes_items = False
-        self._reader = Reader(self._owns)
+        self._owns = _Owns()
+        self._reader = Reader(self._owns)  # not with a method of this: that would be a cycle
         self._stores: dict[tuple[str, str], None] = {}  # the method it is in, and what it says
         self._names: dict[str, None] = {}  # in all code examined
         # Functions, by what they are bound to and their name where they were found in a class.
@@ -293,14 +319,13 @@ class _Survey:
         self._found: dict[str, dict[int, tuple[str, Any]]] = {n: {} for n in Objects._fields}
         self._on_descriptors: dict[str, None] = {}
         self._of_types: set[str] = set()  # attributes that code which names `type` assigns
-        self._home = MISSING  # the top package of the mapped function: own, wherever it lies
         self._n_library = 0
         self.read: list[FunctionType] = []  # functions whose code was read
         self.has_cache = False  # an lru_cache, which may keep other objects the next time
 
     def examine(self, func: Any, items: Sequence[object]) -> None:
         """Follow everything from this function on."""
-        self._home = _top_package(func)
+        self._owns.home = _top_package(func)
         self._judge(func, "")
         whole = func = raw(func)
         called = plain(member(type(func), "__call__"))
@@ -365,24 +390,14 @@ class _Survey:
 
     # -- whose code it is -----------------------------------------------------------------------
 
-    def _is_home(self, module: object) -> bool:
-        return isinstance(module, str) and module.partition(".")[0] == self._home
-
     def _owns_function(self, func: FunctionType) -> bool:
-        return is_own_function(func) or self._is_home(func.__globals__.get("__name__"))
+        return self._owns.function(func)
 
     def _owns_class(self, cls: type) -> bool:
-        return is_own_class(cls) or self._is_home(cls.__module__)
+        return self._owns.class_(cls)
 
     def _owns_module(self, name: object) -> bool:
-        return is_own_module(name) or self._is_home(name)
-
-    def _owns(self, value: Any) -> bool:
-        """Is it a function or class of the project's?"""
-        value = raw(value)
-        if type(value) is FUNCTION:
-            return self._owns_function(value)
-        return isinstance(value, type) and self._owns_class(value)
+        return self._owns.module(name)
 
     # -- values -----------------------------------------------------------------------------
 

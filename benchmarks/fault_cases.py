@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import fault_items as items
+from benchmarks import fault_shortages as around
 
 LIMIT_S = 1.0  # for an item, where a case has a limit and the contender can keep one
 ALL_LIMIT_S = 5.0  # for the whole map, where that is what a contender can limit
@@ -168,6 +169,33 @@ CASES = [
          "ends by SIGKILL", outside="kill caller", is_bad_items=False),
     Case("forked-caller", "the caller maps, forks, and its child maps", items.double,
          before=items.map_then_fork),
+    # around a map
+    Case("own-threads", "items ask a client that starts threads", around.asks_its_threads,
+         options=AUTO),
+    Case("waits-for-all", "an item waits for all children", around.waits_for_all_children,
+         options=AUTO),
+    Case("takes-numbers", "an item closes descriptors and opens its own, which get the numbers",
+         around.takes_the_numbers),
+    Case("deep-result", "a result 60 000 lists deep, the recursion limit raised",
+         around.gives_depth, "result|CannotTravelError", AUTO, before=around.with_more_recursion,
+         bad_result=around.is_deep),
+    Case("frozen-clock", "the clocks stand still", items.double, before=around.stop_the_clocks),
+    Case("all-stopped", "the whole program stops for 1.5 s; items may take 1 s",
+         around.begins_slowly, outside="stop all", has_limit=True),
+    Case("no-sigchld", "children are collected by the system (SIGCHLD ignored)", items.double,
+         before=around.ignore_children),
+    Case("handler-raises", "a signal handler raises in the midst of a map",
+         around.begins_slowly, "TimeUpError", before=around.limit_by_alarm, is_bad_items=False),
+    Case("no-thread", "no thread can be started", items.double, options=AUTO,
+         before=around.no_thread_more),
+    Case("no-descriptor", "no descriptor is left to the caller", items.double, options=AUTO,
+         before=around.no_descriptor_more),
+    Case("many-files", "items wait with four files each, 80 may be open", around.opens_files,
+         options=AUTO, before=around.few_for_many),
+    Case("setup-raises-second", "the setup of the second worker raises", items.double,
+         "RuntimeError", setup=around.raises_when_set_up_second, is_bad_items=False),
+    Case("frees", "what the map was given is freed when it is over", items.double,
+         options=AUTO, before=around.frees_what_it_was_given),
 ]  # fmt: skip
 BY_NAME = {case.name: case for case in CASES}
 
@@ -200,6 +228,7 @@ def main() -> None:
             told["outcome"] = f"`{type(error).__name__}`{named}"
     if started:
         told["n_started"] = started[-1]
+    around.lift_limits()
     path = Path(folder) / "outcome"
     path.with_suffix(".new").write_text(json.dumps(told))
     path.with_suffix(".new").rename(path)

@@ -260,6 +260,18 @@ def _every_50_ms(caller: int, folder: Path) -> Iterator[None]:
             yield
 
 
+def _stop_all(caller: int, folder: Path) -> Iterator[None]:
+    """Stop the caller and all workers for a while, as a paused container does."""
+    while not _evidence(folder, " computing"):
+        yield
+    os.killpg(caller, signal.SIGSTOP)
+    _note(folder, caller, "was sent SIGSTOP")
+    until_s = time.monotonic() + 1.5
+    while time.monotonic() < until_s:
+        yield
+    os.killpg(caller, signal.SIGCONT)
+
+
 HARMS: "dict[str, Callable[[int, Path], Iterator[None]]]" = {
     "kill computing": _to_computing(signal.SIGKILL),
     "terminate computing": _to_computing(signal.SIGTERM),
@@ -271,6 +283,7 @@ HARMS: "dict[str, Callable[[int, Path], Iterator[None]]]" = {
     "terminate caller": _to_caller(signal.SIGTERM),
     "kill caller": _to_caller(signal.SIGKILL),
     "kill often": _every_50_ms,
+    "stop all": _stop_all,
 }
 
 
@@ -303,6 +316,17 @@ def table(columns: dict[str, dict[str, str]]) -> str:
     return "\n".join(lines)
 
 
+def _last_column(page: str) -> dict[str, str]:
+    """What the table tells of amorsize by now."""
+    rows = [
+        line.strip(" |").split(" | ")
+        for line in page.splitlines()
+        if line[:3].strip("| 0123456789") == ""
+    ]
+    told = {row[1]: row[-1] for row in rows if len(row) == 2 + len(TITLES)}
+    return {case.name: told[case.what] for case in CASES if case.what in told}
+
+
 def machine(facts: dict[str, Any]) -> str:
     """What the other libraries were measured on."""
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
@@ -314,6 +338,7 @@ def main() -> None:
     """Run what was asked for and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", action="store_true", help="run the other libraries, too")
+    parser.add_argument("--new", action="store_true", help="run what the table lacks, alone")
     parser.add_argument("--only", nargs="*", help="these cases, and write nothing")
     parser.add_argument("--contender", default="amorsize", choices=CONTENDERS)
     chosen = parser.parse_args()
@@ -326,9 +351,18 @@ def main() -> None:
         kept = {"machine": host.facts(), "columns": {name: column(name, CASES) for name in peers}}
         KEPT.write_text(json.dumps(kept, indent=1) + "\n")
     page = PAGE.read_text()
+    columns: dict[str, dict[str, str]] = {"amorsize": {}}
+    if chosen.new:
+        columns["amorsize"] = _last_column(page)
+        columns.update(kept["columns"])
+        for name in CONTENDERS:
+            missing = [case for case in CASES if case.name not in columns[name]]
+            columns[name].update(column(name, missing))
+        KEPT.write_text(json.dumps(kept, indent=1) + "\n")
+    else:
+        columns = {**kept["columns"], "amorsize": column("amorsize", CASES)}
     head, _, rest = page.partition(MARKS[0])
     tail = rest.partition(MARKS[1])[2]
-    columns = {**kept["columns"], "amorsize": column("amorsize", CASES)}
     shown = f"{machine(kept['machine'])}\n\n{table(columns)}"
     PAGE.write_text(f"{head}{MARKS[0]}\n{shown}\n{MARKS[1]}{tail}")
 

@@ -1,5 +1,8 @@
 """Thousands of calls of every kind, faults among them: what is left of them in the process?
 
+Some are given large tables, as keywords, in closures and in objects, or give large results. There
+are no garbage collections but those of the interpreter: with `--no-collections` none at all.
+
 `python -m benchmarks.soak` makes 20 000 calls and prints what the process holds after every
 thousandth: memory, descriptors, threads, children, shared memory. `--storm` maps for 30 s instead
 while a random worker is killed every 50 ms.
@@ -7,6 +10,7 @@ while a random worker is killed every 50 ms.
 
 import argparse
 import ctypes
+import functools
 import gc
 import itertools
 import json
@@ -26,7 +30,9 @@ from amorsize import AmorsizeError, autotune, tuned_map
 
 N_CALLS = 20_000
 EVERY = 1000  # calls between two looks; what follows the first is what may not grow
+MOST_GROWTH = 1.1  # of memory, from the first look on: 1.00 to 1.02 was seen
 CALLER = os.getpid()
+LARGE_BYTES = 1 << 19
 STORM_ITEMS = 22_000  # of 2 ms in two workers, with what the storm costs: about 30 s
 BETWEEN_KILLS_S = 0.05
 STORM_RETRIES = 50  # an item that is hit by chance each time it runs is a matter of luck
@@ -84,6 +90,27 @@ def megabyte(x: int) -> bytes:
     return bytes([x]) * 1_000_000
 
 
+class Table:
+    """What all items share, and none should keep."""
+
+    def __init__(self) -> None:
+        self.content = bytes(LARGE_BYTES)
+
+    def look(self, x: int) -> int:
+        """An item of an object."""
+        return 2 * x + self.content[x]
+
+
+def look_into(x: int, table: Table) -> int:
+    """An item that is given what all share."""
+    return table.look(x)
+
+
+def fail_with(x: int, table: Table) -> int:
+    """Its error leads to what it was given."""
+    return fail_at_7(table.look(x) // 2)
+
+
 # -- calls ---------------------------------------------------------------------------------------
 
 ITEMS = list(range(20))
@@ -136,7 +163,42 @@ def _large() -> bool:
     return tuned_map(megabyte, range(4), **PROCESSES) == [megabyte(x) for x in range(4)]
 
 
-CALLS: dict[str, tuple[int, Callable[[], bool]]] = {  # how often among a hundred, and what
+def _keyword(**options: Any) -> bool:
+    return tuned_map(look_into, ITEMS, item_kwargs={"table": Table()}, **options) == DOUBLES
+
+
+def _keyword_clean() -> bool:
+    os.environ["AMORSIZE_START"] = "clean"
+    try:
+        return _keyword(**PROCESSES)
+    finally:
+        del os.environ["AMORSIZE_START"]
+
+
+def _closure() -> bool:
+    table = Table()
+    return tuned_map(lambda x: look_into(x, table), ITEMS) == DOUBLES
+
+
+def _partial_raises() -> bool:
+    try:
+        tuned_map(functools.partial(fail_with, table=Table()), ITEMS)
+    except ValueError:
+        return True
+    return False
+
+
+def _kept_raises() -> bool:
+    function = functools.partial(fail_with, table=Table())
+    return _all_but_7(tuned_map(function, ITEMS, return_exceptions=True), ValueError)
+
+
+def _stream_of_table() -> bool:
+    taken = autotune(functools.partial(look_into, table=Table())).stream(iter(ITEMS))
+    return next(taken) == 0
+
+
+CALLS: dict[str, tuple[int, Callable[[], bool]]] = {  # how often by the others, and what
     "loop": (30, lambda: tuned_map(double, ITEMS) == DOUBLES),
     "generator": (10, lambda: tuned_map(double, iter(ITEMS)) == DOUBLES),
     "processes": (15, lambda: tuned_map(double, ITEMS, **PROCESSES) == DOUBLES),
@@ -151,6 +213,15 @@ CALLS: dict[str, tuple[int, Callable[[], bool]]] = {  # how often among a hundre
     "forks": (2, lambda: tuned_map(fork_at_7, ITEMS, **PROCESSES) == DOUBLES),
     "late": (2, lambda: _kept(stay_at_7, amorsize.ItemTimeout, timeout=0.05)),
     "large": (3, _large),
+    "keyword": (4, _keyword),
+    "keyword-processes": (2, lambda: _keyword(**PROCESSES)),
+    "keyword-clean": (1, _keyword_clean),
+    "keyword-threads": (2, lambda: _keyword(backend="thread")),
+    "closure": (4, _closure),
+    "method": (4, lambda: tuned_map(Table().look, ITEMS) == DOUBLES),
+    "partial-raises": (2, _partial_raises),
+    "kept-raises": (2, _kept_raises),
+    "table-stream": (2, _stream_of_table),
 }
 
 
@@ -170,7 +241,8 @@ class Held:
 def held(n_calls: int, n_wrong: int) -> Held:
     """Look at the process, once warm workers have ended and what is free was given back."""
     amorsize.shutdown()
-    gc.collect()
+    if gc.isenabled():
+        gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     maps = Path("/proc/self/maps").read_text()
     return Held(
@@ -251,16 +323,21 @@ def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=N_CALLS)
+    parser.add_argument("--no-collections", action="store_true")
     parser.add_argument("--storm", action="store_true")
     chosen = parser.parse_args()
     if chosen.storm:
         took_s, n_kills, is_right = storm(STORM_ITEMS)
         print(f"{took_s:.1f} s, {n_kills} workers killed, results right: {is_right}")
         return
+    if chosen.no_collections:
+        gc.disable()
     seen = soak(chosen.calls, every=EVERY)
     first, rest = seen[0], seen[1:]
     highest = max((one.rss_bytes for one in rest), default=first.rss_bytes)
     print(f"memory: {highest / first.rss_bytes:.3f} x that after {first.n_calls} calls, at most")
+    if highest > MOST_GROWTH * first.rss_bytes or seen[-1].n_wrong:
+        raise SystemExit("it has grown, or calls did not end as they should have")
 
 
 if __name__ == "__main__":
