@@ -43,6 +43,8 @@ LARGE_BYTES = 1_000_000  # sent to each worker in each call: 1 ms there, and as 
 MUCH_BYTES = 8 << 20
 
 # Behind the functions of a module: those of a worker are seeded there, and copies would not be.
+CODE = type((lambda: None).__code__)
+NO_FILE = "<dynamic-code>"  # what cloudpickle says in the place of a file's name
 GENERATORS = ("random:_inst", "numpy.random.mtrand:_rand")
 GENERATOR_TYPES = ("Random", "RandomState")
 _warned: set[str] = set()
@@ -366,6 +368,8 @@ def _dumped_with_code(
                 found = _reference(obj)
                 if found is not None:
                     return imported, found
+            if type(obj) is CODE:
+                return _with_its_file(obj, self.dispatch_table[CODE](obj))
             if (made := _wrapper(obj, by_value)) is not None:
                 entries = kept.get(id(obj)) if kept else None
                 return _wrappers.reduced_with(obj, entries) if entries else made
@@ -389,6 +393,12 @@ def _dumped_with_code(
         for module in modules:
             cloudpickle.unregister_pickle_by_value(module)
     return buffer.getvalue()
+
+
+def _with_its_file(code: Any, reduced: tuple[Any, tuple[Any, ...]]) -> Any:
+    """cloudpickle takes a file's name out, and warnings and tracebacks name it."""
+    maker, arguments = reduced
+    return maker, tuple(code.co_filename if one == NO_FILE else one for one in arguments)
 
 
 # -- what cannot be pickled -----------------------------------------------------------------

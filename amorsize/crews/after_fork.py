@@ -7,7 +7,7 @@ import os
 import sys
 
 from amorsize import _interrupts
-from amorsize.crews import frames, nesting, places, travel
+from amorsize.crews import frames, nesting, places, travel, warned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def forward_output(writing: End, *, always: bool = False) -> None:
         sys.stderr = Forwarder(writing, b"2")
     if "logging" in sys.modules:
         forward_records(writing)
+    warned.forward(writing)
 
 
 def _is_descriptor(stream: Any, number: int) -> bool:
@@ -220,10 +221,13 @@ def plain_record(record: Any) -> dict[str, Any]:
 
 
 def handle_record(fields: dict[str, Any]) -> None:
-    """The caller's side: give a worker's record to the logger it was meant for."""
+    """The caller's side: give a worker's record to the logger it was meant for; show a warning."""
+    if warned.IS_WARNING in fields:
+        warned.show(fields)
+        return
+    was_handled = fields.pop(HANDLED, False)
     import logging
 
-    was_handled = fields.pop(HANDLED, False)
     record = logging.makeLogRecord(fields)
     logger = logging.getLogger(record.name)
     if not was_handled or logger.hasHandlers():  # else it would be printed as nobody's

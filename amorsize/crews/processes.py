@@ -611,13 +611,19 @@ def two_pipes() -> tuple[tuple[int, int], tuple[int, int]]:
         raise
 
 
+_NO_DEPRECATION: Any = ("ignore", None, DeprecationWarning, None, 0)
+
+
 def _fork() -> int:
     """`os.fork`, without Python 3.12's warning: the caller has made sure that it is safe."""
     import warnings
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+    # Not by catch_warnings: with it the program would forget which warnings it has shown.
+    warnings.filters.insert(0, _NO_DEPRECATION)  # type: ignore[attr-defined]
+    try:
         return os.fork()
+    finally:
+        warnings.filters.remove(_NO_DEPRECATION)  # type: ignore[attr-defined]
 
 
 def widen(descriptor: int) -> None:
