@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 MAX_DRIFTS = 8  # of one function: its story, not its log
 MAX_FUNCTIONS = 4096  # remembered in memory; the one used longest ago goes first
 MAX_VARIANTS = 8  # of each: a closure over a number that never comes again is no reason to grow
-# A call this long is worth a line in the journal at once, of 0.1 ms: who comes to no exit - a child
-# of multiprocessing, a program that is killed - has learned something as well.
+# A call this long is worth a line in the journal at once, of 0.13 ms: who comes to no exit - one of
+# multiprocessing's children, a program that is killed - has learned something as well.
 WRITE_NOW_S = 0.05
 MOST_WRITING = 0.005  # of the time of all calls: beyond, on a busy host, it waits for a later call
 WORTH_WRITING_S = 0.4  # shorter calls are if together they took this long, at exit of all functions
