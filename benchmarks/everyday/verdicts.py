@@ -113,6 +113,8 @@ def places() -> Iterator[dict[str, list[str]]]:
         yield found
 
 
+COMPILED = tempfile.TemporaryDirectory(prefix="everyday-")  # what processes have compiled
+
 _NO_CACHES = shutil.ignore_patterns("__pycache__")
 
 
@@ -182,8 +184,10 @@ class Judge:
 def _environ(folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AMORSIZE")}
     (folder / "tmp").mkdir()
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)  # each process would compile all modules anew
     return {
         **kept,
+        "PYTHONPYCACHEPREFIX": COMPILED.name,
         "PYTHONPATH": str(ROOT),
         "PYTHONHASHSEED": HASH_SEED,
         "AMORSIZE_HOME": str(folder / "home"),
