@@ -34,7 +34,7 @@ class Loop:
         self.asked = (func, options, name)
         return [func(*items, **item_kwargs) for items in zip(*iterables, strict=options.strict)]
 
-    def stream(self, func, iterables, item_kwargs, options, ordered, buffer, name):
+    def stream(self, func, iterables, item_kwargs, options, ordered, buffer, name, **_):
         self.asked = (func, options, ordered, buffer, name)
         return (func(*items, **item_kwargs) for items in zip(*iterables, strict=False))
 

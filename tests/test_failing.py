@@ -153,4 +153,4 @@ def test_items_that_fail_for_themselves_are_left_alone(fresh_memory):
     trace = last_trace(ask)
     [told] = [one for one in trace.drifts if one.what == "failures"]
     assert "as many fail" in told.answer
-    assert trace.n_started["thread"] >= 32
+    assert trace.n_started["thread"] >= 16

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 
+from amorsize._callables import is_own_module
 from amorsize._interrupts import let_through, raised_by_handler
 from amorsize.crews import on_import, travel
 from amorsize.errors import CannotTravelError
@@ -253,11 +254,22 @@ def _take_dialects(csv: Any, value: Any) -> None:
 
 
 def _read_adapters(dbapi2: Any) -> Any:
-    """Without those that SQLite's module has registered itself."""
+    """Without those that SQLite's module has registered itself.
+
+    And without what another library has registered for its own use that cannot be sent: each
+    notebook has such a one, for the history of its cells.
+    """
     return [
-        {key: one for key, one in found.items() if not one.__module__.startswith("sqlite3")}
+        {key: one for key, one in found.items() if _is_the_programs(one)}
         for found in (dbapi2.adapters, dbapi2.converters)
     ]
+
+
+def _is_the_programs(adapter: Any) -> bool:
+    module = getattr(adapter, "__module__", None)
+    if is_own_module(module):
+        return True
+    return not str(module).startswith("sqlite3") and travel.why_not(adapter) is None
 
 
 def _take_adapters(dbapi2: Any, value: Any) -> None:
