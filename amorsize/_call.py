@@ -142,6 +142,7 @@ class Call:
         self.bound: str | None = None  # what an item was seen to do, in a worker: only here it may
         self.has_noticed = False  # that was in this call
         self._connects = False  # items use the network
+        self._of_thread: str | None = None  # a threading.local they reach, with something in it
         self.no_room: str | None = None  # why there is none for anything but the loop
         # With not even one file to load modules from, there is nothing but the loop itself.
         self.plainly: Iterator[Any] | None = None
@@ -492,6 +493,8 @@ class Call:
                 process_reason=verdict.process_reason or self._why_not_processes(),
                 connects=self._connects,
             )
+            if self.fork_reason is not None and job.thread_reason and not job.process_reason:
+                job = job.but(n_jobs=self._interpreters_worth(job))
             if not job.may_inline and job.thread_reason and job.process_reason:
                 job = job.but(n_jobs=1)  # one thread, beside which no other item runs
         elif job.backend == "thread" and job.n_jobs is None:
@@ -518,6 +521,7 @@ class Call:
                 verdict = judge.read(self._next_items())
         judge.keep()
         self._connects = judge.connects
+        self._of_thread = judge.held_by_thread
         self.may_repeat = not (judge.reach.touches or judge.reach.unread)
         if self.may_stay_here:
             from amorsize.crews.first_items import Watch
@@ -541,6 +545,8 @@ class Call:
             return self.bound
         if self.fork_reason is None:
             return None
+        if self._of_thread is not None:
+            return f"a new interpreter would not have what this thread has in {self._of_thread}"
         from amorsize.crews import choice
 
         if (why := choice.why_no_processes()) is not None:
@@ -559,7 +565,18 @@ class Call:
             return None
         left_s = self.tuner.left_s(self.view(caller_busy=False))
         n_workers = min(_machine.usable_cpus().n_cores, self.tuner.job.n_jobs or sys.maxsize)
-        return _survey.why_not_start(left_s, n_workers, self.fork_reason)
+        if self.tuner.costs.waits:
+            n_workers = _survey.interpreters_worth(left_s, self.tuner.job.n_jobs or sys.maxsize)
+        return _survey.why_not_start(left_s, n_workers)
+
+    def _interpreters_worth(self, job: Job) -> int | None:
+        """As many as there may be, where starting that many new interpreters is no loss."""
+        from amorsize import _survey
+
+        if not self.may_stay_here or self.tuner.costs.item_s is None or not self.work.all_read:
+            return job.n_jobs
+        left_s = self.tuner.left_s(self.view(caller_busy=False))
+        return _survey.interpreters_worth(left_s, job.n_jobs or sys.maxsize)
 
     def _why_not_worth_sending(self, payload: Payload) -> str | None:
         """What would have to be sent may be so much that the loop is quicker."""

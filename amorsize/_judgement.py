@@ -6,6 +6,7 @@ as well. Only where both find nothing are items shared out.
 
 from __future__ import annotations
 
+import _thread
 import os
 import sys
 
@@ -142,6 +143,14 @@ class Judge:
     def connects(self) -> bool:
         """Whether items use the network, as far as that was read or seen."""
         return self.reach.connects or (self._seen is not None and self._seen.connects)
+
+    @property
+    def held_by_thread(self) -> str | None:
+        """The name of a `threading.local` in which this thread keeps something, if there is one."""
+        for name, value in self.objects.mutables.items():
+            if isinstance(value, _thread._local) and vars(value):
+                return name
+        return None
 
     def keep(self) -> None:
         """Remember what was seen for the next call."""

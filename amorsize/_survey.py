@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from math import sqrt
 
 from amorsize import _machine
 from amorsize._clock import perf_counter
@@ -27,6 +28,8 @@ LEND_S = 1 / 1e9  # arrays: copied once, into memory that workers map
 PICKLE_S = 1 / 100e6  # the rest, pickled here and rebuilt in each worker: lists 0.2, dicts 1
 MUCH_BYTES = 8 << 20  # below, it takes less time than asking
 FIRST_CLEAN_S = 30e-3  # loading what packs a task and starts interpreters, cloudpickle with it
+BARE_MODULES = 300  # that are loaded in any program with a call under way
+IMPORTING_S = 0.4e-3  # each of those beyond, as far as it is imported: pandas 0.5 s, of 1200
 STARTING_SHARE = 0.6  # of what workers would save, at most, may go into beginning
 SENDING_SHARE = 0.5  # of what workers would save, at most, may go into sending it
 ROOM_SHARE = 0.7  # of the memory there is
@@ -37,9 +40,7 @@ def host(fork_reason: str | None) -> Host:
     """What there is to work with, and what it costs to start and to send."""
     costs = _machine.costs()
     forks = fork_reason is None
-    # It may be there and still empty: another thread's call is just importing it.
-    pool = getattr(sys.modules.get("amorsize.crews.clean"), "pool", None)
-    is_warm = pool is not None and pool.n_warm > 0
+    is_warm = n_warm_interpreters() > 0
     return Host(
         n_cores=_machine.usable_cpus().n_cores,
         fork_reason=fork_reason,
@@ -56,20 +57,51 @@ def host(fork_reason: str | None) -> Host:
     )
 
 
-def why_not_start(left_s: float, n_workers: int, fork_reason: str | None) -> str | None:
+def interpreter_s() -> float:
+    """CPU seconds of a new interpreter until it can take work.
+
+    What it will import is among what is loaded here; how much of that, only the import would tell.
+    """
+    n_modules = max(0, len(sys.modules) - BARE_MODULES)
+    return _machine.costs().clean_start_s + IMPORTING_S * n_modules
+
+
+def interpreters_worth(left_s: float, n_most: int) -> int:
+    """How many new interpreters are worth starting for work that waits, beside those that are warm.
+
+    They begin on the cores there are: n of them after n * start / cores, and then the work takes
+    left / n. The sum is least at the root of left * cores / start.
+
+    Args:
+        left_s: How long the items that are left take, one after the other.
+        n_most: As many as there may be.
+    """
+    n_cores, n_warm = _machine.usable_cpus().n_cores, n_warm_interpreters()
+    n_worth = int(sqrt(max(0.0, left_s) * n_cores / interpreter_s()))
+    return max(1, min(n_most, max(n_cores, n_warm, n_worth)))
+
+
+def n_warm_interpreters() -> int:
+    """Workers from a clean start that wait for another call."""
+    # It may be there and still empty: another thread's call is just importing it.
+    pool = getattr(sys.modules.get("amorsize.crews.clean"), "pool", None)
+    return 0 if pool is None else pool.n_warm
+
+
+def why_not_start(left_s: float, n_workers: int) -> str | None:
     """Why new interpreters are not worth starting, nor asking what they would need; None: they are.
 
     Args:
         left_s: How long the items that are left take, one after the other.
         n_workers: How many workers there would be.
-        fork_reason: Why there can be no forks.
     """
-    here = host(fork_reason)
-    needed_s = here.process_ready_s
+    if n_warm_interpreters():
+        return None
+    needed_s = interpreter_s() * max(1.0, n_workers / _machine.usable_cpus().n_cores)
     if "amorsize.crews.clean" not in sys.modules:
         needed_s += FIRST_CLEAN_S
     saved_s = left_s * (1 - 1 / max(1, n_workers))
-    if here.process_ready_s <= WARM_READY_S or needed_s <= STARTING_SHARE * saved_s:
+    if needed_s <= STARTING_SHARE * saved_s:
         return None
     return (
         f"new worker processes need about {needed_s * 1e3:.0f} ms to begin, to save "

@@ -29,7 +29,7 @@ import carried_items
 import pytest
 
 import amorsize
-from amorsize import tuned_map
+from amorsize import _survey, tuned_map
 from amorsize.crews import carried, on_import
 from amorsize.errors import CannotTravelError
 
@@ -366,9 +366,10 @@ def test_rc_parameters_and_precision_are_read_and_set(monkeypatch):
     assert matplotlib.rcParams["lines.linewidth"] == 3.0
 
 
-def test_what_cannot_be_sent_keeps_the_call_in_the_caller():
+def test_what_cannot_be_sent_keeps_the_call_in_the_caller(monkeypatch):
     """A formatter that no worker could have: `auto` stays here and says why, others refuse."""
     numpy = pytest.importorskip("numpy")
+    monkeypatch.setattr(_survey, "IMPORTING_S", 0.0)  # pytest has loaded a thousand modules
 
     def text(x):
         import time

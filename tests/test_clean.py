@@ -475,8 +475,43 @@ def test_new_interpreters_are_not_thought_of_where_they_would_not_pay():
     """For a tenth of a second of work it takes longer to ask what they would need."""
     amorsize.shutdown()
 
-    assert "need about" in _survey.why_not_start(0.1, 2, "another thread")
-    assert _survey.why_not_start(10.0, 2, "another thread") is None
+    assert "need about" in _survey.why_not_start(0.1, 2)
+    assert _survey.why_not_start(10.0, 2) is None
 
     in_worker(len, ["a"])
-    assert _survey.why_not_start(0.1, 2, "another thread") is None
+    assert _survey.why_not_start(0.1, 2) is None
+
+
+def test_no_more_interpreters_wait_than_are_worth_their_start():
+    """Sixteen that load pandas first take longer to begin than half a second of waits in a loop."""
+    amorsize.shutdown()
+
+    assert _survey.interpreters_worth(0.5, 16) <= max(4, _survey._machine.usable_cpus().n_cores)
+    assert _survey.interpreters_worth(500.0, 16) == 16
+    assert _survey.interpreters_worth(500.0, 3) == 3
+
+
+OF_THREAD = threading.local()
+
+
+def test_what_the_callers_thread_keeps_stays_there():
+    """A new interpreter has the variable, and nothing in it."""
+    OF_THREAD.user = "somebody"
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait)
+    thread.start()
+
+    def item(i):
+        until = time.thread_time() + 5e-3
+        while time.thread_time() < until:
+            pass
+        return OF_THREAD.user, i
+
+    tuned = autotune(item)
+
+    try:
+        assert tuned(range(200)) == [("somebody", i) for i in range(200)]
+    finally:
+        over.set()
+        thread.join()
+    assert "in global OF_THREAD" in str(tuned.explain())

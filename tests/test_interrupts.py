@@ -92,10 +92,10 @@ def little_to_collect():
 @pytest.mark.parametrize(
     ("backend", "start", "stride"),
     [
-        pytest.param("process", "", 29, marks=pytest.mark.forks),
-        ("process", "clean", 521),
-        ("thread", "", 17),
-        ("serial", "", 1),
+        pytest.param("process", "", 67, marks=pytest.mark.forks),
+        ("process", "clean", 2401),
+        ("thread", "", 31),
+        ("serial", "", 3),
     ],
 )
 def test_at_any_line(backend, start, stride, monkeypatch):
@@ -139,11 +139,12 @@ def ends(*_):
     ("backend", "number", "handler", "raised", "is_beside_a_thread", "stride"),
     [
         pytest.param(
-            *("process", signal.SIGALRM, too_long, TooLongError, False, 83), marks=pytest.mark.forks
+            *("process", signal.SIGALRM, too_long, TooLongError, False, 173),
+            marks=pytest.mark.forks,
         ),
-        ("process", signal.SIGALRM, too_long, TooLongError, True, 997),
-        ("process", signal.SIGTERM, ends, SystemExit, True, 1499),
-        ("thread", signal.SIGUSR1, too_long, TooLongError, False, 61),
+        ("process", signal.SIGALRM, too_long, TooLongError, True, 4001),
+        ("process", signal.SIGTERM, ends, SystemExit, True, 5003),
+        ("thread", signal.SIGUSR1, too_long, TooLongError, False, 127),
     ],
 )
 def test_other_signals_at_any_line(backend, number, handler, raised, is_beside_a_thread, stride):

@@ -222,7 +222,7 @@ def test_under_a_parent_that_is_killed_at_once(tmp_path):
         "import os, time\n"
         "from amorsize import tuned_map\n"
         "def spin(x):\n"
-        "    print(os.getpid(), flush=True)\n"
+        "    os.write(1, b'%d\\n' % os.getpid())\n"  # what is printed waits for its turn
         "    until = time.monotonic() + 30\n"
         "    while time.monotonic() < until: pass\n"
         "tuned_map(spin, range(4), backend='process', n_jobs=2)\n"
