@@ -10,21 +10,34 @@ from opcode import HAVE_ARGUMENT, hasconst, hasname, opmap, stack_effect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from types import CodeType
     from typing import Any
 
     Load = tuple[str, str, tuple[str, ...]]  # space, name, the attributes taken off it at once
     Store = tuple[str, str, tuple[str, ...]]  # space, name, the way from there: ".total", "[...]"
     Symbol = Store | None  # None: a value whose origin does not matter
-    Call = tuple[Store, tuple[Symbol, ...]]  # what is called, and where its arguments come from
+    # What is called, where its arguments come from, and the names of the last ones of these.
+    Call = tuple[Store, tuple[Symbol, ...], tuple[str, ...]]
 
 # The spaces that names live in. CLASS is what `.__class__` gives, of any object.
 # RESULT is what a call gives, by the name of what is called.
 GLOBAL, CLOSURE, ARGUMENT, IMPORT, CLASS = "global", "closure", "argument", "import", "class"
-RESULT = "result"
+# GROUP is what has just been made of others, by number: its elements are theirs.
+# INNER is a function that the code defines, by number.
+RESULT, GROUP, INNER = "result", "group", "inner"
 # Steps of a store beside ".name" and "[...]": what is changed by `+=`, and what a call has given.
-IN_PLACE, CALLED = " += ...", "()"
+# GIVEN is what a method like `get` gives: an element only if the object is a plain container.
+IN_PLACE, CALLED, ELEMENT, GIVEN = " += ...", "()", "[...]", "[....]"
+# Methods that give one of an object's elements, all of them, and all of them with their keys.
+_GIVE_ONE, _GIVE_ALL, _GIVE_PAIRS = (
+    {".get", ".setdefault", ".__getitem__"},
+    {".values", ".copy"},
+    {".items"},
+)
+# Builtins that do so with their first argument; `enumerate` and `zip` make pairs.
+_TAKE_ONE = {"next", "min", "max"}
+_TAKE_ALL = {"list", "tuple", "set", "dict", "sorted", "reversed", "iter"}
 
 _CODE: type[CodeType] = type((lambda: None).__code__)
 _NO_OP = -1  # an operation that this Python does not have
@@ -38,12 +51,46 @@ def _op(name: str) -> int:
     return next(iter(_ops(name)), _NO_OP)
 
 
+# Operations, how deep in the stack their object lies, and its special methods that they run.
+_SPECIAL: dict[int, tuple[int, tuple[str, ...]]] = {
+    **dict.fromkeys(_ops("BINARY_SUBSCR"), (2, ("__getitem__", "__missing__"))),
+    **dict.fromkeys(_ops("CONTAINS_OP"), (1, ("__contains__",))),
+    **dict.fromkeys(_ops("GET_ITER"), (1, ("__iter__",))),
+    **dict.fromkeys(_ops("BEFORE_WITH"), (1, ("__enter__", "__exit__"))),
+    **dict.fromkeys(_ops("FORMAT_VALUE", "FORMAT_SIMPLE"), (1, ("__format__", "__str__"))),
+    **dict.fromkeys(
+        (op for name, op in opmap.items() if name in ("UNARY_NOT", "TO_BOOL") or "_IF_" in name),
+        (1, ("__bool__", "__len__")),
+    ),
+}
+_BINARY = (
+    *("__add__", "__and__", "__floordiv__", "__lshift__", "__matmul__", "__mul__", "__mod__"),
+    *("__or__", "__pow__", "__rshift__", "__sub__", "__truediv__", "__xor__"),
+)
+_BY_BUILTIN = {"len": "__len__", "next": "__next__", "str": "__str__", "bool": "__bool__"}
+_BY_BUILTIN |= dict.fromkeys(
+    ("iter", "list", "tuple", "set", "sorted", "sum", "min", "max", "any", "all"), "__iter__"
+)
+
 _CACHE, _EXTENDED_ARG, _LOAD_GLOBAL = _op("CACHE"), _op("EXTENDED_ARG"), _op("LOAD_GLOBAL")
 _LOAD_ATTR, _LOAD_METHOD, _IMPORT_NAME = _op("LOAD_ATTR"), _op("LOAD_METHOD"), _op("IMPORT_NAME")
 _IMPORT_FROM = _op("IMPORT_FROM")
 _STORE_NAME, _LOAD_CONST, _PUSH_NULL = _op("STORE_NAME"), _op("LOAD_CONST"), _op("PUSH_NULL")
 _CALLS = frozenset(_ops("CALL", "CALL_KW"))
-_CALL_KW = _op("CALL_KW")
+_CALL_KW, _KW_NAMES, _CALL_EX = _op("CALL_KW"), _op("KW_NAMES"), _op("CALL_FUNCTION_EX")
+_BUILDS = frozenset(_ops("BUILD_TUPLE", "BUILD_LIST", "BUILD_SET"))
+_BUILD_MAP, _BUILD_KEYED = _op("BUILD_MAP"), _op("BUILD_CONST_KEY_MAP")
+_ADDS_ONE, _ADDS_ALL = (
+    frozenset(_ops("LIST_APPEND", "SET_ADD")),
+    frozenset(_ops("LIST_EXTEND", "SET_UPDATE", "DICT_MERGE", "DICT_UPDATE")),
+)
+_YIELD_VALUE = _op("YIELD_VALUE")
+_UNPACK, _MAKE_FUNCTION = _op("UNPACK_SEQUENCE"), _op("MAKE_FUNCTION")
+_MATCH_KEYS, _MATCH_CLASS = _op("MATCH_KEYS"), _op("MATCH_CLASS")
+_MAKES_FUNCTION = frozenset(_ops("MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"))
+_DEFAULTS_BELOW = int("SET_FUNCTION_ATTRIBUTE" not in opmap)  # until 3.12 it takes them at once
+_UNPACK_EX, _STORE_DEREF = _op("UNPACK_EX"), _op("STORE_DEREF")
+_LIST_TO_TUPLE = {(_op("LIST_TO_TUPLE"), 0), (_op("CALL_INTRINSIC_1"), 6)}
 # What is left on the stack across a jump is one branch of `a if b else c`, most often returned.
 _GIVES_ON = frozenset(_ops("RETURN_VALUE", "JUMP_FORWARD"))
 _COPY, _SWAP, _STORE_FAST = _op("COPY"), _op("SWAP"), _op("STORE_FAST")
@@ -141,6 +188,7 @@ class Flow:
         calls: What is called, and where its arguments come from.
         returned_calls: What is called to make what the outermost code returns.
         returned: What else it returns.
+        operations: What operators and `with` are used on, and the special methods they run.
     """
 
     def __init__(self, code: CodeType) -> None:
@@ -148,17 +196,67 @@ class Flow:
         self.calls: dict[Call, None] = {}
         self.returned_calls: dict[Store, None] = {}
         self.returned: dict[Store, None] = {}
-        self._follow(code, frozenset(code.co_freevars), is_outermost=True)
+        self.operations: dict[tuple[Store, str], None] = {}
+        self.called: dict[str, Store] = {}  # by the name that stands for a call's result
+        self.groups: list[tuple[Symbol, ...]] = []  # what was put together
+        self.inner: list[CodeType] = []  # functions that the code defines
+        self.inner_calls: dict[int, tuple[tuple[Symbol, ...], tuple[str, ...]]] = {}
+        self.following: list[CodeType] = []
+        closure: dict[str, Symbol] = {name: (CLOSURE, name, ()) for name in code.co_freevars}
+        given = {name: (ARGUMENT, name, ()) for name in arguments(code)}
+        self._follow(code, closure, given, is_outermost=True)
 
-    def _follow(self, code: CodeType, free: frozenset[str], *, is_outermost: bool) -> None:
-        _Trail(code, free, self, is_outermost).follow()
+    def _follow(
+        self,
+        code: CodeType,
+        closure: Mapping[str, Symbol],
+        given: Mapping[str, Symbol],
+        *,
+        is_outermost: bool,
+    ) -> None:
+        trail = _Trail(code, closure, given, self, is_outermost)
+        trail.follow()
         for inner in _nested(code):
-            self._follow(inner, free.intersection(inner.co_freevars), is_outermost=False)
+            passed, named = self.inner_calls.get(id(inner), ((), ()))
+            given = by_name(inner, passed, named)
+            self._follow(inner, trail.cells_of(inner), given, is_outermost=False)
+
+    def given_by(self, inner: CodeType, closure: Mapping[str, Symbol]) -> Symbol:
+        """What a call of a function that the code defines gives."""
+        if inner in self.following:
+            return None
+        self.following.append(inner)
+        passed, named = self.inner_calls.get(id(inner), ((), ()))
+        trail = _Trail(inner, closure, by_name(inner, passed, named), self, False)
+        trail.follow()
+        self.following.remove(inner)
+        return trail.gives
+
+    def origins(self, symbol: Symbol) -> Iterator[Store]:
+        """What a value may be; nothing for one that was just made."""
+        if symbol is None or symbol[0] == INNER:
+            return
+        space, name, steps = symbol
+        if space != GROUP:
+            yield symbol
+        elif steps and steps[0] == ELEMENT:
+            for one in self.groups[int(name)]:
+                if one is not None:
+                    yield from self.origins((one[0], one[1], (*one[2], *steps[1:])))
 
 
 def arguments(code: CodeType) -> tuple[str, ...]:
     """The names of the arguments that are passed one by one."""
     return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+
+def by_name(
+    code: CodeType, passed: tuple[Symbol, ...], named: tuple[str, ...]
+) -> dict[str, Symbol]:
+    """What is passed to a function for each of its arguments; the last ones are passed by name."""
+    n_first = len(passed) - len(named)
+    found = dict(zip(arguments(code)[: code.co_argcount], passed[:n_first], strict=False))
+    return found | dict(zip(named, passed[n_first:], strict=True))
 
 
 def stores(code: CodeType) -> list[Store]:
@@ -327,33 +425,55 @@ class _Trail:
     """
 
     def __init__(
-        self, code: CodeType, free: frozenset[str], flow: Flow, is_outermost: bool
+        self,
+        code: CodeType,
+        closure: Mapping[str, Symbol],
+        given: Mapping[str, Symbol],
+        flow: Flow,
+        is_outermost: bool,
     ) -> None:
         self.code, self.flow, self.is_outermost = code, flow, is_outermost
-        self.cells = {at: name if name in free else "" for at, name in _cells(code).items()}
+        self.called = flow.called
         self.stack: list[Symbol] = []
-        self.locals: dict[int, Symbol] = {}
-        self.called: dict[str, Store] = {}  # by the name that stands for a call's result
-        if is_outermost:
-            for at, name in enumerate(arguments(code)):
-                self.locals[at] = (ARGUMENT, name, ())
+        names = enumerate(arguments(code))
+        # Cells have numbers after those of locals, or that of the argument which they hold.
+        self.locals: dict[int, Symbol] = {at: given.get(name) for at, name in names}
+        self.cells = _cells(code)
+        self.locals |= {at: closure.get(name) for at, name in self.cells.items() if name}
+        self.gives: Symbol = None  # what is returned, or all that is yielded
+        self.names: tuple[str, ...] = ()  # of the arguments of the next call
+        self.constant: object = None  # the last one loaded
 
     def follow(self) -> None:
         """Note what is seen in the flow."""
         for op, arg in instructions(self.code.co_code):
+            if op in _SPECIAL:
+                depth, methods = _SPECIAL[op]
+                self._operate(self._top(depth), *methods)
             if op in _STORES:
                 self._store(op, arg)
             elif op == _BINARY_OP and arg >= _FIRST_IN_PLACE:
                 self._note(self._top(2), IN_PLACE)
-            elif op in _GIVES_ON and self.is_outermost and (top := self._top()) is not None:
+            elif op == _BINARY_OP:
+                self._operate(self._top(2), _BINARY[arg])
+            elif op in _GIVES_ON and (top := self._top()) is not None:
                 self._give(top)
+            elif op == _YIELD_VALUE and not self.is_outermost:
+                self.gives = self._group(self._top())
             if not self._load(op, arg):
                 self._move(op, arg)
 
+    def _operate(self, symbol: Symbol, *methods: str) -> None:
+        for origin in self.flow.origins(symbol):
+            if origin[0] != RESULT:
+                self.flow.operations |= {(origin, method): None for method in methods}
+
     def _give(self, symbol: Store) -> None:
-        if symbol[0] == RESULT:
+        if not self.is_outermost:
+            self.gives = symbol
+        elif symbol[0] == RESULT:
             self.flow.returned_calls[self.called[symbol[1]]] = None
-        else:
+        elif symbol[0] not in (GROUP, INNER):
             self.flow.returned[symbol] = None
 
     def _top(self, depth: int = 1) -> Symbol:
@@ -363,20 +483,24 @@ class _Trail:
         if op in _GLOBAL_STORES:
             self.flow.stores[GLOBAL, self.code.co_names[arg], ()] = None
         elif op in _FREE_STORES:
-            if name := self.cells[arg]:
-                self.flow.stores[CLOSURE, name, ()] = None
+            symbol = (CLOSURE, self.cells[arg], ())
+            if symbol[1] and self.locals.get(arg) == symbol:
+                self.flow.stores[symbol] = None
         elif op in _ATTR_STORES:
             self._note(self._top(), f".{self.code.co_names[arg]}")
         else:
             self._note(self._top(_ITEM_STORES[op]), "[...]")
 
     def _note(self, target: Symbol, step: str) -> None:
-        if target is None:
-            return
-        if target[0] == RESULT:  # told by what was called
-            space, name, steps = self.called[target[1]]
-            target = space, name, (*steps, CALLED, *target[2])
-        self.flow.stores[_step(target, step)] = None
+        for origin in self.flow.origins(target):
+            self.flow.stores[_step(self._told(origin), step)] = None
+
+    def _told(self, symbol: Store) -> Store:
+        """The result of a call is told by what was called."""
+        if symbol[0] != RESULT:
+            return symbol
+        space, name, steps = self.called[symbol[1]]
+        return space, name, (*steps, CALLED, *symbol[2])
 
     def _load(self, op: int, arg: int) -> bool:
         """Push what an operation loads; False if it is not a load whose origin matters."""
@@ -390,8 +514,7 @@ class _Trail:
             symbol = (GLOBAL, self.code.co_names[arg >> 1], ())
             self.stack += [None, symbol] if arg & 1 else [symbol]
         elif op in _FREE_LOADS:
-            name = self.cells[arg]
-            push((CLOSURE, name, ()) if name else None)
+            push(self.locals.get(arg))
         elif op == _LOAD_ATTR and not arg & _METHOD_BIT:
             name = self.code.co_names[arg >> _METHOD_BIT]
             if name == "__class__":
@@ -404,33 +527,186 @@ class _Trail:
             push(None)
         elif op in _CALLS:
             self._call(op, arg)
+        elif op == _CALL_EX:
+            self._call_unpacked(op, arg)
+        elif op == _LOAD_CONST:
+            self.constant = self.code.co_consts[arg]
+            push(self._inner(self.constant) if type(self.constant) is _CODE else None)
+        elif op in _MAKES_FUNCTION:  # of code that lies on top, or by now a function
+            n_taken = 2 if op != _MAKE_FUNCTION else 1 + (arg & 15).bit_count() * _DEFAULTS_BELOW
+            self._replace(n_taken, self._top())
         elif op == _IMPORT_NAME:
             self._replace(2, (IMPORT, self.code.co_names[arg], ()))
         elif op == _IMPORT_FROM:
             top = self._top()
             push(None if top is None else _step(top, f".{self.code.co_names[arg]}"))
         elif op == _FOR_ITER:
-            push(None if (top := self._top()) is None else _step(top, "[...]"))
+            push(self._element(self._top()))
         elif op == _SUBSCR:
-            self._replace(2, None if (top := self._top(2)) is None else _step(top, "[...]"))
+            self._replace(2, self._element(self._top(2)))
+        elif op == _UNPACK:
+            self._unpack(arg)
+        elif op == _UNPACK_EX:  # one of the variables gets a list of its own
+            element = self._element(self._top())
+            before = self._group(element), *[element] * (arg & 255)
+            self.stack[-1:] = [*[element] * (arg >> 8), *before]
+        elif op == _MATCH_KEYS:  # a tuple of what the subject holds
+            push(self._group(self._element(self._top(2))))
+        elif op == _MATCH_CLASS:
+            self._replace(3, self._group(self._element(self._top(3))))
+        elif op in _BUILDS:
+            self._put_together(self.stack[len(self.stack) - arg :] if arg else [], arg)
+        elif op == _BUILD_KEYED:
+            self._put_together(self.stack[-arg - 1 : -1], arg + 1)
+            if isinstance(self.constant, tuple):
+                self.names = self.constant
+        elif op == _BUILD_MAP:
+            self._put_together(self.stack[-2 * arg + 1 :: 2] if arg else [], 2 * arg)
+        elif op in _ADDS_ONE or op in _ADDS_ALL:
+            self._add(arg, is_one=op in _ADDS_ONE)
+        elif (op, 0) in _LIST_TO_TUPLE or (op, arg) in _LIST_TO_TUPLE:
+            pass
         else:
             return False
         return True
 
+    def _element(self, symbol: Symbol) -> Symbol:
+        """One of what a value holds; of a group, the one that it holds if it holds but one."""
+        if symbol is None or symbol[0] == INNER:
+            return None
+        held = self._held(symbol)
+        return held[0] if held is not None and len(held) == 1 else _step(symbol, ELEMENT)
+
+    def _held(self, symbol: Symbol) -> tuple[Symbol, ...] | None:
+        """What a group holds; None: it is none."""
+        if symbol is None or symbol[0] != GROUP or symbol[2]:
+            return None
+        return self.flow.groups[int(symbol[1])]
+
+    def _inner(self, code: CodeType) -> Symbol:
+        self.flow.inner.append(code)
+        return INNER, str(len(self.flow.inner) - 1), ()
+
+    def cells_of(self, inner: CodeType) -> dict[str, Symbol]:
+        """What is known of the variables that a nested function shares with this one."""
+        code = self.code
+        own = (*code.co_varnames, *(n for n in code.co_cellvars if n not in code.co_varnames))
+        names = (*own, *code.co_freevars)
+        known = {name: self.locals.get(at) for at, name in enumerate(names)}
+        return {name: known.get(name) for name in inner.co_freevars}
+
+    def _group(self, *symbols: Symbol) -> Symbol:
+        self.flow.groups.append(symbols)
+        return GROUP, str(len(self.flow.groups) - 1), ()
+
+    def _put_together(self, symbols: list[Symbol], n_taken: int) -> None:
+        if n_taken:
+            del self.stack[-n_taken:]
+        self.stack.append(self._group(*symbols))
+
+    def _add(self, depth: int, *, is_one: bool) -> None:
+        """An element, or all that a value holds, to the group that lies so deep."""
+        added = self.stack.pop() if self.stack else None
+        target = self._top(depth)
+        if target is None or target[0] != GROUP or target[2]:
+            return
+        more: tuple[Symbol, ...] = (added,)
+        if not is_one:
+            held = self._held(added)
+            more = (self._element(added),) if held is None else held
+        self.flow.groups[int(target[1])] += more
+
+    def _unpack(self, n_symbols: int) -> None:
+        """Each of several variables gets its own of a group, else any that the value holds."""
+        symbol = self.stack.pop() if self.stack else None
+        held = self._held(symbol)
+        if held is None or len(held) != n_symbols:
+            held = (self._element(symbol),) * n_symbols
+        self.stack += reversed(held)
+
     def _call(self, op: int, n_arguments: int) -> None:
         """The result of a call, by what is called, which lies below its arguments."""
-        depth = n_arguments + 1 + (op == _CALL_KW)
+        is_named = op == _CALL_KW
+        if is_named and isinstance(self.constant, tuple):
+            self.names = self.constant
+        depth = n_arguments + 1 + is_named
         callee = self._top(depth) or self._top(depth + 1)
-        n_values = n_arguments + (op == _CALL_KW)
-        if callee is not None and callee[0] != RESULT and len(self.stack) >= n_values:
+        n_values = n_arguments + is_named
+        passed: tuple[Symbol, ...] = ()
+        if len(self.stack) >= n_values:
             passed = tuple(self.stack[len(self.stack) - n_values :][:n_arguments])
-            self.flow.calls[callee, passed] = None
+        if self._top(depth + 1) is not None and self._top(depth) is not None:
+            callee, passed = self._top(depth + 1), (self._top(depth), *passed)  # a comprehension
+        given = self._given(callee, passed)
         # The callable, what it is bound to and the arguments go; 3.11 counts some in PRECALL.
-        self._shift(op, -(n_arguments + 1 + (op == _CALL_KW)))
-        if callee is not None and callee[0] != RESULT and self.stack:
-            name = "".join((*callee[:2], *callee[2]))
-            self.called[name] = callee
-            self.stack[-1] = RESULT, name, ()
+        self._shift(op, -depth)
+        self._leave(given)
+
+    def _call_unpacked(self, op: int, arg: int) -> None:
+        """A call with `*` or `**`."""
+        groups = self.stack[-2:] if arg & 1 else self.stack[-1:]
+        callee = self._top(len(groups) + 1)
+        passed: tuple[Symbol, ...] = ()
+        names: tuple[str, ...] = ()
+        for at, group in enumerate(groups):
+            held = self._held(group)
+            if at and held is not None and len(self.names) == len(held):
+                names = self.names
+            passed += (self._element(group),) if held is None else held
+        self.names = names
+        given = self._given(callee, passed)
+        self._shift(op, _effect(op, arg))
+        self._leave(given)
+
+    def _leave(self, given: Symbol) -> None:
+        self.names = ()
+        if self.stack:
+            self.stack[-1] = given
+
+    def _given(self, callee: Symbol, passed: tuple[Symbol, ...]) -> Symbol:
+        """Note a call, and tell what it gives."""
+        if callee is None:
+            return None
+        names = self.names if len(self.names) <= len(passed) else ()
+        if callee[0] == INNER:
+            inner = self.flow.inner[int(callee[1])]
+            self.flow.inner_calls[id(inner)] = passed, names
+            return self.flow.given_by(inner, self.cells_of(inner))
+        symbol: Symbol = None
+        for origin in self.flow.origins(callee):
+            self.flow.calls[self._told(origin), passed, names] = None
+            self._operate(origin, "__call__")
+            symbol = self._part(origin, passed)
+            if symbol is None and origin[0] != RESULT:
+                name = "".join((*origin[:2], *origin[2]))
+                self.called[name] = origin
+                symbol = RESULT, name, ()
+        return symbol
+
+    def _part(self, callee: Store, passed: tuple[Symbol, ...]) -> Symbol:
+        """What a call gives that is a part of something else."""
+        space, name, steps = callee
+        first = passed[0] if passed else None
+        if steps:
+            held = _step((space, name, steps[:-1]), GIVEN)
+            if steps[-1] in _GIVE_ONE:
+                return held
+            if steps[-1] in _GIVE_ALL:
+                return self._group(held)
+            return self._group(self._group(None, held)) if steps[-1] in _GIVE_PAIRS else None
+        if space != GLOBAL or first is None:
+            return None
+        if name in _BY_BUILTIN:
+            self._operate(first, _BY_BUILTIN[name])
+        if name in _TAKE_ONE:
+            return self._element(first)
+        if name in _TAKE_ALL:
+            return self._group(self._element(first))
+        if name == "enumerate":
+            return self._group(self._group(None, self._element(first)))
+        if name == "zip":
+            return self._group(self._group(*map(self._element, passed)))
+        return _step(first, ".__dict__") if name == "vars" else None
 
     def _move(self, op: int, arg: int) -> None:
         stack = self.stack
@@ -439,8 +715,10 @@ class _Trail:
         elif op == _SWAP:
             stack[:0] = [None] * (arg - len(stack))
             stack[-1], stack[-arg] = stack[-arg], stack[-1]
-        elif op == _STORE_FAST:
+        elif op == _STORE_FAST or (op == _STORE_DEREF and not self.cells[arg]):
             self.locals[arg] = stack.pop() if stack else None
+        elif op == _KW_NAMES:
+            self.names = self.code.co_consts[arg]
         elif op == _STORE_LOAD:
             self.locals[arg >> 4] = self._top()
             self._replace(1, self.locals.get(arg & 15))

@@ -7,7 +7,18 @@ plainly there, if in a branch that few items take.
 from __future__ import annotations
 
 from amorsize import _bytecode
-from amorsize._callables import FUNCTION, METHOD, MISSING, MODULE, cells, is_partial, member, raw
+from amorsize._callables import (
+    FUNCTION,
+    METHOD,
+    MISSING,
+    MODULE,
+    cells,
+    is_own_class,
+    is_partial,
+    member,
+    own,
+    raw,
+)
 from amorsize._objects import CONTAINERS, is_container, is_lost, owns_its_memory, state
 from amorsize._shareable import PLAIN, is_shareable
 from amorsize._walk import attribute, end_of, imported, resolved
@@ -19,7 +30,7 @@ if TYPE_CHECKING:
     from types import FunctionType
     from typing import Any
 
-    from amorsize._bytecode import Store, Symbol
+    from amorsize._bytecode import Call, Store, Symbol
 
     Owns = Callable[[object], bool]
 
@@ -27,9 +38,22 @@ CHANGING = {
     *("append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "update"),
     *("add", "discard", "setdefault", "popitem", "appendleft", "extendleft", "popleft", "rotate"),
     *("difference_update", "intersection_update", "symmetric_difference_update"),
+    *("subtract", "move_to_end", "fill", "put", "partition", "byteswap", "__setitem__"),
+    *("__delitem__", "__iadd__", "__ior__", "__setattr__", "__delattr__"),
 }
+# Functions of libraries that change their first argument, by their name.
+_CHANGES_FIRST = {
+    *("setattr", "delattr", "heappush", "heappop", "heapify", "heapreplace", "heappushpop"),
+    *("insort", "insort_left", "insort_right", "shuffle", "setitem", "delitem", "iadd", "ior"),
+    *("isub", "imul", "iand", "ixor", "iconcat", "copyto", "put", "place", "putmask"),
+    *("fill_diagonal", "put_along_axis"),
+}
+_CHANGES_FIRST_OF = {"builtins", "heapq", "bisect", "random", "operator", "numpy"}
+_TO = "out"  # the argument that NumPy's functions write to
+_IN_PLACE_OPTION = "inplace"  # of pandas' methods
 _IN_PLACE_METHODS = ("__iadd__", "__ior__", "__isub__", "__imul__", "__iand__", "__ixor__")
 MOST_HELPERS = 4  # one calling the other
+_DESCRIPTORS: Any = (type(str.upper), type(str.__add__))
 _OF_THREAD: Any = ["what a call gives to all of a thread"]
 # Library functions that give what others hold as well, and may change through it.
 GIVES_SHARED = {
@@ -67,7 +91,7 @@ class Change(Value):
             return False
         if self.steps[-1] == _bytecode.IN_PLACE:
             return any(hasattr(kind, name) for name in _IN_PLACE_METHODS)
-        return not (self._is_by_call and callable(changed))
+        return not (self._is_by_call and callable(changed) and not is_own_class(kind))
 
     @property
     def told(self) -> str:
@@ -103,12 +127,23 @@ class Reader:
         self, func: FunctionType, owner: Any = MISSING, depth: int = MOST_HELPERS
     ) -> set[str]:
         """The names of those of its arguments that a function changes."""
+        return {name for name, is_given in self._changed(func, owner, depth) if not is_given}
+
+    def changed_elements(self, func: FunctionType, owner: Any = MISSING) -> set[str]:
+        """The names of arguments of which it changes an element, if they are plain containers."""
+        return {name for name, is_given in self._changed(func, owner, MOST_HELPERS) if is_given}
+
+    def _changed(self, func: FunctionType, owner: Any, depth: int) -> set[tuple[str, bool]]:
         found = self._targets(func, owner, depth)
-        return {name for (space, name, _), _ in found if space == _bytecode.ARGUMENT}
+        return {
+            (name, _bytecode.GIVEN in steps)
+            for (space, name, steps), _ in found
+            if space == _bytecode.ARGUMENT
+        }
 
     def called(self, func: FunctionType) -> Iterator[Any]:
         """What it calls by a name that can be followed."""
-        for callee, _ in self.flow(func).calls:
+        for callee, _, _ in self.flow(func).calls:
             yield self._callee(func, MISSING, callee)
 
     def _targets(self, func: FunctionType, owner: Any, depth: int) -> Iterator[tuple[Store, str]]:
@@ -116,32 +151,77 @@ class Reader:
         flow = self.flow(func)
         for space, name, steps in flow.stores:
             yield (space, name, steps[:-1]), (steps[-1] if steps else "")
-        for callee, passed in flow.calls:
-            space, name, steps = callee
-            if steps and steps[-1][1:] in CHANGING and steps[-1][0] == ".":
+        for call in flow.calls:
+            (space, name, steps), passed, _ = call
+            if _is_changing(steps):
                 yield (space, name, steps[:-1]), f"{steps[-1]}()"
-            elif depth and any(one is not None for one in passed):
-                yield from self._by_helper(func, owner, callee, passed, depth)
+            for space, name, steps in self._origins(flow, passed):
+                if _is_changing(steps):  # handed on, to be called there
+                    yield (space, name, steps[:-1]), f"{steps[-1]}()"
+            yield from self._by_library(func, owner, call)
+            if depth and (call[0][2] or any(one is not None for one in passed)):
+                yield from self._by_helper(func, owner, call, depth)
+
+        for (space, name, steps), method in flow.operations:
+            yield from self._by_operation(func, owner, (space, name, steps), method, depth)
+
+    def _by_operation(
+        self, func: FunctionType, owner: Any, target: Store, method: str, depth: int
+    ) -> Iterator[tuple[Store, str]]:
+        """What an object's own special method changes of it."""
+        space, name, steps = target
+        if space == _bytecode.ARGUMENT and (owner is MISSING or name != first_argument(func)):
+            return
+        if not depth:
+            return
+        found = self._callee(func, owner, (space, name, (*steps, f".{method}")))
+        if type(found) is METHOD and self._owns(function := raw(found.__func__)):
+            changed = self.changed_arguments(function, found.__self__, depth - 1)
+            if first_argument(function) in changed:
+                yield target, f", by {method}()"
+
+    def _origins(self, flow: _bytecode.Flow, passed: tuple[Symbol, ...]) -> Iterator[Store]:
+        for symbol in passed:
+            yield from (one for one in flow.origins(symbol) if one[0] != _bytecode.RESULT)
+
+    def _by_library(
+        self, func: FunctionType, owner: Any, call: Call
+    ) -> Iterator[tuple[Store, str]]:
+        """What a library's function changes of what it is handed."""
+        callee, passed, named = call
+        flow, step = self.flow(func), callee[2][-1:]
+        name = (step[0] if step else callee[1]).lstrip(".")
+        by_name = dict(zip(named, passed[len(passed) - len(named) :], strict=True))
+        changed = [by_name[_TO]] if _TO in by_name else []
+        if _IN_PLACE_OPTION in by_name and step:
+            changed.append((callee[0], callee[1], callee[2][:-1]))
+        if passed and (name in _CHANGES_FIRST or name in CHANGING):
+            called = self._callee(func, owner, callee)
+            is_of_type = name in CHANGING and type(called) in _DESCRIPTORS
+            is_known = name in _CHANGES_FIRST and _is_of_library(called)
+            if is_of_type or is_known or (name == "shuffle" and called is MISSING):
+                changed.append(passed[0])
+        for origin in self._origins(flow, tuple(changed)):
+            yield origin, f", by {name}()"
 
     def _by_helper(
-        self,
-        func: FunctionType,
-        owner: Any,
-        callee: Store,
-        passed: tuple[Symbol, ...],
-        depth: int,
+        self, func: FunctionType, owner: Any, call: Call, depth: int
     ) -> Iterator[tuple[Store, str]]:
+        callee, passed, named = call
         helper, bound_to = self._callee(func, owner, callee), MISSING
         if type(helper) is METHOD:
             bound_to, helper = helper.__self__, raw(helper.__func__)
             passed = ((callee[0], callee[1], callee[2][:-1]), *passed)
+        if type(helper) is FUNCTION and not self._owns(helper):
+            helper = raw(own(helper, "__wrapped__"))  # as that of a `contextmanager`
         if type(helper) is not FUNCTION or not self._owns(helper) or helper is func:
             return
-        changed = self.changed_arguments(helper, bound_to, depth - 1)
-        names = _bytecode.arguments(helper.__code__)
-        for name, symbol in zip(names, passed, strict=False):
-            if symbol is not None and symbol[0] != _bytecode.RESULT and name in changed:
-                yield symbol, f", by {helper.__name__}()"
+        changed = self._changed(helper, bound_to, depth - 1)
+        symbols = _bytecode.by_name(helper.__code__, passed, named)
+        for name, is_given in sorted(changed):
+            for space, root, steps in self._origins(self.flow(func), (symbols.get(name),)):
+                way = (*steps, _bytecode.GIVEN) if is_given else steps
+                yield (space, root, way), f", by {helper.__name__}()"
 
     def _callee(self, func: FunctionType, owner: Any, callee: Store) -> Any:
         space, name, steps = callee
@@ -155,7 +235,8 @@ class Reader:
                 found, taken = end_of(value, (step[1:],), lambda _: True)
                 value = found if taken else attribute(value, (step[1:],))
             else:
-                value = _method(value, step[1:])
+                found = _method(value, step[1:])
+                value = _one_step(value, step) if found is MISSING else found
         return MISSING if value is MISSING else raw(value)
 
     def _root(self, func: FunctionType, owner: Any, space: str, name: str) -> tuple[str, Any]:
@@ -207,13 +288,31 @@ def along(value: Any, steps: tuple[str, ...]) -> tuple[Any, Any]:
     for step in steps:
         found = _one_step(value, step)
         if found is MISSING:
-            return MISSING, value
+            is_known = step != _bytecode.GIVEN or is_container(value)
+            return MISSING, value if is_known else MISSING
         value = found
     return value, value
 
 
+def first_argument(func: FunctionType) -> str:
+    """Its name: `self` of a method."""
+    return "".join(func.__code__.co_varnames[: min(1, func.__code__.co_argcount)])
+
+
+def _is_changing(steps: tuple[str, ...]) -> bool:
+    """Whether a way ends with a method that changes its object."""
+    return bool(steps) and steps[-1][0] == "." and steps[-1][1:] in CHANGING
+
+
+def _is_of_library(called: Any) -> bool:
+    module = own(called, "__module__")
+    if not isinstance(module, str):  # a method of a generator or a type, say
+        module = type(own(called, "__self__")).__module__
+    return module.partition(".")[0].lstrip("_") in _CHANGES_FIRST_OF
+
+
 def _one_step(value: Any, step: str) -> Any:
-    if step == "[...]":
+    if step in (_bytecode.ELEMENT, _bytecode.GIVEN):
         held = dict.values(value) if isinstance(value, dict) else value
         is_open = isinstance(value, (*CONTAINERS, tuple))
         return next(iter(held), MISSING) if is_open else MISSING

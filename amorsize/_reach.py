@@ -65,7 +65,7 @@ from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import CodeType, FunctionType
     from typing import Any
 
@@ -81,6 +81,7 @@ _BUILTINS: Any = (type(len), type("".__add__))
 _DESCRIPTORS: Any = (type(str.upper), type(str.__add__), type(dict.__dict__["fromkeys"]))
 _READ_ONLY_VIEW: Any = type(type.__dict__)
 _SWITCHING = frozenset(("set", "clear"))
+_CACHED_PROPERTY = "functools.cached_property"
 _WRAPPERS = ("functools._lru_cache_wrapper", "builtins.staticmethod")
 ON_DESCRIPTORS = {
     f"os.{n}" for n in ("read", "write", "readv", "writev", "lseek", "sendfile", "dup")
@@ -308,7 +309,8 @@ class _Survey:
         self.draws: dict[str, None] = {}
         self.changed: dict[str, None] = {}
         self.alters: dict[str, str] = {}
-        self.touches = self.connects = self._changes_items = False
+        self.touches = self.connects = False
+        self._changes_items = self._changes_elements = False
         self._owns = _Owns()
         self._reader = Reader(self._owns)  # not with a method of this: that would be a cycle
         self._stores: dict[tuple[str, str], None] = {}  # the method it is in, and what it says
@@ -321,6 +323,7 @@ class _Survey:
         self._of_types: set[str] = set()  # attributes that code which names `type` assigns
         self._n_library = 0
         self.read: list[FunctionType] = []  # functions whose code was read
+        self._read_as: dict[tuple[str, FunctionType], None] = {}  # and their names in classes
         self.has_cache = False  # an lru_cache, which may keep other objects the next time
 
     def examine(self, func: Any, items: Sequence[object]) -> None:
@@ -341,7 +344,9 @@ class _Survey:
         self._judge_descriptors()
         self._judge_stores_of_types()
         self._judge_changes_of_arguments(whole)
-        self._judge_changes_of_items(items)
+        named = self._named_from(whole)
+        self._judge_changes_of_objects(named)
+        self._judge_changes_of_items(items, named)
 
     def _lead_to(self, func: FunctionType, owner: Any = MISSING, method: str = "") -> None:
         """Examine this function as well; MISSING: nobody knows what it is bound to."""
@@ -578,6 +583,8 @@ class _Survey:
         if type(method) is METHOD and not is_known:
             self._judge_bound(raw(method.__func__), owner)
         of = f" of {method.__name__}" if type(method) is not METHOD else ""
+        if label and of and method.__name__ in CHANGING and is_container(owner):
+            self._stores["", f"{label}()"] = None
         return self._judge(owner, f"self{of} in {label}" if label else f"self{of}")
 
     def _judge_builtin(self, func: Any) -> bool:
@@ -618,6 +625,11 @@ class _Survey:
         safe = True
         for way, name, value in held(func):
             safe &= self._judge(value, label if way == FUNC else f"partial argument {name}")
+        if label:  # called by the mapped function, which is judged with its own arguments
+            self._judge_changes_of_arguments(func)
+            is_changing = type(func.func) in _DESCRIPTORS and func.func.__name__ in CHANGING
+            if is_changing and func.args and is_container(func.args[0]):
+                self._stores["", f"{label}()"] = None
         return safe
 
     # -- what lies inside objects -----------------------------------------------------------
@@ -695,6 +707,8 @@ class _Survey:
         if not self._walk.meets(cls):
             return
         names: dict[str, None] = {}
+        if self._owns_class(type(cls)):
+            self._judge_class(type(cls))
         for base in cls.__mro__:
             if self._owns_class(base):
                 for way, name, value in held(base):
@@ -721,7 +735,7 @@ class _Survey:
         from amorsize import _bytecode
 
         func = opened(found)
-        if type_name(func) == "functools.cached_property":
+        if type_name(func) == _CACHED_PROPERTY:
             func = func.func
         if type(func) is not FUNCTION or not self._owns_function(func):
             return {}
@@ -761,6 +775,8 @@ class _Survey:
 
         self.read.append(func)
         is_own = self._owns_function(func)
+        if is_own:
+            self._read_as[method, func] = None
         for way, name, value in held(func):
             if way == WRAPPED:
                 self._judge(value, "wrapped")
@@ -894,21 +910,67 @@ class _Survey:
             if effect is not None and effect.what == "process":
                 self.alters[effect.name] = effect.why
 
-    def _see_change(self, change: Change, method: str) -> None:
+    def _see_change(self, change: Change, method: str, told: str = "") -> None:
         """A change that a worker would lose; of others it is not sure that they would be."""
+        told = told or change.told
         if not change.steps or change.is_lost:
-            self._stores[method, change.told] = None
+            self._stores[method, told] = None
         elif change.is_of_thread:
-            self.shared[change.told] = self.changed[change.told] = None
+            self.shared[told] = self.changed[told] = None
         elif change.is_open:
-            self.changed[change.told] = None
+            self.changed[told] = None
 
-    def _judge_changes_of_items(self, items: Sequence[object]) -> None:
+    def _named_from(self, func: Any) -> set[str]:
+        """The names in the code that the mapped function leads to by names.
+
+        Other methods of its objects may change them: what sets them up before the call does.
+        """
+        from amorsize import _bytecode
+
+        functions = [with_arguments(layer)[0] for layer in layers(func)]
+        named = {name for one in functions if one for name in _bytecode.names(one.__code__)}
+        ahead = dict.fromkeys(one for one in self._read_as if one[1] not in functions)
+        is_growing = True
+        while is_growing:
+            met = [
+                (name, one)
+                for name, one in ahead
+                if name in named or one.__name__ in {*named, "<lambda>"}
+            ]
+            for key in met:
+                named |= _bytecode.names(key[1].__code__).keys()
+                del ahead[key]
+            is_growing = bool(met)
+        return named
+
+    def _judge_changes_of_objects(self, named: set[str]) -> None:
+        """What the objects that are shared change of themselves when they are used."""
+        for label, value in list(self._found["mutables"].values()):
+            for method in self._used_methods(value, named):
+                for change in self._reader.changes(method, value):
+                    if change.label == "self":
+                        self._see_change(change, "", f"{label}{''.join(change.steps)}")
+
+    def _used_methods(self, value: Any, named: set[str]) -> Iterator[FunctionType]:
+        """The methods of an object that code names, and those that answer to any name."""
+        kind = type(value)
+        if kind in PLAIN or not self._owns_class(kind):
+            return
+        for base in kind.__mro__:
+            if self._owns_class(base):
+                for name, found in tuple(vars(base).items()):
+                    if name in named or name in ("__getattr__", "__getattribute__"):
+                        method = raw(found.fget if isinstance(found, property) else found)
+                        if type(method) is FUNCTION and self._owns_function(method):
+                            yield method
+
+    def _judge_changes_of_items(self, items: Sequence[object], named: set[str]) -> None:
         """A worker process has copies of the items, and would lose what is stored in them."""
         held = [part for item in items[:2] for part in (item, *brought(item).values())]
         if all(is_shareable(part) for part in held):
             return
-        if self._changes_items or any(map(self._has_changing_method, held)):
+        self._changes_items |= self._changes_elements and any(map(is_container, held))
+        if self._changes_items or any(self._has_changing_method(one, named) for one in held):
             self.changed["the items themselves"] = None
 
     def _judge_changes_of_arguments(self, func: Any) -> None:
@@ -920,22 +982,21 @@ class _Survey:
             owner = next(iter(bound.values()), MISSING)
             changed = self._reader.changed_arguments(function, owner)
             self._changes_items |= not changed <= bound.keys()
+            changed_elements = self._reader.changed_elements(function, owner)
+            self._changes_elements |= not changed_elements <= bound.keys()
             for name in sorted(changed & bound.keys()):
                 if is_container(bound[name]):
                     self._stores["", f"argument {name}"] = None
                 elif not is_shareable(bound[name]):
                     self.changed[f"argument {name}"] = None
 
-    def _has_changing_method(self, value: Any) -> bool:
+    def _has_changing_method(self, value: Any, named: set[str]) -> bool:
         """Whether a method that the code names changes the object it is called on."""
-        kind = type(value)
-        if kind in PLAIN or not self._owns_class(kind):
-            return False
-        methods = [raw(member(kind, name)) for name in self._names]
+        if any(type_name(member(type(value), name)) == _CACHED_PROPERTY for name in named):
+            return self._owns_class(type(value))
         return any(
             self._reader.changed_arguments(one, value).intersection(one.__code__.co_varnames[:1])
-            for one in methods
-            if type(one) is FUNCTION and self._owns_function(one)
+            for one in self._used_methods(value, named)
         )
 
 

@@ -5,6 +5,8 @@ import collections
 import contextlib
 import decimal
 import functools
+import heapq
+import operator
 import os
 import random
 import socket
@@ -12,6 +14,7 @@ import time
 import types
 import warnings
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -48,6 +51,68 @@ class Store:
 STORE = Store()
 
 
+class Called:
+    """Changes in every way that an object is used."""
+
+    def __init__(self):
+        self.n = 0
+
+    def call(self):
+        self.n += 1
+
+    def __call__(self):
+        self.call()
+
+    def __contains__(self, x):
+        self.n += x
+        return True
+
+    def __getitem__(self, x):
+        self.n += x
+        return x
+
+    @property
+    def asked(self):
+        self.n += 1
+        return self.n
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.n += 1
+
+    def __lshift__(self, x):
+        self.n += x
+
+
+class OncePerKey(type):
+    made = {}  # noqa: RUF012 - as people write it
+
+    def __call__(cls, *key):
+        if key not in OncePerKey.made:
+            OncePerKey.made[key] = super().__call__(*key)
+        return OncePerKey.made[key]
+
+
+class Kept(metaclass=OncePerKey):
+    def __init__(self, x):
+        self.x = x
+
+
+NESTED = {"a": [1]}
+ARRAY = np.zeros(3)
+CALLED = Called()
+SHOP = types.SimpleNamespace(store=Store())
+ADD = LIST.append
+
+
+@contextlib.contextmanager
+def noting(to):
+    yield
+    to.append(1)
+
+
 def settings():
     return SETTINGS
 
@@ -58,6 +123,9 @@ def put(table, key):
 
 def put_by_another(key, table):
     put(table, key)
+
+
+PREPARED = functools.partial(put, TABLE)
 
 
 def alias(x):
@@ -149,11 +217,178 @@ def through_a_lambda(x, to=lambda key: TABLE.update({key: key})):
         to(x)
 
 
+def in_a_nested_function(x):
+    found = LIST
+
+    def add():
+        found.append(x)
+
+    if x == 40:
+        add()
+
+
+def by_an_argument_of_a_nested_function(x):
+    def add(to):
+        to.append(x)
+
+    if x == 40:
+        add(LIST)
+
+
+def named_arguments(x):
+    if x == 40:
+        put(key=x, table=TABLE)
+
+
+def star_arguments(x):
+    if x == 40:
+        put(*(TABLE, x))
+
+
+def double_star_arguments(x):
+    if x == 40:
+        put(**{"key": x, "table": TABLE})
+
+
+def one_of_several(x):
+    for found in (LIST, ROWS):
+        if x == 40:
+            found.append(x)
+
+
+def one_of_the_values(x):
+    for _, found in NESTED.items():
+        if x == 40:
+            found.append(x)
+
+
+def numbered(x):
+    for _, row in enumerate(ROWS):
+        if x == 40:
+            row.append(x)
+
+
+def what_get_gives(x):
+    if x == 40:
+        NESTED.get("a").append(x)
+
+
+def the_shortest(x):
+    if x == 40:
+        min(ROWS, key=len).append(x)
+
+
+def handed_on(x):
+    if x == 40:
+        list(map(LIST.append, [x]))
+
+
+def by_the_heap(x):
+    if x == 40:
+        heapq.heappush(LIST, x)
+
+
+def by_an_operator(x):
+    if x == 40:
+        operator.setitem(TABLE, x, x)
+
+
+def by_its_type(x):
+    if x == 40:
+        dict.update(TABLE, {x: x})
+
+
+def by_a_special_name(x):
+    if x == 40:
+        TABLE.__setitem__(x, x)
+
+
+def by_a_prepared_call(x):
+    if x == 40:
+        PREPARED(x)
+
+
+def by_a_method_with_a_name(x):
+    if x == 40:
+        ADD(x)
+
+
+def attribute_by_name(x):
+    if x == 40:
+        vars(STORE)["late"] = x
+
+
+def without_arguments(x):
+    if x == 40:
+        CALLED.call()
+
+
+def by_calling(x):
+    if x == 40:
+        CALLED()
+
+
+def by_asking(x):
+    return x == 40 and x in CALLED
+
+
+def by_reading(x):
+    return CALLED[x] if x == 40 else x
+
+
+def by_a_property(x):
+    return CALLED.asked if x == 40 else x
+
+
+def by_with(x):
+    if x == 40:
+        with CALLED:
+            pass
+
+
+def by_a_context(x):
+    if x == 40:
+        with noting(LIST):
+            pass
+
+
+def by_an_operator_of_its_own(x):
+    if x == 40:
+        CALLED << x
+
+
+def into_an_array(x):
+    if x == 40:
+        np.add(ARRAY, 1, out=ARRAY)
+
+
+def in_a_frame(x):
+    if x == 40:
+        FRAME.fillna(0, inplace=True)
+
+
+def of_an_object_in_an_object(x):
+    if x == 40:
+        SHOP.store.keep(x)
+
+
+def made_by_its_class(x):
+    if x == 40:
+        Kept(x)
+
+
 CHANGING = [
     *(alias, alias_in_place, helper, helper_of_a_helper, what_a_getter_gives, what_a_getter_gave),
     *(loop, key_made_on_demand, mapping_of_another_kind, compact_array, cell_of_a_frame),
     *(inside_a_namespace, default, method_of_an_object, method_of_a_method, environment),
     *(through_a_lambda, STORE.mapped, functools.partial(put_by_another, table=TABLE)),
+    *(in_a_nested_function, by_an_argument_of_a_nested_function, named_arguments),
+    *(star_arguments, double_star_arguments, one_of_several, one_of_the_values, numbered),
+    *(what_get_gives, the_shortest, handed_on, by_the_heap, by_an_operator, by_its_type),
+    *(by_a_special_name, by_a_prepared_call, by_a_method_with_a_name, attribute_by_name),
+    *(without_arguments, by_calling, by_asking, by_reading, by_a_property, by_with),
+    *(by_a_context, by_an_operator_of_its_own, into_an_array, in_a_frame),
+    *(of_an_object_in_an_object, made_by_its_class),
 ]
 
 
@@ -238,8 +473,67 @@ def copy_of_a_table(x):
     return sorted(mine)
 
 
+def copies_of_what_is_inside(x):
+    rows = list(ROWS)
+    rows.append([x])
+    first, *others = rows
+    others.append(first)
+    got = {key: list(value) for key, value in NESTED.items()}
+    got["a"].append(x)
+    best = sorted(NESTED.values())
+    best.pop()
+    return rows, others, got, best, max(ROWS, key=len)
+
+
+def own_heap(x):
+    heap = [x]
+    heapq.heappush(heap, 1)
+    bag = ARRAY.copy()
+    bag.fill(x)
+    np.add(ARRAY, 1, out=bag)
+    put(key="a", table=(mine := {}))
+    return heap, bag, mine
+
+
+def answer_of_a_client(x):
+    answer = CLIENT.get(x)
+    answer.encoding = "utf-8"
+    return answer
+
+
+class Client:
+    """Is set up before the call and closed after it, by methods that items do not name."""
+
+    def __init__(self):
+        self.sent = None
+
+    def get(self, x):
+        return types.SimpleNamespace(x=x)
+
+    def load(self):
+        self.sent = []
+
+    def __enter__(self):
+        self.load()
+        return self
+
+    def __exit__(self, *exc):
+        self.sent = None
+
+    def mapped(self, x):
+        with contextlib.suppress(KeyError):
+            return self.get(x)
+
+
+CLIENT = Client()
+
+
 @pytest.mark.parametrize(
-    "item", [own_table, only_reads, own_object, argument_that_is_a_number, copy_of_a_table]
+    "item",
+    [
+        *(own_table, only_reads, own_object, argument_that_is_a_number, copy_of_a_table),
+        *(copies_of_what_is_inside, own_heap, answer_of_a_client, CLIENT.mapped),
+    ],
 )
 def test_what_is_the_items_own_is_not(item):
     """However it is changed."""
@@ -278,16 +572,49 @@ def marked_in_place(row):
         tags += ["late"]
 
 
-@pytest.mark.parametrize("item", [marked_by_a_method, marked_by_a_helper, marked_in_place])
+def marked_beside_a_nested_function(row):
+    wanted = [key for key in ("a", "b") if key in row.tags]
+    if row.i == 40:
+        row.tags.append(len(wanted))
+
+
+def marked_by_setattr(row):
+    if row.i == 40:
+        setattr(row, "tags", ["late"])  # noqa: B010 - that is the point
+
+
+class SubRow(Row):
+    def mark(self):
+        super().mark()
+
+
+MARKING = [
+    *(marked_by_a_method, marked_by_a_helper, marked_in_place, marked_beside_a_nested_function),
+    marked_by_setattr,
+]
+
+
+def test_elements_of_an_item_that_few_items_change_are_told():
+    """What `get` and `items` give, where the item is a container."""
+
+    def mark_values(row):
+        for key, tags in row.items():
+            if key == 40:
+                tags.append("late")
+
+    assert examine(mark_values, [{1: []}, {2: []}])[0].changed == ("the items themselves",)
+
+
+@pytest.mark.parametrize("item", MARKING)
 def test_an_item_that_few_items_change_is_told(item):
     """In its code, by a method of its own, by a helper, by another name."""
-    assert examine(item, [Row(1), Row(2)])[0].changed == ("the items themselves",)
+    assert examine(item, [SubRow(1), SubRow(2)])[0].changed == ("the items themselves",)
 
 
-@pytest.mark.parametrize("item", [marked_by_a_method, marked_by_a_helper, marked_in_place])
+@pytest.mark.parametrize("item", MARKING)
 def test_an_item_that_few_items_change_is_changed(item):
     """No worker process has a copy of it."""
-    rows = [Row(i) for i in range(60)]
+    rows = [SubRow(i) for i in range(60)]
 
     tuned_map(lambda row: (time.sleep(2e-3), item(row)), rows)
 
