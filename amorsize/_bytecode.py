@@ -131,6 +131,8 @@ _LEAVES_STACK = frozenset(
     _ops("NOP", "RESUME", "KW_NAMES", "COPY_FREE_VARS", "MAKE_CELL", "PRECALL")
 )
 
+_CHECKS = {"exists", "isdir", "is_dir", "lexists", "listdir"}
+_MAKERS = {"mkdir", "makedirs"}
 _OPTIMIZED = 0x1  # co_flags of a function's code; a class body lacks it
 _HAS_DOCSTRING = 0x4000000  # co_flags from 3.13 on
 _ABOUT_SOURCE = {"__doc__", "__firstlineno__", "__static_attributes__"}  # a class body stores these
@@ -243,6 +245,24 @@ class Flow:
             for one in self.groups[int(name)]:
                 if one is not None:
                     yield from self.origins((one[0], one[1], (*one[2], *steps[1:])))
+
+
+def may_store_to_globals(code: CodeType) -> bool:
+    """Whether there is an operation by which a global, or an item of one, could be stored."""
+    operations = code.co_code[::2]
+    return not (
+        _GLOBAL_STORES.isdisjoint(operations) and _ITEM_STORES.keys().isdisjoint(operations)
+    )
+
+
+def checks_before_making(code: CodeType) -> bool:
+    """Whether it asks if something is there, and makes a folder that must not be there yet."""
+    used = set(code.co_names)
+    return not (used.isdisjoint(_CHECKS) or used.isdisjoint(_MAKERS) or _names_keyword(code))
+
+
+def _names_keyword(code: CodeType) -> bool:
+    return any(isinstance(one, tuple) and "exist_ok" in one for one in code.co_consts)
 
 
 def arguments(code: CodeType) -> tuple[str, ...]:

@@ -142,7 +142,7 @@ class Call:
         self.bound: str | None = None  # what an item was seen to do, in a worker: only here it may
         self.has_noticed = False  # that was in this call
         self._connects = False  # items use the network
-        self._of_thread: str | None = None  # a threading.local they reach, with something in it
+        self._why_only_forks: str | None = None  # why no new interpreter could run items
         self.no_room: str | None = None  # why there is none for anything but the loop
         # With not even one file to load modules from, there is nothing but the loop itself.
         self.plainly: Iterator[Any] | None = None
@@ -521,7 +521,7 @@ class Call:
                 verdict = judge.read(self._next_items())
         judge.keep()
         self._connects = judge.connects
-        self._of_thread = judge.held_by_thread
+        self._why_only_forks = judge.why_not_new_interpreters
         self.may_repeat = not (judge.reach.touches or judge.reach.unread)
         if self.may_stay_here:
             from amorsize.crews.first_items import Watch
@@ -545,8 +545,8 @@ class Call:
             return self.bound
         if self.fork_reason is None:
             return None
-        if self._of_thread is not None:
-            return f"a new interpreter would not have what this thread has in {self._of_thread}"
+        if self._why_only_forks is not None:
+            return self._why_only_forks
         from amorsize.crews import choice
 
         if (why := choice.why_no_processes()) is not None:

@@ -145,11 +145,14 @@ class Judge:
         return self.reach.connects or (self._seen is not None and self._seen.connects)
 
     @property
-    def held_by_thread(self) -> str | None:
-        """The name of a `threading.local` in which this thread keeps something, if there is one."""
+    def why_not_new_interpreters(self) -> str | None:
+        """What a worker that is no fork could not have as the caller has it."""
         for name, value in self.objects.mutables.items():
             if isinstance(value, _thread._local) and vars(value):
-                return name
+                return f"a new interpreter would not have what this thread has in {name}"
+        for name in self.reach.alters:
+            if name.startswith("unittest.mock."):
+                return f"in a new interpreter {name} may not find what it is to replace"
         return None
 
     def keep(self) -> None:

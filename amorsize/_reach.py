@@ -793,7 +793,9 @@ class _Survey:
         self._examine_returns(func)
 
     def _examine_library(self, func: FunctionType) -> None:
-        """A library's function: what it calls. Its own globals are the library's to look after."""
+        """A library's function: what it calls, and what it keeps in globals."""
+        from amorsize import _bytecode
+
         closure = [(name, value) for way, name, value in held(func) if way == CLOSURE]
         if any(self._owns(value) for _, value in closure):
             for name, value in closure:
@@ -803,14 +805,29 @@ class _Survey:
             self.calls[what] = self.unread[what] = None
             return
         self._n_library += 1
+        if _bytecode.may_store_to_globals(func.__code__):
+            for space, name, steps in self._reader.flow(func).stores:
+                holder = func.__globals__.get(name, MISSING)
+                if space == GLOBAL and (
+                    not steps or (steps == ("[...]",) and is_container(holder))
+                ):
+                    self._see_library_state(func, name)
         for _, name, value, attributes in reads(func):
             value, taken = end_of(value, attributes, self._owns_module)
             if value is MISSING or type(value) is MODULE:
                 continue
+            rest = attributes[taken:]
+            if rest and rest[0] in CHANGING and is_container(value):
+                self._see_library_state(func, name)
             if callable(value):
-                self._judge_library_call(value, attributes[taken:])
+                self._judge_library_call(value, rest)
             else:
                 self._look_at_part(value, type(value), f"{func.__module__}.{name}", 0, False)
+
+    def _see_library_state(self, func: FunctionType, name: str) -> None:
+        """A library that keeps something in a global: set by one item, it is read by another."""
+        what = f"{func.__module__}.{name}, which {func.__name__}() changes"
+        self.shared[what] = self.unread[what] = None
 
     def _judge_library_call(self, value: Any, attributes: tuple[str, ...]) -> None:
         """What a library's function calls: known by name, read, or not to be read."""
@@ -901,6 +918,9 @@ class _Survey:
             self._of_types |= _bytecode.stored_attributes(func.__code__)
         for change in self._reader.changes(func, owner):
             self._see_change(change, method)
+        if _bytecode.checks_before_making(func.__code__):
+            what = "mkdir for a folder that it looked for, which another may make in between"
+            self.calls[what] = self.bound[f"{what} (exist_ok=True would be safe)"] = None
         changed = self._reader.changed_arguments(func)
         for name, value in defaults(func):
             if name in changed and is_container(value):

@@ -10,6 +10,7 @@ import operator
 import os
 import random
 import socket
+import sys
 import time
 import types
 import warnings
@@ -650,3 +651,60 @@ def test_a_folder_that_one_item_enters_is_that_of_the_next(tmp_path, monkeypatch
         return os.path.basename(os.getcwd()) == "late"
 
     assert tuned_map(item, range(60)) == [i >= 30 for i in range(60)]
+
+
+def makes_if_missing(name):
+    if not os.path.exists(name):
+        os.mkdir(name)
+
+
+def makes_path_if_missing(path):
+    if not path.is_dir():
+        path.mkdir(parents=True)
+
+
+def makes_whatever_is_there(name):
+    if os.path.exists(name) and os.path.isdir(name):
+        return
+    os.makedirs(name, exist_ok=True)
+
+
+def test_a_folder_that_is_looked_for_first_is_made_in_turn():
+    """In between, another item may have made it; not where that is no error."""
+    for item in (makes_if_missing, makes_path_if_missing):
+        assert "mkdir" in examine(item, ["a"])[0].bound[0]
+    assert examine(makes_whatever_is_there, ["a"])[0].bound == ()
+
+
+LIBRARY = """
+_language, _figures, _table = "en", [], {}
+
+def set_language(language):
+    global _language
+    _language = language
+
+def begin(title):
+    _figures.append(title)
+
+def keep(key):
+    _table[key] = key
+
+def language():
+    return _language
+"""
+
+
+@pytest.mark.parametrize("name", ["set_language", "begin", "keep", "language"])
+def test_what_a_library_keeps_in_its_globals_no_threads_share(name, tmp_path, monkeypatch):
+    """Installed, and of no known name: its code is read like one's own."""
+    site = tmp_path / "lib" / "site-packages"
+    site.mkdir(parents=True)
+    (site / "keeps_things.py").write_text(LIBRARY)
+    monkeypatch.syspath_prepend(site)
+    import keeps_things
+
+    function = getattr(keeps_things, name)
+    reach, _ = examine((lambda x: function(x)) if name != "language" else lambda x: function(), [1])
+
+    assert bool(reach.shared) == (name != "language")
+    monkeypatch.delitem(sys.modules, "keeps_things")
