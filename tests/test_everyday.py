@@ -109,3 +109,31 @@ def test_draws_have_to_be_the_same_after_seeding():
 
     assert found == verdicts.DIFFERS
     assert "2 of 2 draws" in detail
+
+
+# -- twenty of them ------------------------------------------------------------------------------
+
+SOME = (  # of each kind some, each in one of the places
+    *("in_language", "drawn", "folder_if_missing", "logged_in", "patched_helper", "warned_once"),
+    *("in_closure", "appended", "put_into_queue", "own_connection", "scratch_space", "scratch_object"),
+    *("sampled", "tagged_row", "grown_set", "display_hook", "library_config"),
+    *("of_temporary_file", "sum_of_group", "digest"),
+)
+
+
+@pytest.fixture(scope="module")
+def folders():
+    with verdicts.places() as found:
+        yield found
+
+
+@pytest.mark.parametrize(("place", "name"), [(place, name) for place, name in enumerate(SOME)])
+def test_results_and_effects_are_the_loops(place, name, cases, folders):
+    """A first call, a second one, and one that tries another plan; the benchmark has hundreds."""
+    if name not in cases:
+        pytest.skip(f"{name} needs a package that is not here")
+    where = verdicts.EVERYWHERE[place % 4]
+
+    found = verdicts.Judge(folders, bound_s=50.0).judged(cases[name], (where,))
+
+    assert [(one.call, one.detail) for one in found if one.verdict != verdicts.EQUAL] == []
