@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 GLOBAL, CLOSURE, ARGUMENT, IMPORT, CLASS = "global", "closure", "argument", "import", "class"
 # GROUP is what has just been made of others, by number: its elements are theirs.
 # INNER is a function that the code defines, by number.
+# UNKNOWN is called where nothing is known of it but what it is handed.
 RESULT, GROUP, INNER = "result", "group", "inner"
+UNKNOWN: Store = RESULT, "", ()
 # Steps of a store beside ".name" and "[...]": what is changed by `+=`, and what a call has given.
 # GIVEN is what a method like `get` gives: an element only if the object is a plain container.
 IN_PLACE, CALLED, ELEMENT, GIVEN = " += ...", "()", "[...]", "[....]"
@@ -37,7 +39,7 @@ _GIVE_ONE, _GIVE_ALL, _GIVE_PAIRS = (
 )
 # Builtins that do so with their first argument; `enumerate` and `zip` make pairs.
 _TAKE_ONE = {"next", "min", "max"}
-_TAKE_ALL = {"list", "tuple", "set", "dict", "sorted", "reversed", "iter"}
+_TAKE_ALL = {"list", "tuple", "set", "dict", "sorted", "reversed", "iter", "deque"}
 
 _CODE: type[CodeType] = type((lambda: None).__code__)
 _NO_OP = -1  # an operation that this Python does not have
@@ -86,6 +88,7 @@ _ADDS_ONE, _ADDS_ALL = (
 )
 _YIELD_VALUE = _op("YIELD_VALUE")
 _UNPACK, _MAKE_FUNCTION = _op("UNPACK_SEQUENCE"), _op("MAKE_FUNCTION")
+_MAP_ADD, _BEFORE_WITH = _op("MAP_ADD"), _op("BEFORE_WITH")
 _MATCH_KEYS, _MATCH_CLASS = _op("MATCH_KEYS"), _op("MATCH_CLASS")
 _MAKES_FUNCTION = frozenset(_ops("MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"))
 _DEFAULTS_BELOW = int("SET_FUNCTION_ATTRIBUTE" not in opmap)  # until 3.12 it takes them at once
@@ -126,6 +129,11 @@ _JUMPS_AWAY = frozenset(
         "JUMP_BACKWARD_NO_INTERRUPT",
     )
 )
+_KEEPS_STACK = frozenset(_ops("JUMP_IF_TRUE_OR_POP", "JUMP_IF_FALSE_OR_POP", "JUMP_FORWARD"))
+_JUMPS_ON = _KEEPS_STACK | {_FOR_ITER}
+_JUMPS_ON |= {
+    op for name, op in opmap.items() if name.startswith(("POP_JUMP_FORWARD", "POP_JUMP_IF"))
+}
 _POPS = frozenset(op for name, op in opmap.items() if name.startswith(("POP_", "STORE_")))
 _LEAVES_STACK = frozenset(
     _ops("NOP", "RESUME", "KW_NAMES", "COPY_FREE_VARS", "MAKE_CELL", "PRECALL")
@@ -233,6 +241,12 @@ class Flow:
         trail.follow()
         self.following.remove(inner)
         return trail.gives
+
+    def held(self, symbol: Symbol) -> tuple[Symbol, ...]:
+        """What a group holds."""
+        if symbol is None or symbol[0] != GROUP or symbol[2]:
+            return ()
+        return self.groups[int(symbol[1])]
 
     def origins(self, symbol: Symbol) -> Iterator[Store]:
         """What a value may be; nothing for one that was just made."""
@@ -381,6 +395,26 @@ def instructions(code: bytes) -> Iterator[tuple[int, int]]:
         yield op, arg
 
 
+def _placed(code: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """Operations with their places: where they begin, and where the next one does."""
+    begun: tuple[int, int, int] | None = None
+    start, extension = -1, 0
+    for at in range(0, len(code), 2):
+        op = code[at]
+        if op == _CACHE:
+            continue
+        if begun is not None:
+            yield begun[0], at, begun[1], begun[2]
+            begun = None
+        start = at if start < 0 else start  # with the extensions of its argument
+        arg = code[at + 1] | extension
+        extension = arg << 8 if op == _EXTENDED_ARG else 0
+        if op != _EXTENDED_ARG:
+            begun, start = (start, op, arg), -1
+    if begun is not None:
+        yield begun[0], len(code), begun[1], begun[2]
+
+
 def _collect_loads(code: CodeType, free: frozenset[str], found: dict[Load, None]) -> None:
     units = code.co_code
     ops = units[::2]
@@ -440,8 +474,8 @@ def _imported_after(code: CodeType, units: bytes, ops: bytes, at: int) -> tuple[
 class _Trail:
     """Follows values from where they are loaded to where something is stored into them.
 
-    A single pass from top to bottom with a stack of symbols. Behind a jump nothing is known of the
-    stack, so a store there may be missed, but none is invented.
+    A single pass from top to bottom with a stack of symbols, which jumps ahead take along. What two
+    ways bring to a place is one of both; variables are what they were last set to in the code.
     """
 
     def __init__(
@@ -460,13 +494,18 @@ class _Trail:
         self.locals: dict[int, Symbol] = {at: given.get(name) for at, name in names}
         self.cells = _cells(code)
         self.locals |= {at: closure.get(name) for at, name in self.cells.items() if name}
+        self.landings: dict[int, list[Symbol]] = {}  # the stack where jumps lead to
+        self.is_behind_jump = False
         self.gives: Symbol = None  # what is returned, or all that is yielded
         self.names: tuple[str, ...] = ()  # of the arguments of the next call
         self.constant: object = None  # the last one loaded
 
     def follow(self) -> None:
         """Note what is seen in the flow."""
-        for op, arg in instructions(self.code.co_code):
+        for start, end, op, arg in _placed(self.code.co_code):
+            if start in self.landings:
+                self._land(self.landings.pop(start))
+            before = self.stack[:] if op in _JUMPS_ON else []
             if op in _SPECIAL:
                 depth, methods = _SPECIAL[op]
                 self._operate(self._top(depth), *methods)
@@ -482,6 +521,29 @@ class _Trail:
                 self.gives = self._group(self._top())
             if not self._load(op, arg):
                 self._move(op, arg)
+            self.is_behind_jump = op in _JUMPS_AWAY
+            if op in _JUMPS_ON:
+                self._jump(op, end + 2 * arg, before)
+
+    def _jump(self, op: int, target: int, before: list[Symbol]) -> None:
+        """Keep the stack for where the operation may go on; the first to come there tells it."""
+        stack = before if op in _KEEPS_STACK else self.stack[:]
+        if op == _FOR_ITER and _LOAD_METHOD != _NO_OP:  # until 3.11 without what it went through
+            stack = before[:-1]
+        known = self.landings.get(target)
+        self.landings[target] = stack if known is None else self._either(known, stack)
+
+    def _land(self, stack: list[Symbol]) -> None:
+        self.stack = stack if self.is_behind_jump else self._either(self.stack, stack)
+
+    def _either(self, one: list[Symbol], other: list[Symbol]) -> list[Symbol]:
+        """The stack after two ways to the same place."""
+        if len(one) != len(other):
+            return one
+        return [
+            (a or b) if a == b or a is None or b is None else self._one_of(a, b)
+            for a, b in zip(one, other, strict=True)
+        ]
 
     def _operate(self, symbol: Symbol, *methods: str) -> None:
         for origin in self.flow.origins(symbol):
@@ -491,10 +553,12 @@ class _Trail:
     def _give(self, symbol: Store) -> None:
         if not self.is_outermost:
             self.gives = symbol
-        elif symbol[0] == RESULT:
-            self.flow.returned_calls[self.called[symbol[1]]] = None
-        elif symbol[0] not in (GROUP, INNER):
-            self.flow.returned[symbol] = None
+            return
+        for origin in self.flow.origins(symbol):
+            if origin[0] == RESULT:
+                self.flow.returned_calls[self.called[origin[1]]] = None
+            else:
+                self.flow.returned[origin] = None
 
     def _top(self, depth: int = 1) -> Symbol:
         return self.stack[-depth] if len(self.stack) >= depth else None
@@ -570,6 +634,13 @@ class _Trail:
             element = self._element(self._top())
             before = self._group(element), *[element] * (arg & 255)
             self.stack[-1:] = [*[element] * (arg >> 8), *before]
+        elif op == _MAP_ADD:
+            value = self.stack.pop() if self.stack else None
+            self._replace(1, value)
+            self._add(arg, is_one=True)
+        elif op == _BEFORE_WITH:  # objects that are kept most often give themselves
+            top = self._top()
+            self.stack[-1:] = [None, None if top is None or top[0] == RESULT else top]
         elif op == _MATCH_KEYS:  # a tuple of what the subject holds
             push(self._group(self._element(self._top(2))))
         elif op == _MATCH_CLASS:
@@ -618,6 +689,10 @@ class _Trail:
     def _group(self, *symbols: Symbol) -> Symbol:
         self.flow.groups.append(symbols)
         return GROUP, str(len(self.flow.groups) - 1), ()
+
+    def _one_of(self, *symbols: Symbol) -> Store:
+        self.flow.groups.append(symbols)
+        return GROUP, str(len(self.flow.groups) - 1), (ELEMENT,)
 
     def _put_together(self, symbols: list[Symbol], n_taken: int) -> None:
         if n_taken:
@@ -685,9 +760,15 @@ class _Trail:
 
     def _given(self, callee: Symbol, passed: tuple[Symbol, ...]) -> Symbol:
         """Note a call, and tell what it gives."""
-        if callee is None:
-            return None
         names = self.names if len(self.names) <= len(passed) else ()
+        if callee is None:
+            if any(one is not None and one[0] in (GLOBAL, CLOSURE) for one in passed):
+                self.flow.calls[UNKNOWN, passed, names] = None
+            return None
+        if callee[0] == GROUP and len(callee[2]) == 1:
+            return self._of_group((GROUP, callee[1], ()), callee[2][0], passed)
+        if callee in ((GLOBAL, "map", ()), (GLOBAL, "filter", ())) and len(passed) > 1:
+            self._apply(passed[0], tuple(map(self._element, passed[1:])))
         if callee[0] == INNER:
             inner = self.flow.inner[int(callee[1])]
             self.flow.inner_calls[id(inner)] = passed, names
@@ -703,6 +784,22 @@ class _Trail:
                 symbol = RESULT, name, ()
         return symbol
 
+    def _of_group(self, group: Store, method: str, passed: tuple[Symbol, ...]) -> Symbol:
+        """What a method gives of what has just been put together, or adds to it."""
+        if method in (".get", ".pop", ".popleft"):
+            return self._element(group)
+        if method in _GIVE_ALL:
+            return self._group(self._element(group))
+        if method in (".append", ".add", ".appendleft", ".extend", ".update") and passed:
+            added = passed[0] if method not in (".extend", ".update") else self._element(passed[0])
+            if added is not None and added[0] not in (GROUP, INNER):
+                self.flow.groups[int(group[1])] += (added,)
+        return None
+
+    def _apply(self, function: Symbol, passed: tuple[Symbol, ...]) -> None:
+        if function is not None and function[0] == INNER:
+            self.flow.inner_calls[id(self.flow.inner[int(function[1])])] = passed, ()
+
     def _part(self, callee: Store, passed: tuple[Symbol, ...]) -> Symbol:
         """What a call gives that is a part of something else."""
         space, name, steps = callee
@@ -714,19 +811,21 @@ class _Trail:
             if steps[-1] in _GIVE_ALL:
                 return self._group(held)
             return self._group(self._group(None, held)) if steps[-1] in _GIVE_PAIRS else None
-        if space != GLOBAL or first is None:
+        if space != GLOBAL or (first is None and name != "filter"):
             return None
         if name in _BY_BUILTIN:
             self._operate(first, _BY_BUILTIN[name])
         if name in _TAKE_ONE:
             return self._element(first)
+        if name == "filter":
+            return self._group(self._element(passed[-1]))
         if name in _TAKE_ALL:
             return self._group(self._element(first))
         if name == "enumerate":
             return self._group(self._group(None, self._element(first)))
         if name == "zip":
             return self._group(self._group(*map(self._element, passed)))
-        return _step(first, ".__dict__") if name == "vars" else None
+        return _step(first, ".__dict__") if first is not None and name == "vars" else None
 
     def _move(self, op: int, arg: int) -> None:
         stack = self.stack
@@ -763,6 +862,13 @@ class _Trail:
             del self.stack[effect:]
         if op not in _POPS and self.stack:
             self.stack[-1] = None
+
+
+def element(symbol: Symbol) -> Symbol:
+    """One of what a value holds."""
+    if symbol is None or symbol[0] == INNER:
+        return None
+    return _step(symbol, ELEMENT)
 
 
 def _step(symbol: Store, step: str) -> Store:

@@ -18,6 +18,7 @@ from amorsize._callables import (
     member,
     own,
     raw,
+    type_name,
 )
 from amorsize._objects import CONTAINERS, is_container, is_lost, owns_its_memory, state
 from amorsize._shareable import PLAIN, is_shareable
@@ -38,7 +39,7 @@ CHANGING = {
     *("append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "update"),
     *("add", "discard", "setdefault", "popitem", "appendleft", "extendleft", "popleft", "rotate"),
     *("difference_update", "intersection_update", "symmetric_difference_update"),
-    *("subtract", "move_to_end", "fill", "put", "partition", "byteswap", "__setitem__"),
+    *("subtract", "move_to_end", "fill", "put", "partition", "byteswap", "setflags", "__setitem__"),
     *("__delitem__", "__iadd__", "__ior__", "__setattr__", "__delattr__"),
 }
 # Functions of libraries that change their first argument, by their name.
@@ -46,9 +47,28 @@ _CHANGES_FIRST = {
     *("setattr", "delattr", "heappush", "heappop", "heapify", "heapreplace", "heappushpop"),
     *("insort", "insort_left", "insort_right", "shuffle", "setitem", "delitem", "iadd", "ior"),
     *("isub", "imul", "iand", "ixor", "iconcat", "copyto", "put", "place", "putmask"),
-    *("fill_diagonal", "put_along_axis"),
+    *("fill_diagonal", "put_along_axis", "SubElement"),
 }
-_CHANGES_FIRST_OF = {"builtins", "heapq", "bisect", "random", "operator", "numpy"}
+_CHANGES_FIRST_OF = {
+    "builtins",
+    "heapq",
+    "bisect",
+    "random",
+    "operator",
+    "numpy",
+    "xml",
+    "elementtree",
+}
+# Methods of objects that are made in place, which change what they are handed.
+_CHANGES_HANDED = {"shuffle", "readinto", "at"}
+# Methods that change objects of these types.
+_BUFFERS = {"_io.StringIO", "_io.BytesIO"}
+_CHANGING_SOME = {
+    **dict.fromkeys(("write", "writelines", "truncate"), _BUFFERS),
+    "set": {"xml.etree.ElementTree.Element", "configparser.ConfigParser"},
+    "add_section": {"configparser.ConfigParser"},
+    "add_header": {"email.message.Message"},
+}
 _TO = "out"  # the argument that NumPy's functions write to
 _IN_PLACE_OPTION = "inplace"  # of pandas' methods
 _IN_PLACE_METHODS = ("__iadd__", "__ior__", "__isub__", "__imul__", "__iand__", "__ixor__")
@@ -148,6 +168,30 @@ class Reader:
 
     def _targets(self, func: FunctionType, owner: Any, depth: int) -> Iterator[tuple[Store, str]]:
         """Where the ways to changed things begin, and the last step of each."""
+        for target, step in self._seen(func, owner, depth):
+            yield target, step
+            if _bytecode.CALLED in target[2]:
+                for origin in self._handed_back(func, owner, target):
+                    yield origin, step
+
+    def _handed_back(self, func: FunctionType, owner: Any, target: Store) -> Iterator[Store]:
+        """What was handed to a function of the project that gives it, or a part of it, back."""
+        space, name, steps = target
+        place = steps.index(_bytecode.CALLED)
+        callee = space, name, steps[:place]
+        maker, flow = self._callee(func, owner, callee), self.flow(func)
+        if type(maker) is not FUNCTION or not self._owns(maker):
+            return
+        back = [one for one in self.flow(maker).returned if one[0] == _bytecode.ARGUMENT]
+        for called, passed, named in flow.calls if back else ():
+            if called != callee:
+                continue
+            symbols = _bytecode.by_name(maker.__code__, passed, named)
+            for _, argument, way in back:
+                for origin in self._origins(flow, (symbols.get(argument),)):
+                    yield origin[0], origin[1], (*origin[2], *way, *steps[place + 1 :])
+
+    def _seen(self, func: FunctionType, owner: Any, depth: int) -> Iterator[tuple[Store, str]]:
         flow = self.flow(func)
         for space, name, steps in flow.stores:
             yield (space, name, steps[:-1]), (steps[-1] if steps else "")
@@ -192,23 +236,66 @@ class Reader:
         flow, step = self.flow(func), callee[2][-1:]
         name = (step[0] if step else callee[1]).lstrip(".")
         by_name = dict(zip(named, passed[len(passed) - len(named) :], strict=True))
+        yield from self._into_buffers(func, owner, call, by_name.get("file"))
         changed = [by_name[_TO]] if _TO in by_name else []
         if _IN_PLACE_OPTION in by_name and step:
             changed.append((callee[0], callee[1], callee[2][:-1]))
-        if passed and (name in _CHANGES_FIRST or name in CHANGING):
+        if passed and name in _CHANGES_FIRST | CHANGING | _CHANGES_HANDED:
             called = self._callee(func, owner, callee)
             is_of_type = name in CHANGING and type(called) in _DESCRIPTORS
             is_known = name in _CHANGES_FIRST and _is_of_library(called)
-            if is_of_type or is_known or (name == "shuffle" and called is MISSING):
+            if is_of_type or is_known or (name in _CHANGES_HANDED and called is MISSING):
                 changed.append(passed[0])
         for origin in self._origins(flow, tuple(changed)):
             yield origin, f", by {name}()"
 
+    def _into_buffers(
+        self, func: FunctionType, owner: Any, call: Call, file: Symbol
+    ) -> Iterator[tuple[Store, str]]:
+        """What methods change that change only objects of some types."""
+        callee, flow = call[0], self.flow(func)
+        name = callee[2][-1].lstrip(".") if callee[2] else ""
+        if name in _CHANGING_SOME:
+            targets, types = [(callee[0], callee[1], callee[2][:-1])], _CHANGING_SOME[name]
+        else:
+            targets, types = list(self._origins(flow, (file,))), _CHANGING_SOME["write"]
+        for space, root, steps in targets:
+            holder = along(self._root(func, owner, space, root)[1], steps)[0]
+            if type_name(holder) in types:
+                yield (space, root, steps), f", by {name or callee[1]}()"
+
     def _by_helper(
         self, func: FunctionType, owner: Any, call: Call, depth: int
     ) -> Iterator[tuple[Store, str]]:
+        yield from self._by_handed_on(func, owner, call, depth)
+        yield from self._by_called(func, self._callee(func, owner, call[0]), call, depth)
+
+    def _by_handed_on(
+        self, func: FunctionType, owner: Any, call: Call, depth: int
+    ) -> Iterator[tuple[Store, str]]:
+        """A helper that is handed on with its arguments, as to `map`, `partial` or `submit`."""
         callee, passed, named = call
-        helper, bound_to = self._callee(func, owner, callee), MISSING
+        flow = self.flow(func)
+        for at, handed in enumerate(passed):
+            for origin in flow.origins(handed):
+                if origin[0] not in (_bytecode.GLOBAL, _bytecode.CLOSURE):
+                    continue
+                helper = self._callee(func, owner, origin)
+                if type(helper) not in (FUNCTION, METHOD) or raw(helper) is func:
+                    continue
+                after = passed[at + 1 :]
+                if callee == (_bytecode.GLOBAL, "map", ()):
+                    after = tuple(_bytecode.element(one) for one in after)
+                elif "args" in named:  # of a thread or process
+                    group = passed[len(passed) - len(named) + named.index("args")]
+                    after = flow.held(group)
+                yield from self._by_called(func, helper, (origin, after, ()), depth)
+
+    def _by_called(
+        self, func: FunctionType, helper: Any, call: Call, depth: int
+    ) -> Iterator[tuple[Store, str]]:
+        callee, passed, named = call
+        bound_to = MISSING
         if type(helper) is METHOD:
             bound_to, helper = helper.__self__, raw(helper.__func__)
             passed = ((callee[0], callee[1], callee[2][:-1]), *passed)
@@ -225,6 +312,8 @@ class Reader:
 
     def _callee(self, func: FunctionType, owner: Any, callee: Store) -> Any:
         space, name, steps = callee
+        if callee == _bytecode.UNKNOWN:
+            return MISSING
         value = self._root(func, owner, space, name)[1]
         for step in steps:
             if value is MISSING:

@@ -81,6 +81,7 @@ _BUILTINS: Any = (type(len), type("".__add__))
 _DESCRIPTORS: Any = (type(str.upper), type(str.__add__), type(dict.__dict__["fromkeys"]))
 _READ_ONLY_VIEW: Any = type(type.__dict__)
 _SWITCHING = frozenset(("set", "clear"))
+_SETS = {"signal.signal", "decimal.setcontext"}  # what is there until it is set again
 _CACHED_PROPERTY = "functools.cached_property"
 _WRAPPERS = ("functools._lru_cache_wrapper", "builtins.staticmethod")
 ON_DESCRIPTORS = {
@@ -927,7 +928,7 @@ class _Survey:
                 self._stores[method, f"default {name}"] = None
         for called in self._reader.called(func):
             effect = effect_of(called) if callable(called) else None
-            if effect is not None and effect.what == "process":
+            if effect is not None and (effect.what == "process" or effect.name in _SETS):
                 self.alters[effect.name] = effect.why
 
     def _see_change(self, change: Change, method: str, told: str = "") -> None:

@@ -2,15 +2,19 @@
 
 import array
 import collections
+import concurrent.futures
 import contextlib
 import decimal
 import functools
 import heapq
+import io
 import operator
 import os
 import random
+import signal
 import socket
 import sys
+import threading
 import time
 import types
 import warnings
@@ -106,6 +110,12 @@ ARRAY = np.zeros(3)
 CALLED = Called()
 SHOP = types.SimpleNamespace(store=Store())
 ADD = LIST.append
+TEXT = io.StringIO()
+BYTES = io.BytesIO()
+
+
+def part(table):
+    return table["a"] if "a" in table else table  # noqa: SIM401 - two ways to one value
 
 
 @contextlib.contextmanager
@@ -378,6 +388,76 @@ def made_by_its_class(x):
         Kept(x)
 
 
+def one_or_the_other(x):
+    if x == 40:
+        put(TABLE if x % 2 else SETTINGS, x)
+
+
+def this_or_a_new_one(x):
+    found = LIST or []
+    if x == 40:
+        found.append(x)
+
+
+def those_that_fit(x):
+    found = [row for row in ROWS if len(row) < 9]
+    for row in found:
+        if x == 40:
+            row.append(x)
+
+
+def those_that_pass(x):
+    for row in filter(lambda row: len(row) < 9, ROWS):
+        if x == 40:
+            row.append(x)
+
+
+def those_still_to_do(x):
+    ahead = [ROWS]
+    while ahead:
+        row = ahead.pop()
+        if x == 40:
+            row.append(x)
+
+
+def a_part_that_is_handed_back(x):
+    if x == 40:
+        part(NESTED)["b"] = x
+
+
+def by_a_helper_for_each(x):
+    if x == 40:
+        list(map(mark, ROWS))
+
+
+def by_a_thread(x):
+    if x == 40:
+        thread = threading.Thread(target=put, args=(TABLE, x))
+        thread.start()
+
+
+def by_a_call_prepared_there(x):
+    add = functools.partial(put, TABLE)
+    if x == 40:
+        add(x)
+
+
+def by_an_executor(x):
+    if x == 40:
+        with concurrent.futures.ThreadPoolExecutor(1) as executor:
+            executor.submit(put, TABLE, x)
+
+
+def into_a_text(x):
+    if x == 40:
+        print("late", file=TEXT)
+
+
+def into_bytes(x):
+    if x == 40:
+        BYTES.write(b"late")
+
+
 CHANGING = [
     *(alias, alias_in_place, helper, helper_of_a_helper, what_a_getter_gives, what_a_getter_gave),
     *(loop, key_made_on_demand, mapping_of_another_kind, compact_array, cell_of_a_frame),
@@ -389,7 +469,10 @@ CHANGING = [
     *(by_a_special_name, by_a_prepared_call, by_a_method_with_a_name, attribute_by_name),
     *(without_arguments, by_calling, by_asking, by_reading, by_a_property, by_with),
     *(by_a_context, by_an_operator_of_its_own, into_an_array, in_a_frame),
-    *(of_an_object_in_an_object, made_by_its_class),
+    *(of_an_object_in_an_object, made_by_its_class, one_or_the_other, this_or_a_new_one),
+    *(those_that_fit, those_that_pass, those_still_to_do, a_part_that_is_handed_back),
+    *(by_a_helper_for_each, by_a_thread, by_a_call_prepared_there, by_an_executor),
+    *(into_a_text, into_bytes),
 ]
 
 
@@ -422,6 +505,11 @@ def seed(x):
         random.seed(1)
 
 
+def handler(x):
+    if x == 40:
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+
+
 def filters(x):
     if x == 40:
         warnings.simplefilter("error")
@@ -432,7 +520,7 @@ def timeout(x):
         socket.setdefaulttimeout(1)
 
 
-@pytest.mark.parametrize("item", [folder, folder_for_a_while, seed, filters, timeout])
+@pytest.mark.parametrize("item", [folder, folder_for_a_while, seed, filters, timeout, handler])
 def test_what_the_process_has_once_is_told(item):
     """By its own code: libraries do such things in branches that nobody takes."""
     assert examine(item, [1])[0].alters
@@ -486,6 +574,19 @@ def copies_of_what_is_inside(x):
     return rows, others, got, best, max(ROWS, key=len)
 
 
+def made_of_what_is_there(x):
+    made = {key: list(value) for key, value in NESTED.items()}
+    made.setdefault("b", []).append(x)
+    row = [x] if x else [0]
+    row.append(x)
+    ahead = [list(row)]
+    while ahead:
+        ahead.pop().append(x)
+    text = io.StringIO()
+    print(x, file=text)
+    return made, row, list(map(len, ROWS)), functools.partial(len, TABLE)()
+
+
 def own_heap(x):
     heap = [x]
     heapq.heappush(heap, 1)
@@ -533,7 +634,13 @@ CLIENT = Client()
     "item",
     [
         *(own_table, only_reads, own_object, argument_that_is_a_number, copy_of_a_table),
-        *(copies_of_what_is_inside, own_heap, answer_of_a_client, CLIENT.mapped),
+        *(
+            copies_of_what_is_inside,
+            made_of_what_is_there,
+            own_heap,
+            answer_of_a_client,
+            CLIENT.mapped,
+        ),
     ],
 )
 def test_what_is_the_items_own_is_not(item):

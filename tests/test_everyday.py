@@ -115,7 +115,14 @@ def test_draws_have_to_be_the_same_after_seeding():
 
 SOME = (  # of each kind some, each in one of the places
     *("in_language", "drawn", "folder_if_missing", "logged_in", "patched_helper", "warned_once"),
-    *("in_closure", "appended", "put_into_queue", "own_connection", "scratch_space", "scratch_object"),
+    *(
+        "in_closure",
+        "appended",
+        "put_into_queue",
+        "own_connection",
+        "scratch_space",
+        "scratch_object",
+    ),
     *("sampled", "tagged_row", "grown_set", "display_hook", "library_config"),
     *("of_temporary_file", "sum_of_group", "digest"),
 )
