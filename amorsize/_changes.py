@@ -63,9 +63,11 @@ _CHANGES_FIRST_OF = {
 _CHANGES_HANDED = {"shuffle", "readinto", "at"}
 # Methods that change objects of these types.
 _BUFFERS = {"_io.StringIO", "_io.BytesIO"}
+_VARIABLE = "_contextvars.ContextVar"  # most are set for a while, and reset
+_SETTINGS = {_VARIABLE, "logging.Logger"}  # threads may share them, and what is set stays set
 _CHANGING_SOME = {
     **dict.fromkeys(("write", "writelines", "truncate"), _BUFFERS),
-    "set": {"xml.etree.ElementTree.Element", "configparser.ConfigParser"},
+    "set": {"xml.etree.ElementTree.Element", "configparser.ConfigParser", _VARIABLE},
     "add_section": {"configparser.ConfigParser"},
     "add_header": {"email.message.Message"},
 }
@@ -107,7 +109,9 @@ class Change(Value):
     def is_open(self) -> bool:
         """Whether it may be: what is known of the object does not exclude it."""
         kind, changed = type(self.nearest), self.nearest
-        if changed is MISSING or kind in PLAIN or kind is MODULE or is_shareable(changed):
+        if changed is MISSING or kind in PLAIN or kind is MODULE:
+            return False
+        if is_shareable(changed) and type_name(changed) not in _SETTINGS:
             return False
         if self.steps[-1] == _bytecode.IN_PLACE:
             return any(hasattr(kind, name) for name in _IN_PLACE_METHODS)
@@ -261,7 +265,8 @@ class Reader:
             targets, types = list(self._origins(flow, (file,))), _CHANGING_SOME["write"]
         for space, root, steps in targets:
             holder = along(self._root(func, owner, space, root)[1], steps)[0]
-            if type_name(holder) in types:
+            is_undone = type_name(holder) == _VARIABLE and "reset" in func.__code__.co_names
+            if type_name(holder) in types and not is_undone:
                 yield (space, root, steps), f", by {name or callee[1]}()"
 
     def _by_helper(

@@ -4,10 +4,12 @@ import array
 import collections
 import concurrent.futures
 import contextlib
+import contextvars
 import decimal
 import functools
 import heapq
 import io
+import logging
 import operator
 import os
 import random
@@ -110,6 +112,8 @@ ARRAY = np.zeros(3)
 CALLED = Called()
 SHOP = types.SimpleNamespace(store=Store())
 ADD = LIST.append
+VARIABLE = contextvars.ContextVar("variable", default=0)
+LOGGER = logging.getLogger("late")
 TEXT = io.StringIO()
 BYTES = io.BytesIO()
 
@@ -458,6 +462,16 @@ def into_bytes(x):
         BYTES.write(b"late")
 
 
+def context_variable(x):
+    if x == 40:
+        VARIABLE.set(x)
+
+
+def attribute_of_a_logger(x):
+    if x == 40:
+        LOGGER.disabled = True
+
+
 CHANGING = [
     *(alias, alias_in_place, helper, helper_of_a_helper, what_a_getter_gives, what_a_getter_gave),
     *(loop, key_made_on_demand, mapping_of_another_kind, compact_array, cell_of_a_frame),
@@ -472,7 +486,7 @@ CHANGING = [
     *(of_an_object_in_an_object, made_by_its_class, one_or_the_other, this_or_a_new_one),
     *(those_that_fit, those_that_pass, those_still_to_do, a_part_that_is_handed_back),
     *(by_a_helper_for_each, by_a_thread, by_a_call_prepared_there, by_an_executor),
-    *(into_a_text, into_bytes),
+    *(into_a_text, into_bytes, context_variable, attribute_of_a_logger),
 ]
 
 
@@ -587,6 +601,14 @@ def made_of_what_is_there(x):
     return made, row, list(map(len, ROWS)), functools.partial(len, TABLE)()
 
 
+def context_variable_for_a_while(x):
+    token = VARIABLE.set(x)
+    try:
+        LOGGER.debug("%s", x)
+    finally:
+        VARIABLE.reset(token)
+
+
 def own_heap(x):
     heap = [x]
     heapq.heappush(heap, 1)
@@ -640,6 +662,7 @@ CLIENT = Client()
             own_heap,
             answer_of_a_client,
             CLIENT.mapped,
+            context_variable_for_a_while,
         ),
     ],
 )
