@@ -429,3 +429,19 @@ class TestOnImport:
         seen = []
         on_import.when_imported("sys", "a", lambda: seen.append(1))
         assert seen == [1]
+
+
+def test_options_of_pandas_reach_a_worker_that_loads_it_for_the_first_item(run_script):
+    """Its parts register them one after the other."""
+    pytest.importorskip("pandas")
+    done = run_script(
+        "import threading\n"
+        "threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+        "import pandas\nfrom amorsize import tuned_map\n"
+        "pandas.set_option('display.precision', 2)\n"
+        "def shown(k): return repr(pandas.Series([k / 7]))\n"
+        "found = tuned_map(shown, range(4), backend='process', n_jobs=1)\n"
+        "print(found == [shown(k) for k in range(4)])\n"
+    )
+
+    assert done.stdout == "True\n"

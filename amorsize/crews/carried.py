@@ -333,11 +333,13 @@ def _take_numpy(numpy: Any, value: Any) -> None:
         numpy.set_printoptions(**{"formatter": None, **options})
 
 
-def _read_pandas(config: Any) -> Any:
-    return config._global_config
+def _read_pandas(pandas: Any) -> Any:
+    return pandas._config.config._global_config
 
 
-def _take_pandas(config: Any, value: Any) -> None:
+def _take_pandas(pandas: Any, value: Any) -> None:
+    """Once all of pandas is loaded: its parts register their options one after the other."""
+    config = pandas._config.config
     now = dict(_flat(config._global_config, ""))
     for name, one in _flat(value, ""):
         if name in now and now[name] != one:
@@ -432,7 +434,7 @@ ENTRIES = (
     _entry("HTTPS contexts", "ssl", _of("_create_default_https_context")),
     _entry("XML namespaces", "xml.etree.ElementTree", _registry("_namespace_map")),
     _entry("NumPy errors and printing", "numpy", (_read_numpy, _take_numpy)),
-    _entry("pandas options", "pandas._config.config", (_read_pandas, _take_pandas)),
+    _entry("pandas options", "pandas", (_read_pandas, _take_pandas)),
     _entry("matplotlib's rcParams", "matplotlib", (_read_matplotlib, _take_matplotlib)),
     _entry("mpmath's precision", "mpmath", (_read_mpmath, _take_mpmath)),
 )
