@@ -120,7 +120,12 @@ class Change(Value):
     @property
     def told(self) -> str:
         """For messages: "global CACHE[...]"."""
-        return f"{self.label} {self.name}".strip() + "".join(self.steps)
+        return f"{self.label} {self.name}".strip() + self.way
+
+    @property
+    def way(self) -> str:
+        """From there to what is changed: "[...].total"."""
+        return "".join(self.steps).replace(_bytecode.GIVEN, _bytecode.ELEMENT)
 
 
 class Reader:

@@ -970,7 +970,7 @@ class _Survey:
             for method in self._used_methods(value, named):
                 for change in self._reader.changes(method, value):
                     if change.label == "self":
-                        self._see_change(change, "", f"{label}{''.join(change.steps)}")
+                        self._see_change(change, "", f"{label}{change.way}")
 
     def _used_methods(self, value: Any, named: set[str]) -> Iterator[FunctionType]:
         """The methods of an object that code names, and those that answer to any name."""

@@ -498,6 +498,11 @@ def test_what_outlives_the_item_is_told(item):
     assert reach.stores or reach.changed
 
 
+def test_what_a_method_gives_is_told_as_an_element():
+    """Users read it in `explain()`."""
+    assert examine(what_get_gives, [1])[0].stores == ("global NESTED[...].append()",)
+
+
 def prec(x):
     if x == 40:
         decimal.getcontext().prec = 5
