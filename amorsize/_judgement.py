@@ -150,6 +150,8 @@ class Judge:
         for name, value in self.objects.mutables.items():
             if isinstance(value, _thread._local) and vars(value):
                 return f"a new interpreter would not have what this thread has in {name}"
+        for name in self.reach.at_descriptors:
+            return f"descriptors have other numbers in a new interpreter ({name})"
         for name in self.reach.alters:
             if name.startswith("unittest.mock."):
                 return f"in a new interpreter {name} may not find what it is to replace"

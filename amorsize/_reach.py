@@ -87,6 +87,12 @@ _WRAPPERS = ("functools._lru_cache_wrapper", "builtins.staticmethod")
 ON_DESCRIPTORS = {
     f"os.{n}" for n in ("read", "write", "readv", "writev", "lseek", "sendfile", "dup")
 }
+# Harmless to what they are called on; but it has another number in a new interpreter, or none.
+AT_DESCRIPTORS = {
+    *("os.pread", "os.preadv", "os.pwrite", "os.pwritev", "os.fstat", "os.ftruncate", "os.fsync"),
+    *("os.fdatasync", "os.fchmod", "os.isatty", "os.fdopen", "os.fstatvfs", "os.posix_fadvise"),
+    *("fcntl.fcntl", "fcntl.flock", "fcntl.lockf", "fcntl.ioctl", "mmap.mmap"),
+}
 _OPENING = {"open", "pipe", "pipe2", "mkstemp", "memfd_create", "socketpair", "openpty", "fileno"}
 WATCHED_FOR = {"os.getpid"}  # harmless, but in names of files: these are seen when one is watched
 # Modules of which much is done once: files and programs, the network, databases.
@@ -179,6 +185,9 @@ class Reach(Value):
     connects: bool = False  # it names what talks to services
     alters: dict[str, str] = {}  # noqa: RUF012 - of the process, by its own calls: these, and how
     changed: tuple[str, ...] = ()  # what it changes, and may share with worker processes on purpose
+    at_descriptors: tuple[
+        str, ...
+    ] = ()  # what it calls with numbers of descriptors of the caller's
 
     @property
     def thread_safe(self) -> bool:
@@ -321,6 +330,7 @@ class _Survey:
         self._held: dict[int, Any] = {}  # objects that were looked into for handles
         self._found: dict[str, dict[int, tuple[str, Any]]] = {n: {} for n in Objects._fields}
         self._on_descriptors: dict[str, None] = {}
+        self._at_descriptors: dict[str, None] = {}
         self._of_types: set[str] = set()  # attributes that code which names `type` assigns
         self._n_library = 0
         self.read: list[FunctionType] = []  # functions whose code was read
@@ -368,6 +378,7 @@ class _Survey:
             connects=self.connects,
             alters=self.alters,
             changed=tuple(self.changed),
+            at_descriptors=tuple(self._at_descriptors),
         )
 
     def objects(self) -> Objects:
@@ -448,6 +459,7 @@ class _Survey:
         elif effect.what == "caller":
             self.calls[what] = self.bound[what] = None
         elif effect.what == "safe":
+            self._note_descriptor(value)
             top = effect.name.partition(".")[0]
             is_of_paths = effect.name.startswith("os.path.")
             self.touches |= (top in _TOUCHING and not is_of_paths) or effect.name in _OPENERS
@@ -593,6 +605,7 @@ class _Survey:
         name = _call_name(func).replace("posix.", "os.")
         what = f"{name}, which cannot be read"
         self.unread[what] = None
+        self._note_descriptor(func)
         if name in ON_DESCRIPTORS:
             self._on_descriptors[name] = None
         elif name not in WATCHED_FOR:
@@ -600,9 +613,15 @@ class _Survey:
             return False
         return True
 
+    def _note_descriptor(self, func: Any) -> None:
+        name = _call_name(func).replace("posix.", "os.")
+        if name in AT_DESCRIPTORS:
+            self._at_descriptors[name] = None
+
     def _judge_descriptors(self) -> None:
         """Numbers of descriptors are harmless where the item has opened these itself."""
         if not _OPENING.isdisjoint(self._names):
+            self._at_descriptors.clear()
             return
         for name in self._on_descriptors:
             what = f"{name} on a descriptor that it has not opened"

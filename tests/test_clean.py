@@ -515,3 +515,27 @@ def test_what_the_callers_thread_keeps_stays_there():
         over.set()
         thread.join()
     assert "in global OF_THREAD" in str(tuned.explain())
+
+
+DESCRIPTOR = os.open(__file__, os.O_RDONLY)
+
+
+def test_numbers_of_descriptors_stay_there():
+    """In a new interpreter the number is another file's, or nobody's."""
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait)
+    thread.start()
+
+    def item(i):
+        until = time.thread_time() + 5e-3
+        while time.thread_time() < until:
+            pass
+        return os.pread(DESCRIPTOR, 1, i)
+
+    try:
+        tuned = autotune(item)
+        assert b"".join(tuned(range(200))) == os.pread(DESCRIPTOR, 200, 0)
+    finally:
+        over.set()
+        thread.join()
+    assert "descriptors have other numbers" in str(tuned.explain())
