@@ -77,7 +77,7 @@ def test_every_cell_of_a_named_grid_has_its_entry():
 @pytest.mark.forks
 def test_every_cell_is_run_by_its_own_workers(ledger):
     """Each item runs once in the loop and once in each cell, by as many processes as it names."""
-    for n_times in range(1, 6):  # a worker without a core may come too late for any item
+    for n_times in range(1, 13):  # a worker without a core may come too late for any item
         before = ledger.pids() | {witness.CALLER}
         small_grid(noted(ledger), n_jobs_range=[2, 3])
         entries = ledger.entries()[-5 * 40 :]
@@ -88,7 +88,9 @@ def test_every_cell_is_run_by_its_own_workers(ledger):
         assert n_workers <= 2 * (2 + 3)
         if n_workers == 2 * (2 + 3):
             return
-    pytest.fail("in none of five tunings was each worker in time")
+    if host.cores_that_are_ours(2, n_times=1) < 1.7:
+        pytest.skip("others are at work on these cores, and workers came too late for any item")
+    pytest.fail("in none of twelve tunings was each worker in time")
 
 
 def test_chunksizes_are_those_of_the_workers(ledger):
