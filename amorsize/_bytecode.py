@@ -134,7 +134,9 @@ _JUMPS_ON = _KEEPS_STACK | {_FOR_ITER}
 _JUMPS_ON |= {
     op for name, op in opmap.items() if name.startswith(("POP_JUMP_FORWARD", "POP_JUMP_IF"))
 }
-_POPS = frozenset(op for name, op in opmap.items() if name.startswith(("POP_", "STORE_")))
+_POPS = frozenset(
+    op for name, op in opmap.items() if name.startswith(("POP_", "STORE_", "END_FOR"))
+)
 _LEAVES_STACK = frozenset(
     _ops("NOP", "RESUME", "KW_NAMES", "COPY_FREE_VARS", "MAKE_CELL", "PRECALL")
 )
@@ -528,8 +530,8 @@ class _Trail:
     def _jump(self, op: int, target: int, before: list[Symbol]) -> None:
         """Keep the stack for where the operation may go on; the first to come there tells it."""
         stack = before if op in _KEEPS_STACK else self.stack[:]
-        if op == _FOR_ITER and _LOAD_METHOD != _NO_OP:  # until 3.11 without what it went through
-            stack = before[:-1]
+        if op == _FOR_ITER:  # until 3.11 without what it went through; later that and one more are
+            stack = before[:-1] if _LOAD_METHOD != _NO_OP else [*before, None]  # popped there
         known = self.landings.get(target)
         self.landings[target] = stack if known is None else self._either(known, stack)
 
