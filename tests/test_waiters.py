@@ -99,9 +99,9 @@ class Server:
             self.n_refused += is_refused
         if not is_refused:
             time.sleep(0.005)
-        one.sendall(b"n" if is_refused else b"y")
-        with self.lock:
+        with self.lock:  # first: who has the answer may ask again at once
             self.n_now -= 1
+        one.sendall(b"n" if is_refused else b"y")
         one.close()
 """
 CLIENTS = {
@@ -153,10 +153,10 @@ def test_a_failure_among_many_names_their_number_and_how_to_limit_it(run_script)
     """A server that takes fewer than those that a call begins with."""
     done = run_script(
         f"{SERVER}{CLIENTS['a connection each']}"
-        "server = Server(5)\n"
-        "port = server.socket.getsockname()[1]\n"
+        "port = Server(1).socket.getsockname()[1]\n"
         "try: tuned_map(ask, [port] * 60, thread_safe=True)\n"
         "except ConnectionError as error: print(error.__notes__)\n"
+        "port = Server(5).socket.getsockname()[1]\n"  # where nobody is left of the call before
         "assert tuned_map(ask, [port] * 60, thread_safe=True, n_jobs=4) == [port] * 60\n"
     )
 
