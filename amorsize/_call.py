@@ -481,7 +481,6 @@ class Call:
             if self.no_room is not None and self.tuner.job.is_loop:
                 return
         from amorsize import _machine, _survey
-        from amorsize._reach import reach
 
         self.fork_reason = _machine.why_not_fork()
         host, job = _survey.host(self.fork_reason), self.tuner.job
@@ -498,6 +497,8 @@ class Call:
             if not job.may_inline and job.thread_reason and job.process_reason:
                 job = job.but(n_jobs=1)  # one thread, beside which no other item runs
         elif job.backend == "thread" and job.n_jobs is None:
+            from amorsize._reach import reach
+
             job = job.but(connects=reach(self.func).connects)
         if self._payload is not None:
             host = host.but(load_s=host.load_s + _survey.sending_s(self._payload))

@@ -103,52 +103,12 @@ _TOUCHING = {
 }
 # Packages that talk to services: of these, connections are what there is a limited number of.
 _NETWORK = {
-    *(
-        "socket",
-        "_socket",
-        "ssl",
-        "urllib",
-        "http",
-        "smtplib",
-        "ftplib",
-        "imaplib",
-        "poplib",
-        "xmlrpc",
-    ),
-    *(
-        "requests",
-        "httpx",
-        "aiohttp",
-        "urllib3",
-        "httplib2",
-        "pycurl",
-        "boto3",
-        "botocore",
-        "google",
-    ),
-    *(
-        "azure",
-        "grpc",
-        "paramiko",
-        "redis",
-        "pymongo",
-        "psycopg",
-        "psycopg2",
-        "psycopg_pool",
-        "pymysql",
-    ),
-    *(
-        "MySQLdb",
-        "mysql",
-        "oracledb",
-        "cx_Oracle",
-        "pyodbc",
-        "sqlalchemy",
-        "ldap3",
-        "pika",
-        "kafka",
-    ),
-    *("elasticsearch", "cassandra", "websockets", "websocket", "openai", "anthropic", "django"),
+    *("socket", "_socket", "ssl", "urllib", "http", "smtplib", "ftplib", "imaplib", "poplib"),
+    *("xmlrpc", "requests", "httpx", "aiohttp", "urllib3", "httplib2", "pycurl", "boto3"),
+    *("botocore", "google", "azure", "grpc", "paramiko", "redis", "pymongo", "psycopg"),
+    *("psycopg2", "psycopg_pool", "pymysql", "MySQLdb", "mysql", "oracledb", "cx_Oracle"),
+    *("pyodbc", "sqlalchemy", "ldap3", "pika", "kafka", "elasticsearch", "cassandra"),
+    *("websockets", "websocket", "openai", "anthropic", "django"),
 }
 _OPENERS = {"builtins.open"}
 # Functions that give an open file or connection; classes of such are known by what they make.
@@ -459,7 +419,7 @@ class _Survey:
         elif effect.what == "caller":
             self.calls[what] = self.bound[what] = None
         elif effect.what == "safe":
-            self._note_descriptor(value)
+            self._note_descriptor(_call_name(value).replace("posix.", "os."))
             top = effect.name.partition(".")[0]
             is_of_paths = effect.name.startswith("os.path.")
             self.touches |= (top in _TOUCHING and not is_of_paths) or effect.name in _OPENERS
@@ -605,7 +565,7 @@ class _Survey:
         name = _call_name(func).replace("posix.", "os.")
         what = f"{name}, which cannot be read"
         self.unread[what] = None
-        self._note_descriptor(func)
+        self._note_descriptor(name)
         if name in ON_DESCRIPTORS:
             self._on_descriptors[name] = None
         elif name not in WATCHED_FOR:
@@ -613,8 +573,7 @@ class _Survey:
             return False
         return True
 
-    def _note_descriptor(self, func: Any) -> None:
-        name = _call_name(func).replace("posix.", "os.")
+    def _note_descriptor(self, name: str) -> None:
         if name in AT_DESCRIPTORS:
             self._at_descriptors[name] = None
 
@@ -829,7 +788,7 @@ class _Survey:
             for space, name, steps in self._reader.flow(func).stores:
                 holder = func.__globals__.get(name, MISSING)
                 if space == GLOBAL and (
-                    not steps or (steps == ("[...]",) and is_container(holder))
+                    not steps or (steps == (_bytecode.ELEMENT,) and is_container(holder))
                 ):
                     self._see_library_state(func, name)
         for _, name, value, attributes in reads(func):
