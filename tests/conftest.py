@@ -70,6 +70,16 @@ def nothing_left_behind(home: Path) -> Iterator[None]:
 
 
 @pytest.fixture
+def fresh_cache(monkeypatch):
+    """A process that has not opened the cache, nor warned of it."""
+    from amorsize import cache
+
+    monkeypatch.setattr(cache, "_STATE", cache._State())
+    yield
+    cache.close()
+
+
+@pytest.fixture
 def run_script(tmp_path: Path) -> Iterator[RunScript]:
     """Run a text as a Python script of its own, bounded: `run_script(text, *arguments)`.
 

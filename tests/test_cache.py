@@ -23,12 +23,7 @@ ROOT = Path(__file__).parent.parent
 RECORD = {"version": 1, "name": "shop.parse", "profile": {"item_s": 1e-3, "n_jobs": 2}}
 
 
-@pytest.fixture(autouse=True)
-def fresh(monkeypatch):
-    """A process that has not opened the cache, nor warned of it."""
-    monkeypatch.setattr(cache, "_STATE", cache._State())
-    yield
-    cache.close()
+pytestmark = pytest.mark.usefixtures("fresh_cache")
 
 
 @pytest.fixture

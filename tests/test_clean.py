@@ -491,29 +491,27 @@ def test_no_more_interpreters_wait_than_are_worth_their_start():
     assert _survey.interpreters_worth(500.0, 3) == 3
 
 
+def computes(answer):
+    """Makes items long enough for workers, with an answer of theirs."""
+
+    def item(i):
+        until = time.thread_time() + 5e-3
+        while time.thread_time() < until:
+            pass
+        return answer(i)
+
+    return item
+
+
 OF_THREAD = threading.local()
 
 
 def test_what_the_callers_thread_keeps_stays_there():
     """A new interpreter has the variable, and nothing in it."""
     OF_THREAD.user = "somebody"
-    over = threading.Event()
-    thread = threading.Thread(target=over.wait)
-    thread.start()
+    tuned = autotune(computes(lambda i: (OF_THREAD.user, i)))
 
-    def item(i):
-        until = time.thread_time() + 5e-3
-        while time.thread_time() < until:
-            pass
-        return OF_THREAD.user, i
-
-    tuned = autotune(item)
-
-    try:
-        assert tuned(range(200)) == [("somebody", i) for i in range(200)]
-    finally:
-        over.set()
-        thread.join()
+    assert tuned(range(200)) == [("somebody", i) for i in range(200)]
     assert "in global OF_THREAD" in str(tuned.explain())
 
 
@@ -522,20 +520,7 @@ DESCRIPTOR = os.open(__file__, os.O_RDONLY)
 
 def test_numbers_of_descriptors_stay_there():
     """In a new interpreter the number is another file's, or nobody's."""
-    over = threading.Event()
-    thread = threading.Thread(target=over.wait)
-    thread.start()
+    tuned = autotune(computes(lambda i: os.pread(DESCRIPTOR, 1, i)))
 
-    def item(i):
-        until = time.thread_time() + 5e-3
-        while time.thread_time() < until:
-            pass
-        return os.pread(DESCRIPTOR, 1, i)
-
-    try:
-        tuned = autotune(item)
-        assert b"".join(tuned(range(200))) == os.pread(DESCRIPTOR, 200, 0)
-    finally:
-        over.set()
-        thread.join()
+    assert b"".join(tuned(range(200))) == os.pread(DESCRIPTOR, 200, 0)
     assert "descriptors have other numbers" in str(tuned.explain())

@@ -14,12 +14,7 @@ from amorsize import cache, cli
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture(autouse=True)
-def fresh(monkeypatch):
-    """A process that has not opened the cache, nor warned of it."""
-    monkeypatch.setattr(cache, "_STATE", cache._State())
-    yield
-    cache.close()
+pytestmark = pytest.mark.usefixtures("fresh_cache")
 
 
 @pytest.fixture

@@ -15,18 +15,13 @@ from amorsize.cache import database, inbox, pages
 from amorsize.cache.text import MAX_DEPTH, RefusedError, decoded
 from amorsize.errors import AmorsizeWarning
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="the bits of files are POSIX's")
+pytestmark = [
+    pytest.mark.skipif(os.name != "posix", reason="the bits of files are POSIX's"),
+    pytest.mark.usefixtures("fresh_cache"),
+]
 KEY, RECORD = forged.KEY, forged.RECORD
 MIB = 1 << 20
 BOUND_S = 10.0  # of what takes 0.1 s here, and took a minute before
-
-
-@pytest.fixture(autouse=True)
-def fresh(monkeypatch):
-    """A process that has not opened the cache, nor warned of it."""
-    monkeypatch.setattr(cache, "_STATE", cache._State())
-    yield
-    cache.close()
 
 
 @pytest.fixture

@@ -21,16 +21,11 @@ from amorsize import cache
 from amorsize.cache import blank, files, guard, inbox
 from amorsize.errors import AmorsizeWarning
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here"),
+    pytest.mark.usefixtures("fresh_cache"),
+]
 KEY, RECORD = forged.KEY, forged.RECORD
-
-
-@pytest.fixture(autouse=True)
-def fresh(monkeypatch):
-    """A process that has not opened the cache, nor warned of it."""
-    monkeypatch.setattr(cache, "_STATE", cache._State())
-    yield
-    cache.close()
 
 
 @pytest.fixture

@@ -16,12 +16,7 @@ from amorsize.errors import AmorsizeWarning
 RECORD = {"version": 2, "name": "shop.parse", "profile": {"item_s": 1e-3}}
 
 
-@pytest.fixture(autouse=True)
-def fresh(monkeypatch):
-    """A process that has not opened the cache, nor warned of it."""
-    monkeypatch.setattr(cache, "_STATE", cache._State())
-    yield
-    cache.close()
+pytestmark = pytest.mark.usefixtures("fresh_cache")
 
 
 @pytest.fixture

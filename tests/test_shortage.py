@@ -64,12 +64,9 @@ def test_a_stream_without_a_thread_more_gives_its_results(function, monkeypatch)
     assert list(stream) == [2 * i for i in range(60)]
 
 
-GROUP = """
-import os, sys, time
-from pathlib import Path
-from amorsize import autotune
-
-PIDS = Path(sys.argv[1])
+# Of scripts that run short themselves.
+ITEMS = """
+import time
 
 def waits(i):
     time.sleep(1e-3)
@@ -79,6 +76,15 @@ def computes(i):
     until_s = time.perf_counter() + 1e-3
     while time.perf_counter() < until_s: pass
     return 2 * i
+"""
+GROUP = (
+    f"{ITEMS}"
+    """
+import os, sys, time
+from pathlib import Path
+from amorsize import autotune
+
+PIDS = Path(sys.argv[1])
 
 def run(name, room):
     group = PIDS / f"amorsize-test-{os.getpid()}"
@@ -106,6 +112,7 @@ for name, room in (("waits", 0), ("computes", 1)):
         os._exit(0)
     os.waitpid(child, 0)
 """
+)
 
 
 @pytest.mark.skipif(
@@ -119,18 +126,12 @@ def test_at_the_limit_of_a_control_group_the_call_goes_on(run_script):
 
 # -- open files ---------------------------------------------------------------------------------
 
-FILES = """
+FILES = (
+    f"{ITEMS}"
+    """
 import os, random, resource, sys, time
 from amorsize import autotune
 
-def waits(i):
-    time.sleep(1e-3)
-    return 2 * i
-
-def computes(i):
-    until_s = time.perf_counter() + 1e-3
-    while time.perf_counter() < until_s: pass
-    return 2 * i
 
 class Refused(Exception): pass
 
@@ -192,6 +193,7 @@ for name, case in list(CASES.items())[::3] if is_fresh else CASES.items():
         os.waitpid(child, 0)
 print("all tried")
 """
+)
 
 
 @pytest.mark.parametrize("what", ["fresh", "imported", "called"])
