@@ -82,7 +82,8 @@ from amorsize import autotune, tuned_map
 
 class Server:
     \"\"\"Answers each connection after a while; refuses those beyond so many.\"\"\"
-    def __init__(self, n_most):
+    def __init__(self, n_most, answer_s=0.005):
+        self.answer_s = answer_s
         self.n_most, self.n_now, self.n_at_once, self.n_refused = n_most, 0, 0, 0
         self.lock = threading.Lock()
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
@@ -98,7 +99,7 @@ class Server:
             is_refused = self.n_now > self.n_most
             self.n_refused += is_refused
         if not is_refused:
-            time.sleep(0.005)
+            time.sleep(self.answer_s)
         with self.lock:  # first: who has the answer may ask again at once
             self.n_now -= 1
         one.sendall(b"n" if is_refused else b"y")
@@ -150,10 +151,14 @@ def test_a_server_that_takes_40_refuses_nobody(run_script, client):
 
 
 def test_a_failure_among_many_names_their_number_and_how_to_limit_it(run_script):
-    """A server that takes fewer than those that a call begins with."""
+    """A server that takes fewer than those that a call begins with.
+
+    It takes the two that there may be before it is known that they wait, and answers so late
+    that more than it takes overlap on a busy host too.
+    """
     done = run_script(
         f"{SERVER}{CLIENTS['a connection each']}"
-        "port = Server(1).socket.getsockname()[1]\n"
+        "port = Server(4, answer_s=0.2).socket.getsockname()[1]\n"
         "try: tuned_map(ask, [port] * 60, thread_safe=True)\n"
         "except ConnectionError as error: print(error.__notes__)\n"
         "port = Server(5).socket.getsockname()[1]\n"  # where nobody is left of the call before
