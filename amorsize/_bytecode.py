@@ -196,7 +196,10 @@ class Flow:
     """Where values go in a code object and its nested code, as far as the bytecode plainly shows.
 
     Attributes:
-        stores: What outlives a call and is stored into; see `stores`. Arguments are told by name.
+        stores: What is stored into, and may outlive a call. `("global", "total", ())` is an
+            assignment, `("import", "ledger", (".total",))` one to an attribute of a module that the
+            code imports, `("global", "CACHE", ("[...]",))` one to an item, and
+            `("argument", "self", (".total",))` one to an attribute of an argument.
         calls: What is called, and where its arguments come from.
         returned_calls: What is called to make what the outermost code returns.
         returned: What else it returns.
@@ -293,27 +296,6 @@ def by_name(
     n_first = len(passed) - len(named)
     found = dict(zip(arguments(code)[: code.co_argcount], passed[:n_first], strict=False))
     return found | dict(zip(named, passed[n_first:], strict=True))
-
-
-def stores(code: CodeType) -> list[Store]:
-    """The stores of the code to what outlives a call of it.
-
-    `("global", "total", ())` is an assignment, `("import", "ledger", (".total",))` one to an
-    attribute of a module that the code imports, `("global", "CACHE", ("[...]",))` one to an item,
-    `("argument", "self", (".total",))` one to an attribute of the first argument. A store is listed
-    only where the bytecode plainly shows what its target was loaded from.
-    """
-    first = code.co_varnames[: min(1, code.co_argcount)]
-    found = Flow(code).stores
-    return [one for one in found if one[0] != ARGUMENT or one[1] in first]
-
-
-def returned_calls(code: CodeType) -> list[tuple[str, str, tuple[str, ...]]]:
-    """What is called to make what code returns: for `return open(path)`, `("global", "open", ())`.
-
-    Only where the bytecode plainly shows it.
-    """
-    return list(Flow(code).returned_calls)
 
 
 def stored_attributes(code: CodeType) -> set[str]:

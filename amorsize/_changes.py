@@ -28,7 +28,7 @@ from amorsize.policy.value import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import FunctionType
+    from types import CodeType, FunctionType
     from typing import Any
 
     from amorsize._bytecode import Call, Store, Symbol
@@ -128,8 +128,12 @@ class Change(Value):
         return "".join(self.steps).replace(_bytecode.GIVEN, _bytecode.ELEMENT)
 
 
+MAX_FLOWS = 1024  # codes whose flow is kept
+_flows: dict[int, tuple[CodeType, _bytecode.Flow]] = {}  # with the code, so that no id comes twice
+
+
 class Reader:
-    """Reads functions; each flow is followed once.
+    """Reads functions, for one look at what they lead to: what a name stands for is asked once.
 
     Args:
         owns: Whether a function is the project's own: only these are read as helpers.
@@ -137,15 +141,18 @@ class Reader:
 
     def __init__(self, owns: Owns) -> None:
         self._owns = owns
-        self._flows: dict[int, _bytecode.Flow] = {}
+        # By function, what it is bound to and the depth; with these, so that no id comes twice.
+        self._known: dict[tuple[int, int, int], tuple[Any, Any, list[tuple[Store, str]]]] = {}
 
     def flow(self, func: FunctionType) -> _bytecode.Flow:
-        """Where its values go."""
+        """Where its values go: followed once, since code never changes."""
         code = func.__code__
-        found = self._flows.get(id(code))
+        found = _flows.get(id(code))
         if found is None:
-            found = self._flows[id(code)] = _bytecode.Flow(code)
-        return found
+            if len(_flows) >= MAX_FLOWS:
+                _flows.clear()
+            found = _flows[id(code)] = code, _bytecode.Flow(code)
+        return found[1]
 
     def changes(self, func: FunctionType, owner: Any) -> Iterator[Change]:
         """What a function changes; `owner` is what its first argument is bound to, if anything."""
@@ -175,8 +182,16 @@ class Reader:
         for callee, _, _ in self.flow(func).calls:
             yield self._callee(func, MISSING, callee)
 
-    def _targets(self, func: FunctionType, owner: Any, depth: int) -> Iterator[tuple[Store, str]]:
+    def _targets(self, func: FunctionType, owner: Any, depth: int) -> list[tuple[Store, str]]:
         """Where the ways to changed things begin, and the last step of each."""
+        key = id(func), id(owner), depth
+        known = self._known.get(key)
+        if known is None:
+            found = list(self._found(func, owner, depth))
+            known = self._known[key] = func, owner, found
+        return known[2]
+
+    def _found(self, func: FunctionType, owner: Any, depth: int) -> Iterator[tuple[Store, str]]:
         for target, step in self._seen(func, owner, depth):
             yield target, step
             if _bytecode.CALLED in target[2]:

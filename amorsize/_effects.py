@@ -402,8 +402,8 @@ def _known_effects() -> dict[str, Any]:
 
         made: dict[str, Any] = {}
         for data in (_effects_data, _effects_libraries):
-            made.update((name, rule) for *rule, name in rules(data.EFFECTS))
-            made.update((plain_name(name), ("", "", "")) for name in data.UNKNOWN.split())
+            made |= _by_name(data.EFFECTS)
+            made |= dict.fromkeys(map(plain_name, data.UNKNOWN.split()), ("", "", ""))
         _effects.update(made)  # at once: another thread may be asking
     return _effects
 
@@ -415,19 +415,34 @@ def _known_holdings() -> dict[str, Any]:
 
         made: dict[str, Any] = {}
         for data in (_holdings_data, _holdings_libraries):
-            made.update((name, rule) for *rule, name in rules(data.HOLDINGS))
+            made |= _by_name(data.HOLDINGS)
         _holdings.update(made)
     return _holdings
 
 
+def _by_name(text: str) -> dict[str, Any]:
+    """The rule of each name; a line of names at once, since a first call waits for this."""
+    made: dict[str, Any] = {}
+    for rule, names in _lines(text):
+        made |= dict.fromkeys(names, rule)
+    return made
+
+
 def rules(text: str) -> Iterator[tuple[str, str, str, str]]:
     """Each name of a text of rules, without its mark, with what it is, why, and the source."""
+    for (what, why, source), names in _lines(text):
+        for name in names:
+            yield what, why, source, name
+
+
+def _lines(text: str) -> Iterator[tuple[tuple[str, str, str], list[str]]]:
+    """What each line of names is, why, and the source; and the names, without their marks."""
     head: list[str] = []
     for line in text.splitlines():
         if line.startswith("    "):
             what, why, source = head
-            for name in line.split():
-                yield what, why, source, plain_name(name)
+            names = line.split()
+            yield (what, why, source), [*map(plain_name, names)] if "@" in line else names
         elif line.startswith("  | "):
             head.append(_link(line[4:]))
         elif line:

@@ -874,11 +874,10 @@ class _Survey:
 
     def _examine_returns(self, func: FunctionType) -> None:
         """A file or connection that is given back can leave no worker process."""
-        from amorsize import _bytecode
         from amorsize._effects import holding_of
 
         closure = cells(func)
-        for space, name, steps in _bytecode.returned_calls(func.__code__):
+        for space, name, steps in self._reader.flow(func).returned_calls:
             value = resolved(func, closure, space, name)
             value, taken = end_of(value, tuple(step[1:] for step in steps), self._owns_module)
             if taken < len(steps) or value is MISSING:

@@ -29,6 +29,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amorsize import _bytecode
 from amorsize._decorator import autotune
 from amorsize._reach import MAX_EXAMINED, Reach, reach
 
@@ -695,3 +696,31 @@ def test_what_is_remembered_keeps_no_function_alive():
     gc.collect()
 
     assert watched() is None
+
+
+counted = {"here": 0}
+
+
+def counts_in_a_global(number):
+    counted["here"] += number
+    return helps_to_count(number)
+
+
+def helps_to_count(number):
+    return [one for one in range(number) if one in counted]
+
+
+def test_code_is_followed_once_however_often_it_is_examined(monkeypatch):
+    """What a name stands for is asked each time; where values go in the code never changes."""
+    followed = []
+    flow = _bytecode.Flow
+    monkeypatch.setattr(_bytecode, "Flow", lambda code: followed.append(code) or flow(code))
+
+    found = [reach(counts_in_a_global) for _ in range(3)]
+    monkeypatch.setitem(globals(), "counted", types.MappingProxyType({}))
+    after = reach(counts_in_a_global)
+
+    assert found[0] == found[1] == found[2]
+    assert found[0].stores == ("global counted[...]",)
+    assert after.stores == ()
+    assert sorted(one.co_name for one in followed) == ["counts_in_a_global", "helps_to_count"]
