@@ -160,6 +160,23 @@ def cached_property(kind: type[Any], func: Callable[..., Any], name: str | None)
     return made
 
 
+def _reduced_method(method: Any) -> tuple[Any, ...]:
+    """A dispatching method without what it has bound, which Python 3.13 keeps by weak reference."""
+    state = {name: one for name, one in vars(method).items() if name != "_method_cache"}
+    return dispatching_method, (type(method),), state, None, None, _fill_method
+
+
+def dispatching_method(kind: type[Any]) -> Any:
+    """One that dispatches nothing as yet: the class that it is in may be a part of what it does."""
+    made: Any = object.__new__(kind)
+    functools.singledispatchmethod.__init__(made, len)
+    return made
+
+
+def _fill_method(method: Any, state: dict[str, Any]) -> None:
+    vars(method).update(state)
+
+
 def _reduced_view(view: Mapping[Any, Any]) -> tuple[Any, ...]:
     return types.MappingProxyType, (dict(view),)
 
@@ -193,6 +210,7 @@ _CACHE: type = type(functools.lru_cache(_extra))
 _REDUCERS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     _CACHE: _reduced_cache,
     functools.cached_property: _reduced_property,
+    functools.singledispatchmethod: _reduced_method,
     types.MappingProxyType: _reduced_view,
     ContextVar: _reduced_var,
 }

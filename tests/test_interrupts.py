@@ -236,3 +236,31 @@ def test_an_interrupt_inside_an_item_tells_what_was_done_before():
 
     assert amorsize.partial(caught.value) == {x: x for x in range(70)}
     assert "item: 70 of 100 items were done" in caught.value.__notes__[-1]
+
+
+CAUGHT = """
+import sys
+from amorsize.policy.value import OFTEN, Value
+
+class Cost(Value):
+    wall_s: float
+
+def interrupt(frame, event, argument):
+    if frame.f_code.co_name == "<module>":
+        raise KeyboardInterrupt
+
+sys.settrace(interrupt)
+n_made = 0
+try:
+    for _ in range(OFTEN):
+        Cost(wall_s=1.0)
+        n_made += 1
+except KeyboardInterrupt:
+    print("caught at", n_made + 1 == OFTEN)
+sys.settrace(None)
+"""
+
+
+def test_a_caught_interrupt_does_not_end_the_program_when_it_is_over(run_script):
+    """As a program does by the signal whose last `exec` of a text was interrupted."""
+    assert run_script(CAUGHT).stdout == "caught at True\n"

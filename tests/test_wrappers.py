@@ -100,6 +100,26 @@ def test_a_script_s_wrapped_functions_run_in_workers(run_script, start):
     ]
 
 
+class Dispatching:
+    @functools.singledispatchmethod
+    def kind(self, value):
+        return "other", value
+
+    @kind.register
+    def _(self, value: int):
+        return "int", value
+
+    @functools.singledispatchmethod
+    @classmethod
+    def made(cls, value):
+        return "other", value
+
+    @made.register
+    @classmethod
+    def _(cls, value: float):
+        return "float", value
+
+
 class TestReduced:
     """Each kind alone, by plain pickle."""
 
@@ -124,6 +144,27 @@ class TestReduced:
         make, arguments = _wrappers.reduced(types.MappingProxyType({"a": [1]}))
         assert make(*arguments) == {"a": [1]}
         assert type(make(*arguments)) is types.MappingProxyType
+
+    def test_a_dispatching_method_leaves_what_it_has_bound(self):
+        """It dispatches as before, to new objects and by classes that are registered there."""
+        thing = Dispatching()
+        found = [thing.kind(1), thing.kind("a"), thing.made(2.5)]
+        assert found == [("int", 1), ("other", "a"), ("float", 2.5)]
+
+        for name in ("kind", "made"):
+            original = vars(Dispatching)[name]
+            make, arguments, state, _, _, fill = _wrappers.reduced(original)
+            made = make(*arguments)
+            fill(made, state)
+            cls = type("Other", (), {name: made})
+
+            assert type(made) is functools.singledispatchmethod
+            assert set(vars(made)) == set(vars(original))
+            assert not any("weakref" in type(one).__module__ for one in state.values())
+            for value in (1, "a", 2.5):
+                assert getattr(cls(), name)(value) == getattr(thing, name)(value)
+        made.register(bytes, classmethod(lambda cls, value: (cls.__name__, value)))
+        assert cls().made(b"") == ("Other", b"")
 
     @pytest.mark.parametrize("default", [None, 0, "text"])
     def test_a_variable_has_its_default_and_its_value(self, default):

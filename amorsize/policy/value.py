@@ -78,9 +78,11 @@ def _compiled(fields: tuple[str, ...], defaults: "dict[str, Any]") -> "Any":
     space["make"] = tuple.__new__
     star = "*, " if fields else ""
     packed = "".join(f"{f}, " for f in fields)
-    exec(  # once per class, on names written in this package: what dataclasses does, too
-        f"def __new__(cls, {star}{signature}):\n    return make(cls, ({packed}))", space
-    )
+    source = f"def __new__(cls, {star}{signature}):\n    return make(cls, ({packed}))"
+    # Once per class, on names written in this package: what dataclasses does, too. Compiled first,
+    # since Ctrl-C in the midst of an `exec` of text has the interpreter end by SIGINT at its exit,
+    # although the program has caught it.
+    exec(compile(source, "<amorsize>", "exec"), space)
     return space["__new__"]
 
 
