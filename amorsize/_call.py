@@ -510,7 +510,8 @@ class Call:
 
         judge = _judgement.Judge(self.task.function, self.options, _known.owner_of(self.func))
         verdict = judge.read(self._next_items())
-        n_watched, once_more = 0, verdict.must_watch and self.may_stay_here
+        is_open = verdict.thread_reason is None or verdict.process_reason is None
+        n_watched, once_more = 0, verdict.must_watch and is_open and self.may_stay_here
         while once_more and n_watched < _judgement.MOST_WATCHED and self.work.n_left:
             n_watched += 1
             once_more = judge.watch(
@@ -564,7 +565,9 @@ class Call:
         item_s = self.tuner.costs.item_s
         if not self.may_stay_here or item_s is None or not self.work.all_read:
             return None
-        left_s = self.tuner.left_s(self.view(caller_busy=False))
+        # On a busy host items take longer, and so would the start of what is to run them.
+        n_left = self.tuner.n_left(self.view(caller_busy=False))
+        left_s = n_left * self.tuner.costs.undisturbed_s
         n_workers = min(_machine.usable_cpus().n_cores, self.tuner.job.n_jobs or sys.maxsize)
         if self.tuner.costs.waits:
             n_workers = _survey.interpreters_worth(left_s, self.tuner.job.n_jobs or sys.maxsize)

@@ -421,10 +421,11 @@ def _known_holdings() -> dict[str, Any]:
 
 
 def _by_name(text: str) -> dict[str, Any]:
-    """The rule of each name; a line of names at once, since a first call waits for this."""
+    """The rule of each name; a first call waits for this."""
     made: dict[str, Any] = {}
     for rule, names in _lines(text):
-        made |= dict.fromkeys(names, rule)
+        for name in names:
+            made[name] = rule
     return made
 
 
@@ -435,19 +436,18 @@ def rules(text: str) -> Iterator[tuple[str, str, str, str]]:
             yield what, why, source, name
 
 
-def _lines(text: str) -> Iterator[tuple[tuple[str, str, str], list[str]]]:
+def _lines(text: str) -> Iterator[tuple[tuple[str, ...], list[str]]]:
     """What each line of names is, why, and the source; and the names, without their marks."""
-    head: list[str] = []
+    head: tuple[str, ...] = ()
     for line in text.splitlines():
         if line.startswith("    "):
-            what, why, source = head
             names = line.split()
-            yield (what, why, source), [*map(plain_name, names)] if "@" in line else names
+            yield head, [*map(plain_name, names)] if "@" in line else names
         elif line.startswith("  | "):
-            head.append(_link(line[4:]))
+            head = *head, _link(line[4:])
         elif line:
-            head = line.split(" | ")
-            head[2:] = map(_link, head[2:])
+            what, why, *sources = line.split(" | ")
+            head = what, why, *map(_link, sources)
 
 
 def plain_name(name: str) -> str:

@@ -748,6 +748,22 @@ def test_a_function_is_watched_once(monkeypatch):
     assert 1 <= len(watched) <= 2
 
 
+def test_where_reading_has_settled_it_nothing_is_watched(monkeypatch):
+    """Watching could only find more against workers, and reading has found enough."""
+    monkeypatch.setattr(Judge, "watch", lambda *_, **__: pytest.fail("an item was watched"))
+    done = {}
+
+    def counts(i):
+        time.sleep(WAIT_S)
+        done[i] = done.get(i, 0) + 1
+
+    tuned = autotune(counts)
+    tuned(range(40))
+
+    assert list(done.values()) == [1] * 40
+    assert "done" in str(tuned.explain())
+
+
 def test_what_is_shared_out_is_decided_before_anything_is():
     """With few items workers start before the first one; not where that is still to be watched."""
     rows = [[i] for i in range(6)]

@@ -69,6 +69,25 @@ def test_the_callers_items_tell(events, waits):
     assert waits_after(*events) is waits
 
 
+@pytest.mark.parametrize(
+    ("event", "undisturbed_s"),
+    [
+        (inlined(40e-3, 8e-3, 32e-3), 8e-3),
+        (inlined(40e-3, 4e-3, 20e-3), 20e-3),  # it waits as well
+        (SLEPT, 5e-3),
+        (inlined(5e-3, 0.0), 5e-3),
+    ],
+)
+def test_what_others_kept_an_item_waiting_is_no_work_of_it(event, undisturbed_s):
+    """What they would keep a new interpreter from as well is nothing that it could save."""
+    costs = Estimates()
+    for _ in range(3):
+        costs.inlined(event, alone=True)
+
+    assert costs.undisturbed_s == pytest.approx(undisturbed_s)
+    assert costs.item_s == pytest.approx(event.wall_s)
+
+
 def first_verdict(*reports, fresh=()):
     """What first reports tell, and after how many of them."""
     verdict = FirstReports()

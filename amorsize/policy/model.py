@@ -58,6 +58,12 @@ class Estimates:
         return item_s if self.item_cpu_s is None else min(item_s, self.item_cpu_s)
 
     @property
+    def undisturbed_s(self) -> float:
+        """Wall seconds of one item without what others kept it from its core."""
+        item_s, (own_s, cpu_s, _) = self.item_s or 0.0, self._recent
+        return min(item_s, self.work_s * own_s / cpu_s) if cpu_s else item_s
+
+    @property
     def first_unconfirmed_s(self) -> float | None:
         """Cost of the first item while no second one has shown whether that was a warm-up."""
         return self._first_s if self._unconfirmed else None

@@ -116,7 +116,7 @@ class Value(metaclass=_ValueType):
 
     def as_dict(self) -> "dict[str, Any]":
         """The fields by name, in order."""
-        return {name: getattr(self, name) for name in self._fields}
+        return dict(zip(self._fields, self, strict=True))  # type: ignore[call-overload]
 
     def but(self, **changes: "Any") -> "Self":
         """The same record with some fields changed."""
