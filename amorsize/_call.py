@@ -555,6 +555,10 @@ class Call:
             return why
         if (why := self._why_not_worth_starting()) is not None:
             return why
+        from amorsize import _stand_ins
+
+        if (why := _stand_ins.why_not_new_interpreters()) is not None:
+            return why
         payload = self._payload_of_task()
         return self._why_not_worth_sending(payload) or payload.why_not()
 
@@ -1067,6 +1071,8 @@ class Call:
             from amorsize.crews import codes
 
             codes.announce(self.task.function, [*self.work.results[:1], *self._next_items()[:1]])
+        elif not self.may_stay_here:
+            self._warn_of_new_interpreters()
         host, n_places = self.tuner.host, self.tuner.n_places
         n_asked = options.n_jobs if options.n_jobs not in (None, -1) else None
         return process_crew(
@@ -1078,6 +1084,20 @@ class Call:
             inner_threads=self._n_inner_threads,
             has_timeout=options.timeout is not None,
         )
+
+    def _warn_of_new_interpreters(self) -> None:
+        """The user wants the items there, where the loop's caller has what they will not have."""
+        from amorsize import _judgement, _stand_ins
+
+        judge = _judgement.Judge(self.task.function, self.options, _known.owner_of(self.func))
+        judge.read(self._next_items())
+        why = judge.why_not_new_interpreters or _stand_ins.why_not_new_interpreters()
+        if why is not None:
+            self.warn(
+                f"{self.name} may not give in worker processes what it gives here: {why}. They "
+                f"cannot be forked ({self.fork_reason}); backend='auto' or 'thread' stays in this "
+                "process."
+            )
 
     def _start(self, backend: str) -> None:
         """Start one worker; before a fork, this call's own threads have ended."""

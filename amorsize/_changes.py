@@ -182,6 +182,16 @@ class Reader:
         for callee, _, _ in self.flow(func).calls:
             yield self._callee(func, MISSING, callee)
 
+    def given_numbers(self, func: FunctionType, owner: Any = MISSING) -> Iterator[Any]:
+        """What it calls with a whole number first that is there before any item comes."""
+        flow = self.flow(func)
+        for callee, passed, _ in flow.calls:
+            for space, name, steps in flow.origins(passed[0]) if passed else ():
+                if space == _bytecode.ARGUMENT and name != first_argument(func):
+                    continue
+                if type(along(self._root(func, owner, space, name)[1], steps)[0]) is int:
+                    yield self._callee(func, owner, callee)
+
     def _targets(self, func: FunctionType, owner: Any, depth: int) -> list[tuple[Store, str]]:
         """Where the ways to changed things begin, and the last step of each."""
         key = id(func), id(owner), depth

@@ -93,6 +93,14 @@ AT_DESCRIPTORS = {
     *("os.fdatasync", "os.fchmod", "os.isatty", "os.fdopen", "os.fstatvfs", "os.posix_fadvise"),
     *("fcntl.fcntl", "fcntl.flock", "fcntl.lockf", "fcntl.ioctl", "mmap.mmap"),
 }
+# Given a number, these take it for a descriptor.
+_TAKES_DESCRIPTORS = {
+    *(ON_DESCRIPTORS | AT_DESCRIPTORS),
+    *("builtins.open", "io.open", "_io.open", "io.FileIO", "_io.FileIO", "os.stat", "os.listdir"),
+    *("os.scandir", "os.truncate", "os.utime", "os.chmod", "os.ttyname", "os.get_terminal_size"),
+    *("os.readlink", "genericpath.getsize", "genericpath.exists", "select.select", "socket.fromfd"),
+}
+_PATHS_BY_NUMBER = ("/proc/self/fd", "/dev/fd")
 _OPENING = {"open", "pipe", "pipe2", "mkstemp", "memfd_create", "socketpair", "openpty", "fileno"}
 WATCHED_FOR = {"os.getpid"}  # harmless, but in names of files: these are seen when one is watched
 # Modules of which much is done once: files and programs, the network, databases.
@@ -291,6 +299,7 @@ class _Survey:
         self._found: dict[str, dict[int, tuple[str, Any]]] = {n: {} for n in Objects._fields}
         self._on_descriptors: dict[str, None] = {}
         self._at_descriptors: dict[str, None] = {}
+        self._at_numbers: dict[str, None] = {}  # and the number is the caller's
         self._of_types: set[str] = set()  # attributes that code which names `type` assigns
         self._n_library = 0
         self.read: list[FunctionType] = []  # functions whose code was read
@@ -338,7 +347,7 @@ class _Survey:
             connects=self.connects,
             alters=self.alters,
             changed=tuple(self.changed),
-            at_descriptors=tuple(self._at_descriptors),
+            at_descriptors=tuple({**self._at_numbers, **self._at_descriptors}),
         )
 
     def objects(self) -> Objects:
@@ -584,7 +593,7 @@ class _Survey:
             return
         for name in self._on_descriptors:
             what = f"{name} on a descriptor that it has not opened"
-            self.calls[what] = self.bound[what] = None
+            self.calls[what] = self.bound[what] = self._at_descriptors[name] = None
 
     def _judge_bound(self, func: Any, owner: Any) -> None:
         if type(func) is FUNCTION:
@@ -769,6 +778,7 @@ class _Survey:
         self._names |= _bytecode.names(func.__code__)
         self._examine_loads(func)
         self._examine_changes(func, owner, method)
+        self._examine_numbers(func, owner)
         self._examine_returns(func)
 
     def _examine_library(self, func: FunctionType) -> None:
@@ -907,6 +917,16 @@ class _Survey:
             effect = effect_of(called) if callable(called) else None
             if effect is not None and (effect.what == "process" or effect.name in _SETS):
                 self.alters[effect.name] = effect.why
+
+    def _examine_numbers(self, func: FunctionType, owner: Any) -> None:
+        """Descriptors that the caller has opened, by their number or by a path with it."""
+        for called in self._reader.given_numbers(func, owner):
+            name = _call_name(called).replace("posix.", "os.") if callable(called) else ""
+            if name in _TAKES_DESCRIPTORS:
+                self._at_numbers[name] = None
+        for text in func.__code__.co_consts:
+            if type(text) is str and text.startswith(_PATHS_BY_NUMBER):
+                self._at_numbers[text] = None
 
     def _see_change(self, change: Change, method: str, told: str = "") -> None:
         """A change that a worker would lose; of others it is not sure that they would be."""

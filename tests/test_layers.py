@@ -62,6 +62,7 @@ PART_OF = {  # parts that are more than one file, though no folder
             "_survey",
             "_hints",
             "_judgement",
+            "_stand_ins",
             "_files",
             "_printed",
             "_losses",

@@ -1,0 +1,216 @@
+"""What a new interpreter cannot have as the caller has it: told, and never silently another result.
+
+Tests run beside a thread, so that worker processes are new interpreters.
+"""
+
+import calendar
+import contextlib
+import fractions
+import os
+import shutil
+import textwrap
+import threading
+import time
+import warnings
+from unittest import mock
+
+import pytest
+
+from amorsize import _stand_ins, autotune, tuned_map
+from amorsize._reach import reach
+from amorsize.errors import AmorsizeWarning, CannotTravelError
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="tested on Linux")
+
+N = 100
+
+
+@pytest.fixture
+def beside_a_thread():
+    over = threading.Event()
+    one = threading.Thread(target=over.wait)
+    one.start()
+    yield
+    over.set()
+    one.join()
+
+
+def computes(answer):
+    """Makes items long enough for workers."""
+
+    def item(k):
+        until = time.thread_time() + 3e-3
+        while time.thread_time() < until:
+            pass
+        return answer(k)
+
+    return item
+
+
+# -- numbers of descriptors ------------------------------------------------------------------
+
+NUMBER = os.open(__file__, os.O_RDONLY)
+HELD = {"source": NUMBER}
+
+
+class Source:
+    def __init__(self, number):
+        self.number = number
+
+    def n_bytes(self, _):
+        return os.fstat(self.number).st_size
+
+
+SOURCE = Source(NUMBER)
+
+
+def first_line(_):
+    with open(NUMBER, closefd=False) as file:
+        return os.pread(file.fileno(), 3, 0)
+
+
+def by_its_path(_):
+    return os.readlink(f"/proc/self/fd/{NUMBER}")
+
+
+def beside_a_file_of_its_own(_):
+    with open(__file__):
+        return os.fstat(HELD["source"]).st_size
+
+
+def a_copy(_):
+    number = os.dup(NUMBER)
+    try:
+        return os.fstat(number).st_size
+    finally:
+        os.close(number)
+
+
+OF_DESCRIPTORS = [first_line, by_its_path, beside_a_file_of_its_own, a_copy, SOURCE.n_bytes]
+
+
+@pytest.mark.parametrize("function", OF_DESCRIPTORS, ids=lambda one: one.__name__)
+def test_auto_leaves_numbers_of_descriptors_in_the_caller(function, beside_a_thread):
+    tuned = autotune(computes(function), cache=False)
+
+    assert tuned(range(N)) == [function(k) for k in range(N)]
+
+
+@pytest.mark.parametrize("function", OF_DESCRIPTORS, ids=lambda one: one.__name__)
+def test_who_asks_for_processes_is_told_of_descriptors(function, beside_a_thread):
+    """Whatever comes of it: the number is nobody's there, or another file's."""
+    with pytest.warns(AmorsizeWarning, match="descriptors have other numbers"):
+        tuned_map(function, range(2), backend="process", return_exceptions=True)
+
+
+def own_file(_):
+    with open(__file__) as file:
+        return os.fstat(file.fileno()).st_size
+
+
+def number_that_is_none(k):
+    return round(NUMBER, k), max(NUMBER, k)
+
+
+@pytest.mark.parametrize("function", [own_file, number_that_is_none])
+def test_of_files_that_items_open_nothing_is_told(function, beside_a_thread):
+    assert reach(function).at_descriptors == ()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = tuned_map(function, range(2), backend="process")
+    assert found == [function(0), function(1)]
+
+
+# -- what a mock stands for ------------------------------------------------------------------
+
+
+def found_shell(_):
+    return shutil.which("sh")
+
+
+def filled(k):
+    return textwrap.fill(f"{k} items of it")
+
+
+def month(_):
+    return calendar.month(2026, 2)
+
+
+def refused(*_):
+    """Stands for a function that a test replaces by one of its own."""
+    return ""
+
+
+def shortened(*_):
+    return "day"
+
+
+REPLACED = {  # in a library, and named by none of the functions' own code
+    "function by a mock": (found_shell, lambda: mock.patch("os.path.exists", return_value=False)),
+    "function by a lambda": (found_shell, lambda: mock.patch("os.access", refused)),
+    "method by a lambda": (
+        filled,
+        lambda: mock.patch.object(textwrap.TextWrapper, "fill", refused),
+    ),
+    "method by a mock": (
+        filled,
+        lambda: mock.patch("textwrap.TextWrapper.wrap", return_value=["wrapped"]),
+    ),
+    "method of another module": (
+        month,
+        lambda: mock.patch("calendar.TextCalendar.formatweekday", shortened),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REPLACED)
+def test_auto_stays_where_a_mock_stands(name, beside_a_thread):
+    """A library calls what was replaced: one call never has both."""
+    function, patch = REPLACED[name]
+    with patch():
+        expected = [function(k) for k in range(N)]
+        tuned = autotune(computes(function), cache=False)
+
+        assert tuned(range(N)) == expected
+
+
+@pytest.mark.parametrize("name", REPLACED)
+def test_who_asks_for_processes_is_told_of_mocks(name, beside_a_thread):
+    function, patch = REPLACED[name]
+    is_told = pytest.warns(AmorsizeWarning, match="as it was before a mock")
+    says_so_as_well = contextlib.suppress(CannotTravelError)
+    with patch(), is_told, says_so_as_well:
+        tuned_map(function, range(2), backend="process", return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("fractions.Fraction.limit_denominator", "Fraction.limit_denominator"),
+        ("shutil.copyfile", "shutil.copyfile"),
+    ],
+)
+def test_a_patch_that_was_started_is_found_until_it_is_stopped(place, told):
+    patch = mock.patch(place, fractions.Fraction.__abs__)
+    patch.start()
+    try:
+        assert told in _stand_ins.why_not_new_interpreters()
+    finally:
+        patch.stop()
+    assert _stand_ins.why_not_new_interpreters() is None
+
+
+def test_what_is_the_projects_own_is_carried(beside_a_thread):
+    """As any other state of its modules; and so is the environment."""
+    with mock.patch(f"{__name__}.NUMBER", 77), mock.patch.dict(os.environ, STANDS_IN="yes"):
+        assert _stand_ins.why_not_new_interpreters() is None
+
+        def told(_):
+            return NUMBER, os.environ["STANDS_IN"]
+
+        assert tuned_map(told, range(2), backend="process") == [(77, "yes")] * 2
+
+
+def test_library_functions_with_other_names_are_no_stand_ins():
+    """Nothing is told of a program that has only loaded `unittest.mock`."""
+    assert _stand_ins.why_not_new_interpreters() is None
