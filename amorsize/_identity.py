@@ -12,7 +12,7 @@ from amorsize.policy.value import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FunctionType, MethodType
+    from types import CodeType, FunctionType, MethodType
     from typing import Any
 
 DEPTH = 3  # calls from the function down to the last body that is part of its key
@@ -176,6 +176,23 @@ def _digest(content: list[Any], n_bytes: int) -> str:
     return blake2b(marshal.dumps(content, 2), digest_size=n_bytes).hexdigest()
 
 
+MAX_BODIES = 1024  # codes whose bodies are kept
+_bodies: dict[int, tuple[CodeType, tuple[Any, ...], tuple[str, ...]]] = {}  # kept with their codes
+
+
+def _read(code: CodeType) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+    """The body of code, which never changes, and the names in it."""
+    from amorsize import _bytecode
+
+    found = _bodies.get(id(code))
+    if found is None:
+        if len(_bodies) >= MAX_BODIES:
+            _bodies.clear()
+        found = code, _bytecode.body(code), tuple(_bytecode.names(code))
+        _bodies[id(code)] = found
+    return found[1:]
+
+
 class _Content:
     """What a function is made of, gathered breadth first, so that no depth depends on the order.
 
@@ -203,12 +220,9 @@ class _Content:
             self._add_other(target)
 
     def _add_function(self, func: FunctionType, owner: type | None) -> None:
-        from amorsize import _bytecode
-
         is_own = _callables.is_own_function(func)
-        body = (func.__qualname__, _bytecode.body(func.__code__)) if is_own else name_of(func)
-        self.key.append(body)
-        names = tuple(_bytecode.names(func.__code__)) if is_own else ()
+        body, names = _read(func.__code__) if is_own else (None, ())
+        self.key.append((func.__qualname__, body) if is_own else name_of(func))
         for way, name, value in _walk.held(func):
             if way == _walk.WRAPPED:
                 self._walk.beside(value, owner)

@@ -339,6 +339,53 @@ def test_a_link_on_the_way_is_followed_once(home, tmp_path):
     assert found == str(tmp_path / "real" / "amorsize")
 
 
+@pytest.mark.parametrize("is_open", [False, True])
+@pytest.mark.parametrize(
+    "way",
+    [
+        *(
+            "real/amorsize",
+            "real/amorsize/",
+            "real//amorsize",
+            "real/./amorsize",
+            "real/amorsize/.",
+        ),
+        *("real/amorsize/..", "real/../real/amorsize", "link/amorsize", "real/linked"),
+        *("real/linked/", "real/linked/.", "real/.hidden", "real/missing", "file/amorsize", "file"),
+    ],
+)
+def test_the_short_look_finds_what_the_long_one_does(way, is_open, tmp_path, monkeypatch):
+    """Most ways are plain and need one look at each folder; whatever is odd gets the long one."""
+    for name in ("amorsize", ".hidden"):
+        (tmp_path / "real" / name).mkdir(mode=0o700, parents=True)
+    (tmp_path / "real").chmod(0o777 if is_open else 0o700)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "real" / "linked").symlink_to(tmp_path / "real" / "amorsize")
+    (tmp_path / "file").touch()
+
+    def looked_at():
+        try:
+            return guard.own(f"{tmp_path}/{way}", creating=False)
+        except (guard.TroubleError, OSError) as error:
+            return type(error), str(error)
+
+    found = looked_at()
+    monkeypatch.setattr(guard, "_is_plainly_trusted", lambda _: False)
+
+    assert found == looked_at()
+
+
+def test_a_plain_way_is_looked_at_once(tmp_path, monkeypatch):
+    """At each folder on it, from the top."""
+    folder = tmp_path / "amorsize"
+    folder.mkdir(mode=0o700)
+    looks, lstat = [], os.lstat
+    monkeypatch.setattr(os, "lstat", lambda path: looks.append(str(path)) or lstat(path))
+
+    assert guard.own(str(folder), creating=True) == str(folder)
+    assert looks == [*map(str, reversed(folder.parents)), str(folder)]
+
+
 def test_a_call_where_the_way_is_not_safe(monkeypatch, home, tmp_path):
     """It remembers in memory, says so once, and is right."""
     home.mkdir(0o700)

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from amorsize import _bytecode
 from amorsize._decorator import autotune
 from amorsize._identity import Fingerprint, fingerprint, name_of, reference, resolve
 
@@ -600,3 +601,27 @@ def write_module(
     monkeypatch.delitem(sys.modules, name, raising=False)
     importlib.invalidate_caches()
     return importlib.import_module(name)
+
+
+def test_code_is_described_once_and_what_it_names_each_time(monkeypatch):
+    """Code never changes; a helper that was replaced is another function all the same."""
+    described, body = [], _bytecode.body
+
+    def adds_one(number):
+        return number + 1
+
+    def adds_two(number):
+        return number + 2
+
+    def calls(number):
+        return helper(number)
+
+    monkeypatch.setattr(_bytecode, "body", lambda code: described.append(code) or body(code))
+    helper = adds_one
+    first = [fingerprint(calls) for _ in range(3)]
+    helper = adds_two
+    other = fingerprint(calls)
+
+    assert first[0] == first[1] == first[2]
+    assert other.key != first[0].key
+    assert [one.co_name for one in described] == ["calls", "adds_one", "adds_two"]

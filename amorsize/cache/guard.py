@@ -13,6 +13,7 @@ from amorsize.cache import filesystem
 
 _UID_MAP = "/proc/self/uid_map"
 _ALL_IDS = 2**32 - 1
+_NOT_PLAIN = ("//", "/./", "/../")  # in a path that leads elsewhere than it seems, or twice there
 _NOBODY = 65534  # Linux's id for users that this user namespace does not know
 
 
@@ -38,6 +39,8 @@ def guarded(folder: str, *, creating: bool) -> str | None:
 
 def own(folder: str, *, creating: bool) -> str | None:
     """The same for files that need no locks, which may be on another machine."""
+    if _is_plainly_trusted(folder):
+        return folder
     if not os.path.isabs(folder):
         raise TroubleError("this user has no home folder")
     above, name = os.path.split(folder)
@@ -59,6 +62,28 @@ def own(folder: str, *, creating: bool) -> str | None:
                 "put in its place"
             )
     return resolved
+
+
+def _is_plainly_trusted(folder: str) -> bool:
+    """Whether one look at each folder on the way finds neither a link nor anything to tell: 10 us.
+
+    From the top to the bottom: nobody can swap what lies in folders that were found closed.
+    """
+    if os.name != "posix" or folder[:1] != "/" or any(map(folder.count, _NOT_PLAIN)):
+        return False
+    if folder.endswith(("/", "/.", "/..")):
+        return False
+    try:
+        if _distrust_above(os.lstat("/")):
+            return False
+        end = folder.find("/", 1)
+        while end > 0:
+            if _distrust_above(os.lstat(folder[:end])):
+                return False
+            end = folder.find("/", end + 1)
+        return _distrust(os.lstat(folder)) is None
+    except (OSError, ValueError):
+        return False
 
 
 def _distrust(found: os.stat_result) -> str | None:

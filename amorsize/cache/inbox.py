@@ -1,7 +1,7 @@
 """What processes have learned lately: a line each, appended by one write, read without SQLite.
 
 Importing SQLite, opening a database and having diskcache write to it takes 20 to 50 ms, a good part
-of a call that is worth remembering; a line takes 0.2 ms. The file is emptied into the database when
+of a call that is worth remembering; a line takes 0.1 ms. The file is emptied into the database when
 it has grown. It lies in the same guarded folder, and what it holds is believed as little.
 """
 
@@ -12,7 +12,7 @@ import stat
 import time
 
 from amorsize._clock import monotonic
-from amorsize.cache.text import MAX_RECORD_BYTES, RefusedError, decoded
+from amorsize.cache.text import MAX_RECORD_BYTES, RefusedError, decoded, quoted
 
 try:
     import fcntl
@@ -59,7 +59,7 @@ def append(folder: str, texts: dict[str, str]) -> int:
 
     The first line begins with a line's end, so that one that was cut short spoils itself alone.
     """
-    lines = [f'{{"key":{_quoted(key)},"record":{text}}}\n' for key, text in texts.items()]
+    lines = [f'{{"key":{quoted(key)},"record":{text}}}\n' for key, text in texts.items()]
     content = ("\n" + "".join(lines)).encode("ascii")
     file = _opened_locked(folder, os.O_WRONLY | os.O_APPEND | os.O_CREAT, shared=True)
     try:
@@ -68,12 +68,6 @@ def append(folder: str, texts: dict[str, str]) -> int:
         return os.fstat(file).st_size
     finally:
         os.close(file)
-
-
-def _quoted(text: str) -> str:
-    from amorsize.cache.text import _encode
-
-    return _encode(text)
 
 
 def records(folder: str, *prefixes: str) -> dict[str, dict[str, Any]]:

@@ -32,6 +32,11 @@ def encoded(key: str, record: dict[str, Any]) -> str:
     return text
 
 
+def quoted(text: str) -> str:
+    """A text as JSON has it."""
+    return _quote(text)
+
+
 def check_key(key: str) -> None:
     """ValueError for what cannot be a key."""
     if type(key) is not str or not 0 < len(key.encode()) <= MAX_KEY_BYTES:
@@ -117,14 +122,14 @@ def _not_json(value: object) -> NoReturn:
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
-def _with_c() -> tuple[Callable[[Any], str], Callable[[str], Any]]:
+def _with_c() -> tuple[Callable[[Any], str], Callable[[str], Any], Callable[[str], str]]:
     import _json
 
+    quote = _json.encode_basestring_ascii
     scan = _json.make_scanner(_Context)  # type: ignore[arg-type]  # typeshed: a decoder
 
     def encode(record: Any) -> str:
         make = _json.make_encoder  # anew each time: it keeps what it is in, also after an error
-        quote = _json.encode_basestring_ascii
         return "".join(make({}, _not_json, quote, None, ":", ",", False, False, False)(record, 0))
 
     def decode(text: str) -> Any:
@@ -137,10 +142,10 @@ def _with_c() -> tuple[Callable[[Any], str], Callable[[str], Any]]:
             raise ValueError("more than one value")
         return value
 
-    return encode, decode
+    return encode, decode, quote
 
 
-def _with_json() -> tuple[Callable[[Any], str], Callable[[str], Any]]:
+def _with_json() -> tuple[Callable[[Any], str], Callable[[str], Any], Callable[[str], str]]:
     import json
 
     def encode(record: Any) -> str:
@@ -149,19 +154,19 @@ def _with_json() -> tuple[Callable[[Any], str], Callable[[str], Any]]:
     def decode(text: str) -> Any:
         return json.loads(text, parse_constant=_refuse, parse_float=_finite, parse_int=_of_64_bits)
 
-    return encode, decode
+    return encode, decode, encode
 
 
-def _chosen() -> tuple[Callable[[Any], str], Callable[[str], Any]]:
+def _chosen() -> tuple[Callable[[Any], str], Callable[[str], Any], Callable[[str], str]]:
     """The C half where it works as it does in CPython 3.11 to 3.13, else the package."""
     try:
-        encode, decode = _with_c()
+        encode, decode, quote = _with_c()
         sample = {"a": [1, 2.5, None, True, "\u00e9"], "b": {}}
-        if decode(encode(sample)) == sample:
-            return encode, decode
+        if decode(encode(sample)) == sample and decode(f"{{{quote('c')}:0}}") == {"c": 0}:
+            return encode, decode, quote
     except (ImportError, AttributeError, TypeError, ValueError):
         pass  # another Python, or a later one
     return _with_json()
 
 
-_encode, _decode = _chosen()
+_encode, _decode, _quote = _chosen()
