@@ -298,11 +298,18 @@ class Call:
         """What a stream's forks keep of the program's pipes and sockets, which its consumer uses.
 
         Under "auto" items that reach one stay in the caller. Who asks for processes may have them
-        put their results into a queue of multiprocessing, which is there by now.
+        put their results into a queue of multiprocessing, which is there by now: all are kept then,
+        unless reading shows that the items use none.
         """
         if self.tuner.job.backend in ("auto", "serial"):
             return frozenset()
+        from amorsize._judgement import leaves_pipes_alone
         from amorsize.crews.inherited import pipes
+
+        called = self.task.function, self.task.setup, self.task.teardown
+        functions = [one for one in called if one is not None]
+        if leaves_pipes_alone(functions, getattr(self.source, "sequences", ())):
+            return frozenset()
 
         return pipes()
 

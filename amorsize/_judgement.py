@@ -10,8 +10,10 @@ import _thread
 import os
 import sys
 
+from amorsize._callables import own
 from amorsize._importing import being_imported
 from amorsize._reach import ON_DESCRIPTORS, WATCHED_FOR, Objects, Reach, examine
+from amorsize._shareable import PLAIN
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 MOST_NAMED = 3  # reasons in one message
 AGAIN_S = 4e-3  # of CPU for each look around a second item, where 1 ms was too little for the first
 MOST_WATCHED = 2  # items: what only the first one does is the making of something that lasts
+MOST_PLAIN = 10_000  # items of a sequence that are looked at before a stream: 0.5 ms
 MAX_FUNCTIONS = 1024  # whose findings are kept in memory
 WHY_REPLACED = "gevent has put greenlets in the place of threads"
 ALLOWS_THREADS = "thread_safe=True allows it"
@@ -217,6 +220,53 @@ def _names_process(path: str) -> bool:
 def why_not_threads(func: Callable[..., Any], options: Options) -> str | None:
     """Why the items may not run in threads beside one another, as reading tells."""
     return _from_reading(examine(func)[0], options).thread_reason
+
+
+def leaves_pipes_alone(
+    functions: Sequence[Callable[..., Any]], sequences: Sequence[Sequence[Any]] = ()
+) -> bool:
+    """Whether reading shows that no item uses a pipe or a socket that the program has open.
+
+    Args:
+        functions: What workers call: they must reach nothing that may hold one, and nothing that
+            takes the number of one.
+        sequences: What workers have the items from, as these are there.
+    """
+    return (
+        not _logs_elsewhere()
+        and all(map(_has_plain_items, sequences))
+        and all(map(_reaches_no_pipe, functions))
+    )
+
+
+def _reaches_no_pipe(func: Callable[..., Any]) -> bool:
+    reach, objects = examine(func)
+    held = objects.handles or reach.shared or reach.copies
+    used = reach.bound or reach.at_descriptors or reach.touches or reach.unread
+    return not held and not used
+
+
+def _has_plain_items(sequence: Sequence[Any]) -> bool:
+    if type(sequence) is range:
+        return True
+    return len(sequence) <= MOST_PLAIN and all(type(one) in PLAIN for one in sequence)
+
+
+def _logs_elsewhere() -> bool:
+    """Whether a handler of loggers may use a pipe: what it is told of need not be seen in code."""
+    logging = sys.modules.get("logging")
+    handlers = [] if logging is None else [one() for one in vars(logging).get("_handlerList", ())]
+    return not all(one is None or _is_plain_handler(one) for one in handlers)
+
+
+def _is_plain_handler(handler: Any) -> bool:
+    """Whether it writes to a file, a standard stream or nowhere."""
+    kind = type(handler)
+    if kind.__module__ != "logging":
+        return False
+    stream = own(handler, "stream")
+    standard = sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__, None
+    return kind.__name__ == "FileHandler" or any(stream is one for one in standard)
 
 
 def _from_reading(reach: Reach, options: Options) -> Verdict:

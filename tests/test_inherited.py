@@ -1,5 +1,7 @@
 """A stream's workers hold none of what its consumer opens: who waits for its end is not kept."""
 
+import logging
+import logging.handlers
 import multiprocessing
 import os
 import socket
@@ -42,11 +44,21 @@ def test_a_program_that_the_consumer_feeds_sees_the_end_of_its_input(backend):
     assert n_finished == 3
 
 
+@pytest.fixture
+def nothing_logs_elsewhere(monkeypatch):
+    """Without the handlers of the test runner: one that is not of `logging` may use any pipe."""
+    ours = [one for one in logging._handlerList if type(one()).__module__ == "logging"]
+    monkeypatch.setattr(logging, "_handlerList", ours)
+
+
+@pytest.mark.parametrize("backend", ["auto", "process"])
+@pytest.mark.parametrize("data_of", [range, lambda n: list(range(n)), lambda n: iter(range(n))])
 @pytest.mark.forks
-def test_one_that_was_there_before_sees_it_too():
+@pytest.mark.usefixtures("nothing_logs_elsewhere")
+def test_one_that_was_there_before_sees_it_too(backend, data_of):
     """Closed in the midst of the stream, with workers about that were forked beside it."""
     running = encoder()
-    for k, _ in enumerate(autotune(spin).stream(range(150))):
+    for k, _ in enumerate(autotune(spin, backend=backend).stream(data_of(150))):
         if k == 75:
             running.stdin.close()
             assert running.wait(timeout=BOUND_S) == 0
@@ -95,3 +107,73 @@ def test_who_asks_for_processes_keeps_the_queue_that_items_use(recwarn):
 
     assert found == list(range(50))
     assert sorted(TO_MAIN.get() for _ in range(50)) == list(range(50))
+
+
+NUMBER, HELD = -1, {}  # of a pipe that the program has; what leads to it
+
+
+def by_number(_):
+    os.write(NUMBER, b"x")
+
+
+def by_file(_):
+    with os.fdopen(os.dup(NUMBER), "w") as file:
+        file.write("x")
+
+
+def by_path(_):
+    with open(f"/dev/fd/{NUMBER}", "w") as file:
+        file.write("x")
+
+
+def by_program(_):
+    subprocess.run(["sh", "-c", f"printf x >/dev/fd/{NUMBER}"], pass_fds=[NUMBER], check=True)
+
+
+def by_object(_):
+    HELD["at"][0].sent()
+
+
+def by_logger(_):
+    logging.getLogger(__name__).error("x")
+
+
+def by_item(held):
+    held.sent()
+
+
+class Held:
+    def sent(self):
+        os.write(self.number, b"x")
+
+
+class ToPipe(logging.Handler):
+    def emit(self, record):
+        os.write(NUMBER, record.getMessage().encode())
+
+
+@pytest.mark.parametrize(
+    "item", [by_number, by_file, by_path, by_program, by_object, by_logger, by_item]
+)
+@pytest.mark.forks
+@pytest.mark.usefixtures("nothing_logs_elsewhere")
+@pytest.mark.filterwarnings("ignore::amorsize.AmorsizeWarning")
+def test_what_items_use_in_processes_that_were_asked_for_stays_open(item, monkeypatch):
+    """However they come to it: what they write arrives."""
+    read_end, number = os.pipe()
+    held = Held()
+    held.number = number
+    monkeypatch.setitem(globals(), "NUMBER", number)
+    monkeypatch.setitem(globals(), "HELD", {"at": [held]})
+    handler, logger = ToPipe(), logging.getLogger(__name__)
+    if item is by_logger:
+        logger.addHandler(handler)
+    try:
+        data = [held] * 20 if item is by_item else range(20)
+        list(autotune(item, backend="process", n_jobs=2).stream(data))
+    finally:
+        logger.removeHandler(handler)
+
+    assert os.read(read_end, 100) == b"x" * 20
+    os.close(read_end)
+    os.close(number)
