@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import fault_items as items
+from benchmarks import fault_programs as programs
 from benchmarks import fault_shortages as around
 
 LIMIT_S = 1.0  # for an item, where a case has a limit and the contender can keep one
@@ -37,6 +38,9 @@ class Case:
     before: Any = None  # called in the caller before the map
     streams: bool = False  # only the first 100 results are asked for
     pauses: bool = False  # results are taken one by one, the 51st once a process has been hit
+    takes: Callable[[Any], list[Any]] | None = None  # how lazily given results are taken
+    remembers: bool = False  # only of those that learn
+    first: str = ""  # the program's first line
     n_items: int = N_ITEMS
     is_bad_items: bool = True  # an error is the bad item's, so it should be named
     bad_result: Callable[[Any], bool] = lambda result: result == 2 * items.BAD
@@ -44,6 +48,7 @@ class Case:
 
 DIED, LATE = "WorkerDied", "ItemTimeout"
 AUTO: dict[str, Any] = {"backend": "auto"}
+UNTOLD: dict[str, Any] = {"backend": "auto", "n_jobs": None, "thread_safe": True}
 CASES = [
     # processes that end
     Case("sigkill", "an item is killed (SIGKILL) each time it runs", items.kills_itself, DIED),
@@ -196,6 +201,22 @@ CASES = [
          "RuntimeError", setup=around.raises_when_set_up_second, is_bad_items=False),
     Case("frees", "what the map was given is freed when it is over", items.double,
          options=AUTO, before=around.frees_what_it_was_given),
+    # a program that does other things
+    Case("greenlets", "`gevent.monkey.patch_all()` has put greenlets in the place of threads",
+         items.double, options=AUTO, before=programs.with_greenlets,
+         first="from gevent import monkey; monkey.patch_all()"),
+    Case("programs", "items run programs that compute: hardly more at once than there are cores",
+         programs.runs_a_program, options=UNTOLD),
+    Case("learned", "a run that has learned ends by `os._exit`, by SIGTERM or as a child process",
+         items.double, options=AUTO, before=programs.learns_and_ends, remembers=True),
+    Case("number-taken", "an unrelated process has the number of a dead worker (SIGCHLD ignored)",
+         programs.killed_with_its_number_free, before=around.ignore_children,
+         outside="see its number taken"),
+    Case("handler-maps", "a signal handler maps while the first map loads its modules",
+         items.double, before=programs.maps_in_a_handler),
+    Case("feeds-program", "who takes the results feeds a program and waits 5 s for its end",
+         items.double, before=programs.starts_a_program, streams=True,
+         takes=programs.feeds_the_program),
 ]  # fmt: skip
 BY_NAME = {case.name: case for case in CASES}
 
@@ -236,6 +257,8 @@ def main() -> None:
 
 def _mapped(case: Case, contender: "Callable[[Any, Any, Case], Any]") -> list[Any]:
     function = case.function
+    if case.remembers and contender is not _amorsize:
+        raise NotImplementedError
     if case.before is not None:
         function = case.before(function, lambda f, data: contender(f, data, case)) or function
     data = list(range(case.n_items)) if case.data is None else case.data()
@@ -258,6 +281,8 @@ def _text_of(error: BaseException) -> str:
 
 def _taken(results: Any, case: Case) -> list[Any]:
     """As many of lazily given results as the case wants, as it wants them."""
+    if case.takes is not None:
+        return case.takes(iter(results))
     if not case.pauses:
         return list(islice(results, N_ITEMS if case.streams else None))
     results = iter(results)

@@ -15,9 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,10 @@ PAGE = ROOT / "docs" / "reliability.md"
 MARKS = "<!-- faults: begin -->", "<!-- faults: end -->"
 BOUND_S = 20.0
 GONE_WITHIN_S = 2.0  # what a contender started must be gone so soon after its own end
+LAST_NUMBER = Path("/proc/sys/kernel/ns_last_pid")  # root may say which number comes next
+BYSTANDER_KILLED = "was a bystander, and was killed"
 MAIN = "from benchmarks.fault_cases import main; main()"
+Harm = Generator[None, None, None]
 TITLES = {
     "loop": "loop",
     "pool": "`Pool.map`",
@@ -56,7 +59,12 @@ class Seen:
 
     def __str__(self) -> str:
         left = f"; leaves {self.n_left} process{'es' * (self.n_left > 1)}" if self.n_left else ""
-        return self.outcome + left
+        return self.outcome + left + "; kills a bystander" * self.has_killed_a_bystander
+
+    @property
+    def has_killed_a_bystander(self) -> bool:
+        """Whether a process that had nothing to do with the map was ended."""
+        return any(BYSTANDER_KILLED in line for line in self.evidence)
 
 
 def run(
@@ -71,7 +79,7 @@ def run(
         folder = Path(name)
         with (folder / "said").open("wb") as said:
             process = subprocess.Popen(
-                [sys.executable, "-c", MAIN, contender, case.name, name],
+                [sys.executable, "-c", f"{case.first}\n{MAIN}", contender, case.name, name],
                 cwd=ROOT,
                 env={
                     **os.environ,
@@ -99,12 +107,11 @@ def run(
 
 def _watch(case: Case, process: "subprocess.Popen[bytes]", folder: Path, until_s: float) -> bool:
     """Do what the case does from outside; True when the process has ended by itself in time."""
-    harm = case.outside and HARMS[case.outside](process.pid, folder)
-    while time.monotonic() < until_s:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(0.01)
-            return True
-        if harm:
+    with closing(HARMS[case.outside](process.pid, folder)) as harm:
+        while time.monotonic() < until_s:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.01)
+                return True
             next(harm, None)
     return False
 
@@ -194,10 +201,10 @@ def _send(folder: Path, pid: int, number: signal.Signals) -> None:
         _note(folder, pid, f"was sent {number.name}")
 
 
-def _to_computing(number: signal.Signals) -> "Callable[[int, Path], Iterator[None]]":
+def _to_computing(number: signal.Signals) -> "Callable[[int, Path], Harm]":
     """Hit the process that is inside the bad item."""
 
-    def harm(_: int, folder: Path) -> Iterator[None]:
+    def harm(_: int, folder: Path) -> Harm:
         while not (found := _evidence(folder, " computing")):
             yield
         _send(folder, pid := int(found[0].split()[0]), number)
@@ -207,23 +214,23 @@ def _to_computing(number: signal.Signals) -> "Callable[[int, Path], Iterator[Non
     return harm
 
 
-def _see_stopped(pid: int, folder: Path) -> Iterator[None]:
+def _see_stopped(pid: int, folder: Path) -> Harm:
     while state_of(pid) != "T":
         yield
     _note(folder, pid, "is stopped")
 
 
-def _watch_it_stop(_: int, folder: Path) -> Iterator[None]:
+def _watch_it_stop(_: int, folder: Path) -> Harm:
     """Do nothing but see that the bad item stops its process."""
     while not (found := _evidence(folder, " SIGSTOP")):
         yield
     yield from _see_stopped(int(found[0].split()[0]), folder)
 
 
-def _to_idle(number: signal.Signals) -> "Callable[[int, Path], Iterator[None]]":
+def _to_idle(number: signal.Signals) -> "Callable[[int, Path], Harm]":
     """Hit a process that waits for items, as all do while the data pauses."""
 
-    def harm(caller: int, folder: Path) -> Iterator[None]:
+    def harm(caller: int, folder: Path) -> Harm:
         while not _evidence(folder, " idle"):
             yield
         for _ in range(20):  # the items handed out before take 2 ms each
@@ -237,10 +244,10 @@ def _to_idle(number: signal.Signals) -> "Callable[[int, Path], Iterator[None]]":
     return harm
 
 
-def _to_caller(number: signal.Signals, *, group: bool = False) -> "Callable[..., Iterator[None]]":
+def _to_caller(number: signal.Signals, *, group: bool = False) -> "Callable[..., Harm]":
     """Hit the process that called the map while a worker computes; or all, as a terminal does."""
 
-    def harm(caller: int, folder: Path) -> Iterator[None]:
+    def harm(caller: int, folder: Path) -> Harm:
         while not _evidence(folder, " computing"):
             yield
         _note(folder, caller, f"was sent {number.name}")
@@ -249,7 +256,7 @@ def _to_caller(number: signal.Signals, *, group: bool = False) -> "Callable[...,
     return harm
 
 
-def _every_50_ms(caller: int, folder: Path) -> Iterator[None]:
+def _every_50_ms(caller: int, folder: Path) -> Harm:
     """Kill a random worker again and again."""
     pick = random.Random(0)
     while True:
@@ -260,7 +267,7 @@ def _every_50_ms(caller: int, folder: Path) -> Iterator[None]:
             yield
 
 
-def _stop_all(caller: int, folder: Path) -> Iterator[None]:
+def _stop_all(caller: int, folder: Path) -> Harm:
     """Stop the caller and all workers for a while, as a paused container does."""
     while not _evidence(folder, " computing"):
         yield
@@ -272,7 +279,41 @@ def _stop_all(caller: int, folder: Path) -> Iterator[None]:
     os.killpg(caller, signal.SIGCONT)
 
 
-HARMS: "dict[str, Callable[[int, Path], Iterator[None]]]" = {
+def _take_the_number(_: int, folder: Path) -> Harm:
+    """Have somebody live under the number of a worker that has ended."""
+    while not (found := _evidence(folder, " SIGKILL")):
+        yield
+    pid = int(found[0].split()[0])
+    while state_of(pid):
+        yield
+    while (bystander := _started_after(pid - 1)).pid != pid:
+        bystander.kill()
+        bystander.wait()
+        yield
+    _note(folder, pid, "is the number of a bystander")
+    (folder / "taken").touch()
+    try:
+        while True:
+            yield
+    finally:
+        with suppress(subprocess.TimeoutExpired):
+            bystander.wait(0.5)
+            _note(folder, pid, BYSTANDER_KILLED)
+        bystander.kill()
+        bystander.wait()
+
+
+def _started_after(pid: int) -> "subprocess.Popen[bytes]":
+    """A process with the next number, as if all others had been given away since."""
+    LAST_NUMBER.write_text(str(pid))
+    return subprocess.Popen(["sleep", "60"])
+
+
+def _nothing(_: int, __: Path) -> Harm:
+    yield from ()
+
+
+HARMS: "dict[str, Callable[[int, Path], Harm]]" = {
     "kill computing": _to_computing(signal.SIGKILL),
     "terminate computing": _to_computing(signal.SIGTERM),
     "stop computing": _to_computing(signal.SIGSTOP),
@@ -284,6 +325,8 @@ HARMS: "dict[str, Callable[[int, Path], Iterator[None]]]" = {
     "kill caller": _to_caller(signal.SIGKILL),
     "kill often": _every_50_ms,
     "stop all": _stop_all,
+    "see its number taken": _take_the_number,
+    "": _nothing,
 }
 
 
