@@ -269,7 +269,9 @@ def test_what_failed_keeps_no_variables_alive(backend):
 
     for error in results:
         for one in (error, error.__context__):
-            assert not any(frame.f_locals for frame, _ in traceback.walk_tb(one.__traceback__))
+            for frame, _ in traceback.walk_tb(one.__traceback__):
+                assert not frame.f_locals
+                assert frame.f_back is None  # a caller's frame has the caller's variables
 
 
 def test_a_traceback_from_a_worker_can_be_walked_by_those_who_look_at_instructions():

@@ -6,8 +6,6 @@ variables.
 
 from __future__ import annotations
 
-import sys
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,8 +44,8 @@ def made_of(places: list[Place]) -> TracebackType | None:
             co_firstlineno=line,
             co_linetable=nowhere,
         )
-        frame = next(FunctionType(code, {"sys": sys, "__name__": name, "__file__": filename})())
-        made = Made(made, frame, 0, line)
+        never_run = FunctionType(code, {"__name__": name, "__file__": filename})()
+        made = Made(made, never_run.gi_frame, 0, line)
     return made
 
 
@@ -76,6 +74,9 @@ def leave_variables(error: BaseException, n_most: int = 16) -> None:
         left += [one.__cause__, one.__context__]
 
 
-def _frame() -> Iterator[Any]:
-    """A frame that nobody has called: one that was would keep its callers, and all they know."""
-    yield sys._getframe()
+def _frame() -> Iterator[None]:
+    """A generator that is never begun: a frame that has run keeps its callers, and all they know.
+
+    Under Python 3.12 even one that has run to its first `yield` does, once it is closed.
+    """
+    yield
