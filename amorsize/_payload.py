@@ -66,6 +66,7 @@ class Payload:
         self._apart: tuple[bytes, list[memoryview]] | None = None
         self._again: str | None = None  # what workers will do by importing, and cannot be avoided
         self._by_value: frozenset[str] = frozenset()
+        self._carried: bytes | None = None
 
     @property
     def array_bytes(self) -> int:
@@ -112,12 +113,22 @@ class Payload:
         self._by_value = self._reached.homes
         return self._packed(self._by_value)
 
+    def carried(self) -> bytes:
+        """The state of the process that goes along, as it was when this was first asked for.
+
+        Raises:
+            CannotTravelError: Some setting cannot be sent; the text names it.
+        """
+        if self._carried is None:
+            self._carried = carried.packed()
+        return self._carried
+
     def why_not(self) -> str | None:
         """Why it cannot be sent, or would not arrive as it is; None when it can."""
         if self._reached.reasons:
             return self._reached.reasons[0]
         try:
-            carried.packed()
+            self.carried()
             self.apart()
         except CannotTravelError as error:
             return str(error)
@@ -296,11 +307,29 @@ def _aside(parts: list[memoryview] | None) -> Callable[[Any], bool] | None:
     return travel.setting_apart(parts)
 
 
+_picklers: dict[str, Any] = {}  # their classes, made once what they are made from is loaded
+
+
 def _dumped_by_name(
     load: Callable[..., Any], content: tuple[Any, ...], parts: list[memoryview] | None = None
 ) -> bytes | None:
     """Without cloudpickle, which takes 17-40 ms to import on either side; None: it takes that."""
     import io
+
+    by_name = _picklers.get("by name") or _picklers.setdefault("by name", _by_name())
+    buffer = io.BytesIO()
+    try:
+        pickler = by_name(buffer, travel.PROTOCOL, buffer_callback=_aside(parts))
+        pickler.dump(_Call(load, (*content, [])))
+    except Exception as error:  # whatever pickle refuses: cloudpickle knows more
+        let_through(error)
+        return None
+    data = buffer.getvalue()
+    return None if _names_main(data) else data  # by that name others would find nothing
+
+
+def _by_name() -> Any:
+    """A pickler that sends nothing's code."""
 
     class ByName(travel.pickle().Pickler):  # type: ignore[misc]
         def reducer_override(self, obj: Any) -> Any:
@@ -314,15 +343,7 @@ def _dumped_by_name(
                 raise TypeError("it has to be sent with its code")
             return imported, found
 
-    buffer = io.BytesIO()
-    try:
-        pickler = ByName(buffer, travel.PROTOCOL, buffer_callback=_aside(parts))
-        pickler.dump(_Call(load, (*content, [])))
-    except Exception as error:  # whatever pickle refuses: cloudpickle knows more
-        let_through(error)
-        return None
-    data = buffer.getvalue()
-    return None if _names_main(data) else data  # by that name others would find nothing
+    return ByName
 
 
 def _names_main(data: bytes) -> bool:
@@ -352,33 +373,7 @@ def _dumped_with_code(
 
     import cloudpickle
 
-    classes: list[tuple[type, str, bool]] = []
-
-    class WithCode(cloudpickle.Pickler):  # type: ignore[misc]
-        def reducer_override(self, obj: Any) -> Any:
-            if _is_hidden(obj):
-                return bound, (obj.__func__, obj.__self__)
-            if type(obj).__name__ in GENERATOR_TYPES and (place := _place_of(obj)) is not None:
-                return found_at, (place,)
-            if left and id(obj) in left:
-                return here, (left[id(obj)], _callables.type_name(obj))
-            if type(obj) is FUNCTION and is_ours(obj.__module__):
-                return NotImplemented
-            if type(obj) is FUNCTION and obj.__module__ not in by_value:
-                found = _reference(obj)
-                if found is not None:
-                    return imported, found
-            if type(obj) is CODE:
-                return _with_its_file(obj, self.dispatch_table[CODE](obj))
-            if (made := _wrapper(obj, by_value)) is not None:
-                entries = kept.get(id(obj)) if kept else None
-                return _wrappers.reduced_with(obj, entries) if entries else made
-            reduced = super().reducer_override(obj)
-            made_here = isinstance(obj, type) and bool(obj.__flags__ & HEAP_TYPE)
-            if made_here and reduced is not NotImplemented:
-                classes.append((obj, obj.__qualname__, is_found(obj)))
-            return reduced
-
+    with_code = _picklers.get("with code") or _picklers.setdefault("with code", _with_code())
     buffer = io.BytesIO()
     registered = cloudpickle.list_registry_pickle_by_value()
     by_value |= {"__mp_main__"}
@@ -386,13 +381,57 @@ def _dumped_with_code(
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:
+        pickler = with_code(buffer, by_value, left or {}, kept or {}, _aside(parts))
         # The classes come last: by then all those sent with their code are among them.
-        pickler = WithCode(buffer, travel.PROTOCOL, buffer_callback=_aside(parts))
-        pickler.dump(_Call(load, (*content, classes)))
+        pickler.dump(_Call(load, (*content, pickler.classes)))
     finally:
         for module in modules:
             cloudpickle.unregister_pickle_by_value(module)
     return buffer.getvalue()
+
+
+def _with_code() -> Any:
+    """A pickler that sends the code of what others would not find."""
+    import cloudpickle
+
+    class WithCode(cloudpickle.Pickler):  # type: ignore[misc]
+        def __init__(
+            self,
+            buffer: Any,
+            by_value: frozenset[str],
+            left: dict[int, str],
+            kept: dict[int, list[_wrappers.Kept]],
+            aside: Callable[[Any], bool] | None,
+        ) -> None:
+            super().__init__(buffer, travel.PROTOCOL, buffer_callback=aside)
+            self.by_value, self.left, self.kept = by_value, left, kept
+            self.classes: list[tuple[type, str, bool]] = []  # that were sent with their code
+
+        def reducer_override(self, obj: Any) -> Any:
+            if _is_hidden(obj):
+                return bound, (obj.__func__, obj.__self__)
+            if type(obj).__name__ in GENERATOR_TYPES and (place := _place_of(obj)) is not None:
+                return found_at, (place,)
+            if id(obj) in self.left:
+                return here, (self.left[id(obj)], _callables.type_name(obj))
+            if type(obj) is FUNCTION and is_ours(obj.__module__):
+                return NotImplemented
+            if type(obj) is FUNCTION and obj.__module__ not in self.by_value:
+                found = _reference(obj)
+                if found is not None:
+                    return imported, found
+            if type(obj) is CODE:
+                return _with_its_file(obj, self.dispatch_table[CODE](obj))
+            if (made := _wrapper(obj, self.by_value)) is not None:
+                entries = self.kept.get(id(obj))
+                return _wrappers.reduced_with(obj, entries) if entries else made
+            reduced = super().reducer_override(obj)
+            made_here = isinstance(obj, type) and bool(obj.__flags__ & HEAP_TYPE)
+            if made_here and reduced is not NotImplemented:
+                self.classes.append((obj, obj.__qualname__, is_found(obj)))
+            return reduced
+
+    return WithCode
 
 
 def _with_its_file(code: Any, reduced: tuple[Any, tuple[Any, ...]]) -> Any:

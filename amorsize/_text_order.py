@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import sys
-from opcode import opname
+from opcode import opmap, opname
 
-from amorsize import _bytecode, _procfs
+from amorsize import _bytecode, _procfs, _walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _READING_OPS = {"GET_ITER", "LIST_EXTEND", "UNPACK_SEQUENCE", "UNPACK_EX", "FORM
 _READING_OPS |= {"FORMAT_SIMPLE", "FORMAT_WITH_SPEC", "GET_YIELD_FROM_ITER", "CONVERT_VALUE"}
 _SILENT = {"RESUME", "PRECALL", "NOP", "KW_NAMES", "COPY_FREE_VARS", "MAKE_CELL"}
 _CODE = type((lambda: None).__code__)
+_BUILD_SET = opmap["BUILD_SET"]
 
 
 def is_fixed() -> bool:
@@ -43,7 +44,7 @@ def is_fixed() -> bool:
 def why(func: Any) -> str | None:
     """What in a function depends on the hash of text; None if nothing is seen to."""
     code, scope = func.__code__, func.__globals__
-    if (_bytecode.GLOBAL, "hash", ()) in _bytecode.loads(code) and "hash" not in scope:
+    if "hash" not in scope and (_bytecode.GLOBAL, "hash", ()) in _walk.loads(code):
         return "uses hash()"
     return _why(code, scope)
 
@@ -51,10 +52,20 @@ def why(func: Any) -> str | None:
 def _why(code: CodeType, scope: dict[str, Any]) -> str | None:
     if "__hash__" in code.co_names:
         return "uses __hash__()"
-    if _Pass(code, scope).reads_a_set():
+    if _has_sets(code, scope) and _Pass(code, scope).reads_a_set():
         return "goes through a set"
     inner = (one for one in code.co_consts if type(one) is _CODE)
     return next((found for one in inner if (found := _why(one, scope)) is not None), None)
+
+
+def _has_sets(code: CodeType, scope: dict[str, Any]) -> bool:
+    """Whether there is anything that a set could come from: in most code there is not."""
+    return (
+        _BUILD_SET in code.co_code[::2]
+        or not _MAKERS.isdisjoint(code.co_names)
+        or any(type(scope.get(name)) in (set, frozenset) for name in code.co_names)
+        or any(_of_constant(one) for one in code.co_consts)
+    )
 
 
 class _Pass:

@@ -9,6 +9,7 @@ import locale
 import logging
 import mimetypes
 import multiprocessing
+import os
 import reprlib
 import shutil
 import signal
@@ -30,7 +31,7 @@ import pytest
 
 import amorsize
 from amorsize import _survey, tuned_map
-from amorsize.crews import carried, on_import
+from amorsize.crews import carried, on_import, resident
 from amorsize.errors import CannotTravelError
 
 pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning")
@@ -445,3 +446,22 @@ def test_options_of_pandas_reach_a_worker_that_loads_it_for_the_first_item(run_s
     )
 
     assert done.stdout == "True\n"
+
+
+def test_the_environment_is_what_it_is_now(monkeypatch):
+    """Decoded once, and anew after whatever has changed it."""
+    assert resident._environ() == dict(os.environ)
+    changes = [
+        lambda: os.environ.__setitem__("AMORSIZE_TEST_ONE", "1"),
+        lambda: os.environb.__setitem__(b"AMORSIZE_TEST_ONE", b"2"),
+        lambda: os.environ.update(AMORSIZE_TEST_TWO="3", AMORSIZE_TEST_ONE="\udcff"),
+        lambda: os.environ.pop("AMORSIZE_TEST_ONE"),
+        lambda: monkeypatch.setattr(os, "environ", {"AMORSIZE_TEST_TWO": "in another's place"}),
+    ]
+    monkeypatch.setenv("AMORSIZE_TEST_ONE", "0")
+    monkeypatch.setenv("AMORSIZE_TEST_TWO", "0")
+    for change in changes:
+        change()
+        resident._environ().clear()  # what was given is the asker's own
+
+        assert resident._environ() == dict(os.environ)

@@ -11,6 +11,8 @@ import pytest
 
 from amorsize import autotune, tuned_map
 from amorsize._owner import owner_of
+from amorsize._payload import Payload
+from amorsize.crews.base import Task
 
 
 class Held:
@@ -228,3 +230,29 @@ print(max(sizes[1:]) - sizes[0])
 def test_a_large_keyword_beside_a_thread_leaves_no_memory(run_script):
     """Four calls hold what one holds; so large that malloc gives it back at once."""
     assert int(run_script(GROWS).stdout) < 33
+
+
+class Thing:
+    """Something that is sent by the name of its class."""
+
+
+def packed_with_a_cache():
+    """What a function's cache has kept, after that was packed with it."""
+    kept = functools.lru_cache(lambda number: Thing())
+    things = [weakref.ref(kept(number)) for number in range(3)]
+
+    def item(number):
+        return kept(number)
+
+    assert Payload(Task(item), item).why_not() is None
+    return things
+
+
+def test_what_a_packed_task_refers_to_is_freed_at_once():
+    """Packing makes nothing that only the collector would find, with the task in it."""
+    gc.collect()
+    gc.disable()
+    try:
+        assert [one() for one in packed_with_a_cache()] == [None] * 3
+    finally:
+        gc.enable()

@@ -68,6 +68,10 @@ if TYPE_CHECKING:
             """The same, with the large buffers in it beside that."""
             ...
 
+        def carried(self) -> bytes:
+            """The state of the process that workers take over, as `carried.packed` gives it."""
+            ...
+
         def by_value(self) -> bytes:
             """The same with the code itself, for workers that would import something else."""
             ...

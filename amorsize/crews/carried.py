@@ -64,21 +64,24 @@ def _take_stack_size(thread: Any, value: Any) -> None:
 _OURS = ("SIGINT", "SIGTERM", "SIGKILL", "SIGSTOP")  # a worker leaves the first to its caller
 
 
+_all_numbers: list[int] = []  # of this system, once they were asked for
+
+
 def _numbers(signal: Any) -> list[int]:
-    ours = {getattr(signal, name, 0) for name in _OURS}
-    return sorted(set(map(int, signal.valid_signals())) - ours)
+    if not _all_numbers:
+        ours = {getattr(signal, name, 0) for name in _OURS}
+        _all_numbers[:] = sorted(set(map(int, signal.valid_signals())) - ours)
+    return _all_numbers
 
 
 def _read_signals(signal: Any) -> Any:
     """Which signals are ignored, which do what they do by default, and which wait."""
+    numbers = _numbers(signal)
     plain = {int(signal.SIG_IGN), int(signal.SIG_DFL)}
-    handlers = {}
-    for number in _numbers(signal):
-        handler = signal.getsignal(number)
-        if isinstance(handler, int) and int(handler) in plain:
-            handlers[number] = int(handler)
-    blocked = set(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, ())))
-    return handlers, sorted(blocked.intersection(_numbers(signal)))
+    found = zip(numbers, map(signal.getsignal, numbers), strict=True)
+    handlers = {number: int(one) for number, one in found if isinstance(one, int) and one in plain}
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    return handlers, sorted(set(map(int, blocked)).intersection(numbers)) if blocked else []
 
 
 def _take_signals(signal: Any, value: Any) -> None:
@@ -439,6 +442,7 @@ ENTRIES = (
     _entry("mpmath's precision", "mpmath", (_read_mpmath, _take_mpmath)),
 )
 _BY_NAME = {one.name: one for one in ENTRIES}
+_BUILTIN = {one.module for one in ENTRIES}.intersection(sys.builtin_module_names)
 
 
 def packed() -> bytes:
@@ -481,8 +485,8 @@ def take(data: bytes) -> None:
 
 def _loaded(entry: Entry) -> Any:
     """The module of an entry; a builtin one has its state whether it was imported or not."""
-    if entry.module in sys.builtin_module_names:
-        return __import__(entry.module)
+    if entry.module in _BUILTIN:
+        return sys.modules.get(entry.module) or __import__(entry.module)
     return sys.modules[entry.module] if on_import.is_loaded(entry.module) else None
 
 

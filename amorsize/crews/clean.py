@@ -63,7 +63,7 @@ class CleanCrew(PipeCrew):
     def __init__(self, task: Task, payload: Payload, *, inner_threads: int = 1) -> None:
         super().__init__(task)
         self._payload = payload
-        self._surroundings = surroundings()
+        self._surroundings = surroundings(payload.carried())
         for name in _limiting(self._surroundings["environ"]):
             self._surroundings["environ"][name] = str(inner_threads)
         self._inner_threads = inner_threads
@@ -409,12 +409,21 @@ class _Pool:
 pool = _Pool()
 
 
+# Of each module by its name: its spec, and whether it is the project's.
+_whose: dict[str, tuple[Any, bool]] = {}
+
+
 def _own_modules() -> dict[str, Any]:
     """The specs of the project's own modules; reloading a module gives it a new one."""
     found = {}
     for name, module in tuple(sys.modules.items()):
         spec = getattr(module, "__spec__", None)
-        if spec is not None and is_own_module(name):
+        if spec is None:
+            continue
+        known = _whose.get(name)
+        if known is None or known[0] is not spec:
+            known = _whose[name] = spec, is_own_module(name)
+        if known[1]:
             found[name] = spec
     return found
 

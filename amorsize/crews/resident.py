@@ -196,24 +196,34 @@ def _nothing(_: Any) -> None:
 _NO_TASK = Task(_nothing)
 
 
-def surroundings() -> dict[str, Any]:
-    """What a worker must take over from its caller, as it is now, besides the function.
-
-    Raises:
-        CannotTravelError: Some of it cannot be sent.
-    """
+def surroundings(state: bytes) -> dict[str, Any]:
+    """What a worker must take over from its caller besides the function; `state`: as carried."""
     try:
         folder = os.getcwd()
     except OSError:  # it was removed meanwhile
         folder = None
     return {
         "folder": folder,
-        "environ": dict(os.environ),
+        "environ": _environ(),
         "path": list(sys.path),
         "argv": list(getattr(sys, "argv", ())),
         "numpy": "numpy" in sys.modules,
-        "carried": carried.packed(),
+        "carried": state,
     }
+
+
+_last_environ: tuple[dict[Any, Any], dict[str, str]] = {}, {}  # as it is kept, and as it is read
+
+
+def _environ() -> dict[str, str]:
+    """The environment, which is decoded once for as long as it stays as it is."""
+    global _last_environ
+    kept = getattr(os.environ, "_data", None)
+    if type(kept) is not dict:
+        return dict(os.environ)
+    if kept != _last_environ[0]:
+        _last_environ = dict(kept), dict(os.environ)
+    return dict(_last_environ[1])
 
 
 def settle_in(found: dict[str, Any]) -> None:

@@ -1,0 +1,70 @@
+"""Whether code depends on the hash of text is told by one pass, which most code does not need."""
+
+import argparse
+import ast
+import csv
+import enum
+import inspect
+import json
+import types
+import typing
+
+import pytest
+
+from amorsize import _text_order
+
+CODE = types.CodeType
+
+
+def all_codes(code):
+    """A code object, and all that are inside."""
+    yield code
+    for one in code.co_consts:
+        if type(one) is CODE:
+            yield from all_codes(one)
+
+
+@pytest.mark.parametrize("module", [argparse, ast, csv, enum, inspect, json, types, typing])
+def test_code_that_is_passed_over_goes_through_no_set(module):
+    """Where there is nothing that a set could come from, none is found."""
+    scope = vars(module)
+    codes = [*all_codes(compile(inspect.getsource(module), module.__file__, "exec"))]
+
+    passed_over = [one for one in codes if not _text_order._has_sets(one, scope)]
+
+    assert not any(_text_order._Pass(one, scope).reads_a_set() for one in passed_over)
+    assert 2 * len(passed_over) > len(codes)
+
+
+NAMES = {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda text: [one + text for one in NAMES],
+        lambda text: [one + text for one in {text, "b"}],
+        lambda text: ",".join({one + "," for one in text}),
+        lambda text: list(set(text)),
+        lambda text: [one + text for one in frozenset(text).union("b")],
+        lambda text: [len(other) for other in [[one + text for one in {text, "c"}]]],
+        lambda text: hash(text),
+    ],
+)
+def test_what_goes_through_a_set_is_told(function):
+    """Wherever the set comes from."""
+    assert _text_order.why(function) is not None
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda text: text in NAMES,
+        lambda text: sorted({text, "b"}),
+        lambda text: len(set(text)),
+        lambda text: [one + text for one in text],
+    ],
+)
+def test_what_asks_a_set_alone_is_not(function):
+    """Its order does not matter there."""
+    assert _text_order.why(function) is None
