@@ -53,6 +53,8 @@ def test_a_fault_costs_nothing_but_itself(case, environ):
     if case.name == "number-taken" and not os.access(faults.LAST_NUMBER, os.W_OK):
         pytest.skip("only root may say which number the next process has")
     seen = faults.run(case, "amorsize", bound_s=BOUND_S, environ=environ)
+    if case.name == "number-taken" and not has_a_bystander(seen):  # somebody else was quicker
+        seen = faults.run(case, "amorsize", bound_s=BOUND_S, environ=environ)
 
     assert_it_happened(case, seen)
     wanted = [f"`{word}`" if word[0].isupper() else word for word in case.wants.split("|")]
@@ -63,6 +65,11 @@ def test_a_fault_costs_nothing_but_itself(case, environ):
         assert seen.n_kept >= BAD
     assert seen.n_left == 0
     assert not seen.has_killed_a_bystander
+
+
+def has_a_bystander(seen):
+    """Whether a process that the map has nothing to do with got the number of a dead worker."""
+    return any(line.endswith("is the number of a bystander") for line in seen.evidence)
 
 
 def assert_it_happened(case, seen):
@@ -82,7 +89,7 @@ def assert_it_happened(case, seen):
         assert len(seen.evidence) == 2  # once more, by another process, and then no more
         assert len({line.split()[0] for line in seen.evidence}) == 2
     if case.name == "number-taken":
-        assert any(line.endswith("is the number of a bystander") for line in seen.evidence)
+        assert has_a_bystander(seen)
     if case.name == "feeds-program":  # workers that might have held its pipe
         assert seen.n_started >= 1
     if case.name == "learned":
