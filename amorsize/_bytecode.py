@@ -304,6 +304,15 @@ def stored_attributes(code: CodeType) -> set[str]:
     return found.union(*map(stored_attributes, _nested(code)))
 
 
+def stored_globals(code: CodeType) -> set[str]:
+    """The names of all globals that the code and its nested code assign."""
+    found: set[str] = set()
+    if not _GLOBAL_STORES.isdisjoint(code.co_code[::2]):
+        places = instructions(code.co_code)
+        found = {code.co_names[arg] for op, arg in places if op in _GLOBAL_STORES}
+    return found.union(*map(stored_globals, _nested(code)))
+
+
 def _nested(code: CodeType) -> list[CodeType]:
     return [constant for constant in code.co_consts if type(constant) is _CODE]
 

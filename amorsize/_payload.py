@@ -25,6 +25,7 @@ from amorsize._rebuilding import (
     rebuilt,
     tidied,
     unpacked,
+    var_at,
 )
 from amorsize._shareable import is_shareable
 from amorsize.crews import carried, travel
@@ -215,9 +216,10 @@ class Payload:
             if place.partition(":")[0] not in by_value
         }
         others = reached.members, reached.registered, reached.families
+        of_libraries = reached.state.settings, reached.state.kinds
         content = (
             *(_Call(tidied, ()), origin, fields, *checked, settings, kinds),
-            *(caches, others),
+            *(caches, others, of_libraries),
         )
         left = {id(value): place for place, value in reached.stays.items()}
         data = None if by_value else _dumped_by_name(rebuilt, content, parts)
@@ -292,9 +294,9 @@ def _reference(func: FunctionType) -> tuple[str, str, str | None] | None:
 
 def _wrapper(obj: Any, by_value: frozenset[str]) -> Any:
     """How a wrapper is sent that no worker finds under its name; None: as any other object."""
-    if type(obj) is ContextVar and (place := carried.place_of(obj)) is not None:
-        return found_at, (place,)
     made = _wrappers.reduced(obj)
+    if type(obj) is ContextVar and (place := carried.place_of(obj)) is not None:
+        return var_at, (place, *made[1])  # type: ignore[index]
     is_elsewhere = made is not None and getattr(obj, "__module__", None) not in by_value
     return None if is_elsewhere and _identity.reference(obj) is not None else made
 

@@ -10,6 +10,8 @@ from itertools import islice
 
 from amorsize import _bytecode, _callables, _codecs, _identity, _text_order, _walk, _wrappers
 from amorsize._callables import FUNCTION, METHOD, MISSING, MODULE
+from amorsize._libraries import is_followed, leads_on, named_by, way_from
+from amorsize._library_state import State
 from amorsize.crews import weight
 
 TYPE_CHECKING = False
@@ -29,6 +31,8 @@ _OWN_TO_EACH = frozenset(
     | {"logging.RootLogger", "numpy.random._generator.Generator"}
     | {"numpy.random.mtrand.RandomState"}
 )
+# Whose locks and queues a class makes when it is made; and what it knows of its subclasses.
+_GUARDING = frozenset({"_thread", "threading", "_threading_local", "queue", "_queue", "_abc"})
 _CODE_TYPES = (FUNCTION, METHOD, type(len), type)
 _BOUND_IN_C = (type(len), type("".__len__))
 _CONTAINERS = (list, tuple, dict, set, frozenset, bytearray)
@@ -112,6 +116,7 @@ def _class_digest(cls: type) -> str:
 
 
 _MADE_UP = {"__doc__", "__dict__", "__weakref__"}
+_MADE_UP |= {"__slotnames__"}  # by the first copy of an instance
 HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: the class was made at run time
 
 
@@ -141,6 +146,7 @@ class Reached:
         self._asks_families = False
         self.stays: dict[str, Any] = {}  # globals that cannot be sent
         self.reasons: list[str] = []  # why it would not do in a worker what it does here
+        self.state = State(self._owns)  # of libraries
         self._modules: set[str] = set()
         given = [one for one in (*roots, sample) if one is not None]
         # The project's packages are its own wherever they are installed.
@@ -152,8 +158,12 @@ class Reached:
             self._note_families()
 
     def _go(self) -> None:
-        for target, _ in self._walk:
-            self._look_into(target)
+        n_seen = -1
+        while n_seen != len(self.state.own):
+            n_seen = len(self.state.own)
+            for target, _ in self._walk:
+                self._look_into(target)
+            self._lead_to(self.state.own)
 
     def _note_families(self) -> None:
         """The code asks classes for their subclasses, and may mean any of its own."""
@@ -184,6 +194,10 @@ class Reached:
             if not can_travel(value):
                 del self.settings[place]
                 self.stays[place] = value
+        for place, (_, value) in tuple(self.state.settings.items()):
+            if not can_travel(value):
+                del self.state.settings[place]
+                self.stays[place] = value
         for _, entries in self.caches.values():  # a worker makes those others itself
             entries[:] = [one for one in entries if can_travel(one)]
 
@@ -194,6 +208,16 @@ class Reached:
 
     def _is_own_function(self, func: FunctionType) -> bool:
         return is_own_function(func) or self._is_of_package(func.__module__)
+
+    def _owns(self, value: Any) -> bool:
+        """Is it a function or class of the project's?"""
+        value = _callables.raw(value)
+        if type(value) is FUNCTION:
+            is_own = self._is_own_function(value)
+            return is_own and (_is_in_a_file(value.__code__) or _has_file(value.__module__))
+        if isinstance(value, type):
+            return self._is_own_class(value) and _has_file(value.__module__)
+        return False
 
     def _is_of_package(self, module: object) -> bool:
         return isinstance(module, str) and module.partition(".")[0] in self._packages
@@ -286,6 +310,18 @@ class Reached:
                 self._import(name, func)
         if home is not None and not _BACK_DOORS.isdisjoint(names):
             self._all_plain(home)
+        self._state_of_libraries(func)
+
+    def _state_of_libraries(self, func: FunctionType) -> None:
+        """What the code of libraries reads that a function of the project's calls."""
+        for home, name, value in named_by(func):
+            if value is MISSING or type(value) is MODULE:
+                continue
+            if not self._is_own(home) and is_followed(home) and not name.startswith("__"):
+                self.state.note(((home, name),))
+            if leads_on(value) and not self._owns(_walk.layers(value)[-1]):
+                way = way_from(value, func.__code__, self._owns)
+                self.state.note(way.places, way.groups)
 
     def _judge(self, func: FunctionType) -> None:
         if not _text_order.is_fixed() and (what := _text_order.why(func)) is not None:
@@ -363,7 +399,7 @@ class Reached:
             self._note_registered(value)
         if (called := name_of(value)) is not None:
             self.library[f"{home}:{name}"] = called
-        elif is_scalar(value) and is_importable(home):
+        elif is_scalar(value) and is_importable(home) and not is_followed(home):
             self.settings[f"{home}:{name}"] = value
 
     def _import(self, name: str, func: FunctionType) -> None:
@@ -372,12 +408,20 @@ class Reached:
         for full_name in (name, f"{package}.{name}"):
             module = sys.modules.get(full_name)
             if module is not None:
+                self._judge_alias(full_name, module)
                 for attribute in _bytecode.names(func.__code__):
                     value = _callables.member(module, attribute)
                     if self._is_own(full_name):
                         self._note(full_name, attribute, value)
                     else:
                         self._library(full_name, attribute, value)
+
+    def _judge_alias(self, name: str, module: Any) -> None:
+        """Has somebody put another module under a name, which a worker would import?"""
+        other = _callables.own(module, "__name__")
+        tops = {one.partition(".")[0] for one in (name, other) if isinstance(one, str)}
+        if len(tops) == 2 and not tops <= sys.stdlib_module_names:
+            self.reasons.append(f"{name} is the module {other} in this process, by sys.modules")
 
     def _note(self, home: str | None, name: str, value: Any) -> None:
         if value is MISSING or name.startswith("__"):
@@ -444,8 +488,13 @@ class Reached:
         """Is it data of a class: a limit, a table, its one instance?"""
         if type(cls).__name__ not in ("type", "ABCMeta"):
             return False  # an enum's tables, or a model's fields: made by its metaclass
-        is_instance = self._is_own_class(type(value)) and not hasattr(type(value), "__get__")
-        return is_scalar(value) or type(value) in _CONTAINERS or is_instance
+        if is_scalar(value) or type(value) in _CONTAINERS:
+            return True
+        kind = type(value)
+        is_of_each = _callables.type_name(value) in _OWN_TO_EACH or kind.__module__ in _GUARDING
+        return _is_data(value) and not (
+            is_of_each or kind is MODULE or hasattr(kind, "__get__")  # properties and fields
+        )
 
     def _members(self, cls: Any, place: str | None) -> None:
         """What has been set on the members of an enum, or lies in a value that can change."""
@@ -456,6 +505,16 @@ class Reached:
                     self.members.append((member, attribute, value))
                 elif place is not None and (is_kept or not attribute.startswith("_")):
                     self._setting(f"{place}.{name}.{attribute}", value)
+
+
+def _has_file(module: str) -> bool:
+    """Not so for modules that a library makes up: they have no file to be judged by."""
+    return module in _MAIN or getattr(sys.modules.get(module), "__file__", None) is not None
+
+
+def _is_in_a_file(code: CodeType) -> bool:
+    """Not so for code that was generated: methods of named tuples and data classes."""
+    return not code.co_filename.startswith("<")
 
 
 def is_own_function(func: FunctionType) -> bool:

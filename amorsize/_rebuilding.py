@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from contextvars import ContextVar
 
-from amorsize import _callables, _identity, _wrappers
+from amorsize import _callables, _identity, _library_state, _wrappers
 from amorsize._callables import MISSING, MODULE
 from amorsize._drawing import as_reached_here
 from amorsize._reached import (
@@ -33,7 +34,8 @@ _replaced: list[tuple[Any, str, Any]] = []  # owner, name and what stood there
 
 
 def tidied() -> None:
-    """Take away the classes that came with their code for an earlier call."""
+    """Take away what came with an earlier call: its classes, and its state of libraries."""
+    _library_state.give_back()
     while _replaced:
         owner, name, old = _replaced.pop()
         if old is not MISSING:
@@ -53,6 +55,7 @@ def rebuilt(
     stays: dict[str, str],
     caches: dict[str, list[_wrappers.Kept]],
     others: tuple[list[Any], list[Any], list[Any]],
+    of_libraries: tuple[dict[str, tuple[str, Any]], dict[str, str]],
     code: list[tuple[type, str, bool]],
 ) -> Task:
     """The task, where the worker has come to be what the caller was when it was packed.
@@ -81,6 +84,10 @@ def rebuilt(
             if old is fields["function"]:
                 fields = {**fields, "function": getattr(owner, name)}
         _become_alike(*others)
+        try:
+            _library_state.take(*of_libraries)
+        except _library_state.OtherKind as error:
+            raise Changed(str(error)) from None
     if fields["generators"]:
         fields = {**fields, **as_reached_here(fields)}
     return Task(**fields)
@@ -155,6 +162,14 @@ def found_at(place: str) -> Any:
     for step in path.split("."):
         found = _step(found, step)
     return found
+
+
+def var_at(place: str, key: str, name: str, default: Any, value: Any) -> Any:
+    """The context variable at a place, or one like the caller's, which was put there later."""
+    found = found_at(place)
+    if type(found) is ContextVar and found.name == name:
+        return found
+    return _wrappers.context_var(key, name, default, value)
 
 
 def _step(found: Any, step: str) -> Any:

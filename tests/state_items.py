@@ -3,11 +3,13 @@
 import abc
 import builtins
 import collections
+import contextvars
 import enum
 import functools
 import json
 import numbers
 import string
+import threading
 import time
 
 import state_items_prices as prices
@@ -243,3 +245,48 @@ def by_abstract_class(_):
 
 class Shape(abc.ABC):  # noqa: B024 - others are registered for it
     """One of the project's own."""
+
+
+VARIABLE = None
+HOLDER = {"variable": None}
+
+
+def by_late_variable(x):
+    return VARIABLE.get() + x if VARIABLE is not None else x
+
+
+def by_held_variable(x):
+    variable = HOLDER["variable"]
+    return variable.get() + x if variable is not None else x
+
+
+class Tracing:
+    """Has its variable once it is switched on."""
+
+    variable = None
+    since = None
+    counted = collections.Counter()  # noqa: RUF012 - as people write it
+    lock = threading.Lock()
+
+
+def by_date_of_class(x):
+    return str(Tracing.since), x
+
+
+def by_counter_of_class(x):
+    with Tracing.lock:
+        return Tracing.counted["a"] + x
+
+
+def by_variable_of_class(x):
+    return Tracing.variable.get() + x if Tracing.variable is not None else x
+
+
+def late_variable():
+    variable = contextvars.ContextVar("late", default=1)
+    variable.set(70)
+    return variable
+
+
+def closing_over(variable):
+    return lambda x: variable.get() + x

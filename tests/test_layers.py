@@ -54,6 +54,8 @@ PART_OF = {  # parts that are more than one file, though no folder
             "_telling",
             "_payload",
             "_reached",
+            "_libraries",
+            "_library_state",
             "_codecs",
             "_text_order",
             "_wrappers",

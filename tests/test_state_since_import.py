@@ -2,6 +2,7 @@
 
 import builtins
 import codecs
+import datetime
 import gc
 import json
 import numbers
@@ -134,6 +135,26 @@ def make_subclass(patch):
     patch.setattr(items, "Late", late, raising=False)
 
 
+def make_variable(patch):
+    patch.setattr(items, "VARIABLE", items.late_variable())
+
+
+def hold_variable(patch):
+    patch.setitem(items.HOLDER, "variable", items.late_variable())
+
+
+def make_variable_of_class(patch):
+    patch.setattr(items.Tracing, "variable", items.late_variable())
+
+
+def set_date_of_class(patch):
+    patch.setattr(items.Tracing, "since", datetime.date(2024, 2, 29))
+
+
+def count_in_class(patch):
+    patch.setattr(items.Tracing, "counted", type(items.Tracing.counted)("aab"))
+
+
 FOLLOWED = [
     (items.by_global, set_global),
     (items.by_table, set_entry),
@@ -162,6 +183,11 @@ FOLLOWED = [
     (items.by_added_builtin, add_builtin),
     (items.by_text_of_builtin, add_texts),
     (items.by_subclasses, make_subclass),
+    (items.by_late_variable, make_variable),
+    (items.by_held_variable, hold_variable),
+    (items.by_variable_of_class, make_variable_of_class),
+    (items.by_date_of_class, set_date_of_class),
+    (items.by_counter_of_class, count_in_class),
 ]
 
 
@@ -183,6 +209,15 @@ def test_a_warm_worker_follows(function, change, monkeypatch):
     del patch
     gc.collect()  # a class refers to itself
     assert answers() == before
+
+
+def test_a_closure_has_its_variable_wherever_else_that_stands(monkeypatch):
+    """In a worker nothing stands under that name: it was put there after the import."""
+    variable = items.late_variable()
+    monkeypatch.setattr(items, "VARIABLE", variable)
+    function = items.closing_over(variable)
+
+    assert tuned_map(function, range(3), backend="process", n_jobs=1) == [70, 71, 72]
 
 
 def test_what_was_cached_before_is_what_workers_go_on_with(monkeypatch):

@@ -1,0 +1,164 @@
+"""Functions whose answer depends on what a program has set in modules of libraries."""
+
+import copy
+import email.charset
+import json
+import pickle
+import sqlite3
+import sys
+import urllib.parse
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "site-packages"))
+import orchard
+from orchard import OPTIONS, tax
+
+
+class Apple:
+    """Of the project."""
+
+    def __init__(self, weight):
+        self.weight = weight
+
+
+class AppleEncoder(json.JSONEncoder):
+    """Knows apples."""
+
+    def default(self, o):
+        return {"weight": o.weight}
+
+
+class Shouting:
+    """A formatter of the project's."""
+
+    def show(self, value):
+        return f"!{value}!"
+
+
+factor = 2
+
+
+def by_factor(k):
+    return k * factor
+
+
+def reverse(text):
+    return text[::-1]
+
+
+def by_option(k):
+    return orchard.OPTIONS["unit"], k
+
+
+def by_imported_option(k):
+    return OPTIONS["unit"], k
+
+
+def by_asked_option(k):
+    return orchard.option("unit"), k
+
+
+def by_nested_option(k):
+    return orchard.digits() + k
+
+
+def by_rate(k):
+    return orchard.tax(100 * k)
+
+
+def by_imported_function(k):
+    return tax(100 * k)
+
+
+def by_plugin(k):
+    found = orchard.plugin("own")
+    return found(k) if found else k
+
+
+def by_hooks(k):
+    return orchard.hooked(f" {k}1 ")
+
+
+def by_kind(k):
+    return orchard.is_allowed(Apple(k))
+
+
+def by_limits(k):
+    return orchard.cut(1000 + k)
+
+
+def by_formatter(k):
+    return orchard.shown(k)
+
+
+def by_client(k):
+    return orchard.asked(k)
+
+
+def by_memory(k):
+    return orchard.tenfold(k)
+
+
+def by_link(k):
+    return orchard.linked(k)
+
+
+def by_json(k):
+    try:
+        return json.dumps({"apple": Apple(k)})
+    except TypeError:
+        return "unknown"
+
+
+def by_default_encoder(k):
+    return json.dumps({"k": "ä"})
+
+
+def by_copy(k):
+    return copy.copy(Apple(k)).weight
+
+
+def by_pickle(k):
+    return pickle.loads(pickle.dumps(Apple(k))).weight
+
+
+def by_sqlite(k):
+    base = sqlite3.connect(":memory:")
+    try:
+        return base.execute("select ?", (Apple(k),)).fetchone()[0]
+    except sqlite3.Error:
+        return "unknown"
+    finally:
+        base.close()
+
+
+def by_scheme(k):
+    return urllib.parse.urljoin("s3://bucket/folder/", f"{k}")
+
+
+def by_charset(k):
+    return str(email.charset.Charset("mine"))
+
+
+def by_alias(k):
+    import orchard_tools
+
+    return orchard_tools.thrice(k)
+
+
+def lighter(apple):
+    return Apple, (apple.weight - 1,)
+
+
+def weighed(apple):
+    return apple.weight
+
+
+class Sealed:
+    """A plug-in that stays where it is."""
+
+    def __call__(self, k):
+        return -k
+
+    def __reduce__(self):
+        raise TypeError("sealed")

@@ -1,0 +1,265 @@
+"""What a program has set in libraries: a worker from a clean start has it, or gets no items."""
+
+import copyreg
+import email.charset
+import gc
+import json
+import os
+import sqlite3
+import sys
+import time
+import urllib.parse
+
+import library_items as items
+import orchard
+import orchard_tools
+import pytest
+
+from amorsize import _libraries, autotune, tuned_map
+from amorsize._reached import Reached
+
+
+@pytest.fixture(autouse=True)
+def clean_start(monkeypatch):
+    """No worker is forked in these tests."""
+    monkeypatch.setenv("AMORSIZE_START", "clean")
+
+
+def put_option(patch):
+    patch.setitem(orchard.OPTIONS, "unit", "g")
+
+
+def put_option_by_function(patch):
+    patch.setitem(orchard.OPTIONS, "unit", "kg")  # which is put back
+    orchard.set_option("unit", "t")
+
+
+def replace_options(patch):
+    patch.setattr(orchard, "OPTIONS", {"unit": "lb", "nested": {"digits": 7}})
+
+
+def put_nested_option(patch):
+    patch.setitem(orchard.OPTIONS["nested"], "digits", 40)
+
+
+def set_rate(patch):
+    patch.setattr(orchard, "RATE", 7)
+
+
+def patch_deep_function(patch):
+    patch.setattr(orchard, "_rounded", lambda amount: -amount)
+
+
+def register_function(patch):
+    patch.setitem(orchard._plugins, "own", items.by_factor)
+
+
+def register_lambda(patch):
+    patch.setitem(orchard._plugins, "own", lambda k: k - 3)
+
+
+def register_with_state(patch):
+    patch.setitem(orchard._plugins, "own", items.by_factor)
+    patch.setattr(items, "factor", 50)
+
+
+def register_another_library(patch):
+    patch.setitem(orchard._plugins, "own", orchard_tools.thrice)
+
+
+def hook_in_last(patch):
+    patch.setattr(orchard, "_hooks", list(orchard._hooks))
+    orchard.hook_in(items.reverse, 1)
+
+
+def hook_in_first(patch):
+    patch.setattr(orchard, "_hooks", [items.reverse, *orchard._hooks])
+
+
+def add_step(patch):
+    patch.setattr(orchard, "_steps", orchard._steps)
+    orchard.add_step(items.reverse)
+
+
+def allow_apples(patch):
+    patch.setattr(orchard, "_codes", set(orchard._codes))
+    orchard.allow(items.Apple)
+
+
+def set_limit(patch):
+    patch.setattr(orchard.limits, "most", 33)
+
+
+def set_inner_limit(patch):
+    patch.setattr(orchard.limits.inner, "factor", 5)
+
+
+def set_ceiling(patch):
+    patch.setattr(orchard.limits, "most", 10_000)
+    patch.setattr(orchard.Limits, "ceiling", 250)
+
+
+def patch_method(patch):
+    patch.setattr(orchard.Limits, "cut", lambda self, amount: self.most - amount)
+
+
+def set_formatter(patch):
+    patch.setattr(orchard, "formatter", items.Shouting())
+
+
+def patch_json(patch):
+    patch.setattr(json, "_default_encoder", items.AppleEncoder())
+
+
+def set_json_option(patch):
+    patch.setattr(json._default_encoder, "ensure_ascii", False)
+
+
+def register_reducer(patch):
+    patch.setitem(copyreg.dispatch_table, items.Apple, items.lighter)
+
+
+def register_lambda_reducer(patch):
+    reducer = items.lighter
+    patch.setitem(copyreg.dispatch_table, items.Apple, lambda apple: reducer(apple))
+
+
+def adapt_apples(patch):
+    key = items.Apple, sqlite3.PrepareProtocol
+    patch.setitem(sqlite3.adapters, key, items.weighed)
+
+
+def know_scheme(patch):
+    patch.setattr(urllib.parse, "uses_relative", list(urllib.parse.uses_relative))
+    urllib.parse.uses_relative.append("s3")
+    patch.setattr(urllib.parse, "uses_netloc", list(urllib.parse.uses_netloc))
+    urllib.parse.uses_netloc.append("s3")
+
+
+def name_charset(patch):
+    patch.setitem(email.charset.ALIASES, "mine", "utf-8")
+
+
+CARRIED = [
+    (items.by_option, put_option),
+    (items.by_imported_option, put_option),
+    (items.by_asked_option, put_option_by_function),
+    (items.by_asked_option, replace_options),
+    (items.by_nested_option, put_nested_option),
+    (items.by_nested_option, replace_options),
+    (items.by_rate, set_rate),
+    (items.by_imported_function, set_rate),
+    (items.by_rate, patch_deep_function),
+    (items.by_plugin, register_function),
+    (items.by_plugin, register_lambda),
+    (items.by_plugin, register_with_state),
+    (items.by_plugin, register_another_library),
+    (items.by_hooks, hook_in_last),
+    (items.by_hooks, hook_in_first),
+    (items.by_hooks, add_step),
+    (items.by_kind, allow_apples),
+    (items.by_limits, set_limit),
+    (items.by_limits, set_inner_limit),
+    (items.by_limits, set_ceiling),
+    (items.by_limits, patch_method),
+    (items.by_formatter, set_formatter),
+    (items.by_json, patch_json),
+    (items.by_default_encoder, set_json_option),
+    (items.by_copy, register_reducer),
+    (items.by_copy, register_lambda_reducer),
+    (items.by_pickle, register_reducer),
+    (items.by_sqlite, adapt_apples),
+    (items.by_scheme, know_scheme),
+    (items.by_charset, name_charset),
+]
+
+
+@pytest.mark.parametrize(("function", "change"), CARRIED, ids=lambda one: one.__name__)
+def test_a_warm_worker_follows(function, change, monkeypatch):
+    """Before the change, with it, and after it was taken back: as in the caller each time."""
+
+    def answers():
+        here = [function(x) for x in range(1, 4)]
+        assert tuned_map(function, range(1, 4), backend="process", n_jobs=1) == here
+        return here
+
+    before = answers()
+    with monkeypatch.context() as patch:
+        change(patch)
+        assert answers() != before
+    gc.collect()
+    assert answers() == before
+
+
+def connect(patch):
+    patch.setattr(orchard, "client", None)  # which is put back
+    orchard.connect("here")
+
+
+def put_sealed(patch):
+    patch.setitem(orchard._plugins, "own", items.Sealed())
+
+
+def add_foreign_step(patch):
+    patch.setattr(orchard, "_steps", (str.lower, items.reverse))
+
+
+def alias_module(patch):
+    patch.setitem(sys.modules, "orchard_tools", items)
+    patch.setattr(items, "thrice", items.by_factor, raising=False)
+
+
+STAY = [
+    (items.by_client, connect, "orchard.client is a orchard.Client in the caller"),
+    (items.by_plugin, put_sealed, "orchard._plugins"),
+    (items.by_hooks, add_foreign_step, "orchard._steps has other elements"),
+    (items.by_alias, alias_module, "orchard_tools is the module library_items"),
+]
+
+
+@pytest.mark.parametrize(("function", "change", "reason"), STAY, ids=str)
+def test_what_cannot_be_sent_stays_in_the_caller(function, change, reason, monkeypatch):
+    """None of the items runs where the answer would be another, and the reason is told."""
+
+    def slow(x):
+        time.sleep(0.003)
+        return function(x)
+
+    tuned_map(len, ["a"], backend="process", n_jobs=1)  # to start one would not be worth it
+    with monkeypatch.context() as patch:
+        change(patch)
+        tuned = autotune(slow, thread_safe=False)
+        assert tuned(range(60)) == [function(x) for x in range(60)]
+    told = str(tuned.explain())
+    assert reason in told
+    assert "in processes" not in told
+
+
+PARALLEL = [items.by_memory, items.by_link, items.by_rate, items.by_json, items.by_scheme]
+
+
+@pytest.mark.parametrize("function", PARALLEL, ids=lambda one: one.__name__)
+def test_what_libraries_make_for_themselves_keeps_nothing_here(function, monkeypatch):
+    """A cache, or a link that is made when it is first needed: a worker makes its own."""
+
+    def noted(x):
+        return function(x), os.getpid()
+
+    here = [function(x) for x in range(20)]
+    found = tuned_map(noted, range(20), backend="process", n_jobs=1)
+
+    assert [one[0] for one in found] == here
+    assert os.getpid() not in {one[1] for one in found}
+
+
+def test_the_way_through_a_library_is_kept(monkeypatch):
+    """Code is read once, until somebody puts other code in its place."""
+    ways = _libraries._ways
+    Reached([items.by_rate])
+    before = dict(ways)
+    Reached([items.by_rate])
+    assert all(ways[key] is before[key] for key in before)
+
+    monkeypatch.setattr(orchard, "_rounded", orchard.digits)
+    Reached([items.by_rate])
+    assert any(ways[key] is not before[key] for key in before)
