@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from amorsize.crews.base import Chunk, Crew, Happening
     from amorsize.crews.chunk import Ran
     from amorsize.crews.inherited import Pipe
+    from amorsize.crews.lent import WrittenInto
     from amorsize.policy.facts import Profile
 
 PATIENT_SHARE = 1 / 8  # of what reading an item takes: so long it may wait for results
@@ -140,7 +141,7 @@ class Call:
         self._turns: Turns | None = None
         self._mark_before: Any = None
         self.bound: str | None = None  # what an item was seen to do, in a worker: only here it may
-        self.has_noticed = False  # that was in this call
+        self.has_noticed = self.is_notice_told = False  # that was in this call
         self._connects = False  # items use the network
         self._why_only_forks: str | None = None  # why no new interpreter could run items
         self.no_room: str | None = None  # why there is none for anything but the loop
@@ -179,6 +180,8 @@ class Call:
                 self._step()
                 if self.ends_s is not None and perf_counter() >= self.ends_s:
                     raise OutOfTime
+            self._go_on_after_write()
+            self._see_writes_here()
             self._end(at_once=self.work.failure is not None)
             self._leave_behind()
         except BaseException as error:
@@ -267,6 +270,7 @@ class Call:
                 if self._is_over():
                     break
                 self._step()
+            self._see_writes_here()
             at_once = self.work.failure is not None
         except KeyboardInterrupt as error:
             self._give_up(error)
@@ -809,10 +813,78 @@ class Call:
 
     def end_sharing(self, why: str) -> None:
         """An item did in a worker what the loop would have done here: the caller runs the rest."""
-        if self.has_noticed or not self.may_stay_here:
+        if not self.may_stay_here:
+            if why not in self.warnings:
+                self.warn(why)
+            return
+        if self.has_noticed:
             return
         self.bound, self.has_noticed = why, True
         self.bind(f"in a worker, {why}")
+
+    def stop_before_write(self, index: int, error: WrittenInto) -> None:
+        """An item, at this index or a little above, has written into a worker's copy of a table.
+
+        Those below have not seen what it wrote, as in the loop; those above should have.
+        """
+        from amorsize.crews.lent import IS_WRITTEN
+
+        self.end_sharing(IS_WRITTEN)
+        self.is_notice_told = True  # by the error, unless the caller can make it good
+        self.work.fail(index, error)
+        for crew in self.crews.values():
+            crew.stop_at(index)
+
+    def _go_on_after_write(self) -> None:
+        """Run all items again, from the one that has written on, where that is as in the loop."""
+        if not self.is_notice_told or self.work.failure is None:
+            return
+        from amorsize.crews.lent import WrittenInto
+
+        index, error = self.work.failure
+        if not isinstance(error, WrittenInto):
+            return
+        is_repeatable = self.may_repeat and self.task.seed is None and not self.printed.has_held
+        is_there = self.task.source is not None and not self.source.has_changed
+        if not (is_repeatable and is_there):
+            return
+        # An item in the caller may have written, too, and those in workers have not seen it.
+        for crew in self.crews.values():
+            if (
+                has_changed := getattr(crew, "has_changed_lent", None)
+            ) is not None and has_changed():
+                return
+        self._end_crews()
+        self.work.begin_again_at(index)
+        while not self._is_over():
+            self.run_inline(self.work.n_left, float("inf"))
+
+    def _see_writes_here(self) -> None:
+        """Say so where an item here has changed what items in workers should have seen changed.
+
+        Comparing takes as long as lending did: it is done where that is little beside the call.
+        """
+        if self.work.failure is not None or self.has_noticed or not self.may_stay_here:
+            return
+        most_bytes = COMPARED_SHARE * (perf_counter() - self.began) / COMPARE_S
+        for crew in self.crews.values():
+            n_bytes = getattr(crew, "lent_bytes", 0)
+            if 0 < n_bytes <= most_bytes and crew.has_changed_lent():  # type: ignore[attr-defined]
+                self.bound, self.has_noticed, self.is_notice_told = CHANGED_HERE, True, True
+                self.warn(
+                    f"{self.name}: {CHANGED_HERE}. Their results may not "
+                    "be those of the loop. Later calls run all items here."
+                )
+
+    def _end_crews(self) -> None:
+        from amorsize._interrupts import no_interrupts
+
+        self._stop_own_threads()
+        with no_interrupts():
+            for crew in self.crews.values():
+                crew.close(at_once=True)
+            self.crews.clear()
+            self.crew_of.clear()
 
     def see_broken_data(self) -> None:
         """An iterator that raised has not ended: that is a failure, above all items it gave."""
@@ -1494,6 +1566,11 @@ HELD = (
     *("func", "options", "item_kwargs", "source", "work", "task", "function", "plainly"),
     *("crews", "crew_of", "losses", "ledger", "returns", "printed", "feeder", "watcher"),
     *("drawing", "inner", "bar", "_payload", "_turns"),
+)
+COMPARE_S = 0.4e-9  # for each byte, to see whether what was lent to workers is still the same
+COMPARED_SHARE = 0.05  # of a call's time that this may take
+CHANGED_HERE = (
+    "an item here has changed a large array or table, and those in workers have not seen it"
 )
 WEIGHED_RESULTS = 32
 STREAM_BYTES = 64 << 20  # what a stream holds ahead of its consumer, about, if not told otherwise

@@ -22,6 +22,7 @@ class Printed:
 
     def __init__(self) -> None:
         self._held: dict[int, list[_Said]] = {}  # by the first item of the chunk
+        self.has_held = False  # anything, at some time
         self._shown = 0  # items before which all was shown
         self._is_inside = False  # the caller is in an item of its own
         self._real: dict[str, Any] = {}  # the program's streams, while ours stand in their place
@@ -101,6 +102,7 @@ class Printed:
 
     def _add(self, start: int, said: _Said) -> None:
         self._held.setdefault(start, []).append(said)
+        self.has_held = True
         self.release(self._shown)
 
     def _write(self, stream: str, text: str) -> None:

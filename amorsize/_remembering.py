@@ -108,6 +108,8 @@ def _warn_of_bound(call: Call) -> None:
         return
     if call.remembers:
         _known.memory().keep_bound(_known.owner_of(call.func), call.bound)
+    if call.is_notice_told:
+        return
     n_items = sum(chunk.n_items for chunk in call.chunks.all if chunk.backend != "caller")
     used = call.tuner.backend_used()
     call.warn(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amorsize.crews import base, travel
+from amorsize.crews.lent import WrittenInto
 from amorsize.errors import CannotTravelError
 from amorsize.policy import memory
 from amorsize.policy.facts import Died, Grown, Left, Limited, Ready, Report, Weighed
@@ -97,7 +98,9 @@ class Returns:
         if done.is_unread and done.error is not None:
             self._unread(done.start, done.start + done.n_sent, done.error)
             return
-        if done.error is not None:
+        if isinstance(done.error, WrittenInto):
+            self._call.stop_before_write(done.start + n_done, done.error)
+        elif done.error is not None:
             if done.error_text:
                 travel.add_note(done.error, f"raised in a worker process:\n{done.error_text}")
             self._call.fail(done.start + n_done, done.error)

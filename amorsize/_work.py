@@ -169,6 +169,15 @@ class Work:
         self.failure = (index, error)
         self.end_at(index)
 
+    def begin_again_at(self, index: int) -> None:
+        """Forget what came of items from here on: they are handed out again."""
+        assert not self.n_given
+        self.failure = self.stop = None
+        del self.results[index:]
+        self._early.clear()
+        self._cut(0)
+        self.n_done = self._next = index
+
     def end_at(self, index: int) -> None:
         """No item from here on is handed out any more."""
         self.stop = index if self.stop is None else min(self.stop, index)

@@ -211,6 +211,15 @@ class CleanCrew(PipeCrew):
                 pool.put(resident)
         return []
 
+    @property
+    def lent_bytes(self) -> int:
+        """What workers have mapped of the caller's, in all."""
+        return 0 if self._lent is None else self._lent.n_bytes
+
+    def has_changed_lent(self) -> bool:
+        """Whether the caller's own is another by now than what it has lent."""
+        return self._lent is None or self._lent.has_changed()
+
     def _take_back(self) -> None:
         """What was lent is freed as soon as workers are through with the call as well."""
         lent, self._lent = self._lent, None

@@ -23,7 +23,7 @@ from amorsize.crews import (
 from amorsize.crews.base import Task
 from amorsize.crews.cells import Cells
 from amorsize.crews.ends import End
-from amorsize.crews.lent import Borrowed
+from amorsize.crews.lent import IS_WRITTEN, Borrowed, WrittenInto
 from amorsize.crews.worker import Worker, flush_streams
 
 TYPE_CHECKING = False
@@ -105,6 +105,7 @@ class Resident(Worker):
         os.umask(self._umask)
         self._context = _contextvars.Context()  # of the call at hand
         self._borrowed: Borrowed | None = None
+        self._has_told = False  # that an item has written into it
 
     def watching(self, task: Task) -> FirstItems | None:
         """What looks at the first items of a task; what is open here is this worker's own."""
@@ -149,7 +150,7 @@ class Resident(Worker):
         try:
             self._give_back()
             if ticket is not None:
-                self._borrowed = Borrowed(ticket)
+                self._borrowed, self._has_told = Borrowed(ticket), False
                 *parts, task = self._borrowed.parts
             os.umask(self._umask)  # the caller's still is what it was, or this worker were not used
             settle_in(surroundings)
@@ -168,6 +169,26 @@ class Resident(Worker):
             after_fork.note_handlers()
         if not self.set_up():
             self.task = _NO_TASK
+
+    def report(
+        self,
+        start: int,
+        n_items: int,
+        results: list[Any],
+        times_s: tuple[float, float, float],
+        error: BaseException | None,
+        last: bool,
+        is_unread: bool = False,
+    ) -> None:
+        """Send results, unless an item has changed what it only has a copy of."""
+        if self._borrowed is not None and not self._has_told and self._borrowed.is_written():
+            if self.task.watch is not None:
+                results, error = [], WrittenInto()
+            else:  # the user has asked for processes, whatever items do there
+                self._has_told = True
+                why = f"{IS_WRITTEN}: that worker process alone has it so"
+                frames.write(self.writing.number(), frames.NOTICED, why.encode())
+        super().report(start, n_items, results, times_s, error, last, is_unread)
 
     def _give_back(self) -> bool:
         """Let go of what the caller had lent for the call; False: something still refers to it."""

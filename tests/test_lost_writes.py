@@ -1,0 +1,211 @@
+"""Items that write into a table which workers share: as in the loop, or told, never just lost.
+
+What the code shows is kept in the caller before anything is shared. Here are ways to write that it
+does not show, by items that nobody has watched, beside a thread.
+"""
+
+import os
+import threading
+import time
+
+import pytest
+
+from amorsize import _call, autotune, tuned_map
+from amorsize.crews import lent
+from amorsize.errors import AmorsizeWarning, CannotTravelError
+
+np = pytest.importorskip("numpy")
+pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="tested on Linux")
+
+N, WRITER = 130, 80  # items, and the one that writes
+
+
+@pytest.fixture(autouse=True)
+def beside_a_thread():
+    over = threading.Event()
+    one = threading.Thread(target=over.wait)
+    one.start()
+    yield
+    over.set()
+    one.join()
+
+
+def compute():
+    until = time.thread_time() + 5e-3
+    while time.thread_time() < until:
+        pass
+
+
+class Sheet:
+    """Gives a part of its numbers."""
+
+    def __init__(self, numbers):
+        self.numbers = numbers
+
+    def column(self, k):
+        return self.numbers.reshape(-1, 16)[:, k % 16]
+
+
+def through_a_shape(sheet, k):
+    sheet.numbers.reshape(16, -1)[k % 16, 0] = -1.0
+
+
+def through_rows(sheet, k):
+    for row in sheet.numbers[:64].reshape(8, 8):
+        row[k % 8] = -2.0
+
+
+def through_a_column(sheet, k):
+    sheet.column(k)[3:6] -= 7.0
+
+
+def through_memory(sheet, k):
+    memoryview(sheet.numbers)[k] = -3.0
+
+
+def through_out(sheet, k):
+    part = sheet.numbers[k : k + 3]
+    np.sqrt(part, part)
+
+
+WAYS = [through_a_shape, through_rows, through_a_column, through_memory, through_out]
+
+
+def looking_up(sheet, write):
+    """A function that reads what the writer has changed, if that has come before."""
+
+    def item(k):
+        compute()
+        if k == WRITER:
+            write(sheet, k)
+        return k, float(sheet.numbers[:256].sum())
+
+    return item
+
+
+def sheet():
+    return Sheet(np.arange(1 << 18, dtype=float) + 1.0)
+
+
+@pytest.mark.parametrize("write", WAYS, ids=lambda one: one.__name__)
+def test_results_and_table_are_the_loops_or_it_is_told(write):
+    """Whoever ran the writer: the caller, a worker, early or late."""
+    expected = sheet()
+    found = [looking_up(expected, write)(k) for k in range(N)]
+
+    mine, told = sheet(), []
+    tuned = autotune(looking_up(mine, write), cache=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_call.Call, "warn", lambda _, text, **__: told.append(text))
+        try:
+            results = tuned(range(N))
+        except lent.WrittenInto:
+            return  # which says so
+        is_same = results == found and np.array_equal(mine.numbers, expected.numbers)
+        assert is_same or any("changed a large array" in one for one in told)
+
+
+@pytest.fixture
+def only_workers_write(monkeypatch):
+    """The caller waits for its workers once there are some."""
+    run_inline = _call.Call.run_inline
+
+    def patient(call, n_items, box_s):
+        if call.crews and not call.work.failure:
+            call._wait(0.01)
+        else:
+            run_inline(call, n_items, box_s)
+
+    monkeypatch.setattr(_call.Call, "run_inline", patient)
+
+
+@pytest.mark.parametrize("write", WAYS, ids=lambda one: one.__name__)
+def test_what_a_worker_has_written_is_made_good(write, only_workers_write):
+    """The caller runs again what began after it, so that all see it; later calls stay there."""
+    expected, mine = sheet(), sheet()
+    tuned = autotune(looking_up(mine, write), cache=False)
+
+    assert tuned(range(N)) == [looking_up(expected, write)(k) for k in range(N)]
+    assert np.array_equal(mine.numbers, expected.numbers)
+    assert tuned(range(N)) == [looking_up(expected, write)(k) for k in range(N)]
+    assert np.array_equal(mine.numbers, expected.numbers)
+
+
+def test_what_cannot_be_run_twice_is_refused(only_workers_write):
+    """Its lines are out by then: the error names what was lost, and which item that was."""
+    mine = sheet()
+
+    def item(k):
+        compute()
+        print(k)
+        if k == WRITER:
+            through_memory(mine, k)
+        return k
+
+    with pytest.raises(CannotTravelError, match="has written into a large array") as caught:
+        autotune(item, cache=False)(range(N))
+    assert caught.value.__notes__
+
+
+def test_who_asks_for_processes_is_told():
+    """The items are shielded from one another, as asked for; that it matters is said."""
+    mine = sheet()
+
+    with pytest.warns(AmorsizeWarning, match="that worker process alone has it so"):
+        tuned_map(lambda k: through_a_shape(mine, k), range(4), backend="process", n_jobs=2)
+    assert mine.numbers[0] == 1.0
+
+
+# -- how it is seen --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def parts():
+    return [memoryview(bytearray(b"x" * 300_000)), memoryview(bytearray(b"y" * 5))]
+
+
+def test_reading_is_no_writing(parts):
+    lender = lent.Lent(parts)
+    borrowed = lent.Borrowed(lender.ticket)
+
+    assert bytes(borrowed.parts[0]) == bytes(parts[0])
+    assert not borrowed.is_written()
+    lender.close()
+
+
+@pytest.mark.parametrize("place", [0, 150_000, 299_999])
+def test_one_byte_is_seen_once_it_is_written(parts, place):
+    lender = lent.Lent(parts)
+    borrowed = lent.Borrowed(lender.ticket)
+    assert not borrowed.is_written()
+
+    borrowed.parts[0][place] = 0
+
+    assert borrowed.is_written()
+    assert not lender.has_changed()
+    lender.close()
+
+
+def test_the_callers_own_change_is_seen(parts):
+    lender = lent.Lent(parts)
+    assert not lender.has_changed()
+
+    parts[1][4] = 0
+
+    assert lender.has_changed()
+    lender.close()
+
+
+def test_where_the_system_does_not_tell_nothing_is_seen(parts, monkeypatch):
+    """As in a container that shows no pages: what is written is the worker's own."""
+    lender = lent.Lent(parts)
+    borrowed = lent.Borrowed(lender.ticket)
+    borrowed.parts[0][7] = 0
+
+    def refused(_):
+        raise PermissionError("/proc/self/pagemap")
+
+    monkeypatch.setattr(lent.Borrowed, "_has_copies", refused)
+
+    assert not borrowed.is_written()
+    lender.close()
