@@ -147,7 +147,7 @@ class _Reader:
         self._groups: list[tuple[tuple[str, str], ...]] = []
         self._links: list[tuple[Mapping[str, Any], str, Any]] = []
         self._classes: list[type] = []
-        self._seen: set[tuple[type, str]] = set()  # members of these
+        self._seen: set[tuple[type, type, str]] = set()  # members of these, by base
         self._walk = _walk.Walk(MOST_CALLABLES)
         self._lead_to(root)
         n_seen = -1
@@ -187,8 +187,9 @@ class _Reader:
             return
         names = _bytecode.names(func.__code__)
         self._names |= names.keys()
-        for value in _callables.cells(func).values():
-            if callable(value):
+        given = [value for _, value in _callables.defaults(func)]
+        for value in (*_callables.cells(func).values(), *given):
+            if leads_on(value):
                 self._lead_to(value)
         for space, name, value, attributes in _walk.reads(func):
             if space == _walk.GLOBAL:
@@ -240,9 +241,11 @@ class _Reader:
             if not (base.__flags__ & HEAP_TYPE and is_followed(base.__module__)):
                 continue
             for name in self._names & vars(base).keys():
-                if (base, name) in self._seen:
+                if (cls, base, name) in self._seen:
                     continue
-                self._seen.add((base, name))
+                self._seen.add((cls, base, name))
+                if name not in vars(cls):  # which may get one of its own
+                    self._links.append((vars(cls), name, MISSING))
                 value = vars(base)[name]
                 inner = _walk.layers(value)[-1]
                 if type(inner) is FUNCTION:

@@ -216,6 +216,8 @@ def take(settings: dict[str, tuple[str, Any]], kinds: dict[str, str]) -> None:
             raise OtherKind(f"{place.replace(':', '.')} is a {kind} in the caller, set there")
     for place, (how, value) in settings.items():
         module, _, path = place.partition(":")
+        if how == AMONG:  # which has to be compared before items run
+            __import__(module)
         if on_import.is_loaded(module):
             _put(module, path, how, value)
         else:
@@ -244,16 +246,28 @@ def _put(module: str, path: str, how: str, value: Any) -> None:
     old = vars(owner).get(name, MISSING)
     if how == ENTRIES and isinstance(old, dict):
         _put_entries(old, value)
-    elif how == ENTRIES and isinstance(old, set):
+        return
+    if how == ENTRIES and isinstance(old, set):
         new = value - old
         old |= new
         _put_back.append(lambda: old.difference_update(new))
-    else:
-        if how == AMONG:
-            value = _among(f"{module}.{path}", old, value)
-        elif how == ENTRIES:  # of a frozen set, or of what is not there yet
-            value = old | value if isinstance(old, frozenset) else value
-        _put_whole(owner, name, old, value)
+        return
+    if how == ENTRIES:
+        value = _filled_up(f"{module}.{path}", getattr(owner, name, None), value)
+    elif how == AMONG:
+        value = _among(f"{module}.{path}", old, value)
+    _put_whole(owner, name, old, value)
+
+
+def _filled_up(place: str, here: Any, entries: Any) -> Any:
+    """A table that a class has of its own in the caller, and by its base here; or a frozen set."""
+    if isinstance(here, dict) and isinstance(entries, dict):
+        made = here.copy()
+        _put_entries(made, entries)
+        return made
+    if isinstance(here, frozenset) and isinstance(entries, _SETS):
+        return here | entries
+    raise OtherKind(f"{place} is another table in the caller, set there")
 
 
 def _put_entries(table: dict[Any, Any], entries: dict[Any, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import email.charset
+import enum
 import json
 import pickle
 import sqlite3
@@ -33,6 +34,12 @@ class Shouting:
 
     def show(self, value):
         return f"!{value}!"
+
+
+class Fruit(enum.Enum):
+    """Of the project, too."""
+
+    PEAR = "pear"
 
 
 factor = 2
@@ -162,3 +169,25 @@ class Sealed:
 
     def __reduce__(self):
         raise TypeError("sealed")
+
+
+def by_writer(k):
+    return orchard.written(Apple(k)), orchard.written(k)
+
+
+def by_late_number(k):
+    import orchard_late
+
+    return orchard_late.deep(k)
+
+
+def by_late_list(k):
+    from orchard_late import filtered
+
+    return filtered(f"K{k}1")
+
+
+def by_late_table(k):
+    import orchard_late as late
+
+    return late.named("own"), k

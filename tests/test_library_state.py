@@ -12,6 +12,7 @@ import urllib.parse
 
 import library_items as items
 import orchard
+import orchard_late
 import orchard_tools
 import pytest
 
@@ -140,6 +141,23 @@ def name_charset(patch):
     patch.setitem(email.charset.ALIASES, "mine", "utf-8")
 
 
+def know_apples(patch):
+    patch.setattr(orchard.SafeWriter, "kinds", orchard.Writer.kinds.copy(), raising=False)
+    orchard.SafeWriter.know(items.Apple, items.weighed)
+
+
+def set_late_number(patch):
+    patch.setattr(orchard_late, "DEPTH", 9)
+
+
+def put_late_filter(patch):
+    patch.setattr(orchard_late, "_filters", [items.reverse, *orchard_late._filters])
+
+
+def put_late_name(patch):
+    patch.setitem(orchard_late._names, "own", items.Fruit.PEAR)
+
+
 CARRIED = [
     (items.by_option, put_option),
     (items.by_imported_option, put_option),
@@ -171,6 +189,10 @@ CARRIED = [
     (items.by_sqlite, adapt_apples),
     (items.by_scheme, know_scheme),
     (items.by_charset, name_charset),
+    (items.by_writer, know_apples),
+    (items.by_late_number, set_late_number),
+    (items.by_late_list, put_late_filter),
+    (items.by_late_table, put_late_name),
 ]
 
 
