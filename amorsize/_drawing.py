@@ -41,6 +41,7 @@ FIRST = 256  # items with streams in any case: at most 3 ms for `random`
 QUICK = 5  # times what it takes to begin a stream, that included; other items feel that by 25 %
 MAX_FOLLOWED = 30  # functions of the project that are looked through for names
 MAX_FUNCTIONS = 1024  # that are remembered
+MAX_PLAIN = 256  # elements of a container that are looked through: 5 us
 WHY_QUICK = "items draw random numbers, and take less time than it takes to seed a stream"
 
 LIBRARIES = {  # whose functions draw, and from which generators
@@ -54,6 +55,7 @@ LIBRARIES = {  # whose functions draw, and from which generators
 }
 _HARMLESS = frozenset({"math", "time", "os", "sys", "json", "re", "itertools", "functools", "zlib"})
 _DOORS = frozenset({"eval", "exec", "getattr", "globals", "vars", "__import__"})
+_CONTAINERS = (dict, list, tuple, set, frozenset)
 _IMPORT = opcode.opmap["IMPORT_NAME"]
 
 _are_quick: dict[Any, bool] = {}  # by owner: whether items take no time
@@ -214,10 +216,21 @@ def _libraries_of(func: Any) -> set[str] | None:
                 left.append(value)
             elif type(value) is MODULE:
                 found.add(value.__name__.partition(".")[0])
-            elif type(value) not in PLAIN or name in _DOORS:
+            elif name in _DOORS or not _is_plain_data(value):
                 return None
     found -= _HARMLESS
     return found if found <= LIBRARIES.keys() else None
+
+
+def _is_plain_data(value: Any) -> bool:
+    """Is it a number, a text, or a small container of such: nothing that could be drawn from?"""
+    kind = type(value)
+    if kind in PLAIN:
+        return True
+    if kind not in _CONTAINERS or len(value) > MAX_PLAIN:
+        return False
+    parts = (*value, *value.values()) if kind is dict else value
+    return PLAIN.issuperset(map(type, parts))
 
 
 def _holds_more(func: Any) -> bool:

@@ -314,10 +314,30 @@ def recursive(item):
     return recursive(item - 1) if item else 0
 
 
+COUNTS, LIMITS = {"done": 0}, [1, 2.5, "three"]
+SOURCES, NESTED = {"one": random.Random(1)}, [[1, 2]]
+
+
+def counts(item):
+    COUNTS["done"] += LIMITS[0]
+    return item
+
+
+def draws_from_one_of_several(item):
+    return SOURCES["one"].random()
+
+
+def looks_into_lists(item):
+    return NESTED[0][item]
+
+
 @pytest.mark.parametrize(
     ("func", "may"),
     [
         (pure, False),
+        (counts, False),
+        (draws_from_one_of_several, True),
+        (looks_into_lists, True),
         (recursive, False),
         (abs, False),
         (toss, True),
