@@ -580,13 +580,12 @@ class Call:
         item_s = self.tuner.costs.item_s
         if not self.may_stay_here or item_s is None or not self.work.all_read:
             return None
-        # On a busy host items take longer, and so would the start of what is to run them.
-        n_left = self.tuner.n_left(self.view(caller_busy=False))
-        left_s = n_left * self.tuner.costs.undisturbed_s
+        core_share = self.tuner.costs.undisturbed_s / item_s
+        left_s = core_share * self.tuner.left_s(self.view(caller_busy=False))
         n_workers = min(_machine.usable_cpus().n_cores, self.tuner.job.n_jobs or sys.maxsize)
         if self.tuner.costs.waits:
             n_workers = _survey.interpreters_worth(left_s, self.tuner.job.n_jobs or sys.maxsize)
-        return _survey.why_not_start(left_s, n_workers)
+        return _survey.why_not_start(left_s, n_workers, core_share)
 
     def _interpreters_worth(self, job: Job) -> int | None:
         """As many as there may be, where starting that many new interpreters is no loss."""

@@ -30,7 +30,8 @@ MUCH_BYTES = 8 << 20  # below, it takes less time than asking
 FIRST_CLEAN_S = 30e-3  # loading what packs a task and starts interpreters, cloudpickle with it
 BARE_MODULES = 300  # that are loaded in any program with a call under way
 IMPORTING_S = 0.4e-3  # each of those beyond, as far as it is imported: pandas 0.5 s, of 1200
-STARTING_SHARE = 0.6  # of what workers would save, at most, may go into beginning
+STARTING_SHARE = 0.5  # of what workers would save, at most, may go into beginning
+LEAST_CORE_SHARE = 0.1  # less is not believed of one item or two
 SENDING_SHARE = 0.5  # of what workers would save, at most, may go into sending it
 ROOM_SHARE = 0.7  # of the memory there is
 CHEAP_RESULT_S = 20e-6  # below, one result says less than several together
@@ -88,18 +89,21 @@ def n_warm_interpreters() -> int:
     return 0 if pool is None else pool.n_warm
 
 
-def why_not_start(left_s: float, n_workers: int) -> str | None:
+def why_not_start(left_s: float, n_workers: int, core_share: float = 1.0) -> str | None:
     """Why new interpreters are not worth starting, nor asking what they would need; None: they are.
 
     Args:
-        left_s: How long the items that are left take, one after the other.
+        left_s: How long the items that are left take, one after the other, undisturbed.
         n_workers: How many workers there would be.
+        core_share: What others leave of a core that somebody here wants: a start takes longer, and
+            what is started takes its part of that from the caller.
     """
     if n_warm_interpreters():
         return None
     needed_s = interpreter_s() * max(1.0, n_workers / _machine.usable_cpus().n_cores)
     if "amorsize.crews.clean" not in sys.modules:
         needed_s += FIRST_CLEAN_S
+    needed_s /= max(core_share, LEAST_CORE_SHARE)
     saved_s = left_s * (1 - 1 / max(1, n_workers))
     if needed_s <= STARTING_SHARE * saved_s:
         return None

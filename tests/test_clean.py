@@ -478,8 +478,12 @@ def test_new_interpreters_are_not_thought_of_where_they_would_not_pay():
     assert "need about" in _survey.why_not_start(0.1, 2)
     assert _survey.why_not_start(10.0, 2) is None
 
+    worth_s = 10 * (_survey.interpreter_s() + _survey.FIRST_CLEAN_S)
+    assert _survey.why_not_start(worth_s, 2) is None
+    assert "need about" in _survey.why_not_start(worth_s, 2, core_share=0.2)
+
     in_worker(len, ["a"])
-    assert _survey.why_not_start(0.1, 2) is None
+    assert _survey.why_not_start(0.1, 2, core_share=0.2) is None
 
 
 def test_no_more_interpreters_wait_than_are_worth_their_start():
