@@ -606,7 +606,13 @@ class Call:
             self.run_inline(1, float("inf"))  # before nothing is known of items, nothing is sent
         left_s = self.tuner.left_s(self.view(caller_busy=False))
         n_workers = min(_machine.usable_cpus().n_cores, self.tuner.job.n_jobs or sys.maxsize)
-        return _survey.why_not_send(payload, left_s, n_workers)
+        return _survey.why_not_send(payload, left_s, n_workers, self._stretch())
+
+    def _stretch(self) -> float:
+        """How many times as long what computes takes here as with a core of its own."""
+        here = [one for one in self.chunks.all if one.backend == "caller"]
+        wall_s, starved_s = sum(one.wall_s for one in here), sum(one.starved_s for one in here)
+        return wall_s / max(wall_s - starved_s, wall_s / MOST_STRETCHED) if wall_s else 1.0
 
     def _payload_of_task(self) -> Payload:
         """The task for workers that are not forked."""
@@ -1571,6 +1577,7 @@ COMPARED_SHARE = 0.05  # of a call's time that this may take
 CHANGED_HERE = (
     "an item here has changed a large array or table, and those in workers have not seen it"
 )
+MOST_STRETCHED = 8.0  # times; beyond, how long others will have the cores is anybody's guess
 WEIGHED_RESULTS = 32
 STREAM_BYTES = 64 << 20  # what a stream holds ahead of its consumer, about, if not told otherwise
 SENT_BYTES = 16 << 20  # items that go to a worker at once

@@ -123,17 +123,20 @@ def is_much(payload: Payload) -> bool:
     return payload.array_bytes + payload.other_bytes >= MUCH_BYTES
 
 
-def why_not_send(payload: Payload, left_s: float, n_workers: int) -> str | None:
+def why_not_send(
+    payload: Payload, left_s: float, n_workers: int, stretch: float = 1.0
+) -> str | None:
     """Why so much is not worth sending for the work that is left; None: it is, or it is not much.
 
     Args:
         payload: What would be sent.
         left_s: How long the items that are left take, one after the other.
         n_workers: How many workers there would be.
+        stretch: How many times as long as with a core of its own what computes takes here now.
     """
     n_bytes = payload.array_bytes + payload.other_bytes
     what = f"what it reaches ({n_bytes / 1e6:.0f} MB) would have to be sent to workers"
-    needed_s, saved_s = sending_s(payload), left_s * (1 - 1 / max(1, n_workers))
+    needed_s, saved_s = stretch * sending_s(payload), left_s * (1 - 1 / max(1, n_workers))
     if needed_s > SENDING_SHARE * saved_s:
         return f"{what}, in about {needed_s:.2g} s, to save {saved_s:.2g} s at best"
     room_bytes = ROOM_SHARE * _machine.memory().available_bytes

@@ -8,7 +8,9 @@ import pytest
 
 import amorsize
 from amorsize import _survey, autotune, tuned_map
+from amorsize._call import Call
 from amorsize._machine import Memory
+from amorsize._options import Options
 from amorsize._payload import Payload
 from amorsize.crews import lent
 from amorsize.crews.base import Task
@@ -114,6 +116,25 @@ def test_what_needs_longer_than_it_saves_is_not_sent(table):
     assert payload.array_bytes >= N_BYTES
     assert "would have to be sent to workers" in _survey.why_not_send(payload, 0.02, 2)
     assert _survey.why_not_send(payload, 1.0, 2) is None
+
+
+def test_what_others_leave_of_the_cores_is_reckoned_with(table):
+    """Where items compute a quarter of their time, laying a table takes four times as long."""
+    payload = Payload(Task(table.sum), table.sum)
+    enough_s = 5 * _survey.sending_s(payload)
+
+    assert _survey.why_not_send(payload, enough_s, 2) is None
+    assert "would have to be sent" in _survey.why_not_send(payload, enough_s, 2, 4.0)
+
+
+@pytest.mark.parametrize(("starved_s", "expected"), [(0.0, 1.0), (1.5, 4.0), (2.0, 8.0)])
+def test_the_first_items_tell_how_busy_the_host_is(starved_s, expected):
+    """Items in workers say nothing of that: they have cores of their own, if any."""
+    call = Call(abs, (range(3),), {}, Options(), None)
+    for backend, late_s in (("caller", starved_s), ("process", 2.0)):
+        call.note_chunk(0, backend, 1, 2.0, 2.0 - late_s, late_s, 2.0)
+
+    assert call._stretch() == expected
 
 
 def test_what_there_is_no_room_for_is_not_sent(table, monkeypatch):
