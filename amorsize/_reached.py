@@ -120,6 +120,40 @@ _MADE_UP |= {"__slotnames__"}  # by the first copy of an instance
 HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: the class was made at run time
 
 
+class _Owns:
+    """Whether something is the project's, or of a package that its functions come from.
+
+    Not a method of what asks: that would be a cycle, with all that was reached in it.
+    """
+
+    def __init__(self, packages: set[str | None]) -> None:
+        self._packages = packages
+
+    def __call__(self, value: Any) -> bool:
+        """Is it a function or class of the project's, in a file?"""
+        value = _callables.raw(value)
+        if type(value) is FUNCTION:
+            is_own = self.function(value)
+            return is_own and (_is_in_a_file(value.__code__) or _has_file(value.__module__))
+        if isinstance(value, type):
+            return self.class_(value) and _has_file(value.__module__)
+        return False
+
+    def module(self, name: object) -> bool:
+        if not isinstance(name, str) or is_ours(name):
+            return False
+        return self._is_of_package(name) or _callables.is_own_module(name)
+
+    def function(self, func: FunctionType) -> bool:
+        return is_own_function(func) or self._is_of_package(func.__module__)
+
+    def class_(self, cls: type) -> bool:
+        return is_own_class(cls) or self._is_of_package(cls.__module__)
+
+    def _is_of_package(self, module: object) -> bool:
+        return isinstance(module, str) and module.partition(".")[0] in self._packages
+
+
 class Reached:
     """Goes from functions to the project's own code and to the state that it reads.
 
@@ -146,11 +180,11 @@ class Reached:
         self._asks_families = False
         self.stays: dict[str, Any] = {}  # globals that cannot be sent
         self.reasons: list[str] = []  # why it would not do in a worker what it does here
-        self.state = State(self._owns)  # of libraries
         self._modules: set[str] = set()
         given = [one for one in (*roots, sample) if one is not None]
         # The project's packages are its own wherever they are installed.
-        self._packages = {_package_of(one) for one in given} - {None}
+        self._owns = _Owns({_package_of(one) for one in given} - {None})
+        self.state = State(self._owns)  # of libraries
         self._walk = _walk.Walk(MANY)
         self._lead_to(given)
         self._go()
@@ -170,7 +204,7 @@ class Reached:
         ahead = [one for one in self._walk.met if isinstance(one, type)]
         for cls in ahead:
             found: list[type] = type.__subclasses__(cls)
-            if found and self._is_own_class(cls):
+            if found and self._owns.class_(cls):
                 self.families.append((cls, found))
                 ahead += found
                 self._lead_to(found)
@@ -186,7 +220,9 @@ class Reached:
         """These, and the project's modules in which state or names were found."""
         places = (*self.settings, *self.digests, *self.names, *self.cache_places)
         found = {place.partition(":")[0] for place in places}
-        return self.modules | {one for one in found if self._is_own(one) and is_importable(one)}
+        return self.modules | {
+            one for one in found if self._owns.module(one) and is_importable(one)
+        }
 
     def leave_what_cannot_travel(self, can_travel: Callable[[Any], bool]) -> None:
         """Move the globals that cannot be pickled to `stays`."""
@@ -200,30 +236,6 @@ class Reached:
                 self.stays[place] = value
         for _, entries in self.caches.values():  # a worker makes those others itself
             entries[:] = [one for one in entries if can_travel(one)]
-
-    def _is_own(self, module: object) -> bool:
-        if not isinstance(module, str) or is_ours(module):
-            return False
-        return module.partition(".")[0] in self._packages or _callables.is_own_module(module)
-
-    def _is_own_function(self, func: FunctionType) -> bool:
-        return is_own_function(func) or self._is_of_package(func.__module__)
-
-    def _owns(self, value: Any) -> bool:
-        """Is it a function or class of the project's?"""
-        value = _callables.raw(value)
-        if type(value) is FUNCTION:
-            is_own = self._is_own_function(value)
-            return is_own and (_is_in_a_file(value.__code__) or _has_file(value.__module__))
-        if isinstance(value, type):
-            return self._is_own_class(value) and _has_file(value.__module__)
-        return False
-
-    def _is_of_package(self, module: object) -> bool:
-        return isinstance(module, str) and module.partition(".")[0] in self._packages
-
-    def _is_own_class(self, cls: type) -> bool:
-        return is_own_class(cls) or self._is_of_package(cls.__module__)
 
     def _lead_to(self, things: Iterable[Any]) -> None:
         for thing in things:
@@ -240,7 +252,7 @@ class Reached:
             self._data(target)
 
     def _data(self, target: Any) -> None:
-        is_own = self._is_own_class(type(target))
+        is_own = self._owns.class_(type(target))
         found = [
             (way, value)
             for way, _, value in islice(_walk.held(target), MANY)
@@ -266,7 +278,7 @@ class Reached:
         one = target
         if isinstance(target, dict | list | tuple | set | frozenset):
             one = next(iter(target.values() if isinstance(target, dict) else target), None)
-        elif self._is_own_class(type(target)):
+        elif self._owns.class_(type(target)):
             return  # its attributes are
         if weight.tells(one):
             self.array_bytes += weight.of(target)
@@ -282,7 +294,7 @@ class Reached:
     # -- code -------------------------------------------------------------------------------
 
     def _function(self, func: FunctionType) -> None:
-        is_own = self._is_own_function(func)
+        is_own = self._owns.function(func)
         ways = _WAYS if is_own else _WAYS_OF_LIBRARY
         held = [value for way, _, value in _walk.held(func) if way in ways]
         self._weigh_texts(held)
@@ -317,7 +329,7 @@ class Reached:
         for home, name, value in named_by(func):
             if value is MISSING or type(value) is MODULE:
                 continue
-            if not self._is_own(home) and is_followed(home) and not name.startswith("__"):
+            if not self._owns.module(home) and is_followed(home) and not name.startswith("__"):
                 self.state.note(((home, name),))
             if leads_on(value) and not self._owns(_walk.layers(value)[-1]):
                 way = way_from(value, func.__code__, self._owns)
@@ -342,7 +354,7 @@ class Reached:
         for name in ("__defaults__", "__kwdefaults__"):
             given = getattr(func, name)
             values = given.values() if isinstance(given, dict) else given or ()
-            if any(type(one) in _CONTAINERS or self._is_own_class(type(one)) for one in values):
+            if any(type(one) in _CONTAINERS or self._owns.class_(type(one)) for one in values):
                 self.settings[f"{place}.{name}"] = given
 
     def _setting(self, place: str, value: Any) -> None:
@@ -382,10 +394,10 @@ class Reached:
     def _global(self, home: str | None, name: str, value: Any, attributes: tuple[str, ...]) -> None:
         """Go from a global along the attributes that the code takes off it."""
         for module, attribute, found in _walk.through_modules(value, attributes):
-            if home is not None and self._is_own(home):
+            if home is not None and self._owns.module(home):
                 self.names[f"{home}:{name}"] = brief_name_of(module)
             home, name, value = module.__name__, attribute, found
-            if not self._is_own(home):
+            if not self._owns.module(home):
                 self._library(home, name, value)
                 if type(value) is not MODULE:
                     return
@@ -411,7 +423,7 @@ class Reached:
                 self._judge_alias(full_name, module)
                 for attribute in _bytecode.names(func.__code__):
                     value = _callables.member(module, attribute)
-                    if self._is_own(full_name):
+                    if self._owns.module(full_name):
                         self._note(full_name, attribute, value)
                     else:
                         self._library(full_name, attribute, value)
@@ -432,10 +444,10 @@ class Reached:
         if home is None or home in _MAIN:
             return  # it goes with the code of the function
         inner = _walk.layers(value)[-1]
-        if type(inner) is FUNCTION and self._is_own_function(inner):
+        if type(inner) is FUNCTION and self._owns.function(inner):
             self.digests[f"{home}:{name}"] = digest_of(value)
             self._cache(value, f"{home}:{name}")
-        elif isinstance(value, type) and self._is_own_class(value):
+        elif isinstance(value, type) and self._owns.class_(value):
             self.names[f"{home}:{name}"] = brief_name_of(value)
         elif _is_data(value) and type(value) is not MODULE and type(inner) is not FUNCTION:
             if _callables.type_name(value) not in _OWN_TO_EACH:
@@ -460,11 +472,11 @@ class Reached:
             return
         found = [reference() for reference in _abc._get_dump(cls)[0]]
         self.registered += [
-            (cls, one) for one in found if one is not None and self._is_own_class(one)
+            (cls, one) for one in found if one is not None and self._owns.class_(one)
         ]
 
     def _class(self, cls: type) -> None:
-        if not self._is_own_class(cls):
+        if not self._owns.class_(cls):
             return
         home = cls.__module__ if _is_at(cls) else None
         if home is not None:
@@ -477,7 +489,7 @@ class Reached:
             elif type(inner) is FUNCTION:
                 self._lead_to((inner,))
                 self._cache(value, None if home is None else f"{home}:{cls.__qualname__}.{name}")
-                if home is not None and self._is_own_function(inner):
+                if home is not None and self._owns.function(inner):
                     self.digests[f"{home}:{cls.__qualname__}.{name}"] = digest_of(value)
             elif home is not None and not name.startswith("__") and self._is_kept(cls, value):
                 self.settings[f"{home}:{cls.__qualname__}.{name}"] = value
