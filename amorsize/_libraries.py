@@ -16,11 +16,12 @@ from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import CodeType, FunctionType
     from typing import Any
 
-MOST_CALLABLES = 60  # of libraries that are read from one call on, the nearest first: 2 ms
+MOST_CALLABLES = 60  # that are read for each one that is called, the nearest first: 2 ms
+MOST_IN_ALL = 240
 MOST_KEPT = 1024  # ways
 
 # What has the state of this process, or is carried with `crews.carried`: neither read nor followed.
@@ -56,7 +57,7 @@ HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: the class was made at run time
 
 
 class Way(Value):
-    """Where the code behind one function or class of a library reads, and how that was found."""
+    """Where the code behind functions and classes of libraries reads, and how that was found."""
 
     places: tuple[tuple[str, str], ...]  # module, and a name or "Class.name" in it
     groups: tuple[tuple[tuple[str, str], ...], ...]  # what one function of these sets at once
@@ -67,30 +68,32 @@ class Way(Value):
         return all(space.get(name, MISSING) is value for space, name, value in self.links)
 
 
-_ways: dict[tuple[int, int], tuple[Any, CodeType, Way]] = {}
+_ways: dict[tuple[int, ...], tuple[Any, Way]] = {}
 
 
-def way_from(root: Any, code: CodeType, owns: Callable[[Any], bool]) -> Way:
-    """Where a library's function, or class, or an instance's class, reads when code names it.
+def way_from(values: Sequence[Any], codes: Sequence[CodeType], owns: Callable[[Any], bool]) -> Way:
+    """Where functions, classes and instances of libraries read when the project's code names them.
+
+    Together, since a method of the one may be called by another.
 
     Args:
-        root: What the code names.
-        code: The project's, which names the methods as well.
+        values: What the code names.
+        codes: The project's, which names the methods as well.
         owns: Whether a function or class is the project's: it is examined elsewhere.
     """
-    root = _code_of(root)  # what it is bound to may be large, and should not be kept alive
-    key = id(root), id(code)
+    roots = tuple(map(_code_of, values))  # what they are bound to is not kept alive
+    key = *map(id, roots), *map(id, codes)
     known = _ways.get(key)
-    if known is not None and known[2].holds():
-        return known[2]
-    reader = _Reader(root, code, owns)
+    if known is not None and known[1].holds():
+        return known[1]
+    reader = _Reader(roots, codes, owns)
     way = reader.way()
     if reader.met_own:  # which nobody should keep alive
         _ways.pop(key, None)
         return way
     if len(_ways) >= MOST_KEPT:
         _ways.clear()
-    _ways[key] = root, code, way
+    _ways[key] = (roots, codes), way
     return way
 
 
@@ -114,8 +117,10 @@ def named_by(func: FunctionType) -> Iterator[tuple[str, str, Any]]:
     for space, name, value, attributes in _walk.reads(func):
         if space == _walk.IMPORT:
             if type(value) is MODULE:
-                for attribute in _bytecode.names(func.__code__):
-                    yield value.__name__, attribute, _callables.member(value, attribute)
+                for owner, attribute, found in _walk.members_named(
+                    value, _bytecode.names(func.__code__)
+                ):
+                    yield owner.__name__, attribute, found
             continue
         home = func.__globals__.get("__name__")
         for module, attribute, found in _walk.through_modules(value, attributes):
@@ -137,19 +142,22 @@ def is_followed(module: object) -> bool:
 
 
 class _Reader:
-    """Goes from one function or class of a library to all that it may run."""
+    """Goes from functions and classes of libraries to all that they may run."""
 
-    def __init__(self, root: Any, code: CodeType, owns: Callable[[Any], bool]) -> None:
+    def __init__(
+        self, roots: Sequence[Any], codes: Sequence[CodeType], owns: Callable[[Any], bool]
+    ) -> None:
         self.met_own = False
         self._owns = owns
-        self._names = {*_UNNAMED, *_bytecode.names(code)}
+        self._names = _UNNAMED.union(*map(_bytecode.names, codes))
         self._places: dict[tuple[str, str], None] = {}
         self._groups: list[tuple[tuple[str, str], ...]] = []
         self._links: list[tuple[Mapping[str, Any], str, Any]] = []
         self._classes: list[type] = []
         self._seen: set[tuple[type, type, str]] = set()  # members of these, by base
-        self._walk = _walk.Walk(MOST_CALLABLES)
-        self._lead_to(root)
+        self._walk = _walk.Walk(min(MOST_CALLABLES * len(roots), MOST_IN_ALL))
+        for root in roots:
+            self._lead_to(root)
         n_seen = -1
         while n_seen != len(self._places) + len(self._links):
             n_seen = len(self._places) + len(self._links)
@@ -197,9 +205,8 @@ class _Reader:
             elif space == _walk.IMPORT:
                 self._links.append((sys.modules, name, sys.modules.get(name, MISSING)))
                 if type(value) is MODULE:
-                    for attribute in names:
-                        found = _callables.member(value, attribute)
-                        self._place(value.__name__, vars(value), attribute, found)
+                    for owner, attribute, found in _walk.members_named(value, names):
+                        self._place(owner.__name__, vars(owner), attribute, found)
         stored = _bytecode.stored_globals(func.__code__)
         if stored:
             self._groups.append(tuple((home, name) for name in sorted(stored)))

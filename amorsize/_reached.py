@@ -107,16 +107,26 @@ def _class_digest(cls: type) -> str:
     content = []
     for base in cls.__mro__:
         if base.__flags__ & HEAP_TYPE:  # nobody can change the others
+            is_told = is_followed(base.__module__)
             for name, value in sorted(vars(base).items()):
+                if name in _MADE_UP or (is_told and _is_state(name, value)):
+                    continue
                 what = repr(value) if is_scalar(value) else ""
                 if type(value) is FUNCTION:
                     what = brief_name_of(value)
-                content.append((name, "" if name in _MADE_UP else what))
+                content.append((name, what))
     return _identity._digest(content, DIGEST_BYTES)
 
 
-_MADE_UP = {"__doc__", "__dict__", "__weakref__"}
-_MADE_UP |= {"__slotnames__"}  # by the first copy of an instance
+def _is_state(name: str, value: Any) -> bool:
+    """Is it data that a library keeps in its class? It is told with what its code reads."""
+    if callable(value) or hasattr(type(value), "__get__"):
+        return False
+    return not is_scalar(value) or name.startswith("_")
+
+
+# By the interpreter, or with the first copy of an instance.
+_MADE_UP = {"__doc__", "__dict__", "__weakref__", "__slotnames__"}
 HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: the class was made at run time
 
 
@@ -180,6 +190,8 @@ class Reached:
         self._asks_families = False
         self.stays: dict[str, Any] = {}  # globals that cannot be sent
         self.reasons: list[str] = []  # why it would not do in a worker what it does here
+        self._called: dict[int, Any] = {}  # of libraries, by id
+        self._calling: list[CodeType] = []  # the project's code that does so
         self._modules: set[str] = set()
         given = [one for one in (*roots, sample) if one is not None]
         # The project's packages are its own wherever they are installed.
@@ -197,6 +209,8 @@ class Reached:
             n_seen = len(self.state.own)
             for target, _ in self._walk:
                 self._look_into(target)
+            way = way_from(tuple(self._called.values()), tuple(self._calling), self._owns)
+            self.state.note(way.places, way.groups)
             self._lead_to(self.state.own)
 
     def _note_families(self) -> None:
@@ -325,15 +339,15 @@ class Reached:
         self._state_of_libraries(func)
 
     def _state_of_libraries(self, func: FunctionType) -> None:
-        """What the code of libraries reads that a function of the project's calls."""
+        """What a function of the project's names of libraries: state, and code to be followed."""
+        self._calling.append(func.__code__)
         for home, name, value in named_by(func):
             if value is MISSING or type(value) is MODULE:
                 continue
             if not self._owns.module(home) and is_followed(home) and not name.startswith("__"):
                 self.state.note(((home, name),))
             if leads_on(value) and not self._owns(_walk.layers(value)[-1]):
-                way = way_from(value, func.__code__, self._owns)
-                self.state.note(way.places, way.groups)
+                self._called[id(value)] = value
 
     def _judge(self, func: FunctionType) -> None:
         if not _text_order.is_fixed() and (what := _text_order.why(func)) is not None:
@@ -421,12 +435,16 @@ class Reached:
             module = sys.modules.get(full_name)
             if module is not None:
                 self._judge_alias(full_name, module)
-                for attribute in _bytecode.names(func.__code__):
-                    value = _callables.member(module, attribute)
-                    if self._owns.module(full_name):
-                        self._note(full_name, attribute, value)
-                    else:
-                        self._library(full_name, attribute, value)
+                if type(module) is MODULE:
+                    self._members_of(module, full_name, _bytecode.names(func.__code__))
+
+    def _members_of(self, module: Any, name: str, names: Iterable[str]) -> None:
+        for owner, attribute, value in _walk.members_named(module, names):
+            home = name if owner is module else owner.__name__
+            if self._owns.module(home):
+                self._note(home, attribute, value)
+            else:
+                self._library(home, attribute, value)
 
     def _judge_alias(self, name: str, module: Any) -> None:
         """Has somebody put another module under a name, which a worker would import?"""

@@ -14,7 +14,7 @@ from amorsize._callables import FUNCTION, METHOD, MISSING, MODULE, cells, defaul
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import CodeType, FunctionType
     from typing import Any
 
@@ -204,6 +204,19 @@ def imported(func: FunctionType, name: str) -> Any:
         if type(module) is MODULE:
             return module
     return MISSING
+
+
+def members_named(module: Any, names: Iterable[str]) -> Iterator[tuple[Any, str, Any]]:
+    """What an imported module has under these names, and what its modules have: whose, which, it.
+
+    `from package import module` names the one, and code goes on to what is in the other.
+    """
+    for name in names:
+        found = member(module, name)
+        yield module, name, found
+        if type(found) is MODULE:
+            for inner in names:
+                yield found, inner, member(found, inner)
 
 
 def through_modules(value: Any, attributes: tuple[str, ...]) -> Iterator[tuple[Any, str, Any]]:

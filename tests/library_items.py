@@ -53,6 +53,10 @@ def reverse(text):
     return text[::-1]
 
 
+def shouted(text):
+    return text + "!"
+
+
 def by_option(k):
     return orchard.OPTIONS["unit"], k
 
@@ -191,3 +195,21 @@ def by_late_table(k):
     import orchard_late as late
 
     return late.named("own"), k
+
+
+def by_part(k):
+    from orchard_parts import part
+
+    return part.sized(k)
+
+
+def by_value_of_part(k):
+    from orchard_parts import part as one
+
+    return one.SIZE + k
+
+
+def by_handed_class(k):
+    from orchard_parts.part import Reader, load
+
+    return load(f"apple {k}", Reader), load(f"int {k}", Reader)

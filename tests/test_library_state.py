@@ -1,5 +1,6 @@
 """What a program has set in libraries: a worker from a clean start has it, or gets no items."""
 
+import copy
 import copyreg
 import email.charset
 import gc
@@ -15,6 +16,7 @@ import orchard
 import orchard_late
 import orchard_tools
 import pytest
+from orchard_parts import part
 
 from amorsize import _libraries, autotune, tuned_map
 from amorsize._reached import Reached
@@ -158,6 +160,14 @@ def put_late_name(patch):
     patch.setitem(orchard_late._names, "own", items.Fruit.PEAR)
 
 
+def size_part(patch):
+    patch.setattr(part, "SIZE", 12)
+
+
+def teach_reader(patch):
+    patch.setattr(part.Reader, "makers", {**part.Reader.makers, "apple": items.shouted})
+
+
 CARRIED = [
     (items.by_option, put_option),
     (items.by_imported_option, put_option),
@@ -193,6 +203,9 @@ CARRIED = [
     (items.by_late_number, set_late_number),
     (items.by_late_list, put_late_filter),
     (items.by_late_table, put_late_name),
+    (items.by_part, size_part),
+    (items.by_value_of_part, size_part),
+    (items.by_handed_class, teach_reader),
 ]
 
 
@@ -285,3 +298,15 @@ def test_the_way_through_a_library_is_kept(monkeypatch):
     monkeypatch.setattr(orchard, "_rounded", orchard.digits)
     Reached([items.by_rate])
     assert any(ways[key] is not before[key] for key in before)
+
+
+def test_what_a_class_notes_of_itself_keeps_nothing_here():
+    """The first copy of an instance leaves a name in its class; so do lazily made tables."""
+    apple = part.Reader("int 1")
+    copy.copy(apple)
+    part.Reader._seen = {"int": 1}
+    try:
+        here = [items.by_handed_class(k) for k in range(3)]
+        assert tuned_map(items.by_handed_class, range(3), backend="process", n_jobs=1) == here
+    finally:
+        del part.Reader._seen
