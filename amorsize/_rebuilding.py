@@ -10,7 +10,6 @@ from amorsize import _callables, _identity, _library_state, _wrappers
 from amorsize._callables import MISSING, MODULE
 from amorsize._drawing import as_reached_here
 from amorsize._reached import (
-    HEAP_TYPE,
     brief_name_of,
     digest_of,
     is_scalar,
@@ -258,25 +257,28 @@ def _take_name(place: str, name: str) -> None:
 
 def _filled(old: Any, new: Any) -> bool:
     """Change an object in place, so that whoever else refers to it sees it; False: cannot be."""
-    if type(old) is not type(new):
+    kind = type(new)
+    if type(old) is not kind:
         return False
+    base = next((one for one in (dict, set, list, bytearray) if issubclass(kind, one)), object)
+    if _own_bytes(kind) != _own_bytes(base):
+        return False  # a deque, a pattern, `__slots__`: more than elements and attributes
     if isinstance(old, dict | set):
         old.clear()
         old.update(new)
     elif isinstance(old, list | bytearray):
         old[:] = new
-    elif _is_of_a_class_statement(new) and hasattr(new, "__dict__"):
+    if hasattr(new, "__dict__"):
         vars(old).clear()
         vars(old).update(vars(new))
-    else:  # a marker without any state is compared by identity
-        return _is_of_a_class_statement(new) and not any(
-            vars(cls).get("__slots__") for cls in type(new).__mro__
-        )
-    return True
+    return True  # a marker without any state is compared by identity
 
 
-def _is_of_a_class_statement(value: Any) -> bool:
-    return all(cls.__flags__ & HEAP_TYPE for cls in type(value).__mro__[:-1])
+def _own_bytes(kind: type) -> tuple[int, int]:
+    """What an object of this type takes, but for its attributes and the references to it."""
+    pointer = tuple.__itemsize__
+    n_pointers = (kind.__dictoffset__ > 0) + (kind.__weakrefoffset__ > 0)  # else outside of it
+    return kind.__basicsize__ - n_pointers * pointer, kind.__itemsize__
 
 
 def here(place: str, kind: str) -> Any:

@@ -36,6 +36,36 @@ def helper(x):
     return x
 
 
+HELD = None  # whatever the program puts here
+
+
+class Register(dict):
+    """A table that has a name."""
+
+    def __init__(self, name, **entries):
+        super().__init__(entries)
+        self.name = name
+
+    def __repr__(self):
+        return f"{self.name}: {dict(self)}"
+
+
+class Point:
+    """Without a dict of its own."""
+
+    __slots__ = ("x",)
+
+    def __init__(self, x):
+        self.x = x
+
+    def __repr__(self):
+        return f"Point({self.x})"
+
+
+def by_held(x):
+    return repr(HELD), x
+
+
 def by_helper(x):
     return helper(x)
 

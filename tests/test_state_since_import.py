@@ -7,7 +7,13 @@ import gc
 import json
 import numbers
 import os
+import re
 import string
+from array import array
+from collections import Counter, OrderedDict, defaultdict, deque
+from datetime import timedelta
+from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 import state_items as items
@@ -218,6 +224,34 @@ def test_a_closure_has_its_variable_wherever_else_that_stands(monkeypatch):
     function = items.closing_over(variable)
 
     assert tuned_map(function, range(3), backend="process", n_jobs=1) == [70, 71, 72]
+
+
+HELD = [
+    (array("i", [1]), array("i", [2, 3])),
+    (re.compile("a"), re.compile("b")),
+    (Decimal(1), Decimal(2)),
+    (deque([1]), deque([1], maxlen=1)),
+    (defaultdict(list, a=[1]), defaultdict(tuple, a=[1])),
+    (Counter("ab"), Counter("abb")),
+    (OrderedDict(a=1, b=2), OrderedDict(b=2, a=1)),
+    (SimpleNamespace(a=1), SimpleNamespace(b=2)),
+    (timedelta(1), timedelta(2)),
+    (ValueError(1), ValueError(2)),
+    (range(3), range(4)),
+    (items.Register("one", a=1), items.Register("other", a=1)),
+    (items.Point(1), items.Point(2)),
+    (frozenset((1,)), frozenset((2,))),
+    (bytearray(b"a"), bytearray(b"b")),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), HELD, ids=lambda one: type(one).__name__)
+def test_a_warm_worker_has_what_a_global_holds_by_now(before, after, monkeypatch):
+    """Whatever it is: also where its state is in C, or in more than elements and attributes."""
+    for one in (before, after, before):
+        monkeypatch.setattr(items, "HELD", one)
+        here = [items.by_held(x) for x in range(3)]
+        assert tuned_map(items.by_held, range(3), backend="process", n_jobs=1) == here
 
 
 def test_what_was_cached_before_is_what_workers_go_on_with(monkeypatch):
