@@ -93,7 +93,7 @@ def little_to_collect():
     ("backend", "start", "stride"),
     [
         pytest.param("process", "", 67, marks=pytest.mark.forks),
-        ("process", "clean", 2401),
+        ("process", "clean", 1009),
         ("thread", "", 31),
         ("serial", "", 3),
     ],
@@ -142,8 +142,8 @@ def ends(*_):
             *("process", signal.SIGALRM, too_long, TooLongError, False, 173),
             marks=pytest.mark.forks,
         ),
-        ("process", signal.SIGALRM, too_long, TooLongError, True, 4001),
-        ("process", signal.SIGTERM, ends, SystemExit, True, 5003),
+        ("process", signal.SIGALRM, too_long, TooLongError, True, 1801),
+        ("process", signal.SIGTERM, ends, SystemExit, True, 2003),
         ("thread", signal.SIGUSR1, too_long, TooLongError, False, 127),
     ],
 )
