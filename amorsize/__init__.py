@@ -14,14 +14,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize import cache as cache
     from amorsize import history as history
-    from amorsize._map import failed_index as failed_index
-    from amorsize._map import partial as partial
-    from amorsize._map import shutdown as shutdown
-    from amorsize._map import tuned_map as tuned_map
-    from amorsize._map import workers as workers
-    from amorsize._typed import TunedFunction as TunedFunction
-    from amorsize._typed import autotune as autotune
-    from amorsize.crews.places import worker_number as worker_number
+    from amorsize._api.map import failed_index as failed_index
+    from amorsize._api.map import partial as partial
+    from amorsize._api.map import shutdown as shutdown
+    from amorsize._api.map import tuned_map as tuned_map
+    from amorsize._api.map import workers as workers
+    from amorsize._api.typed import TunedFunction as TunedFunction
+    from amorsize._api.typed import autotune as autotune
+    from amorsize._workers.worker_numbers import worker_number as worker_number
     from amorsize.errors import AmorsizeError as AmorsizeError
     from amorsize.errors import AmorsizeWarning as AmorsizeWarning
     from amorsize.errors import CannotTravelError as CannotTravelError
@@ -79,21 +79,21 @@ __all__ = [
 _HOMES = {
     "OptimizationResult": "amorsize.optimizer",
     "PipelineResult": "amorsize.tuning",
-    "TunedFunction": "amorsize._decorator",
+    "TunedFunction": "amorsize._api.decorator",
     "TuningResult": "amorsize.tuning",
-    "autotune": "amorsize._decorator",
+    "autotune": "amorsize._api.decorator",
     "cache": "amorsize.cache",  # the module itself: cache.clear(), cache.entries()
-    "failed_index": "amorsize._map",
+    "failed_index": "amorsize._api.map",
     "history": "amorsize.history",
     "optimize": "amorsize.optimizer",
-    "partial": "amorsize._map",
+    "partial": "amorsize._api.map",
     "quick_tune": "amorsize.tuning",
-    "shutdown": "amorsize._map",
+    "shutdown": "amorsize._api.map",
     "tune_parameters": "amorsize.tuning",
     "tune_pipeline": "amorsize.tuning",
-    "tuned_map": "amorsize._map",
-    "worker_number": "amorsize.crews.places",
-    "workers": "amorsize._map",
+    "tuned_map": "amorsize._api.map",
+    "worker_number": "amorsize._workers.worker_numbers",
+    "workers": "amorsize._api.map",
 }
 
 
@@ -103,8 +103,8 @@ def __getattr__(name: str) -> object:
     import sys
 
     home = _HOMES.get(name, "amorsize.errors")
-    if home == "amorsize._map":
-        from amorsize._interrupts import no_interrupts
+    if home == "amorsize._api.map":
+        from amorsize._host.signals import no_interrupts
 
         with no_interrupts():  # a handler that makes a call would find half of the modules
             __import__(home)

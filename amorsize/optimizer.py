@@ -1,8 +1,8 @@
 """`optimize`: run a few items, and predict from them how all of them are best run.
 
 The figures are those that the tuner of a call measures as well, and the rules are the policy's:
-where the items run (`policy.route`), what that costs (`policy.prices`), how large chunks are
-(`policy.sizing`). Nothing but the few items is run.
+where the items run (`policy.backend_choice`), what that costs (`policy.overheads`), how large
+chunks are (`policy.chunk_sizing`). Nothing but the few items is run.
 """
 
 from __future__ import annotations
@@ -13,31 +13,33 @@ from itertools import chain, cycle
 from time import process_time
 from typing import TYPE_CHECKING, Any
 
-from amorsize import _callables, _machine, _options, _survey
-from amorsize._call import WEIGHED_RESULTS, count_pauses
-from amorsize._clock import perf_counter
-from amorsize._payload import Payload
-from amorsize._source import READ_AHEAD, READ_S, Reading, source_of
-from amorsize.crews import choice, nesting, programs
-from amorsize.crews.base import Task
-from amorsize.crews.chunk import run_chunk
-from amorsize.crews.starving import StarvedClock
-from amorsize.crews.travel import add_note, short_repr
-from amorsize.crews.watcher import GilWatcher
+from amorsize._engine import call_options, inspect_host
+from amorsize._engine.engine import WEIGHED_RESULTS, count_pauses
+from amorsize._engine.source import READ_AHEAD, READ_S, Reading, source_of
+from amorsize._function import callables
+from amorsize._host import resources
+from amorsize._host.clocks import perf_counter
+from amorsize._workers import nesting, start_method, subprocess_time
+from amorsize._workers.chunk import run_chunk
+from amorsize._workers.gil_probe import GilWatcher
+from amorsize._workers.protocol import Task
+from amorsize._workers.run_delay import StarvedClock
+from amorsize._workers.serialization import add_note, short_repr
+from amorsize._workers.ship import Payload
 from amorsize.errors import InvalidOptionError, WrongTypeError
-from amorsize.policy import prediction, route
-from amorsize.policy.cores import ONE_CORE
+from amorsize.policy import backend_choice, prediction
+from amorsize.policy.actions import Plan
+from amorsize.policy.evidence.cpu_share import ONE_CORE
+from amorsize.policy.evidence.item_costs import Estimates
 from amorsize.policy.facts import Inlined, Job, Watched, Weighed
-from amorsize.policy.model import Estimates
-from amorsize.policy.plan import Plan
-from amorsize.policy.settling import LEAST_LEFT_S
+from amorsize.policy.rules.choose_backend import LEAST_LEFT_S
 from amorsize.report import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from amorsize._options import Options
-    from amorsize.crews.chunk import Ran
+    from amorsize._engine.call_options import Options
+    from amorsize._workers.chunk import Ran
     from amorsize.policy.facts import Host
     from amorsize.policy.prediction import Prediction
 
@@ -177,10 +179,10 @@ def optimize(
         progress_callback=progress_callback,
         **unknown,
     )
-    options = _options.validated(backend=backend, n_jobs=n_jobs, thread_safe=thread_safe)
-    func = _callables.raw(func)
-    _options.check_function(func)
-    _options.check_data((data,), _options.name_of(func), decorated=False)
+    options = call_options.validated(backend=backend, n_jobs=n_jobs, thread_safe=thread_safe)
+    func = callables.raw(func)
+    call_options.check_function(func)
+    call_options.check_data((data,), call_options.name_of(func), decorated=False)
     _check_numbers(sample_size, target_chunk_duration)
     sample = Sample(func, data, sample_size, item_kwargs or {}, options)
     sample.lets_waiting_thread = prefer_threads_for_io
@@ -241,8 +243,8 @@ class Sample:
         self.lets_waiting_thread = False  # items that wait may run in threads whatever they reach
         self.n_runs = 0
         self.took_s = 0.0
-        self.fork_reason = _machine.why_not_fork()
-        self.host: Host = _survey.host(self.fork_reason)
+        self.fork_reason = resources.why_not_fork()
+        self.host: Host = inspect_host.host(self.fork_reason)
         self.job = self._surveyed_job()
 
     def _surveyed_job(self) -> Job:
@@ -250,14 +252,14 @@ class Sample:
         n_jobs = None if options.n_jobs in (None, -1) else options.n_jobs
         job = Job(
             n_items=self.n_items,
-            backend=_options.environment_backend() or options.backend,
+            backend=call_options.environment_backend() or options.backend,
             n_jobs=n_jobs,
             inherits_items=self.task.source is not None,
         )
         if job.backend != "auto":
             return job
         return job.but(
-            thread_reason=_survey.why_not_threads(self.func, options),
+            thread_reason=inspect_host.why_not_threads(self.func, options),
             process_reason=self._why_not_processes(),
         )
 
@@ -265,7 +267,7 @@ class Sample:
         if self.fork_reason is None:
             return None
         first = self.items[0] if self.items else None
-        return choice.why_no_processes() or Payload(self.task, self.func, first).why_not()
+        return start_method.why_no_processes() or Payload(self.task, self.func, first).why_not()
 
     def run(self, tell: Callable[[str, float], object] | None = None) -> None:
         """Run each item once, timed one by one; then look at the GIL where that matters."""
@@ -302,7 +304,9 @@ class Sample:
         n_modules, process_cpu_s, n_pauses = len(sys.modules), process_time(), count_pauses()
         ran = self._timed(self.func, item, self.results)
         if ran.error is not None:
-            add_note(ran.error, f"{_options.name_of(self.func)}: item {index} ({short_repr(item)})")
+            add_note(
+                ran.error, f"{call_options.name_of(self.func)}: item {index} ({short_repr(item)})"
+            )
             raise ran.error
         wall_s = max(1e-9, ran.wall_s - self.clock_s - ran.starved_s)
         self.starved_s += ran.starved_s
@@ -331,7 +335,7 @@ class Sample:
                 1,
                 out,
                 box_s=float("inf"),
-                cpu_clock=programs.with_thread,
+                cpu_clock=subprocess_time.with_thread,
                 starved_clock=self.starved_clock,
             )
         finally:
@@ -345,7 +349,7 @@ class Sample:
                 if self._timed(self.func, item, []).error is not None:
                     return
                 self.watched = watcher.look()
-                if route.verdict(self.watched) is not None:
+                if backend_choice.verdict(self.watched) is not None:
                     return
 
     def _take_turns(self) -> bool:
@@ -393,15 +397,15 @@ class Sample:
         """Whether the items hold the GIL; None where it was not watched."""
         if self.watched is None or self.takes_turns:
             return self.takes_turns
-        return self.watched.lag_share >= route.HOLDS_GIL_SHARE
+        return self.watched.lag_share >= backend_choice.HOLDS_GIL_SHARE
 
     def weigh(self) -> Weighed:
         """What results, and an item where these have to travel too, take to be sent."""
         has_to_travel = self.task.source is None or self.fork_reason is not None
         items = self.items[:1] if has_to_travel else []
-        return _survey.weigh(self.results[:WEIGHED_RESULTS] or [None], items)
+        return inspect_host.weigh(self.results[:WEIGHED_RESULTS] or [None], items)
 
-    def where(self) -> tuple[route.Route, Weighed | None]:
+    def where(self) -> tuple[backend_choice.Route, Weighed | None]:
         """Where the policy sends such items, and their weighing where that mattered."""
         if self.lets_waiting_thread and self.costs.waits:
             self.job = self.job.but(thread_reason=None)
@@ -409,17 +413,17 @@ class Sample:
         if job.backend != "auto":
             if job.backend == "process":
                 weighed = self.weigh()
-            return route.Route(backend=job.backend, why="asked for"), weighed
+            return backend_choice.Route(backend=job.backend, why="asked for"), weighed
         chosen = self._choose(None)
         if chosen.need == "weigh":
             weighed = self.weigh()
             chosen = self._choose(weighed)
         if chosen.need == "watch":  # and nobody watched
-            chosen = route.serial("so little work that workers would not pay")
+            chosen = backend_choice.serial("so little work that workers would not pay")
         return chosen, weighed
 
-    def _choose(self, weighed: Weighed | None) -> route.Route:
-        return route.choose(
+    def _choose(self, weighed: Weighed | None) -> backend_choice.Route:
+        return backend_choice.choose(
             self.host,
             self.job,
             self.costs,
@@ -438,7 +442,7 @@ def predicted(
     """
     chosen, weighed = sample.where()
     if backend is not None and chosen.backend != backend:
-        chosen = route.Route(backend=backend, why="asked for")
+        chosen = backend_choice.Route(backend=backend, why="asked for")
         weighed = weighed or (sample.weigh() if backend == "process" else None)
     return prediction.predict(
         basis_of(sample, weighed),
@@ -563,7 +567,8 @@ def _check_flags(**given: Any) -> None:
     callback = given.pop("progress_callback")
     if callback is not None and not callable(callback):
         raise WrongTypeError(
-            f"progress_callback={_options.shown(callback)} is of the wrong type: it is a function "
+            f"progress_callback={call_options.shown(callback)} is of the wrong type: it is a "
+            "function "
             "of what is being done and the share that is done, or None."
         )
     for name, value in given.items():
@@ -577,7 +582,7 @@ def _check_flags(**given: Any) -> None:
             )
         if value is not True and value is not False:
             raise WrongTypeError(
-                f"{name}={_options.shown(value)} is of the wrong type: it is True or False."
+                f"{name}={call_options.shown(value)} is of the wrong type: it is True or False."
             )
 
 
@@ -587,7 +592,8 @@ FLAGS = ("prefer_threads_for_io", "auto_adjust_for_nested_parallelism")
 def _check_numbers(sample_size: Any, target_chunk_duration: Any) -> None:
     if isinstance(sample_size, bool) or not isinstance(sample_size, int):
         raise WrongTypeError(
-            f"sample_size={_options.shown(sample_size)} is of the wrong type: it is the number of "
+            f"sample_size={call_options.shown(sample_size)} is of the wrong type: it is the "
+            "number of "
             "items to run."
         )
     if sample_size < 1:
@@ -600,7 +606,8 @@ def _check_numbers(sample_size: Any, target_chunk_duration: Any) -> None:
         target_chunk_duration, int | float
     ):
         raise WrongTypeError(
-            f"target_chunk_duration={_options.shown(target_chunk_duration)} is of the wrong type: "
+            f"target_chunk_duration={call_options.shown(target_chunk_duration)} is of the wrong "
+            "type: "
             "it is a number of seconds, or None."
         )
     if not 0 < target_chunk_duration < float("inf"):

@@ -5,7 +5,7 @@
 
 Each workload is run as a loop first, which tells what its items cost, then in worker processes with
 several chunk sizes, and as the tuner would. What starting and sending costs is what those calls
-themselves have told `_machine`: under load, with caches and cores shared. The same plans are then
+themselves have told `resources`: under load, with caches and cores shared. The same plans are then
 played in a world of these items and these costs.
 """
 
@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from amorsize import _machine, tuned_map
-from amorsize._costs import Costs
+from amorsize import tuned_map
+from amorsize._host import resources
+from amorsize._host.costs import Costs
 from amorsize.policy.facts import Job
 from amorsize.policy.tuner import Tuner
 from amorsize.simulate import Bandwidth, World, play
@@ -137,7 +138,7 @@ def compare(some: list[Workload], n_times: int) -> Iterator[Compared]:
                 tuned_map(workload.function, data, **options)
                 makespans_s.setdefault(_plan(chunksize), []).append(time.perf_counter() - began)
         medians_s = {plan: median(times_s) for plan, times_s in makespans_s.items()}
-        ran.append((workload, loop, _machine.costs(), medians_s))
+        ran.append((workload, loop, resources.costs(), medians_s))
     together = host.cores_that_are_ours()
     for workload, loop, known, real_s in ran:
         world = world_of(workload, loop, known, together)
@@ -222,7 +223,7 @@ def page(compared: list[Compared]) -> Iterator[str]:
     yield "# Calibration: simulated and real makespans\n"
     yield "Written by `python -m benchmarks.calibration`. Each figure is simulated / real makespan"
     yield "minus 1: above 0 the simulator is too slow, below 0 too quick. Item costs are those of a"
-    yield "loop; host costs are what the calls themselves have told `_machine`: costs under load.\n"
+    yield "loop; host costs are what the calls themselves have told `resources`, so under load.\n"
     yield f"- Machine: {facts['cpu']}, {facts['n_cores']} cores, {facts['python']}."
     costs = ", ".join(
         f"{name[:-2]} {1e6 * median(getattr(one.costs, name) for one in compared):.0f} us"

@@ -30,7 +30,7 @@ ROUNDS = 5
 
 def alarms() -> None:
     """The figures of docs/drift.md."""
-    from amorsize.policy.drift import Detector
+    from amorsize.policy.evidence.drift import Detector
 
     def drawn(rng: random.Random, cv: float) -> Detector:
         logs = [rng.gauss(0.0, cv) for _ in range(40)]
@@ -184,7 +184,9 @@ def heard(event, arguments):
     if event in ("open", "sqlite3.connect") and str(arguments[0]).startswith(home):
         opened.append(arguments[0])
 sys.addaudithook(heard)
-from amorsize import _call, _known, _options, tuned_map
+from amorsize._engine import engine, call_options
+from amorsize._profiles import store
+from amorsize import tuned_map
 
 def work(i):
     until_s = time.thread_time() + 0.5e-3
@@ -195,7 +197,7 @@ def work(i):
 data = range(1000)
 if sys.argv[1] == "fill":
     tuned_map(work, data)
-    _known.write()
+    store.write()
 for _ in range(200):
     tuned_map(work, range(8))
 n_by_short = len(opened)
@@ -207,10 +209,10 @@ for _ in range(20):
 looks, decisions = [], []
 for _ in range(20_000):
     began = time.perf_counter()
-    _known.memory().profile(_known.key_of(work, data[0]))
+    store.memory().profile(store.key_of(work, data[0]))
     looks.append(time.perf_counter() - began)
     began = time.perf_counter()
-    call = _call.Call(work, (data,), {}, _options.DEFAULTS, None)
+    call = engine.Call(work, (data,), {}, call_options.DEFAULTS, None)
     call._begin()
     call.tuner.next(call._view(caller_busy=False))
     decisions.append(time.perf_counter() - began)
@@ -240,7 +242,8 @@ def lookup() -> None:
 
 SHARING = """
 import json, sys, time
-from amorsize import tuned_map, _disk, _known
+from amorsize import tuned_map
+from amorsize._profiles import records, store
 who, n_calls = int(sys.argv[1]), int(sys.argv[2])
 in_cache = [0.0]
 
@@ -267,7 +270,7 @@ began = time.perf_counter()
 for number in range(n_calls):
     n_items = 20 if number else 400
     assert tuned_map(work, range(n_items)) == [i + who for i in range(n_items)]
-_known.write()
+store.write()
 print(json.dumps({"cache_s": in_cache[0], "run_s": time.perf_counter() - began}))
 """
 
@@ -311,7 +314,7 @@ def processes(n_processes: int = 16, n_calls: int = 200) -> None:
 CONSTANT = """
 import collections, json, sys, time, zlib
 from amorsize import autotune
-from amorsize._known import last_trace
+from amorsize._profiles.store import last_trace
 
 BLOB = bytes(range(256)) * 400
 
@@ -355,7 +358,7 @@ def busy() -> None:
 MIDWAY = """
 import json, time
 from amorsize import tuned_map
-from amorsize._known import last_trace
+from amorsize._profiles.store import last_trace
 
 def work(i):
     until_s = time.thread_time() + (2e-3 if i >= dear_from else 1e-3)

@@ -159,7 +159,7 @@ def _import_as_users_do() -> None:
     with suppress(ImportError):
         import joblib  # type: ignore[import-untyped]  # noqa: F401
         import mpire.pool  # noqa: F401
-    import amorsize._known
+    import amorsize._profiles.store
 
     assert amorsize.autotune
 

@@ -64,12 +64,13 @@ def main() -> None:
 def first_figures() -> dict[str, float]:
     """Seconds of CPU time, of what is done once in a process: others may have the cores."""
     before = time.thread_time()
-    from amorsize import _effects, _judgement, _reach, _watching  # noqa: F401 - timed
+    from amorsize import _watching
+    from amorsize._function import thread_safety
 
     loaded = time.thread_time()
-    _reach.examine(waits, [1, 2])
+    thread_safety.examine(waits, [1, 2])
     read = time.thread_time()
-    _reach.examine(parses, ["1", "2"])
+    thread_safety.examine(parses, ["1", "2"])
     again = time.thread_time()
     around = _watching.Around.begin()
     around.end()
@@ -84,12 +85,13 @@ def first_figures() -> dict[str, float]:
 
 def warm_figures() -> dict[str, float]:
     """Microseconds."""
-    from amorsize import _effects, _reach, _watching
+    from amorsize import _watching
+    from amorsize._function import library_effects, thread_safety
 
     figures = {}
     for function, items in FUNCTIONS:
         figures[f"reading {function.__name__}() again"] = _median_us(
-            lambda function=function, items=items: _reach.examine(function, items)
+            lambda function=function, items=items: thread_safety.examine(function, items)
         )
     for n_files in PROBES:
         with tempfile.TemporaryDirectory() as folder:
@@ -98,7 +100,7 @@ def warm_figures() -> dict[str, float]:
             for file in files:
                 file.close()
     alone_us = _median_us(lambda: waits(1))
-    inside_us = _median_us(lambda: _watching.Inside(_effects.effect_of).run(waits, 1))
+    inside_us = _median_us(lambda: _watching.Inside(library_effects.effect_of).run(waits, 1))
     figures["looking into an item of two calls"] = inside_us - alone_us
     return figures
 

@@ -91,18 +91,20 @@ def internals_us() -> dict[str, float]:
     The decision is all that happens before the first item: from the checked data to the tuner's
     first answer.
     """
-    from amorsize import _call, _known, _options, tuned_map
+    from amorsize import tuned_map
+    from amorsize._engine import call_options, engine
+    from amorsize._profiles import store
 
     data = range(200)
     tuned_map(spinning, data)
 
     def decide() -> None:
-        call = _call.Call(spinning, (data,), {}, _options.DEFAULTS, None)
+        call = engine.Call(spinning, (data,), {}, call_options.DEFAULTS, None)
         call._begin()
         call.tuner.next(call._view(caller_busy=False))
 
     def look_up() -> None:
-        _known.memory().profile(_known.key_of(spinning, data[0]))
+        store.memory().profile(store.key_of(spinning, data[0]))
 
     return {
         "decision_us": median(_per_call_us(decide) for _ in range(N_TURNS)),

@@ -19,8 +19,10 @@ from types import ModuleType
 from typing import Any
 
 from amorsize import simulate
-from amorsize.policy import caller, saturation, sizing
+from amorsize.policy import chunk_sizing
+from amorsize.policy.evidence import contention
 from amorsize.policy.facts import View
+from amorsize.policy.rules import inline
 from amorsize.simulate import ZOO, World
 from benchmarks import regret_page
 
@@ -32,10 +34,10 @@ NEVER, ALWAYS = 1e18, 1e-18
 
 # What is taken away, by the constant that does it.
 ABLATIONS: dict[str, tuple[tuple[ModuleType, str, float], ...]] = {
-    "without time boxes": ((sizing, "BOX", NEVER), (caller, "SLICE_BOX", NEVER)),
-    "without a guided tail": ((sizing, "GUIDE", ALWAYS),),
-    "without the saturation test": ((saturation, "SUSPICIOUS", NEVER),),
-    "without the caller's help": ((caller, "HELP_CORES", 0),),
+    "without time boxes": ((chunk_sizing, "BOX", NEVER), (inline, "SLICE_BOX", NEVER)),
+    "without a guided tail": ((chunk_sizing, "GUIDE", ALWAYS),),
+    "without the saturation test": ((contention, "SUSPICIOUS", NEVER),),
+    "without the caller's help": ((inline, "HELP_CORES", 0),),
 }
 WARM_CORES, WARM_SEEDS = (2, 8, 32, 128), 2
 CROSSED = (  # worlds whose profiles are given to one another

@@ -156,7 +156,7 @@ def shown(result: Any) -> str:
 
 def against_best(func: Any, items: list[Any], quick: Any, grid: Any) -> dict[str, Any]:
     """The winner of `quick_tune` beside the three best of the grid, in turns."""
-    from amorsize.policy.plan import Plan
+    from amorsize.policy.actions import Plan
 
     loop = Plan(backend="serial", n_jobs=1, chunksize=len(items), source="tuned")
     ranked = sorted((*grid.configurations, grid.serial), key=lambda one: one.time_s)
@@ -227,7 +227,7 @@ def predict(piece: int = 1, n_pieces: int = 1) -> None:
 def foretold(row: Any) -> dict[str, Any]:
     """One prediction beside what is measured on every backend."""
     from amorsize import optimize
-    from amorsize.policy.plan import Plan
+    from amorsize.policy.actions import Plan
 
     func, items = job_of(row)
     found = quietly(lambda: optimize(func, items))

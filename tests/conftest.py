@@ -44,7 +44,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("AMORSIZE_HOME", str(home))
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
-    if costs := sys.modules.get("amorsize._costs"):
+    if costs := sys.modules.get("amorsize._host.costs"):
         monkeypatch.setattr(costs, "_HOST", costs.HostCosts())
     return home
 
@@ -141,9 +141,9 @@ def run_command(
 
 def why_not_fork() -> str | None:
     """Why this process may not be forked, whatever a test has patched; None when it may."""
-    from amorsize import _fork
+    from amorsize._host import fork_safety
 
-    return _fork.why_not_fork(environ={})
+    return fork_safety.why_not_fork(environ={})
 
 
 class Children(dict[int, str]):
@@ -189,7 +189,7 @@ def wait_for_the_end_of(left: Callable[[], Children], *, timeout_s: float) -> Ch
 def stop_amorsize() -> None:
     """End warm workers and close the cache, where this test used them."""
     if amorsize := sys.modules.get("amorsize"):
-        if "amorsize._map" in sys.modules:
+        if "amorsize._api.map" in sys.modules:
             amorsize.shutdown()
         if cache := sys.modules.get("amorsize.cache"):
             cache.close()

@@ -35,7 +35,7 @@ def names():
     table = text.split("| name in the folder |")[1].split("\n\n")[0]
     listed = re.findall(r"^\| ((?:`[^`]+`(?:, )?)+) \|", table, re.MULTILINE)
     found = [name for row in listed for name in re.findall("`([^`]+)`", row)]
-    digest = history.files.stem(SAVED)
+    digest = history.store.stem(SAVED)
     return [name.replace("DIGEST", digest).replace("RANDOM", "0123456789abcdef") for name in found]
 
 
@@ -86,7 +86,7 @@ class Outside:
 
 def database(*, mode="wal", encoding="UTF-8", page_size=4096, change=()):
     """A database with our tables, and perhaps more."""
-    from amorsize.cache.blank import LAYOUT
+    from amorsize.cache.empty_database import LAYOUT
 
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/a.db"

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from amorsize.policy.explored import Explored
+from amorsize.policy.evidence.exploration_budget import Explored
 from amorsize.policy.facts import Profile
 from amorsize.simulate import World
 

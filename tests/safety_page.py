@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from amorsize import (
-    _effects,
-    _effects_data,
-    _effects_libraries,
-    _holdings_data,
-    _holdings_libraries,
+from amorsize._function import (
+    library_effects,
+    stdlib_effects,
+    stdlib_types,
+    third_party_effects,
+    third_party_types,
 )
 
 PAGE = "docs/safety.md"
@@ -40,8 +40,8 @@ def page(text: str) -> str:
 
 
 def tables() -> str:
-    effects = grouped(_effects_data.EFFECTS + _effects_libraries.EFFECTS)
-    holdings = grouped(_holdings_data.HOLDINGS + _holdings_libraries.HOLDINGS)
+    effects = grouped(stdlib_effects.EFFECTS + third_party_effects.EFFECTS)
+    holdings = grouped(stdlib_types.HOLDINGS + third_party_types.HOLDINGS)
     parts = ["### What calls do\n"]
     for word, title in CALLS.items():
         parts += [
@@ -69,7 +69,7 @@ def tables() -> str:
 def grouped(text: str) -> dict[tuple[str, str, str], list[str]]:
     """The names of each rule."""
     rules: dict[tuple[str, str, str], list[str]] = {}
-    for what, why, source, name in _effects.rules(text):
+    for what, why, source, name in library_effects.rules(text):
         rules.setdefault((what, why, source), []).append(name)
     return rules
 

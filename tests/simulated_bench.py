@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy.plan import Plan
+from amorsize.policy.actions import Plan
 from amorsize.simulate import Fixed, Serial, World, play
 from amorsize.tuning.bench import Part, Run, whole_s
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from amorsize.policy.plan import Send
+from amorsize.policy.actions import Send
 from amorsize.simulate import World, tuner_for
 from amorsize.simulate.engine import Engine
 

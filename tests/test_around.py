@@ -29,7 +29,7 @@ from unittest import mock
 import pytest
 
 from amorsize._watching import Around
-from amorsize._watching import around as around_module
+from amorsize._watching import snapshot as around_module
 
 np = pytest.importorskip("numpy")
 pd = pytest.importorskip("pandas")

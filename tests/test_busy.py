@@ -9,9 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from witness import MANY_CORES
 
-from amorsize import _known, _machine, tuned_map
-from amorsize._known import last_trace
-from amorsize.crews.starving import StarvedClock
+from amorsize import tuned_map
+from amorsize._host import resources
+from amorsize._profiles import store
+from amorsize._profiles.store import last_trace
+from amorsize._workers.run_delay import StarvedClock
 from amorsize.policy.facts import Profile
 
 BUSY_S = 25  # the longest that a test keeps the cores busy
@@ -45,7 +47,7 @@ LEARNED_ALONE = Profile(  # of `compute`, while nobody else computed
 def busy_cores():
     """Every core has several others computing on it."""
     command = [sys.executable, "-S", "-c", OTHER]
-    n_others = PER_CORE * _machine.usable_cpus().n_cores
+    n_others = PER_CORE * resources.usable_cpus().n_cores
     others = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(n_others)]
     for other in others:  # until it has begun
         other.stdout.readline()
@@ -58,7 +60,7 @@ def busy_cores():
 @pytest.fixture(autouse=True)
 def fresh_memory(monkeypatch):
     """A process that remembers nothing yet."""
-    monkeypatch.setattr(_known, "_memory", None)
+    monkeypatch.setattr(store, "_memory", None)
 
 
 def spin(cost_s):
@@ -171,7 +173,7 @@ def test_workers_that_are_kept_from_computing_do_not_wait(backend, busy_cores):
 @pytest.mark.skipif(not MANY_CORES, reason="one core: no workers")
 def test_starved_items_are_not_told_to_have_become_waiting_ones(busy_cores):
     """Chunk after chunk with little CPU time, and the caller's own item as well: no such drift."""
-    _known.memory().put(_known.key_of(compute, 0), LEARNED_ALONE)
+    store.memory().put(store.key_of(compute, 0), LEARNED_ALONE)
     tuned_map(compute, range(150), cache=False)
 
     trace = last_trace(compute)

@@ -427,7 +427,7 @@ def test_a_full_disk_is_no_damage(monkeypatch, home):
     cache.put("profile:a", RECORD)
     cache.close()
     monkeypatch.setattr(
-        database, "SIZE_LIMIT_BYTES", 8 * database.blank.PAGE_BYTES
+        database, "SIZE_LIMIT_BYTES", 8 * database.empty_database.PAGE_BYTES
     )  # 16 pages at most
 
     with pytest.warns(AmorsizeWarning, match="the disk is full"):

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from amorsize import _known, cache, tuned_map
-from amorsize._known import last_trace
+from amorsize import cache, tuned_map
+from amorsize._profiles import store
+from amorsize._profiles.store import last_trace
 from amorsize.cache import database
 from amorsize.errors import AmorsizeWarning
 
@@ -415,15 +416,15 @@ def busy(number):
 @pytest.fixture
 def learned(monkeypatch):
     """What a call has noted, as the text of the record and its key; nobody remembers it."""
-    monkeypatch.setattr(_known, "_memory", None)
+    monkeypatch.setattr(store, "_memory", None)
     if not LEARNED:  # once for all tests: a tenth of a second each
         tuned_map(busy, range(300))
-        _known.write()
+        store.write()
         [record] = cache.entries()
         LEARNED.append((str(record.pop("stored_as")), record))
         cache.clear()
         cache.close()
-        monkeypatch.setattr(_known, "_memory", None)
+        monkeypatch.setattr(store, "_memory", None)
     return LEARNED[0]
 
 

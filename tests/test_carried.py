@@ -30,8 +30,10 @@ import carried_items
 import pytest
 
 import amorsize
-from amorsize import _survey, tuned_map
-from amorsize.crews import carried, on_import, resident
+from amorsize import tuned_map
+from amorsize._engine import inspect_host
+from amorsize._host import import_hooks
+from amorsize._workers import caller_state, spawned_main
 from amorsize.errors import CannotTravelError
 
 pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning")
@@ -324,7 +326,7 @@ def test_it_is_as_in_the_caller_before_during_and_after(name):
 
 def test_every_entry_is_tested():
     """No entry of the table without a case of its own."""
-    assert {one.name for one in carried.ENTRIES} <= CASES.keys() | ELSEWHERE
+    assert {one.name for one in caller_state.ENTRIES} <= CASES.keys() | ELSEWHERE
 
 
 def test_the_page_names_each_entry():
@@ -332,7 +334,7 @@ def test_the_page_names_each_entry():
     page = (Path(__file__).parents[1] / "docs" / "safety.md").read_text()
     listed = page.split("<!-- carried: begin -->")[1].split("<!-- carried: end -->")[0]
     names = [" ".join(one.split()) for one in listed.strip().rstrip(";").split(",")]
-    assert sorted(names) == sorted(one.name for one in carried.ENTRIES)
+    assert sorted(names) == sorted(one.name for one in caller_state.ENTRIES)
 
 
 def test_a_library_that_the_worker_has_not_loaded_is_not_loaded_for_its_settings():
@@ -358,10 +360,10 @@ def test_rc_parameters_and_precision_are_read_and_set(monkeypatch):
     for name, module in (("mpmath", mpmath), ("matplotlib", matplotlib)):
         monkeypatch.setitem(sys.modules, name, module)
     mpmath.mp.prec, matplotlib.rcParams["lines.linewidth"] = 200, 3.0
-    data = carried.packed()
+    data = caller_state.packed()
     mpmath.mp.prec, matplotlib.rcParams["lines.linewidth"] = 53, 1.5
 
-    carried.take(data)
+    caller_state.take(data)
 
     assert mpmath.mp.prec == 200
     assert matplotlib.rcParams["lines.linewidth"] == 3.0
@@ -370,7 +372,7 @@ def test_rc_parameters_and_precision_are_read_and_set(monkeypatch):
 def test_what_cannot_be_sent_keeps_the_call_in_the_caller(monkeypatch):
     """A formatter that no worker could have: `auto` stays here and says why, others refuse."""
     numpy = pytest.importorskip("numpy")
-    monkeypatch.setattr(_survey, "IMPORTING_S", 0.0)  # pytest has loaded a thousand modules
+    monkeypatch.setattr(inspect_host, "IMPORTING_S", 0.0)  # pytest has loaded a thousand modules
 
     def text(x):
         import time
@@ -401,7 +403,7 @@ class TestOnImport:
     def test_it_is_done_after_the_import_and_once(self, module):
         """The action sees the whole module; the module has the loader it would have."""
         seen = []
-        on_import.when_imported(module, "a", lambda: seen.append(sys.modules[module].VALUE))
+        import_hooks.when_imported(module, "a", lambda: seen.append(sys.modules[module].VALUE))
         assert seen == []
 
         found = __import__(module)
@@ -417,9 +419,9 @@ class TestOnImport:
         """An earlier call's wish is replaced, or withdrawn."""
         seen = []
         for index in range(3):
-            on_import.when_imported(module, "a", lambda index=index: seen.append(index))
-            on_import.when_imported(module, "b", lambda: seen.append("b"))
-        on_import.forget("b")
+            import_hooks.when_imported(module, "a", lambda index=index: seen.append(index))
+            import_hooks.when_imported(module, "b", lambda: seen.append("b"))
+        import_hooks.forget("b")
 
         __import__(module)
 
@@ -428,7 +430,7 @@ class TestOnImport:
     def test_a_loaded_module_is_seen_to_at_once(self):
         """Nothing has to be waited for."""
         seen = []
-        on_import.when_imported("sys", "a", lambda: seen.append(1))
+        import_hooks.when_imported("sys", "a", lambda: seen.append(1))
         assert seen == [1]
 
 
@@ -450,7 +452,7 @@ def test_options_of_pandas_reach_a_worker_that_loads_it_for_the_first_item(run_s
 
 def test_the_environment_is_what_it_is_now(monkeypatch):
     """Decoded once, and anew after whatever has changed it."""
-    assert resident._environ() == dict(os.environ)
+    assert spawned_main._environ() == dict(os.environ)
     changes = [
         lambda: os.environ.__setitem__("AMORSIZE_TEST_ONE", "1"),
         lambda: os.environb.__setitem__(b"AMORSIZE_TEST_ONE", b"2"),
@@ -462,6 +464,6 @@ def test_the_environment_is_what_it_is_now(monkeypatch):
     monkeypatch.setenv("AMORSIZE_TEST_TWO", "0")
     for change in changes:
         change()
-        resident._environ().clear()  # what was given is the asker's own
+        spawned_main._environ().clear()  # what was given is the asker's own
 
-        assert resident._environ() == dict(os.environ)
+        assert spawned_main._environ() == dict(os.environ)

@@ -26,7 +26,7 @@ import pandas as pd
 import pytest
 
 from amorsize import tuned_map
-from amorsize._reach import examine
+from amorsize._function.thread_safety import examine
 
 LIST: list[int] = []
 TABLE = {"a": 1}

@@ -9,8 +9,8 @@ from time import perf_counter
 
 import pytest
 
-from amorsize.crews import child
-from amorsize.crews.child import Child
+from amorsize._workers import child_process
+from amorsize._workers.child_process import Child
 
 SOON_S = 10.0
 
@@ -30,7 +30,7 @@ def sleeper():
 def known(request, monkeypatch):
     """With and without what the kernel offers."""
     if request.param == "known by its number":
-        monkeypatch.setattr(child, "_descriptor_of", lambda _: None)
+        monkeypatch.setattr(child_process, "_descriptor_of", lambda _: None)
 
 
 def started(code):
@@ -96,7 +96,7 @@ class TestLife:
             pass
 
         assert one.is_stopped
-        one.send(child.SIGCONT)
+        one.send(child_process.SIGCONT)
         while one.is_stopped and perf_counter() < until_s:
             pass
         assert not one.is_stopped

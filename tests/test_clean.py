@@ -14,12 +14,13 @@ import clean_items
 import pytest
 
 import amorsize
-from amorsize import _survey, autotune, tuned_map
-from amorsize._known import last_trace
-from amorsize._payload import Payload
-from amorsize.crews import resident
-from amorsize.crews.base import Task
-from amorsize.crews.clean import pool
+from amorsize import autotune, tuned_map
+from amorsize._engine import inspect_host
+from amorsize._profiles.store import last_trace
+from amorsize._workers import spawned_main
+from amorsize._workers.protocol import Task
+from amorsize._workers.ship import Payload
+from amorsize._workers.spawn_pool import pool
 from amorsize.errors import AmorsizeWarning, CannotTravelError
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="tested on Linux")
@@ -328,10 +329,10 @@ class TestWarmth:
         assert last_trace(clean_items.scaled).n_repeated == 0
 
     def test_an_idle_worker_ends_after_a_while(self):
-        idle = resident.Resident(0, 1, os.getppid(), None)
+        idle = spawned_main.Resident(0, 1, os.getppid(), None)
         assert idle.is_needed()
 
-        idle._idle_since -= resident.IDLE_S
+        idle._idle_since -= spawned_main.IDLE_S
 
         assert not idle.is_needed()
         idle.task = Task(abs)  # a call is under way
@@ -475,24 +476,26 @@ def test_new_interpreters_are_not_thought_of_where_they_would_not_pay():
     """For a tenth of a second of work it takes longer to ask what they would need."""
     amorsize.shutdown()
 
-    assert "need about" in _survey.why_not_start(0.1, 2)
-    assert _survey.why_not_start(10.0, 2) is None
+    assert "need about" in inspect_host.why_not_start(0.1, 2)
+    assert inspect_host.why_not_start(10.0, 2) is None
 
-    worth_s = 10 * (_survey.interpreter_s() + _survey.FIRST_CLEAN_S)
-    assert _survey.why_not_start(worth_s, 2) is None
-    assert "need about" in _survey.why_not_start(worth_s, 2, core_share=0.2)
+    worth_s = 10 * (inspect_host.interpreter_s() + inspect_host.FIRST_CLEAN_S)
+    assert inspect_host.why_not_start(worth_s, 2) is None
+    assert "need about" in inspect_host.why_not_start(worth_s, 2, core_share=0.2)
 
     in_worker(len, ["a"])
-    assert _survey.why_not_start(0.1, 2, core_share=0.2) is None
+    assert inspect_host.why_not_start(0.1, 2, core_share=0.2) is None
 
 
 def test_no_more_interpreters_wait_than_are_worth_their_start():
     """Sixteen that load pandas first take longer to begin than half a second of waits in a loop."""
     amorsize.shutdown()
 
-    assert _survey.interpreters_worth(0.5, 16) <= max(4, _survey._machine.usable_cpus().n_cores)
-    assert _survey.interpreters_worth(500.0, 16) == 16
-    assert _survey.interpreters_worth(500.0, 3) == 3
+    assert inspect_host.interpreters_worth(0.5, 16) <= max(
+        4, inspect_host.resources.usable_cpus().n_cores
+    )
+    assert inspect_host.interpreters_worth(500.0, 16) == 16
+    assert inspect_host.interpreters_worth(500.0, 3) == 3
 
 
 def computes(answer):

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from amorsize import cli
-from amorsize.cli.completion_commands import SHELLS
+from amorsize.cli.commands.completion import SHELLS
 
 
 @pytest.fixture

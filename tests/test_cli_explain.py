@@ -6,15 +6,16 @@ import sys
 
 import pytest
 
-from amorsize import _known, cache, cli, tuned_map
+from amorsize import cache, cli, tuned_map
+from amorsize._profiles import store
 
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
     """A process that has not opened the cache."""
     monkeypatch.setattr(cache, "_STATE", cache._State())
-    monkeypatch.setattr(_known, "WRITE_NOW_S", 0.0)
-    monkeypatch.setattr(_known, "_memory", None)
+    monkeypatch.setattr(store, "WRITE_NOW_S", 0.0)
+    monkeypatch.setattr(store, "_memory", None)
     yield
     cache.close()
 
@@ -56,7 +57,7 @@ def test_what_is_remembered_is_told(amorsize, name):
 
 def test_the_plan_follows_from_the_number_of_items(amorsize, monkeypatch):
     """One item is the loop; many are worth workers, where there are cores for them."""
-    monkeypatch.setattr("amorsize._machine._affinity", lambda: 8)
+    monkeypatch.setattr("amorsize._host.resources._affinity", lambda: 8)
 
     def plan(n):
         document = json.loads(amorsize("explain", "price", "--n-items", str(n), "--json").stdout)

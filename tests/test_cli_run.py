@@ -13,7 +13,7 @@ from conftest import ROOT
 from amorsize import cli, history
 from amorsize.cli import target
 from amorsize.cli.command import FailureError
-from amorsize.cli.jsonable import NotJsonError, Writer
+from amorsize.cli.json_lines import NotJsonError, Writer
 
 SHOP = """
 import collections, dataclasses, datetime, decimal, os, pathlib, sys, time

@@ -11,7 +11,8 @@ from collections import Counter
 import pytest
 from conftest import ROOT
 
-from amorsize import _known, cache, cli, history
+from amorsize import cache, cli, history
+from amorsize._profiles import store
 from amorsize.tuning import TuningResult
 from amorsize.tuning.session import Session
 
@@ -48,7 +49,7 @@ def talk(x):
 def fresh(monkeypatch):
     """A process that knows of no function and has not opened the cache."""
     monkeypatch.setattr(cache, "_STATE", cache._State())
-    monkeypatch.setattr(_known, "_memory", None)
+    monkeypatch.setattr(store, "_memory", None)
     yield
     cache.close()
 

@@ -4,11 +4,12 @@ import json
 
 import pytest
 
-from amorsize import _checkup, cli
-from amorsize._checkup import Findings, Spun
-from amorsize._costs import PRIORS
-from amorsize.cli import validate_commands
-from amorsize.cli.validate_commands import Seen, checks, judged
+from amorsize import cli
+from amorsize._host import diagnostics
+from amorsize._host.costs import PRIORS
+from amorsize._host.diagnostics import Findings, Spun
+from amorsize.cli.commands import validate
+from amorsize.cli.commands.validate import Seen, checks, judged
 
 
 def seen(two=1.95, all_=None, n_cores=2, cpu_share=0.99, job_times=1.8, costs=None, **changes):
@@ -124,10 +125,10 @@ def test_each_thing_that_can_be_wrong(change, what, verdict):
 @pytest.mark.parametrize("json_", [False, True])
 def test_for_real(monkeypatch, capsys, json_):
     """The experiments run, in short, and the status is what the document says."""
-    monkeypatch.setattr(_checkup, "SPIN_S", 0.02)
-    monkeypatch.setattr(_checkup, "N_ROUNDS", 1)
-    monkeypatch.setattr(validate_commands, "JOB_S", 0.02)
-    monkeypatch.setattr(validate_commands, "N_ROUNDS", 1)
+    monkeypatch.setattr(diagnostics, "SPIN_S", 0.02)
+    monkeypatch.setattr(diagnostics, "N_ROUNDS", 1)
+    monkeypatch.setattr(validate, "JOB_S", 0.02)
+    monkeypatch.setattr(validate, "N_ROUNDS", 1)
 
     status = cli.main(["validate", *(["--json"] if json_ else [])])
     said = capsys.readouterr().out
@@ -150,14 +151,14 @@ def test_blas_threads_are_counted(monkeypatch):
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
-    assert _checkup._blas_threads() in (1, None)
+    assert diagnostics._blas_threads() in (1, None)
 
 
 def test_a_python_that_cannot_be_started_is_told(monkeypatch):
     """Rather than a number made up."""
-    monkeypatch.setattr(_checkup, "_SPIN", "raise SystemExit(1)")
-    monkeypatch.setattr(_checkup, "N_ROUNDS", 1)
+    monkeypatch.setattr(diagnostics, "_SPIN", "raise SystemExit(1)")
+    monkeypatch.setattr(diagnostics, "N_ROUNDS", 1)
 
-    findings = seen().findings.but(spun=_checkup.spun([1]))
+    findings = seen().findings.but(spun=diagnostics.spun([1]))
     assert findings.spun[0].rate == 0
     assert findings.times(2) is None

@@ -11,8 +11,8 @@ import pages_forged
 import pytest
 
 from amorsize import cache, cli, history
-from amorsize.cache import database, inbox, pages
-from amorsize.cache.text import MAX_DEPTH, RefusedError, decoded
+from amorsize.cache import database, journal, sqlite_pages
+from amorsize.cache.json_text import MAX_DEPTH, RefusedError, decoded
 from amorsize.errors import AmorsizeWarning
 
 pytestmark = [
@@ -93,9 +93,9 @@ def test_the_longest_that_we_write_are_none_of_these(home):
     assert cache.put("k" * 512, {"a": "x" * 65_000})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert pages.check(str(home)) is None
+        assert sqlite_pages.check(str(home)) is None
         cache.close()
-        assert pages.check(str(home)) is None
+        assert sqlite_pages.check(str(home)) is None
         assert cache.get("k" * 512)
 
 
@@ -107,9 +107,9 @@ def test_a_page_that_is_being_written_is_looked_at_again(home, monkeypatch):
     broken = pages_forged.long_keys(50_000, depth=0)
     forged.write(home / "cache.db", broken)
     monkeypatch.setattr(
-        pages.time, "sleep", lambda _: forged.write(home / "cache.db", whole)
+        sqlite_pages.time, "sleep", lambda _: forged.write(home / "cache.db", whole)
     )  # its writer goes on
-    assert pages.check(str(home)) is None
+    assert sqlite_pages.check(str(home)) is None
 
 
 def test_rows_without_end_are_not_listed(hand):
@@ -185,7 +185,7 @@ def test_a_record_of_the_future_does_not_stay(home):
 def test_more_lines_than_we_leave_are_removed(hand):
     """Each is a record to store: they took 10 s, and of the call that noted something."""
     lines = b"".join(b'{"key":"%x:","record":{}}\n' % n for n in range(38_000))
-    hand(inbox.NAME, lines[: inbox.MAX_BYTES])
+    hand(journal.NAME, lines[: journal.MAX_BYTES])
 
     assert_of_use("more lines than amorsize leaves")
 
@@ -201,7 +201,7 @@ def test_more_lines_than_we_leave_are_removed(hand):
 )
 def test_a_line_that_cannot_be_stored_is_not_in_the_way(hand, line):
     """What was noted beside it reaches the database, at once."""
-    hand(inbox.NAME, line + b"\n")
+    hand(journal.NAME, line + b"\n")
     cache.note(KEY, RECORD)
 
     with warnings.catch_warnings():
@@ -213,7 +213,7 @@ def test_a_line_that_cannot_be_stored_is_not_in_the_way(hand, line):
 
 def test_half_a_line_spoils_itself_alone_where_json_was_not_imported(hand, run_script):
     """The C half of `json` has its errors there, and raised a SystemError without."""
-    hand(inbox.NAME, b'{"key":"profile:torn","record":{"a":"\n{"key":"profile:a","record":{}}\n')
+    hand(journal.NAME, b'{"key":"profile:torn","record":{"a":"\n{"key":"profile:a","record":{}}\n')
     told = run_script(
         "import sys, amorsize.cache as cache\n"
         "assert 'json' not in sys.modules\n"
@@ -233,7 +233,7 @@ def test_depth_is_told_before_parsing(run_script, opening):
     run_script(
         "import sys\n"
         "sys.setrecursionlimit(10**9)\n"
-        "from amorsize.cache.text import RefusedError, decoded\n"
+        "from amorsize.cache.json_text import RefusedError, decoded\n"
         f"text = '{{\"a\":' + {opening!r} * (2**20 // {len(opening)})\n"
         "try:\n"
         "    decoded(text, at_most_bytes=2**30)\n"
@@ -281,9 +281,9 @@ def test_one_file_of_many_names_is_not_read_for_each(home, monkeypatch):
     forged.write(first, b"{}" + b" " * 99_998)
     for n in range(1, 200):
         os.link(first, home / "history" / f"{n:032x}.json")
-    reads, read = [], history.files._read
-    monkeypatch.setattr(history.files, "_read", lambda path: (reads.append(path), read(path))[1])
-    monkeypatch.setattr(history.files, "MAX_TOTAL_BYTES", 1_000_000)
+    reads, read = [], history.store._read
+    monkeypatch.setattr(history.store, "_read", lambda path: (reads.append(path), read(path))[1])
+    monkeypatch.setattr(history.store, "MAX_TOTAL_BYTES", 1_000_000)
 
     assert history.n_damaged() == 200
     assert len(reads) == 10

@@ -9,8 +9,8 @@ from conftest import children
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amorsize import _measure
-from amorsize._costs import PRIORS, Costs, HostCosts
+from amorsize._host import cost_probe
+from amorsize._host.costs import PRIORS, Costs, HostCosts
 
 
 def n_open_files():
@@ -152,9 +152,9 @@ class TestRemembering:
 class TestMeasuring:
     def test_it_measures_all_but_the_cache_and_leaves_nothing(self):
         """In bounded time, with no file left open and no child left over."""
-        _measure.costs_s()  # what is imported on first use may keep files open
+        cost_probe.costs_s()  # what is imported on first use may keep files open
         n_before, begun_s, others = n_open_files(), time.monotonic(), children()
-        measured = _measure.costs_s()
+        measured = cost_probe.costs_s()
 
         assert time.monotonic() - begun_s < 5  # 0.2 s on an idle machine
         assert n_open_files() == n_before
@@ -173,22 +173,22 @@ class TestMeasuring:
 
     def test_a_child_that_says_nothing_is_given_up(self, monkeypatch):
         """A measurement that fails leaves the cost unknown, and no process behind."""
-        if _measure.why_not_fork() is not None:
+        if cost_probe.why_not_fork() is not None:
             pytest.skip("cannot fork here now")
-        monkeypatch.setattr(_measure, "_CHILD_LIMIT_S", 0.01)
-        monkeypatch.setattr(_measure, "_echo", lambda *_pipes: time.sleep(60))
+        monkeypatch.setattr(cost_probe, "_CHILD_LIMIT_S", 0.01)
+        monkeypatch.setattr(cost_probe, "_echo", lambda *_pipes: time.sleep(60))
 
-        assert _measure._pipe_costs_s() == {}
+        assert cost_probe._pipe_costs_s() == {}
 
     def test_without_an_interpreter_to_start_there_is_no_figure(self, monkeypatch):
         """An embedded Python does not know its own file."""
-        monkeypatch.setattr(_measure.sys, "executable", "")
+        monkeypatch.setattr(cost_probe.sys, "executable", "")
 
-        assert _measure._clean_start_cost_s() == {}
+        assert cost_probe._clean_start_cost_s() == {}
 
     def test_an_interpreter_too_slow_costs_at_least_the_limit(self, monkeypatch):
         """Half a second is enough to know that clean starts are dear."""
-        monkeypatch.setattr(_measure, "_CLEAN_START_LIMIT_S", 0.1)
-        monkeypatch.setattr(_measure, "_CLEAN_START", "import time; time.sleep(60)")
+        monkeypatch.setattr(cost_probe, "_CLEAN_START_LIMIT_S", 0.1)
+        monkeypatch.setattr(cost_probe, "_CLEAN_START", "import time; time.sleep(60)")
 
-        assert _measure._clean_start_cost_s()["clean_start_s"] >= 0.1
+        assert cost_probe._clean_start_cost_s()["clean_start_s"] >= 0.1

@@ -11,15 +11,16 @@ from pathlib import Path
 import crew_items
 import pytest
 
-from amorsize import _callables, shutdown
-from amorsize._payload import Payload
-from amorsize.crews import processes
-from amorsize.crews.base import Chunk, Done, Lost, SetupFailed, Task, Text, WorkerReady
-from amorsize.crews.clean import CleanCrew
-from amorsize.crews.futures import FuturesCrew
-from amorsize.crews.processes import ProcessCrew
-from amorsize.crews.threads import ThreadCrew
-from amorsize.crews.travel import Stayed
+from amorsize import shutdown
+from amorsize._function import callables
+from amorsize._workers import process_pool
+from amorsize._workers.executor_pool import FuturesCrew
+from amorsize._workers.process_pool import ProcessCrew
+from amorsize._workers.protocol import Chunk, Done, Lost, SetupFailed, Task, Text, WorkerReady
+from amorsize._workers.serialization import Stayed
+from amorsize._workers.ship import Payload
+from amorsize._workers.spawn_pool import CleanCrew
+from amorsize._workers.thread_pool import ThreadCrew
 
 KINDS = ("forked", "clean", "threads", "thread pool", "process pool")
 OWN_PROCESSES = ("forked", "clean")
@@ -497,7 +498,7 @@ class TestDeath:
         assert through(crew)[0].results == [10]
 
     def test_a_worker_that_stays_stopped_is_lost(self, employ, monkeypatch):
-        monkeypatch.setattr(processes, "SIGCONT", 0)  # as where it is stopped again and again
+        monkeypatch.setattr(process_pool, "SIGCONT", 0)  # as where it is stopped again and again
         crew = employ(crew_items.slow_double)
         start(crew, 0)
         remote = crew._remotes[0]
@@ -553,5 +554,5 @@ class TestDeath:
 
 def test_the_items_of_these_tests_can_be_imported_by_a_worker():
     """They are the project's own code, so that what they reach is looked into."""
-    assert _callables.is_own_module("crew_items")
+    assert callables.is_own_module("crew_items")
     assert Path(crew_items.__file__).parent == Path(__file__).parent

@@ -17,9 +17,9 @@ import cloudpickle
 import pytest
 import wrapt
 
-import amorsize._decorator
+import amorsize._api.decorator
 from amorsize import InvalidOptionError, TunedFunction, WrongTypeError, autotune
-from amorsize._options import DEFAULTS, validated
+from amorsize._engine.call_options import DEFAULTS, validated
 
 
 def shown(value):
@@ -28,7 +28,7 @@ def shown(value):
 
 
 class Loop:
-    """What `_map` does, as plainly as can be; it remembers how it was asked."""
+    """What `map` does, as plainly as can be; it remembers how it was asked."""
 
     def run(self, func, iterables, item_kwargs, options, name):
         self.asked = (func, options, name)
@@ -53,7 +53,7 @@ class Loop:
 def loop(monkeypatch):
     """Calls run in a plain loop here: what runs them otherwise has its own tests."""
     loop = Loop()
-    monkeypatch.setattr(amorsize._decorator, "_map", loop)
+    monkeypatch.setattr(amorsize._api.decorator, "_map", loop)
     return loop
 
 
@@ -498,12 +498,12 @@ def test_a_method_of_a_private_name_travels():
 SCRIPT = """
 import pickle, sys, types
 import cloudpickle
-import amorsize._decorator
+import amorsize._api.decorator
 from amorsize import TunedFunction, autotune
 
 def run(func, iterables, item_kwargs, options, name):
     return [func(*items, **item_kwargs) for items in zip(*iterables)]
-amorsize._decorator._map = types.SimpleNamespace(run=run)
+amorsize._api.decorator._map = types.SimpleNamespace(run=run)
 
 OFFSET = 10
 

@@ -7,8 +7,9 @@ import numpy
 import pytest
 from witness import MANY_CORES, compute
 
-from amorsize import _drawing, autotune, tuned_map
-from amorsize.crews.streams import PROCESS_WIDE, Reached
+from amorsize import autotune, tuned_map
+from amorsize._workers import random_streams
+from amorsize._workers.seeding import PROCESS_WIDE, Reached
 
 RNG = numpy.random.default_rng(1)
 DICE = random.Random(1)
@@ -204,7 +205,7 @@ def toss(item):
     return random.random() < 0.5, random.random()
 
 
-@pytest.mark.parametrize("n_items", [10, _drawing.FIRST, 3000])
+@pytest.mark.parametrize("n_items", [10, random_streams.FIRST, 3000])
 @pytest.mark.forks
 def test_quick_items_are_repeatable_as_well(n_items):
     """The first ones have streams, the others what the loop draws, in each call alike."""
@@ -243,7 +244,7 @@ def test_quick_items_stay_in_the_caller_and_say_why():
     tossed = autotune(toss)
     tossed(range(5000))
 
-    assert _drawing.WHY_QUICK in str(tossed.explain())
+    assert random_streams.WHY_QUICK in str(tossed.explain())
 
 
 def test_after_quick_items_the_caller_goes_on_from_where_they_ended():
@@ -254,7 +255,7 @@ def test_after_quick_items_the_caller_goes_on_from_where_they_ended():
     assert random.random() not in {number for _, number in found}
     random.seed(1)
     random.getrandbits(64)
-    assert (random.random() < 0.5, random.random()) == found[_drawing.FIRST]
+    assert (random.random() < 0.5, random.random()) == found[random_streams.FIRST]
 
 
 # -- streams of results ---------------------------------------------------------------------------
@@ -353,7 +354,7 @@ def looks_into_lists(item):
 )
 def test_a_quick_look_tells_what_surely_draws_nothing(func, may):
     """And is not sure of anything else."""
-    assert _drawing.may_draw(func) is may
+    assert random_streams.may_draw(func) is may
 
 
 @pytest.mark.parametrize(
@@ -369,14 +370,16 @@ def test_a_quick_look_tells_what_surely_draws_nothing(func, may):
 )
 def test_a_seed_is_given_to_what_may_be_drawn_from(func, item, expected):
     """Which takes its time for each item, so not to what surely is not."""
-    found = _drawing._all_behind(func, item)
+    found = random_streams._all_behind(func, item)
 
     assert tuple(one for one in found if not isinstance(one, Reached)) == expected
 
 
 def test_a_seed_costs_items_that_draw_nothing_next_to_nothing():
     """They run as without one: told by what they are given, not by a clock."""
-    drawing = _drawing.Drawing(pure, pure, seed=3, item=1, known_item_s=None, may_stay_here=False)
+    drawing = random_streams.Drawing(
+        pure, pure, seed=3, item=1, known_item_s=None, may_stay_here=False
+    )
 
     assert drawing.seed is None
     assert tuned_map(pure, range(100), seed=3) == [pure(x) for x in range(100)]

@@ -6,8 +6,8 @@ from statistics import median
 
 import pytest
 
-from amorsize.policy import drift
-from amorsize.policy.drift import Detector, Watch
+from amorsize.policy.evidence import drift
+from amorsize.policy.evidence.drift import Detector, Watch
 from amorsize.policy.facts import Profile, Report
 from amorsize.simulate import Neighbour, Thrashing, World, play, tuner_for
 

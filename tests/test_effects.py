@@ -46,18 +46,18 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amorsize import (
-    _effects,
-    _effects_data,
-    _effects_libraries,
-    _holdings_data,
-    _holdings_libraries,
+from amorsize._function import (
+    library_effects,
+    stdlib_effects,
+    stdlib_types,
+    third_party_effects,
+    third_party_types,
 )
-from amorsize._effects import effect_named, effect_of, holding_of
+from amorsize._function.library_effects import effect_named, effect_of, holding_of
 
-EFFECTS = (_effects_data.EFFECTS, _effects_libraries.EFFECTS)
-HOLDINGS = (_holdings_data.HOLDINGS, _holdings_libraries.HOLDINGS)
-UNKNOWN = (_effects_data.UNKNOWN, _effects_libraries.UNKNOWN)
+EFFECTS = (stdlib_effects.EFFECTS, third_party_effects.EFFECTS)
+HOLDINGS = (stdlib_types.HOLDINGS, third_party_types.HOLDINGS)
+UNKNOWN = (stdlib_effects.UNKNOWN, third_party_effects.UNKNOWN)
 EFFECT_WORDS = {"process", "thread", "draws", "caller", "safe"}
 HOLDING_WORDS = {
     *("safe", "lock", "rlock", "handle", "iterator", "generator", "queue", "local", "mutable"),
@@ -108,7 +108,7 @@ def is_installed(name):
 def lookup_of_member(name):
     """What is told of a method by the class that the entry names, which may only inherit it."""
     owner = found(name.rpartition(".")[0])
-    return _effects._effect_of_member(owner, name.rpartition(".")[2])
+    return library_effects._effect_of_member(owner, name.rpartition(".")[2])
 
 
 def said(rule):
@@ -121,7 +121,7 @@ def said(rule):
 def test_every_rule_is_complete(texts, words):
     """A known word, a reason that reads as a sentence, and a page to look it up."""
     for text in texts:
-        for word, why, source, name in _effects.rules(text):
+        for word, why, source, name in library_effects.rules(text):
             assert word.removesuffix(" threads") in words, name
             assert re.fullmatch(r"[a-z].*[^.]", why), name
             assert re.fullmatch(r"https://[^ ]+", source), name
@@ -146,7 +146,7 @@ def test_no_name_is_listed_twice(texts):
 def test_what_is_listed_exists_and_is_found(text, lookup):
     """Each name is one of the library, where that is here; asking for its object tells its rule."""
     wrong = []
-    rules = {name: (word, why, source) for word, why, source, name in _effects.rules(text)}
+    rules = {name: (word, why, source) for word, why, source, name in library_effects.rules(text)}
     for marked in marked_names(text):
         name, _, mark = marked.partition("@")
         if not is_here(mark) or not is_installed(name):
@@ -176,7 +176,7 @@ def test_each_library_is_in_the_data_of_its_kind():
 
 def test_names_that_are_not_judged_exist():
     """They are exceptions, and an exception that names nothing hides a mistake."""
-    for marked in _effects_data.UNKNOWN.split():
+    for marked in stdlib_effects.UNKNOWN.split():
         name, _, mark = marked.partition("@")
         if is_here(mark):
             assert found(name) is not None, name
@@ -210,7 +210,7 @@ def test_types_that_no_module_publishes_exist_under_their_names():
     """Their names are what the interpreter calls them; samples of most are at hand."""
     names = {f"{type(one).__module__}.{type(one).__qualname__}" for one in hidden_samples()}
     names = {
-        f"{_effects_data.PUBLIC.get(n.rpartition('.')[0], n.rpartition('.')[0])}."
+        f"{stdlib_effects.PUBLIC.get(n.rpartition('.')[0], n.rpartition('.')[0])}."
         f"{n.rpartition('.')[2]}"
         for n in names
     }
@@ -512,11 +512,11 @@ def test_a_subclass_with_fields_of_its_own_is_not_safe():
 def test_what_is_open_in_a_library_nobody_listed_is_seen_by_its_methods():
     """Written in C, with a descriptor, or with `close` and something to read or send."""
     with contextlib.closing(select.epoll()) as poller:
-        assert _effects._handle_by_shape(type(poller)).what == "handle"
-    assert _effects._handle_by_shape(type(sys.stdout.buffer)).what == "handle"
-    assert _effects._handle_by_shape(sqlite3.Connection).what == "handle"
-    assert _effects._handle_by_shape(numpy.ndarray) is None
-    assert _effects._handle_by_shape(type(made_by_yield())) is None
+        assert library_effects._handle_by_shape(type(poller)).what == "handle"
+    assert library_effects._handle_by_shape(type(sys.stdout.buffer)).what == "handle"
+    assert library_effects._handle_by_shape(sqlite3.Connection).what == "handle"
+    assert library_effects._handle_by_shape(numpy.ndarray) is None
+    assert library_effects._handle_by_shape(type(made_by_yield())) is None
 
 
 def test_a_class_of_the_projects_own_is_judged_by_what_it_holds():
@@ -646,7 +646,7 @@ def test_the_table_imports_nothing(run_script):
 import sys
 from amorsize import autotune
 before = set(sys.modules)
-from amorsize._effects import effect_of, holding_of
+from amorsize._function.library_effects import effect_of, holding_of
 effect_of(len), holding_of(list)
 print(*sorted(set(sys.modules) - before))
 """

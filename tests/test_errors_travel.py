@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import amorsize
 from amorsize import RemoteError, autotune, tuned_map
-from amorsize.crews import travel
+from amorsize._workers import serialization
 from benchmarks import fault_items
 
 
@@ -18,7 +18,7 @@ def there_and_back(error):
     try:
         raise error
     except BaseException as raised:
-        return travel.unpack_error(travel.pack_error(raised))
+        return serialization.unpack_error(serialization.pack_error(raised))
 
 
 class Doubling(Exception):
@@ -48,7 +48,7 @@ class Doubling(Exception):
 )
 def test_an_exception_arrives_as_itself(error):
     """Type, arguments, attributes and notes are those that were raised."""
-    travel.add_note(error, "a note")
+    serialization.add_note(error, "a note")
     rebuilt, text = there_and_back(error)
 
     assert type(rebuilt) is type(error)
@@ -109,8 +109,8 @@ def test_a_message_shows_only_the_beginning_of_a_large_item():
         def __repr__(self):
             raise AssertionError("all of it was asked for")
 
-    assert len(travel.short_repr(bytes(50_000_000))) <= travel.REPR_LENGTH
-    assert "AssertionError" in travel.short_repr(Huge())
+    assert len(serialization.short_repr(bytes(50_000_000))) <= serialization.REPR_LENGTH
+    assert "AssertionError" in serialization.short_repr(Huge())
 
 
 @pytest.mark.parametrize("backend", ["auto", "serial", "process"])

@@ -8,9 +8,9 @@ import pytest
 from witness import MANY_CORES, compute
 
 from amorsize import autotune
-from amorsize._known import last_trace
+from amorsize._profiles.store import last_trace
+from amorsize.policy.actions import Plan
 from amorsize.policy.facts import Profile
-from amorsize.policy.plan import Plan
 from amorsize.policy.trace import ChunkTrace, Trace
 from amorsize.report import Explanation
 

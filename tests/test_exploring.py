@@ -2,15 +2,17 @@
 
 import pytest
 
-from amorsize import _known, tuned_map
-from amorsize._known import last_trace
-from amorsize.policy import drift, exploring
-from amorsize.policy.explored import Explored
+from amorsize import tuned_map
+from amorsize._profiles import store
+from amorsize._profiles.store import last_trace
+from amorsize.policy.evidence import drift
+from amorsize.policy.evidence.exploration_budget import Explored
 from amorsize.policy.facts import Profile
+from amorsize.policy.rules import explore
 from amorsize.simulate import Neighbour, Retrograde, World, play, tuner_for
 
 USED = Explored(used_s=1000.0)  # 5 s of them are for trying
-N_CALLS = exploring.AFTER_CALLS + 1
+N_CALLS = explore.AFTER_CALLS + 1
 
 
 def profile(explored=USED, **changes):
@@ -64,21 +66,21 @@ HOLDING = World(costs_s=(1e-3,) * 16_000, n_cores=8)
         ({"at_call": 2, "at_s": 0.0}, 29 * 86_400.0, False),
         ({"at_call": 2, "at_s": 9e9}, 0.0, False),  # a clock that was put back
         ({"at_call": 900, "rival": "thread"}, None, True),
-        ({"at_call": 1, "n_held": exploring.HELD}, None, False),
+        ({"at_call": 1, "n_held": explore.HELD}, None, False),
         ({"at_call": 1, "spent_s": 5.0}, None, False),
         ({"at_call": 1, "used_s": 0.0}, None, False),
     ],
 )
 def test_it_is_time_after_many_calls_or_a_month(changes, at_s, is_due):
     """If there is a budget, and not after the plan was confirmed three times."""
-    assert exploring.is_due(after(profile(), **changes), at_s) is is_due
+    assert explore.is_due(after(profile(), **changes), at_s) is is_due
 
 
 def test_every_call_is_put_down():
     """What all of them took is what trying may take a two-hundredth of."""
     known = profile().but(explored=None)
     for n in range(3):
-        known = exploring.booked(known, 2.0, 1e9 + n)
+        known = explore.booked(known, 2.0, 1e9 + n)
 
     assert known.explored == Explored(used_s=6.0, at_s=1e9).as_dict()
     assert Profile.from_dict(known.as_dict()) == known
@@ -127,12 +129,12 @@ def test_a_plan_that_holds_is_left_alone():
     """After three trials in a row; and each has cost the call little."""
     plain = play(HOLDING, tuner_for(HOLDING, profile(Explored()))).makespan_s
     known = profile()
-    for turn in range(1, exploring.HELD + 1):
+    for turn in range(1, explore.HELD + 1):
         known, outcome = call(HOLDING, known.but(n_calls=turn * N_CALLS))
         assert known.explored["n_held"] == turn
         assert outcome.makespan_s < 1.02 * plain
         assert outcome.policy.route.backend == "process"
-    assert not exploring.is_due(known.but(n_calls=10**6), None)
+    assert not explore.is_due(known.but(n_calls=10**6), None)
 
 
 def test_what_it_costs_stays_within_the_budget():
@@ -140,7 +142,7 @@ def test_what_it_costs_stays_within_the_budget():
     known = profile(Explored(used_s=5.0))
     for turn in range(1, 12):
         known, outcome = call(RELEASING.but(costs_s=(1e-3,) * 12_000, seed=turn), known)
-        known = exploring.booked(known, outcome.makespan_s, float(turn))
+        known = explore.booked(known, outcome.makespan_s, float(turn))
         known = after(known, at_call=0, n_held=0).but(n_calls=turn * N_CALLS, holds_gil=True)
         account = known.explored
         assert account["spent_s"] <= 0.005 * account["used_s"]
@@ -198,9 +200,9 @@ def test_a_neighbour_program_is_no_better_plan():
 @pytest.mark.cores
 def test_a_real_call_tries_and_tells(monkeypatch):
     """On real items, each of them once; told by `explain()`, and put down for the next call."""
-    monkeypatch.setattr(_known, "_memory", None)
+    monkeypatch.setattr(store, "_memory", None)
     monkeypatch.setattr(drift, "EFFECT", 1e9)  # other programs are no reason to put it off
-    monkeypatch.setattr(exploring, "MOST_OF_CALL", 1e9)
+    monkeypatch.setattr(explore, "MOST_OF_CALL", 1e9)
 
     def work(item):
         total = 0
@@ -209,13 +211,13 @@ def test_a_real_call_tries_and_tells(monkeypatch):
         return item
 
     assert tuned_map(work, range(300), cache=False) == list(range(300))
-    key = _known.key_of(work, 0)
-    learned = _known.memory().profile(key)
+    key = store.key_of(work, 0)
+    learned = store.memory().profile(key)
     if learned.backend != "process" or learned.holds_gil is False:
         pytest.skip("nothing but the loop pays here")
     due = after(learned, used_s=1e6).but(n_calls=N_CALLS)
     for _ in range(10):  # beside other programs a crew may not be complete
-        _known.memory().put(key, due)
+        store.memory().put(key, due)
         assert tuned_map(work, range(1500), cache=False) == list(range(1500))
         trace = last_trace(work)
         if trace.profile.explored["n_tried"]:

@@ -6,10 +6,11 @@ import time
 
 import pytest
 
-from amorsize import _known, tuned_map
-from amorsize._known import last_trace
+from amorsize import tuned_map
+from amorsize._profiles import store
+from amorsize._profiles.store import last_trace
+from amorsize.policy.evidence.failure_rate import TRIAL_ITEMS, Failures
 from amorsize.policy.facts import Inlined, Report
-from amorsize.policy.failing import TRIAL_ITEMS, Failures
 
 
 def report(n_items, n_failed, now_s=0.0):
@@ -99,7 +100,7 @@ class BusyError(Exception):
 @pytest.fixture
 def fresh_memory(monkeypatch):
     """A process that remembers nothing yet."""
-    monkeypatch.setattr(_known, "_memory", None)
+    monkeypatch.setattr(store, "_memory", None)
 
 
 def service(n_most):

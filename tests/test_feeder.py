@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from amorsize import _feeder
+from amorsize._engine import dispatcher_thread
 
 
 @pytest.fixture
@@ -16,19 +16,19 @@ def switches():
 
 
 def test_the_gil_changes_hands_sooner_while_workers_are_served(switches):
-    quick = _feeder._QuickSwitches()
+    quick = dispatcher_thread._QuickSwitches()
     usual_s = switches.getswitchinterval()
 
     with quick:
         with quick:  # the feeder of another thread's call
-            assert switches.getswitchinterval() == pytest.approx(_feeder.SWITCH_S)
-        assert switches.getswitchinterval() == pytest.approx(_feeder.SWITCH_S)
+            assert switches.getswitchinterval() == pytest.approx(dispatcher_thread.SWITCH_S)
+        assert switches.getswitchinterval() == pytest.approx(dispatcher_thread.SWITCH_S)
 
     assert switches.getswitchinterval() == usual_s
 
 
 def test_an_interval_that_an_item_sets_meanwhile_stays(switches):
-    with _feeder._QuickSwitches():
+    with dispatcher_thread._QuickSwitches():
         switches.setswitchinterval(2e-3)
 
     assert switches.getswitchinterval() == pytest.approx(2e-3)
@@ -37,12 +37,12 @@ def test_an_interval_that_an_item_sets_meanwhile_stays(switches):
 def test_an_interval_that_is_shorter_already_stays(switches):
     switches.setswitchinterval(1e-5)
 
-    with _feeder._QuickSwitches():
+    with dispatcher_thread._QuickSwitches():
         assert switches.getswitchinterval() == pytest.approx(1e-5)
 
 
 def test_the_child_of_an_item_that_forks_has_the_usual_interval(switches):
-    quick = _feeder._QuickSwitches()
+    quick = dispatcher_thread._QuickSwitches()
     usual_s = switches.getswitchinterval()
 
     with quick:
@@ -50,7 +50,7 @@ def test_the_child_of_an_item_that_forks_has_the_usual_interval(switches):
 
         assert switches.getswitchinterval() == usual_s
         with quick:
-            assert switches.getswitchinterval() == pytest.approx(_feeder.SWITCH_S)
+            assert switches.getswitchinterval() == pytest.approx(dispatcher_thread.SWITCH_S)
         assert switches.getswitchinterval() == usual_s
         quick._n_inside = 1  # as the parent goes on
 
@@ -79,9 +79,9 @@ def test_a_watch_sees_the_gil_change_hands_as_usual(switches, watcher, ends, is_
     usual_s = switches.getswitchinterval()
     call = Served(watcher, ends)
 
-    _feeder.Feeder._serve(None, call)
+    dispatcher_thread.Feeder._serve(None, call)
 
-    assert call.intervals_s == [pytest.approx(_feeder.SWITCH_S if is_quick else usual_s)]
+    assert call.intervals_s == [pytest.approx(dispatcher_thread.SWITCH_S if is_quick else usual_s)]
 
 
 STREAM_THAT_RAISES = """

@@ -8,11 +8,12 @@ import warnings
 
 import pytest
 
-from amorsize import AmorsizeWarning, _disk, _known, autotune, cache
-from amorsize.crews.base import Chunk, Done, Noticed, Task
-from amorsize.crews.first_items import FirstItems, Watch, plain
-from amorsize.crews.processes import ProcessCrew
-from amorsize.crews.threads import ThreadCrew
+from amorsize import AmorsizeWarning, autotune, cache
+from amorsize._profiles import records, store
+from amorsize._workers.first_items import FirstItems, Watch, plain
+from amorsize._workers.process_pool import ProcessCrew
+from amorsize._workers.protocol import Chunk, Done, Noticed, Task
+from amorsize._workers.thread_pool import ThreadCrew
 from amorsize.policy.facts import MOST_TOLD_CHARS
 
 HOME = os.getpid()
@@ -234,7 +235,7 @@ def test_a_text_may_be_kept_and_shown(text):
 @pytest.fixture
 def fresh(monkeypatch):
     """A process that knows nothing, and stays where it is."""
-    monkeypatch.setattr(_known, "_memory", None)
+    monkeypatch.setattr(store, "_memory", None)
     monkeypatch.setattr(cache, "_STATE", cache._State())
     monkeypatch.setenv("AMORSIZE_TEST_STEP", "before")
     yield
@@ -286,8 +287,8 @@ def test_the_next_process_knows_it(fresh, monkeypatch):
     """It is in the record on disk; `retune` asks again."""
     mapped = autotune(set_environment)
     run(mapped, range(200))
-    _known.write()
-    monkeypatch.setattr(_known, "_memory", None)
+    store.write()
+    monkeypatch.setattr(store, "_memory", None)
 
     _, warned = run(mapped, range(200))
     assert warned == []
@@ -304,8 +305,8 @@ def test_forget_forgets_it(fresh):
     run(mapped, range(200))
     mapped.forget()
 
-    assert _known.memory().bound(_known.owner_of(set_environment)) is None
-    assert _disk.newest(set_environment) is None
+    assert store.memory().bound(store.owner_of(set_environment)) is None
+    assert records.newest(set_environment) is None
 
 
 @pytest.mark.forks

@@ -9,7 +9,7 @@ import textwrap
 
 import pytest
 
-from amorsize import _fork
+from amorsize._host import fork_safety
 from amorsize.errors import InvalidOptionError
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks")
@@ -38,7 +38,7 @@ class TestPythonThreads:
         """The normal case; `threading` is not even loaded to find out."""
         assert answers("""
             import sys
-            from amorsize._fork import why_not_fork
+            from amorsize._host.fork_safety import why_not_fork
             print(why_not_fork(), "threading" in sys.modules)
         """) == ["None False"]
 
@@ -46,7 +46,7 @@ class TestPythonThreads:
         """Whoever is refused a fork is told which thread stands in the way."""
         assert answers("""
             import threading
-            from amorsize._fork import why_not_fork
+            from amorsize._host.fork_safety import why_not_fork
             end = threading.Event()
             threads = [threading.Thread(target=end.wait, name=f"pump-{n}") for n in range(5)]
             threads[0].start()
@@ -68,7 +68,7 @@ class TestPythonThreads:
         """A fork from a thread leaves the main one behind."""
         assert answers("""
             import threading
-            from amorsize._fork import why_not_fork
+            from amorsize._host.fork_safety import why_not_fork
             thread = threading.Thread(target=lambda: print(why_not_fork()))
             thread.start()
             thread.join()
@@ -78,7 +78,7 @@ class TestPythonThreads:
         """Threads of `_thread` have no names, and count all the same."""
         assert answers("""
             import _thread, time
-            from amorsize._fork import why_not_fork
+            from amorsize._host.fork_safety import why_not_fork
             lock = _thread.allocate_lock()
             lock.acquire()
             _thread.start_new_thread(lock.acquire, ())
@@ -94,7 +94,7 @@ class TestPythonThreads:
         assert (
             answers("""
             import threading
-            from amorsize._fork import why_not_fork
+            from amorsize._host.fork_safety import why_not_fork
             for _ in range(100):
                 thread = threading.Thread(target=int)
                 thread.start()
@@ -110,7 +110,7 @@ class TestPythonThreads:
 class TestNativeThreads:
     OPENBLAS = """
         import os, threading
-        from amorsize._fork import why_not_fork
+        from amorsize._host.fork_safety import why_not_fork
         import numpy
         matrix = numpy.ones((400, 400))
         def n_threads():
@@ -155,7 +155,7 @@ class TestNativeThreads:
     # A native thread that Python knows nothing of, started by the C library itself
     NATIVE = """
         import ctypes
-        from amorsize._fork import why_not_fork
+        from amorsize._host.fork_safety import why_not_fork
         libc = ctypes.CDLL(None)
         begin = ctypes.cast(libc.{wait}, ctypes.c_void_p)
         thread = ctypes.c_ulong()
@@ -193,20 +193,20 @@ class TestJudgement:
 
     @pytest.fixture(autouse=True)
     def _four_cpus(self, monkeypatch):
-        for variable in _fork._OPENBLAS_VARIABLES:
+        for variable in fork_safety._OPENBLAS_VARIABLES:
             monkeypatch.delenv(variable, raising=False)
-        monkeypatch.setattr(_fork.os, "cpu_count", lambda: 4)
+        monkeypatch.setattr(fork_safety.os, "cpu_count", lambda: 4)
 
     def test_each_copy_of_openblas_has_a_pool(self):
         """numpy and scipy bring one each, with one thread less than there are CPUs."""
-        assert _fork._n_pooled(self.MAPS) == 2 * 3
+        assert fork_safety._n_pooled(self.MAPS) == 2 * 3
 
     def test_a_pool_is_limited_by_the_environment(self, monkeypatch):
         """As OpenBLAS itself reads it: its own variable before OpenMP's."""
         monkeypatch.setenv("OMP_NUM_THREADS", "3")
-        assert _fork._n_pooled(self.MAPS) == 2 * 2
+        assert fork_safety._n_pooled(self.MAPS) == 2 * 2
         monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
-        assert _fork._n_pooled(self.MAPS) == 0
+        assert fork_safety._n_pooled(self.MAPS) == 0
 
     def test_debians_openblas_is_known_by_its_folder(self):
         """There it is called libblas.so.3, and its LAPACK lies beside it."""
@@ -216,7 +216,7 @@ class TestJudgement:
             for name in ("libblas.so.3", "liblapack.so.3", "libopenblasp-r0.3.26.so")
         )
 
-        assert _fork._n_pooled(maps) == 3
+        assert fork_safety._n_pooled(maps) == 3
 
     @pytest.mark.parametrize(
         ("syscall", "reason"),
@@ -230,28 +230,28 @@ class TestJudgement:
     def test_threads_of_gnu_openmp_are_told_by_where_they_wait(self, monkeypatch, syscall, reason):
         """A fork would make the child's next parallel region wait for ever."""
         maps = self.MAPS + "7f70-7f80 r-xp 00000000 08:01 4 /venv/sk.libs/libgomp-e985.so.1.0.0\n"
-        monkeypatch.setattr(_fork._procfs, "read", lambda _path: syscall)
+        monkeypatch.setattr(fork_safety.procfs, "read", lambda _path: syscall)
 
-        judged = _fork._openmp_threads(["17"], maps)
+        judged = fork_safety._openmp_threads(["17"], maps)
 
         assert judged is None if reason is None else judged.startswith(reason)
 
     def test_without_openmp_nothing_is_suspected(self):
         """Most processes never load it."""
-        assert _fork._openmp_threads(["17"], self.MAPS) is None
+        assert fork_safety._openmp_threads(["17"], self.MAPS) is None
 
 
 class TestStartMethod:
     @linux_only
     def test_linux_forks_unless_told_otherwise(self):
         """`AMORSIZE_START=clean` turns forking off, and is the reason given."""
-        assert _fork.start_method(environ={}) == "fork"
-        assert _fork.start_method(environ={"AMORSIZE_START": ""}) == "fork"
-        assert _fork.start_method(environ={"AMORSIZE_START": "clean"}) == "clean"
-        reason = _fork.why_not_fork(environ={"AMORSIZE_START": "clean"})
+        assert fork_safety.start_method(environ={}) == "fork"
+        assert fork_safety.start_method(environ={"AMORSIZE_START": ""}) == "fork"
+        assert fork_safety.start_method(environ={"AMORSIZE_START": "clean"}) == "clean"
+        reason = fork_safety.why_not_fork(environ={"AMORSIZE_START": "clean"})
         assert reason == "AMORSIZE_START=clean in the environment"
 
-    @pytest.mark.parametrize("ask", [_fork.start_method, _fork.why_not_fork])
+    @pytest.mark.parametrize("ask", [fork_safety.start_method, fork_safety.why_not_fork])
     def test_another_value_is_an_error_that_names_it(self, ask):
         """A typo is told, not guessed at."""
         with pytest.raises(InvalidOptionError, match="AMORSIZE_START='spawn'"):
@@ -263,10 +263,10 @@ class TestStartMethod:
     def test_other_platforms_start_clean(self, monkeypatch, platform, word):
         """Whatever they call fork, it is not relied on."""
         with monkeypatch.context() as elsewhere:
-            elsewhere.setattr(_fork.sys, "platform", platform)
+            elsewhere.setattr(fork_safety.sys, "platform", platform)
 
-            assert _fork.start_method(environ={}) == "clean"
-            assert word in _fork.why_not_fork(environ={})
+            assert fork_safety.start_method(environ={}) == "clean"
+            assert word in fork_safety.why_not_fork(environ={})
 
 
 @linux_only
@@ -274,15 +274,15 @@ def test_threads_that_have_been_there_for_a_while_are_not_waited_for():
     """Each call of a server would sleep twice, and be woken late on a busy host."""
     lines = answers("""
         import threading
-        from amorsize import _fork
+        from amorsize._host import fork_safety
         sleeps = []
-        _fork.sleep = sleeps.append
+        fork_safety.sleep = sleeps.append
         wait = threading.Event()
         thread = threading.Thread(target=wait.wait)
         thread.start()
-        print(_fork.why_not_fork() is not None, len(sleeps))
-        threading.Event().wait(1.5 * _fork._ENDING_S)
-        print(_fork.why_not_fork() is not None, len(sleeps))
+        print(fork_safety.why_not_fork() is not None, len(sleeps))
+        threading.Event().wait(1.5 * fork_safety._ENDING_S)
+        print(fork_safety.why_not_fork() is not None, len(sleeps))
         wait.set()
         thread.join()
     """)

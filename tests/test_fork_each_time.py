@@ -2,11 +2,11 @@
 
 import pytest
 
-from amorsize import _fork
+from amorsize._host import fork_safety
 
 pytestmark = [
     pytest.mark.forks,
-    pytest.mark.skipif(_fork.start_method(environ={}) != "fork", reason="nothing forks here"),
+    pytest.mark.skipif(fork_safety.start_method(environ={}) != "fork", reason="nothing forks here"),
 ]
 
 # Each script tells its results, and with how many other threads about it was forked.

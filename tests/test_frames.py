@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amorsize.crews import frames
+from amorsize._workers import framing
 
 SIZES = st.one_of(
     st.integers(0, 200),
-    st.integers(frames.BIG_BYTES - 20, frames.BIG_BYTES + 20),
-    st.integers(0, 3 * frames.READ_BYTES),
+    st.integers(framing.BIG_BYTES - 20, framing.BIG_BYTES + 20),
+    st.integers(0, 3 * framing.READ_BYTES),
 )
 FRAMES = st.lists(
-    st.tuples(st.sampled_from([frames.DONE, frames.TEXT, frames.PART]), SIZES), max_size=8
+    st.tuples(st.sampled_from([framing.DONE, framing.TEXT, framing.PART]), SIZES), max_size=8
 )
 
 
@@ -29,7 +29,7 @@ def pipe():
 
 def read_all(descriptor):
     """Every frame up to the end of the stream, with whether one was cut short."""
-    reader, found = frames.Reader(), []
+    reader, found = framing.Reader(), []
     while reader.feed(descriptor):
         found += reader.frames()
     return [*found, *reader.frames()], reader.in_frame
@@ -46,7 +46,7 @@ def test_however_it_is_cut(sent, cuts, lost):
     written = b"".join(
         bytes(part)
         for number, (kind, size) in enumerate(sent)
-        for part in frames.pieces(kind, payload(number, size))
+        for part in framing.pieces(kind, payload(number, size))
     )
     lost = min(lost, len(written))
     written = written[: len(written) - lost]
@@ -71,7 +71,7 @@ def test_however_it_is_cut(sent, cuts, lost):
     assert len(found) == len(expected) if not lost else len(found) < len(expected)
     assert in_frame == (sum(9 + len(part) for _, part in found) < len(written))
     for _, part in found:
-        assert type(part) is (bytes if len(part) < frames.BIG_BYTES else bytearray)
+        assert type(part) is (bytes if len(part) < framing.BIG_BYTES else bytearray)
 
 
 def test_what_there_is_no_memory_for_is_skipped(pipe, monkeypatch):
@@ -85,13 +85,13 @@ def test_what_there_is_no_memory_for_is_skipped(pipe, monkeypatch):
 
     def write():
         for number, size in enumerate(sizes):
-            frames.write(writing, frames.PART, payload(number, size))
+            framing.write(writing, framing.PART, payload(number, size))
         os.close(writing)
 
     thread = threading.Thread(target=write)
     thread.start()
-    reader = frames.Reader()  # its own buffer is an ordinary one
-    monkeypatch.setattr(frames, "bytearray", none_left, raising=False)
+    reader = framing.Reader()  # its own buffer is an ordinary one
+    monkeypatch.setattr(framing, "bytearray", none_left, raising=False)
     found = []
     while reader.feed(reading):
         found += reader.frames()
@@ -104,25 +104,25 @@ def test_a_writer_holds_what_the_pipe_would_not_take(pipe):
     """Nothing is lost or sent twice, and nothing blocks."""
     reading, writing = pipe
     os.set_blocking(writing, False)
-    writer = frames.Writer()
-    writer.put(frames.ITEMS, b"header", bytes(1_000_000))
-    writer.put(frames.QUIT)
+    writer = framing.Writer()
+    writer.put(framing.ITEMS, b"header", bytes(1_000_000))
+    writer.put(framing.QUIT)
     assert not writer.flush(writing)
 
-    reader, found = frames.Reader(), []
+    reader, found = framing.Reader(), []
     while len(found) < 2:
         writer.flush(writing)
         reader.feed(reading)
         found += reader.frames()
     os.close(writing)
 
-    assert found == [(frames.ITEMS, b"header" + bytes(1_000_000)), (frames.QUIT, b"")]
+    assert found == [(framing.ITEMS, b"header" + bytes(1_000_000)), (framing.QUIT, b"")]
 
 
 def test_the_end_of_the_stream_in_a_large_payload(pipe):
     """Half of it, and then nobody is left to write: no frame, and the end is told."""
     reading, writing = pipe
-    for part in frames.pieces(frames.PART, bytes(1_000_000)):
+    for part in framing.pieces(framing.PART, bytes(1_000_000)):
         os.write(writing, part[:60_000])
     os.close(writing)
 

@@ -10,9 +10,9 @@ import weakref
 import pytest
 
 from amorsize import autotune, tuned_map
-from amorsize._owner import owner_of
-from amorsize._payload import Payload
-from amorsize.crews.base import Task
+from amorsize._function.code_identity import owner_of
+from amorsize._workers.protocol import Task
+from amorsize._workers.ship import Payload
 
 
 class Held:

@@ -11,10 +11,10 @@ import crew_items
 import pytest
 
 from amorsize import tuned_map
-from amorsize._payload import Payload
-from amorsize.crews import futures
-from amorsize.crews.base import Chunk, Done, Lost, Task
-from amorsize.crews.futures import FuturesCrew
+from amorsize._workers import executor_pool
+from amorsize._workers.executor_pool import FuturesCrew
+from amorsize._workers.protocol import Chunk, Done, Lost, Task
+from amorsize._workers.ship import Payload
 from amorsize.errors import CannotTravelError, InvalidOptionError, WorkerDied, WorkersUnavailable
 
 
@@ -184,6 +184,6 @@ class TestRefusal:
 
 def test_the_places_of_an_executor_are_counted(threads, processes):
     """One chunk per worker is what it can run at once."""
-    assert futures.n_places(threads) == 3
-    assert futures.n_places(processes) == 2
-    assert futures.n_places(AtOnce()) is None
+    assert executor_pool.n_places(threads) == 3
+    assert executor_pool.n_places(processes) == 2
+    assert executor_pool.n_places(AtOnce()) is None

@@ -18,7 +18,7 @@ import pytest
 from conftest import ROOT, run_command
 
 from amorsize import cache
-from amorsize.cache import blank, files, guard, inbox
+from amorsize.cache import empty_database, folder_guard, journal, sqlite_files
 from amorsize.errors import AmorsizeWarning
 
 pytestmark = [
@@ -58,7 +58,14 @@ def test_nothing_outside_is_touched_and_calls_are_right(tmp_path, way, name):
 
 def test_the_names_are_those_that_the_code_knows():
     """SECURITY.md lists each file of ours and of SQLite's; adding one means attacking it."""
-    known = {files.DATABASE, *files.BESIDE, *files.ASIDE, inbox.NAME, inbox.LEAVING, "history"}
+    known = {
+        sqlite_files.DATABASE,
+        *sqlite_files.BESIDE,
+        *sqlite_files.ASIDE,
+        journal.NAME,
+        journal.LEAVING,
+        "history",
+    }
     others = {name for name in forged.names() if name not in known}
 
     assert known <= set(forged.names())
@@ -143,14 +150,14 @@ def test_a_journal_that_comes_after_the_look_is_not_opened(home, outside, monkey
     """Somebody who plants it at the worst moment, again and again, gets nothing for it."""
     forged.whole_folder(home)
     forged.fresh_state()
-    look, path = files.check, home / "cache.db-journal"
+    look, path = sqlite_files.check, home / "cache.db-journal"
 
     def planting(folder):
         found = look(folder)
         path.write_bytes(forged.journal(str(outside.thesis)))
         return found
 
-    monkeypatch.setattr(files, "check", planting)
+    monkeypatch.setattr(sqlite_files, "check", planting)
     assert cache.get(KEY) == RECORD if act == "get" else cache.put(KEY, RECORD)
     assert outside.state() == outside.before
     assert path.exists()  # nobody took it for a journal
@@ -159,14 +166,14 @@ def test_a_journal_that_comes_after_the_look_is_not_opened(home, outside, monkey
 @pytest.mark.skipif(sys.platform != "linux", reason="the lock is Linux's")
 def test_a_journal_that_comes_while_a_database_is_made_is_not_opened(home, outside, monkeypatch):
     """It is put there whole: SQLite finds nothing that it could take for half of one."""
-    look, path = files.check, home / "cache.db-journal"
+    look, path = sqlite_files.check, home / "cache.db-journal"
 
     def planting(folder):
         found = look(folder)
         path.write_bytes(forged.journal(str(outside.thesis)))
         return found
 
-    monkeypatch.setattr(files, "check", planting)
+    monkeypatch.setattr(sqlite_files, "check", planting)
     assert cache.put(KEY, RECORD)
     assert cache.get(KEY) == RECORD
     assert outside.state() == outside.before
@@ -180,7 +187,7 @@ def test_a_database_that_is_swapped_while_it_is_opened(home, outside, monkeypatc
     """No statement is run on one that is not locked: a journal would be heeded there."""
     forged.whole_folder(home)
     forged.fresh_state()
-    hold, swaps = files.Hold, []
+    hold, swaps = sqlite_files.Hold, []
 
     def swap():
         if again or not swaps:
@@ -198,7 +205,7 @@ def test_a_database_that_is_swapped_while_it_is_opened(home, outside, monkeypatc
             swap()
         return held
 
-    monkeypatch.setattr(files, "Hold", swapping)
+    monkeypatch.setattr(sqlite_files, "Hold", swapping)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         assert cache.put(KEY, RECORD) is not again
@@ -212,7 +219,7 @@ REPLACED = "amorsize had trouble with its cache: its database was replaced again
 def test_a_folder_that_goes_while_a_database_is_made(home, monkeypatch):
     """SQLite is not asked to make one where that could not be."""
     home.mkdir(mode=0o700)
-    monkeypatch.setattr(blank, "_content", lambda: shutil.rmtree(home) or b"x")
+    monkeypatch.setattr(empty_database, "_content", lambda: shutil.rmtree(home) or b"x")
 
     with pytest.warns(AmorsizeWarning, match="No such file or directory"):
         assert not cache.put(KEY, RECORD)
@@ -296,7 +303,7 @@ def test_what_diskcache_lays_out_is_what_is_expected(tmp_path):
     with diskcache.Cache(str(tmp_path), eviction_policy="least-recently-stored") as made:
         rows = made._sql("SELECT name, sql FROM sqlite_master WHERE type != 'trigger'").fetchall()
 
-    assert {name: sql for name, sql in rows if sql} == blank.LAYOUT
+    assert {name: sql for name, sql in rows if sql} == empty_database.LAYOUT
 
 
 # ---- The way to the folder ----
@@ -311,11 +318,13 @@ def test_a_folder_that_others_can_swap_is_refused(home, mode):
     if os.geteuid() == 0:
         os.chown(above, 0, 12345)
 
-    with pytest.raises(guard.TroubleError, match=r"above', which can be written by other users"):
-        guard.own(str(above / "amorsize"), creating=True)
+    with pytest.raises(
+        folder_guard.TroubleError, match=r"above', which can be written by other users"
+    ):
+        folder_guard.own(str(above / "amorsize"), creating=True)
 
     above.chmod(0o1777)  # like /tmp
-    assert guard.own(str(above / "amorsize"), creating=False) == str(above / "amorsize")
+    assert folder_guard.own(str(above / "amorsize"), creating=False) == str(above / "amorsize")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
@@ -325,8 +334,10 @@ def test_a_folder_within_another_users_is_refused(home):
     inner.mkdir(parents=True, mode=0o700)
     os.chown(home / "of-a-user", 12345, -1)
 
-    with pytest.raises(guard.TroubleError, match=r"of-a-user', which belongs to another user"):
-        guard.own(str(inner), creating=False)
+    with pytest.raises(
+        folder_guard.TroubleError, match=r"of-a-user', which belongs to another user"
+    ):
+        folder_guard.own(str(inner), creating=False)
 
 
 def test_a_link_on_the_way_is_followed_once(home, tmp_path):
@@ -334,7 +345,7 @@ def test_a_link_on_the_way_is_followed_once(home, tmp_path):
     (tmp_path / "real").mkdir(mode=0o700)
     (tmp_path / "link").symlink_to(tmp_path / "real")
 
-    found = guard.own(str(tmp_path / "link" / "amorsize"), creating=True)
+    found = folder_guard.own(str(tmp_path / "link" / "amorsize"), creating=True)
 
     assert found == str(tmp_path / "real" / "amorsize")
 
@@ -365,12 +376,12 @@ def test_the_short_look_finds_what_the_long_one_does(way, is_open, tmp_path, mon
 
     def looked_at():
         try:
-            return guard.own(f"{tmp_path}/{way}", creating=False)
-        except (guard.TroubleError, OSError) as error:
+            return folder_guard.own(f"{tmp_path}/{way}", creating=False)
+        except (folder_guard.TroubleError, OSError) as error:
             return type(error), str(error)
 
     found = looked_at()
-    monkeypatch.setattr(guard, "_is_plainly_trusted", lambda _: False)
+    monkeypatch.setattr(folder_guard, "_is_plainly_trusted", lambda _: False)
 
     assert found == looked_at()
 
@@ -382,7 +393,7 @@ def test_a_plain_way_is_looked_at_once(tmp_path, monkeypatch):
     looks, lstat = [], os.lstat
     monkeypatch.setattr(os, "lstat", lambda path: looks.append(str(path)) or lstat(path))
 
-    assert guard.own(str(folder), creating=True) == str(folder)
+    assert folder_guard.own(str(folder), creating=True) == str(folder)
     assert looks == [*map(str, reversed(folder.parents)), str(folder)]
 
 
@@ -406,10 +417,10 @@ def test_who_nobody_is(monkeypatch, tmp_path, uid_map, is_trusted):
     """In a sandbox that does not know root, the folders of root are nobody's."""
     path = tmp_path / "uid_map"
     path.write_text(uid_map)
-    monkeypatch.setattr(guard, "_UID_MAP", str(path))
+    monkeypatch.setattr(folder_guard, "_UID_MAP", str(path))
 
-    assert guard._is_nobody_here(65534) == is_trusted
-    assert not guard._is_nobody_here(1000)
+    assert folder_guard._is_nobody_here(65534) == is_trusted
+    assert not folder_guard._is_nobody_here(1000)
 
 
 # ---- The folder that a command is run in ----

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amorsize import autotune, errors, history, tuned_map
-from amorsize.history import Figure, Saved, files
-from amorsize.history.comparison import compared
-from amorsize.history.saved import students_t
-from amorsize.policy.plan import Plan
+from amorsize.history import Figure, Saved, store
+from amorsize.history.compare import compared
+from amorsize.history.result import students_t
+from amorsize.policy.actions import Plan
 from amorsize.policy.trace import ChunkTrace, Trace
 
 TUNING = {
@@ -61,7 +61,7 @@ def quiet(monkeypatch):
 
 
 def path_of(home, name):
-    return home / "history" / f"{files.stem(name)}.json"
+    return home / "history" / f"{store.stem(name)}.json"
 
 
 # ---- Saving and reading ----
@@ -379,7 +379,7 @@ def test_a_writer_killed_half_way_leaves_the_old_result(home):
 import os, sys
 sys.path.insert(0, {str(ROOT)!r})
 from amorsize import history
-from amorsize.history import files
+from amorsize.history import store
 os.fsync = lambda file: os._exit(9)
 history.save("x", {{"best_time": 0.1, "all_results": []}}, replace=True)
 """
@@ -602,10 +602,10 @@ anything = st.recursive(
 @given(st.dictionaries(st.sampled_from(sorted(TUNING)), anything))
 def test_whatever_a_tuning_says_it_is_stored_or_refused(changes):
     """What is made from any to_dict() is stored as JSON, believed when read, and can be shown."""
-    from amorsize.history import making
+    from amorsize.history import build
 
     try:
-        saved = making.saved("x", Tuning(**changes), None, "")
+        saved = build.saved("x", Tuning(**changes), None, "")
     except errors.WrongTypeError:
         return
     stored = json.loads(json.dumps(saved.as_document(), allow_nan=False))
@@ -631,10 +631,10 @@ def test_the_loop_of_two_tunings_is_compared_once(home):
 def test_comparing_the_other_way_round_is_the_inverse(factor, scatter):
     """The factor is inverted, and the verdict on noise is the same."""
     costs = [1.0, 1 + scatter, 1 / (1 + scatter)] * 4
-    from amorsize.history import making
+    from amorsize.history import build
 
-    a = making.saved("a", call(*costs), None, "")
-    b = making.saved("b", call(*[factor * cost for cost in costs]), None, "")
+    a = build.saved("a", call(*costs), None, "")
+    b = build.saved("b", call(*[factor * cost for cost in costs]), None, "")
     there, back = compared(a, b).changes[0], compared(b, a).changes[0]
 
     assert there.factor * back.factor == pytest.approx(1.0)

@@ -7,8 +7,10 @@ import threading
 
 import pytest
 
-from amorsize import _interrupts, _survey, partial, tuned_map
-from amorsize._interrupts import no_interrupts, raised_by_handler
+from amorsize import partial, tuned_map
+from amorsize._engine import inspect_host
+from amorsize._host import signals
+from amorsize._host.signals import no_interrupts, raised_by_handler
 
 RAISED = (signal.SIGALRM, signal.SIGUSR1, signal.SIGTERM)
 
@@ -92,14 +94,14 @@ class TestHolding:
 
     def test_one_that_comes_as_the_block_begins(self, handled, monkeypatch):
         """The block is not begun, and nothing stays held."""
-        before, steps, is_alone = set_now(), [], _interrupts._is_alone
+        before, steps, is_alone = set_now(), [], signals._is_alone
 
         def hit():
             signal.raise_signal(signal.SIGUSR1)
             return is_alone()
 
         with monkeypatch.context() as patched:  # not until workers of earlier tests are ended
-            patched.setattr(_interrupts, "_is_alone", hit)
+            patched.setattr(signals, "_is_alone", hit)
             with pytest.raises(CutShortError), no_interrupts():
                 steps.append("begun")
 
@@ -137,7 +139,7 @@ def test_a_fork_from_within_handles_signals_as_the_caller(handled):
     with no_interrupts():
         pid = os.fork()
         if not pid:
-            _interrupts.leave_to_caller()
+            signals.leave_to_caller()
             handlers, blocked = set_now()
             as_usual = all(callable(handlers[number]) for number in RAISED[:2]) and not blocked
             os._exit(0 if as_usual and handlers[signal.SIGINT] == signal.SIG_IGN else 1)
@@ -245,5 +247,5 @@ def test_a_limit_is_no_reason_why_results_cannot_be_pickled(handled):
             return Slow, ()
 
     with pytest.raises(CutShortError):
-        _survey.weigh([Slow()], [])
+        inspect_host.weigh([Slow()], [])
     assert handled == [signal.SIGALRM]

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from amorsize import autotune, tuned_map
-from amorsize.crews import nesting
+from amorsize._workers import nesting
 
 PID = os.getpid()
 READY_IN: list[int] = []

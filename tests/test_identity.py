@@ -16,9 +16,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from amorsize import _bytecode
-from amorsize._decorator import autotune
-from amorsize._identity import Fingerprint, fingerprint, name_of, reference, resolve
+from amorsize._api.decorator import autotune
+from amorsize._function import bytecode
+from amorsize._function.fingerprints import Fingerprint, fingerprint, name_of, reference, resolve
 
 Define = Callable[..., object]
 
@@ -157,7 +157,7 @@ def test_calling_a_function_does_not_change_its_key():
 
 SAMPLES = '''
 import functools, json, sys
-from amorsize._identity import fingerprint
+from amorsize._function.fingerprints import fingerprint
 
 LIMIT = 3
 NAMES = {"a": 1}
@@ -605,7 +605,7 @@ def write_module(
 
 def test_code_is_described_once_and_what_it_names_each_time(monkeypatch):
     """Code never changes; a helper that was replaced is another function all the same."""
-    described, body = [], _bytecode.body
+    described, body = [], bytecode.body
 
     def adds_one(number):
         return number + 1
@@ -616,7 +616,7 @@ def test_code_is_described_once_and_what_it_names_each_time(monkeypatch):
     def calls(number):
         return helper(number)
 
-    monkeypatch.setattr(_bytecode, "body", lambda code: described.append(code) or body(code))
+    monkeypatch.setattr(bytecode, "body", lambda code: described.append(code) or body(code))
     helper = adds_one
     first = [fingerprint(calls) for _ in range(3)]
     helper = adds_two

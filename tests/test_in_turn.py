@@ -180,7 +180,7 @@ def test_a_short_call_reads_nothing_ahead():
 
 def test_what_makes_the_data_may_call_tuned_functions():
     """It is not inside an item: its calls are full calls, also while it is read in turn."""
-    from amorsize.crews import nesting
+    from amorsize._workers import nesting
 
     inside = []
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from amorsize import cache
-from amorsize.cache import filesystem, inbox
+from amorsize.cache import journal, network_filesystem
 from amorsize.errors import AmorsizeWarning
 
 RECORD = {"version": 2, "name": "shop.parse", "profile": {"item_s": 1e-3}}
@@ -25,7 +25,7 @@ def lines(home):
 
     def plant(content):
         cache.note("profile:good", RECORD)
-        with (home / inbox.NAME).open("ab") as file:
+        with (home / journal.NAME).open("ab") as file:
             file.write(content)
 
     return plant
@@ -71,11 +71,11 @@ print(*sorted({"json", "re", "sqlite3", "diskcache", "pathlib"} & set(sys.module
 
 def test_a_full_inbox_is_folded_by_who_fills_it(monkeypatch, home):
     """It stays small, and nothing is lost on the way."""
-    monkeypatch.setattr(inbox, "FULL_BYTES", 2000)
+    monkeypatch.setattr(journal, "FULL_BYTES", 2000)
     for n in range(100):
         cache.note(f"profile:{n}:1", {"n": n, "text": "x" * 100})
 
-    assert (home / inbox.NAME).stat().st_size < 2500
+    assert (home / journal.NAME).stat().st_size < 2500
     assert {record["n"] for record in cache.entries()} == set(range(100))
 
 
@@ -118,8 +118,8 @@ def test_switched_off_it_is_neither_read_nor_written(monkeypatch, home):
 NOTES = """
 import sys
 from amorsize import cache
-from amorsize.cache import inbox
-inbox.FULL_BYTES = 20_000
+from amorsize.cache import journal
+journal.FULL_BYTES = 20_000
 who = sys.argv[1]
 for n in range(int(sys.argv[2])):
     assert cache.note(f"profile:{who}-{n}:1", {"who": who, "n": n, "text": "x" * 150})
@@ -160,7 +160,7 @@ def test_a_killed_writer_spoils_its_own_line_alone(lines):
 def test_who_was_killed_while_emptying_has_lost_nothing():
     """Lines are dropped once they are in the database, and may be put there twice."""
     cache.note("profile:a:1", RECORD)
-    with pytest.raises(KeyboardInterrupt), inbox.Emptying(str(cache.home())) as noted:
+    with pytest.raises(KeyboardInterrupt), journal.Emptying(str(cache.home())) as noted:
         assert noted.records == {"profile:a:1": RECORD}
         raise KeyboardInterrupt
 
@@ -174,7 +174,7 @@ def test_who_was_killed_while_emptying_has_lost_nothing():
 def test_while_one_empties_it_the_others_note_and_find():
     """No lock is held while the database is written; a second who would empty it leaves it be."""
     cache.note("profile:a:1", RECORD)
-    with inbox.Emptying(str(cache.home())):
+    with journal.Emptying(str(cache.home())):
         assert cache.note("profile:b:1", RECORD)
         assert set(cache.recent("profile:")) == {"profile:a:1", "profile:b:1"}
         assert cache.fold() == 0
@@ -183,12 +183,12 @@ def test_while_one_empties_it_the_others_note_and_find():
 
 def test_a_stopped_process_holds_up_nobody(home, monkeypatch):
     """Its lock is waited for in vain, told once, and then the inbox is left alone for a while."""
-    monkeypatch.setattr(inbox, "WAIT_S", 0.05)
+    monkeypatch.setattr(journal, "WAIT_S", 0.05)
     cache.note("profile:a:1", RECORD)
     script = f"""
 import sys, time
-from amorsize.cache import inbox
-inbox._opened_locked({str(home)!r}, 0, shared=False)
+from amorsize.cache import journal
+journal._opened_locked({str(home)!r}, 0, shared=False)
 print("locked", flush=True)
 time.sleep(60)
 """
@@ -214,10 +214,10 @@ def test_a_full_disk_costs_the_note_alone(monkeypatch):
     """A line that was written in part is told, and is no trouble for the next."""
     cache.note("profile:a:1", RECORD)
     whole = os.write
-    monkeypatch.setattr(inbox.os, "write", lambda file, line: whole(file, line[:20]))
+    monkeypatch.setattr(journal.os, "write", lambda file, line: whole(file, line[:20]))
     with pytest.warns(AmorsizeWarning, match="No space left"):
         assert not cache.note("profile:b:1", RECORD)
-    monkeypatch.setattr(inbox.os, "write", whole)
+    monkeypatch.setattr(journal.os, "write", whole)
     cache.close()  # and so its rest
 
     assert cache.note("profile:c:1", RECORD)
@@ -271,7 +271,7 @@ def test_a_planted_line_is_none(lines, line):
 def test_what_is_no_inbox_of_ours_is_removed_and_not_followed(home, tmp_path, kind):
     """Nothing outside is read, written or removed, and nobody waits for a pipe."""
     cache.note("profile:a:1", RECORD)
-    path, outside = home / inbox.NAME, tmp_path / "outside"
+    path, outside = home / journal.NAME, tmp_path / "outside"
     outside.write_text('{"key":"profile:planted","record":{}}\n')
     path.unlink()
     if kind == "symlink":
@@ -297,12 +297,12 @@ def test_what_is_no_inbox_of_ours_is_removed_and_not_followed(home, tmp_path, ki
 def test_a_folder_in_its_place_is_left_alone(home):
     """It may hold somebody's work: the cache does without, and says so."""
     home.mkdir(mode=0o700)
-    (home / inbox.NAME).mkdir()
-    (home / inbox.NAME / "work").touch()
+    (home / journal.NAME).mkdir()
+    (home / journal.NAME / "work").touch()
 
     with pytest.warns(AmorsizeWarning, match="not a plain file"):
         assert not cache.note("profile:a:1", RECORD)
-    assert (home / inbox.NAME / "work").exists()
+    assert (home / journal.NAME / "work").exists()
 
 
 def test_clear_clears_an_inbox_in_any_state(lines, home):
@@ -310,7 +310,7 @@ def test_clear_clears_an_inbox_in_any_state(lines, home):
     lines(b"\nrubbish\n")
 
     assert cache.clear() == 1
-    assert not (home / inbox.NAME).exists() or not (home / inbox.NAME).read_bytes()
+    assert not (home / journal.NAME).exists() or not (home / journal.NAME).read_bytes()
 
 
 # ---- A home on another machine ----
@@ -323,8 +323,8 @@ def mounted(monkeypatch, tmp_path):
     def mount(folder, kind):
         table = tmp_path / "mounts"
         table.write_text(f"/dev/sda / ext4 rw 0 0\nserver:/x {folder} {kind} rw 0 0\n")
-        monkeypatch.setattr(filesystem, "MOUNTS", str(table))
-        monkeypatch.setattr(filesystem, "_seen", {})
+        monkeypatch.setattr(network_filesystem, "MOUNTS", str(table))
+        monkeypatch.setattr(network_filesystem, "_seen", {})
 
     return mount
 

@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
-from amorsize import _inner, _machine, autotune, tuned_map
+from amorsize import autotune, tuned_map
+from amorsize._engine import blas_threads
+from amorsize._host import resources
 
 np = pytest.importorskip("numpy")
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "MKL_NUM_THREADS")
@@ -21,18 +23,18 @@ def n_cores(monkeypatch):
     """
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(_inner, "_found", (-1, []))
+    monkeypatch.setattr(blas_threads, "_found", (-1, []))
     n_threads = min(limits(), default=1)
     if n_threads < 2:
         pytest.skip("no library here has threads of its own, or there is one core")
-    cpus = _machine.usable_cpus().but(n_cores=n_threads)
-    monkeypatch.setattr(_machine, "usable_cpus", lambda: cpus)
+    cpus = resources.usable_cpus().but(n_cores=n_threads)
+    monkeypatch.setattr(resources, "usable_cpus", lambda: cpus)
     return n_threads
 
 
 def limits():
     """What each library is held to."""
-    return [tell() for tell, _ in _inner._loaded()]
+    return [tell() for tell, _ in blas_threads._loaded()]
 
 
 def multiplied(_):
@@ -76,12 +78,12 @@ def test_between_two_results_of_a_stream_the_consumer_has_its_own(n_cores):
 def test_what_the_user_has_set_stays(name, n_cores, monkeypatch):
     """Whoever sets a variable has decided."""
     monkeypatch.setenv(name, "3")
-    monkeypatch.setattr(_inner, "_found", (-1, []))
+    monkeypatch.setattr(blas_threads, "_found", (-1, []))
 
-    assert _inner._loaded() == []
-    _inner.Limits(1).hold()
+    assert blas_threads._loaded() == []
+    blas_threads.Limits(1).hold()
     monkeypatch.delenv(name)
-    monkeypatch.setattr(_inner, "_found", (-1, []))
+    monkeypatch.setattr(blas_threads, "_found", (-1, []))
     assert limits() == [n_cores] * len(limits())
 
 
@@ -89,8 +91,8 @@ def test_what_the_user_has_set_stays(name, n_cores, monkeypatch):
 def test_either_way_to_tell_openblas_works(way, n_cores, monkeypatch):
     """Where it does not show its number, its functions are called."""
     if way == "its functions":
-        monkeypatch.setattr(_inner, "_number_in", lambda _: None)
-    monkeypatch.setattr(_inner, "_found", (-1, []))
+        monkeypatch.setattr(blas_threads, "_number_in", lambda _: None)
+    monkeypatch.setattr(blas_threads, "_found", (-1, []))
 
     found = tuned_map(multiplied, range(8), backend="process", n_jobs=n_cores, chunksize=1)
 
@@ -101,10 +103,10 @@ def test_either_way_to_tell_openblas_works(way, n_cores, monkeypatch):
 
 def test_nobody_gets_more_than_before():
     """A library that was held to one thread stays at one."""
-    once = _inner.Limits(1)
+    once = blas_threads.Limits(1)
     once.hold()
 
-    again = _inner.Limits(3)
+    again = blas_threads.Limits(3)
     again.hold()
     assert limits() == [1] * len(limits())
     again.lift()
@@ -141,7 +143,7 @@ def test_without_such_libraries_nothing_is_loaded_for_it(run_script):
     done = run_script(
         "import sys, amorsize\n"
         "assert amorsize.tuned_map(abs, range(100), backend='process') == list(range(100))\n"
-        "print('amorsize._inner' in sys.modules, 'ctypes' in sys.modules)\n"
+        "print('amorsize._engine.blas_threads' in sys.modules, 'ctypes' in sys.modules)\n"
     )
 
     assert done.stdout.split() == ["False", "False"]
@@ -164,9 +166,9 @@ def test_arrow_is_told_as_well(monkeypatch):
     """It counts its threads itself."""
     arrow = Arrow()
     monkeypatch.setitem(sys.modules, "pyarrow", arrow)
-    monkeypatch.setattr(_inner, "_found", (-1, []))
+    monkeypatch.setattr(blas_threads, "_found", (-1, []))
 
-    held = _inner.Limits(2)
+    held = blas_threads.Limits(2)
     held.hold()
     assert arrow.n_threads == 2
     held.lift()

@@ -17,9 +17,9 @@ from unittest import mock
 
 import pytest
 
-from amorsize._effects import effect_of as effect_in_table
-from amorsize._watching import Inside, calls
-from amorsize._watching.calls import MAX_EVENTS
+from amorsize._function.library_effects import effect_of as effect_in_table
+from amorsize._watching import Inside, known_calls
+from amorsize._watching.known_calls import MAX_EVENTS
 
 Effect = namedtuple("Effect", "what why source name")
 KNOWN = {
@@ -191,8 +191,9 @@ def test_it_ends_however_the_item_ends(error):
 
 INTERRUPTED = """
 import os, signal, sys, time
-from amorsize._effects import effect_of
-from amorsize._watching import Inside, calls
+from amorsize._function.library_effects import effect_of
+from amorsize._watching import Inside
+from amorsize._watching import known_calls
 
 def is_watching():
     tools = getattr(sys, "monitoring", None)
@@ -438,7 +439,7 @@ def with_a_temporary_folder():
 )
 def test_the_table_of_effects_is_asked(item, place, monkeypatch):
     """With the table as it is: what is known of library functions, whoever calls them."""
-    monkeypatch.setattr(calls, "MAX_OVERHEAD_S", 1.0)  # 2 ms may be too little on a busy host
+    monkeypatch.setattr(known_calls, "MAX_OVERHEAD_S", 1.0)  # 2 ms may be too little on a busy host
     item()
     inside = Inside(effect_in_table)
     inside.run(lambda: item())

@@ -14,8 +14,8 @@ import pytest
 
 import amorsize
 from amorsize import autotune, tuned_map
-from amorsize._call import Call
-from amorsize.crews import nesting
+from amorsize._engine.engine import Call
+from amorsize._workers import nesting
 
 PACKAGE = str(Path(amorsize.__file__).parent)
 

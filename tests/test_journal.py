@@ -2,8 +2,9 @@
 
 import pytest
 
-from amorsize import _disk, _known, cache
-from amorsize._kinds import kind_of
+from amorsize import cache
+from amorsize._function.item_kind import kind_of
+from amorsize._profiles import records, store
 from amorsize.policy.facts import Profile
 
 LEARNS = """
@@ -74,7 +75,7 @@ def profile(**changes):
     return known.but(**changes)
 
 
-KEY = _known.key_of(function, 1)
+KEY = store.key_of(function, 1)
 
 
 def learn(memory, *, makespan_s, asks=False, **changes):
@@ -85,18 +86,18 @@ def learn(memory, *, makespan_s, asks=False, **changes):
 
 def test_a_call_that_did_not_ask_what_was_known_overwrites_none_of_it():
     """Fifty calls have taught more than a short one, which counts where there is nothing else."""
-    learn(_known.Memory(), makespan_s=0.06, n_calls=1, n_jobs=3)
-    assert _disk.read(function, kind_of(1))[0].n_jobs == 3
+    learn(store.Memory(), makespan_s=0.06, n_calls=1, n_jobs=3)
+    assert records.read(function, kind_of(1))[0].n_jobs == 3
 
-    learn(_known.Memory(), makespan_s=1.0, asks=True, n_calls=50)
-    learn(_known.Memory(), makespan_s=0.06, n_calls=1, n_jobs=3)
+    learn(store.Memory(), makespan_s=1.0, asks=True, n_calls=50)
+    learn(store.Memory(), makespan_s=0.06, n_calls=1, n_jobs=3)
 
-    assert _disk.read(function, kind_of(1))[0].n_calls == 50
+    assert records.read(function, kind_of(1))[0].n_calls == 50
 
 
 def test_calls_of_a_few_milliseconds_leave_the_disk_alone():
     """Until, together, they took long: then a line is little beside them."""
-    memory = _known.Memory()
+    memory = store.Memory()
     for _ in range(30):
         learn(memory, makespan_s=0.01)
     assert not cache.home().exists()
@@ -108,7 +109,7 @@ def test_calls_of_a_few_milliseconds_leave_the_disk_alone():
 
 def test_what_is_no_news_is_not_written_again():
     """The same once more tells the next process nothing."""
-    memory = _known.Memory()
+    memory = store.Memory()
     learn(memory, makespan_s=60.0)
     size = (cache.home() / "inbox.jsonl").stat().st_size
     for _ in range(5):
@@ -120,13 +121,14 @@ def test_what_is_no_news_is_not_written_again():
 CUT = """
 import sys
 from amorsize import autotune
-from amorsize.cache import inbox, home, note, recent
+from amorsize.cache import journal
+from amorsize.cache import home, note, recent
 
 note("profile:a:1", {"n": 1})
 assert "json" not in sys.modules
-whole = (home() / inbox.NAME).read_bytes()
+whole = (home() / journal.NAME).read_bytes()
 for cut in range(1, len(whole) - 1, 3):
-    (home() / inbox.NAME).write_bytes(whole[:cut] + whole)
+    (home() / journal.NAME).write_bytes(whole[:cut] + whole)
     assert recent("profile:") == {"profile:a:1": {"n": 1}}, cut
 note("profile:b:1", {"n": 2})
 assert [*recent("profile:")] == ["profile:a:1", "profile:b:1"]
@@ -140,12 +142,12 @@ def test_a_line_that_was_cut_short_spoils_itself_alone(run_script):
 
 def test_a_function_on_its_way_out_is_not_kept_for_the_disk():
     """Nor is it an error that it is gone when what is left is written."""
-    memory = _known.Memory()
+    memory = store.Memory()
 
     def gone(number):
         return number
 
-    key = _known.key_of(gone, 1)
+    key = store.key_of(gone, 1)
     memory.keep(key, gone, key[1], profile(), 0.001, on_disk=True)
     del gone
     memory.write()

@@ -29,9 +29,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from amorsize import CannotTravelError, _options, autotune, tuned_map
-from amorsize._judgement import Judge
-from amorsize._reach import examine
+from amorsize import CannotTravelError, autotune, tuned_map
+from amorsize._engine import call_options
+from amorsize._engine.placement import Judge
+from amorsize._function.thread_safety import examine
 
 WAIT_S = 3e-3
 FOLDER = tempfile.mkdtemp()
@@ -39,7 +40,7 @@ FOLDER = tempfile.mkdtemp()
 
 def judged(func, items=(1, 2), **options):
     """What a call of this function would be told, without running anything."""
-    return Judge(func, _options.validated(**options), func).read(items)
+    return Judge(func, call_options.validated(**options), func).read(items)
 
 
 # --- calls that change the whole process ----------------------------------------------------------
@@ -709,8 +710,8 @@ def test_namespaces_keep_what_items_store_into_them():
 @pytest.mark.parametrize("cut", ["no time", "no second look either"])
 def test_what_there_was_no_time_to_look_at_counts_as_changed(monkeypatch, cut):
     """A look that was cut off has seen nothing; the second item is given more time."""
-    from amorsize import _judgement
-    from amorsize._watching import around
+    from amorsize._engine import placement
+    from amorsize._watching import snapshot
 
     seen = []
 
@@ -719,10 +720,10 @@ def test_what_there_was_no_time_to_look_at_counts_as_changed(monkeypatch, cut):
         getattr(seen, "".join(("app", "end")))(i)
         return len(seen)
 
-    monkeypatch.setattr(around, "BUDGET_S", -1.0)
-    monkeypatch.setattr(_judgement, "_watched", {})
+    monkeypatch.setattr(snapshot, "BUDGET_S", -1.0)
+    monkeypatch.setattr(placement, "_watched", {})
     if cut == "no second look either":
-        monkeypatch.setattr(_judgement, "AGAIN_S", -1.0)
+        monkeypatch.setattr(placement, "AGAIN_S", -1.0)
     tuned = autotune(item, retune=True)
 
     assert tuned(range(40)) == list(range(1, 41))

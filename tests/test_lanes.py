@@ -13,11 +13,12 @@ from conftest import run_command, shared_names
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amorsize import CannotTravelError, _machine, autotune, tuned_map
-from amorsize.crews import cells
-from amorsize.crews.base import Chunk, Done, Task, WorkerReady
-from amorsize.crews.cells import ABSENT, ROOM_BYTES, Cells
-from amorsize.crews.processes import ProcessCrew
+from amorsize import CannotTravelError, autotune, tuned_map
+from amorsize._host import resources
+from amorsize._workers import shared_memory
+from amorsize._workers.process_pool import ProcessCrew
+from amorsize._workers.protocol import Chunk, Done, Task, WorkerReady
+from amorsize._workers.shared_memory import ABSENT, ROOM_BYTES, Cells
 
 np = pytest.importorskip("numpy")
 LARGE = 3_000_000
@@ -218,8 +219,8 @@ def test_without_shared_memory_all_goes_through_the_pipe(start, monkeypatch):
     def refused(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cells.os, "memfd_create", refused)
-    monkeypatch.setattr(cells, "ROOM_BYTES", 1 << 55)  # more than can be mapped
+    monkeypatch.setattr(shared_memory.os, "memfd_create", refused)
+    monkeypatch.setattr(shared_memory, "ROOM_BYTES", 1 << 55)  # more than can be mapped
     monkeypatch.setenv("AMORSIZE_START", start)
     sent = [made("array"), made("bytes"), made("two arrays")]
 
@@ -335,7 +336,7 @@ def sums(item):
     return item[::4096].sum(), item
 
 
-@pytest.mark.skipif(_machine.memory().available_bytes < 8 << 30, reason="less than 8 GiB free")
+@pytest.mark.skipif(resources.memory().available_bytes < 8 << 30, reason="less than 8 GiB free")
 def test_a_gibibyte_there_and_back():
     """One item, one result, both larger than any buffer in between."""
     item = np.ones(1 << 30, dtype="u1")
@@ -380,7 +381,7 @@ class TestLane:
     def test_parts_come_out_as_they_went_in(self, steps):
         """Whatever their sizes, and however many wait to be taken: in order, none over another."""
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(cells, "ROOM_BYTES", room_bytes := 65_536)
+            patched.setattr(shared_memory, "ROOM_BYTES", room_bytes := 65_536)
             shared = Cells(2)
             slot = shared.slot(1)
             taking = shared.lane(slot, Cells.SENT, takes=True)

@@ -15,70 +15,19 @@ PACKAGE = ROOT / "amorsize"
 CHAIN = (
     {"errors"},
     {"policy"},
-    {"report", "progress", "_interrupts", "_importing", "_clock", "_room"},
-    {"_bytecode", "_callables", "_effects"},
-    {"_walk", "_watching"},
-    {"_identity", "_machine", "_options", "cache", "crews"},
-    {"_reach"},
-    {"_call"},
-    {"_map"},
+    {"report", "progress", "_host"},
+    {"_function", "cache"},
+    {"_watching", "_profiles"},
+    {"_workers"},
+    {"_engine"},
+    {"_api.map"},
     {"optimizer"},
     {"tuning", "history", "simulate"},
-    {"_decorator"},
+    {"_api"},
     {"cli"},
     {"__init__", "__main__"},
 )
 GROUP_OF = {part: index for index, group in enumerate(CHAIN) for part in group}
-PART_OF = {  # parts that are more than one file, though no folder
-    **dict.fromkeys(("_cgroup", "_checkup", "_costs", "_fork", "_measure", "_procfs"), "_machine"),
-    **dict.fromkeys(("_signature", "_typed", "_wrapt"), "_decorator"),
-    **dict.fromkeys(("_shareable", "_objects", "_changes"), "_reach"),
-    **dict.fromkeys(
-        ("_effects_data", "_effects_libraries", "_holdings_data", "_holdings_libraries"), "_effects"
-    ),
-    **dict.fromkeys(
-        (
-            "_work",
-            "_drawing",
-            "_source",
-            "_lending",
-            "_traces",
-            "_turns",
-            "_known",
-            "_owner",
-            "_read_ahead",
-            "_waiters",
-            "_kinds",
-            "_disk",
-            "_profiles",
-            "_telling",
-            "_payload",
-            "_reached",
-            "_libraries",
-            "_library_state",
-            "_codecs",
-            "_text_order",
-            "_wrappers",
-            "_rebuilding",
-            "_reimport",
-            "_survey",
-            "_hints",
-            "_judgement",
-            "_stand_ins",
-            "_files",
-            "_printed",
-            "_losses",
-            "_feeder",
-            "_open_files",
-            "_inner",
-            "_ledger",
-            "_remembering",
-            "_returns",
-            "_trifle",
-        ),
-        "_call",
-    ),
-}
 
 ALLOWED_IN_POLICY = {"__future__", "_collections", "math", "operator", "amorsize.policy"}
 FORBIDDEN_IN_POLICY = (
@@ -87,38 +36,13 @@ FORBIDDEN_IN_POLICY = (
 )
 
 # What runs before the first call has an answer, with what it loads only when it is asked to.
-HOT = {
-    "__init__",
-    "_decorator",
-    "_options",
-    "_map",
-    "_call",
-    "errors",
-    "_machine",
-    "_reach",
-    "_identity",
-}
-HOT |= {
-    "_work",
-    "_source",
-    "_known",
-    "_survey",
-    "policy",
-    "crews",
-    "cache",
-    "_bytecode",
-    "_callables",
-    "_walk",
-}
+HOT = {"__init__", "_api", "_api.map", "_engine", "_function", "_host", "_profiles", "_workers"}
+HOT |= {"cache", "errors", "policy"}
 COLD = {
-    *(
-        "_checkup",
-        "_measure",
-        "_signature",
-        "_typed",
-    ),  # for the command line, for inspection, for checkers
-    "cache.shelf",  # opens the disk, once that can pay
-    "crews.travel",  # worker processes need the C half of pickle
+    *("_host.diagnostics", "_host.cost_probe"),  # for the command line
+    "_api.signature",  # for inspection
+    "cache.diskcache_adapter",  # opens the disk, once that can pay
+    "_workers.serialization",  # worker processes need the C half of pickle
 }
 HEAVY = {  # over 2 ms each on a bare interpreter, most of them far more
     *("typing", "dataclasses", "inspect", "re", "enum", "json", "pickle", "_pickle", "logging"),
@@ -130,7 +54,7 @@ HEAVY = {  # over 2 ms each on a bare interpreter, most of them far more
 
 
 def modules() -> list[str]:
-    """Every module of the package, without its prefix: `errors`, `policy.plan`, `policy`."""
+    """Every module of the package, without its prefix: `errors`, `policy.actions`, `policy`."""
     names = []
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
@@ -139,9 +63,8 @@ def modules() -> list[str]:
 
 
 def part_of(module: str) -> str:
-    """The part of the package a module belongs to: `policy` for `policy.plan`."""
-    first = module.split(".")[0]
-    return PART_OF.get(first, first)
+    """The part of the package a module belongs to: `policy` for `policy.actions`."""
+    return module if module in GROUP_OF else module.split(".")[0]
 
 
 def tree_of(module: str) -> ast.Module:
@@ -193,13 +116,13 @@ def for_types_only(statement: ast.stmt) -> bool:
 
 @pytest.mark.parametrize("module", modules())
 def test_clocks_are_those_that_cannot_be_stopped(module):
-    """What measures or waits asks `_clock`: a program's tests may freeze the clocks of `time`."""
-    if module in ("_clock", "_checkup") or module.startswith("cli"):
+    """What measures or waits asks `clocks`: a program's tests may freeze the clocks of `time`."""
+    if module in ("_host.clocks", "_host.diagnostics") or module.startswith("cli"):
         return
     stoppable = {"perf_counter", "monotonic", "perf_counter_ns", "monotonic_ns"}
     for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.ImportFrom) and node.module == "time":
-            assert not stoppable & {name.name for name in node.names}, "import them from _clock"
+            assert not stoppable & {name.name for name in node.names}, "import them from clocks"
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             assert (node.value.id, node.attr) not in {("time", name) for name in stoppable}
 

@@ -4,14 +4,16 @@ import json
 
 import pytest
 
-from amorsize import _costs, _ledger, _machine, tuned_map
-from amorsize._ledger import LEAST_CHUNKS, Ledger
+from amorsize import tuned_map
+from amorsize._engine import overhead
+from amorsize._engine.overhead import LEAST_CHUNKS, Ledger
+from amorsize._host import costs, resources
 
 
 @pytest.fixture
 def unlearned(monkeypatch):
     """A host of which nothing is known but the priors."""
-    monkeypatch.setattr(_costs, "_HOST", _costs.HostCosts())
+    monkeypatch.setattr(costs, "_HOST", costs.HostCosts())
 
 
 def spin(n):
@@ -33,10 +35,10 @@ def test_a_call_tells_what_its_workers_cost(backend, names):
     """Every name that this kind of worker can tell of, and no other."""
     for _ in range(30):  # beside other programs, what pickling took may hide what chunks did
         tuned_map(spin, range(400), backend=backend, n_jobs=2, chunksize=8, retune=True)
-        if len(_machine.costs_as_dict()) == len(names):
+        if len(resources.costs_as_dict()) == len(names):
             break
 
-    assert set(_machine.costs_as_dict()) == names
+    assert set(resources.costs_as_dict()) == names
 
 
 @pytest.mark.usefixtures("unlearned")
@@ -45,7 +47,7 @@ def test_few_chunks_tell_nothing_of_chunks():
     """What is done once per call would be taken for the cost of a chunk."""
     tuned_map(spin, range(8), backend="process", n_jobs=2, chunksize=4)
 
-    assert set(_machine.costs_as_dict()) == {"start_s", "ready_s"}
+    assert set(resources.costs_as_dict()) == {"start_s", "ready_s"}
 
 
 @pytest.mark.usefixtures("unlearned")
@@ -53,7 +55,7 @@ def test_a_call_without_workers_tells_nothing():
     """Nothing was seen."""
     tuned_map(spin, range(20), backend="serial")
 
-    assert not _machine.costs_as_dict()
+    assert not resources.costs_as_dict()
 
 
 def test_workers_of_two_kinds_tell_nothing_clear():
@@ -82,7 +84,7 @@ def clock(monkeypatch):
     """A clock that moves when it is told to; CPU time is the same."""
     now = [0.0]
     for name in ("perf_counter", "thread_time"):
-        monkeypatch.setattr(_ledger, name, lambda: now[0])
+        monkeypatch.setattr(overhead, name, lambda: now[0])
     return now
 
 
@@ -142,10 +144,11 @@ def test_a_first_fork_that_is_dear_is_not_what_a_start_costs(clock):
 
 SCRIPT = """
 import json, sys
-from amorsize import _machine, tuned_map
+from amorsize._host import resources
+from amorsize import tuned_map
 def spin(n): return sum(range(30_000 + n % 7))  # a call of under 0.4 s is not written down
 tuned_map(spin, range(4_000), chunksize=int(sys.argv[1]))
-print(json.dumps(_machine.costs_as_dict()))
+print(json.dumps(resources.costs_as_dict()))
 """
 
 

@@ -7,13 +7,14 @@ import large_items
 import pytest
 
 import amorsize
-from amorsize import _survey, autotune, tuned_map
-from amorsize._call import Call
-from amorsize._machine import Memory
-from amorsize._options import Options
-from amorsize._payload import Payload
-from amorsize.crews import lent
-from amorsize.crews.base import Task
+from amorsize import autotune, tuned_map
+from amorsize._engine import inspect_host
+from amorsize._engine.call_options import Options
+from amorsize._engine.engine import Call
+from amorsize._host.resources import Memory
+from amorsize._workers import shared_data
+from amorsize._workers.protocol import Task
+from amorsize._workers.ship import Payload
 
 np = pytest.importorskip("numpy")
 N_BYTES = 12 << 20
@@ -114,17 +115,17 @@ def test_what_needs_longer_than_it_saves_is_not_sent(table):
 
     payload = Payload(Task(look), look)
     assert payload.array_bytes >= N_BYTES
-    assert "would have to be sent to workers" in _survey.why_not_send(payload, 0.02, 2)
-    assert _survey.why_not_send(payload, 1.0, 2) is None
+    assert "would have to be sent to workers" in inspect_host.why_not_send(payload, 0.02, 2)
+    assert inspect_host.why_not_send(payload, 1.0, 2) is None
 
 
 def test_what_others_leave_of_the_cores_is_reckoned_with(table):
     """Where items compute a quarter of their time, laying a table takes four times as long."""
     payload = Payload(Task(table.sum), table.sum)
-    enough_s = 5 * _survey.sending_s(payload)
+    enough_s = 5 * inspect_host.sending_s(payload)
 
-    assert _survey.why_not_send(payload, enough_s, 2) is None
-    assert "would have to be sent" in _survey.why_not_send(payload, enough_s, 2, 4.0)
+    assert inspect_host.why_not_send(payload, enough_s, 2) is None
+    assert "would have to be sent" in inspect_host.why_not_send(payload, enough_s, 2, 4.0)
 
 
 @pytest.mark.parametrize(("starved_s", "expected"), [(0.0, 1.0), (1.5, 4.0), (2.0, 8.0)])
@@ -140,10 +141,10 @@ def test_the_first_items_tell_how_busy_the_host_is(starved_s, expected):
 def test_what_there_is_no_room_for_is_not_sent(table, monkeypatch):
     """It would have to be held twice."""
     little = Memory(total_bytes=N_BYTES, limit_bytes=None, available_bytes=N_BYTES)
-    monkeypatch.setattr(_survey._machine, "memory", lambda: little)
+    monkeypatch.setattr(inspect_host.resources, "memory", lambda: little)
     payload = Payload(Task(table.sum), table.sum)
 
-    assert "no room in memory" in _survey.why_not_send(payload, 100.0, 2)
+    assert "no room in memory" in inspect_host.why_not_send(payload, 100.0, 2)
 
 
 @pytest.mark.parametrize("name", ["stores", "adds_in_place", "sorts"])
@@ -165,14 +166,14 @@ def test_where_there_is_no_such_memory_it_goes_through_the_pipe(monkeypatch, tab
     def refused(parts):
         raise OSError("no memory without a name")
 
-    monkeypatch.setattr("amorsize.crews.clean.Lent", refused)
+    monkeypatch.setattr("amorsize._workers.spawn_pool.Lent", refused)
 
     assert in_workers(large_items.facts_of, 2, value=table) == [large_items.facts_of(0, table)] * 2
 
 
 def test_a_worker_that_may_not_open_it_gets_it_through_the_pipe(monkeypatch, table):
     """The program has become one that others may not look into."""
-    monkeypatch.setattr(lent.Lent, "ticket", ("/proc/self/fd/999", [(0, 1)]))
+    monkeypatch.setattr(shared_data.Lent, "ticket", ("/proc/self/fd/999", [(0, 1)]))
 
     assert in_workers(large_items.facts_of, 2, value=table) == [large_items.facts_of(0, table)] * 2
 

@@ -18,8 +18,9 @@ import orchard_tools
 import pytest
 from orchard_parts import part
 
-from amorsize import _libraries, autotune, tuned_map
-from amorsize._reached import Reached
+from amorsize import autotune, tuned_map
+from amorsize._function import library_reads
+from amorsize._function.dependencies import Reached
 
 
 @pytest.fixture(autouse=True)
@@ -289,7 +290,7 @@ def test_what_libraries_make_for_themselves_keeps_nothing_here(function, monkeyp
 
 def test_the_way_through_a_library_is_kept(monkeypatch):
     """Code is read once, until somebody puts other code in its place."""
-    ways = _libraries._ways
+    ways = library_reads._ways
     Reached([items.by_rate])
     before = dict(ways)
     Reached([items.by_rate])

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from amorsize import CannotTravelError, ItemTimeout, WorkerDied, _machine, autotune, tuned_map
-from amorsize._losses import Losses
+from amorsize import CannotTravelError, ItemTimeout, WorkerDied, autotune, tuned_map
+from amorsize._engine.retries import Losses
+from amorsize._host import resources
 
 
 def kills_itself(index):
@@ -42,7 +43,7 @@ def test_where_every_item_kills_each_is_named(retries):
 def counted(monkeypatch):
     """What the kernel says it has killed for want of memory: one more each time it is asked."""
     counts = iter(range(3, 100))
-    monkeypatch.setattr(_machine, "n_oom_kills", lambda: next(counts))
+    monkeypatch.setattr(resources, "n_oom_kills", lambda: next(counts))
     monkeypatch.setattr(Losses, "n_oom_kills", None)
 
 
@@ -61,7 +62,7 @@ def test_a_lack_of_memory_is_told_and_fewer_go_on(tmp_path):
 def test_a_kill_with_memory_to_spare_is_told_of_nothing(tmp_path, monkeypatch):
     """The kernel has counted none: another worker takes the place of the one that died."""
     monkeypatch.setattr(Losses, "n_oom_kills", None)
-    monkeypatch.setattr(_machine, "n_oom_kills", lambda: 3)
+    monkeypatch.setattr(resources, "n_oom_kills", lambda: 3)
     tuned = autotune(killed_once, backend="process", n_jobs=3, chunksize=1)
 
     assert tuned(range(60), marker=str(tmp_path / "marker")) == list(range(60))
@@ -81,8 +82,8 @@ def test_kills_for_want_of_memory_are_read_where_the_kernel_tells_them(tmp_path)
     group.mkdir(parents=True)
     (group / "memory.events").write_text("low 0\noom 2\noom_kill 2\n")
 
-    assert _machine.n_oom_kills(root=f"{tmp_path}/") == 6
-    assert _machine.n_oom_kills() >= 0
+    assert resources.n_oom_kills(root=f"{tmp_path}/") == 6
+    assert resources.n_oom_kills() >= 0
 
 
 @pytest.fixture

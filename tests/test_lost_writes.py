@@ -10,8 +10,9 @@ import time
 
 import pytest
 
-from amorsize import _call, autotune, tuned_map
-from amorsize.crews import lent
+from amorsize import autotune, tuned_map
+from amorsize._engine import engine
+from amorsize._workers import shared_data
 from amorsize.errors import AmorsizeWarning
 
 np = pytest.importorskip("numpy")
@@ -96,10 +97,10 @@ def test_results_and_table_are_the_loops_or_it_is_told(write):
     mine, told = sheet(), []
     tuned = autotune(looking_up(mine, write), cache=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_call.Call, "warn", lambda _, text, **__: told.append(text))
+        patch.setattr(engine.Call, "warn", lambda _, text, **__: told.append(text))
         try:
             results = tuned(range(N))
-        except lent.WrittenInto:
+        except shared_data.WrittenInto:
             return  # which says so
         is_same = results == found and np.array_equal(mine.numbers, expected.numbers)
         assert is_same or any("changed a large array" in one for one in told)
@@ -108,7 +109,7 @@ def test_results_and_table_are_the_loops_or_it_is_told(write):
 @pytest.fixture
 def only_workers_write(monkeypatch):
     """The caller waits for its workers once there are some."""
-    run_inline = _call.Call.run_inline
+    run_inline = engine.Call.run_inline
 
     def patient(call, n_items, box_s):
         if call.crews and not call.work.failure:
@@ -116,7 +117,7 @@ def only_workers_write(monkeypatch):
         else:
             run_inline(call, n_items, box_s)
 
-    monkeypatch.setattr(_call.Call, "run_inline", patient)
+    monkeypatch.setattr(engine.Call, "run_inline", patient)
 
 
 @pytest.mark.parametrize("write", WAYS, ids=lambda one: one.__name__)
@@ -147,7 +148,7 @@ def test_what_cannot_be_run_twice_is_refused(only_workers_write, capsys):
 
     try:
         autotune(item, cache=False)(range(N))
-    except lent.WrittenInto as error:
+    except shared_data.WrittenInto as error:
         notes += error.__notes__
     printed = capsys.readouterr().out.split()
 
@@ -174,8 +175,8 @@ def parts():
 
 
 def test_reading_is_no_writing(parts):
-    lender = lent.Lent(parts)
-    borrowed = lent.Borrowed(lender.ticket)
+    lender = shared_data.Lent(parts)
+    borrowed = shared_data.Borrowed(lender.ticket)
 
     assert bytes(borrowed.parts[0]) == bytes(parts[0])
     assert not borrowed.is_written()
@@ -184,8 +185,8 @@ def test_reading_is_no_writing(parts):
 
 @pytest.mark.parametrize("place", [0, 150_000, 299_999])
 def test_one_byte_is_seen_once_it_is_written(parts, place):
-    lender = lent.Lent(parts)
-    borrowed = lent.Borrowed(lender.ticket)
+    lender = shared_data.Lent(parts)
+    borrowed = shared_data.Borrowed(lender.ticket)
     assert not borrowed.is_written()
 
     borrowed.parts[0][place] = 0
@@ -196,7 +197,7 @@ def test_one_byte_is_seen_once_it_is_written(parts, place):
 
 
 def test_the_callers_own_change_is_seen(parts):
-    lender = lent.Lent(parts)
+    lender = shared_data.Lent(parts)
     assert not lender.has_changed()
 
     parts[1][4] = 0
@@ -207,14 +208,14 @@ def test_the_callers_own_change_is_seen(parts):
 
 def test_where_the_system_does_not_tell_nothing_is_seen(parts, monkeypatch):
     """As in a container that shows no pages: what is written is the worker's own."""
-    lender = lent.Lent(parts)
-    borrowed = lent.Borrowed(lender.ticket)
+    lender = shared_data.Lent(parts)
+    borrowed = shared_data.Borrowed(lender.ticket)
     borrowed.parts[0][7] = 0
 
     def refused(_):
         raise PermissionError("/proc/self/pagemap")
 
-    monkeypatch.setattr(lent.Borrowed, "_has_copies", refused)
+    monkeypatch.setattr(shared_data.Borrowed, "_has_copies", refused)
 
     assert not borrowed.is_written()
     lender.close()

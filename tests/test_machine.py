@@ -25,14 +25,14 @@ from cgroup_trees import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amorsize import _machine
-from amorsize._cgroup import STALE_AFTER_S, Cgroups
+from amorsize._host import resources
+from amorsize._host.cgroups import STALE_AFTER_S, Cgroups
 from amorsize.errors import InvalidOptionError
 
 
 def cpus_of(root, *, environ=None, affinity=16):
     """Ask for the CPUs of a recorded host, in an empty environment."""
-    return _machine.usable_cpus(root=root, environ=environ or {}, affinity=affinity)
+    return resources.usable_cpus(root=root, environ=environ or {}, affinity=affinity)
 
 
 class TestCpus:
@@ -117,7 +117,7 @@ class TestCpus:
 
     def test_this_host_has_at_least_one(self):
         """On whatever host the tests run, there is an answer that fits the kernel's."""
-        cpus = _machine.usable_cpus(environ={})
+        cpus = resources.usable_cpus(environ={})
 
         assert 1 <= cpus.n_cores <= cpus.affinity
         if hasattr(os, "sched_getaffinity"):
@@ -211,7 +211,7 @@ class TestMemory:
     )
     def test_the_tightest_level_counts(self, tmp_path, tree, limit_bytes, available_bytes):
         """A limit, and what is left of one, may be set at different levels."""
-        memory = _machine.memory(root=plant(tmp_path, tree))
+        memory = resources.memory(root=plant(tmp_path, tree))
 
         assert memory.total_bytes == 64 * GIB
         assert memory.limit_bytes == limit_bytes
@@ -221,7 +221,7 @@ class TestMemory:
     def test_a_host_that_is_fuller_than_the_limit_counts(self, tmp_path):
         """A container may be promised more than its host has left."""
         meminfo = f"MemTotal: {64 * GIB // 1024} kB\nMemAvailable: {GIB // 1024} kB\n"
-        memory = _machine.memory(
+        memory = resources.memory(
             root=plant(tmp_path, {**DOCKER_V2, "/proc/meminfo": meminfo}),
         )
 
@@ -231,24 +231,24 @@ class TestMemory:
         """A limit of 100 GiB on a host with 64 limits nothing."""
         tree = {**DOCKER_V2, "/sys/fs/cgroup/memory.max": f"{100 * GIB}\n"}
 
-        assert _machine.memory(root=plant(tmp_path, tree)).limit_bytes is None
+        assert resources.memory(root=plant(tmp_path, tree)).limit_bytes is None
 
     def test_more_used_than_allowed_leaves_nothing(self, tmp_path):
         """Usage may exceed a limit that was lowered; there is no negative memory."""
         tree = {**DOCKER_V2, "/sys/fs/cgroup/memory.current": f"{60 * GIB}\n"}
 
-        assert _machine.memory(root=plant(tmp_path, tree)).available_bytes == 0
+        assert resources.memory(root=plant(tmp_path, tree)).available_bytes == 0
 
     def test_an_old_kernel_without_memavailable(self, tmp_path):
         """Free memory and page cache stand in for it."""
         meminfo = "MemTotal: 1000 kB\nMemFree: 200 kB\nCached: 300 kB\n"
         root = plant(tmp_path, {**HYBRID, "/proc/meminfo": meminfo})
 
-        assert _machine.memory(root=root).available_bytes == 500 * 1024
+        assert resources.memory(root=root).available_bytes == 500 * 1024
 
     def test_without_meminfo_the_system_is_asked(self, tmp_path):
         """Where /proc is hidden there is still an answer."""
-        memory = _machine.memory(root=str(tmp_path))
+        memory = resources.memory(root=str(tmp_path))
 
         assert 0 < memory.available_bytes <= memory.total_bytes
 
@@ -256,23 +256,23 @@ class TestMemory:
         """The host's total is the one that psutil finds."""
         psutil = pytest.importorskip("psutil")
 
-        assert _machine.memory().total_bytes == psutil.virtual_memory().total
+        assert resources.memory().total_bytes == psutil.virtual_memory().total
 
 
 class TestFingerprint:
     def test_it_is_sixteen_hex_digits_and_stable(self):
         """Asked twice, in whatever order, it is the same."""
-        first = _machine.host_fingerprint()
+        first = resources.host_fingerprint()
 
         assert len(first) == 16
         assert int(first, 16) >= 0
-        assert _machine.host_fingerprint(_machine.usable_cpus()) == first
+        assert resources.host_fingerprint(resources.usable_cpus()) == first
 
     def test_it_is_the_same_in_another_process(self):
         """No hash seed and no process number goes into it."""
         import subprocess
 
-        command = "from amorsize._machine import host_fingerprint; print(host_fingerprint())"
+        command = "from amorsize._host.resources import host_fingerprint; print(host_fingerprint())"
         other = subprocess.run(
             [sys.executable, "-c", command],
             capture_output=True,
@@ -282,36 +282,36 @@ class TestFingerprint:
             env={**os.environ, "PYTHONHASHSEED": "7"},
         )
 
-        assert other.stdout.strip() == _machine.host_fingerprint()
+        assert other.stdout.strip() == resources.host_fingerprint()
 
     def test_it_depends_on_cores_and_quota_that_bind(self):
         """Half the cores are another host; a quota above the cores is not."""
-        cpus = _machine.usable_cpus(environ={}).but(n_cores=8, affinity=8, quota=None)
+        cpus = resources.usable_cpus(environ={}).but(n_cores=8, affinity=8, quota=None)
         seen = {
-            _machine.host_fingerprint(other)
+            resources.host_fingerprint(other)
             for other in (cpus, cpus.but(n_cores=4), cpus.but(quota=7.5))
         }
 
         assert len(seen) == 3
-        assert _machine.host_fingerprint(cpus.but(quota=9.0)) in seen
+        assert resources.host_fingerprint(cpus.but(quota=9.0)) in seen
 
     def test_it_depends_on_how_workers_start(self, monkeypatch):
         """Costs of forked workers say nothing about those of new interpreters."""
-        if _machine.start_method() == "clean":
+        if resources.start_method() == "clean":
             pytest.skip("no other way to start workers here")
-        forked = _machine.host_fingerprint()
+        forked = resources.host_fingerprint()
         monkeypatch.setenv("AMORSIZE_START", "clean")
 
-        assert _machine.host_fingerprint() != forked
+        assert resources.host_fingerprint() != forked
 
     def test_the_facts_behind_it_are_readable_and_nameless(self):
         """They can be shown and stored as JSON, and do not betray the host's name."""
         import json
         import socket
 
-        facts = _machine.host_facts()
+        facts = resources.host_facts()
 
         assert json.loads(json.dumps(facts)) == facts
         assert facts["python"] == f"{sys.version_info.major}.{sys.version_info.minor}"
-        assert facts["cpu_model"] == _machine.cpu_model() != ""
+        assert facts["cpu_model"] == resources.cpu_model() != ""
         assert socket.gethostname() not in facts.values()

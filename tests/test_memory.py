@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amorsize import InvalidOptionError, _machine, autotune, tuned_map
-from amorsize._known import last_trace
-from amorsize._options import validated
-from amorsize.crews import weight
-from amorsize.policy import memory
+from amorsize import InvalidOptionError, autotune, tuned_map
+from amorsize._engine.call_options import validated
+from amorsize._function import sizeof
+from amorsize._host import resources
+from amorsize._profiles.store import last_trace
+from amorsize.policy.actions import Send, SendHome, StartWorker, Wait
+from amorsize.policy.evidence import memory_limit
 from amorsize.policy.facts import Grown, Host, Job, Left, Ready, Report, Started, View
-from amorsize.policy.plan import Send, SendHome, StartWorker, Wait
 from amorsize.policy.tuner import Tuner
 
 np = pytest.importorskip("numpy")
@@ -37,7 +38,7 @@ HOARD = []
 )
 def test_workers_never_need_more_than_there_is(told, n_places):
     """However many may work: what the largest has grown by, times them, is 70 % of the room."""
-    room, held = memory.Room(), {}
+    room, held = memory_limit.Room(), {}
     for worker, grown_bytes, available_bytes in told:
         held[worker] = grown_bytes
         event = Grown(
@@ -145,8 +146,8 @@ def hoard(item):
 def test_fewer_go_on_where_memory_is_short(start, monkeypatch):
     """Three are asked for, and hold nearly all there is: one of them stays."""
     monkeypatch.setenv("AMORSIZE_START", start)
-    free = _machine.memory().but(available_bytes=MIB)
-    monkeypatch.setattr(_machine, "memory", lambda: free)
+    free = resources.memory().but(available_bytes=MIB)
+    monkeypatch.setattr(resources, "memory", lambda: free)
     before = set(children())
     tuned = autotune(hoard_once, backend="process", n_jobs=3, chunksize=1)
     stream = tuned.stream(iter(range(100)), buffer=6)
@@ -174,13 +175,13 @@ def children():
 
 def test_those_that_do_not_grow_are_all_kept(monkeypatch):
     """Nobody asks for memory where items take none."""
-    monkeypatch.setattr(_machine, "memory", None)
+    monkeypatch.setattr(resources, "memory", None)
 
     assert tuned_map(abs, range(1000), backend="process", n_jobs=3) == list(range(1000))
 
 
 GROWTH = """
-from amorsize.crews.appetite import Appetite
+from amorsize._workers.rss import Appetite
 
 appetite = Appetite(None)
 taken = b"1" * 50_000_000
@@ -206,7 +207,7 @@ def test_growth_is_what_the_process_has_taken_itself(run_script):
 
 
 GIVEN_BACK = """
-from amorsize.crews.appetite import Appetite
+from amorsize._workers.rss import Appetite
 begun_with = b"1" * 100_000_000
 appetite = Appetite(40_000_000)
 del begun_with
@@ -461,13 +462,13 @@ def test_a_generator_of_large_items_is_not_kept():
 @pytest.mark.parametrize("n_items", [0, 1, 7, 3000])
 def test_sizes_are_told_without_looking_at_everything(n_items):
     """A few elements speak for all."""
-    assert weight.of(np.zeros(1000)) >= 8000
-    assert weight.of([np.zeros(1000)] * n_items) >= 8000 * n_items
-    assert weight.of(dict.fromkeys(range(n_items), "x" * 1000)) >= 1000 * n_items
-    assert weight.of(bytes(10**6)) >= 10**6
-    assert weight.of(5) < 100
+    assert sizeof.of(np.zeros(1000)) >= 8000
+    assert sizeof.of([np.zeros(1000)] * n_items) >= 8000 * n_items
+    assert sizeof.of(dict.fromkeys(range(n_items), "x" * 1000)) >= 1000 * n_items
+    assert sizeof.of(bytes(10**6)) >= 10**6
+    assert sizeof.of(5) < 100
     deep = list(itertools.accumulate(range(100), lambda inner, _: [inner]))
-    assert weight.of(deep[-1]) < 1000
+    assert sizeof.of(deep[-1]) < 1000
 
 
 class Fields:
@@ -483,4 +484,4 @@ class Fields:
 
 def test_objects_are_told_by_their_fields():
     """No code of theirs is run for it."""
-    assert weight.of(Fields()) >= 8 * 10**6
+    assert sizeof.of(Fields()) >= 8 * 10**6

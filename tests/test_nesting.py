@@ -13,8 +13,8 @@ import pytest
 from witness import CALLER, compute
 
 from amorsize import autotune, tuned_map
-from amorsize._known import last_trace
-from amorsize.crews import nesting
+from amorsize._profiles.store import last_trace
+from amorsize._workers import nesting
 
 BACKENDS = ("auto", "serial", "thread", "process")
 
@@ -126,7 +126,9 @@ def test_calls_from_several_threads_at_once(backend):
 @pytest.mark.forks
 def test_what_another_thread_is_just_importing_is_not_there_yet(monkeypatch):
     """A module in `sys.modules` may still be empty while another thread's call imports it."""
-    monkeypatch.setitem(sys.modules, "amorsize.crews.clean", ModuleType("amorsize.crews.clean"))
+    monkeypatch.setitem(
+        sys.modules, "amorsize._workers.spawn_pool", ModuleType("amorsize._workers.spawn_pool")
+    )
 
     assert [row[0] for row in tuned_map(place, range(20), backend="process")] == list(range(20))
 

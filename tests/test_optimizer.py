@@ -10,7 +10,8 @@ import pytest
 import witness
 
 import amorsize
-from amorsize import InvalidOptionError, OptimizationResult, WrongTypeError, _options, optimize
+from amorsize import InvalidOptionError, OptimizationResult, WrongTypeError, optimize
+from amorsize._engine import call_options
 from amorsize.optimizer import Sample, result_of
 
 
@@ -310,7 +311,7 @@ def test_waiting_items_run_in_threads_where_that_is_preferred():
 
 def test_items_that_use_several_cores_get_as_many_jobs_if_that_is_asked_for():
     """Left to itself it gives them fewer."""
-    options = _options.validated(backend="process")
+    options = call_options.validated(backend="process")
     sample = Sample(witness.compute, [5e-3] * 200, 3, {}, options)
     sample.run()
     sample.costs.inner_threads = 64.0

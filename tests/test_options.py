@@ -11,8 +11,9 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
-from amorsize import InvalidOptionError, WrongTypeError, _options
-from amorsize._options import (
+from amorsize import InvalidOptionError, WrongTypeError
+from amorsize._engine import call_options
+from amorsize._engine.call_options import (
     DEFAULTS,
     check_data,
     check_function,
@@ -172,7 +173,7 @@ def test_what_is_said_last_wins():
 
 def test_type_checkers_know_every_option():
     """The keywords that type checkers see are the options, with their types."""
-    tree = ast.parse(Path(_options.__file__).read_text())
+    tree = ast.parse(Path(call_options.__file__).read_text())
     fields = {
         node.name: {
             line.target.id: ast.unparse(line.annotation)

@@ -3,7 +3,7 @@
 import pytest
 from planted import N_PLANTED, jobs, planted
 
-from amorsize.policy import hints
+from amorsize.policy.rules import check_profile
 from amorsize.simulate import play, tuner_for
 
 PLANTED = planted()
@@ -34,7 +34,7 @@ def test_a_wrong_profile_costs_little(n_cores, name):
 
 def test_a_profile_that_is_obeyed_costs_more(monkeypatch):
     """The test above can fail: it does where a profile always fits."""
-    monkeypatch.setattr(hints, "FITS", 1e12)
+    monkeypatch.setattr(check_profile, "FITS", 1e12)
     job, known = JOBS[2, "0.3 s"], PLANTED["releases the GIL"]
 
     assert play(job, tuner_for(job, known)).makespan_s > 1.25 * play(job).makespan_s + 5e-3

@@ -5,9 +5,9 @@ from statistics import median
 
 import pytest
 
-from amorsize.policy import prediction, route
+from amorsize.policy import backend_choice, prediction
+from amorsize.policy.actions import Plan
 from amorsize.policy.facts import Host, Job
-from amorsize.policy.plan import Plan
 from amorsize.simulate import Fixed, Serial, World, oracle, play
 
 PLANS = [(2, 1), (2, 16), (4, 4), (8, 2), (8, 64), (16, 8)]
@@ -69,7 +69,7 @@ def test_the_plan_named_is_near_the_best_there_is(n_cores, item_s, n_items):
     found = prediction.predict(
         basis_of(world),
         Job(n_items=n_items, thread_reason="not looked at"),
-        route.Route(backend="process", why="the items hold the GIL"),
+        backend_choice.Route(backend="process", why="the items hold the GIL"),
     )
     plan = found.plan
     policy = Serial() if plan.backend == "serial" else Fixed(plan.n_jobs, plan.chunksize)
@@ -81,7 +81,9 @@ def test_waiting_items_get_many_threads():
     """Where items wait, threads are counted by what each brings and not by cores."""
     world = world_of(8e-3, 300, 2, waits=True)
     found = prediction.predict(
-        basis_of(world), Job(n_items=300), route.Route(backend="thread", why="the items wait")
+        basis_of(world),
+        Job(n_items=300),
+        backend_choice.Route(backend="thread", why="the items wait"),
     )
 
     assert found.plan.backend == "thread"
@@ -95,7 +97,7 @@ def test_what_is_asked_for_is_planned_with():
     found = prediction.predict(
         basis,
         Job(n_items=2000, backend="process", n_jobs=3, chunksize=7),
-        route.Route(backend="process", why="asked for"),
+        backend_choice.Route(backend="process", why="asked for"),
     )
 
     assert (found.plan.n_jobs, found.plan.chunksize) == (3, 7)
@@ -105,7 +107,9 @@ def test_items_dearer_to_send_than_to_run_stay_in_the_loop():
     """Where sending costs more than it brings, no number of cores helps."""
     basis = basis_of(world_of(50e-6, 20_000, 64, pickle_s=200e-6))
     found = prediction.predict(
-        basis, Job(n_items=20_000), route.Route(backend="process", why="the items hold the GIL")
+        basis,
+        Job(n_items=20_000),
+        backend_choice.Route(backend="process", why="the items hold the GIL"),
     )
 
     assert found.plan.backend == "serial"

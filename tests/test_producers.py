@@ -10,8 +10,8 @@ import pytest
 from witness import MANY_CORES, compute
 
 from amorsize import InvalidOptionError, autotune
-from amorsize._source import Reading
-from amorsize._waiters import Waiters
+from amorsize._engine.feedback import Waiters
+from amorsize._engine.source import Reading
 
 BOUND_S = 20.0  # a wait as long as this is one for ever
 BACKENDS = ("auto", "thread", "process", "serial")

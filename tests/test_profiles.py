@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from amorsize import _disk, _machine, _profiles, cache, cli
-from amorsize.policy.drift import Drift
+from amorsize import cache, cli
+from amorsize._host import resources
+from amorsize._profiles import exchange, records
+from amorsize.policy.evidence.drift import Drift
 from amorsize.policy.facts import Profile
 
 KNOWN = Profile(
@@ -51,7 +53,7 @@ def total(item):
 def fresh(monkeypatch):
     """A process that has not opened the cache, nor warned of it, nor read a site's file."""
     monkeypatch.setattr(cache, "_STATE", cache._State())
-    monkeypatch.setattr(_profiles, "_SITES", {})
+    monkeypatch.setattr(exchange, "_SITES", {})
     yield
     cache.close()
 
@@ -72,14 +74,14 @@ def learn(func=parse, profile=KNOWN, *, days_ago=0, monkeypatch=None, drifts=())
     now = time.time
     if monkeypatch is not None:
         monkeypatch.setattr(time, "time", lambda: now() - 86_400 * days_ago)
-    _disk.write([(func, KIND, profile, drifts)])
+    records.write([(func, KIND, profile, drifts)])
     if monkeypatch is not None:
         monkeypatch.setattr(time, "time", now)
 
 
 def found(func=parse, kind=KIND):
     """What the next process would begin with."""
-    read = _disk.read(func, kind)
+    read = records.read(func, kind)
     return None if read is None else read[0]
 
 
@@ -91,7 +93,7 @@ def test_what_was_learned_is_found_with_its_story():
     told = Drift(now_s=1.0, what="cost", factor=2.0, n_chunks=4, at_s=1.7e9)
     learn(drifts=(told,))
 
-    assert _disk.read(parse, KIND) == (KNOWN, [told])
+    assert records.read(parse, KIND) == (KNOWN, [told])
 
 
 def test_each_kind_has_its_own_and_neighbours_help_out():
@@ -109,10 +111,10 @@ def test_each_kind_has_its_own_and_neighbours_help_out():
 def test_a_type_may_have_any_name(name):
     """Keys stay short and plain, and the record is found again."""
     kind = (name, 6)
-    _disk.write([(parse, kind, KNOWN, ())])
+    records.write([(parse, kind, KNOWN, ())])
 
     assert found(kind=kind) == KNOWN
-    assert all(_profiles.is_key(record["stored_as"]) for record in cache.entries())
+    assert all(exchange.is_key(record["stored_as"]) for record in cache.entries())
 
 
 def test_variants_are_few():
@@ -124,7 +126,7 @@ def test_variants_are_few():
 
         if number:
             assert found(work) is not None
-        _disk.write([(work, KIND, KNOWN, ())])
+        records.write([(work, KIND, KNOWN, ())])
     cache.fold()
 
     assert len(cache.entries()) <= 8
@@ -222,7 +224,7 @@ def test_every_command_takes_a_pattern_and_an_age(amorsize, monkeypatch, tmp_pat
 def test_stats_count_what_has_no_sane_key(amorsize):
     """A forged record may have anything there."""
     for n, forged_key in enumerate([{"a": 1}, [], None, 1.5]):
-        cache.note(f"profile:{n}", {"version": _profiles.VERSION, "key": forged_key})
+        cache.note(f"profile:{n}", {"version": exchange.VERSION, "key": forged_key})
 
     status, told = amorsize("cache", "stats")
 
@@ -278,7 +280,7 @@ def test_another_host_is_refused_unless_it_is_to_be_a_weak_hint(amorsize, tmp_pa
     """How items behave is taken over then, what workers achieved is not."""
     file = str(tmp_path / "profiles.json")
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr(_machine, "host_fingerprint", lambda: "0" * 16)
+        elsewhere.setattr(resources, "host_fingerprint", lambda: "0" * 16)
         learn()
         amorsize("cache", "export", file)
     cache.clear()
@@ -299,7 +301,7 @@ def forged(**changes):
     learn()
     [record] = cache.entries()
     cache.clear()
-    return {"format": _profiles.FORMAT, "profiles": [{**record, **changes}]}
+    return {"format": exchange.FORMAT, "profiles": [{**record, **changes}]}
 
 
 @pytest.mark.parametrize(
@@ -356,7 +358,7 @@ def site(amorsize, tmp_path, monkeypatch):
     file = tmp_path / "site.json"
     amorsize("cache", "export", str(file))
     cache.clear()
-    monkeypatch.setenv(_profiles.SITE_VARIABLE, str(file))
+    monkeypatch.setenv(exchange.SITE_VARIABLE, str(file))
     return file
 
 

@@ -6,9 +6,10 @@ import time
 
 import pytest
 
-from amorsize import _machine, autotune
-from amorsize._known import last_trace
-from amorsize.crews import programs
+from amorsize import autotune
+from amorsize._host import resources
+from amorsize._profiles.store import last_trace
+from amorsize._workers import subprocess_time
 
 BUSY = "i=0; while [ $i -lt 15000 ]; do i=$((i+1)); done"  # a few tens of milliseconds of one core
 
@@ -45,7 +46,7 @@ def test_no_more_programs_run_at_once_than_there_are_cores(function):
 
     trace = last_trace(function)
     assert not trace.profile.waits
-    assert max(trace.n_started.values(), default=0) <= _machine.usable_cpus().n_cores
+    assert max(trace.n_started.values(), default=0) <= resources.usable_cpus().n_cores
 
 
 def test_programs_that_wait_are_waited_for_by_many():
@@ -54,7 +55,7 @@ def test_programs_that_wait_are_waited_for_by_many():
 
     trace = last_trace(that_waits)
     assert trace.profile.waits
-    assert sum(trace.n_started.values()) > _machine.usable_cpus().n_cores
+    assert sum(trace.n_started.values()) > resources.usable_cpus().n_cores
 
 
 def test_in_worker_processes_they_compute_as_well():
@@ -74,7 +75,7 @@ def test_workers_are_children_but_no_programs():
         while time.thread_time() < until_s:
             pass
 
-    before_s = programs.cpu_s()
+    before_s = subprocess_time.cpu_s()
     autotune(computes, backend="process", n_jobs=2)(range(8))
 
-    assert programs.cpu_s() - before_s < 20e-3
+    assert subprocess_time.cpu_s() - before_s < 20e-3

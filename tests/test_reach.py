@@ -29,9 +29,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amorsize import _bytecode
-from amorsize._decorator import autotune
-from amorsize._reach import MAX_EXAMINED, Reach, reach
+from amorsize._api.decorator import autotune
+from amorsize._function import bytecode
+from amorsize._function.thread_safety import MAX_EXAMINED, Reach, reach
 
 # --- what is shared: never threads ----------------------------------------------------------------
 
@@ -713,8 +713,8 @@ def helps_to_count(number):
 def test_code_is_followed_once_however_often_it_is_examined(monkeypatch):
     """What a name stands for is asked each time; where values go in the code never changes."""
     followed = []
-    flow = _bytecode.Flow
-    monkeypatch.setattr(_bytecode, "Flow", lambda code: followed.append(code) or flow(code))
+    flow = bytecode.Flow
+    monkeypatch.setattr(bytecode, "Flow", lambda code: followed.append(code) or flow(code))
 
     found = [reach(counts_in_a_global) for _ in range(3)]
     monkeypatch.setitem(globals(), "counted", types.MappingProxyType({}))

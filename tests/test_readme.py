@@ -66,7 +66,7 @@ def test_links_lead_somewhere():
 
 def test_every_option_is_in_the_table():
     """The table of options names all there are, and no others."""
-    from amorsize._options import Options
+    from amorsize._engine.call_options import Options
 
     table = README.split("## Options")[1].split("In the environment")[0]
     named = re.findall(r"`(\w+)`", " ".join(row.split("|")[1] for row in rows(table)))

@@ -8,7 +8,8 @@ import types
 
 import pytest
 
-from amorsize import _reimport, autotune, tuned_map
+from amorsize import autotune, tuned_map
+from amorsize._function import import_effects
 
 WITH_EFFECTS = {
     "empties a log": "log = open('run.log', 'w')\nlog.write('started')\nlog.flush()",
@@ -56,7 +57,7 @@ def module(tmp_path, monkeypatch):
 @pytest.mark.parametrize("text", WITH_EFFECTS.values(), ids=WITH_EFFECTS)
 def test_what_would_be_done_again_is_told(text, module):
     """By what the top level calls."""
-    told = _reimport.what_it_does(module(text).__name__)
+    told = import_effects.what_it_does(module(text).__name__)
     assert told is not None
     assert "once more" in told
 
@@ -64,7 +65,7 @@ def test_what_would_be_done_again_is_told(text, module):
 @pytest.mark.parametrize("text", WITHOUT.values(), ids=WITHOUT)
 def test_a_module_that_only_defines_can_be_imported_again(text, module):
     """Whatever its functions do when they are called."""
-    assert _reimport.what_it_does(module(text).__name__) is None
+    assert import_effects.what_it_does(module(text).__name__) is None
 
 
 def test_a_log_and_an_array_in_a_file_stay_as_they_are(module, tmp_path, monkeypatch):

@@ -5,7 +5,8 @@ import json
 import pytest
 from witness import compute
 
-from amorsize import _costs, tuned_map
+from amorsize import tuned_map
+from amorsize._host import costs
 from amorsize.cli import main
 from amorsize.simulate import TraceError, forecast, load, save
 
@@ -25,7 +26,7 @@ def trace(tmp_path_factory):
     path = tmp_path_factory.mktemp("traces") / "trace.json"
     tuned_map(work, range(150))
     with pytest.MonkeyPatch.context() as unlearned:
-        unlearned.setattr(_costs, "_HOST", _costs.HostCosts())
+        unlearned.setattr(costs, "_HOST", costs.HostCosts())
         save(work, path)
     return path
 

@@ -8,8 +8,9 @@ import time
 import pytest
 from witness import MANY_CORES
 
-from amorsize import _known, autotune, cache, tuned_map
-from amorsize._known import last_trace
+from amorsize import autotune, cache, tuned_map
+from amorsize._profiles import store
+from amorsize._profiles.store import last_trace
 from amorsize.errors import AmorsizeWarning
 
 
@@ -23,7 +24,7 @@ def spin(cost_s):
 @pytest.fixture
 def fresh_memory(monkeypatch):
     """A process that remembers nothing yet."""
-    monkeypatch.setattr(_known, "_memory", None)
+    monkeypatch.setattr(store, "_memory", None)
 
 
 def test_two_kinds_of_data_keep_two_profiles(fresh_memory):
@@ -43,13 +44,13 @@ def test_two_kinds_of_data_keep_two_profiles(fresh_memory):
             if turn >= 2 and trace.known is not None and trace.known.item_s > 3e-3:
                 assert data is large  # the other kind's profile is not asked
     assert put_aside == 0
-    kinds = {key[1] for key, _ in _known.memory().profiles() if key[0][0] is cost.__code__}
+    kinds = {key[1] for key, _ in store.memory().profiles() if key[0][0] is cost.__code__}
     assert kinds == {("str", 7), ("str", 15)}
 
 
 def test_the_test_above_fails_with_one_profile_for_all(fresh_memory, monkeypatch):
     """Without the size in the key, every second call finds the other's costs: it thrashes."""
-    monkeypatch.setattr(_known, "kind_of", lambda item: (type(item).__name__, 0))
+    monkeypatch.setattr(store, "kind_of", lambda item: (type(item).__name__, 0))
 
     def cost(text):
         spin(len(text) * 2e-7)
@@ -149,8 +150,8 @@ def test_a_closure_that_changes_is_tuned_once(run_script):
     script = """
 import sys
 from amorsize import tuned_map
-from amorsize._known import last_trace, memory
-from amorsize import _known
+from amorsize._profiles.store import last_trace, memory
+from amorsize._profiles import store
 
 def make(number):
     def work(item):
@@ -167,7 +168,7 @@ for number in range(1000):
     trace = last_trace(work)  # of the last call that was more than the loop at once
     traces[id(trace)] = trace
 tuned_map(make(0), range(3000))
-_known.write()
+store.write()
 from amorsize import cache
 n_unknown = sum(trace.known is None for trace in traces.values())
 print(n_unknown, len(cache.entries()))
@@ -194,4 +195,4 @@ def test_who_lost_a_worker_is_no_winner(dies, fresh_memory, tmp_path):
     assert tuned_map(work, range(600), cache=False) == list(range(600))
 
     assert died.exists() == dies
-    assert (_known.memory().profile(_known.key_of(work, 0)) is None) == dies
+    assert (store.memory().profile(store.key_of(work, 0)) is None) == dies

@@ -5,13 +5,14 @@ import json
 import pytest
 from witness import MANY_CORES
 
-from amorsize import _disk, _known, autotune, tuned_map
-from amorsize._known import last_trace
+from amorsize import autotune, tuned_map
+from amorsize._profiles import records, store
+from amorsize._profiles.store import last_trace
 
 LEARNS = """
 import json, sys, time
 from amorsize import tuned_map
-from amorsize._known import last_trace
+from amorsize._profiles.store import last_trace
 
 def work(number):
     until_s = time.thread_time() + 1.5e-3
@@ -36,7 +37,7 @@ def told(func, n_items, **options):
         "notes": [note.what for note in trace.notes],
         "started": trace.n_started,
         "backend": trace.plan.backend,
-        "explained": str(__import__("amorsize._map")._map.explain(func)),
+        "explained": str(__import__("amorsize._api.map")._api.map.explain(func)),
     }
 
 if __name__ == "__main__":
@@ -148,8 +149,9 @@ def heard(event, arguments):
         opened.append(arguments[0])
 
 sys.addaudithook(heard)
-from amorsize import _known, tuned_map
-from amorsize._known import last_trace
+from amorsize._profiles import store
+from amorsize import tuned_map
+from amorsize._profiles.store import last_trace
 
 def work(number):
     until_s = time.thread_time() + 1e-3
@@ -165,7 +167,7 @@ for _ in range(3):
     tuned_map(work, range(400))
     sources.append(last_trace(work).known_from)
 print(len(opened), *sources)
-_known.write()
+store.write()
 """
 
 
@@ -231,11 +233,11 @@ def test_writing_takes_a_small_part_of_the_time(monkeypatch):
         clock[0] += 1.0
         written.append(len(learned))
 
-    monkeypatch.setattr(_known, "perf_counter", lambda: clock[0])
-    monkeypatch.setattr(_disk, "write", write)
+    monkeypatch.setattr(store, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(records, "write", write)
     tuned_map(spin, range(100), cache=False)
     profile = last_trace(spin).profile
-    memory = _known.Memory()
+    memory = store.Memory()
     for n in range(390):  # of 1 s each, and each time something else
         learned = profile.but(n_jobs=1 + n % 5)
         memory.keep(("spin", ("int", 6), ()), spin, ("int", 6), learned, 1.0, on_disk=True)

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from amorsize import CannotTravelError, WorkersUnavailable, autotune, tuned_map
-from amorsize.crews import clean, processes
+from amorsize._workers import process_pool, spawn_pool
 
 
 def work(index):
@@ -31,7 +31,7 @@ def start(request, monkeypatch):
 
 def refuse_from(n_started, start, monkeypatch):
     """Let so many workers start and no more."""
-    module, name = (processes, "_fork") if start == "fork" else (clean, "_spawn")
+    module, name = (process_pool, "_fork") if start == "fork" else (spawn_pool, "_spawn")
     really, left = getattr(module, name), iter(range(n_started))
     monkeypatch.setattr(
         module, name, lambda *a: really(*a) if next(left, None) is not None else no_room()

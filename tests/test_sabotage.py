@@ -13,21 +13,23 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-DEAF = "from amorsize.policy import drift\ndrift.Detector.see = lambda self, item_s: None"
+DEAF = "from amorsize.policy.evidence import drift\ndrift.Detector.see = lambda self, item_s: None"
 MISSING = """
-from amorsize import _known
-_known.Memory.profile = lambda self, key: None
-_known.Memory.ask_disk = lambda self, *what: None
+from amorsize._profiles import store
+store.Memory.profile = lambda self, key: None
+store.Memory.ask_disk = lambda self, *what: None
 """
-TRUSTING = "from amorsize.policy import hints\nhints.FITS = 1e12"
-ONE_KIND = "from amorsize import _known\n_known.kind_of = lambda item: (type(item).__name__, 0)"
+TRUSTING = "from amorsize.policy.rules import check_profile\ncheck_profile.FITS = 1e12"
+ONE_KIND = (
+    "from amorsize._profiles import store\nstore.kind_of = lambda item: (type(item).__name__, 0)"
+)
 UNCHECKED = """
 from amorsize.policy.facts import Profile
 Profile.from_dict = classmethod(lambda cls, fields: cls(**fields))
 """
-STARVING = "from amorsize.crews import starving\nstarving.PATH = '/nowhere'"
-CURIOUS = "from amorsize.policy import exploring\nexploring.MOST_SHARE = 1.0"
-TIMID = "from amorsize.policy import exploring\nexploring.is_due = lambda known, at_s: False"
+STARVING = "from amorsize._workers import run_delay\nrun_delay.PATH = '/nowhere'"
+CURIOUS = "from amorsize.policy.rules import explore\nexplore.MOST_SHARE = 1.0"
+TIMID = "from amorsize.policy.rules import explore\nexplore.is_due = lambda known, at_s: False"
 
 SABOTAGES = {
     "the detector never fires": (

@@ -9,9 +9,10 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 import amorsize
-from amorsize import AmorsizeError, ItemTimeout, WorkerDied, _call, _losses, _options
-from amorsize._call import Call
-from amorsize.crews.base import Done, Left, Lost, WorkerReady
+from amorsize import AmorsizeError, ItemTimeout, WorkerDied
+from amorsize._engine import call_options, engine, retries
+from amorsize._engine.engine import Call
+from amorsize._workers.protocol import Done, Left, Lost, WorkerReady
 
 MOST_DEATHS = 6  # in a schedule: fewer in a row than make a call give up
 LIMIT_S = 1.0
@@ -224,7 +225,11 @@ def test_any_schedule_ends_as_the_loop_would(n_items, options, choices, fails, i
     clock, chosen = Clock(), iter(choices)
     function = bad_at if fails else good
     call = Call(
-        function, (range(n_items),), {}, _options.validated(backend="process", **options), "work"
+        function,
+        (range(n_items),),
+        {},
+        call_options.validated(backend="process", **options),
+        "work",
     )
     # What is not chosen goes well: the first thing that can happen, happens.
     crew = Scheduled(
@@ -232,8 +237,8 @@ def test_any_schedule_ends_as_the_loop_would(n_items, options, choices, fails, i
     )
     call._new_crew = lambda _: crew
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(_call, "perf_counter", clock)
-        patched.setattr(_losses, "perf_counter", clock)
+        patched.setattr(engine, "perf_counter", clock)
+        patched.setattr(retries, "perf_counter", clock)
         try:
             outcome = call.run()
         except (ValueError, AmorsizeError, KeyboardInterrupt) as error:
@@ -275,7 +280,7 @@ def judge(outcome, function, n_items, options, crew):
 
 def test_a_schedule_can_be_told_apart():
     """The judge is not blind: a crew that loses a result is caught."""
-    task = Call(good, (range(3),), {}, _options.DEFAULTS, "work").task
+    task = Call(good, (range(3),), {}, call_options.DEFAULTS, "work").task
     crew = Scheduled(task, None, Clock(), interrupts=False)
     options = {"retries": 0, "return_exceptions": False}
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amorsize import InvalidOptionError, _call, simulate
-from amorsize.policy import plan as do
+from amorsize import InvalidOptionError, simulate
+from amorsize._engine import engine
+from amorsize.policy import actions as do
 from amorsize.policy.facts import Report
 from amorsize.policy.tuner import Tuner
 from amorsize.simulate import (
@@ -166,7 +167,7 @@ def test_the_oracle_is_no_worse_than_any_opponent():
 def test_the_tuner_that_plays_is_the_one_that_works():
     """`tuned_map` and the simulator decide with one class."""
     assert type(tuner_for(World(costs_s=(1.0,), n_cores=1))) is Tuner
-    assert _call.Tuner is Tuner
+    assert engine.Tuner is Tuner
 
 
 def test_a_worker_is_told_nothing_before_it_is_ready():

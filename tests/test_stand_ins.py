@@ -16,8 +16,9 @@ from unittest import mock
 
 import pytest
 
-from amorsize import _stand_ins, autotune, tuned_map
-from amorsize._reach import reach
+from amorsize import autotune, tuned_map
+from amorsize._function import mocks
+from amorsize._function.thread_safety import reach
 from amorsize.errors import AmorsizeWarning, CannotTravelError
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="tested on Linux")
@@ -194,16 +195,16 @@ def test_a_patch_that_was_started_is_found_until_it_is_stopped(place, told):
     patch = mock.patch(place, fractions.Fraction.__abs__)
     patch.start()
     try:
-        assert told in _stand_ins.why_not_new_interpreters()
+        assert told in mocks.why_not_new_interpreters()
     finally:
         patch.stop()
-    assert _stand_ins.why_not_new_interpreters() is None
+    assert mocks.why_not_new_interpreters() is None
 
 
 def test_what_is_the_projects_own_is_carried(beside_a_thread):
     """As any other state of its modules; and so is the environment."""
     with mock.patch(f"{__name__}.NUMBER", 77), mock.patch.dict(os.environ, STANDS_IN="yes"):
-        assert _stand_ins.why_not_new_interpreters() is None
+        assert mocks.why_not_new_interpreters() is None
 
         def told(_):
             return NUMBER, os.environ["STANDS_IN"]
@@ -213,4 +214,4 @@ def test_what_is_the_projects_own_is_carried(beside_a_thread):
 
 def test_library_functions_with_other_names_are_no_stand_ins():
     """Nothing is told of a program that has only loaded `unittest.mock`."""
-    assert _stand_ins.why_not_new_interpreters() is None
+    assert mocks.why_not_new_interpreters() is None

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, read
 
-from amorsize._losses import Losses
+from amorsize._engine.retries import Losses
 from amorsize.errors import ItemTimeout
 
 TIMEOUT_S, PAUSE_S = 1.0, 1.5

@@ -17,9 +17,20 @@ HEAVY = (
     *("wrapt", "psutil", "diskcache", "cloudpickle", "loky", "tqdm", "rich", "platformdirs"),
 )
 OURS = (
-    *("amorsize", "amorsize._decorator", "amorsize._interrupts", "amorsize._options"),
-    *("amorsize._room", "amorsize._wrapt", "amorsize.errors", "amorsize.policy"),
-    *("amorsize._callables", "amorsize.policy.value"),
+    *(
+        "amorsize",
+        "amorsize._api.decorator",
+        "amorsize._host.signals",
+        "amorsize._engine.call_options",
+    ),
+    *(
+        "amorsize._host.descriptors",
+        "amorsize._api.wrapt_proxy",
+        "amorsize.errors",
+        "amorsize.policy",
+    ),
+    *("amorsize._function.callables", "amorsize.policy.value"),
+    *("amorsize._api", "amorsize._engine", "amorsize._function", "amorsize._host"),
 )
 DECORATING = """
 import sys
@@ -74,11 +85,11 @@ def test_importing_the_package_loads_no_part_of_it(run_script):
 @pytest.mark.parametrize(
     "imports",
     [
-        "import amorsize._decorator\nimport wrapt",
-        "import wrapt\nimport amorsize._decorator",
-        "import wrapt._wrappers\nimport amorsize._decorator",
+        "import amorsize._api.decorator\nimport wrapt",
+        "import wrapt\nimport amorsize._api.decorator",
+        "import wrapt._wrappers\nimport amorsize._api.decorator",
         "import os\nos.environ['WRAPT_DISABLE_EXTENSIONS'] = '1'\n"
-        "import amorsize._decorator\nimport wrapt",
+        "import amorsize._api.decorator\nimport wrapt",
     ],
     ids=["wrapt after", "wrapt before", "its compiled module before", "no compiled module"],
 )

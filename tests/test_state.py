@@ -11,7 +11,7 @@ import pytest
 from witness import CALLER, MANY_CORES, Ledger, compute, note
 
 from amorsize import autotune, tuned_map
-from amorsize._known import last_trace
+from amorsize._profiles.store import last_trace
 
 BACKENDS = ("auto", "serial", "thread", "process")
 LIMIT = 1

@@ -8,15 +8,15 @@ from simulated_bench import SimulatedBench, loop_of
 from test_prediction import basis_of
 
 from amorsize.policy import prediction
-from amorsize.policy.plan import Plan
+from amorsize.policy.actions import Plan
 from amorsize.simulate import Bandwidth, Retrograde, World, world
 from amorsize.tuning import bayes
 from amorsize.tuning.bench import WHOLE, Part, Run, whole_s
-from amorsize.tuning.conclusion import concluded
 from amorsize.tuning.noise import Fit, Observation
 from amorsize.tuning.search import BudgetOver, Limits, Search, grid, halving
 from amorsize.tuning.session import GRID_SHARE, QUICK_SHARE
 from amorsize.tuning.space import Space, plans
+from amorsize.tuning.summary import concluded
 
 ITEM_S = 2e-3
 OPEN = Space(backends=("process",), n_jobs=None, chunksizes=None)

@@ -8,8 +8,8 @@ import pytest
 from witness import CALLER, MANY_CORES, Ledger, compute, note
 
 from amorsize import autotune
-from amorsize._call import Call
-from amorsize._options import DEFAULTS
+from amorsize._engine.call_options import DEFAULTS
+from amorsize._engine.engine import Call
 
 BACKENDS = ("auto", "serial", "thread", "process")
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amorsize.crews import streams
-from amorsize.crews.generators import can_be_seeded
-from amorsize.crews.streams import PROCESS_WIDE, KeptStreams, Reached, seeded
+from amorsize._workers import seeding
+from amorsize._workers.random_generators import can_be_seeded
+from amorsize._workers.seeding import PROCESS_WIDE, KeptStreams, Reached, seeded
 
 
 class Dice(random.Random):
@@ -92,7 +92,7 @@ def test_states_are_put_back(make, draw):
 def test_an_implicit_seed_follows_from_the_generator_and_moves_it(make, draw):
     """Seeded alike it is the same, twice in a row it is not."""
     places = [(Reached(generator=make()),) for _ in range(2)]
-    seeds, again = ([streams.implicit_seeds(one) for _ in range(3)] for one in places)
+    seeds, again = ([seeding.implicit_seeds(one) for _ in range(3)] for one in places)
 
     assert seeds == again
     assert len(set(seeds)) == 3
@@ -142,7 +142,7 @@ def test_the_process_wide_generators_move_by_one_number(n_generators):
     random.seed(1), numpy.random.seed(1)
 
     generators = PROCESS_WIDE[:n_generators]
-    seeds = streams.implicit_seeds(generators)
+    seeds = seeding.implicit_seeds(generators)
     kept = KeptStreams(generators)
     function = seeded(lambda _: (random.random(), numpy.random.random()), seeds, generators)
     for index in range(5):
@@ -154,7 +154,7 @@ def test_the_process_wide_generators_move_by_one_number(n_generators):
 
 
 LATE = """
-from amorsize.crews.streams import KeptStreams, implicit_seeds, seeded, PROCESS_WIDE
+from amorsize._workers.seeding import KeptStreams, implicit_seeds, seeded, PROCESS_WIDE
 import random, sys
 assert "numpy" not in sys.modules
 
@@ -186,7 +186,7 @@ def test_no_large_library_is_loaded_for_seeding(run_script):
     """Items draw from those that the program has loaded, or from `random`."""
     text = """
 import sys
-from amorsize.crews.streams import KeptStreams, seeded
+from amorsize._workers.seeding import KeptStreams, seeded
 KeptStreams().put_back()
 seeded(print, 3)((0, "one"))
 print(*[name for name in ("numpy", "random", "torch") if name in sys.modules])

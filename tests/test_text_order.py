@@ -11,7 +11,7 @@ import typing
 
 import pytest
 
-from amorsize import _text_order
+from amorsize._function import hash_order
 
 CODE = types.CodeType
 
@@ -30,9 +30,9 @@ def test_code_that_is_passed_over_goes_through_no_set(module):
     scope = vars(module)
     codes = [*all_codes(compile(inspect.getsource(module), module.__file__, "exec"))]
 
-    passed_over = [one for one in codes if not _text_order._has_sets(one, scope)]
+    passed_over = [one for one in codes if not hash_order._has_sets(one, scope)]
 
-    assert not any(_text_order._Pass(one, scope).reads_a_set() for one in passed_over)
+    assert not any(hash_order._Pass(one, scope).reads_a_set() for one in passed_over)
     assert 2 * len(passed_over) > len(codes)
 
 
@@ -53,7 +53,7 @@ NAMES = {"a", "b"}
 )
 def test_what_goes_through_a_set_is_told(function):
     """Wherever the set comes from."""
-    assert _text_order.why(function) is not None
+    assert hash_order.why(function) is not None
 
 
 @pytest.mark.parametrize(
@@ -67,4 +67,4 @@ def test_what_goes_through_a_set_is_told(function):
 )
 def test_what_asks_a_set_alone_is_not(function):
     """Its order does not matter there."""
-    assert _text_order.why(function) is None
+    assert hash_order.why(function) is None

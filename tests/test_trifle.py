@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from amorsize._trifle import is_trifle
+from amorsize._function.trivial import is_trifle
 
 FACTOR, TABLE = 3, [1, 2]
 
@@ -100,10 +100,10 @@ def test_closures_may_hold_anything():
 SCRIPT = """
 import sys
 from amorsize import tuned_map
-from amorsize._known import last_trace
+from amorsize._profiles.store import last_trace
 def square(x): return x * x
 tuned_map(square, range(5))
-print(last_trace(square).n_started, "amorsize.crews.processes" in sys.modules)
+print(last_trace(square).n_started, "amorsize._workers.process_pool" in sys.modules)
 """
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from amorsize import _known
+from amorsize._profiles import store
 from amorsize.policy.facts import Job, Profile
 from amorsize.policy.tuner import Tuner
 from amorsize.simulate import World, play, tuner_for
@@ -151,4 +151,4 @@ def test_every_item_runs_once_under_a_tuned_plan():
 
 def test_memory_writes_a_tuned_profile_over_a_learned_one():
     """The same figures with another source are news for the next process."""
-    assert not _known._same(measured(source="learned"), measured())
+    assert not store._same(measured(source="learned"), measured())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amorsize.policy import plan as do
+from amorsize.policy import actions as do
 from amorsize.policy.facts import (
     Died,
     Host,

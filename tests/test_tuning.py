@@ -18,12 +18,12 @@ from amorsize import (
     OptimizationResult,
     TuningResult,
     WrongTypeError,
-    _known,
     quick_tune,
     tune_parameters,
     tune_pipeline,
 )
-from amorsize.policy.plan import Plan
+from amorsize._profiles import store
+from amorsize.policy.actions import Plan
 from amorsize.tuning import bayes, compare_plans, so_far
 from amorsize.tuning.bench import Part, Workers
 from amorsize.tuning.session import Session
@@ -410,7 +410,7 @@ def test_the_next_call_starts_from_the_winner(saves):
         func, range(64), [8], [4], prefer_threads_for_io=True, save=saves, repeats=3
     )
     amorsize.tuned_map(func, range(64))
-    plan = _known.plan_of(func)
+    plan = store.plan_of(func)
 
     assert found.is_saved is saves
     assert (plan.source == "tuned") is saves
@@ -424,7 +424,7 @@ def test_another_process_starts_from_it_too(run_script):
     text = """
 import sys, time
 from amorsize import tune_parameters, tuned_map
-from amorsize import _known
+from amorsize._profiles import store
 
 def wait(x):
     time.sleep(0.004)
@@ -434,7 +434,7 @@ if sys.argv[1] == "tune":
     tune_parameters(wait, range(64), [8], [4], prefer_threads_for_io=True, repeats=3)
 else:
     tuned_map(wait, range(64))
-    print(_known.plan_of(wait))
+    print(store.plan_of(wait))
 """
     run_script(text, "tune")
 
@@ -449,7 +449,7 @@ def test_calls_keep_what_was_tuned(monkeypatch):
     tune_parameters(func, range(64), [8], [4], prefer_threads_for_io=True, repeats=3)
     for n_items in (64, 300, 64):
         amorsize.tuned_map(func, range(n_items))
-    profile = _known.memory().profile(_known.key_of(func, 1))
+    profile = store.memory().profile(store.key_of(func, 1))
 
     assert (profile.source, profile.n_jobs, profile.chunksize) == ("tuned", 8, 4)
     assert profile.n_calls > 1
@@ -817,7 +817,7 @@ def waits_a_little(wait_s=4e-3):
         time.sleep(wait_s)
         return x
 
-    _known.forget(wait)  # all of them are known by one code
+    store.forget(wait)  # all of them are known by one code
     return wait
 
 
@@ -832,9 +832,9 @@ def stop_after_the_loop(session):
 
 
 def witness_cores():
-    from amorsize import _machine
+    from amorsize._host import resources
 
-    return _machine.usable_cpus().n_cores
+    return resources.usable_cpus().n_cores
 
 
 # -- verdicts agree with what was measured -----------------------------------------------------

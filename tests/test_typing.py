@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-import amorsize._decorator
-from amorsize._options import Options
+import amorsize._api.decorator
+from amorsize._engine.call_options import Options
 
 ROOT = Path(__file__).parent.parent
 CASES = ROOT / "tests" / "typing"
-STUB = ROOT / "amorsize" / "_typed.pyi"
+STUB = ROOT / "amorsize" / "_api/typed.pyi"
 
 
 def run(*command: str) -> "subprocess.CompletedProcess[str]":
@@ -69,7 +69,7 @@ def test_the_stub_declares_what_is_there():
 
 def test_autotune_and_the_options_agree():
     """Every option is spelled out in the decorator's signature, with its default and its type."""
-    parameters = inspect.signature(amorsize._decorator.autotune).parameters.values()
+    parameters = inspect.signature(amorsize._api.decorator.autotune).parameters.values()
     spelled = {p.name: p.annotation for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
     assert list(spelled) == list(Options._fields)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from amorsize.policy import route
+from amorsize.policy import backend_choice
+from amorsize.policy.evidence.io_concurrency import FIRST, MOST, MOST_CONNECTING, Waiters
+from amorsize.policy.evidence.item_costs import Estimates
 from amorsize.policy.facts import Host, Inlined, Job, Report, Weighed
-from amorsize.policy.model import Estimates
-from amorsize.policy.waiters import FIRST, MOST, MOST_CONNECTING, Waiters
 
 
 def serve(n_served, item_s=8e-3, n_items=4000):
@@ -191,7 +191,7 @@ def costs_of(wall_s, cpu_s, n=4):
 def where(costs, *, n_cores=2, has_gil=True, weighed=None, left_s=1.0, **job):
     """The route of items with such costs."""
     host, job = Host(n_cores=n_cores, has_gil=has_gil), Job(n_items=100, **job)
-    return route.choose(host, job, costs, weighed=weighed, holds_gil=None, left_s=left_s)
+    return backend_choice.choose(host, job, costs, weighed=weighed, holds_gil=None, left_s=left_s)
 
 
 def test_pure_waits_go_to_threads():

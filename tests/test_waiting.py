@@ -3,11 +3,11 @@
 import pytest
 
 from amorsize import simulate
-from amorsize.policy.cores import CoreEvidence
+from amorsize.policy.evidence.cpu_share import CoreEvidence
+from amorsize.policy.evidence.io_bound import VOTES, FirstReports
+from amorsize.policy.evidence.item_costs import Estimates
 from amorsize.policy.facts import Host, Inlined, Job, Report, Started
-from amorsize.policy.model import Estimates
 from amorsize.policy.tuner import Tuner
-from amorsize.policy.waiting import VOTES, FirstReports
 from amorsize.simulate import play
 
 
@@ -143,7 +143,7 @@ def test_threads_that_wait_take_no_turns(cpu_s, starved_s, verdict):
 def test_a_verdict_that_comes_late_still_counts():
     """Where items are to run is decided once more, and once only."""
     tuner = Tuner(Host(n_cores=2), Job(n_items=1000))
-    from amorsize.policy.route import Route
+    from amorsize.policy.backend_choice import Route
 
     for _ in range(2):
         tuner.tell(SLEPT_BESIDE_OTHERS)

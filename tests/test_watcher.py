@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from amorsize.crews import watcher
-from amorsize.crews.watcher import GilWatcher
-from amorsize.policy import facts, route
+from amorsize._workers import gil_probe
+from amorsize._workers.gil_probe import GilWatcher
+from amorsize.policy import backend_choice, facts
 from amorsize.policy.facts import Job, Watched
 from amorsize.policy.tuner import Tuner
 
@@ -32,10 +32,10 @@ def test_waiting_for_the_gil_to_look_is_no_time_without_lateness(monkeypatch, ta
     """It takes a system call to look; beside an item that computes, that one waits for the GIL."""
     clock = SimpleNamespace(now_s=0.0)
     timeless = SimpleNamespace(perf_counter=lambda: clock.now_s, sleep=time.sleep)
-    monkeypatch.setattr(watcher, "time", timeless)
-    monkeypatch.setattr(watcher, "perf_counter", timeless.perf_counter)
+    monkeypatch.setattr(gil_probe, "time", timeless)
+    monkeypatch.setattr(gil_probe, "perf_counter", timeless.perf_counter)
     # It never wakes: the item has the GIL.
-    monkeypatch.setattr(watcher._thread, "start_new_thread", lambda *_: None)
+    monkeypatch.setattr(gil_probe._thread, "start_new_thread", lambda *_: None)
     looking = GilWatcher()
     looking._queue = Queue(clock, takes_s)
     clock.now_s = 10e-3
@@ -94,20 +94,20 @@ class Host:
 )
 def test_a_moment_without_it_does_not_make_items_let_go_of_the_gil(monkeypatch, host, holds):
     """The share of time counts, however often and for how short a time they hold it."""
-    monkeypatch.setattr(watcher, "time", host)
-    monkeypatch.setattr(watcher, "perf_counter", host.perf_counter)
-    monkeypatch.setattr(watcher, "RunQueue", lambda: host)
-    monkeypatch.setattr(watcher._thread, "start_new_thread", lambda *_: None)
+    monkeypatch.setattr(gil_probe, "time", host)
+    monkeypatch.setattr(gil_probe, "perf_counter", host.perf_counter)
+    monkeypatch.setattr(gil_probe, "RunQueue", lambda: host)
+    monkeypatch.setattr(gil_probe._thread, "start_new_thread", lambda *_: None)
     host.watching = GilWatcher()
     host.watching._watch()
 
-    assert route.verdict(host.watching.look()) is holds
+    assert backend_choice.verdict(host.watching.look()) is holds
 
 
 def test_it_tells_computing_from_sleeping():
     """Real items, long enough for a verdict that nothing else on this machine can turn."""
-    assert look_beside(lambda: sum(range(20_000))).lag_share > route.HOLDS_GIL_SHARE
-    assert look_beside(lambda: time.sleep(2e-3)).lag_share < route.HOLDS_GIL_SHARE
+    assert look_beside(lambda: sum(range(20_000))).lag_share > backend_choice.HOLDS_GIL_SHARE
+    assert look_beside(lambda: time.sleep(2e-3)).lag_share < backend_choice.HOLDS_GIL_SHARE
 
 
 def look_beside(item):

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from amorsize import autotune, tuned_map, worker_number
-from amorsize.crews.places import Places
+from amorsize._workers.worker_numbers import Places
 
 
 def where(_):
@@ -36,7 +36,7 @@ def test_each_worker_has_a_number_of_its_own(backend, n_jobs):
 
 def test_workers_from_a_clean_start_have_their_numbers(monkeypatch):
     """Also where they are kept warm and serve one call after the other."""
-    monkeypatch.setattr("amorsize._machine.why_not_fork", lambda: "a test wants it so")
+    monkeypatch.setattr("amorsize._host.resources.why_not_fork", lambda: "a test wants it so")
     for _ in range(2):
         by_place = numbers_by_place(tuned_map(where, range(60), backend="process", n_jobs=2))
         numbers = [number for (number,) in by_place.values()]
@@ -74,7 +74,7 @@ def both_numbers(_):
 def test_setup_knows_the_number_that_items_will_have(monkeypatch, start):
     """A worker chooses its GPU before its first item."""
     if start == "clean":
-        monkeypatch.setattr("amorsize._machine.why_not_fork", lambda: "a test wants it so")
+        monkeypatch.setattr("amorsize._host.resources.why_not_fork", lambda: "a test wants it so")
     found = tuned_map(both_numbers, range(60), backend="process", n_jobs=3, setup=note_number)
 
     assert all(of_setup == of_item for of_setup, of_item in found)

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from amorsize import _wrappers
+from amorsize._function import stdlib_wrappers
 
 SCRIPT = """
 import abc, contextvars, functools, sys, types
@@ -125,14 +125,14 @@ class TestReduced:
 
     @pytest.mark.parametrize("value", [1, "text", len, [1], {"a": 1}, object(), int])
     def test_anything_else_is_left_to_pickle(self, value):
-        assert _wrappers.reduced(value) is None
+        assert stdlib_wrappers.reduced(value) is None
 
     def test_a_cache_starts_empty_and_keeps_its_size(self):
         """What was remembered here is recomputed where it arrives."""
         cache = functools.lru_cache(maxsize=3)(abs)
         cache(-1)
 
-        make, arguments, attributes = _wrappers.reduced(cache)
+        make, arguments, attributes = stdlib_wrappers.reduced(cache)
         made = make(*arguments)
 
         assert "__wrapped__" not in attributes
@@ -141,7 +141,7 @@ class TestReduced:
         assert made(-4) == 4
 
     def test_a_view_is_a_view_again(self):
-        make, arguments = _wrappers.reduced(types.MappingProxyType({"a": [1]}))
+        make, arguments = stdlib_wrappers.reduced(types.MappingProxyType({"a": [1]}))
         assert make(*arguments) == {"a": [1]}
         assert type(make(*arguments)) is types.MappingProxyType
 
@@ -153,7 +153,7 @@ class TestReduced:
 
         for name in ("kind", "made"):
             original = vars(Dispatching)[name]
-            make, arguments, state, _, _, fill = _wrappers.reduced(original)
+            make, arguments, state, _, _, fill = stdlib_wrappers.reduced(original)
             made = make(*arguments)
             fill(made, state)
             cls = type("Other", (), {name: made})
@@ -170,13 +170,13 @@ class TestReduced:
     def test_a_variable_has_its_default_and_its_value(self, default):
         """The same variable each time it arrives, set to what it is in the sender."""
         var = ContextVar("var", default=default)
-        make, arguments = _wrappers.reduced(var)
+        make, arguments = stdlib_wrappers.reduced(var)
         made = make(*pickle.loads(pickle.dumps(arguments)))
         assert made.get() == default
         assert make(*arguments) is made
 
         var.set(5)
-        make, arguments = _wrappers.reduced(var)
+        make, arguments = stdlib_wrappers.reduced(var)
         assert make(*arguments) is made
         assert made.get() == 5
 
@@ -199,12 +199,12 @@ def test_what_a_cache_has_kept_is_found_and_filled_into_another(maxsize, typed):
     ]
     made = [results(*args, **keywords) for args, keywords in calls]
 
-    entries = _wrappers.kept(results)
+    entries = stdlib_wrappers.kept(results)
     assert entries == [(*call, result) for call, result in zip(calls, made, strict=True)]
 
-    other = _wrappers.filled(results, entries)
+    other = stdlib_wrappers.filled(results, entries)
     for (args, keywords), result in zip(calls, made, strict=True):
         assert other(*args, **keywords) is result
     assert other(99) == {"of": ((99,), {})}
-    assert len(_wrappers.kept(other)) == len(calls) + 1
+    assert len(stdlib_wrappers.kept(other)) == len(calls) + 1
     assert (other.__name__, other.__wrapped__) == ("results", results.__wrapped__)

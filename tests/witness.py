@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from amorsize import _machine
+from amorsize._host import resources
 
 CALLER = os.getpid()
-MANY_CORES = _machine.usable_cpus().n_cores > 1
+MANY_CORES = resources.usable_cpus().n_cores > 1
 
 
 class Entry(NamedTuple):

@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from itertools import islice
 
-from amorsize._callables import METHOD, MISSING, type_name
-from amorsize._watching.atoms import (
+from amorsize._function.callables import METHOD, MISSING, type_name
+from amorsize._watching.leaf_types import (
     ATOMS,
     NUMBERS,
     attributes_of,
@@ -189,7 +189,7 @@ class Digest:
         self._instance(one, is_known=True)
 
     def _random(self, one: Any) -> None:
-        from amorsize._watching.generators import state_of
+        from amorsize._watching.random_state import state_of
 
         self._out.append(hash(state_of(one)))
 

@@ -12,11 +12,11 @@ import atexit
 import os
 import sys
 
-from amorsize._clock import monotonic
-from amorsize._interrupts import raised_by_handler
-from amorsize.cache import database, guard, inbox
+from amorsize._host.clocks import monotonic
+from amorsize._host.signals import raised_by_handler
+from amorsize.cache import database, folder_guard, journal
 from amorsize.cache.database import Store
-from amorsize.cache.text import RefusedError, encoded
+from amorsize.cache.json_text import RefusedError, encoded
 from amorsize.errors import AmorsizeWarning
 
 TYPE_CHECKING = False
@@ -67,7 +67,7 @@ def recent(*prefixes: str) -> dict[str, dict[str, Any]]:
     """What was noted lately under keys that begin with one of these, the last at the end."""
     if not database.has_news():
         return {}
-    return _attempt_lightly(lambda folder: inbox.records(folder, *prefixes), otherwise={})
+    return _attempt_lightly(lambda folder: journal.records(folder, *prefixes), otherwise={})
 
 
 def family(prefix: str) -> dict[str, dict[str, Any]]:
@@ -106,8 +106,10 @@ def note_all(records: dict[str, dict[str, Any]]) -> bool:
     except Exception as error:
         _tell(f"a record was not one to store: {error}")
         return False
-    size = _attempt_lightly(lambda folder: inbox.append(folder, texts), otherwise=0, creating=True)
-    if size > inbox.FULL_BYTES:
+    size = _attempt_lightly(
+        lambda folder: journal.append(folder, texts), otherwise=0, creating=True
+    )
+    if size > journal.FULL_BYTES:
         fold()
     return size > 0
 
@@ -122,8 +124,8 @@ def fold(*, keeps_damaged: bool = True) -> int:
 
     def act(folder: str) -> int:
         try:
-            leaving = inbox.Emptying(folder)
-        except inbox.BusyError:
+            leaving = journal.Emptying(folder)
+        except journal.BusyError:
             return 0  # another process is at it
         with leaving as noted:
             taken = _attempt(
@@ -179,7 +181,7 @@ def clear() -> int:
         return 0
     fold(keeps_damaged=False)  # for their number
     if database.has_news():  # it could not be emptied
-        _attempt_lightly(inbox.remove, otherwise=None)
+        _attempt_lightly(journal.remove, otherwise=None)
     return _attempt(
         lambda store: store.clear(),
         otherwise=0,
@@ -337,14 +339,14 @@ def _attempt_lightly(act: Callable[[str], _T], *, otherwise: _T, creating: bool 
         folder = database.folder()
         if state.rests_from == folder and monotonic() < state.rests_until_s:
             return otherwise
-        guarded = guard.guarded(folder, creating=creating)
+        guarded = folder_guard.guarded(folder, creating=creating)
         if guarded is None:
             return otherwise
         try:
             return act(guarded)
-        except inbox.UnusableError as error:
+        except journal.UnusableError as error:
             _tell(f"{error}; it was removed")
-            inbox.remove(guarded)
+            journal.remove(guarded)
             return act(guarded)
     except _ToldError:
         return otherwise

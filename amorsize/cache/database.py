@@ -11,18 +11,25 @@ import os
 import sys
 import time
 
-from amorsize._clock import monotonic
-from amorsize.cache import blank, files, filesystem, guard, inbox, pages
-from amorsize.cache.files import DamagedError
-from amorsize.cache.guard import TroubleError
-from amorsize.cache.text import MAX_RECORD_BYTES, RefusedError, decoded, encoded
+from amorsize._host.clocks import monotonic
+from amorsize.cache import (
+    empty_database,
+    folder_guard,
+    journal,
+    network_filesystem,
+    sqlite_files,
+    sqlite_pages,
+)
+from amorsize.cache.folder_guard import TroubleError
+from amorsize.cache.json_text import MAX_RECORD_BYTES, RefusedError, decoded, encoded
+from amorsize.cache.sqlite_files import DamagedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
     from typing import Any
 
-    from amorsize.cache.shelf import Shelf
+    from amorsize.cache.diskcache_adapter import Shelf
 
 HOME_VARIABLE = "AMORSIZE_HOME"
 
@@ -38,7 +45,7 @@ _N_TRIES = 5  # to open a file that others replace meanwhile
 _STEPS_BETWEEN_LOOKS = 500  # of SQLite's machine, 5 us if all is well, until it looks at the clock
 
 _FOUND: set[tuple[bytes, bytes | None]] = {(b"sqlite_autoindex_Settings_1", None)}
-_FOUND |= {(name.encode(), sql.encode()) for name, sql in blank.LAYOUT.items()}
+_FOUND |= {(name.encode(), sql.encode()) for name, sql in empty_database.LAYOUT.items()}
 _PRAGMAS = (
     "trusted_schema = OFF",  # a planted table can call no function with side effects
     "cell_size_check = ON",
@@ -96,7 +103,7 @@ def lasting_folder() -> str:
 def _on_this_host(home: str) -> str:
     """The folder, or one of this user's on this host where the home is on another machine."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if not os.path.isabs(runtime) or filesystem.remote_type(home) is None:
+    if not os.path.isabs(runtime) or network_filesystem.remote_type(home) is None:
         return home
     return os.path.join(runtime, "amorsize")
 
@@ -112,7 +119,7 @@ def has_folder() -> bool:
 def exists() -> bool:
     """Whether there is a database with something in it."""
     try:
-        return os.lstat(os.path.join(folder(), files.DATABASE)).st_size > 0
+        return os.lstat(os.path.join(folder(), sqlite_files.DATABASE)).st_size > 0
     except (OSError, ValueError):  # ValueError: a NUL in the folder's name
         return False
 
@@ -120,14 +127,14 @@ def exists() -> bool:
 def has_news() -> bool:
     """Whether something was noted that is not in the database yet."""
     try:
-        return inbox.exists(folder())
+        return journal.exists(folder())
     except OSError:
         return False
 
 
 def size_bytes() -> int:
     """What the database, its logs and what was noted take."""
-    names = (files.DATABASE, *files.BESIDE, inbox.NAME, inbox.LEAVING)
+    names = (sqlite_files.DATABASE, *sqlite_files.BESIDE, journal.NAME, journal.LEAVING)
     total = 0
     for name in names:
         try:
@@ -148,25 +155,25 @@ def opened(folder: str, *, creating: bool) -> Store | None:
         DamagedError: The file is not a database of ours.
         OSError, sqlite3.Error: As they come; `in_words` and `means_damage` know them.
     """
-    guarded = guard.guarded(folder, creating=creating)
+    guarded = folder_guard.guarded(folder, creating=creating)
     if guarded is None:
         return None
     for _ in range(_N_TRIES):
         try:
             return _opened(guarded, creating=creating)
-        except files.GoneError:
+        except sqlite_files.GoneError:
             continue
     raise TroubleError("its database was replaced again and again while it was opened")
 
 
 def _opened(guarded: str, *, creating: bool) -> Store | None:
     """The same in a folder that can be trusted; GoneError if its files changed meanwhile."""
-    is_there = files.check(guarded)
+    is_there = sqlite_files.check(guarded)
     if not is_there:
         if not creating:
             return None
-        is_there = blank.put(guarded)
-    pages.check(guarded)
+        is_there = empty_database.put(guarded)
+    sqlite_pages.check(guarded)
     store = Store(guarded, creating=creating, is_there=is_there)
     try:
         if store.has_tables() or creating:
@@ -182,8 +189,8 @@ def _opened(guarded: str, *, creating: bool) -> Store | None:
 
 def move_aside(folder: str) -> str | None:
     """Rename a damaged database and return its new place; None if somebody else was quicker."""
-    guarded = guard.guarded(folder, creating=False)
-    return None if guarded is None else files.move_aside(guarded)
+    guarded = folder_guard.guarded(folder, creating=False)
+    return None if guarded is None else sqlite_files.move_aside(guarded)
 
 
 class Store:
@@ -195,8 +202,10 @@ class Store:
         self._folder = folder
         self._shelf: Shelf | None = None
         self.allow(WAIT_S)
-        path = os.path.join(folder, files.DATABASE)
-        self._hold = files.Hold(folder)  # of none where there is no file yet, nor a journal to heed
+        path = os.path.join(folder, sqlite_files.DATABASE)
+        self._hold = sqlite_files.Hold(
+            folder
+        )  # of none where there is no file yet, nor a journal to heed
         try:
             self._connection = connection = sqlite3.connect(
                 _uri(path, "rw" if is_there else "rwc"),
@@ -209,11 +218,11 @@ class Store:
             has_gone = is_there and self._hold.has_gone()
             self._hold.close()
             if has_gone:
-                raise files.GoneError from error
+                raise sqlite_files.GoneError from error
             raise
         try:
             if is_there and self._hold.has_gone():  # nothing was read yet, nor a journal looked for
-                raise files.GoneError
+                raise sqlite_files.GoneError
             for limit, most in _limits():
                 connection.setlimit(limit, most)
             connection.set_progress_handler(self._is_late, _STEPS_BETWEEN_LOOKS)
@@ -232,7 +241,7 @@ class Store:
     def is_in(self, folder: str) -> bool:
         """Whether this is still the database of that folder, neither removed nor replaced."""
         try:
-            return self._identity == _identity(os.path.join(folder, files.DATABASE))
+            return self._identity == _identity(os.path.join(folder, sqlite_files.DATABASE))
         except OSError:
             return False
 
@@ -313,7 +322,7 @@ class Store:
             if _code(error) in {_BUSY, _LOCKED}:
                 raise
             raise DamagedError("its records could not be removed") from error
-        files.remove_aside(self._folder)
+        sqlite_files.remove_aside(self._folder)
         return n_cleared
 
     def survey(self, prefix: str) -> list[dict[str, Any] | None]:
@@ -356,7 +365,7 @@ class Store:
     def shelf(self) -> Shelf:
         """What writes, 20 ms to import; lays the tables out where there are none."""
         if self._shelf is None:
-            from amorsize.cache.shelf import Shelf
+            from amorsize.cache.diskcache_adapter import Shelf
 
             self._shelf = Shelf(
                 self._folder, self._connection, timeout_s=WAIT_S, limit_bytes=SIZE_LIMIT_BYTES
@@ -400,7 +409,7 @@ def _limits() -> list[tuple[int, int]]:
 
 def _most_pages() -> int:
     """Of a database in which the oldest records have not gone yet."""
-    return 2 * SIZE_LIMIT_BYTES // blank.PAGE_BYTES
+    return 2 * SIZE_LIMIT_BYTES // empty_database.PAGE_BYTES
 
 
 def _is_empty(connection: sqlite3.Connection) -> bool:
@@ -409,7 +418,7 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
     if n_pages == 0:
         return True
     found = [connection.execute(f"PRAGMA {of}").fetchone() for of in ("journal_mode", "page_size")]
-    if found != [("wal",), (blank.PAGE_BYTES,)]:
+    if found != [("wal",), (empty_database.PAGE_BYTES,)]:
         raise DamagedError("its database was not laid out by amorsize")
     if n_pages > _most_pages():  # it would count as a full disk
         raise DamagedError("its database was larger than any that amorsize leaves")
@@ -424,7 +433,7 @@ def _share(connection: sqlite3.Connection) -> None:
     until_s = monotonic() + WAIT_S
     while True:
         try:
-            connection.execute(f"PRAGMA page_size = {blank.PAGE_BYTES}")
+            connection.execute(f"PRAGMA page_size = {empty_database.PAGE_BYTES}")
             connection.execute("PRAGMA journal_mode = MEMORY")
             connection.execute("PRAGMA auto_vacuum = FULL")  # of use before there are tables only
             connection.execute("PRAGMA journal_mode = WAL")
@@ -482,7 +491,9 @@ def means_damage(error: BaseException, ambient: BaseException | None, folder: st
     origin = _origin(error, ambient)
     if _code(origin) == _READONLY and getattr(origin, "sqlite_errorcode", 0) != _MOVED:
         # It says so itself, of a version to come: if not, somebody has closed it on purpose.
-        return all(os.access(path, os.W_OK) for path in (folder, f"{folder}/{files.DATABASE}"))
+        return all(
+            os.access(path, os.W_OK) for path in (folder, f"{folder}/{sqlite_files.DATABASE}")
+        )
     return _code(origin) in _DAMAGE
 
 
@@ -490,7 +501,7 @@ def in_words(error: BaseException, ambient: BaseException | None) -> str:
     """What happened, as the part of a sentence."""
     if isinstance(error, RefusedError):
         return f"a record in its database was refused, as {error}"
-    if isinstance(error, TroubleError | DamagedError | inbox.UnusableError | inbox.BusyError):
+    if isinstance(error, TroubleError | DamagedError | journal.UnusableError | journal.BusyError):
         return str(error)
     origin = _origin(error, ambient)
     if _code(origin) in _DAMAGE:

@@ -14,19 +14,19 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NoReturn, TextIO
 
-from amorsize.cli import (
-    cache_commands,
-    completion_commands,
-    explain_commands,
-    history_commands,
-    machine_commands,
-    profile_commands,
-    run_commands,
-    simulate_commands,
-    tune_commands,
-    validate_commands,
-)
 from amorsize.cli.command import INTERRUPTED, Command, FailureError
+from amorsize.cli.commands import (
+    cache,
+    completion,
+    explain,
+    history,
+    machine,
+    profile,
+    run,
+    simulate,
+    tune,
+    validate,
+)
 from amorsize.cli.output import (
     complain,
     plain_output,
@@ -42,16 +42,16 @@ _GROUPS = {
 }
 
 COMMANDS: tuple[Command, ...] = (
-    *run_commands.COMMANDS,
-    *tune_commands.COMMANDS,
-    *explain_commands.COMMANDS,
-    *history_commands.COMMANDS,
-    *cache_commands.COMMANDS,
-    *profile_commands.COMMANDS,
-    *machine_commands.COMMANDS,
-    *validate_commands.COMMANDS,
-    *simulate_commands.COMMANDS,
-    *completion_commands.COMMANDS,
+    *run.COMMANDS,
+    *tune.COMMANDS,
+    *explain.COMMANDS,
+    *history.COMMANDS,
+    *cache.COMMANDS,
+    *profile.COMMANDS,
+    *machine.COMMANDS,
+    *validate.COMMANDS,
+    *simulate.COMMANDS,
+    *completion.COMMANDS,
 )
 
 _EXAMPLES = """examples:

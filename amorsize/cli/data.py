@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from amorsize.cli.command import FailureError
-from amorsize.cli.wording import clean
+from amorsize.cli.text import clean
 
 FORMATS = ("lines", "json", "jsonl", "csv", "int", "float")
 _BY_ENDING = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from amorsize.cli.command import FailureError
-from amorsize.cli.wording import clean
+from amorsize.cli.text import clean
 
 HELP = "pkg.mod.func, pkg.mod:func or path/file.py:func; its module is imported"
 _N_NEAREST = 3

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from amorsize import cache
 from amorsize.errors import HistoryError, InvalidOptionError, UnknownResultError
-from amorsize.history import files, making
-from amorsize.history.comparison import Change, Comparison, Difference, compared
-from amorsize.history.saved import Figure, Saved
+from amorsize.history import build, store
+from amorsize.history.compare import Change, Comparison, Difference, compared
+from amorsize.history.result import Figure, Saved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,10 +78,10 @@ def save(
         HistoryError: It cannot be written.
     """
     check_name(name, replace=replace, add=add)
-    saved = making.saved(name, result, func, note)
-    if add and not replace and files.exists(name):
-        saved = making.added(show(name), saved)
-    files.write(name, saved.as_document(), replace=replace or add)
+    saved = build.saved(name, result, func, note)
+    if add and not replace and store.exists(name):
+        saved = build.added(show(name), saved)
+    store.write(name, saved.as_document(), replace=replace or add)
     return saved
 
 
@@ -110,7 +110,7 @@ def show(name: str) -> Saved:
         HistoryError: It is damaged, or the folder cannot be used.
     """
     _refuse_if_off()
-    document = files.read(name)
+    document = store.read(name)
     if document is None:
         raise UnknownResultError(_no_such(name))
     saved = Saved.from_document(document)
@@ -145,9 +145,9 @@ def delete(*names: str) -> int:
     """
     _refuse_if_off()
     for name in names:
-        if not files.exists(name):
+        if not store.exists(name):
             raise UnknownResultError(_no_such(name))
-    return sum(files.remove(name) for name in dict.fromkeys(names))
+    return sum(store.remove(name) for name in dict.fromkeys(names))
 
 
 def clear() -> int:
@@ -157,7 +157,7 @@ def clear() -> int:
         HistoryError: The folder cannot be used.
     """
     _refuse_if_off()
-    return files.clear()
+    return store.clear()
 
 
 def check_name(name: str, *, replace: bool = False, add: bool = False) -> None:
@@ -173,7 +173,7 @@ def check_name(name: str, *, replace: bool = False, add: bool = False) -> None:
             f"{name!r:.120} cannot be a result's name: it is a printable text of 1 to "
             f"{MAX_NAME_CHARS} characters."
         )
-    if not (replace or add) and files.exists(name):
+    if not (replace or add) and store.exists(name):
         raise InvalidOptionError(
             f"there is a result named {name!r} already. Choose another name, replace it "
             "(replace=True, --replace), add to it (add=True, --add), or delete it."
@@ -183,9 +183,9 @@ def check_name(name: str, *, replace: bool = False, add: bool = False) -> None:
 def _readable() -> builtins.list[Saved | None]:
     """Each result; None for a file that holds none, or that of another name."""
     found: builtins.list[Saved | None] = []
-    for stem, document in files.all_documents():
+    for stem, document in store.all_documents():
         saved = None if document is None else Saved.from_document(document)
-        found.append(saved if saved and files.stem(saved.name) == stem else None)
+        found.append(saved if saved and store.stem(saved.name) == stem else None)
     return found
 
 

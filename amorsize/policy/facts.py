@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy.explored import Explored
+from amorsize.policy.evidence.exploration_budget import Explored
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False

@@ -6,9 +6,10 @@ The tuner itself plans less rigidly and needs no such figure.
 
 from __future__ import annotations
 
-from amorsize.policy import prices, route, sizing, waiters
-from amorsize.policy.feeding import DEEP_OVERHEADS
-from amorsize.policy.plan import Plan
+from amorsize.policy import backend_choice, chunk_sizing, overheads
+from amorsize.policy.actions import Plan
+from amorsize.policy.evidence import io_concurrency
+from amorsize.policy.rules.dispatch import DEEP_OVERHEADS
 from amorsize.policy.state import INNER_THREADS
 from amorsize.policy.value import Value
 
@@ -16,8 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from amorsize.policy.evidence.item_costs import Estimates
     from amorsize.policy.facts import Host, Job, Weighed
-    from amorsize.policy.model import Estimates
 
 TOGETHER = 1.06  # x the CPU time of an item while every core computes: FACTS, 1.04 to 1.08
 WAKE_S = (
@@ -77,7 +78,7 @@ def basis_of(
 def predict(
     basis: Basis,
     job: Job,
-    chosen: route.Route,
+    chosen: backend_choice.Route,
     *,
     inner_threads: float = 1.0,
     chunk_s: float | None = None,
@@ -99,7 +100,7 @@ def predict(
         return _loop(basis, "workers would not pay: sending an item costs more than it brings")
     best = _soonest(basis, plans)
     took_s, serial_s = makespan_s(best, basis), basis.serial_s
-    if job.backend == "auto" and took_s > prices.PAYBACK * serial_s:
+    if job.backend == "auto" and took_s > overheads.PAYBACK * serial_s:
         return _loop(basis, "workers would not pay: starting and sending takes what they save")
     return Prediction(plan=best, makespan_s=took_s, serial_s=serial_s, why=chosen.why)
 
@@ -142,14 +143,14 @@ def makespan_s(plan: Plan, basis: Basis) -> float:
     return max(up_s + rounds_s, up_s + share_s + uneven_s, in_turn_s)
 
 
-def prices_of(backend: str, host: Host) -> prices.Prices:
+def prices_of(backend: str, host: Host) -> overheads.Prices:
     """What workers of a backend cost."""
-    return prices.of_threads(host) if backend == "thread" else prices.of_processes(host)
+    return overheads.of_threads(host) if backend == "thread" else overheads.of_processes(host)
 
 
 def chunksizes(basis: Basis, backend: str, n_jobs: int) -> list[int]:
     """Sizes worth a look: around the one whose sending costs a hundredth, some for each worker."""
-    bulk = sizing.bulk_chunksize(basis.item_s, prices_of(backend, basis.host).overhead_s)
+    bulk = chunk_sizing.bulk_chunksize(basis.item_s, prices_of(backend, basis.host).overhead_s)
     n_most = max(1, -(-basis.n_items // n_jobs))
     return sorted({min(n_most, max(1, round(step * bulk))) for step in CHUNK_STEPS})
 
@@ -190,13 +191,13 @@ def _numbers_of_jobs(basis: Basis, job: Job, backend: str, inner_threads: float)
 def _n_most(basis: Basis, backend: str, inner_threads: float) -> int:
     price, n_cores = prices_of(backend, basis.host), basis.host.n_cores
     if basis.waits:
-        n_most = waiters.MOST
+        n_most = io_concurrency.MOST
         if backend == "process":
-            n_most = route.waiting_processes(basis.host, basis.item_s, basis.work_s)
+            n_most = backend_choice.waiting_processes(basis.host, basis.item_s, basis.work_s)
         return max(1, min(n_most, basis.n_items))
     n_most = n_cores if inner_threads <= INNER_THREADS else max(1, int(n_cores / inner_threads))
     n_servable = price.n_servable(basis, basis.pickle_s if backend == "process" else 0.0)
-    if n_servable < prices.WORTH:
+    if n_servable < overheads.WORTH:
         return 1
     return max(1, min(n_most, basis.n_items, price.n_affordable(basis.serial_s)))
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from amorsize.policy import memory, prices, waiters
-from amorsize.policy.cores import CoreEvidence
-from amorsize.policy.explored import Explored
-from amorsize.policy.failing import Failures
-from amorsize.policy.gain import Gain
-from amorsize.policy.model import Estimates
-from amorsize.policy.roster import Roster
-from amorsize.policy.route import Route, waiting_processes
-from amorsize.policy.saturation import Saturation
+from amorsize.policy import overheads
+from amorsize.policy.backend_choice import Route, waiting_processes
+from amorsize.policy.evidence import io_concurrency, memory_limit
+from amorsize.policy.evidence.contention import Saturation
+from amorsize.policy.evidence.cpu_share import CoreEvidence
+from amorsize.policy.evidence.exploration_budget import Explored
+from amorsize.policy.evidence.failure_rate import Failures
+from amorsize.policy.evidence.io_bound import FirstReports, Votes
+from amorsize.policy.evidence.item_costs import Estimates
+from amorsize.policy.evidence.net_gain import Gain
+from amorsize.policy.evidence.worker_table import Roster
 from amorsize.policy.value import Value
-from amorsize.policy.waiting import FirstReports, Votes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy import drift, exploring
+    from amorsize.policy.evidence import drift
     from amorsize.policy.facts import Host, Job, Profile, View, Watched, Weighed
+    from amorsize.policy.rules import explore
 
 UNSURVEYED_OVERHEAD_S = 100e-6  # of a chunk, on the hosts seen so far
 INNER_THREADS = 1.3  # process CPU / wall above which items are parallel in themselves
@@ -41,7 +43,7 @@ class State:
     def __init__(self, host: Host | None, job: Job, known: Profile | None) -> None:
         self._host: Host | None = None
         self.job = job
-        self.waiters = waiters.Waiters()
+        self.waiters = io_concurrency.Waiters()
         if host is not None:
             self.survey(host, job)
         self.now_s = self.work_left_s = 0.0  # when last asked; what was left then, as a loop,
@@ -67,7 +69,7 @@ class State:
         self.cores = CoreEvidence(verified=job.backend in ("thread", "process"))
         self.gain = Gain()
         self.saturation = Saturation()
-        self.memory = memory.Room()
+        self.memory = memory_limit.Room()
         self.n_room: int | None = None  # workers that the system has room for
         self.is_replacing = False  # workers that have grown too large
         self.alone_s: float | None = None  # an item's CPU time before there were workers,
@@ -93,7 +95,7 @@ class State:
         self.n_known_calls = 0  # behind the profile that was adopted
         self.explored = Explored() if known is None else Explored.of(known)
         self.is_trial_due = False  # it is time for one
-        self.trial: exploring.Trial | None = None
+        self.trial: explore.Trial | None = None
 
     def note(self, what: str, why: str) -> None:
         """Keep a decision for explain()."""
@@ -101,7 +103,7 @@ class State:
 
     def begin_waiters(self) -> None:
         """Items wait after all, or other ones do: how many at once is found out anew."""
-        self.waiters = waiters.Waiters(self.waiters.n_most)
+        self.waiters = io_concurrency.Waiters(self.waiters.n_most)
 
     # -- the host ---------------------------------------------------------------------------
 
@@ -124,9 +126,9 @@ class State:
         """The host was looked at, and what the function reaches."""
         self._host, self.job = host, job
         if job.connects:
-            self.waiters.limit(waiters.MOST_CONNECTING)
-        self._thread_prices = prices.of_threads(host)
-        self._first_process_prices = prices.of_processes(host)
+            self.waiters.limit(io_concurrency.MOST_CONNECTING)
+        self._thread_prices = overheads.of_threads(host)
+        self._first_process_prices = overheads.of_processes(host)
         self._process_prices = self._first_process_prices.but(load_s=0.0)  # paid with the first
 
     @property
@@ -190,7 +192,7 @@ class State:
         """Items handed out while nothing is known of them: one, or the chunksize asked for."""
         return min(self.job.chunksize or 1, view.n_left)
 
-    def prices(self) -> prices.Prices:
+    def prices(self) -> overheads.Prices:
         """What the workers cost that are in use, or likely to be."""
         backend = None if self.route is None else self.route.backend
         if backend is None and self.costs.waits and self.job.thread_reason is None:
@@ -221,9 +223,11 @@ class State:
     def is_worth_sending(self) -> bool:
         """Whether sending items costs clearly less than running them; once it did, still less."""
         n = self.n_servable()
-        if self.costs.first_unconfirmed_s is None and n >= prices.WORTH:
+        if self.costs.first_unconfirmed_s is None and n >= overheads.WORTH:
             self.was_worth = True
-        return self.costs.waits or n >= (prices.KEEP_WORTH if self.was_worth else prices.WORTH)
+        return self.costs.waits or n >= (
+            overheads.KEEP_WORTH if self.was_worth else overheads.WORTH
+        )
 
     # -- what workers begin with ------------------------------------------------------------
 

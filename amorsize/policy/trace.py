@@ -7,9 +7,9 @@ from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.drift import Drift
+    from amorsize.policy.actions import Plan
+    from amorsize.policy.evidence.drift import Drift
     from amorsize.policy.facts import Profile
-    from amorsize.policy.plan import Plan
     from amorsize.policy.state import Note
 
 

@@ -7,21 +7,20 @@ a chunk that takes too long comes back.
 
 from __future__ import annotations
 
-from amorsize.policy import (
-    caller,
-    exploring,
-    feeding,
-    following,
-    growing,
-    hearing,
-    hints,
-    opening,
-    settling,
-    sizing,
-)
-from amorsize.policy.caller import SERIAL_SLICE_S, SLICE_S, inf
+from amorsize.policy import chunk_sizing, update
+from amorsize.policy.actions import Action, Plan, RunInline, Survey, Wait
 from amorsize.policy.facts import Profile
-from amorsize.policy.plan import Action, Plan, RunInline, Survey, Wait
+from amorsize.policy.rules import (
+    check_profile,
+    choose_backend,
+    dispatch,
+    explore,
+    first_items,
+    follow_plan,
+    inline,
+    scale,
+)
+from amorsize.policy.rules.inline import SERIAL_SLICE_S, SLICE_S, inf
 from amorsize.policy.state import State
 
 TYPE_CHECKING = False
@@ -43,11 +42,11 @@ class Tuner(State):
 
     def tell(self, event: Event) -> None:
         """Take in what happened."""
-        hearing.hear(self, event)
+        update.hear(self, event)
 
     def remember(self, profile: Profile) -> None:
         """Take a profile that was found while items were already running: judged at once."""
-        hints.remember(self, profile)
+        check_profile.remember(self, profile)
 
     def next(self, view: View) -> Action:
         """What to do now."""
@@ -58,13 +57,13 @@ class Tuner(State):
         self.n_items_left = view.n_left if view.all_read else inf
         job = self.job
         if job.is_loop and not self.has_lost_one:
-            return caller.run_slice(self, view, SERIAL_SLICE_S)
+            return inline.run_slice(self, view, SERIAL_SLICE_S)
         if job.backend != "auto" or not job.may_inline or self.has_lost_one:
-            return growing.crew_only(self, view) if self.is_surveyed else Survey()
+            return scale.crew_only(self, view) if self.is_surveyed else Survey()
         if self.costs.item_s is None:
-            return opening.first(self, view)
+            return first_items.first(self, view)
         if self.hint is not None and self.hint_fits is None:
-            action = hints.check(self, view, self.hint)
+            action = check_profile.check(self, view, self.hint)
             if action is not None:
                 return action
         return self._decide(view)
@@ -74,34 +73,34 @@ class Tuner(State):
         if self.asks is not None and not view.caller_busy:
             return RunInline(n_items=1, box_s=inf)
         if self.followed is not None:
-            action = following.follow(self, view, self.followed)
+            action = follow_plan.follow(self, view, self.followed)
             if action is not None:
                 return action
         if self.hint_fits is False and not view.caller_busy and not self.costs.n_reports:
-            is_long = (self.costs.first_unconfirmed_s or 0.0) >= feeding.LONG_ITEM_S
-            if is_long and (action := opening.help_with_few(self, view)) is not None:
+            is_long = (self.costs.first_unconfirmed_s or 0.0) >= dispatch.LONG_ITEM_S
+            if is_long and (action := first_items.help_with_few(self, view)) is not None:
                 return action  # as at the start of a call of which nothing was known
-        exploring.look(self)
-        if (action := settling.settle(self, view)) is not None:
+        explore.look(self)
+        if (action := choose_backend.settle(self, view)) is not None:
             return action
         assert self.route is not None
         if self.route.backend == "serial":
-            return caller.run_slice(self, view, SERIAL_SLICE_S)
+            return inline.run_slice(self, view, SERIAL_SLICE_S)
         crew = self.roster.of(self.route.backend)
         is_alone = self.gain.is_resting(view.now_s) or not self.is_worth_sending()
         if crew.n_alive and not view.caller_busy and is_alone:
-            return caller.run_slice(self, view, SLICE_S)
-        if (action := growing.shrink(self, crew) or feeding.feed(self, view, crew)) is not None:
+            return inline.run_slice(self, view, SLICE_S)
+        if (action := scale.shrink(self, crew) or dispatch.feed(self, view, crew)) is not None:
             return action
-        action = growing.grow(self, view, crew)
+        action = scale.grow(self, view, crew)
         self.is_growing = action is not None
         if action is not None:
             return action
-        if caller.works(self, view, crew):
+        if inline.works(self, view, crew):
             is_starting = len(crew.ready) < crew.n_alive
             ready_s = self.host.process_ready_s if is_starting else SLICE_S
-            slice_s = caller.helping_slice_s(self, view, crew) if crew.n_reporting else SLICE_S
-            return caller.run_slice(self, view, min(slice_s, ready_s))
+            slice_s = inline.helping_slice_s(self, view, crew) if crew.n_reporting else SLICE_S
+            return inline.run_slice(self, view, min(slice_s, ready_s))
         return Wait(reason="workers are busy")
 
     # -- what is learned --------------------------------------------------------------------
@@ -131,7 +130,8 @@ class Tuner(State):
         return Plan(
             backend=backend,
             n_jobs=n_jobs,
-            chunksize=chunksize or sizing.bulk_chunksize(costs.item_s or SLICE_S, self.overhead_s),
+            chunksize=chunksize
+            or chunk_sizing.bulk_chunksize(costs.item_s or SLICE_S, self.overhead_s),
             source="learned" if self.job.backend == "auto" else "asked",
         )
 

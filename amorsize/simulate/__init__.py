@@ -25,10 +25,11 @@ from typing import TYPE_CHECKING
 
 from amorsize.policy.facts import Job
 from amorsize.policy.tuner import Tuner
+from amorsize.simulate.baselines import Fixed, Joblib, OneByOne, PoolMap, Serial, opponents
 from amorsize.simulate.engine import Engine, Outcome, Policy, Stuck
-from amorsize.simulate.opponents import Fixed, Joblib, OneByOne, PoolMap, Serial, opponents
 from amorsize.simulate.oracle import Best, oracle
 from amorsize.simulate.replay import Forecast, TraceError, forecast, load, save
+from amorsize.simulate.scenarios import ZOO, random_world, world
 from amorsize.simulate.world import (
     Bandwidth,
     Death,
@@ -39,7 +40,6 @@ from amorsize.simulate.world import (
     Thrashing,
     World,
 )
-from amorsize.simulate.zoo import ZOO, random_world, world
 
 if TYPE_CHECKING:
     from amorsize.policy.facts import Profile

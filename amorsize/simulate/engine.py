@@ -16,8 +16,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol
 
 from amorsize.errors import AmorsizeError
+from amorsize.policy import actions as do
 from amorsize.policy import facts
-from amorsize.policy import plan as do
 from amorsize.policy.trace import ChunkTrace
 from amorsize.policy.value import Value
 

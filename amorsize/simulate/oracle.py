@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from amorsize.simulate.baselines import Fixed, Serial
 from amorsize.simulate.engine import INF, Engine
-from amorsize.simulate.opponents import Fixed, Serial
 
 if TYPE_CHECKING:
     from collections.abc import Callable

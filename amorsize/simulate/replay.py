@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from amorsize import _callables, _known, _machine, _options
+from amorsize._engine import call_options
+from amorsize._function import callables
+from amorsize._host import resources
+from amorsize._profiles import store
 from amorsize.errors import AmorsizeError
 from amorsize.simulate.engine import Engine
 from amorsize.simulate.oracle import Best, oracle
@@ -37,22 +40,22 @@ def save(func: Callable[..., Any], path: str | Path) -> None:
         TraceError: The function has not been called in this process yet.
         OSError: The file cannot be written.
     """
-    trace = _known.last_trace(_callables.raw(func))
+    trace = store.last_trace(callables.raw(func))
     if trace is None:
-        name = _options.name_of(func)
+        name = call_options.name_of(func)
         raise TraceError(f"{name} has not been called in this process: there is nothing to save.")
     profile = trace.profile
     document = {
         "version": VERSION,
         "name": trace.name,
-        "n_cores": trace.n_cores or _machine.usable_cpus().n_cores,
+        "n_cores": trace.n_cores or resources.usable_cpus().n_cores,
         "makespan_s": trace.makespan_s,
         "waits": profile is not None and profile.waits,
         "holds_gil": None if profile is None else profile.holds_gil,
         "pickle_s": None if profile is None else profile.pickle_s,
         "warmup_s": 0.0 if profile is None else profile.warmup_s,
         "rejected": list(trace.rejected),
-        "costs": {name: getattr(_machine.costs(), name) for name in COSTS},
+        "costs": {name: getattr(resources.costs(), name) for name in COSTS},
         "chunks": [
             [chunk.worker, chunk.backend, chunk.n_items, chunk.wall_s, chunk.cpu_s, chunk.now_s]
             for chunk in trace.chunks

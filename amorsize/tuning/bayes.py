@@ -5,10 +5,10 @@ from __future__ import annotations
 from math import log
 from typing import TYPE_CHECKING, Any
 
-from amorsize import _machine
+from amorsize._host import resources
 from amorsize.errors import MissingExtraError
-from amorsize.policy import waiters
-from amorsize.policy.plan import Plan
+from amorsize.policy.actions import Plan
+from amorsize.policy.evidence import io_concurrency
 from amorsize.tuning.bench import Part
 
 if TYPE_CHECKING:
@@ -87,8 +87,8 @@ def search(
 
 
 def _n_most(space: Space) -> int:
-    n_cores = _machine.usable_cpus().n_cores
-    return waiters.MOST if "thread" in space.backends else max(2, n_cores)
+    n_cores = resources.usable_cpus().n_cores
+    return io_concurrency.MOST if "thread" in space.backends else max(2, n_cores)
 
 
 def _spread(plans: Sequence[Plan], n_most: int) -> list[Plan]:

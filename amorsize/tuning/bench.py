@@ -10,18 +10,19 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from amorsize import _machine, _options
-from amorsize._call import Call, OutOfTime
-from amorsize._clock import perf_counter
-from amorsize.crews import base, nesting
+from amorsize._engine import call_options
+from amorsize._engine.engine import Call, OutOfTime
+from amorsize._host import resources
+from amorsize._host.clocks import perf_counter
+from amorsize._workers import nesting, protocol
 from amorsize.errors import WorkerDied
 from amorsize.policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from amorsize._options import Options
-    from amorsize.policy.plan import Plan
+    from amorsize._engine.call_options import Options
+    from amorsize.policy.actions import Plan
     from amorsize.policy.trace import ChunkTrace, Trace
 
 INF = float("inf")
@@ -111,7 +112,7 @@ class Workers:
         inside = partial(_timed_inside, self.func, items, self.n_items, plan, part)
         began = perf_counter()
         call = Apart(
-            inside, ([longest_s],), {}, _options.validated(backend="process", n_jobs=1), None
+            inside, ([longest_s],), {}, call_options.validated(backend="process", n_jobs=1), None
         )
         try:
             (run,) = call.run(longest_s=longest_s)
@@ -131,14 +132,14 @@ class Measured(Call):
     remembers = False
     part = WHOLE  # of the data: where its items lie there
 
-    def _take_in(self, happening: base.Happening) -> None:
+    def _take_in(self, happening: protocol.Happening) -> None:
         """A worker that dies ends the run: its time would tell of the death."""
-        if isinstance(happening, base.Lost):
+        if isinstance(happening, protocol.Lost):
             raise WorkerDied(f"a worker ended{_where(happening, self.part)} with {happening.how}")
         super()._take_in(happening)
 
 
-def _where(lost: base.Lost, part: Part) -> str:
+def _where(lost: protocol.Lost, part: Part) -> str:
     """The item that a worker ended in; quick ones are noted several at once."""
     if lost.culprit is None:
         return ""
@@ -151,8 +152,8 @@ def _where(lost: base.Lost, part: Part) -> str:
 class Apart(Measured):
     """A whole run inside one worker process: what is lost with it is that run, and no item."""
 
-    def _take_in(self, happening: base.Happening) -> None:
-        if isinstance(happening, base.Lost):
+    def _take_in(self, happening: protocol.Happening) -> None:
+        if isinstance(happening, protocol.Lost):
             raise WorkerDied(f"the process of this run ended with {happening.how}")
         super()._take_in(happening)
 
@@ -195,8 +196,10 @@ def _timed_inside(
 
 def _options_of(plan: Plan) -> Options:
     if plan.backend == "serial":
-        return _options.validated(backend="serial")
-    return _options.validated(backend=plan.backend, n_jobs=plan.n_jobs, chunksize=plan.chunksize)
+        return call_options.validated(backend="serial")
+    return call_options.validated(
+        backend=plan.backend, n_jobs=plan.n_jobs, chunksize=plan.chunksize
+    )
 
 
 def _starved_share(trace: Trace, plan: Plan) -> float | None:
@@ -205,7 +208,7 @@ def _starved_share(trace: Trace, plan: Plan) -> float | None:
     Threads that take turns at the GIL, and items that wait, look alike and tell nothing.
     """
     may_wait = (
-        _waits(trace) or plan.backend == "thread" or plan.n_jobs > _machine.usable_cpus().n_cores
+        _waits(trace) or plan.backend == "thread" or plan.n_jobs > resources.usable_cpus().n_cores
     )
     if may_wait or not trace.work_s:
         return None
@@ -276,9 +279,3 @@ def sliced(data: Any, part: Part) -> Any:
 
 def _load() -> None:
     """Import what runs workers, so that no plan is charged for it."""
-    import amorsize._feeder
-    import amorsize._losses
-    import amorsize.crews.after_fork
-    import amorsize.crews.processes
-    import amorsize.crews.threads
-    import amorsize.crews.travel  # noqa: F401

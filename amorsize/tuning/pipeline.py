@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from amorsize import _callables, _options
-from amorsize._map import tuned_map
-from amorsize._source import Sliced, source_of
+from amorsize._api.map import tuned_map
+from amorsize._engine import call_options
+from amorsize._engine.source import Sliced, source_of
+from amorsize._function import callables
 from amorsize.errors import InvalidOptionError, WrongTypeError
 from amorsize.report import seconds
 from amorsize.tuning.session import name_of
@@ -120,12 +121,12 @@ def tune_pipeline(
             "tune_pipeline takes a list of functions, and was given one. For a single function "
             "use quick_tune."
         )
-    functions = [_callables.raw(func) for func in functions]
+    functions = [callables.raw(func) for func in functions]
     if not functions:
         raise InvalidOptionError("There is no function to tune: pass at least one.")
     for func in functions:
-        _options.check_function(func)
-    _options.check_data((data,), _options.name_of(functions[0]), decorated=False)
+        call_options.check_function(func)
+    call_options.check_data((data,), call_options.name_of(functions[0]), decorated=False)
     source = source_of((data,), strict=False)
     items: Any = source.sequences[0] if isinstance(source, Sliced) else [*data]
     stages: list[TuningResult] = []

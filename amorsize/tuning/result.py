@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from amorsize.errors import InvalidOptionError
 from amorsize.optimizer import OptimizationResult
-from amorsize.policy.plan import Plan
+from amorsize.policy.actions import Plan
 from amorsize.policy.value import Value
 from amorsize.report import seconds
 

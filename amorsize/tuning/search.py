@@ -17,7 +17,7 @@ from amorsize.tuning.noise import Fit, Observation
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from amorsize.policy.plan import Plan
+    from amorsize.policy.actions import Plan
     from amorsize.tuning.bench import Bench
 
 INF = float("inf")

@@ -5,29 +5,31 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from amorsize import _callables, _machine, _options
-from amorsize._call import OutOfTime
-from amorsize._clock import perf_counter
-from amorsize._source import Sliced, source_of
-from amorsize.crews import nesting
+from amorsize._engine import call_options
+from amorsize._engine.engine import OutOfTime
+from amorsize._engine.source import Sliced, source_of
+from amorsize._function import callables
+from amorsize._host import resources
+from amorsize._host.clocks import perf_counter
+from amorsize._workers import nesting
 from amorsize.errors import AmorsizeError, InvalidOptionError
 from amorsize.optimizer import SAMPLE_SIZE, OptimizationResult, Sample, basis_of, result_of
 from amorsize.policy import prediction
-from amorsize.policy.plan import Plan
+from amorsize.policy.actions import Plan
 from amorsize.policy.value import Value
 from amorsize.report import seconds
 from amorsize.tuning import search as searching
 from amorsize.tuning import space as spaces
 from amorsize.tuning.bench import WHOLE, Apart, Run, Workers
-from amorsize.tuning.conclusion import beats_the_loop, concluded
-from amorsize.tuning.keeping import keep
 from amorsize.tuning.result import TuningResult
+from amorsize.tuning.save import keep
+from amorsize.tuning.summary import beats_the_loop, concluded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from amorsize.policy.prediction import Basis
-    from amorsize.tuning.asking import Asked
+    from amorsize.tuning.options import Asked
     from amorsize.tuning.search import Search
 
 INF = float("inf")
@@ -66,9 +68,9 @@ class Session:
         self, func: Callable[..., Any], data: Any, item_kwargs: dict[str, Any], asked: Asked
     ) -> None:
         self.began_s = perf_counter()
-        func = _callables.raw(func)
-        _options.check_function(func)
-        _options.check_data((data,), _options.name_of(func), decorated=False)
+        func = callables.raw(func)
+        call_options.check_function(func)
+        call_options.check_data((data,), call_options.name_of(func), decorated=False)
         self.original, self.name, self.asked = func, name_of(func), asked
         self.func = partial(func, **item_kwargs) if item_kwargs else func
         source = source_of((data,), strict=False)
@@ -131,7 +133,9 @@ class Session:
             return looked()
         longest_s = min(t for t in (asked.timeout_s, asked.budget_s) if t is not None)
         inside = partial(_apart, looked)
-        call = Apart(inside, ([None],), {}, _options.validated(backend="process", n_jobs=1), None)
+        call = Apart(
+            inside, ([None],), {}, call_options.validated(backend="process", n_jobs=1), None
+        )
         try:
             (look,) = call.run(longest_s=longest_s)
         except (OutOfTime, AmorsizeError) as error:
@@ -150,7 +154,7 @@ class Session:
             space,
             None if self.look is None else self.look.basis,
             n_items=self.n_items,
-            n_cores=_machine.usable_cpus().n_cores,
+            n_cores=resources.usable_cpus().n_cores,
             is_quick=asked.is_quick,
             predicted=None if self.look is None else self.look.hint.plan,
         )
@@ -267,7 +271,7 @@ class Session:
     def _share_of_loop(self, plan: Plan) -> float:
         if self.look is not None:
             return self._likely_s(plan) / max(self.look.basis.serial_s, 1e-9)
-        return 1.0 / min(plan.n_jobs, _machine.usable_cpus().n_cores)
+        return 1.0 / min(plan.n_jobs, resources.usable_cpus().n_cores)
 
     # -- quick ------------------------------------------------------------------------------------
 
@@ -385,7 +389,7 @@ class Session:
 
 
 def _looked(func: Any, items: Any, n_sampled: int, thread_safe: bool | None) -> Look:
-    sample = Sample(func, items, n_sampled, {}, _options.validated(thread_safe=thread_safe))
+    sample = Sample(func, items, n_sampled, {}, call_options.validated(thread_safe=thread_safe))
     sample.run()
     chosen, weighed = sample.where()
     hint = result_of(sample)
@@ -400,6 +404,6 @@ def _apart(looked: Callable[[], Look], _: Any) -> Look:
 
 def name_of(func: Any) -> str:
     """A function's name; of a partial, that of what it calls."""
-    while _callables.is_partial(func):
+    while callables.is_partial(func):
         func = func.func
-    return _options.name_of(func)
+    return call_options.name_of(func)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from amorsize.policy import prediction, route, sizing, waiters
-from amorsize.policy.plan import Plan
+from amorsize.policy import backend_choice, chunk_sizing, prediction
+from amorsize.policy.actions import Plan
+from amorsize.policy.evidence import io_concurrency
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -80,11 +81,11 @@ def _numbers(
     """Numbers of jobs worth a look; one alone is what the loop is there for."""
     waits = basis is not None and basis.waits
     if waits and backend == "thread":
-        most = max(2, min(waiters.MOST, n_items))
+        most = max(2, min(io_concurrency.MOST, n_items))
         return _powers(most, min(FEWEST_WAITING, most))
     most = n_cores
     if waits and basis is not None:
-        most = route.waiting_processes(basis.host, basis.item_s, basis.work_s)
+        most = backend_choice.waiting_processes(basis.host, basis.item_s, basis.work_s)
     share = QUICK_FEWEST_SHARE if is_quick else FEWEST_SHARE
     most = max(2, min(most, n_items)) if n_cores > 1 or waits else 1
     return _powers(most, max(2, most // share)) if most > 1 else ()
@@ -109,7 +110,7 @@ def _sizes(
         # to more workers than there are cores.
         enough = most if basis.waits else max(1, n_items // (SHARES[1] * n_jobs))
         overhead_s = prediction.prices_of(backend, basis.host).overhead_s
-        bulk = sizing.bulk_chunksize(basis.item_s, overhead_s)
+        bulk = chunk_sizing.bulk_chunksize(basis.item_s, overhead_s)
         sizes = [min(enough, round(factor * bulk)) for factor in FACTORS]
         if not is_quick:
             sizes.append(most)

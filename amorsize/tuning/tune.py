@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from amorsize.tuning import asking
+from amorsize.tuning import options
 from amorsize.tuning.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from amorsize.policy.plan import Plan
+    from amorsize.policy.actions import Plan
     from amorsize.tuning.result import TuningResult
 
 
@@ -67,7 +67,7 @@ def tune_parameters(
         MissingExtraError: Optuna is not installed.
         Exception: What `func` raised in the loop.
     """
-    asked = asking.asked(
+    asked = options.asked(
         use_hint=use_optimizer_hint,
         verbose=verbose,
         timeout_s=timeout_per_config,
@@ -107,7 +107,7 @@ def quick_tune(
 
     The arguments are those of `tune_parameters`, and so are the errors.
     """
-    asked = asking.asked(
+    asked = options.asked(
         use_hint=True,
         verbose=verbose,
         timeout_s=timeout_per_config,
@@ -151,7 +151,7 @@ def compare_plans(
     Returns:
         A result whose `configurations` are the plans, in their order. Nothing is kept.
     """
-    asked = asking.asked(
+    asked = options.asked(
         use_hint=False,
         verbose=verbose,
         timeout_s=timeout_per_config,
@@ -163,10 +163,10 @@ def compare_plans(
         save=False,
         n_jobs=None,
         chunksizes=None,
-        backends=asking.BACKENDS,
+        backends=options.BACKENDS,
         thread_safe=None,
     )
-    asked = asked.but(plans=asking.named_plans(plans))
+    asked = asked.but(plans=options.named_plans(plans))
     return Session(func, data, item_kwargs or {}, asked).run()
 
 

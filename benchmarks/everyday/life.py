@@ -184,22 +184,22 @@ class Auto:
 
         So short a call would not afford one otherwise: the windows are shortened, not the rules.
         """
-        from amorsize import _known
-        from amorsize.policy import exploring
-        from amorsize.policy.explored import Explored
+        from amorsize._profiles import store
+        from amorsize.policy.evidence.exploration_budget import Explored
+        from amorsize.policy.rules import explore
 
-        memory = _known.memory()
+        memory = store.memory()
         for key, profile in memory.profiles():
             account = Explored.of(profile).but(used_s=1e6, spent_s=0.0, n_held=0, at_call=0)
             memory.put(key, profile.but(n_calls=2000, explored=account.as_dict()))
-        exploring.MOST_OF_CALL, exploring.SETTLED = 1e9, 1
-        exploring.LEAST_CHUNKS, exploring.CHUNKS_PER_JOB = 3, 1
+        explore.MOST_OF_CALL, explore.SETTLED = 1e9, 1
+        explore.LEAST_CHUNKS, explore.CHUNKS_PER_JOB = 3, 1
 
     def told(self) -> dict[str, Any]:
         """Where items ran, and why."""
-        from amorsize import _known
+        from amorsize._profiles import store
 
-        trace = _known.last_trace(self.mapped)
+        trace = store.last_trace(self.mapped)
         if trace is None:
             return {"ran": {}, "why": "no trace"}
         ran = {place: trace.n_items_by(place) for place in ("caller", "thread", "process")}

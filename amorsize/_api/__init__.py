@@ -1,0 +1,1 @@
+"""What is public: from a decorated function to a checked request."""

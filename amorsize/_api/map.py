@@ -1,0 +1,189 @@
+"""Maps: what is asked is checked, short jobs are the loop at once, all others are a `Call`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from amorsize._engine import call_options
+from amorsize._engine.engine import Call
+from amorsize._function.callables import raw
+from amorsize._host.clocks import perf_counter
+from amorsize._profiles import store
+from amorsize._profiles.store import drifts_of as drifts_of
+from amorsize._profiles.store import forget as forget
+from amorsize._profiles.store import plan_of as plan_of
+from amorsize._workers import random_streams
+from amorsize._workers.chunk import run_chunk
+from amorsize.errors import InvalidOptionError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from amorsize._engine.call_options import Options
+
+SHORT_S = 1e-3  # a known job this short is run without asking anybody
+SURELY_DATA = (list, tuple, range)  # other data is looked at first: some is one item by mistake
+
+
+def tuned_map(
+    func: Callable[..., Any],
+    *iterables: Any,
+    item_kwargs: dict[str, Any] | None = None,
+    **options: Any,
+) -> list[Any]:
+    """`[func(x) for x in iterable]`, in parallel where that pays; tunes itself while it works.
+
+    Args:
+        func: Called once for each item, or tuple of items where several iterables are zipped.
+        iterables: The data; at least one iterable.
+        item_kwargs: Keywords for every item.
+        options: Those of `autotune`.
+
+    Returns:
+        The results, in the order of the items.
+
+    Raises:
+        InvalidOptionError, WrongTypeError: What was asked for cannot be.
+        WorkerDied, ItemTimeout, CannotTravelError: An item's result could not be had.
+        Exception: What `func` raised for the lowest failing item, with a note naming it.
+    """
+    chosen = call_options.validated(**options)
+    call_options.check_function(func)
+    return run(raw(func), iterables, item_kwargs or {}, chosen, None)
+
+
+def run(
+    func: Callable[..., Any],
+    iterables: tuple[Any, ...],
+    item_kwargs: dict[str, Any],
+    options: Options,
+    name: str | None,
+) -> list[Any]:
+    """Map a function over data with options that were checked before."""
+    iterables = checked_data(func, iterables, name)
+    if options is call_options.DEFAULTS and len(iterables) == 1 and not item_kwargs:
+        short = _run_short(func, iterables[0])
+        if short is not None:
+            return short
+    return Call(func, iterables, item_kwargs, options, name).run()
+
+
+def stream(
+    func: Callable[..., Any],
+    iterables: tuple[Any, ...],
+    item_kwargs: dict[str, Any],
+    options: Options,
+    ordered: bool,
+    buffer: int | None,
+    name: str | None = None,
+    *,
+    indexed: bool = False,
+    read_ahead: int | None = None,
+) -> Iterator[Any]:
+    """Map lazily: results as they are asked for."""
+    if not _is_count(buffer):
+        raise InvalidOptionError(
+            f"buffer={buffer!r}: the number of items that may be in work must be a whole number "
+            "from 1 on, or None to have it tuned."
+        )
+    if not _is_count(read_ahead):
+        raise InvalidOptionError(
+            f"read_ahead={read_ahead!r}: the number of items that a thread may have read must be a "
+            "whole number from 1 on, or None to have the data read in the calling thread."
+        )
+    iterables = checked_data(func, iterables, name)
+    call = Call(func, iterables, item_kwargs, options, name, streams=True, read_ahead=read_ahead)
+    return call.stream(ordered, buffer, indexed)
+
+
+def _is_count(value: Any) -> bool:
+    return value is None or (type(value) is int and value >= 1)
+
+
+def checked_data(
+    func: Callable[..., Any], iterables: tuple[Any, ...], name: str | None
+) -> tuple[Any, ...]:
+    """The data, refused where it is surely a mistake."""
+    for data in iterables:
+        if type(data) not in SURELY_DATA:
+            call_options.check_data(
+                iterables, name or call_options.name_of(func), decorated=name is not None
+            )
+            return iterables
+    if not iterables:
+        call_options.check_data(
+            iterables, name or call_options.name_of(func), decorated=name is not None
+        )
+    return iterables
+
+
+def _run_short(func: Callable[..., Any], data: Any) -> list[Any] | None:
+    """The loop at once, for a function known to be that quick on such data; None: not known."""
+    if type(data) not in SURELY_DATA or not data:
+        return None
+    key = store.key_of(func, data[0])
+    profile = store.memory().profile(key)
+    if (
+        profile is None
+        or random_streams.is_known_to_draw(key[0])  # then each item has streams of its own
+        or profile.item_s * len(data) > SHORT_S
+        or os.environ.get("AMORSIZE_BACKEND")
+    ):
+        return None
+    began = perf_counter()
+    results: list[Any] = []
+    n_items = len(data)
+    ran = run_chunk(func, data, n_items, results, box_s=4 * SHORT_S, cpu_clock=_no_clock)
+    if ran.error is None and (ran.is_end or ran.n_done == len(data)):
+        return results
+    call, error = Call(func, (data,), {}, call_options.DEFAULTS, None), ran.error
+    del ran
+    try:
+        return call.go_on(results, error, began)
+    finally:
+        del error  # whose traceback has this frame
+
+
+def _no_clock() -> float:
+    return 0.0
+
+
+def explain(func: Callable[..., Any]) -> Any:
+    """The last call of a function, told in words."""
+    from amorsize import report
+
+    return report.Explanation(call_options.name_of(func), store.last_trace(func))
+
+
+def shutdown() -> None:
+    """End warm workers and write what was learned; the next call starts what it needs anew."""
+    store.write()
+    end_warm = getattr(sys.modules.get("amorsize._workers.spawn_pool"), "shutdown", None)
+    if end_warm is not None:
+        end_warm()
+    collect = getattr(sys.modules.get("amorsize._workers.process_pool"), "collect_left_alone", None)
+    if collect is not None:
+        collect(wait=True)
+
+
+class workers:  # noqa: N801 - reads as a function where it is used: `with amorsize.workers():`
+    """Keep warm workers for a block of calls, and end them at its end."""
+
+    def __enter__(self) -> None:
+        """Nothing is started before the first call needs it."""
+
+    def __exit__(self, *_: object) -> None:
+        shutdown()
+
+
+def failed_index(error: BaseException) -> int | None:
+    """Which item raised this, counted from 0; None for an exception of another origin."""
+    return getattr(error, "_amorsize_index", None)
+
+
+def partial(error: BaseException) -> dict[int, Any]:
+    """What a failed call had computed, by index; empty for an exception of another origin."""
+    return dict(getattr(error, "_amorsize_partial", {}))

@@ -1,0 +1,1 @@
+"""One call: asks the policy what to do, drives the workers, keeps the results."""

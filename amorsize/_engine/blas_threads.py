@@ -1,0 +1,128 @@
+"""Holds back the threads that numerical libraries start by themselves: workers share the cores.
+
+It is done in the caller, before it forks: OpenBLAS in a fork that is told afterwards would first
+start all its threads, and then leave them idle. What is loaded is found where the kernel lists it,
+and told through the library's own functions: 1 ms, and nothing to import (numpy has loaded ctypes),
+where the package threadpoolctl, which knows more of them, takes 20 ms to import.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from amorsize._host import procfs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+# By a part of the file's name: what the user would set to decide it, and the names, in several
+# builds, of what tells the number of threads and of what sets it.
+LIBRARIES: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
+    "openblas": (
+        "OPENBLAS_NUM_THREADS",
+        tuple(
+            (f"{prefix}openblas_get_num_threads{end}", f"{prefix}openblas_set_num_threads{end}")
+            for prefix in ("", "scipy_")
+            for end in ("", "64_")
+        ),
+    ),
+    "libmkl_rt": ("MKL_NUM_THREADS", (("MKL_Get_Max_Threads", "MKL_Set_Num_Threads"),)),
+    "libblis": (
+        "BLIS_NUM_THREADS",
+        (("bli_thread_get_num_threads", "bli_thread_set_num_threads"),),
+    ),
+    "libgomp": ("OMP_NUM_THREADS", (("omp_get_max_threads", "omp_set_num_threads"),)),
+    "libiomp": ("OMP_NUM_THREADS", (("omp_get_max_threads", "omp_set_num_threads"),)),
+    "libomp": ("OMP_NUM_THREADS", (("omp_get_max_threads", "omp_set_num_threads"),)),
+}
+DECIDES_ALL = "OMP_NUM_THREADS"  # all of them heed it: who has set that has decided
+
+
+class Limits:
+    """The numerical libraries of this process, and what they are held to.
+
+    Args:
+        n_threads: As many each may use.
+    """
+
+    def __init__(self, n_threads: int) -> None:
+        self._n_threads = n_threads
+        self._libraries = _loaded()
+        self._before: list[tuple[Callable[[int], object], int]] = []
+
+    def hold(self) -> None:
+        """Hold them back; those that use fewer threads anyway stay as they are."""
+        if self._before:
+            return
+        for tell, set_to in self._libraries:
+            n_before = tell()
+            if n_before > self._n_threads:
+                self._before.append((set_to, n_before))
+                set_to(self._n_threads)
+
+    def lift(self) -> None:
+        """Let them do again as before."""
+        while self._before:
+            set_to, n_before = self._before.pop()
+            set_to(n_before)
+
+
+_found: tuple[int, list[tuple[Callable[[], int], Callable[[int], object]]]] = (-1, [])
+
+
+def _loaded() -> list[tuple[Callable[[], int], Callable[[int], object]]]:
+    """What tells and what sets the threads of each library; looked for when modules were loaded."""
+    global _found
+    if DECIDES_ALL in os.environ or "ctypes" not in sys.modules:  # nor is numpy, then
+        return []
+    n_modules = len(sys.modules)
+    if _found[0] != n_modules:
+        _found = n_modules, list(_find())
+    return _found[1]
+
+
+def _number_in(library: Any) -> tuple[Callable[[], int], Callable[[int], object]] | None:
+    """What OpenBLAS keeps the number in; its function would also start the threads anew.
+
+    A fork stops them, so that after each call 0.2 ms would go into starting them, and 1 ms of the
+    next into finding out whose they are.
+    """
+    import ctypes
+
+    try:
+        number = ctypes.c_int.in_dll(library, "blas_cpu_number")
+    except ValueError:
+        return None
+    return lambda: number.value, lambda n_threads: setattr(number, "value", n_threads)
+
+
+def _find() -> Iterator[Any]:
+    import ctypes
+
+    paths = {
+        line.split(None, 5)[5]
+        for line in procfs.read("/proc/self/maps").splitlines()
+        if ".so" in line and any(part in line for part in LIBRARIES)
+    }
+    for path in sorted(paths):
+        name = path.rpartition("/")[2]
+        for part, (variable, pairs) in LIBRARIES.items():
+            if part not in name or variable in os.environ:
+                continue
+            try:
+                library = ctypes.CDLL(path, mode=os.RTLD_NOLOAD | os.RTLD_NOW)
+            except OSError:
+                continue  # it is mapped and not loaded: something reads the file
+            if (number := _number_in(library)) is not None:
+                yield number
+                continue
+            for tell, set_to in pairs:
+                if hasattr(library, tell) and hasattr(library, set_to):
+                    yield getattr(library, tell), getattr(library, set_to)
+                    break
+    arrow: Any = sys.modules.get("pyarrow")  # which starts threads by itself, after a fork anew
+    if hasattr(arrow, "set_cpu_count"):
+        yield arrow.cpu_count, arrow.set_cpu_count

@@ -1,0 +1,38 @@
+"""How many threads may run items at once, by the files that those have open."""
+
+from __future__ import annotations
+
+from amorsize._host import descriptors
+from amorsize._host.clocks import perf_counter
+
+EACH = 8  # files that an item may open, for all that is known before it was looked at:
+LOOKS, LOOK_S = 8, 2e-3  # so many times, and not more often
+
+
+class Files:
+    """What was seen of them in one call."""
+
+    def __init__(self) -> None:
+        self._n_before = descriptors.n_files_open()
+        self._each, self._n_looks = 0.0, 0
+        self._next_s = 0.0
+
+    def look(self, n_running: int) -> None:
+        """See what is open while so many threads are in items; a hundredth of the time at most."""
+        began_s = perf_counter()
+        if self._n_before is None or not n_running or began_s < self._next_s:
+            return
+        if (n_open := descriptors.n_files_open()) is not None:
+            self._each = max(self._each, (n_open - self._n_before) / n_running)
+            self._n_looks += 1
+        now_s = perf_counter()
+        self._next_s = now_s + max(LOOK_S, 100 * (now_s - began_s))
+
+    def n_threads_most(self) -> int:
+        """So many leave half of what there was to open, as others may be at their most."""
+        if self._n_before is None:
+            return descriptors.PLENTY
+        n_left = descriptors.limit() - self._n_before
+        if self._n_looks < LOOKS:
+            return max(1, int(n_left / EACH))
+        return max(1, int(n_left / 2 / max(1.0, self._each)))

@@ -1,0 +1,124 @@
+"""A thread that serves the workers while the caller is in a long item of its own."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+from _contextvars import copy_context
+
+from amorsize._host.clocks import perf_counter
+from amorsize._workers.thread_exit import Ending
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize._engine.engine import Call
+
+NAP_S = 10e-3  # how often it looks whether the caller is in a long item
+AFTER_S = 10e-3  # how long that must last for it to serve workers: they are fed within 20 ms
+END_S = 1.0  # how long the caller waits for its end
+SWITCH_S = 0.2e-3  # how long it waits for the GIL, while it serves workers beside an item
+
+
+class _QuickSwitches:
+    """While any feeder serves workers, whoever wants the GIL is given it soon.
+
+    Each system call of the feeder lets go of the GIL, and beside an item that computes it has it
+    back after `sys.getswitchinterval()`: at 5 ms, to serve one worker took 90 ms.
+    """
+
+    def __init__(self) -> None:
+        self._lock = _thread.allocate_lock()
+        self._n_inside = 0
+        self._usual_s = self._own_s = 0.0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._n_inside += 1
+            if self._n_inside == 1:
+                self._usual_s = sys.getswitchinterval()
+                sys.setswitchinterval(min(self._usual_s, SWITCH_S))
+                self._own_s = sys.getswitchinterval()
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._n_inside -= 1
+            if not self._n_inside:
+                self._restore()
+
+    def _restore(self) -> None:
+        if sys.getswitchinterval() == self._own_s:  # else the program has set another meanwhile
+            sys.setswitchinterval(self._usual_s)
+
+    def after_fork(self) -> None:
+        """In the child of an item that has forked, there is no feeder."""
+        self._lock = _thread.allocate_lock()
+        if self._n_inside:
+            self._n_inside = 0
+            self._restore()
+
+
+_quick_switches = _QuickSwitches()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_quick_switches.after_fork)
+
+
+class Feeder:
+    """Asks the tuner in the caller's place, as long as the caller lets go of the call's lock."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._stopping = False
+        self._wake, self._ending = _thread.allocate_lock(), Ending()
+        self._wake.acquire()
+        self.n_loaded = 0  # modules: not by the caller's item, whatever it does meanwhile
+        self.error: BaseException | None = None
+        # In a copy of the caller's context: the threads that it starts copy theirs from it.
+        _thread.start_new_thread(copy_context().run, (self._live,))
+
+    def _live(self) -> None:
+        call = self._call
+        try:
+            self._ending.begun()
+            while not self._stopping:
+                self._wake.acquire(timeout=NAP_S)
+                since = call.inline_since
+                if not since or perf_counter() - since < AFTER_S:
+                    continue
+                # Whoever holds the lock is the caller, back from its items: never wait for it here,
+                # it may be waiting for this thread to end.
+                if not call.lock.acquire(blocking=False):
+                    continue
+                try:
+                    if call.inline_since and not self._stopping:
+                        n_loaded = len(sys.modules)
+                        self._serve(call)
+                        self.n_loaded += len(sys.modules) - n_loaded
+                finally:
+                    call.lock.release()
+        except BaseException as error:
+            self.error = error
+        finally:
+            self._ending.tell()
+
+    def _serve(self, call: Call) -> None:
+        if call.watcher is not None:
+            call.go_on_beside()  # most likely it has been watched for long enough
+        if call.watcher is not None:  # who would see a GIL that changes hands quickly
+            call.feed()
+            return
+        with _quick_switches:
+            call.feed()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping = True
+        if self._wake.locked():
+            self._wake.release()
+        self._ending.wait(END_S)
+
+    def raise_error(self) -> None:
+        """Raise in the caller what went wrong in the thread, once."""
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error

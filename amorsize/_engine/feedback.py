@@ -1,0 +1,141 @@
+"""Whether reading the next item may wait for what somebody does with results.
+
+A loop hands each result over before it asks for the next item. So a producer may wait for that: for
+an answer in a queue, for a place among so many requests. To read ahead of it is right as long as
+the next item is there; beyond, its caller would wait for itself.
+"""
+
+from __future__ import annotations
+
+from amorsize._engine.item_lifetime import in_sight_of
+from amorsize._function.callables import FUNCTION, METHOD, own
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+MOST_SEEN = 256  # objects that are looked at
+MOST_HELD = 16  # of one container or object
+# Types by what their methods are called that wait for others, and whether that can be foretold.
+_WAITING = {
+    "threading.Event": ("wait",),
+    "threading.Condition": ("wait", "wait_for"),
+    "threading.Semaphore": (),  # entered by a `with` as well
+    "threading.BoundedSemaphore": (),
+    "threading.Barrier": ("wait",),
+    "concurrent.futures._base.Future": ("result", "exception", "wait", "as_completed"),
+    "multiprocessing.synchronize.Event": ("wait",),
+    "multiprocessing.synchronize.Condition": ("wait", "wait_for"),
+    "multiprocessing.synchronize.Semaphore": (),
+    "multiprocessing.synchronize.BoundedSemaphore": (),
+}
+_EMPTY: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(
+        ("queue.Queue", "queue.LifoQueue", "queue.PriorityQueue", "_queue.SimpleQueue"),
+        lambda one: bool(one.empty()),
+    ),
+    **dict.fromkeys(
+        ("multiprocessing.queues.Queue", "multiprocessing.queues.JoinableQueue"),
+        lambda one: bool(one.empty()),
+    ),
+    "multiprocessing.connection.Connection": lambda one: not one.poll(0),
+    "socket.socket": lambda one: not _is_readable(one.fileno()),
+}
+_CALLS = frozenset(
+    {"recv", "recv_bytes", "recvfrom", "select", "accept"}
+)  # of the system, or libraries
+
+
+class Waiters:
+    """What the code behind some iterators may wait for.
+
+    Args:
+        parts: The iterators that items come from.
+    """
+
+    def __init__(self, parts: Iterable[Any]) -> None:
+        seen = list(_reached(parts))
+        names = frozenset(name for code in _codes(parts, seen) for name in code.co_names)
+        kinds = [_name(one) for one in seen]
+        self.why = next((kind for kind in kinds if _waits(kind, names)), None)
+        self._empty = [
+            (_EMPTY[kind], one) for one, kind in zip(seen, kinds, strict=True) if kind in _EMPTY
+        ]
+        if not self._empty and self.why is None and (called := _CALLS & names):
+            self.why = f"{min(called)}()"
+
+    def __bool__(self) -> bool:
+        return bool(self._empty)
+
+    def would_wait(self) -> bool:
+        """Whether nothing is there in what items come from."""
+        try:
+            return all(is_empty(one) for is_empty, one in self._empty)
+        except (OSError, ValueError):  # closed: whoever reads on is told
+            return False
+
+
+def _waits(kind: str, names: frozenset[str]) -> bool:
+    methods = _WAITING.get(kind)
+    return methods is not None and (not methods or not names.isdisjoint(methods))
+
+
+def _reached(parts: Iterable[Any]) -> Iterator[Any]:
+    """What iterators can name, what objects and containers among that hold, and functions use."""
+    parts = list(parts)
+    seen: set[int] = set()
+    ahead = [(one, 2) for one in (*parts, *in_sight_of(parts))]
+    for one, depth in ahead:  # grows meanwhile
+        if id(one) in seen or len(seen) >= MOST_SEEN:
+            continue
+        seen.add(id(one))
+        yield one
+        if depth and _name(one) not in _EMPTY and _name(one) not in _WAITING:
+            ahead += [(inner, depth - 1) for inner in _inside(one)]
+
+
+def _inside(one: Any) -> list[Any]:
+    kind = type(one)
+    if kind is METHOD:
+        return [one.__self__, one.__func__]
+    if kind is FUNCTION:
+        cells = [cell.cell_contents for cell in one.__closure__ or () if _is_filled(cell)]
+        names = one.__code__.co_names
+        return cells + [one.__globals__[name] for name in names if name in one.__globals__]
+    if kind in (list, tuple, set, frozenset):
+        return list(one)[:MOST_HELD]
+    if kind is dict:
+        return list(one.values())[:MOST_HELD]
+    fields = own(one, "__dict__")
+    if isinstance(one, type) or type(fields) is not dict:
+        return []
+    found = [*list(fields.values())[:MOST_HELD]]
+    read = vars(kind).get("__next__")
+    return [*found, read] if type(read) is FUNCTION else found
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not cell
+    except ValueError:
+        return False
+
+
+def _codes(parts: Iterable[Any], seen: Iterable[Any]) -> Iterator[Any]:
+    for one in (*parts, *seen):
+        code = own(one, "gi_code") or own(one, "__code__")
+        if hasattr(code, "co_names"):
+            yield code
+
+
+def _name(one: Any) -> str:
+    return f"{type(one).__module__}.{type(one).__name__}"
+
+
+def _is_readable(descriptor: int) -> bool:
+    import select
+
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))

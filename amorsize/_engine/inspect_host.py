@@ -1,0 +1,212 @@
+"""What must be known before workers are worth a thought: the host, the function, its payloads."""
+
+from __future__ import annotations
+
+import sys
+from math import sqrt
+
+from amorsize._host import resources
+from amorsize._host.clocks import perf_counter
+from amorsize._host.signals import raised_by_handler
+from amorsize.policy.facts import Host, Weighed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from amorsize._engine.call_options import Options
+    from amorsize._workers.serialization import Packing
+    from amorsize._workers.ship import Payload
+
+CLEAN_START_S = 0.8e-3  # of the caller, to start an interpreter or to hand a task to a warm one
+WARM_READY_S = 1e-3  # until a worker that is there already can take work of another call
+LOAD_S = 6e-3  # importing the process crew and pickle's C half, once in a process
+SHORT_WEIGHING_S = 5e-3  # a cost below this is measured three times: others may come between
+# Beside a fork, what a function reaches has to be sent. On 2 cores of an AMD EPYC, per byte:
+LEND_S = 1 / 1e9  # arrays: copied once, into memory that workers map
+PICKLE_S = 1 / 100e6  # the rest, pickled here and rebuilt in each worker: lists 0.2, dicts 1
+MUCH_BYTES = 8 << 20  # below, it takes less time than asking
+FIRST_CLEAN_S = 30e-3  # loading what packs a task and starts interpreters, cloudpickle with it
+BARE_MODULES = 300  # that are loaded in any program with a call under way
+IMPORTING_S = 0.4e-3  # each of those beyond, as far as it is imported: pandas 0.5 s, of 1200
+STARTING_SHARE = 0.5  # of what workers would save, at most, may go into beginning
+LEAST_CORE_SHARE = 0.1  # less is not believed of one item or two
+SENDING_SHARE = 0.5  # of what workers would save, at most, may go into sending it
+ROOM_SHARE = 0.7  # of the memory there is
+CHEAP_RESULT_S = 20e-6  # below, one result says less than several together
+
+
+def host(fork_reason: str | None) -> Host:
+    """What there is to work with, and what it costs to start and to send."""
+    costs = resources.costs()
+    forks = fork_reason is None
+    is_warm = n_warm_interpreters() > 0
+    return Host(
+        n_cores=resources.usable_cpus().n_cores,
+        fork_reason=fork_reason,
+        process_start_s=costs.start_s if forks else CLEAN_START_S,
+        process_ready_s=(
+            costs.ready_s if forks else WARM_READY_S if is_warm else costs.clean_start_s
+        ),
+        thread_start_s=costs.thread_start_s,
+        dispatch_s=costs.dispatch_s,
+        thread_dispatch_s=costs.thread_dispatch_s,
+        latency_s=costs.latency_s,
+        load_s=0.0 if "amorsize._workers.process_pool" in sys.modules else LOAD_S,
+        has_gil=getattr(sys, "_is_gil_enabled", _yes)(),
+    )
+
+
+def interpreter_s() -> float:
+    """CPU seconds of a new interpreter until it can take work.
+
+    What it will import is among what is loaded here; how much of that, only the import would tell.
+    """
+    n_modules = max(0, len(sys.modules) - BARE_MODULES)
+    return resources.costs().clean_start_s + IMPORTING_S * n_modules
+
+
+def interpreters_worth(left_s: float, n_most: int) -> int:
+    """How many new interpreters are worth starting for work that waits, beside those that are warm.
+
+    They begin on the cores there are: n of them after n * start / cores, and then the work takes
+    left / n. The sum is least at the root of left * cores / start.
+
+    Args:
+        left_s: How long the items that are left take, one after the other.
+        n_most: As many as there may be.
+    """
+    n_cores, n_warm = resources.usable_cpus().n_cores, n_warm_interpreters()
+    n_worth = int(sqrt(max(0.0, left_s) * n_cores / interpreter_s()))
+    return max(1, min(n_most, max(n_cores, n_warm, n_worth)))
+
+
+def n_warm_interpreters() -> int:
+    """Workers from a clean start that wait for another call."""
+    # It may be there and still empty: another thread's call is just importing it.
+    pool = getattr(sys.modules.get("amorsize._workers.spawn_pool"), "pool", None)
+    return 0 if pool is None else pool.n_warm
+
+
+def why_not_start(left_s: float, n_workers: int, core_share: float = 1.0) -> str | None:
+    """Why new interpreters are not worth starting, nor asking what they would need; None: they are.
+
+    Args:
+        left_s: How long the items that are left take, one after the other, undisturbed.
+        n_workers: How many workers there would be.
+        core_share: What others leave of a core that somebody here wants: a start takes longer, and
+            what is started takes its part of that from the caller.
+    """
+    if n_warm_interpreters():
+        return None
+    needed_s = interpreter_s() * max(1.0, n_workers / resources.usable_cpus().n_cores)
+    if "amorsize._workers.spawn_pool" not in sys.modules:
+        needed_s += FIRST_CLEAN_S
+    needed_s /= max(core_share, LEAST_CORE_SHARE)
+    saved_s = left_s * (1 - 1 / max(1, n_workers))
+    if needed_s <= STARTING_SHARE * saved_s:
+        return None
+    return (
+        f"new worker processes need about {needed_s * 1e3:.0f} ms to begin, to save "
+        f"{saved_s * 1e3:.0f} ms at best"
+    )
+
+
+def sending_s(payload: Payload) -> float:
+    """What it takes to send what a function reaches to workers that are no forks."""
+    return payload.array_bytes * LEND_S + payload.other_bytes * PICKLE_S
+
+
+def is_much(payload: Payload) -> bool:
+    """Whether that has to be thought of."""
+    return payload.array_bytes + payload.other_bytes >= MUCH_BYTES
+
+
+def why_not_send(
+    payload: Payload, left_s: float, n_workers: int, stretch: float = 1.0
+) -> str | None:
+    """Why so much is not worth sending for the work that is left; None: it is, or it is not much.
+
+    Args:
+        payload: What would be sent.
+        left_s: How long the items that are left take, one after the other.
+        n_workers: How many workers there would be.
+        stretch: How many times as long as with a core of its own what computes takes here now.
+    """
+    n_bytes = payload.array_bytes + payload.other_bytes
+    what = f"what it reaches ({n_bytes / 1e6:.0f} MB) would have to be sent to workers"
+    needed_s, saved_s = stretch * sending_s(payload), left_s * (1 - 1 / max(1, n_workers))
+    if needed_s > SENDING_SHARE * saved_s:
+        return f"{what}, in about {needed_s:.2g} s, to save {saved_s:.2g} s at best"
+    room_bytes = ROOM_SHARE * resources.memory().available_bytes
+    if payload.array_bytes + n_workers * payload.other_bytes > room_bytes:
+        return f"{what}, for which there is no room in memory"
+    return None
+
+
+def _yes() -> bool:
+    return True
+
+
+def why_not_threads(function: Callable[..., Any], options: Options) -> str | None:
+    """Why the items may not run in threads beside one another; None when they may."""
+    if options.seed is not None:
+        return "seed= needs random generators that threads would share"
+    if options.thread_safe is not None:
+        return None if options.thread_safe else "thread_safe=False"
+    from amorsize._function.thread_safety import reach
+
+    reached = reach(function)
+    if reached.thread_safe:
+        return None
+    what = ", ".join((*reached.shared, *reached.stores)[:3])
+    return f"threads would share {what} (thread_safe=True allows it)"
+
+
+def weigh(results: list[Any], items: list[Any], func: Callable[..., Any] | None = None) -> Weighed:
+    """Pickle a few results, and an item where these have to travel too, and read them back.
+
+    Args:
+        results: Some that were computed; the first alone, unless that is over in no time.
+        items: At most one; empty where workers have the data by fork.
+        func: The mapped function.
+    """
+    from amorsize._workers import serialization
+
+    serialization.dumps(None)  # loads what pickling needs
+    packing, values = serialization.Packing(func), results[:1]
+    cost_s, reason = _travel_cost(values, packing)
+    if reason is None and cost_s < CHEAP_RESULT_S and len(results) > 1:
+        cost_s, reason = _travel_cost(results, packing)
+        values = results
+    if reason is not None:
+        return Weighed(pickle_s=None, reason=f"results cannot be pickled: {reason}")
+    if items:
+        item_s, reason = _travel_cost(items, serialization.Packing())
+        if reason is not None:
+            return Weighed(pickle_s=None, reason=f"items cannot be pickled: {reason}")
+        cost_s += item_s * len(values)
+    return Weighed(pickle_s=cost_s / len(values))
+
+
+def _travel_cost(values: list[Any], packing: Packing) -> tuple[float, str | None]:
+    """Seconds to pickle and read back, and why that cannot be done, if so."""
+    from amorsize._workers import serialization
+
+    took_s = float("inf")
+    for _ in range(4):
+        began, was_with_code = perf_counter(), packing.with_code
+        try:
+            data, parts = packing.dumps_apart(values)
+            serialization.loads(data, [bytearray(part) for part in parts])
+        except Exception as error:
+            if raised_by_handler(error):
+                raise
+            return 0.0, f"{type(error).__name__}: {error}"
+        if packing.with_code != was_with_code:
+            continue  # what that takes is loaded once
+        took_s = min(took_s, perf_counter() - began)
+        if took_s > SHORT_WEIGHING_S:
+            break
+    return took_s, None

@@ -1,0 +1,173 @@
+"""Tells whether an iterator's items outlast the next one, or are only lent for one turn of a loop.
+
+A loop reads an item, runs it, and reads the next. To read further before the first has run is
+right where items stand for themselves. It is wrong for a file that is closed when its generator
+goes on, a buffer that is filled again, a group of `groupby`, a generator that looks at what was
+found so far. Looked at are the generators behind the iterator, and the first two items: did reading
+the second change the first? Of the user's code, only an attribute `closed` may run for that.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+
+from amorsize._engine.item_snapshot import is_atom, is_iterator, sights, trace
+from amorsize._engine.source import is_quiet
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import FrameType
+    from typing import Any
+
+GENERATOR: Any = type(_ for _ in ())
+METHODS: Any = (type([].append), type("", (), {"m": lambda _: None})().m.__class__)
+LENDERS = ("itertools.groupby", "numpy.nditer")  # as their documentation says
+MOST_BEHIND = 32  # iterators behind one another that are looked into
+# Modules whose context managers, in the end, leave alone the files that were named meanwhile.
+HARMLESS = ("_io", "io", "posix", "nt", "gzip", "bz2", "lzma", "codecs", "zipfile", "tarfile")
+
+
+class Look:
+    """The iterators that items come from, looked at when they have given the first."""
+
+    def __init__(self, parts: tuple[Any, ...], item: Any) -> None:
+        self._places = [place for place, part in enumerate(parts) if not is_quiet(part)]
+        self._is_single = len(parts) == 1
+        self._generators = [
+            one for place in self._places for one in _generators_behind(parts[place])
+        ]
+        self._lenders = [_kind(parts[place]) for place in self._places]
+        self._item = item
+        self._open = self._managers()
+        self._seen = self._sights()
+        self._befores: list[Before] = []
+
+    def why_after_run(self) -> str | None:
+        """Why the next item may depend on what was done with this one; None if nothing says so."""
+        self._befores = [Before(one) for one in self._of(self._item)]
+        if self._sights() == self._seen:
+            return None
+        return "what its generator looks at was changed while the first item was run"
+
+    def why_after_next(self, after: Any) -> str | None:
+        """Why an item does not outlast the next; None if nothing says so."""
+        for kind in self._lenders:
+            if kind in LENDERS:
+                return f"{kind} lends each item until the next is read"
+        pairs = zip(self._befores, self._of(after), strict=True)
+        return next(filter(None, (self._why(before, one) for before, one in pairs)), None)
+
+    def _of(self, item: Any) -> list[Any]:
+        """Of an item, what has come from iterators that run code."""
+        return [item if self._is_single else item[place] for place in self._places]
+
+    def _why(self, before: Before, after: Any) -> str | None:
+        item, now_open = before.item, self._managers()
+        if any(map(is_iterator, item if isinstance(item, tuple | list) else (item,))):
+            return f"its items are iterators, or hold some ({_name(item)})"
+        if item is after and not is_atom(item):
+            return f"the same object ({_name(item)}) is given again and again"
+        if before.changed():
+            return f"reading the next item changes the one before ({_name(item)})"
+        for method in self._open:
+            if not any(method is one for one in now_open):
+                return f"each item is given inside a `with` of its own ({_name(method.__self__)})"
+        for method in now_open:
+            if not before.may_stay_in(method.__self__):
+                what = f"({_name(method.__self__)}, items of {_name(item)})"
+                return f"its items are given inside a `with` {what}"
+        return None
+
+    def _managers(self) -> list[Any]:
+        """The exits that generators have still to call, each from where its block was entered."""
+        return [
+            held
+            for generator in self._generators
+            for held in gc.get_referents(generator)
+            if type(held) in METHODS and held.__name__ == "__exit__"
+        ]
+
+    def _sights(self) -> Any:
+        """What the generators can see of the world."""
+        frames = [one.gi_frame for one in self._generators if one.gi_frame is not None]
+        return [sights(_in_sight(frame), self._item) for frame in frames]
+
+
+class Before:
+    """An item that was run, before the next is read."""
+
+    def __init__(self, item: Any) -> None:
+        self.item = item
+        self._trace = trace(item)
+
+    def changed(self) -> bool:
+        """Whether it is another now."""
+        return bool(trace(self.item) != self._trace)
+
+    def may_stay_in(self, manager: Any) -> bool:
+        """Whether more may be read from within a block that stays open for all items."""
+        if not self._trace.is_plain:
+            return False
+        if isinstance(manager, io.IOBase) or type(manager).__module__.split(".")[0] in HARMLESS:
+            return True
+        return not self._trace.names_file
+
+
+def _generators_behind(iterator: Any) -> list[Any]:
+    """The generators that run when an iterator goes on, as far as it shows what it holds."""
+    found: list[Any] = []
+    ahead, seen = [iterator], {id(iterator)}
+    while ahead and len(seen) <= MOST_BEHIND:
+        one = ahead.pop()
+        if type(one) is GENERATOR:
+            found.append(one)
+        held = _held(one)
+        for inner in held:
+            if (is_iterator(inner) or type(inner) is tuple) and id(inner) not in seen:
+                seen.add(id(inner))
+                ahead.append(inner)
+    return found
+
+
+def _held(one: Any) -> Iterable[Any]:
+    attributes = getattr(one, "__dict__", None)
+    if type(attributes) is dict:
+        return list(attributes.values())
+    return gc.get_referents(one)
+
+
+def _in_sight(frame: FrameType) -> Iterator[Any]:
+    """What a generator's code can name: its variables, and the globals that it uses."""
+    yield from frame.f_locals.values()
+    spaces = frame.f_globals
+    for name in frame.f_code.co_names:
+        if name in spaces:
+            yield spaces[name]
+
+
+def in_sight_of(parts: Iterable[Any]) -> list[Any]:
+    """What iterators can see of the world: what they hold, and what their code names."""
+    found: list[Any] = []
+    for part in parts:
+        for generator in _generators_behind(part):
+            if generator.gi_frame is not None:
+                found += _in_sight(generator.gi_frame)
+        ahead = [part]
+        for _ in range(MOST_BEHIND):
+            if not ahead:
+                break
+            one = ahead.pop()
+            held = [*_held(one), *gc.get_referents(one)]
+            found += held
+            ahead += [one for one in held if is_iterator(one) or callable(one)]
+    return found
+
+
+def _kind(value: Any) -> str:
+    return f"{type(value).__module__}.{type(value).__name__}"
+
+
+def _name(value: Any) -> str:
+    return type(value).__name__

@@ -1,0 +1,319 @@
+"""Items that are read one by one, each when the one before has been run, as a loop has them.
+
+So it stays where the caller runs everything. Elsewhere it is how a call begins on an iterator that
+runs code when it goes on, until reading ahead is known to be right, and wanted.
+"""
+
+from __future__ import annotations
+
+from _thread import get_ident
+from itertools import chain
+
+from amorsize._engine.engine import count_pauses
+from amorsize._engine.source import Reading
+from amorsize._host.clocks import perf_counter
+from amorsize._host.signals import raised_by_handler
+from amorsize._workers import nesting, subprocess_time
+from amorsize._workers.protocol import Chunk
+from amorsize.policy.actions import RunInline
+from amorsize.policy.facts import Bound, Inlined
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from amorsize._engine.engine import Call
+    from amorsize._engine.item_lifetime import Look
+
+ALONE_S = (
+    1e-3  # of items that the caller runs before workers, and reading ahead, come into question
+)
+GROWTH = 4  # times as many items in the next turn as were run so far
+MANY = 1 << 20  # items of a turn that nobody counts
+LIGHT_S = 20e-6  # an item this short waits for nothing: its CPU time is its time,
+LIGHT_ITEMS = 16  # and to look at the clock for each of these would take longer than they do
+TOLD_S = 50e-3  # how often a stream in the caller tells what its items cost
+
+
+class Turns:
+    """Runs the items of one call as they come."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._look: Look | None = None
+        self._is_judged = False
+
+    def step(self) -> bool:
+        """Run what comes next; False when reading ahead, or waiting for workers, is in order."""
+        call = self._call
+        job = call.tuner.job
+        if job.is_loop:
+            self._run_as_told()
+        elif job.backend != "auto" or not job.may_inline:
+            return self._go_with_workers()
+        elif not self._is_judged:
+            self._run_first()
+            self._judge()
+        elif perf_counter() - call.began < ALONE_S:
+            self._run(GROWTH * max(1, call.work.n_done), ALONE_S)
+        elif (why := self._why_fed_by_items()) is not None:
+            call.tuner.tell(Bound(why=why))
+        else:
+            call.source.in_turn = False
+        return True
+
+    def _why_fed_by_items(self) -> str | None:
+        """Why items may decide what the data gives next; None if nothing says so."""
+        from amorsize._engine.item_lifetime import in_sight_of
+        from amorsize._function.thread_safety import examine
+
+        call = self._call
+        reach, objects = examine(call.task.function)
+        for name, value in objects.mutables.items():
+            is_changed = bool(reach.stores) or hasattr(value, "get_nowait")  # or it is a queue
+            if is_changed and any(value is one for one in in_sight_of(self._source.parts)):
+                return f"its items come from what they change ({name})"
+        return None
+
+    # -- in the caller ----------------------------------------------------------------------
+
+    def _run_as_told(self) -> None:
+        """A slice of the loop."""
+        call = self._call
+        action = call.tuner.next(call.view(caller_busy=False).but(n_left=MANY, all_read=False))
+        assert isinstance(action, RunInline)
+        self._run(action.n_items, action.box_s)
+
+    def _run(self, n_items: int, box_s: float) -> None:
+        call, start = self._call, self._call.work.n_in_order
+        n_items = call.n_alike(n_items)
+        turn = self._source.turn(start, n_items, is_numbered=call.task.seed is not None)
+        call.run_here(Chunk(start=start, stop=start + n_items), iter(turn), box_s, turn)
+
+    def _run_first(self) -> None:
+        self._look_at_first()
+        self._call.run_inline(1, float("inf"))
+
+    # -- judging ----------------------------------------------------------------------------
+
+    @property
+    def _source(self) -> Reading:
+        source = self._call.source
+        assert isinstance(source, Reading)
+        return source
+
+    def _look_at_first(self) -> None:
+        """Note what can be seen before the first item is run."""
+        from amorsize._engine.item_lifetime import Look
+
+        self._look = Look(self._source.parts, self._call.work.item(0))
+
+    def _judge(self) -> None:
+        """Read the second item, and see what that does to the first, which has been run."""
+        call, source, look = self._call, self._source, self._look
+        self._is_judged, self._look = True, None
+        if call.work.failure is not None or look is None:
+            return
+        why = look.why_after_run()
+        source.read(1, 0.0)
+        call.see_broken_data()
+        if source.n_read > 1:
+            why = why or look.why_after_next(call.work.item(1))
+        if why is None and call.is_stream:
+            why = self._why_not_ahead()
+        if why is not None:
+            call.tuner.tell(Bound(why=why))
+
+    def _why_not_ahead(self) -> str | None:
+        """Why reading the next item may wait for results; where that can be told, it is asked."""
+        from amorsize._engine.feedback import Waiters
+
+        waiters = Waiters(self._source.parts)
+        if waiters.why is not None:
+            return (
+                f"its data may wait for results ({waiters.why}); read_ahead= has a thread read it"
+            )
+        if waiters:
+            self._source.ask(waiters.would_wait)
+        return None
+
+    # -- beside workers that run everything ---------------------------------------------------
+
+    def _go_with_workers(self) -> bool:
+        """Have one item read at a time, until it is known that more may be; False: go on."""
+        call, work, source = self._call, self._call.work, self._source
+        if work.n_left or source.all_read or work.n_in_order < source.n_read:
+            if self._look is None and not self._is_judged:
+                self._look_at_first()
+            return False
+        call.leave_sight()
+        if not self._is_judged:
+            self._judge()
+            source.in_turn = call.tuner.job.caller_reason is not None
+        else:
+            source.read(1, 0.0)
+            call.see_broken_data()
+        return work.is_finished
+
+    # -- streams ----------------------------------------------------------------------------
+
+    def stream(self, *, indexed: bool) -> Iterator[Any]:
+        """Results in the caller, each handed over before the next item is asked for.
+
+        With `indexed`, each in a pair with its index. Ends with the data, with a failure, or when
+        workers come into question.
+        """
+        call, work = self._call, self._call.work
+        job = call.tuner.job
+        if not job.is_loop:
+            if job.backend != "auto" or not job.may_inline:
+                return
+            if work.failure is None:
+                self._run_first()
+            call.lend_generators()
+            yield from enumerate(work.take_results()) if indexed else work.take_results()
+            call.take_generators()
+            self._judge()
+        elif call.source.ahead is not None:
+            call.source.ahead.start()
+        yield from self._one_by_one(indexed=indexed)
+
+    def _one_by_one(self, *, indexed: bool) -> Iterator[Any]:
+        call, function = self._call, self._call.function
+        if call.work.failure is not None:
+            return
+        call.set_up()
+        keeps_errors, inside, tally = call.task.keep_errors, nesting.inside, _Tally(call)
+        is_reading, n_unseen = True, 0
+        try:
+            for item in self._each():
+                is_reading = False
+                if not n_unseen:
+                    tally.begin()
+                thread = get_ident()  # whoever takes the results may hand the stream on
+                is_marked = thread not in inside
+                if is_marked:
+                    inside[thread] = None
+                try:
+                    result = function(item)
+                except Exception as error:
+                    if raised_by_handler(error):
+                        raise  # it is not about this item
+                    if not keeps_errors:
+                        self._failed(tally, item, error)
+                        return
+                    result, tally.n_failed = error, tally.n_failed + 1
+                finally:
+                    if is_marked:
+                        del inside[thread]
+                tally.n_done += 1
+                n_unseen = n_unseen - 1 if n_unseen else tally.end()
+                call.lend_generators()
+                if indexed:
+                    yield call.work.n_given + tally.n_done - 1, result
+                else:
+                    yield result
+                call.take_generators()
+                result = item = None
+                if not n_unseen and tally.wall_s >= ALONE_S and self._is_enough(tally):
+                    return
+                is_reading = True
+            self._ended(tally, None)
+        except Exception as error:
+            if not is_reading or raised_by_handler(error):  # or thrown into the stream
+                raise
+            self._ended(tally, error)
+        finally:
+            self._account(tally)
+
+    def _each(self) -> Iterator[Any]:
+        """Items from the next on, as the function takes them."""
+        call, source, start = self._call, self._call.source, self._call.work.n_given
+        if not isinstance(source, Reading):
+            return call.task.each(source.sequences, 0, start)
+        held = source.cut(start, source.n_read)[0]
+        each = chain(held, source.iterator)
+        return each if call.task.seed is None else enumerate(each, start)
+
+    def _is_enough(self, tally: _Tally) -> bool:
+        """Whether others may be asked for help now."""
+        if not self._call.tuner.job.is_loop:
+            self._call.source.in_turn = False
+            return True
+        if tally.wall_s >= TOLD_S:
+            self._account(tally)
+        return False
+
+    def _account(self, tally: _Tally) -> None:
+        self._call.work.gave(tally.n_done)
+        tally.tell()
+
+    def _ended(self, tally: _Tally, error: Exception | None) -> None:
+        self._account(tally)
+        source = self._call.source
+        if isinstance(source, Reading):
+            source.ended(error)
+            self._call.see_broken_data()
+        else:
+            self._call.work.end_at(self._call.work.n_given)
+
+    def _failed(self, tally: _Tally, item: Any, error: Exception) -> None:
+        self._account(tally)
+        index = self._call.work.n_given
+        if isinstance(self._call.source, Reading):
+            self._call.source.hold(index, item if self._call.task.seed is None else item[1])
+        self._call.work.fail(index, error)
+
+
+class _Tally:
+    """What items of a stream have cost, without what its consumer does in between."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._is_light = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self.n_done = self.n_failed = 0
+        self.wall_s = self._cpu_s = 0.0
+        self._n_pauses = 0
+
+    def begin(self) -> None:
+        if not self._is_light:
+            self._pauses_before, self._cpu_before = count_pauses(), subprocess_time.with_thread()
+        self._began = perf_counter()
+
+    def end(self) -> int:
+        """The item is done; for how many after it its cost speaks as well."""
+        took_s = perf_counter() - self._began
+        n_alike = LIGHT_ITEMS if self._is_light else 1
+        self.wall_s += n_alike * took_s
+        if self._is_light:
+            self._cpu_s += n_alike * took_s
+        else:
+            self._cpu_s += min(took_s, subprocess_time.with_thread() - self._cpu_before)
+            self._n_pauses += count_pauses() - self._pauses_before
+        self._is_light = took_s < LIGHT_S
+        return n_alike - 1
+
+    def tell(self) -> None:
+        """Tell what the items since the last time have cost."""
+        if not self.n_done:
+            return
+        call, now_s = self._call, perf_counter() - self._call.began
+        call.note_chunk(-1, "caller", self.n_done, self.wall_s, self._cpu_s, 0.0, now_s)
+        call.tuner.tell(
+            Inlined(
+                n_items=self.n_done,
+                wall_s=self.wall_s,
+                cpu_s=self._cpu_s,
+                process_cpu_s=self._cpu_s,
+                now_s=now_s,
+                n_pauses=self._n_pauses,
+                n_failed=self.n_failed,
+            )
+        )
+        if call.bar is not None:
+            call.bar.update(self.n_done)
+        self._reset()

@@ -1,0 +1,37 @@
+"""Tells services of drift: a log record for each, and the hook for what was decided anew."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from amorsize.policy.evidence.drift import Drift
+
+
+def tell(
+    name: str,
+    drifts: list[Drift],
+    on_retune: Callable[[Any], object] | None,
+    warn: Callable[[str], None],
+) -> list[Drift]:
+    """Log each, call the hook where something was decided anew; the drifts with their time.
+
+    A hook that fails costs a warning: the call's results are there already.
+    """
+    told = [one.but(at_s=time.time()) for one in drifts]
+    logging = sys.modules.get("logging")  # who has not loaded it has no handler either
+    for one in told:
+        if logging is not None:
+            logging.getLogger("amorsize").info("%s: %s", name, one)
+        if on_retune is None or not one.is_retuned:
+            continue
+        try:
+            on_retune(one)
+        except Exception as error:
+            warn(f"on_retune= of {name} raised {type(error).__name__}: {error}")
+    return told

@@ -1,0 +1,154 @@
+"""Shows what items print and log in the order of the items, whoever ran them.
+
+What a chunk says is held until all items before it are done. A log record waits, too, while the
+caller is inside an item, whose own handlers would get it.
+"""
+
+from __future__ import annotations
+
+import sys
+from _thread import get_ident
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+STREAMS = ("stdout", "stderr")
+
+
+class Printed:
+    """What the items of one call have said and what is not shown yet."""
+
+    def __init__(self) -> None:
+        self._held: dict[int, list[_Said]] = {}  # by the first item of the chunk
+        self.has_held = False  # anything, at some time
+        self._shown = 0  # items before which all was shown
+        self._is_inside = False  # the caller is in an item of its own
+        self._real: dict[str, Any] = {}  # the program's streams, while ours stand in their place
+        self._call_handlers: Callable[..., None] | None = None  # logging's own, in the same way
+
+    def take(self, start: int, stream: str, text: str) -> None:
+        """Take what a chunk that begins at `start` has printed."""
+        self._add(start, _Said(lambda: self._write(stream, text), is_record=False))
+
+    def take_record(self, start: int, fields: dict[str, Any]) -> None:
+        """Take what a chunk that begins at `start` has logged, in a worker."""
+        from amorsize._workers.child_setup import handle_record
+
+        self._add(start, _Said(lambda: handle_record(fields), is_record=True))
+
+    def enter(self) -> None:
+        """The caller begins to run items."""
+        self._is_inside = True
+
+    def leave(self) -> None:
+        """It has ended, and may show what has waited for that."""
+        self._is_inside = False
+        self.release(self._shown)
+
+    def release(self, n_in_order: int) -> None:
+        """Show what chunks have said before which all items are done."""
+        self._shown = n_in_order
+        for start in sorted(start for start in self._held if start <= n_in_order):
+            said = self._held.pop(start)
+            while said and not (self._is_inside and said[0].is_record):
+                said.pop(0).show()
+            if said:
+                self._held[start] = said
+                return
+
+    def release_all(self) -> None:
+        """Show what is left: the call is over."""
+        self.leave()
+        self.release(sys.maxsize)
+
+    def hold(self, start: int) -> None:
+        """Hold what the caller's own items say from here on, of a chunk beginning at `start`."""
+        for name in STREAMS:
+            stream = getattr(sys, name)
+            if stream is not None and name not in self._real:
+                self._real[name] = stream
+                setattr(sys, name, _Held(self, start, name, stream))
+        if hasattr(logging := sys.modules.get("logging"), "Logger"):
+            self._hold_records(logging, start)
+
+    def let_go(self) -> None:
+        """Put the program's streams back, unless an item has put others there."""
+        for name, stream in self._real.items():
+            if type(getattr(sys, name)) is _Held:
+                setattr(sys, name, stream)
+        self._real.clear()
+        if self._call_handlers is not None:
+            sys.modules["logging"].Logger.callHandlers = self._call_handlers
+            self._call_handlers = None
+
+    def _hold_records(self, logging: Any, start: int) -> None:
+        """Let handlers that an item adds have its records at once, all others in turn."""
+        from amorsize._workers.child_setup import handle_here, note_handlers
+
+        call_handlers, thread = logging.Logger.callHandlers, get_ident()
+        note_handlers()
+
+        def held(logger: Any, record: Any) -> None:
+            if get_ident() != thread:
+                call_handlers(logger, record)
+            elif not handle_here(logger, record) or logger.hasHandlers():
+                said = _Said(lambda: call_handlers(logger, record), is_record=True)
+                self._add(start, said)
+
+        self._call_handlers = call_handlers
+        logging.Logger.callHandlers = held
+
+    def _add(self, start: int, said: _Said) -> None:
+        self._held.setdefault(start, []).append(said)
+        self.has_held = True
+        self.release(self._shown)
+
+    def _write(self, stream: str, text: str) -> None:
+        shown = self._real.get(stream) or getattr(sys, stream)
+        if shown is None:
+            return
+        data = text.encode("utf-8", "surrogateescape")
+        if text.isascii() or data.decode("utf-8", "replace") == text or not _has_bytes(shown):
+            shown.write(text)
+        else:  # bytes that are no text, which an item has written beneath it
+            shown.flush()
+            shown.buffer.write(data)
+            shown.buffer.flush()
+
+
+def _has_bytes(stream: Any) -> bool:
+    return hasattr(stream, "buffer")
+
+
+class _Said:
+    """One text or log record."""
+
+    __slots__ = ("is_record", "show")
+
+    def __init__(self, show: Callable[[], None], *, is_record: bool) -> None:
+        self.show, self.is_record = show, is_record
+
+
+class _Held:
+    """A stream that keeps its text; in all else it is the program's."""
+
+    def __init__(self, printed: Printed, start: int, name: str, stream: Any) -> None:
+        self._printed, self._start, self._name, self._stream = printed, start, name, stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Hold the text until its turn comes."""
+        self._printed.take(self._start, self._name, text)
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Hold several texts."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Nothing is to be done: text is shown when its turn comes."""

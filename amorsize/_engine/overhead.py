@@ -1,0 +1,103 @@
+"""What starting and serving workers has cost a call: the next one reckons with that.
+
+The figures that a fresh process begins with are those of one machine. What a chunk costs the
+caller is mostly deciding, unpacking and bookkeeping, several times the way through a pipe, and can
+only be seen in calls.
+"""
+
+from __future__ import annotations
+
+from time import thread_time
+
+from amorsize._host.clocks import perf_counter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+SMALL_BYTES = 4096  # of results in a chunk, in the mean: to read more costs what it holds
+MOST_PICKLED = 0.2  # of that time; where more of it went into pickling, which is only known from a
+# few results, what remains is mostly the error of that
+LEAST_CHUNKS = 16  # below, what was done once per call weighs more than what each chunk took
+
+
+class Ledger:
+    """CPU time of the caller, from its first worker to the end of the call."""
+
+    def __init__(self) -> None:
+        self._backend = ""  # of the first worker; a call with two of them tells nothing clear
+        self._is_mixed = False
+        self._began_s: float | None = None
+        self._other_s = 0.0  # of that span: items, starts, what is not serving workers
+        self._n_chunks = self._n_items = self._n_bytes = 0
+        self._starts_s: list[float] = []
+        self._started_at: dict[int, float] = {}
+        self._readies_s: list[float] = []
+        self._ending_s = 0.0  # of all workers
+        self._serving_s = 0.0  # CPU time, as long as there was something to serve
+
+    def started(self, worker: int, backend: str, began: float, began_cpu_s: float) -> None:
+        """A worker was started, from a moment on until now."""
+        now, now_cpu_s = perf_counter(), thread_time()
+        if self._began_s is None:
+            self._began_s, self._backend = now_cpu_s, backend
+        else:
+            self._other_s += now_cpu_s - began_cpu_s
+        self._is_mixed |= backend != self._backend
+        self._starts_s.append(now - began)
+        self._started_at[worker] = now
+
+    def ready(self, worker: int) -> None:
+        """A worker can take work."""
+        if (started_at := self._started_at.pop(worker, None)) is not None:
+            self._readies_s.append(perf_counter() - started_at)
+
+    def spent(self, cpu_s: float) -> None:
+        """The caller computed for its own items."""
+        if self._began_s is not None:
+            self._other_s += cpu_s
+
+    def served(self, n_items: int, n_bytes: int | None = None) -> None:
+        """The caller sent a chunk and took what became of it, of so many bytes if it was sent."""
+        self._n_chunks += 1
+        self._n_items += n_items
+        self._n_bytes += n_bytes or 0
+
+    def over(self) -> None:
+        """All is done but to end the workers."""
+        if self._began_s is not None:
+            self._serving_s = thread_time() - self._began_s - self._other_s
+
+    def ended(self, seconds: float) -> None:
+        """The workers were ended, which took so long."""
+        self._ending_s += seconds
+
+    def costs_s(self, *, forks: bool, pickle_s: float) -> dict[str, Any]:
+        """What was seen, by the names that `resources.learn_costs` knows.
+
+        Args:
+            forks: Whether processes are forked.
+            pickle_s: To send an item and read its result: a matter of the item, not of the chunk.
+        """
+        if self._began_s is None or self._is_mixed:
+            return {}
+        start_s = _median(self._starts_s) + self._ending_s / len(self._starts_s)
+        if self._backend == "thread":
+            seen = {"thread_start_s": start_s}
+        elif forks:
+            seen = {"start_s": start_s, "ready_s": _median(self._readies_s)}
+        else:
+            return {}
+        serving_s = self._serving_s
+        pickling_s = self._n_items * pickle_s
+        is_small = self._n_bytes <= self._n_chunks * SMALL_BYTES
+        is_light = is_small and pickling_s < MOST_PICKLED * serving_s
+        if self._n_chunks >= LEAST_CHUNKS and is_light:
+            name = "thread_dispatch_s" if self._backend == "thread" else "dispatch_s"
+            seen[name] = (serving_s - pickling_s) / self._n_chunks
+        return seen
+
+
+def _median(values: list[float]) -> float:
+    """The lower of two, as a first fork is dear; 0.0, which nobody learns from, of none."""
+    return sorted(values)[(len(values) - 1) // 2] if values else 0.0

@@ -1,0 +1,329 @@
+"""Where the items of a call may run and keep the loop's results.
+
+Reading the code decides against threads or worker processes; watching an item decides against them
+as well. Only where both find nothing are items shared out.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+
+from amorsize._function.callables import own
+from amorsize._function.shareable_values import PLAIN
+from amorsize._function.thread_safety import ON_DESCRIPTORS, WATCHED_FOR, Objects, Reach, examine
+from amorsize._host.import_state import being_imported
+from amorsize.policy.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from amorsize._engine.call_options import Options
+    from amorsize._watching import Finding, Inside
+
+MOST_NAMED = 3  # reasons in one message
+AGAIN_S = 4e-3  # of CPU for each look around a second item, where 1 ms was too little for the first
+MOST_WATCHED = 2  # items: what only the first one does is the making of something that lasts
+MOST_PLAIN = 10_000  # items of a sequence that are looked at before a stream: 0.5 ms
+MAX_FUNCTIONS = 1024  # whose findings are kept in memory
+WHY_REPLACED = "gevent has put greenlets in the place of threads"
+ALLOWS_THREADS = "thread_safe=True allows it"
+ALLOWS_PROCESSES = "backend='process' allows it"
+
+# Seen once, it may be the making of something that lasts; seen twice, each item does it.
+LASTING = frozenset(("process", "descriptor", "generator", "context", "state"))
+
+_watched: dict[Any, tuple[Reach, Seen]] = {}  # by owner: what watching has shown
+
+
+class Verdict(Value):
+    """Why items may not run in threads, or in worker processes; None where they may."""
+
+    thread_reason: str | None = None
+    process_reason: str | None = None
+    must_watch: bool = False  # reading could not settle it
+
+
+class Seen(Value):
+    """What watching an item has shown."""
+
+    left: tuple[Finding, ...]  # changes that were there when it was over
+    called: tuple[Finding, ...]  # functions that it called, whatever became of what they did
+    connects: bool = False
+
+
+class Judge:
+    """Judges one function, for one call.
+
+    Args:
+        func: The function, keywords of the call bound.
+        options: What the caller asked for.
+        owner: What stands for the function between calls.
+    """
+
+    def __init__(self, func: Callable[..., Any], options: Options, owner: Any) -> None:
+        self._func, self._options, self._owner = func, options, owner
+        self.reach = Reach(shared=(), stores=())
+        self.objects = Objects()
+        self._seen: Seen | None = None  # None: no item was watched
+        self._paths: set[str] | None = None  # files that the watched item has changed
+
+    def read(self, items: Sequence[object]) -> Verdict:
+        """What the code says, and what was seen so far."""
+        self.reach, self.objects = examine(self._func, items)
+        if self._seen is None and (kept := _watched.get(self._owner)) is not None:
+            reach, seen = kept
+            if seen.left or reach == self.reach:
+                self._seen = seen
+        verdict = _from_reading(self.reach, self._options)
+        if self.objects.mutables:  # they may be changed in ways that the code does not show
+            verdict = verdict.but(must_watch=True)
+        if (why := why_stay(self.objects.locks)) is not None:
+            return Verdict(thread_reason=why, process_reason=why)
+        return verdict if self._seen is None else self._with_what_was_seen(verdict, self._seen)
+
+    def watch(self, run: Callable[[], None], items: Sequence[object], *, inside: bool) -> bool:
+        """Run an item, watched; whether a second one has to be seen before that is believed."""
+        from amorsize._function.library_effects import effect_of
+        from amorsize._watching import Around, Inside
+        from amorsize._watching.file_writes import FilesChanged
+
+        objects, calls = self.objects, Inside(effect_of)
+        reached = {**objects.mutables, **objects.generators}
+        budget_s = None if self._paths is None else AGAIN_S
+        around = Around.begin(objects.handles, reached, items, budget_s=budget_s)
+        with FilesChanged() as files:
+            if inside:
+                calls.run(run)
+            else:
+                run()
+        left, called = list(around.end()), self._called(calls) if inside else []
+        if self._paths is not None and self._seen is not None:
+            called += self._seen.called  # what one item calls, another may
+        left += self._not_seen_undone(called)
+        if around.n_left_out:
+            left.append(_too_many_open(around.n_left_out))
+        left += [_cut_off(what) for what in around.cut]
+        paths = {path for path in files.paths if not _names_process(path)}
+        if paths != files.paths:
+            called.append(_named_by_process(min(files.paths - paths)))
+        if self._paths is not None and (both := self._paths & paths):
+            left.append(_same_file(min(both)))
+        is_first, self._paths = self._paths is None, paths
+        connects = files.connects or (self._seen is not None and self._seen.connects)
+        self._seen = Seen(left=tuple(left), called=tuple(called), connects=connects)
+        is_open = bool(around.unseen or paths) or any(one.where in LASTING for one in left)
+        return is_first and is_open
+
+    def _called(self, calls: Inside) -> list[Finding]:
+        """What speaks against threads in the functions that an item has called."""
+        from amorsize._watching import Finding
+
+        found = list(calls.findings)
+        for name in {*calls.unknown} - ON_DESCRIPTORS - WATCHED_FOR:
+            why = f"an item calls {name}, of which nothing is known"
+            found.append(Finding(what=name, where="thread", why=why))
+        if calls.unseen and self.reach.unread:  # what was neither read nor seen
+            why = f"not all that an item calls was seen: {calls.unseen[0]}"
+            found.append(Finding(what="calls", where="thread", why=why))
+        return found
+
+    def _not_seen_undone(self, called: Sequence[Finding]) -> list[Finding]:
+        """What the function's own code may do to the process, in a branch that was not taken."""
+        from amorsize._watching import Finding
+
+        seen = {one.what for one in called}
+        return [
+            Finding(what=name, where="process", why=f"an item may call {name}, which {why}")
+            for name, why in self.reach.alters.items()
+            if name not in seen
+        ]
+
+    @property
+    def connects(self) -> bool:
+        """Whether items use the network, as far as that was read or seen."""
+        return self.reach.connects or (self._seen is not None and self._seen.connects)
+
+    @property
+    def why_not_new_interpreters(self) -> str | None:
+        """What a worker that is no fork could not have as the caller has it."""
+        for name, value in self.objects.mutables.items():
+            if isinstance(value, _thread._local) and vars(value):
+                return f"a new interpreter would not have what this thread has in {name}"
+        for name in self.reach.at_descriptors:
+            return f"descriptors have other numbers in a new interpreter ({name})"
+        for name in self.reach.alters:
+            if name.startswith("unittest.mock."):
+                return f"in a new interpreter {name} may not find what it is to replace"
+        return None
+
+    def keep(self) -> None:
+        """Remember what was seen for the next call."""
+        if self._seen is None:
+            return
+        _watched.pop(self._owner, None)
+        _watched[self._owner] = self.reach, self._seen
+        if len(_watched) > MAX_FUNCTIONS:
+            del _watched[next(iter(_watched))]
+
+    def _with_what_was_seen(self, verdict: Verdict, seen: Seen) -> Verdict:
+        """A function that was watched need not be watched again."""
+        draws = self.reach.draws or self.objects.generators  # then a generator moves, as it should
+        left = [one for one in seen.left if one.where != "generator" or not draws]
+        shared = [one for one in left if one.where not in ("item", "threads", "children")]
+        copied = [one for one in left if one.where not in ("threads", "children")]
+        against_threads = _first_why((*seen.called, *shared))
+        if self._options.thread_safe:
+            against_threads = None
+        return Verdict(
+            thread_reason=verdict.thread_reason or against_threads,
+            process_reason=verdict.process_reason or _first_why(copied),
+        )
+
+
+def _same_file(path: str) -> Finding:
+    from amorsize._watching import Finding
+
+    return Finding(what="file", where="process", why=f"items write to the same file, {path}")
+
+
+def _too_many_open(n_left_out: int) -> Finding:
+    from amorsize._watching import Finding
+
+    why = f"{n_left_out} more files and connections are open than can be watched"
+    return Finding(what="open files", where="descriptor", why=why)
+
+
+def _cut_off(what: str) -> Finding:
+    from amorsize._watching import Finding
+
+    return Finding(
+        what=what, where="state", why=f"it could not be seen whether items change {what}"
+    )
+
+
+def _named_by_process(path: str) -> Finding:
+    from amorsize._watching import Finding
+
+    why = f"an item names a file by the number of the process, {path}"
+    return Finding(what="file", where="thread", why=why)
+
+
+def _names_process(path: str) -> bool:
+    digits = "".join(one if one.isdigit() else " " for one in os.path.basename(path))
+    return str(os.getpid()) in digits.split()
+
+
+def why_not_threads(func: Callable[..., Any], options: Options) -> str | None:
+    """Why the items may not run in threads beside one another, as reading tells."""
+    return _from_reading(examine(func)[0], options).thread_reason
+
+
+def leaves_pipes_alone(
+    functions: Sequence[Callable[..., Any]], sequences: Sequence[Sequence[Any]] = ()
+) -> bool:
+    """Whether reading shows that no item uses a pipe or a socket that the program has open.
+
+    Args:
+        functions: What workers call: they must reach nothing that may hold one, and nothing that
+            takes the number of one.
+        sequences: What workers have the items from, as these are there.
+    """
+    return (
+        not _logs_elsewhere()
+        and all(map(_has_plain_items, sequences))
+        and all(map(_reaches_no_pipe, functions))
+    )
+
+
+def _reaches_no_pipe(func: Callable[..., Any]) -> bool:
+    reach, objects = examine(func)
+    held = objects.handles or reach.shared or reach.copies
+    used = reach.bound or reach.at_descriptors or reach.touches or reach.unread
+    return not held and not used
+
+
+def _has_plain_items(sequence: Sequence[Any]) -> bool:
+    if type(sequence) is range:
+        return True
+    return len(sequence) <= MOST_PLAIN and all(type(one) in PLAIN for one in sequence)
+
+
+def _logs_elsewhere() -> bool:
+    """Whether a handler of loggers may use a pipe: what it is told of need not be seen in code."""
+    logging = sys.modules.get("logging")
+    handlers = [] if logging is None else [one() for one in vars(logging).get("_handlerList", ())]
+    return not all(one is None or _is_plain_handler(one) for one in handlers)
+
+
+def _is_plain_handler(handler: Any) -> bool:
+    """Whether it writes to a file, a standard stream or nowhere."""
+    kind = type(handler)
+    if kind.__module__ != "logging":
+        return False
+    stream = own(handler, "stream")
+    standard = sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__, None
+    return kind.__name__ == "FileHandler" or any(stream is one for one in standard)
+
+
+def _from_reading(reach: Reach, options: Options) -> Verdict:
+    thread_reason = _against_threads(reach, options)
+    return Verdict(
+        thread_reason=thread_reason,
+        process_reason=_against_processes(reach),
+        must_watch=bool(reach.unread) or (thread_reason is None and options.thread_safe is None),
+    )
+
+
+def _against_threads(reach: Reach, options: Options) -> str | None:
+    if options.seed is not None:
+        return "seed= needs random generators that threads would share"
+    if options.thread_safe is not None:
+        return None if options.thread_safe else "thread_safe=False"
+    if reach.shared or reach.stores:
+        return f"threads would share {_some((*reach.shared, *reach.stores))} ({ALLOWS_THREADS})"
+    if reach.calls:
+        return f"an item calls {_some(reach.calls)} ({ALLOWS_THREADS})"
+    return None
+
+
+def _against_processes(reach: Reach) -> str | None:
+    if reach.bound:
+        return f"an item calls {_some(reach.bound)}"
+    if reach.copies:
+        return f"workers would have copies of {_some(reach.copies)} ({ALLOWS_PROCESSES})"
+    if reach.stores or reach.changed:
+        stores = _some((*reach.stores, *reach.changed))
+        return f"a worker process would lose what items store in {stores} ({ALLOWS_PROCESSES})"
+    return None
+
+
+def are_threads_replaced() -> bool:
+    """Whether `gevent.monkey.patch_all()` was called: no thread is one any more, no lock either."""
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched("threading"))
+
+
+def why_stay(locks: dict[str, Any]) -> str | None:
+    """Why nothing may run elsewhere now: the caller holds what an item may have to wait for."""
+    if are_threads_replaced():
+        return WHY_REPLACED
+    for lock in locks.values():
+        is_owned = getattr(lock, "_is_owned", None)
+        if is_owned is not None and is_owned():
+            return "the caller holds a lock (RLock) that items take again"
+    # Other threads that import it would wait for the caller, which waits for them.
+    for name in being_imported():
+        return f"the caller is in the midst of importing {name}"
+    return None
+
+
+def _first_why(findings: Sequence[Finding]) -> str | None:
+    return findings[0].why if findings else None
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_NAMED])

@@ -1,0 +1,105 @@
+"""A thread that reads a stream's data ahead, where that was asked for.
+
+Data is read in the caller's own thread otherwise: some iterators belong to it. The thread begins
+when workers are at work, so that these can be forked before.
+"""
+
+from __future__ import annotations
+
+import _thread
+from _collections import deque  # type: ignore[import-not-found]
+from _contextvars import copy_context
+
+from amorsize._workers.thread_exit import Ending
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+NAP_S = 0.25  # the longest that anybody waits here without looking around
+END_S = 10e-3  # how long its end is waited for before a fork: it may be inside the data's code
+
+
+class ReadAhead:
+    """An iterator that tells whether its next item is there.
+
+    Args:
+        iterator: Of the items.
+        n_items: How many are read before they are asked for, at most.
+    """
+
+    def __init__(self, iterator: Iterator[Any], n_items: int) -> None:
+        self._iterator, self._n_items = iterator, n_items
+        self._there: Any = deque()
+        self._ended: BaseException | None = None  # what came instead of an item
+        self._wanted, self._came = _thread.allocate_lock(), _thread.allocate_lock()
+        self._stopping = False
+        self._ending: Ending | None = None  # of the thread, while there is one
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        while True:
+            if self._there:
+                item = self._there.popleft()
+                _release(self._wanted)
+                return item
+            if self._ended is not None:
+                raise self._ended
+            if self._ending is None:
+                return self._next()
+            self._came.acquire(timeout=NAP_S)
+
+    def _next(self) -> Any:
+        try:
+            return next(self._iterator)
+        except Exception as error:
+            self._ended = error
+            raise
+
+    def would_wait(self) -> bool:
+        """Whether the next item is not known to be there."""
+        return not self._there and self._ended is None
+
+    def start(self) -> None:
+        """Have a thread read from now on."""
+        self._stopping = False  # one that is still inside the data's code goes on
+        if self._ending is None and self._ended is None:
+            self._ending = Ending()
+            _thread.start_new_thread(copy_context().run, (self._live, self._ending))
+
+    def stop(self) -> bool:
+        """End the thread; False where it is inside the data's code, and ends after that."""
+        if self._ending is None:
+            return True
+        self._stopping = True
+        _release(self._wanted)
+        self._ending.wait(END_S)
+        return self._ending is None
+
+    def _live(self, ending: Ending) -> None:
+        try:
+            ending.begun()
+            while not self._stopping and self._ended is None:
+                if len(self._there) >= self._n_items:
+                    self._wanted.acquire(timeout=NAP_S)
+                    continue
+                try:
+                    self._there.append(next(self._iterator))
+                except BaseException as error:
+                    self._ended = error
+                _release(self._came)
+        finally:
+            self._ending = None
+            _release(self._came)
+            ending.tell()
+
+
+def _release(lock: Any) -> None:
+    if lock.locked():
+        try:
+            lock.release()
+        except RuntimeError:  # another thread was quicker
+            return

@@ -1,0 +1,175 @@
+"""What a call leaves behind: its trace for explain(), its profile for the next call."""
+
+from __future__ import annotations
+
+import os
+import sys
+from time import time
+
+from amorsize._host.clocks import perf_counter
+from amorsize._profiles import store
+from amorsize._workers import nesting
+from amorsize.policy.evidence import drift, tuned_plan
+from amorsize.policy.rules import explore
+from amorsize.policy.trace import Trace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from amorsize._engine.engine import Call
+    from amorsize.policy.facts import Profile
+    from amorsize.policy.trace import ChunkLog
+
+
+def remember(call: Call) -> None:
+    """Keep what was learned, and what happened, for the next call and for explain()."""
+    if sys.is_finalizing():  # a stream that nobody finished: nothing can be imported any more
+        return
+    makespan_s = perf_counter() - call.began
+    _warn_of_copies(call)
+    _warn_of_bound(call)
+    tuner = call.tuner
+    n_calls = 1 if call.known is None else call.known.n_calls + 1
+    profile, drifts = tuner.learned(n_calls), tuner.drifts
+    if profile is not None:
+        fits = call.known if call.known_fits is not False else None
+        profile, short = _compared(fits, profile, call.chunks, call.work.n_done, makespan_s)
+        drifts += [] if short is None else [short]
+        profile = tuned_plan.kept(fits, profile, drifts)
+        profile = explore.booked(profile, makespan_s, time()).but(bound=call.bound)
+    trace = Trace(
+        name=call.name,
+        n_items=call.work.n_done,
+        makespan_s=makespan_s,
+        n_cores=tuner.n_cores,
+        plan=tuner.plan(),
+        profile=profile,
+        known=call.known,
+        known_from=call.known_from,
+        known_fits=tuner.hint_fits,
+        notes=tuple(tuner.notes),
+        chunks=call.chunks.all,
+        n_started=dict(call.n_started),
+        n_repeated=call.work.n_repeated,
+        rejected=tuple(_rejected(call)),
+        warnings=tuple(call.warnings),
+        pids=tuple(call.pids),
+        drifts=tuple(drifts),
+    )
+    call.trace = trace
+    if not call.remembers:
+        return
+    store.keep_trace(call.func, trace)
+    if profile is None or call.key is None or tuner.job.backend == "serial":
+        return
+    if nesting.is_inside() or tuner.job.backend != "auto" or tuner.has_lost_one:
+        return  # a plan under which workers die is no winner
+    has_drifted = _tell_drifts(call, drifts)
+    on_disk = call.options.cache and os.environ.get("AMORSIZE_CACHE", "").lower() != "off"
+    store.memory().keep(
+        call.key,
+        call.func,
+        call.key[1],
+        profile,
+        makespan_s,
+        on_disk=on_disk,
+        has_drifted=has_drifted,
+    )
+
+
+def _warn_of_copies(call: Call) -> None:
+    """What items did in worker processes to what these had copies of: say so once per function."""
+    if not call.n_started.get("process"):
+        return
+    from amorsize._function.thread_safety import reach
+
+    reached = reach(call.func)
+    if reached.stores:
+        text = (
+            f"{call.name} changes {', '.join(reached.stores[:3])}: what items store there in a "
+            "worker process is lost. Return it instead, or pass backend='serial'."
+        )
+    elif reached.copies:
+        text = (
+            f"{call.name} uses {', '.join(reached.copies[:3])}: each worker process had a copy, so "
+            "what items did there may be lost, or mixed with what others did. Open it inside the "
+            "function or in setup=, or pass backend='serial'."
+        )
+    else:
+        return
+    known = store.last_trace(call.func)
+    was_told = known is not None and text in known.warnings
+    call.warn(text, quietly=was_told or not call.remembers)
+
+
+def _warn_of_bound(call: Call) -> None:
+    """What an item was seen to do in a worker: told by the call that saw it, and no later one."""
+    if not call.has_noticed:
+        return
+    if call.remembers:
+        store.memory().keep_bound(store.owner_of(call.func), call.bound)
+    if call.is_notice_told:
+        return
+    n_items = sum(chunk.n_items for chunk in call.chunks.all if chunk.backend != "caller")
+    used = call.tuner.backend_used()
+    call.warn(
+        f"{call.name}: in a worker {used}, {call.bound}. In a loop that is the program's own; what "
+        f"{n_items} items did there may be lost, or mixed with what others did. The caller ran the "
+        "rest, and will run all items of later calls. "
+        f"If it does no harm, pass backend={used!r}; retune=True asks again."
+    )
+
+
+def _tell_drifts(call: Call, drifts: list[drift.Drift]) -> bool:
+    """Keep what turned out to differ, and tell who asked to be told; whether there was any."""
+    if not drifts:
+        return False
+    from amorsize._engine import notify
+
+    told = notify.tell(call.name, drifts, call.options.on_retune, call.warn)
+    store.memory().keep_drifts(store.owner_of(call.func), told)
+    return True
+
+
+def _rejected(call: Call) -> Iterator[str]:
+    job, tuner = call.tuner.job, call.tuner
+    used = tuner.backend_used()
+    if job.caller_reason is not None:
+        yield f"threads and processes: {job.caller_reason}"
+        return
+    if job.thread_reason is not None and used != "thread":
+        yield f"threads: {job.thread_reason}"
+    elif tuner.holds_gil and used != "thread":
+        yield "threads: the items hold the GIL"
+    if job.process_reason is not None:
+        yield f"processes: {job.process_reason}"
+    if tuner.weighed is not None and tuner.weighed.reason is not None:
+        yield f"processes: {tuner.weighed.reason}"
+    if call.fork_reason is not None and used == "process":
+        yield f"forking: {call.fork_reason}"
+
+
+def _compared(
+    known: Profile | None, new: Profile, chunks: ChunkLog, n_items: int, makespan_s: float
+) -> tuple[Profile, drift.Drift | None]:
+    """What is known now, and whether the call achieved what its plan did before."""
+    new = new.but(n_items=max(1, n_items))
+    if known is not None:
+        new = _merged(known, new)
+    work_s = sum(chunk.wall_s for chunk in chunks.all)
+    is_busy = sum(chunk.starved_s for chunk in chunks.all) > drift.BUSY_SHARE * work_s
+    speedup = work_s / max(makespan_s, 1e-9)
+    return drift.compared(known, new, speedup, makespan_s, is_busy=is_busy)
+
+
+def _merged(known: Profile, new: Profile) -> Profile:
+    """What is known now: the new figures where there are any, the old ones where not."""
+    return new.but(
+        pickle_s=new.pickle_s if new.pickle_s is not None else known.pickle_s,
+        holds_gil=new.holds_gil if new.holds_gil is not None else known.holds_gil,
+        warmup_s=max(new.warmup_s, known.warmup_s),
+        failed_share=new.failed_share if new.failed_share is not None else known.failed_share,
+        backend=new.backend,
+        **(drift.kept_level(known) if new.n_chunks < drift.LEAST_KNOWN else {}),
+    )

@@ -1,0 +1,212 @@
+"""What comes back from workers: results, errors, deaths, and what could not travel."""
+
+from __future__ import annotations
+
+from amorsize._workers import protocol, serialization
+from amorsize._workers.shared_data import WrittenInto
+from amorsize.errors import CannotTravelError
+from amorsize.policy.evidence import memory_limit
+from amorsize.policy.facts import Died, Grown, Left, Limited, Ready, Report, Weighed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from amorsize._engine.engine import Call
+    from amorsize._engine.overhead import Ledger
+    from amorsize._engine.retries import Losses
+    from amorsize._workers.protocol import Chunk, Done, Happening, SetupFailed
+
+
+class Returns:
+    """Takes in, for one call, what its crews tell."""
+
+    def __init__(self, call: Call, losses: Losses, ledger: Ledger | None) -> None:
+        self._call, self._work, self._tuner = call, call.work, call.tuner
+        self._losses, self._ledger = losses, ledger
+
+    def take_in(self, happening: Happening, now_s: float) -> None:
+        """Tell the tuner what has happened, and keep what came of it."""
+        match happening:
+            case protocol.Done():
+                self._losses.delivered()
+                self._done(happening, now_s)
+            case protocol.WorkerReady():
+                if self._ledger is not None:
+                    self._ledger.ready(happening.worker)
+                self._tuner.tell(Ready(worker=happening.worker, now_s=now_s))
+            case protocol.Lost():
+                self._tuner.tell(Died(worker=happening.worker, now_s=now_s))
+                if (why := self._losses.why_less(happening)) is not None:
+                    n_left = max(1, self._tuner.roster.n_alive)
+                    self._tuner.tell(Limited(n_workers=n_left, why=why))
+                self._losses.lost(happening)
+            case protocol.Left():
+                self._tuner.tell(Left(worker=happening.worker, why=happening.why))
+                for start, stop in happening.ranges:
+                    self._work.give_back(start, stop)
+            case protocol.SetupFailed():
+                self._set_up_failed(happening)
+            case protocol.Text():
+                self._call.printed.take(happening.start, happening.stream, happening.text)
+            case protocol.Noticed():
+                self._call.end_sharing(happening.why)
+            case protocol.Logged():
+                self._call.printed.take_record(happening.start, happening.record)
+
+    def _set_up_failed(self, failed: SetupFailed) -> None:
+        """A worker that cannot take the task: the caller goes on where that is left open."""
+        if not isinstance(failed.error, CannotTravelError) or not self._call.may_stay_here:
+            raise failed.error
+        self._tuner.tell(Weighed(pickle_s=None, reason=str(failed.error)))
+
+    def _done(self, done: Done, now_s: float) -> None:
+        n_done = len(done.results)
+        crew = self._call.crew_of[done.worker]
+        if self._call.is_stream and n_done:
+            n_bytes = None if done.n_bytes is None else done.n_bytes // n_done
+            self._call.see_size(done.results[-1], n_bytes)
+        self._call.note_chunk(
+            done.worker, crew.backend, n_done, done.wall_s, done.cpu_s, done.starved_s, now_s
+        )
+        if self._ledger is not None and not self._call.inline_since:  # else the feeder serves
+            self._ledger.served(n_done, done.n_bytes)
+        if self._call.task.keep_errors:
+            self._call.note_kept(done.start, done.results)
+        if done.some_stayed:
+            self._store_what_came(done)
+        else:
+            self._work.store(done.start, done.results)
+        self._call.printed.release(self._work.n_in_order)
+        self._tuner.tell(
+            Report(
+                worker=done.worker,
+                n_items=n_done,
+                n_sent=done.n_sent if done.last else 0,
+                wall_s=done.wall_s,
+                cpu_s=done.cpu_s,
+                pickle_s=done.pickle_s,
+                now_s=now_s,
+                starved_s=done.starved_s,
+                n_failed=self._n_failed(done),
+            )
+        )
+        self._call.ask_disk()  # where workers came before anything was known of the items
+        if done.grown_bytes is not None and done.grown_bytes[0] >= memory_limit.LEAST_BYTES:
+            self._tell_growth(done.worker, *done.grown_bytes)
+        if done.is_unread and done.error is not None:
+            self._unread(done.start, done.start + done.n_sent, done.error)
+            return
+        if isinstance(done.error, WrittenInto):
+            self._call.stop_before_write(done.start + n_done, done.error)
+        elif done.error is not None:
+            if done.error_text:
+                serialization.add_note(
+                    done.error, f"raised in a worker process:\n{done.error_text}"
+                )
+            self._call.fail(done.start + n_done, done.error)
+        if done.back is not None:
+            self._work.give_back(*done.back)
+        if self._call.bar is not None:
+            self._call.bar.update(n_done)
+
+    def _n_failed(self, done: Done) -> int:
+        """Of the results, exceptions that were kept."""
+        if not self._call.task.keep_errors:
+            return 0
+        return sum(isinstance(one, BaseException) for one in done.results)
+
+    def _tell_growth(self, worker: int, peak_bytes: int, held_bytes: int) -> None:
+        """A worker takes memory that may be wanted elsewhere: how much is left?"""
+        from amorsize._host import resources
+
+        self._tuner.tell(
+            Grown(
+                worker=worker,
+                peak_bytes=peak_bytes,
+                held_bytes=held_bytes,
+                available_bytes=resources.memory().available_bytes,
+            )
+        )
+
+    def _unread(self, start: int, stop: int, error: BaseException) -> None:
+        """Items that cannot be rebuilt in a worker: run here where that is left open, or named."""
+        reason = f"{type(error).__name__}: {serialization.short_text(error)}"
+        if self._call.may_stay_here:
+            reason = f"items cannot be rebuilt in a worker: {reason}"
+            self._tuner.tell(Weighed(pickle_s=None, reason=reason))
+            self._work.give_back(start, stop)
+        elif stop - start > 1:  # which of them is it?
+            self._losses.read_apart(start, stop)
+        else:
+            item = self._work.item(start)
+            self._call.fail(start, serialization.cannot_send("data", start, item, reason))
+
+    def _store_what_came(self, done: Done) -> None:
+        """Keep the results that could be sent; the items of the others are told or run here."""
+        came: list[Any] = []
+        for index, result in enumerate(done.results, done.start):
+            if isinstance(result, serialization.Stayed):
+                self._work.store(index - len(came), came)
+                came = []
+                self._stayed(index, result)
+            else:
+                came.append(result)
+        self._work.store(done.start + len(done.results) - len(came), came)
+
+    def _stayed(self, index: int, stayed: serialization.Stayed) -> None:
+        """A result could not leave its worker: the item runs here where that is left open."""
+        is_one_of_many = stayed.n_together > 1
+        if self._call.options.retries < 1 or not (self._call.may_stay_here or is_one_of_many):
+            self._call.fail(index, stayed.error)
+            return
+        if not self._call.may_repeat:
+            why = "It is not run again: it does what may be meant to be done once only."
+            serialization.add_note(stayed.error, why)
+            self._call.fail(index, stayed.error)
+            return
+        self._work.n_repeated += 1
+        if not self._call.may_stay_here:  # which of them is it?
+            self._work.try_alone(index, index + 1)
+            return
+        reason = f"not every result can travel: {stayed.error}"
+        self._tuner.tell(Weighed(pickle_s=None, reason=reason))
+        self._work.give_back(index, index + 1)
+
+    def refuse_items(
+        self,
+        worker: int,
+        chunk: Chunk,
+        failure: Exception,
+        packed: Callable[[Any], bytes],
+        now_s: float,
+    ) -> None:
+        """Items that cannot be sent: named, or run here where that is left open."""
+        found = serialization.first_that_cannot(
+            [self._work.item(i) for i in range(chunk.start, chunk.stop)], packed
+        )
+        if found is None:
+            raise failure
+        index, reason = chunk.start + found[0], found[1]
+        self._tuner.tell(
+            Report(
+                worker=worker,
+                n_items=0,
+                n_sent=chunk.n_items,
+                wall_s=0.0,
+                cpu_s=0.0,
+                pickle_s=0.0,
+                now_s=now_s,
+            )
+        )
+        if self._call.may_stay_here:
+            self._tuner.tell(Weighed(pickle_s=None, reason=f"items cannot be pickled: {reason}"))
+            self._work.give_back(chunk.start, chunk.stop)
+            return
+        self._call.fail(
+            index, serialization.cannot_send("data", index, self._work.item(index), reason)
+        )
+        self._work.give_back(chunk.start, index)
+        if self._call.task.keep_errors:
+            self._work.give_back(index + 1, chunk.stop)

@@ -1,0 +1,176 @@
+"""What a worker's end costs: its items tried again, the one to blame found or named."""
+
+from __future__ import annotations
+
+from amorsize._host.clocks import perf_counter
+from amorsize.errors import ItemTimeout, WorkerDied, WorkersUnavailable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from amorsize._engine.work_queue import Work
+    from amorsize._workers.protocol import Crew, Lost
+
+# Workers that end in a row, and in no item: the fault is no item's. On a busy host a worker may be
+# hit again and again before it comes to an item; so many starts take a second or two at most.
+MOST_DEATHS = 30
+LATE_S = 0.1  # by which the program is late only where it is stopped, or starved of all cores
+SHORT_SHARE = (
+    0.03  # of the memory this process may use: with less free, a kill is likely the kernel's
+)
+
+
+class Losses:
+    """Who died in this call, with which items, and what is done about it.
+
+    Args:
+        name: The function's, for messages.
+        work: Where unstarted items go back to.
+        retries: How often an item may be tried again after its worker has died.
+        timeout_s: What an item may take, if that is limited.
+        fail: Called with an index and an error for an item that is not tried again.
+    """
+
+    n_oom_kills: int | None = None  # as the kernel counted when it was asked last, in any call
+
+    def __init__(
+        self,
+        name: str,
+        work: Work,
+        *,
+        retries: int,
+        timeout_s: float | None,
+        fail: Callable[[int, BaseException], None],
+    ) -> None:
+        self._name, self._work, self._fail = name, work, fail
+        self._retries, self._timeout_s = retries, timeout_s
+        self._tries: dict[int, int] = {}
+        self._suspected: list[tuple[int, int]] = []  # one item of each ended a worker
+        self._timed_out: set[int] = set()
+        self._seen_s: float | None = None  # when the program was last seen to run
+        self._still: list[tuple[float, float]] = []  # from when to when it stood still
+        self._n_in_a_row = 0
+
+    @classmethod
+    def note_kills(cls) -> None:
+        """Ask the kernel once, so that a later answer tells something; takes 0.2 ms."""
+        if cls.n_oom_kills is None:
+            from amorsize._host import resources
+
+            cls.n_oom_kills = resources.n_oom_kills()
+
+    def why_less(self, lost: Lost) -> str | None:
+        """Why fewer workers should go on after a death: memory has likely run out."""
+        if not lost.how.startswith("signal 9 ") or lost.culprit in self._timed_out:
+            return None
+        from amorsize._host import resources
+
+        memory, n_before = resources.memory(), Losses.n_oom_kills
+        Losses.n_oom_kills = resources.n_oom_kills()
+        if n_before is not None and Losses.n_oom_kills > n_before:
+            return "a worker was killed and the kernel reports a lack of memory"
+        if memory.available_bytes < SHORT_SHARE * memory.usable_bytes:
+            return f"a worker was killed with {memory.available_bytes >> 20} MiB of memory left"
+        return None
+
+    def delivered(self) -> None:
+        """A worker has brought results: workers as such are fine."""
+        self._n_in_a_row = 0
+
+    def lost(self, lost: Lost) -> None:
+        """A worker is gone: its unstarted items go back, the one it was in is tried alone."""
+        in_an_item = any(start <= (lost.culprit or 0) < stop for start, stop in lost.ranges)
+        self._n_in_a_row = 0 if in_an_item and lost.culprit is not None else self._n_in_a_row + 1
+        work = self._work
+        for start, stop in lost.ranges:
+            culprit = lost.culprit
+            if culprit is None or not start <= culprit < stop:
+                work.give_back(start, stop)
+                continue
+            work.n_repeated += culprit - start
+            beyond = min(stop, culprit + lost.n_suspects)
+            work.give_back(start, culprit)
+            work.give_back(beyond, stop)
+            if lost.was_reading and beyond > culprit + 1:
+                self._timed_out.discard(culprit)  # it may have been any other's fault
+                self.read_apart(culprit, beyond)
+            else:
+                self._suspect(culprit, beyond, lost.how)
+        if self._n_in_a_row > MOST_DEATHS:
+            raise WorkersUnavailable(
+                f"{self._n_in_a_row} worker processes of {self._name} ended one after the "
+                f"other without a result, the last by {lost.how}. Run backend='serial' to see "
+                "what happens to them."
+            )
+
+    def read_apart(self, start: int, stop: int) -> None:
+        """Items of which one cannot be rebuilt in a worker, or ends it: each goes alone."""
+        for index in reversed(range(start, stop)):
+            self._work.try_alone(index, index + 1)
+
+    def _suspect(self, index: int, beyond: int, how: str) -> None:
+        """An item was running when its worker ended: this one, or one of those up to `beyond`."""
+        if beyond > index + 1 and self._retries:
+            self._suspected.append((index, beyond))
+            self._work.n_repeated += beyond - index
+            self._work.try_alone(index, beyond)
+            return
+        if index in self._timed_out:
+            limit_s = self._timeout_s
+            self._fail(index, ItemTimeout(f"item {index} took longer than timeout={limit_s} s"))
+            return
+        self._tries[index] = self._tries.get(index, 0) + 1 + self._was_suspected(index)
+        if self._tries[index] <= self._retries:
+            self._work.n_repeated += 1
+            self._work.try_alone(index, index + 1)
+            return
+        self._fail(index, self._death_of(index, how))
+
+    def _death_of(self, index: int, how: str) -> WorkerDied:
+        n_tries = self._tries[index]
+        ended = f"the worker process that ran item {index} ended by {how}; the item "
+        if n_tries == 1:
+            return WorkerDied(f"{ended}is not tried again because retries=0")
+        return WorkerDied(
+            f"{ended}was tried {n_tries} times and no other item was in that process's hands the "
+            "last time"
+        )
+
+    def _was_suspected(self, index: int) -> int:
+        """1 when this must have been the item that ended a worker before, else 0."""
+        for start, beyond in self._suspected:
+            if start <= index < beyond:
+                self._suspected.remove((start, beyond))
+                self._work.n_repeated -= beyond - index - 1  # those behind it had not begun
+                return 1
+        return 0
+
+    def seen(self, now_s: float, *, at_most_s: float = 0.0) -> None:
+        """The program runs; where it was not seen for far longer than planned, it stood still.
+
+        It was stopped, or paused with its container or machine, and so were the items.
+        """
+        if self._seen_s is not None and now_s - self._seen_s - at_most_s > LATE_S:
+            self._still.append((self._seen_s, now_s))
+        self._seen_s = now_s
+
+    def out_of_sight(self) -> None:
+        """What comes now is the user's code, which may take as long as it likes."""
+        self._seen_s = None
+
+    def _still_since_s(self, began_s: float) -> float:
+        return sum(max(0.0, end - max(begin, began_s)) for begin, end in self._still)
+
+    def watch_time(self, crew_of: Mapping[int, Crew]) -> None:
+        """End workers whose item takes longer than it may, while the program runs."""
+        if self._timeout_s is None:
+            return
+        now = perf_counter()
+        for number, crew in crew_of.items():
+            begun = crew.begun(number)
+            if begun is None or begun[0] in self._timed_out:
+                continue
+            if now - begun[1] - self._still_since_s(begun[1]) > self._timeout_s:
+                self._timed_out.add(begun[0])
+                crew.kill(number)

@@ -1,0 +1,222 @@
+"""The items of one call: handed out once each, taken back unstarted, results kept in order."""
+
+from __future__ import annotations
+
+from amorsize._engine.source import READ_AHEAD, READ_BYTES, READ_S, Reading
+from amorsize._workers.protocol import Chunk
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from amorsize._engine.source import Sliced, Turn
+
+
+class Work:
+    """What is left of a call and what is done.
+
+    Results that follow one another from the start are in `results`; what finished ahead of its
+    turn waits beside them.
+    """
+
+    def __init__(self, source: Sliced | Reading, *, keeps_all: bool = True) -> None:
+        self.source = source
+        self.results: list[Any] = []
+        self.n_given = 0  # results that a stream has passed on already
+        self.n_done = 0
+        self.n_repeated = 0  # items run once more, because their results were lost
+        self.stop: int | None = None  # no item from here on is run
+        self.failure: tuple[int, BaseException] | None = None
+        self.limit: int | None = None  # a stream's: no item from here on is handed out yet
+        self._keeps_all = keeps_all
+        self._next = 0
+        self._back: list[tuple[int, int]] = []  # handed back, the lowest last
+        self._alone: list[tuple[int, int]] = []  # to be tried again apart, item by item
+        self._early: dict[int, list[Any]] = {}
+        self._given_early: dict[int, int] = {}  # passed on ahead of their turn: start, how many
+
+    # -- what is left -----------------------------------------------------------------------
+
+    @property
+    def n_left(self) -> int:
+        """Items read and not handed out."""
+        return self._end - self._next + sum(b - a for a, b in (*self._back, *self._alone))
+
+    @property
+    def _end(self) -> int:
+        end = self.source.n_read if self.stop is None else min(self.stop, self.source.n_read)
+        if self.limit is not None:
+            end = min(end, self.limit)
+        return max(end, self._next)
+
+    @property
+    def all_read(self) -> bool:
+        """No more items will come."""
+        return self.source.all_read or self.failure is not None
+
+    @property
+    def is_finished(self) -> bool:
+        """Every item that is to be run has its result."""
+        if not self.all_read:
+            return False
+        end = self.source.n_read if self.stop is None else min(self.stop, self.source.n_read)
+        return self.n_given + len(self.results) >= end
+
+    def read_ahead(self, longest_s: float = READ_S) -> None:
+        """Read more of the data, as far as it is needed soon."""
+        ahead = self.source.n_read - self._next
+        room = READ_AHEAD - ahead
+        if ahead and self.source.item_bytes * READ_AHEAD > READ_BYTES:
+            room = READ_BYTES // self.source.item_bytes - ahead
+        if self.limit is not None:
+            room = min(room, self.limit - self.source.n_read)
+        if room > 0 and not self.source.all_read:
+            self.source.read(room, longest_s)
+
+    # -- handing out ------------------------------------------------------------------------
+
+    @property
+    def has_suspect(self) -> bool:
+        """An item whose worker died waits to be tried again."""
+        return bool(self._alone)
+
+    def take(self, n_items: int) -> Chunk:
+        """Hand out up to `n_items` that follow one another."""
+        if self._alone:
+            start, stop = self._alone.pop()
+            return Chunk(start=start, stop=stop)
+        if self._back:
+            start, stop = self._back.pop()
+            end = min(stop, start + n_items)
+            if end < stop:
+                self._back.append((end, stop))
+            return Chunk(start=start, stop=end)
+        start = self._next
+        self._next = min(self._end, start + n_items)
+        return Chunk(start=start, stop=self._next)
+
+    def end_turn(self, turn: Turn, start: int, *, is_end: bool, error: Exception | None) -> Chunk:
+        """Items from `start` on were taken straight from the data: those that were read."""
+        assert isinstance(self.source, Reading)
+        self.source.took(turn, is_end=is_end, error=error)
+        self._next = self.source.n_read
+        return Chunk(start=start, stop=self._next)
+
+    def gave(self, n_items: int) -> None:
+        """The next items in order were taken, run and passed on elsewhere."""
+        self.n_given += n_items
+        self.n_done += n_items
+        self._next = max(self._next, self.n_given)
+        if isinstance(self.source, Reading):
+            self.source.passed(self.n_given)
+
+    def items(self, chunk: Chunk) -> tuple[Any, ...]:
+        """The items of a chunk, one sequence an iterable."""
+        return self.source.cut(chunk.start, chunk.stop)
+
+    def item(self, index: int) -> Any:
+        """One item, for a message; a tuple where iterables are zipped."""
+        cut = self.source.cut(index, index + 1)
+        return cut[0][0] if len(cut) == 1 else tuple(one[0] for one in cut)
+
+    def give_back(self, start: int, stop: int) -> None:
+        """Take items back that were handed out and not started."""
+        stop = min(stop, self.source.n_read)
+        if self.stop is not None:
+            stop = min(stop, self.stop)
+        if start < stop:
+            self._back.append((start, stop))
+            self._back.sort(reverse=True)
+
+    def try_alone(self, start: int, stop: int) -> None:
+        """Have items run again in a chunk of their own, by a worker that is watched closely."""
+        self._alone.append((start, stop))
+
+    # -- results ----------------------------------------------------------------------------
+
+    @property
+    def n_in_order(self) -> int:
+        """Items from the start whose results are there."""
+        return self.n_given + len(self.results)
+
+    def store(self, start: int, results: list[Any]) -> None:
+        """Keep the results of items from `start` on."""
+        if not results:
+            return
+        self.n_done += len(results)
+        if start != self.n_in_order:
+            self._early[start] = results
+            return
+        self.results.extend(results)
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Append what had finished ahead of its turn."""
+        early, given = self._early, self._given_early
+        while early or given:
+            if (results := early.pop(self.n_in_order, None)) is not None:
+                self.results.extend(results)
+            elif not self.results and (n_items := given.pop(self.n_given, None)) is not None:
+                self.n_given += n_items
+            else:
+                break
+        self.source.drop(self.n_in_order)
+
+    def fail(self, index: int, error: BaseException) -> None:
+        """An item has failed: nothing above it is handed out any more; the lowest counts."""
+        if self.failure is not None and self.failure[0] <= index:
+            return
+        self.failure = (index, error)
+        self.end_at(index)
+
+    def begin_again_at(self, index: int) -> None:
+        """Forget what came of items from here on: they are handed out again."""
+        assert not self.n_given
+        self.failure = self.stop = None
+        del self.results[index:]
+        self._early.clear()
+        self._cut(0)
+        self.n_done = self._next = index
+
+    def end_at(self, index: int) -> None:
+        """No item from here on is handed out any more."""
+        self.stop = index if self.stop is None else min(self.stop, index)
+        self._cut(index)
+
+    def follow(self) -> None:
+        """The data has another length now: what is no longer there is not handed out."""
+        self._cut(self.source.n_read)
+
+    def _cut(self, index: int) -> None:
+        self._back = [(a, min(b, index)) for a, b in self._back if a < index]
+        self._alone = [(a, min(b, index)) for a, b in self._alone if a < index]
+
+    def computed(self) -> dict[int, Any]:
+        """All results there are, by index."""
+        found = dict(enumerate(self.results, self.n_given))
+        for start, results in self._early.items():
+            found.update(enumerate(results, start))
+        return dict(sorted(found.items()))
+
+    def take_any_results(self) -> list[tuple[int, list[Any]]]:
+        """All results there are, whatever their place, which are then forgotten here.
+
+        Each with the index of the first of those that follow one another.
+        """
+        found = [(self.n_given, self.take_results())] if self.results else []
+        while self._early:
+            start, results = self._early.popitem()
+            found.append((start, results))
+            self._given_early[start] = len(results)
+        return found
+
+    def has_results(self, *, ordered: bool) -> bool:
+        """Whether a stream has something to hand over."""
+        return bool(self.results) or (not ordered and bool(self._early))
+
+    def take_results(self) -> list[Any]:
+        """The results that are next in order, which are then forgotten here."""
+        results, self.results = self.results, []
+        self.n_given += len(results)
+        self.catch_up()
+        return results

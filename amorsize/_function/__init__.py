@@ -1,0 +1,1 @@
+"""What the user's function is, reads and changes."""

@@ -1,0 +1,263 @@
+"""What callables lead to, one step at a time, and the walk that goes there: each thing once.
+
+Three questions are answered on the way: what items have in common (`thread_safety`), what a worker
+must have (`dependencies`), who a function is (`fingerprints`). They differ in which ways they go on
+and in what they note; what the ways are, and where each ends, is said here alone.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from amorsize._function import callables
+from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, cells, defaults, member
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import CodeType, FunctionType
+    from typing import Any
+
+    Link = tuple[str, str, Any]  # the way, the name on it, and where it leads
+    Read = tuple[
+        str, str, Any, tuple[str, ...]
+    ]  # the same, and the attributes taken off it at once
+
+MAX_WRAPPINGS = 16  # `__wrapped__` may lead on for ever where attributes are made up on the fly
+MAX_CODES = 4096  # whose loads are kept
+
+# The ways from one thing to the next that it holds,
+WRAPPED, FUNC, SELF, ARGUMENT, DEFAULT = "wrapped", "function", "self", "argument", "default"
+ATTRIBUTE, BASE, MEMBER, ELEMENT, TYPE = "attribute", "base", "member", "element", "type"
+# and to what its code names; the spaces of `bytecode`, which is loaded when code is read.
+GLOBAL, CLOSURE, IMPORT, BUILTIN = "global", "closure", "import", "builtin"
+
+
+class Walk:
+    """Goes to one thing after another, nearest first: each once, and no more than so many.
+
+    Args:
+        most: Things that are looked at; those met after them are left out.
+        depth: Steps to the last things that are looked at; None: as far as it leads.
+    """
+
+    def __init__(self, most: int, depth: int | None = None) -> None:
+        self.is_cut = False  # whether something was left out for its number
+        self._most, self._depth = most, depth
+        self._met: dict[object, Any] = {}  # kept alive with their notes: no id is given twice
+        self._level: list[tuple[Any, Any, object]] = []
+        self._below: list[tuple[Any, Any, object]] = []
+
+    def beside(self, target: Any, note: Any = None, per: object = None) -> None:
+        """Look at a thing as well, at the same distance; once for each `per`."""
+        self._level.append((target, note, per))
+
+    def below(self, target: Any, note: Any = None) -> None:
+        """Look at a thing as well, one step further."""
+        self._below.append((target, note, None))
+
+    def meets(self, target: Any, per: object = None) -> bool:
+        """Whether this is the first time that a thing is met."""
+        key = id(target), per
+        if key in self._met:
+            return False
+        self._met[key] = target, None
+        return True
+
+    @property
+    def met(self) -> list[Any]:
+        """All that has been looked at."""
+        return [target for target, _ in self._met.values()]
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        """Each thing, without the static method, property or tuning around it, and its note."""
+        n_steps = 0
+        while self._level and (self._depth is None or n_steps <= self._depth):
+            for target, note, per in self._level:  # grows on the way
+                target = opened(target)
+                if (id(target), per) in self._met:
+                    continue
+                if len(self._met) >= self._most:
+                    self.is_cut = True
+                    return
+                self._met[id(target), per] = target, note
+                yield target, note
+            self._level, self._below = self._below, []
+            n_steps += 1
+
+
+def opened(target: Any) -> Any:
+    """What is inside a static or class method, a property, and the tuning of this package."""
+    return callables.raw(callables.plain(target))
+
+
+def layers(func: Any) -> list[Any]:
+    """A callable and what is wrapped in it, layer by layer: the function itself comes last."""
+    found = [opened(func)]
+    while len(found) < MAX_WRAPPINGS:
+        outer = found[-1]
+        inner = outer.__func__ if type(outer) is METHOD else wrapped_by(outer)
+        if inner is None:
+            break
+        found.append(callables.raw(inner))
+    return found
+
+
+def wrapped_by(outer: Any) -> Any:
+    """What a decorator says that it has wrapped; None: nothing."""
+    return callables.own(outer, "__dict__", {}).get("__wrapped__")
+
+
+def held(target: Any) -> Iterator[Link]:
+    """What a thing holds, with the ways there, always in the same order."""
+    if type(target) is FUNCTION:
+        yield from _held_by_function(target)
+    elif type(target) is METHOD:
+        yield FUNC, "", target.__func__
+        yield SELF, "", target.__self__
+    elif isinstance(target, type):
+        for base in target.__mro__[1:-1]:
+            yield BASE, base.__name__, base
+        for name, value in tuple(vars(target).items()):
+            yield MEMBER, name, value
+    elif callables.is_partial(target):
+        yield FUNC, "", target.func
+        for position, value in enumerate(target.args):
+            yield ARGUMENT, str(position), value
+        for name, value in target.keywords.items():
+            yield ARGUMENT, name, value
+    elif isinstance(target, dict):
+        yield from ((ELEMENT, "", value) for value in target.values())
+    elif isinstance(target, list | tuple | set | frozenset):
+        yield from ((ELEMENT, "", value) for value in target)
+    else:
+        yield TYPE, "", type(target)
+        attributes = callables.own(target, "__dict__")
+        if isinstance(attributes, dict):
+            for name, value in tuple(attributes.items()):
+                yield (WRAPPED if name == "__wrapped__" else ATTRIBUTE), name, value
+
+
+def _held_by_function(func: FunctionType) -> Iterator[Link]:
+    attributes = func.__dict__
+    if "__wrapped__" in attributes:
+        yield WRAPPED, "", attributes["__wrapped__"]
+    for name, value in defaults(func):
+        yield DEFAULT, name, value
+    for name, value in tuple(attributes.items()):
+        if name != "__wrapped__":
+            yield ATTRIBUTE, name, value
+    for name, value in cells(func).items():
+        yield CLOSURE, name, value
+
+
+# -- what code names ------------------------------------------------------------------------
+
+
+def reads(func: FunctionType) -> Iterator[Read]:
+    """What a function's code reads from outside, and what that stands for now.
+
+    A value is MISSING where a name is not bound, or a module not loaded yet.
+    """
+    closure, scope = cells(func), func.__globals__
+    for space, name, attributes in loads(func.__code__):
+        if space == GLOBAL and name not in scope:
+            yield BUILTIN, name, _builtin(name), attributes
+        else:
+            yield space, name, resolved(func, closure, space, name), attributes
+
+
+def resolved(func: FunctionType, closure: dict[str, Any], space: str, name: str) -> Any:
+    """What a name in a function's code stands for; MISSING where it is not bound yet."""
+    if space == CLOSURE:
+        return closure.get(name, MISSING)
+    if space == IMPORT:
+        return imported(func, name)
+    value = func.__globals__.get(name, MISSING)
+    return _builtin(name) if value is MISSING else value
+
+
+def _builtin(name: str) -> Any:
+    return vars(sys.modules["builtins"]).get(name, MISSING)
+
+
+_loads_by_code: dict[int, tuple[CodeType, list[Any]]] = {}
+
+
+def loads(code: CodeType) -> list[Any]:
+    """What the code reads; kept, because library code is reached from many functions."""
+    from amorsize._function import bytecode
+
+    found = _loads_by_code.get(id(code))
+    if found is None:
+        if len(_loads_by_code) >= MAX_CODES:
+            _loads_by_code.clear()
+        found = _loads_by_code[id(code)] = code, bytecode.loads(code)
+    return found[1]
+
+
+def imported(func: FunctionType, name: str) -> Any:
+    """The module that an import in a function's code gives; MISSING where it is not loaded yet."""
+    package = func.__globals__.get("__package__")
+    for full_name in (name, f"{package}.{name}".rstrip(".")):
+        module = sys.modules.get(full_name)
+        if type(module) is MODULE:
+            return module
+    return MISSING
+
+
+def members_named(module: Any, names: Iterable[str]) -> Iterator[tuple[Any, str, Any]]:
+    """What an imported module has under these names, and what its modules have: whose, which, it.
+
+    `from package import module` names the one, and code goes on to what is in the other.
+    """
+    for name in names:
+        found = member(module, name)
+        yield module, name, found
+        if type(found) is MODULE:
+            for inner in names:
+                yield found, inner, member(found, inner)
+
+
+def through_modules(value: Any, attributes: tuple[str, ...]) -> Iterator[tuple[Any, str, Any]]:
+    """Go along attributes while these are taken off modules: which one, the name, what it is."""
+    for name in attributes:
+        if type(value) is not MODULE:
+            return
+        found = member(value, name)
+        yield value, name, found
+        value = found
+
+
+def end_of(
+    value: Any, attributes: tuple[str, ...], owns_module: Callable[[object], bool]
+) -> tuple[Any, int]:
+    """Go along attributes through modules and classes; where that ends, after how many of them.
+
+    MISSING where nothing stands under a name yet.
+    """
+    for taken, step in enumerate(attributes):
+        if type(value) is MODULE:
+            found = member(value, step)
+            if found is MISSING and not owns_module(value.__name__):
+                found = attribute(value, (step,))  # made on demand, by the module's own hook
+        elif isinstance(value, type):
+            found = member(value, step)
+            if found is MISSING or hasattr(type(found), "__get__"):  # judged with its class
+                return value, taken
+        else:
+            return value, taken
+        if found is MISSING:
+            return MISSING, taken
+        value = found
+    return value, len(attributes)
+
+
+def attribute(value: Any, attributes: tuple[str, ...]) -> Any:
+    """What one attribute of a library's module or class gives; the thing itself without any."""
+    if not attributes or not (type(value) is MODULE or isinstance(value, type)):
+        return value
+    try:
+        return getattr(value, attributes[0], MISSING)
+    except Exception:  # a module's own hook may raise anything
+        return MISSING

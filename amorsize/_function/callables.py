@@ -1,0 +1,148 @@
+"""Callables of every kind, opened: what they hold, and whether the project itself wrote them.
+
+The project's own is what lies neither in the standard library, nor in amorsize, nor in
+`site-packages` or `dist-packages`: scripts, notebooks, `python -c`, editable installs. Only own
+code is read by `fingerprints` and `thread_safety`; a library's changes with its version, and its
+module functions are taken to look after their own locks.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _functools import partial  # type: ignore[import-not-found]  # `functools` loads much more
+
+from amorsize.policy.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FunctionType
+    from typing import Any
+
+MISSING: Any = type("MISSING", (), {"__repr__": lambda _: "MISSING"})()  # no such member
+
+FUNCTION: Any = type(lambda: None)
+METHOD: Any = type(Value().as_dict)
+MODULE: Any = type(sys)
+
+_STDLIB = os.path.dirname(os.__file__) + os.sep
+_OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep  # wherever it is installed
+_LIBRARIES = ("site-packages", "dist-packages")
+_TUNED = "amorsize._api.decorator"
+_MAX_FILES = 4096  # a notebook names a new file per cell; the memory starts afresh beyond this
+
+_own_files: dict[str, bool] = {}
+
+
+def raw(func: Any) -> Any:
+    """What a tuned function runs for each item; anything else as it is.
+
+    Other wrappers stay on: an `lru_cache` or a retrying decorator is part of what runs.
+    """
+    while type(func).__module__ == _TUNED:
+        func = func.__wrapped__
+    return func
+
+
+def is_own_function(func: FunctionType) -> bool:
+    """Was this function written in the project? Generated code belongs to its module."""
+    filename = func.__code__.co_filename
+    if filename.startswith("<") and not filename.startswith("<frozen"):
+        return is_own_module(func.__module__)
+    return is_own_file(filename)
+
+
+def is_own_class(cls: type) -> bool:
+    """Was this class written in the project?"""
+    return is_own_module(cls.__module__)
+
+
+def is_own_module(name: object) -> bool:
+    """Is the module of this name the project's? One that nobody can find any more is."""
+    if not isinstance(name, str):
+        return True
+    if name.partition(".")[0] in sys.stdlib_module_names:
+        return False
+    filename = getattr(sys.modules.get(name), "__file__", None)
+    return not isinstance(filename, str) or is_own_file(filename)
+
+
+def is_own_file(filename: str) -> bool:
+    """Does a source file of this name belong to the project? Judged by its path alone."""
+    own = _own_files.get(filename)
+    if own is None:
+        if len(_own_files) >= _MAX_FILES:
+            _own_files.clear()
+        own = _own_files[filename] = not (
+            filename.startswith(("<frozen", _STDLIB, _OURS))
+            or any(folder in filename for folder in _LIBRARIES)
+        )
+    return own
+
+
+def member(owner: Any, name: str) -> Any:
+    """What a module or class holds under a name, descriptors untouched; MISSING if nothing."""
+    if isinstance(owner, MODULE):
+        return vars(owner).get(name, MISSING)
+    for cls in owner.__mro__:
+        found = vars(cls).get(name, MISSING)
+        if found is not MISSING:
+            return found
+    return MISSING
+
+
+def own(value: Any, name: str, default: Any = None) -> Any:
+    """An attribute that an object has: none that it makes up when asked, as proxies do."""
+    try:
+        return object.__getattribute__(value, name)
+    except AttributeError:
+        kind = type(value)
+    if any(type(member(kind, hook)) is FUNCTION for hook in ("__getattr__", "__getattribute__")):
+        return default
+    return getattr(value, name, default)  # a method asks its function, compiled wrappers theirs
+
+
+def plain(found: Any) -> Any:
+    """The function inside a static method, class method or property; else the thing itself."""
+    if type(found) in (staticmethod, classmethod):
+        return found.__func__
+    return found.fget if type(found) is property else found
+
+
+def is_partial(func: object) -> bool:
+    """Is this a `functools.partial`?"""
+    return issubclass(type(func), partial)
+
+
+def type_name(value: object) -> str:
+    """The full name of a value's type."""
+    return f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+def is_published(func: Any, module: object) -> bool:
+    """Does a library's module hold this very object under its name, as it does `random.random`?"""
+    if type(func) is FUNCTION or not isinstance(module, str) or is_own_module(module):
+        return False
+    name = own(func, "__name__")
+    return isinstance(name, str) and member(sys.modules.get(module, sys), name) is func
+
+
+def defaults(func: FunctionType) -> Iterator[tuple[str, Any]]:
+    """The arguments that have a default, with it; keyword-only ones by name."""
+    code = func.__code__
+    if values := func.__defaults__:
+        yield from zip(code.co_varnames[code.co_argcount - len(values) :], values, strict=False)
+    if named := func.__kwdefaults__:
+        yield from sorted(named.items())
+
+
+def cells(func: FunctionType) -> dict[str, Any]:
+    """The names and contents of a function's closure; cells not filled yet are left out."""
+    contents = {}
+    for name, cell in zip(func.__code__.co_freevars, func.__closure__ or (), strict=False):
+        try:
+            contents[name] = cell.cell_contents
+        except ValueError:
+            continue
+    return contents

@@ -1,0 +1,321 @@
+"""Who a function is: its fingerprint for the cache, and the name by which a worker finds it."""
+
+from __future__ import annotations
+
+import sys
+
+from amorsize._function import callable_walk, callables
+from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, own, raw, type_name
+from amorsize._host.signals import let_through
+from amorsize.policy.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import CodeType, FunctionType, MethodType
+    from typing import Any
+
+DEPTH = 3  # calls from the function down to the last body that is part of its key
+KEY_BYTES = 16
+VARIANT_BYTES = 8
+MAX_PARTS = 1000  # callables in one key; what leads further is cut off there, 60 ms
+LONG = 4096  # a longer text counts by its length and ends: a variant is a hint, not a proof
+
+_BUILTINS = (type(len), type("".__add__))
+_SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
+_MAKERS = ("__new__", "__init__", "__post_init__", "__call__")  # what runs without being named
+
+
+class Fingerprint(Value):
+    """A function as the cache knows it.
+
+    `key` changes with what it does: its code, names and constants, and the bodies of the project's
+    own functions it calls. `variant` changes with what it is set up with: scalars in its defaults,
+    closure, partial arguments and globals, and the types of the others.
+    """
+
+    key: str
+    variant: str
+    name: str
+
+
+def fingerprint(func: Callable[..., object]) -> Fingerprint:
+    """Who this function is, the same in every process whatever its hash seed.
+
+    Blind to comments, docstrings, line numbers, the names of locals and the file. Differs between
+    Python minors, whose bytecode does. Never raises: a callable that cannot be read is its type.
+    Not seen are functions reached by other ways than globals, closures, defaults, partial arguments
+    and methods of a known class: an import inside the function, a registry, an item's own method.
+
+    Returns:
+        Hex digits of 128 bits for the key, of 64 for the variant, and a readable name.
+    """
+    func = raw(func)
+    name = name_of(func)
+    try:
+        content = _Content(func)
+        return Fingerprint(
+            key=_digest([name, content.key], KEY_BYTES),
+            variant=_digest(content.variant, VARIANT_BYTES),
+            name=name,
+        )
+    except Exception as error:  # whatever attributes of an odd callable may raise
+        let_through(error)
+        key = _digest([name, type_name(func)], KEY_BYTES)
+        return Fingerprint(key=key, variant=_digest([], VARIANT_BYTES), name=name)
+
+
+def name_of(func: Callable[..., object]) -> str:
+    """A name to show: "module.qualname", "partial(module.qualname)", "module.Class(...)"."""
+    try:
+        func = raw(func)
+        if callables.is_partial(func):
+            return f"partial({name_of(func.func)})"  # type: ignore[attr-defined]
+        module, qualname = _place(func)
+        if isinstance(qualname, str):
+            return f"{module}.{qualname}" if isinstance(module, str) else qualname
+        return f"{type_name(func)}(...)"
+    except Exception as error:  # whatever attributes of an odd callable may raise
+        let_through(error)
+        return f"{type_name(func)}(...)"
+
+
+def reference(func: Callable[..., object]) -> tuple[str, str] | None:
+    """Where a worker that imports finds this very function; None if it must travel by value.
+
+    Not found so are functions of `__main__`, lambdas, those defined inside others, methods bound to
+    an instance, partials, callable objects, and what the module's name no longer stands for.
+
+    Returns:
+        A module and a path of attributes for `resolve`. What a decorator wraps has `.__wrapped__`
+        at the end of its path, as often as it takes.
+    """
+    try:
+        func = raw(func)
+        module, qualname = _place(func)
+        if not isinstance(module, str) or not isinstance(qualname, str) or "<" in qualname:
+            return None
+        if module in ("__main__", "__mp_main__") or not _can_be_imported(module):
+            return None
+        if callables.is_published(func, module):
+            # each worker has its own instance behind it; a copy of ours would repeat our numbers
+            return module, func.__name__
+        return _found(func, module, qualname)
+    except Exception as error:  # what stands under that name may raise anything
+        let_through(error)
+        return None
+
+
+def resolve(module: str, qualname: str) -> Callable[..., Any]:
+    """The function that `reference` named, imported here and without the tuning around it.
+
+    Raises:
+        ImportError: The module cannot be imported here.
+        AttributeError: It has no such function here.
+    """
+    __import__(module)
+    found: Any = sys.modules[module]
+    for part in qualname.split("."):
+        found = getattr(found, part)
+    return raw(found)  # type: ignore[no-any-return]
+
+
+def digest(text: str) -> str:
+    """16 hex digits for any text, the same in every process."""
+    return _digest([text], VARIANT_BYTES)
+
+
+def _place(func: Any) -> tuple[object, object]:
+    """Module and qualified name; None where there are none."""
+    if type(func) is not FUNCTION and not isinstance(func, type):
+        owner = own(func, "__self__")
+        # a class method is bound to its class, wherever it was defined, a builtin to an instance
+        if isinstance(owner, type) or issubclass(type(func), _BUILTINS):
+            cls = owner if isinstance(owner, type) else type(owner)
+            if owner is not None and cls is not MODULE:
+                return cls.__module__, f"{cls.__qualname__}.{func.__name__}"
+        name = own(func, "__qualname__") or own(func, "__name__")
+        defined_in = own(func, "__objclass__", func)
+        return own(defined_in, "__module__"), name
+    return func.__module__, func.__qualname__
+
+
+def _can_be_imported(module: str) -> bool:
+    return getattr(sys.modules.get(module), "__spec__", None) is not None
+
+
+def _found(func: Any, module: str, qualname: str) -> tuple[str, str] | None:
+    found: Any = sys.modules[module]
+    for part in qualname.split("."):
+        found = getattr(found, part)
+    for n_wrappings in range(callable_walk.MAX_WRAPPINGS):
+        if _is_same(found, func):
+            return module, qualname + ".__wrapped__" * n_wrappings
+        found = found.__wrapped__
+    return None
+
+
+def _is_same(found: Any, func: Any) -> bool:
+    if found is func:
+        return True
+    if type(found) is not type(func) or not issubclass(type(func), (METHOD, type(len))):
+        return False
+    # bound anew at each look; two methods are equal if function and owner are the same
+    return isinstance(func.__self__, type) and bool(found == func)
+
+
+def _digest(content: list[Any], n_bytes: int) -> str:
+    import marshal
+
+    try:
+        from _blake2 import blake2b  # hashlib hands out this very function, for 3 ms more
+    except ImportError:
+        from hashlib import blake2b
+
+    # version 2 knows no back references, which depend on who else holds an object; sets are sorted
+    return blake2b(marshal.dumps(content, 2), digest_size=n_bytes).hexdigest()
+
+
+MAX_BODIES = 1024  # codes whose bodies are kept
+_bodies: dict[int, tuple[CodeType, tuple[Any, ...], tuple[str, ...]]] = {}  # kept with their codes
+
+
+def _read(code: CodeType) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+    """The body of code, which never changes, and the names in it."""
+    from amorsize._function import bytecode
+
+    found = _bodies.get(id(code))
+    if found is None:
+        if len(_bodies) >= MAX_BODIES:
+            _bodies.clear()
+        found = code, bytecode.body(code), tuple(bytecode.names(code))
+        _bodies[id(code)] = found
+    return found[1:]
+
+
+class _Content:
+    """What a function is made of, gathered breadth first, so that no depth depends on the order.
+
+    The walk's notes are the classes whose methods a function's code may name.
+    """
+
+    def __init__(self, func: Any) -> None:
+        self.key: list[Any] = []
+        self.variant: list[Any] = []
+        self._walk = walk = callable_walk.Walk(MAX_PARTS, DEPTH)
+        walk.beside(func)
+        for target, owner in walk:
+            self._add(target, owner)
+
+    def _add(self, target: Any, owner: type | None) -> None:
+        if type(target) is FUNCTION:
+            self._add_function(target, owner)
+        elif type(target) is METHOD:
+            self._add_method(target)
+        elif isinstance(target, type):
+            self._add_class(target, _MAKERS)
+        elif callables.is_partial(target):
+            self._add_partial(target)
+        else:
+            self._add_other(target)
+
+    def _add_function(self, func: FunctionType, owner: type | None) -> None:
+        is_own = callables.is_own_function(func)
+        body, names = _read(func.__code__) if is_own else (None, ())
+        self.key.append((func.__qualname__, body) if is_own else name_of(func))
+        for way, name, value in callable_walk.held(func):
+            if way == callable_walk.WRAPPED:
+                self._walk.beside(value, owner)
+            elif is_own and way in (callable_walk.DEFAULT, callable_walk.CLOSURE):
+                self._setting(name, value)
+                self._add_class_of(value, names)
+            elif way == callable_walk.CLOSURE and self._is_own(value):
+                self._walk.beside(value)
+        if not is_own:
+            return
+        for space, name, value, attributes in callable_walk.reads(func):
+            if space == callable_walk.GLOBAL or (space == callable_walk.CLOSURE and attributes):
+                self._add_path(name, value, attributes, names)
+        if owner is not None:
+            self._add_members(owner, names)
+
+    def _add_path(
+        self, label: str, value: Any, attributes: tuple[str, ...], names: tuple[str, ...]
+    ) -> None:
+        """Go from a global along the attributes that the code takes off it."""
+        for module, attribute, found in callable_walk.through_modules(value, attributes):
+            if not callables.is_own_module(module.__name__):
+                return
+            label, value = f"{label}.{attribute}", found
+        if value is not MISSING and type(value) is not MODULE:
+            self._setting(label, value)
+            self._add_class_of(value, names)
+
+    def _add_class_of(self, value: Any, names: tuple[str, ...]) -> None:
+        """Of a class or an instance of it, the methods that the code names."""
+        if type(value) not in _SCALARS and type(value) is not FUNCTION:
+            cls = value if isinstance(value, type) else type(value)
+            if callables.is_own_class(cls):
+                self._add_members(cls, names)
+
+    def _add_method(self, method: MethodType) -> None:
+        bound_to = method.__self__
+        cls = bound_to if isinstance(bound_to, type) else type(bound_to)
+        self.key.append(cls.__qualname__)
+        self.variant.append(("self", type_name(bound_to)))
+        self._walk.beside(method.__func__, cls if callables.is_own_class(cls) else None)
+
+    def _add_class(self, cls: type, members: tuple[str, ...]) -> None:
+        self.key.append(f"{cls.__module__}.{cls.__qualname__}")
+        if callables.is_own_class(cls):
+            self._add_members(cls, members, beside=True)
+
+    def _add_members(self, cls: type, members: tuple[str, ...], *, beside: bool = False) -> None:
+        """The class's own functions of these names; beside it, or one call further down."""
+        go = self._walk.beside if beside else self._walk.below
+        for name in members:
+            found = callables.plain(callables.member(cls, name))
+            if self._is_own(found):
+                go(found, cls)
+
+    def _add_partial(self, func: Any) -> None:
+        self.key.append("partial")
+        for way, name, value in callable_walk.held(func):
+            if way == callable_walk.FUNC:
+                self._walk.beside(value)
+            else:
+                self._setting(f"argument {name}", value)
+
+    def _add_other(self, target: Any) -> None:
+        """A builtin, a wrapper made elsewhere, or an object with `__call__`."""
+        self.key.append((type_name(target), name_of(target)))
+        bound_to = own(target, "__self__")
+        if bound_to is not None and type(bound_to) is not MODULE:
+            self._setting("self", bound_to)
+        wrapped = own(target, "__wrapped__")
+        if wrapped is not None:
+            self._walk.beside(wrapped)
+        if callables.is_own_class(type(target)):
+            self._add_members(type(target), ("__call__",), beside=True)
+
+    def _setting(self, label: str, value: Any) -> None:
+        """Something the function is set up with: part of the variant, and of the key if it runs."""
+        if type(value) not in _SCALARS:
+            self.variant.append((label, type_name(value)))
+            if self._is_own(value):
+                self._walk.below(value)
+        elif isinstance(value, str | bytes) and len(value) > LONG:
+            self.variant.append((label, len(value), value[: LONG // 2], value[-LONG // 2 :]))
+        else:
+            self.variant.append((label, value))
+
+    def _is_own(self, value: Any) -> bool:
+        """Is this a callable in which the project's own code may be found?"""
+        kind = type(value)
+        if kind is FUNCTION:
+            return callables.is_own_function(value) or value.__closure__ is not None
+        if isinstance(value, type):
+            return callables.is_own_class(value)
+        if kind is METHOD or callables.is_partial(value):
+            return True
+        return callable(value) and "__wrapped__" in own(value, "__dict__", ())

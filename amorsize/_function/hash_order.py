@@ -1,0 +1,185 @@
+"""Whether code depends on the hash of text: on `hash()`, or on the order of a set.
+
+Each interpreter hashes text by a number of its own, so both differ between the caller and a worker
+that was not forked from it. Read from bytecode in one pass: a set that is only asked what it holds,
+counted or sorted does not matter; one that is iterated does, as far as it can be followed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from opcode import opmap, opname
+
+from amorsize._function import bytecode, callable_walk
+from amorsize._host import procfs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import CodeType
+    from typing import Any
+
+_SET, _COMPREHENSION = "a set", "a set comprehension"  # what is known of a value on the stack
+_MAKERS = {"set", "frozenset"}
+_SET_METHODS = {"union", "intersection", "difference", "symmetric_difference", "copy"}
+_READERS = {"list", "tuple", "enumerate", "iter", "map", "filter", "zip", "dict", "str", "repr"}
+_READERS |= {"print", "format", "join", "extend", "fromkeys", "writelines", "writerow", "deque"}
+_READING_OPS = {"GET_ITER", "LIST_EXTEND", "UNPACK_SEQUENCE", "UNPACK_EX", "FORMAT_VALUE"}
+_READING_OPS |= {"FORMAT_SIMPLE", "FORMAT_WITH_SPEC", "GET_YIELD_FROM_ITER", "CONVERT_VALUE"}
+_SILENT = {"RESUME", "PRECALL", "NOP", "KW_NAMES", "COPY_FREE_VARS", "MAKE_CELL"}
+_CODE = type((lambda: None).__code__)
+_BUILD_SET = opmap["BUILD_SET"]
+
+
+def is_fixed() -> bool:
+    """Whether every interpreter that this one starts hashes text as it does itself."""
+    seed = os.environ.get("PYTHONHASHSEED", "")
+    if not seed.isdecimal() or sys.flags.ignore_environment:
+        return False
+    # It was read when this interpreter began: set since, it holds for those that are started alone.
+    began_with = procfs.read("/proc/self/environ")
+    return not began_with or f"PYTHONHASHSEED={seed}" in began_with.split("\0")
+
+
+def why(func: Any) -> str | None:
+    """What in a function depends on the hash of text; None if nothing is seen to."""
+    code, scope = func.__code__, func.__globals__
+    if "hash" not in scope and (bytecode.GLOBAL, "hash", ()) in callable_walk.loads(code):
+        return "uses hash()"
+    return _why(code, scope)
+
+
+def _why(code: CodeType, scope: dict[str, Any]) -> str | None:
+    if "__hash__" in code.co_names:
+        return "uses __hash__()"
+    if _has_sets(code, scope) and _Pass(code, scope).reads_a_set():
+        return "goes through a set"
+    inner = (one for one in code.co_consts if type(one) is _CODE)
+    return next((found for one in inner if (found := _why(one, scope)) is not None), None)
+
+
+def _has_sets(code: CodeType, scope: dict[str, Any]) -> bool:
+    """Whether there is anything that a set could come from: in most code there is not."""
+    return (
+        _BUILD_SET in code.co_code[::2]
+        or not _MAKERS.isdisjoint(code.co_names)
+        or any(type(scope.get(name)) in (set, frozenset) for name in code.co_names)
+        or any(_of_constant(one) for one in code.co_consts)
+    )
+
+
+class _Pass:
+    """One pass over the operations of a code object, with what is known of the stack's values."""
+
+    def __init__(self, code: CodeType, scope: dict[str, Any]) -> None:
+        self.code, self.scope = code, scope
+        self.stack: list[Any] = []
+        self.locals: dict[int, Any] = {}
+
+    def reads_a_set(self) -> bool:
+        """Whether the order of a set may matter."""
+        return any(self._reads(name, arg) for name, arg in self._operations())
+
+    def _operations(self) -> Iterator[tuple[str, int]]:
+        for op, arg in bytecode.instructions(self.code.co_code):
+            if (name := opname[op]) not in _SILENT:
+                yield name, arg
+
+    def _reads(self, name: str, arg: int) -> bool:
+        stack = self.stack
+        if name in _READING_OPS and stack and stack[-1] == _SET:
+            return True
+        if name in ("CALL", "CALL_KW"):
+            return self._call(arg + (name == "CALL_KW"))
+        if not self._push(name, arg):
+            self._shift(name, arg)
+        return False
+
+    def _push(self, name: str, arg: int) -> bool:
+        """Push or store what is known; False for an operation that only shifts the stack."""
+        stack, code = self.stack, self.code
+        if name in ("LOAD_FAST", "LOAD_FAST_CHECK"):
+            stack.append(self.locals.get(arg))
+        elif name == "LOAD_FAST_LOAD_FAST":
+            stack += [self.locals.get(arg >> 4), self.locals.get(arg & 15)]
+        elif name == "STORE_FAST":
+            self.locals[arg] = stack.pop() if stack else None
+        elif name == "STORE_FAST_LOAD_FAST":
+            self.locals[arg >> 4] = stack.pop() if stack else None
+            stack.append(self.locals.get(arg & 15))
+        elif name == "LOAD_GLOBAL":
+            stack += [None] * (arg & 1)
+            stack.append(self._of_global(code.co_names[arg >> 1]))
+        elif name == "LOAD_CONST":
+            stack.append(_of_constant(code.co_consts[arg]))
+        elif name in ("LOAD_METHOD", "LOAD_ATTR"):
+            self._attribute(name, arg)
+        elif name == "BUILD_SET":
+            del stack[len(stack) - arg :]
+            stack.append(_SET)
+        elif name == "SWAP" and len(stack) >= arg:
+            stack[-1], stack[-arg] = stack[-arg], stack[-1]
+        elif name == "END_FOR":  # read in one pass, a loop has nothing of its last item there
+            del stack[len(stack) - (sys.version_info < (3, 13)) :]
+        elif name in ("SET_ADD", "LIST_APPEND", "MAP_ADD"):
+            del stack[len(stack) - 1 - (name == "MAP_ADD") :]
+        elif name == "MAKE_FUNCTION":
+            self._shift(name, arg, keeps=stack[-1] if stack else None)
+        elif name == "BINARY_OP":
+            found = _SET if _SET in stack[-2:] else None
+            self._shift(name, arg, keeps=found)
+        else:
+            return False
+        return True
+
+    def _attribute(self, name: str, arg: int) -> None:
+        of = self.stack.pop() if self.stack else None
+        shift = 0 if name == "LOAD_METHOD" or sys.version_info < (3, 12) else 1
+        self.stack.append((of, self.code.co_names[arg >> shift]))
+        if name == "LOAD_METHOD" or (shift and arg & 1):
+            self.stack.append(None)
+
+    def _call(self, n_arguments: int) -> bool:
+        stack = self.stack
+        arguments = stack[len(stack) - n_arguments :]
+        called = [one for one in stack[-n_arguments - 2 : len(stack) - n_arguments] if one]
+        del stack[max(0, len(stack) - n_arguments - 2) :]
+        what = called[-1] if called else None
+        result = None
+        if isinstance(what, tuple):
+            of, name = what
+            if of == _SET and name == "pop":
+                return True
+            if (of is None and name in _MAKERS) or (of == _SET and name in _SET_METHODS):
+                result = _SET
+            elif name in _READERS and _SET in arguments:
+                return True
+        elif what == _COMPREHENSION or _COMPREHENSION in called:
+            result = _SET
+        stack.append(result)
+        return False
+
+    def _of_global(self, name: str) -> Any:
+        value = self.scope.get(name)
+        if type(value) in (set, frozenset):
+            return _of_constant(value)
+        return (None, name)
+
+    def _shift(self, name: str, arg: int, keeps: Any = None) -> None:
+        effect = bytecode.effect_of(name, arg)
+        if effect > 0:
+            self.stack += [None] * effect
+        elif effect:
+            del self.stack[effect:]
+        if self.stack and not name.startswith(("POP_", "STORE_", "SET_", "JUMP", "RETURN")):
+            self.stack[-1] = keeps
+
+
+def _of_constant(value: Any) -> Any:
+    if type(value) is _CODE:
+        return _COMPREHENSION if value.co_name == "<setcomp>" else None
+    holds_text = type(value) in (set, frozenset) and any(
+        not isinstance(one, int | float | complex | None) for one in value
+    )
+    return _SET if holds_text else None

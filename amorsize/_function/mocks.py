@@ -1,0 +1,89 @@
+"""What stands in a library's place for a while: put there by `unittest.mock`, or while it is used.
+
+A new interpreter has the library as it was imported. What the mapped function's own code names is
+compared with that by name; a library that calls what was replaced names it where nobody looks. So
+where mocks are in use at all, the modules of libraries are looked through for what is not theirs.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from amorsize._function.callables import FUNCTION, MODULE, is_own_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+# Modules in which programs leave functions of their own for good: hooks, and additions.
+_MEANT_FOR_IT = frozenset({"sys", "builtins", "threading", "warnings"})
+HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: nobody can change the others
+
+
+def why_not_new_interpreters() -> str | None:
+    """What a new interpreter would not have; None: nothing, or mocks are not in use.
+
+    10 ms with 800 modules loaded, where `unittest.mock` is.
+    """
+    mock = sys.modules.get("unittest.mock")
+    if mock is None:
+        return None
+    place = next(_started(mock), None) or next(_standing(mock), None)
+    return None if place is None else f"a new interpreter has {place} as it was before a mock"
+
+
+def _started(mock: Any) -> Iterator[str]:
+    """Those that `start()` of a patch has put anywhere, in classes as well."""
+    for patch in tuple(getattr(mock._patch, "_active_patches", ())):
+        target: Any = getattr(patch, "target", None)
+        if target is None:
+            continue  # that of a dict: what it changes is carried
+        home = target.__name__ if type(target) is MODULE else getattr(target, "__module__", None)
+        if not is_own_module(home):
+            yield f"{getattr(target, '__name__', home)}.{patch.attribute}"
+
+
+def _standing(mock: Any) -> Iterator[str]:
+    """Mocks, and functions of the project, that stand in modules of libraries and their classes."""
+    scopes = {}
+    for home, module in tuple(sys.modules.items()):
+        if isinstance(module, mock.NonCallableMock):
+            yield home
+        elif type(module) is MODULE and home != mock.__name__ and not is_own_module(home):
+            scopes[home] = vars(module)
+    theirs = set(map(id, scopes.values()))
+    plain: set[type] = set()  # kinds that are no mocks
+    classes: set[type] = set()
+    for home, scope in scopes.items():
+        held = tuple(scope.values())
+        kinds = set(map(type, held))
+        for kind in kinds - plain:
+            if issubclass(kind, mock.NonCallableMock):
+                yield f"{home}.{_name_of(scope, kind)}"
+        plain |= kinds
+        if home not in _MEANT_FOR_IT and FUNCTION in kinds:
+            yield from _own_functions(home, scope, theirs)
+        classes.update([one for one in held if isinstance(one, type) and one.__flags__ & HEAP_TYPE])
+    for cls in classes:
+        if id(vars(sys.modules.get(cls.__module__, sys))) in theirs:
+            yield from _own_functions(cls.__qualname__, vars(cls), theirs)
+            yield from (
+                f"{cls.__qualname__}.{_name_of(vars(cls), kind)}"
+                for kind in set(map(type, tuple(vars(cls).values()))) - plain
+                if issubclass(kind, mock.NonCallableMock)
+            )
+
+
+def _own_functions(home: str, scope: Mapping[str, Any], theirs: set[int]) -> list[str]:
+    return [
+        f"{home}.{name}"
+        for name, value in tuple(scope.items())
+        if type(value) is FUNCTION
+        and id(value.__globals__) not in theirs
+        and is_own_module(value.__globals__.get("__name__"))
+    ]
+
+
+def _name_of(scope: Mapping[str, Any], kind: type) -> str:
+    return next(name for name, value in tuple(scope.items()) if type(value) is kind)

@@ -1,0 +1,142 @@
+"""What objects hold, and whether a store into one would be lost with its process."""
+
+from __future__ import annotations
+
+import sys
+
+from amorsize._function.callables import (
+    FUNCTION,
+    METHOD,
+    MISSING,
+    MODULE,
+    is_own_class,
+    is_published,
+    member,
+    own,
+    type_name,
+)
+from amorsize._function.shareable_values import PLAIN, is_shareable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+MAX_DEPTH = 5  # objects inside one another that are looked into
+MAX_ELEMENTS = 50  # of one container
+CONTAINERS = (list, dict, set, bytearray)
+_SLOT: Any = type(FUNCTION.__closure__)
+
+
+def is_lost(value: Any, steps: tuple[str, ...]) -> bool:
+    """Is a store at the end of these steps from a value lost with the process it happens in?
+
+    No where that is not sure: an array may lie in shared memory, an object may write to a disk.
+    """
+    for step in steps[:-1]:
+        if step == "[...]":
+            held = value.values() if isinstance(value, dict) else value
+            value = (
+                next(iter(held), MISSING) if isinstance(value, (*CONTAINERS, tuple)) else MISSING
+            )
+        elif type(value) is MODULE or isinstance(value, type):
+            value = member(value, step[1:])
+        else:
+            value = state(value).get(step[1:], MISSING)
+    if steps[-1] == "[...]":
+        return is_container(value) or owns_its_memory(value)
+    if type(value) in (MODULE, FUNCTION) or isinstance(value, type):
+        return True
+    setter = member(type(value), steps[-1][1:])
+    plainly_set = type(setter) is _SLOT or not hasattr(type(setter), "__set__")
+    plainly_set &= member(type(value), "__setattr__") is member(object, "__setattr__")
+    return value is not MISSING and is_own_class(type(value)) and plainly_set
+
+
+def owns_its_memory(value: Any) -> bool:
+    return type_name(value) == "numpy.ndarray" and value.flags.owndata and value.flags.writeable
+
+
+def is_container(value: Any) -> bool:
+    return isinstance(value, CONTAINERS) or type_name(value) == "collections.deque"
+
+
+def is_trusted(value: Any) -> bool:
+    """Is it a callable that a library publishes, with whatever is behind it?"""
+    if not callable(value):
+        return False
+    module = own(value, "__module__")
+    return is_published(value, module or type(own(value, "__self__")).__module__)
+
+
+def is_frozen(kind: type) -> bool:
+    """Is it a frozen dataclass? Its fields may still hold what changes."""
+    parameters = getattr(kind, "__dataclass_params__", None)
+    return parameters is not None and bool(parameters.frozen)
+
+
+def is_simple(cls: type) -> bool:
+    """An exception, or a class that adds nothing to object."""
+    return issubclass(cls, BaseException) or cls.__init__ is object.__init__
+
+
+def is_standard_stream(value: Any) -> bool:
+    return value in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
+
+
+def state(value: Any) -> dict[str, Any]:
+    """The attributes that an instance keeps."""
+    return own(value, "__dict__") or {}
+
+
+def parts(value: Any) -> Iterable[tuple[str, Any]]:
+    """What an object holds, each with the way there."""
+    from itertools import islice
+
+    if isinstance(value, dict):
+        yield from ((f"[{key!r:.40}]", one) for key, one in islice(value.items(), MAX_ELEMENTS))
+    elif isinstance(value, list | tuple | set | frozenset) or is_container(value):
+        yield from (("[...]", one) for one in islice(value, MAX_ELEMENTS))
+    for name, one in tuple(islice(state(value).items(), MAX_ELEMENTS)):
+        yield f".{name}", one
+    for cls in type(value).__mro__:
+        for name, slot in tuple(vars(cls).items()):
+            if type(slot) is _SLOT_MEMBER:
+                try:
+                    yield f".{name}", slot.__get__(value)
+                except AttributeError:  # not set
+                    continue
+
+
+class _Slotted:
+    __slots__ = ("one",)
+
+
+_SLOT_MEMBER: Any = type(vars(_Slotted)["one"])
+
+
+def cached_values(held: Any) -> list[Any]:
+    """Of what an lru_cache refers to: what it has kept."""
+    found = held.values() if type(held) is dict else [held]
+    return [value for value in found if type(value).__name__ != "_lru_list_elem"]
+
+
+def brought(item: Any) -> dict[int, Any]:
+    """The objects that an item holds and that could change, by id."""
+    found: dict[int, Any] = {}
+    ahead = [(item, 0)]
+    while ahead and len(found) < MAX_ELEMENTS:
+        value, depth = ahead.pop()
+        kind = type(value)
+        if kind in PLAIN or kind is MODULE or kind is FUNCTION or isinstance(value, type):
+            continue
+        if kind is METHOD:
+            ahead.append((value.__self__, depth + 1))
+            continue
+        if id(value) in found:
+            continue
+        if not is_shareable(value) and not issubclass(kind, tuple):
+            found[id(value)] = value
+        if depth < MAX_DEPTH:
+            ahead += [(part, depth + 1) for _, part in parts(value)]
+    return found

@@ -1,0 +1,201 @@
+"""The limits that control groups put on this process: containers, slices, batch jobs.
+
+A process sits in one directory of every mounted hierarchy, and each directory up to the root may
+hold a limit; the tightest counts. Which directory is in /proc/self/cgroup, where the hierarchies
+are mounted in /proc/self/mountinfo. A file that is missing, empty or not understood sets no limit.
+"""
+
+from __future__ import annotations
+
+from amorsize._host import procfs
+from amorsize._host.clocks import monotonic
+from amorsize.policy.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STALE_AFTER_S = 1.0  # a quota may be changed while a process runs, but is not changed every second
+NO_LIMIT_BYTES = 1 << 60  # v1 writes "unlimited" as 2**63 rounded down to a page
+_DEFAULT_PERIOD_US = "100000"  # of the kernel, where cpu.max names a quota alone
+
+
+class CpuQuota(Value):
+    """CPU time per wall time that a group of processes may use."""
+
+    n_cpus: float
+    where: str  # the directory that sets it
+
+
+class MemoryLimit(Value):
+    """What one control group leaves its processes."""
+
+    limit_bytes: int
+    available_bytes: int  # the limit less what is used and cannot be dropped at once
+    where: str  # the directory that sets it
+
+
+class Cgroups:
+    """The control groups this process is in, as found below `root`."""
+
+    def __init__(self, root: str = "/", *, now: Callable[[], float] = monotonic) -> None:
+        self._root = root.rstrip("/")
+        self._now = now
+        self._membership: str | None = None
+        self._directories: dict[str, tuple[str, ...]] = {}
+        self._quota: CpuQuota | None = None
+        self._quota_until_s = float("-inf")
+
+    def cpu_quota(self) -> CpuQuota | None:
+        """The tightest CPU quota, at most `STALE_AFTER_S` old; None where there is none."""
+        now_s = self._now()
+        if now_s >= self._quota_until_s:
+            quotas = self._cpu_quotas()
+            self._quota = min(quotas, key=lambda quota: quota.n_cpus, default=None)
+            self._quota_until_s = now_s + STALE_AFTER_S
+        return self._quota
+
+    def memory_limits(self) -> list[MemoryLimit]:
+        """Every memory limit that holds for this process, read now."""
+        directories = self._current_directories()
+        return [
+            found
+            for version, names in _MEMORY_FILES.items()
+            for directory in directories.get(version, ())
+            if (found := self._memory_limit(directory, *names)) is not None
+        ]
+
+    def n_oom_kills(self) -> int:
+        """Processes of this group, and of those above it, that were killed for want of memory."""
+        return sum(
+            _stat(self._read(f"{directory}/{file}"), "oom_kill")
+            for controller, file in _OOM_FILES.items()
+            for directory in self._current_directories().get(controller, ())
+        )
+
+    def _cpu_quotas(self) -> list[CpuQuota]:
+        directories = self._current_directories()
+        found = [
+            (directory, _cpus(*self._read(f"{directory}/cpu.max").split()))
+            for directory in directories.get("", ())
+        ]
+        for directory in directories.get("cpu", ()):
+            quota_us = self._read(f"{directory}/cpu.cfs_quota_us").strip()
+            if quota_us and not quota_us.startswith("-"):
+                period_us = self._read(f"{directory}/cpu.cfs_period_us").strip()
+                found.append((directory, _cpus(quota_us, period_us)))
+        return [CpuQuota(n_cpus=cpus, where=where) for where, cpus in found if cpus is not None]
+
+    def _memory_limit(
+        self, directory: str, limits: tuple[str, ...], usage: str, droppable: str
+    ) -> MemoryLimit | None:
+        bounds = [_bytes(self._read(f"{directory}/{name}")) for name in limits]
+        limit = min((bound for bound in bounds if bound is not None), default=None)
+        if limit is None:
+            return None
+        used = _bytes(self._read(f"{directory}/{usage}")) or 0
+        # Pages of files not used lately are dropped before anything is killed
+        cached = _stat(self._read(f"{directory}/memory.stat"), droppable)
+        available = max(0, limit - max(0, used - cached))
+        return MemoryLimit(limit_bytes=limit, available_bytes=available, where=directory)
+
+    def _current_directories(self) -> dict[str, tuple[str, ...]]:
+        """By v1 controller ("" for v2), the directories from this process's group up."""
+        membership = self._read("/proc/self/cgroup")
+        if membership != self._membership:  # mounts are slow to read and hardly ever change
+            self._directories = _directories(membership, self._read("/proc/self/mountinfo"))
+            self._membership = membership
+        return self._directories
+
+    def _read(self, path: str) -> str:
+        return procfs.read(self._root + path)
+
+
+# By hierarchy: the files with limits, the one with the usage, the field of memory.stat that counts
+# what the kernel drops first. Above memory.high a process is stalled, which is as good as full.
+_MEMORY_FILES = {
+    "": (("memory.max", "memory.high"), "memory.current", "inactive_file"),
+    "memory": (("memory.limit_in_bytes",), "memory.usage_in_bytes", "total_inactive_file"),
+}
+
+_OOM_FILES = {"": "memory.events", "memory": "memory.oom_control"}
+
+
+def _directories(membership: str, mountinfo: str) -> dict[str, tuple[str, ...]]:
+    """For each hierarchy of interest, this process's directory and those above it."""
+    mounts = _mounts(mountinfo)
+    found = {}
+    for line in membership.splitlines():
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
+        for controller in controllers.split(","):
+            if path and controller in mounts:
+                found[controller] = _upwards(path.removesuffix(" (deleted)"), mounts[controller])
+    return found
+
+
+def _mounts(mountinfo: str) -> dict[str, list[tuple[str, str]]]:
+    """By controller ("" for v2): (the group that is mounted, where), newest last."""
+    mounts: dict[str, list[tuple[str, str]]] = {}
+    for line in mountinfo.splitlines():
+        mount, found, file_system = line.partition(" - cgroup")
+        fields, options = mount.split(" "), file_system.split(" ")
+        if not found or len(fields) < 5:
+            continue
+        controllers = {"2": {""}, "": {"cpu", "memory"} & {*options[-1].split(",")}}
+        for controller in controllers.get(options[0], ()):
+            entry = (_unescaped(fields[3]), _unescaped(fields[4]))
+            mounts.setdefault(controller, []).append(entry)
+    return mounts
+
+
+def _upwards(path: str, mounts: list[tuple[str, str]]) -> tuple[str, ...]:
+    """The directories of the group `path` and its parents, as far as they are visible.
+
+    In a cgroup namespace (Docker, Kubernetes) the path may name nothing under the mount; what is
+    mounted is then this process's own group, or the nearest one it may see.
+    """
+    inside = [(top, point) for top, point in mounts if _is_within(path, top)]
+    # Of several mounts the one with the highest top shows the most limits
+    top, point = min(inside, key=lambda mount: len(mount[0])) if inside else mounts[-1]
+    below = path[len(top.rstrip("/")) :].strip("/") if inside else ""
+    parts = below.split("/") if below else []
+    point = point.rstrip("/")
+    return tuple("/".join([point, *parts[:n]]) for n in range(len(parts), -1, -1))
+
+
+def _is_within(path: str, top: str) -> bool:
+    if ".." in path.split("/"):  # outside this process's namespace
+        return False
+    return path == top or path.startswith(top.rstrip("/") + "/")
+
+
+def _unescaped(field: str) -> str:
+    r"""A path of mountinfo, where a space is written \040."""
+    if "\\" not in field:
+        return field
+    for code in ("\\040", "\\011", "\\012", "\\134"):
+        field = field.replace(code, chr(int(code[1:], 8)))
+    return field
+
+
+def _cpus(quota_us: str = "", period_us: str = _DEFAULT_PERIOD_US, *_rest: str) -> float | None:
+    if not (quota_us.isdecimal() and period_us.isdecimal()):  # "max", "-1", "", nonsense
+        return None
+    quota, period = int(quota_us), int(period_us)
+    return quota / period if quota > 0 and period > 0 else None
+
+
+def _bytes(text: str) -> int | None:
+    text = text.strip()
+    if not text.isdecimal():
+        return None
+    count = int(text)
+    return count if 0 < count < NO_LIMIT_BYTES else None
+
+
+def _stat(text: str, field: str) -> int:
+    for line in text.splitlines():
+        name, _, value = line.partition(" ")
+        if name == field:
+            return _bytes(value) or 0
+    return 0

@@ -1,0 +1,171 @@
+"""Experiments that time what starting a worker and reaching it costs here.
+
+Each takes a few milliseconds, a new interpreter some more, and each cleans up after itself.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from statistics import median
+
+from amorsize._host.clocks import perf_counter
+from amorsize._host.fork_safety import why_not_fork
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_N_STARTS = 7
+_N_ROUNDS = 200
+_N_THREADS = 10
+_CLEAN_START_LIMIT_S = 0.5
+_CHILD_LIMIT_S = 0.2
+_CLEAN_START = "import pickle, select, struct; print(flush=True)"  # what any worker needs first
+
+
+def costs_s() -> dict[str, float]:
+    """The costs that could be measured, by their names in `Costs`."""
+    measured: dict[str, float] = {}
+    if why_not_fork() is None:  # first: the threads below would forbid it
+        measured |= _fork_costs_s() | _pipe_costs_s()
+    return measured | _thread_costs_s() | _clean_start_cost_s()
+
+
+def _fork_costs_s() -> dict[str, float]:
+    starts_s, readies_s = [], []
+    for _ in range(_N_STARTS):
+        begun_s = perf_counter()
+        child = _Child(lambda _from_parent, to_parent: os.write(to_parent, b"."))
+        started_s = perf_counter()
+        try:
+            if not child.take():
+                return {}
+            readies_s.append(perf_counter() - started_s)
+        finally:
+            ending_s = perf_counter()
+            child.end()
+        starts_s.append(started_s - begun_s + perf_counter() - ending_s)
+    return {"start_s": median(starts_s), "ready_s": median(readies_s)}
+
+
+def _pipe_costs_s() -> dict[str, float]:
+    child = _Child(_echo)
+    chunk = list(range(8))
+    try:
+        if not child.ask(b"warm up"):
+            return {}
+        begun_s, begun_cpu_s = perf_counter(), time.thread_time()
+        for _ in range(_N_ROUNDS):
+            if not (report := child.ask(pickle.dumps(chunk))):
+                return {}
+            pickle.loads(report)
+        cpu_s = (time.thread_time() - begun_cpu_s) / _N_ROUNDS
+        wall_s = (perf_counter() - begun_s) / _N_ROUNDS
+        return {"dispatch_s": cpu_s, "latency_s": wall_s / 2}
+    finally:
+        child.end()
+
+
+def _echo(from_parent: int, to_parent: int) -> None:
+    while data := os.read(from_parent, 4096):
+        os.write(to_parent, data)
+
+
+class _Child:
+    """A forked process with a pipe each way; it runs `act` and is gone."""
+
+    def __init__(self, act: Callable[[int, int], object]) -> None:
+        from_parent, self._to_child = os.pipe()
+        self._from_child, to_parent = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            try:
+                os.close(self._to_child)
+                act(from_parent, to_parent)
+            finally:
+                os._exit(0)
+        os.close(from_parent)
+        os.close(to_parent)
+        self._answers = select.poll()
+        self._answers.register(self._from_child, select.POLLIN)
+
+    def ask(self, question: bytes) -> bytes:
+        """The answer; b"" when there is none in time."""
+        os.write(self._to_child, question)
+        return self.take()
+
+    def take(self) -> bytes:
+        """What the child has to say; b"" when that is nothing in time."""
+        if not self._answers.poll(_CHILD_LIMIT_S * 1000):
+            return b""
+        return os.read(self._from_child, 4096)
+
+    def end(self) -> None:
+        """Stop the child and leave nothing of it."""
+        os.close(self._to_child)
+        os.close(self._from_child)
+        os.kill(self._pid, signal.SIGKILL)  # not yet waited for, so the pid is still its own
+        os.waitpid(self._pid, 0)
+
+
+def _thread_costs_s() -> dict[str, float]:
+    questions: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def answer() -> None:
+        while (question := questions.get()) is not None:
+            answers.put(question)
+
+    starts_s = []
+    for _ in range(_N_THREADS):
+        begun_s = perf_counter()
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        started_s = perf_counter() - begun_s
+        questions.put(None)
+        begun_s = perf_counter()
+        thread.join()
+        starts_s.append(started_s + perf_counter() - begun_s)
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    begun_cpu_s = time.thread_time()
+    for question in range(_N_ROUNDS):
+        questions.put(question)
+        answers.get()
+    cpu_s = (time.thread_time() - begun_cpu_s) / _N_ROUNDS
+    questions.put(None)
+    thread.join()
+    return {"thread_start_s": median(starts_s), "thread_dispatch_s": cpu_s}
+
+
+def _clean_start_cost_s() -> dict[str, float]:
+    """Time new interpreters; one too slow for the limit costs at least the limit."""
+    if not sys.executable:  # embedded
+        return {}
+    starts_s: list[float] = []
+    while sum(starts_s) < _CLEAN_START_LIMIT_S / 2 and len(starts_s) < 3:
+        begun_s = perf_counter()
+        command = [sys.executable, "-P", "-c", _CLEAN_START]  # nothing of the current folder runs
+        try:
+            subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=_CLEAN_START_LIMIT_S,
+                check=True,
+            )
+        except subprocess.TimeoutExpired:
+            pass
+        except (OSError, subprocess.CalledProcessError):
+            return {}
+        starts_s.append(perf_counter() - begun_s)
+    return {"clean_start_s": median(starts_s)}

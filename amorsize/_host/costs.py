@@ -1,0 +1,173 @@
+"""What it costs on this host to start a worker and to send it a chunk.
+
+A call starts from the priors, learns from every worker and chunk it has anyway, and hands what it
+learned to the next call; `measure` is for those who want to know at once.
+"""
+
+from __future__ import annotations
+
+from amorsize.policy.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_WEIGHT = 0.2  # of a new observation: about the last ten count
+_STEP = 10.0  # an observation counts as at most this many times what is known, or its inverse:
+# one stopped process (a suspended laptop, a debugger) must not price all later calls
+_LOWEST, _HIGHEST = 1 / 100, 1000  # times the prior: beyond, a figure is a mistake or a forgery.
+# A fork of a process that holds 20 GB takes 100 ms and more, 300 times the prior.
+_DOUBT = (
+    0.03  # of what a cost exceeds its prior by is given up with each call that starts no workers
+)
+_ELSEWHERE = 8.0  # times the prior at most, of what another process has seen: it may have been the
+# one with 20 GB, and who believes that starts no workers and never learns better
+
+
+class Costs(Value):
+    """Seconds that workers cost on this host."""
+
+    start_s: float  # of the caller, to start a forked worker and to end it
+    ready_s: float  # from then until that worker can take work
+    clean_start_s: float  # until a worker in a new interpreter can take work
+    thread_start_s: float  # of the caller, to start a thread and to end it
+    dispatch_s: float  # CPU time of the caller for sending one chunk and taking its report
+    latency_s: float  # one way, from a write to the other side's read
+    thread_dispatch_s: float  # CPU time of the caller for one chunk handed to a thread
+    cache_open_s: float  # to import and open the cache on disk
+
+
+# Medians on a 2-core Linux VM (AMD EPYC, 2.6 GHz, CPython 3.11); a fork of 15 MB takes 0.2 ms.
+PRIORS = Costs(
+    start_s=0.6e-3,
+    ready_s=0.5e-3,
+    clean_start_s=60e-3,
+    thread_start_s=80e-6,
+    dispatch_s=40e-6,
+    latency_s=30e-6,
+    thread_dispatch_s=25e-6,
+    cache_open_s=40e-3,
+)
+
+
+class HostCosts:
+    """The costs known so far: priors at first, then what was remembered, learned or measured."""
+
+    def __init__(self) -> None:
+        self._known = PRIORS
+        self._n_observed: dict[str, int] = {}
+
+    @property
+    def known(self) -> Costs:
+        """The best figures there are now."""
+        return self._known
+
+    def learn(self, measured: Mapping[str, float]) -> Costs:
+        """Move each named cost towards an observation; what cannot be one is ignored.
+
+        The average starts with the prior as one observation among the first few, so that a host
+        unlike it is known after two or three workers.
+        """
+        moved = {}
+        for name, observed_s in measured.items():
+            if observed_s is None or not 0 < observed_s < float("inf"):
+                continue
+            known_s: float = getattr(self._known, name)
+            n_before = self._n_observed.get(name, 0)
+            weight = max(_WEIGHT, 1 / (n_before + 2))
+            observed_s = min(max(observed_s, known_s / _STEP), known_s * _STEP)
+            moved[name] = _within_reason(name, known_s + weight * (observed_s - known_s))
+            self._n_observed[name] = n_before + 1
+        if moved:
+            self._known = self._known.but(**moved)
+        return self._known
+
+    def doubt(self) -> Costs:
+        """A call could have had workers and started none: what once made them dear may be over.
+
+        Without them nothing is observed either; what a busy hour has taught would hold for ever.
+        """
+        dearer = {
+            name: known_s - _DOUBT * (known_s - prior_s)
+            for name in self._n_observed
+            if (known_s := getattr(self._known, name)) > (prior_s := getattr(PRIORS, name))
+        }
+        if dearer:
+            self._known = self._known.but(**dearer)
+        return self._known
+
+    def settle(self, measured: Mapping[str, float]) -> Costs:
+        """Take figures that were measured with care as they are."""
+        sane = {name: _within_reason(name, cost_s) for name, cost_s in measured.items()}
+        self._known = self._known.but(**sane)
+        self._n_observed.update(dict.fromkeys(sane, round(1 / _WEIGHT)))
+        return self._known
+
+    def as_dict(self) -> dict[str, float]:
+        """What is known better than the priors, for remembering it."""
+        return {name: getattr(self._known, name) for name in self._n_observed}
+
+    def remember(self, record: object) -> Costs:
+        """Take over what an earlier process knew, where this one has observed nothing yet.
+
+        The record comes from a file: whatever in it cannot be a cost is ignored.
+        """
+        if isinstance(record, dict):
+            self.settle(
+                {
+                    name: min(record[name], _ELSEWHERE * getattr(PRIORS, name))
+                    for name in Costs._fields
+                    if name not in self._n_observed and _plausible(name, record.get(name))
+                }
+            )
+        return self._known
+
+
+def _within_reason(name: str, cost_s: float) -> float:
+    prior_s: float = getattr(PRIORS, name)
+    return min(max(cost_s, prior_s * _LOWEST), prior_s * _HIGHEST)
+
+
+def _plausible(name: str, value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    prior_s: float = getattr(PRIORS, name)
+    return _LOWEST * prior_s <= value <= _HIGHEST * prior_s  # False for NaN
+
+
+_HOST = HostCosts()
+
+
+def costs() -> Costs:
+    """What workers cost on this host, as far as this process knows."""
+    return _HOST.known
+
+
+def learn_costs(**measured: float) -> Costs:
+    """Take in observations, in seconds, by the names of `Costs`; implausible ones are ignored."""
+    return _HOST.learn(measured)
+
+
+def doubt_costs() -> Costs:
+    """Believe a little less in dear workers, as a call that looked has started none."""
+    return _HOST.doubt()
+
+
+def measure_costs() -> Costs:
+    """Measure the costs deliberately, in less than a second; what cannot be measured stays.
+
+    Forks only where that is safe now. `cache_open_s` is left to those who open the cache.
+    """
+    from amorsize._host import cost_probe
+
+    return _HOST.settle(cost_probe.costs_s())
+
+
+def costs_as_dict() -> dict[str, float]:
+    """What this process knows better than the priors, to be remembered."""
+    return _HOST.as_dict()
+
+
+def costs_from_dict(record: object) -> Costs:
+    """Take over what was remembered; anything implausible in it is ignored."""
+    return _HOST.remember(record)

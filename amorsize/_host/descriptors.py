@@ -1,0 +1,113 @@
+"""How many more files this process may open: late modules, pipes and watchers each need some."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+# Below, the caller runs all items: who has so few left may need them itself. The first worker
+# process takes 6 and its share of what is loaded late, one after the other; items open some.
+LEAST = 32
+FEW = 128  # below, what may be needed later is loaded while there is room
+WHERE_OPEN = ("/proc/self/fd", "/dev/fd")  # Linux; macOS and the BSDs
+PLENTY = 1 << 20
+EMFILE, ENFILE = 24, 23  # as `errno` has them wherever there is such a limit
+# What a call with workers loads on its way, where it may be too late.
+LATE = (
+    *("math", "mmap", "select", "threading", "logging", "contextvars"),
+    *(f"amorsize._engine.{name}" for name in ("inspect_host", "placement", "dispatcher_thread")),
+    *(f"amorsize._engine.{name}" for name in ("retries", "output_order", "results", "overhead")),
+    *(f"amorsize._engine.{name}" for name in ("record", "lockstep")),
+    *("amorsize._workers.ship", "amorsize._function.call_hints"),
+    *(f"amorsize._workers.{name}" for name in ("serialization", "tracebacks", "start_method")),
+    *(f"amorsize._workers.{name}" for name in ("process_pool", "thread_pool", "first_items")),
+    "amorsize._workers.gil_probe",
+)
+_LATE = frozenset(LATE)
+
+
+def n_files_left() -> int:
+    """How many more files this process may open; `PLENTY` where nobody counts them.
+
+    10 us in a process that has few of them open.
+    """
+    n_most = limit()
+    n_open = n_files_open() if n_most < PLENTY else None
+    return PLENTY if n_open is None else max(0, n_most - n_open)
+
+
+def n_files_open() -> int | None:
+    """How many this process has open; None where nobody counts them."""
+    for path in WHERE_OPEN:
+        try:
+            return len(os.listdir(path)) - 1  # one of them is for looking
+        except OSError as error:
+            if is_lack(error):
+                return PLENTY
+    return None
+
+
+def limit() -> int:
+    """How many files it may have open."""
+    try:
+        from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
+    except ImportError as error:  # on Windows, or there is not even one left to load it
+        return 0 if is_lack(error) else PLENTY
+    soft, _ = getrlimit(RLIMIT_NOFILE)
+    return PLENTY if soft == RLIM_INFINITY else soft
+
+
+def n_to_load_with() -> int:
+    """The same, as far as a call may still have to load something."""
+    return PLENTY if sys.modules.keys() >= _LATE else n_files_left()
+
+
+def why_too_few(n_left: int) -> str | None:
+    """Why no worker is to be thought of, in words; None: there is room."""
+    if n_left >= LEAST:
+        return None
+    return f"this process may open only {n_left} more file{'s' if n_left != 1 else ''}"
+
+
+def is_lack(error: BaseException) -> bool:
+    """Whether this says that no further file can be opened, by this process or by any."""
+    if isinstance(error, ImportError):  # of an extension module, with what the loader said as text
+        return "Too many open files" in str(error) or _is_lack(error.__cause__)
+    return _is_lack(error)
+
+
+def _is_lack(error: Any) -> bool:
+    return isinstance(error, OSError) and error.errno in (EMFILE, ENFILE)
+
+
+def loaded(name: str) -> Any:
+    """A module of this package; None: there is no room to load it."""
+    try:
+        __import__(f"amorsize.{name}")
+        return sys.modules[f"amorsize.{name}"]
+    except (OSError, ImportError) as error:
+        if is_lack(error):
+            return None
+        raise
+
+
+def loop(
+    func: Callable[..., Any], iterables: tuple[Any, ...], kwargs: dict[str, Any], *, strict: bool
+) -> Iterator[Any]:
+    """What a map is, where no file can be opened: this needs none."""
+    return (func(*items, **kwargs) for items in zip(*iterables, strict=strict))
+
+
+def load_late() -> None:
+    """Load now what may be needed when there is no room left for it.
+
+    Raises:
+        OSError, ImportError: There is not even room for that.
+    """
+    for name in LATE:
+        __import__(name)

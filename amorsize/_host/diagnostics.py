@@ -1,0 +1,195 @@
+"""Experiments that tell whether this host runs as much at once as it says.
+
+They take two or three seconds and use nothing of what they judge: bare interpreters that spin, a
+pipe, pickle. What the figures mean is judged elsewhere.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pickle
+import subprocess
+import sys
+import time
+from statistics import median
+
+from amorsize._host import procfs
+from amorsize.policy.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SPIN_S = 0.15
+N_ROUNDS = 3
+LEAD_S, LEAD_EACH_S = 0.12, 0.012  # until all of some interpreters are there to begin together
+LIMIT_S = 30.0  # for one experiment; a host that is slower is told as such
+PIPE_BYTES = 32 * 1024**2
+N_RECORDS = 20_000
+THREAD_VARIABLES = (
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"),
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+_SPIN = """
+import sys, time
+start, end = float(sys.argv[1]), float(sys.argv[1]) + float(sys.argv[2])
+clock, cpu, n = time.monotonic, time.process_time, 0
+while clock() < start:
+    pass
+begun, begun_cpu = clock(), cpu()
+while clock() < end:
+    for _ in range(200):
+        pass
+    n += 1
+took = max(clock() - begun, 1e-9)
+print(n / took, (cpu() - begun_cpu) / took)
+"""
+_SINK = """
+import os
+n = 0
+while part := os.read(0, 1 << 20):
+    n += len(part)
+print(n)
+"""
+_MULTIPLY = """
+import numpy, os
+matrix = numpy.ones((512, 512))
+matrix @ matrix
+print(len(os.listdir("/proc/self/task")))
+"""
+
+
+class Spun(Value):
+    """What some processes did that spun side by side, over rounds that took turns."""
+
+    n_processes: int
+    rate: float  # turns a second of all of them together, the median
+    cpu_share: float  # CPU / wall of each, the median: below 1 somebody else had their core
+
+
+class Findings(Value):
+    """What the experiments have shown."""
+
+    spun: tuple[Spun, ...]  # by one process, by two, by as many as there are cores
+    pipe_bytes_s: float | None  # through a pipe to another process; None: it did not work
+    pickle_bytes_s: float  # there and back, of many small dicts
+    blas_threads: int | None  # that one product of matrices started; None: no numpy, or no telling
+    blas_variables: tuple[str, ...]  # set in the environment, that limit them
+
+    def times(self, n_processes: int) -> float | None:
+        """How much of one process's work so many did together; None: it was not tried."""
+        rates = {one.n_processes: one.rate for one in self.spun}
+        if n_processes not in rates or not rates.get(1):
+            return None
+        return rates[n_processes] / rates[1]
+
+
+def look(n_cores: int) -> Findings:
+    """Make the experiments, for so many usable cores."""
+    return Findings(
+        spun=spun(sorted({1, 2, n_cores})),
+        pipe_bytes_s=_pipe_bytes_s(),
+        pickle_bytes_s=_pickle_bytes_s(),
+        blas_threads=_blas_threads(),
+        blas_variables=tuple(name for name in THREAD_VARIABLES if os.environ.get(name)),
+    )
+
+
+def spun(numbers: Sequence[int]) -> tuple[Spun, ...]:
+    """Let so many processes spin side by side, each number in turn, several rounds."""
+    rounds = [[_spin(n) for n in numbers] for _ in range(N_ROUNDS)]
+    return tuple(
+        Spun(
+            n_processes=n,
+            rate=median(sum(rate for rate, _ in one[place]) for one in rounds),
+            cpu_share=median([share for one in rounds for _, share in one[place]] or [0.0]),
+        )
+        for place, n in enumerate(numbers)
+    )
+
+
+def _spin(n: int) -> list[tuple[float, float]]:
+    """Turns a second and CPU share of each of so many processes that begin together."""
+    start = time.monotonic() + LEAD_S + LEAD_EACH_S * n
+    processes = [_started(_SPIN, str(start), str(SPIN_S)) for _ in range(n)]
+    answers = [_answer(process) for process in processes]
+    return [(float(one[0]), float(one[1])) for one in answers if len(one) == 2]
+
+
+def _pipe_bytes_s() -> float | None:
+    process = _started(_SINK, stdin=subprocess.PIPE)
+    block = bytes(1 << 20)
+    assert process.stdin is not None
+    begun_s = time.perf_counter()
+    try:
+        for _ in range(PIPE_BYTES // len(block)):
+            process.stdin.write(block)
+        process.stdin.close()
+        process.stdin = None
+    except OSError:
+        _answer(process)
+        return None
+    done = _answer(process) == [str(PIPE_BYTES)]
+    return PIPE_BYTES / (time.perf_counter() - begun_s) if done else None
+
+
+def _pickle_bytes_s() -> float:
+    records = [{"id": n, "name": f"record {n}", "value": n / 7} for n in range(N_RECORDS)]
+    takes_s, n_bytes = [], 0
+    for _ in range(N_ROUNDS):
+        begun_s = time.perf_counter()
+        data = pickle.dumps(records, pickle.HIGHEST_PROTOCOL)
+        pickle.loads(data)
+        takes_s.append(time.perf_counter() - begun_s)
+        n_bytes = len(data)
+    return n_bytes / median(takes_s)
+
+
+def _blas_threads() -> int | None:
+    if not procfs.read("/proc/self/status") or importlib.util.find_spec("numpy") is None:
+        return None
+    answer = _answer(_started(_MULTIPLY, isolated=False))
+    return int(answer[0]) if len(answer) == 1 and answer[0].isdecimal() else None
+
+
+def _started(
+    code: str, *arguments: str, stdin: int = subprocess.DEVNULL, isolated: bool = True
+) -> subprocess.Popen[bytes]:
+    bare = ["-I", "-S"] if isolated else ["-P"]  # the current folder is nothing to import from
+    return subprocess.Popen(
+        [sys.executable, *bare, "-c", code, *arguments],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _answer(process: subprocess.Popen[bytes]) -> list[str]:
+    """The words that it printed; none if it failed, or took too long and was ended."""
+    try:
+        stdout, _ = process.communicate(timeout=LIMIT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return []
+    return stdout.decode().split() if process.returncode == 0 else []
+
+
+# -- what amorsize itself makes of it --------------------------------------------------------
+
+
+def work(n: int) -> int:
+    """An item that computes, and holds the GIL."""
+    total = 0
+    for i in range(n):
+        total += i * i % 7
+    return total
+
+
+def turns_for(item_s: float) -> int:
+    """The argument with which `work` takes about so long here."""
+    begun_s = time.perf_counter()
+    work(20_000)
+    return max(1, round(20_000 * item_s / (time.perf_counter() - begun_s)))

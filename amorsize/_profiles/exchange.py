@@ -1,0 +1,112 @@
+"""Records of profiles as they travel: what of one can be believed, and files of many."""
+
+from __future__ import annotations
+
+import os
+
+from amorsize.cache.json_text import RefusedError, decoded
+from amorsize.policy.evidence.drift import Drift
+from amorsize.policy.facts import Profile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+VERSION = 4  # of records; others are learned again
+FORMAT = "amorsize profiles"
+SITE_VARIABLE = "AMORSIZE_SITE_PROFILES"
+MAX_FILE_BYTES = 8 * 1024**2  # some ten thousand profiles
+MAX_PROFILES = 20_000
+MAX_STORY = 8  # drifts of one record
+PREFIX = "profile:"
+
+
+class FileError(Exception):
+    """A file holds no profiles; the text says why."""
+
+
+def profile_in(record: dict[str, Any]) -> Profile | None:
+    """A record's profile, checked; None for one of another version, or one that cannot be."""
+    if record.get("version") != VERSION:
+        return None
+    return Profile.from_dict(record.get("profile"))
+
+
+def drifts_in(record: dict[str, Any]) -> list[Drift]:
+    """A record's story, as far as it can be believed."""
+    stored = record.get("drifts")
+    told = [Drift.from_dict(one) for one in stored[-MAX_STORY:]] if type(stored) is list else []
+    return [one for one in told if one is not None]
+
+
+def is_sound(record: object) -> bool:
+    """Whether this is a record whose profile could be used somewhere."""
+    return (
+        type(record) is dict
+        and profile_in(record) is not None
+        and all(type(record.get(name)) is str for name in ("name", "key", "variant", "host"))
+        and is_key(record.get("stored_as"))
+    )
+
+
+def is_key(key: object) -> bool:
+    """Whether this is a key as profiles have: host, function, kind and variant after the prefix."""
+    return (
+        type(key) is str
+        and key.startswith(PREFIX)
+        and key.count(":") == N_COLONS
+        and key.isascii()
+        and key.isprintable()
+        and len(key) <= MAX_KEY_CHARS
+    )
+
+
+N_COLONS, MAX_KEY_CHARS = 4, 400
+
+
+def read_file(path: str) -> list[dict[str, Any]]:
+    """The sound records of an exported file.
+
+    Raises:
+        FileError: It is too large, or not such a file.
+        OSError: It cannot be read.
+    """
+    with open(path, "rb", opener=_without_waiting) as stream:
+        content = stream.read(MAX_FILE_BYTES + 1) or b""
+    if len(content) > MAX_FILE_BYTES:
+        raise FileError(f"it is larger than {MAX_FILE_BYTES // 1024**2} MiB")
+    try:
+        document = decoded(content.decode(), at_most_bytes=MAX_FILE_BYTES)
+    except (UnicodeDecodeError, RefusedError) as error:
+        raise FileError(f"it is no JSON of ours: {error}") from error
+    profiles = document.get("profiles")
+    if document.get("format") != FORMAT or type(profiles) is not list:
+        raise FileError(f"it is no file of `amorsize cache export` (format {FORMAT!r})")
+    return [record for record in profiles[:MAX_PROFILES] if is_sound(record)]
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open it even where it is a pipe that nobody writes to."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
+
+
+def of_site(prefix: str) -> dict[str, dict[str, Any]]:
+    """The records of the file that AMORSIZE_SITE_PROFILES names; read once, never written."""
+    path = os.environ.get(SITE_VARIABLE, "")
+    if path not in _SITES:
+        try:
+            _SITES[path] = {str(one["stored_as"]): one for one in read_file(path)}
+        except (OSError, FileError, ValueError) as error:
+            _SITES[path] = {}
+            _tell(path, error)
+    return {key: one for key, one in _SITES[path].items() if key.startswith(prefix)}
+
+
+_SITES: dict[str, dict[str, dict[str, Any]]] = {}
+
+
+def _tell(path: str, error: Exception) -> None:
+    """A site's file that cannot be used is for whoever looks after it, not for every caller."""
+    import logging
+
+    logging.getLogger("amorsize").warning("%s=%r is not used: %s", SITE_VARIABLE, path, error)

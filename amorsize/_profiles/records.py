@@ -1,0 +1,171 @@
+"""The disk's side of what is known: which record is a function's, and what of it can be trusted."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from amorsize import cache
+from amorsize._function import fingerprints
+from amorsize._function.item_kind import neighbours
+from amorsize._host import resources
+from amorsize._profiles import exchange
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from amorsize._function.item_kind import Kind
+    from amorsize.policy.evidence.drift import Drift
+    from amorsize.policy.facts import Profile
+
+    Learned = tuple[Callable[..., Any], Kind, Profile, tuple[Drift, ...]]
+    Found = tuple[Profile, list[Drift]]
+
+
+def read(func: Callable[..., Any], kind: Kind) -> Found | None:
+    """What earlier processes have learned about a function on one kind of item.
+
+    The user's own records come first, then those of the site.
+    """
+    if cache.switched_off():
+        return None
+    fingerprint = fingerprints.fingerprint(func)
+    found = _read(fingerprint, kind) if cache.known_on_disk() else None
+    if found is None and os.environ.get(exchange.SITE_VARIABLE):
+        found = _best(exchange.of_site(_prefix(fingerprint.key)), fingerprint, kind)
+    return found
+
+
+def _read(fingerprint: fingerprints.Fingerprint, kind: Kind) -> Found | None:
+    prefix, costs_key = _prefix(fingerprint.key), _costs_key()
+    found = cache.recent(prefix, costs_key)
+    costs = {key: found.pop(key) for key in tuple(found) if key == costs_key}
+    if _disk_key(fingerprint, kind) not in found:
+        found, costs = cache.family(prefix), cache.family(costs_key)
+    for one in costs.values():
+        resources.costs_from_dict(one.get("costs"))
+    return _best(found, fingerprint, kind)
+
+
+def write(learned: Iterable[Learned], *, knows_earlier: bool = True) -> None:
+    """Store functions' profiles, and what workers cost on this host where that is news.
+
+    `knows_earlier`: What earlier processes have learned is part of it. A call that was too short to
+    ask for that puts what it has learned beside it, and is believed where there is nothing else.
+    """
+    host, records = resources.host_fingerprint(), {}
+    for func, kind, profile, drifts in learned:
+        fingerprint = fingerprints.fingerprint(func)
+        key = _disk_key(fingerprint, kind, host)
+        records[key if knows_earlier else f"{key}{BESIDE}"] = {
+            "version": exchange.VERSION,
+            "name": fingerprint.name,
+            "key": fingerprint.key,
+            "variant": fingerprint.variant,
+            "host": host,
+            "kind": list(kind),
+            "saved_at_s": time.time(),
+            "load": _load(),
+            "python": _python(),
+            "profile": profile.as_dict(),
+            "drifts": [one.as_dict() for one in drifts],
+        }
+    costs = resources.costs_as_dict()
+    if are_news := _are_news(costs):
+        records[_costs_key()] = {"version": exchange.VERSION, "costs": costs}
+    if cache.note_all(records) and are_news:
+        _written_costs[os.environ.get(cache.database.HOME_VARIABLE)] = costs
+
+
+_written_costs: dict[str | None, dict[str, float]] = {}  # by folder
+NEWS = 1.25  # times what is written, or its inverse: figures that moved less stay as they are
+
+
+def _are_news(costs: dict[str, float]) -> bool:
+    written = _written_costs.get(os.environ.get(cache.database.HOME_VARIABLE), {})
+    ratios = (cost_s / written.get(name, 1e-12) for name, cost_s in costs.items())
+    return any(not 1 / NEWS < ratio < NEWS for ratio in ratios)
+
+
+def newest(func: Callable[..., Any]) -> Found | None:
+    """What of this function was learned last, on whatever kind of item."""
+    if not cache.known_on_disk():
+        return None
+    found = cache.family(_prefix(fingerprints.fingerprint(func).key))
+    sound = [_found_in(record) for record in found.values()]
+    return next((one for one in reversed(sound) if one is not None), None)
+
+
+def forget(func: Callable[..., Any]) -> int:
+    """Remove a function's records; how many there were."""
+    if not cache.known_on_disk():
+        return 0
+    return cache.forget(*cache.family(_prefix(fingerprints.fingerprint(func).key)))
+
+
+def _python() -> str:
+    return ".".join(map(str, sys.version_info[:3]))
+
+
+def _load() -> float | None:
+    """How many processes wanted to run in the last minute; None where nobody counts them."""
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):
+        return None
+
+
+def _prefix(function_key: str, host: str | None = None) -> str:
+    return f"{cache.LISTED}{host or resources.host_fingerprint()}:{function_key}:"
+
+
+def _disk_key(fingerprint: fingerprints.Fingerprint, kind: Kind, host: str | None = None) -> str:
+    return f"{_prefix(fingerprint.key, host)}{_plain(kind)}:{fingerprint.variant}"
+
+
+def _plain(kind: Kind) -> str:
+    """A kind as a part of a key: a type may have any name."""
+    name, size_class = kind
+    if len(name) > MAX_NAME_CHARS or not name.isascii() or not name.isprintable() or ":" in name:
+        name = "".join(c if c.isascii() and c.isalnum() else "-" for c in name[:MAX_NAME_CHARS])
+        name = f"{name}-{fingerprints.digest(kind[0])}"
+    return f"{name}~{size_class}"
+
+
+MAX_NAME_CHARS = 64
+BESIDE = "-beside"  # ends the key of what was learned without a look at what was known
+
+
+def _costs_key() -> str:
+    return f"host:{resources.host_fingerprint()}"
+
+
+def _exact(
+    found: dict[str, dict[str, Any]], fingerprint: fingerprints.Fingerprint, kind: Kind
+) -> dict[str, Any] | None:
+    key = _disk_key(fingerprint, kind)
+    return found.get(key) or found.get(f"{key}{BESIDE}")
+
+
+def _best(
+    found: dict[str, dict[str, Any]], fingerprint: fingerprints.Fingerprint, kind: Kind
+) -> Found | None:
+    """The record that fits best: of this kind and variant, of this kind, of its neighbours."""
+    exact = _exact(found, fingerprint, kind)
+    if exact is not None and (sound := _found_in(exact)) is not None:
+        return sound
+    for near in (kind, *neighbours(kind)):
+        of_kind = [key for key in found if key.rpartition(":")[0].endswith(f":{_plain(near)}")]
+        for key in reversed(of_kind):
+            if (sound := _found_in(found[key])) is not None:
+                return sound
+    return None
+
+
+def _found_in(record: dict[str, Any]) -> Found | None:
+    """A record's profile and story, checked; None where the profile cannot be used."""
+    profile = exchange.profile_in(record)
+    return None if profile is None else (profile, exchange.drifts_in(record))

@@ -1,0 +1,365 @@
+"""What this process knows about functions; what the disk knows is asked for when it can pay."""
+
+from __future__ import annotations
+
+from _weakref import ref
+
+from amorsize._function.code_identity import owner_of as owner_of
+from amorsize._function.code_identity import variant_of
+from amorsize._function.item_kind import kind_of, neighbours
+from amorsize._host import descriptors
+from amorsize._host.clocks import perf_counter
+from amorsize.policy.actions import Plan
+from amorsize.policy.evidence.exploration_budget import Explored
+from amorsize.policy.facts import Profile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable
+    from typing import Any
+
+    from amorsize._function.item_kind import Kind
+    from amorsize._profiles import records
+    from amorsize.policy.evidence.drift import Drift
+    from amorsize.policy.trace import Trace
+
+    # The function's owner, the kind of its items, and what the function is set up with.
+    Key = tuple[Hashable, Kind, Hashable]
+
+MAX_DRIFTS = 8  # of one function: its story, not its log
+MAX_FUNCTIONS = 4096  # remembered in memory; the one used longest ago goes first
+MAX_VARIANTS = 8  # of each: a closure over a number that never comes again is no reason to grow
+# A call this long is worth a line in the journal at once, of 0.13 ms: who comes to no exit - one of
+# multiprocessing's children, a program that is killed - has learned something as well.
+WRITE_NOW_S = 0.05
+MOST_WRITING = 0.005  # of the time of all calls: beyond, on a busy host, it waits for a later call
+WORTH_WRITING_S = 0.4  # shorter calls are if together they took this long, at exit of all functions
+SAME_WITHIN = 0.25  # a profile that moved less than this is not written again,
+WRITE_AGAIN = 2.0  # unless the function has been used for this many times as long
+
+
+class Variants:
+    """Values by a function and what it is set up with; where that is new, the latest value."""
+
+    def __init__(self) -> None:
+        self._of: dict[Hashable, dict[Hashable, Any]] = {}
+
+    def of(self, family: Hashable, variant: Hashable) -> Any:
+        """The value of this variant, or the latest of its family; None: there is none."""
+        found = self._of.get(family)
+        if not found:
+            return None
+        return found[variant] if variant in found else found[next(reversed(found))]
+
+    def exactly(self, family: Hashable, variant: Hashable) -> Any:
+        """The value of this variant; None: there is none."""
+        found = self._of.get(family)
+        return None if found is None else found.get(variant)
+
+    def put(self, family: Hashable, variant: Hashable, value: Any) -> Hashable | None:
+        """Keep a value, the latest now; the variant that had to go for it."""
+        found = self._of.pop(family, None) or {}
+        found.pop(variant, None)
+        found[variant] = value
+        self._of[family] = found
+        if len(self._of) > MAX_FUNCTIONS:
+            del self._of[next(iter(self._of))]
+        if len(found) <= MAX_VARIANTS:
+            return None
+        oldest: Hashable = next(iter(found))
+        del found[oldest]
+        return oldest
+
+    def drop(self, family: Hashable) -> int:
+        """Forget a family; how many variants it had."""
+        return len(self._of.pop(family, ()))
+
+    def all(self) -> list[tuple[Any, Hashable, Any]]:
+        """Families, variants and values."""
+        return [(family, *one) for family, found in self._of.items() for one in found.items()]
+
+
+class Unwritten:
+    """What was learned of a function and is not on disk yet; the function itself is not kept."""
+
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        kind: Kind,
+        profile: Profile,
+        drifts: tuple[Drift, ...],
+        calls_s: float,
+    ) -> None:
+        self._of: Any
+        try:
+            self._of = ref(func)
+        except TypeError:  # what C has made may have no room for that
+            self._of = _nobody
+        self.kind, self.profile, self.drifts = kind, profile, drifts
+        self.calls_s = calls_s  # what its calls took since it was written last
+
+    def learned(self) -> records.Learned | None:
+        """The same with the function; None: it is gone, and is made anew if it comes again."""
+        func = self._of()
+        return None if func is None else (func, self.kind, self.profile, self.drifts)
+
+
+def _nobody() -> None:
+    return None
+
+
+class Memory:
+    """What this process knows; the disk is asked once per function and written seldom."""
+
+    def __init__(self) -> None:
+        self._profiles = Variants()  # by owner and kind of item
+        self._traces = Variants()  # by owner
+        self._drifts: dict[Hashable, list[Drift]] = {}
+        self._bound: dict[Hashable, str] = {}
+        self._asked: dict[tuple[Hashable, Kind], set[Hashable]] = {}  # the variants of each
+        self._unwritten: dict[Key, Unwritten] = {}
+        self._writing_s = self._calls_s = 0.0  # what writing took so far, and all calls
+        self._written_used_s: dict[Key, float] = {}  # what functions had used as it was written
+        self._at_exit = False
+
+    def profile(self, key: Key) -> Profile | None:
+        """What this process has learned or read about a function on one kind of item."""
+        owner, kind, variant = key
+        found: Profile | None = self._profiles.of((owner, kind), variant)
+        for near in neighbours(kind) if found is None else ():
+            if found is None:
+                found = self._profiles.of((owner, near), variant)
+        return found
+
+    def profiles(self) -> list[tuple[Key, Profile]]:
+        """All that is known, by function, kind of item and variant."""
+        return [((*family, variant), one) for family, variant, one in self._profiles.all()]
+
+    def put(self, key: Key, profile: Profile) -> None:
+        """Know this of a function from now on."""
+        owner, kind, variant = key
+        gone = self._profiles.put((owner, kind), variant, profile)
+        if gone is not None:
+            self._unwritten.pop((owner, kind, gone), None)
+
+    def bound(self, owner: Hashable) -> str | None:
+        """What an item of a function was seen to do that only the caller may do."""
+        return self._bound.get(owner)
+
+    def trace(self, owner: Hashable, variant: Hashable) -> Trace | None:
+        """The last call of a function, set up as it is, or else in any way."""
+        found: Trace | None = self._traces.of(owner, variant)
+        return found
+
+    def keep_trace(self, owner: Hashable, variant: Hashable, trace: Trace) -> None:
+        """Remember a function's last call."""
+        self._traces.put(owner, variant, trace)
+
+    def drifts(self, owner: Hashable) -> list[Drift]:
+        """What turned out to differ from what was remembered of a function, the latest last."""
+        return self._drifts.get(owner, [])
+
+    def keep_drifts(self, owner: Hashable, drifts: Iterable[Drift]) -> None:
+        """Remember what was noticed; the latest few."""
+        kept = [*self._drifts.pop(owner, []), *drifts][-MAX_DRIFTS:]
+        if kept:
+            self._drifts[owner] = kept
+        if len(self._drifts) > MAX_FUNCTIONS:
+            del self._drifts[next(iter(self._drifts))]
+
+    def keep(
+        self,
+        key: Key,
+        func: Callable[..., Any],
+        kind: Kind,
+        profile: Profile,
+        makespan_s: float,
+        *,
+        on_disk: bool,
+        has_drifted: bool = False,
+    ) -> None:
+        """Remember what a call has learned; on disk when that costs little beside the call."""
+        self._calls_s += makespan_s
+        before = self._profiles.exactly(key[:2], key[2])
+        self.put(key, profile)
+        self.keep_bound(key[0], profile.bound)
+        drifts = tuple(self.drifts(key[0]))
+        used_s = Explored.of(profile).used_s
+        is_news = (drifts and has_drifted) or (
+            used_s > WRITE_AGAIN * self._written_used_s.get(key, used_s)
+        )
+        is_put_down = key in self._written_used_s and key not in self._unwritten
+        is_written = before is not None and is_put_down and not is_news
+        if not on_disk or (is_written and before is not None and _same(before, profile)):
+            return
+        waiting = self._unwritten.pop(key, None)
+        unwritten_s = makespan_s + (0.0 if waiting is None else waiting.calls_s)
+        is_due = makespan_s >= WRITE_NOW_S or unwritten_s >= WORTH_WRITING_S
+        if (
+            is_due or profile.bound is not None
+        ) and self._writing_s <= MOST_WRITING * self._calls_s:
+            self._write({key: (func, kind, profile, drifts)})
+            return
+        self._unwritten[key] = Unwritten(func, kind, profile, drifts, unwritten_s)
+        if not self._at_exit:
+            import atexit
+
+            self._at_exit = True
+            atexit.register(self._write_at_exit)
+
+    def keep_bound(self, owner: Hashable, bound: str | None) -> None:
+        """Remember what ties a function's items to the caller; None: nothing does."""
+        self._bound.pop(owner, None)
+        if bound is not None:
+            self._bound[owner] = bound
+        if len(self._bound) > MAX_FUNCTIONS:
+            del self._bound[next(iter(self._bound))]
+
+    def ask_disk(self, key: Key, func: Callable[..., Any], kind: Kind) -> Profile | None:
+        """What earlier processes have learned, if that is more; each question is asked once."""
+        asked = self._asked.setdefault(key[:2], set())
+        if key[2] in asked or len(asked) >= MAX_VARIANTS:
+            return None
+        asked.add(key[2])
+        from amorsize._profiles import (
+            records,  # what it imports is not for calls that are over in no time
+        )
+
+        found = records.read(func, kind)
+        if found is None:
+            return None
+        profile, drifts = found
+        known = self._profiles.exactly(key[:2], key[2])
+        if known is not None and _experience(known) >= _experience(profile):
+            return None
+        self.put(key, profile)
+        self._written_used_s[key] = Explored.of(profile).used_s
+        if not self._drifts.get(key[0]):
+            self.keep_drifts(key[0], drifts)
+        return profile
+
+    def write(self) -> None:
+        """Put on disk what is not there yet."""
+        unwritten, self._unwritten = self._unwritten, {}
+        self._write({key: found for key, one in unwritten.items() if (found := one.learned())})
+
+    def _write(self, unwritten: dict[Key, records.Learned]) -> None:
+        if not unwritten or (disk := descriptors.loaded("_profiles.records")) is None:
+            return
+        began = perf_counter()
+        are_asked = {key: key[2] in self._asked.get(key[:2], ()) for key in unwritten}
+        for is_asked in set(are_asked.values()):
+            learned = [one for key, one in unwritten.items() if are_asked[key] is is_asked]
+            disk.write(learned, knows_earlier=is_asked)
+        for key, (_, _, profile, _) in unwritten.items():
+            self._written_used_s[key] = Explored.of(profile).used_s
+        self._writing_s += perf_counter() - began
+
+    def _write_at_exit(self) -> None:
+        unwritten = self._unwritten.values()
+        is_bound = any(one.profile.bound for one in unwritten)
+        if is_bound or sum(one.calls_s for one in unwritten) >= WORTH_WRITING_S:
+            self.write()
+
+    def forget(self, owner: Hashable, func: Callable[..., Any]) -> int:
+        """Drop all that is known of a function, in memory and on disk; how many records."""
+        families = {family for family, _, _ in self._profiles.all() if family[0] == owner}
+        n_known = sum(map(self._profiles.drop, families))
+        self._unwritten = {key: one for key, one in self._unwritten.items() if key[0] != owner}
+        self._asked = {key: asked for key, asked in self._asked.items() if key[0] != owner}
+        self._traces.drop(owner)
+        self._drifts.pop(owner, None)
+        self._bound.pop(owner, None)
+        from amorsize._profiles import records
+
+        return max(n_known, records.forget(func))
+
+
+def _same(before: Profile, after: Profile) -> bool:
+    """Whether writing the new profile would tell the next process anything new."""
+    ratio = after.item_s / max(before.item_s, 1e-12)
+    before_tried, after_tried = Explored.of(before).n_tried, Explored.of(after).n_tried
+    return (
+        before.backend == after.backend
+        and before.bound == after.bound
+        and before.source == after.source
+        and before.n_jobs == after.n_jobs
+        and before.holds_gil == after.holds_gil
+        and before.waits == after.waits
+        and before_tried == after_tried
+        and 1 / (1 + SAME_WITHIN) < ratio < 1 + SAME_WITHIN
+    )
+
+
+# -- of this process ------------------------------------------------------------------------
+
+_memory: Memory | None = None
+
+
+def memory() -> Memory:
+    """This process's memory of functions; made when first needed."""
+    global _memory
+    if _memory is None:
+        _memory = Memory()
+    return _memory
+
+
+def write() -> None:
+    """Put on disk what this process has learned, if anything."""
+    if _memory is not None:
+        _memory.write()
+
+
+def _experience(profile: Profile) -> tuple[float, int]:
+    """The more, the more is known: seconds that the function has been used for, and chunks."""
+    return Explored.of(profile).used_s, profile.n_chunks
+
+
+def key_of(func: Callable[..., Any], item: Any, item_kwargs: dict[str, Any] | None = None) -> Key:
+    """What is learned about a function is kept apart for each kind of item, and each variant."""
+    return owner_of(func), kind_of(item), variant_of(func, item_kwargs)
+
+
+def plan_of(func: Callable[..., Any]) -> Plan | None:
+    """The plan last learned for a function on this host, if any."""
+    if (trace := last_trace(func)) is not None:
+        return trace.plan
+    from amorsize._profiles import records
+
+    found = records.newest(func)
+    if found is None:
+        return None
+    profile = found[0]
+    return Plan(
+        backend=profile.backend,
+        n_jobs=profile.n_jobs,
+        chunksize=profile.chunksize,
+        source=profile.source,
+    )
+
+
+def drifts_of(func: Callable[..., Any]) -> tuple[Drift, ...]:
+    """What turned out to differ from what was remembered of a function, the latest last."""
+    if drifts := memory().drifts(owner_of(func)):
+        return tuple(drifts)
+    if last_trace(func) is not None:
+        return ()
+    from amorsize._profiles import records
+
+    found = records.newest(func)
+    return () if found is None else tuple(found[1])
+
+
+def last_trace(func: Callable[..., Any]) -> Trace | None:
+    """What the last call of a function did."""
+    return memory().trace(owner_of(func), variant_of(func))
+
+
+def keep_trace(func: Callable[..., Any], trace: Trace) -> None:
+    """Remember what a function's last call did."""
+    memory().keep_trace(owner_of(func), variant_of(func), trace)
+
+
+def forget(func: Callable[..., Any]) -> int:
+    """Drop all that was learned about a function; how many records there were."""
+    return memory().forget(owner_of(func), func)

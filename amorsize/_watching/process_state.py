@@ -1,0 +1,261 @@
+"""What the whole process has once: its folder, its environment, its handlers, its settings.
+
+Only what is loaded is asked, and nothing is set to find out what it is.
+"""
+
+from __future__ import annotations
+
+import _locale
+import _signal  # type: ignore[import-not-found]
+import builtins
+import os
+import sys
+import time
+from functools import partial
+from os import getcwd  # an item may leave a stand-in in its place
+
+from amorsize._host.clocks import monotonic
+from amorsize._watching.finding import Ones
+from amorsize.policy.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+NOT_LOADED: Any = type("NOT_LOADED", (), {"__repr__": lambda _: "NOT_LOADED"})()
+MAX_LOGGERS = 512
+SAME_ALARM_S = 0.2
+# Modules of whose functions tests and tools put stand-ins in place.
+PATCHED = (
+    "builtins",
+    "os",
+    "time",
+    "random",
+    "datetime",
+    "subprocess",
+    "socket",
+    "shutil",
+    "requests",
+)
+
+
+def _module(name: str) -> Any:
+    return sys.modules.get(name)
+
+
+def _umask() -> Any:
+    """Told by the kernel: to ask for it the usual way sets it for every thread."""
+    from amorsize._watching.descriptors import _read
+
+    status = _read("/proc/self/status")
+    at = status.index(b"Umask:")
+    return status[at : at + 11]
+
+
+def _environment() -> Any:
+    kept = getattr(os.environ, "_data", os.environ)
+    names = [os.fsdecode(name) for name in kept]
+    return id(os.environ), dict(zip(names, kept.values(), strict=True))
+
+
+def _streams() -> Any:
+    return Ones((sys.stdin, sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__))
+
+
+def _filters() -> Any:
+    warnings = _module("warnings")
+    if warnings is None:
+        return NOT_LOADED
+    return Ones((warnings.showwarning, *warnings.filters))
+
+
+def _local() -> Any:
+    return _locale.setlocale(_locale.LC_ALL)
+
+
+def _handlers() -> Any:
+    return Ones(map(_signal.getsignal, sorted(_signal.valid_signals())))
+
+
+def _timers() -> Any:
+    """Whether an alarm is set, and which signals wait in this thread."""
+    which = (_signal.ITIMER_REAL, _signal.ITIMER_VIRTUAL, _signal.ITIMER_PROF)
+    armed = [_Alarm(_signal.getitimer(one)[0]) for one in which]
+    return armed, _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
+
+
+class _Alarm:
+    """When a timer rings, give or take what it takes to ask."""
+
+    def __init__(self, left_s: float) -> None:
+        self._at_s = monotonic() + left_s if left_s else None
+
+    def __eq__(self, other: object) -> bool:
+        assert isinstance(other, _Alarm)
+        if self._at_s is None or other._at_s is None:
+            return self._at_s is other._at_s
+        return abs(self._at_s - other._at_s) < SAME_ALARM_S
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _rights() -> Any:
+    return os.getresuid(), os.getresgid(), os.getgroups()
+
+
+def _share_of_machine() -> Any:
+    return os.getpriority(os.PRIO_PROCESS, 0), os.sched_getaffinity(0)
+
+
+def _hooks() -> Any:
+    return Ones((sys.excepthook, sys.displayhook, sys.unraisablehook, builtins.__import__))
+
+
+def _default_timeout() -> Any:
+    module = _module("_socket")
+    return NOT_LOADED if module is None else module.getdefaulttimeout()
+
+
+def _csv_settings() -> Any:
+    module = _module("_csv")
+    return NOT_LOADED if module is None else (module.field_size_limit(), module.list_dialects())
+
+
+def _namespaces() -> Any:
+    module = _module("xml.etree.ElementTree")
+    return NOT_LOADED if module is None else dict(module._namespace_map)
+
+
+def _logging() -> Any:
+    """Of each logger its level and handlers, where it has any; a library's NullHandler is none."""
+    logging = _module("logging")
+    if logging is None or not hasattr(logging, "root"):
+        return NOT_LOADED
+    null: type = getattr(logging, "NullHandler", Ones)
+    found: list[Any] = [logging.raiseExceptions, logging.root.manager.disable]
+    for logger in (logging.root, *tuple(logging.root.manager.loggerDict.values())[:MAX_LOGGERS]):
+        kept, level = getattr(logger, "handlers", ()), getattr(logger, "level", 0)
+        if not kept and not level:
+            continue
+        handlers = [one for one in kept if not isinstance(one, null)]
+        if handlers or level:
+            about = logger.name, level, logger.propagate, logger.disabled
+            found.append((about, [one.level for one in handlers], Ones(handlers)))
+    return found
+
+
+def _numpy_printing() -> Any:
+    numpy = _module("numpy")
+    if numpy is None or not hasattr(numpy, "get_printoptions"):
+        return NOT_LOADED
+    return _by_name(numpy.get_printoptions())
+
+
+def _by_name(settings: dict[str, Any]) -> Any:
+    return tuple(settings), Ones(settings.values())
+
+
+def _pandas_options() -> Any:
+    config = _module("pandas._config.config")
+    if config is None or not hasattr(config, "_global_config"):
+        return NOT_LOADED
+    return _by_name(dict(_flat(config._global_config, "")))
+
+
+def _flat(options: dict[str, Any], before: str) -> Iterator[tuple[str, Any]]:
+    """Options in folders of folders, by their full names."""
+    for name, value in options.items():
+        if type(value) is dict:
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", value
+
+
+def _matplotlib_settings() -> Any:
+    matplotlib = _module("matplotlib")
+    if not hasattr(matplotlib, "rcParams"):
+        return NOT_LOADED
+    return _by_name(dict(dict.items(matplotlib.rcParams)))
+
+
+def _figures() -> Any:
+    helpers = _module("matplotlib._pylab_helpers")
+    return NOT_LOADED if helpers is None else Ones(helpers.Gcf.figs.values())
+
+
+def _opener() -> Any:
+    request = _module("urllib.request")
+    return NOT_LOADED if request is None else Ones([getattr(request, "_opener", None)])
+
+
+def _attributes(name: str) -> Any:
+    module = _module(name)
+    return NOT_LOADED if module is None else _by_name(vars(module))
+
+
+class Look(Value):
+    """One thing that a process has once."""
+
+    name: str
+    read: Any  # what tells how it is
+    by_loading: bool = False  # loading a module commonly changes it, once
+    by_service: bool = False  # serving workers may change it, beside an item in another thread
+
+    def state(self) -> Any:
+        """How it is; why that cannot be told counts as well: a folder that is gone, for one."""
+        try:
+            return self.read()
+        except Exception as error:
+            return type(error)
+
+
+LOOKS = (
+    Look(name="the current folder", read=getcwd),
+    Look(name="the umask", read=_umask),
+    Look(name="os.environ", read=_environment, by_loading=True),
+    Look(name="the standard streams (sys.stdout, sys.stderr, sys.stdin)", read=_streams),
+    Look(name="the warning filters", read=_filters, by_loading=True),
+    Look(name="sys.path", read=lambda: list(sys.path), by_loading=True),
+    Look(name="sys.argv", read=lambda: list(sys.argv)),
+    Look(name="the locale", read=_local),
+    Look(name="the time zone", read=lambda: time.tzname),
+    Look(name="a signal handler", read=_handlers, by_loading=True),
+    Look(name="a timer, or which signals are held back", read=_timers, by_service=True),
+    Look(name="the logging handlers or levels", read=_logging, by_loading=True),
+    Look(name="the default timeout of sockets", read=_default_timeout),
+    Look(name="the settings of csv", read=_csv_settings),
+    Look(name="the namespaces of xml.etree.ElementTree", read=_namespaces, by_loading=True),
+    Look(name="the opener of urllib.request", read=_opener),
+    Look(name="the switch interval", read=sys.getswitchinterval, by_service=True),
+    Look(name="the recursion limit", read=sys.getrecursionlimit),
+    Look(name="the rights of the process", read=_rights),
+    Look(name="the priority or the cores of the process", read=_share_of_machine),
+    Look(name="the hooks of sys", read=_hooks, by_loading=True),
+    Look(name="the print options of numpy", read=_numpy_printing),
+    Look(name="the options of pandas", read=_pandas_options, by_loading=True),
+    Look(name="the settings of matplotlib", read=_matplotlib_settings, by_loading=True),
+    Look(name="the figures of pyplot", read=_figures),
+    *(
+        Look(name=f"the module {name}", read=partial(_attributes, name), by_loading=True)
+        for name in PATCHED
+    ),
+)
+
+
+def details(before: Any, now: Any) -> str:
+    """Which of several named things differ, where that can be told."""
+    before, now = _as_dict(before), _as_dict(now)
+    if before is None or now is None:
+        return ""
+    names = dict.fromkeys((*before, *now))
+    changed = [str(one) for one in names if before.get(one, before) is not now.get(one, now)]
+    return f" ({', '.join(changed[:3])})" if changed else ""
+
+
+def _as_dict(state: Any) -> dict[Any, Any] | None:
+    if type(state) is not tuple or len(state) != 2:
+        return None
+    if isinstance(state[1], Ones):
+        return dict(zip(state[0], state[1].objects, strict=True))
+    return state[1] if type(state[1]) is dict else None

@@ -1,0 +1,240 @@
+"""A snapshot of what an item might change, taken before it and compared after.
+
+Everything is bounded: a part for which there is no time left is skipped and told in `unseen`, so
+that nobody takes it for a part in which nothing was found.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from time import thread_time
+
+from amorsize._host.signals import let_through
+from amorsize._watching import finding as at
+from amorsize._watching import process_state, random_state
+from amorsize._watching.context import Context
+from amorsize._watching.descriptors import Descriptors, descriptor_of, position
+from amorsize._watching.digest import Digest
+from amorsize._watching.finding import Finding
+from amorsize._watching.threads_and_children import Tasks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from amorsize._watching.descriptors import Marks
+
+# Of CPU, for each of the two looks: 0.3 ms are usual, twice that the first time, where nothing is
+# in any cache yet. Descriptors are bounded by their number, at 20 us each.
+BUDGET_S = 1e-3
+
+
+class Around:
+    """What an item might change, as it is before the item; `end()` compares."""
+
+    def __init__(self, parts: Collection[str], *, beside_threads: bool) -> None:
+        self.n_left_out = 0  # open files and connections beyond those that are looked at
+        self.unseen: tuple[str, ...] = ()  # what was not looked at, and why; known after `end()`
+        self.cut: tuple[
+            str, ...
+        ] = ()  # of these, what could have been: there was no time, or it failed
+        self._parts, self._beside_threads = parts, beside_threads
+        self._unseen: dict[str, None] = {}
+        self._cut: dict[str, None] = {}
+        self._budget_s = BUDGET_S
+        self._n_modules = len(sys.modules)
+        self._deadline_s = 0.0
+        self._looks: list[tuple[str, Callable[[], Iterable[Finding]]]] = []  # what is left to do
+
+    @classmethod
+    def begin(
+        cls,
+        handles: Mapping[str, Any] | Iterable[Any] = (),
+        mutables: Mapping[str, Any] | Iterable[Any] = (),
+        items: Sequence[Any] = (),
+        *,
+        parts: Collection[str] = at.PLACES,
+        among: Marks | None = None,
+        beside_threads: bool = False,
+        budget_s: float | None = None,
+    ) -> Around:
+        """Take the snapshot.
+
+        Args:
+            handles: Files, connections and what else has `tell` or `fileno`, by the names they are
+                told with, or one after the other. Their descriptors are looked at first.
+            mutables: Objects that the function reaches: containers, instances, generators.
+            items: The item, or those that are run before `end()`.
+            parts: The places to look at (`finding.PLACES`).
+            among: Of descriptors only these, as `Descriptors.marks` gave them earlier.
+            beside_threads: Others serve workers meanwhile, and change what that takes.
+            budget_s: CPU seconds for each of the two looks; None: as is usual.
+        """
+        around = cls(parts, beside_threads=beside_threads)
+        around._budget_s = BUDGET_S if budget_s is None else budget_s
+        around._deadline_s = thread_time() + around._budget_s
+        named, reached = _named(handles), _named(mutables)
+        named_items = [(_item(one), one) for one in items]
+        looks: dict[str, Callable[[], None]] = {
+            at.DESCRIPTOR: partial(around._see_descriptors, named, among),
+            at.ITEM: partial(around._see_objects, at.ITEM, named_items),
+            at.STATE: partial(around._see_objects, at.STATE, reached),
+            at.CONTEXT: partial(around._try, "the context", around._see_context),
+            at.GENERATOR: partial(around._see_generators, reached),
+            at.PROCESS: around._see_process,
+        }
+        for part, look in looks.items():
+            if part in parts:
+                look()
+        if at.THREADS in parts or at.CHILDREN in parts:
+            around._try("threads and child processes", around._see_tasks)
+        return around
+
+    def end(self) -> tuple[Finding, ...]:
+        """What is different now; `unseen` then tells what was not looked at."""
+        self._deadline_s = thread_time() + self._budget_s
+        found: list[Finding] = []
+        for name, compare in self._looks:
+            self._try(name, partial(_extend, found, compare))
+        self._looks.clear()  # and with them what they hold of the program
+        self.unseen, self.cut = (*self._unseen, *self._cut), tuple(self._cut)
+        return tuple(found)
+
+    def _try(self, name: str, look: Callable[[], Any]) -> None:
+        """Take a look if there is time for it, whatever objects and systems may say."""
+        if thread_time() > self._deadline_s:
+            self._cut[f"{name} (there was no time left)"] = None
+            return
+        try:
+            look()
+        except Exception as error:
+            let_through(error)
+            self._cut[f"{name} ({type(error).__name__})"] = None
+
+    # -- the parts --------------------------------------------------------------------------
+
+    def _see_descriptors(self, handles: list[tuple[str, Any]], among: Marks | None) -> None:
+        def see_open() -> None:
+            before = Descriptors([descriptor_of(one) for _, one in handles], among)
+            self.n_left_out = before.n_left_out
+            if before.n_left_out:
+                self._unseen[f"{before.n_left_out} more open files and connections"] = None
+            self._looks.append(("open files", partial(self._moved, before)))
+
+        self._try("open files", see_open)
+        self._deadline_s = thread_time() + self._budget_s
+        for name, one in handles:
+            self._try(name, partial(self._see_place, name, one))
+
+    def _moved(self, before: Descriptors) -> Iterator[Finding]:
+        for name, words in before.moved():
+            yield Finding(what=name, where=at.DESCRIPTOR, why=f"an item {words}")
+        self._deadline_s = thread_time() + self._budget_s
+
+    def _see_place(self, name: str, handle: Any) -> None:
+        before = position(handle)
+
+        def compare() -> Iterator[Finding]:
+            if position(handle) != before:
+                words = f"an item moved the place in {name}, which was open before"
+                yield Finding(what=name, where=at.DESCRIPTOR, why=words)
+
+        if before is not None:
+            self._looks.append((name, compare))
+
+    def _see_process(self) -> None:
+        for look in process_state.LOOKS:
+            if not (self._beside_threads and look.by_service):
+                self._try(look.name, partial(self._see_setting, look))
+
+    def _see_setting(self, look: process_state.Look) -> None:
+        before = look.state()
+
+        def compare() -> Iterator[Finding]:
+            now = look.state()
+            if now == before:
+                return
+            has_loaded = len(sys.modules) != self._n_modules
+            if before is process_state.NOT_LOADED or (look.by_loading and has_loaded):
+                self._unseen[f"{look.name} (modules were loaded meanwhile)"] = None
+                return
+            words = f"an item changed {look.name}{process_state.details(before, now)}"
+            yield Finding(what=look.name, where=at.PROCESS, why=words)
+
+        self._looks.append((look.name, compare))
+
+    def _see_generators(self, reached: list[tuple[str, Any]]) -> None:
+        more = {name: one for name, one in reached if random_state.is_generator(one)}
+        for name, one in {**random_state.of_program(), **more}.items():
+            self._try(name, partial(self._see_generator, name, one))
+
+    def _see_generator(self, name: str, generator: Any) -> None:
+        before = random_state.state_of(generator)
+
+        def compare() -> Iterator[Finding]:
+            if random_state.state_of(generator) != before:
+                words = f"an item drew from, or seeded, the generator {name}"
+                yield Finding(what=name, where=at.GENERATOR, why=words)
+
+        if before is not None:
+            self._looks.append((f"the generator {name}", compare))
+
+    def _see_context(self) -> None:
+        before = Context()
+
+        def compare() -> Iterator[Finding]:
+            for name in before.changed():
+                yield Finding(what=name, where=at.CONTEXT, why=f"an item changed {name}")
+
+        self._looks.append(("the context", compare))
+
+    def _see_objects(self, where: str, objects: list[tuple[str, Any]]) -> None:
+        for name, one in objects:
+            if where == at.ITEM or not random_state.is_generator(one):
+                self._try(name, partial(self._see_object, where, name, one))
+
+    def _see_object(self, where: str, name: str, one: Any) -> None:
+        digest = Digest()
+        before = digest.of(one)
+        if digest.opaque is not None:
+            self._unseen[f"{name} (the inside of a {digest.opaque})"] = None
+
+        def compare() -> Iterator[Finding]:
+            if Digest().of(one) != before:
+                words = f"an item changed {name}, which the function reaches"
+                words = f"{name} was changed in place" if where == at.ITEM else words
+                yield Finding(what=name, where=where, why=words)
+
+        self._looks.append((name, compare))
+
+    def _see_tasks(self) -> None:
+        before = Tasks()
+
+        def compare() -> Iterator[Finding]:
+            now = Tasks()
+            if at.THREADS in self._parts:
+                for name in now.started_threads(before):
+                    words = f"an item started a thread that is still there ({name})"
+                    yield Finding(what=name, where=at.THREADS, why=words)
+            if at.CHILDREN in self._parts:
+                for pid in sorted(now.children - before.children):
+                    words = f"an item started a process that is still there ({pid})"
+                    yield Finding(what=f"process {pid}", where=at.CHILDREN, why=words)
+
+        self._looks.append(("threads and child processes", compare))
+
+
+def _extend(found: list[Finding], compare: Callable[[], Iterable[Finding]]) -> None:
+    found.extend(compare())
+
+
+def _named(objects: Mapping[str, Any] | Iterable[Any]) -> list[tuple[str, Any]]:
+    if isinstance(objects, dict):
+        return list(objects.items())
+    return [(f"a {type(one).__name__}", one) for one in objects]
+
+
+def _item(item: Any) -> str:
+    return f"an item ({type(item).__name__})"

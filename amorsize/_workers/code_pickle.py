@@ -1,0 +1,247 @@
+"""Sends what pickle alone refuses with its code: functions, instances of local classes.
+
+What arrives is what the loop would have given: a class that the caller has is that very class, a
+function reads the globals of its module there. What only a copy could be made of - a variable that
+functions share, an open file, a view - is refused as before.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from itertools import count
+from weakref import WeakSet, WeakValueDictionary
+
+from amorsize._function.callables import FUNCTION, METHOD, MODULE, is_partial, raw
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import CodeType, FunctionType
+    from typing import Any
+
+PROTOCOL = 5
+DEEPEST = 3  # functions in functions that are looked into for classes
+HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: the class was made at run time
+
+_by_id: WeakValueDictionary[str, type] = WeakValueDictionary()  # classes that workers refer to
+_made_here: WeakSet[type] = WeakSet()  # classes that a worker has made, and the caller has not
+_numbers = count()
+
+
+def announce(func: Callable[..., Any], items: Iterable[Any] = ()) -> None:
+    """Before forks: know the classes by which results may be told that no name leads to."""
+    for cls in {*_classes_in(func), *map(type, items)}:
+        if cls.__flags__ & HEAP_TYPE and not is_found(cls) and _id_of(cls) is None:
+            _by_id[f"{os.getpid()}-{next(_numbers)}"] = cls
+
+
+class Codes:
+    """Pickles values with the code of what cannot be found by its name.
+
+    Args:
+        func: The mapped function. Its variables are the caller's: a copy would be another.
+        is_forked: Modules here are those of the caller; else functions of a module that has its
+            name there find their globals by that name.
+    """
+
+    def __init__(self, func: Callable[..., Any] | None, *, is_forked: bool) -> None:
+        self._variables = frozenset(map(id, _cells_in(func)))
+        self._is_forked = is_forked
+
+    def dumps(self, value: Any, buffer_callback: Callable[[Any], bool] | None = None) -> bytes:
+        """Pickle a value.
+
+        Raises:
+            Exception: What pickle raises, and where only a copy could be sent.
+        """
+        import io
+
+        buffer = io.BytesIO()
+        pickler = _pickler()(buffer, protocol=PROTOCOL, buffer_callback=buffer_callback)
+        pickler.codes = self
+        pickler.dump(value)
+        return buffer.getvalue()
+
+    def reduced(self, func: FunctionType) -> tuple[Any, ...] | None:
+        """How a function is made again; None: as cloudpickle does, with a namespace of its own.
+
+        Raises:
+            TypeError: It would not be the same there.
+        """
+        for name, cell in zip(func.__code__.co_freevars, func.__closure__ or (), strict=True):
+            if id(cell) in self._variables and not _is_settled(cell):
+                raise TypeError(
+                    f"{func.__qualname__} shares the variable {name} with the function that made "
+                    "it, and would have one of its own"
+                )
+        name, module = func.__module__, sys.modules.get(func.__module__ or "")
+        if isinstance(name, str) and (not self._is_forked or _has_globals_of(func, module)):
+            return _reduced(func)
+        if module is not None and any(one in func.__globals__ for one in func.__code__.co_names):
+            raise TypeError(f"{func.__qualname__} reads names that are not those of {name}")
+        return None
+
+
+_class: Any = None
+
+
+def _pickler() -> Any:
+    """cloudpickle's, 40 ms to load, made when something is first sent with its code."""
+    global _class
+    if _class is not None:
+        return _class
+    import cloudpickle
+    from cloudpickle import cloudpickle as inside
+
+    kept: set[Any] = {classmethod, staticmethod, property, METHOD, MODULE, _CELL}
+    kept |= {type(announce.__code__), type(type.__dict__)}
+    copied = tuple(set(inside.Pickler._dispatch_table) - kept)
+
+    class WithCode(cloudpickle.Pickler):  # type: ignore[misc]
+        codes: Codes
+
+        def reducer_override(self, obj: Any) -> Any:
+            kind = type(obj)
+            if kind in copied:
+                raise TypeError(f"a {kind.__name__} would be sent as a copy of another kind")
+            if kind is FUNCTION and not is_found(obj):
+                return self.codes.reduced(obj) or super().reducer_override(obj)
+            if issubclass(kind, type) and not is_found(obj):
+                if (known := _id_of(obj)) is not None:
+                    return _class_of, (known,)
+                _made_here.add(obj)
+            return super().reducer_override(obj)
+
+    _class = WithCode
+    return _class
+
+
+# -- classes --------------------------------------------------------------------------------
+
+
+def _id_of(cls: type) -> str | None:
+    """By what the caller knows a class of its own; None: it has no such class."""
+    for known, one in _by_id.items():
+        if one is cls:
+            return known
+    inside: Any = sys.modules.get("cloudpickle.cloudpickle")
+    if inside is None or cls in _made_here:
+        return None
+    tracked: str | None = inside._DYNAMIC_CLASS_TRACKER_BY_CLASS.get(cls)  # it came from the caller
+    return tracked
+
+
+def _class_of(known: str) -> type:
+    found: type | None = _by_id.get(known)
+    if found is None:
+        from cloudpickle import cloudpickle as inside
+
+        found = inside._DYNAMIC_CLASS_TRACKER_BY_ID[known]
+    return found
+
+
+def is_found(one: Any) -> bool:
+    """Does the name of a class or function lead to it, as pickle wants?"""
+    module: Any = sys.modules.get(one.__module__) if isinstance(one.__module__, str) else None
+    found = module
+    for step in one.__qualname__.split("."):
+        found = getattr(found, step, None)
+    return found is not None and raw(found) is one
+
+
+def _classes_in(func: Any, depth: int = DEEPEST) -> Iterable[type]:
+    """Classes that a function holds or names, as far as that is quickly told."""
+    func = raw(func)
+    if isinstance(func, type):
+        yield func
+    elif not depth:
+        return
+    elif type(func) is METHOD:
+        yield type(func.__self__)
+        yield from _classes_in(func.__func__, depth - 1)
+    elif is_partial(func):
+        for one in (func.func, *func.args, *func.keywords.values()):
+            yield from _classes_in(one, depth - 1)
+    elif type(func) is FUNCTION:
+        named = (func.__globals__.get(name) for name in func.__code__.co_names)
+        for one in (*_contents(func), *named):
+            if isinstance(one, type) or type(one) is FUNCTION or type(one) is METHOD:
+                yield from _classes_in(one, depth - 1)
+
+
+# -- functions ------------------------------------------------------------------------------
+
+_CELL: Any = type((lambda x: lambda: x)(0).__closure__[0])  # type: ignore[index]
+
+
+def _has_globals_of(func: FunctionType, module: Any) -> bool:
+    return module is not None and vars(module) is func.__globals__
+
+
+def _is_settled(cell: Any) -> bool:
+    """Does it hold a function, class or module, which nobody replaces as a rule?"""
+    return all(isinstance(one, (type, FUNCTION, MODULE)) for one in _content(cell))
+
+
+def _reduced(func: FunctionType) -> tuple[Any, ...]:
+    n_cells = None if func.__closure__ is None else len(func.__closure__)
+    state = {
+        "cells": tuple(map(_content, func.__closure__ or ())),
+        "defaults": func.__defaults__,
+        "kwdefaults": func.__kwdefaults__,
+        "dict": func.__dict__,
+        "annotations": func.__annotations__,
+        "qualname": func.__qualname__,
+        "doc": func.__doc__,
+    }
+    made = func.__code__, func.__module__, func.__name__, n_cells
+    return _function, made, state, None, None, _filled
+
+
+def _function(code: CodeType, module: str, name: str, n_cells: int | None) -> FunctionType:
+    """A function at home in its module; what it holds comes after, it may hold itself."""
+    __import__(module)
+    space = vars(sys.modules[module])
+    cells = None if n_cells is None else tuple(_CELL() for _ in range(n_cells))
+    made: FunctionType = FUNCTION(code, space, name, None, cells)
+    made.__module__ = module
+    return made
+
+
+def _filled(func: FunctionType, state: dict[str, Any]) -> None:
+    for cell, content in zip(func.__closure__ or (), state["cells"], strict=True):
+        if content:
+            (cell.cell_contents,) = content
+    func.__defaults__, func.__kwdefaults__ = state["defaults"], state["kwdefaults"]
+    func.__dict__.update(state["dict"])
+    func.__annotations__, func.__qualname__ = state["annotations"], state["qualname"]
+    func.__doc__ = state["doc"]
+
+
+def _contents(func: FunctionType) -> Iterable[Any]:
+    for cell in func.__closure__ or ():
+        yield from _content(cell)
+
+
+def _content(cell: Any) -> tuple[Any, ...]:
+    """What a variable holds; empty before it was set."""
+    try:
+        return (cell.cell_contents,)
+    except ValueError:
+        return ()
+
+
+def _cells_in(func: Any, depth: int = DEEPEST) -> Iterable[Any]:
+    """The variables that a function has from where it was made, and those of functions in it."""
+    func = raw(func)
+    if type(func) is METHOD:
+        func = func.__func__
+    if is_partial(func):
+        for one in (func.func, *func.args, *func.keywords.values()):
+            yield from _cells_in(one, depth)
+    elif type(func) is FUNCTION and depth:
+        for cell in func.__closure__ or ():
+            yield cell
+            for one in _content(cell):
+                yield from _cells_in(one, depth - 1)

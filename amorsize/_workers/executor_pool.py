@@ -1,0 +1,507 @@
+"""Runs chunks in somebody else's executor: each chunk is one future, each worker one place in it.
+
+The executor starts, feeds and ends its own workers and is never shut down here. So an item that
+takes too long cannot be ended, and no worker can be told that it has served its last item.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _queue import Empty, SimpleQueue
+from _thread import allocate_lock, get_ident
+
+from amorsize._host.clocks import perf_counter
+from amorsize._workers import nesting, serialization, subprocess_time, worker_numbers
+from amorsize._workers.chunk import run_chunk
+from amorsize._workers.protocol import Chunk, Done, Lost, SetupFailed, Task, WorkerReady
+from amorsize._workers.run_delay import StarvedClock
+from amorsize.errors import (
+    CannotTravelError,
+    InvalidOptionError,
+    WorkerDied,
+    WorkersUnavailable,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor, Future
+    from typing import Any
+
+    from amorsize._workers.protocol import Happening, Payload
+
+SMALL_BYTES = 1 << 16  # a task up to here goes with every chunk; a larger one where it is missing
+HELD_TASKS = 8  # calls whose tasks a worker process keeps
+UNKNOWN, UNFIT, NOT_SET_UP, RAN = "unknown", "unfit", "not set up", "ran"
+
+
+def refuse(
+    where: str, *, has_timeout: bool, has_teardown: bool, has_memory_limit: bool = False
+) -> None:
+    """Raise for options that no executor can keep; `where` is "with executor=" or the like."""
+    if has_teardown:
+        raise InvalidOptionError(
+            f"teardown= cannot be promised {where}: its workers go on living after the call, "
+            "and none can be told that it ran its last item. Leave teardown out."
+        )
+    if has_timeout:
+        raise InvalidOptionError(
+            f"timeout= cannot be kept {where}: its workers cannot be ended one by one. "
+            "Leave timeout out."
+        )
+    if has_memory_limit:
+        raise InvalidOptionError(
+            f"max_worker_memory= cannot be kept {where}: its workers are not ours to replace. "
+            "Leave max_worker_memory out."
+        )
+
+
+def n_places(executor: Any) -> int | None:
+    """How many chunks an executor runs at once; None where it does not tell."""
+    n_workers = getattr(executor, "_max_workers", None)  # the standard library's, loky's, MPI's
+    if isinstance(n_workers, int) and n_workers > 0:
+        return n_workers
+    client: Any = getattr(executor, "_client", None)  # dask's
+    try:
+        return sum(client.nthreads().values()) or None
+    except Exception:  # whatever an unknown object does when asked this
+        return None
+
+
+class FuturesCrew:
+    """Places in an executor, each with at most one chunk under way."""
+
+    inherits_items = False
+
+    def __init__(
+        self,
+        executor: Executor,
+        task: Task,
+        payload: Callable[[], Payload],
+        *,
+        renew: Callable[[], Executor] | None = None,
+    ) -> None:
+        """Take an executor that is ready for work.
+
+        Args:
+            executor: Where chunks are submitted.
+            task: What is done to each item.
+            payload: Makes the task fit to travel; called if the executor has other processes.
+            renew: Gives another executor when this one has lost a process; None: that is an error.
+        """
+        self._executor, self._task, self._renew = executor, task, renew
+        self._shares_memory = _runs_in_threads(executor)
+        self.backend = "thread" if self._shares_memory else "process"
+        self._happened: SimpleQueue[tuple[_Sent | None, int]] = SimpleQueue()
+        self._under_way: set[_Sent] = set()
+        self._stop = float("inf")
+        self._by_value = False
+        if self._shares_memory:
+            self._held = _Held(task)
+        else:
+            self._payload = payload()
+            self._data = self._payload.data
+            self._key = os.urandom(16)
+
+    def start(self, number: int) -> None:
+        """Use one more place, to be known by this number."""
+        self._happened.put((None, number))
+
+    # -- sending ----------------------------------------------------------------------------
+
+    def send(self, worker: int, chunk: Chunk, *, box_s: float, flush_s: float) -> None:  # noqa: ARG002 - a future has one result
+        """Submit a chunk."""
+        if self._shares_memory:
+            self._submit(_Sent(worker, chunk, box_s, b""))
+        else:
+            self._submit(_Sent(worker, chunk, box_s, self.packed(chunk.items)))
+
+    def packed(self, items: Any) -> bytes:
+        """Items as they are sent; nothing of them where memory is shared."""
+        return serialization.dumps(None) if self._shares_memory else self._payload.pack(items)
+
+    def _submit(self, sent: _Sent, *, with_task: bool = False) -> None:
+        chunk = sent.chunk
+        try:
+            if self._shares_memory:
+                sent.future = self._executor.submit(self._run_here, chunk, sent.box_s)
+            else:
+                with_task = with_task or len(self._data) <= SMALL_BYTES
+                task = self._data if with_task else None
+                sent.key = self._key
+                sent.future = self._executor.submit(
+                    run_there,
+                    self._key,
+                    task,
+                    sent.items,
+                    chunk.start,
+                    chunk.stop,
+                    sent.box_s,
+                    chunk.place,
+                )
+        except Exception as error:
+            if not self._is_broken(error):
+                raise WorkersUnavailable(
+                    f"the executor ({_described(self._executor)}) takes no work: "
+                    f"{type(error).__name__}: {error}"
+                ) from error
+            sent.failure = error
+        self._under_way.add(sent)
+        if sent.failure is None:
+            sent.future.add_done_callback(lambda _: self._happened.put((sent, sent.worker)))
+        else:
+            self._happened.put((sent, sent.worker))
+
+    def _run_here(self, chunk: Chunk, box_s: float) -> tuple[Any, ...]:
+        """A chunk in a thread of this process."""
+        worker_numbers.take_in_thread(chunk.place)
+        failed = self._held.set_up_thread()
+        if failed is not None:
+            return NOT_SET_UP, failed
+        items = self._task.source if chunk.items is None else chunk.items
+        assert items is not None
+        first = 0 if chunk.items is None else chunk.start
+        return RAN, *self._held.run(items, first, chunk.start, chunk.stop, box_s, self._may_begin)
+
+    def _may_begin(self, index: int) -> bool:
+        return index < self._stop
+
+    # -- hearing ----------------------------------------------------------------------------
+
+    def wait(self, timeout_s: float) -> list[Happening]:
+        """What has happened in any place; waits at most `timeout_s` for the first thing."""
+        happenings: list[Happening] = []
+        try:
+            self._hear(*self._happened.get(timeout=max(0.0, timeout_s)), happenings)
+            while True:
+                self._hear(*self._happened.get_nowait(), happenings)
+        except Empty:
+            return happenings
+
+    def _hear(self, sent: _Sent | None, number: int, happenings: list[Happening]) -> None:
+        if sent is None:
+            happenings.append(WorkerReady(worker=number))
+            return
+        answer = self._answer(sent, happenings)
+        if answer is None:
+            return
+        kind, *content = answer
+        if kind == UNKNOWN:
+            self._submit(sent, with_task=True)
+        elif kind == UNFIT:
+            self._send_value(sent, content[0], happenings)
+        elif kind == NOT_SET_UP:
+            error = content[0]
+            if isinstance(error, bytes):
+                error, text = serialization.unpack_error(error)
+                serialization.add_note(error, text)
+            serialization.add_note(error, "raised by setup= in a worker of the executor")
+            happenings.append(SetupFailed(worker=number, error=error))
+        else:
+            self._under_way.discard(sent)
+            happenings.append(self._done(sent, content))
+
+    def _answer(self, sent: _Sent, happenings: list[Happening]) -> tuple[Any, ...] | None:
+        """What a chunk's future holds; None if its worker or its executor was lost."""
+        from concurrent.futures import CancelledError
+
+        try:
+            if sent.failure is not None:
+                raise sent.failure
+            answer: tuple[Any, ...] = sent.future.result(timeout=0)
+            return answer
+        except CancelledError:
+            how = "the cancellation of its future"
+        except Exception as error:
+            how = self._told(sent.chunk, error)
+        self._under_way.discard(sent)
+        chunk = sent.chunk
+        alone = chunk.n_items == 1 and not self._under_way  # else every item is a suspect
+        happenings.append(
+            Lost(
+                worker=sent.worker,
+                how=how,
+                ranges=((chunk.start, chunk.stop),),
+                culprit=chunk.start if alone else None,
+            )
+        )
+        return None
+
+    def _told(self, chunk: Chunk, error: Exception) -> str:
+        """Words for the loss of an executor that can be replaced; raises for any other failure."""
+        items = f"items {chunk.start} to {chunk.stop - 1}"
+        what = f"{type(error).__name__}: {error}"
+        if not self._is_broken(error):
+            raise WorkersUnavailable(
+                f"the executor ({_described(self._executor)}) could not run {items}: {what}"
+            ) from error
+        if self._renew is None:
+            raise WorkerDied(
+                f"a worker of the executor ({_described(self._executor)}) ended while {items} were "
+                f"in its hands or in another's: {what}. Pass a new executor; without executor= "
+                "such an item is found and named."
+            ) from error
+        self._executor = self._renew()
+        return what
+
+    @staticmethod
+    def _is_broken(error: Exception) -> bool:
+        from concurrent.futures import BrokenExecutor
+
+        return isinstance(error, BrokenExecutor)
+
+    def _send_value(self, sent: _Sent, error: bytes, happenings: list[Happening]) -> None:
+        """A worker cannot find the function, or finds another: send the function itself."""
+        met, text = serialization.unpack_error(error)
+        if self._by_value and sent.key == self._key:
+            failure = CannotTravelError(
+                f"{self._payload.name} cannot be rebuilt in a worker of the executor: "
+                f"{type(met).__name__}: {met}. Make it importable there."
+            )
+            failure.add_note(text)
+            happenings.append(SetupFailed(worker=sent.worker, error=failure))
+            return
+        if not self._by_value:
+            self._by_value = True
+            self._key, self._data = os.urandom(16), self._payload.by_value()
+        self._submit(sent, with_task=True)
+
+    def _done(self, sent: _Sent, content: list[Any]) -> Done:
+        n_done, (wall_s, cpu_s, starved_s), pickle_s, results, error, some_stayed = content
+        text = ""
+        chunk = sent.chunk
+        if isinstance(results, bytes):
+            try:
+                results = serialization.loads(results)
+            except Exception as failure:
+                results, some_stayed = (
+                    serialization.cannot_read_back(chunk.start, n_done, failure),
+                    True,
+                )
+        if isinstance(error, bytes):
+            error, text = serialization.unpack_error(error)
+        unstarted = chunk.start + n_done + (error is not None)
+        return Done(
+            worker=sent.worker,
+            start=chunk.start,
+            results=results,
+            n_sent=chunk.n_items,
+            wall_s=wall_s,
+            cpu_s=cpu_s,
+            starved_s=starved_s,
+            pickle_s=pickle_s,
+            last=True,
+            back=(unstarted, chunk.stop) if unstarted < chunk.stop else None,
+            error=error,
+            error_text=text,
+            some_stayed=some_stayed,
+        )
+
+    # -- ending -----------------------------------------------------------------------------
+
+    def begun(self, worker: int) -> tuple[int, float] | None:  # noqa: ARG002 - part of the protocol
+        """Not known: the worker is not ours."""
+        return None
+
+    def kill(self, worker: int) -> None:
+        """A worker that is not ours cannot be ended; a chunk that has not begun is called back."""
+        for sent in tuple(self._under_way):
+            if sent.worker == worker:
+                sent.call_back()
+
+    def send_home(self, worker: int) -> None:
+        """Nothing: a place of which no use is made takes nothing."""
+
+    def stop_at(self, index: int) -> None:
+        """No item at or above `index` is begun any more, as far as chunks can be called back."""
+        self._stop = min(self._stop, index)
+        for sent in tuple(self._under_way):
+            if sent.chunk.start >= index:
+                sent.call_back()
+
+    def close(self, *, at_once: bool) -> list[str]:  # noqa: ARG002 - nothing can be done more gently
+        """Call back what has not begun; the executor stays as it is."""
+        self.stop_at(0)
+        self._under_way.clear()
+        return []
+
+
+class _Sent:
+    """A chunk on its way through the executor."""
+
+    __slots__ = ("box_s", "chunk", "failure", "future", "items", "key", "worker")
+
+    def __init__(self, worker: int, chunk: Chunk, box_s: float, items: bytes) -> None:
+        self.worker, self.chunk, self.box_s, self.items = worker, chunk, box_s, items
+        self.future: Future[Any]
+        self.failure: Exception | None = None
+        self.key = b""  # of the task it was last sent with
+
+    def call_back(self) -> None:
+        """Have it not run, if it has not begun."""
+        if self.failure is None:
+            self.future.cancel()
+
+
+def _runs_in_threads(executor: object) -> bool:
+    """Does the executor run what it is given in this very interpreter, with nothing pickled?"""
+    thread = sys.modules.get("concurrent.futures.thread")
+    if thread is None or not isinstance(executor, thread.ThreadPoolExecutor):
+        return False
+    return not any(cls.__name__ == "InterpreterPoolExecutor" for cls in type(executor).__mro__)
+
+
+def _described(executor: object) -> str:
+    return f"a {type(executor).__module__}.{type(executor).__qualname__}"
+
+
+# -- where items run ------------------------------------------------------------------------
+
+_turn = allocate_lock()  # threads share the global generators: with seed= their items take turns
+_loading = allocate_lock()
+_tasks: dict[bytes, _Held] = {}
+
+
+class _Held:
+    """A task in a process that runs its chunks."""
+
+    def __init__(self, task: Task) -> None:
+        self.task, self._function = task, task.function_of_one()
+        if task.seed is not None:
+            self._function = _taking_turns(self._function)
+        self._set_up: dict[int, BaseException | None] = {}  # by thread
+
+    def set_up_thread(self) -> BaseException | None:
+        """Run setup once in each thread; what it raised."""
+        if self.task.setup is None:
+            return None
+        thread = get_ident()
+        if thread not in self._set_up:
+            self._set_up[thread] = None
+            try:
+                self.task.setup()
+            except BaseException as error:
+                self._set_up[thread] = error
+        return self._set_up[thread]
+
+    def run(
+        self,
+        items: Any,
+        first: int,
+        start: int,
+        stop: int,
+        box_s: float,
+        may_begin: Callable[[int], bool],
+    ) -> tuple[Any, ...]:
+        """Run a chunk: how many items are done, what they took, their results, an error."""
+        out: list[Any] = []
+        starved_clock = StarvedClock()
+        nesting.enter()
+        try:
+            ran = run_chunk(
+                self._function,
+                self.task.each(items, first, start),
+                stop - start,
+                out,
+                box_s=box_s,
+                cpu_clock=subprocess_time.with_thread,
+                starved_clock=starved_clock,
+                keep_errors=self.task.keep_errors,
+                single=self.task.single,
+                progress=lambda n_done, *_: may_begin(start + n_done),
+            )
+        finally:
+            nesting.leave()
+            starved_clock.close()
+        times_s = ran.wall_s, ran.cpu_s, ran.starved_s
+        return ran.n_done, times_s, 0.0, out, ran.error, False
+
+
+def _taking_turns(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def in_turn(item: Any) -> Any:
+        with _turn:
+            return function(item)
+
+    return in_turn
+
+
+def run_there(
+    key: bytes,
+    task: bytes | None,
+    items: bytes,
+    start: int,
+    stop: int,
+    box_s: float,
+    place: int = 0,
+) -> tuple[Any, ...]:
+    """Run a chunk in a process of the executor; all that goes back is plain data.
+
+    Args:
+        key: By which the process knows the task from earlier chunks.
+        task: The task pickled; None if the process may know it already.
+        items: The chunk's items, pickled.
+        start: Index of the first.
+        stop: Index behind the last.
+        box_s: After so many seconds the rest of the chunk is handed back.
+        place: Where it runs, of those that run at once.
+    """
+    worker_numbers.take_in_process(place)
+    try:
+        held = _held(key, task)
+    except BaseException as error:
+        return UNFIT, serialization.pack_error(error)
+    if held is None:
+        return (UNKNOWN,)
+    failed = held.set_up_thread()
+    if failed is not None:
+        return NOT_SET_UP, serialization.pack_error(failed)
+    try:
+        received = serialization.loads(items)
+    except BaseException as error:
+        return (
+            RAN,
+            0,
+            (0.0, 0.0, 0.0),
+            0.0,
+            serialization.dumps([]),
+            serialization.pack_error(error),
+            False,
+        )
+    ran = held.run(received, start, start, stop, box_s, lambda _: True)
+    return RAN, *_packed(held.task, start, *ran)
+
+
+def _held(key: bytes, task: bytes | None) -> _Held | None:
+    with _loading:
+        if key not in _tasks and task is not None:
+            while len(_tasks) >= HELD_TASKS:
+                del _tasks[next(iter(_tasks))]
+            _tasks[key] = _Held(serialization.loads(task))
+        return _tasks.get(key)
+
+
+def _packed(
+    task: Task,
+    start: int,
+    n_done: int,
+    times_s: tuple[float, float, float],
+    _: float,
+    results: list[Any],
+    error: BaseException | None,
+    some_stayed: bool,
+) -> tuple[Any, ...]:
+    """The same with results and error pickled here, whatever the executor does to them."""
+    began = perf_counter()
+    packing = serialization.Packing(task.function, is_forked=False)
+    if task.keep_errors:
+        results = [
+            serialization.kept_error(r) if isinstance(r, BaseException) else r for r in results
+        ]
+    try:
+        data = packing.dumps(results)
+    except Exception as failure:
+        fit = serialization.fit_to_travel(start, results, failure, packing.dumps)
+        data, some_stayed = packing.dumps(fit), True
+    packed = None if error is None else serialization.pack_error(error)
+    return n_done, times_s, perf_counter() - began, data, packed, some_stayed

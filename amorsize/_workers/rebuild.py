@@ -1,0 +1,289 @@
+"""Makes a task of what was sent to a worker, unless it would run other code than the caller has."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextvars import ContextVar
+
+from amorsize._function import callables, fingerprints, library_state, stdlib_wrappers
+from amorsize._function.callables import MISSING, MODULE
+from amorsize._function.dependencies import brief_name_of, digest_of, is_scalar, name_of
+from amorsize._workers.protocol import Task
+from amorsize._workers.random_streams import as_reached_here
+from amorsize.errors import CannotTravelError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+TOKEN = os.urandom(8)  # of this interpreter; a fork of it has another process id
+
+
+class Changed(Exception):  # noqa: N818 - says what has happened
+    """A worker would not run the code that the caller has."""
+
+
+_replaced: list[tuple[Any, str, Any]] = []  # owner, name and what stood there
+
+
+def tidied() -> None:
+    """Take away what came with an earlier call: its classes, and its state of libraries."""
+    library_state.give_back()
+    while _replaced:
+        owner, name, old = _replaced.pop()
+        if old is not MISSING:
+            setattr(owner, name, old)
+        elif name in vars(owner):
+            delattr(owner, name)
+
+
+def rebuilt(
+    _: None,
+    origin: tuple[int, bytes],
+    fields: dict[str, Any],
+    digests: dict[str, bytes],
+    names: dict[str, str],
+    library: dict[str, str],
+    settings: dict[str, Any],
+    stays: dict[str, str],
+    caches: dict[str, list[stdlib_wrappers.Kept]],
+    others: tuple[list[Any], list[Any], list[Any]],
+    of_libraries: tuple[dict[str, tuple[str, Any]], dict[str, str]],
+    code: list[tuple[type, str, bool]],
+) -> Task:
+    """The task, where the worker has come to be what the caller was when it was packed.
+
+    Raises:
+        Changed: It would run other code than the caller has.
+        CannotTravelError: A global that cannot be sent is something else here.
+    """
+    if origin != (os.getpid(), TOKEN):
+        _install(code)
+        for place, digest in digests.items():
+            if digest_of(found_at(place)) != digest:
+                raise Changed(f"{place} is not the code that the caller has")
+        for place, value in settings.items():
+            _set(place, value)
+        for place, name in names.items():
+            _take_name(place, name)
+        for place, name in library.items():
+            if name_of(found_at(place)) != name:
+                raise Changed(f"{place} is not what it is in the caller, where it was replaced")
+        for place, kind in stays.items():
+            here(place, kind)
+        for place, entries in caches.items():
+            _fill_cache(place, entries)
+        for owner, name, old in _replaced:
+            if old is fields["function"]:
+                fields = {**fields, "function": getattr(owner, name)}
+        _become_alike(*others)
+        try:
+            library_state.take(*of_libraries)
+        except library_state.OtherKind as error:
+            raise Changed(str(error)) from None
+    if fields["generators"]:
+        fields = {**fields, **as_reached_here(fields)}
+    return Task(**fields)
+
+
+def unpacked(items: Any, code: list[tuple[type, str, bool]]) -> Any:
+    """Items that came with the classes they need."""
+    _install(code)
+    return items
+
+
+def imported(module: str, qualname: str, origin: str | None) -> Any:
+    """A function of a module that the caller had found by its name, or knew the file of."""
+    try:
+        _module(module)
+    except ModuleNotFoundError as error:
+        if origin is None or error.name != module:
+            raise
+        _import_from(module, origin)
+    return fingerprints.resolve(module, qualname)
+
+
+def _module(name: str) -> Any:
+    if name not in sys.modules:
+        import importlib
+
+        importlib.invalidate_caches()  # the caller may have written it since this worker began
+        importlib.import_module(name)
+    return sys.modules[name]
+
+
+def _import_from(module: str, origin: str) -> None:
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    spec = spec_from_file_location(module, origin)
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(f"No module named {module!r}, and none in {origin!r}")
+    found = sys.modules[module] = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(found)
+    except BaseException:
+        del sys.modules[module]
+        raise
+
+
+def _install(code: list[tuple[type, str, bool]]) -> None:
+    """Put classes where pickle looks for them when their instances travel back."""
+    for cls, qualname, is_at_home in code:
+        cls.__qualname__ = qualname  # cloudpickle leaves it out
+        if not is_at_home:  # nor is it found so in the caller
+            continue
+        owner: Any = sys.modules.get(cls.__module__)
+        if owner is None:
+            owner = sys.modules[cls.__module__] = MODULE(cls.__module__)
+        *path, name = qualname.split(".")
+        if "<locals>" in path:
+            continue
+        for step in path:
+            if not hasattr(owner, step):
+                setattr(owner, step, type(step, (), {}))
+            owner = getattr(owner, step)
+        old = vars(owner).get(name, MISSING)
+        if old is not cls:
+            _replaced.append((owner, name, old))
+            setattr(owner, name, cls)
+
+
+def found_at(place: str) -> Any:
+    """What stands at "module:name" or "module:Class.name"; MISSING where nothing does."""
+    module, _, path = place.partition(":")
+    found = _module(module)
+    for step in path.split("."):
+        found = _step(found, step)
+    return found
+
+
+def var_at(place: str, key: str, name: str, default: Any, value: Any) -> Any:
+    """The context variable at a place, or one like the caller's, which was put there later."""
+    found = found_at(place)
+    if type(found) is ContextVar and found.name == name:
+        return found
+    return stdlib_wrappers.context_var(key, name, default, value)
+
+
+def _step(found: Any, step: str) -> Any:
+    """An attribute, or `<name>` of a function: a variable of its closure."""
+    if not step.startswith("<"):
+        return getattr(found, step, MISSING)
+    return callables.cells(found).get(step[1:-1], MISSING)
+
+
+def _set(place: str, value: Any) -> None:
+    """Give a global, or what a class or a function keeps, the value that it has in the caller."""
+    module, _, path = place.partition(":")
+    owner = _module(module)
+    *steps, name = path.split(".")
+    for step in steps:
+        owner = _step(owner, step)
+    if owner is MISSING:
+        return
+    old = _step(owner, name) if name.startswith("<") else vars(owner).get(name, MISSING)
+    if old is value or (is_scalar(old) and type(old) is type(value) and old == value):
+        return
+    if _filled(old, value):
+        return
+    if name.startswith("<"):
+        owner.__closure__[owner.__code__.co_freevars.index(name[1:-1])].cell_contents = value
+    else:
+        if old is MISSING:  # for this call: the next may come after it was taken away
+            _replaced.append((owner, name, MISSING))
+        setattr(owner, name, value)
+
+
+def _fill_cache(place: str, entries: list[stdlib_wrappers.Kept]) -> None:
+    """Have a cached function begin with what it has kept in the caller, for one call."""
+    module, _, path = place.partition(":")
+    *steps, name = path.split(".")
+    owner = _module(module)
+    for step in steps:
+        owner = _step(owner, step)
+    old = vars(owner).get(name, MISSING)
+    if not stdlib_wrappers.is_cache(old):
+        raise Changed(f"{place} is no cached function here")
+    if not entries and not old.cache_info().currsize:
+        return
+    new = stdlib_wrappers.filled(old, entries)
+    for other in (owner, *_own_modules_with(old)):
+        for alias, value in tuple(vars(other).items()):
+            if value is old:
+                _replaced.append((other, alias, old))
+                setattr(other, alias, new)
+
+
+def _own_modules_with(value: Any) -> list[Any]:
+    """The project's modules that have imported it by name."""
+    found = tuple(sys.modules.items())
+    own = [one for name, one in found if type(one) is MODULE and callables.is_own_module(name)]
+    return [one for one in own if any(each is value for each in tuple(vars(one).values()))]
+
+
+def _become_alike(
+    members: list[tuple[Any, str, Any]],
+    registered: list[tuple[Any, type]],
+    families: list[tuple[type, list[type]]],
+) -> None:
+    """Give classes what the program has told of them since they were made."""
+    for member, name, value in members:
+        setattr(member, name, value)
+    for cls, one in registered:
+        cls.register(one)
+    for cls, subclasses in families:
+        if type.__subclasses__(cls) != subclasses:
+            raise Changed(f"{cls.__qualname__} has other subclasses, or in another order")
+
+
+def _take_name(place: str, name: str) -> None:
+    """Put the module, class or builtin function at a place that the caller has there."""
+    found = found_at(place)
+    if brief_name_of(found) == name:
+        return
+    module, _, attribute = place.partition(":")
+    kind, _, path = name.partition(" ")
+    if kind == "module":
+        setattr(_module(module), attribute, _module(path))
+        return
+    raise Changed(f"{place} is not what it is in the caller, where it was replaced")
+
+
+def _filled(old: Any, new: Any) -> bool:
+    """Change an object in place, so that whoever else refers to it sees it; False: cannot be."""
+    kind = type(new)
+    if type(old) is not kind:
+        return False
+    base = next((one for one in (dict, set, list, bytearray) if issubclass(kind, one)), object)
+    if _own_bytes(kind) != _own_bytes(base):
+        return False  # a deque, a pattern, `__slots__`: more than elements and attributes
+    if isinstance(old, dict | set):
+        old.clear()
+        old.update(new)
+    elif isinstance(old, list | bytearray):
+        old[:] = new
+    if hasattr(new, "__dict__"):
+        vars(old).clear()
+        vars(old).update(vars(new))
+    return True  # a marker without any state is compared by identity
+
+
+def _own_bytes(kind: type) -> tuple[int, int]:
+    """What an object of this type takes, but for its attributes and the references to it."""
+    pointer = tuple.__itemsize__
+    n_pointers = (kind.__dictoffset__ > 0) + (kind.__weakrefoffset__ > 0)  # else outside of it
+    return kind.__basicsize__ - n_pointers * pointer, kind.__itemsize__
+
+
+def here(place: str, kind: str) -> Any:
+    """What this process has in place of something that could not be sent."""
+    found = found_at(place)
+    found_kind = callables.type_name(found)
+    if found_kind == kind:
+        return found
+    raise CannotTravelError(
+        f"{place.replace(':', '.')} ({kind}) cannot be sent to a worker process, and what a "
+        f"worker finds there is of another kind ({found_kind}). Create it when its module is "
+        "imported or in setup=, or use backend='thread'."
+    )

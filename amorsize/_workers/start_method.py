@@ -1,0 +1,74 @@
+"""Which crew runs worker processes here: the one place where platforms differ."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from amorsize._workers.protocol import Crew, Payload, Task
+
+
+def process_crew(
+    task: Task,
+    payload: Callable[[], Payload],
+    *,
+    forks: bool,
+    n_most: int,
+    n_jobs: int,
+    inner_threads: int,
+    has_timeout: bool,
+) -> Crew:
+    """A crew of worker processes.
+
+    Args:
+        task: What is done to each item.
+        payload: Makes the task fit to travel; called if workers are not forked.
+        forks: Whether this process may be forked now.
+        n_most: As many workers at once at most.
+        n_jobs: As many workers are likely wanted.
+        inner_threads: Threads that numerical libraries may use in each.
+        has_timeout: Whether an item that takes too long is to be ended.
+    """
+    if forks:
+        from amorsize._workers.process_pool import ProcessCrew
+
+        return ProcessCrew(task, n_workers=n_most)
+    if _uses_loky():
+        from amorsize._workers.executor_pool import FuturesCrew, refuse
+
+        where = "with the executor that runs worker processes on this platform"
+        refuse(
+            where,
+            has_timeout=has_timeout,
+            has_teardown=task.teardown is not None,
+            has_memory_limit=task.most_bytes is not None,
+        )
+        return FuturesCrew(_loky(n_jobs), task, payload, renew=lambda: _loky(n_jobs))
+    from amorsize._workers.spawn_pool import CleanCrew
+
+    return CleanCrew(task, payload(), inner_threads=inner_threads)
+
+
+def why_no_processes() -> str | None:
+    """Why no worker process can be started without a fork; None when it can."""
+    if not sys.executable:
+        return "the path of the Python interpreter is not known (sys.executable is empty)"
+    if getattr(sys, "frozen", False):
+        return "this program is frozen: its executable is no Python interpreter"
+    return None
+
+
+def _uses_loky() -> bool:
+    """Windows has no pipes that can be polled and no descriptors that a new process inherits."""
+    return sys.platform == "win32" or os.environ.get("AMORSIZE_START") == "loky"
+
+
+def _loky(n_jobs: int) -> Any:
+    from loky import get_reusable_executor
+
+    return get_reusable_executor(max_workers=n_jobs, timeout=30)

@@ -1,0 +1,1 @@
+"""The subcommands of `amorsize`, one file for each."""

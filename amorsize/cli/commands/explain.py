@@ -1,0 +1,187 @@
+"""`amorsize explain`: what is remembered of a function, and what the next call would make of it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import TYPE_CHECKING, Any
+
+from amorsize import report
+from amorsize._host import resources
+from amorsize._profiles import exchange
+from amorsize.cli.command import Answer, Command, FailureError
+from amorsize.cli.commands.cache import NAME_HELP, Record, all_records, found, name_in, saved_at_s
+from amorsize.cli.text import ago, clean, count, duration, is_number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from amorsize.policy.facts import Profile
+
+MOST_PLAYED = 1_000_000  # items of a call that is played: beyond, the plan is the same
+MOST_SHOWN = 8  # kinds of items
+
+
+def _explain(asked: argparse.Namespace) -> Answer:
+    records, own_key = _records(asked.func)
+    here = resources.host_fingerprint()
+    told, documents = [], []
+    for record in _latest_of_each_kind(records, here, own_key):
+        profile = exchange.profile_in(record)
+        if profile is None:
+            continue
+        rows = list(_rows(record, profile, here, own_key))
+        n_items = asked.n_items or min(profile.n_items, MOST_PLAYED)
+        played = _played(profile, n_items)
+        rows += _played_rows(played, n_items)
+        width = max(len(heading) for heading, _ in rows)
+        lines = [f"{heading:<{width}}  {text}" for heading, text in rows]
+        told.append("\n".join([f"{name_in(record)}, {_kind(record)}", *lines]))
+        documents.append(
+            {
+                "name": name_in(record),
+                "kind": record.get("kind"),
+                "of_this_host": record.get("host") == here,
+                "of_this_code": None if own_key is None else record.get("key") == own_key,
+                "saved_at_s": saved_at_s(record),
+                "profile": profile.as_dict(),
+                "next_call": played,
+            }
+        )
+    if not told:
+        raise FailureError(
+            f"what is remembered of {clean(asked.func)!r} is of another version of amorsize: it "
+            "will be learned again."
+        )
+    return Answer(document={"functions": documents}, blocks=["\n\n".join(told)])
+
+
+def _records(name: str) -> tuple[list[Record], str | None]:
+    """The records of a function, and its key if it was imported to be told by its code."""
+    if ":" not in name and os.sep not in name and not name.endswith(".py"):
+        return found(name), None
+    from amorsize._function import callables, fingerprints
+    from amorsize.cli import target
+
+    fingerprint = fingerprints.fingerprint(callables.raw(target.found(name)))
+    of_name = [one for one in all_records() if one.get("name") == fingerprint.name]
+    if not of_name:
+        raise FailureError(
+            f"nothing is remembered of {fingerprint.name}: a call is remembered once its work is "
+            "worth the writing, about half a second."
+        )
+    return of_name, fingerprint.key
+
+
+def _latest_of_each_kind(records: list[Record], here: str, own_key: str | None) -> list[Record]:
+    """Of each function and kind of item one record: of this code and host if there is one."""
+    best: dict[tuple[str, str], Record] = {}
+    ranked = sorted(
+        records,
+        key=lambda one: (one.get("key") == own_key, one.get("host") == here, saved_at_s(one)),
+        reverse=True,
+    )
+    for record in ranked:
+        best.setdefault((name_in(record), str(record.get("kind"))), record)
+    return list(best.values())[:MOST_SHOWN]
+
+
+def _kind(record: Record) -> str:
+    kind = record.get("kind")
+    return f"items of type {clean(str(kind[0]))}" if isinstance(kind, list) and kind else "items"
+
+
+def _rows(
+    record: Record, profile: Profile, here: str, own_key: str | None
+) -> Iterator[tuple[str, str]]:
+    where = "this host" if record.get("host") == here else "another host"
+    yield "learned", f"{ago(saved_at_s(record))} on {where}, in {count(profile.n_calls, 'call')}"
+    if own_key is not None and record.get("key") != own_key:
+        yield "but", "of other code than this function has now: the next call learns it anew"
+    load = record.get("load")
+    if is_number(load):
+        yield "load then", f"{load:.1f}"
+    yield "measured", report.measured(profile)
+    yield "served best", report.chosen(profile.backend, profile.n_jobs, profile.chunksize)
+    for way, times in (profile.achieved or {}).items():
+        yield "achieved", f"{times:.2f} x by {clean(way)}"
+    for drift in exchange.drifts_in(record):
+        yield "changed", clean(str(drift))
+
+
+def _played(profile: Profile, n_items: int) -> dict[str, Any]:
+    """A call with so many items of this kind, played in virtual time with what is remembered."""
+    from amorsize import simulate
+    from amorsize.simulate.engine import Engine
+
+    costs = resources.costs()
+    pickle_s = (profile.pickle_s or 0.0) / 2
+    world = simulate.World(
+        costs_s=(profile.item_s,) * n_items,
+        n_cores=resources.usable_cpus().n_cores,
+        waits=profile.waits,
+        cpu_share=min(1.0, profile.item_cpu_s / profile.item_s),
+        holds_gil=profile.holds_gil is not False,
+        warmup_s=profile.warmup_s,
+        pickle_s=pickle_s,
+        remote_pickle_s=pickle_s,
+        jitter=0.0,
+        told_error=1.0,
+    ).but(**{name: getattr(costs, name) for name in _COSTS})
+    tuner = simulate.tuner_for(world, profile)
+    outcome = Engine(world, tuner).play()
+    return {
+        "n_items": n_items,
+        "plan": tuner.plan().as_dict(),
+        "makespan_s": outcome.makespan_s,
+        "loop_s": world.serial_s,
+        "why": [f"{note.what}: {note.why}" for note in tuner.notes],
+    }
+
+
+_COSTS = ("start_s", "ready_s", "thread_start_s", "dispatch_s", "thread_dispatch_s", "latency_s")
+
+
+def _played_rows(played: dict[str, Any], n_items: int) -> Iterator[tuple[str, str]]:
+    plan = played["plan"]
+    chosen = report.chosen(plan["backend"], plan["n_jobs"], plan["chunksize"])
+    yield "next call", f"of {count(n_items, 'such item')}, played on this host: {chosen}"
+    for why in played["why"]:
+        yield "why", clean(why)
+    loop, takes = duration(played["loop_s"]), duration(played["makespan_s"])
+    yield "expected", f"{takes}, where the loop takes {loop}"
+
+
+def _n_items(text: str) -> int:
+    number = int(text.replace("_", ""))
+    if not 1 <= number <= MOST_PLAYED:
+        raise argparse.ArgumentTypeError(f"{text}: from 1 to {MOST_PLAYED}")
+    return number
+
+
+COMMANDS = (
+    Command(
+        words=("explain",),
+        help="tell what is remembered of a function, and what its next call would choose and why",
+        run=_explain,
+        runs_code=True,
+        arguments=[
+            (
+                ("func",),
+                {
+                    "metavar": "FUNC",
+                    "help": f"{NAME_HELP}; or module:func or file.py:func, which is imported, to "
+                    "see whether its code is still what was measured",
+                },
+            ),
+            (
+                ("--n-items",),
+                {
+                    "type": _n_items,
+                    "metavar": "N",
+                    "help": "how many items the next call has; without: as many as the last",
+                },
+            ),
+        ],
+    ),
+)

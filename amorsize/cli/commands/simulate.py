@@ -1,0 +1,85 @@
+"""`amorsize simulate`: a recorded call on hosts with other numbers of cores."""
+
+from __future__ import annotations
+
+import argparse
+
+from amorsize.cli.command import Answer, Command, FailureError, Table
+from amorsize.cli.text import clean, count, duration
+
+
+def _simulate(asked: argparse.Namespace) -> Answer:
+    from amorsize import simulate  # of no use to the other commands
+
+    try:
+        world = simulate.load(asked.trace)
+    except OSError as error:
+        raise FailureError(f"{asked.trace} cannot be read: {error.strerror}.") from None
+    forecasts = simulate.forecast(world, asked.cores or sorted({world.n_cores, *_USUAL_CORES}))
+    document = {
+        "name": world.name,
+        "n_items": len(world.costs_s),
+        "n_cores": world.n_cores,
+        "forecasts": [
+            {
+                "n_cores": one.n_cores,
+                "loop_s": one.loop_s,
+                "makespan_s": one.makespan_s,
+                "speedup": one.speedup,
+                "backend": one.backend,
+                "n_workers": one.n_started,
+                "best_fixed_s": one.best.makespan_s,
+                "limit": one.limit,
+            }
+            for one in forecasts
+        ],
+    }
+    rows = [
+        (
+            str(one.n_cores),
+            duration(one.makespan_s),
+            f"{one.speedup:.3g} x",
+            count(one.n_started, f"worker {one.backend}") if one.n_started else "the loop",
+            clean(one.limit),
+        )
+        for one in forecasts
+    ]
+    header = ("cores", "takes", "by the loop", "workers", "what limits it")
+    items = f"{len(world.costs_s)} items, recorded on {count(world.n_cores, 'core')}"
+    loop = f"the loop takes {duration(forecasts[0].loop_s)}"
+    title = f"{clean(world.name)}: {items}; {loop}. Simulated:"
+    return Answer(document=document, blocks=[title, Table(header=header, rows=rows)])
+
+
+_USUAL_CORES = (2, 4, 8, 16, 32, 64)
+
+
+def _cores(text: str) -> int:
+    n_cores = int(text)
+    if not 1 <= n_cores <= _MAX_CORES:
+        raise argparse.ArgumentTypeError(f"{n_cores}: from 1 to {_MAX_CORES}")
+    return n_cores
+
+
+_MAX_CORES = 4096
+
+
+COMMANDS = (
+    Command(
+        words=("simulate",),
+        help="play a recorded call on hosts with other numbers of cores",
+        run=_simulate,
+        arguments=[
+            (("trace",), {"metavar": "TRACE", "help": "a file of amorsize.simulate.save"}),
+            (
+                ("--cores",),
+                {
+                    "action": "append",
+                    "type": _cores,
+                    "metavar": "N",
+                    "help": "cores of the other host; may be given several times",
+                },
+            ),
+        ],
+    ),
+)

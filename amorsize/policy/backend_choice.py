@@ -1,0 +1,133 @@
+"""Threads, processes or the loop: read off what was measured, not searched."""
+
+from __future__ import annotations
+
+from amorsize.policy.evidence import io_concurrency
+from amorsize.policy.rules.inline import inf
+from amorsize.policy.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.evidence.item_costs import Estimates
+    from amorsize.policy.facts import Host, Job, Watched, Weighed
+
+HOLDS_GIL_SHARE = 0.6  # lag above: items hold the GIL (0.90-0.95 seen; 0.19-0.31 where they do not)
+WAITING_PROCESSES = 8  # per core at most, of items that wait
+WAITING_ROOM = 1.5  # waiters by those that keep all cores computing
+DOUBTFUL_SHARE = 0.2  # CPU / wall of items that may only seem to wait: on a busy host, for a core
+WORTH_PROCESSES = 1.5  # times the throughput of threads, from which starting them pays
+CLEAR_MARGIN = 0.15  # this close to the threshold it is watched longer
+WATCH_S = 6e-3  # one GIL switch (5 ms) and a nap: the least that tells anything
+WATCH_LONGER_S = 30e-3
+
+
+class Route(Value):
+    """Where items are to run, or what must be known before that can be said."""
+
+    backend: str | None = None  # "serial", "thread" or "process"; None: not decided yet
+    need: str | None = None  # "weigh" or "watch"
+    why: str = ""
+
+
+def serial(why: str) -> Route:
+    """The loop, and the reason."""
+    return Route(backend="serial", why=why)
+
+
+def choose(
+    host: Host,
+    job: Job,
+    costs: Estimates,
+    *,
+    weighed: Weighed | None,
+    holds_gil: bool | None,
+    left_s: float,
+) -> Route:
+    """Where the items of a call with `backend="auto"` are best run.
+
+    Args:
+        host: What there is to work with.
+        job: What is asked for.
+        costs: What items have cost.
+        weighed: What it takes to send results, if that is known.
+        holds_gil: Whether items hold the GIL; None: it was not watched.
+        left_s: Work left, as the loop would do it.
+    """
+    if costs.waits:
+        return _for_waiting(host, job, costs, weighed, left_s)
+    if host.n_cores == 1:
+        return serial("one usable core, and the items compute")
+    if job.thread_reason is None and not host.has_gil:
+        return Route(backend="thread", why="this Python has no GIL")
+    if job.thread_reason is None and holds_gil is None:
+        return Route(need="watch")
+    if job.thread_reason is None and holds_gil is False:
+        return Route(backend="thread", why="the items release the GIL")
+    if job.process_reason is not None:
+        return serial(job.process_reason)
+    if weighed is None:
+        return Route(need="weigh")
+    if weighed.reason is not None:
+        return serial(weighed.reason)
+    return Route(backend="process", why=job.thread_reason or "the items hold the GIL")
+
+
+def _for_waiting(
+    host: Host, job: Job, costs: Estimates, weighed: Weighed | None, left_s: float
+) -> Route:
+    reason = job.thread_reason
+    # Nobody waits for less than it takes to hand an item over: a busy host makes it look so.
+    is_trifle = (costs.item_s or 0.0) < host.thread_dispatch_s
+    gain = inf if is_trifle else _gain_of_processes(host, costs, left_s)
+    if reason is None and gain < WORTH_PROCESSES:
+        return Route(backend="thread", why="the items wait")
+    if job.process_reason is None and weighed is None:
+        return Route(need="weigh")
+    no_process = job.process_reason or (weighed.reason if weighed is not None else None)
+    if no_process is None:
+        why = reason or "the items wait, and compute more than one GIL lets them"
+        return Route(backend="process", why=why)
+    if reason is None:
+        return Route(backend="thread", why="the items wait")
+    return serial(f"{reason}; {no_process}")
+
+
+def _gain_of_processes(host: Host, costs: Estimates, left_s: float) -> float:
+    """What waiting threads, of which one computes at a time, take by what processes would.
+
+    Many processes would do more at once, but each is started first: by the square-root law there
+    are no more of them than the work left pays for.
+    """
+    item_s, work_s = costs.item_s, costs.work_s
+    if not host.has_gil or not work_s or not item_s or not left_s:
+        return 0.0
+    n_most = waiting_processes(host, item_s, work_s)
+    at_once = min(host.n_cores, n_most * work_s / item_s)  # that compute
+    if work_s > DOUBTFUL_SHARE * item_s:
+        return at_once
+    computing_s, start_s = left_s * work_s / item_s, host.process_start_s
+    n: float = max(1.0, min(n_most, (left_s / start_s) ** 0.5))
+    in_processes_s = n * start_s + max(left_s / n, computing_s / host.n_cores)
+    return min(at_once, max(computing_s, left_s / io_concurrency.MOST) / in_processes_s)
+
+
+def waiting_processes(host: Host, item_s: float, work_s: float) -> int:
+    """Processes that keep all cores computing, though each of them mostly waits.
+
+    Args:
+        host: What there is to work with.
+        item_s: Mean wall seconds of an item.
+        work_s: CPU seconds of these.
+    """
+    per_core = min(WAITING_PROCESSES, WAITING_ROOM * item_s / max(work_s, 1e-9))
+    return max(1, round(host.n_cores * per_core))
+
+
+def verdict(watched: Watched) -> bool | None:
+    """Whether the items hold the GIL; None while that is not clear enough."""
+    if watched.watched_s < WATCH_S:
+        return None
+    distance = abs(watched.lag_share - HOLDS_GIL_SHARE)
+    if distance < CLEAR_MARGIN and watched.watched_s < WATCH_LONGER_S:
+        return None
+    return watched.lag_share >= HOLDS_GIL_SHARE

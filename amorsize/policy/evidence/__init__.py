@@ -1,0 +1,1 @@
+"""What a call knows: measurements and what they mean. No rule and no action."""

@@ -1,0 +1,224 @@
+"""What a call has learned so far about its items: cost, spread, waiting, warming up."""
+
+from __future__ import annotations
+
+from amorsize.policy.evidence.io_bound import WAITING_SHARE, Votes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.facts import Inlined, Profile, Report
+
+LEAST_PAUSES = 0.5  # a core taken away by a hypervisor costs wall time as well, but is no pause
+WARMUP_RATIO = 3.0  # a first item this many times the second was warming up (imports, JIT)
+LEAST_ITEM_S = 1e-9  # a clock with large steps may not have moved: no item takes no time at all
+MEMORY = 0.9  # weight of the past per inline slice: about the last ten slices count,
+LEAST_MEMORY, ITEMS_REMEMBERED = 0.5, 128  # or fewer, of many items: costs may have changed
+CHUNKS_REMEMBERED = 4.0  # per worker, in the moving average over chunk reports,
+MOST_REMEMBERED = 64.0  # and of all: with many workers costs that change would be noticed too late
+
+
+class Estimates:
+    """Moving averages over what was run, inline and in workers; seconds per item."""
+
+    def __init__(self) -> None:
+        self.elapsed_inline_s = 0.0
+        self.n_inline = 0
+        self.n_seen = 0  # items run anywhere
+        self.n_reports = 0
+        self.n_largest = 0  # items of the largest chunk that came back
+        self.warmup_s = 0.0  # what a first item seems to cost on top
+        self.is_warmup_sure = False  # modules were imported, or a fresh worker has shown it, too
+        self.item_cpu_s: float | None = None
+        self.waits = False
+        self.inner_threads = 1.0  # process CPU / wall of the caller's own items
+        self.latest_s: float | None = None  # mean item of the latest slice or chunk,
+        self.latest_own_s: float | None = None  # and of that without what others kept it waiting
+        self._alone_s = self._alone_n = 0.0  # sums over what the caller ran, warm-ups left out
+        self._all_s = self._all_n = 0.0  # and over everything
+        self.item_s: float | None = None  # mean wall seconds of one; None before the first ended
+        self._wall_s = self._n = 0.0  # decayed sums behind that
+        self._recent = [0.0, 0.0, 0.0]  # decayed sums: wall, CPU, pauses of the caller's own items
+        self._votes = Votes()
+        self._first_s: float | None = None
+        self._unconfirmed = False  # only one item is known, which may have been a warm-up
+        self._log_mean = self._log_square = 0.0
+        self.n_chunks = self._chunked_items = 0  # of workers, behind the spread
+
+    @property
+    def mean_s(self) -> float | None:
+        """Mean wall seconds of an item over the whole call; of waiting ones, while undisturbed."""
+        if self.waits and self._alone_n:
+            return self._alone_s / self._alone_n
+        return max(self._all_s / self._all_n, LEAST_ITEM_S) if self._all_n else self.item_s
+
+    @property
+    def work_s(self) -> float:
+        """CPU seconds of one item, which a crowded core does not inflate."""
+        item_s = self.item_s or 0.0
+        return item_s if self.item_cpu_s is None else min(item_s, self.item_cpu_s)
+
+    @property
+    def undisturbed_s(self) -> float:
+        """Wall seconds of one item without what others kept it from its core."""
+        item_s, (own_s, cpu_s, _) = self.item_s or 0.0, self._recent
+        return min(item_s, self.work_s * own_s / cpu_s) if cpu_s else item_s
+
+    @property
+    def first_unconfirmed_s(self) -> float | None:
+        """Cost of the first item while no second one has shown whether that was a warm-up."""
+        return self._first_s if self._unconfirmed else None
+
+    @property
+    def spread_log(self) -> float | None:
+        """Standard deviation of the log of what items cost, chunk by chunk; None before two."""
+        if self.n_chunks < 2:
+            return None
+        mean = self._log_mean / self.n_chunks
+        return float(max(0.0, self._log_square / self.n_chunks - mean * mean) ** 0.5)
+
+    @property
+    def typical_s(self) -> float | None:
+        """Geometric mean of what items cost, chunk by chunk; None before the first."""
+        if not self.n_chunks:
+            return None
+        from math import exp
+
+        return exp(self._log_mean / self.n_chunks)
+
+    @property
+    def chunk_items(self) -> float:
+        """Mean items of these chunks."""
+        return self._chunked_items / self.n_chunks if self.n_chunks else 1.0
+
+    def fits(self, *, waits: bool) -> bool:
+        """Whether items may be such as wait, or compute, as far as can be told by now."""
+        return self.waits is waits or (waits and self._votes.are_wanted)
+
+    @property
+    def cpu_share(self) -> float:
+        """CPU / wall of the caller's latest items while nothing ran beside them."""
+        wall_s, cpu_s, _ = self._recent
+        return min(1.0, cpu_s / wall_s) if wall_s else 1.0
+
+    def agree(self, profile: Profile) -> None:
+        """Items of this call have confirmed a profile: believe the rest of it as well."""
+        self.waits = profile.waits
+        self.n_largest = max(self.n_largest, profile.chunksize)
+        self._unconfirmed = False
+
+    def inlined(self, event: Inlined, *, alone: bool, beside_threads: bool = False) -> None:
+        """Items the caller ran; `alone` while no worker was running beside them."""
+        n, item_s = event.n_items, max(event.wall_s / event.n_items, LEAST_ITEM_S)
+        if self._first_s is None:
+            self._first_s, self._unconfirmed = item_s, True
+            self._mean_of(event.wall_s, n)
+            if event.n_modules:
+                # It imported something: never a sound reference for the items to come.
+                self._mean_of(0.0, 0)
+                self.warmup_s, self.is_warmup_sure = event.wall_s, True
+            else:
+                self._sum_up(event.wall_s, n, alone=alone)
+        else:
+            self._confirm(item_s)
+            keep = max(LEAST_MEMORY, min(MEMORY, 1 - n / ITEMS_REMEMBERED))
+            self._mean_of(keep * self._wall_s + event.wall_s, keep * self._n + n)
+            self._sum_up(event.wall_s, n, alone=alone)
+        self.latest_s, self.latest_own_s = item_s, event.unstarved_s / n
+        self._note_cpu(event.cpu_s / n, 0.1)
+        is_told = event.starved_s > 0 and not beside_threads  # those take the GIL as well
+        if alone or is_told:  # else, beside other work, a starved core looks like waiting
+            self._recent = [
+                MEMORY * past + new
+                for past, new in zip(
+                    self._recent, (event.unstarved_s, event.cpu_s, event.n_pauses), strict=True
+                )
+            ]
+            wall_s, cpu_s, n_pauses = self._recent
+            self._votes.count(event)
+            are_idle = cpu_s < WAITING_SHARE * wall_s and n_pauses > LEAST_PAUSES
+            self.waits = are_idle and (self.waits or self._votes.are_enough)
+            if alone and event.wall_s > 1e-3:
+                self.inner_threads = max(1.0, event.process_cpu_s / event.wall_s)
+        self.elapsed_inline_s += event.wall_s
+        self.n_inline += n
+        self.n_seen += n
+
+    def _mean_of(self, wall_s: float, n: float) -> None:
+        self._wall_s, self._n = wall_s, n
+        self.item_s = max(wall_s / n, LEAST_ITEM_S) if n else None
+
+    def _confirm(self, second_s: float) -> None:
+        """The second item tells whether the first was ordinary."""
+        if not self._unconfirmed:
+            return
+        self._unconfirmed = False
+        assert self._first_s is not None
+        if second_s * WARMUP_RATIO < self._first_s:
+            self.warmup_s = self._first_s - second_s
+            self._alone_s = self._alone_n = self._all_s = self._all_n = 0.0
+            self._mean_of(0.0, 0)
+            self.item_cpu_s = None
+
+    def reported(
+        self, event: Report, *, n_workers: int, is_cold: bool, in_process: bool = False
+    ) -> None:
+        """A chunk that a worker ran; the first of a cold one contains its own warm-up."""
+        self.counted(event)
+        if in_process and self._votes.are_wanted:  # the caller's items began it
+            self._votes.count(event)
+            self.waits = self._votes.are_enough
+        if not event.n_items:
+            return
+        wall_s = event.wall_s
+        self._confirm(wall_s / event.n_items)
+        if is_cold and self.warmup_s and not self.is_warmup_sure:
+            self._settle_warmup(event)
+        if is_cold and self.warmup_s:
+            wall_s = wall_s - self.warmup_s if wall_s > self.warmup_s else wall_s
+        keep = 1 - 1 / min(MOST_REMEMBERED, CHUNKS_REMEMBERED * max(2, n_workers))
+        if not (is_cold and self.warmup_s and self._n):
+            self._mean_of(keep * self._wall_s + wall_s, keep * self._n + event.n_items)
+            own_s = max(LEAST_ITEM_S, wall_s - (event.wall_s - event.unstarved_s))
+            self._note_spread(own_s / event.n_items, event.n_items)
+            self._sum_up(wall_s, event.n_items, alone=False)
+        self.latest_s = self.latest_own_s = wall_s / event.n_items
+        self._note_cpu(event.cpu_s / event.n_items, 1 - keep)
+
+    def counted(self, event: Report) -> None:
+        """A chunk that was run, whatever it says of what items cost."""
+        self.n_reports += 1
+        self.n_seen += event.n_items
+        self.n_largest = max(self.n_largest, event.n_items)
+
+    def _settle_warmup(self, event: Report) -> None:
+        """A fresh worker's first items tell whether the caller's first one was only long."""
+        extra_s = event.wall_s - event.n_items * (self.item_s or 0.0)
+        self.is_warmup_sure = extra_s > self.warmup_s / WARMUP_RATIO
+        if not self.is_warmup_sure:
+            self.warmup_s = 0.0
+
+    def begin_means(self) -> None:
+        """Items have changed: what is remembered of this call is what they cost from here on."""
+        self._alone_s = self._alone_n = self._all_s = self._all_n = 0.0
+        self._log_mean = self._log_square = 0.0
+        self.n_chunks = self._chunked_items = 0
+
+    def _sum_up(self, wall_s: float, n_items: int, *, alone: bool) -> None:
+        self._all_s += wall_s
+        self._all_n += n_items
+        if alone:
+            self._alone_s += wall_s
+            self._alone_n += n_items
+
+    def _note_cpu(self, cpu_s: float, weight: float) -> None:
+        known = self.item_cpu_s
+        self.item_cpu_s = cpu_s if known is None else known + weight * (cpu_s - known)
+
+    def _note_spread(self, item_s: float, n_items: int) -> None:
+        from math import log  # 1 ms to load, which a call that starts no workers does not pay
+
+        value = log(max(item_s, 1e-9))
+        self._log_mean += value
+        self._log_square += value * value
+        self.n_chunks += 1
+        self._chunked_items += n_items

@@ -1,0 +1,91 @@
+"""What workers cost the caller, and how many of them the work left is worth."""
+
+from __future__ import annotations
+
+from amorsize.policy import chunk_sizing
+from amorsize.policy.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.evidence.item_costs import Estimates
+    from amorsize.policy.facts import Host
+    from amorsize.policy.prediction import Basis
+
+WORTH = 1.5  # workers the caller could keep busy, below which sending costs more than it brings
+SPARE = 1.25  # times what the caller could serve, workers are wanted: sending varies as well
+KEEP_WORTH = 1.2  # and below which it stops sending: the gap avoids going back and forth
+IN_TIME = 1.5  # times the start of one more, the others must still be busy with what is left
+PAYBACK = 0.85  # workers must save 15 % of what is left, or they are not started
+TOGETHER_S = 0.3e-3  # of a call with workers, beside them: deciding, remembering what they did
+BET_SHARE, BET_S = 0.03, 4e-3  # what starting workers may cost if it never pays: the promise
+
+
+class Prices(Value):
+    """What one kind of worker costs on this host, in seconds."""
+
+    start_s: float  # of the caller, per worker
+    ready_s: float  # from then until it can take work
+    load_s: float  # importing what runs it, once
+    dispatch_s: float  # of the caller, per chunk
+    overhead_s: float  # per chunk in all, the way there and back included
+
+    @property
+    def first_s(self) -> float:
+        """From the decision to the first worker at work."""
+        return self.start_s + self.ready_s + self.load_s
+
+    def n_servable(self, costs: Estimates | Basis, pickle_s: float) -> float:
+        """How many workers the caller can keep busy: the cost of an item over that of sending it.
+
+        CPU time counts, not wall time, which a crowded core inflates.
+        """
+        item_s = costs.item_s or 0.0
+        n_bulk = max(1.0, self.overhead_s / chunk_sizing.BULK_LOSS_SHARE / max(item_s, 1e-9))
+        sending_s = pickle_s + self.dispatch_s / n_bulk
+        return (item_s if costs.waits else costs.work_s) / max(sending_s, 1e-12)
+
+    def n_affordable(self, left_s: float, warmup_s: float = 0.0) -> int:
+        """More workers would not be ready in time, with one start after the other.
+
+        By the square-root law, for all of them together; where so many are at work already that
+        they share what is left, another one is worth its own start.
+        """
+        ready_s = self.start_s + self.ready_s + warmup_s
+        n_late = left_s / (IN_TIME * ready_s)
+        return max(1, int((2 * left_s / self.start_s) ** 0.5), int(min(1e6, n_late)))
+
+    def pays(self, left_s: float, n_workers: int, warmup_s: float) -> bool:
+        """Whether so many workers, and the caller, are through clearly sooner than the loop.
+
+        The caller starts one after the other, and does nothing else meanwhile.
+        """
+        starting_s = n_workers * self.start_s * (0.5 + 1 / (n_workers + 1))
+        spent_s = self.load_s + self.ready_s + warmup_s + starting_s + TOGETHER_S
+        return left_s / (n_workers + 1) + spent_s <= PAYBACK * left_s
+
+
+def of_threads(host: Host) -> Prices:
+    """Worker threads: quick to start, and nothing has to travel."""
+    return Prices(
+        start_s=host.thread_start_s,
+        ready_s=0.0,
+        load_s=0.0,
+        dispatch_s=host.thread_dispatch_s,
+        overhead_s=host.thread_dispatch_s,
+    )
+
+
+def of_processes(host: Host) -> Prices:
+    """Worker processes behind pipes."""
+    return Prices(
+        start_s=host.process_start_s,
+        ready_s=host.process_ready_s,
+        load_s=host.load_s,
+        dispatch_s=host.dispatch_s,
+        overhead_s=host.dispatch_s + 2 * host.latency_s,
+    )
+
+
+def bet_s(spent_s: float, left_s: float) -> float:
+    """What may be lost on workers that turn out not to help, by what the whole call takes."""
+    return BET_SHARE * (spent_s + left_s) + BET_S

@@ -1,0 +1,1 @@
+"""When something is done: one file for each rule."""

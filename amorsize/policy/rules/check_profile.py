@@ -1,0 +1,131 @@
+"""What is remembered is a hint: checked on a little of this call's own work, then used."""
+
+from __future__ import annotations
+
+from amorsize.policy import backend_choice, overheads
+from amorsize.policy.evidence import drift, tuned_plan
+from amorsize.policy.evidence.exploration_budget import Explored
+from amorsize.policy.facts import Weighed
+from amorsize.policy.rules import dispatch, explore, inline
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.actions import Action
+    from amorsize.policy.facts import Profile, View
+    from amorsize.policy.state import State
+
+CHECK_S, CHECK_SLICES = 0.2e-3, 4  # how long a profile is checked on this call's own items
+FITS = 3.0  # a profile fits when the item cost is within this factor
+ALIKE = 1.5  # and within this one, what was found out about its number of workers is believed
+LEAST_CHECK_S = 10e-6  # of a slice that is there for one more item
+UNEVEN, UNEVEN_ITEMS = 0.7, 4  # spread of log costs, from which so many items must have been seen
+MOST_SPREAD = 1.0  # of log costs, that excuse a misfit: beyond, anything would fit
+
+
+def check(state: State, view: View, hint: Profile) -> Action | None:
+    """A little of this call's own work decides whether what is remembered fits it."""
+    costs = state.costs
+    left_s = CHECK_S - costs.elapsed_inline_s
+    # A few more are no loss where they are cheap; dear ones are shared out while it is not known.
+    ratio = _ratio(state, hint)
+    is_cheap = view.n_left > 0 and ratio < 1 and not _is_within(ratio, hint)
+    is_hasty = is_cheap and costs.n_seen < _n_telling(hint)
+    if view.caller_busy and (is_hasty or not costs.n_reports):  # its item may take long
+        return dispatch.meanwhile_or_wait(state, view)
+    if not view.caller_busy and (is_hasty or (left_s > 0 and state.n_checks < CHECK_SLICES)):
+        state.n_checks += 1
+        beside = dispatch.meanwhile(state, view) if is_hasty else None
+        return beside or inline.run_slice(state, view, max(left_s, LEAST_CHECK_S))
+    _judge(state, hint)
+    return None
+
+
+def _n_telling(hint: Profile) -> int:
+    """Items to be seen before a profile is put aside: one of very uneven ones says little."""
+    return UNEVEN_ITEMS if (hint.spread_log or 0.0) > UNEVEN else 1
+
+
+def remember(state: State, profile: Profile) -> None:
+    """Take a profile that was found while items were already running: judged at once."""
+    state.hint, state.explored = profile, Explored.of(profile)
+    if state.costs.item_s is not None:
+        _judge(state, profile)
+
+
+def _ratio(state: State, hint: Profile) -> float:
+    """What items cost by what was remembered."""
+    costs = state.costs
+    # Short slices are mostly clockwork: the latest is the longest. Of reports, all count.
+    is_mean = costs.n_reports or _n_telling(hint) > 1
+    seen_s = (costs.mean_s if is_mean else costs.latest_s) or hint.item_s
+    ratios = [seen_s / hint.item_s]
+    if hint.item_cpu_s and costs.item_cpu_s and not hint.waits:
+        # A busy host takes wall time; what the items themselves take is CPU time.
+        ratios.append(costs.item_cpu_s / hint.item_cpu_s)
+    if hint.waits:  # and of those that wait it holds up a few, for long
+        ratios.append((costs.latest_own_s or seen_s) / hint.item_s)
+        ratios.append(seen_s / (hint.typical_s or hint.item_s))
+    return _least_changed(ratios)
+
+
+def _least_changed(ratios: list[float]) -> float:
+    """Of what several ways of looking say, what says least of a change."""
+    if min(ratios) <= 1 <= max(ratios):
+        return 1.0
+    return min(ratios) if ratios[0] > 1 else max(ratios)
+
+
+def _is_within(ratio: float, hint: Profile) -> bool:
+    spread = min(MOST_SPREAD, hint.spread_log or 0.0)
+    within = FITS * (1 + spread) ** 2  # few of very uneven items say little
+    return 1 / within < ratio < within
+
+
+def _judge(state: State, hint: Profile) -> None:
+    """Adopt a profile that agrees with this call's items; else go on without it."""
+    costs, ratio = state.costs, _ratio(state, hint)
+    state.hint = None
+    state.hint_fits = _is_within(ratio, hint) and costs.fits(waits=hint.waits)
+    is_alike = state.hint_fits and 1 / ALIKE < ratio < ALIKE
+    state.saturation.start_with(hint, is_alike=is_alike)
+    if state.hint_fits:
+        _adopt(state, hint)
+        return
+    state.explored = Explored()  # of another plan
+    if state.holds_gil is None and hint.holds_gil:
+        state.holds_gil = True  # whatever items cost: they would rather have changed in that
+    state.note("remembered profile put aside", f"an item costs {ratio:.2g} x that")
+    state.drifts.append(
+        drift.Drift(
+            now_s=state.now_s,
+            what="profile",
+            factor=ratio,
+            n_chunks=costs.n_reports,
+            answer="put aside, and learned anew",
+        )
+    )
+
+
+def _adopt(state: State, hint: Profile) -> None:
+    """Start from a profile: what was measured then need not be measured again."""
+    state.drift_watch = drift.Watch(hint)
+    state.n_known_calls = hint.n_calls
+    state.is_trial_due = explore.is_due(hint, state.job.at_s)
+    state.costs.agree(hint)
+    looked_s = 0.0 if state.watched is None else state.watched.watched_s
+    if state.holds_gil is None or (hint.holds_gil and looked_s < backend_choice.WATCH_LONGER_S):
+        state.holds_gil = hint.holds_gil  # beside busy programs, 2 of 100 short looks are wrong
+    most_s = hint.item_s / (overheads.SPARE * max(overheads.WORTH, state.job.n_cores_most))
+    is_light = hint.pickle_s is not None and hint.pickle_s < most_s
+    if is_light and state.weighed is None:  # what limits workers is weighed anew, a trifle
+        state.weighed = Weighed(pickle_s=hint.pickle_s)
+    if hint.n_short >= drift.SHORT_CALLS:
+        state.note("n_jobs counted anew", "the same plan achieved less in two calls")
+        return
+    if hint.waits:
+        state.waiters.start_with(hint.n_jobs, n_best=state.explored.n_waiters)
+    state.cores.verified = True
+    if tuned_plan.applies(hint, state.job):
+        state.followed = hint
+        what = f"{hint.backend} x {hint.n_jobs}, {hint.chunksize} items in a chunk"
+        state.note(what, "tuned deliberately, for about as many items")

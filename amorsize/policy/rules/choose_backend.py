@@ -1,0 +1,161 @@
+"""Where items are to run: found out by the caller, which goes on with them meanwhile."""
+
+from __future__ import annotations
+
+from amorsize.policy import backend_choice, chunk_sizing, overheads
+from amorsize.policy.actions import Action, StartWorker, Survey, Unwatch, Watch, Weigh
+from amorsize.policy.rules import dispatch, inline
+from amorsize.policy.rules.dispatch import LONG_ITEM_S
+from amorsize.policy.rules.inline import SLICE_S, SURE_S
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.facts import View
+    from amorsize.policy.state import State
+
+LEAST_ITEM_S = 0.25e-6  # to pickle and read back the smallest result takes about 0.15 us
+LEAST_LEFT_S = 2e-3  # work left for which no worker was ever worth starting: nothing is surveyed
+SURVEY_S = 4e-3  # to find out about host and function, once in a process
+LONG_WAIT_ITEM_S = 1e-3  # one waiting item this long is enough to start threads on
+OPEN_SHARE = 0.5  # of an item's time, to start processes in before it is known that they are best
+DOUBTS = 2.0  # times a doubtful warm-up must be left, or one cold worker delays the end
+
+
+def settle(state: State, view: View) -> Action | None:
+    """Find out where the items are to run, while the caller goes on with them."""
+    undecided = state.route is None or state.route.backend is None
+    if view.caller_busy and state.is_watching and _has_watched(state, view):
+        return Unwatch()
+    is_known = state.holds_gil is False and not state.is_watching and not state.costs.waits
+    if view.caller_busy and (undecided or state.is_watching) and not is_known:
+        return dispatch.meanwhile_or_wait(state, view)
+    if state.is_watching:
+        return _go_on_watching(state, view)
+    if not undecided:
+        return None
+    if not _could_pay(state, view):
+        canary = _canary_beside_second(state, view)
+        return canary or inline.run_slice(state, view, inline.patient_slice_s(state, view))
+    if not state.is_surveyed:
+        return Survey()
+    state.route = backend_choice.choose(
+        state.host,
+        state.job,
+        state.costs,
+        weighed=state.weighed,
+        holds_gil=state.holds_gil,
+        left_s=state.left_s(view),
+    )
+    state.changed()
+    if state.route.need == "weigh":
+        return Weigh()
+    if state.route.need == "watch":
+        n_most = _n_beside_watching(state, view)
+        return _start_canary(state, n_most) or watch(state)
+    assert state.route.backend is not None
+    state.note(state.route.backend, state.route.why)
+    if state.route.backend == "thread" and state.costs.waits and state.costs.item_s is not None:
+        state.waiters.expect(state.costs.item_s, state.costs.work_s)
+    return None
+
+
+def _n_beside_watching(state: State, view: View) -> int:
+    """Workers while the caller watches an item: where there are many cores, it is a small loss."""
+    if state.host.fork_reason is not None:
+        return 0
+    if state.host.n_cores <= inline.HELP_CORES:
+        return 1
+    n = n_bet(state, view.now_s, state.costs.item_s or 0.0, state.left_s(view))
+    n_items = view.n_left + state.roster.n_in_flight - 1
+    return max(1, min(n, n_items, state.n_places - 1, state.n_limit or state.n_places))
+
+
+def n_bet(state: State, now_s: float, item_s: float, left_s: float) -> int:
+    """Processes that a bet pays for, by what an item takes and what is left.
+
+    While threads may turn out better, what is lost without processes is at most the item that the
+    caller watches, so no more than that may go into starting them.
+    """
+    host, hint = state.host, state.hint
+    n = int(overheads.bet_s(now_s, left_s) / (host.process_start_s + host.process_ready_s))
+    holds_gil = state.holds_gil or (hint is not None and hint.holds_gil)
+    if state.job.thread_reason is not None or holds_gil:
+        return n
+    return min(n, int(OPEN_SHARE * item_s / host.process_start_s))
+
+
+def _start_canary(state: State, n_most: int = 1) -> Action | None:
+    """Watching takes a few items: with long ones, a worker is worth having meanwhile."""
+    is_long = (state.costs.item_s or 0.0) >= LONG_ITEM_S
+    if not is_long or state.job.process_reason is not None or state.roster.n_started >= n_most:
+        return None
+    if state.weighed is None:
+        return Weigh()
+    return StartWorker(backend="process") if state.weighed.reason is None else None
+
+
+def _canary_beside_second(state: State, view: View) -> Action | None:
+    """The first item was long: a worker beside the second, which tells if that was a warm-up.
+
+    It has imported nothing (else its cost would not be known at all), so it may well have been
+    as long as all others will be.
+    """
+    costs = state.costs
+    is_long = (costs.first_unconfirmed_s or 0.0) >= LONG_ITEM_S
+    if not is_long or costs.waits or state.holds_gil is False or state.n_first(view) > 1:
+        return None
+    bet_s = overheads.bet_s(view.now_s, state.left_s(view))
+    if not state.is_surveyed:
+        return Survey() if bet_s >= SURVEY_S else None
+    price = overheads.of_processes(state.host)
+    pays = state.n_places > 1 and price.pays(state.left_s(view), 1, 0.0)
+    return _start_canary(state) if pays and bet_s >= price.first_s else None
+
+
+def watch(state: State) -> Action:
+    """Have it watched; unclear the first time, it is watched for longer."""
+    state.is_watching, state.watch_began_s = True, None
+    return Watch()
+
+
+def _go_on_watching(state: State, view: View) -> Action:
+    if state.watch_began_s is None:  # the watcher is there from now on
+        state.watch_began_s = view.now_s
+    if (action := dispatch.meanwhile(state, view)) is not None:
+        return action
+    if _has_watched(state, view):
+        return Unwatch()
+    return inline.run_slice(state, view, SLICE_S)
+
+
+def _has_watched(state: State, view: View) -> bool:
+    """Whether it was watched for long enough."""
+    if view.caller_busy and state.watched is None:
+        return True  # its feeder asks when an item has taken longer than that
+    enough_s = backend_choice.WATCH_S if state.watched is None else backend_choice.WATCH_LONGER_S
+    return state.watch_began_s is not None and view.now_s - state.watch_began_s >= enough_s
+
+
+def _could_pay(state: State, view: View) -> bool:
+    """Whether, on the best assumptions, more than the caller is worth having."""
+    costs, left_s = state.costs, state.left_s(view)
+    if state.roster.n_started and state.hint_fits is not False:
+        return left_s > 2 * state.overhead_s / chunk_sizing.TAIL_LOSS_SHARE
+    # CPU time: on a busy host, trifles look long.
+    if (costs.item_s or 0.0 if costs.waits else costs.work_s) < LEAST_ITEM_S:
+        return False
+    if costs.elapsed_inline_s < SURE_S and not state.hint_fits:
+        return False
+    if (unconfirmed_s := costs.first_unconfirmed_s) is not None:
+        # A second item tells whether the first was a warm-up; for waiting ones that is dear.
+        return costs.waits and unconfirmed_s > LONG_WAIT_ITEM_S and left_s > 4 * unconfirmed_s
+    if not state.is_surveyed:
+        return left_s > LEAST_LEFT_S
+    price = state.prices()
+    likely_s = state.left_at_latest_s(view)
+    n_most = min(state.n_places, price.n_affordable(likely_s), view.n_left)
+    if not price.pays(likely_s, max(1, n_most), state.sure_warmup_s):
+        return False
+    if left_s < DOUBTS * state.doubtful_warmup_s:
+        return False
+    return overheads.bet_s(view.now_s, left_s) >= price.start_s

@@ -1,0 +1,141 @@
+"""Chunks for workers: who gets one, of how many items, and who gets one in advance."""
+
+from __future__ import annotations
+
+from amorsize.policy import chunk_sizing
+from amorsize.policy.actions import Action, Send, Wait
+from amorsize.policy.rules import inline
+from amorsize.policy.rules.inline import SLICE_S, inf
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.evidence.worker_table import Crew, Seat
+    from amorsize.policy.facts import View
+    from amorsize.policy.state import State
+
+FEW_REPORTS = 8  # of all, before first chunks are as long as others
+WARM_IN_TIME = 2.0  # times a warm-up must be left for each warm worker; flat in 2..3: with less, a
+# cold one is through with its own when the others have done nearly everything
+PLENTY = 4  # items left for each place, with which a worker may have one more in advance
+AHEAD_S = 40e-3  # chunks for which waiting some milliseconds for the caller counts,
+AHEAD_LEFT = 8  # while for each place so many are left: none waits behind a long one at the end
+LONG_ITEM_S = 2e-3  # a caller inside such an item is no dispatcher; watching for the GIL takes one
+DEEP_CALLER_SHARE = 0.3  # of its time spent sending, above which workers get a second chunk
+DEEP_OVERHEADS = 10  # chunks shorter than this many overheads are sent ahead, too
+
+
+def feed(state: State, view: View, crew: Crew) -> Action | None:
+    """A chunk for the ready worker with the least to do, if it has too little."""
+    n_active = state.n_limit
+    if state.costs.waits:
+        n_most = state.failures.n_limit or state.waiters.n_wanted
+        n_active = min(state.waiters.n_wanted, n_most, state.memory.n_limit or n_most)
+    seat = crew.least_loaded(n_active)
+    if seat is None:
+        return None
+    if seat.is_cold and not seat.n_reports and not _is_worth_warming(state, view, crew):
+        return None  # the caller goes on, or those that are warm
+    n_ready = len(crew.ready) if n_active is None else min(n_active, len(crew.ready))
+    n_items, box_s = chunk_for(state, view, seat, n_ready)
+    if seat.n_queued and not may_queue_more(state, crew, n_items, n_ready, view.n_left):
+        return None
+    return send(state, seat, n_items, box_s)
+
+
+def may_queue_more(state: State, crew: Crew, n_items: int, n_ready: int, n_left: int) -> bool:
+    """Whether a worker may have a chunk in advance: not one that another could begin sooner."""
+    n_others = crew.n_alive - len(crew.ready) + (0 if state.costs.waits else n_ready)
+    return n_left > n_others * n_items and _is_deep(state, n_items, n_ready, n_left)
+
+
+def _is_worth_warming(state: State, view: View, crew: Crew) -> bool:
+    """Whether enough is left that a worker is through with a warm-up clearly before the others."""
+    warmup_s = state.costs.warmup_s
+    if not warmup_s or (not crew.n_reporting and not state.may_help):
+        return True
+    return state.left_s(view) > WARM_IN_TIME * warmup_s * max(1, crew.n_reporting)
+
+
+def chunk_for(state: State, view: View, seat: Seat, n_ready: int) -> tuple[int, float]:
+    """Items of a worker's next chunk, and its box."""
+    if state.job.chunksize is not None:
+        return min(state.job.chunksize, view.n_left), inf
+    costs = state.costs
+    if costs.item_s is None:
+        return 1, chunk_sizing.WATCHED_CHUNK_S
+    if costs.waits and costs.item_s >= SLICE_S:
+        return 1, inf
+    price = state.prices()
+    n_items, box_s = chunk_sizing.chunk_of(
+        n_left=state.n_left(view),
+        item_s=costs.item_s,
+        n_workers=max(n_ready, min(state.n_places, state.n_limit or state.n_places)),
+        dispatch_s=price.dispatch_s,
+        overhead_s=price.overhead_s,
+        n_largest=max(costs.n_largest, 0 if costs.n_reports else costs.n_inline),
+        is_watched=state.saturation.is_testing
+        or (not seat.n_reports and costs.n_reports < FEW_REPORTS and state.hint_fits is not True),
+    )
+    return min(n_items, view.n_left), box_s
+
+
+def _is_deep(state: State, n_items: int, n_ready: int, n_left: int) -> bool:
+    """Whether a worker should have its next chunk before it is through with this one."""
+    if state.has_lost_one:
+        return False
+    if state.costs.waits:  # a thread must not wait for a caller who waits for the GIL
+        return n_left > 2 * n_ready
+    if not state.costs.n_reports and (state.costs.item_s or 0.0) >= LONG_ITEM_S:
+        return n_left > PLENTY * (1 + n_ready)  # the caller is soon in a long item of its own
+    price = state.prices()
+    chunk_s = n_items * (state.costs.item_s or 0.0)
+    if chunk_s < 2 * SLICE_S and n_ready < state.host.n_cores and inline.helps(state):
+        return True  # it is over before the caller looks up from its own items
+    if _is_late(state, chunk_s, n_ready) and n_left > AHEAD_LEFT * (1 + n_ready) * n_items:
+        return True
+    sent_s = price.dispatch_s + n_items * state.pickle_s
+    busy_share = n_ready * sent_s / max(chunk_s, 1e-9)
+    return busy_share > DEEP_CALLER_SHARE or chunk_s < DEEP_OVERHEADS * price.overhead_s
+
+
+def _is_late(state: State, chunk_s: float, n_ready: int) -> bool:
+    """Whether the caller comes to serve a worker late: all cores are busy, so it waits for one.
+
+    Up to the 3 to 5 ms that a scheduler lets a process go on. Of a small crew each such gap counts;
+    in a large one, more chunks on their way show later whether workers are in each other's way.
+    """
+    is_crowded = state.host.n_cores <= n_ready and n_ready <= inline.HELP_CORES
+    is_known = state.costs.n_reports >= FEW_REPORTS and not state.saturation.is_testing
+    return is_crowded and is_known and chunk_s < AHEAD_S
+
+
+def send(state: State, seat: Seat, n_items: int, box_s: float) -> Send:
+    """A chunk is on its way to a worker."""
+    state.roster.send(seat)
+    return Send(worker=seat.number, n_items=n_items, box_s=box_s)
+
+
+def meanwhile(state: State, view: View) -> Action | None:
+    """Where it is not known yet how items are run best: whoever is there goes on with them."""
+    for seat in state.roster:
+        if seat.is_ready and _may_queue(state, seat, view):
+            n_items, box_s = state.n_first(view), inf
+            if seat.n_reports:
+                n_items, box_s = chunk_for(state, view, seat, state.roster.n_alive)
+            if n_items * (state.costs.item_s or inf) < state.prices().dispatch_s:
+                return None  # to send it takes longer than to run it
+            return send(state, seat, n_items, box_s)
+    return None
+
+
+def meanwhile_or_wait(state: State, view: View) -> Action:
+    """The caller is in a long item and too little is known to start more workers."""
+    return meanwhile(state, view) or Wait(reason="the caller's item is running")
+
+
+def _may_queue(state: State, seat: Seat, view: View) -> bool:
+    """Something for an idle worker; one more thing if the caller may be long in its item."""
+    n_first, n_left = state.job.chunksize or 1, view.n_left
+    is_plenty = n_left > PLENTY * n_first * (1 + state.roster.n_started)
+    for_caller = 0 if view.caller_busy else n_first  # it takes the last ones itself, if it can
+    return n_left > for_caller and (not seat.n_queued or (seat.n_queued < 2 and is_plenty))

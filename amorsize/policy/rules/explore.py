@@ -1,0 +1,304 @@
+"""Whether a neighbour of the plan would be better: tried now and then on a window of real items.
+
+A plan that serves well is never compared with what was not tried. So after many calls, or a month,
+one neighbour gets a window of items between two windows of the plan: A-B-A, because the difference
+may be the host's. Trying takes at most half a percent of the time that the function has used in
+all, and ends early where it goes badly. What is better twice is the plan from then on.
+"""
+
+from __future__ import annotations
+
+from amorsize.policy.backend_choice import Route
+from amorsize.policy.evidence import drift
+from amorsize.policy.evidence.exploration_budget import Explored
+from amorsize.policy.evidence.io_concurrency import LEAST as LEAST_WAITERS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.evidence.worker_table import Crew
+    from amorsize.policy.facts import Profile, Report
+    from amorsize.policy.state import State
+
+    Way = tuple[str, int]  # backend and number of jobs
+
+MOST_SHARE = 0.005  # of all the time a function has used, that trying may take (POLICY 6)
+MOST_OF_CALL = 0.15  # of the time a call has left: a forged record must not cost more
+AFTER_CALLS, AFTER_S = 1000, 30 * 86_400.0  # until it is time to try something
+LEAST_CHUNKS, CHUNKS_PER_JOB = 12, 4  # of a window
+BETTER = 1.15  # times the throughput of both windows of the plan; less may be the host
+HOPELESS = 0.8  # times that of the first, half-way: no need to go on
+SETTLED = 4  # chunks of each worker, after which there are as many as will be
+HELD = 3  # trials in a row that confirm the plan, after which it is left alone until it drifts
+SLACK = 1.5  # a window may take longer than it would in the plan
+
+
+def is_due(known: Profile, at_s: float | None) -> bool:
+    """Whether it is time to try a neighbour of what a profile says, and there is a budget."""
+    explored = Explored.of(known)
+    if explored.n_held >= HELD or _budget_s(explored) <= 0:
+        return False
+    if explored.rival is not None:
+        return True
+    age_s = 0.0 if at_s is None or explored.at_s is None else at_s - explored.at_s
+    return known.n_calls - explored.at_call >= AFTER_CALLS or age_s > AFTER_S
+
+
+def booked(profile: Profile, makespan_s: float, at_s: float) -> Profile:
+    """A call's profile with the time of the call put down; at the first one the clock starts."""
+    explored = Explored.of(profile)
+    since_s = at_s if explored.at_s is None else explored.at_s
+    counted = explored.but(used_s=explored.used_s + makespan_s, at_s=since_s)
+    return profile.but(explored=counted.as_dict())
+
+
+def _budget_s(explored: Explored) -> float:
+    return MOST_SHARE * explored.used_s - explored.spent_s
+
+
+def see(state: State, event: Report) -> None:
+    """Take in a report: begin a trial when it is time, fill its windows, judge it at its end."""
+    if state.trial is None:
+        if state.is_trial_due and _is_steady(state):
+            _begin(state, event)
+        return
+    trial = state.trial
+    if state.roster.backend_of(event.worker) == trial.way[0]:
+        trial.window.add(event)
+    if trial.is_rival and _goes_badly(trial):
+        _end(state, trial)
+    elif trial.window.is_full:
+        _next_window(state, trial)
+
+
+def look(state: State) -> None:
+    """A trial whose time is over ends, whatever has been reported of it."""
+    trial = state.trial
+    if trial is not None and trial.is_rival and state.now_s > trial.until_s:
+        _end(state, trial)
+
+
+def is_apart(state: State, event: Report) -> bool:
+    """Whether a report is of the neighbour that is being tried, and tells nothing of the plan."""
+    trial = state.trial
+    if trial is None or not trial.has_switched:
+        return False
+    is_other = state.roster.backend_of(event.worker) != trial.plan[0]
+    return trial.is_rival or is_other or event.now_s - event.wall_s < trial.window.since_s
+
+
+class Trial:
+    """One neighbour between two windows of the plan."""
+
+    def __init__(self, plan: Way, rival: Way, n_chunks: int, allowed_s: float, now_s: float):
+        self.plan, self.rival = plan, rival
+        self.n_chunks, self.allowed_s = n_chunks, allowed_s
+        self.rates: list[float] = []  # items a second, window by window
+        self.window = Window(n_chunks, now_s)
+        self.until_s = 0.0
+        self.n_seen = 0  # chunks of the rival
+
+    @property
+    def is_rival(self) -> bool:
+        """The neighbour has its window now."""
+        return len(self.rates) == 1
+
+    @property
+    def has_switched(self) -> bool:
+        """The first window of the plan is over."""
+        return len(self.rates) > 0
+
+    @property
+    def way(self) -> Way:
+        """Whose window it is."""
+        return self.rival if self.is_rival else self.plan
+
+
+class Window:
+    """So many chunks in a row that were begun under one plan."""
+
+    def __init__(self, n_chunks: int, since_s: float) -> None:
+        self.n_chunks, self.since_s = n_chunks, since_s
+        self._began_s: float | None = None
+        self._ended_s = since_s
+        self._n_items = 0
+        self.n_seen = 0
+
+    def add(self, event: Report) -> None:
+        """Take in a chunk; the first one only starts the clock."""
+        if event.now_s - event.wall_s < self.since_s or not event.n_items:
+            return
+        if self._began_s is None:
+            self._began_s = event.now_s
+            return
+        self._ended_s = event.now_s
+        self._n_items += event.n_items
+        self.n_seen += 1
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it has all chunks."""
+        return self.n_seen >= self.n_chunks
+
+    @property
+    def rate(self) -> float:
+        """Items a second."""
+        if self._began_s is None or not self.n_seen:
+            return 0.0
+        return self._n_items / max(1e-9, self._ended_s - self._began_s)
+
+
+def _is_steady(state: State) -> bool:
+    """Workers are there and busy, and nothing else is being found out."""
+    return (
+        state.job.backend == "auto"
+        and state.route is not None
+        and state.route.backend in ("thread", "process")
+        and state.hint_fits is True
+        and state.followed is None  # a plan that was tuned deliberately is used as it stands
+        and (state.waiters.settled or not state.costs.waits)
+        and state.asks is None
+        and not state.drifts
+        and not state.saturation.is_testing
+        and _is_complete(state, state.roster.of(state.route.backend))
+    )
+
+
+def _is_complete(state: State, crew: Crew) -> bool:
+    """All workers that the plan wants are there, and have delivered several times."""
+    n = state.waiters.n_wanted if state.costs.waits else 2
+    is_there = crew.n_alive >= n and crew.n_reporting == crew.n_alive
+    return is_there and state.costs.n_reports >= SETTLED * crew.n_alive
+
+
+def _begin(state: State, event: Report) -> None:
+    """Start with a window of the plan, if there is a neighbour and it can be paid."""
+    assert state.route is not None
+    assert state.route.backend is not None
+    crew = state.roster.of(state.route.backend)
+    n_most = state.waiters.n_wanted if state.costs.waits else state.n_limit or crew.n_alive
+    plan = (state.route.backend, min(crew.n_alive, n_most))
+    rival = _neighbour(state, plan)
+    if rival is None:
+        state.is_trial_due = False
+        return
+    n_chunks = max(LEAST_CHUNKS, CHUNKS_PER_JOB * max(plan[1], rival[1]))
+    chunk_s = event.wall_s / max(1, min(plan[1], rival[1]))
+    left_s = state.work_left_s / max(1, plan[1])
+    allowed_s = min(_budget_s(state.explored), MOST_OF_CALL * left_s)
+    if SLACK * n_chunks * chunk_s > allowed_s:
+        return  # later, or in a longer call
+    state.is_trial_due = False
+    state.trial = Trial(plan, rival, n_chunks, allowed_s, event.now_s)
+
+
+def _neighbour(state: State, plan: Way) -> Way | None:
+    """The way that was better the last time, else the next of those beside the plan."""
+    backend, n_jobs = plan
+    ways: list[Way] = []
+    if state.costs.waits and backend == "thread":
+        ways += [(backend, 2 * n_jobs)] if 2 * n_jobs <= state.waiters.n_most else []
+        ways += [(backend, n_jobs // 2)] if n_jobs // 2 >= LEAST_WAITERS else []
+    elif backend == "process" and state.job.thread_reason is None:
+        ways.append(("thread", n_jobs))  # not the other way: no fork beside threads in an item
+    for way in ways:
+        if _key(way, plan) == state.explored.rival:
+            return way
+    return ways[state.explored.n_tried % len(ways)] if ways else None
+
+
+def _told(way: Way) -> str:
+    return f"{way[0]} x {way[1]}"
+
+
+def _key(way: Way, plan: Way) -> str:
+    """What is to be agreed on: where, or how many."""
+    return way[0] if way[0] != plan[0] else _told(way)
+
+
+def _goes_badly(trial: Trial) -> bool:
+    is_half = trial.window.n_seen >= trial.n_chunks / 2
+    return is_half and trial.window.rate < HOPELESS * trial.rates[0]
+
+
+def _next_window(state: State, trial: Trial) -> None:
+    trial.rates.append(trial.window.rate)
+    if len(trial.rates) == 3:
+        _judge(state, trial)
+        return
+    if not trial.is_rival:
+        _book(state, trial)
+    trial.window = Window(trial.n_chunks, state.now_s)
+    trial.until_s = state.now_s + trial.allowed_s
+    _switch(state, trial.way)
+
+
+def _switch(state: State, way: Way) -> None:
+    """Go on in another way; what is with workers ends where it is."""
+    backend, n_jobs = way
+    assert state.route is not None
+    if state.route.backend != backend:
+        state.route = Route(backend=backend, why="a neighbour of the plan is tried")
+        state.changed()
+    if state.costs.waits:
+        state.waiters.n_wanted = n_jobs
+
+
+def _book(state: State, trial: Trial) -> None:
+    """What the neighbour's window took is spent, all of it."""
+    spent_s = max(0.0, state.now_s - trial.window.since_s)
+    state.explored = state.explored.but(spent_s=state.explored.spent_s + spent_s)
+
+
+def _end(state: State, trial: Trial) -> None:
+    """The neighbour is no better: back to the plan."""
+    _book(state, trial)
+    gain = trial.window.rate / max(1e-9, trial.rates[0])
+    _switch(state, trial.plan)
+    _settle(state, trial, gain, is_better=False)
+
+
+def _judge(state: State, trial: Trial) -> None:
+    """All three windows are there."""
+    before, rival, after = trial.rates
+    gain = rival / max(1e-9, before, after)
+    _settle(state, trial, gain, is_better=gain >= BETTER)
+
+
+def _settle(state: State, trial: Trial, gain: float, *, is_better: bool) -> None:
+    told, explored = _told(trial.rival), state.explored
+    key = _key(trial.rival, trial.plan)
+    is_agreed = is_better and explored.rival == key
+    state.trial = None
+    state.explored = explored.but(
+        at_call=state.n_known_calls + 1,
+        at_s=state.job.at_s,
+        n_tried=explored.n_tried + 1,
+        n_held=0 if is_better else explored.n_held + 1,
+        rival=key if is_better and not is_agreed else None,
+    )
+    if is_agreed:
+        _adopt(state, trial, gain)
+        return
+    what_now = "to be tried once more" if is_better else f"{_told(trial.plan)} is kept"
+    state.note(f"tried {told}", f"{gain:.2g} x the throughput of {_told(trial.plan)}: {what_now}")
+
+
+def _adopt(state: State, trial: Trial, gain: float) -> None:
+    """The neighbour was better in two calls: from now on it is the plan."""
+    backend, n_jobs = trial.rival
+    if backend != trial.plan[0]:
+        state.holds_gil = False  # as threads have shown, whatever the watcher saw
+    else:
+        state.explored = state.explored.but(n_waiters=n_jobs)
+    _switch(state, trial.rival)
+    state.drift_watch = None  # it watches what items cost in the old plan
+    state.costs.begin_means()
+    found = drift.Drift(
+        now_s=state.now_s,
+        what="plan",
+        factor=gain,
+        n_chunks=trial.n_chunks,
+        answer=f"{_told(trial.rival)} instead of {_told(trial.plan)} from now on",
+    )
+    state.drifts.append(found)
+    state.note("drift", str(found))

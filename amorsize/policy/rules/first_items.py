@@ -1,0 +1,150 @@
+"""Before anything is known: one item in the caller, and help for it where items are few."""
+
+from __future__ import annotations
+
+from amorsize.policy import backend_choice, overheads
+from amorsize.policy.actions import Action, RunInline, StartWorker, Survey, Wait
+from amorsize.policy.rules import choose_backend, dispatch
+from amorsize.policy.rules.inline import HELP_CORES, inf
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.facts import Profile, View
+    from amorsize.policy.state import State
+
+FEW_PER_CORE = 16  # up to so many items a core, one unlucky first item matters
+MANY_CORES, FEW_PER_CORE_OF_MANY = 32, 32  # where all the others wait for it, it matters more,
+# but half of them will do: what takes long may be a warm-up, in which all are in each other's way
+FIRST_READY_S = 2e-3  # how long the caller waits for workers it started before the first item
+FIRST_LONG_S, FIRST_LOOK_S = 40e-3, 2e-3  # and, with cores for more, for their items; looks up
+FIRST_OPEN_S = 6e-3  # the same where threads may do better, which an item of its own would tell
+LINDY = 2  # times as long as it took already, what is not over yet will take
+LONG_CHECK_S = 5e-3  # items this long take long to check: workers get theirs meanwhile
+
+
+def first(state: State, view: View) -> Action:
+    """Nothing is known: run one item. Few items are likely long: have help ready before."""
+    if view.caller_busy:
+        return dispatch.meanwhile_or_wait(state, view)
+    if (action := help_with_few(state, view)) is not None:
+        return action
+    is_helped, knows = state.roster.n_started > 0, state.hint is not None
+    if is_helped and state.job.thread_reason is None and state.watched is None and not knows:  # noqa: SIM102
+        if not state.is_watching:
+            return choose_backend.watch(state)
+    if _is_watchable(state, state.hint) and not state.is_watching:
+        action = choose_backend.watch(state)
+        state.watch_began_s = view.now_s
+        return action
+    return RunInline(n_items=state.n_first(view), box_s=inf)
+
+
+def help_with_few(state: State, view: View) -> Action | None:
+    """Few items are likely long ones: workers that have one each while the caller has its."""
+    if not state.is_surveyed and _are_few(state, view, state.job.n_cores_most):
+        return Survey()
+    n_first = _n_before_first(state, view) if state.is_surveyed else 0
+    if state.roster.n_started < n_first:
+        state.last_started_s = view.now_s
+        if not state.roster.n_started:
+            why = f"only {view.n_left} items: likely long"
+            if state.hint is not None:
+                why = "an earlier call had long items"
+            state.note(f"{n_first} started at once", why)
+        return StartWorker(backend="process")
+    return _feed_first(state, view) or _wait_for_first(state, view, n_first)
+
+
+def _are_few(state: State, view: View, n_cores: int) -> bool:
+    """Few items of an unknown function are likely long ones: nobody maps over six trifles."""
+    n_items = view.n_left + state.roster.n_started
+    if state.hint is not None:
+        is_long = state.hint.item_s >= LONG_CHECK_S and state.hint.backend == "process"
+        return is_long and n_items >= 2
+    per_core = FEW_PER_CORE if n_cores < MANY_CORES else FEW_PER_CORE_OF_MANY
+    are_few = view.all_read and 2 <= n_items <= per_core * n_cores
+    return are_few and n_cores > 1 and not state.job.is_trifle
+
+
+def _n_before_first(state: State, view: View) -> int:
+    """Workers worth starting before anything is known: as many as the bet allows."""
+    if (
+        not _are_few(state, view, state.host.n_cores)
+        or state.job.process_reason is not None
+        or state.host.fork_reason is not None
+    ):
+        return 0
+    n_most = state.n_places - 1
+    if view.n_left > FEW_PER_CORE * state.host.n_cores:
+        n_most //= 2
+    n = min(n_most, _n_bet(state, view), view.n_left - 1 + state.n_in_flight)
+    return max(0, min(n, state.n_limit or n))
+
+
+def _n_bet(state: State, view: View) -> int:
+    """Workers that a bet pays for, by what is known of how long items take."""
+    n_at_once = int(overheads.BET_S / (state.host.process_start_s + state.host.process_ready_s))
+    if state.costs.item_s is not None:  # one was run, and was long
+        item_s, left_s = state.costs.item_s, state.left_s(view)
+    elif state.first_sent_s is not None and _may_wait_for_first(state):
+        item_s = _likely_s(state, view.now_s - state.first_sent_s)
+        left_s = item_s * (view.n_left + state.n_in_flight)
+    else:
+        return n_at_once
+    return max(n_at_once, choose_backend.n_bet(state, view.now_s, item_s, left_s))
+
+
+def _likely_s(state: State, taken_s: float) -> float:
+    """What an item will take, when the first ones are still not done after so long."""
+    if state.hint is not None and taken_s >= dispatch.LONG_ITEM_S:  # no trifles: as remembered
+        return max(LINDY * taken_s, state.hint.item_s)
+    return LINDY * taken_s
+
+
+def _may_wait_for_first(state: State) -> bool:
+    """Whether the caller, rather than run an item itself, sees first how long others take.
+
+    Inside an item it cannot fork, and a thread of its own feeds workers late: from some cores on
+    that costs more than its own help is worth. With few cores threads, which need no fork, may
+    turn out better, and only an item of its own can tell.
+    """
+    return state.job.thread_reason is not None or state.host.n_cores > HELP_CORES
+
+
+def _feed_first(state: State, view: View) -> Action | None:
+    """One item for each worker that was started before the first item."""
+    unfed = [seat for seat in state.roster if not seat.n_queued]
+    for seat in unfed:
+        if seat.is_ready and view.n_left > state.n_first(view):
+            if state.first_sent_s is None:
+                state.first_sent_s = view.now_s
+            return dispatch.send(state, seat, state.n_first(view), inf)
+    if unfed and not all(seat.is_ready for seat in unfed):
+        left_s = state.last_started_s + FIRST_READY_S - view.now_s
+        if left_s > 0:
+            return Wait(reason="workers are starting", timeout_s=left_s)
+    return None
+
+
+def _wait_for_first(state: State, view: View, n_first: int) -> Action | None:
+    """Before a long item keeps the caller from forking, see if more workers would be worth it.
+
+    Where there are cores for many more than the bet allowed, the caller's own help is small.
+    """
+    n_possible = min(state.n_places, view.n_left + state.n_in_flight) - 1 if n_first else 0
+    if n_first >= n_possible or state.costs.item_s is not None or state.first_sent_s is None:
+        return None
+    if not _may_wait_for_first(state):
+        return None
+    longest_s = FIRST_OPEN_S if state.job.thread_reason is None else FIRST_LONG_S
+    left_s = state.first_sent_s + longest_s - view.now_s
+    if left_s <= 0 or not state.n_in_flight:
+        return None
+    return Wait(reason="first items are running", timeout_s=min(left_s, FIRST_LOOK_S))
+
+
+def _is_watchable(state: State, hint: Profile | None) -> bool:
+    """The first item will take so long that whether it holds the GIL can be seen meanwhile."""
+    if hint is None or hint.waits or hint.holds_gil is not False:
+        return False
+    return hint.item_s >= backend_choice.WATCH_S and state.watched is None

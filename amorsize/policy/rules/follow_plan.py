@@ -1,0 +1,73 @@
+"""A plan that was measured deliberately, carried out as it stands while it holds."""
+
+from __future__ import annotations
+
+from amorsize.policy import backend_choice, chunk_sizing
+from amorsize.policy.actions import Action, StartWorker, Survey, Unwatch, Wait
+from amorsize.policy.evidence import tuned_plan
+from amorsize.policy.rules import dispatch, inline
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.evidence.worker_table import Crew
+    from amorsize.policy.facts import Profile, View
+    from amorsize.policy.state import State
+
+BOX = 4.0  # times what a chunk should take, after which its rest comes back: where costs have risen
+# that much, the plan's chunks would otherwise be the end of the call
+
+
+def follow(state: State, view: View, plan: Profile) -> Action | None:
+    """What the plan wants done next; None where it cannot be followed any more."""
+    if plan.backend == "serial":
+        return inline.run_slice(state, view, inline.SERIAL_SLICE_S)
+    if not state.is_surveyed:
+        return Wait(reason="the caller's item is running") if view.caller_busy else Survey()
+    if state.is_watching and not view.caller_busy:
+        return Unwatch()
+    reason = _why_not(state, plan.backend)
+    if reason is not None:
+        leave(state, reason)
+        return None
+    state.route = backend_choice.Route(backend=plan.backend, why=tuned_plan.SOURCE)
+    state.is_committed = True
+    crew = state.roster.of(plan.backend)
+    action = _feed(state, view, crew, plan) if crew.has_idle else None
+    action = action or _grow(state, view, crew, plan)
+    return action or _feed(state, view, crew, plan) or Wait(reason="workers are busy")
+
+
+def leave(state: State, reason: str) -> None:
+    """The plan holds no longer: what is left is decided anew."""
+    state.note("the tuned plan is left", reason)
+    state.followed, state.route = None, None
+
+
+def _why_not(state: State, backend: str) -> str | None:
+    """Why items may not run there in this call; None when they may."""
+    if backend == "thread":
+        return state.job.thread_reason
+    if state.weighed is not None and state.weighed.reason is not None:
+        return state.weighed.reason
+    return state.job.process_reason
+
+
+def _feed(state: State, view: View, crew: Crew, plan: Profile) -> Action | None:
+    seat = crew.least_loaded(plan.n_jobs)
+    if seat is None:
+        return None
+    n_items = min(plan.chunksize, view.n_left)
+    n_ready = min(plan.n_jobs, len(crew.ready))
+    if seat.n_queued and not dispatch.may_queue_more(state, crew, n_items, n_ready, view.n_left):
+        return None
+    planned_s = max(n_items * (state.costs.item_s or 0.0), chunk_sizing.WATCHED_CHUNK_S)
+    return dispatch.send(state, seat, n_items, BOX * planned_s)
+
+
+def _grow(state: State, view: View, crew: Crew, plan: Profile) -> Action | None:
+    # Forking from the feeder beside the caller's item would not be safe.
+    is_unsafe = plan.backend == "process" and state.host.fork_reason is None
+    n_wanted = min(plan.n_jobs, view.n_left + crew.n_alive, state.n_room or plan.n_jobs)
+    if crew.n_alive >= n_wanted or crew.has_idle or (view.caller_busy and is_unsafe):
+        return None
+    return StartWorker(backend=plan.backend)

@@ -1,0 +1,78 @@
+"""The caller's own items: in slices that grow with what is known, while that helps."""
+
+from __future__ import annotations
+
+from amorsize.policy import chunk_sizing
+from amorsize.policy.actions import Action, RunInline, Wait
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.evidence.worker_table import Crew
+    from amorsize.policy.facts import View
+    from amorsize.policy.state import State
+
+inf = float("inf")  # as math has it, without the 1 ms of loading that
+
+SLICE_S = 2e-3  # the caller looks up from its items this often once workers may need it
+PATIENT_SLICE_S = 10e-3  # and this often while workers are out of the question
+SERIAL_SLICE_S = 50e-3  # a slice of the loop, when nobody else needs the caller
+SLICE_SHARE = 3.0  # a slice lasts at most this many times all before it: costs may yet change
+FIRST_SLICE_S = 100e-6  # but this long in any case: telling a slice's story takes 15 us
+SLICE_BOX = 1.5  # a slice ends after this many times what was planned
+GROWTH_INLINE = 4  # a slice has at most this many times the items seen so far
+SURE_S = 0.3e-3  # of items run before their cost is believed; shorter slices are mostly clockwork
+HELP_CORES = 4  # up to so many cores the caller's own help is worth its absence as a dispatcher
+HELP_ITEM_S = 2e-3  # and only with items this short: it has to be back soon
+
+
+def run_slice(state: State, view: View, longest_s: float) -> Action:
+    """The caller runs some items itself, for a time that grows with what it has seen."""
+    if view.caller_busy:
+        return Wait(reason="the caller is inside an item")
+    costs = state.costs
+    if state.job.chunksize is not None and state.job.backend != "serial":
+        return RunInline(n_items=min(state.job.chunksize, view.n_left), box_s=inf)
+    item_s = max(costs.item_s or 0.0, chunk_sizing.LEAST_S)
+    if not costs.item_s or costs.first_unconfirmed_s is not None:
+        return RunInline(n_items=1, box_s=inf)
+    n_items = int(longest_s / item_s) + 1
+    slice_s = longest_s
+    if state.hint_fits is not True:  # what an earlier call has seen need not be felt for
+        slice_s = min(longest_s, max(SLICE_SHARE * costs.elapsed_inline_s, FIRST_SLICE_S))
+        n_items = min(int(slice_s / item_s) + 1, GROWTH_INLINE * max(1, costs.n_seen))
+    n_items = min(n_items, view.n_left)
+    return RunInline(n_items=n_items, box_s=SLICE_BOX * slice_s)
+
+
+def works(state: State, view: View, crew: Crew) -> bool:
+    """Whether the caller runs items itself rather than waiting for reports."""
+    if view.caller_busy:
+        return False
+    if not crew.n_alive:
+        return True
+    if state.costs.waits:
+        return False
+    if not crew.n_reporting:
+        return not state.trusts_crew  # else never wait for one that has not delivered yet
+    n_most = min(state.host.n_cores, state.n_places, state.n_limit or state.n_places)
+    return helps(state) and crew.n_alive < n_most and view.n_left > 0
+
+
+def helps(state: State) -> bool:
+    """Whether the caller is worth a worker, though it has to look up from its items for them."""
+    is_short = (state.costs.item_s or inf) < HELP_ITEM_S
+    return is_short and state.host.n_cores <= HELP_CORES and not state.costs.waits
+
+
+def helping_slice_s(state: State, view: View, crew: Crew) -> float:
+    """Beside workers that have delivered: no longer than what is left for each of all."""
+    share_s = state.left_s(view) / (1 + crew.n_alive)
+    return min(SLICE_S, max(share_s - (state.costs.item_s or 0.0), 0.0))
+
+
+def patient_slice_s(state: State, view: View) -> float:
+    """While nothing suggests workers: slices that end before it would be time for them."""
+    if state.hint_fits and view.all_read:
+        return SERIAL_SLICE_S
+    is_known = state.costs.elapsed_inline_s > SURE_S
+    return PATIENT_SLICE_S if is_known and view.all_read else SLICE_S

@@ -1,0 +1,127 @@
+"""How many workers: as many as the work left pays for and cores have been shown for."""
+
+from __future__ import annotations
+
+from amorsize.policy import backend_choice, overheads
+from amorsize.policy.actions import Action, SendHome, StartWorker, Wait
+from amorsize.policy.rules import dispatch, inline
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.evidence.worker_table import Crew
+    from amorsize.policy.facts import View
+    from amorsize.policy.state import State
+
+LAST_S = 0.1  # of work left for which the last core is worth a worker: until it has settled on one
+# of its own (a few ms, measured on Linux 6) it shares a core with the others
+COLD_WORKERS = 2  # until one has told whether each has to warm up: all at once, they may choke
+
+
+def grow(state: State, view: View, crew: Crew) -> Action | None:
+    """Start one more worker if the work left pays for it and the cores are there."""
+    assert state.route is not None
+    assert state.route.backend is not None
+    crew_kind = state.route.backend
+    if view.caller_busy and crew_kind == "process" and state.host.fork_reason is None:
+        return None  # forking from the feeder beside the caller's item would not be safe
+    # A worker of a route that was left may still be at its last chunk.
+    n_there = crew.n_alive + state.roster.n_busy_beside(crew)
+    if n_there >= state.n_places or crew.has_idle:
+        return None
+    n_wanted = _n_wanted(state, view)
+    if not state.is_committed and n_wanted:
+        state.is_committed = True
+        left_s = state.left_s(view)
+        state.note(f"up to {n_wanted} workers", f"{left_s:.3g} s of work left in the loop")
+    if not state.costs.waits:
+        n_wanted = min(n_wanted, _n_trusted(state, view))
+        if state.saturation.is_testing:
+            return None
+    if n_there >= n_wanted or (n_there and _caller_will_do(state, view, n_there)):
+        return None
+    return StartWorker(backend=crew_kind)
+
+
+def _caller_will_do(state: State, view: View, n_there: int) -> bool:
+    """Whether the worker for the last core would only take from the caller what it does as well."""
+    is_last = n_there + 1 >= state.host.n_cores
+    return is_last and inline.helps(state) and state.left_s(view) < LAST_S
+
+
+def _n_wanted(state: State, view: View) -> int:
+    """Workers that the work left justifies."""
+    n_servable = state.n_servable()
+    if n_servable < overheads.WORTH:
+        return 0
+    left_s, price = state.left_s(view), state.prices()
+    if not state.roster.n_started:
+        left_s = state.left_at_latest_s(view)
+    n = min(state.n_places, int(min(1e6, overheads.SPARE * n_servable)) + 2)
+    n = min(n, price.n_affordable(left_s, state.sure_warmup_s))
+    if view.all_read:
+        n = min(n, view.n_left + state.roster.n_in_flight)
+    if state.n_limit is not None:
+        n = min(n, state.n_limit)
+    if state.roster.n_started or n < 1:
+        is_late = state.left_at_latest_s(view) < price.first_s + state.sure_warmup_s
+        return min(n, state.roster.n_alive) if is_late else n
+    return n if price.pays(left_s, n, state.sure_warmup_s) else 0
+
+
+def _n_trusted(state: State, view: View) -> int:
+    """Cores we may bet on: few until a worker or the caller's own share has shown them."""
+    n = state.n_places
+    if state.doubtful_warmup_s > state.prices().first_s:
+        n = min(n, COLD_WORKERS)
+    if not state.cores.verified:
+        bet_s = overheads.bet_s(view.now_s, state.left_s(view))
+        n = min(n, max(1, int(bet_s / state.prices().first_s)))
+    if state.costs.first_unconfirmed_s is not None and not state.inherits_warmth:
+        spent_s = view.now_s  # all that is known: what is left is not, if that was a warm-up
+        n = min(n, max(1, int(overheads.bet_s(spent_s, 0.0) / state.prices().start_s)))
+    if not state.costs.n_reports and state.host.n_cores > 1 and not state.trusts_crew:
+        n = min(n, state.n_places - 1)  # the caller still computes on one
+    return n
+
+
+def shrink(state: State, crew: Crew) -> Action | None:
+    """End a worker that memory has no room for, once it has nothing to do."""
+    n_most = state.memory.n_limit
+    if n_most is None or crew.n_alive <= n_most or (seat := crew.last_idle) is None:
+        return None
+    state.roster.lose(seat.number)
+    return SendHome(worker=seat.number)
+
+
+def crew_only(state: State, view: View) -> Action:
+    """Every item goes to a worker: asked for, or the only way to keep a promise."""
+    if state.route is None or state.route.backend in (None, "serial"):
+        backend = "process" if state.job.process_reason is None else "thread"
+        state.route = backend_choice.Route(
+            backend=backend, why="only a worker can keep what was asked"
+        )
+        state.cores.verified = True
+    assert state.route.backend is not None
+    crew = state.roster.of(state.route.backend)
+    if (action := shrink(state, crew)) is not None:
+        return action
+    if crew.has_idle and (action := dispatch.feed(state, view, crew)) is not None:
+        return action
+    # Before anybody has a second chunk in advance: where there are few, others are to run them.
+    if crew.n_alive < _n_of_crew_only(state, view, crew) and not crew.has_idle:
+        return StartWorker(backend=state.route.backend)
+    return dispatch.feed(state, view, crew) or Wait(reason="workers are busy")
+
+
+def _n_of_crew_only(state: State, view: View, crew: Crew) -> int:
+    """Workers where the caller does nothing itself: at least one, whatever it costs."""
+    assert state.route is not None
+    n = min(state.n_places, view.n_left + crew.n_alive, state.n_limit or state.n_places)
+    if state.job.n_jobs is not None:
+        return n
+    if state.costs.item_s is not None and not state.costs.waits:
+        n = min(n, max(crew.n_alive, state.prices().n_affordable(state.left_s(view))))
+    knows = state.costs.n_reports > 0 and state.first_reports.are_enough
+    if state.route.backend == "thread" and not knows:
+        n = min(n, 1)  # a second one would hide whether items wait, or wait for the first
+    return max(1, n)

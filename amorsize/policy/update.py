@@ -1,0 +1,304 @@
+"""What events mean: each changes what the call knows, of its items and its workers."""
+
+from __future__ import annotations
+
+from amorsize.policy import backend_choice
+from amorsize.policy.evidence import drift, failure_rate, tuned_plan
+from amorsize.policy.evidence.cpu_share import CoreEvidence
+from amorsize.policy.evidence.io_bound import Votes, is_idle
+from amorsize.policy.facts import (
+    Bound,
+    Died,
+    Grown,
+    Inlined,
+    Left,
+    Limited,
+    Ready,
+    Report,
+    Started,
+    Surveyed,
+    Watched,
+    Weighed,
+)
+from amorsize.policy.rules import check_profile, explore, follow_plan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.facts import Event
+    from amorsize.policy.state import State
+
+REPORT_S = 100e-6  # of a report's pickling, which is for the report itself, whatever is in it: a
+# fork's first ones take that, as they make pages its own, later ones a tenth
+WEIGHINGS = 4  # reports from which it is learned what pickling takes
+PICKLING_SEEN_S = 1e-3  # of pickling in all, before it can be dearer than was remembered
+
+
+def hear(state: State, event: Event) -> None:
+    """Take in what happened."""
+    state.changed()
+    match event:
+        case Report():
+            _reported(state, event)
+        case Inlined():
+            _inlined(state, event)
+        case Ready():
+            state.roster.ready(event.worker)
+        case Started():
+            if not state.roster.n_started:
+                state.alone_s, state.n_alone = state.costs.item_cpu_s, state.costs.n_inline
+                state.alone_share = state.costs.cpu_share
+            if event.backend == "thread" and state.threads_since_s is None:
+                state.threads_since_s = event.now_s
+            is_warm = state.inherits_warmth and state.costs.n_inline > 0
+            state.roster.add(event, is_cold=not is_warm)
+        case Died():
+            state.roster.lose(event.worker)
+            state.has_lost_one = True
+        case Left():
+            _left(state, event)
+        case Grown():
+            _grown(state, event)
+        case Watched():
+            _watched(state, event)
+        case Weighed():
+            state.weighed = event
+            if event.reason is not None and state.job.backend == "auto":
+                state.route = backend_choice.serial(event.reason)  # what workers have, they finish
+        case Surveyed():
+            state.survey(event.host, event.job)
+        case Limited():
+            _limited(state, event)
+        case Bound():
+            state.job = state.job.but(caller_reason=event.why)
+            state.note("items run in the caller, one by one", event.why)
+
+
+def _left(state: State, event: Left) -> None:
+    state.roster.lose(event.worker)
+    if event.why is not None and not state.is_replacing:
+        state.is_replacing = True
+        state.note("workers are replaced", event.why)
+
+
+def _grown(state: State, event: Grown) -> None:
+    alive = {seat.number for seat in state.roster}
+    n_places = max(state.n_places, len(alive))
+    if (found := state.memory.see(event, alive=alive, n_places=n_places)) is not None:
+        state.note(*found)
+
+
+def _limited(state: State, event: Limited) -> None:
+    if event.n_workers:
+        state.n_room = min(event.n_workers, state.n_room or event.n_workers)
+        state.note(f"{event.n_workers} workers and no more", event.why)
+    else:
+        state.route = backend_choice.serial(event.why)
+        state.job = state.job.but(process_reason=event.why)
+
+
+def _watched(state: State, event: Watched) -> None:
+    state.is_watching = False
+    is_last = state.watched is not None
+    state.watched = event if state.watched is None else event.after(state.watched)
+    # A look that a fork cut short tells nothing; else the second one has to do.
+    is_known = backend_choice.verdict(state.watched) is not None
+    if is_known or (is_last and state.watched.watched_s >= backend_choice.WATCH_S):
+        state.holds_gil = state.watched.lag_share >= backend_choice.HOLDS_GIL_SHARE
+
+
+def _inlined(state: State, event: Inlined) -> None:
+    state.gain.add(event.cpu_s)
+    state.failures.alone(event)
+    beside_threads = state.roster.of("thread").n_alive > 0
+    computed = not state.costs.waits
+    alone = _has_core_to_itself(state) or _waited_before_threads(state, event)
+    state.costs.inlined(event, alone=alone, beside_threads=beside_threads)
+    if computed and state.costs.waits:
+        _reroute(state)
+    if state.asks is not None and state.roster.n_started:
+        _settle_waiting(state, state.asks, event)
+    if state.is_committed and not state.has_delivered and not state.costs.waits:
+        state.cores.see_caller(event)
+
+
+def _reported(state: State, event: Report) -> None:
+    costs = state.costs
+    is_cold = state.roster.report(event)
+    in_process = state.roster.backend_of(event.worker) == "process"
+    if not costs.n_inline and event.n_items and not state.first_reports.is_settled:
+        costs.waits = state.first_reports.see(event, is_fresh_fork=is_cold and in_process)
+    if explore.is_apart(state, event):
+        costs.counted(event)
+        explore.see(state, event)
+        return
+    computed = not costs.waits
+    costs.reported(event, n_workers=state.roster.n_alive, is_cold=is_cold, in_process=in_process)
+    if computed and costs.waits:
+        _reroute(state)
+    _see_pickling(state, event)
+    if not event.n_items:
+        return
+    if state.drift_watch is not None and not (is_cold and costs.warmup_s):
+        n_working = state.waiters.n_wanted if costs.waits else state.n_limit
+        n_busy = state.roster.of(state.roster.backend_of(event.worker)).n_busy
+        is_settling = n_working is not None and n_busy > n_working
+        found = state.drift_watch.see(event, n_working, is_settling=is_settling)
+        if found is not None:
+            _see_drift(state, state.drift_watch, found)
+    if state.job.keeps_failures:
+        failure_rate.see(state, event)
+    explore.see(state, event)
+    if state.trial is not None:
+        return
+    if costs.waits:
+        _see_waiter(state, event)
+    elif state.asks is None and state.followed is None:  # else who waits is not clear, or not open
+        _see_cores(state, event)
+
+
+def _has_core_to_itself(state: State) -> bool:
+    """Nothing of ours keeps the caller from its core: only then does idling mean waiting."""
+    if not state.roster.n_started:
+        return True
+    n_alive = state.roster.n_alive
+    return state.roster.of("process").n_alive == n_alive < state.host.n_cores
+
+
+def _waited_before_threads(state: State, event: Inlined) -> bool:
+    """Threads were started while an item was running: for most of its time it was alone."""
+    if state.threads_since_s is None or not is_idle(event):
+        return False
+    return event.now_s - state.threads_since_s < event.wall_s / 2
+
+
+def _see_pickling(state: State, event: Report) -> None:
+    """What a worker pickled is read here as well: what it took need not be tried, once known."""
+    known_s = None if state.weighed is None else state.weighed.pickle_s
+    is_first = state.weighed is None and state.job.inherits_items and event.n_items > 0
+    is_weighing = is_first or 0 < state.n_weighings < WEIGHINGS
+    if not is_weighing and not state.hint_fits:
+        return
+    state.pickled_s += max(0.0, event.pickle_s - REPORT_S)
+    state.n_pickled += event.n_items
+    each_s = state.pickled_s / max(1, state.n_pickled)
+    if is_first or (is_weighing and known_s is not None):
+        state.n_weighings += 1
+        state.weighed = Weighed(pickle_s=each_s)
+    elif (
+        known_s is not None
+        and state.pickled_s > PICKLING_SEEN_S
+        and each_s > check_profile.FITS * known_s
+    ):
+        state.weighed = Weighed(pickle_s=2 * each_s)
+
+
+def _see_waiter(state: State, event: Report) -> None:
+    was_settled = state.waiters.settled
+    state.waiters.count(event, n_alive=state.roster.n_alive)
+    if state.waiters.settled and not was_settled:
+        n = state.waiters.n_wanted
+        state.note(f"{n} at once and no more", "with more of them each took longer")
+
+
+def _see_cores(state: State, event: Report) -> None:
+    n_alive = state.roster.n_alive
+    n_working = max(1, min(n_alive, state.n_limit or n_alive))
+    state.cores.see_worker(event, n_working=n_working)
+    if state.job.backend != "auto" or state.route is None:
+        return
+    if state.route.backend == "thread":
+        match state.cores.turns(event, n_alive=n_alive):
+            case "taken":
+                _leave_threads(state)
+            case "not needed":
+                state.costs.waits = True
+                _reroute(state)
+        return
+    busy = (seat.number for seat in state.roster if seat.n_queued)
+    if state.gain.is_lost(event, state.alone_share, busy):
+        state.note("the caller alone for a while", "all together did less than it does")
+        return
+    if state.cores.starve(n_working=n_working):
+        share = state.cores.worker_share
+        state.note(f"{n_working} workers on", f"though they wait for cores: CPU share {share:.0%}")
+    _see_saturation(state, event, n_working)
+
+
+def _see_saturation(state: State, event: Report, n_working: int) -> None:
+    """Items that cost ever more with more workers: perhaps fewer of them would do."""
+    assert state.route is not None
+    is_parked = state.saturation.is_parking and state.n_limit is not None
+    parked = state.roster.of(state.route.backend).ready[state.n_limit :] if is_parked else []
+    verdict = state.saturation.see(
+        event,
+        rank=state.roster.rank_of(event.worker),
+        n_working=n_working,
+        n_still=sum(1 for seat in parked if seat.n_queued),
+        left_s=state.work_left_s,
+        alone_s=state.alone_s,
+        n_alone=state.n_alone,
+    )
+    if verdict is not None:
+        state.note(*verdict)
+
+
+def _reroute(state: State) -> None:
+    """Where items were to run was decided before it was clear that they wait: once more."""
+    is_open = state.route is None or state.route.backend is None
+    if is_open or state.job.backend != "auto" or state.has_rerouted:
+        return
+    state.note("the items wait after all", "they have a core and do not use it")
+    state.has_rerouted = True
+    state.route, state.is_committed = None, False
+    state.begin_waiters()
+    state.reopen_jobs()
+
+
+def _leave_threads(state: State) -> None:
+    state.note("threads given up", "they took turns: the items hold the GIL after all")
+    state.holds_gil, state.route, state.is_committed = True, None, False
+    state.cores = CoreEvidence()  # those that take turns seemed to have no cores
+    state.hint_fits = None if state.hint_fits is None else False
+
+
+def _see_drift(state: State, watch: drift.Watch, found: drift.Drift) -> None:
+    """Every change has its own answer; one that concerns all plans alike needs none."""
+    if found.what == "waiting" and state.job.backend == "auto" and state.job.may_inline:
+        state.asks, state.votes = found, Votes()  # or the host is busy: the caller's items tell
+        return
+    if found.factor < 1 and state.n_limit is not None and not state.costs.waits:
+        found = found.but(answer="n_jobs is counted anew")
+        state.reopen_jobs()
+    elif watch.is_dearer((*state.drifts, found)) and not state.costs.waits:
+        state.saturation.doubt()  # one A-B-A around n_jobs, if they still seem to be crowded
+    _tell_drift(state, found)
+
+
+def _tell_drift(state: State, found: drift.Drift) -> None:
+    if state.followed is not None and tuned_plan.ends(found):
+        found = found.but(answer="the plan that was tuned is left")
+        follow_plan.leave(state, "it was measured for other items")
+    state.drifts.append(found)
+    state.costs.begin_means()
+    state.note("drift", str(found))
+
+
+def _settle_waiting(state: State, asked: drift.Drift, event: Inlined) -> None:
+    """An item of the caller's has shown whether items wait now, or workers for cores.
+
+    On a busy host one that waits is followed by more, until they are enough.
+    """
+    state.votes.count(event)
+    waits = is_idle(event) and event.n_pauses > 0
+    if waits and not state.votes.are_enough:
+        return
+    state.asks = None
+    if not waits:
+        _tell_drift(state, asked.but(what="cores", answer=drift.NOTHING))
+        return
+    _tell_drift(state, asked.but(answer="where they run is decided anew"))
+    state.costs.waits = True
+    state.begin_waiters()
+    if state.job.backend == "auto":
+        state.route, state.is_committed = None, False
+        state.reopen_jobs()
