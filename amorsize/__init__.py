@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from amorsize._workers.worker_numbers import worker_number as worker_number
     from amorsize.errors import AmorsizeError as AmorsizeError
     from amorsize.errors import AmorsizeWarning as AmorsizeWarning
-    from amorsize.errors import CannotTravelError as CannotTravelError
     from amorsize.errors import HistoryError as HistoryError
     from amorsize.errors import InvalidOptionError as InvalidOptionError
     from amorsize.errors import ItemTimeout as ItemTimeout
     from amorsize.errors import MissingExtraError as MissingExtraError
     from amorsize.errors import RemoteError as RemoteError
+    from amorsize.errors import SerializationError as SerializationError
     from amorsize.errors import UnknownResultError as UnknownResultError
     from amorsize.errors import WorkerDied as WorkerDied
     from amorsize.errors import WorkersUnavailable as WorkersUnavailable
@@ -47,7 +47,6 @@ __version__ = "0.1.0"
 __all__ = [
     "AmorsizeError",
     "AmorsizeWarning",
-    "CannotTravelError",
     "HistoryError",
     "InvalidOptionError",
     "ItemTimeout",
@@ -55,6 +54,7 @@ __all__ = [
     "OptimizationResult",
     "PipelineResult",
     "RemoteError",
+    "SerializationError",
     "TunedFunction",
     "TuningResult",
     "UnknownResultError",

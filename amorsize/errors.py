@@ -3,7 +3,7 @@
 AmorsizeError
 ├── InvalidOptionError (ValueError)      an option's value is not one of those allowed
 ├── WrongTypeError (TypeError)           an option, a function or the data is of the wrong kind
-├── CannotTravelError (TypeError)        a function, item or result cannot be pickled
+├── SerializationError (TypeError)        a function, item or result cannot be pickled
 ├── WorkerDied (RuntimeError)            a worker process ended while it had items
 ├── WorkersUnavailable (RuntimeError)    no worker could be started where one is required
 ├── ItemTimeout (TimeoutError)           an item took longer than `timeout`
@@ -28,7 +28,7 @@ class WrongTypeError(AmorsizeError, TypeError):
     """An option, a function or the data is of the wrong kind."""
 
 
-class CannotTravelError(AmorsizeError, TypeError):
+class SerializationError(AmorsizeError, TypeError):
     """A function, an item or a result cannot be sent to or from a worker process."""
 
 

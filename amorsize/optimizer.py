@@ -21,7 +21,7 @@ from amorsize._host import resources
 from amorsize._host.clocks import perf_counter
 from amorsize._workers import nesting, start_method, subprocess_time
 from amorsize._workers.chunk import run_chunk
-from amorsize._workers.gil_probe import GilWatcher
+from amorsize._workers.gil_probe import GilProbe
 from amorsize._workers.protocol import Task
 from amorsize._workers.run_delay import StarvedClock
 from amorsize._workers.serialization import add_note, short_repr
@@ -30,8 +30,8 @@ from amorsize.errors import InvalidOptionError, WrongTypeError
 from amorsize.policy import backend_choice, prediction
 from amorsize.policy.actions import Plan
 from amorsize.policy.evidence.cpu_share import ONE_CORE
-from amorsize.policy.evidence.item_costs import Estimates
-from amorsize.policy.facts import Inlined, Job, Watched, Weighed
+from amorsize.policy.evidence.item_costs import ItemCosts
+from amorsize.policy.facts import GilProbed, Inlined, Job, PicklingMeasured
 from amorsize.policy.rules.choose_backend import LEAST_LEFT_S
 from amorsize.report import seconds
 
@@ -232,13 +232,13 @@ class Sample:
         self.indices = _spread(source.n_read, min(size, source.n_read), self.n_items is not None)
         self.items = [source.cut(i, i + 1)[0][0] for i in self.indices]
         self.task = Task(func, source=None if isinstance(source, Reading) else source.sequences)
-        self.costs = Estimates()
+        self.costs = ItemCosts()
         self.costs_s: list[float] = []
-        self.cpu_s = self.starved_s = 0.0
+        self.cpu_s = self.run_delay_s = 0.0
         self.results: list[Any] = []
         self.starved_clock: StarvedClock | None = None  # while the sample runs, in this thread
         self.clock_s = 0.0  # what timing one item takes by itself
-        self.watched: Watched | None = None
+        self.watched: GilProbed | None = None
         self.takes_turns: bool | None = None  # of two threads; None: not tried
         self.lets_waiting_thread = False  # items that wait may run in threads whatever they reach
         self.n_runs = 0
@@ -286,7 +286,7 @@ class Sample:
             clock.close()
         # Not before: a thread that wants the GIL makes items pause that wait for nothing.
         if self._may_use_threads and not self.costs.waits and self._could_pay():
-            watcher = GilWatcher()
+            watcher = GilProbe()
             try:
                 self._watch_with(watcher)
             finally:
@@ -308,8 +308,8 @@ class Sample:
                 ran.error, f"{call_options.name_of(self.func)}: item {index} ({short_repr(item)})"
             )
             raise ran.error
-        wall_s = max(1e-9, ran.wall_s - self.clock_s - ran.starved_s)
-        self.starved_s += ran.starved_s
+        wall_s = max(1e-9, ran.wall_s - self.clock_s - ran.run_delay_s)
+        self.run_delay_s += ran.run_delay_s
         cpu_s = max(0.0, ran.cpu_s - self.clock_s)
         self.costs_s.append(wall_s)
         self.cpu_s += cpu_s
@@ -334,7 +334,7 @@ class Sample:
                 (item,),
                 1,
                 out,
-                box_s=float("inf"),
+                time_budget_s=float("inf"),
                 cpu_clock=subprocess_time.with_thread,
                 starved_clock=self.starved_clock,
             )
@@ -342,7 +342,7 @@ class Sample:
             if not was_inside:
                 nesting.leave()
 
-    def _watch_with(self, watcher: GilWatcher) -> None:
+    def _watch_with(self, watcher: GilProbe) -> None:
         """Run the same items again, beside a watcher, until it is clear whether they hold it."""
         for _ in range(WATCHED_AGAIN):
             for item in self.items:
@@ -382,7 +382,7 @@ class Sample:
     @property
     def busy_share(self) -> float:
         """What the sample had of a core; the host may not tell when it had none."""
-        had_s, wanted_s = self.cpu_s, sum(self.costs_s) + self.starved_s
+        had_s, wanted_s = self.cpu_s, sum(self.costs_s) + self.run_delay_s
         return min(1.0, had_s / max(wanted_s, 1e-9))
 
     @property
@@ -399,35 +399,35 @@ class Sample:
             return self.takes_turns
         return self.watched.lag_share >= backend_choice.HOLDS_GIL_SHARE
 
-    def weigh(self) -> Weighed:
+    def weigh(self) -> PicklingMeasured:
         """What results, and an item where these have to travel too, take to be sent."""
         has_to_travel = self.task.source is None or self.fork_reason is not None
         items = self.items[:1] if has_to_travel else []
         return inspect_host.weigh(self.results[:WEIGHED_RESULTS] or [None], items)
 
-    def where(self) -> tuple[backend_choice.Route, Weighed | None]:
+    def where(self) -> tuple[backend_choice.Route, PicklingMeasured | None]:
         """Where the policy sends such items, and their weighing where that mattered."""
         if self.lets_waiting_thread and self.costs.waits:
             self.job = self.job.but(thread_reason=None)
-        job, weighed = self.job, None
+        job, pickling = self.job, None
         if job.backend != "auto":
             if job.backend == "process":
-                weighed = self.weigh()
-            return backend_choice.Route(backend=job.backend, why="asked for"), weighed
+                pickling = self.weigh()
+            return backend_choice.Route(backend=job.backend, why="asked for"), pickling
         chosen = self._choose(None)
         if chosen.need == "weigh":
-            weighed = self.weigh()
-            chosen = self._choose(weighed)
+            pickling = self.weigh()
+            chosen = self._choose(pickling)
         if chosen.need == "watch":  # and nobody watched
             chosen = backend_choice.serial("so little work that workers would not pay")
-        return chosen, weighed
+        return chosen, pickling
 
-    def _choose(self, weighed: Weighed | None) -> backend_choice.Route:
+    def _choose(self, pickling: PicklingMeasured | None) -> backend_choice.Route:
         return backend_choice.choose(
             self.host,
             self.job,
             self.costs,
-            weighed=weighed,
+            pickling=pickling,
             holds_gil=self.holds_gil,
             left_s=self.n_planned * (self.costs.mean_s or 0.0),
         )
@@ -440,12 +440,12 @@ def predicted(
 
     `adjusts`: items that use several cores themselves get fewer jobs.
     """
-    chosen, weighed = sample.where()
+    chosen, pickling = sample.where()
     if backend is not None and chosen.backend != backend:
         chosen = backend_choice.Route(backend=backend, why="asked for")
-        weighed = weighed or (sample.weigh() if backend == "process" else None)
+        pickling = pickling or (sample.weigh() if backend == "process" else None)
     return prediction.predict(
-        basis_of(sample, weighed),
+        basis_of(sample, pickling),
         sample.job,
         chosen,
         inner_threads=sample.costs.inner_threads if adjusts else 1.0,
@@ -453,12 +453,12 @@ def predicted(
     )
 
 
-def basis_of(sample: Sample, weighed: Weighed | None) -> prediction.Basis:
+def basis_of(sample: Sample, pickling: PicklingMeasured | None) -> prediction.Basis:
     """What a sample that was run says of all items."""
     return prediction.basis_of(
         sample.host,
         sample.costs,
-        weighed,
+        pickling,
         n_items=sample.n_planned,
         longest_s=max(sample.costs_s[1:], default=sample.costs_s[0]),
     )

@@ -61,7 +61,9 @@ def cores_that_are_ours(n_processes: int | None = None, *, n_times: int = 5) -> 
     """
     n_processes = n_processes or n_cores()
     alone_and_together = ((_spin_s(1), _spin_s(n_processes)) for _ in range(n_times))
-    return median(n_processes * alone_s / all_s for alone_s, all_s in alone_and_together)
+    return median(
+        n_processes * serial_item_s / all_s for serial_item_s, all_s in alone_and_together
+    )
 
 
 def _spin_s(n_processes: int) -> float:

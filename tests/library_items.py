@@ -161,7 +161,7 @@ def lighter(apple):
     return Apple, (apple.weight - 1,)
 
 
-def weighed(apple):
+def pickling(apple):
     return apple.weight
 
 

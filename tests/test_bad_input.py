@@ -15,9 +15,9 @@ from witness import CALLER, Ledger, compute, note, noted
 
 import amorsize
 from amorsize import (
-    CannotTravelError,
     InvalidOptionError,
     ItemTimeout,
+    SerializationError,
     WorkerDied,
     WrongTypeError,
     autotune,
@@ -184,7 +184,7 @@ def test_results_that_cannot_travel_are_explained():
 
 def test_processes_asked_for_name_what_cannot_travel():
     """The index, the value, and what in it cannot be pickled."""
-    with pytest.raises(CannotTravelError, match=r"result of item 2 .*_io|TextIOWrapper"):
+    with pytest.raises(SerializationError, match=r"result of item 2 .*_io|TextIOWrapper"):
         tuned_map(open, [os.devnull] * 2 + [__file__], backend="process", n_jobs=1)
 
 

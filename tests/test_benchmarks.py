@@ -443,7 +443,7 @@ def test_items_account_for_their_cpu_time(tmp_path):
     """What items compute is counted, here and in a process forked later; waiting is not."""
     job = Accounted("benchmarks.jobs.computing", "churn", str(tmp_path))
     results_of_both = [job(200_000), pickle.loads(pickle.dumps(job))(200_000)]
-    alone_s = items_cpu_s(str(tmp_path))
+    serial_item_s = items_cpu_s(str(tmp_path))
     run_python(
         "import os, sys; from benchmarks.accounting import Accounted\n"
         "job = Accounted('benchmarks.jobs.computing', 'churn', sys.argv[1]); job(200_000)\n"
@@ -454,8 +454,8 @@ def test_items_account_for_their_cpu_time(tmp_path):
     )
 
     assert results_of_both[0] == results_of_both[1]
-    assert alone_s > 0
-    assert items_cpu_s(str(tmp_path)) > alone_s
+    assert serial_item_s > 0
+    assert items_cpu_s(str(tmp_path)) > serial_item_s
     assert len(list(tmp_path.iterdir())) == 3
 
 

@@ -34,7 +34,7 @@ from amorsize import tuned_map
 from amorsize._engine import inspect_host
 from amorsize._host import import_hooks
 from amorsize._workers import caller_state, spawned_main
-from amorsize.errors import CannotTravelError
+from amorsize.errors import SerializationError
 
 pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning")
 
@@ -384,7 +384,7 @@ def test_what_cannot_be_sent_keeps_the_call_in_the_caller(monkeypatch):
         tuned = amorsize.autotune(text, thread_safe=False)
         assert tuned(range(200)) == [text(x) for x in range(200)]
         assert "NumPy errors and printing" in str(tuned.explain())
-        with pytest.raises(CannotTravelError, match="NumPy errors and printing"):
+        with pytest.raises(SerializationError, match="NumPy errors and printing"):
             tuned_map(text, range(3), backend="process", n_jobs=1)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from amorsize import CannotTravelError, autotune, tuned_map
+from amorsize import SerializationError, autotune, tuned_map
 
 LOOPS = [{"backend": "serial"}, {"n_jobs": 1}, {"backend": "serial", "return_exceptions": True}]
 
@@ -175,7 +175,7 @@ def test_a_worker_whose_list_an_item_has_changed_says_so():
     """It has a list of its own: what is left of that is no longer what the caller has."""
     work = Removing()
 
-    with pytest.raises(CannotTravelError, match="changed the list that is mapped over"):
+    with pytest.raises(SerializationError, match="changed the list that is mapped over"):
         tuned_map(work.item, work.data, backend="process", chunksize=3, n_jobs=1)
     assert work.data == list(range(20))
 

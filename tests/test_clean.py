@@ -21,7 +21,7 @@ from amorsize._workers import spawned_main
 from amorsize._workers.protocol import Task
 from amorsize._workers.ship import Payload
 from amorsize._workers.spawn_pool import pool
-from amorsize.errors import AmorsizeWarning, CannotTravelError
+from amorsize.errors import AmorsizeWarning, SerializationError
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="tested on Linux")
 
@@ -197,7 +197,7 @@ class TestTravel:
             with lock:
                 return x
 
-        with pytest.raises(CannotTravelError, match=r"guarded.*variable lock of its closure"):
+        with pytest.raises(SerializationError, match=r"guarded.*variable lock of its closure"):
             in_worker(guarded)
 
     def test_auto_leaves_what_cannot_travel_where_it_is(self):
@@ -219,7 +219,7 @@ class TestTravel:
     def test_an_item_that_cannot_travel_is_named(self):
         items = [1, threading.Lock(), 3]
 
-        with pytest.raises(CannotTravelError, match="item 1"):
+        with pytest.raises(SerializationError, match="item 1"):
             in_worker(clean_items.pid, items, chunksize=3)
 
     def test_a_large_function_is_warned_of_once(self):

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from amorsize._host import clocks
-from amorsize.policy.evidence.item_costs import Estimates
+from amorsize.policy.evidence.item_costs import ItemCosts
 from amorsize.policy.facts import Inlined, Report, Started
 from amorsize.policy.tuner import Tuner
 
@@ -118,7 +118,7 @@ class TestLargeSteps:
 
     def test_no_item_takes_no_time(self):
         """Whatever divides by it has something to divide by."""
-        costs = Estimates()
+        costs = ItemCosts()
 
         for n_items in (1, 1, 8, 500):
             costs.inlined(inlined(n_items, 0.0), alone=True)

@@ -9,7 +9,7 @@ import time
 import pytest
 from witness import MANY_CORES, compute
 
-from amorsize import CannotTravelError, autotune, tuned_map
+from amorsize import SerializationError, autotune, tuned_map
 
 LEVEL = 1
 
@@ -156,7 +156,7 @@ def test_a_shared_variable_does_not_become_many(start):
         time.sleep(1e-3)
         return lambda: level[0]
 
-    with pytest.raises(CannotTravelError):
+    with pytest.raises(SerializationError):
         tuned_map(make, range(4), backend="process", n_jobs=1)
     found = tuned_map(make, range(40))
     level[0] = 2
@@ -175,7 +175,7 @@ def test_a_shared_variable_does_not_become_many(start):
 )
 def test_what_would_arrive_as_something_else_does_not_travel(make):
     """A copy of a file's text is no file."""
-    with pytest.raises(CannotTravelError, match="cannot pickle"):
+    with pytest.raises(SerializationError, match="cannot pickle"):
         tuned_map(make, range(4), backend="process", n_jobs=1)
 
 

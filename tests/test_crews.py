@@ -14,13 +14,21 @@ import pytest
 from amorsize import shutdown
 from amorsize._function import callables
 from amorsize._workers import process_pool
-from amorsize._workers.executor_pool import FuturesCrew
-from amorsize._workers.process_pool import ProcessCrew
-from amorsize._workers.protocol import Chunk, Done, Lost, SetupFailed, Task, Text, WorkerReady
-from amorsize._workers.serialization import Stayed
+from amorsize._workers.executor_pool import ExecutorPool
+from amorsize._workers.process_pool import ForkPool
+from amorsize._workers.protocol import (
+    Chunk,
+    ChunkDone,
+    SetupFailed,
+    Task,
+    Text,
+    WorkerLost,
+    WorkerReady,
+)
+from amorsize._workers.serialization import Unpicklable
 from amorsize._workers.ship import Payload
-from amorsize._workers.spawn_pool import CleanCrew
-from amorsize._workers.thread_pool import ThreadCrew
+from amorsize._workers.spawn_pool import SpawnPool
+from amorsize._workers.thread_pool import ThreadPool
 
 KINDS = ("forked", "clean", "threads", "thread pool", "process pool")
 OWN_PROCESSES = ("forked", "clean")
@@ -52,31 +60,31 @@ def executor(kind):
 @pytest.fixture
 def employ(kind, executor):
     """Make a crew that does something to each item; it is closed at the end."""
-    crews = []
+    pools = []
 
     def make(function, **options):
         task = Task(function, **options)
-        crew = {
-            "forked": lambda: ProcessCrew(task, n_workers=4),
-            "clean": lambda: CleanCrew(task, Payload(task, function)),
-            "threads": lambda: ThreadCrew(task),
-            "thread pool": lambda: FuturesCrew(executor, task, lambda: Payload(task, function)),
-            "process pool": lambda: FuturesCrew(executor, task, lambda: Payload(task, function)),
+        pool = {
+            "forked": lambda: ForkPool(task, n_workers=4),
+            "clean": lambda: SpawnPool(task, Payload(task, function)),
+            "threads": lambda: ThreadPool(task),
+            "thread pool": lambda: ExecutorPool(executor, task, lambda: Payload(task, function)),
+            "process pool": lambda: ExecutorPool(executor, task, lambda: Payload(task, function)),
         }[kind]()
-        crews.append(crew)
-        return crew
+        pools.append(pool)
+        return pool
 
     yield make
-    for crew in crews:
-        crew.close(at_once=True)
+    for pool in pools:
+        pool.close(at_once=True)
 
 
-def hear(crew, is_enough, *, timeout_s=10.0, every_s=0.2):
+def hear(pool, is_enough, *, timeout_s=10.0, every_s=0.2):
     """All that happens until it is enough; fails when that takes too long."""
     happenings, until_s = [], time.monotonic() + timeout_s
     while not is_enough(happenings):
         assert time.monotonic() < until_s, happenings
-        happenings += crew.wait(every_s)
+        happenings += pool.wait(every_s)
     return happenings
 
 
@@ -85,29 +93,31 @@ def of(kind_of_happening, happenings):
     return [one for one in happenings if isinstance(one, kind_of_happening)]
 
 
-def start(crew, *numbers):
+def start(pool, *numbers):
     """Start workers and wait until they can take chunks."""
     for number in numbers:
-        crew.start(number)
-    hear(crew, lambda happened: len(of(WorkerReady, happened)) == len(numbers))
+        pool.start(number)
+    hear(pool, lambda happened: len(of(WorkerReady, happened)) == len(numbers))
 
 
-def send(crew, worker, items, *, first=0, box_s=10.0, flush_s=10.0):
+def send(pool, worker, items, *, first=0, time_budget_s=10.0, flush_s=10.0):
     """Send a chunk of items that begins at an index."""
     chunk = Chunk(start=first, stop=first + len(items), items=(items,))
-    crew.send(worker, chunk, box_s=box_s, flush_s=flush_s)
+    pool.send(worker, chunk, time_budget_s=time_budget_s, flush_s=flush_s)
 
 
-def through(crew, n_chunks=1, **bound):
+def through(pool, n_chunks=1, **bound):
     """The reports up to the last one of so many chunks."""
-    happened = hear(crew, lambda seen: sum(one.last for one in of(Done, seen)) == n_chunks, **bound)
-    return of(Done, happened)
+    happened = hear(
+        pool, lambda seen: sum(one.last for one in of(ChunkDone, seen)) == n_chunks, **bound
+    )
+    return of(ChunkDone, happened)
 
 
-def run(crew, items, **how):
+def run(pool, items, **how):
     """Run one chunk in worker 0: all its results, and the last report."""
-    send(crew, 0, items, **how)
-    reports = through(crew)
+    send(pool, 0, items, **how)
+    reports = through(pool)
     return [result for one in reports for result in one.results], reports[-1]
 
 
@@ -115,19 +125,19 @@ class TestWork:
     """What every crew does with chunks."""
 
     def test_workers_say_when_they_are_ready(self, employ):
-        crew = employ(crew_items.double)
+        pool = employ(crew_items.double)
 
-        crew.start(7)
-        crew.start(9)
+        pool.start(7)
+        pool.start(9)
 
-        ready = hear(crew, lambda happened: len(happened) == 2)
+        ready = hear(pool, lambda happened: len(happened) == 2)
         assert {one.worker for one in ready} == {7, 9}
 
     def test_results_come_in_order_with_what_they_took(self, employ):
-        crew = employ(crew_items.slow_double)
-        start(crew, 0)
+        pool = employ(crew_items.slow_double)
+        start(pool, 0)
 
-        results, report = run(crew, range(40, 50), first=40)
+        results, report = run(pool, range(40, 50), first=40)
 
         assert results == [2 * x for x in range(40, 50)]
         assert (report.worker, report.n_sent, report.back, report.error) == (0, 10, None, None)
@@ -135,40 +145,40 @@ class TestWork:
         assert report.cpu_s < report.wall_s
 
     def test_a_worker_runs_one_chunk_after_the_other(self, employ):
-        crew = employ(crew_items.double)
-        start(crew, 0)
+        pool = employ(crew_items.double)
+        start(pool, 0)
 
-        assert [run(crew, [x], first=x)[0] for x in range(20)] == [[2 * x] for x in range(20)]
+        assert [run(pool, [x], first=x)[0] for x in range(20)] == [[2 * x] for x in range(20)]
 
     def test_two_workers_run_at_once(self, employ):
-        crew = employ(crew_items.wait)
-        start(crew, 0, 1)
+        pool = employ(crew_items.wait)
+        start(pool, 0, 1)
 
         began_s = time.monotonic()
-        send(crew, 0, [0.4])
-        send(crew, 1, [0.4], first=1)
-        through(crew, 2)
+        send(pool, 0, [0.4])
+        send(pool, 1, [0.4], first=1)
+        through(pool, 2)
 
         assert time.monotonic() - began_s < 0.75
 
     def test_past_its_box_a_worker_hands_the_rest_back(self, employ):
-        crew = employ(crew_items.slow_double)
-        start(crew, 0)
+        pool = employ(crew_items.slow_double)
+        start(pool, 0)
 
-        results, report = run(crew, range(50), box_s=0.05)
+        results, report = run(pool, range(50), time_budget_s=0.05)
 
         assert 1 <= len(results) < 50
         assert report.back == (len(results), 50)
         assert results == [2 * x for x in range(len(results))]
 
     def test_large_results_arrive_whole(self, employ):
-        crew = employ(crew_items.megabyte)
-        start(crew, 0, 1)
+        pool = employ(crew_items.megabyte)
+        start(pool, 0, 1)
 
-        send(crew, 0, range(4))
-        send(crew, 1, range(4, 8), first=4)
+        send(pool, 0, range(4))
+        send(pool, 1, range(4, 8), first=4)
 
-        results = {one.start: one.results for one in through(crew, 2)}
+        results = {one.start: one.results for one in through(pool, 2)}
         assert results == {
             0: [bytes([x]) * 10**6 for x in range(4)],
             **{4: [bytes([x]) * 10**6 for x in range(4, 8)]},
@@ -176,27 +186,27 @@ class TestWork:
 
     def test_closures_travel(self, employ):
         offset = 5
-        crew = employ(lambda x: x + offset)
-        start(crew, 0)
+        pool = employ(lambda x: x + offset)
+        start(pool, 0)
 
-        assert run(crew, range(3))[0] == [5, 6, 7]
+        assert run(pool, range(3))[0] == [5, 6, 7]
 
     def test_zipped_iterables_are_unpacked(self, employ):
-        crew = employ(max, star=True)
-        start(crew, 0)
-        crew.send(0, Chunk(start=0, stop=2, items=([1, 5], [4, 2])), box_s=1.0, flush_s=1.0)
+        pool = employ(max, star=True)
+        start(pool, 0)
+        pool.send(0, Chunk(start=0, stop=2, items=([1, 5], [4, 2])), time_budget_s=1.0, flush_s=1.0)
 
-        assert through(crew)[0].results == [4, 5]
+        assert through(pool)[0].results == [4, 5]
 
 
 class TestFailure:
     """Errors keep their index, and nobody else's results."""
 
     def test_an_error_ends_the_chunk_at_its_item(self, employ):
-        crew = employ(crew_items.fail_at_3)
-        start(crew, 0)
+        pool = employ(crew_items.fail_at_3)
+        start(pool, 0)
 
-        results, report = run(crew, range(8))
+        results, report = run(pool, range(8))
 
         assert results == [0, 1, 2]
         assert report.start + len(report.results) == 3
@@ -204,22 +214,22 @@ class TestFailure:
         assert report.error.args == ("three",)
 
     def test_kept_errors_are_results(self, employ):
-        crew = employ(crew_items.fail_at_3, keep_errors=True)
-        start(crew, 0)
+        pool = employ(crew_items.fail_at_3, keep_errors=True)
+        start(pool, 0)
 
-        results, report = run(crew, range(8))
+        results, report = run(pool, range(8))
 
         assert report.error is None
         assert [str(one) for one in results] == ["0", "1", "2", "three", "4", "5", "6", "7"]
 
     def test_a_setup_that_fails_is_told(self, employ, kind):
-        crew = employ(crew_items.double, setup=crew_items.failing_set_up)
-        crew.start(0)
+        pool = employ(crew_items.double, setup=crew_items.failing_set_up)
+        pool.start(0)
         if "pool" in kind:  # its workers are set up by their first chunk
-            hear(crew, bool)
-            send(crew, 0, [1])
+            hear(pool, bool)
+            send(pool, 0, [1])
 
-        (failed,) = of(SetupFailed, hear(crew, lambda seen: of(SetupFailed, seen)))
+        (failed,) = of(SetupFailed, hear(pool, lambda seen: of(SetupFailed, seen)))
 
         assert str(failed.error) == "no model here"
         assert "setup=" in "".join(failed.error.__notes__)
@@ -227,29 +237,29 @@ class TestFailure:
     def test_nothing_above_a_stop_is_begun(self, employ, kind, tmp_path):
         if kind == "process pool":
             pytest.skip("a foreign process is not told; its box ends the chunk")
-        crew = employ(crew_items.slow_double_noted)
-        start(crew, 0)
+        pool = employ(crew_items.slow_double_noted)
+        start(pool, 0)
 
         begun = tmp_path / "begun"
-        send(crew, 0, [(begun, x) for x in range(200)])
-        hear(crew, lambda _: begun.exists(), every_s=0.01)
-        crew.stop_at(10)
+        send(pool, 0, [(begun, x) for x in range(200)])
+        hear(pool, lambda _: begun.exists(), every_s=0.01)
+        pool.stop_at(10)
 
-        results = [result for one in through(crew) for result in one.results]
+        results = [result for one in through(pool) for result in one.results]
         assert len(results) < 50
 
     def test_results_that_cannot_travel_are_named(self, employ, kind):
-        crew = employ(crew_items.not_sendable_at_1)
-        start(crew, 0)
+        pool = employ(crew_items.not_sendable_at_1)
+        start(pool, 0)
 
-        results, report = run(crew, range(3))
+        results, report = run(pool, range(3))
 
         if "thread" in kind:
             assert not report.some_stayed
             return
         assert report.some_stayed
         assert (results[0], results[2]) == (0, 2)
-        assert isinstance(results[1], Stayed)
+        assert isinstance(results[1], Unpicklable)
         assert "item 1" in str(results[1].error)
 
 
@@ -258,11 +268,11 @@ class TestHooks:
 
     def test_setup_runs_before_the_first_item_and_once(self, employ):
         crew_items.HOOKS.clear()
-        crew = employ(crew_items.hooks, setup=crew_items.set_up)
-        start(crew, 0)
+        pool = employ(crew_items.hooks, setup=crew_items.set_up)
+        start(pool, 0)
 
-        results, _ = run(crew, range(3))
-        later, _ = run(crew, range(3, 5), first=3)
+        results, _ = run(pool, range(3))
+        later, _ = run(pool, range(3, 5), first=3)
 
         assert [len(found) for found in results + later] == [1] * 5
 
@@ -270,12 +280,12 @@ class TestHooks:
         if "pool" in kind:
             pytest.skip("refused: see test_futures")
         folder = tmp_path / "torn down"
-        crew = employ(crew_items.double, teardown=partial(os.mkdir, folder))
-        start(crew, 0)
-        run(crew, range(3))
+        pool = employ(crew_items.double, teardown=partial(os.mkdir, folder))
+        start(pool, 0)
+        run(pool, range(3))
 
         assert not folder.exists()
-        crew.close(at_once=False)
+        pool.close(at_once=False)
         assert folder.exists()
 
 
@@ -285,11 +295,11 @@ class TestOutput:
     def test_prints_reach_the_caller(self, employ, kind, capsys):
         if kind == "process pool":
             pytest.skip("its processes print where their owner lets them")
-        crew = employ(crew_items.say)
-        start(crew, 0)
+        pool = employ(crew_items.say)
+        start(pool, 0)
 
-        send(crew, 0, range(3))
-        happened = hear(crew, lambda seen: any(one.last for one in of(Done, seen)))
+        send(pool, 0, range(3))
+        happened = hear(pool, lambda seen: any(one.last for one in of(ChunkDone, seen)))
 
         told = "".join(one.text for one in of(Text, happened))
         assert told + capsys.readouterr().out == "item 0\nitem 1\nitem 2\n"
@@ -299,14 +309,14 @@ class TestEnd:
     """A crew leaves nothing behind, however it ends."""
 
     def test_a_crew_closes_at_once_in_bounded_time(self, employ, kind, tmp_path):
-        crew = employ(crew_items.wait_noted)
-        start(crew, 0)
+        pool = employ(crew_items.wait_noted)
+        start(pool, 0)
         begun = tmp_path / "begun"
-        send(crew, 0, [(begun, 0.3 if "pool" in kind else 1.5)])
-        hear(crew, lambda _: begun.exists(), every_s=0.01)
+        send(pool, 0, [(begun, 0.3 if "pool" in kind else 1.5)])
+        hear(pool, lambda _: begun.exists(), every_s=0.01)
 
         began_s = time.monotonic()
-        stuck = crew.close(at_once=True)
+        stuck = pool.close(at_once=True)
 
         assert time.monotonic() - began_s < 1.3
         assert len(stuck) == (kind == "threads")
@@ -314,10 +324,10 @@ class TestEnd:
     def test_no_descriptor_and_no_process_is_left(self, employ):
         for _ in range(2):  # what is loaded for ever is loaded in the first round
             before = descriptors()
-            crew = employ(crew_items.double)
-            start(crew, 0, 1)
-            run(crew, range(3))
-            crew.close(at_once=False)
+            pool = employ(crew_items.double)
+            start(pool, 0, 1)
+            run(pool, range(3))
+            pool.close(at_once=False)
             shutdown()
 
         assert descriptors() == before
@@ -354,158 +364,160 @@ class TestDeath:
             pytest.skip("threads do not die, and foreign processes are another's to watch")
 
     def test_a_killed_worker_is_lost_with_its_items(self, employ):
-        crew = employ(crew_items.killed_at_2)
-        start(crew, 0)
-        send(crew, 0, range(5))
+        pool = employ(crew_items.killed_at_2)
+        start(pool, 0)
+        send(pool, 0, range(5))
 
-        (lost,) = of(Lost, hear(crew, lambda seen: of(Lost, seen)))
+        (lost,) = of(WorkerLost, hear(pool, lambda seen: of(WorkerLost, seen)))
 
         assert lost.worker == 0
-        assert lost.culprit <= 2 < lost.culprit + lost.n_suspects  # noted a stride at a time
+        assert (
+            lost.suspect_item <= 2 < lost.suspect_item + lost.n_suspects
+        )  # noted a stride at a time
         assert "SIGKILL" in lost.how
         assert lost.ranges == ((0, 5),)
 
     def test_what_was_flushed_is_not_lost(self, employ):
-        crew = employ(crew_items.killed_at_2, single=True)
-        start(crew, 0)
-        send(crew, 0, range(5), flush_s=0.0)
+        pool = employ(crew_items.killed_at_2, single=True)
+        start(pool, 0)
+        send(pool, 0, range(5), flush_s=0.0)
 
-        happened = hear(crew, lambda seen: of(Lost, seen))
+        happened = hear(pool, lambda seen: of(WorkerLost, seen))
 
-        assert [result for one in of(Done, happened) for result in one.results] == [0, 1]
-        (lost,) = of(Lost, happened)
-        assert (lost.culprit, lost.n_suspects, lost.ranges) == (2, 1, ((2, 5),))
+        assert [result for one in of(ChunkDone, happened) for result in one.results] == [0, 1]
+        (lost,) = of(WorkerLost, happened)
+        assert (lost.suspect_item, lost.n_suspects, lost.ranges) == (2, 1, ((2, 5),))
 
     def test_a_death_is_seen_though_a_child_holds_the_pipe(self, employ, tmp_path):
-        crew = employ(crew_items.killed_with_child)
-        start(crew, 0)
+        pool = employ(crew_items.killed_with_child)
+        start(pool, 0)
         path = tmp_path / "child"
-        send(crew, 0, [str(path)])
+        send(pool, 0, [str(path)])
 
-        hear(crew, lambda seen: of(Lost, seen), timeout_s=2.0)
+        hear(pool, lambda seen: of(WorkerLost, seen), timeout_s=2.0)
 
         os.kill(int(path.read_text()), signal.SIGKILL)
 
     def test_a_stopped_worker_does_not_block_the_others(self, employ):
-        crew = employ(crew_items.megabyte)
-        start(crew, 0, 1)
-        pid = next(one.pid for one in crew._remotes.values() if one.number == 0)
+        pool = employ(crew_items.megabyte)
+        start(pool, 0, 1)
+        pid = next(one.pid for one in pool._remotes.values() if one.number == 0)
         os.kill(pid, signal.SIGSTOP)
-        send(crew, 0, range(8))
-        send(crew, 1, range(8), first=8)
+        send(pool, 0, range(8))
+        send(pool, 1, range(8), first=8)
 
-        (report,) = through(crew, timeout_s=5.0)
+        (report,) = through(pool, timeout_s=5.0)
 
         assert report.worker == 1
         assert len(report.results) == 8
-        crew.kill(0)
-        (lost,) = of(Lost, hear(crew, lambda seen: of(Lost, seen)))
+        pool.kill(0)
+        (lost,) = of(WorkerLost, hear(pool, lambda seen: of(WorkerLost, seen)))
         assert lost.ranges == ((0, 8),)
 
     def test_a_worker_may_be_killed_half_way_through_a_result(self, employ):
-        crew = employ(crew_items.fifty_megabytes)
-        start(crew, 0, 1)
-        send(crew, 0, [1])
-        remote = crew._remotes[0]
-        hear(crew, lambda _: remote.reader.in_frame)
+        pool = employ(crew_items.fifty_megabytes)
+        start(pool, 0, 1)
+        send(pool, 0, [1])
+        remote = pool._remotes[0]
+        hear(pool, lambda _: remote.reader.in_frame)
         os.kill(remote.pid, signal.SIGSTOP)
-        hear(crew, lambda _: state_of(remote.pid) == "T")
+        hear(pool, lambda _: state_of(remote.pid) == "T")
         assert remote.reader.in_frame  # half of it is here
-        send(crew, 1, [2], first=1)
+        send(pool, 1, [2], first=1)
 
         os.kill(remote.pid, signal.SIGKILL)
-        happened = hear(crew, lambda seen: of(Lost, seen) and of(Done, seen))
+        happened = hear(pool, lambda seen: of(WorkerLost, seen) and of(ChunkDone, seen))
 
-        (lost,), (done,) = of(Lost, happened), of(Done, happened)
-        assert (lost.worker, lost.ranges, lost.culprit) == (0, ((0, 1),), 0)
+        (lost,), (done,) = of(WorkerLost, happened), of(ChunkDone, happened)
+        assert (lost.worker, lost.ranges, lost.suspect_item) == (0, ((0, 1),), 0)
         assert (done.worker, done.results) == (1, [bytes([2]) * 50_000_000])
 
     def test_a_worker_stopped_half_way_through_a_result_goes_on(self, employ):
-        crew = employ(crew_items.fifty_megabytes)
-        start(crew, 0)
-        send(crew, 0, [1])
-        remote = crew._remotes[0]
-        hear(crew, lambda _: remote.reader.in_frame)
+        pool = employ(crew_items.fifty_megabytes)
+        start(pool, 0)
+        send(pool, 0, [1])
+        remote = pool._remotes[0]
+        hear(pool, lambda _: remote.reader.in_frame)
         os.kill(remote.pid, signal.SIGSTOP)
-        hear(crew, lambda _: state_of(remote.pid) == "T")
+        hear(pool, lambda _: state_of(remote.pid) == "T")
         assert remote.reader.in_frame
 
-        (done,) = through(crew, timeout_s=5.0)
+        (done,) = through(pool, timeout_s=5.0)
 
         assert done.results == [bytes([1]) * 50_000_000]
 
-    def half_sent(self, crew, items):
+    def half_sent(self, pool, items):
         """Stop a worker and send it more than its pipe takes: half of a frame is on its way."""
-        start(crew, 0, 1)
-        remote = crew._remotes[0]
+        start(pool, 0, 1)
+        remote = pool._remotes[0]
         os.kill(remote.pid, signal.SIGSTOP)
-        hear(crew, lambda _: state_of(remote.pid) == "T")
-        send(crew, 0, items)
+        hear(pool, lambda _: state_of(remote.pid) == "T")
+        send(pool, 0, items)
         assert remote.writer._pending
         return remote
 
     def test_a_worker_may_be_killed_half_way_through_reading_a_chunk(self, employ):
-        crew = employ(crew_items.length)
-        remote = self.half_sent(crew, [bytes(50_000_000), b"next"])
-        send(crew, 1, [b"meanwhile"], first=2)
+        pool = employ(crew_items.length)
+        remote = self.half_sent(pool, [bytes(50_000_000), b"next"])
+        send(pool, 1, [b"meanwhile"], first=2)
 
         os.kill(remote.pid, signal.SIGKILL)
-        happened = hear(crew, lambda seen: of(Lost, seen) and of(Done, seen))
+        happened = hear(pool, lambda seen: of(WorkerLost, seen) and of(ChunkDone, seen))
 
-        (lost,), (done,) = of(Lost, happened), of(Done, happened)
-        assert (lost.worker, lost.ranges, lost.culprit) == (0, ((0, 2),), None)
+        (lost,), (done,) = of(WorkerLost, happened), of(ChunkDone, happened)
+        assert (lost.worker, lost.ranges, lost.suspect_item) == (0, ((0, 2),), None)
         assert (done.worker, done.results) == (1, [9])
 
     def test_a_worker_stopped_half_way_through_reading_a_chunk_goes_on(self, employ):
-        crew = employ(crew_items.length)
-        self.half_sent(crew, [bytes(50_000_000), b"next"])
+        pool = employ(crew_items.length)
+        self.half_sent(pool, [bytes(50_000_000), b"next"])
 
-        (done,) = through(crew, timeout_s=5.0)
+        (done,) = through(pool, timeout_s=5.0)
 
         assert (done.worker, done.results) == (0, [50_000_000, 4])
 
     def test_a_worker_may_be_killed_before_it_is_ready(self, employ):
-        crew = employ(crew_items.double, setup=partial(time.sleep, 30))
-        crew.start(0)
-        os.kill(crew._remotes[0].pid, signal.SIGKILL)
+        pool = employ(crew_items.double, setup=partial(time.sleep, 30))
+        pool.start(0)
+        os.kill(pool._remotes[0].pid, signal.SIGKILL)
 
-        (lost,) = of(Lost, hear(crew, lambda seen: of(Lost, seen)))
+        (lost,) = of(WorkerLost, hear(pool, lambda seen: of(WorkerLost, seen)))
 
-        assert (lost.ranges, lost.culprit) == ((), None)
+        assert (lost.ranges, lost.suspect_item) == ((), None)
 
     def test_an_idle_worker_that_is_killed_costs_nothing(self, employ):
-        crew = employ(crew_items.double)
-        start(crew, 0, 1)
-        assert run(crew, [4])[0] == [8]
-        os.kill(crew._remotes[0].pid, signal.SIGKILL)
+        pool = employ(crew_items.double)
+        start(pool, 0, 1)
+        assert run(pool, [4])[0] == [8]
+        os.kill(pool._remotes[0].pid, signal.SIGKILL)
 
-        (lost,) = of(Lost, hear(crew, lambda seen: of(Lost, seen)))
+        (lost,) = of(WorkerLost, hear(pool, lambda seen: of(WorkerLost, seen)))
 
-        assert (lost.ranges, lost.culprit) == ((), None)
-        send(crew, 1, [5])
-        assert through(crew)[0].results == [10]
+        assert (lost.ranges, lost.suspect_item) == ((), None)
+        send(pool, 1, [5])
+        assert through(pool)[0].results == [10]
 
     def test_one_that_is_sent_home_is_not_lost(self, employ):
-        crew = employ(crew_items.double)
-        start(crew, 0, 1)
-        remote = crew._remotes[0]
+        pool = employ(crew_items.double)
+        start(pool, 0, 1)
+        remote = pool._remotes[0]
 
-        crew.send_home(0)
+        pool.retire(0)
 
-        happened = hear(crew, lambda _: remote.ended, timeout_s=5.0)
+        happened = hear(pool, lambda _: remote.ended, timeout_s=5.0)
         assert happened == []
-        send(crew, 1, [5])
-        assert through(crew)[0].results == [10]
+        send(pool, 1, [5])
+        assert through(pool)[0].results == [10]
 
     def test_a_worker_that_stays_stopped_is_lost(self, employ, monkeypatch):
         monkeypatch.setattr(process_pool, "SIGCONT", 0)  # as where it is stopped again and again
-        crew = employ(crew_items.slow_double)
-        start(crew, 0)
-        remote = crew._remotes[0]
+        pool = employ(crew_items.slow_double)
+        start(pool, 0)
+        remote = pool._remotes[0]
         os.kill(remote.pid, signal.SIGSTOP)
-        send(crew, 0, range(5))
+        send(pool, 0, range(5))
 
-        (lost,) = of(Lost, hear(crew, lambda seen: of(Lost, seen)))
+        (lost,) = of(WorkerLost, hear(pool, lambda seen: of(WorkerLost, seen)))
 
         assert lost.ranges == ((0, 5),)
         assert "SIGKILL" in lost.how
@@ -515,10 +527,10 @@ class TestDeath:
         caller = os.fork()
         if not caller:
             try:
-                crew = employ(crew_items.spin_for_ever)
-                crew.start(0)
-                send(crew, 0, [str(path)])
-                hear(crew, lambda _: path.exists() and path.read_text())
+                pool = employ(crew_items.spin_for_ever)
+                pool.start(0)
+                send(pool, 0, [str(path)])
+                hear(pool, lambda _: path.exists() and path.read_text())
             finally:
                 os.kill(os.getpid(), signal.SIGKILL)
         os.waitpid(caller, 0)
@@ -530,26 +542,26 @@ class TestDeath:
             time.sleep(0.01)
 
     def test_another_worker_takes_the_place_of_a_lost_one(self, employ):
-        crew = employ(crew_items.killed_at_2)
-        start(crew, 0)
-        send(crew, 0, [2])
-        hear(crew, lambda seen: of(Lost, seen))
+        pool = employ(crew_items.killed_at_2)
+        start(pool, 0)
+        send(pool, 0, [2])
+        hear(pool, lambda seen: of(WorkerLost, seen))
 
-        start(crew, 1)
-        send(crew, 1, [5])
+        start(pool, 1)
+        send(pool, 1, [5])
 
-        assert through(crew)[0].results == [5]
+        assert through(pool)[0].results == [5]
 
     def test_the_item_a_worker_is_in_is_known(self, employ):
-        crew = employ(crew_items.wait)
-        start(crew, 0)
-        assert crew.begun(0) is None
+        pool = employ(crew_items.wait)
+        start(pool, 0)
+        assert pool.begun(0) is None
 
         before_s = time.perf_counter()
-        send(crew, 0, [0.0, 0.5], first=10, flush_s=10.0)
-        hear(crew, lambda _: (crew.begun(0) or (0,))[0] == 11, every_s=0.01)
+        send(pool, 0, [0.0, 0.5], first=10, flush_s=10.0)
+        hear(pool, lambda _: (pool.begun(0) or (0,))[0] == 11, every_s=0.01)
 
-        assert before_s < crew.begun(0)[1] < time.perf_counter()
+        assert before_s < pool.begun(0)[1] < time.perf_counter()
 
 
 def test_the_items_of_these_tests_can_be_imported_by_a_worker():

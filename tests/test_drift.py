@@ -277,9 +277,9 @@ def test_on_a_busy_host_a_change_of_cost_is_told_all_the_same():
     assert first.factor == pytest.approx(3, rel=0.3)
 
 
-def waited(item_s, starved_s=0.0, now_s=1.0):
+def waited(item_s, run_delay_s=0.0, now_s=1.0):
     """A chunk of one item that waits."""
-    return report(item_s, share=0.01, n_items=1).but(starved_s=starved_s, now_s=now_s)
+    return report(item_s, share=0.01, n_items=1).but(run_delay_s=run_delay_s, now_s=now_s)
 
 
 @pytest.mark.parametrize(("usual_s", "is_told"), [(3e-3, False), (0.2, True)])

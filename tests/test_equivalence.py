@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from witness import CALLER, Ledger, compute, note
 
 import amorsize
-from amorsize import CannotTravelError, RemoteError, autotune, tuned_map
+from amorsize import RemoteError, SerializationError, autotune, tuned_map
 
 BACKENDS = ("auto", "serial", "thread", "process")
 PLACES = st.sampled_from(BACKENDS)
@@ -459,7 +459,7 @@ def test_processes_asked_for_name_the_result_that_cannot_travel(index):
     def unmovable(number):
         return threading.Lock() if number == index else number
 
-    with pytest.raises(CannotTravelError, match=rf"result of item {index} .*lock"):
+    with pytest.raises(SerializationError, match=rf"result of item {index} .*lock"):
         tuned_map(unmovable, range(200), backend="process")
 
 
@@ -468,13 +468,13 @@ def test_processes_asked_for_name_the_item_that_cannot_travel(index):
     """Items out of an iterator have to travel: one that cannot is named."""
     data = (Unmovable(number) if number == index else number for number in range(20))
 
-    with pytest.raises(CannotTravelError, match=rf"item {index} .*lock"):
+    with pytest.raises(SerializationError, match=rf"item {index} .*lock"):
         tuned_map(str, data, backend="process")
 
 
 def test_a_result_that_cannot_be_read_back():
     """A result whose pickle cannot be loaded in the caller: an error, and no hang."""
-    with pytest.raises(CannotTravelError, match="items? 0"):
+    with pytest.raises(SerializationError, match="items? 0"):
         tuned_map(Unbuildable, [1, 2], ["a", "b"], backend="process")
 
 
@@ -493,12 +493,12 @@ def test_the_result_that_cannot_be_read_back_is_named():
     """Others that came in one message with it are not lost: each of them comes alone."""
     tuned = autotune(unreadable_at_seven, backend="process", n_jobs=1, chunksize=20)
 
-    with pytest.raises(CannotTravelError, match="result of item 7 was .*no number") as caught:
+    with pytest.raises(SerializationError, match="result of item 7 was .*no number") as caught:
         tuned(range(60))
     assert [amorsize.partial(caught.value)[item] for item in range(7)] == list(range(7))
 
     found = tuned.using(return_exceptions=True)(range(60))
-    assert isinstance(found.pop(7), CannotTravelError)
+    assert isinstance(found.pop(7), SerializationError)
     assert found == [item for item in range(60) if item != 7]
 
 

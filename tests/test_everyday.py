@@ -32,13 +32,13 @@ def test_there_are_functions_of_every_kind(cases):
 # -- the judge -----------------------------------------------------------------------------------
 
 
-class Asked:
+class TuneOptions:
     """A case, as far as comparing needs one."""
 
     name, draws, shared = "any", False, ()
 
 
-class Drawing(Asked):
+class Drawing(TuneOptions):
     draws = True
 
 
@@ -57,7 +57,7 @@ def told(results=("1", "2"), effects=None, error="", said="", end="", ran=None):
     )
 
 
-def verdict(loop, auto, case=Asked):
+def verdict(loop, auto, case=TuneOptions):
     found = verdicts.compared(case, Where(), loop, auto)
     return page.worst(found), " ".join(one.detail for one in found)
 
@@ -88,7 +88,7 @@ def test_a_call_that_never_came_is_a_hang():
     auto = told(end=verdicts.HANGS)
     for name in verdicts.CALLS[1:]:
         del auto.calls[name]
-    found = verdicts.compared(Asked, Where(), told(), auto)
+    found = verdicts.compared(TuneOptions, Where(), told(), auto)
 
     assert [one.verdict for one in found] == [verdicts.EQUAL, verdicts.HANGS]
 

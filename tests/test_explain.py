@@ -143,7 +143,7 @@ def test_a_failed_call_is_explained_as_well():
 # -- what was achieved -------------------------------------------------------------------------
 
 
-def chunk(backend, wall_s, cpu_s, *, worker=0, starved_s=0.0, now_s=1.0, n_items=10):
+def chunk(backend, wall_s, cpu_s, *, worker=0, run_delay_s=0.0, now_s=1.0, n_items=10):
     return ChunkTrace(
         worker=worker,
         backend=backend,
@@ -151,7 +151,7 @@ def chunk(backend, wall_s, cpu_s, *, worker=0, starved_s=0.0, now_s=1.0, n_items
         wall_s=wall_s,
         cpu_s=cpu_s,
         now_s=now_s,
-        starved_s=starved_s,
+        run_delay_s=run_delay_s,
     )
 
 
@@ -197,7 +197,7 @@ def test_threads_in_each_others_way_achieve_what_they_computed():
 
 def test_workers_without_a_core_achieve_what_they_would_have_taken_with_one():
     """What the kernel says others had of their time is left out."""
-    starved = [chunk("process", 1.0, 0.5, worker=n, starved_s=0.5) for n in range(3)]
+    starved = [chunk("process", 1.0, 0.5, worker=n, run_delay_s=0.5) for n in range(3)]
 
     assert trace_of(*starved).speedup == pytest.approx(1.5)
 

@@ -11,9 +11,9 @@ import pytest
 from amorsize import AmorsizeWarning, autotune, cache
 from amorsize._profiles import records, store
 from amorsize._workers.first_items import FirstItems, Watch, plain
-from amorsize._workers.process_pool import ProcessCrew
-from amorsize._workers.protocol import Chunk, Done, Noticed, Task
-from amorsize._workers.thread_pool import ThreadCrew
+from amorsize._workers.process_pool import ForkPool
+from amorsize._workers.protocol import Chunk, ChunkDone, Noticed, Task
+from amorsize._workers.thread_pool import ThreadPool
 from amorsize.policy.facts import MOST_TOLD_CHARS
 
 HOME = os.getpid()
@@ -69,23 +69,25 @@ def look_around(item):
 # -- one crew -------------------------------------------------------------------------------
 
 
-def told_by(crew, n_items=20, items=None):
+def told_by(pool, n_items=20, items=None):
     """What a crew of one worker tells of one chunk."""
-    crew.start(0)
+    pool.start(0)
     happenings, sent = [], False
     until_s = time.monotonic() + 20
     try:
         while time.monotonic() < until_s:
-            happenings.extend(crew.wait(0.1))
+            happenings.extend(pool.wait(0.1))
             if not sent and happenings:
                 data = (items or range(n_items),)
-                crew.send(0, Chunk(start=0, stop=n_items, items=data), box_s=9.0, flush_s=9.0)
+                pool.send(
+                    0, Chunk(start=0, stop=n_items, items=data), time_budget_s=9.0, flush_s=9.0
+                )
                 sent = True
-            if any(isinstance(one, Done) and one.last for one in happenings):
+            if any(isinstance(one, ChunkDone) and one.last for one in happenings):
                 break
         return happenings
     finally:
-        crew.close(at_once=False)
+        pool.close(at_once=False)
 
 
 def noticed(happenings):
@@ -103,10 +105,10 @@ def noticed(happenings):
 )
 def test_a_forked_worker_tells_what_its_first_item_did(function, told):
     """With the report of the chunk, whose rest it hands back."""
-    happenings = told_by(ProcessCrew(Task(function, watch=Watch()), n_workers=1))
+    happenings = told_by(ForkPool(Task(function, watch=Watch()), n_workers=1))
 
     (why,) = noticed(happenings)
-    (done,) = [one for one in happenings if isinstance(one, Done)]
+    (done,) = [one for one in happenings if isinstance(one, ChunkDone)]
     assert told in why
     assert 1 <= len(done.results) < 20
     assert done.back == (len(done.results), 20)
@@ -118,7 +120,7 @@ def test_an_item_that_is_changed_in_a_fork_is_told():
     rows = [{"n": n} for n in range(20)]
     task = Task(mark_row, watch=Watch())
 
-    assert "dict" in noticed(told_by(ProcessCrew(task, n_workers=1), items=rows))[0]
+    assert "dict" in noticed(told_by(ForkPool(task, n_workers=1), items=rows))[0]
 
 
 @pytest.mark.forks
@@ -126,7 +128,7 @@ def test_what_the_function_reaches_is_told_by_its_name():
     """Handed in with the task, as it was before the fork."""
     task = Task(count_in_table, watch=Watch(mutables={"TABLE": TABLE}))
 
-    (why,) = noticed(told_by(ProcessCrew(task, n_workers=1)))
+    (why,) = noticed(told_by(ForkPool(task, n_workers=1)))
 
     assert why == "an item changed TABLE, which the function reaches"
 
@@ -138,7 +140,7 @@ def test_a_file_that_was_open_before_the_fork_is_told(tmp_path):
     with (tmp_path / "table").open("rb", buffering=0) as file:
         task = Task(lambda _: file.read(10), watch=Watch(handles={"table": file}))
 
-        assert "offset" in noticed(told_by(ProcessCrew(task, n_workers=1)))[0]
+        assert "offset" in noticed(told_by(ForkPool(task, n_workers=1)))[0]
 
     own = []
     task = Task(
@@ -146,17 +148,17 @@ def test_a_file_that_was_open_before_the_fork_is_told(tmp_path):
         setup=lambda: own.append((tmp_path / "table").open("rb", buffering=0)),
         watch=Watch(),
     )
-    happenings = told_by(ProcessCrew(task, n_workers=1))
+    happenings = told_by(ForkPool(task, n_workers=1))
 
     assert noticed(happenings) == []
-    assert sum(len(one.results) for one in happenings if isinstance(one, Done)) == 20
+    assert sum(len(one.results) for one in happenings if isinstance(one, ChunkDone)) == 20
 
 
-@pytest.mark.parametrize("crew_of", [lambda t: ProcessCrew(t, n_workers=1), ThreadCrew])
+@pytest.mark.parametrize("crew_of", [lambda t: ForkPool(t, n_workers=1), ThreadPool])
 def test_items_that_do_nothing_are_all_run(crew_of):
     """Nothing is told, nothing handed back, and the cost told is the items' own."""
     happenings = told_by(crew_of(Task(look_around, watch=Watch())))
-    (done,) = [one for one in happenings if isinstance(one, Done)]
+    (done,) = [one for one in happenings if isinstance(one, ChunkDone)]
 
     assert noticed(happenings) == []
     assert done.results == list(range(20))
@@ -167,7 +169,7 @@ def test_items_that_do_nothing_are_all_run(crew_of):
 def test_a_thread_tells_what_its_first_item_did(monkeypatch):
     """Process-wide, so everybody's at once."""
     monkeypatch.setitem(os.environ, "AMORSIZE_TEST_STEP", "before")
-    happenings = told_by(ThreadCrew(Task(set_environment, watch=Watch())))
+    happenings = told_by(ThreadPool(Task(set_environment, watch=Watch())))
 
     assert "AMORSIZE_TEST_STEP" in noticed(happenings)[0]
 
@@ -176,7 +178,7 @@ def test_a_thread_is_not_blamed_for_what_it_shares_on_purpose():
     """Items are the caller's own objects in threads: what they change there is changed."""
     rows = [{"n": n} for n in range(20)]
 
-    assert noticed(told_by(ThreadCrew(Task(mark_row, watch=Watch())), items=rows)) == []
+    assert noticed(told_by(ThreadPool(Task(mark_row, watch=Watch())), items=rows)) == []
     assert all(row["done"] for row in rows)
 
 
@@ -187,7 +189,7 @@ def test_beside_a_thread_of_the_program_nothing_is_blamed_on_items(monkeypatch):
     other = threading.Thread(target=over.wait, args=(30,))
     other.start()
     try:
-        happenings = told_by(ThreadCrew(Task(set_environment, watch=Watch())))
+        happenings = told_by(ThreadPool(Task(set_environment, watch=Watch())))
     finally:
         over.set()
         other.join(10)

@@ -12,10 +12,10 @@ import pytest
 
 from amorsize import tuned_map
 from amorsize._workers import executor_pool
-from amorsize._workers.executor_pool import FuturesCrew
-from amorsize._workers.protocol import Chunk, Done, Lost, Task
+from amorsize._workers.executor_pool import ExecutorPool
+from amorsize._workers.protocol import Chunk, ChunkDone, Task, WorkerLost
 from amorsize._workers.ship import Payload
-from amorsize.errors import CannotTravelError, InvalidOptionError, WorkerDied, WorkersUnavailable
+from amorsize.errors import InvalidOptionError, SerializationError, WorkerDied, WorkersUnavailable
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ class TestMap:
         assert in_threads == in_processes == in_a_loop
 
     def test_a_result_that_cannot_be_sent_is_named(self, processes):
-        with pytest.raises(CannotTravelError, match="item 1"):
+        with pytest.raises(SerializationError, match="item 1"):
             tuned_map(crew_items.not_sendable_at_1, range(3), executor=processes)
 
 
@@ -148,38 +148,38 @@ class TestRefusal:
             made.append(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
             return made[-1]
 
-        crew = FuturesCrew(make(), task, lambda: Payload(task, task.function), renew=make)
+        pool = ExecutorPool(make(), task, lambda: Payload(task, task.function), renew=make)
         try:
-            crew.start(0)
-            found = crew.wait(1.0)
-            crew.send(0, Chunk(start=2, stop=3, items=([2],)), box_s=1.0, flush_s=1.0)
-            while not any(isinstance(one, Lost) for one in found):
-                found += crew.wait(10.0)
-            crew.send(0, Chunk(start=3, stop=5, items=([3, 4],)), box_s=1.0, flush_s=1.0)
-            while not any(isinstance(one, Done) for one in found):
-                found += crew.wait(10.0)
+            pool.start(0)
+            found = pool.wait(1.0)
+            pool.send(0, Chunk(start=2, stop=3, items=([2],)), time_budget_s=1.0, flush_s=1.0)
+            while not any(isinstance(one, WorkerLost) for one in found):
+                found += pool.wait(10.0)
+            pool.send(0, Chunk(start=3, stop=5, items=([3, 4],)), time_budget_s=1.0, flush_s=1.0)
+            while not any(isinstance(one, ChunkDone) for one in found):
+                found += pool.wait(10.0)
         finally:
-            crew.close(at_once=True)
+            pool.close(at_once=True)
             for executor in made:
                 executor.shutdown()
 
-        (lost,) = (one for one in found if isinstance(one, Lost))
-        assert (lost.worker, lost.culprit, lost.ranges) == (0, 2, ((2, 3),))
+        (lost,) = (one for one in found if isinstance(one, WorkerLost))
+        assert (lost.worker, lost.suspect_item, lost.ranges) == (0, 2, ((2, 3),))
         assert found[-1].results == [3, 4]
 
     def test_a_cancelled_chunk_is_lost(self, threads):
         task = Task(crew_items.wait)
-        crew = FuturesCrew(threads, task, lambda: Payload(task, task.function))
+        pool = ExecutorPool(threads, task, lambda: Payload(task, task.function))
         for number in range(4):
-            crew.start(number)
+            pool.start(number)
             chunk = Chunk(start=number, stop=number + 1, items=([0.3],))
-            crew.send(number, chunk, box_s=1.0, flush_s=1.0)
+            pool.send(number, chunk, time_budget_s=1.0, flush_s=1.0)
 
-        crew.kill(3)  # three threads are busy with the others
+        pool.kill(3)  # three threads are busy with the others
 
-        found = crew.wait(0.1)
-        assert [one.worker for one in found if isinstance(one, Lost)] == [3]
-        crew.close(at_once=True)
+        found = pool.wait(0.1)
+        assert [one.worker for one in found if isinstance(one, WorkerLost)] == [3]
+        pool.close(at_once=True)
 
 
 def test_the_places_of_an_executor_are_counted(threads, processes):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 import amorsize
-from amorsize import CannotTravelError, WorkerDied, autotune
+from amorsize import SerializationError, WorkerDied, autotune
 
 DEEDS = (
     "give",
@@ -74,7 +74,7 @@ def is_right(item, found):
         return isinstance(found, bytes) and found == bytes(200_000 + item.index)
     if item.deed == "raise":
         return type(found) is LookupError and found.args == (item.index,)
-    kinds = {"die": WorkerDied, "lock": CannotTravelError}
+    kinds = {"die": WorkerDied, "lock": SerializationError}
     if item.deed in kinds:
         names_it = re.search(rf"\bitem {item.index}\b", str(found)) is not None
         return type(found) is kinds[item.deed] and names_it

@@ -7,23 +7,23 @@ from amorsize.policy.facts import Report
 from amorsize.simulate import World, play
 
 
-def is_lost(*, cpu_s, starved_s=0.0, alone_share=1.0):
+def is_lost(*, cpu_s, run_delay_s=0.0, alone_share=1.0):
     """The verdict on reports every 10 ms, each of so much CPU time and waiting for a core."""
     gain, lost = Gain(), False
     for i in range(2 * GAIN_REPORTS):
-        lost |= gain.is_lost(told(0, 0.01 * i, cpu_s, starved_s), alone_share, busy=[0])
+        lost |= gain.is_lost(told(0, 0.01 * i, cpu_s, run_delay_s), alone_share, busy=[0])
     return lost
 
 
-def told(worker, now_s, cpu_s, starved_s=0.0):
+def told(worker, now_s, cpu_s, run_delay_s=0.0):
     """A report."""
     return Report(
         worker=worker,
         n_items=1,
         n_sent=1,
-        wall_s=cpu_s + starved_s,
+        wall_s=cpu_s + run_delay_s,
         cpu_s=cpu_s,
-        starved_s=starved_s,
+        run_delay_s=run_delay_s,
         pickle_s=0.0,
         now_s=now_s,
     )
@@ -42,7 +42,7 @@ def test_workers_that_do_more_are_none():
 @pytest.mark.parametrize("share", [0.5, 0.2])
 def test_other_programs_that_came_meanwhile_are_no_loss(share):
     """Two workers that get a small share of their cores do twice what the caller would get."""
-    assert not is_lost(cpu_s=2 * share * 0.01, starved_s=2 * (1 - share) * 0.01)
+    assert not is_lost(cpu_s=2 * share * 0.01, run_delay_s=2 * (1 - share) * 0.01)
 
 
 def test_items_that_mostly_wait_are_held_to_what_they_compute():

@@ -79,7 +79,7 @@ def test_no_other_name_is_opened_made_or_removed(home):
     """The kernel tells what happens in the folder while all that there is to do is done."""
     forged.whole_folder(home)
     shutil.copy(home / "cache.db", home / "damaged-1")
-    seen = Watched(home)
+    seen = GilProbed(home)
     forged.use_everything()
     (home / "cache.db").write_bytes(b"noise" * 1000)
     forged.use_everything()
@@ -91,7 +91,7 @@ def test_no_other_name_is_opened_made_or_removed(home):
     assert found <= set(forged.names())
 
 
-class Watched:
+class GilProbed:
     """The names in a folder that something happens to, as Linux tells them."""
 
     ALL = 0xFFF

@@ -78,8 +78,8 @@ def profile(**changes):
 KEY = store.key_of(function, 1)
 
 
-def learn(memory, *, makespan_s, asks=False, **changes):
-    if asks:
+def learn(memory, *, makespan_s, pending_wait_check=False, **changes):
+    if pending_wait_check:
         memory.ask_disk(KEY, function, KEY[1])
     memory.keep(KEY, function, KEY[1], profile(**changes), makespan_s, on_disk=True)
 
@@ -89,7 +89,7 @@ def test_a_call_that_did_not_ask_what_was_known_overwrites_none_of_it():
     learn(store.Memory(), makespan_s=0.06, n_calls=1, n_jobs=3)
     assert records.read(function, kind_of(1))[0].n_jobs == 3
 
-    learn(store.Memory(), makespan_s=1.0, asks=True, n_calls=50)
+    learn(store.Memory(), makespan_s=1.0, pending_wait_check=True, n_calls=50)
     learn(store.Memory(), makespan_s=0.06, n_calls=1, n_jobs=3)
 
     assert records.read(function, kind_of(1))[0].n_calls == 50

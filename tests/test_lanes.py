@@ -13,12 +13,12 @@ from conftest import run_command, shared_names
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amorsize import CannotTravelError, autotune, tuned_map
+from amorsize import SerializationError, autotune, tuned_map
 from amorsize._host import resources
 from amorsize._workers import shared_memory
-from amorsize._workers.process_pool import ProcessCrew
-from amorsize._workers.protocol import Chunk, Done, Task, WorkerReady
-from amorsize._workers.shared_memory import ABSENT, ROOM_BYTES, Cells
+from amorsize._workers.process_pool import ForkPool
+from amorsize._workers.protocol import Chunk, ChunkDone, Task, WorkerReady
+from amorsize._workers.shared_memory import ABSENT, ROOM_BYTES, SharedBlock
 
 np = pytest.importorskip("numpy")
 LARGE = 3_000_000
@@ -117,65 +117,67 @@ def made_at(index):
 
 
 @pytest.fixture
-def crew():
+def pool():
     """One forked worker, its lanes open, that gives back what it is given."""
-    crew = ProcessCrew(Task(crew_items.echo), n_workers=1)
-    crew.start(0)
-    while not any(isinstance(one, WorkerReady) for one in crew.wait(1.0)):
+    pool = ForkPool(Task(crew_items.echo), n_workers=1)
+    pool.start(0)
+    while not any(isinstance(one, WorkerReady) for one in pool.wait(1.0)):
         pass
     until_s = time.monotonic() + 20
-    while ABSENT in n_through_lanes(crew):  # a fork takes items before it has looked at its lanes
+    while ABSENT in n_through_lanes(pool):  # a fork takes items before it has looked at its lanes
         assert time.monotonic() < until_s
-    yield crew
-    crew.close(at_once=True)
+    yield pool
+    pool.close(at_once=True)
 
 
-def through(crew, value):
+def through(pool, value):
     """Send one item and wait for its result."""
-    crew.send(0, Chunk(start=0, stop=1, items=([value],)), box_s=9.0, flush_s=9.0)
+    pool.send(0, Chunk(start=0, stop=1, items=([value],)), time_budget_s=9.0, flush_s=9.0)
     until_s = time.monotonic() + 20
     while True:
         assert time.monotonic() < until_s
-        for one in crew.wait(1.0):
-            if isinstance(one, Done):
+        for one in pool.wait(1.0):
+            if isinstance(one, ChunkDone):
                 return one.results[0]
 
 
-def n_through_lanes(crew):
+def n_through_lanes(pool):
     """Parts that the caller and the worker have taken out of shared memory."""
-    remote = crew._remotes[0]
-    return [int(remote.cells[remote.slot + way]) for way in (Cells.SENT, Cells.RECEIVED)]
+    remote = pool._remotes[0]
+    return [
+        int(remote.cells[remote.slot + way]) for way in (SharedBlock.SENT, SharedBlock.RECEIVED)
+    ]
 
 
-def test_large_parts_go_through_shared_memory(crew):
+def test_large_parts_go_through_shared_memory(pool):
     """Both ways; what is small, and what is larger than a lane, goes through the pipe."""
-    assert is_same(through(crew, made("array")), made("array"))
-    assert n_through_lanes(crew) == [1, 1]
-    assert is_same(through(crew, made("bytes")), made("bytes"))
-    assert n_through_lanes(crew) == [2, 2]
-    through(crew, bytes(500_000))
-    through(crew, made("more than a lane"))
-    assert n_through_lanes(crew) == [2, 2]
+    assert is_same(through(pool, made("array")), made("array"))
+    assert n_through_lanes(pool) == [1, 1]
+    assert is_same(through(pool, made("bytes")), made("bytes"))
+    assert n_through_lanes(pool) == [2, 2]
+    through(pool, bytes(500_000))
+    through(pool, made("more than a lane"))
+    assert n_through_lanes(pool) == [2, 2]
 
 
-def test_a_lane_is_used_again(crew):
+def test_a_lane_is_used_again(pool):
     """More goes through it than it has room for, a piece at a time."""
     for n in range(2 * ROOM_BYTES // 10_000_000 + 1):
-        assert through(crew, np.full(10_000_000, n, dtype="u1"))[-1] == n
-    assert n_through_lanes(crew) == [n + 1, n + 1]
+        assert through(pool, np.full(10_000_000, n, dtype="u1"))[-1] == n
+    assert n_through_lanes(pool) == [n + 1, n + 1]
 
 
-def test_nothing_is_left_of_it(crew):
+def test_nothing_is_left_of_it(pool):
     """Neither in this process nor under a name."""
     shm = shared_names()
-    through(crew, made("array"))
+    through(pool, made("array"))
     before = shared_maps()
     assert before
     assert shared_names() == shm
-    pid = crew._remotes[0].pid
+    pid = pool._remotes[0].pid
 
     os.kill(pid, 9)
-    crew.close(at_once=True)
+    pool.close(at_once=True)
 
     assert len(shared_maps()) == len(before) - 1
 
@@ -269,7 +271,7 @@ LIMITED = """
 import os, resource, sys
 from pathlib import Path
 import numpy as np
-from amorsize import CannotTravelError, autotune
+from amorsize import SerializationError, autotune
 
 def limit(n_more_bytes):
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -305,7 +307,7 @@ if __name__ == "__main__":
         try:
             # The second item is read when the first has been run.
             list(autotune(work, backend="process", n_jobs=1).stream(data(), buffer=1))
-        except CannotTravelError as error:
+        except SerializationError as error:
             resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
             print(error, error.__notes__)
 """
@@ -382,10 +384,10 @@ class TestLane:
         """Whatever their sizes, and however many wait to be taken: in order, none over another."""
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(shared_memory, "ROOM_BYTES", room_bytes := 65_536)
-            shared = Cells(2)
+            shared = SharedBlock(2)
             slot = shared.slot(1)
-            taking = shared.lane(slot, Cells.SENT, takes=True)
-            putting = shared.lane(slot, Cells.SENT, takes=False)
+            taking = shared.lane(slot, SharedBlock.SENT, takes=True)
+            putting = shared.lane(slot, SharedBlock.SENT, takes=False)
             waiting, end = [], 0
             for number, (size, n_taken) in enumerate(steps):
                 sent = bytes([number % 256]) * size
@@ -404,13 +406,13 @@ class TestLane:
 
     def test_nobody_takes_parts_before_the_other_end_is_there(self):
         """A worker that could not map the lanes gets nothing through them."""
-        shared = Cells(2)
+        shared = SharedBlock(2)
 
-        assert shared.lane(shared.slot(1), Cells.SENT, takes=False).put(b"part") is None
-        shared.lane(shared.slot(1), Cells.SENT, takes=True)
-        assert shared.lane(shared.slot(1), Cells.SENT, takes=False).put(b"part") is not None
+        assert shared.lane(shared.slot(1), SharedBlock.SENT, takes=False).put(b"part") is None
+        shared.lane(shared.slot(1), SharedBlock.SENT, takes=True)
+        assert shared.lane(shared.slot(1), SharedBlock.SENT, takes=False).put(b"part") is not None
         shared.vacate(shared.slot(1))
-        assert shared.lane(shared.slot(1), Cells.SENT, takes=False).put(b"part") is None
+        assert shared.lane(shared.slot(1), SharedBlock.SENT, takes=False).put(b"part") is None
         shared.close()
 
 
@@ -426,5 +428,5 @@ def test_an_item_that_cannot_travel_beside_large_ones_is_named():
     """What was set apart before it is not sent."""
     data = [made("array"), threading.Lock(), made("array")]
 
-    with pytest.raises(CannotTravelError, match="item 1 "):
+    with pytest.raises(SerializationError, match="item 1 "):
         tuned_map(same, iter(data), backend="process", n_jobs=1, chunksize=3)

@@ -128,11 +128,11 @@ def test_what_others_leave_of_the_cores_is_reckoned_with(table):
     assert "would have to be sent" in inspect_host.why_not_send(payload, enough_s, 2, 4.0)
 
 
-@pytest.mark.parametrize(("starved_s", "expected"), [(0.0, 1.0), (1.5, 4.0), (2.0, 8.0)])
-def test_the_first_items_tell_how_busy_the_host_is(starved_s, expected):
+@pytest.mark.parametrize(("run_delay_s", "expected"), [(0.0, 1.0), (1.5, 4.0), (2.0, 8.0)])
+def test_the_first_items_tell_how_busy_the_host_is(run_delay_s, expected):
     """Items in workers say nothing of that: they have cores of their own, if any."""
     call = Call(abs, (range(3),), {}, Options(), None)
-    for backend, late_s in (("caller", starved_s), ("process", 2.0)):
+    for backend, late_s in (("caller", run_delay_s), ("process", 2.0)):
         call.note_chunk(0, backend, 1, 2.0, 2.0 - late_s, late_s, 2.0)
 
     assert call._stretch() == expected

@@ -130,7 +130,7 @@ def register_lambda_reducer(patch):
 
 def adapt_apples(patch):
     key = items.Apple, sqlite3.PrepareProtocol
-    patch.setitem(sqlite3.adapters, key, items.weighed)
+    patch.setitem(sqlite3.adapters, key, items.pickling)
 
 
 def know_scheme(patch):
@@ -146,7 +146,7 @@ def name_charset(patch):
 
 def know_apples(patch):
     patch.setattr(orchard.SafeWriter, "kinds", orchard.Writer.kinds.copy(), raising=False)
-    orchard.SafeWriter.know(items.Apple, items.weighed)
+    orchard.SafeWriter.know(items.Apple, items.pickling)
 
 
 def set_late_number(patch):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from amorsize import CannotTravelError, ItemTimeout, WorkerDied, autotune, tuned_map
+from amorsize import ItemTimeout, SerializationError, WorkerDied, autotune, tuned_map
 from amorsize._engine.retries import Losses
 from amorsize._host import resources
 
@@ -223,7 +223,7 @@ def test_one_that_cannot_be_rebuilt_is_named(start, monkeypatch):
     """Whichever of its chunk it is; where processes were not asked for it runs in the caller."""
     monkeypatch.setenv("AMORSIZE_START", start)
 
-    with pytest.raises(CannotTravelError, match="data of item 7 .*will not be rebuilt"):
+    with pytest.raises(SerializationError, match="data of item 7 .*will not be rebuilt"):
         tuned_map(kind_of, trapped(7, Trap("raise")), backend="process", n_jobs=2, chunksize=10)
 
 

@@ -111,11 +111,11 @@ def only_workers_write(monkeypatch):
     """The caller waits for its workers once there are some."""
     run_inline = engine.Call.run_inline
 
-    def patient(call, n_items, box_s):
-        if call.crews and not call.work.failure:
+    def patient(call, n_items, time_budget_s):
+        if call.pools and not call.work.failure:
             call._wait(0.01)
         else:
-            run_inline(call, n_items, box_s)
+            run_inline(call, n_items, time_budget_s)
 
     monkeypatch.setattr(engine.Call, "run_inline", patient)
 

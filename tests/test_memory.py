@@ -15,9 +15,18 @@ from amorsize._engine.call_options import validated
 from amorsize._function import sizeof
 from amorsize._host import resources
 from amorsize._profiles.store import last_trace
-from amorsize.policy.actions import Send, SendHome, StartWorker, Wait
+from amorsize.policy.actions import RetireWorker, Send, StartWorker, Wait
 from amorsize.policy.evidence import memory_limit
-from amorsize.policy.facts import Grown, Host, Job, Left, Ready, Report, Started, View
+from amorsize.policy.facts import (
+    Host,
+    Job,
+    MemoryGrown,
+    Ready,
+    Report,
+    Started,
+    View,
+    WorkerRetired,
+)
 from amorsize.policy.tuner import Tuner
 
 np = pytest.importorskip("numpy")
@@ -41,7 +50,7 @@ def test_workers_never_need_more_than_there_is(told, n_places):
     room, held = memory_limit.Room(), {}
     for worker, grown_bytes, available_bytes in told:
         held[worker] = grown_bytes
-        event = Grown(
+        event = MemoryGrown(
             worker=worker,
             peak_bytes=grown_bytes,
             held_bytes=grown_bytes,
@@ -65,7 +74,7 @@ def crew_of(n_workers):
     sent = []
     while not isinstance(action := tuner.next(view()), Wait):
         if isinstance(action, StartWorker):
-            number = tuner.roster.n_started
+            number = tuner.workers.n_started
             tuner.tell(Started(worker=number, backend="process", start_s=1e-3, now_s=0.0))
             tuner.tell(Ready(worker=number, now_s=0.0))
         else:
@@ -93,37 +102,37 @@ def report(action):
 def test_those_that_memory_has_no_room_for_are_sent_home():
     """Each as soon as it has nothing to do; the others get all that is left."""
     tuner, sent = crew_of(4)
-    tuner.tell(Grown(worker=0, peak_bytes=1000, held_bytes=1000, available_bytes=2000))
+    tuner.tell(MemoryGrown(worker=0, peak_bytes=1000, held_bytes=1000, available_bytes=2000))
     went, fed = [], []
 
     for action in sent:
         tuner.tell(report(action))
         while not isinstance(decided := tuner.next(view()), Wait):
-            (went if isinstance(decided, SendHome) else fed).append(decided.worker)
+            (went if isinstance(decided, RetireWorker) else fed).append(decided.worker)
 
     assert len(went) == 2
     assert set(fed) == set(range(4)) - set(went)
-    assert tuner.roster.n_alive == 2  # 0.7 x (2000 + 1000) / 1000
+    assert tuner.workers.n_alive == 2  # 0.7 x (2000 + 1000) / 1000
     assert "2 at once fit into memory" in [note.what for note in tuner.notes]
 
 
 def test_the_last_one_stays():
     """However little there is: somebody has to do the work."""
     tuner, sent = crew_of(3)
-    tuner.tell(Grown(worker=0, peak_bytes=1 << 40, held_bytes=1 << 40, available_bytes=0))
+    tuner.tell(MemoryGrown(worker=0, peak_bytes=1 << 40, held_bytes=1 << 40, available_bytes=0))
     for action in sent:
         tuner.tell(report(action))
 
     decided = [type(tuner.next(view())) for _ in range(3)]
 
-    assert decided == [SendHome, SendHome, Send]
+    assert decided == [RetireWorker, RetireWorker, Send]
 
 
 def test_one_that_left_is_replaced():
     """It is no death: the plan stays, and the caller is not thought to be in danger."""
     tuner, sent = crew_of(2)
     tuner.tell(report(sent[0]))
-    tuner.tell(Left(worker=sent[0].worker, why="it had grown"))
+    tuner.tell(WorkerRetired(worker=sent[0].worker, why="it had grown"))
 
     assert tuner.next(view()) == StartWorker(backend="process")
     assert not tuner.has_lost_one

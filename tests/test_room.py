@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from amorsize import CannotTravelError, WorkersUnavailable, autotune, tuned_map
+from amorsize import SerializationError, WorkersUnavailable, autotune, tuned_map
 from amorsize._workers import process_pool, spawn_pool
 
 
@@ -140,7 +140,7 @@ def test_a_function_that_no_worker_can_have_runs_in_the_caller(neither_way):
 
 def test_asked_for_processes_it_is_refused(neither_way):
     """The error tells what cannot be sent, and why it had to be."""
-    with pytest.raises(CannotTravelError, match="lock") as caught:
+    with pytest.raises(SerializationError, match="lock") as caught:
         tuned_map(neither_way, range(1000), backend="process")
 
     assert "not in workers" in "".join(caught.value.__notes__)
@@ -151,7 +151,7 @@ def test_an_item_beside_one_that_cannot_travel_is_not_blamed(monkeypatch):
     monkeypatch.setenv("AMORSIZE_START", "clean")
     functions = [lambda: 1, lambda: 2, threading.Lock().acquire, lambda: 4]
 
-    with pytest.raises(CannotTravelError, match="data of item 2 "):
+    with pytest.raises(SerializationError, match="data of item 2 "):
         tuned_map(call, functions, backend="process", n_jobs=1, chunksize=4)
 
 

@@ -12,7 +12,7 @@ import amorsize
 from amorsize import AmorsizeError, ItemTimeout, WorkerDied
 from amorsize._engine import call_options, engine, retries
 from amorsize._engine.engine import Call
-from amorsize._workers.protocol import Done, Left, Lost, WorkerReady
+from amorsize._workers.protocol import ChunkDone, WorkerLost, WorkerReady, WorkerRetired
 
 MOST_DEATHS = 6  # in a schedule: fewer in a row than make a call give up
 LIMIT_S = 1.0
@@ -49,7 +49,7 @@ class Scheduled:
         assert number not in self.workers
         self.workers[number] = {"ready": False, "orders": [], "since": self.clock()}
 
-    def send(self, worker, chunk, *, box_s, flush_s):  # noqa: ARG002 - time does not pass in items
+    def send(self, worker, chunk, *, time_budget_s, flush_s):  # noqa: ARG002 - time does not pass in items
         assert self.workers[worker]["ready"], "a chunk for a worker that never was ready"
         assert chunk.n_items > 0
         if not self.workers[worker]["orders"]:
@@ -124,7 +124,7 @@ class Scheduled:
         done = self._finish(number)
         orders = self.workers.pop(number)["orders"]
         ranges = tuple((chunk.start, chunk.stop) for chunk, _ in orders)
-        return [done, Left(worker=number, ranges=ranges, why="grown")]
+        return [done, WorkerRetired(worker=number, ranges=ranges, why="grown")]
 
     def _report_some(self, number):
         chunk, _ = self.workers[number]["orders"][0]
@@ -139,7 +139,7 @@ class Scheduled:
         return self._done(number, chunk, results, last=False)
 
     def _done(self, number, chunk, results, *, last):
-        return Done(
+        return ChunkDone(
             worker=number,
             start=chunk.start,
             results=results,
@@ -157,19 +157,19 @@ class Scheduled:
     def _lose(self, number, how):
         worker = self.workers.pop(number)
         orders = [chunk for chunk, _ in worker["orders"]]
-        culprit, n_suspects = None, 1
+        suspect_item, n_suspects = None, 1
         if orders and worker["ready"] and self.choose(3):
             chunk, is_single = worker["orders"][0]
-            culprit = chunk.start
+            suspect_item = chunk.start
             left = 1 if is_single else chunk.n_items
             n_suspects = 1 + self.choose(left)
-            self.runs.append(culprit)
-            self.died_in.append((culprit, culprit + n_suspects))
-        return Lost(
+            self.runs.append(suspect_item)
+            self.died_in.append((suspect_item, suspect_item + n_suspects))
+        return WorkerLost(
             worker=number,
             how=how,
             ranges=tuple((chunk.start, chunk.stop) for chunk in orders),
-            culprit=culprit,
+            suspect_item=suspect_item,
             n_suspects=n_suspects,
         )
 
@@ -232,10 +232,10 @@ def test_any_schedule_ends_as_the_loop_would(n_items, options, choices, fails, i
         "work",
     )
     # What is not chosen goes well: the first thing that can happen, happens.
-    crew = Scheduled(
+    pool = Scheduled(
         call.task, lambda n: next(chosen, 0) % n, clock, interrupts=interrupts and len(choices) > 5
     )
-    call._new_crew = lambda _: crew
+    call._new_crew = lambda _: pool
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(engine, "perf_counter", clock)
         patched.setattr(retries, "perf_counter", clock)
@@ -244,14 +244,14 @@ def test_any_schedule_ends_as_the_loop_would(n_items, options, choices, fails, i
         except (ValueError, AmorsizeError, KeyboardInterrupt) as error:
             outcome = error
 
-    assert crew.is_closed or not crew.workers
-    event(f"{type(outcome).__name__}, {min(crew.n_deaths, 2)} deaths or more")
-    judge(outcome, function, n_items, options, crew)
+    assert pool.is_closed or not pool.workers
+    event(f"{type(outcome).__name__}, {min(pool.n_deaths, 2)} deaths or more")
+    judge(outcome, function, n_items, options, pool)
 
 
-def judge(outcome, function, n_items, options, crew):
+def judge(outcome, function, n_items, options, pool):
     """Compare with the loop, as far as deaths and time limits leave it."""
-    blamed = {i for start, beyond in crew.died_in for i in range(start, beyond)}
+    blamed = {i for start, beyond in pool.died_in for i in range(start, beyond)}
     if isinstance(outcome, list):
         assert len(outcome) == n_items
         for index, found in enumerate(outcome):
@@ -271,22 +271,22 @@ def judge(outcome, function, n_items, options, crew):
         if isinstance(outcome, ValueError):
             assert outcome.args[0] % 7 == 3
             assert set(kept) >= set(range(outcome.args[0]))
-    for index in set(crew.runs):
-        n_lost = sum(start <= index for start, _ in crew.died_in)
-        assert crew.runs.count(index) <= 1 + n_lost
+    for index in set(pool.runs):
+        n_lost = sum(start <= index for start, _ in pool.died_in)
+        assert pool.runs.count(index) <= 1 + n_lost
     if options["retries"] == 0:
-        assert all(crew.runs.count(index) == 1 for index in set(crew.runs))
+        assert all(pool.runs.count(index) == 1 for index in set(pool.runs))
 
 
 def test_a_schedule_can_be_told_apart():
     """The judge is not blind: a crew that loses a result is caught."""
     task = Call(good, (range(3),), {}, call_options.DEFAULTS, "work").task
-    crew = Scheduled(task, None, Clock(), interrupts=False)
+    pool = Scheduled(task, None, Clock(), interrupts=False)
     options = {"retries": 0, "return_exceptions": False}
 
     for wrong in ([0, 2], [0, 2, 5]):
         with pytest.raises(AssertionError):
-            judge(wrong, good, 3, options, crew)
-    crew.runs = [1, 1]
+            judge(wrong, good, 3, options, pool)
+    pool.runs = [1, 1]
     with pytest.raises(AssertionError):
-        judge([0, 2, 4], good, 3, options, crew)
+        judge([0, 2, 4], good, 3, options, pool)

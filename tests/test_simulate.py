@@ -15,11 +15,11 @@ from amorsize.policy.tuner import Tuner
 from amorsize.simulate import (
     ZOO,
     Bandwidth,
+    Deadlock,
     Death,
     Fixed,
     Neighbour,
     Serial,
-    Stuck,
     World,
     opponents,
     oracle,
@@ -177,7 +177,7 @@ def test_a_worker_is_told_nothing_before_it_is_ready():
         def next(self, view):
             action = super().next(view)
             if isinstance(action, do.Send):
-                seat = self.roster._seats[action.worker]
+                seat = self.workers._seats[action.worker]
                 assert seat.is_ready
                 assert seat.is_alive
                 assert action.n_items >= 1
@@ -220,11 +220,11 @@ class Feeding:
             self.has_worker = True
             return do.StartWorker(backend="process")
         if not view.caller_busy and view.n_left:
-            return do.RunInline(n_items=1, box_s=1.0)
+            return do.RunInline(n_items=1, time_budget_s=1.0)
         if self.n_out >= 9 or not view.n_left:
             return do.Wait()
         self.n_out += 1
-        return do.Send(worker=0, n_items=1, box_s=1.0)
+        return do.Send(worker=0, n_items=1, time_budget_s=1.0)
 
 
 def test_a_feeder_takes_as_long_as_the_caller_would():
@@ -259,7 +259,7 @@ class Circling(Idle):
     """Asks the same for ever."""
 
     def next(self, _view):
-        return do.Unwatch()
+        return do.StopGilProbe()
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ class Circling(Idle):
 )
 def test_a_policy_that_gets_nowhere_is_told_so(policy, words):
     """With its last actions, instead of spinning."""
-    with pytest.raises(Stuck, match=words):
+    with pytest.raises(Deadlock, match=words):
         play(World(costs_s=(1.0,), n_cores=2), policy)
 
 

@@ -19,7 +19,7 @@ import pytest
 from amorsize import autotune, tuned_map
 from amorsize._function import mocks
 from amorsize._function.thread_safety import reach
-from amorsize.errors import AmorsizeWarning, CannotTravelError
+from amorsize.errors import AmorsizeWarning, SerializationError
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="tested on Linux")
 
@@ -179,7 +179,7 @@ def test_auto_stays_where_a_mock_stands(name, beside_a_thread):
 def test_who_asks_for_processes_is_told_of_mocks(name, beside_a_thread):
     function, patch = REPLACED[name]
     is_told = pytest.warns(AmorsizeWarning, match="as it was before a mock")
-    says_so_as_well = contextlib.suppress(CannotTravelError)
+    says_so_as_well = contextlib.suppress(SerializationError)
     with patch(), is_told, says_so_as_well:
         tuned_map(function, range(2), backend="process", return_exceptions=True)
 

@@ -113,9 +113,9 @@ class TestWhatCounts:
         return Losses("f", None, retries=1, timeout_s=10.0, fail=lambda *_: None)
 
     def is_ended(self, losses, began_ago_s):
-        crew = OneWorker(time.perf_counter() - began_ago_s)
-        losses.watch_time({0: crew})
-        return bool(crew.killed)
+        pool = OneWorker(time.perf_counter() - began_ago_s)
+        losses.watch_time({0: pool})
+        return bool(pool.killed)
 
     def test_an_item_that_is_too_long_is_ended(self, losses):
         """Nothing stood still."""

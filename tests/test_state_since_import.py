@@ -20,7 +20,7 @@ import state_items as items
 import state_items_fakes
 
 from amorsize import autotune, tuned_map
-from amorsize.errors import CannotTravelError
+from amorsize.errors import SerializationError
 
 
 @pytest.fixture(autouse=True)
@@ -332,7 +332,7 @@ def test_where_all_items_go_to_workers_it_is_an_error(function, change, reason, 
     """Who asks for processes is told that they would answer otherwise."""
     with monkeypatch.context() as patch:
         change(patch)
-        with pytest.raises(CannotTravelError, match=reason):
+        with pytest.raises(SerializationError, match=reason):
             tuned_map(function, range(3), backend="process", n_jobs=1)
 
 

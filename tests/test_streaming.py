@@ -254,7 +254,7 @@ def test_idle_workers_do_not_make_the_caller_read_item_by_item():
     """Where it goes on alone beside workers that are not worth feeding, it reads as far as ever."""
     call = Call(same, (iter(range(10**6)),), {}, DEFAULTS, "same", streams=True)
     call._begin()
-    call.crews["process"] = object()  # none of its workers has anything to do
+    call.pools["process"] = object()  # none of its workers has anything to do
     call.work.limit = 10**6
 
     call._read()

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from amorsize import CannotTravelError, autotune
+from amorsize import SerializationError, autotune
 
 BURN = """
 import sys, time
@@ -29,13 +29,13 @@ def test_results_nested_beyond_the_stack_crash_nobody(run_script, made):
     """The program has raised the limit for its own functions; pickle and repr recurse in C."""
     done = run_script(
         f"{BURN}\nsys.setrecursionlimit(10**6)\nimport os\n"
-        "from amorsize import CannotTravelError, autotune\n"
+        "from amorsize import SerializationError, autotune\n"
         "class Node:\n    def __init__(self, inner): self.inner = inner\n"
         f"def item(i):\n    burn(0.003); found = i\n    {made}\n    return found\n"
         "tuned = autotune(item)\n"
         "print(len(tuned(range(30))), len(list(tuned.stream(range(30)))), flush=True)\n"
         "try: tuned.using(backend='process')(range(4))\n"
-        "except CannotTravelError: print('told', flush=True)\n"
+        "except SerializationError: print('told', flush=True)\n"
         "os._exit(0)\n"  # to free them recurses, too
     )
 
@@ -94,7 +94,7 @@ def test_a_queue_of_multiprocessing_gets_all_that_items_put_into_it(n_bytes):
 QUEUE_USED_BEFORE = f"""
 import multiprocessing
 {BURN}
-from amorsize import CannotTravelError, autotune
+from amorsize import SerializationError, autotune
 sent = multiprocessing.Queue()
 
 def send(i):
@@ -105,7 +105,7 @@ if __name__ == "__main__":
     sent.put("mine"); print(sent.get(timeout=10))
     try:
         autotune(send, backend="process", n_jobs=2)(range(20))
-    except CannotTravelError as error:
+    except SerializationError as error:
         print("told", "multiprocessing" in str(error))
     print(autotune(send)(range(20)) == list(range(20)))
     print(sorted(sent.get(timeout=10) for _ in range(20)) == list(range(20)))
@@ -163,5 +163,5 @@ def test_a_deep_result_is_named_by_its_item():
             found = [found]
         return found
 
-    with pytest.raises(CannotTravelError, match="item 0"):
+    with pytest.raises(SerializationError, match="item 0"):
         autotune(item, backend="process")(range(3))

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from amorsize.policy import actions as do
 from amorsize.policy.facts import (
     Died,
+    GilProbed,
     Host,
+    HostInspected,
     Inlined,
     Job,
+    PicklingMeasured,
     Ready,
     Report,
     Started,
-    Surveyed,
     View,
-    Watched,
-    Weighed,
 )
 from amorsize.policy.tuner import Tuner
 
@@ -107,13 +107,13 @@ class Play:
         if items:
             self.back.append(items)
 
-    def through(self, items, box_s):
+    def through(self, items, time_budget_s):
         """As many items as begin within the box, and what they take."""
         wall_s, n_done = 0.0, 0
         for index in items:
             wall_s += self.world.costs_s[index]
             n_done += 1
-            if wall_s >= box_s:
+            if wall_s >= time_budget_s:
                 break
         return n_done, wall_s
 
@@ -141,8 +141,8 @@ class Play:
     def act(self, action):
         host = self.host
         match action:
-            case do.Survey():
-                self.tuner.tell(Surveyed(host=host, job=self.job))
+            case do.InspectHost():
+                self.tuner.tell(HostInspected(host=host, job=self.job))
             case do.RunInline():
                 self.run_inline(action)
             case do.StartWorker():
@@ -159,13 +159,13 @@ class Play:
                 self.send(action)
             case do.Watch():
                 self.watch_began_s = self.now_s
-            case do.Unwatch():
+            case do.StopGilProbe():
                 lag_share = 0.92 if self.world.holds_gil else 0.25
                 watched_s = self.now_s - self.watch_began_s
-                self.tuner.tell(Watched(lag_share=lag_share, watched_s=watched_s, n_wakes=9))
-            case do.Weigh():
+                self.tuner.tell(GilProbed(lag_share=lag_share, watched_s=watched_s, n_wakes=9))
+            case do.MeasurePickling():
                 reason = "no" if self.world.pickle_s is None else None
-                self.tuner.tell(Weighed(pickle_s=self.world.pickle_s, reason=reason))
+                self.tuner.tell(PicklingMeasured(pickle_s=self.world.pickle_s, reason=reason))
             case do.Wait():
                 assert self.events, "waits, and nothing is under way"
                 until_s = self.events[0][0]
@@ -175,7 +175,7 @@ class Play:
 
     def run_inline(self, action):
         items = self.take(action.n_items)
-        n_done, wall_s = self.through(items, action.box_s)
+        n_done, wall_s = self.through(items, action.time_budget_s)
         self.ran += [(index, -1) for index in items[:n_done]]
         self.give_back(items[n_done:])
         self.now_s += wall_s
@@ -194,7 +194,7 @@ class Play:
     def send(self, action):
         items = self.take(action.n_items)
         self.now_s += self.host.dispatch_s
-        n_done, wall_s = self.through(items, action.box_s)
+        n_done, wall_s = self.through(items, action.time_budget_s)
         begin_s = max(self.now_s, self.free_at_s.get(action.worker, 0.0)) + self.host.latency_s
         end_s = begin_s + wall_s
         self.free_at_s[action.worker] = end_s
@@ -347,7 +347,7 @@ def test_a_long_first_item_brings_a_worker_for_the_second():
 def test_a_worker_that_is_there_early_is_kept_busy_by_the_feeder():
     """The caller is in a long item before the route is known: chunks for it, not crumbs."""
     tuner = Tuner(None, Job(n_items=1500, inherits_items=True))
-    tuner.tell(Surveyed(host=Host(n_cores=2), job=tuner.job))
+    tuner.tell(HostInspected(host=Host(n_cores=2), job=tuner.job))
     tuner.tell(inlined(1, 3e-3, now_s=3e-3))
     n_sent, now_s, under_way = 0, 4e-3, []
     tuner.tell(Started(worker=0, backend="process", start_s=1e-3, now_s=now_s))
@@ -369,7 +369,7 @@ def test_a_worker_that_is_there_early_is_kept_busy_by_the_feeder():
 def test_the_last_report_of_a_worker_that_has_died_counts():
     """It was in the pipe; nobody else is alive."""
     tuner = Tuner(None, Job(n_items=10, backend="process"))
-    tuner.tell(Surveyed(host=Host(n_cores=2), job=tuner.job))
+    tuner.tell(HostInspected(host=Host(n_cores=2), job=tuner.job))
     tuner.tell(Started(worker=0, backend="process", start_s=1e-3, now_s=1e-3))
     tuner.tell(Ready(worker=0, now_s=1e-3))
     sent = tuner.next(View(now_s=2e-3, n_left=10, all_read=True, caller_busy=False))
@@ -410,7 +410,7 @@ def test_the_host_is_looked_at_first_where_one_long_item_would_keep_many_cores_i
 
     action = tuner.next(View(now_s=0.0, n_left=200, all_read=True, caller_busy=False))
 
-    assert isinstance(action, do.Survey if looks else do.RunInline)
+    assert isinstance(action, do.InspectHost if looks else do.RunInline)
 
 
 def test_watching_ends_inside_a_long_item():
@@ -422,8 +422,8 @@ def test_watching_ends_inside_a_long_item():
     assert isinstance(tuner.next(view), do.Watch)
     assert isinstance(tuner.next(view.but(n_left=87)), do.RunInline)
 
-    assert isinstance(tuner.next(view.but(now_s=0.035, caller_busy=True)), do.Unwatch)
-    tuner.tell(Watched(lag_share=0.2, watched_s=0.015, n_wakes=20))
+    assert isinstance(tuner.next(view.but(now_s=0.035, caller_busy=True)), do.StopGilProbe)
+    tuner.tell(GilProbed(lag_share=0.2, watched_s=0.015, n_wakes=20))
 
     started = tuner.next(view.but(now_s=0.035, caller_busy=True))
     assert isinstance(started, do.StartWorker)
@@ -478,7 +478,7 @@ def test_a_fixed_chunksize_is_obeyed_exactly():
         def act(self, action):
             if isinstance(action, (do.Send, do.RunInline)):
                 sizes.append(action.n_items)
-                assert action.box_s == float("inf")
+                assert action.time_budget_s == float("inf")
             super().act(action)
 
     Watching(World(costs_s=[1e-3] * 500, job={"chunksize": 30})).run()
@@ -492,7 +492,7 @@ def test_what_was_learned_is_a_better_start():
     first = play(**world)
     second = play(first.tuner.learned(), **world)
 
-    assert second.tuner.hint_fits is True
+    assert second.tuner.profile_matches is True
     assert second.makespan_s <= 1.02 * first.makespan_s
 
 
@@ -501,13 +501,13 @@ def test_a_short_look_does_not_outweigh_a_profile_that_fits(watched_s, holds_gil
     """Beside busy programs the watcher is on time, too, while the caller has no core."""
     known = play(costs_s=[20e-3] * 100, n_cores=2).tuner.learned()
     tuner = Tuner(Host(n_cores=2), Job(n_items=50), known)
-    tuner.tell(Watched(lag_share=0.0, watched_s=watched_s, n_wakes=8))
+    tuner.tell(GilProbed(lag_share=0.0, watched_s=watched_s, n_wakes=8))
     seconds = {"wall_s": 0.02, "cpu_s": 0.02, "process_cpu_s": 0.02, "now_s": 0.02}
     tuner.tell(Inlined(n_items=1, n_pauses=0, **seconds))
     tuner.next(View(now_s=0.02, n_left=49, all_read=True, caller_busy=False))
 
     assert known.holds_gil
-    assert tuner.hint_fits
+    assert tuner.profile_matches
     assert tuner.holds_gil is holds_gil
 
 
@@ -516,7 +516,7 @@ def test_items_of_another_cost_hold_the_gil_all_the_same():
     dear = play(costs_s=[20e-3] * 100, n_cores=16).tuner.learned()
     outcome = play(dear, costs_s=[0.5e-3] * 3000, n_cores=16)
 
-    assert outcome.tuner.hint_fits is False
+    assert outcome.tuner.profile_matches is False
     assert outcome.tuner.holds_gil is True
     assert outcome.tuner.watched is None
 
@@ -547,8 +547,8 @@ def test_one_cheap_item_does_not_refute_what_is_known_of_very_uneven_ones():
     known = play(costs_s=costs_s).tuner.learned()
     assert known.spread_log > 1
 
-    assert play(known, costs_s=costs_s).tuner.hint_fits is True
-    assert play(known, costs_s=[0.3e-3] * 3000).tuner.hint_fits is False
+    assert play(known, costs_s=costs_s).tuner.profile_matches is True
+    assert play(known, costs_s=[0.3e-3] * 3000).tuner.profile_matches is False
 
 
 def test_a_profile_that_does_not_fit_costs_little():
@@ -556,7 +556,7 @@ def test_a_profile_that_does_not_fit_costs_little():
     dear = play(costs_s=[2e-3] * 1000).tuner.learned()
     outcome = play(dear, costs_s=[2e-5] * 1000)
 
-    assert outcome.tuner.hint_fits is False
+    assert outcome.tuner.profile_matches is False
     assert outcome.makespan_s < 1.03 * 1000 * 2e-5 + 5e-3
 
 
@@ -576,7 +576,7 @@ class Contended(Play):
         self.wait_s = 20e-6 if action.worker in self.free_at_s else 300e-6
         super().send(action)
 
-    def through(self, items, box_s):
-        n_done, wall_s = super().through(items, box_s)
+    def through(self, items, time_budget_s):
+        n_done, wall_s = super().through(items, time_budget_s)
         self.world.cpu_share = 0.6 * wall_s / (wall_s + self.wait_s)
         return n_done, wall_s + self.wait_s

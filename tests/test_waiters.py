@@ -4,8 +4,8 @@ import pytest
 
 from amorsize.policy import backend_choice
 from amorsize.policy.evidence.io_concurrency import FIRST, MOST, MOST_CONNECTING, Waiters
-from amorsize.policy.evidence.item_costs import Estimates
-from amorsize.policy.facts import Host, Inlined, Job, Report, Weighed
+from amorsize.policy.evidence.item_costs import ItemCosts
+from amorsize.policy.facts import Host, Inlined, Job, PicklingMeasured, Report
 
 
 def serve(n_served, item_s=8e-3, n_items=4000):
@@ -171,7 +171,7 @@ def test_a_failure_among_many_names_their_number_and_how_to_limit_it(run_script)
 
 def costs_of(wall_s, cpu_s, n=4):
     """Estimates of items that the caller ran alone."""
-    costs = Estimates()
+    costs = ItemCosts()
     for _ in range(n):
         costs.inlined(
             Inlined(
@@ -188,10 +188,10 @@ def costs_of(wall_s, cpu_s, n=4):
     return costs
 
 
-def where(costs, *, n_cores=2, has_gil=True, weighed=None, left_s=1.0, **job):
+def where(costs, *, n_cores=2, has_gil=True, pickling=None, left_s=1.0, **job):
     """The route of items with such costs."""
     host, job = Host(n_cores=n_cores, has_gil=has_gil), Job(n_items=100, **job)
-    return backend_choice.choose(host, job, costs, weighed=weighed, holds_gil=None, left_s=left_s)
+    return backend_choice.choose(host, job, costs, pickling=pickling, holds_gil=None, left_s=left_s)
 
 
 def test_pure_waits_go_to_threads():
@@ -204,7 +204,7 @@ def test_waits_with_work_go_to_processes():
     costs = costs_of(6e-3, 1.2e-3)
 
     assert where(costs).need == "weigh"
-    assert where(costs, weighed=Weighed(pickle_s=1e-6)).backend == "process"
+    assert where(costs, pickling=PicklingMeasured(pickle_s=1e-6)).backend == "process"
 
 
 @pytest.mark.parametrize("n_cores", [16, 64])
@@ -222,7 +222,7 @@ def test_waits_with_a_little_work_go_to_processes_where_there_is_time_for_many(n
         {"n_cores": 1},
         {"has_gil": False},
         {"process_reason": "no"},
-        {"weighed": Weighed(pickle_s=None, reason="no")},
+        {"pickling": PicklingMeasured(pickle_s=None, reason="no")},
     ],
     ids=lambda one: next(iter(one)),
 )

@@ -5,13 +5,13 @@ import pytest
 from amorsize import simulate
 from amorsize.policy.evidence.cpu_share import CoreEvidence
 from amorsize.policy.evidence.io_bound import VOTES, FirstReports
-from amorsize.policy.evidence.item_costs import Estimates
+from amorsize.policy.evidence.item_costs import ItemCosts
 from amorsize.policy.facts import Host, Inlined, Job, Report, Started
 from amorsize.policy.tuner import Tuner
 from amorsize.simulate import play
 
 
-def inlined(wall_s, cpu_s, starved_s=0.0, n_pauses=1):
+def inlined(wall_s, cpu_s, run_delay_s=0.0, n_pauses=1):
     """One item of the caller's."""
     return Inlined(
         n_items=1,
@@ -20,11 +20,11 @@ def inlined(wall_s, cpu_s, starved_s=0.0, n_pauses=1):
         process_cpu_s=cpu_s,
         now_s=0.0,
         n_pauses=n_pauses,
-        starved_s=starved_s,
+        run_delay_s=run_delay_s,
     )
 
 
-def report(wall_s, cpu_s, starved_s=0.0, now_s=0.0, worker=0):
+def report(wall_s, cpu_s, run_delay_s=0.0, now_s=0.0, worker=0):
     """One item of a worker's."""
     return Report(
         worker=worker,
@@ -34,7 +34,7 @@ def report(wall_s, cpu_s, starved_s=0.0, now_s=0.0, worker=0):
         cpu_s=cpu_s,
         pickle_s=0.0,
         now_s=now_s,
-        starved_s=starved_s,
+        run_delay_s=run_delay_s,
     )
 
 
@@ -46,7 +46,7 @@ STALLED = inlined(50e-3, 2e-3, 6e-3)  # a page whose lock somebody has who has n
 
 def waits_after(*events):
     """Whether items seem to wait after these."""
-    costs = Estimates()
+    costs = ItemCosts()
     for event in events:
         costs.inlined(event, alone=True)
     return costs.waits
@@ -80,7 +80,7 @@ def test_the_callers_items_tell(events, waits):
 )
 def test_what_others_kept_an_item_waiting_is_no_work_of_it(event, undisturbed_s):
     """What they would keep a new interpreter from as well is nothing that it could save."""
-    costs = Estimates()
+    costs = ItemCosts()
     for _ in range(3):
         costs.inlined(event, alone=True)
 
@@ -113,19 +113,19 @@ def test_a_fresh_fork_is_no_witness():
     assert first_verdict(report(0.5, 2e-3), fresh={0}) == 1
 
 
-def turns(cpu_s, starved_s):
+def turns(cpu_s, run_delay_s):
     """What two threads tell that report an item each every 10 ms."""
     cores = CoreEvidence()
     for turn in range(40):
         for worker in (0, 1):
-            event = report(4e-3, cpu_s, starved_s, now_s=turn * 10e-3, worker=worker)
+            event = report(4e-3, cpu_s, run_delay_s, now_s=turn * 10e-3, worker=worker)
             if (verdict := cores.turns(event, n_alive=2)) is not None:
                 return verdict
     return None
 
 
 @pytest.mark.parametrize(
-    ("cpu_s", "starved_s", "verdict"),
+    ("cpu_s", "run_delay_s", "verdict"),
     [
         (9e-3, 0.1e-3, None),  # two cores' worth
         (4e-3, 0.1e-3, "taken"),  # one core between them
@@ -135,9 +135,9 @@ def turns(cpu_s, starved_s):
         (0.1e-3, 0.0, "taken"),  # nobody tells of standing back: as before
     ],
 )
-def test_threads_that_wait_take_no_turns(cpu_s, starved_s, verdict):
+def test_threads_that_wait_take_no_turns(cpu_s, run_delay_s, verdict):
     """Who has the GIL computes or stands back: where neither adds up, items wait."""
-    assert turns(cpu_s, starved_s) == verdict
+    assert turns(cpu_s, run_delay_s) == verdict
 
 
 def test_a_verdict_that_comes_late_still_counts():

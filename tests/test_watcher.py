@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from amorsize._workers import gil_probe
-from amorsize._workers.gil_probe import GilWatcher
+from amorsize._workers.gil_probe import GilProbe
 from amorsize.policy import backend_choice, facts
-from amorsize.policy.facts import Job, Watched
+from amorsize.policy.facts import GilProbed, Job
 from amorsize.policy.tuner import Tuner
 
 
@@ -36,7 +36,7 @@ def test_waiting_for_the_gil_to_look_is_no_time_without_lateness(monkeypatch, ta
     monkeypatch.setattr(gil_probe, "perf_counter", timeless.perf_counter)
     # It never wakes: the item has the GIL.
     monkeypatch.setattr(gil_probe._thread, "start_new_thread", lambda *_: None)
-    looking = GilWatcher()
+    looking = GilProbe()
     looking._queue = Queue(clock, takes_s)
     clock.now_s = 10e-3
 
@@ -52,11 +52,11 @@ class Host:
     Args:
         held_s: How long they hold it at a time.
         free_s: And how long not.
-        starved_s: That this thread waits for a core, whenever it wakes.
+        run_delay_s: That this thread waits for a core, whenever it wakes.
     """
 
-    def __init__(self, held_s, free_s, starved_s=0.0):
-        self.held_s, self.free_s, self.starved_s = held_s, free_s, starved_s
+    def __init__(self, held_s, free_s, run_delay_s=0.0):
+        self.held_s, self.free_s, self.run_delay_s = held_s, free_s, run_delay_s
         self.now_s = self.in_queue_s = 0.0
 
     def perf_counter(self):
@@ -74,8 +74,8 @@ class Host:
         if self.now_s > 30e-3:
             self.watching._stopping = True
             return
-        self.now_s += nap_s + 60e-6 + self.starved_s
-        self.in_queue_s += self.starved_s
+        self.now_s += nap_s + 60e-6 + self.run_delay_s
+        self.in_queue_s += self.run_delay_s
         into_s = self.now_s % (self.held_s + self.free_s)
         self.now_s += max(0.0, self.held_s - into_s)  # until it is let go of
 
@@ -89,7 +89,7 @@ class Host:
         (Host(held_s=0.5e-3, free_s=0.2e-3), True),
         (Host(held_s=0.2e-3, free_s=0.5e-3), False),
         (Host(held_s=10e-6, free_s=2e-3), False),
-        (Host(held_s=10e-6, free_s=2e-3, starved_s=1e-3), False),
+        (Host(held_s=10e-6, free_s=2e-3, run_delay_s=1e-3), False),
     ],
 )
 def test_a_moment_without_it_does_not_make_items_let_go_of_the_gil(monkeypatch, host, holds):
@@ -98,7 +98,7 @@ def test_a_moment_without_it_does_not_make_items_let_go_of_the_gil(monkeypatch, 
     monkeypatch.setattr(gil_probe, "perf_counter", host.perf_counter)
     monkeypatch.setattr(gil_probe, "RunQueue", lambda: host)
     monkeypatch.setattr(gil_probe._thread, "start_new_thread", lambda *_: None)
-    host.watching = GilWatcher()
+    host.watching = GilProbe()
     host.watching._watch()
 
     assert backend_choice.verdict(host.watching.look()) is holds
@@ -111,7 +111,7 @@ def test_it_tells_computing_from_sleeping():
 
 
 def look_beside(item):
-    looking = GilWatcher()
+    looking = GilProbe()
     until_s = time.perf_counter() + 0.1
     while time.perf_counter() < until_s:
         item()
@@ -123,11 +123,11 @@ def look_beside(item):
 def test_a_look_that_a_fork_cut_short_decides_nothing():
     tuner = Tuner(facts.Host(n_cores=16), Job(n_items=120))
 
-    tuner.tell(Watched(lag_share=0.9, watched_s=3e-3, n_wakes=1))
-    tuner.tell(Watched(lag_share=0.0, watched_s=0.1e-3, n_wakes=0))
+    tuner.tell(GilProbed(lag_share=0.9, watched_s=3e-3, n_wakes=1))
+    tuner.tell(GilProbed(lag_share=0.0, watched_s=0.1e-3, n_wakes=0))
     assert tuner.holds_gil is None
 
-    tuner.tell(Watched(lag_share=0.95, watched_s=10e-3, n_wakes=2))
+    tuner.tell(GilProbed(lag_share=0.95, watched_s=10e-3, n_wakes=2))
     assert tuner.holds_gil is True
 
 
@@ -135,7 +135,7 @@ def test_it_is_gone_when_it_has_been_stopped():
     """Python warns of a fork beside a thread, also beside one that is through."""
     before = set(os.listdir("/proc/self/task"))
     for _ in range(300):
-        looking = GilWatcher()
+        looking = GilProbe()
         time.sleep(1e-3)
         looking.stop()
         assert set(os.listdir("/proc/self/task")) == before

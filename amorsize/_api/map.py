@@ -47,7 +47,7 @@ def tuned_map(
 
     Raises:
         InvalidOptionError, WrongTypeError: What was asked for cannot be.
-        WorkerDied, ItemTimeout, CannotTravelError: An item's result could not be had.
+        WorkerDied, ItemTimeout, SerializationError: An item's result could not be had.
         Exception: What `func` raised for the lowest failing item, with a note naming it.
     """
     chosen = call_options.validated(**options)
@@ -136,7 +136,7 @@ def _run_short(func: Callable[..., Any], data: Any) -> list[Any] | None:
     began = perf_counter()
     results: list[Any] = []
     n_items = len(data)
-    ran = run_chunk(func, data, n_items, results, box_s=4 * SHORT_S, cpu_clock=_no_clock)
+    ran = run_chunk(func, data, n_items, results, time_budget_s=4 * SHORT_S, cpu_clock=_no_clock)
     if ran.error is None and (ran.is_end or ran.n_done == len(data)):
         return results
     call, error = Call(func, (data,), {}, call_options.DEFAULTS, None), ran.error

@@ -8,7 +8,7 @@ import sys
 from _contextvars import copy_context
 
 from amorsize._host.clocks import perf_counter
-from amorsize._workers.thread_exit import Ending
+from amorsize._workers.thread_exit import ThreadExit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Feeder:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._stopping = False
-        self._wake, self._ending = _thread.allocate_lock(), Ending()
+        self._wake, self._ending = _thread.allocate_lock(), ThreadExit()
         self._wake.acquire()
         self.n_loaded = 0  # modules: not by the caller's item, whatever it does meanwhile
         self.error: BaseException | None = None

@@ -18,19 +18,19 @@ from amorsize._host.signals import raised_by_handler
 from amorsize._profiles import store
 from amorsize._workers import nesting, random_streams, subprocess_time, worker_numbers
 from amorsize._workers.chunk import INDEX, KEPT, run_chunk
-from amorsize._workers.protocol import Left, Lost, Task
+from amorsize._workers.protocol import Task, WorkerLost, WorkerRetired
 from amorsize._workers.run_delay import StarvedClock
-from amorsize.errors import CannotTravelError, WorkersUnavailable
+from amorsize.errors import SerializationError, WorkersUnavailable
 from amorsize.policy import actions as do
 from amorsize.policy.facts import (
     Bound,
+    GilProbed,
+    HostInspected,
     Inlined,
     Job,
-    Limited,
     Started,
-    Surveyed,
     View,
-    Watched,
+    WorkersLimited,
 )
 from amorsize.policy.trace import ChunkLog, ChunkTrace, Trace
 from amorsize.policy.tuner import Tuner
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from amorsize._engine.source import Turn
     from amorsize._workers.chunk import Ran
     from amorsize._workers.inherited_pipes import Pipe
-    from amorsize._workers.protocol import Chunk, Crew, Happening
+    from amorsize._workers.protocol import Chunk, Crew, Event
     from amorsize._workers.shared_data import WrittenInto
     from amorsize._workers.ship import Payload
     from amorsize.policy.facts import Profile
@@ -111,7 +111,7 @@ class Call:
             source=self.source.sequences if isinstance(self.source, Sliced) else None,
         )
         self.function = self.task.function_of_one()
-        self.crews: dict[str, Crew] = {}
+        self.pools: dict[str, Crew] = {}
         self.crew_of: dict[int, Crew] = {}
         self.chunks = ChunkLog()
         self.n_started: dict[str, int] = {}
@@ -433,7 +433,7 @@ class Call:
         """Where items take no time, the first ones have had streams; the others draw as a loop."""
         drawing = self.drawing
         if drawing is not None and drawing.ends(
-            wall_s, self.work.n_in_order, are_shared=bool(self.crews)
+            wall_s, self.work.n_in_order, are_shared=bool(self.pools)
         ):
             drawing.put_back()
             self._draw_from(None, ())
@@ -519,7 +519,7 @@ class Call:
             job = job.but(connects=reach(self.func).connects)
         if self._payload is not None:
             host = host.but(load_s=host.load_s + inspect_host.sending_s(self._payload))
-        self.tuner.tell(Surveyed(host=host, job=job))
+        self.tuner.tell(HostInspected(host=host, job=job))
 
     def _judge(self) -> Verdict:
         """Find out where the items may run: read the function, watch an item where that is open."""
@@ -621,8 +621,8 @@ class Call:
     def _stretch(self) -> float:
         """How many times as long what computes takes here as with a core of its own."""
         here = [one for one in self.chunks.all if one.backend == "caller"]
-        wall_s, starved_s = sum(one.wall_s for one in here), sum(one.starved_s for one in here)
-        return wall_s / max(wall_s - starved_s, wall_s / MOST_STRETCHED) if wall_s else 1.0
+        wall_s, run_delay_s = sum(one.wall_s for one in here), sum(one.run_delay_s for one in here)
+        return wall_s / max(wall_s - run_delay_s, wall_s / MOST_STRETCHED) if wall_s else 1.0
 
     def _payload_of_task(self) -> Payload:
         """The task for workers that are not forked."""
@@ -636,7 +636,7 @@ class Call:
     def _end(self, *, at_once: bool) -> None:
         """End what belongs to the call, in bounded time; no Ctrl-C comes in between."""
         self._unmark()  # where Ctrl-C came before that was done
-        if not self.crews:
+        if not self.pools:
             self._end_all(at_once=at_once)
             return
         from amorsize._host.signals import no_interrupts
@@ -661,15 +661,15 @@ class Call:
         if self.ledger is not None:
             self.ledger.over()
         began = perf_counter()
-        for crew in self.crews.values():
-            stuck.extend(crew.close(at_once=at_once))
-            if (ready_s := getattr(crew, "ready_s", None)) is not None:
+        for pool in self.pools.values():
+            stuck.extend(pool.close(at_once=at_once))
+            if (ready_s := getattr(pool, "ready_s", None)) is not None:
                 from amorsize._host import resources
 
                 resources.learn_costs(clean_start_s=ready_s)
-        if self.crews:
+        if self.pools:
             self.printed.release_all()
-        self.crews.clear()
+        self.pools.clear()
         self.crew_of.clear()  # here nothing interrupts them as they go
         if self.ledger is not None and not at_once:
             self.ledger.ended(perf_counter() - began)
@@ -706,8 +706,8 @@ class Call:
         """Have the next calls reckon with what workers have really cost."""
         from amorsize._host import resources
 
-        weighed = self.tuner.weighed
-        pickle_s = 0.0 if weighed is None or weighed.pickle_s is None else weighed.pickle_s
+        pickling = self.tuner.pickling
+        pickle_s = 0.0 if pickling is None or pickling.pickle_s is None else pickling.pickle_s
         seen = ledger.costs_s(forks=self.fork_reason is None, pickle_s=pickle_s)
         resources.learn_costs(**seen)
 
@@ -733,7 +733,7 @@ class Call:
     @property
     def known_fits(self) -> bool | None:
         """Whether what was remembered agreed with this call's items."""
-        return self.tuner.hint_fits
+        return self.tuner.profile_matches
 
     @property
     def turns(self) -> Turns:
@@ -760,7 +760,7 @@ class Call:
             self._read_aside(self.source.ahead, action)
         match action:
             case do.RunInline():
-                self.run_inline(action.n_items, action.box_s)
+                self.run_inline(action.n_items, action.time_budget_s)
             case do.Send():
                 self._send(action)
                 self._look(0.0)
@@ -771,15 +771,15 @@ class Call:
                 self._wait(timeout_s)
             case do.StartWorker():
                 self._start(action.backend)
-            case do.SendHome():
+            case do.RetireWorker():
                 self._send_home(action.worker)
-            case do.Survey():
+            case do.InspectHost():
                 self._survey()
             case do.Watch():
                 self._watch()
-            case do.Unwatch():
+            case do.StopGilProbe():
                 self._unwatch()
-            case do.Weigh():
+            case do.MeasurePickling():
                 self._weigh()
 
     def _read_aside(self, ahead: ReadAhead, action: do.Action) -> None:
@@ -802,7 +802,7 @@ class Call:
         if not work.n_left and not (self.tuner.n_in_flight and source.would_wait()):
             work.read_ahead(longest_s=0.0)
         if work.n_left and source.is_quick and not source.would_wait():
-            is_wanted = self.tuner.n_in_flight or not self.crews
+            is_wanted = self.tuner.n_in_flight or not self.pools
             work.read_ahead(READ_S if is_wanted else READ_IDLE_S)
         self.see_broken_data()
 
@@ -847,8 +847,8 @@ class Call:
         self.end_sharing(IS_WRITTEN)
         self.is_notice_told = True  # by the error, unless the caller can make it good
         self.work.fail(index, error)
-        for crew in self.crews.values():
-            crew.stop_at(index)
+        for pool in self.pools.values():
+            pool.stop_at(index)
 
     def _go_on_after_write(self) -> None:
         """Run all items again, from the one that has written on, where that is as in the loop."""
@@ -864,9 +864,9 @@ class Call:
         if not (is_repeatable and is_there):
             return
         # An item in the caller may have written, too, and those in workers have not seen it.
-        for crew in self.crews.values():
+        for pool in self.pools.values():
             if (
-                has_changed := getattr(crew, "has_changed_lent", None)
+                has_changed := getattr(pool, "has_changed_lent", None)
             ) is not None and has_changed():
                 return
         self._end_crews()
@@ -882,9 +882,9 @@ class Call:
         if self.work.failure is not None or self.has_noticed or not self.may_stay_here:
             return
         most_bytes = COMPARED_SHARE * (perf_counter() - self.began) / COMPARE_S
-        for crew in self.crews.values():
-            n_bytes = getattr(crew, "lent_bytes", 0)
-            if 0 < n_bytes <= most_bytes and crew.has_changed_lent():  # type: ignore[attr-defined]
+        for pool in self.pools.values():
+            n_bytes = getattr(pool, "lent_bytes", 0)
+            if 0 < n_bytes <= most_bytes and pool.has_changed_lent():  # type: ignore[attr-defined]
                 self.bound, self.has_noticed, self.is_notice_told = CHANGED_HERE, True, True
                 self.warn(
                     f"{self.name}: {CHANGED_HERE}. Their results may not "
@@ -896,9 +896,9 @@ class Call:
 
         self._stop_own_threads()
         with no_interrupts():
-            for crew in self.crews.values():
-                crew.close(at_once=True)
-            self.crews.clear()
+            for pool in self.pools.values():
+                pool.close(at_once=True)
+            self.pools.clear()
             self.crew_of.clear()
 
     def see_broken_data(self) -> None:
@@ -908,7 +908,7 @@ class Call:
             self.work.fail(self.source.n_read, error)
 
     def _wait(self, timeout_s: float) -> None:
-        if not self.crews:
+        if not self.pools:
             if self.work.all_read or self.work.n_left:
                 raise AssertionError("nothing is under way and nothing is left to do")
             return  # the data has not ended: the next step reads more of it
@@ -923,25 +923,25 @@ class Call:
 
     # -- the caller's own items -------------------------------------------------------------
 
-    def run_inline(self, n_items: int, box_s: float) -> None:
+    def run_inline(self, n_items: int, time_budget_s: float) -> None:
         work = self.work
         if work.has_suspect:  # an item that may kill its process is never run here
             self._wait(WAIT_S)
             return
         chunk = work.take(self.n_alike(n_items))
         items, first = self.source.window(chunk.start, chunk.stop)
-        self.run_here(chunk, self.task.each(items, first, chunk.start), box_s)
+        self.run_here(chunk, self.task.each(items, first, chunk.start), time_budget_s)
 
     def run_here(
-        self, chunk: Chunk, each: Iterator[Any], box_s: float, turn: Turn | None = None
+        self, chunk: Chunk, each: Iterator[Any], time_budget_s: float, turn: Turn | None = None
     ) -> None:
         """Run items in the caller; of a turn, as many as its data has."""
         work = self.work
-        direct = not self.crews and chunk.start == work.n_in_order
+        direct = not self.pools and chunk.start == work.n_in_order
         out = work.results if direct else []
         n_before = len(out)
         is_in_item = None if turn is None else lambda: turn.n_taken > len(out) - n_before
-        is_ahead = self.crews.keys() == {"process"} and chunk.start > work.n_in_order
+        is_ahead = self.pools.keys() == {"process"} and chunk.start > work.n_in_order
         self.set_up()
         if is_ahead:
             self.printed.hold(chunk.start)
@@ -958,7 +958,7 @@ class Call:
                 each,
                 chunk.n_items,
                 out,
-                box_s=box_s,
+                time_budget_s=time_budget_s,
                 cpu_clock=subprocess_time.with_thread,
                 starved_clock=self.starved_clock,
                 keep_errors=self.task.keep_errors,
@@ -972,8 +972,8 @@ class Call:
         programs_s = subprocess_time.cpu_s() - programs_s
         if programs_s > 0:
             ran = ran.but(
-                starved_s=subprocess_time.starved_s(
-                    ran.wall_s, ran.cpu_s, programs_s, ran.starved_s
+                run_delay_s=subprocess_time.run_delay_s(
+                    ran.wall_s, ran.cpu_s, programs_s, ran.run_delay_s
                 )
             )
         spent = (
@@ -1032,13 +1032,13 @@ class Call:
             self.bar.update(ran.n_done)
         if self.feeder is not None and not self.work.is_finished:
             self.feeder.raise_error()  # soon, and not when all is over
-        if self.crews:
+        if self.pools:
             self.printed.release(work.n_in_order)
             self._look(0.0)
 
     def tell_inlined(self, ran: Any, process_cpu_s: float, n_modules: int, n_pauses: int) -> None:
         now_s = perf_counter() - self.began
-        self.note_chunk(-1, "caller", ran.n_done, ran.wall_s, ran.cpu_s, ran.starved_s, now_s)
+        self.note_chunk(-1, "caller", ran.n_done, ran.wall_s, ran.cpu_s, ran.run_delay_s, now_s)
         if self.ledger is not None:
             self.ledger.spent(ran.cpu_s)
         self.tuner.tell(
@@ -1050,7 +1050,7 @@ class Call:
                 now_s=now_s,
                 n_pauses=n_pauses,
                 n_modules=n_modules,
-                starved_s=ran.starved_s,
+                run_delay_s=ran.run_delay_s,
                 n_failed=ran.n_failed,
             )
         )
@@ -1068,7 +1068,7 @@ class Call:
 
     def _enter_inline(self, is_in_item: Callable[[], bool] | None) -> None:
         """Items are about to run here; others may serve the workers meanwhile."""
-        if self.crews:
+        if self.pools:
             if self.feeder is None and self.may_feed:
                 self.feeder = self._new_feeder()
             self.inline_since = perf_counter()
@@ -1109,17 +1109,17 @@ class Call:
     # -- workers ----------------------------------------------------------------------------
 
     def _crew(self, backend: str) -> Crew:
-        kind, crew = backend, self.crews.get(backend)
-        if crew is not None and crew.inherits_items and self.fork_reason is not None:
+        kind, pool = backend, self.pools.get(backend)
+        if pool is not None and pool.inherits_items and self.fork_reason is not None:
             kind = "from a clean start"  # beside forks from before there was a thread
-            crew = self.crews.get(kind)
-        if crew is None:
-            crew = self._new_crew(backend)
-            if not self.crews:
+            pool = self.pools.get(kind)
+        if pool is None:
+            pool = self._new_crew(backend)
+            if not self.pools:
                 self.lock.acquire()  # from here on the caller holds it, except in its own items
                 self._expect_returns()
-            self.crews[kind] = crew
-        return crew
+            self.pools[kind] = pool
+        return pool
 
     def _new_ledger(self) -> Ledger | None:
         if self.options.executor is not None:  # another's workers
@@ -1158,11 +1158,11 @@ class Call:
             executor_pool.refuse(
                 "with executor=", has_timeout=has_timeout, has_teardown=has_teardown
             )
-            return executor_pool.FuturesCrew(options.executor, self.task, self._payload_of_task)
+            return executor_pool.ExecutorPool(options.executor, self.task, self._payload_of_task)
         if backend == "thread":
-            from amorsize._workers.thread_pool import ThreadCrew
+            from amorsize._workers.thread_pool import ThreadPool
 
-            return ThreadCrew(self.task)
+            return ThreadPool(self.task)
         from amorsize._workers.start_method import process_crew
 
         if self.fork_reason is None:
@@ -1215,14 +1215,14 @@ class Call:
             return
         number = sum(self.n_started.values())
         try:
-            crew = self._crew(backend)
+            pool = self._crew(backend)
             worker_numbers.prepare(self._places().of(number))
             began, began_cpu_s = perf_counter(), thread_time()
-            crew.start(number)
-        except CannotTravelError as error:  # since an item has changed what was judged before
+            pool.start(number)
+        except SerializationError as error:  # since an item has changed what was judged before
             if not self.may_stay_here:
                 raise
-            self.tuner.tell(Limited(n_workers=0, why=str(error)))
+            self.tuner.tell(WorkersLimited(n_workers=0, why=str(error)))
             return
         except (OSError, RuntimeError) as error:  # the second is what threading says
             if raised_by_handler(error):
@@ -1232,7 +1232,7 @@ class Call:
         start_s = perf_counter() - began
         if self.ledger is not None:
             self.ledger.started(number, backend, began, began_cpu_s)
-        self.crew_of[number] = crew
+        self.crew_of[number] = pool
         self.n_started[backend] = self.n_started.get(backend, 0) + 1
         self.tuner.tell(
             Started(
@@ -1246,7 +1246,7 @@ class Call:
 
     def _has_files_for_thread(self) -> bool:
         """Whether items in one thread more would leave some of the files that may be opened."""
-        n_alive = self.tuner.roster.of("thread").n_alive
+        n_alive = self.tuner.workers.of("thread").n_alive
         if self.files is None:
             from amorsize._engine.descriptor_limit import Files
 
@@ -1254,7 +1254,7 @@ class Call:
         if self.options.n_jobs not in (None, -1) or n_alive < self.files.n_threads_most():
             return True
         why = "items have files open, and this process may have so many (ulimit -n)"
-        self.tuner.tell(Limited(n_workers=max(1, n_alive), why=why))
+        self.tuner.tell(WorkersLimited(n_workers=max(1, n_alive), why=why))
         return not n_alive
 
     def _is_sure_to_fork(self) -> bool:
@@ -1273,14 +1273,14 @@ class Call:
         why_none, job = self._why_not_processes(), self.tuner.job
         if job.backend == "auto":
             job = job.but(process_reason=job.process_reason or why_none)
-        self.tuner.tell(Surveyed(host=inspect_host.host(self.fork_reason), job=job))
+        self.tuner.tell(HostInspected(host=inspect_host.host(self.fork_reason), job=job))
         if why_none is not None:
             why = f"a fork is not safe any more ({self.fork_reason}), and {why_none}"
             self._do_without("process", why)
         return False
 
     def _send_home(self, worker: int) -> None:
-        self.crew_of[worker].send_home(worker)
+        self.crew_of[worker].retire(worker)
         self._places().leave(worker)
 
     def _places(self) -> worker_numbers.Places:
@@ -1323,12 +1323,12 @@ class Call:
         Where there are none, those of another kind finish what they have.
         """
         n_alive, why = (
-            self.tuner.roster.of(backend).n_alive,
+            self.tuner.workers.of(backend).n_alive,
             f"no further worker could be started: {what}",
         )
         if not n_alive and (self.work.has_suspect or not self.may_stay_here):
             raise WorkersUnavailable(f"{why}. {instead} backend='serial'.") from cause
-        self.tuner.tell(Limited(n_workers=n_alive, why=why))
+        self.tuner.tell(WorkersLimited(n_workers=n_alive, why=why))
 
     def _stop_own_threads(self) -> None:
         if self.source.ahead is not None:
@@ -1341,25 +1341,25 @@ class Call:
             feeder.raise_error()
 
     def _send(self, action: do.Send) -> None:
-        crew = self.crew_of[action.worker]
+        pool = self.crew_of[action.worker]
         alone = self.work.has_suspect
         chunk = self.work.take(action.n_items)
-        if self.task.source is None or not crew.inherits_items or self.source.has_changed:
-            if crew.backend == "process" and self.options.chunksize is None and not alone:
+        if self.task.source is None or not pool.inherits_items or self.source.has_changed:
+            if pool.backend == "process" and self.options.chunksize is None and not alone:
                 chunk = self._of_no_more_bytes(chunk)
             chunk = chunk.but(items=self.work.items(chunk))
         chunk = chunk.but(place=self._places().of(action.worker))
         single = self.task.single or alone
-        flush_s = 0.0 if single else min(MOST_HELD_S, max(LEAST_HELD_S, action.box_s))
-        box_s = float("inf") if alone else action.box_s
+        flush_s = 0.0 if single else min(MOST_HELD_S, max(LEAST_HELD_S, action.time_budget_s))
+        time_budget_s = float("inf") if alone else action.time_budget_s
         try:
-            crew.send(action.worker, chunk, box_s=box_s, flush_s=flush_s)
+            pool.send(action.worker, chunk, time_budget_s=time_budget_s, flush_s=flush_s)
         except Exception as failure:
             if raised_by_handler(failure):
                 raise
             assert self.returns is not None
             now_s = perf_counter() - self.began
-            self.returns.refuse_items(action.worker, chunk, failure, crew.packed, now_s)
+            self.returns.refuse_items(action.worker, chunk, failure, pool.packed, now_s)
 
     def _of_no_more_bytes(self, chunk: Chunk) -> Chunk:
         """A chunk that takes its items along, or as much of it as goes at once."""
@@ -1373,15 +1373,15 @@ class Call:
 
     def _look(self, timeout_s: float) -> None:
         """Take in what has happened in the crews."""
-        if len(self.crews) > 1:
+        if len(self.pools) > 1:
             timeout_s = min(timeout_s, 1e-3)
         if self.options.timeout is not None:
             timeout_s = min(timeout_s, max(5e-3, self.options.timeout / 4))
         limited = self.losses if self.options.timeout is not None else None
         if limited is not None:
             limited.seen(perf_counter())
-        for crew in tuple(self.crews.values()):
-            heard = crew.wait(timeout_s)
+        for pool in tuple(self.pools.values()):
+            heard = pool.wait(timeout_s)
             if limited is not None:
                 limited.seen(perf_counter(), at_most_s=timeout_s)
             for happening in heard:
@@ -1398,18 +1398,18 @@ class Call:
         """The user left it open where items run, and the caller may run them."""
         return self.tuner.job.backend == "auto" and self.tuner.job.may_inline
 
-    def _take_in(self, happening: Happening) -> None:
+    def _take_in(self, happening: Event) -> None:
         assert self.returns is not None
-        if isinstance(happening, (Left, Lost)):
+        if isinstance(happening, (WorkerRetired, WorkerLost)):
             self._places().leave(happening.worker)
         self.returns.take_in(happening, perf_counter() - self.began)
         if self.files is not None:
-            self.files.look(self.tuner.roster.of("thread").n_busy)
+            self.files.look(self.tuner.workers.of("thread").n_busy)
 
     def feed(self) -> None:
         """Serve the workers from the feeder, while the caller is inside its own items."""
-        for crew in tuple(self.crews.values()):
-            for happening in crew.wait(0.0):
+        for pool in tuple(self.pools.values()):
+            for happening in pool.wait(0.0):
                 self._take_in(happening)
         self.go_on_beside()
 
@@ -1419,9 +1419,9 @@ class Call:
             action = self.tuner.next(self.view(caller_busy=True))
             if isinstance(action, do.Send):
                 self._send(action)
-            elif isinstance(action, do.SendHome):
+            elif isinstance(action, do.RetireWorker):
                 self._send_home(action.worker)
-            elif isinstance(action, do.Unwatch):
+            elif isinstance(action, do.StopGilProbe):
                 self._unwatch()
             elif isinstance(action, do.StartWorker) and (
                 action.backend == "thread" or self.fork_reason is not None
@@ -1433,17 +1433,17 @@ class Call:
     # -- looking closer ---------------------------------------------------------------------
 
     def _watch(self) -> None:
-        from amorsize._workers.gil_probe import GilWatcher
+        from amorsize._workers.gil_probe import GilProbe
 
         self.ask_disk()
         try:
-            self.watcher = GilWatcher()
+            self.watcher = GilProbe()
         except RuntimeError as error:
             if raised_by_handler(error):
                 raise
             why = f"the system has no room for a thread ({error})"
-            self.tuner.tell(Watched(lag_share=1.0, watched_s=0.0, n_wakes=0))
-            self.tuner.tell(Limited(n_workers=0, why=why))
+            self.tuner.tell(GilProbed(lag_share=1.0, watched_s=0.0, n_wakes=0))
+            self.tuner.tell(WorkersLimited(n_workers=0, why=why))
 
     def _unwatch(self) -> None:
         watcher, self.watcher = self.watcher, None
@@ -1491,8 +1491,8 @@ class Call:
             self.work.store(index, [error])
             return
         self.work.fail(index, error)
-        for crew in self.crews.values():
-            crew.stop_at(index)
+        for pool in self.pools.values():
+            pool.stop_at(index)
 
     def _raise_failure(self) -> None:
         if self.work.failure is None:
@@ -1568,7 +1568,7 @@ class Call:
         n_items: int,
         wall_s: float,
         cpu_s: float,
-        starved_s: float,
+        run_delay_s: float,
         now_s: float,
     ) -> None:
         self.chunks.append(
@@ -1578,7 +1578,7 @@ class Call:
                 n_items=n_items,
                 wall_s=wall_s,
                 cpu_s=cpu_s,
-                starved_s=starved_s,
+                run_delay_s=run_delay_s,
                 now_s=now_s,
             )
         )
@@ -1587,7 +1587,7 @@ class Call:
 # What of a call is the user's, or leads to it.
 HELD = (
     *("func", "options", "item_kwargs", "source", "work", "task", "function", "plainly"),
-    *("crews", "crew_of", "losses", "ledger", "returns", "printed", "feeder", "watcher"),
+    *("pools", "crew_of", "losses", "ledger", "returns", "printed", "feeder", "watcher"),
     *("drawing", "inner", "bar", "_payload", "_turns"),
 )
 COMPARE_S = 0.4e-9  # for each byte, to see whether what was lent to workers is still the same

@@ -8,7 +8,7 @@ from math import sqrt
 from amorsize._host import resources
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import raised_by_handler
-from amorsize.policy.facts import Host, Weighed
+from amorsize.policy.facts import Host, PicklingMeasured
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -164,7 +164,9 @@ def why_not_threads(function: Callable[..., Any], options: Options) -> str | Non
     return f"threads would share {what} (thread_safe=True allows it)"
 
 
-def weigh(results: list[Any], items: list[Any], func: Callable[..., Any] | None = None) -> Weighed:
+def weigh(
+    results: list[Any], items: list[Any], func: Callable[..., Any] | None = None
+) -> PicklingMeasured:
     """Pickle a few results, and an item where these have to travel too, and read them back.
 
     Args:
@@ -181,13 +183,13 @@ def weigh(results: list[Any], items: list[Any], func: Callable[..., Any] | None 
         cost_s, reason = _travel_cost(results, packing)
         values = results
     if reason is not None:
-        return Weighed(pickle_s=None, reason=f"results cannot be pickled: {reason}")
+        return PicklingMeasured(pickle_s=None, reason=f"results cannot be pickled: {reason}")
     if items:
         item_s, reason = _travel_cost(items, serialization.Packing())
         if reason is not None:
-            return Weighed(pickle_s=None, reason=f"items cannot be pickled: {reason}")
+            return PicklingMeasured(pickle_s=None, reason=f"items cannot be pickled: {reason}")
         cost_s += item_s * len(values)
-    return Weighed(pickle_s=cost_s / len(values))
+    return PicklingMeasured(pickle_s=cost_s / len(values))
 
 
 def _travel_cost(values: list[Any], packing: Packing) -> tuple[float, str | None]:

@@ -83,13 +83,13 @@ class Turns:
         call = self._call
         action = call.tuner.next(call.view(caller_busy=False).but(n_left=MANY, all_read=False))
         assert isinstance(action, RunInline)
-        self._run(action.n_items, action.box_s)
+        self._run(action.n_items, action.time_budget_s)
 
-    def _run(self, n_items: int, box_s: float) -> None:
+    def _run(self, n_items: int, time_budget_s: float) -> None:
         call, start = self._call, self._call.work.n_in_order
         n_items = call.n_alike(n_items)
         turn = self._source.turn(start, n_items, is_numbered=call.task.seed is not None)
-        call.run_here(Chunk(start=start, stop=start + n_items), iter(turn), box_s, turn)
+        call.run_here(Chunk(start=start, stop=start + n_items), iter(turn), time_budget_s, turn)
 
     def _run_first(self) -> None:
         self._look_at_first()

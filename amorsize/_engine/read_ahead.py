@@ -10,7 +10,7 @@ import _thread
 from _collections import deque  # type: ignore[import-not-found]
 from _contextvars import copy_context
 
-from amorsize._workers.thread_exit import Ending
+from amorsize._workers.thread_exit import ThreadExit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class ReadAhead:
         self._ended: BaseException | None = None  # what came instead of an item
         self._wanted, self._came = _thread.allocate_lock(), _thread.allocate_lock()
         self._stopping = False
-        self._ending: Ending | None = None  # of the thread, while there is one
+        self._ending: ThreadExit | None = None  # of the thread, while there is one
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -67,7 +67,7 @@ class ReadAhead:
         """Have a thread read from now on."""
         self._stopping = False  # one that is still inside the data's code goes on
         if self._ending is None and self._ended is None:
-            self._ending = Ending()
+            self._ending = ThreadExit()
             _thread.start_new_thread(copy_context().run, (self._live, self._ending))
 
     def stop(self) -> bool:
@@ -79,7 +79,7 @@ class ReadAhead:
         self._ending.wait(END_S)
         return self._ending is None
 
-    def _live(self, ending: Ending) -> None:
+    def _live(self, ending: ThreadExit) -> None:
         try:
             ending.begun()
             while not self._stopping and self._ended is None:

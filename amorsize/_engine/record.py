@@ -47,7 +47,7 @@ def remember(call: Call) -> None:
         profile=profile,
         known=call.known,
         known_from=call.known_from,
-        known_fits=tuner.hint_fits,
+        known_fits=tuner.profile_matches,
         notes=tuple(tuner.notes),
         chunks=call.chunks.all,
         n_started=dict(call.n_started),
@@ -144,8 +144,8 @@ def _rejected(call: Call) -> Iterator[str]:
         yield "threads: the items hold the GIL"
     if job.process_reason is not None:
         yield f"processes: {job.process_reason}"
-    if tuner.weighed is not None and tuner.weighed.reason is not None:
-        yield f"processes: {tuner.weighed.reason}"
+    if tuner.pickling is not None and tuner.pickling.reason is not None:
+        yield f"processes: {tuner.pickling.reason}"
     if call.fork_reason is not None and used == "process":
         yield f"forking: {call.fork_reason}"
 
@@ -158,7 +158,7 @@ def _compared(
     if known is not None:
         new = _merged(known, new)
     work_s = sum(chunk.wall_s for chunk in chunks.all)
-    is_busy = sum(chunk.starved_s for chunk in chunks.all) > drift.BUSY_SHARE * work_s
+    is_busy = sum(chunk.run_delay_s for chunk in chunks.all) > drift.BUSY_SHARE * work_s
     speedup = work_s / max(makespan_s, 1e-9)
     return drift.compared(known, new, speedup, makespan_s, is_busy=is_busy)
 

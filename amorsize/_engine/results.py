@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from amorsize._workers import protocol, serialization
 from amorsize._workers.shared_data import WrittenInto
-from amorsize.errors import CannotTravelError
+from amorsize.errors import SerializationError
 from amorsize.policy.evidence import memory_limit
-from amorsize.policy.facts import Died, Grown, Left, Limited, Ready, Report, Weighed
+from amorsize.policy.facts import (
+    Died,
+    MemoryGrown,
+    PicklingMeasured,
+    Ready,
+    Report,
+    WorkerRetired,
+    WorkersLimited,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +24,7 @@ if TYPE_CHECKING:
     from amorsize._engine.engine import Call
     from amorsize._engine.overhead import Ledger
     from amorsize._engine.retries import Losses
-    from amorsize._workers.protocol import Chunk, Done, Happening, SetupFailed
+    from amorsize._workers.protocol import Chunk, ChunkDone, Event, SetupFailed
 
 
 class Returns:
@@ -26,24 +34,24 @@ class Returns:
         self._call, self._work, self._tuner = call, call.work, call.tuner
         self._losses, self._ledger = losses, ledger
 
-    def take_in(self, happening: Happening, now_s: float) -> None:
+    def take_in(self, happening: Event, now_s: float) -> None:
         """Tell the tuner what has happened, and keep what came of it."""
         match happening:
-            case protocol.Done():
+            case protocol.ChunkDone():
                 self._losses.delivered()
                 self._done(happening, now_s)
             case protocol.WorkerReady():
                 if self._ledger is not None:
                     self._ledger.ready(happening.worker)
                 self._tuner.tell(Ready(worker=happening.worker, now_s=now_s))
-            case protocol.Lost():
+            case protocol.WorkerLost():
                 self._tuner.tell(Died(worker=happening.worker, now_s=now_s))
                 if (why := self._losses.why_less(happening)) is not None:
-                    n_left = max(1, self._tuner.roster.n_alive)
-                    self._tuner.tell(Limited(n_workers=n_left, why=why))
+                    n_left = max(1, self._tuner.workers.n_alive)
+                    self._tuner.tell(WorkersLimited(n_workers=n_left, why=why))
                 self._losses.lost(happening)
-            case protocol.Left():
-                self._tuner.tell(Left(worker=happening.worker, why=happening.why))
+            case protocol.WorkerRetired():
+                self._tuner.tell(WorkerRetired(worker=happening.worker, why=happening.why))
                 for start, stop in happening.ranges:
                     self._work.give_back(start, stop)
             case protocol.SetupFailed():
@@ -57,18 +65,18 @@ class Returns:
 
     def _set_up_failed(self, failed: SetupFailed) -> None:
         """A worker that cannot take the task: the caller goes on where that is left open."""
-        if not isinstance(failed.error, CannotTravelError) or not self._call.may_stay_here:
+        if not isinstance(failed.error, SerializationError) or not self._call.may_stay_here:
             raise failed.error
-        self._tuner.tell(Weighed(pickle_s=None, reason=str(failed.error)))
+        self._tuner.tell(PicklingMeasured(pickle_s=None, reason=str(failed.error)))
 
-    def _done(self, done: Done, now_s: float) -> None:
+    def _done(self, done: ChunkDone, now_s: float) -> None:
         n_done = len(done.results)
-        crew = self._call.crew_of[done.worker]
+        pool = self._call.crew_of[done.worker]
         if self._call.is_stream and n_done:
             n_bytes = None if done.n_bytes is None else done.n_bytes // n_done
             self._call.see_size(done.results[-1], n_bytes)
         self._call.note_chunk(
-            done.worker, crew.backend, n_done, done.wall_s, done.cpu_s, done.starved_s, now_s
+            done.worker, pool.backend, n_done, done.wall_s, done.cpu_s, done.run_delay_s, now_s
         )
         if self._ledger is not None and not self._call.inline_since:  # else the feeder serves
             self._ledger.served(n_done, done.n_bytes)
@@ -88,7 +96,7 @@ class Returns:
                 cpu_s=done.cpu_s,
                 pickle_s=done.pickle_s,
                 now_s=now_s,
-                starved_s=done.starved_s,
+                run_delay_s=done.run_delay_s,
                 n_failed=self._n_failed(done),
             )
         )
@@ -111,7 +119,7 @@ class Returns:
         if self._call.bar is not None:
             self._call.bar.update(n_done)
 
-    def _n_failed(self, done: Done) -> int:
+    def _n_failed(self, done: ChunkDone) -> int:
         """Of the results, exceptions that were kept."""
         if not self._call.task.keep_errors:
             return 0
@@ -122,7 +130,7 @@ class Returns:
         from amorsize._host import resources
 
         self._tuner.tell(
-            Grown(
+            MemoryGrown(
                 worker=worker,
                 peak_bytes=peak_bytes,
                 held_bytes=held_bytes,
@@ -135,7 +143,7 @@ class Returns:
         reason = f"{type(error).__name__}: {serialization.short_text(error)}"
         if self._call.may_stay_here:
             reason = f"items cannot be rebuilt in a worker: {reason}"
-            self._tuner.tell(Weighed(pickle_s=None, reason=reason))
+            self._tuner.tell(PicklingMeasured(pickle_s=None, reason=reason))
             self._work.give_back(start, stop)
         elif stop - start > 1:  # which of them is it?
             self._losses.read_apart(start, stop)
@@ -143,11 +151,11 @@ class Returns:
             item = self._work.item(start)
             self._call.fail(start, serialization.cannot_send("data", start, item, reason))
 
-    def _store_what_came(self, done: Done) -> None:
+    def _store_what_came(self, done: ChunkDone) -> None:
         """Keep the results that could be sent; the items of the others are told or run here."""
         came: list[Any] = []
         for index, result in enumerate(done.results, done.start):
-            if isinstance(result, serialization.Stayed):
+            if isinstance(result, serialization.Unpicklable):
                 self._work.store(index - len(came), came)
                 came = []
                 self._stayed(index, result)
@@ -155,7 +163,7 @@ class Returns:
                 came.append(result)
         self._work.store(done.start + len(done.results) - len(came), came)
 
-    def _stayed(self, index: int, stayed: serialization.Stayed) -> None:
+    def _stayed(self, index: int, stayed: serialization.Unpicklable) -> None:
         """A result could not leave its worker: the item runs here where that is left open."""
         is_one_of_many = stayed.n_together > 1
         if self._call.options.retries < 1 or not (self._call.may_stay_here or is_one_of_many):
@@ -171,7 +179,7 @@ class Returns:
             self._work.try_alone(index, index + 1)
             return
         reason = f"not every result can travel: {stayed.error}"
-        self._tuner.tell(Weighed(pickle_s=None, reason=reason))
+        self._tuner.tell(PicklingMeasured(pickle_s=None, reason=reason))
         self._work.give_back(index, index + 1)
 
     def refuse_items(
@@ -201,7 +209,9 @@ class Returns:
             )
         )
         if self._call.may_stay_here:
-            self._tuner.tell(Weighed(pickle_s=None, reason=f"items cannot be pickled: {reason}"))
+            self._tuner.tell(
+                PicklingMeasured(pickle_s=None, reason=f"items cannot be pickled: {reason}")
+            )
             self._work.give_back(chunk.start, chunk.stop)
             return
         self._call.fail(

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from amorsize._engine.work_queue import Work
-    from amorsize._workers.protocol import Crew, Lost
+    from amorsize._workers.protocol import Crew, WorkerLost
 
 # Workers that end in a row, and in no item: the fault is no item's. On a busy host a worker may be
 # hit again and again before it comes to an item; so many starts take a second or two at most.
@@ -60,9 +60,9 @@ class Losses:
 
             cls.n_oom_kills = resources.n_oom_kills()
 
-    def why_less(self, lost: Lost) -> str | None:
+    def why_less(self, lost: WorkerLost) -> str | None:
         """Why fewer workers should go on after a death: memory has likely run out."""
-        if not lost.how.startswith("signal 9 ") or lost.culprit in self._timed_out:
+        if not lost.how.startswith("signal 9 ") or lost.suspect_item in self._timed_out:
             return None
         from amorsize._host import resources
 
@@ -78,25 +78,27 @@ class Losses:
         """A worker has brought results: workers as such are fine."""
         self._n_in_a_row = 0
 
-    def lost(self, lost: Lost) -> None:
+    def lost(self, lost: WorkerLost) -> None:
         """A worker is gone: its unstarted items go back, the one it was in is tried alone."""
-        in_an_item = any(start <= (lost.culprit or 0) < stop for start, stop in lost.ranges)
-        self._n_in_a_row = 0 if in_an_item and lost.culprit is not None else self._n_in_a_row + 1
+        in_an_item = any(start <= (lost.suspect_item or 0) < stop for start, stop in lost.ranges)
+        self._n_in_a_row = (
+            0 if in_an_item and lost.suspect_item is not None else self._n_in_a_row + 1
+        )
         work = self._work
         for start, stop in lost.ranges:
-            culprit = lost.culprit
-            if culprit is None or not start <= culprit < stop:
+            suspect_item = lost.suspect_item
+            if suspect_item is None or not start <= suspect_item < stop:
                 work.give_back(start, stop)
                 continue
-            work.n_repeated += culprit - start
-            beyond = min(stop, culprit + lost.n_suspects)
-            work.give_back(start, culprit)
+            work.n_repeated += suspect_item - start
+            beyond = min(stop, suspect_item + lost.n_suspects)
+            work.give_back(start, suspect_item)
             work.give_back(beyond, stop)
-            if lost.was_reading and beyond > culprit + 1:
-                self._timed_out.discard(culprit)  # it may have been any other's fault
-                self.read_apart(culprit, beyond)
+            if lost.was_reading and beyond > suspect_item + 1:
+                self._timed_out.discard(suspect_item)  # it may have been any other's fault
+                self.read_apart(suspect_item, beyond)
             else:
-                self._suspect(culprit, beyond, lost.how)
+                self._suspect(suspect_item, beyond, lost.how)
         if self._n_in_a_row > MOST_DEATHS:
             raise WorkersUnavailable(
                 f"{self._n_in_a_row} worker processes of {self._name} ended one after the "
@@ -167,10 +169,10 @@ class Losses:
         if self._timeout_s is None:
             return
         now = perf_counter()
-        for number, crew in crew_of.items():
-            begun = crew.begun(number)
+        for number, pool in crew_of.items():
+            begun = pool.begun(number)
             if begun is None or begun[0] in self._timed_out:
                 continue
             if now - begun[1] - self._still_since_s(begun[1]) > self._timeout_s:
                 self._timed_out.add(begun[0])
-                crew.kill(number)
+                pool.kill(number)

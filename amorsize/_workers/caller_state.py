@@ -13,7 +13,7 @@ from amorsize._function.callables import is_own_module
 from amorsize._host import import_hooks
 from amorsize._host.signals import let_through, raised_by_handler
 from amorsize._workers import serialization
-from amorsize.errors import CannotTravelError
+from amorsize.errors import SerializationError
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -450,7 +450,7 @@ def packed() -> bytes:
     """All of it, as it is now in the calling thread.
 
     Raises:
-        CannotTravelError: Some setting cannot be sent; the text names it.
+        SerializationError: Some setting cannot be sent; the text names it.
     """
     found = {}
     for entry in ENTRIES:
@@ -460,7 +460,7 @@ def packed() -> bytes:
             except Exception as error:
                 if raised_by_handler(error):
                     raise
-                raise CannotTravelError(
+                raise SerializationError(
                     f"what is set in this process cannot be set in a worker ({entry.name}): "
                     f"{type(error).__name__}: {error}. Set it in setup=, or in the function itself."
                 ) from error

@@ -43,7 +43,7 @@ class Ran(Value):
     n_done: int  # items whose result (or, where errors are kept, exception) was appended
     wall_s: float
     cpu_s: float
-    starved_s: float = 0.0  # it could have run, but others had the core
+    run_delay_s: float = 0.0  # it could have run, but others had the core
     n_failed: int = 0  # of them, where errors are kept
     error: BaseException | None = None  # raised by the item after the last one done
     is_end: bool = False  # the data had fewer items than were to be run
@@ -56,7 +56,7 @@ def run_chunk(
     n_items: int,
     out: list[Any],
     *,
-    box_s: float,
+    time_budget_s: float,
     cpu_clock: Callable[[], float],
     starved_clock: Callable[[], float] | None = None,
     keep_errors: bool = False,
@@ -71,7 +71,7 @@ def run_chunk(
         items: No more of them are taken than are run, each only after the one before was run.
         n_items: How many to run.
         out: Gets the results; what it held before stays.
-        box_s: After this many seconds the run ends at the next boundary; at least one item runs.
+        time_budget_s: Seconds after which the run ends at the next boundary; one item runs anyway.
         cpu_clock: CPU seconds of whatever runs the items (`time.thread_time`, ...).
         starved_clock: Seconds for which this thread could have run and others had its core.
         keep_errors: Append an item's exception as its result and go on.
@@ -99,7 +99,16 @@ def run_chunk(
     while True:
         try:
             is_end = _stride_through(
-                function, items, results, out, before, end, began + box_s, single, progress, turn
+                function,
+                items,
+                results,
+                out,
+                before,
+                end,
+                began + time_budget_s,
+                single,
+                progress,
+                turn,
             )
         except Exception as failure:
             is_of_data = turn is not None and turn.n_taken == len(out) - before
@@ -107,7 +116,7 @@ def run_chunk(
                 failure.__dict__[KEPT] = True  # it was raised, and no exception that was returned
                 out.append(failure)
                 n_failed += 1
-                if len(out) < end and perf_counter() < began + box_s:
+                if len(out) < end and perf_counter() < began + time_budget_s:
                     continue
             else:
                 error = failure
@@ -120,7 +129,7 @@ def run_chunk(
             n_done=len(out) - before,
             wall_s=wall_s,
             cpu_s=min(wall_s, cpu_clock() - cpu_before),  # of programs, several at once
-            starved_s=0.0 if starved_clock is None else starved_clock() - starved_before,
+            run_delay_s=0.0 if starved_clock is None else starved_clock() - starved_before,
             n_failed=n_failed,
             error=error,
             is_end=is_end,

@@ -14,11 +14,11 @@ from _thread import allocate_lock, get_ident
 from amorsize._host.clocks import perf_counter
 from amorsize._workers import nesting, serialization, subprocess_time, worker_numbers
 from amorsize._workers.chunk import run_chunk
-from amorsize._workers.protocol import Chunk, Done, Lost, SetupFailed, Task, WorkerReady
+from amorsize._workers.protocol import Chunk, ChunkDone, SetupFailed, Task, WorkerLost, WorkerReady
 from amorsize._workers.run_delay import StarvedClock
 from amorsize.errors import (
-    CannotTravelError,
     InvalidOptionError,
+    SerializationError,
     WorkerDied,
     WorkersUnavailable,
 )
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
     from typing import Any
 
-    from amorsize._workers.protocol import Happening, Payload
+    from amorsize._workers.protocol import Event, Payload
 
 SMALL_BYTES = 1 << 16  # a task up to here goes with every chunk; a larger one where it is missing
 HELD_TASKS = 8  # calls whose tasks a worker process keeps
@@ -69,7 +69,7 @@ def n_places(executor: Any) -> int | None:
         return None
 
 
-class FuturesCrew:
+class ExecutorPool:
     """Places in an executor, each with at most one chunk under way."""
 
     inherits_items = False
@@ -110,12 +110,12 @@ class FuturesCrew:
 
     # -- sending ----------------------------------------------------------------------------
 
-    def send(self, worker: int, chunk: Chunk, *, box_s: float, flush_s: float) -> None:  # noqa: ARG002 - a future has one result
+    def send(self, worker: int, chunk: Chunk, *, time_budget_s: float, flush_s: float) -> None:  # noqa: ARG002 - a future has one result
         """Submit a chunk."""
         if self._shares_memory:
-            self._submit(_Sent(worker, chunk, box_s, b""))
+            self._submit(_Sent(worker, chunk, time_budget_s, b""))
         else:
-            self._submit(_Sent(worker, chunk, box_s, self.packed(chunk.items)))
+            self._submit(_Sent(worker, chunk, time_budget_s, self.packed(chunk.items)))
 
     def packed(self, items: Any) -> bytes:
         """Items as they are sent; nothing of them where memory is shared."""
@@ -125,7 +125,7 @@ class FuturesCrew:
         chunk = sent.chunk
         try:
             if self._shares_memory:
-                sent.future = self._executor.submit(self._run_here, chunk, sent.box_s)
+                sent.future = self._executor.submit(self._run_here, chunk, sent.time_budget_s)
             else:
                 with_task = with_task or len(self._data) <= SMALL_BYTES
                 task = self._data if with_task else None
@@ -137,7 +137,7 @@ class FuturesCrew:
                     sent.items,
                     chunk.start,
                     chunk.stop,
-                    sent.box_s,
+                    sent.time_budget_s,
                     chunk.place,
                 )
         except Exception as error:
@@ -153,7 +153,7 @@ class FuturesCrew:
         else:
             self._happened.put((sent, sent.worker))
 
-    def _run_here(self, chunk: Chunk, box_s: float) -> tuple[Any, ...]:
+    def _run_here(self, chunk: Chunk, time_budget_s: float) -> tuple[Any, ...]:
         """A chunk in a thread of this process."""
         worker_numbers.take_in_thread(chunk.place)
         failed = self._held.set_up_thread()
@@ -162,16 +162,18 @@ class FuturesCrew:
         items = self._task.source if chunk.items is None else chunk.items
         assert items is not None
         first = 0 if chunk.items is None else chunk.start
-        return RAN, *self._held.run(items, first, chunk.start, chunk.stop, box_s, self._may_begin)
+        return RAN, *self._held.run(
+            items, first, chunk.start, chunk.stop, time_budget_s, self._may_begin
+        )
 
     def _may_begin(self, index: int) -> bool:
         return index < self._stop
 
     # -- hearing ----------------------------------------------------------------------------
 
-    def wait(self, timeout_s: float) -> list[Happening]:
+    def wait(self, timeout_s: float) -> list[Event]:
         """What has happened in any place; waits at most `timeout_s` for the first thing."""
-        happenings: list[Happening] = []
+        happenings: list[Event] = []
         try:
             self._hear(*self._happened.get(timeout=max(0.0, timeout_s)), happenings)
             while True:
@@ -179,7 +181,7 @@ class FuturesCrew:
         except Empty:
             return happenings
 
-    def _hear(self, sent: _Sent | None, number: int, happenings: list[Happening]) -> None:
+    def _hear(self, sent: _Sent | None, number: int, happenings: list[Event]) -> None:
         if sent is None:
             happenings.append(WorkerReady(worker=number))
             return
@@ -202,7 +204,7 @@ class FuturesCrew:
             self._under_way.discard(sent)
             happenings.append(self._done(sent, content))
 
-    def _answer(self, sent: _Sent, happenings: list[Happening]) -> tuple[Any, ...] | None:
+    def _answer(self, sent: _Sent, happenings: list[Event]) -> tuple[Any, ...] | None:
         """What a chunk's future holds; None if its worker or its executor was lost."""
         from concurrent.futures import CancelledError
 
@@ -219,11 +221,11 @@ class FuturesCrew:
         chunk = sent.chunk
         alone = chunk.n_items == 1 and not self._under_way  # else every item is a suspect
         happenings.append(
-            Lost(
+            WorkerLost(
                 worker=sent.worker,
                 how=how,
                 ranges=((chunk.start, chunk.stop),),
-                culprit=chunk.start if alone else None,
+                suspect_item=chunk.start if alone else None,
             )
         )
         return None
@@ -251,11 +253,11 @@ class FuturesCrew:
 
         return isinstance(error, BrokenExecutor)
 
-    def _send_value(self, sent: _Sent, error: bytes, happenings: list[Happening]) -> None:
+    def _send_value(self, sent: _Sent, error: bytes, happenings: list[Event]) -> None:
         """A worker cannot find the function, or finds another: send the function itself."""
         met, text = serialization.unpack_error(error)
         if self._by_value and sent.key == self._key:
-            failure = CannotTravelError(
+            failure = SerializationError(
                 f"{self._payload.name} cannot be rebuilt in a worker of the executor: "
                 f"{type(met).__name__}: {met}. Make it importable there."
             )
@@ -267,8 +269,8 @@ class FuturesCrew:
             self._key, self._data = os.urandom(16), self._payload.by_value()
         self._submit(sent, with_task=True)
 
-    def _done(self, sent: _Sent, content: list[Any]) -> Done:
-        n_done, (wall_s, cpu_s, starved_s), pickle_s, results, error, some_stayed = content
+    def _done(self, sent: _Sent, content: list[Any]) -> ChunkDone:
+        n_done, (wall_s, cpu_s, run_delay_s), pickle_s, results, error, some_stayed = content
         text = ""
         chunk = sent.chunk
         if isinstance(results, bytes):
@@ -282,14 +284,14 @@ class FuturesCrew:
         if isinstance(error, bytes):
             error, text = serialization.unpack_error(error)
         unstarted = chunk.start + n_done + (error is not None)
-        return Done(
+        return ChunkDone(
             worker=sent.worker,
             start=chunk.start,
             results=results,
             n_sent=chunk.n_items,
             wall_s=wall_s,
             cpu_s=cpu_s,
-            starved_s=starved_s,
+            run_delay_s=run_delay_s,
             pickle_s=pickle_s,
             last=True,
             back=(unstarted, chunk.stop) if unstarted < chunk.stop else None,
@@ -310,7 +312,7 @@ class FuturesCrew:
             if sent.worker == worker:
                 sent.call_back()
 
-    def send_home(self, worker: int) -> None:
+    def retire(self, worker: int) -> None:
         """Nothing: a place of which no use is made takes nothing."""
 
     def stop_at(self, index: int) -> None:
@@ -330,10 +332,15 @@ class FuturesCrew:
 class _Sent:
     """A chunk on its way through the executor."""
 
-    __slots__ = ("box_s", "chunk", "failure", "future", "items", "key", "worker")
+    __slots__ = ("chunk", "failure", "future", "items", "key", "time_budget_s", "worker")
 
-    def __init__(self, worker: int, chunk: Chunk, box_s: float, items: bytes) -> None:
-        self.worker, self.chunk, self.box_s, self.items = worker, chunk, box_s, items
+    def __init__(self, worker: int, chunk: Chunk, time_budget_s: float, items: bytes) -> None:
+        self.worker, self.chunk, self.time_budget_s, self.items = (
+            worker,
+            chunk,
+            time_budget_s,
+            items,
+        )
         self.future: Future[Any]
         self.failure: Exception | None = None
         self.key = b""  # of the task it was last sent with
@@ -391,7 +398,7 @@ class _Held:
         first: int,
         start: int,
         stop: int,
-        box_s: float,
+        time_budget_s: float,
         may_begin: Callable[[int], bool],
     ) -> tuple[Any, ...]:
         """Run a chunk: how many items are done, what they took, their results, an error."""
@@ -404,7 +411,7 @@ class _Held:
                 self.task.each(items, first, start),
                 stop - start,
                 out,
-                box_s=box_s,
+                time_budget_s=time_budget_s,
                 cpu_clock=subprocess_time.with_thread,
                 starved_clock=starved_clock,
                 keep_errors=self.task.keep_errors,
@@ -414,7 +421,7 @@ class _Held:
         finally:
             nesting.leave()
             starved_clock.close()
-        times_s = ran.wall_s, ran.cpu_s, ran.starved_s
+        times_s = ran.wall_s, ran.cpu_s, ran.run_delay_s
         return ran.n_done, times_s, 0.0, out, ran.error, False
 
 
@@ -432,7 +439,7 @@ def run_there(
     items: bytes,
     start: int,
     stop: int,
-    box_s: float,
+    time_budget_s: float,
     place: int = 0,
 ) -> tuple[Any, ...]:
     """Run a chunk in a process of the executor; all that goes back is plain data.
@@ -443,7 +450,7 @@ def run_there(
         items: The chunk's items, pickled.
         start: Index of the first.
         stop: Index behind the last.
-        box_s: After so many seconds the rest of the chunk is handed back.
+        time_budget_s: After so many seconds the rest of the chunk is handed back.
         place: Where it runs, of those that run at once.
     """
     worker_numbers.take_in_process(place)
@@ -468,7 +475,7 @@ def run_there(
             serialization.pack_error(error),
             False,
         )
-    ran = held.run(received, start, start, stop, box_s, lambda _: True)
+    ran = held.run(received, start, start, stop, time_budget_s, lambda _: True)
     return RAN, *_packed(held.task, start, *ran)
 
 

@@ -7,8 +7,8 @@ import time
 
 from amorsize._host.clocks import perf_counter
 from amorsize._workers.run_delay import RunQueue
-from amorsize._workers.thread_exit import Ending
-from amorsize.policy.facts import Watched
+from amorsize._workers.thread_exit import ThreadExit
+from amorsize.policy.facts import GilProbed
 
 # What the thread asks to sleep: short against the 5 ms of a GIL switch, and not always as long.
 # A nap begins when an item lets go of the GIL; equal ones would end at equal points of items.
@@ -17,7 +17,7 @@ LATE_S = 0.15e-3  # from this lateness on it was the GIL that it waited for
 WAKE_S = 0.06e-3  # the lateness of a nap in any case: what a timer and a core take
 
 
-class GilWatcher:
+class GilProbe:
     """A thread that naps and sums up how much later than asked it wakes.
 
     To wake, it needs the GIL: beside items that hold it most of the time is lateness, beside items
@@ -29,7 +29,7 @@ class GilWatcher:
     def __init__(self) -> None:
         self._stopping = False
         self._queue = RunQueue()  # where it waits for a core: a busy host, and not the GIL
-        self._ending = Ending()
+        self._ending = ThreadExit()
         self._late_s = 0.0
         self._nap_s = 0.0  # the one that is under way
         self._found_held_s = 0.0  # naps at whose end the GIL was held
@@ -56,7 +56,7 @@ class GilWatcher:
         finally:
             self._ending.tell()
 
-    def look(self) -> Watched:
+    def look(self) -> GilProbed:
         """What was seen so far: the lateness of a nap still under way included.
 
         Lateness and the time it is a share of end at one moment. Whoever looks may have to wait for
@@ -71,7 +71,7 @@ class GilWatcher:
         found_held_s = self._found_held_s + (self._nap_s if still_s > LATE_S else 0.0)
         # No more of them than this lateness explains: others waited for a core.
         most_s = NAPS_S[0] * max(0.0, late_s - WAKE_S * self._n_wakes) / LATE_S
-        return Watched(
+        return GilProbed(
             lag_share=min(1.0, (late_s + min(found_held_s, most_s)) / max(1e-9, watched_s)),
             watched_s=watched_s,
             n_wakes=self._n_wakes,

@@ -20,17 +20,17 @@ from amorsize._workers.child_process import SIGCONT, SIGKILL, Child
 from amorsize._workers.pipe_ends import End
 from amorsize._workers.protocol import (
     Chunk,
-    Done,
-    Left,
+    ChunkDone,
     Logged,
-    Lost,
     Noticed,
     SetupFailed,
     Task,
     Text,
+    WorkerLost,
     WorkerReady,
+    WorkerRetired,
 )
-from amorsize._workers.shared_memory import Cells
+from amorsize._workers.shared_memory import SharedBlock
 from amorsize._workers.worker_main import (
     CANNOT_TRAVEL,
     ELSEWHERE,
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._workers.framing import Piece
-    from amorsize._workers.protocol import Happening
+    from amorsize._workers.protocol import Event
 
 GRACE_S = 1.0  # how long a worker may take to end itself before it is killed
 STOPPED_S = 1.0  # how often it is looked whether somebody has stopped a worker
@@ -64,7 +64,7 @@ open_ends: set[int] = set()  # the caller's ends of all workers' pipes: a fork m
 left_alone: list[Child] = []  # workers that end by themselves, when a queue has been read
 
 
-def leave_alone(remote: Remote) -> None:
+def leave_alone(remote: WorkerHandle) -> None:
     """Do not end a worker that only waits for the reader of a queue."""
     left_alone.append(remote.process)
 
@@ -79,7 +79,7 @@ def collect_left_alone(*, wait: bool = False) -> None:
             child.close()
 
 
-class Remote:
+class WorkerHandle:
     """The caller's side of one worker process."""
 
     __slots__ = (
@@ -104,7 +104,7 @@ class Remote:
         process: Child,
         read_fd: int,
         write_fd: int,
-        shared: Cells | None,
+        shared: SharedBlock | None,
         slot: int,
     ) -> None:
         self.number = number
@@ -112,7 +112,7 @@ class Remote:
         self.process = process
         # What it shares, and where its own part begins.
         self.cells, self.slot = None if shared is None else shared.view, slot
-        self.line = transport.Line(shared, slot, Cells.RECEIVED, Cells.SENT)
+        self.line = transport.Transport(shared, slot, SharedBlock.RECEIVED, SharedBlock.SENT)
         self.read_fd, self.write_fd = read_fd, write_fd
         self.reader, self.writer = framing.Reader(), framing.Writer()
         self.orders: list[Chunk] = []  # sent and not through, in order
@@ -137,7 +137,7 @@ class Remote:
             self.process.close()
 
 
-class PipeCrew:
+class ProcessPoolBase:
     """Worker processes at the other ends of pipes, however they were started."""
 
     backend = "process"
@@ -147,14 +147,16 @@ class PipeCrew:
     def __init__(self, task: Task) -> None:
         self._task = task
         self._packing = serialization.Packing()
-        self._remotes: dict[int, Remote] = {}
+        self._remotes: dict[int, WorkerHandle] = {}
         self._owner = os.getpid()
-        self._by_descriptor: dict[int, Remote] = {}
+        self._by_descriptor: dict[int, WorkerHandle] = {}
         self._poll = select.poll()
         self._looked_s = perf_counter()
-        self._cut: list[Remote] = []  # whose pipes have no other end, though they have not ended
+        self._cut: list[
+            WorkerHandle
+        ] = []  # whose pipes have no other end, though they have not ended
 
-    def _attend(self, remote: Remote) -> None:
+    def _attend(self, remote: WorkerHandle) -> None:
         """Look out from now on for what a worker says, and for its end."""
         self._remotes[remote.number] = remote
         for descriptor in (remote.read_fd, remote.process.pidfd):
@@ -182,7 +184,7 @@ class PipeCrew:
 
     # -- working ----------------------------------------------------------------------------
 
-    def send(self, worker: int, chunk: Chunk, *, box_s: float, flush_s: float) -> None:
+    def send(self, worker: int, chunk: Chunk, *, time_budget_s: float, flush_s: float) -> None:
         """Queue a chunk for a worker and write what the pipe takes."""
         remote = self._remotes[worker]
         # Every result at once: so every item watched.
@@ -193,7 +195,7 @@ class PipeCrew:
             flags |= ITEMS_ELSEWHERE if is_elsewhere else 0
             for kind, part in ahead:
                 remote.writer.put(kind, part)
-        order = ORDER.pack(chunk.start, chunk.stop, box_s, flush_s, flags, chunk.place)
+        order = ORDER.pack(chunk.start, chunk.stop, time_budget_s, flush_s, flags, chunk.place)
         remote.writer.put(framing.SPAN if chunk.items is None else framing.ITEMS, order, told)
         remote.orders.append(chunk)
         self._flush(remote)
@@ -205,7 +207,7 @@ class PipeCrew:
     def _packed_apart(self, items: Any) -> tuple[bytes, list[memoryview]]:
         return self._packing.dumps_apart(items)
 
-    def _flush(self, remote: Remote) -> None:
+    def _flush(self, remote: WorkerHandle) -> None:
         try:
             done = remote.writer.flush(remote.write_fd)
         except BrokenPipeError:  # its end is seen on the pidfd, with all that belongs to it
@@ -220,10 +222,10 @@ class PipeCrew:
             self._by_descriptor[remote.write_fd] = remote
             self._poll.register(remote.write_fd, select.POLLOUT)
 
-    def wait(self, timeout_s: float) -> list[Happening]:
+    def wait(self, timeout_s: float) -> list[Event]:
         """What has happened on any worker; waits at most `timeout_s` for the first thing."""
-        happenings: list[Happening] = []
-        ended: list[Remote] = []
+        happenings: list[Event] = []
+        ended: list[WorkerHandle] = []
         if self._cut:
             timeout_s = min(timeout_s, CUT_S)
             self._look_at_cut_ones(happenings)
@@ -247,7 +249,7 @@ class PipeCrew:
             self._wake_the_stopped()
         return happenings
 
-    def _look_at_cut_ones(self, happenings: list[Happening]) -> None:
+    def _look_at_cut_ones(self, happenings: list[Event]) -> None:
         """An item has closed its worker's pipes; the worker opens them again when it needs them."""
         cut, self._cut = self._cut, []
         for remote in cut:
@@ -270,7 +272,7 @@ class PipeCrew:
             remote.n_stops += 1
             remote.process.send(SIGCONT if remote.n_stops == 1 else SIGKILL)
 
-    def _read(self, remote: Remote, happenings: list[Happening]) -> bool:
+    def _read(self, remote: WorkerHandle, happenings: list[Event]) -> bool:
         """Take in what a worker wrote; False at the end of its pipe."""
         try:
             more = remote.reader.feed(remote.read_fd)
@@ -292,7 +294,7 @@ class PipeCrew:
                 self._cut.append(remote)
         return more
 
-    def _understand(self, remote: Remote, kind: bytes, payload: Piece | None) -> Happening | None:
+    def _understand(self, remote: WorkerHandle, kind: bytes, payload: Piece | None) -> Event | None:
         if remote.line.receive(kind, payload):
             return None
         if payload is None:
@@ -316,9 +318,9 @@ class PipeCrew:
         serialization.add_note(error, f"raised by setup= in a worker process\n{text}")
         return SetupFailed(worker=remote.number, error=error)
 
-    def _done(self, remote: Remote, payload: Piece) -> Done:
+    def _done(self, remote: WorkerHandle, payload: Piece) -> ChunkDone:
         (
-            start, n_done, _, wall_s, cpu_s, starved_s, pickle_s, flags, size, n_bytes, *grown,
+            start, n_done, _, wall_s, cpu_s, run_delay_s, pickle_s, flags, size, n_bytes, *grown,
         ) = REPORT.unpack_from(payload)  # fmt: skip
         data = memoryview(payload)[REPORT.size :]
         error: BaseException | None = None
@@ -344,14 +346,14 @@ class PipeCrew:
                 back = (unstarted, order.stop)
         else:
             remote.orders[0] = order.but(start=start + n_done)
-        return Done(
+        return ChunkDone(
             worker=remote.number,
             start=start,
             results=results,
             n_sent=n_sent,
             wall_s=wall_s,
             cpu_s=cpu_s,
-            starved_s=starved_s,
+            run_delay_s=run_delay_s,
             pickle_s=pickle_s,
             last=last,
             back=back,
@@ -363,15 +365,15 @@ class PipeCrew:
             grown_bytes=(grown[0], grown[1]) if flags & TELLS_GROWTH else None,
         )
 
-    def _let_go(self, remote: Remote) -> Left:
+    def _let_go(self, remote: WorkerHandle) -> WorkerRetired:
         """A worker has grown too large and ends now: what it was sent since comes back."""
         ranges = tuple((order.start, order.stop) for order in remote.orders)
         remote.orders.clear()
         allowed = self._task.most_bytes or 0
         why = f"one had grown by more than max_worker_memory={allowed / 1e6:g} MB"
-        return Left(worker=remote.number, ranges=ranges, why=why)
+        return WorkerRetired(worker=remote.number, ranges=ranges, why=why)
 
-    def send_home(self, worker: int) -> None:
+    def retire(self, worker: int) -> None:
         """End a worker that has nothing to do, without waiting for that."""
         remote = self._remotes[worker]
         remote.is_leaving = True
@@ -389,10 +391,10 @@ class PipeCrew:
     # -- ending -----------------------------------------------------------------------------
 
     def kill(self, worker: int) -> None:
-        """End a worker at once; what it had comes back as `Lost`."""
+        """End a worker at once; what it had comes back as `WorkerLost`."""
         self._remotes[worker].process.kill()
 
-    def _bury(self, remote: Remote, happenings: list[Happening]) -> None:
+    def _bury(self, remote: WorkerHandle, happenings: list[Event]) -> None:
         """A worker has ended: read what it still said, then tell what is lost."""
         while remote.read_fd in self._by_descriptor and readable(remote.read_fd):
             if not self._read(remote, happenings):
@@ -402,40 +404,40 @@ class PipeCrew:
             self._forget(remote)
             return
         # Orders it never began are no suspects; the one it was in names the item.
-        culprit, n_suspects, was_reading = None, 1, False
+        suspect_item, n_suspects, was_reading = None, 1, False
         if remote.orders and (begun := self.begun(remote.number)) is not None:
             order = remote.orders[0]
             if order.start <= begun[0] < order.stop:
                 assert remote.cells is not None
                 n_noted = int(remote.cells[remote.slot + 2])
-                culprit, n_suspects = begun[0], n_noted or order.n_items
+                suspect_item, n_suspects = begun[0], n_noted or order.n_items
                 was_reading = not n_noted
         ranges = tuple((order.start, order.stop) for order in remote.orders)
         self._forget(remote)
         happenings.append(
-            Lost(
+            WorkerLost(
                 worker=remote.number,
                 how=how,
                 ranges=ranges,
-                culprit=culprit,
+                suspect_item=suspect_item,
                 n_suspects=n_suspects,
                 was_reading=was_reading,
             )
         )
 
-    def _forget(self, remote: Remote) -> None:
+    def _forget(self, remote: WorkerHandle) -> None:
         self._overlook(remote)
         remote.ended = True
         remote.close()
 
-    def _overlook(self, remote: Remote) -> None:
+    def _overlook(self, remote: WorkerHandle) -> None:
         """The opposite of `_attend`."""
         for descriptor in (remote.read_fd, remote.write_fd, remote.process.pidfd):
             if descriptor is not None and self._by_descriptor.pop(descriptor, None) is not None:
                 self._poll.unregister(descriptor)
         self._remotes.pop(remote.number)
 
-    def _drain_text(self, remote: Remote) -> None:
+    def _drain_text(self, remote: WorkerHandle) -> None:
         """Pass on what a worker printed on its way out; nothing else it says is wanted any more."""
         more = True
         while more and readable(remote.read_fd):
@@ -450,7 +452,7 @@ class PipeCrew:
                     print(text.text, end="", file=getattr(sys, text.stream), flush=True)
 
 
-class ProcessCrew(PipeCrew):
+class ForkPool(ProcessPoolBase):
     """Forked workers of one call; they inherit function and data, and end with the call."""
 
     inherits_items = True
@@ -458,7 +460,7 @@ class ProcessCrew(PipeCrew):
     def __init__(self, task: Task, *, n_workers: int) -> None:
         super().__init__(task)
         serialization.pickle()  # forks inherit it: each would load it itself, in its first report
-        self._shared = Cells(n_workers)
+        self._shared = SharedBlock(n_workers)
         self._lifeline: parent_death.Lifeline | None = None
         self._free_slots = [self._shared.slot(place) for place in reversed(range(n_workers))]
         self._forked: list[int] = []  # since anybody asked
@@ -477,7 +479,7 @@ class ProcessCrew(PipeCrew):
                 os.close(read_fd)
                 os.close(write_fd)
                 raise
-            remote = Remote(number, process, read_fd, write_fd, self._shared, slot)
+            remote = WorkerHandle(number, process, read_fd, write_fd, self._shared, slot)
             self._free_slots.pop()
             self._attend(remote)
         if self._task.setup is None:  # it reads its pipe within a millisecond, and need not say so
@@ -539,10 +541,10 @@ class ProcessCrew(PipeCrew):
         finally:
             os._exit(code)
 
-    def wait(self, timeout_s: float) -> list[Happening]:
+    def wait(self, timeout_s: float) -> list[Event]:
         """What has happened on any worker; a fork without setup is ready for work at once."""
         forked, self._forked = self._forked, []
-        ready: list[Happening] = [WorkerReady(worker=number) for number in forked]
+        ready: list[Event] = [WorkerReady(worker=number) for number in forked]
         return ready + super().wait(0.0 if ready else timeout_s)
 
     # -- ending -----------------------------------------------------------------------------
@@ -551,7 +553,7 @@ class ProcessCrew(PipeCrew):
         """No item at or above `index` is begun any more."""
         self._shared.view[0] = min(self._shared.view[0], float(index))
 
-    def _forget(self, remote: Remote) -> None:
+    def _forget(self, remote: WorkerHandle) -> None:
         super()._forget(remote)
         self._shared.vacate(remote.slot)  # its next worker has begun nothing
         self._free_slots.append(remote.slot)
@@ -584,7 +586,7 @@ class ProcessCrew(PipeCrew):
         self._let_line_go()
         return []
 
-    def _has_ended_or_flushes(self, remote: Remote, deadline: float) -> bool:
+    def _has_ended_or_flushes(self, remote: WorkerHandle, deadline: float) -> bool:
         """Wait for a worker's end, but not for the reader of what it is writing."""
         flushing_until_s = perf_counter() + FLUSH_S
         while not remote.process.ended_by(min(deadline, perf_counter() + CUT_S)):
@@ -594,7 +596,7 @@ class ProcessCrew(PipeCrew):
                 return False
         return True
 
-    def _kill_at_end(self, remote: Remote) -> None:
+    def _kill_at_end(self, remote: WorkerHandle) -> None:
         try:
             remote.process.kill()
         except PermissionError:  # it runs as the user that the program was when the call began
@@ -649,7 +651,7 @@ def readable(descriptor: int) -> bool:
     return bool(poll.poll(0))
 
 
-def end(remote: Remote) -> None:
+def end(remote: WorkerHandle) -> None:
     """Kill a worker and collect it.
 
     One that began with rights that the program has given up since (as root) cannot be killed: it is
@@ -664,7 +666,7 @@ def end(remote: Remote) -> None:
     remote.process.collect()
 
 
-def _tell_to_go(remote: Remote) -> None:
+def _tell_to_go(remote: WorkerHandle) -> None:
     remote.writer.put(framing.QUIT)
     try:
         remote.writer.flush(remote.write_fd)

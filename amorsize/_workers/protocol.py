@@ -22,7 +22,7 @@ if TYPE_CHECKING:
             """Start one worker, to be known by this number, without waiting for it."""
             ...
 
-        def send(self, worker: int, chunk: Chunk, *, box_s: float, flush_s: float) -> None:
+        def send(self, worker: int, chunk: Chunk, *, time_budget_s: float, flush_s: float) -> None:
             """Give a chunk to a worker; never blocks on it."""
             ...
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
             """Items as they are sent; raises what keeps one from being pickled."""
             ...
 
-        def wait(self, timeout_s: float) -> list[Happening]:
+        def wait(self, timeout_s: float) -> list[Event]:
             """What has happened, waiting at most `timeout_s` for something to."""
             ...
 
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
             ...
 
         def kill(self, worker: int) -> None:
-            """End a worker at once, where that is possible; `Lost` follows."""
+            """End a worker at once, where that is possible; `WorkerLost` follows."""
             ...
 
-        def send_home(self, worker: int) -> None:
+        def retire(self, worker: int) -> None:
             """End a worker that has nothing to do, without waiting for that."""
             ...
 
@@ -205,7 +205,7 @@ class WorkerReady(Value):
     worker: int
 
 
-class Done(Value):
+class ChunkDone(Value):
     """Results of a chunk, or of its first part."""
 
     worker: int
@@ -219,25 +219,25 @@ class Done(Value):
     back: tuple[int, int] | None = None  # items handed back unstarted
     error: BaseException | None = None  # raised by the item after the last result
     error_text: str = ""  # its traceback, where it happened elsewhere
-    starved_s: float = 0.0  # of wall_s: it could have run, but others had the core
+    run_delay_s: float = 0.0  # of wall_s: it could have run, but others had the core
     some_stayed: bool = False  # among the results are stand-ins for such as could not be sent
     n_bytes: int | None = None  # of the results as they were sent
     is_unread: bool = False  # the error came while items were rebuilt: it may be any one's of them
     grown_bytes: tuple[int, int] | None = None  # what its process has taken: at most, and now
 
 
-class Lost(Value):
+class WorkerLost(Value):
     """A worker is gone, and with it the results of what it had."""
 
     worker: int
     how: str  # "signal 9 (SIGKILL)", "exit code 3", ...
     ranges: tuple[tuple[int, int], ...]  # items whose results are lost or that were not started
-    culprit: int | None  # the item it was in
+    suspect_item: int | None  # the item it was in
     n_suspects: int = 1  # so many items from there on, any of which it may have been in
     was_reading: bool = False  # it was rebuilding them, and had begun none
 
 
-class Left(Value):
+class WorkerRetired(Value):
     """A worker has ended because it had grown too large; what it had not begun comes back."""
 
     worker: int
@@ -274,4 +274,4 @@ class Noticed(Value):
     why: str
 
 
-Happening = WorkerReady | Done | Lost | Left | SetupFailed | Text | Logged | Noticed
+Event = WorkerReady | ChunkDone | WorkerLost | WorkerRetired | SetupFailed | Text | Logged | Noticed

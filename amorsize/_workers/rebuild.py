@@ -11,7 +11,7 @@ from amorsize._function.callables import MISSING, MODULE
 from amorsize._function.dependencies import brief_name_of, digest_of, is_scalar, name_of
 from amorsize._workers.protocol import Task
 from amorsize._workers.random_streams import as_reached_here
-from amorsize.errors import CannotTravelError
+from amorsize.errors import SerializationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def rebuilt(
 
     Raises:
         Changed: It would run other code than the caller has.
-        CannotTravelError: A global that cannot be sent is something else here.
+        SerializationError: A global that cannot be sent is something else here.
     """
     if origin != (os.getpid(), TOKEN):
         _install(code)
@@ -282,7 +282,7 @@ def here(place: str, kind: str) -> Any:
     found_kind = callables.type_name(found)
     if found_kind == kind:
         return found
-    raise CannotTravelError(
+    raise SerializationError(
         f"{place.replace(':', '.')} ({kind}) cannot be sent to a worker process, and what a "
         f"worker finds there is of another kind ({found_kind}). Create it when its module is "
         "imported or in setup=, or use backend='thread'."

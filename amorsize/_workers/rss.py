@@ -30,19 +30,19 @@ class Appetite:
         self._most_bytes = most_bytes
         self._looked_s = 0.0
         self._n_reports, self._next_report = 0, 1
-        self.is_sated = False  # it has grown beyond what it may
+        self.exceeds_limit = False  # it has grown beyond what it may
 
     def look(self, now_s: float) -> bool:
         """Between two items: whether it may go on."""
         if self._most_bytes is not None and now_s - self._looked_s > LOOK_S:
             self._looked_s = now_s
             self.judge()
-        return not self.is_sated
+        return not self.exceeds_limit
 
     def judge(self) -> None:
         """See whether it has grown beyond what it may."""
         if self._most_bytes is not None and (found := _read()) is not None:
-            self.is_sated = self._growth_of(found[0]) > self._most_bytes
+            self.exceeds_limit = self._growth_of(found[0]) > self._most_bytes
 
     def _growth_of(self, held_bytes: int) -> int:
         """Since it held least: a fork may give back what it began with, which then hides growth."""

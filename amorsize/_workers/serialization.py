@@ -6,7 +6,7 @@ import sys
 
 from amorsize._host.signals import raised_by_handler
 from amorsize._workers import framing, tracebacks
-from amorsize.errors import CannotTravelError, RemoteError
+from amorsize.errors import RemoteError, SerializationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -304,17 +304,17 @@ def first_that_cannot(values: list[Any], packed: Callable[[Any], bytes]) -> tupl
     return None
 
 
-class Stayed:
+class Unpicklable:
     """Stands for a result that could not be sent, and says why."""
 
     __slots__ = ("error", "n_together")
 
-    def __init__(self, error: CannotTravelError, n_together: int = 1) -> None:
+    def __init__(self, error: SerializationError, n_together: int = 1) -> None:
         self.error = error
         self.n_together = n_together  # results that are lost because of one of them
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Stayed, (self.error,)
+        return Unpicklable, (self.error,)
 
 
 def fit_to_travel(
@@ -325,12 +325,14 @@ def fit_to_travel(
     for index, result in enumerate(results, start):
         reason = why_not(result, packed)
         fit.append(
-            result if reason is None else Stayed(cannot_send("result", index, result, reason))
+            result if reason is None else Unpicklable(cannot_send("result", index, result, reason))
         )
-    if any(type(one) is Stayed for one in fit):
+    if any(type(one) is Unpicklable for one in fit):
         return fit
     reason = f"{type(failure).__name__}: {failure}"  # each alone can travel, only all together not
-    return [Stayed(cannot_send("result", i, one, reason)) for i, one in enumerate(results, start)]
+    return [
+        Unpicklable(cannot_send("result", i, one, reason)) for i, one in enumerate(results, start)
+    ]
 
 
 class kept_error:  # noqa: N801 - is called like a function, for what arrives in its place
@@ -345,25 +347,25 @@ class kept_error:  # noqa: N801 - is called like a function, for what arrives in
         return _from_plain, (self._plain,)
 
 
-def cannot_send(what: str, index: int, value: Any, reason: str) -> CannotTravelError:
+def cannot_send(what: str, index: int, value: Any, reason: str) -> SerializationError:
     """The error for an item or result that cannot be pickled."""
-    return CannotTravelError(
+    return SerializationError(
         f"the {what} of item {index} ({short_repr(value)}) cannot be sent between processes: "
         f"{reason}. Return or pass something that can be pickled, or use backend='thread'."
     )
 
 
-def cannot_read_back(start: int, n_items: int, failure: Exception) -> list[Stayed]:
+def cannot_read_back(start: int, n_items: int, failure: Exception) -> list[Unpicklable]:
     """What stands for results that were pickled together but cannot be rebuilt here."""
     which = f"the result of item {start} was"
     if n_items > 1:
         which = f"the results of items {start} to {start + n_items - 1} were"
-    error = CannotTravelError(
+    error = SerializationError(
         f"{which} pickled in a worker process but cannot be rebuilt here: "
         f"{type(failure).__name__}: {failure}. Make every result survive "
         "pickle.loads(pickle.dumps(result)), or use backend='thread'."
     )
-    return [Stayed(error, n_items)] * n_items
+    return [Unpicklable(error, n_items)] * n_items
 
 
 def loaded(module: str) -> Any:

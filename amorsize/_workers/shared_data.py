@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from amorsize._workers.shared_memory import PAGE_BYTES, memory_file
-from amorsize.errors import CannotTravelError
+from amorsize.errors import SerializationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _NO_COPY = bytes(one for one in range(256) if not one & _THERE or one & _OF_FILE
 IS_WRITTEN = "an item has written into a large array or table that it shares with the program"
 
 
-class WrittenInto(CannotTravelError):  # noqa: N818 - says what happened
+class WrittenInto(SerializationError):  # noqa: N818 - says what happened
     """An item in a worker has written into what the caller has lent."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ ABSENT = -1.0  # in place of a count: nobody takes parts from this lane
 _TICKET = Struct("<QQQ")  # the how manieth part of its lane, where it lies, its bytes
 
 
-class Cells:
+class SharedBlock:
     """Numbers that caller and workers share, and behind them two lanes for each worker.
 
     The memory has no name: it is gone with the last process that has it, however that ends.
@@ -66,7 +66,7 @@ class Cells:
         self.view[slot + 1] = 0.0
         self.view[slot + self.SENT] = self.view[slot + self.RECEIVED] = ABSENT
 
-    def lane(self, slot: int, direction: int, *, takes: bool) -> Lane | None:
+    def lane(self, slot: int, direction: int, *, takes: bool) -> RingBuffer | None:
         """A worker's lane, `SENT` by it or `RECEIVED`, for the side that takes or that puts."""
         if self._lanes_at is None:
             return None
@@ -74,7 +74,7 @@ class Cells:
         if takes:
             self.view[slot + direction] = 0.0
         start = self._lanes_at + place * ROOM_BYTES
-        return Lane(self._whole, start, self.view, slot + direction)
+        return RingBuffer(self._whole, start, self.view, slot + direction)
 
     def empty(self) -> None:
         """Give back what lies in the lanes; they can be used as before."""
@@ -93,7 +93,7 @@ class Cells:
             return  # Ctrl-C has come while a part was read: it goes with that
 
 
-class Lane:
+class RingBuffer:
     """Room for parts on their way to another process; used again once all of them were taken."""
 
     __slots__ = ("_counts", "_end", "_memory", "_n_put", "_place", "_start")

@@ -31,7 +31,7 @@ from amorsize._workers.rebuild import (
     unpacked,
     var_at,
 )
-from amorsize.errors import AmorsizeWarning, CannotTravelError
+from amorsize.errors import AmorsizeWarning, SerializationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Payload:
         """What unpickles to the task, in a process that can import its code.
 
         Raises:
-            CannotTravelError: Something in it cannot be pickled; the text names it.
+            SerializationError: Something in it cannot be pickled; the text names it.
         """
         data, parts = self.apart()
         return self._packed(self._by_value) if parts else data
@@ -107,7 +107,7 @@ class Payload:
         self._by_value = self._reached.homes
         try:
             return self._packed(self._by_value, parts)
-        except CannotTravelError:
+        except SerializationError:
             self._by_value, self._again = frozenset(), again
         return self._packed(self._by_value, parts)
 
@@ -120,7 +120,7 @@ class Payload:
         """The state of the process that goes along, as it was when this was first asked for.
 
         Raises:
-            CannotTravelError: Some setting cannot be sent; the text names it.
+            SerializationError: Some setting cannot be sent; the text names it.
         """
         if self._carried is None:
             self._carried = caller_state.packed()
@@ -133,7 +133,7 @@ class Payload:
         try:
             self.carried()
             self.apart()
-        except CannotTravelError as error:
+        except SerializationError as error:
             return str(error)
         if self._again is not None:
             return self._again
@@ -173,7 +173,7 @@ class Payload:
         except Exception as error:
             let_through(error)
             culprit = _culprit(self._parts(), by_value) or f"{type(error).__name__}: {error}"
-            raise CannotTravelError(
+            raise SerializationError(
                 f"{self.name} cannot be sent to a worker process: {culprit}. Create it inside the "
                 "function or in setup=, or use backend='thread'."
             ) from error
@@ -183,7 +183,7 @@ class Payload:
         for place, value in self._reached.stays.items():
             kind = callables.type_name(value)
             if kind.startswith("multiprocessing."):
-                raise CannotTravelError(
+                raise SerializationError(
                     f"{place.replace(':', '.')} ({kind}) cannot be sent to a worker process that "
                     "is no fork: one that it makes itself would be another. Return what you would "
                     "put into it, or call where no other thread runs."

@@ -19,8 +19,8 @@ from amorsize._workers.child_process import Child
 from amorsize._workers.parent_death import Lifeline
 from amorsize._workers.process_pool import (
     GRACE_S,
-    PipeCrew,
-    Remote,
+    ProcessPoolBase,
+    WorkerHandle,
     end,
     readable,
     two_pipes,
@@ -29,16 +29,16 @@ from amorsize._workers.process_pool import (
 from amorsize._workers.process_rights import rights, tracker
 from amorsize._workers.protocol import Logged, SetupFailed, Text
 from amorsize._workers.shared_data import LENT_BYTES, Lent
-from amorsize._workers.shared_memory import Cells, memory_file
+from amorsize._workers.shared_memory import SharedBlock, memory_file
 from amorsize._workers.spawned_main import PLACE, surroundings
-from amorsize.errors import CannotTravelError
+from amorsize.errors import SerializationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._workers.framing import Piece
-    from amorsize._workers.protocol import Happening, Payload, Task
+    from amorsize._workers.protocol import Event, Payload, Task
 
 # What limits the threads of numerical libraries: read once, when such a library is loaded.
 INNER_THREADS = (
@@ -57,7 +57,7 @@ def shutdown() -> None:
         pool.shutdown()
 
 
-class CleanCrew(PipeCrew):
+class SpawnPool(ProcessPoolBase):
     """Workers of one call, each in an interpreter of its own; those left idle stay warm."""
 
     def __init__(self, task: Task, payload: Payload, *, inner_threads: int = 1) -> None:
@@ -126,7 +126,7 @@ class CleanCrew(PipeCrew):
     def _packed_apart(self, items: Any) -> tuple[bytes, list[memoryview]]:
         return self._payload.pack_apart(items)
 
-    def _understand(self, remote: Remote, kind: bytes, payload: Piece | None) -> Happening | None:
+    def _understand(self, remote: WorkerHandle, kind: bytes, payload: Piece | None) -> Event | None:
         assert isinstance(remote, Resident)
         if kind == framing.FREE:
             remote.n_ends -= 1
@@ -142,7 +142,7 @@ class CleanCrew(PipeCrew):
                 self.ready_s = perf_counter() - remote.began_s
         return super()._understand(remote, kind, payload)
 
-    def _unfit(self, resident: Resident, payload: Piece) -> Happening | None:
+    def _unfit(self, resident: Resident, payload: Piece) -> Event | None:
         """A worker cannot find the function, or finds another: send the function itself."""
         error, text = serialization.unpack_error(payload)
         try:
@@ -154,17 +154,17 @@ class CleanCrew(PipeCrew):
                 resident.was_sent_value = True
                 self._hand_task(resident)
                 return None
-        except CannotTravelError as refusal:
+        except SerializationError as refusal:
             refusal.add_note(f"What a worker that imported it met: {error}")
             return SetupFailed(worker=resident.number, error=refusal)
-        failure = CannotTravelError(
+        failure = SerializationError(
             f"{self._payload.name} cannot be rebuilt in a worker process: "
             f"{type(error).__name__}: {error}. Make it importable there, or use backend='thread'."
         )
         failure.add_note(text)
         return SetupFailed(worker=resident.number, error=failure)
 
-    def _bury(self, remote: Remote, happenings: list[Happening]) -> None:
+    def _bury(self, remote: WorkerHandle, happenings: list[Event]) -> None:
         assert isinstance(remote, Resident)
         if remote.was_kept and not remote.is_ready:
             # It had gone, or was just going, when it was given this call: no item is to blame.
@@ -246,7 +246,7 @@ class CleanCrew(PipeCrew):
                     handle_record(happening.record)
 
 
-class Resident(Remote):
+class Resident(WorkerHandle):
     """The caller's side of a worker that outlives the call."""
 
     __slots__ = (
@@ -444,7 +444,7 @@ def _limiting(environ: dict[str, str]) -> list[str]:
     return [name for name in INNER_THREADS if name not in environ]
 
 
-def _launch(environ: dict[str, str]) -> tuple[Child, int, int, Cells | None]:
+def _launch(environ: dict[str, str]) -> tuple[Child, int, int, SharedBlock | None]:
     """Start an interpreter; its process, our two ends, and the memory shared with it."""
     (orders_out, orders_in), (reports_out, reports_in) = two_pipes()
     widen(reports_in)
@@ -496,10 +496,10 @@ def _spawn(
     return process.pid
 
 
-def _shared_memory() -> tuple[int, Cells | None]:
+def _shared_memory() -> tuple[int, SharedBlock | None]:
     """A descriptor for a new interpreter to map, and what it is mapped to here."""
     try:
         descriptor = memory_file()
-        return descriptor, Cells(1, descriptor)
+        return descriptor, SharedBlock(1, descriptor)
     except OSError:
         return -1, None  # workers do without: a death then names no item

@@ -22,7 +22,7 @@ from amorsize._workers import (
 from amorsize._workers.pipe_ends import End
 from amorsize._workers.protocol import Task
 from amorsize._workers.shared_data import IS_WRITTEN, Borrowed, WrittenInto
-from amorsize._workers.shared_memory import Cells
+from amorsize._workers.shared_memory import SharedBlock
 from amorsize._workers.worker_main import Worker, flush_streams
 
 TYPE_CHECKING = False
@@ -80,10 +80,10 @@ def _share_tracker(descriptor: int | None) -> None:
         tracker._fd = descriptor
 
 
-def _mapped(descriptor: int) -> Cells | None:
+def _mapped(descriptor: int) -> SharedBlock | None:
     if descriptor < 0:
         return None
-    shared = Cells(1, descriptor, is_made=True)
+    shared = SharedBlock(1, descriptor, is_made=True)
     os.close(descriptor)
     return shared
 
@@ -96,7 +96,7 @@ class Resident(Worker):
         reading: End,
         writing: End,
         parent_pid: int,
-        shared: Cells | None,
+        shared: SharedBlock | None,
     ) -> None:
         super().__init__(_NO_TASK, reading, writing, parent_pid, shared, 1)
         self._idle_since = perf_counter()
@@ -139,7 +139,7 @@ class Resident(Worker):
             framing.write(self.writing.number(), framing.FREE)
         elif kind != framing.QUIT:
             self._context.run(self.run, kind, payload)
-        return kind != framing.QUIT and not self.appetite.is_sated
+        return kind != framing.QUIT and not self.appetite.exceeds_limit
 
     def _take_on(self, payload: Piece) -> None:
         """Become fit for a call: its surroundings first, then what it runs."""

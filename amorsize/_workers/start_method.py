@@ -35,11 +35,11 @@ def process_crew(
         has_timeout: Whether an item that takes too long is to be ended.
     """
     if forks:
-        from amorsize._workers.process_pool import ProcessCrew
+        from amorsize._workers.process_pool import ForkPool
 
-        return ProcessCrew(task, n_workers=n_most)
+        return ForkPool(task, n_workers=n_most)
     if _uses_loky():
-        from amorsize._workers.executor_pool import FuturesCrew, refuse
+        from amorsize._workers.executor_pool import ExecutorPool, refuse
 
         where = "with the executor that runs worker processes on this platform"
         refuse(
@@ -48,10 +48,10 @@ def process_crew(
             has_teardown=task.teardown is not None,
             has_memory_limit=task.most_bytes is not None,
         )
-        return FuturesCrew(_loky(n_jobs), task, payload, renew=lambda: _loky(n_jobs))
-    from amorsize._workers.spawn_pool import CleanCrew
+        return ExecutorPool(_loky(n_jobs), task, payload, renew=lambda: _loky(n_jobs))
+    from amorsize._workers.spawn_pool import SpawnPool
 
-    return CleanCrew(task, payload(), inner_threads=inner_threads)
+    return SpawnPool(task, payload(), inner_threads=inner_threads)
 
 
 def why_no_processes() -> str | None:

@@ -31,7 +31,7 @@ def leave_out(seconds: float) -> None:
     _of_workers_s += seconds
 
 
-def starved_s(wall_s: float, cpu_s: float, programs_s: float, starved_s: float) -> float:
+def run_delay_s(wall_s: float, cpu_s: float, programs_s: float, run_delay_s: float) -> float:
     """For how long items could have run, they or their programs, while others had the core.
 
     Of programs nobody tells that. They are kept from it as the thread is that waits for them, and
@@ -41,15 +41,15 @@ def starved_s(wall_s: float, cpu_s: float, programs_s: float, starved_s: float) 
         wall_s: What the items took.
         cpu_s: What they computed, programs included.
         programs_s: What programs computed of that.
-        starved_s: For how long the thread itself was kept from a core.
+        run_delay_s: For how long the thread itself was kept from a core.
     """
     if programs_s <= 0:
-        return starved_s
+        return run_delay_s
     left_s = max(0.0, wall_s - cpu_s)
     if programs_s > COMPUTING_SHARE * wall_s:
-        return max(starved_s, left_s)
-    alone_s = max(LEAST_S, cpu_s - programs_s)
-    return max(starved_s, min(left_s, starved_s * (1 + programs_s / alone_s)))
+        return max(run_delay_s, left_s)
+    serial_item_s = max(LEAST_S, cpu_s - programs_s)
+    return max(run_delay_s, min(left_s, run_delay_s * (1 + programs_s / serial_item_s)))
 
 
 COMPUTING_SHARE = (

@@ -11,7 +11,7 @@ from amorsize._host.clocks import perf_counter
 GONE_S, NAP_S = 5e-3, 20e-6  # most threads are gone at once, one in a hundred takes 50 us more
 
 
-class Ending:
+class ThreadExit:
     """What one thread waits for and another tells: that it is through, and then gone.
 
     Python has no way to join a thread begun without `threading` (before 3.13), and from 3.12 on

@@ -16,12 +16,12 @@ from amorsize._workers.chunk import run_chunk
 from amorsize._workers.first_items import ThreadsFirstItems
 from amorsize._workers.protocol import (
     Chunk,
-    Done,
-    Happening,
-    Lost,
+    ChunkDone,
+    Event,
     Noticed,
     SetupFailed,
     Task,
+    WorkerLost,
     WorkerReady,
 )
 from amorsize._workers.run_delay import StarvedClock
@@ -66,7 +66,7 @@ class _Seat:
         self.is_given_up = False
 
 
-class ThreadCrew:
+class ThreadPool:
     """Threads that run chunks; each ends with the call."""
 
     backend = "thread"
@@ -76,7 +76,7 @@ class ThreadCrew:
         self._task = task
         self._function = task.function_of_one()
         self._seats: dict[int, _Seat] = {}
-        self._happened: SimpleQueue[Happening] = SimpleQueue()
+        self._happened: SimpleQueue[Event] = SimpleQueue()
         self._stop_at = float("inf")
         self._first_items = ThreadsFirstItems(task.watch)
         self._one_at_a_time: Lock | None = None
@@ -102,17 +102,17 @@ class ThreadCrew:
         thread.start()
         seat.thread = thread
 
-    def send(self, worker: int, chunk: Chunk, *, box_s: float, flush_s: float) -> None:  # noqa: ARG002 - results are in the caller's memory anyway
+    def send(self, worker: int, chunk: Chunk, *, time_budget_s: float, flush_s: float) -> None:  # noqa: ARG002 - results are in the caller's memory anyway
         """Queue a chunk for a thread."""
-        self._seats[worker].orders.put((chunk, box_s))
+        self._seats[worker].orders.put((chunk, time_budget_s))
 
     def packed(self, items: Any) -> bytes:  # noqa: ARG002
         """Nothing of the items is sent: they may be what cannot be pickled."""
         return serialization.dumps(None)
 
-    def wait(self, timeout_s: float) -> list[Happening]:
+    def wait(self, timeout_s: float) -> list[Event]:
         """What has happened on any thread; waits at most `timeout_s` for the first thing."""
-        happenings: list[Happening] = []
+        happenings: list[Event] = []
         try:
             happenings.append(self._happened.get(timeout=max(0.0, timeout_s)))
             while True:
@@ -125,7 +125,7 @@ class ThreadCrew:
         seat = self._seats[worker]
         return (seat.index, seat.began_at) if seat.index >= 0 and not seat.is_given_up else None
 
-    def send_home(self, worker: int) -> None:
+    def retire(self, worker: int) -> None:
         """End a worker that has nothing to do, without waiting for that."""
         self._seats[worker].orders.put(None)
 
@@ -141,15 +141,15 @@ class ThreadCrew:
                 return  # it has just come through
             seat.is_given_up = True
             chunk, results = seat.work, list(seat.out)
-        culprit = chunk.start + len(results)
-        ranges = [(culprit, chunk.stop)]
+        suspect_item = chunk.start + len(results)
+        ranges = [(suspect_item, chunk.stop)]
         try:
             while (order := seat.orders.get_nowait()) is not None:
                 ranges.append((order[0].start, order[0].stop))
         except Empty:
             seat.orders.put(None)
         self._happened.put(
-            Done(
+            ChunkDone(
                 worker=worker,
                 start=chunk.start,
                 results=results,
@@ -161,7 +161,9 @@ class ThreadCrew:
             )
         )
         self._happened.put(
-            Lost(worker=worker, how="being given up", ranges=tuple(ranges), culprit=culprit)
+            WorkerLost(
+                worker=worker, how="being given up", ranges=tuple(ranges), suspect_item=suspect_item
+            )
         )
 
     def close(self, *, at_once: bool) -> list[str]:
@@ -216,8 +218,13 @@ class ThreadCrew:
             nesting.leave()
 
     def _run(
-        self, number: int, seat: _Seat, chunk: Chunk, box_s: float, starved_clock: StarvedClock
-    ) -> Done:
+        self,
+        number: int,
+        seat: _Seat,
+        chunk: Chunk,
+        time_budget_s: float,
+        starved_clock: StarvedClock,
+    ) -> ChunkDone:
         task, out = self._task, []  # type: tuple[Task, list[Any]]
         watched = seat.first_items
         seat.work, seat.out, seat.work_began_at = chunk, out, perf_counter()
@@ -249,7 +256,7 @@ class ThreadCrew:
             items,
             chunk.n_items,
             out,
-            box_s=box_s,
+            time_budget_s=time_budget_s,
             cpu_clock=thread_time,
             starved_clock=starved_clock,
             keep_errors=task.keep_errors,
@@ -262,18 +269,18 @@ class ThreadCrew:
         n_running = sum(one.work is not None for one in tuple(self._seats.values()))
         programs_s = (subprocess_time.cpu_s() - programs_s) / max(1, n_running)
         cpu_s = min(ran.wall_s, max(0.0, ran.cpu_s - spent_cpu_s) + programs_s)
-        starved_s = subprocess_time.starved_s(ran.wall_s, cpu_s, programs_s, ran.starved_s)
+        run_delay_s = subprocess_time.run_delay_s(ran.wall_s, cpu_s, programs_s, ran.run_delay_s)
         seat.index = -1
         end = chunk.start + ran.n_done
         try:
-            return Done(
+            return ChunkDone(
                 worker=number,
                 start=chunk.start,
                 results=out,
                 n_sent=chunk.n_items,
                 wall_s=ran.wall_s - spent_s,
                 cpu_s=cpu_s,
-                starved_s=starved_s,
+                run_delay_s=run_delay_s,
                 pickle_s=0.0,
                 last=True,
                 back=(end, chunk.stop) if ran.error is None and end < chunk.stop else None,

@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._workers.framing import Piece
-    from amorsize._workers.shared_memory import Cells
+    from amorsize._workers.shared_memory import SharedBlock
 
 # Payloads below this go through the pipe alone: of 1 MB either way takes as long, of 8 MB the pipe
 # takes 1.3 to 1.4 times as long (docs/reliability.md, benchmarks/transport.py).
 SHARED_BYTES = 1 << 20
 
 
-class Line:
+class Transport:
     """One end of what a caller and a worker have between them, besides the pipes themselves."""
 
     __slots__ = ("_incoming", "_outgoing", "_parts")
 
-    def __init__(self, shared: Cells | None, slot: int, outgoing: int, incoming: int) -> None:
+    def __init__(self, shared: SharedBlock | None, slot: int, outgoing: int, incoming: int) -> None:
         self._outgoing = None if shared is None else shared.lane(slot, outgoing, takes=False)
         self._incoming = None if shared is None else shared.lane(slot, incoming, takes=True)
         self._parts: list[bytearray | None] = []  # received, ahead of what they belong to

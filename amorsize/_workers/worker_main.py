@@ -21,7 +21,7 @@ from amorsize._workers import (
 from amorsize._workers.chunk import run_chunk
 from amorsize._workers.rss import Appetite
 from amorsize._workers.run_delay import StarvedClock
-from amorsize._workers.shared_memory import Cells
+from amorsize._workers.shared_memory import SharedBlock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from amorsize._workers.pipe_ends import End
     from amorsize._workers.protocol import Task
 
-ORDER = Struct("<qqddBH")  # start, stop, box_s, flush_s, flags, place
+ORDER = Struct("<qqddBH")  # start, stop, time_budget_s, flush_s, flags, place
 SINGLE, ITEMS_ELSEWHERE = 1, 2
-# start, n_items, n_sent, wall_s, cpu_s, starved_s, pickle_s, flags, size of what stands for the
+# start, n_items, n_sent, wall_s, cpu_s, run_delay_s, pickle_s, flags, size of what stands for the
 # results, bytes of them all, bytes the process has grown by: at most, and now
 REPORT = Struct("<qqqddddBQQQQ")
 LAST, CANNOT_TRAVEL, ELSEWHERE, TELLS_GROWTH, LEAVES, UNREAD = 1, 2, 4, 8, 16, 32
@@ -53,14 +53,14 @@ class Worker:
         reading: End,
         writing: End,
         parent_pid: int,
-        shared: Cells | None,
+        shared: SharedBlock | None,
         slot: int,
     ) -> None:
         self.task, self.function = task, task.function_of_one()
         self.packing = serialization.Packing(task.function)
         self.reading, self.writing, self.parent_pid = reading, writing, parent_pid
         self.cells, self.slot = None if shared is None else shared.view, slot
-        self.line = transport.Line(shared, slot, Cells.SENT, Cells.RECEIVED)
+        self.line = transport.Transport(shared, slot, SharedBlock.SENT, SharedBlock.RECEIVED)
         self.appetite = Appetite(task.most_bytes)
         self.result_bytes: int | None = None  # each of the last ones sent
         self._n_inherited = _lengths(task.source)
@@ -127,11 +127,11 @@ class Worker:
         if not self.line.receive(kind, payload):
             assert payload is not None
             self.run(kind, payload)
-        return not self.appetite.is_sated
+        return not self.appetite.exceeds_limit
 
     def run(self, kind: bytes, payload: Piece) -> None:
         """Run the items of one chunk and report."""
-        start, stop, box_s, flush_s, flags, place = ORDER.unpack_from(payload)
+        start, stop, time_budget_s, flush_s, flags, place = ORDER.unpack_from(payload)
         worker_numbers.take_in_process(place)
         n_items = stop - start
         try:
@@ -145,7 +145,7 @@ class Worker:
         except BaseException as error:
             self.report(start, n_items, [], (0.0, 0.0, 0.0), error, last=True, is_unread=True)
             return
-        _Chunk(self, start, n_items, flush_s).run(items, box_s, bool(flags & SINGLE))
+        _Chunk(self, start, n_items, flush_s).run(items, time_budget_s, bool(flags & SINGLE))
 
     def _inherited(self, start: int, stop: int) -> Any:
         """Items of the data, apart from it: an item that changes it does not change its chunk."""
@@ -201,7 +201,7 @@ class Worker:
             flags |= ELSEWHERE
         if last:
             self.appetite.judge()
-            flags |= LEAVES if self.appetite.is_sated else 0
+            flags |= LEAVES if self.appetite.exceeds_limit else 0
         grown = self.appetite.to_report()
         flags |= 0 if grown is None else TELLS_GROWTH
         self.result_bytes = n_bytes // len(results) if results else self.result_bytes
@@ -249,7 +249,7 @@ class _Chunk:
             self._worker.starved_clock(),
         )
 
-    def run(self, items: Iterator[Any], box_s: float, single: bool) -> None:
+    def run(self, items: Iterator[Any], time_budget_s: float, single: bool) -> None:
         task, watched = self._worker.task, self._worker.first_items
         function = self._worker.function
         ran = run_chunk(
@@ -257,7 +257,7 @@ class _Chunk:
             items,
             self._n_items,
             self._out,
-            box_s=box_s,
+            time_budget_s=time_budget_s,
             cpu_clock=subprocess_time.with_process,
             keep_errors=task.keep_errors,
             single=single,
@@ -294,7 +294,7 @@ class _Chunk:
         return n_held * result_bytes > HELD_BYTES
 
     def _send(self, error: BaseException | None, last: bool) -> None:
-        wall_s, cpu_s, starved_s = (
+        wall_s, cpu_s, run_delay_s = (
             now - began for now, began in zip(self._clocks(), self._began, strict=True)
         )
         results = self._out[self._n_sent :]
@@ -303,7 +303,7 @@ class _Chunk:
             start,
             self._n_items - self._n_sent,
             results,
-            (wall_s, cpu_s, starved_s),
+            (wall_s, cpu_s, run_delay_s),
             error,
             last,
         )

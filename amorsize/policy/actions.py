@@ -15,10 +15,10 @@ class Plan(Value):
 
 
 class RunInline(Value):
-    """The caller runs up to `n_items` items itself, until the first boundary after `box_s`."""
+    """The caller runs up to `n_items` items itself, within about `time_budget_s`."""
 
     n_items: int
-    box_s: float
+    time_budget_s: float
 
 
 class StartWorker(Value):
@@ -28,20 +28,20 @@ class StartWorker(Value):
 
 
 class Send(Value):
-    """Send a chunk to a worker; what is not done within `box_s` comes back."""
+    """Send a chunk to a worker; what is not done within `time_budget_s` comes back."""
 
     worker: int
     n_items: int
-    box_s: float
+    time_budget_s: float
 
 
-class SendHome(Value):
+class RetireWorker(Value):
     """End an idle worker: the memory it holds is wanted more than its help."""
 
     worker: int
 
 
-class Survey(Value):
+class InspectHost(Value):
     """Find out what the host has and what the function reaches, and tell."""
 
 
@@ -49,11 +49,11 @@ class Watch(Value):
     """Have a thread watch how the caller's items hold the GIL."""
 
 
-class Unwatch(Value):
+class StopGilProbe(Value):
     """Stop watching and tell what was seen."""
 
 
-class Weigh(Value):
+class MeasurePickling(Value):
     """Pickle one item and its result, and tell what that took."""
 
 
@@ -64,4 +64,14 @@ class Wait(Value):
     timeout_s: float | None = None
 
 
-Action = RunInline | StartWorker | Send | SendHome | Survey | Watch | Unwatch | Weigh | Wait
+Action = (
+    RunInline
+    | StartWorker
+    | Send
+    | RetireWorker
+    | InspectHost
+    | Watch
+    | StopGilProbe
+    | MeasurePickling
+    | Wait
+)

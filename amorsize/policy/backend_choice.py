@@ -8,8 +8,8 @@ from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.evidence.item_costs import Estimates
-    from amorsize.policy.facts import Host, Job, Watched, Weighed
+    from amorsize.policy.evidence.item_costs import ItemCosts
+    from amorsize.policy.facts import GilProbed, Host, Job, PicklingMeasured
 
 HOLDS_GIL_SHARE = 0.6  # lag above: items hold the GIL (0.90-0.95 seen; 0.19-0.31 where they do not)
 WAITING_PROCESSES = 8  # per core at most, of items that wait
@@ -37,9 +37,9 @@ def serial(why: str) -> Route:
 def choose(
     host: Host,
     job: Job,
-    costs: Estimates,
+    costs: ItemCosts,
     *,
-    weighed: Weighed | None,
+    pickling: PicklingMeasured | None,
     holds_gil: bool | None,
     left_s: float,
 ) -> Route:
@@ -54,7 +54,7 @@ def choose(
         left_s: Work left, as the loop would do it.
     """
     if costs.waits:
-        return _for_waiting(host, job, costs, weighed, left_s)
+        return _for_waiting(host, job, costs, pickling, left_s)
     if host.n_cores == 1:
         return serial("one usable core, and the items compute")
     if job.thread_reason is None and not host.has_gil:
@@ -65,15 +65,15 @@ def choose(
         return Route(backend="thread", why="the items release the GIL")
     if job.process_reason is not None:
         return serial(job.process_reason)
-    if weighed is None:
+    if pickling is None:
         return Route(need="weigh")
-    if weighed.reason is not None:
-        return serial(weighed.reason)
+    if pickling.reason is not None:
+        return serial(pickling.reason)
     return Route(backend="process", why=job.thread_reason or "the items hold the GIL")
 
 
 def _for_waiting(
-    host: Host, job: Job, costs: Estimates, weighed: Weighed | None, left_s: float
+    host: Host, job: Job, costs: ItemCosts, pickling: PicklingMeasured | None, left_s: float
 ) -> Route:
     reason = job.thread_reason
     # Nobody waits for less than it takes to hand an item over: a busy host makes it look so.
@@ -81,9 +81,9 @@ def _for_waiting(
     gain = inf if is_trifle else _gain_of_processes(host, costs, left_s)
     if reason is None and gain < WORTH_PROCESSES:
         return Route(backend="thread", why="the items wait")
-    if job.process_reason is None and weighed is None:
+    if job.process_reason is None and pickling is None:
         return Route(need="weigh")
-    no_process = job.process_reason or (weighed.reason if weighed is not None else None)
+    no_process = job.process_reason or (pickling.reason if pickling is not None else None)
     if no_process is None:
         why = reason or "the items wait, and compute more than one GIL lets them"
         return Route(backend="process", why=why)
@@ -92,7 +92,7 @@ def _for_waiting(
     return serial(f"{reason}; {no_process}")
 
 
-def _gain_of_processes(host: Host, costs: Estimates, left_s: float) -> float:
+def _gain_of_processes(host: Host, costs: ItemCosts, left_s: float) -> float:
     """What waiting threads, of which one computes at a time, take by what processes would.
 
     Many processes would do more at once, but each is started first: by the square-root law there
@@ -123,7 +123,7 @@ def waiting_processes(host: Host, item_s: float, work_s: float) -> int:
     return max(1, round(host.n_cores * per_core))
 
 
-def verdict(watched: Watched) -> bool | None:
+def verdict(watched: GilProbed) -> bool | None:
     """Whether the items hold the GIL; None while that is not clear enough."""
     if watched.watched_s < WATCH_S:
         return None

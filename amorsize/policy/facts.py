@@ -172,13 +172,13 @@ class Inlined(Value):
     now_s: float
     n_pauses: int  # times the thread gave up its core by itself: it waited, and was not starved
     n_modules: int = 0  # modules imported meanwhile: a witness of warming up
-    starved_s: float = 0.0  # of wall_s: it could have run, but others had the core; 0.0: not told
+    run_delay_s: float = 0.0  # of wall_s: it could have run, but others had the core; 0.0: not told
     n_failed: int = 0  # of items whose failures are kept as results
 
     @property
     def unstarved_s(self) -> float:
         """Wall seconds as they would have been with a core of its own."""
-        return unstarved(self.wall_s, self.cpu_s, self.starved_s)
+        return unstarved(self.wall_s, self.cpu_s, self.run_delay_s)
 
 
 class Started(Value):
@@ -207,13 +207,13 @@ class Report(Value):
     cpu_s: float
     pickle_s: float  # to serialise the results, on top of that
     now_s: float
-    starved_s: float = 0.0  # of wall_s: it could have run, but others had the core; 0.0: not told
+    run_delay_s: float = 0.0  # of wall_s: it could have run, but others had the core; 0.0: not told
     n_failed: int = 0  # of items whose failures are kept as results
 
     @property
     def unstarved_s(self) -> float:
         """Wall seconds as they would have been with a core of its own."""
-        return unstarved(self.wall_s, self.cpu_s, self.starved_s)
+        return unstarved(self.wall_s, self.cpu_s, self.run_delay_s)
 
     @property
     def item_s(self) -> float:
@@ -221,9 +221,9 @@ class Report(Value):
         return self.wall_s / max(1, self.n_items)
 
 
-def unstarved(wall_s: float, cpu_s: float, starved_s: float) -> float:
+def unstarved(wall_s: float, cpu_s: float, run_delay_s: float) -> float:
     """Wall seconds less those in which others had the core; what was computed is left of it."""
-    return max(1e-9, min(wall_s, cpu_s), wall_s - starved_s)
+    return max(1e-9, min(wall_s, cpu_s), wall_s - run_delay_s)
 
 
 class Died(Value):
@@ -233,14 +233,14 @@ class Died(Value):
     now_s: float
 
 
-class Left(Value):
+class WorkerRetired(Value):
     """A worker has ended as it was to; nothing of what it ran is lost."""
 
     worker: int
     why: str | None = None  # None: it was sent home
 
 
-class Grown(Value):
+class MemoryGrown(Value):
     """The memory that a worker has taken since it began."""
 
     worker: int
@@ -249,25 +249,25 @@ class Grown(Value):
     available_bytes: int  # to this process and its workers, besides
 
 
-class Watched(Value):
+class GilProbed(Value):
     """How often, and how late, a sleeping thread woke beside running items."""
 
     lag_share: float  # of time watched, that found the GIL held: near 1 when items hold it
     watched_s: float
     n_wakes: int
 
-    def after(self, earlier: Watched) -> Watched:
+    def after(self, earlier: GilProbed) -> GilProbed:
         """Both looks as one."""
         watched_s = earlier.watched_s + self.watched_s
         late_s = earlier.lag_share * earlier.watched_s + self.lag_share * self.watched_s
-        return Watched(
+        return GilProbed(
             lag_share=late_s / max(1e-9, watched_s),
             watched_s=watched_s,
             n_wakes=earlier.n_wakes + self.n_wakes,
         )
 
 
-class Surveyed(Value):
+class HostInspected(Value):
     """What was found out about the host and the function, once it was worth the time."""
 
     host: Host
@@ -280,14 +280,14 @@ class Bound(Value):
     why: str
 
 
-class Weighed(Value):
+class PicklingMeasured(Value):
     """What it takes to send one item and its result."""
 
     pickle_s: float | None  # both ways, there and back; None: it cannot travel
     reason: str | None = None  # why it cannot
 
 
-class Limited(Value):
+class WorkersLimited(Value):
     """The system has room for so many workers and no more."""
 
     n_workers: int  # 0: for none at all
@@ -300,11 +300,11 @@ Event = (
     | Ready
     | Report
     | Died
-    | Left
-    | Grown
-    | Surveyed
-    | Watched
-    | Weighed
+    | WorkerRetired
+    | MemoryGrown
+    | HostInspected
+    | GilProbed
+    | PicklingMeasured
     | Bound
-    | Limited
+    | WorkersLimited
 )

@@ -7,7 +7,7 @@ from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.evidence.item_costs import Estimates
+    from amorsize.policy.evidence.item_costs import ItemCosts
     from amorsize.policy.facts import Host
     from amorsize.policy.prediction import Basis
 
@@ -34,7 +34,7 @@ class Prices(Value):
         """From the decision to the first worker at work."""
         return self.start_s + self.ready_s + self.load_s
 
-    def n_servable(self, costs: Estimates | Basis, pickle_s: float) -> float:
+    def max_dispatchable(self, costs: ItemCosts | Basis, pickle_s: float) -> float:
         """How many workers the caller can keep busy: the cost of an item over that of sending it.
 
         CPU time counts, not wall time, which a crowded core inflates.

@@ -17,8 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from amorsize.policy.evidence.item_costs import Estimates
-    from amorsize.policy.facts import Host, Job, Weighed
+    from amorsize.policy.evidence.item_costs import ItemCosts
+    from amorsize.policy.facts import Host, Job, PicklingMeasured
 
 TOGETHER = 1.06  # x the CPU time of an item while every core computes: FACTS, 1.04 to 1.08
 WAKE_S = (
@@ -61,7 +61,12 @@ class Prediction(Value):
 
 
 def basis_of(
-    host: Host, costs: Estimates, weighed: Weighed | None, *, n_items: int, longest_s: float
+    host: Host,
+    costs: ItemCosts,
+    pickling: PicklingMeasured | None,
+    *,
+    n_items: int,
+    longest_s: float,
 ) -> Basis:
     """What a few items and their weighing say of all of them."""
     return Basis(
@@ -70,7 +75,7 @@ def basis_of(
         item_s=costs.mean_s or 0.0,
         work_s=costs.work_s,
         longest_s=longest_s,
-        pickle_s=0.0 if weighed is None else weighed.pickle_s or 0.0,
+        pickle_s=0.0 if pickling is None else pickling.pickle_s or 0.0,
         waits=costs.waits,
     )
 
@@ -196,8 +201,10 @@ def _n_most(basis: Basis, backend: str, inner_threads: float) -> int:
             n_most = backend_choice.waiting_processes(basis.host, basis.item_s, basis.work_s)
         return max(1, min(n_most, basis.n_items))
     n_most = n_cores if inner_threads <= INNER_THREADS else max(1, int(n_cores / inner_threads))
-    n_servable = price.n_servable(basis, basis.pickle_s if backend == "process" else 0.0)
-    if n_servable < overheads.WORTH:
+    max_dispatchable = price.max_dispatchable(
+        basis, basis.pickle_s if backend == "process" else 0.0
+    )
+    if max_dispatchable < overheads.WORTH:
         return 1
     return max(1, min(n_most, basis.n_items, price.n_affordable(basis.serial_s)))
 

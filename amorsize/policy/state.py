@@ -10,15 +10,15 @@ from amorsize.policy.evidence.cpu_share import CoreEvidence
 from amorsize.policy.evidence.exploration_budget import Explored
 from amorsize.policy.evidence.failure_rate import Failures
 from amorsize.policy.evidence.io_bound import FirstReports, Votes
-from amorsize.policy.evidence.item_costs import Estimates
+from amorsize.policy.evidence.item_costs import ItemCosts
 from amorsize.policy.evidence.net_gain import Gain
-from amorsize.policy.evidence.worker_table import Roster
+from amorsize.policy.evidence.worker_table import WorkerTable
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.evidence import drift
-    from amorsize.policy.facts import Host, Job, Profile, View, Watched, Weighed
+    from amorsize.policy.facts import GilProbed, Host, Job, PicklingMeasured, Profile, View
     from amorsize.policy.rules import explore
 
 UNSURVEYED_OVERHEAD_S = 100e-6  # of a chunk, on the hosts seen so far
@@ -51,11 +51,11 @@ class State:
         self.notes: list[Note] = []
         self._servable: float | None = None  # see below; None: costs or places have changed
         # Items.
-        self.costs = Estimates()
-        self.weighed: Weighed | None = None
+        self.costs = ItemCosts()
+        self.pickling: PicklingMeasured | None = None
         self.pickled_s, self.n_pickled = 0.0, 0  # seconds and items of workers' reports,
         self.n_weighings = 0  # and how many of these have told what it takes
-        self.watched: Watched | None = None
+        self.watched: GilProbed | None = None
         self.holds_gil: bool | None = None
         self.is_watching = False
         self.watch_began_s: float | None = None
@@ -65,31 +65,31 @@ class State:
         self.route: Route | None = None
         if job.backend != "auto":
             self.route = Route(backend=job.backend, why="asked for")
-        self.roster = Roster()
+        self.workers = WorkerTable()
         self.cores = CoreEvidence(verified=job.backend in ("thread", "process"))
         self.gain = Gain()
         self.saturation = Saturation()
         self.memory = memory_limit.Room()
         self.n_room: int | None = None  # workers that the system has room for
         self.is_replacing = False  # workers that have grown too large
-        self.alone_s: float | None = None  # an item's CPU time before there were workers,
+        self.serial_item_s: float | None = None  # an item's CPU time before there were workers,
         self.n_alone = 0  # and of how many items that tells
         self.alone_share = 1.0  # CPU / wall of these
         self.threads_since_s: float | None = None  # that there are threads
-        self.is_committed = False  # workers are wanted: the bet is made
-        self.was_worth = False  # to send items, once more than the first was known
+        self.is_backend_fixed = False  # workers are wanted: the bet is made
+        self.was_profitable = False  # to send items, once more than the first was known
         self.is_growing = False  # more workers are being started
         self.has_lost_one = False  # a worker ended while it was wanted: nothing is run inline
         self.last_started_s = 0.0  # of workers before the first item
         self.first_sent_s: float | None = None  # of items for them
         # What is remembered.
         self.hint = known  # until it was checked
-        self.hint_fits: bool | None = None
+        self.profile_matches: bool | None = None
         self.followed: Profile | None = None  # a plan that was measured, while it holds
         self.n_checks = 0
         self.drift_watch: drift.Watch | None = None  # from when a profile was adopted
         self.drifts: list[drift.Drift] = []  # what turned out to differ from what was remembered
-        self.asks: drift.Drift | None = None  # the caller's own items are to show it,
+        self.pending_wait_check: drift.Drift | None = None  # the caller's own items are to show it,
         self.failures = Failures(None if known is None else known.failed_share)
         self.votes = Votes()  # one by one
         self.n_known_calls = 0  # behind the profile that was adopted
@@ -167,7 +167,7 @@ class State:
     def has_delivered(self) -> bool:
         """A worker of the backend that was chosen has reported."""
         backend = None if self.route is None else self.route.backend
-        return self.roster.of(backend).n_reporting > 0
+        return self.workers.of(backend).n_reporting > 0
 
     def reopen_jobs(self) -> None:
         """What was found out about the number of jobs is in doubt: it is found out again."""
@@ -199,7 +199,7 @@ class State:
             backend = "thread"
         if backend == "thread":
             return self._thread_prices
-        return self._process_prices if self.roster.n_started else self._first_process_prices
+        return self._process_prices if self.workers.n_started else self._first_process_prices
 
     @property
     def overhead_s(self) -> float:
@@ -210,23 +210,23 @@ class State:
     def pickle_s(self) -> float:
         """To send one item and its result, of the caller."""
         in_processes = self.route is not None and self.route.backend == "process"
-        if not in_processes or self.weighed is None:
+        if not in_processes or self.pickling is None:
             return 0.0
-        return self.weighed.pickle_s or 0.0
+        return self.pickling.pickle_s or 0.0
 
-    def n_servable(self) -> float:
+    def max_dispatchable(self) -> float:
         """Workers that the caller could keep busy."""
         if self._servable is None:  # asked several times for each decision
-            self._servable = self.prices().n_servable(self.costs, self.pickle_s)
+            self._servable = self.prices().max_dispatchable(self.costs, self.pickle_s)
         return self._servable
 
     def is_worth_sending(self) -> bool:
         """Whether sending items costs clearly less than running them; once it did, still less."""
-        n = self.n_servable()
+        n = self.max_dispatchable()
         if self.costs.first_unconfirmed_s is None and n >= overheads.WORTH:
-            self.was_worth = True
+            self.was_profitable = True
         return self.costs.waits or n >= (
-            overheads.KEEP_WORTH if self.was_worth else overheads.WORTH
+            overheads.KEEP_WORTH if self.was_profitable else overheads.WORTH
         )
 
     # -- what workers begin with ------------------------------------------------------------
@@ -250,17 +250,17 @@ class State:
         return self.costs.warmup_s if is_open else 0.0
 
     @property
-    def trusts_crew(self) -> bool:
+    def has_proven_pool(self) -> bool:
         """An earlier call has shown what workers do with such items, too long to look up from."""
-        return self.hint_fits is True and (self.costs.item_s or 0.0) >= TRUSTED_ITEM_S
+        return self.profile_matches is True and (self.costs.item_s or 0.0) >= TRUSTED_ITEM_S
 
     @property
     def may_help(self) -> bool:
         """Whether the caller runs items itself as long as no worker has delivered."""
         is_auto = self.job.backend == "auto" and self.job.may_inline and not self.has_lost_one
-        return is_auto and not self.trusts_crew and not self.costs.waits
+        return is_auto and not self.has_proven_pool and not self.costs.waits
 
     @property
     def n_in_flight(self) -> int:
         """Chunks that are with workers."""
-        return self.roster.n_in_flight
+        return self.workers.n_in_flight

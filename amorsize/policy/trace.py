@@ -26,12 +26,12 @@ class ChunkTrace(Value):
     wall_s: float
     cpu_s: float
     now_s: float  # since the call began, when the report came in
-    starved_s: float = 0.0  # of wall_s: it could have run, but others had the core
+    run_delay_s: float = 0.0  # of wall_s: it could have run, but others had the core
 
     @property
     def unstarved_s(self) -> float:
         """Wall seconds as they would have been with a core of its own."""
-        return unstarved(self.wall_s, self.cpu_s, self.starved_s)
+        return unstarved(self.wall_s, self.cpu_s, self.run_delay_s)
 
 
 class ChunkLog:
@@ -65,7 +65,7 @@ def _merged(chunks: list[ChunkTrace]) -> list[ChunkTrace]:
                 n_items=first.n_items + chunk.n_items,
                 wall_s=first.wall_s + chunk.wall_s,
                 cpu_s=first.cpu_s + chunk.cpu_s,
-                starved_s=first.starved_s + chunk.starved_s,
+                run_delay_s=first.run_delay_s + chunk.run_delay_s,
             )
         )
     return merged + list(waiting.values())
@@ -119,10 +119,10 @@ class Trace(Value):
             shared = set()
         began_s = min((c.now_s - c.wall_s for c in self.chunks if c.worker >= 0), default=INF)
         alone = [c for c in self.chunks if c.backend not in shared or c.now_s <= began_s]
-        alone_s, alone_cpu_s = sum(c.unstarved_s for c in alone), sum(c.cpu_s for c in alone)
-        share = min(1.0, alone_cpu_s / alone_s) if alone_s and alone_cpu_s else 1.0
+        serial_item_s, alone_cpu_s = sum(c.unstarved_s for c in alone), sum(c.cpu_s for c in alone)
+        share = min(1.0, alone_cpu_s / serial_item_s) if serial_item_s and alone_cpu_s else 1.0
         kept = {id(c) for c in alone}
-        return alone_s + sum(
+        return serial_item_s + sum(
             min(c.unstarved_s, c.cpu_s / share) for c in self.chunks if id(c) not in kept
         )
 

@@ -8,7 +8,7 @@ a chunk that takes too long comes back.
 from __future__ import annotations
 
 from amorsize.policy import chunk_sizing, update
-from amorsize.policy.actions import Action, Plan, RunInline, Survey, Wait
+from amorsize.policy.actions import Action, InspectHost, Plan, RunInline, Wait
 from amorsize.policy.facts import Profile
 from amorsize.policy.rules import (
     check_profile,
@@ -59,10 +59,10 @@ class Tuner(State):
         if job.is_loop and not self.has_lost_one:
             return inline.run_slice(self, view, SERIAL_SLICE_S)
         if job.backend != "auto" or not job.may_inline or self.has_lost_one:
-            return scale.crew_only(self, view) if self.is_surveyed else Survey()
+            return scale.crew_only(self, view) if self.is_surveyed else InspectHost()
         if self.costs.item_s is None:
             return first_items.first(self, view)
-        if self.hint is not None and self.hint_fits is None:
+        if self.hint is not None and self.profile_matches is None:
             action = check_profile.check(self, view, self.hint)
             if action is not None:
                 return action
@@ -70,13 +70,13 @@ class Tuner(State):
 
     def _decide(self, view: View) -> Action:
         """The general case: some items are known, some are left."""
-        if self.asks is not None and not view.caller_busy:
-            return RunInline(n_items=1, box_s=inf)
+        if self.pending_wait_check is not None and not view.caller_busy:
+            return RunInline(n_items=1, time_budget_s=inf)
         if self.followed is not None:
             action = follow_plan.follow(self, view, self.followed)
             if action is not None:
                 return action
-        if self.hint_fits is False and not view.caller_busy and not self.costs.n_reports:
+        if self.profile_matches is False and not view.caller_busy and not self.costs.n_reports:
             is_long = (self.costs.first_unconfirmed_s or 0.0) >= dispatch.LONG_ITEM_S
             if is_long and (action := first_items.help_with_few(self, view)) is not None:
                 return action  # as at the start of a call of which nothing was known
@@ -86,20 +86,20 @@ class Tuner(State):
         assert self.route is not None
         if self.route.backend == "serial":
             return inline.run_slice(self, view, SERIAL_SLICE_S)
-        crew = self.roster.of(self.route.backend)
-        is_alone = self.gain.is_resting(view.now_s) or not self.is_worth_sending()
-        if crew.n_alive and not view.caller_busy and is_alone:
+        pool = self.workers.of(self.route.backend)
+        is_alone = self.gain.is_paused(view.now_s) or not self.is_worth_sending()
+        if pool.n_alive and not view.caller_busy and is_alone:
             return inline.run_slice(self, view, SLICE_S)
-        if (action := scale.shrink(self, crew) or dispatch.feed(self, view, crew)) is not None:
+        if (action := scale.shrink(self, pool) or dispatch.feed(self, view, pool)) is not None:
             return action
-        action = scale.grow(self, view, crew)
+        action = scale.grow(self, view, pool)
         self.is_growing = action is not None
         if action is not None:
             return action
-        if inline.works(self, view, crew):
-            is_starting = len(crew.ready) < crew.n_alive
+        if inline.works(self, view, pool):
+            is_starting = len(pool.ready) < pool.n_alive
             ready_s = self.host.process_ready_s if is_starting else SLICE_S
-            slice_s = inline.helping_slice_s(self, view, crew) if crew.n_reporting else SLICE_S
+            slice_s = inline.helping_slice_s(self, view, pool) if pool.n_reporting else SLICE_S
             return inline.run_slice(self, view, min(slice_s, ready_s))
         return Wait(reason="workers are busy")
 
@@ -122,7 +122,7 @@ class Tuner(State):
                 source=measured.source,
             )
         costs, backend = self.costs, self.backend_used()
-        n_jobs = 1 if backend == "serial" else max(1, self.roster.of(backend).n_alive)
+        n_jobs = 1 if backend == "serial" else max(1, self.workers.of(backend).n_alive)
         n_jobs = min(n_jobs, self.saturation.n_enough or n_jobs)
         chunksize = self.job.chunksize
         if chunksize is None and costs.waits and backend != "serial":
@@ -142,15 +142,15 @@ class Tuner(State):
             return None
         plan, is_enough = self.plan(), self.saturation.n_enough is not None
         # In the crew that was too large, items were in each other's way.
-        alone_s = self.saturation.reference_s if is_enough else None
+        serial_item_s = self.saturation.reference_s if is_enough else None
         return Profile(
             backend=plan.backend,
             n_jobs=plan.n_jobs,
             chunksize=plan.chunksize,
-            item_s=alone_s or costs.mean_s or costs.item_s,
+            item_s=serial_item_s or costs.mean_s or costs.item_s,
             item_cpu_s=costs.item_cpu_s or 0.0,
             spread_log=costs.spread_log,
-            pickle_s=None if self.weighed is None else self.weighed.pickle_s,
+            pickle_s=None if self.pickling is None else self.pickling.pickle_s,
             warmup_s=costs.warmup_s,
             holds_gil=self.holds_gil,
             waits=costs.waits,

@@ -9,16 +9,16 @@ from amorsize.policy.evidence.io_bound import Votes, is_idle
 from amorsize.policy.facts import (
     Bound,
     Died,
-    Grown,
+    GilProbed,
+    HostInspected,
     Inlined,
-    Left,
-    Limited,
+    MemoryGrown,
+    PicklingMeasured,
     Ready,
     Report,
     Started,
-    Surveyed,
-    Watched,
-    Weighed,
+    WorkerRetired,
+    WorkersLimited,
 )
 from amorsize.policy.rules import check_profile, explore, follow_plan
 
@@ -42,52 +42,52 @@ def hear(state: State, event: Event) -> None:
         case Inlined():
             _inlined(state, event)
         case Ready():
-            state.roster.ready(event.worker)
+            state.workers.ready(event.worker)
         case Started():
-            if not state.roster.n_started:
-                state.alone_s, state.n_alone = state.costs.item_cpu_s, state.costs.n_inline
+            if not state.workers.n_started:
+                state.serial_item_s, state.n_alone = state.costs.item_cpu_s, state.costs.n_inline
                 state.alone_share = state.costs.cpu_share
             if event.backend == "thread" and state.threads_since_s is None:
                 state.threads_since_s = event.now_s
             is_warm = state.inherits_warmth and state.costs.n_inline > 0
-            state.roster.add(event, is_cold=not is_warm)
+            state.workers.add(event, is_cold=not is_warm)
         case Died():
-            state.roster.lose(event.worker)
+            state.workers.lose(event.worker)
             state.has_lost_one = True
-        case Left():
+        case WorkerRetired():
             _left(state, event)
-        case Grown():
+        case MemoryGrown():
             _grown(state, event)
-        case Watched():
+        case GilProbed():
             _watched(state, event)
-        case Weighed():
-            state.weighed = event
+        case PicklingMeasured():
+            state.pickling = event
             if event.reason is not None and state.job.backend == "auto":
                 state.route = backend_choice.serial(event.reason)  # what workers have, they finish
-        case Surveyed():
+        case HostInspected():
             state.survey(event.host, event.job)
-        case Limited():
+        case WorkersLimited():
             _limited(state, event)
         case Bound():
             state.job = state.job.but(caller_reason=event.why)
             state.note("items run in the caller, one by one", event.why)
 
 
-def _left(state: State, event: Left) -> None:
-    state.roster.lose(event.worker)
+def _left(state: State, event: WorkerRetired) -> None:
+    state.workers.lose(event.worker)
     if event.why is not None and not state.is_replacing:
         state.is_replacing = True
         state.note("workers are replaced", event.why)
 
 
-def _grown(state: State, event: Grown) -> None:
-    alive = {seat.number for seat in state.roster}
+def _grown(state: State, event: MemoryGrown) -> None:
+    alive = {seat.number for seat in state.workers}
     n_places = max(state.n_places, len(alive))
     if (found := state.memory.see(event, alive=alive, n_places=n_places)) is not None:
         state.note(*found)
 
 
-def _limited(state: State, event: Limited) -> None:
+def _limited(state: State, event: WorkersLimited) -> None:
     if event.n_workers:
         state.n_room = min(event.n_workers, state.n_room or event.n_workers)
         state.note(f"{event.n_workers} workers and no more", event.why)
@@ -96,7 +96,7 @@ def _limited(state: State, event: Limited) -> None:
         state.job = state.job.but(process_reason=event.why)
 
 
-def _watched(state: State, event: Watched) -> None:
+def _watched(state: State, event: GilProbed) -> None:
     state.is_watching = False
     is_last = state.watched is not None
     state.watched = event if state.watched is None else event.after(state.watched)
@@ -109,22 +109,22 @@ def _watched(state: State, event: Watched) -> None:
 def _inlined(state: State, event: Inlined) -> None:
     state.gain.add(event.cpu_s)
     state.failures.alone(event)
-    beside_threads = state.roster.of("thread").n_alive > 0
+    beside_threads = state.workers.of("thread").n_alive > 0
     computed = not state.costs.waits
     alone = _has_core_to_itself(state) or _waited_before_threads(state, event)
     state.costs.inlined(event, alone=alone, beside_threads=beside_threads)
     if computed and state.costs.waits:
         _reroute(state)
-    if state.asks is not None and state.roster.n_started:
-        _settle_waiting(state, state.asks, event)
-    if state.is_committed and not state.has_delivered and not state.costs.waits:
+    if state.pending_wait_check is not None and state.workers.n_started:
+        _settle_waiting(state, state.pending_wait_check, event)
+    if state.is_backend_fixed and not state.has_delivered and not state.costs.waits:
         state.cores.see_caller(event)
 
 
 def _reported(state: State, event: Report) -> None:
     costs = state.costs
-    is_cold = state.roster.report(event)
-    in_process = state.roster.backend_of(event.worker) == "process"
+    is_cold = state.workers.report(event)
+    in_process = state.workers.backend_of(event.worker) == "process"
     if not costs.n_inline and event.n_items and not state.first_reports.is_settled:
         costs.waits = state.first_reports.see(event, is_fresh_fork=is_cold and in_process)
     if explore.is_apart(state, event):
@@ -132,7 +132,7 @@ def _reported(state: State, event: Report) -> None:
         explore.see(state, event)
         return
     computed = not costs.waits
-    costs.reported(event, n_workers=state.roster.n_alive, is_cold=is_cold, in_process=in_process)
+    costs.reported(event, n_workers=state.workers.n_alive, is_cold=is_cold, in_process=in_process)
     if computed and costs.waits:
         _reroute(state)
     _see_pickling(state, event)
@@ -140,7 +140,7 @@ def _reported(state: State, event: Report) -> None:
         return
     if state.drift_watch is not None and not (is_cold and costs.warmup_s):
         n_working = state.waiters.n_wanted if costs.waits else state.n_limit
-        n_busy = state.roster.of(state.roster.backend_of(event.worker)).n_busy
+        n_busy = state.workers.of(state.workers.backend_of(event.worker)).n_busy
         is_settling = n_working is not None and n_busy > n_working
         found = state.drift_watch.see(event, n_working, is_settling=is_settling)
         if found is not None:
@@ -152,16 +152,18 @@ def _reported(state: State, event: Report) -> None:
         return
     if costs.waits:
         _see_waiter(state, event)
-    elif state.asks is None and state.followed is None:  # else who waits is not clear, or not open
+    elif (
+        state.pending_wait_check is None and state.followed is None
+    ):  # else who waits is not clear, or not open
         _see_cores(state, event)
 
 
 def _has_core_to_itself(state: State) -> bool:
     """Nothing of ours keeps the caller from its core: only then does idling mean waiting."""
-    if not state.roster.n_started:
+    if not state.workers.n_started:
         return True
-    n_alive = state.roster.n_alive
-    return state.roster.of("process").n_alive == n_alive < state.host.n_cores
+    n_alive = state.workers.n_alive
+    return state.workers.of("process").n_alive == n_alive < state.host.n_cores
 
 
 def _waited_before_threads(state: State, event: Inlined) -> bool:
@@ -173,35 +175,35 @@ def _waited_before_threads(state: State, event: Inlined) -> bool:
 
 def _see_pickling(state: State, event: Report) -> None:
     """What a worker pickled is read here as well: what it took need not be tried, once known."""
-    known_s = None if state.weighed is None else state.weighed.pickle_s
-    is_first = state.weighed is None and state.job.inherits_items and event.n_items > 0
+    known_s = None if state.pickling is None else state.pickling.pickle_s
+    is_first = state.pickling is None and state.job.inherits_items and event.n_items > 0
     is_weighing = is_first or 0 < state.n_weighings < WEIGHINGS
-    if not is_weighing and not state.hint_fits:
+    if not is_weighing and not state.profile_matches:
         return
     state.pickled_s += max(0.0, event.pickle_s - REPORT_S)
     state.n_pickled += event.n_items
     each_s = state.pickled_s / max(1, state.n_pickled)
     if is_first or (is_weighing and known_s is not None):
         state.n_weighings += 1
-        state.weighed = Weighed(pickle_s=each_s)
+        state.pickling = PicklingMeasured(pickle_s=each_s)
     elif (
         known_s is not None
         and state.pickled_s > PICKLING_SEEN_S
         and each_s > check_profile.FITS * known_s
     ):
-        state.weighed = Weighed(pickle_s=2 * each_s)
+        state.pickling = PicklingMeasured(pickle_s=2 * each_s)
 
 
 def _see_waiter(state: State, event: Report) -> None:
     was_settled = state.waiters.settled
-    state.waiters.count(event, n_alive=state.roster.n_alive)
+    state.waiters.count(event, n_alive=state.workers.n_alive)
     if state.waiters.settled and not was_settled:
         n = state.waiters.n_wanted
         state.note(f"{n} at once and no more", "with more of them each took longer")
 
 
 def _see_cores(state: State, event: Report) -> None:
-    n_alive = state.roster.n_alive
+    n_alive = state.workers.n_alive
     n_working = max(1, min(n_alive, state.n_limit or n_alive))
     state.cores.see_worker(event, n_working=n_working)
     if state.job.backend != "auto" or state.route is None:
@@ -214,7 +216,7 @@ def _see_cores(state: State, event: Report) -> None:
                 state.costs.waits = True
                 _reroute(state)
         return
-    busy = (seat.number for seat in state.roster if seat.n_queued)
+    busy = (seat.number for seat in state.workers if seat.n_queued)
     if state.gain.is_lost(event, state.alone_share, busy):
         state.note("the caller alone for a while", "all together did less than it does")
         return
@@ -228,14 +230,14 @@ def _see_saturation(state: State, event: Report, n_working: int) -> None:
     """Items that cost ever more with more workers: perhaps fewer of them would do."""
     assert state.route is not None
     is_parked = state.saturation.is_parking and state.n_limit is not None
-    parked = state.roster.of(state.route.backend).ready[state.n_limit :] if is_parked else []
+    parked = state.workers.of(state.route.backend).ready[state.n_limit :] if is_parked else []
     verdict = state.saturation.see(
         event,
-        rank=state.roster.rank_of(event.worker),
+        rank=state.workers.rank_of(event.worker),
         n_working=n_working,
         n_still=sum(1 for seat in parked if seat.n_queued),
         left_s=state.work_left_s,
-        alone_s=state.alone_s,
+        serial_item_s=state.serial_item_s,
         n_alone=state.n_alone,
     )
     if verdict is not None:
@@ -249,22 +251,25 @@ def _reroute(state: State) -> None:
         return
     state.note("the items wait after all", "they have a core and do not use it")
     state.has_rerouted = True
-    state.route, state.is_committed = None, False
+    state.route, state.is_backend_fixed = None, False
     state.begin_waiters()
     state.reopen_jobs()
 
 
 def _leave_threads(state: State) -> None:
     state.note("threads given up", "they took turns: the items hold the GIL after all")
-    state.holds_gil, state.route, state.is_committed = True, None, False
+    state.holds_gil, state.route, state.is_backend_fixed = True, None, False
     state.cores = CoreEvidence()  # those that take turns seemed to have no cores
-    state.hint_fits = None if state.hint_fits is None else False
+    state.profile_matches = None if state.profile_matches is None else False
 
 
 def _see_drift(state: State, watch: drift.Watch, found: drift.Drift) -> None:
     """Every change has its own answer; one that concerns all plans alike needs none."""
     if found.what == "waiting" and state.job.backend == "auto" and state.job.may_inline:
-        state.asks, state.votes = found, Votes()  # or the host is busy: the caller's items tell
+        state.pending_wait_check, state.votes = (
+            found,
+            Votes(),
+        )  # or the host is busy: the caller's items tell
         return
     if found.factor < 1 and state.n_limit is not None and not state.costs.waits:
         found = found.but(answer="n_jobs is counted anew")
@@ -292,7 +297,7 @@ def _settle_waiting(state: State, asked: drift.Drift, event: Inlined) -> None:
     waits = is_idle(event) and event.n_pauses > 0
     if waits and not state.votes.are_enough:
         return
-    state.asks = None
+    state.pending_wait_check = None
     if not waits:
         _tell_drift(state, asked.but(what="cores", answer=drift.NOTHING))
         return
@@ -300,5 +305,5 @@ def _settle_waiting(state: State, asked: drift.Drift, event: Inlined) -> None:
     state.costs.waits = True
     state.begin_waiters()
     if state.job.backend == "auto":
-        state.route, state.is_committed = None, False
+        state.route, state.is_backend_fixed = None, False
         state.reopen_jobs()

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 from amorsize.policy.facts import Job
 from amorsize.policy.tuner import Tuner
 from amorsize.simulate.baselines import Fixed, Joblib, OneByOne, PoolMap, Serial, opponents
-from amorsize.simulate.engine import Engine, Outcome, Policy, Stuck
+from amorsize.simulate.engine import Deadlock, Engine, Outcome, Policy
 from amorsize.simulate.oracle import Best, oracle
 from amorsize.simulate.replay import Forecast, TraceError, forecast, load, save
 from amorsize.simulate.scenarios import ZOO, random_world, world
@@ -48,6 +48,7 @@ __all__ = (
     "ZOO",
     "Bandwidth",
     "Best",
+    "Deadlock",
     "Death",
     "Fixed",
     "Forecast",
@@ -61,7 +62,6 @@ __all__ = (
     "Retrograde",
     "Serial",
     "SlowCores",
-    "Stuck",
     "Thrashing",
     "TraceError",
     "World",

@@ -22,7 +22,7 @@ class Serial:
 
     def next(self, view: View) -> Any:
         """All of it."""
-        return RunInline(n_items=view.n_left, box_s=INF)
+        return RunInline(n_items=view.n_left, time_budget_s=INF)
 
 
 class Fixed:

@@ -36,7 +36,7 @@ TAIL = 12  # actions an error shows
 INF = float("inf")
 
 
-class Stuck(AmorsizeError):  # noqa: N818 - says what happened
+class Deadlock(AmorsizeError):  # noqa: N818 - says what happened
     """A policy waits though nothing is under way, or goes round in circles."""
 
 
@@ -201,7 +201,9 @@ class Engine:
                 if in_s < at_s:
                     at_s, due = in_s, clock
         if at_s == INF:
-            raise Stuck(f"the policy waits though nothing is under way; its last: {self._tail()}")
+            raise Deadlock(
+                f"the policy waits though nothing is under way; its last: {self._tail()}"
+            )
         elapsed_s = at_s - now_s
         for clock in self.clocks:
             clock.done_s += elapsed_s * clock.rate
@@ -281,7 +283,9 @@ class Engine:
             return self.items
         return self.items if worker.backend == "process" else self.gil
 
-    def _run(self, worker: _Worker, start: int, stop: int, box_s: float, extra_s: float) -> None:
+    def _run(
+        self, worker: _Worker, start: int, stop: int, time_budget_s: float, extra_s: float
+    ) -> None:
         """A place begins a chunk."""
         world = self.world
         worker.chunk = (start, stop, stop)
@@ -296,8 +300,8 @@ class Engine:
         worker.version += 1
         work_s = (self.sums_s[stop] - self.sums_s[start]) * worker.scale + worker.extra_s
         self._work(clock, work_s, self._ran, (worker, worker.version, clock))
-        if box_s != INF and stop - start > 1:
-            self._at(self.now_s + box_s, self._box_ends, (worker, worker.version, clock))
+        if time_budget_s != INF and stop - start > 1:
+            self._at(self.now_s + time_budget_s, self._box_ends, (worker, worker.version, clock))
 
     def _jitter(self, work_s: float) -> float:
         """By what factor a chunk is off: noise of one moment, which a long chunk averages out.
@@ -361,9 +365,9 @@ class Engine:
         orders = worker.orders or self.shared
         if not orders or not worker.is_up or worker.chunk is not None or not worker.is_alive:
             return
-        start, stop, box_s = orders.popleft()
+        start, stop, time_budget_s = orders.popleft()
         remote_s = self.world.remote_pickle_s if worker.backend == "process" else 0.0
-        self._run(worker, start, stop, box_s, remote_s * (stop - start))
+        self._run(worker, start, stop, time_budget_s, remote_s * (stop - start))
 
     def _comes_up(self, worker: _Worker) -> None:
         self._stops(self.ops)
@@ -415,7 +419,7 @@ class Engine:
             self.recent.append((self.now_s, action))
             if self._act(action):
                 return
-        raise Stuck(f"the policy goes round in circles; its last: {self._tail()}")
+        raise Deadlock(f"the policy goes round in circles; its last: {self._tail()}")
 
     def _view(self, *, caller_busy: bool) -> facts.View:
         n_left = self.n_left
@@ -435,7 +439,7 @@ class Engine:
             start, stop = self._take(action.n_items)
             worker = self.workers[action.worker]
             self.n_in_flight += 1
-            order = (worker, start, stop, action.box_s)
+            order = (worker, start, stop, action.time_budget_s)
             self._work(self.ops, self._send_s(worker, stop - start), self._sent, order)
         elif kind is do.RunInline:
             self._run_inline(action)
@@ -448,26 +452,26 @@ class Engine:
             self.n_in_flight += 1
             work_s = (world.dispatch_s + world.pickle_s * (stop - start)) / 2
             self._work(self.ops, work_s, self._enqueued, (start, stop))
-        elif kind is do.Survey:
+        elif kind is do.InspectHost:
             load_s = self._load_s(SURVEY_LOADS)
             self._work(self.ops, load_s + world.survey_s, self._surveyed, None)
-        elif kind is do.Weigh:
+        elif kind is do.MeasurePickling:
             load_s = self._load_s(WEIGHING_LOADS)
             self._work(self.ops, load_s + world.weigh_s + 4 * world.pickle_s, self._weighed, None)
         elif kind is do.Watch:
             self.watched_from_s = self.now_s
             self._work(self.ops, world.watch_s, self._stepped, None)
-        elif kind is do.Unwatch:
+        elif kind is do.StopGilProbe:
             self._unwatch()
             return False
         else:
-            raise Stuck(f"not an action: {action!r}")
+            raise Deadlock(f"not an action: {action!r}")
         return True
 
     def _unwatch(self) -> None:
         lag = HELD_GIL if self.world.holds_gil and not self.world.waits else FREE_GIL
         watched_s = self.now_s - self.watched_from_s
-        self.policy.tell(facts.Watched(lag_share=lag, watched_s=watched_s, n_wakes=1))
+        self.policy.tell(facts.GilProbed(lag_share=lag, watched_s=watched_s, n_wakes=1))
 
     def _wait(self, action: do.Wait) -> bool:
         if self.inbox:
@@ -476,7 +480,9 @@ class Engine:
         if action.timeout_s is not None:
             self._at(self.now_s + action.timeout_s, self._time_is_up, self.n_events)
         elif not self.n_in_flight and not self.n_starting:
-            raise Stuck(f"the policy waits though nothing is under way; its last: {self._tail()}")
+            raise Deadlock(
+                f"the policy waits though nothing is under way; its last: {self._tail()}"
+            )
         self.is_waiting = True
         return True
 
@@ -539,13 +545,13 @@ class Engine:
         self._step(None)
 
     def _delivered(self, what: tuple[_Worker, int, int, float]) -> None:
-        worker, start, stop, box_s = what
+        worker, start, stop, time_budget_s = what
         if not worker.is_alive:
             self.n_in_flight -= 1
             self._give_back(start, stop)
             self._wake()
             return
-        worker.orders.append((start, stop, box_s))
+        worker.orders.append((start, stop, time_budget_s))
         self._begin(worker)
 
     def _enqueued(self, what: tuple[int, int]) -> None:
@@ -584,7 +590,7 @@ class Engine:
                 cpu_s=cpu_s,
                 pickle_s=self.world.remote_pickle_s * (end - start),
                 now_s=self.now_s,
-                starved_s=self._starved_s(wall_s, cpu_s),
+                run_delay_s=self._starved_s(wall_s, cpu_s),
             )
         )
 
@@ -603,18 +609,18 @@ class Engine:
                 wall_s=wall_s,
                 cpu_s=cpu_s,
                 now_s=self.now_s,
-                starved_s=self._starved_s(wall_s, cpu_s),
+                run_delay_s=self._starved_s(wall_s, cpu_s),
             )
         )
 
     def _surveyed(self, _: None) -> None:
         self._stops(self.ops)
-        self.policy.tell(facts.Surveyed(host=self.host(), job=self.job()))
+        self.policy.tell(facts.HostInspected(host=self.host(), job=self.job()))
         self._step(None)
 
     def _weighed(self, _: None) -> None:
         self._stops(self.ops)
-        self.policy.tell(facts.Weighed(pickle_s=self.world.pickle_s * self._error()))
+        self.policy.tell(facts.PicklingMeasured(pickle_s=self.world.pickle_s * self._error()))
         self._step(None)
 
     def host(self) -> facts.Host:
@@ -650,7 +656,7 @@ class Engine:
         place = _Worker(-1, "caller", is_cold=not self.is_warm)
         self.inline = place
         self.is_warm = True
-        self._run(place, start, stop, action.box_s, 0.0)
+        self._run(place, start, stop, action.time_budget_s, 0.0)
         if self.workers:
             self._at(self.now_s + FEEDER_S, self._feed, place)
 
@@ -673,7 +679,7 @@ class Engine:
                 now_s=self.now_s,
                 n_pauses=n_items if self.world.waits else 0,
                 n_modules=int(was_cold and self.world.warmup_is_import),
-                starved_s=self._starved_s(wall_s, cpu_s),
+                run_delay_s=self._starved_s(wall_s, cpu_s),
             )
         )
         self._step(None)
@@ -695,7 +701,7 @@ class Engine:
             start, stop = self._take(action.n_items)
             worker = self.workers[action.worker]
             self.n_in_flight += 1
-            order = (worker, start, stop, action.box_s)
+            order = (worker, start, stop, action.time_budget_s)
             self._work(
                 self.ops, self._send_s(worker, stop - start), self._feeder_sent, (place, order)
             )
@@ -704,7 +710,7 @@ class Engine:
         ):
             start_s = self._start_cost_s(action.backend)
             self._work(self.ops, start_s, self._feeder_started, (place, action.backend))
-        elif isinstance(action, do.Unwatch):
+        elif isinstance(action, do.StopGilProbe):
             self._unwatch()
             self._at(self.now_s, self._feed, place)
         else:

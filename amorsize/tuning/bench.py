@@ -132,28 +132,28 @@ class Measured(Call):
     remembers = False
     part = WHOLE  # of the data: where its items lie there
 
-    def _take_in(self, happening: protocol.Happening) -> None:
+    def _take_in(self, happening: protocol.Event) -> None:
         """A worker that dies ends the run: its time would tell of the death."""
-        if isinstance(happening, protocol.Lost):
+        if isinstance(happening, protocol.WorkerLost):
             raise WorkerDied(f"a worker ended{_where(happening, self.part)} with {happening.how}")
         super()._take_in(happening)
 
 
-def _where(lost: protocol.Lost, part: Part) -> str:
+def _where(lost: protocol.WorkerLost, part: Part) -> str:
     """The item that a worker ended in; quick ones are noted several at once."""
-    if lost.culprit is None:
+    if lost.suspect_item is None:
         return ""
-    stops = (stop for start, stop in lost.ranges if start <= lost.culprit < stop)
-    last = min(lost.culprit + lost.n_suspects, *stops, INF) - 1
-    first, last = (part.offset + part.stride * int(i) for i in (lost.culprit, last))
+    stops = (stop for start, stop in lost.ranges if start <= lost.suspect_item < stop)
+    last = min(lost.suspect_item + lost.n_suspects, *stops, INF) - 1
+    first, last = (part.offset + part.stride * int(i) for i in (lost.suspect_item, last))
     return f" in item {first}" if first == last else f" in one of the items {first} to {last}"
 
 
 class Apart(Measured):
     """A whole run inside one worker process: what is lost with it is that run, and no item."""
 
-    def _take_in(self, happening: protocol.Happening) -> None:
-        if isinstance(happening, protocol.Lost):
+    def _take_in(self, happening: protocol.Event) -> None:
+        if isinstance(happening, protocol.WorkerLost):
             raise WorkerDied(f"the process of this run ended with {happening.how}")
         super()._take_in(happening)
 

@@ -18,7 +18,7 @@ BACKENDS = ("thread", "process")
 INF = float("inf")
 
 
-class Asked(Value):
+class TuneOptions(Value):
     """What a tuning was asked for, checked."""
 
     use_hint: bool
@@ -43,7 +43,7 @@ class Asked(Value):
         return self.timeout_s is not None or self.budget_s is not None
 
 
-def asked(**given: Any) -> Asked:
+def asked(**given: Any) -> TuneOptions:
     """Options with these values, each checked.
 
     Raises:
@@ -77,7 +77,7 @@ def asked(**given: Any) -> Asked:
     given["chunksizes"] = _numbers("chunksize_range", given["chunksizes"])
     given["backends"] = _backends(given["backends"], prefers_threads=given["prefers_threads"])
     call_options.validated(thread_safe=given["thread_safe"])
-    return Asked(**given)
+    return TuneOptions(**given)
 
 
 FLAGS = {

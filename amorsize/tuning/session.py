@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from amorsize.policy.prediction import Basis
-    from amorsize.tuning.options import Asked
+    from amorsize.tuning.options import TuneOptions
     from amorsize.tuning.search import Search
 
 INF = float("inf")
@@ -65,7 +65,7 @@ class Session:
     """
 
     def __init__(
-        self, func: Callable[..., Any], data: Any, item_kwargs: dict[str, Any], asked: Asked
+        self, func: Callable[..., Any], data: Any, item_kwargs: dict[str, Any], asked: TuneOptions
     ) -> None:
         self.began_s = perf_counter()
         func = callables.raw(func)
@@ -391,10 +391,10 @@ class Session:
 def _looked(func: Any, items: Any, n_sampled: int, thread_safe: bool | None) -> Look:
     sample = Sample(func, items, n_sampled, {}, call_options.validated(thread_safe=thread_safe))
     sample.run()
-    chosen, weighed = sample.where()
+    chosen, pickling = sample.where()
     hint = result_of(sample)
     hint.data = None  # the caller has it
-    return Look(hint=hint, basis=basis_of(sample, weighed), backend=chosen.backend or "serial")
+    return Look(hint=hint, basis=basis_of(sample, pickling), backend=chosen.backend or "serial")
 
 
 def _apart(looked: Callable[[], Look], _: Any) -> Look:

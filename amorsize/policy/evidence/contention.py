@@ -100,7 +100,7 @@ class Saturation:
         n_working: int,
         n_still: int,
         left_s: float,
-        alone_s: float | None,
+        serial_item_s: float | None,
         n_alone: int,
     ) -> tuple[str, str] | None:
         """Take in a report; what a test has shown and why, when one ends with it.
@@ -111,7 +111,7 @@ class Saturation:
             n_working: Workers that get chunks.
             n_still: Parked workers that still have a chunk.
             left_s: Work left, in seconds of one core at the present cost.
-            alone_s: CPU seconds of an item in the caller before there were workers, if known.
+            serial_item_s: CPU seconds of an item in the caller before there were workers, if known.
             n_alone: Items that tells of.
         """
         from math import log
@@ -121,7 +121,9 @@ class Saturation:
         if self._windows:
             return self._test(report, cost_log, rank, n_still=n_still)
         if self._reference_log is None:
-            self._refer(report, cost_log, n_working, n_alone, log(alone_s) if alone_s else None)
+            self._refer(
+                report, cost_log, n_working, n_alone, log(serial_item_s) if serial_item_s else None
+            )
             return None
         if not self._crews or n_working != self._crews[-1][1]:
             self._crews.append((report.now_s, n_working))

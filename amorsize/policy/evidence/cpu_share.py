@@ -85,7 +85,7 @@ class CoreEvidence:
             return "not needed"
         is_one_core = is_enough and wanted_s < ONE_CORE * elapsed_s
         self._cpu_s += event.cpu_s
-        self._starved_s += event.starved_s
+        self._starved_s += event.run_delay_s
         self._chunks_s += event.wall_s
         self._n_in_window += 1
         return "taken" if is_one_core or self._have_small_shares(event, n_alive) else None
@@ -93,6 +93,6 @@ class CoreEvidence:
     def _have_small_shares(self, event: Report, n_alive: int) -> bool:
         """Chunks longer than a turn show what share of the one core each thread has."""
         if event.wall_s > LONG_TURN_S:
-            self._shares.append((event.cpu_s + event.starved_s) / event.wall_s)
+            self._shares.append((event.cpu_s + event.run_delay_s) / event.wall_s)
         is_enough = len(self._shares) > n_alive > 2
         return is_enough and n_alive * sum(self._shares) / len(self._shares) < ONE_CORE

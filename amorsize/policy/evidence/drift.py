@@ -227,8 +227,8 @@ class Watch:
             is_settling: Those that get no more are still at their last chunks.
         """
         self._all_s += report.wall_s
-        self._starved_s += report.starved_s
-        self._most_starved_s = max(self._most_starved_s, report.starved_s)
+        self._starved_s += report.run_delay_s
+        self._most_starved_s = max(self._most_starved_s, report.run_delay_s)
         if n_working != self._n_working or is_settling:
             self._n_working, self._since_s, self._logs = n_working, report.now_s, []
             self._n_items, self._wall_s, self._cpu_s, self._unstarved_s = 0, 0.0, 0.0, 0.0

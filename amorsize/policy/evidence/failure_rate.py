@@ -153,7 +153,7 @@ def see(state: State, event: Report) -> None:
     """Take in a report of items whose failures are kept."""
     failures, trial = state.failures, state.failures.trial
     if trial is not None:
-        n_busy = state.roster.of(state.roster.backend_of(event.worker)).n_busy
+        n_busy = state.workers.of(state.workers.backend_of(event.worker)).n_busy
         helps = failures.judge(event, is_settling=n_busy > trial.n_limit)
         if helps is None:
             return
@@ -165,7 +165,7 @@ def see(state: State, event: Report) -> None:
     if share is None:
         return
     n_now = state.waiters.n_wanted if state.costs.waits else state.n_limit or state.n_places
-    n_now = min(n_now, failures.n_limit or n_now, state.roster.n_alive)
+    n_now = min(n_now, failures.n_limit or n_now, state.workers.n_alive)
     is_open = state.job.backend == "auto" and state.trial is None and state.followed is None
     is_worth = state.n_items_left > WORTH_TRYING * TRIAL_ITEMS
     if n_now < 2 or not is_open or not is_worth:

@@ -31,7 +31,7 @@ class Votes:
 
     def count(self, event: Inlined | Report) -> None:
         """Take in one more."""
-        self._is_busy = self._is_busy or event.starved_s > BUSY_SHARE * event.wall_s
+        self._is_busy = self._is_busy or event.run_delay_s > BUSY_SHARE * event.wall_s
         self._n_idle = self._n_idle + 1 if is_idle(event) else 0
 
     @property

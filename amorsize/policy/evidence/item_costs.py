@@ -17,7 +17,7 @@ CHUNKS_REMEMBERED = 4.0  # per worker, in the moving average over chunk reports,
 MOST_REMEMBERED = 64.0  # and of all: with many workers costs that change would be noticed too late
 
 
-class Estimates:
+class ItemCosts:
     """Moving averages over what was run, inline and in workers; seconds per item."""
 
     def __init__(self) -> None:
@@ -125,7 +125,7 @@ class Estimates:
             self._sum_up(event.wall_s, n, alone=alone)
         self.latest_s, self.latest_own_s = item_s, event.unstarved_s / n
         self._note_cpu(event.cpu_s / n, 0.1)
-        is_told = event.starved_s > 0 and not beside_threads  # those take the GIL as well
+        is_told = event.run_delay_s > 0 and not beside_threads  # those take the GIL as well
         if alone or is_told:  # else, beside other work, a starved core looks like waiting
             self._recent = [
                 MEMORY * past + new

@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Set
 
-    from amorsize.policy.facts import Grown
+    from amorsize.policy.facts import MemoryGrown
 
 ROOM_SHARE = 0.7  # of what was free for workers, that they may take: POLICY 3
 LEAST_BYTES = 32 << 20  # growth below this is not looked at: a hundred such workers take 3 GiB
@@ -20,7 +20,7 @@ class Room:
         self._most_bytes = 0  # that any has grown by
         self.n_limit: int | None = None  # workers there is room for; None: for all there are
 
-    def see(self, event: Grown, *, alive: Set[int], n_places: int) -> tuple[str, str] | None:
+    def see(self, event: MemoryGrown, *, alive: Set[int], n_places: int) -> tuple[str, str] | None:
         """A worker has grown; what is decided because of that, and why, if it is new.
 
         Args:

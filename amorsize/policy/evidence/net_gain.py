@@ -31,7 +31,7 @@ class Gain:
         """The caller has run items itself."""
         self._cpu_s += cpu_s
 
-    def is_resting(self, now_s: float) -> bool:
+    def is_paused(self, now_s: float) -> bool:
         """Whether the caller is to go on alone for now."""
         return now_s < self._until_s
 
@@ -44,12 +44,12 @@ class Gain:
             busy: Workers that are at a chunk, of which nothing is told before it is done.
         """
         self._heard_s[report.worker] = report.now_s
-        if self._began_s is None or self.is_resting(report.now_s):
+        if self._began_s is None or self.is_paused(report.now_s):
             self._begin(report.now_s)
             return False
         self._cpu_s += report.cpu_s
         self._workers_cpu_s += report.cpu_s
-        self._starved_s += report.starved_s
+        self._starved_s += report.run_delay_s
         self._n += 1
         span_s = report.now_s - self._began_s
         if self._n < GAIN_REPORTS or span_s < GAIN_S:

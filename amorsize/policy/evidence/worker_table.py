@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MOST_QUEUED = 2  # chunks that are with one worker: the one it runs, and the next
 
 
-class Seat:
+class WorkerState:
     """What the tuner knows of one worker."""
 
     __slots__ = (
@@ -33,7 +33,7 @@ class Crew:
     """The living workers of one backend."""
 
     def __init__(self) -> None:
-        self.ready: list[Seat] = []  # by rank: in the order in which they became ready
+        self.ready: list[WorkerState] = []  # by rank: in the order in which they became ready
         self.n_alive = 0
         self.n_busy = 0  # that have a chunk
         self.n_reporting = 0  # that have delivered
@@ -45,12 +45,14 @@ class Crew:
         return self.least_loaded(None, n_most_queued=1) is not None
 
     @property
-    def last_idle(self) -> Seat | None:
+    def last_idle(self) -> WorkerState | None:
         """The last of those that have nothing to do."""
         ranks = self._by_load[0]
         return self.ready[ranks.bit_length() - 1] if ranks else None
 
-    def least_loaded(self, n_active: int | None, n_most_queued: int = MOST_QUEUED) -> Seat | None:
+    def least_loaded(
+        self, n_active: int | None, n_most_queued: int = MOST_QUEUED
+    ) -> WorkerState | None:
         """The first of those with the fewest chunks, and fewer than so many.
 
         Args:
@@ -63,13 +65,13 @@ class Crew:
                 return self.ready[lowest_bit(ranks & active)]
         return None
 
-    def add(self, seat: Seat) -> None:
+    def add(self, seat: WorkerState) -> None:
         """A worker became ready."""
         seat.is_ready, seat.rank = True, len(self.ready)
         self.ready.append(seat)
         self.loaded(seat)
 
-    def loaded(self, seat: Seat) -> None:
+    def loaded(self, seat: WorkerState) -> None:
         """A worker's chunks have become more or fewer."""
         if not seat.is_ready:
             return
@@ -79,7 +81,7 @@ class Crew:
         if seat.n_queued < MOST_QUEUED:
             self._by_load[seat.n_queued] |= bit
 
-    def lose(self, seat: Seat) -> None:
+    def lose(self, seat: WorkerState) -> None:
         """A worker has ended: those behind it move up."""
         self.n_alive -= 1
         self.n_busy -= seat.n_queued > 0
@@ -98,39 +100,39 @@ def lowest_bit(bits: int) -> int:
     return (bits & -bits).bit_length() - 1
 
 
-class Roster:
+class WorkerTable:
     """The workers of a call."""
 
     def __init__(self) -> None:
-        self._seats: dict[int, Seat] = {}
+        self._seats: dict[int, WorkerState] = {}
         self._crews: dict[str | None, Crew] = {}
         self.n_started = self.n_alive = 0
         self.n_in_flight = 0  # chunks that are with workers
 
-    def __iter__(self) -> Iterator[Seat]:
+    def __iter__(self) -> Iterator[WorkerState]:
         """Those that live."""
         return (seat for seat in self._seats.values() if seat.is_alive)
 
     def of(self, backend: str | None) -> Crew:
         """Those of one backend."""
-        crew = self._crews.get(backend)
-        if crew is None:
-            crew = self._crews[backend] = Crew()
-        return crew
+        pool = self._crews.get(backend)
+        if pool is None:
+            pool = self._crews[backend] = Crew()
+        return pool
 
     def rank_of(self, worker: int) -> int:
         """Its place in its crew."""
         return self._seats[worker].rank
 
-    def n_busy_beside(self, crew: Crew) -> int:
+    def n_busy_beside(self, pool: Crew) -> int:
         """Workers of other crews that have a chunk."""
         if len(self._crews) == 1:
             return 0
-        return sum(one.n_busy for one in self._crews.values() if one is not crew)
+        return sum(one.n_busy for one in self._crews.values() if one is not pool)
 
     def add(self, event: Started, *, is_cold: bool) -> None:
         """A worker was started."""
-        self._seats[event.worker] = Seat(event.worker, event.backend, is_cold=is_cold)
+        self._seats[event.worker] = WorkerState(event.worker, event.backend, is_cold=is_cold)
         self.of(event.backend).n_alive += 1
         self.n_started += 1
         self.n_alive += 1
@@ -141,28 +143,28 @@ class Roster:
         if seat.is_alive and not seat.is_ready:
             self.of(seat.backend).add(seat)
 
-    def send(self, seat: Seat) -> None:
+    def send(self, seat: WorkerState) -> None:
         """A chunk is on its way to a worker."""
-        crew = self.of(seat.backend)
-        crew.n_busy += not seat.n_queued
+        pool = self.of(seat.backend)
+        pool.n_busy += not seat.n_queued
         seat.n_queued += 1
         self.n_in_flight += 1
-        crew.loaded(seat)
+        pool.loaded(seat)
 
     def report(self, event: Report) -> bool:
         """A worker has reported; whether it was a cold one that did for the first time."""
         seat = self._seats[event.worker]
-        crew = self.of(seat.backend)
+        pool = self.of(seat.backend)
         seat.n_reports += 1
         is_first = seat.n_reports == 1
         if event.n_sent:  # the last part of a chunk
             seat.n_queued -= 1
         if seat.is_alive:
-            crew.n_reporting += is_first
+            pool.n_reporting += is_first
             if event.n_sent:
                 self.n_in_flight -= 1
-                crew.n_busy -= not seat.n_queued
-                crew.loaded(seat)
+                pool.n_busy -= not seat.n_queued
+                pool.loaded(seat)
         return seat.is_cold and is_first
 
     def backend_of(self, worker: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from amorsize.policy import backend_choice, overheads
 from amorsize.policy.evidence import drift, tuned_plan
 from amorsize.policy.evidence.exploration_budget import Explored
-from amorsize.policy.facts import Weighed
+from amorsize.policy.facts import PicklingMeasured
 from amorsize.policy.rules import dispatch, explore, inline
 
 TYPE_CHECKING = False
@@ -85,10 +85,10 @@ def _judge(state: State, hint: Profile) -> None:
     """Adopt a profile that agrees with this call's items; else go on without it."""
     costs, ratio = state.costs, _ratio(state, hint)
     state.hint = None
-    state.hint_fits = _is_within(ratio, hint) and costs.fits(waits=hint.waits)
-    is_alike = state.hint_fits and 1 / ALIKE < ratio < ALIKE
+    state.profile_matches = _is_within(ratio, hint) and costs.fits(waits=hint.waits)
+    is_alike = state.profile_matches and 1 / ALIKE < ratio < ALIKE
     state.saturation.start_with(hint, is_alike=is_alike)
-    if state.hint_fits:
+    if state.profile_matches:
         _adopt(state, hint)
         return
     state.explored = Explored()  # of another plan
@@ -117,8 +117,8 @@ def _adopt(state: State, hint: Profile) -> None:
         state.holds_gil = hint.holds_gil  # beside busy programs, 2 of 100 short looks are wrong
     most_s = hint.item_s / (overheads.SPARE * max(overheads.WORTH, state.job.n_cores_most))
     is_light = hint.pickle_s is not None and hint.pickle_s < most_s
-    if is_light and state.weighed is None:  # what limits workers is weighed anew, a trifle
-        state.weighed = Weighed(pickle_s=hint.pickle_s)
+    if is_light and state.pickling is None:  # what limits workers is weighed anew, a trifle
+        state.pickling = PicklingMeasured(pickle_s=hint.pickle_s)
     if hint.n_short >= drift.SHORT_CALLS:
         state.note("n_jobs counted anew", "the same plan achieved less in two calls")
         return

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from amorsize.policy import backend_choice, chunk_sizing, overheads
-from amorsize.policy.actions import Action, StartWorker, Survey, Unwatch, Watch, Weigh
+from amorsize.policy.actions import (
+    Action,
+    InspectHost,
+    MeasurePickling,
+    StartWorker,
+    StopGilProbe,
+    Watch,
+)
 from amorsize.policy.rules import dispatch, inline
 from amorsize.policy.rules.dispatch import LONG_ITEM_S
 from amorsize.policy.rules.inline import SLICE_S, SURE_S
@@ -25,7 +32,7 @@ def settle(state: State, view: View) -> Action | None:
     """Find out where the items are to run, while the caller goes on with them."""
     undecided = state.route is None or state.route.backend is None
     if view.caller_busy and state.is_watching and _has_watched(state, view):
-        return Unwatch()
+        return StopGilProbe()
     is_known = state.holds_gil is False and not state.is_watching and not state.costs.waits
     if view.caller_busy and (undecided or state.is_watching) and not is_known:
         return dispatch.meanwhile_or_wait(state, view)
@@ -37,18 +44,18 @@ def settle(state: State, view: View) -> Action | None:
         canary = _canary_beside_second(state, view)
         return canary or inline.run_slice(state, view, inline.patient_slice_s(state, view))
     if not state.is_surveyed:
-        return Survey()
+        return InspectHost()
     state.route = backend_choice.choose(
         state.host,
         state.job,
         state.costs,
-        weighed=state.weighed,
+        pickling=state.pickling,
         holds_gil=state.holds_gil,
         left_s=state.left_s(view),
     )
     state.changed()
     if state.route.need == "weigh":
-        return Weigh()
+        return MeasurePickling()
     if state.route.need == "watch":
         n_most = _n_beside_watching(state, view)
         return _start_canary(state, n_most) or watch(state)
@@ -66,7 +73,7 @@ def _n_beside_watching(state: State, view: View) -> int:
     if state.host.n_cores <= inline.HELP_CORES:
         return 1
     n = n_bet(state, view.now_s, state.costs.item_s or 0.0, state.left_s(view))
-    n_items = view.n_left + state.roster.n_in_flight - 1
+    n_items = view.n_left + state.workers.n_in_flight - 1
     return max(1, min(n, n_items, state.n_places - 1, state.n_limit or state.n_places))
 
 
@@ -87,11 +94,11 @@ def n_bet(state: State, now_s: float, item_s: float, left_s: float) -> int:
 def _start_canary(state: State, n_most: int = 1) -> Action | None:
     """Watching takes a few items: with long ones, a worker is worth having meanwhile."""
     is_long = (state.costs.item_s or 0.0) >= LONG_ITEM_S
-    if not is_long or state.job.process_reason is not None or state.roster.n_started >= n_most:
+    if not is_long or state.job.process_reason is not None or state.workers.n_started >= n_most:
         return None
-    if state.weighed is None:
-        return Weigh()
-    return StartWorker(backend="process") if state.weighed.reason is None else None
+    if state.pickling is None:
+        return MeasurePickling()
+    return StartWorker(backend="process") if state.pickling.reason is None else None
 
 
 def _canary_beside_second(state: State, view: View) -> Action | None:
@@ -106,7 +113,7 @@ def _canary_beside_second(state: State, view: View) -> Action | None:
         return None
     bet_s = overheads.bet_s(view.now_s, state.left_s(view))
     if not state.is_surveyed:
-        return Survey() if bet_s >= SURVEY_S else None
+        return InspectHost() if bet_s >= SURVEY_S else None
     price = overheads.of_processes(state.host)
     pays = state.n_places > 1 and price.pays(state.left_s(view), 1, 0.0)
     return _start_canary(state) if pays and bet_s >= price.first_s else None
@@ -124,7 +131,7 @@ def _go_on_watching(state: State, view: View) -> Action:
     if (action := dispatch.meanwhile(state, view)) is not None:
         return action
     if _has_watched(state, view):
-        return Unwatch()
+        return StopGilProbe()
     return inline.run_slice(state, view, SLICE_S)
 
 
@@ -139,12 +146,12 @@ def _has_watched(state: State, view: View) -> bool:
 def _could_pay(state: State, view: View) -> bool:
     """Whether, on the best assumptions, more than the caller is worth having."""
     costs, left_s = state.costs, state.left_s(view)
-    if state.roster.n_started and state.hint_fits is not False:
+    if state.workers.n_started and state.profile_matches is not False:
         return left_s > 2 * state.overhead_s / chunk_sizing.TAIL_LOSS_SHARE
     # CPU time: on a busy host, trifles look long.
     if (costs.item_s or 0.0 if costs.waits else costs.work_s) < LEAST_ITEM_S:
         return False
-    if costs.elapsed_inline_s < SURE_S and not state.hint_fits:
+    if costs.elapsed_inline_s < SURE_S and not state.profile_matches:
         return False
     if (unconfirmed_s := costs.first_unconfirmed_s) is not None:
         # A second item tells whether the first was a warm-up; for waiting ones that is dear.

@@ -9,7 +9,7 @@ from amorsize.policy.rules.inline import SLICE_S, inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.evidence.worker_table import Crew, Seat
+    from amorsize.policy.evidence.worker_table import Crew, WorkerState
     from amorsize.policy.facts import View
     from amorsize.policy.state import State
 
@@ -24,39 +24,39 @@ DEEP_CALLER_SHARE = 0.3  # of its time spent sending, above which workers get a 
 DEEP_OVERHEADS = 10  # chunks shorter than this many overheads are sent ahead, too
 
 
-def feed(state: State, view: View, crew: Crew) -> Action | None:
+def feed(state: State, view: View, pool: Crew) -> Action | None:
     """A chunk for the ready worker with the least to do, if it has too little."""
     n_active = state.n_limit
     if state.costs.waits:
         n_most = state.failures.n_limit or state.waiters.n_wanted
         n_active = min(state.waiters.n_wanted, n_most, state.memory.n_limit or n_most)
-    seat = crew.least_loaded(n_active)
+    seat = pool.least_loaded(n_active)
     if seat is None:
         return None
-    if seat.is_cold and not seat.n_reports and not _is_worth_warming(state, view, crew):
+    if seat.is_cold and not seat.n_reports and not _is_worth_warming(state, view, pool):
         return None  # the caller goes on, or those that are warm
-    n_ready = len(crew.ready) if n_active is None else min(n_active, len(crew.ready))
-    n_items, box_s = chunk_for(state, view, seat, n_ready)
-    if seat.n_queued and not may_queue_more(state, crew, n_items, n_ready, view.n_left):
+    n_ready = len(pool.ready) if n_active is None else min(n_active, len(pool.ready))
+    n_items, time_budget_s = chunk_for(state, view, seat, n_ready)
+    if seat.n_queued and not may_queue_more(state, pool, n_items, n_ready, view.n_left):
         return None
-    return send(state, seat, n_items, box_s)
+    return send(state, seat, n_items, time_budget_s)
 
 
-def may_queue_more(state: State, crew: Crew, n_items: int, n_ready: int, n_left: int) -> bool:
+def may_queue_more(state: State, pool: Crew, n_items: int, n_ready: int, n_left: int) -> bool:
     """Whether a worker may have a chunk in advance: not one that another could begin sooner."""
-    n_others = crew.n_alive - len(crew.ready) + (0 if state.costs.waits else n_ready)
+    n_others = pool.n_alive - len(pool.ready) + (0 if state.costs.waits else n_ready)
     return n_left > n_others * n_items and _is_deep(state, n_items, n_ready, n_left)
 
 
-def _is_worth_warming(state: State, view: View, crew: Crew) -> bool:
+def _is_worth_warming(state: State, view: View, pool: Crew) -> bool:
     """Whether enough is left that a worker is through with a warm-up clearly before the others."""
     warmup_s = state.costs.warmup_s
-    if not warmup_s or (not crew.n_reporting and not state.may_help):
+    if not warmup_s or (not pool.n_reporting and not state.may_help):
         return True
-    return state.left_s(view) > WARM_IN_TIME * warmup_s * max(1, crew.n_reporting)
+    return state.left_s(view) > WARM_IN_TIME * warmup_s * max(1, pool.n_reporting)
 
 
-def chunk_for(state: State, view: View, seat: Seat, n_ready: int) -> tuple[int, float]:
+def chunk_for(state: State, view: View, seat: WorkerState, n_ready: int) -> tuple[int, float]:
     """Items of a worker's next chunk, and its box."""
     if state.job.chunksize is not None:
         return min(state.job.chunksize, view.n_left), inf
@@ -66,7 +66,7 @@ def chunk_for(state: State, view: View, seat: Seat, n_ready: int) -> tuple[int, 
     if costs.waits and costs.item_s >= SLICE_S:
         return 1, inf
     price = state.prices()
-    n_items, box_s = chunk_sizing.chunk_of(
+    n_items, time_budget_s = chunk_sizing.chunk_of(
         n_left=state.n_left(view),
         item_s=costs.item_s,
         n_workers=max(n_ready, min(state.n_places, state.n_limit or state.n_places)),
@@ -74,9 +74,13 @@ def chunk_for(state: State, view: View, seat: Seat, n_ready: int) -> tuple[int, 
         overhead_s=price.overhead_s,
         n_largest=max(costs.n_largest, 0 if costs.n_reports else costs.n_inline),
         is_watched=state.saturation.is_testing
-        or (not seat.n_reports and costs.n_reports < FEW_REPORTS and state.hint_fits is not True),
+        or (
+            not seat.n_reports
+            and costs.n_reports < FEW_REPORTS
+            and state.profile_matches is not True
+        ),
     )
-    return min(n_items, view.n_left), box_s
+    return min(n_items, view.n_left), time_budget_s
 
 
 def _is_deep(state: State, n_items: int, n_ready: int, n_left: int) -> bool:
@@ -109,22 +113,22 @@ def _is_late(state: State, chunk_s: float, n_ready: int) -> bool:
     return is_crowded and is_known and chunk_s < AHEAD_S
 
 
-def send(state: State, seat: Seat, n_items: int, box_s: float) -> Send:
+def send(state: State, seat: WorkerState, n_items: int, time_budget_s: float) -> Send:
     """A chunk is on its way to a worker."""
-    state.roster.send(seat)
-    return Send(worker=seat.number, n_items=n_items, box_s=box_s)
+    state.workers.send(seat)
+    return Send(worker=seat.number, n_items=n_items, time_budget_s=time_budget_s)
 
 
 def meanwhile(state: State, view: View) -> Action | None:
     """Where it is not known yet how items are run best: whoever is there goes on with them."""
-    for seat in state.roster:
+    for seat in state.workers:
         if seat.is_ready and _may_queue(state, seat, view):
-            n_items, box_s = state.n_first(view), inf
+            n_items, time_budget_s = state.n_first(view), inf
             if seat.n_reports:
-                n_items, box_s = chunk_for(state, view, seat, state.roster.n_alive)
+                n_items, time_budget_s = chunk_for(state, view, seat, state.workers.n_alive)
             if n_items * (state.costs.item_s or inf) < state.prices().dispatch_s:
                 return None  # to send it takes longer than to run it
-            return send(state, seat, n_items, box_s)
+            return send(state, seat, n_items, time_budget_s)
     return None
 
 
@@ -133,9 +137,9 @@ def meanwhile_or_wait(state: State, view: View) -> Action:
     return meanwhile(state, view) or Wait(reason="the caller's item is running")
 
 
-def _may_queue(state: State, seat: Seat, view: View) -> bool:
+def _may_queue(state: State, seat: WorkerState, view: View) -> bool:
     """Something for an idle worker; one more thing if the caller may be long in its item."""
     n_first, n_left = state.job.chunksize or 1, view.n_left
-    is_plenty = n_left > PLENTY * n_first * (1 + state.roster.n_started)
+    is_plenty = n_left > PLENTY * n_first * (1 + state.workers.n_started)
     for_caller = 0 if view.caller_busy else n_first  # it takes the last ones itself, if it can
     return n_left > for_caller and (not seat.n_queued or (seat.n_queued < 2 and is_plenty))

@@ -62,7 +62,7 @@ def see(state: State, event: Report) -> None:
             _begin(state, event)
         return
     trial = state.trial
-    if state.roster.backend_of(event.worker) == trial.way[0]:
+    if state.workers.backend_of(event.worker) == trial.way[0]:
         trial.window.add(event)
     if trial.is_rival and _goes_badly(trial):
         _end(state, trial)
@@ -82,7 +82,7 @@ def is_apart(state: State, event: Report) -> bool:
     trial = state.trial
     if trial is None or not trial.has_switched:
         return False
-    is_other = state.roster.backend_of(event.worker) != trial.plan[0]
+    is_other = state.workers.backend_of(event.worker) != trial.plan[0]
     return trial.is_rival or is_other or event.now_s - event.wall_s < trial.window.since_s
 
 
@@ -153,30 +153,30 @@ def _is_steady(state: State) -> bool:
         state.job.backend == "auto"
         and state.route is not None
         and state.route.backend in ("thread", "process")
-        and state.hint_fits is True
+        and state.profile_matches is True
         and state.followed is None  # a plan that was tuned deliberately is used as it stands
         and (state.waiters.settled or not state.costs.waits)
-        and state.asks is None
+        and state.pending_wait_check is None
         and not state.drifts
         and not state.saturation.is_testing
-        and _is_complete(state, state.roster.of(state.route.backend))
+        and _is_complete(state, state.workers.of(state.route.backend))
     )
 
 
-def _is_complete(state: State, crew: Crew) -> bool:
+def _is_complete(state: State, pool: Crew) -> bool:
     """All workers that the plan wants are there, and have delivered several times."""
     n = state.waiters.n_wanted if state.costs.waits else 2
-    is_there = crew.n_alive >= n and crew.n_reporting == crew.n_alive
-    return is_there and state.costs.n_reports >= SETTLED * crew.n_alive
+    is_there = pool.n_alive >= n and pool.n_reporting == pool.n_alive
+    return is_there and state.costs.n_reports >= SETTLED * pool.n_alive
 
 
 def _begin(state: State, event: Report) -> None:
     """Start with a window of the plan, if there is a neighbour and it can be paid."""
     assert state.route is not None
     assert state.route.backend is not None
-    crew = state.roster.of(state.route.backend)
-    n_most = state.waiters.n_wanted if state.costs.waits else state.n_limit or crew.n_alive
-    plan = (state.route.backend, min(crew.n_alive, n_most))
+    pool = state.workers.of(state.route.backend)
+    n_most = state.waiters.n_wanted if state.costs.waits else state.n_limit or pool.n_alive
+    plan = (state.route.backend, min(pool.n_alive, n_most))
     rival = _neighbour(state, plan)
     if rival is None:
         state.is_trial_due = False

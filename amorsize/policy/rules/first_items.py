@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize.policy import backend_choice, overheads
-from amorsize.policy.actions import Action, RunInline, StartWorker, Survey, Wait
+from amorsize.policy.actions import Action, InspectHost, RunInline, StartWorker, Wait
 from amorsize.policy.rules import choose_backend, dispatch
 from amorsize.policy.rules.inline import HELP_CORES, inf
 
@@ -28,7 +28,7 @@ def first(state: State, view: View) -> Action:
         return dispatch.meanwhile_or_wait(state, view)
     if (action := help_with_few(state, view)) is not None:
         return action
-    is_helped, knows = state.roster.n_started > 0, state.hint is not None
+    is_helped, knows = state.workers.n_started > 0, state.hint is not None
     if is_helped and state.job.thread_reason is None and state.watched is None and not knows:  # noqa: SIM102
         if not state.is_watching:
             return choose_backend.watch(state)
@@ -36,17 +36,17 @@ def first(state: State, view: View) -> Action:
         action = choose_backend.watch(state)
         state.watch_began_s = view.now_s
         return action
-    return RunInline(n_items=state.n_first(view), box_s=inf)
+    return RunInline(n_items=state.n_first(view), time_budget_s=inf)
 
 
 def help_with_few(state: State, view: View) -> Action | None:
     """Few items are likely long ones: workers that have one each while the caller has its."""
     if not state.is_surveyed and _are_few(state, view, state.job.n_cores_most):
-        return Survey()
+        return InspectHost()
     n_first = _n_before_first(state, view) if state.is_surveyed else 0
-    if state.roster.n_started < n_first:
+    if state.workers.n_started < n_first:
         state.last_started_s = view.now_s
-        if not state.roster.n_started:
+        if not state.workers.n_started:
             why = f"only {view.n_left} items: likely long"
             if state.hint is not None:
                 why = "an earlier call had long items"
@@ -57,7 +57,7 @@ def help_with_few(state: State, view: View) -> Action | None:
 
 def _are_few(state: State, view: View, n_cores: int) -> bool:
     """Few items of an unknown function are likely long ones: nobody maps over six trifles."""
-    n_items = view.n_left + state.roster.n_started
+    n_items = view.n_left + state.workers.n_started
     if state.hint is not None:
         is_long = state.hint.item_s >= LONG_CHECK_S and state.hint.backend == "process"
         return is_long and n_items >= 2
@@ -113,7 +113,7 @@ def _may_wait_for_first(state: State) -> bool:
 
 def _feed_first(state: State, view: View) -> Action | None:
     """One item for each worker that was started before the first item."""
-    unfed = [seat for seat in state.roster if not seat.n_queued]
+    unfed = [seat for seat in state.workers if not seat.n_queued]
     for seat in unfed:
         if seat.is_ready and view.n_left > state.n_first(view):
             if state.first_sent_s is None:

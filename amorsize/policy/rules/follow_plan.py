@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize.policy import backend_choice, chunk_sizing
-from amorsize.policy.actions import Action, StartWorker, Survey, Unwatch, Wait
+from amorsize.policy.actions import Action, InspectHost, StartWorker, StopGilProbe, Wait
 from amorsize.policy.evidence import tuned_plan
 from amorsize.policy.rules import dispatch, inline
 
@@ -22,19 +22,19 @@ def follow(state: State, view: View, plan: Profile) -> Action | None:
     if plan.backend == "serial":
         return inline.run_slice(state, view, inline.SERIAL_SLICE_S)
     if not state.is_surveyed:
-        return Wait(reason="the caller's item is running") if view.caller_busy else Survey()
+        return Wait(reason="the caller's item is running") if view.caller_busy else InspectHost()
     if state.is_watching and not view.caller_busy:
-        return Unwatch()
+        return StopGilProbe()
     reason = _why_not(state, plan.backend)
     if reason is not None:
         leave(state, reason)
         return None
     state.route = backend_choice.Route(backend=plan.backend, why=tuned_plan.SOURCE)
-    state.is_committed = True
-    crew = state.roster.of(plan.backend)
-    action = _feed(state, view, crew, plan) if crew.has_idle else None
-    action = action or _grow(state, view, crew, plan)
-    return action or _feed(state, view, crew, plan) or Wait(reason="workers are busy")
+    state.is_backend_fixed = True
+    pool = state.workers.of(plan.backend)
+    action = _feed(state, view, pool, plan) if pool.has_idle else None
+    action = action or _grow(state, view, pool, plan)
+    return action or _feed(state, view, pool, plan) or Wait(reason="workers are busy")
 
 
 def leave(state: State, reason: str) -> None:
@@ -47,27 +47,27 @@ def _why_not(state: State, backend: str) -> str | None:
     """Why items may not run there in this call; None when they may."""
     if backend == "thread":
         return state.job.thread_reason
-    if state.weighed is not None and state.weighed.reason is not None:
-        return state.weighed.reason
+    if state.pickling is not None and state.pickling.reason is not None:
+        return state.pickling.reason
     return state.job.process_reason
 
 
-def _feed(state: State, view: View, crew: Crew, plan: Profile) -> Action | None:
-    seat = crew.least_loaded(plan.n_jobs)
+def _feed(state: State, view: View, pool: Crew, plan: Profile) -> Action | None:
+    seat = pool.least_loaded(plan.n_jobs)
     if seat is None:
         return None
     n_items = min(plan.chunksize, view.n_left)
-    n_ready = min(plan.n_jobs, len(crew.ready))
-    if seat.n_queued and not dispatch.may_queue_more(state, crew, n_items, n_ready, view.n_left):
+    n_ready = min(plan.n_jobs, len(pool.ready))
+    if seat.n_queued and not dispatch.may_queue_more(state, pool, n_items, n_ready, view.n_left):
         return None
     planned_s = max(n_items * (state.costs.item_s or 0.0), chunk_sizing.WATCHED_CHUNK_S)
     return dispatch.send(state, seat, n_items, BOX * planned_s)
 
 
-def _grow(state: State, view: View, crew: Crew, plan: Profile) -> Action | None:
+def _grow(state: State, view: View, pool: Crew, plan: Profile) -> Action | None:
     # Forking from the feeder beside the caller's item would not be safe.
     is_unsafe = plan.backend == "process" and state.host.fork_reason is None
-    n_wanted = min(plan.n_jobs, view.n_left + crew.n_alive, state.n_room or plan.n_jobs)
-    if crew.n_alive >= n_wanted or crew.has_idle or (view.caller_busy and is_unsafe):
+    n_wanted = min(plan.n_jobs, view.n_left + pool.n_alive, state.n_room or plan.n_jobs)
+    if pool.n_alive >= n_wanted or pool.has_idle or (view.caller_busy and is_unsafe):
         return None
     return StartWorker(backend=plan.backend)

@@ -31,31 +31,31 @@ def run_slice(state: State, view: View, longest_s: float) -> Action:
         return Wait(reason="the caller is inside an item")
     costs = state.costs
     if state.job.chunksize is not None and state.job.backend != "serial":
-        return RunInline(n_items=min(state.job.chunksize, view.n_left), box_s=inf)
+        return RunInline(n_items=min(state.job.chunksize, view.n_left), time_budget_s=inf)
     item_s = max(costs.item_s or 0.0, chunk_sizing.LEAST_S)
     if not costs.item_s or costs.first_unconfirmed_s is not None:
-        return RunInline(n_items=1, box_s=inf)
+        return RunInline(n_items=1, time_budget_s=inf)
     n_items = int(longest_s / item_s) + 1
     slice_s = longest_s
-    if state.hint_fits is not True:  # what an earlier call has seen need not be felt for
+    if state.profile_matches is not True:  # what an earlier call has seen need not be felt for
         slice_s = min(longest_s, max(SLICE_SHARE * costs.elapsed_inline_s, FIRST_SLICE_S))
         n_items = min(int(slice_s / item_s) + 1, GROWTH_INLINE * max(1, costs.n_seen))
     n_items = min(n_items, view.n_left)
-    return RunInline(n_items=n_items, box_s=SLICE_BOX * slice_s)
+    return RunInline(n_items=n_items, time_budget_s=SLICE_BOX * slice_s)
 
 
-def works(state: State, view: View, crew: Crew) -> bool:
+def works(state: State, view: View, pool: Crew) -> bool:
     """Whether the caller runs items itself rather than waiting for reports."""
     if view.caller_busy:
         return False
-    if not crew.n_alive:
+    if not pool.n_alive:
         return True
     if state.costs.waits:
         return False
-    if not crew.n_reporting:
-        return not state.trusts_crew  # else never wait for one that has not delivered yet
+    if not pool.n_reporting:
+        return not state.has_proven_pool  # else never wait for one that has not delivered yet
     n_most = min(state.host.n_cores, state.n_places, state.n_limit or state.n_places)
-    return helps(state) and crew.n_alive < n_most and view.n_left > 0
+    return helps(state) and pool.n_alive < n_most and view.n_left > 0
 
 
 def helps(state: State) -> bool:
@@ -64,15 +64,15 @@ def helps(state: State) -> bool:
     return is_short and state.host.n_cores <= HELP_CORES and not state.costs.waits
 
 
-def helping_slice_s(state: State, view: View, crew: Crew) -> float:
+def helping_slice_s(state: State, view: View, pool: Crew) -> float:
     """Beside workers that have delivered: no longer than what is left for each of all."""
-    share_s = state.left_s(view) / (1 + crew.n_alive)
+    share_s = state.left_s(view) / (1 + pool.n_alive)
     return min(SLICE_S, max(share_s - (state.costs.item_s or 0.0), 0.0))
 
 
 def patient_slice_s(state: State, view: View) -> float:
     """While nothing suggests workers: slices that end before it would be time for them."""
-    if state.hint_fits and view.all_read:
+    if state.profile_matches and view.all_read:
         return SERIAL_SLICE_S
     is_known = state.costs.elapsed_inline_s > SURE_S
     return PATIENT_SLICE_S if is_known and view.all_read else SLICE_S

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize.policy import backend_choice, overheads
-from amorsize.policy.actions import Action, SendHome, StartWorker, Wait
+from amorsize.policy.actions import Action, RetireWorker, StartWorker, Wait
 from amorsize.policy.rules import dispatch, inline
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ LAST_S = 0.1  # of work left for which the last core is worth a worker: until it
 COLD_WORKERS = 2  # until one has told whether each has to warm up: all at once, they may choke
 
 
-def grow(state: State, view: View, crew: Crew) -> Action | None:
+def grow(state: State, view: View, pool: Crew) -> Action | None:
     """Start one more worker if the work left pays for it and the cores are there."""
     assert state.route is not None
     assert state.route.backend is not None
@@ -25,12 +25,12 @@ def grow(state: State, view: View, crew: Crew) -> Action | None:
     if view.caller_busy and crew_kind == "process" and state.host.fork_reason is None:
         return None  # forking from the feeder beside the caller's item would not be safe
     # A worker of a route that was left may still be at its last chunk.
-    n_there = crew.n_alive + state.roster.n_busy_beside(crew)
-    if n_there >= state.n_places or crew.has_idle:
+    n_there = pool.n_alive + state.workers.n_busy_beside(pool)
+    if n_there >= state.n_places or pool.has_idle:
         return None
     n_wanted = _n_wanted(state, view)
-    if not state.is_committed and n_wanted:
-        state.is_committed = True
+    if not state.is_backend_fixed and n_wanted:
+        state.is_backend_fixed = True
         left_s = state.left_s(view)
         state.note(f"up to {n_wanted} workers", f"{left_s:.3g} s of work left in the loop")
     if not state.costs.waits:
@@ -50,21 +50,21 @@ def _caller_will_do(state: State, view: View, n_there: int) -> bool:
 
 def _n_wanted(state: State, view: View) -> int:
     """Workers that the work left justifies."""
-    n_servable = state.n_servable()
-    if n_servable < overheads.WORTH:
+    max_dispatchable = state.max_dispatchable()
+    if max_dispatchable < overheads.WORTH:
         return 0
     left_s, price = state.left_s(view), state.prices()
-    if not state.roster.n_started:
+    if not state.workers.n_started:
         left_s = state.left_at_latest_s(view)
-    n = min(state.n_places, int(min(1e6, overheads.SPARE * n_servable)) + 2)
+    n = min(state.n_places, int(min(1e6, overheads.SPARE * max_dispatchable)) + 2)
     n = min(n, price.n_affordable(left_s, state.sure_warmup_s))
     if view.all_read:
-        n = min(n, view.n_left + state.roster.n_in_flight)
+        n = min(n, view.n_left + state.workers.n_in_flight)
     if state.n_limit is not None:
         n = min(n, state.n_limit)
-    if state.roster.n_started or n < 1:
+    if state.workers.n_started or n < 1:
         is_late = state.left_at_latest_s(view) < price.first_s + state.sure_warmup_s
-        return min(n, state.roster.n_alive) if is_late else n
+        return min(n, state.workers.n_alive) if is_late else n
     return n if price.pays(left_s, n, state.sure_warmup_s) else 0
 
 
@@ -79,18 +79,18 @@ def _n_trusted(state: State, view: View) -> int:
     if state.costs.first_unconfirmed_s is not None and not state.inherits_warmth:
         spent_s = view.now_s  # all that is known: what is left is not, if that was a warm-up
         n = min(n, max(1, int(overheads.bet_s(spent_s, 0.0) / state.prices().start_s)))
-    if not state.costs.n_reports and state.host.n_cores > 1 and not state.trusts_crew:
+    if not state.costs.n_reports and state.host.n_cores > 1 and not state.has_proven_pool:
         n = min(n, state.n_places - 1)  # the caller still computes on one
     return n
 
 
-def shrink(state: State, crew: Crew) -> Action | None:
+def shrink(state: State, pool: Crew) -> Action | None:
     """End a worker that memory has no room for, once it has nothing to do."""
     n_most = state.memory.n_limit
-    if n_most is None or crew.n_alive <= n_most or (seat := crew.last_idle) is None:
+    if n_most is None or pool.n_alive <= n_most or (seat := pool.last_idle) is None:
         return None
-    state.roster.lose(seat.number)
-    return SendHome(worker=seat.number)
+    state.workers.lose(seat.number)
+    return RetireWorker(worker=seat.number)
 
 
 def crew_only(state: State, view: View) -> Action:
@@ -102,25 +102,25 @@ def crew_only(state: State, view: View) -> Action:
         )
         state.cores.verified = True
     assert state.route.backend is not None
-    crew = state.roster.of(state.route.backend)
-    if (action := shrink(state, crew)) is not None:
+    pool = state.workers.of(state.route.backend)
+    if (action := shrink(state, pool)) is not None:
         return action
-    if crew.has_idle and (action := dispatch.feed(state, view, crew)) is not None:
+    if pool.has_idle and (action := dispatch.feed(state, view, pool)) is not None:
         return action
     # Before anybody has a second chunk in advance: where there are few, others are to run them.
-    if crew.n_alive < _n_of_crew_only(state, view, crew) and not crew.has_idle:
+    if pool.n_alive < _n_of_crew_only(state, view, pool) and not pool.has_idle:
         return StartWorker(backend=state.route.backend)
-    return dispatch.feed(state, view, crew) or Wait(reason="workers are busy")
+    return dispatch.feed(state, view, pool) or Wait(reason="workers are busy")
 
 
-def _n_of_crew_only(state: State, view: View, crew: Crew) -> int:
+def _n_of_crew_only(state: State, view: View, pool: Crew) -> int:
     """Workers where the caller does nothing itself: at least one, whatever it costs."""
     assert state.route is not None
-    n = min(state.n_places, view.n_left + crew.n_alive, state.n_limit or state.n_places)
+    n = min(state.n_places, view.n_left + pool.n_alive, state.n_limit or state.n_places)
     if state.job.n_jobs is not None:
         return n
     if state.costs.item_s is not None and not state.costs.waits:
-        n = min(n, max(crew.n_alive, state.prices().n_affordable(state.left_s(view))))
+        n = min(n, max(pool.n_alive, state.prices().n_affordable(state.left_s(view))))
     knows = state.costs.n_reports > 0 and state.first_reports.are_enough
     if state.route.backend == "thread" and not knows:
         n = min(n, 1)  # a second one would hide whether items wait, or wait for the first
