@@ -74,7 +74,7 @@ def fresh_cache(monkeypatch):
     """A process that has not opened the cache, nor warned of it."""
     from amorsize import cache
 
-    monkeypatch.setattr(cache, "_STATE", cache._State())
+    monkeypatch.setattr(cache.access, "STATE", cache.access.State())
     yield
     cache.close()
 

@@ -300,7 +300,7 @@ def item(number):
 def fresh_state():
     """As a process that has not looked at the disk."""
     cache.close()
-    cache._STATE = cache._State()
+    cache.access.STATE = cache.access.State()
 
 
 def use_everything():

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("fresh_cache")
 @pytest.fixture
 def hurried(monkeypatch):
     """Wait for 50 ms where 1 s is waited in life."""
-    monkeypatch.setattr(cache, "_WAIT_S", 0.05)
+    monkeypatch.setattr(cache.access, "WAIT_S", 0.05)
     monkeypatch.setattr(database, "WAIT_S", 0.05)
 
 
@@ -183,16 +183,6 @@ def test_switched_off_it_touches_nothing(monkeypatch, home, off):
     assert not home.exists()
 
 
-def test_a_worker_abstains():
-    """A process told to abstain neither reads nor writes."""
-    cache.put("profile:a", RECORD)
-    cache.abstain()
-
-    assert cache.get("profile:a") is None
-    assert not cache.put("profile:b", RECORD)
-    assert not cache.known_on_disk()
-
-
 # ---- What it costs ----
 
 
@@ -295,14 +285,14 @@ def test_a_forked_child_opens_its_own(run_script):
 import os, sys
 from amorsize import cache
 cache.put("profile:a", {"n": 1})
-cache._STATE.lock.acquire()  # as a thread would that is just putting
+cache.access.STATE.lock.acquire()  # as a thread would that is just putting
 pid = os.fork()
 if pid == 0:
-    opens_anew = cache._STATE.store is None
+    opens_anew = cache.access.STATE.store is None
     works = cache.get("profile:a") == {"n": 1} and cache.put("profile:child", {"n": 2})
     sys.exit(0 if opens_anew and works else 1)
 status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-cache._STATE.lock.release()
+cache.access.STATE.lock.release()
 print(status, cache.get("profile:child"), cache.put("profile:b", {"n": 3}))
 """
     )

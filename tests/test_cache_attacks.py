@@ -14,7 +14,7 @@ import pytest
 from amorsize import cache, tuned_map
 from amorsize._profiles import store
 from amorsize._profiles.store import last_trace
-from amorsize.cache import database
+from amorsize.cache import database, sqlite_errors
 from amorsize.errors import AmorsizeWarning
 
 RECORD = {"version": 1, "name": "shop.parse", "profile": {"item_s": 1e-3, "n_jobs": 2}}
@@ -24,8 +24,8 @@ KEY = "profile:a"
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
     """A process that has not opened the cache, nor warned of it; statements end after 0.2 s."""
-    monkeypatch.setattr(cache, "_STATE", cache._State())
-    monkeypatch.setattr(cache, "_WAIT_S", 0.2)
+    monkeypatch.setattr(cache.access, "STATE", cache.access.State())
+    monkeypatch.setattr(cache.access, "WAIT_S", 0.2)
     monkeypatch.setattr(cache, "_PATIENCE_S", 0.2)
     monkeypatch.setattr(database, "WAIT_S", 0.2)
     yield
@@ -380,7 +380,7 @@ def test_a_statement_that_never_ends_is_interrupted(plant, home):
     try:
         with pytest.raises(sqlite3.OperationalError, match="interrupted") as raised:
             store._connection.execute(ENDLESS)
-        assert "took its database too long" in database.in_words(raised.value, None)
+        assert "took its database too long" in sqlite_errors.in_words(raised.value, None)
     finally:
         store.close()
 

@@ -13,7 +13,7 @@ from amorsize._profiles import store
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
     """A process that has not opened the cache."""
-    monkeypatch.setattr(cache, "_STATE", cache._State())
+    monkeypatch.setattr(cache.access, "STATE", cache.access.State())
     monkeypatch.setattr(store, "WRITE_NOW_S", 0.0)
     monkeypatch.setattr(store, "_memory", None)
     yield

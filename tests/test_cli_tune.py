@@ -48,7 +48,7 @@ def talk(x):
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
     """A process that knows of no function and has not opened the cache."""
-    monkeypatch.setattr(cache, "_STATE", cache._State())
+    monkeypatch.setattr(cache.access, "STATE", cache.access.State())
     monkeypatch.setattr(store, "_memory", None)
     yield
     cache.close()

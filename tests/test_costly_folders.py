@@ -11,7 +11,8 @@ import pages_forged
 import pytest
 
 from amorsize import cache, cli, history
-from amorsize.cache import database, journal, sqlite_pages
+from amorsize.cache import database, journal, sqlite_errors, sqlite_pages
+from amorsize.cache.folder_guard import TroubleError
 from amorsize.cache.json_text import MAX_DEPTH, RefusedError, decoded
 from amorsize.errors import AmorsizeWarning
 
@@ -131,10 +132,10 @@ def test_records_larger_than_the_whole_are_not_listed(home, monkeypatch):
 def test_listing_ends_when_it_has_taken_too_long(home):
     """Between rows as well as within a statement."""
     cache.put(KEY, RECORD)
-    store = cache._STATE.store
+    store = cache.access.STATE.store
     store.allow(-1.0)
 
-    with pytest.raises(database.TroubleError, match="too large to list"):
+    with pytest.raises(TroubleError, match="too large to list"):
         store.survey("profile:")
 
 
@@ -171,7 +172,7 @@ def test_a_record_of_the_future_does_not_stay(home):
     cache.put(KEY, RECORD)
     cache.put("profile:future", RECORD)
     change = "UPDATE Cache SET store_time = 1e12, expire_time = NULL WHERE key = 'profile:future'"
-    cache._STATE.store._connection.execute(change)
+    cache.access.STATE.store._connection.execute(change)
     forged.fresh_state()
 
     assert cache.put("profile:c", RECORD)
@@ -307,7 +308,8 @@ def test_no_word_of_the_file_is_told(hand, capsys, sql):
 def test_an_error_without_a_file_names_none():
     """As writing to a full disk raises it."""
     assert (
-        database.in_words(OSError(28, "No space left on device"), None) == "No space left on device"
+        sqlite_errors.in_words(OSError(28, "No space left on device"), None)
+        == "No space left on device"
     )
 
 

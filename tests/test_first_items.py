@@ -238,7 +238,7 @@ def test_a_text_may_be_kept_and_shown(text):
 def fresh(monkeypatch):
     """A process that knows nothing, and stays where it is."""
     monkeypatch.setattr(store, "_memory", None)
-    monkeypatch.setattr(cache, "_STATE", cache._State())
+    monkeypatch.setattr(cache.access, "STATE", cache.access.State())
     monkeypatch.setenv("AMORSIZE_TEST_STEP", "before")
     yield
     cache.close()

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(60 + N_FOLDERS)
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
     """A process that has not opened the cache, nor warned of it."""
-    monkeypatch.setattr(cache, "_STATE", cache._State())
+    monkeypatch.setattr(cache.access, "STATE", cache.access.State())
     yield
     cache.close()
 

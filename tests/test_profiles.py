@@ -52,7 +52,7 @@ def total(item):
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
     """A process that has not opened the cache, nor warned of it, nor read a site's file."""
-    monkeypatch.setattr(cache, "_STATE", cache._State())
+    monkeypatch.setattr(cache.access, "STATE", cache.access.State())
     monkeypatch.setattr(exchange, "_SITES", {})
     yield
     cache.close()

@@ -77,7 +77,7 @@ def write(learned: Iterable[Learned], *, knows_earlier: bool = True) -> None:
     if are_news := _are_news(costs):
         records[_costs_key()] = {"version": exchange.VERSION, "costs": costs}
     if cache.note_all(records) and are_news:
-        _written_costs[os.environ.get(cache.database.HOME_VARIABLE)] = costs
+        _written_costs[os.environ.get(cache.location.HOME_VARIABLE)] = costs
 
 
 _written_costs: dict[str | None, dict[str, float]] = {}  # by folder
@@ -85,7 +85,7 @@ NEWS = 1.25  # times what is written, or its inverse: figures that moved less st
 
 
 def _are_news(costs: dict[str, float]) -> bool:
-    written = _written_costs.get(os.environ.get(cache.database.HOME_VARIABLE), {})
+    written = _written_costs.get(os.environ.get(cache.location.HOME_VARIABLE), {})
     ratios = (cost_s / written.get(name, 1e-12) for name, cost_s in costs.items())
     return any(not 1 / NEWS < ratio < NEWS for ratio in ratios)
 

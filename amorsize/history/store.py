@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from amorsize.cache import database, folder_guard
+from amorsize.cache import folder_guard, location
 from amorsize.cache.json_text import RefusedError, decoded
 from amorsize.errors import HistoryError
 
@@ -141,7 +141,7 @@ def _unlink(path: str) -> bool:
 
 def _folder(*, creating: bool) -> str | None:
     """The folder of the results, which can be trusted; None where there is none."""
-    home = folder_guard.own(database.lasting_folder(), creating=creating)
+    home = folder_guard.own(location.lasting_folder(), creating=creating)
     return None if home is None else folder_guard.own(os.path.join(home, FOLDER), creating=creating)
 
 
@@ -205,5 +205,5 @@ def _trouble_told(done: str) -> Iterator[None]:
         return
     raise HistoryError(
         f"results cannot be {done}: {why}. To keep them elsewhere set "
-        f"{database.HOME_VARIABLE} to a folder of your own."
+        f"{location.HOME_VARIABLE} to a folder of your own."
     ) from None

@@ -1,0 +1,226 @@
+"""One operation on the cache, which may fail without harm.
+
+Whatever goes wrong is told once, and answered with a value that the caller names: a cache can cost
+a re-tune, never a result. After trouble the disk is left alone for a while.
+"""
+
+from __future__ import annotations
+
+import _thread
+import atexit
+import os
+import sys
+
+from amorsize._host.clocks import monotonic
+from amorsize._host.signals import raised_by_handler
+from amorsize.cache import folder_guard, journal, location, sqlite_errors
+from amorsize.cache.json_text import RefusedError
+from amorsize.cache.sqlite_errors import WAIT_S
+from amorsize.errors import AmorsizeWarning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from amorsize.cache.database import Store
+
+    _T = TypeVar("_T")
+
+#: The variable that switches the cache off.
+SWITCH_VARIABLE = "AMORSIZE_CACHE"
+_OFF = ("off", "0", "no", "false")
+#: Seconds that the disk is left alone after trouble, so that no two calls in a row wait.
+_REST_S = 60.0
+
+
+def switched_off() -> bool:
+    """Whether AMORSIZE_CACHE=off is set."""
+    return os.environ.get(SWITCH_VARIABLE, "").lower() in _OFF
+
+
+class State:
+    """What this process has open, and how it fared with it."""
+
+    def __init__(self) -> None:
+        self.lock = _thread.allocate_lock()  # one connection, one user of it at a time
+        self.store: Store | None = None
+        self.rests_until_s = 0.0
+        self.rests_from = ""  # the folder that gave trouble; another one may be tried at once
+        self.has_warned = False
+        self.closes_at_exit = False
+        self.inherited: list[Store] = []
+
+    def drop(self) -> None:
+        """Close what is open, as well as that goes: it may be why there is trouble."""
+        store, self.store = self.store, None
+        try:
+            if store:
+                store.close()
+        except Exception as error:
+            tell(f"its database could not be closed: {error}")
+
+    def after_fork(self) -> None:
+        """In a forked child: open anew when needed.
+
+        The parent's connection is kept, not closed: SQLite forbids a child to do even that, and
+        another thread of the parent may have been holding its mutex.
+        """
+        self.lock = _thread.allocate_lock()
+        if self.store:
+            self.inherited.append(self.store)
+            self.store = None
+
+
+STATE = State()
+if hasattr(os, "register_at_fork"):  # Windows has neither
+    os.register_at_fork(after_in_child=STATE.after_fork)
+
+
+def attempt(
+    act: Callable[[Store], _T],
+    *,
+    otherwise: _T,
+    creating: bool = False,
+    keeps_damaged: bool = True,
+    patience_s: float = WAIT_S,
+) -> _T:
+    """Do something with the open database; `otherwise` when there is none or when it fails."""
+    if switched_off():
+        return otherwise
+    state = STATE
+    if not state.lock.acquire(timeout=WAIT_S):
+        tell(f"another thread has been using it for {WAIT_S:g} s")
+        return otherwise
+    ambient = sys.exception()  # what the caller is handling is no cause of ours
+    notes: list[str] = []
+    folder = ""
+    try:
+        folder = location.folder()
+        for may_mend in (True, False):
+            try:
+                store = _opened(folder, creating)
+                if store is None:
+                    break
+                store.allow(patience_s)
+                return act(store)
+            except Exception as error:
+                is_damaged = may_mend and sqlite_errors.means_damage(error, ambient, folder)
+                if raised_by_handler(error) or not is_damaged:
+                    raise
+                aside = _moved_aside(folder)
+                if aside and keeps_damaged:
+                    why = sqlite_errors.in_words(error, ambient)
+                    notes.append(f"{why}; it was moved to {aside!r} and a new one is begun")
+    except Exception as error:
+        if raised_by_handler(error):
+            raise
+        if not isinstance(error, RefusedError):
+            state.drop()
+            state.rests_from, state.rests_until_s = folder, monotonic() + _REST_S
+        notes.append(sqlite_errors.in_words(error, ambient))
+    finally:
+        state.lock.release()  # before warning, which may run other people's code
+        for note in notes:
+            tell(note)
+    return otherwise
+
+
+def _moved_aside(folder: str) -> str | None:
+    """Where the damaged database is now; None if another process was quicker."""
+    from amorsize.cache import database
+
+    STATE.drop()
+    return database.move_aside(folder)
+
+
+class ToldError(Exception):
+    """What went wrong was told already."""
+
+
+TOLD = ToldError()
+
+
+def attempt_lightly(act: Callable[[str], _T], *, otherwise: _T, creating: bool = False) -> _T:
+    """Do something in the folder without opening the database; `otherwise` when it fails."""
+    state, folder = STATE, ""
+    if switched_off():
+        return otherwise
+    ambient = sys.exception()
+    try:
+        folder = location.folder()
+        if state.rests_from == folder and monotonic() < state.rests_until_s:
+            return otherwise
+        guarded = folder_guard.guarded(folder, creating=creating)
+        if guarded is None:
+            return otherwise
+        try:
+            return act(guarded)
+        except journal.UnusableError as error:
+            tell(f"{error}; it was removed")
+            journal.remove(guarded)
+            return act(guarded)
+    except ToldError:
+        return otherwise
+    except Exception as error:
+        if raised_by_handler(error):
+            raise
+        state.rests_from, state.rests_until_s = folder, monotonic() + _REST_S
+        tell(sqlite_errors.in_words(error, ambient))
+    return otherwise
+
+
+def close() -> None:
+    """Close the database; the next function here that needs it opens it again."""
+    if STATE.lock.acquire(timeout=WAIT_S):
+        try:
+            STATE.drop()
+            STATE.rests_until_s = 0.0
+        finally:
+            STATE.lock.release()
+
+
+def _opened(folder: str, creating: bool) -> Store | None:
+    """The open database of this folder; None where there is none, or after recent trouble."""
+    state = STATE
+    if state.store and not state.store.is_in(folder):  # another folder, or the file was replaced
+        state.drop()
+    if state.store is None:
+        if state.rests_from == folder and monotonic() < state.rests_until_s:
+            return None
+        from amorsize.cache import database  # not for those who only read and append lines
+
+        state.store = database.opened(folder, creating=creating)
+        if state.store and not state.closes_at_exit:
+            state.closes_at_exit = True
+            atexit.register(close)
+    return state.store
+
+
+def tell(what: str) -> None:
+    """Warn of trouble, once per process; where warnings are errors, log it: results come first."""
+    text = (
+        f"amorsize had trouble with its cache: {what}. Results are not affected, but what is "
+        "learned now may be learned again later. To keep it elsewhere set "
+        f"{location.HOME_VARIABLE} to a folder of your own; to do without set "
+        f"{SWITCH_VARIABLE}=off."
+    )
+    import logging
+    import warnings
+
+    if STATE.has_warned:
+        logging.getLogger("amorsize").debug(text)
+        return
+    STATE.has_warned = True
+    try:
+        warnings.warn(text, AmorsizeWarning, stacklevel=_stacklevel())
+    except AmorsizeWarning:
+        logging.getLogger("amorsize").warning(text)
+
+
+def _stacklevel() -> int:
+    """How far up `tell`'s caller is the user's own line."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and f"{frame.f_globals.get('__name__')}.".startswith("amorsize."):
+        level, frame = level + 1, frame.f_back
+    return level
