@@ -12,7 +12,8 @@ import witness
 import amorsize
 from amorsize import InvalidOptionError, OptimizationResult, WrongTypeError, optimize
 from amorsize._engine import call_options
-from amorsize.optimizer import Sample, result_of
+from amorsize.optimizer.prediction import result_of
+from amorsize.optimizer.sample import Sample
 
 
 @pytest.fixture

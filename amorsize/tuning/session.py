@@ -13,7 +13,9 @@ from amorsize._host import resources
 from amorsize._host.clocks import perf_counter
 from amorsize._workers import nesting
 from amorsize.errors import AmorsizeError, InvalidOptionError
-from amorsize.optimizer import SAMPLE_SIZE, OptimizationResult, Sample, basis_of, result_of
+from amorsize.optimizer import SAMPLE_SIZE, OptimizationResult
+from amorsize.optimizer.prediction import basis_of, result_of
+from amorsize.optimizer.sample import Sample
 from amorsize.policy import prediction
 from amorsize.policy.actions import Plan
 from amorsize.policy.value import Value
