@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from amorsize import cache as cache
     from amorsize import history as history
     from amorsize._api.map import failed_index as failed_index
-    from amorsize._api.map import partial as partial
+    from amorsize._api.map import partial_results as partial_results
     from amorsize._api.map import shutdown as shutdown
-    from amorsize._api.map import tuned_map as tuned_map
     from amorsize._api.map import workers as workers
     from amorsize._api.typed import TunedFunction as TunedFunction
     from amorsize._api.typed import autotune as autotune
+    from amorsize._api.typed import tuned_map as tuned_map
     from amorsize._workers.worker_numbers import worker_number as worker_number
     from amorsize.errors import AmorsizeError as AmorsizeError
     from amorsize.errors import AmorsizeWarning as AmorsizeWarning
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from amorsize.errors import WrongTypeError as WrongTypeError
     from amorsize.optimizer import OptimizationResult as OptimizationResult
     from amorsize.optimizer import optimize as optimize
+    from amorsize.report import Explanation as Explanation
     from amorsize.tuning import PipelineResult as PipelineResult
     from amorsize.tuning import TuningResult as TuningResult
     from amorsize.tuning import quick_tune as quick_tune
@@ -47,6 +48,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AmorsizeError",
     "AmorsizeWarning",
+    "Explanation",
     "HistoryError",
     "InvalidOptionError",
     "ItemTimeout",
@@ -66,7 +68,7 @@ __all__ = [
     "failed_index",
     "history",
     "optimize",
-    "partial",
+    "partial_results",
     "quick_tune",
     "shutdown",
     "tune_parameters",
@@ -77,6 +79,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Explanation": "amorsize.report",
     "OptimizationResult": "amorsize.optimizer",
     "PipelineResult": "amorsize.tuning",
     "TunedFunction": "amorsize._api.decorator",
@@ -86,7 +89,7 @@ _HOMES = {
     "failed_index": "amorsize._api.map",
     "history": "amorsize.history",
     "optimize": "amorsize.optimizer",
-    "partial": "amorsize._api.map",
+    "partial_results": "amorsize._api.map",
     "quick_tune": "amorsize.tuning",
     "shutdown": "amorsize._api.map",
     "tune_parameters": "amorsize.tuning",
@@ -96,10 +99,14 @@ _HOMES = {
     "workers": "amorsize._api.map",
 }
 
+#: Public names that were changed, by what they are called now.
+_RENAMED = {"partial": "partial_results"}
+
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        hint = f"; it is called {_RENAMED[name]!r} now" if name in _RENAMED else ""
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
     import sys
 
     home = _HOMES.get(name, "amorsize.errors")

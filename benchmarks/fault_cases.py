@@ -239,7 +239,7 @@ def main() -> None:
         if contender == "amorsize":
             import amorsize
 
-            told["n_kept"] = len(amorsize.partial(error))
+            told["n_kept"] = len(amorsize.partial_results(error))
         if isinstance(error, NotImplementedError):
             told["outcome"] = NO_SUCH_THING
         else:

@@ -270,7 +270,7 @@ def test_an_item_that_kills_its_worker_is_tried_again_and_named(tmp_path):
         tuned_map(work, range(100), backend="process", n_jobs=2)
 
     assert [entry.index for entry in ledger.entries()].count(37) == 2
-    computed = amorsize.partial(caught.value)
+    computed = amorsize.partial_results(caught.value)
     assert [computed[index] for index in range(37)] == list(range(37))
 
 

@@ -111,7 +111,7 @@ def test_what_the_loop_gives(data, options, iterates):
     assert same_error(raised, error)
     assert any(f"item {len(results)} " in note for note in raised.__notes__)
     if type(error) is not Slotted:
-        computed = amorsize.partial(raised)
+        computed = amorsize.partial_results(raised)
         assert [computed[index] for index in range(len(results))] == results
         assert len(results) not in computed
 
@@ -201,7 +201,7 @@ def test_no_item_above_a_failure_is_started_any_more(backend, tmp_path):
     failed_at_s = began.pop(-1)
     assert max(began.values()) < failed_at_s + 0.5
     assert len(began) < 1500
-    computed = amorsize.partial(caught.value)
+    computed = amorsize.partial_results(caught.value)
     assert [computed[index] for index in range(30)] == list(range(30))
 
 
@@ -383,7 +383,7 @@ def test_an_iterator_that_breaks_is_not_a_shorter_one(n_items, options):
     with pytest.raises(ConnectionError, match=f"lost after {n_items}") as caught:
         tuned_map(abs, bad_generator(n_items), **options)
 
-    assert amorsize.partial(caught.value) == {index: index for index in range(n_items)}
+    assert amorsize.partial_results(caught.value) == {index: index for index in range(n_items)}
 
 
 def test_an_iterator_that_breaks_late_is_noticed_under_workers():
@@ -495,7 +495,7 @@ def test_the_result_that_cannot_be_read_back_is_named():
 
     with pytest.raises(SerializationError, match="result of item 7 was .*no number") as caught:
         tuned(range(60))
-    assert [amorsize.partial(caught.value)[item] for item in range(7)] == list(range(7))
+    assert [amorsize.partial_results(caught.value)[item] for item in range(7)] == list(range(7))
 
     found = tuned.using(return_exceptions=True)(range(60))
     assert isinstance(found.pop(7), SerializationError)

@@ -99,7 +99,7 @@ def test_one_that_takes_no_attributes_is_named_all_the_same(backend, kind):
         tuned_map(work, range(20), backend=backend, thread_safe=True)
 
     assert any("item 5 (5)" in note for note in caught.value.__notes__)
-    assert amorsize.partial(caught.value).items() >= {i: i for i in range(5)}.items()
+    assert amorsize.partial_results(caught.value).items() >= {i: i for i in range(5)}.items()
 
 
 def test_a_message_shows_only_the_beginning_of_a_large_item():

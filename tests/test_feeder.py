@@ -86,7 +86,7 @@ def test_a_watch_sees_the_gil_change_hands_as_usual(switches, watcher, ends, is_
 
 STREAM_THAT_RAISES = """
 import os, sys, threading, time
-from amorsize import autotune, partial
+from amorsize import autotune, partial_results
 
 PARENT, MAIN = os.getpid(), threading.get_ident()
 
@@ -117,7 +117,7 @@ def item(x):
 try:
     autotune(item, cache=False, n_jobs=2)(range(400))
 except OSError as error:
-    print(error, len(partial(error)) < 400, len(open('here').readlines()) < 10)
+    print(error, len(partial_results(error)) < 400, len(open('here').readlines()) < 10)
 print(open(f"/proc/self/task/{PARENT}/children").read())
 """
 

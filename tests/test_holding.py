@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from amorsize import partial, tuned_map
+from amorsize import partial_results, tuned_map
 from amorsize._engine import inspect_host
 from amorsize._host import signals
 from amorsize._host.signals import no_interrupts, raised_by_handler
@@ -235,7 +235,7 @@ def test_a_limit_that_ends_an_item_ends_the_call(handled):
 
     assert handled == [signal.SIGALRM]
     assert not any("item 3" in note for note in getattr(caught.value, "__notes__", ()))
-    assert len(partial(caught.value)) == 3
+    assert len(partial_results(caught.value)) == 3
 
 
 def test_a_limit_is_no_reason_why_results_cannot_be_pickled(handled):

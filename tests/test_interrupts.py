@@ -218,9 +218,9 @@ def test_an_interrupt_after_the_last_item_loses_nothing(backend, place, monkeypa
     with pytest.raises(KeyboardInterrupt) as caught:
         autotune(double, backend=backend, n_jobs=2)(range(300))
 
-    assert amorsize.partial(caught.value) == {x: 2 * x for x in range(300)}
+    assert amorsize.partial_results(caught.value) == {x: 2 * x for x in range(300)}
     assert "double: 300 of 300 items were done" in caught.value.__notes__[-1]
-    assert "amorsize.partial(error)" in caught.value.__notes__[-1]
+    assert "amorsize.partial_results(error)" in caught.value.__notes__[-1]
 
 
 def test_an_interrupt_inside_an_item_tells_what_was_done_before():
@@ -234,7 +234,7 @@ def test_an_interrupt_inside_an_item_tells_what_was_done_before():
     with pytest.raises(KeyboardInterrupt) as caught:
         autotune(item, backend="serial")(range(100))
 
-    assert amorsize.partial(caught.value) == {x: x for x in range(70)}
+    assert amorsize.partial_results(caught.value) == {x: x for x in range(70)}
     assert "item: 70 of 100 items were done" in caught.value.__notes__[-1]
 
 

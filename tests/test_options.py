@@ -11,14 +11,18 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
+import amorsize
 from amorsize import InvalidOptionError, WrongTypeError
 from amorsize._engine import call_options
 from amorsize._engine.call_options import (
     DEFAULTS,
+    HABITS,
+    HINTS,
     check_data,
     check_function,
     environment_backend,
     merged,
+    spelled,
     validated,
 )
 
@@ -121,11 +125,59 @@ def test_a_value_of_the_wrong_type_is_named(option, value):
 
 
 def test_an_unknown_option_names_its_neighbours():
-    """`njobs` is answered with `n_jobs`, and with all there is."""
-    with pytest.raises(WrongTypeError, match=r"no option 'njobs'\. Did you mean n_jobs") as caught:
-        validated(njobs=4)
+    """`n_job` is answered with `n_jobs`, and with all there is."""
+    with pytest.raises(WrongTypeError, match=r"no option 'n_job'\. Did you mean n_jobs") as caught:
+        validated(n_job=4)
 
     assert all(name in str(caught.value) for name in DEFAULTS.as_dict())
+
+
+@pytest.mark.parametrize(
+    ("habit", "ours"),
+    [
+        ("max_workers", "n_jobs"),  # concurrent.futures
+        ("processes", "n_jobs"),  # multiprocessing
+        ("workers", "n_jobs"),
+        ("n_workers", "n_jobs"),  # dask
+        ("chunk_size", "chunksize"),  # mpire
+        ("batch_size", "chunksize"),  # joblib
+        ("initializer", "setup"),
+        ("initargs", "setup"),
+        ("verbose", "progress"),
+        ("maxtasksperchild", "max_worker_memory"),
+        ("random_state", "seed"),
+    ],
+)
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda **options: amorsize.autotune(len, **options),
+        lambda **options: amorsize.autotune(**options),
+        lambda **options: amorsize.autotune(len).using(**options),
+        lambda **options: amorsize.tuned_map(len, ["a"], **options),
+    ],
+    ids=["autotune", "autotune()", "using", "tuned_map"],
+)
+def test_options_of_other_libraries_are_answered_with_ours(ask, habit, ours):
+    """However unlike ours a name is spelled: `batch_size` is no `max_worker_memory`."""
+    with pytest.raises(WrongTypeError, match=rf"no option '{habit}'\. Here it is {ours}: \w+"):
+        ask(**{habit: 4})
+
+
+def test_habits_lead_to_options():
+    """What is answered exists, is explained, and is no option of ours itself."""
+    assert set(HABITS.values()) == set(HINTS) <= set(DEFAULTS.as_dict())
+    assert not set(HABITS) & set(DEFAULTS.as_dict())
+
+
+def test_defaults_that_are_spelled_are_no_options():
+    """A call of `tuned_map` that names a default constructs nothing either."""
+    arguments = {**DEFAULTS.as_dict(), "unknown": {}, "func": len}
+
+    assert spelled(arguments) is DEFAULTS
+    assert spelled({**arguments, "n_jobs": 3}) == validated(n_jobs=3)
+    with pytest.raises(WrongTypeError, match="retries=True"):
+        spelled({**arguments, "retries": True})  # equal to the default, yet no number
 
 
 def test_a_misspelt_backend_names_its_neighbour():

@@ -8,6 +8,7 @@ import re
 import sys
 import tomllib
 
+import pytest
 from conftest import ROOT
 
 import amorsize
@@ -37,6 +38,13 @@ def test_the_face_is_sorted_and_whole():
     assert set(amorsize.__all__) <= set(dir(amorsize))
     for name in amorsize.__all__:
         getattr(amorsize, name)
+
+
+def test_the_old_name_of_partial_results_leads_to_the_new_one():
+    """`amorsize.partial` clashed with `functools.partial`; there was no release with it."""
+    with pytest.raises(AttributeError, match="'partial'; it is called 'partial_results' now"):
+        amorsize.partial  # noqa: B018 - asking for it is the act
+    assert not hasattr(amorsize, "partial")
 
 
 def test_no_public_function_shares_a_name_with_a_module():

@@ -265,7 +265,7 @@ def judge(outcome, function, n_items, options, pool):
             else:
                 assert found == function(index)
     else:
-        kept = amorsize.partial(outcome)
+        kept = amorsize.partial_results(outcome)
         for index, result in kept.items():
             assert isinstance(result, Exception) or result == function(index)
         if isinstance(outcome, ValueError):

@@ -22,6 +22,8 @@ OURS = (
         "amorsize._api.decorator",
         "amorsize._host.signals",
         "amorsize._engine.call_options",
+        "amorsize._engine.call_checks",
+        "amorsize._engine.option_checks",
     ),
     *(
         "amorsize._host.descriptors",

@@ -2,6 +2,8 @@
 
 import ast
 import inspect
+import re
+import rlcompleter
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,10 @@ from pathlib import Path
 import pytest
 
 import amorsize._api.decorator
-from amorsize._engine.call_options import Options
+import amorsize._api.map
+from amorsize._engine import call_options
+from amorsize._engine.call_options import DEFAULTS, Options
+from amorsize._engine.option_checks import CHECKS
 
 ROOT = Path(__file__).parent.parent
 CASES = ROOT / "tests" / "typing"
@@ -67,10 +72,80 @@ def test_the_stub_declares_what_is_there():
     assert not [name for name in declared if not hasattr(amorsize.autotune(len), name)]
 
 
-def test_autotune_and_the_options_agree():
-    """Every option is spelled out in the decorator's signature, with its default and its type."""
-    parameters = inspect.signature(amorsize._api.decorator.autotune).parameters.values()
-    spelled = {p.name: p.annotation for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+def parameters(func):
+    """The parameters of a function, by name."""
+    return inspect.signature(func).parameters
+
+
+@pytest.mark.parametrize("func", [amorsize._api.decorator.autotune, amorsize._api.map.tuned_map])
+def test_every_option_is_spelled_out(func):
+    """`help()` and completion show each option, with its default and its type."""
+    spelled = {
+        name: parameter
+        for name, parameter in parameters(func).items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and name != "item_kwargs"
+    }
 
     assert list(spelled) == list(Options._fields)
-    assert spelled == inspect.get_annotations(Options)
+    assert {n: p.annotation for n, p in spelled.items()} == inspect.get_annotations(Options)
+    assert {n: p.default for n, p in spelled.items()} == DEFAULTS.as_dict()
+
+
+def test_every_option_is_checked_and_explained():
+    """The checks and the docstring of `autotune` name all options, in their order."""
+    docstring = inspect.getdoc(amorsize.autotune).split("Args:")[1].split("Raises:")[0]
+    explained = re.findall(r"^    (\w+): ", docstring, flags=re.MULTILINE)
+
+    assert list(CHECKS) == list(Options._fields)
+    assert explained == ["func", *Options._fields]
+
+
+def test_tune_takes_what_quick_tune_takes():
+    """`f.tune(...)` spells the arguments of `quick_tune` after the function."""
+    mine = list(parameters(amorsize.TunedFunction.tune).values())[1:]
+    theirs = list(parameters(amorsize.quick_tune).values())[1:]
+    (declared,) = (
+        node
+        for node in ast.walk(ast.parse(STUB.read_text()))
+        if isinstance(node, ast.FunctionDef) and node.name == "tune"
+    )
+
+    assert [p.replace(annotation=None) for p in mine] == [
+        p.replace(annotation=None) for p in theirs
+    ]
+    assert [p.annotation for p in mine] == [p.annotation for p in theirs]
+    assert [argument.arg for argument in declared.args.args] == [p.name for p in mine[:3]]
+    assert {
+        argument.arg: ast.unparse(argument.annotation) for argument in declared.args.kwonlyargs
+    } == {p.name: p.annotation for p in mine[3:]}
+
+
+def test_the_literal_names_the_backends():
+    """A checker accepts the backends that a call accepts."""
+    tree = ast.parse(Path(call_options.__file__).read_text())
+    (literal,) = (
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "Backend"
+    )
+
+    assert ast.literal_eval(literal.slice) == call_options.BACKENDS
+
+
+def test_completion_shows_the_methods():
+    """`dir(f)`, and what the interactive interpreter offers after `f.`."""
+    tuned = amorsize.autotune(len)
+    completer = rlcompleter.Completer({"tuned": tuned})
+    offered = {completer.complete("tuned.", n) for n in range(40)} - {None}
+
+    assert {"one", "stream", "using", "tune", "explain", "plan"} <= set(dir(tuned))
+    assert {"tuned.one", "tuned.stream(", "tuned.using("} <= offered
+
+
+def test_explain_gives_what_is_public():
+    """What `explain()` returns has a name that annotations can use."""
+    tuned = amorsize.autotune(len)
+    tuned(["a", "bb"])
+
+    assert type(tuned.explain()) is amorsize.Explanation
+    assert dict(tuned.explain().rows())["ran"].startswith("2 in the caller")

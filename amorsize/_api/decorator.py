@@ -9,12 +9,11 @@ import sys
 
 from amorsize._api.wrapt_proxy import BoundFunctionWrapper, FunctionWrapper, ObjectProxy
 from amorsize._engine.call_options import (
-    DEFAULTS,
     check_data,
     check_function,
     merged,
     name_of,
-    validated,
+    spelled,
 )
 from amorsize._function.callables import is_partial, own
 from amorsize._host.descriptors import is_lack, loop
@@ -25,18 +24,22 @@ from amorsize.errors import WrongTypeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from inspect import Signature
-    from typing import Any
+    from typing import Any, Unpack
 
-    from amorsize._engine.call_options import Options
+    from amorsize._engine.call_options import Backend, Changes, Options
+    from amorsize.policy.actions import Plan
+    from amorsize.policy.evidence.drift import Drift
+    from amorsize.report import Explanation
+    from amorsize.tuning import TuningResult
 
 
 def autotune(
     func: Any = None,
     /,
     *,
-    backend: str = "auto",
+    backend: Backend = "auto",
     executor: Any = None,
     n_jobs: int | None = None,
     chunksize: int | None = None,
@@ -89,28 +92,7 @@ def autotune(
         WrongTypeError: Not a plain function, already tuned, or an option of the wrong kind.
         InvalidOptionError: An option's value is not allowed.
     """
-    options = validated(
-        backend=backend,
-        executor=executor,
-        n_jobs=n_jobs,
-        chunksize=chunksize,
-        max_worker_memory=max_worker_memory,
-        setup=setup,
-        teardown=teardown,
-        thread_safe=thread_safe,
-        timeout=timeout,
-        retries=retries,
-        return_exceptions=return_exceptions,
-        seed=seed,
-        progress=progress,
-        cache=cache,
-        retune=retune,
-        on_retune=on_retune,
-        strict=strict,
-        **unknown,
-    )
-    if options == DEFAULTS:
-        options = DEFAULTS
+    options = spelled(locals())
     if func is None:
         return lambda func: _tuned(func, options)
     return _tuned(func, options)
@@ -180,37 +162,74 @@ class TunedFunction:
         return (self._self_parent or self)._self_options
 
     @property
-    def plan(self) -> Any:
+    def plan(self) -> Plan | None:
         """The plan that was learned for this function on this host; None before that."""
-        return (_map or _load_map()).plan_of(self.__wrapped__)
+        return (_map or _load_map()).plan_of(self.__wrapped__)  # type: ignore[no-any-return]
 
     @property
-    def drift(self) -> tuple[Any, ...]:
+    def drift(self) -> tuple[Drift, ...]:
         """What turned out to differ from what was remembered, the latest last; eight at most."""
         return (_map or _load_map()).drifts_of(self.__wrapped__)  # type: ignore[no-any-return]
 
-    def explain(self) -> Any:
+    def explain(self) -> Explanation:
         """What the last call measured, chose, rejected and achieved; print it."""
-        return (_map or _load_map()).explain(self.__wrapped__)
+        return (_map or _load_map()).explain(self.__wrapped__)  # type: ignore[no-any-return]
 
-    def using(self, /, **options: Any) -> TunedFunction:
+    def using(self, /, **options: Unpack[Changes]) -> TunedFunction:
         """The same function with other options: `parse.using(n_jobs=4)(paths)`."""
         return _wrap(self.__wrapped__, merged(self.options, **options))
 
-    def tune(self, /, data: Any, **options: Any) -> Any:
+    def tune(
+        self,
+        /,
+        data: Iterable[Any],
+        verbose: bool = False,
+        prefer_threads_for_io: bool = False,
+        *,
+        timeout_per_config: float | None = None,
+        backends: Iterable[str] | None = None,
+        budget_s: float | None = None,
+        seed: int = 0,
+        save: bool = True,
+        item_kwargs: dict[str, Any] | None = None,
+        thread_safe: bool | None = None,
+    ) -> TuningResult:
         """Tune now, deliberately: measure plans on this data and start the next call from the best.
 
         Args:
             data: Items like those of the calls to come, and about as many.
-            options: Those of `amorsize.quick_tune`.
+            verbose: Print what is tried and found.
+            prefer_threads_for_io: Try threads instead of processes.
+            timeout_per_config: Seconds after which one run is ended, even inside an item.
+            backends: "thread", "process" or both; None chooses.
+            budget_s: Seconds after which the search ends, even inside an item.
+            seed: Of the order of runs.
+            save: Have the next call start from the winner.
+            item_kwargs: Keywords for every item.
+            thread_safe: Whether items may run in threads; None for what the options say.
 
         Returns:
             A `TuningResult`; print it.
+
+        Raises:
+            InvalidOptionError, WrongTypeError: What was asked for cannot be; there is no item.
+            Exception: What the function raised in the loop.
         """
         from amorsize.tuning import quick_tune
 
-        options.setdefault("thread_safe", self.options.thread_safe)
-        return quick_tune(self.__wrapped__, data, **options)
+        return quick_tune(
+            self.__wrapped__,
+            data,
+            verbose,
+            prefer_threads_for_io,
+            timeout_per_config=timeout_per_config,
+            backends=backends,
+            budget_s=budget_s,
+            seed=seed,
+            save=save,
+            item_kwargs=item_kwargs,
+            thread_safe=self.options.thread_safe if thread_safe is None else thread_safe,
+        )
 
     def forget(self) -> int:
         """Drop all that was learned about this function; how many records that were."""

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from amorsize._engine.call_options import Options
+    from amorsize._engine.call_options import Backend, Options
+    from amorsize.report import Explanation
 
 SHORT_S = 1e-3  # a known job this short is run without asking anybody
 SURELY_DATA = (list, tuple, range)  # other data is looked at first: some is one item by mistake
@@ -32,7 +33,24 @@ def tuned_map(
     func: Callable[..., Any],
     *iterables: Any,
     item_kwargs: dict[str, Any] | None = None,
-    **options: Any,
+    backend: Backend = "auto",
+    executor: Any = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_worker_memory: int | str | None = None,
+    setup: Callable[[], object] | None = None,
+    teardown: Callable[[], object] | None = None,
+    thread_safe: bool | None = None,
+    timeout: float | None = None,
+    retries: int = 1,
+    return_exceptions: bool = False,
+    seed: int | None = None,
+    progress: bool = False,
+    cache: bool = True,
+    retune: bool = False,
+    on_retune: Callable[[Any], object] | None = None,
+    strict: bool = False,
+    **unknown: Any,
 ) -> list[Any]:
     """`[func(x) for x in iterable]`, in parallel where that pays; tunes itself while it works.
 
@@ -40,7 +58,7 @@ def tuned_map(
         func: Called once for each item, or tuple of items where several iterables are zipped.
         iterables: The data; at least one iterable.
         item_kwargs: Keywords for every item.
-        options: Those of `autotune`.
+        backend, executor, ...: The options, as `autotune` explains them.
 
     Returns:
         The results, in the order of the items.
@@ -50,9 +68,9 @@ def tuned_map(
         WorkerDied, ItemTimeout, SerializationError: An item's result could not be had.
         Exception: What `func` raised for the lowest failing item, with a note naming it.
     """
-    chosen = call_options.validated(**options)
+    options = call_options.spelled(locals())
     call_options.check_function(func)
-    return run(raw(func), iterables, item_kwargs or {}, chosen, None)
+    return run(raw(func), iterables, item_kwargs or {}, options, None)
 
 
 def run(
@@ -151,7 +169,7 @@ def _no_clock() -> float:
     return 0.0
 
 
-def explain(func: Callable[..., Any]) -> Any:
+def explain(func: Callable[..., Any]) -> Explanation:
     """The last call of a function, told in words."""
     from amorsize import report
 
@@ -184,6 +202,13 @@ def failed_index(error: BaseException) -> int | None:
     return getattr(error, "_amorsize_index", None)
 
 
-def partial(error: BaseException) -> dict[int, Any]:
-    """What a failed call had computed, by index; empty for an exception of another origin."""
+def partial_results(error: BaseException) -> dict[int, Any]:
+    """The results that a failed call had computed, by the index of their item.
+
+    Args:
+        error: What the call raised.
+
+    Returns:
+        A new dict; empty for an exception of another origin.
+    """
     return dict(getattr(error, "_amorsize_partial", {}))

@@ -20,6 +20,7 @@ from typing import (
 from amorsize._engine.call_options import Changes, Options
 from amorsize.policy.actions import Plan
 from amorsize.policy.evidence.drift import Drift
+from amorsize.report import Explanation
 from amorsize.tuning import TuningResult
 
 Item = TypeVar("Item")
@@ -100,9 +101,23 @@ class TunedFunction(Generic[Item, P, R]):
     def plan(self) -> Plan | None: ...
     @property
     def drift(self) -> tuple[Drift, ...]: ...
-    def explain(self) -> object: ...
+    def explain(self) -> Explanation: ...
     def using(self, **options: Unpack[Changes]) -> TunedFunction[Item, P, R]: ...
-    def tune(self, data: Iterable[Item], /, **options: Any) -> TuningResult: ...
+    def tune(
+        self,
+        /,
+        data: Iterable[Item],
+        verbose: bool = False,
+        prefer_threads_for_io: bool = False,
+        *,
+        timeout_per_config: float | None = None,
+        backends: Iterable[str] | None = None,
+        budget_s: float | None = None,
+        seed: int = 0,
+        save: bool = True,
+        item_kwargs: dict[str, Any] | None = None,
+        thread_safe: bool | None = None,
+    ) -> TuningResult: ...
     def forget(self) -> int: ...
     @overload  # a method, reached through an instance
     def __get__(
@@ -143,3 +158,65 @@ def autotune(
 ) -> TunedFunction[Item, P, R]: ...
 @overload
 def autotune(func: None = None, /, **options: Unpack[Changes]) -> Decorator: ...
+
+# A tuned function is mapped as the function that it was made of.
+@overload
+def tuned_map(
+    func: TunedFunction[Item, ..., R],
+    iterable: Iterable[Item],
+    /,
+    *more: Iterable[Any],
+    item_kwargs: dict[str, Any] | None = None,
+    **options: Unpack[Changes],
+) -> list[R]: ...
+@overload
+def tuned_map(
+    func: Callable[[Item], R],
+    iterable: Iterable[Item],
+    /,
+    *,
+    item_kwargs: None = None,
+    **options: Unpack[Changes],
+) -> list[R]: ...
+@overload
+def tuned_map(
+    func: Callable[[Item, Item2], R],
+    iterable: Iterable[Item],
+    iterable2: Iterable[Item2],
+    /,
+    *,
+    item_kwargs: None = None,
+    **options: Unpack[Changes],
+) -> list[R]: ...
+@overload
+def tuned_map(
+    func: Callable[[Item, Item2, Item3], R],
+    iterable: Iterable[Item],
+    iterable2: Iterable[Item2],
+    iterable3: Iterable[Item3],
+    /,
+    *,
+    item_kwargs: None = None,
+    **options: Unpack[Changes],
+) -> list[R]: ...
+@overload  # four and more: the items' types are not compared
+def tuned_map(
+    func: Callable[..., R],
+    iterable: Iterable[Any],
+    iterable2: Iterable[Any],
+    iterable3: Iterable[Any],
+    iterable4: Iterable[Any],
+    /,
+    *more: Iterable[Any],
+    item_kwargs: dict[str, Any] | None = None,
+    **options: Unpack[Changes],
+) -> list[R]: ...
+@overload  # with keywords for every item: those of the function are not compared
+def tuned_map(
+    func: Callable[Concatenate[Item, ...], R],
+    iterable: Iterable[Item],
+    /,
+    *more: Iterable[Any],
+    item_kwargs: dict[str, Any],
+    **options: Unpack[Changes],
+) -> list[R]: ...

@@ -221,8 +221,8 @@ class Call:
         of_all = f" of {source.n_read}" if source.all_read else ""
         add_note(
             error,
-            f"{self.name}: {n_done}{of_all} items were done. amorsize.partial(error) has their "
-            "results, by index.",
+            f"{self.name}: {n_done}{of_all} items were done. amorsize.partial_results(error) has "
+            "their results, by index.",
         )
 
     def go_on(self, results: list[Any], error: BaseException | None, began: float) -> list[Any]:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import assert_type
 
 from amorsize import (
+    Explanation,
     OptimizationResult,
     TunedFunction,
     TuningResult,
@@ -18,6 +19,7 @@ from amorsize import (
     quick_tune,
     tune_parameters,
     tune_pipeline,
+    tuned_map,
 )
 
 
@@ -53,6 +55,8 @@ assert_type(parse.stream(["a"], ordered=False, buffer=10, encoding="x"), Iterato
 assert_type(parse.using(n_jobs=4, timeout=5)(["a"], encoding="x"), list[Document])
 assert_type(parse.using(executor=ThreadPoolExecutor()).one("a"), Document)
 assert_type(parse.forget(), int)
+assert_type(parse.explain(), Explanation)
+assert_type(parse.explain().rows(), list[tuple[str, str]])
 print(parse.explain(), parse.plan, parse.options.n_jobs, parse.__name__)
 
 
@@ -158,3 +162,23 @@ assert_type(quick_tune(len, ["a"], prefer_threads_for_io=True), TuningResult)
 assert_type(tune_parameters(len, ("a",), [1, 2], range(1, 9), strategy="halving"), TuningResult)
 assert_type(tune_pipeline([len, float], ["a"]).stages, tuple[TuningResult, ...])
 assert_type(optimize(len, (c for c in "ab"), sample_size=2), OptimizationResult)
+assert_type(parse.tune(["a"], save=False, backends=["thread"], budget_s=2.0), TuningResult)
+
+
+def to_seconds(days: int, hours: int, minutes: int, seconds: int) -> int:
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+# Without decorating: builtins, lambdas, methods, classes, several iterables, and all options.
+assert_type(tuned_map(len, ["a", "bb"]), list[int])
+assert_type(tuned_map(lambda x: x * 2.5, [1.0, 2.0]), list[float])
+assert_type(tuned_map(lambda x, y: x * y, [1, 2], [3, 4], strict=True), list[int])
+assert_type(tuned_map(str, range(3), n_jobs=2, chunksize=1, backend="thread"), list[str])
+assert_type(tuned_map(str.upper, (c for c in "ab"), progress=True), list[str])
+assert_type(tuned_map(parser.all, [["a"], ["b"]]), list[list[Document]])
+assert_type(tuned_map(parse.one, ["a"], n_jobs=4), list[Document])
+assert_type(tuned_map(parse, ["a"], item_kwargs={"encoding": "x"}), list[Document])
+assert_type(tuned_map(scale.one, [1.0], item_kwargs={"factor": 2.0}), list[float])
+assert_type(tuned_map(area.one, [1], [2.0], [3.0], seed=1, timeout=2), list[float])
+assert_type(tuned_map(to_seconds, [1], [2], [3], [4], retries=0), list[int])
+assert_type(tuned_map(math.pow, [1.0], item_kwargs={"y": 2}, executor=None), list[float])

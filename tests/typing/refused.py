@@ -5,7 +5,7 @@ With `warn_unused_ignores`, a line that is accepted by mistake becomes an error 
 
 from collections.abc import Callable
 
-from amorsize import autotune
+from amorsize import autotune, tuned_map
 
 
 @autotune
@@ -23,6 +23,21 @@ parse.stream([1])  # type: ignore[list-item]
 parse.using(njobs=4)  # type: ignore[call-arg]
 parse.using(n_jobs="4")  # type: ignore[arg-type]
 words: list[str] = parse(["a"])  # type: ignore[assignment]
+
+parse.using(backend="threads")  # type: ignore[arg-type]
+parse.tune([1])  # type: ignore[list-item]
+parse.tune(["a"], n_jobs=4)  # type: ignore[call-arg]
+
+tuned_map(parse.one, ["a"], n_job=4)  # type: ignore[call-overload]
+tuned_map(parse.one, ["a"], max_workers=4)  # type: ignore[call-overload]
+tuned_map(parse.one, ["a"], n_jobs="4")  # type: ignore[call-overload]
+tuned_map(parse.one, ["a"], backend="threads")  # type: ignore[call-overload]
+tuned_map(parse.one, [1, 2])  # type: ignore[arg-type]
+tuned_map(parse, [1, 2])  # type: ignore[misc]
+tuned_map(parse.one, ["a"], [5])  # type: ignore[arg-type]
+tuned_map(parse.one)  # type: ignore[call-overload]
+tuned_map(5, ["a"])  # type: ignore[call-overload]
+lengths: list[str] = tuned_map(len, ["a"])  # type: ignore[arg-type]
 
 autotune(5)  # type: ignore[call-overload]
 autotune(parse.one, njobs=5)  # type: ignore[call-overload]

@@ -1,0 +1,182 @@
+"""Checks the values of options, one function for each kind of value.
+
+Each check takes the option's name and its value, and gives the value as `Options` keeps it.
+"""
+
+from __future__ import annotations
+
+from amorsize._engine.call_checks import kind_of, shown
+from amorsize._engine.call_options import BACKENDS
+from amorsize.errors import InvalidOptionError, WrongTypeError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from amorsize._engine.call_options import Backend
+
+
+def _backend(name: str, value: Any) -> Backend:
+    if not isinstance(value, str):
+        raise _wrong_type(name, value, f"one of {_listed(BACKENDS)}")
+    if value not in BACKENDS:
+        from difflib import get_close_matches
+
+        near = get_close_matches(value.lower(), BACKENDS, n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise _not_allowed(name, value, f"one of {_listed(BACKENDS)}", hint)
+    return value  # type: ignore[return-value]
+
+
+def _executor(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, type) or not callable(getattr(value, "submit", None)):
+        hint = " It is a class: pass an instance of it." if isinstance(value, type) else ""
+        raise _wrong_type(name, value, "a concurrent.futures.Executor or None", hint)
+    return value
+
+
+def _n_jobs(name: str, value: Any) -> int | None:
+    number = None if value is None else _integer(name, value, "an integer or None")
+    if number is not None and number < 1 and number != -1:
+        raise _not_allowed(name, value, "-1 (every usable core) or at least 1")
+    return number
+
+
+def _chunksize(name: str, value: Any) -> int | None:
+    number = None if value is None else _integer(name, value, "an integer or None")
+    if number is not None and number < 1:
+        raise _not_allowed(name, value, "at least 1, or None to have it tuned")
+    return number
+
+
+def _memory(name: str, value: Any) -> int | None:
+    """Bytes, from a number of them or from a text such as "500 MB"."""
+    if value is None:
+        return None
+    allowed = "a number of bytes above 0, a text such as '500 MB' or '2 GiB', or None for no limit"
+    if isinstance(value, str):
+        number = value.strip().rstrip("BbGgIiKkMmTt").strip()
+        unit = value.strip()[len(number) :].strip().lower().removesuffix("b")
+        try:
+            n_bytes = int(float(number) * _UNITS[unit])
+        except (KeyError, ValueError, OverflowError):
+            raise _not_allowed(name, value, allowed) from None
+    else:
+        n_bytes = _integer(name, value, allowed)
+    if n_bytes < 1:
+        raise _not_allowed(name, value, allowed)
+    return n_bytes
+
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12} | {
+    f"{unit}i": 1024**power for power, unit in enumerate("kmgt", 1)
+}
+
+
+def _retries(name: str, value: Any) -> int:
+    number = _integer(name, value, "an integer")
+    if number < 0:
+        raise _not_allowed(name, value, "0 (never run an item again) or more")
+    return number
+
+
+def _seed(name: str, value: Any) -> int | None:
+    number = None if value is None else _integer(name, value, "an integer or None")
+    if number is not None and number < 0:
+        raise _not_allowed(name, value, "0 or more, or None for no seeding")
+    return number
+
+
+def _timeout(name: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    allowed = "a number of seconds above 0, or None for no limit"
+    if isinstance(value, bool) or not hasattr(type(value), "__float__"):
+        raise _wrong_type(name, value, allowed)
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise _wrong_type(name, value, allowed) from None
+    if not 0 < seconds < float("inf"):  # not a number fails this, too
+        raise _not_allowed(name, value, allowed)
+    return seconds
+
+
+def _action(name: str, value: Any) -> Callable[[], object] | None:
+    if value is None:
+        return None
+    if not callable(value):
+        raise _wrong_type(name, value, "a function without parameters, or None")
+    return value  # type: ignore[no-any-return]
+
+
+def _hook(name: str, value: Any) -> Callable[[Any], object] | None:
+    if value is None:
+        return None
+    if not callable(value):
+        raise _wrong_type(name, value, "a function of one parameter, the Drift, or None")
+    return value  # type: ignore[no-any-return]
+
+
+def _flag(name: str, value: Any) -> bool:
+    if value is not True and value is not False:
+        raise _wrong_type(name, value, "True or False")
+    return bool(value)
+
+
+def _maybe_flag(name: str, value: Any) -> bool | None:
+    if value is None:
+        return None
+    if value is not True and value is not False:
+        raise _wrong_type(name, value, "True, False, or None to have it judged")
+    return bool(value)
+
+
+CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "backend": _backend,
+    "executor": _executor,
+    "n_jobs": _n_jobs,
+    "chunksize": _chunksize,
+    "max_worker_memory": _memory,
+    "setup": _action,
+    "teardown": _action,
+    "thread_safe": _maybe_flag,
+    "timeout": _timeout,
+    "retries": _retries,
+    "return_exceptions": _flag,
+    "seed": _seed,
+    "progress": _flag,
+    "cache": _flag,
+    "retune": _flag,
+    "on_retune": _hook,
+    "strict": _flag,
+}
+
+
+def _integer(name: str, value: Any, allowed: str) -> int:
+    """`value` as an int; a bool is none, an integer of numpy is one."""
+    if type(value) is int:
+        return value
+    if isinstance(value, bool) or not hasattr(type(value), "__index__"):
+        raise _wrong_type(name, value, allowed)
+    try:
+        return int(value.__index__())
+    except TypeError:  # a numpy array has __index__ whatever its shape
+        raise _wrong_type(name, value, allowed) from None
+
+
+def _wrong_type(name: str, value: object, allowed: str, hint: str = "") -> WrongTypeError:
+    return WrongTypeError(
+        f"{name}={shown(value)} is of the wrong type ({kind_of(value)}): {name} is {allowed}.{hint}"
+    )
+
+
+def _not_allowed(name: str, value: object, allowed: str, hint: str = "") -> InvalidOptionError:
+    return InvalidOptionError(f"{name}={shown(value)} is not allowed: {name} is {allowed}.{hint}")
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(repr(name) for name in names)
