@@ -17,7 +17,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from amorsize._api.decorator import autotune
-from amorsize._function import bytecode
+from amorsize._function import code_body
 from amorsize._function.fingerprints import Fingerprint, fingerprint, name_of, reference, resolve
 
 Define = Callable[..., object]
@@ -605,7 +605,7 @@ def write_module(
 
 def test_code_is_described_once_and_what_it_names_each_time(monkeypatch):
     """Code never changes; a helper that was replaced is another function all the same."""
-    described, body = [], bytecode.body
+    described, body = [], code_body.body
 
     def adds_one(number):
         return number + 1
@@ -616,7 +616,7 @@ def test_code_is_described_once_and_what_it_names_each_time(monkeypatch):
     def calls(number):
         return helper(number)
 
-    monkeypatch.setattr(bytecode, "body", lambda code: described.append(code) or body(code))
+    monkeypatch.setattr(code_body, "body", lambda code: described.append(code) or body(code))
     helper = adds_one
     first = [fingerprint(calls) for _ in range(3)]
     helper = adds_two

@@ -30,7 +30,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amorsize._api.decorator import autotune
-from amorsize._function import bytecode
+from amorsize._function import mutations
 from amorsize._function.thread_safety import MAX_EXAMINED, Reach, reach
 
 # --- what is shared: never threads ----------------------------------------------------------------
@@ -607,7 +607,7 @@ STATEMENTS = st.one_of(
     st.builds("def inner():\n    nonlocal a\n    a = {}\n    a[b] = 1".format, EXPRESSIONS),
 )
 SOURCE = """
-CONSTANT = (1, 2)
+CONSTANT = ("left", "right")
 class Local:
     def __init__(self): self.y = {{}}; self.y[1] = 2
 def f(x):
@@ -713,8 +713,8 @@ def helps_to_count(number):
 def test_code_is_followed_once_however_often_it_is_examined(monkeypatch):
     """What a name stands for is asked each time; where values go in the code never changes."""
     followed = []
-    flow = bytecode.Flow
-    monkeypatch.setattr(bytecode, "Flow", lambda code: followed.append(code) or flow(code))
+    flow_of = mutations.flow_of
+    monkeypatch.setattr(mutations, "flow_of", lambda code: followed.append(code) or flow_of(code))
 
     found = [reach(counts_in_a_global) for _ in range(3)]
     monkeypatch.setitem(globals(), "counted", types.MappingProxyType({}))

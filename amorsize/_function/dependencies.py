@@ -12,6 +12,7 @@ from amorsize._function import (
     bytecode,
     callable_walk,
     callables,
+    code_body,
     codec_registry,
     fingerprints,
     hash_order,
@@ -71,7 +72,7 @@ def _body_digest(code: CodeType) -> str:
     if known is None:
         if len(_bodies) >= MOST_BODIES:
             _bodies.clear()
-        known = _bodies[id(code)] = code, fingerprints._digest([bytecode.body(code)], DIGEST_BYTES)
+        known = _bodies[id(code)] = code, fingerprints._digest([code_body.body(code)], DIGEST_BYTES)
     return known[1]
 
 

@@ -182,13 +182,13 @@ _bodies: dict[int, tuple[CodeType, tuple[Any, ...], tuple[str, ...]]] = {}  # ke
 
 def _read(code: CodeType) -> tuple[tuple[Any, ...], tuple[str, ...]]:
     """The body of code, which never changes, and the names in it."""
-    from amorsize._function import bytecode
+    from amorsize._function import bytecode, code_body
 
     found = _bodies.get(id(code))
     if found is None:
         if len(_bodies) >= MAX_BODIES:
             _bodies.clear()
-        found = code, bytecode.body(code), tuple(bytecode.names(code))
+        found = code, code_body.body(code), tuple(bytecode.names(code))
         _bodies[id(code)] = found
     return found[1:]
 

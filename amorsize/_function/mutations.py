@@ -6,7 +6,8 @@ plainly there, if in a branch that few items take.
 
 from __future__ import annotations
 
-from amorsize._function import bytecode
+from amorsize._function import value_flow
+from amorsize._function.bytecode import CLOSURE, GLOBAL, IMPORT
 from amorsize._function.callable_walk import attribute, end_of, imported, resolved
 from amorsize._function.callables import (
     FUNCTION,
@@ -21,6 +22,7 @@ from amorsize._function.callables import (
     raw,
     type_name,
 )
+from amorsize._function.flow_reader import flow_of
 from amorsize._function.object_contents import (
     CONTAINERS,
     is_container,
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from types import CodeType, FunctionType
     from typing import Any
 
-    from amorsize._function.bytecode import Call, Store, Symbol
+    from amorsize._function.value_flow import Call, Flow, Store, Symbol
 
     Owns = Callable[[object], bool]
 
@@ -102,7 +104,7 @@ class Change(Value):
 
     @property
     def _is_by_call(self) -> bool:
-        return self.steps[-1].endswith(("()", bytecode.IN_PLACE))
+        return self.steps[-1].endswith(("()", value_flow.IN_PLACE))
 
     @property
     def is_lost(self) -> bool:
@@ -119,7 +121,7 @@ class Change(Value):
             return False
         if is_shareable(changed) and type_name(changed) not in _SETTINGS:
             return False
-        if self.steps[-1] == bytecode.IN_PLACE:
+        if self.steps[-1] == value_flow.IN_PLACE:
             return any(hasattr(kind, name) for name in _IN_PLACE_METHODS)
         return not (self._is_by_call and callable(changed) and not is_own_class(kind))
 
@@ -131,11 +133,11 @@ class Change(Value):
     @property
     def way(self) -> str:
         """From there to what is changed: "[...].total"."""
-        return "".join(self.steps).replace(bytecode.GIVEN, bytecode.ELEMENT)
+        return "".join(self.steps).replace(value_flow.GIVEN, value_flow.ELEMENT)
 
 
 MAX_FLOWS = 1024  # codes whose flow is kept
-_flows: dict[int, tuple[CodeType, bytecode.Flow]] = {}  # with the code, so that no id comes twice
+_flows: dict[int, tuple[CodeType, Flow]] = {}  # with the code, so that no id comes twice
 
 
 class Reader:
@@ -150,14 +152,14 @@ class Reader:
         # By function, what it is bound to and the depth; with these, so that no id comes twice.
         self._known: dict[tuple[int, int, int], tuple[Any, Any, list[tuple[Store, str]]]] = {}
 
-    def flow(self, func: FunctionType) -> bytecode.Flow:
+    def flow(self, func: FunctionType) -> Flow:
         """Where its values go: followed once, since code never changes."""
         code = func.__code__
         found = _flows.get(id(code))
         if found is None:
             if len(_flows) >= MAX_FLOWS:
                 _flows.clear()
-            found = _flows[id(code)] = code, bytecode.Flow(code)
+            found = _flows[id(code)] = code, flow_of(code)
         return found[1]
 
     def changes(self, func: FunctionType, owner: Any) -> Iterator[Change]:
@@ -178,9 +180,9 @@ class Reader:
     def _changed(self, func: FunctionType, owner: Any, depth: int) -> set[tuple[str, bool]]:
         found = self._targets(func, owner, depth)
         return {
-            (name, bytecode.GIVEN in steps)
+            (name, value_flow.GIVEN in steps)
             for (space, name, steps), _ in found
-            if space == bytecode.ARGUMENT
+            if space == value_flow.ARGUMENT
         }
 
     def called(self, func: FunctionType) -> Iterator[Any]:
@@ -193,7 +195,7 @@ class Reader:
         flow = self.flow(func)
         for callee, passed, _ in flow.calls:
             for space, name, steps in flow.origins(passed[0]) if passed else ():
-                if space == bytecode.ARGUMENT and name != first_argument(func):
+                if space == value_flow.ARGUMENT and name != first_argument(func):
                     continue
                 if type(along(self._root(func, owner, space, name)[1], steps)[0]) is int:
                     yield self._callee(func, owner, callee)
@@ -210,23 +212,23 @@ class Reader:
     def _found(self, func: FunctionType, owner: Any, depth: int) -> Iterator[tuple[Store, str]]:
         for target, step in self._seen(func, owner, depth):
             yield target, step
-            if bytecode.CALLED in target[2]:
+            if value_flow.CALLED in target[2]:
                 for origin in self._handed_back(func, owner, target):
                     yield origin, step
 
     def _handed_back(self, func: FunctionType, owner: Any, target: Store) -> Iterator[Store]:
         """What was handed to a function of the project that gives it, or a part of it, back."""
         space, name, steps = target
-        place = steps.index(bytecode.CALLED)
+        place = steps.index(value_flow.CALLED)
         callee = space, name, steps[:place]
         maker, flow = self._callee(func, owner, callee), self.flow(func)
         if type(maker) is not FUNCTION or not self._owns(maker):
             return
-        back = [one for one in self.flow(maker).returned if one[0] == bytecode.ARGUMENT]
+        back = [one for one in self.flow(maker).returned if one[0] == value_flow.ARGUMENT]
         for called, passed, named in flow.calls if back else ():
             if called != callee:
                 continue
-            symbols = bytecode.by_name(maker.__code__, passed, named)
+            symbols = value_flow.by_name(maker.__code__, passed, named)
             for _, argument, way in back:
                 for origin in self._origins(flow, (symbols.get(argument),)):
                     yield origin[0], origin[1], (*origin[2], *way, *steps[place + 1 :])
@@ -254,7 +256,7 @@ class Reader:
     ) -> Iterator[tuple[Store, str]]:
         """What an object's own special method changes of it."""
         space, name, steps = target
-        if space == bytecode.ARGUMENT and (owner is MISSING or name != first_argument(func)):
+        if space == value_flow.ARGUMENT and (owner is MISSING or name != first_argument(func)):
             return
         if not depth:
             return
@@ -264,9 +266,9 @@ class Reader:
             if first_argument(function) in changed:
                 yield target, f", by {method}()"
 
-    def _origins(self, flow: bytecode.Flow, passed: tuple[Symbol, ...]) -> Iterator[Store]:
+    def _origins(self, flow: Flow, passed: tuple[Symbol, ...]) -> Iterator[Store]:
         for symbol in passed:
-            yield from (one for one in flow.origins(symbol) if one[0] != bytecode.RESULT)
+            yield from (one for one in flow.origins(symbol) if one[0] != value_flow.RESULT)
 
     def _by_library(
         self, func: FunctionType, owner: Any, call: Call
@@ -319,17 +321,17 @@ class Reader:
         flow = self.flow(func)
         for at, handed in enumerate(passed):
             for origin in flow.origins(handed):
-                if origin[0] not in (bytecode.GLOBAL, bytecode.CLOSURE):
+                if origin[0] not in (GLOBAL, CLOSURE):
                     continue
                 helper = self._callee(func, owner, origin)
                 if type(helper) not in (FUNCTION, METHOD) or raw(helper) is func:
                     continue
                 after = passed[at + 1 :]
-                if callee == (bytecode.GLOBAL, "map", ()):
-                    after = tuple(bytecode.element(one) for one in after)
+                if callee == (GLOBAL, "map", ()):
+                    after = tuple(value_flow.element(one) for one in after)
                 elif "args" in named:  # of a thread or process
                     group = passed[len(passed) - len(named) + named.index("args")]
-                    after = flow.held(group)
+                    after = flow.held(group) or ()
                 yield from self._by_called(func, helper, (origin, after, ()), depth)
 
     def _by_called(
@@ -345,15 +347,15 @@ class Reader:
         if type(helper) is not FUNCTION or not self._owns(helper) or helper is func:
             return
         changed = self._changed(helper, bound_to, depth - 1)
-        symbols = bytecode.by_name(helper.__code__, passed, named)
+        symbols = value_flow.by_name(helper.__code__, passed, named)
         for name, is_given in sorted(changed):
             for space, root, steps in self._origins(self.flow(func), (symbols.get(name),)):
-                way = (*steps, bytecode.GIVEN) if is_given else steps
+                way = (*steps, value_flow.GIVEN) if is_given else steps
                 yield (space, root, way), f", by {helper.__name__}()"
 
     def _callee(self, func: FunctionType, owner: Any, callee: Store) -> Any:
         space, name, steps = callee
-        if callee == bytecode.UNKNOWN:
+        if callee == value_flow.UNKNOWN:
             return MISSING
         value = self._root(func, owner, space, name)[1]
         for step in steps:
@@ -371,24 +373,24 @@ class Reader:
 
     def _root(self, func: FunctionType, owner: Any, space: str, name: str) -> tuple[str, Any]:
         """What a way begins with: in words, and itself."""
-        if space == bytecode.ARGUMENT:
+        if space == value_flow.ARGUMENT:
             if name not in func.__code__.co_varnames[:1]:
                 return "argument", MISSING
             return ("class" if isinstance(owner, type) else "self"), owner
-        if space == bytecode.CLASS:
+        if space == value_flow.CLASS:
             return "class", type
-        if space == bytecode.IMPORT:
+        if space == IMPORT:
             return name or "module", imported(func, name)
         return space, resolved(func, cells(func), space, name)
 
     def _change(self, func: FunctionType, owner: Any, target: Store, step: str) -> Change:
         space, name, steps = target
         label, root = self._root(func, owner, space, name)
-        is_given = bytecode.CALLED in steps
+        is_given = value_flow.CALLED in steps
         holder, nearest = self._given(func, owner, target) if is_given else along(root, steps)
         return Change(
             label=label,
-            name=name if space in (bytecode.GLOBAL, bytecode.CLOSURE) else "",
+            name=name if space in (GLOBAL, CLOSURE) else "",
             steps=(*steps, step) if step else steps,
             holder=holder,
             nearest=nearest,
@@ -398,11 +400,11 @@ class Reader:
     def _given(self, func: FunctionType, owner: Any, target: Store) -> tuple[Any, Any]:
         """What a call has given, where it gives the same to others; MISSING: a thing of its own."""
         space, name, steps = target
-        place = steps.index(bytecode.CALLED)
+        place = steps.index(value_flow.CALLED)
         maker = self._callee(func, owner, (space, name, steps[:place]))
         if type(maker) is FUNCTION and self._owns(maker):
             for given_space, given_name, given_steps in self.flow(maker).returned:
-                if given_space in (bytecode.GLOBAL, bytecode.CLOSURE):
+                if given_space in (GLOBAL, CLOSURE):
                     root = self._root(maker, MISSING, given_space, given_name)[1]
                     return along(root, (*given_steps, *steps[place + 1 :]))
         elif callable(maker) and _name(maker) in GIVES_SHARED:
@@ -418,7 +420,7 @@ def along(value: Any, steps: tuple[str, ...]) -> tuple[Any, Any]:
     for step in steps:
         found = _one_step(value, step)
         if found is MISSING:
-            is_known = step != bytecode.GIVEN or is_container(value)
+            is_known = step != value_flow.GIVEN or is_container(value)
             return MISSING, value if is_known else MISSING
         value = found
     return value, value
@@ -442,7 +444,7 @@ def _is_of_library(called: Any) -> bool:
 
 
 def _one_step(value: Any, step: str) -> Any:
-    if step in (bytecode.ELEMENT, bytecode.GIVEN):
+    if step in (value_flow.ELEMENT, value_flow.GIVEN):
         held = dict.values(value) if isinstance(value, dict) else value
         is_open = isinstance(value, (*CONTAINERS, tuple))
         return next(iter(held), MISSING) if is_open else MISSING
@@ -481,4 +483,4 @@ def with_arguments(func: Any) -> tuple[FunctionType | None, dict[str, Any]]:
             first, func = [func, *first], called
         else:
             return None, {}
-    return func, {**dict(zip(bytecode.arguments(func.__code__), first, strict=False)), **named}
+    return func, {**dict(zip(value_flow.arguments(func.__code__), first, strict=False)), **named}

@@ -60,6 +60,7 @@ from amorsize._function.object_contents import (
     state,
 )
 from amorsize._function.shareable_values import PLAIN, is_shareable
+from amorsize._function.value_flow import ELEMENT
 from amorsize._host.signals import let_through
 from amorsize.policy.value import Value
 
@@ -798,7 +799,7 @@ class _Survey:
             for space, name, steps in self._reader.flow(func).stores:
                 holder = func.__globals__.get(name, MISSING)
                 if space == GLOBAL and (
-                    not steps or (steps == (bytecode.ELEMENT,) and is_container(holder))
+                    not steps or (steps == (ELEMENT,) and is_container(holder))
                 ):
                     self._see_library_state(func, name)
         for _, name, value, attributes in reads(func):

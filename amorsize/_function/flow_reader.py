@@ -1,0 +1,200 @@
+"""Follows the values of a code object from where they are loaded to where they are used."""
+
+from __future__ import annotations
+
+from opcode import opmap
+
+from amorsize._function.bytecode import (
+    ATTR_STORES,
+    CLOSURE,
+    FREE_STORES,
+    GLOBAL,
+    GLOBAL_STORES,
+    ITEM_STORES,
+    NO_OP,
+    nested,
+    op_number,
+    op_numbers,
+    placed,
+)
+from amorsize._function.stack_operations import run
+from amorsize._function.symbol_stack import Frame
+from amorsize._function.value_flow import ARGUMENT, IN_PLACE, Flow, arguments, by_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import CodeType
+
+    from amorsize._function.value_flow import Symbol
+
+#: Operations, how deep in the stack their object lies, and its special methods that they run.
+_SPECIAL: dict[int, tuple[int, tuple[str, ...]]] = {
+    **dict.fromkeys(op_numbers("BINARY_SUBSCR"), (2, ("__getitem__", "__missing__"))),
+    **dict.fromkeys(op_numbers("CONTAINS_OP"), (1, ("__contains__",))),
+    **dict.fromkeys(op_numbers("GET_ITER"), (1, ("__iter__",))),
+    **dict.fromkeys(op_numbers("BEFORE_WITH"), (1, ("__enter__", "__exit__"))),
+    **dict.fromkeys(op_numbers("FORMAT_VALUE", "FORMAT_SIMPLE"), (1, ("__format__", "__str__"))),
+    **dict.fromkeys(
+        (op for name, op in opmap.items() if name in ("UNARY_NOT", "TO_BOOL") or "_IF_" in name),
+        (1, ("__bool__", "__len__")),
+    ),
+}
+#: The special methods of the binary operations, by the number that is their argument.
+_BINARY = (
+    *("__add__", "__and__", "__floordiv__", "__lshift__", "__matmul__", "__mul__", "__mod__"),
+    *("__or__", "__pow__", "__rshift__", "__sub__", "__truediv__", "__xor__"),
+)
+#: The number of the first binary operation that is done in place: `+=`.
+_FIRST_IN_PLACE = 13
+_BINARY_OP, _YIELD_VALUE, _FOR_ITER = map(op_number, ("BINARY_OP", "YIELD_VALUE", "FOR_ITER"))
+_STORES = GLOBAL_STORES | FREE_STORES | ATTR_STORES | frozenset(ITEM_STORES)
+#: What is left on the stack across a jump is one branch of `a if b else c`, most often returned.
+_GIVES_ON = frozenset(op_numbers("RETURN_VALUE", "JUMP_FORWARD"))
+#: After these operations the next one is reached by jumps alone.
+_JUMPS_AWAY = frozenset(
+    (
+        *op_numbers("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE"),
+        *op_numbers("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT"),
+    )
+)
+_KEEPS_STACK = frozenset(op_numbers("JUMP_IF_TRUE_OR_POP", "JUMP_IF_FALSE_OR_POP", "JUMP_FORWARD"))
+_JUMPS_ON = _KEEPS_STACK | {_FOR_ITER}
+_JUMPS_ON |= {
+    op for name, op in opmap.items() if name.startswith(("POP_JUMP_FORWARD", "POP_JUMP_IF"))
+}
+#: Until Python 3.11, a loop that is over leaves nothing of what it went through on the stack.
+_LOOP_LEAVES_NOTHING = op_number("LOAD_METHOD") != NO_OP
+
+
+def flow_of(code: CodeType) -> Flow:
+    """Where the values of a code object and its nested code go."""
+    flow = Flow()
+    closure: dict[str, Symbol] = {name: (CLOSURE, name, ()) for name in code.co_freevars}
+    given: dict[str, Symbol] = {name: (ARGUMENT, name, ()) for name in arguments(code)}
+    _follow_all(code, closure, given, flow, _Follower(), is_outermost=True)
+    return flow
+
+
+def _follow_all(
+    code: CodeType,
+    closure: Mapping[str, Symbol],
+    given: Mapping[str, Symbol],
+    flow: Flow,
+    follow: _Follower,
+    *,
+    is_outermost: bool,
+) -> None:
+    trail = _Trail(Frame(code, closure, given, flow, follow), is_outermost=is_outermost)
+    trail.follow()
+    for inner in nested(code):
+        passed, named = flow.inner_calls.get(id(inner), ((), ()))
+        given = by_name(inner, passed, named)
+        _follow_all(inner, trail.frame.cells_for(inner), given, flow, follow, is_outermost=False)
+
+
+class _Follower:
+    """Follows calls of functions that the code itself defines, none of them within itself."""
+
+    def __init__(self) -> None:
+        self._following: list[CodeType] = []
+
+    def __call__(self, flow: Flow, inner: CodeType, closure: Mapping[str, Symbol]) -> Symbol:
+        """What a call of a function that the code defines gives."""
+        if inner in self._following:
+            return None
+        self._following.append(inner)
+        passed, named = flow.inner_calls.get(id(inner), ((), ()))
+        frame = Frame(inner, closure, by_name(inner, passed, named), flow, self)
+        trail = _Trail(frame, is_outermost=False)
+        trail.follow()
+        self._following.remove(inner)
+        return trail.gives
+
+
+class _Trail:
+    """Follows values from where they are loaded to where something is stored into them.
+
+    A single pass from top to bottom with a stack of symbols, which jumps ahead take along. What two
+    ways bring to a place is one of both; variables are what they were last set to in the code.
+
+    Attributes:
+        frame: The stack and the variables.
+        gives: What is returned, or all that is yielded, by code that is not the outermost.
+    """
+
+    def __init__(self, frame: Frame, *, is_outermost: bool) -> None:
+        self.frame = frame
+        self.gives: Symbol = None
+        self._flow, self._is_outermost = frame.flow, is_outermost
+        self._landings: dict[int, list[Symbol]] = {}  # the stack where jumps lead to
+        self._is_behind_jump = False
+
+    def follow(self) -> None:
+        """Note what is seen in the flow."""
+        frame = self.frame
+        for start, end, op, arg in placed(frame.code.co_code):
+            if start in self._landings:
+                self._land(self._landings.pop(start))
+            before = frame.stack[:] if op in _JUMPS_ON else []
+            self._note(op, arg)
+            run(frame, op, arg)
+            self._is_behind_jump = op in _JUMPS_AWAY
+            if self._is_behind_jump:
+                frame.stack.clear()
+            if op in _JUMPS_ON:
+                self._jump(op, end + 2 * arg, before)
+
+    def _note(self, op: int, arg: int) -> None:
+        """Note what an operation does with what lies on the stack before it."""
+        frame, flow = self.frame, self._flow
+        if op in _SPECIAL:
+            depth, methods = _SPECIAL[op]
+            flow.note_operation(frame.top(depth), *methods)
+        if op in _STORES:
+            self._store(op, arg)
+        elif op == _BINARY_OP and arg >= _FIRST_IN_PLACE:
+            flow.note_store(frame.top(2), IN_PLACE)
+        elif op == _BINARY_OP:
+            flow.note_operation(frame.top(2), _BINARY[arg])
+        elif op in _GIVES_ON and (top := frame.top()) is not None:
+            if self._is_outermost:
+                flow.note_return(top)
+            else:
+                self.gives = top
+        elif op == _YIELD_VALUE and not self._is_outermost:
+            self.gives = flow.group(frame.top())
+
+    def _store(self, op: int, arg: int) -> None:
+        frame, flow = self.frame, self._flow
+        if op in GLOBAL_STORES:
+            flow.stores[GLOBAL, frame.code.co_names[arg], ()] = None
+        elif op in FREE_STORES:
+            symbol = (CLOSURE, frame.cells[arg], ())
+            if symbol[1] and frame.locals.get(arg) == symbol:
+                flow.stores[symbol] = None
+        elif op in ATTR_STORES:
+            flow.note_store(frame.top(), f".{frame.code.co_names[arg]}")
+        else:
+            flow.note_store(frame.top(ITEM_STORES[op]), "[...]")
+
+    def _jump(self, op: int, target: int, before: list[Symbol]) -> None:
+        """Keep the stack for where the operation may go on; the first to come there tells it."""
+        stack = before if op in _KEEPS_STACK else self.frame.stack[:]
+        if op == _FOR_ITER:  # later versions pop what it went through, and one more, at the target
+            stack = before[:-1] if _LOOP_LEAVES_NOTHING else [*before, None]
+        known = self._landings.get(target)
+        self._landings[target] = stack if known is None else self._either(known, stack)
+
+    def _land(self, stack: list[Symbol]) -> None:
+        frame = self.frame
+        frame.stack = stack if self._is_behind_jump else self._either(frame.stack, stack)
+
+    def _either(self, one: list[Symbol], other: list[Symbol]) -> list[Symbol]:
+        """The stack after two ways to the same place."""
+        if len(one) != len(other):
+            return one
+        return [
+            (a or b) if a == b or a is None or b is None else self._flow.one_of(a, b)
+            for a, b in zip(one, other, strict=True)
+        ]

@@ -1,0 +1,301 @@
+"""What each operation of the bytecode does to a stack of symbols."""
+
+from __future__ import annotations
+
+from opcode import opmap
+
+from amorsize._function.bytecode import (
+    CODE,
+    FREE_LOADS,
+    GLOBAL,
+    IMPORT,
+    METHOD_BIT,
+    effect_of_number,
+    op_number,
+    op_numbers,
+)
+from amorsize._function.value_flow import CLASS, RESULT, one_step
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from amorsize._function.symbol_stack import Frame
+    from amorsize._function.value_flow import Symbol
+
+    Operation = Callable[[Frame, int, int], None]
+
+_CALL_KW, _LIST_TO_TUPLE = op_number("CALL_KW"), op_number("LIST_TO_TUPLE")
+_MAKE_FUNCTION, _STORE_DEREF = op_number("MAKE_FUNCTION"), op_number("STORE_DEREF")
+#: The argument of CALL_INTRINSIC_1 with which it makes a tuple of a list.
+_TO_TUPLE = 6
+#: 1 if MAKE_FUNCTION takes the defaults off the stack, as it does until Python 3.12, else 0.
+_DEFAULTS_BELOW = int("SET_FUNCTION_ATTRIBUTE" not in opmap)
+#: Operations that change nothing; what GET_ITER gives stands for what it goes through.
+_LEAVES_STACK = frozenset(
+    op_numbers("NOP", "RESUME", "COPY_FREE_VARS", "MAKE_CELL", "PRECALL", "GET_ITER")
+)
+
+
+def run(frame: Frame, op: int, arg: int) -> None:
+    """Do to the stack what the operation does."""
+    operation = _OPERATIONS.get(op)
+    if operation is not None:
+        operation(frame, op, arg)
+    elif op not in _LEAVES_STACK:
+        frame.shift(op, effect_of_number(op, arg))
+
+
+# -- loads ----------------------------------------------------------------------------------
+
+
+def _load_local(frame: Frame, _op: int, arg: int) -> None:
+    frame.stack.append(frame.locals.get(arg))
+
+
+def _load_two_locals(frame: Frame, _op: int, arg: int) -> None:
+    frame.stack += [frame.locals.get(arg >> 4), frame.locals.get(arg & 15)]
+
+
+def _load_global(frame: Frame, _op: int, arg: int) -> None:
+    symbol = (GLOBAL, frame.code.co_names[arg >> 1], ())
+    frame.stack += [None, symbol] if arg & 1 else [symbol]
+
+
+def _load_attribute(frame: Frame, _op: int, arg: int) -> None:
+    name = frame.code.co_names[arg >> METHOD_BIT]
+    if arg & METHOD_BIT:
+        _push_method(frame, name)
+    elif name == "__class__":
+        frame.replace(1, (CLASS, name, ()))
+    else:
+        top = frame.top()
+        frame.replace(1, None if top is None else one_step(top, f".{name}"))
+
+
+def _load_method(frame: Frame, _op: int, arg: int) -> None:
+    _push_method(frame, frame.code.co_names[arg >> METHOD_BIT])
+
+
+def _push_method(frame: Frame, name: str) -> None:
+    """For a call: the method, and what it is of."""
+    top = frame.top()
+    frame.replace(1, None if top is None else one_step(top, f".{name}"))
+    frame.stack.append(None)
+
+
+def _load_constant(frame: Frame, _op: int, arg: int) -> None:
+    constant = frame.constant = frame.code.co_consts[arg]
+    frame.stack.append(frame.flow.define(constant) if type(constant) is CODE else None)
+
+
+def _make_function(frame: Frame, op: int, arg: int) -> None:
+    """Of code that lies on top, or by now of a function."""
+    n_taken = 2 if op != _MAKE_FUNCTION else 1 + (arg & 15).bit_count() * _DEFAULTS_BELOW
+    frame.replace(n_taken, frame.top())
+
+
+def _import_name(frame: Frame, _op: int, arg: int) -> None:
+    frame.replace(2, (IMPORT, frame.code.co_names[arg], ()))
+
+
+def _import_from(frame: Frame, _op: int, arg: int) -> None:
+    top = frame.top()
+    frame.stack.append(None if top is None else one_step(top, f".{frame.code.co_names[arg]}"))
+
+
+# -- parts of values ------------------------------------------------------------------------
+
+
+def _next_element(frame: Frame, _op: int, _arg: int) -> None:
+    frame.stack.append(frame.flow.element(frame.top()))
+
+
+def _subscript(frame: Frame, _op: int, _arg: int) -> None:
+    frame.replace(2, frame.flow.element(frame.top(2)))
+
+
+def _unpack(frame: Frame, _op: int, arg: int) -> None:
+    """Each of several variables gets its own of a group, else any that the value holds."""
+    symbol = frame.take()
+    held = frame.flow.held(symbol)
+    if held is None or len(held) != arg:
+        held = (frame.flow.element(symbol),) * arg
+    frame.stack += reversed(held)
+
+
+def _unpack_with_rest(frame: Frame, _op: int, arg: int) -> None:
+    """One of the variables gets a list of its own."""
+    element = frame.flow.element(frame.top())
+    before = frame.flow.group(element), *[element] * (arg & 255)
+    frame.stack[-1:] = [*[element] * (arg >> 8), *before]
+
+
+def _enter(frame: Frame, _op: int, _arg: int) -> None:
+    """Objects that are kept most often give themselves to `with`."""
+    top = frame.top()
+    frame.stack[-1:] = [None, None if top is None or top[0] == RESULT else top]
+
+
+def _match_keys(frame: Frame, _op: int, _arg: int) -> None:
+    """A tuple of what the subject holds."""
+    frame.stack.append(frame.flow.group(frame.flow.element(frame.top(2))))
+
+
+def _match_class(frame: Frame, _op: int, _arg: int) -> None:
+    frame.replace(3, frame.flow.group(frame.flow.element(frame.top(3))))
+
+
+# -- groups ---------------------------------------------------------------------------------
+
+
+def _build(frame: Frame, _op: int, arg: int) -> None:
+    frame.put_together(frame.stack[len(frame.stack) - arg :] if arg else [], arg)
+
+
+def _build_with_keys(frame: Frame, _op: int, arg: int) -> None:
+    frame.put_together(frame.stack[-arg - 1 : -1], arg + 1)
+    if isinstance(frame.constant, tuple):
+        frame.names = frame.constant
+
+
+def _build_map(frame: Frame, _op: int, arg: int) -> None:
+    frame.put_together(frame.stack[-2 * arg + 1 :: 2] if arg else [], 2 * arg)
+
+
+def _add_one(frame: Frame, _op: int, arg: int) -> None:
+    """An element, to the group that lies so deep."""
+    added = frame.take()
+    frame.flow.add(frame.top(arg), added)
+
+
+def _add_all(frame: Frame, _op: int, arg: int) -> None:
+    """All that a value holds, to the group that lies so deep."""
+    added = frame.take()
+    held = frame.flow.held(added)
+    frame.flow.add(frame.top(arg), *((frame.flow.element(added),) if held is None else held))
+
+
+def _add_to_map(frame: Frame, op: int, arg: int) -> None:
+    value = frame.take()
+    frame.replace(1, value)
+    _add_one(frame, op, arg)
+
+
+def _intrinsic(frame: Frame, op: int, arg: int) -> None:
+    """A tuple that is made of a list holds what that holds."""
+    if op != _LIST_TO_TUPLE and arg != _TO_TUPLE:
+        frame.shift(op, effect_of_number(op, arg))
+
+
+# -- calls ----------------------------------------------------------------------------------
+
+
+def _call(frame: Frame, op: int, arg: int) -> None:
+    """The result of a call, by what is called, which lies below its arguments."""
+    is_named = op == _CALL_KW
+    if is_named and isinstance(frame.constant, tuple):
+        frame.names = frame.constant
+    depth = arg + 1 + is_named
+    callee = frame.top(depth) or frame.top(depth + 1)
+    n_values = arg + is_named
+    passed: tuple[Symbol, ...] = ()
+    if len(frame.stack) >= n_values:
+        passed = tuple(frame.stack[len(frame.stack) - n_values :][:arg])
+    if frame.top(depth + 1) is not None and frame.top(depth) is not None:
+        callee, passed = frame.top(depth + 1), (frame.top(depth), *passed)  # a comprehension
+    given = frame.call(callee, passed)
+    # The callable, what it is bound to and the arguments go; 3.11 counts some in PRECALL.
+    frame.shift(op, -depth)
+    frame.leave(given)
+
+
+def _call_unpacked(frame: Frame, op: int, arg: int) -> None:
+    """A call with `*` or `**`."""
+    groups = frame.stack[-2:] if arg & 1 else frame.stack[-1:]
+    callee = frame.top(len(groups) + 1)
+    passed: tuple[Symbol, ...] = ()
+    names: tuple[str, ...] = ()
+    for at, group in enumerate(groups):
+        held = frame.flow.held(group)
+        if at and held is not None and len(frame.names) == len(held):
+            names = frame.names
+        passed += (frame.flow.element(group),) if held is None else held
+    frame.names = names
+    given = frame.call(callee, passed)
+    frame.shift(op, effect_of_number(op, arg))
+    frame.leave(given)
+
+
+def _name_arguments(frame: Frame, _op: int, arg: int) -> None:
+    frame.names = frame.code.co_consts[arg]
+
+
+# -- moves ----------------------------------------------------------------------------------
+
+
+def _copy(frame: Frame, _op: int, arg: int) -> None:
+    frame.stack.append(frame.top(arg))
+
+
+def _swap(frame: Frame, _op: int, arg: int) -> None:
+    stack = frame.stack
+    stack[:0] = [None] * (arg - len(stack))
+    stack[-1], stack[-arg] = stack[-arg], stack[-1]
+
+
+def _store_local(frame: Frame, op: int, arg: int) -> None:
+    if op == _STORE_DEREF and frame.cells[arg]:  # a variable of the function around it
+        frame.shift(op, effect_of_number(op, arg))
+    else:
+        frame.locals[arg] = frame.take()
+
+
+def _store_and_load(frame: Frame, _op: int, arg: int) -> None:
+    frame.locals[arg >> 4] = frame.top()
+    frame.replace(1, frame.locals.get(arg & 15))
+
+
+def _store_two_locals(frame: Frame, _op: int, arg: int) -> None:
+    frame.locals[arg >> 4] = frame.take()
+    frame.locals[arg & 15] = frame.take()
+
+
+#: What is done for which operations; a name that this version of Python lacks is left out.
+_OPERATIONS_BY_NAMES: tuple[tuple[Operation, tuple[str, ...]], ...] = (
+    (_load_local, ("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_AND_CLEAR")),
+    (_load_two_locals, ("LOAD_FAST_LOAD_FAST",)),
+    (_load_global, ("LOAD_GLOBAL",)),
+    (_load_attribute, ("LOAD_ATTR",)),
+    (_load_method, ("LOAD_METHOD",)),
+    (_load_constant, ("LOAD_CONST",)),
+    (_make_function, ("MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE")),
+    (_import_name, ("IMPORT_NAME",)),
+    (_import_from, ("IMPORT_FROM",)),
+    (_next_element, ("FOR_ITER",)),
+    (_subscript, ("BINARY_SUBSCR",)),
+    (_unpack, ("UNPACK_SEQUENCE",)),
+    (_unpack_with_rest, ("UNPACK_EX",)),
+    (_enter, ("BEFORE_WITH",)),
+    (_match_keys, ("MATCH_KEYS",)),
+    (_match_class, ("MATCH_CLASS",)),
+    (_build, ("BUILD_TUPLE", "BUILD_LIST", "BUILD_SET")),
+    (_build_with_keys, ("BUILD_CONST_KEY_MAP",)),
+    (_build_map, ("BUILD_MAP",)),
+    (_add_one, ("LIST_APPEND", "SET_ADD")),
+    (_add_all, ("LIST_EXTEND", "SET_UPDATE", "DICT_MERGE", "DICT_UPDATE")),
+    (_add_to_map, ("MAP_ADD",)),
+    (_intrinsic, ("LIST_TO_TUPLE", "CALL_INTRINSIC_1")),
+    (_call, ("CALL", "CALL_KW")),
+    (_call_unpacked, ("CALL_FUNCTION_EX",)),
+    (_name_arguments, ("KW_NAMES",)),
+    (_copy, ("COPY",)),
+    (_swap, ("SWAP",)),
+    (_store_local, ("STORE_FAST", "STORE_DEREF")),
+    (_store_and_load, ("STORE_FAST_LOAD_FAST",)),
+    (_store_two_locals, ("STORE_FAST_STORE_FAST",)),
+)
+_OPERATIONS: dict[int, Operation] = {
+    op: operation for operation, names in _OPERATIONS_BY_NAMES for op in op_numbers(*names)
+}
+_OPERATIONS |= dict.fromkeys(FREE_LOADS, _load_local)

@@ -1,0 +1,117 @@
+"""The stack of one function while its bytecode is followed, in symbols."""
+
+from __future__ import annotations
+
+from opcode import opmap
+
+from amorsize._function.bytecode import CLOSURE, GLOBAL, cells_of
+from amorsize._function.value_flow import GROUP, INNER, UNKNOWN, Flow, arguments
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import CodeType
+
+    from amorsize._function.value_flow import Symbol
+
+    # Gives what a call of a function that the code defines gives.
+    Follow = Callable[[Flow, CodeType, Mapping[str, Symbol]], Symbol]
+
+_POPS = frozenset(
+    op for name, op in opmap.items() if name.startswith(("POP_", "STORE_", "END_FOR"))
+)
+
+
+class Frame:
+    """The stack and the variables of one function, at one operation after another.
+
+    Attributes:
+        code: The function's.
+        flow: What is noted, of all functions together.
+        stack: A symbol for each value on it.
+        locals: A symbol for each variable, by its number. Cells have numbers after those of locals,
+            or that of the argument which they hold.
+        cells: The names of the cells that come from outside, by their numbers.
+        names: The names of the last arguments of the next call.
+        constant: The last constant that was loaded.
+    """
+
+    def __init__(
+        self,
+        code: CodeType,
+        closure: Mapping[str, Symbol],
+        given: Mapping[str, Symbol],
+        flow: Flow,
+        follow: Follow,
+    ) -> None:
+        self.code, self.flow = code, flow
+        self.stack: list[Symbol] = []
+        self.locals = {at: given.get(name) for at, name in enumerate(arguments(code))}
+        self.cells = cells_of(code)
+        self.locals |= {at: closure.get(name) for at, name in self.cells.items() if name}
+        self.names: tuple[str, ...] = ()
+        self.constant: object = None
+        self._follow = follow
+
+    def top(self, depth: int = 1) -> Symbol:
+        """What lies so deep."""
+        return self.stack[-depth] if len(self.stack) >= depth else None
+
+    def take(self) -> Symbol:
+        """What lies on top, taken away."""
+        return self.stack.pop() if self.stack else None
+
+    def replace(self, n_symbols: int, symbol: Symbol) -> None:
+        """Put one value in the place of the topmost ones."""
+        del self.stack[-n_symbols:]
+        self.stack.append(symbol)
+
+    def shift(self, op: int, effect: int) -> None:
+        """Any other operation: its result, if it leaves one, is of no known origin."""
+        if effect > 0:
+            self.stack += [None] * effect
+            return
+        if effect:
+            del self.stack[effect:]
+        if op not in _POPS and self.stack:
+            self.stack[-1] = None
+
+    def put_together(self, symbols: list[Symbol], n_taken: int) -> None:
+        """Put a group in the place of the topmost values."""
+        if n_taken:
+            del self.stack[-n_taken:]
+        self.stack.append(self.flow.group(*symbols))
+
+    def cells_for(self, inner: CodeType) -> dict[str, Symbol]:
+        """What is known of the variables that a nested function shares with this one."""
+        code = self.code
+        own = (*code.co_varnames, *(n for n in code.co_cellvars if n not in code.co_varnames))
+        names = (*own, *code.co_freevars)
+        known = {name: self.locals.get(at) for at, name in enumerate(names)}
+        return {name: known.get(name) for name in inner.co_freevars}
+
+    def leave(self, given: Symbol) -> None:
+        """A call leaves what it gives."""
+        self.names = ()
+        if self.stack:
+            self.stack[-1] = given
+
+    def call(self, callee: Symbol, passed: tuple[Symbol, ...]) -> Symbol:
+        """Note a call, and tell what it gives."""
+        flow, names = self.flow, self.names if len(self.names) <= len(passed) else ()
+        if callee is None:
+            if any(one is not None and one[0] in (GLOBAL, CLOSURE) for one in passed):
+                flow.calls[UNKNOWN, passed, names] = None
+            return None
+        if callee[0] == GROUP and len(callee[2]) == 1:
+            return flow.given_by_group((GROUP, callee[1], ()), callee[2][0], passed)
+        if callee in ((GLOBAL, "map", ()), (GLOBAL, "filter", ())) and len(passed) > 1:
+            applied = passed[0]
+            if applied is not None and applied[0] == INNER:
+                items = tuple(map(flow.element, passed[1:]))
+                flow.inner_calls[id(flow.inner[int(applied[1])])] = items, ()
+        if callee[0] == INNER:
+            inner = flow.inner[int(callee[1])]
+            flow.inner_calls[id(inner)] = passed, names
+            return self._follow(flow, inner, self.cells_for(inner))
+        return flow.note_call(callee, passed, names)

@@ -1,0 +1,234 @@
+"""What a code object does with the values that it has from elsewhere."""
+
+from __future__ import annotations
+
+from amorsize._function.bytecode import GLOBAL
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import CodeType
+
+    Store = tuple[str, str, tuple[str, ...]]  # space, name, the way from there: ".total", "[...]"
+    Symbol = Store | None  # None: a value whose origin does not matter
+    # What is called, where its arguments come from, and the names of the last ones of these.
+    Call = tuple[Store, tuple[Symbol, ...], tuple[str, ...]]
+
+#: Spaces beside those of `bytecode`: an argument, and what `.__class__` gives of any object.
+ARGUMENT, CLASS = "argument", "class"
+#: The space of what a call gives, by the name of what is called.
+RESULT = "result"
+#: The space of what was just put together, by its number: its elements are those of others.
+GROUP = "group"
+#: The space of functions that the code defines, by their number.
+INNER = "inner"
+#: What is called where nothing is known of it but its arguments.
+UNKNOWN: Store = RESULT, "", ()
+
+#: The step of what `+=` changes.
+IN_PLACE = " += ..."
+#: The step of what a call has given.
+CALLED = "()"
+#: The step of an element.
+ELEMENT = "[...]"
+#: The step of what a method like `get` gives: an element if the object is a plain container.
+GIVEN = "[....]"
+
+#: Methods that give one of an object's elements, all of them, and all of them with their keys.
+_GIVE_ONE = {".get", ".setdefault", ".__getitem__"}
+_GIVE_ALL = {".values", ".copy"}
+_GIVE_PAIRS = {".items"}
+#: Builtins that give an element of their first argument, and those that give all of them.
+_TAKE_ONE = {"next", "min", "max"}
+_TAKE_ALL = {"list", "tuple", "set", "dict", "sorted", "reversed", "iter", "deque"}
+#: The special methods that builtins run of their first argument.
+_BY_BUILTIN = {"len": "__len__", "next": "__next__", "str": "__str__", "bool": "__bool__"}
+_BY_BUILTIN |= dict.fromkeys(
+    ("iter", "list", "tuple", "set", "sorted", "sum", "min", "max", "any", "all"), "__iter__"
+)
+_EXTENDING = (".extend", ".update")
+_ADDING = (".append", ".add", ".appendleft", *_EXTENDING)
+
+
+class Flow:
+    """Where values go in a code object and its nested code, as far as the bytecode plainly shows.
+
+    Attributes:
+        stores: What is stored into, and may outlive a call. `("global", "total", ())` is an
+            assignment, `("import", "ledger", (".total",))` one to an attribute of a module that the
+            code imports, `("global", "CACHE", ("[...]",))` one to an item, and
+            `("argument", "self", (".total",))` one to an attribute of an argument.
+        calls: What is called, and where its arguments come from.
+        returned_calls: What is called to make what the outermost code returns.
+        returned: What else it returns.
+        operations: What operators and `with` are used on, and the special methods they run.
+        called: What was called, by the name that stands for the result.
+        groups: What was put together, by the number of the group.
+        inner: The functions that the code defines.
+        inner_calls: The arguments of calls of these, by the id of their code.
+    """
+
+    def __init__(self) -> None:
+        self.stores: dict[Store, None] = {}
+        self.calls: dict[Call, None] = {}
+        self.returned_calls: dict[Store, None] = {}
+        self.returned: dict[Store, None] = {}
+        self.operations: dict[tuple[Store, str], None] = {}
+        self.called: dict[str, Store] = {}
+        self.groups: list[tuple[Symbol, ...]] = []
+        self.inner: list[CodeType] = []
+        self.inner_calls: dict[int, tuple[tuple[Symbol, ...], tuple[str, ...]]] = {}
+
+    def origins(self, symbol: Symbol) -> Iterator[Store]:
+        """What a value may be; nothing for one that was just made."""
+        if symbol is None or symbol[0] == INNER:
+            return
+        space, name, steps = symbol
+        if space != GROUP:
+            yield symbol
+        elif steps and steps[0] == ELEMENT:
+            for one in self.groups[int(name)]:
+                if one is not None:
+                    yield from self.origins((one[0], one[1], (*one[2], *steps[1:])))
+
+    def held(self, symbol: Symbol) -> tuple[Symbol, ...] | None:
+        """What a group holds; None for anything else."""
+        if symbol is None or symbol[0] != GROUP or symbol[2]:
+            return None
+        return self.groups[int(symbol[1])]
+
+    def element(self, symbol: Symbol) -> Symbol:
+        """One of what a value holds; of a group, the one that it holds if it holds but one."""
+        held = self.held(symbol)
+        return held[0] if held is not None and len(held) == 1 else element(symbol)
+
+    def group(self, *symbols: Symbol) -> Store:
+        """A new group that holds these."""
+        self.groups.append(symbols)
+        return GROUP, str(len(self.groups) - 1), ()
+
+    def one_of(self, *symbols: Symbol) -> Store:
+        """A value that is one of these."""
+        space, number, _ = self.group(*symbols)
+        return space, number, (ELEMENT,)
+
+    def add(self, target: Symbol, *more: Symbol) -> None:
+        """Let a group hold more; nothing happens if the target is no group."""
+        if target is not None and target[0] == GROUP and not target[2]:
+            self.groups[int(target[1])] += more
+
+    def define(self, code: CodeType) -> Store:
+        """A function that the code defines."""
+        self.inner.append(code)
+        return INNER, str(len(self.inner) - 1), ()
+
+    # -- what happens to values -------------------------------------------------------------
+
+    def note_store(self, target: Symbol, step: str) -> None:
+        """Something is stored into a value."""
+        for origin in self.origins(target):
+            self.stores[one_step(self.told(origin), step)] = None
+
+    def note_operation(self, symbol: Symbol, *methods: str) -> None:
+        """Special methods of a value are run."""
+        for origin in self.origins(symbol):
+            if origin[0] != RESULT:
+                self.operations |= {(origin, method): None for method in methods}
+
+    def note_return(self, symbol: Symbol) -> None:
+        """The outermost code returns a value."""
+        for origin in self.origins(symbol):
+            if origin[0] == RESULT:
+                self.returned_calls[self.called[origin[1]]] = None
+            else:
+                self.returned[origin] = None
+
+    def note_call(
+        self, callee: Symbol, passed: tuple[Symbol, ...], named: tuple[str, ...]
+    ) -> Symbol:
+        """Something is called that the code does not define; what that gives."""
+        symbol: Symbol = None
+        for origin in self.origins(callee):
+            self.calls[self.told(origin), passed, named] = None
+            self.note_operation(origin, "__call__")
+            symbol = self._part(origin, passed)
+            if symbol is None and origin[0] != RESULT:
+                name = "".join((*origin[:2], *origin[2]))
+                self.called[name] = origin
+                symbol = RESULT, name, ()
+        return symbol
+
+    def told(self, symbol: Store) -> Store:
+        """The result of a call is told by what was called."""
+        if symbol[0] != RESULT:
+            return symbol
+        space, name, steps = self.called[symbol[1]]
+        return space, name, (*steps, CALLED, *symbol[2])
+
+    # -- what calls give --------------------------------------------------------------------
+
+    def given_by_group(self, group: Store, method: str, passed: tuple[Symbol, ...]) -> Symbol:
+        """What a method gives of what has just been put together, or adds to it."""
+        if method in (".get", ".pop", ".popleft"):
+            return self.element(group)
+        if method in _GIVE_ALL:
+            return self.group(self.element(group))
+        if method in _ADDING and passed:
+            added = passed[0] if method not in _EXTENDING else self.element(passed[0])
+            if added is not None and added[0] not in (GROUP, INNER):
+                self.add(group, added)
+        return None
+
+    def _part(self, callee: Store, passed: tuple[Symbol, ...]) -> Symbol:
+        """What a call gives that is a part of something else."""
+        space, name, steps = callee
+        if steps:
+            held = one_step((space, name, steps[:-1]), GIVEN)
+            if steps[-1] in _GIVE_ONE:
+                return held
+            if steps[-1] in _GIVE_ALL:
+                return self.group(held)
+            return self.group(self.group(None, held)) if steps[-1] in _GIVE_PAIRS else None
+        first = passed[0] if passed else None
+        if space != GLOBAL or (first is None and name != "filter"):
+            return None
+        if name in _BY_BUILTIN:
+            self.note_operation(first, _BY_BUILTIN[name])
+        if name in _TAKE_ONE:
+            return self.element(first)
+        if name == "filter":
+            return self.group(self.element(passed[-1]))
+        if name in _TAKE_ALL:
+            return self.group(self.element(first))
+        if name == "enumerate":
+            return self.group(self.group(None, self.element(first)))
+        if name == "zip":
+            return self.group(self.group(*map(self.element, passed)))
+        return one_step(first, ".__dict__") if first is not None and name == "vars" else None
+
+
+def element(symbol: Symbol) -> Symbol:
+    """One of what a value holds."""
+    if symbol is None or symbol[0] == INNER:
+        return None
+    return one_step(symbol, ELEMENT)
+
+
+def one_step(symbol: Store, step: str) -> Store:
+    """A value's part at the end of one more step."""
+    space, name, steps = symbol
+    return space, name, (*steps, step)
+
+
+def arguments(code: CodeType) -> tuple[str, ...]:
+    """The names of the arguments that are passed one by one."""
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+
+def by_name(
+    code: CodeType, passed: tuple[Symbol, ...], named: tuple[str, ...]
+) -> dict[str, Symbol]:
+    """What is passed to a function for each of its arguments; the last ones are passed by name."""
+    n_first = len(passed) - len(named)
+    found = dict(zip(arguments(code)[: code.co_argcount], passed[:n_first], strict=False))
+    return found | dict(zip(named, passed[n_first:], strict=True))
