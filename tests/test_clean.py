@@ -18,9 +18,9 @@ from amorsize import autotune, tuned_map
 from amorsize._engine import inspect_host
 from amorsize._profiles.store import last_trace
 from amorsize._workers import spawned_main
+from amorsize._workers.payload import Payload
 from amorsize._workers.protocol import Task
-from amorsize._workers.ship import Payload
-from amorsize._workers.spawn_pool import pool
+from amorsize._workers.warm_pool import pool
 from amorsize.errors import AmorsizeWarning, SerializationError
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="tested on Linux")

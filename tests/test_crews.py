@@ -15,7 +15,8 @@ from amorsize import shutdown
 from amorsize._function import callables
 from amorsize._workers import process_pool
 from amorsize._workers.executor_pool import ExecutorPool
-from amorsize._workers.process_pool import ForkPool
+from amorsize._workers.fork_pool import ForkPool
+from amorsize._workers.payload import Payload
 from amorsize._workers.protocol import (
     Chunk,
     ChunkDone,
@@ -26,7 +27,6 @@ from amorsize._workers.protocol import (
     WorkerReady,
 )
 from amorsize._workers.serialization import Unpicklable
-from amorsize._workers.ship import Payload
 from amorsize._workers.spawn_pool import SpawnPool
 from amorsize._workers.thread_pool import ThreadPool
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import amorsize
 from amorsize import RemoteError, autotune, tuned_map
-from amorsize._workers import serialization
+from amorsize._workers import exception_pickling, serialization
 from benchmarks import fault_items
 
 
@@ -18,7 +18,7 @@ def there_and_back(error):
     try:
         raise error
     except BaseException as raised:
-        return serialization.unpack_error(serialization.pack_error(raised))
+        return exception_pickling.unpack_error(exception_pickling.pack_error(raised))
 
 
 class Doubling(Exception):

@@ -11,7 +11,7 @@ import pytest
 from amorsize import AmorsizeWarning, autotune, cache
 from amorsize._profiles import records, store
 from amorsize._workers.first_items import FirstItems, Watch, plain
-from amorsize._workers.process_pool import ForkPool
+from amorsize._workers.fork_pool import ForkPool
 from amorsize._workers.protocol import Chunk, ChunkDone, Noticed, Task
 from amorsize._workers.thread_pool import ThreadPool
 from amorsize.policy.facts import MOST_TOLD_CHARS

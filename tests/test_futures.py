@@ -13,8 +13,8 @@ import pytest
 from amorsize import tuned_map
 from amorsize._workers import executor_pool
 from amorsize._workers.executor_pool import ExecutorPool
+from amorsize._workers.payload import Payload
 from amorsize._workers.protocol import Chunk, ChunkDone, Task, WorkerLost
-from amorsize._workers.ship import Payload
 from amorsize.errors import InvalidOptionError, SerializationError, WorkerDied, WorkersUnavailable
 
 

@@ -13,8 +13,8 @@ from amorsize._engine.call_options import Options
 from amorsize._engine.engine import Call
 from amorsize._host.resources import Memory
 from amorsize._workers import shared_data
+from amorsize._workers.payload import Payload
 from amorsize._workers.protocol import Task
-from amorsize._workers.ship import Payload
 
 np = pytest.importorskip("numpy")
 N_BYTES = 12 << 20

@@ -179,10 +179,12 @@ def explain(func: Callable[..., Any]) -> Explanation:
 def shutdown() -> None:
     """End warm workers and write what was learned; the next call starts what it needs anew."""
     store.write()
-    end_warm = getattr(sys.modules.get("amorsize._workers.spawn_pool"), "shutdown", None)
+    end_warm = getattr(sys.modules.get("amorsize._workers.warm_pool"), "shutdown", None)
     if end_warm is not None:
         end_warm()
-    collect = getattr(sys.modules.get("amorsize._workers.process_pool"), "collect_left_alone", None)
+    collect = getattr(
+        sys.modules.get("amorsize._workers.worker_handle"), "collect_left_alone", None
+    )
     if collect is not None:
         collect(wait=True)
 

@@ -54,9 +54,9 @@ if TYPE_CHECKING:
     from amorsize._engine.source import Turn
     from amorsize._workers.chunk import Ran
     from amorsize._workers.inherited_pipes import Pipe
+    from amorsize._workers.payload import Payload
     from amorsize._workers.protocol import Chunk, Crew, Event
     from amorsize._workers.shared_data import WrittenInto
-    from amorsize._workers.ship import Payload
     from amorsize.policy.facts import Profile
 
 PATIENT_SHARE = 1 / 8  # of what reading an item takes: so long it may wait for results
@@ -627,7 +627,7 @@ class Call:
     def _payload_of_task(self) -> Payload:
         """The task for workers that are not forked."""
         if self._payload is None:
-            from amorsize._workers.ship import Payload
+            from amorsize._workers.payload import Payload
 
             sample = self.work.item(self.work.n_in_order) if self.work.n_left else None
             self._payload = Payload(self.task, self.func, sample)

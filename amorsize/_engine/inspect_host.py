@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._engine.call_options import Options
+    from amorsize._workers.payload import Payload
     from amorsize._workers.serialization import Packing
-    from amorsize._workers.ship import Payload
 
 CLEAN_START_S = 0.8e-3  # of the caller, to start an interpreter or to hand a task to a warm one
 WARM_READY_S = 1e-3  # until a worker that is there already can take work of another call
@@ -85,7 +85,7 @@ def interpreters_worth(left_s: float, n_most: int) -> int:
 def n_warm_interpreters() -> int:
     """Workers from a clean start that wait for another call."""
     # It may be there and still empty: another thread's call is just importing it.
-    pool = getattr(sys.modules.get("amorsize._workers.spawn_pool"), "pool", None)
+    pool = getattr(sys.modules.get("amorsize._workers.warm_pool"), "pool", None)
     return 0 if pool is None else pool.n_warm
 
 

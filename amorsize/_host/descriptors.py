@@ -23,9 +23,9 @@ LATE = (
     *(f"amorsize._engine.{name}" for name in ("inspect_host", "placement", "dispatcher_thread")),
     *(f"amorsize._engine.{name}" for name in ("retries", "output_order", "results", "overhead")),
     *(f"amorsize._engine.{name}" for name in ("record", "lockstep")),
-    *("amorsize._workers.ship", "amorsize._function.call_hints"),
+    *("amorsize._workers.payload", "amorsize._function.call_hints"),
     *(f"amorsize._workers.{name}" for name in ("serialization", "tracebacks", "start_method")),
-    *(f"amorsize._workers.{name}" for name in ("process_pool", "thread_pool", "first_items")),
+    *(f"amorsize._workers.{name}" for name in ("fork_pool", "thread_pool", "first_items")),
     "amorsize._workers.gil_probe",
 )
 _LATE = frozenset(LATE)

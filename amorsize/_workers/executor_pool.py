@@ -9,13 +9,10 @@ from __future__ import annotations
 import os
 import sys
 from _queue import Empty, SimpleQueue
-from _thread import allocate_lock, get_ident
 
-from amorsize._host.clocks import perf_counter
-from amorsize._workers import nesting, serialization, subprocess_time, worker_numbers
-from amorsize._workers.chunk import run_chunk
+from amorsize._workers import exception_pickling, serialization, worker_numbers
+from amorsize._workers.executor_worker import NOT_SET_UP, RAN, UNFIT, UNKNOWN, HeldTask, run_there
 from amorsize._workers.protocol import Chunk, ChunkDone, SetupFailed, Task, WorkerLost, WorkerReady
-from amorsize._workers.run_delay import StarvedClock
 from amorsize.errors import (
     InvalidOptionError,
     SerializationError,
@@ -32,8 +29,6 @@ if TYPE_CHECKING:
     from amorsize._workers.protocol import Event, Payload
 
 SMALL_BYTES = 1 << 16  # a task up to here goes with every chunk; a larger one where it is missing
-HELD_TASKS = 8  # calls whose tasks a worker process keeps
-UNKNOWN, UNFIT, NOT_SET_UP, RAN = "unknown", "unfit", "not set up", "ran"
 
 
 def refuse(
@@ -98,7 +93,7 @@ class ExecutorPool:
         self._stop = float("inf")
         self._by_value = False
         if self._shares_memory:
-            self._held = _Held(task)
+            self._held = HeldTask(task)
         else:
             self._payload = payload()
             self._data = self._payload.data
@@ -196,7 +191,7 @@ class ExecutorPool:
         elif kind == NOT_SET_UP:
             error = content[0]
             if isinstance(error, bytes):
-                error, text = serialization.unpack_error(error)
+                error, text = exception_pickling.unpack_error(error)
                 serialization.add_note(error, text)
             serialization.add_note(error, "raised by setup= in a worker of the executor")
             happenings.append(SetupFailed(worker=number, error=error))
@@ -255,7 +250,7 @@ class ExecutorPool:
 
     def _send_value(self, sent: _Sent, error: bytes, happenings: list[Event]) -> None:
         """A worker cannot find the function, or finds another: send the function itself."""
-        met, text = serialization.unpack_error(error)
+        met, text = exception_pickling.unpack_error(error)
         if self._by_value and sent.key == self._key:
             failure = SerializationError(
                 f"{self._payload.name} cannot be rebuilt in a worker of the executor: "
@@ -282,7 +277,7 @@ class ExecutorPool:
                     True,
                 )
         if isinstance(error, bytes):
-            error, text = serialization.unpack_error(error)
+            error, text = exception_pickling.unpack_error(error)
         unstarted = chunk.start + n_done + (error is not None)
         return ChunkDone(
             worker=sent.worker,
@@ -364,151 +359,3 @@ def _described(executor: object) -> str:
 
 
 # -- where items run ------------------------------------------------------------------------
-
-_turn = allocate_lock()  # threads share the global generators: with seed= their items take turns
-_loading = allocate_lock()
-_tasks: dict[bytes, _Held] = {}
-
-
-class _Held:
-    """A task in a process that runs its chunks."""
-
-    def __init__(self, task: Task) -> None:
-        self.task, self._function = task, task.function_of_one()
-        if task.seed is not None:
-            self._function = _taking_turns(self._function)
-        self._set_up: dict[int, BaseException | None] = {}  # by thread
-
-    def set_up_thread(self) -> BaseException | None:
-        """Run setup once in each thread; what it raised."""
-        if self.task.setup is None:
-            return None
-        thread = get_ident()
-        if thread not in self._set_up:
-            self._set_up[thread] = None
-            try:
-                self.task.setup()
-            except BaseException as error:
-                self._set_up[thread] = error
-        return self._set_up[thread]
-
-    def run(
-        self,
-        items: Any,
-        first: int,
-        start: int,
-        stop: int,
-        time_budget_s: float,
-        may_begin: Callable[[int], bool],
-    ) -> tuple[Any, ...]:
-        """Run a chunk: how many items are done, what they took, their results, an error."""
-        out: list[Any] = []
-        starved_clock = StarvedClock()
-        nesting.enter()
-        try:
-            ran = run_chunk(
-                self._function,
-                self.task.each(items, first, start),
-                stop - start,
-                out,
-                time_budget_s=time_budget_s,
-                cpu_clock=subprocess_time.with_thread,
-                starved_clock=starved_clock,
-                keep_errors=self.task.keep_errors,
-                single=self.task.single,
-                progress=lambda n_done, *_: may_begin(start + n_done),
-            )
-        finally:
-            nesting.leave()
-            starved_clock.close()
-        times_s = ran.wall_s, ran.cpu_s, ran.run_delay_s
-        return ran.n_done, times_s, 0.0, out, ran.error, False
-
-
-def _taking_turns(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def in_turn(item: Any) -> Any:
-        with _turn:
-            return function(item)
-
-    return in_turn
-
-
-def run_there(
-    key: bytes,
-    task: bytes | None,
-    items: bytes,
-    start: int,
-    stop: int,
-    time_budget_s: float,
-    place: int = 0,
-) -> tuple[Any, ...]:
-    """Run a chunk in a process of the executor; all that goes back is plain data.
-
-    Args:
-        key: By which the process knows the task from earlier chunks.
-        task: The task pickled; None if the process may know it already.
-        items: The chunk's items, pickled.
-        start: Index of the first.
-        stop: Index behind the last.
-        time_budget_s: After so many seconds the rest of the chunk is handed back.
-        place: Where it runs, of those that run at once.
-    """
-    worker_numbers.take_in_process(place)
-    try:
-        held = _held(key, task)
-    except BaseException as error:
-        return UNFIT, serialization.pack_error(error)
-    if held is None:
-        return (UNKNOWN,)
-    failed = held.set_up_thread()
-    if failed is not None:
-        return NOT_SET_UP, serialization.pack_error(failed)
-    try:
-        received = serialization.loads(items)
-    except BaseException as error:
-        return (
-            RAN,
-            0,
-            (0.0, 0.0, 0.0),
-            0.0,
-            serialization.dumps([]),
-            serialization.pack_error(error),
-            False,
-        )
-    ran = held.run(received, start, start, stop, time_budget_s, lambda _: True)
-    return RAN, *_packed(held.task, start, *ran)
-
-
-def _held(key: bytes, task: bytes | None) -> _Held | None:
-    with _loading:
-        if key not in _tasks and task is not None:
-            while len(_tasks) >= HELD_TASKS:
-                del _tasks[next(iter(_tasks))]
-            _tasks[key] = _Held(serialization.loads(task))
-        return _tasks.get(key)
-
-
-def _packed(
-    task: Task,
-    start: int,
-    n_done: int,
-    times_s: tuple[float, float, float],
-    _: float,
-    results: list[Any],
-    error: BaseException | None,
-    some_stayed: bool,
-) -> tuple[Any, ...]:
-    """The same with results and error pickled here, whatever the executor does to them."""
-    began = perf_counter()
-    packing = serialization.Packing(task.function, is_forked=False)
-    if task.keep_errors:
-        results = [
-            serialization.kept_error(r) if isinstance(r, BaseException) else r for r in results
-        ]
-    try:
-        data = packing.dumps(results)
-    except Exception as failure:
-        fit = serialization.fit_to_travel(start, results, failure, packing.dumps)
-        data, some_stayed = packing.dumps(fit), True
-    packed = None if error is None else serialization.pack_error(error)
-    return n_done, times_s, perf_counter() - began, data, packed, some_stayed

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from amorsize._host.signals import raised_by_handler
-from amorsize._workers import framing, tracebacks
-from amorsize.errors import RemoteError, SerializationError
+from amorsize._workers import framing
+from amorsize.errors import SerializationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ PROTOCOL = 5
 PART_BYTES = framing.BIG_BYTES  # buffers from here on are not copied into a pickle
 MOST_NESTED = 10_000  # levels of recursion in pickle: 5 MB of a stack, which has 8
 REPR_LENGTH = 80
-TEXT_LENGTH = 20_000  # of a traceback or message that is told beside the exception itself
 
 
 def dumps(value: Any) -> bytes:
@@ -159,122 +158,10 @@ def short_repr(value: Any) -> str:
     return text if len(text) <= REPR_LENGTH else text[: REPR_LENGTH - 3] + "..."
 
 
-def pack_error(error: BaseException) -> bytes:
-    """An exception, what it came from and its traceback as bytes that can surely be read back."""
-    return dumps((_as_plain(error), shortened(_traceback_text(error))))
-
-
-MOST_LINKS = 16  # exceptions that one came from: each costs some microseconds
-
-
-def _as_plain(error: BaseException, n_left: list[int] | None = None) -> tuple[Any, ...]:
-    """An exception with its cause, context and places as plain values; pickle drops all three."""
-    n_left = [MOST_LINKS] if n_left is None else n_left
-    n_left[0] -= 1
-    kind = type(error)
-    told = shortened(f"{kind.__module__}.{kind.__qualname__}: {short_text(error)}")
-    data, why = _packed_alike(error)
-    if why is not None:
-        data = dumps(_stand_in(told, why))
-    cause, context = error.__cause__, error.__context__
-    links = [
-        _as_plain(one, n_left) if one is not None and n_left[0] > 0 else None
-        for one in (cause, None if context is cause else context)
-    ]
-    places = tracebacks.places_of(error.__traceback__)
-    return data, told, places, error.__suppress_context__, context is cause, *links
-
-
-def _from_plain(plain: tuple[Any, ...]) -> BaseException:
-    """The exception that `_as_plain` has told of."""
-    packed, told, places, suppresses, same, cause, context = plain
-    try:
-        error: BaseException = loads(packed)
-    except Exception as failure:  # its class, say, is known in the worker alone
-        error = _stand_in(told, f"{type(failure).__name__}: {failure}")
-    source = None if cause is None else _from_plain(cause)
-    before = source if same else None if context is None else _from_plain(context)
-    tracebacks.give(
-        error,
-        __traceback__=tracebacks.made_of(places),
-        __cause__=source,
-        __context__=before,
-        __suppress_context__=suppresses,
-    )
-    return error
-
-
-def _packed_alike(error: BaseException) -> tuple[bytes, str | None]:
-    """Bytes that give the same exception again, or else why there are none.
-
-    Pickle calls the class with `args`, which a constructor of its own may not take, or take for
-    something else. Then the exception is made without its constructor.
-    """
-    why = None
-    for value in (error, Bare(error)):
-        try:
-            data = dumps(value)
-            rebuilt = loads(data)
-            if type(rebuilt) is type(error) and dumps(rebuilt.args) == dumps(error.args):
-                return data, None
-            why = why or f"it was rebuilt as {short_repr(rebuilt)}"
-        except Exception as failure:
-            why = why or f"{type(failure).__name__}: {failure}"
-    return b"", why
-
-
-class Bare:
-    """Pickles an exception as its class, its arguments and its attributes."""
-
-    __slots__ = ("_error",)
-
-    def __init__(self, error: BaseException) -> None:
-        self._error = error
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        error, args = self._error, self._error.args
-        if isinstance(error, BaseExceptionGroup):
-            args = (error.message, [Bare(one) for one in error.exceptions])
-        return _bare, (type(error), args, error.__dict__)
-
-
-def _bare(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
-    error = kind.__new__(kind, *args)
-    BaseException.args.__set__(error, args)  # type: ignore[attr-defined]  # whatever its class says
-    error.__dict__.update(state)
-    return error
-
-
-def shortened(text: str) -> str:
-    """A long text's beginning and, where what matters stands, its end."""
-    if len(text) <= TEXT_LENGTH:
-        return text
-    half = TEXT_LENGTH // 2
-    return f"{text[:half]}\n[... {len(text) - 2 * half} characters ...]\n{text[-half:]}"
-
-
 def add_note(error: BaseException, text: str) -> None:
     """`BaseException.add_note`, for exceptions that take no attributes as well."""
     notes = error.__dict__.get("__notes__")
     error.__dict__["__notes__"] = [*notes, text] if isinstance(notes, list) else [text]
-
-
-def unpack_error(data: Piece) -> tuple[BaseException, str]:
-    """The exception and the text of its traceback in the worker."""
-    plain, text = loads(data)
-    return _from_plain(plain), text
-
-
-def _stand_in(told: str, why: str) -> RemoteError:
-    return RemoteError(
-        f"{told} (raised in a worker process; the exception itself cannot travel: {why})"
-    )
-
-
-def _traceback_text(error: BaseException) -> str:
-    import traceback
-
-    return "".join(traceback.format_exception(type(error), error, error.__traceback__))
 
 
 def short_text(error: BaseException) -> str:
@@ -333,18 +220,6 @@ def fit_to_travel(
     return [
         Unpicklable(cannot_send("result", i, one, reason)) for i, one in enumerate(results, start)
     ]
-
-
-class kept_error:  # noqa: N801 - is called like a function, for what arrives in its place
-    """An exception that is a result: arrives as itself with its traceback, or as its stand-in."""
-
-    __slots__ = ("_plain",)
-
-    def __init__(self, error: BaseException) -> None:
-        self._plain = _as_plain(error)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _from_plain, (self._plain,)
 
 
 def cannot_send(what: str, index: int, value: Any, reason: str) -> SerializationError:

@@ -12,6 +12,7 @@ from amorsize._host.clocks import perf_counter
 from amorsize._workers import (
     caller_state,
     child_setup,
+    exception_pickling,
     first_items,
     framing,
     nesting,
@@ -158,7 +159,9 @@ class Resident(Worker):
                 import numpy.random  # noqa: F401 - an item that loads it would draw unseeded
             function = task.function_of_one()
         except BaseException as error:
-            framing.write(self.writing.number(), framing.UNFIT, serialization.pack_error(error))
+            framing.write(
+                self.writing.number(), framing.UNFIT, exception_pickling.pack_error(error)
+            )
             return
         self.task, self.function = task, function
         self.packing = serialization.Packing(task.function, is_forked=False)

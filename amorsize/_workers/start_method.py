@@ -35,7 +35,7 @@ def process_crew(
         has_timeout: Whether an item that takes too long is to be ended.
     """
     if forks:
-        from amorsize._workers.process_pool import ForkPool
+        from amorsize._workers.fork_pool import ForkPool
 
         return ForkPool(task, n_workers=n_most)
     if _uses_loky():

@@ -11,6 +11,7 @@ from time import process_time
 from amorsize._function import sizeof
 from amorsize._host.clocks import perf_counter
 from amorsize._workers import (
+    exception_pickling,
     first_items,
     framing,
     serialization,
@@ -99,7 +100,9 @@ class Worker:
             if self.task.setup is not None:
                 self.task.setup()
         except BaseException as error:
-            framing.write(self.writing.number(), framing.FAILED, serialization.pack_error(error))
+            framing.write(
+                self.writing.number(), framing.FAILED, exception_pickling.pack_error(error)
+            )
             return False
         framing.write(self.writing.number(), framing.READY)
         return True
@@ -185,7 +188,7 @@ class Worker:
         flags = (LAST if last else 0) | (UNREAD if is_unread else 0)
         if self.task.keep_errors:
             results = [
-                serialization.kept_error(one) if isinstance(one, BaseException) else one
+                exception_pickling.kept_error(one) if isinstance(one, BaseException) else one
                 for one in results
             ]
         parts: list[memoryview] = []
@@ -205,7 +208,7 @@ class Worker:
         grown = self.appetite.to_report()
         flags |= 0 if grown is None else TELLS_GROWTH
         self.result_bytes = n_bytes // len(results) if results else self.result_bytes
-        packed = b"" if error is None else serialization.pack_error(error)
+        packed = b"" if error is None else exception_pickling.pack_error(error)
         header = REPORT.pack(
             start,
             len(results),

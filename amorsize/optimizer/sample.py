@@ -12,10 +12,10 @@ from amorsize._host import resources
 from amorsize._host.clocks import perf_counter
 from amorsize._workers import nesting, start_method, subprocess_time
 from amorsize._workers.chunk import run_chunk
+from amorsize._workers.payload import Payload
 from amorsize._workers.protocol import Task
 from amorsize._workers.run_delay import StarvedClock
 from amorsize._workers.serialization import add_note, short_repr
-from amorsize._workers.ship import Payload
 from amorsize.optimizer import gil
 from amorsize.optimizer.drawing import Drawn
 from amorsize.policy import backend_choice, prediction

@@ -1,0 +1,254 @@
+"""Packs a task for workers that were not forked: code by its name, and what it reads as it is now.
+
+What a worker imports need not be what the caller has: the caller may have changed a constant, put
+something into a dict, replaced a function, edited the file since. So along with a name go the
+globals that the code reads, and a digest of each function of the project that it may call. A worker
+that would run other code asks for the code itself.
+"""
+
+from __future__ import annotations
+
+import os
+
+from amorsize._function import callables, fingerprints, import_effects
+from amorsize._function.dependencies import Reached
+from amorsize._function.shareable_values import is_shareable
+from amorsize._host.signals import let_through
+from amorsize._workers import caller_state, serialization
+from amorsize._workers.protocol import Task
+from amorsize._workers.random_streams import as_sent
+from amorsize._workers.task_pickling import (
+    CallOnLoad,
+    dumped_by_name,
+    dumped_with_code,
+    names_main,
+    unpicklable_part,
+    why_not_pickled,
+)
+from amorsize._workers.task_unpickling import (
+    TOKEN,
+    rebuilt,
+    tidied,
+    unpacked,
+)
+from amorsize.errors import AmorsizeWarning, SerializationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+LARGE_BYTES = 1_000_000  # sent to each worker in each call: 1 ms there, and as much here
+# With so much, code is sent rather than its module: each worker would make all of it once more.
+MUCH_BYTES = 8 << 20
+
+_warned: set[str] = set()
+
+
+class Payload:
+    """A task as bytes; made when it is first needed.
+
+    Args:
+        task: What is done to each item.
+        func: The function as the user knows it, for messages.
+        sample: An item: its methods may be called, so what they read goes along.
+    """
+
+    def __init__(self, task: Task, func: Callable[..., Any], sample: Any = None) -> None:
+        self._task = task
+        self.name = fingerprints.name_of(func)
+        self._reached = Reached((task.function, task.setup, task.teardown), sample)
+        self._apart: tuple[bytes, list[memoryview]] | None = None
+        self._again: str | None = None  # what workers will do by importing, and cannot be avoided
+        self._by_value: frozenset[str] = frozenset()
+        self._carried: bytes | None = None
+
+    @property
+    def array_bytes(self) -> int:
+        """Of arrays and tables that the function reaches, roughly: they are sent as they lie."""
+        return self._reached.array_bytes
+
+    @property
+    def other_bytes(self) -> int:
+        """Of all other data that it reaches, which is pickled and made anew in each worker."""
+        return self._reached.other_bytes
+
+    @property
+    def data(self) -> bytes:
+        """What unpickles to the task, in a process that can import its code.
+
+        Raises:
+            SerializationError: Something in it cannot be pickled; the text names it.
+        """
+        data, parts = self.apart()
+        return self._packed(self._by_value) if parts else data
+
+    def apart(self) -> tuple[bytes, list[memoryview]]:
+        """The same, with the large buffers in it beside that."""
+        if self._apart is None:
+            parts: list[memoryview] = []
+            self._apart = self._first_packed(parts), parts
+            self._warn_if_large(len(self._apart[0]))
+        return self._apart
+
+    def _first_packed(self, parts: list[memoryview]) -> bytes:
+        """By the names of what workers can import, unless that would do more than to import."""
+        again = next(
+            filter(None, map(import_effects.what_it_does, sorted(self._reached.homes))), None
+        )
+        if again is None and self.array_bytes + self.other_bytes < MUCH_BYTES:
+            return self._packed(frozenset(), parts)
+        self._by_value = self._reached.homes
+        try:
+            return self._packed(self._by_value, parts)
+        except SerializationError:
+            self._by_value, self._again = frozenset(), again
+        return self._packed(self._by_value, parts)
+
+    def by_value(self) -> bytes:
+        """The same with the code of the project's own functions, whatever a worker would import."""
+        self._by_value = self._reached.homes
+        return self._packed(self._by_value)
+
+    def carried(self) -> bytes:
+        """The state of the process that goes along, as it was when this was first asked for.
+
+        Raises:
+            SerializationError: Some setting cannot be sent; the text names it.
+        """
+        if self._carried is None:
+            self._carried = caller_state.packed()
+        return self._carried
+
+    def why_not(self) -> str | None:
+        """Why it cannot be sent, or would not arrive as it is; None when it can."""
+        if self._reached.reasons:
+            return self._reached.reasons[0]
+        try:
+            self.carried()
+            self.apart()
+        except SerializationError as error:
+            return str(error)
+        if self._again is not None:
+            return self._again
+        for place, value in self._reached.stays.items():
+            if not is_shareable(value):  # a lock or a logger of its own suits each worker
+                kind = callables.type_name(value)
+                return f"{place.replace(':', '.')} ({kind}) cannot be sent to a worker process"
+        return None
+
+    def pack(self, items: Any) -> bytes:
+        """Items as bytes; those that pickle alone cannot send by cloudpickle."""
+        data, parts = self.pack_apart(items)
+        return serialization.dumps(items) if parts else data
+
+    def pack_apart(self, items: Any) -> tuple[bytes, list[memoryview]]:
+        """Items as bytes, the large buffers in them beside that."""
+        if not self._by_value:
+            try:
+                data, parts = serialization.dumps_apart(items)
+            except Exception as error:
+                let_through(error)
+                data, parts = b"__main__", []
+            if not names_main(data):  # what has that name here, no other process would find
+                return data, parts
+        return dumped_with_code(unpacked, (items,), self._by_value), []
+
+    def _packed(self, by_value: frozenset[str], parts: list[memoryview] | None = None) -> bytes:
+        """The task as bytes; where `parts` is given, the large buffers in it are put there."""
+        try:
+            return self._dumped(by_value, parts)
+        except Exception as error:
+            let_through(error)
+            self._reached.leave_what_cannot_travel(
+                lambda one: why_not_pickled(one, by_value) is None
+            )
+            self._refuse_what_is_shared()
+        try:
+            return self._dumped(by_value, parts)
+        except Exception as error:
+            let_through(error)
+            culprit = (
+                unpicklable_part(self._parts(), by_value) or f"{type(error).__name__}: {error}"
+            )
+            raise SerializationError(
+                f"{self.name} cannot be sent to a worker process: {culprit}. Create it inside the "
+                "function or in setup=, or use backend='thread'."
+            ) from error
+
+    def _refuse_what_is_shared(self) -> None:
+        """A queue of multiprocessing is there to be shared: one of the worker's own is another."""
+        for place, value in self._reached.stays.items():
+            kind = callables.type_name(value)
+            if kind.startswith("multiprocessing."):
+                raise SerializationError(
+                    f"{place.replace(':', '.')} ({kind}) cannot be sent to a worker process that "
+                    "is no fork: one that it makes itself would be another. Return what you would "
+                    "put into it, or call where no other thread runs."
+                )
+
+    def _dumped(self, by_value: frozenset[str], parts: list[memoryview] | None) -> bytes:
+        task, reached = self._task, self._reached
+        fields = {
+            "function": task.function,
+            "star": task.star,
+            "seed": task.seed,
+            "generators": task.generators and tuple(map(as_sent, task.generators)),
+            "keep_errors": task.keep_errors,
+            "single": task.single,
+            "setup": task.setup,
+            "teardown": task.teardown,
+            "most_bytes": task.most_bytes,
+            "watch": None if task.watch is None else task.watch.elsewhere(),
+        }
+        settings, stays, digests, names = (
+            # what is sent with its code has its globals with it
+            {place: one for place, one in found.items() if place.partition(":")[0] not in by_value}
+            for found in (reached.settings, reached.stays, reached.digests, reached.names)
+        )
+        kinds = {place: callables.type_name(value) for place, value in stays.items()}
+        origin = os.getpid(), TOKEN
+        # The first is called first: names are looked up while the rest is being read.
+        checked = digests, names, reached.library
+        caches = {
+            place: reached.caches[key][1] if key in reached.caches else []
+            for place, key in reached.cache_places.items()
+            if place.partition(":")[0] not in by_value
+        }
+        others = reached.members, reached.registered, reached.families
+        of_libraries = reached.state.settings, reached.state.kinds
+        content = (
+            *(CallOnLoad(tidied, ()), origin, fields, *checked, settings, kinds),
+            *(caches, others, of_libraries),
+        )
+        left = {id(value): place for place, value in reached.stays.items()}
+        data = None if by_value else dumped_by_name(rebuilt, content, parts)
+        if data is not None:
+            return data
+        kept = {key: entries for key, (_, entries) in reached.caches.items()}
+        return dumped_with_code(rebuilt, content, by_value, left, kept, parts)
+
+    def _parts(self) -> Iterable[tuple[str, Any]]:
+        task = self._task
+        yield "", task.function
+        yield "setup", task.setup
+        yield "teardown", task.teardown
+
+    def _warn_if_large(self, n_bytes: int) -> None:
+        if n_bytes <= LARGE_BYTES or self.name in _warned:
+            return
+        import warnings
+
+        _warned.add(self.name)
+        warnings.warn(
+            f"{self.name} takes {n_bytes / 1e6:.1f} MB with all it refers to, sent to every worker "
+            "in every call. Load large data in setup=, or keep it in a file that items read.",
+            AmorsizeWarning,
+            stacklevel=2,
+        )
+
+
+# -- pickling -------------------------------------------------------------------------------
+
+
+# -- what cannot be pickled -----------------------------------------------------------------

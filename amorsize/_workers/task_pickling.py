@@ -1,0 +1,260 @@
+"""Picklers for what goes to workers that were not forked."""
+
+from __future__ import annotations
+
+import sys
+from contextvars import ContextVar
+
+from amorsize._function import bytecode, callables, fingerprints, stdlib_wrappers
+from amorsize._function.callables import FUNCTION, METHOD
+from amorsize._function.dependencies import HEAP_TYPE, is_ours
+from amorsize._host.signals import let_through
+from amorsize._workers import caller_state, serialization
+from amorsize._workers.code_pickle import is_found
+from amorsize._workers.task_unpickling import found_at, here, imported, unpacked, var_at
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import FunctionType
+    from typing import Any
+
+# Behind the functions of a module: those of a worker are seeded there, and copies would not be.
+CODE = type((lambda: None).__code__)
+NO_FILE = "<dynamic-code>"  # what cloudpickle says in the place of a file's name
+GENERATORS = ("random:_inst", "numpy.random.mtrand:_rand")
+GENERATOR_TYPES = ("Random", "RandomState")
+
+
+class CallOnLoad:
+    """Pickles as a call of a function."""
+
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        self._reduced = function, arguments
+
+    def __reduce__(self) -> Any:
+        return self._reduced
+
+
+def _place_of(generator: Any) -> str | None:
+    """Where every process has this generator of its own; None for one that the user has made."""
+    for place in GENERATORS:
+        module, _, name = place.partition(":")
+        if getattr(sys.modules.get(module), name, None) is generator:
+            return place
+    return None
+
+
+def _is_hidden(obj: Any) -> bool:
+    """Is it a method whose name on its object stands for something else: for the tuned one?"""
+    if type(obj) is not METHOD:
+        return False
+    found = getattr(obj.__self__, obj.__func__.__name__, None)
+    return type(found) is not METHOD or found != obj  # a tuned one says that it is equal
+
+
+def bound(func: Any, owner: Any) -> Any:
+    """A method bound to its object, whatever the object has under that name."""
+    return METHOD(func, owner)
+
+
+def _reference(func: FunctionType) -> tuple[str, str, str | None] | None:
+    """The arguments with which `imported` gives this function."""
+    found = fingerprints.reference(func)
+    if found is None:
+        return None
+    spec = sys.modules[found[0]].__spec__
+    return *found, None if spec is None else spec.origin
+
+
+def _wrapper(obj: Any, by_value: frozenset[str]) -> Any:
+    """How a wrapper is sent that no worker finds under its name; None: as any other object."""
+    made = stdlib_wrappers.reduced(obj)
+    if type(obj) is ContextVar and (place := caller_state.place_of(obj)) is not None:
+        return var_at, (place, *made[1])  # type: ignore[index]
+    is_elsewhere = made is not None and getattr(obj, "__module__", None) not in by_value
+    return None if is_elsewhere and fingerprints.reference(obj) is not None else made
+
+
+def _aside(parts: list[memoryview] | None) -> Callable[[Any], bool] | None:
+    """What pickle asks about each buffer, for a pickle of which parts go beside it."""
+    if parts is None:
+        return None
+    parts.clear()  # an earlier try has failed half-way
+    return serialization.setting_apart(parts)
+
+
+_picklers: dict[str, Any] = {}  # their classes, made once what they are made from is loaded
+
+
+def dumped_by_name(
+    load: Callable[..., Any], content: tuple[Any, ...], parts: list[memoryview] | None = None
+) -> bytes | None:
+    """Without cloudpickle, which takes 17-40 ms to import on either side; None: it takes that."""
+    import io
+
+    by_name = _picklers.get("by name") or _picklers.setdefault("by name", _by_name())
+    buffer = io.BytesIO()
+    try:
+        pickler = by_name(buffer, serialization.PROTOCOL, buffer_callback=_aside(parts))
+        pickler.dump(CallOnLoad(load, (*content, [])))
+    except Exception as error:  # whatever pickle refuses: cloudpickle knows more
+        let_through(error)
+        return None
+    data = buffer.getvalue()
+    return None if names_main(data) else data  # by that name others would find nothing
+
+
+def _by_name() -> Any:
+    """A pickler that sends nothing's code."""
+
+    class ByName(serialization.pickle().Pickler):  # type: ignore[misc]
+        def reducer_override(self, obj: Any) -> Any:
+            if _is_hidden(obj):
+                return bound, (obj.__func__, obj.__self__)
+            if type(obj).__name__ in GENERATOR_TYPES and (place := _place_of(obj)) is not None:
+                return found_at, (place,)
+            if type(obj) is not FUNCTION or is_ours(obj.__module__):
+                return NotImplemented
+            if (found := _reference(obj)) is None:
+                raise TypeError("it has to be sent with its code")
+            return imported, found
+
+    return ByName
+
+
+def names_main(data: bytes) -> bool:
+    """The program's own file, which a child of multiprocessing knows by the second name."""
+    return b"__main__" in data or b"__mp_main__" in data
+
+
+def dumped_with_code(
+    load: Callable[..., Any],
+    content: tuple[Any, ...],
+    by_value: frozenset[str] = frozenset(),
+    left: dict[int, str] | None = None,
+    kept: dict[int, list[stdlib_wrappers.Kept]] | None = None,
+    parts: list[memoryview] | None = None,
+) -> bytes:
+    """By cloudpickle, which sends the code of what cannot be imported elsewhere.
+
+    Args:
+        load: Called with the content on arrival.
+        content: What is sent.
+        by_value: Modules whose code is sent although they can be imported.
+        left: Objects that cannot be sent, by id, and where a worker finds its own.
+        kept: What caches have kept, by their id.
+        parts: Where to put large buffers, so that they are not in the bytes; None: they are.
+    """
+    import io
+
+    import cloudpickle
+
+    with_code = _picklers.get("with code") or _picklers.setdefault("with code", _with_code())
+    buffer = io.BytesIO()
+    registered = cloudpickle.list_registry_pickle_by_value()
+    by_value |= {"__mp_main__"}
+    modules = [sys.modules[name] for name in by_value - registered if name in sys.modules]
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        pickler = with_code(buffer, by_value, left or {}, kept or {}, _aside(parts))
+        # The classes come last: by then all those sent with their code are among them.
+        pickler.dump(CallOnLoad(load, (*content, pickler.classes)))
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
+    return buffer.getvalue()
+
+
+def _with_code() -> Any:
+    """A pickler that sends the code of what others would not find."""
+    import cloudpickle
+
+    class WithCode(cloudpickle.Pickler):  # type: ignore[misc]
+        def __init__(
+            self,
+            buffer: Any,
+            by_value: frozenset[str],
+            left: dict[int, str],
+            kept: dict[int, list[stdlib_wrappers.Kept]],
+            aside: Callable[[Any], bool] | None,
+        ) -> None:
+            super().__init__(buffer, serialization.PROTOCOL, buffer_callback=aside)
+            self.by_value, self.left, self.kept = by_value, left, kept
+            self.classes: list[tuple[type, str, bool]] = []  # that were sent with their code
+
+        def reducer_override(self, obj: Any) -> Any:
+            if _is_hidden(obj):
+                return bound, (obj.__func__, obj.__self__)
+            if type(obj).__name__ in GENERATOR_TYPES and (place := _place_of(obj)) is not None:
+                return found_at, (place,)
+            if id(obj) in self.left:
+                return here, (self.left[id(obj)], callables.type_name(obj))
+            if type(obj) is FUNCTION and is_ours(obj.__module__):
+                return NotImplemented
+            if type(obj) is FUNCTION and obj.__module__ not in self.by_value:
+                found = _reference(obj)
+                if found is not None:
+                    return imported, found
+            if type(obj) is CODE:
+                return _with_its_file(obj, self.dispatch_table[CODE](obj))
+            if (made := _wrapper(obj, self.by_value)) is not None:
+                entries = self.kept.get(id(obj))
+                return stdlib_wrappers.reduced_with(obj, entries) if entries else made
+            reduced = super().reducer_override(obj)
+            made_here = isinstance(obj, type) and bool(obj.__flags__ & HEAP_TYPE)
+            if made_here and reduced is not NotImplemented:
+                self.classes.append((obj, obj.__qualname__, is_found(obj)))
+            return reduced
+
+    return WithCode
+
+
+def _with_its_file(code: Any, reduced: tuple[Any, tuple[Any, ...]]) -> Any:
+    """cloudpickle takes a file's name out, and warnings and tracebacks name it."""
+    maker, arguments = reduced
+    return maker, tuple(code.co_filename if one == NO_FILE else one for one in arguments)
+
+
+def why_not_pickled(value: Any, by_value: frozenset[str]) -> str | None:
+    try:
+        dumped_with_code(unpacked, (value,), by_value)
+    except Exception as error:
+        let_through(error)
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def unpicklable_part(
+    parts: Iterable[tuple[str, Any]], by_value: frozenset[str], depth: int = 4
+) -> str:
+    """The innermost part that cannot be pickled, and why; "" if each of them can."""
+    for label, value in parts:
+        reason = None if value is None else why_not_pickled(value, by_value)
+        if reason is not None:
+            inner = unpicklable_part(_parts_of(value), by_value, depth - 1) if depth else ""
+            return inner or f"{label} ({callables.type_name(value)}): {reason}"
+    return ""
+
+
+def _parts_of(value: Any) -> Iterable[tuple[str, Any]]:
+    """What a function or an object is sent with, each with a name for messages."""
+    kind = type(value)
+    if kind is FUNCTION:
+        for name, content in callables.cells(value).items():
+            yield f"the variable {name} of its closure", content
+        for _, name, _ in bytecode.loads(value.__code__):
+            if name in value.__globals__:
+                yield f"the global {name}", value.__globals__[name]
+        for name, content in callables.defaults(value):
+            yield f"the default of {name}", content
+    elif kind is METHOD:
+        yield "self", value.__self__
+    elif callables.is_partial(value):
+        yield "the function", value.func
+        yield from ((f"argument {place}", one) for place, one in enumerate(value.args))
+        yield from ((f"argument {name}", one) for name, one in value.keywords.items())
+    elif not isinstance(value, type):
+        for name, content in getattr(value, "__dict__", {}).items():
+            yield f"the attribute {name} of a {kind.__name__}", content
