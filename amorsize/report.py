@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from amorsize.policy.facts import Profile
+    from amorsize.policy.profile import Profile
     from amorsize.policy.trace import Trace
 
 

@@ -20,8 +20,8 @@ from typing import Any
 
 from amorsize import simulate
 from amorsize.policy import chunk_sizing
+from amorsize.policy.events import View
 from amorsize.policy.evidence import contention
-from amorsize.policy.facts import View
 from amorsize.policy.rules import inline
 from amorsize.simulate import ZOO, World
 from benchmarks import regret_page

@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from amorsize.policy.facts import View
+from amorsize.policy.events import View
 from amorsize.simulate import Outcome, World, play, tuner_for
 from amorsize.simulate.engine import Engine
 

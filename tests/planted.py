@@ -3,7 +3,7 @@
 from random import Random
 
 from amorsize.policy.evidence.exploration_budget import Explored
-from amorsize.policy.facts import Profile
+from amorsize.policy.profile import Profile
 from amorsize.simulate import World
 
 RIGHT = Profile(

@@ -14,7 +14,7 @@ from amorsize._host import resources
 from amorsize._profiles import store
 from amorsize._profiles.store import last_trace
 from amorsize._workers.run_delay import StarvedClock
-from amorsize.policy.facts import Profile
+from amorsize.policy.profile import Profile
 
 BUSY_S = 25  # the longest that a test keeps the cores busy
 PER_CORE = 5  # others on each core: a thread that wants to compute gets a sixth of it

@@ -5,8 +5,8 @@ import time
 import pytest
 
 from amorsize._host import clocks
+from amorsize.policy.events import Inlined, Report, Started
 from amorsize.policy.evidence.item_costs import ItemCosts
-from amorsize.policy.facts import Inlined, Report, Started
 from amorsize.policy.tuner import Tuner
 
 STOPPED = """
@@ -149,7 +149,7 @@ class TestLargeSteps:
 @pytest.fixture
 def sixteen_cores():
     """A host, and a job of unknown items on it."""
-    from amorsize.policy.facts import Host, Job
+    from amorsize.policy.host_job import Host, Job
 
     host = Host(
         n_cores=16,

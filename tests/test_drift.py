@@ -6,9 +6,10 @@ from statistics import median
 
 import pytest
 
+from amorsize.policy.events import Report
 from amorsize.policy.evidence import drift
 from amorsize.policy.evidence.drift import Detector, Watch
-from amorsize.policy.facts import Profile, Report
+from amorsize.policy.profile import Profile
 from amorsize.simulate import Neighbour, Thrashing, World, play, tuner_for
 
 CV = 0.12  # of a chunk of 20 items

@@ -10,7 +10,7 @@ from witness import MANY_CORES, compute
 from amorsize import autotune
 from amorsize._profiles.store import last_trace
 from amorsize.policy.actions import Plan
-from amorsize.policy.facts import Profile
+from amorsize.policy.profile import Profile
 from amorsize.policy.trace import ChunkTrace, Trace
 from amorsize.report import Explanation
 

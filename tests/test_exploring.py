@@ -7,7 +7,7 @@ from amorsize._profiles import store
 from amorsize._profiles.store import last_trace
 from amorsize.policy.evidence import drift
 from amorsize.policy.evidence.exploration_budget import Explored
-from amorsize.policy.facts import Profile
+from amorsize.policy.profile import Profile
 from amorsize.policy.rules import explore
 from amorsize.simulate import Neighbour, Retrograde, World, play, tuner_for
 

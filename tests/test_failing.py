@@ -9,8 +9,8 @@ import pytest
 from amorsize import tuned_map
 from amorsize._profiles import store
 from amorsize._profiles.store import last_trace
+from amorsize.policy.events import Inlined, Report
 from amorsize.policy.evidence.failure_rate import TRIAL_ITEMS, Failures
-from amorsize.policy.facts import Inlined, Report
 
 
 def report(n_items, n_failed, now_s=0.0):

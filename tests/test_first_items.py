@@ -14,7 +14,7 @@ from amorsize._workers.first_items import FirstItems, Watch, plain
 from amorsize._workers.fork_pool import ForkPool
 from amorsize._workers.protocol import Chunk, ChunkDone, Noticed, Task
 from amorsize._workers.thread_pool import ThreadPool
-from amorsize.policy.facts import MOST_TOLD_CHARS
+from amorsize.policy.profile import MOST_TOLD_CHARS
 
 HOME = os.getpid()
 variable = contextvars.ContextVar("step", default=0)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from amorsize.policy.events import Report
 from amorsize.policy.evidence.net_gain import GAIN_REPORTS, Gain
-from amorsize.policy.facts import Report
 from amorsize.simulate import World, play
 
 

@@ -5,7 +5,7 @@ import pytest
 from amorsize import cache
 from amorsize._function.item_kind import kind_of
 from amorsize._profiles import records, store
-from amorsize.policy.facts import Profile
+from amorsize.policy.profile import Profile
 
 LEARNS = """
 import multiprocessing, os, signal, sys, time

@@ -7,7 +7,7 @@ import pytest
 
 from amorsize.policy import backend_choice, prediction
 from amorsize.policy.actions import Plan
-from amorsize.policy.facts import Host, Job
+from amorsize.policy.host_job import Host, Job
 from amorsize.simulate import Fixed, Serial, World, oracle, play
 
 PLANS = [(2, 1), (2, 16), (4, 4), (8, 2), (8, 64), (16, 8)]

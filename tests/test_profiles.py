@@ -17,7 +17,7 @@ from amorsize import cache, cli
 from amorsize._host import resources
 from amorsize._profiles import exchange, records
 from amorsize.policy.evidence.drift import Drift
-from amorsize.policy.facts import Profile
+from amorsize.policy.profile import Profile
 
 KNOWN = Profile(
     backend="process",

@@ -24,7 +24,7 @@ ONE_KIND = (
     "from amorsize._profiles import store\nstore.kind_of = lambda item: (type(item).__name__, 0)"
 )
 UNCHECKED = """
-from amorsize.policy.facts import Profile
+from amorsize.policy.profile import Profile
 Profile.from_dict = classmethod(lambda cls, fields: cls(**fields))
 """
 STARVING = "from amorsize._workers import run_delay\nrun_delay.PATH = '/nowhere'"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from amorsize import InvalidOptionError, simulate
 from amorsize._engine import engine
 from amorsize.policy import actions as do
-from amorsize.policy.facts import Report
+from amorsize.policy.events import Report
 from amorsize.policy.tuner import Tuner
 from amorsize.simulate import (
     ZOO,

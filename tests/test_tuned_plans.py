@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from amorsize._profiles import store
-from amorsize.policy.facts import Job, Profile
+from amorsize.policy.host_job import Job
+from amorsize.policy.profile import Profile
 from amorsize.policy.tuner import Tuner
 from amorsize.simulate import World, play, tuner_for
 

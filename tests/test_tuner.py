@@ -9,19 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amorsize.policy import actions as do
-from amorsize.policy.facts import (
+from amorsize.policy.events import (
     Died,
     GilProbed,
-    Host,
     HostInspected,
     Inlined,
-    Job,
     PicklingMeasured,
     Ready,
     Report,
     Started,
     View,
 )
+from amorsize.policy.host_job import Host, Job
 from amorsize.policy.tuner import Tuner
 
 

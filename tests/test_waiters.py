@@ -3,9 +3,10 @@
 import pytest
 
 from amorsize.policy import backend_choice
+from amorsize.policy.events import Inlined, PicklingMeasured, Report
 from amorsize.policy.evidence.io_concurrency import FIRST, MOST, MOST_CONNECTING, Waiters
 from amorsize.policy.evidence.item_costs import ItemCosts
-from amorsize.policy.facts import Host, Inlined, Job, PicklingMeasured, Report
+from amorsize.policy.host_job import Host, Job
 
 
 def serve(n_served, item_s=8e-3, n_items=4000):

@@ -3,10 +3,11 @@
 import pytest
 
 from amorsize import simulate
+from amorsize.policy.events import Inlined, Report, Started
 from amorsize.policy.evidence.cpu_share import CoreEvidence
 from amorsize.policy.evidence.io_bound import VOTES, FirstReports
 from amorsize.policy.evidence.item_costs import ItemCosts
-from amorsize.policy.facts import Host, Inlined, Job, Report, Started
+from amorsize.policy.host_job import Host, Job
 from amorsize.policy.tuner import Tuner
 from amorsize.simulate import play
 

@@ -8,8 +8,9 @@ import pytest
 
 from amorsize._workers import gil_probe
 from amorsize._workers.gil_probe import GilProbe
-from amorsize.policy import backend_choice, facts
-from amorsize.policy.facts import GilProbed, Job
+from amorsize.policy import backend_choice, host_job
+from amorsize.policy.events import GilProbed
+from amorsize.policy.host_job import Job
 from amorsize.policy.tuner import Tuner
 
 
@@ -121,7 +122,7 @@ def look_beside(item):
 
 
 def test_a_look_that_a_fork_cut_short_decides_nothing():
-    tuner = Tuner(facts.Host(n_cores=16), Job(n_items=120))
+    tuner = Tuner(host_job.Host(n_cores=16), Job(n_items=120))
 
     tuner.tell(GilProbed(lag_share=0.9, watched_s=3e-3, n_wakes=1))
     tuner.tell(GilProbed(lag_share=0.0, watched_s=0.1e-3, n_wakes=0))

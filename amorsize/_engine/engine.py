@@ -22,16 +22,16 @@ from amorsize._workers.protocol import Task, WorkerLost, WorkerRetired
 from amorsize._workers.run_delay import StarvedClock
 from amorsize.errors import SerializationError, WorkersUnavailable
 from amorsize.policy import actions as do
-from amorsize.policy.facts import (
+from amorsize.policy.events import (
     Bound,
     GilProbed,
     HostInspected,
     Inlined,
-    Job,
     Started,
     View,
     WorkersLimited,
 )
+from amorsize.policy.host_job import Job
 from amorsize.policy.trace import ChunkLog, ChunkTrace, Trace
 from amorsize.policy.tuner import Tuner
 
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from amorsize._workers.payload import Payload
     from amorsize._workers.protocol import Chunk, Crew, Event
     from amorsize._workers.shared_data import WrittenInto
-    from amorsize.policy.facts import Profile
+    from amorsize.policy.profile import Profile
 
 PATIENT_SHARE = 1 / 8  # of what reading an item takes: so long it may wait for results
 READ_ASIDE_S = 20e-3  # a call this long is going on as it does: its data can be read in a thread

@@ -16,7 +16,7 @@ from amorsize._host.signals import raised_by_handler
 from amorsize._workers import nesting, subprocess_time
 from amorsize._workers.protocol import Chunk
 from amorsize.policy.actions import RunInline
-from amorsize.policy.facts import Bound, Inlined
+from amorsize.policy.events import Bound, Inlined
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

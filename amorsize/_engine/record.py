@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from amorsize._engine.engine import Call
-    from amorsize.policy.facts import Profile
+    from amorsize.policy.profile import Profile
     from amorsize.policy.trace import ChunkLog
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from amorsize._workers import protocol, serialization
 from amorsize._workers.shared_data import WrittenInto
 from amorsize.errors import SerializationError
-from amorsize.policy.evidence import memory_limit
-from amorsize.policy.facts import (
+from amorsize.policy.events import (
     Died,
     MemoryGrown,
     PicklingMeasured,
@@ -15,6 +14,7 @@ from amorsize.policy.facts import (
     WorkerRetired,
     WorkersLimited,
 )
+from amorsize.policy.evidence import memory_limit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

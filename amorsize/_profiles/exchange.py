@@ -6,7 +6,7 @@ import os
 
 from amorsize.cache.json_text import RefusedError, decoded
 from amorsize.policy.evidence.drift import Drift
-from amorsize.policy.facts import Profile
+from amorsize.policy.profile import Profile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

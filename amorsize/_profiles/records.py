@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from amorsize._function.item_kind import Kind
     from amorsize.policy.evidence.drift import Drift
-    from amorsize.policy.facts import Profile
+    from amorsize.policy.profile import Profile
 
     Learned = tuple[Callable[..., Any], Kind, Profile, tuple[Drift, ...]]
     Found = tuple[Profile, list[Drift]]

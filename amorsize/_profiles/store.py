@@ -11,7 +11,7 @@ from amorsize._host import descriptors
 from amorsize._host.clocks import perf_counter
 from amorsize.policy.actions import Plan
 from amorsize.policy.evidence.exploration_budget import Explored
-from amorsize.policy.facts import Profile
+from amorsize.policy.profile import Profile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

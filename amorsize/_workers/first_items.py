@@ -11,7 +11,7 @@ import sys
 from time import thread_time
 
 from amorsize._host.clocks import perf_counter
-from amorsize.policy.facts import MOST_TOLD_CHARS
+from amorsize.policy.profile import MOST_TOLD_CHARS
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False

@@ -8,7 +8,7 @@ import time
 from amorsize._host.clocks import perf_counter
 from amorsize._workers.run_delay import RunQueue
 from amorsize._workers.thread_exit import ThreadExit
-from amorsize.policy.facts import GilProbed
+from amorsize.policy.events import GilProbed
 
 # What the thread asks to sleep: short against the 5 ms of a GIL switch, and not always as long.
 # A nap begins when an item lets go of the GIL; equal ones would end at equal points of items.

@@ -159,7 +159,7 @@ def parser() -> argparse.ArgumentParser:
         for names, options in command.arguments:
             own.add_argument(*names, **options)
         own.add_argument("--json", action="store_true", help="print one JSON document")
-        own.set_defaults(command=command)
+        own.set_defaults(command=command, parser=parser)
     return whole
 
 

@@ -14,7 +14,7 @@ from amorsize.policy.evidence.cpu_share import ONE_CORE
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from amorsize.policy.facts import GilProbed
+    from amorsize.policy.events import GilProbed
 
 #: Seconds that two threads run items: two turns of the GIL, or one item of each if that is longer.
 BESIDE_S = 10e-3

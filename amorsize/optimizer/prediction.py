@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from amorsize.optimizer.sample import Sample
-    from amorsize.policy.facts import PicklingMeasured
+    from amorsize.policy.events import PicklingMeasured
     from amorsize.policy.prediction import Prediction
 
 #: An item of the sample that takes this many times the mean makes the mean a guess.

@@ -19,8 +19,9 @@ from amorsize._workers.serialization import add_note, short_repr
 from amorsize.optimizer import gil
 from amorsize.optimizer.drawing import Drawn
 from amorsize.policy import backend_choice, prediction
+from amorsize.policy.events import GilProbed, Inlined, PicklingMeasured
 from amorsize.policy.evidence.item_costs import ItemCosts
-from amorsize.policy.facts import GilProbed, Inlined, Job, PicklingMeasured
+from amorsize.policy.host_job import Job
 from amorsize.policy.rules.choose_backend import LEAST_LEFT_S
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from amorsize._engine.call_options import Options
     from amorsize._workers.chunk import Ran
-    from amorsize.policy.facts import Host
+    from amorsize.policy.host_job import Host
 
 #: Seconds of work that are planned for where the data does not tell how much there is.
 ENDLESS_S = 10.0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from amorsize.policy.evidence import io_concurrency
-from amorsize.policy.rules.inline import inf
-from amorsize.policy.value import Value
+from amorsize.policy.value import Value, inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from amorsize.policy.events import GilProbed, PicklingMeasured
     from amorsize.policy.evidence.item_costs import ItemCosts
-    from amorsize.policy.facts import GilProbed, Host, Job, PicklingMeasured
+    from amorsize.policy.host_job import Host, Job
 
 HOLDS_GIL_SHARE = 0.6  # lag above: items hold the GIL (0.90-0.95 seen; 0.19-0.31 where they do not)
 WAITING_PROCESSES = 8  # per core at most, of items that wait

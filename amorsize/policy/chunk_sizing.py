@@ -10,6 +10,7 @@ TAIL_DISPATCH = 1.25  # tail chunks last long enough for the caller to serve eve
 LEAST_S = 1e-9  # of an item
 BOX = 2.0  # a chunk comes back when it takes this many times what was planned; flat in 1.5..3
 GROWTH = 4  # a chunk is at most 4 x the largest that was seen to come back
+DEEP_OVERHEADS = 10  # chunks shorter than this many overheads are sent ahead, too
 WATCHED_CHUNK_S = 5e-3  # of chunks whose report is worth more than their work
 
 

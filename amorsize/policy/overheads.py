@@ -7,9 +7,25 @@ from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.evidence.item_costs import ItemCosts
-    from amorsize.policy.facts import Host
-    from amorsize.policy.prediction import Basis
+    from typing import Protocol
+
+    from amorsize.policy.host_job import Host
+
+    class Items(Protocol):
+        """What the price of sending an item is compared with."""
+
+        @property
+        def item_s(self) -> float | None:
+            """Mean wall seconds of one."""
+
+        @property
+        def work_s(self) -> float:
+            """Mean CPU seconds of one."""
+
+        @property
+        def waits(self) -> bool:
+            """Whether they spend most of their time waiting."""
+
 
 WORTH = 1.5  # workers the caller could keep busy, below which sending costs more than it brings
 SPARE = 1.25  # times what the caller could serve, workers are wanted: sending varies as well
@@ -18,6 +34,7 @@ IN_TIME = 1.5  # times the start of one more, the others must still be busy with
 PAYBACK = 0.85  # workers must save 15 % of what is left, or they are not started
 TOGETHER_S = 0.3e-3  # of a call with workers, beside them: deciding, remembering what they did
 BET_SHARE, BET_S = 0.03, 4e-3  # what starting workers may cost if it never pays: the promise
+INNER_THREADS = 1.3  # process CPU / wall above which items are parallel in themselves
 
 
 class Prices(Value):
@@ -34,7 +51,7 @@ class Prices(Value):
         """From the decision to the first worker at work."""
         return self.start_s + self.ready_s + self.load_s
 
-    def max_dispatchable(self, costs: ItemCosts | Basis, pickle_s: float) -> float:
+    def max_dispatchable(self, costs: Items, pickle_s: float) -> float:
         """How many workers the caller can keep busy: the cost of an item over that of sending it.
 
         CPU time counts, not wall time, which a crowded core inflates.

@@ -9,16 +9,15 @@ from __future__ import annotations
 from amorsize.policy import backend_choice, chunk_sizing, overheads
 from amorsize.policy.actions import Plan
 from amorsize.policy.evidence import io_concurrency
-from amorsize.policy.rules.dispatch import DEEP_OVERHEADS
-from amorsize.policy.state import INNER_THREADS
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from amorsize.policy.events import PicklingMeasured
     from amorsize.policy.evidence.item_costs import ItemCosts
-    from amorsize.policy.facts import Host, Job, PicklingMeasured
+    from amorsize.policy.host_job import Host, Job
 
 TOGETHER = 1.06  # x the CPU time of an item while every core computes: FACTS, 1.04 to 1.08
 WAKE_S = (
@@ -135,7 +134,7 @@ def makespan_s(plan: Plan, basis: Basis) -> float:
         beside_s = caller_s / basis.host.n_cores
     chunk_s = plan.chunksize * item_s
     # Short chunks are sent ahead, so that nobody waits for the next one: `Tuner._is_deep`.
-    gap_s = price.overhead_s if chunk_s > DEEP_OVERHEADS * price.overhead_s else 0.0
+    gap_s = price.overhead_s if chunk_s > chunk_sizing.DEEP_OVERHEADS * price.overhead_s else 0.0
     up_s = price.load_s + price.ready_s + (n_working + 1) / 2 * price.start_s
     n_rounds, n_over = divmod(n_chunks - 1, n_at_once)
     last_s = n_last * item_s if n_over == 0 else chunk_s
@@ -200,7 +199,8 @@ def _n_most(basis: Basis, backend: str, inner_threads: float) -> int:
         if backend == "process":
             n_most = backend_choice.waiting_processes(basis.host, basis.item_s, basis.work_s)
         return max(1, min(n_most, basis.n_items))
-    n_most = n_cores if inner_threads <= INNER_THREADS else max(1, int(n_cores / inner_threads))
+    is_parallel = inner_threads > overheads.INNER_THREADS
+    n_most = max(1, int(n_cores / inner_threads)) if is_parallel else n_cores
     max_dispatchable = price.max_dispatchable(
         basis, basis.pickle_s if backend == "process" else 0.0
     )

@@ -17,12 +17,13 @@ from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from amorsize.policy.events import GilProbed, PicklingMeasured, View
     from amorsize.policy.evidence import drift
-    from amorsize.policy.facts import GilProbed, Host, Job, PicklingMeasured, Profile, View
-    from amorsize.policy.rules import explore
+    from amorsize.policy.evidence.exploration_budget import Trial
+    from amorsize.policy.host_job import Host, Job
+    from amorsize.policy.profile import Profile
 
 UNSURVEYED_OVERHEAD_S = 100e-6  # of a chunk, on the hosts seen so far
-INNER_THREADS = 1.3  # process CPU / wall above which items are parallel in themselves
 TRUSTED_ITEM_S = 2e-3  # the caller would not look up from such items for workers it knows
 
 
@@ -95,7 +96,7 @@ class State:
         self.n_known_calls = 0  # behind the profile that was adopted
         self.explored = Explored() if known is None else Explored.of(known)
         self.is_trial_due = False  # it is time for one
-        self.trial: explore.Trial | None = None
+        self.trial: Trial | None = None
 
     def note(self, what: str, why: str) -> None:
         """Keep a decision for explain()."""
@@ -145,7 +146,7 @@ class State:
             n_most = self.waiters.n_wanted
             if in_processes:
                 n_most = waiting_processes(self.host, self.costs.item_s or 0.0, self.costs.work_s)
-        elif self.costs.inner_threads > INNER_THREADS:
+        elif self.costs.inner_threads > overheads.INNER_THREADS:
             n_most = max(1, int(n_most / self.costs.inner_threads))
         asked = self.job.n_jobs
         if asked is None:

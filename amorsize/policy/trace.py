@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from amorsize.policy.facts import unstarved
+from amorsize.policy.events import unstarved
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.actions import Plan
     from amorsize.policy.evidence.drift import Drift
-    from amorsize.policy.facts import Profile
+    from amorsize.policy.profile import Profile
     from amorsize.policy.state import Note
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from amorsize.policy import chunk_sizing, update
 from amorsize.policy.actions import Action, InspectHost, Plan, RunInline, Wait
-from amorsize.policy.facts import Profile
+from amorsize.policy.profile import Profile
 from amorsize.policy.rules import (
     check_profile,
     choose_backend,
@@ -20,12 +20,14 @@ from amorsize.policy.rules import (
     inline,
     scale,
 )
-from amorsize.policy.rules.inline import SERIAL_SLICE_S, SLICE_S, inf
+from amorsize.policy.rules.inline import SERIAL_SLICE_S, SLICE_S
 from amorsize.policy.state import State
+from amorsize.policy.value import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.facts import Event, Host, Job, View
+    from amorsize.policy.events import Event, View
+    from amorsize.policy.host_job import Host, Job
 
 
 class Tuner(State):

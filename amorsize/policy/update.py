@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from amorsize.policy import backend_choice
-from amorsize.policy.evidence import drift, failure_rate, tuned_plan
-from amorsize.policy.evidence.cpu_share import CoreEvidence
-from amorsize.policy.evidence.io_bound import Votes, is_idle
-from amorsize.policy.facts import (
+from amorsize.policy.events import (
     Bound,
     Died,
     GilProbed,
@@ -20,11 +17,14 @@ from amorsize.policy.facts import (
     WorkerRetired,
     WorkersLimited,
 )
-from amorsize.policy.rules import check_profile, explore, follow_plan
+from amorsize.policy.evidence import drift, tuned_plan
+from amorsize.policy.evidence.cpu_share import CoreEvidence
+from amorsize.policy.evidence.io_bound import Votes, is_idle
+from amorsize.policy.rules import check_profile, explore, follow_plan, limit_failures
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.facts import Event
+    from amorsize.policy.events import Event
     from amorsize.policy.state import State
 
 REPORT_S = 100e-6  # of a report's pickling, which is for the report itself, whatever is in it: a
@@ -146,7 +146,7 @@ def _reported(state: State, event: Report) -> None:
         if found is not None:
             _see_drift(state, state.drift_watch, found)
     if state.job.keeps_failures:
-        failure_rate.see(state, event)
+        limit_failures.see(state, event)
     explore.see(state, event)
     if state.trial is not None:
         return

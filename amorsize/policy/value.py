@@ -24,6 +24,8 @@ else:
         return lambda decorated: decorated
 
 
+inf = float("inf")  # as math has it, without the 1 ms of loading that
+
 OFTEN = 12  # records of a kind that are made before their constructor is compiled
 
 

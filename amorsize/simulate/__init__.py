@@ -21,11 +21,15 @@ itself.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from amorsize.policy.facts import Job
-from amorsize.policy.tuner import Tuner
-from amorsize.simulate.baselines import Fixed, Joblib, OneByOne, PoolMap, Serial, opponents
+from amorsize.simulate.baselines import (
+    Fixed,
+    Joblib,
+    OneByOne,
+    PoolMap,
+    Serial,
+    opponents,
+    tuner_for,
+)
 from amorsize.simulate.engine import Deadlock, Engine, Outcome, Policy
 from amorsize.simulate.oracle import Best, oracle
 from amorsize.simulate.replay import Forecast, TraceError, forecast, load, save
@@ -40,9 +44,6 @@ from amorsize.simulate.world import (
     Thrashing,
     World,
 )
-
-if TYPE_CHECKING:
-    from amorsize.policy.facts import Profile
 
 __all__ = (
     "ZOO",
@@ -75,14 +76,6 @@ __all__ = (
     "tuner_for",
     "world",
 )
-
-
-def tuner_for(world: World, known: Profile | None = None) -> Tuner:
-    """The tuner as `tuned_map` begins with it: the host is surveyed when it asks for that."""
-    n_items = len(world.costs_s) if world.is_length_known else None
-    n_cores = world.n_cores_told or world.n_cores
-    job = Job(n_items=n_items, n_cores_most=n_cores, inherits_items=world.is_forked)
-    return Tuner(None, job, known)
 
 
 def play(world: World, policy: Policy | None = None) -> Outcome:

@@ -1,14 +1,17 @@
-"""Other ways to run a call: the loop, a fixed plan, and what other libraries do."""
+"""Who may decide in a simulated call: the tuner, the loop, a fixed plan, another library."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from amorsize.policy.actions import RunInline, StartWorker, Wait
-from amorsize.policy.facts import Died, Report, View
+from amorsize.policy.events import Died, Report, View
+from amorsize.policy.host_job import Job
+from amorsize.policy.tuner import Tuner
 from amorsize.simulate.engine import INF, Enqueue
 
 if TYPE_CHECKING:
+    from amorsize.policy.profile import Profile
     from amorsize.simulate.world import World
 
 JOBLIB_LEAST_S, JOBLIB_MOST_S = 0.2, 2.0  # joblib aims at batches that last this long
@@ -128,3 +131,11 @@ def opponents(world: World) -> dict[str, Any]:
         "joblib": lambda: Joblib(n_jobs, n_items),
         "chunksize=1": lambda: OneByOne(n_jobs, n_items),
     }
+
+
+def tuner_for(world: World, known: Profile | None = None) -> Tuner:
+    """The tuner as `tuned_map` begins with it: the host is surveyed when it asks for that."""
+    n_items = len(world.costs_s) if world.is_length_known else None
+    n_cores = world.n_cores_told or world.n_cores
+    job = Job(n_items=n_items, n_cores_most=n_cores, inherits_items=world.is_forked)
+    return Tuner(None, job, known)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from amorsize.errors import AmorsizeError
 from amorsize.policy import actions as do
-from amorsize.policy import facts
+from amorsize.policy import events
+from amorsize.policy.host_job import Host, Job
 from amorsize.policy.trace import ChunkTrace
 from amorsize.policy.value import Value
 
@@ -53,7 +54,7 @@ class Policy(Protocol):
         """Take in what happened."""
         ...
 
-    def next(self, view: facts.View) -> Any:
+    def next(self, view: events.View) -> Any:
         """What the caller is to do now."""
         ...
 
@@ -396,7 +397,7 @@ class Engine:
         worker.orders.clear()
         for start, stop in lost:
             self._give_back(start, stop)
-        self.policy.tell(facts.Died(worker=number, now_s=self.now_s))
+        self.policy.tell(events.Died(worker=number, now_s=self.now_s))
         self._wake()
 
     # -- the caller ---------------------------------------------------------------------------
@@ -421,10 +422,10 @@ class Engine:
                 return
         raise Deadlock(f"the policy goes round in circles; its last: {self._tail()}")
 
-    def _view(self, *, caller_busy: bool) -> facts.View:
+    def _view(self, *, caller_busy: bool) -> events.View:
         n_left = self.n_left
         is_read = self.world.is_length_known or self.next_item + READ_AHEAD >= self.n_items
-        return facts.View(
+        return events.View(
             now_s=self.now_s,
             n_left=n_left if is_read else min(n_left, READ_AHEAD),
             all_read=is_read,
@@ -471,7 +472,7 @@ class Engine:
     def _unwatch(self) -> None:
         lag = HELD_GIL if self.world.holds_gil and not self.world.waits else FREE_GIL
         watched_s = self.now_s - self.watched_from_s
-        self.policy.tell(facts.GilProbed(lag_share=lag, watched_s=watched_s, n_wakes=1))
+        self.policy.tell(events.GilProbed(lag_share=lag, watched_s=watched_s, n_wakes=1))
 
     def _wait(self, action: do.Wait) -> bool:
         if self.inbox:
@@ -531,10 +532,10 @@ class Engine:
         self.n_starting += 1
         start_s = self._start_cost_s(backend)
         self.policy.tell(
-            facts.Started(worker=number, backend=backend, start_s=start_s, now_s=self.now_s)
+            events.Started(worker=number, backend=backend, start_s=start_s, now_s=self.now_s)
         )
         if self.world.is_forked or not is_process:
-            self.policy.tell(facts.Ready(worker=number, now_s=self.now_s))
+            self.policy.tell(events.Ready(worker=number, now_s=self.now_s))
         ready_s = self.world.ready_s if is_process else 20e-6
         self._work(self.ops, ready_s, self._comes_up, worker)
 
@@ -574,7 +575,7 @@ class Engine:
     def _tell(self, story: tuple[Any, ...]) -> None:
         """The policy learns what a worker had to tell."""
         if len(story) == 1:
-            self.policy.tell(facts.Ready(worker=story[0].number, now_s=self.now_s))
+            self.policy.tell(events.Ready(worker=story[0].number, now_s=self.now_s))
             return
         worker, start, end, sent, wall_s, cpu_s = story
         self.n_in_flight -= 1
@@ -582,7 +583,7 @@ class Engine:
         self._give_back(end, sent)
         self._note(worker.number, worker.backend, end - start, wall_s, cpu_s)
         self.policy.tell(
-            facts.Report(
+            events.Report(
                 worker=worker.number,
                 n_items=end - start,
                 n_sent=sent - start,
@@ -615,18 +616,18 @@ class Engine:
 
     def _surveyed(self, _: None) -> None:
         self._stops(self.ops)
-        self.policy.tell(facts.HostInspected(host=self.host(), job=self.job()))
+        self.policy.tell(events.HostInspected(host=self.host(), job=self.job()))
         self._step(None)
 
     def _weighed(self, _: None) -> None:
         self._stops(self.ops)
-        self.policy.tell(facts.PicklingMeasured(pickle_s=self.world.pickle_s * self._error()))
+        self.policy.tell(events.PicklingMeasured(pickle_s=self.world.pickle_s * self._error()))
         self._step(None)
 
-    def host(self) -> facts.Host:
+    def host(self) -> Host:
         """What the policy is told of the host: nearly right."""
         world, error = self.world, self._error
-        return facts.Host(
+        return Host(
             n_cores=self.n_told,
             fork_reason=None if world.is_forked else "this world does not fork",
             process_start_s=world.start_s * error(),
@@ -638,11 +639,11 @@ class Engine:
             load_s=self.to_load_s,
         )
 
-    def job(self) -> facts.Job:
+    def job(self) -> Job:
         """What is asked for: everything left open, unless the policy knows better."""
-        asked: facts.Job | None = getattr(self.policy, "job", None)
+        asked: Job | None = getattr(self.policy, "job", None)
         n_items = self.n_items if self.world.is_length_known else None
-        job = facts.Job(n_items=n_items) if asked is None else asked
+        job = Job(n_items=n_items) if asked is None else asked
         return job.but(
             thread_reason=self.world.thread_reason,
             n_cores_most=self.n_told,
@@ -671,7 +672,7 @@ class Engine:
         self._note(-1, "caller", n_items, wall_s, cpu_s)
         was_cold = place.extra_s > 0
         self.policy.tell(
-            facts.Inlined(
+            events.Inlined(
                 n_items=n_items,
                 wall_s=wall_s,
                 cpu_s=cpu_s,

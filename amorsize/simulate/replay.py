@@ -12,6 +12,7 @@ from amorsize._function import callables
 from amorsize._host import resources
 from amorsize._profiles import store
 from amorsize.errors import AmorsizeError
+from amorsize.simulate.baselines import tuner_for
 from amorsize.simulate.engine import Engine
 from amorsize.simulate.oracle import Best, oracle
 from amorsize.simulate.world import World
@@ -150,8 +151,6 @@ def forecast(world: World, n_cores: Sequence[int]) -> list[Forecast]:
 
 
 def _forecast(world: World) -> Forecast:
-    from amorsize.simulate import tuner_for
-
     tuner = tuner_for(world)
     outcome = Engine(world, tuner).play()
     best = oracle(world)

@@ -6,13 +6,13 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from amorsize._profiles import store
-from amorsize.policy.facts import MOST_JOBS
+from amorsize.policy.profile import MOST_JOBS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from amorsize.policy.actions import Plan
-    from amorsize.policy.facts import Profile
+    from amorsize.policy.profile import Profile
     from amorsize.tuning.search import Search
 
 

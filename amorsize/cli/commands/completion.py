@@ -13,9 +13,7 @@ _FILES = ("FILE", "TRACE", "FUNC")  # metavars of what is, or may begin with, a 
 def _completion(asked: argparse.Namespace) -> Answer:
     import shtab
 
-    from amorsize.cli import parser
-
-    whole = parser()
+    whole: argparse.ArgumentParser = asked.parser()  # of all commands
     _name_files(whole, shtab.FILE)
     script = shtab.complete(whole, asked.shell)
     return Answer(document={"shell": asked.shell, "script": script}, blocks=[script])

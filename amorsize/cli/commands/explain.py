@@ -16,7 +16,7 @@ from amorsize.cli.text import ago, clean, count, duration, is_number
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from amorsize.policy.facts import Profile
+    from amorsize.policy.profile import Profile
 
 MOST_PLAYED = 1_000_000  # items of a call that is played: beyond, the plan is the same
 MOST_SHOWN = 8  # kinds of items

@@ -11,7 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from amorsize.policy.facts import Profile, Report
+    from amorsize.policy.events import Report
+    from amorsize.policy.profile import Profile
 
 REFERENCE_REPORTS = 8  # the first ones, while few workers run: what an item costs undisturbed
 RECENT, LOOK = 16, 4  # reports that a suspicion rests on, and after how many it is looked again

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.facts import Inlined, Report
+    from amorsize.policy.events import Inlined, Report
 
 VERIFIED_SHARE = 0.8  # CPU / wall that shows a core of our own
 VERIFY_S = 5e-3  # of the caller's own items while workers start, before they tell anything

@@ -12,7 +12,7 @@ Source:
 
 from __future__ import annotations
 
-from amorsize.policy.facts import MOST_WAYS
+from amorsize.policy.profile import MOST_WAYS
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from amorsize.policy.facts import Profile, Report
+    from amorsize.policy.events import Report
+    from amorsize.policy.profile import Profile
 
 CLIP = 4.0  # standard deviations a chunk counts for at most: one stopped worker is no drift
 SLACK = 1.0  # of them that are noise: at 0.5, 25 to 70 % of calls without drift gave an alarm

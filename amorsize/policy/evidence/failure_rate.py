@@ -13,12 +13,9 @@ Source:
 
 from __future__ import annotations
 
-from amorsize.policy.evidence import drift
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.facts import Inlined, Report
-    from amorsize.policy.state import State
+    from amorsize.policy.events import Inlined, Report
 
 LEAST_SHARE = 0.01  # of items that fail anyway, until it is known
 WEIGHT = 10  # items that this counts for
@@ -26,7 +23,6 @@ TIMES, MORE = 3.0, 0.1  # what is watched for: three times as many, and a tenth 
 MOST_SHARE = 0.95
 THRESHOLD = 8.0  # of the log likelihood ratio: below 1 false alarm in e^8 times that it left zero
 TRIAL_ITEMS = 64  # of either number at once, before they are compared
-WORTH_TRYING = 4  # times as many items must be left
 HELPS = 0.5  # of the share of failures before, at most: else they come with the items
 
 
@@ -147,46 +143,3 @@ class Trial:
     def share_seen(self) -> float:
         """Of those counted."""
         return self._n_failed / max(1, self._n_items)
-
-
-def see(state: State, event: Report) -> None:
-    """Take in a report of items whose failures are kept."""
-    failures, trial = state.failures, state.failures.trial
-    if trial is not None:
-        n_busy = state.workers.of(state.workers.backend_of(event.worker)).n_busy
-        helps = failures.judge(event, is_settling=n_busy > trial.n_limit)
-        if helps is None:
-            return
-        if helps and state.costs.waits:
-            state.explored = state.explored.but(n_waiters=trial.n_limit)
-        _tell(state, trial.share or 0.0, f"{trial.n_limit} at once" if helps else _WITH_ITEMS)
-        return
-    share = failures.together(event)
-    if share is None:
-        return
-    n_now = state.waiters.n_wanted if state.costs.waits else state.n_limit or state.n_places
-    n_now = min(n_now, failures.n_limit or n_now, state.workers.n_alive)
-    is_open = state.job.backend == "auto" and state.trial is None and state.followed is None
-    is_worth = state.n_items_left > WORTH_TRYING * TRIAL_ITEMS
-    if n_now < 2 or not is_open or not is_worth:
-        failures.is_settled = True
-        _tell(state, share, "nothing: there are no fewer, or it is too late")
-        return
-    failures.begin(n_now // 2, event.now_s)
-    why = f"{share:.0%} of the items fail, which was {failures.usual_share:.0%}"
-    state.note(f"{n_now // 2} at once to be tried", why)
-
-
-_WITH_ITEMS = "nothing: as many fail with half as many at once"
-
-
-def _tell(state: State, share: float, answer: str) -> None:
-    found = drift.Drift(
-        now_s=state.now_s,
-        what="failures",
-        factor=share / state.failures.usual_share,
-        n_chunks=state.costs.n_reports,
-        answer=answer,
-    )
-    state.drifts.append(found)
-    state.note("drift", str(found))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.facts import Inlined, Report
+    from amorsize.policy.events import Inlined, Report
 
 WAITING_SHARE = 0.3  # CPU / wall below which an item mostly waits (POLICY 5.1: sleep 0.0, SQL 0.2)
 BUSY_SHARE = 0.05  # of its time that an item stands back for others: a quiet host has below 0.01

@@ -11,7 +11,7 @@ from math import exp, log, sqrt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.facts import Report
+    from amorsize.policy.events import Report
 
 FIRST, MOST = 16, 256  # at first, what small services take; and at most
 MOST_CONNECTING = 32  # where items open connections: services take 40 or 100 and refuse the next

@@ -6,7 +6,8 @@ from amorsize.policy.evidence.io_bound import WAITING_SHARE, Votes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.facts import Inlined, Profile, Report
+    from amorsize.policy.events import Inlined, Report
+    from amorsize.policy.profile import Profile
 
 LEAST_PAUSES = 0.5  # a core taken away by a hypervisor costs wall time as well, but is no pause
 WARMUP_RATIO = 3.0  # a first item this many times the second was warming up (imports, JIT)

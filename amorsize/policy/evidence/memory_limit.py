@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Set
 
-    from amorsize.policy.facts import MemoryGrown
+    from amorsize.policy.events import MemoryGrown
 
 ROOM_SHARE = 0.7  # of what was free for workers, that they may take: POLICY 3
 LEAST_BYTES = 32 << 20  # growth below this is not looked at: a hundred such workers take 3 GiB

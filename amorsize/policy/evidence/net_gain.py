@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from amorsize.policy.facts import Report
+    from amorsize.policy.events import Report
 
 LEAST_GAIN = 1.05  # CPU seconds of items, by those of the loop in the same time: less is no gain
 GAIN_REPORTS, GAIN_S = 16, 30e-3  # that this is judged by, at least

@@ -7,7 +7,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from amorsize.policy.evidence.drift import Drift
-    from amorsize.policy.facts import Job, Profile
+    from amorsize.policy.host_job import Job
+    from amorsize.policy.profile import Profile
 
 SOURCE = "tuned"
 OTHER_COST = 2.0  # a lasting change of cost by this factor: the chunksize was measured at another

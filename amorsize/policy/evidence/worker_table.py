@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from amorsize.policy.facts import Report, Started
+    from amorsize.policy.events import Report, Started
 
 MOST_QUEUED = 2  # chunks that are with one worker: the one it runs, and the next
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from amorsize.policy import backend_choice, overheads
+from amorsize.policy.events import PicklingMeasured
 from amorsize.policy.evidence import drift, tuned_plan
 from amorsize.policy.evidence.exploration_budget import Explored
-from amorsize.policy.facts import PicklingMeasured
 from amorsize.policy.rules import dispatch, explore, inline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.actions import Action
-    from amorsize.policy.facts import Profile, View
+    from amorsize.policy.events import View
+    from amorsize.policy.profile import Profile
     from amorsize.policy.state import State
 
 CHECK_S, CHECK_SLICES = 0.2e-3, 4  # how long a profile is checked on this call's own items

@@ -17,7 +17,7 @@ from amorsize.policy.rules.inline import SLICE_S, SURE_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.facts import View
+    from amorsize.policy.events import View
     from amorsize.policy.state import State
 
 LEAST_ITEM_S = 0.25e-6  # to pickle and read back the smallest result takes about 0.15 us

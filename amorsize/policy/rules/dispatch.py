@@ -5,12 +5,13 @@ from __future__ import annotations
 from amorsize.policy import chunk_sizing
 from amorsize.policy.actions import Action, Send, Wait
 from amorsize.policy.rules import inline
-from amorsize.policy.rules.inline import SLICE_S, inf
+from amorsize.policy.rules.inline import SLICE_S
+from amorsize.policy.value import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from amorsize.policy.events import View
     from amorsize.policy.evidence.worker_table import Crew, WorkerState
-    from amorsize.policy.facts import View
     from amorsize.policy.state import State
 
 FEW_REPORTS = 8  # of all, before first chunks are as long as others
@@ -21,7 +22,6 @@ AHEAD_S = 40e-3  # chunks for which waiting some milliseconds for the caller cou
 AHEAD_LEFT = 8  # while for each place so many are left: none waits behind a long one at the end
 LONG_ITEM_S = 2e-3  # a caller inside such an item is no dispatcher; watching for the GIL takes one
 DEEP_CALLER_SHARE = 0.3  # of its time spent sending, above which workers get a second chunk
-DEEP_OVERHEADS = 10  # chunks shorter than this many overheads are sent ahead, too
 
 
 def feed(state: State, view: View, pool: Crew) -> Action | None:
@@ -99,7 +99,9 @@ def _is_deep(state: State, n_items: int, n_ready: int, n_left: int) -> bool:
         return True
     sent_s = price.dispatch_s + n_items * state.pickle_s
     busy_share = n_ready * sent_s / max(chunk_s, 1e-9)
-    return busy_share > DEEP_CALLER_SHARE or chunk_s < DEEP_OVERHEADS * price.overhead_s
+    return (
+        busy_share > DEEP_CALLER_SHARE or chunk_s < chunk_sizing.DEEP_OVERHEADS * price.overhead_s
+    )
 
 
 def _is_late(state: State, chunk_s: float, n_ready: int) -> bool:

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from amorsize.policy.backend_choice import Route
 from amorsize.policy.evidence import drift
-from amorsize.policy.evidence.exploration_budget import Explored
+from amorsize.policy.evidence.exploration_budget import Explored, Trial, Window
 from amorsize.policy.evidence.io_concurrency import LEAST as LEAST_WAITERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from amorsize.policy.events import Report
+    from amorsize.policy.evidence.exploration_budget import Way
     from amorsize.policy.evidence.worker_table import Crew
-    from amorsize.policy.facts import Profile, Report
+    from amorsize.policy.profile import Profile
     from amorsize.policy.state import State
-
-    Way = tuple[str, int]  # backend and number of jobs
 
 MOST_SHARE = 0.005  # of all the time a function has used, that trying may take (POLICY 6)
 MOST_OF_CALL = 0.15  # of the time a call has left: a forged record must not cost more
@@ -84,67 +84,6 @@ def is_apart(state: State, event: Report) -> bool:
         return False
     is_other = state.workers.backend_of(event.worker) != trial.plan[0]
     return trial.is_rival or is_other or event.now_s - event.wall_s < trial.window.since_s
-
-
-class Trial:
-    """One neighbour between two windows of the plan."""
-
-    def __init__(self, plan: Way, rival: Way, n_chunks: int, allowed_s: float, now_s: float):
-        self.plan, self.rival = plan, rival
-        self.n_chunks, self.allowed_s = n_chunks, allowed_s
-        self.rates: list[float] = []  # items a second, window by window
-        self.window = Window(n_chunks, now_s)
-        self.until_s = 0.0
-        self.n_seen = 0  # chunks of the rival
-
-    @property
-    def is_rival(self) -> bool:
-        """The neighbour has its window now."""
-        return len(self.rates) == 1
-
-    @property
-    def has_switched(self) -> bool:
-        """The first window of the plan is over."""
-        return len(self.rates) > 0
-
-    @property
-    def way(self) -> Way:
-        """Whose window it is."""
-        return self.rival if self.is_rival else self.plan
-
-
-class Window:
-    """So many chunks in a row that were begun under one plan."""
-
-    def __init__(self, n_chunks: int, since_s: float) -> None:
-        self.n_chunks, self.since_s = n_chunks, since_s
-        self._began_s: float | None = None
-        self._ended_s = since_s
-        self._n_items = 0
-        self.n_seen = 0
-
-    def add(self, event: Report) -> None:
-        """Take in a chunk; the first one only starts the clock."""
-        if event.now_s - event.wall_s < self.since_s or not event.n_items:
-            return
-        if self._began_s is None:
-            self._began_s = event.now_s
-            return
-        self._ended_s = event.now_s
-        self._n_items += event.n_items
-        self.n_seen += 1
-
-    @property
-    def is_full(self) -> bool:
-        """Whether it has all chunks."""
-        return self.n_seen >= self.n_chunks
-
-    @property
-    def rate(self) -> float:
-        """Items a second."""
-        if self._began_s is None or not self.n_seen:
-            return 0.0
-        return self._n_items / max(1e-9, self._ended_s - self._began_s)
 
 
 def _is_steady(state: State) -> bool:

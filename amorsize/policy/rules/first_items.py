@@ -5,11 +5,13 @@ from __future__ import annotations
 from amorsize.policy import backend_choice, overheads
 from amorsize.policy.actions import Action, InspectHost, RunInline, StartWorker, Wait
 from amorsize.policy.rules import choose_backend, dispatch
-from amorsize.policy.rules.inline import HELP_CORES, inf
+from amorsize.policy.rules.inline import HELP_CORES
+from amorsize.policy.value import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.facts import Profile, View
+    from amorsize.policy.events import View
+    from amorsize.policy.profile import Profile
     from amorsize.policy.state import State
 
 FEW_PER_CORE = 16  # up to so many items a core, one unlucky first item matters

@@ -9,8 +9,9 @@ from amorsize.policy.rules import dispatch, inline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from amorsize.policy.events import View
     from amorsize.policy.evidence.worker_table import Crew
-    from amorsize.policy.facts import Profile, View
+    from amorsize.policy.profile import Profile
     from amorsize.policy.state import State
 
 BOX = 4.0  # times what a chunk should take, after which its rest comes back: where costs have risen

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from amorsize.policy import chunk_sizing
 from amorsize.policy.actions import Action, RunInline, Wait
+from amorsize.policy.value import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from amorsize.policy.events import View
     from amorsize.policy.evidence.worker_table import Crew
-    from amorsize.policy.facts import View
     from amorsize.policy.state import State
-
-inf = float("inf")  # as math has it, without the 1 ms of loading that
 
 SLICE_S = 2e-3  # the caller looks up from its items this often once workers may need it
 PATIENT_SLICE_S = 10e-3  # and this often while workers are out of the question

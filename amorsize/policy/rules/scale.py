@@ -8,8 +8,8 @@ from amorsize.policy.rules import dispatch, inline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from amorsize.policy.events import View
     from amorsize.policy.evidence.worker_table import Crew
-    from amorsize.policy.facts import View
     from amorsize.policy.state import State
 
 LAST_S = 0.1  # of work left for which the last core is worth a worker: until it has settled on one

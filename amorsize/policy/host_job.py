@@ -1,0 +1,46 @@
+"""What a call starts from: what the host offers, what is asked for."""
+
+from __future__ import annotations
+
+from amorsize.policy.value import Value
+
+
+class Host(Value):
+    """What this process may use, and what starting and sending costs here."""
+
+    n_cores: int  # cores that may compute at once; at least 1
+    fork_reason: str | None = None  # why workers cannot be forked now; None when they can
+    process_start_s: float = 0.3e-3  # of the caller's time, per worker process
+    process_ready_s: float = 0.6e-3  # from then until it can take work
+    thread_start_s: float = 80e-6
+    dispatch_s: float = 40e-6  # of the caller's time, per chunk to a process and back
+    thread_dispatch_s: float = 25e-6
+    latency_s: float = 30e-6  # one way through a pipe
+    load_s: float = 0.0  # importing what runs workers, still to be paid in this process
+    has_gil: bool = True
+
+
+class Job(Value):
+    """One call: what is asked for, and what may be done with it."""
+
+    n_items: int | None  # None: not known before the data ends
+    backend: str = "auto"  # "auto", "serial", "thread", "process": what the user asked for
+    n_jobs: int | None = None  # an upper bound set by the user
+    chunksize: int | None = None  # fixed by the user: every chunk has this many items but the last
+    may_inline: bool = True  # items may run in the caller
+    thread_reason: str | None = None  # why threads may not be used; None when they may
+    process_reason: str | None = None  # why processes may not be used; None when they may
+    caller_reason: str | None = None  # why items run in the caller, in turn; None: they need not
+    n_cores_most: int = 1  # what the host cannot exceed, told before anybody looks closely
+    keeps_failures: bool = False  # as results, instead of ending with the first
+    at_s: float | None = None  # when the call began, in seconds since 1970
+    inherits_items: bool = False  # workers get the data by fork: only indices travel
+    is_trifle: bool = False  # an item is over in no time, as the function's code shows
+    connects: bool = False  # items use the network: what they wait for takes so many at a time
+
+    @property
+    def is_loop(self) -> bool:
+        """The caller runs all items, one after the other."""
+        if self.backend == "auto" and self.may_inline:
+            return self.n_jobs == 1 or self.caller_reason is not None
+        return self.backend == "serial"
