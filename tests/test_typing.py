@@ -12,7 +12,7 @@ import pytest
 
 import amorsize._api.decorator
 import amorsize._api.map
-from amorsize._engine import call_options
+from amorsize._engine import option_checks
 from amorsize._engine.call_options import DEFAULTS, Options
 from amorsize._engine.option_checks import CHECKS
 
@@ -122,14 +122,14 @@ def test_tune_takes_what_quick_tune_takes():
 
 def test_the_literal_names_the_backends():
     """A checker accepts the backends that a call accepts."""
-    tree = ast.parse(Path(call_options.__file__).read_text())
+    tree = ast.parse(Path(option_checks.__file__).read_text())
     (literal,) = (
         node.value
         for node in ast.walk(tree)
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "Backend"
     )
 
-    assert ast.literal_eval(literal.slice) == call_options.BACKENDS
+    assert ast.literal_eval(literal.slice) == option_checks.BACKENDS
 
 
 def test_completion_shows_the_methods():

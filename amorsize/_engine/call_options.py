@@ -18,9 +18,9 @@ from amorsize.policy.value import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any, Literal, TypedDict
+    from typing import Any, TypedDict
 
-    Backend = Literal["auto", "serial", "thread", "process"]
+    from amorsize._engine.option_checks import Backend as Backend
 
     class Changes(TypedDict, total=False):
         """The options as keywords, for what takes any of them: `f(**changes: Unpack[Changes])`."""
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
         strict: bool
 
 
-BACKENDS = ("auto", "serial", "thread", "process")
 BACKEND_VARIABLE = "AMORSIZE_BACKEND"
 
 
@@ -188,6 +187,8 @@ def environment_backend() -> str | None:
     asked = os.environ.get(BACKEND_VARIABLE)
     if not asked:
         return None
+    from amorsize._engine.option_checks import BACKENDS
+
     backend = asked.strip().lower()
     if backend not in BACKENDS:
         names = ", ".join(repr(name) for name in BACKENDS[:-1])

@@ -6,15 +6,17 @@ Each check takes the option's name and its value, and gives the value as `Option
 from __future__ import annotations
 
 from amorsize._engine.call_checks import kind_of, shown
-from amorsize._engine.call_options import BACKENDS
 from amorsize.errors import InvalidOptionError, WrongTypeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Literal
 
-    from amorsize._engine.call_options import Backend
+    Backend = Literal["auto", "serial", "thread", "process"]
+
+#: The values of `backend`, as `Backend` tells them to type checkers.
+BACKENDS = ("auto", "serial", "thread", "process")
 
 
 def _backend(name: str, value: Any) -> Backend:
@@ -135,6 +137,7 @@ def _maybe_flag(name: str, value: Any) -> bool | None:
     return bool(value)
 
 
+#: Each option's check, in the order of `Options`.
 CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "backend": _backend,
     "executor": _executor,
