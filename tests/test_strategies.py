@@ -13,9 +13,10 @@ from amorsize.simulate import Bandwidth, Retrograde, World, world
 from amorsize.tuning import bayes
 from amorsize.tuning.bench import WHOLE, Part, Run, whole_s
 from amorsize.tuning.noise import Fit, Observation
-from amorsize.tuning.search import BudgetOver, Limits, Search, grid, halving
+from amorsize.tuning.search import BudgetOver, Limits, Search
 from amorsize.tuning.session import GRID_SHARE, QUICK_SHARE
 from amorsize.tuning.space import Space, plans
+from amorsize.tuning.strategies import grid, halving
 from amorsize.tuning.summary import concluded
 
 ITEM_S = 2e-3

@@ -9,8 +9,9 @@ Unlike a call of a tuned function, a tuning runs items again and again, and says
 
 from __future__ import annotations
 
+from amorsize.tuning.configuration import Configuration
 from amorsize.tuning.pipeline import PipelineResult, tune_pipeline
-from amorsize.tuning.result import Configuration, TuningResult
+from amorsize.tuning.result import TuningResult
 from amorsize.tuning.tune import compare_plans, quick_tune, so_far, tune_parameters
 
 __all__ = (

@@ -1,9 +1,4 @@
-"""Searches among plans: what to run next on which part of the data, and when that is enough.
-
-The loop is a plan like the others, and the first. Every strategy runs its plans in blocks, one
-after the other on the same items in an order of chance, so that a mood of the host or a costly part
-of the data falls on all of them; what is repeated is what the noise leaves open.
-"""
+"""A search among plans: what was run so far, what that says, and what may still be run."""
 
 from __future__ import annotations
 
@@ -26,7 +21,6 @@ LEAST_CUT_S = 0.1  # shorter runs are not worth ending: that takes some millisec
 ENOUGH = 1.03  # the winner may be slower than another by this factor, as far as the noise tells
 TOO_NOISY = 1.10  # by more, and the noise has decided rather than the plans
 MARGIN = 1.1  # a run may take longer than the one before
-CHUNKS_EACH = 2  # of a worker at least, or a run tells more of its end than of the plan
 
 
 class Limits(Value):
@@ -238,129 +232,3 @@ class Search:
         """Whether the quickest is at most a few percent slower than any, as far as noise tells."""
         fit = self.fit()
         return fit is not None and fit.may_be_slower_by(fit.ranked()[0]) <= ENOUGH
-
-
-# -- strategies ------------------------------------------------------------------------------
-
-
-def grid(
-    search: Search,
-    plans: Sequence[Plan],
-    *,
-    stride: int = 1,
-    repeats: int | None = None,
-    has_to: bool = False,
-) -> None:
-    """Run every plan; then again those that could still be the best.
-
-    Args:
-        search: Where to run them.
-        plans: All cells, without the loop.
-        stride: Blocks take turns at so many parts of the data; 1: each takes all of it.
-        repeats: Blocks of all plans; None: as many as the noise demands and the limits allow.
-        has_to: The first block, or all that were asked for, are run whatever they cost.
-    """
-    everything = [search.loop, *plans]
-    for number in range(repeats or 1):
-        search.run_block(everything, _part(stride, number), is_first=number == 0, has_to=has_to)
-    if repeats is not None:
-        return
-    n_blocks = 1
-    while not search.is_settled() and n_blocks < MOST_BLOCKS:
-        left = search.contenders(everything)
-        if not search.run_block(left, _part(stride, n_blocks)):
-            return
-        n_blocks += 1
-
-
-MOST_BLOCKS = 12  # of one set of plans: what is open then differs by next to nothing
-
-
-def halving(search: Search, plans: Sequence[Plan], *, has_to: bool = False) -> None:
-    """Run all plans on a small part, the better half on a larger one, and so on.
-
-    Every round may cost the same, so the fewer are left, the more of the data each of them gets.
-
-    Args:
-        search: Where to run them; what it may still spend is shared out.
-        plans: Candidates, without the loop.
-        has_to: Each of them is run once, whatever that costs.
-
-    Source:
-        Jamieson and Talwalkar (2016), Non-stochastic best arm identification and hyperparameter
-        optimization, AISTATS.
-    """
-    left = [search.loop, *plans]
-    if search.loop_s is None:
-        search.new_block()
-        search.run(search.loop, look_part(search.bench.n_items))
-    n_rounds = max(1, (len(left) - 1).bit_length())
-    for number in range(n_rounds):
-        share_s = (search.most_s - search.spent_s) / (n_rounds - number)
-        loop_s = search.likely_s(search.loop) if search.loop in left else 0.0
-        cost_s = sum(map(search.likely_s, left))
-        stride = with_enough_chunks(search.bench.n_items, left, _stride(cost_s, share_s))
-        of_loop = max(stride, _stride(loop_s, share_s / len(left)))
-        if search.is_uneven:
-            of_loop = stride  # of other items, the loop would tell of other costs
-        if not search.run_block(
-            left,
-            _part(stride, number),
-            loop_part=_part(of_loop, number),
-            is_first=number == 0,
-            has_to=has_to and number == 0,
-        ):
-            return
-        left = _better_half(search, left)
-        if len(left) < 2:
-            return
-    for number in range(n_rounds, n_rounds + MOST_BLOCKS):
-        if search.is_settled() or not search.run_block(left, _part(stride, number)):
-            return
-        left = search.contenders(left)
-        if len(left) < 2:
-            return
-
-
-def _stride(cost_s: float, share_s: float) -> int:
-    """The part of the data that costs no more than a share."""
-    return int(max(1.0, -(-min(1e9, cost_s / max(share_s, 1e-9)) // 1)))
-
-
-def look_part(n_items: int) -> Part:
-    """The part of the data that the loop is first timed on."""
-    stride = max(1, min(LOOK_STRIDE, n_items // LOOK_LEAST))
-    return Part(stride=stride, offset=stride // 2)
-
-
-def look_parts(n_items: int) -> list[Part]:
-    """That one, and others between its items, in case that one does not tell."""
-    first = look_part(n_items)
-    offsets = dict.fromkeys((first.offset + n * OFFSET_STEP) % first.stride for n in range(N_LOOKS))
-    return [first.but(offset=offset) for offset in offsets]
-
-
-LOOK_STRIDE, LOOK_LEAST = 16, 8  # every 16th item, but 8 of them
-N_LOOKS = 4
-
-
-def with_enough_chunks(n_items: int, plans: Sequence[Plan], stride: int) -> int:
-    """Parts large enough that every worker of every plan gets some chunks."""
-    in_chunks = (plan for plan in plans if plan.backend != "serial")
-    most = max((plan.n_jobs * plan.chunksize for plan in in_chunks), default=1)
-    return max(1, min(stride, n_items // min(n_items, CHUNKS_EACH * most)))
-
-
-def _better_half(search: Search, plans: Sequence[Plan]) -> list[Plan]:
-    """The better half, and of the others those that the noise does not tell from the best."""
-    ranked = search.ranked(plans)
-    open_yet = search.contenders(plans)
-    return [plan for plan in ranked[: max(2, (len(ranked) + 1) // 2)] if plan in open_yet]
-
-
-def _part(stride: int, number: int) -> Part:
-    """The parts that blocks take turns at."""
-    return Part(stride=stride, offset=(number * OFFSET_STEP) % stride)
-
-
-OFFSET_STEP = 7919  # a prime: successive blocks begin at places far apart

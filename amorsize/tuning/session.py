@@ -6,54 +6,39 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from amorsize._engine import call_options
-from amorsize._engine.engine import OutOfTime
 from amorsize._engine.source import Sliced, source_of
 from amorsize._function import callables
 from amorsize._host import resources
 from amorsize._host.clocks import perf_counter
-from amorsize._workers import nesting
-from amorsize.errors import AmorsizeError, InvalidOptionError
-from amorsize.optimizer import SAMPLE_SIZE, OptimizationResult
-from amorsize.optimizer.prediction import basis_of, result_of
-from amorsize.optimizer.sample import Sample
+from amorsize.errors import InvalidOptionError
 from amorsize.policy import prediction
 from amorsize.policy.actions import Plan
-from amorsize.policy.value import Value
 from amorsize.report import seconds
-from amorsize.tuning import search as searching
+from amorsize.tuning import announce, parts, strategies
 from amorsize.tuning import space as spaces
-from amorsize.tuning.bench import WHOLE, Apart, Run, Workers
+from amorsize.tuning.bench import WHOLE, Workers
+from amorsize.tuning.look import FEW_ITEMS, Look, look_at
 from amorsize.tuning.result import TuningResult
 from amorsize.tuning.save import keep
+from amorsize.tuning.search import BudgetOver, Limits, Search
 from amorsize.tuning.summary import beats_the_loop, concluded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from amorsize.policy.prediction import Basis
     from amorsize.tuning.options import TuneOptions
-    from amorsize.tuning.search import Search
 
 INF = float("inf")
 GRID_SHARE, GRID_BLOCKS = 3.5, 2  # times the loop a default grid may cost, and its usual blocks
 QUICK_SHARE = 1.25  # times the loop, of 1.5: of uneven data what that takes is told 10 % off
 QUICK_S, QUICK_MORE_SHARE = 6.0, 0.1  # of a long job less: so many seconds tell as much
-SHORT_S, FEW_ITEMS = 0.8, 50  # below, a tuning would cost more than it could ever bring back
+SHORT_S = 0.8  # below, a tuning would cost more than it could ever bring back
 AGREEING = 1.25  # times: parts this much alike tell how long the loop is
-FEW_LOOKED_AT = 16  # of few items every 16th is looked at, at least one
 BUDGET_SHARE = 0.8  # of a budget is planned for; runs take longer than they are likely to
 SMALL_GRID_S = 0.2  # so much may be spent on a default grid, however short the job
 SHORT_LOOP_S = 0.02  # so short a loop is timed whole
 OVER_BUDGET = "the budget was over before the search was"
 INTERRUPTED = "interrupted before the search was over"
-
-
-class Look(Value):
-    """What a few items have told before anything was measured."""
-
-    hint: OptimizationResult
-    basis: Basis
-    backend: str  # where the policy would send them
 
 
 class Session:
@@ -93,10 +78,12 @@ class Session:
         """Look, search, conclude and keep."""
         asked = self.asked
         if asked.use_hint:
-            self.look = self._look()
+            self.look = look_at(self.func, self.items, asked, self.warnings)
         self.plans = self._plans()
         self.search = self._new_search()
-        self._say_what_is_tried()
+        if asked.verbose:
+            hint = None if self.look is None else self.look.hint
+            announce.what_is_tried(self.name, self.n_items, asked.strategy, self.plans, hint)
         try:
             result = self._searched()
         except KeyboardInterrupt as stopped:
@@ -112,7 +99,7 @@ class Session:
             too_short = self._why_not_worth_it() if self.asked.is_quick else None
             if too_short is None:
                 self._search()
-        except searching.BudgetOver:
+        except BudgetOver:
             too_short, self.is_over_budget = None, True
         if too_short is not None:
             return self._predicted(too_short)
@@ -124,27 +111,6 @@ class Session:
         return result
 
     # -- before ---------------------------------------------------------------------------------
-
-    def _look(self) -> Look | None:
-        """Run a few items, as `optimize` does; apart where they might never end."""
-        asked, n_sampled = self.asked, SAMPLE_SIZE
-        if asked.is_quick and self.n_items < FEW_ITEMS:
-            n_sampled = max(1, self.n_items // FEW_LOOKED_AT)
-        looked = partial(_looked, self.func, self.items, n_sampled, asked.thread_safe)
-        if not asked.is_isolated:
-            return looked()
-        longest_s = min(t for t in (asked.timeout_s, asked.budget_s) if t is not None)
-        inside = partial(_apart, looked)
-        call = Apart(
-            inside, ([None],), {}, call_options.validated(backend="process", n_jobs=1), None
-        )
-        try:
-            (look,) = call.run(longest_s=longest_s)
-        except (OutOfTime, AmorsizeError) as error:
-            why = str(error) or f"it was not done in {longest_s:g} s"
-            self.warnings.append(f"No prediction could be made from a few items: {why}.")
-            return None
-        return look  # type: ignore[no-any-return]
 
     def _plans(self) -> list[Plan]:
         asked = self.asked
@@ -175,7 +141,7 @@ class Session:
         asked = self.asked
         bench = Workers(self.func, self.items, is_isolated=asked.is_isolated)
         loop = Plan(backend="serial", n_jobs=1, chunksize=self.n_items, source="tuned")
-        limits = searching.Limits(
+        limits = Limits(
             timeout_s=asked.timeout_s,
             budget_s=asked.budget_s,
             # Who sets a limit of his own, or a number of runs, wants it kept.
@@ -189,12 +155,12 @@ class Session:
             limits = limits.but(spend_share=1.0 + len(self.plans))
         if asked.budget_s is not None:  # parts of the data are chosen so that they fit into it
             limits = limits.but(spend_s=BUDGET_SHARE * asked.budget_s)
-        found = searching.Search(
+        found = Search(
             bench,
             loop,
             limits,
             seed=asked.seed,
-            tell=self._say_run if asked.verbose else None,
+            tell=(lambda run: announce.run_of(self.search, run)) if asked.verbose else None,
             began_s=self.began_s,
             likely_s=self._likely_s,
         )
@@ -214,7 +180,7 @@ class Session:
         plans = [plan for plan in self.plans if plan not in search.as_loop]
         budget_stride, plans = self._within_budget(plans)
         if asked.strategy == "halving":
-            searching.halving(search, plans, has_to=not self._is_default_space)
+            strategies.halving(search, plans, has_to=not self._is_default_space)
         elif asked.strategy == "bayes":
             from amorsize.tuning import bayes
 
@@ -230,7 +196,7 @@ class Session:
             stride = self._stride(plans) if self._is_default_space else 1
             stride = max(stride, budget_stride)
             has_to = asked.repeats is not None or not self._is_default_space
-            searching.grid(search, plans, stride=stride, repeats=asked.repeats, has_to=has_to)
+            strategies.grid(search, plans, stride=stride, repeats=asked.repeats, has_to=has_to)
 
     def _stride(self, plans: Sequence[Plan]) -> int:
         """Which part of the data a block of a default grid takes: so that two can be paid for."""
@@ -238,7 +204,7 @@ class Session:
             return 1
         n_blocks = self.asked.repeats or GRID_BLOCKS
         stride = -(-n_blocks * (1.0 + sum(map(self._share_of_loop, plans))) // GRID_SHARE)
-        return searching.with_enough_chunks(self.n_items, plans, int(max(1.0, stride)))
+        return parts.with_enough_chunks(self.n_items, plans, int(max(1.0, stride)))
 
     def _within_budget(self, plans: list[Plan]) -> tuple[int, list[Plan]]:
         """Which part of the data lets the loop and the plans run once within the budget.
@@ -252,12 +218,12 @@ class Session:
             return 1, plans
         if self.look is None and search.loop_s is None:
             search.new_block()
-            search.run(search.loop, searching.look_part(self.n_items))
+            search.run(search.loop, parts.look_part(self.n_items))
         n_blocks = asked.repeats or 1
         costs_s = [n_blocks * self._likely_s(plan) for plan in (search.loop, *plans)]
         left_s = max(search.limits.spend_s - search.spent_s, 1e-9)
         wanted = int(max(1.0, min(self.n_items, -(-sum(costs_s) // left_s))))
-        stride = searching.with_enough_chunks(self.n_items, plans, wanted)
+        stride = parts.with_enough_chunks(self.n_items, plans, wanted)
         if (costs_s[0] + min(costs_s[1:])) / stride <= left_s:
             return stride, plans
         n_items = self.n_items // wanted
@@ -288,9 +254,9 @@ class Session:
                 )
             about = "" if expected_s == INF else f", about {seconds(expected_s)} in the loop"
             return f"too few items to tune ({self.n_items}{about})"
-        parts = searching.look_parts(self.n_items) if expected_s > SHORT_LOOP_S else [WHOLE]
+        looks = parts.look_parts(self.n_items) if expected_s > SHORT_LOOP_S else [WHOLE]
         told_s: list[float] = []
-        for part in parts:
+        for part in looks:
             search.new_block()
             told_s.append(search.run(search.loop, part).whole_s)
             whole_s = search.loop_s or INF
@@ -360,48 +326,6 @@ class Session:
         result.tuning_s = perf_counter() - self.began_s
         result.function = self.name
         return result
-
-    # -- saying -----------------------------------------------------------------------------------
-
-    def _say_what_is_tried(self) -> None:
-        if not self.asked.verbose:
-            return
-        print("Auto-Tuning Configuration")
-        print(f"  {self.name}: {self.n_items} items, strategy {self.asked.strategy!r}")
-        if self.look is not None:
-            print(f"  Optimizer suggests: {self.look.hint.explain().splitlines()[0][4:].strip()}")
-        print(f"Testing n_jobs: {sorted({plan.n_jobs for plan in self.plans})}")
-        print(f"Testing chunksizes: {sorted({plan.chunksize for plan in self.plans})}")
-        print("Benchmarking serial execution")
-
-    def _say_run(self, run: Run) -> None:
-        plan, loop_s = run.plan, self.search.loop_s
-        what = f"{plan.backend} n_jobs={plan.n_jobs} chunksize={plan.chunksize}"
-        if plan == self.search.loop:
-            what = "the loop"
-            for name in sorted(self.search.as_loop, key=lambda one: one.chunksize):
-                if len(self.search.runs) == 1:
-                    print(f"  {name.backend} n_jobs=1 chunksize={name.chunksize}: the loop")
-        if run.failure is not None:
-            print(f"  {what}: {run.failure}")
-            return
-        of = "" if run.part.stride == 1 else f", from {run.n_items} items"
-        speedup = f" ({loop_s / run.whole_s:.2f}x{of})" if loop_s and run.whole_s > 0 else ""
-        print(f"  {what}: {seconds(run.whole_s)}{speedup}")
-
-
-def _looked(func: Any, items: Any, n_sampled: int, thread_safe: bool | None) -> Look:
-    sample = Sample(func, items, n_sampled, {}, call_options.validated(thread_safe=thread_safe))
-    sample.run()
-    chosen, pickling = sample.where()
-    hint = result_of(sample)
-    hint.data = None  # the caller has it
-    return Look(hint=hint, basis=basis_of(sample, pickling), backend=chosen.backend or "serial")
-
-
-def _apart(looked: Callable[[], Look], _: Any) -> Look:
-    nesting.leave_process()  # as in the caller, not as in a worker
-    return looked()
 
 
 def name_of(func: Any) -> str:

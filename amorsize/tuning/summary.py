@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from amorsize.report import seconds
-from amorsize.tuning import result as told
-from amorsize.tuning.result import Configuration, TuningResult
+from amorsize.tuning import configuration as told
+from amorsize.tuning.configuration import Configuration
+from amorsize.tuning.result import TuningResult
 from amorsize.tuning.search import TOO_NOISY
 
 if TYPE_CHECKING:

@@ -1,0 +1,74 @@
+"""A look at a few items, before anything is measured."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from amorsize._engine import call_options
+from amorsize._engine.engine import OutOfTime
+from amorsize._workers import nesting
+from amorsize.errors import AmorsizeError
+from amorsize.optimizer import SAMPLE_SIZE, OptimizationResult
+from amorsize.optimizer.prediction import basis_of, result_of
+from amorsize.optimizer.sample import Sample
+from amorsize.policy.value import Value
+from amorsize.tuning.bench import Apart
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from amorsize.policy.prediction import Basis
+    from amorsize.tuning.options import TuneOptions
+
+#: A quick tuning of fewer items would cost more than it could ever bring back.
+FEW_ITEMS = 50
+#: Of few items one in this many is looked at, but at least one.
+FEW_LOOKED_AT = 16
+
+
+class Look(Value):
+    """What a few items have told before anything was measured."""
+
+    hint: OptimizationResult
+    basis: Basis
+    backend: str  # where the policy would send them
+
+
+def look_at(
+    func: Callable[..., Any], items: Sequence[Any], asked: TuneOptions, warnings: list[str]
+) -> Look | None:
+    """Run a few items, as `optimize` does; in a worker process where they might never end.
+
+    None where that took too long or failed; `warnings` then says why.
+    """
+    n_sampled = SAMPLE_SIZE
+    if asked.is_quick and len(items) < FEW_ITEMS:
+        n_sampled = max(1, len(items) // FEW_LOOKED_AT)
+    looked = partial(_looked, func, items, n_sampled, asked.thread_safe)
+    if not asked.is_isolated:
+        return looked()
+    longest_s = min(t for t in (asked.timeout_s, asked.budget_s) if t is not None)
+    inside = partial(_apart, looked)
+    call = Apart(inside, ([None],), {}, call_options.validated(backend="process", n_jobs=1), None)
+    try:
+        (look,) = call.run(longest_s=longest_s)
+    except (OutOfTime, AmorsizeError) as error:
+        why = str(error) or f"it was not done in {longest_s:g} s"
+        warnings.append(f"No prediction could be made from a few items: {why}.")
+        return None
+    return look  # type: ignore[no-any-return]
+
+
+def _looked(func: Any, items: Any, n_sampled: int, thread_safe: bool | None) -> Look:
+    sample = Sample(func, items, n_sampled, {}, call_options.validated(thread_safe=thread_safe))
+    sample.run()
+    chosen, pickling = sample.where()
+    hint = result_of(sample)
+    hint.data = None  # the caller has it
+    return Look(hint=hint, basis=basis_of(sample, pickling), backend=chosen.backend or "serial")
+
+
+def _apart(looked: Callable[[], Look], _: Any) -> Look:
+    nesting.leave_process()  # as in the caller, not as in a worker
+    return looked()

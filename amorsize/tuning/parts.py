@@ -1,0 +1,48 @@
+"""Parts of the data, small ones that tell of all of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from amorsize.tuning.bench import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from amorsize.policy.actions import Plan
+
+#: The loop is first timed on every 16th item.
+LOOK_STRIDE = 16
+#: The loop is first timed on at least this many items, where there are as many.
+LOOK_LEAST = 8
+#: Parts between whose items the loop may be timed again.
+N_LOOKS = 4
+#: A prime, so that successive blocks begin at places far apart.
+OFFSET_STEP = 7919
+#: Chunks of a worker, at least. With fewer a run tells more of its end than of the plan.
+CHUNKS_EACH = 2
+
+
+def look_part(n_items: int) -> Part:
+    """The part of the data that the loop is first timed on."""
+    stride = max(1, min(LOOK_STRIDE, n_items // LOOK_LEAST))
+    return Part(stride=stride, offset=stride // 2)
+
+
+def look_parts(n_items: int) -> list[Part]:
+    """That one, and others between its items, in case that one does not tell."""
+    first = look_part(n_items)
+    offsets = dict.fromkeys((first.offset + n * OFFSET_STEP) % first.stride for n in range(N_LOOKS))
+    return [first.but(offset=offset) for offset in offsets]
+
+
+def with_enough_chunks(n_items: int, plans: Sequence[Plan], stride: int) -> int:
+    """Parts large enough that every worker of every plan gets some chunks."""
+    in_chunks = (plan for plan in plans if plan.backend != "serial")
+    most = max((plan.n_jobs * plan.chunksize for plan in in_chunks), default=1)
+    return max(1, min(stride, n_items // min(n_items, CHUNKS_EACH * most)))
+
+
+def in_turn(stride: int, number: int) -> Part:
+    """The parts that blocks take turns at."""
+    return Part(stride=stride, offset=(number * OFFSET_STEP) % stride)
