@@ -6,13 +6,13 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from amorsize.optimizer import OptimizationResult
-from amorsize.policy.facts import BACKENDS
+from amorsize.policy.profile import BACKENDS
 from amorsize.tuning.configuration import MEASURED, NOT_MEASURED, Configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from amorsize.tuning.result import TuningResult
+    from amorsize.tuning.figures import Figures
 
 FORMAT, VERSION = "amorsize tuning", 1
 INF = float("inf")
@@ -23,7 +23,7 @@ HINT_FIELDS = (
 )
 
 
-def of_result(result: TuningResult) -> dict[str, Any]:
+def of_result(result: Figures) -> dict[str, Any]:
     """Everything as plain values; an infinite time is None, as JSON knows no other."""
     hint = result.optimization_hint
     return {
@@ -52,7 +52,7 @@ def of_result(result: TuningResult) -> dict[str, Any]:
     }
 
 
-def _entries(result: TuningResult) -> Iterator[dict[str, Any]]:
+def _entries(result: Figures) -> Iterator[dict[str, Any]]:
     """What was measured, the loop included; of a result made by hand, its times."""
     measured = [result.serial] if result.serial is not None and result.configurations else []
     for one in (*measured, *result.configurations):

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from amorsize.optimizer import OptimizationResult
-    from amorsize.tuning.result import TuningResult
+    from amorsize.tuning.figures import Figures
 
 
-def as_text(result: TuningResult) -> str:
+def as_text(result: Figures) -> str:
     """The result in lines, as `print` shows it."""
     lines = ["=== Auto-Tuning Results ===", "", "Best configuration:"]
     lines += [f"  {name + ':':<12}{value}" for name, value in _best_rows(result)]
@@ -32,7 +32,7 @@ def as_text(result: TuningResult) -> str:
     return "\n".join(lines + [f"Warning: {text}" for text in result.warnings])
 
 
-def as_html(result: TuningResult) -> str:
+def as_html(result: Figures) -> str:
     """The result as tables of a notebook."""
     from html import escape
 
@@ -53,13 +53,13 @@ def as_html(result: TuningResult) -> str:
     return f"<p><b>Auto-Tuning Results</b></p><table>{rows}</table><table>{head}{top}</table>"
 
 
-def _best_rows(result: TuningResult) -> Iterator[tuple[str, object]]:
+def _best_rows(result: Figures) -> Iterator[tuple[str, object]]:
     yield "n_jobs", result.best_n_jobs
     yield "chunksize", result.best_chunksize
     yield "backend", result.backend
 
 
-def _time_rows(result: TuningResult) -> Iterator[tuple[str, str]]:
+def _time_rows(result: Figures) -> Iterator[tuple[str, str]]:
     best = _best(result)
     between = "" if best is None else _between(best)
     yield "Best time:", f"{_shown(result.best_time)}{between}"
@@ -70,7 +70,7 @@ def _time_rows(result: TuningResult) -> Iterator[tuple[str, str]]:
         yield "Tuning took:", f"{seconds(result.tuning_s)}{ratio}"
 
 
-def _top_rows(result: TuningResult) -> list[str]:
+def _top_rows(result: Figures) -> list[str]:
     """The quickest in words, with their backends and intervals where these are known."""
     if not result.configurations:
         return [_row(*top) for top in result.get_top_configurations()]
@@ -82,7 +82,7 @@ def _top_rows(result: TuningResult) -> list[str]:
     ]
 
 
-def _best(result: TuningResult) -> Configuration | None:
+def _best(result: Figures) -> Configuration | None:
     if result.backend == "serial":
         return result.serial
     wanted = (result.backend, result.best_n_jobs, result.best_chunksize)
@@ -90,7 +90,7 @@ def _best(result: TuningResult) -> Configuration | None:
     return next(found, None)
 
 
-def _unusable(result: TuningResult) -> Iterator[Configuration]:
+def _unusable(result: Figures) -> Iterator[Configuration]:
     return (one for one in result.configurations if one.status in (TIMED_OUT, FAILED))
 
 
