@@ -104,3 +104,32 @@ def test_ci_runs_what_contributors_run():
 
     assert os.access(script, os.X_OK)
     assert "make test" in script.read_text(encoding="utf-8")
+
+
+MAP = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+
+
+def test_the_map_names_what_is_there():
+    """Every file and package that docs/design.md names exists."""
+    named = set(re.findall(r"`((?:\w+/)*\w+\.py|(?:\w+/)+)`", MAP))
+    places = [ROOT / "amorsize", ROOT]
+
+    assert {name for name in named if not any((at / name).exists() for at in places)} == set()
+
+
+def test_the_map_names_every_package():
+    """A newcomer finds each part of amorsize in its table, with a word on what it is."""
+    parts = [found.name for found in pkgutil.iter_modules(amorsize.__path__)]
+    table = MAP.split("## The packages")[1].split("## The policy")[0]
+
+    for part in set(parts) - {"__main__"}:
+        assert f"`{part}/`" in table or f"`{part}.py`" in table, f"docs/design.md lacks {part}"
+
+
+def test_the_map_says_what_each_file_of_the_policy_is_for():
+    """Each has a row in one of the tables."""
+    policy = ROOT / "amorsize" / "policy"
+    files = {path.relative_to(ROOT / "amorsize").as_posix() for path in policy.rglob("*.py")}
+    rows = set(re.findall(r"^\| `(policy/[\w/]+\.py)` \|", MAP, flags=re.MULTILINE))
+
+    assert {name for name in files if not name.endswith("__init__.py")} == rows
