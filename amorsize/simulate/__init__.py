@@ -30,10 +30,11 @@ from amorsize.simulate.baselines import (
     opponents,
     tuner_for,
 )
-from amorsize.simulate.engine import Deadlock, Engine, Outcome, Policy
+from amorsize.simulate.engine import Deadlock, Engine, Outcome
 from amorsize.simulate.oracle import Best, oracle
 from amorsize.simulate.replay import Forecast, TraceError, forecast, load, save
 from amorsize.simulate.scenarios import ZOO, random_world, world
+from amorsize.simulate.told import Policy
 from amorsize.simulate.world import (
     Bandwidth,
     Death,
@@ -89,6 +90,6 @@ def play(world: World, policy: Policy | None = None) -> Outcome:
         What became of it; the same for the same world on every machine.
 
     Raises:
-        Stuck: The policy waits though nothing is under way.
+        Deadlock: The policy waits though nothing is under way.
     """
     return Engine(world, tuner_for(world) if policy is None else policy).play()

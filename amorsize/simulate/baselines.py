@@ -8,7 +8,8 @@ from amorsize.policy.actions import RunInline, StartWorker, Wait
 from amorsize.policy.events import Died, Report, View
 from amorsize.policy.host_job import Job
 from amorsize.policy.tuner import Tuner
-from amorsize.simulate.engine import INF, Enqueue
+from amorsize.simulate.clocks import INF
+from amorsize.simulate.engine import Enqueue
 
 if TYPE_CHECKING:
     from amorsize.policy.profile import Profile

@@ -7,7 +7,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from amorsize.simulate.baselines import Fixed, Serial
-from amorsize.simulate.engine import INF, Engine
+from amorsize.simulate.clocks import INF
+from amorsize.simulate.engine import Engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
