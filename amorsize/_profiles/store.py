@@ -82,30 +82,19 @@ class Variants:
 class Unwritten:
     """What was learned of a function and is not on disk yet; the function itself is not kept."""
 
-    def __init__(
-        self,
-        func: Callable[..., Any],
-        kind: Kind,
-        profile: Profile,
-        drifts: tuple[Drift, ...],
-        calls_s: float,
-    ) -> None:
+    def __init__(self, learned: records.Learned, calls_s: float) -> None:
+        func, self.kind, self.profile, self.drifts = learned
         self._of: Any
         try:
             self._of = ref(func)
         except TypeError:  # what C has made may have no room for that
-            self._of = _nobody
-        self.kind, self.profile, self.drifts = kind, profile, drifts
+            self._of = lambda: None
         self.calls_s = calls_s  # what its calls took since it was written last
 
     def learned(self) -> records.Learned | None:
         """The same with the function; None: it is gone, and is made anew if it comes again."""
         func = self._of()
         return None if func is None else (func, self.kind, self.profile, self.drifts)
-
-
-def _nobody() -> None:
-    return None
 
 
 class Memory:
@@ -161,11 +150,8 @@ class Memory:
 
     def keep_drifts(self, owner: Hashable, drifts: Iterable[Drift]) -> None:
         """Remember what was noticed; the latest few."""
-        kept = [*self._drifts.pop(owner, []), *drifts][-MAX_DRIFTS:]
-        if kept:
-            self._drifts[owner] = kept
-        if len(self._drifts) > MAX_FUNCTIONS:
-            del self._drifts[next(iter(self._drifts))]
+        kept = [*self._drifts.get(owner, []), *drifts][-MAX_DRIFTS:]
+        _keep_latest(self._drifts, owner, kept or None)
 
     def keep(
         self,
@@ -192,15 +178,15 @@ class Memory:
         is_written = before is not None and is_put_down and not is_news
         if not on_disk or (is_written and before is not None and _same(before, profile)):
             return
+        learned = (func, kind, profile, drifts)
         waiting = self._unwritten.pop(key, None)
         unwritten_s = makespan_s + (0.0 if waiting is None else waiting.calls_s)
         is_due = makespan_s >= WRITE_NOW_S or unwritten_s >= WORTH_WRITING_S
-        if (
-            is_due or profile.bound is not None
-        ) and self._writing_s <= MOST_WRITING * self._calls_s:
-            self._write({key: (func, kind, profile, drifts)})
+        is_due = is_due or profile.bound is not None
+        if is_due and self._writing_s <= MOST_WRITING * self._calls_s:
+            self._write({key: learned})
             return
-        self._unwritten[key] = Unwritten(func, kind, profile, drifts, unwritten_s)
+        self._unwritten[key] = Unwritten(learned, unwritten_s)
         if not self._at_exit:
             import atexit
 
@@ -209,11 +195,7 @@ class Memory:
 
     def keep_bound(self, owner: Hashable, bound: str | None) -> None:
         """Remember what ties a function's items to the caller; None: nothing does."""
-        self._bound.pop(owner, None)
-        if bound is not None:
-            self._bound[owner] = bound
-        if len(self._bound) > MAX_FUNCTIONS:
-            del self._bound[next(iter(self._bound))]
+        _keep_latest(self._bound, owner, bound)
 
     def ask_disk(self, key: Key, func: Callable[..., Any], kind: Kind) -> Profile | None:
         """What earlier processes have learned, if that is more; each question is asked once."""
@@ -221,9 +203,7 @@ class Memory:
         if key[2] in asked or len(asked) >= MAX_VARIANTS:
             return None
         asked.add(key[2])
-        from amorsize._profiles import (
-            records,  # what it imports is not for calls that are over in no time
-        )
+        from amorsize._profiles import records  # with imports that a short call does without
 
         found = records.read(func, kind)
         if found is None:
@@ -275,23 +255,29 @@ class Memory:
         return max(n_known, records.forget(func))
 
 
+def _keep_latest(of: dict[Hashable, Any], owner: Hashable, value: Any) -> None:
+    """Keep a value of a function, the latest now; None: it has none any more."""
+    of.pop(owner, None)
+    if value is not None:
+        of[owner] = value
+    if len(of) > MAX_FUNCTIONS:
+        del of[next(iter(of))]
+
+
+#: What of a profile tells the next process something new as soon as it differs.
+_TOLD = ("backend", "bound", "source", "n_jobs", "holds_gil", "waits")
+
+
 def _same(before: Profile, after: Profile) -> bool:
     """Whether writing the new profile would tell the next process anything new."""
     ratio = after.item_s / max(before.item_s, 1e-12)
     before_tried, after_tried = Explored.of(before).n_tried, Explored.of(after).n_tried
     return (
-        before.backend == after.backend
-        and before.bound == after.bound
-        and before.source == after.source
-        and before.n_jobs == after.n_jobs
-        and before.holds_gil == after.holds_gil
-        and before.waits == after.waits
+        all(getattr(before, name) == getattr(after, name) for name in _TOLD)
         and before_tried == after_tried
         and 1 / (1 + SAME_WITHIN) < ratio < 1 + SAME_WITHIN
     )
 
-
-# -- of this process ------------------------------------------------------------------------
 
 _memory: Memory | None = None
 

@@ -6,22 +6,22 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any
 
-from amorsize import report
 from amorsize.cli import data, target
-from amorsize.cli.command import INTERRUPTED, Answer, Argument, Command, FailureError, Table
+from amorsize.cli.command import INTERRUPTED, Answer, Argument, Command, FailureError
 from amorsize.cli.commands.run import FUNC, SAVING
 from amorsize.cli.failures import failed
-from amorsize.cli.text import clean, count, duration
+from amorsize.cli.text import clean
+from amorsize.cli.tuning_answer import answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from amorsize.optimizer import OptimizationResult
     from amorsize.policy.actions import Plan
-    from amorsize.tuning import Configuration, TuningResult
+    from amorsize.tuning import TuningResult
 
+#: Where plans can be told to run items; the loop is measured beside them in any case.
 BACKENDS = ("thread", "process")
-N_SHOWN = 10
 
 
 def _tune(asked: argparse.Namespace) -> Answer:
@@ -138,7 +138,7 @@ def _measured(
                 "interrupted before anything was measured.", status=INTERRUPTED
             ) from None
         text = "interrupted; this is what was found by then, and nothing of it was kept."
-        raise FailureError(text, status=INTERRUPTED, answer=_answer(found)) from None
+        raise FailureError(text, status=INTERRUPTED, answer=answer(found)) from None
     except Exception as error:
         raise failed(error, verbose=asked.verbose) from error
     if asked.save_result is not None:
@@ -149,63 +149,9 @@ def _measured(
         except OSError as error:
             raise FailureError(
                 f"{clean(asked.save_config)} cannot be written: {error.strerror}.",
-                answer=_answer(result),
+                answer=answer(result),
             ) from None
-    return _answer(result)
-
-
-def _answer(result: TuningResult) -> Answer:
-    is_timed = result.best_time < float("inf")
-    facts = {"best": _best(result)} if is_timed else {}
-    if result.serial_time < float("inf"):
-        facts["the loop"] = duration(result.serial_time)
-    facts["verdict"] = result.verdict
-    facts["measured"] = count(result.configurations_tested, "configuration")
-    if result.tuning_s is not None:
-        share = f", {result.cost_ratio:.2f} x the loop" if result.cost_ratio else ""
-        facts["measured"] += f" in {duration(result.tuning_s)}{share}"
-    if (hint := result.optimization_hint) is not None:
-        predicted = report.chosen(hint.backend, hint.n_jobs, hint.chunksize)
-        facts["predicted"] = f"{predicted}: {hint.estimated_speedup:.2f} x the loop"
-    facts["kept"] = "yes: the next call of the function starts from it" if result.is_saved else "no"
-    width = max(map(len, facts))
-    lines = [f"{name:<{width}}  {text}" for name, text in facts.items() if text]
-    lines += [f"{'warning':<{width}}  {clean(text)}" for text in result.warnings]
-    blocks: list[str | Table] = ["\n".join(lines)]
-    if rows := _rows(result):
-        header = ("backend", "n_jobs", "chunksize", "takes", "95 %", "speedup", "")
-        blocks.insert(0, Table(header=header, rows=rows))
-    return Answer(document=result.to_dict(), blocks=blocks, status=0 if is_timed else 1)
-
-
-def _best(result: TuningResult) -> str:
-    plan = report.chosen(result.backend, result.best_n_jobs, result.best_chunksize)
-    return f"{plan}: {duration(result.best_time)}, {result.best_speedup:.2f} x the loop"
-
-
-def _rows(result: TuningResult) -> list[tuple[str, ...]]:
-    """The plans side by side, the quickest first, the loop among them."""
-    tried = [*([result.serial] if result.serial else []), *result.configurations]
-    ranked = sorted(tried, key=lambda one: one.time_s)[:N_SHOWN]
-    return [_row(one, result.serial_time) for one in ranked]
-
-
-def _row(one: Configuration, serial_s: float) -> tuple[str, ...]:
-    is_timed = one.time_s < float("inf")
-    interval = (
-        ""
-        if one.low_s is None or one.high_s is None
-        else (f"{duration(one.low_s)} to {duration(one.high_s)}")
-    )
-    return (
-        "the loop" if one.backend == "serial" else one.backend,
-        str(one.n_jobs),
-        str(one.chunksize),
-        duration(one.time_s) if is_timed else "-",
-        interval,
-        f"{serial_s / one.time_s:.2f} x" if is_timed and one.time_s > 0 else "-",
-        "" if one.status == "measured" else clean(f"{one.status}: {one.reason}"),
-    )
+    return answer(result)
 
 
 # -- arguments ------------------------------------------------------------------------------
