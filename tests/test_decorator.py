@@ -17,7 +17,7 @@ import cloudpickle
 import pytest
 import wrapt
 
-import amorsize._api.decorator
+import amorsize._api.late_map
 from amorsize import InvalidOptionError, TunedFunction, WrongTypeError, autotune
 from amorsize._engine.call_options import DEFAULTS, validated
 
@@ -53,7 +53,7 @@ class Loop:
 def loop(monkeypatch):
     """Calls run in a plain loop here: what runs them otherwise has its own tests."""
     loop = Loop()
-    monkeypatch.setattr(amorsize._api.decorator, "_map", loop)
+    monkeypatch.setattr(amorsize._api.late_map, "loaded", loop)
     return loop
 
 
@@ -498,12 +498,12 @@ def test_a_method_of_a_private_name_travels():
 SCRIPT = """
 import pickle, sys, types
 import cloudpickle
-import amorsize._api.decorator
+import amorsize._api.late_map
 from amorsize import TunedFunction, autotune
 
 def run(func, iterables, item_kwargs, options, name):
     return [func(*items, **item_kwargs) for items in zip(*iterables)]
-amorsize._api.decorator._map = types.SimpleNamespace(run=run)
+amorsize._api.late_map.loaded = types.SimpleNamespace(run=run)
 
 OFFSET = 10
 

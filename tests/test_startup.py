@@ -20,6 +20,8 @@ OURS = (
     *(
         "amorsize",
         "amorsize._api.decorator",
+        "amorsize._api.late_map",
+        "amorsize._api.receivers",
         "amorsize._host.signals",
         "amorsize._engine.call_options",
         "amorsize._engine.call_checks",

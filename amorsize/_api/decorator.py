@@ -5,21 +5,11 @@ Type checkers read `_api/typed.pyi` instead.
 
 from __future__ import annotations
 
-import sys
-
-from amorsize._api.wrapt_proxy import BoundFunctionWrapper, FunctionWrapper, ObjectProxy
-from amorsize._engine.call_options import (
-    check_data,
-    check_function,
-    merged,
-    name_of,
-    spelled,
-)
+from amorsize._api import late_map
+from amorsize._api.receivers import is_receiver, is_unbound
+from amorsize._api.wrapt_proxy import BoundFunctionWrapper, FunctionWrapper
+from amorsize._engine.call_options import check_function, merged, spelled
 from amorsize._function.callables import is_partial, own
-from amorsize._host.descriptors import is_lack, loop
-from amorsize._host.signals import (
-    no_interrupts,  # here: a handler may call before all else is there
-)
 from amorsize.errors import WrongTypeError
 
 TYPE_CHECKING = False
@@ -28,6 +18,7 @@ if TYPE_CHECKING:
     from inspect import Signature
     from typing import Any, Unpack
 
+    from amorsize._api.pickling import ByName
     from amorsize._engine.call_options import Backend, Changes, Options
     from amorsize.policy.actions import Plan
     from amorsize.policy.evidence.drift import Drift
@@ -110,7 +101,7 @@ class TunedFunction:
         _self_options: Options
         _self_name: str
         _self_class: str
-        _self_by_name: _ByName | None
+        _self_by_name: ByName | None
     else:
         __slots__ = ()  # a __dict__ of its own would hide that of the function
 
@@ -118,7 +109,7 @@ class TunedFunction:
         """Call the function with each item (or tuple of zipped items); a list, in their order."""
         tuned = self._self_parent or self
         func, iterables = self._received(tuned, iterables)
-        run = (_map or _load_map()).run
+        run = (late_map.loaded or late_map.load()).run
         return run(func, iterables, item_kwargs, tuned._self_options, tuned._self_name)  # type: ignore[no-any-return]
 
     def stream(
@@ -146,7 +137,7 @@ class TunedFunction:
         """
         tuned = self._self_parent or self
         func, iterables = self._received(tuned, iterables)
-        stream = (_map or _load_map()).stream
+        stream = (late_map.loaded or late_map.load()).stream
         options, name = tuned._self_options, tuned._self_name
         more = {"indexed": indexed, "read_ahead": read_ahead}
         return stream(func, iterables, item_kwargs, options, ordered, buffer, name, **more)  # type: ignore[no-any-return]
@@ -164,16 +155,16 @@ class TunedFunction:
     @property
     def plan(self) -> Plan | None:
         """The plan that was learned for this function on this host; None before that."""
-        return (_map or _load_map()).plan_of(self.__wrapped__)  # type: ignore[no-any-return]
+        return (late_map.loaded or late_map.load()).plan_of(self.__wrapped__)  # type: ignore[no-any-return]
 
     @property
     def drift(self) -> tuple[Drift, ...]:
         """What turned out to differ from what was remembered, the latest last; eight at most."""
-        return (_map or _load_map()).drifts_of(self.__wrapped__)  # type: ignore[no-any-return]
+        return (late_map.loaded or late_map.load()).drifts_of(self.__wrapped__)  # type: ignore[no-any-return]
 
     def explain(self) -> Explanation:
         """What the last call measured, chose, rejected and achieved; print it."""
-        return (_map or _load_map()).explain(self.__wrapped__)  # type: ignore[no-any-return]
+        return (late_map.loaded or late_map.load()).explain(self.__wrapped__)  # type: ignore[no-any-return]
 
     def using(self, /, **options: Unpack[Changes]) -> TunedFunction:
         """The same function with other options: `parse.using(n_jobs=4)(paths)`."""
@@ -198,15 +189,8 @@ class TunedFunction:
 
         Args:
             data: Items like those of the calls to come, and about as many.
-            verbose: Print what is tried and found.
-            prefer_threads_for_io: Try threads instead of processes.
-            timeout_per_config: Seconds after which one run is ended, even inside an item.
-            backends: "thread", "process" or both; None chooses.
-            budget_s: Seconds after which the search ends, even inside an item.
-            seed: Of the order of runs.
-            save: Have the next call start from the winner.
-            item_kwargs: Keywords for every item.
             thread_safe: Whether items may run in threads; None for what the options say.
+            verbose, ...: The others are those of `quick_tune`, which explains them.
 
         Returns:
             A `TuningResult`; print it.
@@ -233,14 +217,14 @@ class TunedFunction:
 
     def forget(self) -> int:
         """Drop all that was learned about this function; how many records that were."""
-        return (_map or _load_map()).forget(self.__wrapped__)  # type: ignore[no-any-return]
+        return (late_map.loaded or late_map.load()).forget(self.__wrapped__)  # type: ignore[no-any-return]
 
     def _received(
         self, tuned: TunedFunction, iterables: tuple[Any, ...]
     ) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         """The function to call per item, and the data without a leading `self` or `cls`."""
         func = self.__wrapped__
-        if tuned._self_class and iterables and _is_receiver(func, iterables[0]):
+        if tuned._self_class and iterables and is_receiver(func, iterables[0]):
             return func.__get__(iterables[0]), iterables[1:]
         return func, iterables
 
@@ -254,7 +238,7 @@ class TunedFunction:
     def __signature__(self) -> Signature:
         from amorsize._api.signature import mapped_signature
 
-        unbound = self._self_parent is not None and _is_unbound(self)
+        unbound = self._self_parent is not None and is_unbound(self)
         return mapped_signature(self.__wrapped__, n_receivers=int(unbound))
 
     def __dir__(self) -> list[str]:
@@ -283,6 +267,8 @@ class TunedFunction:
         return self.__reduce__()
 
     def __reduce__(self) -> tuple[Any, ...]:
+        from amorsize._api.pickling import by_name, found
+
         func, options = self.__wrapped__, self.options
         receiver = own(func, "__self__")
         if self._self_parent is not None and receiver is not None:
@@ -290,22 +276,15 @@ class TunedFunction:
                 return getattr, (receiver, func.__name__)
             return _rebuilt, (func, options.but(executor=None))
         place = own(func, "__module__"), own(func, "__qualname__")
-        found = _found(*place)
-        if place[0] != "__main__" and _is_same(found, self):
-            return _found, place
+        there = found(*place)
+        if place[0] != "__main__" and _is_same(there, self):
+            return found, place
         options = options.but(executor=None)  # its threads, processes or connections stay here
-        if isinstance(found, TunedFunction) and found.__wrapped__ is func:
+        if isinstance(there, TunedFunction) and there.__wrapped__ is func:
             if place[0] == "__main__":
-                return _rebuilt, (self._by_name(), options)
+                return _rebuilt, (by_name(self._self_parent or self), options)
             return _rebuilt_from, (*place, options)
         return _rebuilt, (func, options)
-
-    def _by_name(self) -> Any:
-        """The function for a pickle made in `__main__`; one object, so that recursion ends."""
-        tuned = self._self_parent or self
-        if tuned._self_by_name is None:
-            tuned._self_by_name = _ByName(self.__wrapped__)
-        return tuned._self_by_name
 
 
 class _Tuned(TunedFunction, FunctionWrapper):  # type: ignore[type-arg]
@@ -315,68 +294,6 @@ class _Tuned(TunedFunction, FunctionWrapper):  # type: ignore[type-arg]
         """A tuned function reached through a class or an instance."""
 
     __bound_function_wrapper__ = _Bound
-
-
-class _ByName(ObjectProxy):  # type: ignore[type-arg]
-    """A function of `__main__`, hidden there by the tuned one that has its name.
-
-    pickle looks at the type and asks `__reduce_ex__`: the name will do, for a forked child or one
-    that runs the script again. cloudpickle asks `isinstance`, sees the function, sends its code.
-    """
-
-    def __reduce_ex__(self, protocol: Any, /) -> Any:
-        return self.__reduce__()
-
-    def __reduce__(self) -> Any:
-        func = self.__wrapped__
-        return _one_found, (func.__module__, func.__qualname__)
-
-
-_map: Any = None  # amorsize._api.map from the first call on: loading it is no part of decorating
-
-
-def _load_map() -> Any:
-    global _map
-    try:
-        with no_interrupts():  # a handler that calls a tuned function would find half of them
-            import amorsize._api.map as loaded
-    except (OSError, ImportError) as error:
-        if is_lack(error):
-            return _WithoutRoom(error)
-        raise
-    _map = loaded
-    return loaded
-
-
-class _WithoutRoom:
-    """In place of the modules that make a map, where no file can be opened to load them."""
-
-    def __init__(self, error: OSError | ImportError) -> None:
-        self._error = error
-
-    def __getattr__(self, name: str) -> Any:
-        raise self._error
-
-    def run(self, *asked: Any) -> list[Any]:
-        """The loop, which needs none."""
-        return list(self.stream(*asked))
-
-    def stream(
-        self,
-        func: Callable[..., Any],
-        iterables: tuple[Any, ...],
-        item_kwargs: dict[str, Any],
-        options: Options,
-        *_: Any,
-        indexed: bool = False,
-        **__: Any,
-    ) -> Iterator[Any]:
-        """The same, one by one."""
-        if not options.allow_loop:
-            raise self._error
-        check_data(iterables, name_of(func))
-        results = loop(func, iterables, item_kwargs, strict=options.strict)
-        return enumerate(results) if indexed else results
 
 
 def _tuned(func: Any, options: Options) -> TunedFunction:
@@ -412,33 +329,6 @@ def _name(func: Any) -> str:
     return name if isinstance(name, str) else type(func).__name__
 
 
-def _is_receiver(func: Any, first: Any) -> bool:
-    """Whether `first` is the `self` or `cls` of a method rather than data.
-
-    So it is in `Class.method(instance, data)`, below another decorator, and on Python 3.13 and
-    later below `@classmethod`, which stopped binding what it decorates.
-    """
-    if own(func, "__self__") is not None:  # it has its receiver already
-        return False
-    home, _, name = func.__qualname__.rpartition(".")
-    is_class = isinstance(first, type)
-    for kind in first.__mro__ if is_class else type(first).__mro__:
-        if kind.__qualname__ == home and kind.__module__ == func.__module__:
-            member = vars(kind).get(name)
-            if is_class:
-                return isinstance(member, classmethod)
-            return not isinstance(member, (staticmethod, classmethod)) and not isinstance(
-                getattr(member, "__wrapped__", None), (staticmethod, classmethod)
-            )
-    return False
-
-
-def _is_unbound(bound: Any) -> bool:
-    """Whether this is a method reached through its class, still without an instance."""
-    binding = bound._self_binding
-    return bound._self_instance is None and binding not in ("staticmethod", "classmethod")
-
-
 def _is_same(found: Any, tuned: TunedFunction) -> bool:
     """Whether both are one decorated function: a bound one is made anew each time it is reached."""
     if found is tuned:
@@ -448,30 +338,6 @@ def _is_same(found: Any, tuned: TunedFunction) -> bool:
     return found._self_parent is (tuned._self_parent or tuned)
 
 
-def _found(module: Any, qualname: Any) -> Any:
-    """What has this name in a module, imported where necessary; None where nothing has."""
-    if not isinstance(module, str) or not isinstance(qualname, str):
-        return None
-    try:
-        __import__(module)
-        place: Any = sys.modules[module]
-        for name in qualname.split("."):
-            place = getattr(place, name)
-    except (ImportError, AttributeError, KeyError):
-        return None
-    return place
-
-
-def _one_found(module: str, qualname: str) -> Any:
-    found = _found(module, qualname)
-    if found is None:
-        raise AttributeError(
-            f"The function {qualname!r} was pickled by its name in {module!r}, and there is none "
-            "here. Define it at the top level of an importable module, or send it by cloudpickle."
-        )
-    return found.__wrapped__ if isinstance(found, TunedFunction) else found
-
-
 def _rebuilt(func: Any, options: Options) -> TunedFunction:
     if isinstance(func, TunedFunction):  # a method travels by its name, which leads to the tuned
         func = func.__wrapped__
@@ -479,4 +345,6 @@ def _rebuilt(func: Any, options: Options) -> TunedFunction:
 
 
 def _rebuilt_from(module: str, qualname: str, options: Options) -> TunedFunction:
-    return _wrap(_one_found(module, qualname), options)
+    from amorsize._api.pickling import one_found
+
+    return _wrap(one_found(module, qualname), options)
