@@ -334,7 +334,7 @@ def test_a_pipe_in_its_place_does_not_block(home):
     path_of(home, "x").unlink()
     os.mkfifo(path_of(home, "x"))
 
-    with pytest.raises(errors.HistoryError, match="refused, as it is not a plain file"):
+    with pytest.raises(errors.HistoryError, match="refused, as it was not a plain file"):
         history.show("x")
     assert history.n_damaged() == 1
 

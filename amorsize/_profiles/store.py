@@ -271,10 +271,9 @@ _TOLD = ("backend", "bound", "source", "n_jobs", "holds_gil", "waits")
 def _same(before: Profile, after: Profile) -> bool:
     """Whether writing the new profile would tell the next process anything new."""
     ratio = after.item_s / max(before.item_s, 1e-12)
-    before_tried, after_tried = Explored.of(before).n_tried, Explored.of(after).n_tried
     return (
         all(getattr(before, name) == getattr(after, name) for name in _TOLD)
-        and before_tried == after_tried
+        and Explored.of(before).n_tried == Explored.of(after).n_tried
         and 1 / (1 + SAME_WITHIN) < ratio < 1 + SAME_WITHIN
     )
 

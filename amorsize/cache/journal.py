@@ -8,10 +8,10 @@ it has grown. It lies in the same guarded folder, and what it holds is believed 
 from __future__ import annotations
 
 import os
-import stat
 import time
 
 from amorsize._host.clocks import monotonic
+from amorsize.cache import file_guard
 from amorsize.cache.json_text import MAX_RECORD_BYTES, RefusedError, decoded, quoted
 
 try:
@@ -31,7 +31,6 @@ MAX_BYTES = 1024 * 1024  # beyond, no work of ours
 WAIT_S = 1.0  # for another process that holds it for a few system calls, and may not be running
 _MAX_LINE_BYTES = MAX_RECORD_BYTES + 2048
 _MAX_LINES = 4096  # a record takes some hundred bytes at least, and folding it 0.2 ms
-_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class UnusableError(Exception):
@@ -201,30 +200,14 @@ def _is_still(file: int, path: str) -> bool:
 def _opened(folder: str, flags: int, name: str = NAME) -> int:
     """The open file; UnusableError if it is not a plain one of this user's, or too large."""
     path = os.path.join(folder, name)
-    if not _is_plain(path):  # opening a pipe or a device would tell whoever is at its other end
+    if not file_guard.is_plain(path):
         raise UnusableError("its inbox was not a plain file")
-    file = os.open(path, flags | _FLAGS, 0o600)
-    found = os.fstat(file)
-    problem = None
-    if not stat.S_ISREG(found.st_mode):
-        problem = "was not a plain file"
-    elif os.name == "posix" and (found.st_uid != os.geteuid() or found.st_nlink != 1):
-        problem = "was not of this user alone"
-    elif os.name == "posix" and found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        problem = "could be written by other users"
-    elif found.st_size > MAX_BYTES:
-        problem = "was larger than any that amorsize leaves"
+    file = os.open(path, flags | file_guard.SAFELY, 0o600)
+    problem = file_guard.problem(os.fstat(file), at_most_bytes=MAX_BYTES)
     if problem:
         os.close(file)
         raise UnusableError(f"its inbox {problem}")
     return file
-
-
-def _is_plain(path: str) -> bool:
-    try:
-        return stat.S_ISREG(os.lstat(path).st_mode)
-    except FileNotFoundError:
-        return True
 
 
 def _content(file: int) -> bytes:

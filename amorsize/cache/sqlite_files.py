@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import stat
 
+from amorsize.cache import file_guard
+
 DATABASE = "cache.db"
 JOURNAL, WAL, SHM = f"{DATABASE}-journal", f"{DATABASE}-wal", f"{DATABASE}-shm"
 BESIDE = (JOURNAL, WAL, SHM)
@@ -19,7 +21,6 @@ ASIDE = tuple(f"damaged-{number}" for number in range(1, N_ASIDE + 1))
 MOST_BYTES = 128 * 1024**2  # of one file: twice what is ever written; recovery reads all of a WAL
 
 _RESERVED_BYTE = 0x40000000 + 1  # what a writer locks in rollback mode: os.h of SQLite
-_SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class DamagedError(Exception):
@@ -62,17 +63,8 @@ def _look(folder: str, name: str) -> os.stat_result | None:
     except FileNotFoundError:
         return None
     what = "its database" if name == DATABASE else "a file beside its database"
-    if not stat.S_ISREG(found.st_mode):
-        raise DamagedError(f"{what} was not a plain file")
-    if os.name == "posix":
-        if found.st_uid != os.geteuid():
-            raise DamagedError(f"{what} belonged to another user")
-        if found.st_nlink != 1:
-            raise DamagedError(f"{what} had another name elsewhere (a hard link)")
-        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise DamagedError(f"{what} could be written by other users")
-    if found.st_size > MOST_BYTES:
-        raise DamagedError(f"{what} was larger than any that amorsize leaves")
+    if problem := file_guard.problem(found, at_most_bytes=MOST_BYTES):
+        raise DamagedError(f"{what} {problem}")
     return found
 
 
@@ -137,7 +129,7 @@ class Hold:
 
             # start, length, process: an own lock of this file, which no other close() lets go
             order = struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, _RESERVED_BYTE, 1, 0)
-            self._file = os.open(self._path, os.O_RDONLY | _SAFELY)
+            self._file = os.open(self._path, os.O_RDONLY | file_guard.SAFELY)
             if os.fstat(self._file).st_size == 0:  # who lays it out needs that lock for a moment
                 self.close()
             else:

@@ -8,12 +8,11 @@ others, not too large, with one JSON object in it.
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from amorsize.cache import folder_guard, location
+from amorsize.cache import file_guard, folder_guard, location
 from amorsize.cache.json_text import RefusedError, decoded
 from amorsize.errors import HistoryError
 
@@ -26,9 +25,7 @@ MAX_FILES = 10_000  # looked at, whatever else somebody has put there
 MAX_TOTAL_BYTES = 64 * 1024 * 1024  # read to list them: some thousand results, in a few seconds
 _DIGEST_BYTES = 16
 _ENDING = ".json"
-_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # a pipe in its place must not block
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-_SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 def stem(name: str) -> str:
@@ -48,7 +45,7 @@ def write(name: str, document: dict[str, Any], *, replace: bool) -> None:
         assert folder is not None
         whole, part = _path(folder, name), os.path.join(folder, f"{os.urandom(8).hex()}.part")
         try:
-            file = os.open(part, _WRITE | _SAFELY, 0o600)
+            file = os.open(part, _WRITE | file_guard.SAFELY, 0o600)
             with open(file, "w", encoding="ascii") as stream:
                 stream.write(text + "\n")
                 stream.flush()
@@ -166,23 +163,17 @@ def _ours(folder: str) -> list[str]:
 def _read(path: str) -> dict[str, Any]:
     """The JSON object in a file; RefusedError if it is no file of ours or holds something else."""
     try:
-        if not stat.S_ISREG(os.lstat(path).st_mode):
-            raise RefusedError("it is not a plain file")
-        file = os.open(path, _READ | _SAFELY)
+        if not file_guard.is_plain(path):
+            raise RefusedError("it was not a plain file")
+        file = os.open(path, os.O_RDONLY | file_guard.SAFELY)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise RefusedError("it cannot be opened as a plain file") from error
     with open(file, "rb") as stream:
         found = os.fstat(file)
-        if not stat.S_ISREG(found.st_mode):
-            raise RefusedError("it is not a plain file")
-        if os.name == "posix" and found.st_uid != os.geteuid():
-            raise RefusedError("it belongs to another user")
-        if os.name == "posix" and found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise RefusedError("it can be written by other users")
-        if found.st_size > MAX_BYTES + 1:
-            raise RefusedError("it is too large")
+        if why := file_guard.problem(found, at_most_bytes=MAX_BYTES + 1, may_have_names=True):
+            raise RefusedError(f"it {why}")
         content = stream.read(MAX_BYTES + 2) or b""
     try:
         return decoded(content.decode("ascii"), at_most_bytes=MAX_BYTES + 1)
