@@ -3,6 +3,7 @@
 import heapq
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -21,7 +22,7 @@ from amorsize.policy.events import (
     View,
 )
 from amorsize.policy.host_job import Host, Job
-from amorsize.policy.tuner import Tuner
+from amorsize.policy.tuner import RULES, Tuner
 
 
 @dataclass
@@ -579,3 +580,10 @@ class Contended(Play):
         n_done, wall_s = super().through(items, time_budget_s)
         self.world.cpu_share = 0.6 * wall_s / (wall_s + self.wait_s)
         return n_done, wall_s + self.wait_s
+
+
+def test_the_page_has_the_rules_in_their_order():
+    """docs/policy.md shows the table that the tuner goes through."""
+    page = (Path(__file__).parent.parent / "docs" / "policy.md").read_text()
+
+    assert "".join(f"| {name} | {says} |\n" for name, _, says in RULES) in page

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from amorsize.policy.events import GilProbed, PicklingMeasured, View
     from amorsize.policy.evidence import drift
     from amorsize.policy.evidence.exploration_budget import Trial
+    from amorsize.policy.evidence.worker_table import Crew
     from amorsize.policy.host_job import Host, Job
     from amorsize.policy.profile import Profile
 
@@ -79,7 +80,6 @@ class State:
         self.threads_since_s: float | None = None  # that there are threads
         self.is_backend_fixed = False  # workers are wanted: the bet is made
         self.was_profitable = False  # to send items, once more than the first was known
-        self.is_growing = False  # more workers are being started
         self.has_lost_one = False  # a worker ended while it was wanted: nothing is run inline
         self.last_started_s = 0.0  # of workers before the first item
         self.first_sent_s: float | None = None  # of items for them
@@ -163,6 +163,12 @@ class State:
         if n_most is not None and (n_least is None or n_most < n_least):
             n_least = n_most
         return n_fit if n_fit is not None and (n_least is None or n_fit < n_least) else n_least
+
+    @property
+    def pool(self) -> Crew:
+        """The workers of the backend that was chosen."""
+        assert self.route is not None
+        return self.workers.of(self.route.backend)
 
     @property
     def has_delivered(self) -> bool:

@@ -26,8 +26,115 @@ from amorsize.policy.value import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from amorsize.policy.events import Event, View
     from amorsize.policy.host_job import Host, Job
+
+
+def _loop_asked(state: State, view: View) -> Action | None:
+    if state.job.is_loop and not state.has_lost_one:
+        return inline.run_slice(state, view, SERIAL_SLICE_S)
+    return None
+
+
+def _workers_only(state: State, view: View) -> Action | None:
+    if state.job.backend == "auto" and state.job.may_inline and not state.has_lost_one:
+        return None
+    return scale.crew_only(state, view) if state.is_surveyed else InspectHost()
+
+
+def _first_items(state: State, view: View) -> Action | None:
+    return first_items.first(state, view) if state.costs.item_s is None else None
+
+
+def _check_profile(state: State, view: View) -> Action | None:
+    if state.hint is None or state.profile_matches is not None:
+        return None
+    return check_profile.check(state, view, state.hint)
+
+
+def _confirm_waiting(state: State, view: View) -> Action | None:
+    if state.pending_wait_check is None or view.caller_busy:
+        return None
+    return RunInline(n_items=1, time_budget_s=inf)
+
+
+def _tuned_plan(state: State, view: View) -> Action | None:
+    return None if state.followed is None else follow_plan.follow(state, view, state.followed)
+
+
+def _help_with_few(state: State, view: View) -> Action | None:
+    if state.profile_matches is not False or view.caller_busy or state.costs.n_reports:
+        return None
+    is_long = (state.costs.first_unconfirmed_s or 0.0) >= dispatch.LONG_ITEM_S
+    return first_items.help_with_few(state, view) if is_long else None
+
+
+def _choose_backend(state: State, view: View) -> Action | None:
+    explore.look(state)
+    return choose_backend.settle(state, view)
+
+
+def _serial(state: State, view: View) -> Action | None:
+    assert state.route is not None
+    if state.route.backend == "serial":
+        return inline.run_slice(state, view, SERIAL_SLICE_S)
+    return None
+
+
+def _pause_workers(state: State, view: View) -> Action | None:
+    is_alone = state.gain.is_paused(view.now_s) or not state.is_worth_sending()
+    if is_alone and not view.caller_busy and state.pool.n_alive:
+        return inline.run_slice(state, view, SLICE_S)
+    return None
+
+
+def _scale_down(state: State, _view: View) -> Action | None:
+    return scale.shrink(state, state.pool)
+
+
+def _dispatch(state: State, view: View) -> Action | None:
+    return dispatch.feed(state, view, state.pool)
+
+
+def _scale_up(state: State, view: View) -> Action | None:
+    return scale.grow(state, view, state.pool)
+
+
+def _help(state: State, view: View) -> Action | None:
+    pool = state.pool
+    if not inline.works(state, view, pool):
+        return None
+    is_starting = len(pool.ready) < pool.n_alive
+    ready_s = state.host.process_ready_s if is_starting else SLICE_S
+    slice_s = inline.helping_slice_s(state, view, pool) if pool.n_reporting else SLICE_S
+    return inline.run_slice(state, view, min(slice_s, ready_s))
+
+
+def _wait(_state: State, _view: View) -> Action:
+    return Wait(reason="workers are busy")
+
+
+#: The rules by name, each with what it says. They are asked from the top: the first one that gives
+#: an action wins.
+RULES: tuple[tuple[str, Callable[[State, View], Action | None], str], ...] = (
+    ("loop", _loop_asked, "The caller runs all items where the user asked for that."),
+    ("workers only", _workers_only, "Workers run all items where the caller must not run any."),
+    ("first items", _first_items, "While nothing is known, a first item is run."),
+    ("check profile", _check_profile, "A remembered cost is confirmed before it is believed."),
+    ("confirm waiting", _confirm_waiting, "A change to waiting items is checked on one more item."),
+    ("tuned plan", _tuned_plan, "A plan that was measured is carried out as it stands."),
+    ("few workers", _help_with_few, "A long first item may keep many cores idle: a few start."),
+    ("choose backend", _choose_backend, "Loop, threads or processes: what measurements show."),
+    ("serial", _serial, "The loop was chosen."),
+    ("pause workers", _pause_workers, "The caller goes on alone while workers cost more."),
+    ("scale down", _scale_down, "A worker that memory has no room for is retired."),
+    ("dispatch", _dispatch, "The least loaded worker gets the next chunk."),
+    ("scale up", _scale_up, "One more worker starts where the work left pays for it."),
+    ("help", _help, "The caller runs items while no worker needs it."),
+    ("wait", _wait, "All workers are busy."),
+)
 
 
 class Tuner(State):
@@ -51,59 +158,17 @@ class Tuner(State):
         check_profile.remember(self, profile)
 
     def next(self, view: View) -> Action:
-        """What to do now."""
+        """What to do now: the answer of the first rule that has one."""
         self.now_s = view.now_s
         if not view.n_left:
             return Wait(reason="all items are out")
         self.work_left_s = self.left_s(view)
         self.n_items_left = view.n_left if view.all_read else inf
-        job = self.job
-        if job.is_loop and not self.has_lost_one:
-            return inline.run_slice(self, view, SERIAL_SLICE_S)
-        if job.backend != "auto" or not job.may_inline or self.has_lost_one:
-            return scale.crew_only(self, view) if self.is_surveyed else InspectHost()
-        if self.costs.item_s is None:
-            return first_items.first(self, view)
-        if self.hint is not None and self.profile_matches is None:
-            action = check_profile.check(self, view, self.hint)
+        for _, decide, _ in RULES:
+            action = decide(self, view)
             if action is not None:
                 return action
-        return self._decide(view)
-
-    def _decide(self, view: View) -> Action:
-        """The general case: some items are known, some are left."""
-        if self.pending_wait_check is not None and not view.caller_busy:
-            return RunInline(n_items=1, time_budget_s=inf)
-        if self.followed is not None:
-            action = follow_plan.follow(self, view, self.followed)
-            if action is not None:
-                return action
-        if self.profile_matches is False and not view.caller_busy and not self.costs.n_reports:
-            is_long = (self.costs.first_unconfirmed_s or 0.0) >= dispatch.LONG_ITEM_S
-            if is_long and (action := first_items.help_with_few(self, view)) is not None:
-                return action  # as at the start of a call of which nothing was known
-        explore.look(self)
-        if (action := choose_backend.settle(self, view)) is not None:
-            return action
-        assert self.route is not None
-        if self.route.backend == "serial":
-            return inline.run_slice(self, view, SERIAL_SLICE_S)
-        pool = self.workers.of(self.route.backend)
-        is_alone = self.gain.is_paused(view.now_s) or not self.is_worth_sending()
-        if pool.n_alive and not view.caller_busy and is_alone:
-            return inline.run_slice(self, view, SLICE_S)
-        if (action := scale.shrink(self, pool) or dispatch.feed(self, view, pool)) is not None:
-            return action
-        action = scale.grow(self, view, pool)
-        self.is_growing = action is not None
-        if action is not None:
-            return action
-        if inline.works(self, view, pool):
-            is_starting = len(pool.ready) < pool.n_alive
-            ready_s = self.host.process_ready_s if is_starting else SLICE_S
-            slice_s = inline.helping_slice_s(self, view, pool) if pool.n_reporting else SLICE_S
-            return inline.run_slice(self, view, min(slice_s, ready_s))
-        return Wait(reason="workers are busy")
+        raise AssertionError("the last rule always answers")
 
     # -- what is learned --------------------------------------------------------------------
 
