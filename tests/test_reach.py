@@ -31,7 +31,9 @@ from hypothesis import strategies as st
 
 from amorsize._api.decorator import autotune
 from amorsize._function import mutations
-from amorsize._function.thread_safety import MAX_EXAMINED, Reach, reach
+from amorsize._function.reach_findings import Reach
+from amorsize._function.reach_values import MAX_EXAMINED
+from amorsize._function.thread_safety import reach
 
 # --- what is shared: never threads ----------------------------------------------------------------
 

@@ -11,8 +11,10 @@ import os
 import sys
 
 from amorsize._function.callables import own
+from amorsize._function.reach_calls import ON_DESCRIPTORS, WATCHED_FOR
+from amorsize._function.reach_findings import Objects, Reach
 from amorsize._function.shareable_values import PLAIN
-from amorsize._function.thread_safety import ON_DESCRIPTORS, WATCHED_FOR, Objects, Reach, examine
+from amorsize._function.thread_safety import examine
 from amorsize._host.import_state import being_imported
 from amorsize.policy.value import Value
 

@@ -115,9 +115,13 @@ class _Slotted:
 _SLOT_MEMBER: Any = type(vars(_Slotted)["one"])
 
 
-def cached_values(held: Any) -> list[Any]:
-    """Of what an lru_cache refers to: what it has kept."""
-    found = held.values() if type(held) is dict else [held]
+def results_kept_by(cache: Any) -> list[Any]:
+    """What an `lru_cache` has kept, asked of the collector: nobody's code runs."""
+    import gc
+
+    own = (cache.__wrapped__, cache.__dict__)
+    parts = [one for one in gc.get_referents(cache) if all(one is not part for part in own)]
+    found = [one for part in parts for one in (part.values() if type(part) is dict else [part])]
     return [value for value in found if type(value).__name__ != "_lru_list_elem"]
 
 

@@ -1,0 +1,144 @@
+"""What calls of library functions mean for items that run beside each other."""
+
+from __future__ import annotations
+
+from amorsize._function.callables import FUNCTION, MODULE, type_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from amorsize._function.reach_findings import Findings
+
+BUILTINS: Any = (type(len), type("".__add__))
+#: Functions that act on a descriptor: harmless only where the item has opened it itself.
+ON_DESCRIPTORS = {
+    f"os.{n}" for n in ("read", "write", "readv", "writev", "lseek", "sendfile", "dup")
+}
+#: Functions that are harmless to a descriptor, which has another number in a worker, or none.
+AT_DESCRIPTORS = {
+    *("os.pread", "os.preadv", "os.pwrite", "os.pwritev", "os.fstat", "os.ftruncate", "os.fsync"),
+    *("os.fdatasync", "os.fchmod", "os.isatty", "os.fdopen", "os.fstatvfs", "os.posix_fadvise"),
+    *("fcntl.fcntl", "fcntl.flock", "fcntl.lockf", "fcntl.ioctl", "mmap.mmap"),
+}
+#: Functions that take a whole number for a descriptor.
+TAKES_DESCRIPTORS = {
+    *(ON_DESCRIPTORS | AT_DESCRIPTORS),
+    *("builtins.open", "io.open", "_io.open", "io.FileIO", "_io.FileIO", "os.stat", "os.listdir"),
+    *("os.scandir", "os.truncate", "os.utime", "os.chmod", "os.ttyname", "os.get_terminal_size"),
+    *("os.readlink", "genericpath.getsize", "genericpath.exists", "select.select", "socket.fromfd"),
+}
+#: Names in code that opens descriptors of its own.
+_OPENING = {"open", "pipe", "pipe2", "mkstemp", "memfd_create", "socketpair", "openpty", "fileno"}
+#: Functions that are harmless unless a file is named by what they give: watching an item shows it.
+WATCHED_FOR = {"os.getpid"}
+#: Modules by which much is done that is to be done once: files, programs, the network, databases.
+_TOUCHING = {
+    *("os", "io", "shutil", "subprocess", "pathlib", "tempfile", "socket", "ssl", "urllib", "http"),
+    *("smtplib", "ftplib", "sqlite3", "requests", "httpx", "aiohttp", "urllib3", "boto3"),
+    *("botocore", "paramiko", "redis", "pymongo", "psycopg", "psycopg2", "pymysql", "sqlalchemy"),
+}
+#: Packages that talk to services, of which connections are limited in number.
+NETWORK = {
+    *("socket", "_socket", "ssl", "urllib", "http", "smtplib", "ftplib", "imaplib", "poplib"),
+    *("xmlrpc", "requests", "httpx", "aiohttp", "urllib3", "httplib2", "pycurl", "boto3"),
+    *("botocore", "google", "azure", "grpc", "paramiko", "redis", "pymongo", "psycopg"),
+    *("psycopg2", "psycopg_pool", "pymysql", "MySQLdb", "mysql", "oracledb", "cx_Oracle"),
+    *("pyodbc", "sqlalchemy", "ldap3", "pika", "kafka", "elasticsearch", "cassandra"),
+    *("websockets", "websocket", "openai", "anthropic", "django"),
+}
+#: Functions that touch files without being of a module for that.
+_OPENERS = {"builtins.open"}
+#: Functions that give an open file or connection; such classes are known by what they make.
+OPENING_FUNCTIONS = {
+    *("io.open", "_io.open", "gzip.open", "bz2.open", "lzma.open", "codecs.open", "os.popen"),
+    *("sqlite3.connect", "_sqlite3.connect", "socket.create_connection", "urllib.request.urlopen"),
+    *("tempfile.NamedTemporaryFile", "tempfile.TemporaryFile", "shelve.open", "tarfile.open"),
+}
+
+
+def is_known_call(findings: Findings, value: Any) -> bool:
+    """Note what calling it does, if the table of library functions tells."""
+    if not callable(value):
+        return False
+    from amorsize._function.library_effects import effect_of
+
+    effect = effect_of(value)
+    if effect is None:
+        return False
+    name = call_name(value) if effect.name.endswith("*") else effect.name
+    what = f"{name}, which {effect.why}"
+    if effect.what == "draws":
+        findings.draws[name] = findings.calls[what] = None
+    elif effect.what == "caller":
+        findings.calls[what] = findings.bound[what] = None
+    elif effect.what == "safe":
+        _note_descriptor(findings, call_name(value).replace("posix.", "os."))
+        top = effect.name.partition(".")[0]
+        is_of_paths = effect.name.startswith("os.path.")
+        findings.touches |= (top in _TOUCHING and not is_of_paths) or effect.name in _OPENERS
+    else:  # what it does to the process has to be seen undone
+        findings.calls[what] = findings.unread[what] = None
+    return True
+
+
+def judge_builtin(findings: Findings, func: Any) -> bool:
+    """A function written in C that the table does not know: it cannot be read."""
+    name = call_name(func).replace("posix.", "os.")
+    what = f"{name}, which cannot be read"
+    findings.unread[what] = None
+    _note_descriptor(findings, name)
+    if name in ON_DESCRIPTORS:
+        findings.on_descriptors[name] = None
+    elif name not in WATCHED_FOR:
+        findings.calls[what] = None
+        return False
+    return True
+
+
+def _note_descriptor(findings: Findings, name: str) -> None:
+    if name in AT_DESCRIPTORS:
+        findings.at_descriptors[name] = None
+
+
+def settle_descriptors(findings: Findings) -> None:
+    """Numbers of descriptors are harmless where the item has opened these itself."""
+    if not _OPENING.isdisjoint(findings.names):
+        findings.at_descriptors.clear()
+        return
+    for name in findings.on_descriptors:
+        what = f"{name} on a descriptor that it has not opened"
+        findings.calls[what] = findings.bound[what] = findings.at_descriptors[name] = None
+
+
+def note_unreadable(findings: Findings, name: str) -> None:
+    """Note the call of something that is neither known nor to be read."""
+    what = f"{name}, which cannot be read"
+    findings.calls[what] = findings.unread[what] = None
+
+
+def note_rolling_files(findings: Findings, value: Any) -> None:
+    """A log file that begins anew at some size has other lines in it in another order."""
+    while type_name(value).startswith("logging.") and hasattr(value, "handlers"):
+        for handler in value.handlers:
+            if getattr(handler, "maxBytes", 0):
+                findings.shared[f"the order of lines ({type(handler).__name__})"] = None
+        value = value.parent if value.propagate else None
+
+
+def top_of(value: Any, kind: type) -> str:
+    """The package that a value comes from; an instance from that of its class."""
+    if kind is MODULE:
+        name = value.__name__
+    elif kind is FUNCTION or issubclass(kind, (type, *BUILTINS)):
+        name = value.__module__
+    else:
+        name = kind.__module__
+    return name.partition(".")[0] if isinstance(name, str) else ""
+
+
+def call_name(value: Any) -> str:
+    """A callable's name for messages: "os.chdir"."""
+    from amorsize._function.fingerprints import name_of
+
+    return name_of(value)

@@ -1,0 +1,131 @@
+"""What the changes that a function makes mean for items that run beside each other."""
+
+from __future__ import annotations
+
+from amorsize._function import bytecode
+from amorsize._function.callable_walk import layers
+from amorsize._function.callables import FUNCTION, MISSING, member, raw, type_name
+from amorsize._function.mutations import Reader, with_arguments
+from amorsize._function.object_contents import brought, is_container
+from amorsize._function.shareable_values import PLAIN, is_shareable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from types import FunctionType
+    from typing import Any
+
+    from amorsize._function.mutations import Change
+    from amorsize._function.ownership import Owns
+    from amorsize._function.reach_findings import Findings
+
+CACHED_PROPERTY = "functools.cached_property"
+
+
+class Changes:
+    """Judges changes of arguments, of shared objects, of classes and of the items themselves.
+
+    Attributes:
+        of_types: The attributes that code which names `type` assigns.
+    """
+
+    def __init__(self, findings: Findings, owns: Owns) -> None:
+        self.findings, self.owns = findings, owns
+        self.reader = Reader(owns)
+        self.of_types: set[str] = set()
+        self._changes_items = self._changes_elements = False
+
+    def see(self, change: Change, method: str, told: str = "") -> None:
+        """A change that a worker would lose; of others it is not sure that they would be."""
+        told = told or change.told
+        if not change.steps or change.is_lost:
+            self.findings.stores[method, told] = None
+        elif change.is_of_thread:
+            self.findings.shared[told] = self.findings.changed[told] = None
+        elif change.is_open:
+            self.findings.changed[told] = None
+
+    def judge_arguments(self, func: Any) -> None:
+        """Arguments that are set for all items; the others are the items."""
+        for layer in layers(func):
+            function, bound = with_arguments(layer)
+            if function is None or not self.owns.function(function):
+                continue
+            owner = next(iter(bound.values()), MISSING)
+            changed = self.reader.changed_arguments(function, owner)
+            self._changes_items |= not changed <= bound.keys()
+            changed_elements = self.reader.changed_elements(function, owner)
+            self._changes_elements |= not changed_elements <= bound.keys()
+            for name in sorted(changed & bound.keys()):
+                if is_container(bound[name]):
+                    self.findings.stores["", f"argument {name}"] = None
+                elif not is_shareable(bound[name]):
+                    self.findings.changed[f"argument {name}"] = None
+
+    def judge_objects(self, named: set[str]) -> None:
+        """What the objects that are shared change of themselves when they are used."""
+        for label, value in self.findings.mutables:
+            for method in self._used_methods(value, named):
+                for change in self.reader.changes(method, value):
+                    if change.label == "self":
+                        self.see(change, "", f"{label}{change.way}")
+
+    def judge_items(self, items: Sequence[object], named: set[str]) -> None:
+        """A worker process has copies of the items, and would lose what is stored in them."""
+        held = [part for item in items[:2] for part in (item, *brought(item).values())]
+        if all(is_shareable(part) for part in held):
+            return
+        self._changes_items |= self._changes_elements and any(map(is_container, held))
+        if self._changes_items or any(self._has_changing_method(one, named) for one in held):
+            self.findings.changed["the items themselves"] = None
+
+    def judge_classes(self, classes: Iterable[type]) -> None:
+        """Where code assigns an attribute by the name of one that a class of the project has."""
+        for cls in classes:
+            for name in self.of_types & vars(cls).keys():
+                if not hasattr(type(vars(cls)[name]), "__get__"):
+                    self.findings.stores["", f"class {cls.__name__}.{name}"] = None
+
+    def _has_changing_method(self, value: Any, named: set[str]) -> bool:
+        """Whether a method that the code names changes the object it is called on."""
+        if any(type_name(member(type(value), name)) == CACHED_PROPERTY for name in named):
+            return self.owns.class_(type(value))
+        return any(
+            self.reader.changed_arguments(one, value).intersection(one.__code__.co_varnames[:1])
+            for one in self._used_methods(value, named)
+        )
+
+    def _used_methods(self, value: Any, named: set[str]) -> Iterator[FunctionType]:
+        """The methods of an object that code names, and those that answer to any name."""
+        kind = type(value)
+        if kind in PLAIN or not self.owns.class_(kind):
+            return
+        for base in kind.__mro__:
+            if self.owns.class_(base):
+                for name, found in tuple(vars(base).items()):
+                    if name in named or name in ("__getattr__", "__getattribute__"):
+                        method = raw(found.fget if isinstance(found, property) else found)
+                        if type(method) is FUNCTION and self.owns.function(method):
+                            yield method
+
+
+def named_from(func: Any, read_as: Iterable[tuple[str, FunctionType]]) -> set[str]:
+    """The names in the code that the mapped function leads to by names.
+
+    Other methods of its objects may change them: what sets them up before the call does.
+    """
+    functions = [with_arguments(layer)[0] for layer in layers(func)]
+    named = {name for one in functions if one for name in bytecode.names(one.__code__)}
+    ahead = dict.fromkeys(one for one in read_as if one[1] not in functions)
+    is_growing = True
+    while is_growing:
+        met = [
+            (name, one)
+            for name, one in ahead
+            if name in named or one.__name__ in {*named, "<lambda>"}
+        ]
+        for key in met:
+            named |= bytecode.names(key[1].__code__).keys()
+            del ahead[key]
+        is_growing = bool(met)
+    return named

@@ -1,0 +1,243 @@
+"""What the code of a function leads to."""
+
+from __future__ import annotations
+
+from amorsize._function import bytecode
+from amorsize._function.callable_walk import (
+    ATTRIBUTE,
+    BUILTIN,
+    CLOSURE,
+    DEFAULT,
+    GLOBAL,
+    IMPORT,
+    WRAPPED,
+    attribute,
+    end_of,
+    held,
+    reads,
+    resolved,
+)
+from amorsize._function.callables import (
+    FUNCTION,
+    MISSING,
+    MODULE,
+    cells,
+    defaults,
+    member,
+    raw,
+    type_name,
+)
+from amorsize._function.mutations import CHANGING
+from amorsize._function.object_contents import is_container
+from amorsize._function.reach_calls import (
+    BUILTINS,
+    OPENING_FUNCTIONS,
+    TAKES_DESCRIPTORS,
+    call_name,
+    is_known_call,
+    judge_builtin,
+)
+from amorsize._function.value_flow import ELEMENT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType, FunctionType
+    from typing import Any
+
+    from amorsize._function.reach_values import Values
+
+#: Functions of libraries that are read; most are known by name instead.
+MAX_LIBRARY = 60
+#: Methods of a `threading.Event` that set what a later item may ask for, in the loop's order.
+_SWITCHING = frozenset(("set", "clear"))
+#: Functions that put something in the place of what is there, until it is set again.
+_SETS = {"signal.signal", "decimal.setcontext"}
+#: Folders in which an open file has its descriptor's number for a name.
+_PATHS_BY_NUMBER = ("/proc/self/fd", "/dev/fd")
+#: Builtins that can change whatever a name stands for.
+_BACK_DOORS = {"globals", "setattr", "delattr", "exec", "eval"}
+
+
+class Code:
+    """Examines functions, each once.
+
+    Attributes:
+        read: The functions whose code was read.
+        read_as: Those of the project, with the names that classes have for them.
+    """
+
+    def __init__(self, values: Values) -> None:
+        self.read: list[FunctionType] = []
+        self.read_as: dict[tuple[str, FunctionType], None] = {}
+        self._values, self._findings, self._owns = values, values.findings, values.owns
+        self._changes, self._reader = values.changes, values.changes.reader
+        self._n_library = 0
+
+    def examine(self, func: FunctionType, owner: Any, method: str) -> None:
+        """Look into a function; `owner` is what it is bound to, MISSING if nothing is known."""
+        self.read.append(func)
+        is_own = self._owns.function(func)
+        if is_own:
+            self.read_as[method, func] = None
+        for way, name, value in held(func):
+            if way == WRAPPED:
+                self._values.judge(value, "wrapped")
+            elif is_own and way == DEFAULT:
+                self._values.judge(value, f"default {name}")
+            elif is_own and way == ATTRIBUTE:
+                self._values.judge(value, f"attribute {func.__name__}.{name}")
+        if not is_own:
+            self._examine_library(func)
+            return
+        self._findings.names |= bytecode.names(func.__code__)
+        self._examine_loads(func)
+        self._examine_changes(func, owner, method)
+        self._examine_numbers(func, owner)
+        self._examine_returns(func)
+
+    def _examine_library(self, func: FunctionType) -> None:
+        """A library's function: what it calls, and what it keeps in globals."""
+        closure = [(name, value) for way, name, value in held(func) if way == CLOSURE]
+        if any(self._owns(value) for _, value in closure):
+            for name, value in closure:
+                self._values.judge(value, f"closure {name}")
+        if self._n_library >= MAX_LIBRARY:
+            what = f"more than {MAX_LIBRARY} functions of libraries"
+            self._findings.calls[what] = self._findings.unread[what] = None
+            return
+        self._n_library += 1
+        if bytecode.may_store_to_globals(func.__code__):
+            for space, name, steps in self._reader.flow(func).stores:
+                holder = func.__globals__.get(name, MISSING)
+                if space == GLOBAL and (
+                    not steps or (steps == (ELEMENT,) and is_container(holder))
+                ):
+                    self._see_library_state(func, name)
+        for _, name, value, attributes in reads(func):
+            value, taken = end_of(value, attributes, self._owns.module)
+            if value is MISSING or type(value) is MODULE:
+                continue
+            rest = attributes[taken:]
+            if rest and rest[0] in CHANGING and is_container(value):
+                self._see_library_state(func, name)
+            if callable(value):
+                self._judge_library_call(value, rest)
+            else:
+                self._values.look_at_part(value, type(value), f"{func.__module__}.{name}", 0, False)
+
+    def _see_library_state(self, func: FunctionType, name: str) -> None:
+        """A library that keeps something in a global: set by one item, it is read by another."""
+        what = f"{func.__module__}.{name}, which {func.__name__}() changes"
+        self._findings.doubt(what)
+
+    def _judge_library_call(self, value: Any, attributes: tuple[str, ...]) -> None:
+        """What a library's function calls: known by name, read, or not to be read."""
+        findings = self._findings
+        if is_known_call(findings, attribute(value, attributes)) or is_known_call(findings, value):
+            return
+        value = raw(value)
+        if type(value) is FUNCTION:
+            self._values.lead_to(value)
+        elif isinstance(value, type):
+            self._values.judge_class(value)
+        elif issubclass(type(value), BUILTINS):
+            judge_builtin(findings, value)
+
+    def _examine_loads(self, func: FunctionType) -> None:
+        for space, name, value, attributes in reads(func):
+            if space == IMPORT:
+                self._import(func, name, value, attributes)
+            elif value is print:
+                self._findings.calls["print, whose lines would come in another order"] = None
+            elif value is getattr:
+                self._findings.unread["what getattr() finds"] = None
+            elif space == BUILTIN and name in _BACK_DOORS:
+                what = f"what {name}() changes (builtin)"
+                self._findings.doubt(what)
+                self._findings.keep("mutables", func.__globals__, "the module's globals")
+            elif value is not MISSING:
+                where = GLOBAL if space == BUILTIN else space
+                self._follow(value, f"{where} {name}", attributes, func.__code__)
+
+    def _import(self, func: FunctionType, name: str, module: Any, taken: tuple[str, ...]) -> None:
+        """A module imported inside the function, if it has been loaded by now."""
+        if module is not MISSING:
+            self._values.judge_module(module, bytecode.names(func.__code__))
+            missing = [one for one in taken if member(module, one) is MISSING]
+            if not missing:
+                return
+            name = f"{module.__name__}.{missing[0]}"
+        what = f"{name}, which an item is the first to import"
+        self._findings.calls[what] = self._findings.unread[what] = None
+
+    def _follow(self, value: Any, label: str, attributes: tuple[str, ...], code: CodeType) -> None:
+        """Go from what the code loads along the attributes it takes off it; judge the end."""
+        value, taken = end_of(value, attributes, self._owns.module)
+        label = ".".join((label, *attributes[:taken]))
+        if value is MISSING:
+            return
+        if type(value) is MODULE:
+            self._values.judge_module(value, bytecode.names(code))
+            return
+        rest = attributes[taken:]
+        if (
+            rest
+            and isinstance(value, type)
+            and is_known_call(self._findings, attribute(value, rest))
+        ):
+            return
+        safe = self._values.judge(value, label)
+        if isinstance(value, type):
+            self._values.judge_members(value, bytecode.names(code))
+        changes = CHANGING if not safe and is_container(value) else frozenset()
+        if type_name(value) == "threading.Event":  # later items may ask for it, in the loop's order
+            changes = _SWITCHING
+        if rest and rest[0] in changes:
+            self._findings.stores["", f"{label}.{rest[0]}()"] = None
+
+    def _examine_returns(self, func: FunctionType) -> None:
+        """A file or connection that is given back can leave no worker process."""
+        from amorsize._function.library_effects import holding_of
+
+        closure = cells(func)
+        for space, name, steps in self._reader.flow(func).returned_calls:
+            value = resolved(func, closure, space, name)
+            value, taken = end_of(value, tuple(step[1:] for step in steps), self._owns.module)
+            if taken < len(steps) or value is MISSING:
+                continue
+            holding = holding_of(value) if isinstance(value, type) else None
+            if call_name(value) in OPENING_FUNCTIONS or (
+                holding is not None and holding.what == "handle"
+            ):
+                what = f"what {call_name(value)} opens and the function returns"
+                self._findings.copies[what] = None
+
+    def _examine_changes(self, func: FunctionType, owner: Any, method: str) -> None:
+        from amorsize._function.library_effects import effect_of
+
+        if "type" in func.__code__.co_names:  # `type(self).n += 1` is a store to the class
+            self._changes.of_types |= bytecode.stored_attributes(func.__code__)
+        for change in self._reader.changes(func, owner):
+            self._changes.see(change, method)
+        if bytecode.checks_before_making(func.__code__):
+            what = "mkdir for a folder that it looked for, which another may make in between"
+            self._findings.calls[what] = None
+            self._findings.bound[f"{what} (exist_ok=True would be safe)"] = None
+        changed = self._reader.changed_arguments(func)
+        for name, value in defaults(func):
+            if name in changed and is_container(value):
+                self._findings.stores[method, f"default {name}"] = None
+        for called in self._reader.called(func):
+            effect = effect_of(called) if callable(called) else None
+            if effect is not None and (effect.what == "process" or effect.name in _SETS):
+                self._findings.alters[effect.name] = effect.why
+
+    def _examine_numbers(self, func: FunctionType, owner: Any) -> None:
+        """Descriptors that the caller has opened, by their number or by a path with it."""
+        for called in self._reader.given_numbers(func, owner):
+            name = call_name(called).replace("posix.", "os.") if callable(called) else ""
+            if name in TAKES_DESCRIPTORS:
+                self._findings.at_numbers[name] = None
+        for text in func.__code__.co_consts:
+            if type(text) is str and text.startswith(_PATHS_BY_NUMBER):
+                self._findings.at_numbers[text] = None

@@ -1,0 +1,130 @@
+"""What an examination of a function has found, noted on the way, told in words at the end."""
+
+from __future__ import annotations
+
+from amorsize.policy.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Reach(Value):
+    """What the calls of a function have in common, in words for messages.
+
+    `shared` names what it reads that can change, and its type: "global CACHE (dict)".
+    `calls` names what no two threads may do at once: "os.chdir, which changes the folder".
+    `bound` names what only the caller can do: "input, which reads what is typed".
+    `stores` names what they assign that outlives the call, and that a worker process would lose:
+    "global total", "global CACHE[...]", "closure seen.append()", "self.total".
+    `copies` names what must not be there twice, in worker processes: "global LOG (TextIOWrapper)".
+    `unread` names what reading could not settle: an item has to be watched.
+    `draws` names the process-wide random generators that items draw from.
+    """
+
+    shared: tuple[str, ...]
+    stores: tuple[str, ...]
+    copies: tuple[str, ...] = ()
+    calls: tuple[str, ...] = ()
+    bound: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    draws: tuple[str, ...] = ()
+    touches: bool = False  # it writes, sends or starts something, perhaps to be done but once
+    connects: bool = False  # it names what talks to services
+    alters: dict[str, str] = {}  # noqa: RUF012 - of the process, by its own calls: these, and how
+    changed: tuple[str, ...] = ()  # what it changes, and may share with worker processes on purpose
+    at_descriptors: tuple[
+        str, ...
+    ] = ()  # what it calls with numbers of descriptors of the caller's
+
+    @property
+    def thread_safe(self) -> bool:
+        """Nothing that changes is shared, so calls may run in several threads at once."""
+        return not self.shared and not self.stores and not self.calls
+
+
+class Objects(Value):
+    """What was found on the way, itself, by the names used in messages."""
+
+    generators: dict[str, Any] = {}  # noqa: RUF012 - random ones that belong to no module
+    locks: dict[str, Any] = {}  # noqa: RUF012 - of threads
+    mutables: dict[str, Any] = {}  # noqa: RUF012 - containers and instances that items may change
+    handles: dict[str, Any] = {}  # noqa: RUF012 - open files, connections and the like
+
+
+class Findings:
+    """What is noted on the way: see `Reach` for what most of it means.
+
+    Attributes:
+        stores: What is assigned, by the method that does so; "" for what surely runs.
+        names: The names in all code of the project that was examined.
+        on_descriptors: What is called with descriptors that must be the item's own.
+        at_descriptors: What is called with descriptors that may be the item's own.
+        at_numbers: What is called with numbers of descriptors that are the caller's.
+    """
+
+    def __init__(self) -> None:
+        self.shared: dict[str, None] = {}
+        self.copies: dict[str, None] = {}
+        self.calls: dict[str, None] = {}
+        self.bound: dict[str, None] = {}
+        self.unread: dict[str, None] = {}
+        self.draws: dict[str, None] = {}
+        self.changed: dict[str, None] = {}
+        self.alters: dict[str, str] = {}
+        self.touches = self.connects = False
+        self.stores: dict[tuple[str, str], None] = {}
+        self.names: dict[str, None] = {}
+        self.on_descriptors: dict[str, None] = {}
+        self.at_descriptors: dict[str, None] = {}
+        self.at_numbers: dict[str, None] = {}
+        self._found: dict[str, dict[int, tuple[str, Any]]] = {n: {} for n in Objects._fields}
+
+    def reach(self) -> Reach:
+        """What was found, in words."""
+        stores = self._stored()
+        return Reach(
+            shared=tuple(self.shared),
+            stores=stores,
+            copies=tuple(self.copies),
+            calls=tuple(self.calls),
+            bound=tuple(self.bound),
+            unread=tuple(self.unread),
+            draws=tuple(self.draws),
+            touches=self.touches,
+            connects=self.connects,
+            alters=self.alters,
+            changed=tuple(self.changed),
+            at_descriptors=tuple({**self.at_numbers, **self.at_descriptors}),
+        )
+
+    def objects(self) -> Objects:
+        """What was found, itself."""
+        return Objects(**{name: dict(found.values()) for name, found in self._found.items()})
+
+    def keep(self, kind: str, value: Any, label: str) -> None:
+        """Keep an object that was found; `kind` is the field of `Objects` that it belongs to."""
+        self._found[kind].setdefault(id(value), (label or "self", value))
+
+    @property
+    def mutables(self) -> list[tuple[str, Any]]:
+        """The names and the objects that items may change, as far as found by now."""
+        return list(self._found["mutables"].values())
+
+    def doubt(self, what: str) -> None:
+        """Note something as shared that reading could not settle."""
+        self.shared[what] = self.unread[what] = None
+
+    def _stored(self) -> tuple[str, ...]:
+        """What was seen stored. By a method that nobody names it may never be: that is shared."""
+        found: dict[str, None] = {}
+        perhaps: dict[str, str] = {}
+        for method, store in self.stores:
+            if not method or method.startswith("__") or method in self.names:
+                found[store] = None
+            else:
+                perhaps[store] = method
+        for store in [store for store in perhaps if store not in found]:
+            what = f"{store} (stored to in {perhaps[store]})"
+            self.doubt(what)
+        return tuple(found)

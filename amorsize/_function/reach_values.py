@@ -1,0 +1,350 @@
+"""What values, classes and modules share between items that run beside each other."""
+
+from __future__ import annotations
+
+import sys
+
+from amorsize._function.callable_walk import FUNC, MEMBER, Walk, held, opened
+from amorsize._function.callables import (
+    FUNCTION,
+    METHOD,
+    MISSING,
+    MODULE,
+    is_partial,
+    member,
+    raw,
+    type_name,
+)
+from amorsize._function.mutations import CHANGING
+from amorsize._function.object_contents import (
+    CONTAINERS,
+    MAX_DEPTH,
+    MAX_ELEMENTS,
+    is_container,
+    is_frozen,
+    is_simple,
+    is_standard_stream,
+    is_trusted,
+    parts,
+    results_kept_by,
+    state,
+)
+from amorsize._function.reach_calls import (
+    BUILTINS,
+    NETWORK,
+    is_known_call,
+    judge_builtin,
+    note_rolling_files,
+    note_unreadable,
+    top_of,
+)
+from amorsize._function.reach_changes import CACHED_PROPERTY
+from amorsize._function.shareable_values import PLAIN, is_shareable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import FunctionType
+    from typing import Any
+
+    from amorsize._function.ownership import Owns
+    from amorsize._function.reach_changes import Changes
+    from amorsize._function.reach_findings import Findings
+
+#: Functions and classes of the project that are examined, in about 30 ms; the rest is left out.
+MAX_EXAMINED = 300
+#: Values of a tuple that are judged one by one.
+MAX_ITEMS = 1000
+#: Numbers and texts of a tuple that are looked through, in about 3 ms.
+MAX_PLAIN_ITEMS = 100_000
+#: Objects that are looked into for handles.
+MAX_HELD = 400
+
+_DESCRIPTORS: Any = (type(str.upper), type(str.__add__), type(dict.__dict__["fromkeys"]))
+_READ_ONLY_VIEW: Any = type(type.__dict__)
+_WRAPPERS = ("functools._lru_cache_wrapper", "builtins.staticmethod")
+#: Py_TPFLAGS_HEAPTYPE, a flag that most classes written in Python have.
+_HEAP_TYPE = 1 << 9
+
+
+class Values:
+    """Judges values, each once, with all that they lead to.
+
+    Attributes:
+        walk: The functions to be examined, with what they are bound to and, of methods, their name.
+        has_cache: Whether an `lru_cache` was met, which may keep other objects the next time.
+    """
+
+    def __init__(self, findings: Findings, owns: Owns, changes: Changes) -> None:
+        self.findings, self.owns, self.changes = findings, owns, changes
+        # Functions, by what they are bound to and their name where they were found in a class.
+        self.walk = Walk(MAX_EXAMINED + 1)
+        self.has_cache = False
+        self._held: dict[int, Any] = {}  # objects that were looked into for handles
+
+    def lead_to(self, func: FunctionType, owner: Any = MISSING, method: str = "") -> None:
+        """Examine this function as well; MISSING: nobody knows what it is bound to."""
+        self.walk.beside(func, (owner, method), per=(id(owner), method))
+
+    def judge(self, value: Any, label: str) -> bool:
+        """Note all that is shared through a value; False if the value itself may not be."""
+        if type(value) in PLAIN:
+            return True
+        value = raw(value)
+        kind = type(value)
+        self.findings.connects = self.findings.connects or top_of(value, kind) in NETWORK
+        if kind is MODULE:
+            return True
+        if is_partial(value):
+            return self._judge_partial(value, label)
+        if type_name(value) in _WRAPPERS:
+            return self._judge_cached(value, label)
+        if kind is METHOD or issubclass(kind, BUILTINS):
+            return self._judge_method(value, label)
+        if kind is not FUNCTION and not isinstance(value, type) and kind not in _DESCRIPTORS:
+            return self._judge_instance(value, kind, label)
+        if not self.owns(value) and is_known_call(self.findings, value):
+            return True
+        if kind is FUNCTION:
+            self.lead_to(value)
+        elif isinstance(value, type):
+            self.judge_class(value)
+        return True
+
+    def _judge_instance(self, value: Any, kind: type, label: str) -> bool:
+        if self.owns.class_(kind):
+            self.judge_class(kind)
+        if issubclass(kind, tuple | frozenset):
+            return self._judge_items([*value, *state(value).values()], label)
+        if kind is _READ_ONLY_VIEW:
+            return self._judge_items([*value, *value.values()], label)
+        if (safe := self._judge_holding(value, kind, label)) is not None:
+            return safe
+        if is_shareable(value) or is_trusted(value):
+            is_known_call(self.findings, value)
+            return self._judge_enum_value(value, label)
+        if is_frozen(kind):
+            fields = kind.__dataclass_fields__  # type: ignore[attr-defined]
+            return self._judge_items([getattr(value, name) for name in fields], label)
+        self._share_object(value, kind, label)
+        return False
+
+    def _share_object(self, value: Any, kind: type, label: str) -> None:
+        self.findings.shared[f"{label or 'self'} ({kind.__name__})"] = None
+        self.findings.keep("mutables", value, label)
+        self._look_inside(value, label or "self", 0)
+
+    def _judge_enum_value(self, value: Any, label: str) -> bool:
+        enum = sys.modules.get("enum")
+        is_member = enum is not None and isinstance(value, enum.Enum)
+        return not is_member or self.judge(value._value_, f"value of {label}")
+
+    def _judge_holding(self, value: Any, kind: type, label: str) -> bool | None:
+        """What is known of a value by its type; None: nothing."""
+        from amorsize._function.library_effects import holding_of
+
+        holding = holding_of(kind)
+        if holding is None:
+            return None
+        named = f"{label or 'self'} ({kind.__name__})"
+        match holding.what:
+            case "safe":
+                note_rolling_files(self.findings, value)
+                return True
+            case "lock" | "rlock" | "queue":
+                self.findings.copies[named] = None
+                self.findings.keep("mutables" if holding.what == "queue" else "locks", value, label)
+                return True
+            case "local":
+                return self._judge_local(value, named, label)
+            case "generator":
+                self.findings.shared[named] = None
+                self.findings.keep("generators", value, label)
+            case "handle":
+                if is_standard_stream(value):
+                    self.findings.shared[named] = None
+                    return False
+                self.findings.copies[named] = None
+                self.findings.keep("handles", value, label)
+                if holding.threads:
+                    return True
+                self.findings.shared[named] = None
+            case "iterator":
+                self.findings.shared[named] = self.findings.copies[named] = None
+            case _:
+                if is_shareable(value):  # an array that nobody can write to
+                    return True
+                self._share_object(value, kind, label)
+        return False
+
+    def _judge_local(self, value: Any, named: str, label: str) -> bool:
+        """A variable of the thread's or of the context's own."""
+        if type_name(value) == "_contextvars.ContextVar":
+            try:
+                current = value.get()
+            except LookupError:
+                return True
+            return self.judge(current, f"value of {label}")
+        self.findings.doubt(named)
+        # It may be made once, but not changed by each item.
+        self.findings.keep("mutables", value, label)
+        self._look_inside(state(value), label, 0)
+        return False
+
+    def _judge_cached(self, value: Any, label: str) -> bool:
+        """A cache may be used by threads; what it gives to several items is shared by them."""
+        safe = self.judge(value.__wrapped__, label)
+        if type_name(value) != "functools._lru_cache_wrapper":
+            return safe
+        self.has_cache = True
+        if not value.cache_info().currsize:
+            self.findings.doubt(f"{label or 'self'} (what it will cache)")
+        for one in results_kept_by(value)[:MAX_ELEMENTS]:
+            safe &= self.judge(one, f"kept by {label}")
+        return safe
+
+    def _judge_items(self, items: list[Any], label: str) -> bool:
+        if len(items) <= MAX_PLAIN_ITEMS and PLAIN.issuperset(map(type, items)):
+            return True
+        if len(items) > MAX_ITEMS:
+            self.findings.doubt(f"{label or 'self'} (over {MAX_ITEMS} values)")
+            return False
+        safe = True
+        for item in items:
+            safe &= self.judge(item, label if label.startswith("in ") else f"in {label or 'self'}")
+        return safe
+
+    def _judge_method(self, method: Any, label: str) -> bool:
+        """A bound method: what it is bound to, and what it runs."""
+        owner = method.__self__
+        is_known = (type(method) is not METHOD or not self.owns(method.__func__)) and (
+            is_known_call(self.findings, method)
+        )
+        if owner is None or type(owner) is MODULE or is_trusted(method):
+            return is_known or judge_builtin(self.findings, method)
+        if type(method) is METHOD and not is_known:
+            self._judge_bound(raw(method.__func__), owner)
+        of = f" of {method.__name__}" if type(method) is not METHOD else ""
+        if label and of and method.__name__ in CHANGING and is_container(owner):
+            self.findings.stores["", f"{label}()"] = None
+        return self.judge(owner, f"self{of} in {label}" if label else f"self{of}")
+
+    def _judge_bound(self, func: Any, owner: Any) -> None:
+        if type(func) is FUNCTION:
+            self.lead_to(func, owner)
+        else:
+            self.judge(func, "method")
+
+    def _judge_partial(self, func: Any, label: str) -> bool:
+        safe = True
+        for way, name, value in held(func):
+            safe &= self.judge(value, label if way == FUNC else f"partial argument {name}")
+        if label:  # called by the mapped function, which is judged with its own arguments
+            self.changes.judge_arguments(func)
+            is_changing = type(func.func) in _DESCRIPTORS and func.func.__name__ in CHANGING
+            if is_changing and func.args and is_container(func.args[0]):
+                self.findings.stores["", f"{label}()"] = None
+        return safe
+
+    def _look_inside(self, value: Any, label: str, depth: int) -> None:
+        """Find the handles, locks, iterators and generators that an object holds."""
+        if id(value) in self._held:
+            return
+        if len(self._held) >= MAX_HELD or depth > MAX_DEPTH:
+            self.findings.unread[f"{label} (too large to look into)"] = None
+            return
+        self._held[id(value)] = value
+        is_own = self.owns.class_(type(value)) or type(value) in CONTAINERS
+        for name, part in parts(value):
+            kind = type(part)
+            if kind in PLAIN or kind is MODULE:
+                continue
+            inner = f"{label}{name}"
+            if kind is FUNCTION or kind is METHOD or isinstance(part, type) or is_partial(part):
+                if is_own:
+                    self.judge(part, inner)
+            else:
+                self.look_at_part(part, kind, inner, depth, is_own)
+
+    def look_at_part(self, part: Any, kind: type, label: str, depth: int, is_own: bool) -> None:
+        from amorsize._function.library_effects import holding_of
+
+        holding = holding_of(kind)
+        what = None if holding is None else holding.what
+        if what in ("lock", "rlock") and not is_own:
+            return  # it guards what its library keeps in this process
+        if what not in (None, "mutable", "safe"):
+            self._judge_holding(part, kind, label)
+            return
+        if what == "safe" or is_shareable(part):
+            return
+        if self.owns.class_(kind):
+            self.judge_class(kind)
+        if what == "mutable" or kind.__flags__ & _HEAP_TYPE or issubclass(kind, tuple):
+            if not issubclass(kind, tuple):
+                self.findings.keep("mutables", part, label)
+            self._look_inside(part, label, depth + 1)
+
+    def judge_class(self, cls: type) -> None:
+        """What methods of an own class lead to, and the class's data that they name."""
+        if not self.walk.meets(cls):
+            return
+        names: dict[str, None] = {}
+        if self.owns.class_(type(cls)):
+            self.judge_class(type(cls))
+        for base in cls.__mro__:
+            if self.owns.class_(base):
+                for way, name, value in held(base):
+                    if way == MEMBER:
+                        names |= self._open_method(name, value, cls)
+        self.judge_members(cls, names)
+        if not self.owns.class_(cls):
+            self._judge_library_class(cls)
+
+    def _judge_library_class(self, cls: type) -> None:
+        """What making an instance of a library's class runs, where that can be read."""
+        made = [opened(member(cls, name)) for name in ("__new__", "__init__")]
+        for func in made:
+            if type(func) is FUNCTION:
+                self.lead_to(func)
+        if cls.__module__.partition(".")[0] in sys.stdlib_module_names:
+            return
+        if not any(type(func) is FUNCTION for func in made) and not is_simple(cls):
+            note_unreadable(self.findings, f"{cls.__module__}.{cls.__qualname__}")
+
+    def _open_method(self, name: str, found: Any, cls: type) -> dict[str, None]:
+        """Set out to examine what a class holds, if it is a function; the names in its code."""
+        from amorsize._function import bytecode
+
+        func = opened(found)
+        if type_name(func) == CACHED_PROPERTY:
+            func = func.func
+        if type(func) is not FUNCTION or not self.owns.function(func):
+            return {}
+        takes_class = type(found) is classmethod or name in ("__new__", "__init_subclass__")
+        self.lead_to(func, cls if takes_class else MISSING, name)
+        return bytecode.names(func.__code__)
+
+    def judge_members(self, owner: Any, names: Iterable[str]) -> None:
+        """Judge the data that a class or a module holds under these names."""
+        kind = "class" if isinstance(owner, type) else "module"
+        for name in names:
+            found = member(owner, name)
+            if found is MISSING or name.startswith("__"):
+                continue
+            if type(found) is MODULE:
+                self.judge_module(found, names)
+            elif kind == "module" or not hasattr(type(found), "__get__"):
+                self.judge(found, f"{kind} {owner.__name__}.{name}")
+
+    def judge_module(self, module: Any, names: Iterable[str]) -> None:
+        """A module whose attributes are taken off it where the bytecode does not show which."""
+        if not self.walk.meets(module, per=tuple(names)):
+            return
+        if self.owns.module(module.__name__):
+            self.judge_members(module, names)
+            return
+        for name in names:
+            found = member(module, name)
+            if callable(found):
+                self.judge(found, f"{module.__name__}.{name}")
