@@ -46,7 +46,7 @@ def one_pickle() -> Iterator[None]:
 @contextmanager
 def by_pipe() -> Iterator[None]:
     """Arrays beside the pickle, through the pipe."""
-    with patch("amorsize._workers.shared_memory.Lane.put", lambda *_: None):
+    with patch("amorsize._workers.shared_memory.RingBuffer.put", lambda *_: None):
         yield
 
 

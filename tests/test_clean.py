@@ -329,7 +329,7 @@ class TestWarmth:
         assert last_trace(clean_items.scaled).n_repeated == 0
 
     def test_an_idle_worker_ends_after_a_while(self):
-        idle = spawned_main.Resident(0, 1, os.getppid(), None)
+        idle = spawned_main.PersistentWorker(0, 1, os.getppid(), None)
         assert idle.is_needed()
 
         idle._idle_since -= spawned_main.IDLE_S

@@ -81,16 +81,16 @@ def employ(kind, executor):
 
 def hear(pool, is_enough, *, timeout_s=10.0, every_s=0.2):
     """All that happens until it is enough; fails when that takes too long."""
-    happenings, until_s = [], time.monotonic() + timeout_s
-    while not is_enough(happenings):
-        assert time.monotonic() < until_s, happenings
-        happenings += pool.wait(every_s)
-    return happenings
+    events, until_s = [], time.monotonic() + timeout_s
+    while not is_enough(events):
+        assert time.monotonic() < until_s, events
+        events += pool.wait(every_s)
+    return events
 
 
-def of(kind_of_happening, happenings):
-    """The happenings of one kind."""
-    return [one for one in happenings if isinstance(one, kind_of_happening)]
+def of(kind_of_event, events):
+    """The events of one kind."""
+    return [one for one in events if isinstance(one, kind_of_event)]
 
 
 def start(pool, *numbers):
@@ -401,7 +401,7 @@ class TestDeath:
     def test_a_stopped_worker_does_not_block_the_others(self, employ):
         pool = employ(crew_items.megabyte)
         start(pool, 0, 1)
-        pid = next(one.pid for one in pool._remotes.values() if one.number == 0)
+        pid = next(one.pid for one in pool._handles.values() if one.number == 0)
         os.kill(pid, signal.SIGSTOP)
         send(pool, 0, range(8))
         send(pool, 1, range(8), first=8)
@@ -418,14 +418,14 @@ class TestDeath:
         pool = employ(crew_items.fifty_megabytes)
         start(pool, 0, 1)
         send(pool, 0, [1])
-        remote = pool._remotes[0]
-        hear(pool, lambda _: remote.reader.in_frame)
-        os.kill(remote.pid, signal.SIGSTOP)
-        hear(pool, lambda _: state_of(remote.pid) == "T")
-        assert remote.reader.in_frame  # half of it is here
+        handle = pool._handles[0]
+        hear(pool, lambda _: handle.reader.in_frame)
+        os.kill(handle.pid, signal.SIGSTOP)
+        hear(pool, lambda _: state_of(handle.pid) == "T")
+        assert handle.reader.in_frame  # half of it is here
         send(pool, 1, [2], first=1)
 
-        os.kill(remote.pid, signal.SIGKILL)
+        os.kill(handle.pid, signal.SIGKILL)
         happened = hear(pool, lambda seen: of(WorkerLost, seen) and of(ChunkDone, seen))
 
         (lost,), (done,) = of(WorkerLost, happened), of(ChunkDone, happened)
@@ -436,11 +436,11 @@ class TestDeath:
         pool = employ(crew_items.fifty_megabytes)
         start(pool, 0)
         send(pool, 0, [1])
-        remote = pool._remotes[0]
-        hear(pool, lambda _: remote.reader.in_frame)
-        os.kill(remote.pid, signal.SIGSTOP)
-        hear(pool, lambda _: state_of(remote.pid) == "T")
-        assert remote.reader.in_frame
+        handle = pool._handles[0]
+        hear(pool, lambda _: handle.reader.in_frame)
+        os.kill(handle.pid, signal.SIGSTOP)
+        hear(pool, lambda _: state_of(handle.pid) == "T")
+        assert handle.reader.in_frame
 
         (done,) = through(pool, timeout_s=5.0)
 
@@ -449,19 +449,19 @@ class TestDeath:
     def half_sent(self, pool, items):
         """Stop a worker and send it more than its pipe takes: half of a frame is on its way."""
         start(pool, 0, 1)
-        remote = pool._remotes[0]
-        os.kill(remote.pid, signal.SIGSTOP)
-        hear(pool, lambda _: state_of(remote.pid) == "T")
+        handle = pool._handles[0]
+        os.kill(handle.pid, signal.SIGSTOP)
+        hear(pool, lambda _: state_of(handle.pid) == "T")
         send(pool, 0, items)
-        assert remote.writer._pending
-        return remote
+        assert handle.writer._pending
+        return handle
 
     def test_a_worker_may_be_killed_half_way_through_reading_a_chunk(self, employ):
         pool = employ(crew_items.length)
-        remote = self.half_sent(pool, [bytes(50_000_000), b"next"])
+        handle = self.half_sent(pool, [bytes(50_000_000), b"next"])
         send(pool, 1, [b"meanwhile"], first=2)
 
-        os.kill(remote.pid, signal.SIGKILL)
+        os.kill(handle.pid, signal.SIGKILL)
         happened = hear(pool, lambda seen: of(WorkerLost, seen) and of(ChunkDone, seen))
 
         (lost,), (done,) = of(WorkerLost, happened), of(ChunkDone, happened)
@@ -479,7 +479,7 @@ class TestDeath:
     def test_a_worker_may_be_killed_before_it_is_ready(self, employ):
         pool = employ(crew_items.double, setup=partial(time.sleep, 30))
         pool.start(0)
-        os.kill(pool._remotes[0].pid, signal.SIGKILL)
+        os.kill(pool._handles[0].pid, signal.SIGKILL)
 
         (lost,) = of(WorkerLost, hear(pool, lambda seen: of(WorkerLost, seen)))
 
@@ -489,7 +489,7 @@ class TestDeath:
         pool = employ(crew_items.double)
         start(pool, 0, 1)
         assert run(pool, [4])[0] == [8]
-        os.kill(pool._remotes[0].pid, signal.SIGKILL)
+        os.kill(pool._handles[0].pid, signal.SIGKILL)
 
         (lost,) = of(WorkerLost, hear(pool, lambda seen: of(WorkerLost, seen)))
 
@@ -500,11 +500,11 @@ class TestDeath:
     def test_one_that_is_sent_home_is_not_lost(self, employ):
         pool = employ(crew_items.double)
         start(pool, 0, 1)
-        remote = pool._remotes[0]
+        handle = pool._handles[0]
 
         pool.retire(0)
 
-        happened = hear(pool, lambda _: remote.ended, timeout_s=5.0)
+        happened = hear(pool, lambda _: handle.ended, timeout_s=5.0)
         assert happened == []
         send(pool, 1, [5])
         assert through(pool)[0].results == [10]
@@ -513,8 +513,8 @@ class TestDeath:
         monkeypatch.setattr(process_pool, "SIGCONT", 0)  # as where it is stopped again and again
         pool = employ(crew_items.slow_double)
         start(pool, 0)
-        remote = pool._remotes[0]
-        os.kill(remote.pid, signal.SIGSTOP)
+        handle = pool._handles[0]
+        os.kill(handle.pid, signal.SIGSTOP)
         send(pool, 0, range(5))
 
         (lost,) = of(WorkerLost, hear(pool, lambda seen: of(WorkerLost, seen)))

@@ -72,26 +72,26 @@ def look_around(item):
 def told_by(pool, n_items=20, items=None):
     """What a crew of one worker tells of one chunk."""
     pool.start(0)
-    happenings, sent = [], False
+    events, sent = [], False
     until_s = time.monotonic() + 20
     try:
         while time.monotonic() < until_s:
-            happenings.extend(pool.wait(0.1))
-            if not sent and happenings:
+            events.extend(pool.wait(0.1))
+            if not sent and events:
                 data = (items or range(n_items),)
                 pool.send(
                     0, Chunk(start=0, stop=n_items, items=data), time_budget_s=9.0, flush_s=9.0
                 )
                 sent = True
-            if any(isinstance(one, ChunkDone) and one.last for one in happenings):
+            if any(isinstance(one, ChunkDone) and one.last for one in events):
                 break
-        return happenings
+        return events
     finally:
         pool.close(at_once=False)
 
 
-def noticed(happenings):
-    return [one.why for one in happenings if isinstance(one, Noticed)]
+def noticed(events):
+    return [one.why for one in events if isinstance(one, Noticed)]
 
 
 @pytest.mark.forks
@@ -105,10 +105,10 @@ def noticed(happenings):
 )
 def test_a_forked_worker_tells_what_its_first_item_did(function, told):
     """With the report of the chunk, whose rest it hands back."""
-    happenings = told_by(ForkPool(Task(function, watch=Watch()), n_workers=1))
+    events = told_by(ForkPool(Task(function, watch=Watch()), n_workers=1))
 
-    (why,) = noticed(happenings)
-    (done,) = [one for one in happenings if isinstance(one, ChunkDone)]
+    (why,) = noticed(events)
+    (done,) = [one for one in events if isinstance(one, ChunkDone)]
     assert told in why
     assert 1 <= len(done.results) < 20
     assert done.back == (len(done.results), 20)
@@ -148,19 +148,19 @@ def test_a_file_that_was_open_before_the_fork_is_told(tmp_path):
         setup=lambda: own.append((tmp_path / "table").open("rb", buffering=0)),
         watch=Watch(),
     )
-    happenings = told_by(ForkPool(task, n_workers=1))
+    events = told_by(ForkPool(task, n_workers=1))
 
-    assert noticed(happenings) == []
-    assert sum(len(one.results) for one in happenings if isinstance(one, ChunkDone)) == 20
+    assert noticed(events) == []
+    assert sum(len(one.results) for one in events if isinstance(one, ChunkDone)) == 20
 
 
 @pytest.mark.parametrize("crew_of", [lambda t: ForkPool(t, n_workers=1), ThreadPool])
 def test_items_that_do_nothing_are_all_run(crew_of):
     """Nothing is told, nothing handed back, and the cost told is the items' own."""
-    happenings = told_by(crew_of(Task(look_around, watch=Watch())))
-    (done,) = [one for one in happenings if isinstance(one, ChunkDone)]
+    events = told_by(crew_of(Task(look_around, watch=Watch())))
+    (done,) = [one for one in events if isinstance(one, ChunkDone)]
 
-    assert noticed(happenings) == []
+    assert noticed(events) == []
     assert done.results == list(range(20))
     assert done.back is None
     assert done.wall_s >= 0.9 * 20 * 2e-3
@@ -169,9 +169,9 @@ def test_items_that_do_nothing_are_all_run(crew_of):
 def test_a_thread_tells_what_its_first_item_did(monkeypatch):
     """Process-wide, so everybody's at once."""
     monkeypatch.setitem(os.environ, "AMORSIZE_TEST_STEP", "before")
-    happenings = told_by(ThreadPool(Task(set_environment, watch=Watch())))
+    events = told_by(ThreadPool(Task(set_environment, watch=Watch())))
 
-    assert "AMORSIZE_TEST_STEP" in noticed(happenings)[0]
+    assert "AMORSIZE_TEST_STEP" in noticed(events)[0]
 
 
 def test_a_thread_is_not_blamed_for_what_it_shares_on_purpose():
@@ -189,12 +189,12 @@ def test_beside_a_thread_of_the_program_nothing_is_blamed_on_items(monkeypatch):
     other = threading.Thread(target=over.wait, args=(30,))
     other.start()
     try:
-        happenings = told_by(ThreadPool(Task(set_environment, watch=Watch())))
+        events = told_by(ThreadPool(Task(set_environment, watch=Watch())))
     finally:
         over.set()
         other.join(10)
 
-    assert noticed(happenings) == []
+    assert noticed(events) == []
 
 
 def test_an_item_that_raises_is_watched_to_its_end():

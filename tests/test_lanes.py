@@ -44,7 +44,7 @@ def made(kind):
         "numbers": lambda: list(range(LARGE // 4)),
         "middling arrays": lambda: [np.arange(n, dtype="u1") for n in range(60_000, 70_000, 999)],
         "small arrays": lambda: [np.arange(100) for _ in range(2000)],
-        "more than a lane": lambda: np.zeros(ROOM_BYTES // 8 + 1000),
+        "more than a ring": lambda: np.zeros(ROOM_BYTES // 8 + 1000),
         "many at once": lambda: [np.full(LARGE // 8, n, dtype=float) for n in range(12)],
     }[kind]()
 
@@ -58,7 +58,7 @@ KINDS = (
         "numbers",
         "middling arrays",
         "small arrays",
-        "more than a lane",
+        "more than a ring",
         "many at once",
     ),
 )
@@ -118,13 +118,13 @@ def made_at(index):
 
 @pytest.fixture
 def pool():
-    """One forked worker, its lanes open, that gives back what it is given."""
+    """One forked worker, its rings open, that gives back what it is given."""
     pool = ForkPool(Task(crew_items.echo), n_workers=1)
     pool.start(0)
     while not any(isinstance(one, WorkerReady) for one in pool.wait(1.0)):
         pass
     until_s = time.monotonic() + 20
-    while ABSENT in n_through_lanes(pool):  # a fork takes items before it has looked at its lanes
+    while ABSENT in n_through_lanes(pool):  # a fork takes items before it has looked at its rings
         assert time.monotonic() < until_s
     yield pool
     pool.close(at_once=True)
@@ -143,20 +143,20 @@ def through(pool, value):
 
 def n_through_lanes(pool):
     """Parts that the caller and the worker have taken out of shared memory."""
-    remote = pool._remotes[0]
+    handle = pool._handles[0]
     return [
-        int(remote.cells[remote.slot + way]) for way in (SharedBlock.SENT, SharedBlock.RECEIVED)
+        int(handle.counters[handle.slot + way]) for way in (SharedBlock.SENT, SharedBlock.RECEIVED)
     ]
 
 
 def test_large_parts_go_through_shared_memory(pool):
-    """Both ways; what is small, and what is larger than a lane, goes through the pipe."""
+    """Both ways; what is small, and what is larger than a ring, goes through the pipe."""
     assert is_same(through(pool, made("array")), made("array"))
     assert n_through_lanes(pool) == [1, 1]
     assert is_same(through(pool, made("bytes")), made("bytes"))
     assert n_through_lanes(pool) == [2, 2]
     through(pool, bytes(500_000))
-    through(pool, made("more than a lane"))
+    through(pool, made("more than a ring"))
     assert n_through_lanes(pool) == [2, 2]
 
 
@@ -174,7 +174,7 @@ def test_nothing_is_left_of_it(pool):
     before = shared_maps()
     assert before
     assert shared_names() == shm
-    pid = pool._remotes[0].pid
+    pid = pool._handles[0].pid
 
     os.kill(pid, 9)
     pool.close(at_once=True)
@@ -183,7 +183,7 @@ def test_nothing_is_left_of_it(pool):
 
 
 def shared_maps():
-    """Stretches of memory that are large enough for lanes and shared with forks."""
+    """Stretches of memory that are large enough for rings and shared with forks."""
     found = []
     for line in Path("/proc/self/maps").read_text().splitlines():
         first, last = (int(edge, 16) for edge in line.split()[0].split("-"))
@@ -193,7 +193,7 @@ def shared_maps():
 
 
 def test_warm_workers_hold_no_memory_for_it(monkeypatch):
-    """Between calls the lanes are empty."""
+    """Between calls the rings are empty."""
     monkeypatch.setenv("AMORSIZE_START", "clean")
     before = shared_bytes()
     tuned_map(same, iter([made("array")] * 3), backend="process", n_jobs=1)
@@ -295,7 +295,7 @@ def work(index):
     return large(index) if index else index
 
 if __name__ == "__main__":
-    if sys.argv[1] == "lanes":
+    if sys.argv[1] == "rings":
         LARGE = 3_000_000
         limit(50_000_000)
         stream = autotune(large, backend="process", n_jobs=2).stream(range(20), buffer=2)
@@ -316,7 +316,7 @@ if __name__ == "__main__":
 @START
 def test_a_limit_on_memory_that_lanes_do_not_fit_into(start, run_script):
     """`ulimit -v`: all goes through the pipe."""
-    done = run_script(LIMITED, "lanes", environ={"AMORSIZE_START": start})
+    done = run_script(LIMITED, "rings", environ={"AMORSIZE_START": start})
 
     sizes = [int(size) for size in done.stdout.split()]
     assert len(sizes) == 20
@@ -377,7 +377,7 @@ def test_what_a_thread_prints_does_not_break_into_a_result(start, monkeypatch, c
 
 
 class TestLane:
-    """One lane, between two ends in one process."""
+    """One ring, between two ends in one process."""
 
     @given(st.lists(st.tuples(st.integers(1, 70_000), st.integers(0, 3)), max_size=30))
     def test_parts_come_out_as_they_went_in(self, steps):
@@ -386,8 +386,8 @@ class TestLane:
             patched.setattr(shared_memory, "ROOM_BYTES", room_bytes := 65_536)
             shared = SharedBlock(2)
             slot = shared.slot(1)
-            taking = shared.lane(slot, SharedBlock.SENT, takes=True)
-            putting = shared.lane(slot, SharedBlock.SENT, takes=False)
+            taking = shared.ring(slot, SharedBlock.SENT, takes=True)
+            putting = shared.ring(slot, SharedBlock.SENT, takes=False)
             waiting, end = [], 0
             for number, (size, n_taken) in enumerate(steps):
                 sent = bytes([number % 256]) * size
@@ -405,14 +405,14 @@ class TestLane:
             shared.close()
 
     def test_nobody_takes_parts_before_the_other_end_is_there(self):
-        """A worker that could not map the lanes gets nothing through them."""
+        """A worker that could not map the rings gets nothing through them."""
         shared = SharedBlock(2)
 
-        assert shared.lane(shared.slot(1), SharedBlock.SENT, takes=False).put(b"part") is None
-        shared.lane(shared.slot(1), SharedBlock.SENT, takes=True)
-        assert shared.lane(shared.slot(1), SharedBlock.SENT, takes=False).put(b"part") is not None
+        assert shared.ring(shared.slot(1), SharedBlock.SENT, takes=False).put(b"part") is None
+        shared.ring(shared.slot(1), SharedBlock.SENT, takes=True)
+        assert shared.ring(shared.slot(1), SharedBlock.SENT, takes=False).put(b"part") is not None
         shared.vacate(shared.slot(1))
-        assert shared.lane(shared.slot(1), SharedBlock.SENT, takes=False).put(b"part") is None
+        assert shared.ring(shared.slot(1), SharedBlock.SENT, takes=False).put(b"part") is None
         shared.close()
 
 

@@ -173,7 +173,7 @@ def test_where_there_is_no_such_memory_it_goes_through_the_pipe(monkeypatch, tab
 
 def test_a_worker_that_may_not_open_it_gets_it_through_the_pipe(monkeypatch, table):
     """The program has become one that others may not look into."""
-    monkeypatch.setattr(shared_data.Lent, "ticket", ("/proc/self/fd/999", [(0, 1)]))
+    monkeypatch.setattr(shared_data.Lent, "location", ("/proc/self/fd/999", [(0, 1)]))
 
     assert in_workers(large_items.facts_of, 2, value=table) == [large_items.facts_of(0, table)] * 2
 

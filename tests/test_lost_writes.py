@@ -176,7 +176,7 @@ def parts():
 
 def test_reading_is_no_writing(parts):
     lender = shared_data.Lent(parts)
-    borrowed = shared_data.Borrowed(lender.ticket)
+    borrowed = shared_data.Borrowed(lender.location)
 
     assert bytes(borrowed.parts[0]) == bytes(parts[0])
     assert not borrowed.is_written()
@@ -186,7 +186,7 @@ def test_reading_is_no_writing(parts):
 @pytest.mark.parametrize("place", [0, 150_000, 299_999])
 def test_one_byte_is_seen_once_it_is_written(parts, place):
     lender = shared_data.Lent(parts)
-    borrowed = shared_data.Borrowed(lender.ticket)
+    borrowed = shared_data.Borrowed(lender.location)
     assert not borrowed.is_written()
 
     borrowed.parts[0][place] = 0
@@ -209,7 +209,7 @@ def test_the_callers_own_change_is_seen(parts):
 def test_where_the_system_does_not_tell_nothing_is_seen(parts, monkeypatch):
     """As in a container that shows no pages: what is written is the worker's own."""
     lender = shared_data.Lent(parts)
-    borrowed = shared_data.Borrowed(lender.ticket)
+    borrowed = shared_data.Borrowed(lender.location)
     borrowed.parts[0][7] = 0
 
     def refused(_):

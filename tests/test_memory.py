@@ -182,14 +182,14 @@ def test_those_that_do_not_grow_are_all_kept(monkeypatch):
 
 
 GROWTH = """
-from amorsize._workers.rss import Appetite
+from amorsize._workers.rss import RssLimit
 
-appetite = Appetite(None)
+rss_limit = RssLimit(None)
 taken = b"1" * 50_000_000
-print(*appetite.to_report())
+print(*rss_limit.to_report())
 del taken
-print(*appetite.to_report())
-print([appetite.to_report() is None for _ in range(6)])
+print(*rss_limit.to_report())
+print([rss_limit.to_report() is None for _ in range(6)])
 """
 
 
@@ -208,13 +208,13 @@ def test_growth_is_what_the_process_has_taken_itself(run_script):
 
 
 GIVEN_BACK = """
-from amorsize._workers.rss import Appetite
+from amorsize._workers.rss import RssLimit
 begun_with = b"1" * 100_000_000
-appetite = Appetite(40_000_000)
+rss_limit = RssLimit(40_000_000)
 del begun_with
-print(appetite.look(1.0))
+print(rss_limit.look(1.0))
 taken = b"1" * 60_000_000
-print(appetite.look(2.0))
+print(rss_limit.look(2.0))
 """
 
 

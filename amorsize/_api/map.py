@@ -183,7 +183,7 @@ def shutdown() -> None:
     if end_warm is not None:
         end_warm()
     collect = getattr(
-        sys.modules.get("amorsize._workers.worker_handle"), "collect_left_alone", None
+        sys.modules.get("amorsize._workers.worker_handle"), "collect_flushing", None
     )
     if collect is not None:
         collect(wait=True)

@@ -191,7 +191,7 @@ class Returns:
         now_s: float,
     ) -> None:
         """Items that cannot be sent: named, or run here where that is left open."""
-        found = serialization.first_that_cannot(
+        found = serialization.first_unpicklable(
             [self._work.item(i) for i in range(chunk.start, chunk.stop)], packed
         )
         if found is None:

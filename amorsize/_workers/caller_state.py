@@ -1,8 +1,8 @@
-"""State of the process and of libraries that a worker from a clean start has as its caller has it.
+"""Carries the state of the caller's process to workers in new interpreters.
 
-`ENTRIES` is the list of it, as data: how each is read in the caller and set in a worker. It is read
-when a call comes to start workers, set before a worker imports the function, and in libraries that
-it has not loaded as soon as it does. What is set in a worker's context lasts for one call there.
+`ENTRIES` lists it: how each entry is read in the caller, and how it is set in a worker. It is read
+when a call is about to start workers, and set before a worker imports the function; in a library
+that loads later, right after its import. Context variables are set for one call.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _BUILTIN = {one.module for one in ENTRIES}.intersection(sys.builtin_module_names
 
 
 def packed() -> bytes:
-    """All of it, as it is now in the calling thread.
+    """The state now, as the calling thread sees it.
 
     Raises:
-        SerializationError: Some setting cannot be sent; the text names it.
+        SerializationError: A setting cannot be pickled; the message names it.
     """
     found = {}
     for entry in ENTRIES:
@@ -48,7 +48,7 @@ def packed() -> bytes:
 
 
 def take(data: bytes) -> None:
-    """Become as the caller was when it packed this; in a context of the call's own."""
+    """Set the state of the caller, in the context of the current call."""
     found, context = serialization.loads(data)
     for entry in ENTRIES:
         import_hooks.forget(entry.name)
@@ -65,7 +65,7 @@ def take(data: bytes) -> None:
 
 
 def _loaded(entry: Entry) -> Any:
-    """The module of an entry; a builtin one has its state whether it was imported or not."""
+    """The module of an entry, or None: not loaded. A builtin module has state without an import."""
     if entry.module in _BUILTIN:
         return sys.modules.get(entry.module) or __import__(entry.module)
     return sys.modules[entry.module] if import_hooks.is_loaded(entry.module) else None
@@ -79,14 +79,15 @@ def _setting(entry: Entry, value: bytes) -> Callable[[], None]:
 
 
 _vars_awaited: list[str] = []
-# By id; they keep the variable, so that no id comes twice.
+#: Where context variables are found, by their id. An entry keeps its variable, so ids stay unique.
 _places: dict[int, tuple[Any, str | None]] = {}
 
 
 def _context() -> dict[str, Any]:
-    """Values of context variables that are attributes of a module, by "module:name", pickled.
+    """Pickled values of the context variables that are globals of a module, by "module:name".
 
-    One that cannot be pickled is left out: where the function reads it, packing the task says so.
+    A value that cannot be pickled is left out: where the function reads it, pickling the task
+    raises.
     """
     import _contextvars
 
@@ -101,7 +102,7 @@ def _context() -> dict[str, Any]:
 
 
 def place_of(var: Any) -> str | None:
-    """Where a context variable is found in every process, as "module:name"; None: nowhere."""
+    """Where every process has a context variable, as "module:name"; None: nowhere."""
     if id(var) not in _places:
         _note_places([var])
     return _places[id(var)][1]
@@ -116,7 +117,7 @@ def _pickled(value: Any) -> bytes | None:
 
 
 def _note_places(variables: list[Any]) -> None:
-    """Find where variables stand that have just been seen for the first time; 10 ms or less."""
+    """Find the modules of new context variables. Takes up to 10 ms."""
     if not variables:
         return
     for var in variables:

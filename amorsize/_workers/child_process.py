@@ -1,8 +1,8 @@
-"""A worker process as its caller knows it: by a descriptor, because its number may be another's.
+"""A child process, identified by a pidfd: its process id may be reused.
 
-A process that has ended leaves its number to others as soon as it is collected. The program may see
-to that itself, where it ignores SIGCHLD or waits for all its children: so the number alone is never
-sent a signal, nor waited for.
+The id of a process is free as soon as it is reaped. The program may reap our children itself, by
+ignoring SIGCHLD or by waiting for all of its children. So no signal is sent to the id alone, and
+nobody waits for it.
 """
 
 from __future__ import annotations
@@ -20,25 +20,29 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-SIGKILL = 9  # on every POSIX system; importing `signal` for its name costs 5 ms
-SIGCONT = 18  # of Linux, as waiting for stopped processes is
-_NO_PIDFDS = (errno.ENOSYS, errno.EPERM, errno.EINVAL)  # an old kernel, or a sandbox
-_POLL_S = 1e-3  # how often it is looked where a process has no descriptor
+#: The same on every POSIX system; importing `signal` takes 5 ms.
+SIGKILL = 9
+#: The number in Linux, the only system where stopped processes are looked for.
+SIGCONT = 18
+#: Errors of an old kernel or a sandbox, which has no pidfds.
+_NO_PIDFDS = (errno.ENOSYS, errno.EPERM, errno.EINVAL)
+#: Seconds between two looks for the end of a process without a pidfd.
+_POLL_S = 1e-3
 _UNKNOWN = "unknown: someone else collected its exit status"
 
 
 class Child:
-    """One child process, from its start until it is collected.
+    """One child process, from its start until it is reaped.
 
     Raises:
-        OSError: No descriptor is left for it; it has been ended.
+        OSError: No descriptor is left for it; the process was killed.
     """
 
     __slots__ = ("_is", "pid", "pidfd")
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self.pidfd: int | None = None  # where the system has no such thing, its number has to do
+        self.pidfd: int | None = None  # None: the system has none
         self._is: object = None
         try:
             self.pidfd = _descriptor_of(pid)
@@ -49,14 +53,14 @@ class Child:
             raise
 
     def kill(self) -> None:
-        """End it at once, if it is still there."""
+        """Kill it, unless it has ended."""
         self.send(SIGKILL)
 
     def send(self, number: int) -> None:
-        """Send it a signal, if it is still there.
+        """Send it a signal, unless it has ended.
 
         Raises:
-            PermissionError: This process has given up the right to.
+            PermissionError: This process has dropped the right to.
         """
         try:
             if (pidfd := self._known_for_sure()) is not None:
@@ -64,18 +68,18 @@ class Child:
             elif self._is_there():
                 os.kill(self.pid, number)
         except ProcessLookupError:
-            return  # it has ended by itself
+            return  # it has ended
 
     @property
     def is_stopped(self) -> bool:
-        """Whether it is stopped, by SIGSTOP or a terminal; one under a debugger is not."""
+        """Whether it is stopped by SIGSTOP or a terminal, not by a debugger."""
         try:
             return self._wait_for(os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
         except (ChildProcessError, AttributeError):
             return False
 
     def ended_by(self, deadline: float) -> bool:
-        """Wait until it has ended; False when the deadline came first."""
+        """Wait for its end; False: the deadline came first."""
         if (pidfd := self._known()) is not None:
             poll = select.poll()
             poll.register(pidfd, select.POLLIN)
@@ -87,7 +91,7 @@ class Child:
         return True
 
     def collect(self) -> str:
-        """Wait for its end and say how it ended."""
+        """Reap it; describes how it ended."""
         before_s = subprocess_time.cpu_s()
         try:
             found = self._wait_for(os.WEXITED)
@@ -101,13 +105,13 @@ class Child:
         return f"signal {found.si_status} ({signal.Signals(found.si_status).name})"
 
     def close(self) -> None:
-        """Let go of the descriptor."""
+        """Close the descriptor."""
         if (pidfd := self._known()) is not None:
             os.close(pidfd)
         self.pidfd = None
 
     def _known(self) -> int | None:
-        """The descriptor, unless an item has closed it, and perhaps opened its own with its number.
+        """The pidfd, unless an item has closed it and perhaps reused its number.
 
         Takes a microsecond.
         """
@@ -118,17 +122,17 @@ class Child:
         return self.pidfd if found == self._is else None
 
     def _known_for_sure(self) -> int | None:
-        """The same, told from the descriptors of other processes as well, which may look alike."""
+        """The same, also distinguished from the pidfd of another process."""
         if (pidfd := self._known()) is None:
             return None
         told = _told_of(pidfd)
         tells_another = "\nPid:" in told and f"\nPid:\t{self.pid}\n" not in told
         if tells_another and "\nPid:\t-1\n" in told:
-            raise ProcessLookupError  # collected already
+            raise ProcessLookupError  # somebody has reaped it
         return None if tells_another else pidfd
 
     def _is_there(self) -> bool:
-        """Whether a child with its number runs; one that nobody has collected keeps its number."""
+        """Whether a child with this id runs. The id is not reused before the child is reaped."""
         try:
             options = os.WEXITED | os.WNOWAIT | os.WNOHANG
             return os.waitid(os.P_PID, self.pid, options) is None
@@ -140,7 +144,7 @@ class Child:
             try:
                 return os.waitid(os.P_PIDFD, pidfd, options)
             except OSError as error:
-                if error.errno != errno.EINVAL:  # Linux 5.3 has such descriptors, and no such wait
+                if error.errno != errno.EINVAL:  # Linux 5.3 has pidfds but cannot wait for them
                     raise
         return os.waitid(os.P_PID, self.pid, options)
 
@@ -157,7 +161,7 @@ def _descriptor_of(pid: int) -> int | None:
 
 
 def _told_of(pidfd: int) -> str:
-    """What the kernel tells about a descriptor; "" where nobody asks it."""
+    """What the kernel tells about a descriptor; "": nothing."""
     try:
         with open(f"/proc/self/fdinfo/{pidfd}") as told:
             return told.read()

@@ -1,4 +1,4 @@
-"""Settles a freshly forked worker: signals, random streams, what it prints and logs."""
+"""Sets up a new worker process to be quiet and to forward its output."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def settle(writing: End) -> None:
-    """Turn a fork into a quiet worker that speaks through its end of a pipe."""
+    """Set up a fork as a worker whose output goes through its pipe."""
     import gc
 
-    gc.freeze()  # what was inherited is not collected here: that would only copy its pages
+    gc.freeze()  # collecting inherited objects would copy their pages
     nesting.enter_process()
     worker_numbers.take_in_process(worker_numbers.prepared())
     signals.leave_to_caller()
@@ -31,24 +31,24 @@ def settle(writing: End) -> None:
 
 
 def leave() -> None:
-    """Push out what is still buffered; the process ends without Python's own clean-up."""
+    """Flush what is buffered, as the process ends without the clean-up of Python."""
     from amorsize._workers.worker_main import flush_streams
 
     if (util := sys.modules.get("multiprocessing.util")) is not None:
-        util._run_finalizers()  # what items put into a queue is on its way in a thread
+        util._run_finalizers()  # threads still write what items have put into queues
     flush_streams()
 
 
 def has_to_flush() -> bool:
-    """Whether items have put something into a queue of multiprocessing, which a thread writes."""
+    """Whether a thread may still write what items have put into a queue of multiprocessing."""
     util = sys.modules.get("multiprocessing.util")
     return util is not None and bool(util._finalizer_registry)
 
 
 def _begin_multiprocessing() -> None:
-    """Do what a process of multiprocessing does as it begins.
+    """Reset multiprocessing as in one of its own processes.
 
-    Its queues have a thread that writes, and its list of children is the caller's: neither is here.
+    The threads of its queues and its list of children belong to the caller.
     """
     if (util := sys.modules.get("multiprocessing.util")) is not None:
         util._finalizer_registry.clear()
@@ -57,7 +57,7 @@ def _begin_multiprocessing() -> None:
 
 
 def forward_output(writing: End, *, always: bool = False) -> None:
-    """Send prints and log records to the caller, where they would not arrive by themselves."""
+    """Forward output, log records and warnings to the caller."""
     if always or not _is_descriptor(sys.stdout, 1):
         sys.stdout = Forwarder(writing, b"1")
     if always or not _is_descriptor(sys.stderr, 2):
@@ -68,7 +68,7 @@ def forward_output(writing: End, *, always: bool = False) -> None:
 
 
 def _is_descriptor(stream: Any, number: int) -> bool:
-    """A stream writes straight to the descriptor that a fork shares with the caller."""
+    """Whether a stream writes to this descriptor, which a fork shares with the caller."""
     try:
         return stream is None or stream.fileno() == number
     except (AttributeError, OSError, ValueError):
@@ -76,7 +76,7 @@ def _is_descriptor(stream: Any, number: int) -> bool:
 
 
 class Forwarder(io.TextIOBase):
-    """A text stream that ends up in the caller's."""
+    """A text stream that is forwarded to the caller's."""
 
     encoding, mode = "utf-8", "w"
     errors: str | None = "strict"
@@ -89,24 +89,24 @@ class Forwarder(io.TextIOBase):
         self.buffer = ForwardedBytes(self)
 
     def writable(self) -> bool:
-        """It can be written to."""
+        """True."""
         return True
 
     def fileno(self) -> int:
-        """The descriptor that a program started by an item may write to: the caller's."""
+        """The caller's descriptor, for programs that an item starts."""
         self.flush()
         return int(self._name)
 
     def isatty(self) -> bool:
-        """As the caller's."""
+        """The answer of the caller's stream."""
         return os.isatty(int(self._name))
 
     def detach(self) -> Any:
-        """What takes bytes, for another stream around it."""
+        """The binary stream below, for another text stream."""
         return self.buffer
 
     def reconfigure(self, *, errors: str | None = None, **_: object) -> None:
-        """Nothing else changes: text leaves the process as it is, to be encoded by the caller."""
+        """Change how errors are handled; the rest stays, since the caller encodes the text."""
         self.flush()
         self.errors = errors or self.errors
 
@@ -122,14 +122,14 @@ class Forwarder(io.TextIOBase):
         if self._held:
             held, self._held = self._held, ""
             data = held.encode("utf-8", "surrogateescape")
-            if os.getpid() != self._pid:  # a child of an item's own may write no frames
+            if os.getpid() != self._pid:  # a process forked by an item must not write frames
                 os.write(int(self._name), data)
                 return
             framing.write(self._writing.number(), framing.TEXT, self._name, data)
 
 
 class ForwardedBytes(io.BufferedIOBase):
-    """What a text stream of a worker has beneath it: bytes end up in the caller's, as text."""
+    """The binary stream below a `Forwarder`; its bytes are forwarded as text."""
 
     def __init__(self, stream: Forwarder) -> None:
         self._stream, self.name, self.mode = stream, stream.name, "wb"
@@ -140,7 +140,7 @@ class ForwardedBytes(io.BufferedIOBase):
         return True
 
     def write(self, data: Any) -> int:
-        """Send them, behind the text that was written before."""
+        """Send bytes after all text that was written before."""
         self._stream.flush()
         with memoryview(data) as view:
             self._stream.write(view.tobytes().decode("utf-8", "surrogateescape"))
@@ -151,7 +151,7 @@ class ForwardedBytes(io.BufferedIOBase):
         self._stream.flush()
 
     def close(self) -> None:
-        """Send what is held; whoever writes next finds it open."""
+        """Send what is held; the stream stays open."""
         self.flush()
 
     def fileno(self) -> int:
@@ -163,12 +163,14 @@ class ForwardedBytes(io.BufferedIOBase):
         return self._stream.isatty()
 
 
-_callers_handlers: set[Any] = set()  # which run in the caller, for what items log as well
-HANDLED = "_amorsize_handled"  # of a record that is sent: a handler of the worker's own had it
+#: Handlers of the caller, which get the records of items there.
+_callers_handlers: set[Any] = set()
+#: The key in a forwarded record which tells that a handler of the worker has had it.
+HANDLED = "_amorsize_handled"
 
 
 def forward_records(writing: End) -> None:
-    """Let the caller's handlers see what items log: handlers may live in its memory only."""
+    """Forward log records to the caller, whose handlers may exist only in its memory."""
     import logging
 
     pid = os.getpid()
@@ -176,7 +178,7 @@ def forward_records(writing: End) -> None:
 
     def send(logger: logging.Logger, record: logging.LogRecord) -> None:
         was_handled = handle_here(logger, record)
-        if os.getpid() != pid:  # a child of the item's own: not ours to speak for
+        if os.getpid() != pid:  # a process forked by an item
             return
         fields = plain_record(record)
         if was_handled:
@@ -187,7 +189,7 @@ def forward_records(writing: End) -> None:
 
 
 def note_handlers() -> None:
-    """Those that are there now are the caller's, or copies of them; later ones are the items'."""
+    """Note the handlers of the caller: all that exist now. Items add the later ones."""
     import logging
 
     loggers = (logging.root, *logging.root.manager.loggerDict.values())
@@ -196,7 +198,7 @@ def note_handlers() -> None:
 
 
 def handle_here(logger: Any, record: Any) -> bool:
-    """Give a record to the handlers that setup= or an item has added; whether there was one."""
+    """Give a record to handlers that setup= or items have added; whether there is one."""
     was_handled = False
     while logger is not None:
         for handler in logger.handlers:
@@ -208,7 +210,7 @@ def handle_here(logger: Any, record: Any) -> bool:
 
 
 def plain_record(record: Any) -> dict[str, Any]:
-    """A log record with its message made, so that nothing in it needs the worker."""
+    """A log record with its message formatted, so that nothing in it needs the worker."""
     fields = dict(record.__dict__)
     fields["msg"] = record.getMessage()
     fields["args"] = None
@@ -221,7 +223,7 @@ def plain_record(record: Any) -> dict[str, Any]:
 
 
 def handle_record(fields: dict[str, Any]) -> None:
-    """The caller's side: give a worker's record to the logger it was meant for; show a warning."""
+    """In the caller: show a warning, or give a log record to its logger."""
     if worker_warnings.IS_WARNING in fields:
         worker_warnings.show(fields)
         return
@@ -230,5 +232,5 @@ def handle_record(fields: dict[str, Any]) -> None:
 
     record = logging.makeLogRecord(fields)
     logger = logging.getLogger(record.name)
-    if not was_handled or logger.hasHandlers():  # else it would be printed as nobody's
+    if not was_handled or logger.hasHandlers():  # else the last-resort handler would print it again
         logger.callHandlers(record)

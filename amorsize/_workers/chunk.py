@@ -1,4 +1,4 @@
-"""Runs the items of one chunk wherever the worker is, timed and boxed."""
+"""Runs the items of one chunk within a time budget."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     class Progress(Protocol):
-        """Told before each stride; says whether to go on."""
+        """Called before each stride; answers whether to continue."""
 
         def __call__(self, n_done: int, n_next: int, now_s: float, /) -> bool: ...
 
     class Turn(Protocol):
-        """Counts the items that go from an iterator straight into the function."""
+        """Counts the items that the function takes straight from an iterator."""
 
         @property
         def n_taken(self) -> int: ...
@@ -26,15 +26,18 @@ if TYPE_CHECKING:
         def failed(self, item: Any) -> None: ...
 
 
-# A turn of the loop costs about 2 us: once per stride of 0.5 ms that is 0.4 %, while a box or a
-# stop is still obeyed within a millisecond.
+#: Seconds of items between two readings of the clock. A reading costs about 2 us, 0.4 % of a
+#: stride, and a time budget is kept within a millisecond.
 STRIDE_S = 500e-6
 MAX_STRIDE = 65_536
-INDEX = "_amorsize_index"  # in the __dict__ of what an item raised: which item that was
-KEPT = "_amorsize_kept"  # as `travel.KEPT`, which is not loaded on the way to a first call
+#: The key in an exception's __dict__ for the index of the item that raised it.
+INDEX = "_amorsize_index"
+#: The key in an exception's __dict__ which tells that it was raised, not returned as a result.
+KEPT = "_amorsize_kept"
 PYTHON_FUNCTION: type = type(lambda: None)
 LIST_ITERATOR: type = type(iter([]))
-WITH_PLACE = 3  # of what a list's iterator is made again: how, of which list, from which place on
+#: Length of `__reduce__` of a list iterator before its end: function, list, position.
+WITH_PLACE = 3
 
 
 class Ran(Value):
@@ -43,11 +46,11 @@ class Ran(Value):
     n_done: int  # items whose result (or, where errors are kept, exception) was appended
     wall_s: float
     cpu_s: float
-    run_delay_s: float = 0.0  # it could have run, but others had the core
-    n_failed: int = 0  # of them, where errors are kept
+    run_delay_s: float = 0.0  # part of wall_s spent waiting for a core
+    n_failed: int = 0  # items that raised, where errors are kept
     error: BaseException | None = None  # raised by the item after the last one done
-    is_end: bool = False  # the data had fewer items than were to be run
-    is_of_data: bool = False  # the exception came instead of an item
+    is_end: bool = False  # the data ended early
+    is_of_data: bool = False  # reading the data raised, not an item
 
 
 def run_chunk(
@@ -64,79 +67,95 @@ def run_chunk(
     progress: Progress | None = None,
     turn: Turn | None = None,
 ) -> Ran:
-    """Append `function(item)` to `out` for each item until the box is over or an item fails.
+    """Append `function(item)` to `out` for each item, until the budget is spent or an item fails.
 
     Args:
         function: Takes one item.
-        items: No more of them are taken than are run, each only after the one before was run.
+        items: Taken one by one, each only after the item before it was run.
         n_items: How many to run.
-        out: Gets the results; what it held before stays.
-        time_budget_s: Seconds after which the run ends at the next boundary; one item runs anyway.
-        cpu_clock: CPU seconds of whatever runs the items (`time.thread_time`, ...).
-        starved_clock: Seconds for which this thread could have run and others had its core.
+        out: Results are appended to it.
+        time_budget_s: Seconds after which no further item begins; one item runs in any case.
+        cpu_clock: Gives CPU seconds of the thread or process that runs the items.
+        starved_clock: Gives seconds that this thread has waited for a core.
         keep_errors: Append an item's exception as its result and go on.
-        single: Look at the clock and call `progress` before every single item.
-        progress: Called before each stride with the items done, those of the stride and the time;
-            the run ends when it answers False.
-        turn: Counts the items as they are taken, where that runs code of the user's.
+        single: Read the clock and call `progress` before every item.
+        progress: Called before each stride with the number of items done, the number in the stride
+            and the time; False ends the run.
+        turn: Counts the items as they are taken, where reading them runs code of the user.
 
     Returns:
         How many items were done, what they cost, and the exception that ended the run, if any.
-        The data may have ended before: a list gets shorter while an item removes from it.
+        Data may end early: an item may remove elements from a list.
     """
     before = len(out)
-    end = before + n_items
-    items = iter(items)  # one for all strides: it stops and goes on anywhere
-    # What is written in Python is called quicker from Python (by a fifth for trifles), all else by
-    # map().
-    is_quicker = isinstance(function, PYTHON_FUNCTION) or turn is not None  # or knows each item
+    end, items = before + n_items, iter(items)  # one iterator: it stops and goes on anywhere
+    # Python calls a Python function faster than map() does (by a fifth for trivial ones); map()
+    # calls all else faster, but does not know which item it is at.
+    is_quicker = isinstance(function, PYTHON_FUNCTION) or turn is not None
     results = None if is_quicker else map(function, items)
-    cpu_before = cpu_clock()
-    starved_before = 0.0 if starved_clock is None else starved_clock()
-    began = perf_counter()
+    clocks = _Clocks(cpu_clock, starved_clock)
+    deadline = clocks.began + time_budget_s
+    run = function, items, results, out, before, end, deadline, single, progress, turn
     error: BaseException | None = None
     n_failed, is_end, is_of_data = 0, False, False
     while True:
         try:
-            is_end = _stride_through(
-                function,
-                items,
-                results,
-                out,
-                before,
-                end,
-                began + time_budget_s,
-                single,
-                progress,
-                turn,
-            )
+            is_end = _stride_through(*run)
         except Exception as failure:
             is_of_data = turn is not None and turn.n_taken == len(out) - before
             if keep_errors and not is_of_data:
-                failure.__dict__[KEPT] = True  # it was raised, and no exception that was returned
+                failure.__dict__[KEPT] = True  # it was raised, not returned
                 out.append(failure)
                 n_failed += 1
-                if len(out) < end and perf_counter() < began + time_budget_s:
+                if len(out) < end and perf_counter() < deadline:
                     continue
             else:
                 error = failure
         except BaseException as failure:
             error = failure
         break
-    wall_s = perf_counter() - began
     try:
+        return clocks.ran(len(out) - before, n_failed, error, is_end, is_of_data)
+    finally:
+        del error  # whose traceback has this frame
+
+
+class _Clocks:
+    """Measures what a chunk takes, from when it is made."""
+
+    __slots__ = ("_cpu_before", "_cpu_clock", "_delay_before", "_delay_clock", "began")
+
+    def __init__(
+        self, cpu_clock: Callable[[], float], delay_clock: Callable[[], float] | None
+    ) -> None:
+        self._cpu_clock, self._delay_clock = cpu_clock, delay_clock
+        self._cpu_before = cpu_clock()
+        self._delay_before = 0.0 if delay_clock is None else delay_clock()
+        self.began = perf_counter()
+
+    def ran(
+        self,
+        n_done: int,
+        n_failed: int,
+        error: BaseException | None,
+        is_end: bool,
+        is_of_data: bool,
+    ) -> Ran:
+        """What became of the chunk, with what it took until now."""
+        wall_s = perf_counter() - self.began
+        # Several programs at once may compute for longer than the wall time.
+        cpu_s = min(wall_s, self._cpu_clock() - self._cpu_before)
+        delay_clock = self._delay_clock
         return Ran(
-            n_done=len(out) - before,
+            n_done=n_done,
             wall_s=wall_s,
-            cpu_s=min(wall_s, cpu_clock() - cpu_before),  # of programs, several at once
-            run_delay_s=0.0 if starved_clock is None else starved_clock() - starved_before,
+            cpu_s=cpu_s,
+            run_delay_s=0.0 if delay_clock is None else delay_clock() - self._delay_before,
             n_failed=n_failed,
             error=error,
             is_end=is_end,
             is_of_data=is_of_data,
         )
-    finally:
-        del error  # whose traceback has this frame
 
 
 def _stride_through(
@@ -151,14 +170,12 @@ def _stride_through(
     progress: Progress | None,
     turn: Turn | None,
 ) -> bool:
-    """Run strides of items, each about `STRIDE_S` long, so that the clock is read seldom.
+    """Run strides of items, each about `STRIDE_S` long, to read the clock rarely.
 
     Returns:
-        Whether the items have ended before their number was reached.
+        Whether the data ended early.
     """
-    extend = out.extend
-    stride = 1
-    stride_began = perf_counter()
+    extend, stride, stride_began = out.extend, 1, perf_counter()
     while (left := end - len(out)) > 0:
         n_next = min(stride, left)
         if progress is not None and not progress(end - left - before, n_next, stride_began):
@@ -167,23 +184,22 @@ def _stride_through(
         if results is None:
             try:
                 for item in islice(items, n_next):
-                    out.append(function(item))  # quicker than a bound append, which is not known
+                    out.append(function(item))  # faster than a bound append
             except BaseException:
-                if turn is not None and turn.n_taken > len(out) - before:  # else none was read
+                if turn is not None and turn.n_taken > len(out) - before:  # else reading it raised
                     turn.failed(item)
                 raise
         else:
-            # extend() keeps what was delivered when an item fails: its length tells which one.
+            # When an item fails, extend() keeps the results before it: their number tells which.
             extend(islice(results, n_next))
         if len(out) < expected:
             if results is None or _has_ended(items):
                 return True
-            raise StopIteration  # an item's own: to extend(), that looks like the end
+            raise StopIteration  # an item raised it: extend() took it for the end
         now = perf_counter()
         if now >= deadline:
             return False
-        took = now - stride_began
-        stride_began = now
+        took, stride_began = now - stride_began, now
         if single:
             continue
         if took < STRIDE_S / 2:
@@ -196,6 +212,6 @@ def _stride_through(
 def _has_ended(items: Iterator[Any]) -> bool:
     """Whether map() has come to the end of a list; other sequences do not get shorter.
 
-    An iterator that has been through its list has forgotten it, and tells no place in it.
+    A list iterator at its end has dropped the list, and its `__reduce__` gives no position.
     """
     return isinstance(items, LIST_ITERATOR) and len(items.__reduce__()) < WITH_PLACE

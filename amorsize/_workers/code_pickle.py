@@ -1,8 +1,8 @@
-"""Sends what pickle alone refuses with its code: functions, instances of local classes.
+"""Pickles results with their code: lambdas, closures, instances of local classes.
 
-What arrives is what the loop would have given: a class that the caller has is that very class, a
-function reads the globals of its module there. What only a copy could be made of - a variable that
-functions share, an open file, a view - is refused as before.
+The caller gets what the loop would have given. A class that the caller has arrives as that class; a
+function reads the globals of its module there. Values that would arrive as a copy - a variable that
+functions share, an open file, a view - are refused, as by pickle.
 """
 
 from __future__ import annotations
@@ -21,28 +21,32 @@ if TYPE_CHECKING:
     from typing import Any
 
 PROTOCOL = 5
-DEEPEST = 3  # functions in functions that are looked into for classes
-HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: the class was made at run time
+#: Levels of nested functions that are searched for classes.
+DEEPEST = 3
+#: Py_TPFLAGS_HEAPTYPE: the class was made at run time.
+HEAP_TYPE = 1 << 9
 
-_by_id: WeakValueDictionary[str, type] = WeakValueDictionary()  # classes that workers refer to
-_made_here: WeakSet[type] = WeakSet()  # classes that a worker has made, and the caller has not
+#: Classes that workers refer to by an id.
+_by_id: WeakValueDictionary[str, type] = WeakValueDictionary()
+#: Classes that this worker has made and the caller does not have.
+_made_here: WeakSet[type] = WeakSet()
 _numbers = count()
 
 
 def announce(func: Callable[..., Any], items: Iterable[Any] = ()) -> None:
-    """Before forks: know the classes by which results may be told that no name leads to."""
+    """Before a fork: give an id to each class that results may need and no name leads to."""
     for cls in {*_classes_in(func), *map(type, items)}:
         if cls.__flags__ & HEAP_TYPE and not is_found(cls) and _id_of(cls) is None:
             _by_id[f"{os.getpid()}-{next(_numbers)}"] = cls
 
 
 class Codes:
-    """Pickles values with the code of what cannot be found by its name.
+    """Pickles values with the code of functions and classes that no name leads to.
 
     Args:
-        func: The mapped function. Its variables are the caller's: a copy would be another.
-        is_forked: Modules here are those of the caller; else functions of a module that has its
-            name there find their globals by that name.
+        func: The mapped function, whose closure variables must not be copied. is_forked: Whether
+        this process shares the caller's modules. Else a function finds its globals
+            by the name of its module.
     """
 
     def __init__(self, func: Callable[..., Any] | None, *, is_forked: bool) -> None:
@@ -53,7 +57,7 @@ class Codes:
         """Pickle a value.
 
         Raises:
-            Exception: What pickle raises, and where only a copy could be sent.
+            Exception: As pickle does, and where a value would arrive as a copy.
         """
         import io
 
@@ -64,10 +68,10 @@ class Codes:
         return buffer.getvalue()
 
     def reduced(self, func: FunctionType) -> tuple[Any, ...] | None:
-        """How a function is made again; None: as cloudpickle does, with a namespace of its own.
+        """How to rebuild a function; None: as cloudpickle does, with globals of its own.
 
         Raises:
-            TypeError: It would not be the same there.
+            TypeError: It would behave differently in the caller.
         """
         for name, cell in zip(func.__code__.co_freevars, func.__closure__ or (), strict=True):
             if id(cell) in self._variables and not _is_settled(cell):
@@ -87,7 +91,7 @@ _class: Any = None
 
 
 def _pickler() -> Any:
-    """cloudpickle's, 40 ms to load, made when something is first sent with its code."""
+    """The pickler class, made at the first use: cloudpickle takes 40 ms to import."""
     global _class
     if _class is not None:
         return _class
@@ -121,14 +125,16 @@ def _pickler() -> Any:
 
 
 def _id_of(cls: type) -> str | None:
-    """By what the caller knows a class of its own; None: it has no such class."""
+    """The id by which the caller knows a class; None: it does not have the class."""
     for known, one in _by_id.items():
         if one is cls:
             return known
     inside: Any = sys.modules.get("cloudpickle.cloudpickle")
     if inside is None or cls in _made_here:
         return None
-    tracked: str | None = inside._DYNAMIC_CLASS_TRACKER_BY_CLASS.get(cls)  # it came from the caller
+    tracked: str | None = inside._DYNAMIC_CLASS_TRACKER_BY_CLASS.get(
+        cls
+    )  # set: it came from the caller
     return tracked
 
 
@@ -142,7 +148,7 @@ def _class_of(known: str) -> type:
 
 
 def is_found(one: Any) -> bool:
-    """Does the name of a class or function lead to it, as pickle wants?"""
+    """Whether the name of a class or function leads to it, as pickle requires."""
     module: Any = sys.modules.get(one.__module__) if isinstance(one.__module__, str) else None
     found = module
     for step in one.__qualname__.split("."):
@@ -151,7 +157,7 @@ def is_found(one: Any) -> bool:
 
 
 def _classes_in(func: Any, depth: int = DEEPEST) -> Iterable[type]:
-    """Classes that a function holds or names, as far as that is quickly told."""
+    """Classes that a function holds or names, found by a quick search."""
     func = raw(func)
     if isinstance(func, type):
         yield func
@@ -180,7 +186,7 @@ def _has_globals_of(func: FunctionType, module: Any) -> bool:
 
 
 def _is_settled(cell: Any) -> bool:
-    """Does it hold a function, class or module, which nobody replaces as a rule?"""
+    """Whether a cell holds a function, class or module, which programs rarely replace."""
     return all(isinstance(one, (type, FUNCTION, MODULE)) for one in _content(cell))
 
 
@@ -200,7 +206,7 @@ def _reduced(func: FunctionType) -> tuple[Any, ...]:
 
 
 def _function(code: CodeType, module: str, name: str, n_cells: int | None) -> FunctionType:
-    """A function at home in its module; what it holds comes after, it may hold itself."""
+    """A function of its module, with empty cells: they are filled later, as it may hold itself."""
     __import__(module)
     space = vars(sys.modules[module])
     cells = None if n_cells is None else tuple(_CELL() for _ in range(n_cells))
@@ -225,7 +231,7 @@ def _contents(func: FunctionType) -> Iterable[Any]:
 
 
 def _content(cell: Any) -> tuple[Any, ...]:
-    """What a variable holds; empty before it was set."""
+    """The content of a cell; empty: not set yet."""
     try:
         return (cell.cell_contents,)
     except ValueError:
@@ -233,7 +239,7 @@ def _content(cell: Any) -> tuple[Any, ...]:
 
 
 def _cells_in(func: Any, depth: int = DEEPEST) -> Iterable[Any]:
-    """The variables that a function has from where it was made, and those of functions in it."""
+    """The closure cells of a function, with those of functions in them."""
     func = raw(func)
     if type(func) is METHOD:
         func = func.__func__

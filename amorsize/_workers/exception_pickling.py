@@ -1,4 +1,4 @@
-"""Exceptions as bytes, with all that pickle drops of them."""
+"""Pickles exceptions with their causes, notes and tracebacks."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ if TYPE_CHECKING:
 
     from amorsize._workers.framing import Piece
 
-TEXT_LENGTH = 20_000  # of a traceback or message that is told beside the exception itself
-MOST_LINKS = 16  # exceptions that one came from: each costs some microseconds
+#: Characters of a traceback or message that is sent with the exception.
+TEXT_LENGTH = 20_000
+#: Causes and contexts that are sent with an exception: each costs some microseconds.
+MOST_LINKS = 16
 
 
 def pack_error(error: BaseException) -> bytes:
-    """An exception, what it came from and its traceback as bytes that can surely be read back."""
+    """An exception as bytes, with its causes and its traceback; they can always be unpickled."""
     return dumps((_as_plain(error), shortened(_traceback_text(error))))
 
 
 def unpack_error(data: Piece) -> tuple[BaseException, str]:
-    """The exception and the text of its traceback in the worker."""
+    """The exception, with the text of its traceback in the worker."""
     plain, text = loads(data)
     return _from_plain(plain), text
 
 
 def _as_plain(error: BaseException, n_left: list[int] | None = None) -> tuple[Any, ...]:
-    """An exception with its cause, context and places as plain values; pickle drops all three."""
+    """An exception with its cause, context and traceback as plain values: pickle drops them."""
     n_left = [MOST_LINKS] if n_left is None else n_left
     n_left[0] -= 1
     kind = type(error)
@@ -46,11 +48,11 @@ def _as_plain(error: BaseException, n_left: list[int] | None = None) -> tuple[An
 
 
 def _from_plain(plain: tuple[Any, ...]) -> BaseException:
-    """The exception that `_as_plain` has told of."""
+    """The exception that `_as_plain` was given."""
     packed, told, places, suppresses, same, cause, context = plain
     try:
         error: BaseException = loads(packed)
-    except Exception as failure:  # its class, say, is known in the worker alone
+    except Exception as failure:  # only the worker has its class, for example
         error = _stand_in(told, f"{type(failure).__name__}: {failure}")
     source = None if cause is None else _from_plain(cause)
     before = source if same else None if context is None else _from_plain(context)
@@ -65,10 +67,10 @@ def _from_plain(plain: tuple[Any, ...]) -> BaseException:
 
 
 def _packed_alike(error: BaseException) -> tuple[bytes, str | None]:
-    """Bytes that give the same exception again, or else why there are none.
+    """Bytes that unpickle to an equal exception, or the reason why there are none.
 
-    Pickle calls the class with `args`, which a constructor of its own may not take, or take for
-    something else. Then the exception is made without its constructor.
+    Pickle calls the class with `args`. A constructor with other parameters may refuse them or
+    misunderstand them; then the exception is made without its constructor.
     """
     why = None
     for value in (error, Bare(error)):
@@ -100,13 +102,13 @@ class Bare:
 
 def _bare(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
     error = kind.__new__(kind, *args)
-    BaseException.args.__set__(error, args)  # type: ignore[attr-defined]  # whatever its class says
+    BaseException.args.__set__(error, args)  # type: ignore[attr-defined]  # whatever its class does
     error.__dict__.update(state)
     return error
 
 
 class kept_error:  # noqa: N801 - is called like a function, for what arrives in its place
-    """An exception that is a result: arrives as itself with its traceback, or as its stand-in."""
+    """An exception that is a result: arrives with its traceback, or as a stand-in."""
 
     __slots__ = ("_plain",)
 
@@ -118,7 +120,7 @@ class kept_error:  # noqa: N801 - is called like a function, for what arrives in
 
 
 def shortened(text: str) -> str:
-    """A long text's beginning and, where what matters stands, its end."""
+    """The beginning and the end of a long text."""
     if len(text) <= TEXT_LENGTH:
         return text
     half = TEXT_LENGTH // 2

@@ -1,4 +1,4 @@
-"""Chunks as they run in a worker of somebody else's executor."""
+"""What a worker of the user's executor runs."""
 
 from __future__ import annotations
 
@@ -22,15 +22,17 @@ if TYPE_CHECKING:
 
     from amorsize._workers.protocol import Task
 
-HELD_TASKS = 8  # calls whose tasks a worker process keeps
-UNKNOWN, UNFIT, NOT_SET_UP, RAN = "unknown", "unfit", "not set up", "ran"
-_turn = allocate_lock()  # threads share the global generators: with seed= their items take turns
+#: How many tasks a worker process keeps for further chunks.
+MOST_LOADED = 8
+UNKNOWN, CANNOT_LOAD, NOT_SET_UP, RAN = "unknown", "unfit", "not set up", "ran"
+#: Threads share the global generators: with seed=, one item runs at a time.
+_turn = allocate_lock()
 _loading = allocate_lock()
-_tasks: dict[bytes, HeldTask] = {}
+_loaded_tasks: dict[bytes, LoadedTask] = {}
 
 
-class HeldTask:
-    """A task in a process that runs its chunks."""
+class LoadedTask:
+    """A task in the process that runs its chunks."""
 
     def __init__(self, task: Task) -> None:
         self.task, self._function = task, task.function_of_one()
@@ -39,7 +41,7 @@ class HeldTask:
         self._set_up: dict[int, BaseException | None] = {}  # by thread
 
     def set_up_thread(self) -> BaseException | None:
-        """Run setup once in each thread; what it raised."""
+        """Run setup= once in each thread; gives what it raised there."""
         if self.task.setup is None:
             return None
         thread = get_ident()
@@ -60,7 +62,7 @@ class HeldTask:
         time_budget_s: float,
         may_begin: Callable[[int], bool],
     ) -> tuple[Any, ...]:
-        """Run a chunk: how many items are done, what they took, their results, an error."""
+        """Run a chunk; gives how many items are done, their times, their results, an error."""
         out: list[Any] = []
         starved_clock = StarvedClock()
         nesting.enter()
@@ -92,7 +94,7 @@ def _taking_turns(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return in_turn
 
 
-def run_there(
+def run_pickled(
     key: bytes,
     task: bytes | None,
     items: bytes,
@@ -101,25 +103,25 @@ def run_there(
     time_budget_s: float,
     place: int = 0,
 ) -> tuple[Any, ...]:
-    """Run a chunk in a process of the executor; all that goes back is plain data.
+    """Run a chunk in a process of the executor; gives plain data.
 
     Args:
-        key: By which the process knows the task from earlier chunks.
-        task: The task pickled; None if the process may know it already.
+        key: Identifies a task that the process has loaded before.
+        task: The pickled task; None if the process may have loaded it.
         items: The chunk's items, pickled.
         start: Index of the first.
-        stop: Index behind the last.
-        time_budget_s: After so many seconds the rest of the chunk is handed back.
-        place: Where it runs, of those that run at once.
+        stop: Index after the last.
+        time_budget_s: Seconds after which the rest of the chunk comes back.
+        place: The worker number.
     """
     worker_numbers.take_in_process(place)
     try:
-        held = _held(key, task)
+        loaded = _loaded(key, task)
     except BaseException as error:
-        return UNFIT, exception_pickling.pack_error(error)
-    if held is None:
+        return CANNOT_LOAD, exception_pickling.pack_error(error)
+    if loaded is None:
         return (UNKNOWN,)
-    failed = held.set_up_thread()
+    failed = loaded.set_up_thread()
     if failed is not None:
         return NOT_SET_UP, exception_pickling.pack_error(failed)
     try:
@@ -134,17 +136,17 @@ def run_there(
             exception_pickling.pack_error(error),
             False,
         )
-    ran = held.run(received, start, start, stop, time_budget_s, lambda _: True)
-    return RAN, *_packed(held.task, start, *ran)
+    ran = loaded.run(received, start, start, stop, time_budget_s, lambda _: True)
+    return RAN, *_packed(loaded.task, start, *ran)
 
 
-def _held(key: bytes, task: bytes | None) -> HeldTask | None:
+def _loaded(key: bytes, task: bytes | None) -> LoadedTask | None:
     with _loading:
-        if key not in _tasks and task is not None:
-            while len(_tasks) >= HELD_TASKS:
-                del _tasks[next(iter(_tasks))]
-            _tasks[key] = HeldTask(serialization.loads(task))
-        return _tasks.get(key)
+        if key not in _loaded_tasks and task is not None:
+            while len(_loaded_tasks) >= MOST_LOADED:
+                del _loaded_tasks[next(iter(_loaded_tasks))]
+            _loaded_tasks[key] = LoadedTask(serialization.loads(task))
+        return _loaded_tasks.get(key)
 
 
 def _packed(
@@ -157,7 +159,7 @@ def _packed(
     error: BaseException | None,
     some_stayed: bool,
 ) -> tuple[Any, ...]:
-    """The same with results and error pickled here, whatever the executor does to them."""
+    """The same, with results and error pickled here rather than by the executor."""
     began = perf_counter()
     packing = serialization.Packing(task.function, is_forked=False)
     if task.keep_errors:
@@ -167,7 +169,7 @@ def _packed(
     try:
         data = packing.dumps(results)
     except Exception as failure:
-        fit = serialization.fit_to_travel(start, results, failure, packing.dumps)
+        fit = serialization.replace_unpicklable(start, results, failure, packing.dumps)
         data, some_stayed = packing.dumps(fit), True
     packed = None if error is None else exception_pickling.pack_error(error)
     return n_done, times_s, perf_counter() - began, data, packed, some_stayed

@@ -1,8 +1,8 @@
-"""The first items of a worker, watched: whether one does what the loop would do elsewhere.
+"""Watches the first items of a worker for changes that the plain loop would make in the caller.
 
-In a worker process the change is lost to the caller, in a thread it is everybody's at once. What
-items were seen to do in the caller has decided where the others run; this looks whether these, too,
-do nothing that others would notice.
+In a worker process such a change is lost; in a thread all items see it at once. The items that ran
+in the caller have shown no such change, or no worker would run. The first items of each worker are
+watched for it as well.
 """
 
 from __future__ import annotations
@@ -22,25 +22,30 @@ if TYPE_CHECKING:
     from amorsize._watching import Around
     from amorsize._watching.descriptors import Marks
 
-N_WATCHED = 2  # items of a worker process, and so many threads one each: 0.6 ms an item
+#: Items that a worker process watches; each takes 0.6 ms.
+N_WATCHED = 2
+#: Threads of a call that each watch one item.
 N_THREADS = 8
-# Not generators: items in workers may draw from streams of their own. Not threads and children of
-# an item: they stay in its worker.
+#: What is watched in forked workers. Not random generators: items in workers draw from streams of
+#: their own. Not threads and children of an item: they stay in its worker.
 IN_PROCESSES = frozenset({"process", "descriptor", "context", "state", "item"})
-IN_NEW_INTERPRETERS = frozenset({"process", "context", "item"})  # what is open there is its own
-IN_THREADS = frozenset({"process", "descriptor", "context"})  # items and objects are the caller's
-IN_ONE_OF_THREADS = frozenset({"context"})  # what else changes may be others' doing
+#: In new interpreters, whose descriptors are their own.
+IN_NEW_INTERPRETERS = frozenset({"process", "context", "item"})
+#: In threads, which share objects with the caller.
+IN_THREADS = frozenset({"process", "descriptor", "context"})
+#: In threads beside others of the program, which may cause all other changes.
+IN_ONE_OF_THREADS = frozenset({"context"})
 
 
 class Watch(Value):
-    """What workers look at while they run their first items, beside the process they are in."""
+    """What workers watch during their first items, besides their own process."""
 
     handles: dict[str, Any] = {}  # noqa: RUF012 - files and connections, by name: a Value is frozen
     mutables: dict[str, Any] = {}  # noqa: RUF012 - what the function reaches and no item may change
-    in_threads: bool = True  # whether items in threads are watched, too
+    in_threads: bool = True  # whether threads watch items as well
 
     def elsewhere(self) -> Watch:
-        """The same for a worker that was not forked: what it has of those is copies."""
+        """The same for a worker that was not forked, which has only copies of these objects."""
         return Watch(in_threads=self.in_threads)
 
 
@@ -50,9 +55,9 @@ class FirstItems:
     Args:
         watch: What to look at.
         parts: The places to look at.
-        n_items: How many items; no more after one that did something.
-        n_before: Items that pass unwatched: the first in a new interpreter makes what lasts.
-        among: Of descriptors only these; None: all that are open at the time.
+        n_items: How many items to watch; none after a finding.
+        n_before: Items to skip: the first in a new interpreter makes lasting objects.
+        among: Watch only these descriptors; None: all open ones.
     """
 
     def __init__(
@@ -66,11 +71,11 @@ class FirstItems:
     ) -> None:
         self._watch, self._parts, self._among = watch, parts, among
         self._n_left, self._n_before = n_items, n_before
-        self._found: str | None = None  # what an item did, until that is told
-        self.spent_s = self.spent_cpu_s = 0.0  # on looking, of wall time and of this thread's
+        self._found: str | None = None  # a finding that was not reported
+        self.spent_s = self.spent_cpu_s = 0.0  # spent on watching
 
     def watched(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """The function, watched as long as there is something to watch."""
+        """The function, wrapped while there are items to watch."""
         if self._n_left <= 0:
             return function
 
@@ -89,11 +94,11 @@ class FirstItems:
 
     @property
     def has_news(self) -> bool:
-        """Whether something was found that nobody was told yet."""
+        """Whether a finding was not reported yet."""
         return self._found is not None
 
     def news(self) -> str | None:
-        """What was found, once."""
+        """The finding that was not reported yet."""
         found, self._found = self._found, None
         return found
 
@@ -126,13 +131,13 @@ class FirstItems:
 
 
 def plain(text: str) -> str:
-    """A text as it may be kept and shown: short, of one line, nothing that moves a cursor."""
+    """A text that is safe to store and show: short, on one line, printable."""
     shown = "".join(one if one.isprintable() else "?" for one in text)
     return shown if len(shown) <= MOST_TOLD_CHARS else shown[: MOST_TOLD_CHARS - 3] + "..."
 
 
 def of_fork(watch: Watch | None) -> FirstItems | None:
-    """Those of a forked worker: what is open when it begins it shares with the caller."""
+    """For a forked worker, which shares all descriptors open at its start with the caller."""
     if watch is None:
         return None
     from amorsize._watching.descriptors import Descriptors, descriptor_of
@@ -142,14 +147,14 @@ def of_fork(watch: Watch | None) -> FirstItems | None:
 
 
 def of_interpreter(watch: Watch | None) -> FirstItems | None:
-    """Those of a worker in a new interpreter."""
+    """For a worker in a new interpreter."""
     if watch is None:
         return None
     return FirstItems(watch, IN_NEW_INTERPRETERS, n_before=1)
 
 
 class ThreadsFirstItems:
-    """Those of the threads of one call; made in the caller, before the first of them."""
+    """Watches the first items of threads; made in the caller before the first thread."""
 
     def __init__(self, watch: Watch | None) -> None:
         self._watch = watch if watch is not None and watch.in_threads else None
@@ -158,11 +163,11 @@ class ThreadsFirstItems:
         if self._watch is not None:
             from amorsize._watching.descriptors import Descriptors
 
-            self._among = Descriptors().marks  # others may be another item's
+            self._among = Descriptors().marks  # later ones may belong to another item
             self._parts = IN_ONE_OF_THREADS if _has_other_threads() else IN_THREADS
 
     def of_thread(self) -> FirstItems | None:
-        """Those of one thread more; None once enough are watched."""
+        """For one more thread; None: enough threads watch items."""
         self._n_threads += 1
         if self._watch is None or self._n_threads > N_THREADS:
             return None
@@ -170,6 +175,6 @@ class ThreadsFirstItems:
 
 
 def _has_other_threads() -> bool:
-    """Whether the program runs threads of its own, besides the one that asks."""
+    """Whether the program runs threads other than the calling one."""
     threading = sys.modules.get("threading")
     return threading is not None and len(threading._active) > 1

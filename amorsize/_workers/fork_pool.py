@@ -10,15 +10,15 @@ from amorsize._host.signals import no_interrupts
 from amorsize._workers import child_setup, framing, inherited_pipes, parent_death, serialization
 from amorsize._workers.child_process import Child
 from amorsize._workers.pipe_ends import End
-from amorsize._workers.process_pool import CUT_S, ProcessPoolBase
+from amorsize._workers.process_pool import RETRY_S, ProcessPoolBase
 from amorsize._workers.protocol import Text, WorkerReady
 from amorsize._workers.shared_memory import SharedBlock
 from amorsize._workers.worker_handle import (
     GRACE_S,
     WorkerHandle,
-    collect_left_alone,
-    leave_alone,
-    left_alone,
+    collect_flushing,
+    flushing,
+    let_flush,
     open_ends,
     readable,
     two_pipes,
@@ -32,27 +32,28 @@ if TYPE_CHECKING:
 
     from amorsize._workers.protocol import Event, Task
 
-FLUSH_S = 0.1  # how long a worker is waited for that is writing what items put into a queue
+#: Seconds to wait for a worker that writes what its items have put into a queue.
+FLUSH_S = 0.1
 
 
 class ForkPool(ProcessPoolBase):
-    """Forked workers of one call; they inherit function and data, and end with the call."""
+    """Workers that are forked for one call and end with it."""
 
     inherits_items = True
 
     def __init__(self, task: Task, *, n_workers: int) -> None:
         super().__init__(task)
-        serialization.pickle()  # forks inherit it: each would load it itself, in its first report
+        serialization.pickle()  # loaded once here, instead of in every fork
         self._shared = SharedBlock(n_workers)
-        self._lifeline: parent_death.Lifeline | None = None
+        self._death_pipe: parent_death.ParentDeathPipe | None = None
         self._free_slots = [self._shared.slot(place) for place in reversed(range(n_workers))]
-        self._forked: list[int] = []  # since anybody asked
+        self._forked: list[int] = []  # not yet reported as ready
 
     # -- starting ---------------------------------------------------------------------------
 
     def start(self, number: int) -> None:
-        """Fork one worker, to be known by this number."""
-        # Ctrl-C between the fork and its entry in our books would leave a worker nobody knows of.
+        """Fork one worker with this number."""
+        # Ctrl-C between the fork and its registration would leave a worker that nobody ends.
         with no_interrupts():
             slot = self._free_slots[-1]
             pid, read_fd, write_fd = self._launch(slot)
@@ -62,51 +63,53 @@ class ForkPool(ProcessPoolBase):
                 os.close(read_fd)
                 os.close(write_fd)
                 raise
-            remote = WorkerHandle(number, process, read_fd, write_fd, self._shared, slot)
+            handle = WorkerHandle(number, process, read_fd, write_fd, self._shared, slot)
             self._free_slots.pop()
-            self._attend(remote)
-        if self._task.setup is None:  # it reads its pipe within a millisecond, and need not say so
+            self._register(handle)
+        if self._task.setup is None:  # it reads its pipe within a millisecond: no message needed
             self._forked.append(number)
 
     def _launch(self, slot: int) -> tuple[int, int, int]:
-        """Fork; process id and the caller's two ends."""
-        if self._lifeline is None:
-            self._lifeline = parent_death.Lifeline()
-            open_ends.update(self._lifeline.ends)
-        (orders_out, orders_in), (reports_out, reports_in) = two_pipes()
-        widen(reports_in)
+        """Fork; gives the process id and the caller's two ends."""
+        if self._death_pipe is None:
+            self._death_pipe = parent_death.ParentDeathPipe()
+            open_ends.update(self._death_pipe.ends)
+        (requests_read, requests_write), (reports_read, reports_write) = two_pipes()
+        widen(reports_write)
         for stream in (sys.stdout, sys.stderr):
-            if stream is not None:  # what is buffered now would be printed twice
+            if stream is not None:  # buffered text would be printed twice
                 stream.flush()
         parent_pid = os.getpid()
         try:
             pid = _fork()
         except OSError:
-            for descriptor in (orders_out, orders_in, reports_out, reports_in):
+            for descriptor in (requests_read, requests_write, reports_read, reports_write):
                 os.close(descriptor)
             raise
         if pid:
-            os.close(orders_out)
-            os.close(reports_in)
-            return pid, reports_out, orders_in
-        self._live_as_child(slot, orders_out, reports_in, parent_pid, (orders_in, reports_out))
+            os.close(requests_read)
+            os.close(reports_write)
+            return pid, reports_read, requests_write
+        self._run_child(
+            slot, requests_read, reports_write, parent_pid, (requests_write, reports_read)
+        )
         raise AssertionError("a worker does not return")
 
-    def _live_as_child(
+    def _run_child(
         self, slot: int, read_fd: int, write_fd: int, parent_pid: int, ends: tuple[int, int]
     ) -> None:
-        """All a forked worker does; never returns."""
+        """The life of a forked worker; never returns."""
         code = 0
         try:
-            assert self._lifeline is not None
-            parent_death.hold_on(self._lifeline.reading)
+            assert self._death_pipe is not None
+            parent_death.die_with_parent(self._death_pipe.reading)
             if self._task.kept_pipes is not None:
-                own = (read_fd, write_fd, self._lifeline.reading)
-                inherited_pipes.let_go(self._task.kept_pipes, own)
+                own = (read_fd, write_fd, self._death_pipe.reading)
+                inherited_pipes.close_strangers(self._task.kept_pipes, own)
             for descriptor in (*ends, *open_ends):
                 os.close(descriptor)
             if os.getppid() != parent_pid:
-                os._exit(1)  # it has ended before the line was held
+                os._exit(1)  # the caller ended before this worker could watch it
             reading = End(read_fd, os.O_RDONLY, parent_pid, ends[0])
             writing = End(write_fd, os.O_WRONLY, parent_pid, ends[1])
             child_setup.settle(writing)
@@ -114,10 +117,10 @@ class ForkPool(ProcessPoolBase):
             worker.live()
             if child_setup.has_to_flush():
                 worker.is_flushing()
-                parent_death.let_go()  # without a reader it is told that the queue's pipe is broken
+                parent_death.outlive_parent()  # a queue without a reader ends it with a broken pipe
             child_setup.leave()
         except BrokenPipeError:
-            code = 1  # the caller is gone or has hung up: nobody is left to tell
+            code = 1  # the caller has ended or closed the pipe
         except BaseException:
             code = 70
             sys.excepthook(*sys.exc_info())
@@ -125,7 +128,7 @@ class ForkPool(ProcessPoolBase):
             os._exit(code)
 
     def wait(self, timeout_s: float) -> list[Event]:
-        """What has happened on any worker; a fork without setup is ready for work at once."""
+        """Events of all workers; a fork without setup is ready at once."""
         forked, self._forked = self._forked, []
         ready: list[Event] = [WorkerReady(worker=number) for number in forked]
         return ready + super().wait(0.0 if ready else timeout_s)
@@ -134,86 +137,89 @@ class ForkPool(ProcessPoolBase):
 
     def stop_at(self, index: int) -> None:
         """No item at or above `index` is begun any more."""
-        self._shared.view[0] = min(self._shared.view[0], float(index))
+        self._shared.counters[0] = min(self._shared.counters[0], float(index))
 
-    def _forget(self, remote: WorkerHandle) -> None:
-        super()._forget(remote)
-        self._shared.vacate(remote.slot)  # its next worker has begun nothing
-        self._free_slots.append(remote.slot)
+    def _remove(self, handle: WorkerHandle) -> None:
+        super()._remove(handle)
+        self._shared.vacate(handle.slot)  # the next worker in this slot has begun nothing
+        self._free_slots.append(handle.slot)
 
     def close(self, *, at_once: bool) -> list[str]:
-        """End all workers: idle ones on request, the rest by signal; within about `GRACE_S`."""
-        if self._leave_to_owner():
-            self._let_line_go()
+        """Ask idle workers to quit and kill the rest, within about `GRACE_S`."""
+        if self._release_in_fork():
+            self._close_death_pipe()
             return []
-        left = list(self._remotes.values())
-        for remote in left:
-            if at_once or remote.orders:
-                self._kill_at_end(remote)
+        left = list(self._handles.values())
+        for handle in left:
+            if at_once or handle.in_flight:
+                self._kill_or_hang_up(handle)
             else:
-                remote.writer.put(framing.QUIT)
-                self._flush(remote)
+                handle.writer.put(framing.QUIT)
+                self._flush(handle)
         deadline = perf_counter() + GRACE_S
-        for remote in left:
-            has_ended = self._has_ended_or_flushes(remote, deadline)
-            if not has_ended and self._shared.view[remote.slot] == FLUSHING:
-                leave_alone(remote)
+        for handle in left:
+            has_ended = self._has_ended_or_flushes(handle, deadline)
+            if not has_ended and self._shared.counters[handle.slot] == FLUSHING:
+                let_flush(handle)
             elif not has_ended:
-                self._kill_at_end(remote)
-            self._drain_text(remote)
-            if remote.process not in left_alone:
-                remote.process.collect()
-            self._forget(remote)
-        collect_left_alone()
+                self._kill_or_hang_up(handle)
+            self._drain_text(handle)
+            if handle.process not in flushing:
+                handle.process.collect()
+            self._remove(handle)
+        collect_flushing()
         self._shared.close()
-        self._let_line_go()
+        self._close_death_pipe()
         return []
 
-    def _has_ended_or_flushes(self, remote: WorkerHandle, deadline: float) -> bool:
-        """Wait for a worker's end, but not for the reader of what it is writing."""
+    def _has_ended_or_flushes(self, handle: WorkerHandle, deadline: float) -> bool:
+        """Wait for a worker's end, unless it waits for the reader of a queue."""
         flushing_until_s = perf_counter() + FLUSH_S
-        while not remote.process.ended_by(min(deadline, perf_counter() + CUT_S)):
+        while not handle.process.ended_by(min(deadline, perf_counter() + RETRY_S)):
             now_s = perf_counter()
-            flushes = self._shared.view[remote.slot] == FLUSHING and now_s > flushing_until_s
+            flushes = self._shared.counters[handle.slot] == FLUSHING and now_s > flushing_until_s
             if flushes or now_s >= deadline:
                 return False
         return True
 
-    def _drain_text(self, remote: WorkerHandle) -> None:
-        """Pass on what a worker printed on its way out; nothing else it says is wanted any more."""
+    def _drain_text(self, handle: WorkerHandle) -> None:
+        """Print the last output of a worker; its other messages are dropped."""
         more = True
-        while more and readable(remote.read_fd):
+        while more and readable(handle.read_fd):
             try:
-                more = remote.reader.feed(remote.read_fd)
+                more = handle.reader.feed(handle.read_fd)
             except OSError:
                 return
-            for kind, payload in remote.reader.frames():
+            for kind, payload in handle.reader.frames():
                 if kind == framing.TEXT:
-                    text = self._understand(remote, kind, payload)
+                    text = self._event_of(handle, kind, payload)
                     assert isinstance(text, Text)
                     print(text.text, end="", file=getattr(sys, text.stream), flush=True)
 
-    def _kill_at_end(self, remote: WorkerHandle) -> None:
+    def _kill_or_hang_up(self, handle: WorkerHandle) -> None:
         try:
-            remote.process.kill()
-        except PermissionError:  # it runs as the user that the program was when the call began
-            self._let_line_go()  # the kernel, which may, kills all that hold on to it
+            handle.process.kill()
+        except PermissionError:  # the program has dropped the rights it had at the fork
+            self._close_death_pipe()  # then the kernel kills the workers that hold it
 
-    def _let_line_go(self) -> None:
-        if self._lifeline is not None:
-            open_ends.difference_update(self._lifeline.ends)
-            self._lifeline.close()
-            self._lifeline = None
+    def _close_death_pipe(self) -> None:
+        if self._death_pipe is not None:
+            open_ends.difference_update(self._death_pipe.ends)
+            self._death_pipe.close()
+            self._death_pipe = None
 
 
 _NO_DEPRECATION: Any = ("ignore", None, DeprecationWarning, None, 0)
 
 
 def _fork() -> int:
-    """`os.fork`, without Python 3.12's warning: the caller has made sure that it is safe."""
+    """`os.fork` without the warning of Python 3.12 about other threads.
+
+    The engine has checked before that this process may fork.
+    """
     import warnings
 
-    # Not by catch_warnings: with it the program would forget which warnings it has shown.
+    # Not by catch_warnings: it would reset which warnings the program has already shown.
     warnings.filters.insert(0, _NO_DEPRECATION)  # type: ignore[attr-defined]
     try:
         return os.fork()

@@ -13,34 +13,49 @@ if TYPE_CHECKING:
     Piece = bytes | bytearray | memoryview
 
 # From the caller to a worker.
-SPAN = b"S"  # run data[start:stop], which the worker inherited
-ITEMS = b"I"  # run these pickled items
-TASK = b"F"  # what to run, and in which surroundings: for workers that were not forked
-END = b"E"  # the call is over: for workers that wait for the next one
+#: Run inherited items: data[start:stop].
+SPAN = b"S"
+#: Run these pickled items.
+ITEMS = b"I"
+#: The task of the next call with the caller's state, for workers that were not forked.
+TASK = b"F"
+#: The call is over, for workers that stay warm.
+END = b"E"
 QUIT = b"Q"
 # From a worker to the caller.
 READY = b"R"
-DONE = b"D"  # results of a chunk, or of its first part
-FAILED = b"X"  # the worker could not be set up
-UNFIT = b"U"  # the task cannot be rebuilt here as it was sent
-FREE = b"E"  # the call is over here, too
-TEXT = b"T"  # what items printed
-RECORD = b"L"  # what items logged
-NOTICED = b"W"  # what an item was seen to do
-# Both ways, ahead of the items or results that they are parts of.
+#: Results of a chunk, or of its first part.
+DONE = b"D"
+#: setup= has raised.
+FAILED = b"X"
+#: The task cannot be rebuilt from what was sent.
+UNFIT = b"U"
+#: The worker has finished the call.
+FREE = b"E"
+#: Output of items.
+TEXT = b"T"
+#: A log record or a warning of an item.
+RECORD = b"L"
+#: A change that an item was seen to make.
+NOTICED = b"W"
+# Both ways, before the items or results that they belong to.
+#: A large part.
 PART = b"P"
-LAID = b"M"  # where in shared memory such a part lies
+#: The location of a large part in shared memory.
+SHARED = b"M"
 
 _HEADER = Struct("<cQ")
 READ_BYTES = 1 << 18
-BIG_BYTES = 1 << 16  # from here on joining header and payload costs more than a second write
+#: From this size on, joining header and payload costs more than a second write.
+BIG_BYTES = 1 << 16
 
 
-_writing = allocate_lock()  # threads that items have left may print while results are sent
+#: Threads left by items may print while results are sent.
+_writing = allocate_lock()
 
 
 def pieces(kind: bytes, *payload: Piece) -> list[Piece]:
-    """A frame as the pieces to write one after the other; small ones are joined."""
+    """A frame as pieces to write in turn; small ones are joined."""
     size = sum(len(part) for part in payload)
     header = _HEADER.pack(kind, size)
     if size < BIG_BYTES:
@@ -58,13 +73,13 @@ def write(descriptor: int, kind: bytes, *payload: Piece) -> None:
 
 
 class Reader:
-    """Takes bytes as they come and gives whole frames."""
+    """Assembles frames from bytes."""
 
     __slots__ = ("_buffer", "_large")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._large: _Large | None = None  # a payload that is read to where it stays
+        self._large: _Large | None = None  # a payload that is read in place
 
     def feed(self, descriptor: int) -> bool:
         """Read once; False at the end of the stream. May raise BlockingIOError."""
@@ -76,13 +91,13 @@ class Reader:
 
     @property
     def in_frame(self) -> bool:
-        """A frame has begun to arrive and is not complete."""
+        """Whether a frame has arrived in part."""
         return bool(self._buffer) or self._large is not None
 
     def frames(self) -> Iterator[tuple[bytes, bytes | bytearray | None]]:
-        """Whole frames that have arrived: kind and payload; None where memory has no room for it.
+        """The complete frames: kind and payload; None: there was no memory for the payload.
 
-        Small payloads are bytes, large ones belong to whoever takes them.
+        Small payloads are bytes; large ones are bytearrays that belong to the receiver.
         """
         if self._large is not None:
             if self._large.n_left:
@@ -108,7 +123,7 @@ class Reader:
 
 
 class _Large:
-    """A payload of which a part has come."""
+    """A large payload that has arrived in part."""
 
     __slots__ = ("_place", "kind", "n_left", "payload")
 
@@ -118,13 +133,13 @@ class _Large:
         try:
             self.payload = bytearray(size)
         except MemoryError:
-            return  # what comes is read all the same: behind it are other frames
+            return  # it is read and dropped, to get to the frames behind it
         self._place = memoryview(self.payload)
         self._place[: len(begun)] = begun
         self._place = self._place[len(begun) :]
 
     def feed(self, descriptor: int) -> bool:
-        """Read once, no further than the payload goes; False at the end of the stream."""
+        """Read once, at most to the end of the payload; False at the end of the stream."""
         if self.payload is None:
             n_read = len(os.read(descriptor, min(self.n_left, READ_BYTES)))
         else:
@@ -135,7 +150,7 @@ class _Large:
 
 
 class Writer:
-    """Holds what a non-blocking descriptor would not take yet."""
+    """Buffers frames for a non-blocking descriptor."""
 
     __slots__ = ("_pending",)
 
@@ -147,7 +162,7 @@ class Writer:
         self._pending.extend(memoryview(part) for part in pieces(kind, *payload))
 
     def flush(self, descriptor: int) -> bool:
-        """Write what the pipe takes; True when nothing is left. May raise BrokenPipeError."""
+        """Write as much as the pipe takes; True: nothing is left. May raise BrokenPipeError."""
         while self._pending:
             try:
                 n_written = os.write(descriptor, self._pending[0])

@@ -1,4 +1,4 @@
-"""Watches from a second thread how long the caller's items hold the GIL."""
+"""Measures from a second thread how long the caller's items hold the GIL."""
 
 from __future__ import annotations
 
@@ -10,32 +10,33 @@ from amorsize._workers.run_delay import RunQueue
 from amorsize._workers.thread_exit import ThreadExit
 from amorsize.policy.events import GilProbed
 
-# What the thread asks to sleep: short against the 5 ms of a GIL switch, and not always as long.
-# A nap begins when an item lets go of the GIL; equal ones would end at equal points of items.
+#: Seconds of sleep, in turn: short against the 5 ms of a GIL switch. A nap begins when an item
+#: releases the GIL, so naps of one length would end at the same point of similar items.
 NAPS_S = (0.5e-3, 0.2e-3, 1.0e-3, 0.3e-3)
-LATE_S = 0.15e-3  # from this lateness on it was the GIL that it waited for
-WAKE_S = 0.06e-3  # the lateness of a nap in any case: what a timer and a core take
+#: A nap that ends later than this has waited for the GIL.
+LATE_S = 0.15e-3
+#: The lateness that a timer and a core cause in any case.
+WAKE_S = 0.06e-3
 
 
 class GilProbe:
-    """A thread that naps and sums up how much later than asked it wakes.
+    """A thread that naps, and adds up how late it wakes.
 
-    To wake, it needs the GIL: beside items that hold it most of the time is lateness, beside items
-    that wait or release it there is next to none. Items that hold it, but let go of it for a moment
-    now and then, as for a system call, keep no nap waiting for long. So of a nap that ends late the
-    whole is counted, as time that found the GIL held.
+    To wake, the thread needs the GIL. Items that hold the GIL make it late; items that are blocked
+    or release the GIL do not. Items that release it for a moment now and then, as in a system call,
+    delay no nap for long. So a late nap counts as a whole, as time in which the GIL was held.
     """
 
     def __init__(self) -> None:
         self._stopping = False
-        self._queue = RunQueue()  # where it waits for a core: a busy host, and not the GIL
+        self._queue = RunQueue()  # waiting for a core is not waiting for the GIL
         self._ending = ThreadExit()
         self._late_s = 0.0
-        self._nap_s = 0.0  # the one that is under way
-        self._found_held_s = 0.0  # naps at whose end the GIL was held
+        self._nap_s = 0.0  # the current nap
+        self._found_held_s = 0.0  # total of late naps
         self._n_wakes = 0
         self._began = perf_counter()
-        self._wakes_at = self._began  # when it is to run next: first of all, at once
+        self._wakes_at = self._began  # when it should run next
         # Not a threading.Thread: importing threading costs 4 ms, and no user code runs in it.
         _thread.start_new_thread(self._watch, ())
 
@@ -57,11 +58,10 @@ class GilProbe:
             self._ending.tell()
 
     def look(self) -> GilProbed:
-        """What was seen so far: the lateness of a nap still under way included.
+        """What was measured so far, including the lateness of the current nap.
 
-        Lateness and the time it is a share of end at one moment. Whoever looks may have to wait for
-        the GIL itself, once for each system call: done in between, that would count as time in
-        which the thread was not late.
+        Lateness and watched time end at one moment. The calling thread may itself wait for the GIL
+        at each system call; a system call in between would count as time without lateness.
         """
         without_core_s = self._queue.waited_s()
         now = perf_counter()
@@ -69,7 +69,7 @@ class GilProbe:
         late_s = max(0.0, self._late_s + still_s - without_core_s)
         watched_s = max(0.0, now - self._began - without_core_s)
         found_held_s = self._found_held_s + (self._nap_s if still_s > LATE_S else 0.0)
-        # No more of them than this lateness explains: others waited for a core.
+        # Count no more late naps than the lateness explains: the others waited for a core.
         most_s = NAPS_S[0] * max(0.0, late_s - WAKE_S * self._n_wakes) / LATE_S
         return GilProbed(
             lag_share=min(1.0, (late_s + min(found_held_s, most_s)) / max(1e-9, watched_s)),
@@ -78,7 +78,7 @@ class GilProbe:
         )
 
     def stop(self) -> None:
-        """End the thread; waits until it has ended (a nap and a switch of the GIL at most)."""
+        """End the thread; waits for it, a nap plus a GIL switch at most."""
         self._stopping = True
         self._ending.wait(1.0)
         self._queue.close()

@@ -1,8 +1,7 @@
 """The program's pipes and sockets in a forked worker.
 
-Who waits for the end of a pipe waits until every copy is closed. While a map runs, the program
-waits for it; the consumer of a stream goes on, closes what it opened, and would wait for ever for
-workers that were forked meanwhile.
+A pipe ends for its reader when every copy of the writing end is closed. During a stream the program
+goes on, closes what it has opened, and would wait for ever on copies in workers.
 """
 
 from __future__ import annotations
@@ -14,24 +13,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    Pipe = tuple[int, int, int]  # its number, and what it is
+    Pipe = tuple[int, int, int]  # descriptor, inode, device
 
 _FOLDER = "/proc/self/fd"
 
 
 def pipes() -> frozenset[Pipe]:
-    """All pipes and sockets that are open, but for the standard streams; none where unknown."""
+    """All open pipes and sockets except the standard streams; none where /proc is missing."""
     return frozenset(_found())
 
 
-def let_go(kept: Collection[Pipe], own: Collection[int]) -> None:
-    """Close the pipes and sockets that the program has, in a fork of it.
+def close_strangers(kept: Collection[Pipe], own: Collection[int]) -> None:
+    """Close the program's pipes and sockets in a fork of it.
 
-    Their numbers stay taken, so that no object of the program's closes something else by them.
+    Their numbers are redirected to /dev/null, so that no object of the program closes another file
+    by such a number.
 
     Args:
-        kept: Those that items may use.
-        own: Descriptors of pipes of ours, all copies of which are left alone.
+        kept: The ones that items may use.
+        own: Descriptors of the worker's own pipes, all copies of which stay open.
     """
     ours = {os.fstat(descriptor)[1:3] for descriptor in own}
     strangers = [one for one in _found() if one not in kept and one[1:] not in ours]

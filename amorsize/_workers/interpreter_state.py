@@ -1,4 +1,4 @@
-"""The state of the interpreter and its process that workers have as their caller."""
+"""The state of the interpreter that workers take over from their caller."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _read_gc(gc: Any) -> Any:
     return gc.isenabled(), gc.get_threshold(), gc.get_debug()
 
 
-def _take_gc(gc: Any, value: Any) -> None:
+def _set_gc(gc: Any, value: Any) -> None:
     enabled, threshold, debug = value
     (gc.enable if enabled else gc.disable)()
     gc.set_threshold(*threshold)
@@ -25,19 +25,21 @@ def _take_gc(gc: Any, value: Any) -> None:
 
 
 def _read_stack_size(thread: Any) -> Any:
-    """Put back at once: to ask for it is to set it to the default."""
+    """Read the size, then set it again: reading resets it to the default."""
     found = thread.stack_size()
     if found:
         thread.stack_size(found)
     return found
 
 
-def _take_stack_size(thread: Any, value: Any) -> None:
+def _set_stack_size(thread: Any, value: Any) -> None:
     thread.stack_size(value)
 
 
-_OURS = ("SIGINT", "SIGTERM", "SIGKILL", "SIGSTOP")  # a worker leaves the first to its caller
-_all_numbers: list[int] = []  # of this system, once they were asked for
+#: Signals that are not carried: workers ignore the first, and nobody can ignore the last two.
+_OURS = ("SIGINT", "SIGTERM", "SIGKILL", "SIGSTOP")
+#: The signals of this system, once they were read.
+_all_numbers: list[int] = []
 
 
 def _numbers(signal: Any) -> list[int]:
@@ -48,7 +50,7 @@ def _numbers(signal: Any) -> list[int]:
 
 
 def _read_signals(signal: Any) -> Any:
-    """Which signals are ignored, which do what they do by default, and which wait."""
+    """The signals that are ignored or at their default, and the blocked ones."""
     numbers = _numbers(signal)
     plain = {int(signal.SIG_IGN), int(signal.SIG_DFL)}
     found = zip(numbers, map(signal.getsignal, numbers), strict=True)
@@ -57,7 +59,7 @@ def _read_signals(signal: Any) -> Any:
     return handlers, sorted(set(map(int, blocked)).intersection(numbers)) if blocked else []
 
 
-def _take_signals(signal: Any, value: Any) -> None:
+def _set_signals(signal: Any, value: Any) -> None:
     handlers, blocked = value
     for number, handler in handlers.items():
         if signal.getsignal(number) != handler:
@@ -75,7 +77,7 @@ def _read_locale(locale: Any) -> Any:
     return {name: locale.setlocale(getattr(locale, name), None) for name in names}
 
 
-def _take_locale(locale: Any, value: Any) -> None:
+def _set_locale(locale: Any, value: Any) -> None:
     for name, wanted in value.items():
         category: int = getattr(locale, name)
         if locale.setlocale(category, None) != wanted:
@@ -83,7 +85,7 @@ def _take_locale(locale: Any, value: Any) -> None:
 
 
 def _read_warnings(warnings: Any) -> Any:
-    """The filters; the categories by name, since a worker may not have loaded where they are."""
+    """The filters, with categories by name: a worker may not have loaded their modules."""
     return [
         (action, _text_of(message), category.__module__, category.__qualname__, _text_of(module), n)
         for action, message, category, module, n in warnings.filters
@@ -94,18 +96,18 @@ def _text_of(pattern: Any) -> Any:
     return (pattern.pattern, pattern.flags) if hasattr(pattern, "pattern") else pattern
 
 
-def _take_warnings(warnings: Any, value: Any) -> None:
+def _set_warnings(warnings: Any, value: Any) -> None:
     found: list[Any] = []
     for action, message, home, name, module, n in value:
         category = getattr(sys.modules.get(home), name, None)
-        if category is None:  # nobody can warn so before its module is there
+        if category is None:  # nobody can warn with it before its module is loaded
             import_hooks.when_imported(
-                home, "warning filters", _again(_take_warnings, warnings, value)
+                home, "warning filters", _again(_set_warnings, warnings, value)
             )
         else:
             found.append((action, _compiled(message), category, _compiled(module), n))
     if list(warnings.filters) != found:
-        warnings.resetwarnings()  # which also has what was warned of already forgotten
+        warnings.resetwarnings()  # also forgets which warnings were shown
         warnings.filters.extend(found)
 
 
@@ -125,7 +127,7 @@ def _read_multiprocessing(process: Any) -> Any:
     return bytes(process.current_process().authkey)
 
 
-def _take_multiprocessing(process: Any, value: Any) -> None:
+def _set_multiprocessing(process: Any, value: Any) -> None:
     process.current_process().authkey = value
 
 
@@ -133,13 +135,13 @@ def _read_start_method(context: Any) -> Any:
     return context._default_context.get_start_method(allow_none=True)
 
 
-def _take_start_method(context: Any, value: Any) -> None:
+def _set_start_method(context: Any, value: Any) -> None:
     if context._default_context.get_start_method(allow_none=True) != value:
         context._default_context.set_start_method(value, force=True)
 
 
 def _read_logging(logging: Any) -> Any:
-    """Disabled up to, and the level of each logger that has one, and which are disabled."""
+    """The global threshold, the levels of loggers, the disabled loggers, the level names."""
     loggers = list(logging.root.manager.loggerDict.items())
     levels = {name: one.level for name, one in loggers if getattr(one, "level", 0)}
     disabled = [name for name, one in loggers if getattr(one, "disabled", 0)]
@@ -148,7 +150,7 @@ def _read_logging(logging: Any) -> Any:
     return threshold, {**levels, "root": logging.root.level}, disabled, names
 
 
-def _take_logging(logging: Any, value: Any) -> None:
+def _set_logging(logging: Any, value: Any) -> None:
     threshold, levels, disabled, names = value
     logging.disable(threshold)
     for own, wanted in zip((logging._levelToName, logging._nameToLevel), names, strict=True):
@@ -169,22 +171,22 @@ ENTRIES = (
     entry("recursion limit", "sys", by("getrecursionlimit", "setrecursionlimit")),
     entry("digits of an int", "sys", by("get_int_max_str_digits", "set_int_max_str_digits")),
     entry("switch interval", "sys", by("getswitchinterval", "setswitchinterval")),
-    entry("stack of new threads", "_thread", (_read_stack_size, _take_stack_size)),
+    entry("stack of new threads", "_thread", (_read_stack_size, _set_stack_size)),
     entry("writing of bytecode", "sys", of("dont_write_bytecode")),
-    entry("garbage collection", "gc", (_read_gc, _take_gc)),
-    entry("signals ignored or blocked", "_signal", (_read_signals, _take_signals)),
-    entry("locale", "_locale", (_read_locale, _take_locale)),
-    entry("warning filters", "warnings", (_read_warnings, _take_warnings)),
+    entry("garbage collection", "gc", (_read_gc, _set_gc)),
+    entry("signals ignored or blocked", "_signal", (_read_signals, _set_signals)),
+    entry("locale", "_locale", (_read_locale, _set_locale)),
+    entry("warning filters", "warnings", (_read_warnings, _set_warnings)),
     entry("folder of tempfile", "tempfile", of("tempdir")),
-    entry("logging levels", "logging", (_read_logging, _take_logging)),
+    entry("logging levels", "logging", (_read_logging, _set_logging)),
     entry(
         "multiprocessing's key",
         "multiprocessing.process",
-        (_read_multiprocessing, _take_multiprocessing),
+        (_read_multiprocessing, _set_multiprocessing),
     ),
     entry(
         "multiprocessing's start method",
         "multiprocessing.context",
-        (_read_start_method, _take_start_method),
+        (_read_start_method, _set_start_method),
     ),
 )

@@ -1,4 +1,4 @@
-"""The settings of libraries that workers have as their caller."""
+"""The settings of libraries that workers take over from their caller."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _of_decimal(context: Any) -> Any:
     return {name: getattr(context, name) for name in fields}, *on
 
 
-def _take_decimal(decimal: Any, value: Any) -> None:
+def _set_decimal(decimal: Any, value: Any) -> None:
     for context, (fields, flags, traps) in zip(
         (decimal.getcontext(), decimal.DefaultContext), value, strict=True
     ):
@@ -50,7 +50,7 @@ def _read_dialects(csv: Any) -> Any:
     }
 
 
-def _take_dialects(csv: Any, value: Any) -> None:
+def _set_dialects(csv: Any, value: Any) -> None:
     now = _read_dialects(csv)
     for name in now.keys() - value.keys():
         csv.unregister_dialect(name)
@@ -60,10 +60,10 @@ def _take_dialects(csv: Any, value: Any) -> None:
 
 
 def _read_adapters(dbapi2: Any) -> Any:
-    """Without those that SQLite's module has registered itself.
+    """The adapters of the program.
 
-    And without what another library has registered for its own use that cannot be sent: each
-    notebook has such a one, for the history of its cells.
+    Those of the module itself are left out, as are unpicklable ones of other libraries: each
+    notebook has one for the history of its cells.
     """
     return [
         {key: one for key, one in found.items() if _is_the_programs(one)}
@@ -78,7 +78,7 @@ def _is_the_programs(adapter: Any) -> bool:
     return not str(module).startswith("sqlite3") and serialization.why_not(adapter) is None
 
 
-def _take_adapters(dbapi2: Any, value: Any) -> None:
+def _set_adapters(dbapi2: Any, value: Any) -> None:
     both = (dbapi2.adapters, dbapi2.converters)
     for own, wanted, now in zip(both, value, _read_adapters(dbapi2), strict=True):
         for key in now.keys() - wanted.keys():
@@ -86,12 +86,13 @@ def _take_adapters(dbapi2: Any, value: Any) -> None:
         own.update(wanted)
 
 
-_mime_types: tuple[list[Any], bytes] | None = None  # as they were last sent, and as bytes
+#: The MIME types when they were last sent, with their pickle.
+_mime_types: tuple[list[Any], bytes] | None = None
 _MIME_MAPS = ("types_map", "types_map_inv", "encodings_map", "suffix_map")
 
 
 def _read_mime_types(mimetypes: Any) -> Any:
-    """None before anybody has asked for one: they are read from files then."""
+    """The pickled tables; None: not loaded yet, as they are read from files at the first use."""
     global _mime_types
     if mimetypes._db is None:
         return None
@@ -102,7 +103,7 @@ def _read_mime_types(mimetypes: Any) -> Any:
     return _mime_types[1]
 
 
-def _take_mime_types(mimetypes: Any, value: Any) -> None:
+def _set_mime_types(mimetypes: Any, value: Any) -> None:
     if value is None:
         return
     if mimetypes._db is None:
@@ -118,7 +119,7 @@ def _read_repr(reprlib: Any) -> Any:
     return dict(vars(reprlib.aRepr))
 
 
-def _take_repr(reprlib: Any, value: Any) -> None:
+def _set_repr(reprlib: Any, value: Any) -> None:
     vars(reprlib.aRepr).update(value)
 
 
@@ -127,7 +128,7 @@ def _read_numpy(numpy: Any) -> Any:
     return numpy.geterr(), numpy.geterrcall(), numpy.getbufsize(), options
 
 
-def _take_numpy(numpy: Any, value: Any) -> None:
+def _set_numpy(numpy: Any, value: Any) -> None:
     errors, call, size, options = value
     numpy.seterr(**errors)
     numpy.seterrcall(call)
@@ -140,8 +141,8 @@ def _read_pandas(pandas: Any) -> Any:
     return pandas._config.config._global_config
 
 
-def _take_pandas(pandas: Any, value: Any) -> None:
-    """Once all of pandas is loaded: its parts register their options one after the other."""
+def _set_pandas(pandas: Any, value: Any) -> None:
+    """Set the options that differ, once all of pandas has registered its options."""
     config = pandas._config.config
     now = dict(_flat(config._global_config, ""))
     for name, one in _flat(value, ""):
@@ -158,14 +159,14 @@ def _flat(options: Any, prefix: str) -> Iterable[tuple[str, Any]]:
 
 
 def _read_matplotlib(matplotlib: Any) -> Any:
-    """As they stand: reading `backend` otherwise would choose one."""
+    """The parameters as stored: reading `backend` in another way would choose one."""
     parameters = dict(dict.items(matplotlib.rcParams))
     if not isinstance(parameters.get("backend"), str):
         parameters.pop("backend", None)
     return parameters
 
 
-def _take_matplotlib(matplotlib: Any, value: Any) -> None:
+def _set_matplotlib(matplotlib: Any, value: Any) -> None:
     for name, one in value.items():
         dict.__setitem__(matplotlib.rcParams, name, one)
 
@@ -174,28 +175,28 @@ def _read_mpmath(mpmath: Any) -> Any:
     return [(one.prec, one.pretty) for one in (mpmath.mp, mpmath.iv)]
 
 
-def _take_mpmath(mpmath: Any, value: Any) -> None:
+def _set_mpmath(mpmath: Any, value: Any) -> None:
     for context, (precision, pretty) in zip((mpmath.mp, mpmath.iv), value, strict=True):
         context.prec, context.pretty = precision, pretty
 
 
 #: What is carried, in the order in which a worker takes it.
 ENTRIES = (
-    entry("decimal context", "decimal", (_read_decimal, _take_decimal)),
+    entry("decimal context", "decimal", (_read_decimal, _set_decimal)),
     entry("csv field size limit", "_csv", by("field_size_limit", "field_size_limit")),
     entry("socket timeout", "_socket", by("getdefaulttimeout", "setdefaulttimeout")),
     entry("first day of the week", "calendar", by("firstweekday", "setfirstweekday")),
-    entry("CSV dialects", "_csv", (_read_dialects, _take_dialects)),
-    entry("MIME types", "mimetypes", (_read_mime_types, _take_mime_types)),
-    entry("SQLite's adapters", "sqlite3.dbapi2", (_read_adapters, _take_adapters)),
+    entry("CSV dialects", "_csv", (_read_dialects, _set_dialects)),
+    entry("MIME types", "mimetypes", (_read_mime_types, _set_mime_types)),
+    entry("SQLite's adapters", "sqlite3.dbapi2", (_read_adapters, _set_adapters)),
     entry("archive formats", "shutil", registry("_ARCHIVE_FORMATS")),
     entry("formats to unpack", "shutil", registry("_UNPACK_FORMATS")),
-    entry("lengths of reprlib", "reprlib", (_read_repr, _take_repr)),
+    entry("lengths of reprlib", "reprlib", (_read_repr, _set_repr)),
     entry("urllib's opener", "urllib.request", of("_opener")),
     entry("HTTPS contexts", "ssl", of("_create_default_https_context")),
     entry("XML namespaces", "xml.etree.ElementTree", registry("_namespace_map")),
-    entry("NumPy errors and printing", "numpy", (_read_numpy, _take_numpy)),
-    entry("pandas options", "pandas", (_read_pandas, _take_pandas)),
-    entry("matplotlib's rcParams", "matplotlib", (_read_matplotlib, _take_matplotlib)),
-    entry("mpmath's precision", "mpmath", (_read_mpmath, _take_mpmath)),
+    entry("NumPy errors and printing", "numpy", (_read_numpy, _set_numpy)),
+    entry("pandas options", "pandas", (_read_pandas, _set_pandas)),
+    entry("matplotlib's rcParams", "matplotlib", (_read_matplotlib, _set_matplotlib)),
+    entry("mpmath's precision", "mpmath", (_read_mpmath, _set_mpmath)),
 )

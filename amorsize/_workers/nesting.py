@@ -1,4 +1,4 @@
-"""Knows whether the code that asks runs inside a worker: then a tuned function is a plain loop."""
+"""Whether the calling code runs inside an item, where a tuned function is a plain loop."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Mark = Callable[[], bool] | None  # what a thread was at before
+    Mark = Callable[[], bool] | None  # the entry of a thread in `inside`
 
-# Threads that are running items of some call, and what tells whether they are in one just now: not
-# while they read the next, which whoever made the data does.
+#: The threads that run items, each with a function that tells whether it is in an item now. None:
+#: it always is. While a thread reads the next item, it runs code of whoever made the data.
 inside: dict[int, Callable[[], bool] | None] = {}
 _process_is_worker = False
 
@@ -29,33 +29,36 @@ def _outside() -> bool:
 
 
 def enter_process() -> None:
-    """From now on this whole process is a worker."""
+    """Make this whole process a worker."""
     global _process_is_worker
     _process_is_worker = True
 
 
 def leave_process() -> None:
-    """This worker is where a call is made after all, and none of its workers."""
+    """Make this process an ordinary one again, where calls may start workers."""
     global _process_is_worker
     _process_is_worker = False
 
 
 def mark() -> Mark:
-    """What this thread is at now, for `leave`; asked before `enter`, as Ctrl-C may come between."""
+    """The state of this thread, for `leave`.
+
+    It is read before `enter`, since Ctrl-C may come between the two.
+    """
     return inside.get(get_ident(), _outside)
 
 
 def enter(is_in_item: Callable[[], bool] | None = None) -> None:
-    """This thread begins to run items.
+    """Note that this thread begins to run items.
 
     Args:
-        is_in_item: Tells whether it is in one; None: it is, until it leaves.
+        is_in_item: Tells whether the thread is in an item; None: it is until it leaves.
     """
     inside[get_ident()] = is_in_item
 
 
 def leave(before: Mark = _outside) -> None:
-    """This thread has stopped running items; what it was at before counts again."""
+    """Note that this thread has stopped running items, and restore its earlier state."""
     if before is _outside:
         inside.pop(get_ident(), None)
     else:

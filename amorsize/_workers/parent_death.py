@@ -1,8 +1,8 @@
-"""A pipe that ends with the caller, and the workers that hold its other end with it.
+"""Workers die with their caller, however that ends.
 
-A worker that computes does not look up. So the kernel is asked to kill it (`F_SETSIG`) when the
-last writer of a pipe is gone, which is the caller, however it ended. Between chunks workers look
-for their caller by themselves as well, for systems without such signals.
+A busy worker cannot look for its caller. So the kernel is asked to kill it (`F_SETSIG`) when the
+last writer of a pipe, the caller, is gone. On systems without such signals, workers look for their
+caller between chunks.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 
 SIGKILL = 9
-_held = -1  # the descriptor by which this process holds on
+#: The descriptor whose signal kills this process; negative: none.
+_held = -1
 
 
-class Lifeline:
-    """The caller's end: it stays open as long as the caller is there."""
+class ParentDeathPipe:
+    """A pipe of the caller that nobody writes to, and that ends with the caller."""
 
     __slots__ = ("_writing", "reading")
 
@@ -23,33 +24,33 @@ class Lifeline:
 
     @property
     def ends(self) -> tuple[int, int]:
-        """Both descriptors: a fork that is not to hold the line closes them."""
+        """Both descriptors, which every fork has to close."""
         return self.reading, self._writing
 
     def close(self) -> None:
-        """Let go of it: who still holds on is killed."""
+        """Close the pipe; workers that still watch it are killed."""
         os.close(self.reading)
         os.close(self._writing)
 
 
-def hold_on(reading: int) -> None:
-    """Have this process killed when the line ends."""
+def die_with_parent(reading: int) -> None:
+    """Have the kernel kill this process when the pipe ends."""
     global _held
     try:
         import fcntl
 
-        # Whom to signal belongs to an open file, which a fork shares: so it is opened once more.
+        # The process to signal belongs to the open file, which forks share: open it once more.
         own = os.open(f"/proc/self/fd/{reading}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         fcntl.fcntl(own, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(own, fcntl.F_SETSIG, SIGKILL)
         fcntl.fcntl(own, fcntl.F_SETFL, fcntl.fcntl(own, fcntl.F_GETFL) | os.O_ASYNC)
         _held = own
     except (ImportError, AttributeError, OSError):
-        return  # not Linux: the caller is looked for between chunks
+        return  # not Linux: workers look for the caller between chunks
 
 
-def let_go() -> None:
-    """Outlive the line: what is left to do here is bounded by something else."""
+def outlive_parent() -> None:
+    """Let this process outlive the caller: something else bounds what it still does."""
     global _held
     held, _held = _held, -1
     try:

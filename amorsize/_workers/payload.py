@@ -1,9 +1,9 @@
-"""Packs a task for workers that were not forked: code by its name, and what it reads as it is now.
+"""A task as bytes, for workers that were not forked.
 
-What a worker imports need not be what the caller has: the caller may have changed a constant, put
-something into a dict, replaced a function, edited the file since. So along with a name go the
-globals that the code reads, and a digest of each function of the project that it may call. A worker
-that would run other code asks for the code itself.
+Code is sent by its name. The module that a worker imports may differ from the caller's: since its
+import the caller may have changed a constant, filled a dict, replaced a function or edited the
+file. So the globals that the code reads are sent along, with a digest of each function of the
+project that it may call. A worker that would run other code asks for the code itself.
 """
 
 from __future__ import annotations
@@ -38,20 +38,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-LARGE_BYTES = 1_000_000  # sent to each worker in each call: 1 ms there, and as much here
-# With so much, code is sent rather than its module: each worker would make all of it once more.
+#: A larger task draws a warning: each MB takes 1 ms in the caller, and 1 ms in every worker.
+LARGE_BYTES = 1_000_000
+#: With this much data, code is sent instead of imported: each worker would make the data once more.
 MUCH_BYTES = 8 << 20
 
 _warned: set[str] = set()
 
 
 class Payload:
-    """A task as bytes; made when it is first needed.
+    """A task as bytes, which are made when they are first needed.
 
     Args:
         task: What is done to each item.
-        func: The function as the user knows it, for messages.
-        sample: An item: its methods may be called, so what they read goes along.
+        func: The user's function, for messages.
+        sample: An item, whose methods the function may call: what they read is sent as well.
     """
 
     def __init__(self, task: Task, func: Callable[..., Any], sample: Any = None) -> None:
@@ -59,32 +60,32 @@ class Payload:
         self.name = fingerprints.name_of(func)
         self._reached = Reached((task.function, task.setup, task.teardown), sample)
         self._apart: tuple[bytes, list[memoryview]] | None = None
-        self._again: str | None = None  # what workers will do by importing, and cannot be avoided
+        self._again: str | None = None  # an effect of imports that workers would repeat
         self._by_value: frozenset[str] = frozenset()
         self._carried: bytes | None = None
 
     @property
     def array_bytes(self) -> int:
-        """Of arrays and tables that the function reaches, roughly: they are sent as they lie."""
+        """Rough size of the arrays and tables that the function reaches; sent uncopied."""
         return self._reached.array_bytes
 
     @property
     def other_bytes(self) -> int:
-        """Of all other data that it reaches, which is pickled and made anew in each worker."""
+        """Rough size of all other data that it reaches, which each worker unpickles."""
         return self._reached.other_bytes
 
     @property
     def data(self) -> bytes:
-        """What unpickles to the task, in a process that can import its code.
+        """The pickled task, for a process that can import its code.
 
         Raises:
-            SerializationError: Something in it cannot be pickled; the text names it.
+            SerializationError: A part of it cannot be pickled; the message names it.
         """
         data, parts = self.apart()
         return self._packed(self._by_value) if parts else data
 
     def apart(self) -> tuple[bytes, list[memoryview]]:
-        """The same, with the large buffers in it beside that."""
+        """The same, with large buffers apart from the pickle."""
         if self._apart is None:
             parts: list[memoryview] = []
             self._apart = self._first_packed(parts), parts
@@ -92,7 +93,7 @@ class Payload:
         return self._apart
 
     def _first_packed(self, parts: list[memoryview]) -> bytes:
-        """By the names of what workers can import, unless that would do more than to import."""
+        """Pickle code by name, unless importing it would repeat an effect or much work."""
         again = next(
             filter(None, map(import_effects.what_it_does, sorted(self._reached.homes))), None
         )
@@ -106,12 +107,12 @@ class Payload:
         return self._packed(self._by_value, parts)
 
     def by_value(self) -> bytes:
-        """The same with the code of the project's own functions, whatever a worker would import."""
+        """The pickled task with the code of the project's own functions."""
         self._by_value = self._reached.homes
         return self._packed(self._by_value)
 
     def carried(self) -> bytes:
-        """The state of the process that goes along, as it was when this was first asked for.
+        """The state of this process that workers take over, read at the first request.
 
         Raises:
             SerializationError: Some setting cannot be sent; the text names it.
@@ -121,7 +122,7 @@ class Payload:
         return self._carried
 
     def why_not(self) -> str | None:
-        """Why it cannot be sent, or would not arrive as it is; None when it can."""
+        """Why the task cannot be sent unchanged; None: it can."""
         if self._reached.reasons:
             return self._reached.reasons[0]
         try:
@@ -132,30 +133,30 @@ class Payload:
         if self._again is not None:
             return self._again
         for place, value in self._reached.stays.items():
-            if not is_shareable(value):  # a lock or a logger of its own suits each worker
+            if not is_shareable(value):  # each worker may have its own lock or logger
                 kind = callables.type_name(value)
                 return f"{place.replace(':', '.')} ({kind}) cannot be sent to a worker process"
         return None
 
     def pack(self, items: Any) -> bytes:
-        """Items as bytes; those that pickle alone cannot send by cloudpickle."""
+        """Items as bytes, by cloudpickle where pickle fails."""
         data, parts = self.pack_apart(items)
         return serialization.dumps(items) if parts else data
 
     def pack_apart(self, items: Any) -> tuple[bytes, list[memoryview]]:
-        """Items as bytes, the large buffers in them beside that."""
+        """Items as bytes, with large buffers apart from the pickle."""
         if not self._by_value:
             try:
                 data, parts = serialization.dumps_apart(items)
             except Exception as error:
                 let_through(error)
                 data, parts = b"__main__", []
-            if not names_main(data):  # what has that name here, no other process would find
+            if not names_main(data):  # another process does not find it under that name
                 return data, parts
         return dumped_with_code(unpacked, (items,), self._by_value), []
 
     def _packed(self, by_value: frozenset[str], parts: list[memoryview] | None = None) -> bytes:
-        """The task as bytes; where `parts` is given, the large buffers in it are put there."""
+        """The task as bytes, with large buffers in `parts` where that is given."""
         try:
             return self._dumped(by_value, parts)
         except Exception as error:
@@ -168,16 +169,14 @@ class Payload:
             return self._dumped(by_value, parts)
         except Exception as error:
             let_through(error)
-            culprit = (
-                unpicklable_part(self._parts(), by_value) or f"{type(error).__name__}: {error}"
-            )
+            part = unpicklable_part(self._parts(), by_value) or f"{type(error).__name__}: {error}"
             raise SerializationError(
-                f"{self.name} cannot be sent to a worker process: {culprit}. Create it inside the "
+                f"{self.name} cannot be sent to a worker process: {part}. Create it inside the "
                 "function or in setup=, or use backend='thread'."
             ) from error
 
     def _refuse_what_is_shared(self) -> None:
-        """A queue of multiprocessing is there to be shared: one of the worker's own is another."""
+        """Raise for an object of multiprocessing, such as a queue: workers have to share it."""
         for place, value in self._reached.stays.items():
             kind = callables.type_name(value)
             if kind.startswith("multiprocessing."):
@@ -202,13 +201,13 @@ class Payload:
             "watch": None if task.watch is None else task.watch.elsewhere(),
         }
         settings, stays, digests, names = (
-            # what is sent with its code has its globals with it
+            # Code that is sent brings its globals.
             {place: one for place, one in found.items() if place.partition(":")[0] not in by_value}
             for found in (reached.settings, reached.stays, reached.digests, reached.names)
         )
         kinds = {place: callables.type_name(value) for place, value in stays.items()}
         origin = os.getpid(), TOKEN
-        # The first is called first: names are looked up while the rest is being read.
+        # Unpickling calls `tidied` first: later parts already look up names.
         checked = digests, names, reached.library
         caches = {
             place: reached.caches[key][1] if key in reached.caches else []

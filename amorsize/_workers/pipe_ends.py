@@ -1,9 +1,8 @@
-"""One end of a worker's pipe, opened again where an item has closed it.
+"""One end of a worker's pipe, which is reopened after an item has closed it.
 
-Items may close descriptors that they did not open (`os.closerange`, as daemons do), and open their
-own, which get the numbers. What is written to such a number would land in the item's file. So each
-end is known by more than its number, and a pipe can be entered again through the caller's end of
-it, which the kernel shows in /proc.
+Items may close descriptors that they did not open (`os.closerange`, as daemons do), then open files
+that get the same numbers. A report would land in such a file. So an end is identified by more than
+its number, and reopened through /proc from the caller's end of the pipe.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class End:
-    """An end of a pipe that this process has.
+    """An end of a pipe in this process.
 
     Args:
         descriptor: Its number.
         flags: How it is opened: `os.O_RDONLY` or `os.O_WRONLY`.
         parent_pid: The process at the other end.
-        others: The number of the other end, there; negative: not known.
+        others: The descriptor of the other end in that process; negative: unknown.
     """
 
     __slots__ = ("_descriptor", "_flags", "_is", "_path")
@@ -33,11 +32,11 @@ class End:
         self._path = f"/proc/{parent_pid}/fd/{others}" if others >= 0 else None
 
     def number(self) -> int:
-        """The descriptor, in a microsecond; another one, once this was closed.
+        """The descriptor, or another one after an item has closed it. Takes a microsecond.
 
         Raises:
-            BrokenPipeError: It was closed, and there is no way back: the caller is gone, or the
-                system shows no descriptors.
+            BrokenPipeError: It was closed and cannot be reopened: the caller is gone, or the system
+                has no /proc.
         """
         try:
             if os.fstat(self._descriptor)[:3] == self._is:
@@ -50,7 +49,7 @@ class End:
         if self._path is None:
             raise BrokenPipeError("an item has closed the pipe to the caller")
         try:
-            # Not blocking: the other end may be gone. Blocking from then on, as it was.
+            # Opening must not block if the other end is gone; reading and writing block as before.
             found = os.open(self._path, self._flags | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             raise BrokenPipeError("the pipe to the caller is gone") from error

@@ -1,4 +1,4 @@
-"""Worker processes: one process and two pipes each, never blocked on; forked, for one call."""
+"""Worker processes behind pipes that are never blocked on, whichever way they were started."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from amorsize._workers.protocol import (
 from amorsize._workers.worker_handle import WorkerHandle, end, readable
 from amorsize._workers.worker_main import (
     ITEMS_ELSEWHERE,
-    ORDER,
+    REQUEST,
     SINGLE,
 )
 
@@ -37,243 +37,255 @@ if TYPE_CHECKING:
     from amorsize._workers.framing import Piece
     from amorsize._workers.protocol import Event
 
-STOPPED_S = 1.0  # how often it is looked whether somebody has stopped a worker
-CUT_S = 20e-3  # how often it is looked whether a worker has opened its pipes again
+#: Seconds between two checks for workers that somebody has stopped.
+STOPPED_CHECK_S = 1.0
+#: Seconds between two checks for workers that have reopened their pipes.
+RETRY_S = 20e-3
 
 
 class ProcessPoolBase:
-    """Worker processes at the other ends of pipes, however they were started."""
+    """Sends chunks to worker processes and reads what they report.
+
+    A subclass starts the workers and ends them.
+    """
 
     backend = "process"
     inherits_items = False
-    _owner = -1  # until there are workers
+    #: The process that owns the workers; negative while the constructor has not finished.
+    _owner = -1
 
     def __init__(self, task: Task) -> None:
         self._task = task
         self._packing = serialization.Packing()
-        self._remotes: dict[int, WorkerHandle] = {}
+        self._handles: dict[int, WorkerHandle] = {}
         self._owner = os.getpid()
         self._by_descriptor: dict[int, WorkerHandle] = {}
         self._poll = select.poll()
-        self._looked_s = perf_counter()
-        self._cut: list[
+        self._checked_s = perf_counter()
+        self._disconnected: list[
             WorkerHandle
         ] = []  # whose pipes have no other end, though they have not ended
 
-    def _attend(self, remote: WorkerHandle) -> None:
-        """Look out from now on for what a worker says, and for its end."""
-        self._remotes[remote.number] = remote
-        for descriptor in (remote.read_fd, remote.process.pidfd):
+    def _register(self, handle: WorkerHandle) -> None:
+        """Poll a worker's pipe and its process from now on."""
+        self._handles[handle.number] = handle
+        for descriptor in (handle.read_fd, handle.process.pidfd):
             if descriptor is not None:
-                self._by_descriptor[descriptor] = remote
+                self._by_descriptor[descriptor] = handle
                 self._poll.register(descriptor, select.POLLIN)
 
     def __del__(self) -> None:
-        """The last net, for a call that was cut short before it could end its workers."""
-        if self._owner < 0 or self._leave_to_owner():
+        """End the workers of a call that was interrupted before it could close the pool."""
+        if self._owner < 0 or self._release_in_fork():
             return
-        for remote in tuple(self._remotes.values()):
-            end(remote)
-            self._forget(remote)
+        for handle in tuple(self._handles.values()):
+            end(handle)
+            self._remove(handle)
 
-    def _leave_to_owner(self) -> bool:
-        """In a fork of the caller the workers are not ours to end: let go of the ends we have."""
+    def _release_in_fork(self) -> bool:
+        """In a fork of the caller, close its copies of the pipes; whether this is such a fork.
+
+        The workers belong to the parent.
+        """
         if os.getpid() == self._owner:
             return False
-        for remote in tuple(self._remotes.values()):
-            self._overlook(remote)
-            remote.ended = True
-            remote.close()
+        for handle in tuple(self._handles.values()):
+            self._unregister(handle)
+            handle.ended = True
+            handle.close()
         return True
 
     # -- working ----------------------------------------------------------------------------
 
     def send(self, worker: int, chunk: Chunk, *, time_budget_s: float, flush_s: float) -> None:
-        """Queue a chunk for a worker and write what the pipe takes."""
-        remote = self._remotes[worker]
-        # Every result at once: so every item watched.
+        """Queue a chunk for a worker, then write as much as the pipe takes."""
+        handle = self._handles[worker]
+        # To report each result at once, the worker has to stop after every item.
         flags = SINGLE if self._task.single or not flush_s else 0
         told = b""
         if chunk.items is not None:
-            ahead, told, is_elsewhere = remote.line.packed(*self._packed_apart(chunk.items))
+            ahead, told, is_elsewhere = handle.transport.packed(*self._packed_apart(chunk.items))
             flags |= ITEMS_ELSEWHERE if is_elsewhere else 0
             for kind, part in ahead:
-                remote.writer.put(kind, part)
-        order = ORDER.pack(chunk.start, chunk.stop, time_budget_s, flush_s, flags, chunk.place)
-        remote.writer.put(framing.SPAN if chunk.items is None else framing.ITEMS, order, told)
-        remote.orders.append(chunk)
-        self._flush(remote)
+                handle.writer.put(kind, part)
+        header = REQUEST.pack(chunk.start, chunk.stop, time_budget_s, flush_s, flags, chunk.place)
+        handle.writer.put(framing.SPAN if chunk.items is None else framing.ITEMS, header, told)
+        handle.in_flight.append(chunk)
+        self._flush(handle)
 
     def packed(self, items: Any) -> bytes:
-        """Items as they are sent, in one piece."""
+        """Items as bytes, in one piece."""
         return self._packing.dumps(items)
 
     def _packed_apart(self, items: Any) -> tuple[bytes, list[memoryview]]:
         return self._packing.dumps_apart(items)
 
-    def _flush(self, remote: WorkerHandle) -> None:
+    def _flush(self, handle: WorkerHandle) -> None:
         try:
-            done = remote.writer.flush(remote.write_fd)
-        except BrokenPipeError:  # its end is seen on the pidfd, with all that belongs to it
-            if remote not in self._cut:
-                self._cut.append(remote)
+            done = handle.writer.flush(handle.write_fd)
+        except BrokenPipeError:  # if the worker has ended, its pidfd says so
+            if handle not in self._disconnected:
+                self._disconnected.append(handle)
             return
         if done:
-            if remote.write_fd in self._by_descriptor:
-                del self._by_descriptor[remote.write_fd]
-                self._poll.unregister(remote.write_fd)
-        elif remote.write_fd not in self._by_descriptor:
-            self._by_descriptor[remote.write_fd] = remote
-            self._poll.register(remote.write_fd, select.POLLOUT)
+            if handle.write_fd in self._by_descriptor:
+                del self._by_descriptor[handle.write_fd]
+                self._poll.unregister(handle.write_fd)
+        elif handle.write_fd not in self._by_descriptor:
+            self._by_descriptor[handle.write_fd] = handle
+            self._poll.register(handle.write_fd, select.POLLOUT)
 
     def wait(self, timeout_s: float) -> list[Event]:
-        """What has happened on any worker; waits at most `timeout_s` for the first thing."""
-        happenings: list[Event] = []
+        """Events of all workers; waits at most `timeout_s` for the first."""
+        events: list[Event] = []
         ended: list[WorkerHandle] = []
-        if self._cut:
-            timeout_s = min(timeout_s, CUT_S)
-            self._look_at_cut_ones(happenings)
+        if self._disconnected:
+            timeout_s = min(timeout_s, RETRY_S)
+            self._retry_disconnected(events)
         for descriptor, _ in self._poll.poll(max(0.0, timeout_s) * 1000):
-            remote = self._by_descriptor.get(descriptor)
-            if remote is None or remote.ended:
+            handle = self._by_descriptor.get(descriptor)
+            if handle is None or handle.ended:
                 continue
-            if descriptor == remote.write_fd:
-                self._flush(remote)
+            if descriptor == handle.write_fd:
+                self._flush(handle)
                 continue
-            has_ended = descriptor == remote.process.pidfd
+            has_ended = descriptor == handle.process.pidfd
             if not has_ended:
-                at_end = not self._read(remote, happenings)
-                has_ended = at_end and remote.process.pidfd is None
+                at_end = not self._read(handle, events)
+                has_ended = at_end and handle.process.pidfd is None
             if has_ended:
-                ended.append(remote)
-        for remote in ended:
-            if not remote.ended:
-                self._bury(remote, happenings)
-        if perf_counter() - self._looked_s > STOPPED_S:
-            self._wake_the_stopped()
-        return happenings
+                ended.append(handle)
+        for handle in ended:
+            if not handle.ended:
+                self._on_exit(handle, events)
+        if perf_counter() - self._checked_s > STOPPED_CHECK_S:
+            self._resume_stopped()
+        return events
 
-    def _look_at_cut_ones(self, happenings: list[Event]) -> None:
-        """An item has closed its worker's pipes; the worker opens them again when it needs them."""
-        cut, self._cut = self._cut, []
-        for remote in cut:
-            if remote.ended or remote.number not in self._remotes:
+    def _retry_disconnected(self, events: list[Event]) -> None:
+        """Read from workers whose item has closed their pipes.
+
+        A worker reopens them when it needs them.
+        """
+        disconnected, self._disconnected = self._disconnected, []
+        for handle in disconnected:
+            if handle.ended or handle.number not in self._handles:
                 continue
-            self._flush(remote)
-            if self._read(remote, happenings):
-                self._by_descriptor[remote.read_fd] = remote
-                self._poll.register(remote.read_fd, select.POLLIN)
-            elif remote not in self._cut:
-                self._cut.append(remote)
+            self._flush(handle)
+            if self._read(handle, events):
+                self._by_descriptor[handle.read_fd] = handle
+                self._poll.register(handle.read_fd, select.POLLIN)
+            elif handle not in self._disconnected:
+                self._disconnected.append(handle)
 
-    def _wake_the_stopped(self) -> None:
-        """Let workers go on that somebody has stopped; those that are stopped again are killed."""
-        self._looked_s = perf_counter()
-        for remote in self._remotes.values():
-            if not remote.process.is_stopped:
-                remote.n_stops = 0
+    def _resume_stopped(self) -> None:
+        """Resume workers that somebody has stopped; kill those that stay stopped."""
+        self._checked_s = perf_counter()
+        for handle in self._handles.values():
+            if not handle.process.is_stopped:
+                handle.n_stops = 0
                 continue
-            remote.n_stops += 1
-            remote.process.send(SIGCONT if remote.n_stops == 1 else SIGKILL)
+            handle.n_stops += 1
+            handle.process.send(SIGCONT if handle.n_stops == 1 else SIGKILL)
 
-    def _read(self, remote: WorkerHandle, happenings: list[Event]) -> bool:
-        """Take in what a worker wrote; False at the end of its pipe."""
+    def _read(self, handle: WorkerHandle, events: list[Event]) -> bool:
+        """Add the events that a worker has written; False at the end of its pipe."""
         try:
-            more = remote.reader.feed(remote.read_fd)
+            more = handle.reader.feed(handle.read_fd)
         except BlockingIOError:
             return True
         except ConnectionResetError:
             more = False
-        for kind, payload in remote.reader.frames():
-            happening = self._understand(remote, kind, payload)
-            if happening is not None:
-                happenings.append(happening)
-                if kind == framing.DONE and remote.is_leaving:
-                    happenings.append(self._let_go(remote))
-        if not more and remote.read_fd in self._by_descriptor:
-            # At its end the pipe would be ready for ever; the pidfd tells the rest.
-            del self._by_descriptor[remote.read_fd]
-            self._poll.unregister(remote.read_fd)
-            if remote not in self._cut:
-                self._cut.append(remote)
+        for kind, payload in handle.reader.frames():
+            event = self._event_of(handle, kind, payload)
+            if event is not None:
+                events.append(event)
+                if kind == framing.DONE and handle.is_leaving:
+                    events.append(self._retired(handle))
+        if not more and handle.read_fd in self._by_descriptor:
+            # At its end a pipe is always readable: stop polling it. The pidfd tells of the exit.
+            del self._by_descriptor[handle.read_fd]
+            self._poll.unregister(handle.read_fd)
+            if handle not in self._disconnected:
+                self._disconnected.append(handle)
         return more
 
-    def _understand(self, remote: WorkerHandle, kind: bytes, payload: Piece | None) -> Event | None:
-        if remote.line.receive(kind, payload):
+    def _event_of(self, handle: WorkerHandle, kind: bytes, payload: Piece | None) -> Event | None:
+        if handle.transport.receive(kind, payload):
             return None
         if payload is None:
-            raise MemoryError("what a worker tells does not fit into the memory that is left")
+            raise MemoryError("a worker's message does not fit into the memory that is left")
         if kind == framing.DONE:
-            return remote.chunk_done(payload)
+            return handle.chunk_done(payload)
         if kind == framing.READY:
-            return WorkerReady(worker=remote.number)
+            return WorkerReady(worker=handle.number)
         if kind == framing.TEXT:
             return Text(
                 stream="stderr" if payload[:1] == b"2" else "stdout",
                 text=bytes(payload[1:]).decode("utf-8", "surrogateescape"),
-                start=remote.orders[0].start if remote.orders else 0,
+                start=handle.in_flight[0].start if handle.in_flight else 0,
             )
         if kind == framing.RECORD:
-            start = remote.orders[0].start if remote.orders else 0
+            start = handle.in_flight[0].start if handle.in_flight else 0
             return Logged(record=serialization.loads(payload), start=start)
         if kind == framing.NOTICED:
-            return Noticed(worker=remote.number, why=bytes(payload).decode("utf-8", "replace"))
+            return Noticed(worker=handle.number, why=bytes(payload).decode("utf-8", "replace"))
         error, text = exception_pickling.unpack_error(payload)
         serialization.add_note(error, f"raised by setup= in a worker process\n{text}")
-        return SetupFailed(worker=remote.number, error=error)
+        return SetupFailed(worker=handle.number, error=error)
 
-    def _let_go(self, remote: WorkerHandle) -> WorkerRetired:
-        """A worker has grown too large and ends now: what it was sent since comes back."""
-        ranges = tuple((order.start, order.stop) for order in remote.orders)
-        remote.orders.clear()
+    def _retired(self, handle: WorkerHandle) -> WorkerRetired:
+        """A worker is ending because it has grown too large; its unstarted chunks come back."""
+        ranges = tuple((chunk.start, chunk.stop) for chunk in handle.in_flight)
+        handle.in_flight.clear()
         allowed = self._task.most_bytes or 0
         why = f"one had grown by more than max_worker_memory={allowed / 1e6:g} MB"
-        return WorkerRetired(worker=remote.number, ranges=ranges, why=why)
+        return WorkerRetired(worker=handle.number, ranges=ranges, why=why)
 
     def retire(self, worker: int) -> None:
-        """End a worker that has nothing to do, without waiting for that."""
-        remote = self._remotes[worker]
-        remote.is_leaving = True
-        remote.writer.put(framing.QUIT)
-        self._flush(remote)
+        """Ask an idle worker to quit, without waiting for its end."""
+        handle = self._handles[worker]
+        handle.is_leaving = True
+        handle.writer.put(framing.QUIT)
+        self._flush(handle)
 
     def begun(self, worker: int) -> tuple[int, float] | None:
-        """The item a worker is in and when it began; None while it has none."""
-        remote = self._remotes.get(worker)  # None: it has ended
-        if remote is None or not remote.orders or remote.cells is None:
+        """The index of the item that a worker is running, with its start time; None while idle."""
+        handle = self._handles.get(worker)  # None after its end
+        if handle is None or not handle.in_flight or handle.counters is None:
             return None
-        began = remote.cells[remote.slot + 1]
-        return (int(remote.cells[remote.slot]), began) if began else None
+        began = handle.counters[handle.slot + 1]
+        return (int(handle.counters[handle.slot]), began) if began else None
 
     # -- ending -----------------------------------------------------------------------------
 
     def kill(self, worker: int) -> None:
-        """End a worker at once; what it had comes back as `WorkerLost`."""
-        self._remotes[worker].process.kill()
+        """Kill a worker; `WorkerLost` returns its items."""
+        self._handles[worker].process.kill()
 
-    def _bury(self, remote: WorkerHandle, happenings: list[Event]) -> None:
-        """A worker has ended: read what it still said, then tell what is lost."""
-        while remote.read_fd in self._by_descriptor and readable(remote.read_fd):
-            if not self._read(remote, happenings):
+    def _on_exit(self, handle: WorkerHandle, events: list[Event]) -> None:
+        """A worker has ended: read the rest of its pipe, then report what is lost."""
+        while handle.read_fd in self._by_descriptor and readable(handle.read_fd):
+            if not self._read(handle, events):
                 break
-        how = remote.process.collect()
-        if remote.is_leaving:
-            self._forget(remote)
+        how = handle.process.collect()
+        if handle.is_leaving:
+            self._remove(handle)
             return
-        # Orders it never began are no suspects; the one it was in names the item.
+        # Only the chunk that it was running is suspect; the shared counters name the item.
         suspect_item, n_suspects, was_reading = None, 1, False
-        if remote.orders and (begun := self.begun(remote.number)) is not None:
-            order = remote.orders[0]
-            if order.start <= begun[0] < order.stop:
-                assert remote.cells is not None
-                n_noted = int(remote.cells[remote.slot + 2])
-                suspect_item, n_suspects = begun[0], n_noted or order.n_items
+        if handle.in_flight and (begun := self.begun(handle.number)) is not None:
+            chunk = handle.in_flight[0]
+            if chunk.start <= begun[0] < chunk.stop:
+                assert handle.counters is not None
+                n_noted = int(handle.counters[handle.slot + 2])
+                suspect_item, n_suspects = begun[0], n_noted or chunk.n_items
                 was_reading = not n_noted
-        ranges = tuple((order.start, order.stop) for order in remote.orders)
-        self._forget(remote)
-        happenings.append(
+        ranges = tuple((chunk.start, chunk.stop) for chunk in handle.in_flight)
+        self._remove(handle)
+        events.append(
             WorkerLost(
-                worker=remote.number,
+                worker=handle.number,
                 how=how,
                 ranges=ranges,
                 suspect_item=suspect_item,
@@ -282,14 +294,14 @@ class ProcessPoolBase:
             )
         )
 
-    def _forget(self, remote: WorkerHandle) -> None:
-        self._overlook(remote)
-        remote.ended = True
-        remote.close()
+    def _remove(self, handle: WorkerHandle) -> None:
+        self._unregister(handle)
+        handle.ended = True
+        handle.close()
 
-    def _overlook(self, remote: WorkerHandle) -> None:
-        """The opposite of `_attend`."""
-        for descriptor in (remote.read_fd, remote.write_fd, remote.process.pidfd):
+    def _unregister(self, handle: WorkerHandle) -> None:
+        """The opposite of `_register`."""
+        for descriptor in (handle.read_fd, handle.write_fd, handle.process.pidfd):
             if descriptor is not None and self._by_descriptor.pop(descriptor, None) is not None:
                 self._poll.unregister(descriptor)
-        self._remotes.pop(remote.number)
+        self._handles.pop(handle.number)

@@ -1,7 +1,7 @@
-"""What a new process would begin with, and a running one keeps: user, umask, cores, limits.
+"""What a process inherits at its start: user, umask, cores, limits.
 
-A worker that stays warm is as it was when it began. A program that gives something up afterwards
-(root, most often) means its items as well, so the two are compared before a worker gets work.
+A warm worker keeps the rights that it started with. A program that drops some later (root, most
+often) means its items as well, so the two are compared before a warm worker is used.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _FIELDS = (
 
 
 def rights() -> tuple[Any, ...]:
-    """What a worker that this thread starts now would begin with; to be compared only."""
+    """The rights that a worker started by this thread would have; only to be compared."""
     found = os.stat("/")  # chroot
     root = found.st_dev, found.st_ino
     return root, tracker(), _nice(), _of_linux() or _of_posix()
 
 
 def tracker() -> int | None:
-    """Descriptor of what removes shared memory that programs have left; None: nobody does yet.
+    """The descriptor of multiprocessing's resource tracker; None: it was not started.
 
-    A worker with one of its own would remove what its items have only looked into.
+    A worker with a tracker of its own would remove shared memory that its items only attach to.
     """
     found = sys.modules.get("multiprocessing.resource_tracker")
     descriptor: int | None = None if found is None else found._resource_tracker._fd
@@ -62,7 +62,7 @@ def _read(path: str) -> bytes:
 
 
 def _of_posix() -> tuple[Any, ...]:
-    """The same but for the umask, which cannot be asked for without setting it for all threads."""
+    """The same without the umask, which cannot be read without setting it for all threads."""
     asked = ("getuid", "geteuid", "getgid", "getegid", "getgroups")
     ids = [getattr(os, name)() for name in asked if hasattr(os, name)]
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None

@@ -1,4 +1,4 @@
-"""What every crew takes and gives: tasks, chunks, and what happens to them."""
+"""The protocol between a call and any kind of worker pool."""
 
 from __future__ import annotations
 
@@ -19,39 +19,42 @@ if TYPE_CHECKING:
         inherits_items: bool  # a chunk may go without its items: workers have the data
 
         def start(self, number: int) -> None:
-            """Start one worker, to be known by this number, without waiting for it."""
+            """Start one worker with this number, without waiting for it."""
             ...
 
         def send(self, worker: int, chunk: Chunk, *, time_budget_s: float, flush_s: float) -> None:
-            """Give a chunk to a worker; never blocks on it."""
+            """Queue a chunk for a worker; never blocks."""
             ...
 
         def packed(self, items: Any) -> bytes:
-            """Items as they are sent; raises what keeps one from being pickled."""
+            """Items as bytes; raises what pickling one of them raises."""
             ...
 
         def wait(self, timeout_s: float) -> list[Event]:
-            """What has happened, waiting at most `timeout_s` for something to."""
+            """Events of all workers; waits at most `timeout_s` for the first."""
             ...
 
         def begun(self, worker: int) -> tuple[int, float] | None:
-            """The item a worker is in and when it began it (`time.perf_counter`), if known."""
+            """The index of the item that a worker is running, with its `perf_counter` at the start.
+
+            None: it is idle, or the pool cannot know.
+            """
             ...
 
         def kill(self, worker: int) -> None:
-            """End a worker at once, where that is possible; `WorkerLost` follows."""
+            """Kill a worker, where that is possible; `WorkerLost` follows."""
             ...
 
         def retire(self, worker: int) -> None:
-            """End a worker that has nothing to do, without waiting for that."""
+            """Ask an idle worker to quit, without waiting for its end."""
             ...
 
         def stop_at(self, index: int) -> None:
-            """No item at or above `index` is begun any more."""
+            """Begin no more items at or above `index`."""
             ...
 
         def close(self, *, at_once: bool) -> list[str]:
-            """End all workers in bounded time; names of those that could not be ended."""
+            """End all workers in bounded time; gives the names of those that could not be ended."""
             ...
 
     class Payload(Protocol):
@@ -61,19 +64,19 @@ if TYPE_CHECKING:
 
         @property
         def data(self) -> bytes:
-            """What unpickles to the `Task`, code that can be imported by its name."""
+            """The pickled `Task`, with importable code by its name."""
             ...
 
         def apart(self) -> tuple[bytes, list[memoryview]]:
-            """The same, with the large buffers in it beside that."""
+            """The same, with large buffers apart from the pickle."""
             ...
 
         def carried(self) -> bytes:
-            """The state of the process that workers take over, as `carried.packed` gives it."""
+            """The process state that workers take over, from `caller_state.packed`."""
             ...
 
         def by_value(self) -> bytes:
-            """The same with the code itself, for workers that would import something else."""
+            """The same with the code itself, for workers that would import other code."""
             ...
 
         def pack(self, items: Any) -> bytes:
@@ -81,12 +84,12 @@ if TYPE_CHECKING:
             ...
 
         def pack_apart(self, items: Any) -> tuple[bytes, list[memoryview]]:
-            """Items as bytes, and the large buffers in them beside that."""
+            """Items as bytes, with large buffers apart from the pickle."""
             ...
 
 
 class Task:
-    """What a call does to each item: the function, its surroundings, how failures are kept."""
+    """What a call does to each item."""
 
     __slots__ = (
         *("function", "generators", "keep_errors", "kept_pipes", "most_bytes", "seed"),
@@ -111,18 +114,18 @@ class Task:
     ) -> None:
         self.function = function  # keywords of the call already bound
         self.star = star  # items are tuples of arguments
-        self.seed = seed  # each item gets its own random streams,
-        self.generators = generators  # of these; None: of all that whole programs draw from
+        self.seed = seed  # each item gets its own random streams
+        self.generators = generators  # that are seeded; None: those of whole programs
         self.keep_errors = keep_errors
-        self.single = single  # watch the clock at every single item
+        self.single = single  # read the clock after every item
         self.setup, self.teardown = setup, teardown
         self.most_bytes = most_bytes  # a worker process that has grown by more is replaced
-        self.watch = watch  # what workers look at while they run their first items; None: nothing
-        self.kept_pipes = kept_pipes  # of the program's, in forks; None: all are left alone
-        self.source = source  # the data, one sequence an iterable, where workers inherit it
+        self.watch = watch  # how workers watch their first items; None: not at all
+        self.kept_pipes = kept_pipes  # that forks may keep open; None: all
+        self.source = source  # the data that workers inherit: one sequence per iterable
 
     def function_of_one(self) -> Callable[[Any], Any]:
-        """The function as it is called for one item of `each`."""
+        """The function that takes one item of `each`."""
         function = self.function
         if self.star:
             starred = function
@@ -138,7 +141,7 @@ class Task:
 
     @property
     def draws_from_numpy(self) -> bool:
-        """Whether items may draw from numpy's global generator, in a stream of their own."""
+        """Whether items draw from numpy's global generator, each from a stream of its own."""
         if self.seed is None:
             return False
         from amorsize._workers.seeding import OF_NUMPY
@@ -154,7 +157,7 @@ class Task:
         """Items from index `start` on, as `function_of_one` takes them.
 
         Args:
-            items: One sequence an iterable, or one of tuples; nothing of it is copied.
+            items: One sequence per iterable, or one of tuples; none is copied.
             first: The index of their first item.
             start: The index to begin at.
         """
@@ -165,7 +168,7 @@ class Task:
 
 
 def _from(items: Any, place: int) -> Iterator[Any]:
-    """An iterator over a sequence from a place on; lists and tuples are entered, not copied."""
+    """An iterator over a sequence from a position on, without a copy of a list or tuple."""
     if type(items) in (list, tuple):
         iterator: Any = iter(items)
         iterator.__setstate__(place)
@@ -176,7 +179,7 @@ def _from(items: Any, place: int) -> Iterator[Any]:
 
 
 def slice_of(source: Sequence[Any], start: int, stop: int) -> tuple[Any, ...]:
-    """The same stretch of every sequence."""
+    """The same slice of every sequence."""
     return tuple(_sliced(one, start, stop) for one in source)
 
 
@@ -186,16 +189,16 @@ def _sliced(one: Any, start: int, stop: int) -> Any:
 
 
 class Chunk(Value):
-    """Items handed out together."""
+    """Consecutive items that are sent to a worker together."""
 
     start: int  # index of the first
     stop: int  # one past the last
-    items: Any = None  # one sequence an iterable; None: the worker has inherited them
+    items: Any = None  # one sequence per iterable; None: the worker has inherited them
     place: int = 0  # where it is to run, of those that run at once
 
     @property
     def n_items(self) -> int:
-        """How many there are."""
+        """How many items there are."""
         return self.stop - self.start
 
 
@@ -215,30 +218,30 @@ class ChunkDone(Value):
     wall_s: float
     cpu_s: float
     pickle_s: float
-    last: bool  # the worker is through with the chunk
+    last: bool  # the worker has finished the chunk
     back: tuple[int, int] | None = None  # items handed back unstarted
     error: BaseException | None = None  # raised by the item after the last result
     error_text: str = ""  # its traceback, where it happened elsewhere
-    run_delay_s: float = 0.0  # of wall_s: it could have run, but others had the core
-    some_stayed: bool = False  # among the results are stand-ins for such as could not be sent
+    run_delay_s: float = 0.0  # part of wall_s spent waiting for a core
+    some_stayed: bool = False  # some results are stand-ins for values that cannot be pickled
     n_bytes: int | None = None  # of the results as they were sent
-    is_unread: bool = False  # the error came while items were rebuilt: it may be any one's of them
-    grown_bytes: tuple[int, int] | None = None  # what its process has taken: at most, and now
+    is_unread: bool = False  # unpickling the items failed, so any of them may be the cause
+    grown_bytes: tuple[int, int] | None = None  # growth of its process: the peak, and now
 
 
 class WorkerLost(Value):
-    """A worker is gone, and with it the results of what it had."""
+    """A worker has died, and the results of its items with it."""
 
     worker: int
     how: str  # "signal 9 (SIGKILL)", "exit code 3", ...
-    ranges: tuple[tuple[int, int], ...]  # items whose results are lost or that were not started
-    suspect_item: int | None  # the item it was in
-    n_suspects: int = 1  # so many items from there on, any of which it may have been in
-    was_reading: bool = False  # it was rebuilding them, and had begun none
+    ranges: tuple[tuple[int, int], ...]  # items without a result
+    suspect_item: int | None  # the item it was running
+    n_suspects: int = 1  # how many items from there on it may have been running
+    was_reading: bool = False  # it was unpickling them, and had begun none
 
 
 class WorkerRetired(Value):
-    """A worker has ended because it had grown too large; what it had not begun comes back."""
+    """A worker has quit because it had grown too large; its unstarted items come back."""
 
     worker: int
     ranges: tuple[tuple[int, int], ...]
@@ -253,7 +256,7 @@ class SetupFailed(Value):
 
 
 class Text(Value):
-    """What an item printed in a worker."""
+    """Text that an item printed in a worker."""
 
     stream: str  # "stdout" or "stderr"
     text: str
@@ -261,14 +264,14 @@ class Text(Value):
 
 
 class Logged(Value):
-    """What an item logged in a worker."""
+    """A log record of an item in a worker."""
 
     record: dict  # type: ignore[type-arg]
     start: int = 0  # the first item of the chunk in which it was logged
 
 
 class Noticed(Value):
-    """An item did in a worker what the loop would have done elsewhere."""
+    """An item in a worker changed something that the plain loop would change in the caller."""
 
     worker: int
     why: str

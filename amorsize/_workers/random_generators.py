@@ -1,4 +1,4 @@
-"""Random generators of each kind: how one is seeded, saved and set, and a number drawn from it."""
+"""How to seed and save each kind of random generator."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _GOLDEN, _MIX, _MASK = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, (1 << 64) - 1
 
 
 def can_be_seeded(generator: object) -> bool:
-    """Is it a generator whose state can be saved and set?"""
+    """Whether it is a generator whose state can be saved and restored."""
     return _kind_of(generator) is not None
 
 
 def of_kind(generator: Any) -> Any:
-    """How to deal with a generator of this kind."""
+    """The functions for a generator of this kind."""
     kind = _kind_of(generator)
     assert kind is not None, f"{generator!r} is no random generator"
     return kind
@@ -35,13 +35,13 @@ def _kind_of(generator: object) -> Any:
 
 
 class _Random:
-    """`random.Random`, the generator behind the module included."""
+    """`random.Random`, with the generator behind the module."""
 
     @staticmethod
     def seeder(generator: Any) -> Seeder:
         import random
 
-        if type(generator).seed is not random.Random.seed:  # a subclass that seeds in its own way
+        if type(generator).seed is not random.Random.seed:  # a subclass with its own way to seed
             return generator.seed  # type: ignore[no-any-return]
         seed = random.Random.__mro__[1].seed  # type: ignore[attr-defined]
 
@@ -65,7 +65,7 @@ class _Random:
 
 
 class _RandomState:
-    """numpy's older `RandomState`, the generator behind `numpy.random.rand` included."""
+    """numpy's older `RandomState`, with the generator behind `numpy.random.rand`."""
 
     @staticmethod
     def seeder(generator: Any) -> Seeder:
@@ -92,7 +92,7 @@ class _RandomState:
 
 
 class _BitGenerator:
-    """numpy's bit generators: their states are set rather than seeded, in a tenth of the time."""
+    """numpy's bit generators. To set a state takes a tenth of the time of seeding."""
 
     @staticmethod
     def seeder(generator: Any) -> Seeder:
@@ -123,7 +123,7 @@ class _BitGenerator:
 
 
 class _NumpyGenerator(_BitGenerator):
-    """numpy's `Generator`, which keeps no state beside that of its bits."""
+    """numpy's `Generator`, whose only state is that of its bit generator."""
 
     @staticmethod
     def seeder(generator: Any) -> Seeder:
@@ -143,7 +143,7 @@ class _NumpyGenerator(_BitGenerator):
 
 
 class _TorchGenerator:
-    """`torch.Generator`, the default one of the CPU included."""
+    """`torch.Generator`, with the default one of the CPU."""
 
     @staticmethod
     def seeder(generator: Any) -> Seeder:

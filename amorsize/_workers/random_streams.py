@@ -1,13 +1,13 @@
-"""Which random generators the items of a call draw from, so that each item gets streams of its own.
+"""Finds the random generators that the items of a call draw from.
 
-With `seed=` the streams follow from that. Without, where items may go to worker processes, from one
-number drawn from each generator as the caller has it: who seeds it before the call gets the same
-results again, whatever the number of workers, and independent ones from each call. The plain loop
-(`backend="serial"`) and threads draw as they always did.
+Each item gets streams of its own. With `seed=` they follow from the seed. Without it, where items
+may run in worker processes, they follow from one number drawn from each generator of the caller. A
+program that seeds its generators gets the same results again, whatever the number of workers; two
+calls get independent results. The plain loop (`backend="serial"`) and threads draw as usual.
 
-To begin a stream takes 3 to 10 us and more, which items that take no time would feel. What the
-first `FIRST` items took decides, once for a function in this process, whether the others draw as in
-the loop, in the caller; so their results do not depend on the number of workers either.
+Seeding takes 3 to 10 us per item and more, too much for trivial items. The time of the first
+`FIRST` items decides, once per function and process, whether the others run in the caller and draw
+as in the loop. So their results do not depend on the number of workers either.
 """
 
 from __future__ import annotations
@@ -37,14 +37,20 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import Any
 
-FIRST = 256  # items with streams in any case: at most 3 ms for `random`
-QUICK = 5  # times what it takes to begin a stream, that included; other items feel that by 25 %
-MAX_FOLLOWED = 30  # functions of the project that are looked through for names
-MAX_FUNCTIONS = 1024  # that are remembered
-MAX_PLAIN = 256  # elements of a container that are looked through: 5 us
+#: Items that have streams in any case: at most 3 ms of seeding for `random`.
+FIRST = 256
+#: An item is quick below this multiple of the seeding time. For others seeding costs at most 25 %.
+QUICK = 5
+#: Functions of the project that are searched for names.
+MAX_FOLLOWED = 30
+#: Functions that are remembered.
+MAX_FUNCTIONS = 1024
+#: Elements of a container that are searched, in 5 us.
+MAX_PLAIN = 256
 WHY_QUICK = "items draw random numbers, and take less time than it takes to seed a stream"
 
-LIBRARIES = {  # whose functions draw, and from which generators
+#: Libraries whose functions draw, with their generators.
+LIBRARIES = {
     "random": (OF_RANDOM,),
     "numpy": (OF_NUMPY,),
     "pandas": (OF_NUMPY,),
@@ -58,20 +64,22 @@ _DOORS = frozenset({"eval", "exec", "getattr", "globals", "vars", "__import__"})
 _CONTAINERS = (dict, list, tuple, set, frozenset)
 _IMPORT = opcode.opmap["IMPORT_NAME"]
 
-_are_quick: dict[Any, bool] = {}  # by owner: whether items take no time
-_draw: dict[Any, bool] = {}  # owners of functions that were read to draw
+#: Whether items of a function are quick, by owner.
+_are_quick: dict[Any, bool] = {}
+#: The owners of functions whose code draws.
+_draw: dict[Any, bool] = {}
 
 
 class Drawing:
     """The streams of one call.
 
     Args:
-        func: The function, keywords of the call bound.
-        owner: What stands for the function between calls.
-        seed: What the user has given; None: one is drawn from each generator.
-        item: The first one, if it has been read.
-        known_item_s: What an item took in earlier calls.
-        may_stay_here: Whether items that take no time may all run in the caller.
+        func: The function, with the keywords of the call bound.
+        owner: Identifies the function across calls.
+        seed: The seed of the user; None: one is drawn from each generator.
+        item: The first item, if it was read.
+        known_item_s: Seconds of an item in earlier calls.
+        may_stay_here: Whether all items may run in the caller.
     """
 
     def __init__(
@@ -104,17 +112,23 @@ class Drawing:
         self._kept.keep()
 
     def put_back(self) -> None:
-        """Let the caller's own generators go on where they were."""
+        """Restore the states of the caller's own generators."""
         self._kept.put_back()
 
     def limited(self, n_items: int, n_before: int) -> int:
-        """How many items may run now, `n_before` of the call having been run."""
+        """How many of `n_items` may run now, after `n_before` items of the call."""
         if self.is_quick is False or n_before >= FIRST:
             return n_items
         return min(n_items, FIRST - n_before)
 
     def ends(self, took_s: float, n_before: int, *, are_shared: bool) -> bool:
-        """Whether from now on items draw as in the loop; `took_s`: what those just run took."""
+        """Whether items draw as in the loop from now on.
+
+        Args:
+            took_s: Seconds of the items that were just run.
+            n_before: Items of the call that have run.
+            are_shared: Whether workers have run some of them.
+        """
         self._took_s += took_s
         if self.is_quick is False or n_before < FIRST:
             return False
@@ -123,8 +137,8 @@ class Drawing:
         return bool(self.is_quick)
 
     def _decide(self, item_s: float | None) -> None:
-        """Once and for all: calls of one seed are to give the same results."""
-        if item_s is None:  # workers have some, with streams
+        """Decide once for this process, so that equal seeds give equal results."""
+        if item_s is None:  # workers run items with streams
             self.is_quick = False
         else:
             self.is_quick = item_s < QUICK * begin_s(self.seed, self.generators)
@@ -132,12 +146,12 @@ class Drawing:
 
 
 def is_known_to_draw(owner: Any) -> bool:
-    """Was this function read to draw, in an earlier call?"""
+    """Whether an earlier call found that this function draws."""
     return owner in _draw
 
 
 def may_draw(func: Callable[..., Any]) -> bool:
-    """A quick look that loads nothing; no is sure, as far as code can be read."""
+    """Whether a function may draw, by a quick look at its code that loads nothing."""
     if not any(name in sys.modules for name in ("random", "numpy.random", "torch")):
         return False
     return _libraries_of(func) != set()
@@ -147,7 +161,7 @@ def may_draw(func: Callable[..., Any]) -> bool:
 
 
 def _drawn_by(func: Callable[..., Any]) -> tuple[Any, ...]:
-    """The generators that the code draws from, as far as it can be read."""
+    """The generators that the code draws from, as far as code can be read."""
     from amorsize._function.thread_safety import examine
 
     reach, objects = examine(func)
@@ -223,7 +237,7 @@ def _libraries_of(func: Any) -> set[str] | None:
 
 
 def _is_plain_data(value: Any) -> bool:
-    """Is it a number, a text, or a small container of such: nothing that could be drawn from?"""
+    """Whether a value is a number, a text, or a small container of these."""
     kind = type(value)
     if kind in PLAIN:
         return True
@@ -234,7 +248,7 @@ def _is_plain_data(value: Any) -> bool:
 
 
 def _holds_more(func: Any) -> bool:
-    """Has a function more to draw from than what its code names?"""
+    """Whether a function refers to more than the names in its code."""
     if func.__closure__ or func.__defaults__ or func.__kwdefaults__ or func.__dict__:
         return True
     return _imports(func.__code__)
@@ -247,7 +261,7 @@ def _imports(code: CodeType) -> bool:
 
 
 def _names(code: CodeType) -> set[str]:
-    """All names in a function's code, and in that of the functions inside."""
+    """All names in the code of a function and of functions inside it."""
     names = set(code.co_names)
     for constant in code.co_consts:
         if type(constant) is type(code):

@@ -1,4 +1,4 @@
-"""What memory a worker process has taken since it began, as the kernel counts it."""
+"""The growth of a worker process in memory, as the kernel counts it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-LOOK_S = 5e-3  # how often it is looked while items run, where there is a limit: a look takes 15 us
-MUCH_BYTES = 48 << 20  # held from the beginning: by then some of it may well be free
+#: Seconds between two looks while items run under a limit. A look takes 15 us.
+LOOK_S = 5e-3
+#: A process that holds more than this at its start first returns free memory to the system.
+MUCH_BYTES = 48 << 20
 _KIB = 1024
 
 
-class Appetite:
-    """The memory of this process alone; what it shares with its caller is not counted.
+class RssLimit:
+    """Compares the private memory of this process with the limit of a call.
 
     Args:
-        most_bytes: By so much it may have grown; None: by any amount.
+        most_bytes: How much the process may grow; None: any amount.
     """
 
     def __init__(self, most_bytes: int | None) -> None:
@@ -26,33 +28,34 @@ class Appetite:
         self.begin(most_bytes)
 
     def begin(self, most_bytes: int | None) -> None:
-        """Tell a call from now on, which allows so much."""
+        """Start anew for a call that allows this growth."""
         self._most_bytes = most_bytes
         self._looked_s = 0.0
         self._n_reports, self._next_report = 0, 1
-        self.exceeds_limit = False  # it has grown beyond what it may
+        self.exceeds_limit = False  # it has grown beyond the limit
 
     def look(self, now_s: float) -> bool:
-        """Between two items: whether it may go on."""
+        """Whether the process may run another item."""
         if self._most_bytes is not None and now_s - self._looked_s > LOOK_S:
             self._looked_s = now_s
             self.judge()
         return not self.exceeds_limit
 
     def judge(self) -> None:
-        """See whether it has grown beyond what it may."""
+        """Compare the growth with the limit now."""
         if self._most_bytes is not None and (found := _read()) is not None:
             self.exceeds_limit = self._growth_of(found[0]) > self._most_bytes
 
     def _growth_of(self, held_bytes: int) -> int:
-        """Since it held least: a fork may give back what it began with, which then hides growth."""
+        """Growth since the smallest size: freed inherited memory would hide growth."""
         self._held_bytes = min(self._held_bytes, held_bytes)
         return held_bytes - self._held_bytes
 
     def to_report(self) -> tuple[int, int] | None:
-        """By how much it has grown at most, and still holds; None where that need not be told.
+        """The peak growth and the growth now; None for most reports.
 
-        The first reports tell it, then ever fewer: what items take shows early, or changes slowly.
+        The first reports tell it, later ones ever more rarely: the memory of items shows early or
+        changes slowly.
         """
         self._n_reports += 1
         if self._n_reports < self._next_report:
@@ -61,15 +64,15 @@ class Appetite:
         if (found := _read()) is None:
             return None
         held_bytes = self._growth_of(found[0])
-        # A worker of earlier calls may have had its peak in one of those.
+        # A warm worker may have had its peak in an earlier call.
         return max(held_bytes, found[1] - self._peak_bytes), held_bytes
 
 
 def _give_back() -> bool:
-    """Have the C library give back what is free; whether it could be asked.
+    """Make the C library return free memory to the system; whether it can.
 
-    A fork inherits what its caller has freed and kept. The kernel counts that as held from the
-    beginning, so items that are put there would take memory, page by page, and not seem to.
+    A fork inherits the free memory of its caller, which the kernel counts from the start. Items
+    that fill it would take pages without showing as growth.
     """
     import ctypes
 
@@ -80,7 +83,7 @@ def _give_back() -> bool:
 
 
 def _read() -> tuple[int, int] | None:
-    """Bytes of this process alone, now and at most so far; None where the system does not tell."""
+    """Private bytes of this process, now and at their peak; None where the system does not tell."""
     try:
         with open("/proc/self/status", "rb") as told:
             lines = told.read().split(b"\n")
@@ -92,7 +95,7 @@ def _read() -> tuple[int, int] | None:
         if name in (b"VmHWM", b"RssAnon", b"RssFile"):
             found[name] = int(value.split()[0]) * _KIB
     try:
-        # Of files, the kernel tells how much is mapped now: code, above all, that others share.
+        # The peak includes mapped files, mostly shared code: subtract what is mapped now.
         return found[b"RssAnon"], found[b"VmHWM"] - found[b"RssFile"]
     except KeyError:  # Linux before 4.5
         return None

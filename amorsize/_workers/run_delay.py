@@ -1,9 +1,8 @@
-"""How long this thread could have run while others had its core, as far as the system tells.
+"""The run delay of a thread: how long it has waited for a core.
 
-CPU time below wall time says that a thread did not run; whether it had nothing to do or got no core
-is another question. Voluntary context switches do not settle it: on a busy host an item that
-computes has a few of them, at pages and locks. Linux counts the time a thread spends in a run
-queue, which is neither running nor waiting.
+CPU time below wall time tells that a thread did not run, but not whether it was blocked or had no
+core. Voluntary context switches do not tell either: on a busy host, an item that computes has a
+few, at page faults and locks. Linux counts the time that a thread spends in a run queue.
 """
 
 from __future__ import annotations
@@ -16,16 +15,16 @@ _LONGEST = 96
 
 
 class RunQueue:
-    """How long the thread that opens this has spent in a run queue; any thread may ask."""
+    """The run delay of the thread that opens this; any thread may read it."""
 
     __slots__ = ("_file", "_is")
 
     def __init__(self) -> None:
         self._file = -1
-        self._is: object = None  # what the file is, by which one is known that took its number
+        self._is: object = None  # identifies the file, should another get its number
 
     def open(self) -> None:
-        """From now on it is the calling thread's."""
+        """Read the run delay of the calling thread from now on."""
         self._is = None
         try:
             self._file = os.open(PATH, os.O_RDONLY | os.O_CLOEXEC)
@@ -34,7 +33,7 @@ class RunQueue:
             self._file = -1
 
     def waited_s(self) -> float:
-        """Seconds so far, in 1.5 us; 0.0 where nobody counts."""
+        """Seconds so far; 0.0 where the system does not count. A reading takes 1.5 us."""
         if self._file < 0:
             return 0.0
         try:
@@ -44,8 +43,8 @@ class RunQueue:
             return 0.0
 
     def close(self) -> None:
-        """Let go of the file, if it is there still."""
-        try:  # again, where Ctrl-C came in between; `None`: where it came as it was opened
+        """Close the file, unless an item has closed it."""
+        try:  # `None`: Ctrl-C came between opening the file and identifying it
             if self._file >= 0 and self._is in (None, os.fstat(self._file)[:3]):
                 os.close(self._file)
         except OSError:
@@ -54,7 +53,7 @@ class RunQueue:
 
 
 class StarvedClock:
-    """Seconds that the thread which reads it has spent in a run queue; 0.0 where nobody counts."""
+    """Gives the run delay of the calling thread; 0.0 where the system does not count."""
 
     __slots__ = ("_queue", "_thread")
 
@@ -63,7 +62,7 @@ class StarvedClock:
         self._queue = RunQueue()
 
     def __call__(self) -> float:
-        """Seconds so far; a thread's first reading takes 4 us more."""
+        """Seconds so far. The first reading of a thread takes 4 us more."""
         if self._thread != (thread := get_ident()):
             self.close()
             self._thread = thread
@@ -71,6 +70,6 @@ class StarvedClock:
         return self._queue.waited_s()
 
     def close(self) -> None:
-        """Let go of the file, if it is there still."""
+        """Close the file, unless an item has closed it."""
         self._queue.close()
         self._thread = -1

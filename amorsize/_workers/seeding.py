@@ -1,16 +1,15 @@
-"""Random streams by item: what an item draws depends on its index, not on where it runs.
+"""Gives each item its own random streams, which depend on the item's index alone.
 
-`seeded(function, seed, generators)` gives every generator a new state before each item, made of the
-seed, the item's index and the generator's place in the list. A generator is named by where each
-process has one of its own (a text such as "random:_inst"; `PROCESS_WIDE` lists those of whole
-programs), or is a `Reached`: an object that the function leads to.
-Without a list, all of `PROCESS_WIDE` are meant, `random` at once, the others as soon as their
+`seeded(function, seed, generators)` seeds every generator before each item, from the seed, the
+index of the item and the position of the generator in the list. A generator is either named by its
+place in each process, such as "random:_inst", or a `Reached`: an object that the function refers
+to. Without a list, all of `PROCESS_WIDE` are seeded: `random` at once, the others once their
 libraries are loaded.
 
-The seed is one number for all, or one for each: `implicit_seeds(generators)` draws one number from
-each generator as the caller has it, so that whoever seeds it before a call gets the same streams
-again. `KeptStreams(generators)` puts the caller's own states back: made after that draw, it leaves
-them one number further on than they were before the call.
+The seed is one number for all generators or one for each. `implicit_seeds(generators)` draws one
+from each generator of the caller: a program that seeds its generators gets the same streams again.
+`KeptStreams(generators)` restores the states of the caller's generators. Made after that draw, it
+leaves them one number further on than before the call.
 """
 
 from __future__ import annotations
@@ -34,11 +33,12 @@ OF_TORCH = "torch.random:default_generator"
 PROCESS_WIDE = (OF_RANDOM, OF_NUMPY, OF_TORCH)
 
 _GOLDEN, _MIX, _MASK = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, (1 << 64) - 1
-_SEEDED_ANEW = 0xD1B54A32D192ED03  # between the words of a state that takes more than 64 bits
+#: The increment between the 64-bit words of a larger state.
+_SEEDED_ANEW = 0xD1B54A32D192ED03
 
 
 class Reached(Value):
-    """A generator that a function leads to, in this process."""
+    """A generator of this process that a function refers to."""
 
     generator: Any
 
@@ -48,7 +48,7 @@ def seeded(
     seed: int | tuple[int, ...],
     generators: tuple[Any, ...] | None = None,
 ) -> Callable[[tuple[int, Any]], Any]:
-    """The function of (index, item) that begins each item's streams before it."""
+    """A function of (index, item) that seeds the generators before each item."""
     generators = PROCESS_WIDE if generators is None else generators
     if OF_RANDOM in generators:
         import random  # noqa: F401 - the first item that loads it would draw unseeded
@@ -63,7 +63,7 @@ def seeded(
 
 
 def begin_s(seed: int | tuple[int, ...] | None, generators: tuple[Any, ...]) -> float:
-    """How long it takes to begin an item's streams now, on this host under its load."""
+    """Seconds that seeding for one item takes now, on this host under its load."""
     begin, took_s = _Streams(seed or 0, generators).begin, float("inf")
     for _ in range(5):
         began = perf_counter()
@@ -85,7 +85,7 @@ def implicit_seed() -> int:
 
 
 class KeptStreams:
-    """The states of the caller's own generators, to be put back after a call that seeds them."""
+    """The states of the caller's generators, restored after a call that seeds them."""
 
     def __init__(self, generators: tuple[Any, ...] | None = None) -> None:
         self._generators = PROCESS_WIDE if generators is None else generators
@@ -93,14 +93,14 @@ class KeptStreams:
         self.keep()
 
     def keep(self) -> None:
-        """Save what there is now."""
+        """Save the states now."""
         self._states = [
             None if (found := _here(one)) is None else (found, of_kind(found).state(found))
             for one in self._generators
         ]
 
     def put_back(self) -> None:
-        """Restore what was saved, once; what was loaded since is seeded as its library does."""
+        """Restore the states once; seed generators loaded since as their library does."""
         states, self._states = self._states, []
         for one, kept in zip(self._generators, states, strict=False):
             if kept is not None:
@@ -117,7 +117,7 @@ def _random_bytes() -> bytes:
 
 
 class _Streams:
-    """Seeds generators by the index of an item; those of libraries that load late, from then on."""
+    """Seeds generators by the index of an item, each from when its library is loaded."""
 
     def __init__(self, seed: int | tuple[int, ...], generators: tuple[Any, ...]) -> None:
         seeds = seed if isinstance(seed, tuple) else (seed,) * len(generators)
@@ -130,7 +130,7 @@ class _Streams:
                 self._late.append((one, base))
 
     def begin(self, index: int) -> None:
-        """Begin the streams of the item with this index."""
+        """Seed the generators for the item with this index."""
         if self._late:
             self._late = [(one, base) for one, base in self._late if not self._add(one, base)]
         for seed, base in self._ready:
@@ -146,19 +146,19 @@ class _Streams:
 
 
 def _salt(one: Any, number: int) -> int:
-    """What sets a generator apart: two of one kind and one state would draw the same numbers."""
+    """A number that differs per generator: equal seeds would give equal streams."""
     return PROCESS_WIDE.index(one) if one in PROCESS_WIDE else len(PROCESS_WIDE) + number
 
 
 def _folded(seed: int) -> int:
-    """A number of any size as 64 bits; smaller ones stay what they are."""
+    """A number of any size as 64 bits; smaller ones stay unchanged."""
     while seed > _MASK:
         seed = (seed & _MASK) ^ _spread(seed >> 64)
     return seed
 
 
 def _spread(value: int) -> int:
-    """Another 64 bits for some, or more than one word of them."""
+    """Mix the bits of a number of 64 bits or more."""
     value = (value * _GOLDEN + _SEEDED_ANEW) & (value | _MASK)
     return value ^ (value >> 32)
 

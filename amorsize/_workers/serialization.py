@@ -1,4 +1,4 @@
-"""Makes results and exceptions fit to travel between processes, and says what cannot."""
+"""Pickles items and results, or tells which of them cannot be pickled."""
 
 from __future__ import annotations
 
@@ -18,48 +18,51 @@ if TYPE_CHECKING:
     Result = TypeVar("Result")
 
 PROTOCOL = 5
-PART_BYTES = framing.BIG_BYTES  # buffers from here on are not copied into a pickle
-MOST_NESTED = 10_000  # levels of recursion in pickle: 5 MB of a stack, which has 8
+#: Buffers from this size on stay apart from the pickle.
+PART_BYTES = framing.BIG_BYTES
+#: Levels of recursion in pickle, which take 5 MB of a stack of 8.
+MOST_NESTED = 10_000
+#: Characters of a repr in messages.
 REPR_LENGTH = 80
 
 
 def dumps(value: Any) -> bytes:
-    """Pickle a value in the protocol that workers share."""
+    """Pickle a value in the protocol of the workers."""
     data: bytes = _bounded(lambda: pickle().dumps(value, PROTOCOL))
     return data
 
 
 def loads(data: Piece, parts: list[Any] | None = None) -> Any:
-    """What `dumps` has pickled; `parts` is what travelled beside it."""
+    """Unpickle what `dumps` has pickled, with the buffers that were sent apart."""
     return pickle().loads(data, buffers=parts)
 
 
 def dumps_apart(value: Any) -> tuple[bytes, list[memoryview]]:
-    """Pickle a value; the large buffers in it (of arrays, say) come beside that, not copied."""
+    """Pickle a value, with large buffers (of arrays, say) apart and uncopied."""
     parts: list[memoryview] = []
     aside = setting_apart(parts)
     return _bounded(lambda: pickle().dumps(value, PROTOCOL, buffer_callback=aside)), parts
 
 
 class Packing:
-    """Pickles items, or results; once one of them has needed it, with the code they refer to.
+    """Pickles items or results, and also their code from the first value that needs it.
 
     Args:
-        func: The mapped function, whose own variables its results may not take along.
-        is_forked: Modules here are those of the caller.
+        func: The mapped function; results must not copy its closure variables.
+        is_forked: Whether this process shares the caller's modules.
     """
 
     def __init__(self, func: Callable[..., Any] | None = None, *, is_forked: bool = True) -> None:
         self._func, self._is_forked = func, is_forked
-        self._codes: Any = None  # once something was sent with its code
+        self._codes: Any = None  # set once a value needs its code
 
     @property
     def with_code(self) -> bool:
-        """Whether pickle alone was found not to do."""
+        """Whether a value has needed its code."""
         return self._codes is not None
 
     def dumps_apart(self, value: Any) -> tuple[bytes, list[memoryview]]:
-        """Pickle a value; the large buffers in it come beside that."""
+        """Pickle a value, with large buffers apart."""
         if self._codes is None:
             try:
                 return dumps_apart(value)
@@ -87,16 +90,16 @@ class Packing:
         except Exception as failure:
             if raised_by_handler(failure):
                 raise
-            return False  # what pickle itself says is easier to understand
+            return False  # the message of pickle itself is clearer
         self._codes = with_code
         return True
 
 
 def _bounded(act: Callable[[], Result]) -> Result:
-    """Have values that are nested too deeply raise RecursionError, whatever limit is set.
+    """Raise RecursionError for values that are nested too deeply, whatever the recursion limit is.
 
-    Under Python 3.11 pickle and repr, in C, take up to 500 bytes of the stack for each level. A
-    program that has raised the limit for its own functions would crash there.
+    In Python 3.11 the C code of pickle and repr takes up to 500 bytes of stack per level. A program
+    that has raised the recursion limit for its own functions would crash.
     """
     limit = sys.getrecursionlimit()
     if limit <= MOST_NESTED or sys.version_info >= (3, 12):
@@ -116,12 +119,12 @@ def _depth() -> int:
 
 
 def setting_apart(parts: list[memoryview]) -> Callable[[Any], bool]:
-    """What pickle asks about each buffer: whether it belongs into the pickle itself."""
+    """The buffer callback of pickle that moves large buffers into `parts`."""
 
     def belongs_inside(buffer: Any) -> bool:
         try:
             raw = buffer.raw()
-        except BufferError:  # it is not in one piece
+        except BufferError:  # it is not contiguous
             return True
         if raw.nbytes < PART_BYTES:
             return True
@@ -135,7 +138,7 @@ _pickle_module: Any = None
 
 
 def pickle() -> Any:
-    """The C half of pickle: all that is needed, 3 ms to load when the first result travels."""
+    """The C module of pickle, loaded with the first result: it takes 3 ms."""
     global _pickle_module
     if _pickle_module is None:
         try:
@@ -146,11 +149,12 @@ def pickle() -> Any:
     return _pickle_module
 
 
-_LONG = (str, bytes, bytearray)  # whose repr may take several times their own memory
+#: Types whose repr may take several times their own memory.
+_LONG = (str, bytes, bytearray)
 
 
 def short_repr(value: Any) -> str:
-    """A repr for messages: at most `REPR_LENGTH` characters, whatever the value does."""
+    """A repr for messages of at most `REPR_LENGTH` characters; never raises."""
     try:
         text = _bounded(lambda: repr(value[:REPR_LENGTH] if type(value) in _LONG else value))
     except Exception as error:
@@ -159,13 +163,13 @@ def short_repr(value: Any) -> str:
 
 
 def add_note(error: BaseException, text: str) -> None:
-    """`BaseException.add_note`, for exceptions that take no attributes as well."""
+    """`BaseException.add_note`, also for exceptions that refuse attributes."""
     notes = error.__dict__.get("__notes__")
     error.__dict__["__notes__"] = [*notes, text] if isinstance(notes, list) else [text]
 
 
 def short_text(error: BaseException) -> str:
-    """What an exception says, if it does."""
+    """The text of an exception; never raises."""
     try:
         return str(error)
     except Exception as failure:
@@ -173,7 +177,7 @@ def short_text(error: BaseException) -> str:
 
 
 def why_not(value: Any, packed: Callable[[Any], bytes] = dumps) -> str | None:
-    """Why a value cannot be pickled and read back; None when it can."""
+    """Why a value cannot be pickled and unpickled; None: it can."""
     try:
         loads(packed(value))
     except Exception as error:
@@ -183,8 +187,8 @@ def why_not(value: Any, packed: Callable[[Any], bytes] = dumps) -> str | None:
     return None
 
 
-def first_that_cannot(values: list[Any], packed: Callable[[Any], bytes]) -> tuple[int, str] | None:
-    """Index of the first value that cannot travel, and why."""
+def first_unpicklable(values: list[Any], packed: Callable[[Any], bytes]) -> tuple[int, str] | None:
+    """Index of the first value that cannot be pickled, with the reason."""
     for index, value in enumerate(values):
         if (reason := why_not(value, packed)) is not None:
             return index, reason
@@ -192,22 +196,22 @@ def first_that_cannot(values: list[Any], packed: Callable[[Any], bytes]) -> tupl
 
 
 class Unpicklable:
-    """Stands for a result that could not be sent, and says why."""
+    """Stands for a result that cannot be pickled."""
 
     __slots__ = ("error", "n_together")
 
     def __init__(self, error: SerializationError, n_together: int = 1) -> None:
         self.error = error
-        self.n_together = n_together  # results that are lost because of one of them
+        self.n_together = n_together  # results that are lost with it
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Unpicklable, (self.error,)
 
 
-def fit_to_travel(
+def replace_unpicklable(
     start: int, results: list[Any], failure: Exception, packed: Callable[[Any], bytes] = dumps
 ) -> list[Any]:
-    """Results that could not be sent together, with stand-ins for those that cannot be at all."""
+    """Results with stand-ins for those that cannot be pickled."""
     fit = []
     for index, result in enumerate(results, start):
         reason = why_not(result, packed)
@@ -216,14 +220,14 @@ def fit_to_travel(
         )
     if any(type(one) is Unpicklable for one in fit):
         return fit
-    reason = f"{type(failure).__name__}: {failure}"  # each alone can travel, only all together not
+    reason = f"{type(failure).__name__}: {failure}"  # each alone can be pickled, only not together
     return [
         Unpicklable(cannot_send("result", i, one, reason)) for i, one in enumerate(results, start)
     ]
 
 
 def cannot_send(what: str, index: int, value: Any, reason: str) -> SerializationError:
-    """The error for an item or result that cannot be pickled."""
+    """The error for an item or a result that cannot be pickled."""
     return SerializationError(
         f"the {what} of item {index} ({short_repr(value)}) cannot be sent between processes: "
         f"{reason}. Return or pass something that can be pickled, or use backend='thread'."
@@ -231,7 +235,7 @@ def cannot_send(what: str, index: int, value: Any, reason: str) -> Serialization
 
 
 def cannot_read_back(start: int, n_items: int, failure: Exception) -> list[Unpicklable]:
-    """What stands for results that were pickled together but cannot be rebuilt here."""
+    """Stand-ins for results that were pickled together but cannot be unpickled here."""
     which = f"the result of item {start} was"
     if n_items > 1:
         which = f"the results of items {start} to {start + n_items - 1} were"
@@ -244,5 +248,5 @@ def cannot_read_back(start: int, n_items: int, failure: Exception) -> list[Unpic
 
 
 def loaded(module: str) -> Any:
-    """A module if the process has imported it already, else None."""
+    """A module if it is imported, else None."""
     return sys.modules.get(module)

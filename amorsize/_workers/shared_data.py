@@ -1,9 +1,9 @@
-"""Large parts of a task, laid once into memory that every worker maps: one copy for all of them.
+"""Large data of a task in memory that all workers map, instead of a copy in each.
 
-The memory has no name: a worker finds it as a descriptor of its caller, and it is gone when the
-last process has let go of it. What a worker writes into its part is its own (copy on write), as if
-it had been sent. The loop would have changed the caller's: so the worker asks the kernel, which
-page of it is a copy by now.
+The memory has no name: a worker opens it through a descriptor of its caller, and it is freed when
+the last process has unmapped it. What a worker writes stays in that worker (copy on write), as if
+the data had been sent. The loop would have changed the caller's data, so the worker asks the kernel
+whether any page was copied.
 """
 
 from __future__ import annotations
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-LENT_BYTES = 1 << 20  # of a task in all: what is smaller goes through the pipe in a millisecond
-WRITTEN_BYTES = 64 << 20  # at once; a signal is handled in between
-COMPARED_BYTES = 256 << 10  # at once: as much as a core's own cache holds
+#: Smaller tasks go through the pipe, in a millisecond.
+LENT_BYTES = 1 << 20
+#: Bytes per write, so that signals are handled in between.
+WRITTEN_BYTES = 64 << 20
+#: Bytes per comparison: as much as the cache of a core holds.
+COMPARED_BYTES = 256 << 10
+#: Pages per read of the page map.
 PAGES_AT_ONCE = 1 << 17
-# The last of the 8 bytes that the kernel tells of a page: it is there, or swapped out, and it is
-# no page of a file, so it is a copy of this process's own.
+# Bits in the last of 8 bytes per page: the page is present or swapped, and belongs to a file. A
+# present page of no file is a private copy of this process.
 _THERE, _OF_FILE = 0xC0, 0x20
 _NO_COPY = bytes(one for one in range(256) if not one & _THERE or one & _OF_FILE)
 
@@ -32,7 +36,7 @@ IS_WRITTEN = "an item has written into a large array or table that it shares wit
 
 
 class WrittenInto(SerializationError):  # noqa: N818 - says what happened
-    """An item in a worker has written into what the caller has lent."""
+    """An item in a worker has written into data that the caller has lent."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -45,10 +49,10 @@ class WrittenInto(SerializationError):  # noqa: N818 - says what happened
 
 
 class Lent:
-    """The caller's side: holds the memory as long as workers may come for it.
+    """The caller's side: keeps the memory while workers may map it.
 
     Raises:
-        OSError: There is no such memory here, or not enough of it.
+        OSError: The system has no such memory, or not enough.
     """
 
     def __init__(self, parts: Sequence[memoryview]) -> None:
@@ -76,17 +80,17 @@ class Lent:
         os.ftruncate(self._descriptor, max(at, PAGE_BYTES))
 
     @property
-    def ticket(self) -> tuple[str, list[tuple[int, int]]]:
-        """What a worker needs to find the parts."""
+    def location(self) -> tuple[str, list[tuple[int, int]]]:
+        """Where a worker finds the parts: a path, with offset and size of each part."""
         return f"/proc/{os.getpid()}/fd/{self._descriptor}", self._spans
 
     @property
     def n_bytes(self) -> int:
-        """Of all parts."""
+        """Size of all parts."""
         return sum(size for _, size in self._spans)
 
     def has_changed(self) -> bool:
-        """Whether the caller's own is another by now than what was lent: 0.4 s for 1 GB."""
+        """Whether the caller has changed its data since. Takes 0.4 s per GB."""
         piece = bytearray(COMPARED_BYTES)
         for part, (start, size) in zip(self._parts, self._spans, strict=True):
             flat = part.cast("B")
@@ -99,7 +103,7 @@ class Lent:
         return False
 
     def close(self) -> None:
-        """Let go of it; workers that have mapped it still have it."""
+        """Close it; workers that have mapped it keep it."""
         descriptor, self._descriptor = self._descriptor, -1
         self._parts = ()
         if descriptor >= 0:
@@ -107,16 +111,16 @@ class Lent:
 
 
 class Borrowed:
-    """A worker's side: the parts, until it gives them back.
+    """A worker's side: maps the parts until the end of the call.
 
     Raises:
-        OSError: It may not open what the caller has, or has no room to map it.
+        OSError: The worker may not open the memory, or cannot map it.
     """
 
-    def __init__(self, ticket: tuple[str, list[tuple[int, int]]]) -> None:
+    def __init__(self, location: tuple[str, list[tuple[int, int]]]) -> None:
         import mmap
 
-        path, spans = ticket
+        path, spans = location
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             self._map: Any = mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY)
@@ -125,13 +129,12 @@ class Borrowed:
         whole = memoryview(self._map)
         self.parts: list[Any] = [whole[at : at + size] for at, size in spans]
         self._address: int | None = None
-        self._n_faults = -1  # of this process, when it was last looked
+        self._n_faults = -1  # of this process, at the last check
 
     def is_written(self) -> bool:
-        """Whether this process has written into it.
+        """Whether this process has written into the parts; False where the system does not tell.
 
-        1 us where it has touched no new page of its memory since the last look; else 4 ms for each
-        GB of it that was read. False where the system does not tell.
+        Takes 1 us without a page fault since the last check, else 4 ms per GB that was read.
         """
         from resource import RUSAGE_SELF, getrusage
 
@@ -140,7 +143,7 @@ class Borrowed:
             return False
         try:
             found = self._has_copies()
-        except OSError:  # no /proc, or none that tells of pages
+        except OSError:  # no /proc, or no page map
             return False
         self._n_faults = getrusage(RUSAGE_SELF).ru_minflt
         return found
@@ -165,7 +168,7 @@ class Borrowed:
             os.close(pages)
 
     def give_back(self) -> bool:
-        """Unmap it; False where something of the call is still there that refers to it."""
+        """Unmap the parts; False: an object of the call still refers to them."""
         self.parts = []
         if self._map is not None and not _is_closed(self._map):
             import gc

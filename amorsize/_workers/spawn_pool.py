@@ -1,8 +1,8 @@
-"""Workers from a clean start: new interpreters, kept warm between calls, safe beside any thread.
+"""Workers in new interpreters, which are safe to start beside any thread.
 
-A plain interpreter that loads this package's few modules takes its first chunk after about 25 ms;
-a process of loky's context takes 70-110 ms to its first word. So there is no server process that
-forks warm workers: it would save little, and bring back what forking shares.
+An interpreter that loads the few modules of this package takes its first chunk after about 25 ms; a
+process of loky's context needs 70 to 110 ms. A server that forks warm workers would save little,
+and would share its state with them like any fork.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from amorsize._workers.process_pool import ProcessPoolBase
 from amorsize._workers.protocol import Logged, SetupFailed, Text
 from amorsize._workers.shared_data import LENT_BYTES, Lent
 from amorsize._workers.spawned_main import PLACE, surroundings
-from amorsize._workers.warm_pool import Resident, pool
+from amorsize._workers.warm_pool import WarmWorker, pool
 from amorsize._workers.worker_handle import GRACE_S, WorkerHandle, end
 from amorsize.errors import SerializationError
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from amorsize._workers.framing import Piece
     from amorsize._workers.protocol import Event, Payload, Task
 
-# What limits the threads of numerical libraries: read once, when such a library is loaded.
+#: Environment variables that limit the threads of numerical libraries, read when one is loaded.
 INNER_THREADS = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"),
     *("VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS"),
-    *("POLARS_MAX_THREADS", "RAYON_NUM_THREADS"),  # Arrow heeds the first
+    *("POLARS_MAX_THREADS", "RAYON_NUM_THREADS"),  # Arrow reads the first
 )
 
 
 class SpawnPool(ProcessPoolBase):
-    """Workers of one call, each in an interpreter of its own; those left idle stay warm."""
+    """Workers of one call, each in an interpreter of its own; idle ones stay warm for the next."""
 
     def __init__(self, task: Task, payload: Payload, *, inner_threads: int = 1) -> None:
         super().__init__(task)
@@ -49,48 +49,50 @@ class SpawnPool(ProcessPoolBase):
         self._own_modules = _own_modules()
         self._by_value = False
         self._lent: Lent | None = None
-        self._order = self._lent_task() or self._packed_task(payload.data)  # or cannot travel
+        self._order = self._lent_task() or self._packed_task(
+            payload.data
+        )  # raises where the task cannot be sent
         self._stop = float("inf")
-        self.ready_s: float | None = None  # what the last new worker took to be able to work
+        self.ready_s: float | None = None  # from starting the last new worker until it was ready
 
     # -- starting ---------------------------------------------------------------------------
 
     def start(self, number: int) -> None:
-        """Have one worker, warm or new, to be known by this number."""
-        with no_interrupts():  # else one might be left that nobody knows of
-            resident = pool.take(self._inner_threads, self._own_modules)
-            self._employ(number, resident or self._new_resident())
+        """Take a warm worker or start one, with this number."""
+        with no_interrupts():  # else Ctrl-C could leave a worker that nobody ends
+            worker = pool.take(self._inner_threads, self._own_modules)
+            self._assign(number, worker or self._new_worker())
 
-    def _new_resident(self) -> Resident:
-        return Resident(self._surroundings["environ"], self._inner_threads)
+    def _new_worker(self) -> WarmWorker:
+        return WarmWorker(self._surroundings["environ"], self._inner_threads)
 
-    def _employ(self, number: int, resident: Resident) -> None:
-        resident.begin(number, self._own_modules, self._stop)
-        resident.was_sent_value, resident.place = self._by_value, worker_numbers.prepared()
-        self._attend(resident)
-        self._hand_task(resident)
+    def _assign(self, number: int, worker: WarmWorker) -> None:
+        worker.begin(number, self._own_modules, self._stop)
+        worker.was_sent_value, worker.place = self._by_value, worker_numbers.prepared()
+        self._register(worker)
+        self._send_task(worker)
 
-    def _hand_task(self, resident: Resident) -> None:
-        resident.writer.put(framing.TASK, PLACE.pack(resident.place), self._order)
-        self._flush(resident)
+    def _send_task(self, worker: WarmWorker) -> None:
+        worker.writer.put(framing.TASK, PLACE.pack(worker.place), self._order)
+        self._flush(worker)
 
     def _packed_task(self, task: bytes) -> bytes:
         return serialization.dumps((self._surroundings, task, None))
 
     def _lent_task(self) -> bytes | None:
-        """A task that is large, in memory that all workers map; None: it goes through the pipe."""
+        """A large task, put into memory that all workers map; None: send it through the pipe."""
         data, parts = self._payload.apart()
         whole = [*parts, memoryview(data)]
         if sum(part.nbytes for part in whole) < LENT_BYTES:
             return None
         try:
             self._lent = Lent(whole)
-        except OSError:  # no such memory on this system, or a limit on files
+        except OSError:  # the system has no such memory, or limits files
             return None
-        return serialization.dumps((self._surroundings, None, self._lent.ticket))
+        return serialization.dumps((self._surroundings, None, self._lent.location))
 
     def packed(self, items: Any) -> bytes:
-        """Items as they are sent."""
+        """Items as bytes, in one piece."""
         return self._payload.pack(items)
 
     # -- working ----------------------------------------------------------------------------
@@ -98,154 +100,154 @@ class SpawnPool(ProcessPoolBase):
     def stop_at(self, index: int) -> None:
         """No item at or above `index` is begun any more."""
         self._stop = min(self._stop, float(index))
-        for remote in self._remotes.values():
-            if remote.cells is not None:
-                remote.cells[0] = self._stop
+        for handle in self._handles.values():
+            if handle.counters is not None:
+                handle.counters[0] = self._stop
 
     def _packed_apart(self, items: Any) -> tuple[bytes, list[memoryview]]:
         return self._payload.pack_apart(items)
 
-    def _understand(self, remote: WorkerHandle, kind: bytes, payload: Piece | None) -> Event | None:
-        assert isinstance(remote, Resident)
+    def _event_of(self, handle: WorkerHandle, kind: bytes, payload: Piece | None) -> Event | None:
+        assert isinstance(handle, WarmWorker)
         if kind == framing.FREE:
-            remote.n_ends -= 1
+            handle.n_ends -= 1
             return None
-        if remote.n_ends and kind not in (framing.TEXT, framing.RECORD):
-            return None  # said before it knew of this call
+        if handle.n_ends and kind not in (framing.TEXT, framing.RECORD):
+            return None  # a message of an earlier call
         if kind == framing.UNFIT:
             assert payload is not None
-            return self._unfit(remote, payload)
+            return self._send_code(handle, payload)
         if kind in (framing.READY, framing.FAILED):
-            remote.is_ready = True
-            if kind == framing.READY and not remote.was_kept and self._task.setup is None:
-                self.ready_s = perf_counter() - remote.began_s
-        return super()._understand(remote, kind, payload)
+            handle.is_ready = True
+            if kind == framing.READY and not handle.was_kept and self._task.setup is None:
+                self.ready_s = perf_counter() - handle.started_s
+        return super()._event_of(handle, kind, payload)
 
-    def _unfit(self, resident: Resident, payload: Piece) -> Event | None:
-        """A worker cannot find the function, or finds another: send the function itself."""
+    def _send_code(self, worker: WarmWorker, payload: Piece) -> Event | None:
+        """A worker cannot import the function, or imports another: send its code."""
         error, text = exception_pickling.unpack_error(payload)
         try:
             if not self._by_value:
                 self._order = self._packed_task(self._payload.by_value())
                 self._by_value = True
-                self._take_back()
-            if not resident.was_sent_value:
-                resident.was_sent_value = True
-                self._hand_task(resident)
+                self._free_lent()
+            if not worker.was_sent_value:
+                worker.was_sent_value = True
+                self._send_task(worker)
                 return None
         except SerializationError as refusal:
             refusal.add_note(f"What a worker that imported it met: {error}")
-            return SetupFailed(worker=resident.number, error=refusal)
+            return SetupFailed(worker=worker.number, error=refusal)
         failure = SerializationError(
             f"{self._payload.name} cannot be rebuilt in a worker process: "
             f"{type(error).__name__}: {error}. Make it importable there, or use backend='thread'."
         )
         failure.add_note(text)
-        return SetupFailed(worker=resident.number, error=failure)
+        return SetupFailed(worker=worker.number, error=failure)
 
-    def _bury(self, remote: WorkerHandle, happenings: list[Event]) -> None:
-        assert isinstance(remote, Resident)
-        if remote.was_kept and not remote.is_ready:
-            # It had gone, or was just going, when it was given this call: no item is to blame.
-            remote.process.collect()
-            self._forget(remote)
+    def _on_exit(self, handle: WorkerHandle, events: list[Event]) -> None:
+        assert isinstance(handle, WarmWorker)
+        if handle.was_kept and not handle.is_ready:
+            # It ended before it began this call, so no item is to blame: replace it.
+            handle.process.collect()
+            self._remove(handle)
             with no_interrupts():
-                self._employ(remote.number, self._new_resident())
+                self._assign(handle.number, self._new_worker())
         else:
-            super()._bury(remote, happenings)
+            super()._on_exit(handle, events)
 
     # -- ending -----------------------------------------------------------------------------
 
     def close(self, *, at_once: bool) -> list[str]:
-        """Leave idle workers to the next call and end the rest; within about `GRACE_S`.
+        """Keep idle workers for the next call and end the rest, within about `GRACE_S`.
 
-        One that setup= has made ready is not what another call would start from: it is ended.
+        A worker that has run setup= is ended: the next call must not start from its state.
         """
-        self._take_back()
-        if self._leave_to_owner():
+        self._free_lent()
+        if self._release_in_fork():
             return []
-        residents = [one for one in self._remotes.values() if isinstance(one, Resident)]
+        workers = [one for one in self._handles.values() if isinstance(one, WarmWorker)]
         has_hooks = self._task.setup is not None or self._task.teardown is not None
         kept = []
-        for resident in residents:
-            if resident.is_leaving and not at_once:
-                resident.process.ended_by(perf_counter() + GRACE_S)
-            if resident.is_leaving or resident.orders or (has_hooks and not resident.is_ready):
-                self._end(resident)
+        for worker in workers:
+            if worker.is_leaving and not at_once:
+                worker.process.ended_by(perf_counter() + GRACE_S)
+            if worker.is_leaving or worker.in_flight or (has_hooks and not worker.is_ready):
+                self._end(worker)
             else:
-                resident.n_ends += 1
-                resident.writer.put(framing.END)
-                self._flush(resident)
-                kept.append(resident)
+                worker.n_ends += 1
+                worker.writer.put(framing.END)
+                self._flush(worker)
+                kept.append(worker)
         if has_hooks and not at_once:
-            self._hear_out(kept)
-        for resident in kept:
-            if resident.ended:
+            self._wait_for_teardown(kept)
+        for worker in kept:
+            if worker.ended:
                 continue
             if has_hooks:
-                self._end(resident)
+                self._end(worker)
             else:
-                self._overlook(resident)
-                resident.rest()
-                pool.put(resident)
+                self._unregister(worker)
+                worker.rest()
+                pool.put(worker)
         return []
 
     @property
     def lent_bytes(self) -> int:
-        """What workers have mapped of the caller's, in all."""
+        """Bytes of the task that workers map instead of holding a copy."""
         return 0 if self._lent is None else self._lent.n_bytes
 
     def has_changed_lent(self) -> bool:
-        """Whether the caller's own is another by now than what it has lent."""
+        """Whether the caller has changed its data since it lent a copy."""
         return self._lent is None or self._lent.has_changed()
 
-    def _take_back(self) -> None:
-        """What was lent is freed as soon as workers are through with the call as well."""
+    def _free_lent(self) -> None:
+        """Close the lent memory; it is freed when the last worker has unmapped it."""
         lent, self._lent = self._lent, None
         if lent is not None:
             lent.close()
 
-    def _end(self, resident: Resident) -> None:
-        end(resident)
-        self._forget(resident)
+    def _end(self, worker: WarmWorker) -> None:
+        end(worker)
+        self._remove(worker)
 
-    def _hear_out(self, residents: list[Resident]) -> None:
-        """Wait until teardown has run, and pass on what it said; for `GRACE_S` at most."""
+    def _wait_for_teardown(self, workers: list[WarmWorker]) -> None:
+        """Wait up to `GRACE_S` for teardown= to run, and print its output."""
         deadline = perf_counter() + GRACE_S
-        while any(one.n_ends and not one.ended for one in residents):
+        while any(one.n_ends and not one.ended for one in workers):
             left_s = deadline - perf_counter()
             if left_s <= 0:
                 return
-            for happening in self.wait(left_s):
-                if isinstance(happening, Text):
-                    print(happening.text, end="", file=getattr(sys, happening.stream), flush=True)
-                elif isinstance(happening, Logged):
+            for event in self.wait(left_s):
+                if isinstance(event, Text):
+                    print(event.text, end="", file=getattr(sys, event.stream), flush=True)
+                elif isinstance(event, Logged):
                     from amorsize._workers.child_setup import handle_record
 
-                    handle_record(happening.record)
+                    handle_record(event.record)
 
 
-# Of each module by its name: its spec, and whether it is the project's.
-_whose: dict[str, tuple[Any, bool]] = {}
+#: The spec of each module, and whether the module belongs to the project.
+_specs: dict[str, tuple[Any, bool]] = {}
 
 
 def _own_modules() -> dict[str, Any]:
-    """The specs of the project's own modules; reloading a module gives it a new one."""
+    """The specs of the project's own modules: a reloaded module has a new one."""
     found = {}
     for name, module in tuple(sys.modules.items()):
         spec = getattr(module, "__spec__", None)
         if spec is None:
             continue
-        known = _whose.get(name)
+        known = _specs.get(name)
         if known is None or known[0] is not spec:
-            known = _whose[name] = spec, is_own_module(name)
+            known = _specs[name] = spec, is_own_module(name)
         if known[1]:
             found[name] = spec
     return found
 
 
 def _limiting(environ: dict[str, str]) -> list[str]:
-    """The variables to set so that workers times inner threads stay within the cores."""
-    if "OMP_NUM_THREADS" in environ:  # the user has decided, and all such libraries heed it
+    """The variables that limit inner threads, unless the user has set the first."""
+    if "OMP_NUM_THREADS" in environ:  # all libraries obey it
         return []
     return [name for name in INNER_THREADS if name not in environ]

@@ -1,4 +1,4 @@
-"""A worker in an interpreter of its own: serves one call after the other, trusts nothing it had."""
+"""The main program of a worker in a new interpreter, which serves one call after the other."""
 
 from __future__ import annotations
 
@@ -33,29 +33,41 @@ if TYPE_CHECKING:
     from amorsize._workers.first_items import FirstItems
     from amorsize._workers.framing import Piece
 
-PLACE = Struct("<H")  # in front of a task: where its items run, of those that run at once
-IDLE_S = 30.0  # a worker that no call has used for so long ends itself
+#: The worker number, in front of a task.
+PLACE = Struct("<H")
+#: Seconds after which an idle worker quits.
+IDLE_S = 30.0
 
 
 def main(
     ends: tuple[int, int],
     others: tuple[int, int],
-    cells_fd: int,
-    line_fd: int,
+    shared_fd: int,
+    death_fd: int,
     tracker_fd: int | None,
     parent_pid: int,
     blocked: list[int],
 ) -> None:
-    """All a worker in a new interpreter does: its ends of two pipes, and the caller's there."""
-    parent_death.hold_on(line_fd)
-    os.close(line_fd)
+    """The life of a worker in a new interpreter.
+
+    Args:
+        ends: Its ends of the two pipes: for reading, for writing.
+        others: The descriptors of the caller's ends, in the caller.
+        shared_fd: Of the shared memory; negative: none.
+        death_fd: Of the pipe that ends with the caller.
+        tracker_fd: Of the caller's resource tracker; None: it has none.
+        parent_pid: Of the caller.
+        blocked: The signals that the caller blocks.
+    """
+    parent_death.die_with_parent(death_fd)
+    os.close(death_fd)
     if os.getppid() != parent_pid:
-        return  # the caller has ended before the line was held
+        return  # the caller ended before this worker could watch it
     import_hooks.when_imported(
         "multiprocessing.resource_tracker", "tracker", lambda: _share_tracker(tracker_fd)
     )
-    for descriptor in (*ends, cells_fd, -1 if tracker_fd is None else tracker_fd):
-        if descriptor >= 0:  # what an item starts must not hold our pipes
+    for descriptor in (*ends, shared_fd, -1 if tracker_fd is None else tracker_fd):
+        if descriptor >= 0:  # programs of items must not inherit the pipes
             os.set_inheritable(descriptor, False)
     nesting.enter_process()
     signals.leave_to_caller(blocked)
@@ -64,16 +76,19 @@ def main(
     writing = End(ends[1], os.O_WRONLY, parent_pid, others[1])
     child_setup.forward_output(writing, always=True)
     try:
-        Resident(reading, writing, parent_pid, _mapped(cells_fd)).live()
+        PersistentWorker(reading, writing, parent_pid, _mapped(shared_fd)).live()
     except BrokenPipeError:
-        pass  # the caller is gone: nobody is left to tell
+        pass  # the caller has ended
     finally:
         flush_streams()
-        sys.stdout, sys.stderr = streams  # what still runs at exit has nobody to forward it
+        sys.stdout, sys.stderr = streams  # code that runs at exit cannot forward output
 
 
 def _share_tracker(descriptor: int | None) -> None:
-    """Leave it to the caller's, if it has one, to remove shared memory; never to one of ours."""
+    """Use the resource tracker of the caller or none, never one of this worker.
+
+    A tracker of this worker would remove shared memory that its items only attach to.
+    """
     tracker = sys.modules["multiprocessing.resource_tracker"]._resource_tracker
     if descriptor is None:
         tracker._send = lambda *_: None
@@ -89,8 +104,8 @@ def _mapped(descriptor: int) -> SharedBlock | None:
     return shared
 
 
-class Resident(Worker):
-    """One worker process's life, call after call."""
+class PersistentWorker(Worker):
+    """A worker process that serves several calls."""
 
     def __init__(
         self,
@@ -103,16 +118,16 @@ class Resident(Worker):
         self._idle_since = perf_counter()
         self._umask = os.umask(0o077)
         os.umask(self._umask)
-        self._context = _contextvars.Context()  # of the call at hand
+        self._context = _contextvars.Context()  # of the current call
         self._borrowed: Borrowed | None = None
-        self._has_told = False  # that an item has written into it
+        self._has_told = False  # whether a write into it was reported
 
     def watching(self, task: Task) -> FirstItems | None:
-        """What looks at the first items of a task; what is open here is this worker's own."""
+        """What watches the first items of a task. Open descriptors are the worker's own."""
         return first_items.of_interpreter(task.watch)
 
     def live(self) -> None:
-        """Serve calls until told to quit, idle for long, or the caller is gone."""
+        """Serve calls until asked to quit, idle for `IDLE_S`, or the caller is gone."""
         import_hooks.when_imported("logging", "records", self._forward_records)
         try:
             while self._serve_what_arrives():
@@ -121,39 +136,39 @@ class Resident(Worker):
             self._tear_down()
 
     def is_needed(self) -> bool:
-        """Whether to wait for more."""
+        """Whether to keep waiting: during a call, or not idle for too long."""
         return self.task is not _NO_TASK or perf_counter() - self._idle_since < IDLE_S
 
     def _obey(self, kind: bytes, payload: Piece | None) -> bool:
-        if self.line.receive(kind, payload):
+        if self.transport.receive(kind, payload):
             return True
         assert payload is not None
         if kind == framing.TASK:
             self._context = _contextvars.Context()
-            self._context.run(self._take_on, payload)
+            self._context.run(self._take_task, payload)
         elif kind == framing.END:
             self._context.run(self._tear_down)
             self._idle_since = perf_counter()
             flush_streams()
             if not self._give_back():
-                return False  # what it has kept of the call would keep that memory
+                return False  # an object of the call keeps the borrowed memory: quit
             framing.write(self.writing.number(), framing.FREE)
         elif kind != framing.QUIT:
             self._context.run(self.run, kind, payload)
-        return kind != framing.QUIT and not self.appetite.exceeds_limit
+        return kind != framing.QUIT and not self.rss_limit.exceeds_limit
 
-    def _take_on(self, payload: Piece) -> None:
-        """Become fit for a call: its surroundings first, then what it runs."""
+    def _take_task(self, payload: Piece) -> None:
+        """Prepare for a call: take over the caller's state, then load the task."""
         worker_numbers.take_in_process(*PLACE.unpack_from(payload))
-        surroundings, task, ticket = serialization.loads(memoryview(payload)[PLACE.size :])
+        surroundings, task, location = serialization.loads(memoryview(payload)[PLACE.size :])
         parts = None
         try:
             self._give_back()
-            if ticket is not None:
-                self._borrowed, self._has_told = Borrowed(ticket), False
+            if location is not None:
+                self._borrowed, self._has_told = Borrowed(location), False
                 *parts, task = self._borrowed.parts
-            os.umask(self._umask)  # the caller's still is what it was, or this worker were not used
-            settle_in(surroundings)
+            os.umask(self._umask)  # the same as the caller's, by `process_rights`
+            enter_surroundings(surroundings)
             task = serialization.loads(task, parts)
             if task.draws_from_numpy and surroundings["numpy"]:
                 import numpy.random  # noqa: F401 - an item that loads it would draw unseeded
@@ -166,7 +181,7 @@ class Resident(Worker):
         self.task, self.function = task, function
         self.packing = serialization.Packing(task.function, is_forked=False)
         self.first_items = self.watching(task)
-        self.appetite.begin(task.most_bytes)
+        self.rss_limit.begin(task.most_bytes)
         if "logging" in sys.modules:
             child_setup.note_handlers()
         if not self.set_up():
@@ -182,18 +197,18 @@ class Resident(Worker):
         last: bool,
         is_unread: bool = False,
     ) -> None:
-        """Send results, unless an item has changed what it only has a copy of."""
+        """Send results, or an error where an item has written into borrowed data."""
         if self._borrowed is not None and not self._has_told and self._borrowed.is_written():
             if self.task.watch is not None:
                 results, error = [], WrittenInto()
-            else:  # the user has asked for processes, whatever items do there
+            else:  # with backend="process" items may do that, and are told
                 self._has_told = True
                 why = f"{IS_WRITTEN}: that worker process alone has it so"
                 framing.write(self.writing.number(), framing.NOTICED, why.encode())
         super().report(start, n_items, results, times_s, error, last, is_unread)
 
     def _give_back(self) -> bool:
-        """Let go of what the caller had lent for the call; False: something still refers to it."""
+        """Unmap the borrowed data; False: an object still refers to it."""
         borrowed, self._borrowed = self._borrowed, None
         if borrowed is None:
             return True
@@ -206,24 +221,24 @@ class Resident(Worker):
 
     def _tear_down(self) -> None:
         task, self.task, self.function = self.task, _NO_TASK, _nothing
-        if self.cells is not None:
-            self.cells[self.slot + 1] = 0.0
+        if self.counters is not None:
+            self.counters[self.slot + 1] = 0.0
         if task.teardown is not None:
             task.teardown()
 
 
 def _nothing(_: Any) -> None:
-    """No call has given this worker anything to run."""
+    """Stands for the function while there is no call."""
 
 
 _NO_TASK = Task(_nothing)
 
 
 def surroundings(state: bytes) -> dict[str, Any]:
-    """What a worker must take over from its caller besides the function; `state`: as carried."""
+    """The state that a worker takes over from its caller, with `state` from `caller_state`."""
     try:
         folder = os.getcwd()
-    except OSError:  # it was removed meanwhile
+    except OSError:  # the folder was removed
         folder = None
     return {
         "folder": folder,
@@ -235,11 +250,12 @@ def surroundings(state: bytes) -> dict[str, Any]:
     }
 
 
-_last_environ: tuple[dict[Any, Any], dict[str, str]] = {}, {}  # as it is kept, and as it is read
+#: The environment at the last read, encoded and decoded.
+_last_environ: tuple[dict[Any, Any], dict[str, str]] = {}, {}
 
 
 def _environ() -> dict[str, str]:
-    """The environment, which is decoded once for as long as it stays as it is."""
+    """The environment, decoded again only after a change."""
     global _last_environ
     kept = getattr(os.environ, "_data", None)
     if type(kept) is not dict:
@@ -249,14 +265,14 @@ def _environ() -> dict[str, str]:
     return dict(_last_environ[1])
 
 
-def settle_in(found: dict[str, Any]) -> None:
-    """Take over a caller's surroundings."""
+def enter_surroundings(found: dict[str, Any]) -> None:
+    """Take over the state of the caller."""
     if found["folder"] is not None:
         os.chdir(found["folder"])
     _take_environ(found["environ"])
     sys.path[:] = found["path"]
     sys.argv[:] = found["argv"]
-    sys.path_importer_cache.pop("", None)  # the folder that "" stands for may be another now
+    sys.path_importer_cache.pop("", None)  # "" stands for the working folder
     caller_state.take(found["carried"])
 
 

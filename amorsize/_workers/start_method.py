@@ -1,4 +1,4 @@
-"""Which crew runs worker processes here: the one place where platforms differ."""
+"""Chooses the pool of worker processes for this platform."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def process_crew(
     inner_threads: int,
     has_timeout: bool,
 ) -> Crew:
-    """A crew of worker processes.
+    """The pool of worker processes for a call.
 
     Args:
         task: What is done to each item.
-        payload: Makes the task fit to travel; called if workers are not forked.
+        payload: Makes the task picklable; called unless workers are forked.
         forks: Whether this process may be forked now.
-        n_most: As many workers at once at most.
-        n_jobs: As many workers are likely wanted.
-        inner_threads: Threads that numerical libraries may use in each.
-        has_timeout: Whether an item that takes too long is to be ended.
+        n_most: The largest number of workers at once.
+        n_jobs: The likely number of workers.
+        inner_threads: Threads that numerical libraries may use in each worker.
+        has_timeout: Whether the call has timeout=.
     """
     if forks:
         from amorsize._workers.fork_pool import ForkPool
@@ -55,7 +55,7 @@ def process_crew(
 
 
 def why_no_processes() -> str | None:
-    """Why no worker process can be started without a fork; None when it can."""
+    """Why no worker process can be started without a fork; None: it can."""
     if not sys.executable:
         return "the path of the Python interpreter is not known (sys.executable is empty)"
     if getattr(sys, "frozen", False):
@@ -64,7 +64,7 @@ def why_no_processes() -> str | None:
 
 
 def _uses_loky() -> bool:
-    """Windows has no pipes that can be polled and no descriptors that a new process inherits."""
+    """Whether loky runs the workers: Windows cannot poll pipes or pass descriptors on."""
     return sys.platform == "win32" or os.environ.get("AMORSIZE_START") == "loky"
 
 

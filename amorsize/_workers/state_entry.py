@@ -1,4 +1,4 @@
-"""One piece of the caller's state: how it is read there and set in a worker."""
+"""One entry of the state that workers take over from their caller."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Entry(Value):
-    """One piece of state; there is none of it where its module is not loaded."""
+    """One piece of state of a module; skipped while the module is not loaded."""
 
     name: str  # in docs/safety.md
     module: str
@@ -25,7 +25,7 @@ def set_if_other(get: Callable[[], Any], put: Callable[[Any], Any], value: Any) 
 
 
 def registry(name: str) -> tuple[Callable[[Any], Any], Callable[[Any, Any], None]]:
-    """A dict of a module in which programs register something."""
+    """How to carry a dict of a module in which programs register something."""
 
     def take(module: Any, value: Any) -> None:
         fill(getattr(module, name), value)
@@ -40,7 +40,7 @@ def fill(own: dict[Any, Any], wanted: dict[Any, Any]) -> None:
 
 
 def of(name: str) -> tuple[Callable[[Any], Any], Callable[[Any, Any], None]]:
-    """A plain attribute of a module."""
+    """How to carry an attribute of a module."""
 
     def take(module: Any, value: Any) -> None:
         setattr(module, name, value)
@@ -49,7 +49,7 @@ def of(name: str) -> tuple[Callable[[Any], Any], Callable[[Any, Any], None]]:
 
 
 def by(get: str, put: str) -> tuple[Callable[[Any], Any], Callable[[Any, Any], None]]:
-    """What one function of a module tells and another sets."""
+    """How to carry what one function of a module returns and another sets."""
 
     def take(module: Any, value: Any) -> None:
         set_if_other(getattr(module, get), getattr(module, put), value)

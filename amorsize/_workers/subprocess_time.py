@@ -1,8 +1,8 @@
-"""What programs that items run have computed: it is the items' own work, wherever it was done.
+"""CPU time of the programs that items run, which is work of these items.
 
-To a thread that waits for `ffmpeg` the CPU time of the thread itself says that it waits, and more
-of them would do. The system counts what children computed once somebody has waited for them, for
-the whole process, and not for each of its threads.
+The CPU time of a thread that waits for `ffmpeg` looks like idle waiting, as if more such threads
+would help. The system counts the CPU time of a child once it was waited for, per process rather
+than per thread.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ try:
 except ImportError:  # Windows: what programs compute is not seen there
     getrusage = None  # type: ignore[assignment]
 
-_of_workers_s = 0.0  # they are children as well, whose items have told what they cost
+_of_workers_s = 0.0  # workers are children too, but report their own cost
 
 
 def cpu_s() -> float:
-    """CPU seconds of all programs that have ended so far, but for workers; 1 us."""
+    """CPU seconds of all programs that have ended so far, without workers. Takes 1 us."""
     if getrusage is None:
         return 0.0
     used = getrusage(RUSAGE_CHILDREN)
@@ -26,22 +26,22 @@ def cpu_s() -> float:
 
 
 def leave_out(seconds: float) -> None:
-    """So much of it was a worker's."""
+    """Exclude the CPU seconds of a worker."""
     global _of_workers_s
     _of_workers_s += seconds
 
 
 def run_delay_s(wall_s: float, cpu_s: float, programs_s: float, run_delay_s: float) -> float:
-    """For how long items could have run, they or their programs, while others had the core.
+    """How long items and their programs have waited for a core.
 
-    Of programs nobody tells that. They are kept from it as the thread is that waits for them, and
-    those that compute a good part of their time do nothing else.
+    The system does not tell the run delay of programs. They wait for a core as the thread does that
+    waits for them, and programs that compute for much of their time do nothing else.
 
     Args:
-        wall_s: What the items took.
-        cpu_s: What they computed, programs included.
-        programs_s: What programs computed of that.
-        run_delay_s: For how long the thread itself was kept from a core.
+        wall_s: Wall seconds of the items.
+        cpu_s: CPU seconds of the items, including their programs.
+        programs_s: CPU seconds of the programs.
+        run_delay_s: Run delay of the thread itself.
     """
     if programs_s <= 0:
         return run_delay_s
@@ -52,10 +52,10 @@ def run_delay_s(wall_s: float, cpu_s: float, programs_s: float, run_delay_s: flo
     return max(run_delay_s, min(left_s, run_delay_s * (1 + programs_s / serial_item_s)))
 
 
-COMPUTING_SHARE = (
-    0.3  # of its time, from which an item computes: as `policy.evidence.io_bound` has it
-)
-LEAST_S = 1e-4  # what starting a program takes at least
+#: An item with more than this CPU share computes, as in `policy.evidence.io_bound`.
+COMPUTING_SHARE = 0.3
+#: The least time that starting a program takes.
+LEAST_S = 1e-4
 
 
 def with_thread() -> float:

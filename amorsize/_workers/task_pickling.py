@@ -1,4 +1,4 @@
-"""Picklers for what goes to workers that were not forked."""
+"""Picklers of tasks for workers that were not forked."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ if TYPE_CHECKING:
     from types import FunctionType
     from typing import Any
 
-# Behind the functions of a module: those of a worker are seeded there, and copies would not be.
 CODE = type((lambda: None).__code__)
-NO_FILE = "<dynamic-code>"  # what cloudpickle says in the place of a file's name
+#: What cloudpickle writes in place of a file name.
+NO_FILE = "<dynamic-code>"
+#: The generators behind the functions of a module. They are sent by name: a worker seeds its own,
+#: and would not seed copies.
 GENERATORS = ("random:_inst", "numpy.random.mtrand:_rand")
 GENERATOR_TYPES = ("Random", "RandomState")
 
 
 class CallOnLoad:
-    """Pickles as a call of a function."""
+    """Pickles as a call of a function on arrival."""
 
     def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         self._reduced = function, arguments
@@ -37,7 +39,7 @@ class CallOnLoad:
 
 
 def _place_of(generator: Any) -> str | None:
-    """Where every process has this generator of its own; None for one that the user has made."""
+    """Where each process has its own generator of this kind; None: the user has made it."""
     for place in GENERATORS:
         module, _, name = place.partition(":")
         if getattr(sys.modules.get(module), name, None) is generator:
@@ -46,15 +48,15 @@ def _place_of(generator: Any) -> str | None:
 
 
 def _is_hidden(obj: Any) -> bool:
-    """Is it a method whose name on its object stands for something else: for the tuned one?"""
+    """Whether a method's name on its object leads to something else, such as a tuned method."""
     if type(obj) is not METHOD:
         return False
     found = getattr(obj.__self__, obj.__func__.__name__, None)
-    return type(found) is not METHOD or found != obj  # a tuned one says that it is equal
+    return type(found) is not METHOD or found != obj  # a tuned method claims to be equal
 
 
 def bound(func: Any, owner: Any) -> Any:
-    """A method bound to its object, whatever the object has under that name."""
+    """Bind a method to its object, whatever the object has under that name."""
     return METHOD(func, owner)
 
 
@@ -68,7 +70,7 @@ def _reference(func: FunctionType) -> tuple[str, str, str | None] | None:
 
 
 def _wrapper(obj: Any, by_value: frozenset[str]) -> Any:
-    """How a wrapper is sent that no worker finds under its name; None: as any other object."""
+    """How to pickle a wrapper that no worker finds by its name; None: like any other object."""
     made = stdlib_wrappers.reduced(obj)
     if type(obj) is ContextVar and (place := caller_state.place_of(obj)) is not None:
         return var_at, (place, *made[1])  # type: ignore[index]
@@ -77,20 +79,21 @@ def _wrapper(obj: Any, by_value: frozenset[str]) -> Any:
 
 
 def _aside(parts: list[memoryview] | None) -> Callable[[Any], bool] | None:
-    """What pickle asks about each buffer, for a pickle of which parts go beside it."""
+    """The buffer callback that puts large buffers into `parts`."""
     if parts is None:
         return None
-    parts.clear()  # an earlier try has failed half-way
+    parts.clear()  # an earlier attempt may have failed half-way
     return serialization.setting_apart(parts)
 
 
-_picklers: dict[str, Any] = {}  # their classes, made once what they are made from is loaded
+#: The pickler classes, made once the modules of their bases are loaded.
+_picklers: dict[str, Any] = {}
 
 
 def dumped_by_name(
     load: Callable[..., Any], content: tuple[Any, ...], parts: list[memoryview] | None = None
 ) -> bytes | None:
-    """Without cloudpickle, which takes 17-40 ms to import on either side; None: it takes that."""
+    """Pickle without cloudpickle, which takes 17 to 40 ms to import; None: it is needed."""
     import io
 
     by_name = _picklers.get("by name") or _picklers.setdefault("by name", _by_name())
@@ -98,15 +101,15 @@ def dumped_by_name(
     try:
         pickler = by_name(buffer, serialization.PROTOCOL, buffer_callback=_aside(parts))
         pickler.dump(CallOnLoad(load, (*content, [])))
-    except Exception as error:  # whatever pickle refuses: cloudpickle knows more
+    except Exception as error:  # cloudpickle can do more
         let_through(error)
         return None
     data = buffer.getvalue()
-    return None if names_main(data) else data  # by that name others would find nothing
+    return None if names_main(data) else data  # other processes have another module of that name
 
 
 def _by_name() -> Any:
-    """A pickler that sends nothing's code."""
+    """A pickler that sends no code."""
 
     class ByName(serialization.pickle().Pickler):  # type: ignore[misc]
         def reducer_override(self, obj: Any) -> Any:
@@ -124,7 +127,7 @@ def _by_name() -> Any:
 
 
 def names_main(data: bytes) -> bool:
-    """The program's own file, which a child of multiprocessing knows by the second name."""
+    """Whether a pickle refers to the program's own file, under either of its module names."""
     return b"__main__" in data or b"__mp_main__" in data
 
 
@@ -136,15 +139,15 @@ def dumped_with_code(
     kept: dict[int, list[stdlib_wrappers.Kept]] | None = None,
     parts: list[memoryview] | None = None,
 ) -> bytes:
-    """By cloudpickle, which sends the code of what cannot be imported elsewhere.
+    """Pickle by cloudpickle, with the code of what others cannot import.
 
     Args:
         load: Called with the content on arrival.
-        content: What is sent.
-        by_value: Modules whose code is sent although they can be imported.
-        left: Objects that cannot be sent, by id, and where a worker finds its own.
-        kept: What caches have kept, by their id.
-        parts: Where to put large buffers, so that they are not in the bytes; None: they are.
+        content: The arguments.
+        by_value: Importable modules whose code is sent nevertheless.
+        left: Where a worker finds its own in place of an object that cannot be sent, by id.
+        kept: The entries of caches, by the id of the cache.
+        parts: Gets large buffers; None: they stay in the pickle.
     """
     import io
 
@@ -159,7 +162,7 @@ def dumped_with_code(
         cloudpickle.register_pickle_by_value(module)
     try:
         pickler = with_code(buffer, by_value, left or {}, kept or {}, _aside(parts))
-        # The classes come last: by then all those sent with their code are among them.
+        # The classes are pickled last, when all of them are known.
         pickler.dump(CallOnLoad(load, (*content, pickler.classes)))
     finally:
         for module in modules:
@@ -168,7 +171,7 @@ def dumped_with_code(
 
 
 def _with_code() -> Any:
-    """A pickler that sends the code of what others would not find."""
+    """A pickler that sends the code of what other processes cannot import."""
     import cloudpickle
 
     class WithCode(cloudpickle.Pickler):  # type: ignore[misc]
@@ -212,7 +215,7 @@ def _with_code() -> Any:
 
 
 def _with_its_file(code: Any, reduced: tuple[Any, tuple[Any, ...]]) -> Any:
-    """cloudpickle takes a file's name out, and warnings and tracebacks name it."""
+    """Restore the file name, which cloudpickle drops and tracebacks show."""
     maker, arguments = reduced
     return maker, tuple(code.co_filename if one == NO_FILE else one for one in arguments)
 
@@ -229,7 +232,7 @@ def why_not_pickled(value: Any, by_value: frozenset[str]) -> str | None:
 def unpicklable_part(
     parts: Iterable[tuple[str, Any]], by_value: frozenset[str], depth: int = 4
 ) -> str:
-    """The innermost part that cannot be pickled, and why; "" if each of them can."""
+    """Names the innermost part that cannot be pickled, with the reason; "": each can."""
     for label, value in parts:
         reason = None if value is None else why_not_pickled(value, by_value)
         if reason is not None:
@@ -239,7 +242,7 @@ def unpicklable_part(
 
 
 def _parts_of(value: Any) -> Iterable[tuple[str, Any]]:
-    """What a function or an object is sent with, each with a name for messages."""
+    """The parts of a function or an object, each with a name for messages."""
     kind = type(value)
     if kind is FUNCTION:
         for name, content in callables.cells(value).items():

@@ -1,4 +1,4 @@
-"""Makes a task of what was sent to a worker, unless it would run other code than the caller has."""
+"""Rebuilds a task in a worker, unless the worker would run other code than the caller has."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-TOKEN = os.urandom(8)  # of this interpreter; a fork of it has another process id
+#: Identifies this interpreter; a fork of it differs in the process id.
+TOKEN = os.urandom(8)
 
 
 class Changed(Exception):  # noqa: N818 - says what has happened
     """A worker would not run the code that the caller has."""
 
 
-_replaced: list[tuple[Any, str, Any]] = []  # owner, name and what stood there
+#: What was replaced for the current call: owner, name, old value.
+_replaced: list[tuple[Any, str, Any]] = []
 
 
 def tidied() -> None:
-    """Take away what came with an earlier call: its classes, and its state of libraries."""
+    """Remove the classes and the library state of an earlier call."""
     library_state.give_back()
     while _replaced:
         owner, name, old = _replaced.pop()
@@ -52,11 +54,11 @@ def rebuilt(
     of_libraries: tuple[dict[str, tuple[str, Any]], dict[str, str]],
     code: list[tuple[type, str, bool]],
 ) -> Task:
-    """The task, where the worker has come to be what the caller was when it was packed.
+    """Give this worker the state of the caller, then make the task.
 
     Raises:
-        Changed: It would run other code than the caller has.
-        SerializationError: A global that cannot be sent is something else here.
+        Changed: The worker would run other code than the caller has.
+        SerializationError: A global that cannot be sent has another type here.
     """
     if origin != (os.getpid(), TOKEN):
         _install(code)
@@ -88,13 +90,13 @@ def rebuilt(
 
 
 def unpacked(items: Any, code: list[tuple[type, str, bool]]) -> Any:
-    """Items that came with the classes they need."""
+    """Install the classes that items need, then give the items."""
     _install(code)
     return items
 
 
 def imported(module: str, qualname: str, origin: str | None) -> Any:
-    """A function of a module that the caller had found by its name, or knew the file of."""
+    """A function by the name of its module, or else from the file that the caller knows."""
     try:
         _module(module)
     except ModuleNotFoundError as error:
@@ -108,7 +110,7 @@ def _module(name: str) -> Any:
     if name not in sys.modules:
         import importlib
 
-        importlib.invalidate_caches()  # the caller may have written it since this worker began
+        importlib.invalidate_caches()  # the file may be newer than this worker
         importlib.import_module(name)
     return sys.modules[name]
 
@@ -128,10 +130,10 @@ def _import_from(module: str, origin: str) -> None:
 
 
 def _install(code: list[tuple[type, str, bool]]) -> None:
-    """Put classes where pickle looks for them when their instances travel back."""
+    """Put classes where pickle looks for them when instances are sent back."""
     for cls, qualname, is_at_home in code:
-        cls.__qualname__ = qualname  # cloudpickle leaves it out
-        if not is_at_home:  # nor is it found so in the caller
+        cls.__qualname__ = qualname  # cloudpickle drops it
+        if not is_at_home:  # the caller has it under no name either
             continue
         owner: Any = sys.modules.get(cls.__module__)
         if owner is None:
@@ -150,7 +152,7 @@ def _install(code: list[tuple[type, str, bool]]) -> None:
 
 
 def found_at(place: str) -> Any:
-    """What stands at "module:name" or "module:Class.name"; MISSING where nothing does."""
+    """The value at "module:name" or "module:Class.name"; MISSING: there is none."""
     module, _, path = place.partition(":")
     found = _module(module)
     for step in path.split("."):
@@ -159,7 +161,7 @@ def found_at(place: str) -> Any:
 
 
 def var_at(place: str, key: str, name: str, default: Any, value: Any) -> Any:
-    """The context variable at a place, or one like the caller's, which was put there later."""
+    """The context variable at a place, or a new one like the caller's."""
     found = found_at(place)
     if type(found) is ContextVar and found.name == name:
         return found
@@ -174,7 +176,7 @@ def _step(found: Any, step: str) -> Any:
 
 
 def _set(place: str, value: Any) -> None:
-    """Give a global, or what a class or a function keeps, the value that it has in the caller."""
+    """Set a global, an attribute or a closure variable to its value in the caller."""
     module, _, path = place.partition(":")
     owner = _module(module)
     *steps, name = path.split(".")
@@ -190,13 +192,13 @@ def _set(place: str, value: Any) -> None:
     if name.startswith("<"):
         owner.__closure__[owner.__code__.co_freevars.index(name[1:-1])].cell_contents = value
     else:
-        if old is MISSING:  # for this call: the next may come after it was taken away
+        if old is MISSING:  # only for this call
             _replaced.append((owner, name, MISSING))
         setattr(owner, name, value)
 
 
 def _fill_cache(place: str, entries: list[stdlib_wrappers.Kept]) -> None:
-    """Have a cached function begin with what it has kept in the caller, for one call."""
+    """Fill the cache of a function as in the caller, for one call."""
     module, _, path = place.partition(":")
     *steps, name = path.split(".")
     owner = _module(module)
@@ -216,7 +218,7 @@ def _fill_cache(place: str, entries: list[stdlib_wrappers.Kept]) -> None:
 
 
 def _own_modules_with(value: Any) -> list[Any]:
-    """The project's modules that have imported it by name."""
+    """The project's modules with a global of this value."""
     found = tuple(sys.modules.items())
     own = [one for name, one in found if type(one) is MODULE and callables.is_own_module(name)]
     return [one for one in own if any(each is value for each in tuple(vars(one).values()))]
@@ -227,7 +229,7 @@ def _become_alike(
     registered: list[tuple[Any, type]],
     families: list[tuple[type, list[type]]],
 ) -> None:
-    """Give classes what the program has told of them since they were made."""
+    """Change classes as the program has changed them since they were made."""
     for member, name, value in members:
         setattr(member, name, value)
     for cls, one in registered:
@@ -238,7 +240,7 @@ def _become_alike(
 
 
 def _take_name(place: str, name: str) -> None:
-    """Put the module, class or builtin function at a place that the caller has there."""
+    """Put the caller's module at a place; classes and functions there have to be the same."""
     found = found_at(place)
     if brief_name_of(found) == name:
         return
@@ -251,13 +253,13 @@ def _take_name(place: str, name: str) -> None:
 
 
 def _filled(old: Any, new: Any) -> bool:
-    """Change an object in place, so that whoever else refers to it sees it; False: cannot be."""
+    """Change an object in place, for all that refer to it; False: that is impossible."""
     kind = type(new)
     if type(old) is not kind:
         return False
     base = next((one for one in (dict, set, list, bytearray) if issubclass(kind, one)), object)
     if _own_bytes(kind) != _own_bytes(base):
-        return False  # a deque, a pattern, `__slots__`: more than elements and attributes
+        return False  # it has more than elements and attributes, such as `__slots__`
     if isinstance(old, dict | set):
         old.clear()
         old.update(new)
@@ -266,18 +268,22 @@ def _filled(old: Any, new: Any) -> bool:
     if hasattr(new, "__dict__"):
         vars(old).clear()
         vars(old).update(vars(new))
-    return True  # a marker without any state is compared by identity
+    return True  # an object without state keeps its identity
 
 
 def _own_bytes(kind: type) -> tuple[int, int]:
-    """What an object of this type takes, but for its attributes and the references to it."""
+    """The size of an instance without attributes and weak references."""
     pointer = tuple.__itemsize__
-    n_pointers = (kind.__dictoffset__ > 0) + (kind.__weakrefoffset__ > 0)  # else outside of it
+    n_pointers = (kind.__dictoffset__ > 0) + (kind.__weakrefoffset__ > 0)  # else stored outside
     return kind.__basicsize__ - n_pointers * pointer, kind.__itemsize__
 
 
 def here(place: str, kind: str) -> Any:
-    """What this process has in place of something that could not be sent."""
+    """The object of this process in place of one that could not be sent.
+
+    Raises:
+        SerializationError: It has another type than in the caller.
+    """
     found = found_at(place)
     found_kind = callables.type_name(found)
     if found_kind == kind:

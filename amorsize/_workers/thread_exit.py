@@ -1,4 +1,4 @@
-"""The end of a thread: until it is gone, and not only through, who forks does so beside one."""
+"""Wait until a helper thread has fully exited, so that a later fork sees one thread."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from time import sleep
 
 from amorsize._host.clocks import perf_counter
 
-GONE_S, NAP_S = 5e-3, 20e-6  # most threads are gone at once, one in a hundred takes 50 us more
+#: Longest wait for the kernel to remove a finished thread: one in a hundred takes 50 us.
+GONE_S = 5e-3
+#: Seconds between two looks for it.
+NAP_S = 20e-6
 
 
 class ThreadExit:
-    """What one thread waits for and another tells: that it is through, and then gone.
+    """Lets one thread wait for the exit of another.
 
-    Python has no way to join a thread begun without `threading` (before 3.13), and from 3.12 on
-    warns of a fork beside another thread, whatever that one is about.
+    Before 3.13 Python cannot join a thread that was started without `threading`. Since 3.12 it
+    warns of a fork beside any other thread.
     """
 
     __slots__ = ("_native_id", "_through")
@@ -26,15 +29,15 @@ class ThreadExit:
         self._through.acquire()
 
     def begun(self) -> None:
-        """Tell which thread it is: the calling one."""
+        """Note that the calling thread is the one to wait for."""
         self._native_id = _thread.get_native_id()
 
     def tell(self) -> None:
-        """The thread has nothing left to do."""
+        """Tell that the thread has nothing left to do."""
         self._through.release()
 
     def wait(self, longest_s: float) -> None:
-        """Wait until it is through, and then for some milliseconds at most until it is gone."""
+        """Wait until it has nothing left to do, then up to `GONE_S` for its exit."""
         if not self._through.acquire(timeout=longest_s) or not self._native_id:
             return
         path, until_s = f"/proc/self/task/{self._native_id}", perf_counter() + GONE_S

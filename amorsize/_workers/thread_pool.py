@@ -1,6 +1,7 @@
-"""Worker threads of one call: daemons that share the caller's memory, so nothing is pickled.
+"""Worker threads of one call, which share the caller's memory.
 
-What the caller has in its context (decimal's precision, context variables) items in threads see.
+Nothing is pickled. Each thread has a copy of the caller's context: decimal's precision, context
+variables.
 """
 
 from __future__ import annotations
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
     from threading import Lock, Thread
     from typing import Any
 
+    from amorsize._workers.chunk import Progress, Ran
     from amorsize._workers.first_items import FirstItems
 
-GRACE_S = 1.0  # how long a thread may still be inside an item when the call ends early
+#: Seconds that a call waits at its end for threads that are still in an item.
+GRACE_S = 1.0
 
 
-class _Seat:
+class _ThreadState:
     """The caller's side of one worker thread."""
 
     __slots__ = (
@@ -44,39 +47,40 @@ class _Seat:
         "first_items",
         "index",
         "is_given_up",
-        "orders",
         "out",
         "place",
-        "telling",
+        "queue",
+        "report_lock",
         "thread",
         "work",
         "work_began_at",
     )
 
     def __init__(self, first_items: FirstItems | None = None) -> None:
-        self.first_items = first_items  # what looks at them
+        self.first_items = first_items  # watches them
         self.place = worker_numbers.prepared()
         self.thread: Thread | None = None
-        self.orders: SimpleQueue[tuple[Chunk, float] | None] = SimpleQueue()
-        self.index, self.began_at = -1, 0.0  # the item it is in, and since when
-        self.work: Chunk | None = None  # the chunk it is in,
-        self.out: list[Any] = []  # its results so far
-        self.work_began_at = 0.0  # and since when
-        self.telling = allocate_lock()  # either it tells what became of its chunk, or `kill` does
+        self.queue: SimpleQueue[tuple[Chunk, float] | None] = SimpleQueue()
+        self.index, self.began_at = -1, 0.0  # the item it is running, and its start
+        self.work: Chunk | None = None  # the chunk it is running
+        self.out: list[Any] = []  # the results of that chunk so far
+        self.work_began_at = 0.0  # the start of that chunk
+        self.report_lock = allocate_lock()  # the thread reports its chunk, or `kill` does
         self.is_given_up = False
 
 
 class ThreadPool:
-    """Threads that run chunks; each ends with the call."""
+    """Daemon threads that run chunks and end with the call."""
 
     backend = "thread"
-    inherits_items = False  # slicing is cheap, and leaves the caller's sequence alone
+    #: A chunk brings its items: slicing is cheap, and protects them from changes to the sequence.
+    inherits_items = False
 
     def __init__(self, task: Task) -> None:
         self._task = task
         self._function = task.function_of_one()
-        self._seats: dict[int, _Seat] = {}
-        self._happened: SimpleQueue[Event] = SimpleQueue()
+        self._states: dict[int, _ThreadState] = {}
+        self._events: SimpleQueue[Event] = SimpleQueue()
         self._stop_at = float("inf")
         self._first_items = ThreadsFirstItems(task.watch)
         self._one_at_a_time: Lock | None = None
@@ -86,130 +90,130 @@ class ThreadPool:
             self._one_at_a_time = Lock()
 
     def start(self, number: int) -> None:
-        """Start one thread, to be known by this number.
+        """Start one thread with this number, in a copy of the calling thread's context.
 
-        It has a copy of the context of whoever starts it: two threads cannot be in one at once.
+        Two threads cannot run in one context at once.
         """
         from threading import Thread
 
-        seat = self._seats[number] = _Seat(self._first_items.of_thread())
+        state = self._states[number] = _ThreadState(self._first_items.of_thread())
         thread = Thread(
             target=copy_context().run,
-            args=(self._live, number, seat),
+            args=(self._run_thread, number, state),
             name=f"amorsize-{number}",
             daemon=True,
         )
         thread.start()
-        seat.thread = thread
+        state.thread = thread
 
-    def send(self, worker: int, chunk: Chunk, *, time_budget_s: float, flush_s: float) -> None:  # noqa: ARG002 - results are in the caller's memory anyway
+    def send(self, worker: int, chunk: Chunk, *, time_budget_s: float, flush_s: float) -> None:  # noqa: ARG002 - results are in memory already
         """Queue a chunk for a thread."""
-        self._seats[worker].orders.put((chunk, time_budget_s))
+        self._states[worker].queue.put((chunk, time_budget_s))
 
     def packed(self, items: Any) -> bytes:  # noqa: ARG002
-        """Nothing of the items is sent: they may be what cannot be pickled."""
+        """Next to nothing: items are not sent, and may be values that cannot be pickled."""
         return serialization.dumps(None)
 
     def wait(self, timeout_s: float) -> list[Event]:
-        """What has happened on any thread; waits at most `timeout_s` for the first thing."""
-        happenings: list[Event] = []
+        """Events of all threads; waits at most `timeout_s` for the first."""
+        events: list[Event] = []
         try:
-            happenings.append(self._happened.get(timeout=max(0.0, timeout_s)))
+            events.append(self._events.get(timeout=max(0.0, timeout_s)))
             while True:
-                happenings.append(self._happened.get_nowait())
+                events.append(self._events.get_nowait())
         except Empty:
-            return happenings
+            return events
 
     def begun(self, worker: int) -> tuple[int, float] | None:
-        """The item a thread is in and when it began it; None while it has none."""
-        seat = self._seats[worker]
-        return (seat.index, seat.began_at) if seat.index >= 0 and not seat.is_given_up else None
+        """The index of the item that a thread is running, with its start time; None while idle."""
+        state = self._states[worker]
+        return (state.index, state.began_at) if state.index >= 0 and not state.is_given_up else None
 
     def retire(self, worker: int) -> None:
-        """End a worker that has nothing to do, without waiting for that."""
-        self._seats[worker].orders.put(None)
+        """Ask an idle thread to end, without waiting for it."""
+        self._states[worker].queue.put(None)
 
     def stop_at(self, index: int) -> None:
-        """No item at or above `index` is begun any more."""
+        """Begin no more items at or above `index`."""
         self._stop_at = min(self._stop_at, index)
 
     def kill(self, worker: int) -> None:
-        """A thread cannot be ended: it is given up, and what it had is told as lost."""
-        seat = self._seats[worker]
-        with seat.telling:
-            if seat.is_given_up or seat.work is None or seat.index < 0:
-                return  # it has just come through
-            seat.is_given_up = True
-            chunk, results = seat.work, list(seat.out)
+        """Give up a thread, which cannot be ended: its unfinished items are reported as lost."""
+        state = self._states[worker]
+        with state.report_lock:
+            if state.is_given_up or state.work is None or state.index < 0:
+                return  # it has just finished
+            state.is_given_up = True
+            chunk, results = state.work, list(state.out)
         suspect_item = chunk.start + len(results)
         ranges = [(suspect_item, chunk.stop)]
         try:
-            while (order := seat.orders.get_nowait()) is not None:
-                ranges.append((order[0].start, order[0].stop))
+            while (request := state.queue.get_nowait()) is not None:
+                ranges.append((request[0].start, request[0].stop))
         except Empty:
-            seat.orders.put(None)
-        self._happened.put(
+            state.queue.put(None)
+        self._events.put(
             ChunkDone(
                 worker=worker,
                 start=chunk.start,
                 results=results,
                 n_sent=chunk.n_items,
-                wall_s=max(0.0, seat.began_at - seat.work_began_at),
+                wall_s=max(0.0, state.began_at - state.work_began_at),
                 cpu_s=0.0,
                 pickle_s=0.0,
                 last=False,
             )
         )
-        self._happened.put(
+        self._events.put(
             WorkerLost(
                 worker=worker, how="being given up", ranges=tuple(ranges), suspect_item=suspect_item
             )
         )
 
     def close(self, *, at_once: bool) -> list[str]:
-        """End all threads that are not inside an item; names of those that are, after `GRACE_S`."""
+        """End all threads; gives the names of those still in an item after `GRACE_S`."""
         if at_once:
             self._stop_at = 0
-        for seat in self._seats.values():
-            seat.orders.put(None)
+        for state in self._states.values():
+            state.queue.put(None)
         deadline = perf_counter() + GRACE_S
         stuck = []
-        for seat in self._seats.values():
-            if seat.thread is None:  # Ctrl-C came before it was there
+        for state in self._states.values():
+            if state.thread is None:  # Ctrl-C came before it was there
                 continue
-            seat.thread.join(max(0.0, deadline - perf_counter()))
-            if seat.thread.is_alive():
-                stuck.append(seat.thread.name)
+            state.thread.join(max(0.0, deadline - perf_counter()))
+            if state.thread.is_alive():
+                stuck.append(state.thread.name)
         return stuck
 
     # -- inside a thread --------------------------------------------------------------------
 
-    def _live(self, number: int, seat: _Seat) -> None:
+    def _run_thread(self, number: int, state: _ThreadState) -> None:
         task = self._task
         nesting.enter()
-        worker_numbers.take_in_thread(seat.place)
+        worker_numbers.take_in_thread(state.place)
         try:
             if task.setup is not None:
                 task.setup()
         except BaseException as error:
             serialization.add_note(error, "raised by setup= in a worker thread")
-            self._happened.put(SetupFailed(worker=number, error=error))
+            self._events.put(SetupFailed(worker=number, error=error))
             worker_numbers.leave_thread()
             nesting.leave()
             return
-        self._happened.put(WorkerReady(worker=number))
+        self._events.put(WorkerReady(worker=number))
         starved_clock = StarvedClock()
         try:
-            while (order := seat.orders.get()) is not None:
-                done = self._run(number, seat, *order, starved_clock)
-                with seat.telling:
-                    if seat.is_given_up:
+            while (request := state.queue.get()) is not None:
+                done = self._run(number, state, *request, starved_clock)
+                with state.report_lock:
+                    if state.is_given_up:
                         break
-                    seat.work = None
-                    if seat.first_items is not None and (news := seat.first_items.news()):
-                        self._happened.put(Noticed(worker=number, why=news))
-                    self._happened.put(done)
-                del done  # which the frames of its error's traceback would keep
+                    state.work = None
+                    if state.first_items is not None and (news := state.first_items.news()):
+                        self._events.put(Noticed(worker=number, why=news))
+                    self._events.put(done)
+                del done  # else the frames of its error's traceback would keep it
         finally:
             starved_clock.close()
             if task.teardown is not None:
@@ -220,40 +224,25 @@ class ThreadPool:
     def _run(
         self,
         number: int,
-        seat: _Seat,
+        state: _ThreadState,
         chunk: Chunk,
         time_budget_s: float,
         starved_clock: StarvedClock,
     ) -> ChunkDone:
-        task, out = self._task, []  # type: tuple[Task, list[Any]]
-        watched = seat.first_items
-        seat.work, seat.out, seat.work_began_at = chunk, out, perf_counter()
-
-        def progress(n_done: int, _: int, now_s: float) -> bool:
-            index = chunk.start + n_done
-            if index >= self._stop_at or seat.is_given_up:
-                return False
-            if watched is not None and watched.has_news:
-                return False  # the rest may be the caller's
-            seat.index, seat.began_at = index, now_s
-            return True
-
+        task, watched = self._task, state.first_items
+        out: list[Any] = []
+        state.work, state.out, state.work_began_at = chunk, out, perf_counter()
         function = self._function
         if self._one_at_a_time is not None:
             function = _taking_turns(function, self._one_at_a_time)
-        programs_s = subprocess_time.cpu_s()
-        spent_s, spent_cpu_s = 0.0, 0.0  # on watching items, which is none of their cost
         if watched is not None:
             function = watched.watched(function)
-            spent_s, spent_cpu_s = watched.spent_s, watched.spent_cpu_s
-        if chunk.items is None:
-            assert task.source is not None
-            items = task.each(task.source, 0, chunk.start)
-        else:
-            items = task.each(chunk.items, chunk.start, chunk.start)
+        meter = _Meter(watched)
+        source, first = (task.source, 0) if chunk.items is None else (chunk.items, chunk.start)
+        assert source is not None
         ran = run_chunk(
             function,
-            items,
+            task.each(source, first, chunk.start),
             chunk.n_items,
             out,
             time_budget_s=time_budget_s,
@@ -261,37 +250,83 @@ class ThreadPool:
             starved_clock=starved_clock,
             keep_errors=task.keep_errors,
             single=task.single,
-            progress=progress,
+            progress=self._progress(state, chunk),
         )
-        if watched is not None:
-            spent_s, spent_cpu_s = watched.spent_s - spent_s, watched.spent_cpu_s - spent_cpu_s
-        # What programs computed is told for all threads together.
-        n_running = sum(one.work is not None for one in tuple(self._seats.values()))
-        programs_s = (subprocess_time.cpu_s() - programs_s) / max(1, n_running)
-        cpu_s = min(ran.wall_s, max(0.0, ran.cpu_s - spent_cpu_s) + programs_s)
-        run_delay_s = subprocess_time.run_delay_s(ran.wall_s, cpu_s, programs_s, ran.run_delay_s)
-        seat.index = -1
-        end = chunk.start + ran.n_done
+        state.index = -1
+        n_running = sum(one.work is not None for one in tuple(self._states.values()))
         try:
-            return ChunkDone(
-                worker=number,
-                start=chunk.start,
-                results=out,
-                n_sent=chunk.n_items,
-                wall_s=ran.wall_s - spent_s,
-                cpu_s=cpu_s,
-                run_delay_s=run_delay_s,
-                pickle_s=0.0,
-                last=True,
-                back=(end, chunk.stop) if ran.error is None and end < chunk.stop else None,
-                error=ran.error,
-            )
+            return _chunk_done(number, chunk, out, ran, meter, n_running)
         finally:
             del ran  # its error's traceback leads to this frame
 
+    def _progress(self, state: _ThreadState, chunk: Chunk) -> Progress:
+        """The callback that is asked before each stride whether to continue."""
+        watched = state.first_items
+
+        def progress(n_done: int, _: int, now_s: float) -> bool:
+            index = chunk.start + n_done
+            if index >= self._stop_at or state.is_given_up:
+                return False
+            if watched is not None and watched.has_news:
+                return False  # the rest may be the caller's
+            state.index, state.began_at = index, now_s
+            return True
+
+        return progress
+
+
+class _Meter:
+    """What programs compute and what watching takes while a chunk runs, from when this is made."""
+
+    __slots__ = ("_programs_s", "_spent_cpu_s", "_spent_s", "_watched")
+
+    def __init__(self, watched: FirstItems | None) -> None:
+        self._watched = watched
+        self._programs_s = subprocess_time.cpu_s()
+        self._spent_s, self._spent_cpu_s = self._spent()
+
+    def _spent(self) -> tuple[float, float]:
+        watched = self._watched
+        return (0.0, 0.0) if watched is None else (watched.spent_s, watched.spent_cpu_s)
+
+    def times_s(self, ran: Ran, n_running: int) -> tuple[float, float, float]:
+        """Wall time, CPU time and run delay of the items, without what watching them took.
+
+        Args:
+            ran: What was measured of this thread.
+            n_running: How many threads run chunks: what programs compute is known for all of them.
+        """
+        spent_s, spent_cpu_s = self._spent()
+        spent_s, spent_cpu_s = spent_s - self._spent_s, spent_cpu_s - self._spent_cpu_s
+        programs_s = (subprocess_time.cpu_s() - self._programs_s) / max(1, n_running)
+        cpu_s = min(ran.wall_s, max(0.0, ran.cpu_s - spent_cpu_s) + programs_s)
+        run_delay_s = subprocess_time.run_delay_s(ran.wall_s, cpu_s, programs_s, ran.run_delay_s)
+        return ran.wall_s - spent_s, cpu_s, run_delay_s
+
+
+def _chunk_done(
+    worker: int, chunk: Chunk, out: list[Any], ran: Ran, meter: _Meter, n_running: int
+) -> ChunkDone:
+    """The event for a chunk that a thread has run."""
+    wall_s, cpu_s, run_delay_s = meter.times_s(ran, n_running)
+    end = chunk.start + ran.n_done
+    return ChunkDone(
+        worker=worker,
+        start=chunk.start,
+        results=out,
+        n_sent=chunk.n_items,
+        wall_s=wall_s,
+        cpu_s=cpu_s,
+        run_delay_s=run_delay_s,
+        pickle_s=0.0,
+        last=True,
+        back=(end, chunk.stop) if ran.error is None and end < chunk.stop else None,
+        error=ran.error,
+    )
+
 
 def _taking_turns(function: Any, turn: Lock) -> Any:
-    """The function under a lock: one item of all threads at a time."""
+    """The function under a lock, so that one thread at a time runs an item."""
 
     def in_turn(item: Any) -> Any:
         with turn:

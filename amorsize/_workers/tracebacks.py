@@ -1,7 +1,7 @@
-"""Tracebacks as values: an exception from another process has one that can be printed and walked.
+"""Tracebacks as values, for exceptions from another process.
 
-The frames are gone with their process. What stands for them has their file, line and name, and no
-variables.
+The frames are gone with their process. Stand-ins have the same file, line and name, but no
+variables. They can be printed and walked.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
     Place = tuple[str, int, str]  # file, line, name of the function
 
-MOST_PLACES = 64  # of each end of a traceback: an endless recursion has a thousand times the same
+#: Frames kept at each end of a traceback: an endless recursion repeats one a thousand times.
+MOST_PLACES = 64
 
 
 def places_of(traceback: TracebackType | None) -> list[Place]:
-    """Where each frame of a traceback was, the outermost first."""
+    """The location of each frame of a traceback, the outermost first."""
     places = []
     while traceback is not None:
         code = traceback.tb_frame.f_code
@@ -30,7 +31,7 @@ def places_of(traceback: TracebackType | None) -> list[Place]:
 
 
 def made_of(places: list[Place]) -> TracebackType | None:
-    """A traceback through these places."""
+    """A traceback through these locations."""
     from types import FunctionType
     from types import TracebackType as Made
 
@@ -50,7 +51,7 @@ def made_of(places: list[Place]) -> TracebackType | None:
 
 
 def _without_places(n_units: int) -> bytes:
-    """A table of locations that knows none: what shows a traceback then shows the whole line.
+    """An empty table of columns: a traceback then shows the whole line.
 
     Entries of kind 15, each for up to eight units of code (CPython, Objects/locations.md).
     """
@@ -58,13 +59,13 @@ def _without_places(n_units: int) -> bytes:
 
 
 def give(error: BaseException, **values: Any) -> None:
-    """Set what every exception has, also of one whose class lets nothing be set."""
+    """Set attributes that every exception has, even where its class refuses to set any."""
     for name, value in values.items():
         getattr(BaseException, name).__set__(error, value)
 
 
 def leave_variables(error: BaseException, n_most: int = 16) -> None:
-    """Let go of the variables that an exception, and those it came from, would keep alive."""
+    """Drop the variables that an exception and its causes keep alive."""
     left: list[BaseException | None] = [error]
     for _ in range(n_most):
         one = left.pop() if left else None
@@ -75,8 +76,8 @@ def leave_variables(error: BaseException, n_most: int = 16) -> None:
 
 
 def _frame() -> Iterator[None]:
-    """A generator that is never begun: a frame that has run keeps its callers, and all they know.
+    """A generator that is never started: a frame that has run keeps its callers alive.
 
-    Under Python 3.12 even one that has run to its first `yield` does, once it is closed.
+    In Python 3.12 that holds even for one that was closed at its first `yield`.
     """
     yield

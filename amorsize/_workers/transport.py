@@ -1,8 +1,7 @@
-"""How large payloads get from a process to another: through a lane of shared memory, or the pipe.
+"""Sends large payloads through shared memory or the pipe, whichever is faster.
 
-What is pickled is a small text beside large parts, as pickle calls them out-of-band buffers. Parts
-are copied once into the lane and once out of it, or else written to the pipe from where they are
-and read from it to where they stay.
+A pickle is small beside its out-of-band buffers. These parts are copied once into a ring buffer and
+once out of it; or they are written to the pipe and read from it without further copies.
 """
 
 from __future__ import annotations
@@ -16,73 +15,74 @@ if TYPE_CHECKING:
     from amorsize._workers.framing import Piece
     from amorsize._workers.shared_memory import SharedBlock
 
-# Payloads below this go through the pipe alone: of 1 MB either way takes as long, of 8 MB the pipe
-# takes 1.3 to 1.4 times as long (docs/reliability.md, benchmarks/transport.py).
+#: Smaller payloads go through the pipe. At 1 MB both take as long; at 8 MB the pipe takes 1.3 to
+#: 1.4 times as long (docs/reliability.md, benchmarks/transport.py).
 SHARED_BYTES = 1 << 20
 
 
 class Transport:
-    """One end of what a caller and a worker have between them, besides the pipes themselves."""
+    """One end of the connection between a caller and a worker, apart from the pipes."""
 
     __slots__ = ("_incoming", "_outgoing", "_parts")
 
     def __init__(self, shared: SharedBlock | None, slot: int, outgoing: int, incoming: int) -> None:
-        self._outgoing = None if shared is None else shared.lane(slot, outgoing, takes=False)
-        self._incoming = None if shared is None else shared.lane(slot, incoming, takes=True)
-        self._parts: list[bytearray | None] = []  # received, ahead of what they belong to
+        self._outgoing = None if shared is None else shared.ring(slot, outgoing, takes=False)
+        self._incoming = None if shared is None else shared.ring(slot, incoming, takes=True)
+        self._parts: list[bytearray | None] = []  # received before the pickle they belong to
 
     def packed(
         self, data: bytes, parts: list[memoryview]
     ) -> tuple[list[tuple[bytes, Piece]], bytes, bool]:
-        """Frames to send ahead, what to send in the pickle's place, and whether it is elsewhere."""
+        """Frames to send before, what to send as the pickle, whether the pickle is elsewhere."""
         is_large = len(data) >= serialization.PART_BYTES
         if not is_large and not parts:
             return [], data, False
-        lane = self._outgoing
+        ring = self._outgoing
         if len(data) + sum(map(len, parts)) < SHARED_BYTES:
-            lane = None
+            ring = None
         ahead: list[tuple[bytes, Piece]] = []
         for part in parts:
-            ticket = None if lane is None else lane.put(part)
-            ahead.append((framing.PART, part) if ticket is None else (framing.LAID, ticket))
+            location = None if ring is None else ring.put(part)
+            ahead.append((framing.PART, part) if location is None else (framing.SHARED, location))
         if not is_large:
             return ahead, data, False
-        ticket = None if lane is None else lane.put(data)
-        if ticket is None:
+        location = None if ring is None else ring.put(data)
+        if location is None:
             ahead.append((framing.PART, data))
-        return ahead, ticket or b"", True
+        return ahead, location or b"", True
 
     def receive(self, kind: bytes, payload: Piece | None) -> bool:
-        """Keep a part for what will follow; False if the frame is something else."""
+        """Keep a part for a later pickle; False: the frame is no part."""
         if kind == framing.PART:
             assert payload is None or isinstance(payload, bytearray)
             self._parts.append(payload)
-        elif kind == framing.LAID:
+        elif kind == framing.SHARED:
             assert payload is not None
             self._parts.append(self._copied(payload))
         else:
             return False
         return True
 
-    def _copied(self, ticket: Piece) -> bytearray | None:
+    def _copied(self, location: Piece) -> bytearray | None:
         assert self._incoming is not None
-        with self._incoming.look(ticket) as part:
+        with self._incoming.look(location) as part:
             try:
                 return bytearray(part)
             except MemoryError:
                 return None
             finally:
-                self._incoming.taken(ticket)
+                self._incoming.taken(location)
 
     def unpacked(self, data: Piece, *, is_elsewhere: bool) -> Any:
-        """What was packed, made of its pickle and the parts that came ahead of it.
+        """Unpickle what `packed` was given.
 
         Args:
             data: The pickle, or what was sent in its place.
-            is_elsewhere: It is a part itself: the last one, unless `data` says where it lies.
+            is_elsewhere: Whether the pickle is at the location in `data`, or without one the last
+                part.
 
         Raises:
-            MemoryError: There was no room for a part.
+            MemoryError: There was no memory for a part.
         """
         parts, self._parts = self._parts, []
         if None in parts:

@@ -10,7 +10,7 @@ from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import blocked, no_interrupts
 from amorsize._workers import framing
 from amorsize._workers.child_process import Child
-from amorsize._workers.parent_death import Lifeline
+from amorsize._workers.parent_death import ParentDeathPipe
 from amorsize._workers.process_rights import rights, tracker
 from amorsize._workers.shared_memory import SharedBlock, memory_file
 from amorsize._workers.worker_handle import (
@@ -26,8 +26,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# Workers hash text alike, if not like their caller, whose seed nobody can read.
+#: The hash seed of all workers: they hash text alike. The caller's own seed cannot be read.
 _HASH_SEED = str(int.from_bytes(os.urandom(4), "big"))
+#: The folder that holds this package.
 FOLDER = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -37,12 +38,11 @@ def shutdown() -> None:
         pool.shutdown()
 
 
-class Resident(WorkerHandle):
-    """The caller's side of a worker that outlives the call."""
+class WarmWorker(WorkerHandle):
+    """The caller's side of a worker that can serve several calls."""
 
     __slots__ = (
         "_shared",
-        "began_s",
         "inner_threads",
         "is_ready",
         "kept_at_s",
@@ -50,41 +50,42 @@ class Resident(WorkerHandle):
         "place",
         "rights",
         "specs",
+        "started_s",
         "was_kept",
         "was_sent_value",
     )
 
     def __init__(self, environ: dict[str, str], inner_threads: int) -> None:
-        self.began_s = perf_counter()
+        self.started_s = perf_counter()
         self.rights = rights()
         process, read_fd, write_fd, self._shared = _launch(environ)
         super().__init__(-1, process, read_fd, write_fd, self._shared, 1)
         self.inner_threads = inner_threads
-        self.specs: dict[str, Any] = {}  # of the caller's modules, since it may have imported them
-        self.n_ends = 0  # calls that are over here and, as far as we know, not yet there
+        self.specs: dict[str, Any] = {}  # of modules that it may have imported
+        self.n_ends = 0  # ended calls that it has not confirmed
         self.is_ready = self.was_kept = self.was_sent_value = False
         self.kept_at_s = 0.0
-        self.place = 0  # where its items run, of those that run at once
+        self.place = 0  # its worker number
 
     def begin(self, number: int, own_modules: dict[str, Any], stop: float) -> None:
-        """Serve a new call under a new number."""
+        """Prepare for a new call under a new number."""
         self.number = number
         self.specs.update(own_modules)
         self.is_ready = False
-        if self.cells is not None:
-            self.cells[0], self.cells[self.slot + 1] = stop, 0.0
+        if self.counters is not None:
+            self.counters[0], self.counters[self.slot + 1] = stop, 0.0
 
     def rest(self) -> None:
-        """The call is over: what its large items and results went through is given back."""
+        """After a call: free the shared memory that its large items and results went through."""
         if self._shared is not None:
             self._shared.empty()
 
     def would_import(self, own_modules: dict[str, Any]) -> bool:
-        """Whether what it has imported is what the caller has: nothing was reloaded since."""
+        """Whether it has imported what the caller has: no module was reloaded since."""
         return all(own_modules.get(name, spec) is spec for name, spec in self.specs.items())
 
     def is_free(self) -> bool:
-        """Whether it is through with its last call; what it still says of that is not wanted."""
+        """Whether it has finished its last call; other messages of that call are dropped."""
         while self.n_ends and readable(self.read_fd):
             try:
                 if not self.reader.feed(self.read_fd):
@@ -95,33 +96,33 @@ class Resident(WorkerHandle):
         return not self.n_ends
 
     def end(self) -> None:
-        """End it at once, and collect it."""
+        """Kill it, then close its pipes."""
         end(self)
         self.close()
 
     def close(self) -> None:
-        """Close the caller's ends, and what is shared."""
+        """Close the pipes and the shared memory."""
         super().close()
         if self._shared is not None:
             self._shared.close()
 
 
-class _Pool:
-    """The workers of this process that no call has at the moment."""
+class WarmPool:
+    """The idle workers of this process."""
 
     def __init__(self) -> None:
-        self._idle: list[Resident] = []  # the one used last is the last
+        self._idle: list[WarmWorker] = []  # the most recently used one is last
         self._lock = _thread.allocate_lock()
         self._is_registered = False
-        self._lifeline: Lifeline | None = None
+        self._death_pipe: ParentDeathPipe | None = None
 
-    def lifeline(self) -> Lifeline:
-        """What all workers of this process hold on to."""
+    def death_pipe(self) -> ParentDeathPipe:
+        """The pipe by which workers notice the end of this process."""
         with self._lock:
-            if self._lifeline is None:
-                self._lifeline = Lifeline()
+            if self._death_pipe is None:
+                self._death_pipe = ParentDeathPipe()
                 self._register()
-            return self._lifeline
+            return self._death_pipe
 
     def _register(self) -> None:
         if not self._is_registered:
@@ -129,142 +130,143 @@ class _Pool:
             import atexit
 
             atexit.register(self.shutdown)
-            os.register_at_fork(after_in_child=self.disown)
+            os.register_at_fork(after_in_child=self.forget_in_fork)
 
     @property
     def n_warm(self) -> int:
-        """Workers that are there for a next call."""
-        with no_interrupts(), self._lock:  # else Ctrl-C could leave it locked for good
+        """How many workers wait for a next call."""
+        with no_interrupts(), self._lock:  # else Ctrl-C could leave the lock held
             self._collect_ended()
             return len(self._idle)
 
     def _collect_ended(self) -> None:
-        """Let go of those that were idle for too long, or that somebody has killed."""
-        for resident in [one for one in self._idle if one.process.ended_by(0.0)]:
-            self._idle.remove(resident)
-            resident.end()
+        """Remove workers that have quit after a long idle time, or were killed."""
+        for worker in [one for one in self._idle if one.process.ended_by(0.0)]:
+            self._idle.remove(worker)
+            worker.end()
 
-    def take(self, inner_threads: int, own_modules: dict[str, Any]) -> Resident | None:
-        """A worker that is fit for a call; those that never will be are ended."""
+    def take(self, inner_threads: int, own_modules: dict[str, Any]) -> WarmWorker | None:
+        """A worker that can serve this call, or None; useless workers are ended."""
         with self._lock:
             self._collect_ended()
-            found: Resident | None = None
+            found: WarmWorker | None = None
             own_rights = rights() if self._idle else ()
-            for resident in reversed(self._idle):
-                fits = resident.rights == own_rights
-                if not fits or not self._is_fit(resident, inner_threads, own_modules):
-                    self._idle.remove(resident)
-                    resident.end()
-                elif resident.is_free():
-                    found = resident
+            for worker in reversed(self._idle):
+                fits = worker.rights == own_rights
+                if not fits or not self._is_fit(worker, inner_threads, own_modules):
+                    self._idle.remove(worker)
+                    worker.end()
+                elif worker.is_free():
+                    found = worker
                     break
                 else:
-                    found = found or resident  # it has just been started, or is tidying up
+                    found = found or worker  # it has just started, or is finishing a call
             if found is not None:
                 self._idle.remove(found)
             return found
 
     @staticmethod
-    def _is_fit(resident: Resident, inner_threads: int, own_modules: dict[str, Any]) -> bool:
+    def _is_fit(worker: WarmWorker, inner_threads: int, own_modules: dict[str, Any]) -> bool:
         return (
-            resident.inner_threads <= inner_threads
-            and resident.would_import(own_modules)
-            and (resident.is_free() or perf_counter() - resident.kept_at_s < GRACE_S)
+            worker.inner_threads <= inner_threads
+            and worker.would_import(own_modules)
+            and (worker.is_free() or perf_counter() - worker.kept_at_s < GRACE_S)
         )
 
-    def put(self, resident: Resident) -> None:
+    def put(self, worker: WarmWorker) -> None:
         """Keep a worker for the next call."""
         self._register()
-        resident.was_kept, resident.kept_at_s = True, perf_counter()
+        worker.was_kept, worker.kept_at_s = True, perf_counter()
         with self._lock:
             self._collect_ended()
-            self._idle.append(resident)
+            self._idle.append(worker)
 
     def shutdown(self) -> None:
-        """End them all: on request, or by force after `GRACE_S`."""
+        """Ask all workers to quit; kill those still alive after `GRACE_S`."""
         with self._lock:
             idle, self._idle = self._idle, []
-        for resident in idle:
-            resident.writer.put(framing.QUIT)
+        for worker in idle:
+            worker.writer.put(framing.QUIT)
             try:
-                resident.writer.flush(resident.write_fd)
+                worker.writer.flush(worker.write_fd)
             except BrokenPipeError:
                 continue  # it has ended by itself
         deadline = perf_counter() + GRACE_S
-        for resident in idle:
-            resident.process.ended_by(deadline)
-            resident.end()
+        for worker in idle:
+            worker.process.ended_by(deadline)
+            worker.end()
 
-    def disown(self) -> None:
-        """In a forked child: the workers are the parent's, only copies of its ends are here."""
+    def forget_in_fork(self) -> None:
+        """In a forked child, close the copies of the parent's pipes."""
         self._lock = _thread.allocate_lock()
         idle, self._idle = self._idle, []
-        for resident in idle:
-            resident.close()
-        if self._lifeline is not None:
-            self._lifeline.close()
-            self._lifeline = None
+        for worker in idle:
+            worker.close()
+        if self._death_pipe is not None:
+            self._death_pipe.close()
+            self._death_pipe = None
 
 
-pool = _Pool()
+pool = WarmPool()
 
 
 def _launch(environ: dict[str, str]) -> tuple[Child, int, int, SharedBlock | None]:
-    """Start an interpreter; its process, our two ends, and the memory shared with it."""
-    (orders_out, orders_in), (reports_out, reports_in) = two_pipes()
-    widen(reports_in)
-    cells_fd, shared = _shared_memory()
+    """Start an interpreter; gives its process, the caller's two ends, and the shared memory."""
+    (requests_read, requests_write), (reports_read, reports_write) = two_pipes()
+    widen(reports_write)
+    shared_fd, shared = _shared_memory()
     try:
-        ends, others = (orders_out, reports_in), (orders_in, reports_out)
-        process = Child(_spawn(environ, ends, others, cells_fd))
+        ends, others = (requests_read, reports_write), (requests_write, reports_read)
+        process = Child(_spawn(environ, ends, others, shared_fd))
     except OSError:
-        os.close(orders_in)
-        os.close(reports_out)
+        os.close(requests_write)
+        os.close(reports_read)
         if shared is not None:
             shared.close()
         raise
     finally:
-        for descriptor in (orders_out, reports_in, cells_fd):
+        for descriptor in (requests_read, reports_write, shared_fd):
             if descriptor >= 0:
                 os.close(descriptor)
-    return process, reports_out, orders_in, shared
+    return process, reports_read, requests_write, shared
 
 
 def _spawn(
-    environ: dict[str, str], ends: tuple[int, int], others: tuple[int, int], cells_fd: int
+    environ: dict[str, str], ends: tuple[int, int], others: tuple[int, int], shared_fd: int
 ) -> int:
-    """Start an interpreter with its ends of two pipes; it is told the numbers of ours, too."""
+    """Start an interpreter that runs `spawned_main.main`; gives its process id."""
     import signal
     import subprocess
 
-    line_fd, tracker_fd = pool.lifeline().reading, tracker()
-    # This package is found in its folder, and all else where any program finds it: neither that
-    # folder nor the current one (-P) may hide a module of the standard library.
+    death_fd, tracker_fd = pool.death_pipe().reading, tracker()
+    # Only this package is imported from its folder. Neither that folder nor the current one (-P)
+    # may hide a module of the standard library.
     script = (
         f"import sys; path = sys.path[:]; sys.path[:] = [{FOLDER!r}]; import amorsize; "
         "sys.path[:] = path; from amorsize._workers.spawned_main import main; "
-        f"main({ends}, {others}, {cells_fd}, {line_fd}, {tracker_fd}, {os.getpid()}, {blocked()})"
+        f"main({ends}, {others}, {shared_fd}, {death_fd}, {tracker_fd}, {os.getpid()}, "
+        f"{blocked()})"
     )
-    # What multiprocessing passes on as well: -O, -W, -X and their like.
+    # The options that multiprocessing passes on as well: -O, -W, -X and others.
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:  # until it ignores Ctrl-C, the worker inherits that this thread does not take it
+    try:  # the worker inherits the blocked signal until it ignores Ctrl-C itself
         process = subprocess.Popen(
             [sys.executable, "-P", *flags, "-c", script],
             stdin=subprocess.DEVNULL,
             env={"PYTHONHASHSEED": _HASH_SEED, **environ},
-            pass_fds=[one for one in (*ends, cells_fd, line_fd, tracker_fd or -1) if one >= 0],
+            pass_fds=[one for one in (*ends, shared_fd, death_fd, tracker_fd or -1) if one >= 0],
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    process.returncode = 0  # it is watched and collected by its number: nothing is left to Popen
+    process.returncode = 0  # `Child` reaps it: Popen must not
     return process.pid
 
 
 def _shared_memory() -> tuple[int, SharedBlock | None]:
-    """A descriptor for a new interpreter to map, and what it is mapped to here."""
+    """A descriptor of shared memory for a new interpreter, and its mapping in this process."""
     try:
         descriptor = memory_file()
         return descriptor, SharedBlock(1, descriptor)
     except OSError:
-        return -1, None  # workers do without: a death then names no item
+        return -1, None  # without it, the death of a worker names no item

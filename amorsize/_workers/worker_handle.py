@@ -1,4 +1,4 @@
-"""The caller's side of one worker process: its pipes, and its end."""
+"""The caller's side of one worker process."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from amorsize._workers.child_process import Child
 from amorsize._workers.protocol import ChunkDone
 from amorsize._workers.shared_memory import SharedBlock
 from amorsize._workers.worker_main import (
-    CANNOT_TRAVEL,
     ELSEWHERE,
     LAST,
     LEAVES,
     REPORT,
+    SOME_UNPICKLABLE,
     TELLS_GROWTH,
     UNREAD,
 )
@@ -26,24 +26,28 @@ if TYPE_CHECKING:
     from amorsize._workers.framing import Piece
     from amorsize._workers.protocol import Chunk
 
-GRACE_S = 1.0  # how long a worker may take to end itself before it is killed
-PIPE_BYTES = 1 << 20  # a larger pipe takes a large result in fewer turns
-open_ends: set[int] = set()  # the caller's ends of all workers' pipes: a fork must not keep them
-left_alone: list[Child] = []  # workers that end by themselves, when a queue has been read
+#: Seconds that a worker may take to quit before it is killed.
+GRACE_S = 1.0
+#: Size of a pipe from a worker: a large result needs fewer reads than with the default of 64 KiB.
+PIPE_BYTES = 1 << 20
+#: The caller's ends of all workers' pipes, which a new fork has to close.
+open_ends: set[int] = set()
+#: Workers that still write into a queue of the program, and end once somebody has read it.
+flushing: list[Child] = []
 
 
-def leave_alone(remote: WorkerHandle) -> None:
-    """Do not end a worker that only waits for the reader of a queue."""
-    left_alone.append(remote.process)
+def let_flush(handle: WorkerHandle) -> None:
+    """Leave a worker alive that waits for the reader of a queue."""
+    flushing.append(handle.process)
 
 
-def collect_left_alone(*, wait: bool = False) -> None:
-    """Collect those that have ended by now, or do within `GRACE_S`."""
+def collect_flushing(*, wait: bool = False) -> None:
+    """Reap the flushing workers that have ended; with `wait`, allow them `GRACE_S` for it."""
     deadline = perf_counter() + (GRACE_S if wait else 0.0)
-    for child in tuple(left_alone):
+    for child in tuple(flushing):
         if child.ended_by(deadline):
             child.collect()
-            left_alone.remove(child)
+            flushing.remove(child)
             child.close()
 
 
@@ -51,17 +55,17 @@ class WorkerHandle:
     """The caller's side of one worker process."""
 
     __slots__ = (
-        "cells",
+        "counters",
         "ended",
+        "in_flight",
         "is_leaving",
-        "line",
         "n_stops",
         "number",
-        "orders",
         "process",
         "read_fd",
         "reader",
         "slot",
+        "transport",
         "write_fd",
         "writer",
     )
@@ -76,37 +80,37 @@ class WorkerHandle:
         slot: int,
     ) -> None:
         self.number = number
-        # The end of the pipe proves nothing: an item's own child may hold it open.
+        # The process, not the pipe, tells of the end: an item's own child may hold the pipe open.
         self.process = process
-        # What it shares, and where its own part begins.
-        self.cells, self.slot = None if shared is None else shared.view, slot
-        self.line = transport.Transport(shared, slot, SharedBlock.RECEIVED, SharedBlock.SENT)
+        # The shared counters, and the index of the first one of this worker.
+        self.counters, self.slot = None if shared is None else shared.counters, slot
+        self.transport = transport.Transport(shared, slot, SharedBlock.RECEIVED, SharedBlock.SENT)
         self.read_fd, self.write_fd = read_fd, write_fd
         self.reader, self.writer = framing.Reader(), framing.Writer()
-        self.orders: list[Chunk] = []  # sent and not through, in order
+        self.in_flight: list[Chunk] = []  # sent and not through, in chunk
         self.ended = False
-        self.is_leaving = False  # it ends by itself, and gets nothing more to do
-        self.n_stops = 0  # looks in a row that found it stopped
+        self.is_leaving = False  # it quits by itself and gets no more chunks
+        self.n_stops = 0  # checks in a row that found it stopped
         for descriptor in (read_fd, write_fd):
             os.set_blocking(descriptor, False)
         open_ends.update((read_fd, write_fd))
 
     @property
     def pid(self) -> int:
-        """The number of the worker's process, for those who look."""
+        """The worker's process id."""
         return self.process.pid
 
     def chunk_done(self, payload: Piece) -> ChunkDone:
-        """What a worker reports of its first chunk, which it has left behind or goes on with."""
+        """The event for a report on the worker's current chunk."""
         (
             start, n_done, _, wall_s, cpu_s, run_delay_s, pickle_s, flags, size, n_bytes, *grown,
         ) = REPORT.unpack_from(payload)  # fmt: skip
         data = memoryview(payload)[REPORT.size :]
         error: BaseException | None = None
         text = ""
-        some_stayed = bool(flags & CANNOT_TRAVEL)
+        some_stayed = bool(flags & SOME_UNPICKLABLE)
         try:
-            results = self.line.unpacked(data[:size], is_elsewhere=bool(flags & ELSEWHERE))
+            results = self.transport.unpacked(data[:size], is_elsewhere=bool(flags & ELSEWHERE))
         except Exception as failure:
             if raised_by_handler(failure):
                 raise
@@ -138,49 +142,50 @@ class WorkerHandle:
     def _advance(
         self, index: int, *, has_failed: bool, last: bool
     ) -> tuple[int, tuple[int, int] | None]:
-        """Note that a worker is at an item of its chunk: how many it had, which it hands back."""
-        chunk = self.orders[0]
+        """Move on to an item of the chunk; the items that it had, and the range that comes back."""
+        chunk = self.in_flight[0]
         if not last:
-            self.orders[0] = chunk.but(start=index)
+            self.in_flight[0] = chunk.but(start=index)
             return chunk.n_items, None
-        del self.orders[0]
+        del self.in_flight[0]
         unstarted = index + has_failed
         return chunk.n_items, (unstarted, chunk.stop) if unstarted < chunk.stop else None
 
     def close(self) -> None:
-        """Close the caller's ends."""
+        """Close the caller's ends of the pipes."""
         for descriptor in (self.read_fd, self.write_fd):
             open_ends.discard(descriptor)
             os.close(descriptor)
-        if self.process not in left_alone:
+        if self.process not in flushing:
             self.process.close()
 
 
-def end(remote: WorkerHandle) -> None:
-    """Kill a worker and collect it.
+def end(handle: WorkerHandle) -> None:
+    """Kill a worker, then reap it.
 
-    One that began with rights that the program has given up since (as root) cannot be killed: it is
-    told to go, has `GRACE_S` for that, and ends with the program at the latest, by its lifeline.
+    A worker that was started with rights which the program has dropped since (root) cannot be
+    killed. It is asked to quit within `GRACE_S`; the kernel ends it with the program at the
+    latest.
     """
     try:
-        remote.process.kill()
+        handle.process.kill()
     except PermissionError:
-        _tell_to_go(remote)
-        if not remote.process.ended_by(perf_counter() + GRACE_S):
+        _ask_to_quit(handle)
+        if not handle.process.ended_by(perf_counter() + GRACE_S):
             return
-    remote.process.collect()
+    handle.process.collect()
 
 
-def _tell_to_go(remote: WorkerHandle) -> None:
-    remote.writer.put(framing.QUIT)
+def _ask_to_quit(handle: WorkerHandle) -> None:
+    handle.writer.put(framing.QUIT)
     try:
-        remote.writer.flush(remote.write_fd)
+        handle.writer.flush(handle.write_fd)
     except BrokenPipeError:
-        return  # it is going already
+        return  # it is ending already
 
 
 def two_pipes() -> tuple[tuple[int, int], tuple[int, int]]:
-    """Reading and writing ends of two pipes, or of none."""
+    """Two pipes, each as its reading end then its writing end; if one fails, none stays open."""
     first = os.pipe()
     try:
         return first, os.pipe()
@@ -191,7 +196,7 @@ def two_pipes() -> tuple[tuple[int, int], tuple[int, int]]:
 
 
 def widen(descriptor: int) -> None:
-    """Ask for a larger pipe, where the system knows how."""
+    """Enlarge a pipe, where the system can."""
     try:
         import fcntl
 

@@ -1,4 +1,4 @@
-"""What a worker process does from its first breath to its last: read chunks, run them, report."""
+"""The main loop of a worker process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from amorsize._workers import (
     worker_numbers,
 )
 from amorsize._workers.chunk import run_chunk
-from amorsize._workers.rss import Appetite
+from amorsize._workers.rss import RssLimit
 from amorsize._workers.run_delay import StarvedClock
 from amorsize._workers.shared_memory import SharedBlock
 
@@ -34,19 +34,23 @@ if TYPE_CHECKING:
     from amorsize._workers.pipe_ends import End
     from amorsize._workers.protocol import Task
 
-ORDER = Struct("<qqddBH")  # start, stop, time_budget_s, flush_s, flags, place
+#: start, stop, time_budget_s, flush_s, flags, worker number
+REQUEST = Struct("<qqddBH")
 SINGLE, ITEMS_ELSEWHERE = 1, 2
-# start, n_items, n_sent, wall_s, cpu_s, run_delay_s, pickle_s, flags, size of what stands for the
-# results, bytes of them all, bytes the process has grown by: at most, and now
+#: start, n_items, n_sent, wall_s, cpu_s, run_delay_s, pickle_s, flags, size of the pickle that
+#: follows, bytes of all results, growth of the process: peak, now
 REPORT = Struct("<qqqddddBQQQQ")
-LAST, CANNOT_TRAVEL, ELSEWHERE, TELLS_GROWTH, LEAVES, UNREAD = 1, 2, 4, 8, 16, 32
-HELD_BYTES = 16 << 20  # results that wait in a worker for the end of their chunk: beyond, they go
-FLUSHING = -2.0  # instead of the index of an item
-PARENT_CHECK_S = 1.0  # how often an idle worker looks whether its caller still lives
+LAST, SOME_UNPICKLABLE, ELSEWHERE, TELLS_GROWTH, LEAVES, UNREAD = 1, 2, 4, 8, 16, 32
+#: Results of more than this size are sent before the end of their chunk.
+HELD_BYTES = 16 << 20
+#: In place of the index of an item: the worker flushes queues.
+FLUSHING = -2.0
+#: Seconds between two looks of an idle worker for its caller.
+PARENT_CHECK_S = 1.0
 
 
 class Worker:
-    """One worker process's life."""
+    """Serves the chunks of one call."""
 
     def __init__(
         self,
@@ -60,10 +64,10 @@ class Worker:
         self.task, self.function = task, task.function_of_one()
         self.packing = serialization.Packing(task.function)
         self.reading, self.writing, self.parent_pid = reading, writing, parent_pid
-        self.cells, self.slot = None if shared is None else shared.view, slot
-        self.line = transport.Transport(shared, slot, SharedBlock.SENT, SharedBlock.RECEIVED)
-        self.appetite = Appetite(task.most_bytes)
-        self.result_bytes: int | None = None  # each of the last ones sent
+        self.counters, self.slot = None if shared is None else shared.counters, slot
+        self.transport = transport.Transport(shared, slot, SharedBlock.SENT, SharedBlock.RECEIVED)
+        self.rss_limit = RssLimit(task.most_bytes)
+        self.result_bytes: int | None = None  # mean size of a result in the last report
         self._n_inherited = _lengths(task.source)
         self._pid = os.getpid()
         self.starved_clock = StarvedClock()
@@ -72,7 +76,7 @@ class Worker:
         self._poll, self._polled = select.poll(), -1
 
     def live(self) -> None:
-        """Serve chunks until told to quit or the caller is gone."""
+        """Serve chunks until asked to quit or the caller is gone."""
         if self.task.setup is not None and not self.set_up():
             return
         try:
@@ -83,19 +87,19 @@ class Worker:
                 self.task.teardown()
 
     def is_flushing(self) -> None:
-        """Tell the caller not to end this process: what items have put into a queue is on its way.
+        """Tell the caller not to kill this process, which still writes into a queue of the program.
 
-        It may have to wait until somebody reads. Ended before, it would leave the queue locked.
+        That may have to wait for a reader. A killed process would leave the queue locked.
         """
-        if self.cells is not None:
-            self.cells[self.slot] = FLUSHING
+        if self.counters is not None:
+            self.counters[self.slot] = FLUSHING
 
     def watching(self, task: Task) -> FirstItems | None:
-        """What looks at the first items of a task."""
+        """What watches the first items of a task."""
         return first_items.of_fork(task.watch)
 
     def set_up(self) -> bool:
-        """Run the task's setup and say how that went."""
+        """Run setup= and report how it went; whether it succeeded."""
         try:
             if self.task.setup is not None:
                 self.task.setup()
@@ -108,7 +112,7 @@ class Worker:
         return True
 
     def _serve_what_arrives(self) -> bool:
-        """Handle the next frames; False when the life is over."""
+        """Handle the next frames; False: quit."""
         descriptor = self.reading.number()
         if descriptor != self._polled:
             self._poll, self._polled = select.poll(), descriptor
@@ -120,30 +124,30 @@ class Worker:
         return all(self._obey(kind, payload) for kind, payload in self._reader.frames())
 
     def is_needed(self) -> bool:
-        """Whether to wait for more."""
+        """Whether to keep waiting for chunks."""
         return True
 
     def _obey(self, kind: bytes, payload: Piece | None) -> bool:
-        """Do what a frame asks for; False when it is to quit."""
+        """Do what a frame asks for; False: quit."""
         if kind == framing.QUIT:
             return False
-        if not self.line.receive(kind, payload):
+        if not self.transport.receive(kind, payload):
             assert payload is not None
             self.run(kind, payload)
-        return not self.appetite.exceeds_limit
+        return not self.rss_limit.exceeds_limit
 
     def run(self, kind: bytes, payload: Piece) -> None:
-        """Run the items of one chunk and report."""
-        start, stop, time_budget_s, flush_s, flags, place = ORDER.unpack_from(payload)
+        """Run the items of one chunk, then report."""
+        start, stop, time_budget_s, flush_s, flags, place = REQUEST.unpack_from(payload)
         worker_numbers.take_in_process(place)
         n_items = stop - start
         try:
             if kind == framing.SPAN:
                 items = self.task.each(self._inherited(start, stop), start, start)
             else:
-                data = memoryview(payload)[ORDER.size :]
+                data = memoryview(payload)[REQUEST.size :]
                 self._note_reading(start)
-                received = self.line.unpacked(data, is_elsewhere=bool(flags & ITEMS_ELSEWHERE))
+                received = self.transport.unpacked(data, is_elsewhere=bool(flags & ITEMS_ELSEWHERE))
                 items = self.task.each(received, start, start)
         except BaseException as error:
             self.report(start, n_items, [], (0.0, 0.0, 0.0), error, last=True, is_unread=True)
@@ -151,19 +155,19 @@ class Worker:
         _Chunk(self, start, n_items, flush_s).run(items, time_budget_s, bool(flags & SINGLE))
 
     def _inherited(self, start: int, stop: int) -> Any:
-        """Items of the data, apart from it: an item that changes it does not change its chunk."""
+        """A copy of a slice of the data, so that an item that changes the data keeps its chunk."""
         if _lengths(self.task.source) != self._n_inherited:
             raise RuntimeError("an item has changed the list that is mapped over")
         return self.task.span(start, stop)
 
     def _note_reading(self, start: int) -> None:
-        """Rebuilding items runs code of theirs, which may end this process, too."""
-        if self.cells is not None:
-            self.cells[self.slot], self.cells[self.slot + 2] = start, 0.0
-            self.cells[self.slot + 1] = perf_counter()
+        """Note that items are being unpickled: their code may end this process."""
+        if self.counters is not None:
+            self.counters[self.slot], self.counters[self.slot + 2] = start, 0.0
+            self.counters[self.slot + 1] = perf_counter()
 
     def end_if_twin(self) -> None:
-        """An item may fork and come back twice: only one of the two is the worker."""
+        """End a process that an item has forked and that returned from the item."""
         if os.getpid() != self._pid:
             flush_streams()
             os._exit(0)
@@ -178,47 +182,35 @@ class Worker:
         last: bool,
         is_unread: bool = False,
     ) -> None:
-        """Send results from index `start` on, of a chunk that has `n_items` from there.
+        """Send results of a chunk.
 
-        `is_unread`: the error came while items were rebuilt, and may be any one's of them.
-        `times_s` are what they took: of wall time, of CPU time, and kept from computing.
+        Args:
+            start: Index of the first result.
+            n_items: Items of the chunk from there on.
+            results: The results.
+            times_s: Wall time, CPU time and run delay of these items.
+            error: What the item after them raised.
+            last: Whether the worker has finished the chunk.
+            is_unread: Whether unpickling the items raised the error.
         """
         self.end_if_twin()
-        began_s = process_time()  # of the CPU: beside other programs a trifle would look dear
+        began_s = process_time()  # CPU time: wall time grows beside other programs
         flags = (LAST if last else 0) | (UNREAD if is_unread else 0)
-        if self.task.keep_errors:
-            results = [
-                exception_pickling.kept_error(one) if isinstance(one, BaseException) else one
-                for one in results
-            ]
-        parts: list[memoryview] = []
-        try:
-            data, parts = self.packing.dumps_apart(results)
-        except Exception as failure:
-            fit = serialization.fit_to_travel(start, results, failure, self.packing.dumps)
-            data = self.packing.dumps(fit)
-            flags |= CANNOT_TRAVEL
+        data, parts, some_stayed = self._pickled(start, results)
+        flags |= SOME_UNPICKLABLE if some_stayed else 0
         n_bytes = len(data) + sum(map(len, parts))
-        ahead, told, is_elsewhere = self.line.packed(data, parts)
-        if is_elsewhere:
-            flags |= ELSEWHERE
+        ahead, told, is_elsewhere = self.transport.packed(data, parts)
+        flags |= ELSEWHERE if is_elsewhere else 0
         if last:
-            self.appetite.judge()
-            flags |= LEAVES if self.appetite.exceeds_limit else 0
-        grown = self.appetite.to_report()
+            self.rss_limit.judge()
+            flags |= LEAVES if self.rss_limit.exceeds_limit else 0
+        grown = self.rss_limit.to_report()
         flags |= 0 if grown is None else TELLS_GROWTH
         self.result_bytes = n_bytes // len(results) if results else self.result_bytes
         packed = b"" if error is None else exception_pickling.pack_error(error)
         header = REPORT.pack(
-            start,
-            len(results),
-            n_items,
-            *times_s,
-            process_time() - began_s,
-            flags,
-            len(told),
-            n_bytes,
-            *(grown or (0, 0)),
+            *(start, len(results), n_items, *times_s, process_time() - began_s),
+            *(flags, len(told), n_bytes, *(grown or (0, 0))),
         )
         flush_streams()
         if self.first_items is not None and (news := self.first_items.news()) is not None:
@@ -227,13 +219,26 @@ class Worker:
             framing.write(self.writing.number(), kind, part)
         framing.write(self.writing.number(), framing.DONE, header, told, packed)
 
+    def _pickled(self, start: int, results: list[Any]) -> tuple[bytes, list[memoryview], bool]:
+        """Results as bytes and large parts, and whether stand-ins are among them."""
+        if self.task.keep_errors:
+            results = [
+                exception_pickling.kept_error(one) if isinstance(one, BaseException) else one
+                for one in results
+            ]
+        try:
+            return *self.packing.dumps_apart(results), False
+        except Exception as failure:
+            fit = serialization.replace_unpicklable(start, results, failure, self.packing.dumps)
+            return self.packing.dumps(fit), [], True
+
 
 def _lengths(source: Any) -> list[int]:
     return [] if source is None else [len(one) for one in source]
 
 
 class _Chunk:
-    """One chunk in a worker: runs it, sends early what would wait too long."""
+    """Runs one chunk, and reports early results that would wait too long."""
 
     def __init__(self, worker: Worker, start: int, n_items: int, flush_s: float) -> None:
         self._worker = worker
@@ -243,7 +248,7 @@ class _Chunk:
         self._sent_at, self._began = perf_counter(), self._clocks()
 
     def _clocks(self) -> tuple[float, float, float]:
-        """Of wall time, CPU time and time without a core; what watching items took is left out."""
+        """Wall time, CPU time and run delay so far, without the cost of watching items."""
         watched = self._worker.first_items
         wall_s, cpu_s = (0.0, 0.0) if watched is None else (watched.spent_s, watched.spent_cpu_s)
         return (
@@ -270,27 +275,27 @@ class _Chunk:
 
     def _progress(self, n_done: int, n_next: int, now_s: float) -> bool:
         index = self._start + n_done
-        cells, slot = self._worker.cells, self._worker.slot
+        counters, slot = self._worker.counters, self._worker.slot
         self._worker.end_if_twin()
         n_held = n_done - self._n_sent
         if n_held and (now_s - self._sent_at > self._flush_s or self._is_much(n_held)):
             self._send(None, last=False)
-        if n_done and not self._worker.appetite.look(now_s):
+        if n_done and not self._worker.rss_limit.look(now_s):
             return False
         watched = self._worker.first_items
         if watched is not None and watched.has_news:
             return False  # the rest may be the caller's
-        if cells is None:
+        if counters is None:
             return True
-        if index >= cells[0]:
+        if index >= counters[0]:
             return False
-        cells[slot] = index
-        cells[slot + 1] = now_s
-        cells[slot + 2] = n_next
+        counters[slot] = index
+        counters[slot + 1] = now_s
+        counters[slot + 2] = n_next
         return True
 
     def _is_much(self, n_held: int) -> bool:
-        """Results that take too much memory to wait for the end of the chunk."""
+        """Whether the results take too much memory to wait for the end of the chunk."""
         result_bytes = self._worker.result_bytes
         if result_bytes is None:
             result_bytes = self._worker.result_bytes = sizeof.of(self._out[-1])
@@ -315,10 +320,10 @@ class _Chunk:
 
 
 def flush_streams() -> None:
-    """Push out what items printed, so that nothing is lost when the process ends abruptly."""
+    """Flush the output of items, in case the process ends abruptly."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:
                 stream.flush()
         except (OSError, ValueError):
-            pass  # closed or broken: the item's own prints would have failed the same way
+            pass  # closed or broken, as for the prints of items

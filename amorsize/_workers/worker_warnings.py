@@ -1,7 +1,7 @@
-"""Warnings of items in worker processes: the caller shows them, once where a loop would.
+"""Warnings of items in worker processes, which the caller shows once where a loop would.
 
-Each process keeps a list of its own of what it has shown. So workers send theirs, and the caller
-goes by its own list.
+Each process keeps its own record of the warnings it has shown. So workers send every warning, and
+the caller decides by its own record.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
     from amorsize._workers.pipe_ends import End
 
-IS_WARNING = "_amorsize_warning"  # a key of the fields, beside those of log records
+#: The key that tells a warning from a log record.
+IS_WARNING = "_amorsize_warning"
 
 
 def forward(writing: End) -> None:
-    """In a worker: send warnings that would be shown here.
+    """In a worker: send the warnings that would be shown here to the caller.
 
-    Not those that an item catches, or that have a file of their own to go to.
+    Warnings that an item catches stay, as do those with a file of their own.
     """
     here, pid = warnings._showwarnmsg_impl, os.getpid()  # type: ignore[attr-defined]
 
@@ -35,7 +36,7 @@ def forward(writing: End) -> None:
         if not is_ours or serialization.why_not(fields) is not None:
             here(warning)
             return
-        sys.stderr.flush()  # what was printed before comes before
+        sys.stderr.flush()  # keep the order of output
         framing.write(writing.number(), framing.RECORD, serialization.dumps(fields))
 
     warnings._showwarnmsg_impl = send  # type: ignore[attr-defined]
@@ -54,7 +55,7 @@ def show(fields: dict[str, Any]) -> None:
                 message, category, filename, lineno, _name_of(module), registry, None
             )
             return
-        except category:  # an error here, which it was not where the item raised it
+        except category:  # the filters here make it an error; the item's did not
             pass
     warnings._showwarnmsg(  # type: ignore[attr-defined]
         warnings.WarningMessage(message, category, filename, lineno)
@@ -74,7 +75,7 @@ def _fields(warning: Any) -> dict[str, Any]:
 
 
 def _action(warning: Any, module: str) -> str:
-    """What the filters here say of a warning; they may be an item's own."""
+    """The action of the filters here, which an item may have set."""
     text = str(warning.message)
     for action, pattern, category, place, lineno in warnings.filters:
         if (
@@ -88,14 +89,14 @@ def _action(warning: Any, module: str) -> str:
 
 
 def _matches(pattern: Any, text: str) -> bool:
-    """As the interpreter does: its own filters have texts in the place of patterns."""
+    """Match as the interpreter does, whose default filters have texts instead of patterns."""
     if pattern is None or isinstance(pattern, str):
         return pattern is None or pattern == text
     return bool(pattern.match(text))
 
 
 def _module_of(filename: str) -> ModuleType | None:
-    """The module that a file was loaded as; code of a notebook has no file of its own."""
+    """The module loaded from a file; `__main__` for code of a notebook, which has no file."""
     for module in tuple(sys.modules.values()):
         if getattr(module, "__file__", None) == filename:
             return module
