@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from amorsize.policy.profile import Profile
     from amorsize.policy.trace import Trace
@@ -23,9 +23,7 @@ class Explanation:
     def __str__(self) -> str:
         if self.trace is None:
             return f"{self.name}: not called in this process yet."
-        width = max(len(heading) for heading, _ in self.rows())
-        lines = [f"{heading:<{width}}  {text}" for heading, text in self.rows()]
-        return "\n".join([_headline(self.trace), *lines])
+        return "\n".join([_headline(self.trace), *aligned(self.rows())])
 
     __repr__ = __str__
 
@@ -34,15 +32,29 @@ class Explanation:
 
         if self.trace is None:
             return f"<p>{escape(str(self))}</p>"
-        cells = "".join(
-            f"<tr><th style='text-align:left;vertical-align:top'>{escape(heading)}</th>"
-            f"<td style='text-align:left'>{escape(text)}</td></tr>"
-            for heading, text in self.rows()
-        )
-        return f"<p><b>{escape(_headline(self.trace))}</b></p><table>{cells}</table>"
+        return f"<p><b>{escape(_headline(self.trace))}</b></p>{html_table(self.rows())}"
 
 
-MOST_CHANGES = 3  # that are told one by one
+#: Changes that are told one by one.
+MOST_CHANGES = 3
+
+
+def aligned(rows: Sequence[tuple[str, str]]) -> list[str]:
+    """Headings and what there is to say under each, as lines with all texts below each other."""
+    width = max((len(heading) for heading, _ in rows), default=0)
+    return [f"{heading:<{width}}  {text}" for heading, text in rows]
+
+
+def html_table(rows: Sequence[tuple[str, str]]) -> str:
+    """The same as a table of a notebook."""
+    from html import escape
+
+    cells = "".join(
+        f"<tr><th style='text-align:left;vertical-align:top'>{escape(heading)}</th>"
+        f"<td style='text-align:left'>{escape(text)}</td></tr>"
+        for heading, text in rows
+    )
+    return f"<table>{cells}</table>"
 
 
 def seconds(value_s: float) -> str:

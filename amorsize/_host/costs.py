@@ -34,7 +34,6 @@ class Costs(Value):
     dispatch_s: float  # CPU time of the caller for sending one chunk and taking its report
     latency_s: float  # one way, from a write to the other side's read
     thread_dispatch_s: float  # CPU time of the caller for one chunk handed to a thread
-    cache_open_s: float  # to import and open the cache on disk
 
 
 # Medians on a 2-core Linux VM (AMD EPYC, 2.6 GHz, CPython 3.11); a fork of 15 MB takes 0.2 ms.
@@ -46,7 +45,6 @@ PRIORS = Costs(
     dispatch_s=40e-6,
     latency_s=30e-6,
     thread_dispatch_s=25e-6,
-    cache_open_s=40e-3,
 )
 
 
@@ -156,7 +154,7 @@ def doubt_costs() -> Costs:
 def measure_costs() -> Costs:
     """Measure the costs deliberately, in less than a second; what cannot be measured stays.
 
-    Forks only where that is safe now. `cache_open_s` is left to those who open the cache.
+    Forks only where that is safe now.
     """
     from amorsize._host import cost_probe
 

@@ -30,13 +30,12 @@ def answer(result: TuningResult) -> Answer:
         predicted = report.chosen(hint.backend, hint.n_jobs, hint.chunksize)
         facts["predicted"] = f"{predicted}: {hint.estimated_speedup:.2f} x the loop"
     facts["kept"] = "yes: the next call of the function starts from it" if result.is_saved else "no"
-    width = max(map(len, facts))
-    lines = [f"{name:<{width}}  {text}" for name, text in facts.items() if text]
-    lines += [f"{'warning':<{width}}  {clean(text)}" for text in result.warnings]
+    rows = [(name, text) for name, text in facts.items() if text]
+    lines = report.aligned([*rows, *(("warning", clean(text)) for text in result.warnings)])
     blocks: list[str | Table] = ["\n".join(lines)]
-    if rows := _rows(result):
+    if plans := _rows(result):
         header = ("backend", "n_jobs", "chunksize", "takes", "95 %", "speedup", "")
-        blocks.insert(0, Table(header=header, rows=rows))
+        blocks.insert(0, Table(header=header, rows=plans))
     return Answer(document=result.to_dict(), blocks=blocks, status=0 if is_timed else 1)
 
 

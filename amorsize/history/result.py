@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from amorsize.policy.value import Value
-from amorsize.report import seconds
+from amorsize.report import aligned, html_table, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,19 +160,12 @@ class Saved(Value):
             yield "machine", f"{name} = {value}"
 
     def __str__(self) -> str:
-        rows = list(self.rows())
-        width = max(len(heading) for heading, _ in rows)
-        return "\n".join([self.name, *(f"{heading:<{width}}  {text}" for heading, text in rows)])
+        return "\n".join([self.name, *aligned(list(self.rows()))])
 
     def _repr_html_(self) -> str:
         from html import escape
 
-        cells = "".join(
-            f"<tr><th style='text-align:left'>{escape(heading)}</th>"
-            f"<td style='text-align:left'>{escape(text)}</td></tr>"
-            for heading, text in self.rows()
-        )
-        return f"<p><b>{escape(self.name)}</b></p><table>{cells}</table>"
+        return f"<p><b>{escape(self.name)}</b></p>{html_table(list(self.rows()))}"
 
     def as_document(self) -> dict[str, Any]:
         """What is stored: plain JSON."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from amorsize.errors import InvalidOptionError
 from amorsize.policy.actions import Plan
-from amorsize.report import seconds
+from amorsize.report import aligned, seconds
 
 
 @dataclass
@@ -61,8 +61,7 @@ class OptimizationResult:
 
     def explain(self) -> str:
         """What was seen, what follows and why, in lines."""
-        width = max(len(heading) for heading, _ in self._rows())
-        return "\n".join(f"{heading:<{width}}  {text}" for heading, text in self._rows())
+        return "\n".join(aligned(self._rows()))
 
     __str__ = explain
 

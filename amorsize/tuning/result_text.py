@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from amorsize.report import seconds
+from amorsize.report import html_table, seconds
 from amorsize.tuning.configuration import FAILED, TIMED_OUT, Configuration, speedup
 
 if TYPE_CHECKING:
@@ -34,23 +34,17 @@ def as_text(result: Figures) -> str:
 
 def as_html(result: Figures) -> str:
     """The result as tables of a notebook."""
-    from html import escape
-
     told = [*_best_rows(result), ("speedup", f"{result.best_speedup:.2f}x"), *_time_rows(result)]
     if result.verdict:
         told.append(("verdict", result.verdict))
-    rows = "".join(
-        f"<tr><th style='text-align:left'>{escape(name)}</th>"
-        f"<td style='text-align:left'>{escape(str(value))}</td></tr>"
-        for name, value in told
-    )
+    rows = html_table([(name, str(value)) for name, value in told])
     top = "".join(
         f"<tr><td>{n_jobs}</td><td>{chunksize}</td><td>{_shown(time_s)}</td>"
         f"<td>{times:.2f}x</td></tr>"
         for n_jobs, chunksize, time_s, times in result.get_top_configurations()
     )
     head = "<tr><th>n_jobs</th><th>chunksize</th><th>time</th><th>speedup</th></tr>"
-    return f"<p><b>Auto-Tuning Results</b></p><table>{rows}</table><table>{head}{top}</table>"
+    return f"<p><b>Auto-Tuning Results</b></p>{rows}<table>{head}{top}</table>"
 
 
 def _best_rows(result: Figures) -> Iterator[tuple[str, object]]:

@@ -34,8 +34,7 @@ def _explain(asked: argparse.Namespace) -> Answer:
         n_items = asked.n_items or min(profile.n_items, MOST_PLAYED)
         played = _played(profile, n_items)
         rows += _played_rows(played, n_items)
-        width = max(len(heading) for heading, _ in rows)
-        lines = [f"{heading:<{width}}  {text}" for heading, text in rows]
+        lines = report.aligned(rows)
         told.append("\n".join([f"{name_in(record)}, {_kind(record)}", *lines]))
         documents.append(
             {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import platform
 
-from amorsize import cache
+from amorsize import cache, report
 from amorsize._host import resources
 from amorsize.cli.command import Answer, Command, Table
 from amorsize.cli.text import clean, duration, size
@@ -42,8 +42,7 @@ def _machine_now(_asked: argparse.Namespace) -> Answer:
         for name, cost_s in costs.items()
     ]
     table = Table(header=("what it costs here", "takes", ""), rows=rows)
-    width = max(map(len, facts))
-    lines = [f"{name:<{width}}  {clean(text)}" for name, text in facts.items()]
+    lines = report.aligned([(name, clean(text)) for name, text in facts.items()])
     return Answer(document=document, blocks=["\n".join(lines), table])
 
 
@@ -55,7 +54,6 @@ _COSTS = {
     "dispatch_s": "sending a chunk to a process and taking its results",
     "latency_s": "a message to another process, one way",
     "thread_dispatch_s": "handing a chunk to a thread",
-    "cache_open_s": "importing and opening the cache",
 }
 
 
