@@ -22,7 +22,7 @@ def settle(writing: End) -> None:
 
     gc.freeze()  # collecting inherited objects would copy their pages
     nesting.enter_process()
-    worker_numbers.take_in_process(worker_numbers.prepared())
+    worker_numbers.set_for_process(worker_numbers.next_number())
     signals.leave_to_caller()
     _begin_multiprocessing()
     if (numpy_random := serialization.loaded("numpy.random")) is not None:

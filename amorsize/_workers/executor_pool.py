@@ -147,7 +147,7 @@ class ExecutorPool:
 
     def _run_here(self, chunk: Chunk, time_budget_s: float) -> tuple[Any, ...]:
         """A chunk in a thread of this process."""
-        worker_numbers.take_in_thread(chunk.place)
+        worker_numbers.set_for_thread(chunk.place)
         failed = self._loaded.set_up_thread()
         if failed is not None:
             return NOT_SET_UP, failed

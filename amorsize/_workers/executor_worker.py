@@ -64,7 +64,7 @@ class LoadedTask:
     ) -> tuple[Any, ...]:
         """Run a chunk; gives how many items are done, their times, their results, an error."""
         out: list[Any] = []
-        starved_clock = StarvedClock()
+        delay_clock = StarvedClock()
         nesting.enter()
         try:
             ran = run_chunk(
@@ -74,14 +74,14 @@ class LoadedTask:
                 out,
                 time_budget_s=time_budget_s,
                 cpu_clock=subprocess_time.with_thread,
-                starved_clock=starved_clock,
+                starved_clock=delay_clock,
                 keep_errors=self.task.keep_errors,
                 single=self.task.single,
                 progress=lambda n_done, *_: may_begin(start + n_done),
             )
         finally:
             nesting.leave()
-            starved_clock.close()
+            delay_clock.close()
         times_s = ran.wall_s, ran.cpu_s, ran.run_delay_s
         return ran.n_done, times_s, 0.0, out, ran.error, False
 
@@ -101,7 +101,7 @@ def run_pickled(
     start: int,
     stop: int,
     time_budget_s: float,
-    place: int = 0,
+    worker_number: int = 0,
 ) -> tuple[Any, ...]:
     """Run a chunk in a process of the executor; gives plain data.
 
@@ -112,9 +112,9 @@ def run_pickled(
         start: Index of the first.
         stop: Index after the last.
         time_budget_s: Seconds after which the rest of the chunk comes back.
-        place: The worker number.
+        worker_number: Of the worker that runs the chunk.
     """
-    worker_numbers.take_in_process(place)
+    worker_numbers.set_for_process(worker_number)
     try:
         loaded = _loaded(key, task)
     except BaseException as error:

@@ -16,7 +16,7 @@ from amorsize._workers import exception_pickling, framing, serialization, worker
 from amorsize._workers.process_pool import ProcessPoolBase
 from amorsize._workers.protocol import Logged, SetupFailed, Text
 from amorsize._workers.shared_data import LENT_BYTES, Lent
-from amorsize._workers.spawned_main import PLACE, surroundings
+from amorsize._workers.spawned_main import WORKER_NUMBER, surroundings
 from amorsize._workers.warm_pool import WarmWorker, pool
 from amorsize._workers.worker_handle import GRACE_S, WorkerHandle, end
 from amorsize.errors import SerializationError
@@ -68,12 +68,12 @@ class SpawnPool(ProcessPoolBase):
 
     def _assign(self, number: int, worker: WarmWorker) -> None:
         worker.begin(number, self._own_modules, self._stop)
-        worker.was_sent_value, worker.place = self._by_value, worker_numbers.prepared()
+        worker.was_sent_value, worker.worker_number = self._by_value, worker_numbers.next_number()
         self._register(worker)
         self._send_task(worker)
 
     def _send_task(self, worker: WarmWorker) -> None:
-        worker.writer.put(framing.TASK, PLACE.pack(worker.place), self._order)
+        worker.writer.put(framing.TASK, WORKER_NUMBER.pack(worker.worker_number), self._order)
         self._flush(worker)
 
     def _packed_task(self, task: bytes) -> bytes:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from amorsize._workers.framing import Piece
 
 #: The worker number, in front of a task.
-PLACE = Struct("<H")
+WORKER_NUMBER = Struct("<H")
 #: Seconds after which an idle worker quits.
 IDLE_S = 30.0
 
@@ -159,8 +159,10 @@ class PersistentWorker(Worker):
 
     def _take_task(self, payload: Piece) -> None:
         """Prepare for a call: take over the caller's state, then load the task."""
-        worker_numbers.take_in_process(*PLACE.unpack_from(payload))
-        surroundings, task, location = serialization.loads(memoryview(payload)[PLACE.size :])
+        worker_numbers.set_for_process(*WORKER_NUMBER.unpack_from(payload))
+        surroundings, task, location = serialization.loads(
+            memoryview(payload)[WORKER_NUMBER.size :]
+        )
         parts = None
         try:
             self._give_back()

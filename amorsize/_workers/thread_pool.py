@@ -48,17 +48,17 @@ class _ThreadState:
         "index",
         "is_given_up",
         "out",
-        "place",
         "queue",
         "report_lock",
         "thread",
         "work",
         "work_began_at",
+        "worker_number",
     )
 
     def __init__(self, first_items: FirstItems | None = None) -> None:
         self.first_items = first_items  # watches them
-        self.place = worker_numbers.prepared()
+        self.worker_number = worker_numbers.next_number()
         self.thread: Thread | None = None
         self.queue: SimpleQueue[tuple[Chunk, float] | None] = SimpleQueue()
         self.index, self.began_at = -1, 0.0  # the item it is running, and its start
@@ -191,21 +191,21 @@ class ThreadPool:
     def _run_thread(self, number: int, state: _ThreadState) -> None:
         task = self._task
         nesting.enter()
-        worker_numbers.take_in_thread(state.place)
+        worker_numbers.set_for_thread(state.worker_number)
         try:
             if task.setup is not None:
                 task.setup()
         except BaseException as error:
             serialization.add_note(error, "raised by setup= in a worker thread")
             self._events.put(SetupFailed(worker=number, error=error))
-            worker_numbers.leave_thread()
+            worker_numbers.clear_for_thread()
             nesting.leave()
             return
         self._events.put(WorkerReady(worker=number))
-        starved_clock = StarvedClock()
+        delay_clock = StarvedClock()
         try:
             while (request := state.queue.get()) is not None:
-                done = self._run(number, state, *request, starved_clock)
+                done = self._run(number, state, *request, delay_clock)
                 with state.report_lock:
                     if state.is_given_up:
                         break
@@ -215,10 +215,10 @@ class ThreadPool:
                     self._events.put(done)
                 del done  # else the frames of its error's traceback would keep it
         finally:
-            starved_clock.close()
+            delay_clock.close()
             if task.teardown is not None:
                 task.teardown()
-            worker_numbers.leave_thread()
+            worker_numbers.clear_for_thread()
             nesting.leave()
 
     def _run(
@@ -227,7 +227,7 @@ class ThreadPool:
         state: _ThreadState,
         chunk: Chunk,
         time_budget_s: float,
-        starved_clock: StarvedClock,
+        delay_clock: StarvedClock,
     ) -> ChunkDone:
         task, watched = self._task, state.first_items
         out: list[Any] = []
@@ -247,7 +247,7 @@ class ThreadPool:
             out,
             time_budget_s=time_budget_s,
             cpu_clock=thread_time,
-            starved_clock=starved_clock,
+            starved_clock=delay_clock,
             keep_errors=task.keep_errors,
             single=task.single,
             progress=self._progress(state, chunk),

@@ -47,12 +47,12 @@ class WarmWorker(WorkerHandle):
         "is_ready",
         "kept_at_s",
         "n_ends",
-        "place",
         "rights",
         "specs",
         "started_s",
         "was_kept",
         "was_sent_value",
+        "worker_number",
     )
 
     def __init__(self, environ: dict[str, str], inner_threads: int) -> None:
@@ -65,7 +65,7 @@ class WarmWorker(WorkerHandle):
         self.n_ends = 0  # ended calls that it has not confirmed
         self.is_ready = self.was_kept = self.was_sent_value = False
         self.kept_at_s = 0.0
-        self.place = 0  # its worker number
+        self.worker_number = 0
 
     def begin(self, number: int, own_modules: dict[str, Any], stop: float) -> None:
         """Prepare for a new call under a new number."""

@@ -70,7 +70,7 @@ class Worker:
         self.result_bytes: int | None = None  # mean size of a result in the last report
         self._n_inherited = _lengths(task.source)
         self._pid = os.getpid()
-        self.starved_clock = StarvedClock()
+        self.run_delay_clock = StarvedClock()
         self.first_items = self.watching(task)
         self._reader = framing.Reader()
         self._poll, self._polled = select.poll(), -1
@@ -138,8 +138,8 @@ class Worker:
 
     def run(self, kind: bytes, payload: Piece) -> None:
         """Run the items of one chunk, then report."""
-        start, stop, time_budget_s, flush_s, flags, place = REQUEST.unpack_from(payload)
-        worker_numbers.take_in_process(place)
+        start, stop, time_budget_s, flush_s, flags, worker_number = REQUEST.unpack_from(payload)
+        worker_numbers.set_for_process(worker_number)
         n_items = stop - start
         try:
             if kind == framing.SPAN:
@@ -254,7 +254,7 @@ class _Chunk:
         return (
             perf_counter() - wall_s,
             subprocess_time.with_process() - cpu_s,
-            self._worker.starved_clock(),
+            self._worker.run_delay_clock(),
         )
 
     def run(self, items: Iterator[Any], time_budget_s: float, single: bool) -> None:

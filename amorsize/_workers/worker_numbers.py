@@ -23,28 +23,28 @@ def worker_number() -> int:
     return _of_threads.get(get_ident(), _of_process)
 
 
-def prepare(place: int) -> None:
+def prepare(number: int) -> None:
     """Set the number of the worker that this thread starts next, in time for its setup=."""
-    _next[get_ident()] = place
+    _next[get_ident()] = number
 
 
-def prepared() -> int:
+def next_number() -> int:
     """The number of the worker that this thread is starting, or was forked as."""
     return _next.get(get_ident(), 0)
 
 
-def take_in_process(place: int) -> None:
+def set_for_process(number: int) -> None:
     """Set the number of this process."""
     global _of_process
-    _of_process = place
+    _of_process = number
 
 
-def take_in_thread(place: int) -> None:
+def set_for_thread(number: int) -> None:
     """Set the number of this thread."""
-    _of_threads[get_ident()] = place
+    _of_threads[get_ident()] = number
 
 
-def leave_thread() -> None:
+def clear_for_thread() -> None:
     """Forget the number of this thread."""
     _of_threads.pop(get_ident(), None)
 
@@ -64,10 +64,10 @@ class Places:
         """The number of a worker: the lowest that was free at the first request."""
         if worker not in self._of:
             taken = set(self._of.values())
-            place = self._first
-            while place in taken:
-                place += 1
-            self._of[worker] = place
+            number = self._first
+            while number in taken:
+                number += 1
+            self._of[worker] = number
         return self._of[worker]
 
     def leave(self, worker: int) -> None:
