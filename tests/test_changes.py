@@ -10,6 +10,7 @@ import functools
 import heapq
 import io
 import logging
+import multiprocessing
 import operator
 import os
 import random
@@ -550,6 +551,28 @@ def test_what_the_thread_has_once_is_told():
     assert examine(prec, [1])[0].shared == ("global decimal.getcontext().prec",)
 
 
+def process_name(x):
+    if x == 40:
+        multiprocessing.current_process().name = "late"
+
+
+def thread_name(x):
+    if x == 40:
+        threading.current_thread().name = "late"
+
+
+@pytest.mark.parametrize(
+    ("item", "told"),
+    [
+        (process_name, "global multiprocessing.current_process().name"),
+        (thread_name, "global threading.current_thread().name"),
+    ],
+)
+def test_what_all_of_a_process_or_thread_are_given_is_told(item, told):
+    """A worker has an object of its own there, whatever module publishes the function."""
+    assert told in examine(item, [1])[0].changed
+
+
 def own_table(x):
     table = {}
     put(table, x)
@@ -745,6 +768,25 @@ def test_elements_of_an_item_that_few_items_change_are_told():
 def test_an_item_that_few_items_change_is_told(item):
     """In its code, by a method of its own, by a helper, by another name."""
     assert examine(item, [SubRow(1), SubRow(2)])[0].changed == ("the items themselves",)
+
+
+@pytest.mark.parametrize("item", MARKING)
+def test_an_item_that_few_items_change_is_told_by_a_variable_that_holds_the_function(item):
+    """The name in the code need not be that of the function."""
+    told = examine(lambda row: item(row), [SubRow(1), SubRow(2)])[0]
+
+    assert told.changed == ("the items themselves",)
+
+
+def test_a_method_that_changes_few_items_is_told_whatever_leads_to_its_call():
+    """A default, an argument or the closure of a decorator's function."""
+    item = marked_by_a_method
+    for called in (
+        lambda row, other=item: other(row),
+        functools.partial(lambda first, row: first(row), item),
+        functools.wraps(len)(lambda *rows: item(*rows)),
+    ):
+        assert examine(called, [SubRow(1), SubRow(2)])[0].changed == ("the items themselves",)
 
 
 @pytest.mark.parametrize("item", MARKING)

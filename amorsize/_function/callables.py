@@ -32,6 +32,10 @@ _LIBRARIES = ("site-packages", "dist-packages")
 _TUNED = "amorsize._api.decorator"
 _MAX_FILES = 4096  # a notebook names a new file per cell; the memory starts afresh beyond this
 
+_BUILTIN: Any = type(len)
+#: Modules under another name than the one that users write.
+_ALIASES = {"posix": "os", "nt": "os"}
+
 _own_files: dict[str, bool] = {}
 
 
@@ -118,6 +122,26 @@ def is_partial(func: object) -> bool:
 def type_name(value: object) -> str:
     """The full name of a value's type."""
     return f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+def public_name_of(function: Any) -> str:
+    """A function's name as users write it: `os.chdir`, not `posix.chdir`."""
+    name = own(function, "__qualname__") or type(function).__qualname__
+    owner, module = own(function, "__self__"), own(function, "__module__")
+    if module is None and owner is not None and type(owner) is not MODULE:
+        module = type(owner).__module__
+        last = name.rpartition(".")[2]
+        if _holds(module, last, function):  # `random.random` is a method of a hidden object
+            return f"{module}.{last}"
+    if not isinstance(module, str) or module == "builtins":
+        return str(name)
+    public = _ALIASES.get(module, module.lstrip("_"))
+    return f"{public if _holds(public, name, function) else module}.{name}"
+
+
+def _holds(module: str, name: str, function: Any) -> bool:
+    found = vars(sys.modules[module]).get(name) if module in sys.modules else None
+    return found is function or (type(found) is _BUILTIN and found == function)
 
 
 def is_published(func: Any, module: object) -> bool:

@@ -19,6 +19,7 @@ from amorsize._function.callables import (
     is_partial,
     member,
     own,
+    public_name_of,
     raw,
     type_name,
 )
@@ -88,7 +89,11 @@ _OF_THREAD: Any = ["what a call gives to all of a thread"]
 # Library functions that give what others hold as well, and may change through it.
 GIVES_SHARED = {
     *("decimal.getcontext", "logging.getLogger", "matplotlib.pyplot.gca", "matplotlib.pyplot.gcf"),
-    *("threading.current_thread", "asyncio.get_event_loop", "multiprocessing.current_process"),
+    *(
+        "threading.current_thread",
+        "asyncio.get_event_loop",
+        "multiprocessing.process.current_process",
+    ),
 }
 
 
@@ -407,7 +412,7 @@ class Reader:
                 if given_space in (GLOBAL, CLOSURE):
                     root = self._root(maker, MISSING, given_space, given_name)[1]
                     return along(root, (*given_steps, *steps[place + 1 :]))
-        elif callable(maker) and _name(maker) in GIVES_SHARED:
+        elif callable(maker) and public_name_of(maker) in GIVES_SHARED:
             return MISSING, _OF_THREAD
         return MISSING, MISSING
 
@@ -461,10 +466,6 @@ def _method(value: Any, name: str) -> Any:
     if type(found) is FUNCTION:
         return found.__get__(value)
     return MISSING
-
-
-def _name(value: Any) -> str:
-    return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}".lstrip("_")
 
 
 def with_arguments(func: Any) -> tuple[FunctionType | None, dict[str, Any]]:

@@ -122,7 +122,7 @@ def named_from(func: Any, read_as: Iterable[tuple[str, FunctionType]]) -> set[st
         met = [
             (name, one)
             for name, one in ahead
-            if name in named or one.__name__ in {*named, "<lambda>"}
+            if not name or name in named or one.__name__ in {*named, "<lambda>"}
         ]
         for key in met:
             named |= bytecode.names(key[1].__code__).keys()

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
 from time import thread_time
 
-from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, own, plain
+from amorsize._function.callables import (
+    FUNCTION,
+    METHOD,
+    MISSING,
+    MODULE,
+    own,
+    plain,
+    public_name_of,
+)
 from amorsize._watching import finding as at
 from amorsize._watching.finding import Finding
 
@@ -129,7 +136,7 @@ class Calls:
             return
         is_builtin = own(function, "__module__") == "builtins"
         if not is_builtin and len(self.unknown) < MAX_UNKNOWN:
-            self.unknown[name_of(function)] = None
+            self.unknown[public_name_of(function)] = None
 
     def _find(self, function: Any) -> Effect | None:
         effect = self._effect_of(function)
@@ -169,26 +176,3 @@ def _published(code: CodeType, space: dict[str, Any]) -> Any:
 def is_ours(code: CodeType) -> bool:
     """Is this code of amorsize itself, which runs items and watches them?"""
     return code.co_filename.startswith(_OURS)
-
-
-def name_of(function: Any) -> str:
-    """A function's name as users write it: `os.chdir`, not `posix.chdir`."""
-    name = own(function, "__qualname__") or type(function).__qualname__
-    owner, module = own(function, "__self__"), own(function, "__module__")
-    if module is None and owner is not None and type(owner) is not MODULE:
-        module = type(owner).__module__
-        last = name.rpartition(".")[2]
-        if _holds(module, last, function):  # `random.random` is a method of a hidden object
-            return f"{module}.{last}"
-    if not isinstance(module, str) or module == "builtins":
-        return str(name)
-    public = _ALIASES.get(module, module.lstrip("_"))
-    return f"{public if _holds(public, name, function) else module}.{name}"
-
-
-def _holds(module: str, name: str, function: Any) -> bool:
-    found = vars(sys.modules[module]).get(name) if module in sys.modules else None
-    return found is function or (type(found) is BUILTIN and found == function)
-
-
-_ALIASES = {"posix": "os", "nt": "os"}
