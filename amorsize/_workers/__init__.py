@@ -1,1 +1,1 @@
-"""Workers that run chunks: threads, processes and other people's executors, behind one protocol."""
+"""Worker pools of every kind behind one protocol."""

@@ -1,4 +1,4 @@
-"""Sets up a new worker process to be quiet and to forward its output."""
+"""Forwards the output of a new worker process to its caller."""
 
 from __future__ import annotations
 

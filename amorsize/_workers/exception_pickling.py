@@ -1,4 +1,4 @@
-"""Pickles exceptions with their causes, notes and tracebacks."""
+"""Pickles exceptions completely: pickle drops their causes."""
 
 from __future__ import annotations
 

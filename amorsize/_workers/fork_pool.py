@@ -1,4 +1,4 @@
-"""Forked workers of one call, which inherit the function and the data."""
+"""Forked workers of one call, which inherit the task with its data."""
 
 from __future__ import annotations
 

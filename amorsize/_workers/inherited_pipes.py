@@ -1,4 +1,4 @@
-"""The program's pipes and sockets in a forked worker.
+"""Closes pipes that a forked worker inherits from the program.
 
 A pipe ends for its reader when every copy of the writing end is closed. During a stream the program
 goes on, closes what it has opened, and would wait for ever on copies in workers.

@@ -1,4 +1,4 @@
-"""The protocol between a call and any kind of worker pool."""
+"""The protocol of worker pools, as a call sees them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How to seed and save each kind of random generator."""
+"""The operations that seeding needs on each kind of random generator."""
 
 from __future__ import annotations
 

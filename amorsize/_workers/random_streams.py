@@ -174,15 +174,15 @@ def _drawn_by(func: Callable[..., Any]) -> tuple[Any, ...]:
 
 
 def as_sent(one: Any) -> str | None:
-    """A generator as it is sent to a worker, which finds by itself what the function leads to."""
+    """A generator as it is sent: a worker finds those that the function refers to by itself."""
     return one if isinstance(one, str) else None
 
 
 def as_reached_here(fields: dict[str, Any]) -> dict[str, Any]:
-    """The generators of a task that was sent, and their seeds, where the function has arrived.
+    """The generators of a task that was sent, with their seeds, in the worker.
 
-    What a function of a module leads to, its module has made anew here. It is found in the same
-    order as in the caller, by the same code.
+    A generator that a function of a module refers to was made again by the import of the module. It
+    is found in the same order as in the caller, by the same code.
     """
     sent, seed = fields["generators"], fields["seed"]
     places = tuple(one for one in sent if one is not None)
@@ -197,9 +197,9 @@ def as_reached_here(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _all_behind(func: Callable[..., Any], item: object) -> tuple[Any, ...]:
-    """All generators that the code may draw from, whether it is seen to or not."""
+    """All generators that the code may draw from."""
     libraries = _libraries_of(func)
-    if libraries is not None and _is_plain(item):  # it brings no methods along
+    if libraries is not None and _is_plain(item):  # it has no methods that could draw
         behind = {place for library in libraries for place in LIBRARIES[library]}
         return tuple(place for place in PROCESS_WIDE if place in behind)
     return *PROCESS_WIDE, *(one for one in _drawn_by(func) if one not in PROCESS_WIDE)
@@ -210,7 +210,7 @@ def _is_plain(item: object) -> bool:
 
 
 def _places(name: str) -> Sequence[str]:
-    """The generators behind a function that draws from those of whole programs."""
+    """The generators of whole programs that a function of a library draws from."""
     return LIBRARIES.get(name.partition(".")[0], PROCESS_WIDE)
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 from _thread import get_ident
 
-PATH = "/proc/thread-self/schedstat"  # ns on a core, ns in a run queue, turns; "0 0 0": not counted
+#: Nanoseconds on a core, nanoseconds in a run queue, turns; "0 0 0": not counted.
+PATH = "/proc/thread-self/schedstat"
 _LONGEST = 96
 
 

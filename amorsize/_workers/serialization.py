@@ -1,4 +1,4 @@
-"""Pickles items and results, or tells which of them cannot be pickled."""
+"""Pickles items or results; tells which of them cannot be pickled."""
 
 from __future__ import annotations
 
