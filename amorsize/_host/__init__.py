@@ -1,1 +1,1 @@
-"""What the machine offers this process, and what it costs to use it."""
+"""What the machine offers this process, at which cost."""

@@ -1,4 +1,4 @@
-"""Experiments that time what starting a worker and reaching it costs here.
+"""Experiments that time what workers cost here.
 
 Each takes a few milliseconds, a new interpreter some more, and each cleans up after itself.
 """

@@ -1,4 +1,4 @@
-"""What it costs on this host to start a worker and to send it a chunk.
+"""What workers cost on this host.
 
 A call starts from the priors, learns from every worker and chunk it has anyway, and hands what it
 learned to the next call; `measure` is for those who want to know at once.

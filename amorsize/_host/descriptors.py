@@ -1,4 +1,6 @@
-"""How many more files this process may open: late modules, pipes and watchers each need some."""
+"""How many more files this process may open.
+
+Modules that are imported late, pipes to workers, anything that watches: each needs some."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does something to a module as soon as it has been imported, whoever imports it and when.
+"""Hooks that run as soon as a module has been imported, whoever imports it.
 
 A worker takes over settings of libraries that it may never load: importing NumPy for its print
 options would take longer than most calls.

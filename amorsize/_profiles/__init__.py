@@ -1,1 +1,1 @@
-"""What earlier calls have learned, in memory and in the cache."""
+"""What earlier calls have learned of functions."""

@@ -1,4 +1,4 @@
-"""Records of profiles as they travel: what of one can be believed, and files of many."""
+"""Profiles that come from elsewhere, believed only as far as they can be right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The disk's side of what is known: which record is a function's, and what of it can be trusted."""
+"""Records of functions on disk, from their keys to the profiles in them."""
 
 from __future__ import annotations
 

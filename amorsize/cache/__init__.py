@@ -37,9 +37,10 @@ __all__ = [
     "switched_off",
 ]
 
-LISTED = "profile:"  # keys of the records that people may want to see start so
-
-_PATIENCE_S = 10.0  # for one SQL statement of what a person asked for: listing and clearing
+#: Keys of the records that people may want to see begin with this.
+LISTED = "profile:"
+#: Seconds for one SQL statement of what a person asked for: listing or clearing.
+_PATIENCE_S = 10.0
 
 
 def get(key: str) -> dict[str, Any] | None:

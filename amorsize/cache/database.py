@@ -30,14 +30,21 @@ if TYPE_CHECKING:
 
     from amorsize.cache.diskcache_adapter import Shelf
 
-SIZE_LIMIT_BYTES = 32 * 1024**2  # some thousand profiles; beyond, the oldest go
-KEPT_S = 180 * 86_400.0  # a function that was not called for half a year is learned anew
+#: Beyond this size the oldest records go. It holds some thousand profiles.
+SIZE_LIMIT_BYTES = 32 * 1024**2
+#: A function that was not called for half a year is learned again.
+KEPT_S = 180 * 86_400.0
 
-_MAX_ROW_BYTES = MAX_RECORD_BYTES + 8 * 1024  # key, value, columns and the texts of the tables
-_MOST_ROWS = 100_000  # no record of ours is so short that there were more
-_MOST_OF_A_FUNCTION = 64  # records that are looked at to find the one that fits best
-_N_TRIES = 5  # to open a file that others replace meanwhile
-_STEPS_BETWEEN_LOOKS = 500  # of SQLite's machine, 5 us if all is well, until it looks at the clock
+#: A row holds a key, a value and other columns; the texts of the tables are rows as well.
+_MAX_ROW_BYTES = MAX_RECORD_BYTES + 8 * 1024
+#: No record of ours is so short that a database held more rows than this.
+_MOST_ROWS = 100_000
+#: Records of a function that are read to find the one that fits best.
+_MOST_OF_A_FUNCTION = 64
+#: Attempts to open a file that others replace meanwhile.
+_N_TRIES = 5
+#: Steps of SQLite's machine, 5 us if all is well, between two looks at the clock.
+_STEPS_BETWEEN_LOOKS = 500
 
 _FOUND: set[tuple[bytes, bytes | None]] = {(b"sqlite_autoindex_Settings_1", None)}
 _FOUND |= {(name.encode(), sql.encode()) for name, sql in empty_database.LAYOUT.items()}

@@ -1,4 +1,4 @@
-"""diskcache, held to short texts: it lays out the database, replaces records and drops old ones.
+"""diskcache, held to writing short texts into our database.
 
 Out of the box diskcache unpickles what it finds, and opens or deletes the files that a row names
 (CVE-2025-69872, which `diskcache.JSONDisk` does not prevent). So nothing is read through it:

@@ -13,8 +13,10 @@ from amorsize.cache import network_filesystem
 
 _UID_MAP = "/proc/self/uid_map"
 _ALL_IDS = 2**32 - 1
-_NOT_PLAIN = ("//", "/./", "/../")  # in a path that leads elsewhere than it seems, or twice there
-_NOBODY = 65534  # Linux's id for users that this user namespace does not know
+#: Parts of paths that lead elsewhere than they seem to, or twice to one place.
+_NOT_PLAIN = ("//", "/./", "/../")
+#: Linux's id for users that this user namespace does not know.
+_NOBODY = 65534
 
 
 class TroubleError(Exception):

@@ -26,11 +26,16 @@ if TYPE_CHECKING:
 
 NAME = "inbox.jsonl"
 LEAVING = "inbox-leaving.jsonl"  # what is being put into the database, and can be read until then
-FULL_BYTES = 64 * 1024  # some hundred profiles: reading them all takes a millisecond
-MAX_BYTES = 1024 * 1024  # beyond, no work of ours
-WAIT_S = 1.0  # for another process that holds it for a few system calls, and may not be running
+#: A journal larger than this is compacted. It holds some hundred profiles, read in a millisecond.
+FULL_BYTES = 64 * 1024
+#: A journal larger than this was not written by amorsize.
+MAX_BYTES = 1024 * 1024
+#: Seconds to wait for another process, which holds the lock for a few system calls.
+WAIT_S = 1.0
+#: A line holds a record, its key and what JSON puts around them.
 _MAX_LINE_BYTES = MAX_RECORD_BYTES + 2048
-_MAX_LINES = 4096  # a record takes some hundred bytes at least, and folding it 0.2 ms
+#: A record takes a hundred bytes at least. Compacting one takes 0.2 ms.
+_MAX_LINES = 4096
 
 
 class UnusableError(Exception):
@@ -111,10 +116,10 @@ def _lines(content: bytes, prefixes: tuple[str, ...]) -> Iterator[tuple[str, dic
 
 
 class Emptying:
-    """What leaves the inbox: put aside in a moment, and removed once it is stored elsewhere.
+    """A compaction: the lines are put aside at once, and removed when the database has them.
 
-    Nobody who notes has to wait meanwhile. Who finds that another process is at it leaves it to
-    that; what a killed one has left behind is gone through again.
+    Appending never waits for it. If another process is compacting, there is nothing to do here.
+    Lines that a killed process has put aside are compacted again.
     """
 
     def __init__(self, folder: str) -> None:

@@ -16,11 +16,14 @@ from amorsize.cache import file_guard
 DATABASE = "cache.db"
 JOURNAL, WAL, SHM = f"{DATABASE}-journal", f"{DATABASE}-wal", f"{DATABASE}-shm"
 BESIDE = (JOURNAL, WAL, SHM)
-N_ASIDE = 3  # damaged ones kept for a look; then the latest replaces the one before
+#: Damaged databases that are kept for a look; then the latest replaces the one before.
+N_ASIDE = 3
 ASIDE = tuple(f"damaged-{number}" for number in range(1, N_ASIDE + 1))
-MOST_BYTES = 128 * 1024**2  # of one file: twice what is ever written; recovery reads all of a WAL
+#: Bytes of one file, twice what is ever written: recovery reads all of a WAL.
+MOST_BYTES = 128 * 1024**2
 
-_RESERVED_BYTE = 0x40000000 + 1  # what a writer locks in rollback mode: os.h of SQLite
+#: The byte that a writer locks in rollback mode (os.h of SQLite).
+_RESERVED_BYTE = 0x40000000 + 1
 
 
 class DamagedError(Exception):

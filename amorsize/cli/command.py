@@ -1,4 +1,4 @@
-"""What a command is: the words that call it, what it does, and the answer it gives."""
+"""What a command is: words that call it, a function that answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words for people: numbers with units, times and counts; nothing that could steer a terminal."""
+"""Words for people, without anything that could steer a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Named results of tunings and of calls: kept on disk, looked at again, compared.
+"""Named results of tunings or calls: kept on disk, looked at again, compared.
 
     from amorsize import history
 

@@ -1,4 +1,4 @@
-"""A result made ready to be saved: its plan and its figures, found in whatever was given."""
+"""A result made ready to be saved, from whatever was given."""
 
 from __future__ import annotations
 

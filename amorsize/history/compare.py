@@ -1,4 +1,4 @@
-"""Two results side by side: what differs between their machines, and what changed beyond noise."""
+"""Two results side by side: what changed beyond noise on which machines."""
 
 from __future__ import annotations
 

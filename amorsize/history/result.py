@@ -1,4 +1,4 @@
-"""A saved result: what was measured, of what, where, and how sure that is."""
+"""A saved result: its figures, with the function, the plan, the machine they were measured on."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 FORMAT, VERSION = "amorsize result", 1
 KINDS = ("tuning", "call")
 MOST_S, MOST_ITEMS, MOST_JOBS, MOST_RUNS = 1e9, 10**15, 10**6, 10**9
-NORMAL_95 = 1.96  # standard deviations to either side that hold 95 % of a normal distribution
-MAX_CHARS = 500  # of one text
+#: Standard deviations to either side that hold 95 % of a normal distribution.
+NORMAL_95 = 1.96
+#: Characters of one text, at most.
+MAX_CHARS = 500
 MAX_FACTS, MAX_FIGURES = 64, 2000
-TOP = 5  # plans shown
-ENOUGH = 3  # results that tell what such results differ by
+#: Plans that are shown.
+TOP = 5
+#: From this many results on their differences tell how sure their mean is.
+ENOUGH = 3
 
 
 class Figure(Value):

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FOLDER = "history"
-MAX_BYTES = 1024 * 1024  # of one result; a grid of a thousand plans takes some 200 kB
-MAX_FILES = 10_000  # looked at, whatever else somebody has put there
-MAX_TOTAL_BYTES = 64 * 1024 * 1024  # read to list them: some thousand results, in a few seconds
+#: Bytes of one result, at most. A grid of a thousand plans takes some 200 kB.
+MAX_BYTES = 1024 * 1024
+#: Files that are looked at, whatever else somebody has put there.
+MAX_FILES = 10_000
+#: Bytes that are read to list results: some thousand results, in a few seconds.
+MAX_TOTAL_BYTES = 64 * 1024 * 1024
 _DIGEST_BYTES = 16
 _ENDING = ".json"
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL

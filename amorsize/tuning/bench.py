@@ -1,4 +1,4 @@
-"""Runs one plan on a part of the data, and times it: what every strategy asks for.
+"""Timed runs of one plan on a part of the data.
 
 A plan is a call of `tuned_map` with its backend, number of jobs and chunksize fixed, so it is timed
 with the very workers that will run it. The loop is the caller's. Where a time limit has to hold

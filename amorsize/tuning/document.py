@@ -1,4 +1,4 @@
-"""Results of tunings as plain values, and back."""
+"""Results of tunings as plain values that JSON can hold."""
 
 from __future__ import annotations
 

@@ -19,12 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
     from typing import Any
 
-PRIOR_SD, PRIOR_DOF = 0.04, 3.0  # of a run on a quiet machine, believed like three repetitions
-STARVED_SD = (
-    0.5  # x the share of a core that others took: with half of one, times vary by a quarter
-)
-SHORT_S = 0.05  # a run this long has twice the variance of a long one: starts and the host's ticks
-TURNS = 30  # of fitting one after the other; converges in a few
+#: The standard deviation of a run's logarithm on a quiet machine, before anything was repeated.
+PRIOR_SD = 0.04
+#: That figure is believed as much as three repetitions.
+PRIOR_DOF = 3.0
+#: Added to that deviation, times the share of a core that others took: with half of one taken,
+#: times vary by a quarter.
+STARVED_SD = 0.5
+#: A run this long has twice the variance of a long one, from starts and the host's ticks.
+SHORT_S = 0.05
+#: Rounds of fitting one effect after the other, which converges in a few.
+TURNS = 30
 
 
 class Observation(Value):

@@ -1,4 +1,4 @@
-"""A search among plans: what was run so far, what that says, and what may still be run."""
+"""A search among plans, from what was run so far to what may still be run."""
 
 from __future__ import annotations
 
@@ -16,11 +16,16 @@ if TYPE_CHECKING:
     from amorsize.tuning.bench import Bench
 
 INF = float("inf")
-HOPELESS = 2.0  # times the best so far: a plan that slow is ended, and told from how far it came
-LEAST_CUT_S = 0.1  # shorter runs are not worth ending: that takes some milliseconds, too
-ENOUGH = 1.03  # the winner may be slower than another by this factor, as far as the noise tells
-TOO_NOISY = 1.10  # by more, and the noise has decided rather than the plans
-MARGIN = 1.1  # a run may take longer than the one before
+#: A run that takes this many times the best so far is ended. How far it came tells its time.
+HOPELESS = 2.0
+#: Shorter runs are not ended, which takes some milliseconds itself.
+LEAST_CUT_S = 0.1
+#: A search may end when the noise leaves the winner at most this many times slower than another.
+ENOUGH = 1.03
+#: If the winner may be this many times slower, the noise has decided rather than the plans.
+TOO_NOISY = 1.10
+#: A run may take this many times as long as the one before.
+MARGIN = 1.1
 
 
 class Limits(Value):

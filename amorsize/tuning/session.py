@@ -1,4 +1,4 @@
-"""One tuning from end to end: a look at a few items, a search, what it comes to, and keeping it."""
+"""One tuning from end to end: look at a few items, search, conclude, keep."""
 
 from __future__ import annotations
 
@@ -29,14 +29,27 @@ if TYPE_CHECKING:
     from amorsize.tuning.options import TuneOptions
 
 INF = float("inf")
-GRID_SHARE, GRID_BLOCKS = 3.5, 2  # times the loop a default grid may cost, and its usual blocks
-QUICK_SHARE = 1.25  # times the loop, of 1.5: of uneven data what that takes is told 10 % off
-QUICK_S, QUICK_MORE_SHARE = 6.0, 0.1  # of a long job less: so many seconds tell as much
-SHORT_S = 0.8  # below, a tuning would cost more than it could ever bring back
-AGREEING = 1.25  # times: parts this much alike tell how long the loop is
-BUDGET_SHARE = 0.8  # of a budget is planned for; runs take longer than they are likely to
-SMALL_GRID_S = 0.2  # so much may be spent on a default grid, however short the job
-SHORT_LOOP_S = 0.02  # so short a loop is timed whole
+#: A default grid may cost this many times the loop.
+GRID_SHARE = 3.5
+#: A default grid is planned to run in this many blocks.
+GRID_BLOCKS = 2
+#: A quick tuning is planned to cost this many times the loop. It promises 1.5: what uneven data
+#: takes is predicted 10 % off.
+QUICK_SHARE = 1.25
+#: Of a long job a quick tuning costs this many seconds, which tell as much.
+QUICK_S = 6.0
+#: Of a long job a quick tuning costs this share of the loop on top.
+QUICK_MORE_SHARE = 0.1
+#: A quick tuning of a shorter loop would cost more than it could ever bring back.
+SHORT_S = 0.8
+#: Two parts that differ by less than this factor tell how long the loop is.
+AGREEING = 1.25
+#: The share of a budget that is planned for, because runs take longer than they are likely to.
+BUDGET_SHARE = 0.8
+#: Seconds that a default grid may cost, however short the job.
+SMALL_GRID_S = 0.2
+#: A loop this short is timed on all items.
+SHORT_LOOP_S = 0.02
 OVER_BUDGET = "the budget was over before the search was"
 INTERRUPTED = "interrupted before the search was over"
 

@@ -1,4 +1,4 @@
-"""What a search comes to: the winner, how sure it is, and every plan with its interval."""
+"""What a search comes to: every plan with its interval, the winner among them."""
 
 from __future__ import annotations
 
@@ -150,7 +150,8 @@ def beats_the_loop(search: Search) -> bool:
     return search.fit() is not None and search.loop not in search.contenders(ranked)
 
 
-LEVEL = 1.02  # a plan this close to the best, and not told from it, wins if it takes fewer jobs
+#: A plan within this factor of the best, which noise hides, wins if it takes fewer jobs.
+LEVEL = 1.02
 
 
 def _plans_run(search: Search) -> list[Plan]:
@@ -176,6 +177,7 @@ def _named(search: Search, plans: Sequence[Plan]) -> str:
     return ", ".join(names + more)
 
 
+#: Plans that a verdict names.
 MOST_NAMED = 4
 
 

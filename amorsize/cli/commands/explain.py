@@ -1,4 +1,4 @@
-"""`amorsize explain`: what is remembered of a function, and what the next call would make of it."""
+"""`amorsize explain`: what the next call would make of what is remembered of a function."""
 
 from __future__ import annotations
 

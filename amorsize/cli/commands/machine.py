@@ -1,4 +1,4 @@
-"""`amorsize machine`: what this host lets us use, and what starting and sending cost here."""
+"""`amorsize machine`: what this host lets us use, at which cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`amorsize validate`: whether this machine parallelises as it should, in words and a status."""
+"""`amorsize validate`: whether this machine parallelises as it should."""
 
 from __future__ import annotations
 
