@@ -108,8 +108,7 @@ def attempt(
                 is_damaged = may_mend and sqlite_errors.means_damage(error, ambient, folder)
                 if raised_by_handler(error) or not is_damaged:
                     raise
-                aside = _moved_aside(folder)
-                if aside and keeps_damaged:
+                if (aside := _moved_aside(folder)) and keeps_damaged:
                     why = sqlite_errors.in_words(error, ambient)
                     notes.append(f"{why}; it was moved to {aside!r} and a new one is begun")
     except Exception as error:

@@ -14,8 +14,8 @@ from amorsize.cache import sqlite_files
 
 PAGE_BYTES = 4096
 
-#: The tables, letter by letter as diskcache 5.6 lays them out, which finds them there. A column that
-#: computes, a check or an index with a condition could run in SQLite for ever, where nothing
+#: The tables, letter by letter as diskcache 5.6 lays them out, which finds them there. A column
+#: that computes, a check or an index with a condition could run in SQLite for ever, where nothing
 #: interrupts it.
 LAYOUT = {
     "Settings": "CREATE TABLE Settings ( key TEXT NOT NULL UNIQUE, value)",
