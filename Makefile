@@ -17,11 +17,18 @@ STRESS := $(wildcard $(addprefix tests/test_,crews.py clean.py exactly_once.py f
 	streaming.py))
 ROUNDS := 20
 
-.PHONY: help demo test lint unit $(SHARDS) test-all stress bench regret clean
+# The cheapest test files that together reach every package, for `make test-quick`.
+QUICK := $(addprefix tests/test_,cache.py cli_data.py costs.py explain.py frames.py gain.py hints.py \
+	history.py identity.py inside.py journal.py layers.py ledger.py optimizer.py options.py prediction.py \
+	project.py startup.py strategies.py tuner.py worker_number.py words.py)
+QUICK_SHARDS := quick-1 quick-2
+
+.PHONY: help demo test test-quick $(QUICK_SHARDS) lint unit $(SHARDS) test-all stress bench regret clean
 
 help:
 	@echo "make demo      set up, then run the main job on real input (examples/quickstart.py)"
 	@echo "make test      set up, then check format, lint, types and run all tests"
+	@echo "make test-quick  format, lint and some tests of each package: a minute"
 	@echo "make lint      format, lint and types only"
 	@echo "make unit      the tests only"
 	@echo "make test-all  all of it, and the tests under every other Python from 3.11 to 3.13 found"
@@ -37,6 +44,16 @@ demo: $(VENV)/.installed
 
 test: lint
 	@$(MAKE) --no-print-directory unit
+
+test-quick: $(VENV)/.installed-dev
+	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted: run $(BIN)/ruff format ."; exit 1; }
+	@$(BIN)/ruff check --quiet . || { echo "Lint: mend the above, or try $(BIN)/ruff check --fix ."; exit 1; }
+	@$(MAKE) --no-print-directory --jobs 2 $(IN_PIECES) $(QUICK_SHARDS)
+	@echo "format, lint and the quick tests: fine; make test checks the types and all the rest"
+
+$(QUICK_SHARDS): quick-%:
+	@$(BIN)/python -m pytest --shard $*/2 -m "not cores" -q -p no:cacheprovider --no-header $(QUICK) || { \
+		echo "A test failed: mend the above; $(BIN)/python -m pytest -k NAME runs one alone."; exit 1; }
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted: run $(BIN)/ruff format ."; exit 1; }

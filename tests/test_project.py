@@ -106,6 +106,20 @@ def test_ci_runs_what_contributors_run():
     assert "make test" in script.read_text(encoding="utf-8")
 
 
+def test_the_quick_tests_reach_every_package():
+    """`make test-quick` has a file that imports something of each package."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    listed = re.search(r"^QUICK := (.+?[^\\])$", makefile, flags=re.MULTILINE | re.DOTALL)
+    names = re.findall(r"\w+\.py", listed[1])
+    texts = [(ROOT / "tests" / f"test_{name}").read_text(encoding="utf-8") for name in names]
+    reached = set(re.findall(r"(?:from|import) amorsize\.(\w+)", "\n".join(texts)))
+    reached |= set(re.findall(r"from amorsize import (\w+)$", "\n".join(texts), re.MULTILINE))
+    packages = {found.name for found in pkgutil.iter_modules(amorsize.__path__) if found.ispkg}
+
+    assert names == sorted(set(names))
+    assert packages - reached == set()
+
+
 MAP = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
 
 
