@@ -212,9 +212,9 @@ for _ in range(20_000):
     store.memory().profile(store.key_of(work, data[0]))
     looks.append(time.perf_counter() - began)
     began = time.perf_counter()
-    call = engine.Call(work, (data,), {}, call_options.DEFAULTS, None)
+    call = engine.Engine(work, (data,), {}, call_options.DEFAULTS, None)
     call._begin()
-    call.tuner.next(call._view(caller_busy=False))
+    call.call.tuner.next(call.call.view(caller_busy=False))
     decisions.append(time.perf_counter() - began)
 print(json.dumps({
     "lookup_us": [1e6 * quantiles(looks, n=100)[n] for n in (49, 98)],

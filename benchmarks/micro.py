@@ -99,9 +99,9 @@ def internals_us() -> dict[str, float]:
     tuned_map(spinning, data)
 
     def decide() -> None:
-        call = engine.Call(spinning, (data,), {}, call_options.DEFAULTS, None)
+        call = engine.Engine(spinning, (data,), {}, call_options.DEFAULTS, None)
         call._begin()
-        call.tuner.next(call._view(caller_busy=False))
+        call.call.tuner.next(call.call.view(caller_busy=False))
 
     def look_up() -> None:
         store.memory().profile(store.key_of(spinning, data[0]))

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from amorsize._engine import dispatcher_thread
+from amorsize._engine import call_options, dispatcher_thread, engine
 
 
 @pytest.fixture
@@ -55,33 +55,25 @@ def test_the_child_of_an_item_that_forks_has_the_usual_interval(switches):
         quick._n_inside = 1  # as the parent goes on
 
 
-class Served:
-    """A call that tells at which interval it was served."""
-
-    def __init__(self, watcher, ends):
-        self.watcher, self.ends = watcher, ends
-        self.intervals_s = []
-
-    def go_on_beside(self):
-        if self.ends:
-            self.watcher = None
-
-    def feed(self):
-        self.intervals_s.append(sys.getswitchinterval())
-
-
 @pytest.mark.parametrize(
-    ("watcher", "ends", "is_quick"),
-    [(None, False, True), ("watching", True, True), ("watching", False, False)],
+    ("is_probing", "ends", "is_quick"),
+    [(False, False, True), (True, True, True), (True, False, False)],
 )
-def test_a_watch_sees_the_gil_change_hands_as_usual(switches, watcher, ends, is_quick):
+def test_a_watch_sees_the_gil_change_hands_as_usual(switches, is_probing, ends, is_quick):
     """How late it gets the GIL is what it is there to see; one that is due ends first."""
     usual_s = switches.getswitchinterval()
-    call = Served(watcher, ends)
+    probing, intervals_s = [is_probing], []
+    feeder = dispatcher_thread.Feeder(
+        engine.Engine(abs, (range(3),), {}, call_options.DEFAULTS, None).call,
+        is_probing=lambda: probing[0],
+        serve=lambda: intervals_s.append(switches.getswitchinterval()),
+        act=lambda: probing.__setitem__(0, is_probing and not ends),
+    )
 
-    dispatcher_thread.Feeder._serve(None, call)
+    feeder._serve()
+    feeder.stop()
 
-    assert call.intervals_s == [pytest.approx(dispatcher_thread.SWITCH_S if is_quick else usual_s)]
+    assert intervals_s == [pytest.approx(dispatcher_thread.SWITCH_S if is_quick else usual_s)]
 
 
 STREAM_THAT_RAISES = """

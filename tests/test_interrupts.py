@@ -14,7 +14,8 @@ import pytest
 
 import amorsize
 from amorsize import autotune, tuned_map
-from amorsize._engine.engine import Call
+from amorsize._engine.ending import Ending
+from amorsize._engine.engine import Engine
 from amorsize._workers import nesting
 
 PACKAGE = str(Path(amorsize.__file__).parent)
@@ -202,19 +203,19 @@ def test_a_stream_is_closed_by_an_interrupt_in_its_consumer():
 
 
 @pytest.mark.parametrize("backend", ["serial", "thread", "process", "auto"])
-@pytest.mark.parametrize("place", ["_end_all", "_leave_behind"])
-def test_an_interrupt_after_the_last_item_loses_nothing(backend, place, monkeypatch):
+@pytest.mark.parametrize(("part", "place"), [(Ending, "end_all"), (Engine, "_leave_behind")])
+def test_an_interrupt_after_the_last_item_loses_nothing(backend, part, place, monkeypatch):
     """All results are in the exception, which says how many there are and how to get at them."""
-    was = getattr(Call, place)
+    was = getattr(part, place)
     left = [2]  # the first, and a second one while the first is being dealt with
 
-    def interrupted(call, **options):
-        was(call, **options)
+    def interrupted(one, **options):
+        was(one, **options)
         if left[0] > 0:
             left[0] -= 1
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Call, place, interrupted)
+    monkeypatch.setattr(part, place, interrupted)
     with pytest.raises(KeyboardInterrupt) as caught:
         autotune(double, backend=backend, n_jobs=2)(range(300))
 

@@ -10,7 +10,7 @@ import amorsize
 from amorsize import autotune, tuned_map
 from amorsize._engine import inspect_host
 from amorsize._engine.call_options import Options
-from amorsize._engine.engine import Call
+from amorsize._engine.engine import Engine
 from amorsize._host.resources import Memory
 from amorsize._workers import shared_data
 from amorsize._workers.payload import Payload
@@ -131,11 +131,11 @@ def test_what_others_leave_of_the_cores_is_reckoned_with(table):
 @pytest.mark.parametrize(("run_delay_s", "expected"), [(0.0, 1.0), (1.5, 4.0), (2.0, 8.0)])
 def test_the_first_items_tell_how_busy_the_host_is(run_delay_s, expected):
     """Items in workers say nothing of that: they have cores of their own, if any."""
-    call = Call(abs, (range(3),), {}, Options(), None)
+    engine = Engine(abs, (range(3),), {}, Options(), None)
     for backend, late_s in (("caller", run_delay_s), ("process", 2.0)):
-        call.note_chunk(0, backend, 1, 2.0, 2.0 - late_s, late_s, 2.0)
+        engine.recorder.note_chunk(0, backend, 1, 2.0, 2.0 - late_s, late_s, 2.0)
 
-    assert call._stretch() == expected
+    assert engine.acting.survey.stretch() == expected
 
 
 def test_what_there_is_no_room_for_is_not_sent(table, monkeypatch):

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from amorsize import autotune, tuned_map
-from amorsize._engine import engine
+from amorsize._engine import call, inline
 from amorsize._workers import shared_data
 from amorsize.errors import AmorsizeWarning
 
@@ -97,7 +97,7 @@ def test_results_and_table_are_the_loops_or_it_is_told(write):
     mine, told = sheet(), []
     tuned = autotune(looking_up(mine, write), cache=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine.Call, "warn", lambda _, text, **__: told.append(text))
+        patch.setattr(call.Recorder, "warn", lambda _, text, **__: told.append(text))
         try:
             results = tuned(range(N))
         except shared_data.WrittenInto:
@@ -109,15 +109,15 @@ def test_results_and_table_are_the_loops_or_it_is_told(write):
 @pytest.fixture
 def only_workers_write(monkeypatch):
     """The caller waits for its workers once there are some."""
-    run_inline = engine.Call.run_inline
+    run_inline = inline.InlineItems.run_inline
 
-    def patient(call, n_items, time_budget_s):
-        if call.pools and not call.work.failure:
-            call._wait(0.01)
+    def patient(items, n_items, time_budget_s):
+        if items._call.pools and not items._call.work.failure:
+            items._workers.wait(0.01)
         else:
-            run_inline(call, n_items, time_budget_s)
+            run_inline(items, n_items, time_budget_s)
 
-    monkeypatch.setattr(engine.Call, "run_inline", patient)
+    monkeypatch.setattr(inline.InlineItems, "run_inline", patient)
 
 
 @pytest.mark.parametrize("write", WAYS, ids=lambda one: one.__name__)

@@ -10,12 +10,22 @@ from hypothesis import strategies as st
 
 import amorsize
 from amorsize import AmorsizeError, ItemTimeout, WorkerDied
-from amorsize._engine import call_options, engine, retries
-from amorsize._engine.engine import Call
+from amorsize._engine import (
+    acting,
+    call,
+    call_options,
+    ending,
+    engine,
+    inline,
+    retries,
+    starting,
+    workers,
+)
 from amorsize._workers.protocol import ChunkDone, WorkerLost, WorkerReady, WorkerRetired
 
 MOST_DEATHS = 6  # in a schedule: fewer in a row than make a call give up
 LIMIT_S = 1.0
+TELLING_TIME = (acting, call, ending, engine, inline, retries, starting, workers)
 
 
 class Clock:
@@ -224,7 +234,7 @@ def test_any_schedule_ends_as_the_loop_would(n_items, options, choices, fails, i
     """Results, the lowest failure, or an item named with cause; each item begun once but for it."""
     clock, chosen = Clock(), iter(choices)
     function = bad_at if fails else good
-    call = Call(
+    run = engine.Engine(
         function,
         (range(n_items),),
         {},
@@ -233,14 +243,17 @@ def test_any_schedule_ends_as_the_loop_would(n_items, options, choices, fails, i
     )
     # What is not chosen goes well: the first thing that can happen, happens.
     pool = Scheduled(
-        call.task, lambda n: next(chosen, 0) % n, clock, interrupts=interrupts and len(choices) > 5
+        run.call.task,
+        lambda n: next(chosen, 0) % n,
+        clock,
+        interrupts=interrupts and len(choices) > 5,
     )
-    call._new_crew = lambda _: pool
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(engine, "perf_counter", clock)
-        patched.setattr(retries, "perf_counter", clock)
+        patched.setattr(starting.Starter, "_new_crew", lambda *_: pool)
+        for module in TELLING_TIME:
+            patched.setattr(module, "perf_counter", clock)
         try:
-            outcome = call.run()
+            outcome = run.run()
         except (ValueError, AmorsizeError, KeyboardInterrupt) as error:
             outcome = error
 
@@ -280,7 +293,7 @@ def judge(outcome, function, n_items, options, pool):
 
 def test_a_schedule_can_be_told_apart():
     """The judge is not blind: a crew that loses a result is caught."""
-    task = Call(good, (range(3),), {}, call_options.DEFAULTS, "work").task
+    task = engine.Engine(good, (range(3),), {}, call_options.DEFAULTS, "work").call.task
     pool = Scheduled(task, None, Clock(), interrupts=False)
     options = {"retries": 0, "return_exceptions": False}
 

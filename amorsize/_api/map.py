@@ -1,4 +1,4 @@
-"""Maps: what is asked is checked, short jobs are the loop at once, all others are a `Call`."""
+"""Maps: what is asked is checked, short jobs are the loop at once, an `Engine` runs all others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 
 from amorsize._engine import call_options
-from amorsize._engine.engine import Call
+from amorsize._engine.engine import Engine
 from amorsize._function.callables import raw
 from amorsize._host.clocks import perf_counter
 from amorsize._profiles import store
@@ -86,7 +86,7 @@ def run(
         short = _run_short(func, iterables[0])
         if short is not None:
             return short
-    return Call(func, iterables, item_kwargs, options, name).run()
+    return Engine(func, iterables, item_kwargs, options, name).run()
 
 
 def stream(
@@ -113,7 +113,7 @@ def stream(
             "whole number from 1 on, or None to have the data read in the calling thread."
         )
     iterables = checked_data(func, iterables, name)
-    call = Call(func, iterables, item_kwargs, options, name, streams=True, read_ahead=read_ahead)
+    call = Engine(func, iterables, item_kwargs, options, name, streams=True, read_ahead=read_ahead)
     return call.stream(ordered, buffer, indexed)
 
 
@@ -157,7 +157,7 @@ def _run_short(func: Callable[..., Any], data: Any) -> list[Any] | None:
     ran = run_chunk(func, data, n_items, results, time_budget_s=4 * SHORT_S, cpu_clock=_no_clock)
     if ran.error is None and (ran.is_end or ran.n_done == len(data)):
         return results
-    call, error = Call(func, (data,), {}, call_options.DEFAULTS, None), ran.error
+    call, error = Engine(func, (data,), {}, call_options.DEFAULTS, None), ran.error
     del ran
     try:
         return call.go_on(results, error, began)

@@ -12,7 +12,9 @@ from amorsize._workers.thread_exit import ThreadExit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize._engine.engine import Call
+    from collections.abc import Callable
+
+    from amorsize._engine.call import Call
 
 NAP_S = 10e-3  # how often it looks whether the caller is in a long item
 AFTER_S = 10e-3  # how long that must last for it to serve workers: they are fed within 20 ms
@@ -64,10 +66,25 @@ if hasattr(os, "register_at_fork"):
 
 
 class Feeder:
-    """Asks the tuner in the caller's place, as long as the caller lets go of the call's lock."""
+    """Asks the tuner in the caller's place, as long as the caller lets go of the call's lock.
 
-    def __init__(self, call: Call) -> None:
+    Args:
+        call: Whose lock that is.
+        is_probing: Whether another thread is looking who holds the GIL.
+        serve: Takes in what workers tell, and acts.
+        act: Does what the tuner asks for now.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        *,
+        is_probing: Callable[[], bool],
+        serve: Callable[[], None],
+        act: Callable[[], None],
+    ) -> None:
         self._call = call
+        self._is_probing, self._serve_workers, self._act = is_probing, serve, act
         self._stopping = False
         self._wake, self._ending = _thread.allocate_lock(), ThreadExit()
         self._wake.acquire()
@@ -92,7 +109,7 @@ class Feeder:
                 try:
                     if call.inline_since and not self._stopping:
                         n_loaded = len(sys.modules)
-                        self._serve(call)
+                        self._serve()
                         self.n_loaded += len(sys.modules) - n_loaded
                 finally:
                     call.lock.release()
@@ -101,14 +118,14 @@ class Feeder:
         finally:
             self._ending.tell()
 
-    def _serve(self, call: Call) -> None:
-        if call.watcher is not None:
-            call.go_on_beside()  # most likely it has been watched for long enough
-        if call.watcher is not None:  # who would see a GIL that changes hands quickly
-            call.feed()
+    def _serve(self) -> None:
+        if self._is_probing():
+            self._act()  # most likely it has been watched for long enough
+        if self._is_probing():  # the probe would see a GIL that changes hands quickly
+            self._serve_workers()
             return
         with _quick_switches:
-            call.feed()
+            self._serve_workers()
 
     def stop(self) -> None:
         """End the thread."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from _thread import get_ident
 from itertools import chain
 
-from amorsize._engine.engine import count_pauses
+from amorsize._engine.inline import count_pauses
 from amorsize._engine.source import Reading
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import raised_by_handler
@@ -23,8 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from amorsize._engine.engine import Call
+    from amorsize._engine.call import Call, Recorder
+    from amorsize._engine.draws import Draws
+    from amorsize._engine.failures import Failures
+    from amorsize._engine.inline import InlineItems
     from amorsize._engine.item_lifetime import Look
+    from amorsize._engine.workers import Workers
 
 ALONE_S = (
     1e-3  # of items that the caller runs before workers, and reading ahead, come into question
@@ -39,8 +43,17 @@ TOLD_S = 50e-3  # how often a stream in the caller tells what its items cost
 class Turns:
     """Runs the items of one call as they come."""
 
-    def __init__(self, call: Call) -> None:
-        self._call = call
+    def __init__(
+        self,
+        call: Call,
+        recorder: Recorder,
+        failures: Failures,
+        draws: Draws,
+        inline: InlineItems,
+        workers: Workers,
+    ) -> None:
+        self._call, self._recorder, self._failures = call, recorder, failures
+        self._draws, self._inline, self._workers = draws, inline, workers
         self._look: Look | None = None
         self._is_judged = False
 
@@ -55,7 +68,7 @@ class Turns:
         elif not self._is_judged:
             self._run_first()
             self._judge()
-        elif perf_counter() - call.began < ALONE_S:
+        elif call.now_s < ALONE_S:
             self._run(GROWTH * max(1, call.work.n_done), ALONE_S)
         elif (why := self._why_fed_by_items()) is not None:
             call.tuner.tell(Bound(why=why))
@@ -87,13 +100,15 @@ class Turns:
 
     def _run(self, n_items: int, time_budget_s: float) -> None:
         call, start = self._call, self._call.work.n_in_order
-        n_items = call.n_alike(n_items)
+        n_items = self._draws.n_alike(n_items)
         turn = self._source.turn(start, n_items, is_numbered=call.task.seed is not None)
-        call.run_here(Chunk(start=start, stop=start + n_items), iter(turn), time_budget_s, turn)
+        self._inline.run_here(
+            Chunk(start=start, stop=start + n_items), iter(turn), time_budget_s, turn
+        )
 
     def _run_first(self) -> None:
         self._look_at_first()
-        self._call.run_inline(1, float("inf"))
+        self._inline.run_inline(1, float("inf"))
 
     # -- judging ----------------------------------------------------------------------------
 
@@ -117,7 +132,7 @@ class Turns:
             return
         why = look.why_after_run()
         source.read(1, 0.0)
-        call.see_broken_data()
+        self._failures.see_broken_data()
         if source.n_read > 1:
             why = why or look.why_after_next(call.work.item(1))
         if why is None and call.is_stream:
@@ -147,13 +162,13 @@ class Turns:
             if self._look is None and not self._is_judged:
                 self._look_at_first()
             return False
-        call.leave_sight()
+        self._workers.leave_sight()
         if not self._is_judged:
             self._judge()
             source.in_turn = call.tuner.job.caller_reason is not None
         else:
             source.read(1, 0.0)
-            call.see_broken_data()
+            self._failures.see_broken_data()
         return work.is_finished
 
     # -- streams ----------------------------------------------------------------------------
@@ -171,9 +186,9 @@ class Turns:
                 return
             if work.failure is None:
                 self._run_first()
-            call.lend_generators()
+            self._draws.lend()
             yield from enumerate(work.take_results()) if indexed else work.take_results()
-            call.take_generators()
+            self._draws.take()
             self._judge()
         elif call.source.ahead is not None:
             call.source.ahead.start()
@@ -183,8 +198,12 @@ class Turns:
         call, function = self._call, self._call.function
         if call.work.failure is not None:
             return
-        call.set_up()
-        keeps_errors, inside, tally = call.task.keep_errors, nesting.inside, _Tally(call)
+        self._inline.set_up()
+        keeps_errors, inside, tally = (
+            call.task.keep_errors,
+            nesting.inside,
+            _Tally(call, self._recorder),
+        )
         is_reading, n_unseen = True, 0
         try:
             for item in self._each():
@@ -209,12 +228,12 @@ class Turns:
                         del inside[thread]
                 tally.n_done += 1
                 n_unseen = n_unseen - 1 if n_unseen else tally.end()
-                call.lend_generators()
+                self._draws.lend()
                 if indexed:
                     yield call.work.n_given + tally.n_done - 1, result
                 else:
                     yield result
-                call.take_generators()
+                self._draws.take()
                 result = item = None
                 if not n_unseen and tally.wall_s >= ALONE_S and self._is_enough(tally):
                     return
@@ -254,7 +273,7 @@ class Turns:
         source = self._call.source
         if isinstance(source, Reading):
             source.ended(error)
-            self._call.see_broken_data()
+            self._failures.see_broken_data()
         else:
             self._call.work.end_at(self._call.work.n_given)
 
@@ -269,8 +288,8 @@ class Turns:
 class _Tally:
     """What items of a stream have cost, without what its consumer does in between."""
 
-    def __init__(self, call: Call) -> None:
-        self._call = call
+    def __init__(self, call: Call, recorder: Recorder) -> None:
+        self._call, self._recorder = call, recorder
         self._is_light = False
         self._reset()
 
@@ -301,8 +320,8 @@ class _Tally:
         """Tell what the items since the last time have cost."""
         if not self.n_done:
             return
-        call, now_s = self._call, perf_counter() - self._call.began
-        call.note_chunk(-1, "caller", self.n_done, self.wall_s, self._cpu_s, 0.0, now_s)
+        call, now_s = self._call, self._call.now_s
+        self._recorder.note_chunk(-1, "caller", self.n_done, self.wall_s, self._cpu_s, 0.0, now_s)
         call.tuner.tell(
             Inlined(
                 n_items=self.n_done,
@@ -314,6 +333,6 @@ class _Tally:
                 n_failed=self.n_failed,
             )
         )
-        if call.bar is not None:
-            call.bar.update(self.n_done)
+        if self._recorder.bar is not None:
+            self._recorder.bar.update(self.n_done)
         self._reset()

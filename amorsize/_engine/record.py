@@ -6,7 +6,6 @@ import os
 import sys
 from time import time
 
-from amorsize._host.clocks import perf_counter
 from amorsize._profiles import store
 from amorsize._workers import nesting
 from amorsize.policy.evidence import drift, tuned_plan
@@ -15,30 +14,62 @@ from amorsize.policy.trace import Trace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from amorsize._engine.engine import Call
+    from amorsize._engine.call import Call, Recorder
+    from amorsize._engine.confinement import Confinement
     from amorsize.policy.profile import Profile
     from amorsize.policy.trace import ChunkLog
 
 
-def remember(call: Call) -> None:
-    """Keep what was learned, and what happened, for the next call and for explain()."""
+def remember(
+    call: Call, recorder: Recorder, confinement: Confinement, *, is_kept: bool
+) -> Trace | None:
+    """Tell what happened, for explain(), and keep what was learned for the next call.
+
+    Args:
+        call: That is over.
+        recorder: What was written down.
+        confinement: What was seen to confine its items.
+        is_kept: Whether the next call is to know of it.
+    """
     if sys.is_finalizing():  # a stream that nobody finished: nothing can be imported any more
-        return
-    makespan_s = perf_counter() - call.began
-    _warn_of_copies(call)
-    _warn_of_bound(call)
+        return None
+    makespan_s = call.now_s
+    _warn_of_copies(call, recorder, is_kept=is_kept)
+    _warn_of_bound(call, recorder, confinement, is_kept=is_kept)
+    profile, drifts = _learned(call, recorder.chunks, confinement.bound, makespan_s)
+    trace = _trace(call, recorder, profile, drifts, makespan_s)
+    if is_kept:
+        _keep(call, trace, recorder.warn)
+    return trace
+
+
+def _learned(
+    call: Call, chunks: ChunkLog, bound: str | None, makespan_s: float
+) -> tuple[Profile | None, list[drift.Drift]]:
+    """What is known now, and what turned out to differ from what was known before."""
     tuner = call.tuner
     n_calls = 1 if call.known is None else call.known.n_calls + 1
     profile, drifts = tuner.learned(n_calls), tuner.drifts
-    if profile is not None:
-        fits = call.known if call.known_fits is not False else None
-        profile, short = _compared(fits, profile, call.chunks, call.work.n_done, makespan_s)
-        drifts += [] if short is None else [short]
-        profile = tuned_plan.kept(fits, profile, drifts)
-        profile = explore.booked(profile, makespan_s, time()).but(bound=call.bound)
-    trace = Trace(
+    if profile is None:
+        return None, drifts
+    fits = call.known if tuner.profile_matches is not False else None
+    profile, short = _compared(fits, profile, chunks, call.work.n_done, makespan_s)
+    drifts += [] if short is None else [short]
+    profile = tuned_plan.kept(fits, profile, drifts)
+    return explore.booked(profile, makespan_s, time()).but(bound=bound), drifts
+
+
+def _trace(
+    call: Call,
+    recorder: Recorder,
+    profile: Profile | None,
+    drifts: list[drift.Drift],
+    makespan_s: float,
+) -> Trace:
+    tuner = call.tuner
+    return Trace(
         name=call.name,
         n_items=call.work.n_done,
         makespan_s=makespan_s,
@@ -49,38 +80,38 @@ def remember(call: Call) -> None:
         known_from=call.known_from,
         known_fits=tuner.profile_matches,
         notes=tuple(tuner.notes),
-        chunks=call.chunks.all,
-        n_started=dict(call.n_started),
+        chunks=recorder.chunks.all,
+        n_started=dict(recorder.n_started),
         n_repeated=call.work.n_repeated,
         rejected=tuple(_rejected(call)),
-        warnings=tuple(call.warnings),
-        pids=tuple(call.pids),
+        warnings=tuple(recorder.warnings),
         drifts=tuple(drifts),
     )
-    call.trace = trace
-    if not call.remembers:
-        return
+
+
+def _keep(call: Call, trace: Trace, warn: Callable[[str], None]) -> None:
+    """Leave the trace to explain(), and what was learned to the next call."""
     store.keep_trace(call.func, trace)
-    if profile is None or call.key is None or tuner.job.backend == "serial":
+    if trace.profile is None or call.key is None or call.tuner.job.backend == "serial":
         return
-    if nesting.is_inside() or tuner.job.backend != "auto" or tuner.has_lost_one:
+    if nesting.is_inside() or call.tuner.job.backend != "auto" or call.tuner.has_lost_one:
         return  # a plan under which workers die is no winner
-    has_drifted = _tell_drifts(call, drifts)
+    has_drifted = _tell_drifts(call, list(trace.drifts), warn)
     on_disk = call.options.cache and os.environ.get("AMORSIZE_CACHE", "").lower() != "off"
     store.memory().keep(
         call.key,
         call.func,
         call.key[1],
-        profile,
-        makespan_s,
+        trace.profile,
+        trace.makespan_s,
         on_disk=on_disk,
         has_drifted=has_drifted,
     )
 
 
-def _warn_of_copies(call: Call) -> None:
+def _warn_of_copies(call: Call, recorder: Recorder, *, is_kept: bool) -> None:
     """What items did in worker processes to what these had copies of: say so once per function."""
-    if not call.n_started.get("process"):
+    if not recorder.n_started.get("process"):
         return
     from amorsize._function.thread_safety import reach
 
@@ -100,34 +131,36 @@ def _warn_of_copies(call: Call) -> None:
         return
     known = store.last_trace(call.func)
     was_told = known is not None and text in known.warnings
-    call.warn(text, quietly=was_told or not call.remembers)
+    recorder.warn(text, quietly=was_told or not is_kept)
 
 
-def _warn_of_bound(call: Call) -> None:
+def _warn_of_bound(
+    call: Call, recorder: Recorder, confinement: Confinement, *, is_kept: bool
+) -> None:
     """What an item was seen to do in a worker: told by the call that saw it, and no later one."""
-    if not call.has_noticed:
+    if not confinement.has_noticed:
         return
-    if call.remembers:
-        store.memory().keep_bound(store.owner_of(call.func), call.bound)
-    if call.is_notice_told:
+    if is_kept:
+        store.memory().keep_bound(store.owner_of(call.func), confinement.bound)
+    if confinement.is_notice_told:
         return
-    n_items = sum(chunk.n_items for chunk in call.chunks.all if chunk.backend != "caller")
+    n_items = sum(chunk.n_items for chunk in recorder.chunks.all if chunk.backend != "caller")
     used = call.tuner.backend_used()
-    call.warn(
-        f"{call.name}: in a worker {used}, {call.bound}. In a loop that is the program's own; what "
-        f"{n_items} items did there may be lost, or mixed with what others did. The caller ran the "
-        "rest, and will run all items of later calls. "
+    recorder.warn(
+        f"{call.name}: in a worker {used}, {confinement.bound}. In a loop that is the program's "
+        f"own; what {n_items} items did there may be lost, or mixed with what others did. The "
+        "caller ran the rest, and will run all items of later calls. "
         f"If it does no harm, pass backend={used!r}; retune=True asks again."
     )
 
 
-def _tell_drifts(call: Call, drifts: list[drift.Drift]) -> bool:
+def _tell_drifts(call: Call, drifts: list[drift.Drift], warn: Callable[[str], None]) -> bool:
     """Keep what turned out to differ, and tell who asked to be told; whether there was any."""
     if not drifts:
         return False
     from amorsize._engine import notify
 
-    told = notify.tell(call.name, drifts, call.options.on_retune, call.warn)
+    told = notify.tell(call.name, drifts, call.options.on_retune, warn)
     store.memory().keep_drifts(store.owner_of(call.func), told)
     return True
 

@@ -18,21 +18,38 @@ from amorsize.policy.evidence import memory_limit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
-    from amorsize._engine.engine import Call
+    from amorsize._engine.call import Call, Recorder
+    from amorsize._engine.confinement import Confinement
+    from amorsize._engine.failures import Failures
+    from amorsize._engine.output_order import Printed
     from amorsize._engine.overhead import Ledger
     from amorsize._engine.retries import Losses
-    from amorsize._workers.protocol import Chunk, ChunkDone, Event, SetupFailed
+    from amorsize._workers.protocol import Chunk, ChunkDone, Crew, Event, SetupFailed
 
 
 class Returns:
     """Takes in, for one call, what its crews tell."""
 
-    def __init__(self, call: Call, losses: Losses, ledger: Ledger | None) -> None:
+    def __init__(
+        self,
+        call: Call,
+        recorder: Recorder,
+        failures: Failures,
+        confinement: Confinement,
+        *,
+        losses: Losses,
+        ledger: Ledger | None,
+        printed: Printed,
+        crew_of: Mapping[int, Crew],
+        ask_disk: Callable[[], None],
+    ) -> None:
         self._call, self._work, self._tuner = call, call.work, call.tuner
-        self._losses, self._ledger = losses, ledger
+        self._recorder, self._failures, self._confinement = recorder, failures, confinement
+        self._losses, self._ledger, self._printed = losses, ledger, printed
+        self._crew_of, self._ask_disk = crew_of, ask_disk
 
     def take_in(self, happening: Event, now_s: float) -> None:
         """Tell the tuner what has happened, and keep what came of it."""
@@ -57,11 +74,11 @@ class Returns:
             case protocol.SetupFailed():
                 self._set_up_failed(happening)
             case protocol.Text():
-                self._call.printed.take(happening.start, happening.stream, happening.text)
+                self._printed.take(happening.start, happening.stream, happening.text)
             case protocol.Noticed():
-                self._call.end_sharing(happening.why)
+                self._confinement.end_sharing(happening.why)
             case protocol.Logged():
-                self._call.printed.take_record(happening.start, happening.record)
+                self._printed.take_record(happening.start, happening.record)
 
     def _set_up_failed(self, failed: SetupFailed) -> None:
         """A worker that cannot take the task: the caller goes on where that is left open."""
@@ -71,22 +88,22 @@ class Returns:
 
     def _done(self, done: ChunkDone, now_s: float) -> None:
         n_done = len(done.results)
-        pool = self._call.crew_of[done.worker]
+        pool = self._crew_of[done.worker]
         if self._call.is_stream and n_done:
             n_bytes = None if done.n_bytes is None else done.n_bytes // n_done
-            self._call.see_size(done.results[-1], n_bytes)
-        self._call.note_chunk(
+            self._recorder.see_size(done.results[-1], n_bytes)
+        self._recorder.note_chunk(
             done.worker, pool.backend, n_done, done.wall_s, done.cpu_s, done.run_delay_s, now_s
         )
         if self._ledger is not None and not self._call.inline_since:  # else the feeder serves
             self._ledger.served(n_done, done.n_bytes)
         if self._call.task.keep_errors:
-            self._call.note_kept(done.start, done.results)
+            self._failures.note_kept(done.start, done.results)
         if done.some_stayed:
             self._store_what_came(done)
         else:
             self._work.store(done.start, done.results)
-        self._call.printed.release(self._work.n_in_order)
+        self._printed.release(self._work.n_in_order)
         self._tuner.tell(
             Report(
                 worker=done.worker,
@@ -100,24 +117,24 @@ class Returns:
                 n_failed=self._n_failed(done),
             )
         )
-        self._call.ask_disk()  # where workers came before anything was known of the items
+        self._ask_disk()  # where workers came before anything was known of the items
         if done.grown_bytes is not None and done.grown_bytes[0] >= memory_limit.LEAST_BYTES:
             self._tell_growth(done.worker, *done.grown_bytes)
         if done.is_unread and done.error is not None:
             self._unread(done.start, done.start + done.n_sent, done.error)
             return
         if isinstance(done.error, WrittenInto):
-            self._call.stop_before_write(done.start + n_done, done.error)
+            self._confinement.stop_before_write(done.start + n_done, done.error)
         elif done.error is not None:
             if done.error_text:
                 serialization.add_note(
                     done.error, f"raised in a worker process:\n{done.error_text}"
                 )
-            self._call.fail(done.start + n_done, done.error)
+            self._failures.fail(done.start + n_done, done.error)
         if done.back is not None:
             self._work.give_back(*done.back)
-        if self._call.bar is not None:
-            self._call.bar.update(n_done)
+        if self._recorder.bar is not None:
+            self._recorder.bar.update(n_done)
 
     def _n_failed(self, done: ChunkDone) -> int:
         """Of the results, exceptions that were kept."""
@@ -149,7 +166,7 @@ class Returns:
             self._losses.read_apart(start, stop)
         else:
             item = self._work.item(start)
-            self._call.fail(start, serialization.cannot_send("data", start, item, reason))
+            self._failures.fail(start, serialization.cannot_send("data", start, item, reason))
 
     def _store_what_came(self, done: ChunkDone) -> None:
         """Keep the results that could be sent; the items of the others are told or run here."""
@@ -167,12 +184,12 @@ class Returns:
         """A result could not leave its worker: the item runs here where that is left open."""
         is_one_of_many = stayed.n_together > 1
         if self._call.options.retries < 1 or not (self._call.may_stay_here or is_one_of_many):
-            self._call.fail(index, stayed.error)
+            self._failures.fail(index, stayed.error)
             return
         if not self._call.may_repeat:
             why = "It is not run again: it does what may be meant to be done once only."
             serialization.add_note(stayed.error, why)
-            self._call.fail(index, stayed.error)
+            self._failures.fail(index, stayed.error)
             return
         self._work.n_repeated += 1
         if not self._call.may_stay_here:  # which of them is it?
@@ -214,7 +231,7 @@ class Returns:
             )
             self._work.give_back(chunk.start, chunk.stop)
             return
-        self._call.fail(
+        self._failures.fail(
             index, serialization.cannot_send("data", index, self._work.item(index), reason)
         )
         self._work.give_back(chunk.start, index)

@@ -7,7 +7,8 @@ from time import process_time
 from typing import TYPE_CHECKING, Any
 
 from amorsize._engine import call_options, inspect_host
-from amorsize._engine.engine import WEIGHED_RESULTS, count_pauses
+from amorsize._engine.inline import count_pauses
+from amorsize._engine.measuring import WEIGHED_RESULTS
 from amorsize._host import resources
 from amorsize._host.clocks import perf_counter
 from amorsize._workers import nesting, start_method, subprocess_time

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from amorsize._engine import call_options
-from amorsize._engine.engine import Call, OutOfTime
+from amorsize._engine.engine import Engine, OutOfTime
 from amorsize._host import resources
 from amorsize._host.clocks import perf_counter
 from amorsize._workers import nesting, protocol
@@ -126,17 +126,17 @@ class Workers:
         return run
 
 
-class Measured(Call):
+class Measured(Engine):
     """A call whose results nobody wants, that leaves nothing behind but its trace."""
 
     remembers = False
     part = WHOLE  # of the data: where its items lie there
 
-    def _take_in(self, happening: protocol.Event) -> None:
+    def on_event(self, happening: protocol.Event) -> None:
         """A worker that dies ends the run: its time would tell of the death."""
         if isinstance(happening, protocol.WorkerLost):
             raise WorkerDied(f"a worker ended{_where(happening, self.part)} with {happening.how}")
-        super()._take_in(happening)
+        super().on_event(happening)
 
 
 def _where(lost: protocol.WorkerLost, part: Part) -> str:
@@ -152,10 +152,10 @@ def _where(lost: protocol.WorkerLost, part: Part) -> str:
 class Apart(Measured):
     """A whole run inside one worker process: what is lost with it is that run, and no item."""
 
-    def _take_in(self, happening: protocol.Event) -> None:
+    def on_event(self, happening: protocol.Event) -> None:
         if isinstance(happening, protocol.WorkerLost):
             raise WorkerDied(f"the process of this run ended with {happening.how}")
-        super()._take_in(happening)
+        super().on_event(happening)
 
 
 def _timed(

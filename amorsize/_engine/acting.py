@@ -1,0 +1,176 @@
+"""Carries out what the tuner of a call asks for."""
+
+from __future__ import annotations
+
+from amorsize._engine.workers import WAIT_S
+from amorsize._host import descriptors
+from amorsize._host.clocks import perf_counter
+from amorsize._host.signals import raised_by_handler
+from amorsize.policy import actions as do
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize._engine.call import Call, Recorder
+    from amorsize._engine.confinement import Confinement
+    from amorsize._engine.dispatcher_thread import Feeder
+    from amorsize._engine.inline import InlineItems
+    from amorsize._engine.measuring import Measuring
+    from amorsize._engine.opening import Opening
+    from amorsize._engine.starting import Starter
+    from amorsize._engine.survey import Survey
+    from amorsize._engine.workers import Workers
+
+
+class Acting:
+    """Does what the tuner of one call asks for, in the caller or in the thread beside it."""
+
+    def __init__(
+        self,
+        call: Call,
+        recorder: Recorder,
+        confinement: Confinement,
+        opening: Opening,
+        workers: Workers,
+        inline: InlineItems,
+    ) -> None:
+        self._call, self._recorder, self._confinement = call, recorder, confinement
+        self._opening, self._workers, self._inline = opening, workers, inline
+        #: When the call has to be over, on the clock of `perf_counter`; None: whenever it is.
+        self.ends_s: float | None = None
+        self._survey: Survey | None = None
+        self._starter: Starter | None = None
+        self._measuring: Measuring | None = None
+
+    def act(self, action: do.Action) -> None:
+        """Carry out one action, whoever has asked the tuner for it."""
+        match action:
+            case do.RunInline():
+                self._inline.run_inline(action.n_items, action.time_budget_s)
+            case do.Send():
+                self._workers.send(action)
+            case do.Wait():
+                self._workers.wait(self._timeout_s(action))
+            case do.StartWorker():
+                self.starter.start(action.backend)
+            case do.RetireWorker():
+                self._workers.retire(action.worker)
+            case do.InspectHost():
+                self.survey.look()
+            case do.Watch():
+                self.measuring.start_probe()
+            case do.StopGilProbe():
+                self.measuring.stop_probe()
+            case do.MeasurePickling():
+                self.measuring.measure_pickling()
+
+    def _timeout_s(self, action: do.Wait) -> float:
+        timeout_s = WAIT_S if action.timeout_s is None else action.timeout_s
+        if self.ends_s is not None:
+            timeout_s = max(0.0, min(timeout_s, self.ends_s - perf_counter()))
+        return timeout_s
+
+    # -- beside the caller's items ----------------------------------------------------------
+
+    def serve(self) -> None:
+        """Serve the workers from another thread, while the caller is inside its own items."""
+        for pool in tuple(self._call.pools.values()):
+            for happening in pool.wait(0.0):
+                self._workers.hear(happening)
+        self.act_beside()
+
+    def act_beside(self) -> None:
+        """Do what the tuner asks for now, as far as another thread than the caller can."""
+        while True:
+            action = self._call.tuner.next(self._call.view(caller_busy=True))
+            if not self._may_act_beside(action):
+                return
+            self.act(action)
+
+    def _may_act_beside(self, action: do.Action) -> bool:
+        """Whether another thread than the caller can do that; it can never fork."""
+        if isinstance(action, do.StartWorker):
+            return action.backend == "thread" or self._call.fork_reason is not None
+        return isinstance(action, do.Send | do.RetireWorker | do.StopGilProbe)
+
+    def new_feeder(self) -> Feeder | None:
+        """A thread that serves workers beside the caller's items; None: there is room for none."""
+        try:
+            from amorsize._engine.dispatcher_thread import Feeder
+
+            return Feeder(
+                self._call,
+                is_probing=lambda: self.is_probing,
+                serve=self.serve,
+                act=self.act_beside,
+            )
+        except (RuntimeError, OSError, ImportError) as error:
+            is_lack = isinstance(error, RuntimeError) or descriptors.is_lack(error)
+            if raised_by_handler(error) or not is_lack:
+                raise
+            return None  # workers wait for the end of the caller's item
+
+    # -- own threads ------------------------------------------------------------------------
+
+    @property
+    def is_probing(self) -> bool:
+        """Whether a thread is looking who holds the GIL."""
+        return self._measuring is not None and self._measuring.watcher is not None
+
+    def stop_own_threads(self) -> None:
+        """End this call's own threads, and raise here what went wrong in one of them."""
+        if self._call.source.ahead is not None:
+            self._call.source.ahead.stop()
+        if self.is_probing:
+            self.measuring.stop_probe()
+        feeder, self._inline.feeder = self._inline.feeder, None
+        if feeder is not None:
+            feeder.stop()
+            feeder.raise_error()
+
+    def end_probe(self) -> None:
+        """End looking who holds the GIL; what was seen is lost."""
+        if self._measuring is not None and self._measuring.watcher is not None:
+            self._measuring.watcher.stop()
+            self._measuring.watcher = None
+
+    # -- what few calls need ----------------------------------------------------------------
+
+    @property
+    def survey(self) -> Survey:
+        """Who finds out where items may run."""
+        if self._survey is None:
+            from amorsize._engine.survey import Survey
+
+            self._survey = Survey(
+                self._call,
+                self._recorder,
+                self._confinement,
+                run_inline=self._inline.run_inline,
+                see_room=self._opening.see_room,
+            )
+        return self._survey
+
+    @property
+    def starter(self) -> Starter:
+        """Who starts workers."""
+        if self._starter is None:
+            from amorsize._engine.starting import Starter
+
+            self._starter = Starter(
+                self._call,
+                self._recorder,
+                self._workers,
+                self.survey,
+                stop_own_threads=self.stop_own_threads,
+                ask_disk=self._opening.ask_disk,
+            )
+        return self._starter
+
+    @property
+    def measuring(self) -> Measuring:
+        """Who measures beside the items."""
+        if self._measuring is None:
+            from amorsize._engine.measuring import Measuring
+
+            self._measuring = Measuring(self._call, self._opening.ask_disk)
+        return self._measuring

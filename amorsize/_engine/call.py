@@ -1,0 +1,173 @@
+"""The state that the parts of one call share."""
+
+from __future__ import annotations
+
+import _thread
+import sys
+
+from amorsize._engine import call_options
+from amorsize._engine.source import Sliced, source_of
+from amorsize._engine.work_queue import Work
+from amorsize._function import sizeof
+from amorsize._host.clocks import perf_counter
+from amorsize._workers.protocol import Task
+from amorsize.policy.events import View
+from amorsize.policy.trace import ChunkLog, ChunkTrace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from amorsize._engine.call_options import Options
+    from amorsize._engine.source import Reading
+    from amorsize._workers.protocol import Crew
+    from amorsize.policy.profile import Profile
+    from amorsize.policy.tuner import Tuner
+
+
+class Call:
+    """What one call was asked to do, and what is known of it by now."""
+
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        iterables: tuple[Any, ...],
+        item_kwargs: dict[str, Any],
+        options: Options,
+        name: str | None,
+        *,
+        is_stream: bool = False,
+        read_ahead: int | None = None,
+    ) -> None:
+        self.func, self.options, self.item_kwargs = func, options, item_kwargs
+        self.name = name or call_options.name_of(func)
+        self.source = source_of(iterables, strict=options.strict, read_ahead=read_ahead)
+        self.work = Work(self.source, keeps_all=not is_stream)
+        self.is_stream = is_stream
+        self.began = perf_counter()
+        self.task = _task(func, item_kwargs, options, self.source, star=len(iterables) > 1)
+        self.function = self.task.function_of_one()
+        self.pools: dict[str, Crew] = {}
+        #: The caller holds it from the first pool on, except inside its own items.
+        self.lock = _thread.allocate_lock()
+        #: When the caller began the items that it is in; 0: it is in none.
+        self.inline_since = 0.0
+        #: Whether an item may run again whose result cannot come from its worker.
+        self.may_repeat = True
+        self.key: Any = None
+        self.known: Profile | None = None
+        self.known_from: str | None = None
+        self.tuner: Tuner
+        self.fork_reason: str | None = None
+        #: Why there is no room for anything but the loop.
+        self.no_room: str | None = None
+
+    @property
+    def may_stay_here(self) -> bool:
+        """The user left it open where items run, and the caller may run them."""
+        return self.tuner.job.backend == "auto" and self.tuner.job.may_inline
+
+    @property
+    def now_s(self) -> float:
+        """Seconds since the call began."""
+        return perf_counter() - self.began
+
+    def view(self, *, caller_busy: bool) -> View:
+        return View(
+            now_s=self.now_s,
+            n_left=self.work.n_left,
+            all_read=self.work.all_read,
+            caller_busy=caller_busy,
+        )
+
+    def draw_from(self, seed: Any, generators: tuple[Any, ...]) -> None:
+        self.task.seed, self.task.generators = seed, generators
+        self.function = self.task.function_of_one()
+
+
+def _task(
+    func: Callable[..., Any],
+    item_kwargs: dict[str, Any],
+    options: Options,
+    source: Sliced | Reading,
+    *,
+    star: bool,
+) -> Task:
+    """What workers need to run items."""
+    bound = func
+    if item_kwargs:
+        from _functools import partial as bind  # type: ignore[import-not-found]
+
+        bound = bind(func, **item_kwargs)
+    return Task(
+        bound,
+        star=star,
+        seed=options.seed,
+        keep_errors=options.return_exceptions,
+        single=options.timeout is not None or options.retries == 0,
+        setup=options.setup,
+        teardown=options.teardown,
+        most_bytes=options.most_worker_bytes,
+        source=source.sequences if isinstance(source, Sliced) else None,
+    )
+
+
+class Recorder:
+    """Writes down what happened in one call, for the user and for the record of the call."""
+
+    def __init__(self) -> None:
+        self.chunks = ChunkLog()
+        self.warnings: list[str] = []
+        #: Workers started, by backend.
+        self.n_started: dict[str, int] = {}
+        #: A progress bar, if one was asked for.
+        self.bar: Any = None
+        #: What one result takes, by those that came lately; only a stream has to know.
+        self.result_bytes = 0
+
+    def note_chunk(
+        self,
+        worker: int,
+        backend: str,
+        n_items: int,
+        wall_s: float,
+        cpu_s: float,
+        run_delay_s: float,
+        now_s: float,
+    ) -> None:
+        self.chunks.append(
+            ChunkTrace(
+                worker=worker,
+                backend=backend,
+                n_items=n_items,
+                wall_s=wall_s,
+                cpu_s=cpu_s,
+                run_delay_s=run_delay_s,
+                now_s=now_s,
+            )
+        )
+
+    def see_size(self, result: Any, n_bytes: int | None = None) -> None:
+        """A stream holds as many results as it has memory for."""
+        found = sizeof.of(result) if n_bytes is None else n_bytes
+        self.result_bytes = max(found, self.result_bytes // 2)
+
+    def warn(self, text: str, *, quietly: bool = False) -> None:
+        """Warn in the caller's own line; where warnings are errors, log: results come first."""
+        self.warnings.append(text)
+        if quietly:
+            return
+        import warnings
+
+        from amorsize.errors import AmorsizeWarning
+
+        level, frame = 1, sys._getframe(1)
+        while frame.f_back and f"{frame.f_globals.get('__name__')}.".startswith("amorsize."):
+            level, frame = level + 1, frame.f_back
+        try:
+            warnings.warn(text, AmorsizeWarning, stacklevel=level + 1)
+        except AmorsizeWarning:
+            import logging
+
+            logging.getLogger("amorsize").warning(text)

@@ -1,0 +1,83 @@
+"""What confines the items of a call to the caller."""
+
+from __future__ import annotations
+
+from amorsize.policy.events import Bound
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize._engine.call import Call, Recorder
+    from amorsize._workers.shared_data import WrittenInto
+
+COMPARE_S = 0.4e-9  # for each byte, to see whether what was lent to workers is still the same
+COMPARED_SHARE = 0.05  # of a call's time that this may take
+CHANGED_HERE = (
+    "an item here has changed a large array or table, and those in workers have not seen it"
+)
+
+
+class Confinement:
+    """Has the caller run what is left, once an item was seen to need that."""
+
+    def __init__(self, call: Call, recorder: Recorder) -> None:
+        self._call, self._recorder = call, recorder
+        #: What an item was seen to do, in a worker, that it may do only here.
+        self.bound: str | None = None
+        #: Whether that was seen in this call,
+        self.has_noticed = False
+        #: and whether the user was told already.
+        self.is_notice_told = False
+
+    def bind(self, why: str) -> None:
+        """What is left runs in the caller, one by one, where the user has left that open."""
+        if self._call.may_stay_here and self._call.tuner.job.caller_reason is None:
+            self._call.tuner.tell(Bound(why=why))
+
+    def heed(self, bound: str | None) -> None:
+        """What an earlier call has seen in a worker: no item goes there any more."""
+        if bound is None:
+            return
+        self.bound = bound
+        if not self._call.options.thread_safe:  # else the user knows better, for threads
+            self.bind(f"an earlier call has seen in a worker that {bound}")
+
+    def end_sharing(self, why: str) -> None:
+        """An item did in a worker what the loop would have done here: the caller runs the rest."""
+        if not self._call.may_stay_here:
+            if why not in self._recorder.warnings:
+                self._recorder.warn(why)
+            return
+        if self.has_noticed:
+            return
+        self.bound, self.has_noticed = why, True
+        self.bind(f"in a worker, {why}")
+
+    def stop_before_write(self, index: int, error: WrittenInto) -> None:
+        """An item, at this index or a little above, has written into a worker's copy of a table.
+
+        Those below have not seen what it wrote, as in the loop; those above should have.
+        """
+        from amorsize._workers.shared_data import IS_WRITTEN
+
+        self.end_sharing(IS_WRITTEN)
+        self.is_notice_told = True  # by the error, unless the caller can make it good
+        self._call.work.fail(index, error)
+        for pool in self._call.pools.values():
+            pool.stop_at(index)
+
+    def see_writes_here(self) -> None:
+        """Say so where an item here has changed what items in workers should have seen changed.
+
+        Comparing takes as long as lending did: it is done where that is little beside the call.
+        """
+        if self._call.work.failure is not None or self.has_noticed or not self._call.may_stay_here:
+            return
+        most_bytes = COMPARED_SHARE * self._call.now_s / COMPARE_S
+        for pool in self._call.pools.values():
+            n_bytes = getattr(pool, "lent_bytes", 0)
+            if 0 < n_bytes <= most_bytes and pool.has_changed_lent():  # type: ignore[attr-defined]
+                self.bound, self.has_noticed, self.is_notice_told = CHANGED_HERE, True, True
+                self._recorder.warn(
+                    f"{self._call.name}: {CHANGED_HERE}. Their results may not "
+                    "be those of the loop. Later calls run all items here."
+                )

@@ -1,0 +1,122 @@
+"""How a call ends, whatever ends it."""
+
+from __future__ import annotations
+
+import sys
+
+from amorsize._host.clocks import perf_counter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize._engine.acting import Acting
+    from amorsize._engine.call import Call, Recorder
+    from amorsize._engine.draws import Draws
+    from amorsize._engine.inline import InlineItems
+    from amorsize._engine.overhead import Ledger
+    from amorsize._engine.workers import Workers
+
+
+class Ending:
+    """Ends what belongs to one call: its threads, its workers, what it holds back."""
+
+    def __init__(
+        self,
+        call: Call,
+        recorder: Recorder,
+        draws: Draws,
+        workers: Workers,
+        inline: InlineItems,
+        acting: Acting,
+    ) -> None:
+        self._call, self._recorder, self._draws = call, recorder, draws
+        self._workers, self._inline, self._acting = workers, inline, acting
+
+    def end(self, *, at_once: bool) -> None:
+        """End what belongs to the call, in bounded time; no Ctrl-C comes in between."""
+        self._inline.unmark()  # where Ctrl-C came before that was done
+        if not self._call.pools:
+            self.end_all(at_once=at_once)
+            return
+        from amorsize._host.signals import no_interrupts
+
+        with no_interrupts():
+            self.end_all(at_once=at_once)
+
+    def end_at_exit(self) -> None:
+        """The program ends before the stream did."""
+        self.end(at_once=True)
+
+    def end_all(self, *, at_once: bool) -> None:
+        """The same; a Ctrl-C may come in between."""
+        self._acting.end_probe()
+        if self._call.source.ahead is not None:
+            self._call.source.ahead.stop()
+        feeder, self._inline.feeder = self._inline.feeder, None
+        if feeder is not None:
+            feeder.stop()
+        stuck = self._close_pools(at_once=at_once)
+        if self._workers.inner is not None:
+            self._workers.inner.lift()
+        if stuck:
+            self._recorder.warn(
+                f"{len(stuck)} thread(s) of {self._call.name} are still inside an item and cannot "
+                f"be ended: {', '.join(stuck[:5])}. They get no further items."
+            )
+        if feeder is not None and feeder.error is not None and not at_once:
+            what = f"{type(feeder.error).__name__}: {feeder.error}"
+            self._recorder.warn(
+                f"all items of {self._call.name} are done, but of what workers told, {what}"
+            )
+        self._inline.tear_down()
+        self._draws.end()
+        if self._recorder.bar is not None:
+            self._recorder.bar.close()
+        if self._call.is_stream and not sys.is_finalizing():
+            import atexit
+
+            atexit.unregister(self.end_at_exit)
+
+    def _close_pools(self, *, at_once: bool) -> list[str]:
+        """End all workers, and learn what they have cost; names of threads that are in an item."""
+        pools, ledger, stuck = self._call.pools, self._workers.ledger, []
+        if ledger is not None:
+            ledger.over()
+        began = perf_counter()
+        for pool in pools.values():
+            stuck.extend(pool.close(at_once=at_once))
+            if (ready_s := getattr(pool, "ready_s", None)) is not None:
+                from amorsize._host import resources
+
+                resources.learn_costs(clean_start_s=ready_s)
+        if pools:
+            self._workers.printed.release_all()
+        pools.clear()
+        self._workers.crew_of.clear()  # here nothing interrupts them as they go
+        if ledger is not None and not at_once:
+            ledger.ended(perf_counter() - began)
+            self._learn_costs(ledger)
+        elif not at_once and self._call.tuner.is_surveyed:
+            from amorsize._host import resources
+
+            resources.doubt_costs()
+        return stuck
+
+    def _learn_costs(self, ledger: Ledger) -> None:
+        """Have the next calls reckon with what workers have really cost."""
+        from amorsize._host import resources
+
+        pickling = self._call.tuner.pickling
+        pickle_s = 0.0 if pickling is None or pickling.pickle_s is None else pickling.pickle_s
+        seen = ledger.costs_s(forks=self._call.fork_reason is None, pickle_s=pickle_s)
+        resources.learn_costs(**seen)
+
+    def end_workers(self) -> None:
+        """End the workers, and this call's own threads: what is left runs in the caller."""
+        from amorsize._host.signals import no_interrupts
+
+        self._acting.stop_own_threads()
+        with no_interrupts():
+            for pool in self._call.pools.values():
+                pool.close(at_once=True)
+            self._call.pools.clear()
+            self._workers.crew_of.clear()

@@ -1,0 +1,114 @@
+"""Which failure ends a call, told with the item that it comes from."""
+
+from __future__ import annotations
+
+from amorsize._host import descriptors
+from amorsize._workers.chunk import INDEX, KEPT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from amorsize._engine.call import Call, Recorder
+
+
+class Failures:
+    """Takes the failures of one call's items, and raises the one of the lowest item."""
+
+    def __init__(self, call: Call, recorder: Recorder) -> None:
+        self._call, self._recorder = call, recorder
+
+    def fail(self, index: int, error: BaseException) -> None:
+        if self._call.task.keep_errors and isinstance(error, Exception):
+            error.__dict__[KEPT] = True
+            self.note_kept(index, [error])
+            self._call.work.store(index, [error])
+            return
+        self._call.work.fail(index, error)
+        for pool in self._call.pools.values():
+            pool.stop_at(index)
+
+    def see_broken_data(self) -> None:
+        """An iterator that raised has not ended: that is a failure, above all items it gave."""
+        error = getattr(self._call.source, "error", None)
+        if error is not None and self._call.work.failure is None:
+            self._call.work.fail(self._call.source.n_read, error)
+
+    def raise_lowest(self) -> None:
+        if self._call.work.failure is None:
+            return
+        index, error = self._call.work.failure
+        try:
+            if error is not getattr(self._call.source, "error", None):
+                self._note_item(index, error)
+                self._note_waiters(error)
+            self._attach_partial(error)
+            raise error
+        finally:
+            del error  # whose traceback has this frame
+
+    def note_kept(self, start: int, results: list[Any]) -> None:
+        """Have exceptions that are results say which item they came from, as those raised do."""
+        for index, one in enumerate(results, start):
+            if not isinstance(one, BaseException) or not one.__dict__.pop(KEPT, False):
+                continue  # an exception that was returned is a result like any other
+            if (tracebacks := descriptors.loaded("_workers.tracebacks")) is not None:
+                tracebacks.leave_variables(one)  # among them is the list that it is in
+            if INDEX not in one.__dict__:  # one exception may be raised by many items
+                self._note_item(index, one)
+
+    def _note_item(self, index: int, error: BaseException) -> None:
+        error.__dict__[INDEX] = index
+        if (travel := descriptors.loaded("_workers.serialization")) is None:
+            return  # items may have opened all files that there may be
+        if not self._call.source.holds(index):  # it was taken straight from the data
+            travel.add_note(error, f"{self._call.name}: item {index}")
+            return
+        travel.add_note(
+            error,
+            f"{self._call.name}: item {index} ({travel.short_repr(self._call.work.item(index))})",
+        )
+        if type(error) is TypeError and (hint := self._hint(index)) is not None:
+            travel.add_note(error, hint)
+
+    def _note_waiters(self, error: BaseException) -> None:
+        """Perhaps it is for the others beside it: how many they were is not what the user chose."""
+        tuner, n_running = self._call.tuner, sum(self._recorder.n_started.values())
+        if self._call.options.n_jobs is not None or not tuner.costs.waits or n_running <= 1:
+            return
+        if (travel := descriptors.loaded("_workers.serialization")) is not None:
+            n_at_once = min(tuner.waiters.n_wanted, n_running)
+            travel.add_note(
+                error,
+                f"{self._call.name}: up to {n_at_once} items ran at once, since they wait. If "
+                "those are too many for what they wait for, n_jobs= sets a limit.",
+            )
+
+    def _hint(self, index: int) -> str | None:
+        """What was meant where the function cannot be called with such an item at all."""
+        from amorsize._function import call_hints
+
+        item = self._call.work.item(index)
+        arguments = item if self._call.task.star else (item,)
+        return call_hints.of_call(
+            self._call.func, arguments, self._call.item_kwargs, self._call.name
+        )
+
+    def keep_in(self, error: BaseException) -> None:
+        """Keep what was done in what ends the call from outside, and have that say so."""
+        self._attach_partial(error)
+        if isinstance(error, Exception) or self._call.is_stream:  # its consumer has what was done
+            return
+        from amorsize._workers.serialization import add_note
+
+        n_done, source = len(error.__dict__["_amorsize_partial"]), self._call.source
+        of_all = f" of {source.n_read}" if source.all_read else ""
+        add_note(
+            error,
+            f"{self._call.name}: {n_done}{of_all} items were done. "
+            "amorsize.partial_results(error) has their results, by index.",
+        )
+
+    def _attach_partial(self, error: BaseException) -> None:
+        # Not as an attribute: some exceptions let none be set.
+        error.__dict__["_amorsize_partial"] = self._call.work.computed()

@@ -1,0 +1,245 @@
+"""Items that the caller runs itself."""
+
+from __future__ import annotations
+
+import sys
+
+from amorsize._engine.workers import WAIT_S
+from amorsize._host.clocks import perf_counter
+from amorsize._host.signals import raised_by_handler
+from amorsize._workers import nesting, subprocess_time
+from amorsize._workers.chunk import run_chunk
+from amorsize._workers.run_delay import StarvedClock
+from amorsize.policy.events import Inlined
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from amorsize._engine.call import Call, Recorder
+    from amorsize._engine.dispatcher_thread import Feeder
+    from amorsize._engine.draws import Draws
+    from amorsize._engine.failures import Failures
+    from amorsize._engine.source import Turn
+    from amorsize._engine.workers import Workers
+    from amorsize._workers.chunk import Ran
+    from amorsize._workers.protocol import Chunk
+
+
+class InlineItems:
+    """Runs items of one call in the caller, and tells what they cost."""
+
+    def __init__(
+        self,
+        call: Call,
+        recorder: Recorder,
+        failures: Failures,
+        draws: Draws,
+        workers: Workers,
+        new_feeder: Callable[[], Feeder | None],
+    ) -> None:
+        self._call, self._recorder, self._failures = call, recorder, failures
+        self._draws, self._workers, self._new_feeder = draws, workers, new_feeder
+        self._starved_clock = StarvedClock()
+        #: A thread that serves workers meanwhile.
+        self.feeder: Feeder | None = None
+        self._may_feed = True  # there is room for such a thread
+        self._is_set_up = self._is_marked = False
+        self._mark_before: Any = None
+
+    def run_inline(self, n_items: int, time_budget_s: float) -> None:
+        work = self._call.work
+        if work.has_suspect:  # an item that may kill its process is never run here
+            self._workers.wait(WAIT_S)
+            return
+        chunk = work.take(self._draws.n_alike(n_items))
+        items, first = self._call.source.window(chunk.start, chunk.stop)
+        self.run_here(chunk, self._call.task.each(items, first, chunk.start), time_budget_s)
+
+    def run_here(
+        self, chunk: Chunk, each: Iterator[Any], time_budget_s: float, turn: Turn | None = None
+    ) -> None:
+        """Run items in the caller; of a turn, as many as its data has."""
+        work = self._call.work
+        direct = not self._call.pools and chunk.start == work.n_in_order
+        out = work.results if direct else []
+        n_before = len(out)
+        is_in_item = None if turn is None else lambda: turn.n_taken > len(out) - n_before
+        is_ahead = self._call.pools.keys() == {"process"} and chunk.start > work.n_in_order
+        self.set_up()
+        if is_ahead:
+            self._workers.printed.hold(chunk.start)
+        self._enter(is_in_item)
+        programs_s = subprocess_time.cpu_s()
+        try:
+            n_modules, process_cpu, n_pauses = (
+                self._n_loaded(),
+                subprocess_time.with_process(),
+                count_pauses(),
+            )
+            ran = run_chunk(
+                self._call.function,
+                each,
+                chunk.n_items,
+                out,
+                time_budget_s=time_budget_s,
+                cpu_clock=subprocess_time.with_thread,
+                starved_clock=self._starved_clock,
+                keep_errors=self._call.task.keep_errors,
+                single=self._call.task.single,
+                turn=turn,
+            )
+        finally:
+            if is_ahead:
+                self._workers.printed.let_go()
+            self._leave()
+        programs_s = subprocess_time.cpu_s() - programs_s
+        if programs_s > 0:
+            ran = ran.but(
+                run_delay_s=subprocess_time.run_delay_s(
+                    ran.wall_s, ran.cpu_s, programs_s, ran.run_delay_s
+                )
+            )
+        spent = (
+            subprocess_time.with_process() - process_cpu,
+            self._n_loaded() - n_modules,
+            count_pauses() - n_pauses,
+        )
+        try:
+            self._take_ran(ran, chunk, out, turn, spent, direct=direct)
+        finally:
+            del ran  # its error's traceback leads to this frame
+
+    def _take_ran(
+        self,
+        ran: Ran,
+        chunk: Chunk,
+        out: list[Any],
+        turn: Turn | None,
+        spent: tuple[float, int, int],
+        *,
+        direct: bool,
+    ) -> None:
+        """Keep what items in the caller gave, and tell what they cost."""
+        work = self._call.work
+        failure = ran.error if ran.is_of_data and isinstance(ran.error, Exception) else None
+        if turn is not None:
+            chunk = work.end_turn(turn, chunk.start, is_end=ran.is_end, error=failure)
+        end = chunk.start + ran.n_done
+        if ran.n_failed:
+            self._failures.note_kept(chunk.start, out[len(out) - ran.n_done :])
+        if direct:
+            work.n_done += ran.n_done
+            work.catch_up()
+        else:
+            work.store(chunk.start, out)
+        if ran.n_done:
+            if self._call.is_stream and out:
+                self._recorder.see_size(out[-1])
+            self._tell(ran, *spent)
+        if ran.error is not None:
+            is_exit = ran.is_of_data and failure is None
+            if isinstance(ran.error, KeyboardInterrupt) or is_exit or raised_by_handler(ran.error):
+                try:
+                    raise ran.error  # it is not about this item: nobody waits for those before
+                finally:
+                    del ran, failure  # the traceback has this frame
+            if failure is None:
+                self._failures.fail(end, ran.error)
+            self._failures.see_broken_data()
+        elif ran.is_end and turn is None:
+            work.end_at(end)
+        else:
+            work.give_back(end, chunk.stop)
+        self._draws.see_quick_items(ran.wall_s)
+        if self._recorder.bar is not None:
+            self._recorder.bar.update(ran.n_done)
+        if self.feeder is not None and not self._call.work.is_finished:
+            self.feeder.raise_error()  # soon, and not when all is over
+        if self._call.pools:
+            self._workers.printed.release(work.n_in_order)
+            self._workers.look(0.0)
+
+    def _tell(self, ran: Any, process_cpu_s: float, n_modules: int, n_pauses: int) -> None:
+        now_s = self._call.now_s
+        self._recorder.note_chunk(
+            -1, "caller", ran.n_done, ran.wall_s, ran.cpu_s, ran.run_delay_s, now_s
+        )
+        if self._workers.ledger is not None:
+            self._workers.ledger.spent(ran.cpu_s)
+        self._call.tuner.tell(
+            Inlined(
+                n_items=ran.n_done,
+                wall_s=ran.wall_s,
+                cpu_s=ran.cpu_s,
+                process_cpu_s=process_cpu_s,
+                now_s=now_s,
+                n_pauses=n_pauses,
+                n_modules=n_modules,
+                run_delay_s=ran.run_delay_s,
+                n_failed=ran.n_failed,
+            )
+        )
+
+    def _n_loaded(self) -> int:
+        """Modules that are loaded, without those that serving workers meanwhile has loaded."""
+        return len(sys.modules) - (0 if self.feeder is None else self.feeder.n_loaded)
+
+    def set_up(self) -> None:
+        """The caller is a place where items run: it needs what workers need."""
+        if self._is_set_up or self._call.task.setup is None:
+            return
+        self._call.task.setup()
+        self._is_set_up = True
+
+    def tear_down(self) -> None:
+        """The call is over: undo what was set up, and watch its time no more."""
+        self._starved_clock.close()
+        if self._is_set_up and self._call.task.teardown is not None:
+            self._is_set_up = False
+            self._call.task.teardown()
+
+    def _enter(self, is_in_item: Callable[[], bool] | None) -> None:
+        """Items are about to run here; others may serve the workers meanwhile."""
+        if self._call.pools:
+            if self.feeder is None and self._may_feed:
+                self.feeder = self._new_feeder()
+                self._may_feed = self.feeder is not None
+            self._call.inline_since = perf_counter()
+            self._workers.printed.enter()
+            self._call.lock.release()
+        is_only_item = (
+            self._call.source.all_read and self._call.source.n_read == 1
+        )  # no map: it may share out
+        marked = not is_only_item and not nesting.is_inside()
+        if marked:
+            self._mark_before = nesting.mark()
+            self._is_marked = True
+            nesting.enter(is_in_item)
+
+    def _leave(self) -> None:
+        self.unmark()
+        if self._call.inline_since:
+            self._call.lock.acquire()
+            self._call.inline_since = 0.0
+            self._workers.printed.leave()
+
+    def unmark(self) -> None:
+        if self._is_marked:
+            nesting.leave(self._mark_before)
+            self._is_marked = False
+
+
+try:
+    from resource import RUSAGE_THREAD, getrusage
+
+    def count_pauses() -> int:
+        """How often this thread has given up its core by itself: to sleep, to read, for a lock."""
+        return getrusage(RUSAGE_THREAD).ru_nvcsw
+
+except ImportError:  # not on Linux: every low share of CPU time counts as waiting
+    _pauses = iter(range(1 << 62))
+
+    def count_pauses() -> int:
+        return next(_pauses)

@@ -1,0 +1,54 @@
+"""What a call measures beside its items: who holds the GIL, what sending them takes."""
+
+from __future__ import annotations
+
+from amorsize._engine import inspect_host
+from amorsize._host.signals import raised_by_handler
+from amorsize.policy.events import GilProbed, WorkersLimited
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from amorsize._engine.call import Call
+    from amorsize._workers.gil_probe import GilProbe
+
+WEIGHED_RESULTS = 32
+
+
+class Measuring:
+    """Measures for one call what its tuner wants to know."""
+
+    def __init__(self, call: Call, ask_disk: Callable[[], None]) -> None:
+        self._call, self._ask_disk = call, ask_disk
+        #: A thread that sees how late it gets the GIL.
+        self.watcher: GilProbe | None = None
+
+    def start_probe(self) -> None:
+        from amorsize._workers.gil_probe import GilProbe
+
+        self._ask_disk()
+        try:
+            self.watcher = GilProbe()
+        except RuntimeError as error:
+            if raised_by_handler(error):
+                raise
+            why = f"the system has no room for a thread ({error})"
+            self._call.tuner.tell(GilProbed(lag_share=1.0, watched_s=0.0, n_wakes=0))
+            self._call.tuner.tell(WorkersLimited(n_workers=0, why=why))
+
+    def stop_probe(self) -> None:
+        watcher, self.watcher = self.watcher, None
+        assert watcher is not None
+        seen = watcher.look()
+        watcher.stop()
+        self._call.tuner.tell(seen)
+
+    def measure_pickling(self) -> None:
+        self._ask_disk()
+
+        has_to_travel = self._call.task.source is None or self._call.fork_reason is not None
+        is_left = has_to_travel and self._call.work.n_left > 0
+        items = [self._call.work.item(self._call.work.n_in_order)] if is_left else []
+        results = self._call.work.results[:WEIGHED_RESULTS] or [None]
+        self._call.tuner.tell(inspect_host.weigh(results, items, self._call.task.function))

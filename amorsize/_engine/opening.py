@@ -1,0 +1,139 @@
+"""What a call asks the policy to decide, told before its first item."""
+
+from __future__ import annotations
+
+import os
+from time import time
+
+from amorsize._engine import call_options
+from amorsize._host import descriptors
+from amorsize._host.import_state import is_half_loaded
+from amorsize._profiles import store
+from amorsize._workers import nesting
+from amorsize.errors import WorkersUnavailable
+from amorsize.policy.host_job import Job
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize._engine.call import Call
+    from amorsize._engine.confinement import Confinement
+
+MOST_LOOKED_AT = 8192  # items: as many as are few for 256 cores
+WORTH_READING_S = 0.1  # work left for which 2 ms of looking at the disk, or 11, is a fair price
+
+
+class Opening:
+    """Finds out what is asked, what is known and what there is room for."""
+
+    def __init__(self, call: Call, confinement: Confinement) -> None:
+        self._call, self._confinement = call, confinement
+        self._has_asked_disk = False  # or there was no need to
+
+    def look_up(self) -> None:
+        """See what this process knows of the function."""
+        call = self._call
+        if call.source.n_read and call.key is None:
+            call.key = store.key_of(call.func, call.work.item(0), call.item_kwargs)
+        if not call.options.retune and call.key is not None:
+            call.known = store.memory().profile(call.key)
+            call.known_from = None if call.known is None else "memory"
+
+    def heed_bound(self) -> None:
+        """Keep items here that earlier calls have seen to belong here."""
+        if self._call.key is not None and not self._call.options.retune:
+            self._confinement.heed(store.memory().bound(self._call.key[0]))
+
+    def ask_disk(self) -> None:
+        """See what earlier processes have learned, once, when workers come into question.
+
+        That this one has learned something, from short calls, does not mean that it knows more.
+        """
+        if self._has_asked_disk or self._call.key is None or self._call.options.retune:
+            return
+        if self._call.tuner.costs.item_s is None:
+            return  # few items, before the first: what is left cannot be told yet
+        self._has_asked_disk = True
+        self._call.known_from = self._call.known_from or "nowhere"
+        if not self._call.options.cache or self._call.tuner.job.backend != "auto":
+            return
+        if self._call.tuner.left_s(self._call.view(caller_busy=False)) < WORTH_READING_S:
+            return
+        profile = store.memory().ask_disk(self._call.key, self._call.func, self._call.key[1])
+        if profile is not None:
+            self._call.known, self._call.known_from = profile, "disk"
+            self._call.tuner.remember(profile)
+            self._confinement.heed(profile.bound)
+
+    def job(self) -> Job:
+        options = self._call.options
+        backend, nested = self._backend(), nesting.is_inside()
+        n_jobs = None if options.n_jobs in (None, -1) else options.n_jobs
+        if options.executor is not None and not nested and backend != "serial":
+            from amorsize._workers.executor_pool import n_places
+
+            backend, n_jobs = "process", n_jobs or n_places(options.executor)
+        return Job(
+            n_items=self._call.source.n_read if self._call.source.all_read else None,
+            backend=backend,
+            n_jobs=n_jobs,
+            chunksize=options.chunksize,
+            may_inline=options.timeout is None or backend == "serial",
+            n_cores_most=_n_cores_most(),
+            inherits_items=self._call.task.source is not None,
+            at_s=time(),
+            keeps_failures=self._call.task.keep_errors,
+            is_trifle=self._is_trifle(),
+        )
+
+    def _backend(self) -> str:
+        """What was asked for, by the environment, by the user, or by what the options need."""
+        options = self._call.options
+        if nesting.is_inside() or is_half_loaded():  # what workers need may be half there
+            return "serial"
+        backend = call_options.environment_backend() or options.backend
+        if backend != "auto":
+            return backend
+        if options.max_worker_memory is not None:
+            return "process"  # the caller cannot be replaced, nor can its threads
+        if options.setup is not None or options.teardown is not None:
+            # They make a process ready for the items: none but a worker, unless it is the only one.
+            return "serial" if options.n_jobs == 1 else "process"
+        return backend
+
+    def _is_trifle(self) -> bool:
+        """Asked where nothing else is known, and help for long items would be made ready."""
+        if self._call.known is not None or not 2 <= self._call.source.n_read <= MOST_LOOKED_AT:
+            return False
+        if self._call.no_room is not None:
+            return False
+        from amorsize._function.trivial import is_trifle
+
+        return is_trifle(self._call.function, self._call.work.item(0))
+
+    def see_room(self) -> None:
+        """Where few files more can be opened, all is done with what is loaded: here, if it may be.
+
+        Raises:
+            WorkersUnavailable: Only workers may run the items, and there is no room for them.
+        """
+        if self._call.no_room is None or self._call.tuner.job.is_loop:
+            return
+        if self._call.may_stay_here:
+            self._confinement.bind(self._call.no_room)
+            return
+        try:
+            descriptors.load_late()
+        except (OSError, ImportError) as error:
+            if not descriptors.is_lack(error):
+                raise
+            raise WorkersUnavailable(
+                f"what workers need cannot be loaded: {self._call.no_room} ({error}). Raise the "
+                "limit (ulimit -n), or use backend='serial'."
+            ) from error
+
+
+def _n_cores_most() -> int:
+    """Cores there may be, told in a microsecond: a quota can only leave fewer."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,244 @@
+"""How a call starts workers, or goes on without them."""
+
+from __future__ import annotations
+
+import sys
+from time import thread_time
+
+from amorsize._host.clocks import perf_counter
+from amorsize._host.signals import raised_by_handler
+from amorsize._profiles import store
+from amorsize._workers import worker_numbers
+from amorsize.errors import SerializationError, WorkersUnavailable
+from amorsize.policy.events import HostInspected, Started, WorkersLimited
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from amorsize._engine.call import Call, Recorder
+    from amorsize._engine.survey import Survey
+    from amorsize._engine.workers import Workers
+    from amorsize._workers.protocol import Crew
+
+
+class Starter:
+    """Starts the workers of one call."""
+
+    def __init__(
+        self,
+        call: Call,
+        recorder: Recorder,
+        workers: Workers,
+        survey: Survey,
+        *,
+        stop_own_threads: Callable[[], None],
+        ask_disk: Callable[[], None],
+    ) -> None:
+        self._call, self._recorder = call, recorder
+        self._workers, self._survey = workers, survey
+        self._stop_own_threads, self._ask_disk = stop_own_threads, ask_disk
+
+    def start(self, backend: str) -> None:
+        """Start one worker; before a fork, this call's own threads have ended."""
+        if backend == "process" and self._call.fork_reason is None:
+            self._stop_own_threads()
+            if not self._is_sure_to_fork():
+                return  # what can be done instead is decided with that in mind
+            self._hold_inner_threads()
+        self._ask_disk()
+        is_bound = (
+            self._call.tuner.job.is_loop and not self._call.tuner.has_lost_one
+        )  # as it told just now
+        if self._call.work.is_finished or is_bound:
+            return
+        if backend == "thread" and not self._has_files_for_thread():
+            return
+        number = sum(self._recorder.n_started.values())
+        try:
+            pool = self._crew(backend)
+            worker_numbers.prepare(self._workers.places().of(number))
+            began, began_cpu_s = perf_counter(), thread_time()
+            pool.start(number)
+        except SerializationError as error:  # since an item has changed what was judged before
+            if not self._call.may_stay_here:
+                raise
+            self._call.tuner.tell(WorkersLimited(n_workers=0, why=str(error)))
+            return
+        except (OSError, RuntimeError) as error:  # the second is what threading says
+            if raised_by_handler(error):
+                raise
+            self._cannot_start(backend, error)
+            return
+        start_s = perf_counter() - began
+        if self._workers.ledger is not None:
+            self._workers.ledger.started(number, backend, began, began_cpu_s)
+        self._workers.crew_of[number] = pool
+        self._recorder.n_started[backend] = self._recorder.n_started.get(backend, 0) + 1
+        self._call.tuner.tell(
+            Started(
+                worker=number,
+                backend=backend,
+                start_s=start_s,
+                now_s=self._call.now_s,
+            )
+        )
+        self._workers.look(0.0)
+
+    def _crew(self, backend: str) -> Crew:
+        kind, pool = backend, self._call.pools.get(backend)
+        if pool is not None and pool.inherits_items and self._call.fork_reason is not None:
+            kind = "from a clean start"  # beside forks from before there was a thread
+            pool = self._call.pools.get(kind)
+        if pool is None:
+            pool = self._new_crew(backend)
+            if not self._call.pools:
+                # From here on the caller holds it, except in its own items.
+                self._call.lock.acquire()
+                self._workers.expect_returns()
+            self._call.pools[kind] = pool
+        return pool
+
+    def _new_crew(self, backend: str) -> Crew:
+        from amorsize._engine import placement
+
+        if placement.are_threads_replaced():
+            raise WorkersUnavailable(
+                f"{placement.WHY_REPLACED}: neither worker threads nor processes can be served. "
+                "Leave backend= to 'auto', or use 'serial': both run items in the caller."
+            )
+        options = self._call.options
+        if options.executor is not None:
+            from amorsize._workers import executor_pool
+
+            has_timeout, has_teardown = options.timeout is not None, options.teardown is not None
+            executor_pool.refuse(
+                "with executor=", has_timeout=has_timeout, has_teardown=has_teardown
+            )
+            return executor_pool.ExecutorPool(
+                options.executor, self._call.task, self._survey.payload
+            )
+        if backend == "thread":
+            from amorsize._workers.thread_pool import ThreadPool
+
+            return ThreadPool(self._call.task)
+        from amorsize._workers.start_method import process_crew
+
+        if self._call.fork_reason is None:
+            from amorsize._workers import code_pickle
+
+            code_pickle.announce(
+                self._call.task.function,
+                [*self._call.work.results[:1], *self._survey.next_items()[:1]],
+            )
+        elif not self._call.may_stay_here:
+            self._warn_of_new_interpreters()
+        host, n_places = self._call.tuner.host, self._call.tuner.n_places
+        n_asked = options.n_jobs if options.n_jobs not in (None, -1) else None
+        return process_crew(
+            self._call.task,
+            self._survey.payload,
+            forks=self._call.fork_reason is None,
+            n_most=max(64, 4 * host.n_cores, n_places + 8),
+            n_jobs=n_asked or host.n_cores,
+            inner_threads=self._n_inner_threads,
+            has_timeout=options.timeout is not None,
+        )
+
+    def _warn_of_new_interpreters(self) -> None:
+        """The user wants the items there, where the loop's caller has what they will not have."""
+        from amorsize._engine import placement
+        from amorsize._function import mocks
+
+        judge = placement.Judge(
+            self._call.task.function, self._call.options, store.owner_of(self._call.func)
+        )
+        judge.read(self._survey.next_items())
+        why = judge.why_not_new_interpreters or mocks.why_not_new_interpreters()
+        if why is not None:
+            self._recorder.warn(
+                f"{self._call.name} may not give in worker processes what it gives here: {why}. "
+                f"They cannot be forked ({self._call.fork_reason}); backend='auto' or 'thread' "
+                "stays in this process."
+            )
+
+    def _has_files_for_thread(self) -> bool:
+        """Whether items in one thread more would leave some of the files that may be opened."""
+        n_alive = self._call.tuner.workers.of("thread").n_alive
+        if self._workers.files is None:
+            from amorsize._engine.descriptor_limit import Files
+
+            self._workers.files = Files()
+        if (
+            self._call.options.n_jobs not in (None, -1)
+            or n_alive < self._workers.files.n_threads_most()
+        ):
+            return True
+        why = "items have files open, and this process may have so many (ulimit -n)"
+        self._call.tuner.tell(WorkersLimited(n_workers=max(1, n_alive), why=why))
+        return not n_alive
+
+    def _is_sure_to_fork(self) -> bool:
+        """Ask before each fork: an item, or who takes results, may have started a thread by now.
+
+        Where it is not safe any more, later workers come from a clean start, or there are none.
+        """
+        from amorsize._engine import inspect_host
+        from amorsize._host import resources
+
+        if self._call.options.executor is not None:
+            return True  # nothing is forked here
+        self._call.fork_reason = resources.why_not_fork()
+        if self._call.fork_reason is None:
+            return True
+        why_none, job = self._survey.why_not_processes(), self._call.tuner.job
+        if job.backend == "auto":
+            job = job.but(process_reason=job.process_reason or why_none)
+        self._call.tuner.tell(
+            HostInspected(host=inspect_host.host(self._call.fork_reason), job=job)
+        )
+        if why_none is not None:
+            why = f"a fork is not safe any more ({self._call.fork_reason}), and {why_none}"
+            self._do_without("process", why)
+        return False
+
+    def _hold_inner_threads(self) -> None:
+        """Forks inherit what numerical libraries are held to; so does the caller, for the call."""
+        if self._workers.inner is None:
+            if "ctypes" not in sys.modules:  # then none of those libraries is loaded either
+                return
+            from amorsize._engine.blas_threads import Limits
+
+            self._workers.inner = Limits(self._n_inner_threads)
+        self._workers.inner.hold()
+
+    @property
+    def _n_inner_threads(self) -> int:
+        """Threads that an item may have, so that places times threads stay within the cores."""
+        return max(1, self._call.tuner.host.n_cores // self._call.tuner.n_places)
+
+    def _cannot_start(self, backend: str, error: Exception) -> None:
+        """The system has no room for a worker more: those that are there go on, or the caller."""
+        from amorsize.errors import AmorsizeError
+
+        if isinstance(error, AmorsizeError):
+            raise error
+        is_refused = isinstance(error, PermissionError)
+        room = "Let this user run that program" if is_refused else f"Make room for one ({backend})"
+        what = f"{type(error).__name__}: {error}"
+        self._do_without(backend, what, f"{room}, or use", cause=error)
+
+    def _do_without(
+        self, backend: str, what: str, instead: str = "Use", *, cause: Exception | None = None
+    ) -> None:
+        """Go on with the workers of this kind that are there, or in the caller, where that may be.
+
+        Where there are none, those of another kind finish what they have.
+        """
+        n_alive, why = (
+            self._call.tuner.workers.of(backend).n_alive,
+            f"no further worker could be started: {what}",
+        )
+        if not n_alive and (self._call.work.has_suspect or not self._call.may_stay_here):
+            raise WorkersUnavailable(f"{why}. {instead} backend='serial'.") from cause
+        self._call.tuner.tell(WorkersLimited(n_workers=n_alive, why=why))

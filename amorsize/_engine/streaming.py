@@ -1,0 +1,60 @@
+"""How far a stream runs ahead of its consumer."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from amorsize._engine.call import Call
+    from amorsize._engine.work_queue import Work
+    from amorsize._workers.inherited_pipes import Pipe
+
+PATIENT_SHARE = 1 / 8  # of what reading an item takes: so long it may wait for results
+STREAM_BYTES = 64 << 20  # what a stream holds ahead of its consumer, about, if not told otherwise
+
+
+def pipes_of_items(call: Call) -> frozenset[Pipe]:
+    """What a stream's forks keep of the program's pipes and sockets, which its consumer uses.
+
+    Under "auto" items that reach one stay in the caller. Who asks for processes may have them
+    put their results into a queue of multiprocessing, which is there by now: all are kept then,
+    unless reading shows that the items use none.
+    """
+    if call.tuner.job.backend in ("auto", "serial"):
+        return frozenset()
+    from amorsize._engine.placement import leaves_pipes_alone
+    from amorsize._workers.inherited_pipes import pipes
+
+    called = call.task.function, call.task.setup, call.task.teardown
+    functions = [one for one in called if one is not None]
+    if leaves_pipes_alone(functions, getattr(call.source, "sequences", ())):
+        return frozenset()
+
+    return pipes()
+
+
+def buffer_items(call: Call, result_bytes: int) -> int:
+    """Items ahead of the consumer: several full chunks for every worker, as memory allows."""
+    item_s = call.tuner.costs.item_s
+    if item_s is None:
+        return 64
+    n_cores = call.tuner.n_cores or 2
+    n_items = max(64, 4 * call.tuner.plan().chunksize * n_cores)
+    each_bytes = result_bytes + call.source.item_bytes
+    if n_items * each_bytes > STREAM_BYTES:
+        n_items = max(2 * n_cores, STREAM_BYTES // each_bytes)
+    return n_items
+
+
+def patience_s(call: Call) -> float:
+    """How long reading waits for results that are there long before the next item."""
+    item_s, most_s = call.tuner.costs.item_s, PATIENT_SHARE * call.source.read_s
+    return most_s if item_s is not None and item_s < most_s else 0.0
+
+
+def taken(work: Work, *, ordered: bool) -> list[tuple[int, list[Any]]]:
+    """What a stream hands over now, each time with the index of the first."""
+    if ordered:
+        return [(work.n_given, work.take_results())]
+    return work.take_any_results()

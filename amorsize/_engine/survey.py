@@ -1,0 +1,191 @@
+"""Where the items of a call may run: what the host has, what the function reaches."""
+
+from __future__ import annotations
+
+import sys
+
+from amorsize._engine import inspect_host, placement
+from amorsize._host import descriptors, resources
+from amorsize._profiles import store
+from amorsize.policy.events import HostInspected
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from amorsize._engine.call import Call, Recorder
+    from amorsize._engine.confinement import Confinement
+    from amorsize._engine.placement import Verdict
+    from amorsize._workers.payload import Payload
+    from amorsize.policy.host_job import Job
+
+MOST_STRETCHED = 8.0  # times; beyond, how long others will have the cores is anybody's guess
+
+
+class Survey:
+    """Finds out for one call what the host has and what its function reaches."""
+
+    def __init__(
+        self,
+        call: Call,
+        recorder: Recorder,
+        confinement: Confinement,
+        *,
+        run_inline: Callable[[int, float], None],
+        see_room: Callable[[], None],
+    ) -> None:
+        self._call, self._recorder, self._confinement = call, recorder, confinement
+        self._run_inline, self._see_room = run_inline, see_room
+        self._payload: Payload | None = None
+        self._connects = False  # items use the network
+        self._why_only_forks: str | None = None  # why no new interpreter could run items
+
+    def look(self) -> None:
+        """Find out what the host has and what the function reaches."""
+        if self._call.no_room is None:
+            n_left = descriptors.n_files_left()
+            self._call.no_room = descriptors.why_too_few(n_left)
+            self._see_room()
+            if n_left < descriptors.FEW and self._call.no_room is None:
+                descriptors.load_late()
+            if self._call.no_room is not None and self._call.tuner.job.is_loop:
+                return
+
+        self._call.fork_reason = resources.why_not_fork()
+        host, job = inspect_host.host(self._call.fork_reason), self._call.tuner.job
+        if job.backend == "auto":
+            verdict = self._judge()
+            self._call.fork_reason = (
+                resources.why_not_fork()
+            )  # a watched item may have started threads
+            job = job.but(
+                thread_reason=verdict.thread_reason,
+                process_reason=verdict.process_reason or self.why_not_processes(),
+                connects=self._connects,
+            )
+            if self._call.fork_reason is not None and job.thread_reason and not job.process_reason:
+                job = job.but(n_jobs=self._interpreters_worth(job))
+            if not job.may_inline and job.thread_reason and job.process_reason:
+                job = job.but(n_jobs=1)  # one thread, beside which no other item runs
+        elif job.backend == "thread" and job.n_jobs is None:
+            from amorsize._function.thread_safety import reach
+
+            job = job.but(connects=reach(self._call.func).connects)
+        if self._payload is not None:
+            host = host.but(load_s=host.load_s + inspect_host.sending_s(self._payload))
+        self._call.tuner.tell(HostInspected(host=host, job=job))
+
+    def _judge(self) -> Verdict:
+        """Find out where the items may run: read the function, watch an item where that is open."""
+
+        judge = placement.Judge(
+            self._call.task.function, self._call.options, store.owner_of(self._call.func)
+        )
+        verdict = judge.read(self.next_items())
+        is_open = verdict.thread_reason is None or verdict.process_reason is None
+        n_watched, once_more = 0, verdict.must_watch and is_open and self._call.may_stay_here
+        while once_more and n_watched < placement.MOST_WATCHED and self._call.work.n_left:
+            n_watched += 1
+            once_more = judge.watch(
+                lambda: self._run_inline(1, float("inf")),
+                self.next_items()[:1],
+                inside=verdict.thread_reason is None or bool(judge.reach.alters),
+            )
+            if self._call.work.n_left:
+                verdict = judge.read(self.next_items())
+        judge.keep()
+        self._connects = judge.connects
+        self._why_only_forks = judge.why_not_new_interpreters
+        self._call.may_repeat = not (judge.reach.touches or judge.reach.unread)
+        if self._call.may_stay_here:
+            from amorsize._workers.first_items import Watch
+
+            self._call.task.watch = Watch(
+                handles=judge.objects.handles,
+                mutables=judge.objects.mutables,
+                # The consumer of a stream runs beside its items: who has changed something then?
+                in_threads=not self._call.is_stream and not self._call.options.thread_safe,
+            )
+        return verdict
+
+    def next_items(self) -> list[Any]:
+        """The first items that are not handed out yet, two at most, as far as they are read."""
+        first = self._call.work.n_in_order
+        n_items = min(2, self._call.source.n_read - first)
+        return [self._call.work.item(first + place) for place in range(n_items)]
+
+    def why_not_processes(self) -> str | None:
+        if self._confinement.bound is not None:
+            return self._confinement.bound
+        if self._call.fork_reason is None:
+            return None
+        if self._why_only_forks is not None:
+            return self._why_only_forks
+        from amorsize._workers import start_method
+
+        if (why := start_method.why_no_processes()) is not None:
+            return why
+        if (why := self._why_not_worth_starting()) is not None:
+            return why
+        from amorsize._function import mocks
+
+        if (why := mocks.why_not_new_interpreters()) is not None:
+            return why
+        payload = self.payload()
+        return self._why_not_worth_sending(payload) or payload.why_not()
+
+    def _why_not_worth_starting(self) -> str | None:
+        """What is left may be so little that finding out how to send it takes longer."""
+
+        item_s = self._call.tuner.costs.item_s
+        if not self._call.may_stay_here or item_s is None or not self._call.work.all_read:
+            return None
+        core_share = self._call.tuner.costs.undisturbed_s / item_s
+        left_s = core_share * self._call.tuner.left_s(self._call.view(caller_busy=False))
+        n_workers = min(resources.usable_cpus().n_cores, self._call.tuner.job.n_jobs or sys.maxsize)
+        if self._call.tuner.costs.waits:
+            n_workers = inspect_host.interpreters_worth(
+                left_s, self._call.tuner.job.n_jobs or sys.maxsize
+            )
+        return inspect_host.why_not_start(left_s, n_workers, core_share)
+
+    def _interpreters_worth(self, job: Job) -> int | None:
+        """As many as there may be, where starting that many new interpreters is no loss."""
+
+        if (
+            not self._call.may_stay_here
+            or self._call.tuner.costs.item_s is None
+            or not self._call.work.all_read
+        ):
+            return job.n_jobs
+        left_s = self._call.tuner.left_s(self._call.view(caller_busy=False))
+        return inspect_host.interpreters_worth(left_s, job.n_jobs or sys.maxsize)
+
+    def _why_not_worth_sending(self, payload: Payload) -> str | None:
+        """What would have to be sent may be so much that the loop is quicker."""
+
+        if not (self._call.may_stay_here and inspect_host.is_much(payload)):
+            return None
+        if self._call.tuner.costs.item_s is None and self._call.work.n_left:
+            self._run_inline(1, float("inf"))  # before nothing is known of items, nothing is sent
+        left_s = self._call.tuner.left_s(self._call.view(caller_busy=False))
+        n_workers = min(resources.usable_cpus().n_cores, self._call.tuner.job.n_jobs or sys.maxsize)
+        return inspect_host.why_not_send(payload, left_s, n_workers, self.stretch())
+
+    def stretch(self) -> float:
+        """How many times as long what computes takes here as with a core of its own."""
+        here = [one for one in self._recorder.chunks.all if one.backend == "caller"]
+        wall_s, run_delay_s = sum(one.wall_s for one in here), sum(one.run_delay_s for one in here)
+        return wall_s / max(wall_s - run_delay_s, wall_s / MOST_STRETCHED) if wall_s else 1.0
+
+    def payload(self) -> Payload:
+        """The task for workers that are not forked."""
+        if self._payload is None:
+            from amorsize._workers.payload import Payload
+
+            sample = (
+                self._call.work.item(self._call.work.n_in_order) if self._call.work.n_left else None
+            )
+            self._payload = Payload(self._call.task, self._call.func, sample)
+        return self._payload

@@ -1,0 +1,189 @@
+"""The workers of one call: what goes to them, what comes from them."""
+
+from __future__ import annotations
+
+from amorsize._function import sizeof
+from amorsize._host.clocks import perf_counter
+from amorsize._host.signals import raised_by_handler
+from amorsize._workers import worker_numbers
+from amorsize._workers.protocol import WorkerLost, WorkerRetired
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from amorsize._engine.blas_threads import Limits
+    from amorsize._engine.call import Call, Recorder
+    from amorsize._engine.confinement import Confinement
+    from amorsize._engine.descriptor_limit import Files
+    from amorsize._engine.failures import Failures
+    from amorsize._engine.output_order import Printed
+    from amorsize._engine.overhead import Ledger
+    from amorsize._engine.results import Returns
+    from amorsize._engine.retries import Losses
+    from amorsize._workers.protocol import Chunk, Crew, Event
+    from amorsize.policy import actions as do
+
+#: Seconds; the longest that anything is waited for without looking around.
+WAIT_S = 0.25
+ASK_S = 2e-3  # how often data is asked whether its next item is there
+SENT_BYTES = 16 << 20  # items that go to a worker at once
+# Finished items stay in their worker for so long at most, before they are sent without waiting for
+# the chunk's end: what a worker's death can cost. A chunk that ends in time is sent once.
+LEAST_HELD_S, MOST_HELD_S = 20e-3, 100e-3
+
+
+class Workers:
+    """Serves the workers of one call, in pools of one kind each."""
+
+    def __init__(
+        self,
+        call: Call,
+        recorder: Recorder,
+        failures: Failures,
+        confinement: Confinement,
+        *,
+        hear: Callable[[Event], None],
+        ask_disk: Callable[[], None],
+    ) -> None:
+        self._call, self._recorder, self._failures = call, recorder, failures
+        self._confinement, self._ask_disk = confinement, ask_disk
+        self.hear = hear
+        self.crew_of: dict[int, Crew] = {}
+        self.printed: Printed  # from the first worker on, as those that follow
+        self.losses: Losses | None = None
+        self.ledger: Ledger | None = None
+        self._returns: Returns | None = None
+        self._places: worker_numbers.Places | None = None
+        #: Threads of numerical libraries, from the first fork on.
+        self.inner: Limits | None = None
+        #: Files that threads have open, from the first thread on.
+        self.files: Files | None = None
+
+    def look(self, timeout_s: float) -> None:
+        """Take in what has happened in the crews."""
+        if len(self._call.pools) > 1:
+            timeout_s = min(timeout_s, 1e-3)
+        if self._call.options.timeout is not None:
+            timeout_s = min(timeout_s, max(5e-3, self._call.options.timeout / 4))
+        limited = self.losses if self._call.options.timeout is not None else None
+        if limited is not None:
+            limited.seen(perf_counter())
+        for pool in tuple(self._call.pools.values()):
+            heard = pool.wait(timeout_s)
+            if limited is not None:
+                limited.seen(perf_counter(), at_most_s=timeout_s)
+            for happening in heard:
+                self.hear(happening)
+        if limited is not None:
+            limited.watch_time(self.crew_of)
+
+    def wait(self, timeout_s: float) -> None:
+        if not self._call.pools:
+            if self._call.work.all_read or self._call.work.n_left:
+                raise AssertionError("nothing is under way and nothing is left to do")
+            return  # the data has not ended: the next step reads more of it
+        if (
+            not self._call.source.all_read
+            and self._call.tuner.n_in_flight
+            and not self._call.work.n_left
+        ):
+            may_read = self._call.work.limit is None and not self._call.source.in_turn
+            timeout_s = 0.0 if may_read else timeout_s
+            if self._call.source.tells:
+                timeout_s = min(timeout_s, ASK_S)
+        if timeout_s and self.losses is not None:
+            self.losses.note_kills()  # now, because there is nothing else to do
+        self.look(timeout_s)
+
+    def take_in(self, happening: Event) -> None:
+        assert self._returns is not None
+        if isinstance(happening, (WorkerRetired, WorkerLost)):
+            self.places().leave(happening.worker)
+        self._returns.take_in(happening, self._call.now_s)
+        if self.files is not None:
+            self.files.look(self._call.tuner.workers.of("thread").n_busy)
+
+    def leave_sight(self) -> None:
+        if self.losses is not None:
+            self.losses.out_of_sight()
+
+    def send(self, action: do.Send) -> None:
+        pool = self.crew_of[action.worker]
+        alone = self._call.work.has_suspect
+        chunk = self._call.work.take(action.n_items)
+        if (
+            self._call.task.source is None
+            or not pool.inherits_items
+            or self._call.source.has_changed
+        ):
+            if pool.backend == "process" and self._call.options.chunksize is None and not alone:
+                chunk = self._of_no_more_bytes(chunk)
+            chunk = chunk.but(items=self._call.work.items(chunk))
+        chunk = chunk.but(place=self.places().of(action.worker))
+        single = self._call.task.single or alone
+        flush_s = 0.0 if single else min(MOST_HELD_S, max(LEAST_HELD_S, action.time_budget_s))
+        time_budget_s = float("inf") if alone else action.time_budget_s
+        try:
+            pool.send(action.worker, chunk, time_budget_s=time_budget_s, flush_s=flush_s)
+        except Exception as failure:
+            if raised_by_handler(failure):
+                raise
+            assert self._returns is not None
+            now_s = self._call.now_s
+            self._returns.refuse_items(action.worker, chunk, failure, pool.packed, now_s)
+
+    def _of_no_more_bytes(self, chunk: Chunk) -> Chunk:
+        """A chunk that takes its items along, or as much of it as goes at once."""
+        if chunk.n_items == 1:
+            return chunk
+        n_most = max(1, SENT_BYTES // sizeof.of(self._call.work.item(chunk.start)))
+        if chunk.n_items <= n_most:
+            return chunk
+        self._call.work.give_back(chunk.start + n_most, chunk.stop)
+        return chunk.but(stop=chunk.start + n_most)
+
+    def retire(self, worker: int) -> None:
+        self.crew_of[worker].retire(worker)
+        self.places().leave(worker)
+
+    def places(self) -> worker_numbers.Places:
+        """Who runs where; the caller, where it runs items itself, is the first."""
+        if self._places is None:
+            self._places = worker_numbers.Places(first=int(self._call.may_stay_here))
+        return self._places
+
+    def expect_returns(self) -> None:
+        """From the first crew on there are workers, who deliver, cost, and may be lost."""
+        from amorsize._engine.output_order import Printed
+        from amorsize._engine.results import Returns
+        from amorsize._engine.retries import Losses
+
+        retries, timeout_s = self._call.options.retries, self._call.options.timeout
+        self.losses = Losses(
+            self._call.name,
+            self._call.work,
+            retries=retries,
+            timeout_s=timeout_s,
+            fail=self._failures.fail,
+        )
+        self.ledger = self._new_ledger()
+        self.printed = Printed()
+        self._returns = Returns(
+            self._call,
+            self._recorder,
+            self._failures,
+            self._confinement,
+            losses=self.losses,
+            ledger=self.ledger,
+            printed=self.printed,
+            crew_of=self.crew_of,
+            ask_disk=self._ask_disk,
+        )
+
+    def _new_ledger(self) -> Ledger | None:
+        if self._call.options.executor is not None:  # another's workers
+            return None
+        from amorsize._engine.overhead import Ledger
+
+        return Ledger()
