@@ -16,6 +16,7 @@ import amorsize
 from amorsize import autotune, tuned_map
 from amorsize._engine.ending import Ending
 from amorsize._engine.engine import Engine
+from amorsize._host import descriptors
 from amorsize._workers import nesting
 
 PACKAGE = str(Path(amorsize.__file__).parent)
@@ -187,6 +188,28 @@ def test_other_signals_at_any_line(backend, number, handler, raised, is_beside_a
         end.set()
         if is_beside_a_thread:
             thread.join()
+
+
+@pytest.mark.parametrize("raised", [TooLongError, PermissionError, FileNotFoundError])
+def test_what_a_handler_raises_while_open_files_are_counted_is_no_missing_folder(
+    raised, monkeypatch
+):
+    """A limit of the program's may be an OSError, as TimeoutError is; it is not about a file."""
+
+    def handler(*_):
+        raise raised
+
+    def listdir(_):
+        signal.raise_signal(signal.SIGUSR1)
+        return []
+
+    before_handler = signal.signal(signal.SIGUSR1, handler)
+    try:
+        with monkeypatch.context() as patch, pytest.raises(raised):
+            patch.setattr(descriptors.os, "listdir", listdir)
+            descriptors.n_files_open()
+    finally:
+        signal.signal(signal.SIGUSR1, before_handler)
 
 
 def test_a_stream_is_closed_by_an_interrupt_in_its_consumer():

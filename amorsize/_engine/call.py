@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from amorsize._engine.call_options import Options
     from amorsize._engine.source import Reading
     from amorsize._workers.protocol import Crew
+    from amorsize.policy.events import Inlined
     from amorsize.policy.profile import Profile
     from amorsize.policy.tuner import Tuner
 
@@ -116,7 +117,8 @@ def _task(
 class Recorder:
     """Writes down what happened in one call, for the user and for the record of the call."""
 
-    def __init__(self) -> None:
+    def __init__(self, call: Call) -> None:
+        self._call = call
         self.chunks = ChunkLog()
         self.warnings: list[str] = []
         #: Workers started, by backend.
@@ -125,6 +127,19 @@ class Recorder:
         self.bar: Any = None
         #: What one result takes, by those that came lately; only a stream has to know.
         self.result_bytes = 0
+
+    def inlined(self, event: Inlined) -> None:
+        """Items have run in the caller."""
+        self.note_chunk(
+            -1,
+            "caller",
+            event.n_items,
+            event.wall_s,
+            event.cpu_s,
+            event.run_delay_s,
+            event.now_s,
+        )
+        self._call.tuner.tell(event)
 
     def note_chunk(
         self,

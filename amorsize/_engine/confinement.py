@@ -65,6 +65,25 @@ class Confinement:
         for pool in self._call.pools.values():
             pool.stop_at(index)
 
+    def first_to_repeat(self) -> int | None:
+        """The item that has written, where running it here again is as in the loop."""
+        call = self._call
+        if not self.is_notice_told or call.work.failure is None:
+            return None
+        from amorsize._workers.shared_data import WrittenInto
+
+        index, error = call.work.failure
+        if not isinstance(error, WrittenInto) or not call.may_repeat or call.task.seed is not None:
+            return None
+        if call.task.source is None or call.source.has_changed:
+            return None
+        # An item in the caller may have written, too, and those in workers have not seen it.
+        for pool in call.pools.values():
+            has_changed = getattr(pool, "has_changed_lent", None)
+            if has_changed is not None and has_changed():
+                return None
+        return index
+
     def see_writes_here(self) -> None:
         """Say so where an item here has changed what items in workers should have seen changed.
 

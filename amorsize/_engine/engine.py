@@ -61,7 +61,7 @@ class Engine:
         )
         self.n_done = 0  # items, once it is over
         self.trace: Trace | None = None  # once it is over
-        recorder = self.recorder = Recorder()
+        recorder = self.recorder = Recorder(call)
         failures = self.failures = Failures(call, recorder)
         confinement = self.confinement = Confinement(call, recorder)
         draws = self.draws = Draws(call, confinement)
@@ -162,7 +162,7 @@ class Engine:
             while True:
                 n_ahead = buffer or streaming.buffer_items(call, self.recorder.result_bytes)
                 call.work.limit = call.work.n_given + n_ahead
-                if call.work.has_results(ordered=ordered) or self._comes_soon(ordered=ordered):
+                if streaming.has_results(call, self.workers.look, ordered=ordered):
                     self._leave_to_consumer()
                     for start, given in streaming.taken(call.work, ordered=ordered):
                         yield from enumerate(given, start) if indexed else given
@@ -180,16 +180,6 @@ class Engine:
             self.ending.end(at_once=at_once)
             self._leave_behind()
         self.failures.raise_lowest()
-
-    def _comes_soon(self, *, ordered: bool) -> bool:
-        """Whether results are there before the next item is asked for, which may take long."""
-        from amorsize._engine import streaming
-
-        call = self.call
-        if call.source.all_read or call.work.n_left or not call.tuner.n_in_flight:
-            return False
-        self.workers.look(streaming.patience_s(call))
-        return call.work.has_results(ordered=ordered)
 
     def _leave_to_consumer(self) -> None:
         """What comes now is the consumer's code, as if nothing ran beside it."""
@@ -308,28 +298,13 @@ class Engine:
 
     def _go_on_after_write(self) -> None:
         """Run all items again, from the one that has written on, where that is as in the loop."""
-        call = self.call
-        if not self.confinement.is_notice_told or call.work.failure is None:
+        index = self.confinement.first_to_repeat()
+        if index is None or self.workers.printed.has_held:  # what items print is not printed twice
             return
-        from amorsize._workers.shared_data import WrittenInto
-
-        index, error = call.work.failure
-        if not isinstance(error, WrittenInto):
-            return
-        has_held = self.workers.printed.has_held
-        is_repeatable = call.may_repeat and call.task.seed is None and not has_held
-        is_there = call.task.source is not None and not call.source.has_changed
-        if not (is_repeatable and is_there):
-            return
-        # An item in the caller may have written, too, and those in workers have not seen it.
-        for pool in call.pools.values():
-            has_changed = getattr(pool, "has_changed_lent", None)
-            if has_changed is not None and has_changed():
-                return
         self.ending.end_workers()
-        call.work.begin_again_at(index)
+        self.call.work.begin_again_at(index)
         while not self._is_over():
-            self.inline.run_inline(call.work.n_left, float("inf"))
+            self.inline.run_inline(self.call.work.n_left, float("inf"))
 
 
 #: The parts of a call that refer to what is the user's, by their names in the engine.

@@ -73,11 +73,8 @@ class InlineItems:
         self._enter(is_in_item)
         programs_s = subprocess_time.cpu_s()
         try:
-            n_modules, process_cpu, n_pauses = (
-                self._n_loaded(),
-                subprocess_time.with_process(),
-                count_pauses(),
-            )
+            n_modules = self._n_loaded()
+            process_cpu, n_pauses = subprocess_time.with_process(), count_pauses()
             ran = run_chunk(
                 self._call.function,
                 each,
@@ -94,13 +91,7 @@ class InlineItems:
             if is_ahead:
                 self._workers.printed.let_go()
             self._leave()
-        programs_s = subprocess_time.cpu_s() - programs_s
-        if programs_s > 0:
-            ran = ran.but(
-                run_delay_s=subprocess_time.run_delay_s(
-                    ran.wall_s, ran.cpu_s, programs_s, ran.run_delay_s
-                )
-            )
+        ran = _beside_programs(ran, subprocess_time.cpu_s() - programs_s)
         spent = (
             subprocess_time.with_process() - process_cpu,
             self._n_loaded() - n_modules,
@@ -153,28 +144,29 @@ class InlineItems:
         else:
             work.give_back(end, chunk.stop)
         self._draws.see_quick_items(ran.wall_s)
+        self._look_around(ran.n_done)
+
+    def _look_around(self, n_done: int) -> None:
+        """Show how far the call is, and take in what happened meanwhile."""
         if self._recorder.bar is not None:
-            self._recorder.bar.update(ran.n_done)
+            self._recorder.bar.update(n_done)
         if self.feeder is not None and not self._call.work.is_finished:
             self.feeder.raise_error()  # soon, and not when all is over
         if self._call.pools:
-            self._workers.printed.release(work.n_in_order)
+            self._workers.printed.release(self._call.work.n_in_order)
             self._workers.look(0.0)
 
-    def _tell(self, ran: Any, process_cpu_s: float, n_modules: int, n_pauses: int) -> None:
-        now_s = self._call.now_s
-        self._recorder.note_chunk(
-            -1, "caller", ran.n_done, ran.wall_s, ran.cpu_s, ran.run_delay_s, now_s
-        )
+    def _tell(self, ran: Ran, process_cpu_s: float, n_modules: int, n_pauses: int) -> None:
+        """Tell what items in the caller cost."""
         if self._workers.ledger is not None:
             self._workers.ledger.spent(ran.cpu_s)
-        self._call.tuner.tell(
+        self._recorder.inlined(
             Inlined(
                 n_items=ran.n_done,
                 wall_s=ran.wall_s,
                 cpu_s=ran.cpu_s,
                 process_cpu_s=process_cpu_s,
-                now_s=now_s,
+                now_s=self._call.now_s,
                 n_pauses=n_pauses,
                 n_modules=n_modules,
                 run_delay_s=ran.run_delay_s,
@@ -209,11 +201,9 @@ class InlineItems:
             self._call.inline_since = perf_counter()
             self._workers.printed.enter()
             self._call.lock.release()
-        is_only_item = (
-            self._call.source.all_read and self._call.source.n_read == 1
-        )  # no map: it may share out
-        marked = not is_only_item and not nesting.is_inside()
-        if marked:
+        # A single item is no map: it may share out what it does.
+        is_only_item = self._call.source.all_read and self._call.source.n_read == 1
+        if not is_only_item and not nesting.is_inside():
             self._mark_before = nesting.mark()
             self._is_marked = True
             nesting.enter(is_in_item)
@@ -229,6 +219,15 @@ class InlineItems:
         if self._is_marked:
             nesting.leave(self._mark_before)
             self._is_marked = False
+
+
+def _beside_programs(ran: Ran, programs_s: float) -> Ran:
+    """The same, where the items have waited for programs that took so much CPU time."""
+    if programs_s <= 0:
+        return ran
+    return ran.but(
+        run_delay_s=subprocess_time.run_delay_s(ran.wall_s, ran.cpu_s, programs_s, ran.run_delay_s)
+    )
 
 
 try:

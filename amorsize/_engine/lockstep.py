@@ -192,13 +192,12 @@ class Turns:
             self._judge()
         elif call.source.ahead is not None:
             call.source.ahead.start()
-        yield from self._one_by_one(indexed=indexed)
+        if work.failure is None:
+            self._inline.set_up()
+            yield from self._one_by_one(indexed=indexed)
 
     def _one_by_one(self, *, indexed: bool) -> Iterator[Any]:
         call, function = self._call, self._call.function
-        if call.work.failure is not None:
-            return
-        self._inline.set_up()
         keeps_errors, inside, tally = (
             call.task.keep_errors,
             nesting.inside,
@@ -229,10 +228,7 @@ class Turns:
                 tally.n_done += 1
                 n_unseen = n_unseen - 1 if n_unseen else tally.end()
                 self._draws.lend()
-                if indexed:
-                    yield call.work.n_given + tally.n_done - 1, result
-                else:
-                    yield result
+                yield (call.work.n_given + tally.n_done - 1, result) if indexed else result
                 self._draws.take()
                 result = item = None
                 if not n_unseen and tally.wall_s >= ALONE_S and self._is_enough(tally):
@@ -320,15 +316,13 @@ class _Tally:
         """Tell what the items since the last time have cost."""
         if not self.n_done:
             return
-        call, now_s = self._call, self._call.now_s
-        self._recorder.note_chunk(-1, "caller", self.n_done, self.wall_s, self._cpu_s, 0.0, now_s)
-        call.tuner.tell(
+        self._recorder.inlined(
             Inlined(
                 n_items=self.n_done,
                 wall_s=self.wall_s,
                 cpu_s=self._cpu_s,
                 process_cpu_s=self._cpu_s,
-                now_s=now_s,
+                now_s=self._call.now_s,
                 n_pauses=self._n_pauses,
                 n_failed=self.n_failed,
             )

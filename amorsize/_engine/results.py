@@ -104,19 +104,7 @@ class Returns:
         else:
             self._work.store(done.start, done.results)
         self._printed.release(self._work.n_in_order)
-        self._tuner.tell(
-            Report(
-                worker=done.worker,
-                n_items=n_done,
-                n_sent=done.n_sent if done.last else 0,
-                wall_s=done.wall_s,
-                cpu_s=done.cpu_s,
-                pickle_s=done.pickle_s,
-                now_s=now_s,
-                run_delay_s=done.run_delay_s,
-                n_failed=self._n_failed(done),
-            )
-        )
+        self._tuner.tell(self._report(done, now_s))
         self._ask_disk()  # where workers came before anything was known of the items
         if done.grown_bytes is not None and done.grown_bytes[0] >= memory_limit.LEAST_BYTES:
             self._tell_growth(done.worker, *done.grown_bytes)
@@ -135,6 +123,19 @@ class Returns:
             self._work.give_back(*done.back)
         if self._recorder.bar is not None:
             self._recorder.bar.update(n_done)
+
+    def _report(self, done: ChunkDone, now_s: float) -> Report:
+        return Report(
+            worker=done.worker,
+            n_items=len(done.results),
+            n_sent=done.n_sent if done.last else 0,
+            wall_s=done.wall_s,
+            cpu_s=done.cpu_s,
+            pickle_s=done.pickle_s,
+            now_s=now_s,
+            run_delay_s=done.run_delay_s,
+            n_failed=self._n_failed(done),
+        )
 
     def _n_failed(self, done: ChunkDone) -> int:
         """Of the results, exceptions that were kept."""

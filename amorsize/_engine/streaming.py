@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from amorsize._engine.call import Call
@@ -47,7 +48,20 @@ def buffer_items(call: Call, result_bytes: int) -> int:
     return n_items
 
 
-def patience_s(call: Call) -> float:
+def has_results(call: Call, look: Callable[[float], None], *, ordered: bool) -> bool:
+    """Whether there are results to hand over.
+
+    Where asking for the next item may take long, they are looked for before that.
+    """
+    if call.work.has_results(ordered=ordered):
+        return True
+    if call.source.all_read or call.work.n_left or not call.tuner.n_in_flight:
+        return False
+    look(_patience_s(call))
+    return call.work.has_results(ordered=ordered)
+
+
+def _patience_s(call: Call) -> float:
     """How long reading waits for results that are there long before the next item."""
     item_s, most_s = call.tuner.costs.item_s, PATIENT_SHARE * call.source.read_s
     return most_s if item_s is not None and item_s < most_s else 0.0

@@ -7,6 +7,8 @@ from __future__ import annotations
 import os
 import sys
 
+from amorsize._host.signals import raised_by_handler
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,6 +52,8 @@ def n_files_open() -> int | None:
         try:
             return len(os.listdir(path)) - 1  # one of them is for looking
         except OSError as error:
+            if raised_by_handler(error):
+                raise
             if is_lack(error):
                 return PLENTY
     return None
