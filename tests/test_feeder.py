@@ -1,4 +1,4 @@
-"""The feeder asks for the GIL sooner than usual, and leaves the interval as it was."""
+"""The dispatcher asks for the GIL sooner than usual, and leaves the interval as it was."""
 
 import sys
 
@@ -20,7 +20,7 @@ def test_the_gil_changes_hands_sooner_while_workers_are_served(switches):
     usual_s = switches.getswitchinterval()
 
     with quick:
-        with quick:  # the feeder of another thread's call
+        with quick:  # the dispatcher of another thread's call
             assert switches.getswitchinterval() == pytest.approx(dispatcher_thread.SWITCH_S)
         assert switches.getswitchinterval() == pytest.approx(dispatcher_thread.SWITCH_S)
 
@@ -63,15 +63,15 @@ def test_a_watch_sees_the_gil_change_hands_as_usual(switches, is_probing, ends, 
     """How late it gets the GIL is what it is there to see; one that is due ends first."""
     usual_s = switches.getswitchinterval()
     probing, intervals_s = [is_probing], []
-    feeder = dispatcher_thread.Feeder(
+    dispatcher = dispatcher_thread.Dispatcher(
         engine.Engine(abs, (range(3),), {}, call_options.DEFAULTS, None).call,
         is_probing=lambda: probing[0],
         serve=lambda: intervals_s.append(switches.getswitchinterval()),
         act=lambda: probing.__setitem__(0, is_probing and not ends),
     )
 
-    feeder._serve()
-    feeder.stop()
+    dispatcher._serve()
+    dispatcher.stop()
 
     assert intervals_s == [pytest.approx(dispatcher_thread.SWITCH_S if is_quick else usual_s)]
 

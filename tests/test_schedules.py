@@ -249,7 +249,7 @@ def test_any_schedule_ends_as_the_loop_would(n_items, options, choices, fails, i
         interrupts=interrupts and len(choices) > 5,
     )
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(starting.Starter, "_new_crew", lambda *_: pool)
+        patched.setattr(starting.Starter, "_new_pool", lambda *_: pool)
         for module in TELLING_TIME:
             patched.setattr(module, "perf_counter", clock)
         try:

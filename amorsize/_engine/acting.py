@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize._engine.call import Call, Recorder
     from amorsize._engine.confinement import Confinement
-    from amorsize._engine.dispatcher_thread import Feeder
+    from amorsize._engine.dispatcher_thread import Dispatcher
     from amorsize._engine.inline import InlineItems
     from amorsize._engine.measuring import Measuring
     from amorsize._engine.opening import Opening
@@ -74,8 +74,8 @@ class Acting:
     def serve(self) -> None:
         """Serve the workers from another thread, while the caller is inside its own items."""
         for pool in tuple(self._call.pools.values()):
-            for happening in pool.wait(0.0):
-                self._workers.hear(happening)
+            for event in pool.wait(0.0):
+                self._workers.on_event(event)
         self.act_beside()
 
     def act_beside(self) -> None:
@@ -92,12 +92,12 @@ class Acting:
             return action.backend == "thread" or self._call.fork_reason is not None
         return isinstance(action, do.Send | do.RetireWorker | do.StopGilProbe)
 
-    def new_feeder(self) -> Feeder | None:
+    def new_dispatcher(self) -> Dispatcher | None:
         """A thread that serves workers beside the caller's items; None: there is room for none."""
         try:
-            from amorsize._engine.dispatcher_thread import Feeder
+            from amorsize._engine.dispatcher_thread import Dispatcher
 
-            return Feeder(
+            return Dispatcher(
                 self._call,
                 is_probing=lambda: self.is_probing,
                 serve=self.serve,
@@ -122,10 +122,10 @@ class Acting:
             self._call.source.ahead.stop()
         if self.is_probing:
             self.measuring.stop_probe()
-        feeder, self._inline.feeder = self._inline.feeder, None
-        if feeder is not None:
-            feeder.stop()
-            feeder.raise_error()
+        dispatcher, self._inline.dispatcher = self._inline.dispatcher, None
+        if dispatcher is not None:
+            dispatcher.stop()
+            dispatcher.raise_error()
 
     def end_probe(self) -> None:
         """End looking who holds the GIL; what was seen is lost."""

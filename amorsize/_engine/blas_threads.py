@@ -1,4 +1,6 @@
-"""Holds back the threads that numerical libraries start by themselves: workers share the cores.
+"""Holds back the threads that numerical libraries start by themselves.
+
+Workers share the cores, and these threads would run beside them.
 
 It is done in the caller, before it forks: OpenBLAS in a fork that is told afterwards would first
 start all its threads, and then leave them idle. What is loaded is found where the kernel lists it,
@@ -38,7 +40,8 @@ LIBRARIES: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "libiomp": ("OMP_NUM_THREADS", (("omp_get_max_threads", "omp_set_num_threads"),)),
     "libomp": ("OMP_NUM_THREADS", (("omp_get_max_threads", "omp_set_num_threads"),)),
 }
-DECIDES_ALL = "OMP_NUM_THREADS"  # all of them heed it: who has set that has decided
+#: All of them heed this variable: whoever has set it has decided.
+DECIDES_ALL = "OMP_NUM_THREADS"
 
 
 class Limits:

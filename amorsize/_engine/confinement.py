@@ -9,8 +9,10 @@ if TYPE_CHECKING:
     from amorsize._engine.call import Call, Recorder
     from amorsize._workers.shared_data import WrittenInto
 
-COMPARE_S = 0.4e-9  # for each byte, to see whether what was lent to workers is still the same
-COMPARED_SHARE = 0.05  # of a call's time that this may take
+#: Seconds a byte that comparing what was lent to workers with what it was takes.
+COMPARE_S = 0.4e-9
+#: The largest share of a call's time that comparing may take.
+COMPARED_SHARE = 0.05
 CHANGED_HERE = (
     "an item here has changed a large array or table, and those in workers have not seen it"
 )
@@ -21,11 +23,11 @@ class Confinement:
 
     def __init__(self, call: Call, recorder: Recorder) -> None:
         self._call, self._recorder = call, recorder
-        #: What an item was seen to do, in a worker, that it may do only here.
+        #: What an item was seen to do in a worker that it may do only in the caller.
         self.bound: str | None = None
-        #: Whether that was seen in this call,
+        #: Whether this call has seen it, rather than an earlier one.
         self.has_noticed = False
-        #: and whether the user was told already.
+        #: Whether the user was told of it already.
         self.is_notice_told = False
 
     def bind(self, why: str) -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from amorsize._host import descriptors
 from amorsize._host.clocks import perf_counter
 
-EACH = 8  # files that an item may open, for all that is known before it was looked at:
-LOOKS, LOOK_S = 8, 2e-3  # so many times, and not more often
+#: Files that an item may open, as long as fewer than `LOOKS` looks have shown how many it does.
+EACH = 8
+#: Looks that are enough to tell.
+LOOKS = 8
+#: Seconds between two looks.
+LOOK_S = 2e-3
 
 
 class Files:

@@ -16,17 +16,21 @@ if TYPE_CHECKING:
 
     from amorsize._engine.call import Call
 
-NAP_S = 10e-3  # how often it looks whether the caller is in a long item
-AFTER_S = 10e-3  # how long that must last for it to serve workers: they are fed within 20 ms
-END_S = 1.0  # how long the caller waits for its end
-SWITCH_S = 0.2e-3  # how long it waits for the GIL, while it serves workers beside an item
+#: Seconds between two looks whether the caller is in a long item.
+NAP_S = 10e-3
+#: Seconds that an item of the caller must last before workers are served here: they wait 20 ms.
+AFTER_S = 10e-3
+#: Seconds that the caller waits for the thread's end.
+END_S = 1.0
+#: Seconds that the thread waits for the GIL while it serves workers beside an item.
+SWITCH_S = 0.2e-3
 
 
 class _QuickSwitches:
-    """While any feeder serves workers, whoever wants the GIL is given it soon.
+    """While any dispatcher serves workers, whoever wants the GIL is given it soon.
 
-    Each system call of the feeder lets go of the GIL, and beside an item that computes it has it
-    back after `sys.getswitchinterval()`: at 5 ms, to serve one worker took 90 ms.
+    Each system call of the dispatcher lets go of the GIL. Beside an item that computes, it has the
+    GIL back after `sys.getswitchinterval()`: at 5 ms, serving one worker took 90 ms.
     """
 
     def __init__(self) -> None:
@@ -53,7 +57,7 @@ class _QuickSwitches:
             sys.setswitchinterval(self._usual_s)
 
     def after_fork(self) -> None:
-        """In the child of an item that has forked, there is no feeder."""
+        """In the child of an item that has forked, there is no dispatcher."""
         self._lock = _thread.allocate_lock()
         if self._n_inside:
             self._n_inside = 0
@@ -65,7 +69,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_quick_switches.after_fork)
 
 
-class Feeder:
+class Dispatcher:
     """Asks the tuner in the caller's place, as long as the caller lets go of the call's lock.
 
     Args:
@@ -88,7 +92,8 @@ class Feeder:
         self._stopping = False
         self._wake, self._ending = _thread.allocate_lock(), ThreadExit()
         self._wake.acquire()
-        self.n_loaded = 0  # modules: not by the caller's item, whatever it does meanwhile
+        #: Modules that serving workers has loaded, rather than the caller's item.
+        self.n_loaded = 0
         self.error: BaseException | None = None
         # In a copy of the caller's context: the threads that it starts copy theirs from it.
         _thread.start_new_thread(copy_context().run, (self._live,))

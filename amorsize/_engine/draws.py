@@ -64,7 +64,7 @@ class Draws:
             self.drawing.put_back()
 
     def take(self) -> None:
-        """It has drawn what it has drawn."""
+        """Items go on with theirs, where the consumer has left the generators."""
         if self.drawing is not None:
             self.drawing.keep()
 

@@ -51,9 +51,9 @@ class Ending:
         self._acting.end_probe()
         if self._call.source.ahead is not None:
             self._call.source.ahead.stop()
-        feeder, self._inline.feeder = self._inline.feeder, None
-        if feeder is not None:
-            feeder.stop()
+        dispatcher, self._inline.dispatcher = self._inline.dispatcher, None
+        if dispatcher is not None:
+            dispatcher.stop()
         stuck = self._close_pools(at_once=at_once)
         if self._workers.inner is not None:
             self._workers.inner.lift()
@@ -62,8 +62,8 @@ class Ending:
                 f"{len(stuck)} thread(s) of {self._call.name} are still inside an item and cannot "
                 f"be ended: {', '.join(stuck[:5])}. They get no further items."
             )
-        if feeder is not None and feeder.error is not None and not at_once:
-            what = f"{type(feeder.error).__name__}: {feeder.error}"
+        if dispatcher is not None and dispatcher.error is not None and not at_once:
+            what = f"{type(dispatcher.error).__name__}: {dispatcher.error}"
             self._recorder.warn(
                 f"all items of {self._call.name} are done, but of what workers told, {what}"
             )
@@ -91,7 +91,7 @@ class Ending:
         if pools:
             self._workers.printed.release_all()
         pools.clear()
-        self._workers.crew_of.clear()  # here nothing interrupts them as they go
+        self._workers.pool_of.clear()  # here nothing interrupts them as they go
         if ledger is not None and not at_once:
             ledger.ended(perf_counter() - began)
             self._learn_costs(ledger)
@@ -119,4 +119,4 @@ class Ending:
             for pool in self._call.pools.values():
                 pool.close(at_once=True)
             self._call.pools.clear()
-            self._workers.crew_of.clear()
+            self._workers.pool_of.clear()

@@ -1,4 +1,4 @@
-"""One call from end to end: the tuner decides, this acts, workers run, results come back."""
+"""One call from end to end."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from amorsize._workers.protocol import Event
     from amorsize.policy.trace import Trace
 
-#: Seconds; a call this long is going on as it does: its data can be read in a thread.
+#: Seconds after which a call is taken to go on as it does: its data can be read in a thread.
 READ_ASIDE_S = 20e-3
-#: Seconds of reading on while workers have nothing to do: they, or the caller, soon have.
+#: Seconds that reading on may take while workers have nothing to do.
 READ_IDLE_S = 0.2e-3
 
 
@@ -43,7 +43,8 @@ class OutOfTime(Exception):  # noqa: N818 - says what happened
 class Engine:
     """Runs one call: asks the tuner what to do next, does it, reports what happened."""
 
-    remembers = True  # what it has learned is for the next call
+    #: Whether what it has learned is for the next call.
+    remembers = True
 
     def __init__(
         self,
@@ -59,18 +60,20 @@ class Engine:
         call = self.call = Call(
             func, iterables, item_kwargs, options, name, is_stream=streams, read_ahead=read_ahead
         )
-        self.n_done = 0  # items, once it is over
-        self.trace: Trace | None = None  # once it is over
+        #: Items that were done, once the call is over.
+        self.n_done = 0
+        #: What happened, once the call is over.
+        self.trace: Trace | None = None
         recorder = self.recorder = Recorder(call)
         failures = self.failures = Failures(call, recorder)
         confinement = self.confinement = Confinement(call, recorder)
         draws = self.draws = Draws(call, confinement)
         opening = self.opening = Opening(call, confinement)
         workers = self.workers = Workers(
-            call, recorder, failures, confinement, hear=self.on_event, ask_disk=opening.ask_disk
+            call, recorder, failures, confinement, on_event=self.on_event, ask_disk=opening.ask_disk
         )
         inline = self.inline = InlineItems(
-            call, recorder, failures, draws, workers, lambda: self.acting.new_feeder()
+            call, recorder, failures, draws, workers, lambda: self.acting.new_dispatcher()
         )
         acting = self.acting = Acting(call, recorder, confinement, opening, workers, inline)
         self.ending = Ending(call, recorder, draws, workers, inline, acting)

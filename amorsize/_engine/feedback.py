@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
-MOST_SEEN = 256  # objects that are looked at
-MOST_HELD = 16  # of one container or object
+#: Objects that are looked at, at most.
+MOST_SEEN = 256
+#: Objects of one container or object that are looked at, at most.
+MOST_HELD = 16
 # Types by what their methods are called that wait for others, and whether that can be foretold.
 _WAITING = {
     "threading.Event": ("wait",),

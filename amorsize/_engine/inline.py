@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._engine.call import Call, Recorder
-    from amorsize._engine.dispatcher_thread import Feeder
+    from amorsize._engine.dispatcher_thread import Dispatcher
     from amorsize._engine.draws import Draws
     from amorsize._engine.failures import Failures
     from amorsize._engine.source import Turn
@@ -37,14 +37,14 @@ class InlineItems:
         failures: Failures,
         draws: Draws,
         workers: Workers,
-        new_feeder: Callable[[], Feeder | None],
+        new_dispatcher: Callable[[], Dispatcher | None],
     ) -> None:
         self._call, self._recorder, self._failures = call, recorder, failures
-        self._draws, self._workers, self._new_feeder = draws, workers, new_feeder
+        self._draws, self._workers, self._new_dispatcher = draws, workers, new_dispatcher
         self._starved_clock = StarvedClock()
         #: A thread that serves workers meanwhile.
-        self.feeder: Feeder | None = None
-        self._may_feed = True  # there is room for such a thread
+        self.dispatcher: Dispatcher | None = None
+        self._may_dispatch = True  # there is room for such a thread
         self._is_set_up = self._is_marked = False
         self._mark_before: Any = None
 
@@ -150,8 +150,8 @@ class InlineItems:
         """Show how far the call is, and take in what happened meanwhile."""
         if self._recorder.bar is not None:
             self._recorder.bar.update(n_done)
-        if self.feeder is not None and not self._call.work.is_finished:
-            self.feeder.raise_error()  # soon, and not when all is over
+        if self.dispatcher is not None and not self._call.work.is_finished:
+            self.dispatcher.raise_error()  # soon, and not when all is over
         if self._call.pools:
             self._workers.printed.release(self._call.work.n_in_order)
             self._workers.look(0.0)
@@ -176,7 +176,7 @@ class InlineItems:
 
     def _n_loaded(self) -> int:
         """Modules that are loaded, without those that serving workers meanwhile has loaded."""
-        return len(sys.modules) - (0 if self.feeder is None else self.feeder.n_loaded)
+        return len(sys.modules) - (0 if self.dispatcher is None else self.dispatcher.n_loaded)
 
     def set_up(self) -> None:
         """The caller is a place where items run: it needs what workers need."""
@@ -195,9 +195,9 @@ class InlineItems:
     def _enter(self, is_in_item: Callable[[], bool] | None) -> None:
         """Items are about to run here; others may serve the workers meanwhile."""
         if self._call.pools:
-            if self.feeder is None and self._may_feed:
-                self.feeder = self._new_feeder()
-                self._may_feed = self.feeder is not None
+            if self.dispatcher is None and self._may_dispatch:
+                self.dispatcher = self._new_dispatcher()
+                self._may_dispatch = self.dispatcher is not None
             self._call.inline_since = perf_counter()
             self._workers.printed.enter()
             self._call.lock.release()

@@ -1,4 +1,4 @@
-"""What must be known before workers are worth a thought: the host, the function, its payloads."""
+"""What must be known before workers are worth a thought."""
 
 from __future__ import annotations
 
@@ -20,22 +20,38 @@ if TYPE_CHECKING:
     from amorsize._workers.payload import Payload
     from amorsize._workers.serialization import Packing
 
-CLEAN_START_S = 0.8e-3  # of the caller, to start an interpreter or to hand a task to a warm one
-WARM_READY_S = 1e-3  # until a worker that is there already can take work of another call
-LOAD_S = 6e-3  # importing the process crew and pickle's C half, once in a process
-SHORT_WEIGHING_S = 5e-3  # a cost below this is measured three times: others may come between
-# Beside a fork, what a function reaches has to be sent. On 2 cores of an AMD EPYC, per byte:
-LEND_S = 1 / 1e9  # arrays: copied once, into memory that workers map
-PICKLE_S = 1 / 100e6  # the rest, pickled here and rebuilt in each worker: lists 0.2, dicts 1
-MUCH_BYTES = 8 << 20  # below, it takes less time than asking
-FIRST_CLEAN_S = 30e-3  # loading what packs a task and starts interpreters, cloudpickle with it
-BARE_MODULES = 300  # that are loaded in any program with a call under way
-IMPORTING_S = 0.4e-3  # each of those beyond, as far as it is imported: pandas 0.5 s, of 1200
-STARTING_SHARE = 0.5  # of what workers would save, at most, may go into beginning
-LEAST_CORE_SHARE = 0.1  # less is not believed of one item or two
-SENDING_SHARE = 0.5  # of what workers would save, at most, may go into sending it
-ROOM_SHARE = 0.7  # of the memory there is
-CHEAP_RESULT_S = 20e-6  # below, one result says less than several together
+#: Seconds of the caller to start an interpreter, or to hand a task to a warm one.
+CLEAN_START_S = 0.8e-3
+#: Seconds until a worker that is there already can take work of another call.
+WARM_READY_S = 1e-3
+#: Seconds to import the process pool and the C half of pickle, once in a process.
+LOAD_S = 6e-3
+#: Seconds below which a cost is measured three times: other programs may come between.
+SHORT_WEIGHING_S = 5e-3
+#: Seconds a byte to copy an array once into memory that workers map; 2 cores of an AMD EPYC.
+LEND_S = 1 / 1e9
+#: Seconds a byte to pickle anything else and rebuild it in each worker: 0.2 of it for lists, all of
+#: it for dicts; 2 cores of an AMD EPYC.
+PICKLE_S = 1 / 100e6
+#: Bytes below which sending takes less time than asking whether it pays.
+MUCH_BYTES = 8 << 20
+#: Seconds to load what packs a task and starts interpreters, cloudpickle among it.
+FIRST_CLEAN_S = 30e-3
+#: Modules that are loaded in any program with a call under way.
+BARE_MODULES = 300
+#: Seconds that a new interpreter takes to import each module beyond `BARE_MODULES`. pandas has
+#: 1200 and takes 0.5 s.
+IMPORTING_S = 0.4e-3
+#: The largest share of what workers would save that may go into beginning.
+STARTING_SHARE = 0.5
+#: The smallest share of a core that is believed of one item or two.
+LEAST_CORE_SHARE = 0.1
+#: The largest share of what workers would save that may go into sending.
+SENDING_SHARE = 0.5
+#: The largest share of the memory there is that may be taken.
+ROOM_SHARE = 0.7
+#: Seconds below which one result tells less than several together.
+CHEAP_RESULT_S = 20e-6
 
 
 def host(fork_reason: str | None) -> Host:

@@ -1,4 +1,4 @@
-"""Tells whether an iterator's items outlast the next one, or are only lent for one turn of a loop.
+"""Whether the items of an iterator outlast the next one.
 
 A loop reads an item, runs it, and reads the next. To read further before the first has run is
 right where items stand for themselves. It is wrong for a file that is closed when its generator
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
 GENERATOR: Any = type(_ for _ in ())
 METHODS: Any = (type([].append), type("", (), {"m": lambda _: None})().m.__class__)
-LENDERS = ("itertools.groupby", "numpy.nditer")  # as their documentation says
-MOST_BEHIND = 32  # iterators behind one another that are looked into
-# Modules whose context managers, in the end, leave alone the files that were named meanwhile.
+#: Iterators that lend each item until the next is read, as their documentation says.
+LENDERS = ("itertools.groupby", "numpy.nditer")
+#: Iterators behind one another that are looked into, at most.
+MOST_BEHIND = 32
+#: Modules whose context managers, in the end, leave alone the files that were named meanwhile.
 HARMLESS = ("_io", "io", "posix", "nt", "gzip", "bz2", "lzma", "codecs", "zipfile", "tarfile")
 
 

@@ -20,12 +20,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-MOST_PARTS = 256  # of one trace: beyond, what is left is not looked at
-MOST_ELEMENTS = 64  # of one container
-MOST_FILES = 4  # that are asked for: 2 us each
+#: Parts of one trace: beyond, what is left is not looked at.
+MOST_PARTS = 256
+#: Elements of one container that are looked at, at most.
+MOST_ELEMENTS = 64
+#: Files that are asked for at most, at 2 us each.
+MOST_FILES = 4
+#: The longest text that is taken for the path of a file.
 MOST_PATH_CHARS = 1024
-DEEPEST = 4  # containers in containers
-BUFFER_BYTES = 1 << 16  # at both ends of a buffer
+#: How deep containers in containers are looked into.
+DEEPEST = 4
+#: Bytes at both ends of a buffer that are looked at.
+BUFFER_BYTES = 1 << 16
 
 _ATOMS: Any = frozenset(
     {int, float, complex, bool, str, bytes, type(None), range, slice, type(...), type, type(os)}

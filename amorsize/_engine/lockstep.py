@@ -1,4 +1,4 @@
-"""Items that are read one by one, each when the one before has been run, as a loop has them.
+"""Items that are read one by one, as a loop reads them.
 
 So it stays where the caller runs everything. Elsewhere it is how a call begins on an iterator that
 runs code when it goes on, until reading ahead is known to be right, and wanted.
@@ -30,14 +30,18 @@ if TYPE_CHECKING:
     from amorsize._engine.item_lifetime import Look
     from amorsize._engine.workers import Workers
 
-ALONE_S = (
-    1e-3  # of items that the caller runs before workers, and reading ahead, come into question
-)
-GROWTH = 4  # times as many items in the next turn as were run so far
-MANY = 1 << 20  # items of a turn that nobody counts
-LIGHT_S = 20e-6  # an item this short waits for nothing: its CPU time is its time,
-LIGHT_ITEMS = 16  # and to look at the clock for each of these would take longer than they do
-TOLD_S = 50e-3  # how often a stream in the caller tells what its items cost
+#: Seconds of items that the caller runs before workers and reading ahead come into question.
+ALONE_S = 1e-3
+#: How many times as many items the next turn has as were run so far.
+GROWTH = 4
+#: Items of a turn whose number nobody knows.
+MANY = 1 << 20
+#: Seconds below which an item waits for nothing: its CPU time is its time.
+LIGHT_S = 20e-6
+#: Items below `LIGHT_S` for which the clock is looked at once, as looking would outlast them.
+LIGHT_ITEMS = 16
+#: Seconds after which a stream in the caller tells again what its items cost.
+TOLD_S = 50e-3
 
 
 class Turns:

@@ -1,4 +1,4 @@
-"""What a call measures beside its items: who holds the GIL, what sending them takes."""
+"""What a call measures beside its items."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from amorsize._engine.call import Call
     from amorsize._workers.gil_probe import GilProbe
 
+#: The most results that are pickled to measure what sending them takes.
 WEIGHED_RESULTS = 32
 
 

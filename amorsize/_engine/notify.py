@@ -1,4 +1,4 @@
-"""Tells services of drift: a log record for each, and the hook for what was decided anew."""
+"""Tells services of drift."""
 
 from __future__ import annotations
 

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from amorsize._engine.call import Call
     from amorsize._engine.confinement import Confinement
 
-MOST_LOOKED_AT = 8192  # items: as many as are few for 256 cores
-WORTH_READING_S = 0.1  # work left for which 2 ms of looking at the disk, or 11, is a fair price
+#: The most items whose function is read for being trivial: as many as are few for 256 cores.
+MOST_LOOKED_AT = 8192
+#: Seconds of work left from which on the disk is looked at, which takes 2 ms to 11 ms.
+WORTH_READING_S = 0.1
 
 
 class Opening:
@@ -27,7 +29,8 @@ class Opening:
 
     def __init__(self, call: Call, confinement: Confinement) -> None:
         self._call, self._confinement = call, confinement
-        self._has_asked_disk = False  # or there was no need to
+        #: Whether the disk was looked at, or did not have to be.
+        self._has_asked_disk = False
 
     def look_up(self) -> None:
         """See what this process knows of the function."""

@@ -1,4 +1,4 @@
-"""What starting and serving workers has cost a call: the next one reckons with that.
+"""What starting and serving workers has cost a call.
 
 The figures that a fresh process begins with are those of one machine. What a chunk costs the
 caller is mostly deciding, unpacking and bookkeeping, several times the way through a pipe, and can
@@ -15,10 +15,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-SMALL_BYTES = 4096  # of results in a chunk, in the mean: to read more costs what it holds
-MOST_PICKLED = 0.2  # of that time; where more of it went into pickling, which is only known from a
-# few results, what remains is mostly the error of that
-LEAST_CHUNKS = 16  # below, what was done once per call weighs more than what each chunk took
+#: The most bytes of results in a mean chunk: beyond, reading costs by what a chunk holds.
+SMALL_BYTES = 4096
+#: The largest share of pickling in the cost of a chunk. It is known from a few results only, so
+#: that beyond this share what remains is mostly the error.
+MOST_PICKLED = 0.2
+#: The fewest chunks: below, what was done once in the call outweighs what each chunk took.
+LEAST_CHUNKS = 16
 
 
 class Ledger:

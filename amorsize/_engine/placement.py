@@ -1,4 +1,4 @@
-"""Where the items of a call may run and keep the loop's results.
+"""Where the items of a call may run, so that the results are those of the loop.
 
 Reading the code decides against threads or worker processes; watching an item decides against them
 as well. Only where both find nothing are items shared out.
@@ -26,11 +26,16 @@ if TYPE_CHECKING:
     from amorsize._engine.call_options import Options
     from amorsize._watching import Finding, Inside
 
-MOST_NAMED = 3  # reasons in one message
-AGAIN_S = 4e-3  # of CPU for each look around a second item, where 1 ms was too little for the first
-MOST_WATCHED = 2  # items: what only the first one does is the making of something that lasts
-MOST_PLAIN = 10_000  # items of a sequence that are looked at before a stream: 0.5 ms
-MAX_FUNCTIONS = 1024  # whose findings are kept in memory
+#: Reasons that one message names at most.
+MOST_NAMED = 3
+#: CPU seconds for each look around a second item, where 1 ms was too little for the first.
+AGAIN_S = 4e-3
+#: Items that are watched at most: what only the first one does makes something that lasts.
+MOST_WATCHED = 2
+#: Items of a sequence that are looked at before a stream at most, which takes 0.5 ms.
+MOST_PLAIN = 10_000
+#: Functions whose findings are kept in memory at most.
+MAX_FUNCTIONS = 1024
 WHY_REPLACED = "gevent has put greenlets in the place of threads"
 ALLOWS_THREADS = "thread_safe=True allows it"
 ALLOWS_PROCESSES = "backend='process' allows it"

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-NAP_S = 0.25  # the longest that anybody waits here without looking around
-END_S = 10e-3  # how long its end is waited for before a fork: it may be inside the data's code
+#: Seconds that anybody waits here at most without looking around.
+NAP_S = 0.25
+#: Seconds that its end is waited for before a fork: it may be inside the data's code.
+END_S = 10e-3
 
 
 class ReadAhead:

@@ -1,4 +1,4 @@
-"""What a call leaves behind: its trace for explain(), its profile for the next call."""
+"""What a call leaves behind."""
 
 from __future__ import annotations
 

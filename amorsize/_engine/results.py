@@ -1,4 +1,4 @@
-"""What comes back from workers: results, errors, deaths, and what could not travel."""
+"""What comes back from workers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Returns:
-    """Takes in, for one call, what its crews tell."""
+    """Takes in what the pools of one call tell."""
 
     def __init__(
         self,
@@ -43,42 +43,42 @@ class Returns:
         losses: Losses,
         ledger: Ledger | None,
         printed: Printed,
-        crew_of: Mapping[int, Crew],
+        pool_of: Mapping[int, Crew],
         ask_disk: Callable[[], None],
     ) -> None:
         self._call, self._work, self._tuner = call, call.work, call.tuner
         self._recorder, self._failures, self._confinement = recorder, failures, confinement
         self._losses, self._ledger, self._printed = losses, ledger, printed
-        self._crew_of, self._ask_disk = crew_of, ask_disk
+        self._pool_of, self._ask_disk = pool_of, ask_disk
 
-    def take_in(self, happening: Event, now_s: float) -> None:
+    def take_in(self, event: Event, now_s: float) -> None:
         """Tell the tuner what has happened, and keep what came of it."""
-        match happening:
+        match event:
             case protocol.ChunkDone():
                 self._losses.delivered()
-                self._done(happening, now_s)
+                self._done(event, now_s)
             case protocol.WorkerReady():
                 if self._ledger is not None:
-                    self._ledger.ready(happening.worker)
-                self._tuner.tell(Ready(worker=happening.worker, now_s=now_s))
+                    self._ledger.ready(event.worker)
+                self._tuner.tell(Ready(worker=event.worker, now_s=now_s))
             case protocol.WorkerLost():
-                self._tuner.tell(Died(worker=happening.worker, now_s=now_s))
-                if (why := self._losses.why_less(happening)) is not None:
+                self._tuner.tell(Died(worker=event.worker, now_s=now_s))
+                if (why := self._losses.why_less(event)) is not None:
                     n_left = max(1, self._tuner.workers.n_alive)
                     self._tuner.tell(WorkersLimited(n_workers=n_left, why=why))
-                self._losses.lost(happening)
+                self._losses.lost(event)
             case protocol.WorkerRetired():
-                self._tuner.tell(WorkerRetired(worker=happening.worker, why=happening.why))
-                for start, stop in happening.ranges:
+                self._tuner.tell(WorkerRetired(worker=event.worker, why=event.why))
+                for start, stop in event.ranges:
                     self._work.give_back(start, stop)
             case protocol.SetupFailed():
-                self._set_up_failed(happening)
+                self._set_up_failed(event)
             case protocol.Text():
-                self._printed.take(happening.start, happening.stream, happening.text)
+                self._printed.take(event.start, event.stream, event.text)
             case protocol.Noticed():
-                self._confinement.end_sharing(happening.why)
+                self._confinement.end_sharing(event.why)
             case protocol.Logged():
-                self._printed.take_record(happening.start, happening.record)
+                self._printed.take_record(event.start, event.record)
 
     def _set_up_failed(self, failed: SetupFailed) -> None:
         """A worker that cannot take the task: the caller goes on where that is left open."""
@@ -88,14 +88,14 @@ class Returns:
 
     def _done(self, done: ChunkDone, now_s: float) -> None:
         n_done = len(done.results)
-        pool = self._crew_of[done.worker]
+        pool = self._pool_of[done.worker]
         if self._call.is_stream and n_done:
             n_bytes = None if done.n_bytes is None else done.n_bytes // n_done
             self._recorder.see_size(done.results[-1], n_bytes)
         self._recorder.note_chunk(
             done.worker, pool.backend, n_done, done.wall_s, done.cpu_s, done.run_delay_s, now_s
         )
-        if self._ledger is not None and not self._call.inline_since:  # else the feeder serves
+        if self._ledger is not None and not self._call.inline_since:  # else the dispatcher serves
             self._ledger.served(n_done, done.n_bytes)
         if self._call.task.keep_errors:
             self._failures.note_kept(done.start, done.results)

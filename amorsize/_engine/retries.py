@@ -1,4 +1,4 @@
-"""What a worker's end costs: its items tried again, the one to blame found or named."""
+"""What becomes of the items of a worker that has ended."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from amorsize._engine.work_queue import Work
     from amorsize._workers.protocol import Crew, WorkerLost
 
-# Workers that end in a row, and in no item: the fault is no item's. On a busy host a worker may be
-# hit again and again before it comes to an item; so many starts take a second or two at most.
+#: The most workers that may end in a row outside of items, which no item is to blame for. On a busy
+#: host a worker may be hit again and again before its first item. So many starts take 2 s at most.
 MOST_DEATHS = 30
-LATE_S = 0.1  # by which the program is late only where it is stopped, or starved of all cores
-SHORT_SHARE = (
-    0.03  # of the memory this process may use: with less free, a kill is likely the kernel's
-)
+#: Seconds by which the program is late only where it is stopped, or starved of all cores.
+LATE_S = 0.1
+#: The share of usable memory: where less is free, a kill is likely the kernel's.
+SHORT_SHARE = 0.03
 
 
 class Losses:
@@ -32,7 +32,8 @@ class Losses:
         fail: Called with an index and an error for an item that is not tried again.
     """
 
-    n_oom_kills: int | None = None  # as the kernel counted when it was asked last, in any call
+    #: Kills for lack of memory, as the kernel counted them when any call asked last.
+    n_oom_kills: int | None = None
 
     def __init__(
         self,
@@ -164,12 +165,12 @@ class Losses:
     def _still_since_s(self, began_s: float) -> float:
         return sum(max(0.0, end - max(begin, began_s)) for begin, end in self._still)
 
-    def watch_time(self, crew_of: Mapping[int, Crew]) -> None:
+    def watch_time(self, pool_of: Mapping[int, Crew]) -> None:
         """End workers whose item takes longer than it may, while the program runs."""
         if self._timeout_s is None:
             return
         now = perf_counter()
-        for number, pool in crew_of.items():
+        for number, pool in pool_of.items():
             begun = pool.begun(number)
             if begun is None or begun[0] in self._timed_out:
                 continue

@@ -1,4 +1,4 @@
-"""The data of one call: what can be cut at any place, and what comes out of an iterator."""
+"""The data of one call."""
 
 from __future__ import annotations
 
@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 
     from amorsize._engine.read_ahead import ReadAhead
 
-READ_AHEAD = 4096  # items read from an iterator before they are needed: beyond, the end is far off
-READ_S = 2e-3  # and the longest that reading ahead may keep the caller from its workers
-READ_BYTES = 64 << 20  # what items that were read ahead may take, about
-KEPT_ITEMS = 8192  # items read and done are dropped in blocks of this size,
-KEPT_BYTES = 16 << 20  # or of this many bytes
+#: The most items read from an iterator before they are needed: beyond, the end is far off.
+READ_AHEAD = 4096
+#: Seconds that reading ahead may keep the caller from its workers.
+READ_S = 2e-3
+#: About how many bytes items may take that were read ahead.
+READ_BYTES = 64 << 20
+#: Items that are done are dropped in blocks of so many.
+KEPT_ITEMS = 8192
+#: Items that are done are dropped once they take so many bytes.
+KEPT_BYTES = 16 << 20
 
 
 class Sliced:

@@ -56,7 +56,7 @@ class Starter:
             return
         number = sum(self._recorder.n_started.values())
         try:
-            pool = self._crew(backend)
+            pool = self._pool(backend)
             worker_numbers.prepare(self._workers.places().of(number))
             began, began_cpu_s = perf_counter(), thread_time()
             pool.start(number)
@@ -73,7 +73,7 @@ class Starter:
         start_s = perf_counter() - began
         if self._workers.ledger is not None:
             self._workers.ledger.started(number, backend, began, began_cpu_s)
-        self._workers.crew_of[number] = pool
+        self._workers.pool_of[number] = pool
         self._recorder.n_started[backend] = self._recorder.n_started.get(backend, 0) + 1
         self._call.tuner.tell(
             Started(
@@ -85,13 +85,13 @@ class Starter:
         )
         self._workers.look(0.0)
 
-    def _crew(self, backend: str) -> Crew:
+    def _pool(self, backend: str) -> Crew:
         kind, pool = backend, self._call.pools.get(backend)
         if pool is not None and pool.inherits_items and self._call.fork_reason is not None:
             kind = "from a clean start"  # beside forks from before there was a thread
             pool = self._call.pools.get(kind)
         if pool is None:
-            pool = self._new_crew(backend)
+            pool = self._new_pool(backend)
             if not self._call.pools:
                 # From here on the caller holds it, except in its own items.
                 self._call.lock.acquire()
@@ -99,7 +99,7 @@ class Starter:
             self._call.pools[kind] = pool
         return pool
 
-    def _new_crew(self, backend: str) -> Crew:
+    def _new_pool(self, backend: str) -> Crew:
         from amorsize._engine import placement
 
         if placement.are_threads_replaced():

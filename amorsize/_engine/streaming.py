@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from amorsize._engine.work_queue import Work
     from amorsize._workers.inherited_pipes import Pipe
 
-PATIENT_SHARE = 1 / 8  # of what reading an item takes: so long it may wait for results
-STREAM_BYTES = 64 << 20  # what a stream holds ahead of its consumer, about, if not told otherwise
+#: The share of the time of reading an item that it may wait for results.
+PATIENT_SHARE = 1 / 8
+#: About how many bytes a stream holds ahead of its consumer where `buffer` is not given.
+STREAM_BYTES = 64 << 20
 
 
 def pipes_of_items(call: Call) -> frozenset[Pipe]:

@@ -1,4 +1,4 @@
-"""Where the items of a call may run: what the host has, what the function reaches."""
+"""Where the items of a call may run, as its host and its function show."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from amorsize._workers.payload import Payload
     from amorsize.policy.host_job import Job
 
-MOST_STRETCHED = 8.0  # times; beyond, how long others will have the cores is anybody's guess
+#: The most that computing counts as stretched by other programs: nobody can tell for how long.
+MOST_STRETCHED = 8.0
 
 
 class Survey:
@@ -38,8 +39,10 @@ class Survey:
         self._call, self._recorder, self._confinement = call, recorder, confinement
         self._run_inline, self._see_room = run_inline, see_room
         self._payload: Payload | None = None
-        self._connects = False  # items use the network
-        self._why_only_forks: str | None = None  # why no new interpreter could run items
+        #: Whether items use the network.
+        self._connects = False
+        #: Why no new interpreter could run items.
+        self._why_only_forks: str | None = None
 
     def look(self) -> None:
         """Find out what the host has and what the function reaches."""

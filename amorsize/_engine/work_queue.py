@@ -1,4 +1,4 @@
-"""The items of one call: handed out once each, taken back unstarted, results kept in order."""
+"""The items of one call, each handed out once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The workers of one call: what goes to them, what comes from them."""
+"""The traffic of one call with its workers."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 
 #: Seconds; the longest that anything is waited for without looking around.
 WAIT_S = 0.25
-ASK_S = 2e-3  # how often data is asked whether its next item is there
-SENT_BYTES = 16 << 20  # items that go to a worker at once
-# Finished items stay in their worker for so long at most, before they are sent without waiting for
-# the chunk's end: what a worker's death can cost. A chunk that ends in time is sent once.
+#: Seconds after which data is asked again whether its next item is there.
+ASK_S = 2e-3
+#: The most bytes of items that go to a worker at once.
+SENT_BYTES = 16 << 20
+#: Seconds that finished items stay in their worker at most before the chunk ends. They are what a
+#: worker's death can cost. The time budget of a chunk decides within these limits.
 LEAST_HELD_S, MOST_HELD_S = 20e-3, 100e-3
 
 
@@ -43,14 +45,15 @@ class Workers:
         failures: Failures,
         confinement: Confinement,
         *,
-        hear: Callable[[Event], None],
+        on_event: Callable[[Event], None],
         ask_disk: Callable[[], None],
     ) -> None:
         self._call, self._recorder, self._failures = call, recorder, failures
         self._confinement, self._ask_disk = confinement, ask_disk
-        self.hear = hear
-        self.crew_of: dict[int, Crew] = {}
-        self.printed: Printed  # from the first worker on, as those that follow
+        self.on_event = on_event
+        self.pool_of: dict[int, Crew] = {}
+        #: What items say; like what follows, it is there from the first worker on.
+        self.printed: Printed
         self.losses: Losses | None = None
         self.ledger: Ledger | None = None
         self._returns: Returns | None = None
@@ -61,7 +64,7 @@ class Workers:
         self.files: Files | None = None
 
     def look(self, timeout_s: float) -> None:
-        """Take in what has happened in the crews."""
+        """Take in what has happened in the pools."""
         if len(self._call.pools) > 1:
             timeout_s = min(timeout_s, 1e-3)
         if self._call.options.timeout is not None:
@@ -70,13 +73,13 @@ class Workers:
         if limited is not None:
             limited.seen(perf_counter())
         for pool in tuple(self._call.pools.values()):
-            heard = pool.wait(timeout_s)
+            events = pool.wait(timeout_s)
             if limited is not None:
                 limited.seen(perf_counter(), at_most_s=timeout_s)
-            for happening in heard:
-                self.hear(happening)
+            for event in events:
+                self.on_event(event)
         if limited is not None:
-            limited.watch_time(self.crew_of)
+            limited.watch_time(self.pool_of)
 
     def wait(self, timeout_s: float) -> None:
         if not self._call.pools:
@@ -96,11 +99,11 @@ class Workers:
             self.losses.note_kills()  # now, because there is nothing else to do
         self.look(timeout_s)
 
-    def take_in(self, happening: Event) -> None:
+    def take_in(self, event: Event) -> None:
         assert self._returns is not None
-        if isinstance(happening, (WorkerRetired, WorkerLost)):
-            self.places().leave(happening.worker)
-        self._returns.take_in(happening, self._call.now_s)
+        if isinstance(event, (WorkerRetired, WorkerLost)):
+            self.places().leave(event.worker)
+        self._returns.take_in(event, self._call.now_s)
         if self.files is not None:
             self.files.look(self._call.tuner.workers.of("thread").n_busy)
 
@@ -109,7 +112,7 @@ class Workers:
             self.losses.out_of_sight()
 
     def send(self, action: do.Send) -> None:
-        pool = self.crew_of[action.worker]
+        pool = self.pool_of[action.worker]
         alone = self._call.work.has_suspect
         chunk = self._call.work.take(action.n_items)
         if (
@@ -144,7 +147,7 @@ class Workers:
         return chunk.but(stop=chunk.start + n_most)
 
     def retire(self, worker: int) -> None:
-        self.crew_of[worker].retire(worker)
+        self.pool_of[worker].retire(worker)
         self.places().leave(worker)
 
     def places(self) -> worker_numbers.Places:
@@ -154,7 +157,7 @@ class Workers:
         return self._places
 
     def expect_returns(self) -> None:
-        """From the first crew on there are workers, who deliver, cost, and may be lost."""
+        """From the first pool on there are workers, who deliver, cost, and may be lost."""
         from amorsize._engine.output_order import Printed
         from amorsize._engine.results import Returns
         from amorsize._engine.retries import Losses
@@ -177,7 +180,7 @@ class Workers:
             losses=self.losses,
             ledger=self.ledger,
             printed=self.printed,
-            crew_of=self.crew_of,
+            pool_of=self.pool_of,
             ask_disk=self._ask_disk,
         )
 
