@@ -1,17 +1,36 @@
-"""How many items travel together: large chunks in the bulk, small ones in the tail, boxed."""
+"""Size chunks: large ones in the bulk, small ones in the tail, each with a time budget."""
 
 from __future__ import annotations
 
-BULK_LOSS_SHARE = 0.005  # of a bulk chunk's time may go into sending it: POLICY 2, eps_b
-TAIL_LOSS_SHARE = 0.08  # of a tail chunk's: shorter chunks even out the end, eps_t
-GUIDE = 3.0  # a chunk is at most 1/3 of a worker's share of what is left; flat in 2..4
-CALLER_SHARE = 0.5  # the caller spends at most half its time on sending chunks
-TAIL_DISPATCH = 1.25  # tail chunks last long enough for the caller to serve everybody
-LEAST_S = 1e-9  # of an item
-BOX = 2.0  # a chunk comes back when it takes this many times what was planned; flat in 1.5..3
-GROWTH = 4  # a chunk is at most 4 x the largest that was seen to come back
-DEEP_OVERHEADS = 10  # chunks shorter than this many overheads are sent ahead, too
-WATCHED_CHUNK_S = 5e-3  # of chunks whose report is worth more than their work
+#: Share of a bulk chunk's time that may go into sending it.
+BULK_LOSS_SHARE = 0.005
+
+#: Share of a tail chunk's time that may go into sending it. Shorter chunks even out the end.
+TAIL_LOSS_SHARE = 0.08
+
+#: A chunk is at most 1/3 of a worker's share of what is left. Factors of 2 to 4 perform alike.
+GUIDE = 3.0
+
+#: The caller spends at most half its time on sending chunks.
+CALLER_SHARE = 0.5
+
+#: Tail chunks last this many times as long as the caller needs to serve everybody.
+TAIL_DISPATCH = 1.25
+
+#: The least time of an item that is reckoned with.
+LEAST_S = 1e-9
+
+#: A chunk comes back after this many times its planned time. Factors of 1.5 to 3 perform alike.
+BOX = 2.0
+
+#: A chunk is at most this many times the largest one that came back.
+GROWTH = 4
+
+#: Chunks shorter than this many overheads are sent ahead.
+DEEP_OVERHEADS = 10
+
+#: Length of a chunk whose report is worth more than its work.
+WATCHED_CHUNK_S = 5e-3
 
 
 def chunk_of(

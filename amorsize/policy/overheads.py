@@ -1,4 +1,4 @@
-"""What workers cost the caller, and how many of them the work left is worth."""
+"""Price the workers: what they cost the caller in seconds."""
 
 from __future__ import annotations
 
@@ -27,14 +27,31 @@ if TYPE_CHECKING:
             """Whether they spend most of their time waiting."""
 
 
-WORTH = 1.5  # workers the caller could keep busy, below which sending costs more than it brings
-SPARE = 1.25  # times what the caller could serve, workers are wanted: sending varies as well
-KEEP_WORTH = 1.2  # and below which it stops sending: the gap avoids going back and forth
-IN_TIME = 1.5  # times the start of one more, the others must still be busy with what is left
-PAYBACK = 0.85  # workers must save 15 % of what is left, or they are not started
-TOGETHER_S = 0.3e-3  # of a call with workers, beside them: deciding, remembering what they did
-BET_SHARE, BET_S = 0.03, 4e-3  # what starting workers may cost if it never pays: the promise
-INNER_THREADS = 1.3  # process CPU / wall above which items are parallel in themselves
+#: With fewer workers than this that the caller could keep busy, sending costs more than it brings.
+WORTH = 1.5
+
+#: Workers are started for this many times what the caller could serve, since sending varies as
+#: well.
+SPARE = 1.25
+
+#: Sending that has paid once goes on down to this number of workers. The gap to `WORTH` avoids
+#: going back and forth.
+KEEP_WORTH = 1.2
+
+#: One more worker is started while the others stay busy for this many times its start.
+IN_TIME = 1.5
+
+#: Workers must save 15 % of what is left, or none is started.
+PAYBACK = 0.85
+
+#: What a call with workers costs beside them: deciding, and remembering what they did.
+TOGETHER_S = 0.3e-3
+
+#: What starting workers may cost if it never pays: 3 % of the call and 4 ms. This is the promise.
+BET_SHARE, BET_S = 0.03, 4e-3
+
+#: Above this process CPU / wall, items are parallel in themselves.
+INNER_THREADS = 1.3
 
 
 class Prices(Value):

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from amorsize.policy.host_job import Host, Job
     from amorsize.policy.profile import Profile
 
-UNSURVEYED_OVERHEAD_S = 100e-6  # of a chunk, on the hosts seen so far
-TRUSTED_ITEM_S = 2e-3  # the caller would not look up from such items for workers it knows
+#: Overhead of a chunk on the hosts seen so far.
+UNSURVEYED_OVERHEAD_S = 100e-6
+
+#: The caller leaves items this long to workers that an earlier call has proven.
+TRUSTED_ITEM_S = 2e-3
 
 
 class Note(Value):

@@ -1,4 +1,4 @@
-"""Whether fewer workers would deliver as much: suspected for free, then tested once.
+"""Find out whether fewer workers would deliver as much.
 
 Items that share memory bandwidth, a lock or too little memory take longer the more of them run.
 That shows in reports, but a trend in the data looks the same. So it is only a suspicion; what
@@ -27,7 +27,7 @@ CERTAIN_ERRORS = 3.0  # by which a suspicion must exceed it, to be as true as an
 TRUE_SHARE = 0.5  # of those; a test may cost that much of what half the crew could save
 DOUBT = 5.0  # times as rarely true, for each error less: of so many looks some are high by chance
 MOST_WINDOWS = 7  # of a test whose windows leave it open; the first and last are the full crew's
-WINDOW_LEAST, WINDOW_MOST = 6, 16  # reports of each part of a test: POLICY 3
+WINDOW_LEAST, WINDOW_MOST = 6, 16  # reports of each part of a test
 ENOUGH_SHARE = 0.97  # of the full crew's throughput: half of it is kept if it delivers that
 SURE_SHARE, SURE_ERRORS = 0.8, 1.5  # and at least this much with some certainty
 CLEAR_SHARE = 1.25  # half the crew delivers so much more: no second look at the full one either

@@ -1,4 +1,4 @@
-"""Whether the cores are there: read off CPU shares, because hosts hide what they take away."""
+"""Tell from CPU shares whether the cores are there, since hosts hide what they take away."""
 
 from __future__ import annotations
 
@@ -6,15 +6,32 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.events import Inlined, Report
 
-VERIFIED_SHARE = 0.8  # CPU / wall that shows a core of our own
-VERIFY_S = 5e-3  # of the caller's own items while workers start, before they tell anything
-STARVED_SHARE = 0.6  # mean CPU / wall of chunks below which workers wait for cores
-STARVED_REPORTS = 8  # per worker, before that is believed
-TURNS_REPORTS = 4  # per thread, before it is judged whether they run at once or take turns,
-TURNS_REPORTS_OF_MANY = 2  # if there are two; chunks still under way hide less where more report
-LONG_TURN_S = 5e-3  # chunks that outlast a turn: each shows its own share of the one core
-IDLE_CORE = 0.5  # and below which, with what they stood back, nobody had the GIL: they wait
-ONE_CORE = 1.2  # CPU / wall of all threads together, below which they want one core between them
+#: CPU / wall that shows a core of our own.
+VERIFIED_SHARE = 0.8
+
+#: Time of the caller's own items, while workers start, that tells its share.
+VERIFY_S = 5e-3
+
+#: Below this mean CPU / wall of chunks, workers wait for cores.
+STARVED_SHARE = 0.6
+
+#: Reports of each worker before that is believed.
+STARVED_REPORTS = 8
+
+#: Reports of each of two threads before they are judged to run at once or to take turns.
+TURNS_REPORTS = 4
+
+#: The same for more threads: with more reports, chunks still under way hide less.
+TURNS_REPORTS_OF_MANY = 2
+
+#: Chunks this long outlast a turn at the GIL: each shows its own share of the one core.
+LONG_TURN_S = 5e-3
+
+#: Below this CPU share, run delay included, the GIL was idle: items are I/O-bound.
+IDLE_CORE = 0.5
+
+#: Below this CPU / wall of all threads together, they share one core.
+ONE_CORE = 1.2
 
 
 class CoreEvidence:

@@ -1,4 +1,4 @@
-"""What trying neighbours of a function's plan has cost so far, and what came of it."""
+"""Keep account of what trying neighbours of a function's plan has cost and brought."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether items fail more often with others beside them: then fewer of them run at once.
+"""Tell whether items fail more often with others beside them.
 
 Where failures are kept as results (`return_exceptions=True`), a service that is asked too much, or
 memory that is short, shows in how many items fail. It is watched like cost: a CUSUM over single
@@ -17,13 +17,28 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.events import Inlined, Report
 
-LEAST_SHARE = 0.01  # of items that fail anyway, until it is known
-WEIGHT = 10  # items that this counts for
-TIMES, MORE = 3.0, 0.1  # what is watched for: three times as many, and a tenth of all more
+#: Share of items that are taken to fail in any case, until it is known.
+LEAST_SHARE = 0.01
+
+#: Items that this first guess counts for.
+WEIGHT = 10
+
+#: What is watched for: three times as many failures, and a tenth of all items more.
+TIMES, MORE = 3.0, 0.1
+
+#: The highest share of failures that is watched for.
 MOST_SHARE = 0.95
-THRESHOLD = 8.0  # of the log likelihood ratio: below 1 false alarm in e^8 times that it left zero
-TRIAL_ITEMS = 64  # of either number at once, before they are compared
-HELPS = 0.5  # of the share of failures before, at most: else they come with the items
+
+#: Log likelihood ratio that raises an alarm: fewer than one in e^8 departures from zero is a false
+#: one.
+THRESHOLD = 8.0
+
+#: Items of either number at once before the two are compared.
+TRIAL_ITEMS = 64
+
+#: Fewer at once help where at most this share of the failures is left. Else failures come with the
+#: items.
+HELPS = 0.5
 
 
 class Failures:

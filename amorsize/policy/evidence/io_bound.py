@@ -1,4 +1,4 @@
-"""Whether items wait: they neither compute nor are kept from it, on a busy host several in a row.
+"""Tell whether items wait: they neither compute nor are kept from it.
 
 How much of its time an item computes is read off CPU time, of what is left of wall time when
 others had its core. On a busy host that is not all: an item that only computes may have to wait for
@@ -11,10 +11,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.events import Inlined, Report
 
-WAITING_SHARE = 0.3  # CPU / wall below which an item mostly waits (POLICY 5.1: sleep 0.0, SQL 0.2)
-BUSY_SHARE = 0.05  # of its time that an item stands back for others: a quiet host has below 0.01
-FORK_STALL_S = 0.25  # on a busy host a fork's first pages take up to 50 ms: the caller has locks
-VOTES = 4  # in a row: of items that compute beside five others a core, three were seen once
+#: Below this CPU / wall, an item mostly waits. Measured: 0.0 for a sleep, 0.2 for SQL.
+WAITING_SHARE = 0.3
+
+#: Share of its time that an item stands back for others on a busy host. On a quiet one it is below
+#: 0.01.
+BUSY_SHARE = 0.05
+
+#: A fresh fork's first report that is shorter than this tells nothing of waiting: on a busy host
+#: its first pages take up to 50 ms, since the caller has locks.
+FORK_STALL_S = 0.25
+
+#: Idle items in a row that show that items wait. Of items that compute beside five others a core,
+#: three in a row were seen once.
+VOTES = 4
 
 
 def is_idle(event: Inlined | Report) -> bool:
@@ -74,5 +84,8 @@ class FirstReports:
         return waits
 
 
-ENOUGH_S = 6e-3  # so much time of items tells; less may be one turn at the GIL
-MOST_LOOKS = 3 * VOTES  # at reports that say now this, now that: then they compute
+#: This much time of items tells. Less may be one turn at the GIL.
+ENOUGH_S = 6e-3
+
+#: Reports that contradict each other, after which items are taken to compute.
+MOST_LOOKS = 3 * VOTES

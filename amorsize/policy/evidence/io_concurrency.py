@@ -1,4 +1,4 @@
-"""How many waiting items to have in flight: by half as many again while none of them feels it.
+"""Find how many waiting items to have in flight: half as many again while none feels it.
 
 What they wait for is often somebody else's, and takes so many at a time: a pool of connections, a
 service that refuses the next. So a call begins with few, and goes on to more only after a full
@@ -13,15 +13,32 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.events import Report
 
-FIRST, MOST = 16, 256  # at first, what small services take; and at most
-MOST_CONNECTING = 32  # where items open connections: services take 40 or 100 and refuse the next
-LEAST = 4  # at first, where items compute a good part of their time
-ROOM = 1.5  # waiters by those that keep one core computing: more take turns at the GIL, in convoys
-UNFELT = 1.15  # no more while items take at most this many times what they took with fewer,
-SKIPPED = 1.0  # windows that pass before one is looked at
-SURE = 3.0  # standard errors from which on it is no chance that they take longer;
-MOST_WINDOWS = 4  # till then another window is looked at; if so many do not show it, it is not so
-SPARE = 1.25  # waiters by those that the throughput reached keeps busy, at the end
+#: Waiting items in flight: at first, which small services take, and at most.
+FIRST, MOST = 16, 256
+
+#: The most where items open connections: services take 40 or 100 and refuse the next.
+MOST_CONNECTING = 32
+
+#: Waiting items in flight at first where they compute a good part of their time.
+LEAST = 4
+
+#: Waiting items by those that keep one core computing. More take turns at the GIL, in convoys.
+ROOM = 1.5
+
+#: Items that take at most this many times what they took with fewer do not feel the others.
+UNFELT = 1.15
+
+#: Windows that pass before one is looked at.
+SKIPPED = 1.0
+
+#: From this many standard errors on, it is no chance that items take longer.
+SURE = 3.0
+
+#: Windows that may stay below `SURE`. After these, items do not take longer.
+MOST_WINDOWS = 4
+
+#: Waiting items at the end, by those that the throughput reached keeps busy.
+SPARE = 1.25
 
 
 class Waiters:

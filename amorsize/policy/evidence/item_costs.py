@@ -9,13 +9,28 @@ if TYPE_CHECKING:
     from amorsize.policy.events import Inlined, Report
     from amorsize.policy.profile import Profile
 
-LEAST_PAUSES = 0.5  # a core taken away by a hypervisor costs wall time as well, but is no pause
-WARMUP_RATIO = 3.0  # a first item this many times the second was warming up (imports, JIT)
-LEAST_ITEM_S = 1e-9  # a clock with large steps may not have moved: no item takes no time at all
-MEMORY = 0.9  # weight of the past per inline slice: about the last ten slices count,
-LEAST_MEMORY, ITEMS_REMEMBERED = 0.5, 128  # or fewer, of many items: costs may have changed
-CHUNKS_REMEMBERED = 4.0  # per worker, in the moving average over chunk reports,
-MOST_REMEMBERED = 64.0  # and of all: with many workers costs that change would be noticed too late
+#: Pauses of an item, at least, that show waiting. A core that a hypervisor takes away costs wall
+#: time as well, but no pause.
+LEAST_PAUSES = 0.5
+
+#: A first item this many times the second was a warm-up (imports, JIT).
+WARMUP_RATIO = 3.0
+
+#: The least time of an item. A clock with large steps may not have moved.
+LEAST_ITEM_S = 1e-9
+
+#: Weight of the past for each inline slice: about the last ten slices count.
+MEMORY = 0.9
+
+#: Least weight of the past, and the items after which it is reached: costs may have changed.
+LEAST_MEMORY, ITEMS_REMEMBERED = 0.5, 128
+
+#: Chunk reports of each worker in the moving average.
+CHUNKS_REMEMBERED = 4.0
+
+#: Chunk reports of all workers in the moving average. With more, a change of cost would be noticed
+#: too late.
+MOST_REMEMBERED = 64.0
 
 
 class ItemCosts:

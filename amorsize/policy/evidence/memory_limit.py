@@ -1,4 +1,4 @@
-"""How many workers the memory has room for, told by what those at work have taken of it."""
+"""Limit the workers to what the memory has room for, by what those at work have taken."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ if TYPE_CHECKING:
 
     from amorsize.policy.events import MemoryGrown
 
-ROOM_SHARE = 0.7  # of what was free for workers, that they may take: POLICY 3
-LEAST_BYTES = 32 << 20  # growth below this is not looked at: a hundred such workers take 3 GiB
+#: Share of the free memory that workers may take.
+ROOM_SHARE = 0.7
+
+#: Growth below this is not looked at: a hundred such workers take 3 GiB.
+LEAST_BYTES = 32 << 20
 
 
 class Room:

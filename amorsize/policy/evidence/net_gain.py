@@ -1,7 +1,7 @@
-"""Whether workers and caller together get more done than the loop would: else it goes on alone.
+"""Pause the workers while the plain loop is at least as fast.
 
-What sending costs the caller is measured beforehand on one item, and may be off. What comes back
-tells in the end.
+The cost of sending is measured on one item beforehand, and that may be off. Reports show in the end
+whether workers and caller together get more done than the loop would.
 """
 
 from __future__ import annotations
@@ -12,9 +12,14 @@ if TYPE_CHECKING:
 
     from amorsize.policy.events import Report
 
-LEAST_GAIN = 1.05  # CPU seconds of items, by those of the loop in the same time: less is no gain
-GAIN_REPORTS, GAIN_S = 16, 30e-3  # that this is judged by, at least
-REST_S, REST_GROWTH = 0.2, 4  # how long the caller goes on alone; that much longer each time
+#: CPU seconds of items by those of the loop in the same time. Less is no gain.
+LEAST_GAIN = 1.05
+
+#: Reports and seconds that a judgement needs at least.
+GAIN_REPORTS, GAIN_S = 16, 30e-3
+
+#: How long the caller goes on alone at first, and how many times longer with each pause.
+REST_S, REST_GROWTH = 0.2, 4
 
 
 class Gain:

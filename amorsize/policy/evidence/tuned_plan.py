@@ -1,4 +1,4 @@
-"""When a plan that was measured deliberately applies, what ends it, and that it is kept."""
+"""Tell whether a plan that was measured deliberately holds for a call."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ if TYPE_CHECKING:
     from amorsize.policy.profile import Profile
 
 SOURCE = "tuned"
-OTHER_COST = 2.0  # a lasting change of cost by this factor: the chunksize was measured at another
+
+#: A lasting change of cost by this factor ends a plan, since its chunksize was measured at another
+#: cost.
+OTHER_COST = 2.0
 
 
 def applies(known: Profile, job: Job) -> bool:
     """Whether a call is one that the plan was measured for.
 
-    It was measured for so many items, or about as many: the same whole number of bits. Who asks for
-    a number of jobs or a chunksize gets that instead.
+    It applies to item counts within a factor of two. An explicit `n_jobs` or chunksize wins.
     """
     if known.source != SOURCE or job.n_items is None:
         return False

@@ -1,4 +1,4 @@
-"""Who is there: the workers of a call, what each has to do and has shown.
+"""The workers of a call, with what each has to do.
 
 A tuner asks this at every decision, so nothing here takes longer with more workers.
 """
@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from amorsize.policy.events import Report, Started
 
-MOST_QUEUED = 2  # chunks that are with one worker: the one it runs, and the next
+#: Chunks that are with one worker: the one it runs, and the next.
+MOST_QUEUED = 2
 
 
 class WorkerState:

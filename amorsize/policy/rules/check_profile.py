@@ -1,4 +1,4 @@
-"""What is remembered is a hint: checked on a little of this call's own work, then used."""
+"""Check what is remembered on a little of this call's own work."""
 
 from __future__ import annotations
 
@@ -15,12 +15,23 @@ if TYPE_CHECKING:
     from amorsize.policy.profile import Profile
     from amorsize.policy.state import State
 
-CHECK_S, CHECK_SLICES = 0.2e-3, 4  # how long a profile is checked on this call's own items
-FITS = 3.0  # a profile fits when the item cost is within this factor
-ALIKE = 1.5  # and within this one, what was found out about its number of workers is believed
-LEAST_CHECK_S = 10e-6  # of a slice that is there for one more item
-UNEVEN, UNEVEN_ITEMS = 0.7, 4  # spread of log costs, from which so many items must have been seen
-MOST_SPREAD = 1.0  # of log costs, that excuse a misfit: beyond, anything would fit
+#: How long, and in how many slices, a profile is checked on this call's own items.
+CHECK_S, CHECK_SLICES = 0.2e-3, 4
+
+#: A profile fits when the item cost is within this factor.
+FITS = 3.0
+
+#: Within this factor, what the profile says of the number of workers is believed.
+ALIKE = 1.5
+
+#: Length of a slice that is there for one more item.
+LEAST_CHECK_S = 10e-6
+
+#: From this spread of log costs on, so many items are seen before a profile is judged.
+UNEVEN, UNEVEN_ITEMS = 0.7, 4
+
+#: The widest spread of log costs that excuses a misfit. Beyond, anything would fit.
+MOST_SPREAD = 1.0
 
 
 def check(state: State, view: View, hint: Profile) -> Action | None:

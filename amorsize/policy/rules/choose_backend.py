@@ -1,4 +1,4 @@
-"""Where items are to run: found out by the caller, which goes on with them meanwhile."""
+"""Find out where items are to run, while the caller goes on with them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,24 @@ if TYPE_CHECKING:
     from amorsize.policy.events import View
     from amorsize.policy.state import State
 
-LEAST_ITEM_S = 0.25e-6  # to pickle and read back the smallest result takes about 0.15 us
-LEAST_LEFT_S = 2e-3  # work left for which no worker was ever worth starting: nothing is surveyed
-SURVEY_S = 4e-3  # to find out about host and function, once in a process
-LONG_WAIT_ITEM_S = 1e-3  # one waiting item this long is enough to start threads on
-OPEN_SHARE = 0.5  # of an item's time, to start processes in before it is known that they are best
-DOUBTS = 2.0  # times a doubtful warm-up must be left, or one cold worker delays the end
+#: Items shorter than this stay in the loop: to pickle and read back the smallest result takes
+#: about 0.15 us.
+LEAST_ITEM_S = 0.25e-6
+
+#: With less work left, no worker was ever worth starting, so nothing is inspected.
+LEAST_LEFT_S = 2e-3
+
+#: Inspecting host and function takes this long, once in a process.
+SURVEY_S = 4e-3
+
+#: One waiting item this long is enough to start threads on.
+LONG_WAIT_ITEM_S = 1e-3
+
+#: Share of an item's time that may go into starting processes before they are known to be best.
+OPEN_SHARE = 0.5
+
+#: This many times a doubtful warm-up must be left, or one cold worker delays the end.
+DOUBTS = 2.0
 
 
 def settle(state: State, view: View) -> Action | None:

@@ -1,4 +1,4 @@
-"""Chunks for workers: who gets one, of how many items, and who gets one in advance."""
+"""Send chunks to the workers."""
 
 from __future__ import annotations
 
@@ -14,14 +14,28 @@ if TYPE_CHECKING:
     from amorsize.policy.evidence.worker_table import Crew, WorkerState
     from amorsize.policy.state import State
 
-FEW_REPORTS = 8  # of all, before first chunks are as long as others
-WARM_IN_TIME = 2.0  # times a warm-up must be left for each warm worker; flat in 2..3: with less, a
-# cold one is through with its own when the others have done nearly everything
-PLENTY = 4  # items left for each place, with which a worker may have one more in advance
-AHEAD_S = 40e-3  # chunks for which waiting some milliseconds for the caller counts,
-AHEAD_LEFT = 8  # while for each place so many are left: none waits behind a long one at the end
-LONG_ITEM_S = 2e-3  # a caller inside such an item is no dispatcher; watching for the GIL takes one
-DEEP_CALLER_SHARE = 0.3  # of its time spent sending, above which workers get a second chunk
+#: Reports in all before first chunks are as long as others.
+FEW_REPORTS = 8
+
+#: Start another cold worker only while at least 2 warm-ups of work remain per warm worker. Factors
+#: of 2 to 3 perform alike.
+WARM_IN_TIME = 2.0
+
+#: With this many items left for each place, a worker may have one more in advance.
+PLENTY = 4
+
+#: Chunks shorter than this are sent ahead, since waiting some milliseconds for the caller counts.
+AHEAD_S = 40e-3
+
+#: Chunks are sent ahead while this many are left for each place: none waits behind a long one at
+#: the end.
+AHEAD_LEFT = 8
+
+#: A caller inside an item this long is no dispatcher. Watching for the GIL takes one.
+LONG_ITEM_S = 2e-3
+
+#: Where the caller spends a larger share of its time on sending, workers get a second chunk.
+DEEP_CALLER_SHARE = 0.3
 
 
 def feed(state: State, view: View, pool: Crew) -> Action | None:

@@ -1,4 +1,4 @@
-"""Whether a neighbour of the plan would be better: tried now and then on a window of real items.
+"""Try a neighbour of the plan now and then, on a window of real items.
 
 A plan that serves well is never compared with what was not tried. So after many calls, or a month,
 one neighbour gets a window of items between two windows of the plan: A-B-A, because the difference
@@ -21,15 +21,33 @@ if TYPE_CHECKING:
     from amorsize.policy.profile import Profile
     from amorsize.policy.state import State
 
-MOST_SHARE = 0.005  # of all the time a function has used, that trying may take (POLICY 6)
-MOST_OF_CALL = 0.15  # of the time a call has left: a forged record must not cost more
-AFTER_CALLS, AFTER_S = 1000, 30 * 86_400.0  # until it is time to try something
-LEAST_CHUNKS, CHUNKS_PER_JOB = 12, 4  # of a window
-BETTER = 1.15  # times the throughput of both windows of the plan; less may be the host
-HOPELESS = 0.8  # times that of the first, half-way: no need to go on
-SETTLED = 4  # chunks of each worker, after which there are as many as will be
-HELD = 3  # trials in a row that confirm the plan, after which it is left alone until it drifts
-SLACK = 1.5  # a window may take longer than it would in the plan
+#: Share of all the time a function has used that trying may take.
+MOST_SHARE = 0.005
+
+#: Share of the time a call has left that trying may take: a forged record must not cost more.
+MOST_OF_CALL = 0.15
+
+#: Calls, or seconds, after which it is time to try something.
+AFTER_CALLS, AFTER_S = 1000, 30 * 86_400.0
+
+#: Chunks of a window, at least and for each worker.
+LEAST_CHUNKS, CHUNKS_PER_JOB = 12, 4
+
+#: A neighbour is better at this many times the throughput of both windows of the plan. Less may be
+#: the host.
+BETTER = 1.15
+
+#: Below this share of the first window's throughput, a trial ends half-way.
+HOPELESS = 0.8
+
+#: Chunks of each worker after which there are as many workers as there will be.
+SETTLED = 4
+
+#: Trials in a row that confirm the plan, after which it is left alone until it drifts.
+HELD = 3
+
+#: A window may take this many times as long as it would in the plan.
+SLACK = 1.5
 
 
 def is_due(known: Profile, at_s: float | None) -> bool:

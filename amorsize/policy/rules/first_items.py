@@ -1,4 +1,4 @@
-"""Before anything is known: one item in the caller, and help for it where items are few."""
+"""Run a first item before anything is known, with help where items are few."""
 
 from __future__ import annotations
 
@@ -14,14 +14,28 @@ if TYPE_CHECKING:
     from amorsize.policy.profile import Profile
     from amorsize.policy.state import State
 
-FEW_PER_CORE = 16  # up to so many items a core, one unlucky first item matters
-MANY_CORES, FEW_PER_CORE_OF_MANY = 32, 32  # where all the others wait for it, it matters more,
-# but half of them will do: what takes long may be a warm-up, in which all are in each other's way
-FIRST_READY_S = 2e-3  # how long the caller waits for workers it started before the first item
-FIRST_LONG_S, FIRST_LOOK_S = 40e-3, 2e-3  # and, with cores for more, for their items; looks up
-FIRST_OPEN_S = 6e-3  # the same where threads may do better, which an item of its own would tell
-LINDY = 2  # times as long as it took already, what is not over yet will take
-LONG_CHECK_S = 5e-3  # items this long take long to check: workers get theirs meanwhile
+#: Up to this many items a core, one unlucky first item matters.
+FEW_PER_CORE = 16
+
+#: From this many cores on, more items a core are still few: all other cores wait for the first one.
+#: Half the workers start: a long first item may be a warm-up, and warm-ups contend.
+MANY_CORES, FEW_PER_CORE_OF_MANY = 32, 32
+
+#: How long the caller waits for workers that it started before the first item.
+FIRST_READY_S = 2e-3
+
+#: How long the caller waits for their items where there are cores for more, and how often it
+#: looks.
+FIRST_LONG_S, FIRST_LOOK_S = 40e-3, 2e-3
+
+#: The same where threads may do better, which an item of the caller's own would tell.
+FIRST_OPEN_S = 6e-3
+
+#: What is not over yet is expected to take this many times what it took already.
+LINDY = 2
+
+#: Items this long take long to check: workers get theirs meanwhile.
+LONG_CHECK_S = 5e-3
 
 
 def first(state: State, view: View) -> Action:

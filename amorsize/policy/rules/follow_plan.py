@@ -1,4 +1,4 @@
-"""A plan that was measured deliberately, carried out as it stands while it holds."""
+"""Carry out a plan that was measured deliberately, as it stands, while it holds."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from amorsize.policy.profile import Profile
     from amorsize.policy.state import State
 
-BOX = 4.0  # times what a chunk should take, after which its rest comes back: where costs have risen
-# that much, the plan's chunks would otherwise be the end of the call
+#: A chunk of the plan comes back after this many times its planned time. Where costs have risen
+#: that much, the plan's chunks would otherwise be the end of the call.
+BOX = 4.0
 
 
 def follow(state: State, view: View, plan: Profile) -> Action | None:

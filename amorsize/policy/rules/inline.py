@@ -1,4 +1,4 @@
-"""The caller's own items: in slices that grow with what is known, while that helps."""
+"""Run items in the caller, in slices that grow with what is known."""
 
 from __future__ import annotations
 
@@ -12,16 +12,36 @@ if TYPE_CHECKING:
     from amorsize.policy.evidence.worker_table import Crew
     from amorsize.policy.state import State
 
-SLICE_S = 2e-3  # the caller looks up from its items this often once workers may need it
-PATIENT_SLICE_S = 10e-3  # and this often while workers are out of the question
-SERIAL_SLICE_S = 50e-3  # a slice of the loop, when nobody else needs the caller
-SLICE_SHARE = 3.0  # a slice lasts at most this many times all before it: costs may yet change
-FIRST_SLICE_S = 100e-6  # but this long in any case: telling a slice's story takes 15 us
-SLICE_BOX = 1.5  # a slice ends after this many times what was planned
-GROWTH_INLINE = 4  # a slice has at most this many times the items seen so far
-SURE_S = 0.3e-3  # of items run before their cost is believed; shorter slices are mostly clockwork
-HELP_CORES = 4  # up to so many cores the caller's own help is worth its absence as a dispatcher
-HELP_ITEM_S = 2e-3  # and only with items this short: it has to be back soon
+#: The caller looks up from its items this often once workers may need it.
+SLICE_S = 2e-3
+
+#: It looks up this often while workers are out of the question.
+PATIENT_SLICE_S = 10e-3
+
+#: A slice of the loop, when nobody else needs the caller.
+SERIAL_SLICE_S = 50e-3
+
+#: A slice lasts at most this many times all slices before it: costs may yet change.
+SLICE_SHARE = 3.0
+
+#: Minimum slice: recording one costs 15 us.
+FIRST_SLICE_S = 100e-6
+
+#: A slice ends after this many times its planned time.
+SLICE_BOX = 1.5
+
+#: A slice has at most this many times the items seen so far.
+GROWTH_INLINE = 4
+
+#: The cost of items is believed once they ran for this long. Shorter slices measure mostly the
+#: clock.
+SURE_S = 0.3e-3
+
+#: Up to this many cores, the caller's own help is worth its absence as a dispatcher.
+HELP_CORES = 4
+
+#: The caller helps only with items shorter than this: it has to be back soon.
+HELP_ITEM_S = 2e-3
 
 
 def run_slice(state: State, view: View, longest_s: float) -> Action:

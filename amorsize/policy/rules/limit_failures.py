@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from amorsize.policy.events import Report
     from amorsize.policy.state import State
 
-WORTH_TRYING = 4  # times as many items must be left
+#: A trial begins while this many times its items are left.
+WORTH_TRYING = 4
 
 
 def see(state: State, event: Report) -> None:

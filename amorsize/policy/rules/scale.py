@@ -1,4 +1,4 @@
-"""How many workers: as many as the work left pays for and cores have been shown for."""
+"""Start as many workers as the work left pays for, on cores that were seen to be there."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from amorsize.policy.evidence.worker_table import Crew
     from amorsize.policy.state import State
 
-LAST_S = 0.1  # of work left for which the last core is worth a worker: until it has settled on one
-# of its own (a few ms, measured on Linux 6) it shares a core with the others
-COLD_WORKERS = 2  # until one has told whether each has to warm up: all at once, they may choke
+#: The last core is worth a worker while this much work is left. Until a new worker has settled on
+#: a core of its own (a few ms, measured on Linux 6) it shares one with the others.
+LAST_S = 0.1
+
+#: Workers that start before one has told whether each has to warm up. All at once may contend.
+COLD_WORKERS = 2
 
 
 def grow(state: State, view: View, pool: Crew) -> Action | None:
