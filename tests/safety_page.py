@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from amorsize._function import (
-    library_effects,
+    effect_table,
     stdlib_effects,
     stdlib_types,
     third_party_effects,
@@ -69,7 +69,7 @@ def tables() -> str:
 def grouped(text: str) -> dict[tuple[str, str, str], list[str]]:
     """The names of each rule."""
     rules: dict[tuple[str, str, str], list[str]] = {}
-    for what, why, source, name in library_effects.rules(text):
+    for what, why, source, name in effect_table.rules(text):
         rules.setdefault((what, why, source), []).append(name)
     return rules
 

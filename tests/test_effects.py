@@ -47,6 +47,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amorsize._function import (
+    effect_table,
     library_effects,
     stdlib_effects,
     stdlib_types,
@@ -121,7 +122,7 @@ def said(rule):
 def test_every_rule_is_complete(texts, words):
     """A known word, a reason that reads as a sentence, and a page to look it up."""
     for text in texts:
-        for word, why, source, name in library_effects.rules(text):
+        for word, why, source, name in effect_table.rules(text):
             assert word.removesuffix(" threads") in words, name
             assert re.fullmatch(r"[a-z].*[^.]", why), name
             assert re.fullmatch(r"https://[^ ]+", source), name
@@ -146,7 +147,7 @@ def test_no_name_is_listed_twice(texts):
 def test_what_is_listed_exists_and_is_found(text, lookup):
     """Each name is one of the library, where that is here; asking for its object tells its rule."""
     wrong = []
-    rules = {name: (word, why, source) for word, why, source, name in library_effects.rules(text)}
+    rules = {name: (word, why, source) for word, why, source, name in effect_table.rules(text)}
     for marked in marked_names(text):
         name, _, mark = marked.partition("@")
         if not is_here(mark) or not is_installed(name):

@@ -7,32 +7,19 @@ plainly there, if in a branch that few items take.
 from __future__ import annotations
 
 from amorsize._function import value_flow
-from amorsize._function.bytecode import CLOSURE, GLOBAL, IMPORT
-from amorsize._function.callable_walk import attribute, end_of, imported, resolved
+from amorsize._function.bytecode import CLOSURE, GLOBAL
 from amorsize._function.callables import (
     FUNCTION,
     METHOD,
     MISSING,
-    MODULE,
-    cells,
-    is_own_class,
-    is_partial,
-    member,
     own,
     public_name_of,
     raw,
     type_name,
 )
+from amorsize._function.change import CONTEXT_VARIABLE, Change
 from amorsize._function.flow_reader import flow_of
-from amorsize._function.object_contents import (
-    CONTAINERS,
-    is_container,
-    is_lost,
-    owns_its_memory,
-    state,
-)
-from amorsize._function.shareable_values import PLAIN, is_shareable
-from amorsize.policy.value import Value
+from amorsize._function.name_lookup import along, callee_of, first_argument, root_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,17 +59,14 @@ _CHANGES_FIRST_OF = {
 _CHANGES_HANDED = {"shuffle", "readinto", "at"}
 # Methods that change objects of these types.
 _BUFFERS = {"_io.StringIO", "_io.BytesIO"}
-_VARIABLE = "_contextvars.ContextVar"  # most are set for a while, and reset
-_SETTINGS = {_VARIABLE, "logging.Logger"}  # threads may share them, and what is set stays set
 _CHANGING_SOME = {
     **dict.fromkeys(("write", "writelines", "truncate"), _BUFFERS),
-    "set": {"xml.etree.ElementTree.Element", "configparser.ConfigParser", _VARIABLE},
+    "set": {"xml.etree.ElementTree.Element", "configparser.ConfigParser", CONTEXT_VARIABLE},
     "add_section": {"configparser.ConfigParser"},
     "add_header": {"email.message.Message"},
 }
 _TO = "out"  # the argument that NumPy's functions write to
 _IN_PLACE_OPTION = "inplace"  # of pandas' methods
-_IN_PLACE_METHODS = ("__iadd__", "__ior__", "__isub__", "__imul__", "__iand__", "__ixor__")
 MOST_HELPERS = 4  # one calling the other
 _DESCRIPTORS: Any = (type(str.upper), type(str.__add__))
 _OF_THREAD: Any = ["what a call gives to all of a thread"]
@@ -95,50 +79,6 @@ GIVES_SHARED = {
         "multiprocessing.process.current_process",
     ),
 }
-
-
-class Change(Value):
-    """Something that is changed, and by what."""
-
-    label: str  # in words for messages: "global", "closure", "self", "item"
-    name: str
-    steps: tuple[str, ...]  # from there: ".total", "[...]", ".append()"
-    holder: Any  # the object at the end of the way, which is changed; MISSING: not known
-    nearest: Any  # the last object on the way there that is known; MISSING: none
-    is_of_thread: bool = False  # what a call gives to all who ask for it in this thread, or process
-
-    @property
-    def _is_by_call(self) -> bool:
-        return self.steps[-1].endswith(("()", value_flow.IN_PLACE))
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether it is lost with the process that it happens in, for sure."""
-        if self._is_by_call:
-            return is_container(self.holder) or owns_its_memory(self.holder)
-        return is_lost(self.holder, self.steps[-1:])
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it may be: what is known of the object does not exclude it."""
-        kind, changed = type(self.nearest), self.nearest
-        if changed is MISSING or kind in PLAIN or kind is MODULE:
-            return False
-        if is_shareable(changed) and type_name(changed) not in _SETTINGS:
-            return False
-        if self.steps[-1] == value_flow.IN_PLACE:
-            return any(hasattr(kind, name) for name in _IN_PLACE_METHODS)
-        return not (self._is_by_call and callable(changed) and not is_own_class(kind))
-
-    @property
-    def told(self) -> str:
-        """For messages: "global CACHE[...]"."""
-        return f"{self.label} {self.name}".strip() + self.way
-
-    @property
-    def way(self) -> str:
-        """From there to what is changed: "[...].total"."""
-        return "".join(self.steps).replace(value_flow.GIVEN, value_flow.ELEMENT)
 
 
 MAX_FLOWS = 1024  # codes whose flow is kept
@@ -193,7 +133,7 @@ class Reader:
     def called(self, func: FunctionType) -> Iterator[Any]:
         """What it calls by a name that can be followed."""
         for callee, _, _ in self.flow(func).calls:
-            yield self._callee(func, MISSING, callee)
+            yield callee_of(func, MISSING, callee)
 
     def given_numbers(self, func: FunctionType, owner: Any = MISSING) -> Iterator[Any]:
         """What it calls with a whole number first that is there before any item comes."""
@@ -202,8 +142,8 @@ class Reader:
             for space, name, steps in flow.origins(passed[0]) if passed else ():
                 if space == value_flow.ARGUMENT and name != first_argument(func):
                     continue
-                if type(along(self._root(func, owner, space, name)[1], steps)[0]) is int:
-                    yield self._callee(func, owner, callee)
+                if type(along(root_of(func, owner, space, name)[1], steps)[0]) is int:
+                    yield callee_of(func, owner, callee)
 
     def _targets(self, func: FunctionType, owner: Any, depth: int) -> list[tuple[Store, str]]:
         """Where the ways to changed things begin, and the last step of each."""
@@ -226,7 +166,7 @@ class Reader:
         space, name, steps = target
         place = steps.index(value_flow.CALLED)
         callee = space, name, steps[:place]
-        maker, flow = self._callee(func, owner, callee), self.flow(func)
+        maker, flow = callee_of(func, owner, callee), self.flow(func)
         if type(maker) is not FUNCTION or not self._owns(maker):
             return
         back = [one for one in self.flow(maker).returned if one[0] == value_flow.ARGUMENT]
@@ -235,7 +175,7 @@ class Reader:
                 continue
             symbols = value_flow.by_name(maker.__code__, passed, named)
             for _, argument, way in back:
-                for origin in self._origins(flow, (symbols.get(argument),)):
+                for origin in _origins(flow, (symbols.get(argument),)):
                     yield origin[0], origin[1], (*origin[2], *way, *steps[place + 1 :])
 
     def _seen(self, func: FunctionType, owner: Any, depth: int) -> Iterator[tuple[Store, str]]:
@@ -246,7 +186,7 @@ class Reader:
             (space, name, steps), passed, _ = call
             if _is_changing(steps):
                 yield (space, name, steps[:-1]), f"{steps[-1]}()"
-            for space, name, steps in self._origins(flow, passed):
+            for space, name, steps in _origins(flow, passed):
                 if _is_changing(steps):  # handed on, to be called there
                     yield (space, name, steps[:-1]), f"{steps[-1]}()"
             yield from self._by_library(func, owner, call)
@@ -265,15 +205,11 @@ class Reader:
             return
         if not depth:
             return
-        found = self._callee(func, owner, (space, name, (*steps, f".{method}")))
+        found = callee_of(func, owner, (space, name, (*steps, f".{method}")))
         if type(found) is METHOD and self._owns(function := raw(found.__func__)):
             changed = self.changed_arguments(function, found.__self__, depth - 1)
             if first_argument(function) in changed:
                 yield target, f", by {method}()"
-
-    def _origins(self, flow: Flow, passed: tuple[Symbol, ...]) -> Iterator[Store]:
-        for symbol in passed:
-            yield from (one for one in flow.origins(symbol) if one[0] != value_flow.RESULT)
 
     def _by_library(
         self, func: FunctionType, owner: Any, call: Call
@@ -288,12 +224,12 @@ class Reader:
         if _IN_PLACE_OPTION in by_name and step:
             changed.append((callee[0], callee[1], callee[2][:-1]))
         if passed and name in _CHANGES_FIRST | CHANGING | _CHANGES_HANDED:
-            called = self._callee(func, owner, callee)
+            called = callee_of(func, owner, callee)
             is_of_type = name in CHANGING and type(called) in _DESCRIPTORS
             is_known = name in _CHANGES_FIRST and _is_of_library(called)
             if is_of_type or is_known or (name in _CHANGES_HANDED and called is MISSING):
                 changed.append(passed[0])
-        for origin in self._origins(flow, tuple(changed)):
+        for origin in _origins(flow, tuple(changed)):
             yield origin, f", by {name}()"
 
     def _into_buffers(
@@ -305,10 +241,10 @@ class Reader:
         if name in _CHANGING_SOME:
             targets, types = [(callee[0], callee[1], callee[2][:-1])], _CHANGING_SOME[name]
         else:
-            targets, types = list(self._origins(flow, (file,))), _CHANGING_SOME["write"]
+            targets, types = list(_origins(flow, (file,))), _CHANGING_SOME["write"]
         for space, root, steps in targets:
-            holder = along(self._root(func, owner, space, root)[1], steps)[0]
-            is_undone = type_name(holder) == _VARIABLE and "reset" in func.__code__.co_names
+            holder = along(root_of(func, owner, space, root)[1], steps)[0]
+            is_undone = type_name(holder) == CONTEXT_VARIABLE and "reset" in func.__code__.co_names
             if type_name(holder) in types and not is_undone:
                 yield (space, root, steps), f", by {name or callee[1]}()"
 
@@ -316,7 +252,7 @@ class Reader:
         self, func: FunctionType, owner: Any, call: Call, depth: int
     ) -> Iterator[tuple[Store, str]]:
         yield from self._by_handed_on(func, owner, call, depth)
-        yield from self._by_called(func, self._callee(func, owner, call[0]), call, depth)
+        yield from self._by_called(func, callee_of(func, owner, call[0]), call, depth)
 
     def _by_handed_on(
         self, func: FunctionType, owner: Any, call: Call, depth: int
@@ -328,7 +264,7 @@ class Reader:
             for origin in flow.origins(handed):
                 if origin[0] not in (GLOBAL, CLOSURE):
                     continue
-                helper = self._callee(func, owner, origin)
+                helper = callee_of(func, owner, origin)
                 if type(helper) not in (FUNCTION, METHOD) or raw(helper) is func:
                     continue
                 after = passed[at + 1 :]
@@ -354,43 +290,13 @@ class Reader:
         changed = self._changed(helper, bound_to, depth - 1)
         symbols = value_flow.by_name(helper.__code__, passed, named)
         for name, is_given in sorted(changed):
-            for space, root, steps in self._origins(self.flow(func), (symbols.get(name),)):
+            for space, root, steps in _origins(self.flow(func), (symbols.get(name),)):
                 way = (*steps, value_flow.GIVEN) if is_given else steps
                 yield (space, root, way), f", by {helper.__name__}()"
 
-    def _callee(self, func: FunctionType, owner: Any, callee: Store) -> Any:
-        space, name, steps = callee
-        if callee == value_flow.UNKNOWN:
-            return MISSING
-        value = self._root(func, owner, space, name)[1]
-        for step in steps:
-            if value is MISSING:
-                return MISSING
-            if step[0] != ".":
-                value = _one_step(value, step)
-            elif type(value) is MODULE or isinstance(value, type):
-                found, taken = end_of(value, (step[1:],), lambda _: True)
-                value = found if taken else attribute(value, (step[1:],))
-            else:
-                found = _method(value, step[1:])
-                value = _one_step(value, step) if found is MISSING else found
-        return MISSING if value is MISSING else raw(value)
-
-    def _root(self, func: FunctionType, owner: Any, space: str, name: str) -> tuple[str, Any]:
-        """What a way begins with: in words, and itself."""
-        if space == value_flow.ARGUMENT:
-            if name not in func.__code__.co_varnames[:1]:
-                return "argument", MISSING
-            return ("class" if isinstance(owner, type) else "self"), owner
-        if space == value_flow.CLASS:
-            return "class", type
-        if space == IMPORT:
-            return name or "module", imported(func, name)
-        return space, resolved(func, cells(func), space, name)
-
     def _change(self, func: FunctionType, owner: Any, target: Store, step: str) -> Change:
         space, name, steps = target
-        label, root = self._root(func, owner, space, name)
+        label, root = root_of(func, owner, space, name)
         is_given = value_flow.CALLED in steps
         holder, nearest = self._given(func, owner, target) if is_given else along(root, steps)
         return Change(
@@ -406,34 +312,15 @@ class Reader:
         """What a call has given, where it gives the same to others; MISSING: a thing of its own."""
         space, name, steps = target
         place = steps.index(value_flow.CALLED)
-        maker = self._callee(func, owner, (space, name, steps[:place]))
+        maker = callee_of(func, owner, (space, name, steps[:place]))
         if type(maker) is FUNCTION and self._owns(maker):
             for given_space, given_name, given_steps in self.flow(maker).returned:
                 if given_space in (GLOBAL, CLOSURE):
-                    root = self._root(maker, MISSING, given_space, given_name)[1]
+                    root = root_of(maker, MISSING, given_space, given_name)[1]
                     return along(root, (*given_steps, *steps[place + 1 :]))
         elif callable(maker) and public_name_of(maker) in GIVES_SHARED:
             return MISSING, _OF_THREAD
         return MISSING, MISSING
-
-
-def along(value: Any, steps: tuple[str, ...]) -> tuple[Any, Any]:
-    """What lies at the end of these steps, and the last that is known on the way there.
-
-    Nobody's code runs; MISSING where it would have to.
-    """
-    for step in steps:
-        found = _one_step(value, step)
-        if found is MISSING:
-            is_known = step != value_flow.GIVEN or is_container(value)
-            return MISSING, value if is_known else MISSING
-        value = found
-    return value, value
-
-
-def first_argument(func: FunctionType) -> str:
-    """Its name: `self` of a method."""
-    return "".join(func.__code__.co_varnames[: min(1, func.__code__.co_argcount)])
 
 
 def _is_changing(steps: tuple[str, ...]) -> bool:
@@ -448,40 +335,6 @@ def _is_of_library(called: Any) -> bool:
     return module.partition(".")[0].lstrip("_") in _CHANGES_FIRST_OF
 
 
-def _one_step(value: Any, step: str) -> Any:
-    if step in (value_flow.ELEMENT, value_flow.GIVEN):
-        held = dict.values(value) if isinstance(value, dict) else value
-        is_open = isinstance(value, (*CONTAINERS, tuple))
-        return next(iter(held), MISSING) if is_open else MISSING
-    if step[0] != ".":
-        return MISSING
-    if type(value) is MODULE or isinstance(value, type):
-        return member(value, step[1:])
-    return state(value).get(step[1:], MISSING)
-
-
-def _method(value: Any, name: str) -> Any:
-    """An object's method of that name, where its class has a plain one."""
-    found = raw(member(type(value), name))
-    if type(found) is FUNCTION:
-        return found.__get__(value)
-    return MISSING
-
-
-def with_arguments(func: Any) -> tuple[FunctionType | None, dict[str, Any]]:
-    """The function behind a callable, and its arguments that are set before any item comes."""
-    first: list[Any] = []
-    named: dict[str, Any] = {}
-    while True:
-        func = raw(func)
-        if is_partial(func):
-            first, named, func = [*func.args, *first], {**func.keywords, **named}, func.func
-        elif type(func) is METHOD:
-            first, func = [func.__self__, *first], func.__func__
-        elif type(func) is FUNCTION:
-            break
-        elif type(called := raw(member(type(func), "__call__"))) is FUNCTION:
-            first, func = [func, *first], called
-        else:
-            return None, {}
-    return func, {**dict(zip(value_flow.arguments(func.__code__), first, strict=False)), **named}
+def _origins(flow: Flow, passed: tuple[Symbol, ...]) -> Iterator[Store]:
+    for symbol in passed:
+        yield from (one for one in flow.origins(symbol) if one[0] != value_flow.RESULT)

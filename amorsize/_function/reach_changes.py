@@ -5,7 +5,8 @@ from __future__ import annotations
 from amorsize._function import bytecode
 from amorsize._function.callable_walk import layers
 from amorsize._function.callables import FUNCTION, MISSING, member, raw, type_name
-from amorsize._function.mutations import Reader, with_arguments
+from amorsize._function.mutations import Reader
+from amorsize._function.name_lookup import with_arguments
 from amorsize._function.object_contents import brought, is_container
 from amorsize._function.shareable_values import PLAIN, is_shareable
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from types import FunctionType
     from typing import Any
 
-    from amorsize._function.mutations import Change
+    from amorsize._function.change import Change
     from amorsize._function.ownership import Owns
     from amorsize._function.reach_findings import Findings
 
