@@ -1,13 +1,13 @@
-"""What can go wrong, as one tree.
+"""The errors that amorsize raises, as one tree.
 
 AmorsizeError
 ├── InvalidOptionError (ValueError)      an option's value is not one of those allowed
 ├── WrongTypeError (TypeError)           an option, a function or the data is of the wrong kind
-├── SerializationError (TypeError)        a function, item or result cannot be pickled
+├── SerializationError (TypeError)       a function, item or result cannot be pickled
 ├── WorkerDied (RuntimeError)            a worker process ended while it had items
 ├── WorkersUnavailable (RuntimeError)    no worker could be started where one is required
 ├── ItemTimeout (TimeoutError)           an item took longer than `timeout`
-├── RemoteError (RuntimeError)           stands in for an exception that could not travel
+├── RemoteError (RuntimeError)           stands in for an exception that could not be pickled
 ├── UnknownResultError (LookupError)     no result was saved under a name
 ├── HistoryError (OSError)               saved results cannot be read or written
 └── MissingExtraError (ImportError)      an optional package is needed; the text names the extra
@@ -32,7 +32,7 @@ class SerializationError(AmorsizeError, TypeError):
     """A function, an item or a result cannot be sent to or from a worker process."""
 
 
-class WorkerDied(AmorsizeError, RuntimeError):  # noqa: N818 - says what happened, as DESIGN names it
+class WorkerDied(AmorsizeError, RuntimeError):  # noqa: N818 - says what happened
     """A worker process ended while it had items; the text names the item and how it ended."""
 
 

@@ -1,4 +1,4 @@
-"""Maps: what is asked is checked, short jobs are the loop at once, an `Engine` runs all others."""
+"""The way into a map: a job known to be short is the plain loop, all others go to the engine."""
 
 from __future__ import annotations
 
@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from amorsize._engine.call_options import Backend, Options
     from amorsize.report import Explanation
 
-SHORT_S = 1e-3  # a known job this short is run without asking anybody
-SURELY_DATA = (list, tuple, range)  # other data is looked at first: some is one item by mistake
+#: A job that is known to take less than this is run as the plain loop, without asking the policy.
+SHORT_S = 1e-3
+
+#: Types that are data for sure. Others are looked at first: a str, say, is one item by mistake.
+SURELY_DATA = (list, tuple, range)
 
 
 def tuned_map(
@@ -170,14 +173,14 @@ def _no_clock() -> float:
 
 
 def explain(func: Callable[..., Any]) -> Explanation:
-    """The last call of a function, told in words."""
+    """What the last call of a function measured, chose and achieved."""
     from amorsize import report
 
     return report.Explanation(call_options.name_of(func), store.last_trace(func))
 
 
 def shutdown() -> None:
-    """End warm workers and write what was learned; the next call starts what it needs anew."""
+    """End warm workers, and write what was learned to disk. The next call starts what it needs."""
     store.write()
     end_warm = getattr(sys.modules.get("amorsize._workers.warm_pool"), "shutdown", None)
     if end_warm is not None:
@@ -198,7 +201,7 @@ class workers:  # noqa: N801 - reads as a function where it is used: `with amors
 
 
 def failed_index(error: BaseException) -> int | None:
-    """Which item raised this, counted from 0; None for an exception of another origin."""
+    """The index of the item that raised this error, from 0; None if no item of a map did."""
     return getattr(error, "_amorsize_index", None)
 
 
