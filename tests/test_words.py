@@ -44,12 +44,9 @@ BANNED = {
 #: How often each part of the package may still say a word, in tens. These numbers only go down.
 LEFT: dict[str, dict[str, int]] = {
     "_engine": {
-        "crew": 40,
+        "crew": 20,
         "dear": 10,
-        "feeder": 40,
-        "happening": 30,
         "ledger": 40,
-        "send home": 10,
         "starved": 10,
         "trifle": 10,
     },
