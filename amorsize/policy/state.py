@@ -1,4 +1,4 @@
-"""What is known in a call so far: the host, the job, what items cost, who works."""
+"""Everything that is known in a call so far."""
 
 from __future__ import annotations
 
@@ -42,63 +42,119 @@ class Note(Value):
 class State:
     """Everything that decisions rest on, and the figures that follow from it.
 
-    `hearing` changes it by what happens; the modules that decide change what they have decided.
+    `update` changes it by what happens; the rules change what they have decided.
     """
 
     def __init__(self, host: Host | None, job: Job, known: Profile | None) -> None:
         self._host: Host | None = None
+        #: What is asked for, and what may be done with it.
         self.job = job
+        #: How many waiting items are in flight at once.
         self.waiters = io_concurrency.Waiters()
         if host is not None:
             self.survey(host, job)
-        self.now_s = self.work_left_s = 0.0  # when last asked; what was left then, as a loop,
-        self.n_items_left: float = 0  # and in items; infinite while the data has not ended
+        #: When the tuner was asked last.
+        self.now_s = 0.0
+        #: The work that was left then, as one core would do it.
+        self.work_left_s = 0.0
+        #: The items that were left then; infinite while the data has not ended.
+        self.n_items_left: float = 0
+        #: The decisions so far, for explain().
         self.notes: list[Note] = []
-        self._servable: float | None = None  # see below; None: costs or places have changed
-        # Items.
+        self._servable: float | None = None  # None: costs or places have changed since
+        self._begin_items()
+        self._begin_workers(job)
+        self._begin_remembered(known)
+
+    def _begin_items(self) -> None:
+        #: What items have cost.
         self.costs = ItemCosts()
+        #: What it takes to send one item and its result, once that is known.
         self.pickling: PicklingMeasured | None = None
-        self.pickled_s, self.n_pickled = 0.0, 0  # seconds and items of workers' reports,
-        self.n_weighings = 0  # and how many of these have told what it takes
+        #: Seconds of pickling in workers' reports.
+        self.pickled_s = 0.0
+        #: Items of these reports.
+        self.n_pickled = 0
+        #: Reports that have told what pickling takes.
+        self.n_weighings = 0
+        #: What the GIL probe has seen.
         self.watched: GilProbed | None = None
+        #: Whether items hold the GIL. None: not known.
         self.holds_gil: bool | None = None
+        #: The GIL probe is running.
         self.is_watching = False
+        #: When the GIL probe began.
         self.watch_began_s: float | None = None
-        self.first_reports = FirstReports()  # where the caller runs nothing itself
-        self.has_rerouted = False  # because items turned out to wait
-        # Workers.
+        #: Whether items wait, from reports, where the caller runs nothing itself.
+        self.first_reports = FirstReports()
+        #: The backend was chosen once more because items turned out to wait.
+        self.has_rerouted = False
+
+    def _begin_workers(self, job: Job) -> None:
+        #: Where items are to run. None: not decided.
         self.route: Route | None = None
         if job.backend != "auto":
             self.route = Route(backend=job.backend, why="asked for")
+        #: The workers there are, with what each has to do.
         self.workers = WorkerTable()
+        #: Whether the cores are there.
         self.cores = CoreEvidence(verified=job.backend in ("thread", "process"))
+        #: Whether workers and caller together get more done than the loop.
         self.gain = Gain()
+        #: Whether fewer workers would deliver as much.
         self.saturation = Saturation()
+        #: How many workers the memory has room for.
         self.memory = memory_limit.Room()
-        self.n_room: int | None = None  # workers that the system has room for
-        self.is_replacing = False  # workers that have grown too large
-        self.serial_item_s: float | None = None  # an item's CPU time before there were workers,
-        self.n_alone = 0  # and of how many items that tells
-        self.alone_share = 1.0  # CPU / wall of these
-        self.threads_since_s: float | None = None  # that there are threads
-        self.is_backend_fixed = False  # workers are wanted: the bet is made
-        self.was_profitable = False  # to send items, once more than the first was known
-        self.has_lost_one = False  # a worker ended while it was wanted: nothing is run inline
-        self.last_started_s = 0.0  # of workers before the first item
-        self.first_sent_s: float | None = None  # of items for them
-        # What is remembered.
-        self.hint = known  # until it was checked
+        #: Workers that the system has room for. None: no limit was met.
+        self.n_room: int | None = None
+        #: Workers that have grown too large are being replaced.
+        self.is_replacing = False
+        #: CPU time of an item before there were workers.
+        self.serial_item_s: float | None = None
+        #: Items that `serial_item_s` rests on.
+        self.n_alone = 0
+        #: CPU / wall of these items.
+        self.alone_share = 1.0
+        #: When the first thread was started.
+        self.threads_since_s: float | None = None
+        #: Workers are wanted: the bet is made.
+        self.is_backend_fixed = False
+        #: Sending items has paid, once more than the first one was known.
+        self.was_profitable = False
+        #: A worker ended while it was wanted: nothing more is run in the caller.
+        self.has_lost_one = False
+        #: When the last worker was started before the first item.
+        self.last_started_s = 0.0
+        #: When the first item was sent to such a worker.
+        self.first_sent_s: float | None = None
+
+    def _begin_remembered(self, known: Profile | None) -> None:
+        #: The profile of an earlier call, until it was checked.
+        self.hint = known
+        #: Whether that profile fits this call's items. None: not checked.
         self.profile_matches: bool | None = None
-        self.followed: Profile | None = None  # a plan that was measured, while it holds
+        #: A plan that was measured deliberately, while it holds.
+        self.followed: Profile | None = None
+        #: Slices that the profile was checked on.
         self.n_checks = 0
-        self.drift_watch: drift.Watch | None = None  # from when a profile was adopted
-        self.drifts: list[drift.Drift] = []  # what turned out to differ from what was remembered
-        self.pending_wait_check: drift.Drift | None = None  # the caller's own items are to show it,
+        #: Compares costs with the profile that was adopted.
+        self.drift_watch: drift.Watch | None = None
+        #: What turned out to differ from what was remembered.
+        self.drifts: list[drift.Drift] = []
+        #: A suspected change from CPU-bound to waiting, to be confirmed by inline items.
+        #: None: nothing pending.
+        self.pending_wait_check: drift.Drift | None = None
+        #: The inline items that confirm it.
+        self.votes = Votes()
+        #: How many items have failed, alone and with others.
         self.failures = Failures(None if known is None else known.failed_share)
-        self.votes = Votes()  # one by one
-        self.n_known_calls = 0  # behind the profile that was adopted
+        #: Calls behind the profile that was adopted.
+        self.n_known_calls = 0
+        #: What trying neighbours of the plan has cost so far.
         self.explored = Explored() if known is None else Explored.of(known)
-        self.is_trial_due = False  # it is time for one
+        #: It is time to try a neighbour of the plan.
+        self.is_trial_due = False
+        #: The neighbour that is being tried.
         self.trial: Trial | None = None
 
     def note(self, what: str, why: str) -> None:
