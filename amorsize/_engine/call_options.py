@@ -12,6 +12,9 @@ from amorsize._engine.call_checks import check_data as check_data
 from amorsize._engine.call_checks import check_function as check_function
 from amorsize._engine.call_checks import name_of as name_of
 from amorsize._engine.call_checks import shown as shown
+
+# Here, as no file may be open to load it when a function is decorated.
+from amorsize._engine.option_checks import BACKENDS, CHECKS
 from amorsize.errors import InvalidOptionError, WrongTypeError
 from amorsize.policy.value import Value
 
@@ -187,8 +190,6 @@ def environment_backend() -> str | None:
     asked = os.environ.get(BACKEND_VARIABLE)
     if not asked:
         return None
-    from amorsize._engine.option_checks import BACKENDS
-
     backend = asked.strip().lower()
     if backend not in BACKENDS:
         names = ", ".join(repr(name) for name in BACKENDS[:-1])
@@ -200,8 +201,6 @@ def environment_backend() -> str | None:
 
 
 def _checked(options: dict[str, Any]) -> Options:
-    from amorsize._engine.option_checks import CHECKS  # most programs never give an option
-
     for name, value in options.items():
         check = CHECKS.get(name)
         if check is None:

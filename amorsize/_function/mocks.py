@@ -50,7 +50,7 @@ def _standing(mock: Any) -> Iterator[str]:
     for home, module in tuple(sys.modules.items()):
         if isinstance(module, mock.NonCallableMock):
             yield home
-        elif type(module) is MODULE and home != mock.__name__ and not is_own_module(home):
+        elif type(module) is MODULE and not is_own_module(home) and not _is_left_out(home):
             scopes[home] = vars(module)
     theirs = set(map(id, scopes.values()))
     plain: set[type] = set()  # kinds that are no mocks
@@ -75,13 +75,20 @@ def _standing(mock: Any) -> Iterator[str]:
             )
 
 
+def _is_left_out(home: str) -> bool:
+    """What runs the items is not what they use, and the module of mocks holds mocks anyway."""
+    return home == "unittest.mock" or home.partition(".")[0] == "amorsize"
+
+
 def _own_functions(home: str, scope: Mapping[str, Any], theirs: set[int]) -> list[str]:
+    """Those of the project; globals that nobody imported are of code that a library has made."""
     return [
         f"{home}.{name}"
         for name, value in tuple(scope.items())
         if type(value) is FUNCTION
         and id(value.__globals__) not in theirs
-        and is_own_module(value.__globals__.get("__name__"))
+        and (module := value.__globals__.get("__name__")) in sys.modules
+        and is_own_module(module)
     ]
 
 
