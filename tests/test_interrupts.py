@@ -80,6 +80,12 @@ def state():
 
 
 @pytest.fixture
+def no_mocks(monkeypatch):
+    """No module of mocks: where there is one, each call beside a thread reads all modules."""
+    monkeypatch.delitem(sys.modules, "unittest.mock", raising=False)
+
+
+@pytest.fixture
 def little_to_collect():
     """The collector passes over what the tests before have left: up to 0.3 s of it each time."""
     gc.collect()
@@ -89,7 +95,7 @@ def little_to_collect():
 
 
 # A file that was just being opened is closed by the collector, which says so.
-@pytest.mark.usefixtures("little_to_collect")
+@pytest.mark.usefixtures("little_to_collect", "no_mocks")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     ("backend", "start", "stride"),
@@ -135,7 +141,7 @@ def ends(*_):
     raise SystemExit("told to end")
 
 
-@pytest.mark.usefixtures("little_to_collect")
+@pytest.mark.usefixtures("little_to_collect", "no_mocks")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     ("backend", "number", "handler", "raised", "is_beside_a_thread", "stride"),

@@ -134,7 +134,7 @@ def test_the_literal_names_the_backends():
 
 def test_completion_shows_the_methods():
     """`dir(f)`, and what the interactive interpreter offers after `f.`."""
-    tuned = amorsize.autotune(len, backend="serial")
+    tuned = amorsize.autotune(lambda text: len(text), backend="serial")
     completer = rlcompleter.Completer({"tuned": tuned})
     offered = {completer.complete("tuned.", n) for n in range(40)} - {None}
 
