@@ -204,4 +204,4 @@ def place(item):
 @pytest.mark.forks
 def test_each_kind_is_really_shared_out(func):
     """Not quietly run in the loop because it is a lambda or a partial."""
-    assert len(set(tuned_map(func, range(200)))) > 1
+    assert len(set(tuned_map(func, range(200), n_jobs=2, backend="process"))) > 1
