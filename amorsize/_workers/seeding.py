@@ -79,11 +79,6 @@ def implicit_seeds(generators: tuple[Any, ...]) -> tuple[int, ...]:
     )
 
 
-def implicit_seed() -> int:
-    """One number drawn from the generator of the module `random`."""
-    return implicit_seeds((OF_RANDOM,))[0]
-
-
 class KeptStreams:
     """The states of the caller's generators, restored after a call that seeds them."""
 

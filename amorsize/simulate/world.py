@@ -12,8 +12,6 @@ from amorsize.errors import InvalidOptionError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Slowdown = "Callable[[int], float]"  # speed of each item, when so many run at once; 1 alone
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Neighbour:

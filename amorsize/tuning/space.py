@@ -29,11 +29,6 @@ class Space(Value):
     n_jobs: tuple[int, ...] | None  # None: those worth a look, for each backend
     chunksizes: tuple[int, ...] | None  # None: those worth a look, for each number of jobs
 
-    @property
-    def is_explicit(self) -> bool:
-        """The user has named every cell."""
-        return self.n_jobs is not None and self.chunksizes is not None
-
     def allows(self, plan: Plan) -> bool:
         """Whether nothing that the user has named leaves this plan out."""
         return (
