@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +33,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave out what is claimed of forks, or of what they make worthwhile, where none is safe."""
     if item.get_closest_marker("forks") and "PYTEST_XDIST_WORKER" in os.environ:
         pytest.skip("beside the thread of pytest-xdist nothing is forked")
+
+
+@pytest.fixture
+def beside_a_thread():
+    """Another Python thread of the program, for as long as the test runs: nothing may be forked."""
+    over = threading.Event()
+    one = threading.Thread(target=over.wait)
+    one.start()
+    yield
+    over.set()
+    one.join()
 
 
 @pytest.fixture(autouse=True)

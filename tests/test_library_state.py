@@ -8,7 +8,6 @@ import json
 import os
 import sqlite3
 import sys
-import time
 import urllib.parse
 
 import library_items as items
@@ -17,9 +16,9 @@ import orchard_late
 import orchard_tools
 import pytest
 from orchard_parts import part
+from staying import kept_in_the_caller
 
-from amorsize import autotune, tuned_map
-from amorsize._engine import inspect_host
+from amorsize import tuned_map
 from amorsize._function import library_reads
 from amorsize._function.dependencies import Reached
 
@@ -257,20 +256,7 @@ STAY = [
 @pytest.mark.parametrize(("function", "change", "reason"), STAY, ids=str)
 def test_what_cannot_be_sent_stays_in_the_caller(function, change, reason, monkeypatch):
     """None of the items runs where the answer would be another, and the reason is told."""
-
-    def slow(x):
-        time.sleep(0.015)  # longer than starting workers takes on a busy host
-        return function(x)
-
-    monkeypatch.setattr(inspect_host, "why_not_start", lambda *_: None)  # whatever it takes here
-    tuned_map(len, ["a"], backend="process", n_jobs=1)  # to start one would not be worth it
-    with monkeypatch.context() as patch:
-        change(patch)
-        tuned = autotune(slow, thread_safe=False)
-        assert tuned(range(60)) == [function(x) for x in range(60)]
-    told = str(tuned.explain())
-    assert reason in told
-    assert "in processes" not in told
+    assert reason in kept_in_the_caller(function, change, monkeypatch)
 
 
 PARALLEL = [items.by_memory, items.by_link, items.by_rate, items.by_json, items.by_scheme]

@@ -5,7 +5,6 @@ does not show, by items that nobody has watched, beside a thread.
 """
 
 import os
-import threading
 import time
 
 import pytest
@@ -21,14 +20,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="tested 
 N, WRITER = 130, 80  # items, and the one that writes
 
 
-@pytest.fixture(autouse=True)
-def beside_a_thread():
-    over = threading.Event()
-    one = threading.Thread(target=over.wait)
-    one.start()
-    yield
-    over.set()
-    one.join()
+pytestmark = pytest.mark.usefixtures("beside_a_thread")
 
 
 def compute():

@@ -9,7 +9,6 @@ import fractions
 import os
 import shutil
 import textwrap
-import threading
 import time
 import warnings
 from unittest import mock
@@ -24,16 +23,6 @@ from amorsize.errors import AmorsizeWarning, SerializationError
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="tested on Linux")
 
 N = 100
-
-
-@pytest.fixture
-def beside_a_thread():
-    over = threading.Event()
-    one = threading.Thread(target=over.wait)
-    one.start()
-    yield
-    over.set()
-    one.join()
 
 
 def computes(answer):

@@ -18,9 +18,9 @@ from types import SimpleNamespace
 import pytest
 import state_items as items
 import state_items_fakes
+from staying import kept_in_the_caller
 
-from amorsize import autotune, tuned_map
-from amorsize._engine import inspect_host
+from amorsize import tuned_map
 from amorsize.errors import SerializationError
 
 
@@ -312,21 +312,8 @@ STAY = [
 @pytest.mark.parametrize(("function", "change", "reason"), STAY, ids=str)
 def test_what_no_worker_could_know_stays_in_the_caller(function, change, reason, monkeypatch):
     """None of the items runs where the answer would be another, and the reason is told."""
-    import time
-
-    def slow(x):
-        time.sleep(0.015)  # longer than starting workers takes on a busy host
-        return function(x)
-
-    monkeypatch.setattr(inspect_host, "why_not_start", lambda *_: None)  # whatever it takes here
-    tuned_map(len, ["a"], backend="process", n_jobs=1)  # to start one would not be worth it
-    with monkeypatch.context() as patch:
-        change(patch)
-        tuned = autotune(slow, thread_safe=False)
-        assert tuned(range(60)) == [function(x) for x in range(60)]
-    told = str(tuned.explain())
+    told = kept_in_the_caller(function, change, monkeypatch)
     assert reason in told or reason.replace(":", ".") in told  # where mocks are in use
-    assert "in processes" not in told
 
 
 @pytest.mark.parametrize(("function", "change", "reason"), STAY[:2], ids=str)

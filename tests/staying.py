@@ -1,0 +1,24 @@
+"""A map whose items are worth workers, and may not run in any."""
+
+import time
+
+from amorsize import autotune, tuned_map
+from amorsize._engine import inspect_host
+
+
+def kept_in_the_caller(function, change, monkeypatch):
+    """Map where `change` has been made: no item runs elsewhere. Returns what `explain()` tells."""
+
+    def slow(x):
+        time.sleep(0.015)  # longer than starting workers takes on a busy host
+        return function(x)
+
+    monkeypatch.setattr(inspect_host, "why_not_start", lambda *_: None)  # whatever it takes here
+    tuned_map(len, ["a"], backend="process", n_jobs=1)  # to start one would not be worth it
+    with monkeypatch.context() as patch:
+        change(patch)
+        tuned = autotune(slow, thread_safe=False)
+        assert tuned(range(60)) == [function(x) for x in range(60)]
+    told = str(tuned.explain())
+    assert "in processes" not in told
+    return told
