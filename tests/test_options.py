@@ -14,12 +14,11 @@ import pytest
 import amorsize
 from amorsize import InvalidOptionError, WrongTypeError
 from amorsize._engine import call_options
+from amorsize._engine.call_checks import check_data, check_function
 from amorsize._engine.call_options import (
     DEFAULTS,
     HABITS,
     HINTS,
-    check_data,
-    check_function,
     environment_backend,
     merged,
     spelled,

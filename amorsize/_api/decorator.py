@@ -8,7 +8,8 @@ from __future__ import annotations
 from amorsize._api import late_map
 from amorsize._api.receivers import is_receiver, is_unbound
 from amorsize._api.wrapt_proxy import BoundFunctionWrapper, FunctionWrapper
-from amorsize._engine.call_options import check_function, merged, spelled
+from amorsize._engine.call_checks import check_function
+from amorsize._engine.call_options import merged, spelled
 from amorsize._function.callables import is_partial, own
 from amorsize.errors import WrongTypeError
 

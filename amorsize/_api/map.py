@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from amorsize._engine import call_options
+from amorsize._engine import call_checks, call_options
 from amorsize._engine.engine import Engine
 from amorsize._function.callables import raw
 from amorsize._host.clocks import perf_counter
@@ -72,7 +72,7 @@ def tuned_map(
         Exception: What `func` raised for the lowest failing item, with a note naming it.
     """
     options = call_options.spelled(locals())
-    call_options.check_function(func)
+    call_checks.check_function(func)
     return run(raw(func), iterables, item_kwargs or {}, options, None)
 
 
@@ -130,13 +130,13 @@ def checked_data(
     """The data, refused where it is surely a mistake."""
     for data in iterables:
         if type(data) not in SURELY_DATA:
-            call_options.check_data(
-                iterables, name or call_options.name_of(func), decorated=name is not None
+            call_checks.check_data(
+                iterables, name or call_checks.name_of(func), decorated=name is not None
             )
             return iterables
     if not iterables:
-        call_options.check_data(
-            iterables, name or call_options.name_of(func), decorated=name is not None
+        call_checks.check_data(
+            iterables, name or call_checks.name_of(func), decorated=name is not None
         )
     return iterables
 
@@ -176,7 +176,7 @@ def explain(func: Callable[..., Any]) -> Explanation:
     """What the last call of a function measured, chose and achieved."""
     from amorsize import report
 
-    return report.Explanation(call_options.name_of(func), store.last_trace(func))
+    return report.Explanation(call_checks.name_of(func), store.last_trace(func))
 
 
 def shutdown() -> None:

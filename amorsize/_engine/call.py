@@ -5,7 +5,7 @@ from __future__ import annotations
 import _thread
 import sys
 
-from amorsize._engine import call_options
+from amorsize._engine import call_checks
 from amorsize._engine.source import Sliced, source_of
 from amorsize._engine.work_queue import Work
 from amorsize._function import sizeof
@@ -42,7 +42,7 @@ class Call:
         read_ahead: int | None = None,
     ) -> None:
         self.func, self.options, self.item_kwargs = func, options, item_kwargs
-        self.name = name or call_options.name_of(func)
+        self.name = name or call_checks.name_of(func)
         self.source = source_of(iterables, strict=options.strict, read_ahead=read_ahead)
         self.work = Work(self.source, keeps_all=not is_stream)
         self.is_stream = is_stream

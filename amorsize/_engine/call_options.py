@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import os
 
-from amorsize._engine.call_checks import check_data as check_data
-from amorsize._engine.call_checks import check_function as check_function
-from amorsize._engine.call_checks import name_of as name_of
-from amorsize._engine.call_checks import shown as shown
+from amorsize._engine.call_checks import shown
 
 # Here, as no file may be open to load it when a function is decorated.
 from amorsize._engine.option_checks import BACKENDS, CHECKS

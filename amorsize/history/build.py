@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from amorsize._engine import call_options
+from amorsize._engine import call_checks
 from amorsize._function import callables, fingerprints
 from amorsize._host import resources
 from amorsize._profiles import store
@@ -109,7 +109,7 @@ def _trace_in(
         trace = store.last_trace(callables.raw(result))
         if trace is None:
             raise WrongTypeError(
-                f"{call_options.name_of(result)} has not been called in this process: there is "
+                f"{call_checks.name_of(result)} has not been called in this process: there is "
                 "nothing to save. Call it first, or pass the result of a tuning."
             )
         return trace, func or result
@@ -122,13 +122,13 @@ def _document_in(result: Any) -> dict[str, Any]:
         result = result.to_dict()
     if not isinstance(result, Mapping):
         raise WrongTypeError(
-            f"there is no result in {call_options.shown(result)}. Pass a tuned function (its last "
+            f"there is no result in {call_checks.shown(result)}. Pass a tuned function (its last "
             "call is saved), or the result of a tuning, which has to_dict()."
         )
     document: dict[str, Any] = plain(result)
     if _first(document, "best_time", "best_time_s") is None and "all_results" not in document:
         raise WrongTypeError(
-            f"there is no best_time in {call_options.shown(result)}: it is no result of a tuning."
+            f"there is no best_time in {call_checks.shown(result)}: it is no result of a tuning."
         )
     return document
 

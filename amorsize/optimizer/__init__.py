@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from amorsize._engine import call_options
+from amorsize._engine import call_checks, call_options
 from amorsize._function import callables
 from amorsize.optimizer import arguments
 from amorsize.optimizer.prediction import of_nothing, result_of
@@ -76,8 +76,8 @@ def optimize(
     )
     options = call_options.validated(backend=backend, n_jobs=n_jobs, thread_safe=thread_safe)
     func = callables.raw(func)
-    call_options.check_function(func)
-    call_options.check_data((data,), call_options.name_of(func), decorated=False)
+    call_checks.check_function(func)
+    call_checks.check_data((data,), call_checks.name_of(func), decorated=False)
     arguments.check_numbers(sample_size, target_chunk_duration)
     sample = Sample(func, data, sample_size, item_kwargs or {}, options)
     sample.lets_waiting_thread = prefer_threads_for_io

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amorsize._engine import call_options
+from amorsize._engine import call_checks
 from amorsize.errors import InvalidOptionError, WrongTypeError
 
 #: Options that are True or False.
@@ -31,7 +31,7 @@ def check_flags(**given: Any) -> None:
     callback = given.pop("progress_callback")
     if callback is not None and not callable(callback):
         raise WrongTypeError(
-            f"progress_callback={call_options.shown(callback)} is of the wrong type: it is a "
+            f"progress_callback={call_checks.shown(callback)} is of the wrong type: it is a "
             "function "
             "of what is being done and the share that is done, or None."
         )
@@ -46,14 +46,14 @@ def check_flags(**given: Any) -> None:
             )
         if value is not True and value is not False:
             raise WrongTypeError(
-                f"{name}={call_options.shown(value)} is of the wrong type: it is True or False."
+                f"{name}={call_checks.shown(value)} is of the wrong type: it is True or False."
             )
 
 
 def check_numbers(sample_size: Any, target_chunk_duration: Any) -> None:
     if isinstance(sample_size, bool) or not isinstance(sample_size, int):
         raise WrongTypeError(
-            f"sample_size={call_options.shown(sample_size)} is of the wrong type: it is the "
+            f"sample_size={call_checks.shown(sample_size)} is of the wrong type: it is the "
             "number of "
             "items to run."
         )
@@ -67,7 +67,7 @@ def check_numbers(sample_size: Any, target_chunk_duration: Any) -> None:
         target_chunk_duration, int | float
     ):
         raise WrongTypeError(
-            f"target_chunk_duration={call_options.shown(target_chunk_duration)} is of the wrong "
+            f"target_chunk_duration={call_checks.shown(target_chunk_duration)} is of the wrong "
             "type: "
             "it is a number of seconds, or None."
         )

@@ -6,7 +6,7 @@ import sys
 from time import process_time
 from typing import TYPE_CHECKING, Any
 
-from amorsize._engine import call_options, inspect_host
+from amorsize._engine import call_checks, call_options, inspect_host
 from amorsize._engine.inline import count_pauses
 from amorsize._engine.measuring import WEIGHED_RESULTS
 from amorsize._host import resources
@@ -124,7 +124,7 @@ class Sample:
         ran = self._timed(self.func, item, self.results)
         if ran.error is not None:
             add_note(
-                ran.error, f"{call_options.name_of(self.func)}: item {index} ({short_repr(item)})"
+                ran.error, f"{call_checks.name_of(self.func)}: item {index} ({short_repr(item)})"
             )
             raise ran.error
         wall_s = max(1e-9, ran.wall_s - self.clock_s - ran.run_delay_s)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from amorsize._engine import call_options
+from amorsize._engine import call_checks
 from amorsize._function import callables
 from amorsize._host import resources
 from amorsize._profiles import store
@@ -43,7 +43,7 @@ def save(func: Callable[..., Any], path: str | Path) -> None:
     """
     trace = store.last_trace(callables.raw(func))
     if trace is None:
-        name = call_options.name_of(func)
+        name = call_checks.name_of(func)
         raise TraceError(f"{name} has not been called in this process: there is nothing to save.")
     profile = trace.profile
     document = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from amorsize._engine import call_options
+from amorsize._engine import call_checks, call_options
 from amorsize._host import resources
 from amorsize.errors import InvalidOptionError, WrongTypeError
 from amorsize.policy.actions import Plan
@@ -57,7 +57,7 @@ def asked(**given: Any) -> TuneOptions:
         given[name] = _seconds(meaning, given[name])
     if given["strategy"] not in STRATEGIES:
         raise InvalidOptionError(
-            f"strategy={call_options.shown(given['strategy'])} is not allowed: it is one of "
+            f"strategy={call_checks.shown(given['strategy'])} is not allowed: it is one of "
             f"{', '.join(map(repr, STRATEGIES))}."
         )
     if given["strategy"] == "bayes":
@@ -133,7 +133,7 @@ def _backends(values: Any, *, prefers_threads: bool) -> tuple[str, ...] | None:
         )
     if not values or any(value not in BACKENDS for value in values):
         raise InvalidOptionError(
-            f"backends={call_options.shown(values)} is not allowed: it is made of 'thread' and "
+            f"backends={call_checks.shown(values)} is not allowed: it is made of 'thread' and "
             "'process'. The loop is always measured."
         )
     return tuple(dict.fromkeys(values))
@@ -141,7 +141,7 @@ def _backends(values: Any, *, prefers_threads: bool) -> tuple[str, ...] | None:
 
 def _wrong(name: str, value: Any, allowed: str) -> str:
     return (
-        f"{name}={call_options.shown(value)} is of the wrong type ({type(value).__name__}): "
+        f"{name}={call_checks.shown(value)} is of the wrong type ({type(value).__name__}): "
         f"it is {allowed}."
     )
 
@@ -162,7 +162,7 @@ def _plan(named: Any) -> Plan:
     backend = named[2] if len(named) == 3 else "process"
     if backend not in BACKENDS:
         raise InvalidOptionError(
-            f"plans: {call_options.shown(backend)} is not allowed, only 'thread' and 'process': "
+            f"plans: {call_checks.shown(backend)} is not allowed, only 'thread' and 'process': "
             "the loop is always measured."
         )
     n_jobs, chunksize = _whole("plans", named[0]), _whole("plans", named[1])

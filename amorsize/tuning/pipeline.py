@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from amorsize._api.map import tuned_map
-from amorsize._engine import call_options
+from amorsize._engine import call_checks
 from amorsize._engine.source import Sliced, source_of
 from amorsize._function import callables
 from amorsize.errors import InvalidOptionError, WrongTypeError
@@ -125,8 +125,8 @@ def tune_pipeline(
     if not functions:
         raise InvalidOptionError("There is no function to tune: pass at least one.")
     for func in functions:
-        call_options.check_function(func)
-    call_options.check_data((data,), call_options.name_of(functions[0]), decorated=False)
+        call_checks.check_function(func)
+    call_checks.check_data((data,), call_checks.name_of(functions[0]), decorated=False)
     source = source_of((data,), strict=False)
     items: Any = source.sequences[0] if isinstance(source, Sliced) else [*data]
     stages: list[TuningResult] = []

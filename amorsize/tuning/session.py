@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from amorsize._engine import call_options
+from amorsize._engine import call_checks
 from amorsize._engine.source import Sliced, source_of
 from amorsize._function import callables
 from amorsize._host import resources
@@ -69,8 +69,8 @@ class Session:
     ) -> None:
         self.began_s = perf_counter()
         func = callables.raw(func)
-        call_options.check_function(func)
-        call_options.check_data((data,), call_options.name_of(func), decorated=False)
+        call_checks.check_function(func)
+        call_checks.check_data((data,), call_checks.name_of(func), decorated=False)
         self.original, self.name, self.asked = func, name_of(func), asked
         self.func = partial(func, **item_kwargs) if item_kwargs else func
         source = source_of((data,), strict=False)
@@ -345,4 +345,4 @@ def name_of(func: Any) -> str:
     """A function's name; of a partial, that of what it calls."""
     while callables.is_partial(func):
         func = func.func
-    return call_options.name_of(func)
+    return call_checks.name_of(func)
