@@ -20,7 +20,7 @@ ROUNDS := 20
 # The cheapest test files that together reach every package, for `make test-quick`.
 QUICK := $(addprefix tests/test_,cache.py cli_data.py costs.py explain.py frames.py gain.py hints.py \
 	history.py identity.py inside.py journal.py layers.py ledger.py optimizer.py options.py prediction.py \
-	project.py startup.py strategies.py tuner.py words.py worker_number.py)
+	project.py shape.py startup.py strategies.py tuner.py words.py worker_number.py)
 QUICK_SHARDS := quick-1 quick-2
 
 .PHONY: help demo test test-quick $(QUICK_SHARDS) lint unit $(SHARDS) test-all stress bench regret clean
