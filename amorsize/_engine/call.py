@@ -7,7 +7,7 @@ import sys
 
 from amorsize._engine import call_checks
 from amorsize._engine.source import Sliced, source_of
-from amorsize._engine.work_queue import Work
+from amorsize._engine.work_queue import WorkQueue
 from amorsize._function import sizeof
 from amorsize._host.clocks import perf_counter
 from amorsize._workers.protocol import Task
@@ -44,7 +44,7 @@ class Call:
         self.func, self.options, self.item_kwargs = func, options, item_kwargs
         self.name = name or call_checks.name_of(func)
         self.source = source_of(iterables, strict=options.strict, read_ahead=read_ahead)
-        self.work = Work(self.source, keeps_all=not is_stream)
+        self.work = WorkQueue(self.source)
         self.is_stream = is_stream
         self.began = perf_counter()
         self.task = _task(func, item_kwargs, options, self.source, star=len(iterables) > 1)

@@ -56,7 +56,7 @@ class Draws:
         """How many of these draw in the same way: in streams of their own, or as in a loop."""
         if self.drawing is None:
             return n_items
-        return self.drawing.limited(n_items, self._call.work.n_in_order)
+        return self.drawing.limited(n_items, self._call.work.results.n_in_order)
 
     def lend(self) -> None:
         """Whoever takes a result goes on with the numbers that it would have drawn."""
@@ -72,7 +72,7 @@ class Draws:
         """Where items take no time, the first ones have had streams; the others draw as a loop."""
         drawing = self.drawing
         if drawing is not None and drawing.ends(
-            wall_s, self._call.work.n_in_order, are_shared=bool(self._call.pools)
+            wall_s, self._call.work.results.n_in_order, are_shared=bool(self._call.pools)
         ):
             drawing.put_back()
             self._call.draw_from(None, ())
@@ -82,5 +82,5 @@ class Draws:
     def end(self) -> None:
         """The program goes on with the numbers that it would have drawn after a loop."""
         if self.drawing is not None:  # decided by now: workers may have run what would have told
-            self.drawing.ends(0.0, self._call.work.n_in_order, are_shared=True)
+            self.drawing.ends(0.0, self._call.work.results.n_in_order, are_shared=True)
         self.lend()

@@ -116,7 +116,7 @@ class Engine:
             self._give_up(error)
             raise
         self.failures.raise_lowest()
-        return self.call.work.results
+        return self.call.work.results.in_order
 
     def _run_all(self) -> None:
         ends_s = self.acting.ends_s
@@ -129,7 +129,7 @@ class Engine:
         """Finish a call whose first items were run before it turned out not to be short."""
         self.call.began = began
         self.call.work.take(len(results) + (error is not None))
-        self.call.work.store(0, results)
+        self.call.work.results.store(0, results)
         if error is not None:
             self.failures.fail(len(results), error)
             del error  # whose traceback will have this frame
@@ -164,10 +164,10 @@ class Engine:
                 yield from self.turns.stream(indexed=indexed)
             while True:
                 n_ahead = buffer or streaming.buffer_items(call, self.recorder.result_bytes)
-                call.work.limit = call.work.n_given + n_ahead
+                call.work.limit = call.work.results.n_given + n_ahead
                 if streaming.has_results(call, self.workers.look, ordered=ordered):
                     self._leave_to_consumer()
-                    for start, given in streaming.taken(call.work, ordered=ordered):
+                    for start, given in streaming.taken(call.work.results, ordered=ordered):
                         yield from enumerate(given, start) if indexed else given
                     self._take_from_consumer()
                     continue
@@ -234,7 +234,7 @@ class Engine:
 
     def _let_go(self) -> None:
         """Hold nothing of the user's any more: what refers to itself is freed late, or never."""
-        self.n_done = self.call.work.n_done
+        self.n_done = self.call.work.results.n_done
         self.call.work.failure = None  # the frames in its traceback know the work
         for name in PARTS:
             if (part := getattr(self, name)) is not None:

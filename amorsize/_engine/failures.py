@@ -22,7 +22,7 @@ class Failures:
         if self._call.task.keep_errors and isinstance(error, Exception):
             error.__dict__[KEPT] = True
             self.note_kept(index, [error])
-            self._call.work.store(index, [error])
+            self._call.work.results.store(index, [error])
             return
         self._call.work.fail(index, error)
         for pool in self._call.pools.values():
@@ -111,4 +111,4 @@ class Failures:
 
     def _attach_partial(self, error: BaseException) -> None:
         # Not as an attribute: some exceptions let none be set.
-        error.__dict__["_amorsize_partial"] = self._call.work.computed()
+        error.__dict__["_amorsize_partial"] = self._call.work.results.by_index()

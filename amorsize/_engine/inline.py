@@ -62,11 +62,11 @@ class InlineItems:
     ) -> None:
         """Run items in the caller; of a turn, as many as its data has."""
         work = self._call.work
-        direct = not self._call.pools and chunk.start == work.n_in_order
-        out = work.results if direct else []
+        direct = not self._call.pools and chunk.start == work.results.n_in_order
+        out = work.results.in_order if direct else []
         n_before = len(out)
         is_in_item = None if turn is None else lambda: turn.n_taken > len(out) - n_before
-        is_ahead = self._call.pools.keys() == {"process"} and chunk.start > work.n_in_order
+        is_ahead = self._call.pools.keys() == {"process"} and chunk.start > work.results.n_in_order
         self.set_up()
         if is_ahead:
             self._workers.printed.hold(chunk.start)
@@ -121,10 +121,9 @@ class InlineItems:
         if ran.n_failed:
             self._failures.note_kept(chunk.start, out[len(out) - ran.n_done :])
         if direct:
-            work.n_done += ran.n_done
-            work.catch_up()
+            work.results.appended(ran.n_done)
         else:
-            work.store(chunk.start, out)
+            work.results.store(chunk.start, out)
         if ran.n_done:
             if self._call.is_stream and out:
                 self._recorder.see_size(out[-1])
@@ -153,7 +152,7 @@ class InlineItems:
         if self.dispatcher is not None and not self._call.work.is_finished:
             self.dispatcher.raise_error()  # soon, and not when all is over
         if self._call.pools:
-            self._workers.printed.release(self._call.work.n_in_order)
+            self._workers.printed.release(self._call.work.results.n_in_order)
             self._workers.look(0.0)
 
     def _tell(self, ran: Ran, process_cpu_s: float, n_modules: int, n_pauses: int) -> None:

@@ -73,7 +73,7 @@ class Turns:
             self._run_first()
             self._judge()
         elif call.now_s < ALONE_S:
-            self._run(GROWTH * max(1, call.work.n_done), ALONE_S)
+            self._run(GROWTH * max(1, call.work.results.n_done), ALONE_S)
         elif (why := self._why_fed_by_items()) is not None:
             call.tuner.tell(Bound(why=why))
         else:
@@ -103,7 +103,7 @@ class Turns:
         self._run(action.n_items, action.time_budget_s)
 
     def _run(self, n_items: int, time_budget_s: float) -> None:
-        call, start = self._call, self._call.work.n_in_order
+        call, start = self._call, self._call.work.results.n_in_order
         n_items = self._draws.n_alike(n_items)
         turn = self._source.turn(start, n_items, is_numbered=call.task.seed is not None)
         self._inline.run_here(
@@ -162,7 +162,7 @@ class Turns:
     def _go_with_workers(self) -> bool:
         """Have one item read at a time, until it is known that more may be; False: go on."""
         call, work, source = self._call, self._call.work, self._source
-        if work.n_left or source.all_read or work.n_in_order < source.n_read:
+        if work.n_left or source.all_read or work.results.n_in_order < source.n_read:
             if self._look is None and not self._is_judged:
                 self._look_at_first()
             return False
@@ -191,7 +191,8 @@ class Turns:
             if work.failure is None:
                 self._run_first()
             self._draws.lend()
-            yield from enumerate(work.take_results()) if indexed else work.take_results()
+            results = work.results.take_in_order()
+            yield from enumerate(results) if indexed else results
             self._draws.take()
             self._judge()
         elif call.source.ahead is not None:
@@ -232,7 +233,7 @@ class Turns:
                 tally.n_done += 1
                 n_unseen = n_unseen - 1 if n_unseen else tally.end()
                 self._draws.lend()
-                yield (call.work.n_given + tally.n_done - 1, result) if indexed else result
+                yield (call.work.results.n_given + tally.n_done - 1, result) if indexed else result
                 self._draws.take()
                 result = item = None
                 if not n_unseen and tally.wall_s >= ALONE_S and self._is_enough(tally):
@@ -248,7 +249,7 @@ class Turns:
 
     def _each(self) -> Iterator[Any]:
         """Items from the next on, as the function takes them."""
-        call, source, start = self._call, self._call.source, self._call.work.n_given
+        call, source, start = self._call, self._call.source, self._call.work.results.n_given
         if not isinstance(source, Reading):
             return call.task.each(source.sequences, 0, start)
         held = source.cut(start, source.n_read)[0]
@@ -275,11 +276,11 @@ class Turns:
             source.ended(error)
             self._failures.see_broken_data()
         else:
-            self._call.work.end_at(self._call.work.n_given)
+            self._call.work.end_at(self._call.work.results.n_given)
 
     def _failed(self, tally: _Tally, item: Any, error: Exception) -> None:
         self._account(tally)
-        index = self._call.work.n_given
+        index = self._call.work.results.n_given
         if isinstance(self._call.source, Reading):
             self._call.source.hold(index, item if self._call.task.seed is None else item[1])
         self._call.work.fail(index, error)

@@ -50,6 +50,6 @@ class Measuring:
 
         has_to_travel = self._call.task.source is None or self._call.fork_reason is not None
         is_left = has_to_travel and self._call.work.n_left > 0
-        items = [self._call.work.item(self._call.work.n_in_order)] if is_left else []
-        results = self._call.work.results[:WEIGHED_RESULTS] or [None]
+        items = [self._call.work.item(self._call.work.results.n_in_order)] if is_left else []
+        results = self._call.work.results.in_order[:WEIGHED_RESULTS] or [None]
         self._call.tuner.tell(inspect_host.weigh(results, items, self._call.task.function))

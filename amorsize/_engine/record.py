@@ -55,7 +55,7 @@ def _learned(
     if profile is None:
         return None, drifts
     fits = call.known if tuner.profile_matches is not False else None
-    profile, short = _compared(fits, profile, chunks, call.work.n_done, makespan_s)
+    profile, short = _compared(fits, profile, chunks, call.work.results.n_done, makespan_s)
     drifts += [] if short is None else [short]
     profile = tuned_plan.kept(fits, profile, drifts)
     return explore.booked(profile, makespan_s, time()).but(bound=bound), drifts
@@ -71,7 +71,7 @@ def _trace(
     tuner = call.tuner
     return Trace(
         name=call.name,
-        n_items=call.work.n_done,
+        n_items=call.work.results.n_done,
         makespan_s=makespan_s,
         n_cores=tuner.n_cores,
         plan=tuner.plan(),

@@ -102,8 +102,8 @@ class Returns:
         if done.some_stayed:
             self._store_what_came(done)
         else:
-            self._work.store(done.start, done.results)
-        self._printed.release(self._work.n_in_order)
+            self._work.results.store(done.start, done.results)
+        self._printed.release(self._work.results.n_in_order)
         self._tuner.tell(self._report(done, now_s))
         self._ask_disk()  # where workers came before anything was known of the items
         if done.grown_bytes is not None and done.grown_bytes[0] >= memory_limit.LEAST_BYTES:
@@ -174,12 +174,12 @@ class Returns:
         came: list[Any] = []
         for index, result in enumerate(done.results, done.start):
             if isinstance(result, serialization.Unpicklable):
-                self._work.store(index - len(came), came)
+                self._work.results.store(index - len(came), came)
                 came = []
                 self._stayed(index, result)
             else:
                 came.append(result)
-        self._work.store(done.start + len(done.results) - len(came), came)
+        self._work.results.store(done.start + len(done.results) - len(came), came)
 
     def _stayed(self, index: int, stayed: serialization.Unpicklable) -> None:
         """A result could not leave its worker: the item runs here where that is left open."""

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from amorsize._engine.work_queue import Work
+    from amorsize._engine.work_queue import WorkQueue
     from amorsize._workers.protocol import Crew, WorkerLost
 
 #: The most workers that may end in a row outside of items, which no item is to blame for. On a busy
@@ -38,7 +38,7 @@ class Losses:
     def __init__(
         self,
         name: str,
-        work: Work,
+        work: WorkQueue,
         *,
         retries: int,
         timeout_s: float | None,

@@ -129,7 +129,7 @@ class Starter:
 
             code_pickle.announce(
                 self._call.task.function,
-                [*self._call.work.results[:1], *self._survey.next_items()[:1]],
+                [*self._call.work.results.in_order[:1], *self._survey.next_items()[:1]],
             )
         elif not self._call.may_stay_here:
             self._warn_of_new_interpreters()

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._engine.call import Call
-    from amorsize._engine.work_queue import Work
+    from amorsize._engine.ordered_results import OrderedResults
     from amorsize._workers.inherited_pipes import Pipe
 
 #: The share of the time of reading an item that it may wait for results.
@@ -55,12 +55,12 @@ def has_results(call: Call, look: Callable[[float], None], *, ordered: bool) -> 
 
     Where asking for the next item may take long, they are looked for before that.
     """
-    if call.work.has_results(ordered=ordered):
+    if call.work.results.has_some(ordered=ordered):
         return True
     if call.source.all_read or call.work.n_left or not call.tuner.n_in_flight:
         return False
     look(_patience_s(call))
-    return call.work.has_results(ordered=ordered)
+    return call.work.results.has_some(ordered=ordered)
 
 
 def _patience_s(call: Call) -> float:
@@ -69,8 +69,8 @@ def _patience_s(call: Call) -> float:
     return most_s if item_s is not None and item_s < most_s else 0.0
 
 
-def taken(work: Work, *, ordered: bool) -> list[tuple[int, list[Any]]]:
+def taken(results: OrderedResults, *, ordered: bool) -> list[tuple[int, list[Any]]]:
     """What a stream hands over now, each time with the index of the first."""
     if ordered:
-        return [(work.n_given, work.take_results())]
-    return work.take_any_results()
+        return [(results.n_given, results.take_in_order())]
+    return results.take_all()

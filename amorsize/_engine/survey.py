@@ -114,7 +114,7 @@ class Survey:
 
     def next_items(self) -> list[Any]:
         """The first items that are not handed out yet, two at most, as far as they are read."""
-        first = self._call.work.n_in_order
+        first = self._call.work.results.n_in_order
         n_items = min(2, self._call.source.n_read - first)
         return [self._call.work.item(first + place) for place in range(n_items)]
 
@@ -188,7 +188,9 @@ class Survey:
             from amorsize._workers.payload import Payload
 
             sample = (
-                self._call.work.item(self._call.work.n_in_order) if self._call.work.n_left else None
+                self._call.work.item(self._call.work.results.n_in_order)
+                if self._call.work.n_left
+                else None
             )
             self._payload = Payload(self._call.task, self._call.func, sample)
         return self._payload

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from amorsize._engine.ordered_results import OrderedResults
 from amorsize._engine.source import READ_AHEAD, READ_BYTES, READ_S, Reading
 from amorsize._workers.protocol import Chunk
 
@@ -12,28 +13,25 @@ if TYPE_CHECKING:
     from amorsize._engine.source import Sliced, Turn
 
 
-class Work:
-    """What is left of a call and what is done.
+class WorkQueue:
+    """What is left of a call and what is done."""
 
-    Results that follow one another from the start are in `results`; what finished ahead of its
-    turn waits beside them.
-    """
-
-    def __init__(self, source: Sliced | Reading, *, keeps_all: bool = True) -> None:
+    def __init__(self, source: Sliced | Reading) -> None:
         self.source = source
-        self.results: list[Any] = []
-        self.n_given = 0  # results that a stream has passed on already
-        self.n_done = 0
-        self.n_repeated = 0  # items run once more, because their results were lost
-        self.stop: int | None = None  # no item from here on is run
+        self.results = OrderedResults(source.drop)
+        #: Items run once more, because their results were lost.
+        self.n_repeated = 0
+        #: No item from here on is run.
+        self.stop: int | None = None
+        #: The lowest item that failed, with its exception.
         self.failure: tuple[int, BaseException] | None = None
-        self.limit: int | None = None  # a stream's: no item from here on is handed out yet
-        self._keeps_all = keeps_all
+        #: In a stream, no item from here on is handed out yet.
+        self.limit: int | None = None
         self._next = 0
-        self._back: list[tuple[int, int]] = []  # handed back, the lowest last
-        self._alone: list[tuple[int, int]] = []  # to be tried again apart, item by item
-        self._early: dict[int, list[Any]] = {}
-        self._given_early: dict[int, int] = {}  # passed on ahead of their turn: start, how many
+        #: Ranges that were handed back, the lowest last.
+        self._back: list[tuple[int, int]] = []
+        #: Ranges to be tried again apart.
+        self._alone: list[tuple[int, int]] = []
 
     # -- what is left -----------------------------------------------------------------------
 
@@ -60,7 +58,7 @@ class Work:
         if not self.all_read:
             return False
         end = self.source.n_read if self.stop is None else min(self.stop, self.source.n_read)
-        return self.n_given + len(self.results) >= end
+        return self.results.n_in_order >= end
 
     def read_ahead(self, longest_s: float = READ_S) -> None:
         """Read more of the data, as far as it is needed soon."""
@@ -104,11 +102,11 @@ class Work:
 
     def gave(self, n_items: int) -> None:
         """The next items in order were taken, run and passed on elsewhere."""
-        self.n_given += n_items
-        self.n_done += n_items
-        self._next = max(self._next, self.n_given)
+        self.results.passed_by(n_items)
+        n_given = self.results.n_given
+        self._next = max(self._next, n_given)
         if isinstance(self.source, Reading):
-            self.source.passed(self.n_given)
+            self.source.passed(n_given)
 
     def items(self, chunk: Chunk) -> tuple[Any, ...]:
         """The items of a chunk, one sequence an iterable."""
@@ -132,35 +130,7 @@ class Work:
         """Have items run again in a chunk of their own, by a worker that is watched closely."""
         self._alone.append((start, stop))
 
-    # -- results ----------------------------------------------------------------------------
-
-    @property
-    def n_in_order(self) -> int:
-        """Items from the start whose results are there."""
-        return self.n_given + len(self.results)
-
-    def store(self, start: int, results: list[Any]) -> None:
-        """Keep the results of items from `start` on."""
-        if not results:
-            return
-        self.n_done += len(results)
-        if start != self.n_in_order:
-            self._early[start] = results
-            return
-        self.results.extend(results)
-        self.catch_up()
-
-    def catch_up(self) -> None:
-        """Append what had finished ahead of its turn."""
-        early, given = self._early, self._given_early
-        while early or given:
-            if (results := early.pop(self.n_in_order, None)) is not None:
-                self.results.extend(results)
-            elif not self.results and (n_items := given.pop(self.n_given, None)) is not None:
-                self.n_given += n_items
-            else:
-                break
-        self.source.drop(self.n_in_order)
+    # -- ending ----------------------------------------------------------------------------
 
     def fail(self, index: int, error: BaseException) -> None:
         """An item has failed: nothing above it is handed out any more; the lowest counts."""
@@ -171,12 +141,10 @@ class Work:
 
     def begin_again_at(self, index: int) -> None:
         """Forget what came of items from here on: they are handed out again."""
-        assert not self.n_given
         self.failure = self.stop = None
-        del self.results[index:]
-        self._early.clear()
+        self.results.forget_from(index)
         self._cut(0)
-        self.n_done = self._next = index
+        self._next = index
 
     def end_at(self, index: int) -> None:
         """No item from here on is handed out any more."""
@@ -190,33 +158,3 @@ class Work:
     def _cut(self, index: int) -> None:
         self._back = [(a, min(b, index)) for a, b in self._back if a < index]
         self._alone = [(a, min(b, index)) for a, b in self._alone if a < index]
-
-    def computed(self) -> dict[int, Any]:
-        """All results there are, by index."""
-        found = dict(enumerate(self.results, self.n_given))
-        for start, results in self._early.items():
-            found.update(enumerate(results, start))
-        return dict(sorted(found.items()))
-
-    def take_any_results(self) -> list[tuple[int, list[Any]]]:
-        """All results there are, whatever their place, which are then forgotten here.
-
-        Each with the index of the first of those that follow one another.
-        """
-        found = [(self.n_given, self.take_results())] if self.results else []
-        while self._early:
-            start, results = self._early.popitem()
-            found.append((start, results))
-            self._given_early[start] = len(results)
-        return found
-
-    def has_results(self, *, ordered: bool) -> bool:
-        """Whether a stream has something to hand over."""
-        return bool(self.results) or (not ordered and bool(self._early))
-
-    def take_results(self) -> list[Any]:
-        """The results that are next in order, which are then forgotten here."""
-        results, self.results = self.results, []
-        self.n_given += len(results)
-        self.catch_up()
-        return results
