@@ -94,11 +94,18 @@ def _forked_loop(job: "Job", items: "list[Any]") -> int:
         os._exit(failed)
 
 
-def pool(job: "Job", session: "Session") -> None:
+def pool(job: "Job", session: "Session", n_jobs: int | None = None) -> None:
     from multiprocessing import Pool
 
-    with Pool() as workers:
+    with Pool(n_jobs) as workers:
         session(lambda data: workers.map(job, data))
+
+
+def imap(job: "Job", session: "Session", n_jobs: int | None = None) -> None:
+    from multiprocessing import Pool
+
+    with Pool(n_jobs) as workers:
+        session(lambda data: list(workers.imap(job, data)))
 
 
 def executor_1(job: "Job", session: "Session") -> None:
@@ -119,6 +126,17 @@ def executor_8th(job: "Job", session: "Session") -> None:
         session(mapped)
 
 
+def executor_4th(job: "Job", session: "Session", n_jobs: int) -> None:
+    """Chunks as `Pool.map` makes them: four for each worker."""
+    from concurrent.futures import ProcessPoolExecutor
+
+    def mapped(data: "Any") -> "list[Any]":
+        return list(workers.map(job, data, chunksize=-(-len(data) // (4 * n_jobs))))
+
+    with ProcessPoolExecutor(n_jobs) as workers:
+        session(mapped)
+
+
 def threads(job: "Job", session: "Session", n_threads: int | None = None) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
@@ -130,17 +148,17 @@ def threads_32(job: "Job", session: "Session") -> None:
     threads(job, session, 32)
 
 
-def joblib(job: "Job", session: "Session") -> None:
+def joblib(job: "Job", session: "Session", n_jobs: int | None = None) -> None:
     from joblib import Parallel, delayed  # type: ignore[import-untyped]
 
-    with Parallel(n_jobs=-1) as parallel:
+    with Parallel(n_jobs=n_jobs or -1) as parallel:
         session(lambda data: parallel(delayed(job)(item) for item in data))
 
 
-def mpire(job: "Job", session: "Session") -> None:
+def mpire(job: "Job", session: "Session", n_jobs: int | None = None) -> None:
     from mpire.pool import WorkerPool
 
-    with WorkerPool(keep_alive=True) as workers:
+    with WorkerPool(n_jobs, keep_alive=True) as workers:
         session(lambda data: workers.map(job, data, concatenate_numpy_output=False))
 
 

@@ -28,7 +28,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from benchmarks import host, peers
+from benchmarks import host, page_sections, peers
+from benchmarks.manyworkers import SECTION
 from benchmarks.outside import ROOT
 from benchmarks.results import AMORSIZE, FIRST, LOOP, WARM
 from benchmarks.tables import TITLES
@@ -164,7 +165,7 @@ def main() -> None:
         machine["ours_after"] = round(host.cores_that_are_ours(), 2)
         kept = options.json or ROOT / f"benchmarks/results/scaling-{host.slug(machine)}.json"
         write(times, machine, kept)
-    options.report.write_text(report(times, machine))
+    page_sections.put_rest(options.report, report(times, machine), SECTION)
     print(options.report.read_text())
 
 

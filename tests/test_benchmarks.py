@@ -14,7 +14,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import contenders, peers, ratios, results, scaling, tables, versions, workloads
+from benchmarks import (
+    contenders,
+    many_contenders,
+    manyworkers,
+    page_sections,
+    peers,
+    ratios,
+    results,
+    scaling,
+    tables,
+    versions,
+    workloads,
+)
 from benchmarks.accounting import Accounted, items_cpu_s
 from benchmarks.bounds import (
     BROKEN,
@@ -561,6 +573,97 @@ def test_contenders_are_bound_to_the_cores_they_are_told_of():
 
     assert told == ["1", "1"]
     assert os.sched_getaffinity(0) == own
+
+
+# many workers
+
+
+@pytest.fixture
+def crowded():
+    """Two rounds of each contender on two rows, of which one peer has failed on one."""
+    taken = {name: 1.0 + n / 10 for n, name in enumerate(many_contenders.CONTENDERS)}
+    cases = itertools.product((16, 64), ("5 ms x 2000", "64 of 0.2 s"), taken)
+    times = {case: [[[taken[case[2]], 0.25], [0.5, 0.125]]] * 2 for case in cases}
+    times[64, "64 of 0.2 s", "pool"] = []
+    return times, {**MACHINE, "ours_before": 2.0, "ours_after": 1.9}
+
+
+@pytest.mark.parametrize("contender", many_contenders.CONTENDERS)
+def test_a_contender_with_many_workers_gets_all_naps_done(contender):
+    """It makes two calls and tells what each took, its own CPU time apart."""
+    if contender in ("joblib", "mpire"):
+        pytest.importorskip(contender)
+
+    told = manyworkers.taken(16, "64 of 0.2 s", contender, 50.0)
+
+    assert [len(call) for call in told] == [2, 2]
+    assert all(wall_s >= 64 / 16 * 0.2 and 0 <= cpu_s < wall_s for wall_s, cpu_s in told)
+
+
+def test_the_limit_is_the_workers_or_the_longest_item():
+    """More workers than items are no more use than as many."""
+    assert manyworkers.limit("5 ms x 2000", 64) == pytest.approx(64)
+    assert manyworkers.limit("64 of 0.2 s", 256) == pytest.approx(64)
+    rows = [row for row in many_contenders.ROWS if row.startswith("1500")]
+    assert manyworkers.limit(rows[0], 64) == pytest.approx(5.1 / 0.6)
+
+
+def test_many_workers_are_told_beside_the_best_peer(crowded):
+    """The medians over rounds, the mean over rows, and who failed; the best peer is bold."""
+    text = manyworkers.report(*crowded)
+
+    assert "| 5 ms x 2000 | 64 | **10.0** [10.0, 10.0] 0.25 s |" in text
+    assert "| 64 of 0.2 s | 64 | gave up |" in text
+    assert manyworkers.best_peer(crowded[0], 0, 64, "64 of 0.2 s") == "imap"
+    assert "geometric mean over the rows: 0.73 x `imap`, 1" in text
+    assert "at worst 0.67 x: 5 ms x 2000" in text
+    assert "x `Pool.map`" not in text.partition("64 workers")[2]
+
+
+def test_results_of_many_workers_come_back_as_they_were_kept(crowded, tmp_path):
+    """The section is made from the file alone."""
+    manyworkers.write(*crowded, tmp_path / "kept.json")
+
+    assert manyworkers.report(*manyworkers.read(tmp_path / "kept.json")) == manyworkers.report(
+        *crowded
+    )
+
+
+def test_a_contender_that_failed_is_not_run_again(monkeypatch):
+    """The others go on, each once a round."""
+    asked = []
+
+    def ran(_code, contender, n_workers, *_, **__):
+        asked.append((contender, n_workers))
+        if (contender, n_workers) == ("imap", "16"):
+            raise ChildFailed("too slow")
+        return Outcome(wall_s=9.0, cpu_s=5.0, foreign_cpu_s=0.0, n_orphans=0, output="3 1\n2 1\n")
+
+    monkeypatch.setattr(manyworkers, "run_python", ran)
+    row = "64 of 0.2 s"
+
+    times = manyworkers.measured([(16, row, "pool"), (16, row, "imap")], 3)
+
+    assert times == {(16, row, "pool"): [[[3, 1], [2, 1]]] * 3, (16, row, "imap"): []}
+    assert asked.count(("imap", "16")) == 1
+
+
+def test_a_section_takes_the_place_of_the_earlier_one(tmp_path):
+    """Who writes the page keeps it, and who writes it keeps the page."""
+    page = tmp_path / "page.md"
+    page.write_text("# A page\n")
+    for text in ("one\n", "two\n"):
+        page_sections.put(page, "mine", text)
+    page_sections.put_rest(page, "# Another\n", "mine")
+
+    assert "two" in (whole := page.read_text())
+    assert "one" not in whole
+    assert whole.startswith("# Another\n")
+    assert page_sections.section(whole, "mine") in whole
+    assert page_sections.section(whole, "yours") == ""
+
+
+# one process
 
 
 def test_what_one_process_takes_is_told_by_kind(monkeypatch):
