@@ -508,7 +508,7 @@ def test_a_short_look_does_not_outweigh_a_profile_that_fits(watched_s, holds_gil
 
     assert known.holds_gil
     assert tuner.profile_matches
-    assert tuner.holds_gil is holds_gil
+    assert tuner.gil.is_held is holds_gil
 
 
 def test_items_of_another_cost_hold_the_gil_all_the_same():
@@ -517,8 +517,8 @@ def test_items_of_another_cost_hold_the_gil_all_the_same():
     outcome = play(dear, costs_s=[0.5e-3] * 3000, n_cores=16)
 
     assert outcome.tuner.profile_matches is False
-    assert outcome.tuner.holds_gil is True
-    assert outcome.tuner.watched is None
+    assert outcome.tuner.gil.is_held is True
+    assert outcome.tuner.gil.seen is None
 
 
 @pytest.mark.parametrize("n_cores", [8, 16, 64])

@@ -8,8 +8,9 @@ import pytest
 
 from amorsize._workers import gil_probe
 from amorsize._workers.gil_probe import GilProbe
-from amorsize.policy import backend_choice, host_job
+from amorsize.policy import host_job
 from amorsize.policy.events import GilProbed
+from amorsize.policy.evidence import gil
 from amorsize.policy.host_job import Job
 from amorsize.policy.tuner import Tuner
 
@@ -102,13 +103,13 @@ def test_a_moment_without_it_does_not_make_items_let_go_of_the_gil(monkeypatch, 
     host.watching = GilProbe()
     host.watching._watch()
 
-    assert backend_choice.verdict(host.watching.look()) is holds
+    assert gil.verdict(host.watching.look()) is holds
 
 
 def test_it_tells_computing_from_sleeping():
     """Real items, long enough for a verdict that nothing else on this machine can turn."""
-    assert look_beside(lambda: sum(range(20_000))).lag_share > backend_choice.HOLDS_GIL_SHARE
-    assert look_beside(lambda: time.sleep(2e-3)).lag_share < backend_choice.HOLDS_GIL_SHARE
+    assert look_beside(lambda: sum(range(20_000))).lag_share > gil.HOLDS_GIL_SHARE
+    assert look_beside(lambda: time.sleep(2e-3)).lag_share < gil.HOLDS_GIL_SHARE
 
 
 def look_beside(item):
@@ -126,10 +127,10 @@ def test_a_look_that_a_fork_cut_short_decides_nothing():
 
     tuner.tell(GilProbed(lag_share=0.9, watched_s=3e-3, n_wakes=1))
     tuner.tell(GilProbed(lag_share=0.0, watched_s=0.1e-3, n_wakes=0))
-    assert tuner.holds_gil is None
+    assert tuner.gil.is_held is None
 
     tuner.tell(GilProbed(lag_share=0.95, watched_s=10e-3, n_wakes=2))
-    assert tuner.holds_gil is True
+    assert tuner.gil.is_held is True
 
 
 def test_it_is_gone_when_it_has_been_stopped():

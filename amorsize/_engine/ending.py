@@ -105,7 +105,7 @@ class Ending:
         """Have the next calls reckon with what workers have really cost."""
         from amorsize._host import resources
 
-        pickling = self._call.tuner.pickling
+        pickling = self._call.tuner.sending.pickling
         pickle_s = 0.0 if pickling is None or pickling.pickle_s is None else pickling.pickle_s
         seen = ledger.costs_s(forks=self._call.fork_reason is None, pickle_s=pickle_s)
         resources.learn_costs(**seen)

@@ -173,12 +173,12 @@ def _rejected(call: Call) -> Iterator[str]:
         return
     if job.thread_reason is not None and used != "thread":
         yield f"threads: {job.thread_reason}"
-    elif tuner.holds_gil and used != "thread":
+    elif tuner.gil.is_held and used != "thread":
         yield "threads: the items hold the GIL"
     if job.process_reason is not None:
         yield f"processes: {job.process_reason}"
-    if tuner.pickling is not None and tuner.pickling.reason is not None:
-        yield f"processes: {tuner.pickling.reason}"
+    if tuner.sending.reason is not None:
+        yield f"processes: {tuner.sending.reason}"
     if call.fork_reason is not None and used == "process":
         yield f"forking: {call.fork_reason}"
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from amorsize._host.clocks import perf_counter
 from amorsize._workers.gil_probe import GilProbe
-from amorsize.policy import backend_choice
 from amorsize.policy.evidence.cpu_share import ONE_CORE
+from amorsize.policy.evidence.gil import verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ def watched(run: Callable[[Any], bool], items: Sequence[Any]) -> GilProbed | Non
                 if not run(item):
                     return seen
                 seen = probe.look()
-                if backend_choice.verdict(seen) is not None:
+                if verdict(seen) is not None:
                     return seen
     finally:
         probe.stop()

@@ -21,6 +21,7 @@ from amorsize.optimizer import gil
 from amorsize.optimizer.drawing import Drawn
 from amorsize.policy import backend_choice, prediction
 from amorsize.policy.events import GilProbed, Inlined, PicklingMeasured
+from amorsize.policy.evidence.gil import HOLDS_GIL_SHARE
 from amorsize.policy.evidence.item_costs import ItemCosts
 from amorsize.policy.host_job import Job
 from amorsize.policy.rules.choose_backend import LEAST_LEFT_S
@@ -189,7 +190,7 @@ class Sample:
         """Whether the items hold the GIL; None where it was not watched."""
         if self.watched is None or self.takes_turns:
             return self.takes_turns
-        return self.watched.lag_share >= backend_choice.HOLDS_GIL_SHARE
+        return self.watched.lag_share >= HOLDS_GIL_SHARE
 
     def weigh(self) -> PicklingMeasured:
         """What results, and an item where these have to travel too, take to be sent."""

@@ -7,13 +7,9 @@ from amorsize.policy.value import Value, inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.events import GilProbed, PicklingMeasured
+    from amorsize.policy.events import PicklingMeasured
     from amorsize.policy.evidence.item_costs import ItemCosts
     from amorsize.policy.host_job import Host, Job
-
-#: Above this lag of the probe, items hold the GIL. Measured: 0.90 to 0.95 where they do, 0.19 to
-#: 0.31 where they do not.
-HOLDS_GIL_SHARE = 0.6
 
 #: At most this many processes a core run items that wait.
 WAITING_PROCESSES = 8
@@ -26,15 +22,6 @@ DOUBTFUL_SHARE = 0.2
 
 #: Processes are started where they do this many times what threads do.
 WORTH_PROCESSES = 1.5
-
-#: A lag this close to the threshold is watched for longer.
-CLEAR_MARGIN = 0.15
-
-#: One GIL switch (5 ms) and a nap: a shorter look tells nothing.
-WATCH_S = 6e-3
-
-#: Length of the second look, after an unclear first one.
-WATCH_LONGER_S = 30e-3
 
 
 class Route(Value):
@@ -137,13 +124,3 @@ def waiting_processes(host: Host, item_s: float, work_s: float) -> int:
     """
     per_core = min(WAITING_PROCESSES, WAITING_ROOM * item_s / max(work_s, 1e-9))
     return max(1, round(host.n_cores * per_core))
-
-
-def verdict(watched: GilProbed) -> bool | None:
-    """Whether the items hold the GIL; None while that is not clear enough."""
-    if watched.watched_s < WATCH_S:
-        return None
-    distance = abs(watched.lag_share - HOLDS_GIL_SHARE)
-    if distance < CLEAR_MARGIN and watched.watched_s < WATCH_LONGER_S:
-        return None
-    return watched.lag_share >= HOLDS_GIL_SHARE

@@ -15,6 +15,9 @@ MOST_JOBS, MOST_ITEMS, MOST_S = 4096, 10**12, 1e7  # beyond, a stored figure is 
 MOST_SPREAD = 10.0  # of log costs: a factor of 22000 from one chunk to the next
 MOST_WAYS = 8  # of running, whose results are remembered
 
+#: What an earlier call has found holds where this call finds the same within this factor.
+FITS = 3.0
+
 
 class Profile(Value):
     """What was learned about a function on one kind of item; a hint, checked before it is used."""

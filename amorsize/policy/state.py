@@ -9,15 +9,17 @@ from amorsize.policy.evidence.contention import Saturation
 from amorsize.policy.evidence.cpu_share import CoreEvidence
 from amorsize.policy.evidence.exploration_budget import Explored
 from amorsize.policy.evidence.failure_rate import Failures
+from amorsize.policy.evidence.gil import GilEvidence
 from amorsize.policy.evidence.io_bound import FirstReports, Votes
 from amorsize.policy.evidence.item_costs import ItemCosts
 from amorsize.policy.evidence.net_gain import Gain
+from amorsize.policy.evidence.sending import SendingCost
 from amorsize.policy.evidence.worker_table import WorkerTable
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.events import GilProbed, PicklingMeasured, View
+    from amorsize.policy.events import View
     from amorsize.policy.evidence import drift
     from amorsize.policy.evidence.exploration_budget import Trial
     from amorsize.policy.evidence.worker_table import Crew
@@ -69,22 +71,10 @@ class State:
     def _begin_items(self) -> None:
         #: What items have cost.
         self.costs = ItemCosts()
-        #: What it takes to send one item and its result, once that is known.
-        self.pickling: PicklingMeasured | None = None
-        #: Seconds of pickling in workers' reports.
-        self.pickled_s = 0.0
-        #: Items of these reports.
-        self.n_pickled = 0
-        #: Reports that have told what pickling takes.
-        self.n_weighings = 0
-        #: What the GIL probe has seen.
-        self.watched: GilProbed | None = None
-        #: Whether items hold the GIL. None: not known.
-        self.holds_gil: bool | None = None
-        #: The GIL probe is running.
-        self.is_watching = False
-        #: When the GIL probe began.
-        self.watch_began_s: float | None = None
+        #: What sending an item takes.
+        self.sending = SendingCost()
+        #: Whether items hold the GIL.
+        self.gil = GilEvidence()
         #: Whether items wait, from reports, where the caller runs nothing itself.
         self.first_reports = FirstReports()
         #: The backend was chosen once more because items turned out to wait.
@@ -119,8 +109,6 @@ class State:
         self.threads_since_s: float | None = None
         #: Workers are wanted: the bet is made.
         self.is_backend_fixed = False
-        #: Sending items has paid, once more than the first one was known.
-        self.was_profitable = False
         #: A worker ended while it was wanted: nothing more is run in the caller.
         self.has_lost_one = False
         #: When the last worker was started before the first item.
@@ -276,9 +264,7 @@ class State:
     def pickle_s(self) -> float:
         """To send one item and its result, of the caller."""
         in_processes = self.route is not None and self.route.backend == "process"
-        if not in_processes or self.pickling is None:
-            return 0.0
-        return self.pickling.pickle_s or 0.0
+        return (self.sending.pickle_s or 0.0) if in_processes else 0.0
 
     def max_dispatchable(self) -> float:
         """Workers that the caller could keep busy."""
@@ -290,9 +276,9 @@ class State:
         """Whether sending items costs clearly less than running them; once it did, still less."""
         n = self.max_dispatchable()
         if self.costs.first_unconfirmed_s is None and n >= overheads.WORTH:
-            self.was_profitable = True
+            self.sending.has_paid = True
         return self.costs.waits or n >= (
-            overheads.KEEP_WORTH if self.was_profitable else overheads.WORTH
+            overheads.KEEP_WORTH if self.sending.has_paid else overheads.WORTH
         )
 
     # -- what workers begin with ------------------------------------------------------------

@@ -20,22 +20,12 @@ from amorsize.policy.events import (
 from amorsize.policy.evidence import drift, tuned_plan
 from amorsize.policy.evidence.cpu_share import CoreEvidence
 from amorsize.policy.evidence.io_bound import Votes, is_idle
-from amorsize.policy.rules import check_profile, explore, follow_plan, limit_failures
+from amorsize.policy.rules import explore, follow_plan, limit_failures
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.events import Event
     from amorsize.policy.state import State
-
-#: Fixed part of a report's pickling time: 100 us in a fresh fork, from copy-on-write faults, and a
-#: tenth of that later.
-REPORT_S = 100e-6
-
-#: Reports from which the pickling time of an item is learned.
-WEIGHINGS = 4
-
-#: Pickling time in all before an item's can be found higher than remembered.
-PICKLING_SEEN_S = 1e-3
 
 
 def hear(state: State, event: Event) -> None:
@@ -64,9 +54,9 @@ def hear(state: State, event: Event) -> None:
         case MemoryGrown():
             _grown(state, event)
         case GilProbed():
-            _watched(state, event)
+            state.gil.add(event)
         case PicklingMeasured():
-            state.pickling = event
+            state.sending.pickling = event
             if event.reason is not None and state.job.backend == "auto":
                 state.route = backend_choice.serial(event.reason)  # what workers have, they finish
         case HostInspected():
@@ -101,16 +91,6 @@ def _limited(state: State, event: WorkersLimited) -> None:
         state.job = state.job.but(process_reason=event.why)
 
 
-def _watched(state: State, event: GilProbed) -> None:
-    state.is_watching = False
-    is_last = state.watched is not None
-    state.watched = event if state.watched is None else event.after(state.watched)
-    # A look that a fork cut short tells nothing; else the second one has to do.
-    is_known = backend_choice.verdict(state.watched) is not None
-    if is_known or (is_last and state.watched.watched_s >= backend_choice.WATCH_S):
-        state.holds_gil = state.watched.lag_share >= backend_choice.HOLDS_GIL_SHARE
-
-
 def _inlined(state: State, event: Inlined) -> None:
     state.gain.add(event.cpu_s)
     state.failures.alone(event)
@@ -140,7 +120,11 @@ def _reported(state: State, event: Report) -> None:
     costs.reported(event, n_workers=state.workers.n_alive, is_cold=is_cold, in_process=in_process)
     if computed and costs.waits:
         _reroute(state)
-    _see_pickling(state, event)
+    state.sending.add(
+        event,
+        inherits_items=state.job.inherits_items,
+        is_remembered=bool(state.profile_matches),
+    )
     if not event.n_items:
         return
     if state.drift_watch is not None and not (is_cold and costs.warmup_s):
@@ -176,27 +160,6 @@ def _waited_before_threads(state: State, event: Inlined) -> bool:
     if state.threads_since_s is None or not is_idle(event):
         return False
     return event.now_s - state.threads_since_s < event.wall_s / 2
-
-
-def _see_pickling(state: State, event: Report) -> None:
-    """What a worker pickled is read here as well: what it took need not be tried, once known."""
-    known_s = None if state.pickling is None else state.pickling.pickle_s
-    is_first = state.pickling is None and state.job.inherits_items and event.n_items > 0
-    is_weighing = is_first or 0 < state.n_weighings < WEIGHINGS
-    if not is_weighing and not state.profile_matches:
-        return
-    state.pickled_s += max(0.0, event.pickle_s - REPORT_S)
-    state.n_pickled += event.n_items
-    each_s = state.pickled_s / max(1, state.n_pickled)
-    if is_first or (is_weighing and known_s is not None):
-        state.n_weighings += 1
-        state.pickling = PicklingMeasured(pickle_s=each_s)
-    elif (
-        known_s is not None
-        and state.pickled_s > PICKLING_SEEN_S
-        and each_s > check_profile.FITS * known_s
-    ):
-        state.pickling = PicklingMeasured(pickle_s=2 * each_s)
 
 
 def _see_waiter(state: State, event: Report) -> None:
@@ -263,7 +226,7 @@ def _reroute(state: State) -> None:
 
 def _leave_threads(state: State) -> None:
     state.note("threads given up", "they took turns: the items hold the GIL after all")
-    state.holds_gil, state.route, state.is_backend_fixed = True, None, False
+    state.gil.is_held, state.route, state.is_backend_fixed = True, None, False
     state.cores = CoreEvidence()  # those that take turns seemed to have no cores
     state.profile_matches = None if state.profile_matches is None else False
 

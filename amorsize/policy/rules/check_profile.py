@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from amorsize.policy import backend_choice, overheads
+from amorsize.policy import overheads
 from amorsize.policy.events import PicklingMeasured
-from amorsize.policy.evidence import drift, tuned_plan
+from amorsize.policy.evidence import drift, gil, tuned_plan
 from amorsize.policy.evidence.exploration_budget import Explored
+from amorsize.policy.profile import FITS
 from amorsize.policy.rules import dispatch, explore, inline
 
 TYPE_CHECKING = False
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
 #: How long, and in how many slices, a profile is checked on this call's own items.
 CHECK_S, CHECK_SLICES = 0.2e-3, 4
-
-#: A profile fits when the item cost is within this factor.
-FITS = 3.0
 
 #: Within this factor, what the profile says of the number of workers is believed.
 ALIKE = 1.5
@@ -104,8 +102,8 @@ def _judge(state: State, hint: Profile) -> None:
         _adopt(state, hint)
         return
     state.explored = Explored()  # of another plan
-    if state.holds_gil is None and hint.holds_gil:
-        state.holds_gil = True  # whatever items cost: they would rather have changed in that
+    if state.gil.is_held is None and hint.holds_gil:
+        state.gil.is_held = True  # whatever items cost: they would rather have changed in that
     state.note("remembered profile put aside", f"an item costs {ratio:.2g} x that")
     state.drifts.append(
         drift.Drift(
@@ -124,13 +122,13 @@ def _adopt(state: State, hint: Profile) -> None:
     state.n_known_calls = hint.n_calls
     state.is_trial_due = explore.is_due(hint, state.job.at_s)
     state.costs.agree(hint)
-    looked_s = 0.0 if state.watched is None else state.watched.watched_s
-    if state.holds_gil is None or (hint.holds_gil and looked_s < backend_choice.WATCH_LONGER_S):
-        state.holds_gil = hint.holds_gil  # beside busy programs, 2 of 100 short looks are wrong
+    looked_s = 0.0 if state.gil.seen is None else state.gil.seen.watched_s
+    if state.gil.is_held is None or (hint.holds_gil and looked_s < gil.WATCH_LONGER_S):
+        state.gil.is_held = hint.holds_gil  # beside busy programs, 2 of 100 short looks are wrong
     most_s = hint.item_s / (overheads.SPARE * max(overheads.WORTH, state.job.n_cores_most))
     is_light = hint.pickle_s is not None and hint.pickle_s < most_s
-    if is_light and state.pickling is None:  # what limits workers is weighed anew, a trifle
-        state.pickling = PicklingMeasured(pickle_s=hint.pickle_s)
+    if is_light and state.sending.pickling is None:  # what limits workers is weighed anew, a trifle
+        state.sending.pickling = PicklingMeasured(pickle_s=hint.pickle_s)
     if hint.n_short >= drift.SHORT_CALLS:
         state.note("n_jobs counted anew", "the same plan achieved less in two calls")
         return

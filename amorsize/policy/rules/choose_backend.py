@@ -43,12 +43,12 @@ DOUBTS = 2.0
 def settle(state: State, view: View) -> Action | None:
     """Find out where the items are to run, while the caller goes on with them."""
     undecided = state.route is None or state.route.backend is None
-    if view.caller_busy and state.is_watching and _has_watched(state, view):
+    if view.caller_busy and state.gil.is_probing and _has_watched(state, view):
         return StopGilProbe()
-    is_known = state.holds_gil is False and not state.is_watching and not state.costs.waits
-    if view.caller_busy and (undecided or state.is_watching) and not is_known:
+    is_known = state.gil.is_held is False and not state.gil.is_probing and not state.costs.waits
+    if view.caller_busy and (undecided or state.gil.is_probing) and not is_known:
         return dispatch.meanwhile_or_wait(state, view)
-    if state.is_watching:
+    if state.gil.is_probing:
         return _go_on_watching(state, view)
     if not undecided:
         return None
@@ -61,8 +61,8 @@ def settle(state: State, view: View) -> Action | None:
         state.host,
         state.job,
         state.costs,
-        pickling=state.pickling,
-        holds_gil=state.holds_gil,
+        pickling=state.sending.pickling,
+        holds_gil=state.gil.is_held,
         left_s=state.left_s(view),
     )
     state.changed()
@@ -97,7 +97,7 @@ def n_bet(state: State, now_s: float, item_s: float, left_s: float) -> int:
     """
     host, hint = state.host, state.hint
     n = int(overheads.bet_s(now_s, left_s) / (host.process_start_s + host.process_ready_s))
-    holds_gil = state.holds_gil or (hint is not None and hint.holds_gil)
+    holds_gil = state.gil.is_held or (hint is not None and hint.holds_gil)
     if state.job.thread_reason is not None or holds_gil:
         return n
     return min(n, int(OPEN_SHARE * item_s / host.process_start_s))
@@ -108,9 +108,9 @@ def _start_canary(state: State, n_most: int = 1) -> Action | None:
     is_long = (state.costs.item_s or 0.0) >= LONG_ITEM_S
     if not is_long or state.job.process_reason is not None or state.workers.n_started >= n_most:
         return None
-    if state.pickling is None:
+    if state.sending.pickling is None:
         return MeasurePickling()
-    return StartWorker(backend="process") if state.pickling.reason is None else None
+    return StartWorker(backend="process") if state.sending.reason is None else None
 
 
 def _canary_beside_second(state: State, view: View) -> Action | None:
@@ -121,7 +121,7 @@ def _canary_beside_second(state: State, view: View) -> Action | None:
     """
     costs = state.costs
     is_long = (costs.first_unconfirmed_s or 0.0) >= LONG_ITEM_S
-    if not is_long or costs.waits or state.holds_gil is False or state.n_first(view) > 1:
+    if not is_long or costs.waits or state.gil.is_held is False or state.n_first(view) > 1:
         return None
     bet_s = overheads.bet_s(view.now_s, state.left_s(view))
     if not state.is_surveyed:
@@ -133,13 +133,13 @@ def _canary_beside_second(state: State, view: View) -> Action | None:
 
 def watch(state: State) -> Action:
     """Have it watched; unclear the first time, it is watched for longer."""
-    state.is_watching, state.watch_began_s = True, None
+    state.gil.begin()
     return Watch()
 
 
 def _go_on_watching(state: State, view: View) -> Action:
-    if state.watch_began_s is None:  # the watcher is there from now on
-        state.watch_began_s = view.now_s
+    if state.gil.began_s is None:  # the watcher is there from now on
+        state.gil.began_s = view.now_s
     if (action := dispatch.meanwhile(state, view)) is not None:
         return action
     if _has_watched(state, view):
@@ -149,10 +149,10 @@ def _go_on_watching(state: State, view: View) -> Action:
 
 def _has_watched(state: State, view: View) -> bool:
     """Whether it was watched for long enough."""
-    if view.caller_busy and state.watched is None:
+    if view.caller_busy and state.gil.seen is None:
         return True  # its feeder asks when an item has taken longer than that
-    enough_s = backend_choice.WATCH_S if state.watched is None else backend_choice.WATCH_LONGER_S
-    return state.watch_began_s is not None and view.now_s - state.watch_began_s >= enough_s
+    began_s = state.gil.began_s
+    return began_s is not None and view.now_s - began_s >= state.gil.enough_s
 
 
 def _could_pay(state: State, view: View) -> bool:

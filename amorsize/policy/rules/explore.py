@@ -244,7 +244,7 @@ def _adopt(state: State, trial: Trial, gain: float) -> None:
     """The neighbour was better in two calls: from now on it is the plan."""
     backend, n_jobs = trial.rival
     if backend != trial.plan[0]:
-        state.holds_gil = False  # as threads have shown, whatever the watcher saw
+        state.gil.is_held = False  # as threads have shown, whatever the watcher saw
     else:
         state.explored = state.explored.but(n_waiters=n_jobs)
     _switch(state, trial.rival)

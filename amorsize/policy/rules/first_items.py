@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from amorsize.policy import backend_choice, overheads
+from amorsize.policy import overheads
 from amorsize.policy.actions import Action, InspectHost, RunInline, StartWorker, Wait
+from amorsize.policy.evidence.gil import WATCH_S
 from amorsize.policy.rules import choose_backend, dispatch
 from amorsize.policy.rules.inline import HELP_CORES
 from amorsize.policy.value import inf
@@ -45,12 +46,12 @@ def first(state: State, view: View) -> Action:
     if (action := help_with_few(state, view)) is not None:
         return action
     is_helped, knows = state.workers.n_started > 0, state.hint is not None
-    if is_helped and state.job.thread_reason is None and state.watched is None and not knows:  # noqa: SIM102
-        if not state.is_watching:
+    if is_helped and state.job.thread_reason is None and state.gil.seen is None and not knows:  # noqa: SIM102
+        if not state.gil.is_probing:
             return choose_backend.watch(state)
-    if _is_watchable(state, state.hint) and not state.is_watching:
+    if _is_watchable(state, state.hint) and not state.gil.is_probing:
         action = choose_backend.watch(state)
-        state.watch_began_s = view.now_s
+        state.gil.began_s = view.now_s
         return action
     return RunInline(n_items=state.n_first(view), time_budget_s=inf)
 
@@ -163,4 +164,4 @@ def _is_watchable(state: State, hint: Profile | None) -> bool:
     """The first item will take so long that whether it holds the GIL can be seen meanwhile."""
     if hint is None or hint.waits or hint.holds_gil is not False:
         return False
-    return hint.item_s >= backend_choice.WATCH_S and state.watched is None
+    return hint.item_s >= WATCH_S and state.gil.seen is None

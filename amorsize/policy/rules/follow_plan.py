@@ -25,7 +25,7 @@ def follow(state: State, view: View, plan: Profile) -> Action | None:
         return inline.run_slice(state, view, inline.SERIAL_SLICE_S)
     if not state.is_surveyed:
         return Wait(reason="the caller's item is running") if view.caller_busy else InspectHost()
-    if state.is_watching and not view.caller_busy:
+    if state.gil.is_probing and not view.caller_busy:
         return StopGilProbe()
     reason = _why_not(state, plan.backend)
     if reason is not None:
@@ -49,8 +49,8 @@ def _why_not(state: State, backend: str) -> str | None:
     """Why items may not run there in this call; None when they may."""
     if backend == "thread":
         return state.job.thread_reason
-    if state.pickling is not None and state.pickling.reason is not None:
-        return state.pickling.reason
+    if state.sending.reason is not None:
+        return state.sending.reason
     return state.job.process_reason
 
 
