@@ -1,8 +1,10 @@
 """Executors of somebody else's: used as they are, never shut down, their troubles told clearly."""
 
+import gc
 import os
 import threading
 import time
+import weakref
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
@@ -10,12 +12,18 @@ import clean_items
 import crew_items
 import pytest
 
-from amorsize import tuned_map
+from amorsize import autotune, tuned_map
 from amorsize._workers import executor_pool
 from amorsize._workers.executor_pool import ExecutorPool
 from amorsize._workers.payload import Payload
 from amorsize._workers.protocol import Chunk, ChunkDone, Task, WorkerLost
-from amorsize.errors import InvalidOptionError, SerializationError, WorkerDied, WorkersUnavailable
+from amorsize.errors import (
+    AmorsizeWarning,
+    InvalidOptionError,
+    SerializationError,
+    WorkerDied,
+    WorkersUnavailable,
+)
 
 
 @pytest.fixture(scope="module")
@@ -187,3 +195,65 @@ def test_the_places_of_an_executor_are_counted(threads, processes):
     assert executor_pool.n_places(threads) == 3
     assert executor_pool.n_places(processes) == 2
     assert executor_pool.n_places(AtOnce()) is None
+
+
+class Threads(Executor):
+    """An executor whose workers are threads of one process, as those of a cluster may be."""
+
+    def __init__(self):
+        self.pool = ThreadPoolExecutor(4)
+        self.futures = []
+
+    def submit(self, fn, /, *args, **kwargs):
+        future = self.pool.submit(fn, *args, **kwargs)
+        self.futures.append(weakref.ref(future))
+        return future
+
+
+@pytest.fixture
+def threads_of_others():
+    """Four threads of which amorsize does not know that they are here."""
+    executor = Threads()
+    yield executor
+    executor.pool.shutdown()
+
+
+def test_items_that_may_not_share_a_process_take_turns_there(threads_of_others):
+    """What one item stores in a global is not read by another beside it."""
+    mapped = autotune(crew_items.stored_and_read, executor=threads_of_others, chunksize=1)
+
+    with pytest.warns(AmorsizeWarning, match="changes global"):
+        results = mapped(range(60))
+
+    assert results == list(range(60))
+    assert "one item at a time in each process" in str(mapped.explain())
+
+
+def test_items_that_wait_may_share_a_process(threads_of_others):
+    """Where reading finds nothing that threads would share, they run side by side."""
+    mapped = autotune(crew_items.wait, executor=threads_of_others, n_jobs=4)
+
+    mapped([0.01] * 40)
+
+    assert "one item at a time" not in str(mapped.explain())
+
+
+def test_results_are_let_go_of_once_they_are_read(threads_of_others):
+    """A future that nobody needs any more is freed at once, not when a cycle is looked for."""
+    gc.collect()
+    gc.disable()
+    try:
+        tuned_map(crew_items.double, range(200), executor=threads_of_others, chunksize=2)
+        assert [one for one in threads_of_others.futures if one() is not None] == []
+    finally:
+        gc.enable()
+
+
+def test_threads_of_an_executor_are_called_threads(threads):
+    """explain() names the workers as what they are."""
+    mapped = autotune(crew_items.double, executor=threads)
+
+    mapped(range(50))
+
+    assert "threads" in next(text for what, text in mapped.explain().rows() if what == "chosen")
+    assert "50 in threads" in str(mapped.explain())

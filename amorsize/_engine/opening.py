@@ -72,9 +72,11 @@ class Opening:
         backend, nested = self._backend(), nesting.is_inside()
         n_jobs = None if options.n_jobs in (None, -1) else options.n_jobs
         if options.executor is not None and not nested and backend != "serial":
+            from amorsize._engine import elsewhere
             from amorsize._workers.executor_pool import n_places
 
-            backend, n_jobs = "process", n_jobs or n_places(options.executor)
+            backend = elsewhere.backend_of(options.executor)
+            n_jobs = n_jobs or n_places(options.executor)
         return Job(
             n_items=self._call.source.n_read if self._call.source.all_read else None,
             backend=backend,

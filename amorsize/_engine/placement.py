@@ -229,6 +229,22 @@ def why_not_threads(func: Callable[..., Any], options: Options) -> str | None:
     return _from_reading(examine(func)[0], options).thread_reason
 
 
+def why_in_turn(func: Callable[..., Any], options: Options) -> str | None:
+    """Why no two items may run at once in a process of another's; None: they may.
+
+    Such a process may have many threads, and no item is watched there. So reading has to settle it.
+    """
+    reach, objects = examine(func)
+    verdict = _from_reading(reach, options)
+    if verdict.thread_reason is not None or options.thread_safe is not None:
+        return verdict.thread_reason
+    if reach.unread:
+        return f"not all that an item calls can be read: {_some(tuple(reach.unread))}"
+    if objects.mutables:
+        return f"threads would share {_some(tuple(objects.mutables))} ({ALLOWS_THREADS})"
+    return None
+
+
 def leaves_pipes_alone(
     functions: Sequence[Callable[..., Any]], sequences: Sequence[Sequence[Any]] = ()
 ) -> bool:

@@ -109,15 +109,9 @@ class Starter:
             )
         options = self._call.options
         if options.executor is not None:
-            from amorsize._workers import executor_pool
+            from amorsize._engine import elsewhere
 
-            has_timeout, has_teardown = options.timeout is not None, options.teardown is not None
-            executor_pool.refuse(
-                "with executor=", has_timeout=has_timeout, has_teardown=has_teardown
-            )
-            return executor_pool.ExecutorPool(
-                options.executor, self._call.task, self._survey.payload
-            )
+            return elsewhere.new_pool(self._call, self._survey.payload)
         if backend == "thread":
             from amorsize._workers.thread_pool import ThreadPool
 

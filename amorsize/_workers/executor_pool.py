@@ -92,7 +92,7 @@ class ExecutorPool:
             renew: Gives a new executor after this one has lost a process; None: a loss is an error.
         """
         self._executor, self._task, self._renew = executor, task, renew
-        self._shares_memory = _runs_in_threads(executor)
+        self._shares_memory = runs_in_threads(executor)
         self.backend = "thread" if self._shares_memory else "process"
         self._events: SimpleQueue[tuple[_Job | None, int]] = SimpleQueue()
         self._in_flight: set[_Job] = set()
@@ -202,6 +202,7 @@ class ExecutorPool:
             if job.failure is not None:
                 raise job.failure
             result: tuple[Any, ...] = job.future.result(timeout=0)
+            del job.future  # it knows the job by its callback: the result would stay with them
             return result
         except CancelledError:
             how = "the cancellation of its future"
@@ -329,11 +330,11 @@ class _Job:
 
     def call_back(self) -> None:
         """Cancel it, if it has not begun."""
-        if self.failure is None:
+        if hasattr(self, "future"):
             self.future.cancel()
 
 
-def _runs_in_threads(executor: object) -> bool:
+def runs_in_threads(executor: object) -> bool:
     """Whether the executor runs everything in this interpreter, without pickling."""
     thread = sys.modules.get("concurrent.futures.thread")
     if thread is None or not isinstance(executor, thread.ThreadPoolExecutor):

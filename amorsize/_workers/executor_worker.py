@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 #: How many tasks a worker process keeps for further chunks.
 MOST_LOADED = 8
 UNKNOWN, CANNOT_LOAD, NOT_SET_UP, RAN = "unknown", "unfit", "not set up", "ran"
-#: Threads share the global generators: with seed=, one item runs at a time.
+#: Held for an item with seed=, as threads share the global generators, or for a chunk of a task
+#: that runs in turn.
 _turn = allocate_lock()
 _loading = allocate_lock()
 _loaded_tasks: dict[bytes, LoadedTask] = {}
@@ -36,7 +37,7 @@ class LoadedTask:
 
     def __init__(self, task: Task) -> None:
         self.task, self._function = task, task.function_of_one()
-        if task.seed is not None:
+        if task.seed is not None and not task.in_turn:
             self._function = _taking_turns(self._function)
         self._set_up: dict[int, BaseException | None] = {}  # by thread
 
@@ -63,6 +64,20 @@ class LoadedTask:
         may_begin: Callable[[int], bool],
     ) -> tuple[Any, ...]:
         """Run a chunk; gives how many items are done, their times, their results, an error."""
+        if not self.task.in_turn:
+            return self._run(items, first, start, stop, time_budget_s, may_begin)
+        with _turn:  # waiting for it is no part of what the items take
+            return self._run(items, first, start, stop, time_budget_s, may_begin)
+
+    def _run(
+        self,
+        items: Any,
+        first: int,
+        start: int,
+        stop: int,
+        time_budget_s: float,
+        may_begin: Callable[[int], bool],
+    ) -> tuple[Any, ...]:
         out: list[Any] = []
         delay_clock = StarvedClock()
         nesting.enter()

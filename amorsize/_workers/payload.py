@@ -195,6 +195,7 @@ class Payload:
             "generators": task.generators and tuple(map(as_sent, task.generators)),
             "keep_errors": task.keep_errors,
             "single": task.single,
+            "in_turn": task.in_turn,
             "setup": task.setup,
             "teardown": task.teardown,
             "most_bytes": task.most_bytes,

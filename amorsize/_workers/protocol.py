@@ -93,7 +93,7 @@ class Task:
 
     __slots__ = (
         *("function", "generators", "keep_errors", "kept_pipes", "most_bytes", "seed"),
-        *("setup", "single", "source", "star", "teardown", "watch"),
+        *("in_turn", "setup", "single", "source", "star", "teardown", "watch"),
     )
 
     def __init__(
@@ -111,6 +111,7 @@ class Task:
         most_bytes: int | None = None,
         watch: Watch | None = None,
         kept_pipes: frozenset[Pipe] | None = None,
+        in_turn: bool = False,
     ) -> None:
         self.function = function  # keywords of the call already bound
         self.star = star  # items are tuples of arguments
@@ -123,6 +124,7 @@ class Task:
         self.watch = watch  # how workers watch their first items; None: not at all
         self.kept_pipes = kept_pipes  # that forks may keep open; None: all
         self.source = source  # the data that workers inherit: one sequence per iterable
+        self.in_turn = in_turn  # threads of one process run one chunk at a time
 
     def function_of_one(self) -> Callable[[Any], Any]:
         """The function that takes one item of `each`."""
