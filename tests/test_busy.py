@@ -13,7 +13,7 @@ from amorsize import tuned_map
 from amorsize._host import resources
 from amorsize._profiles import store
 from amorsize._profiles.store import last_trace
-from amorsize._workers.run_delay import StarvedClock
+from amorsize._workers.run_delay import RunDelayClock
 from amorsize.policy.profile import Profile
 
 BUSY_S = 25  # the longest that a test keeps the cores busy
@@ -90,7 +90,7 @@ def wait(_):
 
 def test_the_clock_tells_standing_back_from_sleeping(busy_cores):
     """A thread that computes beside five others does so most of the time, one that sleeps not."""
-    clock = StarvedClock()
+    clock = RunDelayClock()
     before_s, began_s = clock(), time.perf_counter()
     spin(20e-3)
     run_delay_s, wall_s = clock() - before_s, time.perf_counter() - began_s
@@ -105,7 +105,7 @@ def test_the_clock_tells_standing_back_from_sleeping(busy_cores):
 
 def test_the_clock_of_each_thread_is_its_own():
     """A stream may be read on from another thread than began it."""
-    clock = StarvedClock()
+    clock = RunDelayClock()
     clock()
     with ThreadPoolExecutor(1) as pool:
         theirs_s = pool.submit(clock).result()
@@ -119,7 +119,7 @@ def test_the_clock_of_each_thread_is_its_own():
 
 def test_a_clock_that_items_have_closed_closes_nobody_elses_file(tmp_path):
     """Its number may be another file's by then, which is not ours to read or to close."""
-    clock = StarvedClock()
+    clock = RunDelayClock()
     clock()
     number = clock._queue._file
     os.close(number)

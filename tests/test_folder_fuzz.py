@@ -29,7 +29,13 @@ def fresh(monkeypatch):
     cache.close()
 
 
-BESIDE = ("cache.db-journal", "cache.db-wal", "cache.db-shm", "inbox.jsonl", "inbox-leaving.jsonl")
+BESIDE = (
+    "cache.db-journal",
+    "cache.db-wal",
+    "cache.db-shm",
+    "journal.jsonl",
+    "journal-leaving.jsonl",
+)
 
 
 @functools.cache

@@ -192,9 +192,9 @@ class TestRefusal:
 
 def test_the_places_of_an_executor_are_counted(threads, processes):
     """One chunk per worker is what it can run at once."""
-    assert executor_pool.n_places(threads) == 3
-    assert executor_pool.n_places(processes) == 2
-    assert executor_pool.n_places(AtOnce()) is None
+    assert executor_pool.n_workers(threads) == 3
+    assert executor_pool.n_workers(processes) == 2
+    assert executor_pool.n_workers(AtOnce()) is None
 
 
 class Threads(Executor):

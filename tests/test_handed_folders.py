@@ -86,7 +86,7 @@ def test_no_other_name_is_opened_made_or_removed(home):
 
     nameless = re.compile(r"#\d+")  # a file that has no name yet: nobody can be there before it
     found = {name for name in seen.names() if name and not nameless.fullmatch(name)}
-    assert {"cache.db", "cache.db-wal", "cache.db-shm", "inbox.jsonl", "history"} <= found
+    assert {"cache.db", "cache.db-wal", "cache.db-shm", "journal.jsonl", "history"} <= found
     assert "cache.db-journal" not in found
     assert found <= set(forged.names())
 
@@ -258,7 +258,7 @@ def test_a_hard_link_beside_the_database_is_removed_with_it(home, outside, name)
 
 
 @pytest.mark.parametrize(
-    "name", ["cache.db", "cache.db-journal", "cache.db-wal", "cache.db-shm", "inbox.jsonl"]
+    "name", ["cache.db", "cache.db-journal", "cache.db-wal", "cache.db-shm", "journal.jsonl"]
 )
 def test_a_pipe_is_not_waited_for(home, name):
     """Whatever is a pipe is put away, and the cache works."""

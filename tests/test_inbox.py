@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("fresh_cache")
 
 @pytest.fixture
 def lines(home):
-    """Append raw bytes to the inbox, as anybody could who may write there."""
+    """Append raw bytes to the journal, as anybody could who may write there."""
 
     def plant(content):
         cache.note("profile:good", RECORD)
@@ -35,7 +35,7 @@ def lines(home):
 
 
 def test_what_is_noted_is_found_before_and_after_it_is_folded(home):
-    """Whether it lies in the inbox or in the database makes no difference."""
+    """Whether it lies in the journal or in the database makes no difference."""
     assert cache.note("profile:a:1", RECORD)
     assert cache.recent("profile:a:") == cache.family("profile:a:") == {"profile:a:1": RECORD}
     assert not (home / "cache.db").exists()
@@ -48,7 +48,7 @@ def test_what_is_noted_is_found_before_and_after_it_is_folded(home):
 
 
 def test_the_last_note_counts_wherever_the_others_are():
-    """In the database or in the inbox, one record a key: the newest, and it is listed once."""
+    """In the database or in the journal, one record a key: the newest, and it is listed once."""
     for n in range(3):
         cache.note("profile:a:1", {"n": n})
         if n == 0:
@@ -59,7 +59,7 @@ def test_the_last_note_counts_wherever_the_others_are():
 
 
 def test_noting_and_finding_import_neither_sqlite_nor_json(run_script):
-    """That is what the inbox is for: 20 ms of a second process's first call."""
+    """That is what the journal is for: 20 ms of a second process's first call."""
     script = """
 import sys
 from amorsize import cache
@@ -69,7 +69,7 @@ print(*sorted({"json", "re", "sqlite3", "diskcache", "pathlib"} & set(sys.module
     assert run_script(script).stdout.strip() == ""
 
 
-def test_a_full_inbox_is_folded_by_who_fills_it(monkeypatch, home):
+def test_a_full_journal_is_folded_by_who_fills_it(monkeypatch, home):
     """It stays small, and nothing is lost on the way."""
     monkeypatch.setattr(journal, "FULL_BYTES", 2000)
     for n in range(100):
@@ -182,7 +182,7 @@ def test_while_one_empties_it_the_others_note_and_find():
 
 
 def test_a_stopped_process_holds_up_nobody(home, monkeypatch):
-    """Its lock is waited for in vain, told once, and then the inbox is left alone for a while."""
+    """Its lock is waited for in vain, told once, and then the journal is left alone for a while."""
     monkeypatch.setattr(journal, "WAIT_S", 0.05)
     cache.note("profile:a:1", RECORD)
     script = f"""
@@ -202,7 +202,7 @@ time.sleep(60)
     try:
         assert process.stdout.readline() == "locked\n"
         process.send_signal(signal.SIGSTOP)
-        with pytest.warns(AmorsizeWarning, match="kept its inbox locked"):
+        with pytest.warns(AmorsizeWarning, match="kept its journal locked"):
             assert not cache.note("profile:b:1", RECORD)
         assert not cache.note("profile:c:1", RECORD)  # without waiting: it rests
     finally:
@@ -268,7 +268,7 @@ def test_a_planted_line_is_none(lines, line):
 
 
 @pytest.mark.parametrize("kind", ["symlink", "fifo", "hard link", "huge", "open to all"])
-def test_what_is_no_inbox_of_ours_is_removed_and_not_followed(home, tmp_path, kind):
+def test_what_is_no_journal_of_ours_is_removed_and_not_followed(home, tmp_path, kind):
     """Nothing outside is read, written or removed, and nobody waits for a pipe."""
     cache.note("profile:a:1", RECORD)
     path, outside = home / journal.NAME, tmp_path / "outside"
@@ -305,7 +305,7 @@ def test_a_folder_in_its_place_is_left_alone(home):
     assert (home / journal.NAME / "work").exists()
 
 
-def test_clear_clears_an_inbox_in_any_state(lines, home):
+def test_clear_clears_a_journal_in_any_state(lines, home):
     """Lines that are none, as well."""
     lines(b"\nrubbish\n")
 

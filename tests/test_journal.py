@@ -51,7 +51,7 @@ def test_short_runs_make_no_database(run_script):
     for _ in range(2):
         run_script(LEARNS, "_exit")
 
-    assert [path.name for path in cache.home().iterdir()] == ["inbox.jsonl"]
+    assert [path.name for path in cache.home().iterdir()] == ["journal.jsonl"]
 
 
 def function(number):
@@ -111,11 +111,11 @@ def test_what_is_no_news_is_not_written_again():
     """The same once more tells the next process nothing."""
     memory = store.Memory()
     learn(memory, makespan_s=60.0)
-    size = (cache.home() / "inbox.jsonl").stat().st_size
+    size = (cache.home() / "journal.jsonl").stat().st_size
     for _ in range(5):
         learn(memory, makespan_s=60.0)
 
-    assert (cache.home() / "inbox.jsonl").stat().st_size == size
+    assert (cache.home() / "journal.jsonl").stat().st_size == size
 
 
 CUT = """

@@ -6,7 +6,7 @@ import pytest
 
 from amorsize import tuned_map
 from amorsize._engine import overhead
-from amorsize._engine.overhead import LEAST_CHUNKS, Ledger
+from amorsize._engine.overhead import LEAST_CHUNKS, OverheadMeter
 from amorsize._host import costs, resources
 
 
@@ -60,23 +60,23 @@ def test_a_call_without_workers_tells_nothing():
 
 def test_workers_of_two_kinds_tell_nothing_clear():
     """Whose chunks cost what cannot be told apart."""
-    ledger = Ledger()
-    ledger.started(0, "process", 0.0, 0.0)
-    ledger.started(1, "thread", 0.0, 0.0)
+    meter = OverheadMeter()
+    meter.started(0, "process", 0.0, 0.0)
+    meter.started(1, "thread", 0.0, 0.0)
 
-    assert not ledger.costs_s(forks=True, pickle_s=0.0)
+    assert not meter.costs_s(forks=True, pickle_s=0.0)
 
 
 def test_items_of_the_callers_own_are_no_cost_of_serving():
     """An hour of items between chunks leaves nothing over."""
-    ledger = Ledger()
-    ledger.started(0, "process", 0.0, 0.0)
-    ledger.spent(3600.0)
+    meter = OverheadMeter()
+    meter.started(0, "process", 0.0, 0.0)
+    meter.spent(3600.0)
     for _ in range(LEAST_CHUNKS):
-        ledger.served(1)
-    ledger.over()
+        meter.served(1)
+    meter.over()
 
-    assert "dispatch_s" not in ledger.costs_s(forks=True, pickle_s=0.0)
+    assert "dispatch_s" not in meter.costs_s(forks=True, pickle_s=0.0)
 
 
 @pytest.fixture
@@ -89,57 +89,57 @@ def clock(monkeypatch):
 
 
 def served(clock, *, n_chunks, n_items, each_s, n_bytes=100):
-    """The ledger of a call in which every chunk took so long."""
-    ledger = Ledger()
-    ledger.started(0, "process", clock[0], clock[0])
+    """The meter of a call in which every chunk took so long."""
+    meter = OverheadMeter()
+    meter.started(0, "process", clock[0], clock[0])
     for _ in range(n_chunks):
         clock[0] += each_s
-        ledger.served(n_items, n_bytes)
-    ledger.over()
-    return ledger
+        meter.served(n_items, n_bytes)
+    meter.over()
+    return meter
 
 
 def test_what_a_chunk_takes_is_told_without_its_items(clock):
     """Reading a result costs 1 us: of 50 us a chunk of four leaves 46."""
-    ledger = served(clock, n_chunks=20, n_items=4, each_s=50e-6)
+    meter = served(clock, n_chunks=20, n_items=4, each_s=50e-6)
 
-    assert ledger.costs_s(forks=True, pickle_s=1e-6)["dispatch_s"] == pytest.approx(46e-6)
+    assert meter.costs_s(forks=True, pickle_s=1e-6)["dispatch_s"] == pytest.approx(46e-6)
 
 
 def test_large_results_tell_nothing_of_chunks(clock):
     """What reading them takes is known from a few: the error of that is not the host's."""
-    ledger = served(clock, n_chunks=20, n_items=4, each_s=8e-3)
+    meter = served(clock, n_chunks=20, n_items=4, each_s=8e-3)
 
-    assert "dispatch_s" not in ledger.costs_s(forks=True, pickle_s=1e-3)
+    assert "dispatch_s" not in meter.costs_s(forks=True, pickle_s=1e-3)
 
 
 def test_what_takes_many_bytes_tells_nothing_of_chunks(clock):
     """Reading them costs more than was seen of writing them."""
-    ledger = served(clock, n_chunks=20, n_items=4, each_s=8e-3, n_bytes=100_000)
+    meter = served(clock, n_chunks=20, n_items=4, each_s=8e-3, n_bytes=100_000)
 
-    assert "dispatch_s" not in ledger.costs_s(forks=True, pickle_s=1e-6)
+    assert "dispatch_s" not in meter.costs_s(forks=True, pickle_s=1e-6)
 
 
 def test_to_end_workers_is_a_part_of_what_they_cost(clock):
     """A start of nothing, and 4 ms for the end of two."""
-    ledger = Ledger()
+    meter = OverheadMeter()
     for worker in range(2):
-        ledger.started(worker, "process", clock[0], clock[0])
-    ledger.over()
-    ledger.ended(4e-3)
+        meter.started(worker, "process", clock[0], clock[0])
+    meter.over()
+    meter.ended(4e-3)
 
-    assert ledger.costs_s(forks=True, pickle_s=0.0)["start_s"] == pytest.approx(2e-3)
+    assert meter.costs_s(forks=True, pickle_s=0.0)["start_s"] == pytest.approx(2e-3)
 
 
 def test_a_first_fork_that_is_dear_is_not_what_a_start_costs(clock):
     """Of two workers the second one tells."""
-    ledger = Ledger()
+    meter = OverheadMeter()
     for worker, start_s in enumerate((30e-3, 1e-3)):
         began = clock[0]
         clock[0] += start_s
-        ledger.started(worker, "process", began, began)
+        meter.started(worker, "process", began, began)
 
-    assert ledger.costs_s(forks=True, pickle_s=0.0)["start_s"] == pytest.approx(1e-3)
+    assert meter.costs_s(forks=True, pickle_s=0.0)["start_s"] == pytest.approx(1e-3)
 
 
 SCRIPT = """

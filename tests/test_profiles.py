@@ -419,7 +419,7 @@ def test_clear_removes_everything_in_every_state(state, home):
     if state in ("stored", "both"):
         cache.put("profile:a:b:c:d", {"version": 2})
     if state == "emptying":  # by somebody who was killed
-        (home / "inbox.jsonl").rename(home / "inbox-leaving.jsonl")
+        (home / "journal.jsonl").rename(home / "journal-leaving.jsonl")
     if state == "journal only":
         cache.put("profile:a:b:c:d", {"version": 2})
         cache.close()
@@ -428,7 +428,7 @@ def test_clear_removes_everything_in_every_state(state, home):
     if state in ("damaged", "damaged and noted"):
         (home / "cache.db").write_bytes(b"not a database" * 100)
     if state == "torn":
-        with (home / "inbox.jsonl").open("ab") as file:
+        with (home / "journal.jsonl").open("ab") as file:
             file.write(b'\n{"key"')
     if state == "foreign files":
         (home / "thesis.tex").write_text("work")

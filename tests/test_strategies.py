@@ -245,7 +245,7 @@ def test_cores_that_others_took_widen_the_intervals():
     rows = [row(0, "a", 1.0), row(0, "b", 1.1)]
 
     assert Fit(rows).may_be_slower_by("a") < 1.10
-    assert Fit(rows, starved_share=0.4).may_be_slower_by("a") > 1.10
+    assert Fit(rows, run_delay_share=0.4).may_be_slower_by("a") > 1.10
 
 
 def test_a_part_tells_what_all_would_take():
@@ -410,7 +410,7 @@ def test_a_plan_that_took_twice_as_long_is_not_called_as_good(slow_s, starved):
                 n_items=100,
                 wall_s=time_s,
                 whole_s=time_s,
-                starved_share=starved,
+                run_delay_share=starved,
             )
         )
         search._blocks.append(1)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from amorsize._function.trivial import is_trifle
+from amorsize._function.trivial import is_trivial
 
 FACTOR, TABLE = 3, [1, 2]
 
@@ -70,31 +70,31 @@ def looks_up(x):
 )
 def test_trifles(function, item):
     """Arithmetic, quick builtins, methods of a small value."""
-    assert is_trifle(function, item)
+    assert is_trivial(function, item)
 
 
 @pytest.mark.parametrize("function", [sleeps, sums, counts_down, yields, imports, looks_up, open])
 def test_what_may_take_long(function):
     """Calls of anything else, loops, what only begins, what loads something."""
-    assert not is_trifle(function, 1)
+    assert not is_trivial(function, 1)
 
 
 @pytest.mark.parametrize("function", [loops, lists])
 def test_loops_over_the_item(function):
     """However short the text is."""
-    assert not is_trifle(function, "abc")
+    assert not is_trivial(function, "abc")
 
 
 @pytest.mark.parametrize("item", [[1], "x" * 10_000, 10**100, object(), b"x"])
 def test_items_that_may_be_large_or_do_anything(item):
     """Operators of unknown types may take hours: a product of matrices is one."""
-    assert not is_trifle(same, item)
+    assert not is_trivial(same, item)
 
 
 def test_closures_may_hold_anything():
     """What a free variable is stands nowhere in the code."""
     work = time.sleep
-    assert not is_trifle(lambda x: work(x), 1)
+    assert not is_trivial(lambda x: work(x), 1)
 
 
 SCRIPT = """

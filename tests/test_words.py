@@ -43,32 +43,12 @@ BANNED = {
 
 #: How often each part of the package may still say a word, in tens. These numbers only go down.
 LEFT: dict[str, dict[str, int]] = {
-    "_engine": {
-        "crew": 20,
-        "dear": 10,
-        "ledger": 40,
-        "starved": 10,
-        "trifle": 10,
-    },
     "_function": {
         "ledger": 10,
         "trifle": 10,
     },
     "_host": {
         "dear": 10,
-    },
-    "_workers": {
-        "crew": 10,
-        "starved": 20,
-    },
-    "cache": {
-        "inbox": 20,
-    },
-    "cli": {
-        "hear": 10,
-    },
-    "optimizer": {
-        "starved": 10,
     },
     "policy": {
         "crew": 80,
@@ -87,10 +67,6 @@ LEFT: dict[str, dict[str, int]] = {
         "opponent": 10,
         "starved": 10,
         "zoo": 10,
-    },
-    "tuning": {
-        "happening": 20,
-        "starved": 20,
     },
 }
 

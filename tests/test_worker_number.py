@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from amorsize import autotune, tuned_map, worker_number
-from amorsize._workers.worker_numbers import Places
+from amorsize._workers.worker_numbers import WorkerNumbers
 
 
 def where(_):
@@ -122,8 +122,8 @@ def test_items_in_an_executor_have_a_number():
 
 def test_the_lowest_free_place_is_taken():
     """And one worker keeps its own."""
-    places = Places(first=1)
+    numbers = WorkerNumbers(first=1)
 
-    assert [places.of(worker) for worker in (0, 1, 2, 1)] == [1, 2, 3, 2]
-    places.leave(1)
-    assert [places.of(worker) for worker in (7, 8)] == [2, 4]
+    assert [numbers.of(worker) for worker in (0, 1, 2, 1)] == [1, 2, 3, 2]
+    numbers.leave(1)
+    assert [numbers.of(worker) for worker in (7, 8)] == [2, 4]

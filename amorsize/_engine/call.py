@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from amorsize._engine.call_options import Options
     from amorsize._engine.source import Reading
-    from amorsize._workers.protocol import Crew
+    from amorsize._workers.protocol import WorkerPool
     from amorsize.policy.events import Inlined
     from amorsize.policy.profile import Profile
     from amorsize.policy.tuner import Tuner
@@ -49,7 +49,7 @@ class Call:
         self.began = perf_counter()
         self.task = _task(func, item_kwargs, options, self.source, star=len(iterables) > 1)
         self.function = self.task.function_of_one()
-        self.pools: dict[str, Crew] = {}
+        self.pools: dict[str, WorkerPool] = {}
         #: The caller holds it from the first pool on, except inside its own items.
         self.lock = _thread.allocate_lock()
         #: When the caller began the items that it is in; 0: it is in none.

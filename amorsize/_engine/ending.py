@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from amorsize._engine.call import Call, Recorder
     from amorsize._engine.draws import Draws
     from amorsize._engine.inline import InlineItems
-    from amorsize._engine.overhead import Ledger
+    from amorsize._engine.overhead import OverheadMeter
     from amorsize._engine.workers import Workers
 
 
@@ -78,9 +78,9 @@ class Ending:
 
     def _close_pools(self, *, at_once: bool) -> list[str]:
         """End all workers, and learn what they have cost; names of threads that are in an item."""
-        pools, ledger, stuck = self._call.pools, self._workers.ledger, []
-        if ledger is not None:
-            ledger.over()
+        pools, meter, stuck = self._call.pools, self._workers.meter, []
+        if meter is not None:
+            meter.over()
         began = perf_counter()
         for pool in pools.values():
             stuck.extend(pool.close(at_once=at_once))
@@ -92,22 +92,22 @@ class Ending:
             self._workers.printed.release_all()
         pools.clear()
         self._workers.pool_of.clear()  # here nothing interrupts them as they go
-        if ledger is not None and not at_once:
-            ledger.ended(perf_counter() - began)
-            self._learn_costs(ledger)
+        if meter is not None and not at_once:
+            meter.ended(perf_counter() - began)
+            self._learn_costs(meter)
         elif not at_once and self._call.tuner.is_surveyed:
             from amorsize._host import resources
 
             resources.doubt_costs()
         return stuck
 
-    def _learn_costs(self, ledger: Ledger) -> None:
+    def _learn_costs(self, meter: OverheadMeter) -> None:
         """Have the next calls reckon with what workers have really cost."""
         from amorsize._host import resources
 
         pickling = self._call.tuner.sending.pickling
         pickle_s = 0.0 if pickling is None or pickling.pickle_s is None else pickling.pickle_s
-        seen = ledger.costs_s(forks=self._call.fork_reason is None, pickle_s=pickle_s)
+        seen = meter.costs_s(forks=self._call.fork_reason is None, pickle_s=pickle_s)
         resources.learn_costs(**seen)
 
     def end_workers(self) -> None:

@@ -9,7 +9,7 @@ from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import raised_by_handler
 from amorsize._workers import nesting, subprocess_time
 from amorsize._workers.chunk import run_chunk
-from amorsize._workers.run_delay import StarvedClock
+from amorsize._workers.run_delay import RunDelayClock
 from amorsize.policy.events import Inlined
 
 TYPE_CHECKING = False
@@ -41,7 +41,7 @@ class InlineItems:
     ) -> None:
         self._call, self._recorder, self._failures = call, recorder, failures
         self._draws, self._workers, self._new_dispatcher = draws, workers, new_dispatcher
-        self._starved_clock = StarvedClock()
+        self._run_delay_clock = RunDelayClock()
         #: A thread that serves workers meanwhile.
         self.dispatcher: Dispatcher | None = None
         self._may_dispatch = True  # there is room for such a thread
@@ -82,7 +82,7 @@ class InlineItems:
                 out,
                 time_budget_s=time_budget_s,
                 cpu_clock=subprocess_time.with_thread,
-                starved_clock=self._starved_clock,
+                run_delay_clock=self._run_delay_clock,
                 keep_errors=self._call.task.keep_errors,
                 single=self._call.task.single,
                 turn=turn,
@@ -157,8 +157,8 @@ class InlineItems:
 
     def _tell(self, ran: Ran, process_cpu_s: float, n_modules: int, n_pauses: int) -> None:
         """Tell what items in the caller cost."""
-        if self._workers.ledger is not None:
-            self._workers.ledger.spent(ran.cpu_s)
+        if self._workers.meter is not None:
+            self._workers.meter.spent(ran.cpu_s)
         self._recorder.inlined(
             Inlined(
                 n_items=ran.n_done,
@@ -186,7 +186,7 @@ class InlineItems:
 
     def tear_down(self) -> None:
         """The call is over: undo what was set up, and watch its time no more."""
-        self._starved_clock.close()
+        self._run_delay_clock.close()
         if self._is_set_up and self._call.task.teardown is not None:
             self._is_set_up = False
             self._call.task.teardown()

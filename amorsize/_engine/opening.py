@@ -73,10 +73,10 @@ class Opening:
         n_jobs = None if options.n_jobs in (None, -1) else options.n_jobs
         if options.executor is not None and not nested and backend != "serial":
             from amorsize._engine import elsewhere
-            from amorsize._workers.executor_pool import n_places
+            from amorsize._workers.executor_pool import n_workers
 
             backend = elsewhere.backend_of(options.executor)
-            n_jobs = n_jobs or n_places(options.executor)
+            n_jobs = n_jobs or n_workers(options.executor)
         return Job(
             n_items=self._call.source.n_read if self._call.source.all_read else None,
             backend=backend,
@@ -87,7 +87,7 @@ class Opening:
             inherits_items=self._call.task.source is not None,
             at_s=time(),
             keeps_failures=self._call.task.keep_errors,
-            is_trifle=self._is_trifle(),
+            is_trivial=self._is_trivial(),
         )
 
     def _backend(self) -> str:
@@ -105,15 +105,15 @@ class Opening:
             return "serial" if options.n_jobs == 1 else "process"
         return backend
 
-    def _is_trifle(self) -> bool:
+    def _is_trivial(self) -> bool:
         """Asked where nothing else is known, and help for long items would be made ready."""
         if self._call.known is not None or not 2 <= self._call.source.n_read <= MOST_LOOKED_AT:
             return False
         if self._call.no_room is not None:
             return False
-        from amorsize._function.trivial import is_trifle
+        from amorsize._function.trivial import is_trivial
 
-        return is_trifle(self._call.function, self._call.work.item(0))
+        return is_trivial(self._call.function, self._call.work.item(0))
 
     def see_room(self) -> None:
         """Where few files more can be opened, all is done with what is loaded: here, if it may be.

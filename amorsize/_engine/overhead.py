@@ -24,7 +24,7 @@ MOST_PICKLED = 0.2
 LEAST_CHUNKS = 16
 
 
-class Ledger:
+class OverheadMeter:
     """CPU time of the caller, from its first worker to the end of the call."""
 
     def __init__(self) -> None:
@@ -102,5 +102,5 @@ class Ledger:
 
 
 def _median(values: list[float]) -> float:
-    """The lower of two, as a first fork is dear; 0.0, which nobody learns from, of none."""
+    """The lower of two, as a first fork is costly; 0.0, which nobody learns from, of none."""
     return sorted(values)[(len(values) - 1) // 2] if values else 0.0

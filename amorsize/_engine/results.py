@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from amorsize._engine.confinement import Confinement
     from amorsize._engine.failures import Failures
     from amorsize._engine.output_order import Printed
-    from amorsize._engine.overhead import Ledger
+    from amorsize._engine.overhead import OverheadMeter
     from amorsize._engine.retries import Losses
-    from amorsize._workers.protocol import Chunk, ChunkDone, Crew, Event, SetupFailed
+    from amorsize._workers.protocol import Chunk, ChunkDone, Event, SetupFailed, WorkerPool
 
 
 class Returns:
@@ -41,14 +41,14 @@ class Returns:
         confinement: Confinement,
         *,
         losses: Losses,
-        ledger: Ledger | None,
+        meter: OverheadMeter | None,
         printed: Printed,
-        pool_of: Mapping[int, Crew],
+        pool_of: Mapping[int, WorkerPool],
         ask_disk: Callable[[], None],
     ) -> None:
         self._call, self._work, self._tuner = call, call.work, call.tuner
         self._recorder, self._failures, self._confinement = recorder, failures, confinement
-        self._losses, self._ledger, self._printed = losses, ledger, printed
+        self._losses, self._meter, self._printed = losses, meter, printed
         self._pool_of, self._ask_disk = pool_of, ask_disk
 
     def take_in(self, event: Event, now_s: float) -> None:
@@ -58,8 +58,8 @@ class Returns:
                 self._losses.delivered()
                 self._done(event, now_s)
             case protocol.WorkerReady():
-                if self._ledger is not None:
-                    self._ledger.ready(event.worker)
+                if self._meter is not None:
+                    self._meter.ready(event.worker)
                 self._tuner.tell(Ready(worker=event.worker, now_s=now_s))
             case protocol.WorkerLost():
                 self._tuner.tell(Died(worker=event.worker, now_s=now_s))
@@ -95,8 +95,8 @@ class Returns:
         self._recorder.note_chunk(
             done.worker, pool.backend, n_done, done.wall_s, done.cpu_s, done.run_delay_s, now_s
         )
-        if self._ledger is not None and not self._call.inline_since:  # else the dispatcher serves
-            self._ledger.served(n_done, done.n_bytes)
+        if self._meter is not None and not self._call.inline_since:  # else the dispatcher serves
+            self._meter.served(n_done, done.n_bytes)
         if self._call.task.keep_errors:
             self._failures.note_kept(done.start, done.results)
         if done.some_stayed:

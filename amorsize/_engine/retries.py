@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from amorsize._engine.work_queue import WorkQueue
-    from amorsize._workers.protocol import Crew, WorkerLost
+    from amorsize._workers.protocol import WorkerLost, WorkerPool
 
 #: The most workers that may end in a row outside of items, which no item is to blame for. On a busy
 #: host a worker may be hit again and again before its first item. So many starts take 2 s at most.
 MOST_DEATHS = 30
-#: Seconds by which the program is late only where it is stopped, or starved of all cores.
+#: Seconds by which the program is late only where it is stopped or gets no core.
 LATE_S = 0.1
 #: The share of usable memory: where less is free, a kill is likely the kernel's.
 SHORT_SHARE = 0.03
@@ -165,7 +165,7 @@ class Losses:
     def _still_since_s(self, began_s: float) -> float:
         return sum(max(0.0, end - max(begin, began_s)) for begin, end in self._still)
 
-    def watch_time(self, pool_of: Mapping[int, Crew]) -> None:
+    def watch_time(self, pool_of: Mapping[int, WorkerPool]) -> None:
         """End workers whose item takes longer than it may, while the program runs."""
         if self._timeout_s is None:
             return

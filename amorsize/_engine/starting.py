@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from amorsize._engine.call import Call, Recorder
     from amorsize._engine.survey import Survey
     from amorsize._engine.workers import Workers
-    from amorsize._workers.protocol import Crew
+    from amorsize._workers.protocol import WorkerPool
 
 
 class Starter:
@@ -57,7 +57,7 @@ class Starter:
         number = sum(self._recorder.n_started.values())
         try:
             pool = self._pool(backend)
-            worker_numbers.prepare(self._workers.places().of(number))
+            worker_numbers.prepare(self._workers.numbers().of(number))
             began, began_cpu_s = perf_counter(), thread_time()
             pool.start(number)
         except SerializationError as error:  # since an item has changed what was judged before
@@ -71,8 +71,8 @@ class Starter:
             self._cannot_start(backend, error)
             return
         start_s = perf_counter() - began
-        if self._workers.ledger is not None:
-            self._workers.ledger.started(number, backend, began, began_cpu_s)
+        if self._workers.meter is not None:
+            self._workers.meter.started(number, backend, began, began_cpu_s)
         self._workers.pool_of[number] = pool
         self._recorder.n_started[backend] = self._recorder.n_started.get(backend, 0) + 1
         self._call.tuner.tell(
@@ -85,7 +85,7 @@ class Starter:
         )
         self._workers.look(0.0)
 
-    def _pool(self, backend: str) -> Crew:
+    def _pool(self, backend: str) -> WorkerPool:
         kind, pool = backend, self._call.pools.get(backend)
         if pool is not None and pool.inherits_items and self._call.fork_reason is not None:
             kind = "from a clean start"  # beside forks from before there was a thread
@@ -99,7 +99,7 @@ class Starter:
             self._call.pools[kind] = pool
         return pool
 
-    def _new_pool(self, backend: str) -> Crew:
+    def _new_pool(self, backend: str) -> WorkerPool:
         from amorsize._engine import placement
 
         if placement.are_threads_replaced():
@@ -116,7 +116,7 @@ class Starter:
             from amorsize._workers.thread_pool import ThreadPool
 
             return ThreadPool(self._call.task)
-        from amorsize._workers.start_method import process_crew
+        from amorsize._workers.start_method import new_process_pool
 
         if self._call.fork_reason is None:
             from amorsize._workers import code_pickle
@@ -129,7 +129,7 @@ class Starter:
             self._warn_of_new_interpreters()
         host, n_places = self._call.tuner.host, self._call.tuner.n_places
         n_asked = options.n_jobs if options.n_jobs not in (None, -1) else None
-        return process_crew(
+        return new_process_pool(
             self._call.task,
             self._survey.payload,
             forks=self._call.fork_reason is None,

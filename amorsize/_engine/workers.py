@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from amorsize._engine.descriptor_limit import Files
     from amorsize._engine.failures import Failures
     from amorsize._engine.output_order import Printed
-    from amorsize._engine.overhead import Ledger
+    from amorsize._engine.overhead import OverheadMeter
     from amorsize._engine.results import Returns
     from amorsize._engine.retries import Losses
-    from amorsize._workers.protocol import Chunk, Crew, Event
+    from amorsize._workers.protocol import Chunk, Event, WorkerPool
     from amorsize.policy import actions as do
 
 #: Seconds; the longest that anything is waited for without looking around.
@@ -51,13 +51,13 @@ class Workers:
         self._call, self._recorder, self._failures = call, recorder, failures
         self._confinement, self._ask_disk = confinement, ask_disk
         self.on_event = on_event
-        self.pool_of: dict[int, Crew] = {}
+        self.pool_of: dict[int, WorkerPool] = {}
         #: What items say; like what follows, it is there from the first worker on.
         self.printed: Printed
         self.losses: Losses | None = None
-        self.ledger: Ledger | None = None
+        self.meter: OverheadMeter | None = None
         self._returns: Returns | None = None
-        self._places: worker_numbers.Places | None = None
+        self._numbers: worker_numbers.WorkerNumbers | None = None
         #: Threads of numerical libraries, from the first fork on.
         self.inner: Limits | None = None
         #: Files that threads have open, from the first thread on.
@@ -102,7 +102,7 @@ class Workers:
     def take_in(self, event: Event) -> None:
         assert self._returns is not None
         if isinstance(event, (WorkerRetired, WorkerLost)):
-            self.places().leave(event.worker)
+            self.numbers().leave(event.worker)
         self._returns.take_in(event, self._call.now_s)
         if self.files is not None:
             self.files.look(self._call.tuner.workers.of("thread").n_busy)
@@ -123,7 +123,7 @@ class Workers:
             if pool.backend == "process" and self._call.options.chunksize is None and not alone:
                 chunk = self._of_no_more_bytes(chunk)
             chunk = chunk.but(items=self._call.work.items(chunk))
-        chunk = chunk.but(place=self.places().of(action.worker))
+        chunk = chunk.but(worker_number=self.numbers().of(action.worker))
         single = self._call.task.single or alone
         flush_s = 0.0 if single else min(MOST_HELD_S, max(LEAST_HELD_S, action.time_budget_s))
         time_budget_s = float("inf") if alone else action.time_budget_s
@@ -148,13 +148,13 @@ class Workers:
 
     def retire(self, worker: int) -> None:
         self.pool_of[worker].retire(worker)
-        self.places().leave(worker)
+        self.numbers().leave(worker)
 
-    def places(self) -> worker_numbers.Places:
+    def numbers(self) -> worker_numbers.WorkerNumbers:
         """Who runs where; the caller, where it runs items itself, is the first."""
-        if self._places is None:
-            self._places = worker_numbers.Places(first=int(self._call.may_stay_here))
-        return self._places
+        if self._numbers is None:
+            self._numbers = worker_numbers.WorkerNumbers(first=int(self._call.may_stay_here))
+        return self._numbers
 
     def expect_returns(self) -> None:
         """From the first pool on there are workers, who deliver, cost, and may be lost."""
@@ -170,7 +170,7 @@ class Workers:
             timeout_s=timeout_s,
             fail=self._failures.fail,
         )
-        self.ledger = self._new_ledger()
+        self.meter = self._new_meter()
         self.printed = Printed()
         self._returns = Returns(
             self._call,
@@ -178,15 +178,15 @@ class Workers:
             self._failures,
             self._confinement,
             losses=self.losses,
-            ledger=self.ledger,
+            meter=self.meter,
             printed=self.printed,
             pool_of=self.pool_of,
             ask_disk=self._ask_disk,
         )
 
-    def _new_ledger(self) -> Ledger | None:
+    def _new_meter(self) -> OverheadMeter | None:
         if self._call.options.executor is not None:  # another's workers
             return None
-        from amorsize._engine.overhead import Ledger
+        from amorsize._engine.overhead import OverheadMeter
 
-        return Ledger()
+        return OverheadMeter()

@@ -25,7 +25,7 @@ MOST_CHARS, MOST_INTEGER = 1000, 2**64
 PLAIN, NESTED = 0x3, 0x10
 
 
-def is_trifle(func: Any, item: Any) -> bool:
+def is_trivial(func: Any, item: Any) -> bool:
     """Whether it neither loops, nor calls more than quick builtins and methods, on a small item."""
     if not _is_small(item):
         return False

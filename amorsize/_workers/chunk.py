@@ -61,7 +61,7 @@ def run_chunk(
     *,
     time_budget_s: float,
     cpu_clock: Callable[[], float],
-    starved_clock: Callable[[], float] | None = None,
+    run_delay_clock: Callable[[], float] | None = None,
     keep_errors: bool = False,
     single: bool = False,
     progress: Progress | None = None,
@@ -76,7 +76,7 @@ def run_chunk(
         out: Results are appended to it.
         time_budget_s: Seconds after which no further item begins; one item runs in any case.
         cpu_clock: Gives CPU seconds of the thread or process that runs the items.
-        starved_clock: Gives seconds that this thread has waited for a core.
+        run_delay_clock: Gives seconds that this thread has waited for a core.
         keep_errors: Append an item's exception as its result and go on.
         single: Read the clock and call `progress` before every item.
         progress: Called before each stride with the number of items done, the number in the stride
@@ -93,7 +93,7 @@ def run_chunk(
     # calls all else faster, but does not know which item it is at.
     is_quicker = isinstance(function, PYTHON_FUNCTION) or turn is not None
     results = None if is_quicker else map(function, items)
-    clocks = _Clocks(cpu_clock, starved_clock)
+    clocks = _Clocks(cpu_clock, run_delay_clock)
     deadline = clocks.began + time_budget_s
     run = function, items, results, out, before, end, deadline, single, progress, turn
     error: BaseException | None = None

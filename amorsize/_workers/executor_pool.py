@@ -58,7 +58,7 @@ def refuse(
             raise InvalidOptionError(f"{name}= cannot be {verb} {where}: {why}. Leave {name} out.")
 
 
-def n_places(executor: Any) -> int | None:
+def n_workers(executor: Any) -> int | None:
     """How many chunks an executor runs at once; None where that is unknown."""
     n_workers = getattr(executor, "_max_workers", None)  # the standard library's, loky's, MPI's
     if isinstance(n_workers, int) and n_workers > 0:
@@ -130,7 +130,7 @@ class ExecutorPool:
                 job.future = self._executor.submit(
                     run_pickled,
                     *(self._key, task, job.items, chunk.start, chunk.stop),
-                    *(job.time_budget_s, chunk.place),
+                    *(job.time_budget_s, chunk.worker_number),
                 )
         except Exception as error:
             if not self._is_broken(error):
@@ -147,7 +147,7 @@ class ExecutorPool:
 
     def _run_here(self, chunk: Chunk, time_budget_s: float) -> tuple[Any, ...]:
         """A chunk in a thread of this process."""
-        worker_numbers.set_for_thread(chunk.place)
+        worker_numbers.set_for_thread(chunk.worker_number)
         failed = self._loaded.set_up_thread()
         if failed is not None:
             return NOT_SET_UP, failed

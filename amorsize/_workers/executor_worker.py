@@ -13,7 +13,7 @@ from amorsize._workers import (
     worker_numbers,
 )
 from amorsize._workers.chunk import run_chunk
-from amorsize._workers.run_delay import StarvedClock
+from amorsize._workers.run_delay import RunDelayClock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class LoadedTask:
         may_begin: Callable[[int], bool],
     ) -> tuple[Any, ...]:
         out: list[Any] = []
-        delay_clock = StarvedClock()
+        delay_clock = RunDelayClock()
         nesting.enter()
         try:
             ran = run_chunk(
@@ -89,7 +89,7 @@ class LoadedTask:
                 out,
                 time_budget_s=time_budget_s,
                 cpu_clock=subprocess_time.with_thread,
-                starved_clock=delay_clock,
+                run_delay_clock=delay_clock,
                 keep_errors=self.task.keep_errors,
                 single=self.task.single,
                 progress=lambda n_done, *_: may_begin(start + n_done),

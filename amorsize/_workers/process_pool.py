@@ -108,7 +108,9 @@ class ProcessPoolBase:
             flags |= ITEMS_ELSEWHERE if is_elsewhere else 0
             for kind, part in ahead:
                 handle.writer.put(kind, part)
-        header = REQUEST.pack(chunk.start, chunk.stop, time_budget_s, flush_s, flags, chunk.place)
+        header = REQUEST.pack(
+            chunk.start, chunk.stop, time_budget_s, flush_s, flags, chunk.worker_number
+        )
         handle.writer.put(framing.SPAN if chunk.items is None else framing.ITEMS, header, told)
         handle.in_flight.append(chunk)
         self._flush(handle)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from amorsize._workers.first_items import Watch
     from amorsize._workers.inherited_pipes import Pipe
 
-    class Crew(Protocol):
+    class WorkerPool(Protocol):
         """Workers of one kind, driven by one call."""
 
         backend: str
@@ -196,7 +196,7 @@ class Chunk(Value):
     start: int  # index of the first
     stop: int  # one past the last
     items: Any = None  # one sequence per iterable; None: the worker has inherited them
-    place: int = 0  # where it is to run, of those that run at once
+    worker_number: int = 0  # by which its items tell themselves from those that run beside them
 
     @property
     def n_items(self) -> int:

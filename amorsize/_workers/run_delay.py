@@ -53,7 +53,7 @@ class RunQueue:
         self._file = -1
 
 
-class StarvedClock:
+class RunDelayClock:
     """Gives the run delay of the calling thread; 0.0 where the system does not count."""
 
     __slots__ = ("_queue", "_thread")

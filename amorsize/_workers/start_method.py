@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from amorsize._workers.protocol import Crew, Payload, Task
+    from amorsize._workers.protocol import Payload, Task, WorkerPool
 
 
-def process_crew(
+def new_process_pool(
     task: Task,
     payload: Callable[[], Payload],
     *,
@@ -22,7 +22,7 @@ def process_crew(
     n_jobs: int,
     inner_threads: int,
     has_timeout: bool,
-) -> Crew:
+) -> WorkerPool:
     """The pool of worker processes for a call.
 
     Args:

@@ -25,7 +25,7 @@ from amorsize._workers.protocol import (
     WorkerLost,
     WorkerReady,
 )
-from amorsize._workers.run_delay import StarvedClock
+from amorsize._workers.run_delay import RunDelayClock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class ThreadPool:
             nesting.leave()
             return
         self._events.put(WorkerReady(worker=number))
-        delay_clock = StarvedClock()
+        delay_clock = RunDelayClock()
         try:
             while (request := state.queue.get()) is not None:
                 done = self._run(number, state, *request, delay_clock)
@@ -227,7 +227,7 @@ class ThreadPool:
         state: _ThreadState,
         chunk: Chunk,
         time_budget_s: float,
-        delay_clock: StarvedClock,
+        delay_clock: RunDelayClock,
     ) -> ChunkDone:
         task, watched = self._task, state.first_items
         out: list[Any] = []
@@ -247,7 +247,7 @@ class ThreadPool:
             out,
             time_budget_s=time_budget_s,
             cpu_clock=thread_time,
-            starved_clock=delay_clock,
+            run_delay_clock=delay_clock,
             keep_errors=task.keep_errors,
             single=task.single,
             progress=self._progress(state, chunk),

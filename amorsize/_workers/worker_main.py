@@ -21,7 +21,7 @@ from amorsize._workers import (
 )
 from amorsize._workers.chunk import run_chunk
 from amorsize._workers.rss import RssLimit
-from amorsize._workers.run_delay import StarvedClock
+from amorsize._workers.run_delay import RunDelayClock
 from amorsize._workers.shared_memory import SharedBlock
 
 TYPE_CHECKING = False
@@ -70,7 +70,7 @@ class Worker:
         self.result_bytes: int | None = None  # mean size of a result in the last report
         self._n_inherited = _lengths(task.source)
         self._pid = os.getpid()
-        self.run_delay_clock = StarvedClock()
+        self.run_delay_clock = RunDelayClock()
         self.first_items = self.watching(task)
         self._reader = framing.Reader()
         self._poll, self._polled = select.poll(), -1

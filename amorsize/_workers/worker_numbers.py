@@ -49,7 +49,7 @@ def clear_for_thread() -> None:
     _of_threads.pop(get_ident(), None)
 
 
-class Places:
+class WorkerNumbers:
     """Assigns numbers to the workers of one call.
 
     Args:

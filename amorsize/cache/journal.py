@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-NAME = "inbox.jsonl"
-LEAVING = "inbox-leaving.jsonl"  # what is being put into the database, and can be read until then
+NAME = "journal.jsonl"
+LEAVING = "journal-leaving.jsonl"  # what is being put into the database, and can be read until then
 #: A journal larger than this is compacted. It holds some hundred profiles, read in a millisecond.
 FULL_BYTES = 64 * 1024
 #: A journal larger than this was not written by amorsize.
@@ -39,7 +39,7 @@ _MAX_LINES = 4096
 
 
 class UnusableError(Exception):
-    """The file is no inbox of ours; the text says why."""
+    """The file is no journal of ours; the text says why."""
 
 
 class BusyError(Exception):
@@ -158,7 +158,7 @@ class Emptying:
 
 
 def _put_aside(folder: str) -> None:
-    """Give the inbox another name, when nobody is in the middle of a line."""
+    """Give the journal another name, when nobody is in the middle of a line."""
     try:
         file = _opened_locked(folder, os.O_RDWR, shared=False)
     except FileNotFoundError:
@@ -172,7 +172,7 @@ def _put_aside(folder: str) -> None:
 
 
 def remove(folder: str) -> None:
-    """Remove the files, which are no inbox of ours; a folder in their place stays."""
+    """Remove the files, which are no journal of ours; a folder in their place stays."""
     for name in (NAME, LEAVING):
         path = os.path.join(folder, name)
         if os.path.lexists(path) and not (os.path.isdir(path) and not os.path.islink(path)):
@@ -180,7 +180,7 @@ def remove(folder: str) -> None:
 
 
 def _opened_locked(folder: str, flags: int, *, shared: bool) -> int:
-    """The open inbox, locked, and still the inbox then."""
+    """The open journal, locked, and still the journal then."""
     until_s = monotonic() + WAIT_S
     while True:
         file = _opened(folder, flags)
@@ -206,12 +206,12 @@ def _opened(folder: str, flags: int, name: str = NAME) -> int:
     """The open file; UnusableError if it is not a plain one of this user's, or too large."""
     path = os.path.join(folder, name)
     if not file_guard.is_plain(path):
-        raise UnusableError("its inbox was not a plain file")
+        raise UnusableError("its journal was not a plain file")
     file = os.open(path, flags | file_guard.SAFELY, 0o600)
     problem = file_guard.problem(os.fstat(file), at_most_bytes=MAX_BYTES)
     if problem:
         os.close(file)
-        raise UnusableError(f"its inbox {problem}")
+        raise UnusableError(f"its journal {problem}")
     return file
 
 
@@ -223,7 +223,7 @@ def _content(file: int) -> bytes:
         left -= len(part)
     content = b"".join(parts)
     if sum(map(bool, content.split(b"\n"))) > _MAX_LINES:
-        raise UnusableError("its inbox held more lines than amorsize leaves")
+        raise UnusableError("its journal held more lines than amorsize leaves")
     return content
 
 
@@ -238,6 +238,6 @@ def _lock(file: int, until_s: float, *, shared: bool) -> None:
         except BlockingIOError:
             if monotonic() > until_s:
                 raise BusyError(
-                    f"another process has kept its inbox locked for {WAIT_S:g} s"
+                    f"another process has kept its journal locked for {WAIT_S:g} s"
                 ) from None
             time.sleep(0.001)

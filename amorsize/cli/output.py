@@ -46,7 +46,7 @@ def _show_in_columns(table: Table, out: TextIO) -> None:
 
 
 def complain(text: str) -> None:
-    if sys.stderr is not None:  # closed: nobody wants to hear it, and print() would use stdout
+    if sys.stderr is not None:  # closed: nobody reads it, and print() would use stdout
         print(f"amorsize: {text}", file=sys.stderr)
 
 

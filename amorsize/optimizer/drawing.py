@@ -44,7 +44,7 @@ class Drawn:
 
 
 def _spread(n_items: int, n_sampled: int, is_whole: bool) -> list[int]:
-    """Places of the sample: evenly over all of the data, or its first where there may be more."""
+    """Indices of the sample: evenly over all of the data, or its first where there may be more."""
     if not is_whole:
         return list(range(n_sampled))
     return [(2 * i + 1) * n_items // (2 * n_sampled) for i in range(n_sampled)]

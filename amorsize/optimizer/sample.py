@@ -15,7 +15,7 @@ from amorsize._workers import nesting, start_method, subprocess_time
 from amorsize._workers.chunk import run_chunk
 from amorsize._workers.payload import Payload
 from amorsize._workers.protocol import Task
-from amorsize._workers.run_delay import StarvedClock
+from amorsize._workers.run_delay import RunDelayClock
 from amorsize._workers.serialization import add_note, short_repr
 from amorsize.optimizer import gil
 from amorsize.optimizer.drawing import Drawn
@@ -60,7 +60,7 @@ class Sample:
         self.costs_s: list[float] = []
         self.cpu_s = self.run_delay_s = 0.0
         self.results: list[Any] = []
-        self.starved_clock: StarvedClock | None = None  # while the sample runs, in this thread
+        self.run_delay_clock: RunDelayClock | None = None  # while the sample runs, in this thread
         self.clock_s = 0.0  # what timing one item takes by itself
         self.watched: GilProbed | None = None
         self.takes_turns: bool | None = None  # of two threads; None: not tried
@@ -98,7 +98,7 @@ class Sample:
         tell = tell or nobody
         tell("sampling", 0.0)
         began = perf_counter()
-        self.starved_clock = clock = StarvedClock()
+        self.run_delay_clock = clock = RunDelayClock()
         try:
             self.clock_s = sorted(self._timed(_nothing, None, []).wall_s for _ in range(9))[4]
             self.n_runs = 0
@@ -106,7 +106,7 @@ class Sample:
                 self._run_one(index, item)
                 tell("sampling", len(self.costs_s) / len(self.items))
         finally:
-            self.starved_clock = None
+            self.run_delay_clock = None
             clock.close()
         # Not before: a thread that wants the GIL makes items pause that wait for nothing.
         if self._may_use_threads and not self.costs.waits and self._could_pay():
@@ -156,7 +156,7 @@ class Sample:
                 out,
                 time_budget_s=float("inf"),
                 cpu_clock=subprocess_time.with_thread,
-                starved_clock=self.starved_clock,
+                run_delay_clock=self.run_delay_clock,
             )
         finally:
             if not was_inside:

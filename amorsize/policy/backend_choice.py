@@ -80,8 +80,8 @@ def _for_waiting(
 ) -> Route:
     reason = job.thread_reason
     # Nobody waits for less than it takes to hand an item over: a busy host makes it look so.
-    is_trifle = (costs.item_s or 0.0) < host.thread_dispatch_s
-    gain = inf if is_trifle else _gain_of_processes(host, costs, left_s)
+    is_trivial = (costs.item_s or 0.0) < host.thread_dispatch_s
+    gain = inf if is_trivial else _gain_of_processes(host, costs, left_s)
     if reason is None and gain < WORTH_PROCESSES:
         return Route(backend="thread", why="the items wait")
     if job.process_reason is None and pickling is None:

@@ -35,7 +35,7 @@ class Job(Value):
     keeps_failures: bool = False  # as results, instead of ending with the first
     at_s: float | None = None  # when the call began, in seconds since 1970
     inherits_items: bool = False  # workers get the data by fork: only indices travel
-    is_trifle: bool = False  # an item is over in no time, as the function's code shows
+    is_trivial: bool = False  # an item is over in no time, as the function's code shows
     connects: bool = False  # items use the network: what they wait for takes so many at a time
 
     @property

@@ -53,7 +53,7 @@ class Run(Value):
     is_over_time: bool = False  # it was ended at its limit
     failure: str | None = None  # why there is no result
     work_s: float | None = None  # of its items, wherever they ran; None: they took turns at the GIL
-    starved_share: float | None = None  # of its items' time without a core; None: cannot be told
+    run_delay_share: float | None = None  # of its items' time without a core; None: cannot be told
     trace: Trace | None = None
 
 
@@ -132,11 +132,11 @@ class Measured(Engine):
     remembers = False
     part = WHOLE  # of the data: where its items lie there
 
-    def on_event(self, happening: protocol.Event) -> None:
+    def on_event(self, event: protocol.Event) -> None:
         """A worker that dies ends the run: its time would tell of the death."""
-        if isinstance(happening, protocol.WorkerLost):
-            raise WorkerDied(f"a worker ended{_where(happening, self.part)} with {happening.how}")
-        super().on_event(happening)
+        if isinstance(event, protocol.WorkerLost):
+            raise WorkerDied(f"a worker ended{_where(event, self.part)} with {event.how}")
+        super().on_event(event)
 
 
 def _where(lost: protocol.WorkerLost, part: Part) -> str:
@@ -152,10 +152,10 @@ def _where(lost: protocol.WorkerLost, part: Part) -> str:
 class Apart(Measured):
     """A whole run inside one worker process: what is lost with it is that run, and no item."""
 
-    def on_event(self, happening: protocol.Event) -> None:
-        if isinstance(happening, protocol.WorkerLost):
-            raise WorkerDied(f"the process of this run ended with {happening.how}")
-        super().on_event(happening)
+    def on_event(self, event: protocol.Event) -> None:
+        if isinstance(event, protocol.WorkerLost):
+            raise WorkerDied(f"the process of this run ended with {event.how}")
+        super().on_event(event)
 
 
 def _timed(
@@ -182,7 +182,7 @@ def _timed(
         wall_s=wall_s,
         whole_s=whole_s(wall_s, call.trace.chunks, plan, n_items, n_all),
         work_s=None if plan.backend == "thread" and not _waits(call.trace) else call.trace.work_s,
-        starved_share=_starved_share(call.trace, plan),
+        run_delay_share=_run_delay_share(call.trace, plan),
         trace=call.trace,
     )
 
@@ -202,7 +202,7 @@ def _options_of(plan: Plan) -> Options:
     )
 
 
-def _starved_share(trace: Trace, plan: Plan) -> float | None:
+def _run_delay_share(trace: Trace, plan: Plan) -> float | None:
     """How much of the time computing items had no core, where no more of them ran than there are.
 
     Threads that take turns at the GIL, and items that wait, look alike and tell nothing.

@@ -25,7 +25,7 @@ PRIOR_SD = 0.04
 PRIOR_DOF = 3.0
 #: Added to that deviation, times the share of a core that others took: with half of one taken,
 #: times vary by a quarter.
-STARVED_SD = 0.5
+RUN_DELAY_SD = 0.5
 #: A run this long has twice the variance of a long one, from starts and the host's ticks.
 SHORT_S = 0.05
 #: Rounds of fitting one effect after the other, which converges in a few.
@@ -57,12 +57,14 @@ class Fit:
     Args:
         observations: At least one; every configuration shares a block with another one, or there
             is but one block.
-        starved_share: Of the time that items wanted a core, how much they had none: others were at
-            work on this host, and single runs say less.
+        run_delay_share: Of the time in which items wanted a core, the share in which they had none:
+            other programs were at work on this host, so single runs say less.
     """
 
-    def __init__(self, observations: Sequence[Observation], *, starved_share: float = 0.0) -> None:
-        prior_sd = PRIOR_SD + STARVED_SD * starved_share
+    def __init__(
+        self, observations: Sequence[Observation], *, run_delay_share: float = 0.0
+    ) -> None:
+        prior_sd = PRIOR_SD + RUN_DELAY_SD * run_delay_share
         self._weights = [one.wall_s / (one.wall_s + SHORT_S) for one in observations]
         self._logs = [log(max(one.time_s, 1e-9)) for one in observations]
         self._whats = [one.what for one in observations]

@@ -212,12 +212,12 @@ class Search:
             for run, block in zip(self.runs, self._blocks, strict=True)
             if run.plan not in self.dropped
         ]
-        return Fit(rows, starved_share=self.starved_share) if rows else None
+        return Fit(rows, run_delay_share=self.run_delay_share) if rows else None
 
     @property
-    def starved_share(self) -> float:
+    def run_delay_share(self) -> float:
         """What others took of the cores that items computed on, in the mean over runs."""
-        shares = [run.starved_share for run in self.runs if run.starved_share is not None]
+        shares = [run.run_delay_share for run in self.runs if run.run_delay_share is not None]
         return sum(shares) / len(shares) if shares else 0.0
 
     def ranked(self, among: Sequence[Plan]) -> list[Plan]:

@@ -80,7 +80,7 @@ def _are_few(state: State, view: View, n_cores: int) -> bool:
         return is_long and n_items >= 2
     per_core = FEW_PER_CORE if n_cores < MANY_CORES else FEW_PER_CORE_OF_MANY
     are_few = view.all_read and 2 <= n_items <= per_core * n_cores
-    return are_few and n_cores > 1 and not state.job.is_trifle
+    return are_few and n_cores > 1 and not state.job.is_trivial
 
 
 def _n_before_first(state: State, view: View) -> int:
