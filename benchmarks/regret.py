@@ -215,9 +215,9 @@ class Timed:
         return action
 
     @property
-    def saturation(self) -> Any:
+    def limits(self) -> Any:
         """Where the simulator counts tests."""
-        return self.tuner.saturation
+        return self.tuner.limits
 
 
 def results_of(some: list[Job], n_processes: int) -> Iterator[regret_page.Result]:

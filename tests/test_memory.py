@@ -127,7 +127,7 @@ def test_one_that_left_is_replaced():
     tuner.tell(WorkerRetired(worker=sent[0].worker, why="it had grown"))
 
     assert tuner.next(view()) == StartWorker(backend="process")
-    assert not tuner.has_lost_one
+    assert not tuner.workers.has_lost_one
     assert [note.why for note in tuner.notes if note.what == "workers are replaced"] == [
         "it had grown"
     ]

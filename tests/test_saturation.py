@@ -13,7 +13,7 @@ STEADY = tuple(5e-3 + 1e-3 * (i % 7) / 7 for i in range(3000))
 
 
 def limit_of(outcome):
-    return outcome.policy.saturation.n_enough
+    return outcome.policy.limits.contention.n_enough
 
 
 def test_workers_that_choke_each_other_are_parked():
@@ -80,14 +80,14 @@ def test_uneven_items_behind_a_few_cheap_ones_are_no_reason_to_idle_a_core_of_tw
         random = Random(seed)
         costs_s = (1.4e-3,) * 3 + tuple(7e-3 * random.lognormvariate(-0.5, 1.0) for _ in range(110))
         world = World(costs_s=costs_s, n_cores=2, seed=seed, thread_reason="not looked at")
-        n_tested += play(world).policy.saturation.n_tests
+        n_tested += play(world).policy.limits.contention.n_tests
 
     assert n_tested <= 1
 
 
 def test_the_same_crew_is_not_counted_anew_again_and_again():
     """Bursts pass for crowding, and then for none: each time it takes more of a rise."""
-    assert play(simulate.random_world(5907)).policy.saturation.n_tests < 9
+    assert play(simulate.random_world(5907)).policy.limits.contention.n_tests < 9
 
 
 def test_workers_that_share_bandwidth_without_loss_cost_nothing():
@@ -126,7 +126,7 @@ def test_workers_beside_another_program_keep_their_share():
 
     outcomes = [play(replace(world, seed=seed)) for seed in range(5)]
 
-    assert {outcome.policy.n_limit for outcome in outcomes} == {None}
+    assert {outcome.policy.limits.n_most for outcome in outcomes} == {None}
     makespan_s = median(outcome.makespan_s for outcome in outcomes)
     assert makespan_s < 1.04 * (sum(costs_s) + 0.5 * 3) / 4
 

@@ -285,10 +285,10 @@ class Engine:
     def _read(self) -> None:
         """Read ahead: no longer than needed while workers have nothing to do."""
         call, work, source = self.call, self.call.work, self.call.source
-        if not work.n_left and not (call.tuner.n_in_flight and source.would_wait()):
+        if not work.n_left and not (call.tuner.workers.n_in_flight and source.would_wait()):
             work.read_ahead(longest_s=0.0)
         if work.n_left and source.is_quick and not source.would_wait():
-            is_wanted = call.tuner.n_in_flight or not call.pools
+            is_wanted = call.tuner.workers.n_in_flight or not call.pools
             work.read_ahead(READ_S if is_wanted else READ_IDLE_S)
         self.failures.see_broken_data()
 

@@ -94,7 +94,7 @@ def _keep(call: Call, trace: Trace, warn: Callable[[str], None]) -> None:
     store.keep_trace(call.func, trace)
     if trace.profile is None or call.key is None or call.tuner.job.backend == "serial":
         return
-    if nesting.is_inside() or call.tuner.job.backend != "auto" or call.tuner.has_lost_one:
+    if nesting.is_inside() or call.tuner.job.backend != "auto" or call.tuner.workers.has_lost_one:
         return  # a plan under which workers die is no winner
     has_drifted = _tell_drifts(call, list(trace.drifts), warn)
     on_disk = call.options.cache and os.environ.get("AMORSIZE_CACHE", "").lower() != "off"

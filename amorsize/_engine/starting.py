@@ -48,7 +48,7 @@ class Starter:
             self._hold_inner_threads()
         self._ask_disk()
         is_bound = (
-            self._call.tuner.job.is_loop and not self._call.tuner.has_lost_one
+            self._call.tuner.job.is_loop and not self._call.tuner.workers.has_lost_one
         )  # as it told just now
         if self._call.work.is_finished or is_bound:
             return

@@ -57,7 +57,7 @@ def has_results(call: Call, look: Callable[[float], None], *, ordered: bool) -> 
     """
     if call.work.results.has_some(ordered=ordered):
         return True
-    if call.source.all_read or call.work.n_left or not call.tuner.n_in_flight:
+    if call.source.all_read or call.work.n_left or not call.tuner.workers.n_in_flight:
         return False
     look(_patience_s(call))
     return call.work.results.has_some(ordered=ordered)

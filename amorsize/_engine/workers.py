@@ -88,7 +88,7 @@ class Workers:
             return  # the data has not ended: the next step reads more of it
         if (
             not self._call.source.all_read
-            and self._call.tuner.n_in_flight
+            and self._call.tuner.workers.n_in_flight
             and not self._call.work.n_left
         ):
             may_read = self._call.work.limit is None and not self._call.source.in_turn

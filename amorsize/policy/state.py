@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from amorsize.policy import overheads
 from amorsize.policy.backend_choice import Route, waiting_processes
-from amorsize.policy.evidence import io_concurrency, memory_limit
+from amorsize.policy.evidence import io_concurrency
 from amorsize.policy.evidence.contention import Saturation
 from amorsize.policy.evidence.cpu_share import CoreEvidence
 from amorsize.policy.evidence.exploration_budget import Explored
-from amorsize.policy.evidence.failure_rate import Failures
 from amorsize.policy.evidence.gil import GilEvidence
 from amorsize.policy.evidence.io_bound import FirstReports, Votes
 from amorsize.policy.evidence.item_costs import ItemCosts
 from amorsize.policy.evidence.net_gain import Gain
 from amorsize.policy.evidence.sending import SendingCost
+from amorsize.policy.evidence.worker_limits import WorkerLimits
 from amorsize.policy.evidence.worker_table import WorkerTable
 from amorsize.policy.value import Value
 
@@ -67,6 +67,8 @@ class State:
         self._begin_items()
         self._begin_workers(job)
         self._begin_remembered(known)
+        #: What limits the number of workers beside the cores.
+        self.limits = WorkerLimits(None if known is None else known.failed_share)
 
     def _begin_items(self) -> None:
         #: What items have cost.
@@ -91,30 +93,8 @@ class State:
         self.cores = CoreEvidence(verified=job.backend in ("thread", "process"))
         #: Whether workers and caller together get more done than the loop.
         self.gain = Gain()
-        #: Whether fewer workers would deliver as much.
-        self.saturation = Saturation()
-        #: How many workers the memory has room for.
-        self.memory = memory_limit.Room()
-        #: Workers that the system has room for. None: no limit was met.
-        self.n_room: int | None = None
-        #: Workers that have grown too large are being replaced.
-        self.is_replacing = False
-        #: CPU time of an item before there were workers.
-        self.serial_item_s: float | None = None
-        #: Items that `serial_item_s` rests on.
-        self.n_alone = 0
-        #: CPU / wall of these items.
-        self.alone_share = 1.0
-        #: When the first thread was started.
-        self.threads_since_s: float | None = None
         #: Workers are wanted: the bet is made.
         self.is_backend_fixed = False
-        #: A worker ended while it was wanted: nothing more is run in the caller.
-        self.has_lost_one = False
-        #: When the last worker was started before the first item.
-        self.last_started_s = 0.0
-        #: When the first item was sent to such a worker.
-        self.first_sent_s: float | None = None
 
     def _begin_remembered(self, known: Profile | None) -> None:
         #: The profile of an earlier call, until it was checked.
@@ -134,8 +114,6 @@ class State:
         self.pending_wait_check: drift.Drift | None = None
         #: The inline items that confirm it.
         self.votes = Votes()
-        #: How many items have failed, alone and with others.
-        self.failures = Failures(None if known is None else known.failed_share)
         #: Calls behind the profile that was adopted.
         self.n_known_calls = 0
         #: What trying neighbours of the plan has cost so far.
@@ -201,17 +179,6 @@ class State:
         return asked if self.job.backend != "auto" else min(n_most, asked)
 
     @property
-    def n_limit(self) -> int | None:
-        """Workers that get chunks, the others being parked; None: all."""
-        n_least, n_enough, n_fit = self.n_room, self.saturation.n_limit, self.memory.n_limit
-        if n_enough is not None and (n_least is None or n_enough < n_least):
-            n_least = n_enough
-        n_most = self.failures.n_limit
-        if n_most is not None and (n_least is None or n_most < n_least):
-            n_least = n_most
-        return n_fit if n_fit is not None and (n_least is None or n_fit < n_least) else n_least
-
-    @property
     def pool(self) -> Crew:
         """The workers of the backend that was chosen."""
         assert self.route is not None
@@ -225,7 +192,7 @@ class State:
 
     def reopen_jobs(self) -> None:
         """What was found out about the number of jobs is in doubt: it is found out again."""
-        self.saturation, self.cores = Saturation(), CoreEvidence(verified=True)
+        self.limits.contention, self.cores = Saturation(), CoreEvidence(verified=True)
 
     # -- the work and its prices ------------------------------------------------------------
 
@@ -305,14 +272,3 @@ class State:
     def has_proven_pool(self) -> bool:
         """An earlier call has shown what workers do with such items, too long to look up from."""
         return self.profile_matches is True and (self.costs.item_s or 0.0) >= TRUSTED_ITEM_S
-
-    @property
-    def may_help(self) -> bool:
-        """Whether the caller runs items itself as long as no worker has delivered."""
-        is_auto = self.job.backend == "auto" and self.job.may_inline and not self.has_lost_one
-        return is_auto and not self.has_proven_pool and not self.costs.waits
-
-    @property
-    def n_in_flight(self) -> int:
-        """Chunks that are with workers."""
-        return self.workers.n_in_flight

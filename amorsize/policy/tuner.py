@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 
 def _loop_asked(state: State, view: View) -> Action | None:
-    if state.job.is_loop and not state.has_lost_one:
+    if state.job.is_loop and not state.workers.has_lost_one:
         return inline.run_slice(state, view, SERIAL_SLICE_S)
     return None
 
 
 def _workers_only(state: State, view: View) -> Action | None:
-    if state.job.backend == "auto" and state.job.may_inline and not state.has_lost_one:
+    if state.job.backend == "auto" and state.job.may_inline and not state.workers.has_lost_one:
         return None
     return scale.crew_only(state, view) if state.is_surveyed else InspectHost()
 
@@ -190,7 +190,7 @@ class Tuner(State):
             )
         costs, backend = self.costs, self.backend_used()
         n_jobs = 1 if backend == "serial" else max(1, self.workers.of(backend).n_alive)
-        n_jobs = min(n_jobs, self.saturation.n_enough or n_jobs)
+        n_jobs = min(n_jobs, self.limits.contention.n_enough or n_jobs)
         chunksize = self.job.chunksize
         if chunksize is None and costs.waits and backend != "serial":
             chunksize = 1
@@ -207,9 +207,9 @@ class Tuner(State):
         costs = self.costs
         if costs.item_s is None:
             return None
-        plan, is_enough = self.plan(), self.saturation.n_enough is not None
+        plan, is_enough = self.plan(), self.limits.contention.n_enough is not None
         # In the crew that was too large, items were in each other's way.
-        serial_item_s = self.saturation.reference_s if is_enough else None
+        serial_item_s = self.limits.contention.reference_s if is_enough else None
         return Profile(
             backend=plan.backend,
             n_jobs=plan.n_jobs,
@@ -228,7 +228,7 @@ class Tuner(State):
             chunk_items=costs.chunk_items,
             source="learned" if self.followed is None else self.followed.source,
             is_enough=is_enough,
-            n_healthy=self.saturation.n_healthy,
+            n_healthy=self.limits.contention.n_healthy,
             explored=self.explored.as_dict(),
-            failed_share=self.failures.learned_share if self.job.keeps_failures else None,
+            failed_share=self.limits.failures.learned_share if self.job.keeps_failures else None,
         )

@@ -40,15 +40,12 @@ def hear(state: State, event: Event) -> None:
             state.workers.ready(event.worker)
         case Started():
             if not state.workers.n_started:
-                state.serial_item_s, state.n_alone = state.costs.item_cpu_s, state.costs.n_inline
-                state.alone_share = state.costs.cpu_share
-            if event.backend == "thread" and state.threads_since_s is None:
-                state.threads_since_s = event.now_s
+                state.costs.end_alone()
             is_warm = state.inherits_warmth and state.costs.n_inline > 0
             state.workers.add(event, is_cold=not is_warm)
         case Died():
             state.workers.lose(event.worker)
-            state.has_lost_one = True
+            state.workers.has_lost_one = True
         case WorkerRetired():
             _left(state, event)
         case MemoryGrown():
@@ -70,21 +67,21 @@ def hear(state: State, event: Event) -> None:
 
 def _left(state: State, event: WorkerRetired) -> None:
     state.workers.lose(event.worker)
-    if event.why is not None and not state.is_replacing:
-        state.is_replacing = True
+    if event.why is not None and not state.workers.is_replacing:
+        state.workers.is_replacing = True
         state.note("workers are replaced", event.why)
 
 
 def _grown(state: State, event: MemoryGrown) -> None:
     alive = {seat.number for seat in state.workers}
     n_places = max(state.n_places, len(alive))
-    if (found := state.memory.see(event, alive=alive, n_places=n_places)) is not None:
+    if (found := state.limits.memory.see(event, alive=alive, n_places=n_places)) is not None:
         state.note(*found)
 
 
 def _limited(state: State, event: WorkersLimited) -> None:
     if event.n_workers:
-        state.n_room = min(event.n_workers, state.n_room or event.n_workers)
+        state.limits.n_system = min(event.n_workers, state.limits.n_system or event.n_workers)
         state.note(f"{event.n_workers} workers and no more", event.why)
     else:
         state.route = backend_choice.serial(event.why)
@@ -93,7 +90,7 @@ def _limited(state: State, event: WorkersLimited) -> None:
 
 def _inlined(state: State, event: Inlined) -> None:
     state.gain.add(event.cpu_s)
-    state.failures.alone(event)
+    state.limits.failures.alone(event)
     beside_threads = state.workers.of("thread").n_alive > 0
     computed = not state.costs.waits
     alone = _has_core_to_itself(state) or _waited_before_threads(state, event)
@@ -128,7 +125,7 @@ def _reported(state: State, event: Report) -> None:
     if not event.n_items:
         return
     if state.drift_watch is not None and not (is_cold and costs.warmup_s):
-        n_working = state.waiters.n_wanted if costs.waits else state.n_limit
+        n_working = state.waiters.n_wanted if costs.waits else state.limits.n_most
         n_busy = state.workers.of(state.workers.backend_of(event.worker)).n_busy
         is_settling = n_working is not None and n_busy > n_working
         found = state.drift_watch.see(event, n_working, is_settling=is_settling)
@@ -157,9 +154,9 @@ def _has_core_to_itself(state: State) -> bool:
 
 def _waited_before_threads(state: State, event: Inlined) -> bool:
     """Threads were started while an item was running: for most of its time it was alone."""
-    if state.threads_since_s is None or not is_idle(event):
+    if state.workers.threads_since_s is None or not is_idle(event):
         return False
-    return event.now_s - state.threads_since_s < event.wall_s / 2
+    return event.now_s - state.workers.threads_since_s < event.wall_s / 2
 
 
 def _see_waiter(state: State, event: Report) -> None:
@@ -172,7 +169,7 @@ def _see_waiter(state: State, event: Report) -> None:
 
 def _see_cores(state: State, event: Report) -> None:
     n_alive = state.workers.n_alive
-    n_working = max(1, min(n_alive, state.n_limit or n_alive))
+    n_working = max(1, min(n_alive, state.limits.n_most or n_alive))
     state.cores.see_worker(event, n_working=n_working)
     if state.job.backend != "auto" or state.route is None:
         return
@@ -185,7 +182,7 @@ def _see_cores(state: State, event: Report) -> None:
                 _reroute(state)
         return
     busy = (seat.number for seat in state.workers if seat.n_queued)
-    if state.gain.is_lost(event, state.alone_share, busy):
+    if state.gain.is_lost(event, state.costs.alone.cpu_share, busy):
         state.note("the caller alone for a while", "all together did less than it does")
         return
     if state.cores.starve(n_working=n_working):
@@ -197,16 +194,16 @@ def _see_cores(state: State, event: Report) -> None:
 def _see_saturation(state: State, event: Report, n_working: int) -> None:
     """Items that cost ever more with more workers: perhaps fewer of them would do."""
     assert state.route is not None
-    is_parked = state.saturation.is_parking and state.n_limit is not None
-    parked = state.workers.of(state.route.backend).ready[state.n_limit :] if is_parked else []
-    verdict = state.saturation.see(
+    is_parked = state.limits.contention.is_parking and state.limits.n_most is not None
+    parked = state.workers.of(state.route.backend).ready[state.limits.n_most :] if is_parked else []
+    verdict = state.limits.contention.see(
         event,
         rank=state.workers.rank_of(event.worker),
         n_working=n_working,
         n_still=sum(1 for seat in parked if seat.n_queued),
         left_s=state.work_left_s,
-        serial_item_s=state.serial_item_s,
-        n_alone=state.n_alone,
+        serial_item_s=state.costs.alone.cpu_s,
+        n_alone=state.costs.alone.n_items,
     )
     if verdict is not None:
         state.note(*verdict)
@@ -239,11 +236,11 @@ def _see_drift(state: State, watch: drift.Watch, found: drift.Drift) -> None:
             Votes(),
         )  # or the host is busy: the caller's items tell
         return
-    if found.factor < 1 and state.n_limit is not None and not state.costs.waits:
+    if found.factor < 1 and state.limits.n_most is not None and not state.costs.waits:
         found = found.but(answer="n_jobs is counted anew")
         state.reopen_jobs()
     elif watch.is_dearer((*state.drifts, found)) and not state.costs.waits:
-        state.saturation.doubt()  # one A-B-A around n_jobs, if they still seem to be crowded
+        state.limits.contention.doubt()  # one A-B-A around n_jobs, if they still seem to be crowded
     _tell_drift(state, found)
 
 

@@ -324,5 +324,5 @@ class Engine:
 
 def _n_probes(policy: Policy) -> int:
     """As the tuner counts them; a fixed plan makes none."""
-    saturation = getattr(policy, "saturation", None)
-    return 0 if saturation is None else int(saturation.n_tests)
+    limits = getattr(policy, "limits", None)
+    return 0 if limits is None else int(limits.contention.n_tests)

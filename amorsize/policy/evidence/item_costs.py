@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amorsize.policy.evidence.io_bound import WAITING_SHARE, Votes
+from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,12 +34,25 @@ CHUNKS_REMEMBERED = 4.0
 MOST_REMEMBERED = 64.0
 
 
+class AloneItems(Value):
+    """The caller's items before there were workers."""
+
+    #: Mean CPU seconds of one. None: there was none.
+    cpu_s: float | None = None
+    #: How many there were.
+    n_items: int = 0
+    #: Their CPU / wall.
+    cpu_share: float = 1.0
+
+
 class ItemCosts:
     """Moving averages over what was run, inline and in workers; seconds per item."""
 
     def __init__(self) -> None:
         self.elapsed_inline_s = 0.0
         self.n_inline = 0
+        #: The items that were run before there were workers.
+        self.alone = AloneItems()
         self.n_seen = 0  # items run anywhere
         self.n_reports = 0
         self.n_largest = 0  # items of the largest chunk that came back
@@ -115,6 +129,12 @@ class ItemCosts:
         """CPU / wall of the caller's latest items while nothing ran beside them."""
         wall_s, cpu_s, _ = self._recent
         return min(1.0, cpu_s / wall_s) if wall_s else 1.0
+
+    def end_alone(self) -> None:
+        """The first worker is started: the items so far were undisturbed."""
+        self.alone = AloneItems(
+            cpu_s=self.item_cpu_s, n_items=self.n_inline, cpu_share=self.cpu_share
+        )
 
     def agree(self, profile: Profile) -> None:
         """Items of this call have confirmed a profile: believe the rest of it as well."""

@@ -1,4 +1,4 @@
-"""What it takes to send one item and its result, first weighed, then learned from reports."""
+"""What sending an item costs: weighed once, then learned from reports."""
 
 from __future__ import annotations
 

@@ -108,7 +108,18 @@ class WorkerTable:
         self._seats: dict[int, WorkerState] = {}
         self._crews: dict[str | None, Crew] = {}
         self.n_started = self.n_alive = 0
-        self.n_in_flight = 0  # chunks that are with workers
+        #: Chunks that are with workers.
+        self.n_in_flight = 0
+        #: When the first thread was started.
+        self.threads_since_s: float | None = None
+        #: When the last worker was started before the first item.
+        self.early_start_s = 0.0
+        #: When the first item was sent to such a worker.
+        self.early_sent_s: float | None = None
+        #: A worker ended while it was wanted: nothing more is run in the caller.
+        self.has_lost_one = False
+        #: Workers that have grown too large are being replaced.
+        self.is_replacing = False
 
     def __iter__(self) -> Iterator[WorkerState]:
         """Those that live."""
@@ -137,6 +148,8 @@ class WorkerTable:
         self.of(event.backend).n_alive += 1
         self.n_started += 1
         self.n_alive += 1
+        if event.backend == "thread" and self.threads_since_s is None:
+            self.threads_since_s = event.now_s
 
     def ready(self, worker: int) -> None:
         """A worker can take chunks."""

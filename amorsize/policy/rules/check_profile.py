@@ -97,7 +97,7 @@ def _judge(state: State, hint: Profile) -> None:
     state.hint = None
     state.profile_matches = _is_within(ratio, hint) and costs.fits(waits=hint.waits)
     is_alike = state.profile_matches and 1 / ALIKE < ratio < ALIKE
-    state.saturation.start_with(hint, is_alike=is_alike)
+    state.limits.contention.start_with(hint, is_alike=is_alike)
     if state.profile_matches:
         _adopt(state, hint)
         return

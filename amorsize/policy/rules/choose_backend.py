@@ -86,7 +86,7 @@ def _n_beside_watching(state: State, view: View) -> int:
         return 1
     n = n_bet(state, view.now_s, state.costs.item_s or 0.0, state.left_s(view))
     n_items = view.n_left + state.workers.n_in_flight - 1
-    return max(1, min(n, n_items, state.n_places - 1, state.n_limit or state.n_places))
+    return max(1, min(n, n_items, state.n_places - 1, state.limits.n_most or state.n_places))
 
 
 def n_bet(state: State, now_s: float, item_s: float, left_s: float) -> int:

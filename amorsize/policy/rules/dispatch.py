@@ -40,10 +40,10 @@ DEEP_CALLER_SHARE = 0.3
 
 def feed(state: State, view: View, pool: Crew) -> Action | None:
     """A chunk for the ready worker with the least to do, if it has too little."""
-    n_active = state.n_limit
+    n_active = state.limits.n_most
     if state.costs.waits:
-        n_most = state.failures.n_limit or state.waiters.n_wanted
-        n_active = min(state.waiters.n_wanted, n_most, state.memory.n_limit or n_most)
+        n_most = state.limits.failures.n_limit or state.waiters.n_wanted
+        n_active = min(state.waiters.n_wanted, n_most, state.limits.memory.n_limit or n_most)
     seat = pool.least_loaded(n_active)
     if seat is None:
         return None
@@ -65,9 +65,16 @@ def may_queue_more(state: State, pool: Crew, n_items: int, n_ready: int, n_left:
 def _is_worth_warming(state: State, view: View, pool: Crew) -> bool:
     """Whether enough is left that a worker is through with a warm-up clearly before the others."""
     warmup_s = state.costs.warmup_s
-    if not warmup_s or (not pool.n_reporting and not state.may_help):
+    if not warmup_s or (not pool.n_reporting and not _may_help(state)):
         return True
     return state.left_s(view) > WARM_IN_TIME * warmup_s * max(1, pool.n_reporting)
+
+
+def _may_help(state: State) -> bool:
+    """Whether the caller runs items itself as long as no worker has delivered."""
+    is_auto = state.job.backend == "auto" and state.job.may_inline
+    is_open = is_auto and not state.workers.has_lost_one
+    return is_open and not state.has_proven_pool and not state.costs.waits
 
 
 def chunk_for(state: State, view: View, seat: WorkerState, n_ready: int) -> tuple[int, float]:
@@ -83,11 +90,11 @@ def chunk_for(state: State, view: View, seat: WorkerState, n_ready: int) -> tupl
     n_items, time_budget_s = chunk_sizing.chunk_of(
         n_left=state.n_left(view),
         item_s=costs.item_s,
-        n_workers=max(n_ready, min(state.n_places, state.n_limit or state.n_places)),
+        n_workers=max(n_ready, min(state.n_places, state.limits.n_most or state.n_places)),
         dispatch_s=price.dispatch_s,
         overhead_s=price.overhead_s,
         n_largest=max(costs.n_largest, 0 if costs.n_reports else costs.n_inline),
-        is_watched=state.saturation.is_testing
+        is_watched=state.limits.contention.is_testing
         or (
             not seat.n_reports
             and costs.n_reports < FEW_REPORTS
@@ -99,7 +106,7 @@ def chunk_for(state: State, view: View, seat: WorkerState, n_ready: int) -> tupl
 
 def _is_deep(state: State, n_items: int, n_ready: int, n_left: int) -> bool:
     """Whether a worker should have its next chunk before it is through with this one."""
-    if state.has_lost_one:
+    if state.workers.has_lost_one:
         return False
     if state.costs.waits:  # a thread must not wait for a caller who waits for the GIL
         return n_left > 2 * n_ready
@@ -125,7 +132,7 @@ def _is_late(state: State, chunk_s: float, n_ready: int) -> bool:
     in a large one, more chunks on their way show later whether workers are in each other's way.
     """
     is_crowded = state.host.n_cores <= n_ready and n_ready <= inline.HELP_CORES
-    is_known = state.costs.n_reports >= FEW_REPORTS and not state.saturation.is_testing
+    is_known = state.costs.n_reports >= FEW_REPORTS and not state.limits.contention.is_testing
     return is_crowded and is_known and chunk_s < AHEAD_S
 
 

@@ -115,7 +115,7 @@ def _is_steady(state: State) -> bool:
         and (state.waiters.settled or not state.costs.waits)
         and state.pending_wait_check is None
         and not state.drifts
-        and not state.saturation.is_testing
+        and not state.limits.contention.is_testing
         and _is_complete(state, state.workers.of(state.route.backend))
     )
 
@@ -132,7 +132,7 @@ def _begin(state: State, event: Report) -> None:
     assert state.route is not None
     assert state.route.backend is not None
     pool = state.workers.of(state.route.backend)
-    n_most = state.waiters.n_wanted if state.costs.waits else state.n_limit or pool.n_alive
+    n_most = state.waiters.n_wanted if state.costs.waits else state.limits.n_most or pool.n_alive
     plan = (state.route.backend, min(pool.n_alive, n_most))
     rival = _neighbour(state, plan)
     if rival is None:

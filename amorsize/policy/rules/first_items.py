@@ -62,7 +62,7 @@ def help_with_few(state: State, view: View) -> Action | None:
         return InspectHost()
     n_first = _n_before_first(state, view) if state.is_surveyed else 0
     if state.workers.n_started < n_first:
-        state.last_started_s = view.now_s
+        state.workers.early_start_s = view.now_s
         if not state.workers.n_started:
             why = f"only {view.n_left} items: likely long"
             if state.hint is not None:
@@ -94,8 +94,8 @@ def _n_before_first(state: State, view: View) -> int:
     n_most = state.n_places - 1
     if view.n_left > FEW_PER_CORE * state.host.n_cores:
         n_most //= 2
-    n = min(n_most, _n_bet(state, view), view.n_left - 1 + state.n_in_flight)
-    return max(0, min(n, state.n_limit or n))
+    n = min(n_most, _n_bet(state, view), view.n_left - 1 + state.workers.n_in_flight)
+    return max(0, min(n, state.limits.n_most or n))
 
 
 def _n_bet(state: State, view: View) -> int:
@@ -103,9 +103,9 @@ def _n_bet(state: State, view: View) -> int:
     n_at_once = int(overheads.BET_S / (state.host.process_start_s + state.host.process_ready_s))
     if state.costs.item_s is not None:  # one was run, and was long
         item_s, left_s = state.costs.item_s, state.left_s(view)
-    elif state.first_sent_s is not None and _may_wait_for_first(state):
-        item_s = _likely_s(state, view.now_s - state.first_sent_s)
-        left_s = item_s * (view.n_left + state.n_in_flight)
+    elif state.workers.early_sent_s is not None and _may_wait_for_first(state):
+        item_s = _likely_s(state, view.now_s - state.workers.early_sent_s)
+        left_s = item_s * (view.n_left + state.workers.n_in_flight)
     else:
         return n_at_once
     return max(n_at_once, choose_backend.n_bet(state, view.now_s, item_s, left_s))
@@ -133,11 +133,11 @@ def _feed_first(state: State, view: View) -> Action | None:
     unfed = [seat for seat in state.workers if not seat.n_queued]
     for seat in unfed:
         if seat.is_ready and view.n_left > state.n_first(view):
-            if state.first_sent_s is None:
-                state.first_sent_s = view.now_s
+            if state.workers.early_sent_s is None:
+                state.workers.early_sent_s = view.now_s
             return dispatch.send(state, seat, state.n_first(view), inf)
     if unfed and not all(seat.is_ready for seat in unfed):
-        left_s = state.last_started_s + FIRST_READY_S - view.now_s
+        left_s = state.workers.early_start_s + FIRST_READY_S - view.now_s
         if left_s > 0:
             return Wait(reason="workers are starting", timeout_s=left_s)
     return None
@@ -148,14 +148,15 @@ def _wait_for_first(state: State, view: View, n_first: int) -> Action | None:
 
     Where there are cores for many more than the bet allowed, the caller's own help is small.
     """
-    n_possible = min(state.n_places, view.n_left + state.n_in_flight) - 1 if n_first else 0
-    if n_first >= n_possible or state.costs.item_s is not None or state.first_sent_s is None:
+    workers = state.workers
+    n_possible = min(state.n_places, view.n_left + workers.n_in_flight) - 1 if n_first else 0
+    if n_first >= n_possible or state.costs.item_s is not None or workers.early_sent_s is None:
         return None
     if not _may_wait_for_first(state):
         return None
     longest_s = FIRST_OPEN_S if state.job.thread_reason is None else FIRST_LONG_S
-    left_s = state.first_sent_s + longest_s - view.now_s
-    if left_s <= 0 or not state.n_in_flight:
+    left_s = workers.early_sent_s + longest_s - view.now_s
+    if left_s <= 0 or not workers.n_in_flight:
         return None
     return Wait(reason="first items are running", timeout_s=min(left_s, FIRST_LOOK_S))
 

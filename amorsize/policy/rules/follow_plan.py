@@ -69,7 +69,7 @@ def _feed(state: State, view: View, pool: Crew, plan: Profile) -> Action | None:
 def _grow(state: State, view: View, pool: Crew, plan: Profile) -> Action | None:
     # Forking from the feeder beside the caller's item would not be safe.
     is_unsafe = plan.backend == "process" and state.host.fork_reason is None
-    n_wanted = min(plan.n_jobs, view.n_left + pool.n_alive, state.n_room or plan.n_jobs)
+    n_wanted = min(plan.n_jobs, view.n_left + pool.n_alive, state.limits.n_system or plan.n_jobs)
     if pool.n_alive >= n_wanted or pool.has_idle or (view.caller_busy and is_unsafe):
         return None
     return StartWorker(backend=plan.backend)

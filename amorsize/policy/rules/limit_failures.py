@@ -15,7 +15,7 @@ WORTH_TRYING = 4
 
 def see(state: State, event: Report) -> None:
     """Take in a report of items whose failures are kept."""
-    failures, trial = state.failures, state.failures.trial
+    failures, trial = state.limits.failures, state.limits.failures.trial
     if trial is not None:
         n_busy = state.workers.of(state.workers.backend_of(event.worker)).n_busy
         helps = failures.judge(event, is_settling=n_busy > trial.n_limit)
@@ -28,7 +28,7 @@ def see(state: State, event: Report) -> None:
     share = failures.together(event)
     if share is None:
         return
-    n_now = state.waiters.n_wanted if state.costs.waits else state.n_limit or state.n_places
+    n_now = state.waiters.n_wanted if state.costs.waits else state.limits.n_most or state.n_places
     n_now = min(n_now, failures.n_limit or n_now, state.workers.n_alive)
     is_open = state.job.backend == "auto" and state.trial is None and state.followed is None
     is_worth = state.n_items_left > WORTH_TRYING * failure_rate.TRIAL_ITEMS
@@ -48,7 +48,7 @@ def _tell(state: State, share: float, answer: str) -> None:
     found = drift.Drift(
         now_s=state.now_s,
         what="failures",
-        factor=share / state.failures.usual_share,
+        factor=share / state.limits.failures.usual_share,
         n_chunks=state.costs.n_reports,
         answer=answer,
     )

@@ -38,7 +38,7 @@ def grow(state: State, view: View, pool: Crew) -> Action | None:
         state.note(f"up to {n_wanted} workers", f"{left_s:.3g} s of work left in the loop")
     if not state.costs.waits:
         n_wanted = min(n_wanted, _n_trusted(state, view))
-        if state.saturation.is_testing:
+        if state.limits.contention.is_testing:
             return None
     if n_there >= n_wanted or (n_there and _caller_will_do(state, view, n_there)):
         return None
@@ -63,8 +63,8 @@ def _n_wanted(state: State, view: View) -> int:
     n = min(n, price.n_affordable(left_s, state.sure_warmup_s))
     if view.all_read:
         n = min(n, view.n_left + state.workers.n_in_flight)
-    if state.n_limit is not None:
-        n = min(n, state.n_limit)
+    if state.limits.n_most is not None:
+        n = min(n, state.limits.n_most)
     if state.workers.n_started or n < 1:
         is_late = state.left_at_latest_s(view) < price.first_s + state.sure_warmup_s
         return min(n, state.workers.n_alive) if is_late else n
@@ -89,7 +89,7 @@ def _n_trusted(state: State, view: View) -> int:
 
 def shrink(state: State, pool: Crew) -> Action | None:
     """End a worker that memory has no room for, once it has nothing to do."""
-    n_most = state.memory.n_limit
+    n_most = state.limits.memory.n_limit
     if n_most is None or pool.n_alive <= n_most or (seat := pool.last_idle) is None:
         return None
     state.workers.lose(seat.number)
@@ -119,7 +119,7 @@ def crew_only(state: State, view: View) -> Action:
 def _n_of_crew_only(state: State, view: View, pool: Crew) -> int:
     """Workers where the caller does nothing itself: at least one, whatever it costs."""
     assert state.route is not None
-    n = min(state.n_places, view.n_left + pool.n_alive, state.n_limit or state.n_places)
+    n = min(state.n_places, view.n_left + pool.n_alive, state.limits.n_most or state.n_places)
     if state.job.n_jobs is not None:
         return n
     if state.costs.item_s is not None and not state.costs.waits:
