@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from amorsize._workers.protocol import Event
     from amorsize.policy.trace import Trace
 
+#: Seconds for which chunks are sent without a look at what workers have told meanwhile. One look
+#: for all that comes in such a time takes less than one look for each.
+UNSEEN_S = 0.5e-3
 #: Seconds after which a call is taken to go on as it does: its data can be read in a thread.
 READ_ASIDE_S = 20e-3
 #: Seconds that reading on may take while workers have nothing to do.
@@ -269,7 +272,7 @@ class Engine:
         if source.ahead is not None:
             self._read_aside(source.ahead, action)
         self.acting.act(action)
-        if isinstance(action, do.Send):
+        if isinstance(action, do.Send) and perf_counter() > self.workers.looked_s + UNSEEN_S:
             self.workers.look(0.0)
 
     def on_event(self, event: Event) -> None:

@@ -52,6 +52,8 @@ class Workers:
         self._confinement, self._ask_disk = confinement, ask_disk
         self.on_event = on_event
         self.pool_of: dict[int, WorkerPool] = {}
+        #: When they were last asked what has happened, on the clock of `perf_counter`.
+        self.looked_s = 0.0
         #: What items say; like what follows, it is there from the first worker on.
         self.printed: Printed
         self.losses: Losses | None = None
@@ -78,6 +80,7 @@ class Workers:
                 limited.seen(perf_counter(), at_most_s=timeout_s)
             for event in events:
                 self.on_event(event)
+        self.looked_s = perf_counter()
         if limited is not None:
             limited.watch_time(self.pool_of)
 
