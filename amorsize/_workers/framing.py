@@ -45,7 +45,9 @@ PART = b"P"
 SHARED = b"M"
 
 _HEADER = Struct("<cQ")
-READ_BYTES = 1 << 18
+#: Bytes that are read at once. From 128 KiB on each buffer is a mapping of its own: with 256 KiB a
+#: read takes 15 us instead of 1.
+READ_BYTES = 1 << 16
 #: From this size on, joining header and payload costs more than a second write.
 BIG_BYTES = 1 << 16
 
