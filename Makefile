@@ -6,9 +6,9 @@ PYTHON := $(shell for python in $(PYTHON) python3 python3.11 python3.12 python3.
 	&& echo $$python && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-SHARDS := shard-1 shard-2
-# Make 4 and later: the output of each shard in one piece.
-IN_PIECES := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+# The tests start thousands of interpreters: where none keeps what it has compiled, each takes four
+# times as much processor time to begin.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The tests of processes, faults and streams, for `make stress`.
 STRESS := $(wildcard $(addprefix tests/test_,crews.py clean.py exactly_once.py faults.py \
@@ -21,9 +21,8 @@ ROUNDS := 20
 QUICK := $(addprefix tests/test_,cache.py cli_data.py costs.py explain.py frames.py gain.py hints.py \
 	history.py identity.py inside.py journal.py layers.py ledger.py optimizer.py options.py prediction.py \
 	project.py shape.py startup.py strategies.py tuner.py words.py worker_number.py)
-QUICK_SHARDS := quick-1 quick-2
 
-.PHONY: help demo test test-quick $(QUICK_SHARDS) lint unit $(SHARDS) test-all stress bench regret clean
+.PHONY: help demo test test-quick lint unit test-all stress bench regret clean
 
 help:
 	@echo "make demo      set up, then run the main job on real input (examples/quickstart.py)"
@@ -48,12 +47,9 @@ test: lint
 test-quick: $(VENV)/.installed-dev
 	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted: run $(BIN)/ruff format ."; exit 1; }
 	@$(BIN)/ruff check --quiet . || { echo "Lint: mend the above, or try $(BIN)/ruff check --fix ."; exit 1; }
-	@$(MAKE) --no-print-directory --jobs 2 $(IN_PIECES) $(QUICK_SHARDS)
-	@echo "format, lint and the quick tests: fine; make test checks the types and all the rest"
-
-$(QUICK_SHARDS): quick-%:
-	@$(BIN)/python -m pytest --shard $*/2 -m "not cores" -q -p no:cacheprovider --no-header $(QUICK) || { \
+	@$(BIN)/python tests/side_by_side.py -m "not cores" -q -p no:cacheprovider --no-header $(QUICK) || { \
 		echo "A test failed: mend the above; $(BIN)/python -m pytest -k NAME runs one alone."; exit 1; }
+	@echo "format, lint and the quick tests: fine; make test checks the types and all the rest"
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted: run $(BIN)/ruff format ."; exit 1; }
@@ -61,16 +57,11 @@ lint: $(VENV)/.installed-dev
 	@$(BIN)/mypy --strict --no-error-summary || { echo "Types: mend the above."; exit 1; }
 	@echo "format, lint and types: fine"
 
-# Two ordinary runs side by side, each with half of the tests. Not pytest-xdist: it keeps a second
-# thread in every test process, and with one there amorsize rightly refuses to fork.
 unit: $(VENV)/.installed-dev
-	@$(MAKE) --no-print-directory --jobs 2 $(IN_PIECES) $(SHARDS)
-	@$(BIN)/python -m pytest -m cores -p no:cacheprovider --no-header || { \
-		echo "A test failed that wants the cores to itself: is the machine busy?"; exit 1; }
-
-$(SHARDS): shard-%:
-	@$(BIN)/python -m pytest --shard $*/2 -m "not cores" -p no:cacheprovider --no-header || { \
+	@$(BIN)/python tests/side_by_side.py -m "not cores" -q -p no:cacheprovider --no-header || { \
 		echo "A test failed: mend the above; $(BIN)/python -m pytest -k NAME runs one alone."; exit 1; }
+	@$(BIN)/python -m pytest -m cores -q -p no:cacheprovider --no-header || { \
+		echo "A test failed that wants the cores to itself: is the machine busy?"; exit 1; }
 
 test-all: test
 	@own=$$($(BIN)/python -c 'import sys; print("3.%d" % sys.version_info.minor)'); \

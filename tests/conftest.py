@@ -7,11 +7,11 @@ import subprocess
 import sys
 import threading
 import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from side_by_side import run_taken
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = ("AMORSIZE_BACKEND", "AMORSIZE_CACHE", "AMORSIZE_MAX_CPUS", "AMORSIZE_START")
@@ -208,18 +208,25 @@ def stop_amorsize() -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--shard 1/2` and `--shuffle 7`."""
-    parser.addoption("--shard", default="1/1", help="run one share of the tests: 2/3 is the second")
+    """Add `--claims FOLDER` and `--shuffle 7`."""
+    parser.addoption(
+        "--claims", type=Path, help="run what no other process has taken in this folder"
+    )
     parser.addoption("--shuffle", type=int, help="run the tests in an order drawn from this number")
+
+
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Run the share of this process, where several run the tests side by side."""
+    claims = session.config.getoption("--claims")
+    if claims is None or session.config.option.collectonly or session.testsfailed:
+        return None
+    run_taken(session, claims)
+    return True
 
 
 @pytest.hookimpl(tryfirst=True)  # then pytest puts together what shares a fixture of its module
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of this shard, told by their names, so that no order can lose one."""
-    shard, n_shards = map(int, config.getoption("--shard").split("/"))
-    kept = [item for item in items if zlib.crc32(item.nodeid.encode()) % n_shards == shard - 1]
-    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-    items[:] = kept
+    """Put the tests in an order drawn from a number."""
     if (seed := config.getoption("--shuffle")) is not None:
         chance = random.Random(seed)
         modules = sorted({item.path for item in items})

@@ -1,0 +1,99 @@
+"""Runs the tests in several processes, each of which takes the next group that nobody has.
+
+    python tests/side_by_side.py -m "not cores" tests/test_cache.py
+
+Its arguments are those of pytest. The processes are ordinary runs of pytest, not workers of
+pytest-xdist: these have a second thread, and with one there amorsize rightly refuses to fork.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+#: Twice as many processes as cores, as most tests mostly wait; and no more than this.
+MOST_PROCESSES = 8
+
+#: Tests of one file that are taken together. Few, so that the processes end at the same time.
+GROUP = 8
+
+
+def groups(items: list[pytest.Item]) -> list[list[pytest.Item]]:
+    """The tests in groups; those that use a fixture of their module stay together."""
+    found = []
+    for _, of_file in groupby(items, key=lambda item: item.path):
+        rest = list(of_file)
+        size = len(rest) if any(map(shares_a_fixture, rest)) else GROUP
+        found += [rest[start : start + size] for start in range(0, len(rest), size)]
+    return found
+
+
+def shares_a_fixture(item: pytest.Item) -> bool:
+    """Whether something was set up for this test and others of its module."""
+    definitions = item._fixtureinfo.name2fixturedefs.values()
+    return any(one.scope in {"class", "module"} for several in definitions for one in several)
+
+
+def taken(items: list[pytest.Item], claims: Path) -> Iterator[list[pytest.Item]]:
+    """The groups that this process is the first to ask for."""
+    for number, group in enumerate(groups(items)):
+        try:
+            (claims / str(number)).touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        yield group
+
+
+def run_taken(session: pytest.Session, claims: Path) -> None:
+    """Run group after group, as pytest runs its list of tests."""
+    for group in taken(session.items, claims):
+        for item, following in zip(group, [*group[1:], None], strict=True):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if session.shouldfail:
+                raise session.Failed(session.shouldfail)
+            if session.shouldstop:
+                raise session.Interrupted(session.shouldstop)
+
+
+def main(arguments: list[str]) -> int:
+    """Start the processes and show what each says when it has ended; the worst status is ours."""
+    n_processes = min(2 * len(os.sched_getaffinity(0)), MOST_PROCESSES)
+    started: list[subprocess.Popen[bytes]] = []
+    with tempfile.TemporaryDirectory() as claims:
+        outputs = [tempfile.TemporaryFile("w+") for _ in range(n_processes)]  # noqa: SIM115
+        command = [sys.executable, "-m", "pytest", "--claims", claims, *arguments]
+        try:
+            started += [subprocess.Popen(command, stdout=to, stderr=to) for to in outputs]
+            return worst_of(dict(zip(started, outputs, strict=True)))
+        finally:
+            for process in started:
+                process.send_signal(signal.SIGINT)  # they clean up; those that ended hear nothing
+            for process in started:
+                process.wait()
+
+
+def worst_of(running: dict[subprocess.Popen[bytes], IO[str]]) -> int:
+    """Wait for all of them; the output of each is shown in one piece."""
+    worst = 0
+    while running:
+        time.sleep(0.1)
+        for process in [one for one in running if one.poll() is not None]:
+            with running.pop(process) as output:
+                output.seek(0)
+                print(output.read(), end="", flush=True)
+            worst = max(worst, abs(process.returncode))
+    return worst
+
+
+if __name__ == "__main__":
+    os.chdir(Path(__file__).parent.parent)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # and end the others
+    sys.exit(main(sys.argv[1:]))

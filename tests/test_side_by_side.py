@@ -1,0 +1,61 @@
+"""The tests of several processes are all tests, each of them once."""
+
+import subprocess
+import sys
+import tempfile
+from types import SimpleNamespace
+
+import pytest
+import side_by_side
+
+
+def collected(path, n_tests, scope):
+    """As pytest collects them; each uses a fixture of that scope."""
+    info = SimpleNamespace(name2fixturedefs={"one": [SimpleNamespace(scope=scope)]})
+    return [
+        SimpleNamespace(path=path, nodeid=f"{path}::{number}", _fixtureinfo=info)
+        for number in range(n_tests)
+    ]
+
+
+def test_each_group_is_taken_by_one_process(tmp_path):
+    """However the turns of two processes fall."""
+    items = [
+        *collected("a", 50, "function"),
+        *collected("b", 3, "function"),
+        *collected("c", 20, "function"),
+    ]
+    first, second = side_by_side.taken(items, tmp_path), side_by_side.taken(items, tmp_path)
+    found = [*next(first), *next(second), *next(second), *next(first)]
+    found += [item for group in first for item in group]
+
+    assert sorted(item.nodeid for item in found) == sorted(item.nodeid for item in items)
+    assert list(second) == []
+
+
+def test_a_group_is_of_one_file():
+    """So that a failure shows beside which tests it came."""
+    found = side_by_side.groups([*collected("a", 11, "function"), *collected("b", 2, "function")])
+
+    assert [[item.path for item in group] for group in found] == [["a"] * 8, ["a"] * 3, ["b"] * 2]
+
+
+def test_a_fixture_of_the_module_is_set_up_once():
+    """Tests that share one stay in one process."""
+    (group,) = side_by_side.groups(collected("a", 30, "module"))
+
+    assert len(group) == 30
+
+
+@pytest.mark.parametrize(("statuses", "worst"), [([0, 0], 0), ([0, 1], 1), ([5, 0], 5)])
+def test_the_worst_status_counts(statuses, worst, capfd):
+    """And what each process said is shown."""
+    running = {}
+    for status in statuses:
+        output = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        ends = f"print('ends with {status}'); raise SystemExit({status})"
+        running[subprocess.Popen([sys.executable, "-c", ends], stdout=output)] = output
+
+    assert side_by_side.worst_of(running) == worst
+    said = capfd.readouterr().out.splitlines()
+    assert sorted(said) == [f"ends with {n}" for n in sorted(statuses)]
