@@ -7,7 +7,7 @@ from statistics import median
 import pytest
 
 from amorsize.policy.events import Report
-from amorsize.policy.evidence import drift
+from amorsize.policy.evidence import achievement, drift
 from amorsize.policy.evidence.drift import Detector, Watch
 from amorsize.policy.profile import Profile
 from amorsize.simulate import Neighbour, Thrashing, World, play, tuner_for
@@ -297,7 +297,7 @@ def test_a_plan_is_not_blamed_for_other_programs():
     """It achieved less in three calls in a row, and others had the cores."""
     known = profile(achieved={"process x 2": 2.0})
     for _ in range(3):
-        known, told = drift.compared(known, known, 0.8, 1.0, is_busy=True)
+        known, told = achievement.compared(known, known, 0.8, 1.0, is_busy=True)
         assert told is None
     assert known.n_short == 0
 
@@ -341,7 +341,7 @@ def test_costs_that_fall_and_come_back_are_as_remembered():
 
 def called(known, speedup, n_items=1000):
     """The profile after a call that achieved this much, and what was told."""
-    return drift.compared(known, profile(n_items=n_items), speedup, 1.0)
+    return achievement.compared(known, profile(n_items=n_items), speedup, 1.0)
 
 
 def test_a_plan_that_achieves_less_twice_is_doubted():
@@ -351,7 +351,7 @@ def test_a_plan_that_achieves_less_twice_is_doubted():
     known, told = called(known, 1.2)
     assert (told, known.n_short) == (None, 1)
     known, told = called(known, 1.2)
-    assert (told.what, known.n_short) == ("throughput", drift.SHORT_CALLS)
+    assert (told.what, known.n_short) == ("throughput", achievement.SHORT_CALLS)
     assert told.factor == pytest.approx(1.2 / 1.9)
     known, told = called(known, 1.2)  # the new level
     assert (told, known.n_short) == (None, 0)
@@ -377,7 +377,7 @@ def test_few_ways_of_running_are_remembered():
     """Eight, of which the oldest goes."""
     known, _ = called(None, 1.9)
     for n_jobs in range(3, 30):
-        known, _ = drift.compared(known, profile(n_jobs=n_jobs), 1.5, 1.0)
+        known, _ = achievement.compared(known, profile(n_jobs=n_jobs), 1.5, 1.0)
     assert len(known.achieved) == 9 - 1
     assert "process x 29" in known.achieved
     assert Profile.from_dict(known.as_dict()) == known

@@ -5,7 +5,7 @@ import pytest
 from amorsize import tuned_map
 from amorsize._profiles import store
 from amorsize._profiles.store import last_trace
-from amorsize.policy.evidence import drift
+from amorsize.policy.evidence import achievement, drift
 from amorsize.policy.evidence.exploration_budget import Explored
 from amorsize.policy.profile import Profile
 from amorsize.policy.rules import explore
@@ -80,7 +80,7 @@ def test_every_call_is_put_down():
     """What all of them took is what trying may take a two-hundredth of."""
     known = profile().but(explored=None)
     for n in range(3):
-        known = explore.booked(known, 2.0, 1e9 + n)
+        known = achievement.booked(known, 2.0, 1e9 + n)
 
     assert known.explored == Explored(used_s=6.0, at_s=1e9).as_dict()
     assert Profile.from_dict(known.as_dict()) == known
@@ -142,7 +142,7 @@ def test_what_it_costs_stays_within_the_budget():
     known = profile(Explored(used_s=5.0))
     for turn in range(1, 12):
         known, outcome = call(RELEASING.but(costs_s=(1e-3,) * 12_000, seed=turn), known)
-        known = explore.booked(known, outcome.makespan_s, float(turn))
+        known = achievement.booked(known, outcome.makespan_s, float(turn))
         known = after(known, at_call=0, n_held=0).but(n_calls=turn * N_CALLS, holds_gil=True)
         account = known.explored
         assert account["spent_s"] <= 0.005 * account["used_s"]

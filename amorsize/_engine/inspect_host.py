@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from math import sqrt
 
 from amorsize._host import resources
 from amorsize._host.clocks import perf_counter
@@ -95,7 +94,7 @@ def interpreters_worth(left_s: float, n_most: int) -> int:
         n_most: As many as there may be.
     """
     n_cores, n_warm = resources.usable_cpus().n_cores, n_warm_interpreters()
-    n_worth = int(sqrt(max(0.0, left_s) * n_cores / interpreter_s()))
+    n_worth = int((max(0.0, left_s) * n_cores / interpreter_s()) ** 0.5)
     return max(1, min(n_most, max(n_cores, n_warm, n_worth)))
 
 

@@ -8,16 +8,17 @@ from time import time
 
 from amorsize._profiles import store
 from amorsize._workers import nesting
-from amorsize.policy.evidence import drift, tuned_plan
-from amorsize.policy.rules import explore
+from amorsize.policy.evidence import achievement
 from amorsize.policy.trace import Trace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
     from amorsize._engine.call import Call, Recorder
     from amorsize._engine.confinement import Confinement
+    from amorsize.policy.evidence.drift import Drift
     from amorsize.policy.profile import Profile
     from amorsize.policy.trace import ChunkLog
 
@@ -47,7 +48,7 @@ def remember(
 
 def _learned(
     call: Call, chunks: ChunkLog, bound: str | None, makespan_s: float
-) -> tuple[Profile | None, list[drift.Drift]]:
+) -> tuple[Profile | None, list[Drift]]:
     """What is known now, and what turned out to differ from what was known before."""
     tuner = call.tuner
     n_calls = 1 if call.known is None else call.known.n_calls + 1
@@ -57,15 +58,18 @@ def _learned(
     fits = call.known if tuner.profile_matches is not False else None
     profile, short = _compared(fits, profile, chunks, call.work.results.n_done, makespan_s)
     drifts += [] if short is None else [short]
-    profile = tuned_plan.kept(fits, profile, drifts)
-    return explore.booked(profile, makespan_s, time()).but(bound=bound), drifts
+    if fits is not None:
+        from amorsize.policy.evidence import tuned_plan  # which a first call has none of
+
+        profile = tuned_plan.kept(fits, profile, drifts)
+    return achievement.booked(profile, makespan_s, time()).but(bound=bound), drifts
 
 
 def _trace(
     call: Call,
     recorder: Recorder,
     profile: Profile | None,
-    drifts: list[drift.Drift],
+    drifts: list[Drift],
     makespan_s: float,
 ) -> Trace:
     tuner = call.tuner
@@ -154,7 +158,7 @@ def _warn_of_bound(
     )
 
 
-def _tell_drifts(call: Call, drifts: list[drift.Drift], warn: Callable[[str], None]) -> bool:
+def _tell_drifts(call: Call, drifts: list[Drift], warn: Callable[[str], None]) -> bool:
     """Keep what turned out to differ, and tell who asked to be told; whether there was any."""
     if not drifts:
         return False
@@ -185,18 +189,20 @@ def _rejected(call: Call) -> Iterator[str]:
 
 def _compared(
     known: Profile | None, new: Profile, chunks: ChunkLog, n_items: int, makespan_s: float
-) -> tuple[Profile, drift.Drift | None]:
+) -> tuple[Profile, Drift | None]:
     """What is known now, and whether the call achieved what its plan did before."""
-    new = new.but(n_items=max(1, n_items))
-    if known is not None:
-        new = _merged(known, new)
+    new, is_busy = new.but(n_items=max(1, n_items)), False
     work_s = sum(chunk.wall_s for chunk in chunks.all)
-    is_busy = sum(chunk.run_delay_s for chunk in chunks.all) > drift.BUSY_SHARE * work_s
+    if known is not None:
+        from amorsize.policy.evidence import drift  # a first call has nothing to compare
+
+        new = _merged(known, new, drift.kept_level(known, new))
+        is_busy = sum(chunk.run_delay_s for chunk in chunks.all) > drift.BUSY_SHARE * work_s
     speedup = work_s / max(makespan_s, 1e-9)
-    return drift.compared(known, new, speedup, makespan_s, is_busy=is_busy)
+    return achievement.compared(known, new, speedup, makespan_s, is_busy=is_busy)
 
 
-def _merged(known: Profile, new: Profile) -> Profile:
+def _merged(known: Profile, new: Profile, level: dict[str, Any]) -> Profile:
     """What is known now: the new figures where there are any, the old ones where not."""
     return new.but(
         pickle_s=new.pickle_s if new.pickle_s is not None else known.pickle_s,
@@ -204,5 +210,5 @@ def _merged(known: Profile, new: Profile) -> Profile:
         warmup_s=max(new.warmup_s, known.warmup_s),
         failed_share=new.failed_share if new.failed_share is not None else known.failed_share,
         backend=new.backend,
-        **(drift.kept_level(known) if new.n_chunks < drift.LEAST_KNOWN else {}),
+        **level,
     )

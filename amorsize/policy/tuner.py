@@ -10,16 +10,7 @@ from __future__ import annotations
 from amorsize.policy import chunk_sizing, update
 from amorsize.policy.actions import Action, InspectHost, Plan, RunInline, Wait
 from amorsize.policy.profile import Profile
-from amorsize.policy.rules import (
-    check_profile,
-    choose_backend,
-    dispatch,
-    explore,
-    first_items,
-    follow_plan,
-    inline,
-    scale,
-)
+from amorsize.policy.rules import choose_backend, dispatch, first_items, inline, scale
 from amorsize.policy.rules.inline import SERIAL_SLICE_S, SLICE_S
 from amorsize.policy.state import State
 from amorsize.policy.value import inf
@@ -51,6 +42,8 @@ def _first_items(state: State, view: View) -> Action | None:
 def _check_profile(state: State, view: View) -> Action | None:
     if state.hint is None or state.profile_matches is not None:
         return None
+    from amorsize.policy.rules import check_profile  # a first call has nothing to check
+
     return check_profile.check(state, view, state.hint)
 
 
@@ -61,7 +54,11 @@ def _confirm_waiting(state: State, view: View) -> Action | None:
 
 
 def _tuned_plan(state: State, view: View) -> Action | None:
-    return None if state.followed is None else follow_plan.follow(state, view, state.followed)
+    if state.followed is None:
+        return None
+    from amorsize.policy.rules import follow_plan
+
+    return follow_plan.follow(state, view, state.followed)
 
 
 def _help_with_few(state: State, view: View) -> Action | None:
@@ -72,7 +69,10 @@ def _help_with_few(state: State, view: View) -> Action | None:
 
 
 def _choose_backend(state: State, view: View) -> Action | None:
-    explore.look(state)
+    if state.trial is not None:
+        from amorsize.policy.rules import explore
+
+        explore.look(state)
     return choose_backend.settle(state, view)
 
 
@@ -155,6 +155,8 @@ class Tuner(State):
 
     def remember(self, profile: Profile) -> None:
         """Take a profile that was found while items were already running: judged at once."""
+        from amorsize.policy.rules import check_profile
+
         check_profile.remember(self, profile)
 
     def next(self, view: View) -> Action:

@@ -12,7 +12,6 @@ Source:
 
 from __future__ import annotations
 
-from amorsize.policy.profile import MOST_WAYS
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -36,6 +35,7 @@ BUSY_ROUNDS = 3  # or so many of each that runs at once: one lump meets all of t
 BUSY_S = 0.1  # and for so long: a program has a core for some 5 ms, and several of them in turn
 BUSY_SHARE = 0.02  # of their time that chunks stand back for others: on a quiet host below 0.01
 TURNS_S = 10e-3  # two turns of others at a core, which a busy host costs any wait
+TOGETHER = 0.75  # of a chunk's mean items: judged with it, not put together with the next
 USUAL = 2.0  # standard deviations of its chunks, by which those of a call differ anyway
 WELL_KNOWN = 40  # chunks after which the spread of a profile is believed as it is
 LEAST_KNOWN = 8  # and below which it tells nothing
@@ -312,60 +312,13 @@ class Watch:
         return Drift(now_s=report.now_s, what=what, factor=factor, n_chunks=n_chunks)
 
 
-def kept_level(known: Profile) -> dict[str, Any]:
+def kept_level(known: Profile, learned: Profile) -> dict[str, Any]:
     """The level of a profile, for one that was learned from too few chunks to have its own."""
+    if learned.n_chunks >= LEAST_KNOWN:
+        return {}
     return {
         "typical_s": known.typical_s,
         "spread_log": known.spread_log,
         "n_chunks": known.n_chunks,
         "chunk_items": known.chunk_items,
     }
-
-
-TOGETHER = 0.75  # of a chunk's mean items: judged with it, not put together with the next
-SHORT_SHARE = 0.85  # of what the same plan achieved before: POLICY's predicted throughput
-SHORT_CALLS = 2  # in a row: a busy host makes one call slow, a worse plan all of them
-ALIKE = 2.0  # only calls of about as many items are compared: short ones are mostly starting up
-
-
-def compared(
-    known: Profile | None,
-    learned: Profile,
-    speedup: float,
-    now_s: float,
-    *,
-    is_busy: bool = False,
-) -> tuple[Profile, Drift | None]:
-    """A call's profile with what its plan achieved, beside what it achieved before.
-
-    Args:
-        known: What the call began with.
-        learned: What it ended with.
-        speedup: Seconds of items / seconds of wall time.
-        now_s: When it ended.
-        is_busy: Others wanted the cores as well: then it is no fault of the plan's.
-    """
-    way = f"{learned.backend} x {learned.n_jobs}"
-    earlier = dict((known.achieved if known is not None else None) or {})
-    before = earlier.pop(way, None)
-    n_short, told = 0, None
-    if known is not None and before is not None and learned.backend != "serial":
-        is_alike = 1 / ALIKE <= learned.n_items / known.n_items <= ALIKE
-        if not is_alike or (is_busy and speedup < before):
-            n_short = known.n_short
-            speedup = before
-        elif speedup < SHORT_SHARE * before:
-            n_short = known.n_short % SHORT_CALLS + 1
-            if n_short < SHORT_CALLS:
-                speedup = before
-            else:
-                told = Drift(
-                    now_s=now_s,
-                    what="throughput",
-                    factor=speedup / before,
-                    n_chunks=learned.n_chunks,
-                    answer="the next call counts anew how many workers are worth having",
-                )
-    while len(earlier) >= MOST_WAYS:
-        del earlier[next(iter(earlier))]
-    return learned.but(achieved={**earlier, way: speedup}, n_short=n_short), told

@@ -7,8 +7,6 @@ window of items in which none took longer and none failed.
 
 from __future__ import annotations
 
-from math import exp, log, sqrt
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.events import Report
@@ -82,6 +80,8 @@ class Waiters:
         if self._n_skipped < self.n_wanted * SKIPPED:  # those that end first are the short ones
             self._n_skipped += 1
             return
+        from math import exp, log
+
         self._logs.append(log(max(event.item_s, 1e-9)))
         if len(self._logs) % self.n_wanted:
             return
@@ -114,7 +114,7 @@ def standard_error(first: list[float], second: list[float]) -> float:
     """Of the difference of their means, taking both for equally spread."""
     squares = sum(_squares(values) for values in (first, second))
     n, m = len(first), len(second)
-    return sqrt(squares / max(1, n + m - 2) * (1 / n + 1 / m))
+    return (squares / max(1, n + m - 2) * (1 / n + 1 / m)) ** 0.5  # type: ignore[no-any-return]
 
 
 def _more(n: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amorsize.policy import overheads
 from amorsize.policy.events import PicklingMeasured
-from amorsize.policy.evidence import drift, gil, tuned_plan
+from amorsize.policy.evidence import achievement, drift, gil, tuned_plan
 from amorsize.policy.evidence.exploration_budget import Explored
 from amorsize.policy.profile import FITS
 from amorsize.policy.rules import dispatch, explore, inline
@@ -129,7 +129,7 @@ def _adopt(state: State, hint: Profile) -> None:
     is_light = hint.pickle_s is not None and hint.pickle_s < most_s
     if is_light and state.sending.pickling is None:  # what limits workers is weighed anew, a trifle
         state.sending.pickling = PicklingMeasured(pickle_s=hint.pickle_s)
-    if hint.n_short >= drift.SHORT_CALLS:
+    if hint.n_short >= achievement.SHORT_CALLS:
         state.note("n_jobs counted anew", "the same plan achieved less in two calls")
         return
     if hint.waits:

@@ -78,6 +78,18 @@ def settle(state: State, view: View) -> Action | None:
     return None
 
 
+def reroute(state: State) -> None:
+    """Where items were to run was decided before it was clear that they wait: once more."""
+    is_open = state.route is None or state.route.backend is None
+    if is_open or state.job.backend != "auto" or state.has_rerouted:
+        return
+    state.note("the items wait after all", "they have a core and do not use it")
+    state.has_rerouted = True
+    state.route, state.is_backend_fixed = None, False
+    state.begin_waiters()
+    state.reopen_jobs()
+
+
 def _n_beside_watching(state: State, view: View) -> int:
     """Workers while the caller watches an item: where there are many cores, it is a small loss."""
     if state.host.fork_reason is not None:

@@ -61,14 +61,6 @@ def is_due(known: Profile, at_s: float | None) -> bool:
     return known.n_calls - explored.at_call >= AFTER_CALLS or age_s > AFTER_S
 
 
-def booked(profile: Profile, makespan_s: float, at_s: float) -> Profile:
-    """A call's profile with the time of the call put down; at the first one the clock starts."""
-    explored = Explored.of(profile)
-    since_s = at_s if explored.at_s is None else explored.at_s
-    counted = explored.but(used_s=explored.used_s + makespan_s, at_s=since_s)
-    return profile.but(explored=counted.as_dict())
-
-
 def _budget_s(explored: Explored) -> float:
     return MOST_SHARE * explored.used_s - explored.spent_s
 

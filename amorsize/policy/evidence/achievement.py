@@ -1,0 +1,68 @@
+"""What a plan has achieved in a call, beside what it achieved in earlier ones."""
+
+from __future__ import annotations
+
+from amorsize.policy.evidence.exploration_budget import Explored
+from amorsize.policy.profile import MOST_WAYS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.evidence.drift import Drift
+    from amorsize.policy.profile import Profile
+
+SHORT_SHARE = 0.85  # of what the same plan achieved before: POLICY's predicted throughput
+SHORT_CALLS = 2  # in a row: a busy host makes one call slow, a worse plan all of them
+ALIKE = 2.0  # only calls of about as many items are compared: short ones are mostly starting up
+
+
+def compared(
+    known: Profile | None,
+    learned: Profile,
+    speedup: float,
+    now_s: float,
+    *,
+    is_busy: bool = False,
+) -> tuple[Profile, Drift | None]:
+    """A call's profile with what its plan achieved, beside what it achieved before.
+
+    Args:
+        known: What the call began with.
+        learned: What it ended with.
+        speedup: Seconds of items / seconds of wall time.
+        now_s: When it ended.
+        is_busy: Others wanted the cores as well: then it is no fault of the plan's.
+    """
+    way = f"{learned.backend} x {learned.n_jobs}"
+    earlier = dict((known.achieved if known is not None else None) or {})
+    before = earlier.pop(way, None)
+    n_short, told = 0, None
+    if known is not None and before is not None and learned.backend != "serial":
+        is_alike = 1 / ALIKE <= learned.n_items / known.n_items <= ALIKE
+        if not is_alike or (is_busy and speedup < before):
+            n_short = known.n_short
+            speedup = before
+        elif speedup < SHORT_SHARE * before:
+            n_short = known.n_short % SHORT_CALLS + 1
+            if n_short < SHORT_CALLS:
+                speedup = before
+            else:
+                from amorsize.policy.evidence.drift import Drift  # few calls fall short
+
+                told = Drift(
+                    now_s=now_s,
+                    what="throughput",
+                    factor=speedup / before,
+                    n_chunks=learned.n_chunks,
+                    answer="the next call counts anew how many workers are worth having",
+                )
+    while len(earlier) >= MOST_WAYS:
+        del earlier[next(iter(earlier))]
+    return learned.but(achieved={**earlier, way: speedup}, n_short=n_short), told
+
+
+def booked(profile: Profile, makespan_s: float, at_s: float) -> Profile:
+    """A call's profile with the time of the call put down; at the first one the clock starts."""
+    explored = Explored.of(profile)
+    since_s = at_s if explored.at_s is None else explored.at_s
+    counted = explored.but(used_s=explored.used_s + makespan_s, at_s=since_s)
+    return profile.but(explored=counted.as_dict())

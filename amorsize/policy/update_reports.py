@@ -1,0 +1,158 @@
+"""Change what the call knows by what workers report."""
+
+from __future__ import annotations
+
+from amorsize.policy.evidence import drift, tuned_plan
+from amorsize.policy.evidence.cpu_share import CoreEvidence
+from amorsize.policy.evidence.io_bound import Votes, is_idle
+from amorsize.policy.rules import choose_backend, explore, follow_plan, limit_failures
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.events import Inlined, Report
+    from amorsize.policy.state import State
+
+
+def reported(state: State, event: Report) -> None:
+    """Take in what a chunk in a worker has cost."""
+    costs = state.costs
+    is_cold = state.workers.report(event)
+    in_process = state.workers.backend_of(event.worker) == "process"
+    if not costs.n_inline and event.n_items and not state.first_reports.is_settled:
+        costs.waits = state.first_reports.see(event, is_fresh_fork=is_cold and in_process)
+    if explore.is_apart(state, event):
+        costs.counted(event)
+        explore.see(state, event)
+        return
+    computed = not costs.waits
+    costs.reported(event, n_workers=state.workers.n_alive, is_cold=is_cold, in_process=in_process)
+    if computed and costs.waits:
+        choose_backend.reroute(state)
+    state.sending.add(
+        event,
+        inherits_items=state.job.inherits_items,
+        is_remembered=bool(state.profile_matches),
+    )
+    if not event.n_items:
+        return
+    if state.drift_watch is not None and not (is_cold and costs.warmup_s):
+        n_working = state.waiters.n_wanted if costs.waits else state.limits.n_most
+        n_busy = state.workers.of(state.workers.backend_of(event.worker)).n_busy
+        is_settling = n_working is not None and n_busy > n_working
+        found = state.drift_watch.see(event, n_working, is_settling=is_settling)
+        if found is not None:
+            _see_drift(state, state.drift_watch, found)
+    if state.job.keeps_failures:
+        limit_failures.see(state, event)
+    explore.see(state, event)
+    if state.trial is not None:
+        return
+    if costs.waits:
+        _see_waiter(state, event)
+    elif (
+        state.pending_wait_check is None and state.followed is None
+    ):  # else who waits is not clear, or not open
+        _see_cores(state, event)
+
+
+def settle_waiting(state: State, asked: drift.Drift, event: Inlined) -> None:
+    """An item of the caller's has shown whether items wait now, or workers for cores.
+
+    On a busy host one that waits is followed by more, until they are enough.
+    """
+    state.votes.count(event)
+    waits = is_idle(event) and event.n_pauses > 0
+    if waits and not state.votes.are_enough:
+        return
+    state.pending_wait_check = None
+    if not waits:
+        _tell_drift(state, asked.but(what="cores", answer=drift.NOTHING))
+        return
+    _tell_drift(state, asked.but(answer="where they run is decided anew"))
+    state.costs.waits = True
+    state.begin_waiters()
+    if state.job.backend == "auto":
+        state.route, state.is_backend_fixed = None, False
+        state.reopen_jobs()
+
+
+def _see_waiter(state: State, event: Report) -> None:
+    was_settled = state.waiters.settled
+    state.waiters.count(event, n_alive=state.workers.n_alive)
+    if state.waiters.settled and not was_settled:
+        n = state.waiters.n_wanted
+        state.note(f"{n} at once and no more", "with more of them each took longer")
+
+
+def _see_cores(state: State, event: Report) -> None:
+    n_alive = state.workers.n_alive
+    n_working = max(1, min(n_alive, state.limits.n_most or n_alive))
+    state.cores.see_worker(event, n_working=n_working)
+    if state.job.backend != "auto" or state.route is None:
+        return
+    if state.route.backend == "thread":
+        match state.cores.turns(event, n_alive=n_alive):
+            case "taken":
+                _leave_threads(state)
+            case "not needed":
+                state.costs.waits = True
+                choose_backend.reroute(state)
+        return
+    busy = (seat.number for seat in state.workers if seat.n_queued)
+    if state.gain.is_lost(event, state.costs.alone.cpu_share, busy):
+        state.note("the caller alone for a while", "all together did less than it does")
+        return
+    if state.cores.starve(n_working=n_working):
+        share = state.cores.worker_share
+        state.note(f"{n_working} workers on", f"though they wait for cores: CPU share {share:.0%}")
+    _see_saturation(state, event, n_working)
+
+
+def _see_saturation(state: State, event: Report, n_working: int) -> None:
+    """Items that cost ever more with more workers: perhaps fewer of them would do."""
+    assert state.route is not None
+    is_parked = state.limits.contention.is_parking and state.limits.n_most is not None
+    parked = state.workers.of(state.route.backend).ready[state.limits.n_most :] if is_parked else []
+    verdict = state.limits.contention.see(
+        event,
+        rank=state.workers.rank_of(event.worker),
+        n_working=n_working,
+        n_still=sum(1 for seat in parked if seat.n_queued),
+        left_s=state.work_left_s,
+        serial_item_s=state.costs.alone.cpu_s,
+        n_alone=state.costs.alone.n_items,
+    )
+    if verdict is not None:
+        state.note(*verdict)
+
+
+def _leave_threads(state: State) -> None:
+    state.note("threads given up", "they took turns: the items hold the GIL after all")
+    state.gil.is_held, state.route, state.is_backend_fixed = True, None, False
+    state.cores = CoreEvidence()  # those that take turns seemed to have no cores
+    state.profile_matches = None if state.profile_matches is None else False
+
+
+def _see_drift(state: State, watch: drift.Watch, found: drift.Drift) -> None:
+    """Every change has its own answer; one that concerns all plans alike needs none."""
+    if found.what == "waiting" and state.job.backend == "auto" and state.job.may_inline:
+        state.pending_wait_check, state.votes = (
+            found,
+            Votes(),
+        )  # or the host is busy: the caller's items tell
+        return
+    if found.factor < 1 and state.limits.n_most is not None and not state.costs.waits:
+        found = found.but(answer="n_jobs is counted anew")
+        state.reopen_jobs()
+    elif watch.is_dearer((*state.drifts, found)) and not state.costs.waits:
+        state.limits.contention.doubt()  # one A-B-A around n_jobs, if they still seem to be crowded
+    _tell_drift(state, found)
+
+
+def _tell_drift(state: State, found: drift.Drift) -> None:
+    if state.followed is not None and tuned_plan.ends(found):
+        found = found.but(answer="the plan that was tuned is left")
+        follow_plan.leave(state, "it was measured for other items")
+    state.drifts.append(found)
+    state.costs.begin_means()
+    state.note("drift", str(found))
