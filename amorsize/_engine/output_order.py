@@ -50,6 +50,8 @@ class Printed:
     def release(self, n_in_order: int) -> None:
         """Show what chunks have said before which all items are done."""
         self._shown = n_in_order
+        if not self._held:
+            return
         for start in sorted(start for start in self._held if start <= n_in_order):
             said = self._held.pop(start)
             while said and not (self._is_inside and said[0].is_record):

@@ -38,7 +38,10 @@ class WorkQueue:
     @property
     def n_left(self) -> int:
         """Items read and not handed out."""
-        return self._end - self._next + sum(b - a for a, b in (*self._back, *self._alone))
+        n_next = self._end - self._next
+        if not self._back and not self._alone:  # as nearly always
+            return n_next
+        return n_next + sum(b - a for a, b in (*self._back, *self._alone))
 
     @property
     def _end(self) -> int:
@@ -78,20 +81,20 @@ class WorkQueue:
         """An item whose worker died waits to be tried again."""
         return bool(self._alone)
 
-    def take(self, n_items: int) -> Chunk:
-        """Hand out up to `n_items` that follow one another."""
+    def take(self, n_items: int, worker_number: int = 0) -> Chunk:
+        """Hand out up to `n_items` that follow one another, to the worker with a number."""
         if self._alone:
             start, stop = self._alone.pop()
-            return Chunk(start=start, stop=stop)
+            return Chunk(start=start, stop=stop, worker_number=worker_number)
         if self._back:
             start, stop = self._back.pop()
             end = min(stop, start + n_items)
             if end < stop:
                 self._back.append((end, stop))
-            return Chunk(start=start, stop=end)
+            return Chunk(start=start, stop=end, worker_number=worker_number)
         start = self._next
         self._next = min(self._end, start + n_items)
-        return Chunk(start=start, stop=self._next)
+        return Chunk(start=start, stop=self._next, worker_number=worker_number)
 
     def end_turn(self, turn: Turn, start: int, *, is_end: bool, error: Exception | None) -> Chunk:
         """Items from `start` on were taken straight from the data: those that were read."""

@@ -117,7 +117,7 @@ class Workers:
     def send(self, action: do.Send) -> None:
         pool = self.pool_of[action.worker]
         alone = self._call.work.has_suspect
-        chunk = self._call.work.take(action.n_items)
+        chunk = self._call.work.take(action.n_items, self.numbers().of(action.worker))
         if (
             self._call.task.source is None
             or not pool.inherits_items
@@ -126,7 +126,6 @@ class Workers:
             if pool.backend == "process" and self._call.options.chunksize is None and not alone:
                 chunk = self._of_no_more_bytes(chunk)
             chunk = chunk.but(items=self._call.work.items(chunk))
-        chunk = chunk.but(worker_number=self.numbers().of(action.worker))
         single = self._call.task.single or alone
         flush_s = 0.0 if single else min(MOST_HELD_S, max(LEAST_HELD_S, action.time_budget_s))
         time_budget_s = float("inf") if alone else action.time_budget_s

@@ -129,9 +129,10 @@ class ForkPool(ProcessPoolBase):
 
     def wait(self, timeout_s: float) -> list[Event]:
         """Events of all workers; a fork without setup is ready at once."""
+        if not self._forked:
+            return super().wait(timeout_s)
         forked, self._forked = self._forked, []
-        ready: list[Event] = [WorkerReady(worker=number) for number in forked]
-        return ready + super().wait(0.0 if ready else timeout_s)
+        return [*(WorkerReady(worker=number) for number in forked), *super().wait(0.0)]
 
     # -- ending -----------------------------------------------------------------------------
 

@@ -45,6 +45,7 @@ PART = b"P"
 SHARED = b"M"
 
 _HEADER = Struct("<cQ")
+HEADER_BYTES = _HEADER.size
 #: Bytes that are read at once. From 128 KiB on each buffer is a mapping of its own: with 256 KiB a
 #: read takes 15 us instead of 1.
 READ_BYTES = 1 << 16
@@ -58,7 +59,7 @@ _writing = allocate_lock()
 
 def pieces(kind: bytes, *payload: Piece) -> list[Piece]:
     """A frame as pieces to write in turn; small ones are joined."""
-    size = sum(len(part) for part in payload)
+    size = sum(map(len, payload))
     header = _HEADER.pack(kind, size)
     if size < BIG_BYTES:
         return [b"".join((header, *payload))]
@@ -80,7 +81,7 @@ class Reader:
     __slots__ = ("_buffer", "_large")
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._buffer = b""  # what was read and is no frame yet
         self._large: _Large | None = None  # a payload that is read in place
 
     def feed(self, descriptor: int) -> bool:
@@ -88,7 +89,7 @@ class Reader:
         if self._large is not None and self._large.n_left:
             return self._large.feed(descriptor)
         data = os.read(descriptor, READ_BYTES)
-        self._buffer += data
+        self._buffer = self._buffer + data if self._buffer else data
         return bool(data)
 
     @property
@@ -107,21 +108,20 @@ class Reader:
             large, self._large = self._large, None
             yield large.kind, large.payload
         buffer = self._buffer
-        at = 0
-        while len(buffer) - at >= _HEADER.size:
+        at, n_bytes = 0, len(buffer)
+        while n_bytes - at >= HEADER_BYTES:
             kind, size = _HEADER.unpack_from(buffer, at)
-            end = at + _HEADER.size + size
-            if len(buffer) < end:
+            begin, end = at + HEADER_BYTES, at + HEADER_BYTES + size
+            if n_bytes < end:
                 if size >= BIG_BYTES:
-                    self._large = _Large(kind, size, memoryview(buffer)[at + _HEADER.size :])
-                    at = len(buffer)
+                    self._large = _Large(kind, size, memoryview(buffer)[begin:])
+                    at = n_bytes
                 break
-            kept = bytes if size < BIG_BYTES else bytearray
-            payload = kept(memoryview(buffer)[at + _HEADER.size : end])
             at = end
-            yield kind, payload
+            is_large = size >= BIG_BYTES
+            yield kind, bytearray(memoryview(buffer)[begin:end]) if is_large else buffer[begin:end]
         if at:
-            del buffer[:at]
+            self._buffer = self._buffer[at:]
 
 
 class _Large:
@@ -157,20 +157,23 @@ class Writer:
     __slots__ = ("_pending",)
 
     def __init__(self) -> None:
-        self._pending: list[memoryview] = []
+        self._pending: list[Piece] = []
 
     def put(self, kind: bytes, *payload: Piece) -> None:
         """Queue a frame."""
-        self._pending.extend(memoryview(part) for part in pieces(kind, *payload))
+        self._pending += pieces(kind, *payload)
 
     def flush(self, descriptor: int) -> bool:
         """Write as much as the pipe takes; True: nothing is left. May raise BrokenPipeError."""
-        while self._pending:
+        pending = self._pending
+        while pending:
+            piece = pending[0]
             try:
-                n_written = os.write(descriptor, self._pending[0])
+                n_written = os.write(descriptor, piece)
             except BlockingIOError:
                 return False
-            self._pending[0] = self._pending[0][n_written:]
-            if not self._pending[0]:
-                del self._pending[0]
+            if n_written == len(piece):
+                del pending[0]
+            else:
+                pending[0] = memoryview(piece)[n_written:]
         return True

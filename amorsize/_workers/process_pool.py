@@ -213,12 +213,12 @@ class ProcessPoolBase:
         return more
 
     def _event_of(self, handle: WorkerHandle, kind: bytes, payload: Piece | None) -> Event | None:
+        if kind == framing.DONE and payload is not None:  # as nearly all are
+            return handle.chunk_done(payload)
         if handle.transport.receive(kind, payload):
             return None
         if payload is None:
             raise MemoryError("a worker's message does not fit into the memory that is left")
-        if kind == framing.DONE:
-            return handle.chunk_done(payload)
         if kind == framing.READY:
             return WorkerReady(worker=handle.number)
         if kind == framing.TEXT:

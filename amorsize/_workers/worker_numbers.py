@@ -59,17 +59,19 @@ class WorkerNumbers:
     def __init__(self, first: int) -> None:
         self._first = first
         self._of: dict[int, int] = {}  # by worker
+        self._free: list[int] = []  # below the highest that was assigned
 
     def of(self, worker: int) -> int:
         """The number of a worker: the lowest that was free at the first request."""
-        if worker not in self._of:
-            taken = set(self._of.values())
-            number = self._first
-            while number in taken:
-                number += 1
+        number = self._of.get(worker)
+        if number is None:
+            number = min(self._free, default=self._first + len(self._of))
+            if self._free:
+                self._free.remove(number)
             self._of[worker] = number
-        return self._of[worker]
+        return number
 
     def leave(self, worker: int) -> None:
         """Free the number of a worker that has ended."""
-        self._of.pop(worker, None)
+        if (number := self._of.pop(worker, None)) is not None:
+            self._free.append(number)
