@@ -30,7 +30,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amorsize._api.decorator import autotune
-from amorsize._function import mutations
+from amorsize._function import flow_reader
 from amorsize._function.reach_findings import Reach
 from amorsize._function.reach_values import MAX_EXAMINED
 from amorsize._function.thread_safety import reach
@@ -282,7 +282,7 @@ def closed_connection():
         (see, "global SEEN (list)", "global SEEN.append()"),
         (see_inside, "global SEEN (list)", "global SEEN.append()"),
         (count, "global COUNTS (defaultdict)", "global COUNTS[...]"),
-        (into_table, "global TABLES (dict)", "global TABLES[...][...]"),
+        (into_table, "global TABLES (dict)", "global TABLES['squares'][...]"),
         (fill, "global OUT (ndarray)", "global OUT[...]"),
         (roll, "global DICE (Random)", None),
         (draw, "global RNG (Generator)", None),
@@ -299,7 +299,7 @@ def closed_connection():
         (set_by_name, "what setattr() changes (builtin)", None),
         (read_nested, "in global NESTED (list)", None),
         (read_view, "in global FROZEN_VIEW (list)", None),
-        (with_default, "default seen (list)", "default seen"),
+        (with_default, "default seen (list)", "default seen.append()"),
         (with_named_default, "default seen (dict)", None),
         (calls_another, "global CACHE (dict)", "global CACHE[...]"),
         (calls_far, "global CACHE (dict)", "global CACHE[...]"),
@@ -715,8 +715,8 @@ def helps_to_count(number):
 def test_code_is_followed_once_however_often_it_is_examined(monkeypatch):
     """What a name stands for is asked each time; where values go in the code never changes."""
     followed = []
-    flow_of = mutations.flow_of
-    monkeypatch.setattr(mutations, "flow_of", lambda code: followed.append(code) or flow_of(code))
+    follow = flow_reader.follow
+    monkeypatch.setattr(flow_reader, "follow", lambda code: followed.append(code) or follow(code))
 
     found = [reach(counts_in_a_global) for _ in range(3)]
     monkeypatch.setitem(globals(), "counted", types.MappingProxyType({}))

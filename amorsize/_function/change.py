@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from amorsize._function.name_lookup import End
+
 #: The type of variables that most code sets for a while, then resets.
 CONTEXT_VARIABLE = "_contextvars.ContextVar"
 #: Types of objects that threads may share, in which what is set stays set.
@@ -25,25 +27,31 @@ class Change(Value):
     label: str  # in words for messages: "global", "closure", "self", "item"
     name: str
     steps: tuple[str, ...]  # from there: ".total", "[...]", ".append()"
-    holder: Any  # the object at the end of the way, which is changed; MISSING: not known
-    nearest: Any  # the last object on the way there that is known; MISSING: none
+    #: What may lie at the end of the way, and is changed; the last thing on it that is known.
+    ends: list[End]
     is_of_thread: bool = False  # what a call gives to all who ask for it in this thread, or process
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it may be lost with the process that it happens in: the objects are known."""
+        return any(self._is_lost(holder) for holder, _ in self.ends)
+
+    def _is_lost(self, holder: Any) -> bool:
+        if self._is_by_call:
+            return is_container(holder) or owns_its_memory(holder)
+        return is_lost(holder, self.steps[-1])
 
     @property
     def _is_by_call(self) -> bool:
         return self.steps[-1].endswith(("()", value_flow.IN_PLACE))
 
     @property
-    def is_lost(self) -> bool:
-        """Whether it is lost with the process that it happens in, for sure."""
-        if self._is_by_call:
-            return is_container(self.holder) or owns_its_memory(self.holder)
-        return is_lost(self.holder, self.steps[-1:])
-
-    @property
     def is_open(self) -> bool:
-        """Whether it may be: what is known of the object does not exclude it."""
-        kind, changed = type(self.nearest), self.nearest
+        """Whether it may be: what is known of the objects does not exclude it."""
+        return any(self._is_open(nearest) for _, nearest in self.ends)
+
+    def _is_open(self, changed: Any) -> bool:
+        kind = type(changed)
         if changed is MISSING or kind in PLAIN or kind is MODULE:
             return False
         if is_shareable(changed) and type_name(changed) not in _SETTINGS:
@@ -60,4 +68,5 @@ class Change(Value):
     @property
     def way(self) -> str:
         """From there to what is changed: "[...].total"."""
-        return "".join(self.steps).replace(value_flow.GIVEN, value_flow.ELEMENT)
+        any_element = (value_flow.GIVEN, value_flow.STAR, value_flow.DOUBLE_STAR)
+        return "".join("[...]" if step in any_element else step for step in self.steps)

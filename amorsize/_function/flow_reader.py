@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from opcode import opmap
 
+from amorsize._function.bound_arguments import rest_arguments
 from amorsize._function.bytecode import (
     ATTR_STORES,
     CLOSURE,
@@ -17,14 +18,15 @@ from amorsize._function.bytecode import (
     op_numbers,
     placed,
 )
+from amorsize._function.passed_arguments import Passed
 from amorsize._function.stack_operations import run
 from amorsize._function.symbol_stack import Frame
-from amorsize._function.value_flow import ARGUMENT, IN_PLACE, Flow, arguments, by_name
+from amorsize._function.value_flow import ARGUMENT, IN_PLACE, Flow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import CodeType
+    from types import CodeType, FunctionType
 
     from amorsize._function.value_flow import Symbol
 
@@ -66,12 +68,27 @@ _JUMPS_ON |= {
 #: Until Python 3.11, a loop that is over leaves nothing of what it went through on the stack.
 _LOOP_LEAVES_NOTHING = op_number("LOAD_METHOD") != NO_OP
 
+#: Codes whose flow is kept.
+MAX_FLOWS = 1024
+_flows: dict[int, tuple[CodeType, Flow]] = {}  # with the code, so that no id comes twice
 
-def flow_of(code: CodeType) -> Flow:
+
+def flow_of(func: FunctionType) -> Flow:
+    """Where the values of a function's code go: followed once, since code never changes."""
+    code = func.__code__
+    found = _flows.get(id(code))
+    if found is None:
+        if len(_flows) >= MAX_FLOWS:
+            _flows.clear()
+        found = _flows[id(code)] = code, follow(code)
+    return found[1]
+
+
+def follow(code: CodeType) -> Flow:
     """Where the values of a code object and its nested code go."""
     flow = Flow()
     closure: dict[str, Symbol] = {name: (CLOSURE, name, ()) for name in code.co_freevars}
-    given: dict[str, Symbol] = {name: (ARGUMENT, name, ()) for name in arguments(code)}
+    given: dict[str, Symbol] = {name: (ARGUMENT, name, ()) for name in _arguments(code)}
     _follow_all(code, closure, given, flow, _Follower(), is_outermost=True)
     return flow
 
@@ -89,8 +106,13 @@ def _follow_all(
     trail.follow()
     for inner in nested(code):
         passed, named = flow.inner_calls.get(id(inner), ((), ()))
-        given = by_name(inner, passed, named)
+        given = Passed(inner, passed, named).symbols(flow)
         _follow_all(inner, trail.frame.cells_for(inner), given, flow, follow, is_outermost=False)
+
+
+def _arguments(code: CodeType) -> tuple[str, ...]:
+    n_named = code.co_argcount + code.co_kwonlyargcount
+    return code.co_varnames[: n_named + len(rest_arguments(code))]
 
 
 class _Follower:
@@ -105,7 +127,8 @@ class _Follower:
             return None
         self._following.append(inner)
         passed, named = flow.inner_calls.get(id(inner), ((), ()))
-        frame = Frame(inner, closure, by_name(inner, passed, named), flow, self)
+        given = Passed(inner, passed, named).symbols(flow)
+        frame = Frame(inner, closure, given, flow, self)
         trail = _Trail(frame, is_outermost=False)
         trail.follow()
         self._following.remove(inner)
@@ -188,6 +211,7 @@ class _Trail:
 
     def _land(self, stack: list[Symbol]) -> None:
         frame = self.frame
+        frame.constant = None
         frame.stack = stack if self._is_behind_jump else self._either(frame.stack, stack)
 
     def _either(self, one: list[Symbol], other: list[Symbol]) -> list[Symbol]:

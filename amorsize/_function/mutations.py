@@ -6,83 +6,58 @@ plainly there, if in a branch that few items take.
 
 from __future__ import annotations
 
+from _functools import partial  # type: ignore[import-not-found]  # `functools` loads much more
+
 from amorsize._function import value_flow
-from amorsize._function.bytecode import CLOSURE, GLOBAL
-from amorsize._function.callables import (
-    FUNCTION,
-    METHOD,
-    MISSING,
-    own,
-    public_name_of,
-    raw,
-    type_name,
+from amorsize._function.bound_arguments import (
+    NOTHING,
+    Bound,
+    callables_in,
+    first_argument,
+    is_code,
+    rest_arguments,
+    with_arguments,
 )
-from amorsize._function.change import CONTEXT_VARIABLE, Change
+from amorsize._function.bytecode import CLOSURE, GLOBAL
+from amorsize._function.callables import FUNCTION, METHOD, MISSING, own, public_name_of, raw
+from amorsize._function.change import Change
 from amorsize._function.flow_reader import flow_of
-from amorsize._function.name_lookup import along, callee_of, first_argument, root_of
+from amorsize._function.handed_on import handed_on
+from amorsize._function.library_changes import (
+    CHANGING_SOME,
+    IN_PLACE_OPTION,
+    PERHAPS_CHANGING,
+    TO,
+    changes_first,
+    changes_holder,
+    is_changing,
+    own_name,
+)
+from amorsize._function.name_lookup import callees_of, ends_of, root_of
+from amorsize._function.object_contents import MAX_ELEMENTS
+from amorsize._function.passed_arguments import Passed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import CodeType, FunctionType
+    from collections.abc import Callable, Iterable, Iterator
+    from types import FunctionType
     from typing import Any
 
+    from amorsize._function.name_lookup import End
     from amorsize._function.value_flow import Call, Flow, Store, Symbol
 
     Owns = Callable[[object], bool]
+    Target = tuple[Store, str]  # where the way to a changed thing begins, and its last step
 
-CHANGING = {
-    *("append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "update"),
-    *("add", "discard", "setdefault", "popitem", "appendleft", "extendleft", "popleft", "rotate"),
-    *("difference_update", "intersection_update", "symmetric_difference_update"),
-    *("subtract", "move_to_end", "fill", "put", "partition", "byteswap", "setflags", "__setitem__"),
-    *("__delitem__", "__iadd__", "__ior__", "__setattr__", "__delattr__"),
-}
-# Functions of libraries that change their first argument, by their name.
-_CHANGES_FIRST = {
-    *("setattr", "delattr", "heappush", "heappop", "heapify", "heapreplace", "heappushpop"),
-    *("insort", "insort_left", "insort_right", "shuffle", "setitem", "delitem", "iadd", "ior"),
-    *("isub", "imul", "iand", "ixor", "iconcat", "copyto", "put", "place", "putmask"),
-    *("fill_diagonal", "put_along_axis", "SubElement"),
-}
-_CHANGES_FIRST_OF = {
-    "builtins",
-    "heapq",
-    "bisect",
-    "random",
-    "operator",
-    "numpy",
-    "xml",
-    "elementtree",
-}
-# Methods of objects that are made in place, which change what they are handed.
-_CHANGES_HANDED = {"shuffle", "readinto", "at"}
-# Methods that change objects of these types.
-_BUFFERS = {"_io.StringIO", "_io.BytesIO"}
-_CHANGING_SOME = {
-    **dict.fromkeys(("write", "writelines", "truncate"), _BUFFERS),
-    "set": {"xml.etree.ElementTree.Element", "configparser.ConfigParser", CONTEXT_VARIABLE},
-    "add_section": {"configparser.ConfigParser"},
-    "add_header": {"email.message.Message"},
-}
-_TO = "out"  # the argument that NumPy's functions write to
-_IN_PLACE_OPTION = "inplace"  # of pandas' methods
-MOST_HELPERS = 4  # one calling the other
-_DESCRIPTORS: Any = (type(str.upper), type(str.__add__))
+#: Helpers that are read, each called by the one before it.
+MOST_HELPERS = 4
 _OF_THREAD: Any = ["what a call gives to all of a thread"]
-# Library functions that give what others hold as well, and may change through it.
+#: Functions of libraries that give what others hold as well, and may change through it.
 GIVES_SHARED = {
     *("decimal.getcontext", "logging.getLogger", "matplotlib.pyplot.gca", "matplotlib.pyplot.gcf"),
-    *(
-        "threading.current_thread",
-        "asyncio.get_event_loop",
-        "multiprocessing.process.current_process",
-    ),
+    *("threading.current_thread", "asyncio.get_event_loop"),
+    "multiprocessing.process.current_process",
 }
-
-
-MAX_FLOWS = 1024  # codes whose flow is kept
-_flows: dict[int, tuple[CodeType, Flow]] = {}  # with the code, so that no id comes twice
 
 
 class Reader:
@@ -94,247 +69,238 @@ class Reader:
 
     def __init__(self, owns: Owns) -> None:
         self._owns = owns
-        # By function, what it is bound to and the depth; with these, so that no id comes twice.
-        self._known: dict[tuple[int, int, int], tuple[Any, Any, list[tuple[Store, str]]]] = {}
+        # By function, what is bound to it and the depth; with these, so that no id comes twice.
+        self._known: dict[tuple[int, object, int], tuple[Any, Bound, list[Target]]] = {}
 
-    def flow(self, func: FunctionType) -> Flow:
-        """Where its values go: followed once, since code never changes."""
-        code = func.__code__
-        found = _flows.get(id(code))
-        if found is None:
-            if len(_flows) >= MAX_FLOWS:
-                _flows.clear()
-            found = _flows[id(code)] = code, flow_of(code)
-        return found[1]
+    def changes(self, func: FunctionType, bound: Bound = NOTHING) -> Iterator[Change]:
+        """What a function changes, with these arguments bound to it."""
+        for target, step in self._targets(func, bound, MOST_HELPERS):
+            yield self._change(func, bound, target, step)
 
-    def changes(self, func: FunctionType, owner: Any) -> Iterator[Change]:
-        """What a function changes; `owner` is what its first argument is bound to, if anything."""
-        for target, step in self._targets(func, owner, MOST_HELPERS):
-            yield self._change(func, owner, target, step)
-
-    def changed_arguments(
-        self, func: FunctionType, owner: Any = MISSING, depth: int = MOST_HELPERS
-    ) -> set[str]:
+    def changed_arguments(self, func: FunctionType, bound: Bound = NOTHING) -> set[str]:
         """The names of those of its arguments that a function changes."""
-        return {name for name, is_given in self._changed(func, owner, depth) if not is_given}
+        changed = self._changed(func, bound, MOST_HELPERS)
+        return {name for name, way in changed if value_flow.GIVEN not in way}
 
-    def changed_elements(self, func: FunctionType, owner: Any = MISSING) -> set[str]:
+    def changed_elements(self, func: FunctionType, bound: Bound = NOTHING) -> set[str]:
         """The names of arguments of which it changes an element, if they are plain containers."""
-        return {name for name, is_given in self._changed(func, owner, MOST_HELPERS) if is_given}
+        changed = self._changed(func, bound, MOST_HELPERS)
+        return {name for name, way in changed if value_flow.GIVEN in way}
 
-    def _changed(self, func: FunctionType, owner: Any, depth: int) -> set[tuple[str, bool]]:
-        found = self._targets(func, owner, depth)
-        return {
-            (name, value_flow.GIVEN in steps)
-            for (space, name, steps), _ in found
-            if space == value_flow.ARGUMENT
-        }
+    def _changed(
+        self, func: FunctionType, bound: Bound, depth: int
+    ) -> set[tuple[str, tuple[str, ...]]]:
+        """The arguments that a function changes, and the ways from there to what is changed."""
+        found = self._targets(func, bound, depth)
+        return {(name, way) for (space, name, way), _ in found if space == value_flow.ARGUMENT}
 
-    def called(self, func: FunctionType) -> Iterator[Any]:
-        """What it calls by a name that can be followed."""
-        for callee, _, _ in self.flow(func).calls:
-            yield callee_of(func, MISSING, callee)
-
-    def given_numbers(self, func: FunctionType, owner: Any = MISSING) -> Iterator[Any]:
-        """What it calls with a whole number first that is there before any item comes."""
-        flow = self.flow(func)
-        for callee, passed, _ in flow.calls:
-            for space, name, steps in flow.origins(passed[0]) if passed else ():
-                if space == value_flow.ARGUMENT and name != first_argument(func):
-                    continue
-                if type(along(root_of(func, owner, space, name)[1], steps)[0]) is int:
-                    yield callee_of(func, owner, callee)
-
-    def _targets(self, func: FunctionType, owner: Any, depth: int) -> list[tuple[Store, str]]:
+    def _targets(self, func: FunctionType, bound: Bound, depth: int) -> list[Target]:
         """Where the ways to changed things begin, and the last step of each."""
-        key = id(func), id(owner), depth
+        key = id(func), bound.key, depth
         known = self._known.get(key)
         if known is None:
-            found = list(self._found(func, owner, depth))
-            known = self._known[key] = func, owner, found
+            rest = rest_arguments(func.__code__)  # themselves made for each call
+            found = [
+                one
+                for one in dict.fromkeys(self._found(func, bound, depth))
+                if one[0][0] != value_flow.ARGUMENT or one[0][2] or one[0][1] not in rest
+            ]
+            known = self._known[key] = func, bound, found
         return known[2]
 
-    def _found(self, func: FunctionType, owner: Any, depth: int) -> Iterator[tuple[Store, str]]:
-        for target, step in self._seen(func, owner, depth):
+    def _found(self, func: FunctionType, bound: Bound, depth: int) -> Iterator[Target]:
+        for target, step in self._seen(func, bound, depth):
             yield target, step
             if value_flow.CALLED in target[2]:
-                for origin in self._handed_back(func, owner, target):
+                for origin in self._handed_back(func, bound, target):
                     yield origin, step
 
-    def _handed_back(self, func: FunctionType, owner: Any, target: Store) -> Iterator[Store]:
+    def _handed_back(self, func: FunctionType, bound: Bound, target: Store) -> Iterator[Store]:
         """What was handed to a function of the project that gives it, or a part of it, back."""
         space, name, steps = target
         place = steps.index(value_flow.CALLED)
-        callee = space, name, steps[:place]
-        maker, flow = callee_of(func, owner, callee), self.flow(func)
-        if type(maker) is not FUNCTION or not self._owns(maker):
-            return
-        back = [one for one in self.flow(maker).returned if one[0] == value_flow.ARGUMENT]
-        for called, passed, named in flow.calls if back else ():
-            if called != callee:
+        callee, flow = (space, name, steps[:place]), flow_of(func)
+        for maker in callees_of(func, bound, callee):
+            function, set_before = self._opened(maker)
+            if function is None:
                 continue
-            symbols = value_flow.by_name(maker.__code__, passed, named)
-            for _, argument, way in back:
-                for origin in _origins(flow, (symbols.get(argument),)):
-                    yield origin[0], origin[1], (*origin[2], *way, *steps[place + 1 :])
+            back = [one for one in flow_of(function).returned if one[0] == value_flow.ARGUMENT]
+            for called, passed, named in flow.calls if back else ():
+                if called != callee:
+                    continue
+                given = Passed(function.__code__, passed, named, set_before.n_first)
+                for _, argument, way in back:
+                    for origin, rest in _origins(flow, given.at(argument, way)):
+                        yield origin[0], origin[1], (*origin[2], *rest, *steps[place + 1 :])
 
-    def _seen(self, func: FunctionType, owner: Any, depth: int) -> Iterator[tuple[Store, str]]:
-        flow = self.flow(func)
+    def _seen(self, func: FunctionType, bound: Bound, depth: int) -> Iterator[Target]:
+        flow = flow_of(func)
         for space, name, steps in flow.stores:
             yield (space, name, steps[:-1]), (steps[-1] if steps else "")
         for call in flow.calls:
             (space, name, steps), passed, _ = call
-            if _is_changing(steps):
+            if is_changing(steps):
                 yield (space, name, steps[:-1]), f"{steps[-1]}()"
-            for space, name, steps in _origins(flow, passed):
-                if _is_changing(steps):  # handed on, to be called there
+            for (space, name, steps), _ in _origins(flow, ((one, ()) for one in passed)):
+                if is_changing(steps):  # handed on, to be called there
                     yield (space, name, steps[:-1]), f"{steps[-1]}()"
-            yield from self._by_library(func, owner, call)
+            yield from self._by_library(func, bound, call)
             if depth and (call[0][2] or any(one is not None for one in passed)):
-                yield from self._by_helper(func, owner, call, depth)
+                yield from self._by_helper(func, bound, call, depth)
 
-        for (space, name, steps), method in flow.operations:
-            yield from self._by_operation(func, owner, (space, name, steps), method, depth)
+        for target, method in flow.operations:
+            yield from self._by_operation(func, bound, target, method, depth)
 
     def _by_operation(
-        self, func: FunctionType, owner: Any, target: Store, method: str, depth: int
-    ) -> Iterator[tuple[Store, str]]:
+        self, func: FunctionType, bound: Bound, target: Store, method: str, depth: int
+    ) -> Iterator[Target]:
         """What an object's own special method changes of it."""
         space, name, steps = target
-        if space == value_flow.ARGUMENT and (owner is MISSING or name != first_argument(func)):
-            return
-        if not depth:
-            return
-        found = callee_of(func, owner, (space, name, (*steps, f".{method}")))
-        if type(found) is METHOD and self._owns(function := raw(found.__func__)):
-            changed = self.changed_arguments(function, found.__self__, depth - 1)
-            if first_argument(function) in changed:
-                yield target, f", by {method}()"
+        for found in (
+            callees_of(func, bound, (space, name, (*steps, f".{method}"))) if depth else ()
+        ):
+            if type(found) is METHOD and self._owns(function := raw(found.__func__)):
+                changed = self._changed(function, Bound.to(function, found.__self__), depth - 1)
+                if any(argument == first_argument(function) for argument, _ in changed):
+                    yield target, f", by {method}()"
 
-    def _by_library(
-        self, func: FunctionType, owner: Any, call: Call
-    ) -> Iterator[tuple[Store, str]]:
+    def _by_library(self, func: FunctionType, bound: Bound, call: Call) -> Iterator[Target]:
         """What a library's function changes of what it is handed."""
         callee, passed, named = call
-        flow, step = self.flow(func), callee[2][-1:]
-        name = (step[0] if step else callee[1]).lstrip(".")
+        flow, step = flow_of(func), callee[2][-1:]
         by_name = dict(zip(named, passed[len(passed) - len(named) :], strict=True))
-        yield from self._into_buffers(func, owner, call, by_name.get("file"))
-        changed = [by_name[_TO]] if _TO in by_name else []
-        if _IN_PLACE_OPTION in by_name and step:
+        yield from self._into_buffers(func, bound, call, by_name.get("file"))
+        name = (step[0] if step else callee[1]).lstrip(".")
+        changed = [by_name[TO]] if TO in by_name else []
+        if IN_PLACE_OPTION in by_name and step:
             changed.append((callee[0], callee[1], callee[2][:-1]))
-        if passed and name in _CHANGES_FIRST | CHANGING | _CHANGES_HANDED:
-            called = callee_of(func, owner, callee)
-            is_of_type = name in CHANGING and type(called) in _DESCRIPTORS
-            is_known = name in _CHANGES_FIRST and _is_of_library(called)
-            if is_of_type or is_known or (name in _CHANGES_HANDED and called is MISSING):
-                changed.append(passed[0])
-        for origin in _origins(flow, tuple(changed)):
+        is_by_other_name = callee[0] != GLOBAL or step
+        if passed and (name in PERHAPS_CHANGING or is_by_other_name):
+            for called in callees_of(func, bound, callee) or [MISSING]:
+                if changes_first(called, known := own_name(called, name)):
+                    changed.append(passed[0])
+                    name = known
+        for origin, _ in _origins(flow, ((one, ()) for one in changed)):
             yield origin, f", by {name}()"
 
     def _into_buffers(
-        self, func: FunctionType, owner: Any, call: Call, file: Symbol
-    ) -> Iterator[tuple[Store, str]]:
+        self, func: FunctionType, bound: Bound, call: Call, file: Symbol
+    ) -> Iterator[Target]:
         """What methods change that change only objects of some types."""
-        callee, flow = call[0], self.flow(func)
+        callee = call[0]
         name = callee[2][-1].lstrip(".") if callee[2] else ""
-        if name in _CHANGING_SOME:
-            targets, types = [(callee[0], callee[1], callee[2][:-1])], _CHANGING_SOME[name]
-        else:
-            targets, types = list(_origins(flow, (file,))), _CHANGING_SOME["write"]
+        targets = [(callee[0], callee[1], callee[2][:-1])]
+        if name not in CHANGING_SOME:
+            targets = [origin for origin, _ in _origins(flow_of(func), ((file, ()),))]
         for space, root, steps in targets:
-            holder = along(root_of(func, owner, space, root)[1], steps)[0]
-            is_undone = type_name(holder) == CONTEXT_VARIABLE and "reset" in func.__code__.co_names
-            if type_name(holder) in types and not is_undone:
+            ends = ends_of(root_of(func, bound, space, root)[1], steps)
+            if any(changes_holder(end, name, func.__code__.co_names) for end, _ in ends):
                 yield (space, root, steps), f", by {name or callee[1]}()"
 
     def _by_helper(
-        self, func: FunctionType, owner: Any, call: Call, depth: int
-    ) -> Iterator[tuple[Store, str]]:
-        yield from self._by_handed_on(func, owner, call, depth)
-        yield from self._by_called(func, callee_of(func, owner, call[0]), call, depth)
-
-    def _by_handed_on(
-        self, func: FunctionType, owner: Any, call: Call, depth: int
-    ) -> Iterator[tuple[Store, str]]:
-        """A helper that is handed on with its arguments, as to `map`, `partial` or `submit`."""
-        callee, passed, named = call
-        flow = self.flow(func)
-        for at, handed in enumerate(passed):
+        self, func: FunctionType, bound: Bound, call: Call, depth: int
+    ) -> Iterator[Target]:
+        flow = flow_of(func)
+        for helper in callees_of(func, bound, call[0]):
+            yield from self._by_called(func, bound, helper, call, depth)
+        if call[0][2][-1:] == (value_flow.CALLED,):
+            yield from self._by_prepared(func, bound, call, depth)
+        for at, handed in enumerate(call[1]):  # to `map`, `partial` or `submit`
             for origin in flow.origins(handed):
-                if origin[0] not in (GLOBAL, CLOSURE):
-                    continue
-                helper = callee_of(func, owner, origin)
-                if type(helper) not in (FUNCTION, METHOD) or raw(helper) is func:
-                    continue
-                after = passed[at + 1 :]
-                if callee == (GLOBAL, "map", ()):
-                    after = tuple(value_flow.element(one) for one in after)
-                elif "args" in named:  # of a thread or process
-                    group = passed[len(passed) - len(named) + named.index("args")]
-                    after = flow.held(group) or ()
-                yield from self._by_called(func, helper, (origin, after, ()), depth)
+                for helper in callees_of(func, bound, origin):
+                    if is_code(helper) and raw(helper) is not func:
+                        passing = handed_on(call, at, flow)
+                        yield from self._by_called(func, bound, helper, (origin, *passing), depth)
+
+    def _by_prepared(
+        self, func: FunctionType, bound: Bound, call: Call, depth: int
+    ) -> Iterator[Target]:
+        """What is called by a `partial` that the code itself makes."""
+        (space, name, steps), passed, named = call
+        maker = space, name, steps[:-1]
+        if partial not in callees_of(func, bound, maker):
+            return
+        n_named = len(named)
+        for one, first, first_named in flow_of(func).calls:
+            for origin in flow_of(func).origins(first[0]) if one == maker and first else ():
+                by_place = first[1 : len(first) - len(first_named)], passed[: len(passed) - n_named]
+                by_name = first[len(first) - len(first_named) :], passed[len(passed) - n_named :]
+                whole = (*by_place[0], *by_place[1], *by_name[0], *by_name[1])
+                for helper in callees_of(func, bound, origin):
+                    made = origin, whole, (*first_named, *named)
+                    yield from self._by_called(func, bound, helper, made, depth)
 
     def _by_called(
-        self, func: FunctionType, helper: Any, call: Call, depth: int
-    ) -> Iterator[tuple[Store, str]]:
+        self, func: FunctionType, bound: Bound, helper: Any, call: Call, depth: int
+    ) -> Iterator[Target]:
         callee, passed, named = call
-        bound_to = MISSING
-        if type(helper) is METHOD:
-            bound_to, helper = helper.__self__, raw(helper.__func__)
-            passed = ((callee[0], callee[1], callee[2][:-1]), *passed)
-        if type(helper) is FUNCTION and not self._owns(helper):
-            helper = raw(own(helper, "__wrapped__"))  # as that of a `contextmanager`
-        if type(helper) is not FUNCTION or not self._owns(helper) or helper is func:
+        function, known = self._opened(helper)
+        if function is None or function is func:
             return
-        changed = self._changed(helper, bound_to, depth - 1)
-        symbols = value_flow.by_name(helper.__code__, passed, named)
-        for name, is_given in sorted(changed):
-            for space, root, steps in _origins(self.flow(func), (symbols.get(name),)):
-                way = (*steps, value_flow.GIVEN) if is_given else steps
-                yield (space, root, way), f", by {helper.__name__}()"
+        given, flow = Passed(function.__code__, passed, named, known.n_first), flow_of(func)
+        known = known.and_these(self._callables(func, bound, given))
+        for name, way in sorted(self._changed(function, known, depth - 1)):
+            if known.owner is not MISSING and name == first_argument(function):
+                if type(helper) is METHOD and callee[2]:
+                    yield (*callee[:2], (*callee[2][:-1], *way)), f", by {function.__name__}()"
+                continue
+            for origin, rest in _origins(flow, given.at(name, way)):
+                yield (*origin[:2], (*origin[2], *rest)), f", by {function.__name__}()"
 
-    def _change(self, func: FunctionType, owner: Any, target: Store, step: str) -> Change:
+    def _opened(self, helper: Any) -> tuple[FunctionType | None, Bound]:
+        """The project's function behind a callable, and what is bound to it."""
+        function, bound = with_arguments(helper)
+        if type(function) is FUNCTION and not self._owns(function):
+            function = raw(own(function, "__wrapped__"))  # as that of a `contextmanager`
+        is_read = type(function) is FUNCTION and self._owns(function)
+        return (function, bound) if is_read else (None, NOTHING)
+
+    def _callables(self, func: FunctionType, bound: Bound, given: Passed) -> dict[str, Any]:
+        """What a helper is passed to call."""
+        found: dict[str, Any] = {}
+        for name, symbols in given.one_by_one.items():
+            for (space, root, steps), _ in _origins(flow_of(func), ((s, ()) for s in symbols)):
+                for value in callees_of(func, bound, (space, root, steps)):
+                    if callables_in(value, MAX_ELEMENTS):
+                        found[name] = value
+        return found
+
+    def _change(self, func: FunctionType, bound: Bound, target: Store, step: str) -> Change:
         space, name, steps = target
-        label, root = root_of(func, owner, space, name)
+        label, root = root_of(func, bound, space, name)
         is_given = value_flow.CALLED in steps
-        holder, nearest = self._given(func, owner, target) if is_given else along(root, steps)
+        ends = self._given(func, bound, target) if is_given else ends_of(root, steps)
         return Change(
             label=label,
             name=name if space in (GLOBAL, CLOSURE) else "",
             steps=(*steps, step) if step else steps,
-            holder=holder,
-            nearest=nearest,
-            is_of_thread=is_given and nearest is _OF_THREAD,
+            ends=ends,
+            is_of_thread=is_given and any(nearest is _OF_THREAD for _, nearest in ends),
         )
 
-    def _given(self, func: FunctionType, owner: Any, target: Store) -> tuple[Any, Any]:
-        """What a call has given, where it gives the same to others; MISSING: a thing of its own."""
+    def _given(self, func: FunctionType, bound: Bound, target: Store) -> list[End]:
+        """What a call has given, where it gives the same to others; nothing for a new thing."""
         space, name, steps = target
         place = steps.index(value_flow.CALLED)
-        maker = callee_of(func, owner, (space, name, steps[:place]))
-        if type(maker) is FUNCTION and self._owns(maker):
-            for given_space, given_name, given_steps in self.flow(maker).returned:
-                if given_space in (GLOBAL, CLOSURE):
-                    root = root_of(maker, MISSING, given_space, given_name)[1]
-                    return along(root, (*given_steps, *steps[place + 1 :]))
-        elif callable(maker) and public_name_of(maker) in GIVES_SHARED:
-            return MISSING, _OF_THREAD
-        return MISSING, MISSING
+        ends: list[End] = []
+        for maker in callees_of(func, bound, (space, name, steps[:place])):
+            function, set_before = self._opened(maker)
+            if function is not None:
+                for given_space, given_name, given_steps in flow_of(function).returned:
+                    root = root_of(function, set_before, given_space, given_name)[1]
+                    ends += ends_of(root, (*given_steps, *steps[place + 1 :]))
+            elif callable(maker) and public_name_of(maker) in GIVES_SHARED:
+                ends.append((MISSING, _OF_THREAD))
+        return ends
 
 
-def _is_changing(steps: tuple[str, ...]) -> bool:
-    """Whether a way ends with a method that changes its object."""
-    return bool(steps) and steps[-1][0] == "." and steps[-1][1:] in CHANGING
-
-
-def _is_of_library(called: Any) -> bool:
-    module = own(called, "__module__")
-    if not isinstance(module, str):  # a method of a generator or a type, say
-        module = type(own(called, "__self__")).__module__
-    return module.partition(".")[0].lstrip("_") in _CHANGES_FIRST_OF
-
-
-def _origins(flow: Flow, passed: tuple[Symbol, ...]) -> Iterator[Store]:
-    for symbol in passed:
-        yield from (one for one in flow.origins(symbol) if one[0] != value_flow.RESULT)
+def _origins(
+    flow: Flow, symbols: Iterable[tuple[Symbol, tuple[str, ...]]]
+) -> Iterator[tuple[Store, tuple[str, ...]]]:
+    """What these may be, and the rest of the way from there."""
+    for symbol, way in symbols:
+        if symbol is None or symbol[0] == value_flow.INNER:
+            continue
+        if symbol[0] == value_flow.GROUP:
+            symbol, way = (symbol[0], symbol[1], (*symbol[2], *way)), ()
+        yield from ((one, way) for one in flow.origins(symbol) if one[0] != value_flow.RESULT)

@@ -2,55 +2,71 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from amorsize._function import value_flow
+from amorsize._function.bound_arguments import NOTHING
 from amorsize._function.bytecode import IMPORT
 from amorsize._function.callable_walk import attribute, end_of, imported, resolved
-from amorsize._function.callables import (
-    FUNCTION,
-    METHOD,
-    MISSING,
-    MODULE,
-    cells,
-    is_partial,
-    member,
-    raw,
-)
-from amorsize._function.object_contents import CONTAINERS, is_container, state
+from amorsize._function.callables import FUNCTION, MISSING, MODULE, cells, member, raw
+from amorsize._function.flow_reader import flow_of
+from amorsize._function.object_contents import CONTAINERS, MAX_ELEMENTS, is_container, state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from types import FunctionType
     from typing import Any
 
+    from amorsize._function.bound_arguments import Bound
     from amorsize._function.value_flow import Store
 
+    End = tuple[Any, Any]  # what lies at the end of a way, and the last thing known on it
 
-def callee_of(func: FunctionType, owner: Any, callee: Store) -> Any:
-    """What is called, as the names stand now; MISSING if that cannot be told."""
+
+def callees_of(func: FunctionType, bound: Bound, callee: Store) -> list[Any]:
+    """What may be called, as the names stand now; nothing if that cannot be told."""
     space, name, steps = callee
     if callee == value_flow.UNKNOWN:
-        return MISSING
-    value = root_of(func, owner, space, name)[1]
+        return []
+    root = root_of(func, bound, space, name)[1]
+    found = [] if root is MISSING else [root]
     for step in steps:
-        if value is MISSING:
-            return MISSING
-        if step[0] != ".":
-            value = _one_step(value, step)
-        elif type(value) is MODULE or isinstance(value, type):
-            found, taken = end_of(value, (step[1:],), lambda _: True)
-            value = found if taken else attribute(value, (step[1:],))
-        else:
-            found = _method(value, step[1:])
-            value = _one_step(value, step) if found is MISSING else found
-    return MISSING if value is MISSING else raw(value)
+        found = _once(one for value in found for one in _called_parts(value, step))
+    return [raw(value) for value in found if value is not MISSING]
 
 
-def root_of(func: FunctionType, owner: Any, space: str, name: str) -> tuple[str, Any]:
+def called_by(func: FunctionType) -> Iterator[Any]:
+    """What a function calls by a name that can be followed."""
+    for callee, _, _ in flow_of(func).calls:
+        yield from callees_of(func, NOTHING, callee)
+
+
+def given_numbers(func: FunctionType, bound: Bound) -> Iterator[Any]:
+    """What a function calls with a whole number first that is there before any item comes."""
+    flow = flow_of(func)
+    for callee, passed, _ in flow.calls:
+        for space, name, steps in flow.origins(passed[0]) if passed else ():
+            ends = ends_of(root_of(func, bound, space, name)[1], steps)
+            if any(type(end) is int for end, _ in ends):
+                yield from callees_of(func, bound, callee)
+
+
+def _called_parts(value: Any, step: str) -> Iterable[Any]:
+    """What may stand at the end of a step, methods included."""
+    if step[0] != "." or value is MISSING:
+        return _parts(value, step)
+    if type(value) is MODULE or isinstance(value, type):
+        found, taken = end_of(value, (step[1:],), lambda _: True)
+        return (found if taken else attribute(value, (step[1:],)),)
+    method = raw(member(type(value), step[1:]))
+    return (method.__get__(value),) if type(method) is FUNCTION else _parts(value, step)
+
+
+def root_of(func: FunctionType, bound: Bound, space: str, name: str) -> tuple[str, Any]:
     """What a way begins with: in words, and itself."""
     if space == value_flow.ARGUMENT:
-        if name not in func.__code__.co_varnames[:1]:
-            return "argument", MISSING
-        return ("class" if isinstance(owner, type) else "self"), owner
+        return bound.value_of(func, name)
     if space == value_flow.CLASS:
         return "class", type
     if space == IMPORT:
@@ -58,59 +74,51 @@ def root_of(func: FunctionType, owner: Any, space: str, name: str) -> tuple[str,
     return space, resolved(func, cells(func), space, name)
 
 
-def along(value: Any, steps: tuple[str, ...]) -> tuple[Any, Any]:
-    """What lies at the end of these steps, and the last that is known on the way there.
+def ends_of(value: Any, steps: tuple[str, ...]) -> list[End]:
+    """What may lie at the end of these steps, each with the last thing that is known on the way.
 
     Nobody's code runs; MISSING where it would have to.
     """
+    ends: list[End] = []
+    ahead = [value]
     for step in steps:
-        found = _one_step(value, step)
-        if found is MISSING:
-            is_known = step != value_flow.GIVEN or is_container(value)
-            return MISSING, value if is_known else MISSING
-        value = found
-    return value, value
+        reached: list[Any] = []
+        for one in ahead:
+            parts = list(_parts(one, step))
+            if not parts:
+                is_known = step != value_flow.GIVEN or is_container(one)
+                ends.append((MISSING, one if is_known else MISSING))
+            reached += parts
+        ahead = _once(reached)
+    return ends + [(one, one) for one in ahead]
 
 
-def first_argument(func: FunctionType) -> str:
-    """Its name: `self` of a method."""
-    return "".join(func.__code__.co_varnames[: min(1, func.__code__.co_argcount)])
-
-
-def with_arguments(func: Any) -> tuple[FunctionType | None, dict[str, Any]]:
-    """The function behind a callable, and its arguments that are set before any item comes."""
-    first: list[Any] = []
-    named: dict[str, Any] = {}
-    while True:
-        func = raw(func)
-        if is_partial(func):
-            first, named, func = [*func.args, *first], {**func.keywords, **named}, func.func
-        elif type(func) is METHOD:
-            first, func = [func.__self__, *first], func.__func__
-        elif type(func) is FUNCTION:
-            break
-        elif type(called := raw(member(type(func), "__call__"))) is FUNCTION:
-            first, func = [func, *first], called
-        else:
-            return None, {}
-    return func, {**dict(zip(value_flow.arguments(func.__code__), first, strict=False)), **named}
-
-
-def _one_step(value: Any, step: str) -> Any:
-    if step in (value_flow.ELEMENT, value_flow.GIVEN):
-        held = dict.values(value) if isinstance(value, dict) else value
-        is_open = isinstance(value, (*CONTAINERS, tuple))
-        return next(iter(held), MISSING) if is_open else MISSING
+def _parts(value: Any, step: str) -> Iterable[Any]:
+    if isinstance(step, value_flow.Key):
+        return _part_at(value, step.key)
+    if value_flow.leads_inside(step):
+        if isinstance(value, dict):
+            return list(islice(dict.values(value), MAX_ELEMENTS))
+        return list(islice(value, MAX_ELEMENTS)) if isinstance(value, (*CONTAINERS, tuple)) else ()
     if step[0] != ".":
-        return MISSING
+        return ()
     if type(value) is MODULE or isinstance(value, type):
-        return member(value, step[1:])
-    return state(value).get(step[1:], MISSING)
+        found = member(value, step[1:])
+    else:
+        found = state(value).get(step[1:], MISSING)
+    return () if found is MISSING else (found,)
 
 
-def _method(value: Any, name: str) -> Any:
-    """An object's method of that name, where its class has a plain one."""
-    found = raw(member(type(value), name))
-    if type(found) is FUNCTION:
-        return found.__get__(value)
-    return MISSING
+def _part_at(value: Any, key: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        found = dict.get(value, key, MISSING)
+        return () if found is MISSING else (found,)
+    if isinstance(value, list | tuple) and type(key) is int and -len(value) <= key < len(value):
+        kind: Any = list if isinstance(value, list) else tuple
+        return (kind.__getitem__(value, key),)
+    return ()
+
+
+def _once(values: Iterable[Any]) -> list[Any]:
+    """Each of these once, and not too many of them."""
+    return list(islice({id(one): one for one in values}.values(), MAX_ELEMENTS))

@@ -28,26 +28,16 @@ CONTAINERS = (list, dict, set, bytearray)
 _SLOT: Any = type(FUNCTION.__closure__)
 
 
-def is_lost(value: Any, steps: tuple[str, ...]) -> bool:
-    """Is a store at the end of these steps from a value lost with the process it happens in?
+def is_lost(value: Any, step: str) -> bool:
+    """Is a store at the end of this step from a value lost with the process it happens in?
 
     No where that is not sure: an array may lie in shared memory, an object may write to a disk.
     """
-    for step in steps[:-1]:
-        if step == "[...]":
-            held = value.values() if isinstance(value, dict) else value
-            value = (
-                next(iter(held), MISSING) if isinstance(value, (*CONTAINERS, tuple)) else MISSING
-            )
-        elif type(value) is MODULE or isinstance(value, type):
-            value = member(value, step[1:])
-        else:
-            value = state(value).get(step[1:], MISSING)
-    if steps[-1] == "[...]":
+    if step == "[...]":
         return is_container(value) or owns_its_memory(value)
     if type(value) in (MODULE, FUNCTION) or isinstance(value, type):
         return True
-    setter = member(type(value), steps[-1][1:])
+    setter = member(type(value), step[1:])
     plainly_set = type(setter) is _SLOT or not hasattr(type(setter), "__set__")
     plainly_set &= member(type(value), "__setattr__") is member(object, "__setattr__")
     return value is not MISSING and is_own_class(type(value)) and plainly_set

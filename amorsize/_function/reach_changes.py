@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from amorsize._function import bytecode
+from amorsize._function.bound_arguments import Bound, first_argument, with_arguments
 from amorsize._function.callable_walk import layers
-from amorsize._function.callables import FUNCTION, MISSING, member, raw, type_name
+from amorsize._function.callables import FUNCTION, member, raw, type_name
 from amorsize._function.mutations import Reader
-from amorsize._function.name_lookup import with_arguments
 from amorsize._function.object_contents import brought, is_container
 from amorsize._function.shareable_values import PLAIN, is_shareable
 
@@ -47,27 +47,21 @@ class Changes:
             self.findings.changed[told] = None
 
     def judge_arguments(self, func: Any) -> None:
-        """Arguments that are set for all items; the others are the items."""
+        """Arguments that are not set for all items: these are the items."""
         for layer in layers(func):
             function, bound = with_arguments(layer)
             if function is None or not self.owns.function(function):
                 continue
-            owner = next(iter(bound.values()), MISSING)
-            changed = self.reader.changed_arguments(function, owner)
-            self._changes_items |= not changed <= bound.keys()
-            changed_elements = self.reader.changed_elements(function, owner)
-            self._changes_elements |= not changed_elements <= bound.keys()
-            for name in sorted(changed & bound.keys()):
-                if is_container(bound[name]):
-                    self.findings.stores["", f"argument {name}"] = None
-                elif not is_shareable(bound[name]):
-                    self.findings.changed[f"argument {name}"] = None
+            changed = self.reader.changed_arguments(function, bound)
+            self._changes_items |= not all(bound.is_set(function, name) for name in changed)
+            inside = self.reader.changed_elements(function, bound)
+            self._changes_elements |= not all(bound.is_set(function, name) for name in inside)
 
     def judge_objects(self, named: set[str]) -> None:
         """What the objects that are shared change of themselves when they are used."""
         for label, value in self.findings.mutables:
             for method in self._used_methods(value, named):
-                for change in self.reader.changes(method, value):
+                for change in self.reader.changes(method, Bound.to(method, value)):
                     if change.label == "self":
                         self.see(change, "", f"{label}{change.way}")
 
@@ -92,7 +86,7 @@ class Changes:
         if any(type_name(member(type(value), name)) == CACHED_PROPERTY for name in named):
             return self.owns.class_(type(value))
         return any(
-            self.reader.changed_arguments(one, value).intersection(one.__code__.co_varnames[:1])
+            first_argument(one) in self.reader.changed_arguments(one, Bound.to(one, value))
             for one in self._used_methods(value, named)
         )
 

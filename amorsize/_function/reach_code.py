@@ -22,12 +22,13 @@ from amorsize._function.callables import (
     MISSING,
     MODULE,
     cells,
-    defaults,
     member,
     raw,
     type_name,
 )
-from amorsize._function.mutations import CHANGING
+from amorsize._function.flow_reader import flow_of
+from amorsize._function.library_changes import CHANGING
+from amorsize._function.name_lookup import called_by, given_numbers
 from amorsize._function.object_contents import is_container
 from amorsize._function.reach_calls import (
     BUILTINS,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from types import CodeType, FunctionType
     from typing import Any
 
+    from amorsize._function.bound_arguments import Bound
     from amorsize._function.reach_values import Values
 
 #: Functions of libraries that are read; most are known by name instead.
@@ -70,11 +72,11 @@ class Code:
         self.read: list[FunctionType] = []
         self.read_as: dict[tuple[str, FunctionType], None] = {}
         self._values, self._findings, self._owns = values, values.findings, values.owns
-        self._changes, self._reader = values.changes, values.changes.reader
+        self._changes = values.changes
         self._n_library = 0
 
-    def examine(self, func: FunctionType, owner: Any, method: str) -> None:
-        """Look into a function; `owner` is what it is bound to, MISSING if nothing is known."""
+    def examine(self, func: FunctionType, bound: Bound, method: str) -> None:
+        """Look into a function, with what is known of its arguments."""
         self.read.append(func)
         is_own = self._owns.function(func)
         if is_own:
@@ -91,8 +93,8 @@ class Code:
             return
         self._findings.names |= bytecode.names(func.__code__)
         self._examine_loads(func)
-        self._examine_changes(func, owner, method)
-        self._examine_numbers(func, owner)
+        self._examine_changes(func, bound, method)
+        self._examine_numbers(func, bound)
         self._examine_returns(func)
 
     def _examine_library(self, func: FunctionType) -> None:
@@ -107,7 +109,7 @@ class Code:
             return
         self._n_library += 1
         if bytecode.may_store_to_globals(func.__code__):
-            for space, name, steps in self._reader.flow(func).stores:
+            for space, name, steps in flow_of(func).stores:
                 holder = func.__globals__.get(name, MISSING)
                 if space == GLOBAL and (
                     not steps or (steps == (ELEMENT,) and is_container(holder))
@@ -200,7 +202,7 @@ class Code:
         from amorsize._function.library_effects import holding_of
 
         closure = cells(func)
-        for space, name, steps in self._reader.flow(func).returned_calls:
+        for space, name, steps in flow_of(func).returned_calls:
             value = resolved(func, closure, space, name)
             value, taken = end_of(value, tuple(step[1:] for step in steps), self._owns.module)
             if taken < len(steps) or value is MISSING:
@@ -212,29 +214,25 @@ class Code:
                 what = f"what {call_name(value)} opens and the function returns"
                 self._findings.copies[what] = None
 
-    def _examine_changes(self, func: FunctionType, owner: Any, method: str) -> None:
+    def _examine_changes(self, func: FunctionType, bound: Bound, method: str) -> None:
         from amorsize._function.library_effects import effect_of
 
         if "type" in func.__code__.co_names:  # `type(self).n += 1` is a store to the class
             self._changes.of_types |= bytecode.stored_attributes(func.__code__)
-        for change in self._reader.changes(func, owner):
+        for change in self._changes.reader.changes(func, bound):
             self._changes.see(change, method)
         if bytecode.checks_before_making(func.__code__):
             what = "mkdir for a folder that it looked for, which another may make in between"
             self._findings.calls[what] = None
             self._findings.bound[f"{what} (exist_ok=True would be safe)"] = None
-        changed = self._reader.changed_arguments(func)
-        for name, value in defaults(func):
-            if name in changed and is_container(value):
-                self._findings.stores[method, f"default {name}"] = None
-        for called in self._reader.called(func):
+        for called in called_by(func):
             effect = effect_of(called) if callable(called) else None
             if effect is not None and (effect.what == "process" or effect.name in _SETS):
                 self._findings.alters[effect.name] = effect.why
 
-    def _examine_numbers(self, func: FunctionType, owner: Any) -> None:
+    def _examine_numbers(self, func: FunctionType, bound: Bound) -> None:
         """Descriptors that the caller has opened, by their number or by a path with it."""
-        for called in self._reader.given_numbers(func, owner):
+        for called in given_numbers(func, bound):
             name = call_name(called).replace("posix.", "os.") if callable(called) else ""
             if name in TAKES_DESCRIPTORS:
                 self._findings.at_numbers[name] = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from amorsize._function import bytecode
+from amorsize._function.bound_arguments import NOTHING, Bound, with_arguments
 from amorsize._function.callable_walk import FUNC, MEMBER, Walk, held, opened
 from amorsize._function.callables import (
     FUNCTION,
@@ -15,7 +17,7 @@ from amorsize._function.callables import (
     raw,
     type_name,
 )
-from amorsize._function.mutations import CHANGING
+from amorsize._function.library_changes import CHANGING, changes_bound
 from amorsize._function.object_contents import (
     CONTAINERS,
     MAX_DEPTH,
@@ -71,20 +73,19 @@ class Values:
     """Judges values, each once, with all that they lead to.
 
     Attributes:
-        walk: The functions to be examined, with what they are bound to and, of methods, their name.
+        walk: The functions to be examined, with what is bound to them and, of methods, their name.
         has_cache: Whether an `lru_cache` was met, which may keep other objects the next time.
     """
 
     def __init__(self, findings: Findings, owns: Owns, changes: Changes) -> None:
         self.findings, self.owns, self.changes = findings, owns, changes
-        # Functions, by what they are bound to and their name where they were found in a class.
         self.walk = Walk(MAX_EXAMINED + 1)
         self.has_cache = False
         self._held: dict[int, Any] = {}  # objects that were looked into for handles
 
-    def lead_to(self, func: FunctionType, owner: Any = MISSING, method: str = "") -> None:
-        """Examine this function as well; MISSING: nobody knows what it is bound to."""
-        self.walk.beside(func, (owner, method), per=(id(owner), method))
+    def lead_to(self, func: FunctionType, bound: Bound = NOTHING, method: str = "") -> None:
+        """Examine this function as well, with what is bound to it."""
+        self.walk.beside(func, (bound, method), per=(bound.key, method))
 
     def judge(self, value: Any, label: str) -> bool:
         """Note all that is shared through a value; False if the value itself may not be."""
@@ -223,27 +224,28 @@ class Values:
         if owner is None or type(owner) is MODULE or is_trusted(method):
             return is_known or judge_builtin(self.findings, method)
         if type(method) is METHOD and not is_known:
-            self._judge_bound(raw(method.__func__), owner)
+            func = raw(method.__func__)
+            if type(func) is FUNCTION:
+                self.lead_to(func, Bound.to(func, owner))
+            else:
+                self.judge(func, "method")
         of = f" of {method.__name__}" if type(method) is not METHOD else ""
         if label and of and method.__name__ in CHANGING and is_container(owner):
             self.findings.stores["", f"{label}()"] = None
         return self.judge(owner, f"self{of} in {label}" if label else f"self{of}")
 
-    def _judge_bound(self, func: Any, owner: Any) -> None:
-        if type(func) is FUNCTION:
-            self.lead_to(func, owner)
-        else:
-            self.judge(func, "method")
-
     def _judge_partial(self, func: Any, label: str) -> bool:
         safe = True
+        function, bound = with_arguments(func)
+        if is_own := function is not None and self.owns.function(function):
+            self.lead_to(function, bound)
         for way, name, value in held(func):
-            safe &= self.judge(value, label if way == FUNC else f"partial argument {name}")
-        if label:  # called by the mapped function, which is judged with its own arguments
-            self.changes.judge_arguments(func)
-            is_changing = type(func.func) in _DESCRIPTORS and func.func.__name__ in CHANGING
-            if is_changing and func.args and is_container(func.args[0]):
-                self.findings.stores["", f"{label}()"] = None
+            if way != FUNC:
+                safe &= self.judge(value, f"partial argument {name}")
+            elif not is_own or type(raw(value)) is not FUNCTION:
+                safe &= self.judge(value, label)
+        if changes_bound(func):
+            self.findings.stores["", f"{label or 'partial argument 0'}()"] = None
         return safe
 
     def _look_inside(self, value: Any, label: str, depth: int) -> None:
@@ -254,7 +256,7 @@ class Values:
             self.findings.unread[f"{label} (too large to look into)"] = None
             return
         self._held[id(value)] = value
-        is_own = self.owns.class_(type(value)) or type(value) in CONTAINERS
+        is_own = self.owns.class_(type(value)) or isinstance(value, (*CONTAINERS, tuple))
         for name, part in parts(value):
             kind = type(part)
             if kind in PLAIN or kind is MODULE:
@@ -314,15 +316,13 @@ class Values:
 
     def _open_method(self, name: str, found: Any, cls: type) -> dict[str, None]:
         """Set out to examine what a class holds, if it is a function; the names in its code."""
-        from amorsize._function import bytecode
-
         func = opened(found)
         if type_name(func) == CACHED_PROPERTY:
             func = func.func
         if type(func) is not FUNCTION or not self.owns.function(func):
             return {}
         takes_class = type(found) is classmethod or name in ("__new__", "__init_subclass__")
-        self.lead_to(func, cls if takes_class else MISSING, name)
+        self.lead_to(func, Bound.to(func, cls) if takes_class else NOTHING, name)
         return bytecode.names(func.__code__)
 
     def judge_members(self, owner: Any, names: Iterable[str]) -> None:

@@ -14,7 +14,15 @@ from amorsize._function.bytecode import (
     op_number,
     op_numbers,
 )
-from amorsize._function.value_flow import CLASS, RESULT, one_step
+from amorsize._function.value_flow import (
+    CLASS,
+    DOUBLE_STAR,
+    RESULT,
+    STAR,
+    Key,
+    element,
+    one_step,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +39,8 @@ _MAKE_FUNCTION, _STORE_DEREF = op_number("MAKE_FUNCTION"), op_number("STORE_DERE
 _TO_TUPLE = 6
 #: 1 if MAKE_FUNCTION takes the defaults off the stack, as it does until Python 3.12, else 0.
 _DEFAULTS_BELOW = int("SET_FUNCTION_ATTRIBUTE" not in opmap)
+#: Operations that put what has names into a dict.
+_MERGES = frozenset(op_numbers("DICT_MERGE", "DICT_UPDATE"))
 #: Operations that change nothing; what GET_ITER gives stands for what it goes through.
 _LEAVES_STACK = frozenset(
     op_numbers("NOP", "RESUME", "COPY_FREE_VARS", "MAKE_CELL", "PRECALL", "GET_ITER")
@@ -42,6 +52,8 @@ def run(frame: Frame, op: int, arg: int) -> None:
     operation = _OPERATIONS.get(op)
     if operation is not None:
         operation(frame, op, arg)
+        if operation is not _load_constant:
+            frame.constant = None
     elif op not in _LEAVES_STACK:
         frame.shift(op, effect_of_number(op, arg))
 
@@ -112,7 +124,7 @@ def _next_element(frame: Frame, _op: int, _arg: int) -> None:
 
 
 def _subscript(frame: Frame, _op: int, _arg: int) -> None:
-    frame.replace(2, frame.flow.element(frame.top(2)))
+    frame.replace(2, frame.flow.element(frame.top(2), Key.of(frame.constant)))
 
 
 def _unpack(frame: Frame, _op: int, arg: int) -> None:
@@ -120,7 +132,7 @@ def _unpack(frame: Frame, _op: int, arg: int) -> None:
     symbol = frame.take()
     held = frame.flow.held(symbol)
     if held is None or len(held) != arg:
-        held = (frame.flow.element(symbol),) * arg
+        held = tuple(frame.flow.element(symbol, Key.of(at)) for at in range(arg))
     frame.stack += reversed(held)
 
 
@@ -169,11 +181,12 @@ def _add_one(frame: Frame, _op: int, arg: int) -> None:
     frame.flow.add(frame.top(arg), added)
 
 
-def _add_all(frame: Frame, _op: int, arg: int) -> None:
+def _add_all(frame: Frame, op: int, arg: int) -> None:
     """All that a value holds, to the group that lies so deep."""
     added = frame.take()
     held = frame.flow.held(added)
-    frame.flow.add(frame.top(arg), *((frame.flow.element(added),) if held is None else held))
+    step = DOUBLE_STAR if op in _MERGES else STAR
+    frame.flow.add(frame.top(arg), *((element(added, step),) if held is None else held))
 
 
 def _add_to_map(frame: Frame, op: int, arg: int) -> None:
@@ -220,7 +233,9 @@ def _call_unpacked(frame: Frame, op: int, arg: int) -> None:
         held = frame.flow.held(group)
         if at and held is not None and len(frame.names) == len(held):
             names = frame.names
-        passed += (frame.flow.element(group),) if held is None else held
+        elif at or held is None:
+            held = (element(group, DOUBLE_STAR if at else STAR),)
+        passed += held
     frame.names = names
     given = frame.call(callee, passed)
     frame.shift(op, effect_of_number(op, arg))

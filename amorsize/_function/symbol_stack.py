@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from opcode import opmap
 
+from amorsize._function.bound_arguments import rest_arguments
 from amorsize._function.bytecode import CLOSURE, GLOBAL, cells_of
-from amorsize._function.value_flow import GROUP, INNER, UNKNOWN, Flow, arguments
+from amorsize._function.handed_on import handed_on
+from amorsize._function.value_flow import GROUP, INNER, UNKNOWN, Flow, leads_inside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import CodeType
 
-    from amorsize._function.value_flow import Symbol
+    from amorsize._function.value_flow import Store, Symbol
 
     # Gives what a call of a function that the code defines gives.
     Follow = Callable[[Flow, CodeType, Mapping[str, Symbol]], Symbol]
@@ -46,7 +48,8 @@ class Frame:
     ) -> None:
         self.code, self.flow = code, flow
         self.stack: list[Symbol] = []
-        self.locals = {at: given.get(name) for at, name in enumerate(arguments(code))}
+        n_arguments = code.co_argcount + code.co_kwonlyargcount + len(rest_arguments(code))
+        self.locals = {at: given.get(n) for at, n in enumerate(code.co_varnames[:n_arguments])}
         self.cells = cells_of(code)
         self.locals |= {at: closure.get(name) for at, name in self.cells.items() if name}
         self.names: tuple[str, ...] = ()
@@ -103,15 +106,19 @@ class Frame:
             if any(one is not None and one[0] in (GLOBAL, CLOSURE) for one in passed):
                 flow.calls[UNKNOWN, passed, names] = None
             return None
-        if callee[0] == GROUP and len(callee[2]) == 1:
+        if callee[0] == GROUP and len(callee[2]) == 1 and not leads_inside(callee[2][0]):
             return flow.given_by_group((GROUP, callee[1], ()), callee[2][0], passed)
-        if callee in ((GLOBAL, "map", ()), (GLOBAL, "filter", ())) and len(passed) > 1:
-            applied = passed[0]
-            if applied is not None and applied[0] == INNER:
-                items = tuple(map(flow.element, passed[1:]))
-                flow.inner_calls[id(flow.inner[int(applied[1])])] = items, ()
         if callee[0] == INNER:
-            inner = flow.inner[int(callee[1])]
-            flow.inner_calls[id(inner)] = passed, names
-            return self._follow(flow, inner, self.cells_for(inner))
+            return self._call_inner(callee, passed, names)
+        for at, handed in enumerate(passed):
+            if handed is not None and handed[0] == INNER:
+                self._call_inner(handed, *handed_on((callee, passed, names), at, flow))
         return flow.note_call(callee, passed, names)
+
+    def _call_inner(
+        self, callee: Store, passed: tuple[Symbol, ...], names: tuple[str, ...]
+    ) -> Symbol:
+        """Follow a function that the code defines, with what is passed to it here."""
+        inner = self.flow.inner[int(callee[1])]
+        self.flow.inner_calls[id(inner)] = passed, names
+        return self._follow(self.flow, inner, self.cells_for(inner))

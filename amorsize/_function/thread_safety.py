@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 
+from amorsize._function.bound_arguments import Bound
 from amorsize._function.callable_walk import end_of, reads
 from amorsize._function.callables import (
     FUNCTION,
@@ -91,10 +92,10 @@ class _Survey:
         func = raw(self._func)
         called = plain(member(type(func), "__call__"))
         if type(called) is FUNCTION:  # an object that is called, and the call's `self`
-            values.lead_to(called, func)
+            values.lead_to(called, Bound.to(called, func))
         self._judge_first_items(items)
-        for one, (owner, method) in values.walk:
-            self.code.examine(one, owner, method)
+        for one, (bound, method) in values.walk:
+            self.code.examine(one, bound, method)
         if values.walk.is_cut:
             self.findings.doubt(f"more than {MAX_EXAMINED} functions and classes of the project")
             return

@@ -33,6 +33,24 @@ CALLED = "()"
 ELEMENT = "[...]"
 #: The step of what a method like `get` gives: an element if the object is a plain container.
 GIVEN = "[....]"
+#: The steps of what `*` and `**` unpack: where it is passed on, by place and by name.
+STAR, DOUBLE_STAR = "*", "**"
+
+
+class Key(str):
+    """The step of the element whose key or number the code spells: "['name']"."""
+
+    key: object
+
+    @classmethod
+    def of(cls, key: object) -> str:
+        """The step of a constant key; that of any element for keys other than texts and numbers."""
+        if type(key) is not str and type(key) is not int:
+            return ELEMENT
+        step = cls(f"[{key!r}]")
+        step.key = key
+        return step
+
 
 #: Methods that give one of an object's elements, all of them, and all of them with their keys.
 _GIVE_ONE = {".get", ".setdefault", ".__getitem__"}
@@ -86,7 +104,7 @@ class Flow:
         space, name, steps = symbol
         if space != GROUP:
             yield symbol
-        elif steps and steps[0] == ELEMENT:
+        elif steps and leads_inside(steps[0]):
             for one in self.groups[int(name)]:
                 if one is not None:
                     yield from self.origins((one[0], one[1], (*one[2], *steps[1:])))
@@ -97,10 +115,10 @@ class Flow:
             return None
         return self.groups[int(symbol[1])]
 
-    def element(self, symbol: Symbol) -> Symbol:
+    def element(self, symbol: Symbol, step: str = ELEMENT) -> Symbol:
         """One of what a value holds; of a group, the one that it holds if it holds but one."""
         held = self.held(symbol)
-        return held[0] if held is not None and len(held) == 1 else element(symbol)
+        return held[0] if held is not None and len(held) == 1 else element(symbol, step)
 
     def group(self, *symbols: Symbol) -> Store:
         """A new group that holds these."""
@@ -207,28 +225,19 @@ class Flow:
         return one_step(first, ".__dict__") if first is not None and name == "vars" else None
 
 
-def element(symbol: Symbol) -> Symbol:
+def element(symbol: Symbol, step: str = ELEMENT) -> Symbol:
     """One of what a value holds."""
     if symbol is None or symbol[0] == INNER:
         return None
-    return one_step(symbol, ELEMENT)
+    return one_step(symbol, step)
+
+
+def leads_inside(step: str) -> bool:
+    """Whether it is the step from something to an element of it."""
+    return step[0] in "[*"
 
 
 def one_step(symbol: Store, step: str) -> Store:
     """A value's part at the end of one more step."""
     space, name, steps = symbol
     return space, name, (*steps, step)
-
-
-def arguments(code: CodeType) -> tuple[str, ...]:
-    """The names of the arguments that are passed one by one."""
-    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-
-
-def by_name(
-    code: CodeType, passed: tuple[Symbol, ...], named: tuple[str, ...]
-) -> dict[str, Symbol]:
-    """What is passed to a function for each of its arguments; the last ones are passed by name."""
-    n_first = len(passed) - len(named)
-    found = dict(zip(arguments(code)[: code.co_argcount], passed[:n_first], strict=False))
-    return found | dict(zip(named, passed[n_first:], strict=True))

@@ -1,0 +1,138 @@
+"""The arguments of a function that are set before any item comes."""
+
+from __future__ import annotations
+
+from amorsize._function.callables import (
+    FUNCTION,
+    METHOD,
+    MISSING,
+    defaults,
+    is_partial,
+    member,
+    raw,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import CodeType, FunctionType
+    from typing import Any
+
+#: Flags of code that takes any number of arguments, by their place and by their name.
+_TAKES_REST, _TAKES_OTHERS = 0x4, 0x8
+
+
+class Bound:
+    """What is bound to a function, by the names of its arguments.
+
+    Attributes:
+        values: The arguments that are set. What goes to `*args` is a tuple, to `**kwargs` a dict.
+        owner: The object that a method is bound to; MISSING if there is none.
+        n_first: How many of them are set by their place.
+    """
+
+    def __init__(self, values: dict[str, Any], owner: Any = MISSING, n_first: int = 0) -> None:
+        self.values, self.owner, self.n_first = values, owner, n_first
+
+    @classmethod
+    def to(cls, func: FunctionType, owner: Any) -> Bound:
+        """What a method is bound to; MISSING: nobody knows."""
+        name = first_argument(func)
+        return NOTHING if owner is MISSING or not name else cls({name: owner}, owner, 1)
+
+    @property
+    def key(self) -> tuple[tuple[str, int], ...]:
+        """Tells it from others, as long as its values live."""
+        return tuple((name, id(value)) for name, value in self.values.items())
+
+    def and_these(self, values: dict[str, Any]) -> Bound:
+        """The same with more arguments, which other code passes."""
+        return Bound({**values, **self.values}, self.owner, self.n_first) if values else self
+
+    def is_set(self, func: FunctionType, name: str) -> bool:
+        """Whether an argument cannot be an item, nor hold one."""
+        return name in self.values and name not in rest_arguments(func.__code__)
+
+    def value_of(self, func: FunctionType, name: str) -> tuple[str, Any]:
+        """What an argument is, in words and itself: its default if nothing is bound to it."""
+        if name in self.values:
+            value = self.values[name]
+            if value is self.owner:
+                return ("class" if isinstance(value, type) else "self"), value
+            return f"argument {name}", value
+        for one, value in defaults(func):
+            if one == name:
+                return f"default {name}", value
+        return "argument", MISSING
+
+
+NOTHING = Bound({})
+
+
+def first_argument(func: FunctionType) -> str:
+    """Its name: `self` of a method."""
+    return "".join(func.__code__.co_varnames[: min(1, func.__code__.co_argcount)])
+
+
+def rest_arguments(code: CodeType) -> tuple[str, ...]:
+    """The names of `*args` and `**kwargs`, or whatever they are called."""
+    n_named = code.co_argcount + code.co_kwonlyargcount
+    n_rest = takes_rest(code) + bool(code.co_flags & _TAKES_OTHERS)
+    return code.co_varnames[n_named : n_named + n_rest]
+
+
+def takes_rest(code: CodeType) -> bool:
+    """Whether a function has an argument like `*args`."""
+    return bool(code.co_flags & _TAKES_REST)
+
+
+def with_arguments(func: Any) -> tuple[FunctionType | None, Bound]:
+    """The function behind a callable, and its arguments that are set before any item comes."""
+    first: list[Any] = []
+    named: dict[str, Any] = {}
+    owner: Any = MISSING
+    while True:
+        func = raw(func)
+        if is_partial(func):
+            first, named, func = [*func.args, *first], {**func.keywords, **named}, func.func
+        elif type(func) is METHOD:
+            owner = func.__self__
+            first, func = [owner, *first], func.__func__
+        elif type(func) is FUNCTION:
+            break
+        elif type(called := raw(member(type(func), "__call__"))) is FUNCTION:
+            owner = func
+            first, func = [func, *first], called
+        else:
+            return None, NOTHING
+    if not first and not named:
+        return func, NOTHING
+    return func, Bound(_by_name(func.__code__, first, named), owner, len(first))
+
+
+def _by_name(code: CodeType, first: list[Any], named: dict[str, Any]) -> dict[str, Any]:
+    n_named = code.co_argcount + code.co_kwonlyargcount
+    known = code.co_varnames[:n_named]
+    found = dict(zip(known[: code.co_argcount], first, strict=False))
+    found |= {name: value for name, value in named.items() if name in known}
+    rest = iter(rest_arguments(code))
+    if takes_rest(code) and (more := tuple(first[code.co_argcount :])):
+        found[next(rest)] = more
+    if code.co_flags & _TAKES_OTHERS:
+        others = {name: value for name, value in named.items() if name not in known}
+        found |= {name: others for name in tuple(rest)[-1:] if others}
+    return found
+
+
+def callables_in(value: Any, most: int) -> bool:
+    """Whether a value is code to be called, or a plain container that holds such."""
+    if isinstance(value, list | tuple | dict):
+        held: Iterable[Any] = dict.values(value) if isinstance(value, dict) else value
+        return any(is_code(one) for one, _ in zip(held, range(most), strict=False))
+    return is_code(value)
+
+
+def is_code(value: Any) -> bool:
+    """Whether a value is called rather than read: no class."""
+    kind = type(value)
+    return kind is FUNCTION or (callable(value) and not isinstance(value, type))

@@ -1,0 +1,90 @@
+"""What functions of libraries change, by their names."""
+
+from __future__ import annotations
+
+from amorsize._function.callables import MISSING, own, raw, type_name
+from amorsize._function.change import CONTEXT_VARIABLE
+from amorsize._function.object_contents import is_container
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+#: Methods that change their object.
+CHANGING = {
+    *("append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "update"),
+    *("add", "discard", "setdefault", "popitem", "appendleft", "extendleft", "popleft", "rotate"),
+    *("difference_update", "intersection_update", "symmetric_difference_update"),
+    *("subtract", "move_to_end", "fill", "put", "partition", "byteswap", "setflags", "__setitem__"),
+    *("__delitem__", "__iadd__", "__ior__", "__setattr__", "__delattr__"),
+}
+#: Functions that change their first argument.
+_CHANGES_FIRST = {
+    *("setattr", "delattr", "heappush", "heappop", "heapify", "heapreplace", "heappushpop"),
+    *("insort", "insort_left", "insort_right", "shuffle", "setitem", "delitem", "iadd", "ior"),
+    *("isub", "imul", "iand", "ixor", "iconcat", "copyto", "put", "place", "putmask"),
+    *("fill_diagonal", "put_along_axis", "SubElement"),
+}
+#: The modules that these are of.
+_CHANGES_FIRST_OF = {
+    *("builtins", "heapq", "bisect", "random", "operator", "numpy", "xml", "elementtree"),
+}
+#: Methods of objects that are made in place, which change what they are handed.
+_CHANGES_HANDED = {"shuffle", "readinto", "at"}
+#: Names by which something that is handed over may be changed.
+PERHAPS_CHANGING = _CHANGES_FIRST | CHANGING | _CHANGES_HANDED
+_BUFFERS = {"_io.StringIO", "_io.BytesIO"}
+#: Methods that change only objects of these types.
+CHANGING_SOME = {
+    **dict.fromkeys(("write", "writelines", "truncate"), _BUFFERS),
+    "set": {"xml.etree.ElementTree.Element", "configparser.ConfigParser", CONTEXT_VARIABLE},
+    "add_section": {"configparser.ConfigParser"},
+    "add_header": {"email.message.Message"},
+}
+#: The argument that functions of NumPy write to.
+TO = "out"
+#: The option with which methods of pandas change their object.
+IN_PLACE_OPTION = "inplace"
+#: The types of what is written in C: a function, a method that is bound, one of a type.
+_IN_C: Any = (type(len), type(str.upper), type(str.__add__))
+_OF_TYPES: Any = (type(str.upper), type(str.__add__))
+
+
+def is_changing(steps: tuple[str, ...]) -> bool:
+    """Whether a way ends with a method that changes its object."""
+    return bool(steps) and steps[-1][0] == "." and steps[-1][1:] in CHANGING
+
+
+def own_name(called: Any, name: str) -> str:
+    """The name of a function that is written in C, which code may call by another."""
+    return str(called.__name__) if isinstance(called, _IN_C) else name
+
+
+def changes_first(called: Any, name: str) -> bool:
+    """Whether what is called changes its first argument; MISSING: only the name is known."""
+    if name in CHANGING and isinstance(called, _OF_TYPES):
+        return True
+    if called is MISSING:
+        return name in _CHANGES_HANDED
+    return name in _CHANGES_FIRST and _is_of_library(called)
+
+
+def changes_bound(prepared: Any) -> bool:
+    """Whether a `partial` changes the container that is bound to it first."""
+    called = raw(prepared.func)
+    is_known = bool(prepared.args) and is_container(prepared.args[0])
+    return is_known and changes_first(called, own_name(called, ""))
+
+
+def _is_of_library(called: Any) -> bool:
+    module = own(called, "__module__")
+    if not isinstance(module, str):  # a method of a generator or a type, say
+        module = type(own(called, "__self__")).__module__
+    return module.partition(".")[0].lstrip("_") in _CHANGES_FIRST_OF
+
+
+def changes_holder(holder: Any, name: str, names: tuple[str, ...]) -> bool:
+    """Whether the method changes an object of this type; `names` are those in the same code."""
+    kind = type_name(holder)
+    is_undone = kind == CONTEXT_VARIABLE and "reset" in names
+    return kind in CHANGING_SOME.get(name, _BUFFERS) and not is_undone
