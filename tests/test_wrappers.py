@@ -208,3 +208,74 @@ def test_what_a_cache_has_kept_is_found_and_filled_into_another(maxsize, typed):
     assert other(99) == {"of": ((99,), {})}
     assert len(stdlib_wrappers.kept(other)) == len(calls) + 1
     assert (other.__name__, other.__wrapped__) == ("results", results.__wrapped__)
+
+
+KEPT_BY_CLASSES = """
+import abc, dataclasses, enum, functools, typing
+from amorsize import tuned_map
+
+class Base(abc.ABC):
+    @abc.abstractmethod
+    def area(self): ...
+
+class Square(Base):
+    @functools.lru_cache
+    def times(self, k): return 2 * k
+    def area(self): return self.times(3)
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    x: int
+    @functools.cache
+    def far(self, k): return self.x + k
+
+class Key:
+    __slots__ = ("name",)
+    def __init__(self, name): self.name = name
+    def __eq__(self, other): return self.name == other.name
+    def __hash__(self): return len(self.name)
+    @functools.lru_cache(typed=True)
+    def long(self, k): return len(self.name) + k
+
+class Colour(enum.Enum):
+    RED = 1
+    @functools.cache
+    def shade(self, k): return self.value + k
+
+class Pair(typing.NamedTuple):
+    a: int
+    @functools.cache
+    def sum(self, k): return self.a + k
+
+class Left:
+    def __eq__(self, other): return type(self) is type(other)
+    def __hash__(self): return 1
+    @functools.cache
+    def meet(self, other): return "right"
+
+class Right(Left):
+    @functools.cache
+    def join(self, other): return "left"
+
+def square(k): return Square().area(), 0  # another key each time
+def point(k): return Point(1).far(2), Point.far.cache_info().misses
+def key(k): return Key("ab").long(2), Key.long.cache_info().misses
+def colour(k): return Colour.RED.shade(2), Colour.shade.cache_info().misses
+def pair(k): return Pair(1).sum(2), Pair.sum.cache_info().misses
+def both(k): return Left().meet(Right()), Right().join(Left()), Left.meet.cache_info().currsize
+
+if __name__ == "__main__":
+    for function in (square, point, key, colour, pair, both):
+        function(0)
+        want = function(0)
+        got = tuned_map(function, range(6), backend="process", n_jobs=2)
+        print(function.__name__, got == [want] * 6 or (got, want))
+"""
+
+
+def test_caches_of_methods_keep_instances_of_their_classes(run_script):
+    """They are filled once the classes are complete: instances can be made, and have their hash."""
+    ran = run_script(KEPT_BY_CLASSES, environ={"AMORSIZE_START": "clean"})
+
+    names = ("square", "point", "key", "colour", "pair", "both")
+    assert ran.stdout.splitlines() == [f"{name} True" for name in names]

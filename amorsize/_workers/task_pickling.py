@@ -162,12 +162,31 @@ def dumped_with_code(
         cloudpickle.register_pickle_by_value(module)
     try:
         pickler = with_code(buffer, by_value, left or {}, kept or {}, _aside(parts))
-        # The classes are pickled last, when all of them are known.
-        pickler.dump(CallOnLoad(load, (*content, pickler.classes)))
+        pickler.dump(CallOnLoad(load, (*content, _Last(pickler))))
     finally:
         for module in modules:
             cloudpickle.unregister_pickle_by_value(module)
     return buffer.getvalue()
+
+
+class _Last:
+    """Pickles as the classes that were sent with their code: last, when all of them are known.
+
+    What caches have kept goes before: it may hold instances of a class that has the cache, and a
+    class under way has neither its methods nor its hash.
+    """
+
+    def __init__(self, pickler: Any) -> None:
+        self._pickler = pickler
+
+    def __reduce__(self) -> Any:
+        pickler = self._pickler
+        fills, pickler.fills = pickler.fills, None
+        return _after_filling, (fills, pickler.classes)
+
+
+def _after_filling(_: list[None], classes: list[Any]) -> list[Any]:
+    return classes
 
 
 def _with_code() -> Any:
@@ -186,6 +205,7 @@ def _with_code() -> Any:
             super().__init__(buffer, serialization.PROTOCOL, buffer_callback=aside)
             self.by_value, self.left, self.kept = by_value, left, kept
             self.classes: list[tuple[type, str, bool]] = []  # that were sent with their code
+            self.fills: list[CallOnLoad] | None = []  # of caches, while there is a last
 
         def reducer_override(self, obj: Any) -> Any:
             if _is_hidden(obj):
@@ -204,12 +224,20 @@ def _with_code() -> Any:
                 return _with_its_file(obj, self.dispatch_table[CODE](obj))
             if (made := _wrapper(obj, self.by_value)) is not None:
                 entries = self.kept.get(id(obj))
-                return stdlib_wrappers.reduced_with(obj, entries) if entries else made
+                return self._with_entries(obj, entries) if entries else made
             reduced = super().reducer_override(obj)
             made_here = isinstance(obj, type) and bool(obj.__flags__ & HEAP_TYPE)
             if made_here and reduced is not NotImplemented:
                 self.classes.append((obj, obj.__qualname__, is_found(obj)))
             return reduced
+
+        def _with_entries(self, cache: Any, entries: list[stdlib_wrappers.Kept]) -> Any:
+            make, arguments, state, _, _, fill = stdlib_wrappers.reduced_with(cache, entries)
+            if self.fills is not None:
+                first, _, extra = state
+                self.fills.append(CallOnLoad(fill, (cache, (first, entries, {}))))
+                state = first, [], extra
+            return make, arguments, state, None, None, fill
 
     return WithCode
 
