@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 from amorsize import autotune
 
@@ -201,6 +202,68 @@ def test_with_few_files_left_the_call_gives_what_the_loop_gives(what, run_script
     """None to five: not even for the modules that are loaded late."""
     assert run_script(FILES, what, environ={"AMORSIZE_CACHE": "off"}).stdout == "all tried\n"
 
+
+# -- code that cannot be read any more ----------------------------------------------------------
+
+UNREADABLE = (
+    f"{ITEMS}"
+    """
+import os, shutil, sys, tempfile
+from pathlib import Path
+
+own = Path(tempfile.mkdtemp()) / "own"
+shutil.copytree(Path(sys.argv[1]) / "amorsize", own / "amorsize")
+own.parent.chmod(0o700)
+sys.path.insert(0, str(own))
+import amorsize
+from amorsize import autotune
+assert Path(amorsize.__file__).is_relative_to(own)
+
+def moved_away(): own.rename(own.parent / "older")
+def rights_given_up(): os.setgid(65534), os.setuid(65534)
+def another_root(): os.chroot(tempfile.mkdtemp()), os.chdir("/")
+
+DOUBLES = [2 * i for i in range(200)]
+loses = {one.__name__: one for one in (moved_away, rights_given_up, another_root)}[sys.argv[2]]
+for call_before in (None, len, computes):
+    for name, case in {
+        "waits": lambda: autotune(waits)(range(200)),
+        "computes": lambda: autotune(computes)(range(200)),
+        "generator": lambda: autotune(computes)(i for i in range(200)),
+        "stream": lambda: list(autotune(waits).stream(range(200))),
+    }.items():
+        child = os.fork()
+        if not child:
+            if call_before is len: autotune(len)([[]])
+            if call_before is computes: autotune(computes)(range(50))
+            loses()
+            try: found, why = case(), ""
+            except BaseException as error: found, why = None, repr(error)
+            if found != DOUBLES: os.write(1, f"{name} after {call_before}: {why}\\n".encode())
+            try: autotune(computes, backend="process", n_jobs=2)(range(9))
+            except amorsize.WorkersUnavailable as error:
+                if "no longer read" not in str(error): os.write(1, str(error).encode())
+            except BaseException as error: os.write(1, f"process: {error!r}\\n".encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+        if loses is moved_away and not own.exists(): (own.parent / "older").rename(own)
+shutil.rmtree(own.parent)
+print("all tried")
+"""
+)
+
+
+@pytest.mark.parametrize("how", ["moved_away", "rights_given_up", "another_root"])
+def test_code_that_cannot_be_read_any_more_is_not_needed(how, run_script):
+    """The call is the loop where workers would need it; who asks for workers is told why not."""
+    if how != "moved_away" and os.geteuid() != 0:
+        pytest.skip("for root alone")
+    ran = run_script(UNREADABLE, str(ROOT), how, environ={"AMORSIZE_CACHE": "off"}, timeout_s=50)
+
+    assert ran.stdout == "all tried\n"
+
+
+# -- files that items hold ----------------------------------------------------------------------
 
 HOLDS = """
 import os, resource, socket, sys, tempfile, time

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize._engine.call_checks import check_data, name_of
-from amorsize._host.descriptors import is_lack, loop
+from amorsize._host.descriptors import is_lack, loop, no_workers, why_too_few
 from amorsize._host.signals import (
     no_interrupts,  # here: a handler may call before all else is there
 )
@@ -58,7 +58,7 @@ class _WithoutRoom:
     ) -> Iterator[Any]:
         """The same, one by one."""
         if not options.allow_loop:
-            raise self._error
+            raise no_workers(why_too_few(0) or "", self._error) from self._error
         check_data(iterables, name_of(func))
         results = loop(func, iterables, item_kwargs, strict=options.strict)
         return enumerate(results) if indexed else results

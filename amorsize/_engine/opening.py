@@ -10,7 +10,6 @@ from amorsize._host import descriptors
 from amorsize._host.import_state import is_half_loaded
 from amorsize._profiles import store
 from amorsize._workers import nesting
-from amorsize.errors import WorkersUnavailable
 from amorsize.policy.host_job import Job
 
 TYPE_CHECKING = False
@@ -131,10 +130,7 @@ class Opening:
         except (OSError, ImportError) as error:
             if not descriptors.is_lack(error):
                 raise
-            raise WorkersUnavailable(
-                f"what workers need cannot be loaded: {self._call.no_room} ({error}). Raise the "
-                "limit (ulimit -n), or use backend='serial'."
-            ) from error
+            raise descriptors.no_workers(self._call.no_room, error) from error
 
 
 def _n_cores_most() -> int:

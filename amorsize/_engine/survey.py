@@ -47,7 +47,7 @@ class Survey:
     def look(self) -> None:
         """Find out what the host has and what the function reaches."""
         if self._call.no_room is None:
-            n_left = descriptors.n_files_left()
+            n_left = descriptors.n_readable_left()
             self._call.no_room = descriptors.why_too_few(n_left)
             self._see_room()
             if n_left < descriptors.FEW and self._call.no_room is None:

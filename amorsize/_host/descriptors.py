@@ -1,6 +1,8 @@
-"""How many more files this process may open.
+"""What files this process can still open.
 
-Modules that are imported late, pipes to workers, anything that watches: each needs some."""
+Modules that are imported late, pipes to workers, anything that watches: each needs some. There may
+be few left, and a program that has given up its rights may have lost sight of the modules.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ import os
 import sys
 
 from amorsize._host.signals import raised_by_handler
+from amorsize.errors import WorkersUnavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +37,18 @@ LATE = (
     "amorsize._workers.gil_probe",
 )
 _LATE = frozenset(LATE)
+
+
+def _is_there(path: str) -> bool:
+    try:
+        os.stat(path)
+    except OSError:
+        return False
+    return True
+
+
+# One file of Python's and one of ours; in an archive, or frozen, none.
+_CODE = tuple(path for path in (os.__file__, __file__) if _is_there(path))
 
 
 def n_files_left() -> int:
@@ -69,20 +84,46 @@ def limit() -> int:
     return PLENTY if soft == RLIM_INFINITY else soft
 
 
+def why_unreadable() -> str | None:
+    """Why what is not loaded yet cannot be, in words; None: it can. 3 us."""
+    if all(map(_is_there, _CODE)):
+        return None
+    return "this process can no longer read the modules that it has yet to load"
+
+
+def n_readable_left() -> int:
+    """The same; none where the modules that workers need cannot be read any more."""
+    return 0 if why_unreadable() else n_files_left()
+
+
 def n_to_load_with() -> int:
     """The same, as far as a call may still have to load something."""
-    return PLENTY if sys.modules.keys() >= _LATE else n_files_left()
+    return PLENTY if sys.modules.keys() >= _LATE else n_readable_left()
 
 
 def why_too_few(n_left: int) -> str | None:
     """Why no worker is to be thought of, in words; None: there is room."""
     if n_left >= LEAST:
         return None
+    if not n_left and (why := why_unreadable()):
+        return why
     return f"this process may open only {n_left} more file{'s' if n_left != 1 else ''}"
 
 
+def no_workers(why: str, error: BaseException) -> WorkersUnavailable:
+    """What to raise where only workers may run the items, and this kept them from being loaded."""
+    remedy = "Raise the limit (ulimit -n)"
+    if why_unreadable():
+        remedy = "Map once while they can be read, in workers of the same kind"
+    return WorkersUnavailable(
+        f"what workers need cannot be loaded: {why} ({error}). {remedy}, or use backend='serial'."
+    )
+
+
 def is_lack(error: BaseException) -> bool:
-    """Whether this says that no further file can be opened, by this process or by any."""
+    """Whether this says that no further file can be opened, or none of those with code."""
+    if isinstance(error, ImportError | OSError) and why_unreadable():
+        return True
     if isinstance(error, ImportError):  # of an extension module, with what the loader said as text
         return "Too many open files" in str(error) or _is_lack(error.__cause__)
     return _is_lack(error)
