@@ -79,6 +79,15 @@ def employ(kind, executor):
         pool.close(at_once=True)
 
 
+def stop(pid, *, timeout_s=10.0):
+    """Stop a process, without a look at its pool, which would have it go on."""
+    os.kill(pid, signal.SIGSTOP)
+    until_s = time.monotonic() + timeout_s
+    while state_of(pid) != "T":
+        assert time.monotonic() < until_s
+        time.sleep(0.01)
+
+
 def hear(pool, is_enough, *, timeout_s=10.0, every_s=0.2):
     """All that happens until it is enough; fails when that takes too long."""
     events, until_s = [], time.monotonic() + timeout_s
@@ -420,8 +429,7 @@ class TestDeath:
         send(pool, 0, [1])
         handle = pool._handles[0]
         hear(pool, lambda _: handle.reader.in_frame)
-        os.kill(handle.pid, signal.SIGSTOP)
-        hear(pool, lambda _: state_of(handle.pid) == "T")
+        stop(handle.pid)
         assert handle.reader.in_frame  # half of it is here
         send(pool, 1, [2], first=1)
 
@@ -438,8 +446,7 @@ class TestDeath:
         send(pool, 0, [1])
         handle = pool._handles[0]
         hear(pool, lambda _: handle.reader.in_frame)
-        os.kill(handle.pid, signal.SIGSTOP)
-        hear(pool, lambda _: state_of(handle.pid) == "T")
+        stop(handle.pid)
         assert handle.reader.in_frame
 
         (done,) = through(pool, timeout_s=5.0)
@@ -450,8 +457,7 @@ class TestDeath:
         """Stop a worker and send it more than its pipe takes: half of a frame is on its way."""
         start(pool, 0, 1)
         handle = pool._handles[0]
-        os.kill(handle.pid, signal.SIGSTOP)
-        hear(pool, lambda _: state_of(handle.pid) == "T")
+        stop(handle.pid)
         send(pool, 0, items)
         assert handle.writer._pending
         return handle
