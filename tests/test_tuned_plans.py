@@ -99,7 +99,7 @@ def test_what_is_asked_for_comes_first(asked):
     tuner = Tuner(None, job, measured())
     play(world(), tuner)
 
-    assert tuner.followed is None
+    assert tuner.profile.followed is None
     assert tuner.plan().source == "learned"
 
 
@@ -109,7 +109,7 @@ def test_items_of_another_cost_end_it():
     tuner = tuner_for(dear, measured())
     outcome = play(dear, tuner)
 
-    assert tuner.followed is None
+    assert tuner.profile.followed is None
     assert outcome.n_started["process"] > 3
     assert tuner.learned().source == "learned"
 
@@ -120,7 +120,7 @@ def test_a_change_midway_ends_it():
     tuner = tuner_for(changing, measured())
     outcome = play(changing, tuner)
 
-    assert tuner.followed is None
+    assert tuner.profile.followed is None
     assert any("the tuned plan is left" in note.what for note in tuner.notes)
     assert outcome.n_started["process"] > 3
 

@@ -55,7 +55,7 @@ def _learned(
     profile, drifts = tuner.learned(n_calls), tuner.drifts
     if profile is None:
         return None, drifts
-    fits = call.known if tuner.profile_matches is not False else None
+    fits = call.known if tuner.profile.matches is not False else None
     profile, short = _compared(fits, profile, chunks, call.work.results.n_done, makespan_s)
     drifts += [] if short is None else [short]
     if fits is not None:
@@ -82,7 +82,7 @@ def _trace(
         profile=profile,
         known=call.known,
         known_from=call.known_from,
-        known_fits=tuner.profile_matches,
+        known_fits=tuner.profile.matches,
         notes=tuple(tuner.notes),
         chunks=recorder.chunks.all,
         n_started=dict(recorder.n_started),

@@ -98,6 +98,21 @@ class Prices(Value):
         return left_s / (n_workers + 1) + spent_s <= PAYBACK * left_s
 
 
+class HostPrices(Value):
+    """What workers of either kind cost on one host."""
+
+    threads: Prices
+    #: The first process pays for loading what runs workers.
+    first_process: Prices
+    processes: Prices
+
+    @classmethod
+    def of(cls, host: Host) -> HostPrices:
+        """From what was measured of the host."""
+        first = of_processes(host)
+        return cls(threads=of_threads(host), first_process=first, processes=first.but(load_s=0.0))
+
+
 def of_threads(host: Host) -> Prices:
     """Worker threads: quick to start, and nothing has to travel."""
     return Prices(

@@ -40,36 +40,36 @@ def _first_items(state: State, view: View) -> Action | None:
 
 
 def _check_profile(state: State, view: View) -> Action | None:
-    if state.hint is None or state.profile_matches is not None:
+    if state.profile.hint is None or state.profile.matches is not None:
         return None
     from amorsize.policy.rules import check_profile  # a first call has nothing to check
 
-    return check_profile.check(state, view, state.hint)
+    return check_profile.check(state, view, state.profile.hint)
 
 
 def _confirm_waiting(state: State, view: View) -> Action | None:
-    if state.pending_wait_check is None or view.caller_busy:
+    if state.waiting.pending is None or view.caller_busy:
         return None
     return RunInline(n_items=1, time_budget_s=inf)
 
 
 def _tuned_plan(state: State, view: View) -> Action | None:
-    if state.followed is None:
+    if state.profile.followed is None:
         return None
     from amorsize.policy.rules import follow_plan
 
-    return follow_plan.follow(state, view, state.followed)
+    return follow_plan.follow(state, view, state.profile.followed)
 
 
 def _help_with_few(state: State, view: View) -> Action | None:
-    if state.profile_matches is not False or view.caller_busy or state.costs.n_reports:
+    if state.profile.matches is not False or view.caller_busy or state.costs.n_reports:
         return None
     is_long = (state.costs.first_unconfirmed_s or 0.0) >= dispatch.LONG_ITEM_S
     return first_items.help_with_few(state, view) if is_long else None
 
 
 def _choose_backend(state: State, view: View) -> Action | None:
-    if state.trial is not None:
+    if state.exploration.trial is not None:
         from amorsize.policy.rules import explore
 
         explore.look(state)
@@ -161,11 +161,11 @@ class Tuner(State):
 
     def next(self, view: View) -> Action:
         """What to do now: the answer of the first rule that has one."""
-        self.now_s = view.now_s
+        self.moment.now_s = view.now_s
         if not view.n_left:
             return Wait(reason="all items are out")
-        self.work_left_s = self.left_s(view)
-        self.n_items_left = view.n_left if view.all_read else inf
+        self.moment.left_s = self.left_s(view)
+        self.moment.n_left = view.n_left if view.all_read else inf
         for _, decide, _ in RULES:
             action = decide(self, view)
             if action is not None:
@@ -183,7 +183,7 @@ class Tuner(State):
 
     def plan(self) -> Plan:
         """The plan this call arrived at."""
-        if (measured := self.followed) is not None:
+        if (measured := self.profile.followed) is not None:
             return Plan(
                 backend=measured.backend,
                 n_jobs=measured.n_jobs,
@@ -228,9 +228,9 @@ class Tuner(State):
             typical_s=costs.typical_s,
             n_chunks=costs.n_chunks,
             chunk_items=costs.chunk_items,
-            source="learned" if self.followed is None else self.followed.source,
+            source="learned" if self.profile.followed is None else self.profile.followed.source,
             is_enough=is_enough,
             n_healthy=self.limits.contention.n_healthy,
-            explored=self.explored.as_dict(),
+            explored=self.exploration.account.as_dict(),
             failed_share=self.limits.failures.learned_share if self.job.keeps_failures else None,
         )

@@ -97,10 +97,10 @@ def _inlined(state: State, event: Inlined) -> None:
     state.costs.inlined(event, alone=alone, beside_threads=beside_threads)
     if computed and state.costs.waits:
         choose_backend.reroute(state)
-    if state.pending_wait_check is not None and state.workers.n_started:
+    if state.waiting.pending is not None and state.workers.n_started:
         from amorsize.policy import update_reports
 
-        update_reports.settle_waiting(state, state.pending_wait_check, event)
+        update_reports.settle_waiting(state, state.waiting.pending, event)
     if state.is_backend_fixed and not state.has_delivered and not state.costs.waits:
         state.cores.see_caller(event)
 

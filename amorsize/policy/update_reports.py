@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amorsize.policy.evidence import drift, tuned_plan
 from amorsize.policy.evidence.cpu_share import CoreEvidence
-from amorsize.policy.evidence.io_bound import Votes, is_idle
+from amorsize.policy.evidence.io_bound import is_idle
 from amorsize.policy.rules import choose_backend, explore, follow_plan, limit_failures
 
 TYPE_CHECKING = False
@@ -18,8 +18,8 @@ def reported(state: State, event: Report) -> None:
     costs = state.costs
     is_cold = state.workers.report(event)
     in_process = state.workers.backend_of(event.worker) == "process"
-    if not costs.n_inline and event.n_items and not state.first_reports.is_settled:
-        costs.waits = state.first_reports.see(event, is_fresh_fork=is_cold and in_process)
+    if not costs.n_inline and event.n_items and not state.waiting.first_reports.is_settled:
+        costs.waits = state.waiting.first_reports.see(event, is_fresh_fork=is_cold and in_process)
     if explore.is_apart(state, event):
         costs.counted(event)
         explore.see(state, event)
@@ -31,27 +31,26 @@ def reported(state: State, event: Report) -> None:
     state.sending.add(
         event,
         inherits_items=state.job.inherits_items,
-        is_remembered=bool(state.profile_matches),
+        is_remembered=bool(state.profile.matches),
     )
     if not event.n_items:
         return
-    if state.drift_watch is not None and not (is_cold and costs.warmup_s):
+    if state.profile.watch is not None and not (is_cold and costs.warmup_s):
         n_working = state.waiters.n_wanted if costs.waits else state.limits.n_most
         n_busy = state.workers.of(state.workers.backend_of(event.worker)).n_busy
         is_settling = n_working is not None and n_busy > n_working
-        found = state.drift_watch.see(event, n_working, is_settling=is_settling)
+        found = state.profile.watch.see(event, n_working, is_settling=is_settling)
         if found is not None:
-            _see_drift(state, state.drift_watch, found)
+            _see_drift(state, state.profile.watch, found)
     if state.job.keeps_failures:
         limit_failures.see(state, event)
     explore.see(state, event)
-    if state.trial is not None:
+    if state.exploration.trial is not None:
         return
     if costs.waits:
         _see_waiter(state, event)
-    elif (
-        state.pending_wait_check is None and state.followed is None
-    ):  # else who waits is not clear, or not open
+    elif state.waiting.pending is None and state.profile.followed is None:
+        # Otherwise it is not clear who waits, or the number of workers is not open.
         _see_cores(state, event)
 
 
@@ -60,20 +59,20 @@ def settle_waiting(state: State, asked: drift.Drift, event: Inlined) -> None:
 
     On a busy host one that waits is followed by more, until they are enough.
     """
-    state.votes.count(event)
+    state.waiting.votes.count(event)
     waits = is_idle(event) and event.n_pauses > 0
-    if waits and not state.votes.are_enough:
+    if waits and not state.waiting.votes.are_enough:
         return
-    state.pending_wait_check = None
+    state.waiting.pending = None
     if not waits:
         _tell_drift(state, asked.but(what="cores", answer=drift.NOTHING))
         return
     _tell_drift(state, asked.but(answer="where they run is decided anew"))
     state.costs.waits = True
-    state.begin_waiters()
+    choose_backend.begin_waiters(state)
     if state.job.backend == "auto":
         state.route, state.is_backend_fixed = None, False
-        state.reopen_jobs()
+        choose_backend.reopen_jobs(state)
 
 
 def _see_waiter(state: State, event: Report) -> None:
@@ -118,7 +117,7 @@ def _see_saturation(state: State, event: Report, n_working: int) -> None:
         rank=state.workers.rank_of(event.worker),
         n_working=n_working,
         n_still=sum(1 for seat in parked if seat.n_queued),
-        left_s=state.work_left_s,
+        left_s=state.moment.left_s,
         serial_item_s=state.costs.alone.cpu_s,
         n_alone=state.costs.alone.n_items,
     )
@@ -130,29 +129,25 @@ def _leave_threads(state: State) -> None:
     state.note("threads given up", "they took turns: the items hold the GIL after all")
     state.gil.is_held, state.route, state.is_backend_fixed = True, None, False
     state.cores = CoreEvidence()  # those that take turns seemed to have no cores
-    state.profile_matches = None if state.profile_matches is None else False
+    state.profile.matches = None if state.profile.matches is None else False
 
 
 def _see_drift(state: State, watch: drift.Watch, found: drift.Drift) -> None:
     """Every change has its own answer; one that concerns all plans alike needs none."""
     if found.what == "waiting" and state.job.backend == "auto" and state.job.may_inline:
-        state.pending_wait_check, state.votes = (
-            found,
-            Votes(),
-        )  # or the host is busy: the caller's items tell
+        state.waiting.suspect(found)  # or the host is busy: the caller's items tell
         return
     if found.factor < 1 and state.limits.n_most is not None and not state.costs.waits:
         found = found.but(answer="n_jobs is counted anew")
-        state.reopen_jobs()
+        choose_backend.reopen_jobs(state)
     elif watch.is_dearer((*state.drifts, found)) and not state.costs.waits:
         state.limits.contention.doubt()  # one A-B-A around n_jobs, if they still seem to be crowded
     _tell_drift(state, found)
 
 
 def _tell_drift(state: State, found: drift.Drift) -> None:
-    if state.followed is not None and tuned_plan.ends(found):
+    if state.profile.followed is not None and tuned_plan.ends(found):
         found = found.but(answer="the plan that was tuned is left")
         follow_plan.leave(state, "it was measured for other items")
-    state.drifts.append(found)
+    state.note_drift(found)
     state.costs.begin_means()
-    state.note("drift", str(found))

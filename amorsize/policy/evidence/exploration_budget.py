@@ -50,6 +50,26 @@ class Explored(Value):
         return cls(**fields) if sound else None
 
 
+class Exploration:
+    """The account of a function in one call, with the trial that is under way.
+
+    Args:
+        account: What trying neighbours of the plan has cost so far.
+    """
+
+    def __init__(self, account: Explored) -> None:
+        #: The same, with what this call adds.
+        self.account = account
+        #: It is time to try a neighbour of the plan.
+        self.is_due = False
+        #: The neighbour that is being tried.
+        self.trial: Trial | None = None
+
+    def put_down(self, **changes: Any) -> None:
+        """Change some figures of the account."""
+        self.account = self.account.but(**changes)
+
+
 class Trial:
     """One neighbour between two windows of the plan."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.events import Inlined, Report
+    from amorsize.policy.evidence.drift import Drift
 
 #: Below this CPU / wall, an item mostly waits. Measured: 0.0 for a sleep, 0.2 for SQL.
 WAITING_SHARE = 0.3
@@ -89,3 +90,22 @@ ENOUGH_S = 6e-3
 
 #: Reports that contradict each other, after which items are taken to compute.
 MOST_LOOKS = 3 * VOTES
+
+
+class WaitEvidence:
+    """What is in doubt about waiting: whether items do, or do so now."""
+
+    def __init__(self) -> None:
+        #: What reports say, where the caller runs nothing itself.
+        self.first_reports = FirstReports()
+        #: A suspected change from CPU-bound to waiting, to be confirmed by inline items.
+        #: None: nothing pending.
+        self.pending: Drift | None = None
+        #: The inline items that confirm it.
+        self.votes = Votes()
+        #: The backend was chosen once more because items turned out to wait.
+        self.has_rerouted = False
+
+    def suspect(self, found: Drift) -> None:
+        """Items seem to wait: the caller's next ones are to confirm it."""
+        self.pending, self.votes = found, Votes()

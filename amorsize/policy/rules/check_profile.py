@@ -42,8 +42,9 @@ def check(state: State, view: View, hint: Profile) -> Action | None:
     is_hasty = is_cheap and costs.n_seen < _n_telling(hint)
     if view.caller_busy and (is_hasty or not costs.n_reports):  # its item may take long
         return dispatch.meanwhile_or_wait(state, view)
-    if not view.caller_busy and (is_hasty or (left_s > 0 and state.n_checks < CHECK_SLICES)):
-        state.n_checks += 1
+    may_check = left_s > 0 and state.profile.n_checks < CHECK_SLICES
+    if not view.caller_busy and (is_hasty or may_check):
+        state.profile.n_checks += 1
         beside = dispatch.meanwhile(state, view) if is_hasty else None
         return beside or inline.run_slice(state, view, max(left_s, LEAST_CHECK_S))
     _judge(state, hint)
@@ -57,7 +58,7 @@ def _n_telling(hint: Profile) -> int:
 
 def remember(state: State, profile: Profile) -> None:
     """Take a profile that was found while items were already running: judged at once."""
-    state.hint, state.explored = profile, Explored.of(profile)
+    state.profile.hint, state.exploration.account = profile, Explored.of(profile)
     if state.costs.item_s is not None:
         _judge(state, profile)
 
@@ -94,20 +95,20 @@ def _is_within(ratio: float, hint: Profile) -> bool:
 def _judge(state: State, hint: Profile) -> None:
     """Adopt a profile that agrees with this call's items; else go on without it."""
     costs, ratio = state.costs, _ratio(state, hint)
-    state.hint = None
-    state.profile_matches = _is_within(ratio, hint) and costs.fits(waits=hint.waits)
-    is_alike = state.profile_matches and 1 / ALIKE < ratio < ALIKE
+    state.profile.hint = None
+    state.profile.matches = _is_within(ratio, hint) and costs.fits(waits=hint.waits)
+    is_alike = state.profile.matches and 1 / ALIKE < ratio < ALIKE
     state.limits.contention.start_with(hint, is_alike=is_alike)
-    if state.profile_matches:
+    if state.profile.matches:
         _adopt(state, hint)
         return
-    state.explored = Explored()  # of another plan
+    state.exploration.account = Explored()  # of another plan
     if state.gil.is_held is None and hint.holds_gil:
         state.gil.is_held = True  # whatever items cost: they would rather have changed in that
     state.note("remembered profile put aside", f"an item costs {ratio:.2g} x that")
     state.drifts.append(
         drift.Drift(
-            now_s=state.now_s,
+            now_s=state.moment.now_s,
             what="profile",
             factor=ratio,
             n_chunks=costs.n_reports,
@@ -118,9 +119,9 @@ def _judge(state: State, hint: Profile) -> None:
 
 def _adopt(state: State, hint: Profile) -> None:
     """Start from a profile: what was measured then need not be measured again."""
-    state.drift_watch = drift.Watch(hint)
-    state.n_known_calls = hint.n_calls
-    state.is_trial_due = explore.is_due(hint, state.job.at_s)
+    state.profile.watch = drift.Watch(hint)
+    state.profile.n_calls = hint.n_calls
+    state.exploration.is_due = explore.is_due(hint, state.job.at_s)
     state.costs.agree(hint)
     looked_s = 0.0 if state.gil.seen is None else state.gil.seen.watched_s
     if state.gil.is_held is None or (hint.holds_gil and looked_s < gil.WATCH_LONGER_S):
@@ -133,9 +134,9 @@ def _adopt(state: State, hint: Profile) -> None:
         state.note("n_jobs counted anew", "the same plan achieved less in two calls")
         return
     if hint.waits:
-        state.waiters.start_with(hint.n_jobs, n_best=state.explored.n_waiters)
+        state.waiters.start_with(hint.n_jobs, n_best=state.exploration.account.n_waiters)
     state.cores.verified = True
     if tuned_plan.applies(hint, state.job):
-        state.followed = hint
+        state.profile.followed = hint
         what = f"{hint.backend} x {hint.n_jobs}, {hint.chunksize} items in a chunk"
         state.note(what, "tuned deliberately, for about as many items")

@@ -11,7 +11,10 @@ from amorsize.policy.actions import (
     StopGilProbe,
     Watch,
 )
-from amorsize.policy.rules import dispatch, inline
+from amorsize.policy.evidence.contention import Saturation
+from amorsize.policy.evidence.cpu_share import CoreEvidence
+from amorsize.policy.evidence.io_concurrency import Waiters
+from amorsize.policy.rules import dispatch, inline, scale
 from amorsize.policy.rules.dispatch import LONG_ITEM_S
 from amorsize.policy.rules.inline import SLICE_S, SURE_S
 
@@ -81,13 +84,23 @@ def settle(state: State, view: View) -> Action | None:
 def reroute(state: State) -> None:
     """Where items were to run was decided before it was clear that they wait: once more."""
     is_open = state.route is None or state.route.backend is None
-    if is_open or state.job.backend != "auto" or state.has_rerouted:
+    if is_open or state.job.backend != "auto" or state.waiting.has_rerouted:
         return
     state.note("the items wait after all", "they have a core and do not use it")
-    state.has_rerouted = True
+    state.waiting.has_rerouted = True
     state.route, state.is_backend_fixed = None, False
-    state.begin_waiters()
-    state.reopen_jobs()
+    begin_waiters(state)
+    reopen_jobs(state)
+
+
+def begin_waiters(state: State) -> None:
+    """Items wait after all, or other ones do: how many at once is found out anew."""
+    state.waiters = Waiters(state.waiters.n_most)
+
+
+def reopen_jobs(state: State) -> None:
+    """What was found out about the number of jobs is in doubt: it is found out again."""
+    state.limits.contention, state.cores = Saturation(), CoreEvidence(verified=True)
 
 
 def _n_beside_watching(state: State, view: View) -> int:
@@ -107,7 +120,7 @@ def n_bet(state: State, now_s: float, item_s: float, left_s: float) -> int:
     While threads may turn out better, what is lost without processes is at most the item that the
     caller watches, so no more than that may go into starting them.
     """
-    host, hint = state.host, state.hint
+    host, hint = state.host, state.profile.hint
     n = int(overheads.bet_s(now_s, left_s) / (host.process_start_s + host.process_ready_s))
     holds_gil = state.gil.is_held or (hint is not None and hint.holds_gil)
     if state.job.thread_reason is not None or holds_gil:
@@ -133,7 +146,8 @@ def _canary_beside_second(state: State, view: View) -> Action | None:
     """
     costs = state.costs
     is_long = (costs.first_unconfirmed_s or 0.0) >= LONG_ITEM_S
-    if not is_long or costs.waits or state.gil.is_held is False or state.n_first(view) > 1:
+    are_for_threads = costs.waits or state.gil.is_held is False
+    if not is_long or are_for_threads or dispatch.n_first(state, view) > 1:
         return None
     bet_s = overheads.bet_s(view.now_s, state.left_s(view))
     if not state.is_surveyed:
@@ -170,12 +184,12 @@ def _has_watched(state: State, view: View) -> bool:
 def _could_pay(state: State, view: View) -> bool:
     """Whether, on the best assumptions, more than the caller is worth having."""
     costs, left_s = state.costs, state.left_s(view)
-    if state.workers.n_started and state.profile_matches is not False:
+    if state.workers.n_started and state.profile.matches is not False:
         return left_s > 2 * state.overhead_s / chunk_sizing.TAIL_LOSS_SHARE
     # CPU time: on a busy host, trifles look long.
     if (costs.item_s or 0.0 if costs.waits else costs.work_s) < LEAST_ITEM_S:
         return False
-    if costs.elapsed_inline_s < SURE_S and not state.profile_matches:
+    if costs.elapsed_inline_s < SURE_S and not state.profile.matches:
         return False
     if (unconfirmed_s := costs.first_unconfirmed_s) is not None:
         # A second item tells whether the first was a warm-up; for waiting ones that is dear.
@@ -183,10 +197,10 @@ def _could_pay(state: State, view: View) -> bool:
     if not state.is_surveyed:
         return left_s > LEAST_LEFT_S
     price = state.prices()
-    likely_s = state.left_at_latest_s(view)
+    likely_s = scale.left_at_latest_s(state, view)
     n_most = min(state.n_places, price.n_affordable(likely_s), view.n_left)
-    if not price.pays(likely_s, max(1, n_most), state.sure_warmup_s):
+    if not price.pays(likely_s, max(1, n_most), scale.sure_warmup_s(state)):
         return False
-    if left_s < DOUBTS * state.doubtful_warmup_s:
+    if left_s < DOUBTS * scale.doubtful_warmup_s(state):
         return False
     return overheads.bet_s(view.now_s, left_s) >= price.start_s

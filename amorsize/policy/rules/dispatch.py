@@ -56,6 +56,11 @@ def feed(state: State, view: View, pool: Crew) -> Action | None:
     return send(state, seat, n_items, time_budget_s)
 
 
+def n_first(state: State, view: View) -> int:
+    """Items handed out while nothing is known of them: one, or the chunksize asked for."""
+    return min(state.job.chunksize or 1, view.n_left)
+
+
 def may_queue_more(state: State, pool: Crew, n_items: int, n_ready: int, n_left: int) -> bool:
     """Whether a worker may have a chunk in advance: not one that another could begin sooner."""
     n_others = pool.n_alive - len(pool.ready) + (0 if state.costs.waits else n_ready)
@@ -98,7 +103,7 @@ def chunk_for(state: State, view: View, seat: WorkerState, n_ready: int) -> tupl
         or (
             not seat.n_reports
             and costs.n_reports < FEW_REPORTS
-            and state.profile_matches is not True
+            and state.profile.matches is not True
         ),
     )
     return min(n_items, view.n_left), time_budget_s
@@ -146,7 +151,7 @@ def meanwhile(state: State, view: View) -> Action | None:
     """Where it is not known yet how items are run best: whoever is there goes on with them."""
     for seat in state.workers:
         if seat.is_ready and _may_queue(state, seat, view):
-            n_items, time_budget_s = state.n_first(view), inf
+            n_items, time_budget_s = n_first(state, view), inf
             if seat.n_reports:
                 n_items, time_budget_s = chunk_for(state, view, seat, state.workers.n_alive)
             if n_items * (state.costs.item_s or inf) < state.prices().dispatch_s:

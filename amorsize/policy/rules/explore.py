@@ -67,11 +67,11 @@ def _budget_s(explored: Explored) -> float:
 
 def see(state: State, event: Report) -> None:
     """Take in a report: begin a trial when it is time, fill its windows, judge it at its end."""
-    if state.trial is None:
-        if state.is_trial_due and _is_steady(state):
+    if state.exploration.trial is None:
+        if state.exploration.is_due and _is_steady(state):
             _begin(state, event)
         return
-    trial = state.trial
+    trial = state.exploration.trial
     if state.workers.backend_of(event.worker) == trial.way[0]:
         trial.window.add(event)
     if trial.is_rival and _goes_badly(trial):
@@ -82,14 +82,14 @@ def see(state: State, event: Report) -> None:
 
 def look(state: State) -> None:
     """A trial whose time is over ends, whatever has been reported of it."""
-    trial = state.trial
-    if trial is not None and trial.is_rival and state.now_s > trial.until_s:
+    trial = state.exploration.trial
+    if trial is not None and trial.is_rival and state.moment.now_s > trial.until_s:
         _end(state, trial)
 
 
 def is_apart(state: State, event: Report) -> bool:
     """Whether a report is of the neighbour that is being tried, and tells nothing of the plan."""
-    trial = state.trial
+    trial = state.exploration.trial
     if trial is None or not trial.has_switched:
         return False
     is_other = state.workers.backend_of(event.worker) != trial.plan[0]
@@ -102,10 +102,11 @@ def _is_steady(state: State) -> bool:
         state.job.backend == "auto"
         and state.route is not None
         and state.route.backend in ("thread", "process")
-        and state.profile_matches is True
-        and state.followed is None  # a plan that was tuned deliberately is used as it stands
+        and state.profile.matches is True
+        # A plan that was tuned deliberately is used as it stands.
+        and state.profile.followed is None
         and (state.waiters.settled or not state.costs.waits)
-        and state.pending_wait_check is None
+        and state.waiting.pending is None
         and not state.drifts
         and not state.limits.contention.is_testing
         and _is_complete(state, state.workers.of(state.route.backend))
@@ -128,16 +129,16 @@ def _begin(state: State, event: Report) -> None:
     plan = (state.route.backend, min(pool.n_alive, n_most))
     rival = _neighbour(state, plan)
     if rival is None:
-        state.is_trial_due = False
+        state.exploration.is_due = False
         return
     n_chunks = max(LEAST_CHUNKS, CHUNKS_PER_JOB * max(plan[1], rival[1]))
     chunk_s = event.wall_s / max(1, min(plan[1], rival[1]))
-    left_s = state.work_left_s / max(1, plan[1])
-    allowed_s = min(_budget_s(state.explored), MOST_OF_CALL * left_s)
+    left_s = state.moment.left_s / max(1, plan[1])
+    allowed_s = min(_budget_s(state.exploration.account), MOST_OF_CALL * left_s)
     if SLACK * n_chunks * chunk_s > allowed_s:
         return  # later, or in a longer call
-    state.is_trial_due = False
-    state.trial = Trial(plan, rival, n_chunks, allowed_s, event.now_s)
+    state.exploration.is_due = False
+    state.exploration.trial = Trial(plan, rival, n_chunks, allowed_s, event.now_s)
 
 
 def _neighbour(state: State, plan: Way) -> Way | None:
@@ -150,9 +151,9 @@ def _neighbour(state: State, plan: Way) -> Way | None:
     elif backend == "process" and state.job.thread_reason is None:
         ways.append(("thread", n_jobs))  # not the other way: no fork beside threads in an item
     for way in ways:
-        if _key(way, plan) == state.explored.rival:
+        if _key(way, plan) == state.exploration.account.rival:
             return way
-    return ways[state.explored.n_tried % len(ways)] if ways else None
+    return ways[state.exploration.account.n_tried % len(ways)] if ways else None
 
 
 def _told(way: Way) -> str:
@@ -176,8 +177,8 @@ def _next_window(state: State, trial: Trial) -> None:
         return
     if not trial.is_rival:
         _book(state, trial)
-    trial.window = Window(trial.n_chunks, state.now_s)
-    trial.until_s = state.now_s + trial.allowed_s
+    trial.window = Window(trial.n_chunks, state.moment.now_s)
+    trial.until_s = state.moment.now_s + trial.allowed_s
     _switch(state, trial.way)
 
 
@@ -194,8 +195,8 @@ def _switch(state: State, way: Way) -> None:
 
 def _book(state: State, trial: Trial) -> None:
     """What the neighbour's window took is spent, all of it."""
-    spent_s = max(0.0, state.now_s - trial.window.since_s)
-    state.explored = state.explored.but(spent_s=state.explored.spent_s + spent_s)
+    spent_s = max(0.0, state.moment.now_s - trial.window.since_s)
+    state.exploration.put_down(spent_s=state.exploration.account.spent_s + spent_s)
 
 
 def _end(state: State, trial: Trial) -> None:
@@ -214,12 +215,12 @@ def _judge(state: State, trial: Trial) -> None:
 
 
 def _settle(state: State, trial: Trial, gain: float, *, is_better: bool) -> None:
-    told, explored = _told(trial.rival), state.explored
+    told, explored = _told(trial.rival), state.exploration.account
     key = _key(trial.rival, trial.plan)
     is_agreed = is_better and explored.rival == key
-    state.trial = None
-    state.explored = explored.but(
-        at_call=state.n_known_calls + 1,
+    state.exploration.trial = None
+    state.exploration.put_down(
+        at_call=state.profile.n_calls + 1,
         at_s=state.job.at_s,
         n_tried=explored.n_tried + 1,
         n_held=0 if is_better else explored.n_held + 1,
@@ -238,16 +239,15 @@ def _adopt(state: State, trial: Trial, gain: float) -> None:
     if backend != trial.plan[0]:
         state.gil.is_held = False  # as threads have shown, whatever the watcher saw
     else:
-        state.explored = state.explored.but(n_waiters=n_jobs)
+        state.exploration.put_down(n_waiters=n_jobs)
     _switch(state, trial.rival)
-    state.drift_watch = None  # it watches what items cost in the old plan
+    state.profile.watch = None  # it watches what items cost in the old plan
     state.costs.begin_means()
     found = drift.Drift(
-        now_s=state.now_s,
+        now_s=state.moment.now_s,
         what="plan",
         factor=gain,
         n_chunks=trial.n_chunks,
         answer=f"{_told(trial.rival)} instead of {_told(trial.plan)} from now on",
     )
-    state.drifts.append(found)
-    state.note("drift", str(found))
+    state.note_drift(found)

@@ -45,15 +45,15 @@ def first(state: State, view: View) -> Action:
         return dispatch.meanwhile_or_wait(state, view)
     if (action := help_with_few(state, view)) is not None:
         return action
-    is_helped, knows = state.workers.n_started > 0, state.hint is not None
+    is_helped, knows = state.workers.n_started > 0, state.profile.hint is not None
     if is_helped and state.job.thread_reason is None and state.gil.seen is None and not knows:  # noqa: SIM102
         if not state.gil.is_probing:
             return choose_backend.watch(state)
-    if _is_watchable(state, state.hint) and not state.gil.is_probing:
+    if _is_watchable(state, state.profile.hint) and not state.gil.is_probing:
         action = choose_backend.watch(state)
         state.gil.began_s = view.now_s
         return action
-    return RunInline(n_items=state.n_first(view), time_budget_s=inf)
+    return RunInline(n_items=dispatch.n_first(state, view), time_budget_s=inf)
 
 
 def help_with_few(state: State, view: View) -> Action | None:
@@ -65,7 +65,7 @@ def help_with_few(state: State, view: View) -> Action | None:
         state.workers.early_start_s = view.now_s
         if not state.workers.n_started:
             why = f"only {view.n_left} items: likely long"
-            if state.hint is not None:
+            if state.profile.hint is not None:
                 why = "an earlier call had long items"
             state.note(f"{n_first} started at once", why)
         return StartWorker(backend="process")
@@ -75,8 +75,8 @@ def help_with_few(state: State, view: View) -> Action | None:
 def _are_few(state: State, view: View, n_cores: int) -> bool:
     """Few items of an unknown function are likely long ones: nobody maps over six trifles."""
     n_items = view.n_left + state.workers.n_started
-    if state.hint is not None:
-        is_long = state.hint.item_s >= LONG_CHECK_S and state.hint.backend == "process"
+    if (hint := state.profile.hint) is not None:
+        is_long = hint.item_s >= LONG_CHECK_S and hint.backend == "process"
         return is_long and n_items >= 2
     per_core = FEW_PER_CORE if n_cores < MANY_CORES else FEW_PER_CORE_OF_MANY
     are_few = view.all_read and 2 <= n_items <= per_core * n_cores
@@ -113,8 +113,9 @@ def _n_bet(state: State, view: View) -> int:
 
 def _likely_s(state: State, taken_s: float) -> float:
     """What an item will take, when the first ones are still not done after so long."""
-    if state.hint is not None and taken_s >= dispatch.LONG_ITEM_S:  # no trifles: as remembered
-        return max(LINDY * taken_s, state.hint.item_s)
+    hint = state.profile.hint
+    if hint is not None and taken_s >= dispatch.LONG_ITEM_S:  # not trivial: as remembered
+        return max(LINDY * taken_s, hint.item_s)
     return LINDY * taken_s
 
 
@@ -132,10 +133,10 @@ def _feed_first(state: State, view: View) -> Action | None:
     """One item for each worker that was started before the first item."""
     unfed = [seat for seat in state.workers if not seat.n_queued]
     for seat in unfed:
-        if seat.is_ready and view.n_left > state.n_first(view):
+        if seat.is_ready and view.n_left > dispatch.n_first(state, view):
             if state.workers.early_sent_s is None:
                 state.workers.early_sent_s = view.now_s
-            return dispatch.send(state, seat, state.n_first(view), inf)
+            return dispatch.send(state, seat, dispatch.n_first(state, view), inf)
     if unfed and not all(seat.is_ready for seat in unfed):
         left_s = state.workers.early_start_s + FIRST_READY_S - view.now_s
         if left_s > 0:

@@ -42,7 +42,7 @@ def follow(state: State, view: View, plan: Profile) -> Action | None:
 def leave(state: State, reason: str) -> None:
     """The plan holds no longer: what is left is decided anew."""
     state.note("the tuned plan is left", reason)
-    state.followed, state.route = None, None
+    state.profile.followed, state.route = None, None
 
 
 def _why_not(state: State, backend: str) -> str | None:

@@ -22,7 +22,7 @@ def see(state: State, event: Report) -> None:
         if helps is None:
             return
         if helps and state.costs.waits:
-            state.explored = state.explored.but(n_waiters=trial.n_limit)
+            state.exploration.put_down(n_waiters=trial.n_limit)
         _tell(state, trial.share or 0.0, f"{trial.n_limit} at once" if helps else _WITH_ITEMS)
         return
     share = failures.together(event)
@@ -30,8 +30,9 @@ def see(state: State, event: Report) -> None:
         return
     n_now = state.waiters.n_wanted if state.costs.waits else state.limits.n_most or state.n_places
     n_now = min(n_now, failures.n_limit or n_now, state.workers.n_alive)
-    is_open = state.job.backend == "auto" and state.trial is None and state.followed is None
-    is_worth = state.n_items_left > WORTH_TRYING * failure_rate.TRIAL_ITEMS
+    is_free = state.exploration.trial is None and state.profile.followed is None
+    is_open = state.job.backend == "auto" and is_free
+    is_worth = state.moment.n_left > WORTH_TRYING * failure_rate.TRIAL_ITEMS
     if n_now < 2 or not is_open or not is_worth:
         failures.is_settled = True
         _tell(state, share, "nothing: there are no fewer, or it is too late")
@@ -46,11 +47,10 @@ _WITH_ITEMS = "nothing: as many fail with half as many at once"
 
 def _tell(state: State, share: float, answer: str) -> None:
     found = drift.Drift(
-        now_s=state.now_s,
+        now_s=state.moment.now_s,
         what="failures",
         factor=share / state.limits.failures.usual_share,
         n_chunks=state.costs.n_reports,
         answer=answer,
     )
-    state.drifts.append(found)
-    state.note("drift", str(found))
+    state.note_drift(found)

@@ -58,23 +58,41 @@ def _n_wanted(state: State, view: View) -> int:
         return 0
     left_s, price = state.left_s(view), state.prices()
     if not state.workers.n_started:
-        left_s = state.left_at_latest_s(view)
+        left_s = left_at_latest_s(state, view)
     n = min(state.n_places, int(min(1e6, overheads.SPARE * max_dispatchable)) + 2)
-    n = min(n, price.n_affordable(left_s, state.sure_warmup_s))
+    n = min(n, price.n_affordable(left_s, sure_warmup_s(state)))
     if view.all_read:
         n = min(n, view.n_left + state.workers.n_in_flight)
     if state.limits.n_most is not None:
         n = min(n, state.limits.n_most)
     if state.workers.n_started or n < 1:
-        is_late = state.left_at_latest_s(view) < price.first_s + state.sure_warmup_s
+        is_late = left_at_latest_s(state, view) < price.first_s + sure_warmup_s(state)
         return min(n, state.workers.n_alive) if is_late else n
-    return n if price.pays(left_s, n, state.sure_warmup_s) else 0
+    return n if price.pays(left_s, n, sure_warmup_s(state)) else 0
+
+
+def left_at_latest_s(state: State, view: View) -> float:
+    """The work left if the latest items are half the truth: costs may be rising."""
+    latest_s, item_s = state.costs.latest_s or 0.0, state.costs.item_s or 0.0
+    return state.left_s(view) + state.n_left(view) * max(0.0, latest_s - item_s) / 2
+
+
+def sure_warmup_s(state: State) -> float:
+    """What each fresh worker pays on top; a long first item alone is no proof of that."""
+    is_sure = state.costs.is_warmup_sure and not state.inherits_warmth
+    return state.costs.warmup_s if is_sure else 0.0
+
+
+def doubtful_warmup_s(state: State) -> float:
+    """What each fresh worker may have to pay on top, if the first item was not just long."""
+    is_open = not state.costs.is_warmup_sure and not state.inherits_warmth
+    return state.costs.warmup_s if is_open else 0.0
 
 
 def _n_trusted(state: State, view: View) -> int:
     """Cores we may bet on: few until a worker or the caller's own share has shown them."""
     n = state.n_places
-    if state.doubtful_warmup_s > state.prices().first_s:
+    if doubtful_warmup_s(state) > state.prices().first_s:
         n = min(n, COLD_WORKERS)
     if not state.cores.verified:
         bet_s = overheads.bet_s(view.now_s, state.left_s(view))
@@ -124,7 +142,7 @@ def _n_of_crew_only(state: State, view: View, pool: Crew) -> int:
         return n
     if state.costs.item_s is not None and not state.costs.waits:
         n = min(n, max(pool.n_alive, state.prices().n_affordable(state.left_s(view))))
-    knows = state.costs.n_reports > 0 and state.first_reports.are_enough
+    knows = state.costs.n_reports > 0 and state.waiting.first_reports.are_enough
     if state.route.backend == "thread" and not knows:
         n = min(n, 1)  # a second one would hide whether items wait, or wait for the first
     return max(1, n)

@@ -1,0 +1,30 @@
+"""The profile of an earlier call, with what this call has made of it."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.evidence.drift import Watch
+    from amorsize.policy.profile import Profile
+
+
+class KnownProfile:
+    """What is remembered of the function, and whether it holds for this call.
+
+    Args:
+        hint: The profile of an earlier call; None: nothing is remembered.
+    """
+
+    def __init__(self, hint: Profile | None) -> None:
+        #: The profile, until it was checked.
+        self.hint = hint
+        #: Slices that it was checked on.
+        self.n_checks = 0
+        #: Whether it fits this call's items. None: not checked.
+        self.matches: bool | None = None
+        #: Calls behind the profile that was adopted.
+        self.n_calls = 0
+        #: Compares costs with the profile that was adopted.
+        self.watch: Watch | None = None
+        #: A plan that was measured deliberately, while it holds.
+        self.followed: Profile | None = None
