@@ -8,6 +8,8 @@ import pytest
 from witness import MANY_CORES, compute
 
 from amorsize import autotune, tuned_map
+from amorsize._engine.draws import WHY_QUICK
+from amorsize._function.drawn_libraries import may_draw
 from amorsize._workers import random_streams
 from amorsize._workers.seeding import PROCESS_WIDE, Reached
 
@@ -244,7 +246,7 @@ def test_quick_items_stay_in_the_caller_and_say_why():
     tossed = autotune(toss)
     tossed(range(5000))
 
-    assert random_streams.WHY_QUICK in str(tossed.explain())
+    assert WHY_QUICK in str(tossed.explain())
 
 
 def test_after_quick_items_the_caller_goes_on_from_where_they_ended():
@@ -354,7 +356,7 @@ def looks_into_lists(item):
 )
 def test_a_quick_look_tells_what_surely_draws_nothing(func, may):
     """And is not sure of anything else."""
-    assert random_streams.may_draw(func) is may
+    assert may_draw(func) is may
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import os
 import sys
 
 from amorsize._engine import call_checks, call_options
+from amorsize._engine.draws import is_known_to_draw
 from amorsize._engine.engine import Engine
 from amorsize._function.callables import raw
 from amorsize._host.clocks import perf_counter
@@ -13,7 +14,6 @@ from amorsize._profiles import store
 from amorsize._profiles.store import drifts_of as drifts_of
 from amorsize._profiles.store import forget as forget
 from amorsize._profiles.store import plan_of as plan_of
-from amorsize._workers import random_streams
 from amorsize._workers.chunk import run_chunk
 from amorsize.errors import InvalidOptionError
 
@@ -149,7 +149,7 @@ def _run_short(func: Callable[..., Any], data: Any) -> list[Any] | None:
     profile = store.memory().profile(key)
     if (
         profile is None
-        or random_streams.is_known_to_draw(key[0])  # then each item has streams of its own
+        or is_known_to_draw(key[0])  # then each item has streams of its own
         or profile.item_s * len(data) > SHORT_S
         or os.environ.get("AMORSIZE_BACKEND")
     ):

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import sys
+
 from amorsize._engine import call_options
 from amorsize._function import callables
 from amorsize._profiles import store
-from amorsize._workers import nesting, random_streams
+from amorsize._workers import nesting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from amorsize._engine.call import Call
     from amorsize._engine.confinement import Confinement
+    from amorsize._workers.random_streams import Drawing
+
+#: Modules whose generators a whole program draws from. Without one of them nothing more is loaded.
+GENERATORS = ("random", "numpy.random", "torch")
+#: Functions that are remembered.
+MAX_FUNCTIONS = 1024
+WHY_QUICK = "items draw random numbers, and take less time than it takes to seed a stream"
+
+#: The owners of functions whose code draws.
+_known: dict[Any, bool] = {}
+
+
+def is_known_to_draw(owner: Any) -> bool:
+    """Whether an earlier call found that this function draws."""
+    return owner in _known
 
 
 class Draws:
@@ -19,28 +38,31 @@ class Draws:
     def __init__(self, call: Call, confinement: Confinement) -> None:
         self._call, self._confinement = call, confinement
         #: What is drawn from, where that is seeded.
-        self.drawing: random_streams.Drawing | None = None
+        self.drawing: Drawing | None = None
 
     def begin(self) -> None:
         """Give each item streams of its own, by `seed=` or because it draws random numbers."""
         options, is_implicit = self._call.options, self._call.options.seed is None
         if is_implicit and self._call.no_room is not None and self._call.tuner.job.is_loop:
             return
-        if is_implicit and not (
-            self._may_share() and random_streams.may_draw(self._call.task.function)
-        ):
+        if is_implicit and not (self._may_share() and self._may_draw()):
             return
-        drawing = self.drawing = random_streams.Drawing(
+        from amorsize._workers.random_streams import Drawing
+
+        owner = store.owner_of(self._call.func)
+        drawing = self.drawing = Drawing(
             self._call.task.function,
-            store.owner_of(self._call.func),
+            owner,
             seed=options.seed,
             item=self._call.work.item(0) if self._call.source.n_read else callables.MISSING,
             known_item_s=None if self._call.known is None else self._call.known.item_s,
             may_stay_here=is_implicit and self._call.may_stay_here and not self._call.is_stream,
         )
         self._call.draw_from(drawing.seed, drawing.generators)
+        if is_implicit and drawing.generators:
+            _remember(owner)
         if drawing.is_quick:
-            self._confinement.bind(random_streams.WHY_QUICK)
+            self._confinement.bind(WHY_QUICK)
 
     def _may_share(self) -> bool:
         """Whether items may run in worker processes, and are not asked to run in threads."""
@@ -51,6 +73,14 @@ class Draws:
         if nesting.is_inside() or options.executor is not None:
             return False
         return asked == "process" or (asked == "auto" and not options.thread_safe)
+
+    def _may_draw(self) -> bool:
+        """Whether the function may draw, by a quick look at its code."""
+        if not any(name in sys.modules for name in GENERATORS):
+            return False
+        from amorsize._function.drawn_libraries import may_draw
+
+        return may_draw(self._call.task.function)
 
     def n_alike(self, n_items: int) -> int:
         """How many of these draw in the same way: in streams of their own, or as in a loop."""
@@ -77,10 +107,16 @@ class Draws:
             drawing.put_back()
             self._call.draw_from(None, ())
             self.drawing = None
-            self._confinement.bind(random_streams.WHY_QUICK)
+            self._confinement.bind(WHY_QUICK)
 
     def end(self) -> None:
         """The program goes on with the numbers that it would have drawn after a loop."""
         if self.drawing is not None:  # decided by now: workers may have run what would have told
             self.drawing.ends(0.0, self._call.work.results.n_in_order, are_shared=True)
         self.lend()
+
+
+def _remember(owner: Any) -> None:
+    _known[owner] = True
+    if len(_known) > MAX_FUNCTIONS:
+        del _known[next(iter(_known))]

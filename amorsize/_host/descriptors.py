@@ -34,7 +34,10 @@ LATE = (
     *("amorsize._workers.payload", "amorsize._function.call_hints"),
     *(f"amorsize._workers.{name}" for name in ("serialization", "tracebacks", "start_method")),
     *(f"amorsize._workers.{name}" for name in ("fork_pool", "thread_pool", "first_items")),
-    "amorsize._workers.gil_probe",
+    *(f"amorsize._workers.{name}" for name in ("gil_probe", "random_streams")),
+    "amorsize._function.drawn_libraries",
+    *(f"amorsize.policy.rules.{name}" for name in ("check_profile", "follow_plan", "explore")),
+    *("amorsize.policy.update_reports", "amorsize.policy.evidence.tuned_plan"),
 )
 _LATE = frozenset(LATE)
 

@@ -12,12 +12,9 @@ as in the loop. So their results do not depend on the number of workers either.
 
 from __future__ import annotations
 
-import opcode
-import sys
 from itertools import chain, islice
 
-from amorsize._function import callables
-from amorsize._function.callables import FUNCTION, MODULE
+from amorsize._function.drawn_libraries import libraries_of
 from amorsize._function.shareable_values import PLAIN
 from amorsize._workers.random_generators import can_be_seeded
 from amorsize._workers.seeding import (
@@ -34,20 +31,14 @@ from amorsize._workers.seeding import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import CodeType
     from typing import Any
 
 #: Items that have streams in any case: at most 3 ms of seeding for `random`.
 FIRST = 256
 #: An item is quick below this multiple of the seeding time. For others seeding costs at most 25 %.
 QUICK = 5
-#: Functions of the project that are searched for names.
-MAX_FOLLOWED = 30
 #: Functions that are remembered.
 MAX_FUNCTIONS = 1024
-#: Elements of a container that are searched, in 5 us.
-MAX_PLAIN = 256
-WHY_QUICK = "items draw random numbers, and take less time than it takes to seed a stream"
 
 #: Libraries whose functions draw, with their generators.
 LIBRARIES = {
@@ -59,15 +50,9 @@ LIBRARIES = {
     "torch": (OF_TORCH,),
     "networkx": (OF_RANDOM, OF_NUMPY),
 }
-_HARMLESS = frozenset({"math", "time", "os", "sys", "json", "re", "itertools", "functools", "zlib"})
-_DOORS = frozenset({"eval", "exec", "getattr", "globals", "vars", "__import__"})
-_CONTAINERS = (dict, list, tuple, set, frozenset)
-_IMPORT = opcode.opmap["IMPORT_NAME"]
 
 #: Whether items of a function are quick, by owner.
 _are_quick: dict[Any, bool] = {}
-#: The owners of functions whose code draws.
-_draw: dict[Any, bool] = {}
 
 
 class Drawing:
@@ -100,7 +85,6 @@ class Drawing:
             self.seed = None
         elif seed is None:
             self.seed = implicit_seeds(self.generators)
-            _remember(_draw, owner, True)
         self._kept = KeptStreams(self.generators)
         if seed is None and self.generators and may_stay_here:
             self.is_quick = _are_quick.get(owner)
@@ -145,18 +129,6 @@ class Drawing:
         _remember(_are_quick, self._owner, self.is_quick)
 
 
-def is_known_to_draw(owner: Any) -> bool:
-    """Whether an earlier call found that this function draws."""
-    return owner in _draw
-
-
-def may_draw(func: Callable[..., Any]) -> bool:
-    """Whether a function may draw, by a quick look at its code that loads nothing."""
-    if not any(name in sys.modules for name in ("random", "numpy.random", "torch")):
-        return False
-    return _libraries_of(func) != set()
-
-
 # -- what code draws from -------------------------------------------------------------------------
 
 
@@ -198,7 +170,7 @@ def as_reached_here(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _all_behind(func: Callable[..., Any], item: object) -> tuple[Any, ...]:
     """All generators that the code may draw from."""
-    libraries = _libraries_of(func)
+    libraries = libraries_of(func)
     if libraries is not None and _is_plain(item):  # it has no methods that could draw
         behind = {place for library in libraries for place in LIBRARIES[library]}
         return tuple(place for place in PROCESS_WIDE if place in behind)
@@ -212,61 +184,6 @@ def _is_plain(item: object) -> bool:
 def _places(name: str) -> Sequence[str]:
     """The generators of whole programs that a function of a library draws from."""
     return LIBRARIES.get(name.partition(".")[0], PROCESS_WIDE)
-
-
-def _libraries_of(func: Any) -> set[str] | None:
-    """Which of `LIBRARIES` a function names; None where it names what that cannot be told of."""
-    left, found, seen = [func], set(), set()
-    while left:
-        one = callables.raw(left.pop())
-        if id(one) in seen or (type(one) is type(len) and one.__module__ in ("builtins", "math")):
-            continue
-        seen.add(id(one))
-        if type(one) is not FUNCTION or len(seen) > MAX_FOLLOWED or _holds_more(one):
-            return None
-        for name in _names(one.__code__):
-            value = one.__globals__.get(name)
-            if type(value) is FUNCTION:
-                left.append(value)
-            elif type(value) is MODULE:
-                found.add(value.__name__.partition(".")[0])
-            elif name in _DOORS or not _is_plain_data(value):
-                return None
-    found -= _HARMLESS
-    return found if found <= LIBRARIES.keys() else None
-
-
-def _is_plain_data(value: Any) -> bool:
-    """Whether a value is a number, a text, or a small container of these."""
-    kind = type(value)
-    if kind in PLAIN:
-        return True
-    if kind not in _CONTAINERS or len(value) > MAX_PLAIN:
-        return False
-    parts = (*value, *value.values()) if kind is dict else value
-    return PLAIN.issuperset(map(type, parts))
-
-
-def _holds_more(func: Any) -> bool:
-    """Whether a function refers to more than the names in its code."""
-    if func.__closure__ or func.__defaults__ or func.__kwdefaults__ or func.__dict__:
-        return True
-    return _imports(func.__code__)
-
-
-def _imports(code: CodeType) -> bool:
-    if _IMPORT in code.co_code[::2]:
-        return True
-    return any(_imports(one) for one in code.co_consts if type(one) is type(code))
-
-
-def _names(code: CodeType) -> set[str]:
-    """All names in the code of a function and of functions inside it."""
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if type(constant) is type(code):
-            names |= _names(constant)
-    return names
 
 
 def _remember(memory: dict[Any, Any], owner: Any, value: Any) -> None:

@@ -1,0 +1,86 @@
+"""Which libraries a function may draw random numbers from, by the names in its code."""
+
+from __future__ import annotations
+
+from amorsize._function import callables
+from amorsize._function.callables import FUNCTION, MODULE
+from amorsize._function.shareable_values import PLAIN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import CodeType
+    from typing import Any
+
+#: Functions of the project that are searched for names.
+MAX_FOLLOWED = 30
+#: Elements of a container that are searched, in 5 us.
+MAX_PLAIN = 256
+
+#: Libraries whose functions draw.
+LIBRARIES = frozenset({"random", "numpy", "pandas", "scipy", "sklearn", "torch", "networkx"})
+_HARMLESS = frozenset({"math", "time", "os", "sys", "json", "re", "itertools", "functools", "zlib"})
+_DOORS = frozenset({"eval", "exec", "getattr", "globals", "vars", "__import__"})
+_CONTAINERS = (dict, list, tuple, set, frozenset)
+
+
+def may_draw(func: Callable[..., Any]) -> bool:
+    """Whether a function may draw."""
+    return libraries_of(func) != set()
+
+
+def libraries_of(func: Any) -> set[str] | None:
+    """Which of `LIBRARIES` a function names; None where it names what that cannot be told of."""
+    left, found, seen = [func], set(), set()
+    while left:
+        one = callables.raw(left.pop())
+        if id(one) in seen or (type(one) is type(len) and one.__module__ in ("builtins", "math")):
+            continue
+        seen.add(id(one))
+        if type(one) is not FUNCTION or len(seen) > MAX_FOLLOWED or _holds_more(one):
+            return None
+        for name in _names(one.__code__):
+            value = one.__globals__.get(name)
+            if type(value) is FUNCTION:
+                left.append(value)
+            elif type(value) is MODULE:
+                found.add(value.__name__.partition(".")[0])
+            elif name in _DOORS or not _is_plain_data(value):
+                return None
+    found -= _HARMLESS
+    return found if found <= LIBRARIES else None
+
+
+def _is_plain_data(value: Any) -> bool:
+    """Whether a value is a number, a text, or a small container of these."""
+    kind = type(value)
+    if kind in PLAIN:
+        return True
+    if kind not in _CONTAINERS or len(value) > MAX_PLAIN:
+        return False
+    parts = (*value, *value.values()) if kind is dict else value
+    return PLAIN.issuperset(map(type, parts))
+
+
+def _holds_more(func: Any) -> bool:
+    """Whether a function refers to more than the names in its code."""
+    if func.__closure__ or func.__defaults__ or func.__kwdefaults__ or func.__dict__:
+        return True
+    from opcode import opmap
+
+    return _imports(func.__code__, opmap["IMPORT_NAME"])
+
+
+def _imports(code: CodeType, operation: int) -> bool:
+    if operation in code.co_code[::2]:
+        return True
+    return any(_imports(one, operation) for one in code.co_consts if type(one) is type(code))
+
+
+def _names(code: CodeType) -> set[str]:
+    """All names in the code of a function and of functions inside it."""
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if type(constant) is type(code):
+            names |= _names(constant)
+    return names
