@@ -3,13 +3,23 @@
 A program pays for an import before its first item; many a job is over in less than `inspect` takes.
 """
 
+import compileall
 import importlib
+import os
 import pkgutil
+import py_compile
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
 
 import pytest
 
 import amorsize
 
+PACKAGE = Path(amorsize.__file__).parent
 HEAVY = (
     *("typing", "dataclasses", "inspect", "re", "enum", "json", "pickle", "logging", "functools"),
     *("subprocess", "socket", "multiprocessing", "hashlib", "asyncio", "threading", "contextlib"),
@@ -22,6 +32,7 @@ OURS = (
         "amorsize._api.decorator",
         "amorsize._api.late_map",
         "amorsize._api.receivers",
+        "amorsize._host.own_modules",
         "amorsize._host.signals",
         "amorsize._engine.call_options",
         "amorsize._engine.call_checks",
@@ -128,6 +139,122 @@ assert "wrapt" in sys.modules
 assert autotune(len).one([1]) == 1
 """
     run_script(script)
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """A copy of the package with its bytecode, in a folder of its own."""
+    copy = tmp_path / "copy" / "amorsize"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    compileall.compile_dir(copy, quiet=2)
+    return copy
+
+
+def printed(copy, script, *options, **environ):
+    """What a script prints that has loaded the package from the copy."""
+    lines = f"import sys\nsys.path.insert(0, {str(copy.parent)!r})\nfrom amorsize import autotune\n"
+    names = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
+    kept = {name: value for name, value in os.environ.items() if name not in names}
+    command = [sys.executable, *options, "-c", lines + textwrap.dedent(script)]
+    done = subprocess.run(
+        command, env={**kept, **environ}, capture_output=True, text=True, timeout=30, check=True
+    )
+    return done.stdout.split()
+
+
+WHERE_CODE_IS_FROM = """
+    from amorsize._engine import opening
+    print(type(opening.__loader__).__module__, opening.MOST_LOOKED_AT)
+"""
+
+
+def rewritten(copy, number):
+    """The source of a module with another number in place of one of its constants."""
+    source = copy / "_engine" / "opening.py"
+    source.write_text(re.sub(r"AT = \d+", f"AT = {number}", source.read_text()))
+    return source
+
+
+def test_modules_are_found_quickly(copied):
+    """By finders and loaders of the package's own, from the bytecode beside the sources."""
+    found = printed(copied, WHERE_CODE_IS_FROM)
+
+    assert found == ["amorsize._host.own_modules", "8192"]
+
+
+def test_modules_that_are_found_quickly_look_as_usual(copied):
+    """In their attributes, to `inspect`, to `reload` and to those who list or seek modules."""
+    script = """
+    import importlib, inspect, pkgutil
+    from importlib.machinery import SourceFileLoader
+    import amorsize
+    from amorsize._engine import opening
+    spec = opening.__spec__
+    assert spec.origin == opening.__file__ == amorsize.__path__[0] + "/_engine/opening.py"
+    assert spec.cached == opening.__cached__ == importlib.util.cache_from_source(spec.origin)
+    assert spec.has_location and spec.parent == opening.__package__ == "amorsize._engine"
+    assert isinstance(opening.__loader__, SourceFileLoader)
+    assert inspect.getsource(opening.Opening).startswith("class Opening")
+    assert opening.Opening.look_up.__code__.co_filename == opening.__file__
+    assert importlib.reload(opening) is opening
+    names = {one.name for one in pkgutil.walk_packages(amorsize.__path__, "amorsize.")}
+    assert {"amorsize._engine.opening", "amorsize.policy.rules.inline"} <= names
+    assert importlib.util.find_spec("amorsize._engine.no_such_module") is None
+    with open(amorsize.__path__[0] + "/_engine/made_later.py", "w") as file:
+        file.write("VALUE = 3")
+    importlib.invalidate_caches()
+    from amorsize._engine.made_later import VALUE
+    print(VALUE)
+    """
+    assert printed(copied, "import importlib.util\n" + textwrap.dedent(script)) == ["3"]
+
+
+def test_bytecode_of_another_source_is_not_used(copied):
+    """Neither after a change of the size alone nor after one of the time alone."""
+    times = os.stat(copied / "_engine" / "opening.py")
+    source = rewritten(copied, 81920)
+    os.utime(source, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert printed(copied, WHERE_CODE_IS_FROM)[1] == "81920"
+
+    rewritten(copied, 81921)
+    os.utime(source, (times.st_atime, times.st_mtime + 10))
+    assert printed(copied, WHERE_CODE_IS_FROM)[1] == "81921"
+
+
+def test_bytecode_of_another_kind_is_left_to_the_interpreter(copied, tmp_path):
+    """Checked by a hash, optimised, elsewhere, damaged, or not there at all."""
+    source = rewritten(copied, 8193)
+    checked = py_compile.PycInvalidationMode.CHECKED_HASH
+    py_compile.compile(str(source), invalidation_mode=checked)
+    rewritten(copied, 8194)
+    assert printed(copied, WHERE_CODE_IS_FROM)[1] == "8194"
+
+    compileall.compile_dir(copied, quiet=2, force=True)
+    doc = "from amorsize._engine import opening\nprint(opening.__doc__ is None)"
+    assert printed(copied, doc) == ["False"]
+    assert printed(copied, doc, "-OO") == ["True"]
+    assert printed(copied, WHERE_CODE_IS_FROM, PYTHONPYCACHEPREFIX=str(tmp_path / "else"))
+
+    for damaged in (copied / "_engine" / "__pycache__").iterdir():
+        damaged.write_bytes(b"")
+    assert printed(copied, WHERE_CODE_IS_FROM)
+
+
+def test_folders_of_others_are_left_alone(copied):
+    """Who puts a finder of another kind in place of the usual one is asked by it."""
+    script = """
+    import amorsize
+    from importlib.machinery import FileFinder, SourceFileLoader
+    from amorsize._host import own_modules
+    class Rewriting(SourceFileLoader):
+        pass
+    folder = amorsize.__path__[0] + "/_engine"
+    theirs = sys.path_importer_cache[folder] = FileFinder(folder, (Rewriting, [".py"]))
+    own_modules.find_quickly(amorsize.__path__[0])
+    assert sys.path_importer_cache[folder] is theirs
+    print(type(sys.path_importer_cache[amorsize.__path__[0] + "/policy"]).__name__)
+    """
+    assert printed(copied, script) == ["Folder"]
 
 
 def test_the_face_is_sorted_and_there():

@@ -1,0 +1,102 @@
+"""Finds and reads the modules of this package in less time than the import system takes.
+
+A first call loads some hundred of them, which takes 15 ms and more. Folders of another kind (an
+archive, or where a tool finds or rewrites modules) are left alone.
+
+- A folder is asked for modules by name alone: not whether it has changed since, nor for each of
+  five kinds of files. That saves 17 us of each module.
+- Bytecode is read where the interpreter has left it beside this very source, without what the
+  import system does to find that out in general. That saves 10 us of each. Bytecode elsewhere, of
+  another kind or for another source is left to the import system.
+
+To hold back the garbage collector meanwhile saves nothing: it has all to look at afterwards.
+"""
+
+from __future__ import annotations
+
+import sys
+from _frozen_importlib import ModuleSpec
+from _frozen_importlib_external import (
+    MAGIC_NUMBER,
+    FileFinder,
+    SourceFileLoader,
+)
+from _imp import _fix_co_filename  # type: ignore[attr-defined]
+from _io import open_code
+from marshal import loads
+from os import listdir, stat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+    from typing import Any
+
+#: The folders that a first call loads from.
+FOLDERS = (
+    *("_api", "_engine", "_function", "_host", "_profiles", "_watching", "_workers", "cache"),
+    *("policy", "policy/evidence", "policy/rules"),
+)
+
+#: How a file of bytecode begins that is valid for a source of one time and size, which follow.
+_BEGIN = MAGIC_NUMBER + bytes(4)
+_LEVEL = f".opt-{sys.flags.optimize}" if sys.flags.optimize else ""
+_END = f".{sys.implementation.cache_tag}{_LEVEL}.pyc"
+_32_BITS = 0xFFFFFFFF
+
+
+class Folder(FileFinder):
+    """One folder of the package."""
+
+    def __init__(self, usual: FileFinder) -> None:
+        vars(self).update(vars(usual))
+        self._modules = {name[:-3] for name in listdir(self.path) if name.endswith(".py")}
+
+    def find_spec(self, name: str, target: Any = None) -> ModuleSpec | None:
+        """Where a module is; what is new in the folder, and other folders in it, as usual."""
+        tail = name.rpartition(".")[2]
+        if tail not in self._modules:
+            return super().find_spec(name, target)
+        path = f"{self.path}/{tail}.py"
+        spec = ModuleSpec(name, Module(name, path), origin=path)
+        spec.has_location = True
+        return spec
+
+
+class Module(SourceFileLoader):
+    """One module of the package."""
+
+    def get_code(self, name: str) -> CodeType | None:
+        """Its code, from the bytecode beside it if that is as it should be."""
+        folder, _, file = self.path.rpartition("/")
+        try:
+            found = stat(self.path)
+            with open_code(f"{folder}/__pycache__/{file[:-3]}{_END}") as bytecode:
+                content = bytecode.read()
+        except OSError:
+            return super().get_code(name)
+        made_from = (int(found.st_mtime) & _32_BITS, found.st_size & _32_BITS)
+        if content[:16] != _BEGIN + b"".join(one.to_bytes(4, "little") for one in made_from):
+            return super().get_code(name)
+        code: CodeType = loads(memoryview(content)[16:])
+        _fix_co_filename(code, self.path)  # it may have been compiled in another folder
+        return code
+
+
+def find_quickly(root: str) -> None:
+    """Find modules below this folder so from now on, where they would be found in the usual way."""
+    for folder in FOLDERS:
+        path = f"{root}/{folder}"
+        usual = sys.path_importer_cache.get(path) or _usual(path)
+        loaders: dict[str, type] = dict(getattr(usual, "_loaders", ()))
+        if type(usual) is FileFinder and loaders.get(".py") is SourceFileLoader:
+            sys.path_importer_cache[path] = Folder(usual)
+
+
+def _usual(path: str) -> Any:
+    """What the import system would ask about a folder."""
+    for hook in sys.path_hooks:
+        try:
+            return hook(path)
+        except ImportError:
+            continue
+    return None
