@@ -26,7 +26,7 @@ def pipes_of_items(call: Call) -> frozenset[Pipe]:
     """
     if call.tuner.job.backend in ("auto", "serial"):
         return frozenset()
-    from amorsize._engine.placement import leaves_pipes_alone
+    from amorsize._engine.pipe_use import leaves_pipes_alone
     from amorsize._workers.inherited_pipes import pipes
 
     called = call.task.function, call.task.setup, call.task.teardown
