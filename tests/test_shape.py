@@ -19,7 +19,6 @@ LIMITS = {"lines": 350, "methods": 20, "attributes": 20, "lines of code": 45}
 #: and their numbers only go down.
 TOO_LARGE = {
     ("_api/decorator.py", "lines"): 351,
-    ("_engine/placement.py", "lines"): 352,
     ("_function/dependencies.py", "lines"): 632,
     ("_function/dependencies.py: Reached", "attributes"): 21,
     ("_function/dependencies.py: Reached", "methods"): 30,

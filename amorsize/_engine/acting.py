@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from amorsize._engine.survey import Survey
     from amorsize._engine.workers import Workers
 
+#: What another thread than the caller can do, beside starting workers; it can never fork.
+DONE_BESIDE = (do.Send, do.RetireWorker, do.LookUpProfile, do.StopGilProbe)
+
 
 class Acting:
     """Does what the tuner of one call asks for, in the caller or in the thread beside it."""
@@ -56,6 +59,8 @@ class Acting:
                 self._workers.retire(action.worker)
             case do.InspectHost():
                 self.survey.look()
+            case do.LookUpProfile():
+                self._opening.look_up_on_disk()
             case do.Watch():
                 self.measuring.start_probe()
             case do.StopGilProbe():
@@ -87,10 +92,10 @@ class Acting:
             self.act(action)
 
     def _may_act_beside(self, action: do.Action) -> bool:
-        """Whether another thread than the caller can do that; it can never fork."""
+        """Whether another thread than the caller can do that."""
         if isinstance(action, do.StartWorker):
             return action.backend == "thread" or self._call.fork_reason is not None
-        return isinstance(action, do.Send | do.RetireWorker | do.StopGilProbe)
+        return isinstance(action, DONE_BESIDE)
 
     def new_dispatcher(self) -> Dispatcher | None:
         """A thread that serves workers beside the caller's items; None: there is room for none."""
@@ -162,7 +167,6 @@ class Acting:
                 self._workers,
                 self.survey,
                 stop_own_threads=self.stop_own_threads,
-                ask_disk=self._opening.ask_disk,
             )
         return self._starter
 
@@ -172,5 +176,5 @@ class Acting:
         if self._measuring is None:
             from amorsize._engine.measuring import Measuring
 
-            self._measuring = Measuring(self._call, self._opening.ask_disk)
+            self._measuring = Measuring(self._call)
         return self._measuring

@@ -73,7 +73,7 @@ class Engine:
         draws = self.draws = Draws(call, confinement)
         opening = self.opening = Opening(call, confinement)
         workers = self.workers = Workers(
-            call, recorder, failures, confinement, on_event=self.on_event, ask_disk=opening.ask_disk
+            call, recorder, failures, confinement, on_event=self.on_event
         )
         inline = self.inline = InlineItems(
             call, recorder, failures, draws, workers, lambda: self.acting.new_dispatcher()

@@ -8,8 +8,6 @@ from amorsize.policy.events import GilProbed, WorkersLimited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from amorsize._engine.call import Call
     from amorsize._workers.gil_probe import GilProbe
 
@@ -20,15 +18,14 @@ WEIGHED_RESULTS = 32
 class Measuring:
     """Measures for one call what its tuner wants to know."""
 
-    def __init__(self, call: Call, ask_disk: Callable[[], None]) -> None:
-        self._call, self._ask_disk = call, ask_disk
+    def __init__(self, call: Call) -> None:
+        self._call = call
         #: A thread that sees how late it gets the GIL.
         self.watcher: GilProbe | None = None
 
     def start_probe(self) -> None:
         from amorsize._workers.gil_probe import GilProbe
 
-        self._ask_disk()
         try:
             self.watcher = GilProbe()
         except RuntimeError as error:
@@ -46,8 +43,6 @@ class Measuring:
         self._call.tuner.tell(seen)
 
     def measure_pickling(self) -> None:
-        self._ask_disk()
-
         has_to_travel = self._call.task.source is None or self._call.fork_reason is not None
         is_left = has_to_travel and self._call.work.n_left > 0
         items = [self._call.work.item(self._call.work.results.n_in_order)] if is_left else []

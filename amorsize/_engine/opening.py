@@ -10,6 +10,7 @@ from amorsize._host import descriptors
 from amorsize._host.import_state import is_half_loaded
 from amorsize._profiles import store
 from amorsize._workers import nesting
+from amorsize.policy.events import ProfileLookedUp
 from amorsize.policy.host_job import Job
 
 TYPE_CHECKING = False
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 #: The most items whose function is read for being trivial: as many as are few for 256 cores.
 MOST_LOOKED_AT = 8192
-#: Seconds of work left from which on the disk is looked at, which takes 2 ms to 11 ms.
-WORTH_READING_S = 0.1
 
 
 class Opening:
@@ -28,8 +27,6 @@ class Opening:
 
     def __init__(self, call: Call, confinement: Confinement) -> None:
         self._call, self._confinement = call, confinement
-        #: Whether the disk was looked at, or did not have to be.
-        self._has_asked_disk = False
 
     def look_up(self) -> None:
         """See what this process knows of the function."""
@@ -45,25 +42,14 @@ class Opening:
         if self._call.key is not None and not self._call.options.retune:
             self._confinement.heed(store.memory().bound(self._call.key[0]))
 
-    def ask_disk(self) -> None:
-        """See what earlier processes have learned, once, when workers come into question.
-
-        That this one has learned something, from short calls, does not mean that it knows more.
-        """
-        if self._has_asked_disk or self._call.key is None or self._call.options.retune:
-            return
-        if self._call.tuner.costs.item_s is None:
-            return  # few items, before the first: what is left cannot be told yet
-        self._has_asked_disk = True
-        self._call.known_from = self._call.known_from or "nowhere"
-        if not self._call.options.cache or self._call.tuner.job.backend != "auto":
-            return
-        if self._call.tuner.left_s(self._call.view(caller_busy=False)) < WORTH_READING_S:
-            return
-        profile = store.memory().ask_disk(self._call.key, self._call.func, self._call.key[1])
+    def look_up_on_disk(self) -> None:
+        """See what earlier processes have learned."""
+        call = self._call
+        profile = store.memory().ask_disk(call.key, call.func, call.key[1])
         if profile is not None:
-            self._call.known, self._call.known_from = profile, "disk"
-            self._call.tuner.remember(profile)
+            call.known, call.known_from = profile, "disk"
+        call.tuner.tell(ProfileLookedUp(profile=profile))
+        if profile is not None:
             self._confinement.heed(profile.bound)
 
     def job(self) -> Job:
@@ -87,6 +73,7 @@ class Opening:
             at_s=time(),
             keeps_failures=self._call.task.keep_errors,
             is_trivial=self._is_trivial(),
+            may_look_up=self._may_look_up(backend),
         )
 
     def _backend(self) -> str:
@@ -103,6 +90,12 @@ class Opening:
             # They make a process ready for the items: none but a worker, unless it is the only one.
             return "serial" if options.n_jobs == 1 else "process"
         return backend
+
+    def _may_look_up(self, backend: str) -> bool:
+        """Whether a profile on the disk would be used."""
+        options = self._call.options
+        is_open = backend == "auto" and options.cache and not options.retune
+        return is_open and self._call.key is not None
 
     def _is_trivial(self) -> bool:
         """Asked where nothing else is known, and help for long items would be made ready."""

@@ -44,12 +44,11 @@ class Returns:
         meter: OverheadMeter | None,
         printed: Printed,
         pool_of: Mapping[int, WorkerPool],
-        ask_disk: Callable[[], None],
     ) -> None:
         self._call, self._work, self._tuner = call, call.work, call.tuner
         self._recorder, self._failures, self._confinement = recorder, failures, confinement
         self._losses, self._meter, self._printed = losses, meter, printed
-        self._pool_of, self._ask_disk = pool_of, ask_disk
+        self._pool_of = pool_of
 
     def take_in(self, event: Event, now_s: float) -> None:
         """Tell the tuner what has happened, and keep what came of it."""
@@ -105,7 +104,6 @@ class Returns:
             self._work.results.store(done.start, done.results)
         self._printed.release(self._work.results.n_in_order)
         self._tuner.tell(self._report(done, now_s))
-        self._ask_disk()  # where workers came before anything was known of the items
         if done.grown_bytes is not None and done.grown_bytes[0] >= memory_limit.LEAST_BYTES:
             self._tell_growth(done.worker, *done.grown_bytes)
         if done.is_unread and done.error is not None:

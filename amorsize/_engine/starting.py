@@ -33,11 +33,10 @@ class Starter:
         survey: Survey,
         *,
         stop_own_threads: Callable[[], None],
-        ask_disk: Callable[[], None],
     ) -> None:
         self._call, self._recorder = call, recorder
         self._workers, self._survey = workers, survey
-        self._stop_own_threads, self._ask_disk = stop_own_threads, ask_disk
+        self._stop_own_threads = stop_own_threads
 
     def start(self, backend: str) -> None:
         """Start one worker; before a fork, this call's own threads have ended."""
@@ -46,11 +45,7 @@ class Starter:
             if not self._is_sure_to_fork():
                 return  # what can be done instead is decided with that in mind
             self._hold_inner_threads()
-        self._ask_disk()
-        is_bound = (
-            self._call.tuner.job.is_loop and not self._call.tuner.workers.has_lost_one
-        )  # as it told just now
-        if self._call.work.is_finished or is_bound:
+        if self._call.work.is_finished:  # the thread that read ahead has found no more items
             return
         if backend == "thread" and not self._has_files_for_thread():
             return

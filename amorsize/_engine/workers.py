@@ -46,11 +46,9 @@ class Workers:
         confinement: Confinement,
         *,
         on_event: Callable[[Event], None],
-        ask_disk: Callable[[], None],
     ) -> None:
         self._call, self._recorder, self._failures = call, recorder, failures
-        self._confinement, self._ask_disk = confinement, ask_disk
-        self.on_event = on_event
+        self._confinement, self.on_event = confinement, on_event
         self.pool_of: dict[int, WorkerPool] = {}
         #: When they were last asked what has happened, on the clock of `perf_counter`.
         self.looked_s = 0.0
@@ -183,7 +181,6 @@ class Workers:
             meter=self.meter,
             printed=self.printed,
             pool_of=self.pool_of,
-            ask_disk=self._ask_disk,
         )
 
     def _new_meter(self) -> OverheadMeter | None:

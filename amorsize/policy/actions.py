@@ -45,6 +45,10 @@ class InspectHost(Value):
     """Find out what the host has and what the function reaches, and tell."""
 
 
+class LookUpProfile(Value):
+    """Find out what earlier processes have learned of the function, and tell."""
+
+
 class Watch(Value):
     """Have a thread watch how the caller's items hold the GIL."""
 
@@ -70,6 +74,7 @@ Action = (
     | Send
     | RetireWorker
     | InspectHost
+    | LookUpProfile
     | Watch
     | StopGilProbe
     | MeasurePickling

@@ -7,6 +7,7 @@ from amorsize.policy.value import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.host_job import Host, Job
+    from amorsize.policy.profile import Profile
 
 
 class View(Value):
@@ -133,6 +134,12 @@ class HostInspected(Value):
     job: Job
 
 
+class ProfileLookedUp(Value):
+    """What earlier processes have learned of the function was looked up."""
+
+    profile: Profile | None  # None: no more than this process knew
+
+
 class Bound(Value):
     """The data was seen to depend on its items being run one by one, each before the next."""
 
@@ -162,6 +169,7 @@ Event = (
     | WorkerRetired
     | MemoryGrown
     | HostInspected
+    | ProfileLookedUp
     | GilProbed
     | PicklingMeasured
     | Bound

@@ -36,6 +36,7 @@ class Job(Value):
     at_s: float | None = None  # when the call began, in seconds since 1970
     inherits_items: bool = False  # workers get the data by fork: only indices travel
     is_trivial: bool = False  # an item is over in no time, as the function's code shows
+    may_look_up: bool = False  # what earlier processes have learned can be looked up
     connects: bool = False  # items use the network: what they wait for takes so many at a time
 
     @property

@@ -29,6 +29,10 @@ def _loop_asked(state: State, view: View) -> Action | None:
     return None
 
 
+def _look_up_profile(state: State, view: View) -> Action | None:
+    return choose_backend.look_up(state, view) if state.workers.n_started else None
+
+
 def _workers_only(state: State, view: View) -> Action | None:
     if state.job.backend == "auto" and state.job.may_inline and not state.workers.has_lost_one:
         return None
@@ -120,6 +124,7 @@ def _wait(_state: State, _view: View) -> Action:
 #: an action wins.
 RULES: tuple[tuple[str, Callable[[State, View], Action | None], str], ...] = (
     ("loop", _loop_asked, "The caller runs all items where the user asked for that."),
+    ("look up profile", _look_up_profile, "Workers came first: now the disk is asked."),
     ("workers only", _workers_only, "Workers run all items where the caller must not run any."),
     ("first items", _first_items, "While nothing is known, a first item is run."),
     ("check profile", _check_profile, "A remembered cost is confirmed before it is believed."),
@@ -152,12 +157,6 @@ class Tuner(State):
     def tell(self, event: Event) -> None:
         """Take in what happened."""
         update.hear(self, event)
-
-    def remember(self, profile: Profile) -> None:
-        """Take a profile that was found while items were already running: judged at once."""
-        from amorsize.policy.rules import check_profile
-
-        check_profile.remember(self, profile)
 
     def next(self, view: View) -> Action:
         """What to do now: the answer of the first rule that has one."""

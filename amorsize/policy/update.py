@@ -11,6 +11,7 @@ from amorsize.policy.events import (
     Inlined,
     MemoryGrown,
     PicklingMeasured,
+    ProfileLookedUp,
     Ready,
     Report,
     Started,
@@ -58,6 +59,12 @@ def hear(state: State, event: Event) -> None:
                 state.route = backend_choice.serial(event.reason)  # what workers have, they finish
         case HostInspected():
             state.survey(event.host, event.job)
+        case ProfileLookedUp():
+            state.job = state.job.but(may_look_up=False)
+            if event.profile is not None:
+                from amorsize.policy.rules import check_profile
+
+                check_profile.remember(state, event.profile)
         case WorkersLimited():
             _limited(state, event)
         case Bound():

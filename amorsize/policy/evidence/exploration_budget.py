@@ -8,8 +8,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from amorsize.policy.events import Report
-
     Way = tuple[str, int]  # backend and number of jobs
 
 MOST_CALLS, MOST_SECONDS, MOST_CHARS, MOST_JOBS = 10**12, 1e15, 32, 4096
@@ -107,15 +105,15 @@ class Window:
         self._n_items = 0
         self.n_seen = 0
 
-    def add(self, event: Report) -> None:
+    def add(self, n_items: int, began_s: float, ended_s: float) -> None:
         """Take in a chunk; the first one only starts the clock."""
-        if event.now_s - event.wall_s < self.since_s or not event.n_items:
+        if began_s < self.since_s or not n_items:
             return
         if self._began_s is None:
-            self._began_s = event.now_s
+            self._began_s = ended_s
             return
-        self._ended_s = event.now_s
-        self._n_items += event.n_items
+        self._ended_s = ended_s
+        self._n_items += n_items
         self.n_seen += 1
 
     @property

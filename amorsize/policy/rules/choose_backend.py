@@ -60,7 +60,7 @@ def settle(state: State, view: View) -> Action | None:
         return canary or inline.run_slice(state, view, inline.patient_slice_s(state, view))
     if not state.is_surveyed:
         return InspectHost()
-    state.route = backend_choice.choose(
+    route = backend_choice.choose(
         state.host,
         state.job,
         state.costs,
@@ -68,6 +68,9 @@ def settle(state: State, view: View) -> Action | None:
         holds_gil=state.gil.is_held,
         left_s=state.left_s(view),
     )
+    if route.backend != "serial" and (action := look_up(state, view)) is not None:
+        return action
+    state.route = route
     state.changed()
     if state.route.need == "weigh":
         return MeasurePickling()
@@ -154,7 +157,18 @@ def _canary_beside_second(state: State, view: View) -> Action | None:
         return InspectHost() if bet_s >= SURVEY_S else None
     price = overheads.of_processes(state.host)
     pays = state.n_places > 1 and price.pays(state.left_s(view), 1, 0.0)
-    return _start_canary(state) if pays and bet_s >= price.first_s else None
+    if not pays or bet_s < price.first_s:
+        return None
+    return look_up(state, view) or _start_canary(state)
+
+
+def look_up(state: State, view: View) -> Action | None:
+    """What earlier processes have learned is asked for before anything else is done."""
+    if not state.job.may_look_up:
+        return None
+    from amorsize.policy.rules import look_up_profile
+
+    return look_up_profile.look_up(state, view)
 
 
 def watch(state: State) -> Action:

@@ -73,7 +73,7 @@ def see(state: State, event: Report) -> None:
         return
     trial = state.exploration.trial
     if state.workers.backend_of(event.worker) == trial.way[0]:
-        trial.window.add(event)
+        trial.window.add(event.n_items, event.now_s - event.wall_s, event.now_s)
     if trial.is_rival and _goes_badly(trial):
         _end(state, trial)
     elif trial.window.is_full:
