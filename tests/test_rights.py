@@ -9,6 +9,7 @@ import pytest
 
 import amorsize
 from amorsize import tuned_map
+from amorsize._workers.spawned_main import enter_folder
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="tested on Linux")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -124,6 +125,24 @@ print("right")
     )
     assert result.stdout.strip() == "right"
     assert result.stderr == ""
+
+
+@as_root
+def test_after_setuid_a_worker_stays_in_the_folder_that_it_could_not_enter(tmp_path):
+    """It has it from the caller, as the caller has it from the time before."""
+    tmp_path.chmod(0o700)
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            os.chdir(tmp_path)
+            os.setuid(NOBODY)
+            enter_folder(str(tmp_path))
+            status = 0 if os.getcwd() == str(tmp_path) else 2
+        finally:
+            os._exit(status)
+
+    assert os.waitpid(child, 0) == (child, 0)
 
 
 @as_root

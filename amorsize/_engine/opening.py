@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from time import time
 
 from amorsize._engine import call_options
@@ -123,6 +124,8 @@ class Opening:
         except (OSError, ImportError) as error:
             if not descriptors.is_lack(error):
                 raise
+            if (warm := sys.modules.get("amorsize._workers.warm_pool")) is not None:
+                warm.shutdown()  # idle workers, which may have rights that were given up
             raise descriptors.no_workers(self._call.no_room, error) from error
 
 

@@ -117,7 +117,7 @@ def no_workers(why: str, error: BaseException) -> WorkersUnavailable:
     """What to raise where only workers may run the items, and this kept them from being loaded."""
     remedy = "Raise the limit (ulimit -n)"
     if why_unreadable():
-        remedy = "Map once while they can be read, in workers of the same kind"
+        remedy = f"Let this user run {sys.executable} and read its modules"
     return WorkersUnavailable(
         f"what workers need cannot be loaded: {why} ({error}). {remedy}, or use backend='serial'."
     )

@@ -238,18 +238,21 @@ _NO_TASK = Task(_nothing)
 
 def surroundings(state: bytes) -> dict[str, Any]:
     """The state that a worker takes over from its caller, with `state` from `caller_state`."""
-    try:
-        folder = os.getcwd()
-    except OSError:  # the folder was removed
-        folder = None
     return {
-        "folder": folder,
+        "folder": _folder(),
         "environ": _environ(),
         "path": list(sys.path),
         "argv": list(getattr(sys, "argv", ())),
         "numpy": "numpy" in sys.modules,
         "carried": state,
     }
+
+
+def _folder() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed
+        return None
 
 
 #: The environment at the last read, encoded and decoded.
@@ -269,13 +272,21 @@ def _environ() -> dict[str, str]:
 
 def enter_surroundings(found: dict[str, Any]) -> None:
     """Take over the state of the caller."""
-    if found["folder"] is not None:
-        os.chdir(found["folder"])
+    enter_folder(found["folder"])
     _take_environ(found["environ"])
     sys.path[:] = found["path"]
     sys.argv[:] = found["argv"]
     sys.path_importer_cache.pop("", None)  # "" stands for the working folder
     caller_state.take(found["carried"])
+
+
+def enter_folder(folder: str | None) -> None:
+    """Go where the caller is, unless this process began there.
+
+    A program that has given up its rights may be in a folder that it could not enter any more.
+    """
+    if folder is not None and folder != _folder():
+        os.chdir(folder)
 
 
 def _take_environ(wanted: dict[str, str]) -> None:
