@@ -7,14 +7,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 
+import hypothesis
 import pytest
 from side_by_side import run_taken
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = ("AMORSIZE_BACKEND", "AMORSIZE_CACHE", "AMORSIZE_MAX_CPUS", "AMORSIZE_START")
+# How long an example takes is no claim: on a busy host any may take long.
+hypothesis.settings.register_profile(
+    "any host", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any host")
 RunScript = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -33,6 +39,30 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave out what is claimed of forks, or of what they make worthwhile, where none is safe."""
     if item.get_closest_marker("forks") and "PYTEST_XDIST_WORKER" in os.environ:
         pytest.skip("beside the thread of pytest-xdist nothing is forked")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Skip what claims something of cores that are ours alone, where others are at work on them.
+
+    They are asked for before, and again after a failure: others may come at any time.
+    """
+    if item.get_closest_marker("cores") is None:
+        return (yield)
+    skip_beside_others()
+    try:
+        return (yield)
+    except Exception:
+        skip_beside_others()
+        raise
+
+
+def skip_beside_others() -> None:
+    """Skip this test unless two processes do nearly twice the work of one now."""
+    from benchmarks import host
+
+    if host.n_cores() > 1 and (times := host.cores_that_are_ours(2, n_times=1)) < 1.7:
+        pytest.skip(f"others are at work: two processes do {times:.2f} times the work of one")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from conftest import ROOT
 
 from amorsize import cache, cli, history
 from amorsize._profiles import store
-from amorsize.tuning import TuningResult
+from amorsize.tuning import TuningResult, search
 from amorsize.tuning.session import Session
 
 WORK = '''
@@ -37,6 +37,17 @@ def die_at_5_in_a_worker(x):
 
 def fail_at_5(x):
     if x == 5: raise ValueError("five")
+    return log(x)
+
+def meet(x):
+    """Waits in a worker until another one has come; those of an earlier run are gone by then."""
+    open(f"worker-{os.getpid()}", "w").close()
+    until = time.monotonic() + 20
+    while os.getpid() != int(os.environ["CALLER"]) and time.monotonic() < until:
+        workers = [name for name in os.listdir() if name.startswith("worker-")]
+        there = [name for name in workers if os.path.exists("/proc/" + name[7:])]
+        if len(there) > 2: break  # the caller is one
+        time.sleep(0.001)
     return log(x)
 
 def talk(x):
@@ -103,13 +114,15 @@ def plans(document):
 
 
 @pytest.mark.forks
-def test_a_grid_is_measured_cell_by_cell(amorsize, calls):
+def test_a_grid_is_measured_cell_by_cell(amorsize, calls, monkeypatch):
     """All items in each cell and in the loop, with the jobs and chunks that were named."""
-    status, document, _ = amorsize("tune", "work.log", *DATA, *GRID, "--no-optimizer-hint")
+    monkeypatch.setattr(search, "LEAST_CUT_S", 3600.0)
+    grid = ("--n-jobs-range", "2", "--chunksize-range", "1", "2", "--repeats", "1")
+    status, document, _ = amorsize("tune", "work.meet", *DATA, *grid, "--no-optimizer-hint")
 
     ran = calls()
     assert status == 0
-    assert plans(document) == [("process", 2, 3), ("process", 2, 6)]
+    assert plans(document) == [("process", 2, 1), ("process", 2, 2)]
     assert document["configurations_tested"] == 3
     assert Counter(item for _, _, item in ran) == dict.fromkeys(range(12), 3)
     assert sum(pid == os.getpid() for pid, _, _ in ran) == 12  # the loop

@@ -48,7 +48,7 @@ def set_environment(item):
 def mark_row(row):
     if in_worker():
         getattr(row, "up" + "date")(done=True)  # not to be read in the code
-    return burn(len(row))
+    return burn(len(row), 2e-3 if in_worker() else 20e-3)  # so that sharing pays on any host
 
 
 def count_in_table(item):
@@ -324,12 +324,9 @@ def test_who_asks_for_processes_gets_them(fresh):
 def test_rows_that_workers_change_are_told(fresh):
     """What was not changed in the caller's own list is lost, and said so."""
     rows = [{"n": number} for number in range(200)]
-    tuned = autotune(mark_row)
-    results, warned = run(tuned, rows)
+    results, warned = run(autotune(mark_row), rows)
 
     assert len(results) == 200
-    if "in processes" not in str(tuned.explain()):
-        pytest.skip("other programs keep the cores busy: the caller ran all items")
     assert "changed in place" in warned[0]
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from lent_items import DEPENDENT, INDEPENDENT, KINDS, reading
-from witness import CALLER, MANY_CORES, compute
+from witness import CALLER, MANY_CORES, compute_if_here
 
 from amorsize import autotune, tuned_map
 
@@ -92,14 +92,14 @@ def test_streams_lend_for_one_turn_too(kind, options):
 
 
 @pytest.mark.skipif(not MANY_CORES, reason="one usable core")
-@pytest.mark.cores
+@pytest.mark.forks
 @pytest.mark.parametrize("kind", INDEPENDENT)
 def test_what_stands_for_itself_is_shared_out(kind):
     """Lines of an open file, rows, arrays: nothing is lost by reading them ahead."""
     iterator, function = INDEPENDENT[kind]
 
     def item(value):
-        compute(1e-3)
+        compute_if_here()
         return function(value), os.getpid()
 
     found = tuned_map(item, iterator())

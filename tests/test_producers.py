@@ -7,7 +7,7 @@ import time
 from concurrent.futures import Future
 
 import pytest
-from witness import MANY_CORES, compute
+from witness import MANY_CORES, compute, compute_if_here
 
 from amorsize import InvalidOptionError, autotune
 from amorsize._engine.feedback import Waiters
@@ -166,7 +166,7 @@ def test_results_come_before_a_slow_next_item(backend):
 
 
 @pytest.mark.skipif(not MANY_CORES, reason="one usable core")
-@pytest.mark.cores
+@pytest.mark.forks
 def test_a_queue_that_others_fill_is_shared_out():
     """While there is something in it, reading it keeps nobody waiting."""
     ready = queue.Queue()
@@ -174,7 +174,7 @@ def test_a_queue_that_others_fill_is_shared_out():
         ready.put(number)
 
     def item(number):
-        compute(2e-3)
+        compute_if_here()
         return number, os.getpid()
 
     found = list(autotune(item, cache=False).stream(iter(ready.get, None)))

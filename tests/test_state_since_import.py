@@ -339,13 +339,16 @@ def test_workers_agree_with_one_another_on_the_hash_of_text():
 
 
 MAPPED = """
-import os, time
+import os, sys, time
 from amorsize import autotune
+from amorsize._engine import inspect_host
+inspect_host.STARTING_SHARE = 1e9  # however long a start takes on a busy host, it is thought of
+HOME, IN_CALLER_S = os.getpid(), float(sys.argv[1])
 
 @autotune(thread_safe=False)
 def named(x):
-    end = time.perf_counter() + 0.002
-    while time.perf_counter() < end:
+    end = time.thread_time() + (IN_CALLER_S if os.getpid() == HOME else 0.002)
+    while time.thread_time() < end:
         pass
     return hash(f"name {x}"), os.getpid()
 
@@ -357,8 +360,11 @@ if __name__ == "__main__":
 
 
 def test_a_seed_that_is_fixed_keeps_nothing_in_the_caller(run_script):
-    """With PYTHONHASHSEED set, workers hash as the caller does, and are used."""
+    """With PYTHONHASHSEED set, workers hash as the caller does, and are used.
+
+    Where they are, the caller's items are long: workers pay, on a busy host as well.
+    """
     environ = {"AMORSIZE_START": "clean"}
-    assert run_script(MAPPED, environ=environ).stdout == "True False\n"
+    assert run_script(MAPPED, "0.002", environ=environ).stdout == "True False\n"
     environ["PYTHONHASHSEED"] = "7"
-    assert run_script(MAPPED, environ=environ).stdout == "False True\n"
+    assert run_script(MAPPED, "0.02", environ=environ).stdout == "False True\n"

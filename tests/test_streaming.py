@@ -5,7 +5,7 @@ import os
 import time
 
 import pytest
-from witness import CALLER, MANY_CORES, Ledger, compute, note
+from witness import CALLER, MANY_CORES, Ledger, compute_if_here, note
 
 from amorsize import autotune
 from amorsize._engine.call_options import DEFAULTS
@@ -33,7 +33,7 @@ def same(item):
 
 
 def work(item):
-    compute(1e-3)
+    compute_if_here()
     return item, os.getpid()
 
 
@@ -101,7 +101,7 @@ def test_data_may_depend_on_results():
 
 
 @pytest.mark.skipif(not MANY_CORES, reason="one usable core")
-@pytest.mark.cores
+@pytest.mark.forks
 @pytest.mark.parametrize("ordered", [True, False])
 def test_work_is_shared_while_results_are_taken(ordered):
     """A stream uses worker processes as a call does."""

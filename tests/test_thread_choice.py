@@ -149,15 +149,16 @@ def wait_only(item):
 
 
 def test_waits_of_a_pure_function_are_threaded():
-    """Many waits at once, all in the caller's process."""
-    for _ in range(5):  # where others have the cores, a process may get some beside a long watch
-        tuned = autotune(wait_only)
-        tuned.forget()
-        places = tuned(range(150))
-        assert len(set(places)) > 4
-        if {pid for pid, _ in places} == {os.getpid()}:
-            return
-    pytest.fail(str(tuned.explain()))
+    """Many waits at once, in the caller's process.
+
+    On a busy host one worker process may run some beside a long look at the first items.
+    """
+    tuned = autotune(wait_only)
+    places = tuned(range(150))
+
+    assert tuned.plan.backend == "thread", str(tuned.explain())
+    assert len({ident for pid, ident in places if pid == os.getpid()}) > 4
+    assert len({pid for pid, _ in places}) <= 2
 
 
 def test_thread_safe_overrules_the_judgement():

@@ -29,6 +29,11 @@ class Ledger:
         self.path = str(path)
         path.touch()
 
+    @classmethod
+    def of(cls, path: str) -> "Ledger":
+        """The ledger that lies there."""
+        return cls(Path(path))
+
     def entries(self) -> list[Entry]:
         """What the items wrote, in the order in which they began."""
         lines = Path(self.path).read_text().splitlines()
@@ -81,6 +86,37 @@ def compute(work_s: float) -> None:
     until_s = time.thread_time() + work_s
     while time.thread_time() < until_s:
         pass
+
+
+def compute_if_here() -> None:
+    """Compute for 20 ms in the caller and 1 ms elsewhere.
+
+    Sharing a few hundred of these out pays on a busy host as well, where workers come late.
+    """
+    compute(20e-3 if os.getpid() == CALLER else 1e-3)
+
+
+def noted_beside(index: int, ledger: str, n_workers: int) -> int:
+    """An item that writes itself down and, in a worker, waits until so many have come.
+
+    Those of an earlier call are gone by then. A worker that never comes is waited for 20 s.
+    """
+    note(ledger, index)
+    until_s = time.monotonic() + 20.0
+    while os.getpid() != CALLER and time.monotonic() < until_s:
+        if sum(map(is_there, Ledger.of(ledger).pids() - {CALLER})) >= n_workers:
+            break
+        time.sleep(1e-3)
+    return 2 * index
+
+
+def is_there(pid: int) -> bool:
+    """Whether there is a process of this number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def as_list(n_items: int) -> list[int]:
