@@ -50,6 +50,7 @@ TWO_IDEAS = {
     "_function/library_reads.py",
     "_function/object_contents.py",
     "_function/reach_values.py",
+    "_host/own_modules.py",
     "_watching/__init__.py",
     "_watching/context.py",
     "_watching/descriptors.py",
