@@ -8,9 +8,13 @@ import contextlib
 import fractions
 import os
 import shutil
+import string
+import sys
 import textwrap
 import time
+import types
 import warnings
+import weakref
 from unittest import mock
 
 import pytest
@@ -188,6 +192,63 @@ def test_a_patch_that_was_started_is_found_until_it_is_stopped(place, told):
     finally:
         patch.stop()
     assert mocks.why_not_new_interpreters() is None
+
+
+CHANGES = {  # in modules of libraries that were found clean before
+    **{name: patch for name, (_, patch) in REPLACED.items()},
+    "data by a mock": lambda: mock.patch("string.digits", mock.Mock()),
+    "a new name": lambda: mock.patch("string.no_such_name", refused, create=True),
+    "a module by a mock": lambda: mock.patch.dict(sys.modules, {"calendar": mock.Mock()}),
+    "a module by another": lambda: mock.patch.dict(sys.modules, {"calendar": with_a_mock()}),
+    "a class by a mock": lambda: mock.patch("fractions.Fraction"),
+    "in a class that was replaced": lambda: mock.patch("fractions.Fraction", of_a_library()),
+}
+
+
+def with_a_mock():
+    module = types.ModuleType("calendar")
+    module.month = mock.Mock()
+    return module
+
+
+def of_a_library():
+    """A class that tells that it is a library's, with a function of the project in it."""
+    return type("Fraction", (), {"__module__": "fractions", "limit_denominator": refused})
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_library_that_was_clean_is_looked_at_again_when_it_changes(name):
+    """What was found is kept between calls for as long as nothing is another."""
+    assert mocks.why_not_new_interpreters() is None
+
+    with CHANGES[name]():
+        assert "as it was before a mock" in mocks.why_not_new_interpreters()
+    assert mocks.why_not_new_interpreters() is None
+
+
+def test_libraries_that_did_not_change_are_not_looked_through_again(monkeypatch):
+    """To see that nothing has changed takes a third of the time."""
+    assert mocks.why_not_new_interpreters() is None
+    monkeypatch.setattr(mocks, "_standing", lambda *_: iter(["all that was looked through again"]))
+
+    assert mocks.why_not_new_interpreters() is None
+    monkeypatch.setattr("string.digits", 10)
+    assert "looked through again" in mocks.why_not_new_interpreters()
+
+
+def test_what_libraries_drop_is_freed():
+    """Nothing but functions and classes is kept to be compared."""
+    string.held_for_a_while = held = Held()
+    freed = weakref.ref(held)
+    del held
+    assert mocks.why_not_new_interpreters() is None
+
+    del string.held_for_a_while
+    assert freed() is None
+
+
+class Held:
+    """What a library may keep for a while."""
 
 
 def test_what_is_the_projects_own_is_carried(beside_a_thread):
