@@ -18,11 +18,11 @@ STRESS := $(wildcard $(addprefix tests/test_,crews.py clean.py exactly_once.py f
 ROUNDS := 20
 
 # The cheapest test files that together reach every package, for `make test-quick`.
-QUICK := $(addprefix tests/test_,cache.py cli_data.py costs.py explain.py frames.py gain.py hints.py \
+QUICK := $(addprefix tests/test_,cache.py cli_data.py costs.py explain.py frames.py futures.py gain.py hints.py \
 	history.py identity.py inside.py journal.py layers.py ledger.py optimizer.py options.py prediction.py \
 	project.py shape.py startup.py strategies.py tuner.py words.py worker_number.py)
 
-.PHONY: help demo test test-quick lint unit test-all stress bench regret clean
+.PHONY: help demo test test-quick lint unit test-engines test-all stress bench regret clean
 
 help:
 	@echo "make demo      set up, then run the main job on real input (examples/quickstart.py)"
@@ -31,6 +31,7 @@ help:
 	@echo "make lint      format, lint and types only"
 	@echo "make unit      the tests only"
 	@echo "make test-all  all of it, and the tests under every other Python from 3.11 to 3.13 found"
+	@echo "make test-engines  install Dask, Ray and MPI, then run the tests on them: 3 minutes"
 	@echo "make stress    20 000 calls of every kind, which may leave nothing; then tests of processes,"
 	@echo "               faults and streams $(ROUNDS) times, each time in another order; then all"
 	@echo "               tests in two processes at once, in any order: about an hour"
@@ -47,7 +48,7 @@ test: lint
 test-quick: $(VENV)/.installed-dev
 	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted: run $(BIN)/ruff format ."; exit 1; }
 	@$(BIN)/ruff check --quiet . || { echo "Lint: mend the above, or try $(BIN)/ruff check --fix ."; exit 1; }
-	@$(BIN)/python tests/side_by_side.py -m "not cores" -q -p no:cacheprovider --no-header $(QUICK) || { \
+	@$(BIN)/python tests/side_by_side.py -m "not cores and not engines" -q -p no:cacheprovider --no-header $(QUICK) || { \
 		echo "A test failed: mend the above; $(BIN)/python -m pytest -k NAME runs one alone."; exit 1; }
 	@echo "format, lint and the quick tests: fine; make test checks the types and all the rest"
 
@@ -58,10 +59,15 @@ lint: $(VENV)/.installed-dev
 	@echo "format, lint and types: fine"
 
 unit: $(VENV)/.installed-dev
-	@$(BIN)/python tests/side_by_side.py -m "not cores" -q -p no:cacheprovider --no-header || { \
+	@$(BIN)/python tests/side_by_side.py -m "not cores and not engines" -q -p no:cacheprovider --no-header || { \
 		echo "A test failed: mend the above; $(BIN)/python -m pytest -k NAME runs one alone."; exit 1; }
 	@$(BIN)/python -m pytest -m cores -q -p no:cacheprovider --no-header || { \
 		echo "A test failed that wants the cores to itself: is the machine busy?"; exit 1; }
+
+# Apart from the others: engines leave threads in the test process, beside which nothing is forked.
+test-engines: $(VENV)/.installed-engines
+	@$(BIN)/python -m pytest -m engines -q -p no:cacheprovider --no-header tests/test_engines.py || { \
+		echo "A test failed: mend the above; $(BIN)/python -m pytest -k NAME runs one alone."; exit 1; }
 
 test-all: test
 	@own=$$($(BIN)/python -c 'import sys; print("3.%d" % sys.version_info.minor)'); \
@@ -81,7 +87,7 @@ stress: $(VENV)/.installed-dev
 		$(BIN)/python -m pytest --shuffle $$round -q -p no:cacheprovider --no-header $(STRESS) || { \
 		echo "A test failed: once more with --shuffle $$round"; exit 1; }; \
 	done
-	@$(BIN)/python -m pytest -n 2 --shuffle $(ROUNDS) -m "not cores" -q -p no:cacheprovider --no-header
+	@$(BIN)/python -m pytest -n 2 --shuffle $(ROUNDS) -m "not cores and not engines" -q -p no:cacheprovider --no-header
 
 bench: $(VENV)/.installed-bench
 	@$(BIN)/python -m benchmarks.peers
@@ -103,7 +109,8 @@ $(VENV)/.created:
 $(VENV)/.installed: extra =
 $(VENV)/.installed-dev: extra = [dev]
 $(VENV)/.installed-bench: extra = [bench]
-$(VENV)/.installed $(VENV)/.installed-dev $(VENV)/.installed-bench: pyproject.toml $(VENV)/.created
+$(VENV)/.installed-engines: extra = [dev,dask,mpi,ray]
+$(VENV)/.installed $(VENV)/.installed-dev $(VENV)/.installed-bench $(VENV)/.installed-engines: pyproject.toml $(VENV)/.created
 	@echo "installing amorsize$(extra) into $(VENV)"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.$(extra)' || { \
 		echo "Installing failed, see above. Is a package index reachable? Then run make again."; exit 1; }

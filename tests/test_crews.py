@@ -12,6 +12,7 @@ import crew_items
 import pytest
 
 from amorsize import shutdown
+from amorsize._clusters.plain import PlainAdapter
 from amorsize._function import callables
 from amorsize._workers import process_pool
 from amorsize._workers.executor_pool import ExecutorPool
@@ -64,12 +65,16 @@ def employ(kind, executor):
 
     def make(function, **options):
         task = Task(function, **options)
+
+        def payload():
+            return Payload(task, function)
+
         pool = {
             "forked": lambda: ForkPool(task, n_workers=4),
             "clean": lambda: SpawnPool(task, Payload(task, function)),
             "threads": lambda: ThreadPool(task),
-            "thread pool": lambda: ExecutorPool(executor, task, lambda: Payload(task, function)),
-            "process pool": lambda: ExecutorPool(executor, task, lambda: Payload(task, function)),
+            "thread pool": lambda: ExecutorPool(PlainAdapter(executor), task, payload),
+            "process pool": lambda: ExecutorPool(PlainAdapter(executor), task, payload),
         }[kind]()
         pools.append(pool)
         return pool

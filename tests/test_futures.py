@@ -13,7 +13,7 @@ import crew_items
 import pytest
 
 from amorsize import autotune, tuned_map
-from amorsize._workers import executor_pool
+from amorsize._clusters.plain import PlainAdapter
 from amorsize._workers.executor_pool import ExecutorPool
 from amorsize._workers.payload import Payload
 from amorsize._workers.protocol import Chunk, ChunkDone, Task, WorkerLost
@@ -156,7 +156,9 @@ class TestRefusal:
             made.append(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
             return made[-1]
 
-        pool = ExecutorPool(make(), task, lambda: Payload(task, task.function), renew=make)
+        pool = ExecutorPool(
+            PlainAdapter(make(), renew=make), task, lambda: Payload(task, task.function)
+        )
         try:
             pool.start(0)
             found = pool.wait(1.0)
@@ -177,7 +179,7 @@ class TestRefusal:
 
     def test_a_cancelled_chunk_is_lost(self, threads):
         task = Task(crew_items.wait)
-        pool = ExecutorPool(threads, task, lambda: Payload(task, task.function))
+        pool = ExecutorPool(PlainAdapter(threads), task, lambda: Payload(task, task.function))
         for number in range(4):
             pool.start(number)
             chunk = Chunk(start=number, stop=number + 1, items=([0.3],))
@@ -192,9 +194,8 @@ class TestRefusal:
 
 def test_the_places_of_an_executor_are_counted(threads, processes):
     """One chunk per worker is what it can run at once."""
-    assert executor_pool.n_workers(threads) == 3
-    assert executor_pool.n_workers(processes) == 2
-    assert executor_pool.n_workers(AtOnce()) is None
+    for executor, n_workers in ((threads, 3), (processes, 2), (AtOnce(), None)):
+        assert PlainAdapter(executor).n_workers(one_per_process=False) == n_workers
 
 
 class Threads(Executor):

@@ -17,7 +17,7 @@ CHAIN = (
     {"policy"},
     {"report", "progress", "_host"},
     {"_function", "cache"},
-    {"_watching", "_profiles"},
+    {"_watching", "_profiles", "_clusters"},
     {"_workers"},
     {"_engine"},
     {"_api.map"},
@@ -36,7 +36,17 @@ FORBIDDEN_IN_POLICY = (
 )
 
 # What runs before the first call has an answer, with what it loads only when it is asked to.
-HOT = {"__init__", "_api", "_api.map", "_engine", "_function", "_host", "_profiles", "_workers"}
+HOT = {
+    "__init__",
+    "_api",
+    "_clusters",
+    "_api.map",
+    "_engine",
+    "_function",
+    "_host",
+    "_profiles",
+    "_workers",
+}
 HOT |= {"cache", "errors", "policy"}
 COLD = {
     *("_host.diagnostics", "_host.cost_probe"),  # for the command line

@@ -138,6 +138,11 @@ class Acting:
             self._measuring.watcher.stop()
             self._measuring.watcher = None
 
+    def let_go_of_others(self) -> None:
+        """End the use of workers that are not ours, whether or not a pool has used them."""
+        if self._opening.elsewhere is not None:
+            self._opening.elsewhere.close()
+
     # -- what few calls need ----------------------------------------------------------------
 
     @property
@@ -166,6 +171,7 @@ class Acting:
                 self._recorder,
                 self._workers,
                 self.survey,
+                elsewhere=self._opening.elsewhere,
                 stop_own_threads=self.stop_own_threads,
             )
         return self._starter

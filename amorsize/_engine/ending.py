@@ -55,6 +55,7 @@ class Ending:
         if dispatcher is not None:
             dispatcher.stop()
         stuck = self._close_pools(at_once=at_once)
+        self._acting.let_go_of_others()
         if self._workers.inner is not None:
             self._workers.inner.lift()
         if stuck:

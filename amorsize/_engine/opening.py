@@ -18,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize._engine.call import Call
     from amorsize._engine.confinement import Confinement
+    from amorsize._engine.elsewhere import Elsewhere
 
 #: The most items whose function is read for being trivial: as many as are few for 256 cores.
 MOST_LOOKED_AT = 8192
@@ -28,6 +29,8 @@ class Opening:
 
     def __init__(self, call: Call, confinement: Confinement) -> None:
         self._call, self._confinement = call, confinement
+        #: Workers that are not ours, where the call was given some.
+        self.elsewhere: Elsewhere | None = None
 
     def look_up(self) -> None:
         """See what this process knows of the function."""
@@ -57,17 +60,19 @@ class Opening:
         options = self._call.options
         backend, nested = self._backend(), nesting.is_inside()
         n_jobs = None if options.n_jobs in (None, -1) else options.n_jobs
+        chunksize = options.chunksize
         if options.executor is not None and not nested and backend != "serial":
-            from amorsize._engine import elsewhere
-            from amorsize._workers.executor_pool import n_workers
+            from amorsize._engine.elsewhere import Elsewhere
 
-            backend = elsewhere.backend_of(options.executor)
-            n_jobs = n_jobs or n_workers(options.executor)
+            self.elsewhere = Elsewhere(self._call.task.function, options)
+            backend = self.elsewhere.backend
+            n_jobs = n_jobs or self.elsewhere.n_workers
+            chunksize = 1 if self.elsewhere.goes_alone(options) else chunksize
         return Job(
             n_items=self._call.source.n_read if self._call.source.all_read else None,
             backend=backend,
             n_jobs=n_jobs,
-            chunksize=options.chunksize,
+            chunksize=chunksize,
             may_inline=options.timeout is None or backend == "serial",
             n_cores_most=_n_cores_most(),
             inherits_items=self._call.task.source is not None,

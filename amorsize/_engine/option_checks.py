@@ -34,10 +34,15 @@ def _backend(name: str, value: Any) -> Backend:
 def _executor(name: str, value: Any) -> Any:
     if value is None:
         return None
-    if isinstance(value, type) or not callable(getattr(value, "submit", None)):
-        hint = " It is a class: pass an instance of it." if isinstance(value, type) else ""
-        raise _wrong_type(name, value, "a concurrent.futures.Executor or None", hint)
-    return value
+    if not isinstance(value, type) and callable(getattr(value, "submit", None)):
+        return value
+    from amorsize._clusters import finding
+
+    if finding.is_known(value):
+        return value
+    hint = " It is a class: pass an instance of it." if isinstance(value, type) else ""
+    allowed = f"a concurrent.futures.Executor, {finding.ALLOWED} or None"
+    raise _wrong_type(name, value, allowed, hint)
 
 
 def _n_jobs(name: str, value: Any) -> int | None:

@@ -81,13 +81,16 @@ class Losses:
 
     def lost(self, lost: WorkerLost) -> None:
         """A worker is gone: its unstarted items go back, the one it was in is tried alone."""
-        in_an_item = any(start <= (lost.suspect_item or 0) < stop for start, stop in lost.ranges)
-        self._n_in_a_row = (
-            0 if in_an_item and lost.suspect_item is not None else self._n_in_a_row + 1
+        in_an_item = lost.suspect_item is not None and any(
+            start <= lost.suspect_item < stop for start, stop in lost.ranges
         )
+        self._n_in_a_row = 0 if in_an_item or lost.each_alone else self._n_in_a_row + 1
         work = self._work
         for start, stop in lost.ranges:
             suspect_item = lost.suspect_item
+            if (start, stop) in lost.each_alone:
+                self._suspect_each(start, stop, lost.how)
+                continue
             if suspect_item is None or not start <= suspect_item < stop:
                 work.give_back(start, stop)
                 continue
@@ -106,6 +109,16 @@ class Losses:
                 f"other without a result, the last by {lost.how}. Run backend='serial' to see "
                 "what happens to them."
             )
+
+    def _suspect_each(self, start: int, stop: int, how: str) -> None:
+        """Nobody can tell which of these items was running: each is tried alone."""
+        if stop - start == 1 or not self._retries:
+            for index in range(start, stop):
+                self._suspect(index, index + 1, how)
+            return
+        self._suspected.append((start, stop))
+        self._work.n_repeated += stop - start
+        self.read_apart(start, stop)
 
     def read_apart(self, start: int, stop: int) -> None:
         """Items of which one cannot be rebuilt in a worker, or ends it: each goes alone."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from amorsize._engine.call import Call, Recorder
+    from amorsize._engine.elsewhere import Elsewhere
     from amorsize._engine.survey import Survey
     from amorsize._engine.workers import Workers
     from amorsize._workers.protocol import WorkerPool
@@ -32,11 +33,12 @@ class Starter:
         workers: Workers,
         survey: Survey,
         *,
+        elsewhere: Elsewhere | None,
         stop_own_threads: Callable[[], None],
     ) -> None:
         self._call, self._recorder = call, recorder
         self._workers, self._survey = workers, survey
-        self._stop_own_threads = stop_own_threads
+        self._elsewhere, self._stop_own_threads = elsewhere, stop_own_threads
 
     def start(self, backend: str) -> None:
         """Start one worker; before a fork, this call's own threads have ended."""
@@ -103,10 +105,9 @@ class Starter:
                 "Leave backend= to 'auto', or use 'serial': both run items in the caller."
             )
         options = self._call.options
-        if options.executor is not None:
-            from amorsize._engine import elsewhere
-
-            return elsewhere.new_pool(self._call, self._survey.payload)
+        if self._elsewhere is not None:
+            note = self._call.tuner.note
+            return self._elsewhere.new_pool(self._call.task, self._survey.payload, note)
         if backend == "thread":
             from amorsize._workers.thread_pool import ThreadPool
 

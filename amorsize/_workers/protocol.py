@@ -240,6 +240,7 @@ class WorkerLost(Value):
     suspect_item: int | None  # the item it was running
     n_suspects: int = 1  # how many items from there on it may have been running
     was_reading: bool = False  # it was unpickling them, and had begun none
+    each_alone: tuple[tuple[int, int], ...] = ()  # ranges, any item of which may have ended it
 
 
 class WorkerRetired(Value):

@@ -39,6 +39,7 @@ def new_process_pool(
 
         return ForkPool(task, n_workers=n_most)
     if _uses_loky():
+        from amorsize._clusters.plain import PlainAdapter
         from amorsize._workers.executor_pool import ExecutorPool, refuse
 
         where = "with the executor that runs worker processes on this platform"
@@ -48,7 +49,8 @@ def new_process_pool(
             has_teardown=task.teardown is not None,
             has_memory_limit=task.most_bytes is not None,
         )
-        return ExecutorPool(_loky(n_jobs), task, payload, renew=lambda: _loky(n_jobs))
+        adapter = PlainAdapter(_loky(n_jobs), renew=lambda: _loky(n_jobs))
+        return ExecutorPool(adapter, task, payload)
     from amorsize._workers.spawn_pool import SpawnPool
 
     return SpawnPool(task, payload(), inner_threads=inner_threads)

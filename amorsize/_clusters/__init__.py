@@ -1,0 +1,1 @@
+"""Other people's workers, each engine behind one protocol."""

@@ -1,0 +1,220 @@
+"""Dask's distributed scheduler as an engine.
+
+Each submission is bound to one worker process, and runs in no other. So the scheduler has nothing
+to run again when a process dies, which it would otherwise do up to three times in silence.
+"""
+
+from __future__ import annotations
+
+from amorsize._clusters import dask_worker
+from amorsize._clusters.dask_watch import Watch
+from amorsize._clusters.protocol import (
+    CANCELLED,
+    DIED,
+    FAILED,
+    LARGE_BYTES,
+    REPLY_S,
+    UNSTARTED,
+    Process,
+    ProcessReplaced,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from amorsize._clusters.protocol import Done
+
+
+#: Seconds that sending the task to all workers may take.
+PUT_S = 60.0
+
+
+class DaskAdapter:
+    """The workers of the scheduler that a client is connected to."""
+
+    shares_memory = False
+    names_processes = True
+    tells_victims = True
+
+    def __init__(
+        self, client: Any, *, is_ours: bool = False, options: dict[str, Any] | None = None
+    ) -> None:
+        """Use a client that is connected.
+
+        Args:
+            client: A `distributed.Client`.
+            is_ours: Whether it was made for this call, and is closed with it.
+            options: What `Client.submit` is given besides; "workers" limits the workers used.
+        """
+        self._client, self._is_ours = client, is_ours
+        options = dict(options or {})
+        only = options.pop("workers", None)
+        for name in ("retries", "pure", "allow_other_workers"):  # ours to decide
+            options.pop(name, None)
+        self._options = options
+        self._put: list[Any] = []
+        address = getattr(client.scheduler, "address", "?")
+        self.described = f"the Dask cluster at {address}"
+        self._address = address
+        self._watch = Watch(client, [only] if isinstance(only, str) else only)
+
+    def n_workers(self, *, one_per_process: bool) -> int | None:
+        """Threads of all workers, or their processes; None while there are none."""
+        self._watch.begin()
+        processes = self._watch.first_seen(REPLY_S)
+        n_workers = sum(1 if one_per_process else one.n_threads for one in processes)
+        return n_workers or None
+
+    def processes(self) -> tuple[Process, ...]:
+        """As the scheduler told at most a moment ago."""
+        return self._watch.processes
+
+    def submit(
+        self,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        *,
+        key: str,
+        process: Process | None,
+        done: Done,
+    ) -> _Submission:
+        """Have the client's own loop send it, wait for it and fetch what it gave."""
+        assert process is not None
+        self._watch.begin()
+        one = _Submission(key, process, function, arguments, done)
+        self._client.loop.add_callback(self._run, one)
+        return one
+
+    async def _run(self, one: _Submission) -> None:
+        future = result = failure = None
+        try:
+            arguments = [await self._sent(argument, one) for argument in one.arguments]
+            if one.is_cancelled:
+                raise _Cancelled
+            future = one.future = self._client.submit(
+                dask_worker.run_here,
+                *(one.process.identity, one.key, one.function, *arguments),
+                key=one.key,
+                workers=[one.process.address],
+                allow_other_workers=False,
+                retries=0,
+                pure=False,
+                **self._options,
+            )
+            result = await self._client.gather(
+                future, asynchronous=True, direct=self._watch.is_reachable(one.process)
+            )
+            if result == dask_worker.MOVED:
+                raise ProcessReplaced(f"{one.process.address} is another process by now")
+        except BaseException as error:  # it is told, whatever it is
+            failure = error
+        if future is not None:
+            future.release()
+        one.tell(result, failure)
+
+    async def _sent(self, argument: Any, one: _Submission) -> Any:
+        """Large bytes go straight to the worker where it can be reached."""
+        is_large = isinstance(argument, bytes) and len(argument) >= LARGE_BYTES
+        if not is_large or not self._watch.is_reachable(one.process):
+            return argument
+        sent = await self._client.scatter(
+            dask_worker.Buffer(argument),
+            workers=[one.process.address],
+            direct=True,
+            hash=False,
+            asynchronous=True,
+        )
+        one.sent.append(sent)
+        return sent
+
+    def put_once(self, data: bytes) -> Any:
+        """Scatter data; workers that need it later fetch it from one another."""
+        put = self._client.sync(self._scattered, data, callback_timeout=PUT_S)
+        self._put.append(put)
+        return put
+
+    async def _scattered(self, data: bytes) -> Any:
+        scattered = await self._client.scatter(
+            [dask_worker.Buffer(data)], broadcast=True, hash=False, asynchronous=True
+        )
+        return scattered[0]
+
+    def cancel(self, handle: _Submission) -> None:
+        """Have the scheduler forget it; what has begun runs on."""
+        handle.is_cancelled = True
+        self._client.loop.add_callback(self._cancel, handle)
+
+    async def _cancel(self, one: _Submission) -> None:
+        if one.future is not None and self.why_gone() is None:
+            await self._client.cancel([one.future], asynchronous=True)
+
+    def meaning(self, error: BaseException) -> str:
+        """What an error of a future says."""
+        from concurrent.futures import CancelledError
+
+        if isinstance(error, ProcessReplaced):
+            return UNSTARTED
+        if type(error).__name__ == "KilledWorker":
+            return DIED
+        return CANCELLED if isinstance(error, (CancelledError, _Cancelled)) else FAILED
+
+    def recovers(self) -> bool:
+        """True: other workers go on, and nannies start new ones."""
+        return True
+
+    def why_gone(self) -> str | None:
+        """What the client says of its connection, and how long the scheduler has said nothing."""
+        if self._client.status != "running":
+            return f"the client's connection to the scheduler is {self._client.status}"
+        return self._watch.why_silent()
+
+    def fingerprint(self) -> str:
+        """The address of its scheduler."""
+        return f"dask {self._address}"
+
+    def dashboard(self) -> str | None:
+        """The scheduler's own page, where it has one."""
+        link = getattr(self._client, "dashboard_link", None)
+        return link if isinstance(link, str) else None
+
+    def close(self) -> None:
+        """Stop looking after the workers, and free what was sent to them."""
+        self._watch.end()
+        for put in self._put:
+            put.release()
+        self._put.clear()
+        if self._is_ours:
+            self._client.close(timeout=REPLY_S)
+
+
+class _Cancelled(Exception):  # noqa: N818 - says what happened
+    """It was cancelled before it was sent."""
+
+
+class _Submission:
+    """What is to be run once, in one process."""
+
+    def __init__(
+        self,
+        key: str,
+        process: Process,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        done: Done,
+    ) -> None:
+        self.key, self.process = key, process
+        self.function, self.arguments = function, arguments
+        self._done: Done | None = done
+        self.future: Any = None
+        self.sent: list[Any] = []  # items that went ahead of it
+        self.is_cancelled = False
+
+    def tell(self, result: Any, error: BaseException | None) -> None:
+        """Hand over what came of it, and keep nothing."""
+        done, self._done = self._done, None
+        self.arguments, self.future = (), None
+        self.sent.clear()
+        if done is not None:
+            done(result, error)

@@ -1,0 +1,112 @@
+"""Finds the engine behind what users hold.
+
+No engine is imported here that the program has not imported, unless it was asked for by name.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from amorsize._clusters.plain import PlainAdapter
+from amorsize.errors import InvalidOptionError, MissingExtraError, WorkersUnavailable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from amorsize._clusters.protocol import ClusterAdapter
+
+#: How the address of a Dask scheduler begins.
+DASK_ADDRESSES = ("tcp://", "tls://", "ws://", "wss://", "ucx://", "ucxx://", "inproc://")
+#: What `executor=` takes besides, in words.
+ALLOWED = "a Dask client, cluster or address ('tcp://...'), 'ray'"
+#: Seconds that a scheduler may take to answer a new client.
+CONNECT_S = 10.0
+
+
+def adapter_for(executor: Any) -> ClusterAdapter:
+    """The engine that an `executor=` stands for.
+
+    Raises:
+        InvalidOptionError: It is an object of an engine that cannot be used so.
+        MissingExtraError: The engine is not installed.
+        WorkersUnavailable: Nobody answers there.
+    """
+    if isinstance(executor, str):
+        return _ray() if executor == "ray" else _dask_at(executor)
+    if executor is sys.modules.get("ray"):
+        return _ray()
+    for find in (_of_dask,):
+        if (found := find(executor)) is not None:
+            return found
+    return PlainAdapter(executor)
+
+
+def is_known(executor: Any) -> bool:
+    """Whether `adapter_for` has an engine for an object that has no `submit`, or for a text."""
+    if isinstance(executor, str):
+        return executor == "ray" or executor.startswith(DASK_ADDRESSES)
+    return executor is not None and (
+        executor is sys.modules.get("ray")
+        or _is_of("distributed", "deploy.cluster", "Cluster", executor)
+    )
+
+
+def _is_of(package: str, module: str, name: str, value: Any) -> bool:
+    """Whether a value is of a class, which it can only be if its module was imported."""
+    found = sys.modules.get(f"{package}.{module}")
+    return found is not None and isinstance(value, getattr(found, name))
+
+
+def _of_dask(executor: Any) -> ClusterAdapter | None:
+    options: dict[str, Any] = {}
+    is_ours = False
+    if _is_of("distributed", "cfexecutor", "ClientExecutor", executor):
+        executor, options = executor._client, executor._kwargs
+    elif _is_of("distributed", "deploy.cluster", "Cluster", executor):
+        executor, is_ours = _connected(executor, "the Dask cluster"), True
+    if not _is_of("distributed", "client", "Client", executor):
+        return None
+    from amorsize._clusters.dask_adapter import DaskAdapter
+
+    if executor.asynchronous:
+        raise InvalidOptionError(
+            "executor= is a Client(asynchronous=True), whose loop this call would block. "
+            "Pass Client(address), or the cluster's address."
+        )
+    return DaskAdapter(executor, is_ours=is_ours, options=options)
+
+
+def _dask_at(address: str) -> ClusterAdapter:
+    from amorsize._clusters.dask_adapter import DaskAdapter
+
+    return DaskAdapter(_connected(address, f"a Dask scheduler at {address}"), is_ours=True)
+
+
+def _connected(to: Any, described: str) -> Any:
+    """A client of a scheduler, made for one call."""
+    client: Callable[..., Any] = _imported("distributed", "dask").Client
+    try:
+        return client(to, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, TimeoutError) as error:
+        raise WorkersUnavailable(
+            f"{described} does not answer within {CONNECT_S:g} s: {error}. Is it running, and "
+            "can it be reached from here?"
+        ) from error
+
+
+def _ray() -> ClusterAdapter:
+    _imported("ray", "ray")
+    from amorsize._clusters.ray_adapter import RayAdapter
+
+    return RayAdapter()
+
+
+def _imported(module: str, extra: str) -> Any:
+    try:
+        return __import__(module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{module} is not installed: run `pip install 'amorsize[{extra}]'`."
+        ) from error

@@ -1,0 +1,113 @@
+"""What an engine has to offer for chunks to run on it.
+
+A new engine is one file with a class that follows `ClusterAdapter`, with a line in `finding.py`. It
+is done when it passes the contract tests, `tests/test_engines.py`.
+"""
+
+from __future__ import annotations
+
+from amorsize.policy.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Protocol
+
+    #: Called once with what a submission gave: its result, or what came in its stead.
+    Done = Callable[[Any, BaseException | None], None]
+
+    class ClusterAdapter(Protocol):
+        """The workers of one engine, as one call uses them.
+
+        No method waits for longer than `REPLY_S`, whatever has become of the engine.
+        """
+
+        #: What messages call it, such as "the Dask cluster at tcp://10.0.0.1:8786".
+        described: str
+        #: Whether it runs submissions in threads of this process, without pickling them.
+        shares_memory: bool
+        #: Whether each submission names the process that it is to run in.
+        names_processes: bool
+        #: Whether the end of a process fails only the submissions that were in it.
+        tells_victims: bool
+
+        def n_workers(self, *, one_per_process: bool) -> int | None:
+            """How many chunks it runs at once; None where that is unknown."""
+            ...
+
+        def processes(self) -> tuple[Process, ...]:
+            """The worker processes there are now, where submissions name theirs."""
+            ...
+
+        def submit(
+            self,
+            function: Callable[..., Any],
+            arguments: tuple[Any, ...],
+            *,
+            key: str,
+            process: Process | None,
+            done: Done,
+        ) -> Any:
+            """Run a function once, without waiting for it; gives a handle.
+
+            Args:
+                function: Importable where it is to run.
+                arguments: Those that `put_once` gave arrive as what they stand for.
+                key: A name for it that no other submission has.
+                process: Where it has to run, or not at all; None: anywhere.
+                done: Called in any thread, once.
+            """
+            ...
+
+        def put_once(self, data: bytes) -> Any:
+            """Send data once to each worker that needs it; None where the engine cannot do that."""
+            ...
+
+        def cancel(self, handle: Any) -> None:
+            """Take a submission back, as far as it has not begun."""
+            ...
+
+        def meaning(self, error: BaseException) -> str:
+            """What an error says that came in a result's stead: `DIED` or another below."""
+            ...
+
+        def recovers(self) -> bool:
+            """Whether there is somewhere to go on after a process has died."""
+            ...
+
+        def why_gone(self) -> str | None:
+            """Why nothing can be expected of the engine any more; None: it is there."""
+            ...
+
+        def fingerprint(self) -> str:
+            """What tells this engine from others that cost differently."""
+            ...
+
+        def dashboard(self) -> str | None:
+            """The address of a page that shows it at work."""
+            ...
+
+        def close(self) -> None:
+            """Let go of what the call has put there; the engine itself goes on."""
+            ...
+
+
+#: The process that ran it has ended; it came to another process, which has not run it; it was
+#: cancelled; the engine could not run it.
+DIED, UNSTARTED, CANCELLED, FAILED = "died", "unstarted", "cancelled", "failed"
+#: Seconds that an engine is waited for at most before it counts as gone.
+REPLY_S = 4.0
+#: Items and results from this size on go straight to a worker or from it, where that is possible.
+LARGE_BYTES = 1 << 20
+
+
+class Process(Value):
+    """One worker process of an engine."""
+
+    address: str
+    identity: str  # another one under the same address has another
+    n_threads: int
+
+
+class ProcessReplaced(Exception):  # noqa: N818 - says what happened
+    """A submission came to another process than the one that it was for, which has not run it."""

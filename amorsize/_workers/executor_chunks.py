@@ -1,0 +1,119 @@
+"""What is called on an engine's worker to run a chunk."""
+
+from __future__ import annotations
+
+import os
+
+from amorsize._workers import exception_pickling, serialization, worker_numbers
+from amorsize._workers.executor_worker import NOT_SET_UP, RAN, LoadedTask, run_pickled
+from amorsize._workers.protocol import SetupFailed
+from amorsize.errors import SerializationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from amorsize._clusters.protocol import ClusterAdapter
+    from amorsize._workers.executor_jobs import Job
+    from amorsize._workers.protocol import Chunk, Payload, Task
+
+    Call = tuple[Callable[..., Any], tuple[Any, ...]]
+
+#: A task up to this size is sent with every chunk; a larger one only to workers that lack it.
+SMALL_BYTES = 1 << 16
+
+
+class SharedChunks:
+    """Chunks for threads of this process, which share its memory."""
+
+    def __init__(self, task: Task) -> None:
+        self._task, self._loaded = task, LoadedTask(task)
+        self.stop = float("inf")
+
+    def packed(self, items: Any) -> bytes:  # noqa: ARG002 - they are not sent
+        """Next to nothing."""
+        return serialization.dumps(None)
+
+    def name(self) -> str:
+        """None: it is not told to anybody."""
+        return ""
+
+    def call(self, job: Job, *, with_task: bool = False) -> Call:  # noqa: ARG002 - it is here
+        """A chunk where the task is."""
+        return self._run_here, (job.chunk, job.time_budget_s)
+
+    def _run_here(self, chunk: Chunk, time_budget_s: float) -> tuple[Any, ...]:
+        """A chunk in a thread of this process."""
+        worker_numbers.set_for_thread(chunk.worker_number)
+        failed = self._loaded.set_up_thread()
+        if failed is not None:
+            return NOT_SET_UP, failed
+        items = self._task.source if chunk.items is None else chunk.items
+        assert items is not None
+        first = 0 if chunk.items is None else chunk.start
+        return RAN, *self._loaded.run(
+            items, first, chunk.start, chunk.stop, time_budget_s, lambda index: index < self.stop
+        )
+
+    def with_code(self, job: Job, error: bytes) -> SetupFailed | None:  # noqa: ARG002
+        """Never asked for: nothing has to be loaded."""
+        raise AssertionError
+
+    def release(self) -> None:
+        """Do nothing: nothing was sent."""
+
+
+class SentChunks:
+    """Chunks for other processes, each with its items as bytes."""
+
+    def __init__(self, adapter: ClusterAdapter, payload: Payload) -> None:
+        self._adapter, self._payload = adapter, payload
+        self._data = payload.data
+        self._key = os.urandom(16)
+        self._by_value, self._n_sent = False, 0
+        self._put: Any = None
+        self.stop = float("inf")
+
+    def packed(self, items: Any) -> bytes:
+        """Items as bytes."""
+        return self._payload.pack(items)
+
+    def name(self) -> str:
+        """For the engine's own page: begins with that of the function, and has no second."""
+        self._n_sent += 1
+        return f"{self._payload.name}-{self._key.hex()}-{self._n_sent}"
+
+    def call(self, job: Job, *, with_task: bool = False) -> Call:
+        """A chunk with its items, and the task where it is small or asked for."""
+        chunk, job.key = job.chunk, self._key
+        is_small = len(self._data) <= SMALL_BYTES
+        if self._put is None and not is_small:
+            self._put = self._adapter.put_once(self._data)
+        data = self._data if with_task or is_small else None
+        return run_pickled, (
+            *(self._key, data if self._put is None else self._put, job.items),
+            *(chunk.start, chunk.stop, job.time_budget_s, chunk.worker_number),
+        )
+
+    def with_code(self, job: Job, error: bytes) -> SetupFailed | None:
+        """A worker cannot import the function, or imports another: its code is sent from now on.
+
+        Gives what has failed where that was done already.
+        """
+        if self._by_value and job.key == self._key:
+            met, text = exception_pickling.unpack_error(error)
+            failure = SerializationError(
+                f"{self._payload.name} cannot be rebuilt in a worker of the executor: "
+                f"{type(met).__name__}: {met}. Make it importable there."
+            )
+            failure.add_note(text)
+            return SetupFailed(worker=job.worker, error=failure)
+        if not self._by_value:
+            self._by_value, self._put = True, None
+            self._key, self._data = os.urandom(16), self._payload.by_value()
+        return None
+
+    def release(self) -> None:
+        """Let go of what was sent once."""
+        self._put = None

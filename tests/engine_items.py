@@ -1,0 +1,76 @@
+"""What runs on the workers of other people's engines, which import this."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+_stored: Any = None
+
+
+def noted(item: tuple[str, int]) -> int:
+    """The number of the item, after a line in a file that tells where it ran."""
+    path, number = item
+    line = f"{number} {os.getpid()}\n".encode()
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    try:
+        os.write(file, line)  # in one piece, whoever else writes
+    finally:
+        os.close(file)
+    return number
+
+
+def noted_slowly(item: tuple[str, int]) -> int:
+    """The same, which takes 20 ms."""
+    time.sleep(0.02)
+    return noted(item)
+
+
+def ends_its_worker_at_7(item: tuple[str, int]) -> int:
+    """The same, but the seventh ends the process it is in."""
+    noted(item)
+    if item[1] == 7:
+        os._exit(3)
+    return item[1]
+
+
+def fails_at_7(item: tuple[str, int]) -> int:
+    """The same, but the seventh raises."""
+    noted(item)
+    if item[1] == 7:
+        raise ValueError("seven")
+    time.sleep(0.01)
+    return item[1]
+
+
+def stored_and_read(number: int) -> Any:
+    """The item by way of a global, which another beside it would overwrite."""
+    global _stored
+    _stored = number
+    time.sleep(0.002)
+    return _stored
+
+
+def pid_after_a_while(seconds: float) -> int:
+    """Where it ran."""
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def megabyte(number: int) -> bytes:
+    """A result that takes room."""
+    return bytes([number % 256]) * 1_000_000
+
+
+def drawn(_: int) -> float:
+    """A number from the global generator."""
+    import random
+
+    return random.random()
+
+
+def runs_of(path: str | Path) -> list[int]:
+    """The numbers of the items that have run, each as often as it did."""
+    if not os.path.exists(path):
+        return []
+    return [int(line.split()[0]) for line in Path(path).read_text().splitlines()]

@@ -1,0 +1,284 @@
+"""One contract for every engine, held by real ones: each item once, and no death in silence."""
+
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import engine_items
+import pytest
+from engines import dask_processes, why_not
+
+from amorsize import autotune, partial_results, tuned_map
+from amorsize._clusters import finding
+from amorsize.errors import InvalidOptionError, WorkerDied, WorkersUnavailable
+
+# Engines warn of much that is not ours, in threads that outlive a test.
+pytestmark = [pytest.mark.engines, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(120)]
+
+NOT_HERE = {"dask": why_not("distributed", "dask"), "ray": why_not("ray", "ray"), "plain": None}
+
+
+def engine_params(*names):
+    return [
+        pytest.param(
+            name, marks=pytest.mark.skipif(bool(NOT_HERE[name]), reason=str(NOT_HERE[name]))
+        )
+        for name in names
+    ]
+
+
+@pytest.fixture(scope="module")
+def dask_client(tmp_path_factory):
+    """A client of two workers with a thread each."""
+    from distributed import Client
+
+    folder = tmp_path_factory.mktemp("dask")
+    with (
+        dask_processes(folder, n_workers=2, n_threads=1) as found,
+        Client(found.address, timeout=30) as client,
+    ):
+        client.wait_for_workers(2, timeout=60)
+        yield client
+
+
+@pytest.fixture(scope="module")
+def ray_runtime():
+    """Ray with two processors."""
+    import ray
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    yield ray
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def beside_engines():
+    """Their threads come and go: nothing in this file is forked."""
+    over = threading.Event()
+    one = threading.Thread(target=over.wait)
+    one.start()
+    yield
+    over.set()
+    one.join()
+
+
+@pytest.fixture(scope="module")
+def engine(request):
+    """What a user passes as `executor=`."""
+    if request.param == "plain":
+        with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+            list(executor.map(time.sleep, [0.1, 0.1]))  # both processes are there
+            yield executor
+    else:
+        yield request.getfixturevalue({"dask": "dask_client", "ray": "ray_runtime"}[request.param])
+
+
+ALL = pytest.mark.parametrize(
+    "engine", engine_params("plain", "dask", "ray"), indirect=True, scope="module"
+)
+CLUSTERS = pytest.mark.parametrize(
+    "engine", engine_params("dask", "ray"), indirect=True, scope="module"
+)
+DASK = pytest.mark.skipif(bool(NOT_HERE["dask"]), reason=str(NOT_HERE["dask"]))
+
+
+@pytest.fixture
+def items(tmp_path):
+    """Numbered items that note in a file that they have run."""
+    path = str(tmp_path / "runs.txt")
+    return lambda n: [(path, number) for number in range(n)]
+
+
+def runs(items):
+    return sorted(engine_items.runs_of(items(1)[0][0]))
+
+
+class TestContract:
+    """What holds on every engine."""
+
+    @ALL
+    def test_every_item_runs_once_and_results_are_in_order(self, engine, items):
+        assert tuned_map(engine_items.noted, items(300), executor=engine) == list(range(300))
+        assert runs(items) == list(range(300))
+
+    @ALL
+    def test_without_a_death_nothing_runs_twice_where_that_is_forbidden(self, engine, items):
+        found = tuned_map(engine_items.noted, items(40), executor=engine, retries=0)
+
+        assert found == list(range(40))
+        assert runs(items) == list(range(40))
+
+    @ALL
+    def test_a_closure_with_a_large_table_travels_once(self, engine):
+        table = os.urandom(300_000)
+
+        assert tuned_map(lambda x: table[x], range(200), executor=engine) == list(table[:200])
+
+    @ALL
+    def test_large_items_and_results_arrive(self, engine):
+        items = [bytes([x]) * 3_000_000 for x in range(4)]
+
+        assert tuned_map(bytes.upper, items, executor=engine) == [x.upper() for x in items]
+
+    @ALL
+    def test_an_error_names_its_item_and_ends_the_call(self, engine, items):
+        with pytest.raises(ValueError, match="seven") as raised:
+            tuned_map(engine_items.fails_at_7, items(500), executor=engine, chunksize=2)
+
+        assert any("item 7" in note for note in raised.value.__notes__)
+        assert len(runs(items)) < 500
+
+    @ALL
+    def test_errors_may_be_results(self, engine, items):
+        found = tuned_map(
+            engine_items.fails_at_7, items(20), executor=engine, return_exceptions=True
+        )
+
+        assert isinstance(found.pop(7), ValueError)
+        assert found == [x for x in range(20) if x != 7]
+
+    @ALL
+    def test_a_stream_gives_results_as_they_come(self, engine, items):
+        mapped = autotune(engine_items.noted, executor=engine)
+
+        assert list(mapped.stream(iter(items(60)))) == list(range(60))
+        assert runs(items) == list(range(60))
+
+    @ALL
+    def test_seeded_items_draw_as_in_the_loop(self, engine):
+        in_a_loop = tuned_map(engine_items.drawn, range(20), seed=5, backend="serial")
+
+        assert tuned_map(engine_items.drawn, range(20), seed=5, executor=engine) == in_a_loop
+
+    @ALL
+    def test_what_cannot_be_kept_is_refused(self, engine):
+        with pytest.raises(InvalidOptionError, match="retries=0 and chunksize=5"):
+            tuned_map(abs, range(9), executor=engine, retries=0, chunksize=5)
+        with pytest.raises(InvalidOptionError, match="timeout= cannot be kept"):
+            tuned_map(abs, range(9), executor=engine, timeout=5)
+
+
+class TestDeaths:
+    """An item ends its worker: it is named, the others go on."""
+
+    @CLUSTERS
+    def test_the_item_that_ends_its_worker_is_named(self, engine, items):
+        found = tuned_map(
+            engine_items.ends_its_worker_at_7,
+            items(40),
+            executor=engine,
+            return_exceptions=True,
+            chunksize=10,
+        )
+
+        died = found.pop(7)
+        assert isinstance(died, WorkerDied)
+        assert "item 7" in str(died)
+        assert "tried 2 times" in str(died)
+        assert found == [x for x in range(40) if x != 7]
+        ran = runs(items)
+        assert ran.count(7) == 2
+        assert max(ran.count(x) for x in range(40)) == 2
+
+    @CLUSTERS
+    def test_nothing_is_tried_again_where_that_is_forbidden(self, engine, items):
+        with pytest.raises(WorkerDied, match="item 7 .*retries=0") as raised:
+            tuned_map(engine_items.ends_its_worker_at_7, items(40), executor=engine, retries=0)
+
+        ran = runs(items)
+        assert len(ran) == len(set(ran))
+        assert set(range(7)) <= set(partial_results(raised.value))
+
+    @CLUSTERS
+    def test_a_worker_killed_from_outside_costs_only_what_it_had(self, engine, items):
+        pids = set(tuned_map(engine_items.pid_after_a_while, [0.05] * 8, executor=engine))
+        stream = autotune(engine_items.noted_slowly, executor=engine).stream(items(120))
+        found = [next(stream) for _ in range(10)]
+        os.kill(min(pids), signal.SIGKILL)
+        found += stream
+
+        assert found == list(range(120))
+        ran = runs(items)
+        assert set(ran) == set(range(120))
+        assert max(map(ran.count, ran)) <= 2
+
+
+@DASK
+class TestDask:
+    """What is Dask's alone."""
+
+    def test_nothing_is_left_on_the_cluster(self, dask_client):
+        tuned_map(engine_items.megabyte, range(60), executor=dask_client)
+
+        until_s = time.monotonic() + 5
+        while (left := _left_on(dask_client)) != (0, 0) and time.monotonic() < until_s:
+            time.sleep(0.05)
+        assert left == (0, 0)
+
+    def test_whatever_the_user_holds_will_do(self, dask_client):
+        address = dask_client.scheduler.address
+
+        for held in (dask_client, dask_client.get_executor(), address):
+            assert tuned_map(abs, range(-20, 0), executor=held) == list(range(20, 0, -1))
+
+    def test_a_scheduler_that_nobody_answers_for_is_told(self, monkeypatch):
+        monkeypatch.setattr(finding, "CONNECT_S", 1.0)
+        with pytest.raises(WorkersUnavailable, match="does not answer within 1 s"):
+            tuned_map(abs, range(9), executor="tcp://127.0.0.1:9")
+
+    def test_items_that_may_not_share_a_process_take_turns(self, tmp_path):
+        from distributed import Client
+
+        with (
+            dask_processes(tmp_path, n_workers=1, n_threads=4) as found,
+            Client(found.address, timeout=30) as client,
+        ):
+            client.wait_for_workers(1, timeout=60)
+            mapped = autotune(engine_items.stored_and_read, executor=client, chunksize=1)
+            assert mapped(range(60)) == list(range(60))
+            assert "one item at a time in each process" in str(mapped.explain())
+
+    def test_a_lost_scheduler_ends_the_call(self, tmp_path, items):
+        from distributed import Client
+
+        with (
+            dask_processes(tmp_path, n_workers=1, n_threads=1) as found,
+            Client(found.address, timeout=5) as client,
+        ):
+            client.wait_for_workers(1, timeout=60)
+            stream = autotune(engine_items.noted_slowly, executor=client).stream(items(500))
+            given = [next(stream) for _ in range(5)]
+            found.scheduler.kill()
+            killed_s = time.monotonic()
+            with pytest.raises(WorkersUnavailable, match="Dask cluster at .* is gone"):
+                given += stream
+            assert time.monotonic() - killed_s < 5
+
+    def test_a_lost_scheduler_leaves_what_was_done(self, tmp_path, items):
+        from distributed import Client
+
+        with (
+            dask_processes(tmp_path, n_workers=1, n_threads=1) as found,
+            Client(found.address, timeout=5) as client,
+        ):
+            client.wait_for_workers(1, timeout=60)
+            tuned_map(engine_items.noted_slowly, items(3), executor=client)
+            timer = threading.Timer(2.0, found.scheduler.kill)
+            timer.start()
+            with pytest.raises(WorkersUnavailable) as raised:
+                tuned_map(engine_items.noted_slowly, items(2000), executor=client)
+            timer.join()
+            assert partial_results(raised.value)
+
+
+def _left_on(client):
+    """Tasks that the scheduler knows, and bytes that its workers hold."""
+
+    def counted(dask_scheduler):
+        workers = dask_scheduler.workers.values()
+        return len(dask_scheduler.tasks), sum(one.nbytes for one in workers)
+
+    return client.run_on_scheduler(counted)
