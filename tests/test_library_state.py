@@ -20,7 +20,7 @@ from staying import kept_in_the_caller
 
 from amorsize import tuned_map
 from amorsize._function import library_reads
-from amorsize._function.dependencies import Reached
+from amorsize._function.dependencies import needs_of
 
 
 @pytest.fixture(autouse=True)
@@ -279,13 +279,13 @@ def test_what_libraries_make_for_themselves_keeps_nothing_here(function, monkeyp
 def test_the_way_through_a_library_is_kept(monkeypatch):
     """Code is read once, until somebody puts other code in its place."""
     ways = library_reads._ways
-    Reached([items.by_rate])
+    needs_of([items.by_rate])
     before = dict(ways)
-    Reached([items.by_rate])
+    needs_of([items.by_rate])
     assert all(ways[key] is before[key] for key in before)
 
     monkeypatch.setattr(orchard, "_rounded", orchard.digits)
-    Reached([items.by_rate])
+    needs_of([items.by_rate])
     assert any(ways[key] is not before[key] for key in before)
 
 

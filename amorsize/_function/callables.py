@@ -33,6 +33,8 @@ _TUNED = "amorsize._api.decorator"
 _MAX_FILES = 4096  # a notebook names a new file per cell; the memory starts afresh beyond this
 
 _BUILTIN: Any = type(len)
+#: Py_TPFLAGS_HEAPTYPE, a flag that classes have which were made at run time.
+_HEAP_TYPE = 1 << 9
 #: Modules under another name than the one that users write.
 _ALIASES = {"posix": "os", "nt": "os"}
 
@@ -112,6 +114,11 @@ def plain(found: Any) -> Any:
     if type(found) in (staticmethod, classmethod):
         return found.__func__
     return found.fget if type(found) is property else found
+
+
+def is_made_at_run_time(cls: type) -> bool:
+    """Whether code has made this class; nobody can change the others."""
+    return bool(cls.__flags__ & _HEAP_TYPE)
 
 
 def is_partial(func: object) -> bool:

@@ -55,14 +55,14 @@ def fingerprint(func: Callable[..., object]) -> Fingerprint:
     try:
         content = _Content(func)
         return Fingerprint(
-            key=_digest([name, content.key], KEY_BYTES),
-            variant=_digest(content.variant, VARIANT_BYTES),
+            key=hex_digest([name, content.key], KEY_BYTES),
+            variant=hex_digest(content.variant, VARIANT_BYTES),
             name=name,
         )
     except Exception as error:  # whatever attributes of an odd callable may raise
         let_through(error)
-        key = _digest([name, type_name(func)], KEY_BYTES)
-        return Fingerprint(key=key, variant=_digest([], VARIANT_BYTES), name=name)
+        key = hex_digest([name, type_name(func)], KEY_BYTES)
+        return Fingerprint(key=key, variant=hex_digest([], VARIANT_BYTES), name=name)
 
 
 def name_of(func: Callable[..., object]) -> str:
@@ -122,7 +122,7 @@ def resolve(module: str, qualname: str) -> Callable[..., Any]:
 
 def digest(text: str) -> str:
     """16 hex digits for any text, the same in every process."""
-    return _digest([text], VARIANT_BYTES)
+    return hex_digest([text], VARIANT_BYTES)
 
 
 def _place(func: Any) -> tuple[object, object]:
@@ -164,7 +164,7 @@ def _is_same(found: Any, func: Any) -> bool:
     return isinstance(func.__self__, type) and bool(found == func)
 
 
-def _digest(content: list[Any], n_bytes: int) -> str:
+def hex_digest(content: list[Any], n_bytes: int) -> str:
     import marshal
 
     try:

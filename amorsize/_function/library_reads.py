@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 
 from amorsize._function import bytecode, callable_walk, callables
-from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE
+from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, is_made_at_run_time
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -52,8 +52,6 @@ _READ_IN_C["sqlite3"] = _READ_IN_C["_sqlite3"]
 # Methods that run without being named.
 _UNNAMED = {"__init__", "__new__", "__call__", "__enter__", "__exit__", "__getattr__"}
 _UNNAMED |= {"__getitem__", "__iter__", "__str__", "__repr__", "__eq__", "__post_init__"}
-
-HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: the class was made at run time
 
 
 class Way(Value):
@@ -133,7 +131,7 @@ def leads_on(value: Any) -> bool:
     """Whether there is code of Python behind a value, or a builtin that reads a module's tables."""
     if type(value) is type(len):
         return value.__module__ in _READ_IN_C
-    return callable(value) or bool(type(value).__flags__ & HEAP_TYPE)
+    return callable(value) or is_made_at_run_time(type(value))
 
 
 def is_followed(module: object) -> bool:
@@ -186,7 +184,7 @@ class _Reader:
             self.met_own = True
         elif type(target) is FUNCTION:
             self._function(target)
-        elif target.__flags__ & HEAP_TYPE:
+        elif is_made_at_run_time(target):
             self._classes.append(target)
 
     def _function(self, func: FunctionType) -> None:
@@ -239,13 +237,13 @@ class _Reader:
                 self._lead_to(value)
             return
         self._places[home, name] = None
-        if type(value).__flags__ & HEAP_TYPE:
+        if is_made_at_run_time(type(value)):
             self._lead_to(value)
 
     def _members(self, cls: type) -> None:
         """Of a class, what the code names: methods are followed, all else is state."""
         for base in cls.__mro__:
-            if not (base.__flags__ & HEAP_TYPE and is_followed(base.__module__)):
+            if not (is_made_at_run_time(base) and is_followed(base.__module__)):
                 continue
             for name in self._names & vars(base).keys():
                 if (cls, base, name) in self._seen:

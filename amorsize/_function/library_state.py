@@ -10,7 +10,7 @@ import sys
 
 from amorsize._function import callables
 from amorsize._function.callables import FUNCTION, METHOD, MISSING
-from amorsize._function.library_reads import HEAP_TYPE, is_followed
+from amorsize._function.library_reads import is_followed
 from amorsize._function.shareable_values import is_shareable
 from amorsize._host import import_hooks
 
@@ -134,7 +134,7 @@ class State:
             return self._owns(value.__func__) or self._is_of_project(value.__self__, 0)
         if callables.is_partial(value):
             return self._is_of_project(value.func, depth)
-        if kind.__flags__ & HEAP_TYPE and self._owns(kind):
+        if callables.is_made_at_run_time(kind) and self._owns(kind):
             return True
         if not depth or not isinstance(value, _CONTAINERS) or len(value) > MOST_ENTRIES:
             return False

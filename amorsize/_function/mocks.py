@@ -11,7 +11,7 @@ import sys
 from itertools import chain, compress
 from operator import is_
 
-from amorsize._function.callables import FUNCTION, MODULE, is_own_module
+from amorsize._function.callables import FUNCTION, MODULE, is_made_at_run_time, is_own_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 # Modules in which programs leave functions of their own for good: hooks, and additions.
 _MEANT_FOR_IT = frozenset({"sys", "builtins", "threading", "warnings"})
-HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: nobody can change the others
 
 
 def why_not_new_interpreters() -> str | None:
@@ -56,7 +55,7 @@ class _Libraries:
             one
             for scope in self.scopes.values()
             for one in tuple(scope.values())
-            if isinstance(one, type) and one.__flags__ & HEAP_TYPE
+            if isinstance(one, type) and is_made_at_run_time(one)
         }
         self.classes = [
             cls for cls in found if id(vars(sys.modules.get(cls.__module__, sys))) in self.theirs

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import sys
+
 from amorsize._function.callables import (
     FUNCTION,
+    METHOD,
     is_own_class,
     is_own_function,
     is_own_module,
+    is_partial,
+    own,
     raw,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import FunctionType
+    from collections.abc import Iterable
+    from types import CodeType, FunctionType
     from typing import Any
+
+#: The names of the module that a program begins with; the second in a child of multiprocessing.
+MAIN = ("__main__", "__mp_main__")
 
 
 class Owns:
-    """Whether code is the project's, or that of the package which the function comes from."""
+    """Whether code is the project's, or of a package that the mapped functions come from.
 
-    def __init__(self, home: object) -> None:
-        self._home = home  # the top package of the mapped function: own, wherever it lies
+    Args:
+        roots: The functions, and what else goes along. Wherever their packages are installed, these
+            are the project's own.
+    """
+
+    def __init__(self, roots: Iterable[Any]) -> None:
+        self._packages = {_package_of(one) for one in roots} - {None}
 
     def __call__(self, value: Any) -> bool:
         """Is it a function or class of the project's?"""
@@ -30,13 +44,61 @@ class Owns:
         return isinstance(value, type) and self.class_(value)
 
     def function(self, func: FunctionType) -> bool:
-        return is_own_function(func) or self._is_home(func.__globals__.get("__name__"))
+        return is_own_function(func) or self._is_of_package(func.__globals__.get("__name__"))
 
     def class_(self, cls: type) -> bool:
-        return is_own_class(cls) or self._is_home(cls.__module__)
+        return is_own_class(cls) or self._is_of_package(cls.__module__)
 
     def module(self, name: object) -> bool:
-        return is_own_module(name) or self._is_home(name)
+        return is_own_module(name) or self._is_of_package(name)
 
-    def _is_home(self, module: object) -> bool:
-        return isinstance(module, str) and module.partition(".")[0] == self._home
+    def _is_of_package(self, module: object) -> bool:
+        return isinstance(module, str) and module.partition(".")[0] in self._packages
+
+
+class OwnsFiles(Owns):
+    """The same for what lies in files: a library may make up modules that have none."""
+
+    def __call__(self, value: Any) -> bool:
+        """Is it a function or class of the project's, in a file?"""
+        value = raw(value)
+        if type(value) is FUNCTION:
+            is_own = self.function(value)
+            return is_own and (_is_in_a_file(value.__code__) or _has_file(value.__module__))
+        if isinstance(value, type):
+            return self.class_(value) and _has_file(value.__module__)
+        return False
+
+    def module(self, name: object) -> bool:
+        return isinstance(name, str) and super().module(name)
+
+
+def _package_of(target: Any) -> str | None:
+    """The top package of the module that a mapped function was written in, or an item's class.
+
+    None where it is the interpreter's or ours, and for the program itself, which is own anyway.
+    """
+    target = raw(target)
+    while is_partial(target):
+        target = raw(target.func)
+    if type(target) is METHOD:
+        target = target.__func__
+    module = own(target, "__module__")
+    if not isinstance(module, str):
+        module = type(target).__module__
+    top = module.partition(".")[0]
+    return None if top in sys.stdlib_module_names or top in (*MAIN, "amorsize") else top
+
+
+def is_ours(module: object) -> bool:
+    """Is it part of this package, which a worker has as the caller does?"""
+    return isinstance(module, str) and module.partition(".")[0] == "amorsize"
+
+
+def _has_file(module: str) -> bool:
+    return module in MAIN or getattr(sys.modules.get(module), "__file__", None) is not None
+
+
+def _is_in_a_file(code: CodeType) -> bool:
+    """Not so for code that was generated: methods of named tuples and data classes."""
+    return not code.co_filename.startswith("<")

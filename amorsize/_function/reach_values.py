@@ -12,6 +12,7 @@ from amorsize._function.callables import (
     METHOD,
     MISSING,
     MODULE,
+    is_made_at_run_time,
     is_partial,
     member,
     raw,
@@ -65,8 +66,6 @@ MAX_HELD = 400
 _DESCRIPTORS: Any = (type(str.upper), type(str.__add__), type(dict.__dict__["fromkeys"]))
 _READ_ONLY_VIEW: Any = type(type.__dict__)
 _WRAPPERS = ("functools._lru_cache_wrapper", "builtins.staticmethod")
-#: Py_TPFLAGS_HEAPTYPE, a flag that most classes written in Python have.
-_HEAP_TYPE = 1 << 9
 
 
 class Values:
@@ -282,7 +281,7 @@ class Values:
             return
         if self.owns.class_(kind):
             self.judge_class(kind)
-        if what == "mutable" or kind.__flags__ & _HEAP_TYPE or issubclass(kind, tuple):
+        if what == "mutable" or is_made_at_run_time(kind) or issubclass(kind, tuple):
             if not issubclass(kind, tuple):
                 self.findings.keep("mutables", part, label)
             self._look_inside(part, label, depth + 1)

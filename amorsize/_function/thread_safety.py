@@ -6,16 +6,12 @@ would several threads share, and what would a worker process have a copy of, or 
 
 from __future__ import annotations
 
-import sys
-
 from amorsize._function.bound_arguments import Bound
 from amorsize._function.callable_walk import end_of, reads
 from amorsize._function.callables import (
     FUNCTION,
     METHOD,
-    MISSING,
     is_own_module,
-    is_partial,
     member,
     own,
     plain,
@@ -79,7 +75,7 @@ class _Survey:
     def __init__(self, func: Any) -> None:
         self.findings = Findings()
         self._func = func
-        owns = Owns(_top_package(func))
+        owns = Owns([func])
         self._owns = owns
         self._changes = Changes(self.findings, owns)
         self.values = Values(self.findings, owns, self._changes)
@@ -168,21 +164,3 @@ def _seen_by(func: FunctionType) -> tuple[int, ...]:
     for _, _, value, attributes in reads(func):
         found.append(id(end_of(value, attributes, is_own_module)[0]))
     return tuple(found)
-
-
-def _top_package(func: Any) -> object:
-    """The top package of the module that a mapped function was written in.
-
-    MISSING for a library that the interpreter brings along.
-    """
-    func = raw(func)
-    while is_partial(func):
-        func = raw(func.func)
-    func = own(func, "__func__", func)
-    module = own(func, "__module__")
-    if not isinstance(module, str):
-        module = type(func).__module__
-    top = module.partition(".")[0]
-    if top in sys.stdlib_module_names or top in ("builtins", "amorsize"):
-        return MISSING
-    return top

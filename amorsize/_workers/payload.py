@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from amorsize._function import callables, fingerprints, import_effects
-from amorsize._function.dependencies import Reached
+from amorsize._function.dependencies import needs_of
 from amorsize._function.shareable_values import is_shareable
 from amorsize._host.signals import let_through
 from amorsize._workers import caller_state, serialization
@@ -58,7 +58,7 @@ class Payload:
     def __init__(self, task: Task, func: Callable[..., Any], sample: Any = None) -> None:
         self._task = task
         self.name = fingerprints.name_of(func)
-        self._reached = Reached((task.function, task.setup, task.teardown), sample)
+        self._needs = needs_of((task.function, task.setup, task.teardown), sample)
         self._apart: tuple[bytes, list[memoryview]] | None = None
         self._again: str | None = None  # an effect of imports that workers would repeat
         self._by_value: frozenset[str] = frozenset()
@@ -67,12 +67,12 @@ class Payload:
     @property
     def array_bytes(self) -> int:
         """Rough size of the arrays and tables that the function reaches; sent uncopied."""
-        return self._reached.array_bytes
+        return self._needs.size.in_arrays
 
     @property
     def other_bytes(self) -> int:
         """Rough size of all other data that it reaches, which each worker unpickles."""
-        return self._reached.other_bytes
+        return self._needs.size.in_others
 
     @property
     def data(self) -> bytes:
@@ -95,11 +95,11 @@ class Payload:
     def _first_packed(self, parts: list[memoryview]) -> bytes:
         """Pickle code by name, unless importing it would repeat an effect or much work."""
         again = next(
-            filter(None, map(import_effects.what_it_does, sorted(self._reached.homes))), None
+            filter(None, map(import_effects.what_it_does, sorted(self._needs.homes))), None
         )
         if again is None and self.array_bytes + self.other_bytes < MUCH_BYTES:
             return self._packed(frozenset(), parts)
-        self._by_value = self._reached.homes
+        self._by_value = self._needs.homes
         try:
             return self._packed(self._by_value, parts)
         except SerializationError:
@@ -108,7 +108,7 @@ class Payload:
 
     def by_value(self) -> bytes:
         """The pickled task with the code of the project's own functions."""
-        self._by_value = self._reached.homes
+        self._by_value = self._needs.homes
         return self._packed(self._by_value)
 
     def carried(self) -> bytes:
@@ -123,8 +123,8 @@ class Payload:
 
     def why_not(self) -> str | None:
         """Why the task cannot be sent unchanged; None: it can."""
-        if self._reached.reasons:
-            return self._reached.reasons[0]
+        if self._needs.reasons:
+            return self._needs.reasons[0]
         try:
             self.carried()
             self.apart()
@@ -132,7 +132,7 @@ class Payload:
             return str(error)
         if self._again is not None:
             return self._again
-        for place, value in self._reached.stays.items():
+        for place, value in self._needs.stays.items():
             if not is_shareable(value):  # each worker may have its own lock or logger
                 kind = callables.type_name(value)
                 return f"{place.replace(':', '.')} ({kind}) cannot be sent to a worker process"
@@ -161,9 +161,7 @@ class Payload:
             return self._dumped(by_value, parts)
         except Exception as error:
             let_through(error)
-            self._reached.leave_what_cannot_travel(
-                lambda one: why_not_pickled(one, by_value) is None
-            )
+            self._needs.leave_what_cannot_travel(lambda one: why_not_pickled(one, by_value) is None)
             self._refuse_what_is_shared()
         try:
             return self._dumped(by_value, parts)
@@ -177,7 +175,7 @@ class Payload:
 
     def _refuse_what_is_shared(self) -> None:
         """Raise for an object of multiprocessing, such as a queue: workers have to share it."""
-        for place, value in self._reached.stays.items():
+        for place, value in self._needs.stays.items():
             kind = callables.type_name(value)
             if kind.startswith("multiprocessing."):
                 raise SerializationError(
@@ -187,7 +185,7 @@ class Payload:
                 )
 
     def _dumped(self, by_value: frozenset[str], parts: list[memoryview] | None) -> bytes:
-        task, reached = self._task, self._reached
+        task, reached = self._task, self._needs
         fields = {
             "function": task.function,
             "star": task.star,

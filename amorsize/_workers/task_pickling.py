@@ -6,8 +6,8 @@ import sys
 from contextvars import ContextVar
 
 from amorsize._function import bytecode, callables, fingerprints, stdlib_wrappers
-from amorsize._function.callables import FUNCTION, METHOD
-from amorsize._function.dependencies import HEAP_TYPE, is_ours
+from amorsize._function.callables import FUNCTION, METHOD, is_made_at_run_time
+from amorsize._function.ownership import is_ours
 from amorsize._host.signals import let_through
 from amorsize._workers import caller_state, serialization
 from amorsize._workers.code_pickle import is_found
@@ -226,7 +226,7 @@ def _with_code() -> Any:
                 entries = self.kept.get(id(obj))
                 return self._with_entries(obj, entries) if entries else made
             reduced = super().reducer_override(obj)
-            made_here = isinstance(obj, type) and bool(obj.__flags__ & HEAP_TYPE)
+            made_here = isinstance(obj, type) and is_made_at_run_time(obj)
             if made_here and reduced is not NotImplemented:
                 self.classes.append((obj, obj.__qualname__, is_found(obj)))
             return reduced

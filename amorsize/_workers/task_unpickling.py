@@ -8,7 +8,7 @@ from contextvars import ContextVar
 
 from amorsize._function import callables, fingerprints, library_state, stdlib_wrappers
 from amorsize._function.callables import MISSING, MODULE
-from amorsize._function.dependencies import brief_name_of, digest_of, is_scalar, name_of
+from amorsize._function.code_digest import brief_name_of, digest_of, is_scalar, name_of
 from amorsize._workers.protocol import Task
 from amorsize._workers.random_streams import as_reached_here
 from amorsize.errors import SerializationError

@@ -1,0 +1,108 @@
+"""What tells code from other code under its name, in another process."""
+
+from __future__ import annotations
+
+from amorsize._function import callable_walk, callables, code_body, fingerprints
+from amorsize._function.callables import FUNCTION, MODULE
+from amorsize._function.library_reads import is_followed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+    from typing import Any
+
+DIGEST_BYTES = 16
+
+
+def digest_of(func: Any) -> bytes:
+    """Of the code of a function, of all that it wraps, and of what is registered with it."""
+    bodies: list[Any] = []
+    for layer in callable_walk.layers(func):
+        if type(layer) is FUNCTION:
+            bodies.append(_body_digest(layer.__code__))
+            bodies += _registered(layer)
+    return bytes.fromhex(fingerprints.hex_digest(bodies, DIGEST_BYTES))
+
+
+def _body_digest(code: CodeType) -> str:
+    """By the code object, which never changes: a warm call has no time to read them all again."""
+    known = _bodies.get(id(code))
+    if known is None:
+        if len(_bodies) >= MOST_BODIES:
+            _bodies.clear()
+        known = _bodies[id(code)] = (
+            code,
+            fingerprints.hex_digest([code_body.body(code)], DIGEST_BYTES),
+        )
+    return known[1]
+
+
+MOST_BODIES = 4096
+_bodies: dict[int, tuple[CodeType, str]] = {}  # the code is kept, so that no id comes twice
+
+
+def _registered(dispatcher: Any) -> list[Any]:
+    """For which classes a `singledispatch` has a function, and which."""
+    registry = vars(dispatcher).get("registry")
+    if "dispatch" not in vars(dispatcher) or not hasattr(registry, "items"):
+        return []
+    return sorted((brief_name_of(cls), brief_name_of(func)) for cls, func in registry.items())
+
+
+def name_of(value: Any) -> str | None:
+    """What code stands at a place, the same wherever nobody has put other code there.
+
+    For code of libraries, which is not compared closer. None: it is data.
+    """
+    if is_scalar(value):
+        return None
+    if isinstance(value, type):
+        return f"{brief_name_of(value)} {_class_digest(value)}"
+    return brief_name_of(value) if callable(value) or type(value) is MODULE else None
+
+
+def brief_name_of(value: Any) -> str:
+    if type(value) is MODULE:
+        return f"module {value.__name__}"
+    if type(value) is FUNCTION:
+        code = value.__code__
+        return f"{value.__module__}.{value.__qualname__} ({code.co_name}, {code.co_firstlineno})"
+    if isinstance(value, type):
+        return f"class {value.__module__}.{value.__qualname__}"
+    name = callables.own(value, "__qualname__")
+    own = f"{callables.own(value, '__module__')}.{name}" if isinstance(name, str) else "instance"
+    return f"{own} of {callables.type_name(value)}"
+
+
+def _class_digest(cls: type) -> str:
+    """Of the names in a library's class, of its numbers and texts, and of its functions."""
+    content = []
+    for base in cls.__mro__:
+        if callables.is_made_at_run_time(base):  # nobody can change the others
+            is_told = is_followed(base.__module__)
+            for name, value in sorted(vars(base).items()):
+                if name in _MADE_UP or (is_told and _is_state(name, value)):
+                    continue
+                what = repr(value) if is_scalar(value) else ""
+                if type(value) is FUNCTION:
+                    what = brief_name_of(value)
+                content.append((name, what))
+    return fingerprints.hex_digest(content, DIGEST_BYTES)
+
+
+def _is_state(name: str, value: Any) -> bool:
+    """Is it data that a library keeps in its class? It is told with what its code reads."""
+    if callable(value) or hasattr(type(value), "__get__"):
+        return False
+    return not is_scalar(value) or name.startswith("_")
+
+
+# By the interpreter, or with the first copy of an instance.
+_MADE_UP = {"__doc__", "__dict__", "__weakref__", "__slotnames__"}
+
+
+_SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
+
+
+def is_scalar(value: Any) -> bool:
+    return type(value) in _SCALARS
