@@ -141,6 +141,19 @@ assert autotune(len).one([1]) == 1
     run_script(script)
 
 
+def test_a_first_call_knows_what_it_has_yet_to_load(run_script):
+    """What inspects host and function is loaded where the work left pays for that as well."""
+    script = """
+from amorsize._engine import call_options
+from amorsize._engine.engine import Engine
+opening = Engine(len, (["a", "b"],), {}, call_options.DEFAULTS, None).opening
+print(opening.job().to_load_s > 0)
+import amorsize._engine.survey
+print(opening.job().to_load_s)
+"""
+    assert run_script(script).stdout.split() == ["True", "0.0"]
+
+
 @pytest.fixture
 def copied(tmp_path):
     """A copy of the package with its bytecode, in a folder of its own."""

@@ -413,6 +413,19 @@ def test_the_host_is_looked_at_first_where_one_long_item_would_keep_many_cores_i
     assert isinstance(action, do.InspectHost if looks else do.RunInline)
 
 
+@pytest.mark.parametrize(
+    "work",
+    [{"costs_s": [0.5e-3] * 12}, {"costs_s": [1.2e-3] * 5, "cpu_share": 0.02}],
+    ids=["computing", "waiting"],
+)
+@pytest.mark.parametrize(("to_load_s", "looks"), [(0.0, True), (5e-3, False), (50e-3, False)])
+def test_the_host_is_not_looked_at_for_less_work_than_looking_takes(work, to_load_s, looks):
+    """In a process that has yet to load what looks, a job of a few milliseconds is the loop."""
+    outcome = play(**work, n_cores=8, job={"to_load_s": to_load_s})
+
+    assert outcome.tuner.is_surveyed is looks
+
+
 def test_watching_ends_inside_a_long_item():
     """The feeder has it end: the caller's item may take much longer than that takes."""
     tuner = Tuner(Host(n_cores=4), Job(n_items=90, process_reason="no"))

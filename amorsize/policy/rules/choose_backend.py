@@ -207,9 +207,10 @@ def _could_pay(state: State, view: View) -> bool:
         return False
     if (unconfirmed_s := costs.first_unconfirmed_s) is not None:
         # A second item tells whether the first was a warm-up; for waiting ones that is dear.
-        return costs.waits and unconfirmed_s > LONG_WAIT_ITEM_S and left_s > 4 * unconfirmed_s
+        is_long = unconfirmed_s > LONG_WAIT_ITEM_S and left_s > 4 * unconfirmed_s
+        return costs.waits and is_long and (state.is_surveyed or left_s > state.job.to_load_s)
     if not state.is_surveyed:
-        return left_s > LEAST_LEFT_S
+        return left_s > LEAST_LEFT_S + state.job.to_load_s
     price = state.prices()
     likely_s = scale.left_at_latest_s(state, view)
     n_most = min(state.n_places, price.n_affordable(likely_s), view.n_left)
