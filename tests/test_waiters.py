@@ -7,6 +7,7 @@ from amorsize.policy.events import Inlined, PicklingMeasured, Report
 from amorsize.policy.evidence.io_concurrency import FIRST, MOST, MOST_CONNECTING, Waiters
 from amorsize.policy.evidence.item_costs import ItemCosts
 from amorsize.policy.host_job import Host, Job
+from amorsize.policy.tuner import Tuner
 
 
 def serve(n_served, item_s=8e-3, n_items=4000):
@@ -230,3 +231,22 @@ def test_waits_with_a_little_work_go_to_processes_where_there_is_time_for_many(n
 def test_waits_with_work_stay_in_threads_where_processes_bring_nothing(circumstances):
     """One core, no GIL, or nothing that could travel."""
     assert where(costs_of(6e-3, 1.2e-3), **circumstances).backend == "thread"
+
+
+@pytest.mark.parametrize("backend", ["thread", "process"])
+def test_as_many_as_were_asked_for_are_in_flight_at_once(backend):
+    """Nothing is found out where the user has chosen the workers and their number."""
+    state = Tuner(None, Job(n_items=100, backend=backend, n_jobs=64))
+    state.waiters.limit(MOST_CONNECTING)
+    state.waiters.start_with(20)
+    state.waiters.expect(8e-3, 4e-3)
+    for _ in range(1000):
+        state.waiters.count(report(cost_s=1.0), n_alive=64)
+
+    assert state.waiters.n_wanted == 64
+    assert not state.waiters.settled
+
+
+def test_an_upper_bound_alone_leaves_their_number_open():
+    """Without a backend, n_jobs= is the most that the user allows."""
+    assert Tuner(None, Job(n_items=100, backend="auto", n_jobs=64)).waiters.n_wanted == FIRST

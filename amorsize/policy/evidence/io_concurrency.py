@@ -44,11 +44,14 @@ class Waiters:
 
     Args:
         n_most: However many may be brought in.
+        n_asked: As many as the user wants, of workers that the user has chosen: nothing is to be
+            found out. None: that is left open.
     """
 
-    def __init__(self, n_most: int = MOST) -> None:
-        self.n_most = n_most
-        self.n_wanted = min(FIRST, n_most)
+    def __init__(self, n_most: int = MOST, n_asked: int | None = None) -> None:
+        self.n_asked = n_asked
+        self.n_most = n_most if n_asked is None else n_asked
+        self.n_wanted = min(FIRST, n_most) if n_asked is None else n_asked
         self.settled = False
         self._known: list[float] = []  # logarithms of costs with as many as are not felt,
         self._logs: list[float] = []  # and with those that are there now
@@ -57,17 +60,20 @@ class Waiters:
 
     def start_with(self, n_known: int, n_best: int | None = None) -> None:
         """Begin where an earlier call has ended, and do not try less, unless that was better."""
-        n_wanted = max(FIRST, n_known) if n_best is None else max(LEAST, n_best)
-        self.n_wanted = min(self.n_most, n_wanted)
+        if self.n_asked is None:
+            n_wanted = max(FIRST, n_known) if n_best is None else max(LEAST, n_best)
+            self.n_wanted = min(self.n_most, n_wanted)
 
     def limit(self, n_most: int) -> None:
         """There may be no more than so many from now on."""
-        self.n_most = min(self.n_most, n_most)
-        self.n_wanted = min(self.n_wanted, self.n_most)
+        if self.n_asked is None:
+            self.n_most = min(self.n_most, n_most)
+            self.n_wanted = min(self.n_wanted, self.n_most)
 
     def expect(self, item_s: float, work_s: float) -> None:
         """Begin with fewer where items compute as well: in threads one of them does at a time."""
-        if not (self._known or self._logs or self.settled) and work_s > 0:
+        is_open = self.n_asked is None and not (self._known or self._logs or self.settled)
+        if is_open and work_s > 0:
             self.n_wanted = min(self.n_wanted, max(LEAST, round(ROOM * item_s / work_s)))
 
     def count(self, event: Report, *, n_alive: int) -> None:

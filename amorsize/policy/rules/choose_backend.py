@@ -98,7 +98,7 @@ def reroute(state: State) -> None:
 
 def begin_waiters(state: State) -> None:
     """Items wait after all, or other ones do: how many at once is found out anew."""
-    state.waiters = Waiters(state.waiters.n_most)
+    state.waiters = Waiters(state.waiters.n_most, state.waiters.n_asked)
 
 
 def reopen_jobs(state: State) -> None:
