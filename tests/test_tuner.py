@@ -451,6 +451,34 @@ def test_items_that_wait_get_a_crowd_of_threads():
     assert outcome.makespan_s < 300 * 8e-3 / 15
 
 
+@pytest.mark.parametrize("backend", ["thread", "process"])
+def test_many_workers_whose_items_wait_leave_the_caller_half_idle(backend):
+    """Single items of 5 ms for 64 workers would take all of its time, so only the last are single.
+
+    All are at work at once from the start.
+    """
+    dispatch_s = 80e-6
+    host = {"dispatch_s": dispatch_s, "thread_dispatch_s": dispatch_s}
+    outcome = play(
+        costs_s=[5e-3] * 4000,
+        cpu_share=0.01,
+        host=host,
+        job={"backend": backend, "n_jobs": 64},
+    )
+    n_chunks = outcome.tuner.costs.n_reports
+
+    assert len(outcome.backends) == 64
+    assert n_chunks * dispatch_s <= 0.75 * 4000 * 5e-3 / 64  # half of it, and the short ones
+    assert len({worker for _, worker in outcome.ran[-64:]}) > 60
+
+
+def test_few_workers_whose_items_wait_get_one_at_a_time():
+    """Longer chunks would bring nothing: the caller has time enough."""
+    outcome = play(costs_s=[8e-3] * 400, cpu_share=0.01, job={"backend": "process", "n_jobs": 16})
+
+    assert outcome.tuner.costs.n_reports == 400
+
+
 def test_trifles_stay_though_a_busy_host_makes_them_look_long():
     """0.1 us of computing each; that others have the core meanwhile makes no work of it."""
     outcome = play(costs_s=[1e-6] * 100_000, cpu_share=0.1)

@@ -81,6 +81,28 @@ def chunk_of(
     return n_items, BOX * (planned_s if planned_s > tail_s else tail_s)
 
 
+def waiting_chunk_of(
+    *, n_left: int, item_s: float, n_workers: int, dispatch_s: float
+) -> tuple[int, float]:
+    """Number of items for the next chunk of items that wait, and its time budget.
+
+    At most a third of a worker's share of what is left, as for others.
+    """
+    n_full = waiting_chunksize(item_s, n_workers, dispatch_s)
+    n_items = min(n_full, int(n_left / (GUIDE * n_workers)))
+    return (1, float("inf")) if n_items <= 1 else (n_items, BOX * n_items * item_s)
+
+
+def waiting_chunksize(item_s: float, n_workers: int, dispatch_s: float) -> int:
+    """Items of a full chunk where items wait.
+
+    A worker waits for one item after the other, so a longer chunk brings it nothing. But each chunk
+    costs the caller as much, so it has as many items as leave the caller idle half of its time.
+    """
+    n_needed = n_workers * dispatch_s / (CALLER_SHARE * max(item_s, LEAST_S))
+    return 1 if n_needed <= 1.0 else int(n_needed) + 1
+
+
 def bulk_chunksize(item_s: float, overhead_s: float) -> int:
     """Items of a full chunk at this item cost."""
     return max(1, int(overhead_s / BULK_LOSS_SHARE / max(item_s, 1e-9)))

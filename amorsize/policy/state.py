@@ -82,9 +82,7 @@ class State:
         #: Whether items wait, as far as that is in doubt.
         self.waiting = WaitEvidence()
         #: How many waiting items are in flight at once.
-        self.waiters = io_concurrency.Waiters(
-            n_asked=None if job.backend == "auto" else job.n_jobs
-        )
+        self.waiters = io_concurrency.Waiters(n_asked=None if job.backend == "auto" else job.n_jobs)
         #: Where items are to run. None: not decided.
         self.route: Route | None = None
         if job.backend != "auto":

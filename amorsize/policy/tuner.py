@@ -194,7 +194,8 @@ class Tuner(State):
         n_jobs = min(n_jobs, self.limits.contention.n_enough or n_jobs)
         chunksize = self.job.chunksize
         if chunksize is None and costs.waits and backend != "serial":
-            chunksize = 1
+            dispatch_s = self.prices().dispatch_s
+            chunksize = chunk_sizing.waiting_chunksize(costs.item_s or 0.0, n_jobs, dispatch_s)
         return Plan(
             backend=backend,
             n_jobs=n_jobs,

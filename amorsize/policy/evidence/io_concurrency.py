@@ -76,9 +76,13 @@ class Waiters:
         if is_open and work_s > 0:
             self.n_wanted = min(self.n_wanted, max(LEAST, round(ROOM * item_s / work_s)))
 
+    def is_looking(self, n_alive: int) -> bool:
+        """Whether more of them may be wanted, by what those that are there take now."""
+        return not self.settled and self.n_wanted < self.n_most and n_alive >= self.n_wanted
+
     def count(self, event: Report, *, n_alive: int) -> None:
         """Take in an item: at the end of a window in which nothing was felt, more are wanted."""
-        if self.settled or self.n_wanted == self.n_most or n_alive < self.n_wanted:
+        if not self.is_looking(n_alive):
             return
         if event.n_failed:  # perhaps for the others beside it
             self._logs.clear()

@@ -89,9 +89,16 @@ def chunk_for(state: State, view: View, seat: WorkerState, n_ready: int) -> tupl
     costs = state.costs
     if costs.item_s is None:
         return 1, chunk_sizing.WATCHED_CHUNK_S
-    if costs.waits and costs.item_s >= SLICE_S:
-        return 1, inf
     price = state.prices()
+    if costs.waits and costs.item_s >= SLICE_S:
+        if state.waiters.is_looking(n_ready):  # reports of one item each tell soonest
+            return 1, inf
+        return chunk_sizing.waiting_chunk_of(
+            n_left=state.n_left(view),
+            item_s=costs.item_s,
+            n_workers=n_ready,
+            dispatch_s=price.dispatch_s,
+        )
     n_items, time_budget_s = chunk_sizing.chunk_of(
         n_left=state.n_left(view),
         item_s=costs.item_s,
@@ -114,7 +121,7 @@ def _is_deep(state: State, n_items: int, n_ready: int, n_left: int) -> bool:
     if state.workers.has_lost_one:
         return False
     if state.costs.waits:  # a thread must not wait for a caller who waits for the GIL
-        return n_left > 2 * n_ready
+        return n_left > 2 * n_ready * n_items
     if not state.costs.n_reports and (state.costs.item_s or 0.0) >= LONG_ITEM_S:
         return n_left > PLENTY * (1 + n_ready)  # the caller is soon in a long item of its own
     price = state.prices()
