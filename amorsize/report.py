@@ -1,4 +1,4 @@
-"""Tells in words what a call measured, chose, rejected and achieved."""
+"""Tells in words how a call went."""
 
 from __future__ import annotations
 

@@ -30,11 +30,6 @@ TOO_LARGE = {
 
 #: Modules whose first sentence still has an "and". Entries only go away.
 TWO_IDEAS = {
-    "_engine/call_checks.py",
-    "_engine/call_options.py",
-    "_engine/output_order.py",
-    "_engine/overhead.py",
-    "_engine/survey.py",
     "_function/__init__.py",
     "_function/callable_walk.py",
     "_function/callables.py",
@@ -55,7 +50,6 @@ TWO_IDEAS = {
     "_watching/random_state.py",
     "_watching/snapshot.py",
     "_watching/threads_and_children.py",
-    "cli/commands/completion.py",
     "policy/actions.py",
     "policy/evidence/__init__.py",
     "policy/evidence/exploration_budget.py",
@@ -63,7 +57,6 @@ TWO_IDEAS = {
     "policy/trace.py",
     "policy/tuner.py",
     "policy/value.py",
-    "report.py",
     "simulate/__init__.py",
     "simulate/engine.py",
     "simulate/replay.py",

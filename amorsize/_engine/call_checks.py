@@ -1,4 +1,4 @@
-"""Refuses functions that a map cannot call and data that it cannot go through."""
+"""Refuses a function or data that no map can take."""
 
 from __future__ import annotations
 

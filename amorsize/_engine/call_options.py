@@ -1,4 +1,4 @@
-"""The options of a call: the one list of them, with their types and defaults.
+"""The one list of the options of a call.
 
 An option that can never be right is refused when decorating, not in the middle of a call. The
 message names the option, its value and what is allowed.

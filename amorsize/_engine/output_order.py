@@ -1,4 +1,4 @@
-"""Shows what items print and log in the order of the items, whoever ran them.
+"""Shows the output of items in the order of the items, whoever ran them.
 
 What a chunk says is held until all items before it are done. A log record waits, too, while the
 caller is inside an item, whose own handlers would get it.

@@ -1,4 +1,4 @@
-"""What starting and serving workers has cost a call.
+"""What workers have cost a call beyond its items.
 
 The figures that a fresh process begins with are those of one machine. What a chunk costs the
 caller is mostly deciding, unpacking and bookkeeping, several times the way through a pipe, and can

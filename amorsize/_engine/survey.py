@@ -1,4 +1,4 @@
-"""Where the items of a call may run, as its host and its function show."""
+"""Where the items of a call may run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`amorsize completion`: a script that has a shell complete commands, options and their values."""
+"""`amorsize completion`: a script by which a shell completes the command line."""
 
 from __future__ import annotations
 
