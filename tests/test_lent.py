@@ -15,6 +15,7 @@ from amorsize._host.resources import Memory
 from amorsize._workers import shared_data
 from amorsize._workers.payload import Payload
 from amorsize._workers.protocol import Task
+from amorsize.policy.trace import ChunkTrace
 
 np = pytest.importorskip("numpy")
 N_BYTES = 12 << 20
@@ -133,7 +134,17 @@ def test_the_first_items_tell_how_busy_the_host_is(run_delay_s, expected):
     """Items in workers say nothing of that: they have cores of their own, if any."""
     engine = Engine(abs, (range(3),), {}, Options(), None)
     for backend, late_s in (("caller", run_delay_s), ("process", 2.0)):
-        engine.recorder.note_chunk(0, backend, 1, 2.0, 2.0 - late_s, late_s, 2.0)
+        engine.recorder.chunks.append(
+            ChunkTrace(
+                worker=0,
+                backend=backend,
+                n_items=1,
+                wall_s=2.0,
+                cpu_s=2.0 - late_s,
+                run_delay_s=late_s,
+                now_s=2.0,
+            )
+        )
 
     assert engine.acting.survey.stretch() == expected
 

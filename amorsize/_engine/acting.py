@@ -182,5 +182,5 @@ class Acting:
         if self._measuring is None:
             from amorsize._engine.measuring import Measuring
 
-            self._measuring = Measuring(self._call)
+            self._measuring = Measuring(self._call, self._recorder)
         return self._measuring

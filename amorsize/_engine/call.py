@@ -11,7 +11,7 @@ from amorsize._engine.work_queue import WorkQueue
 from amorsize._function import sizeof
 from amorsize._host.clocks import perf_counter
 from amorsize._workers.protocol import Task
-from amorsize.policy.events import View
+from amorsize.policy.events import Inlined, Report, View
 from amorsize.policy.trace import ChunkLog, ChunkTrace
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from amorsize._engine.call_options import Options
     from amorsize._engine.source import Reading
     from amorsize._workers.protocol import WorkerPool
-    from amorsize.policy.events import Inlined
+    from amorsize.policy.events import Event
     from amorsize.policy.profile import Profile
     from amorsize.policy.tuner import Tuner
 
@@ -128,38 +128,25 @@ class Recorder:
         #: What one result takes, by those that came lately; only a stream has to know.
         self.result_bytes = 0
 
-    def inlined(self, event: Inlined) -> None:
-        """Items have run in the caller."""
-        self.note_chunk(
-            -1,
-            "caller",
-            event.n_items,
-            event.wall_s,
-            event.cpu_s,
-            event.run_delay_s,
-            event.now_s,
-        )
-        self._call.tuner.tell(event)
+    def tell(self, event: Event) -> None:
+        """Write down what happened, then tell the tuner: it learns of nothing in another way."""
+        tuner = self._call.tuner
+        if isinstance(event, Inlined):
+            self._note_chunk(-1, "caller", event)
+        elif isinstance(event, Report) and event.n_items + event.wall_s:
+            self._note_chunk(event.worker, tuner.workers.backend_of(event.worker), event)
+        tuner.tell(event)
 
-    def note_chunk(
-        self,
-        worker: int,
-        backend: str,
-        n_items: int,
-        wall_s: float,
-        cpu_s: float,
-        run_delay_s: float,
-        now_s: float,
-    ) -> None:
+    def _note_chunk(self, worker: int, backend: str, event: Inlined | Report) -> None:
         self.chunks.append(
             ChunkTrace(
                 worker=worker,
                 backend=backend,
-                n_items=n_items,
-                wall_s=wall_s,
-                cpu_s=cpu_s,
-                run_delay_s=run_delay_s,
-                now_s=now_s,
+                n_items=event.n_items,
+                wall_s=event.wall_s,
+                cpu_s=event.cpu_s,
+                run_delay_s=event.run_delay_s,
+                now_s=event.now_s,
             )
         )
 

@@ -33,7 +33,7 @@ class Confinement:
     def bind(self, why: str) -> None:
         """What is left runs in the caller, one by one, where the user has left that open."""
         if self._call.may_stay_here and self._call.tuner.job.caller_reason is None:
-            self._call.tuner.tell(Bound(why=why))
+            self._recorder.tell(Bound(why=why))
 
     def heed(self, bound: str | None) -> None:
         """What an earlier call has seen in a worker: no item goes there any more."""

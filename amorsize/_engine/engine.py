@@ -71,7 +71,7 @@ class Engine:
         failures = self.failures = Failures(call, recorder)
         confinement = self.confinement = Confinement(call, recorder)
         draws = self.draws = Draws(call, confinement)
-        opening = self.opening = Opening(call, confinement)
+        opening = self.opening = Opening(call, recorder, confinement)
         workers = self.workers = Workers(
             call, recorder, failures, confinement, on_event=self.on_event
         )

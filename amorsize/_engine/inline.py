@@ -159,7 +159,7 @@ class InlineItems:
         """Tell what items in the caller cost."""
         if self._workers.meter is not None:
             self._workers.meter.spent(ran.cpu_s)
-        self._recorder.inlined(
+        self._recorder.tell(
             Inlined(
                 n_items=ran.n_done,
                 wall_s=ran.wall_s,

@@ -75,7 +75,7 @@ class Turns:
         elif call.now_s < ALONE_S:
             self._run(GROWTH * max(1, call.work.results.n_done), ALONE_S)
         elif (why := self._why_fed_by_items()) is not None:
-            call.tuner.tell(Bound(why=why))
+            self._recorder.tell(Bound(why=why))
         else:
             call.source.in_turn = False
         return True
@@ -142,7 +142,7 @@ class Turns:
         if why is None and call.is_stream:
             why = self._why_not_ahead()
         if why is not None:
-            call.tuner.tell(Bound(why=why))
+            self._recorder.tell(Bound(why=why))
 
     def _why_not_ahead(self) -> str | None:
         """Why reading the next item may wait for results; where that can be told, it is asked."""
@@ -321,7 +321,7 @@ class _Tally:
         """Tell what the items since the last time have cost."""
         if not self.n_done:
             return
-        self._recorder.inlined(
+        self._recorder.tell(
             Inlined(
                 n_items=self.n_done,
                 wall_s=self.wall_s,

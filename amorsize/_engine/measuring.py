@@ -8,7 +8,7 @@ from amorsize.policy.events import GilProbed, WorkersLimited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize._engine.call import Call
+    from amorsize._engine.call import Call, Recorder
     from amorsize._workers.gil_probe import GilProbe
 
 #: The most results that are pickled to measure what sending them takes.
@@ -18,8 +18,8 @@ WEIGHED_RESULTS = 32
 class Measuring:
     """Measures for one call what its tuner wants to know."""
 
-    def __init__(self, call: Call) -> None:
-        self._call = call
+    def __init__(self, call: Call, recorder: Recorder) -> None:
+        self._call, self._recorder = call, recorder
         #: A thread that sees how late it gets the GIL.
         self.watcher: GilProbe | None = None
 
@@ -32,19 +32,19 @@ class Measuring:
             if raised_by_handler(error):
                 raise
             why = f"the system has no room for a thread ({error})"
-            self._call.tuner.tell(GilProbed(lag_share=1.0, watched_s=0.0, n_wakes=0))
-            self._call.tuner.tell(WorkersLimited(n_workers=0, why=why))
+            self._recorder.tell(GilProbed(lag_share=1.0, watched_s=0.0, n_wakes=0))
+            self._recorder.tell(WorkersLimited(n_workers=0, why=why))
 
     def stop_probe(self) -> None:
         watcher, self.watcher = self.watcher, None
         assert watcher is not None
         seen = watcher.look()
         watcher.stop()
-        self._call.tuner.tell(seen)
+        self._recorder.tell(seen)
 
     def measure_pickling(self) -> None:
         has_to_travel = self._call.task.source is None or self._call.fork_reason is not None
         is_left = has_to_travel and self._call.work.n_left > 0
         items = [self._call.work.item(self._call.work.results.n_in_order)] if is_left else []
         results = self._call.work.results.in_order[:WEIGHED_RESULTS] or [None]
-        self._call.tuner.tell(inspect_host.weigh(results, items, self._call.task.function))
+        self._recorder.tell(inspect_host.weigh(results, items, self._call.task.function))

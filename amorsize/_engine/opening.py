@@ -16,7 +16,7 @@ from amorsize.policy.host_job import Job
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize._engine.call import Call
+    from amorsize._engine.call import Call, Recorder
     from amorsize._engine.confinement import Confinement
     from amorsize._engine.elsewhere import Elsewhere
 
@@ -29,8 +29,8 @@ SURVEY_LOAD_S = 5e-3
 class Opening:
     """Finds out what is asked, what is known and what there is room for."""
 
-    def __init__(self, call: Call, confinement: Confinement) -> None:
-        self._call, self._confinement = call, confinement
+    def __init__(self, call: Call, recorder: Recorder, confinement: Confinement) -> None:
+        self._call, self._recorder, self._confinement = call, recorder, confinement
         #: Workers that are not ours, where the call was given some.
         self.elsewhere: Elsewhere | None = None
 
@@ -54,7 +54,7 @@ class Opening:
         profile = store.memory().ask_disk(call.key, call.func, call.key[1])
         if profile is not None:
             call.known, call.known_from = profile, "disk"
-        call.tuner.tell(ProfileLookedUp(profile=profile))
+        self._recorder.tell(ProfileLookedUp(profile=profile))
         if profile is not None:
             self._confinement.heed(profile.bound)
 

@@ -18,7 +18,7 @@ from amorsize.policy.evidence import memory_limit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from typing import Any
 
     from amorsize._engine.call import Call, Recorder
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from amorsize._engine.output_order import Printed
     from amorsize._engine.overhead import OverheadMeter
     from amorsize._engine.retries import Losses
-    from amorsize._workers.protocol import Chunk, ChunkDone, Event, SetupFailed, WorkerPool
+    from amorsize._workers.protocol import Chunk, ChunkDone, Event, SetupFailed
 
 
 class Returns:
@@ -43,12 +43,10 @@ class Returns:
         losses: Losses,
         meter: OverheadMeter | None,
         printed: Printed,
-        pool_of: Mapping[int, WorkerPool],
     ) -> None:
         self._call, self._work, self._tuner = call, call.work, call.tuner
         self._recorder, self._failures, self._confinement = recorder, failures, confinement
         self._losses, self._meter, self._printed = losses, meter, printed
-        self._pool_of = pool_of
 
     def take_in(self, event: Event, now_s: float) -> None:
         """Tell the tuner what has happened, and keep what came of it."""
@@ -59,15 +57,15 @@ class Returns:
             case protocol.WorkerReady():
                 if self._meter is not None:
                     self._meter.ready(event.worker)
-                self._tuner.tell(Ready(worker=event.worker, now_s=now_s))
+                self._recorder.tell(Ready(worker=event.worker, now_s=now_s))
             case protocol.WorkerLost():
-                self._tuner.tell(Died(worker=event.worker, now_s=now_s))
+                self._recorder.tell(Died(worker=event.worker, now_s=now_s))
                 if (why := self._losses.why_less(event)) is not None:
                     n_left = max(1, self._tuner.workers.n_alive)
-                    self._tuner.tell(WorkersLimited(n_workers=n_left, why=why))
+                    self._recorder.tell(WorkersLimited(n_workers=n_left, why=why))
                 self._losses.lost(event)
             case protocol.WorkerRetired():
-                self._tuner.tell(WorkerRetired(worker=event.worker, why=event.why))
+                self._recorder.tell(WorkerRetired(worker=event.worker, why=event.why))
                 for start, stop in event.ranges:
                     self._work.give_back(start, stop)
             case protocol.SetupFailed():
@@ -83,17 +81,13 @@ class Returns:
         """A worker that cannot take the task: the caller goes on where that is left open."""
         if not isinstance(failed.error, SerializationError) or not self._call.may_stay_here:
             raise failed.error
-        self._tuner.tell(PicklingMeasured(pickle_s=None, reason=str(failed.error)))
+        self._recorder.tell(PicklingMeasured(pickle_s=None, reason=str(failed.error)))
 
     def _done(self, done: ChunkDone, now_s: float) -> None:
         n_done = len(done.results)
-        pool = self._pool_of[done.worker]
         if self._call.is_stream and n_done:
             n_bytes = None if done.n_bytes is None else done.n_bytes // n_done
             self._recorder.see_size(done.results[-1], n_bytes)
-        self._recorder.note_chunk(
-            done.worker, pool.backend, n_done, done.wall_s, done.cpu_s, done.run_delay_s, now_s
-        )
         if self._meter is not None and not self._call.inline_since:  # else the dispatcher serves
             self._meter.served(n_done, done.n_bytes)
         if self._call.task.keep_errors:
@@ -103,7 +97,7 @@ class Returns:
         else:
             self._work.results.store(done.start, done.results)
         self._printed.release(self._work.results.n_in_order)
-        self._tuner.tell(self._report(done, now_s))
+        self._recorder.tell(self._report(done, now_s))
         if done.grown_bytes is not None and done.grown_bytes[0] >= memory_limit.LEAST_BYTES:
             self._tell_growth(done.worker, *done.grown_bytes)
         if done.is_unread and done.error is not None:
@@ -145,7 +139,7 @@ class Returns:
         """A worker takes memory that may be wanted elsewhere: how much is left?"""
         from amorsize._host import resources
 
-        self._tuner.tell(
+        self._recorder.tell(
             MemoryGrown(
                 worker=worker,
                 peak_bytes=peak_bytes,
@@ -159,7 +153,7 @@ class Returns:
         reason = f"{type(error).__name__}: {serialization.short_text(error)}"
         if self._call.may_stay_here:
             reason = f"items cannot be rebuilt in a worker: {reason}"
-            self._tuner.tell(PicklingMeasured(pickle_s=None, reason=reason))
+            self._recorder.tell(PicklingMeasured(pickle_s=None, reason=reason))
             self._work.give_back(start, stop)
         elif stop - start > 1:  # which of them is it?
             self._losses.read_apart(start, stop)
@@ -195,7 +189,7 @@ class Returns:
             self._work.try_alone(index, index + 1)
             return
         reason = f"not every result can travel: {stayed.error}"
-        self._tuner.tell(PicklingMeasured(pickle_s=None, reason=reason))
+        self._recorder.tell(PicklingMeasured(pickle_s=None, reason=reason))
         self._work.give_back(index, index + 1)
 
     def refuse_items(
@@ -213,7 +207,7 @@ class Returns:
         if found is None:
             raise failure
         index, reason = chunk.start + found[0], found[1]
-        self._tuner.tell(
+        self._recorder.tell(
             Report(
                 worker=worker,
                 n_items=0,
@@ -225,7 +219,7 @@ class Returns:
             )
         )
         if self._call.may_stay_here:
-            self._tuner.tell(
+            self._recorder.tell(
                 PicklingMeasured(pickle_s=None, reason=f"items cannot be pickled: {reason}")
             )
             self._work.give_back(chunk.start, chunk.stop)

@@ -60,7 +60,7 @@ class Starter:
         except SerializationError as error:  # since an item has changed what was judged before
             if not self._call.may_stay_here:
                 raise
-            self._call.tuner.tell(WorkersLimited(n_workers=0, why=str(error)))
+            self._recorder.tell(WorkersLimited(n_workers=0, why=str(error)))
             return
         except (OSError, RuntimeError) as error:  # the second is what threading says
             if raised_by_handler(error):
@@ -72,7 +72,7 @@ class Starter:
             self._workers.meter.started(number, backend, began, began_cpu_s)
         self._workers.pool_of[number] = pool
         self._recorder.n_started[backend] = self._recorder.n_started.get(backend, 0) + 1
-        self._call.tuner.tell(
+        self._recorder.tell(
             Started(
                 worker=number,
                 backend=backend,
@@ -165,7 +165,7 @@ class Starter:
         ):
             return True
         why = "items have files open, and this process may have so many (ulimit -n)"
-        self._call.tuner.tell(WorkersLimited(n_workers=max(1, n_alive), why=why))
+        self._recorder.tell(WorkersLimited(n_workers=max(1, n_alive), why=why))
         return not n_alive
 
     def _is_sure_to_fork(self) -> bool:
@@ -184,9 +184,7 @@ class Starter:
         why_none, job = self._survey.why_not_processes(), self._call.tuner.job
         if job.backend == "auto":
             job = job.but(process_reason=job.process_reason or why_none)
-        self._call.tuner.tell(
-            HostInspected(host=inspect_host.host(self._call.fork_reason), job=job)
-        )
+        self._recorder.tell(HostInspected(host=inspect_host.host(self._call.fork_reason), job=job))
         if why_none is not None:
             why = f"a fork is not safe any more ({self._call.fork_reason}), and {why_none}"
             self._do_without("process", why)
@@ -231,4 +229,4 @@ class Starter:
         )
         if not n_alive and (self._call.work.has_suspect or not self._call.may_stay_here):
             raise WorkersUnavailable(f"{why}. {instead} backend='serial'.") from cause
-        self._call.tuner.tell(WorkersLimited(n_workers=n_alive, why=why))
+        self._recorder.tell(WorkersLimited(n_workers=n_alive, why=why))

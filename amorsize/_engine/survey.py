@@ -77,7 +77,7 @@ class Survey:
             job = job.but(connects=reach(self._call.func).connects)
         if self._payload is not None:
             host = host.but(load_s=host.load_s + inspect_host.sending_s(self._payload))
-        self._call.tuner.tell(HostInspected(host=host, job=job))
+        self._recorder.tell(HostInspected(host=host, job=job))
 
     def _judge(self) -> Verdict:
         """Find out where the items may run: read the function, watch an item where that is open."""

@@ -180,7 +180,6 @@ class Workers:
             losses=self.losses,
             meter=self.meter,
             printed=self.printed,
-            pool_of=self.pool_of,
         )
 
     def _new_meter(self) -> OverheadMeter | None:
