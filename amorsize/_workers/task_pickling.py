@@ -180,7 +180,7 @@ class _Last:
         self._pickler = pickler
 
     def __reduce__(self) -> Any:
-        pickler = self._pickler
+        pickler, self._pickler = self._pickler, None  # whose memo has this object
         fills, pickler.fills = pickler.fills, None
         return _after_filling, (fills, pickler.classes)
 
