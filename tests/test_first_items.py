@@ -323,10 +323,10 @@ def test_who_asks_for_processes_gets_them(fresh):
 @pytest.mark.forks
 def test_rows_that_workers_change_are_told(fresh):
     """What was not changed in the caller's own list is lost, and said so."""
-    rows = [{"n": number} for number in range(200)]
+    rows = [{"n": number} for number in range(60)]
     results, warned = run(autotune(mark_row), rows)
 
-    assert len(results) == 200
+    assert len(results) == 60
     assert "changed in place" in warned[0]
 
 
@@ -342,8 +342,9 @@ other.start()
 HOME = os.getpid()
 
 def item(number):
-    until_s = time.perf_counter() + 0.004
-    while time.perf_counter() < until_s:
+    # Long in the caller: then new interpreters pay, however late they come.
+    until_s = time.thread_time() + (0.02 if os.getpid() == HOME else 0.002)
+    while time.thread_time() < until_s:
         pass
     if os.getpid() != HOME:
         getattr(sys, 'ar' + 'gv').append(str(number))
@@ -351,10 +352,11 @@ def item(number):
 
 with warnings.catch_warnings(record=True) as seen:
     warnings.simplefilter("always")
-    assert tuned_map(item, range(600)) == list(range(600))
+    assert tuned_map(item, range(120)) == list(range(120))
 print([str(one.message) for one in seen])
 """,
         environ={"AMORSIZE_MAX_CPUS": "2"},
+        timeout_s=55.0,
     )
 
     assert "sys.argv" in done.stdout

@@ -140,7 +140,7 @@ print(len(work.drift), *(one.what for one in work.drift))
 
 def test_the_story_goes_on_in_the_next_process(run_script):
     """What one process noticed, the next one can tell."""
-    run_script(CHANGES, "400", environ={"COST_S": "0.002"})
+    run_script(CHANGES, "1600", environ={"COST_S": "0.0005"})
     noticed = run_script(CHANGES, "30", environ={"COST_S": "0.03"}).stdout.split()
     assert "profile" in noticed
 
