@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -9,6 +10,7 @@ from multiprocessing import get_context
 
 import engine_items
 import pytest
+from conftest import run_command
 from engines import dask_processes, why_not
 
 from amorsize import autotune, partial_results, tuned_map
@@ -223,6 +225,22 @@ class TestDask:
 
         for held in (dask_client, dask_client.get_executor(), address):
             assert tuned_map(abs, range(-20, 0), executor=held) == list(range(20, 0, -1))
+
+    def test_the_backend_is_the_client_that_is_there(self, dask_client, monkeypatch):
+        pids = set(dask_client.run(os.getpid).values())
+
+        assert set(tuned_map(engine_items.pid_after_a_while, [0.01] * 8, backend="dask")) <= pids
+        monkeypatch.setenv("AMORSIZE_BACKEND", "dask")
+        assert set(tuned_map(engine_items.pid_after_a_while, [0.01] * 8)) <= pids
+
+    def test_the_command_line_takes_an_address(self, dask_client, tmp_path):
+        command = [sys.executable, "-m", "amorsize", "run", "math:sqrt", "--data-range", "9"]
+        where = ["--backend", "dask", "--address", dask_client.scheduler.address, "--explain"]
+
+        ran = run_command([*command, *where], cwd=tmp_path, timeout_s=60)
+
+        assert [float(line) for line in ran.stdout.split()] == [x**0.5 for x in range(9)]
+        assert "9 in processes" in ran.stderr
 
     def test_a_scheduler_that_nobody_answers_for_is_told(self, monkeypatch):
         monkeypatch.setattr(finding, "CONNECT_S", 1.0)

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 import threading
 import time
 import weakref
@@ -20,9 +21,11 @@ from amorsize._workers.protocol import Chunk, ChunkDone, Task, WorkerLost
 from amorsize.errors import (
     AmorsizeWarning,
     InvalidOptionError,
+    MissingExtraError,
     SerializationError,
     WorkerDied,
     WorkersUnavailable,
+    WrongTypeError,
 )
 
 
@@ -135,6 +138,32 @@ class TestRefusal:
             tuned_map(abs, range(9), executor=threads, teardown=print)
         with pytest.raises(InvalidOptionError, match="timeout= cannot be kept"):
             tuned_map(abs, range(9), executor=threads, timeout=5)
+
+    @pytest.mark.parametrize(
+        ("asked", "module", "extra"),
+        [
+            ({"backend": "dask"}, "distributed", "dask"),
+            ({"executor": "tcp://127.0.0.1:9"}, "distributed", "dask"),
+            ({"backend": "ray"}, "ray", "ray"),
+            ({"executor": "ray://127.0.0.1:9"}, "ray", "ray"),
+        ],
+    )
+    def test_an_engine_that_is_not_installed_is_told_with_what_installs_it(
+        self, asked, module, extra, monkeypatch
+    ):
+        monkeypatch.setitem(sys.modules, module, None)
+
+        with pytest.raises(MissingExtraError, match=rf"pip install 'amorsize\[{extra}\]'"):
+            tuned_map(abs, range(9), **asked)
+
+    def test_what_an_engine_cannot_keep_is_refused_when_decorating(self):
+        for option in ({"timeout": 5}, {"teardown": print}, {"max_worker_memory": "1 GB"}):
+            with pytest.raises(InvalidOptionError, match="cannot be kept with backend='dask'"):
+                autotune(abs, backend="dask", **option)
+
+    def test_a_text_that_is_no_address_is_refused(self):
+        with pytest.raises(WrongTypeError, match=r"a Dask client, cluster or address"):
+            autotune(abs, executor="10.0.0.1:8786")
 
     def test_an_executor_that_is_shut_down_says_so(self, threads):
         threads.shutdown()
@@ -258,3 +287,17 @@ def test_threads_of_an_executor_are_called_threads(threads):
 
     assert "threads" in next(text for what, text in mapped.explain().rows() if what == "chosen")
     assert "50 in threads" in str(mapped.explain())
+
+
+def test_no_engine_is_loaded_for_an_executor(run_script):
+    """Whoever holds a plain executor pays for no engine that happens to be installed."""
+    script = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from amorsize import tuned_map
+
+with ThreadPoolExecutor(2) as executor:
+    tuned_map(abs, range(9), executor=executor)
+print(*{"dask", "distributed", "ray", "mpi4py"} & set(sys.modules))
+"""
+    assert run_script(script).stdout.split() == []

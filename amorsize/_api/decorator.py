@@ -60,8 +60,8 @@ def autotune(
 
     Args:
         func: The function; left out when options are given in parentheses.
-        backend: Where every item is to run: "serial", "thread" or "process"; "auto" decides.
-        executor: A `concurrent.futures.Executor` to run the items in.
+        backend: Where every item is to run: "serial", "thread", "process", "dask" or "ray".
+        executor: An Executor to run the items in, or a Dask client, cluster or address.
         n_jobs: How many items run at once; None or -1 for every usable core.
         chunksize: How many items are sent at once; None to have it tuned.
         max_worker_memory: Bytes, or a text such as "2 GB", that a worker process may grow by; one

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: How the address of a Dask scheduler begins.
 DASK_ADDRESSES = ("tcp://", "tls://", "ws://", "wss://", "ucx://", "ucxx://", "inproc://")
+#: How the address of a Ray cluster begins.
+RAY_ADDRESS = "ray://"
 #: What `executor=` takes besides, in words.
 ALLOWED = "a Dask client, cluster or address ('tcp://...'), 'ray'"
 #: Seconds that a scheduler may take to answer a new client.
@@ -34,19 +36,16 @@ def adapter_for(executor: Any) -> ClusterAdapter:
         WorkersUnavailable: Nobody answers there.
     """
     if isinstance(executor, str):
-        return _ray() if executor == "ray" else _dask_at(executor)
+        return _named(executor)
     if executor is sys.modules.get("ray"):
         return _ray()
-    for find in (_of_dask,):
-        if (found := find(executor)) is not None:
-            return found
-    return PlainAdapter(executor)
+    return _of_dask(executor) or PlainAdapter(executor)
 
 
 def is_known(executor: Any) -> bool:
     """Whether `adapter_for` has an engine for an object that has no `submit`, or for a text."""
     if isinstance(executor, str):
-        return executor == "ray" or executor.startswith(DASK_ADDRESSES)
+        return executor in ("dask", "ray") or executor.startswith((*DASK_ADDRESSES, RAY_ADDRESS))
     return executor is not None and (
         executor is sys.modules.get("ray")
         or _is_of("distributed", "deploy.cluster", "Cluster", executor)
@@ -78,6 +77,31 @@ def _of_dask(executor: Any) -> ClusterAdapter | None:
     return DaskAdapter(executor, is_ours=is_ours, options=options)
 
 
+def _named(name: str) -> ClusterAdapter:
+    """An engine by its name or address."""
+    if name == "dask":
+        return _running_dask()
+    if name == "ray" or name.startswith(RAY_ADDRESS):
+        return _ray(None if name == "ray" else name)
+    return _dask_at(name)
+
+
+def _running_dask() -> ClusterAdapter:
+    """The newest client of this program, or the scheduler that Dask's own settings name."""
+    running = _imported("distributed", "dask").client._get_global_client()
+    if running is None:
+        address = _imported("dask", "dask").config.get("scheduler-address", None)
+        if address is not None:
+            return _dask_at(address)
+        raise WorkersUnavailable(
+            "backend='dask' finds no client in this program, nor DASK_SCHEDULER_ADDRESS in the "
+            "environment. Make one, distributed.Client(address), or pass executor='tcp://...'."
+        )
+    found = _of_dask(running)
+    assert found is not None
+    return found
+
+
 def _dask_at(address: str) -> ClusterAdapter:
     from amorsize._clusters.dask_adapter import DaskAdapter
 
@@ -96,11 +120,11 @@ def _connected(to: Any, described: str) -> Any:
         ) from error
 
 
-def _ray() -> ClusterAdapter:
+def _ray(address: str | None = None) -> ClusterAdapter:
     _imported("ray", "ray")
     from amorsize._clusters.ray_adapter import RayAdapter
 
-    return RayAdapter()
+    return RayAdapter(address)
 
 
 def _imported(module: str, extra: str) -> Any:

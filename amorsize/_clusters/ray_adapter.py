@@ -23,17 +23,20 @@ class RayAdapter:
     names_processes = False
     tells_victims = True
 
-    def __init__(self, *, options: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, address: str | None = None, *, options: dict[str, Any] | None = None
+    ) -> None:
         """Connect to the runtime of this process, or start one here.
 
         Args:
+            address: Where to connect to if this process is connected to none.
             options: What `ray.remote` takes besides, such as num_cpus.
         """
         import ray
 
         self._ray: Any = ray
         if not ray.is_initialized():
-            ray.init(log_to_driver=False)
+            ray.init(address, log_to_driver=False)
         options = {"num_cpus": 1, **(options or {})}
         self._n_cpus = float(options["num_cpus"] or 1)
         self._options = {**options, "max_retries": 0, "retry_exceptions": False}

@@ -11,7 +11,7 @@ import os
 from amorsize._engine.call_checks import shown
 
 # Here, as no file may be open to load it when a function is decorated.
-from amorsize._engine.option_checks import BACKENDS, CHECKS
+from amorsize._engine.option_checks import BACKENDS, CHECKS, ENGINES
 from amorsize.errors import InvalidOptionError, WrongTypeError
 from amorsize.policy.value import Value
 
@@ -56,7 +56,7 @@ class Options(Value):
     """
 
     backend: Backend = "auto"
-    #: A `concurrent.futures.Executor`, or any object with its `submit`.
+    #: A `concurrent.futures.Executor`, any object with its `submit`, or what holds an engine.
     executor: Any = None
     #: None and -1 stand for every usable core.
     n_jobs: int | None = None
@@ -89,6 +89,14 @@ class Options(Value):
         is_open = self.backend in ("auto", "serial") and environment_backend() in (None, "serial")
         asked = (self.executor, self.setup, self.teardown, self.timeout, self.seed)
         return is_open and asked == (None,) * len(asked) and not self.return_exceptions
+
+    @property
+    def engine(self) -> Any:
+        """Whose workers run the items: an executor, or an engine by its name; None: our own."""
+        if self.executor is not None:
+            return self.executor
+        backend = environment_backend() or self.backend
+        return backend if backend in ENGINES else None
 
     @property
     def most_worker_bytes(self) -> int | None:
@@ -139,7 +147,7 @@ HINTS = {
     "max_worker_memory": "a worker that has grown by so many bytes is replaced between two items",
     "timeout": "the seconds that one item may take",
     "progress": "True shows a bar; what a call measured and chose is told by explain()",
-    "executor": "a concurrent.futures.Executor to run the items in",
+    "executor": "a concurrent.futures.Executor, or a Dask client or address, to run the items in",
     "backend": "'thread' or 'process' has every item run there",
     "seed": "a whole number that gives each item its own random streams",
 }
@@ -215,6 +223,13 @@ def _check_together(chosen: Options) -> None:
             f"executor={shown(chosen.executor)} and backend={chosen.backend!r} exclude each "
             "other: the executor is the backend. Pass only one of them."
         )
+    if chosen.backend in ENGINES:
+        for name in ("timeout", "teardown", "max_worker_memory"):
+            if getattr(chosen, name) is not None:
+                raise InvalidOptionError(
+                    f"{name}= cannot be kept with backend={chosen.backend!r}: its workers are not "
+                    "ours to end. Pass only one of them."
+                )
     if chosen.timeout is not None and chosen.backend == "serial":
         raise InvalidOptionError(
             f"timeout={chosen.timeout!r} cannot be kept with backend='serial': a loop cannot "

@@ -31,8 +31,12 @@ class Elsewhere:
 
     def __init__(self, function: Callable[..., Any], options: Options) -> None:
         has_timeout, has_teardown = options.timeout is not None, options.teardown is not None
-        executor_pool.refuse("with executor=", has_timeout=has_timeout, has_teardown=has_teardown)
-        self.adapter: ClusterAdapter = finding.adapter_for(options.executor)
+        where = f"with {'executor=' if options.executor is not None else options.engine}"
+        has_limit = options.max_worker_memory is not None  # where the environment asks for it
+        executor_pool.refuse(
+            where, has_timeout=has_timeout, has_teardown=has_teardown, has_memory_limit=has_limit
+        )
+        self.adapter: ClusterAdapter = finding.adapter_for(options.engine)
         self.backend = "thread" if self.adapter.shares_memory else "process"
         #: Why no two items may run at once in one process; None: they may.
         self.why_in_turn: str | None = None
@@ -42,7 +46,7 @@ class Elsewhere:
         if self.goes_alone(options) and options.chunksize not in (None, 1):
             self.adapter.close()
             raise InvalidOptionError(
-                f"retries=0 and chunksize={options.chunksize} cannot both be kept with executor=: "
+                f"retries=0 and chunksize={options.chunksize} cannot both be kept {where}: "
                 "who can tell which items of a lost chunk have run? Leave chunksize out: each "
                 "item then goes alone."
             )

@@ -63,7 +63,7 @@ class Opening:
         backend, nested = self._backend(), nesting.is_inside()
         n_jobs = None if options.n_jobs in (None, -1) else options.n_jobs
         chunksize = options.chunksize
-        if options.executor is not None and not nested and backend != "serial":
+        if options.engine is not None and not nested and backend != "serial":
             from amorsize._engine.elsewhere import Elsewhere
 
             self.elsewhere = Elsewhere(self._call.task.function, options)

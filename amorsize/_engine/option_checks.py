@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Literal
 
-    Backend = Literal["auto", "serial", "thread", "process"]
+    Backend = Literal["auto", "serial", "thread", "process", "dask", "ray"]
 
 #: The values of `backend`, as `Backend` tells them to type checkers.
-BACKENDS = ("auto", "serial", "thread", "process")
+BACKENDS = ("auto", "serial", "thread", "process", "dask", "ray")
+#: Those that are other people's engines: the one that runs is found when a call begins.
+ENGINES = ("dask", "ray")
 
 
 def _backend(name: str, value: Any) -> Backend:

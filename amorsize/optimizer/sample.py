@@ -73,10 +73,11 @@ class Sample:
 
     def _surveyed_job(self) -> Job:
         options = self.options
+        asked = call_options.environment_backend() or options.backend
         n_jobs = None if options.n_jobs in (None, -1) else options.n_jobs
         job = Job(
             n_items=self.n_items,
-            backend=call_options.environment_backend() or options.backend,
+            backend="auto" if options.engine is not None else asked,  # what is measured is here
             n_jobs=n_jobs,
             inherits_items=self.task.source is not None,
         )

@@ -68,6 +68,9 @@ def _tuned(func: Any, asked: argparse.Namespace) -> Any:
 
     tuned = func if isinstance(func, TunedFunction) else autotune(func)
     given = {name: getattr(asked, name) for name in OPTIONS if getattr(asked, name) is not None}
+    if asked.address is not None:
+        given.pop("backend", None)
+        given["executor"] = asked.address
     if asked.keep_going:
         given["return_exceptions"] = True
     if asked.progress:
@@ -145,7 +148,14 @@ FUNC: Argument = (("func",), {"metavar": "FUNC", "help": target.HELP})
 HOW: tuple[Argument, ...] = (
     (
         ("--backend",),
-        {"choices": ("auto", "serial", "thread", "process"), "help": "where items run"},
+        {
+            "choices": ("auto", "serial", "thread", "process", "dask", "ray"),
+            "help": "where items run",
+        },
+    ),
+    (
+        ("--address",),
+        {"metavar": "URL", "help": "of a Dask scheduler (tcp://...) or a Ray cluster (ray://...)"},
     ),
     (
         ("--n-jobs",),
