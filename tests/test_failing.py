@@ -77,14 +77,14 @@ def test_what_does_not_help_is_taken_back(share, helps):
     failures = Failures(0.0)
     failures.begin(4, now_s=1.0)
 
-    def told(now_s, share=0.5, *, is_settling=False):
+    def told(now_s, share=0.5, *, is_shrinking=False):
         failed = (int(n < share * TRIAL_ITEMS) for n in range(TRIAL_ITEMS))
         reports = [report(1, one, now_s=now_s) for one in failed]
-        return [failures.judge(one, is_settling=is_settling) for one in reports]
+        return [failures.judge(one, is_shrinking=is_shrinking) for one in reports]
 
     assert set(told(0.5) + told(2.0)) == {None}  # begun before; as many at once as before
     assert failures.n_limit == 4
-    assert set(told(2.0, is_settling=True)) == {None}  # others are at their last items
+    assert set(told(2.0, is_shrinking=True)) == {None}  # others are at their last items
     *before, verdict = told(3.0, share)
 
     assert set(before) == {None}

@@ -39,7 +39,7 @@ HOARD = []
 )
 def test_workers_never_need_more_than_there_is(told, n_places):
     """However many may work: what the largest has grown by, times them, is 70 % of the room."""
-    room, held = memory_limit.Room(), {}
+    room, held = memory_limit.MemoryLimit(), {}
     for worker, grown_bytes, available_bytes in told:
         held[worker] = grown_bytes
         event = MemoryGrown(

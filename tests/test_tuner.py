@@ -157,7 +157,7 @@ class Play:
                 self.later(self.now_s + ready_s, "ready", number)
             case do.Send():
                 self.send(action)
-            case do.Watch():
+            case do.StartGilProbe():
                 self.watch_began_s = self.now_s
             case do.StopGilProbe():
                 lag_share = 0.92 if self.world.holds_gil else 0.25
@@ -432,7 +432,7 @@ def test_watching_ends_inside_a_long_item():
     for now_s in (0.01, 0.02):
         tuner.tell(inlined(1, 10e-3, now_s=now_s))
     view = View(now_s=0.02, n_left=88, all_read=True, caller_busy=False)
-    assert isinstance(tuner.next(view), do.Watch)
+    assert isinstance(tuner.next(view), do.StartGilProbe)
     assert isinstance(tuner.next(view.but(n_left=87)), do.RunInline)
 
     assert isinstance(tuner.next(view.but(now_s=0.035, caller_busy=True)), do.StopGilProbe)

@@ -205,7 +205,7 @@ def test_waits_with_work_go_to_processes():
     """In threads one item computes at a time: two cores do twice as many in processes."""
     costs = costs_of(6e-3, 1.2e-3)
 
-    assert where(costs).need == "weigh"
+    assert where(costs).need == "pickling"
     assert where(costs, pickling=PicklingMeasured(pickle_s=1e-6)).backend == "process"
 
 
@@ -215,7 +215,7 @@ def test_waits_with_a_little_work_go_to_processes_where_there_is_time_for_many(n
     costs = costs_of(3e-3, 0.1e-3)
 
     assert where(costs, n_cores=n_cores, left_s=0.6).backend == "thread"
-    assert where(costs, n_cores=n_cores, left_s=60.0).need == "weigh"
+    assert where(costs, n_cores=n_cores, left_s=60.0).need == "pickling"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from amorsize import simulate
 from amorsize.policy.events import Inlined, Report, Started
 from amorsize.policy.evidence.cpu_share import CoreEvidence
-from amorsize.policy.evidence.io_bound import VOTES, FirstReports
+from amorsize.policy.evidence.io_bound import IDLE_STREAK, FirstReports
 from amorsize.policy.evidence.item_costs import ItemCosts
 from amorsize.policy.host_job import Host, Job
 from amorsize.policy.tuner import Tuner
@@ -59,9 +59,9 @@ def waits_after(*events):
         ([SLEPT], True),
         ([STARVED] * 20, False),
         ([STALLED] + [STARVED] * 3, False),
-        ([SLEPT_BESIDE_OTHERS] * (VOTES - 1), False),
-        ([SLEPT_BESIDE_OTHERS] * VOTES, True),
-        ([STARVED] + [SLEPT_BESIDE_OTHERS] * VOTES, True),
+        ([SLEPT_BESIDE_OTHERS] * (IDLE_STREAK - 1), False),
+        ([SLEPT_BESIDE_OTHERS] * IDLE_STREAK, True),
+        ([STARVED] + [SLEPT_BESIDE_OTHERS] * IDLE_STREAK, True),
         ([inlined(5e-3, 0.1e-3, n_pauses=0)] * 20, False),  # a hypervisor has taken the core
     ],
 )
@@ -103,7 +103,7 @@ def first_verdict(*reports, fresh=()):
 def test_first_reports_tell():
     """One of a quiet host, several of a busy one, none of items that stand back."""
     assert first_verdict(report(8e-3, 0.1e-3)) == 1
-    assert first_verdict(*[report(12e-3, 0.1e-3, 7e-3)] * 20) == VOTES
+    assert first_verdict(*[report(12e-3, 0.1e-3, 7e-3)] * 20) == IDLE_STREAK
     assert first_verdict(*[report(12e-3, 2e-3, 9.9e-3)] * 20) is None
 
 
@@ -150,7 +150,7 @@ def test_a_verdict_that_comes_late_still_counts():
         tuner.tell(SLEPT_BESIDE_OTHERS)
     tuner.route = Route(backend="process", why="the items hold the GIL")
     tuner.tell(Started(worker=0, backend="process", start_s=0.0, now_s=0.1))
-    for _ in range(VOTES - 2):
+    for _ in range(IDLE_STREAK - 2):
         tuner.tell(report(12e-3, 0.1e-3, 7e-3))
 
     assert tuner.costs.waits

@@ -50,18 +50,6 @@ LEFT: dict[str, dict[str, int]] = {
     "_host": {
         "dear": 10,
     },
-    "policy": {
-        "crew": 80,
-        "dear": 10,
-        "feeder": 10,
-        "hear": 10,
-        "hearing": 10,
-        "seat": 100,
-        "sent home": 10,
-        "settling": 20,
-        "starved": 30,
-        "trifle": 10,
-    },
     "simulate": {
         "inbox": 10,
         "opponent": 10,

@@ -61,7 +61,7 @@ class Acting:
                 self.survey.look()
             case do.LookUpProfile():
                 self._opening.look_up_on_disk()
-            case do.Watch():
+            case do.StartGilProbe():
                 self.measuring.start_probe()
             case do.StopGilProbe():
                 self.measuring.stop_probe()

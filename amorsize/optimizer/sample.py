@@ -209,10 +209,10 @@ class Sample:
                 pickling = self.weigh()
             return backend_choice.Route(backend=job.backend, why="asked for"), pickling
         chosen = self._choose(None)
-        if chosen.need == "weigh":
+        if chosen.need == "pickling":
             pickling = self.weigh()
             chosen = self._choose(pickling)
-        if chosen.need == "watch":  # and nobody watched
+        if chosen.need == "gil":  # and nobody watched
             chosen = backend_choice.serial("so little work that workers would not pay")
         return chosen, pickling
 

@@ -49,7 +49,7 @@ class LookUpProfile(Value):
     """Find out what earlier processes have learned of the function, and tell."""
 
 
-class Watch(Value):
+class StartGilProbe(Value):
     """Have a thread watch how the caller's items hold the GIL."""
 
 
@@ -75,7 +75,7 @@ Action = (
     | RetireWorker
     | InspectHost
     | LookUpProfile
-    | Watch
+    | StartGilProbe
     | StopGilProbe
     | MeasurePickling
     | Wait

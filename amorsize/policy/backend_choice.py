@@ -28,7 +28,7 @@ class Route(Value):
     """Where items are to run, or what must be known before that can be said."""
 
     backend: str | None = None  # "serial", "thread" or "process"; None: not decided yet
-    need: str | None = None  # "weigh" or "watch"
+    need: str | None = None  # "pickling" or "gil": what is to be measured first
     why: str = ""
 
 
@@ -63,13 +63,13 @@ def choose(
     if job.thread_reason is None and not host.has_gil:
         return Route(backend="thread", why="this Python has no GIL")
     if job.thread_reason is None and holds_gil is None:
-        return Route(need="watch")
+        return Route(need="gil")
     if job.thread_reason is None and holds_gil is False:
         return Route(backend="thread", why="the items release the GIL")
     if job.process_reason is not None:
         return serial(job.process_reason)
     if pickling is None:
-        return Route(need="weigh")
+        return Route(need="pickling")
     if pickling.reason is not None:
         return serial(pickling.reason)
     return Route(backend="process", why=job.thread_reason or "the items hold the GIL")
@@ -85,7 +85,7 @@ def _for_waiting(
     if reason is None and gain < WORTH_PROCESSES:
         return Route(backend="thread", why="the items wait")
     if job.process_reason is None and pickling is None:
-        return Route(need="weigh")
+        return Route(need="pickling")
     no_process = job.process_reason or (pickling.reason if pickling is not None else None)
     if no_process is None:
         why = reason or "the items wait, and compute more than one GIL lets them"

@@ -16,7 +16,7 @@ class View(Value):
     now_s: float
     n_left: int  # items not handed out yet, as far as they have been read
     all_read: bool  # n_left is exact: no more items will come
-    caller_busy: bool  # the caller is inside an item; only its feeder asks
+    caller_busy: bool  # the caller is inside an item; only the dispatcher thread asks
 
 
 # Events: what happened, timed where it happened.
@@ -30,15 +30,15 @@ class Inlined(Value):
     cpu_s: float  # of the calling thread
     process_cpu_s: float  # of all threads of the process over the same span
     now_s: float
-    n_pauses: int  # times the thread gave up its core by itself: it waited, and was not starved
+    n_pauses: int  # times the thread gave up its core by itself: it waited, it had no run delay
     n_modules: int = 0  # modules imported meanwhile: a witness of warming up
     run_delay_s: float = 0.0  # of wall_s: it could have run, but others had the core; 0.0: not told
     n_failed: int = 0  # of items whose failures are kept as results
 
     @property
-    def unstarved_s(self) -> float:
+    def undelayed_s(self) -> float:
         """Wall seconds as they would have been with a core of its own."""
-        return unstarved(self.wall_s, self.cpu_s, self.run_delay_s)
+        return undelayed(self.wall_s, self.cpu_s, self.run_delay_s)
 
 
 class Started(Value):
@@ -71,9 +71,14 @@ class Report(Value):
     n_failed: int = 0  # of items whose failures are kept as results
 
     @property
-    def unstarved_s(self) -> float:
+    def undelayed_s(self) -> float:
         """Wall seconds as they would have been with a core of its own."""
-        return unstarved(self.wall_s, self.cpu_s, self.run_delay_s)
+        return undelayed(self.wall_s, self.cpu_s, self.run_delay_s)
+
+    @property
+    def begun_s(self) -> float:
+        """When the chunk was begun, or this part of it."""
+        return self.now_s - self.wall_s
 
     @property
     def item_s(self) -> float:
@@ -81,7 +86,7 @@ class Report(Value):
         return self.wall_s / max(1, self.n_items)
 
 
-def unstarved(wall_s: float, cpu_s: float, run_delay_s: float) -> float:
+def undelayed(wall_s: float, cpu_s: float, run_delay_s: float) -> float:
     """Wall seconds less those in which others had the core; what was computed is left of it."""
     return max(1e-9, min(wall_s, cpu_s), wall_s - run_delay_s)
 
@@ -97,7 +102,7 @@ class WorkerRetired(Value):
     """A worker has ended as it was to; nothing of what it ran is lost."""
 
     worker: int
-    why: str | None = None  # None: it was sent home
+    why: str | None = None  # None: it was told to
 
 
 class MemoryGrown(Value):

@@ -6,7 +6,8 @@ from amorsize.policy import overheads
 from amorsize.policy.backend_choice import Route, waiting_processes
 from amorsize.policy.evidence import io_concurrency
 from amorsize.policy.evidence.cpu_share import CoreEvidence
-from amorsize.policy.evidence.exploration_budget import Exploration, Explored
+from amorsize.policy.evidence.exploration import Exploration
+from amorsize.policy.evidence.exploration_budget import Explored
 from amorsize.policy.evidence.gil import GilEvidence
 from amorsize.policy.evidence.io_bound import WaitEvidence
 from amorsize.policy.evidence.item_costs import ItemCosts
@@ -21,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.events import View
     from amorsize.policy.evidence import drift
-    from amorsize.policy.evidence.worker_table import Crew
+    from amorsize.policy.evidence.worker_table import Pool
     from amorsize.policy.host_job import Host, Job
     from amorsize.policy.profile import Profile
 
@@ -156,7 +157,7 @@ class State:
         return asked if self.job.backend != "auto" else min(n_most, asked)
 
     @property
-    def pool(self) -> Crew:
+    def pool(self) -> Pool:
         """The workers of the backend that was chosen."""
         assert self.route is not None
         return self.workers.of(self.route.backend)

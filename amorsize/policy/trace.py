@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy.events import unstarved
+from amorsize.policy.events import undelayed
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -29,9 +29,9 @@ class ChunkTrace(Value):
     run_delay_s: float = 0.0  # of wall_s: it could have run, but others had the core
 
     @property
-    def unstarved_s(self) -> float:
+    def undelayed_s(self) -> float:
         """Wall seconds as they would have been with a core of its own."""
-        return unstarved(self.wall_s, self.cpu_s, self.run_delay_s)
+        return undelayed(self.wall_s, self.cpu_s, self.run_delay_s)
 
 
 class ChunkLog:
@@ -119,11 +119,11 @@ class Trace(Value):
             shared = set()
         began_s = min((c.now_s - c.wall_s for c in self.chunks if c.worker >= 0), default=INF)
         alone = [c for c in self.chunks if c.backend not in shared or c.now_s <= began_s]
-        serial_item_s, alone_cpu_s = sum(c.unstarved_s for c in alone), sum(c.cpu_s for c in alone)
+        serial_item_s, alone_cpu_s = sum(c.undelayed_s for c in alone), sum(c.cpu_s for c in alone)
         share = min(1.0, alone_cpu_s / serial_item_s) if serial_item_s and alone_cpu_s else 1.0
         kept = {id(c) for c in alone}
         return serial_item_s + sum(
-            min(c.unstarved_s, c.cpu_s / share) for c in self.chunks if id(c) not in kept
+            min(c.undelayed_s, c.cpu_s / share) for c in self.chunks if id(c) not in kept
         )
 
     @property

@@ -36,7 +36,7 @@ def _look_up_profile(state: State, view: View) -> Action | None:
 def _workers_only(state: State, view: View) -> Action | None:
     if state.job.backend == "auto" and state.job.may_inline and not state.workers.has_lost_one:
         return None
-    return scale.crew_only(state, view) if state.is_surveyed else InspectHost()
+    return scale.workers_only(state, view) if state.is_surveyed else InspectHost()
 
 
 def _first_items(state: State, view: View) -> Action | None:
@@ -77,7 +77,7 @@ def _choose_backend(state: State, view: View) -> Action | None:
         from amorsize.policy.rules import explore
 
         explore.look(state)
-    return choose_backend.settle(state, view)
+    return choose_backend.decide(state, view)
 
 
 def _serial(state: State, view: View) -> Action | None:
@@ -156,7 +156,7 @@ class Tuner(State):
 
     def tell(self, event: Event) -> None:
         """Take in what happened."""
-        update.hear(self, event)
+        update.handle(self, event)
 
     def next(self, view: View) -> Action:
         """What to do now: the answer of the first rule that has one."""
@@ -210,7 +210,7 @@ class Tuner(State):
         if costs.item_s is None:
             return None
         plan, is_enough = self.plan(), self.limits.contention.n_enough is not None
-        # In the crew that was too large, items were in each other's way.
+        # With too many workers, items were in each other's way.
         serial_item_s = self.limits.contention.reference_s if is_enough else None
         return Profile(
             backend=plan.backend,

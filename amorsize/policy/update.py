@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from amorsize.policy.state import State
 
 
-def hear(state: State, event: Event) -> None:
+def handle(state: State, event: Event) -> None:
     """Take in what happened."""
     state.changed()
     match event:
@@ -80,7 +80,7 @@ def _left(state: State, event: WorkerRetired) -> None:
 
 
 def _grown(state: State, event: MemoryGrown) -> None:
-    alive = {seat.number for seat in state.workers}
+    alive = {worker.number for worker in state.workers}
     n_places = max(state.n_places, len(alive))
     if (found := state.limits.memory.see(event, alive=alive, n_places=n_places)) is not None:
         state.note(*found)

@@ -38,8 +38,8 @@ def reported(state: State, event: Report) -> None:
     if state.profile.watch is not None and not (is_cold and costs.warmup_s):
         n_working = state.waiters.n_wanted if costs.waits else state.limits.n_most
         n_busy = state.workers.of(state.workers.backend_of(event.worker)).n_busy
-        is_settling = n_working is not None and n_busy > n_working
-        found = state.profile.watch.see(event, n_working, is_settling=is_settling)
+        is_shrinking = n_working is not None and n_busy > n_working
+        found = state.profile.watch.see(event, n_working, is_shrinking=is_shrinking)
         if found is not None:
             _see_drift(state, state.profile.watch, found)
     if state.job.keeps_failures:
@@ -59,9 +59,9 @@ def settle_waiting(state: State, asked: drift.Drift, event: Inlined) -> None:
 
     On a busy host one that waits is followed by more, until they are enough.
     """
-    state.waiting.votes.count(event)
+    state.waiting.streak.count(event)
     waits = is_idle(event) and event.n_pauses > 0
-    if waits and not state.waiting.votes.are_enough:
+    if waits and not state.waiting.streak.is_enough:
         return
     state.waiting.pending = None
     if not waits:
@@ -97,11 +97,11 @@ def _see_cores(state: State, event: Report) -> None:
                 state.costs.waits = True
                 choose_backend.reroute(state)
         return
-    busy = (seat.number for seat in state.workers if seat.n_queued)
+    busy = (worker.number for worker in state.workers if worker.n_queued)
     if state.gain.is_lost(event, state.costs.alone.cpu_share, busy):
         state.note("the caller alone for a while", "all together did less than it does")
         return
-    if state.cores.starve(n_working=n_working):
+    if state.cores.are_crowded(n_working=n_working):
         share = state.cores.worker_share
         state.note(f"{n_working} workers on", f"though they wait for cores: CPU share {share:.0%}")
     _see_saturation(state, event, n_working)
@@ -116,7 +116,7 @@ def _see_saturation(state: State, event: Report, n_working: int) -> None:
         event,
         rank=state.workers.rank_of(event.worker),
         n_working=n_working,
-        n_still=sum(1 for seat in parked if seat.n_queued),
+        n_still=sum(1 for worker in parked if worker.n_queued),
         left_s=state.moment.left_s,
         serial_item_s=state.costs.alone.cpu_s,
         n_alone=state.costs.alone.n_items,
@@ -140,7 +140,7 @@ def _see_drift(state: State, watch: drift.Watch, found: drift.Drift) -> None:
     if found.factor < 1 and state.limits.n_most is not None and not state.costs.waits:
         found = found.but(answer="n_jobs is counted anew")
         choose_backend.reopen_jobs(state)
-    elif watch.is_dearer((*state.drifts, found)) and not state.costs.waits:
+    elif watch.costs_more((*state.drifts, found)) and not state.costs.waits:
         state.limits.contention.doubt()  # one A-B-A around n_jobs, if they still seem to be crowded
     _tell_drift(state, found)
 

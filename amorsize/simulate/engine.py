@@ -201,7 +201,7 @@ class Engine:
         elif kind is do.MeasurePickling:
             work_s = costs.load_s(WEIGHING_LOADS) + world.weigh_s + 4 * world.pickle_s
             self._spend(work_s, self.told.pickling_measured, then)
-        elif kind is do.Watch:
+        elif kind is do.StartGilProbe:
             self.probed_from_s = self.cores.now_s
             self._spend(world.watch_s, then)
         elif kind is do.StopGilProbe:

@@ -7,56 +7,150 @@ decides is a test with the same stream of items: all workers, some of them parke
 
 from __future__ import annotations
 
+from amorsize.policy.evidence.window import chunks_each, median, standard_error
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from amorsize.policy.events import Report
+    from amorsize.policy.evidence.contention_test import ContentionTest
     from amorsize.policy.profile import Profile
 
-REFERENCE_REPORTS = 8  # the first ones, while few workers run: what an item costs undisturbed
-RECENT, LOOK = 16, 4  # reports that a suspicion rests on, and after how many it is looked again
-GROWN = 1.4  # times the crew that was found healthy, before a larger one is suspected
-ROUNDS = 2  # of chunks of a crew before it is found healthy: the first to come back are short ones
-ALIKE = 1.5  # times the cost of an item alone, which first reports confirm
-SUSPICIOUS = 2.0  # times the reference: at less, half of the workers cannot deliver as much
-MOST_PER_WORKER = 2.0  # times the workers: no shared thing is that slow, so the data is
-SMALL_CREW = 8  # with fewer, one item run alone may say too little for that bound
-STANDARD_ERRORS = 2.0  # by which a healthy crew stays below that, or a rise exceeds its bound
-CERTAIN_ERRORS = 3.0  # by which a suspicion must exceed it, to be as true as any:
-TRUE_SHARE = 0.5  # of those; a test may cost that much of what half the crew could save
-DOUBT = 5.0  # times as rarely true, for each error less: of so many looks some are high by chance
-MOST_WINDOWS = 7  # of a test whose windows leave it open; the first and last are the full crew's
-WINDOW_LEAST, WINDOW_MOST = 6, 16  # reports of each part of a test
-ENOUGH_SHARE = 0.97  # of the full crew's throughput: half of it is kept if it delivers that
-SURE_SHARE, SURE_ERRORS = 0.8, 1.5  # and at least this much with some certainty
-CLEAR_SHARE = 1.25  # half the crew delivers so much more: no second look at the full one either
-HOPELESS_SHARE = 0.9  # half the crew delivers clearly less: no second look at the full one
-RISEN = 1.5  # times what they cost when fewer were found enough: it was the data that was rising
-CHEAP_SHARE = 0.005  # of what is left: for so little, a suspicion need not be sure of itself
-LAST_CHUNK = 0.5  # of a chunk's time, that a parked worker's last one ends before the others' begin
+#: The first reports, while few workers run, show what an item costs undisturbed.
+REFERENCE_REPORTS = 8
+
+#: First reports confirm the cost of an item alone within this factor.
+ALIKE = 1.5
+
+#: Reports that a suspicion rests on.
+RECENT = 16
+
+#: Reports after which it is looked again.
+LOOK = 4
+
+#: A pool is suspected from this many times the number of workers that was found healthy.
+GROWN = 1.4
+
+#: Rounds of chunks before a pool is found healthy: the first to come back are short ones.
+ROUNDS = 2
+
+#: Items cost this many times the reference before fewer workers are tried. At less, half of the
+#: workers cannot deliver as much.
+SUSPICIOUS = 2.0
+
+#: From this many times the number of workers on, the data is to blame: nothing shared is that slow.
+MOST_PER_WORKER = 2.0
+
+#: That bound is taken for at least this many workers: one item run alone may say too little.
+SMALL_POOL = 8
+
+#: Standard errors by which a healthy pool stays below `SUSPICIOUS`, or a rise exceeds its bound.
+STANDARD_ERRORS = 2.0
+
+#: A suspicion that exceeds `SUSPICIOUS` by this many standard errors is as true as any.
+CERTAIN_ERRORS = 3.0
+
+#: Share of such suspicions that are true. A test may cost that share of what it could save.
+TRUE_SHARE = 0.5
+
+#: For each standard error less, a suspicion is true this many times as rarely: of so many looks,
+#: some are high by chance.
+DOUBT = 5.0
+
+#: A test that costs at most this share of what is left needs no certainty.
+CHEAP_SHARE = 0.005
+
+#: A parked worker's last chunk ends this share of a chunk's time before the others begin.
+LAST_CHUNK = 0.5
+
+#: Where items cost this many times what they cost when fewer workers were found enough, it was the
+#: data that was rising.
+RISEN = 1.5
 
 
-class Saturation:
+class Reference:
+    """What an item costs that no other is in the way of."""
+
+    def __init__(self) -> None:
+        #: Log of its CPU seconds. None: not known.
+        self.log: float | None = None
+        #: Items or reports that this rests on.
+        self.n = 1
+        self._first: list[float] = []
+
+    def set(self, logs: list[float]) -> None:
+        """What items cost now is what they cost undisturbed."""
+        self.log, self.n = median(logs), len(logs)
+
+    def add(
+        self, report: Report, cost_log: float, n_working: int, n_alone: int, alone_log: float | None
+    ) -> None:
+        """Take it from the first reports, with the caller's own items.
+
+        Of many items begun together the shortest come back first. So of a large pool those count
+        that began first; when most of them are back, the others took longer.
+        """
+        from math import log
+
+        is_small = n_working <= REFERENCE_REPORTS
+        if is_small or report.worker < REFERENCE_REPORTS:
+            self._first.append(cost_log)
+        n_enough = REFERENCE_REPORTS if is_small else REFERENCE_REPORTS // 2 + 1
+        if len(self._first) < n_enough:
+            return
+        first = sorted(self._first)[:n_enough]
+        first_log = median(first + [float("inf")] * (REFERENCE_REPORTS - n_enough))
+        if alone_log is None:
+            alone_log, n_alone = first_log, 0
+        self.log = min(first_log, alone_log)
+        is_lower = first_log - alone_log > log(ALIKE)
+        self.n = max(1, n_alone + (0 if is_lower else REFERENCE_REPORTS))
+
+
+class RecentChunks:
+    """The latest chunks that were begun with the present workers."""
+
+    def __init__(self) -> None:
+        #: Logs of what an item of each cost.
+        self.logs: list[float] = []
+        #: Their wall times.
+        self.walls_s: list[float] = []
+        #: How many workers there were when each was begun.
+        self.n_began: list[int] = []
+
+    def add(self, cost_log: float, wall_s: float, n_began: int) -> None:
+        """Take in one more."""
+        self.logs.append(cost_log)
+        self.walls_s.append(wall_s)
+        self.n_began.append(n_began)
+
+    def drop_oldest(self, n: int) -> None:
+        """Make room for later ones."""
+        del self.logs[:n], self.walls_s[:n], self.n_began[:n]
+
+    def idle_s(self, n_full: int, n_part: int) -> float:
+        """What parked workers leave undone while the others fill a window, in core seconds."""
+        chunk_s = sum(self.walls_s) / len(self.walls_s)
+        return (n_full - n_part) * (chunks_each(n_part) + LAST_CHUNK) * chunk_s
+
+
+class Contention:
     """The suspicion, the test, and what came of it: how many workers are to get chunks."""
 
     def __init__(self) -> None:
-        self.n_enough: int | None = None  # workers that deliver as much as more would
-        self.n_limit: int | None = None  # workers that get chunks now; None: all
-        self._reference_log: float | None = None
-        self._n_reference = 1
-        self._first: list[float] = []
-        self._recent: list[float] = []
-        self._walls_s: list[float] = []  # of the recent chunks
-        self.n_healthy = 1  # crew whose items cost what they do for other reasons
-        self._crews: list[tuple[float, int]] = []  # since when they were how many
-        self._n_began: list[int] = []  # how many they were when the recent chunks began
-        self._n_heard = 0  # reports since they are so many
+        #: Workers that deliver as much as more would. None: not found.
+        self.n_enough: int | None = None
+        #: Workers that get chunks now. None: all.
+        self.n_limit: int | None = None
+        #: A pool whose items cost what they do for other reasons.
+        self.n_healthy = 1
+        #: Tests so far.
         self.n_tests = 0
-        self._windows: list[list[float]] = []  # log costs: full crew, part of it, full again
-        self._ranks: list[int] = []  # of workers in the last window, once for each chunk
-        self._n_full = self._n_part = 0
-        self._since_s: float | None = 0.0  # chunks begun earlier tell of another crew
+        self._test: ContentionTest | None = None
+        self._reference = Reference()
+        self._recent = RecentChunks()
+        self._sizes: list[tuple[float, int]] = []  # since when there were how many workers
+        self._n_since = 0  # reports since there are as many
+        self._since_s = 0.0  # chunks begun earlier tell of another number of workers
         self._enough_log: float | None = None  # what items cost when fewer were found enough
         self._n_reopened = 0  # times that they were counted anew
         self._are_leaving = False  # workers were parked for good, some are at their last chunk
@@ -66,10 +160,10 @@ class Saturation:
         """CPU seconds of an item that nobody was in the way of, if that is known."""
         from math import exp
 
-        return None if self._reference_log is None else exp(self._reference_log)
+        return None if self._reference.log is None else exp(self._reference.log)
 
     def start_with(self, known: Profile, *, is_alike: bool) -> None:
-        """What an earlier call has found out about a crew need not be tested again.
+        """What an earlier call has found out need not be tested again.
 
         Args:
             known: What was remembered.
@@ -80,13 +174,13 @@ class Saturation:
             self.n_enough = self.n_limit = known.n_jobs
 
     def doubt(self) -> None:
-        """Items cost more than when a crew was found healthy: it may be the crew after all."""
+        """Items cost more than when a pool was found healthy: it may be the pool after all."""
         self.n_healthy = 1
 
     @property
     def is_testing(self) -> bool:
-        """A test is under way, in which the crew is to stay as it is."""
-        return bool(self._windows)
+        """A test is under way, in which the workers are to stay as they are."""
+        return self._test is not None
 
     @property
     def is_parking(self) -> bool:
@@ -108,7 +202,7 @@ class Saturation:
 
         Args:
             report: Of a worker, with at least one item.
-            rank: Of that worker in its crew.
+            rank: Of that worker in its pool.
             n_working: Workers that get chunks.
             n_still: Parked workers that still have a chunk.
             left_s: Work left, in seconds of one core at the present cost.
@@ -119,212 +213,120 @@ class Saturation:
 
         # CPU time: where cores are short as well, wall time would tell of that alone.
         cost_log = log(max(report.cpu_s / report.n_items, 1e-9))
-        if self._windows:
-            return self._test(report, cost_log, rank, n_still=n_still)
-        if self._reference_log is None:
-            self._refer(
-                report, cost_log, n_working, n_alone, log(serial_item_s) if serial_item_s else None
-            )
+        if self._test is not None:
+            return self._go_on_testing(self._test, report, cost_log, rank, n_still)
+        if self._reference.log is None:
+            alone_log = log(serial_item_s) if serial_item_s else None
+            self._reference.add(report, cost_log, n_working, n_alone, alone_log)
             return None
-        if not self._crews or n_working != self._crews[-1][1]:
-            self._crews.append((report.now_s, n_working))
-            self._n_heard = 0
-        self._n_heard += 1
+        self._count(report, n_working)
         if self._are_leaving:  # those that are parked are still in the way
             self._since_s, self._are_leaving = report.now_s, n_still > 0
-        if self._since_s is None or report.now_s - report.wall_s < self._since_s:
-            return None  # begun in another crew, before a test had ended
-        self._recent.append(cost_log)
-        self._walls_s.append(report.wall_s)
-        self._n_began.append(self._n_at(report.now_s - report.wall_s))
-        if len(self._recent) < RECENT:
+        if report.begun_s < self._since_s:
+            return None  # begun with other workers, before a test had ended
+        self._recent.add(cost_log, report.wall_s, self._n_at(report.begun_s))
+        if len(self._recent.logs) < RECENT:
             return None
         if (verdict := self._reopen()) is not None:
             return verdict
         if self._is_suspicious(n_working, left_s):
-            # Windows of its own: the highest of many readings is no fair one.
-            self._windows, self._ranks = [[]], []
-            self.n_tests += 1
-            self._n_full, self._since_s = n_working, report.now_s
-            self._forget_recent()
+            self._begin_test(n_working, report.now_s)
             return None
-        del self._recent[:LOOK], self._walls_s[:LOOK], self._n_began[:LOOK]
+        self._recent.drop_oldest(LOOK)
         return None
 
-    def _forget_recent(self) -> None:
-        self._recent, self._walls_s, self._n_began = [], [], []
-
-    def _reopen(self) -> tuple[str, str] | None:
-        """Where items get dearer though no more of them run, it was not the crew before either."""
-        from math import log
-
-        if self._enough_log is None:
-            return None
-        level_log = _median(self._recent)
-        least_log = (1 + self._n_reopened) * log(RISEN)
-        if level_log - self._enough_log < least_log + STANDARD_ERRORS * _error(self._recent):
-            return None
-        self._n_reopened += 1
-        n_enough, self.n_enough, self.n_limit = self.n_enough, None, None
-        self._enough_log, self._reference_log = None, level_log
-        self._n_reference = len(self._recent)
-        self._forget_recent()
-        return "n_jobs counted anew", f"items get dearer with no more than {n_enough} workers, too"
+    def _count(self, report: Report, n_working: int) -> None:
+        """Keep how many workers there are, and for how many reports."""
+        if not self._sizes or n_working != self._sizes[-1][1]:
+            self._sizes.append((report.now_s, n_working))
+            self._n_since = 0
+        self._n_since += 1
 
     def _n_at(self, at_s: float) -> int:
-        """How many they were then."""
-        for since_s, n in reversed(self._crews):
+        """How many workers there were then."""
+        for since_s, n in reversed(self._sizes):
             if since_s <= at_s:
                 return n
         return 1
 
-    def _refer(
-        self, report: Report, cost_log: float, n_working: int, n_alone: int, alone_log: float | None
-    ) -> None:
-        """Take what items cost undisturbed from the first reports, and from the caller's own items.
-
-        Of many items begun together the shortest come back first. So of a large crew those count
-        that began first; when most of them are back, the others took longer.
-        """
+    def _reopen(self) -> tuple[str, str] | None:
+        """Where items cost more with the same workers, it was not the pool before either."""
         from math import log
 
-        is_small = n_working <= REFERENCE_REPORTS
-        if is_small or report.worker < REFERENCE_REPORTS:
-            self._first.append(cost_log)
-        n_enough = REFERENCE_REPORTS if is_small else REFERENCE_REPORTS // 2 + 1
-        if len(self._first) < n_enough:
-            return
-        first = sorted(self._first)[:n_enough]
-        first_log = _median(first + [float("inf")] * (REFERENCE_REPORTS - n_enough))
-        if alone_log is None:
-            alone_log, n_alone = first_log, 0
-        self._reference_log = min(first_log, alone_log)
-        is_lower = first_log - alone_log > log(ALIKE)
-        self._n_reference = max(1, n_alone + (0 if is_lower else REFERENCE_REPORTS))
+        if self._enough_log is None:
+            return None
+        logs = self._recent.logs
+        level_log = median(logs)
+        least_log = (1 + self._n_reopened) * log(RISEN)
+        if level_log - self._enough_log < least_log + STANDARD_ERRORS * standard_error(logs):
+            return None
+        self._n_reopened += 1
+        n_enough, self.n_enough, self.n_limit = self.n_enough, None, None
+        self._enough_log = None
+        self._reference.set(logs)
+        self._recent = RecentChunks()
+        return "n_jobs counted anew", f"items cost more with no more than {n_enough} workers, too"
 
     def _is_suspicious(self, n_working: int, left_s: float) -> bool:
         from math import exp, log
 
-        assert self._reference_log is not None
+        assert self._reference.log is not None
         if n_working < 2 or n_working <= GROWN * self.n_healthy:
             return False
-        rise_log = _median(self._recent) - self._reference_log
-        spread = _error(self._recent)
+        recent = self._recent
+        rise_log = median(recent.logs) - self._reference.log
+        spread = standard_error(recent.logs)
         # The reference may be one item alone: of uneven ones it says little.
-        error = spread * (1 + len(self._recent) / self._n_reference) ** 0.5
+        error = spread * (1 + len(recent.logs) / self._reference.n) ** 0.5
         is_below = rise_log < log(SUSPICIOUS) - STANDARD_ERRORS * error
-        if is_below and self._n_heard >= ROUNDS * n_working:
-            self.n_healthy = max(self.n_healthy, min(self._n_began))
+        if is_below and self._n_since >= ROUNDS * n_working:
+            self.n_healthy = max(self.n_healthy, min(recent.n_began))
         excess_log, inflation = rise_log - log(SUSPICIOUS), exp(min(20.0, rise_log))
-        if excess_log <= 0 or inflation > MOST_PER_WORKER * max(SMALL_CREW, n_working):
+        if excess_log <= 0 or inflation > MOST_PER_WORKER * max(SMALL_POOL, n_working):
             return False
-        self._n_part = n_working // 2
-        cost_s = self._idle_s(n_working, self._n_part)
+        cost_s = recent.idle_s(n_working, n_working // 2)
         if cost_s < CHEAP_SHARE * left_s and excess_log > spread:
             return True
         errors_short = max(0.0, CERTAIN_ERRORS - excess_log / max(error, 1e-9))
         true_share = TRUE_SHARE / float(DOUBT**errors_short)
         return cost_s <= true_share * (1 - SUSPICIOUS / inflation) * left_s
 
-    def _idle_s(self, n_full: int, n_part: int) -> float:
-        """What parked workers leave undone while the others fill a window, in seconds of a core."""
-        chunk_s = sum(self._walls_s) / len(self._walls_s)
-        return (n_full - n_part) * (_chunks_each(n_part) + LAST_CHUNK) * chunk_s
+    def _begin_test(self, n_working: int, now_s: float) -> None:
+        """The test has windows of its own: the highest of many readings is no fair one."""
+        from amorsize.policy.evidence.contention_test import ContentionTest
+        from amorsize.policy.evidence.window import CostWindow
 
-    def _test(
-        self, report: Report, cost_log: float, rank: int, *, n_still: int
+        self._test = ContentionTest(n_working, CostWindow(n_working, now_s))
+        self.n_tests += 1
+        self._recent = RecentChunks()
+
+    def _go_on_testing(
+        self, test: ContentionTest, report: Report, cost_log: float, rank: int, n_still: int
     ) -> tuple[str, str] | None:
-        """Fill one window after the other: the full crew, half of it, the full one again.
-
-        A window has the first chunks that the same few workers begin in it. The first that come
-        back would be the short ones.
-        """
-        is_part = len(self._windows) % 2 == 0
-        if self._since_s is None:  # those that are parked are at their last chunk
-            self._since_s = None if n_still else report.now_s
+        is_enough = test.add(report, cost_log, rank, n_still=n_still)
+        if is_enough is None:
+            self.n_limit = test.n_part if test.is_part else self.n_enough
             return None
-        n_places = self._n_part if is_part else self._n_full
-        n_sampled, n_chunks = min(WINDOW_MOST, n_places), _chunks_each(n_places)
-        is_sampled = rank < n_sampled and self._ranks.count(rank) < n_chunks
-        if report.now_s - report.wall_s < self._since_s or not is_sampled:
-            return None
-        self._windows[-1].append(cost_log)
-        self._ranks.append(rank)
-        if len(self._windows[-1]) < n_sampled * n_chunks:
-            return None
-        if len(self._windows) > 1:
-            gain_log, error = self._gain_log()
-            is_clear = gain_log - SURE_ERRORS * error > self._even_log(CLEAR_SHARE)
-            if is_clear or (not is_part and self._is_enough(gain_log, error)):
-                return self._end(report.now_s, is_enough=True)
-            is_hopeless = gain_log + SURE_ERRORS * error < self._even_log(HOPELESS_SHARE)
-            if is_hopeless or len(self._windows) == MOST_WINDOWS:
-                return self._end(report.now_s, is_enough=False)
-        self._windows.append([])
-        self._ranks.clear()
-        if is_part:
-            self.n_limit, self._since_s = self.n_enough, report.now_s
-        else:
-            self.n_limit, self._since_s = self._n_part, None
-        return None
-
-    def _gain_log(self) -> tuple[float, float]:
-        """Log of how much cheaper items are in half of the crew, and its standard error."""
-        full = [cost for window in self._windows[::2] for cost in window]
-        part = [cost for window in self._windows[1::2] for cost in window]
-        return _median(full) - _median(part), (_error(full) ** 2 + _error(part) ** 2) ** 0.5
-
-    def _even_log(self, share: float) -> float:
-        """Gain at which part of the crew delivers that share of what all of it does."""
-        from math import log
-
-        return log(share * self._n_full / self._n_part)
-
-    def _is_enough(self, gain_log: float, error: float) -> bool:
-        is_sure = gain_log - SURE_ERRORS * error > self._even_log(SURE_SHARE)
-        return is_sure and gain_log > self._even_log(ENOUGH_SHARE)
-
-    def _end(self, now_s: float, *, is_enough: bool) -> tuple[str, str]:
-        n_full, n_part = self._n_full, self._n_part
-        full, part, is_part = self._windows[0], self._windows[1], len(self._windows) % 2 == 0
-        self._windows, self._since_s = [], now_s
+        self._test, self._since_s = None, report.now_s
         if is_enough:
-            self.n_enough = self.n_limit = n_part
-            self._enough_log, self._are_leaving = _median(part), True
-            self._go_on(part, is_now=is_part)
-            return f"{n_part} workers", f"{n_full} at once delivered no more"
-        # The data is to blame: what items cost in this crew is what they cost.
-        self.n_healthy, self.n_limit = max(self.n_healthy, n_full), self.n_enough
-        self._reference_log, self._n_reference = _median(full), len(full)
-        return f"{n_full} workers again", f"{n_part} delivered less"
+            self._keep_part(test)
+            return f"{test.n_part} workers", f"{test.n_full} at once delivered no more"
+        # The data is to blame: what items cost with all workers is what they cost.
+        self.n_healthy, self.n_limit = max(self.n_healthy, test.n_full), self.n_enough
+        self._reference.set(test.full)
+        return f"{test.n_full} workers again", f"{test.n_part} delivered less"
 
-    def _go_on(self, part: list[float], *, is_now: bool) -> None:
-        """Half of the crew is enough: perhaps half of that is, if items still cost too much."""
+    def _keep_part(self, test: ContentionTest) -> None:
+        """Half of the workers are enough: perhaps half of these, if items still cost too much."""
         from math import log
 
-        rise_log = _median(part) - (self._reference_log or 0.0)
-        if rise_log < log(SUSPICIOUS) + STANDARD_ERRORS * _error(part):
-            self.n_healthy = self._n_part
-        elif is_now and self._n_part > 1:
-            self._windows, self._ranks = [part, []], []
-            self._n_full, self._n_part = self._n_part, self._n_part // 2
-            self.n_limit, self._since_s = self._n_part, None
+        part, n_part = test.part, test.n_part
+        self.n_enough = self.n_limit = n_part
+        self._enough_log, self._are_leaving = median(part.logs), True
+        rise_log = median(part.logs) - (self._reference.log or 0.0)
+        if rise_log < log(SUSPICIOUS) + STANDARD_ERRORS * standard_error(part.logs):
+            self.n_healthy = n_part
+        elif test.is_part and n_part > 1:
+            self._test = type(test).after(part, n_part)
+            self.n_limit = self._test.n_part
             self.n_tests += 1
-
-
-def _chunks_each(n_workers: int) -> int:
-    """Of how many chunks of each worker a window of theirs is made."""
-    return -(-WINDOW_LEAST // min(WINDOW_MOST, n_workers))
-
-
-def _median(values: Sequence[float]) -> float:
-    ordered = sorted(values)
-    middle = len(ordered) // 2
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
-
-
-def _error(values: Sequence[float]) -> float:
-    """Standard error of the median of roughly normal values."""
-    mean = sum(values) / len(values)
-    variance = sum((value - mean) ** 2 for value in values) / max(1, len(values) - 1)
-    return 1.25 * float((variance / len(values)) ** 0.5)

@@ -13,10 +13,10 @@ VERIFIED_SHARE = 0.8
 VERIFY_S = 5e-3
 
 #: Below this mean CPU / wall of chunks, workers wait for cores.
-STARVED_SHARE = 0.6
+CROWDED_SHARE = 0.6
 
 #: Reports of each worker before that is believed.
-STARVED_REPORTS = 8
+CROWDED_REPORTS = 8
 
 #: Reports of each of two threads before they are judged to run at once or to take turns.
 TURNS_REPORTS = 4
@@ -41,10 +41,10 @@ class CoreEvidence:
         self.verified = verified  # cores of our own were seen: until then, starts are a bet
         self._caller_share, self._caller_seen_s = 1.0, 0.0
         self._worker_share, self._n_seen = 1.0, 0
-        self._are_told = False  # workers that starve
+        self._are_told = False  # that workers wait for cores
         self._shares: list[float] = []  # of threads' long chunks
         self._window_s: float | None = None  # since when threads are watched; and in that time
-        self._cpu_s = self._starved_s = 0.0  # so long they computed, and stood back for others
+        self._cpu_s = self._run_delay_s = 0.0  # so long they computed, and stood back for others
         self._chunks_s = 0.0  # wall time of their chunks, which have gaps between them
         self._n_in_window = 0  # reports
 
@@ -65,15 +65,15 @@ class CoreEvidence:
         if share > VERIFIED_SHARE and self._n_seen >= 2:
             self.verified = True
 
-    def starve(self, *, n_working: int) -> bool:
+    def are_crowded(self, *, n_working: int) -> bool:
         """Workers wait for cores more than they run; told once, for explain().
 
         Nothing else follows. Fewer workers would run as many items where a quota is what they wait
         for, and less where other programs are: the host shares its cores out among all.
         """
-        if self._are_told or n_working < 2 or self._n_seen < STARVED_REPORTS * n_working:
+        if self._are_told or n_working < 2 or self._n_seen < CROWDED_REPORTS * n_working:
             return False
-        self._are_told = self._worker_share < STARVED_SHARE
+        self._are_told = self._worker_share < CROWDED_SHARE
         return self._are_told
 
     @property
@@ -97,12 +97,12 @@ class CoreEvidence:
         per_thread = TURNS_REPORTS if n_alive == 2 else TURNS_REPORTS_OF_MANY
         is_enough = self._n_in_window >= per_thread * n_alive
         elapsed_s = event.now_s - self._window_s
-        wanted_s = self._cpu_s + self._starved_s
-        if is_enough and self._starved_s and n_alive * wanted_s < IDLE_CORE * self._chunks_s:
+        wanted_s = self._cpu_s + self._run_delay_s
+        if is_enough and self._run_delay_s and n_alive * wanted_s < IDLE_CORE * self._chunks_s:
             return "not needed"
         is_one_core = is_enough and wanted_s < ONE_CORE * elapsed_s
         self._cpu_s += event.cpu_s
-        self._starved_s += event.run_delay_s
+        self._run_delay_s += event.run_delay_s
         self._chunks_s += event.wall_s
         self._n_in_window += 1
         return "taken" if is_one_core or self._have_small_shares(event, n_alive) else None

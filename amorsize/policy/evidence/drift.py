@@ -209,15 +209,15 @@ class Watch:
         self._n_together = TOGETHER * known.chunk_items
         self._share = min(1.0, known.item_cpu_s / known.item_s)
         self._n_items = 0
-        self._wall_s = self._cpu_s = self._unstarved_s = 0.0
+        self._wall_s = self._cpu_s = self._undelayed_s = 0.0
         self._typical_s = known.typical_s or known.item_s
         self._n_waiting = 0
         self._waits = self._has_asked = known.waits  # of those that wait nothing more is asked
-        self._all_s = self._starved_s = 0.0  # of all chunks so far,
-        self._most_starved_s = 0.0  # and of the one that was kept from its core for longest
+        self._all_s = self._run_delay_s = 0.0  # of all chunks so far,
+        self._most_delay_s = 0.0  # and of the one that was kept from its core for longest
 
     def see(
-        self, report: Report, n_working: int | None = None, *, is_settling: bool = False
+        self, report: Report, n_working: int | None = None, *, is_shrinking: bool = False
     ) -> Drift | None:
         """Take in one report; the change, once there is one.
 
@@ -225,29 +225,29 @@ class Watch:
             report: Of a worker.
             n_working: How many of them get chunks; None: all. Where fewer or more do, items may
                 cost something else for that reason, which is no change of theirs.
-            is_settling: Those that get no more are still at their last chunks.
+            is_shrinking: Those that get no more are still at their last chunks.
         """
         self._all_s += report.wall_s
-        self._starved_s += report.run_delay_s
-        self._most_starved_s = max(self._most_starved_s, report.run_delay_s)
-        if n_working != self._n_working or is_settling:
+        self._run_delay_s += report.run_delay_s
+        self._most_delay_s = max(self._most_delay_s, report.run_delay_s)
+        if n_working != self._n_working or is_shrinking:
             self._n_working, self._since_s, self._logs = n_working, report.now_s, []
-            self._n_items, self._wall_s, self._cpu_s, self._unstarved_s = 0, 0.0, 0.0, 0.0
-        if report.now_s - report.wall_s < self._since_s:
+            self._n_items, self._wall_s, self._cpu_s, self._undelayed_s = 0, 0.0, 0.0, 0.0
+        if report.begun_s < self._since_s:
             return None
         self._n_items += report.n_items
         self._wall_s += report.wall_s
         self._cpu_s += report.cpu_s
-        self._unstarved_s += report.unstarved_s
+        self._undelayed_s += report.undelayed_s
         if not self._n_items or self._n_items < self._n_together:
             return None
-        share, computing = self._cpu_s / max(self._wall_s, 1e-9), self._cpu_s / self._unstarved_s
+        share, computing = self._cpu_s / max(self._wall_s, 1e-9), self._cpu_s / self._undelayed_s
         # What an item costs is without the time for which others had its core. Where the number of
         # workers follows from how they get on, it matters whether these have got it back.
         is_limited = n_working is not None and not self._has_asked
-        item_s = (self._wall_s if is_limited else self._unstarved_s) / self._n_items
+        item_s = (self._wall_s if is_limited else self._undelayed_s) / self._n_items
         self._n_items = 0
-        self._wall_s = self._cpu_s = self._unstarved_s = 0.0
+        self._wall_s = self._cpu_s = self._undelayed_s = 0.0
         shift = self._shift(item_s, report.now_s, n_working)
         if self._now_waits(computing):
             return self._told(report, "waiting", item_s / self._typical_s, RUN)
@@ -255,11 +255,11 @@ class Watch:
             return None
         share = share if is_limited else computing
         slower_alone = shift.factor * share / max(self._share, 1e-9)  # of CPU time, the same factor
-        is_starved = shift.factor > EFFECT * slower_alone and shift.factor > 1
-        what = "cores" if is_starved and not self._has_asked else "cost"
+        lacks_cores = shift.factor > EFFECT * slower_alone and shift.factor > 1
+        what = "cores" if lacks_cores and not self._has_asked else "cost"
         return self._told(report, what, shift.factor, shift.n_chunks)
 
-    def is_dearer(self, drifts: Iterable[Drift]) -> bool:
+    def costs_more(self, drifts: Iterable[Drift]) -> bool:
         """Whether items cost more by now than those of the remembered call did at most, mostly."""
         from math import exp
 
@@ -271,12 +271,12 @@ class Watch:
         Where that one had the GIL, or what they wait for, all the others waited with it.
         """
         more_s = abs(item_s - item_s / shift.factor)
-        return self._waits and more_s <= max(self._most_starved_s, self.is_busy * TURNS_S)
+        return self._waits and more_s <= max(self._most_delay_s, self.is_busy * TURNS_S)
 
     @property
     def is_busy(self) -> bool:
         """Whether others have wanted the cores as well."""
-        return self._starved_s > BUSY_SHARE * self._all_s
+        return self._run_delay_s > BUSY_SHARE * self._all_s
 
     def _shift(self, item_s: float, now_s: float, n_working: int | None) -> Shift | None:
         """Against the profile, or what items cost since others work on them."""

@@ -106,16 +106,16 @@ class Failures:
         """See how many fail of those to come, then of as many with fewer at once."""
         self.trial = Trial(n_limit, self.n_limit, now_s)
 
-    def judge(self, event: Report, *, is_settling: bool) -> bool | None:
+    def judge(self, event: Report, *, is_shrinking: bool) -> bool | None:
         """Whether fewer at once help; None before that can be told. What does not is undone.
 
         Args:
             event: Of a worker.
-            is_settling: More are at work than there are to be.
+            is_shrinking: More are at work than there are to be.
         """
         trial = self.trial
         assert trial is not None
-        if not trial.count(event, is_settling=is_settling and trial.share is not None):
+        if not trial.count(event, is_shrinking=is_shrinking and trial.share is not None):
             return None
         if trial.share is None:
             trial.share, self.n_limit = trial.share_seen, trial.n_limit
@@ -145,11 +145,11 @@ class Trial:
         self._since_s = now_s
         self._n_items = self._n_failed = 0
 
-    def count(self, event: Report, *, is_settling: bool) -> bool:
+    def count(self, event: Report, *, is_shrinking: bool) -> bool:
         """Take in items that were begun since then; whether they are enough."""
-        if is_settling:
+        if is_shrinking:
             self.begin(event.now_s)
-        elif event.now_s - event.wall_s >= self._since_s:
+        elif event.begun_s >= self._since_s:
             self._n_items += event.n_items
             self._n_failed += event.n_failed
         return self._n_items >= TRIAL_ITEMS

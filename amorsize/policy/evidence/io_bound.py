@@ -25,16 +25,16 @@ FORK_STALL_S = 0.25
 
 #: Idle items in a row that show that items wait. Of items that compute beside five others a core,
 #: three in a row were seen once.
-VOTES = 4
+IDLE_STREAK = 4
 
 
 def is_idle(event: Inlined | Report) -> bool:
     """Most of the time in which they had a core, these items did nothing with it."""
-    return event.cpu_s < WAITING_SHARE * event.unstarved_s
+    return event.cpu_s < WAITING_SHARE * event.undelayed_s
 
 
-class Votes:
-    """How many slices or chunks in a row were idle, and whether that is enough here."""
+class IdleStreak:
+    """How many slices or chunks in a row were idle."""
 
     def __init__(self) -> None:
         self._n_idle = 0
@@ -46,14 +46,14 @@ class Votes:
         self._n_idle = self._n_idle + 1 if is_idle(event) else 0
 
     @property
-    def are_enough(self) -> bool:
-        """On a quiet host one will do, or what all of them are together."""
-        return not self._is_busy or self._n_idle >= VOTES
+    def is_enough(self) -> bool:
+        """Whether items wait. On a quiet host one is enough, or the mean of all."""
+        return not self._is_busy or self._n_idle >= IDLE_STREAK
 
     @property
-    def are_wanted(self) -> bool:
-        """All of the latest were idle, and they are too few."""
-        return self._n_idle > 0 and not self.are_enough
+    def is_too_short(self) -> bool:
+        """Whether all of the latest were idle, though too few to tell."""
+        return self._n_idle > 0 and not self.is_enough
 
 
 class FirstReports:
@@ -62,25 +62,25 @@ class FirstReports:
     def __init__(self) -> None:
         self._seen_s = self._cpu_s = 0.0
         self._n_seen = 0
-        self._votes = Votes()
+        self._idle_streak = IdleStreak()
         self.is_settled = False
 
     @property
     def are_enough(self) -> bool:
         """Nothing further is to be expected of them."""
-        return self.is_settled or self._votes.are_enough
+        return self.is_settled or self._idle_streak.is_enough
 
     def see(self, event: Report, *, is_fresh_fork: bool) -> bool:
         """Whether the items wait, as far as can be told by now."""
-        if is_fresh_fork and event.unstarved_s < FORK_STALL_S:
+        if is_fresh_fork and event.undelayed_s < FORK_STALL_S:
             return False
         self._n_seen += 1
-        self._seen_s += event.unstarved_s
+        self._seen_s += event.undelayed_s
         self._cpu_s += event.cpu_s
-        self._votes.count(event)
+        self._idle_streak.count(event)
         are_idle = self._cpu_s < WAITING_SHARE * self._seen_s
         is_clear = self._seen_s >= ENOUGH_S
-        waits = is_clear and are_idle and self._votes.are_enough
+        waits = is_clear and are_idle and self._idle_streak.is_enough
         self.is_settled = waits or (is_clear and not are_idle) or self._n_seen >= MOST_LOOKS
         return waits
 
@@ -89,7 +89,7 @@ class FirstReports:
 ENOUGH_S = 6e-3
 
 #: Reports that contradict each other, after which items are taken to compute.
-MOST_LOOKS = 3 * VOTES
+MOST_LOOKS = 3 * IDLE_STREAK
 
 
 class WaitEvidence:
@@ -102,10 +102,10 @@ class WaitEvidence:
         #: None: nothing pending.
         self.pending: Drift | None = None
         #: The inline items that confirm it.
-        self.votes = Votes()
+        self.streak = IdleStreak()
         #: The backend was chosen once more because items turned out to wait.
         self.has_rerouted = False
 
     def suspect(self, found: Drift) -> None:
         """Items seem to wait: the caller's next ones are to confirm it."""
-        self.pending, self.votes = found, Votes()
+        self.pending, self.streak = found, IdleStreak()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy.evidence.io_bound import WAITING_SHARE, Votes
+from amorsize.policy.evidence.io_bound import WAITING_SHARE, IdleStreak
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -68,7 +68,7 @@ class ItemCosts:
         self.item_s: float | None = None  # mean wall seconds of one; None before the first ended
         self._wall_s = self._n = 0.0  # decayed sums behind that
         self._recent = [0.0, 0.0, 0.0]  # decayed sums: wall, CPU, pauses of the caller's own items
-        self._votes = Votes()
+        self._idle_streak = IdleStreak()
         self._first_s: float | None = None
         self._unconfirmed = False  # only one item is known, which may have been a warm-up
         self._log_mean = self._log_square = 0.0
@@ -122,7 +122,7 @@ class ItemCosts:
 
     def fits(self, *, waits: bool) -> bool:
         """Whether items may be such as wait, or compute, as far as can be told by now."""
-        return self.waits is waits or (waits and self._votes.are_wanted)
+        return self.waits is waits or (waits and self._idle_streak.is_too_short)
 
     @property
     def cpu_share(self) -> float:
@@ -159,20 +159,20 @@ class ItemCosts:
             keep = max(LEAST_MEMORY, min(MEMORY, 1 - n / ITEMS_REMEMBERED))
             self._mean_of(keep * self._wall_s + event.wall_s, keep * self._n + n)
             self._sum_up(event.wall_s, n, alone=alone)
-        self.latest_s, self.latest_own_s = item_s, event.unstarved_s / n
+        self.latest_s, self.latest_own_s = item_s, event.undelayed_s / n
         self._note_cpu(event.cpu_s / n, 0.1)
         is_told = event.run_delay_s > 0 and not beside_threads  # those take the GIL as well
-        if alone or is_told:  # else, beside other work, a starved core looks like waiting
+        if alone or is_told:  # otherwise an item that gets no core looks like one that waits
             self._recent = [
                 MEMORY * past + new
                 for past, new in zip(
-                    self._recent, (event.unstarved_s, event.cpu_s, event.n_pauses), strict=True
+                    self._recent, (event.undelayed_s, event.cpu_s, event.n_pauses), strict=True
                 )
             ]
             wall_s, cpu_s, n_pauses = self._recent
-            self._votes.count(event)
+            self._idle_streak.count(event)
             are_idle = cpu_s < WAITING_SHARE * wall_s and n_pauses > LEAST_PAUSES
-            self.waits = are_idle and (self.waits or self._votes.are_enough)
+            self.waits = are_idle and (self.waits or self._idle_streak.is_enough)
             if alone and event.wall_s > 1e-3:
                 self.inner_threads = max(1.0, event.process_cpu_s / event.wall_s)
         self.elapsed_inline_s += event.wall_s
@@ -200,9 +200,9 @@ class ItemCosts:
     ) -> None:
         """A chunk that a worker ran; the first of a cold one contains its own warm-up."""
         self.counted(event)
-        if in_process and self._votes.are_wanted:  # the caller's items began it
-            self._votes.count(event)
-            self.waits = self._votes.are_enough
+        if in_process and self._idle_streak.is_too_short:  # the caller's items began it
+            self._idle_streak.count(event)
+            self.waits = self._idle_streak.is_enough
         if not event.n_items:
             return
         wall_s = event.wall_s
@@ -214,7 +214,7 @@ class ItemCosts:
         keep = 1 - 1 / min(MOST_REMEMBERED, CHUNKS_REMEMBERED * max(2, n_workers))
         if not (is_cold and self.warmup_s and self._n):
             self._mean_of(keep * self._wall_s + wall_s, keep * self._n + event.n_items)
-            own_s = max(LEAST_ITEM_S, wall_s - (event.wall_s - event.unstarved_s))
+            own_s = max(LEAST_ITEM_S, wall_s - (event.wall_s - event.undelayed_s))
             self._note_spread(own_s / event.n_items, event.n_items)
             self._sum_up(wall_s, event.n_items, alone=False)
         self.latest_s = self.latest_own_s = wall_s / event.n_items

@@ -15,7 +15,7 @@ ROOM_SHARE = 0.7
 LEAST_BYTES = 32 << 20
 
 
-class Room:
+class MemoryLimit:
     """What workers have grown by, and what is left."""
 
     def __init__(self) -> None:

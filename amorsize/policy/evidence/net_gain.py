@@ -27,9 +27,9 @@ class Gain:
 
     def __init__(self) -> None:
         self._began_s: float | None = None
-        self._cpu_s = self._workers_cpu_s = self._starved_s = 0.0
+        self._cpu_s = self._workers_cpu_s = self._run_delay_s = 0.0
         self._n = 0
-        self._heard_s: dict[int, float] = {}  # of each worker, when it reported last
+        self._reported_s: dict[int, float] = {}  # of each worker, when it reported last
         self._rest_s, self._until_s = REST_S, 0.0
 
     def add(self, cpu_s: float) -> None:
@@ -48,13 +48,13 @@ class Gain:
             alone_share: CPU / wall of the caller's own items before there were workers.
             busy: Workers that are at a chunk, of which nothing is told before it is done.
         """
-        self._heard_s[report.worker] = report.now_s
+        self._reported_s[report.worker] = report.now_s
         if self._began_s is None or self.is_paused(report.now_s):
             self._begin(report.now_s)
             return False
         self._cpu_s += report.cpu_s
         self._workers_cpu_s += report.cpu_s
-        self._starved_s += report.run_delay_s
+        self._run_delay_s += report.run_delay_s
         self._n += 1
         span_s = report.now_s - self._began_s
         if self._n < GAIN_REPORTS or span_s < GAIN_S:
@@ -72,14 +72,14 @@ class Gain:
     def _silent_s(self, now_s: float, busy: Iterable[int]) -> float:
         """Seconds of this window for which they have been at work since they reported last."""
         began_s = now_s if self._began_s is None else self._began_s
-        return sum(now_s - max(began_s, self._heard_s.get(one, began_s)) for one in busy)
+        return sum(now_s - max(began_s, self._reported_s.get(one, began_s)) for one in busy)
 
     @property
     def _core_share(self) -> float:
         """Share of a core that whoever wants one has got: other programs may have come since."""
-        wanted_s = self._workers_cpu_s + self._starved_s
+        wanted_s = self._workers_cpu_s + self._run_delay_s
         return self._workers_cpu_s / wanted_s if wanted_s > 0 else 1.0
 
     def _begin(self, now_s: float) -> None:
         self._began_s, self._n = now_s, 0
-        self._cpu_s = self._workers_cpu_s = self._starved_s = 0.0
+        self._cpu_s = self._workers_cpu_s = self._run_delay_s = 0.0

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from amorsize.policy.evidence.contention import Saturation
+from amorsize.policy.evidence.contention import Contention
 from amorsize.policy.evidence.failure_rate import Failures
-from amorsize.policy.evidence.memory_limit import Room
+from amorsize.policy.evidence.memory_limit import MemoryLimit
 
 
 class WorkerLimits:
@@ -16,9 +16,9 @@ class WorkerLimits:
 
     def __init__(self, known_failed_share: float | None) -> None:
         #: Whether fewer workers would deliver as much.
-        self.contention = Saturation()
+        self.contention = Contention()
         #: How many workers the memory has room for.
-        self.memory = Room()
+        self.memory = MemoryLimit()
         #: How many items have failed, alone and with others.
         self.failures = Failures(known_failed_share)
         #: Workers that the system lets us have. None: no limit was met.

@@ -27,10 +27,10 @@ class WorkerState:
         self.is_cold = is_cold  # what a first item loads it has to load itself
         self.is_ready, self.is_alive = False, True
         self.n_queued = self.n_reports = 0
-        self.rank = -1  # among those of its crew that are ready
+        self.rank = -1  # among those of its pool that are ready
 
 
-class Crew:
+class Pool:
     """The living workers of one backend."""
 
     def __init__(self) -> None:
@@ -66,30 +66,30 @@ class Crew:
                 return self.ready[lowest_bit(ranks & active)]
         return None
 
-    def add(self, seat: WorkerState) -> None:
+    def add(self, worker: WorkerState) -> None:
         """A worker became ready."""
-        seat.is_ready, seat.rank = True, len(self.ready)
-        self.ready.append(seat)
-        self.loaded(seat)
+        worker.is_ready, worker.rank = True, len(self.ready)
+        self.ready.append(worker)
+        self.loaded(worker)
 
-    def loaded(self, seat: WorkerState) -> None:
+    def loaded(self, worker: WorkerState) -> None:
         """A worker's chunks have become more or fewer."""
-        if not seat.is_ready:
+        if not worker.is_ready:
             return
-        bit = 1 << seat.rank
+        bit = 1 << worker.rank
         for load in range(MOST_QUEUED):
             self._by_load[load] &= ~bit
-        if seat.n_queued < MOST_QUEUED:
-            self._by_load[seat.n_queued] |= bit
+        if worker.n_queued < MOST_QUEUED:
+            self._by_load[worker.n_queued] |= bit
 
-    def lose(self, seat: WorkerState) -> None:
+    def lose(self, worker: WorkerState) -> None:
         """A worker has ended: those behind it move up."""
         self.n_alive -= 1
-        self.n_busy -= seat.n_queued > 0
-        self.n_reporting -= seat.n_reports > 0
-        if not seat.is_ready:
+        self.n_busy -= worker.n_queued > 0
+        self.n_reporting -= worker.n_reports > 0
+        if not worker.is_ready:
             return
-        self.ready.remove(seat)
+        self.ready.remove(worker)
         self._by_load = [0] * MOST_QUEUED
         for rank, one in enumerate(self.ready):
             one.rank = rank
@@ -105,8 +105,8 @@ class WorkerTable:
     """The workers of a call."""
 
     def __init__(self) -> None:
-        self._seats: dict[int, WorkerState] = {}
-        self._crews: dict[str | None, Crew] = {}
+        self._states: dict[int, WorkerState] = {}
+        self._pools: dict[str | None, Pool] = {}
         self.n_started = self.n_alive = 0
         #: Chunks that are with workers.
         self.n_in_flight = 0
@@ -123,74 +123,74 @@ class WorkerTable:
 
     def __iter__(self) -> Iterator[WorkerState]:
         """Those that live."""
-        return (seat for seat in self._seats.values() if seat.is_alive)
+        return (worker for worker in self._states.values() if worker.is_alive)
 
-    def of(self, backend: str | None) -> Crew:
+    def of(self, backend: str | None) -> Pool:
         """Those of one backend."""
-        pool = self._crews.get(backend)
+        pool = self._pools.get(backend)
         if pool is None:
-            pool = self._crews[backend] = Crew()
+            pool = self._pools[backend] = Pool()
         return pool
 
-    def rank_of(self, worker: int) -> int:
-        """Its place in its crew."""
-        return self._seats[worker].rank
+    def rank_of(self, number: int) -> int:
+        """Its place in its pool."""
+        return self._states[number].rank
 
-    def n_busy_beside(self, pool: Crew) -> int:
-        """Workers of other crews that have a chunk."""
-        if len(self._crews) == 1:
+    def n_busy_beside(self, pool: Pool) -> int:
+        """Workers of other pools that have a chunk."""
+        if len(self._pools) == 1:
             return 0
-        return sum(one.n_busy for one in self._crews.values() if one is not pool)
+        return sum(one.n_busy for one in self._pools.values() if one is not pool)
 
     def add(self, event: Started, *, is_cold: bool) -> None:
         """A worker was started."""
-        self._seats[event.worker] = WorkerState(event.worker, event.backend, is_cold=is_cold)
+        self._states[event.worker] = WorkerState(event.worker, event.backend, is_cold=is_cold)
         self.of(event.backend).n_alive += 1
         self.n_started += 1
         self.n_alive += 1
         if event.backend == "thread" and self.threads_since_s is None:
             self.threads_since_s = event.now_s
 
-    def ready(self, worker: int) -> None:
+    def ready(self, number: int) -> None:
         """A worker can take chunks."""
-        seat = self._seats[worker]
-        if seat.is_alive and not seat.is_ready:
-            self.of(seat.backend).add(seat)
+        worker = self._states[number]
+        if worker.is_alive and not worker.is_ready:
+            self.of(worker.backend).add(worker)
 
-    def send(self, seat: WorkerState) -> None:
+    def send(self, worker: WorkerState) -> None:
         """A chunk is on its way to a worker."""
-        pool = self.of(seat.backend)
-        pool.n_busy += not seat.n_queued
-        seat.n_queued += 1
+        pool = self.of(worker.backend)
+        pool.n_busy += not worker.n_queued
+        worker.n_queued += 1
         self.n_in_flight += 1
-        pool.loaded(seat)
+        pool.loaded(worker)
 
     def report(self, event: Report) -> bool:
         """A worker has reported; whether it was a cold one that did for the first time."""
-        seat = self._seats[event.worker]
-        pool = self.of(seat.backend)
-        seat.n_reports += 1
-        is_first = seat.n_reports == 1
+        worker = self._states[event.worker]
+        pool = self.of(worker.backend)
+        worker.n_reports += 1
+        is_first = worker.n_reports == 1
         if event.n_sent:  # the last part of a chunk
-            seat.n_queued -= 1
-        if seat.is_alive:
+            worker.n_queued -= 1
+        if worker.is_alive:
             pool.n_reporting += is_first
             if event.n_sent:
                 self.n_in_flight -= 1
-                pool.n_busy -= not seat.n_queued
-                pool.loaded(seat)
-        return seat.is_cold and is_first
+                pool.n_busy -= not worker.n_queued
+                pool.loaded(worker)
+        return worker.is_cold and is_first
 
-    def backend_of(self, worker: int) -> str:
+    def backend_of(self, number: int) -> str:
         """Where a worker runs: "thread" or "process"."""
-        return self._seats[worker].backend
+        return self._states[number].backend
 
-    def lose(self, worker: int) -> None:
+    def lose(self, number: int) -> None:
         """A worker has ended, or gets nothing more to do."""
-        seat = self._seats[worker]
-        if not seat.is_alive:
+        worker = self._states[number]
+        if not worker.is_alive:
             return
-        seat.is_alive = False
+        worker.is_alive = False
         self.n_alive -= 1
-        self.n_in_flight -= seat.n_queued
-        self.of(seat.backend).lose(seat)
+        self.n_in_flight -= worker.n_queued
+        self.of(worker.backend).lose(worker)

@@ -36,7 +36,7 @@ def check(state: State, view: View, hint: Profile) -> Action | None:
     """A little of this call's own work decides whether what is remembered fits it."""
     costs = state.costs
     left_s = CHECK_S - costs.elapsed_inline_s
-    # A few more are no loss where they are cheap; dear ones are shared out while it is not known.
+    # A few more are no loss where they are cheap. Costly ones are shared out meanwhile.
     ratio = _ratio(state, hint)
     is_cheap = view.n_left > 0 and ratio < 1 and not _is_within(ratio, hint)
     is_hasty = is_cheap and costs.n_seen < _n_telling(hint)
@@ -128,7 +128,8 @@ def _adopt(state: State, hint: Profile) -> None:
         state.gil.is_held = hint.holds_gil  # beside busy programs, 2 of 100 short looks are wrong
     most_s = hint.item_s / (overheads.SPARE * max(overheads.WORTH, state.job.n_cores_most))
     is_light = hint.pickle_s is not None and hint.pickle_s < most_s
-    if is_light and state.sending.pickling is None:  # what limits workers is weighed anew, a trifle
+    # A pickling time that limits workers is measured again, which takes little.
+    if is_light and state.sending.pickling is None:
         state.sending.pickling = PicklingMeasured(pickle_s=hint.pickle_s)
     if hint.n_short >= achievement.SHORT_CALLS:
         state.note("n_jobs counted anew", "the same plan achieved less in two calls")

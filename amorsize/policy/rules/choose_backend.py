@@ -7,11 +7,11 @@ from amorsize.policy.actions import (
     Action,
     InspectHost,
     MeasurePickling,
+    StartGilProbe,
     StartWorker,
     StopGilProbe,
-    Watch,
 )
-from amorsize.policy.evidence.contention import Saturation
+from amorsize.policy.evidence.contention import Contention
 from amorsize.policy.evidence.cpu_share import CoreEvidence
 from amorsize.policy.evidence.io_concurrency import Waiters
 from amorsize.policy.rules import dispatch, inline, scale
@@ -43,7 +43,7 @@ OPEN_SHARE = 0.5
 DOUBTS = 2.0
 
 
-def settle(state: State, view: View) -> Action | None:
+def decide(state: State, view: View) -> Action | None:
     """Find out where the items are to run, while the caller goes on with them."""
     undecided = state.route is None or state.route.backend is None
     if view.caller_busy and state.gil.is_probing and _has_watched(state, view):
@@ -72,11 +72,11 @@ def settle(state: State, view: View) -> Action | None:
         return action
     state.route = route
     state.changed()
-    if state.route.need == "weigh":
+    if state.route.need == "pickling":
         return MeasurePickling()
-    if state.route.need == "watch":
+    if state.route.need == "gil":
         n_most = _n_beside_watching(state, view)
-        return _start_canary(state, n_most) or watch(state)
+        return _start_canary(state, n_most) or start_gil_probe(state)
     assert state.route.backend is not None
     state.note(state.route.backend, state.route.why)
     if state.route.backend == "thread" and state.costs.waits and state.costs.item_s is not None:
@@ -103,7 +103,7 @@ def begin_waiters(state: State) -> None:
 
 def reopen_jobs(state: State) -> None:
     """What was found out about the number of jobs is in doubt: it is found out again."""
-    state.limits.contention, state.cores = Saturation(), CoreEvidence(verified=True)
+    state.limits.contention, state.cores = Contention(), CoreEvidence(verified=True)
 
 
 def _n_beside_watching(state: State, view: View) -> int:
@@ -171,10 +171,10 @@ def look_up(state: State, view: View) -> Action | None:
     return look_up_profile.look_up(state, view)
 
 
-def watch(state: State) -> Action:
+def start_gil_probe(state: State) -> Action:
     """Have it watched; unclear the first time, it is watched for longer."""
     state.gil.begin()
-    return Watch()
+    return StartGilProbe()
 
 
 def _go_on_watching(state: State, view: View) -> Action:
@@ -190,7 +190,7 @@ def _go_on_watching(state: State, view: View) -> Action:
 def _has_watched(state: State, view: View) -> bool:
     """Whether it was watched for long enough."""
     if view.caller_busy and state.gil.seen is None:
-        return True  # its feeder asks when an item has taken longer than that
+        return True  # the dispatcher thread asks when an item has taken longer than that
     began_s = state.gil.began_s
     return began_s is not None and view.now_s - began_s >= state.gil.enough_s
 
@@ -200,13 +200,13 @@ def _could_pay(state: State, view: View) -> bool:
     costs, left_s = state.costs, state.left_s(view)
     if state.workers.n_started and state.profile.matches is not False:
         return left_s > 2 * state.overhead_s / chunk_sizing.TAIL_LOSS_SHARE
-    # CPU time: on a busy host, trifles look long.
+    # CPU time: on a busy host, even trivial items look long.
     if (costs.item_s or 0.0 if costs.waits else costs.work_s) < LEAST_ITEM_S:
         return False
     if costs.elapsed_inline_s < SURE_S and not state.profile.matches:
         return False
     if (unconfirmed_s := costs.first_unconfirmed_s) is not None:
-        # A second item tells whether the first was a warm-up; for waiting ones that is dear.
+        # A second item tells whether the first was a warm-up; for waiting ones it costs too much.
         is_long = unconfirmed_s > LONG_WAIT_ITEM_S and left_s > 4 * unconfirmed_s
         return costs.waits and is_long and (state.is_surveyed or left_s > state.job.to_load_s)
     if not state.is_surveyed:

@@ -11,7 +11,7 @@ from amorsize.policy.value import inf
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.events import View
-    from amorsize.policy.evidence.worker_table import Crew, WorkerState
+    from amorsize.policy.evidence.worker_table import Pool, WorkerState
     from amorsize.policy.state import State
 
 #: Reports in all before first chunks are as long as others.
@@ -38,22 +38,22 @@ LONG_ITEM_S = 2e-3
 DEEP_CALLER_SHARE = 0.3
 
 
-def feed(state: State, view: View, pool: Crew) -> Action | None:
+def feed(state: State, view: View, pool: Pool) -> Action | None:
     """A chunk for the ready worker with the least to do, if it has too little."""
     n_active = state.limits.n_most
     if state.costs.waits:
         n_most = state.limits.failures.n_limit or state.waiters.n_wanted
         n_active = min(state.waiters.n_wanted, n_most, state.limits.memory.n_limit or n_most)
-    seat = pool.least_loaded(n_active)
-    if seat is None:
+    worker = pool.least_loaded(n_active)
+    if worker is None:
         return None
-    if seat.is_cold and not seat.n_reports and not _is_worth_warming(state, view, pool):
+    if worker.is_cold and not worker.n_reports and not _is_worth_warming(state, view, pool):
         return None  # the caller goes on, or those that are warm
     n_ready = len(pool.ready) if n_active is None else min(n_active, len(pool.ready))
-    n_items, time_budget_s = chunk_for(state, view, seat, n_ready)
-    if seat.n_queued and not may_queue_more(state, pool, n_items, n_ready, view.n_left):
+    n_items, time_budget_s = chunk_for(state, view, worker, n_ready)
+    if worker.n_queued and not may_queue_more(state, pool, n_items, n_ready, view.n_left):
         return None
-    return send(state, seat, n_items, time_budget_s)
+    return send(state, worker, n_items, time_budget_s)
 
 
 def n_first(state: State, view: View) -> int:
@@ -61,13 +61,13 @@ def n_first(state: State, view: View) -> int:
     return min(state.job.chunksize or 1, view.n_left)
 
 
-def may_queue_more(state: State, pool: Crew, n_items: int, n_ready: int, n_left: int) -> bool:
+def may_queue_more(state: State, pool: Pool, n_items: int, n_ready: int, n_left: int) -> bool:
     """Whether a worker may have a chunk in advance: not one that another could begin sooner."""
     n_others = pool.n_alive - len(pool.ready) + (0 if state.costs.waits else n_ready)
     return n_left > n_others * n_items and _is_deep(state, n_items, n_ready, n_left)
 
 
-def _is_worth_warming(state: State, view: View, pool: Crew) -> bool:
+def _is_worth_warming(state: State, view: View, pool: Pool) -> bool:
     """Whether enough is left that a worker is through with a warm-up clearly before the others."""
     warmup_s = state.costs.warmup_s
     if not warmup_s or (not pool.n_reporting and not _may_help(state)):
@@ -82,7 +82,7 @@ def _may_help(state: State) -> bool:
     return is_open and not state.has_proven_pool and not state.costs.waits
 
 
-def chunk_for(state: State, view: View, seat: WorkerState, n_ready: int) -> tuple[int, float]:
+def chunk_for(state: State, view: View, worker: WorkerState, n_ready: int) -> tuple[int, float]:
     """Items of a worker's next chunk, and its box."""
     if state.job.chunksize is not None:
         return min(state.job.chunksize, view.n_left), inf
@@ -108,7 +108,7 @@ def chunk_for(state: State, view: View, seat: WorkerState, n_ready: int) -> tupl
         n_largest=max(costs.n_largest, 0 if costs.n_reports else costs.n_inline),
         is_watched=state.limits.contention.is_testing
         or (
-            not seat.n_reports
+            not worker.n_reports
             and costs.n_reports < FEW_REPORTS
             and state.profile.matches is not True
         ),
@@ -140,7 +140,7 @@ def _is_deep(state: State, n_items: int, n_ready: int, n_left: int) -> bool:
 def _is_late(state: State, chunk_s: float, n_ready: int) -> bool:
     """Whether the caller comes to serve a worker late: all cores are busy, so it waits for one.
 
-    Up to the 3 to 5 ms that a scheduler lets a process go on. Of a small crew each such gap counts;
+    Up to the 3 to 5 ms that a scheduler lets a process go on. In a small pool each such gap counts;
     in a large one, more chunks on their way show later whether workers are in each other's way.
     """
     is_crowded = state.host.n_cores <= n_ready and n_ready <= inline.HELP_CORES
@@ -148,22 +148,22 @@ def _is_late(state: State, chunk_s: float, n_ready: int) -> bool:
     return is_crowded and is_known and chunk_s < AHEAD_S
 
 
-def send(state: State, seat: WorkerState, n_items: int, time_budget_s: float) -> Send:
+def send(state: State, worker: WorkerState, n_items: int, time_budget_s: float) -> Send:
     """A chunk is on its way to a worker."""
-    state.workers.send(seat)
-    return Send(worker=seat.number, n_items=n_items, time_budget_s=time_budget_s)
+    state.workers.send(worker)
+    return Send(worker=worker.number, n_items=n_items, time_budget_s=time_budget_s)
 
 
 def meanwhile(state: State, view: View) -> Action | None:
     """Where it is not known yet how items are run best: whoever is there goes on with them."""
-    for seat in state.workers:
-        if seat.is_ready and _may_queue(state, seat, view):
+    for worker in state.workers:
+        if worker.is_ready and _may_queue(state, worker, view):
             n_items, time_budget_s = n_first(state, view), inf
-            if seat.n_reports:
-                n_items, time_budget_s = chunk_for(state, view, seat, state.workers.n_alive)
+            if worker.n_reports:
+                n_items, time_budget_s = chunk_for(state, view, worker, state.workers.n_alive)
             if n_items * (state.costs.item_s or inf) < state.prices().dispatch_s:
                 return None  # to send it takes longer than to run it
-            return send(state, seat, n_items, time_budget_s)
+            return send(state, worker, n_items, time_budget_s)
     return None
 
 
@@ -172,9 +172,9 @@ def meanwhile_or_wait(state: State, view: View) -> Action:
     return meanwhile(state, view) or Wait(reason="the caller's item is running")
 
 
-def _may_queue(state: State, seat: WorkerState, view: View) -> bool:
+def _may_queue(state: State, worker: WorkerState, view: View) -> bool:
     """Something for an idle worker; one more thing if the caller may be long in its item."""
     n_first, n_left = state.job.chunksize or 1, view.n_left
     is_plenty = n_left > PLENTY * n_first * (1 + state.workers.n_started)
     for_caller = 0 if view.caller_busy else n_first  # it takes the last ones itself, if it can
-    return n_left > for_caller and (not seat.n_queued or (seat.n_queued < 2 and is_plenty))
+    return n_left > for_caller and (not worker.n_queued or (worker.n_queued < 2 and is_plenty))

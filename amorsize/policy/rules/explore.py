@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from amorsize.policy.backend_choice import Route
 from amorsize.policy.evidence import drift
-from amorsize.policy.evidence.exploration_budget import Explored, Trial, Window
+from amorsize.policy.evidence.exploration import Trial
+from amorsize.policy.evidence.exploration_budget import Explored
 from amorsize.policy.evidence.io_concurrency import LEAST as LEAST_WAITERS
+from amorsize.policy.evidence.window import RateWindow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.events import Report
-    from amorsize.policy.evidence.exploration_budget import Way
-    from amorsize.policy.evidence.worker_table import Crew
+    from amorsize.policy.evidence.exploration import Way
+    from amorsize.policy.evidence.worker_table import Pool
     from amorsize.policy.profile import Profile
     from amorsize.policy.state import State
 
@@ -73,7 +75,7 @@ def see(state: State, event: Report) -> None:
         return
     trial = state.exploration.trial
     if state.workers.backend_of(event.worker) == trial.way[0]:
-        trial.window.add(event.n_items, event.now_s - event.wall_s, event.now_s)
+        trial.window.add(event)
     if trial.is_rival and _goes_badly(trial):
         _end(state, trial)
     elif trial.window.is_full:
@@ -93,7 +95,7 @@ def is_apart(state: State, event: Report) -> bool:
     if trial is None or not trial.has_switched:
         return False
     is_other = state.workers.backend_of(event.worker) != trial.plan[0]
-    return trial.is_rival or is_other or event.now_s - event.wall_s < trial.window.since_s
+    return trial.is_rival or is_other or event.begun_s < trial.window.since_s
 
 
 def _is_steady(state: State) -> bool:
@@ -113,7 +115,7 @@ def _is_steady(state: State) -> bool:
     )
 
 
-def _is_complete(state: State, pool: Crew) -> bool:
+def _is_complete(state: State, pool: Pool) -> bool:
     """All workers that the plan wants are there, and have delivered several times."""
     n = state.waiters.n_wanted if state.costs.waits else 2
     is_there = pool.n_alive >= n and pool.n_reporting == pool.n_alive
@@ -177,7 +179,7 @@ def _next_window(state: State, trial: Trial) -> None:
         return
     if not trial.is_rival:
         _book(state, trial)
-    trial.window = Window(trial.n_chunks, state.moment.now_s)
+    trial.window = RateWindow(trial.n_chunks, state.moment.now_s)
     trial.until_s = state.moment.now_s + trial.allowed_s
     _switch(state, trial.way)
 

@@ -48,9 +48,9 @@ def first(state: State, view: View) -> Action:
     is_helped, knows = state.workers.n_started > 0, state.profile.hint is not None
     if is_helped and state.job.thread_reason is None and state.gil.seen is None and not knows:  # noqa: SIM102
         if not state.gil.is_probing:
-            return choose_backend.watch(state)
+            return choose_backend.start_gil_probe(state)
     if _is_watchable(state, state.profile.hint) and not state.gil.is_probing:
-        action = choose_backend.watch(state)
+        action = choose_backend.start_gil_probe(state)
         state.gil.began_s = view.now_s
         return action
     return RunInline(n_items=dispatch.n_first(state, view), time_budget_s=inf)
@@ -73,7 +73,7 @@ def help_with_few(state: State, view: View) -> Action | None:
 
 
 def _are_few(state: State, view: View, n_cores: int) -> bool:
-    """Few items of an unknown function are likely long ones: nobody maps over six trifles."""
+    """Few items of an unknown function are likely long ones: nobody maps over six trivial ones."""
     n_items = view.n_left + state.workers.n_started
     if (hint := state.profile.hint) is not None:
         is_long = hint.item_s >= LONG_CHECK_S and hint.backend == "process"
@@ -131,13 +131,13 @@ def _may_wait_for_first(state: State) -> bool:
 
 def _feed_first(state: State, view: View) -> Action | None:
     """One item for each worker that was started before the first item."""
-    unfed = [seat for seat in state.workers if not seat.n_queued]
-    for seat in unfed:
-        if seat.is_ready and view.n_left > dispatch.n_first(state, view):
+    unfed = [worker for worker in state.workers if not worker.n_queued]
+    for worker in unfed:
+        if worker.is_ready and view.n_left > dispatch.n_first(state, view):
             if state.workers.early_sent_s is None:
                 state.workers.early_sent_s = view.now_s
-            return dispatch.send(state, seat, dispatch.n_first(state, view), inf)
-    if unfed and not all(seat.is_ready for seat in unfed):
+            return dispatch.send(state, worker, dispatch.n_first(state, view), inf)
+    if unfed and not all(worker.is_ready for worker in unfed):
         left_s = state.workers.early_start_s + FIRST_READY_S - view.now_s
         if left_s > 0:
             return Wait(reason="workers are starting", timeout_s=left_s)

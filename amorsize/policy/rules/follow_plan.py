@@ -10,7 +10,7 @@ from amorsize.policy.rules import dispatch, inline
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.events import View
-    from amorsize.policy.evidence.worker_table import Crew
+    from amorsize.policy.evidence.worker_table import Pool
     from amorsize.policy.profile import Profile
     from amorsize.policy.state import State
 
@@ -54,20 +54,20 @@ def _why_not(state: State, backend: str) -> str | None:
     return state.job.process_reason
 
 
-def _feed(state: State, view: View, pool: Crew, plan: Profile) -> Action | None:
-    seat = pool.least_loaded(plan.n_jobs)
-    if seat is None:
+def _feed(state: State, view: View, pool: Pool, plan: Profile) -> Action | None:
+    worker = pool.least_loaded(plan.n_jobs)
+    if worker is None:
         return None
     n_items = min(plan.chunksize, view.n_left)
     n_ready = min(plan.n_jobs, len(pool.ready))
-    if seat.n_queued and not dispatch.may_queue_more(state, pool, n_items, n_ready, view.n_left):
+    if worker.n_queued and not dispatch.may_queue_more(state, pool, n_items, n_ready, view.n_left):
         return None
     planned_s = max(n_items * (state.costs.item_s or 0.0), chunk_sizing.WATCHED_CHUNK_S)
-    return dispatch.send(state, seat, n_items, BOX * planned_s)
+    return dispatch.send(state, worker, n_items, BOX * planned_s)
 
 
-def _grow(state: State, view: View, pool: Crew, plan: Profile) -> Action | None:
-    # Forking from the feeder beside the caller's item would not be safe.
+def _grow(state: State, view: View, pool: Pool, plan: Profile) -> Action | None:
+    # Forking from the dispatcher thread beside the caller's item would not be safe.
     is_unsafe = plan.backend == "process" and state.host.fork_reason is None
     n_wanted = min(plan.n_jobs, view.n_left + pool.n_alive, state.limits.n_system or plan.n_jobs)
     if pool.n_alive >= n_wanted or pool.has_idle or (view.caller_busy and is_unsafe):

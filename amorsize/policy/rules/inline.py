@@ -9,7 +9,7 @@ from amorsize.policy.value import inf
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.events import View
-    from amorsize.policy.evidence.worker_table import Crew
+    from amorsize.policy.evidence.worker_table import Pool
     from amorsize.policy.state import State
 
 #: The caller looks up from its items this often once workers may need it.
@@ -63,7 +63,7 @@ def run_slice(state: State, view: View, longest_s: float) -> Action:
     return RunInline(n_items=n_items, time_budget_s=SLICE_BOX * slice_s)
 
 
-def works(state: State, view: View, pool: Crew) -> bool:
+def works(state: State, view: View, pool: Pool) -> bool:
     """Whether the caller runs items itself rather than waiting for reports."""
     if view.caller_busy:
         return False
@@ -83,7 +83,7 @@ def helps(state: State) -> bool:
     return is_short and state.host.n_cores <= HELP_CORES and not state.costs.waits
 
 
-def helping_slice_s(state: State, view: View, pool: Crew) -> float:
+def helping_slice_s(state: State, view: View, pool: Pool) -> float:
     """Beside workers that have delivered: no longer than what is left for each of all."""
     share_s = state.left_s(view) / (1 + pool.n_alive)
     return min(SLICE_S, max(share_s - (state.costs.item_s or 0.0), 0.0))

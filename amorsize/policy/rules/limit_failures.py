@@ -18,7 +18,7 @@ def see(state: State, event: Report) -> None:
     failures, trial = state.limits.failures, state.limits.failures.trial
     if trial is not None:
         n_busy = state.workers.of(state.workers.backend_of(event.worker)).n_busy
-        helps = failures.judge(event, is_settling=n_busy > trial.n_limit)
+        helps = failures.judge(event, is_shrinking=n_busy > trial.n_limit)
         if helps is None:
             return
         if helps and state.costs.waits:

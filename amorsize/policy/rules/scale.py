@@ -9,7 +9,7 @@ from amorsize.policy.rules import dispatch, inline
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.events import View
-    from amorsize.policy.evidence.worker_table import Crew
+    from amorsize.policy.evidence.worker_table import Pool
     from amorsize.policy.state import State
 
 #: The last core is worth a worker while this much work is left. Until a new worker has settled on
@@ -20,13 +20,13 @@ LAST_S = 0.1
 COLD_WORKERS = 2
 
 
-def grow(state: State, view: View, pool: Crew) -> Action | None:
+def grow(state: State, view: View, pool: Pool) -> Action | None:
     """Start one more worker if the work left pays for it and the cores are there."""
     assert state.route is not None
     assert state.route.backend is not None
-    crew_kind = state.route.backend
-    if view.caller_busy and crew_kind == "process" and state.host.fork_reason is None:
-        return None  # forking from the feeder beside the caller's item would not be safe
+    backend = state.route.backend
+    if view.caller_busy and backend == "process" and state.host.fork_reason is None:
+        return None  # forking from the dispatcher thread beside the caller's item would not be safe
     # A worker of a route that was left may still be at its last chunk.
     n_there = pool.n_alive + state.workers.n_busy_beside(pool)
     if n_there >= state.n_places or pool.has_idle:
@@ -42,7 +42,7 @@ def grow(state: State, view: View, pool: Crew) -> Action | None:
             return None
     if n_there >= n_wanted or (n_there and _caller_will_do(state, view, n_there)):
         return None
-    return StartWorker(backend=crew_kind)
+    return StartWorker(backend=backend)
 
 
 def _caller_will_do(state: State, view: View, n_there: int) -> bool:
@@ -105,16 +105,16 @@ def _n_trusted(state: State, view: View) -> int:
     return n
 
 
-def shrink(state: State, pool: Crew) -> Action | None:
+def shrink(state: State, pool: Pool) -> Action | None:
     """End a worker that memory has no room for, once it has nothing to do."""
     n_most = state.limits.memory.n_limit
-    if n_most is None or pool.n_alive <= n_most or (seat := pool.last_idle) is None:
+    if n_most is None or pool.n_alive <= n_most or (worker := pool.last_idle) is None:
         return None
-    state.workers.lose(seat.number)
-    return RetireWorker(worker=seat.number)
+    state.workers.lose(worker.number)
+    return RetireWorker(worker=worker.number)
 
 
-def crew_only(state: State, view: View) -> Action:
+def workers_only(state: State, view: View) -> Action:
     """Every item goes to a worker: asked for, or the only way to keep a promise."""
     if state.route is None or state.route.backend in (None, "serial"):
         backend = "process" if state.job.process_reason is None else "thread"
@@ -129,12 +129,12 @@ def crew_only(state: State, view: View) -> Action:
     if pool.has_idle and (action := dispatch.feed(state, view, pool)) is not None:
         return action
     # Before anybody has a second chunk in advance: where there are few, others are to run them.
-    if pool.n_alive < _n_of_crew_only(state, view, pool) and not pool.has_idle:
+    if pool.n_alive < _n_of_workers_only(state, view, pool) and not pool.has_idle:
         return StartWorker(backend=state.route.backend)
     return dispatch.feed(state, view, pool) or Wait(reason="workers are busy")
 
 
-def _n_of_crew_only(state: State, view: View, pool: Crew) -> int:
+def _n_of_workers_only(state: State, view: View, pool: Pool) -> int:
     """Workers where the caller does nothing itself: at least one, whatever it costs."""
     assert state.route is not None
     n = min(state.n_places, view.n_left + pool.n_alive, state.limits.n_most or state.n_places)
