@@ -12,6 +12,7 @@ import witness
 import amorsize
 from amorsize import InvalidOptionError, OptimizationResult, WrongTypeError, optimize
 from amorsize._engine import call_options
+from amorsize._profiles.store import last_trace
 from amorsize.optimizer.prediction import result_of
 from amorsize.optimizer.sample import Sample
 
@@ -192,6 +193,16 @@ def test_a_tuned_function_is_sampled_item_by_item(ledger):
     assert optimize(tuned, range(60)).n_sampled == len(ledger.indices()) == 5
 
 
+def test_a_sample_leaves_no_trace_of_a_call():
+    """It is no call of the user's: nothing is remembered of it, and nothing told by explain()."""
+    tuned = amorsize.autotune(str)
+
+    optimize(tuned, range(10))
+
+    assert last_trace(str) is None
+    assert tuned.plan is None
+
+
 def test_verbose_prints_what_explain_tells(capsys):
     """Without it nothing is printed."""
     optimize(str, range(10))
@@ -202,11 +213,11 @@ def test_verbose_prints_what_explain_tells(capsys):
 
 
 def test_an_item_that_fails_is_named():
-    """What the function raises passes through, with a note."""
+    """What the function raises passes through, with a note: where the item lies in the data."""
     with pytest.raises(ZeroDivisionError) as caught:
-        optimize(lambda x: 1 / x, [0, 0, 0])
+        optimize(lambda x: 1 / x, [1] * 10 + [0] + [1] * 10, 1)
 
-    assert any("item 0" in note for note in caught.value.__notes__)
+    assert [note for note in caught.value.__notes__ if "item 10 (0)" in note]
 
 
 @pytest.mark.parametrize(

@@ -342,6 +342,27 @@ def test_a_loop_that_dies_in_its_own_process_is_told_of_as_such():
     assert [top[3] for top in found.get_top_configurations()] == [0.0, 0.0]
 
 
+def fail_at_7(item):
+    """Raises at one item."""
+    if item == 7:
+        raise ValueError(item)
+    return item
+
+
+@pytest.mark.parametrize("backend", ["serial", "thread", "process"])
+def test_an_item_that_fails_is_named_by_its_place_in_the_data(backend):
+    """Also where only a part of the data is run: the third item of that part is number 7."""
+    bench = Workers(fail_at_7, range(40))
+    plan = Plan(backend=backend, n_jobs=2, chunksize=2)
+
+    if backend == "serial":
+        with pytest.raises(ValueError, match="7") as caught:
+            bench.run(plan, Part(stride=3, offset=1), math.inf)
+        assert "item 7 (7)" in caught.value.__notes__[0]
+    else:
+        assert "item 7 (7)" in str(bench.run(plan, Part(stride=3, offset=1), math.inf).failure)
+
+
 def test_who_killed_a_worker_is_named_as_in_the_data():
     """Also where only a part of it was run."""
     bench = Workers(die_at_7, ITEMS)

@@ -48,6 +48,8 @@ class Engine:
 
     #: Whether what it has learned is for the next call.
     remembers = True
+    #: What writes down what happens.
+    recorder_type = Recorder
 
     def __init__(
         self,
@@ -67,7 +69,7 @@ class Engine:
         self.n_done = 0
         #: What happened, once the call is over.
         self.trace: Trace | None = None
-        recorder = self.recorder = Recorder(call)
+        recorder = self.recorder = self.recorder_type(call)
         failures = self.failures = Failures(call, recorder)
         confinement = self.confinement = Confinement(call, recorder)
         draws = self.draws = Draws(call, confinement)
@@ -124,7 +126,7 @@ class Engine:
     def _run_all(self) -> None:
         ends_s = self.acting.ends_s
         while not self._is_over():
-            self._step()
+            self.step()
             if ends_s is not None and perf_counter() >= ends_s:
                 raise OutOfTime
 
@@ -176,7 +178,7 @@ class Engine:
                     continue
                 if self._is_over():
                     break
-                self._step()
+                self.step()
             self.confinement.see_writes_here()
             at_once = call.work.failure is not None
         except KeyboardInterrupt as error:
@@ -258,7 +260,7 @@ class Engine:
             )
         return self._turns
 
-    def _step(self) -> None:
+    def step(self) -> None:
         """Ask the tuner and do what it says."""
         call, source = self.call, self.call.source
         if source.in_turn and self.turns.step():

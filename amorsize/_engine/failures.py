@@ -7,6 +7,7 @@ from amorsize._workers.chunk import INDEX, KEPT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from amorsize._engine.call import Call, Recorder
@@ -17,6 +18,8 @@ class Failures:
 
     def __init__(self, call: Call, recorder: Recorder) -> None:
         self._call, self._recorder = call, recorder
+        #: Where the items lie in the user's data, if they are a part of it.
+        self.indices: Sequence[int] | None = None
 
     def fail(self, index: int, error: BaseException) -> None:
         if self._call.task.keep_errors and isinstance(error, Exception):
@@ -61,13 +64,11 @@ class Failures:
         error.__dict__[INDEX] = index
         if (travel := descriptors.loaded("_workers.serialization")) is None:
             return  # items may have opened all files that there may be
+        told = f"{self._call.name}: item {index if self.indices is None else self.indices[index]}"
         if not self._call.source.holds(index):  # it was taken straight from the data
-            travel.add_note(error, f"{self._call.name}: item {index}")
+            travel.add_note(error, told)
             return
-        travel.add_note(
-            error,
-            f"{self._call.name}: item {index} ({travel.short_repr(self._call.work.item(index))})",
-        )
+        travel.add_note(error, f"{told} ({travel.short_repr(self._call.work.item(index))})")
         if type(error) is TypeError and (hint := self._hint(index)) is not None:
             travel.add_note(error, hint)
 

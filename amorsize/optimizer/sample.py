@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from time import process_time
 from typing import TYPE_CHECKING, Any
 
-from amorsize._engine import call_checks, call_options, inspect_host
-from amorsize._engine.inline import count_pauses
+from amorsize._engine import call_options, inspect_host
 from amorsize._engine.measuring import WEIGHED_RESULTS
 from amorsize._host import resources
 from amorsize._host.clocks import perf_counter
-from amorsize._workers import nesting, start_method, subprocess_time
-from amorsize._workers.chunk import run_chunk
+from amorsize._host.signals import raised_by_handler
+from amorsize._workers import nesting, start_method
 from amorsize._workers.payload import Payload
 from amorsize._workers.protocol import Task
-from amorsize._workers.run_delay import RunDelayClock
-from amorsize._workers.serialization import add_note, short_repr
-from amorsize.optimizer import gil
+from amorsize.optimizer import gil, sampled_call
 from amorsize.optimizer.drawing import Drawn
+from amorsize.optimizer.sampled_call import SampledCall
 from amorsize.policy import backend_choice, prediction
-from amorsize.policy.events import GilProbed, Inlined, PicklingMeasured
+from amorsize.policy.events import GilProbed, PicklingMeasured
 from amorsize.policy.evidence.gil import HOLDS_GIL_SHARE
 from amorsize.policy.evidence.item_costs import ItemCosts
 from amorsize.policy.host_job import Job
@@ -30,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from amorsize._engine.call_options import Options
-    from amorsize._workers.chunk import Ran
     from amorsize.policy.host_job import Host
 
 #: Seconds of work that are planned for where the data does not tell how much there is.
@@ -60,8 +55,6 @@ class Sample:
         self.costs_s: list[float] = []
         self.cpu_s = self.run_delay_s = 0.0
         self.results: list[Any] = []
-        self.run_delay_clock: RunDelayClock | None = None  # while the sample runs, in this thread
-        self.clock_s = 0.0  # what timing one item takes by itself
         self.watched: GilProbed | None = None
         self.takes_turns: bool | None = None  # of two threads; None: not tried
         self.lets_waiting_thread = False  # items that wait may run in threads whatever they reach
@@ -99,16 +92,7 @@ class Sample:
         tell = tell or nobody
         tell("sampling", 0.0)
         began = perf_counter()
-        self.run_delay_clock = clock = RunDelayClock()
-        try:
-            self.clock_s = sorted(self._timed(_nothing, None, []).wall_s for _ in range(9))[4]
-            self.n_runs = 0
-            for index, item in zip(self.drawn.indices, self.items, strict=True):
-                self._run_one(index, item)
-                tell("sampling", len(self.costs_s) / len(self.items))
-        finally:
-            self.run_delay_clock = None
-            clock.close()
+        self._run_each(lambda n_done: tell("sampling", n_done / len(self.items)))
         # Not before: a thread that wants the GIL makes items pause that wait for nothing.
         if self._may_use_threads and not self.costs.waits and self._could_pay():
             self.watched = gil.watched(self._rerun, self.items)
@@ -116,56 +100,39 @@ class Sample:
                 self.takes_turns = gil.take_turns(self._rerun, self.items)
         self.took_s = perf_counter() - began
 
+    def _run_each(self, tell: Callable[[int], object]) -> None:
+        call = SampledCall(
+            self.func,
+            self.items,
+            self.drawn.indices,
+            clock_s=sampled_call.clock_s(),
+            tell=tell,
+        )
+        self.results, self.costs = call.run(), call.costs
+        self.costs_s = [max(1e-9, item.wall_s - item.run_delay_s) for item in call.seen]
+        self.cpu_s = sum(item.cpu_s for item in call.seen)
+        self.run_delay_s = sum(item.run_delay_s for item in call.seen)
+        self.n_runs = len(call.seen)
+
     @property
     def _may_use_threads(self) -> bool:
         is_open = self.job.backend == "auto" and self.job.thread_reason is None
         return is_open and self.host.has_gil and self.host.n_cores > 1
 
-    def _run_one(self, index: int, item: Any) -> None:
-        n_modules, process_cpu_s, n_pauses = len(sys.modules), process_time(), count_pauses()
-        ran = self._timed(self.func, item, self.results)
-        if ran.error is not None:
-            add_note(
-                ran.error, f"{call_checks.name_of(self.func)}: item {index} ({short_repr(item)})"
-            )
-            raise ran.error
-        wall_s = max(1e-9, ran.wall_s - self.clock_s - ran.run_delay_s)
-        self.run_delay_s += ran.run_delay_s
-        cpu_s = max(0.0, ran.cpu_s - self.clock_s)
-        self.costs_s.append(wall_s)
-        self.cpu_s += cpu_s
-        event = Inlined(
-            n_items=1,
-            wall_s=wall_s,
-            cpu_s=cpu_s,
-            process_cpu_s=process_time() - process_cpu_s,
-            now_s=0.0,
-            n_pauses=count_pauses() - n_pauses,
-            n_modules=len(sys.modules) - n_modules,
-        )
-        self.costs.inlined(event, alone=True)
-
-    def _timed(self, func: Callable[[Any], Any], item: Any, out: list[Any]) -> Ran:
-        self.n_runs += 1
-        was_inside = nesting.is_inside()
-        nesting.enter()  # a tuned function in there is a loop, as it is in a worker
-        try:
-            return run_chunk(
-                func,
-                (item,),
-                1,
-                out,
-                time_budget_s=float("inf"),
-                cpu_clock=subprocess_time.with_thread,
-                run_delay_clock=self.run_delay_clock,
-            )
-        finally:
-            if not was_inside:
-                nesting.leave()
-
     def _rerun(self, item: Any) -> bool:
         """Run an item for what is seen of it meanwhile; whether it came through."""
-        return self._timed(self.func, item, []).error is None
+        self.n_runs += 1
+        before = nesting.mark()
+        nesting.enter()
+        try:
+            self.func(item)
+        except Exception as error:
+            if raised_by_handler(error):
+                raise
+            return False
+        finally:
+            nesting.leave(before)
+        return True
 
     def _could_pay(self) -> bool:
         """Whether, on the best assumptions, more than the caller is worth having."""
@@ -229,7 +196,3 @@ class Sample:
 
 def nobody(_what: str, _share: float) -> None:
     """Nobody asked to be told how far it has come."""
-
-
-def _nothing(_: Any) -> None:
-    """An item that takes no time: what is measured of it is the measuring."""

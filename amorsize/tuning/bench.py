@@ -163,6 +163,7 @@ def _timed(
 ) -> Run:
     call = Measured(func, (items,), {}, _options_of(plan), None)
     call.part = part
+    call.failures.indices = range(part.offset, n_all, part.stride)
     began = perf_counter()
     try:
         call.run(longest_s=None if longest_s == INF else longest_s)
