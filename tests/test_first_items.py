@@ -10,9 +10,9 @@ import pytest
 
 from amorsize import AmorsizeWarning, autotune, cache
 from amorsize._profiles import records, store
-from amorsize._workers.first_items import FirstItems, Watch, plain
+from amorsize._workers.first_items import FirstItems, plain
 from amorsize._workers.fork_pool import ForkPool
-from amorsize._workers.protocol import Chunk, ChunkDone, Noticed, Task
+from amorsize._workers.protocol import Chunk, ChunkDone, Noticed, Task, Watch
 from amorsize._workers.thread_pool import ThreadPool
 from amorsize.policy.profile import MOST_TOLD_CHARS
 

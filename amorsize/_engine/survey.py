@@ -7,6 +7,7 @@ import sys
 from amorsize._engine import inspect_host, placement
 from amorsize._host import descriptors, resources
 from amorsize._profiles import store
+from amorsize._workers.protocol import Watch
 from amorsize.policy.events import HostInspected
 
 TYPE_CHECKING = False
@@ -102,8 +103,6 @@ class Survey:
         self._why_only_forks = judge.why_not_new_interpreters
         self._call.may_repeat = not (judge.reach.touches or judge.reach.unread)
         if self._call.may_stay_here:
-            from amorsize._workers.first_items import Watch
-
             self._call.task.watch = Watch(
                 handles=judge.objects.handles,
                 mutables=judge.objects.mutables,

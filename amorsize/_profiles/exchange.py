@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 
 from amorsize.cache.json_text import RefusedError, decoded
-from amorsize.policy.evidence.drift import Drift
 from amorsize.policy.profile import Profile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from amorsize.policy.evidence.drift import Drift
 
 VERSION = 4  # of records; others are learned again
 FORMAT = "amorsize profiles"
@@ -34,6 +35,10 @@ def profile_in(record: dict[str, Any]) -> Profile | None:
 
 def drifts_in(record: dict[str, Any]) -> list[Drift]:
     """A record's story, as far as it can be believed."""
+    from amorsize.policy.evidence.drift import (
+        Drift,  # who writes what a call has learned needs none
+    )
+
     stored = record.get("drifts")
     told = [Drift.from_dict(one) for one in stored[-MAX_STORY:]] if type(stored) is list else []
     return [one for one in told if one is not None]

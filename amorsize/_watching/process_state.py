@@ -11,7 +11,7 @@ import builtins
 import os
 import sys
 import time
-from functools import partial
+from _functools import partial  # type: ignore[import-not-found]  # `functools` loads much more
 from os import getcwd  # an item may leave a stand-in in its place
 
 from amorsize._host.clocks import monotonic

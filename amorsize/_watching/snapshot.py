@@ -7,7 +7,7 @@ that nobody takes it for a part in which nothing was found.
 from __future__ import annotations
 
 import sys
-from functools import partial
+from _functools import partial  # type: ignore[import-not-found]  # `functools` loads much more
 from time import thread_time
 
 from amorsize._host.signals import let_through

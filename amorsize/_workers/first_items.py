@@ -12,7 +12,6 @@ from time import thread_time
 
 from amorsize._host.clocks import perf_counter
 from amorsize.policy.profile import MOST_TOLD_CHARS
-from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from amorsize._watching import Around
     from amorsize._watching.descriptors import Marks
+    from amorsize._workers.protocol import Watch
 
 #: Items that a worker process watches; each takes 0.6 ms.
 N_WATCHED = 2
@@ -35,18 +35,6 @@ IN_NEW_INTERPRETERS = frozenset({"process", "context", "item"})
 IN_THREADS = frozenset({"process", "descriptor", "context"})
 #: In threads beside others of the program, which may cause all other changes.
 IN_ONE_OF_THREADS = frozenset({"context"})
-
-
-class Watch(Value):
-    """What workers watch during their first items, besides their own process."""
-
-    handles: dict[str, Any] = {}  # noqa: RUF012 - files and connections, by name: a Value is frozen
-    mutables: dict[str, Any] = {}  # noqa: RUF012 - what the function reaches and no item may change
-    in_threads: bool = True  # whether threads watch items as well
-
-    def elsewhere(self) -> Watch:
-        """The same for a worker that was not forked, which has only copies of these objects."""
-        return Watch(in_threads=self.in_threads)
 
 
 class FirstItems:

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any, Protocol
 
-    from amorsize._workers.first_items import Watch
     from amorsize._workers.inherited_pipes import Pipe
 
     class WorkerPool(Protocol):
@@ -86,6 +85,18 @@ if TYPE_CHECKING:
         def pack_apart(self, items: Any) -> tuple[bytes, list[memoryview]]:
             """Items as bytes, with large buffers apart from the pickle."""
             ...
+
+
+class Watch(Value):
+    """What workers watch during their first items, besides their own process."""
+
+    handles: dict[str, Any] = {}  # noqa: RUF012 - files and connections, by name: a Value is frozen
+    mutables: dict[str, Any] = {}  # noqa: RUF012 - what the function reaches and no item may change
+    in_threads: bool = True  # whether threads watch items as well
+
+    def elsewhere(self) -> Watch:
+        """The same for a worker that was not forked, which has only copies of these objects."""
+        return Watch(in_threads=self.in_threads)
 
 
 class Task:
