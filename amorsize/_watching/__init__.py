@@ -1,4 +1,4 @@
-"""Watching one item: what it changes around it, and which functions it calls."""
+"""Watches one item at work."""
 
 from amorsize._watching.call_trace import Inside
 from amorsize._watching.finding import Finding

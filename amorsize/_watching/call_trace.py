@@ -31,7 +31,7 @@ MAX_OTHERS = 2000  # events of other threads, which a tool is told as well
 
 
 class Inside:
-    """Runs a function and sees what it calls, in this thread."""
+    """Sees what a function calls in this thread."""
 
     def __init__(self, effect_of: EffectOf) -> None:
         effect_of(len)  # a table that is made when it is first asked is there from now on

@@ -1,4 +1,4 @@
-"""What belongs to the context of the caller: context variables, decimal's and numpy's settings."""
+"""What belongs to the context of the caller."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BY_CONTENT = frozenset({"decimal_context"})
 
 
 class Context:
-    """The context variables and settings as they are now."""
+    """What the context holds now: its variables with the settings of decimal, of numpy."""
 
     def __init__(self) -> None:
         self._variables = dict(copy_context().items())

@@ -1,4 +1,4 @@
-"""Where open files stand and how much has gone through open connections, told by the kernel.
+"""How far each open descriptor was read or written, as the kernel tells.
 
 A descriptor that was open before an item and has moved after it is one that items share, whatever
 library hides it. One that has not moved proves nothing: buffers, `pread`, maps of memory, pipes

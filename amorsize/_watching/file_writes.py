@@ -1,4 +1,4 @@
-"""Notes the files that one item writes to, moves or removes, and whether it opens connections.
+"""Notes which files one item changes, as Python announces it.
 
 A database in a file counts as written if it is another than before when the item is over: SQLite
 lets one write at a time, and refuses others after a while.

@@ -1,15 +1,14 @@
-"""Which values have no inside that an item could change, and where others keep theirs."""
+"""Which values have no inside that an item could change."""
 
 from __future__ import annotations
 
 import _thread
 import sys
 
-from amorsize._function.callables import FUNCTION, MISSING, MODULE, member
+from amorsize._function.callables import MODULE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
 NUMBERS = frozenset({int, float, complex, bool, type(None)})
@@ -29,11 +28,8 @@ _TYPES = frozenset({"decimal.Decimal", "weakref.ReferenceType", "functools._lru_
 # Bases by module and name: paths, for one, fill slots with what they have worked out.
 _FAMILIES = (("pathlib", "PurePath"), ("enum", "Enum"), ("numpy", "generic"), ("numpy", "dtype"))
 
-_SLOT = type(FUNCTION.__globals__)
-_ATTRIBUTES = (type(type.__dict__["__dict__"]), _SLOT)
 _LOCAL: Any = _thread._local
 _HOLDING_ATTRIBUTES = (_LOCAL, type(sys.implementation))  # of modules above, with any attributes
-_METHODS_IN_C = (type(str.upper), type(str.__add__))
 
 
 def is_atom(kind: type) -> bool:
@@ -53,47 +49,3 @@ def _is_of_family(kind: type) -> bool:
         if isinstance(family, type) and issubclass(kind, family):
             return True
     return False
-
-
-def attributes_of(one: Any) -> dict[str, Any] | None:
-    """An instance's own attributes, whatever its class says they are; None if it keeps none.
-
-    What a `cached_property` has worked out is left out: to ask for it changes nothing.
-    """
-    kind = type(one)
-    if issubclass(kind, _LOCAL):  # of which a class's own `__dict__` tells nothing
-        return _uncached(kind, _LOCAL.__getattribute__(one, "__dict__"))
-    for base in kind.__mro__:
-        found = vars(base).get("__dict__")
-        if found is not None:
-            is_plain = type(found) in _ATTRIBUTES
-            return _uncached(kind, found.__get__(one)) if is_plain else None
-    return None
-
-
-def _uncached(kind: type, kept: dict[str, Any]) -> dict[str, Any]:
-    return {name: held for name, held in kept.items() if not _is_cached(kind, name)}
-
-
-def _is_cached(kind: type, name: str) -> bool:
-    return type(member(kind, name)).__name__ == "cached_property"
-
-
-def slots_of(one: Any) -> Iterator[Any]:
-    """What an instance keeps in slots."""
-    for base in type(one).__mro__:
-        if "__slots__" in vars(base):
-            for held in vars(base).values():
-                if type(held) is _SLOT:
-                    try:
-                        yield held.__get__(one)
-                    except AttributeError:
-                        yield MISSING
-
-
-def told_state(one: Any) -> Any:
-    """What an object of a type written in C says of its inside for pickling; MISSING if nothing."""
-    getstate = member(type(one), "__getstate__")
-    if type(getstate) in _METHODS_IN_C and getstate is not member(object, "__getstate__"):
-        return getstate(one)
-    return MISSING

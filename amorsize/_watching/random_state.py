@@ -1,4 +1,4 @@
-"""States of random generators: those of the program, of numpy and torch, and others handed in."""
+"""The states of random generators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A snapshot of what an item might change, taken before it and compared after.
+"""Tells what an item has changed around it, by looks before it, then after.
 
 Everything is bounded: a part for which there is no time left is skipped and told in `unseen`, so
 that nobody takes it for a part in which nothing was found.
@@ -15,9 +15,9 @@ from amorsize._watching import finding as at
 from amorsize._watching import process_state, random_state
 from amorsize._watching.context import Context
 from amorsize._watching.descriptors import Descriptors, descriptor_of, position
-from amorsize._watching.digest import Digest
 from amorsize._watching.finding import Finding
 from amorsize._watching.threads_and_children import Tasks
+from amorsize._watching.value_looks import new_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -196,13 +196,13 @@ class Around:
                 self._try(name, partial(self._see_object, where, name, one))
 
     def _see_object(self, where: str, name: str, one: Any) -> None:
-        digest = Digest()
+        digest = new_digest()
         before = digest.of(one)
         if digest.opaque is not None:
             self._unseen[f"{name} (the inside of a {digest.opaque})"] = None
 
         def compare() -> Iterator[Finding]:
-            if Digest().of(one) != before:
+            if new_digest().of(one) != before:
                 words = f"an item changed {name}, which the function reaches"
                 words = f"{name} was changed in place" if where == at.ITEM else words
                 yield Finding(what=name, where=where, why=words)

@@ -1,4 +1,4 @@
-"""The threads and child processes that there are now."""
+"""What else of the program runs now."""
 
 from __future__ import annotations
 
