@@ -13,7 +13,7 @@ import pytest
 
 from amorsize import shutdown
 from amorsize._clusters.plain import PlainAdapter
-from amorsize._function import callables
+from amorsize._function import ownership
 from amorsize._workers import process_pool
 from amorsize._workers.executor_pool import ExecutorPool
 from amorsize._workers.fork_pool import ForkPool
@@ -577,5 +577,5 @@ class TestDeath:
 
 def test_the_items_of_these_tests_can_be_imported_by_a_worker():
     """They are the project's own code, so that what they reach is looked into."""
-    assert callables.is_own_module("crew_items")
+    assert ownership.is_own_module("crew_items")
     assert Path(crew_items.__file__).parent == Path(__file__).parent

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from amorsize._api.decorator import autotune
 from amorsize._function import code_body
-from amorsize._function.fingerprints import Fingerprint, fingerprint, name_of, reference, resolve
+from amorsize._function.fingerprints import Fingerprint, fingerprint
+from amorsize._function.references import name_of, reference, resolve
 
 Define = Callable[..., object]
 

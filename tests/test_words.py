@@ -43,13 +43,6 @@ BANNED = {
 
 #: How often each part of the package may still say a word, in tens. These numbers only go down.
 LEFT: dict[str, dict[str, int]] = {
-    "_function": {
-        "ledger": 10,
-        "trifle": 10,
-    },
-    "_host": {
-        "dear": 10,
-    },
     "simulate": {
         "inbox": 10,
         "opponent": 10,

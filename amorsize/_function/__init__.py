@@ -1,1 +1,1 @@
-"""What the user's function is, reads and changes."""
+"""What is known of the user's function."""

@@ -1,4 +1,4 @@
-"""What callables lead to, one step at a time, and the walk that goes there: each thing once.
+"""Goes from callables to all that they lead to, one step at a time.
 
 Three questions are answered on the way: what items have in common (`thread_safety`), what a worker
 must have (`dependencies`), who a function is (`fingerprints`). They differ in which ways they go on

@@ -1,14 +1,7 @@
-"""Callables of every kind, opened: what they hold, and whether the project itself wrote them.
-
-The project's own is what lies neither in the standard library, nor in amorsize, nor in
-`site-packages` or `dist-packages`: scripts, notebooks, `python -c`, editable installs. Only own
-code is read by `fingerprints` and `thread_safety`; a library's changes with its version, and its
-module functions are taken to look after their own locks.
-"""
+"""What callables of every kind hold inside."""
 
 from __future__ import annotations
 
-import os
 import sys
 from _functools import partial  # type: ignore[import-not-found]  # `functools` loads much more
 
@@ -26,19 +19,13 @@ FUNCTION: Any = type(lambda: None)
 METHOD: Any = type(Value().as_dict)
 MODULE: Any = type(sys)
 
-_STDLIB = os.path.dirname(os.__file__) + os.sep
-_OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep  # wherever it is installed
-_LIBRARIES = ("site-packages", "dist-packages")
 _TUNED = "amorsize._api.decorator"
-_MAX_FILES = 4096  # a notebook names a new file per cell; the memory starts afresh beyond this
 
 _BUILTIN: Any = type(len)
 #: Py_TPFLAGS_HEAPTYPE, a flag that classes have which were made at run time.
 _HEAP_TYPE = 1 << 9
 #: Modules under another name than the one that users write.
 _ALIASES = {"posix": "os", "nt": "os"}
-
-_own_files: dict[str, bool] = {}
 
 
 def raw(func: Any) -> Any:
@@ -49,42 +36,6 @@ def raw(func: Any) -> Any:
     while type(func).__module__ == _TUNED:
         func = func.__wrapped__
     return func
-
-
-def is_own_function(func: FunctionType) -> bool:
-    """Was this function written in the project? Generated code belongs to its module."""
-    filename = func.__code__.co_filename
-    if filename.startswith("<") and not filename.startswith("<frozen"):
-        return is_own_module(func.__module__)
-    return is_own_file(filename)
-
-
-def is_own_class(cls: type) -> bool:
-    """Was this class written in the project?"""
-    return is_own_module(cls.__module__)
-
-
-def is_own_module(name: object) -> bool:
-    """Is the module of this name the project's? One that nobody can find any more is."""
-    if not isinstance(name, str):
-        return True
-    if name.partition(".")[0] in sys.stdlib_module_names:
-        return False
-    filename = getattr(sys.modules.get(name), "__file__", None)
-    return not isinstance(filename, str) or is_own_file(filename)
-
-
-def is_own_file(filename: str) -> bool:
-    """Does a source file of this name belong to the project? Judged by its path alone."""
-    own = _own_files.get(filename)
-    if own is None:
-        if len(_own_files) >= _MAX_FILES:
-            _own_files.clear()
-        own = _own_files[filename] = not (
-            filename.startswith(("<frozen", _STDLIB, _OURS))
-            or any(folder in filename for folder in _LIBRARIES)
-        )
-    return own
 
 
 def member(owner: Any, name: str) -> Any:
@@ -149,14 +100,6 @@ def public_name_of(function: Any) -> str:
 def _holds(module: str, name: str, function: Any) -> bool:
     found = vars(sys.modules[module]).get(name) if module in sys.modules else None
     return found is function or (type(found) is _BUILTIN and found == function)
-
-
-def is_published(func: Any, module: object) -> bool:
-    """Does a library's module hold this very object under its name, as it does `random.random`?"""
-    if type(func) is FUNCTION or not isinstance(module, str) or is_own_module(module):
-        return False
-    name = own(func, "__name__")
-    return isinstance(name, str) and member(sys.modules.get(module, sys), name) is func
 
 
 def defaults(func: FunctionType) -> Iterator[tuple[str, Any]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from amorsize._function import value_flow
-from amorsize._function.callables import MISSING, MODULE, is_own_class, type_name
-from amorsize._function.object_contents import is_container, is_lost, owns_its_memory
+from amorsize._function.callables import FUNCTION, MISSING, MODULE, member, type_name
+from amorsize._function.object_contents import is_container
+from amorsize._function.ownership import is_own_class
 from amorsize._function.shareable_values import PLAIN, is_shareable
 from amorsize.policy.value import Value
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 CONTEXT_VARIABLE = "_contextvars.ContextVar"
 #: Types of objects that threads may share, in which what is set stays set.
 _SETTINGS = {CONTEXT_VARIABLE, "logging.Logger"}
+_SLOT: Any = type(FUNCTION.__closure__)
 _IN_PLACE_METHODS = ("__iadd__", "__ior__", "__isub__", "__imul__", "__iand__", "__ixor__")
 
 
@@ -38,8 +40,8 @@ class Change(Value):
 
     def _is_lost(self, holder: Any) -> bool:
         if self._is_by_call:
-            return is_container(holder) or owns_its_memory(holder)
-        return is_lost(holder, self.steps[-1])
+            return is_container(holder) or _owns_its_memory(holder)
+        return _is_lost(holder, self.steps[-1])
 
     @property
     def _is_by_call(self) -> bool:
@@ -70,3 +72,22 @@ class Change(Value):
         """From there to what is changed: "[...].total"."""
         any_element = (value_flow.GIVEN, value_flow.STAR, value_flow.DOUBLE_STAR)
         return "".join("[...]" if step in any_element else step for step in self.steps)
+
+
+def _is_lost(value: Any, step: str) -> bool:
+    """Is a store at the end of this step from a value lost with the process it happens in?
+
+    No where that is not sure: an array may lie in shared memory, an object may write to a disk.
+    """
+    if step == "[...]":
+        return is_container(value) or _owns_its_memory(value)
+    if type(value) in (MODULE, FUNCTION) or isinstance(value, type):
+        return True
+    setter = member(type(value), step[1:])
+    plainly_set = type(setter) is _SLOT or not hasattr(type(setter), "__set__")
+    plainly_set &= member(type(value), "__setattr__") is member(object, "__setattr__")
+    return value is not MISSING and is_own_class(type(value)) and plainly_set
+
+
+def _owns_its_memory(value: Any) -> bool:
+    return type_name(value) == "numpy.ndarray" and value.flags.owndata and value.flags.writeable

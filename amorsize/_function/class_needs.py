@@ -23,13 +23,13 @@ _MAPPING_VIEW: Any = type(type.__dict__)
 
 
 class ClassNeeds:
-    """Reads classes, and notes what a worker must have for them."""
+    """Reads classes for what a worker must have."""
 
     def __init__(self, needs: Needs) -> None:
         self._needs = needs
 
     def read(self, cls: type) -> None:
-        """Note the state and the methods of a class of the project."""
+        """Note what a class of the project has."""
         if not self._needs.owns.class_(cls):
             return
         home = cls.__module__ if _is_at(cls) else None

@@ -1,4 +1,4 @@
-"""What stands for a function in memory: its code where it was written, and what it is set up with.
+"""What stands for a function in memory between calls.
 
 A function may be made anew for every call - a closure, a partial, a method looked up again - and is
 remembered all the same. Two that only look alike are two: modules of one text, functions inside the
@@ -61,7 +61,7 @@ def owner_of(func: Any, depth: int = DEEPEST) -> Any:  # hashable
 
 
 def _told_apart(func: Any) -> Any:
-    """What stands for this very object, and does not keep it."""
+    """What stands for this very object without keeping it alive."""
     try:
         return ref(func)
     except TypeError:  # what C has made may have no room for that

@@ -10,8 +10,8 @@ from amorsize._function import (
     callable_walk,
     callables,
     codec_registry,
-    fingerprints,
     hash_order,
+    references,
 )
 from amorsize._function.callables import MISSING, MODULE
 from amorsize._function.code_digest import brief_name_of, digest_of, is_scalar, name_of
@@ -38,7 +38,7 @@ _BACK_DOORS = {"globals", "eval", "exec", "modules", "__dict__", "vars"}
 
 
 class CodeNeeds:
-    """Reads functions, and notes what a worker must have for them.
+    """Reads functions for what a worker must have.
 
     Attributes:
         called: What the code calls of libraries, by id.
@@ -53,7 +53,7 @@ class CodeNeeds:
         self.asks_families = False
 
     def read(self, func: FunctionType) -> None:
-        """Note what the code names and what the function holds."""
+        """Note all that the function leads to."""
         is_own = self._needs.owns.function(func)
         ways = _WAYS if is_own else _WAYS_OF_LIBRARY
         held = [value for way, _, value in callable_walk.held(func) if way in ways]
@@ -67,7 +67,7 @@ class CodeNeeds:
         home = _home(func)
         if home is not None:
             self._needs.modules.add(home)
-            found = fingerprints.reference(func)
+            found = references.reference(func)
             if found is not None:
                 self._needs.digests[":".join(found)] = digest_of(func)
                 self._state_of(func, ":".join(found))

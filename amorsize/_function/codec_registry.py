@@ -1,6 +1,7 @@
-"""Encodings and error handlers that somebody has registered in this process.
+"""What somebody has registered for encodings in this process.
 
-Python does not tell what is registered, so those are looked up that the code of a function names.
+Python does not tell what is registered. So the encodings and error handlers that the code of a
+function names are looked up.
 """
 
 from __future__ import annotations

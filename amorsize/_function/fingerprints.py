@@ -1,11 +1,10 @@
-"""Who a function is: its fingerprint for the cache, and the name by which a worker finds it."""
+"""Who a function is for the cache."""
 
 from __future__ import annotations
 
-import sys
-
-from amorsize._function import callable_walk, callables
+from amorsize._function import callable_walk, callables, ownership
 from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, own, raw, type_name
+from amorsize._function.references import name_of
 from amorsize._host.signals import let_through
 from amorsize.policy.value import Value
 
@@ -21,7 +20,6 @@ VARIANT_BYTES = 8
 MAX_PARTS = 1000  # callables in one key; what leads further is cut off there, 60 ms
 LONG = 4096  # a longer text counts by its length and ends: a variant is a hint, not a proof
 
-_BUILTINS = (type(len), type("".__add__))
 _SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
 _MAKERS = ("__new__", "__init__", "__post_init__", "__call__")  # what runs without being named
 
@@ -65,103 +63,9 @@ def fingerprint(func: Callable[..., object]) -> Fingerprint:
         return Fingerprint(key=key, variant=hex_digest([], VARIANT_BYTES), name=name)
 
 
-def name_of(func: Callable[..., object]) -> str:
-    """A name to show: "module.qualname", "partial(module.qualname)", "module.Class(...)"."""
-    try:
-        func = raw(func)
-        if callables.is_partial(func):
-            return f"partial({name_of(func.func)})"  # type: ignore[attr-defined]
-        module, qualname = _place(func)
-        if isinstance(qualname, str):
-            return f"{module}.{qualname}" if isinstance(module, str) else qualname
-        return f"{type_name(func)}(...)"
-    except Exception as error:  # whatever attributes of an odd callable may raise
-        let_through(error)
-        return f"{type_name(func)}(...)"
-
-
-def reference(func: Callable[..., object]) -> tuple[str, str] | None:
-    """Where a worker that imports finds this very function; None if it must travel by value.
-
-    Not found so are functions of `__main__`, lambdas, those defined inside others, methods bound to
-    an instance, partials, callable objects, and what the module's name no longer stands for.
-
-    Returns:
-        A module and a path of attributes for `resolve`. What a decorator wraps has `.__wrapped__`
-        at the end of its path, as often as it takes.
-    """
-    try:
-        func = raw(func)
-        module, qualname = _place(func)
-        if not isinstance(module, str) or not isinstance(qualname, str) or "<" in qualname:
-            return None
-        if module in ("__main__", "__mp_main__") or not _can_be_imported(module):
-            return None
-        if callables.is_published(func, module):
-            # each worker has its own instance behind it; a copy of ours would repeat our numbers
-            return module, func.__name__
-        return _found(func, module, qualname)
-    except Exception as error:  # what stands under that name may raise anything
-        let_through(error)
-        return None
-
-
-def resolve(module: str, qualname: str) -> Callable[..., Any]:
-    """The function that `reference` named, imported here and without the tuning around it.
-
-    Raises:
-        ImportError: The module cannot be imported here.
-        AttributeError: It has no such function here.
-    """
-    __import__(module)
-    found: Any = sys.modules[module]
-    for part in qualname.split("."):
-        found = getattr(found, part)
-    return raw(found)  # type: ignore[no-any-return]
-
-
 def digest(text: str) -> str:
     """16 hex digits for any text, the same in every process."""
     return hex_digest([text], VARIANT_BYTES)
-
-
-def _place(func: Any) -> tuple[object, object]:
-    """Module and qualified name; None where there are none."""
-    if type(func) is not FUNCTION and not isinstance(func, type):
-        owner = own(func, "__self__")
-        # a class method is bound to its class, wherever it was defined, a builtin to an instance
-        if isinstance(owner, type) or issubclass(type(func), _BUILTINS):
-            cls = owner if isinstance(owner, type) else type(owner)
-            if owner is not None and cls is not MODULE:
-                return cls.__module__, f"{cls.__qualname__}.{func.__name__}"
-        name = own(func, "__qualname__") or own(func, "__name__")
-        defined_in = own(func, "__objclass__", func)
-        return own(defined_in, "__module__"), name
-    return func.__module__, func.__qualname__
-
-
-def _can_be_imported(module: str) -> bool:
-    return getattr(sys.modules.get(module), "__spec__", None) is not None
-
-
-def _found(func: Any, module: str, qualname: str) -> tuple[str, str] | None:
-    found: Any = sys.modules[module]
-    for part in qualname.split("."):
-        found = getattr(found, part)
-    for n_wrappings in range(callable_walk.MAX_WRAPPINGS):
-        if _is_same(found, func):
-            return module, qualname + ".__wrapped__" * n_wrappings
-        found = found.__wrapped__
-    return None
-
-
-def _is_same(found: Any, func: Any) -> bool:
-    if found is func:
-        return True
-    if type(found) is not type(func) or not issubclass(type(func), (METHOD, type(len))):
-        return False
-    # bound anew at each look; two methods are equal if function and owner are the same
-    return isinstance(func.__self__, type) and bool(found == func)
 
 
 def hex_digest(content: list[Any], n_bytes: int) -> str:
@@ -220,7 +124,7 @@ class _Content:
             self._add_other(target)
 
     def _add_function(self, func: FunctionType, owner: type | None) -> None:
-        is_own = callables.is_own_function(func)
+        is_own = ownership.is_own_function(func)
         body, names = _read(func.__code__) if is_own else (None, ())
         self.key.append((func.__qualname__, body) if is_own else name_of(func))
         for way, name, value in callable_walk.held(func):
@@ -244,7 +148,7 @@ class _Content:
     ) -> None:
         """Go from a global along the attributes that the code takes off it."""
         for module, attribute, found in callable_walk.through_modules(value, attributes):
-            if not callables.is_own_module(module.__name__):
+            if not ownership.is_own_module(module.__name__):
                 return
             label, value = f"{label}.{attribute}", found
         if value is not MISSING and type(value) is not MODULE:
@@ -255,7 +159,7 @@ class _Content:
         """Of a class or an instance of it, the methods that the code names."""
         if type(value) not in _SCALARS and type(value) is not FUNCTION:
             cls = value if isinstance(value, type) else type(value)
-            if callables.is_own_class(cls):
+            if ownership.is_own_class(cls):
                 self._add_members(cls, names)
 
     def _add_method(self, method: MethodType) -> None:
@@ -263,11 +167,11 @@ class _Content:
         cls = bound_to if isinstance(bound_to, type) else type(bound_to)
         self.key.append(cls.__qualname__)
         self.variant.append(("self", type_name(bound_to)))
-        self._walk.beside(method.__func__, cls if callables.is_own_class(cls) else None)
+        self._walk.beside(method.__func__, cls if ownership.is_own_class(cls) else None)
 
     def _add_class(self, cls: type, members: tuple[str, ...]) -> None:
         self.key.append(f"{cls.__module__}.{cls.__qualname__}")
-        if callables.is_own_class(cls):
+        if ownership.is_own_class(cls):
             self._add_members(cls, members, beside=True)
 
     def _add_members(self, cls: type, members: tuple[str, ...], *, beside: bool = False) -> None:
@@ -295,7 +199,7 @@ class _Content:
         wrapped = own(target, "__wrapped__")
         if wrapped is not None:
             self._walk.beside(wrapped)
-        if callables.is_own_class(type(target)):
+        if ownership.is_own_class(type(target)):
             self._add_members(type(target), ("__call__",), beside=True)
 
     def _setting(self, label: str, value: Any) -> None:
@@ -313,9 +217,9 @@ class _Content:
         """Is this a callable in which the project's own code may be found?"""
         kind = type(value)
         if kind is FUNCTION:
-            return callables.is_own_function(value) or value.__closure__ is not None
+            return ownership.is_own_function(value) or value.__closure__ is not None
         if isinstance(value, type):
-            return callables.is_own_class(value)
+            return ownership.is_own_class(value)
         if kind is METHOD or callables.is_partial(value):
             return True
         return callable(value) and "__wrapped__" in own(value, "__dict__", ())

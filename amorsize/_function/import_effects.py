@@ -9,7 +9,7 @@ from __future__ import annotations
 import builtins
 import sys
 
-from amorsize._function import bytecode, callable_walk, callables
+from amorsize._function import bytecode, callable_walk, callables, ownership
 from amorsize._function.callables import FUNCTION, MISSING, MODULE
 from amorsize._host.signals import let_through
 
@@ -88,7 +88,7 @@ def _what_lasts(module: Any, name: str, attributes: tuple[str, ...]) -> str | No
         return whole if last in _LASTING else None
     if callable_walk.opened(value) is not value or _is_map(value):
         return whole  # a tuned function, or one that tunes
-    if type(value) is FUNCTION and callables.is_own_function(value):
+    if type(value) is FUNCTION and ownership.is_own_function(value):
         from amorsize._function.thread_safety import reach
 
         return whole if reach(value).touches else None

@@ -1,8 +1,8 @@
-"""What kind of item this is: its type, and log2 of about how many bytes it would travel as.
+"""What kind of item this is: its type with its rough size.
 
 A function costs something else on a line than on a page, so what was learned is kept apart. The
-size is estimated from what a value says of itself, without pickling it: 1 us, and nothing of the
-user's runs.
+size, log2 of the bytes that the item would travel as, is estimated from what a value says of
+itself, without pickling it: 1 us, and nothing of the user's runs.
 """
 
 from __future__ import annotations

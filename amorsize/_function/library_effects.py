@@ -1,8 +1,9 @@
-"""What library functions do beside computing, and what values are when several items reach them.
+"""What the table of effects says of a function or of a type.
 
 Answered from a table, kept as data with its sources in `stdlib_effects` (the standard library),
 `third_party_effects` and, for types, `stdlib_types` and `third_party_types`. An *effect* is what
-a call does; whether the object it is called on may be shared is asked of its type, a *holding*.
+a call does beside computing. Whether several items may share an object is asked of its type, a
+*holding*.
 So `list.append` is "safe", and a list is "mutable".
 
 A name is found under every module that publishes the very object: `pandas.set_option`, wherever

@@ -1,9 +1,9 @@
-"""What the code of libraries reads of its modules: tables, options, and what somebody put there.
+"""What the code of libraries reads of its modules.
 
-A function of the project calls one of a library's, which looks into a table of its module that the
-program has filled. So library code is followed from the calls on, function by function, for the
-globals and class attributes that it names. The way is kept, and what stands there is asked anew in
-each call.
+A function of the project calls one of a library's, which looks at an option, or into a table of its
+module that the program has filled. So library code is followed from the calls on, function by
+function, for the globals and class attributes that it names. The way is kept, and what stands there
+is asked anew in each call.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ import sys
 from itertools import chain, compress
 from operator import is_
 
-from amorsize._function.callables import FUNCTION, MODULE, is_made_at_run_time, is_own_module
+from amorsize._function.callables import FUNCTION, MODULE, is_made_at_run_time
+from amorsize._function.ownership import is_own_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

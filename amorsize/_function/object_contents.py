@@ -1,4 +1,4 @@
-"""What objects hold, and whether a store into one would be lost with its process."""
+"""What objects hold."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ import sys
 from amorsize._function.callables import (
     FUNCTION,
     METHOD,
-    MISSING,
     MODULE,
-    is_own_class,
-    is_published,
-    member,
     own,
     type_name,
 )
+from amorsize._function.ownership import is_published
 from amorsize._function.shareable_values import PLAIN, is_shareable
 
 TYPE_CHECKING = False
@@ -25,26 +22,6 @@ if TYPE_CHECKING:
 MAX_DEPTH = 5  # objects inside one another that are looked into
 MAX_ELEMENTS = 50  # of one container
 CONTAINERS = (list, dict, set, bytearray)
-_SLOT: Any = type(FUNCTION.__closure__)
-
-
-def is_lost(value: Any, step: str) -> bool:
-    """Is a store at the end of this step from a value lost with the process it happens in?
-
-    No where that is not sure: an array may lie in shared memory, an object may write to a disk.
-    """
-    if step == "[...]":
-        return is_container(value) or owns_its_memory(value)
-    if type(value) in (MODULE, FUNCTION) or isinstance(value, type):
-        return True
-    setter = member(type(value), step[1:])
-    plainly_set = type(setter) is _SLOT or not hasattr(type(setter), "__set__")
-    plainly_set &= member(type(value), "__setattr__") is member(object, "__setattr__")
-    return value is not MISSING and is_own_class(type(value)) and plainly_set
-
-
-def owns_its_memory(value: Any) -> bool:
-    return type_name(value) == "numpy.ndarray" and value.flags.owndata and value.flags.writeable
 
 
 def is_container(value: Any) -> bool:

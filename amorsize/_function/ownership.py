@@ -1,16 +1,21 @@
-"""Whose code something is."""
+"""Whose code something is.
+
+The project's own is what lies neither in the standard library, nor in amorsize, nor in
+`site-packages` or `dist-packages`: scripts, notebooks, `python -c`, editable installs. Only own
+code is read by `fingerprints` and `thread_safety`; a library's changes with its version, and its
+module functions are taken to look after their own locks.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 
 from amorsize._function.callables import (
     FUNCTION,
     METHOD,
-    is_own_class,
-    is_own_function,
-    is_own_module,
     is_partial,
+    member,
     own,
     raw,
 )
@@ -21,8 +26,58 @@ if TYPE_CHECKING:
     from types import CodeType, FunctionType
     from typing import Any
 
+_STDLIB = os.path.dirname(os.__file__) + os.sep
+_OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep  # wherever it is installed
+_LIBRARIES = ("site-packages", "dist-packages")
+#: Files that are remembered. A notebook names a new one for each cell.
+_MAX_FILES = 4096
+_own_files: dict[str, bool] = {}
 #: The names of the module that a program begins with; the second in a child of multiprocessing.
 MAIN = ("__main__", "__mp_main__")
+
+
+def is_own_function(func: FunctionType) -> bool:
+    """Was this function written in the project? Generated code belongs to its module."""
+    filename = func.__code__.co_filename
+    if filename.startswith("<") and not filename.startswith("<frozen"):
+        return is_own_module(func.__module__)
+    return is_own_file(filename)
+
+
+def is_own_class(cls: type) -> bool:
+    """Was this class written in the project?"""
+    return is_own_module(cls.__module__)
+
+
+def is_own_module(name: object) -> bool:
+    """Is the module of this name the project's? One that nobody can find any more is."""
+    if not isinstance(name, str):
+        return True
+    if name.partition(".")[0] in sys.stdlib_module_names:
+        return False
+    filename = getattr(sys.modules.get(name), "__file__", None)
+    return not isinstance(filename, str) or is_own_file(filename)
+
+
+def is_own_file(filename: str) -> bool:
+    """Does a source file of this name belong to the project? Judged by its path alone."""
+    own = _own_files.get(filename)
+    if own is None:
+        if len(_own_files) >= _MAX_FILES:
+            _own_files.clear()
+        own = _own_files[filename] = not (
+            filename.startswith(("<frozen", _STDLIB, _OURS))
+            or any(folder in filename for folder in _LIBRARIES)
+        )
+    return own
+
+
+def is_published(func: Any, module: object) -> bool:
+    """Does a library's module hold this very object under its name, as it does `random.random`?"""
+    if type(func) is FUNCTION or not isinstance(module, str) or is_own_module(module):
+        return False
+    name = own(func, "__name__")
+    return isinstance(name, str) and member(sys.modules.get(module, sys), name) is func
 
 
 class Owns:

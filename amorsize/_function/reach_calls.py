@@ -139,6 +139,6 @@ def top_of(value: Any, kind: type) -> str:
 
 def call_name(value: Any) -> str:
     """A callable's name for messages: "os.chdir"."""
-    from amorsize._function.fingerprints import name_of
+    from amorsize._function.references import name_of
 
     return name_of(value)

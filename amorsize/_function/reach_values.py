@@ -1,4 +1,4 @@
-"""What values, classes and modules share between items that run beside each other."""
+"""What items that run beside each other share through a value."""
 
 from __future__ import annotations
 

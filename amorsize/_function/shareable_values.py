@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from amorsize._function.callables import is_own_class
+from amorsize._function.ownership import is_own_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,14 +11,13 @@ from amorsize._function.callable_walk import end_of, reads
 from amorsize._function.callables import (
     FUNCTION,
     METHOD,
-    is_own_module,
     member,
     own,
     plain,
     raw,
 )
 from amorsize._function.object_contents import brought
-from amorsize._function.ownership import Owns
+from amorsize._function.ownership import Owns, is_own_module
 from amorsize._function.reach_calls import settle_descriptors
 from amorsize._function.reach_changes import Changes, named_from
 from amorsize._function.reach_code import Code
@@ -38,7 +37,7 @@ MAX_KNOWN = 1024
 
 
 def reach(func: Callable[..., object]) -> Reach:
-    """Examine a function, and the functions and classes that it leads to.
+    """Examine a function with all that it leads to.
 
     `thread_safe` errs towards no: whatever is not known to be safe counts as shared, be it only
     read. `stores` errs the other way, since it makes a warning: a store is listed where the

@@ -73,7 +73,7 @@ class Flow:
 
     Attributes:
         stores: What is stored into, and may outlive a call. `("global", "total", ())` is an
-            assignment, `("import", "ledger", (".total",))` one to an attribute of a module that the
+            assignment, `("import", "shop", (".total",))` one to an attribute of a module that the
             code imports, `("global", "CACHE", ("[...]",))` one to an item, and
             `("argument", "self", (".total",))` one to an attribute of an argument.
         calls: What is called, and where its arguments come from.

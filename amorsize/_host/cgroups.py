@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from amorsize._host import procfs
 from amorsize._host.clocks import monotonic
+from amorsize._host.mount_paths import unescaped
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -143,7 +144,7 @@ def _mounts(mountinfo: str) -> dict[str, list[tuple[str, str]]]:
             continue
         controllers = {"2": {""}, "": {"cpu", "memory"} & {*options[-1].split(",")}}
         for controller in controllers.get(options[0], ()):
-            entry = (_unescaped(fields[3]), _unescaped(fields[4]))
+            entry = (unescaped(fields[3]), unescaped(fields[4]))
             mounts.setdefault(controller, []).append(entry)
     return mounts
 
@@ -167,15 +168,6 @@ def _is_within(path: str, top: str) -> bool:
     if ".." in path.split("/"):  # outside this process's namespace
         return False
     return path == top or path.startswith(top.rstrip("/") + "/")
-
-
-def _unescaped(field: str) -> str:
-    r"""A path of mountinfo, where a space is written \040."""
-    if "\\" not in field:
-        return field
-    for code in ("\\040", "\\011", "\\012", "\\134"):
-        field = field.replace(code, chr(int(code[1:], 8)))
-    return field
 
 
 def _cpus(quota_us: str = "", period_us: str = _DEFAULT_PERIOD_US, *_rest: str) -> float | None:

@@ -80,7 +80,7 @@ def _echo(from_parent: int, to_parent: int) -> None:
 
 
 class _Child:
-    """A forked process with a pipe each way; it runs `act` and is gone."""
+    """A forked process that runs `act`, with a pipe each way."""
 
     def __init__(self, act: Callable[[int, int], object]) -> None:
         from_parent, self._to_child = os.pipe()
@@ -109,7 +109,7 @@ class _Child:
         return os.read(self._from_child, 4096)
 
     def end(self) -> None:
-        """Stop the child and leave nothing of it."""
+        """Stop the child, so that nothing of it is left."""
         os.close(self._to_child)
         os.close(self._from_child)
         os.kill(self._pid, signal.SIGKILL)  # not yet waited for, so the pid is still its own

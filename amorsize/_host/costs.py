@@ -81,17 +81,17 @@ class HostCosts:
         return self._known
 
     def doubt(self) -> Costs:
-        """A call could have had workers and started none: what once made them dear may be over.
+        """A call that could have had workers has started none: what made them costly may be over.
 
         Without them nothing is observed either; what a busy hour has taught would hold for ever.
         """
-        dearer = {
+        costlier = {
             name: known_s - _DOUBT * (known_s - prior_s)
             for name in self._n_observed
             if (known_s := getattr(self._known, name)) > (prior_s := getattr(PRIORS, name))
         }
-        if dearer:
-            self._known = self._known.but(**dearer)
+        if costlier:
+            self._known = self._known.but(**costlier)
         return self._known
 
     def settle(self, measured: Mapping[str, float]) -> Costs:
@@ -147,7 +147,7 @@ def learn_costs(**measured: float) -> Costs:
 
 
 def doubt_costs() -> Costs:
-    """Believe a little less in dear workers, as a call that looked has started none."""
+    """Believe a little less in costly workers, as a call that looked has started none."""
     return _HOST.doubt()
 
 

@@ -44,7 +44,7 @@ def is_being_imported(module: Any) -> bool:
 
 
 class _Finder:
-    """Has the others find a module, and wraps the loader that they name."""
+    """Wraps the loader that the other finders name."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         """What any finder behind this one says."""
@@ -61,7 +61,7 @@ class _Finder:
 
 
 class _Loader:
-    """Loads by another loader, and acts then."""
+    """Acts once another loader has loaded."""
 
     def __init__(self, loader: Any) -> None:
         self._loader = loader

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._function.callables import is_own_module
+from amorsize._function.ownership import is_own_module
 from amorsize._workers import serialization
 from amorsize._workers.state_entry import by, entry, fill, of, registry, set_if_other
 

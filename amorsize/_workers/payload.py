@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from amorsize._function import callables, fingerprints, import_effects
+from amorsize._function import callables, import_effects, references
 from amorsize._function.dependencies import needs_of
 from amorsize._function.shareable_values import is_shareable
 from amorsize._host.signals import let_through
@@ -57,7 +57,7 @@ class Payload:
 
     def __init__(self, task: Task, func: Callable[..., Any], sample: Any = None) -> None:
         self._task = task
-        self.name = fingerprints.name_of(func)
+        self.name = references.name_of(func)
         self._needs = needs_of((task.function, task.setup, task.teardown), sample)
         self._apart: tuple[bytes, list[memoryview]] | None = None
         self._again: str | None = None  # an effect of imports that workers would repeat

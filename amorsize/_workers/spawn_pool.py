@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from amorsize._function.callables import is_own_module
+from amorsize._function.ownership import is_own_module
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import no_interrupts
 from amorsize._workers import exception_pickling, framing, serialization, worker_numbers

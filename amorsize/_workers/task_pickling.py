@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextvars import ContextVar
 
-from amorsize._function import bytecode, callables, fingerprints, stdlib_wrappers
+from amorsize._function import bytecode, callables, references, stdlib_wrappers
 from amorsize._function.callables import FUNCTION, METHOD, is_made_at_run_time
 from amorsize._function.ownership import is_ours
 from amorsize._host.signals import let_through
@@ -62,7 +62,7 @@ def bound(func: Any, owner: Any) -> Any:
 
 def _reference(func: FunctionType) -> tuple[str, str, str | None] | None:
     """The arguments with which `imported` gives this function."""
-    found = fingerprints.reference(func)
+    found = references.reference(func)
     if found is None:
         return None
     spec = sys.modules[found[0]].__spec__
@@ -75,7 +75,7 @@ def _wrapper(obj: Any, by_value: frozenset[str]) -> Any:
     if type(obj) is ContextVar and (place := caller_state.place_of(obj)) is not None:
         return var_at, (place, *made[1])  # type: ignore[index]
     is_elsewhere = made is not None and getattr(obj, "__module__", None) not in by_value
-    return None if is_elsewhere and fingerprints.reference(obj) is not None else made
+    return None if is_elsewhere and references.reference(obj) is not None else made
 
 
 def _aside(parts: list[memoryview] | None) -> Callable[[Any], bool] | None:

@@ -6,7 +6,7 @@ import os
 import sys
 from contextvars import ContextVar
 
-from amorsize._function import callables, fingerprints, library_state, stdlib_wrappers
+from amorsize._function import callables, library_state, ownership, references, stdlib_wrappers
 from amorsize._function.callables import MISSING, MODULE
 from amorsize._function.code_digest import brief_name_of, digest_of, is_scalar, name_of
 from amorsize._workers.protocol import Task
@@ -103,7 +103,7 @@ def imported(module: str, qualname: str, origin: str | None) -> Any:
         if origin is None or error.name != module:
             raise
         _import_from(module, origin)
-    return fingerprints.resolve(module, qualname)
+    return references.resolve(module, qualname)
 
 
 def _module(name: str) -> Any:
@@ -220,7 +220,7 @@ def _fill_cache(place: str, entries: list[stdlib_wrappers.Kept]) -> None:
 def _own_modules_with(value: Any) -> list[Any]:
     """The project's modules with a global of this value."""
     found = tuple(sys.modules.items())
-    own = [one for name, one in found if type(one) is MODULE and callables.is_own_module(name)]
+    own = [one for name, one in found if type(one) is MODULE and ownership.is_own_module(name)]
     return [one for one in own if any(each is value for each in tuple(vars(one).values()))]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from amorsize._host.mount_paths import unescaped
+
 MOUNTS = "/proc/self/mounts"  # Linux's list of what is mounted where; elsewhere nothing is known
 REMOTE = frozenset(
     [
@@ -48,11 +50,4 @@ def _mounts() -> list[tuple[str, str]]:
     finally:
         os.close(file)
     lines = (line.split(" ") for line in os.fsdecode(b"".join(parts)).splitlines())
-    return [(_plain(words[1]), words[2]) for words in lines if len(words) > 3]
-
-
-def _plain(point: str) -> str:
-    """A mount point as a path: spaces and the like are written as octal numbers."""
-    for code, sign in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        point = point.replace(code, sign)
-    return point
+    return [(unescaped(words[1]), words[2]) for words in lines if len(words) > 3]
