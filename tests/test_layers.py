@@ -1,6 +1,7 @@
 """Imports point one way, the policy cannot act, and the hot path starts without heavy modules."""
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -63,6 +64,7 @@ HEAVY = {  # over 2 ms each on a bare interpreter, most of them far more
 }
 
 
+@functools.cache
 def modules() -> list[str]:
     """Every module of the package, without its prefix: `errors`, `policy.actions`, `policy`."""
     names = []
@@ -77,6 +79,7 @@ def part_of(module: str) -> str:
     return module if module in GROUP_OF else module.split(".")[0]
 
 
+@functools.cache
 def tree_of(module: str) -> ast.Module:
     path = PACKAGE.joinpath(*module.split("."))
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
