@@ -23,12 +23,12 @@ from amorsize.policy import chunk_sizing
 from amorsize.policy.events import View
 from amorsize.policy.evidence import contention
 from amorsize.policy.rules import inline
-from amorsize.simulate import ZOO, World
+from amorsize.simulate import SCENARIOS, World
 from benchmarks import regret_page
 
 CORES = (1, 2, 4, 8, 32, 128, 256)
 FIRST_SEED, FIRST_RANDOM = 26_000, 760_000  # held out: no run before went beyond 25 004, 750 999
-N_COMPARED = 300  # random worlds that the opponents play as well
+N_COMPARED = 300  # random worlds that the baselines play as well
 OURS = regret_page.OURS
 NEVER, ALWAYS = 1e18, 1e-18
 
@@ -36,7 +36,7 @@ NEVER, ALWAYS = 1e18, 1e-18
 ABLATIONS: dict[str, tuple[tuple[ModuleType, str, float], ...]] = {
     "without time boxes": ((chunk_sizing, "BOX", NEVER), (inline, "SLICE_BOX", NEVER)),
     "without a guided tail": ((chunk_sizing, "GUIDE", ALWAYS),),
-    "without the saturation test": ((contention, "SUSPICIOUS", NEVER),),
+    "without the contention test": ((contention, "SUSPICIOUS", NEVER),),
     "without the caller's help": ((inline, "HELP_CORES", 0),),
 }
 WARM_CORES, WARM_SEEDS = (2, 8, 32, 128), 2
@@ -59,25 +59,25 @@ WARM: dict[str, Any] = {
 class Job:
     """One world, and what it is played for."""
 
-    kind: str  # "zoo", "random", "warm" or "crossed"
+    kind: str  # "scenarios", "random", "warm" or "crossed"
     name: str
     n_cores: int
     seed: int
     known_from: str = ""  # the world whose profile is given, where that is another one
-    is_compared: bool = False  # opponents and ablations play as well
+    is_compared: bool = False  # baselines and ablations play as well
 
 
 def jobs(n_seeds: int, n_random: int) -> Iterator[Job]:
     """Everything that is played."""
     for seed in range(FIRST_SEED, FIRST_SEED + n_seeds):
-        for name in ZOO:
+        for name in SCENARIOS:
             for n_cores in CORES:
-                yield Job("zoo", name, n_cores, seed, is_compared=seed == FIRST_SEED)
+                yield Job("scenarios", name, n_cores, seed, is_compared=seed == FIRST_SEED)
     for number in range(n_random):
         is_compared = number < N_COMPARED
         yield Job("random", "random", 0, FIRST_RANDOM + number, is_compared=is_compared)
     for seed in range(FIRST_SEED, FIRST_SEED + min(n_seeds, WARM_SEEDS)):
-        for name in ZOO:
+        for name in SCENARIOS:
             for n_cores in WARM_CORES:
                 yield Job("warm", name, n_cores, seed, known_from=name)
     for name in CROSSED:
@@ -104,10 +104,10 @@ def _cold(job: Job) -> regret_page.Result:
     outcome = simulate.play(world, timed)
     makespans_s = {OURS: outcome.makespan_s}
     if job.is_compared:
-        for who, make in simulate.opponents(world).items():
+        for who, make in simulate.baseline_policies(world).items():
             if not _is_hopeless(who, world):
                 makespans_s[who] = simulate.play(world, make()).makespan_s
-    if job.is_compared and job.kind == "zoo":
+    if job.is_compared and job.kind == "scenarios":
         for what, changes in ABLATIONS.items():
             with _changed(changes):
                 makespans_s[what] = simulate.play(world).makespan_s
@@ -232,7 +232,7 @@ def results_of(some: list[Job], n_processes: int) -> Iterator[regret_page.Result
 def main() -> None:
     """Play and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=5, help="of each world of the zoo (5)")
+    parser.add_argument("--seeds", type=int, default=5, help="of each scenario (5)")
     parser.add_argument("--random", type=int, default=1000, help="random worlds (1000)")
     parser.add_argument("--processes", type=int, default=2, help="at once (2)")
     parser.add_argument("--out", type=Path, default=regret_page.PAGE)

@@ -96,12 +96,14 @@ class Page:
 
     def bounds(self) -> Iterator[Bound]:
         """What is asked for, and what was reached."""
-        zoo, drawn = self.by_kind["zoo"], self.by_kind["random"]
-        regrets = [one.regret() for one in zoo]
-        yield Bound("zoo", "mean regret", 0.035, mean(regrets))
-        yield Bound("zoo", "90th percentile", 0.09, quantile(regrets, 0.9))
-        yield Bound("zoo", "worst", 0.30, max(regrets))
-        yield Bound("zoo", "slower than the loop", 0.0, _share(zoo, Result.is_slower_than_loop))
+        scenarios, drawn = self.by_kind["scenarios"], self.by_kind["random"]
+        regrets = [one.regret() for one in scenarios]
+        yield Bound("scenarios", "mean regret", 0.035, mean(regrets))
+        yield Bound("scenarios", "90th percentile", 0.09, quantile(regrets, 0.9))
+        yield Bound("scenarios", "worst", 0.30, max(regrets))
+        yield Bound(
+            "scenarios", "slower than the loop", 0.0, _share(scenarios, Result.is_slower_than_loop)
+        )
         regrets = [one.regret() for one in drawn]
         long = [one.regret() for one in drawn if one.best_s >= LONG_S]
         yield Bound("random", "median regret", 0.02, median(regrets))
@@ -112,11 +114,11 @@ class Page:
         slower = _share(drawn, Result.is_slower_than_loop)
         yield Bound("random", "slower than the loop", 0.01, slower)
         regrets = [one.regret() for one in self.by_kind["warm"]]
-        yield Bound("zoo, warm workers, its own profile", "mean regret", 0.025, mean(regrets))
+        yield Bound("scenarios, warm workers, its own profile", "mean regret", 0.025, mean(regrets))
         regrets = [one.regret() for one in self.by_kind["crossed"]]
         yield Bound("ten of it, each with another's profile", "mean regret", 0.04, mean(regrets))
         yield Bound("ten of it, each with another's profile", "worst", 0.40, max(regrets))
-        cold = [*zoo, *drawn]
+        cold = [*scenarios, *drawn]
         decided_s = sum(one.decided_s for one in cold) / sum(one.n_decisions for one in cold)
         yield Bound("all", "a decision in CPython", 5.0, 1e6 * decided_s, "us")
         yield Bound("all", "probes a call", 1.0, mean(one.n_probes for one in cold), "")
@@ -124,17 +126,18 @@ class Page:
         yield Bound("all", "probes in the same call once more, most", 0.0, again, "")
 
     def _head(self) -> Iterator[str]:
-        zoo, drawn = self.by_kind["zoo"], self.by_kind["random"]
+        scenarios, drawn = self.by_kind["scenarios"], self.by_kind["random"]
         yield "# Regret: how far the tuner is from the best plan in hindsight\n"
         yield "Written by `make regret`; simulated, see `amorsize.simulate` and how far it can be"
         yield "believed, [calibration.md](calibration.md). Regret is makespan / that of the best"
         yield "fixed plan (loop, workers, chunk size) - 1, first call, start-up included.\n"
-        seeds = sorted({one.seed for one in zoo})
-        names, cores = {one.name for one in zoo}, sorted({one.n_cores for one in zoo})
+        seeds = sorted({one.seed for one in scenarios})
+        names, cores = {one.name for one in scenarios}, sorted({one.n_cores for one in scenarios})
         frozen = commits.last_change("amorsize/policy")
         yield f"- Code: commit {commits.described()}. The policy and its constants are those of"
         yield f"  commit {frozen}, made before these seeds were drawn."
-        yield f"- Zoo: {len(names)} worlds x {cores} cores x {len(seeds)} seeds from {seeds[0]} on."
+        which = f"{len(seeds)} seeds from {seeds[0]} on"
+        yield f"- Scenarios: {len(names)} worlds x {cores} cores x {which}."
         yield f"- Random: {len(drawn)} worlds, seeds from {self.first_random} on.\n"
 
     def _asked(self) -> Iterator[str]:
@@ -149,7 +152,7 @@ class Page:
             slower = percent(_share(lazy, Result.is_slower_than_loop))
             yield f"\nOf the random worlds {len(lazy)} initialise lazily; {slower} of these are"
             yield "slower than the loop."
-        short = [one for one in (*self.by_kind["zoo"], *drawn) if one.best_s < SHORT_S]
+        short = [one for one in (*self.by_kind["scenarios"], *drawn) if one.best_s < SHORT_S]
         if short:
             lost_s = sorted(one.makespans_s[OURS] - one.best_s for one in short)
             yield f"Where the best plan takes less than {SHORT_S * 1e3:.0f} ms, in {len(short)}"
@@ -161,39 +164,39 @@ class Page:
         yield "\n## Against others\n"
         yield "In the worlds that all of them played.\n"
         yield from COMPARED
-        for where in ("zoo", "random"):
+        for where in ("scenarios", "random"):
             played = [one for one in self.by_kind[where] if "loop" in one.makespans_s]
             for who in (OURS, "loop", "Pool.map", "joblib", "chunksize=1"):
                 yield _row(where, who, [one for one in played if who in one.makespans_s])
 
     def _ablations(self) -> Iterator[str]:
-        played = [one for one in self.by_kind["zoo"] if len(one.makespans_s) > 5]
+        played = [one for one in self.by_kind["scenarios"] if len(one.makespans_s) > 5]
         yield "\n## What each part is worth\n"
-        yield "The zoo with one part taken away.\n"
+        yield "The scenarios with one part taken away.\n"
         yield from COMPARED
-        yield _row("zoo", OURS, played)
+        yield _row("scenarios", OURS, played)
         for who in dict.fromkeys(name for one in played for name in one.makespans_s):
             if who.startswith("without"):
-                yield _row("zoo", who, played)
+                yield _row("scenarios", who, played)
 
     def _by_cores(self) -> Iterator[str]:
         yield "\n## By cores\n"
         yield "| cores | mean | median | 90 % | worst |"
         yield "| --- | --- | --- | --- | --- |"
-        for n_cores in sorted({one.n_cores for one in self.by_kind["zoo"]}):
-            some = [one.regret() for one in self.by_kind["zoo"] if one.n_cores == n_cores]
+        for n_cores in sorted({one.n_cores for one in self.by_kind["scenarios"]}):
+            some = [one.regret() for one in self.by_kind["scenarios"] if one.n_cores == n_cores]
             figures = (mean(some), median(some), quantile(some, 0.9), max(some))
             yield f"| {n_cores} | " + " | ".join(map(percent, figures)) + " |"
 
     def _by_world(self) -> Iterator[str]:
-        zoo = self.by_kind["zoo"]
-        cores = sorted({one.n_cores for one in zoo})
+        scenarios = self.by_kind["scenarios"]
+        cores = sorted({one.n_cores for one in scenarios})
         yield "\n## By world: mean regret over seeds\n"
         yield "| world | " + " | ".join(f"{n} cores" for n in cores) + " |"
         yield "| --- |" + " --- |" * len(cores)
-        for name in dict.fromkeys(one.name for one in sorted(zoo, key=lambda one: one.name)):
+        for name in dict.fromkeys(one.name for one in sorted(scenarios, key=lambda one: one.name)):
             cells = [
-                mean(one.regret() for one in zoo if one.name == name and one.n_cores == n)
+                mean(one.regret() for one in scenarios if one.name == name and one.n_cores == n)
                 for n in cores
             ]
             yield f"| {name} | " + " | ".join(map(percent, cells)) + " |"
@@ -206,7 +209,9 @@ class Page:
             yield f"\n## {title}\n"
             yield "| world | cores | seed | best, s | amorsize, s | loop, s | regret |"
             yield "| --- | --- | --- | --- | --- | --- | --- |"
-            for one in sorted((*self.by_kind["zoo"], *self.by_kind["random"]), key=order)[:10]:
+            for one in sorted((*self.by_kind["scenarios"], *self.by_kind["random"]), key=order)[
+                :10
+            ]:
                 seconds = f"{one.best_s:.4g} | {one.makespans_s[OURS]:.4g} | {one.loop_s:.4g}"
                 which = f"{one.name} | {one.n_cores} | {one.seed}"
                 yield f"| {which} | {seconds} | {percent(one.regret())} |"

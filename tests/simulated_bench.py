@@ -56,7 +56,7 @@ class SimulatedBench:
 
 
 def policy_of(plan: Plan) -> Fixed | Serial:
-    """The opponent of this plan."""
+    """The baseline of this plan."""
     if plan.backend == "serial":
         return Serial()
     return Fixed(plan.n_jobs, plan.chunksize, backend=plan.backend)

@@ -17,7 +17,7 @@ class Told:
         self.tuner.tell(event)
 
     def next(self, view):
-        queued = {seat.number: seat.n_queued for seat in self.tuner.workers}
+        queued = {worker.number: worker.n_queued for worker in self.tuner.workers}
         action = self.tuner.next(view)
         if isinstance(action, Send):
             self.n_sent += 1

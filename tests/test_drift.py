@@ -229,7 +229,7 @@ def test_without_a_change_nothing_is_told():
         assert play_with(profile(n_jobs=8), (1e-3,) * 8000, seed=seed).policy.drifts == []
 
 
-def calls_beside_others(*, tells_starved, noise=0.3, cost_s=1e-3, n_calls=60):
+def calls_beside_others(*, tells_run_delay, noise=0.3, cost_s=1e-3, n_calls=60):
     """What is told by calls of constant items on two cores, beside programs that come and go."""
     known, told = None, []
     for seed in range(n_calls):
@@ -241,7 +241,7 @@ def calls_beside_others(*, tells_starved, noise=0.3, cost_s=1e-3, n_calls=60):
             n_cores=2,
             jitter=noise,
             neighbours=tuple(rng.sample(others, 4)),
-            tells_starved=tells_starved,
+            tells_run_delay=tells_run_delay,
             seed=seed,
         )
         policy = play(there, tuner_for(there, known)).policy
@@ -253,12 +253,12 @@ def calls_beside_others(*, tells_starved, noise=0.3, cost_s=1e-3, n_calls=60):
 @pytest.mark.parametrize("noise", [0.05, 0.3])
 def test_a_busy_host_is_no_drift(noise):
     """Sixty calls beside two busy programs: not one of them tells a change."""
-    assert calls_beside_others(tells_starved=True, noise=noise) == []
+    assert calls_beside_others(tells_run_delay=True, noise=noise) == []
 
 
 def test_without_being_told_who_had_the_cores_there_would_be_false_alarms():
     """The same calls where the system does not count how long items wait for a core."""
-    assert calls_beside_others(tells_starved=False, n_calls=20)
+    assert calls_beside_others(tells_run_delay=False, n_calls=20)
 
 
 def test_on_a_busy_host_a_change_of_cost_is_told_all_the_same():
@@ -269,7 +269,7 @@ def test_on_a_busy_host_a_change_of_cost_is_told_all_the_same():
         n_cores=2,
         jitter=0.3,
         neighbours=(Neighbour(from_s=0, to_s=60, n_cores=1.2),),
-        tells_starved=True,
+        tells_run_delay=True,
     )
 
     (first, *_) = play(there, tuner_for(there, known)).policy.drifts

@@ -22,11 +22,11 @@ N_DRAWN, MOST_ITEMS = 30, 1500
 
 
 @pytest.fixture(scope="module")
-def zoo():
+def scenarios():
     """A dozen worlds on 32 cores, most of them on two cores as well."""
     worlds = [(name, n_cores) for name in QUICK for n_cores in (2, 32)]
     played = [world for world in worlds if world[1] == 32 or world[0] not in LONG]
-    jobs = [Job("zoo", *world, seed) for world in played for seed in SEEDS]
+    jobs = [Job("scenarios", *world, seed) for world in played for seed in SEEDS]
     return [result for job in jobs for result in regret.run(job)]
 
 
@@ -38,10 +38,10 @@ def drawn():
     return [result for job in jobs for result in regret.run(job)]
 
 
-def test_the_zoo_is_played_nearly_as_well_as_in_hindsight(zoo):
+def test_scenarios_are_played_nearly_as_well_as_in_hindsight(scenarios):
     """As `make regret` has it for more worlds: 3.5 % in the mean, 30 % at worst."""
-    assert mean(one.regret() for one in zoo) <= 0.035
-    assert max(one.regret() for one in zoo) <= 0.30
+    assert mean(one.regret() for one in scenarios) <= 0.035
+    assert max(one.regret() for one in scenarios) <= 0.30
 
 
 def test_random_worlds_are_played_nearly_as_well_as_in_hindsight(drawn):
@@ -50,15 +50,15 @@ def test_random_worlds_are_played_nearly_as_well_as_in_hindsight(drawn):
     assert regret_page.time_weighted(drawn) <= 0.05
 
 
-def test_no_world_of_the_zoo_is_slower_than_the_loop(zoo):
+def test_no_scenario_is_slower_than_the_loop(scenarios):
     """By more than 3 % and 5 ms."""
-    assert [one.name for one in zoo if one.is_slower_than_loop()] == []
+    assert [one.name for one in scenarios if one.is_slower_than_loop()] == []
 
 
-def test_the_same_call_again_tests_nothing(zoo, drawn):
+def test_the_same_call_again_tests_nothing(scenarios, drawn):
     """What the first call has found out is in its profile."""
-    assert mean(one.n_probes for one in (*zoo, *drawn)) <= 1
-    assert sum(one.n_probes_again for one in (*zoo, *drawn)) == 0
+    assert mean(one.n_probes for one in (*scenarios, *drawn)) <= 1
+    assert sum(one.n_probes_again for one in (*scenarios, *drawn)) == 0
 
 
 @pytest.mark.parametrize("name", ["uniform 1 ms", "short 400 ms", "server for 48"])
@@ -99,10 +99,10 @@ def test_time_boxes_matter_where_items_become_dear():
 
 def test_a_page_says_what_was_not_reached():
     """In its table, with what was asked for."""
-    bound = regret_page.Bound("zoo", "mean regret", 0.035, 0.05)
+    bound = regret_page.Bound("scenarios", "mean regret", 0.035, 0.05)
 
     assert not bound.is_reached
-    assert bound.row() == "| zoo | mean regret | <= 3.5 % | 5.0 % | **not reached** |"
+    assert bound.row() == "| scenarios | mean regret | <= 3.5 % | 5.0 % | **not reached** |"
 
 
 def test_the_oracle_gives_up_no_plan_that_could_be_best():

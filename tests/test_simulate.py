@@ -13,7 +13,7 @@ from amorsize.policy import actions as do
 from amorsize.policy.events import Report
 from amorsize.policy.tuner import Tuner
 from amorsize.simulate import (
-    ZOO,
+    SCENARIOS,
     Bandwidth,
     Deadlock,
     Death,
@@ -21,7 +21,7 @@ from amorsize.simulate import (
     Neighbour,
     Serial,
     World,
-    opponents,
+    baseline_policies,
     oracle,
     play,
     random_world,
@@ -96,7 +96,7 @@ def test_the_oracle_and_the_others_survive_a_worker_that_dies(n_cores):
     world = simulate.world("a worker dies", n_cores, 0)
 
     assert oracle(world).makespan_s <= oracle(world).serial_s
-    for make in (lambda: Fixed(1, 1), *opponents(world).values()):
+    for make in (lambda: Fixed(1, 1), *baseline_policies(world).values()):
         assert items_of(play(world, make())) == list(range(len(world.costs_s)))
 
 
@@ -112,8 +112,8 @@ PINNED_SERIAL_S = 0.401909467079137
 PINNED_FIXED_S = 0.11464537006253303
 
 
-@pytest.mark.parametrize("name", ZOO)
-def test_every_world_of_the_zoo_is_made_alike_and_differs_by_its_seed(name):
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_scenario_is_made_alike_and_differs_by_its_seed(name):
     """Random costs come from the seed alone."""
     one, again, other = (simulate.world(name, 4, seed) for seed in (3, 3, 4))
 
@@ -153,12 +153,12 @@ def test_the_tuner_is_near_the_best_plan_in_hindsight(name):
     assert play(world).makespan_s < 1.25 * oracle(world).makespan_s
 
 
-def test_the_oracle_is_no_worse_than_any_opponent():
+def test_the_oracle_is_no_worse_than_any_baseline():
     """It has seen the grid; small differences are plans between its points."""
     world = simulate.world("short 400 ms", 8, seed=5)
     best = oracle(world)
 
-    for make in opponents(world).values():
+    for make in baseline_policies(world).values():
         assert best.makespan_s <= 1.05 * play(world, make()).makespan_s
     assert best.serial_s == play(world, Serial()).makespan_s
     assert play(world, Fixed(best.n_jobs, best.chunksize)).makespan_s == best.makespan_s
@@ -177,9 +177,9 @@ def test_a_worker_is_told_nothing_before_it_is_ready():
         def next(self, view):
             action = super().next(view)
             if isinstance(action, do.Send):
-                seat = self.workers._seats[action.worker]
-                assert seat.is_ready
-                assert seat.is_alive
+                [worker] = [one for one in self.workers if one.number == action.worker]
+                assert worker.is_ready
+                assert worker.is_alive
                 assert action.n_items >= 1
             return action
 

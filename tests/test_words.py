@@ -42,14 +42,7 @@ BANNED = {
 }
 
 #: How often each part of the package may still say a word, in tens. These numbers only go down.
-LEFT: dict[str, dict[str, int]] = {
-    "simulate": {
-        "inbox": 10,
-        "opponent": 10,
-        "starved": 10,
-        "zoo": 10,
-    },
-}
+LEFT: dict[str, dict[str, int]] = {}
 
 WORD = re.compile(r"[a-z]+")
 

@@ -1,4 +1,4 @@
-"""What the tuner answers: a plan for a call, and the actions that carry it out."""
+"""What the tuner answers: each action that a call may take next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one call did and why: everything that explain() tells is read from here."""
+"""The record of one call, from which explain() reads all that it tells."""
 
 from __future__ import annotations
 

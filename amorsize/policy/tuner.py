@@ -1,4 +1,4 @@
-"""Decides, chunk by chunk, what the caller and its workers do next.
+"""Decides, chunk by chunk, what a call does next.
 
 There is no tuning phase: every decision is taken while real items run, from what they have cost so
 far. The caller works itself until a worker has delivered; workers get chunks sized by what is left;

@@ -1,4 +1,4 @@
-"""Try the tuner, or another plan, on hosts and data that are not at hand, in virtual time.
+"""Try the tuner, or another plan, in virtual time on hosts that are not at hand.
 
     from amorsize.simulate import World, oracle, play
 
@@ -27,13 +27,13 @@ from amorsize.simulate.baselines import (
     OneByOne,
     PoolMap,
     Serial,
-    opponents,
+    baseline_policies,
     tuner_for,
 )
 from amorsize.simulate.engine import Deadlock, Engine, Outcome
 from amorsize.simulate.oracle import Best, oracle
 from amorsize.simulate.replay import Forecast, TraceError, forecast, load, save
-from amorsize.simulate.scenarios import ZOO, random_world, world
+from amorsize.simulate.scenarios import SCENARIOS, random_world, world
 from amorsize.simulate.told import Policy
 from amorsize.simulate.world import (
     Bandwidth,
@@ -47,7 +47,7 @@ from amorsize.simulate.world import (
 )
 
 __all__ = (
-    "ZOO",
+    "SCENARIOS",
     "Bandwidth",
     "Best",
     "Deadlock",
@@ -67,9 +67,9 @@ __all__ = (
     "Thrashing",
     "TraceError",
     "World",
+    "baseline_policies",
     "forecast",
     "load",
-    "opponents",
     "oracle",
     "play",
     "random_world",

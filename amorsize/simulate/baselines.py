@@ -32,7 +32,7 @@ class Serial:
 class Fixed:
     """So many workers and so many items a chunk; each has its next chunk in advance.
 
-    Work begins as soon as the first worker is there, which makes this a stronger opponent than
+    Work begins as soon as the first worker is there, which makes this a stronger baseline than
     pools that start all of theirs first.
     """
 
@@ -123,8 +123,8 @@ class Joblib(Fixed):
             self._smoothed_s = 0.0
 
 
-def opponents(world: World) -> dict[str, Any]:
-    """Makers of each opponent with as many workers as there are cores, by name."""
+def baseline_policies(world: World) -> dict[str, Any]:
+    """Makers of each baseline with as many workers as there are cores, by name."""
     n_jobs, n_items = world.n_cores_told or world.n_cores, len(world.costs_s)
     return {
         "loop": Serial,

@@ -1,4 +1,4 @@
-"""Plays one call in virtual time: the caller asks a policy what to do, and does it."""
+"""Plays one call in virtual time: the caller does what a policy decides."""
 
 from __future__ import annotations
 
@@ -11,18 +11,15 @@ from amorsize.errors import AmorsizeError
 from amorsize.policy import actions as do
 from amorsize.policy.events import View
 from amorsize.policy.value import Value
+from amorsize.simulate.caller import Caller
 from amorsize.simulate.chunks import Items, Place, Ran, Runner
 from amorsize.simulate.clocks import INF, Cores
 from amorsize.simulate.pool import Pool
 from amorsize.simulate.told import Costs, Policy, Teller
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from amorsize.policy.trace import ChunkTrace
     from amorsize.simulate.world import World
-
-    Then = Callable[[], None]
 
 #: Items that a caller reads of a generator before they are needed.
 READ_AHEAD = 4096
@@ -32,12 +29,6 @@ HELPER_S = 15e-3
 
 #: The helper looks again after this long.
 HELPER_NAP_S = 10e-3
-
-#: Share of the modules to load that inspecting the host needs.
-SURVEY_LOADS = 0.35
-
-#: Share of the modules to load that measuring pickling needs.
-WEIGHING_LOADS = 0.15
 
 #: Decisions in a row that let no time pass, after which the policy goes round in circles.
 MOST_AT_ONCE = 1000
@@ -85,15 +76,14 @@ class Engine:
         self.runner = Runner(world, self.cores, self._ran)
         self.pool = Pool(world, self.cores, self.items, self.runner, self._came_up)
         self.told = Teller(world, self.cores, policy)
+        self.caller = Caller(world, self.cores, self.items, self.pool, self.costs, self.told)
         #: What workers have said that the caller has not read yet: chunks, or that one is up.
-        self.inbox: deque[Ran | Place] = deque()
+        self.unread: deque[Ran | Place] = deque()
         #: The caller has nothing to do until something happens.
         self.is_waiting = False
         #: The caller as a place where items run, while it runs some.
         self.inline: Place | None = None
-        #: The caller has run an item, and so loaded what items load.
-        self.is_warm = False
-        self.n_done = self.n_inline = 0
+        self.n_inline = 0
         self.probed_from_s = 0.0
         self.recent: deque[tuple[float, Any]] = deque(maxlen=TAIL)
         for death in world.deaths:
@@ -102,7 +92,7 @@ class Engine:
     def makespan_s(self, until_s: float = INF) -> float:
         """From the first decision to the last result; infinite where that is not before a time."""
         self._step()
-        while self.n_done < self.items.n_items:
+        while self.caller.n_done < self.items.n_items:
             if not self.cores.advance():
                 raise self._deadlock("the policy waits though nothing is under way")
             if self.cores.now_s > until_s:
@@ -139,9 +129,9 @@ class Engine:
         if not self.world.is_forked and worker.backend == "process":
             self._arrives(worker)
 
-    def _arrives(self, story: Ran | Place) -> None:
+    def _arrives(self, message: Ran | Place) -> None:
         """Something a worker tells has come through the pipe."""
-        self.inbox.append(story)
+        self.unread.append(message)
         self._wake()
 
     def _die(self, number: int) -> None:
@@ -158,10 +148,10 @@ class Engine:
 
     def _step(self, _: Any = None) -> None:
         """The caller takes in what has come, or asks what to do and does it."""
-        if self.n_done >= self.items.n_items:
+        if self.caller.n_done >= self.items.n_items:
             return
-        if self.inbox:
-            self._collect(self.inbox.popleft(), self._step)
+        if self.unread:
+            self.caller.collect(self.unread.popleft(), self._step)
             return
         for _ in range(MOST_AT_ONCE):
             if self._act(self._ask(caller_busy=False)):
@@ -183,27 +173,25 @@ class Engine:
 
     def _act(self, action: Any) -> bool:
         """Begin what the policy asks for; False when it can be asked again at once."""
-        world, costs, then = self.world, self.costs, self._step
+        caller, then = self.caller, self._step
         kind = type(action)
         if kind is do.Send:
-            self._send(action, then)
+            caller.send(action, then, self._wake)
         elif kind is do.RunInline:
             self._run_inline(action)
         elif kind is do.Wait:
             self._wait(action)
         elif kind is do.StartWorker:
-            self._start(action.backend, then)
+            caller.start(action.backend, then)
         elif kind is Enqueue:
-            self._enqueue(action.n_items, then)
+            caller.enqueue(action.n_items, then)
         elif kind is do.InspectHost:
-            work_s = costs.load_s(SURVEY_LOADS) + world.survey_s
-            self._spend(work_s, lambda: self.told.inspected(costs.to_load_s), then)
+            caller.inspect_host(then)
         elif kind is do.MeasurePickling:
-            work_s = costs.load_s(WEIGHING_LOADS) + world.weigh_s + 4 * world.pickle_s
-            self._spend(work_s, self.told.pickling_measured, then)
+            caller.measure_pickling(then)
         elif kind is do.StartGilProbe:
             self.probed_from_s = self.cores.now_s
-            self._spend(world.watch_s, then)
+            caller.spend(self.world.watch_s, then)
         elif kind is do.StopGilProbe:
             self.told.gil_probed(self.probed_from_s)
             return False
@@ -211,61 +199,9 @@ class Engine:
             raise Deadlock(f"not an action: {action!r}")
         return True
 
-    def _spend(self, work_s: float, *then: Then) -> None:
-        """The caller is at something; what follows is called when it is through with that."""
-        self.cores.work(self.cores.ops, work_s, self._spent, then)
-
-    def _spent(self, then: tuple[Then, ...]) -> None:
-        self.cores.stops(self.cores.ops)
-        for act in then:
-            act()
-
-    def _send(self, action: do.Send, then: Then) -> None:
-        start, stop = self.items.take(action.n_items)
-        worker = self.pool.workers[action.worker]
-        self.pool.n_in_flight += 1
-
-        def leaves() -> None:
-            arrives_s = self.cores.now_s + self.costs.latency_s(worker.backend)
-            self.cores.at(arrives_s, self._delivered, (worker, start, stop, action.time_budget_s))
-
-        self._spend(self.costs.send_s(worker.backend, stop - start), leaves, then)
-
-    def _delivered(self, chunk: tuple[Place, int, int, float]) -> None:
-        if not self.pool.deliver(*chunk):
-            self._wake()
-
-    def _enqueue(self, n_items: int, then: Then) -> None:
-        start, stop = self.items.take(n_items)
-        self.pool.n_in_flight += 1
-        work_s = (self.world.dispatch_s + self.world.pickle_s * (stop - start)) / 2
-        self._spend(work_s, partial(self.pool.enqueue, start, stop), then)
-
-    def _start(self, backend: str, then: Then) -> None:
-        def starts() -> None:
-            worker = self.pool.add(backend, is_warm=self.is_warm)
-            self.told.started(worker, self.costs.start_s(backend))
-
-        self._spend(self.costs.start_s(backend), starts, then)
-
-    def _collect(self, story: Ran | Place, *then: Then) -> None:
-        """Read what a worker has told, and pass it on to the policy."""
-        worker, n_items = (story, 0) if isinstance(story, Place) else (story.place, story.n_items)
-        work_s = self.costs.send_s(worker.backend, n_items)
-        self._spend(work_s, partial(self._collected, story), *then)
-
-    def _collected(self, story: Ran | Place) -> None:
-        if isinstance(story, Place):
-            self.told.ready(story)
-            return
-        self.pool.n_in_flight -= 1
-        self.n_done += story.n_items
-        self.items.give_back(story.end, story.sent)
-        self.told.reported(story)
-
     def _wait(self, action: do.Wait) -> None:
         now_s = self.cores.now_s
-        if self.inbox:
+        if self.unread:
             self.cores.at(now_s, self._step, None)
             return
         if action.timeout_s is not None:
@@ -282,15 +218,15 @@ class Engine:
 
     def _run_inline(self, action: do.RunInline) -> None:
         start, stop = self.items.take(action.n_items)
-        self.inline = place = Place(-1, "caller", is_cold=not self.is_warm)
-        self.is_warm = True
+        self.inline = place = Place(-1, "caller", is_cold=not self.caller.is_warm)
+        self.caller.is_warm = True
         self.runner.run(place, start, stop, action.time_budget_s, 0.0)
         if self.pool.workers:
             self.cores.at(self.cores.now_s + HELPER_S, self._help, place)
 
     def _inline_ran(self, ran: Ran) -> None:
         self.inline = None
-        self.n_done += ran.n_items
+        self.caller.n_done += ran.n_items
         self.n_inline += ran.n_items
         self.items.give_back(ran.end, ran.sent)
         self.told.inlined(ran)
@@ -301,20 +237,20 @@ class Engine:
 
         It takes the same time for them as the caller would.
         """
-        if self.inline is not place or self.n_done >= self.items.n_items:
+        if self.inline is not place or self.caller.n_done >= self.items.n_items:
             return
         then = partial(self._help, place)
-        if self.inbox:
-            self._collect(self.inbox.popleft(), then, self._wake)
+        if self.unread:
+            self.caller.collect(self.unread.popleft(), then, self._wake)
             return
         action = self._ask(caller_busy=True)
         may_start = isinstance(action, do.StartWorker) and not (
             action.backend == "process" and self.world.is_forked
         )
         if isinstance(action, do.Send):
-            self._send(action, then)
+            self.caller.send(action, then, self._wake)
         elif may_start:
-            self._start(action.backend, then)
+            self.caller.start(action.backend, then)
         elif isinstance(action, do.StopGilProbe):
             self.told.gil_probed(self.probed_from_s)
             self.cores.at(self.cores.now_s, self._help, place)

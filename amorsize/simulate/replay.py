@@ -1,4 +1,4 @@
-"""A real call as a world: its trace saved, read again, and played on other hosts."""
+"""A real call as a world: its saved trace, played on other hosts."""
 
 from __future__ import annotations
 

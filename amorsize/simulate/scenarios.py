@@ -1,4 +1,4 @@
-"""Worlds to try a policy on: named ones, each with a difficulty of its own, and random ones."""
+"""Worlds to try a policy on: each named one has its own difficulty, others are random."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def _releases_gil(random: Random, n_cores: int) -> World:
     )
 
 
-ZOO: dict[str, Callable[[Random, int], World]] = {
+SCENARIOS: dict[str, Callable[[Random, int], World]] = {
     "uniform 1 ms": _uniform,
     "tiny 2 us": _tiny,
     "small 30 us": _small,
@@ -226,12 +226,12 @@ ZOO: dict[str, Callable[[Random, int], World]] = {
 
 
 def world(name: str, n_cores: int, seed: int) -> World:
-    """One of the zoo.
+    """One of the named ones.
 
     Raises:
-        KeyError: There is no such name in `ZOO`.
+        KeyError: There is no such name in `SCENARIOS`.
     """
-    made = ZOO[name](Random(f"{seed}/{name}"), n_cores)
+    made = SCENARIOS[name](Random(f"{seed}/{name}"), n_cores)
     reason = None if name in ("server for 48", "releases the GIL") else "not looked at"
     return made.but(name=name, seed=seed, thread_reason=reason)
 

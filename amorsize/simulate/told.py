@@ -1,4 +1,4 @@
-"""What a simulated host costs its caller, as it is and as the policy is told of it."""
+"""What the policy is told of a simulated host, beside what that really costs."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ class Teller:
 
     def _run_delay_s(self, ran: Ran) -> float:
         """How long items have waited for a core, where the system tells that."""
-        if not self.world.tells_starved or self.world.waits:
+        if not self.world.tells_run_delay or self.world.waits:
             return 0.0
         return max(0.0, ran.wall_s - ran.cpu_s)
 

@@ -1,4 +1,4 @@
-"""A world whose truth is known: what items cost, what the host has, and what is hidden of it."""
+"""A world whose truth is known: its items, its host, its surprises."""
 
 from __future__ import annotations
 
@@ -31,16 +31,11 @@ class Death:
 
 
 @dataclass(frozen=True, kw_only=True)
-class World:
-    """One call: its items and its host, in seconds of one undisturbed core.
+class ItemFigures:
+    """The items of a call, in seconds of one undisturbed core.
 
     Args:
         costs_s: Seconds of each item.
-        n_cores: Cores there are.
-        n_cores_told: Cores the policy is told of; all of them if None.
-        quota_cores: Cores that may be used at once (a CPU quota); None for no limit.
-        slowdown: Speed of each item when n of them run at once: shared bandwidth, second
-            hyperthreads, locks, slower cores. `limits` has the usual ones.
         is_length_known: Whether the data is a list rather than a generator.
         waits: Items wait instead of computing; they use `cpu_share` of a core each.
         cpu_share: CPU / wall of a waiting item.
@@ -49,32 +44,10 @@ class World:
         warmup_s: What the first item costs on top in the caller, and in each worker that was
             not forked from a warm caller.
         warmup_is_import: The warm-up imports modules, which a caller can see.
-        start_s, ready_s: Of the caller, per worker process; from then until it can work.
-        is_forked: Workers are forked: what the caller has warmed up they inherit.
-        load_s: Loading what runs workers, once; finding out and weighing need a part of it.
-        thread_start_s: Of the caller, per thread.
-        dispatch_s: Of the caller, per chunk to a process and back; `thread_dispatch_s` to a thread.
-        latency_s: One way through a pipe.
         pickle_s: Of the caller, per item there and back; `remote_pickle_s` of the worker.
-        survey_s, weigh_s, watch_s: What finding out costs the caller, beside loading.
-        tells_starved: Whether the system counts how long items wait for a core, as Linux does.
-        jitter: Standard deviation of the log of what a chunk of 10 ms or less takes by what it
-            should; longer ones average it out.
-        told_error: The policy is told host costs that are off by up to this factor, at random.
-        neighbours: Other programs.
-        deaths: Workers that die.
-        seed: Of all randomness in the world.
-
-    Raises:
-        InvalidOptionError: A world that cannot be, naming the figure.
     """
 
     costs_s: tuple[float, ...]
-    n_cores: int
-    name: str = ""
-    n_cores_told: int | None = None
-    quota_cores: float | None = None
-    slowdown: Callable[[int], float] | None = None
     is_length_known: bool = True
     waits: bool = False
     cpu_share: float = 0.02
@@ -82,6 +55,32 @@ class World:
     thread_reason: str | None = None
     warmup_s: float = 0.0
     warmup_is_import: bool = False
+    pickle_s: float = 2e-6
+    remote_pickle_s: float = 2e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostFigures:
+    """The host of a call: its cores, and what it costs to use them.
+
+    Args:
+        n_cores: Cores there are.
+        quota_cores: Cores that may be used at once (a CPU quota); None for no limit.
+        slowdown: Speed of each item when n of them run at once: shared bandwidth, second
+            hyperthreads, locks, slower cores. `Bandwidth` and the like below are the usual ones.
+        start_s, ready_s: Of the caller, per worker process; from then until it can work.
+        is_forked: Workers are forked: what the caller has warmed up they inherit.
+        load_s: Loading what runs workers, once; inspecting and measuring need a part of it.
+        thread_start_s: Of the caller, per thread.
+        dispatch_s: Of the caller, per chunk to a process and back; `thread_dispatch_s` to a thread.
+        latency_s: One way through a pipe.
+        survey_s, weigh_s, watch_s: What inspecting the host, measuring pickling and starting the
+            GIL probe cost the caller, beside loading.
+    """
+
+    n_cores: int
+    quota_cores: float | None = None
+    slowdown: Callable[[int], float] | None = None
     start_s: float = 0.4e-3
     ready_s: float = 0.6e-3
     is_forked: bool = True
@@ -90,17 +89,46 @@ class World:
     dispatch_s: float = 60e-6
     thread_dispatch_s: float = 25e-6
     latency_s: float = 30e-6
-    pickle_s: float = 2e-6
-    remote_pickle_s: float = 2e-6
     survey_s: float = 0.3e-3
     weigh_s: float = 0.1e-3
     watch_s: float = 0.3e-3
-    jitter: float = 0.04
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surprises:
+    """What the policy is not told of, or not rightly.
+
+    Args:
+        n_cores_told: Cores the policy is told of; all of them if None.
+        told_error: The policy is told host costs that are off by up to this factor, at random.
+        tells_run_delay: Whether the system counts how long items wait for a core, as Linux does.
+        jitter: Standard deviation of the log of what a chunk of 10 ms or less takes by what it
+            should; longer ones average it out.
+        neighbours: Other programs.
+        deaths: Workers that die.
+        seed: Of all randomness in the world.
+    """
+
+    n_cores_told: int | None = None
     told_error: float = 1.4
+    tells_run_delay: bool = False
+    jitter: float = 0.04
     neighbours: tuple[Neighbour, ...] = ()
-    tells_starved: bool = False
     deaths: tuple[Death, ...] = ()
     seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class World(ItemFigures, HostFigures, Surprises):
+    """One call: its items, its host, its surprises.
+
+    It takes the arguments of all three, and a name.
+
+    Raises:
+        InvalidOptionError: A world that cannot be, naming the figure.
+    """
+
+    name: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""

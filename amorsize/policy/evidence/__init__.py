@@ -1,1 +1,1 @@
-"""What a call knows: measurements and what they mean. No rule and no action."""
+"""What a call knows: what its measurements mean. No rule and no action."""

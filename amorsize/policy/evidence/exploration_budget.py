@@ -1,4 +1,4 @@
-"""Keep account of what trying neighbours of a function's plan has cost and brought."""
+"""What trying neighbours of a function's plan has cost so far."""
 
 from __future__ import annotations
 

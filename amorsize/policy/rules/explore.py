@@ -1,4 +1,4 @@
-"""Try a neighbour of the plan now and then, on a window of real items.
+"""Try a neighbour of the plan from time to time, on a window of real items.
 
 A plan that serves well is never compared with what was not tried. So after many calls, or a month,
 one neighbour gets a window of items between two windows of the plan: A-B-A, because the difference
