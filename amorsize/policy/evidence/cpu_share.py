@@ -42,7 +42,7 @@ class CoreEvidence:
         self._caller_share, self._caller_seen_s = 1.0, 0.0
         self._worker_share, self._n_seen = 1.0, 0
         self._are_told = False  # that workers wait for cores
-        self._shares: list[float] = []  # of threads' long chunks
+        self._shares, self._n_shares = 0.0, 0  # the sum over threads' long chunks; how many
         self._window_s: float | None = None  # since when threads are watched; and in that time
         self._cpu_s = self._run_delay_s = 0.0  # so long they computed, and stood back for others
         self._chunks_s = 0.0  # wall time of their chunks, which have gaps between them
@@ -110,6 +110,7 @@ class CoreEvidence:
     def _have_small_shares(self, event: Report, n_alive: int) -> bool:
         """Chunks longer than a turn show what share of the one core each thread has."""
         if event.wall_s > LONG_TURN_S:
-            self._shares.append((event.cpu_s + event.run_delay_s) / event.wall_s)
-        is_enough = len(self._shares) > n_alive > 2
-        return is_enough and n_alive * sum(self._shares) / len(self._shares) < ONE_CORE
+            self._shares += (event.cpu_s + event.run_delay_s) / event.wall_s
+            self._n_shares += 1
+        is_enough = self._n_shares > n_alive > 2
+        return is_enough and n_alive * self._shares / self._n_shares < ONE_CORE
