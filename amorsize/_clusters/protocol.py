@@ -31,6 +31,11 @@ if TYPE_CHECKING:
         #: Whether the end of a process fails only the submissions that were in it.
         tells_victims: bool
 
+        #: Seconds that a submission takes of this process, until more is known.
+        submit_s: float
+        #: Seconds that it is on its way there and back, likewise.
+        lag_s: float
+
         def n_workers(self, *, one_per_process: bool) -> int | None:
             """How many chunks it runs at once; None where that is unknown."""
             ...

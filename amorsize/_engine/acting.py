@@ -155,6 +155,7 @@ class Acting:
                 self._call,
                 self._recorder,
                 self._confinement,
+                elsewhere=self._opening.elsewhere,
                 run_inline=self._inline.run_inline,
                 see_room=self._opening.see_room,
             )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from amorsize._clusters import finding
 from amorsize._engine import placement
-from amorsize._workers import executor_pool
+from amorsize._workers import executor_limits, executor_pool
 from amorsize.errors import InvalidOptionError
+from amorsize.policy.events import HostInspected
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from amorsize._engine.call_options import Options
     from amorsize._workers.executor_pool import ExecutorPool
     from amorsize._workers.protocol import Payload, Task
+    from amorsize.policy.host_job import Host
+    from amorsize.policy.tuner import Tuner
+
+#: How much one chunk counts among those before, and by how much the mean may differ in silence.
+LAG_SHARE = 0.2
+#: Seconds on its way beyond which a chunk has waited for something else.
+MOST_LAG_S = 1.0
 
 
 class Elsewhere:
@@ -33,10 +41,12 @@ class Elsewhere:
         has_timeout, has_teardown = options.timeout is not None, options.teardown is not None
         where = f"with {'executor=' if options.executor is not None else options.engine}"
         has_limit = options.max_worker_memory is not None  # where the environment asks for it
-        executor_pool.refuse(
+        executor_limits.refuse(
             where, has_timeout=has_timeout, has_teardown=has_teardown, has_memory_limit=has_limit
         )
         self.adapter: ClusterAdapter = finding.adapter_for(options.engine)
+        self._lag_s = self.adapter.lag_s
+        self._tuner: Tuner | None = None
         self.backend = "thread" if self.adapter.shares_memory else "process"
         #: Why no two items may run at once in one process; None: they may.
         self.why_in_turn: str | None = None
@@ -60,14 +70,32 @@ class Elsewhere:
         """How many chunks it runs at once; None where that is unknown."""
         return self.adapter.n_workers(one_per_process=self.why_in_turn is not None)
 
-    def new_pool(
-        self, task: Task, payload: Callable[[], Payload], note: Callable[[str, str], None]
-    ) -> ExecutorPool:
-        """The pool over these workers; `note` is told what explain() is to say of them."""
+    def host(self, host: Host) -> Host:
+        """What there is to work with, and what it costs to reach."""
+        if self.adapter.shares_memory:
+            return host
+        return host.but(
+            n_cores=self.n_workers or host.n_cores,
+            dispatch_s=self.adapter.submit_s,
+            engine_lag_s=self._lag_s,
+        )
+
+    def new_pool(self, task: Task, payload: Callable[[], Payload], tuner: Tuner) -> ExecutorPool:
+        """The pool over these workers; the tuner is told what is learned of them."""
         task.in_turn = self.why_in_turn is not None
         if self.why_in_turn is not None:
-            note("one item at a time in each process", self.why_in_turn)
-        return executor_pool.ExecutorPool(self.adapter, task, payload)
+            tuner.note("one item at a time in each process", self.why_in_turn)
+        self._tuner = tuner
+        return executor_pool.ExecutorPool(self.adapter, task, payload, see_lag=self._see_lag)
+
+    def _see_lag(self, lag_s: float) -> None:
+        """A chunk was on its way for so long, besides running; the policy reckons with the mean."""
+        self._lag_s += LAG_SHARE * (min(lag_s, MOST_LAG_S) - self._lag_s)
+        tuner = self._tuner
+        told_s = None if tuner is None else tuner.host.engine_lag_s
+        if tuner is None or told_s is None or abs(self._lag_s - told_s) < LAG_SHARE * told_s:
+            return
+        tuner.tell(HostInspected(host=self.host(tuner.host), job=tuner.job))
 
     def close(self) -> None:
         """Let go of it, where no pool has."""

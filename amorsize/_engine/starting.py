@@ -106,8 +106,7 @@ class Starter:
             )
         options = self._call.options
         if self._elsewhere is not None:
-            note = self._call.tuner.note
-            return self._elsewhere.new_pool(self._call.task, self._survey.payload, note)
+            return self._elsewhere.new_pool(self._call.task, self._survey.payload, self._call.tuner)
         if backend == "thread":
             from amorsize._workers.thread_pool import ThreadPool
 

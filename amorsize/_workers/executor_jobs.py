@@ -17,7 +17,7 @@ class Job:
 
     __slots__ = (
         *("chunk", "handle", "is_called_back", "items", "key", "process", "time_budget_s"),
-        *("unsure_since_s", "worker"),
+        *("back_s", "is_first", "sent_s", "unsure_since_s", "worker"),
     )
 
     def __init__(self, worker: int, chunk: Chunk, time_budget_s: float, items: bytes) -> None:
@@ -27,6 +27,9 @@ class Job:
         self.process: Process | None = None
         self.key = b""  # of the task it was last sent with
         self.is_called_back = False
+        #: On the clock of `perf_counter`, and whether its worker had nothing else to do.
+        self.sent_s = self.back_s = 0.0
+        self.is_first = False
         #: When it was cancelled by somebody else, on the clock of `perf_counter`.
         self.unsure_since_s: float | None = None
 

@@ -6,6 +6,7 @@ long cannot be ended, and no worker can be told that it has run its last item.
 
 from __future__ import annotations
 
+from _functools import partial  # type: ignore[import-not-found]
 from _queue import Empty, SimpleQueue
 
 from amorsize._clusters.protocol import CANCELLED, DIED, UNSTARTED
@@ -19,7 +20,7 @@ from amorsize._workers.executor_worker import (
     UNKNOWN,
 )
 from amorsize._workers.protocol import Chunk, ChunkDone, SetupFailed, Task, WorkerLost, WorkerReady
-from amorsize.errors import InvalidOptionError, WorkerDied, WorkersUnavailable
+from amorsize.errors import WorkerDied, WorkersUnavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,43 +36,28 @@ UNSURE_S = 3.0
 NONE_S = 60.0
 
 
-def refuse(
-    where: str, *, has_timeout: bool, has_teardown: bool, has_memory_limit: bool = False
-) -> None:
-    """Raise for options that no executor can keep.
-
-    Args:
-        where: Names the executor in messages, such as "with executor=".
-        has_timeout: Whether the call has timeout=.
-        has_teardown: Whether the call has teardown=.
-        has_memory_limit: Whether the call has max_worker_memory=.
-
-    Raises:
-        InvalidOptionError: One of them is set.
-    """
-    outlive = "its workers go on living after the call, and none can be told that it ran its last"
-    for is_set, name, verb, why in (
-        (has_teardown, "teardown", "promised", f"{outlive} item"),
-        (has_timeout, "timeout", "kept", "its workers cannot be ended one by one"),
-        (has_memory_limit, "max_worker_memory", "kept", "its workers are not ours to replace"),
-    ):
-        if is_set:
-            raise InvalidOptionError(f"{name}= cannot be {verb} {where}: {why}. Leave {name} out.")
-
-
 class ExecutorPool:
     """Workers that each stand for one running submission."""
 
     inherits_items = False
 
-    def __init__(self, adapter: ClusterAdapter, task: Task, payload: Callable[[], Payload]) -> None:
+    def __init__(
+        self,
+        adapter: ClusterAdapter,
+        task: Task,
+        payload: Callable[[], Payload],
+        *,
+        see_lag: Callable[[float], None] | None = None,
+    ) -> None:
         """Take an engine that is ready for work.
 
         Args:
             adapter: Where chunks are submitted.
             task: What is done to each item.
             payload: Makes the task picklable; called if the engine runs other processes.
+            see_lag: Told for how long a chunk was on its way there and back.
         """
+        self._see_lag = see_lag
         self._adapter = adapter
         self.backend = "thread" if adapter.shares_memory else "process"
         self._events: SimpleQueue[tuple[Job | None, int, Any, BaseException | None]] = SimpleQueue()
@@ -110,6 +96,8 @@ class ExecutorPool:
         self._submit(job)
 
     def _submit(self, job: Job, *, with_task: bool = False) -> None:
+        job.is_first = not any(one.worker == job.worker for one in self._in_flight)
+        job.sent_s = perf_counter()
         self._in_flight.add(job)
         function, arguments = self._chunks.call(job, with_task=with_task)
         try:
@@ -118,7 +106,7 @@ class ExecutorPool:
                 arguments,
                 key=self._chunks.name(),
                 process=job.process,
-                done=lambda result, error: self._events.put((job, job.worker, result, error)),
+                done=partial(self._put_event, job),
             )
         except Exception as error:
             if self._adapter.meaning(error) != DIED:
@@ -127,6 +115,10 @@ class ExecutorPool:
                     f"{self._adapter.described} takes no work: {type(error).__name__}: {error}"
                 ) from error
             self._events.put((job, job.worker, None, error))
+
+    def _put_event(self, job: Job, result: Any, error: BaseException | None) -> None:
+        job.back_s = perf_counter()
+        self._events.put((job, job.worker, result, error))
 
     # -- what comes back --------------------------------------------------------------------
 
@@ -209,7 +201,9 @@ class ExecutorPool:
             events.append(SetupFailed(worker=number, error=failure))
         else:
             self._in_flight.discard(job)
-            events.append(_done(job, content))
+            events.append(done := _done(job, content))
+            if self._see_lag is not None and job.is_first:
+                self._see_lag(max(0.0, job.back_s - job.sent_s - done.wall_s - done.pickle_s))
             self._tell_lost(job.worker, events)
 
     def _failed(self, job: Job, error: BaseException, events: list[Event]) -> None:

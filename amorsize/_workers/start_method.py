@@ -40,7 +40,8 @@ def new_process_pool(
         return ForkPool(task, n_workers=n_most)
     if _uses_loky():
         from amorsize._clusters.plain import PlainAdapter
-        from amorsize._workers.executor_pool import ExecutorPool, refuse
+        from amorsize._workers.executor_limits import refuse
+        from amorsize._workers.executor_pool import ExecutorPool
 
         where = "with the executor that runs worker processes on this platform"
         refuse(

@@ -18,6 +18,8 @@ class Host(Value):
     latency_s: float = 30e-6  # one way through a pipe
     load_s: float = 0.0  # importing what runs workers, still to be paid in this process
     has_gil: bool = True
+    #: Of a chunk there and back, with workers of another's; None: they are ours.
+    engine_lag_s: float | None = None
 
 
 class Job(Value):

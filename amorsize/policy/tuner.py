@@ -10,7 +10,14 @@ from __future__ import annotations
 from amorsize.policy import chunk_sizing, update
 from amorsize.policy.actions import Action, InspectHost, Plan, RunInline, Wait
 from amorsize.policy.profile import Profile
-from amorsize.policy.rules import choose_backend, dispatch, first_items, inline, scale
+from amorsize.policy.rules import (
+    choose_backend,
+    dispatch,
+    elsewhere,
+    first_items,
+    inline,
+    scale,
+)
 from amorsize.policy.rules.inline import SERIAL_SLICE_S, SLICE_S
 from amorsize.policy.state import State
 from amorsize.policy.value import inf
@@ -36,7 +43,11 @@ def _look_up_profile(state: State, view: View) -> Action | None:
 def _workers_only(state: State, view: View) -> Action | None:
     if state.job.backend == "auto" and state.job.may_inline and not state.workers.has_lost_one:
         return None
-    return scale.workers_only(state, view) if state.is_surveyed else InspectHost()
+    if not state.is_surveyed:
+        return InspectHost()
+    if state.host.engine_lag_s is not None:
+        return elsewhere.feed(state, view)
+    return scale.workers_only(state, view)
 
 
 def _first_items(state: State, view: View) -> Action | None:

@@ -1,0 +1,90 @@
+"""Feed workers that are not ours, where a chunk is long on its way.
+
+They cost nothing to start. What counts is what the caller spends on a chunk, and the time that a
+worker has nothing to do between two chunks: so it gets the next one while it runs this one.
+"""
+
+from __future__ import annotations
+
+from amorsize.policy import backend_choice, chunk_sizing
+from amorsize.policy.actions import Action, StartWorker, Wait
+from amorsize.policy.rules import dispatch
+from amorsize.policy.value import inf
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.events import View
+    from amorsize.policy.state import State
+
+#: A bulk chunk lasts so many times as long as it is on its way, over how many are under way.
+LAGS = 20.0
+#: Chunks of a worker that are under way at once: one that runs, one that waits behind it.
+N_UNDER_WAY = 2
+#: All workers together need at least so many times as long for a chunk each as the caller for
+#: sending these.
+SENDING = 2.0
+#: A chunk is at most this many times the largest one that came back. One that takes longer than was
+#: planned returns its rest.
+GROWTH = 16
+#: A chunk longer than this many times its way is sent when the one before it is back.
+SHORT = 20.0
+
+
+def feed(state: State, view: View) -> Action:
+    """A chunk for a worker that has too little, or one worker more."""
+    if state.route is None or state.route.backend is None:
+        why = "the workers that were asked for run all items"
+        state.route = backend_choice.Route(backend="process", why=why)
+        state.cores.verified = True
+    pool = state.workers.of("process")
+    worker = pool.least_loaded(_n_active(state))
+    n_items, time_budget_s = chunk_for(state, view)
+    if worker is not None and not worker.n_queued:
+        return dispatch.send(state, worker, n_items, time_budget_s)
+    if pool.n_alive < min(_n_active(state), pool.n_busy + view.n_left):
+        return StartWorker(backend="process")
+    if worker is not None and worker.n_queued < N_UNDER_WAY and _is_short(state, n_items, view):
+        return dispatch.send(state, worker, n_items, time_budget_s)
+    return Wait(reason="workers are busy")
+
+
+def _n_active(state: State) -> int:
+    """Workers that may have items now."""
+    n_asked = state.host.n_cores if state.job.n_jobs is None else state.job.n_jobs
+    limits = state.limits.n_most, state.limits.failures.n_limit
+    return min([n_asked, *(one for one in limits if one is not None)])
+
+
+def chunk_for(state: State, view: View) -> tuple[int, float]:
+    """Items of the next chunk, with the seconds after which its rest is to come back."""
+    if state.job.chunksize is not None:
+        return min(state.job.chunksize, view.n_left), inf
+    item_s = state.costs.item_s
+    if item_s is None:
+        return 1, inf
+    item_s = max(item_s, chunk_sizing.LEAST_S)
+    n_workers = _n_active(state)
+    lag_s, sending_s = _lag_s(state), SENDING * n_workers * state.host.dispatch_s
+    bulk_s = max(LAGS * lag_s / N_UNDER_WAY, sending_s)
+    n_left = state.n_left(view)
+    # At the end it is fewer workers that are served in time.
+    n_served = min(n_workers, max(1.0, (n_left * item_s / state.host.dispatch_s) ** 0.5))
+    tail_s = min(max(lag_s, sending_s / SENDING), bulk_s)
+    guided = max(tail_s / item_s, n_left / (chunk_sizing.GUIDE * n_workers), 1.0)
+    most = min(bulk_s / item_s, -(-n_left // n_served), GROWTH * max(1, state.costs.n_largest))
+    n_items = max(1, round(min(guided, most)))
+    return min(n_items, view.n_left), chunk_sizing.BOX * max(n_items * item_s, tail_s)
+
+
+def _lag_s(state: State) -> float:
+    assert state.host.engine_lag_s is not None
+    return state.host.engine_lag_s
+
+
+def _is_short(state: State, n_items: int, view: View) -> bool:
+    """Whether a chunk is over before another one could come, and enough is left for all."""
+    if state.workers.has_lost_one or state.costs.item_s is None:
+        return False
+    if view.n_left < n_items * _n_active(state) and view.all_read:
+        return False  # another worker may be free sooner
+    return n_items * state.costs.item_s < SHORT * _lag_s(state)
