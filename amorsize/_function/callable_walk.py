@@ -23,8 +23,11 @@ if TYPE_CHECKING:
         str, str, Any, tuple[str, ...]
     ]  # the same, and the attributes taken off it at once
 
-MAX_WRAPPINGS = 16  # `__wrapped__` may lead on for ever where attributes are made up on the fly
-MAX_CODES = 4096  # whose loads are kept
+#: Layers of wrappers that are opened: where attributes are made up on the fly, `__wrapped__` may
+#: lead on for ever.
+MAX_WRAPPINGS = 16
+#: Codes whose loads are kept.
+MAX_CODES = 4096
 
 # The ways from one thing to the next that it holds,
 WRAPPED, FUNC, SELF, ARGUMENT, DEFAULT = "wrapped", "function", "self", "argument", "default"

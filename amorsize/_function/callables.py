@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from types import FunctionType
     from typing import Any
 
-MISSING: Any = type("MISSING", (), {"__repr__": lambda _: "MISSING"})()  # no such member
+#: Stands for a member that is not there.
+MISSING: Any = type("MISSING", (), {"__repr__": lambda _: "MISSING"})()
 
 FUNCTION: Any = type(lambda: None)
 METHOD: Any = type(Value().as_dict)

@@ -38,7 +38,8 @@ def _body_digest(code: CodeType) -> str:
 
 
 MOST_BODIES = 4096
-_bodies: dict[int, tuple[CodeType, str]] = {}  # the code is kept, so that no id comes twice
+#: By the id of a code. The code is kept with its digest, so that no id comes twice.
+_bodies: dict[int, tuple[CodeType, str]] = {}
 
 
 def _registered(dispatcher: Any) -> list[Any]:

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-DEEPEST = 3  # functions in functions: a decorator of a partial of a closure
-MOST_SETTINGS = 16  # that tell variants of one function apart
-LONG = 256  # characters: of a longer text the length and the beginning
+#: Layers of functions that are followed: a decorator of a partial of a closure has three.
+DEEPEST = 3
+#: Settings that tell variants of one function apart.
+MOST_SETTINGS = 16
+#: Of a text with more characters, its length counts with its beginning.
+LONG = 256
 
 BUILTIN: Any = type(len)
 

@@ -20,7 +20,8 @@ _OWN_HANDLERS |= {"namereplace", "surrogateescape", "surrogatepass"}
 _CODE = type((lambda: None).__code__)
 _USERS = {"encode", "decode", "open", "read_text", "write_text", "lookup", "reader", "writer"}
 _USERS |= {"TextIOWrapper", "str", "bytes", "encoding", "errors"}
-LONGEST = 40  # characters of a name
+#: Characters of the longest text that may be the name of an encoding.
+LONGEST = 40
 
 
 def registered(func: Any) -> str | None:

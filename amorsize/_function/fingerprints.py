@@ -14,14 +14,18 @@ if TYPE_CHECKING:
     from types import CodeType, FunctionType, MethodType
     from typing import Any
 
-DEPTH = 3  # calls from the function down to the last body that is part of its key
+#: Calls from the function down to the last body that is part of its key.
+DEPTH = 3
 KEY_BYTES = 16
 VARIANT_BYTES = 8
-MAX_PARTS = 1000  # callables in one key; what leads further is cut off there, 60 ms
-LONG = 4096  # a longer text counts by its length and ends: a variant is a hint, not a proof
+#: Callables in one key, in 60 ms. What leads further is cut off there.
+MAX_PARTS = 1000
+#: Of a longer text the length counts with both ends: a variant is a hint, not a proof.
+LONG = 4096
 
 _SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
-_MAKERS = ("__new__", "__init__", "__post_init__", "__call__")  # what runs without being named
+#: Methods that run without being named.
+_MAKERS = ("__new__", "__init__", "__post_init__", "__call__")
 
 
 class Fingerprint(Value):
@@ -80,8 +84,10 @@ def hex_digest(content: list[Any], n_bytes: int) -> str:
     return blake2b(marshal.dumps(content, 2), digest_size=n_bytes).hexdigest()
 
 
-MAX_BODIES = 1024  # codes whose bodies are kept
-_bodies: dict[int, tuple[CodeType, tuple[Any, ...], tuple[str, ...]]] = {}  # kept with their codes
+#: Codes whose bodies are kept.
+MAX_BODIES = 1024
+#: By the id of a code. The code is kept with its body, so that no id comes twice.
+_bodies: dict[int, tuple[CodeType, tuple[Any, ...], tuple[str, ...]]] = {}
 
 
 def _read(code: CodeType) -> tuple[tuple[Any, ...], tuple[str, ...]]:

@@ -70,7 +70,8 @@ _LOOP_LEAVES_NOTHING = op_number("LOAD_METHOD") != NO_OP
 
 #: Codes whose flow is kept.
 MAX_FLOWS = 1024
-_flows: dict[int, tuple[CodeType, Flow]] = {}  # with the code, so that no id comes twice
+#: By the id of a code. The code is kept with its flow, so that no id comes twice.
+_flows: dict[int, tuple[CodeType, Flow]] = {}
 
 
 def flow_of(func: FunctionType) -> Flow:

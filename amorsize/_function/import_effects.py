@@ -36,7 +36,8 @@ _METHODS = frozenset(  # of whatever a call gives: `Path(name).write_text(text)`
 _AT_EXIT = ("atexit", "register")
 _CODE: type[CodeType] = type((lambda: None).__code__)
 
-_known: dict[str, tuple[Any, str | None]] = {}  # by module: its spec, and what was found
+#: By module: its spec, with what was found.
+_known: dict[str, tuple[Any, str | None]] = {}
 
 
 def what_it_does(module_name: str) -> str | None:

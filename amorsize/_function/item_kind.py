@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     Kind = tuple[str, int]  # the type's name, and the size class
 
-LEAST_CLASS = 6  # 64 bytes: below, the envelope is most of what travels
+#: Smaller items are of one class: below 64 bytes, most of what travels is the envelope.
+LEAST_CLASS = 6
 MANY = (list, tuple, set, frozenset, dict)
 TEXTS = (str, bytes, bytearray)
 

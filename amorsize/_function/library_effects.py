@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-_MAX_LAYERS = 20  # of partials and static methods around one another
+#: Partials and static methods around one another that are opened.
+_MAX_LAYERS = 20
 
 _FUNCTION: Any = type(lambda: None)
 _METHOD: Any = type(Value().as_dict)
@@ -48,7 +49,8 @@ _dictoffset: Any = type.__dict__["__dictoffset__"].__get__
 _flags: Any = type.__dict__["__flags__"].__get__
 _module_members: Any = _MODULE.__dict__["__dict__"].__get__
 
-_CANNOT_BE_EXTENDED = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE: no class statement made this type
+#: Py_TPFLAGS_IMMUTABLETYPE, a flag of types that no class statement has made.
+_CANNOT_BE_EXTENDED = 1 << 8
 _TRANSFERS = ("read", "write", "send", "recv", "execute", "cursor")
 
 

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from types import CodeType, FunctionType
     from typing import Any
 
-MOST_CALLABLES = 60  # that are read for each one that is called, the nearest first: 2 ms
+#: Functions that are read for each one that is called, the nearest first: 2 ms.
+MOST_CALLABLES = 60
+#: Functions that are read in all.
 MOST_IN_ALL = 240
-MOST_KEPT = 1024  # ways
+#: Ways that are kept.
+MOST_KEPT = 1024
 
 # What has the state of this process, or is carried with `caller_state`: neither read nor followed.
 _OF_THE_PROCESS = frozenset(

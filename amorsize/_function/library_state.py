@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
     Place = tuple[str, str]  # a module, and a name or "Class.name" in it
 
-MOST_ENTRIES = 1000  # of a table; larger ones are caches, or data that nobody sets
-DEPTH = 3  # tables in tables
+#: Larger tables are caches, or data that nobody sets.
+MOST_ENTRIES = 1000
+#: Tables inside one another that are looked into.
+DEPTH = 3
 
 # How it is to be put there in a worker: in place of what is there; a table's entries beside those
 # that it has; a list in which stands what is the project's, and of the rest what it is.
@@ -199,7 +201,8 @@ class OtherKind(Exception):  # noqa: N818 - says what was found
     """What a library has is of another kind than in the caller."""
 
 
-_put_back: list[Callable[[], None]] = []  # what undoes the last call's settings
+#: What undoes the settings of the last call.
+_put_back: list[Callable[[], None]] = []
 _awaited: list[str] = []
 
 

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-MAX_DEPTH = 5  # objects inside one another that are looked into
-MAX_ELEMENTS = 50  # of one container
+#: Objects inside one another that are looked into.
+MAX_DEPTH = 5
+#: Elements of one container that are looked at.
+MAX_ELEMENTS = 50
 CONTAINERS = (list, dict, set, bytearray)
 
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _STDLIB = os.path.dirname(os.__file__) + os.sep
-_OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep  # wherever it is installed
+#: Our own folder, wherever it is installed.
+_OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _LIBRARIES = ("site-packages", "dist-packages")
 #: Files that are remembered. A notebook names a new one for each cell.
 _MAX_FILES = 4096

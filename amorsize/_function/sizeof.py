@@ -8,8 +8,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-N_LOOKED_AT = 4  # elements of a container that speak for the others
-DEEPEST = 3  # containers in containers that are looked into
+#: Elements of a container that speak for the others.
+N_LOOKED_AT = 4
+#: Containers inside one another that are looked into.
+DEEPEST = 3
 # Whose values tell their own size; of other classes an attribute may be code that does anything.
 _TELL = frozenset({"numpy", "pandas", "torch", "pyarrow", "jax", "jaxlib", "cupy", "polars"})
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     Kept = tuple[tuple[Any, ...], dict[str, Any], Any]
 
-_NOTHING = "amorsize: nothing"  # stands for a value that is not set: the same text in every process
+#: Stands for a value that is not set, as the same text in every process.
+_NOTHING = "amorsize: nothing"
 _vars: dict[tuple[str, str], ContextVar[Any]] = {}
 
 
@@ -62,7 +63,8 @@ def kept(cache: Any) -> list[Kept]:
     return [(*_arguments(key, mark, is_typed=is_typed), result) for key, result in pairs]
 
 
-_BEHIND_LINKS = 6  # the table, the function, the mark, two types, attributes
+#: What comes after the links: the table, the function, the mark, two types, the attributes.
+_BEHIND_LINKS = 6
 
 
 def _arguments(key: Any, mark: Any, *, is_typed: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -16,9 +16,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STALE_AFTER_S = 1.0  # a quota may be changed while a process runs, but is not changed every second
-NO_LIMIT_BYTES = 1 << 60  # v1 writes "unlimited" as 2**63 rounded down to a page
-_DEFAULT_PERIOD_US = "100000"  # of the kernel, where cpu.max names a quota alone
+#: For so long a quota is believed. It may be changed while a process runs, but hardly every second.
+STALE_AFTER_S = 1.0
+#: A larger limit is none: v1 writes "unlimited" as 2**63, rounded down to a page.
+NO_LIMIT_BYTES = 1 << 60
+#: The kernel's period, where cpu.max names a quota alone.
+_DEFAULT_PERIOD_US = "100000"
 
 
 class CpuQuota(Value):

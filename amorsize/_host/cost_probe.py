@@ -28,7 +28,8 @@ _N_ROUNDS = 200
 _N_THREADS = 10
 _CLEAN_START_LIMIT_S = 0.5
 _CHILD_LIMIT_S = 0.2
-_CLEAN_START = "import pickle, select, struct; print(flush=True)"  # what any worker needs first
+#: What any worker loads first.
+_CLEAN_START = "import pickle, select, struct; print(flush=True)"
 
 
 def costs_s() -> dict[str, float]:

@@ -12,16 +12,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_WEIGHT = 0.2  # of a new observation: about the last ten count
-_STEP = 10.0  # an observation counts as at most this many times what is known, or its inverse:
-# one stopped process (a suspended laptop, a debugger) must not price all later calls
-_LOWEST, _HIGHEST = 1 / 100, 1000  # times the prior: beyond, a figure is a mistake or a forgery.
-# A fork of a process that holds 20 GB takes 100 ms and more, 300 times the prior.
-_DOUBT = (
-    0.03  # of what a cost exceeds its prior by is given up with each call that starts no workers
-)
-_ELSEWHERE = 8.0  # times the prior at most, of what another process has seen: it may have been the
-# one with 20 GB, and who believes that starts no workers and never learns better
+#: The weight of a new observation: about the last ten count.
+_WEIGHT = 0.2
+#: An observation counts as at most this many times what is known, or its inverse. One stopped
+#: process (a suspended laptop, a debugger) must not price all later calls.
+_STEP = 10.0
+#: Times the prior between which a figure is believed; others are mistakes or forgeries. A fork of a
+#: process that holds 20 GB takes 100 ms and more, 300 times the prior.
+_LOWEST, _HIGHEST = 1 / 100, 1000
+#: With each call that starts no workers, a cost loses this share of what it exceeds its prior by.
+_DOUBT = 0.03
+#: What another process has seen counts as at most this many times the prior. It may have been the
+#: one with 20 GB, and who believes that starts no workers, so that it never learns better.
+_ELSEWHERE = 8.0
 
 
 class Costs(Value):

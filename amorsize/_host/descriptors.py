@@ -17,14 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-# Below, the caller runs all items: who has so few left may need them itself. The first worker
-# process takes 6 and its share of what is loaded late, one after the other; items open some.
+#: With fewer left, the caller runs all items: the program may need these itself. The first worker
+#: process takes 6, besides those for modules that are loaded late, and items open some.
 LEAST = 32
-FEW = 128  # below, what may be needed later is loaded while there is room
-WHERE_OPEN = ("/proc/self/fd", "/dev/fd")  # Linux; macOS and the BSDs
+#: With fewer left, what may be needed later is loaded while there is room.
+FEW = 128
+#: Where open descriptors are listed: on Linux; on macOS and the BSDs.
+WHERE_OPEN = ("/proc/self/fd", "/dev/fd")
 PLENTY = 1 << 20
-EMFILE, ENFILE = 24, 23  # as `errno` has them wherever there is such a limit
-# What a call with workers loads on its way, where it may be too late.
+#: As `errno` has them wherever there is such a limit.
+EMFILE, ENFILE = 24, 23
+#: What a call with workers loads on its way, where no descriptor may be left for it.
 LATE = (
     *("math", "mmap", "select", "threading", "logging", "contextvars"),
     *(f"amorsize._engine.{name}" for name in ("inspect_host", "placement", "dispatcher_thread")),

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 SPIN_S = 0.15
 N_ROUNDS = 3
-LEAD_S, LEAD_EACH_S = 0.12, 0.012  # until all of some interpreters are there to begin together
-LIMIT_S = 30.0  # for one experiment; a host that is slower is told as such
+#: Time until some interpreters are there to begin together: in any case, and for each of them.
+LEAD_S, LEAD_EACH_S = 0.12, 0.012
+#: Time for one experiment. A slower host is told as such.
+LIMIT_S = 30.0
 PIPE_BYTES = 32 * 1024**2
 N_RECORDS = 20_000
 THREAD_VARIABLES = (

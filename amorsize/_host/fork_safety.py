@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 START_VARIABLE = "AMORSIZE_START"
 _TASKS = "/proc/self/task"
-# A thread that was joined is listed until it has run to its end: 0.2 ms, but of 1000 on a host
-# with more running than it has CPUs 10 took 4 ms and one 12 ms. A clean start takes 100 ms.
+#: For so long a thread that was joined may still be listed, until it has run to its end. That takes
+#: 0.2 ms; of 1000 on a host with more to run than CPUs, 10 took 4 ms and one 12 ms. A clean start,
+#: to which such a thread would lead, takes 100 ms.
 _ENDING_S = 20e-3
 _POLL_S = 50e-6
-_JUDGED_FOR_S = 20e-3  # a refusal stands so long: with many libraries finding it anew takes 4 ms
+#: For so long a refusal stands: with many libraries, finding it anew takes 4 ms.
+_JUDGED_FOR_S = 20e-3
 _N_NAMED = 3
 
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-_awaited: dict[str, dict[str, Callable[[], None]]] = {}  # by module, and by a key of the asker's
+#: What is to be done once a module is loaded: by module, then by a key of who asked.
+_awaited: dict[str, dict[str, Callable[[], None]]] = {}
 
 
 def when_imported(module: str, key: str, action: Callable[[], None]) -> None:

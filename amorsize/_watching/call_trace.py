@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
     Result = TypeVar("Result")
 
-TOOLS = (4, 3)  # numbers of sys.monitoring that stand for no known kind of tool
-MAX_OTHERS = 2000  # events of other threads, which a tool is told as well
+#: Numbers of sys.monitoring that stand for no known kind of tool.
+TOOLS = (4, 3)
+#: Events of other threads that are put up with: a tool is told of these as well.
+MAX_OTHERS = 2000
 
 
 class Inside:

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
     Marks = dict[int, tuple[Any, Any]]  # by descriptor: which file it is, and where that stands
 
-MAX_LOOKED_AT = 32  # at 9 us a file and 12 us a connection, before and after
-MAX_ASKED = 256  # of which kind they are: 1.5 us each
+#: Descriptors that are looked at before and after, at 9 us a file or 12 us a connection.
+MAX_LOOKED_AT = 32
+#: Descriptors that are asked of which kind they are, at 1.5 us each.
+MAX_ASKED = 256
 TCP_INFO, IPPROTO_TCP = 11, 6  # of Linux; importing `socket` for their names takes 5 ms
-TCP_COUNTERS = 120  # bytes that the other side has confirmed, and received: two of 64 bits
+#: Where in TCP_INFO two counters of 64 bits begin: what the other side has confirmed, what came in.
+TCP_COUNTERS = 120
 
 
 class Descriptors:

@@ -18,7 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-MOST_PATHS = 1000  # of one item
+#: Paths that are noted of one item.
+MOST_PATHS = 1000
 _CHANGES = {  # events, and which of their arguments are paths that change
     "os.rename": (0, 1),
     "os.remove": (0,),
@@ -32,7 +33,8 @@ _CHANGES = {  # events, and which of their arguments are paths that change
 _CONNECTING = ("socket.connect", "socket.sendto", "socket.sendmsg")
 _HEEDED = {"open", "sqlite3.connect", *_CHANGES, *_CONNECTING}
 _WRITES = os.O_WRONLY | os.O_RDWR
-_NAMELESS = getattr(os, "O_TMPFILE", -1)  # a file in a folder, without a name there
+#: The flag of a file that has no name in its folder.
+_NAMELESS = getattr(os, "O_TMPFILE", -1)
 _installed = False
 _noted: FilesChanged | None = None
 _thread_id = 0

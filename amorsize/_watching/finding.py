@@ -26,7 +26,7 @@ PLACES = (PROCESS, DESCRIPTOR, GENERATOR, CONTEXT, STATE, ITEM, THREADS, CHILDRE
 
 
 class Finding(Value):
-    """Something that an item did and that others would notice."""
+    """Something that an item did and others would notice."""
 
     what: str  # its name: "the current folder", "/data/table.bin", "os.chdir"
     where: str  # one of the places above

@@ -40,13 +40,17 @@ if TYPE_CHECKING:
 
     EffectOf = Callable[[Any], Effect | None]
 
-MAX_EVENTS = 2000  # at about 0.6 us each
-MAX_OVERHEAD_S = 2e-3  # that judging functions may take, on top
-MAX_UNKNOWN = 64  # names of functions that nothing is known of
+#: Events that are looked at, at about 0.6 us each.
+MAX_EVENTS = 2000
+#: Time that judging functions may take on top.
+MAX_OVERHEAD_S = 2e-3
+#: Functions of which nothing is known that are kept by name.
+MAX_UNKNOWN = 64
 
 _PLACES = {"process": at.PROCESS, "thread": at.THREAD, "draws": at.GENERATOR, "caller": at.CALLER}
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
-_OPENERS = frozenset({"__init__", "__new__", "__enter__", "__call__"})  # a class at work
+#: Methods that run when a class is used.
+_OPENERS = frozenset({"__init__", "__new__", "__enter__", "__call__"})
 BUILTIN: Any = type(len)
 C_METHODS: tuple[Any, ...] = (type(str.upper), type(str.__add__))
 _HARMLESS = frozenset(  # what their methods change is theirs

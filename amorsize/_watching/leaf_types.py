@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 NUMBERS = frozenset({int, float, complex, bool, type(None)})
-_BASES = (str, bytes, int, float, complex, type)  # with numpy's numbers that derive from them
+#: Bases of types without an inside; numpy's numbers derive from some of them.
+_BASES = (str, bytes, int, float, complex, type)
 ATOMS = NUMBERS | {
     *(str, bytes, range, slice, type, object, type(...), type(NotImplemented), property),
     *(MODULE, type(lambda: None), type(len), type(str.upper), type(str.__add__)),
@@ -29,7 +30,8 @@ _TYPES = frozenset({"decimal.Decimal", "weakref.ReferenceType", "functools._lru_
 _FAMILIES = (("pathlib", "PurePath"), ("enum", "Enum"), ("numpy", "generic"), ("numpy", "dtype"))
 
 _LOCAL: Any = _thread._local
-_HOLDING_ATTRIBUTES = (_LOCAL, type(sys.implementation))  # of modules above, with any attributes
+#: Types of these modules whose instances may have any attributes.
+_HOLDING_ATTRIBUTES = (_LOCAL, type(sys.implementation))
 
 
 def is_atom(kind: type) -> bool:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from amorsize._watching.descriptors import Marks
 
-# Of CPU, for each of the two looks: 0.3 ms are usual, twice that the first time, where nothing is
-# in any cache yet. Descriptors are bounded by their number, at 20 us each.
+#: CPU time for each of the two looks. 0.3 ms are usual; the first time, where nothing is in any
+#: cache yet, it is twice that. Descriptors are bounded by their number, at 20 us each.
 BUDGET_S = 1e-3
 
 

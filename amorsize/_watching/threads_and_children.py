@@ -7,8 +7,10 @@ import sys
 
 from amorsize._watching.descriptors import _read
 
-OURS = "amorsize-"  # what the names of our worker threads begin with
-MAX_TASKS = 64  # threads whose children are asked for
+#: What the names of our worker threads begin with.
+OURS = "amorsize-"
+#: Threads that are asked for their children.
+MAX_TASKS = 64
 
 
 class Tasks:
