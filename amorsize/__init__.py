@@ -109,11 +109,12 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
     import sys
 
-    _find_quickly()
     home = _HOMES.get(name, "amorsize.errors")
     if home == "amorsize._api.map":
+        from amorsize._host.own_modules import find_quickly
         from amorsize._host.signals import no_interrupts
 
+        find_quickly()
         with no_interrupts():  # a handler that makes a call would find half of the modules
             __import__(home)
     __import__(home)
@@ -121,19 +122,6 @@ def __getattr__(name: str) -> object:
     value = module if home == f"{__name__}.{name}" else getattr(module, name)
     globals()[name] = value
     return value
-
-
-def _find_quickly() -> None:
-    """Before the first of them is loaded: find the modules of this package in less time."""
-    global _is_quick
-    if not _is_quick:
-        _is_quick = True
-        from amorsize._host.own_modules import find_quickly
-
-        find_quickly(__path__[0])
-
-
-_is_quick = False
 
 
 def __dir__() -> list[str]:

@@ -32,7 +32,6 @@ OURS = (
         "amorsize._api.decorator",
         "amorsize._api.late_map",
         "amorsize._api.receivers",
-        "amorsize._host.own_modules",
         "amorsize._host.signals",
         "amorsize._engine.call_options",
         "amorsize._engine.call_checks",
@@ -163,9 +162,11 @@ def copied(tmp_path):
     return copy
 
 
-def printed(copy, script, *options, **environ):
+def printed(copy, script, *options, loading="from amorsize import tuned_map", **environ):
     """What a script prints that has loaded the package from the copy."""
-    lines = f"import sys\nsys.path.insert(0, {str(copy.parent)!r})\nfrom amorsize import autotune\n"
+    lines = (
+        f"import sys\nsys.path.insert(0, {str(copy.parent)!r})\nfrom amorsize import tuned_map\n"
+    )
     names = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
     kept = {name: value for name, value in os.environ.items() if name not in names}
     command = [sys.executable, *options, "-c", lines + textwrap.dedent(script)]
@@ -188,9 +189,17 @@ def rewritten(copy, number):
     return source
 
 
-def test_modules_are_found_quickly(copied):
+@pytest.mark.parametrize(
+    "loading",
+    [
+        "from amorsize import tuned_map",
+        "from amorsize import autotune\nautotune(len)(['a', 'b'])",
+        "import amorsize\namorsize.shutdown()",
+    ],
+)
+def test_modules_are_found_quickly(copied, loading):
     """By finders and loaders of the package's own, from the bytecode beside the sources."""
-    found = printed(copied, WHERE_CODE_IS_FROM)
+    found = printed(copied, WHERE_CODE_IS_FROM, loading=loading)
 
     assert found == ["amorsize._host.own_modules", "8192"]
 
@@ -263,7 +272,7 @@ def test_folders_of_others_are_left_alone(copied):
         pass
     folder = amorsize.__path__[0] + "/_engine"
     theirs = sys.path_importer_cache[folder] = FileFinder(folder, (Rewriting, [".py"]))
-    own_modules.find_quickly(amorsize.__path__[0])
+    own_modules.find_quickly()
     assert sys.path_importer_cache[folder] is theirs
     print(type(sys.path_importer_cache[amorsize.__path__[0] + "/policy"]).__name__)
     """

@@ -24,6 +24,9 @@ def load() -> Any:
     global loaded
     try:
         with no_interrupts():  # a handler that calls a tuned function would find half of them
+            from amorsize._host.own_modules import find_quickly
+
+            find_quickly()
             import amorsize._api.map as module
     except (OSError, ImportError) as error:
         if is_lack(error):
