@@ -19,8 +19,6 @@ LIMITS = {"lines": 350, "methods": 20, "attributes": 20, "lines of code": 45}
 #: and their numbers only go down.
 TOO_LARGE = {
     ("_api/decorator.py", "lines"): 351,
-    ("policy/evidence/item_costs.py: ItemCosts", "attributes"): 28,
-    ("policy/evidence/item_costs.py: ItemCosts", "methods"): 22,
     ("policy/profile.py: Profile", "attributes"): 23,
 }
 

@@ -41,9 +41,6 @@ BANNED = {
     "zoo": "scenarios",
 }
 
-#: How often each part of the package may still say a word, in tens. These numbers only go down.
-LEFT: dict[str, dict[str, int]] = {}
-
 WORD = re.compile(r"[a-z]+")
 
 
@@ -97,12 +94,9 @@ def test_a_word_is_found_in_names_and_in_prose(text, words):
 
 
 def test_nobody_has_to_look_up_a_word():
-    """Invented words do not come back: where one is left, it is counted and waits to be renamed."""
+    """Invented words do not come back."""
     for part, found in said_by_part().items():
-        left = LEFT.get(part, {})
-        more = {word: n for word, n in found.items() if n > left.get(word, 0)}
-
-        assert more == {}, f"{part} says {more}; the field says {[BANNED[word] for word in more]}"
+        assert not found, f"{part} says {found}; the field says {[BANNED[word] for word in found]}"
 
 
 def test_the_glossary_is_short():

@@ -1,4 +1,4 @@
-"""What a call has learned so far about its items: cost, spread, waiting, warming up."""
+"""What items cost in a call so far."""
 
 from __future__ import annotations
 
@@ -45,41 +45,143 @@ class AloneItems(Value):
     cpu_share: float = 1.0
 
 
+class OwnItems:
+    """The caller's own items, of which the latest count most."""
+
+    def __init__(self) -> None:
+        #: Wall seconds in which they had a core, as a decayed sum.
+        self.wall_s = 0.0
+        #: CPU seconds, likewise.
+        self.cpu_s = 0.0
+        #: Pauses, likewise.
+        self.n_pauses = 0.0
+        #: How many slices in a row were idle.
+        self.idle_streak = IdleStreak()
+
+    def add(self, event: Inlined) -> None:
+        """Take in a slice."""
+        self.wall_s = MEMORY * self.wall_s + event.undelayed_s
+        self.cpu_s = MEMORY * self.cpu_s + event.cpu_s
+        self.n_pauses = MEMORY * self.n_pauses + event.n_pauses
+        self.idle_streak.count(event)
+
+    @property
+    def are_idle(self) -> bool:
+        """They waited: they had a core, did not use it, and gave it up by themselves."""
+        return self.cpu_s < WAITING_SHARE * self.wall_s and self.n_pauses > LEAST_PAUSES
+
+
+class CallMeans:
+    """Sums over the whole call, warm-ups left out."""
+
+    def __init__(self) -> None:
+        #: Wall seconds of what the caller ran while nothing ran beside it.
+        self.alone_s = 0.0
+        #: How many items that were.
+        self.alone_n = 0.0
+        #: Wall seconds of everything.
+        self.all_s = 0.0
+        #: How many items that were.
+        self.all_n = 0.0
+
+    def add(self, wall_s: float, n_items: int, *, alone: bool) -> None:
+        """Take in a slice or a chunk."""
+        self.all_s += wall_s
+        self.all_n += n_items
+        if alone:
+            self.alone_s += wall_s
+            self.alone_n += n_items
+
+
+class ChunkSpread:
+    """How what items cost varies from chunk to chunk, in logarithms."""
+
+    def __init__(self) -> None:
+        #: Chunks of workers behind these figures.
+        self.n_chunks = 0
+        self._n_items = 0
+        self._sum = self._squares = 0.0
+
+    def add(self, item_s: float, n_items: int) -> None:
+        """Take in what an item of a chunk cost."""
+        from math import log  # 1 ms to load, which a call that starts no workers does not pay
+
+        value = log(max(item_s, 1e-9))
+        self._sum += value
+        self._squares += value * value
+        self.n_chunks += 1
+        self._n_items += n_items
+
+    @property
+    def log(self) -> float | None:
+        """Standard deviation of the log of what items cost; None before two chunks."""
+        if self.n_chunks < 2:
+            return None
+        mean = self._sum / self.n_chunks
+        return float(max(0.0, self._squares / self.n_chunks - mean * mean) ** 0.5)
+
+    @property
+    def typical_s(self) -> float | None:
+        """Geometric mean of what items cost; None before the first chunk."""
+        if not self.n_chunks:
+            return None
+        from math import exp
+
+        return exp(self._sum / self.n_chunks)
+
+    @property
+    def chunk_items(self) -> float:
+        """Mean items of a chunk."""
+        return self._n_items / self.n_chunks if self.n_chunks else 1.0
+
+
 class ItemCosts:
     """Moving averages over what was run, inline and in workers; seconds per item."""
 
     def __init__(self) -> None:
+        #: How long the caller has run items itself.
         self.elapsed_inline_s = 0.0
+        #: How many these were.
         self.n_inline = 0
         #: The items that were run before there were workers.
         self.alone = AloneItems()
-        self.n_seen = 0  # items run anywhere
+        #: Items run anywhere.
+        self.n_seen = 0
+        #: Chunks that came back.
         self.n_reports = 0
-        self.n_largest = 0  # items of the largest chunk that came back
-        self.warmup_s = 0.0  # what a first item seems to cost on top
-        self.is_warmup_sure = False  # modules were imported, or a fresh worker has shown it, too
+        #: Items of the largest of them.
+        self.n_largest = 0
+        #: Mean wall seconds of an item. None: the first one has not ended.
+        self.item_s: float | None = None
+        #: Mean CPU seconds of an item.
         self.item_cpu_s: float | None = None
+        #: Mean item of the latest slice or chunk.
+        self.latest_s: float | None = None
+        #: The same without what others kept it waiting.
+        self.latest_own_s: float | None = None
+        #: Items spend most of their time waiting.
         self.waits = False
-        self.inner_threads = 1.0  # process CPU / wall of the caller's own items
-        self.latest_s: float | None = None  # mean item of the latest slice or chunk,
-        self.latest_own_s: float | None = None  # and of that without what others kept it waiting
-        self._alone_s = self._alone_n = 0.0  # sums over what the caller ran, warm-ups left out
-        self._all_s = self._all_n = 0.0  # and over everything
-        self.item_s: float | None = None  # mean wall seconds of one; None before the first ended
-        self._wall_s = self._n = 0.0  # decayed sums behind that
-        self._recent = [0.0, 0.0, 0.0]  # decayed sums: wall, CPU, pauses of the caller's own items
-        self._idle_streak = IdleStreak()
-        self._first_s: float | None = None
-        self._unconfirmed = False  # only one item is known, which may have been a warm-up
-        self._log_mean = self._log_square = 0.0
-        self.n_chunks = self._chunked_items = 0  # of workers, behind the spread
+        #: Process CPU / wall of the caller's own items.
+        self.inner_threads = 1.0
+        #: What a first item seems to cost on top.
+        self.warmup_s = 0.0
+        #: Modules were imported, or a fresh worker has shown the warm-up, too.
+        self.is_warmup_sure = False
+        #: Cost of the first item while no second one has shown whether that was a warm-up.
+        self.first_unconfirmed_s: float | None = None
+        #: How what items cost varies, chunk by chunk.
+        self.spread = ChunkSpread()
+        self._means = CallMeans()
+        self._own = OwnItems()
+        self._wall_s = self._n = 0.0  # decayed sums behind `item_s`
 
     @property
     def mean_s(self) -> float | None:
         """Mean wall seconds of an item over the whole call; of waiting ones, while undisturbed."""
-        if self.waits and self._alone_n:
-            return self._alone_s / self._alone_n
-        return max(self._all_s / self._all_n, LEAST_ITEM_S) if self._all_n else self.item_s
+        means = self._means
+        if self.waits and means.alone_n:
+            return means.alone_s / means.alone_n
+        return max(means.all_s / means.all_n, LEAST_ITEM_S) if means.all_n else self.item_s
 
     @property
     def work_s(self) -> float:
@@ -90,45 +192,18 @@ class ItemCosts:
     @property
     def undisturbed_s(self) -> float:
         """Wall seconds of one item without what others kept it from its core."""
-        item_s, (own_s, cpu_s, _) = self.item_s or 0.0, self._recent
-        return min(item_s, self.work_s * own_s / cpu_s) if cpu_s else item_s
-
-    @property
-    def first_unconfirmed_s(self) -> float | None:
-        """Cost of the first item while no second one has shown whether that was a warm-up."""
-        return self._first_s if self._unconfirmed else None
-
-    @property
-    def spread_log(self) -> float | None:
-        """Standard deviation of the log of what items cost, chunk by chunk; None before two."""
-        if self.n_chunks < 2:
-            return None
-        mean = self._log_mean / self.n_chunks
-        return float(max(0.0, self._log_square / self.n_chunks - mean * mean) ** 0.5)
-
-    @property
-    def typical_s(self) -> float | None:
-        """Geometric mean of what items cost, chunk by chunk; None before the first."""
-        if not self.n_chunks:
-            return None
-        from math import exp
-
-        return exp(self._log_mean / self.n_chunks)
-
-    @property
-    def chunk_items(self) -> float:
-        """Mean items of these chunks."""
-        return self._chunked_items / self.n_chunks if self.n_chunks else 1.0
+        item_s, own = self.item_s or 0.0, self._own
+        return min(item_s, self.work_s * own.wall_s / own.cpu_s) if own.cpu_s else item_s
 
     def fits(self, *, waits: bool) -> bool:
         """Whether items may be such as wait, or compute, as far as can be told by now."""
-        return self.waits is waits or (waits and self._idle_streak.is_too_short)
+        return self.waits is waits or (waits and self._own.idle_streak.is_too_short)
 
     @property
     def cpu_share(self) -> float:
         """CPU / wall of the caller's latest items while nothing ran beside them."""
-        wall_s, cpu_s, _ = self._recent
-        return min(1.0, cpu_s / wall_s) if wall_s else 1.0
+        own = self._own
+        return min(1.0, own.cpu_s / own.wall_s) if own.wall_s else 1.0
 
     def end_alone(self) -> None:
         """The first worker is started: the items so far were undisturbed."""
@@ -140,39 +215,31 @@ class ItemCosts:
         """Items of this call have confirmed a profile: believe the rest of it as well."""
         self.waits = profile.waits
         self.n_largest = max(self.n_largest, profile.chunksize)
-        self._unconfirmed = False
+        self.first_unconfirmed_s = None
 
     def inlined(self, event: Inlined, *, alone: bool, beside_threads: bool = False) -> None:
         """Items the caller ran; `alone` while no worker was running beside them."""
         n, item_s = event.n_items, max(event.wall_s / event.n_items, LEAST_ITEM_S)
-        if self._first_s is None:
-            self._first_s, self._unconfirmed = item_s, True
+        if not self.n_inline:
+            self.first_unconfirmed_s = item_s
             self._mean_of(event.wall_s, n)
             if event.n_modules:
                 # It imported something: never a sound reference for the items to come.
                 self._mean_of(0.0, 0)
                 self.warmup_s, self.is_warmup_sure = event.wall_s, True
             else:
-                self._sum_up(event.wall_s, n, alone=alone)
+                self._means.add(event.wall_s, n, alone=alone)
         else:
             self._confirm(item_s)
             keep = max(LEAST_MEMORY, min(MEMORY, 1 - n / ITEMS_REMEMBERED))
             self._mean_of(keep * self._wall_s + event.wall_s, keep * self._n + n)
-            self._sum_up(event.wall_s, n, alone=alone)
+            self._means.add(event.wall_s, n, alone=alone)
         self.latest_s, self.latest_own_s = item_s, event.undelayed_s / n
         self._note_cpu(event.cpu_s / n, 0.1)
         is_told = event.run_delay_s > 0 and not beside_threads  # those take the GIL as well
         if alone or is_told:  # otherwise an item that gets no core looks like one that waits
-            self._recent = [
-                MEMORY * past + new
-                for past, new in zip(
-                    self._recent, (event.undelayed_s, event.cpu_s, event.n_pauses), strict=True
-                )
-            ]
-            wall_s, cpu_s, n_pauses = self._recent
-            self._idle_streak.count(event)
-            are_idle = cpu_s < WAITING_SHARE * wall_s and n_pauses > LEAST_PAUSES
-            self.waits = are_idle and (self.waits or self._idle_streak.is_enough)
+            self._own.add(event)
+            self.waits = self._own.are_idle and (self.waits or self._own.idle_streak.is_enough)
             if alone and event.wall_s > 1e-3:
                 self.inner_threads = max(1.0, event.process_cpu_s / event.wall_s)
         self.elapsed_inline_s += event.wall_s
@@ -185,13 +252,13 @@ class ItemCosts:
 
     def _confirm(self, second_s: float) -> None:
         """The second item tells whether the first was ordinary."""
-        if not self._unconfirmed:
+        first_s = self.first_unconfirmed_s
+        if first_s is None:
             return
-        self._unconfirmed = False
-        assert self._first_s is not None
-        if second_s * WARMUP_RATIO < self._first_s:
-            self.warmup_s = self._first_s - second_s
-            self._alone_s = self._alone_n = self._all_s = self._all_n = 0.0
+        self.first_unconfirmed_s = None
+        if second_s * WARMUP_RATIO < first_s:
+            self.warmup_s = first_s - second_s
+            self._means = CallMeans()
             self._mean_of(0.0, 0)
             self.item_cpu_s = None
 
@@ -200,9 +267,9 @@ class ItemCosts:
     ) -> None:
         """A chunk that a worker ran; the first of a cold one contains its own warm-up."""
         self.counted(event)
-        if in_process and self._idle_streak.is_too_short:  # the caller's items began it
-            self._idle_streak.count(event)
-            self.waits = self._idle_streak.is_enough
+        if in_process and self._own.idle_streak.is_too_short:  # the caller's items began it
+            self._own.idle_streak.count(event)
+            self.waits = self._own.idle_streak.is_enough
         if not event.n_items:
             return
         wall_s = event.wall_s
@@ -215,8 +282,8 @@ class ItemCosts:
         if not (is_cold and self.warmup_s and self._n):
             self._mean_of(keep * self._wall_s + wall_s, keep * self._n + event.n_items)
             own_s = max(LEAST_ITEM_S, wall_s - (event.wall_s - event.undelayed_s))
-            self._note_spread(own_s / event.n_items, event.n_items)
-            self._sum_up(wall_s, event.n_items, alone=False)
+            self.spread.add(own_s / event.n_items, event.n_items)
+            self._means.add(wall_s, event.n_items, alone=False)
         self.latest_s = self.latest_own_s = wall_s / event.n_items
         self._note_cpu(event.cpu_s / event.n_items, 1 - keep)
 
@@ -235,26 +302,8 @@ class ItemCosts:
 
     def begin_means(self) -> None:
         """Items have changed: what is remembered of this call is what they cost from here on."""
-        self._alone_s = self._alone_n = self._all_s = self._all_n = 0.0
-        self._log_mean = self._log_square = 0.0
-        self.n_chunks = self._chunked_items = 0
-
-    def _sum_up(self, wall_s: float, n_items: int, *, alone: bool) -> None:
-        self._all_s += wall_s
-        self._all_n += n_items
-        if alone:
-            self._alone_s += wall_s
-            self._alone_n += n_items
+        self._means, self.spread = CallMeans(), ChunkSpread()
 
     def _note_cpu(self, cpu_s: float, weight: float) -> None:
         known = self.item_cpu_s
         self.item_cpu_s = cpu_s if known is None else known + weight * (cpu_s - known)
-
-    def _note_spread(self, item_s: float, n_items: int) -> None:
-        from math import log  # 1 ms to load, which a call that starts no workers does not pay
-
-        value = log(max(item_s, 1e-9))
-        self._log_mean += value
-        self._log_square += value * value
-        self.n_chunks += 1
-        self._chunked_items += n_items
