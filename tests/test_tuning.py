@@ -766,6 +766,19 @@ def test_a_damaged_file_is_an_error_that_names_it(tmp_path, text):
         TuningResult.load_config(path)
 
 
+@pytest.mark.parametrize("lie", [[1], {"a": 1}, -1, math.nan, "\0"], ids=repr)
+def test_a_field_that_cannot_be_right_is_refused_by_name(lie):
+    """Whatever is in it: nothing is made of a file of which a part cannot be."""
+    right = small_grid(noop, use_optimizer_hint=True).to_dict()
+    for name in right:
+        if lie == "\0" and type(right[name]) is str:
+            continue
+        with pytest.raises(InvalidOptionError, match=name):
+            TuningResult.from_dict({**right, name: lie})
+        with pytest.raises(InvalidOptionError, match=name):
+            TuningResult.from_dict({one: right[one] for one in right if one != name})
+
+
 # -- functions -------------------------------------------------------------------------------
 
 

@@ -6,6 +6,19 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
+from amorsize.policy.schema import (
+    count,
+    either,
+    fits,
+    is_number,
+    mapping,
+    number,
+    one_of,
+    optional,
+    record,
+    sequence,
+    text,
+)
 from amorsize.policy.value import Value
 from amorsize.report import aligned, html_table, seconds
 
@@ -63,20 +76,7 @@ class Figure(Value):
     @classmethod
     def from_dict(cls, fields: object) -> Figure | None:
         """A figure from stored fields; None if anything about them cannot be right."""
-        if type(fields) is not dict or set(fields) != set(cls._fields):
-            return None
-        times = [fields[name] for name in ("time_s", "low_s", "high_s")]
-        sound = (
-            all(one is None or _is_between(one, MOST_S) for one in times)
-            and _is_text(fields["what"])
-            and _is_text(fields["why"])
-            and (fields["backend"] is None or _is_text(fields["backend"]))
-            and _is_count(fields["n_runs"], MOST_RUNS)
-            and _is_count(fields["n_saved"], MAX_FIGURES)
-            and (fields["n_jobs"] is None or _is_count(fields["n_jobs"], MOST_JOBS))
-            and (fields["chunksize"] is None or _is_count(fields["chunksize"], MOST_ITEMS))
-        )
-        return cls(**fields) if sound else None
+        return cls(**fields) if fits(fields, FIGURE) else None  # type: ignore[arg-type]
 
 
 class Saved(Value):
@@ -179,32 +179,46 @@ class Saved(Value):
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Saved | None:
         """A result from what was stored; None if anything about it cannot be right."""
-        if set(document) != {"format", "version", *cls._fields}:
-            return None
-        texts = [document[name] for name in ("name", "function", "note", "backend")]
-        stored = document["figures"]
-        sound = (
-            document["format"] == FORMAT
-            and document["version"] == VERSION
-            and document["kind"] in KINDS
-            and all(_is_text(text) for text in texts)
-            and (document["code"] is None or _is_text(document["code"]))
-            and _is_between(document["saved_at_s"], MOST_S * 100)
-            and (document["n_items"] is None or _is_count(document["n_items"], MOST_ITEMS, 0))
-            and _is_count(document["n_jobs"], MOST_JOBS)
-            and (document["chunksize"] is None or _is_count(document["chunksize"], MOST_ITEMS))
-            and _are_facts(document["machine"])
-            and type(document["result"]) is dict
-            and type(stored) is list
-            and len(stored) <= MAX_FIGURES
-        )
-        if not sound:
-            return None
-        figures = [Figure.from_dict(one) for one in stored]
-        if None in figures:
+        if not fits(document, DOCUMENT):
             return None
         fields = {name: document[name] for name in cls._fields}
+        figures = [Figure(**one) for one in document["figures"]]
         return cls(**{**fields, "figures": tuple(figures)})
+
+
+#: What the fields of a stored figure may hold.
+FIGURE = {
+    "what": text(MAX_CHARS),
+    "time_s": optional(number(MOST_S)),
+    "low_s": optional(number(MOST_S)),
+    "high_s": optional(number(MOST_S)),
+    "n_runs": count(MOST_RUNS),
+    "n_saved": count(MAX_FIGURES),
+    "backend": optional(text(MAX_CHARS)),
+    "n_jobs": optional(count(MOST_JOBS)),
+    "chunksize": optional(count(MOST_ITEMS)),
+    "why": text(MAX_CHARS),
+}
+#: A name with a text, a number, a truth or nothing.
+FACT = optional(either(one_of(True, False), is_number, text(MAX_CHARS)))
+#: What the fields of a stored result may hold.
+DOCUMENT = {
+    "format": one_of(FORMAT),
+    "version": one_of(VERSION),
+    "name": text(MAX_CHARS),
+    "kind": one_of(*KINDS),
+    "function": text(MAX_CHARS),
+    "code": optional(text(MAX_CHARS)),
+    "saved_at_s": number(MOST_S * 100),
+    "note": text(MAX_CHARS),
+    "n_items": optional(count(MOST_ITEMS, least=0)),
+    "backend": text(MAX_CHARS),
+    "n_jobs": count(MOST_JOBS),
+    "chunksize": optional(count(MOST_ITEMS)),
+    "figures": sequence(record(FIGURE), MAX_FIGURES),
+    "machine": mapping(text(MAX_CHARS), FACT, MAX_FACTS),
+    "result": lambda value: type(value) is dict,
+}
 
 
 def _mean(figures: list[Figure]) -> Figure:
@@ -238,28 +252,3 @@ def students_t(n_free: float) -> float:
         Abramowitz and Stegun (1964), Handbook of Mathematical Functions, 26.7.5, at 97.5 %.
     """
     return NORMAL_95 + 2.37 / n_free + 2.82 / n_free**2 + 2.55 / n_free**3
-
-
-def _is_text(value: object) -> bool:
-    return type(value) is str and len(value) <= MAX_CHARS and (not value or value.isprintable())
-
-
-def _is_between(value: object, most: float) -> bool:
-    return type(value) in (int, float) and 0 <= value <= most  # type: ignore[operator]
-
-
-def _is_count(value: object, most: int, least: int = 1) -> bool:
-    return type(value) is int and least <= value <= most
-
-
-def _are_facts(value: object) -> bool:
-    """A few names of this and that, each with a text, a number, a truth or nothing."""
-    return (
-        type(value) is dict
-        and len(value) <= MAX_FACTS
-        and all(_is_text(name) for name in value)
-        and all(
-            one is None or type(one) in (bool, int, float) or _is_text(one)
-            for one in value.values()
-        )
-    )

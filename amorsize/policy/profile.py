@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from amorsize.policy.evidence.exploration_budget import Explored
+from amorsize.policy.evidence.exploration_budget import explored_schema
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from amorsize.policy.schema import Check
+
+    Schema = dict[str, Check]
+
 BACKENDS = ("serial", "thread", "process")
 SOURCES = ("learned", "tuned", "imported", "asked")
 MOST_JOBS, MOST_ITEMS, MOST_S = 4096, 10**12, 1e7  # beyond, a stored figure is a mistake
 MOST_SPREAD = 10.0  # of log costs: a factor of 22000 from one chunk to the next
 MOST_WAYS = 8  # of running, whose results are remembered
+MOST_WAY_CHARS, MOST_TOLD_CHARS = 32, 200
+TINY = 5e-324  # the least number above 0
 
 #: What an earlier call has found holds where this call finds the same within this factor.
 FITS = 3.0
@@ -49,64 +55,44 @@ class Profile(Value):
     @classmethod
     def from_dict(cls, fields: Any) -> Profile | None:
         """A profile from stored fields; None if anything about them cannot be right."""
-        if not isinstance(fields, dict) or set(fields) != set(cls._fields):
-            return None
-        counts = ("n_jobs", "chunksize", "n_items", "n_calls", "n_healthy")
-        seconds = ("item_s", "item_cpu_s", "warmup_s")
-        options = ("pickle_s", "typical_s")
-        spread_log, n_chunks = fields["spread_log"], fields["n_chunks"]
-        sound = (
-            fields["backend"] in BACKENDS
-            and fields["source"] in SOURCES
-            and all(_is_count(fields[name]) for name in counts)
-            and fields["n_jobs"] <= MOST_JOBS
-            and all(_is_seconds(fields[name]) for name in seconds)
-            and fields["item_s"] > 0
-            and all(fields[name] is None or _is_seconds(fields[name]) for name in options)
-            and (fields["typical_s"] is None or fields["typical_s"] > 0)
-            and (spread_log is None or (_is_seconds(spread_log) and spread_log <= MOST_SPREAD))
-            and all(type(n) is int and 0 <= n <= MOST_ITEMS for n in (n_chunks, fields["n_short"]))
-            and _is_seconds(fields["chunk_items"])
-            and any(fields["holds_gil"] is known for known in (None, True, False))
-            and type(fields["waits"]) is type(fields["is_enough"]) is bool
-            and _are_achieved(fields["achieved"])
-            and (fields["failed_share"] is None or _is_share(fields["failed_share"]))
-            and (fields["bound"] is None or _is_told(fields["bound"]))
-            and (fields["explored"] is None or Explored.from_dict(fields["explored"]) is not None)
-        )
-        return cls(**fields) if sound else None
+        from amorsize.policy import schema  # a first call has nothing to check
+
+        return cls(**fields) if schema.fits(fields, _schema()) else None
 
 
-def _is_count(value: object) -> bool:
-    return type(value) is int and 1 <= value <= MOST_ITEMS
+_SCHEMA: Schema = {}
 
 
-def _is_seconds(value: object) -> bool:
-    return type(value) in (int, float) and 0 <= value <= MOST_S  # type: ignore[operator]
+def _schema() -> Schema:
+    """What the fields of a profile may hold."""
+    if _SCHEMA:
+        return _SCHEMA
+    from amorsize.policy.schema import count, mapping, number, one_of, optional, record, text
 
-
-def _is_share(value: object) -> bool:
-    return type(value) in (int, float) and 0 <= value <= 1  # type: ignore[operator]
-
-
-def _are_achieved(value: object) -> bool:
-    """None, or how many cores' work each of a few ways of running has done."""
-    if value is None:
-        return True
-    return (
-        type(value) is dict
-        and len(value) <= MOST_WAYS
-        and all(type(way) is str and len(way) <= MOST_WAY_CHARS for way in value)
-        and all(_is_seconds(n) and n <= MOST_JOBS for n in value.values())
+    positive, seconds, flag = number(MOST_S, least=TINY), number(MOST_S), one_of(True, False)
+    _SCHEMA.update(
+        backend=one_of(*BACKENDS),
+        n_jobs=count(MOST_JOBS),
+        chunksize=count(MOST_ITEMS),
+        item_s=positive,
+        item_cpu_s=seconds,
+        spread_log=optional(number(MOST_SPREAD)),
+        pickle_s=optional(seconds),
+        warmup_s=seconds,
+        holds_gil=optional(flag),
+        waits=flag,
+        n_items=count(MOST_ITEMS),
+        n_calls=count(MOST_ITEMS),
+        source=one_of(*SOURCES),
+        typical_s=optional(positive),
+        n_chunks=count(MOST_ITEMS, least=0),
+        chunk_items=seconds,
+        n_short=count(MOST_ITEMS, least=0),
+        achieved=optional(mapping(text(MOST_WAY_CHARS), number(MOST_JOBS), MOST_WAYS)),
+        is_enough=flag,
+        n_healthy=count(MOST_ITEMS),
+        explored=optional(record(explored_schema())),
+        failed_share=optional(number(1.0)),
+        bound=optional(text(MOST_TOLD_CHARS, least=1)),
     )
-
-
-MOST_WAY_CHARS = 32
-
-
-def _is_told(value: object) -> bool:
-    """A reason that may be shown: of one line, with nothing in it that moves a cursor."""
-    return type(value) is str and 0 < len(value) <= MOST_TOLD_CHARS and value.isprintable()
-
-
-MOST_TOLD_CHARS = 200
+    return _SCHEMA

@@ -7,6 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from amorsize.optimizer import OptimizationResult
 from amorsize.policy.profile import BACKENDS
+from amorsize.policy.schema import (
+    at_least,
+    count,
+    is_text,
+    number,
+    one_of,
+    optional,
+    record,
+    sequence,
+    unfit,
+)
 from amorsize.tuning.configuration import MEASURED, NOT_MEASURED, Configuration
 
 if TYPE_CHECKING:
@@ -17,10 +28,8 @@ if TYPE_CHECKING:
 FORMAT, VERSION = "amorsize tuning", 1
 INF = float("inf")
 
-HINT_FIELDS = (
-    *("n_jobs", "chunksize", "reason", "estimated_speedup", "warnings", "n_items", "n_sampled"),
-    *("n_runs", "sampled_s", "item_s", "estimated_serial_s", "executor_type"),
-)
+#: Beyond, a stored figure is a mistake.
+MOST = 10**15
 
 
 def of_result(result: Figures) -> dict[str, Any]:
@@ -67,32 +76,22 @@ def fields_of(document: dict[str, Any]) -> dict[str, Any]:
     """The fields of the result that a document tells of.
 
     Raises:
-        KeyError, TypeError, ValueError: Something about it cannot be right.
+        ValueError: Something about it cannot be right.
     """
     if document.get("format") != FORMAT or document.get("version") != VERSION:
         raise ValueError(f"its format is not {FORMAT!r}, version {VERSION}")
+    if (name := unfit(document, DOCUMENT)) is not None:
+        raise ValueError(f"its {name} cannot be right: {document.get(name)!r}")
     hint, serial = document["optimization_hint"], document["serial"]
-    backend, executor = _worker(document["backend"]), _worker(document["executor_type"])
+    backend, executor = document["backend"], document["executor_type"]
     return {
-        "best_n_jobs": _count(document["best_n_jobs"]),
-        "best_chunksize": _count(document["best_chunksize"]),
+        **{name: document[name] for name in SAME},
         "best_time": _time(document["best_time"]),
-        "best_speedup": float(document["best_speedup"]),
         "serial_time": _time(document["serial_time"]),
-        "configurations_tested": int(document["configurations_tested"]),
         "all_results": _cells(document["all_results"]),
         "optimization_hint": None if hint is None else OptimizationResult(**hint),
-        "search_strategy": str(document["search_strategy"]),
-        "executor_type": executor,
         "configurations": tuple(map(_configuration, document["configurations"])),
         "serial": None if serial is None else _configuration(serial),
-        "is_decided": bool(document["is_decided"]),
-        "verdict": str(document["verdict"]),
-        "n_items": document["n_items"],
-        "tuning_s": document["tuning_s"],
-        "warnings": [str(text) for text in document["warnings"]],
-        "is_saved": bool(document["is_saved"]),
-        "function": document["function"],
         "best_backend": None if backend == executor else backend,
     }
 
@@ -119,7 +118,7 @@ def _cells(entries: list[dict[str, Any]]) -> dict[tuple[int, int], float]:
     found: dict[tuple[int, int], float] = {}
     for one in entries:
         if one.get("backend") != "serial":
-            cell = (_count(one["n_jobs"]), _count(one["chunksize"]))
+            cell = (one["n_jobs"], one["chunksize"])
             found[cell] = min(_time(one["time"]), found.get(cell, INF))
     return found
 
@@ -129,28 +128,75 @@ def _as_dict(one: Configuration) -> dict[str, Any]:
 
 
 def _hint_as_dict(hint: OptimizationResult) -> dict[str, Any]:
-    return {name: getattr(hint, name) for name in HINT_FIELDS}
+    return {name: getattr(hint, name) for name in HINT}
 
 
 def _configuration(fields: dict[str, Any]) -> Configuration:
     return Configuration(**{**fields, "time_s": _time(fields["time_s"])})
 
 
-def _time(value: Any) -> float:
-    if value is None:
-        return INF
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        raise ValueError(f"{value!r} is no time")
-    return float(value)
+def _time(value: float | None) -> float:
+    return INF if value is None else float(value)
 
 
-def _count(value: Any) -> int:
-    if type(value) is not int or value < 1:
-        raise ValueError(f"{value!r} is no number of jobs or items")
-    return value
-
-
-def _worker(value: Any) -> str:
-    if value not in BACKENDS:
-        raise ValueError(f"{value!r} is no backend")
-    return str(value)
+JOBS, ITEMS, AMOUNT = count(MOST), count(MOST), count(MOST, least=0)
+FIGURE, FLAG, BACKEND = number(MOST), one_of(True, False), one_of(*BACKENDS)
+#: What the fields of a configuration may hold.
+CONFIGURATION = {
+    "backend": BACKEND,
+    "n_jobs": JOBS,
+    "chunksize": ITEMS,
+    "time_s": optional(FIGURE),
+    "low_s": optional(FIGURE),
+    "high_s": optional(FIGURE),
+    "n_runs": AMOUNT,
+    "n_items": AMOUNT,
+    "status": is_text,
+    "reason": is_text,
+}
+#: What the fields of the prediction may hold that came before.
+HINT = {
+    "n_jobs": JOBS,
+    "chunksize": ITEMS,
+    "reason": is_text,
+    "estimated_speedup": FIGURE,
+    "warnings": sequence(is_text, MOST),
+    "n_items": optional(AMOUNT),
+    "n_sampled": AMOUNT,
+    "n_runs": AMOUNT,
+    "sampled_s": FIGURE,
+    "item_s": optional(FIGURE),
+    "estimated_serial_s": optional(FIGURE),
+    "executor_type": BACKEND,
+}
+#: What the times may hold that are read; more may be told of each.
+CELL = {"n_jobs": JOBS, "chunksize": ITEMS, "time": optional(FIGURE)}
+#: What the fields of a document may hold; more may be there.
+DOCUMENT = {
+    "function": optional(is_text),
+    "best_n_jobs": JOBS,
+    "best_chunksize": ITEMS,
+    "best_time": optional(FIGURE),
+    "best_speedup": FIGURE,
+    "backend": BACKEND,
+    "executor_type": BACKEND,
+    "serial_time": optional(FIGURE),
+    "configurations_tested": AMOUNT,
+    "search_strategy": is_text,
+    "is_decided": FLAG,
+    "verdict": is_text,
+    "n_items": optional(AMOUNT),
+    "tuning_s": optional(FIGURE),
+    "is_saved": FLAG,
+    "warnings": sequence(is_text, MOST),
+    "all_results": sequence(at_least(CELL), MOST),
+    "configurations": sequence(record(CONFIGURATION), MOST),
+    "serial": optional(record(CONFIGURATION)),
+    "optimization_hint": optional(record(HINT)),
+}
+#: Fields of a document that are those of the result as they stand.
+SAME = (
+    *("best_n_jobs", "best_chunksize", "best_speedup", "configurations_tested", "search_strategy"),
+    *("executor_type", "is_decided", "verdict", "n_items", "tuning_s", "warnings", "is_saved"),
+    "function",
+)

@@ -65,25 +65,25 @@ class Drift(Value):
     @classmethod
     def from_dict(cls, fields: Any) -> Drift | None:
         """A drift from stored fields; None if anything about them cannot be right."""
-        if not isinstance(fields, dict) or set(fields) != set(cls._fields):
-            return None
-        seconds = (fields["now_s"], fields["factor"])
-        sound = (
-            type(fields["what"]) is str
-            and fields["what"] in _WORDS
-            and all(type(one) in (int, float) and 0 <= one < MOST_FACTOR for one in seconds)
-            and type(fields["n_chunks"]) is int
-            and type(fields["answer"]) is str
-            and len(fields["answer"]) <= MOST_CHARS
-            and type(fields["at_s"]) in (int, float, type(None))
-        )
-        return cls(**fields) if sound else None
+        from amorsize.policy.schema import count, fits, number, one_of, optional, text
+
+        figure = number(MOST_FIGURE)
+        schema = {
+            "now_s": figure,
+            "what": one_of(*_WORDS),
+            "factor": figure,
+            "n_chunks": count(MOST_CHUNKS, least=0),
+            "answer": text(MOST_CHARS),
+            "at_s": optional(figure),
+        }
+        return cls(**fields) if fits(fields, schema) else None
 
     def __str__(self) -> str:
         return f"{_WORDS[self.what].format(self.factor)}: {self.answer}"
 
 
-MOST_FACTOR, MOST_CHARS = 1e15, 200  # beyond, a stored figure or text is a mistake
+#: Beyond these, a stored figure or text is a mistake.
+MOST_FIGURE, MOST_CHUNKS, MOST_CHARS = 1e15, 10**15, 200
 _WORDS = {
     "cost": "an item costs {:.2g} x what it did",
     "cores": "an item takes {:.2g} x as long for the same CPU time",

@@ -8,6 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from amorsize.policy.schema import Check
+
 
 MOST_CALLS, MOST_SECONDS, MOST_CHARS, MOST_JOBS = 10**12, 1e15, 32, 4096
 
@@ -27,21 +29,27 @@ class Explored(Value):
     @classmethod
     def of(cls, profile: Any) -> Explored:
         """What a profile says of it; an empty account where that is nothing."""
-        return cls.from_dict(profile.explored) or cls()
+        return cls(**profile.explored) if profile.explored else cls()
 
-    @classmethod
-    def from_dict(cls, fields: Any) -> Explored | None:
-        """An account from stored fields; None if anything about them cannot be right."""
-        if type(fields) is not dict or set(fields) != set(cls._fields):
-            return None
-        seconds = (fields["used_s"], fields["spent_s"])
-        counts = (fields["at_call"], fields["n_tried"], fields["n_held"])
-        n_waiters, rival, at_s = fields["n_waiters"], fields["rival"], fields["at_s"]
-        sound = (
-            all(type(one) in (int, float) and 0 <= one < MOST_SECONDS for one in seconds)
-            and all(type(one) is int and 0 <= one <= MOST_CALLS for one in counts)
-            and (n_waiters is None or (type(n_waiters) is int and 1 <= n_waiters <= MOST_JOBS))
-            and (rival is None or (type(rival) is str and len(rival) <= MOST_CHARS))
-            and (at_s is None or (type(at_s) in (int, float) and 0 <= at_s < MOST_SECONDS))
-        )
-        return cls(**fields) if sound else None
+
+_SCHEMA: dict[str, Check] = {}
+
+
+def explored_schema() -> dict[str, Check]:
+    """What the fields of an account may hold."""
+    if _SCHEMA:
+        return _SCHEMA
+    from amorsize.policy.schema import count, number, optional, text
+
+    seconds, calls = number(MOST_SECONDS), count(MOST_CALLS, least=0)
+    _SCHEMA.update(
+        used_s=seconds,
+        spent_s=seconds,
+        at_call=calls,
+        at_s=optional(seconds),
+        n_tried=calls,
+        n_held=calls,
+        rival=optional(text(MOST_CHARS)),
+        n_waiters=optional(count(MOST_JOBS)),
+    )
+    return _SCHEMA
