@@ -140,6 +140,57 @@ assert autotune(len).one([1]) == 1
     run_script(script)
 
 
+LOADED = """
+import sys
+print(*[name for name in sys.modules if name.startswith("amorsize.")])
+"""
+NOT_FOR_A_LOOP = {  # what a first call of trifles does without
+    *("amorsize._engine.survey", "amorsize._engine.starting", "amorsize._engine.results"),
+    *("amorsize._workers.random_streams", "amorsize._workers.seeding", "amorsize._watching"),
+    *("amorsize._function.drawn_libraries", "amorsize._function.thread_safety"),
+    *("amorsize._host.resources", "amorsize._profiles.records", "amorsize.cache"),
+    *("amorsize.policy.update_reports", "amorsize.policy.evidence.drift"),
+    *("amorsize.policy.rules.check_profile", "amorsize.policy.rules.explore"),
+    *("amorsize.policy.rules.follow_plan", "amorsize.policy.rules.limit_failures"),
+}
+NOT_WITHOUT_WORKERS = {  # and one whose items stay in the caller once its function was read
+    *("amorsize._engine.starting", "amorsize._engine.results", "amorsize._workers.first_items"),
+    *("amorsize._workers.random_streams", "amorsize.policy.update_reports"),
+    *("amorsize.policy.evidence.drift", "amorsize.policy.rules.check_profile"),
+    *("amorsize.policy.rules.explore", "amorsize.policy.rules.follow_plan"),
+}
+
+
+def test_a_first_call_of_trifles_loads_what_a_loop_takes(run_script):
+    """Hardly 80 modules of ours: each takes 0.1 ms and more."""
+    script = f"from amorsize import tuned_map\ntuned_map(abs, range(1000)){LOADED}"
+    loaded = set(run_script(script).stdout.split())
+
+    assert NOT_FOR_A_LOOP & loaded == set()
+    assert len(loaded) <= 85
+
+
+def test_a_first_call_that_reads_its_function_loads_nothing_for_workers(run_script):
+    """Items that wait and count: nothing may run beside them."""
+    script = f"""
+import time
+from amorsize import autotune
+counts = {{}}
+
+@autotune
+def wait_and_count(number):
+    time.sleep(5e-3)
+    counts["done"] = counts.get("done", 0) + 1
+
+wait_and_count(range(20)){LOADED}
+"""
+    loaded = set(run_script(script).stdout.split())
+
+    assert "amorsize._function.thread_safety" in loaded
+    assert NOT_WITHOUT_WORKERS & loaded == set()
+    assert len(loaded) <= 145
+
+
 def test_a_first_call_knows_what_it_has_yet_to_load(run_script):
     """What inspects host and function is loaded where the work left pays for that as well."""
     script = """
