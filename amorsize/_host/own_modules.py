@@ -6,9 +6,9 @@ where a tool finds or rewrites modules) are left alone.
 
 - A folder is asked for modules by name alone: not whether it has changed since, nor for each of
   five kinds of files. That saves 17 us of each module.
-- Bytecode is read where the interpreter has left it beside this very source, without what the
-  import system does to find that out in general. That saves 10 us of each. Bytecode elsewhere, of
-  another kind or for another source is left to the import system.
+- Bytecode is read where the interpreter has left it for this very source, without what the import
+  system does to find that out in general. That saves 10 us of each. Bytecode of another kind or for
+  another source is left to the import system.
 
 To hold back the garbage collector meanwhile saves next to nothing: it looks at all that afterwards.
 """
@@ -21,6 +21,7 @@ from _frozen_importlib_external import (
     MAGIC_NUMBER,
     FileFinder,
     SourceFileLoader,
+    cache_from_source,
 )
 from _imp import _fix_co_filename  # type: ignore[attr-defined]
 from _io import open_code
@@ -40,8 +41,6 @@ FOLDERS = (
 
 #: How a file of bytecode begins that is valid for a source of one time and size, which follow.
 _BEGIN = MAGIC_NUMBER + bytes(4)
-_LEVEL = f".opt-{sys.flags.optimize}" if sys.flags.optimize else ""
-_END = f".{sys.implementation.cache_tag}{_LEVEL}.pyc"
 _32_BITS = 0xFFFFFFFF
 
 
@@ -62,21 +61,26 @@ class Folder(FileFinder):
         if tail not in self._modules:
             return super().find_spec(name, target)
         path = f"{self.path}/{tail}.py"
-        spec = ModuleSpec(name, Module(name, path), origin=path)
+        loader = Module(name, path)
+        spec = ModuleSpec(name, loader, origin=path)
         spec.has_location = True
+        spec.cached = loader.bytecode
         return spec
 
 
 class Module(SourceFileLoader):
     """One module of the package."""
 
+    def __init__(self, name: str, path: str) -> None:
+        super().__init__(name, path)
+        self.bytecode = cache_from_source(path)
+
     def get_code(self, name: str) -> CodeType | None:
-        """Its code, from the bytecode beside it if that is as it should be."""
-        folder, _, file = self.path.rpartition("/")
+        """Its code, from its file of bytecode if that is as it should be."""
         try:
             found = stat(self.path)
-            with open_code(f"{folder}/__pycache__/{file[:-3]}{_END}") as bytecode:
-                content = bytecode.read()
+            with open_code(self.bytecode) as file:
+                content = file.read()
         except OSError:
             return super().get_code(name)
         made_from = (int(found.st_mtime) & _32_BITS, found.st_size & _32_BITS)
@@ -89,6 +93,8 @@ class Module(SourceFileLoader):
 
 def find_quickly() -> None:
     """Find modules of this package so from now on, where they would be found in the usual way."""
+    if sys.implementation.cache_tag is None:  # an interpreter that keeps no bytecode
+        return
     root = sys.modules["amorsize"].__path__[0]
     for folder in FOLDERS:
         path = f"{root}/{folder}"
