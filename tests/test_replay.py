@@ -1,6 +1,7 @@
 """A real call, saved and played on other hosts."""
 
 import json
+import math
 
 import pytest
 from witness import compute
@@ -69,7 +70,6 @@ def test_the_command_tells_it_as_a_table_and_as_json(trace, capsys):
         ("[1]", "does not say which version"),
         ('{"version": 99}', "version 99"),
         ('{"version": 1, "waits": false}', "is damaged"),
-        ('{"version": 1, "waits": false, "chunks": [[0, "process", 0, 1, 1, 1]]}', "no item"),
     ],
 )
 def test_what_is_no_trace_is_refused(content, words, tmp_path, capsys):
@@ -81,6 +81,27 @@ def test_what_is_no_trace_is_refused(content, words, tmp_path, capsys):
         load(path)
     assert main(["simulate", str(path)]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_trace_without_items_is_refused(trace, tmp_path):
+    """Its first item has failed."""
+    path, document = tmp_path / "trace.json", json.loads(trace.read_text())
+    path.write_text(json.dumps({**document, "chunks": [[0, "process", 0, 1, 1, 1]]}))
+
+    with pytest.raises(TraceError, match="no item was run"):
+        load(path)
+
+
+@pytest.mark.parametrize("lie", [{"a": 1}, [1], "1", -1, 1e300, math.nan], ids=repr)
+def test_a_field_that_cannot_be_right_is_named(lie, trace, tmp_path):
+    """Whatever is in it."""
+    path, document = tmp_path / "trace.json", json.loads(trace.read_text())
+    for name in document.keys() - {"version"}:
+        if type(lie) is type(document[name]) is str:
+            continue
+        path.write_text(json.dumps({**document, name: lie}))
+        with pytest.raises(TraceError, match=f"its {name} cannot be right"):
+            load(path)
 
 
 def test_a_file_that_is_not_there_is_told_of(tmp_path, capsys):

@@ -73,6 +73,15 @@ def sequence(items: Check, most: int) -> Check:
     return lambda value: type(value) is list and len(value) <= most and all(map(items, value))
 
 
+def row(*checks: Check) -> Check:
+    """A list with one value for each of these."""
+    return lambda value: (
+        type(value) is list
+        and len(value) == len(checks)
+        and all(check(one) for check, one in zip(checks, value, strict=True))
+    )
+
+
 def record(schema: Schema) -> Check:
     """A dict with just these fields."""
     return lambda value: fits(value, schema)

@@ -12,6 +12,17 @@ from amorsize._function import callables
 from amorsize._host import resources
 from amorsize._profiles import store
 from amorsize.errors import AmorsizeError
+from amorsize.policy.schema import (
+    count,
+    is_text,
+    number,
+    one_of,
+    optional,
+    record,
+    row,
+    sequence,
+    unfit,
+)
 from amorsize.simulate.baselines import tuner_for
 from amorsize.simulate.engine import Engine
 from amorsize.simulate.oracle import Best, oracle
@@ -23,6 +34,8 @@ if TYPE_CHECKING:
     from amorsize.policy.tuner import Tuner
 
 VERSION = 1
+#: How a trace begins to tell that threads were ruled out.
+WHY_NO_THREADS = "threads: threads would share"
 COSTS = ("start_s", "ready_s", "thread_start_s", "dispatch_s", "thread_dispatch_s", "latency_s")
 
 
@@ -86,42 +99,63 @@ def load(path: str | Path) -> World:
             f"{path} is a trace of version {document['version']!r}; this amorsize reads "
             f"version {VERSION}. Record the call once more."
         )
-    try:
-        return _world(document)
-    except (KeyError, TypeError, ValueError) as error:
-        raise TraceError(f"{path} is damaged: {type(error).__name__}: {error}") from None
+    if (name := unfit(document, DOCUMENT)) is not None:
+        raise TraceError(f"{path} is damaged: its {name} cannot be right.")
+    if not any(n_items for _, _, n_items, *_ in document["chunks"]):
+        raise TraceError(f"{path} has nothing to play: no item was run.")
+    return _world(document)
+
+
+#: Beyond, a stored figure is a mistake.
+MOST_S, MOST_ITEMS, MOST_CHUNKS = 1e9, 10**9, 10**7
+SECONDS = number(MOST_S)
+#: A chunk: its worker, where that was, how many items it ran, wall and CPU time, when it came back.
+CHUNK = row(
+    count(MOST_CHUNKS, least=-1), is_text, count(MOST_ITEMS, least=0), SECONDS, SECONDS, SECONDS
+)
+#: What the fields of a saved trace may hold.
+DOCUMENT = {
+    "name": is_text,
+    "n_cores": count(MOST_CHUNKS),
+    "makespan_s": SECONDS,
+    "waits": one_of(True, False),
+    "holds_gil": one_of(True, False, None),
+    "pickle_s": optional(SECONDS),
+    "warmup_s": SECONDS,
+    "rejected": sequence(is_text, MOST_CHUNKS),
+    "costs": record(dict.fromkeys(COSTS, SECONDS)),
+    "chunks": sequence(CHUNK, MOST_CHUNKS),
+}
 
 
 def _world(document: dict[str, Any]) -> World:
-    waits = bool(document["waits"])
+    """The world that a document tells of, all of whose fields were checked."""
+    waits = document["waits"]
     costs_s: list[float] = []
     wall_s = cpu_s = 0.0
     for _, _, n_items, chunk_wall_s, chunk_cpu_s, _ in sorted(
-        document["chunks"], key=lambda chunk: float(chunk[5])
+        document["chunks"], key=lambda chunk: chunk[5]
     ):
         if not n_items:  # its first item has failed
             continue
         used_s = chunk_wall_s if waits else min(chunk_wall_s, chunk_cpu_s)
-        costs_s.extend([max(0.0, float(used_s)) / int(n_items)] * int(n_items))
+        costs_s.extend([used_s / n_items] * n_items)
         wall_s, cpu_s = wall_s + chunk_wall_s, cpu_s + chunk_cpu_s
-    if not costs_s:
-        raise ValueError("no item was run")
-    rejected = [str(reason) for reason in document["rejected"]]
-    no_threads = [one for one in rejected if one.startswith("threads: threads would share")]
-    pickle_s = float(document["pickle_s"] or 0.0)
+    no_threads = [one for one in document["rejected"] if one.startswith(WHY_NO_THREADS)]
+    pickle_s = document["pickle_s"] or 0.0
     return World(
-        name=str(document["name"]),
+        name=document["name"],
         costs_s=tuple(costs_s),
-        n_cores=int(document["n_cores"]),
+        n_cores=document["n_cores"],
         waits=waits,
         cpu_share=min(1.0, cpu_s / wall_s) if wall_s else 1.0,
         holds_gil=document["holds_gil"] is not False,
         thread_reason=no_threads[0] if no_threads else None,
-        warmup_s=float(document["warmup_s"]),
+        warmup_s=document["warmup_s"],
         pickle_s=pickle_s / 2,
         remote_pickle_s=pickle_s / 2,
         told_error=1.0,
-    ).but(**{name: float(document["costs"][name]) for name in COSTS})
+    ).but(**document["costs"])
 
 
 # -- what other hosts would bring ------------------------------------------------------------
