@@ -10,7 +10,7 @@ from multiprocessing import get_context
 
 import engine_items
 import pytest
-from conftest import run_command
+from conftest import ROOT, run_command
 from engines import dask_processes, why_not
 
 from amorsize import autotune, partial_results, tuned_map
@@ -259,6 +259,25 @@ class TestDask:
             assert mapped(range(60)) == list(range(60))
             assert "one item at a time in each process" in str(mapped.explain())
 
+    def test_workers_that_come_late_get_items(self, tmp_path):
+        from distributed import Client
+
+        with (
+            dask_processes(tmp_path, n_workers=0, n_threads=1) as found,
+            Client(found.address, timeout=30) as client,
+        ):
+            timer = threading.Timer(1.0, found.add_worker)
+            timer.start()
+            mapped = autotune(engine_items.pid_after_a_while, executor=client, chunksize=4)
+            stream = mapped.stream([0.02] * 1500)
+            pids = {next(stream)}
+            found.add_worker()
+            pids |= set(stream)
+            timer.join()
+
+        assert len(pids) == 2
+        assert "workers have come or gone" in str(mapped.explain())
+
     def test_a_lost_scheduler_ends_the_call(self, tmp_path, items):
         from distributed import Client
 
@@ -290,6 +309,38 @@ class TestDask:
                 tuned_map(engine_items.noted_slowly, items(2000), executor=client)
             timer.join()
             assert partial_results(raised.value)
+
+
+RAY_KILLED = """
+import os, signal, sys, threading, time
+import psutil, ray
+sys.path.insert(0, sys.argv[1])
+from engine_items import pid_after_a_while
+from amorsize import tuned_map
+from amorsize.errors import WorkersUnavailable
+
+ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+tuned_map(pid_after_a_while, [0.01] * 4, executor="ray")
+found = [one for one in psutil.Process().children() if one.name() == "raylet"]
+threading.Timer(1.0, found[0].kill).start()
+began = time.monotonic()
+try:
+    tuned_map(pid_after_a_while, [0.05] * 100_000, executor="ray")
+except WorkersUnavailable as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(bool(NOT_HERE["ray"]), reason=str(NOT_HERE["ray"]))
+def test_a_killed_ray_runtime_ends_the_call(tmp_path):
+    """In an error of ours, or with the program, which Ray itself may end; never in a hang."""
+    script = tmp_path / "script.py"
+    script.write_text(RAY_KILLED)
+    command = [sys.executable, str(script), str(ROOT / "tests")]
+
+    ran = run_command(command, cwd=tmp_path, timeout_s=75, returncode=None)
+
+    assert "is gone" in ran.stdout or "could not run" in ran.stdout or ran.returncode != 0
 
 
 def _left_on(client):

@@ -6,6 +6,7 @@ Ray is told never to run a submission again, so that whoever lost a worker proce
 from __future__ import annotations
 
 from amorsize._clusters.protocol import CANCELLED, DIED, FAILED
+from amorsize._clusters.ray_watch import RayWatch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class RayAdapter:
         self._n_cpus = float(options["num_cpus"] or 1)
         self._options = {**options, "max_retries": 0, "retry_exceptions": False}
         self._remotes: dict[Any, Any] = {}
+        self._watch: RayWatch | None = None
 
     def n_workers(self, *, one_per_process: bool) -> int | None:  # noqa: ARG002 - they all have one
         """As many as its processors allow."""
@@ -61,6 +63,8 @@ class RayAdapter:
         done: Done,
     ) -> Any:
         """Start a task of Ray's."""
+        if self._watch is None:
+            self._watch = RayWatch(self._ray)
         if function not in self._remotes:
             self._remotes[function] = self._ray.remote(**self._options)(function)
         ref = self._remotes[function].options(name=key).remote(*arguments)
@@ -89,8 +93,10 @@ class RayAdapter:
         return True
 
     def why_gone(self) -> str | None:
-        """Whether this process has been disconnected."""
-        return None if self._ray.is_initialized() else "ray.shutdown() was called"
+        """Whether this process has been disconnected, or nobody has answered for too long."""
+        if not self._ray.is_initialized():
+            return "ray.shutdown() was called"
+        return None if self._watch is None else self._watch.why_silent()
 
     def fingerprint(self) -> str:
         """Its version, with the processors that a submission takes."""
@@ -104,6 +110,8 @@ class RayAdapter:
     def close(self) -> None:
         """Let go of what was put: Ray frees what nobody refers to."""
         self._remotes.clear()
+        if self._watch is not None:
+            self._watch.end()
 
 
 def _outcome(future: Any) -> tuple[Any, BaseException | None]:

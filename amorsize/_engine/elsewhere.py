@@ -86,7 +86,14 @@ class Elsewhere:
         if self.why_in_turn is not None:
             tuner.note("one item at a time in each process", self.why_in_turn)
         self._tuner = tuner
-        return executor_pool.ExecutorPool(self.adapter, task, payload, see_lag=self._see_lag)
+        page = self.adapter.dashboard()
+        how_many = f"{self.n_workers or 'an unknown number of'} chunks at once"
+        tuner.note(
+            f"workers of {self.adapter.described}", f"{how_many}{(page and f', {page}') or ''}"
+        )
+        return executor_pool.ExecutorPool(
+            self.adapter, task, payload, see_lag=self._see_lag, see_workers=self._see_workers
+        )
 
     def _see_lag(self, lag_s: float) -> None:
         """A chunk was on its way for so long, besides running; the policy reckons with the mean."""
@@ -95,6 +102,14 @@ class Elsewhere:
         told_s = None if tuner is None else tuner.host.engine_lag_s
         if tuner is None or told_s is None or abs(self._lag_s - told_s) < LAG_SHARE * told_s:
             return
+        tuner.tell(HostInspected(host=self.host(tuner.host), job=tuner.job))
+
+    def _see_workers(self) -> None:
+        """Workers have come or gone."""
+        tuner, n_workers = self._tuner, self.n_workers
+        if tuner is None or not n_workers or n_workers == tuner.host.n_cores:
+            return
+        tuner.note(f"{n_workers} chunks at once", "workers have come or gone")
         tuner.tell(HostInspected(host=self.host(tuner.host), job=tuner.job))
 
     def close(self) -> None:

@@ -68,7 +68,8 @@ class Opening:
 
             self.elsewhere = Elsewhere(self._call.task.function, options)
             backend = self.elsewhere.backend
-            n_jobs = n_jobs or self.elsewhere.n_workers
+            if backend == "thread":  # other workers may become more
+                n_jobs = n_jobs or self.elsewhere.n_workers
             chunksize = 1 if self.elsewhere.goes_alone(options) else chunksize
         return Job(
             n_items=self._call.source.n_read if self._call.source.all_read else None,

@@ -63,6 +63,7 @@ class Processes:
         self._adapter = adapter
         self._one_per_process, self._is_single = one_per_process, is_single
         self._process_of: dict[int, Process] = {}
+        self._there: tuple[Process, ...] = ()
         #: From the first death on: who shares a process with whom is to blame?
         self.is_apart = False
         self._none_since_s: float | None = None
@@ -70,6 +71,9 @@ class Processes:
     def free_for(self, worker: int, in_flight: set[Job]) -> Process | None:
         """The process for a worker's next chunk; None: it has to wait."""
         there = self._adapter.processes()
+        if there != self._there:  # new ones get their share
+            self._there = there
+            self._process_of.clear()
         process = self._process_of.get(worker)
         if process not in there:
             process = self._least_used(there, in_flight)

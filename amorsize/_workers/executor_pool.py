@@ -48,6 +48,7 @@ class ExecutorPool:
         payload: Callable[[], Payload],
         *,
         see_lag: Callable[[float], None] | None = None,
+        see_workers: Callable[[], None] | None = None,
     ) -> None:
         """Take an engine that is ready for work.
 
@@ -56,8 +57,9 @@ class ExecutorPool:
             task: What is done to each item.
             payload: Makes the task picklable; called if the engine runs other processes.
             see_lag: Told for how long a chunk was on its way there and back.
+            see_workers: Called when other processes are there than before.
         """
-        self._see_lag = see_lag
+        self._see_lag, self._see_workers, self._there = see_lag, see_workers, adapter.processes()
         self._adapter = adapter
         self.backend = "thread" if adapter.shares_memory else "process"
         self._events: SimpleQueue[tuple[Job | None, int, Any, BaseException | None]] = SimpleQueue()
@@ -140,6 +142,9 @@ class ExecutorPool:
             self._raise_if_gone()
         if not self._adapter.names_processes:
             return
+        if self._adapter.processes() != self._there and self._see_workers is not None:
+            self._there = self._adapter.processes()
+            self._see_workers()
         gone = self._processes.gone(self._in_flight)
         for job in gone:
             self._adapter.cancel(job.handle)
