@@ -1,0 +1,244 @@
+"""What amorsize takes on Dask and on Ray, next to what else one would write there.
+
+    python -m benchmarks.engines          # 5 minutes; writes the table in docs/engines.md
+    python -m benchmarks.engines --only dask-64 --rounds 5
+
+Needs `pip install -e '.[dask,ray]'`. Each engine is real, on this machine; the contenders of a row
+take turns, and each figure is a median over rounds. Ratios within a row mean more than seconds.
+"""
+
+import argparse
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from amorsize import autotune
+from benchmarks import host
+
+PAGE = Path(__file__).parent.parent / "docs" / "engines.md"
+BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->\n"
+
+Contender = tuple[str, Callable[[], object]]
+
+
+def at_once(item: Any) -> Any:
+    """A trifle."""
+    return item
+
+
+def computing(seconds: float) -> float:
+    """An item that computes for so long, by its own clock."""
+    until_s = time.thread_time() + seconds
+    while time.thread_time() < until_s:
+        pass
+    return seconds
+
+
+def waiting(seconds: float) -> float:
+    """An item that waits."""
+    time.sleep(seconds)
+    return seconds
+
+
+def all_of(function: Callable[[Any], Any], items: list[Any]) -> list[Any]:
+    """A batch, as one cuts it by hand."""
+    return [function(item) for item in items]
+
+
+def batches(items: list[Any], size: int) -> list[list[Any]]:
+    return [items[k : k + size] for k in range(0, len(items), size)]
+
+
+@contextmanager
+def dask_client(n_workers: int, n_threads: int) -> Iterator[Any]:
+    """A client of a cluster on this machine."""
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(
+            n_workers=n_workers, threads_per_worker=n_threads, dashboard_address=None
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def ray_runtime() -> Iterator[Any]:
+    """Ray with two processors."""
+    import ray
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def tuned(function: Any, data: list[Any], executor: Any) -> list[Contender]:
+    """A call of amorsize's: the first contender of a row."""
+    mapped = autotune(function, executor=executor)
+    return [("**amorsize**", lambda: mapped(data))]
+
+
+def in_batches(client: Any, function: Any, data: list[Any], size: int) -> Contender:
+    def run() -> object:
+        futures = [client.submit(all_of, function, one, pure=False) for one in batches(data, size)]
+        return client.gather(futures)
+
+    return f"batches of {size}", run
+
+
+def each_apart(client: Any, function: Any, data: list[Any]) -> Contender:
+    return "`client.map`", lambda: client.gather(client.map(function, data, pure=False))
+
+
+def scattered(client: Any, function: Any, data: list[Any]) -> Contender:
+    def run() -> object:
+        sent = client.scatter(data, direct=True, hash=False)
+        return client.gather(client.map(function, sent, pure=False))
+
+    return "`scatter(direct=True)`", run
+
+
+def of_dask(client: Any) -> Iterator[tuple[str, list[Contender]]]:
+    trifles = list(range(100_000))
+    yield (
+        "Dask, 100 000 trifles",
+        [*tuned(at_once, trifles, client), in_batches(client, at_once, trifles, 12_500)],
+    )
+    short = [1e-4] * 10_000
+    yield (
+        "Dask, 10 000 x 0.1 ms",
+        [*tuned(computing, short, client), in_batches(client, computing, short, 1250)],
+    )
+    few = [1e-2] * 150
+    yield (
+        "Dask, 150 x 10 ms",
+        [
+            *tuned(computing, few, client),
+            in_batches(client, computing, few, 19),
+            each_apart(client, computing, few),
+        ],
+    )
+    large = [bytes([k]) * 50_000_000 for k in range(8)]
+    yield (
+        "Dask, 8 items of 50 MB",
+        [*tuned(len, large, client), each_apart(client, len, large), scattered(client, len, large)],
+    )
+
+
+def of_dask_64(client: Any) -> Iterator[tuple[str, list[Contender]]]:
+    waits = [20e-3] * 3000
+    yield (
+        "Dask, 64 workers' threads, 3 000 waits of 20 ms",
+        [
+            *tuned(waiting, waits, client),
+            in_batches(client, waiting, waits, 10),
+            each_apart(client, waiting, waits),
+        ],
+    )
+
+
+def of_ray(ray: Any) -> Iterator[tuple[str, list[Contender]]]:
+    from ray.util.multiprocessing import Pool
+
+    pool = Pool(2)
+    short = [1e-3] * 1000
+    yield (
+        "Ray, 1 000 x 1 ms",
+        [*tuned(computing, short, "ray"), ("`Pool.map`", lambda: pool.map(computing, short))],
+    )
+    large = [bytes([k]) * 50_000_000 for k in range(8)]
+    size = ray.remote(len)
+    yield (
+        "Ray, 8 items of 50 MB",
+        [
+            *tuned(len, large, "ray"),
+            ("`ray.get`", lambda: ray.get([size.remote(one) for one in large])),
+        ],
+    )
+    pool.terminate()
+
+
+PARTS: dict[str, Callable[[], Iterator[tuple[str, list[Contender]]]]] = {}
+
+
+def part(name: str) -> Callable[[Any], Any]:
+    def keep(function: Any) -> Any:
+        PARTS[name] = function
+        return function
+
+    return keep
+
+
+@part("dask")
+def _dask() -> Iterator[tuple[str, list[Contender]]]:
+    with dask_client(2, 1) as client:
+        yield from of_dask(client)
+
+
+@part("dask-64")
+def _dask_64() -> Iterator[tuple[str, list[Contender]]]:
+    with dask_client(2, 32) as client:
+        yield from of_dask_64(client)
+
+
+@part("ray")
+def _ray() -> Iterator[tuple[str, list[Contender]]]:
+    with ray_runtime() as ray:
+        yield from of_ray(ray)
+
+
+def measured(contenders: list[Contender], n_rounds: int) -> list[tuple[str, float]]:
+    """Median seconds of each, taken in turns after one call each that does not count."""
+    took_s: dict[str, list[float]] = {name: [] for name, _ in contenders}
+    for turn in range(n_rounds + 1):
+        for name, run in contenders:
+            began_s = time.perf_counter()
+            run()
+            if turn:
+                took_s[name].append(time.perf_counter() - began_s)
+    return [(name, median(taken)) for name, taken in took_s.items()]
+
+
+def row(title: str, found: list[tuple[str, float]]) -> str:
+    (_, ours_s), *others = found
+    best_s = min(seconds for _, seconds in others)
+    told = ", ".join(f"{name} {seconds:.2f}" for name, seconds in others)
+    return f"| {title} | {ours_s:.2f} | {told} | {ours_s / best_s:.2f} |"
+
+
+def main() -> None:
+    """Measure, print, and write the table where all of it was measured."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", choices=sorted(PARTS), default=sorted(PARTS))
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    lines = [
+        "| seconds | amorsize | what else there is | amorsize / the best of these |",
+        "|---|---|---|---|",
+    ]
+    print(*lines, sep="\n")
+    for name in asked.only:
+        for title, contenders in PARTS[name]():
+            lines.append(row(title, measured(contenders, asked.rounds)))
+            print(lines[-1], flush=True)
+    if asked.only == sorted(PARTS):
+        text = PAGE.read_text(encoding="utf-8")
+        head, _, rest = text.partition(BEGIN)
+        _, _, tail = rest.partition(END)
+        where = f"{host.cpu_model()}, {host.n_cores()} cores, CPython {platform.python_version()}"
+        taken = f"Medians of {asked.rounds} rounds, on {where}, load {os.getloadavg()[0]:.0f}."
+        table = "\n".join((*lines, "", taken, ""))
+        PAGE.write_text(f"{head}{BEGIN}{table}{END}{tail}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
