@@ -75,10 +75,11 @@ class Call:
         return perf_counter() - self.began
 
     def view(self, *, caller_busy: bool) -> View:
+        work = self.work
         return View(
-            now_s=self.now_s,
-            n_left=self.work.n_left,
-            all_read=self.work.all_read,
+            now_s=perf_counter() - self.began,
+            n_left=work.n_left,
+            all_read=work.all_read,
             caller_busy=caller_busy,
         )
 

@@ -38,11 +38,11 @@ class OrderedResults:
         """Keep the results of items from `start` on."""
         if not results:
             return
-        if start != self.n_in_order:
+        if start != self.n_given + len(self.in_order):
             self.n_done += len(results)
             self._early[start] = results
             return
-        self.in_order.extend(results)
+        self.in_order += results
         self.appended(len(results))
 
     def appended(self, n_results: int) -> None:

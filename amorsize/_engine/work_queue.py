@@ -48,7 +48,7 @@ class WorkQueue:
         end = self.source.n_read if self.stop is None else min(self.stop, self.source.n_read)
         if self.limit is not None:
             end = min(end, self.limit)
-        return max(end, self._next)
+        return end if end > self._next else self._next
 
     @property
     def all_read(self) -> bool:
@@ -58,9 +58,10 @@ class WorkQueue:
     @property
     def is_finished(self) -> bool:
         """Every item that is to be run has its result."""
-        if not self.all_read:
+        source = self.source
+        if not source.all_read and self.failure is None:
             return False
-        end = self.source.n_read if self.stop is None else min(self.stop, self.source.n_read)
+        end = source.n_read if self.stop is None else min(self.stop, source.n_read)
         return self.results.n_in_order >= end
 
     def read_ahead(self, longest_s: float = READ_S) -> None:

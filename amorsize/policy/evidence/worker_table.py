@@ -43,7 +43,7 @@ class Pool:
     @property
     def has_idle(self) -> bool:
         """Whether one could take a chunk at once, parked or not."""
-        return self.least_loaded(None, n_most_queued=1) is not None
+        return self._by_load[0] != 0
 
     @property
     def last_idle(self) -> WorkerState | None:
