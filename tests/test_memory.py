@@ -255,8 +255,7 @@ def test_what_is_put_into_memory_that_the_caller_has_freed_is_growth(run_script)
 # -- max_worker_memory ---------------------------------------------------------------------------
 
 
-@START
-@pytest.mark.parametrize("limit", [170 * MIB, "0.17 GB"])
+@pytest.mark.parametrize(("limit", "start"), [(170 * MIB, "fork"), ("0.17 GB", "clean")])
 def test_a_worker_that_has_grown_too_large_is_replaced(limit, start, monkeypatch):
     """At the end of an item, and nothing is lost: every item runs once, in order."""
     monkeypatch.setenv("AMORSIZE_START", start)

@@ -17,9 +17,12 @@ FUNCTION = """
 import os, time
 from amorsize import autotune
 
+HOME = os.getpid()
+
 @autotune
 def work(number):
-    until_s = time.thread_time() + 3e-3
+    # Long in the caller, so that workers pay however late they come.
+    until_s = time.thread_time() + (20e-3 if os.getpid() == HOME else 1e-3)
     while time.thread_time() < until_s:
         pass
     return number, os.getpid()
@@ -34,7 +37,6 @@ print("caller among them:", os.getpid() in {pid for _, pid in rows})
 print("started once")
 """
 SCRIPT = FUNCTION + CALL
-LONG_CALL = CALL.replace("300", "1200")  # where workers take long to start, less is not worth it
 
 
 def assert_shared_out(stdout):
@@ -48,8 +50,7 @@ def assert_shared_out(stdout):
 @pytest.mark.parametrize("start", ["fork", "clean"])
 def test_a_script_without_a_guard(start, run_script):
     """No `if __name__ == "__main__"` is needed, however workers are started."""
-    script = FUNCTION + (CALL if start == "fork" else LONG_CALL)
-    done = run_script(script, environ={"AMORSIZE_START": start}, timeout_s=40)
+    done = run_script(SCRIPT, environ={"AMORSIZE_START": start}, timeout_s=40)
 
     assert_shared_out(done.stdout)
     assert done.stderr == ""
@@ -145,7 +146,7 @@ class Repl:
 
 NOTEBOOK_CELLS = [
     FUNCTION,
-    LONG_CALL,
+    CALL,
     "work.explain()",
     "rows = work.using(progress=True)(range(50))",
     "def talk(x): print('worker', x); return x\n"

@@ -1,8 +1,11 @@
 """What one process learned the next one starts from: read off the trace, never off a clock."""
 
 import json
+import shutil
+import sys
 
 import pytest
+from conftest import run_command
 from witness import MANY_CORES
 
 from amorsize import autotune, tuned_map
@@ -59,15 +62,34 @@ def learn(run_script):
     return run
 
 
+@pytest.fixture(scope="module", params=["work", "wait"])
+def which(request):
+    """One of the two functions."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def learned(which, tmp_path_factory):
+    """A home in which a call has left what it learned, and what the call said of itself."""
+    folder = tmp_path_factory.mktemp("learned")
+    (folder / "script.py").write_text(LEARNS)
+    command = [sys.executable, "script.py", json.dumps({"which": which})]
+    environ = {"AMORSIZE_HOME": str(folder / "amorsize")}
+    done = run_command(command, cwd=folder, timeout_s=30, environ=environ)
+    return folder / "amorsize", json.loads(done.stdout)
+
+
 def is_reused(told):
     """The call started from what an earlier process had learned, and found it to fit."""
     return told["known"] and told["known_from"] == "disk" and told["fits"] is True
 
 
-@pytest.mark.parametrize("which", ["work", "wait"])
-def test_a_second_process_starts_from_what_the_first_learned(which, learn):
+def test_a_second_process_starts_from_what_the_first_learned(which, learned, learn, home):
     """Found on disk, checked on this call's items, and adopted: measured once, not twice."""
-    first, second = learn(which), learn(which)
+    folder, first = learned
+    shutil.copytree(folder, home)
+
+    second = learn(which)
 
     assert not first["known"]
     assert is_reused(second)
@@ -82,14 +104,15 @@ def test_a_second_process_starts_from_what_the_first_learned(which, learn):
         assert second["holds_gil"] is True  # known: nothing was watched for it
 
 
+@pytest.mark.parametrize("which", ["work"], indirect=True)
 @pytest.mark.parametrize("miss", ["off", "another home", "retune"])
-def test_without_the_cache_nothing_is_reused(miss, learn, tmp_path):
+def test_without_the_cache_nothing_is_reused(miss, which, learn, learned, home, tmp_path):
     """The test above fails with a cache that always misses: here it does, three ways."""
     environ = {"off": {"AMORSIZE_CACHE": "off"}, "another home": {"AMORSIZE_HOME": str(tmp_path)}}
     options = {"retune": True} if miss == "retune" else {}
-    learn()
+    shutil.copytree(learned[0], home)
 
-    second = learn(environ=environ.get(miss), **options)
+    second = learn(which, environ=environ.get(miss), **options)
 
     assert not is_reused(second)
     assert not second["known"]

@@ -1,6 +1,7 @@
 """Files, classes and functions of the package stay small, and each module states one idea."""
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 
@@ -97,6 +98,7 @@ class Pair:
     }
 
 
+@functools.cache
 def found_sizes() -> dict[tuple[str, str], int]:
     """Everything that is counted in the package; of functions that share a name, the longest."""
     found: dict[tuple[str, str], int] = {}
