@@ -220,6 +220,20 @@ class TestDask:
             time.sleep(0.05)
         assert left == (0, 0)
 
+    def test_ctrl_c_ends_the_call_and_leaves_nothing(self, dask_client, items):
+        tuned_map(engine_items.noted_slowly, items(3), executor=dask_client)
+        timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt) as raised:
+            tuned_map(engine_items.noted_slowly, items(5000), executor=dask_client)
+        timer.join()
+
+        assert len(partial_results(raised.value)) < 5000
+        until_s = time.monotonic() + 10
+        while (left := _left_on(dask_client)) != (0, 0) and time.monotonic() < until_s:
+            time.sleep(0.05)
+        assert left == (0, 0)
+
     def test_whatever_the_user_holds_will_do(self, dask_client):
         address = dask_client.scheduler.address
 

@@ -13,8 +13,9 @@ import clean_items
 import crew_items
 import pytest
 
-from amorsize import autotune, tuned_map
+from amorsize import autotune, cache, tuned_map
 from amorsize._clusters.plain import PlainAdapter
+from amorsize._engine import engine_costs
 from amorsize._workers.executor_pool import ExecutorPool
 from amorsize._workers.payload import Payload
 from amorsize._workers.protocol import Chunk, ChunkDone, Task, WorkerLost
@@ -301,3 +302,25 @@ with ThreadPoolExecutor(2) as executor:
 print(*{"dask", "distributed", "ray", "mpi4py"} & set(sys.modules))
 """
     assert run_script(script).stdout.split() == []
+
+
+def test_how_long_chunks_were_on_their_way_is_remembered(processes):
+    """In this process and on disk, by what tells the engine from others."""
+    tuned_map(crew_items.slow_double, range(60), executor=processes, chunksize=2)
+    fingerprint = PlainAdapter(processes).fingerprint()
+    known_s = engine_costs.lag_s(fingerprint, 123.0, on_disk=False)
+    assert 0.0 < known_s <= 1.0
+
+    engine_costs.forget()
+
+    assert engine_costs.lag_s(fingerprint, 123.0, on_disk=False) == 123.0
+    assert engine_costs.lag_s(fingerprint, 123.0, on_disk=True) == known_s
+
+
+@pytest.mark.parametrize("lag_s", [-1.0, 0.0, 1e9, float("nan"), "soon", None, True])
+def test_a_damaged_record_of_an_engine_is_no_record(lag_s):
+    """What cannot be a time on the way is not believed."""
+    engine_costs.forget()
+    cache.note("engine:forged", {"lag_s": lag_s})
+
+    assert engine_costs.lag_s("forged", 0.005, on_disk=True) == 0.005

@@ -174,8 +174,8 @@ class DaskAdapter:
         return self._watch.why_silent()
 
     def fingerprint(self) -> str:
-        """The address of its scheduler."""
-        return f"dask {self._address}"
+        """Where its scheduler runs; its port changes from start to start."""
+        return f"dask at {self._address.rpartition(':')[0]}"
 
     def dashboard(self) -> str | None:
         """The scheduler's own page, where it has one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize._clusters import finding
-from amorsize._engine import placement
+from amorsize._engine import engine_costs, placement
 from amorsize._workers import executor_limits, executor_pool
 from amorsize.errors import InvalidOptionError
 from amorsize.policy.events import HostInspected
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 #: How much one chunk counts among those before, and by how much the mean may differ in silence.
 LAG_SHARE = 0.2
-#: Seconds on its way beyond which a chunk has waited for something else.
-MOST_LAG_S = 1.0
+#: Chunks whose mean is worth remembering.
+ENOUGH_LAGS = 5
 
 
 class Elsewhere:
@@ -45,7 +45,11 @@ class Elsewhere:
             where, has_timeout=has_timeout, has_teardown=has_teardown, has_memory_limit=has_limit
         )
         self.adapter: ClusterAdapter = finding.adapter_for(options.engine)
-        self._lag_s = self.adapter.lag_s
+        self._fingerprint, self._is_on_disk = self.adapter.fingerprint(), options.cache
+        self._lag_s = engine_costs.lag_s(
+            self._fingerprint, self.adapter.lag_s, on_disk=options.cache
+        )
+        self._n_lags = 0
         self._tuner: Tuner | None = None
         self.backend = "thread" if self.adapter.shares_memory else "process"
         #: Why no two items may run at once in one process; None: they may.
@@ -97,7 +101,8 @@ class Elsewhere:
 
     def _see_lag(self, lag_s: float) -> None:
         """A chunk was on its way for so long, besides running; the policy reckons with the mean."""
-        self._lag_s += LAG_SHARE * (min(lag_s, MOST_LAG_S) - self._lag_s)
+        self._n_lags += 1
+        self._lag_s += LAG_SHARE * (min(lag_s, engine_costs.MOST_LAG_S) - self._lag_s)
         tuner = self._tuner
         told_s = None if tuner is None else tuner.host.engine_lag_s
         if tuner is None or told_s is None or abs(self._lag_s - told_s) < LAG_SHARE * told_s:
@@ -113,5 +118,8 @@ class Elsewhere:
         tuner.tell(HostInspected(host=self.host(tuner.host), job=tuner.job))
 
     def close(self) -> None:
-        """Let go of it, where no pool has."""
+        """Let go of it, and remember what reaching it has cost."""
+        if self._n_lags >= ENOUGH_LAGS:
+            self._n_lags = 0
+            engine_costs.keep(self._fingerprint, self._lag_s, on_disk=self._is_on_disk)
         self.adapter.close()
