@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from amorsize.policy.actions import Plan
+from amorsize.policy.value import inf
 from amorsize.simulate import Fixed, Serial, World, play
 from amorsize.tuning.bench import Part, Run, whole_s
-
-INF = float("inf")
 
 
 class SimulatedBench:
@@ -27,12 +26,12 @@ class SimulatedBench:
         self.n_runs += 1
         costs_s = self.world.costs_s[part.offset :: part.stride]
         outcome = play(self.world.but(costs_s=costs_s, seed=self.n_runs), policy_of(plan))
-        wall_s = INF if plan in self.hangs else outcome.makespan_s
+        wall_s = inf if plan in self.hangs else outcome.makespan_s
         n_items = len(costs_s)
         self.clock_s += min(wall_s, longest_s)
         if wall_s > longest_s:
-            n_done = 0 if wall_s == INF else int(n_items * longest_s / wall_s)
-            on_the_way_s = longest_s * self.n_items / n_done if n_done else INF
+            n_done = 0 if wall_s == inf else int(n_items * longest_s / wall_s)
+            on_the_way_s = longest_s * self.n_items / n_done if n_done else inf
             return Run(
                 plan=plan,
                 part=part,

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from amorsize.policy.value import Value
 
+#: Where the workers of a plan run.
+WORKER_BACKENDS = ("thread", "process")
+
+#: Where the items of a plan run.
+PLAN_BACKENDS = ("serial", *WORKER_BACKENDS)
+
 
 class Plan(Value):
     """A backend, how many items run at once, and how many travel together."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from amorsize.policy.actions import PLAN_BACKENDS
 from amorsize.policy.evidence.exploration_budget import explored_schema
 from amorsize.policy.value import Value
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
     Schema = dict[str, Check]
 
-BACKENDS = ("serial", "thread", "process")
 SOURCES = ("learned", "tuned", "imported", "asked")
 MOST_JOBS, MOST_ITEMS, MOST_S = 4096, 10**12, 1e7  # beyond, a stored figure is a mistake
 MOST_SPREAD = 10.0  # of log costs: a factor of 22000 from one chunk to the next
@@ -71,7 +71,7 @@ def _schema() -> Schema:
 
     positive, seconds, flag = number(MOST_S, least=TINY), number(MOST_S), one_of(True, False)
     _SCHEMA.update(
-        backend=one_of(*BACKENDS),
+        backend=one_of(*PLAN_BACKENDS),
         n_jobs=count(MOST_JOBS),
         chunksize=count(MOST_ITEMS),
         item_s=positive,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize.policy.events import undelayed
-from amorsize.policy.value import Value
+from amorsize.policy.value import Value, inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from amorsize.policy.state import Note
 
 
-INF = float("inf")
 MANY_CHUNKS = 100_000  # a trace keeps at most so many; beyond, neighbours are merged
 
 
@@ -117,7 +116,7 @@ class Trace(Value):
         shared = {"thread", "caller"} if self.n_started.get("thread") else set()
         if self.profile is not None and self.profile.waits:
             shared = set()
-        began_s = min((c.now_s - c.wall_s for c in self.chunks if c.worker >= 0), default=INF)
+        began_s = min((c.now_s - c.wall_s for c in self.chunks if c.worker >= 0), default=inf)
         alone = [c for c in self.chunks if c.backend not in shared or c.now_s <= began_s]
         serial_item_s, alone_cpu_s = sum(c.undelayed_s for c in alone), sum(c.cpu_s for c in alone)
         share = min(1.0, alone_cpu_s / serial_item_s) if serial_item_s and alone_cpu_s else 1.0

@@ -8,7 +8,7 @@ from amorsize.policy.actions import RunInline, StartWorker, Wait
 from amorsize.policy.events import Died, Report, View
 from amorsize.policy.host_job import Job
 from amorsize.policy.tuner import Tuner
-from amorsize.simulate.clocks import INF
+from amorsize.policy.value import inf
 from amorsize.simulate.engine import Enqueue
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Serial:
 
     def next(self, view: View) -> Any:
         """All of it."""
-        return RunInline(n_items=view.n_left, time_budget_s=INF)
+        return RunInline(n_items=view.n_left, time_budget_s=inf)
 
 
 class Fixed:

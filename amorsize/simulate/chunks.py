@@ -7,7 +7,8 @@ from collections import deque
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
-from amorsize.simulate.clocks import INF, Clock, Cores
+from amorsize.policy.value import inf
+from amorsize.simulate.clocks import Clock, Cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,7 +148,7 @@ class Runner:
         place.version += 1
         work_s = (sums_s[stop] - sums_s[start]) * place.scale + place.extra_s
         cores.work(clock, work_s, self._ran, (place, place.version, clock))
-        if time_budget_s != INF and stop - start > 1:
+        if time_budget_s != inf and stop - start > 1:
             ends_s = cores.now_s + time_budget_s
             cores.at(ends_s, self._budget_ends, (place, place.version, clock))
 

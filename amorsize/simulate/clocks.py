@@ -11,12 +11,13 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
+from amorsize.policy.value import inf
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from amorsize.simulate.world import World
 
-INF = float("inf")
 
 #: Cores that are left to the call, however many its neighbours take.
 LEAST_CORES = 0.05
@@ -87,13 +88,13 @@ class Cores:
         """Go to what happens next and have it happen; False where nothing is under way."""
         self.n_events += 1
         now_s, due = self.now_s, self._timed
-        at_s = due[0][0] if due else INF
+        at_s = due[0][0] if due else inf
         for clock in self._clocks:
             if clock.due:
                 in_s = now_s + max(0.0, clock.due[0][0] - clock.done_s) / clock.rate
                 if in_s < at_s:
                     at_s, due = in_s, clock.due
-        if at_s == INF:
+        if at_s == inf:
             return False
         elapsed_s = at_s - now_s
         for clock in self._clocks:
@@ -121,7 +122,7 @@ class Cores:
             return
         n_computing = items.n_running + (1 if n_gil else 0)
         n_runnable = ops.n_running + n_computing
-        cores = min(world.n_cores - self._taken, world.quota_cores or INF)
+        cores = min(world.n_cores - self._taken, world.quota_cores or inf)
         share = min(1.0, max(cores, LEAST_CORES) / n_runnable) if n_runnable else 1.0
         self._share = ops.rate = share
         speed = share * world.speed(min(n_computing, world.n_cores)) if n_computing else share

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from amorsize.errors import AmorsizeError
 from amorsize.policy import actions as do
 from amorsize.policy.events import View
-from amorsize.policy.value import Value
+from amorsize.policy.value import Value, inf
 from amorsize.simulate.caller import Caller
 from amorsize.simulate.chunks import Items, Place, Ran, Runner
-from amorsize.simulate.clocks import INF, Cores
+from amorsize.simulate.clocks import Cores
 from amorsize.simulate.pool import Pool
 from amorsize.simulate.told import Costs, Policy, Teller
 
@@ -89,19 +89,19 @@ class Engine:
         for death in world.deaths:
             self.cores.at(death.at_s, self._die, death.worker)
 
-    def makespan_s(self, until_s: float = INF) -> float:
+    def makespan_s(self, until_s: float = inf) -> float:
         """From the first decision to the last result; infinite where that is not before a time."""
         self._step()
         while self.caller.n_done < self.items.n_items:
             if not self.cores.advance():
                 raise self._deadlock("the policy waits though nothing is under way")
             if self.cores.now_s > until_s:
-                return INF
+                return inf
         return self.cores.now_s
 
     def play(self) -> Outcome:
         """The same, with everything that happened."""
-        now_s, n_cores = self.makespan_s(), min(self.world.n_cores, self.world.quota_cores or INF)
+        now_s, n_cores = self.makespan_s(), min(self.world.n_cores, self.world.quota_cores or inf)
         return Outcome(
             makespan_s=now_s,
             runs=tuple(self.runner.runs),

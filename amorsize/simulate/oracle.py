@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from amorsize.policy.value import inf
 from amorsize.simulate.baselines import Fixed, Serial
-from amorsize.simulate.clocks import INF
 from amorsize.simulate.engine import Engine
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def oracle(world: World) -> Best:
 def _bound(world: World, n_most: int, backend: str) -> Callable[[int, int], float]:
     """What a plan takes at least: the items on the cores there are, the chunks by one caller."""
     work_s, n_items = sum(world.costs_s), len(world.costs_s)
-    most = INF if world.waits else world.quota_cores or world.n_cores
+    most = inf if world.waits else world.quota_cores or world.n_cores
     at_once = [*accumulate((min(most, n * world.speed(n)) for n in range(1, n_most + 1)), max)]
     is_process = backend == "process"
     dispatch_s = world.dispatch_s if is_process else world.thread_dispatch_s

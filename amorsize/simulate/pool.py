@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from amorsize.policy.value import inf
 from amorsize.simulate.chunks import Items, Place, Runner
-from amorsize.simulate.clocks import INF, Cores
+from amorsize.simulate.clocks import Cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +82,7 @@ class Pool:
 
     def enqueue(self, start: int, stop: int) -> None:
         """A chunk is there for whoever is free."""
-        self._shared.append((start, stop, INF))
+        self._shared.append((start, stop, inf))
         for worker in self.workers:
             self.begin(worker)
 

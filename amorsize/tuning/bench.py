@@ -16,7 +16,7 @@ from amorsize._host import resources
 from amorsize._host.clocks import perf_counter
 from amorsize._workers import nesting, protocol
 from amorsize.errors import WorkerDied
-from amorsize.policy.value import Value
+from amorsize.policy.value import Value, inf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from amorsize._engine.call_options import Options
     from amorsize.policy.actions import Plan
     from amorsize.policy.trace import ChunkTrace, Trace
-
-INF = float("inf")
 
 
 class Part(Value):
@@ -144,7 +142,7 @@ def _where(lost: protocol.WorkerLost, part: Part) -> str:
     if lost.suspect_item is None:
         return ""
     stops = (stop for start, stop in lost.ranges if start <= lost.suspect_item < stop)
-    last = min(lost.suspect_item + lost.n_suspects, *stops, INF) - 1
+    last = min(lost.suspect_item + lost.n_suspects, *stops, inf) - 1
     first, last = (part.offset + part.stride * int(i) for i in (lost.suspect_item, last))
     return f" in item {first}" if first == last else f" in one of the items {first} to {last}"
 
@@ -166,7 +164,7 @@ def _timed(
     call.failures.indices = range(part.offset, n_all, part.stride)
     began = perf_counter()
     try:
-        call.run(longest_s=None if longest_s == INF else longest_s)
+        call.run(longest_s=None if longest_s == inf else longest_s)
     except OutOfTime:
         return _ended(plan, part, perf_counter() - began, call.n_done, n_all)
     except Exception as error:
@@ -222,7 +220,7 @@ def _waits(trace: Trace) -> bool:
 
 def _ended(plan: Plan, part: Part, wall_s: float, n_done: int, n_all: int) -> Run:
     """It was on its way to about this."""
-    on_the_way_s = wall_s * n_all / n_done if n_done else INF
+    on_the_way_s = wall_s * n_all / n_done if n_done else inf
     return Run(
         plan=plan,
         part=part,
@@ -242,7 +240,7 @@ def _failed(plan: Plan, part: Part, wall_s: float, error: Exception) -> Run:
         part=part,
         n_items=0,
         wall_s=wall_s,
-        whole_s=INF,
+        whole_s=inf,
         failure=f"{name}{error}{where}",
     )
 

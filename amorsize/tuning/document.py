@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from amorsize.optimizer import OptimizationResult
-from amorsize.policy.profile import BACKENDS
+from amorsize.policy.actions import PLAN_BACKENDS
 from amorsize.policy.schema import (
     at_least,
     count,
@@ -18,6 +18,7 @@ from amorsize.policy.schema import (
     sequence,
     unfit,
 )
+from amorsize.policy.value import inf
 from amorsize.tuning.configuration import MEASURED, NOT_MEASURED, Configuration
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from amorsize.tuning.figures import Figures
 
 FORMAT, VERSION = "amorsize tuning", 1
-INF = float("inf")
 
 #: Beyond, a stored figure is a mistake.
 MOST = 10**15
@@ -119,7 +119,7 @@ def _cells(entries: list[dict[str, Any]]) -> dict[tuple[int, int], float]:
     for one in entries:
         if one.get("backend") != "serial":
             cell = (one["n_jobs"], one["chunksize"])
-            found[cell] = min(_time(one["time"]), found.get(cell, INF))
+            found[cell] = min(_time(one["time"]), found.get(cell, inf))
     return found
 
 
@@ -136,11 +136,11 @@ def _configuration(fields: dict[str, Any]) -> Configuration:
 
 
 def _time(value: float | None) -> float:
-    return INF if value is None else float(value)
+    return inf if value is None else float(value)
 
 
 JOBS, ITEMS, AMOUNT = count(MOST), count(MOST), count(MOST, least=0)
-FIGURE, FLAG, BACKEND = number(MOST), one_of(True, False), one_of(*BACKENDS)
+FIGURE, FLAG, BACKEND = number(MOST), one_of(True, False), one_of(*PLAN_BACKENDS)
 #: What the fields of a configuration may hold.
 CONFIGURATION = {
     "backend": BACKEND,

@@ -10,9 +10,9 @@ Source:
 
 from __future__ import annotations
 
-from math import exp, inf, log
+from math import exp, log
 
-from amorsize.policy.value import Value
+from amorsize.policy.value import Value, inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 from amorsize._engine import call_checks, call_options
 from amorsize._host import resources
 from amorsize.errors import InvalidOptionError, WrongTypeError
-from amorsize.policy.actions import Plan
-from amorsize.policy.value import Value
+from amorsize.policy.actions import WORKER_BACKENDS, Plan
+from amorsize.policy.value import Value, inf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 STRATEGIES = ("grid", "halving", "bayes")
-BACKENDS = ("thread", "process")
-INF = float("inf")
 
 
 class TuneOptions(Value):
@@ -118,7 +116,7 @@ def _seconds(name: str, value: Any) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise WrongTypeError(_wrong(name, value, "a number of seconds, or None"))
-    if not 0 < value < INF:
+    if not 0 < value < inf:
         raise InvalidOptionError(f"{name}={value!r} is not allowed: it is above 0, or None.")
     return float(value)
 
@@ -131,7 +129,7 @@ def _backends(values: Any, *, prefers_threads: bool) -> tuple[str, ...] | None:
         raise InvalidOptionError(
             "prefer_threads_for_io=True and backends= exclude each other: name the backends."
         )
-    if not values or any(value not in BACKENDS for value in values):
+    if not values or any(value not in WORKER_BACKENDS for value in values):
         raise InvalidOptionError(
             f"backends={call_checks.shown(values)} is not allowed: it is made of 'thread' and "
             "'process'. The loop is always measured."
@@ -160,7 +158,7 @@ def _plan(named: Any) -> Plan:
     if not isinstance(named, tuple) or len(named) not in (2, 3):
         raise WrongTypeError(_wrong("plans", named, "made of (n_jobs, chunksize[, backend])"))
     backend = named[2] if len(named) == 3 else "process"
-    if backend not in BACKENDS:
+    if backend not in WORKER_BACKENDS:
         raise InvalidOptionError(
             f"plans: {call_checks.shown(backend)} is not allowed, only 'thread' and 'process': "
             "the loop is always measured."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
-from amorsize.policy.value import Value
+from amorsize.policy.value import Value, inf
 from amorsize.tuning.bench import WHOLE, Part, Run
 from amorsize.tuning.noise import Fit, Observation
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from amorsize.policy.actions import Plan
     from amorsize.tuning.bench import Bench
 
-INF = float("inf")
 #: A run that takes this many times the best so far is ended. How far it came tells its time.
 HOPELESS = 2.0
 #: Shorter runs are not ended, which takes some milliseconds itself.
@@ -34,7 +33,7 @@ class Limits(Value):
     timeout_s: float | None = None  # of one run
     budget_s: float | None = None  # of the whole search: no run outlasts it
     spend_share: float | None = None  # times the loop: nothing is begun that would likely exceed it
-    spend_s: float = INF  # and in seconds
+    spend_s: float = inf  # and in seconds
     spend_least_s: float = 0.0  # but so much may be, however short the loop
     ends_hopeless: bool = True  # runs far slower than the best are ended, and not repeated
 
@@ -91,7 +90,7 @@ class Search:
         Raises:
             BudgetOver: The time of the whole search is up.
         """
-        limits = [(INF, "")]
+        limits = [(inf, "")]
         if self.limits.timeout_s is not None:
             limits.append((self.limits.timeout_s, "timeout"))
         if self.limits.budget_s is not None:
@@ -108,8 +107,8 @@ class Search:
             raise BudgetOver
         if run.is_over_time and why == "timeout":
             limit = self.limits.timeout_s
-            run = run.but(whole_s=INF, failure=f"not done after timeout_per_config={limit:g} s")
-        if plan != self.loop and self._predicted_s is not None and run.whole_s < INF:
+            run = run.but(whole_s=inf, failure=f"not done after timeout_per_config={limit:g} s")
+        if plan != self.loop and self._predicted_s is not None and run.whole_s < inf:
             self._slower = max(self._slower, run.whole_s / max(self._predicted_s(plan), 1e-9))
         self.runs.append(run)
         self._blocks.append(self._n_blocks)
@@ -153,7 +152,7 @@ class Search:
 
         A host that was slower than predicted with one plan is taken to be so with the next.
         """
-        known_s = [run.whole_s for run in self.runs if run.plan == plan and run.whole_s < INF]
+        known_s = [run.whole_s for run in self.runs if run.plan == plan and run.whole_s < inf]
         if known_s:
             return known_s[-1]
         return 0.0 if self._predicted_s is None else self._slower * self._predicted_s(plan)
@@ -161,7 +160,7 @@ class Search:
     def _best_s(self, part: Part) -> float | None:
         """What the quickest so far took for this part, or would by what it took for others."""
         runs = [run for run in self.runs if run.plan not in self.dropped]
-        if same_s := [run.wall_s for run in runs if run.part == part and run.whole_s < INF]:
+        if same_s := [run.wall_s for run in runs if run.part == part and run.whole_s < inf]:
             return min(same_s)
         times_s = [run.whole_s for run in runs if run.plan != self.loop]
         if self.loop_s is not None:
@@ -179,7 +178,7 @@ class Search:
     @property
     def loop_s(self) -> float | None:
         """What the loop takes for all items, as far as that is known: the mean over what it ran."""
-        runs = [run for run in self.runs if run.plan == self.loop and run.whole_s < INF]
+        runs = [run for run in self.runs if run.plan == self.loop and run.whole_s < inf]
         n_items = sum(run.n_items for run in runs)
         return sum(run.whole_s * run.n_items for run in runs) / n_items if n_items else None
 

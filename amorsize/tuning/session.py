@@ -13,6 +13,7 @@ from amorsize._host.clocks import perf_counter
 from amorsize.errors import InvalidOptionError
 from amorsize.policy import prediction
 from amorsize.policy.actions import Plan
+from amorsize.policy.value import inf
 from amorsize.report import seconds
 from amorsize.tuning import announce, parts, strategies
 from amorsize.tuning import space as spaces
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from amorsize.tuning.options import TuneOptions
 
-INF = float("inf")
 #: A default grid may cost this many times the loop.
 GRID_SHARE = 3.5
 #: A default grid is planned to run in this many blocks.
@@ -259,20 +259,20 @@ class Session:
     def _why_not_worth_it(self) -> str | None:
         """Time the loop on a small part; why a tuning would cost more than it brings, if so."""
         search = self.search
-        expected_s = INF if self.look is None else self._likely_s(search.loop)
+        expected_s = inf if self.look is None else self._likely_s(search.loop)
         if self.n_items < FEW_ITEMS:
             if expected_s < SHORT_S:
                 return (
                     f"too short to tune ({self.n_items} items, {seconds(expected_s)} in the loop)"
                 )
-            about = "" if expected_s == INF else f", about {seconds(expected_s)} in the loop"
+            about = "" if expected_s == inf else f", about {seconds(expected_s)} in the loop"
             return f"too few items to tune ({self.n_items}{about})"
         looks = parts.look_parts(self.n_items) if expected_s > SHORT_LOOP_S else [WHOLE]
         told_s: list[float] = []
         for part in looks:
             search.new_block()
             told_s.append(search.run(search.loop, part).whole_s)
-            whole_s = search.loop_s or INF
+            whole_s = search.loop_s or inf
             agree = len(told_s) > 1 and max(told_s) < AGREEING * min(told_s)
             if whole_s >= SHORT_S or agree:
                 break  # few of uneven items may make a long job look short
@@ -288,7 +288,7 @@ class Session:
         loop_s = self.search.loop_s
         hint = None if self.look is None else self.look.hint
         if loop_s is None:
-            loop_s = INF if hint is None else hint.estimated_serial_s or 0.0
+            loop_s = inf if hint is None else hint.estimated_serial_s or 0.0
         found = TuningResult(
             best_n_jobs=1,
             best_chunksize=self.n_items,

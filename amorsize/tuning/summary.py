@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from amorsize.policy.value import inf
 from amorsize.report import seconds
 from amorsize.tuning import configuration as told
 from amorsize.tuning.configuration import Configuration
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from amorsize.policy.actions import Plan
     from amorsize.tuning.noise import Fit
     from amorsize.tuning.search import Search
-
-INF = float("inf")
 
 
 def concluded(
@@ -83,7 +82,7 @@ def _winner(
         if search.limits.budget_s is None:
             return None, False, "nothing could be measured"
         known_s = search.likely_s(search.loop)
-        about = f"; the loop is likely to take {seconds(known_s)}" if 0 < known_s < INF else ""
+        about = f"; the loop is likely to take {seconds(known_s)}" if 0 < known_s < inf else ""
         return (
             None,
             False,
@@ -135,7 +134,7 @@ def _alone(
     if far:
         unsure = _unsure(search, far, fit, fit.level(best).time_s)
         return True, f"decided: {_named(search, [best])} is the quickest{unsure}"
-    n_timed = sum(one.time_s < INF for one in others)
+    n_timed = sum(one.time_s < inf for one in others)
     n_slower = n_timed if best == search.loop else n_timed - 1 + (search.loop not in search.dropped)
     if n_slower:
         return True, "decided: everything else is slower beyond the noise"
@@ -192,7 +191,7 @@ def _configuration(
         backend=plan.backend,
         n_jobs=plan.n_jobs,
         chunksize=plan.chunksize,
-        time_s=INF,
+        time_s=inf,
         n_runs=len(runs),
         n_items=max((run.n_items for run in runs), default=0),
     )
@@ -222,15 +221,15 @@ def _quickest(configurations: Sequence[Configuration]) -> dict[tuple[int, int], 
     for one in configurations:
         if one.status != told.NOT_MEASURED:
             cell = (one.n_jobs, one.chunksize)
-            found[cell] = min(one.time_s, found.get(cell, INF))
+            found[cell] = min(one.time_s, found.get(cell, inf))
     return found
 
 
 def _speedup(search: Search, serial: Configuration, best_s: float) -> float:
     """Loop / best; of a loop that was ended, at least so much."""
     serial_s = serial.time_s
-    if serial_s == INF and search.limits.timeout_s is not None:
+    if serial_s == inf and search.limits.timeout_s is not None:
         serial_s = search.limits.timeout_s
-    if best_s == INF or serial_s == INF or best_s <= 0:
+    if best_s == inf or serial_s == inf or best_s <= 0:
         return 1.0
     return serial_s / best_s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from amorsize.policy.actions import WORKER_BACKENDS
 from amorsize.tuning import options
 from amorsize.tuning.session import Session
 
@@ -163,7 +164,7 @@ def compare_plans(
         save=False,
         n_jobs=None,
         chunksizes=None,
-        backends=options.BACKENDS,
+        backends=WORKER_BACKENDS,
         thread_safe=None,
     )
     asked = asked.but(plans=options.named_plans(plans))

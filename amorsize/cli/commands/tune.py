@@ -12,6 +12,7 @@ from amorsize.cli.commands.run import FUNC, SAVING
 from amorsize.cli.failures import failed
 from amorsize.cli.text import clean
 from amorsize.cli.tuning_answer import answer
+from amorsize.policy.actions import WORKER_BACKENDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from amorsize.tuning import TuningResult
 
 #: Where plans can be told to run items; the loop is measured beside them in any case.
-BACKENDS = ("thread", "process")
 
 
 def _tune(asked: argparse.Namespace) -> Answer:
@@ -167,7 +167,7 @@ def _plan(text: str) -> Plan:
     parts = [part.strip() for part in text.split(",")]
     if len(parts) == 2:
         parts.append("process")
-    if len(parts) != 3 or parts[2] not in BACKENDS:
+    if len(parts) != 3 or parts[2] not in WORKER_BACKENDS:
         raise wrong
     if not all(part.isascii() and part.isdecimal() and int(part) for part in parts[:2]):
         raise wrong
@@ -231,7 +231,7 @@ COMMANDS = (
             (("--threads",), {"action": "store_true", "help": "try threads instead of processes"}),
             (
                 ("--backends",),
-                {"choices": BACKENDS, "nargs": "+", "help": "where to try it"},
+                {"choices": WORKER_BACKENDS, "nargs": "+", "help": "where to try it"},
             ),
             (
                 ("--strategy",),
@@ -273,7 +273,10 @@ COMMANDS = (
                 ("--target-chunk-duration",),
                 {"type": float, "metavar": "S", "help": "seconds that a chunk is to last"},
             ),
-            (("--backend",), {"choices": BACKENDS, "help": "predict for these workers alone"}),
+            (
+                ("--backend",),
+                {"choices": WORKER_BACKENDS, "help": "predict for these workers alone"},
+            ),
             (
                 ("--n-jobs",),
                 {"type": int, "metavar": "N", "help": "for so many at most; -1: usable cores"},
