@@ -29,7 +29,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from amorsize import SerializationError, autotune, tuned_map
+from amorsize import SerializationError, autotune, shutdown, tuned_map
 from amorsize._engine import call_options
 from amorsize._engine.placement import Judge
 from amorsize._function.thread_safety import examine
@@ -763,6 +763,31 @@ def test_where_reading_has_settled_it_nothing_is_watched(monkeypatch):
 
     assert list(done.values()) == [1] * 40
     assert "done" in str(tuned.explain())
+
+
+TABLE = [sum(range(2000))]  # which an item may change in ways that its code does not show
+
+
+@pytest.mark.parametrize(
+    ("item", "is_watched"),
+    [(lambda i: sum(range(2000)), True), (lambda i: sum(range(2000)) - TABLE[0], False)],
+    ids=["threads are open", "only processes are"],
+)
+def test_where_nothing_is_worth_starting_nothing_is_watched(
+    beside_a_thread, monkeypatch, item, is_watched
+):
+    """Beside a thread, where threads are ruled out and a job is over before interpreters begin."""
+    shutdown()  # a warm one would be worth it
+    watched = []
+    watch = Judge.watch
+    monkeypatch.setattr(
+        Judge, "watch", lambda self, *a, **k: (watched.append(1), watch(self, *a, **k))[1]
+    )
+    tuned = autotune(item)
+
+    assert tuned(range(1500)) == [item(0)] * 1500
+    assert bool(watched) is is_watched
+    assert "new worker processes need about" in str(tuned.explain())
 
 
 def test_what_is_shared_out_is_decided_before_anything_is():

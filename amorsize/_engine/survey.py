@@ -92,6 +92,8 @@ class Survey:
             self._call.task.function, self._call.options, store.owner_of(self._call.func)
         )
         verdict = judge.read(self.next_items())
+        if verdict.thread_reason is not None and verdict.process_reason is None:
+            verdict = verdict.but(process_reason=self._why_start_none())
         is_open = verdict.thread_reason is None or verdict.process_reason is None
         n_watched, once_more = 0, verdict.must_watch and is_open and self._call.may_stay_here
         while once_more and n_watched < placement.MOST_WATCHED and self._call.work.n_left:
@@ -141,6 +143,16 @@ class Survey:
             return why
         payload = self.payload()
         return self._why_not_worth_sending(payload) or payload.why_not()
+
+    def _why_start_none(self) -> str | None:
+        """Why no new interpreter is worth starting, as far as that is known before watching."""
+        if self._call.fork_reason is None or not self._call.may_stay_here:
+            return None
+        if self._call.tuner.costs.first_unconfirmed_s is not None:
+            return None  # what is left may be far more than the first item makes believe
+        from amorsize._workers import start_method
+
+        return start_method.why_no_processes() or self._why_not_worth_starting()
 
     def _why_not_worth_starting(self) -> str | None:
         """What is left may be so little that finding out how to send it takes longer."""
