@@ -42,7 +42,6 @@ def verdict_of(machine, what):
     return next(one.verdict for one in checks(machine) if one.what == what)
 
 
-@pytest.mark.cores
 def test_a_machine_as_it_should_be():
     """Status 0, all fine, no advice."""
     machine = seen()
