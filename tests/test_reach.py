@@ -700,6 +700,16 @@ def test_what_is_remembered_keeps_no_function_alive():
     assert watched() is None
 
 
+ADD = "a".__add__
+
+
+def test_a_method_of_a_text_is_no_riddle():
+    """It belongs to no module, and it is known what it does."""
+    found = reach(lambda x: ADD(x))
+
+    assert (found.unread, found.shared) == ((), ())
+
+
 counted = {"here": 0}
 
 

@@ -4,12 +4,15 @@ As a default, a bound argument, a keyword, an element of a table, what a factory
 the code itself or by a function that it is handed to; with arguments one by one or unpacked.
 """
 
+import collections
+import concurrent.futures
 import functools
 import heapq
 import itertools
 import operator
 import time
 import types
+import typing
 
 import pytest
 
@@ -138,6 +141,76 @@ def prepared_and_handed_on(x):
     return run(functools.partial(put, into=TAGS), x)
 
 
+class Slotted:
+    __slots__ = ("into", "put")
+
+    def __init__(self, put, into):
+        self.put, self.into = put, into
+
+    def mapped(self, x):
+        return self.put(x, self.into)
+
+
+class Pair(typing.NamedTuple):
+    put: typing.Any
+    into: typing.Any
+
+
+class Registry:
+    table: typing.ClassVar = {"look": is_known, "put": put}
+
+    def mapped(self, x):
+        return self.table["put"](x, TAGS)
+
+
+SLOTTED, PAIR, QUEUE = Slotted(put, TAGS), Pair(put, TAGS), collections.deque(STEPS)
+VIEW = types.MappingProxyType(HANDLERS)
+
+
+@functools.singledispatch
+def put_any(x, into):
+    return x
+
+
+@put_any.register
+def _(x: int, into):
+    return put(x, into)
+
+
+def chosen(name):
+    return HANDLERS[name]
+
+
+def handed_back(value):
+    return value
+
+
+def chosen_before(x):
+    step = put if x else is_known
+    if x:  # noqa: SIM108 - as people write it
+        one = put
+    else:
+        one = is_known
+    return step(x, []), one(x, TAGS)
+
+
+def tried_before(x):
+    try:
+        one = put
+    except ValueError:
+        one = is_known
+    return one(x, TAGS)
+
+
+def in_a_pool(x):
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        return list(pool.map(put, [x], [TAGS]))
+
+
+def one_after_the_other(x):
+    return [put(x, into) for into in itertools.chain([TAGS], [[]])]
+
+
 def of_what_a_method_gives(x):
     if x == 40:
         COUNTER.all_seen().append(x)
@@ -177,6 +250,7 @@ TO_HELPERS = {
     "handed on by name": lambda x: run(put, x=x, into=TAGS),
     "unpacked": lambda x, rest=(TAGS,): put(x, *rest),
     "unpacked options": lambda x, options={"into": TAGS}: put(x, **options),
+    "unpacked nothing": lambda x: run(put, x, *(), TAGS, **{}),
     "pair made there": lambda x: put_pair((TAGS, x)),
     "map": lambda x, put=put: list(map(put, [x], [TAGS])),
     "starmap": lambda x: list(itertools.starmap(put, [(x, TAGS)])),
@@ -189,6 +263,20 @@ TO_HELPERS = {
     "prepared there": prepared_here,
     "prepared and handed on": prepared_and_handed_on,
     "what a method gives": of_what_a_method_gives,
+    "slots": SLOTTED.mapped,
+    "fields": lambda x: PAIR.put(x, PAIR.into),
+    "queue": lambda x: QUEUE[1](x, TAGS),
+    "each in a queue": lambda x: [step(x, TAGS) for step in QUEUE],
+    "view": lambda x: VIEW["put"](x, TAGS),
+    "table of a class": Registry().mapped,
+    "kind of argument": lambda x: put_any(x, TAGS),
+    "what a function chooses": lambda x: chosen("put")(x, TAGS),
+    "what a function hands back": lambda x: put(x, handed_back(TAGS)),
+    "chosen before": chosen_before,
+    "tried before": tried_before,
+    "table made there": lambda x: {"look": is_known, "put": put}["put"](x, TAGS),
+    "pool": in_a_pool,
+    "chain": one_after_the_other,
     "function of a library": lambda x, push=heapq.heappush: x == 40 and push(TAGS, x),
     "method of a type": lambda x, add=list.append: x == 40 and add(TAGS, x),
     "operator": lambda x, add=operator.iadd: x == 40 and add(TAGS, [x]),
@@ -226,7 +314,22 @@ def takes_options(x, **options):
     return options
 
 
+def chosen_pure(x):
+    found = TAGS
+    if x:
+        found = list(TAGS)
+        found.append(x)
+        return found
+    one = is_known if x else lengths
+    return len(found), one
+
+
 PURE = {
+    "chosen": chosen_pure,
+    "table of a class": lambda x: Registry.table["look"](x, TAGS),
+    "queue": lambda x: [one.__name__ for one in QUEUE],
+    "what a function chooses": lambda x: chosen("look")(x, (1, 2)),
+    "copy of what is handed back": lambda x: put(x, list(handed_back(TAGS))),
     "strip": lambda texts: list(map(str.strip, texts)),
     "sorted": lambda texts: sorted(texts, key=len),
     "key as a default": lambda texts, key=len: sorted(texts, key=key),

@@ -67,6 +67,7 @@ class Bound:
 
 
 NOTHING = Bound({})
+_VIEW: Any = type(type.__dict__)
 
 
 def first_argument(func: FunctionType) -> str:
@@ -122,6 +123,12 @@ def _by_name(code: CodeType, first: list[Any], named: dict[str, Any]) -> dict[st
         others = {name: value for name, value in named.items() if name not in known}
         found |= {name: others for name in tuple(rest)[-1:] if others}
     return found
+
+
+def implementations(func: Any) -> list[Any]:
+    """The functions behind a `singledispatch`; of anything else, the thing itself."""
+    registry: Any = func.__dict__.get("registry") if type(func) is FUNCTION else None
+    return [raw(one) for one in registry.values()] if type(registry) is _VIEW else [func]
 
 
 def callables_in(value: Any, most: int) -> bool:

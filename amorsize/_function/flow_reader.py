@@ -151,7 +151,8 @@ class _Trail:
         self.frame = frame
         self.gives: Symbol = None
         self._flow, self._is_outermost = frame.flow, is_outermost
-        self._landings: dict[int, list[Symbol]] = {}  # the stack where jumps lead to
+        # Where jumps lead to: the stack, and the variables.
+        self._landings: dict[int, tuple[list[Symbol], dict[int, Symbol]]] = {}
         self._is_behind_jump = False
 
     def follow(self) -> None:
@@ -159,7 +160,7 @@ class _Trail:
         frame = self.frame
         for start, end, op, arg in placed(frame.code.co_code):
             if start in self._landings:
-                self._land(self._landings.pop(start))
+                self._land(*self._landings.pop(start))
             before = frame.stack[:] if op in _JUMPS_ON else []
             self._note(op, arg)
             run(frame, op, arg)
@@ -208,18 +209,31 @@ class _Trail:
         if op == _FOR_ITER:  # later versions pop what it went through, and one more, at the target
             stack = before[:-1] if _LOOP_LEAVES_NOTHING else [*before, None]
         known = self._landings.get(target)
-        self._landings[target] = stack if known is None else self._either(known, stack)
+        variables = self.frame.locals
+        if known is not None:
+            stack, variables = self._either(known[0], stack), self._any_of(known[1], variables)
+        self._landings[target] = stack, dict(variables)
 
-    def _land(self, stack: list[Symbol]) -> None:
+    def _land(self, stack: list[Symbol], variables: dict[int, Symbol]) -> None:
         frame = self.frame
         frame.constant = None
-        frame.stack = stack if self._is_behind_jump else self._either(frame.stack, stack)
+        if self._is_behind_jump:
+            frame.stack, frame.locals = stack, variables
+            return
+        frame.stack = self._either(frame.stack, stack)
+        frame.locals = self._any_of(frame.locals, variables)
+
+    def _any_of(self, one: dict[int, Symbol], other: dict[int, Symbol]) -> dict[int, Symbol]:
+        """The variables after two ways to the same place."""
+        if one == other:
+            return one
+        return {at: self._one(one.get(at), other.get(at)) for at in one.keys() | other.keys()}
+
+    def _one(self, a: Symbol, b: Symbol) -> Symbol:
+        return (a or b) if a == b or a is None or b is None else self._flow.one_of(a, b)
 
     def _either(self, one: list[Symbol], other: list[Symbol]) -> list[Symbol]:
         """The stack after two ways to the same place."""
         if len(one) != len(other):
             return one
-        return [
-            (a or b) if a == b or a is None or b is None else self._flow.one_of(a, b)
-            for a, b in zip(one, other, strict=True)
-        ]
+        return [self._one(a, b) for a, b in zip(one, other, strict=True)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._function.value_flow import DOUBLE_STAR, STAR, element
+from amorsize._function.value_flow import DOUBLE_STAR, STAR, UNKNOWN, element
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,8 +16,15 @@ _WITH_ELEMENTS = {"map", "filter", "filterfalse", "takewhile", "dropwhile", "ima
 _FOLDING = {"reduce", "accumulate"}
 
 
-def handed_on(call: Call, at: int, flow: Flow) -> Passing:
-    """What the argument at this place is called with, if it is a function."""
+def handed_on(call: Call, at: int, flow: Flow) -> list[Passing]:
+    """What the argument at this place may be called with, if it is a function."""
+    passing = _handed_on(call, at, flow)
+    if call[0] != UNKNOWN:
+        return [passing]
+    return [passing, (tuple(map(flow.element, passing[0])), passing[1])]  # the `map` of a pool
+
+
+def _handed_on(call: Call, at: int, flow: Flow) -> Passing:
     (space, name, steps), passed, named = call
     whose = space, name, steps[:-1]
     name = steps[-1].lstrip(".") if steps else name

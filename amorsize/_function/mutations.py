@@ -14,6 +14,7 @@ from amorsize._function.bound_arguments import (
     Bound,
     callables_in,
     first_argument,
+    implementations,
     is_code,
     rest_arguments,
     with_arguments,
@@ -201,15 +202,16 @@ class Reader:
         self, func: FunctionType, bound: Bound, call: Call, depth: int
     ) -> Iterator[Target]:
         flow = flow_of(func)
-        for helper in callees_of(func, bound, call[0]):
+        for helper in self._callees(func, bound, call[0]):
             yield from self._by_called(func, bound, helper, call, depth)
         if call[0][2][-1:] == (value_flow.CALLED,):
             yield from self._by_prepared(func, bound, call, depth)
         for at, handed in enumerate(call[1]):  # to `map`, `partial` or `submit`
             for origin in flow.origins(handed):
-                for helper in callees_of(func, bound, origin):
-                    if is_code(helper) and raw(helper) is not func:
-                        passing = handed_on(call, at, flow)
+                for helper in self._callees(func, bound, origin):
+                    if not is_code(helper) or raw(helper) is func:
+                        continue
+                    for passing in handed_on(call, at, flow):
                         yield from self._by_called(func, bound, helper, (origin, *passing), depth)
 
     def _by_prepared(
@@ -218,7 +220,7 @@ class Reader:
         """What is called by a `partial` that the code itself makes."""
         (space, name, steps), passed, named = call
         maker = space, name, steps[:-1]
-        if partial not in callees_of(func, bound, maker):
+        if partial not in self._callees(func, bound, maker):
             return
         n_named = len(named)
         for one, first, first_named in flow_of(func).calls:
@@ -226,7 +228,7 @@ class Reader:
                 by_place = first[1 : len(first) - len(first_named)], passed[: len(passed) - n_named]
                 by_name = first[len(first) - len(first_named) :], passed[len(passed) - n_named :]
                 whole = (*by_place[0], *by_place[1], *by_name[0], *by_name[1])
-                for helper in callees_of(func, bound, origin):
+                for helper in self._callees(func, bound, origin):
                     made = origin, whole, (*first_named, *named)
                     yield from self._by_called(func, bound, helper, made, depth)
 
@@ -247,6 +249,14 @@ class Reader:
             for origin, rest in _origins(flow, given.at(name, way)):
                 yield (*origin[:2], (*origin[2], *rest)), f", by {function.__name__}()"
 
+    def _callees(self, func: FunctionType, bound: Bound, callee: Store) -> list[Any]:
+        """What may be called, the functions that other functions give included."""
+        if value_flow.CALLED not in callee[2]:
+            found = callees_of(func, bound, callee)
+        else:
+            found = [raw(end) for end, _ in self._given(func, bound, callee) if end is not MISSING]
+        return [one for helper in found for one in implementations(helper)]
+
     def _opened(self, helper: Any) -> tuple[FunctionType | None, Bound]:
         """The project's function behind a callable, and what is bound to it."""
         function, bound = with_arguments(helper)
@@ -260,7 +270,7 @@ class Reader:
         found: dict[str, Any] = {}
         for name, symbols in given.one_by_one.items():
             for (space, root, steps), _ in _origins(flow_of(func), ((s, ()) for s in symbols)):
-                for value in callees_of(func, bound, (space, root, steps)):
+                for value in self._callees(func, bound, (space, root, steps)):
                     if callables_in(value, MAX_ELEMENTS):
                         found[name] = value
         return found
@@ -303,4 +313,7 @@ def _origins(
             continue
         if symbol[0] == value_flow.GROUP:
             symbol, way = (symbol[0], symbol[1], (*symbol[2], *way)), ()
-        yield from ((one, way) for one in flow.origins(symbol) if one[0] != value_flow.RESULT)
+        for one in flow.origins(symbol):
+            told = flow.told(one)
+            if one[0] != value_flow.RESULT or told[0] in (GLOBAL, CLOSURE):
+                yield told, way

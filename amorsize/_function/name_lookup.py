@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from _collections import _tuplegetter  # type: ignore[import-not-found]
 from itertools import islice
 
 from amorsize._function import value_flow
 from amorsize._function.bound_arguments import NOTHING
 from amorsize._function.bytecode import IMPORT
 from amorsize._function.callable_walk import attribute, end_of, imported, resolved
-from amorsize._function.callables import FUNCTION, MISSING, MODULE, cells, member, raw
+from amorsize._function.callables import FUNCTION, MISSING, MODULE, cells, member, raw, type_name
 from amorsize._function.flow_reader import flow_of
 from amorsize._function.object_contents import CONTAINERS, MAX_ELEMENTS, is_container, state
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from amorsize._function.value_flow import Store
 
     End = tuple[Any, Any]  # what lies at the end of a way, and the last thing known on it
+
+_VIEW: Any = type(type.__dict__)
+#: What classes have for slots, and for the fields of named tuples: reading them runs nobody's code.
+_FIELDS: Any = (type(FUNCTION.__globals__), _tuplegetter)
 
 
 def callees_of(func: FunctionType, bound: Bound, callee: Store) -> list[Any]:
@@ -97,26 +102,43 @@ def _parts(value: Any, step: str) -> Iterable[Any]:
     if isinstance(step, value_flow.Key):
         return _part_at(value, step.key)
     if value_flow.leads_inside(step):
-        if isinstance(value, dict):
-            return list(islice(dict.values(value), MAX_ELEMENTS))
-        return list(islice(value, MAX_ELEMENTS)) if isinstance(value, (*CONTAINERS, tuple)) else ()
+        if isinstance(value, dict | _VIEW):
+            held = dict.values(value) if isinstance(value, dict) else value.values()
+            return list(islice(held, MAX_ELEMENTS))
+        is_open = isinstance(value, (*CONTAINERS, tuple)) or is_container(value)
+        return list(islice(value, MAX_ELEMENTS)) if is_open else ()
     if step[0] != ".":
         return ()
     if type(value) is MODULE or isinstance(value, type):
         found = member(value, step[1:])
     else:
-        found = state(value).get(step[1:], MISSING)
+        found = _attribute_of(value, step[1:])
     return () if found is MISSING else (found,)
 
 
+def _attribute_of(value: Any, name: str) -> Any:
+    """What an instance keeps under a name: in its dict, a slot, a named tuple, or its class."""
+    found = state(value).get(name, MISSING)
+    if found is not MISSING:
+        return found
+    held = member(type(value), name)
+    if type(held) in _FIELDS:
+        try:
+            return held.__get__(value)
+        except AttributeError:  # not set
+            return MISSING
+    return MISSING if hasattr(type(held), "__get__") else held
+
+
 def _part_at(value: Any, key: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        found = dict.get(value, key, MISSING)
+    if isinstance(value, dict | _VIEW):
+        get = dict.get if isinstance(value, dict) else type(value).get
+        found = get(value, key, MISSING)
         return () if found is MISSING else (found,)
     if isinstance(value, list | tuple) and type(key) is int and -len(value) <= key < len(value):
         kind: Any = list if isinstance(value, list) else tuple
         return (kind.__getitem__(value, key),)
-    return ()
+    return _parts(value, value_flow.ELEMENT) if type_name(value) == "collections.deque" else ()
 
 
 def _once(values: Iterable[Any]) -> list[Any]:

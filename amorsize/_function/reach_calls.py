@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._function.callables import FUNCTION, MODULE, type_name
+from amorsize._function.callables import FUNCTION, MODULE, own, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def top_of(value: Any, kind: type) -> str:
     if kind is MODULE:
         name = value.__name__
     elif kind is FUNCTION or issubclass(kind, (type, *BUILTINS)):
-        name = value.__module__
+        name = own(value, "__module__")  # methods of the interpreter's own objects have none
     else:
         name = kind.__module__
     return name.partition(".")[0] if isinstance(name, str) else ""

@@ -166,9 +166,10 @@ def _build(frame: Frame, _op: int, arg: int) -> None:
 
 
 def _build_with_keys(frame: Frame, _op: int, arg: int) -> None:
+    names = frame.constant
     frame.put_together(frame.stack[-arg - 1 : -1], arg + 1)
-    if isinstance(frame.constant, tuple):
-        frame.names = frame.constant
+    if isinstance(names, tuple):
+        frame.flow.keys[frame.stack[-1]] = names
 
 
 def _build_map(frame: Frame, _op: int, arg: int) -> None:
@@ -186,7 +187,7 @@ def _add_all(frame: Frame, op: int, arg: int) -> None:
     added = frame.take()
     held = frame.flow.held(added)
     step = DOUBLE_STAR if op in _MERGES else STAR
-    frame.flow.add(frame.top(arg), *((element(added, step),) if held is None else held))
+    frame.flow.add(frame.top(arg), *((_unpacked(frame, added, step),) if held is None else held))
 
 
 def _add_to_map(frame: Frame, op: int, arg: int) -> None:
@@ -231,15 +232,20 @@ def _call_unpacked(frame: Frame, op: int, arg: int) -> None:
     names: tuple[str, ...] = ()
     for at, group in enumerate(groups):
         held = frame.flow.held(group)
-        if at and held is not None and len(frame.names) == len(held):
-            names = frame.names
+        if at and held is not None and len(frame.flow.keys.get(group, ())) == len(held):
+            names = frame.flow.keys.get(group, ())
         elif at or held is None:
-            held = (element(group, DOUBLE_STAR if at else STAR),)
+            held = (_unpacked(frame, group, DOUBLE_STAR if at else STAR),)
         passed += held
     frame.names = names
     given = frame.call(callee, passed)
     frame.shift(op, effect_of_number(op, arg))
     frame.leave(given)
+
+
+def _unpacked(frame: Frame, symbol: Symbol, step: str) -> Symbol:
+    """What `*` or `**` stands for: nothing is known of how many values these are."""
+    return element(symbol, step) or one_step(frame.flow.group(), step)
 
 
 def _name_arguments(frame: Frame, _op: int, arg: int) -> None:

@@ -112,7 +112,8 @@ class Frame:
             return self._call_inner(callee, passed, names)
         for at, handed in enumerate(passed):
             if handed is not None and handed[0] == INNER:
-                self._call_inner(handed, *handed_on((callee, passed, names), at, flow))
+                for passing in handed_on((callee, passed, names), at, flow):
+                    self._call_inner(handed, *passing)
         return flow.note_call(callee, passed, names)
 
     def _call_inner(

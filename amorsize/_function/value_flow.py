@@ -56,6 +56,8 @@ class Key(str):
 _GIVE_ONE = {".get", ".setdefault", ".__getitem__"}
 _GIVE_ALL = {".values", ".copy"}
 _GIVE_PAIRS = {".items"}
+#: Functions of modules that give the elements of what they are handed.
+_CHAINING = {".chain", ".islice", ".cycle", ".deque"}
 #: Builtins that give an element of their first argument, and those that give all of them.
 _TAKE_ONE = {"next", "min", "max"}
 _TAKE_ALL = {"list", "tuple", "set", "dict", "sorted", "reversed", "iter", "deque"}
@@ -82,6 +84,7 @@ class Flow:
         operations: What operators and `with` are used on, and the special methods they run.
         called: What was called, by the name that stands for the result.
         groups: What was put together, by the number of the group.
+        keys: The names that the elements of a group have, where it is a dict.
         inner: The functions that the code defines.
         inner_calls: The arguments of calls of these, by the id of their code.
     """
@@ -94,6 +97,7 @@ class Flow:
         self.operations: dict[tuple[Store, str], None] = {}
         self.called: dict[str, Store] = {}
         self.groups: list[tuple[Symbol, ...]] = []
+        self.keys: dict[Symbol, tuple[str, ...]] = {}
         self.inner: list[CodeType] = []
         self.inner_calls: dict[int, tuple[tuple[Symbol, ...], tuple[str, ...]]] = {}
 
@@ -206,6 +210,8 @@ class Flow:
                 return held
             if steps[-1] in _GIVE_ALL:
                 return self.group(held)
+            if steps[-1] in _CHAINING:
+                return self.group(*map(self.element, passed))
             return self.group(self.group(None, held)) if steps[-1] in _GIVE_PAIRS else None
         first = passed[0] if passed else None
         if space != GLOBAL or (first is None and name != "filter"):
