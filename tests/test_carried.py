@@ -467,3 +467,41 @@ def test_the_environment_is_what_it_is_now(monkeypatch):
         spawned_main._environ().clear()  # what was given is the asker's own
 
         assert spawned_main._environ() == dict(os.environ)
+
+
+ADAPTING = """
+import sqlite3
+
+class Point:
+    pass
+
+def told(point):
+    return "point"
+
+sqlite3.register_adapter(Point, told)
+"""
+
+
+def adapted_names(x):
+    import sqlite3
+
+    return sorted(kind.__name__ for kind, _ in sqlite3.adapters if kind.__name__ == "Point")
+
+
+def test_adapters_come_once_the_whole_library_is_there(tmp_path, monkeypatch):
+    """The module that they are of registers them itself: it needs more than a half of sqlite3."""
+    (tmp_path / "adapting.py").write_text(ADAPTING)
+    monkeypatch.syspath_prepend(tmp_path)
+    import sqlite3
+
+    import adapting
+
+    amorsize.shutdown()  # a worker that is kept warm may have it already
+    try:
+        found = tuned_map(adapted_names, range(3), backend="process", n_jobs=1)
+    finally:
+        del sys.modules["adapting"]
+        for key in [key for key in sqlite3.adapters if key[0] is adapting.Point]:
+            del sqlite3.adapters[key]
+
+    assert found == [["Point"]] * 3

@@ -90,7 +90,8 @@ def ends_of(value: Any, steps: tuple[str, ...]) -> list[End]:
         reached: list[Any] = []
         for one in ahead:
             parts = list(_parts(one, step))
-            if not parts:
+            # A tuple gets no more elements: what is not there will never be.
+            if not parts and not (isinstance(one, tuple) and value_flow.leads_inside(step)):
                 is_known = step != value_flow.GIVEN or is_container(one)
                 ends.append((MISSING, one if is_known else MISSING))
             reached += parts

@@ -59,7 +59,7 @@ def _set_dialects(csv: Any, value: Any) -> None:
             csv.register_dialect(name, **formatting)
 
 
-def _read_adapters(dbapi2: Any) -> Any:
+def _read_adapters(sqlite3: Any) -> Any:
     """The adapters of the program.
 
     Those of the module itself are left out, as are unpicklable ones of other libraries: each
@@ -67,7 +67,7 @@ def _read_adapters(dbapi2: Any) -> Any:
     """
     return [
         {key: one for key, one in found.items() if _is_the_programs(one)}
-        for found in (dbapi2.adapters, dbapi2.converters)
+        for found in (sqlite3.adapters, sqlite3.converters)
     ]
 
 
@@ -78,9 +78,9 @@ def _is_the_programs(adapter: Any) -> bool:
     return not str(module).startswith("sqlite3") and serialization.why_not(adapter) is None
 
 
-def _set_adapters(dbapi2: Any, value: Any) -> None:
-    both = (dbapi2.adapters, dbapi2.converters)
-    for own, wanted, now in zip(both, value, _read_adapters(dbapi2), strict=True):
+def _set_adapters(sqlite3: Any, value: Any) -> None:
+    both = (sqlite3.adapters, sqlite3.converters)
+    for own, wanted, now in zip(both, value, _read_adapters(sqlite3), strict=True):
         for key in now.keys() - wanted.keys():
             del own[key]
         own.update(wanted)
@@ -188,7 +188,7 @@ ENTRIES = (
     entry("first day of the week", "calendar", by("firstweekday", "setfirstweekday")),
     entry("CSV dialects", "_csv", (_read_dialects, _set_dialects)),
     entry("MIME types", "mimetypes", (_read_mime_types, _set_mime_types)),
-    entry("SQLite's adapters", "sqlite3.dbapi2", (_read_adapters, _set_adapters)),
+    entry("SQLite's adapters", "sqlite3", (_read_adapters, _set_adapters)),
     entry("archive formats", "shutil", registry("_ARCHIVE_FORMATS")),
     entry("formats to unpack", "shutil", registry("_UNPACK_FORMATS")),
     entry("lengths of reprlib", "reprlib", (_read_repr, _set_repr)),
