@@ -60,14 +60,36 @@ def html_table(rows: Sequence[tuple[str, str]]) -> str:
 def seconds(value_s: float) -> str:
     """A duration with three digits and the unit that suits it."""
     for factor, unit in ((1.0, "s"), (1e3, "ms"), (1e6, "us")):
-        if value_s * factor >= 1:
+        if abs(value_s * factor) >= 1:
             return f"{value_s * factor:.3g} {unit}"
     return f"{value_s * 1e9:.3g} ns"
 
 
+def counted(number: int, thing: str) -> str:
+    """How many there are of a thing."""
+    ending = "es" if thing.endswith("s") else "s"
+    return f"{number} {thing}{'' if number == 1 else ending}"
+
+
+def plan_in_short(backend: str, n_jobs: object, chunksize: object) -> str:
+    """A plan in a few words, as far as it is known."""
+    if backend == "serial":
+        return "the loop"
+    if n_jobs is None:
+        return backend
+    return f"{backend} x {n_jobs}" + ("" if chunksize is None else f", {chunksize} a chunk")
+
+
+def plan_in_words(backend: str, n_jobs: int, chunksize: int) -> str:
+    """A plan as it is told once."""
+    if backend == "serial":
+        return "the loop, in the caller"
+    worker = {"thread": "thread", "process": "worker process"}[backend]
+    return f"{counted(n_jobs, worker)}, {counted(chunksize, 'item')} in a full chunk"
+
+
 def _headline(trace: Trace) -> str:
-    items = "1 item" if trace.n_items == 1 else f"{trace.n_items} items"
-    return f"{trace.name}: {items} in {seconds(trace.makespan_s)}"
+    return f"{trace.name}: {counted(trace.n_items, 'item')} in {seconds(trace.makespan_s)}"
 
 
 def _rows(trace: Trace) -> Iterator[tuple[str, str]]:
@@ -75,7 +97,7 @@ def _rows(trace: Trace) -> Iterator[tuple[str, str]]:
         yield "measured", measured(trace.profile)
     yield "remembered", _remembered(trace)
     plan = trace.plan
-    yield "chosen", chosen(plan.backend, plan.n_jobs, plan.chunksize)
+    yield "chosen", plan_in_words(plan.backend, plan.n_jobs, plan.chunksize)
     for note in trace.notes:
         if note.what != "drift":  # those are told as changes
             yield "why", f"after {seconds(note.now_s)}: {note.what} - {note.why}"
@@ -116,15 +138,6 @@ def _remembered(trace: Trace) -> str:
     where = "an earlier call" if trace.known_from == "memory" else "an earlier process"
     fits = {True: "and it fits", False: "but it does not fit: measured anew", None: "not needed"}
     return f"what {where} learned, {fits[trace.known_fits]}"
-
-
-def chosen(backend: str, n_jobs: int, chunksize: int) -> str:
-    """A plan in words."""
-    if backend == "serial":
-        return "the loop, in the caller"
-    name = {"thread": "threads", "process": "worker processes"}[backend]
-    items = "1 item" if chunksize == 1 else f"{chunksize} items"
-    return f"{n_jobs} {name}, {items} in a full chunk"
 
 
 def _places(trace: Trace) -> str:

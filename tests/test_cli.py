@@ -99,7 +99,7 @@ def test_list_in_a_pipe_is_plain_columns(amorsize, three_functions):
     assert [line.split()[0] for line in lines] == [
         *("bank.Account.total", "shop.parse", "shop.parse_all")
     ]
-    assert "process x 2, 40 items a chunk  250 us    2 hours ago  another host" in lines[0]
+    assert "process x 2, 40 a chunk  250 us    2 hours ago  another host" in lines[0]
     assert result.stdout.isascii()
 
 
@@ -190,7 +190,7 @@ def test_show_tells_everything(amorsize, three_functions):
     lines = result.stdout.splitlines()
     assert lines[:2] == [
         "shop.parse",
-        "  process x 2, 40 items a chunk, learned 2 hours ago on another host",
+        "  process x 2, 40 a chunk, learned 2 hours ago on another host",
     ]
     assert "  kind = str/2^7" in lines
     assert "  profile.item_s = 0.00025" in lines

@@ -249,7 +249,7 @@ def test_a_result_can_be_made_by_hand():
 
     assert (found.n_jobs, found.chunksize, found.backend) == (4, 10, "thread")
     assert found.warnings == []
-    assert "4 threads, 10 items in a chunk" in str(found)
+    assert "4 threads, 10 items in a full chunk" in str(found)
     with pytest.raises(InvalidOptionError, match="n_jobs"):
         OptimizationResult(0, 10, "never")
 

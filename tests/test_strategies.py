@@ -421,6 +421,6 @@ def test_a_plan_that_took_twice_as_long_is_not_called_as_good(slow_s, starved):
     assert result.backend == "serial"
     if result.is_decided:
         assert "the loop is the quickest; likely slower" in result.verdict
-        assert "process 2 x 10" in result.verdict
+        assert "process x 2, 10 a chunk" in result.verdict
     else:
         assert "too noisy to decide" in result.verdict

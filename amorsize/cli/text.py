@@ -6,6 +6,8 @@ import json
 import time
 from typing import TypeGuard
 
+from amorsize.report import counted
+
 _MAX_SHOWN = 200  # characters of one text from the disk
 
 
@@ -27,18 +29,6 @@ def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def count(number: int, thing: str) -> str:
-    ending = "es" if thing.endswith("s") else "s"
-    return f"{number} {thing}{'' if number == 1 else ending}"
-
-
-def duration(seconds: float) -> str:
-    for unit, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
-        if abs(seconds) >= unit:
-            return f"{seconds / unit:.3g} {name}"
-    return f"{seconds / 1e-9:.3g} ns"
-
-
 def size(n_bytes: float) -> str:
     return f"{n_bytes / 2**30:.1f} GiB" if n_bytes >= 2**30 else f"{n_bytes / 2**20:.0f} MiB"
 
@@ -50,5 +40,5 @@ def ago(then_s: float) -> str:
         return "at an unknown time"
     for unit_s, name in ((86_400, "day"), (3600, "hour"), (60, "minute")):
         if passed_s >= unit_s:
-            return f"{count(int(passed_s // unit_s), name)} ago"
+            return f"{counted(int(passed_s // unit_s), name)} ago"
     return "just now"

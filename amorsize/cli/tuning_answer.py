@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from amorsize import report
 from amorsize.cli.command import Answer, Table
-from amorsize.cli.text import clean, count, duration
+from amorsize.cli.text import clean
+from amorsize.report import counted, seconds
 
 if TYPE_CHECKING:
     from amorsize.tuning import Configuration, TuningResult
@@ -20,14 +21,14 @@ def answer(result: TuningResult) -> Answer:
     is_timed = result.best_time < float("inf")
     facts = {"best": _best(result)} if is_timed else {}
     if result.serial_time < float("inf"):
-        facts["the loop"] = duration(result.serial_time)
+        facts["the loop"] = seconds(result.serial_time)
     facts["verdict"] = result.verdict
-    facts["measured"] = count(result.configurations_tested, "configuration")
+    facts["measured"] = counted(result.configurations_tested, "configuration")
     if result.tuning_s is not None:
         share = f", {result.cost_ratio:.2f} x the loop" if result.cost_ratio else ""
-        facts["measured"] += f" in {duration(result.tuning_s)}{share}"
+        facts["measured"] += f" in {seconds(result.tuning_s)}{share}"
     if (hint := result.optimization_hint) is not None:
-        predicted = report.chosen(hint.backend, hint.n_jobs, hint.chunksize)
+        predicted = report.plan_in_words(hint.backend, hint.n_jobs, hint.chunksize)
         facts["predicted"] = f"{predicted}: {hint.estimated_speedup:.2f} x the loop"
     facts["kept"] = "yes: the next call of the function starts from it" if result.is_saved else "no"
     rows = [(name, text) for name, text in facts.items() if text]
@@ -40,8 +41,8 @@ def answer(result: TuningResult) -> Answer:
 
 
 def _best(result: TuningResult) -> str:
-    plan = report.chosen(result.backend, result.best_n_jobs, result.best_chunksize)
-    return f"{plan}: {duration(result.best_time)}, {result.best_speedup:.2f} x the loop"
+    plan = report.plan_in_words(result.backend, result.best_n_jobs, result.best_chunksize)
+    return f"{plan}: {seconds(result.best_time)}, {result.best_speedup:.2f} x the loop"
 
 
 def _rows(result: TuningResult) -> list[tuple[str, ...]]:
@@ -56,13 +57,13 @@ def _row(one: Configuration, serial_s: float) -> tuple[str, ...]:
     interval = (
         ""
         if one.low_s is None or one.high_s is None
-        else (f"{duration(one.low_s)} to {duration(one.high_s)}")
+        else (f"{seconds(one.low_s)} to {seconds(one.high_s)}")
     )
     return (
         "the loop" if one.backend == "serial" else one.backend,
         str(one.n_jobs),
         str(one.chunksize),
-        duration(one.time_s) if is_timed else "-",
+        seconds(one.time_s) if is_timed else "-",
         interval,
         f"{serial_s / one.time_s:.2f} x" if is_timed and one.time_s > 0 else "-",
         "" if one.status == "measured" else clean(f"{one.status}: {one.reason}"),

@@ -20,7 +20,7 @@ from amorsize.policy.schema import (
     text,
 )
 from amorsize.policy.value import Value
-from amorsize.report import aligned, html_table, seconds
+from amorsize.report import aligned, html_table, plan_in_short, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,10 +56,8 @@ class Figure(Value):
     @property
     def plan(self) -> str:
         """The plan in words."""
-        if self.backend == "serial" or self.n_jobs is None:
-            return "the loop" if self.backend == "serial" else str(self.backend or "?")
-        chunks = "" if self.chunksize is None else f", {self.chunksize} a chunk"
-        return f"{self.backend or 'process'} x {self.n_jobs}{chunks}"
+        unknown = "?" if self.n_jobs is None else "process"
+        return plan_in_short(self.backend or unknown, self.n_jobs, self.chunksize)
 
     @property
     def key(self) -> tuple[str, str | None, int | None, int | None]:

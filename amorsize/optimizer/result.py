@@ -7,7 +7,7 @@ from typing import Any
 
 from amorsize.errors import InvalidOptionError
 from amorsize.policy.actions import Plan
-from amorsize.report import aligned, seconds
+from amorsize.report import aligned, counted, plan_in_words, seconds
 
 
 @dataclass
@@ -70,13 +70,13 @@ class OptimizationResult:
         if self.item_s is not None:
             again = f" ({self.n_runs} runs)" if self.n_runs > self.n_sampled else ""
             rows.append(
-                ("seen", f"{_items(self.n_sampled)}{again} in {seconds(self.sampled_s)}: "
+                ("seen", f"{counted(self.n_sampled, 'item')}{again} in {seconds(self.sampled_s)}: "
                  f"{seconds(self.item_s)} an item")
             )  # fmt: skip
         rows.append(("why", self.reason))
         speedup = f"{self.estimated_speedup:.2f} x"
         if self.estimated_serial_s is not None and self.estimated_s is not None:
-            n_items = "as many items" if self.n_items is None else _items(self.n_items)
+            n_items = "as many items" if self.n_items is None else counted(self.n_items, "item")
             speedup += (
                 f": {seconds(self.estimated_serial_s)} in the loop, "
                 f"{seconds(self.estimated_s)} so, for {n_items}"
@@ -86,13 +86,5 @@ class OptimizationResult:
 
 
 def _in_words(plan: Plan) -> str:
-    if plan.backend == "serial":
-        return f"the loop, in the caller (n_jobs=1, chunksize={plan.chunksize})"
-    kind = {"thread": "threads", "process": "worker processes"}[plan.backend]
-    kind = kind if plan.n_jobs > 1 else kind.removesuffix("es").removesuffix("s")
-    options = f"n_jobs={plan.n_jobs}, chunksize={plan.chunksize}"
-    return f"{plan.n_jobs} {kind}, {_items(plan.chunksize)} in a chunk ({options})"
-
-
-def _items(n_items: int) -> str:
-    return "1 item" if n_items == 1 else f"{n_items} items"
+    words = plan_in_words(plan.backend, plan.n_jobs, plan.chunksize)
+    return f"{words} (n_jobs={plan.n_jobs}, chunksize={plan.chunksize})"

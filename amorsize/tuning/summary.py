@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from amorsize.policy.value import inf
-from amorsize.report import seconds
+from amorsize.report import plan_in_short, seconds
 from amorsize.tuning import configuration as told
 from amorsize.tuning.configuration import Configuration
 from amorsize.tuning.result import TuningResult
@@ -169,7 +169,9 @@ def _safest(search: Search, as_good: Sequence[Plan], hint: OptimizationResult | 
 
 def _named(search: Search, plans: Sequence[Plan]) -> str:
     names = [
-        "the loop" if plan == search.loop else f"{plan.backend} {plan.n_jobs} x {plan.chunksize}"
+        plan_in_short(
+            "serial" if plan == search.loop else plan.backend, plan.n_jobs, plan.chunksize
+        )
         for plan in plans[:MOST_NAMED]
     ]
     more = [f"{len(plans) - MOST_NAMED} more"] if len(plans) > MOST_NAMED else []

@@ -15,7 +15,8 @@ from amorsize._host import resources
 from amorsize._profiles.exchange import drifts_in
 from amorsize.cli.command import Answer, Command, FailureError, Table
 from amorsize.cli.prompt import confirm
-from amorsize.cli.text import ago, clean, count, duration, in_words, is_number
+from amorsize.cli.text import ago, clean, in_words, is_number
+from amorsize.report import counted, plan_in_short, seconds
 
 Record = dict[str, Any]  # as it was found on disk: any name or type may be missing or forged
 
@@ -37,7 +38,7 @@ def _list(asked: argparse.Namespace) -> Answer:
         blocks.append(f"Nothing is remembered in {clean(str(cache.home()))}.")
     if n_damaged:
         blocks.append(
-            f"{count(n_damaged, 'row')} of the database cannot be used and will never be; "
+            f"{counted(n_damaged, 'row')} of the database cannot be used and will never be; "
             "`amorsize cache clear` removes everything."
         )
     return Answer(document=document, blocks=blocks)
@@ -65,7 +66,7 @@ def _clear(asked: argparse.Namespace) -> Answer:
             )
         n_cleared = cache.clear()
     return Answer(
-        document={"n_cleared": n_cleared}, blocks=[f"Removed {count(n_cleared, 'record')}."]
+        document={"n_cleared": n_cleared}, blocks=[f"Removed {counted(n_cleared, 'record')}."]
     )
 
 
@@ -135,7 +136,7 @@ def _row(record: Record, here: str) -> tuple[str, ...]:
     return (
         name_in(record),
         _plan(profile),
-        duration(item_s) if is_number(item_s) else "?",
+        seconds(item_s) if is_number(item_s) else "?",
         ago(saved_at_s(record)),
         "this host" if record.get("host") == here else "another host",
     )
@@ -146,9 +147,8 @@ def _plan(profile: Record) -> str:
     backend, n_jobs, chunksize = (profile.get(k) for k in ("backend", "n_jobs", "chunksize"))
     if not isinstance(backend, str):
         return "?"
-    if backend == "serial" or not is_number(n_jobs):
-        return clean(backend)
-    return f"{clean(backend)} x {in_words(n_jobs)}, {in_words(chunksize)} items a chunk"
+    jobs = in_words(n_jobs) if is_number(n_jobs) else None
+    return plan_in_short(clean(backend), jobs, in_words(chunksize))
 
 
 def _details(record: Record, here: str) -> Iterator[str]:

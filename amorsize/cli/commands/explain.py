@@ -11,7 +11,8 @@ from amorsize._host import resources
 from amorsize._profiles import exchange
 from amorsize.cli.command import Answer, Command, FailureError
 from amorsize.cli.commands.cache import NAME_HELP, Record, all_records, found, name_in, saved_at_s
-from amorsize.cli.text import ago, clean, count, duration, is_number
+from amorsize.cli.text import ago, clean, is_number
+from amorsize.report import counted, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,14 +95,14 @@ def _rows(
     record: Record, profile: Profile, here: str, own_key: str | None
 ) -> Iterator[tuple[str, str]]:
     where = "this host" if record.get("host") == here else "another host"
-    yield "learned", f"{ago(saved_at_s(record))} on {where}, in {count(profile.n_calls, 'call')}"
+    yield "learned", f"{ago(saved_at_s(record))} on {where}, in {counted(profile.n_calls, 'call')}"
     if own_key is not None and record.get("key") != own_key:
         yield "but", "of other code than this function has now: the next call learns it anew"
     load = record.get("load")
     if is_number(load):
         yield "load then", f"{load:.1f}"
     yield "measured", report.measured(profile)
-    yield "served best", report.chosen(profile.backend, profile.n_jobs, profile.chunksize)
+    yield "served best", report.plan_in_words(profile.backend, profile.n_jobs, profile.chunksize)
     for way, times in (profile.achieved or {}).items():
         yield "achieved", f"{times:.2f} x by {clean(way)}"
     for drift in exchange.drifts_in(record):
@@ -143,11 +144,11 @@ _COSTS = ("start_s", "ready_s", "thread_start_s", "dispatch_s", "thread_dispatch
 
 def _played_rows(played: dict[str, Any], n_items: int) -> Iterator[tuple[str, str]]:
     plan = played["plan"]
-    chosen = report.chosen(plan["backend"], plan["n_jobs"], plan["chunksize"])
-    yield "next call", f"of {count(n_items, 'such item')}, played on this host: {chosen}"
+    chosen = report.plan_in_words(plan["backend"], plan["n_jobs"], plan["chunksize"])
+    yield "next call", f"of {counted(n_items, 'such item')}, played on this host: {chosen}"
     for why in played["why"]:
         yield "why", clean(why)
-    loop, takes = duration(played["loop_s"]), duration(played["makespan_s"])
+    loop, takes = seconds(played["loop_s"]), seconds(played["makespan_s"])
     yield "expected", f"{takes}, where the loop takes {loop}"
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from amorsize.cli.command import Answer, Command, Table
 from amorsize.cli.prompt import confirm
-from amorsize.cli.text import ago, clean, count
+from amorsize.cli.text import ago, clean
+from amorsize.report import counted
 
 if TYPE_CHECKING:
     from amorsize.history import Saved
@@ -34,7 +35,9 @@ def _list(_asked: argparse.Namespace) -> Answer:
     if not rows:
         blocks.append("Nothing has been saved yet: --save-result NAME does.")
     if n_damaged:
-        blocks.append(f"{count(n_damaged, 'result')} cannot be read; `history clear` removes all.")
+        blocks.append(
+            f"{counted(n_damaged, 'result')} cannot be read; `history clear` removes all."
+        )
     document = {"n_damaged": n_damaged, "results": [_summary(one) for one in found]}
     return Answer(document=document, blocks=blocks)
 
@@ -65,7 +68,7 @@ def _delete(asked: argparse.Namespace) -> Answer:
 
     n_removed = history.delete(*asked.names)
     return Answer(
-        document={"n_removed": n_removed}, blocks=[f"Removed {count(n_removed, 'result')}."]
+        document={"n_removed": n_removed}, blocks=[f"Removed {counted(n_removed, 'result')}."]
     )
 
 
@@ -75,12 +78,12 @@ def _clear(asked: argparse.Namespace) -> Answer:
     if not asked.yes:
         n_all = len(history.list()) + history.n_damaged()
         confirm(
-            f"Remove {count(n_all, 'saved result')}?",
+            f"Remove {counted(n_all, 'saved result')}?",
             instead="Pass --yes to do it all the same, or say `history delete NAME`.",
         )
     n_removed = history.clear()
     return Answer(
-        document={"n_removed": n_removed}, blocks=[f"Removed {count(n_removed, 'result')}."]
+        document={"n_removed": n_removed}, blocks=[f"Removed {counted(n_removed, 'result')}."]
     )
 
 

@@ -8,7 +8,8 @@ import platform
 from amorsize import cache, report
 from amorsize._host import resources
 from amorsize.cli.command import Answer, Command, Table
-from amorsize.cli.text import clean, duration, size
+from amorsize.cli.text import clean, size
+from amorsize.report import seconds
 
 
 def _machine_now(_asked: argparse.Namespace) -> Answer:
@@ -38,7 +39,7 @@ def _machine_now(_asked: argparse.Namespace) -> Answer:
         "cache": f"{clean(str(cache.home()))}" + ("" if cache.known_on_disk() else " (empty)"),
     }
     rows = [
-        (_COSTS.get(name, name), duration(cost_s), "measured" if name in measured else "assumed")
+        (_COSTS.get(name, name), seconds(cost_s), "measured" if name in measured else "assumed")
         for name, cost_s in costs.items()
     ]
     table = Table(header=("what it costs here", "takes", ""), rows=rows)

@@ -24,7 +24,8 @@ from amorsize.cli.commands.cache import (
     refuse_if_off,
     saved_at_s,
 )
-from amorsize.cli.text import ago, clean, count
+from amorsize.cli.text import ago, clean
+from amorsize.report import counted
 
 
 def _prune(asked: argparse.Namespace) -> Answer:
@@ -35,7 +36,7 @@ def _prune(asked: argparse.Namespace) -> Answer:
     n_removed = cache.forget(*(str(record["stored_as"]) for record in old)) if old else 0
     return Answer(
         document={"n_removed": n_removed, "n_kept": len(records) - n_removed},
-        blocks=[f"Removed {count(n_removed, 'record')}, kept {len(records) - n_removed}."],
+        blocks=[f"Removed {counted(n_removed, 'record')}, kept {len(records) - n_removed}."],
     )
 
 
@@ -56,15 +57,15 @@ def _stats(asked: argparse.Namespace) -> Answer:
         "newest_at_s": saved[-1] if saved else None,
     }
     lines = [
-        f"{count(len(records), 'profile')} of {count(document['n_functions'], 'function')}"
-        f" on {count(document['n_hosts'], 'host')}, {document['n_of_this_host']} of this one",
+        f"{counted(len(records), 'profile')} of {counted(document['n_functions'], 'function')}"
+        f" on {counted(document['n_hosts'], 'host')}, {document['n_of_this_host']} of this one",
         f"{document['size_bytes'] / 1024:.0f} KiB in {clean(str(document['home']))}",
     ]
     if saved:
         lines.append(f"the oldest was learned {ago(saved[0])}, the newest {ago(saved[-1])}")
     unusable = len(records) - document["n_usable"] + document["n_damaged"]
     if unusable:
-        lines.append(f"{count(unusable, 'record')} of another version, or damaged, are not used")
+        lines.append(f"{counted(unusable, 'record')} of another version, or damaged, are not used")
     return Answer(document=document, blocks=["\n".join(lines)])
 
 
@@ -88,7 +89,7 @@ def _export(asked: argparse.Namespace) -> Answer:
         raise FailureError(f"{asked.file} cannot be written: {error.strerror}.") from None
     return Answer(
         document={"n_exported": len(sound), "file": os.path.abspath(asked.file)},
-        blocks=[f"Wrote {count(len(sound), 'profile')} to {clean(asked.file)}."],
+        blocks=[f"Wrote {counted(len(sound), 'profile')} to {clean(asked.file)}."],
     )
 
 
@@ -111,7 +112,7 @@ def _import(asked: argparse.Namespace) -> Answer:
     foreign = [record for record in records if not _is_of(record, here)]
     if foreign and not fitting and not asked.weak:
         raise FailureError(
-            f"none of its {count(len(foreign), 'profile')} was learned on a host like this one. "
+            f"none of its {counted(len(foreign), 'profile')} was learned on a host like this one. "
             "--weak takes what does not depend on the host, to be checked like any hint.",
             n_foreign=len(foreign),
         )
@@ -125,7 +126,7 @@ def _import(asked: argparse.Namespace) -> Answer:
         key = str(record["stored_as"])
         n_stored += cache.note(key, {name: record[name] for name in record if name != "stored_as"})
     n_refused = 0 if asked.weak else len(foreign)
-    text = f"Took over {count(n_stored, 'profile')}"
+    text = f"Took over {counted(n_stored, 'profile')}"
     text += f", kept {len(taken) - len(new)} newer of your own" if len(taken) > len(new) else ""
     text += f", left {n_refused} of other hosts (--weak takes them)" if n_refused else ""
     return Answer(

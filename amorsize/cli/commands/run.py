@@ -12,7 +12,7 @@ from amorsize.cli.command import INTERRUPTED, Answer, Argument, Command, Failure
 from amorsize.cli.failures import failed
 from amorsize.cli.json_lines import NotJsonError, Writer, as_json
 from amorsize.cli.output import complain
-from amorsize.cli.text import count
+from amorsize.report import counted
 
 FLUSH_AFTER_S = 0.05  # a line that waits for others to go with it waits no longer
 
@@ -36,7 +36,7 @@ def _run(asked: argparse.Namespace) -> Answer:
         stream.close()
         lines.flush()
         raise FailureError(
-            f"interrupted; {count(results.n, 'result')} came before.",
+            f"interrupted; {counted(results.n, 'result')} came before.",
             status=INTERRUPTED,
             **results.document(),
         ) from None
@@ -54,11 +54,11 @@ def _run(asked: argparse.Namespace) -> Answer:
         raise failed(
             error,
             verbose=asked.verbose,
-            further=f" {count(results.n, 'result')} came before; --keep-going goes on.",
+            further=f" {counted(results.n, 'result')} came before; --keep-going goes on.",
             **results.document(),
         ) from error
     if writer.n_not_finite:
-        complain(f"{count(writer.n_not_finite, 'number')} became null: NaN or infinite.")
+        complain(f"{counted(writer.n_not_finite, 'number')} became null: NaN or infinite.")
     return _finished(asked, tuned, results)
 
 
@@ -137,7 +137,7 @@ def _finished(asked: argparse.Namespace, tuned: Any, results: _Results) -> Answe
         document |= {"makespan_s": trace.makespan_s, "loop_s": trace.loop_s, "plan": plan}
         document["explanation"] = str(explanation)
     if results.n_failed:
-        complain(f"{count(results.n_failed, 'item')} of {results.n} failed, see their results.")
+        complain(f"{counted(results.n_failed, 'item')} of {results.n} failed, see their results.")
     return Answer(document=document, blocks=[], status=int(results.n_failed > 0))
 
 

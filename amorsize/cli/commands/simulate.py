@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from amorsize.cli.command import Answer, Command, FailureError, Table
-from amorsize.cli.text import clean, count, duration
+from amorsize.cli.text import clean
+from amorsize.report import counted, seconds
 
 
 def _simulate(asked: argparse.Namespace) -> Answer:
@@ -37,16 +38,16 @@ def _simulate(asked: argparse.Namespace) -> Answer:
     rows = [
         (
             str(one.n_cores),
-            duration(one.makespan_s),
+            seconds(one.makespan_s),
             f"{one.speedup:.3g} x",
-            count(one.n_started, f"worker {one.backend}") if one.n_started else "the loop",
+            counted(one.n_started, f"worker {one.backend}") if one.n_started else "the loop",
             clean(one.limit),
         )
         for one in forecasts
     ]
     header = ("cores", "takes", "by the loop", "workers", "what limits it")
-    items = f"{len(world.costs_s)} items, recorded on {count(world.n_cores, 'core')}"
-    loop = f"the loop takes {duration(forecasts[0].loop_s)}"
+    items = f"{len(world.costs_s)} items, recorded on {counted(world.n_cores, 'core')}"
+    loop = f"the loop takes {seconds(forecasts[0].loop_s)}"
     title = f"{clean(world.name)}: {items}; {loop}. Simulated:"
     return Answer(document=document, blocks=[title, Table(header=header, rows=rows)])
 

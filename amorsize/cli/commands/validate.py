@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from amorsize._host import resources
 from amorsize._host.clocks import perf_counter
 from amorsize.cli.command import Answer, Command, Table
-from amorsize.cli.text import clean, count, duration, size
+from amorsize.cli.text import clean, size
+from amorsize.report import counted, seconds
 
 if TYPE_CHECKING:
     from amorsize._host.diagnostics import Findings
@@ -223,7 +224,7 @@ def _starts(seen: Seen) -> list[Check]:
     made = [
         Check(
             what="starting workers anew",
-            seen=f"{duration(clean_s)} until one can work",
+            seen=f"{seconds(clean_s)} until one can work",
             verdict=FINE if clean_s <= CLEAN_START_S else SLOW,
             advice=""
             if clean_s <= CLEAN_START_S
@@ -240,14 +241,14 @@ def _starts(seen: Seen) -> list[Check]:
     return [
         Check(
             what="forking workers",
-            seen=f"{duration(start_s)} until one can work",
+            seen=f"{seconds(start_s)} until one can work",
             verdict=FINE if is_quick else SLOW,
             advice="" if is_quick else "a fork takes long where this process holds much memory.",
         ),
         *made,
         Check(
             what="sending a chunk",
-            seen=f"{duration(trip_s)} there and back",
+            seen=f"{seconds(trip_s)} there and back",
             verdict=FINE if is_near else SLOW,
             advice="" if is_near else "messages wait for a core: short items gain little here.",
         ),
@@ -289,7 +290,7 @@ def _blas(seen: Seen) -> Check | None:
     n, limits = seen.findings.blas_threads, seen.findings.blas_variables
     if n is None:
         return None
-    words = f"{count(n, 'thread')} in one process that multiplies matrices"
+    words = f"{counted(n, 'thread')} in one process that multiplies matrices"
     if n == 1 or seen.n_cores == 1:
         return Check(what="BLAS", seen=words, verdict=FINE)
     set_ = f" although {', '.join(limits)} is set" if limits else ""
