@@ -11,16 +11,17 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 # The tests of processes, faults and streams, for `make stress`.
-STRESS := $(wildcard $(addprefix tests/test_,crews.py clean.py exactly_once.py faults.py \
-	folder_fuzz.py freed.py fuzz.py inner.py interrupts.py journal.py lanes.py leaving.py losses.py \
-	memory.py neighbours.py nesting.py places.py room.py schedules.py shortage.py soak.py \
+STRESS := $(wildcard $(addprefix tests/test_,clean.py exactly_once.py faults.py folder_fuzz.py freed.py fuzz.py inner.py \
+	interrupts.py journal.py leaving.py losses.py memory.py neighbours.py nesting.py \
+	places.py pools.py room.py schedules.py shared_memory.py shortage.py soak.py \
 	streaming.py))
 ROUNDS := 20
 
 # The cheapest test files that together reach every package, for `make test-quick`.
 QUICK := $(addprefix tests/test_,cache.py cli_data.py costs.py explain.py frames.py futures.py gain.py hints.py \
-	history.py identity.py inside.py journal.py layers.py ledger.py optimizer.py options.py prediction.py \
-	project.py shape.py startup.py strategies.py tuner.py words.py worker_number.py)
+	history.py identity.py inside.py journal.py layers.py optimizer.py options.py \
+	overhead.py prediction.py project.py shape.py startup.py strategies.py tuner.py words.py \
+	worker_number.py)
 
 .PHONY: help demo test test-quick lint unit test-engines test-all stress bench regret clean
 

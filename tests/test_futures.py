@@ -10,7 +10,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from multiprocessing import get_context
 
 import clean_items
-import crew_items
+import pool_items
 import pytest
 
 from amorsize import autotune, cache, tuned_map
@@ -65,7 +65,7 @@ class TestMap:
     """A whole call through an executor."""
 
     def test_threads_of_an_executor_run_every_item(self, threads):
-        pids_and_threads = tuned_map(crew_items.where, range(50), executor=threads)
+        pids_and_threads = tuned_map(pool_items.where, range(50), executor=threads)
 
         assert {pid for pid, _ in pids_and_threads} == {os.getpid()}
         assert threading.get_ident() not in {thread for _, thread in pids_and_threads}
@@ -79,7 +79,7 @@ class TestMap:
     def test_an_executor_is_left_as_it_was(self, processes, threads):
         for executor in (processes, threads):
             for k in range(2):
-                assert tuned_map(crew_items.double, range(k, 9), executor=executor) == [
+                assert tuned_map(pool_items.double, range(k, 9), executor=executor) == [
                     2 * x for x in range(k, 9)
                 ]
             assert executor.submit(abs, -1).result() == 1
@@ -107,7 +107,7 @@ class TestMap:
     def test_an_error_names_its_item(self, processes, threads):
         for executor in (processes, threads):
             with pytest.raises(ValueError, match="three") as raised:
-                tuned_map(crew_items.fail_at_3, range(8), executor=executor)
+                tuned_map(pool_items.fail_at_3, range(8), executor=executor)
             assert any("item 3" in note for note in raised.value.__notes__)
 
     def test_seeded_items_draw_the_same_everywhere(self, processes, threads):
@@ -128,7 +128,7 @@ class TestMap:
 
     def test_a_result_that_cannot_be_sent_is_named(self, processes):
         with pytest.raises(SerializationError, match="item 1"):
-            tuned_map(crew_items.not_sendable_at_1, range(3), executor=processes)
+            tuned_map(pool_items.not_sendable_at_1, range(3), executor=processes)
 
 
 class TestRefusal:
@@ -176,10 +176,10 @@ class TestRefusal:
         executor = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
 
         with executor, pytest.raises(WorkerDied, match="items 0 to 4"):
-            tuned_map(crew_items.killed_at_2, range(5), executor=executor, chunksize=5)
+            tuned_map(pool_items.killed_at_2, range(5), executor=executor, chunksize=5)
 
     def test_one_that_can_be_replaced_is_lost_and_replaced(self):
-        task = Task(crew_items.killed_at_2)
+        task = Task(pool_items.killed_at_2)
         made = []
 
         def make():
@@ -208,7 +208,7 @@ class TestRefusal:
         assert found[-1].results == [3, 4]
 
     def test_a_cancelled_chunk_is_lost(self, threads):
-        task = Task(crew_items.wait)
+        task = Task(pool_items.wait)
         pool = ExecutorPool(PlainAdapter(threads), task, lambda: Payload(task, task.function))
         for number in range(4):
             pool.start(number)
@@ -251,7 +251,7 @@ def threads_of_others():
 
 def test_items_that_may_not_share_a_process_take_turns_there(threads_of_others):
     """What one item stores in a global is not read by another beside it."""
-    mapped = autotune(crew_items.stored_and_read, executor=threads_of_others, chunksize=1)
+    mapped = autotune(pool_items.stored_and_read, executor=threads_of_others, chunksize=1)
 
     with pytest.warns(AmorsizeWarning, match="changes global"):
         results = mapped(range(60))
@@ -262,7 +262,7 @@ def test_items_that_may_not_share_a_process_take_turns_there(threads_of_others):
 
 def test_items_that_wait_may_share_a_process(threads_of_others):
     """Where reading finds nothing that threads would share, they run side by side."""
-    mapped = autotune(crew_items.wait, executor=threads_of_others, n_jobs=4)
+    mapped = autotune(pool_items.wait, executor=threads_of_others, n_jobs=4)
 
     mapped([0.01] * 40)
 
@@ -274,7 +274,7 @@ def test_results_are_let_go_of_once_they_are_read(threads_of_others):
     gc.collect()
     gc.disable()
     try:
-        tuned_map(crew_items.double, range(200), executor=threads_of_others, chunksize=2)
+        tuned_map(pool_items.double, range(200), executor=threads_of_others, chunksize=2)
         assert [one for one in threads_of_others.futures if one() is not None] == []
     finally:
         gc.enable()
@@ -282,7 +282,7 @@ def test_results_are_let_go_of_once_they_are_read(threads_of_others):
 
 def test_threads_of_an_executor_are_called_threads(threads):
     """explain() names the workers as what they are."""
-    mapped = autotune(crew_items.double, executor=threads)
+    mapped = autotune(pool_items.double, executor=threads)
 
     mapped(range(50))
 
@@ -306,7 +306,7 @@ print(*{"dask", "distributed", "ray", "mpi4py"} & set(sys.modules))
 
 def test_how_long_chunks_were_on_their_way_is_remembered(processes):
     """In this process and on disk, by what tells the engine from others."""
-    tuned_map(crew_items.slow_double, range(60), executor=processes, chunksize=2)
+    tuned_map(pool_items.slow_double, range(60), executor=processes, chunksize=2)
     fingerprint = PlainAdapter(processes).fingerprint()
     known_s = engine_costs.lag_s(fingerprint, 123.0, on_disk=False)
     assert 0.0 < known_s <= 1.0

@@ -8,7 +8,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-import crew_items
+import pool_items
 import pytest
 
 from amorsize import shutdown
@@ -139,7 +139,7 @@ class TestWork:
     """What every crew does with chunks."""
 
     def test_workers_say_when_they_are_ready(self, employ):
-        pool = employ(crew_items.double)
+        pool = employ(pool_items.double)
 
         pool.start(7)
         pool.start(9)
@@ -148,7 +148,7 @@ class TestWork:
         assert {one.worker for one in ready} == {7, 9}
 
     def test_results_come_in_order_with_what_they_took(self, employ):
-        pool = employ(crew_items.slow_double)
+        pool = employ(pool_items.slow_double)
         start(pool, 0)
 
         results, report = run(pool, range(40, 50), first=40)
@@ -159,13 +159,13 @@ class TestWork:
         assert report.cpu_s < report.wall_s
 
     def test_a_worker_runs_one_chunk_after_the_other(self, employ):
-        pool = employ(crew_items.double)
+        pool = employ(pool_items.double)
         start(pool, 0)
 
         assert [run(pool, [x], first=x)[0] for x in range(20)] == [[2 * x] for x in range(20)]
 
     def test_two_workers_run_at_once(self, employ):
-        pool = employ(crew_items.wait)
+        pool = employ(pool_items.wait)
         start(pool, 0, 1)
 
         began_s = time.monotonic()
@@ -176,7 +176,7 @@ class TestWork:
         assert time.monotonic() - began_s < 0.75
 
     def test_past_its_box_a_worker_hands_the_rest_back(self, employ):
-        pool = employ(crew_items.slow_double)
+        pool = employ(pool_items.slow_double)
         start(pool, 0)
 
         results, report = run(pool, range(50), time_budget_s=0.05)
@@ -186,7 +186,7 @@ class TestWork:
         assert results == [2 * x for x in range(len(results))]
 
     def test_large_results_arrive_whole(self, employ):
-        pool = employ(crew_items.megabyte)
+        pool = employ(pool_items.megabyte)
         start(pool, 0, 1)
 
         send(pool, 0, range(4))
@@ -217,7 +217,7 @@ class TestFailure:
     """Errors keep their index, and nobody else's results."""
 
     def test_an_error_ends_the_chunk_at_its_item(self, employ):
-        pool = employ(crew_items.fail_at_3)
+        pool = employ(pool_items.fail_at_3)
         start(pool, 0)
 
         results, report = run(pool, range(8))
@@ -228,7 +228,7 @@ class TestFailure:
         assert report.error.args == ("three",)
 
     def test_kept_errors_are_results(self, employ):
-        pool = employ(crew_items.fail_at_3, keep_errors=True)
+        pool = employ(pool_items.fail_at_3, keep_errors=True)
         start(pool, 0)
 
         results, report = run(pool, range(8))
@@ -237,7 +237,7 @@ class TestFailure:
         assert [str(one) for one in results] == ["0", "1", "2", "three", "4", "5", "6", "7"]
 
     def test_a_setup_that_fails_is_told(self, employ, kind):
-        pool = employ(crew_items.double, setup=crew_items.failing_set_up)
+        pool = employ(pool_items.double, setup=pool_items.failing_set_up)
         pool.start(0)
         if "pool" in kind:  # its workers are set up by their first chunk
             hear(pool, bool)
@@ -251,7 +251,7 @@ class TestFailure:
     def test_nothing_above_a_stop_is_begun(self, employ, kind, tmp_path):
         if kind == "process pool":
             pytest.skip("a foreign process is not told; its box ends the chunk")
-        pool = employ(crew_items.slow_double_noted)
+        pool = employ(pool_items.slow_double_noted)
         start(pool, 0)
 
         begun = tmp_path / "begun"
@@ -263,7 +263,7 @@ class TestFailure:
         assert len(results) < 50
 
     def test_results_that_cannot_travel_are_named(self, employ, kind):
-        pool = employ(crew_items.not_sendable_at_1)
+        pool = employ(pool_items.not_sendable_at_1)
         start(pool, 0)
 
         results, report = run(pool, range(3))
@@ -281,8 +281,8 @@ class TestHooks:
     """Setup and teardown, once for each worker."""
 
     def test_setup_runs_before_the_first_item_and_once(self, employ):
-        crew_items.HOOKS.clear()
-        pool = employ(crew_items.hooks, setup=crew_items.set_up)
+        pool_items.HOOKS.clear()
+        pool = employ(pool_items.hooks, setup=pool_items.set_up)
         start(pool, 0)
 
         results, _ = run(pool, range(3))
@@ -294,7 +294,7 @@ class TestHooks:
         if "pool" in kind:
             pytest.skip("refused: see test_futures")
         folder = tmp_path / "torn down"
-        pool = employ(crew_items.double, teardown=partial(os.mkdir, folder))
+        pool = employ(pool_items.double, teardown=partial(os.mkdir, folder))
         start(pool, 0)
         run(pool, range(3))
 
@@ -309,7 +309,7 @@ class TestOutput:
     def test_prints_reach_the_caller(self, employ, kind, capsys):
         if kind == "process pool":
             pytest.skip("its processes print where their owner lets them")
-        pool = employ(crew_items.say)
+        pool = employ(pool_items.say)
         start(pool, 0)
 
         send(pool, 0, range(3))
@@ -323,7 +323,7 @@ class TestEnd:
     """A crew leaves nothing behind, however it ends."""
 
     def test_a_crew_closes_at_once_in_bounded_time(self, employ, kind, tmp_path):
-        pool = employ(crew_items.wait_noted)
+        pool = employ(pool_items.wait_noted)
         start(pool, 0)
         begun = tmp_path / "begun"
         send(pool, 0, [(begun, 0.3 if "pool" in kind else 1.5)])
@@ -338,7 +338,7 @@ class TestEnd:
     def test_no_descriptor_and_no_process_is_left(self, employ):
         for _ in range(2):  # what is loaded for ever is loaded in the first round
             before = descriptors()
-            pool = employ(crew_items.double)
+            pool = employ(pool_items.double)
             start(pool, 0, 1)
             run(pool, range(3))
             pool.close(at_once=False)
@@ -347,7 +347,7 @@ class TestEnd:
         assert descriptors() == before
 
     def test_a_crew_that_never_started_closes(self, employ):
-        assert employ(crew_items.double).close(at_once=False) == []
+        assert employ(pool_items.double).close(at_once=False) == []
 
 
 def descriptors():
@@ -378,7 +378,7 @@ class TestDeath:
             pytest.skip("threads do not die, and foreign processes are another's to watch")
 
     def test_a_killed_worker_is_lost_with_its_items(self, employ):
-        pool = employ(crew_items.killed_at_2)
+        pool = employ(pool_items.killed_at_2)
         start(pool, 0)
         send(pool, 0, range(5))
 
@@ -392,7 +392,7 @@ class TestDeath:
         assert lost.ranges == ((0, 5),)
 
     def test_what_was_flushed_is_not_lost(self, employ):
-        pool = employ(crew_items.killed_at_2, single=True)
+        pool = employ(pool_items.killed_at_2, single=True)
         start(pool, 0)
         send(pool, 0, range(5), flush_s=0.0)
 
@@ -403,7 +403,7 @@ class TestDeath:
         assert (lost.suspect_item, lost.n_suspects, lost.ranges) == (2, 1, ((2, 5),))
 
     def test_a_death_is_seen_though_a_child_holds_the_pipe(self, employ, tmp_path):
-        pool = employ(crew_items.killed_with_child)
+        pool = employ(pool_items.killed_with_child)
         start(pool, 0)
         path = tmp_path / "child"
         send(pool, 0, [str(path)])
@@ -413,7 +413,7 @@ class TestDeath:
         os.kill(int(path.read_text()), signal.SIGKILL)
 
     def test_a_stopped_worker_does_not_block_the_others(self, employ):
-        pool = employ(crew_items.megabyte)
+        pool = employ(pool_items.megabyte)
         start(pool, 0, 1)
         pid = next(one.pid for one in pool._handles.values() if one.number == 0)
         os.kill(pid, signal.SIGSTOP)
@@ -429,7 +429,7 @@ class TestDeath:
         assert lost.ranges == ((0, 8),)
 
     def test_a_worker_may_be_killed_half_way_through_a_result(self, employ):
-        pool = employ(crew_items.fifty_megabytes)
+        pool = employ(pool_items.fifty_megabytes)
         start(pool, 0, 1)
         send(pool, 0, [1])
         handle = pool._handles[0]
@@ -446,7 +446,7 @@ class TestDeath:
         assert (done.worker, done.results) == (1, [bytes([2]) * 50_000_000])
 
     def test_a_worker_stopped_half_way_through_a_result_goes_on(self, employ):
-        pool = employ(crew_items.fifty_megabytes)
+        pool = employ(pool_items.fifty_megabytes)
         start(pool, 0)
         send(pool, 0, [1])
         handle = pool._handles[0]
@@ -468,7 +468,7 @@ class TestDeath:
         return handle
 
     def test_a_worker_may_be_killed_half_way_through_reading_a_chunk(self, employ):
-        pool = employ(crew_items.length)
+        pool = employ(pool_items.length)
         handle = self.half_sent(pool, [bytes(50_000_000), b"next"])
         send(pool, 1, [b"meanwhile"], first=2)
 
@@ -480,7 +480,7 @@ class TestDeath:
         assert (done.worker, done.results) == (1, [9])
 
     def test_a_worker_stopped_half_way_through_reading_a_chunk_goes_on(self, employ):
-        pool = employ(crew_items.length)
+        pool = employ(pool_items.length)
         self.half_sent(pool, [bytes(50_000_000), b"next"])
 
         (done,) = through(pool, timeout_s=5.0)
@@ -488,7 +488,7 @@ class TestDeath:
         assert (done.worker, done.results) == (0, [50_000_000, 4])
 
     def test_a_worker_may_be_killed_before_it_is_ready(self, employ):
-        pool = employ(crew_items.double, setup=partial(time.sleep, 30))
+        pool = employ(pool_items.double, setup=partial(time.sleep, 30))
         pool.start(0)
         os.kill(pool._handles[0].pid, signal.SIGKILL)
 
@@ -497,7 +497,7 @@ class TestDeath:
         assert (lost.ranges, lost.suspect_item) == ((), None)
 
     def test_an_idle_worker_that_is_killed_costs_nothing(self, employ):
-        pool = employ(crew_items.double)
+        pool = employ(pool_items.double)
         start(pool, 0, 1)
         assert run(pool, [4])[0] == [8]
         os.kill(pool._handles[0].pid, signal.SIGKILL)
@@ -509,7 +509,7 @@ class TestDeath:
         assert through(pool)[0].results == [10]
 
     def test_one_that_is_sent_home_is_not_lost(self, employ):
-        pool = employ(crew_items.double)
+        pool = employ(pool_items.double)
         start(pool, 0, 1)
         handle = pool._handles[0]
 
@@ -522,7 +522,7 @@ class TestDeath:
 
     def test_a_worker_that_stays_stopped_is_lost(self, employ, monkeypatch):
         monkeypatch.setattr(process_pool, "SIGCONT", 0)  # as where it is stopped again and again
-        pool = employ(crew_items.slow_double)
+        pool = employ(pool_items.slow_double)
         start(pool, 0)
         handle = pool._handles[0]
         os.kill(handle.pid, signal.SIGSTOP)
@@ -538,7 +538,7 @@ class TestDeath:
         caller = os.fork()
         if not caller:
             try:
-                pool = employ(crew_items.spin_for_ever)
+                pool = employ(pool_items.spin_for_ever)
                 pool.start(0)
                 send(pool, 0, [str(path)])
                 hear(pool, lambda _: path.exists() and path.read_text())
@@ -553,7 +553,7 @@ class TestDeath:
             time.sleep(0.01)
 
     def test_another_worker_takes_the_place_of_a_lost_one(self, employ):
-        pool = employ(crew_items.killed_at_2)
+        pool = employ(pool_items.killed_at_2)
         start(pool, 0)
         send(pool, 0, [2])
         hear(pool, lambda seen: of(WorkerLost, seen))
@@ -564,7 +564,7 @@ class TestDeath:
         assert through(pool)[0].results == [5]
 
     def test_the_item_a_worker_is_in_is_known(self, employ):
-        pool = employ(crew_items.wait)
+        pool = employ(pool_items.wait)
         start(pool, 0)
         assert pool.begun(0) is None
 
@@ -577,5 +577,5 @@ class TestDeath:
 
 def test_the_items_of_these_tests_can_be_imported_by_a_worker():
     """They are the project's own code, so that what they reach is looked into."""
-    assert ownership.is_own_module("crew_items")
-    assert Path(crew_items.__file__).parent == Path(__file__).parent
+    assert ownership.is_own_module("pool_items")
+    assert Path(pool_items.__file__).parent == Path(__file__).parent

@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-import crew_items
+import pool_items
 import pytest
 from conftest import run_command, shared_names
 from hypothesis import given
@@ -119,7 +119,7 @@ def made_at(index):
 @pytest.fixture
 def pool():
     """One forked worker, its rings open, that gives back what it is given."""
-    pool = ForkPool(Task(crew_items.echo), n_workers=1)
+    pool = ForkPool(Task(pool_items.echo), n_workers=1)
     pool.start(0)
     while not any(isinstance(one, WorkerReady) for one in pool.wait(1.0)):
         pass
