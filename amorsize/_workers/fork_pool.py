@@ -210,6 +210,8 @@ class ForkPool(ProcessPoolBase):
             self._death_pipe = None
 
 
+#: Whether a fork warns of other threads.
+_WARNS = sys.hexversion >= 0x30C0000
 _NO_DEPRECATION: Any = ("ignore", None, DeprecationWarning, None, 0)
 
 
@@ -218,6 +220,8 @@ def _fork() -> int:
 
     The engine has checked before that this process may fork.
     """
+    if not _WARNS:
+        return os.fork()
     import warnings
 
     # Not by catch_warnings: it would reset which warnings the program has already shown.
