@@ -227,7 +227,7 @@ def _call(frame: Frame, op: int, arg: int) -> None:
 def _call_unpacked(frame: Frame, op: int, arg: int) -> None:
     """A call with `*` or `**`."""
     groups = frame.stack[-2:] if arg & 1 else frame.stack[-1:]
-    callee = frame.top(len(groups) + 1)
+    callee = frame.top(len(groups) + 1) or frame.top(len(groups) + 2)  # beside a null
     passed: tuple[Symbol, ...] = ()
     names: tuple[str, ...] = ()
     for at, group in enumerate(groups):
