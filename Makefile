@@ -110,7 +110,7 @@ $(VENV)/.created:
 $(VENV)/.installed: extra =
 $(VENV)/.installed-dev: extra = [dev]
 $(VENV)/.installed-bench: extra = [bench]
-$(VENV)/.installed-engines: extra = [dev,dask,mpi,ray]
+$(VENV)/.installed-engines: extra = [dev,engines]
 $(VENV)/.installed $(VENV)/.installed-dev $(VENV)/.installed-bench $(VENV)/.installed-engines: pyproject.toml $(VENV)/.created
 	@echo "installing amorsize$(extra) into $(VENV)"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.$(extra)' || { \

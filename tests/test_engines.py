@@ -1,6 +1,7 @@
 """One contract for every engine, held by real ones: each item once, and no death in silence."""
 
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -20,7 +21,12 @@ from amorsize.errors import InvalidOptionError, WorkerDied, WorkersUnavailable
 # Engines warn of much that is not ours, in threads that outlive a test.
 pytestmark = [pytest.mark.engines, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(120)]
 
-NOT_HERE = {"dask": why_not("distributed", "dask"), "ray": why_not("ray", "ray"), "plain": None}
+NOT_HERE = {
+    "dask": why_not("distributed", "dask"),
+    "ray": why_not("ray", "ray"),
+    "mpi": why_not("mpi4py", "mpi"),
+    "plain": None,
+}
 
 
 def engine_params(*names):
@@ -323,6 +329,31 @@ class TestDask:
                 tuned_map(engine_items.noted_slowly, items(2000), executor=client)
             timer.join()
             assert partial_results(raised.value)
+
+
+MPI_MAP = """
+from mpi4py.futures import MPIPoolExecutor
+from engine_items import pid_after_a_while
+from amorsize import tuned_map
+
+if __name__ == "__main__":
+    with MPIPoolExecutor() as executor:
+        print(len(set(tuned_map(pid_after_a_while, [0.01] * 40, executor=executor))))
+"""
+
+
+@pytest.mark.skipif(bool(NOT_HERE["mpi"]), reason=str(NOT_HERE["mpi"]))
+def test_mpi_runs_items_on_its_other_processes(tmp_path):
+    """`mpiexec -n 3 python -m mpi4py.futures script.py`: one process maps, two run items."""
+    script = tmp_path / "script.py"
+    script.write_text(MPI_MAP)
+    mpiexec = shutil.which("mpiexec", path=os.path.dirname(sys.executable)) or "mpiexec"
+    command = [mpiexec, "-n", "3", sys.executable, "-m", "mpi4py.futures", str(script)]
+    path = os.pathsep.join((str(ROOT), str(ROOT / "tests")))
+
+    ran = run_command(command, cwd=tmp_path, timeout_s=60, environ={"PYTHONPATH": path})
+
+    assert ran.stdout.split() == ["2"]
 
 
 RAY_KILLED = """

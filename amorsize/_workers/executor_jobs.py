@@ -64,6 +64,7 @@ class Processes:
         self._one_per_process, self._is_single = one_per_process, is_single
         self._process_of: dict[int, Process] = {}
         self._there: tuple[Process, ...] = ()
+        self._looked_at: tuple[Process, ...] | None = None
         #: From the first death on: who shares a process with whom is to blame?
         self.is_apart = False
         self._none_since_s: float | None = None
@@ -105,6 +106,9 @@ class Processes:
     def gone(self, in_flight: set[Job]) -> list[Job]:
         """The chunks whose process is there no more, the oldest first."""
         there = self._adapter.processes()
+        if there is self._looked_at:  # chunks that were sent since are for these
+            return []
+        self._looked_at = there
         gone = [one for one in in_flight if one.process is not None and one.process not in there]
         for worker, process in tuple(self._process_of.items()):
             if process not in there:
