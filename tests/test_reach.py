@@ -644,6 +644,79 @@ def function_of(body):
     return space["f"]
 
 
+JOINED = """
+TABLE, ROWS, NAMES = {"a": {}}, [[]], ("x", "y")
+def by_try(x):
+    try: row = TABLE[x]
+    except KeyError: row = {}
+    row[x] = 1
+def by_try_with_name(x):
+    try: row = TABLE[x]
+    except KeyError as error: row = {error: 1}
+    row[x] = 1
+def by_if(x):
+    if x: rows = ROWS
+    else: rows = []
+    rows.append(x)
+def unless(x):
+    rows = ROWS
+    if x: rows = []
+    rows.append(x)
+def by_match(x):
+    match x:
+        case 1: rows = ROWS
+        case 2: rows = [2]
+        case _: rows = []
+    rows += [x]
+def by_loop(x):
+    rows = ROWS
+    for one in x: rows = [one]
+    rows.append(x)
+def by_while(x):
+    rows = ROWS
+    while x:
+        rows, x = [x], x - 1
+    rows.append(x)
+def with_default(x, rows=ROWS):
+    if x: rows = [*rows]
+    rows.append(x)
+def by_many(x, rows=ROWS):
+    for _ in x:
+        SAME
+    rows.append(x)
+
+def only_made(x):
+    if x: rows = [x]
+    else: rows = {x}
+    rows |= {x}
+def of_a_constant(x, names=()):
+    try: name = NAMES[x]
+    except IndexError: name = x
+    if not names: names = [x]
+    name += "x"
+    names.append(name)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "is_told"),
+    [
+        *((f"by_{way}", True) for way in ("try", "try_with_name", "if", "match", "loop", "while")),
+        *((name, True) for name in ("unless", "with_default", "by_many")),
+        *((name, False) for name in ("only_made", "of_a_constant")),
+    ],
+)
+def test_a_variable_is_what_any_way_to_a_place_has_set_it_to(name, is_told):
+    """What the code sets it to last may be the way that is not taken."""
+    space = {"__name__": "project"}
+    steps = "\n        ".join(f"if x > {n}: rows = rows or [x]" for n in range(40))
+    exec(JOINED.replace("SAME", steps), space)
+
+    found = reach(space[name])
+
+    assert bool(found.stores or found.changed) == is_told
+
+
 # --- what was examined is remembered as long as it is the same ------------------------------------
 
 CLIENT = None

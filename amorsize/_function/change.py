@@ -20,6 +20,8 @@ CONTEXT_VARIABLE = "_contextvars.ContextVar"
 #: Types of objects that threads may share, in which what is set stays set.
 _SETTINGS = {CONTEXT_VARIABLE, "logging.Logger"}
 _SLOT: Any = type(FUNCTION.__closure__)
+#: So many elements of a tuple are looked at: as many as constants and defaults have.
+_MOST_ELEMENTS = 1000
 _IN_PLACE_METHODS = ("__iadd__", "__ior__", "__isub__", "__imul__", "__iand__", "__ixor__")
 
 
@@ -54,7 +56,7 @@ class Change(Value):
 
     def _is_open(self, changed: Any) -> bool:
         kind = type(changed)
-        if changed is MISSING or kind in PLAIN or kind is MODULE:
+        if changed is MISSING or kind in PLAIN or kind is MODULE or _is_plain(changed):
             return False
         if is_shareable(changed) and type_name(changed) not in _SETTINGS:
             return False
@@ -72,6 +74,13 @@ class Change(Value):
         """From there to what is changed: "[...].total"."""
         any_element = (value_flow.GIVEN, value_flow.STAR, value_flow.DOUBLE_STAR)
         return "".join("[...]" if step in any_element else step for step in self.steps)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is a tuple or frozen set in which nothing at all can be changed."""
+    if type(value) not in (tuple, frozenset) or len(value) > _MOST_ELEMENTS:
+        return False
+    return all(type(one) in PLAIN for one in value)
 
 
 def _is_lost(value: Any, step: str) -> bool:

@@ -139,8 +139,9 @@ class _Follower:
 class _Trail:
     """Follows values from where they are loaded to where something is stored into them.
 
-    A single pass from top to bottom with a stack of symbols, which jumps ahead take along. What two
-    ways bring to a place is one of both; variables are what they were last set to in the code.
+    A single pass from top to bottom with symbols for the stack and the variables, which jumps ahead
+    take along. What two ways bring to a place is one of both. A variable may be what it was last
+    set to in the code as well: exceptions and the next round of a loop come from anywhere.
 
     Attributes:
         frame: The stack and the variables.
@@ -217,11 +218,10 @@ class _Trail:
     def _land(self, stack: list[Symbol], variables: dict[int, Symbol]) -> None:
         frame = self.frame
         frame.constant = None
-        if self._is_behind_jump:
-            frame.stack, frame.locals = stack, variables
-            return
-        frame.stack = self._either(frame.stack, stack)
+        # What was set last in the code comes along, whatever jumps: the body of a loop runs before
+        # what is behind it.
         frame.locals = self._any_of(frame.locals, variables)
+        frame.stack = stack if self._is_behind_jump else self._either(frame.stack, stack)
 
     def _any_of(self, one: dict[int, Symbol], other: dict[int, Symbol]) -> dict[int, Symbol]:
         """The variables after two ways to the same place."""
@@ -230,7 +230,7 @@ class _Trail:
         return {at: self._one(one.get(at), other.get(at)) for at in one.keys() | other.keys()}
 
     def _one(self, a: Symbol, b: Symbol) -> Symbol:
-        return (a or b) if a == b or a is None or b is None else self._flow.one_of(a, b)
+        return (a or b) if a == b or a is None or b is None else self._flow.either(a, b)
 
     def _either(self, one: list[Symbol], other: list[Symbol]) -> list[Symbol]:
         """The stack after two ways to the same place."""

@@ -134,6 +134,16 @@ class Flow:
         space, number, _ = self.group(*symbols)
         return space, number, (ELEMENT,)
 
+    def either(self, one: Store, other: Store) -> Store:
+        """A value that is one of two; no new one where the one may be the other already."""
+        if self._may_be(one, other):
+            return one
+        return other if self._may_be(other, one) else self.one_of(one, other)
+
+    def _may_be(self, value: Store, one: Store) -> bool:
+        space, number, steps = value
+        return space == GROUP and steps == (ELEMENT,) and one in self.groups[int(number)]
+
     def add(self, target: Symbol, *more: Symbol) -> None:
         """Let a group hold more; nothing happens if the target is no group."""
         if target is not None and target[0] == GROUP and not target[2]:
