@@ -265,7 +265,7 @@ def soak(n_calls: int, *, every: int, seed: int = 0) -> list[Held]:
     pick = random.Random(seed)
     names, weights = list(CALLS), [weight for weight, _ in CALLS.values()]
     seen, n_wrong = [], 0
-    amorsize.cache.fold()  # opens the database, which else happens once after 1000 to 2000 calls
+    amorsize.cache.compact()  # opens the database, which else happens once after 1000 to 2000 calls
     for number in range(1, n_calls + 1):
         name = pick.choices(names, weights)[0]
         if not CALLS[name][1]():

@@ -332,7 +332,7 @@ def store():
     cache.note("profile:c", RECORD)
     cache.put(KEY, RECORD)
     cache.get(KEY)
-    cache.fold()
+    cache.compact()
     cache.forget("profile:c")
 
 

@@ -242,7 +242,7 @@ def test_a_cache_in_trouble_costs_one_warning(trouble, run_script, home):
 def test_a_cache_that_others_hold_locked_costs_no_results(run_script, home):
     """A lock that never goes away is waited for in bounded time only."""
     run_script(CALLS)
-    assert cache.fold()
+    assert cache.compact()
     cache.close()
     database = next(home.glob("*.db"))
     with sqlite3.connect(database, isolation_level=None) as holder:

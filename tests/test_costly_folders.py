@@ -207,7 +207,7 @@ def test_a_line_that_cannot_be_stored_is_not_in_the_way(hand, line):
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert cache.fold() == 1
+        assert cache.compact() == 1
     assert cache.recent("profile:") == {}
     assert cache.get(KEY) == RECORD
 

@@ -40,7 +40,7 @@ def test_what_is_noted_is_found_before_and_after_it_is_folded(home):
     assert cache.recent("profile:a:") == cache.family("profile:a:") == {"profile:a:1": RECORD}
     assert not (home / "cache.db").exists()
 
-    assert cache.fold() == 1
+    assert cache.compact() == 1
 
     assert cache.recent("profile:a:") == {}
     assert cache.family("profile:a:") == {"profile:a:1": RECORD}
@@ -52,7 +52,7 @@ def test_the_last_note_counts_wherever_the_others_are():
     for n in range(3):
         cache.note("profile:a:1", {"n": n})
         if n == 0:
-            cache.fold()
+            cache.compact()
 
     assert cache.family("profile:a:") == {"profile:a:1": {"n": 2}}
     assert cache.entries() == [{"n": 2, "stored_as": "profile:a:1"}]
@@ -69,7 +69,7 @@ print(*sorted({"json", "re", "sqlite3", "diskcache", "pathlib"} & set(sys.module
     assert run_script(script).stdout.strip() == ""
 
 
-def test_a_full_journal_is_folded_by_who_fills_it(monkeypatch, home):
+def test_a_full_journal_is_compacted_by_who_fills_it(monkeypatch, home):
     """It stays small, and nothing is lost on the way."""
     monkeypatch.setattr(journal, "FULL_BYTES", 2000)
     for n in range(100):
@@ -84,7 +84,7 @@ def test_a_family_keeps_its_newest():
     for n in range(20):
         cache.note(f"profile:f:{n}", {"n": n})
     cache.note("profile:other:1", RECORD)
-    cache.fold()
+    cache.compact()
 
     kept = [record["n"] for record in cache.family("profile:f:").values()]
     assert len(kept) == 8
@@ -138,7 +138,7 @@ def started(*arguments):
 
 
 def test_sixteen_processes_lose_nothing():
-    """They note and fold as they please: every record is there, whole, and nobody complains."""
+    """They note and compact as they please: every record is there, whole, and nobody complains."""
     processes = [started(str(who), "40") for who in range(16)]
     for process in processes:
         _, stderr = process.communicate(timeout=50)
@@ -154,7 +154,7 @@ def test_a_killed_writer_spoils_its_own_line_alone(lines):
     cache.note("profile:later:1", RECORD)
 
     assert set(cache.recent("profile:")) == {"profile:good", "profile:later:1"}
-    assert cache.fold() == 2
+    assert cache.compact() == 2
 
 
 def test_who_was_killed_while_emptying_has_lost_nothing():
@@ -166,7 +166,7 @@ def test_who_was_killed_while_emptying_has_lost_nothing():
 
     cache.note("profile:b:1", RECORD)
     assert set(cache.recent("profile:")) == {"profile:a:1", "profile:b:1"}
-    assert (cache.fold(), cache.fold()) == (1, 1)
+    assert (cache.compact(), cache.compact()) == (1, 1)
     assert cache.recent("profile:") == {}
     assert set(cache.family("profile:")) == {"profile:a:1", "profile:b:1"}
 
@@ -177,7 +177,7 @@ def test_while_one_empties_it_the_others_note_and_find():
     with journal.Emptying(str(cache.home())):
         assert cache.note("profile:b:1", RECORD)
         assert set(cache.recent("profile:")) == {"profile:a:1", "profile:b:1"}
-        assert cache.fold() == 0
+        assert cache.compact() == 0
     assert set(cache.recent("profile:")) == {"profile:b:1"}
 
 
@@ -228,7 +228,7 @@ def test_a_full_disk_costs_the_note_alone(monkeypatch):
 def test_a_clock_that_jumps_loses_nothing(monkeypatch, jump_s):
     """What was noted last is the newest, whatever the clock says."""
     cache.note("profile:a:1", {"n": 0})
-    cache.fold()
+    cache.compact()
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() + jump_s / 1e3)
     cache.note("profile:a:1", {"n": 1})
@@ -263,7 +263,7 @@ def test_a_planted_line_is_none(lines, line):
     lines(b"\n" + line + b"\n")
 
     assert cache.recent("profile:") == {"profile:good": RECORD}
-    assert cache.fold() == 1
+    assert cache.compact() == 1
     assert cache.entries() == [{**RECORD, "stored_as": "profile:good"}]
 
 

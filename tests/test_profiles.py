@@ -127,7 +127,7 @@ def test_variants_are_few():
         if number:
             assert found(work) is not None
         records.write([(work, KIND, KNOWN, ())])
-    cache.fold()
+    cache.compact()
 
     assert len(cache.entries()) <= 8
 

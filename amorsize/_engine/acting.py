@@ -119,7 +119,7 @@ class Acting:
     @property
     def is_probing(self) -> bool:
         """Whether a thread is looking who holds the GIL."""
-        return self._measuring is not None and self._measuring.watcher is not None
+        return self._measuring is not None and self._measuring.probe is not None
 
     def stop_own_threads(self) -> None:
         """End this call's own threads, and raise here what went wrong in one of them."""
@@ -134,9 +134,9 @@ class Acting:
 
     def end_probe(self) -> None:
         """End looking who holds the GIL; what was seen is lost."""
-        if self._measuring is not None and self._measuring.watcher is not None:
-            self._measuring.watcher.stop()
-            self._measuring.watcher = None
+        if self._measuring is not None and self._measuring.probe is not None:
+            self._measuring.probe.stop()
+            self._measuring.probe = None
 
     def let_go_of_others(self) -> None:
         """End the use of workers that are not ours, whether or not a pool has used them."""

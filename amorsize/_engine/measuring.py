@@ -21,13 +21,13 @@ class Measuring:
     def __init__(self, call: Call, recorder: Recorder) -> None:
         self._call, self._recorder = call, recorder
         #: A thread that sees how late it gets the GIL.
-        self.watcher: GilProbe | None = None
+        self.probe: GilProbe | None = None
 
     def start_probe(self) -> None:
         from amorsize._workers.gil_probe import GilProbe
 
         try:
-            self.watcher = GilProbe()
+            self.probe = GilProbe()
         except RuntimeError as error:
             if raised_by_handler(error):
                 raise
@@ -36,10 +36,10 @@ class Measuring:
             self._recorder.tell(WorkersLimited(n_workers=0, why=why))
 
     def stop_probe(self) -> None:
-        watcher, self.watcher = self.watcher, None
-        assert watcher is not None
-        seen = watcher.look()
-        watcher.stop()
+        probe, self.probe = self.probe, None
+        assert probe is not None
+        seen = probe.look()
+        probe.stop()
         self._recorder.tell(seen)
 
     def measure_pickling(self) -> None:

@@ -21,9 +21,9 @@ __all__ = [
     "SWITCH_VARIABLE",
     "clear",
     "close",
+    "compact",
     "entries",
     "family",
-    "fold",
     "forget",
     "get",
     "home",
@@ -83,11 +83,11 @@ def note_all(records: dict[str, dict[str, Any]]) -> bool:
         lambda folder: journal.append(folder, texts), otherwise=0, creating=True
     )
     if size > journal.FULL_BYTES:
-        fold()
+        compact()
     return size > 0
 
 
-def fold(*, keeps_damaged: bool = True) -> int:
+def compact(*, keeps_damaged: bool = True) -> int:
     """Put what was noted into the database; how many records.
 
     `keeps_damaged=False` says nothing of a damaged one: it is about to be removed.
@@ -124,7 +124,7 @@ def put(key: str, record: dict[str, Any]) -> bool:
     except Exception as error:  # whatever a caller's object does when it is looked at
         access.tell(f"a record was not one to store: {error}")
         return False
-    fold()  # what was noted earlier would count as the newer
+    compact()  # what was noted earlier would count as the newer
     return access.attempt(lambda store: store.write(key, text), otherwise=False, creating=True)
 
 
@@ -144,7 +144,7 @@ def n_damaged() -> int:
 
 def forget(*keys: str) -> int:
     """Remove the records stored under these keys; how many there were."""
-    fold()
+    compact()
     return access.attempt(lambda store: store.delete(keys), otherwise=0, patience_s=_PATIENCE_S)
 
 
@@ -152,7 +152,7 @@ def clear() -> int:
     """Remove all records, listed or not, and all damaged databases; how many records there were."""
     if switched_off() or not location.has_folder():
         return 0
-    fold(keeps_damaged=False)  # for their number
+    compact(keeps_damaged=False)  # for their number
     if location.has_news():  # it could not be emptied
         access.attempt_lightly(journal.remove, otherwise=None)
     return access.attempt(
