@@ -57,6 +57,13 @@ def pid_after_a_while(seconds: float) -> int:
     return os.getpid()
 
 
+def pids_of_a_map_inside(_: int) -> tuple[int, set[int]]:
+    """Where it ran, and where the items of a map in it did."""
+    from amorsize import tuned_map
+
+    return os.getpid(), set(tuned_map(pid_after_a_while, [0.001] * 10))
+
+
 def megabyte(number: int) -> bytes:
     """A result that takes room."""
     return bytes([number % 256]) * 1_000_000

@@ -1,5 +1,6 @@
 """One contract for every engine, held by real ones: each item once, and no death in silence."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -15,7 +16,7 @@ from conftest import ROOT, run_command
 from engines import dask_processes, why_not
 
 from amorsize import autotune, partial_results, tuned_map
-from amorsize._clusters import finding
+from amorsize._clusters import dask_watch, finding
 from amorsize.errors import InvalidOptionError, WorkerDied, WorkersUnavailable
 
 # Engines warn of much that is not ours, in threads that outlive a test.
@@ -313,6 +314,40 @@ class TestDask:
             with pytest.raises(WorkersUnavailable, match="Dask cluster at .* is gone"):
                 given += stream
             assert time.monotonic() - killed_s < 5
+
+    def test_a_scheduler_that_stands_still_ends_the_call(self, tmp_path, items, monkeypatch):
+        from distributed import Client
+
+        monkeypatch.setattr(dask_watch, "SILENT_S", 3.0)
+        with (
+            dask_processes(tmp_path, n_workers=1, n_threads=1) as found,
+            Client(found.address, timeout=5) as client,
+        ):
+            client.wait_for_workers(1, timeout=60)
+            stream = autotune(engine_items.noted_slowly, executor=client).stream(items(500))
+            given = [next(stream)]
+            found.scheduler.send_signal(signal.SIGSTOP)
+            try:
+                with pytest.raises(WorkersUnavailable, match="has not answered for 3 s"):
+                    given += stream
+            finally:
+                found.scheduler.send_signal(signal.SIGCONT)
+
+    def test_a_map_inside_an_item_is_a_loop(self, dask_client):
+        pids = tuned_map(engine_items.pids_of_a_map_inside, range(6), executor=dask_client)
+
+        assert all(len(inside) == 1 and inside == {outside} for outside, inside in pids)
+
+    def test_a_client_for_coroutines_is_refused(self, dask_client):
+        from distributed import Client
+
+        async def call() -> None:
+            address = dask_client.scheduler.address
+            async with Client(address, asynchronous=True, set_as_default=False) as client:
+                tuned_map(abs, range(9), executor=client)
+
+        with pytest.raises(InvalidOptionError, match="asynchronous=True"):
+            asyncio.run(call())
 
     def test_a_lost_scheduler_leaves_what_was_done(self, tmp_path, items):
         from distributed import Client
