@@ -7,6 +7,7 @@ pytest-xdist: these have a second thread, and with one there amorsize rightly re
 """
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -72,12 +73,21 @@ def main(arguments: list[str]) -> int:
         command = [sys.executable, "-m", "pytest", "--claims", claims, *arguments]
         try:
             started += [subprocess.Popen(command, stdout=to, stderr=to) for to in outputs]
-            return worst_of(dict(zip(started, outputs, strict=True)))
+            began_s = time.monotonic()
+            worst = worst_of(dict(zip(started, outputs, strict=True)))
+            print(f"{n_processes} test processes: {spent(time.monotonic() - began_s)}")
+            return worst
         finally:
             for process in started:
                 process.send_signal(signal.SIGINT)  # they clean up; those that ended hear nothing
             for process in started:
                 process.wait()
+
+
+def spent(wall_s: float) -> str:
+    """What the tests took; processor time says more of them than of what else runs here."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return f"{wall_s:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of processor time"
 
 
 def worst_of(running: dict[subprocess.Popen[bytes], IO[str]]) -> int:
