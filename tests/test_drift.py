@@ -7,8 +7,9 @@ from statistics import median
 import pytest
 
 from amorsize.policy.events import Report
-from amorsize.policy.evidence import achievement, drift
-from amorsize.policy.evidence.drift import Detector, Watch
+from amorsize.policy.evidence import achievement, cusum, drift
+from amorsize.policy.evidence.cusum import Detector
+from amorsize.policy.evidence.drift import Watch
 from amorsize.policy.profile import Profile
 from amorsize.simulate import Neighbour, Thrashing, World, play, tuner_for
 
@@ -85,8 +86,8 @@ def test_false_alarms_are_rare_among_uneven_items():
 def test_a_detector_without_slack_would_give_false_alarms(monkeypatch):
     """The tests above can fail: they do with a fifth of the slack and no least effect."""
 
-    monkeypatch.setattr(drift, "SLACK", 0.2)
-    monkeypatch.setattr(drift, "EFFECT", 1.0)
+    monkeypatch.setattr(cusum, "SLACK", 0.2)
+    monkeypatch.setattr(cusum, "EFFECT", 1.0)
 
     assert n_false(n_calls=200) > 10
 

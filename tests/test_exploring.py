@@ -5,7 +5,7 @@ import pytest
 from amorsize import tuned_map
 from amorsize._profiles import store
 from amorsize._profiles.store import last_trace
-from amorsize.policy.evidence import achievement, drift
+from amorsize.policy.evidence import achievement, cusum, drift
 from amorsize.policy.evidence.exploration_budget import Explored
 from amorsize.policy.profile import Profile
 from amorsize.policy.rules import explore
@@ -201,7 +201,8 @@ def test_a_neighbour_program_is_no_better_plan():
 def test_a_real_call_tries_and_tells(monkeypatch):
     """On real items, each of them once; told by `explain()`, and put down for the next call."""
     monkeypatch.setattr(store, "_memory", None)
-    monkeypatch.setattr(drift, "EFFECT", 1e9)  # other programs are no reason to put it off
+    for module in (cusum, drift):  # other programs are no reason to put it off
+        monkeypatch.setattr(module, "EFFECT", 1e9)
     monkeypatch.setattr(explore, "MOST_OF_CALL", 1e9)
 
     def work(item):

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-DEAF = "from amorsize.policy.evidence import drift\ndrift.Detector.see = lambda self, item_s: None"
+DEAF = "from amorsize.policy.evidence import cusum\ncusum.Detector.see = lambda self, item_s: None"
 MISSING = """
 from amorsize._profiles import store
 store.Memory.profile = lambda self, key: None

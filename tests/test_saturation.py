@@ -165,7 +165,7 @@ def test_workers_that_each_warm_up_are_tried_two_at_a_time():
     assert play(world).makespan_s < 1.05 * play(world, Serial()).makespan_s
 
 
-def test_items_that_go_on_getting_dearer_did_so_before_for_no_crew():
+def test_items_that_keep_getting_costlier_did_so_before_for_no_pool():
     """A trend in the data has passed for crowding: with fewer workers it goes on."""
     world = simulate.world("trend up", 256, 25_000)
 

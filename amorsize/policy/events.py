@@ -14,9 +14,12 @@ class View(Value):
     """What the tuner sees when it is asked."""
 
     now_s: float
-    n_left: int  # items not handed out yet, as far as they have been read
-    all_read: bool  # n_left is exact: no more items will come
-    caller_busy: bool  # the caller is inside an item; only the dispatcher thread asks
+    #: Items not handed out yet, as far as they have been read.
+    n_left: int
+    #: No more items will come: `n_left` is exact.
+    all_read: bool
+    #: The caller is inside an item: the dispatcher thread asks.
+    caller_busy: bool
 
 
 # Events: what happened, timed where it happened.
@@ -27,13 +30,19 @@ class Inlined(Value):
 
     n_items: int
     wall_s: float
-    cpu_s: float  # of the calling thread
-    process_cpu_s: float  # of all threads of the process over the same span
+    #: CPU seconds of the calling thread.
+    cpu_s: float
+    #: CPU seconds of all threads of the process over the same span.
+    process_cpu_s: float
     now_s: float
-    n_pauses: int  # times the thread gave up its core by itself: it waited, it had no run delay
-    n_modules: int = 0  # modules imported meanwhile: a witness of warming up
-    run_delay_s: float = 0.0  # of wall_s: it could have run, but others had the core; 0.0: not told
-    n_failed: int = 0  # of items whose failures are kept as results
+    #: Times that the thread gave up its core by itself, because it waited.
+    n_pauses: int
+    #: Modules imported meanwhile, which show that it was a warm-up.
+    n_modules: int = 0
+    #: Seconds of `wall_s` for which it could have run, but others had the core. 0.0: not told.
+    run_delay_s: float = 0.0
+    #: Items that failed, where failures are kept as results.
+    n_failed: int = 0
 
     @property
     def undelayed_s(self) -> float:
@@ -46,7 +55,8 @@ class Started(Value):
 
     worker: int
     backend: str
-    start_s: float  # what that took of the caller's time
+    #: What that took of the caller's time.
+    start_s: float
     now_s: float
 
 
@@ -61,14 +71,19 @@ class Report(Value):
     """What one chunk, or the part of it that was run, cost where it ran."""
 
     worker: int
-    n_items: int  # run
-    n_sent: int  # in the chunk, whose rest was handed back; 0: the worker goes on with it
+    #: Items that were run.
+    n_items: int
+    #: Items of the whole chunk, whose rest was handed back. 0: the worker goes on with it.
+    n_sent: int
     wall_s: float
     cpu_s: float
-    pickle_s: float  # to serialise the results, on top of that
+    #: Seconds to serialise the results, on top of `wall_s`.
+    pickle_s: float
     now_s: float
-    run_delay_s: float = 0.0  # of wall_s: it could have run, but others had the core; 0.0: not told
-    n_failed: int = 0  # of items whose failures are kept as results
+    #: Seconds of `wall_s` for which it could have run, but others had the core. 0.0: not told.
+    run_delay_s: float = 0.0
+    #: Items that failed, where failures are kept as results.
+    n_failed: int = 0
 
     @property
     def undelayed_s(self) -> float:
@@ -102,22 +117,27 @@ class WorkerRetired(Value):
     """A worker has ended as it was to; nothing of what it ran is lost."""
 
     worker: int
-    why: str | None = None  # None: it was told to
+    #: Why it ended by itself. None: it was told to.
+    why: str | None = None
 
 
 class MemoryGrown(Value):
     """The memory that a worker has taken since it began."""
 
     worker: int
-    peak_bytes: int  # at most, at any time
-    held_bytes: int  # now
-    available_bytes: int  # to this process and its workers, besides
+    #: The most at any time.
+    peak_bytes: int
+    #: What it holds now.
+    held_bytes: int
+    #: What is free for this process and its workers besides.
+    available_bytes: int
 
 
 class GilProbed(Value):
     """How often, and how late, a sleeping thread woke beside running items."""
 
-    lag_share: float  # of time watched, that found the GIL held: near 1 when items hold it
+    #: Share of the time watched in which the GIL was held: near 1 when items hold it.
+    lag_share: float
     watched_s: float
     n_wakes: int
 
@@ -154,14 +174,17 @@ class Bound(Value):
 class PicklingMeasured(Value):
     """What it takes to send one item and its result."""
 
-    pickle_s: float | None  # both ways, there and back; None: it cannot travel
-    reason: str | None = None  # why it cannot
+    #: Seconds there and back. None: it cannot be sent.
+    pickle_s: float | None
+    #: Why it cannot.
+    reason: str | None = None
 
 
 class WorkersLimited(Value):
     """The system has room for so many workers and no more."""
 
-    n_workers: int  # 0: for none at all
+    #: How many. 0: none at all.
+    n_workers: int
     why: str
 
 

@@ -139,7 +139,7 @@ def makespan_s(plan: Plan, basis: Basis) -> float:
         item_s *= basis.together
         beside_s = caller_s / basis.host.n_cores
     chunk_s = plan.chunksize * item_s
-    # Short chunks are sent ahead, so that nobody waits for the next one: `Tuner._is_deep`.
+    # Short chunks are sent ahead, so that nobody waits for the next one: `rules/dispatch.py`.
     gap_s = price.overhead_s if chunk_s > chunk_sizing.DEEP_OVERHEADS * price.overhead_s else 0.0
     up_s = price.load_s + price.ready_s + (n_working + 1) / 2 * price.start_s
     n_rounds, n_over = divmod(n_chunks - 1, n_at_once)

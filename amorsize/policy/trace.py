@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from amorsize.policy.state import Note
 
 
-MANY_CHUNKS = 100_000  # a trace keeps at most so many; beyond, neighbours are merged
+#: A trace keeps at most so many chunks. Beyond, neighbours are merged.
+MANY_CHUNKS = 100_000
 
 
 class ChunkTrace(Value):

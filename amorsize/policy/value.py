@@ -24,9 +24,11 @@ else:
         return lambda decorated: decorated
 
 
-inf = float("inf")  # as math has it, without the 1 ms of loading that
+#: As `math` has it, without the 1 ms of loading that.
+inf = float("inf")
 
-OFTEN = 12  # records of a kind that are made before their constructor is compiled
+#: Records of a kind that are made before their constructor is compiled.
+OFTEN = 12
 
 
 class _ValueType(type):

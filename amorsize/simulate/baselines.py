@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from amorsize.policy.profile import Profile
     from amorsize.simulate.world import World
 
-JOBLIB_LEAST_S, JOBLIB_MOST_S = 0.2, 2.0  # joblib aims at batches that last this long
+#: joblib aims at batches that last this long.
+JOBLIB_LEAST_S, JOBLIB_MOST_S = 0.2, 2.0
 
 
 class Serial:
@@ -78,7 +79,7 @@ class PoolMap(Fixed):
 
 
 class OneByOne(PoolMap):
-    """`chunksize=1`, as `ProcessPoolExecutor.map` has it: all workers first."""
+    """`chunksize=1`, the default of `ProcessPoolExecutor.map`: all workers start first."""
 
     def __init__(self, n_jobs: int, n_items: int):
         super().__init__(n_jobs, n_items)

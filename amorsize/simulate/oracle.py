@@ -15,11 +15,20 @@ if TYPE_CHECKING:
 
     from amorsize.simulate.world import World
 
-MOST_CHUNKS = 13_000  # of a plan that is played out; more would lose to dispatching alone
+#: Chunks of a plan that is played. More would lose to dispatching alone.
+MOST_CHUNKS = 13_000
+
+#: Workers for items that wait.
 MOST_WAITING = 256
-REFINEMENTS = (2.0, 1.41)  # the two best plans' neighbours are tried, first far, then near
-HOPELESS = 1.15  # times the best so far: a plan is given up then, and counts for nothing
-LUCK = 0.95  # of what work and cores allow: noise may be on a plan's side
+
+#: The neighbours of the two best plans are tried, first far ones, then near ones.
+REFINEMENTS = (2.0, 1.41)
+
+#: A plan is given up when it takes this many times the best so far.
+HOPELESS = 1.15
+
+#: A plan may take this share of what work and cores allow: noise may be on its side.
+LUCK = 0.95
 
 
 @dataclass(frozen=True, slots=True)

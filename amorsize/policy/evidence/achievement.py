@@ -10,9 +10,15 @@ if TYPE_CHECKING:
     from amorsize.policy.evidence.drift import Drift
     from amorsize.policy.profile import Profile
 
-SHORT_SHARE = 0.85  # of what the same plan achieved before: POLICY's predicted throughput
-SHORT_CALLS = 2  # in a row: a busy host makes one call slow, a worse plan all of them
-ALIKE = 2.0  # only calls of about as many items are compared: short ones are mostly starting up
+#: Below this share of what the same plan achieved before, a call falls short.
+SHORT_SHARE = 0.85
+
+#: Calls in a row that must fall short: a busy host makes one call slow, a worse plan all of them.
+SHORT_CALLS = 2
+
+#: Only calls whose numbers of items differ by at most this factor are compared: short ones mostly
+#: start up.
+ALIKE = 2.0
 
 
 def compared(

@@ -38,15 +38,17 @@ class CoreEvidence:
     """What shares of CPU time say about cores and about the GIL."""
 
     def __init__(self, *, verified: bool = False) -> None:
-        self.verified = verified  # cores of our own were seen: until then, starts are a bet
+        #: Cores of our own were seen. Until then, starting workers is a bet.
+        self.verified = verified
         self._caller_share, self._caller_seen_s = 1.0, 0.0
         self._worker_share, self._n_seen = 1.0, 0
-        self._are_told = False  # that workers wait for cores
+        self._is_told = False  # explain() knows that workers wait for cores
         self._shares, self._n_shares = 0.0, 0  # the sum over threads' long chunks; how many
-        self._window_s: float | None = None  # since when threads are watched; and in that time
-        self._cpu_s = self._run_delay_s = 0.0  # so long they computed, and stood back for others
-        self._chunks_s = 0.0  # wall time of their chunks, which have gaps between them
-        self._n_in_window = 0  # reports
+        self._window_s: float | None = None  # since when threads are watched
+        self._cpu_s = 0.0  # that they have computed since then
+        self._run_delay_s = 0.0  # that they have stood back for others
+        self._chunks_s = 0.0  # of wall time that their chunks took, with gaps between them
+        self._n_in_window = 0  # reports since then
 
     def see_caller(self, event: Inlined) -> None:
         """The caller's own share while workers start tells whether they take its core."""
@@ -71,10 +73,10 @@ class CoreEvidence:
         Nothing else follows. Fewer workers would run as many items where a quota is what they wait
         for, and less where other programs are: the host shares its cores out among all.
         """
-        if self._are_told or n_working < 2 or self._n_seen < CROWDED_REPORTS * n_working:
+        if self._is_told or n_working < 2 or self._n_seen < CROWDED_REPORTS * n_working:
             return False
-        self._are_told = self._worker_share < CROWDED_SHARE
-        return self._are_told
+        self._is_told = self._worker_share < CROWDED_SHARE
+        return self._is_told
 
     @property
     def worker_share(self) -> float:

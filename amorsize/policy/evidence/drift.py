@@ -1,17 +1,8 @@
-"""Whether items still cost what was remembered: a two-sided CUSUM over what chunks report.
-
-Each chunk's log cost is compared with the profile, in standard deviations of the profile's own
-chunks. What exceeds one of them is summed up, either way; a sum of eight is an alarm. So single
-slow chunks tell nothing, three clearly slower ones in a row do, and a small change that lasts is
-found as well - which is why an alarm counts only if the change is worth knowing.
-
-Source:
-    Page (1954), Continuous inspection schemes, Biometrika 41. The constants are not those of the
-    textbook, whose false alarms assume a baseline that is known: docs/drift.md has what they give.
-"""
+"""Whether items still cost what was remembered, by what chunks report."""
 
 from __future__ import annotations
 
+from amorsize.policy.evidence.cusum import EFFECT, Detector, Shift
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -22,28 +13,44 @@ if TYPE_CHECKING:
     from amorsize.policy.events import Report
     from amorsize.policy.profile import Profile
 
-CLIP = 4.0  # standard deviations a chunk counts for at most: one stopped worker is no drift
-SLACK = 1.0  # of them that are noise: at 0.5, 25 to 70 % of calls without drift gave an alarm
-THRESHOLD = 8.0
-LEAST_SD = 0.05  # even chunks: the host alone varies by that much
-EFFECT = 1.35  # an alarm counts from this factor on; a change by 1.5 is seen as 1.4 to 1.6
-# Where others want the cores as well, caches and locks make what items cost vary for as long as a
-# lump of their work lasts: on two cores beside two programs by up to 1.6 from call to call.
+#: The same where others want the cores as well. Caches and locks make what items cost vary for as
+#: long as a lump of their work lasts: on two cores beside two programs by up to 1.6 from call to
+#: call.
 BUSY_EFFECT = 2.0
-BUSY_CHUNKS = 8  # that must show it,
-BUSY_ROUNDS = 3  # or so many of each that runs at once: one lump meets all of them,
-BUSY_S = 0.1  # and for so long: a program has a core for some 5 ms, and several of them in turn
-BUSY_SHARE = 0.02  # of their time that chunks stand back for others: on a quiet host below 0.01
-TURNS_S = 10e-3  # two turns of others at a core, which a busy host costs any wait
-TOGETHER = 0.75  # of a chunk's mean items: judged with it, not put together with the next
-USUAL = 2.0  # standard deviations of its chunks, by which those of a call differ anyway
-WELL_KNOWN = 40  # chunks after which the spread of a profile is believed as it is
-LEAST_KNOWN = 8  # and below which it tells nothing
-REST = 20  # chunks without another alarm after one: the new level is only being known
-WAITING_SHARE, COMPUTING_SHARE = 0.3, 0.6  # CPU / wall of items that wait, that compute
-RUN = 8  # chunks in a row that must agree on the one where the profile says the other
 
+#: Chunks that must show a change on a busy host.
+BUSY_CHUNKS = 8
 
+#: Chunks of each worker that must show it where items wait: one lump of others' work meets all.
+BUSY_ROUNDS = 3
+
+#: A change on a busy host must last this long: a program has a core for some 5 ms, and several of
+#: them take turns.
+BUSY_S = 0.1
+
+#: A host is busy when chunks stand back for others for more than this share of their time. On a
+#: quiet one it is below 0.01.
+BUSY_SHARE = 0.02
+
+#: Two turns of others at a core, which a busy host costs any wait.
+TURNS_S = 10e-3
+
+#: A chunk with this share of the mean items is judged by itself, not put together with the next.
+TOGETHER = 0.75
+
+#: Standard deviations of its chunks by which those of a call differ anyway.
+USUAL = 2.0
+
+#: Below this many chunks, the spread of a profile tells nothing.
+LEAST_KNOWN = 8
+
+#: CPU / wall below which items wait, and above which they compute.
+WAITING_SHARE, COMPUTING_SHARE = 0.3, 0.6
+
+#: Chunks in a row that must wait where the profile has items that compute, or the other way round.
+RUN = 8
+
+#: The answer to a change that concerns all plans alike.
 NOTHING = "nothing: the plan follows what items cost anyway"
 
 
@@ -101,94 +108,6 @@ def altogether(drifts: Iterable[Drift]) -> float:
     for one in drifts:
         factor *= one.factor if one.what in ("cost", "cores") else 1.0
     return factor
-
-
-class Shift(Value):
-    """A lasting change of cost."""
-
-    factor: float  # new cost / old cost
-    n_chunks: int  # since it began, as far as that can be told
-
-
-class Detector:
-    """CUSUM over costs of chunks, each the mean of its items.
-
-    Args:
-        typical_s: Geometric mean of what items cost, chunk by chunk, when the profile was learned.
-        spread_log: Standard deviation of the logs of these.
-        n_chunks: How many there were.
-    """
-
-    def __init__(self, typical_s: float, spread_log: float, n_chunks: int) -> None:
-        from math import exp, log
-
-        self._log, self._exp = log, exp
-        self._typical = log(typical_s)
-        self._sd = max(LEAST_SD, spread_log) * max(1.0, (WELL_KNOWN / n_chunks) ** 0.5)
-        self._up, self._down = _Sum(1), _Sum(-1)
-        self._n_rest = 0
-
-    def see(
-        self,
-        item_s: float,
-        now_s: float = 0.0,
-        *,
-        effect: float | None = None,
-        n_least: int = 1,
-        least_s: float = 0.0,
-    ) -> Shift | None:
-        """Take in one chunk; the shift, once there is one worth knowing.
-
-        Args:
-            item_s: What an item of it cost.
-            now_s: When it was told.
-            effect: The factor from which a change counts; None: as on a quiet host.
-            n_least: Chunks that must agree,
-            least_s: and for how long.
-        """
-        off = self._log(max(item_s, 1e-9)) - self._typical
-        z = min(CLIP, max(-CLIP, off / self._sd))
-        for side in (self._up, self._down):
-            is_over = side.add(z, off, now_s) and self._n_rest <= 0
-            if is_over and side.n >= n_least and now_s - side.began_s >= least_s:
-                shift, n_chunks = side.mean, side.n
-                self._up.clear()
-                self._down.clear()
-                if abs(shift) < self._log(effect or EFFECT):
-                    return None
-                self._typical += shift
-                self._n_rest = REST
-                return Shift(factor=self._exp(shift), n_chunks=n_chunks)
-        self._n_rest -= 1
-        return None
-
-
-class _Sum:
-    """What exceeds the slack in one direction, summed up since it last vanished."""
-
-    def __init__(self, sign: int) -> None:
-        self._sign = sign
-        self.clear()
-
-    def clear(self) -> None:
-        self._sum = self._off = self.began_s = 0.0
-        self.n = 0
-
-    @property
-    def mean(self) -> float:
-        """Mean distance from the profile, in logs, since the sum left zero."""
-        return self._off / self.n
-
-    def add(self, z: float, off: float, now_s: float) -> bool:
-        """Whether the sum is over the threshold now."""
-        self._sum += self._sign * z - SLACK
-        if self._sum <= 0:
-            self.clear()
-            return False
-        self.began_s = self.began_s if self.n else now_s
-        self.n += 1
-        self._off += off
-        return self._sum > THRESHOLD
 
 
 class Watch:

@@ -10,21 +10,29 @@ if TYPE_CHECKING:
 
     from amorsize.policy.schema import Check
 
-
+#: Beyond these, a stored figure or text is a mistake.
 MOST_CALLS, MOST_SECONDS, MOST_CHARS, MOST_JOBS = 10**12, 1e15, 32, 4096
 
 
 class Explored(Value):
     """The account of a function on one kind of item."""
 
-    used_s: float = 0.0  # by all its calls, as far as they were put down
-    spent_s: float = 0.0  # of that on trying neighbours
-    at_call: int = 0  # the number of the call that tried one last
-    at_s: float | None = None  # and when, in seconds since 1970; before the first: since when
-    n_tried: int = 0  # trials in all
-    n_held: int = 0  # in a row, that found nothing better
-    rival: str | None = None  # what the last one found better: "thread", "thread x 64"
-    n_waiters: int | None = None  # adopted: so many waiting items at once to begin with
+    #: Seconds that all its calls have taken, as far as they were put down.
+    used_s: float = 0.0
+    #: Seconds of these that went into trying neighbours.
+    spent_s: float = 0.0
+    #: The number of the call that tried one last.
+    at_call: int = 0
+    #: When that was, in seconds since 1970. Before the first trial: since when calls are counted.
+    at_s: float | None = None
+    #: Trials in all.
+    n_tried: int = 0
+    #: Trials in a row that found nothing better.
+    n_held: int = 0
+    #: What the last trial found better: "thread", "thread x 64".
+    rival: str | None = None
+    #: Waiting items at once to begin with, adopted from a trial.
+    n_waiters: int | None = None
 
     @classmethod
     def of(cls, profile: Any) -> Explored:

@@ -16,12 +16,13 @@ LEAST_BYTES = 32 << 20
 
 
 class MemoryLimit:
-    """What workers have grown by, and what is left."""
+    """What workers have grown by, against what is left."""
 
     def __init__(self) -> None:
-        self._held_bytes: dict[int, int] = {}  # by worker, when it told last
-        self._most_bytes = 0  # that any has grown by
-        self.n_limit: int | None = None  # workers there is room for; None: for all there are
+        #: Workers that there is room for. None: for all there are.
+        self.n_limit: int | None = None
+        self._held_bytes: dict[int, int] = {}  # by each worker, as it told last
+        self._most_bytes = 0  # by which any worker has grown
 
     def see(self, event: MemoryGrown, *, alive: Set[int], n_places: int) -> tuple[str, str] | None:
         """A worker has grown; what is decided because of that, and why, if it is new.

@@ -24,10 +24,15 @@ class WorkerState:
 
     def __init__(self, number: int, backend: str, *, is_cold: bool) -> None:
         self.number, self.backend = number, backend
-        self.is_cold = is_cold  # what a first item loads it has to load itself
+        #: It has to load itself what a first item loads.
+        self.is_cold = is_cold
         self.is_ready, self.is_alive = False, True
-        self.n_queued = self.n_reports = 0
-        self.rank = -1  # among those of its pool that are ready
+        #: Chunks that are with it.
+        self.n_queued = 0
+        #: Chunks that it has reported.
+        self.n_reports = 0
+        #: Its place among those of its pool that are ready.
+        self.rank = -1
 
 
 class Pool:
