@@ -296,7 +296,11 @@ def closed_connection():
         (number_calls, None, "global number_calls.n"),
         (set_environment, "global os.environ (_Environ)", None),
         (extend_path, "global sys.path (list)", "global sys.path.append()"),
-        (set_by_name, "what setattr() changes (builtin)", None),
+        (
+            set_by_name,
+            "what setattr() changes (builtin)",
+            "global Settings, set by setattr()",
+        ),
         (read_nested, "in global NESTED (list)", None),
         (read_view, "in global FROZEN_VIEW (list)", None),
         (with_default, "default seen (list)", "default seen.append()"),

@@ -211,6 +211,18 @@ def one_after_the_other(x):
     return [put(x, into) for into in itertools.chain([TAGS], [[]])]
 
 
+MODULES = {"first": (operator, "late"), "second": (heapq, "late")}
+
+
+def set_there(pairs, x):
+    for module, name in pairs:
+        setattr(module, name, x)
+
+
+def set_on(module, x):
+    module.late = x
+
+
 def of_what_a_method_gives(x):
     if x == 40:
         COUNTER.all_seen().append(x)
@@ -263,6 +275,10 @@ TO_HELPERS = {
     "prepared there": prepared_here,
     "prepared and handed on": prepared_and_handed_on,
     "what a method gives": of_what_a_method_gives,
+    "attribute of a module": lambda x: set_on(heapq, x),
+    "attribute of modules in a table": lambda x: set_there(MODULES.values(), x),
+    "attribute of a class": lambda x: set_on(Counter, x),
+    "attribute of a function": lambda x: setattr(put, "late", x),
     "slots": SLOTTED.mapped,
     "fields": lambda x: PAIR.put(x, PAIR.into),
     "queue": lambda x: QUEUE[1](x, TAGS),
@@ -324,7 +340,14 @@ def chosen_pure(x):
     return len(found), one
 
 
+def sorted_by(library, x):
+    found = [x]
+    library.insort(found, 1)
+    return library.insert(found, x)
+
+
 PURE = {
+    "module as an argument": lambda x: sorted_by(types.SimpleNamespace(insort=max, insert=min), x),
     "chosen": chosen_pure,
     "table of a class": lambda x: Registry.table["look"](x, TAGS),
     "queue": lambda x: [one.__name__ for one in QUEUE],

@@ -24,6 +24,14 @@ _SLOT: Any = type(FUNCTION.__closure__)
 _MOST_ELEMENTS = 1000
 _IN_PLACE_METHODS = ("__iadd__", "__ior__", "__isub__", "__imul__", "__iand__", "__ixor__")
 
+#: The last steps of what a function does: it changes an object, or sets an attribute of it.
+BY, SET_BY = ", by", ", set by"
+
+
+def sets_attribute(step: str) -> bool:
+    """Whether the last step to a change is the setting of an attribute, by whomever."""
+    return step.startswith(SET_BY) or (step[:1] == "." and not step.endswith("()"))
+
 
 class Change(Value):
     """Something that is changed, and by what."""
@@ -47,7 +55,8 @@ class Change(Value):
 
     @property
     def _is_by_call(self) -> bool:
-        return self.steps[-1].endswith(("()", value_flow.IN_PLACE))
+        last = self.steps[-1]
+        return last.endswith(("()", value_flow.IN_PLACE)) and not sets_attribute(last)
 
     @property
     def is_open(self) -> bool:

@@ -29,6 +29,8 @@ _CHANGES_FIRST = {
 _CHANGES_FIRST_OF = {
     *("builtins", "heapq", "bisect", "random", "operator", "numpy", "xml", "elementtree"),
 }
+#: Of these, functions that change an attribute.
+SETTERS = {"setattr", "delattr"}
 #: Methods of objects that are made in place, which change what they are handed.
 _CHANGES_HANDED = {"shuffle", "readinto", "at"}
 #: Names by which something that is handed over may be changed.

@@ -21,13 +21,14 @@ from amorsize._function.bound_arguments import (
 )
 from amorsize._function.bytecode import CLOSURE, GLOBAL
 from amorsize._function.callables import FUNCTION, METHOD, MISSING, own, public_name_of, raw
-from amorsize._function.change import Change
+from amorsize._function.change import BY, SET_BY, Change, sets_attribute
 from amorsize._function.flow_reader import flow_of
 from amorsize._function.handed_on import handed_on
 from amorsize._function.library_changes import (
     CHANGING_SOME,
     IN_PLACE_OPTION,
     PERHAPS_CHANGING,
+    SETTERS,
     TO,
     changes_first,
     changes_holder,
@@ -81,19 +82,22 @@ class Reader:
     def changed_arguments(self, func: FunctionType, bound: Bound = NOTHING) -> set[str]:
         """The names of those of its arguments that a function changes."""
         changed = self._changed(func, bound, MOST_HELPERS)
-        return {name for name, way in changed if value_flow.GIVEN not in way}
+        return {name for name, way, _ in changed if value_flow.GIVEN not in way}
 
     def changed_elements(self, func: FunctionType, bound: Bound = NOTHING) -> set[str]:
         """The names of arguments of which it changes an element, if they are plain containers."""
         changed = self._changed(func, bound, MOST_HELPERS)
-        return {name for name, way in changed if value_flow.GIVEN in way}
+        return {name for name, way, _ in changed if value_flow.GIVEN in way}
 
     def _changed(
         self, func: FunctionType, bound: Bound, depth: int
-    ) -> set[tuple[str, tuple[str, ...]]]:
-        """The arguments that a function changes, and the ways from there to what is changed."""
-        found = self._targets(func, bound, depth)
-        return {(name, way) for (space, name, way), _ in found if space == value_flow.ARGUMENT}
+    ) -> set[tuple[str, tuple[str, ...], bool]]:
+        """The arguments that a function changes, the ways to what is changed, and if it is set."""
+        return {
+            (name, way, sets_attribute(step))
+            for (space, name, way), step in self._targets(func, bound, depth)
+            if space == value_flow.ARGUMENT
+        }
 
     def _targets(self, func: FunctionType, bound: Bound, depth: int) -> list[Target]:
         """Where the ways to changed things begin, and the last step of each."""
@@ -162,7 +166,7 @@ class Reader:
         ):
             if type(found) is METHOD and self._owns(function := raw(found.__func__)):
                 changed = self._changed(function, Bound.to(function, found.__self__), depth - 1)
-                if any(argument == first_argument(function) for argument, _ in changed):
+                if any(argument == first_argument(function) for argument, _, _ in changed):
                     yield target, f", by {method}()"
 
     def _by_library(self, func: FunctionType, bound: Bound, call: Call) -> Iterator[Target]:
@@ -182,7 +186,7 @@ class Reader:
                     changed.append(passed[0])
                     name = known
         for origin, _ in _origins(flow, ((one, ()) for one in changed)):
-            yield origin, f", by {name}()"
+            yield origin, f"{SET_BY if name in SETTERS else BY} {name}()"
 
     def _into_buffers(
         self, func: FunctionType, bound: Bound, call: Call, file: Symbol
@@ -241,13 +245,14 @@ class Reader:
             return
         given, flow = Passed(function.__code__, passed, named, known.n_first), flow_of(func)
         known = known.and_these(self._callables(func, bound, given))
-        for name, way in sorted(self._changed(function, known, depth - 1)):
+        for name, way, is_set in sorted(self._changed(function, known, depth - 1)):
+            step = f"{SET_BY if is_set else BY} {function.__name__}()"
             if known.owner is not MISSING and name == first_argument(function):
                 if type(helper) is METHOD and callee[2]:
-                    yield (*callee[:2], (*callee[2][:-1], *way)), f", by {function.__name__}()"
+                    yield (*callee[:2], (*callee[2][:-1], *way)), step
                 continue
             for origin, rest in _origins(flow, given.at(name, way)):
-                yield (*origin[:2], (*origin[2], *rest)), f", by {function.__name__}()"
+                yield (*origin[:2], (*origin[2], *rest)), step
 
     def _callees(self, func: FunctionType, bound: Bound, callee: Store) -> list[Any]:
         """What may be called, the functions that other functions give included."""
