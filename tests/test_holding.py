@@ -9,7 +9,7 @@ import pytest
 
 from amorsize import partial_results, tuned_map
 from amorsize._engine import inspect_host
-from amorsize._host import signals
+from amorsize._host import procfs, signals
 from amorsize._host.signals import no_interrupts, raised_by_handler
 
 RAISED = (signal.SIGALRM, signal.SIGUSR1, signal.SIGTERM)
@@ -220,6 +220,22 @@ def test_what_a_handler_raises_is_told_from_what_an_item_does(handler):
     with pytest.raises(ValueError, match="too long") as by_itself:
         deeper()
     assert not raised_by_handler(by_itself.value)
+
+
+def test_a_limit_that_comes_while_the_kernel_is_asked_is_no_missing_file(monkeypatch):
+    """A `TimeoutError` is an `OSError`: the limit was lost where such a file was being read."""
+
+    def too_long(*_):
+        raise TimeoutError("too long")
+
+    before = signal.signal(signal.SIGUSR1, too_long)
+    try:
+        with monkeypatch.context() as patched, pytest.raises(TimeoutError, match="too long"):
+            patched.setattr(procfs.os, "fsdecode", lambda _: signal.raise_signal(signal.SIGUSR1))
+            procfs.read("/proc/self/comm")
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert procfs.read("/proc/none") == ""
 
 
 def test_a_limit_that_ends_an_item_ends_the_call(handled):
