@@ -11,7 +11,16 @@ from conftest import ROOT
 
 from amorsize import autotune
 
-NEW_THREAD = _thread.start_new_thread
+#: What starts a thread, by its name there: from Python 3.13 on `threading` has another one.
+STARTERS = [
+    (module, name, getattr(module, name))
+    for module, name in (
+        (_thread, "start_new_thread"),
+        (threading, "_start_new_thread"),
+        (threading, "_start_joinable_thread"),
+    )
+    if hasattr(module, name)
+]
 PIDS = Path("/sys/fs/cgroup/pids")  # where control groups limit the number of processes
 
 
@@ -38,13 +47,16 @@ def room_for(n_threads, monkeypatch):
     """Let so many threads start and no more, as a control group or ulimit -u does."""
     left = iter(range(n_threads))
 
-    def start(*asked):
-        if next(left, None) is None:
-            raise RuntimeError("can't start new thread")
-        return NEW_THREAD(*asked)
+    def limited(start):
+        def start_if_there_is_room(*asked, **options):
+            if next(left, None) is None:
+                raise RuntimeError("can't start new thread")
+            return start(*asked, **options)
 
-    for module, name in (_thread, "start_new_thread"), (threading, "_start_new_thread"):
-        monkeypatch.setattr(module, name, start)
+        return start_if_there_is_room
+
+    for module, name, start in STARTERS:
+        monkeypatch.setattr(module, name, limited(start))
 
 
 @pytest.mark.parametrize("n_threads", range(3))
