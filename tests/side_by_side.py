@@ -70,7 +70,8 @@ def main(arguments: list[str]) -> int:
     started: list[subprocess.Popen[bytes]] = []
     with tempfile.TemporaryDirectory() as claims:
         outputs = [tempfile.TemporaryFile("w+") for _ in range(n_processes)]  # noqa: SIM115
-        command = [sys.executable, "-m", "pytest", "--claims", claims, *arguments]
+        # One word: pytest takes a folder on its own for a place to look for tests in.
+        command = [sys.executable, "-m", "pytest", f"--claims={claims}", *arguments]
         try:
             started += [subprocess.Popen(command, stdout=to, stderr=to) for to in outputs]
             began_s = time.monotonic()
