@@ -6,7 +6,7 @@ from amorsize import tuned_map
 from amorsize._profiles import store
 from amorsize._profiles.store import last_trace
 from amorsize.policy.evidence import achievement, cusum, drift
-from amorsize.policy.evidence.exploration_budget import Explored
+from amorsize.policy.evidence.exploration_account import Explored
 from amorsize.policy.profile import Profile
 from amorsize.policy.rules import explore
 from amorsize.simulate import Neighbour, Retrograde, World, play, tuner_for

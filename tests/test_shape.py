@@ -19,14 +19,11 @@ LIMITS = {"lines": 350, "methods": 20, "attributes": 20, "lines of code": 45}
 #: What is over a limit today: where, what is counted, how many it may have. Entries only go away,
 #: and their numbers only go down.
 TOO_LARGE = {
-    ("_api/decorator.py", "lines"): 351,
     ("policy/profile.py: Profile", "attributes"): 23,
 }
 
 #: Modules whose first sentence still has an "and". Entries only go away.
-TWO_IDEAS = {
-    "_host/own_modules.py",
-}
+TWO_IDEAS: set[str] = set()
 
 
 def sizes(where: str, source: str) -> Iterator[tuple[tuple[str, str], int]]:

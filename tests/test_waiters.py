@@ -2,7 +2,7 @@
 
 import pytest
 
-from amorsize.policy import backend_choice
+from amorsize.policy import backend_costs
 from amorsize.policy.events import Inlined, PicklingMeasured, Report
 from amorsize.policy.evidence.io_concurrency import FIRST, MOST, MOST_CONNECTING, Waiters
 from amorsize.policy.evidence.item_costs import ItemCosts
@@ -193,7 +193,7 @@ def costs_of(wall_s, cpu_s, n=4):
 def where(costs, *, n_cores=2, has_gil=True, pickling=None, left_s=1.0, **job):
     """The route of items with such costs."""
     host, job = Host(n_cores=n_cores, has_gil=has_gil), Job(n_items=100, **job)
-    return backend_choice.choose(host, job, costs, pickling=pickling, holds_gil=None, left_s=left_s)
+    return backend_costs.choose(host, job, costs, pickling=pickling, holds_gil=None, left_s=left_s)
 
 
 def test_pure_waits_go_to_threads():

@@ -144,7 +144,7 @@ def test_threads_that_wait_take_no_turns(cpu_s, run_delay_s, verdict):
 def test_a_verdict_that_comes_late_still_counts():
     """Where items are to run is decided once more, and once only."""
     tuner = Tuner(Host(n_cores=2), Job(n_items=1000))
-    from amorsize.policy.backend_choice import Route
+    from amorsize.policy.backend_costs import Route
 
     for _ in range(2):
         tuner.tell(SLEPT_BESIDE_OTHERS)

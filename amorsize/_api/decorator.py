@@ -252,8 +252,7 @@ class TunedFunction:
         module = own(func, "__module__")
         return f"<tuned function {module}.{name}>" if module else f"<tuned function {name}>"
 
-    def __str__(self) -> str:
-        return repr(self)
+    __str__ = __repr__
 
     def __copy__(self) -> TunedFunction:
         return self

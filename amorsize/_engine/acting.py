@@ -140,8 +140,8 @@ class Acting:
 
     def let_go_of_others(self) -> None:
         """End the use of workers that are not ours, whether or not a pool has used them."""
-        if self._opening.elsewhere is not None:
-            self._opening.elsewhere.close()
+        if self._opening.remote is not None:
+            self._opening.remote.close()
 
     # -- what few calls need ----------------------------------------------------------------
 
@@ -155,7 +155,7 @@ class Acting:
                 self._call,
                 self._recorder,
                 self._confinement,
-                elsewhere=self._opening.elsewhere,
+                remote=self._opening.remote,
                 run_inline=self._inline.run_inline,
                 see_room=self._opening.see_room,
             )
@@ -172,7 +172,7 @@ class Acting:
                 self._recorder,
                 self._workers,
                 self.survey,
-                elsewhere=self._opening.elsewhere,
+                remote=self._opening.remote,
                 stop_own_threads=self.stop_own_threads,
             )
         return self._starter

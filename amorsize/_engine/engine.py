@@ -39,6 +39,15 @@ READ_ASIDE_S = 20e-3
 READ_IDLE_S = 0.2e-3
 
 
+#: The parts of a call that refer to what is the user's, by their names in the engine.
+PARTS = (
+    *("failures", "confinement", "draws", "opening", "workers", "inline", "acting", "ending"),
+    *("recorder", "_turns"),
+)
+#: What of a call is the user's, or leads to it.
+HELD = ("func", "options", "item_kwargs", "source", "work", "task", "function", "pools")
+
+
 class OutOfTime(Exception):  # noqa: N818 - says what happened
     """A call has taken as long as it may."""
 
@@ -113,7 +122,7 @@ class Engine:
         try:
             self._begin()
             self._run_all()
-            self._go_on_after_write()
+            self._repeat_from_item_that_wrote()
             self.confinement.see_writes_here()
             self.ending.end(at_once=self.call.work.failure is not None)
             self._leave_behind()
@@ -186,7 +195,7 @@ class Engine:
             raise
         finally:
             self.ending.end(at_once=at_once)
-            self._leave_behind()
+            self._leave_behind()  # also after an error: the consumer has what came before
         self.failures.raise_lowest()
 
     def _leave_to_consumer(self) -> None:
@@ -278,7 +287,7 @@ class Engine:
             self.workers.look(0.0)
 
     def on_event(self, event: Event) -> None:
-        """Take in what a worker has told."""
+        """Take in what a worker has told; a subclass sees it here (`tuning/bench.py`)."""
         self.workers.take_in(event)
 
     def _read_aside(self, ahead: ReadAhead, action: do.Action) -> None:
@@ -304,7 +313,7 @@ class Engine:
             self.confinement.bind("the list changes while it is mapped over")
         return self.call.work.is_finished
 
-    def _go_on_after_write(self) -> None:
+    def _repeat_from_item_that_wrote(self) -> None:
         """Run all items again, from the one that has written on, where that is as in the loop."""
         index = self.confinement.first_to_repeat()
         if index is None or self.workers.printed.has_held:  # what items print is not printed twice
@@ -313,12 +322,3 @@ class Engine:
         self.call.work.begin_again_at(index)
         while not self._is_over():
             self.inline.run_inline(self.call.work.n_left, float("inf"))
-
-
-#: The parts of a call that refer to what is the user's, by their names in the engine.
-PARTS = (
-    *("failures", "confinement", "draws", "opening", "workers", "inline", "acting", "ending"),
-    *("recorder", "_turns"),
-)
-#: What of a call is the user's, or leads to it.
-HELD = ("func", "options", "item_kwargs", "source", "work", "task", "function", "pools")

@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize._engine.call import Call, Recorder
     from amorsize._engine.confinement import Confinement
-    from amorsize._engine.elsewhere import Elsewhere
+    from amorsize._engine.remote import RemoteWorkers
 
 #: The most items whose function is read for being trivial: as many as are few for 256 cores.
 MOST_LOOKED_AT = 8192
@@ -32,7 +32,7 @@ class Opening:
     def __init__(self, call: Call, recorder: Recorder, confinement: Confinement) -> None:
         self._call, self._recorder, self._confinement = call, recorder, confinement
         #: Workers that are not ours, where the call was given some.
-        self.elsewhere: Elsewhere | None = None
+        self.remote: RemoteWorkers | None = None
 
     def look_up(self) -> None:
         """See what this process knows of the function."""
@@ -64,13 +64,13 @@ class Opening:
         n_jobs = None if options.n_jobs in (None, -1) else options.n_jobs
         chunksize = options.chunksize
         if options.engine is not None and not nested and backend != "serial":
-            from amorsize._engine.elsewhere import Elsewhere
+            from amorsize._engine.remote import RemoteWorkers
 
-            self.elsewhere = Elsewhere(self._call.task.function, options)
-            backend = self.elsewhere.backend
+            self.remote = RemoteWorkers(self._call.task.function, options)
+            backend = self.remote.backend
             if backend == "thread":  # other workers may become more
-                n_jobs = n_jobs or self.elsewhere.n_workers
-            chunksize = 1 if self.elsewhere.goes_alone(options) else chunksize
+                n_jobs = n_jobs or self.remote.n_workers
+            chunksize = 1 if self.remote.goes_alone(options) else chunksize
         return Job(
             n_items=self._call.source.n_read if self._call.source.all_read else None,
             backend=backend,

@@ -209,6 +209,5 @@ def _merged(known: Profile, new: Profile, level: dict[str, Any]) -> Profile:
         holds_gil=new.holds_gil if new.holds_gil is not None else known.holds_gil,
         warmup_s=max(new.warmup_s, known.warmup_s),
         failed_share=new.failed_share if new.failed_share is not None else known.failed_share,
-        backend=new.backend,
         **level,
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from amorsize._engine.call import Call, Recorder
-    from amorsize._engine.elsewhere import Elsewhere
+    from amorsize._engine.remote import RemoteWorkers
     from amorsize._engine.survey import Survey
     from amorsize._engine.workers import Workers
     from amorsize._workers.protocol import WorkerPool
@@ -33,12 +33,12 @@ class Starter:
         workers: Workers,
         survey: Survey,
         *,
-        elsewhere: Elsewhere | None,
+        remote: RemoteWorkers | None,
         stop_own_threads: Callable[[], None],
     ) -> None:
         self._call, self._recorder = call, recorder
         self._workers, self._survey = workers, survey
-        self._elsewhere, self._stop_own_threads = elsewhere, stop_own_threads
+        self._remote, self._stop_own_threads = remote, stop_own_threads
 
     def start(self, backend: str) -> None:
         """Start one worker; before a fork, this call's own threads have ended."""
@@ -105,8 +105,8 @@ class Starter:
                 "Leave backend= to 'auto', or use 'serial': both run items in the caller."
             )
         options = self._call.options
-        if self._elsewhere is not None:
-            return self._elsewhere.new_pool(self._call.task, self._survey.payload, self._call.tuner)
+        if self._remote is not None:
+            return self._remote.new_pool(self._call.task, self._survey.payload, self._call.tuner)
         if backend == "thread":
             from amorsize._workers.thread_pool import ThreadPool
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from amorsize._engine.call import Call, Recorder
     from amorsize._engine.confinement import Confinement
-    from amorsize._engine.elsewhere import Elsewhere
     from amorsize._engine.placement import Verdict
+    from amorsize._engine.remote import RemoteWorkers
     from amorsize._workers.payload import Payload
     from amorsize.policy.host_job import Job
 
@@ -35,12 +35,12 @@ class Survey:
         recorder: Recorder,
         confinement: Confinement,
         *,
-        elsewhere: Elsewhere | None,
+        remote: RemoteWorkers | None,
         run_inline: Callable[[int, float], None],
         see_room: Callable[[], None],
     ) -> None:
         self._call, self._recorder, self._confinement = call, recorder, confinement
-        self._elsewhere = elsewhere
+        self._remote = remote
         self._run_inline, self._see_room = run_inline, see_room
         self._payload: Payload | None = None
         #: Whether items use the network.
@@ -79,8 +79,8 @@ class Survey:
             from amorsize._function.thread_safety import reach
 
             job = job.but(connects=reach(self._call.func).connects)
-        if self._elsewhere is not None:
-            host = self._elsewhere.host(host)
+        if self._remote is not None:
+            host = self._remote.host(host)
         if self._payload is not None:
             host = host.but(load_s=host.load_s + inspect_host.sending_s(self._payload))
         self._recorder.tell(HostInspected(host=host, job=job))

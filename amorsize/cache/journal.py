@@ -59,7 +59,7 @@ def _has_lines(path: str) -> bool:
 
 
 def append(folder: str, texts: dict[str, str]) -> int:
-    """Add records, made by `text.encoded`, under their keys; the file's size then.
+    """Add records, made by `json_text.encoded`, under their keys; the file's size then.
 
     The first line begins with a line's end, so that one that was cut short spoils itself alone.
     """

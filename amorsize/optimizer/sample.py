@@ -15,7 +15,7 @@ from amorsize._workers.protocol import Task
 from amorsize.optimizer import gil, sampled_call
 from amorsize.optimizer.drawing import Drawn
 from amorsize.optimizer.sampled_call import SampledCall
-from amorsize.policy import backend_choice, prediction
+from amorsize.policy import backend_costs, prediction
 from amorsize.policy.events import GilProbed, PicklingMeasured
 from amorsize.policy.evidence.gil import HOLDS_GIL_SHARE
 from amorsize.policy.evidence.item_costs import ItemCosts
@@ -166,7 +166,7 @@ class Sample:
         items = self.items[:1] if has_to_travel else []
         return inspect_host.weigh(self.results[:WEIGHED_RESULTS] or [None], items)
 
-    def where(self) -> tuple[backend_choice.Route, PicklingMeasured | None]:
+    def where(self) -> tuple[backend_costs.Route, PicklingMeasured | None]:
         """Where the policy sends such items, and their weighing where that mattered."""
         if self.lets_waiting_thread and self.costs.waits:
             self.job = self.job.but(thread_reason=None)
@@ -174,17 +174,17 @@ class Sample:
         if job.backend != "auto":
             if job.backend == "process":
                 pickling = self.weigh()
-            return backend_choice.Route(backend=job.backend, why="asked for"), pickling
+            return backend_costs.Route(backend=job.backend, why="asked for"), pickling
         chosen = self._choose(None)
         if chosen.need == "pickling":
             pickling = self.weigh()
             chosen = self._choose(pickling)
         if chosen.need == "gil":  # and nobody watched
-            chosen = backend_choice.serial("so little work that workers would not pay")
+            chosen = backend_costs.serial("so little work that workers would not pay")
         return chosen, pickling
 
-    def _choose(self, pickling: PicklingMeasured | None) -> backend_choice.Route:
-        return backend_choice.choose(
+    def _choose(self, pickling: PicklingMeasured | None) -> backend_costs.Route:
+        return backend_costs.choose(
             self.host,
             self.job,
             self.costs,

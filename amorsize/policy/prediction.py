@@ -6,7 +6,7 @@ The tuner itself plans less rigidly and needs no such figure.
 
 from __future__ import annotations
 
-from amorsize.policy import backend_choice, chunk_sizing, overheads
+from amorsize.policy import backend_costs, chunk_sizing, overheads
 from amorsize.policy.actions import Plan
 from amorsize.policy.evidence import io_concurrency
 from amorsize.policy.value import Value
@@ -88,7 +88,7 @@ def basis_of(
 def predict(
     basis: Basis,
     job: Job,
-    chosen: backend_choice.Route,
+    chosen: backend_costs.Route,
     *,
     inner_threads: float = 1.0,
     chunk_s: float | None = None,
@@ -203,7 +203,7 @@ def _n_most(basis: Basis, backend: str, inner_threads: float) -> int:
     if basis.waits:
         n_most = io_concurrency.MOST
         if backend == "process":
-            n_most = backend_choice.waiting_processes(basis.host, basis.item_s, basis.work_s)
+            n_most = backend_costs.waiting_processes(basis.host, basis.item_s, basis.work_s)
         return max(1, min(n_most, basis.n_items))
     is_parallel = inner_threads > overheads.INNER_THREADS
     n_most = max(1, int(n_cores / inner_threads)) if is_parallel else n_cores

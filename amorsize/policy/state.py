@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from amorsize.policy import overheads
-from amorsize.policy.backend_choice import Route, waiting_processes
+from amorsize.policy.backend_costs import Route, waiting_processes
 from amorsize.policy.evidence import io_concurrency
 from amorsize.policy.evidence.cpu_share import CoreEvidence
 from amorsize.policy.evidence.exploration import Exploration
-from amorsize.policy.evidence.exploration_budget import Explored
+from amorsize.policy.evidence.exploration_account import Explored
 from amorsize.policy.evidence.gil import GilEvidence
 from amorsize.policy.evidence.io_bound import WaitEvidence
 from amorsize.policy.evidence.item_costs import ItemCosts
@@ -60,7 +60,7 @@ class State:
     `update` changes it by what happens; the rules change what they have decided.
     """
 
-    def __init__(self, host: Host | None, job: Job, known: Profile | None) -> None:
+    def __init__(self, host: Host | None, job: Job, known: Profile | None = None) -> None:
         self._host: Host | None = None
         #: What is asked for, and what may be done with it.
         self.job = job

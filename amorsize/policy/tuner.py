@@ -13,9 +13,9 @@ from amorsize.policy.profile import Profile
 from amorsize.policy.rules import (
     choose_backend,
     dispatch,
-    elsewhere,
     first_items,
     inline,
+    remote,
     scale,
 )
 from amorsize.policy.rules.inline import SERIAL_SLICE_S, SLICE_S
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from amorsize.policy.events import Event, View
-    from amorsize.policy.host_job import Host, Job
 
 
 def _loop_asked(state: State, view: View) -> Action | None:
@@ -46,7 +45,7 @@ def _workers_only(state: State, view: View) -> Action | None:
     if not state.is_surveyed:
         return InspectHost()
     if state.host.engine_lag_s is not None:
-        return elsewhere.feed(state, view)
+        return remote.feed(state, view)
     return scale.workers_only(state, view)
 
 
@@ -162,9 +161,6 @@ class Tuner(State):
         known: What was learned earlier: a hint, checked on this call's own items.
     """
 
-    def __init__(self, host: Host | None, job: Job, known: Profile | None = None) -> None:
-        super().__init__(host, job, known)
-
     def tell(self, event: Event) -> None:
         """Take in what happened."""
         update.handle(self, event)
@@ -185,7 +181,7 @@ class Tuner(State):
     # -- what is learned --------------------------------------------------------------------
 
     def backend_used(self) -> str:
-        """Where most items ran."""
+        """The backend that was chosen; serial as long as no worker has reported."""
         if not self.costs.n_reports:
             return "serial"
         decided = None if self.route is None else self.route.backend

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy import backend_choice
+from amorsize.policy import backend_costs
 from amorsize.policy.events import (
     Bound,
     Died,
@@ -57,7 +57,7 @@ def handle(state: State, event: Event) -> None:
         case PicklingMeasured():
             state.sending.pickling = event
             if event.reason is not None and state.job.backend == "auto":
-                state.route = backend_choice.serial(event.reason)  # what workers have, they finish
+                state.route = backend_costs.serial(event.reason)  # what workers have, they finish
         case HostInspected():
             state.survey(event.host, event.job)
         case ProfileLookedUp():
@@ -92,7 +92,7 @@ def _limited(state: State, event: WorkersLimited) -> None:
         state.limits.n_system = min(event.n_workers, state.limits.n_system or event.n_workers)
         state.note(f"{event.n_workers} workers and no more", event.why)
     else:
-        state.route = backend_choice.serial(event.why)
+        state.route = backend_costs.serial(event.why)
         state.job = state.job.but(process_reason=event.why)
 
 

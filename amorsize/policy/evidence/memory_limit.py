@@ -1,4 +1,4 @@
-"""Limit the workers to what the memory has room for, by what those at work have taken."""
+"""How many workers the memory has room for, by what those at work have taken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pause the workers while the plain loop is at least as fast.
+"""Whether running in parallel gets more done than the loop would.
 
 The cost of sending is measured on one item beforehand, and that may be off. Reports show in the end
 whether workers and caller together get more done than the loop would.

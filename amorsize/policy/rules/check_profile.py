@@ -5,7 +5,7 @@ from __future__ import annotations
 from amorsize.policy import overheads
 from amorsize.policy.events import PicklingMeasured
 from amorsize.policy.evidence import achievement, drift, gil, tuned_plan
-from amorsize.policy.evidence.exploration_budget import Explored
+from amorsize.policy.evidence.exploration_account import Explored
 from amorsize.policy.profile import FITS
 from amorsize.policy.rules import dispatch, explore, inline
 

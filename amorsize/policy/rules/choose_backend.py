@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy import backend_choice, chunk_sizing, overheads
+from amorsize.policy import backend_costs, chunk_sizing, overheads
 from amorsize.policy.actions import (
     Action,
     InspectHost,
@@ -60,7 +60,7 @@ def decide(state: State, view: View) -> Action | None:
         return canary or inline.run_slice(state, view, inline.patient_slice_s(state, view))
     if not state.is_surveyed:
         return InspectHost()
-    route = backend_choice.choose(
+    route = backend_costs.choose(
         state.host,
         state.job,
         state.costs,

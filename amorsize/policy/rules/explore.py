@@ -8,10 +8,10 @@ all, and ends early where it goes badly. What is better twice is the plan from t
 
 from __future__ import annotations
 
-from amorsize.policy.backend_choice import Route
+from amorsize.policy.backend_costs import Route
 from amorsize.policy.evidence import drift
 from amorsize.policy.evidence.exploration import Trial
-from amorsize.policy.evidence.exploration_budget import Explored
+from amorsize.policy.evidence.exploration_account import Explored
 from amorsize.policy.evidence.io_concurrency import LEAST as LEAST_WAITERS
 from amorsize.policy.evidence.window import RateWindow
 

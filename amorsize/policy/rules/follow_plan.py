@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy import backend_choice, chunk_sizing
+from amorsize.policy import backend_costs, chunk_sizing
 from amorsize.policy.actions import Action, InspectHost, StartWorker, StopGilProbe, Wait
 from amorsize.policy.evidence import tuned_plan
 from amorsize.policy.rules import dispatch, inline
@@ -31,7 +31,7 @@ def follow(state: State, view: View, plan: Profile) -> Action | None:
     if reason is not None:
         leave(state, reason)
         return None
-    state.route = backend_choice.Route(backend=plan.backend, why=tuned_plan.SOURCE)
+    state.route = backend_costs.Route(backend=plan.backend, why=tuned_plan.SOURCE)
     state.is_backend_fixed = True
     pool = state.workers.of(plan.backend)
     action = _feed(state, view, pool, plan) if pool.has_idle else None

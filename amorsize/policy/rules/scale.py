@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy import backend_choice, overheads
+from amorsize.policy import backend_costs, overheads
 from amorsize.policy.actions import Action, RetireWorker, StartWorker, Wait
 from amorsize.policy.rules import dispatch, inline
 
@@ -118,7 +118,7 @@ def workers_only(state: State, view: View) -> Action:
     """Every item goes to a worker: asked for, or the only way to keep a promise."""
     if state.route is None or state.route.backend in (None, "serial"):
         backend = "process" if state.job.process_reason is None else "thread"
-        state.route = backend_choice.Route(
+        state.route = backend_costs.Route(
             backend=backend, why="only a worker can keep what was asked"
         )
         state.cores.verified = True

@@ -52,7 +52,7 @@ def choose(
         host: What there is to work with.
         job: What is asked for.
         costs: What items have cost.
-        weighed: What it takes to send results, if that is known.
+        pickling: What it takes to pickle items and results, if that is known.
         holds_gil: Whether items hold the GIL; None: it was not watched.
         left_s: Work left, as the loop would do it.
     """

@@ -26,7 +26,7 @@ LAG_SHARE = 0.2
 ENOUGH_LAGS = 5
 
 
-class Elsewhere:
+class RemoteWorkers:
     """The workers that a call was given, with what its items may do there.
 
     Args:
