@@ -54,3 +54,19 @@ def test_an_installed_package_is_the_projects_if_its_function_is_mapped(mapped, 
     assert Owns([function]).module("installed_tools")
     assert needs_of([function]).settings["installed_tools:LIMIT"] == 5
     assert not Owns([len]).module("installed_tools")
+
+
+@pytest.mark.parametrize("make", [lambda np: np.sqrt, lambda np: functools.partial(np.add, 1)])
+def test_a_compiled_function_makes_no_package_the_projects(make):
+    """It has no code of the package that could be read, and other packages are large."""
+    np = pytest.importorskip("numpy")
+
+    assert not Owns([make(np)]).module("numpy")
+
+
+def test_an_item_makes_no_package_the_projects():
+    """It is the function that tells whose code is run."""
+    np = pytest.importorskip("numpy")
+
+    assert not needs_of([TOOLS.count], np.zeros(3)).owns.module("numpy")
+    assert not needs_of([TOOLS.count], np.ma.zeros(3)).owns.module("numpy")

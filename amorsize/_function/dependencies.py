@@ -29,7 +29,7 @@ def needs_of(roots: Iterable[Any], sample: Any = None) -> Needs:
         sample: An item, which is looked into as well, for what its methods read.
     """
     given = [one for one in (*roots, sample) if one is not None]
-    needs = Needs(OwnsFiles(given), sample)
+    needs = Needs(OwnsFiles(one for one in roots if one is not None), sample)
     needs.lead_to(given)
     survey = _Survey(needs)
     survey.go()

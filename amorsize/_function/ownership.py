@@ -130,19 +130,22 @@ class OwnsFiles(Owns):
 
 
 def _package_of(target: Any) -> str | None:
-    """The top package of the module that a mapped function was written in, or an item's class.
+    """The top package of the module in which the code of a mapped function was written.
 
-    None where it is the interpreter's or ours, and for the program itself, which is own anyway.
+    None where that is the interpreter's or ours, for the program itself, which is own anyway, and
+    for compiled functions: they have no code to read, and what they need their import brings.
     """
     target = raw(target)
     while is_partial(target):
         target = raw(target.func)
     if type(target) is METHOD:
         target = target.__func__
+    elif type(target) is not FUNCTION and not issubclass(type(target), type):
+        target = member(type(target), "__call__")  # of an instance, where Python code is called
+    if type(target) is not FUNCTION and not issubclass(type(target), type):
+        return None
     module = own(target, "__module__")
-    if not isinstance(module, str):
-        module = type(target).__module__
-    top = module.partition(".")[0]
+    top = module.partition(".")[0] if isinstance(module, str) else MAIN[0]
     return None if top in sys.stdlib_module_names or top in (*MAIN, "amorsize") else top
 
 
