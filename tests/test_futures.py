@@ -305,8 +305,12 @@ print(*{"dask", "distributed", "ray", "mpi4py"} & set(sys.modules))
 
 
 def test_how_long_chunks_were_on_their_way_is_remembered(processes):
-    """In this process and on disk, by what tells the engine from others."""
-    tuned_map(pool_items.slow_double, range(60), executor=processes, chunksize=2)
+    """In this process and on disk, by what tells the engine from others.
+
+    The items are long, so that a chunk is sent when the one before it is back: behind another one
+    it tells nothing of its way.
+    """
+    tuned_map(pool_items.wait, [0.2] * 16, executor=processes, chunksize=1)
     fingerprint = PlainAdapter(processes).fingerprint()
     known_s = engine_costs.lag_s(fingerprint, 123.0, on_disk=False)
     assert 0.0 < known_s <= 1.0

@@ -102,10 +102,11 @@ def test_what_stands_for_itself_is_shared_out(kind):
         compute_if_here()
         return function(value), os.getpid()
 
-    found = tuned_map(item, iterator())
+    tuned = autotune(item)
+    found = tuned(iterator())
 
     assert [result for result, _ in found] == [function(one) for one in iterator()]
-    assert {pid for _, pid in found} > {CALLER}
+    assert {pid for _, pid in found} > {CALLER}, str(tuned.explain())
 
 
 @pytest.mark.parametrize("options", [*LOOPS, {"return_exceptions": True, "backend": "serial"}])
