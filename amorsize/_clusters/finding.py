@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from amorsize._clusters.plain import PlainAdapter
+from amorsize._host.signals import let_through
 from amorsize.errors import InvalidOptionError, MissingExtraError, WorkersUnavailable
 
 TYPE_CHECKING = False
@@ -114,6 +115,7 @@ def _connected(to: Any, described: str) -> Any:
     try:
         return client(to, timeout=CONNECT_S, set_as_default=False)
     except (OSError, TimeoutError) as error:
+        let_through(error)
         raise WorkersUnavailable(
             f"{described} does not answer within {CONNECT_S:g} s: {error}. Is it running, and "
             "can it be reached from here?"

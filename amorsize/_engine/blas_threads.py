@@ -14,6 +14,7 @@ import os
 import sys
 
 from amorsize._host import procfs
+from amorsize._host.signals import let_through
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,7 +118,8 @@ def _find() -> Iterator[Any]:
                 continue
             try:
                 library = ctypes.CDLL(path, mode=os.RTLD_NOLOAD | os.RTLD_NOW)
-            except OSError:
+            except OSError as error:
+                let_through(error)
                 continue  # it is mapped and not loaded: something reads the file
             if (number := _number_in(library)) is not None:
                 yield number

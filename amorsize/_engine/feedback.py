@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from amorsize._engine.item_lifetime import in_sight_of
 from amorsize._function.callables import FUNCTION, METHOD, own
+from amorsize._host.signals import let_through
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ class Waiters:
         """Whether nothing is there in what items come from."""
         try:
             return all(is_empty(one) for is_empty, one in self._empty)
-        except (OSError, ValueError):  # closed: whoever reads on is told
+        except (OSError, ValueError) as error:  # closed: whoever reads on is told
+            let_through(error)
             return False
 
 

@@ -13,6 +13,7 @@ import stat
 from _collections import deque  # type: ignore[import-not-found]  # all of it takes 5 ms
 from itertools import islice
 
+from amorsize._host.signals import let_through
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -113,7 +114,8 @@ class _Tracer:
         self._n_files += 1
         try:
             found = os.stat(value)
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            let_through(error)
             self.parts.append(None)
             return
         self.names_file = True

@@ -9,6 +9,7 @@ from time import time
 from amorsize._engine import call_options
 from amorsize._host import descriptors
 from amorsize._host.import_state import is_half_loaded
+from amorsize._host.signals import let_through
 from amorsize._profiles import store
 from amorsize._workers import nesting
 from amorsize.policy.events import ProfileLookedUp
@@ -131,6 +132,7 @@ class Opening:
         try:
             descriptors.load_late()
         except (OSError, ImportError) as error:
+            let_through(error)
             if not descriptors.is_lack(error):
                 raise
             if (warm := sys.modules.get("amorsize._workers.warm_pool")) is not None:

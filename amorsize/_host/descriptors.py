@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from amorsize._host.signals import raised_by_handler
+from amorsize._host.signals import let_through, raised_by_handler
 from amorsize.errors import WorkersUnavailable
 
 TYPE_CHECKING = False
@@ -48,7 +48,8 @@ _LATE = frozenset(LATE)
 def _is_there(path: str) -> bool:
     try:
         os.stat(path)
-    except OSError:
+    except OSError as error:
+        let_through(error)
         return False
     return True
 

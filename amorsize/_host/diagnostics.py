@@ -15,6 +15,7 @@ import time
 from statistics import median
 
 from amorsize._host import procfs
+from amorsize._host.signals import let_through
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -130,7 +131,8 @@ def _pipe_bytes_s() -> float | None:
             process.stdin.write(block)
         process.stdin.close()
         process.stdin = None
-    except OSError:
+    except OSError as error:
+        let_through(error)
         _answer(process)
         return None
     done = _answer(process) == [str(PIPE_BYTES)]

@@ -28,6 +28,8 @@ from _io import open_code
 from marshal import loads
 from os import listdir, stat
 
+from amorsize._host.signals import let_through
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
@@ -51,7 +53,8 @@ class Folder(FileFinder):
         vars(self).update(vars(usual))
         try:
             names = listdir(self.path)
-        except OSError:  # the import system tells what there is to be told
+        except OSError as error:  # the import system tells what there is to be told
+            let_through(error)
             names = []
         self._modules = {name[:-3] for name in names if name.endswith(".py")}
 
@@ -81,7 +84,8 @@ class Module(SourceFileLoader):
             found = stat(self.path)
             with open_code(self.bytecode) as file:
                 content = file.read()
-        except OSError:
+        except OSError as error:
+            let_through(error)
             return super().get_code(name)
         made_from = (int(found.st_mtime) & _32_BITS, found.st_size & _32_BITS)
         if content[:16] != _BEGIN + b"".join(one.to_bytes(4, "little") for one in made_from):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from amorsize._host.signals import let_through
 from amorsize.cache.json_text import RefusedError, decoded
 from amorsize.policy.profile import Profile
 
@@ -102,6 +103,7 @@ def of_site(prefix: str) -> dict[str, dict[str, Any]]:
         try:
             _SITES[path] = {str(one["stored_as"]): one for one in read_file(path)}
         except (OSError, FileError, ValueError) as error:
+            let_through(error)
             _SITES[path] = {}
             _tell(path, error)
     return {key: one for key, one in _SITES[path].items() if key.startswith(prefix)}

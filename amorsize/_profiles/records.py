@@ -10,6 +10,7 @@ from amorsize import cache
 from amorsize._function import fingerprints
 from amorsize._function.item_kind import neighbours
 from amorsize._host import resources
+from amorsize._host.signals import let_through
 from amorsize._profiles import exchange
 
 TYPE_CHECKING = False
@@ -114,7 +115,8 @@ def _load() -> float | None:
     """How many processes wanted to run in the last minute; None where nobody counts them."""
     try:
         return os.getloadavg()[0]
-    except (AttributeError, OSError):
+    except (AttributeError, OSError) as error:
+        let_through(error)
         return None
 
 

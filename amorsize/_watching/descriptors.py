@@ -12,6 +12,8 @@ import stat
 import sys
 from struct import unpack_from
 
+from amorsize._host.signals import let_through
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,7 +77,8 @@ def _in_turn(first: Iterable[int]) -> list[int]:
     """All open descriptors, those that were named first; the latest opened before older ones."""
     try:
         listed = sorted(map(int, os.listdir("/proc/self/fd")), reverse=True)
-    except OSError:  # not on Linux, or none is left to read it with
+    except OSError as error:  # not on Linux, or none is left to read it with
+        let_through(error)
         listed = []
     named = [one for one in dict.fromkeys(first) if one >= 0]
     return [*named, *(one for one in listed if one not in named)][:MAX_ASKED]
@@ -85,7 +88,8 @@ def _identity(descriptor: int) -> tuple[int, int, int] | None:
     """Which file it is: its kind, its device, its number there; None if it is closed."""
     try:
         found = os.fstat(descriptor)
-    except OSError:
+    except OSError as error:
+        let_through(error)
         return None
     return stat.S_IFMT(found.st_mode), found.st_dev, found.st_ino
 
@@ -101,7 +105,8 @@ def _offset(descriptor: int) -> int | None:
     """Read from /proc: `lseek` would wait for whoever is reading this file."""
     try:
         return int(_read(f"/proc/self/fdinfo/{descriptor}").split(None, 2)[1])
-    except (OSError, IndexError, ValueError):
+    except (OSError, IndexError, ValueError) as error:
+        let_through(error)
         return None
 
 
@@ -123,17 +128,20 @@ def _counters(descriptor: int) -> tuple[int, int] | None:
         import _socket
 
         copy = os.dup(descriptor)
-    except (ImportError, OSError):
+    except (ImportError, OSError) as error:
+        let_through(error)
         return None
     try:  # that it shall not block is said so that the default timeout is not set on it
         kind = _socket.SOCK_STREAM | getattr(_socket, "SOCK_NONBLOCK", 0)
         connection = _socket.socket(_socket.AF_INET, kind, IPPROTO_TCP, copy)
-    except OSError:
+    except OSError as error:
         os.close(copy)
+        let_through(error)
         return None
     try:
         return _through(connection)
-    except OSError:  # a connection of another kind
+    except OSError as error:  # a connection of another kind
+        let_through(error)
         return None
     finally:
         connection.close()
@@ -163,7 +171,8 @@ def name_of(descriptor: int) -> str:
     """What users know it by."""
     try:
         name = os.readlink(f"/proc/self/fd/{descriptor}")
-    except OSError:
+    except OSError as error:
+        let_through(error)
         name = ""
     if name.startswith("/"):
         return name.removesuffix(" (deleted)")

@@ -14,6 +14,8 @@ import os
 import sys
 from _thread import get_ident
 
+from amorsize._host.signals import let_through
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -107,7 +109,8 @@ def _likeness(path: str) -> list[tuple[int, int] | None]:
         try:
             status = os.stat(name)
             found.append((status.st_mtime_ns, status.st_size))
-        except (OSError, ValueError):  # there is none, or no file could have that name
+        except (OSError, ValueError) as error:  # there is none, or no file could have that name
+            let_through(error)
             found.append(None)
     return found
 

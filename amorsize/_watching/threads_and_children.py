@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from amorsize._host.signals import let_through
 from amorsize._watching.descriptors import _read
 
 #: What the names of our worker threads begin with.
@@ -32,7 +33,8 @@ class Tasks:
 def _children(thread: int) -> list[int]:
     try:
         return list(map(int, _read(f"/proc/self/task/{thread}/children").split()))
-    except (OSError, ValueError):  # it has just ended, or this kernel does not tell
+    except (OSError, ValueError) as error:  # it has just ended, or this kernel does not tell
+        let_through(error)
         return []
 
 

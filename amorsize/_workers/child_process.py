@@ -13,7 +13,7 @@ import select
 from time import sleep
 
 from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import signals
+from amorsize._host.signals import let_through, signals
 from amorsize._workers import subprocess_time
 
 TYPE_CHECKING = False
@@ -117,7 +117,8 @@ class Child:
         """
         try:
             found = None if self.pidfd is None else os.fstat(self.pidfd)[:3]
-        except OSError:
+        except OSError as error:
+            let_through(error)
             found = None
         return self.pidfd if found == self._is else None
 
@@ -144,6 +145,7 @@ class Child:
             try:
                 return os.waitid(os.P_PIDFD, pidfd, options)
             except OSError as error:
+                let_through(error)
                 if error.errno != errno.EINVAL:  # Linux 5.3 has pidfds but cannot wait for them
                     raise
         return os.waitid(os.P_PID, self.pid, options)
@@ -165,5 +167,6 @@ def _told_of(pidfd: int) -> str:
     try:
         with open(f"/proc/self/fdinfo/{pidfd}") as told:
             return told.read()
-    except OSError:
+    except OSError as error:
+        let_through(error)
         return ""

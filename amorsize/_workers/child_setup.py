@@ -7,6 +7,7 @@ import os
 import sys
 
 from amorsize._host import signals
+from amorsize._host.signals import let_through
 from amorsize._workers import framing, nesting, serialization, worker_numbers, worker_warnings
 
 TYPE_CHECKING = False
@@ -71,7 +72,8 @@ def _is_descriptor(stream: Any, number: int) -> bool:
     """Whether a stream writes to this descriptor, which a fork shares with the caller."""
     try:
         return stream is None or stream.fileno() == number
-    except (AttributeError, OSError, ValueError):
+    except (AttributeError, OSError, ValueError) as error:
+        let_through(error)
         return False
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 
 from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import no_interrupts
+from amorsize._host.signals import let_through, no_interrupts
 from amorsize._workers import child_setup, framing, inherited_pipes, parent_death, serialization
 from amorsize._workers.child_process import Child
 from amorsize._workers.pipe_ends import End
@@ -189,7 +189,8 @@ class ForkPool(ProcessPoolBase):
         while more and readable(handle.read_fd):
             try:
                 more = handle.reader.feed(handle.read_fd)
-            except OSError:
+            except OSError as error:
+                let_through(error)
                 return
             for kind, payload in handle.reader.frames():
                 if kind == framing.TEXT:

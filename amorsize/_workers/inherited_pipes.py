@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from stat import S_ISFIFO, S_ISSOCK
 
+from amorsize._host.signals import let_through
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -46,14 +48,16 @@ def close_strangers(kept: Collection[Pipe], own: Collection[int]) -> None:
 def _found() -> Iterator[Pipe]:
     try:
         names = os.listdir(_FOLDER)
-    except OSError:  # not on Linux
+    except OSError as error:  # not on Linux
+        let_through(error)
         return
     for descriptor in map(int, names):
         if descriptor <= 2:
             continue
         try:
             found = os.fstat(descriptor)
-        except OSError:  # that of the listing itself
+        except OSError as error:  # that of the listing itself
+            let_through(error)
             continue
         if S_ISFIFO(found.st_mode) or S_ISSOCK(found.st_mode):
             yield descriptor, found.st_ino, found.st_dev

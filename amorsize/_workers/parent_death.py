@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 
+from amorsize._host.signals import let_through
+
 SIGKILL = 9
 #: The descriptor whose signal kills this process; negative: none.
 _held = -1
@@ -45,7 +47,8 @@ def die_with_parent(reading: int) -> None:
         fcntl.fcntl(own, fcntl.F_SETSIG, SIGKILL)
         fcntl.fcntl(own, fcntl.F_SETFL, fcntl.fcntl(own, fcntl.F_GETFL) | os.O_ASYNC)
         _held = own
-    except (ImportError, AttributeError, OSError):
+    except (ImportError, AttributeError, OSError) as error:
+        let_through(error)
         return  # not Linux: workers look for the caller between chunks
 
 
@@ -56,5 +59,6 @@ def outlive_parent() -> None:
     try:
         if held >= 0:
             os.close(held)
-    except OSError:
+    except OSError as error:
+        let_through(error)
         return  # an item has closed it

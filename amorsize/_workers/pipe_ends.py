@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 
+from amorsize._host.signals import let_through
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -41,8 +43,8 @@ class End:
         try:
             if os.fstat(self._descriptor)[:3] == self._is:
                 return self._descriptor
-        except OSError:
-            pass  # closed, and nothing else opened since
+        except OSError as error:
+            let_through(error)  # else closed, and nothing opened since
         return self._opened_again()
 
     def _opened_again(self) -> int:
@@ -52,6 +54,7 @@ class End:
             # Opening must not block if the other end is gone; reading and writing block as before.
             found = os.open(self._path, self._flags | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
+            let_through(error)
             raise BrokenPipeError("the pipe to the caller is gone") from error
         if os.fstat(found)[:3] != self._is:
             os.close(found)

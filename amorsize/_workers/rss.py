@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from amorsize._host.signals import let_through
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -87,7 +89,8 @@ def _read() -> tuple[int, int] | None:
     try:
         with open("/proc/self/status", "rb") as told:
             lines = told.read().split(b"\n")
-    except OSError:
+    except OSError as error:
+        let_through(error)
         return None
     found: dict[bytes, Any] = {}
     for line in lines:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 from _thread import get_ident
 
+from amorsize._host.signals import let_through
+
 #: Nanoseconds on a core, nanoseconds in a run queue, turns; "0 0 0": not counted.
 PATH = "/proc/thread-self/schedstat"
 _LONGEST = 96
@@ -30,7 +32,8 @@ class RunQueue:
         try:
             self._file = os.open(PATH, os.O_RDONLY | os.O_CLOEXEC)
             self._is = os.fstat(self._file)[:3]
-        except (OSError, AttributeError):  # not on Linux
+        except (OSError, AttributeError) as error:  # not on Linux
+            let_through(error)
             self._file = -1
 
     def waited_s(self) -> float:
@@ -39,7 +42,8 @@ class RunQueue:
             return 0.0
         try:
             return int(os.pread(self._file, _LONGEST, 0).split()[1]) * 1e-9
-        except (OSError, IndexError, ValueError):  # an item has closed it
+        except (OSError, IndexError, ValueError) as error:  # an item has closed it
+            let_through(error)
             self._file = -1
             return 0.0
 
@@ -48,8 +52,8 @@ class RunQueue:
         try:  # `None`: Ctrl-C came between opening the file and identifying it
             if self._file >= 0 and self._is in (None, os.fstat(self._file)[:3]):
                 os.close(self._file)
-        except OSError:
-            pass  # an item has closed it
+        except OSError as error:
+            let_through(error)  # else an item has closed it
         self._file = -1
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 
+from amorsize._host.signals import let_through
 from amorsize._workers.shared_memory import PAGE_BYTES, memory_file
 from amorsize.errors import SerializationError
 
@@ -143,7 +144,8 @@ class Borrowed:
             return False
         try:
             found = self._has_copies()
-        except OSError:  # no /proc, or no page map
+        except OSError as error:  # no /proc, or no page map
+            let_through(error)
             return False
         self._n_faults = getrusage(RUSAGE_SELF).ru_minflt
         return found

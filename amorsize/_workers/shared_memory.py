@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from struct import Struct
 
+from amorsize._host.signals import let_through
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mmap import mmap
@@ -162,15 +164,16 @@ def _mapped(
     if descriptor is None:  # forks inherit the mapping
         try:
             return mmap.mmap(-1, all_bytes), True
-        except (OSError, ValueError):  # a limit on memory
+        except (OSError, ValueError) as error:  # a limit on memory
+            let_through(error)
             return mmap.mmap(-1, head_bytes), False
     if hasattr(os, "memfd_create"):  # else it is a file on disk, too slow for large parts
         try:
             if not is_made:
                 os.ftruncate(descriptor, all_bytes)
             return mmap.mmap(descriptor, all_bytes), True
-        except (OSError, ValueError):
-            pass  # a limit on memory or files, here or in the process that made it
+        except (OSError, ValueError) as error:
+            let_through(error)  # else a limit on memory or files, here or where it was made
     if not is_made:
         os.ftruncate(descriptor, head_bytes)
     return mmap.mmap(descriptor, head_bytes), False

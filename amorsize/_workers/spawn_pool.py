@@ -11,7 +11,7 @@ import sys
 
 from amorsize._function.ownership import is_own_module
 from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import no_interrupts
+from amorsize._host.signals import let_through, no_interrupts
 from amorsize._workers import exception_pickling, framing, serialization, worker_numbers
 from amorsize._workers.process_pool import ProcessPoolBase
 from amorsize._workers.protocol import Logged, SetupFailed, Text
@@ -87,7 +87,8 @@ class SpawnPool(ProcessPoolBase):
             return None
         try:
             self._lent = Lent(whole)
-        except OSError:  # the system has no such memory, or limits files
+        except OSError as error:  # the system has no such memory, or limits files
+            let_through(error)
             return None
         return serialization.dumps((self._surroundings, None, self._lent.location))
 

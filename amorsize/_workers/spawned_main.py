@@ -9,6 +9,7 @@ from struct import Struct
 
 from amorsize._host import import_hooks, signals
 from amorsize._host.clocks import perf_counter
+from amorsize._host.signals import let_through
 from amorsize._workers import (
     caller_state,
     child_setup,
@@ -251,7 +252,8 @@ def surroundings(state: bytes) -> dict[str, Any]:
 def _folder() -> str | None:
     try:
         return os.getcwd()
-    except OSError:  # it was removed
+    except OSError as error:  # it was removed
+        let_through(error)
         return None
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 
 from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import blocked, no_interrupts
+from amorsize._host.signals import blocked, let_through, no_interrupts
 from amorsize._workers import framing
 from amorsize._workers.child_process import Child
 from amorsize._workers.parent_death import ParentDeathPipe
@@ -90,7 +90,8 @@ class WarmWorker(WorkerHandle):
             try:
                 if not self.reader.feed(self.read_fd):
                     break
-            except OSError:
+            except OSError as error:
+                let_through(error)
                 break
             self.n_ends -= sum(kind == framing.FREE for kind, _ in self.reader.frames())
         return not self.n_ends
@@ -268,5 +269,6 @@ def _shared_memory() -> tuple[int, SharedBlock | None]:
     try:
         descriptor = memory_file()
         return descriptor, SharedBlock(1, descriptor)
-    except OSError:
+    except OSError as error:
+        let_through(error)
         return -1, None  # without it, the death of a worker names no item

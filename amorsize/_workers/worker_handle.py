@@ -6,7 +6,7 @@ import os
 import select
 
 from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import raised_by_handler
+from amorsize._host.signals import let_through, raised_by_handler
 from amorsize._workers import exception_pickling, framing, serialization, transport
 from amorsize._workers.child_process import Child
 from amorsize._workers.protocol import ChunkDone
@@ -201,7 +201,8 @@ def widen(descriptor: int) -> None:
         import fcntl
 
         fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-    except (ImportError, AttributeError, OSError):
+    except (ImportError, AttributeError, OSError) as error:
+        let_through(error)
         return  # the default of 64 KiB works as well, in more turns
 
 

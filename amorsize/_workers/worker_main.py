@@ -10,6 +10,7 @@ from time import process_time
 
 from amorsize._function import sizeof
 from amorsize._host.clocks import perf_counter
+from amorsize._host.signals import let_through
 from amorsize._workers import (
     exception_pickling,
     first_items,
@@ -325,5 +326,5 @@ def flush_streams() -> None:
         try:
             if stream is not None:
                 stream.flush()
-        except (OSError, ValueError):
-            pass  # closed or broken, as for the prints of items
+        except (OSError, ValueError) as error:
+            let_through(error)  # else closed or broken, as for prints of items

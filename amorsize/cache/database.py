@@ -11,6 +11,7 @@ import os
 import time
 
 from amorsize._host.clocks import monotonic
+from amorsize._host.signals import let_through
 from amorsize.cache import (
     empty_database,
     families,
@@ -145,7 +146,8 @@ class Store:
             return self._identity == sqlite_connection.identity(
                 os.path.join(folder, sqlite_files.DATABASE)
             )
-        except OSError:
+        except OSError as error:
+            let_through(error)
             return False
 
     def allow(self, patience_s: float) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 
+from amorsize._host.signals import let_through
 from amorsize.cache import network_filesystem
 
 _UID_MAP = "/proc/self/uid_map"
@@ -84,7 +85,8 @@ def _is_plainly_trusted(folder: str) -> bool:
                 return False
             end = folder.find("/", end + 1)
         return _distrust(os.lstat(folder)) is None
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        let_through(error)
         return False
 
 
@@ -128,6 +130,7 @@ def _is_nobody_here(user: int) -> bool:
     try:
         with open(_UID_MAP, "rb") as file:
             n_known = sum(int(line.split()[2]) for line in file.read(1 << 16).splitlines())
-    except (OSError, ValueError, IndexError):  # not Linux
+    except (OSError, ValueError, IndexError) as error:  # not Linux
+        let_through(error)
         return False
     return n_known < _ALL_IDS

@@ -11,6 +11,7 @@ import os
 import time
 
 from amorsize._host.clocks import monotonic
+from amorsize._host.signals import let_through
 from amorsize.cache import file_guard
 from amorsize.cache.json_text import MAX_RECORD_BYTES, RefusedError, decoded, quoted
 
@@ -54,7 +55,8 @@ def exists(folder: str) -> bool:
 def _has_lines(path: str) -> bool:
     try:
         return os.lstat(path).st_size > 0
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        let_through(error)
         return False
 
 

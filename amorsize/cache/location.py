@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
+from amorsize._host.signals import let_through
 from amorsize.cache import journal, network_filesystem, sqlite_files
 
 #: The variable that names the folder; without it the cache is in the user's cache folder.
@@ -46,7 +47,8 @@ def has_folder() -> bool:
     """Whether there is anything where the folder should be."""
     try:
         return os.path.lexists(folder())
-    except OSError:  # a relative AMORSIZE_HOME, and the current folder is gone
+    except OSError as error:  # a relative AMORSIZE_HOME, and the current folder is gone
+        let_through(error)
         return False
 
 
@@ -54,7 +56,8 @@ def exists() -> bool:
     """Whether there is a database with something in it."""
     try:
         return os.lstat(os.path.join(folder(), sqlite_files.DATABASE)).st_size > 0
-    except (OSError, ValueError):  # ValueError: a NUL in the folder's name
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the folder's name
+        let_through(error)
         return False
 
 
@@ -62,7 +65,8 @@ def has_news() -> bool:
     """Whether something was noted that is not in the database yet."""
     try:
         return journal.exists(folder())
-    except OSError:
+    except OSError as error:
+        let_through(error)
         return False
 
 
@@ -73,6 +77,7 @@ def size_bytes() -> int:
     for name in names:
         try:
             total += os.lstat(os.path.join(folder(), name)).st_size
-        except (OSError, ValueError):  # not there
+        except (OSError, ValueError) as error:  # not there
+            let_through(error)
             continue
     return total

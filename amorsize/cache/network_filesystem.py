@@ -6,6 +6,7 @@ import os
 import sys
 
 from amorsize._host.mount_paths import unescaped
+from amorsize._host.signals import let_through
 
 MOUNTS = "/proc/self/mounts"  # Linux's list of what is mounted where; elsewhere nothing is known
 REMOTE = frozenset(
@@ -41,7 +42,8 @@ def _mounts() -> list[tuple[str, str]]:
     """Where what is mounted; empty where that cannot be read."""
     try:
         file = os.open(MOUNTS, os.O_RDONLY)
-    except OSError:
+    except OSError as error:
+        let_through(error)
         return []
     try:
         parts: list[bytes] = []

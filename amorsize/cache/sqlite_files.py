@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import stat
 
+from amorsize._host.signals import let_through
 from amorsize.cache import file_guard
 
 DATABASE = "cache.db"
@@ -139,7 +140,8 @@ class Hold:
                 fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, order)
         except FileNotFoundError:
             return
-        except (ImportError, AttributeError, OSError):  # there are no such locks here
+        except (ImportError, AttributeError, OSError) as error:  # there are no such locks here
+            let_through(error)
             self.is_possible = False
 
     is_possible = True

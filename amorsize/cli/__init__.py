@@ -11,9 +11,9 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, NoReturn, TextIO
 
+from amorsize._host.signals import let_through
 from amorsize.cli.command import INTERRUPTED, Command, FailureError
 from amorsize.cli.commands import (
     cache,
@@ -80,8 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()  # here, where a broken pipe is expected
             return max(status, int(bool(told)))
     except BrokenPipeError:  # the reader had enough, as `head` does
-        with suppress(OSError, ValueError):  # a stdout that was put in its place has no number
+        try:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except (OSError, ValueError) as error:
+            let_through(error)  # else what was put in the place of stdout has no number
         return 0
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from amorsize._host.signals import let_through
 from amorsize.cli.command import FailureError
 from amorsize.cli.text import clean
 
@@ -85,6 +86,7 @@ class _File:
         try:
             self._file = open(path, "rb")  # noqa: SIM115 - closed when it is read
         except OSError as error:
+            let_through(error)
             raise FailureError(f"{self.name} cannot be read: {error.strerror}.") from None
 
     def readline(self) -> bytes:
@@ -197,6 +199,7 @@ def _lines(
             f"line {number} of {source.name} is not UTF-8: {error.reason}."
         ) from None
     except OSError as error:
+        let_through(error)
         raise FailureError(f"{source.name} cannot be read: {error.strerror}.") from None
     finally:
         source.close()

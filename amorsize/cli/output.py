@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from typing import TextIO
 
+from amorsize._host.signals import let_through
 from amorsize.cli.command import Table
 from amorsize.errors import AmorsizeWarning
 
@@ -60,7 +61,8 @@ def stdout_kept_apart() -> Iterator[TextIO]:
     ours = sys.stdout
     try:
         is_real = ours.fileno() == 1
-    except (AttributeError, OSError, ValueError):  # none, or one that was put in its place
+    except (AttributeError, OSError, ValueError) as error:  # none, or one that was put in its place
+        let_through(error)
         is_real = False
     if not is_real:
         with redirect_stdout(sys.stderr):
@@ -70,7 +72,8 @@ def stdout_kept_apart() -> Iterator[TextIO]:
     kept = os.dup(1)
     try:
         os.dup2(2, 1)
-    except OSError:  # stderr is closed
+    except OSError as error:  # stderr is closed
+        let_through(error)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     out = open(kept, "w", encoding=ours.encoding, errors="backslashreplace")  # noqa: SIM115
     try:

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from amorsize._host.signals import let_through
 from amorsize.cache import file_guard, folder_guard, location
 from amorsize.cache.json_text import RefusedError, decoded
 from amorsize.errors import HistoryError
@@ -67,8 +68,8 @@ def _put_in_place(part: str, whole: str, *, replace: bool) -> None:
             return
         except FileExistsError:
             raise HistoryError("another process has just saved a result of that name") from None
-        except OSError:  # no hard links here
-            pass
+        except OSError as error:  # no hard links here
+            let_through(error)
     os.replace(part, whole)
 
 
@@ -100,7 +101,8 @@ def all_documents() -> Iterator[tuple[str, dict[str, Any] | None]]:
                 yield file.removesuffix(_ENDING), _read(path) if left_bytes >= 0 else None
             except FileNotFoundError:
                 continue
-            except (RefusedError, OSError):
+            except (RefusedError, OSError) as error:
+                let_through(error)
                 yield file.removesuffix(_ENDING), None
 
 
@@ -172,6 +174,7 @@ def _read(path: str) -> dict[str, Any]:
     except FileNotFoundError:
         raise
     except OSError as error:
+        let_through(error)
         raise RefusedError("it cannot be opened as a plain file") from error
     with open(file, "rb") as stream:
         found = os.fstat(file)
@@ -192,6 +195,7 @@ def _trouble_told(done: str) -> Iterator[None]:
     except folder_guard.TroubleError as error:
         why = str(error)
     except OSError as error:
+        let_through(error)
         if isinstance(error, HistoryError):
             raise
         why = f"{error.strerror or error}: {error.filename!r}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from amorsize._host.signals import let_through
 from amorsize.cli.command import Answer, Command, FailureError, Table
 from amorsize.cli.text import clean
 from amorsize.report import counted, seconds
@@ -15,6 +16,7 @@ def _simulate(asked: argparse.Namespace) -> Answer:
     try:
         world = simulate.load(asked.trace)
     except OSError as error:
+        let_through(error)
         raise FailureError(f"{asked.trace} cannot be read: {error.strerror}.") from None
     forecasts = simulate.forecast(world, asked.cores or sorted({world.n_cores, *_USUAL_CORES}))
     document = {

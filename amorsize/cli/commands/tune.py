@@ -6,6 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any
 
+from amorsize._host.signals import let_through
 from amorsize.cli import data, target
 from amorsize.cli.command import INTERRUPTED, Answer, Argument, Command, FailureError
 from amorsize.cli.commands.run import FUNC, SAVING
@@ -147,6 +148,7 @@ def _measured(
         try:
             result.save_config(asked.save_config)
         except OSError as error:
+            let_through(error)
             raise FailureError(
                 f"{clean(asked.save_config)} cannot be written: {error.strerror}.",
                 answer=answer(result),

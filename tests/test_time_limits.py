@@ -1,0 +1,154 @@
+"""A time limit of the user's ends what is under way, wherever in our code it comes.
+
+A handler that raises `TimeoutError`, as time limits do, raises an `OSError`. It must not be taken
+for a file that is not there.
+"""
+
+import ast
+import errno
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+from conftest import ROOT
+
+from amorsize._engine.item_snapshot import trace
+from amorsize._host.fork_safety import OtherThreads
+from amorsize._host.signals import no_interrupts
+from amorsize._profiles import records
+from amorsize._watching import descriptors, file_writes
+from amorsize._workers.run_delay import RunQueue
+from amorsize.cache import location, network_filesystem
+from amorsize.history import store
+
+WIDE = {"OSError", "EnvironmentError", "IOError", "TimeoutError"}
+SOURCES = sorted((ROOT / "amorsize").rglob("*.py"))
+
+#: Handlers of `OSError` that no signal's handler can reach, by file and function.
+OUT_OF_REACH = {
+    ("amorsize/__main__.py", "_import_from_here_last"): "no code of the user's has run yet",
+    ("amorsize/_clusters/dask_watch.py", "_keep_looking"): "runs in the thread of Dask's loop",
+    ("amorsize/_clusters/dask_watch.py", "_met"): "runs in the thread of Dask's loop",
+}
+
+
+@pytest.fixture
+def limit():
+    """A time limit: what makes it run out, while the kernel is asked."""
+
+    def too_long(*_):
+        raise TimeoutError("too long")
+
+    before = signal.signal(signal.SIGALRM, too_long)
+    yield lambda *_, **__: signal.raise_signal(signal.SIGALRM)
+    signal.signal(signal.SIGALRM, before)
+
+
+def hold():
+    with no_interrupts():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("asked", "act"),
+    [
+        ("listdir", hold),
+        ("listdir", lambda: OtherThreads().doubt()),
+        ("stat", lambda: trace("/etc/hostname")),
+        ("stat", lambda: file_writes._likeness("/etc/hostname")),
+        ("fstat", lambda: descriptors._identity(0)),
+        ("getloadavg", records._load),
+        ("open", network_filesystem._mounts),
+        ("lstat", location.exists),
+        ("link", lambda: store._put_in_place("part", "whole", replace=False)),
+        ("open", lambda: RunQueue().open()),
+    ],
+)
+def test_a_limit_that_comes_while_the_kernel_is_asked_is_no_answer(limit, asked, act, monkeypatch):
+    with monkeypatch.context() as patched, pytest.raises(TimeoutError, match="too long"):
+        patched.setattr(os, asked, limit)
+        act()
+
+
+@pytest.mark.usefixtures("limit")
+def test_what_the_kernel_answers_is_no_limit(monkeypatch):
+    """The same class without a handler: a folder on the network that no longer answers."""
+
+    def unanswered(*_):
+        raise TimeoutError(errno.ETIMEDOUT, "timed out")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "lstat", unanswered)
+        assert location.exists() is False
+
+
+def test_a_limit_on_a_saved_result_is_no_trouble_with_its_folder(limit, monkeypatch):
+    """It came as `HistoryError`: results cannot be read."""
+    monkeypatch.setattr(store, "_folder", limit)
+    with pytest.raises(TimeoutError, match="too long"):
+        store.exists("any")
+
+
+def names_in(node: ast.AST | None) -> set[str]:
+    """The names that are read there; nothing where all is caught without one."""
+    return {one.id for one in ast.walk(node or ast.Pass()) if isinstance(one, ast.Name)}
+
+
+def lets_through(handler: ast.ExceptHandler) -> bool:
+    """Whether it asks if a signal's handler has raised it, or raises it again in any case."""
+    called = {
+        node.func.id
+        for node in ast.walk(handler)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    last = handler.body[-1]
+    is_raised_again = isinstance(last, ast.Raise) and last.exc is None
+    return is_raised_again or not called.isdisjoint({"let_through", "raised_by_handler"})
+
+
+def loses(node: ast.AST) -> bool:
+    """Whether this takes what is an `OSError` for the kernel's answer."""
+    if isinstance(node, ast.ExceptHandler):
+        return not WIDE.isdisjoint(names_in(node.type)) and not lets_through(node)
+    is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    return is_call and node.func.id == "suppress" and not WIDE.isdisjoint(names_in(node))
+
+
+def losing(node: ast.AST, within: str = "the module") -> Iterator[str]:
+    """The functions that lose limits, each as often as it does."""
+    for child in ast.iter_child_nodes(node):
+        if loses(child):
+            yield within
+        is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
+        yield from losing(child, child.name if is_function else within)
+
+
+def test_who_catches_an_oserror_lets_limits_through():
+    """`let_through(error)` comes first, or what is caught is raised again."""
+    found = [
+        (path.relative_to(ROOT).as_posix(), name)
+        for path in SOURCES
+        for name in losing(ast.parse(path.read_bytes()))
+    ]
+    assert sorted(found) == sorted(OUT_OF_REACH)
+
+
+@pytest.mark.parametrize(
+    ("handled", "is_lost"),
+    [
+        ("except OSError:\n  return", True),
+        ("except (ValueError, TimeoutError) as error:\n  raise KeyError from error", True),
+        ("except FileNotFoundError:\n  return", False),
+        ("except OSError:\n  tidy()\n  raise", False),
+        ("except OSError as error:\n  let_through(error)\n  return", False),
+    ],
+)
+def test_the_rule_tells_who_loses_limits(handled, is_lost):
+    within = "\n ".join(f"try:\n  act()\n{handled}".split("\n"))
+    assert [*losing(ast.parse(f"def read():\n {within}"))] == ["read"] * is_lost
+
+
+def test_the_rule_knows_suppress():
+    assert [*losing(ast.parse("with suppress(OSError): act()"))] == ["the module"]
+    assert [*losing(ast.parse("with suppress(FileNotFoundError): act()"))] == []
