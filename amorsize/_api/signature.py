@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from inspect import Parameter, Signature, signature
 
+from amorsize._host.signals import let_through
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -48,7 +50,8 @@ def _signature_of(func: Any) -> Signature | None:
         return signature(func, eval_str=True)
     except (TypeError, ValueError):  # a builtin that does not tell
         return None
-    except Exception:  # an annotation that names what exists for type checkers only
+    except Exception as error:  # an annotation that names what exists for type checkers only
+        let_through(error)
         return signature(func)
 
 

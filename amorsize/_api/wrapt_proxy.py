@@ -16,6 +16,8 @@ import sys
 from _frozen_importlib import module_from_spec
 from _frozen_importlib_external import PathFinder
 
+from amorsize._host.signals import let_through
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
@@ -45,8 +47,9 @@ def _load_compiled() -> "ModuleType | None":
         module = module_from_spec(spec)
         sys.modules[_COMPILED] = module
         spec.loader.exec_module(module)
-    except Exception:  # built for something else: the package knows how to do without it
+    except Exception as error:  # built for something else: the package knows how to do without it
         sys.modules.pop(_COMPILED, None)
+        let_through(error)
         return None
     return module
 

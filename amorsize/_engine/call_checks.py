@@ -7,6 +7,7 @@ import sys
 from _collections_abc import Mapping  # collections.abc is this module, behind a 2 ms import
 
 from amorsize._function.callables import own
+from amorsize._host.signals import let_through
 from amorsize.errors import WrongTypeError
 
 TYPE_CHECKING = False
@@ -78,7 +79,8 @@ def shown(value: object) -> str:
     """`repr(value)` for a message: short, and never an error of its own."""
     try:
         text = repr(value)
-    except Exception:
+    except Exception as error:
+        let_through(error)
         return f"<{type(value).__name__}>"
     return text if len(text) <= _SHOWN_CHARS else f"{text[: _SHOWN_CHARS - 3]}..."
 

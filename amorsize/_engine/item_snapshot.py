@@ -152,7 +152,8 @@ class _Tracer:
             self.add(one, depth + 1)
         try:
             self.parts.append(getattr(value, "closed", None) is True)
-        except Exception:  # whatever an attribute of the user's raises
+        except Exception as error:  # whatever an attribute of the user's raises
+            let_through(error)
             self.parts.append(None)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
+from amorsize._host.signals import let_through
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,5 +35,6 @@ def tell(
         try:
             on_retune(one)
         except Exception as error:
+            let_through(error)
             warn(f"on_retune= of {name} raised {type(error).__name__}: {error}")
     return told

@@ -6,6 +6,7 @@ from itertools import chain, compress, islice, repeat
 
 from amorsize._function import sizeof
 from amorsize._host.clocks import perf_counter
+from amorsize._host.signals import let_through
 from amorsize._workers.protocol import slice_of
 from amorsize.errors import InvalidOptionError
 
@@ -127,6 +128,7 @@ class Reading:
             try:
                 self._items.extend(islice(self.iterator, min(block, n_more)))
             except Exception as error:  # Ctrl-C, an exit: these do not wait for their turn
+                let_through(error)
                 self.error, self.all_read = error, True
             n_got = len(self._items) - before
             self.n_read += n_got

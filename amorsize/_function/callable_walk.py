@@ -11,6 +11,7 @@ import sys
 
 from amorsize._function import callables
 from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, cells, defaults, member
+from amorsize._host.signals import let_through
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -262,5 +263,6 @@ def attribute(value: Any, attributes: tuple[str, ...]) -> Any:
         return value
     try:
         return getattr(value, attributes[0], MISSING)
-    except Exception:  # a module's own hook may raise anything
+    except Exception as error:  # a module's own hook may raise anything
+        let_through(error)
         return MISSING

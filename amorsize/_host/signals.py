@@ -145,7 +145,7 @@ def let_through(error: BaseException) -> None:
     """
     traceback = error.__traceback__
     if traceback is None or traceback.tb_next is None:
-        return  # raised where it was caught: 0.2 us instead of 9 for a file that is not there
+        return  # raised where it was caught, as for most files that are not there: 0.1 us, not 6
     if raised_by_handler(error):
         raise error
 

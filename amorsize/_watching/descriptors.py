@@ -183,7 +183,8 @@ def descriptor_of(handle: Any) -> int:
     """The number a file or connection has; -1 if it has none."""
     try:
         number = handle if type(handle) is int else handle.fileno()
-    except Exception:  # closed, in memory, or anybody's idea of `fileno`
+    except Exception as error:  # closed, in memory, or anybody's idea of `fileno`
+        let_through(error)
         return -1
     return number if type(number) is int else -1
 
@@ -192,7 +193,8 @@ def position(handle: Any) -> Any:
     """Where a file object stands, its buffer included; None if it does not say."""
     try:
         return handle.tell()
-    except Exception:  # closed, a pipe, or in the midst of `for line in file`
+    except Exception as error:  # closed, a pipe, or in the midst of `for line in file`
+        let_through(error)
         buffer = getattr(handle, "buffer", None)
         return None if buffer is None else position(buffer)
 

@@ -15,6 +15,7 @@ from _functools import partial  # type: ignore[import-not-found]  # `functools` 
 from os import getcwd  # an item may leave a stand-in in its place
 
 from amorsize._host.clocks import monotonic
+from amorsize._host.signals import let_through
 from amorsize._watching.finding import Ones
 from amorsize.policy.value import Value
 
@@ -207,6 +208,7 @@ class Look(Value):
         try:
             return self.read()
         except Exception as error:
+            let_through(error)
             return type(error)
 
 

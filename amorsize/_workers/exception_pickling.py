@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from amorsize._host.signals import let_through
 from amorsize._workers import tracebacks
 from amorsize._workers.serialization import dumps, loads, short_repr, short_text
 from amorsize.errors import RemoteError
@@ -53,6 +54,7 @@ def _from_plain(plain: tuple[Any, ...]) -> BaseException:
     try:
         error: BaseException = loads(packed)
     except Exception as failure:  # only the worker has its class, for example
+        let_through(failure)
         error = _stand_in(told, f"{type(failure).__name__}: {failure}")
     source = None if cause is None else _from_plain(cause)
     before = source if same else None if context is None else _from_plain(context)

@@ -11,6 +11,7 @@ from _queue import Empty, SimpleQueue
 
 from amorsize._clusters.protocol import CANCELLED, DIED, UNSTARTED
 from amorsize._host.clocks import perf_counter
+from amorsize._host.signals import let_through
 from amorsize._workers import exception_pickling, serialization
 from amorsize._workers.executor_chunks import SentChunks, SharedChunks
 from amorsize._workers.executor_jobs import Job, Lost, Processes
@@ -111,6 +112,7 @@ class ExecutorPool:
                 done=partial(self._put_event, job),
             )
         except Exception as error:
+            let_through(error)
             if self._adapter.meaning(error) != DIED:
                 self._in_flight.discard(job)
                 raise WorkersUnavailable(
@@ -320,6 +322,7 @@ def _done(job: Job, content: list[Any]) -> ChunkDone:
         try:
             results = serialization.loads(results)
         except Exception as failure:
+            let_through(failure)
             results = serialization.cannot_read_back(chunk.start, n_done, failure)
             some_stayed = True
     if isinstance(error, bytes):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from amorsize._host.signals import raised_by_handler
+from amorsize._host.signals import let_through, raised_by_handler
 from amorsize._workers import framing
 from amorsize.errors import SerializationError
 
@@ -154,10 +154,11 @@ _LONG = (str, bytes, bytearray)
 
 
 def short_repr(value: Any) -> str:
-    """A repr for messages of at most `REPR_LENGTH` characters; never raises."""
+    """A repr for messages of at most `REPR_LENGTH` characters; no error of the value's own."""
     try:
         text = _bounded(lambda: repr(value[:REPR_LENGTH] if type(value) in _LONG else value))
     except Exception as error:
+        let_through(error)
         text = f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
     return text if len(text) <= REPR_LENGTH else text[: REPR_LENGTH - 3] + "..."
 
@@ -169,10 +170,11 @@ def add_note(error: BaseException, text: str) -> None:
 
 
 def short_text(error: BaseException) -> str:
-    """The text of an exception; never raises."""
+    """The text of an exception; no error of its own."""
     try:
         return str(error)
     except Exception as failure:
+        let_through(failure)
         return f"<str() raised {type(failure).__name__}>"
 
 

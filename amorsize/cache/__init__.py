@@ -7,6 +7,7 @@ wrong is a miss, or nothing stored, and is told once: a cache can cost a re-tune
 
 from __future__ import annotations
 
+from amorsize._host.signals import let_through
 from amorsize.cache import access, families, journal, location
 from amorsize.cache.access import SWITCH_VARIABLE, close, switched_off
 from amorsize.cache.json_text import encoded
@@ -77,6 +78,7 @@ def note_all(records: dict[str, dict[str, Any]]) -> bool:
     try:
         texts = {key: encoded(key, record) for key, record in records.items()}
     except Exception as error:
+        let_through(error)
         access.tell(f"a record was not one to store: {error}")
         return False
     size = access.attempt_lightly(
@@ -122,6 +124,7 @@ def put(key: str, record: dict[str, Any]) -> bool:
     try:
         text = encoded(key, record)
     except Exception as error:  # whatever a caller's object does when it is looked at
+        let_through(error)
         access.tell(f"a record was not one to store: {error}")
         return False
     compact()  # what was noted earlier would count as the newer

@@ -12,7 +12,7 @@ import os
 import sys
 
 from amorsize._host.clocks import monotonic
-from amorsize._host.signals import raised_by_handler
+from amorsize._host.signals import let_through, raised_by_handler
 from amorsize.cache import folder_guard, journal, location, sqlite_errors
 from amorsize.cache.json_text import RefusedError
 from amorsize.cache.sqlite_errors import WAIT_S
@@ -58,6 +58,7 @@ class State:
             if store:
                 store.close()
         except Exception as error:
+            let_through(error)
             tell(f"its database could not be closed: {error}")
 
     def after_fork(self) -> None:

@@ -223,6 +223,7 @@ class Store:
             n_cleared = int(self._connection.execute("DELETE FROM Cache").rowcount)
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except Exception as error:
+            let_through(error)
             if code(error) in {BUSY, LOCKED}:
                 raise
             raise DamagedError("its records could not be removed") from error
