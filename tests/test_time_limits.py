@@ -8,12 +8,15 @@ import ast
 import errno
 import os
 import signal
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT
 
+from amorsize import tuned_map
 from amorsize._engine import notify
 from amorsize._engine.call_checks import shown
 from amorsize._engine.item_snapshot import trace
@@ -107,11 +110,26 @@ def test_a_limit_on_a_saved_result_is_no_trouble_with_its_folder(limit, monkeypa
 
 
 def test_a_limit_does_not_make_a_database_a_damaged_one(limit):
-    """It was moved aside as one, with all that was learned."""
+    """It was moved aside as one, and the limit was lost."""
     opened = object.__new__(database.Store)
     opened._connection = SimpleNamespace(execute=limit)
     with pytest.raises(TimeoutError, match="too long"):
         opened.clear()
+
+
+def test_a_limit_that_comes_while_work_is_handed_on_is_no_refusal(limit):
+    """It came as `WorkersUnavailable`: the executor takes no work."""
+
+    class Slow(ThreadPoolExecutor):
+        submit = staticmethod(limit)
+
+    with Slow(2) as executor, pytest.raises(TimeoutError, match="too long"):
+        tuned_map(nap, range(60), executor=executor)
+
+
+def nap(item):
+    time.sleep(0.02)
+    return item
 
 
 class Odd:
