@@ -6,6 +6,7 @@ import os
 import resource
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +51,22 @@ def test_fewer_workers_go_on(start, monkeypatch):
     assert "BlockingIOError" in str(tuned.explain())
     if start == "fork":
         assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_workers_do_without_memory_to_share(monkeypatch):
+    """Where it cannot be mapped, a new interpreter starts without, and its file is closed."""
+    monkeypatch.setenv("AMORSIZE_START", "clean")
+    warm_pool.pool.shutdown()
+
+    def full(*_):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(warm_pool, "SharedBlock", full)
+
+    assert tuned_map(work, range(20), backend="process", n_jobs=2) == [2 * n for n in range(20)]
+
+    links = [os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.exists()]
+    assert not [link for link in links if "memfd:amorsize" in link]
 
 
 def test_the_caller_goes_on_alone(start, monkeypatch):

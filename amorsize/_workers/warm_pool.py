@@ -266,9 +266,12 @@ def _spawn(
 
 def _shared_memory() -> tuple[int, SharedBlock | None]:
     """A descriptor of shared memory for a new interpreter, and its mapping in this process."""
+    descriptor = -1
     try:
         descriptor = memory_file()
         return descriptor, SharedBlock(1, descriptor)
     except OSError as error:
+        if descriptor >= 0:
+            os.close(descriptor)
         let_through(error)
         return -1, None  # without it, the death of a worker names no item
