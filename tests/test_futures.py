@@ -310,6 +310,7 @@ def test_how_long_chunks_were_on_their_way_is_remembered(processes):
     The items are long, so that a chunk is sent when the one before it is back: behind another one
     it tells nothing of its way.
     """
+    engine_costs.forget()
     tuned_map(pool_items.wait, [0.2] * 16, executor=processes, chunksize=1)
     fingerprint = PlainAdapter(processes).fingerprint()
     known_s = engine_costs.lag_s(fingerprint, 123.0, on_disk=False)

@@ -3,12 +3,12 @@
 import os
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
 
 from amorsize import autotune, tuned_map, worker_number
-from amorsize._workers.worker_numbers import WorkerNumbers
+from amorsize._workers.worker_numbers import Numbered, WorkerNumbers
 
 
 def where(_):
@@ -118,6 +118,45 @@ def test_items_in_an_executor_have_a_number():
         found = tuned_map(where, range(40), executor=pool)
 
     assert {number for number, *_ in found} <= {0, 1, 2}
+
+
+class RunsHere(Executor):
+    """An executor that runs what it is given in the thread that gives it."""
+
+    def submit(self, function, /, *args, **kwargs):
+        """Run it now."""
+        future = Future()
+        future.set_result(function(*args, **kwargs))
+        return future
+
+
+@pytest.mark.parametrize(
+    "executor",
+    [lambda: ThreadPoolExecutor(3), lambda: ProcessPoolExecutor(3), RunsHere],
+    ids=["threads", "processes", "here"],
+)
+def test_workers_of_others_have_no_number_after_their_chunk(executor):
+    """They go on with other work, which is in no call."""
+    with executor() as pool:
+        found = tuned_map(where, range(41), executor=pool, n_jobs=3, chunksize=1)
+        asked = [pool.submit(where, 0) for _ in range(12)]
+
+        assert {number for number, *_ in found} <= {0, 1, 2}
+        assert {future.result(20)[0] for future in asked} == {0}
+    assert worker_number() == 0
+
+
+def chunk_of(pool_numbers):
+    """What an item of a call has for a number that runs in a thread of a given number."""
+    with Numbered(pool_numbers):
+        time.sleep(5e-3)
+        return worker_number()
+
+
+def test_threads_of_one_process_have_each_their_own_number():
+    """An executor's process may run several chunks at once."""
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(chunk_of, range(4))) == [0, 1, 2, 3]
 
 
 def test_the_lowest_free_place_is_taken():

@@ -45,16 +45,19 @@ class SharedChunks:
 
     def _run_here(self, chunk: Chunk, time_budget_s: float) -> tuple[Any, ...]:
         """A chunk in a thread of this process."""
-        worker_numbers.set_for_thread(chunk.worker_number)
-        failed = self._loaded.set_up_thread()
-        if failed is not None:
-            return NOT_SET_UP, failed
-        items = self._task.source if chunk.items is None else chunk.items
-        assert items is not None
-        first = 0 if chunk.items is None else chunk.start
-        return RAN, *self._loaded.run(
-            items, first, chunk.start, chunk.stop, time_budget_s, lambda index: index < self.stop
-        )
+        with worker_numbers.Numbered(chunk.worker_number):
+            failed = self._loaded.set_up_thread()
+            if failed is not None:
+                return NOT_SET_UP, failed
+            items = self._task.source if chunk.items is None else chunk.items
+            assert items is not None
+            first = 0 if chunk.items is None else chunk.start
+            return RAN, *self._loaded.run(
+                items, first, chunk.start, chunk.stop, time_budget_s, self._may_begin
+            )
+
+    def _may_begin(self, index: int) -> bool:
+        return index < self.stop
 
     def with_code(self, job: Job, error: bytes) -> SetupFailed | None:  # noqa: ARG002
         """Never asked for: nothing has to be loaded."""

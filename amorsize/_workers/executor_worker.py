@@ -129,7 +129,13 @@ def run_pickled(
         time_budget_s: Seconds after which the rest of the chunk comes back.
         worker_number: Of the worker that runs the chunk.
     """
-    worker_numbers.set_for_process(worker_number)
+    with worker_numbers.Numbered(worker_number):
+        return _run_sent(key, task, items, start, stop, time_budget_s)
+
+
+def _run_sent(
+    key: bytes, task: bytes | None, items: bytes, start: int, stop: int, time_budget_s: float
+) -> tuple[Any, ...]:
     try:
         loaded = _loaded(key, task)
     except BaseException as error:

@@ -216,10 +216,12 @@ class ThreadPool:
                 del done  # else the frames of its error's traceback would keep it
         finally:
             delay_clock.close()
-            if task.teardown is not None:
-                task.teardown()
-            worker_numbers.clear_for_thread()
-            nesting.leave()
+            try:
+                if task.teardown is not None:
+                    task.teardown()
+            finally:  # another thread may get the name of this one
+                worker_numbers.clear_for_thread()
+                nesting.leave()
 
     def _run(
         self,

@@ -49,6 +49,22 @@ def clear_for_thread() -> None:
     _of_threads.pop(get_ident(), None)
 
 
+class Numbered:
+    """While it is entered, this thread has a number: it is another's, and had its own before."""
+
+    def __init__(self, number: int) -> None:
+        self._number, self._before = number, _of_threads.get(get_ident())
+
+    def __enter__(self) -> None:
+        _of_threads[get_ident()] = self._number
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is None:
+            clear_for_thread()
+        else:
+            _of_threads[get_ident()] = self._before
+
+
 class WorkerNumbers:
     """Assigns numbers to the workers of one call.
 
