@@ -86,7 +86,8 @@ def beside_a_thread():
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty `AMORSIZE_HOME` for this test alone, and none of the caller's own settings.
 
-    Nor does it reckon with what starting and serving workers has cost the tests before it.
+    Nor does it know what earlier tests of this process had done and learned, or what starting and
+    serving workers has cost them.
     """
     home = tmp_path_factory.mktemp("home") / "amorsize"
     monkeypatch.setenv("AMORSIZE_HOME", str(home))
@@ -94,6 +95,8 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
         monkeypatch.delenv(name, raising=False)
     if costs := sys.modules.get("amorsize._host.costs"):
         monkeypatch.setattr(costs, "_HOST", costs.HostCosts())
+    if store := sys.modules.get("amorsize._profiles.store"):
+        monkeypatch.setattr(store, "_memory", None)
     return home
 
 
