@@ -9,6 +9,7 @@ from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _thread import LockType
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any, Protocol
 
@@ -215,3 +216,13 @@ def _has_ended(items: Iterator[Any]) -> bool:
     A list iterator at its end has dropped the list, and its `__reduce__` gives no position.
     """
     return isinstance(items, LIST_ITERATOR) and len(items.__reduce__()) < WITH_PLACE
+
+
+def taking_turns(function: Callable[[Any], Any], turn: LockType) -> Callable[[Any], Any]:
+    """The function under a lock, so that one thread at a time runs an item."""
+
+    def in_turn(item: Any) -> Any:
+        with turn:
+            return function(item)
+
+    return in_turn

@@ -12,7 +12,7 @@ from amorsize._workers import (
     subprocess_time,
     worker_numbers,
 )
-from amorsize._workers.chunk import run_chunk
+from amorsize._workers.chunk import run_chunk, taking_turns
 from amorsize._workers.run_delay import RunDelayClock
 
 TYPE_CHECKING = False
@@ -38,7 +38,7 @@ class LoadedTask:
     def __init__(self, task: Task) -> None:
         self.task, self._function = task, task.function_of_one()
         if task.seed is not None and not task.in_turn:
-            self._function = _taking_turns(self._function)
+            self._function = taking_turns(self._function, _turn)
         self._set_up: dict[int, BaseException | None] = {}  # by thread
 
     def set_up_thread(self) -> BaseException | None:
@@ -99,14 +99,6 @@ class LoadedTask:
             delay_clock.close()
         times_s = ran.wall_s, ran.cpu_s, ran.run_delay_s
         return ran.n_done, times_s, 0.0, out, ran.error, False
-
-
-def _taking_turns(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def in_turn(item: Any) -> Any:
-        with _turn:
-            return function(item)
-
-    return in_turn
 
 
 def run_pickled(

@@ -13,7 +13,7 @@ from time import thread_time
 
 from amorsize._host.clocks import perf_counter
 from amorsize._workers import nesting, serialization, subprocess_time, worker_numbers
-from amorsize._workers.chunk import run_chunk
+from amorsize._workers.chunk import run_chunk, taking_turns
 from amorsize._workers.first_items import ThreadsFirstItems
 from amorsize._workers.protocol import (
     Chunk,
@@ -236,7 +236,7 @@ class ThreadPool:
         state.work, state.out, state.work_began_at = chunk, out, perf_counter()
         function = self._function
         if self._one_at_a_time is not None:
-            function = _taking_turns(function, self._one_at_a_time)
+            function = taking_turns(function, self._one_at_a_time)
         if watched is not None:
             function = watched.watched(function)
         meter = _Meter(watched)
@@ -325,13 +325,3 @@ def _chunk_done(
         back=(end, chunk.stop) if ran.error is None and end < chunk.stop else None,
         error=ran.error,
     )
-
-
-def _taking_turns(function: Any, turn: Lock) -> Any:
-    """The function under a lock, so that one thread at a time runs an item."""
-
-    def in_turn(item: Any) -> Any:
-        with turn:
-            return function(item)
-
-    return in_turn
