@@ -189,17 +189,21 @@ class ThreadPool:
     # -- inside a thread --------------------------------------------------------------------
 
     def _run_thread(self, number: int, state: _ThreadState) -> None:
-        task = self._task
         nesting.enter()
-        worker_numbers.set_for_thread(state.worker_number)
+        try:
+            with worker_numbers.Numbered(state.worker_number):
+                self._serve(number, state)
+        finally:
+            nesting.leave()
+
+    def _serve(self, number: int, state: _ThreadState) -> None:
+        task = self._task
         try:
             if task.setup is not None:
                 task.setup()
         except BaseException as error:
             serialization.add_note(error, "raised by setup= in a worker thread")
             self._events.put(SetupFailed(worker=number, error=error))
-            worker_numbers.clear_for_thread()
-            nesting.leave()
             return
         self._events.put(WorkerReady(worker=number))
         delay_clock = RunDelayClock()
@@ -216,12 +220,8 @@ class ThreadPool:
                 del done  # else the frames of its error's traceback would keep it
         finally:
             delay_clock.close()
-            try:
-                if task.teardown is not None:
-                    task.teardown()
-            finally:  # another thread may get the name of this one
-                worker_numbers.clear_for_thread()
-                nesting.leave()
+            if task.teardown is not None:
+                task.teardown()
 
     def _run(
         self,

@@ -39,28 +39,20 @@ def set_for_process(number: int) -> None:
     _of_process = number
 
 
-def set_for_thread(number: int) -> None:
-    """Set the number of this thread."""
-    _of_threads[get_ident()] = number
-
-
-def clear_for_thread() -> None:
-    """Forget the number of this thread."""
-    _of_threads.pop(get_ident(), None)
-
-
 class Numbered:
-    """While it is entered, this thread has a number: it is another's, and had its own before."""
+    """While it is entered, this thread has a number: it may be another's, with one of its own."""
 
     def __init__(self, number: int) -> None:
-        self._number, self._before = number, _of_threads.get(get_ident())
+        self._number = number
+        self._before: int | None = None
 
     def __enter__(self) -> None:
+        self._before = _of_threads.get(get_ident())
         _of_threads[get_ident()] = self._number
 
     def __exit__(self, *_: object) -> None:
         if self._before is None:
-            clear_for_thread()
+            del _of_threads[get_ident()]
         else:
             _of_threads[get_ident()] = self._before
 
