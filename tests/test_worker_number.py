@@ -146,6 +146,23 @@ def test_workers_of_others_have_no_number_after_their_chunk(executor):
     assert worker_number() == 0
 
 
+def numbers_in_item_and_its_thread(_):
+    time.sleep(2e-3)
+    with ThreadPoolExecutor(1) as pool:
+        return worker_number(), pool.submit(worker_number).result()
+
+
+def test_threads_that_an_item_starts_have_its_number():
+    """In a process of an executor too: what works for an item in a thread is in its place."""
+    with ProcessPoolExecutor(3) as pool:
+        found = tuned_map(
+            numbers_in_item_and_its_thread, range(41), executor=pool, n_jobs=3, chunksize=1
+        )
+
+    assert {number for number, _ in found} > {0}
+    assert all(number == of_thread for number, of_thread in found)
+
+
 def chunk_of(pool_numbers):
     """What an item of a call has for a number that runs in a thread of a given number."""
     with Numbered(pool_numbers):

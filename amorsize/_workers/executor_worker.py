@@ -121,8 +121,12 @@ def run_pickled(
         time_budget_s: Seconds after which the rest of the chunk comes back.
         worker_number: Of the worker that runs the chunk.
     """
-    with worker_numbers.Numbered(worker_number):
-        return _run_sent(key, task, items, start, stop, time_budget_s)
+    worker_numbers.set_for_process(worker_number)  # for the threads that items start
+    try:
+        with worker_numbers.Numbered(worker_number):  # other threads may run other chunks
+            return _run_sent(key, task, items, start, stop, time_budget_s)
+    finally:
+        worker_numbers.set_for_process(0)
 
 
 def _run_sent(
