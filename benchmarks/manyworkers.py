@@ -19,17 +19,15 @@ CPU time and as many cores as workers, as far as it can see, so that it sees the
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import sys
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
 
-from benchmarks import host, page_sections, peers
+from benchmarks import host, kept_times, page_sections, peers
 from benchmarks.many_contenders import CONTENDERS, ROWS
 from benchmarks.outside import ROOT, ChildFailed, run_python
 from benchmarks.ratios import geometric_mean
@@ -191,33 +189,17 @@ def _shares(times: Times, call: int, n_workers: int, row: str, own: str, peer: s
     return [a / b for a, b in zip(ours, theirs, strict=True)] if ours and theirs else []
 
 
-def write(times: Times, machine: dict[str, object], path: Path) -> None:
-    """Keep what was measured, so that the page can be made again."""
-    rows = [
-        [*case, [[[round(one_s, 5) for one_s in call] for call in taken] for taken in rounds]]
-        for case, rounds in sorted(times.items())
-    ]
-    body = ",\n".join(json.dumps(row) for row in rows)
-    path.write_text(f'{{"machine": {json.dumps(machine)},\n"times": [\n{body}\n]}}\n')
-
-
-def read(path: Path) -> tuple[Times, dict[str, object]]:
-    """What `write` has kept."""
-    kept = json.loads(path.read_text())
-    return {(*case,): rounds for *case, rounds in kept["times"]}, kept["machine"]
-
-
 def main() -> None:
     """Measure or read, then report."""
     options = _parser().parse_args()
     if options.render:
-        times, machine = read(options.render)
+        times, machine = kept_times.read(options.render)
     else:
-        machine = {**host.facts(), "ours_before": round(host.cores_that_are_ours(), 2)}
-        times = measured(_cases(options), options.rounds, options.give_up)
-        machine["ours_after"] = round(host.cores_that_are_ours(), 2)
+        times, machine = kept_times.on_this_host(
+            lambda: measured(_cases(options), options.rounds, options.give_up)
+        )
         kept = options.json or ROOT / f"benchmarks/results/manyworkers-{host.slug(machine)}.json"
-        write(times, machine, kept)
+        kept_times.write(dict(sorted(times.items())), machine, kept)
     section = report(times, machine)
     page_sections.put(options.report, SECTION, section)
     print(section)

@@ -17,7 +17,6 @@ each core of the machine, however few they may use.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import sys
@@ -25,10 +24,9 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from statistics import median
 
-from benchmarks import host, page_sections, peers
+from benchmarks import host, kept_times, page_sections, peers
 from benchmarks.manyworkers import SECTION
 from benchmarks.outside import ROOT
 from benchmarks.results import AMORSIZE, FIRST, LOOP, WARM
@@ -138,33 +136,20 @@ def _shown(loop_s: Sequence[float], own_s: Sequence[float]) -> str:
     return f"{median(speedups):.2f} [{min(speedups):.2f}, {max(speedups):.2f}]"
 
 
-def write(times: Times, machine: dict[str, object], path: Path) -> None:
-    """Keep what was measured, so that the page can be made again."""
-    rows = [[*case, [round(one_s, 5) for one_s in taken_s]] for case, taken_s in times.items()]
-    body = ",\n".join(json.dumps(row) for row in rows)
-    path.write_text(f'{{"machine": {json.dumps(machine)},\n"times": [\n{body}\n]}}\n')
-
-
-def read(path: Path) -> tuple[Times, dict[str, object]]:
-    """What `write` has kept."""
-    kept = json.loads(path.read_text())
-    return {(*case,): taken_s for *case, taken_s in kept["times"]}, kept["machine"]
-
-
 def main() -> None:
     """Measure or read, then report."""
     options = _parser().parse_args()
     if options.render:
-        times, machine = read(options.render)
+        times, machine = kept_times.read(options.render)
     else:
         workloads = [
             one for one in WORKLOADS if any(part in one.name for part in options.workloads)
         ]
-        machine = {**host.facts(), "ours_before": round(host.cores_that_are_ours(), 2)}
-        times = measured(workloads, options.cores, options.seconds)
-        machine["ours_after"] = round(host.cores_that_are_ours(), 2)
+        times, machine = kept_times.on_this_host(
+            lambda: measured(workloads, options.cores, options.seconds)
+        )
         kept = options.json or ROOT / f"benchmarks/results/scaling-{host.slug(machine)}.json"
-        write(times, machine, kept)
+        kept_times.write(times, machine, kept)
     page_sections.put_rest(options.report, report(times, machine), SECTION)
     print(options.report.read_text())
 

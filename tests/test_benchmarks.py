@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from benchmarks import (
     contenders,
+    kept_times,
     many_contenders,
     manyworkers,
     page_sections,
@@ -559,9 +560,9 @@ def test_a_speedup_is_that_of_one_round(scaled):
 
 
 def test_the_page_of_speedups_can_be_made_again(scaled, tmp_path):
-    scaling.write(*scaled, tmp_path / "kept.json")
+    kept_times.write(*scaled, tmp_path / "kept.json")
 
-    assert scaling.report(*scaling.read(tmp_path / "kept.json")) == scaling.report(*scaled)
+    assert scaling.report(*kept_times.read(tmp_path / "kept.json")) == scaling.report(*scaled)
 
 
 def test_contenders_are_bound_to_the_cores_they_are_told_of():
@@ -622,9 +623,9 @@ def test_many_workers_are_told_beside_the_best_peer(crowded):
 
 def test_results_of_many_workers_come_back_as_they_were_kept(crowded, tmp_path):
     """The section is made from the file alone."""
-    manyworkers.write(*crowded, tmp_path / "kept.json")
+    kept_times.write(*crowded, tmp_path / "kept.json")
 
-    assert manyworkers.report(*manyworkers.read(tmp_path / "kept.json")) == manyworkers.report(
+    assert manyworkers.report(*kept_times.read(tmp_path / "kept.json")) == manyworkers.report(
         *crowded
     )
 
