@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
@@ -71,15 +72,24 @@ def skip_beside_others() -> None:
         pytest.skip(f"others are at work: two processes have {min(times, cores):.2f} cores")
 
 
-@pytest.fixture
-def beside_a_thread():
-    """Another Python thread of the program, for as long as the test runs: nothing may be forked."""
+@contextmanager
+def another_thread() -> Iterator[None]:
+    """Another Python thread of the program: nothing may be forked beside it."""
     over = threading.Event()
     one = threading.Thread(target=over.wait)
     one.start()
-    yield
-    over.set()
-    one.join()
+    try:
+        yield
+    finally:
+        over.set()
+        one.join()
+
+
+@pytest.fixture
+def beside_a_thread():
+    """Another thread for as long as the test runs."""
+    with another_thread():
+        yield
 
 
 @pytest.fixture(autouse=True)

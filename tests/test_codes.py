@@ -3,10 +3,11 @@
 import collections
 import dataclasses
 import os
-import threading
 import time
+from contextlib import nullcontext
 
 import pytest
+from conftest import another_thread
 from witness import MANY_CORES, compute_if_here
 
 from amorsize import SerializationError, autotune, tuned_map
@@ -17,14 +18,8 @@ LEVEL = 1
 @pytest.fixture(params=["forks", "clean start"])
 def start(request):
     """Both ways to start worker processes: beside a thread there is no fork."""
-    done = threading.Event()
-    thread = threading.Thread(target=done.wait)
-    if request.param == "clean start":
-        thread.start()
-    yield request.param
-    if request.param == "clean start":
-        done.set()
-        thread.join()
+    with another_thread() if request.param == "clean start" else nullcontext():
+        yield request.param
 
 
 def local_class():

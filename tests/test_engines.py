@@ -12,7 +12,7 @@ from multiprocessing import get_context
 
 import engine_items
 import pytest
-from conftest import ROOT, run_command
+from conftest import ROOT, another_thread, run_command
 from engines import dask_processes, why_not
 
 from amorsize import autotune, partial_results, tuned_map
@@ -66,12 +66,8 @@ def ray_runtime():
 @pytest.fixture(scope="module", autouse=True)
 def beside_engines():
     """Their threads come and go: nothing in this file is forked."""
-    over = threading.Event()
-    one = threading.Thread(target=over.wait)
-    one.start()
-    yield
-    over.set()
-    one.join()
+    with another_thread():
+        yield
 
 
 @pytest.fixture(scope="module")

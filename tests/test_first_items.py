@@ -7,6 +7,7 @@ import time
 import warnings
 
 import pytest
+from conftest import another_thread
 
 from amorsize import AmorsizeWarning, autotune, cache
 from amorsize._profiles import records, store
@@ -185,14 +186,8 @@ def test_a_thread_is_not_blamed_for_what_it_shares_on_purpose():
 def test_beside_a_thread_of_the_program_nothing_is_blamed_on_items(monkeypatch):
     """What that thread does to the process is none of an item's doing."""
     monkeypatch.setitem(os.environ, "AMORSIZE_TEST_STEP", "before")
-    over = threading.Event()
-    other = threading.Thread(target=over.wait, args=(30,))
-    other.start()
-    try:
+    with another_thread():
         events = told_by(ThreadPool(Task(set_environment, watch=Watch())))
-    finally:
-        over.set()
-        other.join(10)
 
     assert noticed(events) == []
 

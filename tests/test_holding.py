@@ -4,8 +4,10 @@ import functools
 import os
 import signal
 import threading
+from contextlib import nullcontext
 
 import pytest
+from conftest import another_thread
 
 from amorsize import partial_results, tuned_map
 from amorsize._engine import inspect_host
@@ -39,14 +41,8 @@ def handled():
 @pytest.fixture(params=["alone", "beside a thread"])
 def company(request):
     """A thread that blocks nothing takes what is sent to the process."""
-    end = threading.Event()
-    thread = threading.Thread(target=end.wait)
-    if request.param == "beside a thread":
-        thread.start()
-    yield
-    end.set()
-    if thread.ident is not None:
-        thread.join()
+    with another_thread() if request.param == "beside a thread" else nullcontext():
+        yield
 
 
 def set_now():
