@@ -75,7 +75,7 @@ class Watch:
             except (TimeoutError, OSError):
                 pass  # `why_silent` and the client's status tell how long that goes on
             finally:
-                if self._first_look.locked() and self._answered_s:
+                if self._first_look.locked():
                     self._first_look.release()
             await asyncio.sleep(LOOK_S)
 
@@ -89,9 +89,7 @@ class Watch:
         new = [one for one in wanted if one not in known]
         met = await asyncio.gather(*(self._met(one, n_threads[one]) for one in new))
         known.update({one.address: one for one in met if one is not None})
-        processes = tuple(known[one] for one in wanted if one in known)
-        if processes != self.processes:
-            self.processes = processes
+        self.processes = tuple(known[one] for one in wanted if one in known)
 
     async def _met(self, address: str, n_threads: int) -> Process | None:
         """Ask a worker who it is: itself where it can be reached, else by way of the scheduler."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from amorsize._clusters.protocol import CANCELLED, DIED, FAILED
+from amorsize._clusters.protocol import CANCELLED, DIED, FAILED, outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ class PlainAdapter:
         """
         self._executor, self._renew = executor, renew
         self.shares_memory = runs_in_threads(executor)
-        kind = type(executor)
-        self.described = f"the executor (a {kind.__module__}.{kind.__qualname__})"
+        self.described = f"the executor (a {self.fingerprint()})"
 
     def n_workers(self, *, one_per_process: bool) -> int | None:  # noqa: ARG002 - it cannot tell
         """What the executors of the standard library, loky's and MPI's say."""
@@ -56,7 +55,7 @@ class PlainAdapter:
     ) -> Future[Any]:
         """Submit it; raises what the executor raises."""
         future = self._executor.submit(function, *arguments)
-        future.add_done_callback(lambda one: done(*_outcome(one)))
+        future.add_done_callback(lambda one: done(*outcome(one)))
         return future
 
     def put_once(self, data: bytes) -> None:  # noqa: ARG002
@@ -97,15 +96,6 @@ class PlainAdapter:
 
     def close(self) -> None:
         """Do nothing: it holds nothing of the call."""
-
-
-def _outcome(future: Future[Any]) -> tuple[Any, BaseException | None]:
-    if future.cancelled():
-        from concurrent.futures import CancelledError
-
-        return None, CancelledError()
-    error = future.exception()
-    return (None, error) if error is not None else (future.result(), None)
 
 
 def runs_in_threads(executor: object) -> bool:

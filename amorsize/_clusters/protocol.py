@@ -11,6 +11,7 @@ from amorsize.policy.value import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
     from typing import Any, Protocol
 
     #: Called once with what a submission gave: its result, or what came in its stead.
@@ -104,6 +105,16 @@ DIED, UNSTARTED, CANCELLED, FAILED = "died", "unstarted", "cancelled", "failed"
 REPLY_S = 4.0
 #: Items and results from this size on go straight to a worker or from it, where that is possible.
 LARGE_BYTES = 1 << 20
+
+
+def outcome(future: Future[Any]) -> tuple[Any, BaseException | None]:
+    """What a future that is done gave, as `Done` takes it."""
+    if future.cancelled():
+        from concurrent.futures import CancelledError
+
+        return None, CancelledError()
+    error = future.exception()
+    return (None, error) if error is not None else (future.result(), None)
 
 
 class Process(Value):

@@ -5,7 +5,7 @@ Ray is told never to run a submission again, so that whoever lost a worker proce
 
 from __future__ import annotations
 
-from amorsize._clusters.protocol import CANCELLED, DIED, FAILED
+from amorsize._clusters.protocol import CANCELLED, DIED, FAILED, outcome
 from amorsize._clusters.ray_watch import RayWatch
 
 TYPE_CHECKING = False
@@ -68,7 +68,7 @@ class RayAdapter:
         if function not in self._remotes:
             self._remotes[function] = self._ray.remote(**self._options)(function)
         ref = self._remotes[function].options(name=key).remote(*arguments)
-        ref.future().add_done_callback(lambda one: done(*_outcome(one)))
+        ref.future().add_done_callback(lambda one: done(*outcome(one)))
         return ref
 
     def put_once(self, data: bytes) -> Any:
@@ -112,8 +112,3 @@ class RayAdapter:
         self._remotes.clear()
         if self._watch is not None:
             self._watch.end()
-
-
-def _outcome(future: Any) -> tuple[Any, BaseException | None]:
-    error = future.exception()
-    return (None, error) if error is not None else (future.result(), None)
