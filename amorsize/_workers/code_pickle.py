@@ -12,7 +12,14 @@ import sys
 from itertools import count
 from weakref import WeakSet, WeakValueDictionary
 
-from amorsize._function.callables import FUNCTION, METHOD, MODULE, is_partial, raw
+from amorsize._function.callables import (
+    FUNCTION,
+    METHOD,
+    MODULE,
+    is_made_at_run_time,
+    is_partial,
+    raw,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +30,6 @@ if TYPE_CHECKING:
 PROTOCOL = 5
 #: Levels of nested functions that are searched for classes.
 DEEPEST = 3
-#: Py_TPFLAGS_HEAPTYPE: the class was made at run time.
-HEAP_TYPE = 1 << 9
 
 #: Classes that workers refer to by an id.
 _by_id: WeakValueDictionary[str, type] = WeakValueDictionary()
@@ -36,7 +41,7 @@ _numbers = count()
 def announce(func: Callable[..., Any], items: Iterable[Any] = ()) -> None:
     """Before a fork: give an id to each class that results may need and no name leads to."""
     for cls in {*_classes_in(func), *map(type, items)}:
-        if cls.__flags__ & HEAP_TYPE and not is_found(cls) and _id_of(cls) is None:
+        if is_made_at_run_time(cls) and not is_found(cls) and _id_of(cls) is None:
             _by_id[f"{os.getpid()}-{next(_numbers)}"] = cls
 
 
