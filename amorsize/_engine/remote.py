@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._clusters.protocol import ClusterAdapter
+    from amorsize._engine.call import Recorder
     from amorsize._engine.call_options import Options
     from amorsize._workers.executor_pool import ExecutorPool
     from amorsize._workers.protocol import Payload, Task
@@ -51,6 +52,7 @@ class RemoteWorkers:
         )
         self._n_lags = 0
         self._tuner: Tuner | None = None
+        self._recorder: Recorder | None = None
         self.backend = "thread" if self.adapter.shares_memory else "process"
         #: Why no two items may run at once in one process; None: they may.
         self.why_in_turn: str | None = None
@@ -84,12 +86,14 @@ class RemoteWorkers:
             engine_lag_s=self._lag_s,
         )
 
-    def new_pool(self, task: Task, payload: Callable[[], Payload], tuner: Tuner) -> ExecutorPool:
-        """The pool over these workers; the tuner is told what is learned of them."""
+    def new_pool(
+        self, task: Task, payload: Callable[[], Payload], tuner: Tuner, recorder: Recorder
+    ) -> ExecutorPool:
+        """The pool over these workers; the recorder is told what is learned of them."""
         task.in_turn = self.why_in_turn is not None
         if self.why_in_turn is not None:
             tuner.note("one item at a time in each process", self.why_in_turn)
-        self._tuner = tuner
+        self._tuner, self._recorder = tuner, recorder
         page = self.adapter.dashboard()
         how_many = f"{self.n_workers or 'an unknown number of'} chunks at once"
         tuner.note(
@@ -107,7 +111,7 @@ class RemoteWorkers:
         told_s = None if tuner is None else tuner.host.engine_lag_s
         if tuner is None or told_s is None or abs(self._lag_s - told_s) < LAG_SHARE * told_s:
             return
-        tuner.tell(HostInspected(host=self.host(tuner.host), job=tuner.job))
+        self._tell_host(tuner)
 
     def _see_workers(self) -> None:
         """Workers have come or gone."""
@@ -115,7 +119,11 @@ class RemoteWorkers:
         if tuner is None or not n_workers or n_workers == tuner.host.n_cores:
             return
         tuner.note(f"{n_workers} chunks at once", "workers have come or gone")
-        tuner.tell(HostInspected(host=self.host(tuner.host), job=tuner.job))
+        self._tell_host(tuner)
+
+    def _tell_host(self, tuner: Tuner) -> None:
+        assert self._recorder is not None
+        self._recorder.tell(HostInspected(host=self.host(tuner.host), job=tuner.job))
 
     def close(self) -> None:
         """Let go of it, and remember what reaching it has cost."""

@@ -106,7 +106,9 @@ class Starter:
             )
         options = self._call.options
         if self._remote is not None:
-            return self._remote.new_pool(self._call.task, self._survey.payload, self._call.tuner)
+            return self._remote.new_pool(
+                self._call.task, self._survey.payload, self._call.tuner, self._recorder
+            )
         if backend == "thread":
             from amorsize._workers.thread_pool import ThreadPool
 
