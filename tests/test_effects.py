@@ -100,10 +100,16 @@ def found(name):
 
 
 def is_installed(name):
+    """Whether the library is here; several share the first names of a namespace, such as google."""
+    steps = name.split(".")
     try:
-        return importlib.import_module(name.partition(".")[0]) is not None
+        for n_steps in range(1, max(2, len(steps))):
+            module = importlib.import_module(".".join(steps[:n_steps]))
+            if getattr(module, "__file__", None) is not None or not hasattr(module, "__path__"):
+                return True
     except ImportError:
         return False
+    return False
 
 
 def lookup_of_member(name):
