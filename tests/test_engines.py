@@ -243,6 +243,22 @@ class TestDask:
         for held in (dask_client, dask_client.get_executor(), address):
             assert tuned_map(abs, range(-20, 0), executor=held) == list(range(20, 0, -1))
 
+    @pytest.mark.parametrize(
+        ("name", "on", "off"),
+        [("retries", 2, 0), ("pure", True, False), ("allow_other_workers", True, False)],
+    )
+    def test_an_option_of_its_executor_that_cannot_be_kept_is_refused(
+        self, dask_client, name, on, off
+    ):
+        first = next(iter(dask_client.scheduler_info()["workers"]))
+
+        with pytest.raises(InvalidOptionError, match=f"{name}={on} of .* cannot be kept"):
+            tuned_map(
+                abs, range(9), executor=dask_client.get_executor(workers=[first], **{name: on})
+            )
+        held = dask_client.get_executor(workers=[first], **{name: off})
+        assert tuned_map(abs, range(9), executor=held) == list(range(9))
+
     def test_the_backend_is_the_client_that_is_there(self, dask_client, monkeypatch):
         pids = set(dask_client.run(os.getpid).values())
 

@@ -18,6 +18,7 @@ from amorsize._clusters.protocol import (
     Process,
     ProcessReplaced,
 )
+from amorsize.errors import InvalidOptionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +30,15 @@ if TYPE_CHECKING:
 
 #: Seconds that sending the task to all workers may take.
 PUT_S = 60.0
+
+#: Options of `client.get_executor(...)` that are refused where they are on, with the reason.
+UNKEPT = {
+    "retries": "Dask would run items again in silence, and each item is to run once. The option "
+    "retries= of the map has items run again whose worker died",
+    "pure": "Dask would give an earlier result in place of running the items",
+    "allow_other_workers": "each chunk is bound to one worker, so that it runs once. Without "
+    "workers= all of them are used",
+}
 
 
 class DaskAdapter:
@@ -48,12 +58,13 @@ class DaskAdapter:
             client: A `distributed.Client`.
             is_ours: Whether it was made for this call, and is closed with it.
             options: What `Client.submit` is given besides; "workers" limits the workers used.
+
+        Raises:
+            InvalidOptionError: An option that would have items run twice, or elsewhere.
         """
         self._client, self._is_ours = client, is_ours
-        options = dict(options or {})
+        options = _kept(options or {})
         only = options.pop("workers", None)
-        for name in ("retries", "pure", "allow_other_workers"):  # ours to decide
-            options.pop(name, None)
         self._options = options
         self._put: list[Any] = []
         self._has_large_results = False
@@ -190,6 +201,17 @@ class DaskAdapter:
         self._put.clear()
         if self._is_ours:
             self._client.close(timeout=REPLY_S)
+
+
+def _kept(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of an executor, without those that are off as they always are here."""
+    for name, why in UNKEPT.items():
+        if options.get(name):
+            raise InvalidOptionError(
+                f"{name}={options[name]!r} of client.get_executor() cannot be kept: {why}. "
+                f"Leave {name} out there."
+            )
+    return {name: value for name, value in options.items() if name not in UNKEPT}
 
 
 def _is_large(result: Any) -> bool:
