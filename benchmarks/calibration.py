@@ -1,7 +1,7 @@
 """How far the simulator can be believed: real makespans on this host beside simulated ones.
 
-    python -m benchmarks.calibration             # writes docs/calibration.md; wants a quiet machine
-    python -m benchmarks.calibration --times 1   # a quick look
+    python -m benchmarks.calibration # writes docs/dev/calibration.md; wants a quiet machine
+    python -m benchmarks.calibration --times 1 # a quick look
 
 Each workload is run as a loop first, which tells what its items cost, then in worker processes with
 several chunk sizes, and as the tuner would. What starting and sending costs is what those calls
@@ -26,7 +26,7 @@ from amorsize.policy.tuner import Tuner
 from amorsize.simulate import Bandwidth, World, play
 from benchmarks import host
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "calibration.md"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "dev" / "calibration.md"
 CHUNKSIZES = (1, 4, 16, 64)
 N_PICKLED = 20  # results written and read to see what that takes
 TOGETHER_LEAST = 0.5  # of the cores there are: below, the machine was not ours
@@ -218,7 +218,7 @@ def _loop(workload: Workload, data: list[float], n_times: int) -> Loop:
 
 
 def page(compared: list[Compared]) -> Iterator[str]:
-    """docs/calibration.md, line by line."""
+    """docs/dev/calibration.md, line by line."""
     facts = host.facts()
     yield "# Calibration: simulated and real makespans\n"
     yield "Written by `python -m benchmarks.calibration`. Each figure is simulated / real makespan"

@@ -5,7 +5,7 @@ python -m benchmarks.drift changes     # real functions that change: the second 
 python -m benchmarks.drift processes   # 16 processes, 200 calls each, one cache
 python -m benchmarks.drift lookup      # what is spent before the first item of a cached call
 python -m benchmarks.drift busy        # constant calls beside two busy programs: what they tell
-python -m benchmarks.drift plot docs/drift.svg   # a real call whose items become dearer midway
+python -m benchmarks.drift plot docs/dev/drift.svg   # a real call whose items become dearer midway
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ROUNDS = 5
 
 
 def alarms() -> None:
-    """The figures of docs/drift.md."""
+    """The figures of docs/dev/drift.md."""
     from amorsize.policy.evidence.cusum import Detector
 
     def drawn(rng: random.Random, cv: float) -> Detector:
@@ -437,7 +437,7 @@ if __name__ == "__main__":
     parser.add_argument(
         "what", choices=("alarms", "busy", "changes", "lookup", "processes", "plot")
     )
-    parser.add_argument("file", nargs="?", default="docs/drift.svg")
+    parser.add_argument("file", nargs="?", default="docs/dev/drift.svg")
     asked = parser.parse_args()
     match asked.what:
         case "plot":

@@ -1,6 +1,6 @@
 """What amorsize takes on Dask and on Ray, next to what else one would write there.
 
-    python -m benchmarks.engines          # 5 minutes; writes the table in docs/engines.md
+    python -m benchmarks.engines          # 5 minutes; writes the table in docs/how-to/engines.md
     python -m benchmarks.engines --only dask-64 --rounds 5
 
 Needs `pip install -e '.[dask,ray]'`. Each engine is real, on this machine; the contenders of a row
@@ -21,7 +21,7 @@ from typing import Any
 from amorsize import autotune
 from benchmarks import host
 
-PAGE = Path(__file__).parent.parent / "docs" / "engines.md"
+PAGE = Path(__file__).parent.parent / "docs" / "how-to" / "engines.md"
 BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->\n"
 
 Contender = tuple[str, Callable[[], object]]

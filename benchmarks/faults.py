@@ -2,7 +2,7 @@
 
 Each case runs in a process of its own, by the loop, by other libraries and by amorsize, with two
 workers each, and is ended after 20 s. `python -m benchmarks.faults` runs amorsize's column and
-writes the table in docs/reliability.md, together with the other libraries' results, which are
+writes the table in docs/dev/reliability.md, together with the other libraries' results, which are
 kept; `--peers` runs these again (about 20 minutes, because many of them hang).
 """
 
@@ -27,7 +27,7 @@ from benchmarks.fault_cases import CASES, CONTENDERS, Case
 
 ROOT = Path(__file__).parent.parent
 KEPT = ROOT / "benchmarks" / "results" / "faults-peers.json"
-PAGE = ROOT / "docs" / "reliability.md"
+PAGE = ROOT / "docs" / "dev" / "reliability.md"
 MARKS = "<!-- faults: begin -->", "<!-- faults: end -->"
 BOUND_S = 20.0
 GONE_WITHIN_S = 2.0  # what a contender started must be gone so soon after its own end

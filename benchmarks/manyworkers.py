@@ -1,6 +1,6 @@
 """Many workers on few cores: items sleep, so that what sends them their work is measured.
 
-    python -m benchmarks.manyworkers                # an hour; writes into docs/scaling.md
+    python -m benchmarks.manyworkers                # an hour; writes into docs/dev/scaling.md
     python -m benchmarks.manyworkers --rounds 2 --workers 64 --rows "5 ms" "1 ms" \\
         --contenders pool amorsize --report /tmp/report.md --json /tmp/raw.json
     python -m benchmarks.manyworkers --render benchmarks/results/manyworkers-....json
@@ -225,7 +225,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--rows", nargs="+", default=[""], metavar="PART", help="of their names")
     add("--contenders", nargs="+", default=tuple(CONTENDERS), choices=tuple(CONTENDERS))
     add("--give-up", type=float, default=GIVE_UP_S, metavar="SECONDS", help="per process")
-    peers.add_files(parser, page="docs/scaling.md")
+    peers.add_files(parser, page="docs/dev/scaling.md")
     return parser
 
 

@@ -333,7 +333,7 @@ def _parser() -> argparse.ArgumentParser:
         help="times the best peer; inf keeps all",
     )
     add("--give-up", type=float, default=default.give_up_s, metavar="SECONDS", help="per process")
-    add_files(parser, page="docs/benchmarks.md")
+    add_files(parser, page="docs/dev/benchmarks.md")
     return parser
 
 

@@ -1,6 +1,6 @@
 """How far the tuner is from the best plan in hindsight, in simulated worlds: `make regret`.
 
-    python -m benchmarks.regret                         # writes docs/regret.md
+    python -m benchmarks.regret                         # writes docs/dev/regret.md
     python -m benchmarks.regret --seeds 1 --random 50   # a quick look
 
 Regret is makespan / that of the best fixed plan (the loop, or any number of workers and chunk size)

@@ -1,4 +1,4 @@
-"""docs/regret.md: what was asked of the policy, what it reached, and where it does badly."""
+"""docs/dev/regret.md: what was asked of the policy, what it reached, and where it does badly."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from statistics import mean, median
 from benchmarks import commits
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "regret.md"
+PAGE = ROOT / "docs" / "dev" / "regret.md"
 OURS = "amorsize"
 SLOWER_SHARE, SLOWER_S = 0.03, 5e-3  # the promise: not slower than the loop by more than both
 COMPARED = (

@@ -163,7 +163,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seconds", type=float, default=SECONDS, help="rounds are begun until so much is over")
     add("--cores", type=int, nargs="+", default=doubling, metavar="N")
     add("--workloads", nargs="+", default=CHOSEN, metavar="PART", help="of their names")
-    peers.add_files(parser, page="docs/scaling.md")
+    peers.add_files(parser, page="docs/dev/scaling.md")
     return parser
 
 

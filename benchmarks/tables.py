@@ -21,9 +21,9 @@ INTRODUCTION = """\
 # How fast amorsize is
 
 Written by `python -m benchmarks.peers`; what is measured, and how, is in
-[benchmarks/README.md](../benchmarks/README.md). Every ratio is the median over rounds of the ratio
-of two times taken in the same round. In round brackets stand its quartiles, in square brackets its
-90 % bootstrap interval.
+[benchmarks/README.md](../../benchmarks/README.md). Every ratio is the median over rounds of the
+ratio of two times taken in the same round. In round brackets stand its quartiles, in square
+brackets its 90 % bootstrap interval.
 """
 
 

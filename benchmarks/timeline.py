@@ -1,6 +1,6 @@
 """One simulated call, drawn: who ran which chunk when, and what was decided.
 
-python -m benchmarks.timeline                 # writes docs/policy.svg
+python -m benchmarks.timeline                 # writes docs/dev/policy.svg
 python -m benchmarks.timeline --log           # prints the first decisions, event by event
 """
 
@@ -114,7 +114,7 @@ def main() -> None:
     """Draw, or print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--log", action="store_true", help="print the first decisions instead")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "policy.svg")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "dev" / "policy.svg")
     options = parser.parse_args()
     if options.log:
         print(log(), end="")

@@ -3,7 +3,7 @@
     python -m benchmarks.tuning run 1/6     # a sixth of the tunings; results are added to a file
     python -m benchmarks.tuning short       # jobs too short to tune
     python -m benchmarks.tuning predict     # optimize against measured truth
-    python -m benchmarks.tuning page        # docs/tuning.md from all results
+    python -m benchmarks.tuning page        # docs/dev/tuning.md from all results
 
 Each takes minutes and wants the machine to itself. Times that are compared are taken in turns.
 """
@@ -28,7 +28,7 @@ from benchmarks import host
 T = TypeVar("T")
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PAGE = ROOT / "docs" / "tuning.md"
+PAGE = ROOT / "docs" / "dev" / "tuning.md"
 ROUNDS = 9
 PREDICTED_ROUNDS = 3
 OURS, PATIENCE_S = 1.7, 30.0  # of two cores, or nothing is measured; and how long to wait for that
@@ -275,7 +275,7 @@ def kept() -> dict[str, Any]:
 
 
 def page() -> str:
-    """docs/tuning.md."""
+    """docs/dev/tuning.md."""
     results = kept()
     machine = results["machine"]
     tunings, shorts, predictions = (results.get(k, []) for k in ("tunings", "short", "predictions"))
@@ -380,7 +380,7 @@ INTRODUCTION = """\
 # Deliberate tuning, measured
 
 Written by `python -m benchmarks.tuning page`. How to use it is in
-[examples/README_tuning.md](../examples/README_tuning.md).
+[examples/README_tuning.md](../../examples/README_tuning.md).
 
 A tuning looks at a few items, runs plans on parts of the data in turns, and compares them by one
 noise for all. A call of a tuned function needs none of it: it tunes itself while it works. A

@@ -1,4 +1,4 @@
-"""Writes the table of docs/safety.md from the data: `python tests/safety_page.py`."""
+"""Writes the table of docs/dev/safety.md from the data: `python tests/safety_page.py`."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from amorsize._function import (
     third_party_types,
 )
 
-PAGE = "docs/safety.md"
+PAGE = "docs/dev/safety.md"
 MARKS = "<!-- table: begin -->", "<!-- table: end -->"
 CALLS = {
     "process": "Changes something of the whole process, for a while or for good",

@@ -330,8 +330,8 @@ def test_every_entry_is_tested():
 
 
 def test_the_page_names_each_entry():
-    """docs/safety.md lists what is carried, no more and no less."""
-    page = (Path(__file__).parents[1] / "docs" / "safety.md").read_text()
+    """docs/dev/safety.md lists what is carried, no more and no less."""
+    page = (Path(__file__).parents[1] / "docs" / "dev" / "safety.md").read_text()
     listed = page.split("<!-- carried: begin -->")[1].split("<!-- carried: end -->")[0]
     names = [" ".join(one.split()) for one in listed.strip().rstrip(";").split(",")]
     assert sorted(names) == sorted(one.name for one in caller_state.ENTRIES)

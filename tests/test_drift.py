@@ -63,7 +63,7 @@ NOTICED = ((1.5, 6), (2.0, 4), (4.0, 4), (1 / 1.5, 6), (0.5, 4), (0.25, 4))
 
 @pytest.mark.parametrize(("factor", "n_most"), NOTICED)
 def test_a_change_is_noticed_within_a_few_chunks(factor, n_most):
-    """In the median, either way; the figures are those of docs/drift.md."""
+    """In the median, either way; the figures are those of docs/dev/drift.md."""
     assert median(delays(factor)) <= n_most
 
 

@@ -680,7 +680,7 @@ def test_modules_that_load_late_are_left_alone(monkeypatch):
 
 
 def test_the_page_shows_the_table():
-    """docs/safety.md is written by `python tests/safety_page.py`, and shows what the data says."""
+    """`python tests/safety_page.py` writes docs/dev/safety.md, which shows what the data says."""
     from safety_page import PAGE, page
 
     assert (ROOT / PAGE).read_text(encoding="utf-8") == page((ROOT / PAGE).read_text("utf-8"))

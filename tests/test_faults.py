@@ -1,4 +1,4 @@
-"""Every fault of docs/reliability.md: it is shown to have happened, then what amorsize made of it.
+"""Every fault of docs/dev/reliability.md: shown to have happened, then what amorsize made of it.
 
 Each case runs in a process of its own under `benchmarks.faults`; items write down what they are
 about to do, and the watcher outside what it sees.

@@ -145,7 +145,7 @@ def test_imports_point_one_way(module):
     """A module imports its own part and the parts before it, inside functions as well."""
     own = part_of(module)
     assert own in GROUP_OF, (
-        f"{own} has no place in the chain: give it one here and in docs/design.md"
+        f"{own} has no place in the chain: give it one here and in docs/dev/design.md"
     )
 
     for name in imported(module, ast.walk(tree_of(module))):

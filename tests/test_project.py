@@ -15,7 +15,7 @@ import amorsize
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DEPENDENCIES = {re.split(r"[<>=\[]", line)[0] for line in PROJECT["dependencies"]}
-DEPENDENCIES_PAGE = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+DEPENDENCIES_PAGE = (ROOT / "docs" / "dev" / "dependencies.md").read_text(encoding="utf-8")
 
 
 def imports_by_module() -> dict[str, set[str]]:
@@ -75,7 +75,7 @@ def test_the_command_is_there():
 
 
 def test_every_dependency_is_used_and_explained():
-    """What is required is imported somewhere, and docs/dependencies.md says why and where."""
+    """What is required is imported somewhere, and docs/dev/dependencies.md says why and where."""
     imports = imports_by_module()
     for name in DEPENDENCIES:
         where = {path for path, names in imports.items() if name in names}
@@ -122,11 +122,11 @@ def test_the_quick_tests_reach_every_package():
     assert packages - reached == set()
 
 
-MAP = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+MAP = (ROOT / "docs" / "dev" / "design.md").read_text(encoding="utf-8")
 
 
 def test_the_map_names_what_is_there():
-    """Every file and package that docs/design.md names exists."""
+    """Every file and package that docs/dev/design.md names exists."""
     named = set(re.findall(r"`((?:\w+/)*\w+\.py|(?:\w+/)+)`", MAP))
     places = [ROOT / "amorsize", ROOT]
 
@@ -139,7 +139,7 @@ def test_the_map_names_every_package():
     table = MAP.split("## The packages")[1].split("## The policy")[0]
 
     for part in set(parts) - {"__main__"}:
-        assert f"`{part}/`" in table or f"`{part}.py`" in table, f"docs/design.md lacks {part}"
+        assert f"`{part}/`" in table or f"`{part}.py`" in table, f"docs/dev/design.md lacks {part}"
 
 
 def test_the_map_says_what_each_file_of_the_policy_is_for():

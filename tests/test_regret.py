@@ -1,4 +1,4 @@
-"""The policy against the best plan in hindsight, on few worlds: docs/regret.md has many."""
+"""The policy against the best plan in hindsight, on few worlds: docs/dev/regret.md has many."""
 
 from statistics import mean
 

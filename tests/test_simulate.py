@@ -292,7 +292,7 @@ def test_a_world_that_cannot_be_is_refused(figures, words):
 
 def test_the_page_on_the_policy_shows_what_the_policy_does():
     """Picture and log are the code's own trace, made by `python -m benchmarks.timeline`."""
-    docs = Path(__file__).parent.parent / "docs"
+    docs = Path(__file__).parent.parent / "docs" / "dev"
 
     assert (docs / "policy.svg").read_text() == timeline.picture(play(timeline.EXAMPLE))
     assert timeline.log() in (docs / "policy.md").read_text()

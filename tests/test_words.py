@@ -1,4 +1,4 @@
-"""The package speaks the words of its field: docs/glossary.md has those that need a line."""
+"""The package speaks the words of its field: docs/dev/glossary.md has those that need a line."""
 
 import io
 import re
@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 
 PACKAGE = ROOT / "amorsize"
-GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+GLOSSARY = (ROOT / "docs" / "dev" / "glossary.md").read_text(encoding="utf-8")
 
 #: Words that were invented here, by the field's word for the same thing.
 BANNED = {

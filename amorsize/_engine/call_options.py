@@ -52,7 +52,7 @@ class Options(Value):
 
     `autotune` and `tuned_map` spell these in their signatures, `Changes` tells them to type
     checkers, `option_checks` checks each, README.md explains them. Tests hold all of those to this
-    list. docs/design.md says how to add one.
+    list. docs/dev/design.md says how to add one.
     """
 
     backend: Backend = "auto"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from amorsize._workers.framing import Piece
 
 #: Size of the ring buffer of a worker in one direction. Larger parts go through the pipe, which is
-#: no slower for results from 24 MB on (docs/reliability.md).
+#: no slower for results from 24 MB on (docs/dev/reliability.md).
 ROOM_BYTES = 32 << 20
 #: The largest page size of Linux.
 PAGE_BYTES = 1 << 16

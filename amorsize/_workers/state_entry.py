@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Entry(Value):
     """One piece of state of a module; skipped while the module is not loaded."""
 
-    name: str  # in docs/safety.md
+    name: str  # in docs/dev/safety.md
     module: str
     read: Callable[[Any], Any]  # given the module
     take: Callable[[Any, Any], None]  # given the module, and what was read

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from amorsize._workers.shared_memory import SharedBlock
 
 #: Smaller payloads go through the pipe. At 1 MB both take as long; at 8 MB the pipe takes 1.3 to
-#: 1.4 times as long (docs/reliability.md, benchmarks/transport.py).
+#: 1.4 times as long (docs/dev/reliability.md, benchmarks/transport.py).
 SHARED_BYTES = 1 << 20
 
 

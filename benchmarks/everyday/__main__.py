@@ -1,4 +1,4 @@
-"""`python -m benchmarks.everyday`: run the everyday functions and write docs/everyday.md."""
+"""`python -m benchmarks.everyday`: run the everyday functions and write docs/dev/everyday.md."""
 
 import argparse
 import fnmatch

@@ -17,7 +17,7 @@ from benchmarks.everyday.verdicts import (
     Finding,
 )
 
-PAGE = ROOT / "docs" / "everyday.md"
+PAGE = ROOT / "docs" / "dev" / "everyday.md"
 KINDS = {
     "waits": "that wait",
     "handles": "with handles: files, connections, queues, helpers, locks",

@@ -7,7 +7,8 @@ found as well. That is why an alarm counts only if the change is worth knowing.
 
 Source:
     Page (1954), Continuous inspection schemes, Biometrika 41. The constants are not those of the
-    textbook, whose false alarms assume a baseline that is known: docs/drift.md has what they give.
+    textbook, whose false alarms assume a baseline that is known: docs/dev/drift.md has what they
+    give.
 """
 
 from __future__ import annotations
