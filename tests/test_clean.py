@@ -21,7 +21,7 @@ from amorsize._workers import spawned_main
 from amorsize._workers.payload import Payload
 from amorsize._workers.protocol import Task
 from amorsize._workers.warm_pool import pool
-from amorsize.errors import AmorsizeWarning, SerializationError
+from amorsize.errors import AmorsizeWarning, InvalidOptionError, SerializationError
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="tested on Linux")
 
@@ -470,6 +470,15 @@ def test_where_pipes_cannot_be_polled_loky_runs_the_workers(func, monkeypatch):
         from loky import get_reusable_executor
 
         get_reusable_executor().shutdown(wait=True, kill_workers=True)
+
+
+@pytest.mark.parametrize("option", [{"timeout": 5}, {"teardown": print}, {"max_worker_memory": 9}])
+def test_loky_is_not_asked_for_what_it_cannot_keep(option, monkeypatch):
+    """Its workers are those of an executor, although nobody has asked for one."""
+    monkeypatch.setenv("AMORSIZE_START", "loky")
+
+    with pytest.raises(InvalidOptionError, match="cannot be kept with the executor"):
+        tuned_map(abs, range(20), backend="process", n_jobs=2, **option)
 
 
 def test_new_interpreters_are_not_thought_of_where_they_would_not_pay():

@@ -134,11 +134,14 @@ class TestMap:
 class TestRefusal:
     """What no foreign executor can keep is refused, and its troubles are told."""
 
-    def test_teardown_and_timeout_are_refused(self, threads):
-        with pytest.raises(InvalidOptionError, match="teardown= cannot be promised"):
-            tuned_map(abs, range(9), executor=threads, teardown=print)
-        with pytest.raises(InvalidOptionError, match="timeout= cannot be kept"):
-            tuned_map(abs, range(9), executor=threads, timeout=5)
+    @pytest.mark.parametrize(
+        "option", [{"timeout": 5}, {"teardown": print}, {"max_worker_memory": "1 GB"}]
+    )
+    def test_what_the_engine_of_the_environment_cannot_keep_is_refused(self, option, monkeypatch):
+        monkeypatch.setenv("AMORSIZE_BACKEND", "dask")
+
+        with pytest.raises(InvalidOptionError, match="cannot be kept with backend='dask'"):
+            tuned_map(abs, range(9), **option)
 
     @pytest.mark.parametrize(
         ("asked", "module", "extra"),
@@ -156,11 +159,6 @@ class TestRefusal:
 
         with pytest.raises(MissingExtraError, match=rf"pip install 'amorsize\[{extra}\]'"):
             tuned_map(abs, range(9), **asked)
-
-    def test_what_an_engine_cannot_keep_is_refused_when_decorating(self):
-        for option in ({"timeout": 5}, {"teardown": print}, {"max_worker_memory": "1 GB"}):
-            with pytest.raises(InvalidOptionError, match="cannot be kept with backend='dask'"):
-                autotune(abs, backend="dask", **option)
 
     def test_a_text_that_is_no_address_is_refused(self):
         with pytest.raises(WrongTypeError, match=r"a Dask client, cluster or address"):

@@ -347,7 +347,7 @@ def test_units(value, n_bytes):
 @pytest.mark.parametrize("backend", ["serial", "thread"])
 def test_only_processes_can_be_replaced(backend):
     """An option that cannot be kept is refused."""
-    with pytest.raises(InvalidOptionError, match=f"max_worker_memory=.*{backend}"):
+    with pytest.raises(InvalidOptionError, match=f"max_worker_memory= .* kept with .*{backend}"):
         validated(max_worker_memory=10**9, backend=backend)
 
 

@@ -196,8 +196,19 @@ def test_an_executor_excludes_a_backend(backend):
 
 def test_the_loop_cannot_keep_a_timeout():
     """A promise that nobody can keep is not taken."""
-    with pytest.raises(InvalidOptionError, match=r"timeout=1\.0 cannot be kept"):
+    with pytest.raises(InvalidOptionError, match="timeout= cannot be kept with backend='serial'"):
         validated(backend="serial", timeout=1)
+
+
+@pytest.mark.parametrize("option", [{"timeout": 5}, {"teardown": print}, {"max_worker_memory": 9}])
+@pytest.mark.parametrize("where", ["backend='dask'", "backend='ray'", "executor="])
+def test_workers_of_others_are_not_asked_for_what_they_cannot_keep(where, option):
+    """It is refused when decorating, in the same words for each of them."""
+    with ThreadPoolExecutor(1) as executor:
+        name, _, value = where.partition("=")
+        asked = {name: value.strip("'") or executor}
+        with pytest.raises(InvalidOptionError, match=f"{next(iter(option))}= .* kept with {where}"):
+            validated(**asked, **option)
 
 
 def test_merged_changes_what_is_named_and_checks_it():

@@ -11,7 +11,7 @@ import os
 from amorsize._engine.call_checks import shown
 
 # Here, as no file may be open to load it when a function is decorated.
-from amorsize._engine.option_checks import BACKENDS, CHECKS, ENGINES
+from amorsize._engine.option_checks import BACKENDS, CHECKS, ENGINES, UNKEPT
 from amorsize.errors import InvalidOptionError, WrongTypeError
 from amorsize.policy.value import Value
 
@@ -190,6 +190,24 @@ def merged(base: Options, **changes: Any) -> Options:
     return _checked({**base.as_dict(), **changes})
 
 
+def refuse_unkept(options: Options, backend: str, described: str) -> None:
+    """Refuse options that a backend cannot keep.
+
+    Args:
+        options: What was asked for.
+        backend: Its name, or "executor" for the workers of any executor.
+        described: What the message calls it, such as "backend='serial'".
+
+    Raises:
+        InvalidOptionError: One of them is set.
+    """
+    for name, why in UNKEPT.get(backend, {}).items():
+        if getattr(options, name) is not None:
+            raise InvalidOptionError(
+                f"{name}= cannot be kept with {described}: {why}. Leave {name} out."
+            )
+
+
 def environment_backend() -> str | None:
     """The backend that AMORSIZE_BACKEND asks for; None when it is unset, empty or "auto"."""
     asked = os.environ.get(BACKEND_VARIABLE)
@@ -218,33 +236,14 @@ def _checked(options: dict[str, Any]) -> Options:
 
 def _check_together(chosen: Options) -> None:
     """Refuse options that cannot both be kept."""
-    if chosen.executor is not None and chosen.backend != "auto":
-        raise InvalidOptionError(
-            f"executor={shown(chosen.executor)} and backend={chosen.backend!r} exclude each "
-            "other: the executor is the backend. Pass only one of them."
-        )
-    if chosen.backend in ENGINES:
-        for name in ("timeout", "teardown", "max_worker_memory"):
-            if getattr(chosen, name) is not None:
-                raise InvalidOptionError(
-                    f"{name}= cannot be kept with backend={chosen.backend!r}: its workers are not "
-                    "ours to end. Pass only one of them."
-                )
-    if chosen.timeout is not None and chosen.backend == "serial":
-        raise InvalidOptionError(
-            f"timeout={chosen.timeout!r} cannot be kept with backend='serial': a loop cannot "
-            "leave an item that takes too long. Pass timeout=None, or backend='process'."
-        )
-    if chosen.max_worker_memory is not None and chosen.backend in ("serial", "thread"):
-        raise InvalidOptionError(
-            f"max_worker_memory= cannot be kept with backend={chosen.backend!r}: only a worker "
-            "process can be replaced when it has grown too large. Pass backend='process', or None."
-        )
-    if chosen.max_worker_memory is not None and chosen.executor is not None:
-        raise InvalidOptionError(
-            "max_worker_memory= cannot be kept with executor=: its workers are not ours to "
-            "replace. Pass only one of them."
-        )
+    if chosen.executor is not None:
+        if chosen.backend != "auto":
+            raise InvalidOptionError(
+                f"executor={shown(chosen.executor)} and backend={chosen.backend!r} exclude each "
+                "other: the executor is the backend. Pass only one of them."
+            )
+        refuse_unkept(chosen, "executor", "executor=")
+    refuse_unkept(chosen, chosen.backend, f"backend={chosen.backend!r}")
 
 
 def _unknown_option(name: str) -> WrongTypeError:

@@ -20,6 +20,23 @@ BACKENDS = ("auto", "serial", "thread", "process", "dask", "ray")
 #: Those that are other people's engines: the one that runs is found when a call begins.
 ENGINES = ("dask", "ray")
 
+_ONLY_PROCESSES = "only a worker process can be replaced: backend='process' keeps it"
+_UNKEPT_BY_OTHERS = {
+    "timeout": "its workers are not ours, and cannot be ended one by one",
+    "teardown": "its workers go on living after the call, and none can be told that it ran its "
+    "last item",
+    "max_worker_memory": "its workers are not ours to replace",
+}
+#: By backend, the options that it cannot keep, with the reason.
+UNKEPT = {
+    "serial": {
+        "timeout": "a loop cannot leave an item that takes too long: backend='process' keeps it",
+        "max_worker_memory": _ONLY_PROCESSES,
+    },
+    "thread": {"max_worker_memory": _ONLY_PROCESSES},
+    **dict.fromkeys(("executor", *ENGINES), _UNKEPT_BY_OTHERS),
+}
+
 
 def _backend(name: str, value: Any) -> Backend:
     if not isinstance(value, str):

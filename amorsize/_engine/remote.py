@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from amorsize._clusters import finding
-from amorsize._engine import engine_costs, placement
-from amorsize._workers import executor_limits, executor_pool
+from amorsize._engine import call_options, engine_costs, placement
+from amorsize._workers import executor_pool
 from amorsize.errors import InvalidOptionError
 from amorsize.policy.events import HostInspected
 
@@ -39,12 +39,10 @@ class RemoteWorkers:
     """
 
     def __init__(self, function: Callable[..., Any], options: Options) -> None:
-        has_timeout, has_teardown = options.timeout is not None, options.teardown is not None
-        where = f"with {'executor=' if options.executor is not None else options.engine}"
-        has_limit = options.max_worker_memory is not None  # where the environment asks for it
-        executor_limits.refuse(
-            where, has_timeout=has_timeout, has_teardown=has_teardown, has_memory_limit=has_limit
-        )
+        described = "executor="
+        if options.executor is None:  # the environment may have asked for it
+            described = f"backend={options.engine!r}"
+            call_options.refuse_unkept(options, options.engine, described)
         self.adapter: ClusterAdapter = finding.adapter_for(options.engine)
         self._fingerprint, self._is_on_disk = self.adapter.fingerprint(), options.cache
         self._lag_s = engine_costs.lag_s(
@@ -62,9 +60,9 @@ class RemoteWorkers:
         if self.goes_alone(options) and options.chunksize not in (None, 1):
             self.adapter.close()
             raise InvalidOptionError(
-                f"retries=0 and chunksize={options.chunksize} cannot both be kept {where}: "
-                "who can tell which items of a lost chunk have run? Leave chunksize out: each "
-                "item then goes alone."
+                f"retries=0 and chunksize={options.chunksize} cannot both be kept with "
+                f"{described}: who can tell which items of a lost chunk have run? Leave chunksize "
+                "out: each item then goes alone."
             )
 
     def goes_alone(self, options: Options) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from time import thread_time
 
+from amorsize._engine import call_options
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import raised_by_handler
 from amorsize._profiles import store
@@ -113,7 +114,7 @@ class Starter:
             from amorsize._workers.thread_pool import ThreadPool
 
             return ThreadPool(self._call.task)
-        from amorsize._workers.start_method import new_process_pool
+        from amorsize._workers import start_method
 
         if self._call.fork_reason is None:
             from amorsize._workers import code_pickle
@@ -124,16 +125,18 @@ class Starter:
             )
         elif not self._call.may_stay_here:
             self._warn_of_new_interpreters()
+        if self._call.fork_reason is not None and start_method.uses_loky():
+            executor = "the executor that runs worker processes on this platform"
+            call_options.refuse_unkept(options, "executor", executor)
         host, n_places = self._call.tuner.host, self._call.tuner.n_places
         n_asked = options.n_jobs if options.n_jobs not in (None, -1) else None
-        return new_process_pool(
+        return start_method.new_process_pool(
             self._call.task,
             self._survey.payload,
             forks=self._call.fork_reason is None,
             n_most=max(64, 4 * host.n_cores, n_places + 8),
             n_jobs=n_asked or host.n_cores,
             inner_threads=self._n_inner_threads,
-            has_timeout=options.timeout is not None,
         )
 
     def _warn_of_new_interpreters(self) -> None:

@@ -21,7 +21,6 @@ def new_process_pool(
     n_most: int,
     n_jobs: int,
     inner_threads: int,
-    has_timeout: bool,
 ) -> WorkerPool:
     """The pool of worker processes for a call.
 
@@ -32,24 +31,15 @@ def new_process_pool(
         n_most: The largest number of workers at once.
         n_jobs: The likely number of workers.
         inner_threads: Threads that numerical libraries may use in each worker.
-        has_timeout: Whether the call has timeout=.
     """
     if forks:
         from amorsize._workers.fork_pool import ForkPool
 
         return ForkPool(task, n_workers=n_most)
-    if _uses_loky():
+    if uses_loky():
         from amorsize._clusters.plain import PlainAdapter
-        from amorsize._workers.executor_limits import refuse
         from amorsize._workers.executor_pool import ExecutorPool
 
-        where = "with the executor that runs worker processes on this platform"
-        refuse(
-            where,
-            has_timeout=has_timeout,
-            has_teardown=task.teardown is not None,
-            has_memory_limit=task.most_bytes is not None,
-        )
         adapter = PlainAdapter(_loky(n_jobs), renew=lambda: _loky(n_jobs))
         return ExecutorPool(adapter, task, payload)
     from amorsize._workers.spawn_pool import SpawnPool
@@ -66,7 +56,7 @@ def why_no_processes() -> str | None:
     return None
 
 
-def _uses_loky() -> bool:
+def uses_loky() -> bool:
     """Whether loky runs the workers: Windows cannot poll pipes or pass descriptors on."""
     return sys.platform == "win32" or os.environ.get("AMORSIZE_START") == "loky"
 
