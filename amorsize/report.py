@@ -143,7 +143,7 @@ def _remembered(trace: Trace) -> str:
 def _places(trace: Trace) -> str:
     places = (("caller", "in the caller"), ("thread", "in threads"), ("process", "in processes"))
     ran = [
-        f"{n} {where} ({sum(c.backend == place for c in trace.chunks)} chunks)"
+        f"{n} {where} ({trace.n_chunks_by(place)} chunks)"
         for place, where in places
         if (n := trace.n_items_by(place))
     ]

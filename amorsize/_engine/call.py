@@ -11,8 +11,8 @@ from amorsize._engine.work_queue import WorkQueue
 from amorsize._function import sizeof
 from amorsize._host.clocks import perf_counter
 from amorsize._workers.protocol import Task
-from amorsize.policy.events import Inlined, Report, View
-from amorsize.policy.trace import ChunkLog, ChunkTrace
+from amorsize.policy.events import Inlined, Ready, Report, Started, View, WorkerRetired
+from amorsize.policy.trace import ChunkLog, ChunkTrace, WorkerEvent, WorkerLog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ class Recorder:
     def __init__(self, call: Call) -> None:
         self._call = call
         self.chunks = ChunkLog()
+        self.workers = WorkerLog()
         self.warnings: list[str] = []
         #: Workers started, by backend.
         self.n_started: dict[str, int] = {}
@@ -134,9 +135,38 @@ class Recorder:
         tuner = self._call.tuner
         if isinstance(event, Inlined):
             self._note_chunk(-1, "caller", event)
-        elif isinstance(event, Report) and event.n_items + event.wall_s:
-            self._note_chunk(event.worker, tuner.workers.backend_of(event.worker), event)
+        elif isinstance(event, Report):
+            if event.n_items + event.wall_s:
+                self._note_chunk(event.worker, tuner.workers.backend_of(event.worker), event)
+        elif isinstance(event, Started):
+            self.note_worker(event.worker, "started", event.now_s, backend=event.backend)
+        elif isinstance(event, Ready):
+            self.note_worker(event.worker, "ready", event.now_s)
+        elif isinstance(event, WorkerRetired):
+            self.note_worker(event.worker, "retired", self._call.now_s, why=event.why)
         tuner.tell(event)
+
+    def note_worker(
+        self,
+        worker: int,
+        what: str,
+        now_s: float,
+        *,
+        backend: str | None = None,
+        n_items: int = 0,
+        why: str | None = None,
+    ) -> None:
+        """Write down what became of a worker, whose backend the tuner knows once it has started."""
+        self.workers.append(
+            WorkerEvent(
+                now_s=now_s,
+                worker=worker,
+                what=what,
+                backend=backend or self._call.tuner.workers.backend_of(worker),
+                n_items=n_items,
+                why=why,
+            )
+        )
 
     def _note_chunk(self, worker: int, backend: str, event: Inlined | Report) -> None:
         self.chunks.append(

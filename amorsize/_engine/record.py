@@ -90,6 +90,8 @@ def _trace(
         rejected=tuple(_rejected(call)),
         warnings=tuple(recorder.warnings),
         drifts=tuple(drifts),
+        worker_events=recorder.workers.all,
+        ended_at_s=time(),
     )
 
 

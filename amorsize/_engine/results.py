@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from amorsize._engine.output_order import Printed
     from amorsize._engine.overhead import OverheadMeter
     from amorsize._engine.retries import Losses
-    from amorsize._workers.protocol import Chunk, ChunkDone, Event, SetupFailed
+    from amorsize._workers.protocol import Chunk, ChunkDone, Event, SetupFailed, WorkerLost
 
 
 class Returns:
@@ -63,7 +63,7 @@ class Returns:
                 if (why := self._losses.why_less(event)) is not None:
                     n_left = max(1, self._tuner.workers.n_alive)
                     self._recorder.tell(WorkersLimited(n_workers=n_left, why=why))
-                self._losses.lost(event)
+                self._lost(event, now_s)
             case protocol.WorkerRetired():
                 self._recorder.tell(WorkerRetired(worker=event.worker, why=event.why))
                 for start, stop in event.ranges:
@@ -76,6 +76,15 @@ class Returns:
                 self._confinement.end_sharing(event.why)
             case protocol.Logged():
                 self._printed.take_record(event.start, event.record)
+
+    def _lost(self, lost: WorkerLost, now_s: float) -> None:
+        """A worker is gone: what becomes of its items, and how many of them run again."""
+        n_before = self._work.n_repeated
+        try:
+            self._losses.lost(lost)
+        finally:
+            n_items = max(0, self._work.n_repeated - n_before)
+            self._recorder.note_worker(lost.worker, "died", now_s, n_items=n_items, why=lost.how)
 
     def _set_up_failed(self, failed: SetupFailed) -> None:
         """A worker that cannot take the task: the caller goes on where that is left open."""
@@ -97,6 +106,9 @@ class Returns:
         else:
             self._work.results.store(done.start, done.results)
         self._printed.release(self._work.results.n_in_order)
+        if n_again := self._losses.n_again(done.start, done.start + n_done):
+            begun_s = max(0.0, now_s - done.wall_s)
+            self._recorder.note_worker(done.worker, "retried", begun_s, n_items=n_again)
         self._recorder.tell(self._report(done, now_s))
         if done.grown_bytes is not None and done.grown_bytes[0] >= memory_limit.LEAST_BYTES:
             self._tell_growth(done.worker, *done.grown_bytes)

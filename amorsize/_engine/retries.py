@@ -48,6 +48,7 @@ class Losses:
         self._retries, self._timeout_s = retries, timeout_s
         self._tries: dict[int, int] = {}
         self._suspected: list[tuple[int, int]] = []  # one item of each ended a worker
+        self._again: list[tuple[int, int]] = []  # ran once, and have not come back since
         self._timed_out: set[int] = set()
         self._seen_s: float | None = None  # when the program was last seen to run
         self._still: list[tuple[float, float]] = []  # from when to when it stood still
@@ -95,6 +96,7 @@ class Losses:
                 work.give_back(start, stop)
                 continue
             work.n_repeated += suspect_item - start
+            self._note_again(start, suspect_item)
             beyond = min(stop, suspect_item + lost.n_suspects)
             work.give_back(start, suspect_item)
             work.give_back(beyond, stop)
@@ -118,6 +120,7 @@ class Losses:
             return
         self._suspected.append((start, stop))
         self._work.n_repeated += stop - start
+        self._note_again(start, stop)
         self.read_apart(start, stop)
 
     def read_apart(self, start: int, stop: int) -> None:
@@ -130,6 +133,7 @@ class Losses:
         if beyond > index + 1 and self._retries:
             self._suspected.append((index, beyond))
             self._work.n_repeated += beyond - index
+            self._note_again(index, beyond)
             self._work.try_alone(index, beyond)
             return
         if index in self._timed_out:
@@ -139,6 +143,7 @@ class Losses:
         self._tries[index] = self._tries.get(index, 0) + 1 + self._was_suspected(index)
         if self._tries[index] <= self._retries:
             self._work.n_repeated += 1
+            self._note_again(index, index + 1)
             self._work.try_alone(index, index + 1)
             return
         self._fail(index, self._death_of(index, how))
@@ -161,6 +166,25 @@ class Losses:
                 self._work.n_repeated -= beyond - index - 1  # those behind it had not begun
                 return 1
         return 0
+
+    def _note_again(self, start: int, stop: int) -> None:
+        if start < stop:
+            self._again.append((start, stop))
+
+    def n_again(self, start: int, stop: int) -> int:
+        """How many of these items, whose results have come, had run before in a lost worker."""
+        if not self._again:
+            return 0
+        n_found, still = 0, []
+        for begin, end in self._again:
+            first, last = max(begin, start), min(end, stop)
+            if first >= last:
+                still.append((begin, end))
+                continue
+            n_found += last - first
+            still += [one for one in ((begin, first), (last, end)) if one[0] < one[1]]
+        self._again = still
+        return n_found
 
     def seen(self, now_s: float, *, at_most_s: float = 0.0) -> None:
         """The program runs; where it was not seen for far longer than planned, it stood still.

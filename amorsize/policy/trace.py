@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from amorsize.policy.state import Note
 
 
-#: A trace keeps at most so many chunks. Beyond, neighbours are merged.
-MANY_CHUNKS = 100_000
+#: A trace keeps at most so many chunks, in some 4 MB. Beyond, neighbours are merged.
+MANY_CHUNKS = 20_000
+
+#: What happened to workers is kept so many times: enough for each of 1000 to start, be ready and
+#: end. A worker that is replaced after each few items would go on for as long as the data does.
+MANY_WORKER_EVENTS = 4_000
 
 
 class ChunkTrace(Value):
@@ -27,6 +31,13 @@ class ChunkTrace(Value):
     cpu_s: float
     now_s: float  # since the call began, when the report came in
     run_delay_s: float = 0.0  # of wall_s: it could have run, but others had the core
+    n_chunks: int = 1  # that were merged into this one
+    first_s: float | None = None  # when the first of several merged chunks began
+
+    @property
+    def begun_s(self) -> float:
+        """Seconds since the call began, when its first item was begun."""
+        return max(0.0, self.now_s - self.wall_s) if self.first_s is None else self.first_s
 
     @property
     def undelayed_s(self) -> float:
@@ -61,14 +72,47 @@ def _merged(chunks: list[ChunkTrace]) -> list[ChunkTrace]:
             waiting[chunk.worker] = chunk
             continue
         merged.append(
-            chunk.but(
+            ChunkTrace(
+                worker=chunk.worker,
+                backend=chunk.backend,
                 n_items=first.n_items + chunk.n_items,
                 wall_s=first.wall_s + chunk.wall_s,
                 cpu_s=first.cpu_s + chunk.cpu_s,
+                now_s=chunk.now_s,
                 run_delay_s=first.run_delay_s + chunk.run_delay_s,
+                n_chunks=first.n_chunks + chunk.n_chunks,
+                first_s=first.begun_s,
             )
         )
     return merged + list(waiting.values())
+
+
+class WorkerEvent(Value):
+    """Something that became of a worker."""
+
+    now_s: float  # since the call began
+    worker: int
+    what: str  # "started", "ready", "retried", "died" or "retired"
+    backend: str
+    n_items: int = 0  # that run again after a death, or that ran again
+    why: str | None = None  # how it died, or why it was retired
+
+
+class WorkerLog:
+    """What became of the workers of a call, in order: as much of it as is kept."""
+
+    def __init__(self) -> None:
+        self._events: list[WorkerEvent] = []
+
+    @property
+    def all(self) -> tuple[WorkerEvent, ...]:
+        """What is kept."""
+        return tuple(self._events)
+
+    def append(self, event: WorkerEvent) -> None:
+        """Keep one more, as long as there are not too many."""
+        if len(self._events) < MANY_WORKER_EVENTS:
+            self._events.append(event)
 
 
 class Trace(Value):
@@ -91,10 +135,16 @@ class Trace(Value):
     warnings: tuple[str, ...]
     pids: tuple[int, ...] = ()  # of worker processes
     drifts: tuple[Drift, ...] = ()  # what turned out to differ from what was remembered
+    worker_events: tuple[WorkerEvent, ...] = ()  # starts, deaths and the like
+    ended_at_s: float | None = None  # since 1970
 
     def n_items_by(self, backend: str) -> int:
         """Items run in the caller ("caller"), in threads or in processes."""
         return sum(chunk.n_items for chunk in self.chunks if chunk.backend == backend)
+
+    def n_chunks_by(self, backend: str) -> int:
+        """Chunks run in the caller, in threads or in processes."""
+        return sum(chunk.n_chunks for chunk in self.chunks if chunk.backend == backend)
 
     @property
     def busy_s(self) -> float:
