@@ -223,6 +223,18 @@ class TestDask:
             time.sleep(0.05)
         assert left == (0, 0)
 
+    def test_results_are_let_go_of_while_the_call_goes_on(self, dask_client):
+        """Of 200 MB, those of the chunks under way are on the cluster: four of 4 MB each."""
+        from distributed import Client
+
+        most_bytes = 0
+        with Client(dask_client.scheduler.address, set_as_default=False) as watching:
+            stream = autotune(engine_items.megabyte, executor=dask_client).stream(range(200))
+            for _ in stream:
+                most_bytes = max(most_bytes, _left_on(watching)[1])
+
+        assert 0 < most_bytes <= 32e6
+
     def test_ctrl_c_ends_the_call_and_leaves_nothing(self, dask_client, items):
         tuned_map(engine_items.noted_slowly, items(3), executor=dask_client)
         timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))

@@ -16,6 +16,7 @@ import pytest
 from amorsize import autotune, cache, tuned_map
 from amorsize._clusters.plain import PlainAdapter
 from amorsize._engine import engine_costs
+from amorsize._engine.engine_costs import EngineCosts
 from amorsize._workers.executor_pool import ExecutorPool
 from amorsize._workers.payload import Payload
 from amorsize._workers.protocol import Chunk, ChunkDone, Task, WorkerLost
@@ -311,19 +312,40 @@ def test_how_long_chunks_were_on_their_way_is_remembered(processes):
     engine_costs.forget()
     tuned_map(pool_items.wait, [0.2] * 16, executor=processes, chunksize=1)
     fingerprint = PlainAdapter(processes).fingerprint()
-    known_s = engine_costs.lag_s(fingerprint, 123.0, on_disk=False)
-    assert 0.0 < known_s <= 1.0
+    guess = EngineCosts(lag_s=123.0, submit_s=45.0)
+    known = engine_costs.known(fingerprint, guess, on_disk=False)
+    assert 0.0 < known.lag_s <= 1.0
+    assert 0.0 < known.submit_s <= 0.1
 
     engine_costs.forget()
 
-    assert engine_costs.lag_s(fingerprint, 123.0, on_disk=False) == 123.0
-    assert engine_costs.lag_s(fingerprint, 123.0, on_disk=True) == known_s
+    assert engine_costs.known(fingerprint, guess, on_disk=False) is guess
+    assert engine_costs.known(fingerprint, guess, on_disk=True) == known
 
 
-@pytest.mark.parametrize("lag_s", [-1.0, 0.0, 1e9, float("nan"), "soon", None, True])
-def test_a_damaged_record_of_an_engine_is_no_record(lag_s):
-    """What cannot be a time on the way is not believed."""
+@pytest.mark.parametrize("name", ["lag_s", "submit_s"])
+@pytest.mark.parametrize("value", [-1.0, 0.0, 1e9, float("nan"), "soon", None, True])
+def test_a_damaged_record_of_an_engine_is_no_record(name, value):
+    """What cannot be what a chunk costs is not believed."""
     engine_costs.forget()
-    cache.note("engine:forged", {"lag_s": lag_s})
+    guess = EngineCosts(lag_s=0.005, submit_s=0.001)
+    cache.note("engine:forged", {**guess.as_dict(), name: value})
 
-    assert engine_costs.lag_s("forged", 0.005, on_disk=True) == 0.005
+    assert engine_costs.known("forged", guess, on_disk=True) is guess
+
+
+def test_what_an_item_costs_is_remembered_for_each_engine(processes):
+    """The first chunks of a second call have their length at once; at home nothing is known."""
+    mapped = autotune(pool_items.double, executor=processes)
+    mapped(range(5000))
+    first = mapped.explain().trace.chunks[0]
+
+    mapped(range(5000))
+
+    trace = mapped.explain().trace
+    assert first.n_items == 1
+    assert trace.known_from == "memory"
+    assert min(one.n_items for one in trace.chunks[:2]) > 100
+    assert trace.known_fits
+    mapped.using(executor=None)(range(5))
+    assert mapped.explain().trace.known is None

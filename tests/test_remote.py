@@ -7,10 +7,22 @@ import pytest
 from amorsize.policy.actions import Send, StartWorker
 from amorsize.policy.events import HostInspected, Ready, Report, Started, View
 from amorsize.policy.host_job import Host, Job
+from amorsize.policy.profile import Profile
 from amorsize.policy.tuner import Tuner
 
 
-def play(item_s, n_items, *, n_workers, lag_s, dispatch_s, chunksize=None, speeds=None):
+def play(
+    item_s,
+    n_items,
+    *,
+    n_workers,
+    lag_s,
+    dispatch_s,
+    chunksize=None,
+    speeds=None,
+    known=None,
+    result_bytes=None,
+):
     """Seconds that a call takes on an engine, with the chunks that it sent.
 
     The caller is busy for `dispatch_s` with each chunk, which is on its way for half of `lag_s`
@@ -18,7 +30,7 @@ def play(item_s, n_items, *, n_workers, lag_s, dispatch_s, chunksize=None, speed
     """
     host = Host(n_cores=n_workers, dispatch_s=dispatch_s, engine_lag_s=lag_s)
     job = Job(n_items=n_items, backend="process", n_jobs=n_workers, chunksize=chunksize)
-    tuner = Tuner(None, job)
+    tuner = Tuner(None, job, known)
     tuner.tell(HostInspected(host=host, job=job))
     speeds = speeds or [1.0] * n_workers
     now_s, n_left, n_started, sizes = 0.0, n_items, 0, []
@@ -38,6 +50,7 @@ def play(item_s, n_items, *, n_workers, lag_s, dispatch_s, chunksize=None, speed
                     cpu_s=wall_s,
                     pickle_s=0.0,
                     now_s=now_s,
+                    n_bytes=None if result_bytes is None else n * result_bytes,
                 )
             )
         view = View(now_s=now_s, n_left=n_left, all_read=True, caller_busy=False)
@@ -107,3 +120,54 @@ def test_an_explicit_chunksize_is_obeyed():
     _, sizes = play(1e-3, 100, n_workers=2, lag_s=5e-3, dispatch_s=1e-3, chunksize=7)
 
     assert sizes == [7] * 14 + [2]
+
+
+def known(item_s, chunksize):
+    """What an earlier call on the same engine has learned."""
+    return Profile(
+        backend="process",
+        n_jobs=2,
+        chunksize=chunksize,
+        item_s=item_s,
+        item_cpu_s=item_s,
+        spread_log=None,
+        pickle_s=None,
+        warmup_s=0.0,
+        holds_gil=None,
+        waits=False,
+        n_items=1000,
+    )
+
+
+def test_the_first_chunks_of_a_second_call_are_right_at_once():
+    """Nothing has to be tried, and no chunk is longer than a full one was."""
+    where = {"n_workers": 2, "lag_s": 5e-3, "dispatch_s": 1.5e-3}
+
+    first_s, sizes = play(1e-4, 10_000, **where)
+    second_s, known_sizes = play(1e-4, 10_000, known=known(1e-4, 500), **where)
+
+    assert sizes[:2] == [1, 1]
+    assert known_sizes[:4] == [500] * 4
+    assert second_s <= first_s
+
+
+def test_items_that_have_become_long_do_not_keep_the_size_of_the_short():
+    """The first chunk that comes back has shown it."""
+    where = {"n_workers": 2, "lag_s": 5e-3, "dispatch_s": 1.5e-3}
+
+    _, sizes = play(0.1, 10_000, known=known(1e-4, 500), **where)
+
+    assert max(sizes[4:]) <= 2
+
+
+def test_large_results_are_not_all_on_their_way_at_once():
+    """4 MB a chunk, and 64 MB in all, as far as that leaves each chunk an item."""
+    where = {"lag_s": 5e-3, "dispatch_s": 1.5e-3}
+
+    _, few = play(1e-4, 2000, n_workers=2, result_bytes=1_000_000, **where)
+    _, many = play(1e-4, 20_000, n_workers=64, result_bytes=100_000, **where)
+    _, huge = play(1e-4, 20, n_workers=2, result_bytes=50_000_000, **where)
+
+    assert max(few) == 4
+    assert max(many) == 5
+    assert max(huge) == 1

@@ -6,6 +6,8 @@ to run again when a process dies, which it would otherwise do up to three times 
 
 from __future__ import annotations
 
+from time import thread_time
+
 from amorsize._clusters import dask_worker
 from amorsize._clusters.dask_watch import Watch
 from amorsize._clusters.protocol import (
@@ -68,6 +70,7 @@ class DaskAdapter:
         self._options = options
         self._put: list[Any] = []
         self._has_large_results = False
+        self._loop_s = (0.0, 0.0)  # CPU seconds of the loop's thread: at first, lately
         address = getattr(client.scheduler, "address", "?")
         self.described = f"the Dask cluster at {address}"
         self._address = address
@@ -101,6 +104,8 @@ class DaskAdapter:
         return one
 
     async def _run(self, one: _Submission) -> None:
+        if not self._loop_s[0]:
+            self._loop_s = (thread_time(), thread_time())
         future = result = failure = None
         try:
             arguments = [await self._sent(argument, one) for argument in one.arguments]
@@ -126,6 +131,7 @@ class DaskAdapter:
             failure = error
         if future is not None:
             future.release()
+        self._loop_s = (self._loop_s[0], thread_time())
         one.tell(result, failure)
 
     async def _sent(self, argument: Any, one: _Submission) -> Any:
@@ -183,6 +189,10 @@ class DaskAdapter:
         if self._client.status != "running":
             return f"the client's connection to the scheduler is {self._client.status}"
         return self._watch.why_silent()
+
+    def cpu_s(self) -> float:
+        """Of the thread of the client's loop, up to the latest chunk that came back."""
+        return self._loop_s[-1] - self._loop_s[0]
 
     def fingerprint(self) -> str:
         """Where its scheduler runs; its port changes from start to start."""

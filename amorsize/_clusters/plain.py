@@ -85,6 +85,10 @@ class PlainAdapter:
         """None: it says so when it is given work."""
         return
 
+    def cpu_s(self) -> float:
+        """Nobody knows which threads are its own."""
+        return 0.0
+
     def fingerprint(self) -> str:
         """Its class."""
         kind = type(self._executor)

@@ -85,6 +85,10 @@ if TYPE_CHECKING:
             """Why nothing can be expected of the engine any more; None: it is there."""
             ...
 
+        def cpu_s(self) -> float:
+            """CPU seconds that threads of the engine have taken in this process so far."""
+            ...
+
         def fingerprint(self) -> str:
             """What tells this engine from others that cost differently."""
             ...

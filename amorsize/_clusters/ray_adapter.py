@@ -98,6 +98,10 @@ class RayAdapter:
             return "ray.shutdown() was called"
         return None if self._watch is None else self._watch.why_silent()
 
+    def cpu_s(self) -> float:
+        """Its threads are not Python's."""
+        return 0.0
+
     def fingerprint(self) -> str:
         """Its version, with the processors that a submission takes."""
         return f"ray {self._ray.__version__} num_cpus={self._n_cpus:g}"

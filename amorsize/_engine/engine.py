@@ -217,6 +217,7 @@ class Engine:
         if not call.source.all_read:
             call.work.read_ahead(longest_s=0.0)
             self.failures.see_broken_data()
+        self.opening.find_remote()
         self.opening.look_up()
         job = self.opening.job()
         call.tuner = Tuner(None, job, call.known)

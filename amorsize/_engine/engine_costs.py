@@ -1,6 +1,8 @@
-"""How long chunks were on their way to an engine in earlier calls."""
+"""What chunks have cost on an engine in earlier calls, beside their items."""
 
 from __future__ import annotations
+
+from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -8,13 +10,37 @@ if TYPE_CHECKING:
 
 #: Seconds on its way beyond which a chunk has waited for something else.
 MOST_LAG_S = 1.0
+#: CPU seconds beyond which this process did something else besides.
+MOST_SUBMIT_S = 0.1
 #: By how much what is known must have changed to be written again.
 CHANGED_SHARE = 0.25
 
-_lags_s: dict[str, float] = {}  # by fingerprint of the engine
+
+class EngineCosts(Value):
+    """What a chunk costs besides its items."""
+
+    lag_s: float  # on its way there and back
+    submit_s: float  # CPU seconds of this process
+
+    def moved(self, share: float, *, lag_s: float | None, submit_s: float | None) -> EngineCosts:
+        """The means with one chunk more, which counts for so much; None: it does not tell."""
+        lag_s = self.lag_s if lag_s is None else min(lag_s, MOST_LAG_S)
+        submit_s = self.submit_s if submit_s is None else min(submit_s, MOST_SUBMIT_S)
+        return EngineCosts(
+            lag_s=self.lag_s + share * (lag_s - self.lag_s),
+            submit_s=self.submit_s + share * (submit_s - self.submit_s),
+        )
+
+    def differ(self, others: EngineCosts, share: float) -> bool:
+        """Whether one of them differs by more than a share from what others are."""
+        pairs = (self.lag_s, others.lag_s), (self.submit_s, others.submit_s)
+        return any(abs(mine_s - other_s) > share * other_s for mine_s, other_s in pairs)
 
 
-def lag_s(fingerprint: str, otherwise: float, *, on_disk: bool) -> float:
+_known: dict[str, EngineCosts] = {}  # by fingerprint of the engine
+
+
+def known(fingerprint: str, otherwise: EngineCosts, *, on_disk: bool) -> EngineCosts:
     """What earlier calls have measured; `otherwise` where there was none.
 
     Args:
@@ -22,38 +48,43 @@ def lag_s(fingerprint: str, otherwise: float, *, on_disk: bool) -> float:
         otherwise: A first guess.
         on_disk: Whether earlier processes are asked as well.
     """
-    if fingerprint not in _lags_s and on_disk:
+    if fingerprint not in _known and on_disk:
         from amorsize import cache
 
         key = _key(fingerprint)
         record = cache.recent(key).get(key) or cache.get(key)
-        if (known_s := _believed(record)) is not None:
-            _lags_s[fingerprint] = known_s
-    return _lags_s.get(fingerprint, otherwise)
+        if (found := _believed(record)) is not None:
+            _known[fingerprint] = found
+    return _known.get(fingerprint, otherwise)
 
 
-def keep(fingerprint: str, measured_s: float, *, on_disk: bool) -> None:
+def keep(fingerprint: str, measured: EngineCosts, *, on_disk: bool) -> None:
     """Remember what this call has measured."""
-    known_s = _lags_s.get(fingerprint)
-    if known_s is not None and abs(measured_s - known_s) <= CHANGED_SHARE * known_s:
+    before = _known.get(fingerprint)
+    if before is not None and not measured.differ(before, CHANGED_SHARE):
         return
-    _lags_s[fingerprint] = measured_s
+    _known[fingerprint] = measured
     if on_disk:
         from amorsize import cache
 
-        cache.note(_key(fingerprint), {"lag_s": measured_s})
+        cache.note(_key(fingerprint), measured.as_dict())
 
 
 def forget() -> None:
     """Know nothing any more in this process."""
-    _lags_s.clear()
+    _known.clear()
 
 
 def _key(fingerprint: str) -> str:
     return f"engine:{fingerprint}"
 
 
-def _believed(record: dict[str, Any] | None) -> float | None:
-    """A lag from the disk, where it can be one."""
-    value = None if record is None else record.get("lag_s")
-    return value if type(value) is float and 0.0 < value <= MOST_LAG_S else None
+def _believed(record: dict[str, Any] | None) -> EngineCosts | None:
+    """Costs from the disk, where they can be some."""
+    fields = record or {}
+    lag_s, submit_s = fields.get("lag_s"), fields.get("submit_s")
+    if type(lag_s) is not float or type(submit_s) is not float:
+        return None
+    if not (0.0 < lag_s <= MOST_LAG_S and 0.0 < submit_s <= MOST_SUBMIT_S):
+        return None
+    return EngineCosts(lag_s=lag_s, submit_s=submit_s)

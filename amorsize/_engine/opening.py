@@ -35,14 +35,36 @@ class Opening:
         #: Workers that are not ours, where the call was given some.
         self.remote: RemoteWorkers | None = None
 
+    def find_remote(self) -> None:
+        """See whether the items go to workers that are not ours.
+
+        Raises:
+            AmorsizeError: They cannot, or not with these options.
+        """
+        options = self._call.options
+        if options.engine is None or nesting.is_inside() or self._backend() == "serial":
+            return
+        from amorsize._engine.remote import RemoteWorkers
+
+        self.remote = RemoteWorkers(self._call.task.function, options)
+
     def look_up(self) -> None:
-        """See what this process knows of the function."""
+        """See what this process knows of the function.
+
+        What an engine has cost is looked up on disk as well: its first chunks follow from that.
+        """
         call = self._call
         if call.source.n_read and call.key is None:
             call.key = store.key_of(call.func, call.work.item(0), call.item_kwargs)
-        if not call.options.retune and call.key is not None:
-            call.known = store.memory().profile(call.key)
-            call.known_from = None if call.known is None else "memory"
+            if self.remote is not None:
+                call.key = self.remote.key(call.key)
+        if call.options.retune or call.key is None:
+            return
+        call.known = store.memory().profile(call.key)
+        call.known_from = None if call.known is None else "memory"
+        if self.remote is not None and call.known is None and call.options.cache:
+            call.known = store.memory().ask_disk(call.key, call.func, call.key[1])
+            call.known_from = None if call.known is None else "disk"
 
     def heed_bound(self) -> None:
         """Keep items here that earlier calls have seen to belong here."""
@@ -61,13 +83,10 @@ class Opening:
 
     def job(self) -> Job:
         options = self._call.options
-        backend, nested = self._backend(), nesting.is_inside()
+        backend = self._backend()
         n_jobs = None if options.n_jobs in (None, -1) else options.n_jobs
         chunksize = options.chunksize
-        if options.engine is not None and not nested and backend != "serial":
-            from amorsize._engine.remote import RemoteWorkers
-
-            self.remote = RemoteWorkers(self._call.task.function, options)
+        if self.remote is not None:
             backend = self.remote.backend
             if backend == "thread":  # other workers may become more
                 n_jobs = n_jobs or self.remote.n_workers

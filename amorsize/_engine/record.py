@@ -9,6 +9,7 @@ from time import time
 from amorsize._profiles import store
 from amorsize._workers import nesting
 from amorsize.policy.evidence import achievement
+from amorsize.policy.rules.remote import is_remote
 from amorsize.policy.trace import Trace
 
 TYPE_CHECKING = False
@@ -56,6 +57,8 @@ def _learned(
     if profile is None:
         return None, drifts
     fits = call.known if tuner.profile.matches is not False else None
+    if is_remote(tuner):  # what is achieved there depends on who else uses it
+        fits = None
     profile, short = _compared(fits, profile, chunks, call.work.results.n_done, makespan_s)
     drifts += [] if short is None else [short]
     if fits is not None:
@@ -100,7 +103,8 @@ def _keep(call: Call, trace: Trace, warn: Callable[[str], None]) -> None:
     store.keep_trace(call.func, trace)
     if trace.profile is None or call.key is None or call.tuner.job.backend == "serial":
         return
-    if nesting.is_inside() or call.tuner.job.backend != "auto" or call.tuner.workers.has_lost_one:
+    is_open = call.tuner.job.backend == "auto" or is_remote(call.tuner)
+    if nesting.is_inside() or not is_open or call.tuner.workers.has_lost_one:
         return  # a plan under which workers die is no winner
     has_drifted = _tell_drifts(call, list(trace.drifts), warn)
     on_disk = call.options.cache and os.environ.get("AMORSIZE_CACHE", "").lower() != "off"
@@ -185,7 +189,7 @@ def _rejected(call: Call) -> Iterator[str]:
         yield f"processes: {job.process_reason}"
     if tuner.sending.reason is not None:
         yield f"processes: {tuner.sending.reason}"
-    if call.fork_reason is not None and used == "process":
+    if call.fork_reason is not None and used == "process" and not is_remote(tuner):
         yield f"forking: {call.fork_reason}"
 
 

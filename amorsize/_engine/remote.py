@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from amorsize._clusters import finding
 from amorsize._engine import call_options, engine_costs, placement
+from amorsize._engine.engine_costs import EngineCosts
 from amorsize._workers import executor_pool
 from amorsize.errors import InvalidOptionError
 from amorsize.policy.events import HostInspected
+from amorsize.policy.rules.remote import is_remote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,15 +18,16 @@ if TYPE_CHECKING:
     from amorsize._clusters.protocol import ClusterAdapter
     from amorsize._engine.call import Recorder
     from amorsize._engine.call_options import Options
+    from amorsize._profiles.store import Key
     from amorsize._workers.executor_pool import ExecutorPool
     from amorsize._workers.protocol import Payload, Task
     from amorsize.policy.host_job import Host
     from amorsize.policy.tuner import Tuner
 
 #: How much one chunk counts among those before, and by how much the mean may differ in silence.
-LAG_SHARE = 0.2
+CHUNK_SHARE = 0.2
 #: Chunks whose mean is worth remembering.
-ENOUGH_LAGS = 5
+ENOUGH_CHUNKS = 5
 
 
 class RemoteWorkers:
@@ -45,10 +48,9 @@ class RemoteWorkers:
             call_options.refuse_unkept(options, options.engine, described)
         self.adapter: ClusterAdapter = finding.adapter_for(options.engine)
         self._fingerprint, self._is_on_disk = self.adapter.fingerprint(), options.cache
-        self._lag_s = engine_costs.lag_s(
-            self._fingerprint, self.adapter.lag_s, on_disk=options.cache
-        )
-        self._n_lags = 0
+        guess = EngineCosts(lag_s=self.adapter.lag_s, submit_s=self.adapter.submit_s)
+        self._costs = engine_costs.known(self._fingerprint, guess, on_disk=options.cache)
+        self._n_measured = 0
         self._tuner: Tuner | None = None
         self._recorder: Recorder | None = None
         self.backend = "thread" if self.adapter.shares_memory else "process"
@@ -69,6 +71,13 @@ class RemoteWorkers:
         """Whether each item is a chunk, so that what a dead process has run can be told."""
         return options.retries == 0 and not self.adapter.shares_memory
 
+    def key(self, key: Key) -> Key:
+        """What is learned of a function is kept apart for each engine."""
+        if self.adapter.shares_memory:
+            return key
+        owner, (kind, size), variant = key
+        return owner, (f"{kind} on {self._fingerprint}", size), variant
+
     @property
     def n_workers(self) -> int | None:
         """How many chunks it runs at once; None where that is unknown."""
@@ -80,8 +89,8 @@ class RemoteWorkers:
             return host
         return host.but(
             n_cores=self.n_workers or host.n_cores,
-            dispatch_s=self.adapter.submit_s,
-            engine_lag_s=self._lag_s,
+            dispatch_s=self._costs.submit_s,
+            engine_lag_s=self._costs.lag_s,
         )
 
     def new_pool(
@@ -98,18 +107,19 @@ class RemoteWorkers:
             f"workers of {self.adapter.described}", f"{how_many}{(page and f', {page}') or ''}"
         )
         return executor_pool.ExecutorPool(
-            self.adapter, task, payload, see_lag=self._see_lag, see_workers=self._see_workers
+            self.adapter, task, payload, see_costs=self._see_costs, see_workers=self._see_workers
         )
 
-    def _see_lag(self, lag_s: float) -> None:
-        """A chunk was on its way for so long, besides running; the policy reckons with the mean."""
-        self._n_lags += 1
-        self._lag_s += LAG_SHARE * (min(lag_s, engine_costs.MOST_LAG_S) - self._lag_s)
+    def _see_costs(self, lag_s: float | None, submit_s: float | None) -> None:
+        """What a chunk has cost besides its items; the policy reckons with the means."""
+        self._n_measured += 1
+        self._costs = self._costs.moved(CHUNK_SHARE, lag_s=lag_s, submit_s=submit_s)
         tuner = self._tuner
-        told_s = None if tuner is None else tuner.host.engine_lag_s
-        if tuner is None or told_s is None or abs(self._lag_s - told_s) < LAG_SHARE * told_s:
+        if tuner is None or not is_remote(tuner):
             return
-        self._tell_host(tuner)
+        told = EngineCosts(lag_s=tuner.host.engine_lag_s or 0.0, submit_s=tuner.host.dispatch_s)
+        if self._costs.differ(told, CHUNK_SHARE):
+            self._tell_host(tuner)
 
     def _see_workers(self) -> None:
         """Workers have come or gone."""
@@ -125,7 +135,7 @@ class RemoteWorkers:
 
     def close(self) -> None:
         """Let go of it, and remember what reaching it has cost."""
-        if self._n_lags >= ENOUGH_LAGS:
-            self._n_lags = 0
-            engine_costs.keep(self._fingerprint, self._lag_s, on_disk=self._is_on_disk)
+        if self._n_measured >= ENOUGH_CHUNKS:
+            self._n_measured = 0
+            engine_costs.keep(self._fingerprint, self._costs, on_disk=self._is_on_disk)
         self.adapter.close()

@@ -139,6 +139,7 @@ class Returns:
             now_s=now_s,
             run_delay_s=done.run_delay_s,
             n_failed=self._n_failed(done),
+            n_bytes=done.n_bytes,
         )
 
     def _n_failed(self, done: ChunkDone) -> int:

@@ -14,6 +14,7 @@ from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import let_through
 from amorsize._workers import exception_pickling, serialization
 from amorsize._workers.executor_chunks import SentChunks, SharedChunks
+from amorsize._workers.executor_costs import ChunkCosts
 from amorsize._workers.executor_jobs import Job, Lost, Processes
 from amorsize._workers.executor_worker import (
     CANNOT_LOAD,
@@ -48,7 +49,7 @@ class ExecutorPool:
         task: Task,
         payload: Callable[[], Payload],
         *,
-        see_lag: Callable[[float], None] | None = None,
+        see_costs: Callable[[float | None, float | None], None] | None = None,
         see_workers: Callable[[], None] | None = None,
     ) -> None:
         """Take an engine that is ready for work.
@@ -57,11 +58,12 @@ class ExecutorPool:
             adapter: Where chunks are submitted.
             task: What is done to each item.
             payload: Makes the task picklable; called if the engine runs other processes.
-            see_lag: Told for how long a chunk was on its way there and back.
+            see_costs: Told what `ChunkCosts` measures of each chunk.
             see_workers: Called when other processes are there than before.
         """
-        self._see_lag, self._see_workers, self._there = see_lag, see_workers, adapter.processes()
-        self._adapter = adapter
+        self._see_costs, self._see_workers = see_costs, see_workers
+        self._adapter, self._there = adapter, adapter.processes()
+        self._costs = ChunkCosts(adapter)
         self.backend = "thread" if adapter.shares_memory else "process"
         self._events: SimpleQueue[tuple[Job | None, int, Any, BaseException | None]] = SimpleQueue()
         self._in_flight: set[Job] = set()
@@ -79,12 +81,13 @@ class ExecutorPool:
 
     def send(self, worker: int, chunk: Chunk, *, time_budget_s: float, flush_s: float) -> None:  # noqa: ARG002 - a submission has one result
         """Submit a chunk."""
-        items = b"" if self._adapter.shares_memory else self.packed(chunk.items)
-        job = Job(worker, chunk, time_budget_s, items)
-        if worker in self._lost_of:
-            self._lost_of[worker].unstarted.append(job.range)
-        else:
-            self._begin(job)
+        with self._costs:
+            items = b"" if self._adapter.shares_memory else self.packed(chunk.items)
+            job = Job(worker, chunk, time_budget_s, items)
+            if worker in self._lost_of:
+                self._lost_of[worker].unstarted.append(job.range)
+            else:
+                self._begin(job)
 
     def packed(self, items: Any) -> bytes:
         """Items as bytes; next to none where memory is shared."""
@@ -129,13 +132,14 @@ class ExecutorPool:
     def wait(self, timeout_s: float) -> list[Event]:
         """Events of all submissions; waits at most `timeout_s` for the first."""
         events: list[Event] = []
-        try:
-            self._handle(*self._events.get(timeout=max(0.0, timeout_s)), events)
-            while True:
-                self._handle(*self._events.get_nowait(), events)
-        except Empty:
-            pass
-        self._look_around(events)
+        with self._costs:
+            try:
+                self._handle(*self._events.get(timeout=max(0.0, timeout_s)), events)
+                while True:
+                    self._handle(*self._events.get_nowait(), events)
+            except Empty:
+                pass
+            self._look_around(events)
         return events
 
     def _look_around(self, events: list[Event]) -> None:
@@ -209,8 +213,8 @@ class ExecutorPool:
         else:
             self._in_flight.discard(job)
             events.append(done := _done(job, content))
-            if self._see_lag is not None and job.is_first:
-                self._see_lag(max(0.0, job.back_s - job.sent_s - done.wall_s - done.pickle_s))
+            if self._see_costs is not None:
+                self._see_costs(*self._costs.of(job, done))
             self._tell_lost(job.worker, events)
 
     def _failed(self, job: Job, error: BaseException, events: list[Event]) -> None:

@@ -84,6 +84,8 @@ class Report(Value):
     run_delay_s: float = 0.0
     #: Items that failed, where failures are kept as results.
     n_failed: int = 0
+    #: Size of the results as they were sent. None: they were not, or not in one piece.
+    n_bytes: int | None = None
 
     @property
     def undelayed_s(self) -> float:

@@ -44,7 +44,7 @@ def _workers_only(state: State, view: View) -> Action | None:
         return None
     if not state.is_surveyed:
         return InspectHost()
-    if state.host.engine_lag_s is not None:
+    if remote.is_remote(state):
         return remote.feed(state, view)
     return scale.workers_only(state, view)
 
@@ -200,7 +200,9 @@ class Tuner(State):
         n_jobs = 1 if backend == "serial" else max(1, self.workers.of(backend).n_alive)
         n_jobs = min(n_jobs, self.limits.contention.n_enough or n_jobs)
         chunksize = self.job.chunksize
-        if chunksize is None and costs.waits and backend != "serial":
+        if chunksize is None and remote.is_remote(self):
+            chunksize = remote.full_chunk(self)
+        elif chunksize is None and costs.waits and backend != "serial":
             dispatch_s = self.prices().dispatch_s
             chunksize = chunk_sizing.waiting_chunksize(costs.item_s or 0.0, n_jobs, dispatch_s)
         return Plan(

@@ -28,6 +28,8 @@ class SendingCost:
         self.pickling: PicklingMeasured | None = None
         #: Sending items has paid, once more than the first one was known.
         self.has_paid = False
+        #: Mean size of a result in the latest report that tells it. None: none does.
+        self.result_bytes: float | None = None
         self._pickled_s = 0.0  # in workers' reports
         self._n_pickled = 0  # items of these reports
         self._n_weighings = 0  # reports that have told what pickling takes
@@ -50,6 +52,8 @@ class SendingCost:
             inherits_items: Workers have the items already, so a report shows all that travels.
             is_remembered: The pickling time may be that of an earlier call.
         """
+        if event.n_bytes is not None and event.n_items:
+            self.result_bytes = event.n_bytes / event.n_items
         known_s = self.pickle_s
         is_first = self.pickling is None and inherits_items and event.n_items > 0
         is_weighing = is_first or 0 < self._n_weighings < WEIGHINGS

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from amorsize.policy import backend_costs, chunk_sizing
 from amorsize.policy.actions import Action, StartWorker, Wait
+from amorsize.policy.profile import FITS
 from amorsize.policy.rules import dispatch
 from amorsize.policy.value import inf
 
@@ -28,6 +29,16 @@ SENDING = 2.0
 GROWTH = 16
 #: A chunk longer than this many times its way is sent when the one before it is back.
 SHORT = 20.0
+#: Results that one chunk may bring back, as far as that leaves it an item: on Dask, 4 MB are on
+#: their way for about as long as a chunk without any.
+MOST_BYTES = 4e6
+#: Results that all chunks under way may bring back.
+ALL_BYTES = 64e6
+
+
+def is_remote(state: State) -> bool:
+    """Items go to processes that are not ours."""
+    return state.is_surveyed and state.host.engine_lag_s is not None
 
 
 def feed(state: State, view: View) -> Action:
@@ -36,6 +47,7 @@ def feed(state: State, view: View) -> Action:
         why = "the workers that were asked for run all items"
         state.route = backend_costs.Route(backend="process", why=why)
         state.cores.verified = True
+    _check_profile(state)
     pool = state.workers.of("process")
     worker = pool.least_loaded(_n_active(state))
     n_items, time_budget_s = chunk_for(state, view)
@@ -59,21 +71,59 @@ def chunk_for(state: State, view: View) -> tuple[int, float]:
     """Items of the next chunk, with the seconds after which its rest is to come back."""
     if state.job.chunksize is not None:
         return min(state.job.chunksize, view.n_left), inf
-    item_s = state.costs.item_s
+    item_s = _item_s(state)
     if item_s is None:
         return 1, inf
-    item_s = max(item_s, chunk_sizing.LEAST_S)
-    n_workers = _n_active(state)
-    lag_s, sending_s = _lag_s(state), SENDING * n_workers * state.host.dispatch_s
-    bulk_s = max(LAGS * lag_s / N_UNDER_WAY, sending_s)
-    n_left = state.n_left(view)
+    n_workers, n_left = _n_active(state), state.n_left(view)
     # At the end it is fewer workers that are served in time.
     n_served = min(n_workers, max(1.0, (n_left * item_s / state.host.dispatch_s) ** 0.5))
-    tail_s = min(max(lag_s, sending_s / SENDING), bulk_s)
+    tail_s = max(_lag_s(state), n_workers * state.host.dispatch_s)
     guided = max(tail_s / item_s, n_left / (chunk_sizing.GUIDE * n_workers), 1.0)
-    most = min(bulk_s / item_s, -(-n_left // n_served), GROWTH * max(1, state.costs.n_largest))
+    most = min(full_chunk(state), -(-n_left // n_served), _n_most(state))
     n_items = max(1, round(min(guided, most)))
     return min(n_items, view.n_left), chunk_sizing.BOX * max(n_items * item_s, tail_s)
+
+
+def full_chunk(state: State) -> int:
+    """Items of a chunk while many are left."""
+    item_s, n_workers = _item_s(state), _n_active(state)
+    if item_s is None:
+        return 1
+    bulk_s = max(LAGS * _lag_s(state) / N_UNDER_WAY, SENDING * n_workers * state.host.dispatch_s)
+    return max(1, round(min(bulk_s / item_s, _n_by_size(state, n_workers))))
+
+
+def _item_s(state: State) -> float | None:
+    """What an item costs, in this call or an earlier one."""
+    item_s, hint = state.costs.item_s, state.profile.hint
+    if item_s is None and hint is not None:
+        item_s = hint.item_s
+    return None if item_s is None else max(item_s, chunk_sizing.LEAST_S)
+
+
+def _n_most(state: State) -> int:
+    """Items that a chunk may have by what others before it had."""
+    hint = state.profile.hint
+    return GROWTH * max(1, state.costs.n_largest) if hint is None else hint.chunksize
+
+
+def _check_profile(state: State) -> None:
+    """The first chunk that comes back shows whether what is remembered holds."""
+    hint, item_s = state.profile.hint, state.costs.item_s
+    if hint is None or item_s is None:
+        return
+    state.profile.hint = None
+    state.profile.matches = 1 / FITS < item_s / hint.item_s < FITS
+    if state.profile.matches:
+        state.costs.n_largest = max(state.costs.n_largest, hint.chunksize)
+
+
+def _n_by_size(state: State, n_workers: int) -> float:
+    """Items of a chunk whose results are not too much to be on their way at once."""
+    each_bytes = state.sending.result_bytes
+    if not each_bytes:
+        return inf
+    return min(MOST_BYTES, ALL_BYTES / (N_UNDER_WAY * n_workers)) / each_bytes
 
 
 def _lag_s(state: State) -> float:
@@ -83,8 +133,9 @@ def _lag_s(state: State) -> float:
 
 def _is_short(state: State, n_items: int, view: View) -> bool:
     """Whether a chunk is over before another one could come, and enough is left for all."""
-    if state.workers.has_lost_one or state.costs.item_s is None:
+    item_s = _item_s(state)
+    if state.workers.has_lost_one or item_s is None:
         return False
     if view.n_left < n_items * _n_active(state) and view.all_read:
         return False  # another worker may be free sooner
-    return n_items * state.costs.item_s < SHORT * _lag_s(state)
+    return n_items * item_s < SHORT * _lag_s(state)
