@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pool_items
 import pytest
+from conftest import read
 
 from amorsize import shutdown
 from amorsize._clusters.plain import PlainAdapter
@@ -573,6 +574,7 @@ class TestDeath:
         hear(pool, lambda _: (pool.begun(0) or (0,))[0] == 11, every_s=0.01)
 
         assert before_s < pool.begun(0)[1] < time.perf_counter()
+        assert read(Path(f"/proc/{pool.native_id(0)}/schedstat")).count(" ") == 2
 
 
 def test_the_items_of_these_tests_can_be_imported_by_a_worker():

@@ -189,6 +189,9 @@ class Scheduled:
             return None
         return worker["orders"][0][0].start, worker["since"]
 
+    def native_id(self, _):
+        """None: its workers are no threads."""
+
     def kill(self, number):
         self.killed.append(number)
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT, read
@@ -102,6 +103,10 @@ class OneWorker:
     def begun(self, _):
         return 7, self.began_s
 
+    def native_id(self, _):
+        """The worker's, which `Starvation` is asked about."""
+        return 1
+
     def kill(self, number):
         self.killed.append(number)
 
@@ -110,7 +115,13 @@ class TestWhatCounts:
     @pytest.fixture
     def losses(self):
         """Of items that may take ten seconds."""
-        return Losses("f", None, retries=1, timeout_s=10.0, fail=lambda *_: None)
+        return self.losses_of(10.0, waited_s=0.0)
+
+    def losses_of(self, timeout_s, *, waited_s):
+        """Of items that have waited for a core so long."""
+        losses = Losses("f", None, retries=1, timeout_s=timeout_s, fail=lambda *_: None)
+        losses._starvation = SimpleNamespace(is_due=lambda _: True, waited_s=lambda *_: waited_s)
+        return losses
 
     def is_ended(self, losses, began_ago_s):
         pool = OneWorker(time.perf_counter() - began_ago_s)
@@ -147,6 +158,17 @@ class TestWhatCounts:
             losses.seen(now - 0.25 * k, at_most_s=0.25)
 
         assert self.is_ended(losses, 11.0)
+
+    def test_waiting_for_a_core_does_not_count(self):
+        """As long as it is no longer than the limit itself."""
+        assert not self.is_ended(self.losses_of(10.0, waited_s=4.0), 13.0)
+        assert self.is_ended(self.losses_of(10.0, waited_s=4.0), 15.0)
+        assert self.is_ended(self.losses_of(10.0, waited_s=30.0), 21.0)
+
+    def test_a_short_limit_is_at_most_a_second_late(self):
+        """For a lack of cores."""
+        assert not self.is_ended(self.losses_of(0.05, waited_s=0.9), 0.9)
+        assert self.is_ended(self.losses_of(0.05, waited_s=5.0), 1.1)
 
     def test_what_the_user_does_meanwhile_is_no_pause(self, losses):
         """Reading data and taking results: items go on beside that, and so does their time."""

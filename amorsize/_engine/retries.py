@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from amorsize._engine.starvation import MOST_SPARED_S, Starvation
 from amorsize._host.clocks import perf_counter
 from amorsize.errors import ItemTimeout, WorkerDied, WorkersUnavailable
 
@@ -52,6 +53,7 @@ class Losses:
         self._timed_out: set[int] = set()
         self._seen_s: float | None = None  # when the program was last seen to run
         self._still: list[tuple[float, float]] = []  # from when to when it stood still
+        self._starvation = Starvation()
         self._n_in_a_row = 0
 
     @classmethod
@@ -207,10 +209,21 @@ class Losses:
         if self._timeout_s is None:
             return
         now = perf_counter()
+        is_due = self._starvation.is_due(now)
         for number, pool in pool_of.items():
             begun = pool.begun(number)
-            if begun is None or begun[0] in self._timed_out:
+            if begun is not None and begun[0] in self._timed_out:
                 continue
-            if now - begun[1] - self._still_since_s(begun[1]) > self._timeout_s:
-                self._timed_out.add(begun[0])
-                pool.kill(number)
+            began_s = None if begun is None else begun[1]
+            if is_due or (began_s is not None and now - began_s > self._timeout_s):
+                thread = pool.native_id(number)
+                waited_s = self._starvation.waited_s(number, thread, began_s, now)
+                if begun is not None and self._is_over(begun[1], now, waited_s):
+                    self._timed_out.add(begun[0])
+                    pool.kill(number)
+
+    def _is_over(self, began_s: float, now: float, waited_s: float) -> bool:
+        """Whether an item has had its time, apart from what nobody could have used."""
+        assert self._timeout_s is not None
+        spared_s = min(waited_s, max(self._timeout_s, MOST_SPARED_S))
+        return now - began_s - self._still_since_s(began_s) - spared_s > self._timeout_s

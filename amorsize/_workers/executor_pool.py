@@ -285,6 +285,10 @@ class ExecutorPool:
         """Always None: the engine does not tell."""
         return None
 
+    def native_id(self, worker: int) -> int | None:  # noqa: ARG002
+        """Always None: it may run on another machine."""
+        return None
+
     def kill(self, worker: int) -> None:
         """Cancel a worker's chunks if they have not begun: the worker belongs to the engine."""
         for job in tuple(self._in_flight):

@@ -259,6 +259,11 @@ class ProcessPoolBase:
         began = handle.counters[handle.slot + 1]
         return (int(handle.counters[handle.slot]), began) if began else None
 
+    def native_id(self, worker: int) -> int | None:
+        """The number of a worker's process, whose main thread runs items; None after its end."""
+        handle = self._handles.get(worker)
+        return None if handle is None else handle.pid
+
     # -- ending -----------------------------------------------------------------------------
 
     def kill(self, worker: int) -> None:

@@ -40,6 +40,10 @@ if TYPE_CHECKING:
             """
             ...
 
+        def native_id(self, worker: int) -> int | None:
+            """The kernel's number of the thread that runs a worker's items; None: nobody knows."""
+            ...
+
         def kill(self, worker: int) -> None:
             """Kill a worker, where that is possible; `WorkerLost` follows."""
             ...

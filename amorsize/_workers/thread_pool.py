@@ -129,6 +129,11 @@ class ThreadPool:
         state = self._states[worker]
         return (state.index, state.began_at) if state.index >= 0 and not state.is_given_up else None
 
+    def native_id(self, worker: int) -> int | None:
+        """The kernel's number of a thread; None: it has not begun yet."""
+        thread = self._states[worker].thread
+        return None if thread is None else thread.native_id
+
     def retire(self, worker: int) -> None:
         """Ask an idle thread to end, without waiting for it."""
         self._states[worker].queue.put(None)
