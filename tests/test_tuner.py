@@ -413,12 +413,7 @@ def test_items_of_another_cost_hold_the_gil_all_the_same():
     assert outcome.tuner.gil.seen is None
 
 
-FED_FIRST = pytest.mark.xfail(
-    reason="workers that are ready at once are fed before the others start"
-)
-
-
-@pytest.mark.parametrize("n_cores", [8, pytest.param(16, marks=FED_FIRST), 64])
+@pytest.mark.parametrize("n_cores", [8, 16, 32, 64])
 @pytest.mark.parametrize("holds_gil", [True, False])
 def test_with_many_cores_workers_are_there_before_the_caller_is_in_a_long_item(n_cores, holds_gil):
     """From inside an item it cannot fork; what it would do there is little."""

@@ -29,8 +29,9 @@ FIRST_READY_S = 2e-3
 #: looks.
 FIRST_LONG_S, FIRST_LOOK_S = 40e-3, 2e-3
 
-#: The same where threads may do better, which an item of the caller's own would tell.
-FIRST_OPEN_S = 6e-3
+#: The same where threads may do better, which an item of the caller's own would tell. After 12 ms,
+#: as many items as there are cores, up to 32, are worth a worker each.
+FIRST_OPEN_S = 12e-3
 
 #: What is not over yet is expected to take this many times what it took already.
 LINDY = 2
