@@ -2,6 +2,7 @@
 
 import pytest
 
+from amorsize import simulate
 from amorsize.policy import backend_costs
 from amorsize.policy.events import Inlined, PicklingMeasured, Report
 from amorsize.policy.evidence.io_concurrency import FIRST, MOST, MOST_CONNECTING, Waiters
@@ -76,6 +77,17 @@ def test_those_that_connect_are_never_more_than_32():
 
     waiters.start_with(200)
     assert waiters.n_wanted == MOST_CONNECTING
+
+
+@pytest.mark.parametrize("n_items", [4, 8, 16])
+def test_few_waits_have_a_worker_each(n_items):
+    """None is queued behind another, while workers for all are still being started."""
+    world = simulate.World(
+        costs_s=(0.2,) * n_items, waits=True, n_cores=2, jitter=0.0, told_error=1.0
+    )
+    outcome = simulate.play(world)
+
+    assert outcome.makespan_s < 2 * 0.2 + 0.015
 
 
 SERVER = """

@@ -52,6 +52,8 @@ def decide(state: State, view: View) -> Action | None:
     if view.caller_busy and (undecided or state.gil.is_probing) and not is_known:
         return dispatch.meanwhile_or_wait(state, view)
     if state.gil.is_probing:
+        if state.costs.waits:  # threads serve such items, whoever holds the GIL
+            return StopGilProbe()
         return _go_on_watching(state, view)
     if not undecided:
         return None

@@ -64,6 +64,8 @@ def n_first(state: State, view: View) -> int:
 def may_queue_more(state: State, pool: Pool, n_items: int, n_ready: int, n_left: int) -> bool:
     """Whether a worker may have a chunk in advance: not one that another could begin sooner."""
     n_others = pool.n_alive - len(pool.ready) + (0 if state.costs.waits else n_ready)
+    if state.costs.waits:  # those that are still to be started could begin it at once
+        n_others = max(n_others, state.n_places - n_ready)
     return n_left > n_others * n_items and _is_deep(state, n_items, n_ready, n_left)
 
 
