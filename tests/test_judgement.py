@@ -9,6 +9,7 @@ import itertools
 import locale
 import logging
 import multiprocessing
+import operator
 import os
 import queue
 import random
@@ -770,7 +771,10 @@ TABLE = [sum(range(2000))]  # which an item may change in ways that its code doe
 
 @pytest.mark.parametrize(
     ("item", "is_watched"),
-    [(lambda i: sum(range(2000)), True), (lambda i: sum(range(2000)) - TABLE[0], False)],
+    [
+        (lambda i: operator.add(sum(range(2000)), 0), True),
+        (lambda i: sum(range(2000)) - TABLE[0], False),
+    ],
     ids=["threads are open", "only processes are"],
 )
 def test_where_nothing_is_worth_starting_nothing_is_watched(

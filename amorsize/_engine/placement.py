@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import _thread
 import os
-import sys
 
+from amorsize._engine.verdict import Verdict, why_stay
 from amorsize._function.reach_calls import ON_DESCRIPTORS, WATCHED_FOR
 from amorsize._function.reach_findings import Objects, Reach
 from amorsize._function.thread_safety import examine
-from amorsize._host.import_state import being_imported
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -32,7 +31,6 @@ AGAIN_S = 4e-3
 MOST_WATCHED = 2
 #: Functions whose findings are kept in memory at most.
 MAX_FUNCTIONS = 1024
-WHY_REPLACED = "gevent has put greenlets in the place of threads"
 ALLOWS_THREADS = "thread_safe=True allows it"
 ALLOWS_PROCESSES = "backend='process' allows it"
 
@@ -40,14 +38,6 @@ ALLOWS_PROCESSES = "backend='process' allows it"
 LASTING = frozenset(("process", "descriptor", "generator", "context", "state"))
 
 _watched: dict[Any, tuple[Reach, Seen]] = {}  # by owner: what watching has shown
-
-
-class Verdict(Value):
-    """Why items may not run in threads, or in worker processes; None where they may."""
-
-    thread_reason: str | None = None
-    process_reason: str | None = None
-    must_watch: bool = False  # reading could not settle it
 
 
 class Seen(Value):
@@ -270,26 +260,6 @@ def _against_processes(reach: Reach) -> str | None:
     if reach.stores or reach.changed:
         stores = _some((*reach.stores, *reach.changed))
         return f"a worker process would lose what items store in {stores} ({ALLOWS_PROCESSES})"
-    return None
-
-
-def are_threads_replaced() -> bool:
-    """Whether `gevent.monkey.patch_all()` was called: no thread is one any more, no lock either."""
-    monkey = sys.modules.get("gevent.monkey")
-    return monkey is not None and bool(monkey.is_module_patched("threading"))
-
-
-def why_stay(locks: dict[str, Any]) -> str | None:
-    """Why nothing may run elsewhere now: the caller holds what an item may have to wait for."""
-    if are_threads_replaced():
-        return WHY_REPLACED
-    for lock in locks.values():
-        is_owned = getattr(lock, "_is_owned", None)
-        if is_owned is not None and is_owned():
-            return "the caller holds a lock (RLock) that items take again"
-    # Other threads that import it would wait for the caller, which waits for them.
-    for name in being_imported():
-        return f"the caller is in the midst of importing {name}"
     return None
 
 

@@ -98,11 +98,11 @@ class Starter:
         return pool
 
     def _new_pool(self, backend: str) -> WorkerPool:
-        from amorsize._engine import placement
+        from amorsize._engine import verdict
 
-        if placement.are_threads_replaced():
+        if verdict.are_threads_replaced():
             raise WorkersUnavailable(
-                f"{placement.WHY_REPLACED}: neither worker threads nor processes can be served. "
+                f"{verdict.WHY_REPLACED}: neither worker threads nor processes can be served. "
                 "Leave backend= to 'auto', or use 'serial': both run items in the caller."
             )
         options = self._call.options

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from amorsize._engine import inspect_host, placement
+from amorsize._engine import inspect_host
+from amorsize._engine.source import Sliced
+from amorsize._engine.verdict import HOLDS_GIL, Verdict, why_stay
 from amorsize._host import descriptors, resources
 from amorsize._profiles import store
 from amorsize._workers.protocol import Watch
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
     from amorsize._engine.call import Call, Recorder
     from amorsize._engine.confinement import Confinement
-    from amorsize._engine.placement import Verdict
     from amorsize._engine.remote import RemoteWorkers
     from amorsize._workers.payload import Payload
     from amorsize.policy.host_job import Job
@@ -45,6 +46,8 @@ class Survey:
         self._payload: Payload | None = None
         #: Whether items use the network.
         self._connects = False
+        #: Whether this interpreter has one.
+        self._has_gil = True
         #: Why no new interpreter could run items.
         self._why_only_forks: str | None = None
 
@@ -61,6 +64,7 @@ class Survey:
 
         self._call.fork_reason = resources.why_not_fork()
         host, job = inspect_host.host(self._call.fork_reason), self._call.tuner.job
+        self._has_gil = host.has_gil
         if job.backend == "auto":
             verdict = self._judge()
             self._call.fork_reason = (
@@ -87,6 +91,9 @@ class Survey:
 
     def _judge(self) -> Verdict:
         """Find out where the items may run: read the function, watch an item where that is open."""
+        if (verdict := self._judge_pure()) is not None:
+            return verdict
+        from amorsize._engine import placement
 
         judge = placement.Judge(
             self._call.task.function, self._call.options, store.owner_of(self._call.func)
@@ -117,6 +124,20 @@ class Survey:
                 in_threads=not self._call.is_stream and not self._call.options.thread_safe,
             )
         return verdict
+
+    def _judge_pure(self) -> Verdict | None:
+        """The same where a proof settles it: nothing is watched, and threads are of no use."""
+        call, options, source = self._call, self._call.options, self._call.source
+        is_open = self._has_gil and options.thread_safe is None and options.seed is None
+        if not is_open or not isinstance(source, Sliced):
+            return None
+        from amorsize._function.pure_code import is_pure
+
+        if not is_pure(call.task.function, source.sequences):
+            return None
+        if (why := why_stay({})) is not None:
+            return Verdict(thread_reason=why, process_reason=why)
+        return Verdict(thread_reason=HOLDS_GIL, process_reason=self._why_start_none())
 
     def next_items(self) -> list[Any]:
         """The first items that are not handed out yet, two at most, as far as they are read."""

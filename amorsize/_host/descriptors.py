@@ -34,7 +34,7 @@ LATE = (
     *(f"amorsize._engine.{name}" for name in ("retries", "output_order", "results", "overhead")),
     *(f"amorsize._engine.{name}" for name in ("record", "lockstep", "survey", "starting")),
     *(f"amorsize._engine.{name}" for name in ("measuring", "streaming")),
-    *("amorsize._workers.payload", "amorsize._function.call_hints"),
+    *("amorsize._workers.payload", "amorsize._function.call_hints", "amorsize._function.pure_code"),
     *(f"amorsize._workers.{name}" for name in ("serialization", "tracebacks", "start_method")),
     *(f"amorsize._workers.{name}" for name in ("fork_pool", "thread_pool", "first_items")),
     *(f"amorsize._workers.{name}" for name in ("gil_probe", "random_streams")),

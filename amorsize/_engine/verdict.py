@@ -1,0 +1,43 @@
+"""Says where the items of a call may run, whatever they do."""
+
+from __future__ import annotations
+
+import sys
+
+from amorsize._host.import_state import being_imported
+from amorsize.policy.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+WHY_REPLACED = "gevent has put greenlets in the place of threads"
+HOLDS_GIL = "its items compute in Python alone, so they hold the GIL"
+
+
+class Verdict(Value):
+    """Why items may not run in threads, or in worker processes; None where they may."""
+
+    thread_reason: str | None = None
+    process_reason: str | None = None
+    must_watch: bool = False  # reading could not settle it
+
+
+def are_threads_replaced() -> bool:
+    """Whether `gevent.monkey.patch_all()` was called: no thread is one any more, no lock either."""
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched("threading"))
+
+
+def why_stay(locks: dict[str, Any]) -> str | None:
+    """Why nothing may run elsewhere now: the caller holds what an item may have to wait for."""
+    if are_threads_replaced():
+        return WHY_REPLACED
+    for lock in locks.values():
+        is_owned = getattr(lock, "_is_owned", None)
+        if is_owned is not None and is_owned():
+            return "the caller holds a lock (RLock) that items take again"
+    # Other threads that import it would wait for the caller, which waits for them.
+    for name in being_imported():
+        return f"the caller is in the midst of importing {name}"
+    return None
