@@ -139,9 +139,9 @@ def no_thread_more(_: Any, __: Any) -> None:
 
     witness("no thread more")
     _thread.start_new_thread = refuse  # type: ignore[assignment]
-    threading._start_new_thread = refuse  # type: ignore[attr-defined]
-    if hasattr(threading, "_start_joinable_thread"):  # from Python 3.13 on
-        threading._start_joinable_thread = refuse
+    for name in ("_start_new_thread", "_start_joinable_thread"):  # up to Python 3.12, from 3.13 on
+        if hasattr(threading, name):
+            setattr(threading, name, refuse)
 
 
 def no_descriptor_more(_: Any, __: Any) -> None:
