@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from amorsize._function import bytecode
 from amorsize._function.bound_arguments import NOTHING, Bound, with_arguments
-from amorsize._function.callable_walk import FUNC, MEMBER, Walk, held, opened
+from amorsize._function.callable_walk import FUNC, Walk, held
 from amorsize._function.callables import (
     FUNCTION,
     METHOD,
@@ -25,7 +24,6 @@ from amorsize._function.object_contents import (
     MAX_ELEMENTS,
     is_container,
     is_frozen,
-    is_simple,
     is_standard_stream,
     is_trusted,
     parts,
@@ -38,10 +36,9 @@ from amorsize._function.reach_calls import (
     is_known_call,
     judge_builtin,
     note_rolling_files,
-    note_unreadable,
     top_of,
 )
-from amorsize._function.reach_changes import CACHED_PROPERTY
+from amorsize._function.reach_classes import Classes
 from amorsize._function.shareable_values import PLAIN, is_shareable
 
 TYPE_CHECKING = False
@@ -81,6 +78,7 @@ class Values:
         self.walk = Walk(MAX_EXAMINED + 1)
         self.has_cache = False
         self._held: dict[int, Any] = {}  # objects that were looked into for handles
+        self._classes = Classes(self)
 
     def lead_to(self, func: FunctionType, bound: Bound = NOTHING, method: str = "") -> None:
         """Examine this function as well, with what is bound to it."""
@@ -288,41 +286,8 @@ class Values:
 
     def judge_class(self, cls: type) -> None:
         """What methods of an own class lead to, and the class's data that they name."""
-        if not self.walk.meets(cls):
-            return
-        names: dict[str, None] = {}
-        if self.owns.class_(type(cls)):
-            self.judge_class(type(cls))
-        for base in cls.__mro__:
-            if self.owns.class_(base):
-                for way, name, value in held(base):
-                    if way == MEMBER:
-                        names |= self._open_method(name, value, cls)
-        self.judge_members(cls, names)
-        if not self.owns.class_(cls):
-            self._judge_library_class(cls)
-
-    def _judge_library_class(self, cls: type) -> None:
-        """What making an instance of a library's class runs, where that can be read."""
-        made = [opened(member(cls, name)) for name in ("__new__", "__init__")]
-        for func in made:
-            if type(func) is FUNCTION:
-                self.lead_to(func)
-        if cls.__module__.partition(".")[0] in sys.stdlib_module_names:
-            return
-        if not any(type(func) is FUNCTION for func in made) and not is_simple(cls):
-            note_unreadable(self.findings, f"{cls.__module__}.{cls.__qualname__}")
-
-    def _open_method(self, name: str, found: Any, cls: type) -> dict[str, None]:
-        """Set out to examine what a class holds, if it is a function; the names in its code."""
-        func = opened(found)
-        if type_name(func) == CACHED_PROPERTY:
-            func = func.func
-        if type(func) is not FUNCTION or not self.owns.function(func):
-            return {}
-        takes_class = type(found) is classmethod or name in ("__new__", "__init_subclass__")
-        self.lead_to(func, Bound.to(func, cls) if takes_class else NOTHING, name)
-        return bytecode.names(func.__code__)
+        if self.walk.meets(cls):
+            self._classes.judge(cls)
 
     def judge_members(self, owner: Any, names: Iterable[str]) -> None:
         """Judge the data that a class or a module holds under these names."""

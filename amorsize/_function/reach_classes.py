@@ -1,0 +1,81 @@
+"""What items that run beside each other share through a class."""
+
+from __future__ import annotations
+
+import sys
+
+from amorsize._function import bytecode
+from amorsize._function.bound_arguments import NOTHING, Bound
+from amorsize._function.callable_walk import MEMBER, held, opened
+from amorsize._function.callables import FUNCTION, member, type_name
+from amorsize._function.object_contents import is_simple
+from amorsize._function.reach_calls import note_unreadable
+from amorsize._function.reach_changes import CACHED_PROPERTY
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import FunctionType
+    from typing import Any, Protocol
+
+    from amorsize._function.ownership import Owns
+    from amorsize._function.reach_findings import Findings
+
+    class Values(Protocol):
+        """Judges what a class leads to."""
+
+        findings: Findings
+        owns: Owns
+
+        def lead_to(self, func: FunctionType, bound: Bound = ..., method: str = "") -> None:
+            """Examine this function as well."""
+
+        def judge_class(self, cls: type) -> None:
+            """Judge a class, once."""
+
+        def judge_members(self, owner: Any, names: Iterable[str]) -> None:
+            """Judge the data that a class has under these names."""
+
+
+class Classes:
+    """Judges classes, for those who judge values."""
+
+    def __init__(self, values: Values) -> None:
+        self._values, self._owns = values, values.owns
+
+    def judge(self, cls: type) -> None:
+        """What methods of an own class lead to, and the class's data that they name."""
+        values = self._values
+        names: dict[str, None] = {}
+        if self._owns.class_(type(cls)):
+            values.judge_class(type(cls))
+        for base in cls.__mro__:
+            if self._owns.class_(base):
+                for way, name, value in held(base):
+                    if way == MEMBER:
+                        names |= self._open_method(name, value, cls)
+        values.judge_members(cls, names)
+        if not self._owns.class_(cls):
+            self._judge_library(cls)
+
+    def _judge_library(self, cls: type) -> None:
+        """What making an instance of a library's class runs, where that can be read."""
+        made = [opened(member(cls, name)) for name in ("__new__", "__init__")]
+        for func in made:
+            if type(func) is FUNCTION:
+                self._values.lead_to(func)
+        if cls.__module__.partition(".")[0] in sys.stdlib_module_names:
+            return
+        if not any(type(func) is FUNCTION for func in made) and not is_simple(cls):
+            note_unreadable(self._values.findings, f"{cls.__module__}.{cls.__qualname__}")
+
+    def _open_method(self, name: str, found: Any, cls: type) -> dict[str, None]:
+        """Set out to examine what a class holds, if it is a function; the names in its code."""
+        func = opened(found)
+        if type_name(func) == CACHED_PROPERTY:
+            func = func.func
+        if type(func) is not FUNCTION or not self._owns.function(func):
+            return {}
+        takes_class = type(found) is classmethod or name in ("__new__", "__init_subclass__")
+        self._values.lead_to(func, Bound.to(func, cls) if takes_class else NOTHING, name)
+        return bytecode.names(func.__code__)
