@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from amorsize._function import value_flow
 from amorsize._function.callables import FUNCTION, MISSING, MODULE, member, type_name
+from amorsize._function.made_instances import Made
 from amorsize._function.object_contents import is_container
 from amorsize._function.ownership import is_own_class
 from amorsize._function.shareable_values import PLAIN, is_shareable
@@ -65,7 +66,7 @@ class Change(Value):
 
     def _is_open(self, changed: Any) -> bool:
         kind = type(changed)
-        if changed is MISSING or kind in PLAIN or kind is MODULE or _is_plain(changed):
+        if changed is MISSING or kind in PLAIN or kind in (MODULE, Made) or _is_plain(changed):
             return False
         if is_shareable(changed) and type_name(changed) not in _SETTINGS:
             return False

@@ -285,6 +285,8 @@ class Reader:
         label, root = root_of(func, bound, space, name)
         is_given = value_flow.CALLED in steps
         ends = self._given(func, bound, target) if is_given else ends_of(root, steps)
+        if steps[-1:] == (value_flow.OF_CLASS,) and sets_attribute(step):
+            ends = [(type, type)]  # whatever class it is, others have it as well
         return Change(
             label=label,
             name=name if space in (GLOBAL, CLOSURE) else "",

@@ -11,7 +11,9 @@ from amorsize._function.bytecode import IMPORT
 from amorsize._function.callable_walk import attribute, end_of, imported, resolved
 from amorsize._function.callables import FUNCTION, MISSING, MODULE, cells, member, raw, type_name
 from amorsize._function.flow_reader import flow_of
+from amorsize._function.made_instances import Made, Super, class_of
 from amorsize._function.object_contents import CONTAINERS, MAX_ELEMENTS, is_container, state
+from amorsize._function.ownership import is_own_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,13 +61,33 @@ def given_numbers(func: FunctionType, bound: Bound) -> Iterator[Any]:
 
 def _called_parts(value: Any, step: str) -> Iterable[Any]:
     """What may stand at the end of a step, methods included."""
-    if step[0] != "." or value is MISSING:
+    if value is MISSING:
+        return ()
+    if step == value_flow.SUPER:
+        return (Super(value),)
+    if type(value) is Super:
+        return value.methods(step[1:])
+    if step == value_flow.ANY:
+        return _callables_of(value)
+    if step[0] != ".":
         return _parts(value, step)
     if type(value) is MODULE or isinstance(value, type):
         found, taken = end_of(value, (step[1:],), lambda _: True)
         return (found if taken else attribute(value, (step[1:],)),)
-    method = raw(member(type(value), step[1:]))
+    method = raw(member(class_of(value), step[1:]))
     return (method.__get__(value),) if type(method) is FUNCTION else _parts(value, step)
+
+
+def _callables_of(value: Any) -> list[Any]:
+    """What an attribute may be that is called, if only the object is known."""
+    if type(value) is MODULE:
+        return [one for one in tuple(vars(value).values()) if type(one) is FUNCTION]
+    classes = value.__mro__ if isinstance(value, type) else class_of(value).__mro__
+    found = [one for cls in classes if is_own_class(cls) for one in tuple(vars(cls).items())]
+    methods = [held for name, held in found if type(held) is FUNCTION and name[:2] != "__"]
+    if isinstance(value, type):
+        return methods
+    return [*(one.__get__(value) for one in methods), *state(value).values()]
 
 
 def root_of(func: FunctionType, bound: Bound, space: str, name: str) -> tuple[str, Any]:
@@ -100,6 +122,12 @@ def ends_of(value: Any, steps: tuple[str, ...]) -> list[End]:
 
 
 def _parts(value: Any, step: str) -> Iterable[Any]:
+    if step == value_flow.OF_CLASS:
+        return () if value is MISSING else (class_of(value),)
+    if step == value_flow.SUPER:
+        return (value,)
+    if step == value_flow.ANY:
+        return list(islice(state(value).values(), MAX_ELEMENTS))
     if isinstance(step, value_flow.Key):
         return _part_at(value, step.key)
     if value_flow.leads_inside(step):
@@ -119,6 +147,8 @@ def _parts(value: Any, step: str) -> Iterable[Any]:
 
 def _attribute_of(value: Any, name: str) -> Any:
     """What an instance keeps under a name: in its dict, a slot, a named tuple, or its class."""
+    if type(value) is Made:
+        return value.attribute(name)
     found = state(value).get(name, MISSING)
     if found is not MISSING:
         return found

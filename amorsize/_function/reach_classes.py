@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 
 from amorsize._function import bytecode
-from amorsize._function.bound_arguments import NOTHING, Bound
+from amorsize._function.bound_arguments import Bound
 from amorsize._function.callable_walk import MEMBER, held, opened
-from amorsize._function.callables import FUNCTION, member, type_name
+from amorsize._function.callables import FUNCTION, MISSING, member, type_name
+from amorsize._function.made_instances import Made
 from amorsize._function.object_contents import is_simple
 from amorsize._function.reach_calls import note_unreadable
 from amorsize._function.reach_changes import CACHED_PROPERTY
@@ -42,6 +43,7 @@ class Classes:
 
     def __init__(self, values: Values) -> None:
         self._values, self._owns = values, values.owns
+        self._made: dict[type, Made] = {}
 
     def judge(self, cls: type) -> None:
         """What methods of an own class lead to, and the class's data that they name."""
@@ -77,5 +79,9 @@ class Classes:
         if type(func) is not FUNCTION or not self._owns.function(func):
             return {}
         takes_class = type(found) is classmethod or name in ("__new__", "__init_subclass__")
-        self._values.lead_to(func, Bound.to(func, cls) if takes_class else NOTHING, name)
+        owner: Any = cls
+        if not takes_class:
+            is_free = type(found) is staticmethod
+            owner = MISSING if is_free else self._made.setdefault(cls, Made(cls))
+        self._values.lead_to(func, Bound.to(func, owner), name)
         return bytecode.names(func.__code__)

@@ -19,6 +19,7 @@ from amorsize._function.value_flow import (
     DOUBLE_STAR,
     RESULT,
     STAR,
+    SUPER,
     Key,
     element,
     one_step,
@@ -52,10 +53,13 @@ def run(frame: Frame, op: int, arg: int) -> None:
     operation = _OPERATIONS.get(op)
     if operation is not None:
         operation(frame, op, arg)
-        if operation is not _load_constant:
-            frame.constant = None
     elif op not in _LEAVES_STACK:
         frame.shift(op, effect_of_number(op, arg))
+    else:
+        return
+    if operation is not _load_constant:
+        frame.constant = None
+        frame.constants.clear()
 
 
 # -- loads ----------------------------------------------------------------------------------
@@ -78,11 +82,18 @@ def _load_attribute(frame: Frame, _op: int, arg: int) -> None:
     name = frame.code.co_names[arg >> METHOD_BIT]
     if arg & METHOD_BIT:
         _push_method(frame, name)
-    elif name == "__class__":
+    elif (top := frame.top()) is None and name == "__class__":
         frame.replace(1, (CLASS, name, ()))
     else:
-        top = frame.top()
         frame.replace(1, None if top is None else one_step(top, f".{name}"))
+
+
+def _load_of_super(frame: Frame, _op: int, arg: int) -> None:
+    """What `super().name` gives, where that is one operation: from Python 3.12 on."""
+    top, name = frame.top(), frame.code.co_names[arg >> 2]
+    frame.replace(3, None if top is None else one_step(one_step(top, SUPER), f".{name}"))
+    if arg & 1:
+        frame.stack.append(None)
 
 
 def _load_method(frame: Frame, _op: int, arg: int) -> None:
@@ -98,6 +109,7 @@ def _push_method(frame: Frame, name: str) -> None:
 
 def _load_constant(frame: Frame, _op: int, arg: int) -> None:
     constant = frame.constant = frame.code.co_consts[arg]
+    frame.constants.append(constant)
     frame.stack.append(frame.flow.define(constant) if type(constant) is CODE else None)
 
 
@@ -289,6 +301,7 @@ _OPERATIONS_BY_NAMES: tuple[tuple[Operation, tuple[str, ...]], ...] = (
     (_load_global, ("LOAD_GLOBAL",)),
     (_load_attribute, ("LOAD_ATTR",)),
     (_load_method, ("LOAD_METHOD",)),
+    (_load_of_super, ("LOAD_SUPER_ATTR",)),
     (_load_constant, ("LOAD_CONST",)),
     (_make_function, ("MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE")),
     (_import_name, ("IMPORT_NAME",)),

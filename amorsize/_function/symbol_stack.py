@@ -7,7 +7,17 @@ from opcode import opmap
 from amorsize._function.bound_arguments import rest_arguments
 from amorsize._function.bytecode import CLOSURE, GLOBAL, cells_of
 from amorsize._function.handed_on import handed_on
-from amorsize._function.value_flow import GROUP, INNER, UNKNOWN, Flow, leads_inside
+from amorsize._function.value_flow import (
+    ANY,
+    ARGUMENT,
+    GROUP,
+    INNER,
+    SUPER,
+    UNKNOWN,
+    Flow,
+    leads_inside,
+    one_step,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +34,10 @@ _POPS = frozenset(
 )
 
 
+#: Spaces of what is not made by the code itself.
+_FROM_OUTSIDE = (GLOBAL, CLOSURE, ARGUMENT)
+
+
 class Frame:
     """The stack and the variables of one function, at one operation after another.
 
@@ -36,6 +50,7 @@ class Frame:
         cells: The names of the cells that come from outside, by their numbers.
         names: The names of the last arguments of the next call.
         constant: The last constant that was loaded.
+        constants: Those that were loaded right after one another, up to the last.
     """
 
     def __init__(
@@ -54,6 +69,7 @@ class Frame:
         self.locals |= {at: closure.get(name) for at, name in self.cells.items() if name}
         self.names: tuple[str, ...] = ()
         self.constant: object = None
+        self.constants: list[object] = []
         self._follow = follow
 
     def top(self, depth: int = 1) -> Symbol:
@@ -103,18 +119,34 @@ class Frame:
         """Note a call, and tell what it gives."""
         flow, names = self.flow, self.names if len(self.names) <= len(passed) else ()
         if callee is None:
-            if any(one is not None and one[0] in (GLOBAL, CLOSURE) for one in passed):
+            if any(one is not None and one[0] in _FROM_OUTSIDE for one in passed):
                 flow.calls[UNKNOWN, passed, names] = None
             return None
         if callee[0] == GROUP and len(callee[2]) == 1 and not leads_inside(callee[2][0]):
             return flow.given_by_group((GROUP, callee[1], ()), callee[2][0], passed)
         if callee[0] == INNER:
             return self._call_inner(callee, passed, names)
+        if callee[0] == GLOBAL and not callee[2] and callee[1] in ("super", "getattr"):
+            return self._attribute(callee[1], passed)
         for at, handed in enumerate(passed):
             if handed is not None and handed[0] == INNER:
                 for passing in handed_on((callee, passed, names), at, flow):
                     self._call_inner(handed, *passing)
         return flow.note_call(callee, passed, names)
+
+    def _attribute(self, builtin: str, passed: tuple[Symbol, ...]) -> Symbol:
+        """What `super` or `getattr` gives of an object."""
+        if builtin == "super":
+            owner = passed[1] if len(passed) == 2 else self.locals.get(0)
+            return None if owner is None else one_step(owner, SUPER)
+        if not passed or passed[0] is None or passed[0][0] == INNER:
+            return None
+        n_others = len(passed) - 1  # the name, and what to give if there is nothing
+        ahead = self.constants[-n_others:] if len(self.constants) >= n_others else [None]
+        step = f".{ahead[0]}" if type(ahead[0]) is str else ANY
+        found = one_step(passed[0], step)
+        self.flow.looked_up[found] = None
+        return found
 
     def _call_inner(
         self, callee: Store, passed: tuple[Symbol, ...], names: tuple[str, ...]

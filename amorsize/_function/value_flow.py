@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Spaces beside those of `bytecode`: an argument, and what `.__class__` gives of any object.
 ARGUMENT, CLASS = "argument", "class"
+#: The steps to an object's class, to any of its attributes, and to what its base classes define.
+OF_CLASS, ANY, SUPER = ".__class__", ".*", "super"
 #: The space of what a call gives, by the name of what is called.
 RESULT = "result"
 #: The space of what was just put together, by its number: its elements are those of others.
@@ -66,6 +68,8 @@ _BY_BUILTIN = {"len": "__len__", "next": "__next__", "str": "__str__", "bool": "
 _BY_BUILTIN |= dict.fromkeys(
     ("iter", "list", "tuple", "set", "sorted", "sum", "min", "max", "any", "all"), "__iter__"
 )
+#: Builtins that give something of their only argument.
+_STEPS_OF = {"vars": ".__dict__", "type": OF_CLASS}
 _EXTENDING = (".extend", ".update")
 _ADDING = (".append", ".add", ".appendleft", *_EXTENDING)
 
@@ -87,6 +91,7 @@ class Flow:
         keys: The names that the elements of a group have, where it is a dict.
         inner: The functions that the code defines.
         inner_calls: The arguments of calls of these, by the id of their code.
+        looked_up: What `getattr` gives.
     """
 
     def __init__(self) -> None:
@@ -99,6 +104,7 @@ class Flow:
         self.groups: list[tuple[Symbol, ...]] = []
         self.keys: dict[Symbol, tuple[str, ...]] = {}
         self.inner: list[CodeType] = []
+        self.looked_up: dict[Store, None] = {}
         self.inner_calls: dict[int, tuple[tuple[Symbol, ...], tuple[str, ...]]] = {}
 
     def origins(self, symbol: Symbol) -> Iterator[Store]:
@@ -238,7 +244,8 @@ class Flow:
             return self.group(self.group(None, self.element(first)))
         if name == "zip":
             return self.group(self.group(*map(self.element, passed)))
-        return one_step(first, ".__dict__") if first is not None and name == "vars" else None
+        step = _STEPS_OF.get(name) if len(passed) == 1 else None
+        return one_step(first, step) if first is not None and step is not None else None
 
 
 def element(symbol: Symbol, step: str = ELEMENT) -> Symbol:

@@ -1,0 +1,64 @@
+"""Objects of which only the class is known, because an item makes them."""
+
+from __future__ import annotations
+
+from amorsize._function.bytecode import stored_attributes
+from amorsize._function.callables import FUNCTION, MISSING, member
+from amorsize._function.ownership import is_own_class
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Made:
+    """Stands for an instance that an item has made: nothing of its own is shared.
+
+    Attributes:
+        cls: Its class, whose attributes it has in common with others.
+    """
+
+    __slots__ = ("cls", "own_names")
+
+    def __init__(self, cls: type) -> None:
+        self.cls = cls
+        self.own_names: set[str] | None = None  # not asked yet
+
+    def attribute(self, name: str) -> Any:
+        """What it has of its class under a name; MISSING where it may have its own."""
+        held = member(self.cls, name)
+        if held is MISSING or hasattr(type(held), "__get__"):
+            return MISSING
+        if self.own_names is None:
+            self.own_names = _names_set_by(self.cls)
+        return MISSING if name in self.own_names else held
+
+
+class Super:
+    """Stands for what `super()` gives in a method of an object."""
+
+    __slots__ = ("owner",)
+
+    def __init__(self, owner: Any) -> None:
+        self.owner = owner
+
+    def methods(self, name: str) -> list[Any]:
+        """Every function of this name that its classes have: the next one is among them."""
+        found: list[Any] = [vars(cls).get(name) for cls in class_of(self.owner).__mro__]
+        return [one.__get__(self.owner) for one in found if type(one) is FUNCTION]
+
+
+def class_of(value: Any) -> type:
+    """The class of an object, be it at hand or only known by its class."""
+    return value.cls if type(value) is Made else type(value)
+
+
+def _names_set_by(cls: type) -> set[str]:
+    """The names of attributes that methods of a class assign."""
+    found: set[str] = set()
+    for base in cls.__mro__:
+        if is_own_class(base):
+            for held in tuple(vars(base).values()):
+                if type(held) is FUNCTION:
+                    found |= stored_attributes(held.__code__)
+    return found

@@ -1,0 +1,152 @@
+"""Ways to what is shared that code does not spell out: classes, `super`, names looked up."""
+
+import pytest
+
+from amorsize._function.thread_safety import examine
+
+SEEN: list[object] = []
+BY_NAME = {"s": 1, "names": SEEN}
+
+
+class Keeper:
+    """Its instances are made for one item, what its class has is kept."""
+
+    seen: list[object] = []  # noqa: RUF012 - as people write it
+    table = {"put": lambda x, into: into.append(x)}  # noqa: RUF012
+
+    def keep(self, x):
+        self.seen.append(x)
+        return x
+
+    def keep_by_type(self, x):
+        kind = type(self)
+        kind.seen.append(x)
+        return x
+
+    def keep_by_class(self, x):
+        self.__class__.seen[0:0] = [x]
+        return x
+
+    def count(self, x):
+        type(self).n_new = x
+        return x
+
+    def count_by_name(self, x):
+        setattr(type(self), "n_" + "new", x)
+        return x
+
+    def by_table(self, x):
+        type(self).table["put"](x, SEEN)
+        return x
+
+
+class Ledger:
+    def __init__(self):
+        self.rows = []
+
+    def on_sale(self, x):
+        self.rows.append(x)
+        return x
+
+    def handle(self, kind, x):
+        return getattr(self, f"on_{kind}")(x)
+
+    def add(self, x, into):
+        into.append(x)
+        return x
+
+
+class Journal(Ledger):
+    def on_sale(self, x):
+        return super().on_sale(x)
+
+    def add(self, x, into):
+        return super(Journal, self).add(x, into)  # noqa: UP008
+
+
+class Names(list):
+    def remember(self, name):
+        super().append(name)
+
+
+class Texts(dict):
+    def remember(self, name):
+        super().__setitem__(name, 1)
+
+
+LEDGER, JOURNAL, NAMES, TEXTS = Ledger(), Journal(), Names(), Texts()
+
+
+def named_late(x, name="name"):
+    BY_NAME[name + "s"].append(x)
+    return x
+
+
+WAYS = {
+    "list of a class": lambda x: Keeper().keep(x),
+    "list of a class, by type()": lambda x: Keeper().keep_by_type(x),
+    "list of a class, by __class__": lambda x: Keeper().keep_by_class(x),
+    "new attribute of a class": lambda x: Keeper().count(x),
+    "named attribute of a class": lambda x: Keeper().count_by_name(x),
+    "table of a class": lambda x: Keeper().by_table(x),
+    "getattr": lambda x: getattr(LEDGER, "on_sale")(x),  # noqa: B009
+    "getattr of what is kept": lambda x: getattr(LEDGER, "rows").append(x),  # noqa: B009
+    "getattr of a method": lambda x: getattr(LEDGER.rows, "append")(x),  # noqa: B009
+    "getattr with a default": lambda x: getattr(LEDGER, "on_sale", None)(x),
+    "getattr of a name put together": lambda x: getattr(LEDGER, "on_" + str(x))(x),
+    "dispatch by name": lambda x: LEDGER.handle("sale", x),
+    "super of an object": lambda x: JOURNAL.on_sale(x),
+    "super of a bound method": JOURNAL.on_sale,
+    "super with arguments": lambda x: JOURNAL.add(x, SEEN),
+    "super of a list": lambda x: NAMES.remember(x),
+    "super of a dict": lambda x: TEXTS.remember(x),
+    "key put together": named_late,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_changed_in_a_further_way_is_told(way):
+    """A worker would lose it."""
+    reach, _ = examine(WAYS[way], [1, 2])
+
+    assert reach.stores or reach.changed
+
+
+class Parser:
+    """Keeps what it has parsed to itself, and has rules in common with others."""
+
+    rules = {"a": 1}  # noqa: RUF012
+    seen: list[object] = []  # noqa: RUF012
+
+    def __init__(self):
+        self.seen = []
+        self.n = 0
+
+    def parse(self, text):
+        self.n += self.rules.get(text, 0)
+        self.seen.append(text)
+        return type(self).rules, len(self.seen)
+
+    def parse_by_name(self, name, text):
+        return getattr(self, f"parse_{name}", self.parse)(text)
+
+
+class LongParser(Parser):
+    def parse(self, text):
+        return super().parse(text * 2)
+
+
+PURE = {
+    "list of an object": lambda x: Parser().parse(x),
+    "method by name": lambda x: Parser().parse_by_name("rows", x),
+    "super of a new object": lambda x: LongParser().parse(x),
+    "getattr of a table": lambda x: getattr(LEDGER, "rows", []) + [x],  # noqa: RUF005
+}
+
+
+@pytest.mark.parametrize("way", PURE)
+def test_what_a_new_object_keeps_is_not_told(way):
+    """Such a function may run in workers."""
+    reach, _ = examine(PURE[way], ["a", "b"])
+
+    assert (reach.stores, reach.changed) == ((), ())
