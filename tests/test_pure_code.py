@@ -292,6 +292,19 @@ print(*sorted(one for one in sys.modules if "_watching" in one or "thread_safety
     assert run.stdout.split("\n")[0] == ""
 
 
+def scaled(n, by, table=()):
+    return slow(n * by) + len(table)
+
+
+@pytest.mark.parametrize(("keywords", "is_proven"), [({"by": 2}, True), ({"table": [1]}, False)])
+def test_keywords_for_all_items_are_looked_at_as_items_are(keywords, is_proven):
+    keywords = {"by": 3, **keywords}
+    tuned = autotune(scaled, n_jobs=2)
+    expected = [scaled(n, **keywords) for n in range(100)]
+    assert tuned(range(100), **keywords) == expected
+    assert ("they hold the GIL" in str(tuned.explain())) is is_proven
+
+
 def test_threads_are_of_no_use_and_that_is_told():
     tuned = autotune(slow, n_jobs=2)
     assert tuned(range(100)) == [slow(n) for n in range(100)]

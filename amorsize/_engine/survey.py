@@ -133,7 +133,7 @@ class Survey:
             return None
         from amorsize._function.pure_code import is_pure
 
-        if not is_pure(call.task.function, source.sequences):
+        if not is_pure(call.func, (*source.sequences, tuple(call.item_kwargs.values()))):
             return None
         if (why := why_stay({})) is not None:
             return Verdict(thread_reason=why, process_reason=why)

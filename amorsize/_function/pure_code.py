@@ -90,7 +90,7 @@ def is_pure(func: Any, data: Sequence[Sequence[object]]) -> bool:
 
     Args:
         func: What runs for each item.
-        data: One sequence of items for each argument.
+        data: One sequence of items for each argument that items give, and one of all keywords.
     """
     if type(func) is not FUNCTION or func.__code__.co_flags & _GENERATOR:
         return False
