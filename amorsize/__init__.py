@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from amorsize.errors import WorkerDied as WorkerDied
     from amorsize.errors import WorkersUnavailable as WorkersUnavailable
     from amorsize.errors import WrongTypeError as WrongTypeError
+    from amorsize.explanation import Explanation as Explanation
     from amorsize.optimizer import OptimizationResult as OptimizationResult
     from amorsize.optimizer import optimize as optimize
-    from amorsize.report import Explanation as Explanation
     from amorsize.tuning import PipelineResult as PipelineResult
     from amorsize.tuning import TuningResult as TuningResult
     from amorsize.tuning import quick_tune as quick_tune
@@ -79,7 +79,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Explanation": "amorsize.report",
+    "Explanation": "amorsize.explanation",
     "OptimizationResult": "amorsize.optimizer",
     "PipelineResult": "amorsize.tuning",
     "TunedFunction": "amorsize._api.decorator",

@@ -10,31 +10,6 @@ if TYPE_CHECKING:
     from amorsize.policy.trace import Trace
 
 
-class Explanation:
-    """What `explain()` returns: text when printed, a table in a notebook."""
-
-    def __init__(self, name: str, trace: Trace | None) -> None:
-        self.name, self.trace = name, trace
-
-    def rows(self) -> list[tuple[str, str]]:
-        """Headings and what there is to say under each."""
-        return [] if self.trace is None else list(_rows(self.trace))
-
-    def __str__(self) -> str:
-        if self.trace is None:
-            return f"{self.name}: not called in this process yet."
-        return "\n".join([_headline(self.trace), *aligned(self.rows())])
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        from html import escape
-
-        if self.trace is None:
-            return f"<p>{escape(str(self))}</p>"
-        return f"<p><b>{escape(_headline(self.trace))}</b></p>{html_table(self.rows())}"
-
-
 #: Changes that are told one by one.
 MOST_CHANGES = 3
 
@@ -88,11 +63,13 @@ def plan_in_words(backend: str, n_jobs: int, chunksize: int) -> str:
     return f"{counted(n_jobs, worker)}, {counted(chunksize, 'item')} in a full chunk"
 
 
-def _headline(trace: Trace) -> str:
+def headline(trace: Trace) -> str:
+    """What was called, and how long it took."""
     return f"{trace.name}: {counted(trace.n_items, 'item')} in {seconds(trace.makespan_s)}"
 
 
-def _rows(trace: Trace) -> Iterator[tuple[str, str]]:
+def rows(trace: Trace) -> Iterator[tuple[str, str]]:
+    """Headings and what there is to say under each."""
     if trace.profile is not None:
         yield "measured", measured(trace.profile)
     yield "remembered", _remembered(trace)

@@ -9,10 +9,10 @@ from witness import MANY_CORES, compute
 
 from amorsize import autotune
 from amorsize._profiles.store import last_trace
+from amorsize.explanation import Explanation
 from amorsize.policy.actions import Plan
 from amorsize.policy.profile import Profile
 from amorsize.policy.trace import ChunkTrace, Trace
-from amorsize.report import Explanation
 
 
 def spend(item):

@@ -17,6 +17,8 @@ CHAIN = (
     {"errors"},
     {"policy"},
     {"report", "progress", "_host"},
+    {"_plots"},
+    {"explanation"},
     {"_function", "cache"},
     {"_watching", "_profiles", "_clusters"},
     {"_workers"},

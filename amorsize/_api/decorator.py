@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from amorsize._api.pickling import ByName
     from amorsize._engine.call_options import Backend, Changes, Options
+    from amorsize.explanation import Explanation
     from amorsize.policy.actions import Plan
     from amorsize.policy.evidence.drift import Drift
-    from amorsize.report import Explanation
     from amorsize.tuning import TuningResult
 
 

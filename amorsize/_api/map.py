@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._engine.call_options import Backend, Options
-    from amorsize.report import Explanation
+    from amorsize.explanation import Explanation
 
 #: A job that is known to take less than this is run as the plain loop, without asking the policy.
 SHORT_S = 1e-3
@@ -174,9 +174,9 @@ def _no_clock() -> float:
 
 def explain(func: Callable[..., Any]) -> Explanation:
     """What the last call of a function measured, chose and achieved."""
-    from amorsize import report
+    from amorsize.explanation import Explanation
 
-    return report.Explanation(call_checks.name_of(func), store.last_trace(func))
+    return Explanation(call_checks.name_of(func), store.last_trace(func))
 
 
 def shutdown() -> None:

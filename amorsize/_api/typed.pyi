@@ -18,9 +18,9 @@ from typing import (
 )
 
 from amorsize._engine.call_options import Changes, Options
+from amorsize.explanation import Explanation
 from amorsize.policy.actions import Plan
 from amorsize.policy.evidence.drift import Drift
-from amorsize.report import Explanation
 from amorsize.tuning import TuningResult
 
 Item = TypeVar("Item")

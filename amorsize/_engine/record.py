@@ -11,7 +11,7 @@ from amorsize._profiles import store
 from amorsize._workers import nesting
 from amorsize.policy.evidence import achievement
 from amorsize.policy.rules.remote import is_remote
-from amorsize.policy.trace import Trace
+from amorsize.policy.trace import MANY_CALLS, CallCost, Trace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def remember(
     profile, drifts = _learned(call, recorder.chunks, confinement.bound, makespan_s)
     trace = _trace(call, recorder, profile, drifts, makespan_s)
     if is_kept:
+        trace = trace.but(costs=_costs(store.last_trace(call.func), trace))
         _keep(call, trace, recorder.warn)
     return trace
 
@@ -97,6 +98,22 @@ def _trace(
         worker_events=recorder.workers.all,
         ended_at_s=time(),
     )
+
+
+def _costs(earlier: Trace | None, trace: Trace) -> tuple[CallCost, ...]:
+    """What items cost in the latest calls, this one at the end."""
+    costs = () if earlier is None else earlier.costs
+    if trace.profile is None or trace.ended_at_s is None:
+        return costs
+    own = CallCost(
+        n_items=trace.n_items,
+        item_s=trace.profile.item_s,
+        spread_log=trace.profile.spread_log,
+        backend=trace.plan.backend,
+        ended_at_s=trace.ended_at_s,
+        drifts=trace.drifts,
+    )
+    return (*costs[1 - MANY_CALLS :], own)
 
 
 def _keep(call: Call, trace: Trace, warn: Callable[[str], None]) -> None:

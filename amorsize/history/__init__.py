@@ -24,7 +24,9 @@ from amorsize.history.compare import Change, Comparison, Difference, compared
 from amorsize.history.result import Figure, Saved
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from matplotlib.axes import Axes
 
 __all__ = (
     "Change",
@@ -38,6 +40,7 @@ __all__ = (
     "delete",
     "list",
     "n_damaged",
+    "plot",
     "save",
     "show",
 )
@@ -134,6 +137,40 @@ def compare(a: str | Saved, b: str | Saved) -> Comparison:
         HistoryError: It is damaged, or the folder cannot be used.
     """
     return compared(a if isinstance(a, Saved) else show(a), b if isinstance(b, Saved) else show(b))
+
+
+def plot(
+    names: Iterable[str | Saved] | str | None = None,
+    *,
+    what: str = "total",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw results in the order in which they were saved, each with its 95 % interval.
+
+    The results of one function are joined by a line; a change between two of them that exceeds the
+    noise is marked with its factor.
+
+    Args:
+        names: Of results, or what `show` gave; None for all there are.
+        what: "total" for the time of all items, "loop" for what the loop takes, "item" for the cost
+            of one item.
+        ax: Where to draw; None for a new figure of pyplot.
+
+    Raises:
+        InvalidOptionError: There is no such `what`.
+        UnknownResultError: There is none of one of these names.
+        HistoryError: It is damaged, or the folder cannot be used.
+        MissingExtraError: matplotlib is not installed: `pip install 'amorsize[plot]'`.
+    """
+    from amorsize.history import plots
+
+    if what not in plots.WORDS:
+        allowed = ", ".join(map(repr, plots.WORDS))
+        raise InvalidOptionError(f"what={what!r} is not allowed: it is one of {allowed}.")
+    if names is None:
+        return plots.plot(list(), what, ax)
+    wanted = [names] if isinstance(names, str | Saved) else names
+    return plots.plot([one if isinstance(one, Saved) else show(one) for one in wanted], what, ax)
 
 
 def delete(*names: str) -> int:

@@ -115,6 +115,21 @@ class WorkerLog:
             self._events.append(event)
 
 
+#: Calls whose costs the trace of the last one keeps.
+MANY_CALLS = 100
+
+
+class CallCost(Value):
+    """What an item cost in one of the calls so far."""
+
+    n_items: int
+    item_s: float
+    spread_log: float | None  # standard deviation of the log cost of chunks; None: not known
+    backend: str
+    ended_at_s: float  # since 1970
+    drifts: tuple[Drift, ...] = ()  # what turned out to differ from what was remembered
+
+
 class Trace(Value):
     """One call."""
 
@@ -137,6 +152,7 @@ class Trace(Value):
     drifts: tuple[Drift, ...] = ()  # what turned out to differ from what was remembered
     worker_events: tuple[WorkerEvent, ...] = ()  # starts, deaths and the like
     ended_at_s: float | None = None  # since 1970
+    costs: tuple[CallCost, ...] = ()  # of this process's latest calls, this one at the end
 
     def n_items_by(self, backend: str) -> int:
         """Items run in the caller ("caller"), in threads or in processes."""

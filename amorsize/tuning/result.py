@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from amorsize.errors import InvalidOptionError
 from amorsize.tuning import document as documents
 from amorsize.tuning import result_text
 from amorsize.tuning.figures import Figures
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(repr=False)
@@ -79,6 +82,25 @@ class TuningResult(Figures):
             f"best_speedup={self.best_speedup:.2f}x, backend={self.backend!r}, "
             f"configurations_tested={self.configurations_tested})"
         )
+
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """Draw how many times quicker than the loop each plan was.
+
+        Above, by `n_jobs`: the best chunksize of each backend with its 95 % interval, the others
+        faint. Below, a map over `n_jobs` and `chunksize`; the quickest backend of each pair counts.
+
+        Args:
+            ax: Where to draw; None for a new figure of pyplot.
+
+        Returns:
+            The axes of speed-up by `n_jobs`; those of the map come after them in their figure.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed: `pip install 'amorsize[plot]'`.
+        """
+        from amorsize.tuning import plots
+
+        return plots.plot(self, ax)
 
     def _repr_html_(self) -> str:
         return result_text.as_html(self)

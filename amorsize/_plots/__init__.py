@@ -1,0 +1,1 @@
+"""Pictures of calls, which load matplotlib when one is asked for."""

@@ -1,0 +1,73 @@
+"""What `explain()` gives: the last call of a function, told in words, drawn or kept as a page."""
+
+from __future__ import annotations
+
+from amorsize import report
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from amorsize.policy.trace import Trace
+
+
+class Explanation:
+    """How the last call of a function went: print it, plot it, or save it as a page."""
+
+    def __init__(self, name: str, trace: Trace | None) -> None:
+        self.name, self.trace = name, trace
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Headings and what there is to say under each."""
+        return [] if self.trace is None else list(report.rows(self.trace))
+
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """Draw what each worker did, and how many cores were busy.
+
+        Each worker has a row, the caller included; a bar stands for a chunk. How much of its height
+        is dark says for how much of its time the items computed. Signs mark decisions, deaths and
+        what ran again.
+
+        Args:
+            ax: Where to draw; None for a new figure of pyplot.
+
+        Returns:
+            The axes of the workers; those of the cores come after them in their figure.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed: `pip install 'amorsize[plot]'`.
+        """
+        from amorsize._plots import timeline
+
+        return timeline.plot(self.trace, self.name, ax)
+
+    def plot_drift(self, *, ax: Axes | None = None) -> Axes:
+        """Draw what an item cost in this process's latest calls, and which changes were noticed.
+
+        Calls that were the plain loop at once, because they were known to take under 1 ms, are not
+        among them.
+
+        Args:
+            ax: Where to draw; None for a new figure of pyplot.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed: `pip install 'amorsize[plot]'`.
+        """
+        from amorsize._plots import drift
+
+        return drift.plot(() if self.trace is None else self.trace.costs, self.name, ax)
+
+    def __str__(self) -> str:
+        if self.trace is None:
+            return f"{self.name}: not called in this process yet."
+        return "\n".join([report.headline(self.trace), *report.aligned(self.rows())])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        if self.trace is None:
+            return f"<p>{escape(str(self))}</p>"
+        head = escape(report.headline(self.trace))
+        return f"<p><b>{head}</b></p>{report.html_table(self.rows())}"
