@@ -1,14 +1,15 @@
-"""Chunks on their way to an engine, with the processes that they are for."""
+"""The chunks of a call that an engine has."""
 
 from __future__ import annotations
 
-from amorsize._host.clocks import perf_counter
+from amorsize.policy.value import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
-    from amorsize._clusters.protocol import ClusterAdapter, Process
+    from amorsize._clusters.protocol import Process
     from amorsize._workers.protocol import Chunk
 
 
@@ -30,8 +31,8 @@ class Job:
         #: On the clock of `perf_counter`, and whether its worker had nothing else to do.
         self.sent_s = self.back_s = 0.0
         self.is_first = False
-        #: When it was cancelled by somebody else, on the clock of `perf_counter`.
-        self.unsure_since_s: float | None = None
+        #: When somebody else has cancelled it, on the same clock.
+        self.unsure_since_s = inf
 
     @property
     def range(self) -> tuple[int, int]:
@@ -50,80 +51,57 @@ class Lost:
         self.unstarted: list[tuple[int, int]] = []
 
 
-class Processes:
-    """Which worker of a call stands for which process of an engine.
+class JobsInFlight:
+    """The chunks that were submitted, counted by worker and by process."""
 
-    Args:
-        adapter: Of the engine.
-        one_per_process: Whether threads of one process run one chunk at a time.
-        is_single: Whether no chunk may wait behind another in a process.
-    """
+    def __init__(self) -> None:
+        #: By chunk, the identity of the process that it counts for.
+        self._counted: dict[Job, str | None] = {}
+        self._n_of: dict[int, int] = {}
+        self._n_in: dict[str | None, int] = {}
+        #: Processes that a chunk has left since `freed` was last asked.
+        self._freed: set[str | None] = set()
 
-    def __init__(self, adapter: ClusterAdapter, *, one_per_process: bool, is_single: bool) -> None:
-        self._adapter = adapter
-        self._one_per_process, self._is_single = one_per_process, is_single
-        self._process_of: dict[int, Process] = {}
-        self._there: tuple[Process, ...] = ()
-        self._looked_at: tuple[Process, ...] | None = None
-        #: From the first death on: who shares a process with whom is to blame?
-        self.is_apart = False
-        self._none_since_s: float | None = None
+    def __contains__(self, job: Job) -> bool:
+        return job in self._counted
 
-    def free_for(self, worker: int, in_flight: set[Job]) -> Process | None:
-        """The process for a worker's next chunk; None: it has to wait."""
-        there = self._adapter.processes()
-        if there != self._there:  # new ones get their share
-            self._there = there
-            self._process_of.clear()
-        process = self._process_of.get(worker)
-        if process not in there:
-            process = self._least_used(there, in_flight)
-            if process is None:
-                return None
-            self._process_of[worker] = process
-        n_most = self._n_most(process)
-        if n_most is not None and sum(one.process == process for one in in_flight) >= n_most:
-            return None
-        return process
+    def __iter__(self) -> Iterator[Job]:
+        return iter(tuple(self._counted))
 
-    def _n_most(self, process: Process) -> int | None:
-        """Chunks that may be there at once."""
-        if self.is_apart:
-            return 1
-        if not self._is_single:
-            return None
-        return 1 if self._one_per_process else process.n_threads
+    def __len__(self) -> int:
+        return len(self._counted)
 
-    def _least_used(self, there: tuple[Process, ...], in_flight: set[Job]) -> Process | None:
-        if not there:
-            return None
-        used = [one.process for one in in_flight] + list(self._process_of.values())
-        return min(there, key=lambda one: used.count(one) / self._width(one))
+    def add(self, job: Job) -> None:
+        """Count a chunk, which may be counted already."""
+        if job in self._counted:
+            return
+        identity = None if job.process is None else job.process.identity
+        self._counted[job] = identity
+        self._n_of[job.worker] = self.n_of(job.worker) + 1
+        self._n_in[identity] = self.n_in(identity) + 1
 
-    def _width(self, process: Process) -> int:
-        return 1 if self._one_per_process else max(1, process.n_threads)
+    def discard(self, job: Job) -> None:
+        """Count a chunk no more."""
+        if job in self._counted:
+            identity = self._counted.pop(job)
+            self._n_in[identity] -= 1
+            self._n_of[job.worker] -= 1
+            self._freed.add(identity)
 
-    def gone(self, in_flight: set[Job]) -> list[Job]:
-        """The chunks whose process is there no more, the oldest first."""
-        there = self._adapter.processes()
-        if there is self._looked_at:  # chunks that were sent since are for these
-            return []
-        self._looked_at = there
-        gone = [one for one in in_flight if one.process is not None and one.process not in there]
-        for worker, process in tuple(self._process_of.items()):
-            if process not in there:
-                del self._process_of[worker]
-        return sorted(gone, key=lambda one: one.chunk.start)
+    def clear(self) -> None:
+        """Count none."""
+        for job in self:
+            self.discard(job)
 
-    def forget(self, worker: int) -> None:
-        """A worker of the call is no more."""
-        self._process_of.pop(worker, None)
+    def n_of(self, worker: int) -> int:
+        """How many a worker of the call has."""
+        return self._n_of.get(worker, 0)
 
-    def none_for_s(self) -> float:
-        """Seconds for which there has been no process at all."""
-        if self._adapter.processes():
-            self._none_since_s = None
-            return 0.0
-        if self._none_since_s is None:
-            self._none_since_s = perf_counter()
-        return perf_counter() - self._none_since_s
+    def n_in(self, identity: str | None) -> int:
+        """How many are in a process."""
+        return self._n_in.get(identity, 0)
+
+    def freed(self) -> set[str | None]:
+        """The processes that a chunk has left since this was last asked."""
+        freed, self._freed = self._freed, set()
+        return freed

@@ -15,7 +15,8 @@ from amorsize._host.signals import let_through
 from amorsize._workers import exception_pickling, serialization
 from amorsize._workers.executor_chunks import SentChunks, SharedChunks
 from amorsize._workers.executor_costs import ChunkCosts
-from amorsize._workers.executor_jobs import Job, Lost, Processes
+from amorsize._workers.executor_jobs import Job, JobsInFlight, Lost
+from amorsize._workers.executor_processes import Processes
 from amorsize._workers.executor_worker import (
     CANNOT_LOAD,
     NOT_SET_UP,
@@ -62,13 +63,15 @@ class ExecutorPool:
             see_workers: Called when other processes are there than before.
         """
         self._see_costs, self._see_workers = see_costs, see_workers
-        self._adapter, self._there = adapter, adapter.processes()
-        self._costs = ChunkCosts(adapter)
+        self._adapter, self._costs = adapter, ChunkCosts(adapter)
         self.backend = "thread" if adapter.shares_memory else "process"
         self._events: SimpleQueue[tuple[Job | None, int, Any, BaseException | None]] = SimpleQueue()
-        self._in_flight: set[Job] = set()
-        self._waiting: list[Job] = []
-        self._processes = Processes(adapter, one_per_process=task.in_turn, is_single=task.single)
+        self._in_flight = JobsInFlight()
+        self._processes = Processes(
+            adapter, self._in_flight, one_per_process=task.in_turn, is_single=task.single
+        )
+        #: Chunks that somebody else has cancelled, unless their process is found to have ended.
+        self._unsure: list[Job] = []
         #: Chunks that were lost by workers that still have others under way.
         self._lost_of: dict[int, Lost] = {}
         self._chunks: SharedChunks | SentChunks = (
@@ -94,15 +97,11 @@ class ExecutorPool:
         return self._chunks.packed(items)
 
     def _begin(self, job: Job) -> None:
-        if self._adapter.names_processes:
-            job.process = self._processes.free_for(job.worker, self._in_flight)
-            if job.process is None:
-                self._waiting.append(job)
-                return
-        self._submit(job)
+        if not self._adapter.names_processes or self._processes.enter(job):
+            self._submit(job)
 
     def _submit(self, job: Job, *, with_task: bool = False) -> None:
-        job.is_first = not any(one.worker == job.worker for one in self._in_flight)
+        job.is_first = not self._in_flight.n_of(job.worker)
         job.sent_s = perf_counter()
         self._in_flight.add(job)
         function, arguments = self._chunks.call(job, with_task=with_task)
@@ -144,33 +143,31 @@ class ExecutorPool:
 
     def _look_around(self, events: list[Event]) -> None:
         """See who has gone, and send what has waited for a process."""
-        if self._in_flight or self._waiting:
+        if self._in_flight or self._processes.has_waiting:
             self._raise_if_gone()
         if not self._adapter.names_processes:
             return
-        if self._adapter.processes() != self._there and self._see_workers is not None:
-            self._there = self._adapter.processes()
-            self._see_workers()
-        gone = self._processes.gone(self._in_flight)
-        for job in gone:
-            self._adapter.cancel(job.handle)
-        for job in gone:
-            self._lose(job, f"the loss of {job.process.address}", events)  # type: ignore[union-attr]
-        for job in tuple(self._in_flight):
-            since_s = job.unsure_since_s
-            if since_s is not None and perf_counter() - since_s > UNSURE_S:
+        if self._processes.have_changed():
+            if self._see_workers is not None:
+                self._see_workers()
+            gone = self._processes.gone()
+            for job in gone:
+                self._adapter.cancel(job.handle)
+            for job in gone:
+                self._lose(job, f"the loss of {job.process.address}", events)  # type: ignore[union-attr]
+        self._unsure = [job for job in self._unsure if job in self._in_flight]
+        for job in self._unsure:
+            if perf_counter() - job.unsure_since_s > UNSURE_S:
                 raise WorkersUnavailable(
                     f"somebody has cancelled items {job.chunk.start} to {job.chunk.stop - 1} on "
                     f"{self._adapter.described}"
                 )
-        if self._waiting:
-            if self._processes.none_for_s() > NONE_S:
-                raise WorkersUnavailable(
-                    f"{self._adapter.described} has had no worker for {NONE_S:g} s"
-                )
-            waiting, self._waiting = self._waiting, []
-            for job in waiting:
-                self._begin(job)
+        if self._processes.has_waiting and self._processes.none_for_s() > NONE_S:
+            raise WorkersUnavailable(
+                f"{self._adapter.described} has had no worker for {NONE_S:g} s"
+            )
+        for job in self._processes.ready():
+            self._begin(job)
 
     def _raise_if_gone(self) -> None:
         if (why := self._adapter.why_gone()) is not None:
@@ -227,6 +224,7 @@ class ExecutorPool:
             self._begin(job)
         elif meaning == CANCELLED and self._adapter.names_processes and not job.is_called_back:
             job.unsure_since_s = perf_counter()  # the end of its process may be known soon
+            self._unsure.append(job)
         elif meaning == CANCELLED:
             self._lose(job, "the cancellation of its future", events)
         elif meaning != DIED:
@@ -263,11 +261,10 @@ class ExecutorPool:
 
     def _tell_lost(self, worker: int, events: list[Event]) -> None:
         """Tell the loss of a worker's chunks once it has no other under way."""
-        if worker not in self._lost_of or any(one.worker == worker for one in self._in_flight):
+        if worker not in self._lost_of or self._in_flight.n_of(worker):
             return
         lost = self._lost_of.pop(worker)
-        waiting = [one for one in self._waiting if one.worker == worker]
-        self._waiting = [one for one in self._waiting if one.worker != worker]
+        waiting = self._processes.withdraw(worker)
         self._processes.forget(worker)
         events.append(
             WorkerLost(
@@ -291,7 +288,7 @@ class ExecutorPool:
 
     def kill(self, worker: int) -> None:
         """Cancel a worker's chunks if they have not begun: the worker belongs to the engine."""
-        for job in tuple(self._in_flight):
+        for job in self._in_flight:
             if job.worker == worker:
                 self._call_back(job)
 
@@ -306,7 +303,7 @@ class ExecutorPool:
     def stop_at(self, index: int) -> None:
         """Begin no more items at or above `index`, as far as chunks can be cancelled."""
         self._chunks.stop = min(self._chunks.stop, index)
-        for job in tuple(self._in_flight):
+        for job in self._in_flight:
             if job.chunk.start >= index:
                 self._call_back(job)
 
@@ -314,7 +311,7 @@ class ExecutorPool:
         """Cancel all chunks that have not begun; the engine keeps running."""
         self.stop_at(0)
         self._in_flight.clear()
-        self._waiting.clear()
+        self._processes.clear()
         self._chunks.release()
         self._adapter.close()
         return []

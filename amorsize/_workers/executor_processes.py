@@ -1,0 +1,158 @@
+"""Which process of an engine a chunk runs in."""
+
+from __future__ import annotations
+
+from _heapq import heapify, heapreplace
+
+from amorsize._host.clocks import perf_counter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize._clusters.protocol import ClusterAdapter, Process
+    from amorsize._workers.executor_jobs import Job, JobsInFlight
+
+
+class Processes:
+    """Lets each worker of a call stand for one process of an engine.
+
+    A chunk whose process has no room waits here.
+
+    Args:
+        adapter: Of the engine.
+        in_flight: The chunks that it has.
+        one_per_process: Whether threads of one process run one chunk at a time.
+        is_single: Whether no chunk may wait behind another in a process.
+    """
+
+    def __init__(
+        self,
+        adapter: ClusterAdapter,
+        in_flight: JobsInFlight,
+        *,
+        one_per_process: bool,
+        is_single: bool,
+    ) -> None:
+        self._adapter, self._in_flight = adapter, in_flight
+        self._one_per_process, self._is_single = one_per_process, is_single
+        self._process_of: dict[int, Process] = {}
+        #: A heap of the workers for each thread of a process, its place among all, and itself.
+        self._by_load: list[tuple[float, int, Process]] = []
+        #: By the identity of the process that they are for, or None while they have none.
+        self._waiting: dict[str | None, list[Job]] = {}
+        #: From the first death on: who shares a process with whom is to blame?
+        self.is_apart = False
+        self._none_since_s: float | None = None
+        self._named: tuple[Process, ...] = ()
+        self._there: dict[str, Process] = {}
+        self._look()
+        self._has_changed = False
+
+    def enter(self, job: Job) -> bool:
+        """Give a chunk its process; False: it has none yet, or no room there, and waits."""
+        self._look()
+        process = self._process_of.get(job.worker) or self._assign(job.worker)
+        if process is not None and self._has_room(process):
+            job.process = process
+            return True
+        identity = None if process is None else process.identity
+        self._waiting.setdefault(identity, []).append(job)
+        return False
+
+    def ready(self) -> list[Job]:
+        """The chunks that have waited and may `enter` now, or wait again."""
+        self._look()
+        found = self._waiting.pop(None, []) if self._there else []
+        for identity in self._in_flight.freed():
+            found += self._waiting.pop(identity, [])
+        return found
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether any chunk waits here."""
+        return bool(self._waiting)
+
+    def withdraw(self, worker: int) -> list[Job]:
+        """The chunks of a worker that wait here, which they do no more."""
+        waiting, self._waiting = self._waiting, {}
+        found = []
+        for identity, jobs in waiting.items():
+            found += [job for job in jobs if job.worker == worker]
+            if others := [job for job in jobs if job.worker != worker]:
+                self._waiting[identity] = others
+        return found
+
+    def forget(self, worker: int) -> None:
+        """A worker of the call is no more."""
+        forgotten = self._process_of.pop(worker, None)
+        if forgotten is not None:
+            load = 1 / self._width(forgotten)
+            self._by_load = [
+                (old - load if process == forgotten else old, place, process)
+                for old, place, process in self._by_load
+            ]
+            heapify(self._by_load)
+
+    def clear(self) -> None:
+        """Let go of all that waits."""
+        self._waiting.clear()
+
+    def have_changed(self) -> bool:
+        """Whether other processes are there than when this was last asked."""
+        self._look()
+        changed, self._has_changed = self._has_changed, False
+        return changed
+
+    def gone(self) -> list[Job]:
+        """The chunks whose process is there no more, those of the first items first."""
+        gone = [one for one in self._in_flight if one.process and not self._is_there(one.process)]
+        return sorted(gone, key=lambda one: one.chunk.start)
+
+    def none_for_s(self) -> float:
+        """Seconds for which there has been no process at all."""
+        self._look()
+        if self._there:
+            self._none_since_s = None
+            return 0.0
+        if self._none_since_s is None:
+            self._none_since_s = perf_counter()
+        return perf_counter() - self._none_since_s
+
+    def _look(self) -> None:
+        """See which processes there are; new ones get their share of the workers."""
+        named = self._adapter.processes()
+        if named is self._named:
+            return
+        if named != self._named:
+            self._there = {one.identity: one for one in named}
+            self._process_of.clear()
+            self._by_load = [(0.0, place, process) for place, process in enumerate(named)]
+            waiting = [job for jobs in self._waiting.values() for job in jobs]
+            self._waiting = {None: waiting} if waiting else {}
+            self._has_changed = True
+        self._named = named
+
+    def _is_there(self, process: Process) -> bool:
+        return process.identity in self._there
+
+    def _assign(self, worker: int) -> Process | None:
+        """Have a worker stand for the process with the fewest workers for each of its threads."""
+        if not self._by_load:
+            return None
+        load, place, process = self._by_load[0]
+        heapreplace(self._by_load, (load + 1 / self._width(process), place, process))
+        self._process_of[worker] = process
+        return process
+
+    def _width(self, process: Process) -> int:
+        """How many items run there at once."""
+        return 1 if self._one_per_process else max(1, process.n_threads)
+
+    def _has_room(self, process: Process) -> bool:
+        """Whether one chunk more may be there."""
+        if self.is_apart:
+            n_most = 1
+        elif self._is_single:
+            n_most = self._width(process)
+        else:
+            return True
+        return self._in_flight.n_in(process.identity) < n_most
