@@ -1,5 +1,7 @@
 """Ways to what is shared that code does not spell out: classes, `super`, names looked up."""
 
+import functools
+
 import pytest
 
 from amorsize._function.thread_safety import examine
@@ -77,6 +79,70 @@ class Texts(dict):
 LEDGER, JOURNAL, NAMES, TEXTS = Ledger(), Journal(), Names(), Texts()
 
 
+def put(x, into):
+    into.append(x)
+    return x
+
+
+def look(x, into):
+    return x in into
+
+
+def table():
+    return {"look": look, "put": put}
+
+
+def table_put_together():
+    found = {}
+    found["put"] = put
+    return found
+
+
+def steps():
+    yield look
+    yield put
+
+
+def logged(function):
+    def wrapper(*args):
+        return function(*args)
+
+    return wrapper
+
+
+def made_here(kind):
+    def inner(x, into):
+        if kind:
+            into.append(x)
+        return x
+
+    return inner
+
+
+class Handlers:
+    @property
+    def handler(self):
+        return put
+
+    def __getitem__(self, name):
+        return put
+
+
+HANDLERS = Handlers()
+
+
+@functools.lru_cache
+def ledger():
+    return Ledger()
+
+
+ledger()  # from now on it is the same for all
+
+
+def kept(name):
+    return {"ledger": LEDGER}[name]
+
+
 def named_late(x, name="name"):
     BY_NAME[name + "s"].append(x)
     return x
@@ -101,6 +167,17 @@ WAYS = {
     "super of a list": lambda x: NAMES.remember(x),
     "super of a dict": lambda x: TEXTS.remember(x),
     "key put together": named_late,
+    "table that a helper makes": lambda x: table()["put"](x, SEEN),
+    "got from such a table": lambda x: table().get("put")(x, SEEN),
+    "each of such a table": lambda x: [f(x, SEEN) for f in table().values()],
+    "table that is put together": lambda x: table_put_together()["put"](x, SEEN),
+    "generator of helpers": lambda x: [f(x, SEEN) for f in steps()],
+    "decorated for the call": lambda x: logged(put)(x, SEEN),
+    "made for the call": lambda x: made_here(1)(x, SEEN),
+    "property": lambda x: HANDLERS.handler(x, SEEN),
+    "element of an object": lambda x: HANDLERS["put"](x, SEEN),
+    "what a cache gives": lambda x: ledger().on_sale(x),
+    "what a helper gives": lambda x: kept("ledger").on_sale(x),
 }
 
 
@@ -136,10 +213,18 @@ class LongParser(Parser):
         return super().parse(text * 2)
 
 
+def new_ledger():
+    return Ledger()
+
+
 PURE = {
     "list of an object": lambda x: Parser().parse(x),
     "method by name": lambda x: Parser().parse_by_name("rows", x),
     "super of a new object": lambda x: LongParser().parse(x),
+    "table that a helper makes": lambda x: table()["put"](x, []),
+    "made for the call": lambda x: made_here(1)(x, [*SEEN]),
+    "method of a text": lambda texts: [text.translate(BY_NAME) for text in texts],
+    "what a helper makes": lambda x: new_ledger().on_sale(x),
     "getattr of a table": lambda x: getattr(LEDGER, "rows", []) + [x],  # noqa: RUF005
 }
 

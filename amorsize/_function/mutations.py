@@ -25,28 +25,22 @@ from amorsize._function.change import BY, SET_BY, Change, sets_attribute
 from amorsize._function.flow_reader import flow_of
 from amorsize._function.handed_on import handed_on
 from amorsize._function.library_changes import (
-    CHANGING_SOME,
-    IN_PLACE_OPTION,
-    PERHAPS_CHANGING,
-    SETTERS,
-    TO,
-    changes_first,
-    changes_holder,
     is_changing,
-    own_name,
 )
+from amorsize._function.library_targets import changed_by_library
 from amorsize._function.name_lookup import callees_of, ends_of, root_of
 from amorsize._function.object_contents import MAX_ELEMENTS
 from amorsize._function.passed_arguments import Passed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from types import FunctionType
     from typing import Any
 
+    from amorsize._function.met_functions import Met
     from amorsize._function.name_lookup import End
-    from amorsize._function.value_flow import Call, Flow, Store, Symbol
+    from amorsize._function.value_flow import Call, Store
 
     Owns = Callable[[object], bool]
     Target = tuple[Store, str]  # where the way to a changed thing begins, and its last step
@@ -67,10 +61,14 @@ class Reader:
 
     Args:
         owns: Whether a function is the project's own: only these are read as helpers.
+
+    Attributes:
+        met: What a call may run that cannot be followed; None: it is taken to change nothing.
     """
 
     def __init__(self, owns: Owns) -> None:
         self._owns = owns
+        self.met: Met | None = None
         # By function, what is bound to it and the depth; with these, so that no id comes twice.
         self._known: dict[tuple[int, object, int], tuple[Any, Bound, list[Target]]] = {}
 
@@ -135,7 +133,7 @@ class Reader:
                     continue
                 given = Passed(function.__code__, passed, named, set_before.n_first)
                 for _, argument, way in back:
-                    for origin, rest in _origins(flow, given.at(argument, way)):
+                    for origin, rest in flow.known(given.at(argument, way)):
                         yield origin[0], origin[1], (*origin[2], *rest, *steps[place + 1 :])
 
     def _seen(self, func: FunctionType, bound: Bound, depth: int) -> Iterator[Target]:
@@ -146,10 +144,10 @@ class Reader:
             (space, name, steps), passed, _ = call
             if is_changing(steps):
                 yield (space, name, steps[:-1]), f"{steps[-1]}()"
-            for (space, name, steps), _ in _origins(flow, ((one, ()) for one in passed)):
+            for (space, name, steps), _ in flow.known((one, ()) for one in passed):
                 if is_changing(steps):  # handed on, to be called there
                     yield (space, name, steps[:-1]), f"{steps[-1]}()"
-            yield from self._by_library(func, bound, call)
+            yield from changed_by_library(func, bound, call)
             if depth and (call[0][2] or any(one is not None for one in passed)):
                 yield from self._by_helper(func, bound, call, depth)
 
@@ -169,45 +167,15 @@ class Reader:
                 if any(argument == first_argument(function) for argument, _, _ in changed):
                     yield target, f", by {method}()"
 
-    def _by_library(self, func: FunctionType, bound: Bound, call: Call) -> Iterator[Target]:
-        """What a library's function changes of what it is handed."""
-        callee, passed, named = call
-        flow, step = flow_of(func), callee[2][-1:]
-        by_name = dict(zip(named, passed[len(passed) - len(named) :], strict=True))
-        yield from self._into_buffers(func, bound, call, by_name.get("file"))
-        name = (step[0] if step else callee[1]).lstrip(".")
-        changed = [by_name[TO]] if TO in by_name else []
-        if IN_PLACE_OPTION in by_name and step:
-            changed.append((callee[0], callee[1], callee[2][:-1]))
-        is_by_other_name = callee[0] != GLOBAL or step
-        if passed and (name in PERHAPS_CHANGING or is_by_other_name):
-            for called in callees_of(func, bound, callee) or [MISSING]:
-                if changes_first(called, known := own_name(called, name)):
-                    changed.append(passed[0])
-                    name = known
-        for origin, _ in _origins(flow, ((one, ()) for one in changed)):
-            yield origin, f"{SET_BY if name in SETTERS else BY} {name}()"
-
-    def _into_buffers(
-        self, func: FunctionType, bound: Bound, call: Call, file: Symbol
-    ) -> Iterator[Target]:
-        """What methods change that change only objects of some types."""
-        callee = call[0]
-        name = callee[2][-1].lstrip(".") if callee[2] else ""
-        targets = [(callee[0], callee[1], callee[2][:-1])]
-        if name not in CHANGING_SOME:
-            targets = [origin for origin, _ in _origins(flow_of(func), ((file, ()),))]
-        for space, root, steps in targets:
-            ends = ends_of(root_of(func, bound, space, root)[1], steps)
-            if any(changes_holder(end, name, func.__code__.co_names) for end, _ in ends):
-                yield (space, root, steps), f", by {name or callee[1]}()"
-
     def _by_helper(
         self, func: FunctionType, bound: Bound, call: Call, depth: int
     ) -> Iterator[Target]:
         flow = flow_of(func)
-        for helper in self._callees(func, bound, call[0]):
+        helpers = self._callees(func, bound, call[0])
+        for helper in helpers:
             yield from self._by_called(func, bound, helper, call, depth)
+        if not helpers and self.met is not None:
+            yield from self._by_unknown(func, bound, call, depth)
         if call[0][2][-1:] == (value_flow.CALLED,):
             yield from self._by_prepared(func, bound, call, depth)
         for at, handed in enumerate(call[1]):  # to `map`, `partial` or `submit`
@@ -217,6 +185,37 @@ class Reader:
                         continue
                     for passing in handed_on(call, at, flow):
                         yield from self._by_called(func, bound, helper, (origin, *passing), depth)
+
+    def _by_unknown(
+        self, func: FunctionType, bound: Bound, call: Call, depth: int
+    ) -> Iterator[Target]:
+        """What any function of the project may change that such a call could run."""
+        (space, name, steps), passed, named = call
+        is_named = bool(steps) and steps[-1][0] == "."
+        if self.met is None or not (steps or space in (value_flow.ARGUMENT, CLOSURE)):
+            return
+        if not is_named and not any(passed):
+            return
+        is_new = value_flow.CALLED in steps and self._makes_new(func, bound, call[0])
+        for function, n_bound in self.met.fitting(call):
+            given = Passed(function.__code__, passed, named, n_bound)
+            for argument, way, is_set in sorted(self._changed(function, NOTHING, depth - 1)):
+                step = f"{SET_BY if is_set else BY} {function.__name__}()"
+                if not (n_bound and argument == first_argument(function)):
+                    for origin, rest in flow_of(func).known(given.at(argument, way)):
+                        yield (*origin[:2], (*origin[2], *rest)), step
+                elif is_named:
+                    yield (space, name, (*steps[:-1], *way)), step
+                    if not is_new and space in (GLOBAL, CLOSURE):
+                        for label, _ in self.met.sharing(function):
+                            yield (value_flow.FOUND, label, way), step
+
+    def _makes_new(self, func: FunctionType, bound: Bound, callee: Store) -> bool:
+        """Whether what is called is a method of what a class of the project has just made."""
+        space, name, steps = callee
+        makers = callees_of(func, bound, (space, name, steps[: steps.index(value_flow.CALLED)]))
+        new: Any = object.__new__
+        return any(isinstance(one, type) and one.__new__ is new for one in makers)
 
     def _by_prepared(
         self, func: FunctionType, bound: Bound, call: Call, depth: int
@@ -251,7 +250,7 @@ class Reader:
                 if type(helper) is METHOD and callee[2]:
                     yield (*callee[:2], (*callee[2][:-1], *way)), step
                 continue
-            for origin, rest in _origins(flow, given.at(name, way)):
+            for origin, rest in flow.known(given.at(name, way)):
                 yield (*origin[:2], (*origin[2], *rest)), step
 
     def _callees(self, func: FunctionType, bound: Bound, callee: Store) -> list[Any]:
@@ -274,7 +273,7 @@ class Reader:
         """What a helper is passed to call."""
         found: dict[str, Any] = {}
         for name, symbols in given.one_by_one.items():
-            for (space, root, steps), _ in _origins(flow_of(func), ((s, ()) for s in symbols)):
+            for (space, root, steps), _ in flow_of(func).known((s, ()) for s in symbols):
                 for value in self._callees(func, bound, (space, root, steps)):
                     if callables_in(value, MAX_ELEMENTS):
                         found[name] = value
@@ -282,7 +281,10 @@ class Reader:
 
     def _change(self, func: FunctionType, bound: Bound, target: Store, step: str) -> Change:
         space, name, steps = target
-        label, root = root_of(func, bound, space, name)
+        if space == value_flow.FOUND and self.met is not None:
+            label, root = name, dict(self.met.shared).get(name, MISSING)
+        else:
+            label, root = root_of(func, bound, space, name)
         is_given = value_flow.CALLED in steps
         ends = self._given(func, bound, target) if is_given else ends_of(root, steps)
         if steps[-1:] == (value_flow.OF_CLASS,) and sets_attribute(step):
@@ -309,18 +311,3 @@ class Reader:
             elif callable(maker) and public_name_of(maker) in GIVES_SHARED:
                 ends.append((MISSING, _OF_THREAD))
         return ends
-
-
-def _origins(
-    flow: Flow, symbols: Iterable[tuple[Symbol, tuple[str, ...]]]
-) -> Iterator[tuple[Store, tuple[str, ...]]]:
-    """What these may be, and the rest of the way from there."""
-    for symbol, way in symbols:
-        if symbol is None or symbol[0] == value_flow.INNER:
-            continue
-        if symbol[0] == value_flow.GROUP:
-            symbol, way = (symbol[0], symbol[1], (*symbol[2], *way)), ()
-        for one in flow.origins(symbol):
-            told = flow.told(one)
-            if one[0] != value_flow.RESULT or told[0] in (GLOBAL, CLOSURE):
-                yield told, way

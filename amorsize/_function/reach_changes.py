@@ -6,6 +6,7 @@ from amorsize._function import bytecode
 from amorsize._function.bound_arguments import Bound, first_argument, with_arguments
 from amorsize._function.callable_walk import layers
 from amorsize._function.callables import FUNCTION, member, raw, type_name
+from amorsize._function.met_functions import Met
 from amorsize._function.mutations import Reader
 from amorsize._function.object_contents import brought, is_container
 from amorsize._function.shareable_values import PLAIN, is_shareable
@@ -35,6 +36,10 @@ class Changes:
         self.reader = Reader(owns)
         self.of_types: set[str] = set()
         self._changes_items = self._changes_elements = False
+
+    def know(self, read: Iterable[FunctionType], classes: Iterable[type]) -> None:
+        """Take note of all functions and classes that were met."""
+        self.reader.met = Met(read, classes, self.owns, self.findings.mutables)
 
     def see(self, change: Change, method: str, told: str = "") -> None:
         """A change that a worker would lose; of others it is not sure that they would be."""

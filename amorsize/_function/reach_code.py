@@ -66,11 +66,13 @@ class Code:
     Attributes:
         read: The functions whose code was read.
         read_as: Those of the project, with the names that classes have for them.
+        read_with: The same, with what is bound to them, and the name of a method.
     """
 
     def __init__(self, values: Values) -> None:
         self.read: list[FunctionType] = []
         self.read_as: dict[tuple[str, FunctionType], None] = {}
+        self.read_with: list[tuple[FunctionType, Bound, str]] = []
         self._values, self._findings, self._owns = values, values.findings, values.owns
         self._changes = values.changes
         self._n_library = 0
@@ -93,7 +95,8 @@ class Code:
             return
         self._findings.names |= bytecode.names(func.__code__)
         self._examine_loads(func)
-        self._examine_changes(func, bound, method)
+        self._examine_calls(func)
+        self.read_with.append((func, bound, method))
         self._examine_numbers(func, bound)
         self._examine_returns(func)
 
@@ -214,13 +217,17 @@ class Code:
                 what = f"what {call_name(value)} opens and the function returns"
                 self._findings.copies[what] = None
 
-    def _examine_changes(self, func: FunctionType, bound: Bound, method: str) -> None:
+    def judge_changes(self) -> None:
+        """What all of them change, once it is known who there is."""
+        for func, bound, method in self.read_with:
+            for change in self._changes.reader.changes(func, bound):
+                self._changes.see(change, method)
+
+    def _examine_calls(self, func: FunctionType) -> None:
         from amorsize._function.library_effects import effect_of
 
         if "type" in func.__code__.co_names:  # `type(self).n += 1` is a store to the class
             self._changes.of_types |= bytecode.stored_attributes(func.__code__)
-        for change in self._changes.reader.changes(func, bound):
-            self._changes.see(change, method)
         if bytecode.checks_before_making(func.__code__):
             what = "mkdir for a folder that it looked for, which another may make in between"
             self._findings.calls[what] = None

@@ -95,7 +95,10 @@ class _Survey:
             self.findings.doubt(f"more than {MAX_EXAMINED} functions and classes of the project")
             return
         settle_descriptors(self.findings)
-        changes.judge_classes([one for one in values.walk.met if isinstance(one, type)])
+        classes = [one for one in values.walk.met if isinstance(one, type)]
+        changes.know(dict.fromkeys(one for one, _, _ in self.code.read_with), classes)
+        self.code.judge_changes()
+        changes.judge_classes(classes)
         changes.judge_arguments(func)
         named = named_from(func, self.code.read_as)
         changes.judge_objects(named)

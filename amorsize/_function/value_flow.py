@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from amorsize._function.bytecode import GLOBAL
+from amorsize._function.bytecode import CLOSURE, GLOBAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import CodeType
 
     Store = tuple[str, str, tuple[str, ...]]  # space, name, the way from there: ".total", "[...]"
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 ARGUMENT, CLASS = "argument", "class"
 #: The steps to an object's class, to any of its attributes, and to what its base classes define.
 OF_CLASS, ANY, SUPER = ".__class__", ".*", "super"
+#: The space of objects that items share, by their names in messages.
+FOUND = "found"
 #: The space of what a call gives, by the name of what is called.
 RESULT = "result"
 #: The space of what was just put together, by its number: its elements are those of others.
@@ -202,6 +204,20 @@ class Flow:
             return symbol
         space, name, steps = self.called[symbol[1]]
         return space, name, (*steps, CALLED, *symbol[2])
+
+    def known(
+        self, symbols: Iterable[tuple[Symbol, tuple[str, ...]]]
+    ) -> Iterator[tuple[Store, tuple[str, ...]]]:
+        """What these may be, told by names, and the rest of the way from there."""
+        for symbol, way in symbols:
+            if symbol is None or symbol[0] == INNER:
+                continue
+            if symbol[0] == GROUP:
+                symbol, way = (symbol[0], symbol[1], (*symbol[2], *way)), ()
+            for one in self.origins(symbol):
+                told = self.told(one)
+                if one[0] != RESULT or told[0] in (GLOBAL, CLOSURE):
+                    yield told, way
 
     # -- what calls give --------------------------------------------------------------------
 

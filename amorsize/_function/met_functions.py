@@ -1,0 +1,126 @@
+"""What a call may run that cannot be followed: any function of the project that fits it."""
+
+from __future__ import annotations
+
+from amorsize._function.bound_arguments import rest_arguments, takes_rest
+from amorsize._function.bytecode import nested, stored_attributes
+from amorsize._function.callable_walk import opened
+from amorsize._function.callables import FUNCTION, member
+from amorsize._function.value_flow import ANY, DOUBLE_STAR, STAR
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import CodeType, FunctionType
+    from typing import Any
+
+    from amorsize._function.ownership import Owns
+    from amorsize._function.value_flow import Call
+
+#: A flag of the code of functions, which that of a class statement has not.
+_IS_OF_FUNCTION = 0x1
+#: Functions that a call is taken for at most.
+MOST_TRIED = 50
+_METHODS = (staticmethod, classmethod)
+_CELL: Any = type((lambda one: lambda: one)(0).__closure__[0])  # type: ignore[index]
+
+
+class Met:
+    """The project's functions that were met, those that they define included.
+
+    Args:
+        read: The functions whose code was read.
+        classes: The classes that were met.
+        owns: Whether a function or class is the project's.
+        shared: What items share, with the names used in messages.
+    """
+
+    def __init__(
+        self,
+        read: Iterable[FunctionType],
+        classes: Iterable[type],
+        owns: Owns,
+        shared: list[tuple[str, Any]],
+    ) -> None:
+        self._read, self._classes, self._owns = list(read), list(classes), owns
+        self.shared = shared
+        self._by_name: dict[str, dict[FunctionType, None]] = {}
+        self._methods: dict[FunctionType, None] = {}
+        self._functions: dict[FunctionType, None] = {}
+        self._attributes: set[str] = set()  # what code assigns, or a property gives
+        self._is_sorted = False
+
+    def fitting(self, call: Call) -> Iterator[tuple[FunctionType, int]]:
+        """The functions that a call may run, and how many of their arguments are bound already."""
+        self._sort()
+        last = call[0][2][-1] if call[0][2] else ""
+        name = last[1:] if last[:1] == "." and last != ANY else None
+        found = [(one, 1) for one in self._by_name.get(name or "", {})]
+        if name is None or name in self._attributes:  # whatever was put there
+            found += [(one, int(one in self._methods)) for one in self._functions]
+        fitting = ((one, n) for one, n in found if _fits(one, call, n))
+        yield from (one for _, one in zip(range(MOST_TRIED), fitting, strict=False))
+
+    def sharing(self, method: FunctionType) -> Iterator[tuple[str, Any]]:
+        """The shared objects that have a method."""
+        name = method.__name__
+        for label, value in self.shared:
+            if self._owns.class_(type(value)) and opened(member(type(value), name)) is method:
+                yield label, value
+
+    def _sort(self) -> None:
+        """Put all in order, once it is asked for."""
+        if self._is_sorted:
+            return
+        self._is_sorted = True
+        for cls in self._classes:
+            if self._owns.class_(cls):
+                for name, held in tuple(vars(cls).items()):
+                    func = opened(held)
+                    if func is not held and type(held) not in _METHODS:
+                        self._attributes.add(name)
+                    elif type(func) is FUNCTION and self._owns.function(func):
+                        self._by_name.setdefault(name, {})[func] = None
+                        self._methods |= {} if type(held) is staticmethod else {func: None}
+        self._functions = dict.fromkeys(self._read)
+        self._attributes.update(*(stored_attributes(one.__code__) for one in self._read))
+        for func in self._read:
+            for code, is_method in _defined_by(func.__code__):
+                made = _standing_for(code, func)
+                self._functions[made] = None
+                if is_method:
+                    self._methods[made] = None
+                    self._by_name.setdefault(code.co_name, {})[made] = None
+
+
+def _defined_by(code: CodeType) -> Iterator[tuple[CodeType, bool]]:
+    """The functions that code defines, and whether they are methods."""
+    is_class = not code.co_flags & _IS_OF_FUNCTION
+    for inner in nested(code):
+        if inner.co_flags & _IS_OF_FUNCTION and (
+            inner.co_name[0] != "<" or inner.co_name == "<lambda>"
+        ):
+            yield inner, is_class
+        yield from _defined_by(inner)
+
+
+def _standing_for(code: CodeType, func: FunctionType) -> FunctionType:
+    """A function that is defined when another runs, as far as its code tells."""
+    cells = tuple(_CELL() for _ in code.co_freevars)
+    made: FunctionType = FUNCTION(code, func.__globals__, code.co_name, None, cells)
+    return made
+
+
+def _fits(func: FunctionType, call: Call, n_bound: int) -> bool:
+    """Whether a function takes as many arguments as a call passes, and those that it names."""
+    _, passed, named = call
+    lasts = {one[2][-1] for one in passed if one is not None and one[2]}
+    if not lasts.isdisjoint((STAR, DOUBLE_STAR)):
+        return True
+    code = func.__code__
+    n_by_place = len(passed) - len(named)
+    if n_by_place > code.co_argcount - n_bound and not takes_rest(code):
+        return False
+    known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    takes_others = len(rest_arguments(code)) > takes_rest(code)
+    return takes_others or set(named).issubset(known)
