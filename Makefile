@@ -23,10 +23,11 @@ QUICK := $(addprefix tests/test_,cache.py cli_data.py costs.py explain.py frames
 	overhead.py plots.py prediction.py project.py shape.py startup.py strategies.py tuner.py words.py \
 	worker_number.py)
 
-.PHONY: help demo test test-quick lint unit test-engines test-all stress bench regret clean
+.PHONY: help demo docs test test-quick lint unit test-engines test-all stress bench regret clean
 
 help:
 	@echo "make demo      set up, then run the main job on real input (examples/quickstart.py)"
+	@echo "make docs      set up, then build the site: build/docs/index.html"
 	@echo "make test      set up, then check format, lint, types and run all tests"
 	@echo "make test-quick  format, lint and some tests of each package: a minute"
 	@echo "make lint      format, lint and types only"
@@ -42,6 +43,11 @@ help:
 
 demo: $(VENV)/.installed
 	@$(BIN)/python examples/quickstart.py
+
+# A warning, such as a link that leads nowhere, is an error. `make test` builds the site as well.
+docs: $(VENV)/.installed-docs
+	@$(BIN)/python -m sphinx -W --keep-going -q -E -b html docs build/docs
+	@echo "the site is there: open build/docs/index.html"
 
 test: lint
 	@$(MAKE) --no-print-directory unit
@@ -97,7 +103,7 @@ regret: $(VENV)/.installed
 	@$(BIN)/python -m benchmarks.regret
 
 clean:
-	rm -rf .venv .venv-3.* .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .venv-3.* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 
 $(VENV)/.created:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or later with venv was found. Install one," \
@@ -109,9 +115,10 @@ $(VENV)/.created:
 # Once per extra, and again whenever pyproject.toml changes.
 $(VENV)/.installed: extra =
 $(VENV)/.installed-dev: extra = [dev]
+$(VENV)/.installed-docs: extra = [docs]
 $(VENV)/.installed-bench: extra = [bench]
 $(VENV)/.installed-engines: extra = [dev,engines]
-$(VENV)/.installed $(VENV)/.installed-dev $(VENV)/.installed-bench $(VENV)/.installed-engines: pyproject.toml $(VENV)/.created
+$(VENV)/.installed $(VENV)/.installed-dev $(VENV)/.installed-docs $(VENV)/.installed-bench $(VENV)/.installed-engines: pyproject.toml $(VENV)/.created
 	@echo "installing amorsize$(extra) into $(VENV)"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.$(extra)' || { \
 		echo "Installing failed, see above. Is a package index reachable? Then run make again."; exit 1; }
