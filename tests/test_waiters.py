@@ -79,15 +79,47 @@ def test_those_that_connect_are_never_more_than_32():
     assert waiters.n_wanted == MOST_CONNECTING
 
 
+def few(n_items, known=None, **changes):
+    """A call of few long items, which wait if nothing else is said."""
+    figures = {"waits": True, "n_cores": 2, "jitter": 0.0, "told_error": 1.0, **changes}
+    world = simulate.World(**{"costs_s": (0.2,) * n_items, **figures})
+    tuner = simulate.tuner_for(world, known)
+    return simulate.play(world, tuner), tuner, world
+
+
 @pytest.mark.parametrize("n_items", [4, 8, 16])
 def test_few_waits_have_a_worker_each(n_items):
     """None is queued behind another, while workers for all are still being started."""
-    world = simulate.World(
-        costs_s=(0.2,) * n_items, waits=True, n_cores=2, jitter=0.0, told_error=1.0
-    )
-    outcome = simulate.play(world)
+    assert few(n_items)[0].makespan_s < 2 * 0.2 + 0.015
 
-    assert outcome.makespan_s < 2 * 0.2 + 0.015
+
+@pytest.mark.parametrize("n_items", [2, 4, 8, 16])
+@pytest.mark.parametrize("n_cores", [1, 2, 4])
+def test_few_waits_that_are_known_run_at_once(n_items, n_cores):
+    """None of them is run first: that would take as long as all of them at once."""
+    known = few(8, n_cores=n_cores, holds_gil=False, thread_reason=None)[1].learned()
+    assert known.backend == "thread"
+    for _ in range(3):
+        outcome, tuner, _ = few(n_items, known, n_cores=n_cores)
+        known = tuner.learned()
+
+        assert outcome.makespan_s < 0.2 + 0.01
+        assert outcome.n_started == {"thread": n_items}
+        assert (known.backend, known.waits) == ("thread", True)
+
+
+@pytest.mark.parametrize("cost_s", [5e-3, 0.2])
+@pytest.mark.parametrize("n_items", [4, 32])
+@pytest.mark.parametrize("holds_gil", [True, False])
+def test_few_items_that_wait_no_more_are_not_started_at_once(cost_s, n_items, holds_gil):
+    """One of them is seen to compute: it takes no longer than the loop, however wrong the hint."""
+    known = few(8)[1].learned()
+    outcome, _, world = few(
+        n_items, known, waits=False, costs_s=(cost_s,) * n_items, holds_gil=holds_gil
+    )
+
+    assert outcome.n_started["thread"] <= 2
+    assert outcome.makespan_s <= 1.03 * world.serial_s + 4e-3
 
 
 SERVER = """

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from time import process_time, thread_time
+
 from amorsize._engine.workers import WAIT_S
 from amorsize._host import descriptors
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import raised_by_handler
 from amorsize.policy import actions as do
+from amorsize.policy.events import Waited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +55,7 @@ class Acting:
             case do.Send():
                 self._workers.send(action)
             case do.Wait():
-                self._workers.wait(self._timeout_s(action))
+                self._wait(action)
             case do.StartWorker():
                 self.starter.start(action.backend)
             case do.RetireWorker():
@@ -67,6 +70,16 @@ class Acting:
                 self.measuring.stop_probe()
             case do.MeasurePickling():
                 self.measuring.measure_pickling()
+
+    def _wait(self, action: do.Wait) -> None:
+        timeout_s = self._timeout_s(action)
+        if not action.is_watched:
+            self._workers.wait(timeout_s)
+            return
+        began_s, cpu_s = perf_counter(), process_time() - thread_time()
+        self._workers.wait(timeout_s)
+        others_cpu_s = process_time() - thread_time() - cpu_s
+        self._recorder.tell(Waited(wall_s=perf_counter() - began_s, others_cpu_s=others_cpu_s))
 
     def _timeout_s(self, action: do.Wait) -> float:
         timeout_s = WAIT_S if action.timeout_s is None else action.timeout_s

@@ -72,6 +72,7 @@ class Wait(Value):
 
     reason: str = ""
     timeout_s: float | None = None
+    is_watched: bool = False  # what the process has computed meanwhile is to be told
 
 
 Action = (

@@ -50,6 +50,14 @@ class Inlined(Value):
         return undelayed(self.wall_s, self.cpu_s, self.run_delay_s)
 
 
+class Waited(Value):
+    """The caller has waited, as it was asked to tell."""
+
+    wall_s: float
+    #: CPU seconds of the other threads of the process over the same span.
+    others_cpu_s: float
+
+
 class Started(Value):
     """A worker was started; it is not ready yet."""
 
@@ -192,6 +200,7 @@ class WorkersLimited(Value):
 
 Event = (
     Inlined
+    | Waited
     | Started
     | Ready
     | Report

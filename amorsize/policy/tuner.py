@@ -184,8 +184,10 @@ class Tuner(State):
         """The backend that was chosen; serial as long as no worker has reported."""
         if not self.costs.n_reports:
             return "serial"
-        decided = None if self.route is None else self.route.backend
-        return decided or "process"  # who helped before that was decided
+        if self.route is not None and self.route.backend is not None:
+            return self.route.backend
+        # Who helped before that was decided.
+        return "thread" if self.workers.of("thread").n_reporting else "process"
 
     def plan(self) -> Plan:
         """The plan this call arrived at."""

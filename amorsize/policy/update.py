@@ -15,6 +15,7 @@ from amorsize.policy.events import (
     Ready,
     Report,
     Started,
+    Waited,
     WorkerRetired,
     WorkersLimited,
 )
@@ -60,6 +61,8 @@ def handle(state: State, event: Event) -> None:
                 state.route = backend_costs.serial(event.reason)  # what workers have, they finish
         case HostInspected():
             state.survey(event.host, event.job)
+        case Waited():
+            state.waiting.looked.add(event)
         case ProfileLookedUp():
             state.job = state.job.but(may_look_up=False)
             if event.profile is not None:

@@ -85,6 +85,7 @@ class Engine:
         self.inline: Place | None = None
         self.n_inline = 0
         self.probed_from_s = 0.0
+        self.watched_from: tuple[float, float] | None = None  # when a wait began that is watched
         self.recent: deque[tuple[float, Any]] = deque(maxlen=TAIL)
         for death in world.deaths:
             self.cores.at(death.at_s, self._die, death.worker)
@@ -142,6 +143,9 @@ class Engine:
     def _wake(self, _: Any = None) -> None:
         if self.is_waiting:
             self.is_waiting = False
+            if self.watched_from is not None:
+                self.told.waited(*self.watched_from)
+                self.watched_from = None
             self._step()
 
     # -- the caller ---------------------------------------------------------------------------
@@ -208,6 +212,8 @@ class Engine:
             self.cores.at(now_s + action.timeout_s, self._wake, None)
         elif not self.pool.n_in_flight and not self.pool.n_starting:
             raise self._deadlock("the policy waits though nothing is under way")
+        if action.is_watched:
+            self.watched_from = now_s, self.told.thread_cpu_s()
         self.is_waiting = True
 
     def _deadlock(self, what: str) -> Deadlock:

@@ -91,6 +91,16 @@ class Teller:
         watched_s = self.cores.now_s - since_s
         self.policy.tell(events.GilProbed(lag_share=lag, watched_s=watched_s, n_wakes=1))
 
+    def thread_cpu_s(self) -> float:
+        """CPU seconds that a thread would have used which has had an item all the time."""
+        world, cores = self.world, self.cores
+        return world.cpu_share * cores.now_s if world.waits else cores.cpu_s
+
+    def waited(self, since_s: float, since_cpu_s: float) -> None:
+        """The caller has waited, and was to tell what a thread computed meanwhile."""
+        wall_s, cpu_s = self.cores.now_s - since_s, self.thread_cpu_s() - since_cpu_s
+        self.policy.tell(events.Waited(wall_s=wall_s, others_cpu_s=cpu_s))
+
     def started(self, worker: Place, start_s: float) -> None:
         """A worker was started; one that was forked can take chunks at once."""
         number, now_s = worker.number, self.cores.now_s

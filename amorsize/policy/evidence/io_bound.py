@@ -9,7 +9,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.events import Inlined, Report
+    from amorsize.policy.events import Inlined, Report, Waited
     from amorsize.policy.evidence.drift import Drift
 
 #: Below this CPU / wall, an item mostly waits. Measured: 0.0 for a sleep, 0.2 for SQL.
@@ -22,6 +22,10 @@ BUSY_SHARE = 0.05
 #: A fresh fork's first report that is shorter than this tells nothing of waiting: on a busy host
 #: its first pages take up to 50 ms, since the caller has locks.
 FORK_STALL_S = 0.25
+
+#: How long the caller looks on at a first item, at least and at most. One that takes longer is no
+#: trivial one.
+LOOK_S, MOST_LOOK_S = 2e-3, 10e-3
 
 #: Idle items in a row that show that items wait. Of items that compute beside five others a core,
 #: three in a row were seen once.
@@ -92,12 +96,36 @@ ENOUGH_S = 6e-3
 MOST_LOOKS = 3 * IDLE_STREAK
 
 
+class LookedOn:
+    """What the process computed while the caller looked on at a first item in a thread."""
+
+    def __init__(self) -> None:
+        self._wall_s = self._cpu_s = 0.0
+
+    def add(self, event: Waited) -> None:
+        """Take in one more look."""
+        self._wall_s += event.wall_s
+        self._cpu_s += event.others_cpu_s
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the item waits, and nothing else computes beside it."""
+        return self._wall_s >= LOOK_S and self._cpu_s < WAITING_SHARE * self._wall_s
+
+    @property
+    def is_vain(self) -> bool:
+        """Whether the caller has looked on for so long that it tells no more."""
+        return self._wall_s >= MOST_LOOK_S
+
+
 class WaitEvidence:
     """What is in doubt about waiting: whether items do, or do so now."""
 
     def __init__(self) -> None:
         #: What reports say, where the caller runs nothing itself.
         self.first_reports = FirstReports()
+        #: What was seen of a first item in a thread before it was over.
+        self.looked = LookedOn()
         #: A suspected change from CPU-bound to waiting, to be confirmed by inline items.
         #: None: nothing pending.
         self.pending: Drift | None = None

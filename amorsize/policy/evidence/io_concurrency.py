@@ -61,8 +61,11 @@ class Waiters:
     def start_with(self, n_known: int, n_best: int | None = None) -> None:
         """Begin where an earlier call has ended, and do not try less, unless that was better."""
         if self.n_asked is None:
-            n_wanted = max(FIRST, n_known) if n_best is None else max(LEAST, n_best)
-            self.n_wanted = min(self.n_most, n_wanted)
+            self.n_wanted = self.n_known(n_known, n_best)
+
+    def n_known(self, n_known: int, n_best: int | None = None) -> int:
+        """How many to begin with where an earlier call has ended with so many."""
+        return min(self.n_most, max(FIRST, n_known) if n_best is None else max(LEAST, n_best))
 
     def limit(self, n_most: int) -> None:
         """There may be no more than so many from now on."""
@@ -74,7 +77,7 @@ class Waiters:
         """Begin with fewer where items compute as well: in threads one of them does at a time."""
         is_open = self.n_asked is None and not (self._known or self._logs or self.settled)
         if is_open and work_s > 0:
-            self.n_wanted = min(self.n_wanted, max(LEAST, round(ROOM * item_s / work_s)))
+            self.n_wanted = min(self.n_wanted, n_beside(item_s, work_s))
 
     def is_looking(self, n_alive: int) -> bool:
         """Whether more of them may be wanted, by what those that are there take now."""
@@ -113,6 +116,11 @@ class Waiters:
         self.settled = True
         n_before = round(self.n_wanted / self._growth)
         self.n_wanted = max(1, min(n_before, round(SPARE * self.n_wanted / rise)))
+
+
+def n_beside(item_s: float, work_s: float) -> int:
+    """Items in flight at first, by how much of their time they compute."""
+    return max(LEAST, round(ROOM * item_s / work_s)) if work_s > 0 else MOST
 
 
 def mean(values: list[float]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amorsize.policy import overheads
+from amorsize.policy.actions import Wait
 from amorsize.policy.events import PicklingMeasured
 from amorsize.policy.evidence import achievement, drift, gil, tuned_plan
 from amorsize.policy.evidence.exploration_account import Explored
@@ -42,6 +43,11 @@ def check(state: State, view: View, hint: Profile) -> Action | None:
     is_hasty = is_cheap and costs.n_seen < _n_telling(hint)
     if view.caller_busy and (is_hasty or not costs.n_reports):  # its item may take long
         return dispatch.meanwhile_or_wait(state, view)
+    if hint.waits and not costs.n_inline and not _are_told(state):
+        return dispatch.meanwhile(state, view) or Wait(reason="first items are running")
+    if hint.waits and costs.waits and not costs.n_inline:
+        _judge(state, hint)
+        return None
     may_check = left_s > 0 and state.profile.n_checks < CHECK_SLICES
     if not view.caller_busy and (is_hasty or may_check):
         state.profile.n_checks += 1
@@ -49,6 +55,12 @@ def check(state: State, view: View, hint: Profile) -> Action | None:
         return beside or inline.run_slice(state, view, max(left_s, LEAST_CHECK_S))
     _judge(state, hint)
     return None
+
+
+def _are_told(state: State) -> bool:
+    """Whether what threads have reported tells if items wait: on a busy host it takes a few."""
+    is_open = not state.costs.waits and not state.waiting.first_reports.is_settled
+    return not (is_open and state.workers.n_in_flight)
 
 
 def _n_telling(hint: Profile) -> int:

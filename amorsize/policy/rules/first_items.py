@@ -5,7 +5,7 @@ from __future__ import annotations
 from amorsize.policy import overheads
 from amorsize.policy.actions import Action, InspectHost, RunInline, StartWorker, Wait
 from amorsize.policy.evidence.gil import WATCH_S
-from amorsize.policy.rules import choose_backend, dispatch
+from amorsize.policy.rules import choose_backend, dispatch, known_waits
 from amorsize.policy.rules.inline import HELP_CORES
 from amorsize.policy.value import inf
 
@@ -44,7 +44,7 @@ def first(state: State, view: View) -> Action:
     """Nothing is known: run one item. Few items are likely long: have help ready before."""
     if view.caller_busy:
         return dispatch.meanwhile_or_wait(state, view)
-    if (action := help_with_few(state, view)) is not None:
+    if (action := known_waits.begin(state, view) or help_with_few(state, view)) is not None:
         return action
     is_helped, knows = state.workers.n_started > 0, state.profile.hint is not None
     if is_helped and state.job.thread_reason is None and state.gil.seen is None and not knows:  # noqa: SIM102

@@ -1,0 +1,62 @@
+"""Start threads for long waits that an earlier call has seen, once one of them is under way.
+
+To run one first, as where nothing is known, would take as long as all of them take at once. So one
+thread begins an item, and the caller looks on for 2 ms: what is still not over then, and has not
+computed, waits as it did.
+"""
+
+from __future__ import annotations
+
+from amorsize.policy.actions import Action, InspectHost, StartWorker, Wait
+from amorsize.policy.evidence import io_concurrency, tuned_plan
+from amorsize.policy.evidence.exploration_account import Explored
+from amorsize.policy.evidence.io_bound import LOOK_S
+from amorsize.policy.rules import dispatch
+from amorsize.policy.value import inf
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.events import View
+    from amorsize.policy.profile import Profile
+    from amorsize.policy.state import State
+
+#: Waits this long: of shorter ones, running one first takes less than finding out.
+LONG_WAIT_S = 5e-3
+
+
+def begin(state: State, view: View) -> Action | None:
+    """A thread for each item, as many as an earlier call had; None: one is run first."""
+    hint = state.profile.hint
+    if hint is None or not _are_long_waits(state, hint, view):
+        return None
+    if not state.is_surveyed:
+        return InspectHost()
+    if state.job.thread_reason is not None:
+        return None
+    pool = state.workers.of("thread")
+    worker = pool.least_loaded(None, n_most_queued=1)
+    if worker is not None and view.n_left:
+        return dispatch.send(state, worker, dispatch.n_first(state, view), inf)
+    if not pool.n_alive:
+        return StartWorker(backend="thread")
+    looked = state.waiting.looked
+    if not looked.is_idle and not looked.is_vain:
+        return Wait(reason="a first item is running", timeout_s=LOOK_S, is_watched=True)
+    if looked.is_idle and pool.n_alive < _n_wanted(state, view, hint):
+        if pool.n_alive == 1:
+            state.note("threads at once", "an earlier call had long waits, and one is under way")
+        return StartWorker(backend="thread")
+    return Wait(reason="first items are running")
+
+
+def _are_long_waits(state: State, hint: Profile, view: View) -> bool:
+    is_open = state.route is None and not tuned_plan.applies(hint, state.job)
+    in_threads = hint.waits and hint.backend == "thread" and hint.item_s >= LONG_WAIT_S
+    return is_open and in_threads and view.n_left + state.workers.n_in_flight > 1
+
+
+def _n_wanted(state: State, view: View, hint: Profile) -> int:
+    n_known = state.waiters.n_known(hint.n_jobs, Explored.of(hint).n_waiters)
+    n = min(n_known, io_concurrency.n_beside(hint.item_s, hint.item_cpu_s))
+    n = min(n, view.n_left + state.workers.n_in_flight, state.limits.n_most or n)
+    return min(n, state.job.n_jobs or n)
