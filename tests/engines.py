@@ -59,12 +59,12 @@ class DaskProcesses:
 
         self.address = json.loads(file.read_text())["address"]
 
-    def add_worker(self) -> None:
+    def add_worker(self, *arguments: str) -> None:
         """Start one worker more, which does not wait for anything."""
         place = ("--scheduler-file", self._folder / "scheduler.json")
         folder = ("--local-directory", self._folder)
         threads = ("--nthreads", self._n_threads)
-        self._program("worker", *place, *threads, *folder, "--no-dashboard")
+        self._program("worker", *place, *threads, *folder, "--no-dashboard", *arguments)
 
     def _program(self, what: str, *arguments: object) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "dask", what, *map(str, arguments)]

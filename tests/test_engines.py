@@ -17,7 +17,8 @@ from engines import dask_processes, why_not
 
 from amorsize import autotune, partial_results, tuned_map
 from amorsize._clusters import dask_watch, finding
-from amorsize.errors import InvalidOptionError, WorkerDied, WorkersUnavailable
+from amorsize._workers import executor_processes
+from amorsize.errors import AmorsizeWarning, InvalidOptionError, WorkerDied, WorkersUnavailable
 
 # Engines warn of much that is not ours, in threads that outlive a test.
 pytestmark = [pytest.mark.engines, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(120)]
@@ -159,6 +160,13 @@ class TestContract:
         assert tuned_map(engine_items.drawn, range(20), seed=5, executor=engine) == in_a_loop
 
     @ALL
+    def test_what_the_engine_does_not_know_is_refused(self, engine):
+        with pytest.raises(
+            InvalidOptionError, match="'colour': 1} means nothing to the .*: it take"
+        ):
+            tuned_map(abs, range(9), executor=engine, engine={"colour": 1})
+
+    @ALL
     def test_what_cannot_be_kept_is_refused(self, engine):
         with pytest.raises(InvalidOptionError, match="retries=0 and chunksize=5"):
             tuned_map(abs, range(9), executor=engine, retries=0, chunksize=5)
@@ -209,6 +217,20 @@ class TestDeaths:
         ran = runs(items)
         assert set(ran) == set(range(120))
         assert max(map(ran.count, ran)) <= 2
+
+
+@pytest.mark.skipif(bool(NOT_HERE["ray"]), reason=str(NOT_HERE["ray"]))
+class TestRay:
+    """What is Ray's alone."""
+
+    def test_chunks_take_the_processors_they_were_given(self, ray_runtime):
+        mapped = autotune(
+            engine_items.pid_after_a_while, executor=ray_runtime, engine={"num_cpus": 2}
+        )
+
+        mapped([0.01] * 20)
+
+        assert "1 chunks at once" in str(mapped.explain())
 
 
 @DASK
@@ -270,6 +292,85 @@ class TestDask:
             )
         held = dask_client.get_executor(workers=[first], **{name: off})
         assert tuned_map(abs, range(9), executor=held) == list(range(9))
+
+    @pytest.mark.parametrize("by", ["address", "name", "host"])
+    def test_items_go_to_the_workers_that_were_named(self, dask_client, by):
+        workers = dask_client.scheduler_info()["workers"]
+        first = min(workers)
+        named = first if by == "address" else workers[first][by]
+        pids = dask_client.run(os.getpid)
+
+        found = tuned_map(
+            engine_items.pid_after_a_while,
+            [0.01] * 8,
+            executor=dask_client,
+            engine={"workers": [named]},
+        )
+
+        assert set(found) == ({pids[first]} if by != "host" else set(pids.values()))
+
+    def test_items_go_where_their_resources_are(self, tmp_path):
+        from distributed import Client
+
+        with (
+            dask_processes(tmp_path, n_workers=1, n_threads=4) as found,
+            Client(found.address, timeout=30) as client,
+        ):
+            found.add_worker("--resources", "GPU=2")
+            client.wait_for_workers(2, timeout=60)
+            given = {"resources": {"GPU": 1}, "priority": 3}
+            mapped = autotune(
+                engine_items.pid_after_a_while, executor=client, engine=given, thread_safe=True
+            )
+            ran = set(mapped([0.01] * 40))
+            workers = client.scheduler_info()["workers"]
+            with_gpu = [one for one, told in workers.items() if told["resources"]]
+            assert ran == set(client.run(os.getpid, workers=with_gpu).values())
+            assert "2 chunks at once" in str(mapped.explain())
+
+    def test_a_cluster_without_workers_is_waited_for_as_long_as_was_asked(self, tmp_path):
+        from distributed import Client
+
+        with (
+            dask_processes(tmp_path, n_workers=0, n_threads=1) as found,
+            Client(found.address, timeout=30) as client,
+            pytest.raises(WorkersUnavailable, match="no worker that may be used for 0.5 s"),
+        ):
+            tuned_map(abs, range(9), executor=client, start_timeout=0.5)
+
+    def test_the_user_is_told_what_the_call_waits_for(self, tmp_path, monkeypatch):
+        from distributed import Client
+
+        monkeypatch.setattr(executor_processes, "WARN_S", 0.5)
+        with (
+            dask_processes(tmp_path, n_workers=0, n_threads=1) as found,
+            Client(found.address, timeout=30) as client,
+            pytest.warns(AmorsizeWarning, match="The call waits for one for 45 s") as told,
+        ):
+            timer = threading.Timer(1.0, found.add_worker)
+            timer.start()
+            assert tuned_map(abs, range(-9, 0), executor=client, start_timeout=45) == list(
+                range(9, 0, -1)
+            )
+            timer.join()
+        assert len([one for one in told if one.category is AmorsizeWarning]) == 1
+
+    def test_a_worker_that_is_retired_loses_nothing(self, tmp_path, items):
+        from distributed import Client
+
+        with (
+            dask_processes(tmp_path, n_workers=2, n_threads=1) as found,
+            Client(found.address, timeout=30) as client,
+        ):
+            client.wait_for_workers(2, timeout=60)
+            mapped = autotune(engine_items.noted_slowly, executor=client)
+            stream = mapped.stream(items(300))
+            given = [next(stream) for _ in range(10)]
+            client.retire_workers([min(client.scheduler_info()["workers"])])
+            given += stream
+
+        assert given == list(range(300))
+        assert "1 chunks at once" in str(mapped.explain())
 
     def test_the_backend_is_the_client_that_is_there(self, dask_client, monkeypatch):
         pids = set(dask_client.run(os.getpid).values())

@@ -75,6 +75,7 @@ def test_numbers_of_numpy_become_plain_ones():
         ("timeout", math.nan),
         ("retries", -1),
         ("seed", -1),
+        ("start_timeout", 0),
     ],
 )
 def test_a_value_that_is_not_allowed_is_named(option, value):
@@ -106,6 +107,9 @@ def test_a_value_that_is_not_allowed_is_named(option, value):
         ("timeout", True),
         ("timeout", np.array([1.0, 2.0])),
         ("retries", None),
+        ("engine", "GPU"),
+        ("engine", [("priority", 1)]),
+        ("start_timeout", "5"),
         ("return_exceptions", 1),
         ("seed", "x"),
         ("progress", None),
@@ -416,3 +420,18 @@ class OldSequence:
 def test_any_other_iterable_is_accepted(data):
     """Sized or not, a sequence or not; nothing is taken from it."""
     check_data((data,), "parse")
+
+
+@pytest.mark.parametrize(
+    "given", [{"engine": {"priority": 1}}, {"start_timeout": 5}], ids=["engine", "start_timeout"]
+)
+def test_what_only_an_engine_can_keep_needs_one(given, monkeypatch):
+    """It is not accepted and ignored; the environment may name the engine."""
+    monkeypatch.delenv("AMORSIZE_BACKEND", raising=False)
+    with pytest.raises(InvalidOptionError, match="cannot be kept with amorsize's own workers"):
+        validated(**given)
+
+    validated(backend="dask", **given)
+    validated(executor="ray", **given)
+    monkeypatch.setenv("AMORSIZE_BACKEND", "dask")
+    validated(**given)

@@ -33,6 +33,8 @@ def autotune(
     *,
     backend: Backend = "auto",
     executor: Any = None,
+    engine: dict[str, Any] | None = None,
+    start_timeout: float | None = None,
     n_jobs: int | None = None,
     chunksize: int | None = None,
     max_worker_memory: int | str | None = None,
@@ -54,20 +56,18 @@ def autotune(
 
     Calling the decorated function with an iterable gives the list of what the function returns for
     each item, in order. Keywords of a call go to every item; several iterables are zipped. It works
-    with and without parentheses, on functions, methods, partials and other callables, and above
-    `@staticmethod` and `@classmethod` (below `@classmethod`, Python 3.13 and later tell `.one`,
-    `.stream` and `.using` nothing about the class).
+    on all callables, with and without parentheses, above `@staticmethod` and `@classmethod`.
 
     Args:
         func: The function; left out when options are given in parentheses.
         backend: Where every item is to run: "serial", "thread", "process", "dask" or "ray".
         executor: An Executor to run the items in, or a Dask client, cluster or address.
+        engine: What Dask or Ray is given with each chunk: `{"resources": {"GPU": 1}}`.
+        start_timeout: Seconds to wait for a worker where a cluster has none; None for 60.
         n_jobs: How many items run at once; None or -1 for every usable core.
         chunksize: How many items are sent at once; None to have it tuned.
-        max_worker_memory: Bytes, or a text such as "2 GB", that a worker process may grow by; one
-            that has is replaced between two items.
-        setup: Called once in each worker before its first item; the caller then runs none, unless
-            it is the only worker (`backend="serial"`, `n_jobs=1`).
+        max_worker_memory: Bytes, or "2 GB", by which a worker may grow before it is replaced.
+        setup: Called once in each worker before its first item; the caller runs none, if others do.
         teardown: Called once in each worker after its last item.
         thread_safe: Whether items may run in threads; None to judge it by what they reach.
         timeout: Seconds that one item may take; only a worker can keep it.
@@ -274,12 +274,12 @@ class TunedFunction:
         if self._self_parent is not None and receiver is not None:
             if _is_same(getattr(receiver, func.__name__, None), self):
                 return getattr, (receiver, func.__name__)
-            return _rebuilt, (func, options.but(executor=None))
+            return _rebuilt, (func, options.as_sent())
         place = own(func, "__module__"), own(func, "__qualname__")
         there = found(*place)
         if place[0] != "__main__" and _is_same(there, self):
             return found, place
-        options = options.but(executor=None)  # its threads, processes or connections stay here
+        options = options.as_sent()
         if isinstance(there, TunedFunction) and there.__wrapped__ is func:
             if place[0] == "__main__":
                 return _rebuilt, (by_name(self._self_parent or self), options)

@@ -38,6 +38,8 @@ def tuned_map(
     item_kwargs: dict[str, Any] | None = None,
     backend: Backend = "auto",
     executor: Any = None,
+    engine: dict[str, Any] | None = None,
+    start_timeout: float | None = None,
     n_jobs: int | None = None,
     chunksize: int | None = None,
     max_worker_memory: int | str | None = None,

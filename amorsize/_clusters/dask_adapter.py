@@ -19,6 +19,7 @@ from amorsize._clusters.protocol import (
     UNSTARTED,
     Process,
     ProcessReplaced,
+    refuse_unknown,
 )
 from amorsize.errors import InvalidOptionError
 
@@ -43,6 +44,10 @@ UNKEPT = {
 }
 
 
+#: What `Client.submit` is given as the user says.
+GIVEN = ("workers", "resources", "priority")
+
+
 class DaskAdapter:
     """The workers of the scheduler that a client is connected to."""
 
@@ -52,29 +57,39 @@ class DaskAdapter:
     tells_victims = True
 
     def __init__(
-        self, client: Any, *, is_ours: bool = False, options: dict[str, Any] | None = None
+        self,
+        client: Any,
+        *,
+        is_ours: bool = False,
+        of_executor: dict[str, Any] | None = None,
+        given: dict[str, Any] | None = None,
     ) -> None:
         """Use a client that is connected.
 
         Args:
             client: A `distributed.Client`.
             is_ours: Whether it was made for this call, and is closed with it.
-            options: What `Client.submit` is given besides; "workers" limits the workers used.
+            of_executor: Options of `client.get_executor(...)`.
+            given: Options of `Client.submit` that the user gave besides.
 
         Raises:
-            InvalidOptionError: An option that would have items run twice, or elsewhere.
+            InvalidOptionError: An option that is unknown, or would have items run twice, or
+                elsewhere.
         """
         self._client, self._is_ours = client, is_ours
-        options = _kept(options or {})
-        only = options.pop("workers", None)
-        self._options = options
         self._put: list[Any] = []
         self._has_large_results = False
         self._loop_s = (0.0, 0.0)  # CPU seconds of the loop's thread: at first, lately
         address = getattr(client.scheduler, "address", "?")
         self.described = f"the Dask cluster at {address}"
         self._address = address
-        self._watch = Watch(client, [only] if isinstance(only, str) else only)
+        refuse_unknown(given or {}, GIVEN, self.described)
+        options = {**_kept(of_executor or {}), **(given or {})}
+        only = options.pop("workers", None)
+        self._options = options
+        self._watch = Watch(
+            client, [only] if isinstance(only, str) else only, options.get("resources") or {}
+        )
 
     def n_workers(self, *, one_per_process: bool) -> int | None:
         """Threads of all workers, or their processes; None while there are none."""

@@ -23,14 +23,19 @@ SILENT_S = 30.0
 class Watch:
     """Keeps the list of worker processes up to date while a call lasts."""
 
-    def __init__(self, client: Any, only: Collection[str] | None) -> None:
+    def __init__(
+        self, client: Any, only: Collection[str] | None, resources: dict[str, float]
+    ) -> None:
         """Look at nothing yet.
 
         Args:
             client: Whose scheduler is asked.
-            only: Addresses of the workers that count; None: all.
+            only: Addresses, names or hosts of the workers that count; None: all.
+            resources: What each submission takes of its worker's.
         """
         self._client, self._only = client, None if only is None else frozenset(only)
+        self._resources = resources
+        self._told: dict[str, Any] = {}  # what the scheduler knows of workers, where that counts
         self.processes: tuple[Process, ...] = ()
         self._reachable: set[str] = set()  # identities
         self._answered_s = 0.0
@@ -84,12 +89,29 @@ class Watch:
 
         n_threads = await self._client.scheduler.ncores()
         self._answered_s = perf_counter()
+        if self._only is not None or self._resources:
+            n_threads = await self._usable(n_threads)
         known = {one.address: one for one in self.processes}
-        wanted = [one for one in n_threads if self._only is None or one in self._only]
+        wanted = list(n_threads)
         new = [one for one in wanted if one not in known]
         met = await asyncio.gather(*(self._met(one, n_threads[one]) for one in new))
         known.update({one.address: one for one in met if one is not None})
         self.processes = tuple(known[one] for one in wanted if one in known)
+
+    async def _usable(self, n_threads: dict[str, int]) -> dict[str, int]:
+        """The workers that may be used, with how many submissions each can run at once."""
+        if not n_threads.keys() <= self._told.keys():
+            self._told = (await self._client.scheduler.identity())["workers"]
+        found = {}
+        for address in n_threads.keys() & self._told.keys():
+            told = self._told[address]
+            names = {address, told["host"], told["name"], str(told["name"])}
+            has = told["resources"]
+            rooms = [has.get(name, 0) // n for name, n in self._resources.items() if n]
+            n_most = int(min([n_threads[address], *rooms]))
+            if n_most and (self._only is None or names & self._only):
+                found[address] = n_most
+        return found
 
     async def _met(self, address: str, n_threads: int) -> Process | None:
         """Ask a worker who it is: itself where it can be reached, else by way of the scheduler."""

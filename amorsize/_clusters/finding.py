@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from amorsize._clusters.plain import PlainAdapter
+from amorsize._clusters.protocol import refuse_unknown
 from amorsize._host.signals import let_through
 from amorsize.errors import InvalidOptionError, MissingExtraError, WorkersUnavailable
 
@@ -28,19 +29,28 @@ ALLOWED = "a Dask client, cluster or address ('tcp://...'), 'ray'"
 CONNECT_S = 10.0
 
 
-def adapter_for(executor: Any) -> ClusterAdapter:
+def adapter_for(executor: Any, given: dict[str, Any]) -> ClusterAdapter:
     """The engine that an `executor=` stands for.
 
+    Args:
+        executor: What the user holds.
+        given: What the engine is given with each chunk: the value of `engine=`.
+
     Raises:
-        InvalidOptionError: It is an object of an engine that cannot be used so.
+        InvalidOptionError: It is an object of an engine that cannot be used so, or it knows nothing
+            of what it is given.
         MissingExtraError: The engine is not installed.
         WorkersUnavailable: Nobody answers there.
     """
     if isinstance(executor, str):
-        return _named(executor)
+        return _named(executor, given)
     if executor is sys.modules.get("ray"):
-        return _ray()
-    return _of_dask(executor) or PlainAdapter(executor)
+        return _ray(given)
+    found = _of_dask(executor, given)
+    if found is None:
+        found = PlainAdapter(executor)
+        refuse_unknown(given, (), found.described)
+    return found
 
 
 def is_known(executor: Any) -> bool:
@@ -59,11 +69,12 @@ def _is_of(package: str, module: str, name: str, value: Any) -> bool:
     return found is not None and isinstance(value, getattr(found, name))
 
 
-def _of_dask(executor: Any) -> ClusterAdapter | None:
-    options: dict[str, Any] = {}
-    is_ours = False
+def _of_dask(
+    executor: Any, given: dict[str, Any], *, is_ours: bool = False
+) -> ClusterAdapter | None:
+    of_executor: dict[str, Any] = {}
     if _is_of("distributed", "cfexecutor", "ClientExecutor", executor):
-        executor, options = executor._client, executor._kwargs
+        executor, of_executor = executor._client, executor._kwargs
     elif _is_of("distributed", "deploy.cluster", "Cluster", executor):
         executor, is_ours = _connected(executor, "the Dask cluster"), True
     if not _is_of("distributed", "client", "Client", executor):
@@ -75,38 +86,44 @@ def _of_dask(executor: Any) -> ClusterAdapter | None:
             "executor= is a Client(asynchronous=True), whose loop this call would block. "
             "Pass Client(address), or the cluster's address."
         )
-    return DaskAdapter(executor, is_ours=is_ours, options=options)
+    try:
+        return DaskAdapter(executor, is_ours=is_ours, of_executor=of_executor, given=given)
+    except InvalidOptionError:
+        if is_ours:
+            executor.close()
+        raise
 
 
-def _named(name: str) -> ClusterAdapter:
+def _named(name: str, given: dict[str, Any]) -> ClusterAdapter:
     """An engine by its name or address."""
     if name == "dask":
-        return _running_dask()
+        return _running_dask(given)
     if name == "ray" or name.startswith(RAY_ADDRESS):
-        return _ray(None if name == "ray" else name)
-    return _dask_at(name)
+        return _ray(given, None if name == "ray" else name)
+    return _dask_at(name, given)
 
 
-def _running_dask() -> ClusterAdapter:
+def _running_dask(given: dict[str, Any]) -> ClusterAdapter:
     """The newest client of this program, or the scheduler that Dask's own settings name."""
     running = _imported("distributed", "dask").client._get_global_client()
     if running is None:
         address = _imported("dask", "dask").config.get("scheduler-address", None)
         if address is not None:
-            return _dask_at(address)
+            return _dask_at(address, given)
         raise WorkersUnavailable(
             "backend='dask' finds no client in this program, nor DASK_SCHEDULER_ADDRESS in the "
             "environment. Make one, distributed.Client(address), or pass executor='tcp://...'."
         )
-    found = _of_dask(running)
+    found = _of_dask(running, given)
     assert found is not None
     return found
 
 
-def _dask_at(address: str) -> ClusterAdapter:
-    from amorsize._clusters.dask_adapter import DaskAdapter
-
-    return DaskAdapter(_connected(address, f"a Dask scheduler at {address}"), is_ours=True)
+def _dask_at(address: str, given: dict[str, Any]) -> ClusterAdapter:
+    client = _connected(address, f"a Dask scheduler at {address}")
+    found = _of_dask(client, given, is_ours=True)
+    assert found is not None
+    return found
 
 
 def _connected(to: Any, described: str) -> Any:
@@ -122,11 +139,11 @@ def _connected(to: Any, described: str) -> Any:
         ) from error
 
 
-def _ray(address: str | None = None) -> ClusterAdapter:
+def _ray(given: dict[str, Any], address: str | None = None) -> ClusterAdapter:
     _imported("ray", "ray")
     from amorsize._clusters.ray_adapter import RayAdapter
 
-    return RayAdapter(address)
+    return RayAdapter(address, given=given)
 
 
 def _imported(module: str, extra: str) -> Any:

@@ -6,11 +6,12 @@ is done when it passes the contract tests, `tests/test_engines.py`.
 
 from __future__ import annotations
 
+from amorsize.errors import InvalidOptionError
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from concurrent.futures import Future
     from typing import Any, Protocol
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
             ...
 
         def processes(self) -> tuple[Process, ...]:
-            """The worker processes there are now, where submissions name theirs."""
+            """The worker processes that there are now; nodes where submissions name no process."""
             ...
 
         def submit(
@@ -121,12 +122,31 @@ def outcome(future: Future[Any]) -> tuple[Any, BaseException | None]:
     return (None, error) if error is not None else (future.result(), None)
 
 
+def refuse_unknown(given: dict[str, Any], known: Collection[str], described: str) -> None:
+    """Refuse what an engine could only drop.
+
+    Args:
+        given: The value of `engine=`.
+        known: The names that the engine knows.
+        described: What messages call the engine.
+
+    Raises:
+        InvalidOptionError: It does not know one of them.
+    """
+    for name, value in given.items():
+        if name not in known:
+            what = f"it takes {', '.join(known)}" if known else "it takes nothing"
+            raise InvalidOptionError(
+                f"engine={{{name!r}: {value!r}}} means nothing to {described}: {what}."
+            )
+
+
 class Process(Value):
-    """One worker process of an engine."""
+    """One worker process of an engine, or one of its nodes where submissions name none."""
 
     address: str
     identity: str  # another one under the same address has another
-    n_threads: int
+    n_threads: int  # submissions that it runs at once
 
 
 class ProcessReplaced(Exception):  # noqa: N818 - says what happened

@@ -5,7 +5,14 @@ Ray is told never to run a submission again, so that whoever lost a worker proce
 
 from __future__ import annotations
 
-from amorsize._clusters.protocol import CANCELLED, DIED, FAILED, outcome
+from amorsize._clusters.protocol import (
+    CANCELLED,
+    DIED,
+    FAILED,
+    REPLY_S,
+    outcome,
+    refuse_unknown,
+)
 from amorsize._clusters.ray_watch import RayWatch
 
 TYPE_CHECKING = False
@@ -14,6 +21,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._clusters.protocol import Done, Process
+
+
+#: What `ray.remote` is given as the user says.
+GIVEN = ("num_cpus", "num_gpus", "memory", "resources", "scheduling_strategy", "runtime_env")
+#: What a submission takes of a node, by the node's names for it.
+NEEDS = {"CPU": "num_cpus", "GPU": "num_gpus", "memory": "memory"}
 
 
 class RayAdapter:
@@ -25,33 +38,36 @@ class RayAdapter:
     names_processes = False
     tells_victims = True
 
-    def __init__(
-        self, address: str | None = None, *, options: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, address: str | None = None, *, given: dict[str, Any] | None = None) -> None:
         """Connect to the runtime of this process, or start one here.
 
         Args:
             address: Where to connect to if this process is connected to none.
-            options: What `ray.remote` takes besides, such as num_cpus.
+            given: What `ray.remote` takes besides, such as num_cpus.
+
+        Raises:
+            InvalidOptionError: Ray does not know one of them.
         """
         import ray
 
+        refuse_unknown(given or {}, GIVEN, self.described)
         self._ray: Any = ray
         if not ray.is_initialized():
             ray.init(address, log_to_driver=False)
-        options = {"num_cpus": 1, **(options or {})}
-        self._n_cpus = float(options["num_cpus"] or 1)
+        options = {"num_cpus": 1, **(given or {})}
+        needs = {ours: options.get(name) for ours, name in NEEDS.items()}
+        self._needs = {**needs, **(options.get("resources") or {})}
         self._options = {**options, "max_retries": 0, "retry_exceptions": False}
         self._remotes: dict[Any, Any] = {}
-        self._watch: RayWatch | None = None
+        self._watch = RayWatch(ray, self._needs)
 
     def n_workers(self, *, one_per_process: bool) -> int | None:  # noqa: ARG002 - they all have one
         """As many as its processors allow."""
-        return int(self._ray.cluster_resources().get("CPU", 0) / self._n_cpus) or None
+        return sum(one.n_threads for one in self._watch.first_seen(REPLY_S)) or None
 
     def processes(self) -> tuple[Process, ...]:
-        """None by name: Ray starts them as they are needed."""
-        return ()
+        """The nodes: Ray starts their processes as they are needed."""
+        return self._watch.nodes
 
     def submit(
         self,
@@ -63,8 +79,6 @@ class RayAdapter:
         done: Done,
     ) -> Any:
         """Start a task of Ray's."""
-        if self._watch is None:
-            self._watch = RayWatch(self._ray)
         if function not in self._remotes:
             self._remotes[function] = self._ray.remote(**self._options)(function)
         ref = self._remotes[function].options(name=key).remote(*arguments)
@@ -96,15 +110,16 @@ class RayAdapter:
         """Whether this process has been disconnected, or nobody has answered for too long."""
         if not self._ray.is_initialized():
             return "ray.shutdown() was called"
-        return None if self._watch is None else self._watch.why_silent()
+        return self._watch.why_silent()
 
     def cpu_s(self) -> float:
         """Its threads are not Python's."""
         return 0.0
 
     def fingerprint(self) -> str:
-        """Its version, with the processors that a submission takes."""
-        return f"ray {self._ray.__version__} num_cpus={self._n_cpus:g}"
+        """Its version, with what a submission takes."""
+        needs = [f"{name}={amount:g}" for name, amount in self._needs.items() if amount]
+        return " ".join(("ray", self._ray.__version__, *needs))
 
     def dashboard(self) -> str | None:
         """Ray's own page, where it runs."""
@@ -114,5 +129,4 @@ class RayAdapter:
     def close(self) -> None:
         """Let go of what was put: Ray frees what nobody refers to."""
         self._remotes.clear()
-        if self._watch is not None:
-            self._watch.end()
+        self._watch.end()

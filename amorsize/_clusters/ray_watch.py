@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from amorsize._clusters.protocol import Process
 from amorsize._host.clocks import perf_counter
 
 TYPE_CHECKING = False
@@ -17,14 +18,27 @@ SILENT_S = 15.0
 class RayWatch:
     """Asks from a thread of its own who is there, while a call lasts."""
 
-    def __init__(self, ray: Any) -> None:
+    def __init__(self, ray: Any, needs: dict[str, float | None]) -> None:
+        """Look from now on, until `end`.
+
+        Args:
+            ray: The module, of a runtime that is connected.
+            needs: What each submission takes of its node.
+        """
         from threading import Event, Thread
 
-        self._ray = ray
+        self._ray, self._needs = ray, {name: one for name, one in needs.items() if one}
+        #: Those that are alive.
+        self.nodes: tuple[Process, ...] = ()
         self._answered_s, self._has_node = perf_counter(), True
-        self._is_over = Event()
+        self._is_over, self._has_looked = Event(), Event()
         thread = Thread(target=self._keep_looking, name="amorsize-ray", daemon=True)
         thread.start()
+
+    def first_seen(self, timeout_s: float) -> tuple[Process, ...]:
+        """The nodes, once they were looked at."""
+        self._has_looked.wait(timeout_s)
+        return self.nodes
 
     def why_silent(self) -> str | None:
         """What to say of a runtime that has no node, or has not answered for too long."""
@@ -38,10 +52,23 @@ class RayWatch:
         self._is_over.set()
 
     def _keep_looking(self) -> None:
-        while not self._is_over.wait(LOOK_S):
+        while not self._is_over.is_set():
             try:
-                nodes = self._ray.nodes()
+                nodes = [one for one in self._ray.nodes() if one.get("Alive")]
             except Exception:  # whatever it is, it is no answer, which `why_silent` will tell
+                self._is_over.wait(LOOK_S)
                 continue
             self._answered_s = perf_counter()
-            self._has_node = any(one.get("Alive") for one in nodes)
+            self._has_node = bool(nodes)
+            self.nodes = tuple(map(self._node, nodes))
+            self._has_looked.set()
+            self._is_over.wait(LOOK_S)
+
+    def _node(self, node: dict[str, Any]) -> Process:
+        """A node with how many submissions it can run at once."""
+        has = node["Resources"]
+        rooms = [has.get(name, 0) // amount for name, amount in self._needs.items()]
+        n_most = int(min(rooms, default=has.get("CPU", 0)))
+        return Process(
+            address=node["NodeManagerAddress"], identity=node["NodeID"], n_threads=n_most
+        )

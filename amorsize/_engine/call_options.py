@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
         backend: Backend
         executor: Any
+        engine: dict[str, Any] | None
+        start_timeout: float | None
         n_jobs: int | None
         chunksize: int | None
         max_worker_memory: int | str | None
@@ -58,6 +60,10 @@ class Options(Value):
     backend: Backend = "auto"
     #: A `concurrent.futures.Executor`, any object with its `submit`, or what holds an engine.
     executor: Any = None
+    #: What the engine is given with each chunk, such as `{"num_gpus": 1}`.
+    engine: dict[str, Any] | None = None
+    #: Seconds that a call waits for a worker where an engine has none; None for 60.
+    start_timeout: float | None = None
     #: None and -1 stand for every usable core.
     n_jobs: int | None = None
     #: None has it tuned.
@@ -91,12 +97,16 @@ class Options(Value):
         return is_open and asked == (None,) * len(asked) and not self.return_exceptions
 
     @property
-    def engine(self) -> Any:
+    def given_workers(self) -> Any:
         """Whose workers run the items: an executor, or an engine by its name; None: our own."""
         if self.executor is not None:
             return self.executor
         backend = environment_backend() or self.backend
         return backend if backend in ENGINES else None
+
+    def as_sent(self) -> Options:
+        """As they are in another process: an executor's threads or connections stay here."""
+        return self.but(executor=None, engine=None, start_timeout=None)
 
     @property
     def most_worker_bytes(self) -> int | None:
@@ -133,6 +143,10 @@ HABITS = {
     "progress_bar": "progress",
     "verbose": "progress",
     "pool": "executor",
+    "resources": "engine",
+    "num_cpus": "engine",
+    "num_gpus": "engine",
+    "priority": "engine",
     "prefer": "backend",
     "random_state": "seed",
 }
@@ -149,6 +163,7 @@ HINTS = {
     "progress": "True shows a bar; what a call measured and chose is told by explain()",
     "executor": "a concurrent.futures.Executor, or a Dask client or address, to run the items in",
     "backend": "'thread' or 'process' has every item run there",
+    "engine": "a dict of what a cluster is given with each chunk, such as {'num_gpus': 1}",
     "seed": "a whole number that gives each item its own random streams",
 }
 
@@ -243,6 +258,8 @@ def _check_together(chosen: Options) -> None:
                 "other: the executor is the backend. Pass only one of them."
             )
         refuse_unkept(chosen, "executor", "executor=")
+    if chosen.given_workers is None:
+        refuse_unkept(chosen, "ours", "amorsize's own workers")
     refuse_unkept(chosen, chosen.backend, f"backend={chosen.backend!r}")
 
 

@@ -70,7 +70,7 @@ class Draws:
             self._call.options,
             call_options.environment_backend() or self._call.options.backend,
         )
-        if nesting.is_inside() or options.engine is not None:
+        if nesting.is_inside() or options.given_workers is not None:
             return False
         return asked == "process" or (asked == "auto" and not options.thread_safe)
 

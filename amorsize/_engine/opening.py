@@ -42,7 +42,7 @@ class Opening:
             AmorsizeError: They cannot, or not with these options.
         """
         options = self._call.options
-        if options.engine is None or nesting.is_inside() or self._backend() == "serial":
+        if options.given_workers is None or nesting.is_inside() or self._backend() == "serial":
             return
         from amorsize._engine.remote import RemoteWorkers
 

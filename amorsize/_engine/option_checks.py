@@ -34,6 +34,10 @@ UNKEPT = {
         "max_worker_memory": _ONLY_PROCESSES,
     },
     "thread": {"max_worker_memory": _ONLY_PROCESSES},
+    "ours": {
+        "engine": "there is no engine that could be given it. executor= takes one",
+        "start_timeout": "they are started when they are needed. executor= takes an engine",
+    },
     **dict.fromkeys(("executor", *ENGINES), _UNKEPT_BY_OTHERS),
 }
 
@@ -62,6 +66,18 @@ def _executor(name: str, value: Any) -> Any:
     hint = " It is a class: pass an instance of it." if isinstance(value, type) else ""
     allowed = f"a concurrent.futures.Executor, {finding.ALLOWED} or None"
     raise _wrong_type(name, value, allowed, hint)
+
+
+def _engine(name: str, value: Any) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise _wrong_type(name, value, "a dict such as {'num_gpus': 1}, or None")
+    return dict(value) or None
+
+
+def _start_timeout(name: str, value: Any) -> float | None:
+    return None if value is None else _seconds(name, value, "a number of seconds above 0, or None")
 
 
 def _n_jobs(name: str, value: Any) -> int | None:
@@ -119,7 +135,10 @@ def _seed(name: str, value: Any) -> int | None:
 def _timeout(name: str, value: Any) -> float | None:
     if value is None:
         return None
-    allowed = "a number of seconds above 0, or None for no limit"
+    return _seconds(name, value, "a number of seconds above 0, or None for no limit")
+
+
+def _seconds(name: str, value: Any, allowed: str) -> float:
     if isinstance(value, bool) or not hasattr(type(value), "__float__"):
         raise _wrong_type(name, value, allowed)
     try:
@@ -165,6 +184,8 @@ def _maybe_flag(name: str, value: Any) -> bool | None:
 CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "backend": _backend,
     "executor": _executor,
+    "engine": _engine,
+    "start_timeout": _start_timeout,
     "n_jobs": _n_jobs,
     "chunksize": _chunksize,
     "max_worker_memory": _memory,

@@ -44,13 +44,16 @@ class RemoteWorkers:
     def __init__(self, function: Callable[..., Any], options: Options) -> None:
         described = "executor="
         if options.executor is None:  # the environment may have asked for it
-            described = f"backend={options.engine!r}"
-            call_options.refuse_unkept(options, options.engine, described)
-        self.adapter: ClusterAdapter = finding.adapter_for(options.engine)
+            described = f"backend={options.given_workers!r}"
+            call_options.refuse_unkept(options, options.given_workers, described)
+        self.adapter: ClusterAdapter = finding.adapter_for(
+            options.given_workers, options.engine or {}
+        )
         self._fingerprint, self._is_on_disk = self.adapter.fingerprint(), options.cache
         guess = EngineCosts(lag_s=self.adapter.lag_s, submit_s=self.adapter.submit_s)
         self._costs = engine_costs.known(self._fingerprint, guess, on_disk=options.cache)
         self._n_measured = 0
+        self._start_timeout_s = options.start_timeout or executor_pool.START_S
         self._tuner: Tuner | None = None
         self._recorder: Recorder | None = None
         self.backend = "thread" if self.adapter.shares_memory else "process"
@@ -107,7 +110,13 @@ class RemoteWorkers:
             f"workers of {self.adapter.described}", f"{how_many}{(page and f', {page}') or ''}"
         )
         return executor_pool.ExecutorPool(
-            self.adapter, task, payload, see_costs=self._see_costs, see_workers=self._see_workers
+            self.adapter,
+            task,
+            payload,
+            see_costs=self._see_costs,
+            see_workers=self._see_workers,
+            start_timeout_s=self._start_timeout_s,
+            warn=recorder.warn,
         )
 
     def _see_costs(self, lag_s: float | None, submit_s: float | None) -> None:

@@ -180,7 +180,7 @@ class Starter:
         from amorsize._engine import inspect_host
         from amorsize._host import resources
 
-        if self._call.options.engine is not None:
+        if self._call.options.given_workers is not None:
             return True  # nothing is forked here
         self._call.fork_reason = resources.why_not_fork()
         if self._call.fork_reason is None:

@@ -183,7 +183,7 @@ class Workers:
         )
 
     def _new_meter(self) -> OverheadMeter | None:
-        if self._call.options.engine is not None:  # another's workers
+        if self._call.options.given_workers is not None:  # another's workers
             return None
         from amorsize._engine.overhead import OverheadMeter
 

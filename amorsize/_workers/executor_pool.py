@@ -15,6 +15,7 @@ from amorsize._host.signals import let_through
 from amorsize._workers import exception_pickling, serialization
 from amorsize._workers.executor_chunks import SentChunks, SharedChunks
 from amorsize._workers.executor_costs import ChunkCosts
+from amorsize._workers.executor_done import done_of
 from amorsize._workers.executor_jobs import Job, JobsInFlight, Lost
 from amorsize._workers.executor_processes import Processes
 from amorsize._workers.executor_worker import (
@@ -22,7 +23,7 @@ from amorsize._workers.executor_worker import (
     NOT_SET_UP,
     UNKNOWN,
 )
-from amorsize._workers.protocol import Chunk, ChunkDone, SetupFailed, Task, WorkerLost, WorkerReady
+from amorsize._workers.protocol import Chunk, SetupFailed, Task, WorkerLost, WorkerReady
 from amorsize.errors import WorkerDied, WorkersUnavailable
 
 TYPE_CHECKING = False
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 
 #: Seconds in which the end of a process is known after its chunks were reported as cancelled.
 UNSURE_S = 3.0
-#: Seconds that a chunk waits at most for an engine to have any worker.
-NONE_S = 60.0
+#: Seconds for which an engine may have no worker, where nothing else was asked for.
+START_S = 60.0
 
 
 class ExecutorPool:
@@ -52,6 +53,8 @@ class ExecutorPool:
         *,
         see_costs: Callable[[float | None, float | None], None] | None = None,
         see_workers: Callable[[], None] | None = None,
+        start_timeout_s: float = START_S,
+        warn: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Take an engine that is ready for work.
 
@@ -61,6 +64,8 @@ class ExecutorPool:
             payload: Makes the task picklable; called if the engine runs other processes.
             see_costs: Told what `ChunkCosts` measures of each chunk.
             see_workers: Called when other processes are there than before.
+            start_timeout_s: For how long an engine may have no worker.
+            warn: Told when it has had none for a while.
         """
         self._see_costs, self._see_workers = see_costs, see_workers
         self._adapter, self._costs = adapter, ChunkCosts(adapter)
@@ -68,7 +73,12 @@ class ExecutorPool:
         self._events: SimpleQueue[tuple[Job | None, int, Any, BaseException | None]] = SimpleQueue()
         self._in_flight = JobsInFlight()
         self._processes = Processes(
-            adapter, self._in_flight, one_per_process=task.in_turn, is_single=task.single
+            adapter,
+            self._in_flight,
+            one_per_process=task.in_turn,
+            is_single=task.single,
+            start_timeout_s=start_timeout_s,
+            warn=warn,
         )
         #: Chunks that somebody else has cancelled, unless their process is found to have ended.
         self._unsure: list[Job] = []
@@ -144,9 +154,7 @@ class ExecutorPool:
     def _look_around(self, events: list[Event]) -> None:
         """See who has gone, and send what has waited for a process."""
         if self._in_flight or self._processes.has_waiting:
-            self._raise_if_gone()
-        if not self._adapter.names_processes:
-            return
+            _raise_if_gone(self._adapter)
         if self._processes.have_changed():
             if self._see_workers is not None:
                 self._see_workers()
@@ -155,6 +163,8 @@ class ExecutorPool:
                 self._adapter.cancel(job.handle)
             for job in gone:
                 self._lose(job, f"the loss of {job.process.address}", events)  # type: ignore[union-attr]
+        if not self._adapter.names_processes:
+            return
         self._unsure = [job for job in self._unsure if job in self._in_flight]
         for job in self._unsure:
             if perf_counter() - job.unsure_since_s > UNSURE_S:
@@ -162,16 +172,10 @@ class ExecutorPool:
                     f"somebody has cancelled items {job.chunk.start} to {job.chunk.stop - 1} on "
                     f"{self._adapter.described}"
                 )
-        if self._processes.has_waiting and self._processes.none_for_s() > NONE_S:
-            raise WorkersUnavailable(
-                f"{self._adapter.described} has had no worker for {NONE_S:g} s"
-            )
+        if self._processes.has_waiting:
+            self._processes.expect_any()
         for job in self._processes.ready():
             self._begin(job)
-
-    def _raise_if_gone(self) -> None:
-        if (why := self._adapter.why_gone()) is not None:
-            raise WorkersUnavailable(f"{self._adapter.described} is gone: {why}")
 
     def _handle(
         self,
@@ -209,14 +213,14 @@ class ExecutorPool:
             events.append(SetupFailed(worker=number, error=failure))
         else:
             self._in_flight.discard(job)
-            events.append(done := _done(job, content))
+            events.append(done := done_of(job, content))
             if self._see_costs is not None:
                 self._see_costs(*self._costs.of(job, done))
             self._tell_lost(job.worker, events)
 
     def _failed(self, job: Job, error: BaseException, events: list[Event]) -> None:
         """No result: was a process lost, was it cancelled, or could the engine not run it?"""
-        self._raise_if_gone()
+        _raise_if_gone(self._adapter)
         meaning, what = self._adapter.meaning(error), f"{type(error).__name__}: {error}"
         items = f"items {job.chunk.start} to {job.chunk.stop - 1}"
         if meaning == UNSTARTED:
@@ -317,35 +321,6 @@ class ExecutorPool:
         return []
 
 
-def _done(job: Job, content: list[Any]) -> ChunkDone:
-    """The event for a chunk that has run."""
-    n_done, (wall_s, cpu_s, run_delay_s), pickle_s, results, error, some_stayed = content
-    text, n_bytes = "", None
-    chunk = job.chunk
-    if isinstance(results, bytes):
-        n_bytes = len(results)
-        try:
-            results = serialization.loads(results)
-        except Exception as failure:
-            let_through(failure)
-            results = serialization.cannot_read_back(chunk.start, n_done, failure)
-            some_stayed = True
-    if isinstance(error, bytes):
-        error, text = exception_pickling.unpack_error(error)
-    unstarted = chunk.start + n_done + (error is not None)
-    return ChunkDone(
-        worker=job.worker,
-        start=chunk.start,
-        results=results,
-        n_sent=chunk.n_items,
-        wall_s=wall_s,
-        cpu_s=cpu_s,
-        run_delay_s=run_delay_s,
-        pickle_s=pickle_s,
-        last=True,
-        back=(unstarted, chunk.stop) if unstarted < chunk.stop else None,
-        error=error,
-        error_text=text,
-        some_stayed=some_stayed,
-        n_bytes=n_bytes,
-    )
+def _raise_if_gone(adapter: ClusterAdapter) -> None:
+    if (why := adapter.why_gone()) is not None:
+        raise WorkersUnavailable(f"{adapter.described} is gone: {why}")

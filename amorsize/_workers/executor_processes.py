@@ -5,11 +5,17 @@ from __future__ import annotations
 from _heapq import heapify, heapreplace
 
 from amorsize._host.clocks import perf_counter
+from amorsize.errors import WorkersUnavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from amorsize._clusters.protocol import ClusterAdapter, Process
     from amorsize._workers.executor_jobs import Job, JobsInFlight
+
+#: Seconds without any process after which the user is told what the call waits for.
+WARN_S = 10.0
 
 
 class Processes:
@@ -22,6 +28,8 @@ class Processes:
         in_flight: The chunks that it has.
         one_per_process: Whether threads of one process run one chunk at a time.
         is_single: Whether no chunk may wait behind another in a process.
+        start_timeout_s: For how long there may be no process at all.
+        warn: Told when there has been none for a while.
     """
 
     def __init__(
@@ -31,8 +39,11 @@ class Processes:
         *,
         one_per_process: bool,
         is_single: bool,
+        start_timeout_s: float,
+        warn: Callable[[str], None],
     ) -> None:
         self._adapter, self._in_flight = adapter, in_flight
+        self._start_timeout_s, self._warn = start_timeout_s, warn
         self._one_per_process, self._is_single = one_per_process, is_single
         self._process_of: dict[int, Process] = {}
         #: A heap of the workers for each thread of a process, its place among all, and itself.
@@ -42,6 +53,7 @@ class Processes:
         #: From the first death on: who shares a process with whom is to blame?
         self.is_apart = False
         self._none_since_s: float | None = None
+        self._has_warned = False
         self._named: tuple[Process, ...] = ()
         self._there: dict[str, Process] = {}
         self._look()
@@ -107,15 +119,29 @@ class Processes:
         gone = [one for one in self._in_flight if one.process and not self._is_there(one.process)]
         return sorted(gone, key=lambda one: one.chunk.start)
 
-    def none_for_s(self) -> float:
-        """Seconds for which there has been no process at all."""
+    def expect_any(self) -> None:
+        """Chunks wait: see for how long there has been no process at all.
+
+        Raises:
+            WorkersUnavailable: For too long.
+        """
         self._look()
-        if self._there:
-            self._none_since_s = None
-            return 0.0
-        if self._none_since_s is None:
-            self._none_since_s = perf_counter()
-        return perf_counter() - self._none_since_s
+        now_s = perf_counter()
+        if self._there or self._none_since_s is None:
+            self._none_since_s = None if self._there else now_s
+            return
+        none_s = now_s - self._none_since_s
+        if none_s > self._start_timeout_s:
+            raise WorkersUnavailable(
+                f"{self._adapter.described} has had no worker that may be used for "
+                f"{self._start_timeout_s:g} s. Start one, or pass a longer start_timeout=."
+            )
+        if none_s > WARN_S and not self._has_warned:
+            self._has_warned = True
+            self._warn(
+                f"{self._adapter.described} has no worker that may be used. The call waits for one "
+                f"for {self._start_timeout_s:g} s (start_timeout=)."
+            )
 
     def _look(self) -> None:
         """See which processes there are; new ones get their share of the workers."""

@@ -70,7 +70,9 @@ class Sample:
         n_jobs = None if options.n_jobs in (None, -1) else options.n_jobs
         job = Job(
             n_items=self.n_items,
-            backend="auto" if options.engine is not None else asked,  # what is measured is here
+            backend="auto"
+            if options.given_workers is not None
+            else asked,  # what is measured is here
             n_jobs=n_jobs,
             inherits_items=self.task.source is not None,
         )

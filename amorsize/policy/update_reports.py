@@ -5,7 +5,7 @@ from __future__ import annotations
 from amorsize.policy.evidence import drift, tuned_plan
 from amorsize.policy.evidence.cpu_share import CoreEvidence
 from amorsize.policy.evidence.io_bound import is_idle
-from amorsize.policy.rules import choose_backend, explore, follow_plan, limit_failures
+from amorsize.policy.rules import choose_backend, explore, follow_plan, limit_failures, remote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def reported(state: State, event: Report) -> None:
             _see_drift(state, state.profile.watch, found)
     if state.job.keeps_failures:
         limit_failures.see(state, event)
+    if remote.is_remote(state):  # how many of its workers are used is not ours to try
+        return
     explore.see(state, event)
     if state.exploration.trial is not None:
         return

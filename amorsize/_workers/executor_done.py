@@ -1,0 +1,47 @@
+"""What a chunk gave that has run on an engine."""
+
+from __future__ import annotations
+
+from amorsize._host.signals import let_through
+from amorsize._workers import exception_pickling, serialization
+from amorsize._workers.protocol import ChunkDone
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from amorsize._workers.executor_jobs import Job
+
+
+def done_of(job: Job, content: list[Any]) -> ChunkDone:
+    """The event for a chunk that has run."""
+    n_done, (wall_s, cpu_s, run_delay_s), pickle_s, results, error, some_stayed = content
+    text, n_bytes = "", None
+    chunk = job.chunk
+    if isinstance(results, bytes):
+        n_bytes = len(results)
+        try:
+            results = serialization.loads(results)
+        except Exception as failure:
+            let_through(failure)
+            results = serialization.cannot_read_back(chunk.start, n_done, failure)
+            some_stayed = True
+    if isinstance(error, bytes):
+        error, text = exception_pickling.unpack_error(error)
+    unstarted = chunk.start + n_done + (error is not None)
+    return ChunkDone(
+        worker=job.worker,
+        start=chunk.start,
+        results=results,
+        n_sent=chunk.n_items,
+        wall_s=wall_s,
+        cpu_s=cpu_s,
+        run_delay_s=run_delay_s,
+        pickle_s=pickle_s,
+        last=True,
+        back=(unstarted, chunk.stop) if unstarted < chunk.stop else None,
+        error=error,
+        error_text=text,
+        some_stayed=some_stayed,
+        n_bytes=n_bytes,
+    )
