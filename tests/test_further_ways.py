@@ -1,6 +1,9 @@
 """Ways to what is shared that code does not spell out: classes, `super`, names looked up."""
 
+import dataclasses
 import functools
+import types
+import typing
 
 import pytest
 
@@ -136,6 +139,94 @@ def ledger():
     return Ledger()
 
 
+class Store:
+    """Has what others have, and lives for one item."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def save(self, x):
+        self.rows.append(x)
+        return x
+
+
+@dataclasses.dataclass
+class StoreOfFields:
+    rows: list[object]
+
+    def save(self, x):
+        self.rows.append(x)
+        return x
+
+
+class StoreOfTuple(typing.NamedTuple):
+    rows: list[object]
+
+    def save(self, x):
+        self.rows.append(x)
+        return x
+
+
+class Service:
+    """Has a store, which has the rows."""
+
+    def __init__(self, store):
+        self.store = store
+
+    def run(self, x):
+        return self.store.save(x)
+
+
+class Command:
+    def __init__(self, function, into):
+        self.function, self.into = function, into
+
+    def run(self, x):
+        return self.function(x, self.into)
+
+
+class Late:
+    def attach(self, rows):
+        self.kept = rows
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kept.append(1)
+
+
+class Farewell:
+    def __init__(self, into):
+        self.last_into = into
+
+    def __del__(self):
+        self.last_into.append(1)
+
+
+def save_to(store, x):
+    store.rows.append(x)
+
+
+def attached(x):
+    store = Late()
+    store.kept = SEEN
+    with store:
+        return x
+
+
+def in_a_space(x):
+    space = types.SimpleNamespace(rows=SEEN)
+    space.rows.append(x)
+
+
+def in_a_table(x):
+    table = {}
+    table["rows"] = SEEN
+    table["rows"].append(x)
+
+
 ledger()  # from now on it is the same for all
 
 
@@ -177,6 +268,19 @@ WAYS = {
     "property": lambda x: HANDLERS.handler(x, SEEN),
     "element of an object": lambda x: HANDLERS["put"](x, SEEN),
     "what a cache gives": lambda x: ledger().on_sale(x),
+    "object around it": lambda x: Store(SEEN).save(x),
+    "object around it, by name": lambda x: Store(rows=SEEN).save(x),
+    "object with fields": lambda x: StoreOfFields(SEEN).save(x),
+    "named tuple": lambda x: StoreOfTuple(SEEN).save(x),
+    "object around an object": lambda x: Service(Store(SEEN)).run(x),
+    "object around a ledger": lambda x: Service(StoreOfFields(LEDGER.rows)).run(x),
+    "helper and list in an object": lambda x: Command(put, SEEN).run(x),
+    "object handed to a helper": lambda x: save_to(Store(SEEN), x),
+    "attached by a method": lambda x: Late().attach(SEEN).__exit__(x),
+    "attached to an object": attached,
+    "end of an object": lambda x: Farewell(SEEN) and x,
+    "namespace": in_a_space,
+    "table made there": in_a_table,
     "what a helper gives": lambda x: kept("ledger").on_sale(x),
 }
 
@@ -225,6 +329,9 @@ PURE = {
     "made for the call": lambda x: made_here(1)(x, [*SEEN]),
     "method of a text": lambda texts: [text.translate(BY_NAME) for text in texts],
     "what a helper makes": lambda x: new_ledger().on_sale(x),
+    "object around its own list": lambda x: Store([]).save(x),
+    "object around a copy": lambda x: Service(Store(list(SEEN))).run(x),
+    "object that only looks": lambda x: Command(look, SEEN).into == [x],
     "getattr of a table": lambda x: getattr(LEDGER, "rows", []) + [x],  # noqa: RUF005
 }
 

@@ -50,6 +50,7 @@ _BINARY = (
 #: The number of the first binary operation that is done in place: `+=`.
 _FIRST_IN_PLACE = 13
 _BINARY_OP, _YIELD_VALUE, _FOR_ITER = map(op_number, ("BINARY_OP", "YIELD_VALUE", "FOR_ITER"))
+_STORE_ATTR, _STORE_ITEM = op_number("STORE_ATTR"), op_number("STORE_SUBSCR")
 _STORES = GLOBAL_STORES | FREE_STORES | ATTR_STORES | frozenset(ITEM_STORES)
 #: What is left on the stack across a jump is one branch of `a if b else c`, most often returned.
 _GIVES_ON = frozenset(op_numbers("RETURN_VALUE", "JUMP_FORWARD"))
@@ -200,9 +201,14 @@ class _Trail:
             if symbol[1] and frame.locals.get(arg) == symbol:
                 flow.stores[symbol] = None
         elif op in ATTR_STORES:
-            flow.note_store(frame.top(), f".{frame.code.co_names[arg]}")
+            step = f".{frame.code.co_names[arg]}"
+            flow.note_store(frame.top(), step)
+            if op == _STORE_ATTR and (value := frame.top(2)) is not None:
+                flow.kept[step, value] = None
         else:
             flow.note_store(frame.top(ITEM_STORES[op]), "[...]")
+            if op == _STORE_ITEM and frame.top(3) is not None:
+                flow.add(frame.top(2), frame.top(3))
 
     def _jump(self, op: int, target: int, before: list[Symbol]) -> None:
         """Keep the stack for where the operation may go on; the first to come there tells it."""

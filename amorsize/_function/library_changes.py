@@ -43,6 +43,12 @@ CHANGING_SOME = {
     "add_section": {"configparser.ConfigParser"},
     "add_header": {"email.message.Message"},
 }
+#: Functions of libraries that give what others hold as well, and may change through it.
+GIVES_SHARED = {
+    *("decimal.getcontext", "logging.getLogger", "matplotlib.pyplot.gca", "matplotlib.pyplot.gcf"),
+    *("threading.current_thread", "asyncio.get_event_loop"),
+    "multiprocessing.process.current_process",
+}
 #: The argument that functions of NumPy write to.
 TO = "out"
 #: The option with which methods of pandas change their object.

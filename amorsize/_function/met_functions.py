@@ -6,6 +6,7 @@ from amorsize._function.bound_arguments import rest_arguments, takes_rest
 from amorsize._function.bytecode import nested, stored_attributes
 from amorsize._function.callable_walk import opened
 from amorsize._function.callables import FUNCTION, member
+from amorsize._function.change import BY, SET_BY, sets_attribute
 from amorsize._function.value_flow import ANY, DOUBLE_STAR, STAR
 
 TYPE_CHECKING = False
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._function.ownership import Owns
-    from amorsize._function.value_flow import Call
+    from amorsize._function.value_flow import Call, Flow, Store, Symbol
 
 #: A flag of the code of functions, which that of a class statement has not.
 _IS_OF_FUNCTION = 0x1
@@ -33,6 +34,10 @@ class Met:
         classes: The classes that were met.
         owns: Whether a function or class is the project's.
         shared: What items share, with the names used in messages.
+
+    Attributes:
+        ways_on: The ways from an attribute to what is changed, and whether it is set, by its name.
+        fields: The names of the fields of named tuples.
     """
 
     def __init__(
@@ -44,21 +49,27 @@ class Met:
     ) -> None:
         self._read, self._classes, self._owns = list(read), list(classes), owns
         self.shared = shared
+        self.ways_on: dict[str, dict[tuple[tuple[str, ...], bool], None]] = {}
+        self.fields = {f".{name}" for cls in classes for name in getattr(cls, "_fields", ())}
         self._by_name: dict[str, dict[FunctionType, None]] = {}
         self._methods: dict[FunctionType, None] = {}
         self._functions: dict[FunctionType, None] = {}
         self._attributes: set[str] = set()  # what code assigns, or a property gives
         self._is_sorted = False
 
-    def fitting(self, call: Call) -> Iterator[tuple[FunctionType, int]]:
-        """The functions that a call may run, and how many of their arguments are bound already."""
+    def fitting(self, call: Call) -> Iterator[tuple[FunctionType, int, bool]]:
+        """The functions that a call may run, with how many of their arguments are bound already.
+
+        The last says whether it is a method of the object from which the call takes it.
+        """
         self._sort()
         last = call[0][2][-1] if call[0][2] else ""
         name = last[1:] if last[:1] == "." and last != ANY else None
-        found = [(one, 1) for one in self._by_name.get(name or "", {})]
+        found = [(one, 1, True) for one in self._by_name.get(name or "", {})]
         if name is None or name in self._attributes:  # whatever was put there
-            found += [(one, int(one in self._methods)) for one in self._functions]
-        fitting = ((one, n) for one, n in found if _fits(one, call, n))
+            others = [one for one in self._functions if one.__name__[:2] != "__"]
+            found += [(one, int(one in self._methods), False) for one in others]
+        fitting = (one for one in found if _fits(one[0], call, one[1]))
         yield from (one for _, one in zip(range(MOST_TRIED), fitting, strict=False))
 
     def sharing(self, method: FunctionType) -> Iterator[tuple[str, Any]]:
@@ -67,6 +78,14 @@ class Met:
         for label, value in self.shared:
             if self._owns.class_(type(value)) and opened(member(type(value), name)) is method:
                 yield label, value
+
+    def learn(self, targets: Iterable[tuple[Store, str]], names: set[str]) -> None:
+        """Note the ways from attributes of these names to what is changed."""
+        for (_, _, steps), step in targets:
+            for at, one in enumerate(steps):
+                if one in names:
+                    way = steps[at + 1 :], sets_attribute(step)
+                    self.ways_on.setdefault(one, {})[way] = None
 
     def _sort(self) -> None:
         """Put all in order, once it is asked for."""
@@ -91,6 +110,36 @@ class Met:
                 if is_method:
                     self._methods[made] = None
                     self._by_name.setdefault(code.co_name, {})[made] = None
+
+
+def fields_given(made: Any, call: Call) -> Iterator[tuple[str, Symbol]]:
+    """What a call puts into the fields of a named tuple or of a namespace, by their names."""
+    _, passed, named = call
+    n_by_place = len(passed) - len(named)
+    if isinstance(made, type) and issubclass(made, tuple):
+        for field, symbol in zip(getattr(made, "_fields", ()), passed[:n_by_place], strict=False):
+            yield f".{field}", symbol
+    if isinstance(made, type):
+        yield from ((f".{name}", one) for name, one in zip(named, passed[n_by_place:], strict=True))
+
+
+def names_in_spaces(flow: Flow) -> Iterator[str]:
+    """The attributes that namespaces are made with."""
+    for (_, name, steps), _, named in flow.calls:
+        if named and (steps[-1] if steps else name).endswith("Namespace"):
+            yield from (f".{one}" for one in named)
+
+
+def through_attributes(
+    met: Met | None, flow: Flow, kept: Iterable[tuple[str, Symbol]]
+) -> Iterator[tuple[Store, str]]:
+    """What is put into an attribute, and changed by code that takes it from there."""
+    ways_on = {} if met is None else met.ways_on
+    for attribute, value in kept if ways_on else ():
+        for way, is_set in ways_on.get(attribute, ()):
+            for origin, rest in flow.known(((value, way),)):
+                step = f"{SET_BY if is_set else BY} what keeps it as {attribute[1:]}"
+                yield (*origin[:2], (*origin[2], *rest)), step
 
 
 def _defined_by(code: CodeType) -> Iterator[tuple[CodeType, bool]]:

@@ -20,14 +20,22 @@ from amorsize._function.bound_arguments import (
     with_arguments,
 )
 from amorsize._function.bytecode import CLOSURE, GLOBAL
-from amorsize._function.callables import FUNCTION, METHOD, MISSING, own, public_name_of, raw
+from amorsize._function.callable_walk import opened
+from amorsize._function.callables import (
+    FUNCTION,
+    METHOD,
+    MISSING,
+    member,
+    own,
+    public_name_of,
+    raw,
+)
 from amorsize._function.change import BY, SET_BY, Change, sets_attribute
 from amorsize._function.flow_reader import flow_of
 from amorsize._function.handed_on import handed_on
-from amorsize._function.library_changes import (
-    is_changing,
-)
+from amorsize._function.library_changes import GIVES_SHARED, is_changing
 from amorsize._function.library_targets import changed_by_library
+from amorsize._function.met_functions import fields_given, names_in_spaces, through_attributes
 from amorsize._function.name_lookup import callees_of, ends_of, root_of
 from amorsize._function.object_contents import MAX_ELEMENTS
 from amorsize._function.passed_arguments import Passed
@@ -48,12 +56,6 @@ if TYPE_CHECKING:
 #: Helpers that are read, each called by the one before it.
 MOST_HELPERS = 4
 _OF_THREAD: Any = ["what a call gives to all of a thread"]
-#: Functions of libraries that give what others hold as well, and may change through it.
-GIVES_SHARED = {
-    *("decimal.getcontext", "logging.getLogger", "matplotlib.pyplot.gca", "matplotlib.pyplot.gcf"),
-    *("threading.current_thread", "asyncio.get_event_loop"),
-    "multiprocessing.process.current_process",
-}
 
 
 class Reader:
@@ -151,8 +153,20 @@ class Reader:
             if depth and (call[0][2] or any(one is not None for one in passed)):
                 yield from self._by_helper(func, bound, call, depth)
 
+        yield from through_attributes(self.met, flow, flow.kept)
         for target, method in flow.operations:
             yield from self._by_operation(func, bound, target, method, depth)
+
+    def learn_ways(self, read: list[tuple[FunctionType, Bound]]) -> None:
+        """Learn what code changes that it takes from attributes."""
+        if self.met is None:
+            return
+        names = {name for func, _ in read for name, _ in flow_of(func).kept} | self.met.fields
+        names |= {name for func, _ in read for name in names_in_spaces(flow_of(func))}
+        for func, bound in read if names else ():
+            self.met.learn(self._targets(func, bound, MOST_HELPERS), names)
+        if self.met.ways_on:
+            self._known.clear()
 
     def _by_operation(
         self, func: FunctionType, bound: Bound, target: Store, method: str, depth: int
@@ -196,26 +210,19 @@ class Reader:
             return
         if not is_named and not any(passed):
             return
-        is_new = value_flow.CALLED in steps and self._makes_new(func, bound, call[0])
-        for function, n_bound in self.met.fitting(call):
+        is_new = value_flow.CALLED in steps and _makes_new(func, bound, call[0])
+        for function, n_bound, is_own in self.met.fitting(call):
             given = Passed(function.__code__, passed, named, n_bound)
             for argument, way, is_set in sorted(self._changed(function, NOTHING, depth - 1)):
                 step = f"{SET_BY if is_set else BY} {function.__name__}()"
                 if not (n_bound and argument == first_argument(function)):
                     for origin, rest in flow_of(func).known(given.at(argument, way)):
                         yield (*origin[:2], (*origin[2], *rest)), step
-                elif is_named:
+                elif is_own:
                     yield (space, name, (*steps[:-1], *way)), step
                     if not is_new and space in (GLOBAL, CLOSURE):
                         for label, _ in self.met.sharing(function):
                             yield (value_flow.FOUND, label, way), step
-
-    def _makes_new(self, func: FunctionType, bound: Bound, callee: Store) -> bool:
-        """Whether what is called is a method of what a class of the project has just made."""
-        space, name, steps = callee
-        makers = callees_of(func, bound, (space, name, steps[: steps.index(value_flow.CALLED)]))
-        new: Any = object.__new__
-        return any(isinstance(one, type) and one.__new__ is new for one in makers)
 
     def _by_prepared(
         self, func: FunctionType, bound: Bound, call: Call, depth: int
@@ -241,6 +248,8 @@ class Reader:
         callee, passed, named = call
         function, known = self._opened(helper)
         if function is None or function is func:
+            fields = fields_given(helper, call)
+            yield from through_attributes(self.met, flow_of(func), fields)
             return
         given, flow = Passed(function.__code__, passed, named, known.n_first), flow_of(func)
         known = known.and_these(self._callables(func, bound, given))
@@ -263,6 +272,10 @@ class Reader:
 
     def _opened(self, helper: Any) -> tuple[FunctionType | None, Bound]:
         """The project's function behind a callable, and what is bound to it."""
+        if isinstance(helper, type):
+            helper = opened(member(helper, "__init__"))
+            is_read = type(helper) is FUNCTION and self._owns(helper)
+            return (helper, Bound({}, n_first=1)) if is_read else (None, NOTHING)
         function, bound = with_arguments(helper)
         if type(function) is FUNCTION and not self._owns(function):
             function = raw(own(function, "__wrapped__"))  # as that of a `contextmanager`
@@ -311,3 +324,11 @@ class Reader:
             elif callable(maker) and public_name_of(maker) in GIVES_SHARED:
                 ends.append((MISSING, _OF_THREAD))
         return ends
+
+
+def _makes_new(func: FunctionType, bound: Bound, callee: Store) -> bool:
+    """Whether what is called is a method of what a class of the project has just made."""
+    space, name, steps = callee
+    makers = callees_of(func, bound, (space, name, steps[: steps.index(value_flow.CALLED)]))
+    new: Any = object.__new__
+    return any(isinstance(one, type) and one.__new__ is new for one in makers)

@@ -219,6 +219,7 @@ class Code:
 
     def judge_changes(self) -> None:
         """What all of them change, once it is known who there is."""
+        self._changes.reader.learn_ways([one[:2] for one in self.read_with])
         for func, bound, method in self.read_with:
             for change in self._changes.reader.changes(func, bound):
                 self._changes.see(change, method)

@@ -94,6 +94,7 @@ class Flow:
         inner: The functions that the code defines.
         inner_calls: The arguments of calls of these, by the id of their code.
         looked_up: What `getattr` gives.
+        kept: What is put into attributes, by their names, of whatever object.
     """
 
     def __init__(self) -> None:
@@ -107,6 +108,7 @@ class Flow:
         self.keys: dict[Symbol, tuple[str, ...]] = {}
         self.inner: list[CodeType] = []
         self.looked_up: dict[Store, None] = {}
+        self.kept: dict[tuple[str, Symbol], None] = {}
         self.inner_calls: dict[int, tuple[tuple[Symbol, ...], tuple[str, ...]]] = {}
 
     def origins(self, symbol: Symbol) -> Iterator[Store]:
