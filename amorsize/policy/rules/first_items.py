@@ -5,7 +5,7 @@ from __future__ import annotations
 from amorsize.policy import overheads
 from amorsize.policy.actions import Action, InspectHost, RunInline, StartWorker, Wait
 from amorsize.policy.evidence.gil import WATCH_S
-from amorsize.policy.rules import choose_backend, dispatch, known_waits
+from amorsize.policy.rules import choose_backend, dispatch
 from amorsize.policy.rules.inline import HELP_CORES
 from amorsize.policy.value import inf
 
@@ -44,7 +44,7 @@ def first(state: State, view: View) -> Action:
     """Nothing is known: run one item. Few items are likely long: have help ready before."""
     if view.caller_busy:
         return dispatch.meanwhile_or_wait(state, view)
-    if (action := known_waits.begin(state, view) or help_with_few(state, view)) is not None:
+    if (action := _begin_known(state, view) or help_with_few(state, view)) is not None:
         return action
     is_helped, knows = state.workers.n_started > 0, state.profile.hint is not None
     if is_helped and state.job.thread_reason is None and state.gil.seen is None and not knows:  # noqa: SIM102
@@ -55,6 +55,14 @@ def first(state: State, view: View) -> Action:
         state.gil.began_s = view.now_s
         return action
     return RunInline(n_items=dispatch.n_first(state, view), time_budget_s=inf)
+
+
+def _begin_known(state: State, view: View) -> Action | None:
+    if state.profile.hint is None:
+        return None
+    from amorsize.policy.rules import known_waits  # a first call knows of none
+
+    return known_waits.begin(state, view, state.profile.hint)
 
 
 def help_with_few(state: State, view: View) -> Action | None:

@@ -24,10 +24,9 @@ if TYPE_CHECKING:
 LONG_WAIT_S = 5e-3
 
 
-def begin(state: State, view: View) -> Action | None:
+def begin(state: State, view: View, hint: Profile) -> Action | None:
     """A thread for each item, as many as an earlier call had; None: one is run first."""
-    hint = state.profile.hint
-    if hint is None or not _are_long_waits(state, hint, view):
+    if not _are_long_waits(state, hint, view):
         return None
     if not state.is_surveyed:
         return InspectHost()
