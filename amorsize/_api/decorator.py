@@ -267,24 +267,9 @@ class TunedFunction:
         return self.__reduce__()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from amorsize._api.pickling import by_name, found
+        from amorsize._api.pickling import reduced
 
-        func, options = self.__wrapped__, self.options
-        receiver = own(func, "__self__")
-        if self._self_parent is not None and receiver is not None:
-            if _is_same(getattr(receiver, func.__name__, None), self):
-                return getattr, (receiver, func.__name__)
-            return _rebuilt, (func, options.as_sent())
-        place = own(func, "__module__"), own(func, "__qualname__")
-        there = found(*place)
-        if place[0] != "__main__" and _is_same(there, self):
-            return found, place
-        options = options.as_sent()
-        if isinstance(there, TunedFunction) and there.__wrapped__ is func:
-            if place[0] == "__main__":
-                return _rebuilt, (by_name(self._self_parent or self), options)
-            return _rebuilt_from, (*place, options)
-        return _rebuilt, (func, options)
+        return reduced(self, _rebuilt, _rebuilt_from)
 
 
 class _Tuned(TunedFunction, FunctionWrapper):  # type: ignore[type-arg]
@@ -327,15 +312,6 @@ def _name(func: Any) -> str:
         return _name(func.func)
     name = own(func, "__name__")
     return name if isinstance(name, str) else type(func).__name__
-
-
-def _is_same(found: Any, tuned: TunedFunction) -> bool:
-    """Whether both are one decorated function: a bound one is made anew each time it is reached."""
-    if found is tuned:
-        return True
-    if not isinstance(found, TunedFunction) or found._self_parent is None:
-        return False
-    return found._self_parent is (tuned._self_parent or tuned)
 
 
 def _rebuilt(func: Any, options: Options) -> TunedFunction:

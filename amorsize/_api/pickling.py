@@ -5,11 +5,40 @@ from __future__ import annotations
 import sys
 
 from amorsize._api.wrapt_proxy import ObjectProxy
-from amorsize._function.callables import raw
+from amorsize._function.callables import own, raw
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
+
+
+def reduced(
+    tuned: Any, rebuilt: Callable[..., Any], rebuilt_from: Callable[..., Any]
+) -> tuple[Any, ...]:
+    """A tuned function for pickle: its name where that leads to it, else what it is made of.
+
+    Args:
+        tuned: The tuned function, which may be bound.
+        rebuilt: Makes one of a function and options.
+        rebuilt_from: Makes one of the name of a module, a name in it and options.
+    """
+    func, options = tuned.__wrapped__, tuned.options
+    receiver = own(func, "__self__")
+    if tuned._self_parent is not None and receiver is not None:
+        if _is_same(getattr(receiver, func.__name__, None), tuned):
+            return getattr, (receiver, func.__name__)
+        return rebuilt, (func, options.as_sent())
+    place = own(func, "__module__"), own(func, "__qualname__")
+    there = found(*place)
+    if place[0] != "__main__" and _is_same(there, tuned):
+        return found, place
+    options = options.as_sent()
+    if _is_tuned(there) and there.__wrapped__ is func:
+        if place[0] == "__main__":
+            return rebuilt, (by_name(tuned._self_parent or tuned), options)
+        return rebuilt_from, (*place, options)
+    return rebuilt, (func, options)
 
 
 class ByName(ObjectProxy):  # type: ignore[type-arg]
@@ -56,3 +85,16 @@ def one_found(module: str, qualname: str) -> Any:
             "here. Define it at the top level of an importable module, or send it by cloudpickle."
         )
     return raw(there)
+
+
+def _is_same(found: Any, tuned: Any) -> bool:
+    """Whether both are one decorated function: a bound one is made anew each time it is reached."""
+    if found is tuned:
+        return True
+    if not _is_tuned(found) or found._self_parent is None:
+        return False
+    return bool(found._self_parent is (tuned._self_parent or tuned))
+
+
+def _is_tuned(found: Any) -> bool:
+    return raw(found) is not found
