@@ -218,11 +218,12 @@ class Reader:
                 if not (n_bound and argument == first_argument(function)):
                     for origin, rest in flow_of(func).known(given.at(argument, way)):
                         yield (*origin[:2], (*origin[2], *rest)), step
-                elif is_own:
+                    continue
+                if is_own:
                     yield (space, name, (*steps[:-1], *way)), step
-                    if not is_new and space in (GLOBAL, CLOSURE):
-                        for label, _ in self.met.sharing(function):
-                            yield (value_flow.FOUND, label, way), step
+                if not is_new and space in (GLOBAL, CLOSURE):
+                    for label, _ in self.met.sharing(function):
+                        yield (value_flow.FOUND, label, way), step
 
     def _by_prepared(
         self, func: FunctionType, bound: Bound, call: Call, depth: int

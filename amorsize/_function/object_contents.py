@@ -63,7 +63,10 @@ def parts(value: Any) -> Iterable[tuple[str, Any]]:
     from itertools import islice
 
     if isinstance(value, dict):
-        yield from ((f"[{key!r:.40}]", one) for key, one in islice(value.items(), MAX_ELEMENTS))
+        for key, one in islice(value.items(), MAX_ELEMENTS):
+            yield f"[{key!r:.40}]", one
+            if type(key) not in PLAIN:
+                yield "[...]", key
     elif isinstance(value, list | tuple | set | frozenset) or is_container(value):
         yield from (("[...]", one) for one in islice(value, MAX_ELEMENTS))
     for name, one in tuple(islice(state(value).items(), MAX_ELEMENTS)):

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from amorsize._function.ownership import Owns
     from amorsize._function.reach_findings import Findings
 
+#: Methods that run for whatever attribute is asked for.
+_ANSWERING = {"__getattr__", "__getattribute__", "__get__", "__set__", "__delete__"}
+#: How names begin that classes of libraries call, which find them by what they come across.
+_PREFIXES = ("visit_", "handle_", "do_")
 CACHED_PROPERTY = "functools.cached_property"
 
 
@@ -103,10 +107,22 @@ class Changes:
         for base in kind.__mro__:
             if self.owns.class_(base):
                 for name, found in tuple(vars(base).items()):
-                    if name in named or name in ("__getattr__", "__getattribute__"):
+                    if (
+                        name in named
+                        or name in _ANSWERING
+                        or is_called_by_library(kind, name, self.owns)
+                    ):
                         method = raw(found.fget if isinstance(found, property) else found)
                         if type(method) is FUNCTION and self.owns.function(method):
                             yield method
+
+
+def is_called_by_library(cls: type, name: str, owns: Owns) -> bool:
+    """Whether a class of a library that a class is derived from calls its method of this name."""
+    if name[:2] == "__" and name not in ("__call__", "__missing__"):
+        return False
+    bases = [one for one in cls.__mro__[:-1] if not owns.class_(one)]
+    return any(name in vars(one) for one in bases) or bool(bases and name.startswith(_PREFIXES))
 
 
 def named_from(func: Any, read_as: Iterable[tuple[str, FunctionType]]) -> set[str]:

@@ -11,7 +11,7 @@ from amorsize._function.callables import FUNCTION, MISSING, member, type_name
 from amorsize._function.made_instances import Made
 from amorsize._function.object_contents import is_simple
 from amorsize._function.reach_calls import note_unreadable
-from amorsize._function.reach_changes import CACHED_PROPERTY
+from amorsize._function.reach_changes import CACHED_PROPERTY, is_called_by_library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
         findings: Findings
         owns: Owns
+
+        def judge(self, value: Any, label: str) -> bool:
+            """Judge a value."""
 
         def lead_to(self, func: FunctionType, bound: Bound = ..., method: str = "") -> None:
             """Examine this function as well."""
@@ -73,6 +76,8 @@ class Classes:
 
     def _open_method(self, name: str, found: Any, cls: type) -> dict[str, None]:
         """Set out to examine what a class holds, if it is a function; the names in its code."""
+        if self._owns.class_(type(found)) and hasattr(type(found), "__get__"):
+            self._values.judge(found, f"class {cls.__name__}.{name}")
         func = opened(found)
         if type_name(func) == CACHED_PROPERTY:
             func = func.func
@@ -83,5 +88,6 @@ class Classes:
         if not takes_class:
             is_free = type(found) is staticmethod
             owner = MISSING if is_free else self._made.setdefault(cls, Made(cls))
-        self._values.lead_to(func, Bound.to(func, owner), name)
+        is_called = is_called_by_library(cls, name, self._owns)
+        self._values.lead_to(func, Bound.to(func, owner), "" if is_called else name)
         return bytecode.names(func.__code__)

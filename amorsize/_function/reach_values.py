@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from _weakref import CallableProxyType, ProxyType, ref
 
 from amorsize._function.bound_arguments import NOTHING, Bound, with_arguments
 from amorsize._function.callable_walk import FUNC, Walk, held
@@ -19,7 +20,6 @@ from amorsize._function.callables import (
 )
 from amorsize._function.library_changes import CHANGING, changes_bound
 from amorsize._function.object_contents import (
-    CONTAINERS,
     MAX_DEPTH,
     MAX_ELEMENTS,
     is_container,
@@ -33,6 +33,7 @@ from amorsize._function.object_contents import (
 from amorsize._function.reach_calls import (
     BUILTINS,
     NETWORK,
+    ends_of_records,
     is_known_call,
     judge_builtin,
     note_rolling_files,
@@ -61,6 +62,7 @@ MAX_PLAIN_ITEMS = 100_000
 MAX_HELD = 400
 
 _DESCRIPTORS: Any = (type(str.upper), type(str.__add__), type(dict.__dict__["fromkeys"]))
+_WEAK: Any = (ref, ProxyType, CallableProxyType)
 _READ_ONLY_VIEW: Any = type(type.__dict__)
 _WRAPPERS = ("functools._lru_cache_wrapper", "builtins.staticmethod")
 
@@ -110,6 +112,8 @@ class Values:
         return True
 
     def _judge_instance(self, value: Any, kind: type, label: str) -> bool:
+        if issubclass(kind, _WEAK):
+            return self._judge_weak(value, label)
         if self.owns.class_(kind):
             self.judge_class(kind)
         if issubclass(kind, tuple | frozenset):
@@ -125,6 +129,14 @@ class Values:
             fields = kind.__dataclass_fields__  # type: ignore[attr-defined]
             return self._judge_items([getattr(value, name) for name in fields], label)
         self._share_object(value, kind, label)
+        return False
+
+    def _judge_weak(self, value: Any, label: str) -> bool:
+        """What a weak reference leads to; a weak proxy lets nobody see that."""
+        if issubclass(type(value), ref):
+            return self.judge(ref.__call__(value), f"in {label or 'self'}")
+        named = f"{label or 'self'} (weak proxy)"
+        self.findings.shared[named] = self.findings.copies[named] = None
         return False
 
     def _share_object(self, value: Any, kind: type, label: str) -> None:
@@ -147,7 +159,9 @@ class Values:
         named = f"{label or 'self'} ({kind.__name__})"
         match holding.what:
             case "safe":
-                note_rolling_files(self.findings, value)
+                if self.owns.class_(kind) and state(value) and not is_shareable(value):
+                    return None  # the project may have added to it
+                self._judge_logger(value, label)
                 return True
             case "lock" | "rlock" | "queue":
                 self.findings.copies[named] = None
@@ -174,6 +188,24 @@ class Values:
                     return True
                 self._share_object(value, kind, label)
         return False
+
+    def _judge_logger(self, value: Any, label: str) -> None:
+        """Where a logger's records go; nothing for anything else."""
+        note_rolling_files(self.findings, value)
+        for part, is_lost in ends_of_records(value):
+            if is_lost:
+                self.findings.copies[f"{label} ({type(part).__name__})"] = None
+            elif self.owns.class_(type(part)):
+                self._judge_handler(part, f"{label} ({type(part).__name__})")
+
+    def _judge_handler(self, value: Any, label: str) -> None:
+        """A handler or filter of the project's; its lock is looked after by the library."""
+        self.judge_class(type(value))
+        self.findings.shared[label] = None
+        self.findings.keep("mutables", value, label)
+        for name, part in parts(value):
+            if name != ".lock" and type(part) not in PLAIN:
+                self.look_at_part(part, type(part), f"{label}{name}", 0, is_own=True)
 
     def _judge_local(self, value: Any, named: str, label: str) -> bool:
         """A variable of the thread's or of the context's own."""
@@ -253,14 +285,14 @@ class Values:
             self.findings.unread[f"{label} (too large to look into)"] = None
             return
         self._held[id(value)] = value
-        is_own = self.owns.class_(type(value)) or isinstance(value, (*CONTAINERS, tuple))
+        is_own = self.owns.class_(type(value)) or isinstance(value, tuple) or is_container(value)
         for name, part in parts(value):
             kind = type(part)
             if kind in PLAIN or kind is MODULE:
                 continue
             inner = f"{label}{name}"
             if kind is FUNCTION or kind is METHOD or isinstance(part, type) or is_partial(part):
-                if is_own:
+                if is_own or self.owns(part):
                     self.judge(part, inner)
             else:
                 self.look_at_part(part, kind, inner, depth, is_own)
@@ -268,6 +300,9 @@ class Values:
     def look_at_part(self, part: Any, kind: type, label: str, depth: int, is_own: bool) -> None:
         from amorsize._function.library_effects import holding_of
 
+        if issubclass(kind, _WEAK):
+            self._judge_weak(part, label)
+            return
         holding = holding_of(kind)
         what = None if holding is None else holding.what
         if what in ("lock", "rlock") and not is_own:
