@@ -6,6 +6,9 @@ from amorsize import report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
     from matplotlib.axes import Axes
 
     from amorsize.policy.trace import Trace
@@ -57,6 +60,27 @@ class Explanation:
 
         return drift.plot(() if self.trace is None else self.trace.costs, self.name, ax)
 
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write all that is known of the call as one page, to be opened in a browser.
+
+        It has the decisions with their reasons, the picture of `plot`, tables of workers and
+        chunks, the machine, and what to try next. It needs no network, and has 2 MB at most.
+
+        Args:
+            path: Of the page; it ends with .html or .htm.
+
+        Returns:
+            Where the page is.
+
+        Raises:
+            InvalidOptionError: The path ends in another way.
+            MissingExtraError: An extra is not installed: `pip install 'amorsize[plot]'`.
+            OSError: It cannot be written.
+        """
+        from amorsize._page import call_page, page
+
+        return page.write(call_page.page_of(self.trace, self.name), page.check_path(path))
+
     def __str__(self) -> str:
         if self.trace is None:
             return f"{self.name}: not called in this process yet."
@@ -69,5 +93,13 @@ class Explanation:
 
         if self.trace is None:
             return f"<p>{escape(str(self))}</p>"
-        head = escape(report.headline(self.trace))
-        return f"<p><b>{head}</b></p>{report.html_table(self.rows())}"
+        trace, head = self.trace, escape(report.headline(self.trace))
+        text = f"<p><b>{head}</b></p>{report.html_table(self.rows())}"
+        if not trace.chunks:
+            return text
+        from amorsize._plots import inset, timeline
+
+        drawn = inset.image(
+            lambda at: timeline.plot(trace, self.name, at), timeline.in_words(trace)
+        )
+        return f"{text}{drawn}"

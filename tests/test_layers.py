@@ -18,6 +18,7 @@ CHAIN = (
     {"policy"},
     {"report", "progress", "_host"},
     {"_plots"},
+    {"_page"},
     {"explanation"},
     {"_function", "cache"},
     {"_watching", "_profiles", "_clusters"},

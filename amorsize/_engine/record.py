@@ -44,7 +44,6 @@ def remember(
     profile, drifts = _learned(call, recorder.chunks, confinement.bound, makespan_s)
     trace = _trace(call, recorder, profile, drifts, makespan_s)
     if is_kept:
-        trace = trace.but(costs=_costs(store.last_trace(call.func), trace))
         _keep(call, trace, recorder.warn)
     return trace
 
@@ -77,7 +76,7 @@ def _trace(
     drifts: list[Drift],
     makespan_s: float,
 ) -> Trace:
-    tuner = call.tuner
+    tuner, ended_at_s = call.tuner, time()
     return Trace(
         name=call.name,
         n_items=call.work.results.n_done,
@@ -96,22 +95,26 @@ def _trace(
         warnings=tuple(recorder.warnings),
         drifts=tuple(drifts),
         worker_events=recorder.workers.all,
-        ended_at_s=time(),
+        ended_at_s=ended_at_s,
+        costs=_costs(call, profile, drifts, ended_at_s),
     )
 
 
-def _costs(earlier: Trace | None, trace: Trace) -> tuple[CallCost, ...]:
+def _costs(
+    call: Call, profile: Profile | None, drifts: list[Drift], ended_at_s: float
+) -> tuple[CallCost, ...]:
     """What items cost in the latest calls, this one at the end."""
+    earlier = store.last_trace(call.func)
     costs = () if earlier is None else earlier.costs
-    if trace.profile is None or trace.ended_at_s is None:
+    if profile is None:
         return costs
     own = CallCost(
-        n_items=trace.n_items,
-        item_s=trace.profile.item_s,
-        spread_log=trace.profile.spread_log,
-        backend=trace.plan.backend,
-        ended_at_s=trace.ended_at_s,
-        drifts=trace.drifts,
+        n_items=call.work.results.n_done,
+        item_s=profile.item_s,
+        spread_log=profile.spread_log,
+        backend=call.tuner.plan().backend,
+        ended_at_s=ended_at_s,
+        drifts=tuple(drifts),
     )
     return (*costs[1 - MANY_CALLS :], own)
 

@@ -18,6 +18,10 @@ DARK, GREY, FAINT = "#222222", "#777777", "#dddddd"
 #: Inches: 720 pixels at 100 a inch. At 600 pixels, letters are still 10 high.
 WIDTH = 7.2
 SMALL, NORMAL = 8.5, 10.0
+#: Inches of an entry of the legend.
+ENTRY = 1.5
+#: Axes that need no title.
+ON_SHEET = "on a sheet"
 
 
 def load() -> Any:
@@ -35,22 +39,39 @@ def load() -> Any:
     return matplotlib
 
 
-def axes(ax: Axes | None, height: float, **margins: float) -> Axes:
-    """What to draw on: what was given, or the axes of a new figure of pyplot.
+class Sheet:
+    """Room for a picture on a page, whose heading stands above it."""
+
+    def __init__(self, width: float) -> None:
+        self.width = width  # inches
+
+
+def axes(place: Axes | Sheet | None, height: float, *, left: float, **margins: float) -> Axes:
+    """What to draw on: axes that were given, or those of a new figure.
 
     Args:
-        ax: Of the caller.
+        place: The caller's axes; a sheet for a figure that no window shows; None for one of pyplot.
         height: Of a new figure, in inches.
-        margins: Of a new figure, as shares of it.
+        left: What its labels need, in inches.
+        margins: The other margins, as shares of it.
     """
     load()
-    if ax is not None:
-        return ax
-    from matplotlib import pyplot
-
+    if place is not None and not isinstance(place, Sheet):
+        return place
     own: Axes
-    figure, own = pyplot.subplots(figsize=(WIDTH, height))
-    figure.subplots_adjust(**{"left": 0.15, "right": 0.97, **margins})
+    if place is None:
+        from matplotlib import pyplot
+
+        width = WIDTH
+        figure, own = pyplot.subplots(figsize=(width, height))
+    else:
+        from matplotlib.figure import Figure
+
+        width = place.width
+        figure = Figure(figsize=(width, height))
+        own = figure.add_subplot()
+        own.set_gid(ON_SHEET)
+    figure.subplots_adjust(**{"left": left / width, "right": 1 - 0.2 / width, **margins})
     return own
 
 
@@ -74,6 +95,11 @@ def bare(ax: Axes) -> None:
     ax.yaxis.label.set_fontsize(SMALL + 0.5)
 
 
+def width_of(ax: Axes) -> float:
+    """Inches between the left and the right of the axes."""
+    return float(ax.get_window_extent().width / ax.figure.dpi)
+
+
 def whole_numbers(axis: Any, n_most: int = 8) -> None:
     """Ticks at whole numbers only."""
     from matplotlib.ticker import MaxNLocator
@@ -81,9 +107,24 @@ def whole_numbers(axis: Any, n_most: int = 8) -> None:
     axis.set_major_locator(MaxNLocator(nbins=n_most, integer=True, min_n_ticks=1))
 
 
-def title(ax: Axes, text: str, *, pad: float = 8.0) -> None:
-    """A line above the picture, at its left; a name that is too long is cut in its middle."""
-    ax.set_title(text, loc="left", fontsize=NORMAL, fontweight="bold", color=DARK, pad=pad)
+def title(ax: Axes, text: str) -> None:
+    """A line above the picture with the legend below it; a sheet has its heading elsewhere."""
+    n_columns = max(2, int(width_of(ax) / ENTRY))
+    n_entries = len(ax.get_legend_handles_labels()[0])
+    if n_entries:
+        ax.legend(
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=n_columns,
+            frameon=False,
+            fontsize=SMALL - 0.5,
+            borderaxespad=0.3,
+            handlelength=1.4,
+            columnspacing=1.2,
+        )
+    if ax.get_gid() != ON_SHEET:
+        pad = 10.0 + 14.0 * -(-n_entries // n_columns)
+        ax.set_title(text, loc="left", fontsize=NORMAL, fontweight="bold", color=DARK, pad=pad)
 
 
 def say(ax: Axes, text: str) -> None:
@@ -114,17 +155,3 @@ def unit_of(longest_s: float) -> tuple[float, str]:
         if longest_s * factor >= 1:
             return factor, unit
     return 1e9, "ns"
-
-
-def legend_above(ax: Axes, n_columns: int = 4) -> None:
-    """The legend between the title and the picture, in lines."""
-    ax.legend(
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        ncols=n_columns,
-        frameon=False,
-        fontsize=SMALL - 0.5,
-        borderaxespad=0.3,
-        handlelength=1.4,
-        columnspacing=1.2,
-    )

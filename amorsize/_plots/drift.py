@@ -20,13 +20,13 @@ LOG_FROM = 5.0
 MOST_TOLD = 8
 
 
-def plot(costs: Sequence[CallCost], name: str, ax: Axes | None = None) -> Axes:
+def plot(costs: Sequence[CallCost], name: str, place: Axes | canvas.Sheet | None = None) -> Axes:
     """Draw the cost of an item over calls, with the spread within each."""
     if not costs:
-        ax = canvas.axes(ax, 1.6)
+        ax = canvas.axes(place, 1.6, left=0.2)
         canvas.say(ax, f"{canvas.shortened(name)}: no call in this process has measured its items")
         return ax
-    ax = canvas.axes(ax, 3.2, left=0.13, bottom=0.16, top=0.8)
+    ax = canvas.axes(place, 3.2, left=0.85, bottom=0.16, top=0.8)
     factor, unit = canvas.unit_of(max(one.item_s for one in costs))
     ax.plot(
         range(1, len(costs) + 1),
@@ -48,8 +48,7 @@ def plot(costs: Sequence[CallCost], name: str, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("call in this process" + (", the latest" if len(costs) >= 100 else ""))
     ax.set_ylabel(f"cost of an item ({unit})")
     canvas.bare(ax)
-    canvas.title(ax, f"{canvas.shortened(name)}: cost of an item from call to call", pad=24)
-    canvas.legend_above(ax)
+    canvas.title(ax, f"{canvas.shortened(name)}: cost of an item from call to call")
     return ax
 
 

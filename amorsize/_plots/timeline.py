@@ -30,16 +30,16 @@ def height_of(timeline: Timeline) -> float:
     return 2.5 + min(4.9, 0.26 * len(timeline.rows))
 
 
-def plot(trace: Trace | None, name: str, ax: Axes | None = None) -> Axes:
+def plot(trace: Trace | None, name: str, place: Axes | canvas.Sheet | None = None) -> Axes:
     """Draw a call; the axes of the workers, below which are those of the cores."""
     if trace is None or not trace.chunks:
-        ax = canvas.axes(ax, 1.6)
+        ax = canvas.axes(place, 1.6, left=0.2)
         what = "not called in this process yet" if trace is None else "no item was run"
         canvas.say(ax, f"{canvas.shortened(name)}: {what}")
         return ax
     timeline = timeline_of(trace)
     height = height_of(timeline)
-    ax = canvas.axes(ax, height, left=0.16, bottom=0.5 / height, top=1 - 0.8 / height)
+    ax = canvas.axes(place, height, left=1.1, bottom=0.5 / height, top=1 - 0.8 / height)
     cores = canvas.below(ax, "38%" if len(timeline.rows) < 6 else "22%", 0.12, share_x=True)
     factor, unit = canvas.unit_of(timeline.makespan_s)
     _draw_rows(ax, timeline, factor)
@@ -48,11 +48,22 @@ def plot(trace: Trace | None, name: str, ax: Axes | None = None) -> Axes:
     ax.set_xlim(0, timeline.makespan_s * factor)
     ax.tick_params(labelbottom=False)
     cores.set_xlabel(f"time since the call began ({unit})")
-    handles, _ = ax.get_legend_handles_labels()
-    n_lines = 1 + (len(handles) > 4)
-    canvas.title(ax, _headline(trace), pad=8 + 14 * n_lines)
-    canvas.legend_above(ax)
+    canvas.title(ax, _headline(trace))
     return ax
+
+
+def in_words(trace: Trace) -> str:
+    """What the picture of a call shows, for those who do not see it."""
+    shown = timeline_of(trace)
+    words = [
+        f"Timeline of a call of {seconds(trace.makespan_s)}: what the caller and "
+        f"{counted(shown.n_workers, 'worker')} did, one row each.",
+        f"On average {sum(shown.busy) / len(shown.busy):.1f} cores computed"
+        + ("." if trace.n_cores is None else f", of {trace.n_cores} that may be used."),
+    ]
+    if n_dead := sum(one.what == "died" for one in trace.worker_events):
+        words.append(f"{counted(n_dead, 'worker')} died.")
+    return " ".join(words)
 
 
 def _headline(trace: Trace) -> str:

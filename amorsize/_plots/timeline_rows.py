@@ -114,7 +114,9 @@ def timeline_of(trace: Trace) -> Timeline:
     for number in numbers:
         bars = apart(by_worker.get(number, ()))
         every_bar += bars
-        rows.append(_row(number, bars, events.get(number, ()), warmup_s, finest_s, makespan_s))
+        backend = next((one.backend for one in by_worker.get(number, ())), "worker")
+        own = events.get(number, ())
+        rows.append(_row(number, backend, bars, own, warmup_s, finest_s, makespan_s))
     is_many = n_workers > MOST_ROWS
     return Timeline(
         rows=tuple(_shared(rows) if is_many else rows),
@@ -177,6 +179,7 @@ def _together(one: Bar, other: Bar) -> Bar:
 
 def _row(
     number: int,
+    backend: str,
     bars: list[Bar],
     events: Sequence[WorkerEvent],
     warmup_s: float,
@@ -185,7 +188,7 @@ def _row(
 ) -> Row:
     if number < 0:
         return Row(label=CALLER, backend=CALLER, bars=merged(bars, finest_s))
-    backend = events[0].backend if events else "worker"
+    backend = events[0].backend if events else backend
     started = [one.now_s for one in events if one.what == "started"]
     ready = [one.now_s for one in events if one.what == "ready"]
     starts: tuple[tuple[float, float], ...] = ()

@@ -22,22 +22,20 @@ WORDS = {"total": "time of the whole", "loop": "time of the loop", "item": "cost
 LOG_FROM = 20.0
 #: Results that all have their name below them.
 LABELLED = 16
-#: Entries of the legend in a line.
-N_COLUMNS = 3
 #: Names that fit beside each other.
 UPRIGHT = 6
 SIGNS = ("o", "^", "s", "D", "v", "P")
 COLOURS = ("#16324a", "#d9822b", "#2f7ebc", "#6a7f3f", "#8c5a9e", "#777777")
 
 
-def plot(results: Sequence[Saved], what: str, ax: Axes | None = None) -> Axes:
+def plot(results: Sequence[Saved], what: str, place: Axes | None = None) -> Axes:
     """Draw these results by the time that they were saved."""
     shown = [one for one in sorted(results, key=lambda one: one.saved_at_s) if _time(one, what)]
     if not shown:
-        ax = canvas.axes(ax, 1.6)
+        ax = canvas.axes(place, 1.6, left=0.2)
         canvas.say(ax, "there is no saved result that has such a time")
         return ax
-    ax = canvas.axes(ax, 3.8, left=0.13, bottom=0.27, top=0.79)
+    ax = canvas.axes(place, 3.8, left=0.85, bottom=0.27, top=0.79)
     times = [_time(one, what) for one in shown]
     factor, unit = canvas.unit_of(max(times))
     functions = list(dict.fromkeys(one.function for one in shown))
@@ -52,9 +50,7 @@ def plot(results: Sequence[Saved], what: str, ax: Axes | None = None) -> Axes:
     _label(ax, shown)
     ax.set_ylabel(f"{WORDS[what]} ({unit})")
     canvas.bare(ax)
-    n_lines = -(-len(ax.get_legend_handles_labels()[0]) // N_COLUMNS)
-    canvas.title(ax, f"saved results: {WORDS[what]}", pad=10 + 14 * n_lines)
-    canvas.legend_above(ax, N_COLUMNS)
+    canvas.title(ax, f"saved results: {WORDS[what]}")
     return ax
 
 

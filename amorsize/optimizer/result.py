@@ -7,7 +7,7 @@ from typing import Any
 
 from amorsize.errors import InvalidOptionError
 from amorsize.policy.actions import Plan
-from amorsize.report import aligned, counted, plan_in_words, seconds
+from amorsize.report import aligned, counted, html_table, plan_in_words, seconds
 
 
 @dataclass
@@ -64,6 +64,9 @@ class OptimizationResult:
         return "\n".join(aligned(self._rows()))
 
     __str__ = explain
+
+    def _repr_html_(self) -> str:
+        return html_table(self._rows())
 
     def _rows(self) -> list[tuple[str, str]]:
         rows = [("plan", _in_words(self.plan))]

@@ -19,6 +19,13 @@ class Plan(Value):
     chunksize: int
     source: str = "learned"  # "learned", "tuned", "imported" or "asked"
 
+    def _repr_html_(self) -> str:
+        """A row of a table, in a notebook."""
+        shown = [str(one).replace("&", "&amp;").replace("<", "&lt;") for one in self]  # type: ignore[attr-defined]
+        head = "".join(f"<th scope='col'>{name}</th>" for name in self._fields)
+        cells = "".join(f"<td>{one}</td>" for one in shown)
+        return f"<table><tr>{head}</tr><tr>{cells}</tr></table>"
+
 
 class RunInline(Value):
     """The caller runs up to `n_items` items itself, within about `time_budget_s`."""

@@ -20,36 +20,57 @@ if TYPE_CHECKING:
 LOG_FROM = 16
 #: Cells of the map that have their number written in them.
 MOST_NUMBERS = 120
+#: Inches below which a line of text is broken.
+NARROW = 5.0
 #: Rows of the map that all have their label.
 LABELLED = 16
 
 
-def plot(result: Figures, ax: Axes | None = None) -> Axes:
+def plot(result: Figures, place: Axes | canvas.Sheet | None = None) -> Axes:
     """Draw a tuning; the axes of speed-up by `n_jobs`, below which is the map with `chunksize`."""
-    plans = _plans(result)
+    plans = plans_of(result)
     timed = [one for one in plans if math.isfinite(one.time_s) and one.time_s > 0]
     name = canvas.shortened(result.function or "the function")
     if not timed or not 0 < result.serial_time < math.inf:
-        ax = canvas.axes(ax, 1.6)
+        ax = canvas.axes(place, 1.6, left=0.2)
         what = "the loop was not measured to its end" if timed else "no plan was measured"
         canvas.say(ax, f"{name}: {what}")
         return ax
     n_rows = len({one.chunksize for one in plans})
     map_height = 0.7 + min(3.2, 0.26 * n_rows)
     height = 3.6 + map_height
-    ax = canvas.axes(ax, height, left=0.13, right=0.93, bottom=0.5 / height, top=1 - 0.75 / height)
+    ax = canvas.axes(
+        place, height, left=0.9, right=0.93, bottom=0.5 / height, top=1 - 0.75 / height
+    )
     share = map_height / (2.1 + map_height)
     cells = canvas.below(ax, f"{100 * share / (1 - share):.0f}%", 0.75, share_x=False)
     _draw_speedups(ax, result, timed)
     _draw_map(cells, result, plans)
     decided = "" if result.is_decided else " (too noisy to decide)"
     best = plan_in_short(result.backend, result.best_n_jobs, result.best_chunksize)
-    canvas.title(ax, f"{name}: best is {best}, speed-up {result.best_speedup:.3g}{decided}", pad=24)
-    canvas.legend_above(ax)
+    canvas.title(ax, f"{name}: best is {best}, speed-up {result.best_speedup:.3g}{decided}")
     return ax
 
 
-def _plans(result: Figures) -> list[Configuration]:
+def is_drawable(result: Figures) -> bool:
+    """Whether there is anything that a picture could show."""
+    timed = any(math.isfinite(one.time_s) and one.time_s > 0 for one in plans_of(result))
+    return timed and 0 < result.serial_time < math.inf
+
+
+def in_words(result: Figures) -> str:
+    """What the picture of a tuning shows, for those who do not see it."""
+    timed = [one for one in plans_of(result) if math.isfinite(one.time_s) and one.time_s > 0]
+    jobs = sorted({one.n_jobs for one in timed})
+    return (
+        f"Speed-up over the loop of {len(timed)} plans with {jobs[0]} to {jobs[-1]} jobs. The best "
+        f"is {plan_in_short(result.backend, result.best_n_jobs, result.best_chunksize)}, with "
+        f"{result.best_speedup:.2f} x. Below, a map over n_jobs and chunksize; the table has the "
+        "numbers."
+    )
+
+
+def plans_of(result: Figures) -> list[Configuration]:
     """All that were to be measured but the loop, of a result made by hand as well."""
     if result.configurations:
         return [one for one in result.configurations if one.backend != "serial"]
@@ -147,7 +168,9 @@ def _draw_map(ax: Axes, result: Figures, plans: Sequence[Configuration]) -> None
     canvas.bare(ax)
     letters = "; p: processes, t: threads" if is_mixed and has_numbers else ""
     ax.set_title(
-        f"speed-up by n_jobs and chunksize (frame: best; grey: not measured{letters})",
+        "speed-up by n_jobs and chunksize"
+        + ("\n" if canvas.width_of(ax) < NARROW else " ")
+        + f"(frame: best; grey: not measured{letters})",
         loc="left",
         fontsize=canvas.SMALL,
         color=canvas.DARK,

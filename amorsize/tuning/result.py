@@ -102,5 +102,27 @@ class TuningResult(Figures):
 
         return plots.plot(self, ax)
 
+    def save(self, path: str | Path) -> Path:
+        """Write the result as one page, to be opened in a browser; `save_config` writes JSON.
+
+        It has the verdict, the picture of `plot`, a table of all plans, the machine that the page
+        is made on, and what to try next. It needs no network.
+
+        Args:
+            path: Of the page; it ends with .html or .htm.
+
+        Returns:
+            Where the page is.
+
+        Raises:
+            InvalidOptionError: The path ends in another way.
+            MissingExtraError: An extra is not installed: `pip install 'amorsize[plot]'`.
+            OSError: It cannot be written.
+        """
+        from amorsize._page import page
+        from amorsize.tuning import tuning_page
+
+        return page.write(tuning_page.page_of(self), page.check_path(path))
+
     def _repr_html_(self) -> str:
         return result_text.as_html(self)

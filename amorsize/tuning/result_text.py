@@ -24,27 +24,39 @@ def as_text(result: Figures) -> str:
     if result.verdict:
         lines += ["", f"Verdict: {result.verdict}"]
     if (hint := result.optimization_hint) is not None:
-        lines += ["", f"Optimizer suggested: {_hint_in_words(hint)}"]
-    if rows := _top_rows(result):
+        lines += ["", f"Optimizer suggested: {hint_in_words(hint)}"]
+    if top := _top_rows(result):
         lines += ["", "Top configurations:"]
-        lines += [f"  {number}. {text}" for number, text in enumerate(rows, 1)]
+        lines += [f"  {number}. {text}" for number, text in enumerate(top, 1)]
     lines += [f"Not usable: {_told(one)}" for one in _unusable(result)]
     return "\n".join(lines + [f"Warning: {text}" for text in result.warnings])
 
 
 def as_html(result: Figures) -> str:
     """The result as tables of a notebook."""
-    told = [*_best_rows(result), ("speedup", f"{result.best_speedup:.2f}x"), *_time_rows(result)]
+    told = rows(result)
     if result.verdict:
         told.append(("verdict", result.verdict))
-    rows = html_table([(name, str(value)) for name, value in told])
+    table = html_table([(name, str(value)) for name, value in told])
     top = "".join(
         f"<tr><td>{n_jobs}</td><td>{chunksize}</td><td>{_shown(time_s)}</td>"
         f"<td>{times:.2f}x</td></tr>"
         for n_jobs, chunksize, time_s, times in result.get_top_configurations()
     )
     head = "<tr><th>n_jobs</th><th>chunksize</th><th>time</th><th>speedup</th></tr>"
-    return f"<p><b>Auto-Tuning Results</b></p>{rows}<table>{head}{top}</table>"
+    text = f"<p><b>Auto-Tuning Results</b></p>{table}<table>{head}{top}</table>"
+    from amorsize.tuning import plots
+
+    if not plots.is_drawable(result):
+        return text
+    from amorsize._plots import inset
+
+    return f"{text}{inset.image(lambda at: plots.plot(result, at), plots.in_words(result))}"
+
+
+def rows(result: Figures) -> list[tuple[str, object]]:
+    """Headings and what there is to say under each."""
+    return [*_best_rows(result), ("speedup", f"{result.best_speedup:.2f}x"), *_time_rows(result)]
 
 
 def _best_rows(result: Figures) -> Iterator[tuple[str, object]]:
@@ -103,7 +115,8 @@ def _between(one: Configuration) -> str:
     return f" ({seconds(one.low_s)} to {seconds(one.high_s)})"
 
 
-def _hint_in_words(hint: OptimizationResult) -> str:
+def hint_in_words(hint: OptimizationResult) -> str:
+    """What was predicted before anything was measured."""
     return (
         f"n_jobs={hint.n_jobs}, chunksize={hint.chunksize}, backend={hint.backend} "
         f"({hint.estimated_speedup:.2f}x predicted)"

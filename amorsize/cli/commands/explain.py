@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from amorsize import report
 from amorsize._host import resources
@@ -18,25 +18,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from amorsize.policy.profile import Profile
+    from amorsize.policy.tuner import Tuner
+    from amorsize.simulate.engine import Outcome
+    from amorsize.simulate.world import World
 
 MOST_PLAYED = 1_000_000  # items of a call that is played: beyond, the plan is the same
 MOST_SHOWN = 8  # kinds of items
 
 
 def _explain(asked: argparse.Namespace) -> Answer:
-    records, own_key = _records(asked.func)
+    records, own_key = records_of(asked.func)
     here = resources.host_fingerprint()
     told, documents = [], []
-    for record in _latest_of_each_kind(records, here, own_key):
+    for record in latest_of_each_kind(records, here, own_key):
         profile = exchange.profile_in(record)
         if profile is None:
             continue
-        rows = list(_rows(record, profile, here, own_key))
+        rows = list(rows_of(record, profile, here, own_key))
         n_items = asked.n_items or min(profile.n_items, MOST_PLAYED)
-        played = _played(profile, n_items)
+        played = document_of(play(profile, n_items))
         rows += _played_rows(played, n_items)
         lines = report.aligned(rows)
-        told.append("\n".join([f"{name_in(record)}, {_kind(record)}", *lines]))
+        told.append("\n".join([f"{name_in(record)}, {kind_of(record)}", *lines]))
         documents.append(
             {
                 "name": name_in(record),
@@ -56,7 +59,7 @@ def _explain(asked: argparse.Namespace) -> Answer:
     return Answer(document={"functions": documents}, blocks=["\n\n".join(told)])
 
 
-def _records(name: str) -> tuple[list[Record], str | None]:
+def records_of(name: str) -> tuple[list[Record], str | None]:
     """The records of a function, and its key if it was imported to be told by its code."""
     if ":" not in name and os.sep not in name and not name.endswith(".py"):
         return found(name), None
@@ -73,7 +76,7 @@ def _records(name: str) -> tuple[list[Record], str | None]:
     return of_name, fingerprint.key
 
 
-def _latest_of_each_kind(records: list[Record], here: str, own_key: str | None) -> list[Record]:
+def latest_of_each_kind(records: list[Record], here: str, own_key: str | None) -> list[Record]:
     """Of each function and kind of item one record: of this code and host if there is one."""
     best: dict[tuple[str, str], Record] = {}
     ranked = sorted(
@@ -86,12 +89,13 @@ def _latest_of_each_kind(records: list[Record], here: str, own_key: str | None) 
     return list(best.values())[:MOST_SHOWN]
 
 
-def _kind(record: Record) -> str:
+def kind_of(record: Record) -> str:
+    """What the items are of which this was learned."""
     kind = record.get("kind")
     return f"items of type {clean(str(kind[0]))}" if isinstance(kind, list) and kind else "items"
 
 
-def _rows(
+def rows_of(
     record: Record, profile: Profile, here: str, own_key: str | None
 ) -> Iterator[tuple[str, str]]:
     where = "this host" if record.get("host") == here else "another host"
@@ -109,7 +113,15 @@ def _rows(
         yield "changed", clean(str(drift))
 
 
-def _played(profile: Profile, n_items: int) -> dict[str, Any]:
+class Played(NamedTuple):
+    """A call in virtual time: the world, its tuner, what became of it."""
+
+    world: World
+    tuner: Tuner
+    outcome: Outcome
+
+
+def play(profile: Profile, n_items: int) -> Played:
     """A call with so many items of this kind, played in virtual time with what is remembered."""
     from amorsize import simulate
     from amorsize.simulate.engine import Engine
@@ -129,9 +141,14 @@ def _played(profile: Profile, n_items: int) -> dict[str, Any]:
         told_error=1.0,
     ).but(**{name: getattr(costs, name) for name in _COSTS})
     tuner = simulate.tuner_for(world, profile)
-    outcome = Engine(world, tuner).play()
+    return Played(world, tuner, Engine(world, tuner).play())
+
+
+def document_of(played: Played) -> dict[str, Any]:
+    """The same as plain values."""
+    world, tuner, outcome = played
     return {
-        "n_items": n_items,
+        "n_items": len(world.costs_s),
         "plan": tuner.plan().as_dict(),
         "makespan_s": outcome.makespan_s,
         "loop_s": world.serial_s,
