@@ -62,6 +62,19 @@ def with_links(text: str, origin: Path, place: Path) -> str:
     return LINK.sub(moved, text)
 
 
+def without_unknown(
+    _app: object,
+    _what: str,
+    _name: str,
+    _obj: object,
+    _options: object,
+    signature: str | None,
+    returned: str | None,
+) -> tuple[str | None, str | None]:
+    """A signature without the keywords that are there to be refused in helpful words."""
+    return signature and signature.replace(", **unknown: Any", ""), returned
+
+
 def fields(name: str) -> str:
     """A table of the fields of a class, as its source has them: name, type, comment."""
     module, _, attribute = name.rpartition(".")

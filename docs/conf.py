@@ -57,3 +57,4 @@ pygments_dark_style = "monokai"
 def setup(app):
     """Fill in what is generated from the code."""
     app.connect("source-read", _generated.fill_in)
+    app.connect("autodoc-process-signature", _generated.without_unknown)

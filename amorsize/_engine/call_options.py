@@ -53,8 +53,8 @@ class Options(Value):
     """How calls are to be run; the defaults leave everything to the tuner.
 
     `autotune` and `tuned_map` spell these in their signatures, `Changes` tells them to type
-    checkers, `option_checks` checks each, README.md explains them. Tests hold all of those to this
-    list. docs/dev/design.md says how to add one.
+    checkers, `option_checks` checks each, docs/reference/options.md explains them. Tests hold all
+    of those to this list. docs/dev/design.md says how to add one.
     """
 
     backend: Backend = "auto"
