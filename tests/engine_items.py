@@ -57,6 +57,18 @@ def pid_after_a_while(seconds: float) -> int:
     return os.getpid()
 
 
+def doubled_in_place(table: Any) -> float:
+    """What it writes into the item."""
+    table *= 2
+    return float(table.max())
+
+
+def cut_in_place(text: bytearray) -> int:
+    """The length of the item, after it was cut to one byte."""
+    del text[1:]
+    return len(text)
+
+
 def pids_of_a_map_inside(_: int) -> tuple[int, set[int]]:
     """Where it ran, and where the items of a map in it did."""
     from amorsize import tuned_map

@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import engine_items
+import numpy as np
 import pytest
 from conftest import ROOT, another_thread, run_command
 from engines import dask_processes, why_not
@@ -128,6 +129,17 @@ class TestContract:
         items = [bytes([x]) * 3_000_000 for x in range(4)]
 
         assert tuned_map(bytes.upper, items, executor=engine) == [x.upper() for x in items]
+
+    @ALL
+    def test_large_items_are_an_item_s_own_to_write_into(self, engine):
+        tables = [np.full(400_000, x, float) for x in range(4)]
+        texts = [bytearray([x]) * 2_000_000 for x in range(4)]
+
+        assert tuned_map(engine_items.doubled_in_place, tables, executor=engine) == [
+            x * 2.0 for x in range(4)
+        ]
+        assert tuned_map(engine_items.cut_in_place, texts, executor=engine) == [1] * 4
+        assert [table[0] for table in tables] == [0, 1, 2, 3]
 
     @ALL
     def test_an_error_names_its_item_and_ends_the_call(self, engine, items):

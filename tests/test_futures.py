@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pickle
 import sys
 import threading
 import time
@@ -14,9 +15,11 @@ import pool_items
 import pytest
 
 from amorsize import autotune, cache, tuned_map
+from amorsize._clusters import buffers
 from amorsize._clusters.plain import PlainAdapter
 from amorsize._engine import engine_costs
 from amorsize._engine.engine_costs import EngineCosts
+from amorsize._workers import serialization
 from amorsize._workers.executor_pool import ExecutorPool
 from amorsize._workers.payload import Payload
 from amorsize._workers.protocol import Chunk, ChunkDone, Task, WorkerLost
@@ -349,3 +352,24 @@ def test_what_an_item_costs_is_remembered_for_each_engine(processes):
     assert trace.known_fits
     mapped.using(executor=None)(range(5))
     assert mapped.explain().trace.known is None
+
+
+def test_large_bytes_are_not_copied_on_their_way_out():
+    """They stay beside the pickle, in the memory that the item has."""
+    large = bytes(2_000_000)
+    columns = ([large, "small", large],)
+
+    data, parts = serialization.dumps_apart(buffers.apart(columns))
+
+    assert len(data) < 1000
+    assert [part.obj for part in parts] == [large, large]
+    assert serialization.loads(data, parts) == columns
+
+
+def test_memory_that_an_engine_sends_survives_old_pickle_protocols():
+    """Those of multiprocessing know no pieces beside a pickle."""
+    sent = buffers.Buffer(memoryview(b"abc"), is_writable=True)
+
+    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+        received = pickle.loads(pickle.dumps(sent, protocol)).received()
+        assert (type(received), received) == (bytearray, b"abc")

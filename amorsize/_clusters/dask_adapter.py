@@ -9,12 +9,12 @@ from __future__ import annotations
 from time import thread_time
 
 from amorsize._clusters import dask_worker
+from amorsize._clusters.buffers import LARGE_BYTES, Buffer
 from amorsize._clusters.dask_watch import Watch
 from amorsize._clusters.protocol import (
     CANCELLED,
     DIED,
     FAILED,
-    LARGE_BYTES,
     REPLY_S,
     UNSTARTED,
     Process,
@@ -139,7 +139,7 @@ class DaskAdapter:
             # Straight from the worker takes one more question, which large results are worth.
             direct = self._has_large_results and self._watch.is_reachable(one.process)
             result = await self._client.gather(future, asynchronous=True, direct=direct)
-            self._has_large_results = _is_large(result)
+            self._has_large_results = isinstance(result, tuple) and any(map(_is_large, result))
             if result == dask_worker.MOVED:
                 raise ProcessReplaced(f"{one.process.address} is another process by now")
         except BaseException as error:  # it is told, whatever it is
@@ -150,12 +150,11 @@ class DaskAdapter:
         one.tell(result, failure)
 
     async def _sent(self, argument: Any, one: _Submission) -> Any:
-        """Large bytes go straight to the worker where it can be reached."""
-        is_large = isinstance(argument, bytes) and len(argument) >= LARGE_BYTES
-        if not is_large or not self._watch.is_reachable(one.process):
+        """Large memory goes straight to the worker where it can be reached."""
+        if not _is_large(argument) or not self._watch.is_reachable(one.process):
             return argument
         sent = await self._client.scatter(
-            dask_worker.Buffer(argument),
+            argument if isinstance(argument, Buffer) else Buffer(argument),
             workers=[one.process.address],
             direct=True,
             hash=False,
@@ -172,7 +171,7 @@ class DaskAdapter:
 
     async def _scattered(self, data: bytes) -> Any:
         scattered = await self._client.scatter(
-            [dask_worker.Buffer(data)], broadcast=True, hash=False, asynchronous=True
+            [Buffer(data)], broadcast=True, hash=False, asynchronous=True
         )
         return scattered[0]
 
@@ -239,9 +238,8 @@ def _kept(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in UNKEPT}
 
 
-def _is_large(result: Any) -> bool:
-    parts = result if isinstance(result, tuple) else (result,)
-    return any(isinstance(one, bytes) and len(one) >= LARGE_BYTES for one in parts)
+def _is_large(value: Any) -> bool:
+    return isinstance(value, (bytes, Buffer)) and len(value) >= LARGE_BYTES
 
 
 class _Cancelled(Exception):  # noqa: N818 - says what happened

@@ -14,18 +14,6 @@ MOST_KEPT = 100_000
 _begun: dict[str, None] = {}
 
 
-class Buffer:
-    """Bytes that travel beside a pickle, uncopied."""
-
-    def __init__(self, data: Any) -> None:
-        self.data = data
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        import pickle
-
-        return (Buffer, (pickle.PickleBuffer(self.data),))
-
-
 def run_here(identity: str, key: str, function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function in the process that it was sent to, once.
 
@@ -33,7 +21,7 @@ def run_here(identity: str, key: str, function: Callable[..., Any], *arguments: 
         identity: Of that process.
         key: Of the submission.
         function: What is called.
-        arguments: With which; a `Buffer` stands for its bytes.
+        arguments: With which.
     """
     from distributed import get_worker
 
@@ -42,4 +30,4 @@ def run_here(identity: str, key: str, function: Callable[..., Any], *arguments: 
     if len(_begun) >= MOST_KEPT:
         del _begun[next(iter(_begun))]
     _begun[key] = None
-    return function(*(one.data if isinstance(one, Buffer) else one for one in arguments))
+    return function(*arguments)

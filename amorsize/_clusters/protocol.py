@@ -108,8 +108,6 @@ if TYPE_CHECKING:
 DIED, UNSTARTED, CANCELLED, FAILED = "died", "unstarted", "cancelled", "failed"
 #: Seconds that an engine is waited for at most before it counts as gone.
 REPLY_S = 4.0
-#: Items and results from this size on go straight to a worker or from it, where that is possible.
-LARGE_BYTES = 1 << 20
 
 
 def outcome(future: Future[Any]) -> tuple[Any, BaseException | None]:

@@ -5,6 +5,7 @@ Ray is told never to run a submission again, so that whoever lost a worker proce
 
 from __future__ import annotations
 
+from amorsize._clusters.buffers import Buffer
 from amorsize._clusters.protocol import (
     CANCELLED,
     DIED,
@@ -87,7 +88,7 @@ class RayAdapter:
 
     def put_once(self, data: bytes) -> Any:
         """Into the object store, from where each node fetches it once."""
-        return self._ray.put(data)
+        return self._ray.put(Buffer(data))
 
     def cancel(self, handle: Any) -> None:
         """Take it off the queue; what has begun runs on."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from amorsize._clusters.buffers import Buffer, apart
 from amorsize._workers import exception_pickling, serialization, worker_numbers
 from amorsize._workers.executor_worker import NOT_SET_UP, RAN, LoadedTask, run_pickled
 from amorsize._workers.protocol import SetupFailed
@@ -34,6 +35,10 @@ class SharedChunks:
     def packed(self, items: Any) -> bytes:  # noqa: ARG002 - they are not sent
         """Next to nothing."""
         return serialization.dumps(None)
+
+    def pack(self, items: Any) -> tuple[bytes, list[Buffer]]:  # noqa: ARG002
+        """Nothing."""
+        return b"", []
 
     def name(self) -> str:
         """None: it is not told to anybody."""
@@ -82,6 +87,11 @@ class SentChunks:
         """Items as bytes."""
         return self._payload.pack(items)
 
+    def pack(self, items: Any) -> tuple[bytes, list[Buffer]]:
+        """Items as bytes, with large pieces of memory apart, uncopied."""
+        data, parts = self._payload.pack_apart(apart(items))
+        return data, [Buffer(part, is_writable=not part.readonly) for part in parts]
+
     def name(self) -> str:
         """For the engine's own page: begins with that of the function, and has no second."""
         self._n_sent += 1
@@ -97,6 +107,7 @@ class SentChunks:
         return run_pickled, (
             *(self._key, data if self._put is None else self._put, job.items),
             *(chunk.start, chunk.stop, job.time_budget_s, chunk.worker_number),
+            *job.parts,
         )
 
     def with_code(self, job: Job, error: bytes) -> SetupFailed | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from amorsize._clusters.buffers import Buffer
 from amorsize._host.signals import let_through
 from amorsize._workers import exception_pickling, serialization
 from amorsize._workers.protocol import ChunkDone
@@ -18,7 +19,9 @@ def done_of(job: Job, content: list[Any]) -> ChunkDone:
     n_done, (wall_s, cpu_s, run_delay_s), pickle_s, results, error, some_stayed = content
     text, n_bytes = "", None
     chunk = job.chunk
-    if isinstance(results, bytes):
+    if isinstance(results, Buffer):
+        results = results.data
+    if not isinstance(results, list):  # memory of some kind
         n_bytes = len(results)
         try:
             results = serialization.loads(results)

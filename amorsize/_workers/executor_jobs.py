@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from amorsize._clusters.buffers import Buffer
     from amorsize._clusters.protocol import Process
     from amorsize._workers.protocol import Chunk
 
@@ -17,13 +18,20 @@ class Job:
     """A chunk that was submitted, or waits for a process that can take it."""
 
     __slots__ = (
-        *("chunk", "handle", "is_called_back", "items", "key", "process", "time_budget_s"),
+        *("chunk", "handle", "is_called_back", "items", "key", "parts", "process", "time_budget_s"),
         *("back_s", "is_first", "sent_s", "unsure_since_s", "worker"),
     )
 
-    def __init__(self, worker: int, chunk: Chunk, time_budget_s: float, items: bytes) -> None:
+    def __init__(
+        self,
+        worker: int,
+        chunk: Chunk,
+        time_budget_s: float,
+        items: bytes,
+        parts: list[Buffer],
+    ) -> None:
         self.worker, self.chunk = worker, chunk
-        self.time_budget_s, self.items = time_budget_s, items
+        self.time_budget_s, self.items, self.parts = time_budget_s, items, parts
         self.handle: Any = None
         self.process: Process | None = None
         self.key = b""  # of the task it was last sent with

@@ -95,8 +95,7 @@ class ExecutorPool:
     def send(self, worker: int, chunk: Chunk, *, time_budget_s: float, flush_s: float) -> None:  # noqa: ARG002 - a submission has one result
         """Submit a chunk."""
         with self._costs:
-            items = b"" if self._adapter.shares_memory else self.packed(chunk.items)
-            job = Job(worker, chunk, time_budget_s, items)
+            job = Job(worker, chunk, time_budget_s, *self._chunks.pack(chunk.items))
             if worker in self._lost_of:
                 self._lost_of[worker].unstarted.append(job.range)
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from _thread import allocate_lock, get_ident
 
+from amorsize._clusters.buffers import LARGE_BYTES, Buffer
 from amorsize._host.clocks import perf_counter
 from amorsize._workers import (
     exception_pickling,
@@ -103,12 +104,13 @@ class LoadedTask:
 
 def run_pickled(
     key: bytes,
-    task: bytes | None,
-    items: bytes,
+    task: bytes | Buffer | None,
+    items: bytes | Buffer,
     start: int,
     stop: int,
     time_budget_s: float,
     worker_number: int = 0,
+    *parts: Buffer,
 ) -> tuple[Any, ...]:
     """Run a chunk in a process of the executor; gives plain data.
 
@@ -120,17 +122,24 @@ def run_pickled(
         stop: Index after the last.
         time_budget_s: Seconds after which the rest of the chunk comes back.
         worker_number: Of the worker that runs the chunk.
+        parts: Large pieces of the items.
     """
     worker_numbers.set_for_process(worker_number)  # for the threads that items start
     try:
         with worker_numbers.Numbered(worker_number):  # other threads may run other chunks
-            return _run_sent(key, task, items, start, stop, time_budget_s)
+            return _run_sent(key, task, items, start, stop, time_budget_s, parts)
     finally:
         worker_numbers.set_for_process(0)
 
 
 def _run_sent(
-    key: bytes, task: bytes | None, items: bytes, start: int, stop: int, time_budget_s: float
+    key: bytes,
+    task: bytes | Buffer | None,
+    items: bytes | Buffer,
+    start: int,
+    stop: int,
+    time_budget_s: float,
+    parts: tuple[Buffer, ...],
 ) -> tuple[Any, ...]:
     try:
         loaded = _loaded(key, task)
@@ -142,7 +151,7 @@ def _run_sent(
     if failed is not None:
         return NOT_SET_UP, exception_pickling.pack_error(failed)
     try:
-        received = serialization.loads(items)
+        received = serialization.loads(_data(items), [one.received() for one in parts])
     except BaseException as error:
         return (
             RAN,
@@ -157,12 +166,16 @@ def _run_sent(
     return RAN, *_packed(loaded.task, start, *ran)
 
 
-def _loaded(key: bytes, task: bytes | None) -> LoadedTask | None:
+def _data(sent: bytes | Buffer) -> Any:
+    return sent.data if isinstance(sent, Buffer) else sent
+
+
+def _loaded(key: bytes, task: bytes | Buffer | None) -> LoadedTask | None:
     with _loading:
         if key not in _loaded_tasks and task is not None:
             while len(_loaded_tasks) >= MOST_LOADED:
                 del _loaded_tasks[next(iter(_loaded_tasks))]
-            _loaded_tasks[key] = LoadedTask(serialization.loads(task))
+            _loaded_tasks[key] = LoadedTask(serialization.loads(_data(task)))
         return _loaded_tasks.get(key)
 
 
@@ -189,4 +202,5 @@ def _packed(
         fit = serialization.replace_unpicklable(start, results, failure, packing.dumps)
         data, some_stayed = packing.dumps(fit), True
     packed = None if error is None else exception_pickling.pack_error(error)
-    return n_done, times_s, perf_counter() - began, data, packed, some_stayed
+    sent = Buffer(data) if len(data) >= LARGE_BYTES else data
+    return n_done, times_s, perf_counter() - began, sent, packed, some_stayed

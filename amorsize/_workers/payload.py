@@ -153,7 +153,8 @@ class Payload:
                 data, parts = b"__main__", []
             if not names_main(data):  # another process does not find it under that name
                 return data, parts
-        return dumped_with_code(unpacked, (items,), self._by_value), []
+        with_code: list[memoryview] = []
+        return dumped_with_code(unpacked, (items,), self._by_value, parts=with_code), with_code
 
     def _packed(self, by_value: frozenset[str], parts: list[memoryview] | None = None) -> bytes:
         """The task as bytes, with large buffers in `parts` where that is given."""
