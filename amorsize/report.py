@@ -94,18 +94,19 @@ def rows(trace: Trace) -> Iterator[tuple[str, str]]:
 
 def measured(profile: Profile) -> str:
     """What items were seen to cost and to do."""
-    share = profile.item_cpu_s / profile.item_s if profile.item_s else 0.0
-    if profile.waits:
+    traits = profile.traits
+    share = traits.item_cpu_s / traits.item_s if traits.item_s else 0.0
+    if traits.waits:
         kind = f"waiting {1 - min(1.0, share):.0%} of the time"
     else:
         kind = f"computing {min(1.0, share):.0%} of the time"
-    parts = [f"{seconds(profile.item_s)} an item, {kind}"]
-    if profile.holds_gil is not None and not profile.waits:
-        parts.append("holding the GIL" if profile.holds_gil else "releasing the GIL")
-    if profile.pickle_s is not None:
-        parts.append(f"{seconds(profile.pickle_s)} to send one result")
-    if profile.warmup_s:
-        parts.append(f"{seconds(profile.warmup_s)} to warm up")
+    parts = [f"{seconds(traits.item_s)} an item, {kind}"]
+    if traits.holds_gil is not None and not traits.waits:
+        parts.append("holding the GIL" if traits.holds_gil else "releasing the GIL")
+    if traits.pickle_s is not None:
+        parts.append(f"{seconds(traits.pickle_s)} to send one result")
+    if traits.warmup_s:
+        parts.append(f"{seconds(traits.warmup_s)} to warm up")
     return ", ".join(parts)
 
 

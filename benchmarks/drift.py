@@ -375,7 +375,7 @@ trace = last_trace(work)
 print(json.dumps({
     "chunks": [[c.now_s, c.wall_s / c.n_items, c.n_items] for c in trace.chunks if c.worker >= 0],
     "drifts": [[d.now_s, str(d)] for d in trace.drifts],
-    "known_s": trace.known.typical_s,
+    "known_s": trace.known.level.typical_s,
 }))
 """
 

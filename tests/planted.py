@@ -6,7 +6,7 @@ from amorsize.policy.evidence.exploration_account import Explored
 from amorsize.policy.profile import Profile
 from amorsize.simulate import World
 
-RIGHT = Profile(
+RIGHT = Profile.of(
     backend="process",
     n_jobs=2,
     chunksize=10,

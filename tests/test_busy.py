@@ -25,7 +25,7 @@ print(flush=True)
 while time.monotonic() < until_s: 0
 """
 
-LEARNED_ALONE = Profile(  # of `compute`, while nobody else computed
+LEARNED_ALONE = Profile.of(  # of `compute`, while nobody else computed
     backend="process",
     n_jobs=2,
     chunksize=5,
@@ -139,7 +139,7 @@ def test_items_that_are_kept_from_computing_do_not_wait(busy_cores):
     """
     tuned_map(compute_longer, range(30), cache=False)
 
-    assert not last_trace(compute_longer).profile.waits
+    assert not last_trace(compute_longer).profile.traits.waits
 
 
 def test_items_that_wait_still_do_on_busy_cores(busy_cores):
@@ -147,7 +147,7 @@ def test_items_that_wait_still_do_on_busy_cores(busy_cores):
     tuned_map(wait, range(400), cache=False)
 
     trace = last_trace(wait)
-    assert trace.profile.waits
+    assert trace.profile.traits.waits
     assert trace.plan.backend == "thread"
 
 
@@ -158,7 +158,7 @@ def test_waiting_items_are_known_again_on_busy_cores(busy_cores):
 
     trace = last_trace(wait)
     assert trace.known_fits
-    assert trace.profile.waits
+    assert trace.profile.traits.waits
 
 
 @pytest.mark.skipif(not MANY_CORES, reason="one core: no workers")
@@ -167,7 +167,7 @@ def test_workers_that_are_kept_from_computing_do_not_wait(backend, busy_cores):
     """In workers: what they report says how long they had to stand back."""
     tuned_map(compute, range(60), backend=backend, cache=False)
 
-    assert not last_trace(compute).profile.waits
+    assert not last_trace(compute).profile.traits.waits
 
 
 @pytest.mark.skipif(not MANY_CORES, reason="one core: no workers")

@@ -132,7 +132,7 @@ class TestLargeSteps:
         tuner = Tuner(*sixteen_cores)
         tuner.tell(inlined(100, 0.0))
 
-        assert tuner.learned().item_s > 0
+        assert tuner.learned().traits.item_s > 0
 
     def test_reports_without_any_time(self, sixteen_cores):
         """A worker's clock is no better."""

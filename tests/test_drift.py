@@ -131,7 +131,7 @@ def test_single_slow_chunks_are_no_drift():
 
 def profile(**changes):
     """What earlier calls have learned: 1 ms of computing an item, in chunks of 20."""
-    known = Profile(
+    known = Profile.of(
         backend="process",
         n_jobs=2,
         chunksize=20,
@@ -221,7 +221,7 @@ def test_the_profile_learned_is_of_what_items_cost_now():
     """A call in which they changed hands on the new cost, not the mean of both."""
     outcome = play_with(profile(n_jobs=8), (1e-3,) * 4000 + (4e-3,) * 4000)
 
-    assert outcome.policy.learned().item_s == pytest.approx(4e-3, rel=0.1)
+    assert outcome.policy.learned().traits.item_s == pytest.approx(4e-3, rel=0.1)
 
 
 def test_without_a_change_nothing_is_told():
@@ -300,7 +300,7 @@ def test_a_plan_is_not_blamed_for_other_programs():
     for _ in range(3):
         known, told = achievement.compared(known, known, 0.8, 1.0, is_busy=True)
         assert told is None
-    assert known.n_short == 0
+    assert known.sharing.n_short == 0
 
 
 def test_cores_that_are_taken_away_and_given_back_are_used_again():
@@ -350,12 +350,12 @@ def test_a_plan_that_achieves_less_twice_is_doubted():
     known, told = called(None, 1.9)
     assert told is None
     known, told = called(known, 1.2)
-    assert (told, known.n_short) == (None, 1)
+    assert (told, known.sharing.n_short) == (None, 1)
     known, told = called(known, 1.2)
-    assert (told.what, known.n_short) == ("throughput", achievement.SHORT_CALLS)
+    assert (told.what, known.sharing.n_short) == ("throughput", achievement.SHORT_CALLS)
     assert told.factor == pytest.approx(1.2 / 1.9)
     known, told = called(known, 1.2)  # the new level
-    assert (told, known.n_short) == (None, 0)
+    assert (told, known.sharing.n_short) == (None, 0)
 
 
 def test_one_short_call_between_good_ones_is_nothing():
@@ -379,8 +379,8 @@ def test_few_ways_of_running_are_remembered():
     known, _ = called(None, 1.9)
     for n_jobs in range(3, 30):
         known, _ = achievement.compared(known, profile(n_jobs=n_jobs), 1.5, 1.0)
-    assert len(known.achieved) == 9 - 1
-    assert "process x 29" in known.achieved
+    assert len(known.sharing.achieved) == 9 - 1
+    assert "process x 29" in known.sharing.achieved
     assert Profile.from_dict(known.as_dict()) == known
 
 

@@ -68,7 +68,7 @@ def test_a_shared_call_says_what_was_chosen_and_why():
     (measured,) = row(tuned, "measured")
     cost, unit = re.match(r"([\d.]+) (\S+) an item", measured).groups()
     shown_s = float(cost) * {"s": 1, "ms": 1e-3, "us": 1e-6}[unit]
-    assert shown_s == pytest.approx(last_trace(spend).profile.item_s, rel=0.01)
+    assert shown_s == pytest.approx(last_trace(spend).profile.traits.item_s, rel=0.01)
 
 
 def test_the_loop_says_so():
@@ -156,7 +156,7 @@ def chunk(backend, wall_s, cpu_s, *, worker=0, run_delay_s=0.0, now_s=1.0, n_ite
 
 
 def trace_of(*chunks, waits=False):
-    profile = Profile(
+    profile = Profile.of(
         backend="thread",
         n_jobs=6,
         chunksize=1,

@@ -17,7 +17,7 @@ N_CALLS = explore.AFTER_CALLS + 1
 
 def profile(explored=USED, **changes):
     """What many calls have learned of items that seemed to hold the GIL."""
-    known = Profile(
+    known = Profile.of(
         backend="process",
         n_jobs=8,
         chunksize=20,
@@ -46,7 +46,7 @@ def call(world, known):
 
 def after(known, **changes):
     """A profile's account with some figures changed."""
-    return known.but(explored={**known.explored, **changes})
+    return known.but(explored={**known.sharing.explored, **changes})
 
 
 # Threads would do: nothing would have to be sent.
@@ -82,7 +82,7 @@ def test_every_call_is_put_down():
     for n in range(3):
         known = achievement.booked(known, 2.0, 1e9 + n)
 
-    assert known.explored == Explored(used_s=6.0, at_s=1e9).as_dict()
+    assert known.sharing.explored == Explored(used_s=6.0, at_s=1e9).as_dict()
     assert Profile.from_dict(known.as_dict()) == known
 
 
@@ -100,8 +100,8 @@ def test_a_forged_account_is_none(lie):
 def test_a_better_neighbour_is_adopted_after_agreeing_twice():
     """Once may be the host: the second call that finds it better goes on with it."""
     first, outcome = call(RELEASING, profile())
-    assert first.explored["rival"] == "thread"
-    assert first.holds_gil is True
+    assert first.sharing.explored["rival"] == "thread"
+    assert first.traits.holds_gil is True
     assert outcome.policy.drifts == []
     assert any(note.what.startswith("tried thread x") for note in outcome.policy.notes)
 
@@ -109,11 +109,11 @@ def test_a_better_neighbour_is_adopted_after_agreeing_twice():
     [told] = outcome.policy.drifts
     assert (told.what, told.is_retuned) == ("plan", True)
     assert "instead of process x" in str(told)
-    assert second.holds_gil is False
+    assert second.traits.holds_gil is False
 
     third, outcome = call(RELEASING, second)
     assert outcome.policy.route.backend == "thread"
-    assert third.explored["rival"] is None
+    assert third.sharing.explored["rival"] is None
 
 
 def test_one_good_reading_is_not_followed():
@@ -121,7 +121,7 @@ def test_one_good_reading_is_not_followed():
     known, _ = call(RELEASING, profile())
     known, outcome = call(HOLDING, known)
 
-    assert known.explored["rival"] is None
+    assert known.sharing.explored["rival"] is None
     assert outcome.policy.route.backend == "process"
 
 
@@ -131,7 +131,7 @@ def test_a_plan_that_holds_is_left_alone():
     known = profile()
     for turn in range(1, explore.HELD + 1):
         known, outcome = call(HOLDING, known.but(n_calls=turn * N_CALLS))
-        assert known.explored["n_held"] == turn
+        assert known.sharing.explored["n_held"] == turn
         assert outcome.makespan_s < 1.02 * plain
         assert outcome.policy.route.backend == "process"
     assert not explore.is_due(known.but(n_calls=10**6), None)
@@ -144,7 +144,7 @@ def test_what_it_costs_stays_within_the_budget():
         known, outcome = call(RELEASING.but(costs_s=(1e-3,) * 12_000, seed=turn), known)
         known = achievement.booked(known, outcome.makespan_s, float(turn))
         known = after(known, at_call=0, n_held=0).but(n_calls=turn * N_CALLS, holds_gil=True)
-        account = known.explored
+        account = known.sharing.explored
         assert account["spent_s"] <= 0.005 * account["used_s"]
     assert account["n_tried"] > 0
 
@@ -162,7 +162,7 @@ def test_without_time_to_try_nothing_is_tried():
     short = HOLDING.but(costs_s=(1e-3,) * 400)
     known, outcome = call(short, profile())
 
-    assert known.explored == USED.as_dict()
+    assert known.sharing.explored == USED.as_dict()
     assert outcome.makespan_s == play(short, tuner_for(short, profile(Explored()))).makespan_s
 
 
@@ -190,7 +190,7 @@ def test_a_neighbour_program_is_no_better_plan():
     )
     known, outcome = call(helped, profile())
 
-    assert known.explored["rival"] is None
+    assert known.sharing.explored["rival"] is None
     assert outcome.policy.drifts == [] or all(d.what != "plan" for d in outcome.policy.drifts)
 
 
@@ -214,17 +214,17 @@ def test_a_real_call_tries_and_tells(monkeypatch):
     assert tuned_map(work, range(300), cache=False) == list(range(300))
     key = store.key_of(work, 0)
     learned = store.memory().profile(key)
-    if learned.backend != "process" or learned.holds_gil is False:
+    if learned.plan.backend != "process" or learned.traits.holds_gil is False:
         pytest.skip("nothing but the loop pays here")
     due = after(learned, used_s=1e6).but(n_calls=N_CALLS)
     for _ in range(10):  # beside other programs a crew may not be complete
         store.memory().put(key, due)
         assert tuned_map(work, range(1500), cache=False) == list(range(1500))
         trace = last_trace(work)
-        if trace.profile.explored["n_tried"]:
+        if trace.profile.sharing.explored["n_tried"]:
             break
-    assert trace.profile.explored["n_tried"] == 1
-    assert trace.profile.explored["spent_s"] > 0
-    assert trace.profile.explored["used_s"] > 1e6
+    assert trace.profile.sharing.explored["n_tried"] == 1
+    assert trace.profile.sharing.explored["spent_s"] > 0
+    assert trace.profile.sharing.explored["used_s"] > 1e6
     assert trace.n_started["thread"] > 0
     assert any(note.what.startswith("tried thread") for note in trace.notes)

@@ -59,7 +59,7 @@ def function(number):
 
 
 def profile(**changes):
-    known = Profile(
+    known = Profile.of(
         backend="process",
         n_jobs=2,
         chunksize=1,
@@ -87,7 +87,7 @@ def learn(memory, *, makespan_s, pending_wait_check=False, **changes):
 def test_a_call_that_did_not_ask_what_was_known_overwrites_none_of_it():
     """Fifty calls have taught more than a short one, which counts where there is nothing else."""
     learn(store.Memory(), makespan_s=0.06, n_calls=1, n_jobs=3)
-    assert records.read(function, kind_of(1))[0].n_jobs == 3
+    assert records.read(function, kind_of(1))[0].plan.n_jobs == 3
 
     learn(store.Memory(), makespan_s=1.0, pending_wait_check=True, n_calls=50)
     learn(store.Memory(), makespan_s=0.06, n_calls=1, n_jobs=3)

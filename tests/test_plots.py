@@ -475,7 +475,7 @@ def test_real_calls_are_remembered():
 
     costs = tuned.explain().trace.costs
     assert len(costs) == 3
-    assert costs[-1].item_s == tuned.explain().trace.profile.item_s
+    assert costs[-1].item_s == tuned.explain().trace.profile.traits.item_s
     assert autotune(lambda item: item).explain().trace is None
 
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import pickle
 import sqlite3
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from amorsize._profiles import exchange, records
 from amorsize.policy.evidence.drift import Drift
 from amorsize.policy.profile import Profile
 
-KNOWN = Profile(
+KNOWN = Profile.of(
     backend="process",
     n_jobs=2,
     chunksize=20,
@@ -152,7 +153,24 @@ def test_a_forged_profile_is_none(lie):
     assert Profile.from_dict({**KNOWN.as_dict(), **lie}) is None
 
 
-@pytest.mark.parametrize("field", KNOWN._fields)
+def test_the_parts_of_a_profile_are_stored_side_by_side():
+    """A record has the same fields, whichever part of a profile they are in."""
+    stored = {
+        **{"backend": "process", "n_jobs": 2, "chunksize": 20, "source": "tuned"},
+        **{"item_s": 2e-3, "item_cpu_s": 1e-3, "pickle_s": None, "warmup_s": 0.5},
+        **{"holds_gil": None, "waits": True, "typical_s": 1e-3, "spread_log": 0.1},
+        **{"n_chunks": 50, "chunk_items": 20.0, "achieved": {"process x 2": 1.9}, "n_short": 1},
+        **{"is_enough": True, "n_healthy": 3, "explored": None, "n_items": 1000, "n_calls": 7},
+        **{"failed_share": 0.1, "bound": "it writes"},
+    }
+    profile = Profile.from_dict(stored)
+
+    assert profile.as_dict() == stored
+    assert profile.but(n_jobs=3).as_dict() == {**stored, "n_jobs": 3}
+    assert pickle.loads(pickle.dumps(profile)) == profile
+
+
+@pytest.mark.parametrize("field", KNOWN.as_dict())
 @pytest.mark.parametrize("value", [[], {}, "", float("nan"), 2**70])
 def test_no_field_is_believed_whatever_is_in_it(field, value):
     """Wrong types, NaN and huge numbers; a dict may be an empty table of what was achieved."""
@@ -273,7 +291,7 @@ def test_what_is_newer_here_is_kept(amorsize, tmp_path, monkeypatch):
     learn(profile=KNOWN.but(n_jobs=3))
 
     assert amorsize("cache", "import", file)[1] == {"n_imported": 0, "n_kept": 1, "n_refused": 0}
-    assert found().n_jobs == 3
+    assert found().plan.n_jobs == 3
 
 
 def test_another_host_is_refused_unless_it_is_to_be_a_weak_hint(amorsize, tmp_path, monkeypatch):
@@ -292,8 +310,8 @@ def test_another_host_is_refused_unless_it_is_to_be_a_weak_hint(amorsize, tmp_pa
 
     assert amorsize("cache", "import", file, "--weak")[1]["n_imported"] == 1
     weak = found()
-    assert (weak.holds_gil, weak.source) == (True, "imported")
-    assert (weak.achieved, weak.typical_s, weak.pickle_s) == (None, None, None)
+    assert (weak.traits.holds_gil, weak.plan.source) == (True, "imported")
+    assert (weak.sharing.achieved, weak.level.typical_s, weak.traits.pickle_s) == (None, None, None)
 
 
 def forged(**changes):
@@ -367,7 +385,7 @@ def test_a_site_is_asked_after_the_users_own(site):
     assert found() == KNOWN
     learn(profile=KNOWN.but(n_jobs=3))
 
-    assert found().n_jobs == 3
+    assert found().plan.n_jobs == 3
     assert found(total) is None
 
 

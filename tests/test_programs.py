@@ -45,7 +45,7 @@ def test_no_more_programs_run_at_once_than_there_are_cores(function):
     assert autotune(function, thread_safe=True)(range(24)) == list(range(24))
 
     trace = last_trace(function)
-    assert not trace.profile.waits
+    assert not trace.profile.traits.waits
     assert max(trace.n_started.values(), default=0) <= resources.usable_cpus().n_cores
 
 
@@ -54,7 +54,7 @@ def test_programs_that_wait_are_waited_for_by_many():
     autotune(that_waits, thread_safe=True)(range(40))
 
     trace = last_trace(that_waits)
-    assert trace.profile.waits
+    assert trace.profile.traits.waits
     assert sum(trace.n_started.values()) > resources.usable_cpus().n_cores
 
 

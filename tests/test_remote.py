@@ -124,7 +124,7 @@ def test_an_explicit_chunksize_is_obeyed():
 
 def known(item_s, chunksize):
     """What an earlier call on the same engine has learned."""
-    return Profile(
+    return Profile.of(
         backend="process",
         n_jobs=2,
         chunksize=chunksize,

@@ -44,7 +44,7 @@ def test_two_kinds_of_data_keep_two_profiles(fresh_memory):
             trace = last_trace(cost)
             n_unknown += turn > 0 and trace.known is None
             n_unfit += turn > 0 and trace.known_fits is False
-            if turn >= 2 and trace.known is not None and trace.known.item_s > 3e-3:
+            if turn >= 2 and trace.known is not None and trace.known.traits.item_s > 3e-3:
                 assert data is large  # the other kind's profile is not asked
     assert n_unknown == 0
     assert n_unfit <= 5  # of 198

@@ -35,8 +35,8 @@ def told(func, n_items, **options):
         "known": trace.known is not None,
         "n_calls": trace.known and trace.known.n_calls,
         "fits": trace.known_fits,
-        "holds_gil": trace.known and trace.known.holds_gil,
-        "waits": trace.known and trace.known.waits,
+        "holds_gil": trace.known and trace.known.traits.holds_gil,
+        "waits": trace.known and trace.known.traits.waits,
         "notes": [note.what for note in trace.notes],
         "started": trace.n_started,
         "backend": trace.plan.backend,
@@ -244,7 +244,7 @@ def test_a_profile_that_does_not_fit_is_put_aside():
     trace = last_trace(work)
     assert trace.known is not None
     assert trace.known_fits is False
-    assert trace.profile.item_s > 2e-3
+    assert trace.profile.traits.item_s > 2e-3
 
 
 def test_writing_takes_a_small_part_of_the_time(monkeypatch):

@@ -25,7 +25,7 @@ ONE_KIND = (
 )
 UNCHECKED = """
 from amorsize.policy.profile import Profile
-Profile.from_dict = classmethod(lambda cls, fields: cls(**fields))
+Profile.from_dict = classmethod(lambda cls, fields: cls.of(**fields))
 """
 STARVING = "from amorsize._workers import run_delay\nrun_delay.PATH = '/nowhere'"
 CURIOUS = "from amorsize.policy.rules import explore\nexplore.MOST_SHARE = 1.0"

@@ -18,9 +18,7 @@ LIMITS = {"lines": 350, "methods": 20, "attributes": 20, "lines of code": 45}
 
 #: What is over a limit today: where, what is counted, how many it may have. Entries only go away,
 #: and their numbers only go down.
-TOO_LARGE = {
-    ("policy/profile.py: Profile", "attributes"): 23,
-}
+TOO_LARGE: dict[tuple[str, str], int] = {}
 
 #: Modules whose first sentence still has an "and". Entries only go away.
 TWO_IDEAS: set[str] = set()

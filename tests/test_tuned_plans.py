@@ -32,7 +32,7 @@ def measured(**changes) -> Profile:
         "n_chunks": 140,
         "chunk_items": 7.0,
     }
-    return Profile(**{**fields, **changes})
+    return Profile.of(**{**fields, **changes})
 
 
 def world(n_items: int = 1000, **facts) -> World:
@@ -111,7 +111,7 @@ def test_items_of_another_cost_end_it():
 
     assert tuner.profile.followed is None
     assert outcome.n_started["process"] > 3
-    assert tuner.learned().source == "learned"
+    assert tuner.learned().plan.source == "learned"
 
 
 def test_a_change_midway_ends_it():
@@ -131,7 +131,7 @@ def test_a_small_change_does_not():
     tuner = tuner_for(dearer, measured())
 
     assert play(dearer, tuner).n_started == {"process": 3}
-    assert tuner.learned().source == "tuned"
+    assert tuner.learned().plan.source == "tuned"
 
 
 def test_a_profile_that_achieved_less_twice_is_not_followed():

@@ -398,7 +398,7 @@ def test_a_short_look_does_not_outweigh_a_profile_that_fits(watched_s, holds_gil
     tuner.tell(Inlined(n_items=1, n_pauses=0, **seconds))
     tuner.next(View(now_s=0.02, n_left=49, all_read=True, caller_busy=False))
 
-    assert known.holds_gil
+    assert known.traits.holds_gil
     assert tuner.profile.matches
     assert tuner.gil.is_held is holds_gil
 
@@ -437,7 +437,7 @@ def test_one_cheap_item_does_not_refute_what_is_known_of_very_uneven_ones():
     """0.07 to 70 ms: the first one is a thirtieth of the mean, as every seventh of them is."""
     costs_s = [0.3e-3, 0.4e-3, *(0.07e-3 * 1000 ** (i * 0.618 % 1) for i in range(300))]
     known = play(costs_s=costs_s).tuner.learned()
-    assert known.spread_log > 1
+    assert known.level.spread_log > 1
 
     assert play(known, costs_s=costs_s).tuner.profile.matches is True
     assert play(known, costs_s=(0.3e-3,) * 3000).tuner.profile.matches is False

@@ -466,7 +466,7 @@ def test_calls_keep_what_was_tuned(monkeypatch):
         amorsize.tuned_map(func, range(n_items))
     profile = store.memory().profile(store.key_of(func, 1))
 
-    assert (profile.source, profile.n_jobs, profile.chunksize) == ("tuned", 8, 4)
+    assert (profile.plan.source, profile.plan.n_jobs, profile.plan.chunksize) == ("tuned", 8, 4)
     assert profile.n_calls > 1
 
 

@@ -98,14 +98,14 @@ def test_few_waits_have_a_worker_each(n_items):
 def test_few_waits_that_are_known_run_at_once(n_items, n_cores):
     """None of them is run first: that would take as long as all of them at once."""
     known = few(8, n_cores=n_cores, holds_gil=False, thread_reason=None)[1].learned()
-    assert known.backend == "thread"
+    assert known.plan.backend == "thread"
     for _ in range(3):
         outcome, tuner, _ = few(n_items, known, n_cores=n_cores)
         known = tuner.learned()
 
         assert outcome.makespan_s < 0.2 + 0.01
         assert outcome.n_started == {"thread": n_items}
-        assert (known.backend, known.waits) == ("thread", True)
+        assert (known.plan.backend, known.traits.waits) == ("thread", True)
 
 
 @pytest.mark.parametrize("cost_s", [5e-3, 0.2])

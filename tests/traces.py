@@ -27,7 +27,7 @@ def event(worker, what, now_s, *, backend="process", n_items=0, why=None):
 
 def trace(*chunks, makespan_s=None, events=(), name="parse", warmup_s=0.0, n_cores=2, **more):
     """One call with these chunks."""
-    profile = Profile(
+    profile = Profile.of(
         backend="process",
         n_jobs=2,
         chunksize=10,

@@ -152,7 +152,7 @@ def _run_short(func: Callable[..., Any], data: Any) -> list[Any] | None:
     if (
         profile is None
         or is_known_to_draw(key[0])  # then each item has streams of its own
-        or profile.item_s * len(data) > SHORT_S
+        or profile.traits.item_s * len(data) > SHORT_S
         or os.environ.get("AMORSIZE_BACKEND")
     ):
         return None

@@ -55,7 +55,7 @@ class Draws:
             owner,
             seed=options.seed,
             item=self._call.work.item(0) if self._call.source.n_read else callables.MISSING,
-            known_item_s=None if self._call.known is None else self._call.known.item_s,
+            known_item_s=None if self._call.known is None else self._call.known.traits.item_s,
             may_stay_here=is_implicit and self._call.may_stay_here and not self._call.is_stream,
         )
         self._call.draw_from(drawing.seed, drawing.generators)

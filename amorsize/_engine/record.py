@@ -16,12 +16,11 @@ from amorsize.policy.trace import MANY_CALLS, CallCost, Trace
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
 
     from amorsize._engine.call import Call, Recorder
     from amorsize._engine.confinement import Confinement
     from amorsize.policy.evidence.drift import Drift
-    from amorsize.policy.profile import Profile
+    from amorsize.policy.profile import CostLevel, Profile
     from amorsize.policy.trace import ChunkLog
 
 
@@ -110,8 +109,8 @@ def _costs(
         return costs
     own = CallCost(
         n_items=call.work.results.n_done,
-        item_s=profile.item_s,
-        spread_log=profile.spread_log,
+        item_s=profile.traits.item_s,
+        spread_log=profile.level.spread_log,
         backend=call.tuner.plan().backend,
         ended_at_s=ended_at_s,
         drifts=tuple(drifts),
@@ -225,18 +224,19 @@ def _compared(
     if known is not None:
         from amorsize.policy.evidence import drift  # a first call has nothing to compare
 
-        new = _merged(known, new, drift.kept_level(known, new))
+        new = _merged(known, new, drift.kept_level(known.level, new.level))
         is_busy = sum(chunk.run_delay_s for chunk in chunks.all) > drift.BUSY_SHARE * work_s
     speedup = work_s / max(makespan_s, 1e-9)
     return achievement.compared(known, new, speedup, makespan_s, is_busy=is_busy)
 
 
-def _merged(known: Profile, new: Profile, level: dict[str, Any]) -> Profile:
+def _merged(known: Profile, new: Profile, level: CostLevel) -> Profile:
     """What is known now: the new figures where there are any, the old ones where not."""
+    learned, before = new.traits, known.traits
     return new.but(
-        pickle_s=new.pickle_s if new.pickle_s is not None else known.pickle_s,
-        holds_gil=new.holds_gil if new.holds_gil is not None else known.holds_gil,
-        warmup_s=max(new.warmup_s, known.warmup_s),
+        pickle_s=learned.pickle_s if learned.pickle_s is not None else before.pickle_s,
+        holds_gil=learned.holds_gil if learned.holds_gil is not None else before.holds_gil,
+        warmup_s=max(learned.warmup_s, before.warmup_s),
         failed_share=new.failed_share if new.failed_share is not None else known.failed_share,
-        **level,
+        **level.as_dict(),
     )

@@ -80,20 +80,20 @@ def _of_deaths(trace: Trace) -> Iterator[str]:
 
 
 def _of_costs(trace: Trace) -> Iterator[str]:
-    profile = trace.profile
-    if profile is None:
+    if trace.profile is None:
         return
-    sending = profile.pickle_s or 0.0
-    if trace.plan.backend == "process" and sending > SENDING_SHARE * profile.item_s:
+    traits = trace.profile.traits
+    sending = traits.pickle_s or 0.0
+    if trace.plan.backend == "process" and sending > SENDING_SHARE * traits.item_s:
         yield (
             f"To send an item and its result takes {seconds(sending)}, beside "
-            f"{seconds(profile.item_s)} of work. Send less: a path instead of what is in the file, "
+            f"{seconds(traits.item_s)} of work. Send less: a path instead of what is in the file, "
             "a summary instead of a table."
         )
     n_workers = sum(trace.n_started.values())
-    if n_workers and profile.warmup_s * 4 > trace.makespan_s:
+    if n_workers and traits.warmup_s * 4 > trace.makespan_s:
         yield (
-            f"Each new worker takes {seconds(profile.warmup_s)} more for its first item. A longer "
+            f"Each new worker takes {seconds(traits.warmup_s)} more for its first item. A longer "
             "call pays that once; `with amorsize.workers():` keeps new interpreters for the calls "
             "within."
         )

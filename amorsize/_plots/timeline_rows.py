@@ -109,7 +109,7 @@ def timeline_of(trace: Trace) -> Timeline:
     numbers = sorted({*by_worker, *events} | ({-1} if not by_worker else set()))
     n_workers = sum(number >= 0 for number in numbers)
     finest_s = makespan_s * max(FINEST, min(n_workers + 1, MOST_ROWS) / MANY_BARS)
-    warmup_s = trace.profile.warmup_s if trace.profile is not None else 0.0
+    warmup_s = trace.profile.traits.warmup_s if trace.profile is not None else 0.0
     every_bar, rows = [], []
     for number in numbers:
         bars = apart(by_worker.get(number, ()))

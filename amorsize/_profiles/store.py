@@ -264,18 +264,20 @@ def _keep_latest(of: dict[Hashable, Any], owner: Hashable, value: Any) -> None:
         del of[next(iter(of))]
 
 
-#: What of a profile tells the next process something new as soon as it differs.
-_TOLD = ("backend", "bound", "source", "n_jobs", "holds_gil", "waits")
-
-
 def _same(before: Profile, after: Profile) -> bool:
     """Whether writing the new profile would tell the next process anything new."""
-    ratio = after.item_s / max(before.item_s, 1e-12)
+    ratio = after.traits.item_s / max(before.traits.item_s, 1e-12)
     return (
-        all(getattr(before, name) == getattr(after, name) for name in _TOLD)
+        _told(before) == _told(after)
         and Explored.of(before).n_tried == Explored.of(after).n_tried
         and 1 / (1 + SAME_WITHIN) < ratio < 1 + SAME_WITHIN
     )
+
+
+def _told(profile: Profile) -> tuple[object, ...]:
+    """What of a profile tells the next process something new as soon as it differs."""
+    plan, traits = profile.plan, profile.traits
+    return plan.backend, plan.n_jobs, plan.source, traits.holds_gil, traits.waits, profile.bound
 
 
 _memory: Memory | None = None
@@ -297,7 +299,7 @@ def write() -> None:
 
 def _experience(profile: Profile) -> tuple[float, int]:
     """The more, the more is known: seconds that the function has been used for, and chunks."""
-    return Explored.of(profile).used_s, profile.n_chunks
+    return Explored.of(profile).used_s, profile.level.n_chunks
 
 
 def key_of(func: Callable[..., Any], item: Any, item_kwargs: dict[str, Any] | None = None) -> Key:
@@ -314,13 +316,7 @@ def plan_of(func: Callable[..., Any]) -> Plan | None:
     found = records.newest(func)
     if found is None:
         return None
-    profile = found[0]
-    return Plan(
-        backend=profile.backend,
-        n_jobs=profile.n_jobs,
-        chunksize=profile.chunksize,
-        source=profile.source,
-    )
+    return found[0].plan
 
 
 def drifts_of(func: Callable[..., Any]) -> tuple[Drift, ...]:

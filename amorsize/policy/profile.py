@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy.actions import PLAN_BACKENDS
+from amorsize.policy.actions import PLAN_BACKENDS, Plan
 from amorsize.policy.evidence.exploration_account import explored_schema
 from amorsize.policy.value import Value
 
@@ -25,40 +25,83 @@ TINY = 5e-324  # the least number above 0
 FITS = 3.0
 
 
-class Profile(Value):
-    """What was learned about a function on one kind of item; a hint, checked before it is used."""
+class ItemTraits(Value):
+    """What one item costs, and what it does meanwhile."""
 
-    backend: str  # "serial", "thread" or "process": what served best
-    n_jobs: int  # places where items ran at once
-    chunksize: int  # items of a full chunk at this item cost
     item_s: float  # mean wall seconds of one item
     item_cpu_s: float  # mean CPU seconds of one item
-    spread_log: float | None  # standard deviation of the log cost of chunks; None: one place only
     pickle_s: float | None  # to send one result (and its item) and read it; None: never measured
     warmup_s: float  # what the first item of a fresh worker costs on top
     holds_gil: bool | None  # None: never watched
     waits: bool  # items spend most of their time waiting
-    n_items: int  # of the call it was learned from
-    n_calls: int = 1
-    source: str = "learned"
+
+
+class CostLevel(Value):
+    """Around which level costs vary from chunk to chunk: what drift is told by."""
+
     typical_s: float | None = None  # geometric mean of item costs, chunk by chunk; None: no chunks
-    n_chunks: int = 0  # behind that, and behind `spread_log`
+    spread_log: float | None = None  # standard deviation of log costs; None: one place only
+    n_chunks: int = 0  # behind these two
     chunk_items: float = 1.0  # mean items of these
-    n_short: int = 0  # calls in a row that achieved clearly less than the same plan did before
+
+
+class Sharing(Value):
+    """What running items at once has brought."""
+
     achieved: dict[str, float] | None = None  # by "backend x n_jobs": work done / wall time
-    is_enough: bool = False  # a test has shown that more than `n_jobs` bring no more,
+    n_short: int = 0  # calls in a row that achieved clearly less than the same plan did before
+    is_enough: bool = False  # a test has shown that more than the plan's jobs bring no more,
     n_healthy: int = 1  # or that so many are not in each other's way, whatever items cost
     explored: dict[str, Any] | None = None  # the fields of an `Explored`
+
+
+class Profile(Value):
+    """What was learned about a function on one kind of item; a hint, checked before it is used."""
+
+    plan: Plan  # what served best, with full chunks as they are at this item cost
+    traits: ItemTraits
+    level: CostLevel = CostLevel()
+    sharing: Sharing = Sharing()
+    n_items: int  # of the call it was learned from
+    n_calls: int = 1
     failed_share: float | None = None  # of items that failed; None: failures were not kept
     bound: str | None = None  # what an item was seen to do that only the caller may do
+
+    @classmethod
+    def of(cls, **fields: Any) -> Profile:
+        """A profile from the fields of all its parts, side by side as they are stored."""
+        parts: dict[str, Any] = {
+            part: kind(**{name: fields.pop(name) for name in kind._fields if name in fields})
+            for part, kind in _PARTS.items()
+        }
+        return cls(**parts, **fields)
+
+    def but(self, **changes: Any) -> Profile:
+        """The same profile with some fields changed, whichever part they are of."""
+        return type(self).of(**{**self.as_dict(), **changes})
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields of all its parts, side by side as they are stored."""
+        fields = super().as_dict()
+        for part in _PARTS:
+            fields.update(fields.pop(part).as_dict())
+        return fields
 
     @classmethod
     def from_dict(cls, fields: Any) -> Profile | None:
         """A profile from stored fields; None if anything about them cannot be right."""
         from amorsize.policy import schema  # a first call has nothing to check
 
-        return cls(**fields) if schema.fits(fields, _schema()) else None
+        return cls.of(**fields) if schema.fits(fields, _schema()) else None
 
+
+#: The parts of a profile that have fields of their own.
+_PARTS: dict[str, type[Value]] = {
+    "plan": Plan,
+    "traits": ItemTraits,
+    "level": CostLevel,
+    "sharing": Sharing,
+}
 
 _SCHEMA: Schema = {}
 

@@ -181,7 +181,7 @@ class Trace(Value):
         and what such items wait besides is told from those that ran alone.
         """
         shared = {"thread", "caller"} if self.n_started.get("thread") else set()
-        if self.profile is not None and self.profile.waits:
+        if self.profile is not None and self.profile.traits.waits:
             shared = set()
         began_s = min((c.now_s - c.wall_s for c in self.chunks if c.worker >= 0), default=inf)
         alone = [c for c in self.chunks if c.backend not in shared or c.now_s <= began_s]

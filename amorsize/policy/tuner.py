@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from amorsize.policy import chunk_sizing, update
 from amorsize.policy.actions import Action, InspectHost, Plan, RunInline, Wait
-from amorsize.policy.profile import Profile
+from amorsize.policy.profile import CostLevel, ItemTraits, Profile, Sharing
 from amorsize.policy.rules import (
     choose_backend,
     dispatch,
@@ -192,12 +192,7 @@ class Tuner(State):
     def plan(self) -> Plan:
         """The plan this call arrived at."""
         if (measured := self.profile.followed) is not None:
-            return Plan(
-                backend=measured.backend,
-                n_jobs=measured.n_jobs,
-                chunksize=measured.chunksize,
-                source=measured.source,
-            )
+            return measured
         costs, backend = self.costs, self.backend_used()
         n_jobs = 1 if backend == "serial" else max(1, self.workers.of(backend).n_alive)
         n_jobs = min(n_jobs, self.limits.contention.n_enough or n_jobs)
@@ -223,25 +218,29 @@ class Tuner(State):
         plan, is_enough = self.plan(), self.limits.contention.n_enough is not None
         # With too many workers, items were in each other's way.
         serial_item_s = self.limits.contention.reference_s if is_enough else None
+        spread = costs.spread
         return Profile(
-            backend=plan.backend,
-            n_jobs=plan.n_jobs,
-            chunksize=plan.chunksize,
-            item_s=serial_item_s or costs.mean_s or costs.item_s,
-            item_cpu_s=costs.item_cpu_s or 0.0,
-            spread_log=costs.spread.log,
-            pickle_s=self.sending.pickle_s,
-            warmup_s=costs.warmup_s,
-            holds_gil=self.gil.is_held,
-            waits=costs.waits,
+            plan=plan.but(source="learned") if self.profile.followed is None else plan,
+            traits=ItemTraits(
+                item_s=serial_item_s or costs.mean_s or costs.item_s,
+                item_cpu_s=costs.item_cpu_s or 0.0,
+                pickle_s=self.sending.pickle_s,
+                warmup_s=costs.warmup_s,
+                holds_gil=self.gil.is_held,
+                waits=costs.waits,
+            ),
+            level=CostLevel(
+                typical_s=spread.typical_s,
+                spread_log=spread.log,
+                n_chunks=spread.n_chunks,
+                chunk_items=spread.chunk_items,
+            ),
+            sharing=Sharing(
+                is_enough=is_enough,
+                n_healthy=self.limits.contention.n_healthy,
+                explored=self.exploration.account.as_dict(),
+            ),
             n_items=costs.n_seen,
             n_calls=n_calls,
-            typical_s=costs.spread.typical_s,
-            n_chunks=costs.spread.n_chunks,
-            chunk_items=costs.spread.chunk_items,
-            source="learned" if self.profile.followed is None else self.profile.followed.source,
-            is_enough=is_enough,
-            n_healthy=self.limits.contention.n_healthy,
-            explored=self.exploration.account.as_dict(),
             failed_share=self.limits.failures.learned_share if self.job.keeps_failures else None,
         )

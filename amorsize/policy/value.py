@@ -116,15 +116,18 @@ class Value(metaclass=_ValueType):
         return f"{type(self).__name__}({fields})"
 
     def __reduce__(self) -> "Any":
-        return _remake, (type(self), self.as_dict())
+        return _remake, (type(self), self._by_name())
 
     def as_dict(self) -> "dict[str, Any]":
         """The fields by name, in order."""
-        return dict(zip(self._fields, self, strict=True))  # type: ignore[call-overload]
+        return self._by_name()
 
     def but(self, **changes: "Any") -> "Self":
         """The same record with some fields changed."""
-        return type(self)(**{**self.as_dict(), **changes})
+        return type(self)(**{**self._by_name(), **changes})
+
+    def _by_name(self) -> "dict[str, Any]":
+        return dict(zip(self._fields, self, strict=True))  # type: ignore[call-overload]
 
 
 def _remake(kind: "type[Value]", fields: "dict[str, Any]") -> Value:

@@ -218,7 +218,7 @@ def _run_delay_share(trace: Trace, plan: Plan) -> float | None:
 
 
 def _waits(trace: Trace) -> bool:
-    return trace.profile is not None and trace.profile.waits
+    return trace.profile is not None and trace.profile.traits.waits
 
 
 def _ended(plan: Plan, part: Part, wall_s: float, n_done: int, n_all: int) -> Run:

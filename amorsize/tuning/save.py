@@ -52,7 +52,8 @@ def _profile(search: Search, winner: Plan) -> Profile | None:
     if known is None:
         return None
     if alone is not None:
-        known = known.but(item_s=alone.item_s, item_cpu_s=alone.item_cpu_s, waits=alone.waits)
+        costs = alone.traits
+        known = known.but(item_s=costs.item_s, item_cpu_s=costs.item_cpu_s, waits=costs.waits)
     return known.but(  # type: ignore[no-any-return]
         backend=winner.backend,
         n_jobs=winner.n_jobs,

@@ -106,8 +106,9 @@ def rows_of(
     if is_number(load):
         yield "load then", f"{load:.1f}"
     yield "measured", report.measured(profile)
-    yield "served best", report.plan_in_words(profile.backend, profile.n_jobs, profile.chunksize)
-    for way, times in (profile.achieved or {}).items():
+    plan = profile.plan
+    yield "served best", report.plan_in_words(plan.backend, plan.n_jobs, plan.chunksize)
+    for way, times in (profile.sharing.achieved or {}).items():
         yield "achieved", f"{times:.2f} x by {clean(way)}"
     for drift in exchange.drifts_in(record):
         yield "changed", clean(str(drift))
@@ -126,15 +127,15 @@ def play(profile: Profile, n_items: int) -> Played:
     from amorsize import simulate
     from amorsize.simulate.engine import Engine
 
-    costs = resources.costs()
-    pickle_s = (profile.pickle_s or 0.0) / 2
+    costs, traits = resources.costs(), profile.traits
+    pickle_s = (traits.pickle_s or 0.0) / 2
     world = simulate.World(
-        costs_s=(profile.item_s,) * n_items,
+        costs_s=(traits.item_s,) * n_items,
         n_cores=resources.usable_cpus().n_cores,
-        waits=profile.waits,
-        cpu_share=min(1.0, profile.item_cpu_s / profile.item_s),
-        holds_gil=profile.holds_gil is not False,
-        warmup_s=profile.warmup_s,
+        waits=traits.waits,
+        cpu_share=min(1.0, traits.item_cpu_s / traits.item_s),
+        holds_gil=traits.holds_gil is not False,
+        warmup_s=traits.warmup_s,
         pickle_s=pickle_s,
         remote_pickle_s=pickle_s,
         jitter=0.0,

@@ -38,17 +38,17 @@ def compared(
         now_s: When it ended.
         is_busy: Others wanted the cores as well: then it is no fault of the plan's.
     """
-    way = f"{learned.backend} x {learned.n_jobs}"
-    earlier = dict((known.achieved if known is not None else None) or {})
+    way = f"{learned.plan.backend} x {learned.plan.n_jobs}"
+    earlier = dict((known.sharing.achieved if known is not None else None) or {})
     before = earlier.pop(way, None)
     n_short, told = 0, None
-    if known is not None and before is not None and learned.backend != "serial":
+    if known is not None and before is not None and learned.plan.backend != "serial":
         is_alike = 1 / ALIKE <= learned.n_items / known.n_items <= ALIKE
         if not is_alike or (is_busy and speedup < before):
-            n_short = known.n_short
+            n_short = known.sharing.n_short
             speedup = before
         elif speedup < SHORT_SHARE * before:
-            n_short = known.n_short % SHORT_CALLS + 1
+            n_short = known.sharing.n_short % SHORT_CALLS + 1
             if n_short < SHORT_CALLS:
                 speedup = before
             else:
@@ -58,7 +58,7 @@ def compared(
                     now_s=now_s,
                     what="throughput",
                     factor=speedup / before,
-                    n_chunks=learned.n_chunks,
+                    n_chunks=learned.level.n_chunks,
                     answer="the next call counts anew how many workers are worth having",
                 )
     while len(earlier) >= MOST_WAYS:

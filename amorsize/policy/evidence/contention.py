@@ -169,9 +169,9 @@ class Contention:
             known: What was remembered.
             is_alike: Items cost what they did then: as many workers are enough.
         """
-        self.n_healthy = max(self.n_healthy, known.n_healthy)
-        if known.is_enough and is_alike:
-            self.n_enough = self.n_limit = known.n_jobs
+        self.n_healthy = max(self.n_healthy, known.sharing.n_healthy)
+        if known.sharing.is_enough and is_alike:
+            self.n_enough = self.n_limit = known.plan.n_jobs
 
     def doubt(self) -> None:
         """Items cost more than when a pool was found healthy: it may be the pool after all."""

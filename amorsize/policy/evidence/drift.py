@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize.policy.events import Report
-    from amorsize.policy.profile import Profile
+    from amorsize.policy.profile import CostLevel, Profile
 
 #: The same where others want the cores as well. Caches and locks make what items cost vary for as
 #: long as a lump of their work lasts: on two cores beside two programs by up to 1.6 from call to
@@ -119,19 +119,20 @@ class Watch:
 
     def __init__(self, known: Profile) -> None:
         self._detector: Detector | None = None
-        if known.typical_s is not None and known.n_chunks >= LEAST_KNOWN:
-            self._detector = Detector(known.typical_s, known.spread_log or 0.0, known.n_chunks)
-        self._spread_log, self._n_known = known.spread_log or 0.0, known.n_chunks
+        traits, level = known.traits, known.level
+        if level.typical_s is not None and level.n_chunks >= LEAST_KNOWN:
+            self._detector = Detector(level.typical_s, level.spread_log or 0.0, level.n_chunks)
+        self._spread_log, self._n_known = level.spread_log or 0.0, level.n_chunks
         self._n_working: int | None = None
         self._since_s = 0.0  # when that was changed
         self._logs: list[float] = []  # of costs since then, until they are a level to hold against
-        self._n_together = TOGETHER * known.chunk_items
-        self._share = min(1.0, known.item_cpu_s / known.item_s)
+        self._n_together = TOGETHER * level.chunk_items
+        self._share = min(1.0, traits.item_cpu_s / traits.item_s)
         self._n_items = 0
         self._wall_s = self._cpu_s = self._undelayed_s = 0.0
-        self._typical_s = known.typical_s or known.item_s
+        self._typical_s = level.typical_s or traits.item_s
         self._n_waiting = 0
-        self._waits = self._has_asked = known.waits  # of those that wait nothing more is asked
+        self._waits = self._has_asked = traits.waits  # of those that wait nothing more is asked
         self._all_s = self._run_delay_s = 0.0  # of all chunks so far,
         self._most_delay_s = 0.0  # and of the one that was kept from its core for longest
 
@@ -231,13 +232,6 @@ class Watch:
         return Drift(now_s=report.now_s, what=what, factor=factor, n_chunks=n_chunks)
 
 
-def kept_level(known: Profile, learned: Profile) -> dict[str, Any]:
-    """The level of a profile, for one that was learned from too few chunks to have its own."""
-    if learned.n_chunks >= LEAST_KNOWN:
-        return {}
-    return {
-        "typical_s": known.typical_s,
-        "spread_log": known.spread_log,
-        "n_chunks": known.n_chunks,
-        "chunk_items": known.chunk_items,
-    }
+def kept_level(known: CostLevel, learned: CostLevel) -> CostLevel:
+    """The level that was learned, or the one known before if it was learned from few chunks."""
+    return learned if learned.n_chunks >= LEAST_KNOWN else known

@@ -37,7 +37,7 @@ class Explored(Value):
     @classmethod
     def of(cls, profile: Any) -> Explored:
         """What a profile says of it; an empty account where that is nothing."""
-        return cls(**profile.explored) if profile.explored else cls()
+        return cls(**profile.sharing.explored) if profile.sharing.explored else cls()
 
 
 _SCHEMA: dict[str, Check] = {}

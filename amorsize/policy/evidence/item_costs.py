@@ -213,8 +213,8 @@ class ItemCosts:
 
     def agree(self, profile: Profile) -> None:
         """Items of this call have confirmed a profile: believe the rest of it as well."""
-        self.waits = profile.waits
-        self.n_largest = max(self.n_largest, profile.chunksize)
+        self.waits = profile.traits.waits
+        self.n_largest = max(self.n_largest, profile.plan.chunksize)
         self.first_unconfirmed_s = None
 
     def inlined(self, event: Inlined, *, alone: bool, beside_threads: bool = False) -> None:

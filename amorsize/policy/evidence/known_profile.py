@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from amorsize.policy.actions import Plan
     from amorsize.policy.evidence.drift import Watch
     from amorsize.policy.profile import Profile
 
@@ -27,4 +28,4 @@ class KnownProfile:
         #: Compares costs with the profile that was adopted.
         self.watch: Watch | None = None
         #: A plan that was measured deliberately, while it holds.
-        self.followed: Profile | None = None
+        self.followed: Plan | None = None

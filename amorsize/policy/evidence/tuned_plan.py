@@ -22,7 +22,7 @@ def applies(known: Profile, job: Job) -> bool:
 
     It applies to item counts within a factor of two. An explicit `n_jobs` or chunksize wins.
     """
-    if known.source != SOURCE or job.n_items is None:
+    if known.plan.source != SOURCE or job.n_items is None:
         return False
     is_open = job.backend == "auto" and job.n_jobs is None and job.chunksize is None
     return is_open and job.n_items.bit_length() == known.n_items.bit_length()
@@ -43,7 +43,7 @@ def kept(known: Profile | None, learned: Profile, drifts: Sequence[Drift]) -> Pr
         learned: What it ended with.
         drifts: What turned out to differ on the way.
     """
-    if known is None or known.source != SOURCE or learned.source == SOURCE:
+    if known is None or known.plan.source != SOURCE or learned.plan.source == SOURCE:
         return learned
     if any(map(ends, drifts)):
         return learned

@@ -43,9 +43,9 @@ def check(state: State, view: View, hint: Profile) -> Action | None:
     is_hasty = is_cheap and costs.n_seen < _n_telling(hint)
     if view.caller_busy and (is_hasty or not costs.n_reports):  # its item may take long
         return dispatch.meanwhile_or_wait(state, view)
-    if hint.waits and not costs.n_inline and not _are_told(state):
+    if hint.traits.waits and not costs.n_inline and not _are_told(state):
         return dispatch.meanwhile(state, view) or Wait(reason="first items are running")
-    if hint.waits and costs.waits and not costs.n_inline:
+    if hint.traits.waits and costs.waits and not costs.n_inline:
         _judge(state, hint)
         return None
     may_check = left_s > 0 and state.profile.n_checks < CHECK_SLICES
@@ -65,7 +65,7 @@ def _are_told(state: State) -> bool:
 
 def _n_telling(hint: Profile) -> int:
     """Items to be seen before a profile is put aside: one of very uneven ones says little."""
-    return UNEVEN_ITEMS if (hint.spread_log or 0.0) > UNEVEN else 1
+    return UNEVEN_ITEMS if (hint.level.spread_log or 0.0) > UNEVEN else 1
 
 
 def remember(state: State, profile: Profile) -> None:
@@ -77,17 +77,17 @@ def remember(state: State, profile: Profile) -> None:
 
 def _ratio(state: State, hint: Profile) -> float:
     """What items cost by what was remembered."""
-    costs = state.costs
+    costs, traits = state.costs, hint.traits
     # Short slices are mostly clockwork: the latest is the longest. Of reports, all count.
     is_mean = costs.n_reports or _n_telling(hint) > 1
-    seen_s = (costs.mean_s if is_mean else costs.latest_s) or hint.item_s
-    ratios = [seen_s / hint.item_s]
-    if hint.item_cpu_s and costs.item_cpu_s and not hint.waits:
+    seen_s = (costs.mean_s if is_mean else costs.latest_s) or traits.item_s
+    ratios = [seen_s / traits.item_s]
+    if traits.item_cpu_s and costs.item_cpu_s and not traits.waits:
         # A busy host takes wall time; what the items themselves take is CPU time.
-        ratios.append(costs.item_cpu_s / hint.item_cpu_s)
-    if hint.waits:  # and of those that wait it holds up a few, for long
-        ratios.append((costs.latest_own_s or seen_s) / hint.item_s)
-        ratios.append(seen_s / (hint.typical_s or hint.item_s))
+        ratios.append(costs.item_cpu_s / traits.item_cpu_s)
+    if traits.waits:  # and of those that wait it holds up a few, for long
+        ratios.append((costs.latest_own_s or seen_s) / traits.item_s)
+        ratios.append(seen_s / (hint.level.typical_s or traits.item_s))
     return _least_changed(ratios)
 
 
@@ -99,7 +99,7 @@ def _least_changed(ratios: list[float]) -> float:
 
 
 def _is_within(ratio: float, hint: Profile) -> bool:
-    spread = min(MOST_SPREAD, hint.spread_log or 0.0)
+    spread = min(MOST_SPREAD, hint.level.spread_log or 0.0)
     within = FITS * (1 + spread) ** 2  # few of very uneven items say little
     return 1 / within < ratio < within
 
@@ -108,14 +108,14 @@ def _judge(state: State, hint: Profile) -> None:
     """Adopt a profile that agrees with this call's items; else go on without it."""
     costs, ratio = state.costs, _ratio(state, hint)
     state.profile.hint = None
-    state.profile.matches = _is_within(ratio, hint) and costs.fits(waits=hint.waits)
+    state.profile.matches = _is_within(ratio, hint) and costs.fits(waits=hint.traits.waits)
     is_alike = state.profile.matches and 1 / ALIKE < ratio < ALIKE
     state.limits.contention.start_with(hint, is_alike=is_alike)
     if state.profile.matches:
         _adopt(state, hint)
         return
     state.exploration.account = Explored()  # of another plan
-    if state.gil.is_held is None and hint.holds_gil:
+    if state.gil.is_held is None and hint.traits.holds_gil:
         state.gil.is_held = True  # whatever items cost: they would rather have changed in that
     state.note("remembered profile put aside", f"an item costs {ratio:.2g} x that")
     state.drifts.append(
@@ -131,25 +131,27 @@ def _judge(state: State, hint: Profile) -> None:
 
 def _adopt(state: State, hint: Profile) -> None:
     """Start from a profile: what was measured then need not be measured again."""
+    plan, traits = hint.plan, hint.traits
     state.profile.watch = drift.Watch(hint)
     state.profile.n_calls = hint.n_calls
     state.exploration.is_due = explore.is_due(hint, state.job.at_s)
     state.costs.agree(hint)
     looked_s = 0.0 if state.gil.seen is None else state.gil.seen.watched_s
-    if state.gil.is_held is None or (hint.holds_gil and looked_s < gil.WATCH_LONGER_S):
-        state.gil.is_held = hint.holds_gil  # beside busy programs, 2 of 100 short looks are wrong
-    most_s = hint.item_s / (overheads.SPARE * max(overheads.WORTH, state.job.n_cores_most))
-    is_light = hint.pickle_s is not None and hint.pickle_s < most_s
+    if state.gil.is_held is None or (traits.holds_gil and looked_s < gil.WATCH_LONGER_S):
+        # Beside busy programs, 2 of 100 short looks are wrong.
+        state.gil.is_held = traits.holds_gil
+    most_s = traits.item_s / (overheads.SPARE * max(overheads.WORTH, state.job.n_cores_most))
+    is_light = traits.pickle_s is not None and traits.pickle_s < most_s
     # A pickling time that limits workers is measured again, which takes little.
     if is_light and state.sending.pickling is None:
-        state.sending.pickling = PicklingMeasured(pickle_s=hint.pickle_s)
-    if hint.n_short >= achievement.SHORT_CALLS:
+        state.sending.pickling = PicklingMeasured(pickle_s=traits.pickle_s)
+    if hint.sharing.n_short >= achievement.SHORT_CALLS:
         state.note("n_jobs counted anew", "the same plan achieved less in two calls")
         return
-    if hint.waits:
-        state.waiters.start_with(hint.n_jobs, n_best=state.exploration.account.n_waiters)
+    if traits.waits:
+        state.waiters.start_with(plan.n_jobs, n_best=state.exploration.account.n_waiters)
     state.cores.verified = True
     if tuned_plan.applies(hint, state.job):
-        state.profile.followed = hint
-        what = f"{hint.backend} x {hint.n_jobs}, {hint.chunksize} items in a chunk"
+        state.profile.followed = plan
+        what = f"{plan.backend} x {plan.n_jobs}, {plan.chunksize} items in a chunk"
         state.note(what, "tuned deliberately, for about as many items")

@@ -127,7 +127,7 @@ def n_bet(state: State, now_s: float, item_s: float, left_s: float) -> int:
     """
     host, hint = state.host, state.profile.hint
     n = int(overheads.bet_s(now_s, left_s) / (host.process_start_s + host.process_ready_s))
-    holds_gil = state.gil.is_held or (hint is not None and hint.holds_gil)
+    holds_gil = state.gil.is_held or (hint is not None and hint.traits.holds_gil)
     if state.job.thread_reason is not None or holds_gil:
         return n
     return min(n, int(OPEN_SHARE * item_s / host.process_start_s))

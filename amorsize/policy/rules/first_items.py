@@ -85,7 +85,7 @@ def _are_few(state: State, view: View, n_cores: int) -> bool:
     """Few items of an unknown function are likely long ones: nobody maps over six trivial ones."""
     n_items = view.n_left + state.workers.n_started
     if (hint := state.profile.hint) is not None:
-        is_long = hint.item_s >= LONG_CHECK_S and hint.backend == "process"
+        is_long = hint.traits.item_s >= LONG_CHECK_S and hint.plan.backend == "process"
         return is_long and n_items >= 2
     per_core = FEW_PER_CORE if n_cores < MANY_CORES else FEW_PER_CORE_OF_MANY
     are_few = view.all_read and 2 <= n_items <= per_core * n_cores
@@ -124,7 +124,7 @@ def _likely_s(state: State, taken_s: float) -> float:
     """What an item will take, when the first ones are still not done after so long."""
     hint = state.profile.hint
     if hint is not None and taken_s >= dispatch.LONG_ITEM_S:  # not trivial: as remembered
-        return max(LINDY * taken_s, hint.item_s)
+        return max(LINDY * taken_s, hint.traits.item_s)
     return LINDY * taken_s
 
 
@@ -173,6 +173,6 @@ def _wait_for_first(state: State, view: View, n_first: int) -> Action | None:
 
 def _is_watchable(state: State, hint: Profile | None) -> bool:
     """The first item will take so long that whether it holds the GIL can be seen meanwhile."""
-    if hint is None or hint.waits or hint.holds_gil is not False:
+    if hint is None or hint.traits.waits or hint.traits.holds_gil is not False:
         return False
-    return hint.item_s >= WATCH_S and state.gil.seen is None
+    return hint.traits.item_s >= WATCH_S and state.gil.seen is None

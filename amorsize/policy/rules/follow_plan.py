@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize.policy import backend_costs, chunk_sizing
-from amorsize.policy.actions import Action, InspectHost, StartWorker, StopGilProbe, Wait
+from amorsize.policy.actions import Action, InspectHost, Plan, StartWorker, StopGilProbe, Wait
 from amorsize.policy.evidence import tuned_plan
 from amorsize.policy.rules import dispatch, inline
 
@@ -11,7 +11,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.events import View
     from amorsize.policy.evidence.worker_table import Pool
-    from amorsize.policy.profile import Profile
     from amorsize.policy.state import State
 
 #: A chunk of the plan comes back after this many times its planned time. Where costs have risen
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 BOX = 4.0
 
 
-def follow(state: State, view: View, plan: Profile) -> Action | None:
+def follow(state: State, view: View, plan: Plan) -> Action | None:
     """What the plan wants done next; None where it cannot be followed any more."""
     if plan.backend == "serial":
         return inline.run_slice(state, view, inline.SERIAL_SLICE_S)
@@ -54,7 +53,7 @@ def _why_not(state: State, backend: str) -> str | None:
     return state.job.process_reason
 
 
-def _feed(state: State, view: View, pool: Pool, plan: Profile) -> Action | None:
+def _feed(state: State, view: View, pool: Pool, plan: Plan) -> Action | None:
     worker = pool.least_loaded(plan.n_jobs)
     if worker is None:
         return None
@@ -66,7 +65,7 @@ def _feed(state: State, view: View, pool: Pool, plan: Profile) -> Action | None:
     return dispatch.send(state, worker, n_items, BOX * planned_s)
 
 
-def _grow(state: State, view: View, pool: Pool, plan: Profile) -> Action | None:
+def _grow(state: State, view: View, pool: Pool, plan: Plan) -> Action | None:
     # Forking from the dispatcher thread beside the caller's item would not be safe.
     is_unsafe = plan.backend == "process" and state.host.fork_reason is None
     n_wanted = min(plan.n_jobs, view.n_left + pool.n_alive, state.limits.n_system or plan.n_jobs)

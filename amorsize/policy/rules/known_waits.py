@@ -50,12 +50,14 @@ def begin(state: State, view: View, hint: Profile) -> Action | None:
 
 def _are_long_waits(state: State, hint: Profile, view: View) -> bool:
     is_open = state.route is None and not tuned_plan.applies(hint, state.job)
-    in_threads = hint.waits and hint.backend == "thread" and hint.item_s >= LONG_WAIT_S
+    in_threads = (
+        hint.traits.waits and hint.plan.backend == "thread" and hint.traits.item_s >= LONG_WAIT_S
+    )
     return is_open and in_threads and view.n_left + state.workers.n_in_flight > 1
 
 
 def _n_wanted(state: State, view: View, hint: Profile) -> int:
-    n_known = state.waiters.n_known(hint.n_jobs, Explored.of(hint).n_waiters)
-    n = min(n_known, io_concurrency.n_beside(hint.item_s, hint.item_cpu_s))
+    n_known = state.waiters.n_known(hint.plan.n_jobs, Explored.of(hint).n_waiters)
+    n = min(n_known, io_concurrency.n_beside(hint.traits.item_s, hint.traits.item_cpu_s))
     n = min(n, view.n_left + state.workers.n_in_flight, state.limits.n_most or n)
     return min(n, state.job.n_jobs or n)

@@ -97,14 +97,14 @@ def _item_s(state: State) -> float | None:
     """What an item costs, in this call or an earlier one."""
     item_s, hint = state.costs.item_s, state.profile.hint
     if item_s is None and hint is not None:
-        item_s = hint.item_s
+        item_s = hint.traits.item_s
     return None if item_s is None else max(item_s, chunk_sizing.LEAST_S)
 
 
 def _n_most(state: State) -> int:
     """Items that a chunk may have by what others before it had."""
     hint = state.profile.hint
-    return GROWTH * max(1, state.costs.n_largest) if hint is None else hint.chunksize
+    return GROWTH * max(1, state.costs.n_largest) if hint is None else hint.plan.chunksize
 
 
 def _check_profile(state: State) -> None:
@@ -113,9 +113,9 @@ def _check_profile(state: State) -> None:
     if hint is None or item_s is None:
         return
     state.profile.hint = None
-    state.profile.matches = 1 / FITS < item_s / hint.item_s < FITS
+    state.profile.matches = 1 / FITS < item_s / hint.traits.item_s < FITS
     if state.profile.matches:
-        state.costs.n_largest = max(state.costs.n_largest, hint.chunksize)
+        state.costs.n_largest = max(state.costs.n_largest, hint.plan.chunksize)
 
 
 def _n_by_size(state: State, n_workers: int) -> float:
