@@ -1,7 +1,13 @@
 """Ways to what is shared that code does not spell out: classes, `super`, names looked up."""
 
+import asyncio
+import contextlib
 import dataclasses
 import functools
+import io
+import json
+import operator
+import struct
 import types
 import typing
 
@@ -122,10 +128,21 @@ def made_here(kind):
     return inner
 
 
+class Rows:
+    def __get__(self, owner, kind=None):
+        return SEEN
+
+
 class Handlers:
+    rows = Rows()
+
     @property
     def handler(self):
         return put
+
+    @property
+    def seen(self):
+        return SEEN
 
     def __getitem__(self, name):
         return put
@@ -227,6 +244,59 @@ def in_a_table(x):
     table["rows"].append(x)
 
 
+class Called:
+    def __init__(self):
+        self.n = 0
+
+    def __call__(self, x):
+        self.n += 1
+        return x
+
+
+class Watched:
+    """Counts how often it is looked at, in whatever way."""
+
+    def __init__(self):
+        self.n = 0
+
+    def look(self, *_):
+        self.n += 1
+        return self.n
+
+    def walk(self):
+        self.n += 1
+        yield self.n
+
+    def tell(self, *_):
+        self.n += 1
+        return ""
+
+    async def enter(self, *_):
+        self.n += 1
+
+    __eq__ = __lt__ = __add__ = __radd__ = __neg__ = __hash__ = __int__ = __round__ = look
+    __iter__, __str__, __format__, __aenter__, __aexit__ = walk, tell, tell, enter, enter
+
+
+async def waits_for(x):
+    async with WATCHED:
+        return x
+
+
+def note_it(x):
+    SEEN.append(x)
+
+
+def prints_to_a_buffer(x):
+    with contextlib.redirect_stdout(BUFFER):
+        print(x)
+
+
+SELL, ADD = operator.methodcaller("on_sale", 1), operator.methodcaller("append", 1)
+ROWS, NAMES_OF = operator.attrgetter("rows"), operator.itemgetter("names")
+CALLED, WATCHED = {"one": Called()}, Watched()
+BUFFER, BYTES = io.StringIO(), bytearray(8)
+
 ledger()  # from now on it is the same for all
 
 
@@ -280,6 +350,39 @@ WAYS = {
     "attached to an object": attached,
     "end of an object": lambda x: Farewell(SEEN) and x,
     "namespace": in_a_space,
+    "method by its name": lambda x: SELL(LEDGER) and x,
+    "method of a list by its name": lambda x: ADD(SEEN) and x,
+    "method by its name, made there": lambda x: operator.methodcaller("on_sale", x)(LEDGER),
+    "attribute by its name": lambda x: ROWS(LEDGER).append(x),
+    "element by its name": lambda x: NAMES_OF(BY_NAME).append(x),
+    "property that gives what others have": lambda x: Handlers().seen.append(x),
+    "descriptor that gives what others have": lambda x: Handlers().rows.append(x),
+    "function of the module by its name": lambda x: globals()["note_" + "it"](x),
+    "function of the module in a text": lambda x: eval("note_it(x)", globals(), {"x": x}),
+    "object that is called, in a table": lambda x: list(map(CALLED["one"], [x])),
+    "object that is called, as a key": lambda x: sorted([x], key=CALLED["one"]),
+    "buffer of the program": prints_to_a_buffer,
+    "buffer that is written to": lambda x: json.dump(x, BUFFER),
+    "buffer that is packed into": lambda x: struct.pack_into("i", BYTES, 0, x),
+    **{
+        f"operator: {name}": function
+        for name, function in {
+            "equal": lambda x: x == WATCHED,
+            "equal from the right": lambda x: x == WATCHED,
+            "less": lambda x: x > WATCHED,
+            "in a list": lambda x: WATCHED in [x],
+            "added to": lambda x: x + WATCHED,
+            "minus": lambda _: -WATCHED,
+            "unpacked": lambda x: [*WATCHED, x],
+            "in a text": lambda _: "%s" % WATCHED,  # noqa: UP031
+            "printed": lambda _: print(WATCHED),
+            "hashed": lambda _: hash(WATCHED),
+            "rounded": lambda _: round(WATCHED),
+            "number": lambda _: int(WATCHED),
+            "sorted": lambda x: sorted(WATCHED, key=x),
+            "async with": lambda x: asyncio.run(waits_for(x)),
+        }.items()
+    },
     "table made there": in_a_table,
     "what a helper gives": lambda x: kept("ledger").on_sale(x),
 }
@@ -332,6 +435,9 @@ PURE = {
     "object around its own list": lambda x: Store([]).save(x),
     "object around a copy": lambda x: Service(Store(list(SEEN))).run(x),
     "object that only looks": lambda x: Command(look, SEEN).into == [x],
+    "length of a buffer": lambda x: (len(BYTES), isinstance(BUFFER, io.StringIO), x),
+    "buffer of its own": lambda x: json.dump(x, io.StringIO()),
+    "texts compared": lambda x: x == "a" and x + "b" in [x],
     "getattr of a table": lambda x: getattr(LEDGER, "rows", []) + [x],  # noqa: RUF005
 }
 

@@ -21,7 +21,7 @@ from amorsize._function.bytecode import (
 from amorsize._function.passed_arguments import Passed
 from amorsize._function.stack_operations import run
 from amorsize._function.symbol_stack import Frame
-from amorsize._function.value_flow import ARGUMENT, IN_PLACE, Flow
+from amorsize._function.value_flow import ARGUMENT, AS_TEXT, IN_PLACE, Flow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +36,12 @@ _SPECIAL: dict[int, tuple[int, tuple[str, ...]]] = {
     **dict.fromkeys(op_numbers("CONTAINS_OP"), (1, ("__contains__",))),
     **dict.fromkeys(op_numbers("GET_ITER"), (1, ("__iter__",))),
     **dict.fromkeys(op_numbers("BEFORE_WITH"), (1, ("__enter__", "__exit__"))),
+    **dict.fromkeys(op_numbers("BEFORE_ASYNC_WITH"), (1, ("__aenter__", "__aexit__"))),
+    **dict.fromkeys(op_numbers("GET_AITER"), (1, ("__aiter__",))),
+    **dict.fromkeys(op_numbers("UNPACK_SEQUENCE", "UNPACK_EX"), (1, ("__iter__",))),
+    **dict.fromkeys(op_numbers("LIST_EXTEND", "SET_UPDATE"), (1, ("__iter__",))),
+    **dict.fromkeys(op_numbers("UNARY_NEGATIVE"), (1, ("__neg__",))),
+    **dict.fromkeys(op_numbers("UNARY_INVERT"), (1, ("__invert__",))),
     **dict.fromkeys(op_numbers("FORMAT_VALUE", "FORMAT_SIMPLE"), (1, ("__format__", "__str__"))),
     **dict.fromkeys(
         (op for name, op in opmap.items() if name in ("UNARY_NOT", "TO_BOOL") or "_IF_" in name),
@@ -50,6 +56,11 @@ _BINARY = (
 #: The number of the first binary operation that is done in place: `+=`.
 _FIRST_IN_PLACE = 13
 _BINARY_OP, _YIELD_VALUE, _FOR_ITER = map(op_number, ("BINARY_OP", "YIELD_VALUE", "FOR_ITER"))
+_COMPARE_OP, _CONTAINS_OP = map(op_number, ("COMPARE_OP", "CONTAINS_OP"))
+#: What comparing two values may run of either.
+_COMPARISONS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
+#: What is run of a value that is looked for, or that is a key.
+_AS_KEY = ("__hash__", "__eq__")
 _STORE_ATTR, _STORE_ITEM = op_number("STORE_ATTR"), op_number("STORE_SUBSCR")
 _STORES = GLOBAL_STORES | FREE_STORES | ATTR_STORES | frozenset(ITEM_STORES)
 #: What is left on the stack across a jump is one branch of `a if b else c`, most often returned.
@@ -110,6 +121,11 @@ def _follow_all(
         passed, named = flow.inner_calls.get(id(inner), ((), ()))
         given = Passed(inner, passed, named).symbols(flow)
         _follow_all(inner, trail.frame.cells_for(inner), given, flow, follow, is_outermost=False)
+
+
+def _reflected(method: str) -> str:
+    """The method of the right one of two values."""
+    return f"__r{method[2:]}"
 
 
 def _arguments(code: CodeType) -> tuple[str, ...]:
@@ -178,12 +194,21 @@ class _Trail:
         if op in _SPECIAL:
             depth, methods = _SPECIAL[op]
             flow.note_operation(frame.top(depth), *methods)
+        if op == _CONTAINS_OP:
+            flow.note_operation(frame.top(2), *_AS_KEY)
         if op in _STORES:
             self._store(op, arg)
         elif op == _BINARY_OP and arg >= _FIRST_IN_PLACE:
             flow.note_store(frame.top(2), IN_PLACE)
+            flow.note_operation(frame.top(), _reflected(_BINARY[arg - _FIRST_IN_PLACE]))
         elif op == _BINARY_OP:
             flow.note_operation(frame.top(2), _BINARY[arg])
+            flow.note_operation(frame.top(), _reflected(_BINARY[arg]))
+            if _BINARY[arg] == "__mod__":  # a text with its values
+                flow.note_operation(frame.top(), *AS_TEXT)
+        elif op == _COMPARE_OP:
+            flow.note_operation(frame.top(2), *_COMPARISONS)
+            flow.note_operation(frame.top(), *_COMPARISONS)
         elif op in _GIVES_ON and (top := frame.top()) is not None:
             if self._is_outermost:
                 flow.note_return(top)

@@ -33,6 +33,10 @@ _CHANGES_FIRST_OF = {
 SETTERS = {"setattr", "delattr"}
 #: Methods of objects that are made in place, which change what they are handed.
 _CHANGES_HANDED = {"shuffle", "readinto", "at"}
+#: Functions and methods that write into one of the buffers that they are handed.
+INTO = {"pack_into", "recv_into", "recvfrom_into", "readinto1"}
+#: Builtins that leave a buffer that they are handed as it is; print is told its file by name.
+ONLY_LOOKS = {"len", "id", "type", "isinstance", "bool", "repr", "hasattr", "callable", "print"}
 #: Names by which something that is handed over may be changed.
 PERHAPS_CHANGING = _CHANGES_FIRST | CHANGING | _CHANGES_HANDED
 _BUFFERS = {"_io.StringIO", "_io.BytesIO"}

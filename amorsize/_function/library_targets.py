@@ -9,6 +9,8 @@ from amorsize._function.flow_reader import flow_of
 from amorsize._function.library_changes import (
     CHANGING_SOME,
     IN_PLACE_OPTION,
+    INTO,
+    ONLY_LOOKS,
     PERHAPS_CHANGING,
     SETTERS,
     TO,
@@ -45,6 +47,8 @@ def changed_by_library(func: FunctionType, bound: Bound, call: Call) -> Iterator
             if changes_first(called, known := own_name(called, name)):
                 changed.append(passed[0])
                 name = known
+    if name in INTO:
+        changed += passed
     for origin, _ in flow.known((one, ()) for one in changed):
         yield origin, f"{SET_BY if name in SETTERS else BY} {name}()"
 
@@ -55,7 +59,8 @@ def _into_buffers(func: FunctionType, bound: Bound, call: Call, file: Symbol) ->
     name = callee[2][-1].lstrip(".") if callee[2] else ""
     targets = [(callee[0], callee[1], callee[2][:-1])]
     if name not in CHANGING_SOME:
-        targets = [origin for origin, _ in flow_of(func).known(((file, ()),))]
+        handed = [file] if name in ONLY_LOOKS or callee[1] in ONLY_LOOKS else call[1]
+        targets = [origin for origin, _ in flow_of(func).known((one, ()) for one in handed)]
     for space, root, steps in targets:
         ends = ends_of(root_of(func, bound, space, root)[1], steps)
         if any(changes_holder(end, name, func.__code__.co_names) for end, _ in ends):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from amorsize._function.bound_arguments import rest_arguments, takes_rest
-from amorsize._function.bytecode import nested, stored_attributes
+from amorsize._function.bound_arguments import NOTHING, rest_arguments, takes_rest
+from amorsize._function.bytecode import CLOSURE, GLOBAL, nested, stored_attributes
 from amorsize._function.callable_walk import opened
-from amorsize._function.callables import FUNCTION, member
+from amorsize._function.callables import FUNCTION, MISSING, member
 from amorsize._function.change import BY, SET_BY, sets_attribute
-from amorsize._function.value_flow import ANY, DOUBLE_STAR, STAR
+from amorsize._function.flow_reader import flow_of
+from amorsize._function.name_lookup import root_of
+from amorsize._function.value_flow import ANY, DOUBLE_STAR, FOUND, STAR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,11 +52,13 @@ class Met:
         self._read, self._classes, self._owns = list(read), list(classes), owns
         self.shared = shared
         self.ways_on: dict[str, dict[tuple[tuple[str, ...], bool], None]] = {}
-        self.fields = {f".{name}" for cls in classes for name in getattr(cls, "_fields", ())}
+        self.fields = {f".{name}" for cls in self._classes for name in _fields_of(cls)}
         self._by_name: dict[str, dict[FunctionType, None]] = {}
         self._methods: dict[FunctionType, None] = {}
         self._functions: dict[FunctionType, None] = {}
         self._attributes: set[str] = set()  # what code assigns, or a property gives
+        self._getters: dict[str, list[FunctionType]] = {}
+        self._found: dict[str, Any] = {}
         self._is_sorted = False
 
     def fitting(self, call: Call) -> Iterator[tuple[FunctionType, int, bool]]:
@@ -79,6 +83,21 @@ class Met:
             if self._owns.class_(type(value)) and opened(member(type(value), name)) is method:
                 yield label, value
 
+    def behind_getters(self, target: Store) -> Iterator[Store]:
+        """What properties and the like give that others have as well."""
+        self._sort()
+        for at, one in enumerate(target[2]):
+            for getter in self._getters.get(one[1:], ()) if one[0] == "." else ():
+                for space, name, steps in flow_of(getter).returned:
+                    if space in (GLOBAL, CLOSURE):
+                        label, value = root_of(getter, NOTHING, space, name)
+                        self._found[f"{label} {name}"] = value
+                        yield FOUND, f"{label} {name}", (*steps, *target[2][at + 1 :])
+
+    def found(self, label: str) -> Any:
+        """What was found under a name used in messages."""
+        return self._found[label] if label in self._found else dict(self.shared).get(label, MISSING)
+
     def learn(self, targets: Iterable[tuple[Store, str]], names: set[str]) -> None:
         """Note the ways from attributes of these names to what is changed."""
         for (_, _, steps), step in targets:
@@ -98,6 +117,13 @@ class Met:
                     func = opened(held)
                     if func is not held and type(held) not in _METHODS:
                         self._attributes.add(name)
+                        if type(func) is FUNCTION:
+                            self._getters.setdefault(name, []).append(func)
+                    elif self._owns.class_(type(held)) and hasattr(type(held), "__get__"):
+                        self._attributes.add(name)
+                        getter = opened(member(type(held), "__get__"))
+                        if type(getter) is FUNCTION:
+                            self._getters.setdefault(name, []).append(getter)
                     elif type(func) is FUNCTION and self._owns.function(func):
                         self._by_name.setdefault(name, {})[func] = None
                         self._methods |= {} if type(held) is staticmethod else {func: None}
@@ -112,12 +138,18 @@ class Met:
                     self._by_name.setdefault(code.co_name, {})[made] = None
 
 
+def _fields_of(cls: type) -> tuple[str, ...]:
+    """The names of a named tuple's fields; of other classes nothing."""
+    fields = member(cls, "_fields") if issubclass(cls, tuple) else ()
+    return fields if type(fields) is tuple else ()
+
+
 def fields_given(made: Any, call: Call) -> Iterator[tuple[str, Symbol]]:
     """What a call puts into the fields of a named tuple or of a namespace, by their names."""
     _, passed, named = call
     n_by_place = len(passed) - len(named)
     if isinstance(made, type) and issubclass(made, tuple):
-        for field, symbol in zip(getattr(made, "_fields", ()), passed[:n_by_place], strict=False):
+        for field, symbol in zip(_fields_of(made), passed[:n_by_place], strict=False):
             yield f".{field}", symbol
     if isinstance(made, type):
         yield from ((f".{name}", one) for name, one in zip(named, passed[n_by_place:], strict=True))

@@ -38,6 +38,7 @@ from amorsize._function.library_targets import changed_by_library
 from amorsize._function.met_functions import fields_given, names_in_spaces, through_attributes
 from amorsize._function.name_lookup import callees_of, ends_of, root_of
 from amorsize._function.object_contents import MAX_ELEMENTS
+from amorsize._function.operator_objects import got_by, method_called_by
 from amorsize._function.passed_arguments import Passed
 
 TYPE_CHECKING = False
@@ -119,6 +120,9 @@ class Reader:
             if value_flow.CALLED in target[2]:
                 for origin in self._handed_back(func, bound, target):
                     yield origin, step
+            if self.met is not None:
+                for origin in self.met.behind_getters(target):
+                    yield origin, step
 
     def _handed_back(self, func: FunctionType, bound: Bound, target: Store) -> Iterator[Store]:
         """What was handed to a function of the project that gives it, or a part of it, back."""
@@ -126,6 +130,7 @@ class Reader:
         place = steps.index(value_flow.CALLED)
         callee, flow = (space, name, steps[:place]), flow_of(func)
         for maker in callees_of(func, bound, callee):
+            yield from got_by(maker, flow, target, place)
             function, set_before = self._opened(maker)
             if function is None:
                 continue
@@ -186,6 +191,13 @@ class Reader:
     ) -> Iterator[Target]:
         flow = flow_of(func)
         helpers = self._callees(func, bound, call[0])
+        for helper in helpers or [None]:
+            method = method_called_by(helper, call[0][2])
+            for origin, _ in flow.known((one, ()) for one in call[1][:1] if method is not None):
+                callee = (*origin[:2], (*origin[2], method or ""))
+                if is_changing(callee[2]):
+                    yield origin, f"{method}()"
+                yield from self._by_helper(func, bound, (callee, call[1][1:], ()), depth)
         for helper in helpers:
             yield from self._by_called(func, bound, helper, call, depth)
         if not helpers and self.met is not None:
@@ -259,6 +271,8 @@ class Reader:
             if known.owner is not MISSING and name == first_argument(function):
                 if type(helper) is METHOD and callee[2]:
                     yield (*callee[:2], (*callee[2][:-1], *way)), step
+                elif known.owner is helper:  # an object that is called
+                    yield (*callee[:2], (*callee[2], *way)), step
                 continue
             for origin, rest in flow.known(given.at(name, way)):
                 yield (*origin[:2], (*origin[2], *rest)), step
@@ -296,7 +310,7 @@ class Reader:
     def _change(self, func: FunctionType, bound: Bound, target: Store, step: str) -> Change:
         space, name, steps = target
         if space == value_flow.FOUND and self.met is not None:
-            label, root = name, dict(self.met.shared).get(name, MISSING)
+            label, root = name, self.met.found(name)
         else:
             label, root = root_of(func, bound, space, name)
         is_given = value_flow.CALLED in steps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amorsize._function import bytecode
+from amorsize._function.bound_arguments import NOTHING
 from amorsize._function.callable_walk import (
     ATTRIBUTE,
     BUILTIN,
@@ -28,7 +29,7 @@ from amorsize._function.callables import (
 )
 from amorsize._function.flow_reader import flow_of
 from amorsize._function.library_changes import CHANGING
-from amorsize._function.name_lookup import called_by, given_numbers
+from amorsize._function.name_lookup import called_by, ends_of, given_numbers, root_of
 from amorsize._function.object_contents import is_container
 from amorsize._function.reach_calls import (
     BUILTINS,
@@ -56,6 +57,8 @@ _SWITCHING = frozenset(("set", "clear"))
 _SETS = {"signal.signal", "decimal.setcontext"}
 #: Folders in which an open file has its descriptor's number for a name.
 _PATHS_BY_NUMBER = ("/proc/self/fd", "/dev/fd")
+#: Of these, those by which code finds any function of its module.
+_FINDS_ANY = {"globals", "exec", "eval"}
 #: Builtins that can change whatever a name stands for.
 _BACK_DOORS = {"globals", "setattr", "delattr", "exec", "eval"}
 
@@ -156,13 +159,30 @@ class Code:
                 self._findings.calls["print, whose lines would come in another order"] = None
             elif value is getattr:
                 self._findings.unread["what getattr() finds"] = None
+                self._judge_looked_up(func)
             elif space == BUILTIN and name in _BACK_DOORS:
                 what = f"what {name}() changes (builtin)"
                 self._findings.doubt(what)
                 self._findings.keep("mutables", func.__globals__, "the module's globals")
+                if name in _FINDS_ANY:
+                    self._judge_all_of(func.__globals__)
             elif value is not MISSING:
                 where = GLOBAL if space == BUILTIN else space
                 self._follow(value, f"{where} {name}", attributes, func.__code__)
+
+    def _judge_all_of(self, scope: dict[str, Any]) -> None:
+        """The functions and classes of the project in a module: code finds one by a text."""
+        for name, value in tuple(scope.items()):
+            if self._owns(value):
+                self._values.judge(value, f"global {name}")
+
+    def _judge_looked_up(self, func: FunctionType) -> None:
+        """What `getattr` finds in modules."""
+        for space, name, steps in flow_of(func).looked_up:
+            ends = ends_of(root_of(func, NOTHING, space, name)[1], steps[:-1])
+            for module in [one for one, _ in ends if type(one) is MODULE]:
+                if self._owns.module(module.__name__):
+                    self._judge_all_of(vars(module))
 
     def _import(self, func: FunctionType, name: str, module: Any, taken: tuple[str, ...]) -> None:
         """A module imported inside the function, if it has been loaded by now."""

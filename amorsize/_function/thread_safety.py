@@ -62,6 +62,7 @@ def examine(func: Callable[..., object], items: Sequence[object] = ()) -> tuple[
         let_through(error)
         what = f"what could not be examined ({type(error).__name__})"
         survey.findings.doubt(what)
+        survey.findings.copies[what] = None
     reach, objects = survey.findings.reach(), survey.findings.objects()
     if are_plain and not reach.unread and not survey.values.has_cache and objects == Objects():
         _remember_reach(func, reach, survey.code.read)

@@ -65,11 +65,18 @@ _CHAINING = {".chain", ".islice", ".cycle", ".deque"}
 #: Builtins that give an element of their first argument, and those that give all of them.
 _TAKE_ONE = {"next", "min", "max"}
 _TAKE_ALL = {"list", "tuple", "set", "dict", "sorted", "reversed", "iter", "deque"}
+#: What is run of a value to get its text.
+AS_TEXT = ("__str__", "__format__", "__repr__")
 #: The special methods that builtins run of their first argument.
-_BY_BUILTIN = {"len": "__len__", "next": "__next__", "str": "__str__", "bool": "__bool__"}
+_BY_BUILTIN: dict[str, tuple[str, ...]] = {
+    name: (f"__{name}__",)
+    for name in ("len", "next", "bool", "int", "float", "abs", "round", "hash", "repr", "reversed")
+}
+_BY_BUILTIN |= dict.fromkeys(("str", "print", "format"), AS_TEXT)
 _BY_BUILTIN |= dict.fromkeys(
-    ("iter", "list", "tuple", "set", "sorted", "sum", "min", "max", "any", "all"), "__iter__"
+    ("iter", "list", "tuple", "set", "sum", "any", "all", "enumerate", "zip", "dict"), ("__iter__",)
 )
+_BY_BUILTIN |= dict.fromkeys(("sorted", "min", "max"), ("__iter__", "__lt__", "__gt__"))
 #: Builtins that give something of their only argument.
 _STEPS_OF = {"vars": ".__dict__", "type": OF_CLASS}
 _EXTENDING = (".extend", ".update")
@@ -251,7 +258,7 @@ class Flow:
         if space != GLOBAL or (first is None and name != "filter"):
             return None
         if name in _BY_BUILTIN:
-            self.note_operation(first, _BY_BUILTIN[name])
+            self.note_operation(first, *_BY_BUILTIN[name])
         if name in _TAKE_ONE:
             return self.element(first)
         if name == "filter":

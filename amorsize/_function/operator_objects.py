@@ -1,0 +1,51 @@
+"""What objects of `operator` take from what they are called with, or call of it."""
+
+from __future__ import annotations
+
+from amorsize._function.callables import type_name
+from amorsize._function.value_flow import ANY, CALLED, Key
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from amorsize._function.value_flow import Flow, Store
+
+_CALLING = "operator.methodcaller"
+
+
+def method_called_by(callee: Any, steps: tuple[str, ...]) -> str | None:
+    """The step to the method that it calls; None: it calls none.
+
+    Where the code makes the object itself, the way there ends with the class and a call.
+    """
+    if type_name(callee) == _CALLING:
+        return f".{_made_with(callee)[0]}"
+    last = steps[-2:] if steps[-1:] == (CALLED,) else ()
+    return ANY if last[:1] == (".methodcaller",) else None
+
+
+def got_by(maker: Any, flow: Flow, target: Store, place: int) -> Iterator[Store]:
+    """What a target is in truth that something is called for, at this place of the way there."""
+    space, name, steps = target
+    ways = _ways_got_by(maker)
+    for called, passed, _ in flow.calls if ways else ():
+        if called == (space, name, steps[:place]) and passed:
+            for origin, rest in flow.known((passed[0], way) for way in ways):
+                yield (*origin[:2], (*origin[2], *rest, *steps[place + 1 :]))
+
+
+def _ways_got_by(maker: Any) -> list[tuple[str, ...]]:
+    """The ways that it goes from what it is called with."""
+    if type_name(maker) == "operator.itemgetter":
+        return [(Key.of(key),) for key in _made_with(maker)]
+    if type_name(maker) == "operator.attrgetter":
+        return [tuple(f".{part}" for part in name.split(".")) for name in _made_with(maker)]
+    return []
+
+
+def _made_with(made: Any) -> tuple[Any, ...]:
+    """What it was made with, as it tells `pickle`."""
+    maker, given = made.__reduce__()[:2]
+    return tuple(given if maker is type(made) else maker.args)
