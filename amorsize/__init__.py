@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from amorsize.explanation import Explanation as Explanation
     from amorsize.optimizer import OptimizationResult as OptimizationResult
     from amorsize.optimizer import optimize as optimize
+    from amorsize.progress import Progress as Progress
     from amorsize.tuning import PipelineResult as PipelineResult
     from amorsize.tuning import TuningResult as TuningResult
     from amorsize.tuning import quick_tune as quick_tune
@@ -55,6 +56,7 @@ __all__ = [
     "MissingExtraError",
     "OptimizationResult",
     "PipelineResult",
+    "Progress",
     "RemoteError",
     "SerializationError",
     "TunedFunction",
@@ -82,6 +84,7 @@ _HOMES = {
     "Explanation": "amorsize.explanation",
     "OptimizationResult": "amorsize.optimizer",
     "PipelineResult": "amorsize.tuning",
+    "Progress": "amorsize.progress",
     "TunedFunction": "amorsize._api.decorator",
     "TuningResult": "amorsize.tuning",
     "autotune": "amorsize._api.decorator",

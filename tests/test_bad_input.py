@@ -487,23 +487,6 @@ def test_what_items_print_and_log_reaches_the_caller(backend, capsys, caplog):
     assert sorted(caplog.messages) == sorted(f"item {i} logs" for i in range(40))
 
 
-@pytest.mark.parametrize("backend", ["auto", "serial", "thread", "process"])
-def test_progress_counts_every_item(backend, capsys):
-    """`progress=True`: a bar on stderr that ends at the number of items."""
-
-    def work(index):
-        compute(1e-3)
-        return index
-
-    tuned_map(work, range(120), backend=backend, progress=True)
-    tuned_map(work, (index for index in range(130)), backend=backend, progress=True)
-
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert "120/120" in said.err
-    assert "130" in said.err
-
-
 def test_nobody_is_left_after_all_this():
     """No call above left a process (told again at the end of each test)."""
     assert not children()

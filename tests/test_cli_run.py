@@ -9,6 +9,7 @@ import time
 
 import pytest
 from conftest import ROOT
+from terminal import Terminal, drawings
 
 from amorsize import cli, history
 from amorsize.cli import target
@@ -491,13 +492,29 @@ def test_retries_are_as_many_as_allowed(in_process, shop):
     assert n_tries("--retries", "0") == 1
 
 
-def test_progress_is_counted_on_stderr(in_process):
-    """A bar where it was asked for, and no trace of it among the results."""
-    assert "double" not in in_process("run", "shop.double", "--data-range", "30").stderr
-    result = in_process("run", "shop.double", "--data-range", "30", "--progress")
+def test_progress_is_shown_beside_results(shop):
+    """A line below them where it was asked for; each result stands whole in its own line."""
+    command = [sys.executable, "-m", "amorsize", "run", "shop.slow", "--data-range", "60"]
+    how = ["--n-jobs", "1", "--progress"]
+    shown = Terminal([*command, *how], cwd=shop)
+    plain = Terminal(command, cwd=shop)
+    try:
+        assert (shown.end(), plain.end()) == (0, 0)
+        numbers = list(map(str, range(60)))
+        assert [line for line in shown.lines if line.isdecimal()] == numbers
+        assert shown.lines[-1].startswith("slow: 60 items in ")
+        assert any("/60 " in one for one in drawings(shown.text))
+        assert plain.lines == ["importing", *numbers]
+    finally:
+        shown.close()
+        plain.close()
 
-    assert "double: 100%" in result.stderr
-    assert len(lines(result)) == 30
+
+def test_progress_leaves_pipes_alone(amorsize):
+    """Results are all that a program gets."""
+    result = amorsize("run", "shop.slow", "--data-range", "30", "--progress")
+
+    assert (lines(result), result.stderr) == (list(range(30)), "importing\n")
 
 
 def test_seed_makes_random_results_alike(in_process, shop):

@@ -16,11 +16,11 @@ PACKAGE = ROOT / "amorsize"
 CHAIN = (
     {"errors"},
     {"policy"},
-    {"report", "progress", "_host"},
+    {"report", "_host"},
     {"_plots"},
     {"_page"},
     {"explanation"},
-    {"_function", "cache"},
+    {"_function", "cache", "progress"},
     {"_watching", "_profiles", "_clusters"},
     {"_workers"},
     {"_engine"},

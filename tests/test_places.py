@@ -148,7 +148,8 @@ NOTEBOOK_CELLS = [
     FUNCTION,
     CALL,
     "work.explain()",
-    "rows = work.using(progress=True)(range(50))",
+    "import time\ndef slow(x): time.sleep(0.02); return x\n"
+    "rows = autotune(slow, progress=True, n_jobs=1)(range(50))",
     "def talk(x): print('worker', x); return x\n"
     "talked = autotune(talk, backend='process')([1, 2, 3])",
     "def local(x): return x + offset\noffset = 5\n"
@@ -194,7 +195,7 @@ def test_in_jupyter(run_script, tmp_path):
     said = json.loads(done.stdout.splitlines()[-1])
     assert_shared_out(said[1])
     assert "<table>" in said[2]
-    assert "50/50" in said[3]
+    assert "slow: 50 items in" in said[3]
     assert sorted(said[4].splitlines()) == ["worker 1", "worker 2", "worker 3"]
     assert "[6, 7, 8]" in said[5]
     assert "[51, 52, 53]" in said[6]

@@ -50,7 +50,7 @@ def tuned_map(
     retries: int = 1,
     return_exceptions: bool = False,
     seed: int | None = None,
-    progress: bool = False,
+    progress: bool | Callable[[Any], object] = False,
     cache: bool = True,
     retune: bool = False,
     on_retune: Callable[[Any], object] | None = None,

@@ -94,6 +94,8 @@ class Acting:
         for pool in tuple(self._call.pools.values()):
             for event in pool.wait(0.0):
                 self._workers.on_event(event)
+        if self._recorder.progress is not None:
+            self._recorder.progress.look(is_beside=True)
         self.act_beside()
 
     def act_beside(self) -> None:

@@ -17,7 +17,7 @@ from amorsize.policy.trace import ChunkLog, ChunkTrace, WorkerEvent, WorkerLog
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Protocol
 
     from amorsize._engine.call_options import Options
     from amorsize._engine.source import Reading
@@ -25,6 +25,20 @@ if TYPE_CHECKING:
     from amorsize.policy.events import Event
     from amorsize.policy.profile import Profile
     from amorsize.policy.tuner import Tuner
+
+    class Meter(Protocol):
+        """What tells how far a call is (`progress_meter.py`)."""
+
+        n_failed: int
+
+        def done(self, start: int, n_items: int, wall_s: float, n_failed: int = 0) -> None:
+            """Items from `start` on are done."""
+
+        def look(self, *, is_beside: bool = False) -> None:
+            """Show how far the call is, if that is due."""
+
+        def end(self) -> None:
+            """Show how it has ended."""
 
 
 class Call:
@@ -125,8 +139,8 @@ class Recorder:
         self.warnings: list[str] = []
         #: Workers started, by backend.
         self.n_started: dict[str, int] = {}
-        #: A progress bar, if one was asked for.
-        self.bar: Any = None
+        #: What tells how far the call is, if that was asked for.
+        self.progress: Meter | None = None
         #: What one result takes, by those that came lately; only a stream has to know.
         self.result_bytes = 0
 

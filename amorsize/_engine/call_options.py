@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         retries: int
         return_exceptions: bool
         seed: int | None
-        progress: bool
+        progress: bool | Callable[[Any], object]
         cache: bool
         retune: bool
         on_retune: Callable[[Any], object] | None
@@ -80,7 +80,8 @@ class Options(Value):
     retries: int = 1
     return_exceptions: bool = False
     seed: int | None = None
-    progress: bool = False
+    #: True shows it, a function is called with each `Progress`.
+    progress: bool | Callable[[Any], object] = False
     #: False remembers in memory only.
     cache: bool = True
     retune: bool = False
@@ -160,7 +161,8 @@ HINTS = {
     "teardown": "a function without parameters that runs once in each worker after its last item",
     "max_worker_memory": "a worker that has grown by so many bytes is replaced between two items",
     "timeout": "the seconds that one item may take",
-    "progress": "True shows a bar; what a call measured and chose is told by explain()",
+    "progress": "True shows how far the call is, a function is told; what a call measured and "
+    "chose is told by explain()",
     "executor": "a concurrent.futures.Executor, or a Dask client or address, to run the items in",
     "backend": "'thread' or 'process' has every item run there",
     "engine": "a dict of what a cluster is given with each chunk, such as {'num_gpus': 1}",

@@ -45,6 +45,8 @@ class Ending:
     def end_at_exit(self) -> None:
         """The program ends before the stream did."""
         self.end(at_once=True)
+        if self._recorder.progress is not None:
+            self._recorder.progress.end()
 
     def end_all(self, *, at_once: bool) -> None:
         """The same; a Ctrl-C may come in between."""
@@ -70,8 +72,6 @@ class Ending:
             )
         self._inline.tear_down()
         self._draws.end()
-        if self._recorder.bar is not None:
-            self._recorder.bar.close()
         if self._call.is_stream and not sys.is_finalizing():
             import atexit
 

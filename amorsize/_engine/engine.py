@@ -10,6 +10,7 @@ from amorsize._engine.confinement import Confinement
 from amorsize._engine.draws import Draws
 from amorsize._engine.ending import Ending
 from amorsize._engine.failures import Failures
+from amorsize._engine.handing_over import Consumer
 from amorsize._engine.inline import InlineItems
 from amorsize._engine.opening import Opening
 from amorsize._engine.source import READ_S
@@ -42,7 +43,7 @@ READ_IDLE_S = 0.2e-3
 #: The parts of a call that refer to what is the user's, by their names in the engine.
 PARTS = (
     *("failures", "confinement", "draws", "opening", "workers", "inline", "acting", "ending"),
-    *("recorder", "_turns"),
+    *("recorder", "consumer", "_turns"),
 )
 #: What of a call is the user's, or leads to it.
 HELD = ("func", "options", "item_kwargs", "source", "work", "task", "function", "pools")
@@ -89,6 +90,7 @@ class Engine:
         inline = self.inline = InlineItems(
             call, recorder, failures, draws, workers, lambda: self.acting.new_dispatcher()
         )
+        self.consumer = Consumer(workers, draws)
         acting = self.acting = Acting(call, recorder, confinement, opening, workers, inline)
         self.ending = Ending(call, recorder, draws, workers, inline, acting)
         self._turns: Turns | None = None
@@ -114,6 +116,10 @@ class Engine:
 
     def _run(self, longest_s: float | None) -> list[Any]:
         if self.call.source.all_read and not self.call.source.n_read:
+            if self.call.options.progress:
+                from amorsize._engine import progress_meter
+
+                progress_meter.tell_of_nothing(self.call, self.recorder)
             return []
         if self.plainly is not None:
             return list(self.plainly)
@@ -136,6 +142,7 @@ class Engine:
         ends_s = self.acting.ends_s
         while not self._is_over():
             self.step()
+            self._look()
             if ends_s is not None and perf_counter() >= ends_s:
                 raise OutOfTime
 
@@ -180,14 +187,15 @@ class Engine:
                 n_ahead = buffer or streaming.buffer_items(call, self.recorder.result_bytes)
                 call.work.limit = call.work.results.n_given + n_ahead
                 if streaming.has_results(call, self.workers.look, ordered=ordered):
-                    self._leave_to_consumer()
-                    for start, given in streaming.taken(call.work.results, ordered=ordered):
-                        yield from enumerate(given, start) if indexed else given
-                    self._take_from_consumer()
+                    with self.consumer:
+                        for start, given in streaming.taken(call.work.results, ordered=ordered):
+                            yield from enumerate(given, start) if indexed else given
+                    self._look()
                     continue
                 if self._is_over():
                     break
                 self.step()
+                self._look()
             self.confinement.see_writes_here()
             at_once = call.work.failure is not None
         except KeyboardInterrupt as error:
@@ -197,18 +205,6 @@ class Engine:
             self.ending.end(at_once=at_once)
             self._leave_behind()  # also after an error: the consumer has what came before
         self.failures.raise_lowest()
-
-    def _leave_to_consumer(self) -> None:
-        """What comes now is the consumer's code, as if nothing ran beside it."""
-        self.workers.leave_sight()
-        if self.workers.inner is not None:  # what the consumer does is its own
-            self.workers.inner.lift()
-        self.draws.lend()
-
-    def _take_from_consumer(self) -> None:
-        self.draws.take()
-        if self.workers.inner is not None:
-            self.workers.inner.hold()
 
     # -- beginning and ending ---------------------------------------------------------------
 
@@ -223,12 +219,11 @@ class Engine:
         call.tuner = Tuner(None, job, call.known)
         self.opening.see_room()
         self.opening.heed_bound()
-        if options.progress:
-            from amorsize.progress import bar
-
-            n_items = call.source.n_read if call.source.all_read else None
-            self.recorder.bar = bar(n_items, call.name)
         self.draws.begin()
+        if options.progress:
+            from amorsize._engine import progress_meter
+
+            self.recorder.progress = progress_meter.new(call, self.recorder, self.consumer)
 
     def _give_up(self, error: BaseException) -> None:
         """End at once, with what was done kept in the error; a second Ctrl-C loses none of it."""
@@ -247,8 +242,20 @@ class Engine:
                 self.call, self.recorder, self.confinement, is_kept=self.remembers
             )
 
+    def _look(self) -> None:
+        """Show how far the call is, where that was asked for."""
+        if self.recorder.progress is not None:
+            self.recorder.progress.look()
+
     def _let_go(self) -> None:
         """Hold nothing of the user's any more: what refers to itself is freed late, or never."""
+        try:
+            if self.recorder.progress is not None and not sys.is_finalizing():
+                self.recorder.progress.end()
+        finally:
+            self._forget()
+
+    def _forget(self) -> None:
         self.n_done = self.call.work.results.n_done
         self.call.work.failure = None  # the frames in its traceback know the work
         for name in PARTS:

@@ -24,6 +24,8 @@ class Failures:
     def fail(self, index: int, error: BaseException) -> None:
         if self._call.task.keep_errors and isinstance(error, Exception):
             error.__dict__[KEPT] = True
+            if self._recorder.progress is not None:
+                self._recorder.progress.n_failed += 1
             self.note_kept(index, [error])
             self._call.work.results.store(index, [error])
             return

@@ -128,6 +128,8 @@ class InlineItems:
             if self._call.is_stream and out:
                 self._recorder.see_size(out[-1])
             self._tell(ran, *spent)
+            if (progress := self._recorder.progress) is not None:
+                progress.done(chunk.start, ran.n_done, ran.wall_s, ran.n_failed)
         if ran.error is not None:
             is_exit = ran.is_of_data and failure is None
             if isinstance(ran.error, KeyboardInterrupt) or is_exit or raised_by_handler(ran.error):
@@ -143,12 +145,10 @@ class InlineItems:
         else:
             work.give_back(end, chunk.stop)
         self._draws.see_quick_items(ran.wall_s)
-        self._look_around(ran.n_done)
+        self._look_around()
 
-    def _look_around(self, n_done: int) -> None:
-        """Show how far the call is, and take in what happened meanwhile."""
-        if self._recorder.bar is not None:
-            self._recorder.bar.update(n_done)
+    def _look_around(self) -> None:
+        """Take in what happened meanwhile."""
         if self.dispatcher is not None and not self._call.work.is_finished:
             self.dispatcher.raise_error()  # soon, and not when all is over
         if self._call.pools:

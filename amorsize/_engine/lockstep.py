@@ -332,6 +332,8 @@ class _Tally:
                 n_failed=self.n_failed,
             )
         )
-        if self._recorder.bar is not None:
-            self._recorder.bar.update(self.n_done)
+        if (progress := self._recorder.progress) is not None:
+            given = self._call.work.results.n_given  # these among them
+            progress.done(given - self.n_done, self.n_done, self.wall_s, self.n_failed)
+            progress.look()
         self._reset()

@@ -166,6 +166,12 @@ def _hook(name: str, value: Any) -> Callable[[Any], object] | None:
     return value  # type: ignore[no-any-return]
 
 
+def _progress(name: str, value: Any) -> bool | Callable[[Any], object]:
+    if not isinstance(value, bool) and not callable(value):
+        raise _wrong_type(name, value, "True, False, or a function of one parameter, the Progress")
+    return value  # type: ignore[no-any-return]
+
+
 def _flag(name: str, value: Any) -> bool:
     if value is not True and value is not False:
         raise _wrong_type(name, value, "True or False")
@@ -196,7 +202,7 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "retries": _retries,
     "return_exceptions": _flag,
     "seed": _seed,
-    "progress": _flag,
+    "progress": _progress,
     "cache": _flag,
     "retune": _flag,
     "on_retune": _hook,

@@ -109,7 +109,10 @@ class Returns:
         if n_again := self._losses.n_again(done.start, done.start + n_done):
             begun_s = max(0.0, now_s - done.wall_s)
             self._recorder.note_worker(done.worker, "retried", begun_s, n_items=n_again)
-        self._recorder.tell(self._report(done, now_s))
+        report = self._report(done, now_s)
+        self._recorder.tell(report)
+        if (progress := self._recorder.progress) is not None:
+            progress.done(done.start, n_done, done.wall_s, report.n_failed)
         if done.grown_bytes is not None and done.grown_bytes[0] >= memory_limit.LEAST_BYTES:
             self._tell_growth(done.worker, *done.grown_bytes)
         if done.is_unread and done.error is not None:
@@ -125,8 +128,6 @@ class Returns:
             self._failures.fail(done.start + n_done, done.error)
         if done.back is not None:
             self._work.give_back(*done.back)
-        if self._recorder.bar is not None:
-            self._recorder.bar.update(n_done)
 
     def _report(self, done: ChunkDone, now_s: float) -> Report:
         return Report(

@@ -109,7 +109,7 @@ class _OwnLibraries:
     NAMES = frozenset(
         [
             *("cloudpickle", "diskcache", "loky", "platformdirs", "psutil", "rich", "shtab"),
-            *("tqdm", "wrapt", "pygments", "markdown_it", "mdurl"),  # the last three are rich's
+            *("wrapt", "pygments", "markdown_it", "mdurl"),  # the last three are rich's
         ]
     )
 

@@ -175,6 +175,10 @@ assert_type(tuned_map(lambda x: x * 2.5, [1.0, 2.0]), list[float])
 assert_type(tuned_map(lambda x, y: x * y, [1, 2], [3, 4], strict=True), list[int])
 assert_type(tuned_map(str, range(3), n_jobs=2, chunksize=1, backend="thread"), list[str])
 assert_type(tuned_map(str.upper, (c for c in "ab"), progress=True), list[str])
+shares: list[float | None] = []
+assert_type(
+    tuned_map(str.upper, "ab", progress=lambda one: shares.append(one.done_share)), list[str]
+)
 assert_type(tuned_map(parser.all, [["a"], ["b"]]), list[list[Document]])
 assert_type(tuned_map(parse.one, ["a"], n_jobs=4), list[Document])
 assert_type(tuned_map(parse, ["a"], item_kwargs={"encoding": "x"}), list[Document])

@@ -12,6 +12,7 @@ from amorsize.cli.command import INTERRUPTED, Answer, Argument, Command, Failure
 from amorsize.cli.failures import failed
 from amorsize.cli.json_lines import NotJsonError, Writer, as_json
 from amorsize.cli.output import complain
+from amorsize.progress import terminal
 from amorsize.report import counted
 
 FLUSH_AFTER_S = 0.05  # a line that waits for others to go with it waits no longer
@@ -28,6 +29,8 @@ def _run(asked: argparse.Namespace) -> Answer:
     tuned = _tuned(func, asked)
     writer, results = Writer(), _Results(asked, lines)
     stream = tuned.stream(items)
+    if asked.progress:
+        terminal.watched.append(asked.out)
     try:
         for result in stream:
             results.take(result, writer)
@@ -57,6 +60,8 @@ def _run(asked: argparse.Namespace) -> Answer:
             further=f" {counted(results.n, 'result')} came before; --keep-going goes on.",
             **results.document(),
         ) from error
+    finally:
+        terminal.watched.clear()
     if writer.n_not_finite:
         complain(f"{counted(writer.n_not_finite, 'number')} became null: NaN or infinite.")
     return _finished(asked, tuned, results)

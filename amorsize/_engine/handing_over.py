@@ -1,0 +1,28 @@
+"""What is the user's in the midst of a call runs as if nothing ran beside it."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize._engine.draws import Draws
+    from amorsize._engine.workers import Workers
+
+
+class Consumer:
+    """Whoever takes results of one call, or is told of it: a block in which their code runs."""
+
+    def __init__(self, workers: Workers, draws: Draws) -> None:
+        self._workers, self._draws = workers, draws
+
+    def __enter__(self) -> None:
+        self._workers.leave_sight()
+        if self._workers.inner is not None:  # what the consumer does is its own
+            self._workers.inner.lift()
+        self._draws.lend()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            return  # the call ends, and with it what would be taken back
+        self._draws.take()
+        if self._workers.inner is not None:
+            self._workers.inner.hold()
