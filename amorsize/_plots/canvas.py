@@ -20,8 +20,10 @@ WIDTH = 7.2
 SMALL, NORMAL = 8.5, 10.0
 #: Inches of an entry of the legend.
 ENTRY = 1.5
-#: Axes that need no title.
-ON_SHEET = "on a sheet"
+#: Inches of a line of the legend, of the title.
+LINE, HEADING = 0.2, 0.42
+#: Marks axes that have a figure of their own, of pyplot or on a page.
+OWN, ON_SHEET = "amorsize", "amorsize on a page"
 
 
 def load() -> Any:
@@ -64,6 +66,7 @@ def axes(place: Axes | Sheet | None, height: float, *, left: float, **margins: f
 
         width = WIDTH
         figure, own = pyplot.subplots(figsize=(width, height))
+        own.set_gid(OWN)
     else:
         from matplotlib.figure import Figure
 
@@ -122,9 +125,17 @@ def title(ax: Axes, text: str) -> None:
             handlelength=1.4,
             columnspacing=1.2,
         )
+    above = LINE * -(-n_entries // n_columns)
+    if ax.get_gid() in (OWN, ON_SHEET):
+        ax.figure.subplots_adjust(top=1 - (above + HEADING) / height_of(ax))
     if ax.get_gid() != ON_SHEET:
-        pad = 10.0 + 14.0 * -(-n_entries // n_columns)
+        pad = 72 * above + 8
         ax.set_title(text, loc="left", fontsize=NORMAL, fontweight="bold", color=DARK, pad=pad)
+
+
+def height_of(ax: Axes) -> float:
+    """Inches of the whole figure."""
+    return float(ax.figure.bbox.height / ax.figure.dpi)
 
 
 def say(ax: Axes, text: str) -> None:

@@ -26,7 +26,7 @@ def plot(costs: Sequence[CallCost], name: str, place: Axes | canvas.Sheet | None
         ax = canvas.axes(place, 1.6, left=0.2)
         canvas.say(ax, f"{canvas.shortened(name)}: no call in this process has measured its items")
         return ax
-    ax = canvas.axes(place, 3.2, left=0.85, bottom=0.16, top=0.8)
+    ax = canvas.axes(place, 3.2, left=0.85, bottom=0.16)
     factor, unit = canvas.unit_of(max(one.item_s for one in costs))
     ax.plot(
         range(1, len(costs) + 1),

@@ -39,7 +39,7 @@ def plot(trace: Trace | None, name: str, place: Axes | canvas.Sheet | None = Non
         return ax
     timeline = timeline_of(trace)
     height = height_of(timeline)
-    ax = canvas.axes(place, height, left=1.1, bottom=0.5 / height, top=1 - 0.8 / height)
+    ax = canvas.axes(place, height, left=1.1, bottom=0.5 / height)
     cores = canvas.below(ax, "38%" if len(timeline.rows) < 6 else "22%", 0.12, share_x=True)
     factor, unit = canvas.unit_of(timeline.makespan_s)
     _draw_rows(ax, timeline, factor)
@@ -81,7 +81,8 @@ def _draw_rows(ax: Axes, timeline: Timeline, factor: float) -> None:
             look = {"facecolor": colour, "alpha": alpha, "label": f"{backend}{label}"}
             _add_shapes(ax, _shapes(of_backend, part, factor), rasterized=is_many, **look)
     kept = _shapes(list(enumerate(timeline.rows)), 1, factor)
-    _add_shapes(ax, kept, rasterized=is_many, facecolor="#c4c4c4", label="others had the core")
+    look = {"facecolor": "#f4f4f4", "edgecolor": canvas.GREY, "hatch": "....."}
+    _add_shapes(ax, kept, rasterized=is_many, label="others had the core", **look)
     _draw_starts(ax, timeline, factor)
     _draw_marks(ax, timeline, factor)
     n_rows = len(timeline.rows)

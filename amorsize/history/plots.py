@@ -35,7 +35,7 @@ def plot(results: Sequence[Saved], what: str, place: Axes | None = None) -> Axes
         ax = canvas.axes(place, 1.6, left=0.2)
         canvas.say(ax, "there is no saved result that has such a time")
         return ax
-    ax = canvas.axes(place, 3.8, left=0.85, bottom=0.27, top=0.79)
+    ax = canvas.axes(place, 3.8, left=0.85, bottom=0.27)
     times = [_time(one, what) for one in shown]
     factor, unit = canvas.unit_of(max(times))
     functions = list(dict.fromkeys(one.function for one in shown))

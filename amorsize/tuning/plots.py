@@ -39,9 +39,7 @@ def plot(result: Figures, place: Axes | canvas.Sheet | None = None) -> Axes:
     n_rows = len({one.chunksize for one in plans})
     map_height = 0.7 + min(3.2, 0.26 * n_rows)
     height = 3.6 + map_height
-    ax = canvas.axes(
-        place, height, left=0.9, right=0.93, bottom=0.5 / height, top=1 - 0.75 / height
-    )
+    ax = canvas.axes(place, height, left=0.9, right=0.93, bottom=0.5 / height)
     share = map_height / (2.1 + map_height)
     cells = canvas.below(ax, f"{100 * share / (1 - share):.0f}%", 0.75, share_x=False)
     _draw_speedups(ax, result, timed)
