@@ -203,7 +203,7 @@ class ProcessPoolBase:
             if event is not None:
                 events.append(event)
                 if kind == framing.DONE and handle.is_leaving:
-                    events.append(self._retired(handle))
+                    events.append(_retired(handle, self._task.most_bytes or 0))
         if not more and handle.read_fd in self._by_descriptor:
             # At its end a pipe is always readable: stop polling it. The pidfd tells of the exit.
             del self._by_descriptor[handle.read_fd]
@@ -235,14 +235,6 @@ class ProcessPoolBase:
         error, text = exception_pickling.unpack_error(payload)
         serialization.add_note(error, f"raised by setup= in a worker process\n{text}")
         return SetupFailed(worker=handle.number, error=error)
-
-    def _retired(self, handle: WorkerHandle) -> WorkerRetired:
-        """A worker is ending because it has grown too large; its unstarted chunks come back."""
-        ranges = tuple((chunk.start, chunk.stop) for chunk in handle.in_flight)
-        handle.in_flight.clear()
-        allowed = self._task.most_bytes or 0
-        why = f"one had grown by more than max_worker_memory={allowed / 1e6:g} MB"
-        return WorkerRetired(worker=handle.number, ranges=ranges, why=why)
 
     def retire(self, worker: int) -> None:
         """Ask an idle worker to quit, without waiting for its end."""
@@ -312,3 +304,11 @@ class ProcessPoolBase:
             if descriptor is not None and self._by_descriptor.pop(descriptor, None) is not None:
                 self._poll.unregister(descriptor)
         self._handles.pop(handle.number)
+
+
+def _retired(handle: WorkerHandle, most_bytes: int) -> WorkerRetired:
+    """A worker is ending because it has grown too large; its unstarted chunks come back."""
+    ranges = tuple((chunk.start, chunk.stop) for chunk in handle.in_flight)
+    handle.in_flight.clear()
+    why = f"one had grown by more than max_worker_memory={most_bytes / 1e6:g} MB"
+    return WorkerRetired(worker=handle.number, ranges=ranges, why=why)
