@@ -343,14 +343,6 @@ def test_wrong_options_are_refused_when_decorating():
         autotune(power.one, 2)
 
 
-def test_the_options_stand_in_the_signature():
-    """Spelled out, with the defaults that apply."""
-    parameters = inspect.signature(autotune).parameters
-
-    spelled = {name: p.default for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
-    assert spelled == DEFAULTS.as_dict()
-
-
 def test_name_docstring_and_module_survive():
     """help(), documentation tools and error reports find the function."""
     assert power.__name__ == "power"

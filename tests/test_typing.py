@@ -120,6 +120,27 @@ def test_tune_takes_what_quick_tune_takes():
     } == {p.name: p.annotation for p in mine[3:]}
 
 
+def test_the_stub_knows_the_keywords_of_a_stream():
+    """Each way to call `.stream` that is declared has its keywords, with their defaults."""
+    spelled = {
+        name: parameter.default
+        for name, parameter in parameters(amorsize.TunedFunction.stream).items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    declared = [
+        node.args
+        for node in ast.walk(ast.parse(STUB.read_text()))
+        if isinstance(node, ast.FunctionDef) and node.name == "stream"
+    ]
+
+    assert len(declared) == 2
+    for arguments in declared:
+        assert [one.arg for one in arguments.kwonlyargs] == list(spelled)
+        for name, default in zip(spelled, arguments.kw_defaults, strict=True):
+            if default is not None:  # else a caller has to say it to get this result
+                assert ast.literal_eval(default) == spelled[name]
+
+
 def test_the_literal_names_the_backends():
     """A checker accepts the backends that a call accepts."""
     tree = ast.parse(Path(option_checks.__file__).read_text())
