@@ -15,6 +15,7 @@ def fresh(monkeypatch):
     """A process that has not opened the cache."""
     monkeypatch.setattr(cache.access, "STATE", cache.access.State())
     monkeypatch.setattr(store, "WRITE_NOW_S", 0.0)
+    monkeypatch.setattr(store, "FIRST_NOW_S", 0.0)
     monkeypatch.setattr(store, "_memory", None)
     yield
     cache.close()

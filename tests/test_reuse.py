@@ -205,6 +205,26 @@ def test_the_disk_is_read_once_and_not_by_short_calls(run_script):
     assert sources == ["disk", "memory", "memory"]
 
 
+def test_the_first_short_call_of_a_process_loads_nothing_to_write(run_script):
+    """To load what writes takes 4 ms, too large a share of a job of 60 ms."""
+    loaded = run_script(
+        """
+import sys, time
+from amorsize import tuned_map
+from amorsize._profiles import store
+from amorsize.policy.rules import look_up_profile
+store.FIRST_NOW_S = store.WORTH_WRITING_S = look_up_profile.WORTH_READING_S = 60.0  # busy or not
+tuned_map(lambda n: sum(range(n)), [2_000] * 200)
+print("amorsize._profiles.records" in sys.modules)
+store.FIRST_NOW_S = 0.0
+tuned_map(lambda n: sum(range(n)), [2_000] * 200)
+print("amorsize._profiles.records" in sys.modules)
+"""
+    ).stdout.split()
+
+    assert loaded == ["False", "True"]
+
+
 def test_forgotten_means_learned_anew():
     """`forget()` drops it in memory; the next call knows nothing."""
     tuned = autotune(spin)

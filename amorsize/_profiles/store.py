@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from _weakref import ref
 
 from amorsize._function.code_identity import owner_of as owner_of
@@ -9,6 +10,7 @@ from amorsize._function.code_identity import variant_of
 from amorsize._function.item_kind import kind_of, neighbours
 from amorsize._host import descriptors
 from amorsize._host.clocks import perf_counter
+from amorsize._profiles.news import experience, is_same
 from amorsize.policy.actions import Plan
 from amorsize.policy.evidence.exploration_account import Explored
 from amorsize.policy.profile import Profile
@@ -29,13 +31,12 @@ if TYPE_CHECKING:
 MAX_DRIFTS = 8  # of one function: its story, not its log
 MAX_FUNCTIONS = 4096  # remembered in memory; the one used longest ago goes first
 MAX_VARIANTS = 8  # of each: a closure over a number that never comes again is no reason to grow
-# A call this long is worth a line in the journal at once, of 0.13 ms: who comes to no exit - one of
-# multiprocessing's children, a program that is killed - has learned something as well.
-WRITE_NOW_S = 0.05
+# A call this long is worth a line in the journal at once, of 0.13 ms, or 4 ms with loading: who
+# comes to no exit (one of multiprocessing's children, a killed program) has learned something, too.
+WRITE_NOW_S, FIRST_NOW_S = 0.05, 0.1
 MOST_WRITING = 0.005  # of the time of all calls: beyond, on a busy host, it waits for a later call
 WORTH_WRITING_S = 0.4  # shorter calls are if together they took this long, at exit of all functions
-SAME_WITHIN = 0.25  # a profile that moved less than this is not written again,
-WRITE_AGAIN = 2.0  # unless the function has been used for this many times as long
+WRITE_AGAIN = 2.0  # what is the same is written anew after this many times as much use
 
 
 class Variants:
@@ -176,13 +177,14 @@ class Memory:
         )
         is_put_down = key in self._written_used_s and key not in self._unwritten
         is_written = before is not None and is_put_down and not is_news
-        if not on_disk or (is_written and before is not None and _same(before, profile)):
+        if not on_disk or (is_written and before is not None and is_same(before, profile)):
             return
         learned = (func, kind, profile, drifts)
         waiting = self._unwritten.pop(key, None)
         unwritten_s = makespan_s + (0.0 if waiting is None else waiting.calls_s)
-        is_due = makespan_s >= WRITE_NOW_S or unwritten_s >= WORTH_WRITING_S
-        is_due = is_due or profile.bound is not None
+        now_s = WRITE_NOW_S if "amorsize._profiles.records" in sys.modules else FIRST_NOW_S
+        is_long = makespan_s >= now_s or unwritten_s >= WORTH_WRITING_S
+        is_due = is_long or profile.bound is not None
         if is_due and self._writing_s <= MOST_WRITING * self._calls_s:
             self._write({key: learned})
             return
@@ -210,7 +212,7 @@ class Memory:
             return None
         profile, drifts = found
         known = self._profiles.exactly(key[:2], key[2])
-        if known is not None and _experience(known) >= _experience(profile):
+        if known is not None and experience(known) >= experience(profile):
             return None
         self.put(key, profile)
         self._written_used_s[key] = Explored.of(profile).used_s
@@ -264,22 +266,6 @@ def _keep_latest(of: dict[Hashable, Any], owner: Hashable, value: Any) -> None:
         del of[next(iter(of))]
 
 
-def _same(before: Profile, after: Profile) -> bool:
-    """Whether writing the new profile would tell the next process anything new."""
-    ratio = after.traits.item_s / max(before.traits.item_s, 1e-12)
-    return (
-        _told(before) == _told(after)
-        and Explored.of(before).n_tried == Explored.of(after).n_tried
-        and 1 / (1 + SAME_WITHIN) < ratio < 1 + SAME_WITHIN
-    )
-
-
-def _told(profile: Profile) -> tuple[object, ...]:
-    """What of a profile tells the next process something new as soon as it differs."""
-    plan, traits = profile.plan, profile.traits
-    return plan.backend, plan.n_jobs, plan.source, traits.holds_gil, traits.waits, profile.bound
-
-
 _memory: Memory | None = None
 
 
@@ -297,11 +283,6 @@ def write() -> None:
         _memory.write()
 
 
-def _experience(profile: Profile) -> tuple[float, int]:
-    """The more, the more is known: seconds that the function has been used for, and chunks."""
-    return Explored.of(profile).used_s, profile.level.n_chunks
-
-
 def key_of(func: Callable[..., Any], item: Any, item_kwargs: dict[str, Any] | None = None) -> Key:
     """What is learned about a function is kept apart for each kind of item, and each variant."""
     return owner_of(func), kind_of(item), variant_of(func, item_kwargs)
@@ -313,8 +294,7 @@ def plan_of(func: Callable[..., Any]) -> Plan | None:
         return trace.plan
     from amorsize._profiles import records
 
-    found = records.newest(func)
-    if found is None:
+    if (found := records.newest(func)) is None:
         return None
     return found[0].plan
 

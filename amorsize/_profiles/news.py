@@ -1,0 +1,33 @@
+"""Compares what is known of a function with what is already kept."""
+
+from __future__ import annotations
+
+from amorsize.policy.evidence.exploration_account import Explored
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize.policy.profile import Profile
+
+#: A profile that moved less than this is not written again.
+SAME_WITHIN = 0.25
+
+
+def is_same(before: Profile, after: Profile) -> bool:
+    """Whether writing the new profile would tell the next process anything new."""
+    ratio = after.traits.item_s / max(before.traits.item_s, 1e-12)
+    return (
+        _told(before) == _told(after)
+        and Explored.of(before).n_tried == Explored.of(after).n_tried
+        and 1 / (1 + SAME_WITHIN) < ratio < 1 + SAME_WITHIN
+    )
+
+
+def _told(profile: Profile) -> tuple[object, ...]:
+    """What of a profile tells the next process something new as soon as it differs."""
+    plan, traits = profile.plan, profile.traits
+    return plan.backend, plan.n_jobs, plan.source, traits.holds_gil, traits.waits, profile.bound
+
+
+def experience(profile: Profile) -> tuple[float, int]:
+    """The more, the more is known: seconds that the function has been used for, and chunks."""
+    return Explored.of(profile).used_s, profile.level.n_chunks
