@@ -10,7 +10,6 @@ from amorsize._engine.confinement import Confinement
 from amorsize._engine.draws import Draws
 from amorsize._engine.ending import Ending
 from amorsize._engine.failures import Failures
-from amorsize._engine.handing_over import Consumer
 from amorsize._engine.inline import InlineItems
 from amorsize._engine.opening import Opening
 from amorsize._engine.source import READ_S
@@ -43,7 +42,7 @@ READ_IDLE_S = 0.2e-3
 #: The parts of a call that refer to what is the user's, by their names in the engine.
 PARTS = (
     *("failures", "confinement", "draws", "opening", "workers", "inline", "acting", "ending"),
-    *("recorder", "consumer", "_turns"),
+    *("recorder", "_turns"),
 )
 #: What of a call is the user's, or leads to it.
 HELD = ("func", "options", "item_kwargs", "source", "work", "task", "function", "pools")
@@ -90,7 +89,6 @@ class Engine:
         inline = self.inline = InlineItems(
             call, recorder, failures, draws, workers, lambda: self.acting.new_dispatcher()
         )
-        self.consumer = Consumer(workers, draws)
         acting = self.acting = Acting(call, recorder, confinement, opening, workers, inline)
         self.ending = Ending(call, recorder, draws, workers, inline, acting)
         self._turns: Turns | None = None
@@ -175,6 +173,9 @@ class Engine:
         try:
             self._begin()
             from amorsize._engine import streaming
+            from amorsize._engine.handing_over import Consumer
+
+            consumer = Consumer(self.workers, self.draws)
 
             call.task.kept_pipes = streaming.pipes_of_items(call)
         except BaseException:
@@ -187,7 +188,7 @@ class Engine:
                 n_ahead = buffer or streaming.buffer_items(call, self.recorder.result_bytes)
                 call.work.limit = call.work.results.n_given + n_ahead
                 if streaming.has_results(call, self.workers.look, ordered=ordered):
-                    with self.consumer:
+                    with consumer:
                         for start, given in streaming.taken(call.work.results, ordered=ordered):
                             yield from enumerate(given, start) if indexed else given
                     self._look()
@@ -223,7 +224,9 @@ class Engine:
         if options.progress:
             from amorsize._engine import progress_meter
 
-            self.recorder.progress = progress_meter.new(call, self.recorder, self.consumer)
+            self.recorder.progress = progress_meter.new(
+                call, self.recorder, self.workers, self.draws
+            )
 
     def _give_up(self, error: BaseException) -> None:
         """End at once, with what was done kept in the error; a second Ctrl-C loses none of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from amorsize._engine.handing_over import Consumer
 from amorsize._host.signals import let_through
 from amorsize._profiles import store
 from amorsize._workers import nesting
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._engine.call import Call, Recorder
-    from amorsize._engine.handing_over import Consumer
+    from amorsize._engine.draws import Draws
+    from amorsize._engine.workers import Workers
     from amorsize.progress.display import Display
 
 #: Items of a chunk whose sizes are looked at, and of those to come.
@@ -29,8 +31,9 @@ NEW_S = 1.0
 SIZED_S = 5e-3
 
 
-def new(call: Call, recorder: Recorder, consumer: Consumer) -> Meter | None:
+def new(call: Call, recorder: Recorder, workers: Workers, draws: Draws) -> Meter | None:
     """The meter that a call was asked for; None where nobody would see it."""
+    consumer = Consumer(workers, draws)
     asked = call.options.progress
     if asked is not True:
         assert callable(asked)
