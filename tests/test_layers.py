@@ -24,7 +24,6 @@ CHAIN = (
     {"_watching", "_profiles", "_clusters"},
     {"_workers"},
     {"_engine"},
-    {"_api.map"},
     {"optimizer"},
     {"tuning", "history", "simulate"},
     {"_api"},
@@ -44,7 +43,6 @@ HOT = {
     "__init__",
     "_api",
     "_clusters",
-    "_api.map",
     "_engine",
     "_function",
     "_host",
@@ -79,7 +77,7 @@ def modules() -> list[str]:
 
 def part_of(module: str) -> str:
     """The part of the package a module belongs to: `policy` for `policy.actions`."""
-    return module if module in GROUP_OF else module.split(".")[0]
+    return module.split(".")[0]
 
 
 @functools.cache

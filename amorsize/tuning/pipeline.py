@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from amorsize._api.map import tuned_map
 from amorsize._engine import call_checks
+from amorsize._engine.call_options import DEFAULTS
+from amorsize._engine.engine import Engine
 from amorsize._engine.source import Sliced, source_of
 from amorsize._function import callables
 from amorsize.errors import InvalidOptionError, WrongTypeError
@@ -134,6 +135,7 @@ def tune_pipeline(
         if verbose:
             print(f"Stage {len(stages) + 1}: {name_of(func)}")
         stages.append(quick_tune(func, items, verbose, **options))
-        items = tuned_map(func, items, item_kwargs=options.get("item_kwargs"))
+        item_kwargs = options.get("item_kwargs") or {}
+        items = Engine(func, (items,), item_kwargs, DEFAULTS, None).run()
     names = tuple(map(name_of, functions))
     return PipelineResult(names=names, stages=tuple(stages), results=items)
