@@ -15,7 +15,18 @@ if TYPE_CHECKING:
 
 
 class Explanation:
-    """How the last call of a function went: print it, plot it, or save it as a page."""
+    """How the last call of a function went: print it, plot it, or save it as a page.
+
+    Example:
+        >>> area = autotune(lambda side: side * side)
+        >>> area.explain()
+        <lambda>: not called in this process yet.
+        >>> area(range(1000))[-1]
+        998001
+        >>> print(area.explain())
+        <lambda>: 1000 items in ...
+        measured ...
+    """
 
     def __init__(self, name: str, trace: Trace | None) -> None:
         self.name, self.trace = name, trace

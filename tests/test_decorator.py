@@ -347,7 +347,8 @@ def test_name_docstring_and_module_survive():
     """help(), documentation tools and error reports find the function."""
     assert power.__name__ == "power"
     assert power.__qualname__ == "power"
-    assert power.__doc__ == "Raise to a power."
+    assert power.one.__doc__ == "Raise to a power."
+    assert power.__doc__.startswith("Raise to a power.\n\n")
     assert power.__module__ == __name__
     assert repr(power) == str(power) == f"<tuned function {__name__}.power>"
     assert repr(Scale(1).times) == f"<tuned function {__name__}.Scale.times>"

@@ -52,6 +52,7 @@ HOT = {
 HOT |= {"cache", "errors", "policy"}
 COLD = {
     *("_host.diagnostics", "_host.cost_probe"),  # for the command line
+    "_api.help_text",  # for help()
     "_api.signature",  # for inspection
     "cache.diskcache_adapter",  # opens the disk, once that can pay
     "_workers.serialization",  # worker processes need the C half of pickle

@@ -8,7 +8,7 @@ from __future__ import annotations
 from amorsize._api import late_map
 from amorsize._api.receivers import is_receiver, is_unbound
 from amorsize._api.wrapt_proxy import BoundFunctionWrapper, FunctionWrapper
-from amorsize._engine.call_checks import check_function
+from amorsize._engine.call_checks import check_function, name_of
 from amorsize._engine.call_options import merged, spelled
 from amorsize._function.callables import is_partial, own
 from amorsize.errors import WrongTypeError
@@ -83,6 +83,13 @@ def autotune(
     Raises:
         WrongTypeError: Not a plain function, already tuned, or an option of the wrong kind.
         InvalidOptionError: An option's value is not allowed.
+
+    Example:
+        >>> @autotune
+        ... def area(side):
+        ...     return side * side
+        >>> area([1, 2, 3])
+        [1, 4, 9]
     """
     options = spelled(locals())
     if func is None:
@@ -94,6 +101,13 @@ class TunedFunction:
     """A function over one item, called with many: what `@autotune` makes of it.
 
     Bound to an instance or a class, as methods are, it maps with that instance or class.
+
+    Example:
+        >>> area = autotune(lambda side: side * side)
+        >>> area([1, 2]), area.one(3), area.using(backend="serial")([4])
+        ([1, 4], 9, [16])
+        >>> list(area.stream(range(3)))
+        [0, 1, 4]
     """
 
     if TYPE_CHECKING:  # wrapt's, and what _tuned() sets
@@ -272,13 +286,25 @@ class TunedFunction:
         return reduced(self, _rebuilt, _rebuilt_from)
 
 
+def _help_text(tuned: TunedFunction) -> str:
+    from amorsize._api.help_text import help_text
+
+    return help_text(tuned)
+
+
+def _documented(tuned: TunedFunction, text: str | None) -> None:
+    tuned.__wrapped__.__doc__ = text
+
+
 class _Tuned(TunedFunction, FunctionWrapper):  # type: ignore[type-arg]
-    """A tuned function as the decorator leaves it."""
+    # A tuned function as the decorator leaves it.
 
     class _Bound(TunedFunction, BoundFunctionWrapper):  # type: ignore[type-arg]
-        """A tuned function reached through a class or an instance."""
+        # A tuned function reached through a class or an instance.
+        __doc__ = property(_help_text)
 
     __bound_function_wrapper__ = _Bound
+    __doc__ = property(_help_text, _documented)
 
 
 def _tuned(func: Any, options: Options) -> TunedFunction:
@@ -308,10 +334,7 @@ def _never_called(*_: Any) -> None:
 
 
 def _name(func: Any) -> str:
-    if is_partial(func):
-        return _name(func.func)
-    name = own(func, "__name__")
-    return name if isinstance(name, str) else type(func).__name__
+    return _name(func.func) if is_partial(func) else name_of(func)
 
 
 def _rebuilt(func: Any, options: Options) -> TunedFunction:

@@ -63,7 +63,25 @@ def tuned_map(
         func: Called once for each item, or tuple of items where several iterables are zipped.
         iterables: The data; at least one iterable.
         item_kwargs: Keywords for every item.
-        backend, executor, ...: The options, as `autotune` explains them.
+        backend: Where every item is to run: "serial", "thread", "process", "dask" or "ray".
+        executor: An Executor to run the items in, or a Dask client, cluster or address.
+        engine: What Dask or Ray is given with each chunk: `{"resources": {"GPU": 1}}`.
+        start_timeout: Seconds to wait for a worker where a cluster has none; None for 60.
+        n_jobs: How many items run at once; None or -1 for every usable core.
+        chunksize: How many items are sent at once; None to have it tuned.
+        max_worker_memory: Bytes, or "2 GB", by which a worker may grow before it is replaced.
+        setup: Called once in each worker before its first item; the caller runs none, if others do.
+        teardown: Called once in each worker after its last item.
+        thread_safe: Whether items may run in threads; None to judge it by what they reach.
+        timeout: Seconds that one item may take; only a worker can keep it.
+        retries: How often an item may run again whose worker died; 0 forbids it.
+        return_exceptions: Put what an item raised in its place instead of raising it.
+        seed: Gives each item its own random streams by index, the same wherever it runs.
+        progress: Show a bar that counts finished items.
+        cache: Remember on disk what was learned; False keeps it in memory.
+        retune: Ignore what was learned and learn it again.
+        on_retune: Called after a call with each change of cost that something was done about.
+        strict: Refuse zipped iterables of different lengths.
 
     Returns:
         The results, in the order of the items.
@@ -72,6 +90,12 @@ def tuned_map(
         InvalidOptionError, WrongTypeError: What was asked for cannot be.
         WorkerDied, ItemTimeout, SerializationError: An item's result could not be had.
         Exception: What `func` raised for the lowest failing item, with a note naming it.
+
+    Example:
+        >>> tuned_map(len, ["a", "bb", "ccc"])
+        [1, 2, 3]
+        >>> tuned_map(round, [1.234, 5.678], item_kwargs={"ndigits": 1})
+        [1.2, 5.7]
     """
     options = call_options.spelled(locals())
     call_checks.check_function(func)
@@ -182,7 +206,11 @@ def explain(func: Callable[..., Any]) -> Explanation:
 
 
 def shutdown() -> None:
-    """End warm workers, and write what was learned to disk. The next call starts what it needs."""
+    """End warm workers, and write what was learned to disk. The next call starts what it needs.
+
+    Example:
+        >>> shutdown()
+    """
     store.write()
     end_warm = getattr(sys.modules.get("amorsize._workers.warm_pool"), "shutdown", None)
     if end_warm is not None:
@@ -193,7 +221,13 @@ def shutdown() -> None:
 
 
 class workers:  # noqa: N801 - reads as a function where it is used: `with amorsize.workers():`
-    """Keep warm workers for a block of calls, and end them at its end."""
+    """Keep warm workers for a block of calls, and end them at its end.
+
+    Example:
+        >>> with workers():
+        ...     [tuned_map(len, [word]) for word in ("a", "bb")]
+        [[1], [2]]
+    """
 
     def __enter__(self) -> None:
         """Nothing is started before the first call needs it."""
@@ -203,7 +237,15 @@ class workers:  # noqa: N801 - reads as a function where it is used: `with amors
 
 
 def failed_index(error: BaseException) -> int | None:
-    """The index of the item that raised this error, from 0; None if no item of a map did."""
+    """The index of the item that raised this error, from 0; None if no item of a map did.
+
+    Example:
+        >>> try:
+        ...     tuned_map(float, ["1", "2", "x"])
+        ... except ValueError as error:
+        ...     failed_index(error)
+        2
+    """
     return getattr(error, "_amorsize_index", None)
 
 
@@ -215,5 +257,12 @@ def partial_results(error: BaseException) -> dict[int, Any]:
 
     Returns:
         A new dict; empty for an exception of another origin.
+
+    Example:
+        >>> try:
+        ...     tuned_map(float, ["1", "2", "x"])
+        ... except ValueError as error:
+        ...     partial_results(error)
+        {0: 1.0, 1: 2.0}
     """
     return dict(getattr(error, "_amorsize_partial", {}))

@@ -19,6 +19,10 @@ def worker_number() -> int:
     the process that made the call is 0 and its workers follow. The number is known in `setup=` as
     well. Outside of a call it is 0. Two calls that run side by side each count from 0. With
     `executor=` the number belongs to the chunk, since the workers are the executor's.
+
+    Example:
+        >>> worker_number()
+        0
     """
     return _of_threads.get(get_ident(), _of_process)
 

@@ -132,7 +132,12 @@ def put(key: str, record: dict[str, Any]) -> bool:
 
 
 def entries() -> list[dict[str, Any]]:
-    """All records that are listed and can be read, each with its key as `stored_as`."""
+    """All records that are listed and can be read, each with its key as `stored_as`.
+
+    Example:
+        >>> cache.entries()
+        []
+    """
     noted = recent(LISTED)
     found = [record for record in _surveyed() if record is not None]
     listed = [record for record in found if record["stored_as"] not in noted]
@@ -146,13 +151,23 @@ def n_damaged() -> int:
 
 
 def forget(*keys: str) -> int:
-    """Remove the records stored under these keys; how many there were."""
+    """Remove the records stored under these keys; how many there were.
+
+    Example:
+        >>> cache.forget("profile:of:nothing")
+        0
+    """
     compact()
     return access.attempt(lambda store: store.delete(keys), otherwise=0, patience_s=_PATIENCE_S)
 
 
 def clear() -> int:
-    """Remove all records, listed or not, and all damaged databases; how many records there were."""
+    """Remove all records, listed or not, and all damaged databases; how many records there were.
+
+    Example:
+        >>> cache.clear()
+        0
+    """
     if switched_off() or not location.has_folder():
         return 0
     compact(keeps_damaged=False)  # for their number
@@ -168,14 +183,24 @@ def clear() -> int:
 
 
 def home() -> Path:
-    """The folder it is all kept in, which need not exist: AMORSIZE_HOME, or in the user's cache."""
+    """The folder it is all kept in, which need not exist: AMORSIZE_HOME, or in the user's cache.
+
+    Example:
+        >>> cache.home().name
+        'amorsize'
+    """
     from pathlib import Path
 
     return Path(location.folder())
 
 
 def size_bytes() -> int:
-    """What the cache takes on disk; what else lies in its folder is not counted."""
+    """What the cache takes on disk; what else lies in its folder is not counted.
+
+    Example:
+        >>> cache.size_bytes()
+        0
+    """
     return location.size_bytes()
 
 

@@ -79,6 +79,12 @@ def save(
         InvalidOptionError: The name is not allowed, or taken, or its result is of other work.
         WrongTypeError: There is no result in what was given.
         HistoryError: It cannot be written.
+
+    Example:
+        >>> area = autotune(lambda side: side * side)
+        >>> squares = area(range(1000))
+        >>> history.save("before", area).n_items
+        1000
     """
     check_name(name, replace=replace, add=add)
     saved = build.saved(name, result, func, note)
@@ -93,6 +99,10 @@ def list() -> builtins.list[Saved]:
 
     Raises:
         HistoryError: The folder cannot be used.
+
+    Example:
+        >>> history.list()
+        []
     """
     _refuse_if_off()
     found = [one for one in _readable() if one is not None]
@@ -111,6 +121,11 @@ def show(name: str) -> Saved:
     Raises:
         UnknownResultError: There is none; the text names those that are like it.
         HistoryError: It is damaged, or the folder cannot be used.
+
+    Example:
+        >>> history.show("before")
+        Traceback (most recent call last):
+        amorsize.errors.UnknownResultError: there is no result named 'before'. ...
     """
     _refuse_if_off()
     document = store.read(name)
@@ -135,6 +150,14 @@ def compare(a: str | Saved, b: str | Saved) -> Comparison:
     Raises:
         UnknownResultError: There is none of this name.
         HistoryError: It is damaged, or the folder cannot be used.
+
+    Example:
+        >>> area = autotune(lambda side: side * side)
+        >>> for name in ("before", "after"):
+        ...     squares = area(range(1000))
+        ...     saved = history.save(name, area)
+        >>> print(history.compare("before", "after").verdict)
+        The whole: ...
     """
     return compared(a if isinstance(a, Saved) else show(a), b if isinstance(b, Saved) else show(b))
 
@@ -179,6 +202,13 @@ def delete(*names: str) -> int:
     Raises:
         UnknownResultError: There is none of one of these names; then nothing was removed.
         HistoryError: The folder cannot be used.
+
+    Example:
+        >>> area = autotune(lambda side: side * side)
+        >>> squares = area(range(1000))
+        >>> saved = history.save("before", area)
+        >>> history.delete("before")
+        1
     """
     _refuse_if_off()
     for name in names:
@@ -192,6 +222,10 @@ def clear() -> int:
 
     Raises:
         HistoryError: The folder cannot be used.
+
+    Example:
+        >>> history.clear()
+        0
     """
     _refuse_if_off()
     return store.clear()

@@ -67,6 +67,11 @@ def optimize(
     Raises:
         InvalidOptionError, WrongTypeError: What was asked for cannot be.
         Exception: What `func` raised for an item of the sample, with a note naming it.
+
+    Example:
+        >>> found = optimize(len, ["a", "bb", "ccc"])
+        >>> found.backend, found.n_jobs
+        ('serial', 1)
     """
     arguments.check_flags(
         prefer_threads_for_io=prefer_threads_for_io,

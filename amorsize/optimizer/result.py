@@ -17,6 +17,10 @@ class OptimizationResult:
     `data` gives all items, those that were run included, also where it was an iterator.
     `estimated_speedup` is the loop's time by that of a call with exactly this plan. With "serial"
     as its `backend` the loop is best.
+
+    Example:
+        >>> print(optimize(len, ["a", "bb"]))
+        plan  the loop, in the caller ...
     """
 
     n_jobs: int

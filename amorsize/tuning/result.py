@@ -23,6 +23,11 @@ class TuningResult(Figures):
     Times are seconds for all items; where only a part of them was run, they were told from it
     (`configurations` has the numbers). Where the loop won, `best_n_jobs` is 1, `backend` is
     "serial", and `executor_type` names the workers it was compared with.
+
+    Example:
+        >>> result = tune_parameters(abs, range(100), [1], [50])
+        >>> TuningResult.from_dict(result.to_dict()).best_chunksize == result.best_chunksize
+        True
     """
 
     # -- keeping ----------------------------------------------------------------------------

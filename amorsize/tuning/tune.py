@@ -67,6 +67,11 @@ def tune_parameters(
         InvalidOptionError, WrongTypeError: What was asked for cannot be; there is no item.
         MissingExtraError: Optuna is not installed.
         Exception: What `func` raised in the loop.
+
+    Example:
+        >>> result = tune_parameters(abs, range(100), n_jobs_range=[1], chunksize_range=[50])
+        >>> list(result.all_results), result.best_n_jobs
+        ([(1, 50)], 1)
     """
     asked = options.asked(
         use_hint=use_optimizer_hint,
@@ -107,6 +112,10 @@ def quick_tune(
     named then, and nothing is kept.
 
     The arguments are those of `tune_parameters`, and so are the errors.
+
+    Example:
+        >>> print(quick_tune(abs, range(100)).verdict)
+        too ...
     """
     asked = options.asked(
         use_hint=True,
@@ -151,6 +160,11 @@ def compare_plans(
 
     Returns:
         A result whose `configurations` are the plans, in their order. Nothing is kept.
+
+    Example:
+        >>> result = compare_plans(abs, range(100), [(1, 50), (1, 100)], repeats=1)
+        >>> [one.chunksize for one in result.configurations]
+        [50, 100]
     """
     asked = options.asked(
         use_hint=False,
@@ -172,5 +186,10 @@ def compare_plans(
 
 
 def so_far(error: BaseException) -> TuningResult | None:
-    """What a tuning that Ctrl-C ended had found; None for an exception of another origin."""
+    """What a tuning that Ctrl-C ended had found; None for an exception of another origin.
+
+    Example:
+        >>> so_far(KeyboardInterrupt()) is None
+        True
+    """
     return getattr(error, "_amorsize_tuning", None)
