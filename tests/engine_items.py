@@ -69,6 +69,21 @@ def cut_in_place(text: bytearray) -> int:
     return len(text)
 
 
+def pid_beside(pid: int) -> tuple[int, int]:
+    """Where the item came to be, and where it was used."""
+    return pid, os.getpid()
+
+
+def inverse(number: int) -> float:
+    """What fails for 0."""
+    return 1 / number
+
+
+def added(text: bytes, number: int) -> int:
+    """Both together."""
+    return len(text) + number
+
+
 def pids_of_a_map_inside(_: int) -> tuple[int, set[int]]:
     """Where it ran, and where the items of a map in it did."""
     from amorsize import tuned_map

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import sys
@@ -19,7 +20,13 @@ from engines import dask_processes, why_not
 from amorsize import autotune, partial_results, tuned_map
 from amorsize._clusters import dask_watch, finding
 from amorsize._workers import executor_processes
-from amorsize.errors import AmorsizeWarning, InvalidOptionError, WorkerDied, WorkersUnavailable
+from amorsize.errors import (
+    AmorsizeWarning,
+    InvalidOptionError,
+    SerializationError,
+    WorkerDied,
+    WorkersUnavailable,
+)
 
 # Engines warn of much that is not ours, in threads that outlive a test.
 pytestmark = [pytest.mark.engines, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(120)]
@@ -171,6 +178,29 @@ class TestContract:
 
         assert tuned_map(engine_items.drawn, range(20), seed=5, executor=engine) == in_a_loop
 
+    @CLUSTERS
+    def test_modules_of_the_user_s_own_need_not_be_there(self, engine, tmp_path, monkeypatch):
+        (tmp_path / "only_here.py").write_text("FACTOR = 3\n\ndef tripled(x): return FACTOR * x\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        import only_here
+
+        assert tuned_map(only_here.tripled, range(9), executor=engine) == list(range(0, 27, 3))
+
+    @ALL
+    def test_a_package_that_workers_lack_is_named_with_the_way_out(
+        self, engine, tmp_path, monkeypatch
+    ):
+        installed = tmp_path / "site-packages"
+        installed.mkdir()
+        (installed / "lacking.py").write_text("def of(x): return x\n")
+        monkeypatch.syspath_prepend(installed)
+        import lacking
+
+        with pytest.raises(SerializationError, match="No module named 'lacking'. ") as raised:
+            tuned_map(lambda x: lacking.of(x), range(9), executor=engine)
+
+        assert re.search("PipInstall|runtime_env|importable there", str(raised.value))
+
     @ALL
     def test_what_the_engine_does_not_know_is_refused(self, engine):
         with pytest.raises(
@@ -243,6 +273,14 @@ class TestRay:
         mapped([0.01] * 20)
 
         assert "1 chunks at once" in str(mapped.explain())
+
+    def test_items_that_are_references_are_what_they_stand_for(self, ray_runtime):
+        refs = [ray_runtime.put(bytes([x]) * 10) for x in range(9)]
+
+        assert tuned_map(len, refs, executor="ray") == [10] * 9
+        assert tuned_map(engine_items.added, refs, range(9), executor="ray") == [
+            10 + x for x in range(9)
+        ]
 
 
 @DASK
@@ -366,6 +404,36 @@ class TestDask:
             )
             timer.join()
         assert len([one for one in told if one.category is AmorsizeWarning]) == 1
+
+    def test_items_that_are_futures_stay_where_they_are(self, dask_client):
+        from distributed import wait
+
+        held = dask_client.map(engine_items.pid_after_a_while, [0.01] * 8, pure=False)
+        wait(held)
+        before = dask_client.who_has(held)
+
+        here = tuned_map(engine_items.pid_beside, held, executor=dask_client)
+
+        assert all(there == pid for there, pid in here)
+        assert dask_client.who_has(held) == before
+
+    def test_futures_that_are_not_done_are_waited_for(self, dask_client):
+        held = dask_client.map(engine_items.pid_after_a_while, [0.3] * 4, pure=False)
+
+        found = tuned_map(engine_items.pid_beside, held, executor=dask_client)
+
+        assert [there for there, _ in found] == dask_client.gather(held)
+
+    def test_a_future_that_has_failed_is_its_item_s_error(self, dask_client):
+        held = dask_client.map(engine_items.inverse, [1, 2, 0, 4], pure=False)
+
+        found = tuned_map(abs, held, executor=dask_client, return_exceptions=True)
+
+        assert isinstance(found.pop(2), ZeroDivisionError)
+        assert found == [1, 0.5, 0.25]
+        with pytest.raises(ZeroDivisionError) as raised:
+            tuned_map(abs, held, executor=dask_client)
+        assert any("item 2" in note for note in raised.value.__notes__)
 
     def test_a_worker_that_is_retired_loses_nothing(self, tmp_path, items):
         from distributed import Client

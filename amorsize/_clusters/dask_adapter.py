@@ -6,6 +6,7 @@ to run again when a process dies, which it would otherwise do up to three times 
 
 from __future__ import annotations
 
+import sys
 from time import thread_time
 
 from amorsize._clusters import dask_worker
@@ -54,6 +55,11 @@ class DaskAdapter:
     shares_memory = False
     submit_s, lag_s = 1.5e-3, 5e-3  # distributed 2026.8, a client beside its workers on 2 cores
     names_processes = True
+    way_out = (
+        "Install it where the workers are, or call client.register_plugin() with "
+        "distributed.PipInstall([...]) for a package and distributed.diagnostics.plugin."
+        "UploadDirectory(...) for your own modules."
+    )
     tells_victims = True
 
     def __init__(
@@ -77,6 +83,8 @@ class DaskAdapter:
                 elsewhere.
         """
         self._client, self._is_ours = client, is_ours
+        self.reference_types = frozenset((sys.modules["distributed"].Future,))
+        self._held: dict[str, tuple[str, ...]] = {}  # addresses of workers, by key
         self._put: list[Any] = []
         self._has_large_results = False
         self._loop_s = (0.0, 0.0)  # CPU seconds of the loop's thread: at first, lately
@@ -162,6 +170,21 @@ class DaskAdapter:
         )
         one.sent.append(sent)
         return sent
+
+    def locate(self, references: list[Any]) -> None:
+        """Ask the scheduler once for all of them."""
+        keys = [one.key for one in references if one.status == "finished"]
+        held = self._client.sync(self._client.scheduler.who_has, keys=keys, callback_timeout=PUT_S)
+        self._held = {key: tuple(addresses) for key, addresses in held.items()}
+
+    def holder(self, references: list[Any]) -> Process | None:
+        """By what `locate` has found."""
+        n_at: dict[str, int] = {}
+        for one in references:
+            for address in self._held.get(one.key, ()):
+                n_at[address] = n_at.get(address, 0) + 1
+        there = [one for one in self._watch.processes if one.address in n_at]
+        return max(there, key=lambda one: n_at[one.address], default=None)
 
     def put_once(self, data: bytes) -> Any:
         """Scatter data; workers that need it later fetch it from one another."""

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
         #: Whether the end of a process fails only the submissions that were in it.
         tells_victims: bool
 
+        #: What to do where workers lack a module, as a sentence.
+        way_out: str
+        #: Of items that stand for values which the engine has, or will have.
+        reference_types: frozenset[type]
         #: Seconds that a submission takes of this process, until more is known.
         submit_s: float
         #: Seconds that it is on its way there and back, likewise.
@@ -59,11 +63,20 @@ if TYPE_CHECKING:
 
             Args:
                 function: Importable where it is to run.
-                arguments: Those that `put_once` gave arrive as what they stand for.
+                arguments: Those that `put_once` gave, and references, arrive as what they stand
+                    for.
                 key: A name for it that no other submission has.
                 process: Where it has to run, or not at all; None: anywhere.
                 done: Called in any thread, once.
             """
+            ...
+
+        def locate(self, references: list[Any]) -> None:
+            """Find out where these values are, as far as they are there."""
+            ...
+
+        def holder(self, references: list[Any]) -> Process | None:
+            """The process that has the most of these values; None where that is not known."""
             ...
 
         def put_once(self, data: bytes) -> Any:

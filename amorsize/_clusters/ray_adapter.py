@@ -5,6 +5,8 @@ Ray is told never to run a submission again, so that whoever lost a worker proce
 
 from __future__ import annotations
 
+import sys
+
 from amorsize._clusters.buffers import Buffer
 from amorsize._clusters.protocol import (
     CANCELLED,
@@ -37,6 +39,10 @@ class RayAdapter:
     shares_memory = False
     submit_s, lag_s = 0.3e-3, 1.5e-3  # ray 2.60 on 2 cores
     names_processes = False
+    way_out = (
+        "Install it on the nodes, or begin with ray.init(runtime_env={'pip': [...]}) for a package "
+        "and {'working_dir': '.'} for your own modules."
+    )
     tells_victims = True
 
     def __init__(self, address: str | None = None, *, given: dict[str, Any] | None = None) -> None:
@@ -53,6 +59,9 @@ class RayAdapter:
 
         refuse_unknown(given or {}, GIVEN, self.described)
         self._ray: Any = ray
+        client = sys.modules.get("ray.util.client.common")
+        of_client = () if client is None else (client.ClientObjectRef,)
+        self.reference_types = frozenset((ray.ObjectRef, *of_client))
         if not ray.is_initialized():
             ray.init(address, log_to_driver=False)
         options = {"num_cpus": 1, **(given or {})}
@@ -85,6 +94,13 @@ class RayAdapter:
         ref = self._remotes[function].options(name=key).remote(*arguments)
         ref.future().add_done_callback(lambda one: done(*outcome(one)))
         return ref
+
+    def locate(self, references: list[Any]) -> None:
+        """Do nothing: Ray itself runs a task near what it takes."""
+
+    def holder(self, references: list[Any]) -> None:  # noqa: ARG002
+        """None: Ray chooses."""
+        return
 
     def put_once(self, data: bytes) -> Any:
         """Into the object store, from where each node fetches it once."""

@@ -12,6 +12,7 @@ from amorsize._host.import_state import is_half_loaded
 from amorsize._host.signals import let_through
 from amorsize._profiles import store
 from amorsize._workers import nesting
+from amorsize._workers.protocol import Chunk
 from amorsize.policy.events import ProfileLookedUp
 from amorsize.policy.host_job import Job
 
@@ -90,7 +91,8 @@ class Opening:
             backend = self.remote.backend
             if backend == "thread":  # other workers may become more
                 n_jobs = n_jobs or self.remote.n_workers
-            chunksize = 1 if self.remote.goes_alone(options) else chunksize
+            if self.remote.goes_alone(options) or (chunksize is None and self._has_references()):
+                chunksize = 1
         return Job(
             n_items=self._call.source.n_read if self._call.source.all_read else None,
             backend=backend,
@@ -105,6 +107,14 @@ class Opening:
             may_look_up=self._may_look_up(backend),
             to_load_s=0.0 if "amorsize._engine.survey" in sys.modules else SURVEY_LOAD_S,
         )
+
+    def _has_references(self) -> bool:
+        """Whether the items are values of the engine's; each is then run where it is."""
+        assert self.remote is not None
+        n_known = min(self._call.source.n_read, MOST_LOOKED_AT)
+        columns = self._call.work.items(Chunk(start=0, stop=n_known)) if n_known else ()
+        found = [self.remote.locate(column) for column in columns]  # each of them
+        return any(found)
 
     def _backend(self) -> str:
         """What was asked for, by the environment, by the user, or by what the options need."""

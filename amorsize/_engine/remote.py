@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._clusters import finding
+from amorsize._clusters import finding, references
 from amorsize._engine import call_options, engine_costs, placement
 from amorsize._engine.engine_costs import EngineCosts
 from amorsize._workers import executor_pool
@@ -69,6 +69,18 @@ class RemoteWorkers:
                 f"{described}: who can tell which items of a lost chunk have run? Leave chunksize "
                 "out: each item then goes alone."
             )
+
+    def locate(self, items: list[Any]) -> bool:
+        """Find out where the values are that items stand for; whether there are any."""
+        types = self.adapter.reference_types
+        if not types or not references.has_any(items, types):
+            return False
+        self.adapter.locate([one for one in items if type(one) in types])
+        return True
+
+    def sample(self, item: Any) -> Any:
+        """An item that shows what the function is called with; None where it is elsewhere."""
+        return None if type(item) in self.adapter.reference_types else item
 
     def goes_alone(self, options: Options) -> bool:
         """Whether each item is a chunk, so that what a dead process has run can be told."""

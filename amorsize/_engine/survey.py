@@ -229,5 +229,7 @@ class Survey:
                 if self._call.work.n_left
                 else None
             )
+            if self._remote is not None:
+                sample = self._remote.sample(sample)
             self._payload = Payload(self._call.task, self._call.func, sample)
         return self._payload

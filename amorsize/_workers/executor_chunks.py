@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from amorsize._clusters import references
 from amorsize._clusters.buffers import Buffer, apart
 from amorsize._workers import exception_pickling, serialization, worker_numbers
 from amorsize._workers.executor_worker import NOT_SET_UP, RAN, LoadedTask, run_pickled
@@ -36,9 +37,9 @@ class SharedChunks:
         """Next to nothing."""
         return serialization.dumps(None)
 
-    def pack(self, items: Any) -> tuple[bytes, list[Buffer]]:  # noqa: ARG002
+    def pack(self, items: Any) -> tuple[bytes, list[Buffer], list[Any]]:  # noqa: ARG002
         """Nothing."""
-        return b"", []
+        return b"", [], []
 
     def name(self) -> str:
         """None: it is not told to anybody."""
@@ -87,10 +88,11 @@ class SentChunks:
         """Items as bytes."""
         return self._payload.pack(items)
 
-    def pack(self, items: Any) -> tuple[bytes, list[Buffer]]:
-        """Items as bytes, with large pieces of memory apart, uncopied."""
-        data, parts = self._payload.pack_apart(apart(items))
-        return data, [Buffer(part, is_writable=not part.readonly) for part in parts]
+    def pack(self, items: Any) -> tuple[bytes, list[Buffer], list[Any]]:
+        """Items as bytes, with large pieces of memory apart, uncopied, and with references."""
+        here, found = references.taken_out(items, self._adapter.reference_types)
+        data, parts = self._payload.pack_apart(apart(here))
+        return data, [Buffer(part, is_writable=not part.readonly) for part in parts], found
 
     def name(self) -> str:
         """For the engine's own page: begins with that of the function, and has no second."""
@@ -107,7 +109,7 @@ class SentChunks:
         return run_pickled, (
             *(self._key, data if self._put is None else self._put, job.items),
             *(chunk.start, chunk.stop, job.time_budget_s, chunk.worker_number),
-            *job.parts,
+            *(len(job.parts), *job.parts, *job.references),
         )
 
     def with_code(self, job: Job, error: bytes) -> SetupFailed | None:
@@ -118,8 +120,8 @@ class SentChunks:
         if self._by_value and job.key == self._key:
             met, text = exception_pickling.unpack_error(error)
             failure = SerializationError(
-                f"{self._payload.name} cannot be rebuilt in a worker of the executor: "
-                f"{type(met).__name__}: {met}. Make it importable there."
+                f"{self._payload.name} cannot be rebuilt in a worker of {self._adapter.described}: "
+                f"{type(met).__name__}: {met}. {self._adapter.way_out}"
             )
             failure.add_note(text)
             return SetupFailed(worker=job.worker, error=failure)

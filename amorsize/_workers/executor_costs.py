@@ -44,7 +44,7 @@ class ChunkCosts:
         before_s, self._told_s = self._told_s, self._spent_s + self._adapter.cpu_s()
         is_usual = job.worker in self._loaded and job.is_first
         self._loaded.add(job.worker)
-        if job.parts or len(job.items) + (done.n_bytes or 0) > SMALL_BYTES:
+        if job.parts or job.references or len(job.items) + (done.n_bytes or 0) > SMALL_BYTES:
             return None, None
         lag_s = job.back_s - job.sent_s - done.wall_s - done.pickle_s
         cpu_s = None if before_s is None else self._told_s - before_s

@@ -48,3 +48,8 @@ def done_of(job: Job, content: list[Any]) -> ChunkDone:
         some_stayed=some_stayed,
         n_bytes=n_bytes,
     )
+
+
+def failed(job: Job, error: BaseException) -> ChunkDone:
+    """The event for a chunk of one item that has raised an error before it was run."""
+    return done_of(job, [0, (0.0, 0.0, 0.0), 0.0, [], error, False])

@@ -19,7 +19,7 @@ class Job:
 
     __slots__ = (
         *("chunk", "handle", "is_called_back", "items", "key", "parts", "process", "time_budget_s"),
-        *("back_s", "is_first", "sent_s", "unsure_since_s", "worker"),
+        *("back_s", "is_first", "references", "sent_s", "unsure_since_s", "worker"),
     )
 
     def __init__(
@@ -29,9 +29,11 @@ class Job:
         time_budget_s: float,
         items: bytes,
         parts: list[Buffer],
+        references: list[Any],
     ) -> None:
         self.worker, self.chunk = worker, chunk
         self.time_budget_s, self.items, self.parts = time_budget_s, items, parts
+        self.references = references  # items that are values of the engine's
         self.handle: Any = None
         self.process: Process | None = None
         self.key = b""  # of the task it was last sent with

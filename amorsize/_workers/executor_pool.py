@@ -15,7 +15,7 @@ from amorsize._host.signals import let_through
 from amorsize._workers import exception_pickling, serialization
 from amorsize._workers.executor_chunks import SentChunks, SharedChunks
 from amorsize._workers.executor_costs import ChunkCosts
-from amorsize._workers.executor_done import done_of
+from amorsize._workers.executor_done import done_of, failed
 from amorsize._workers.executor_jobs import Job, JobsInFlight, Lost
 from amorsize._workers.executor_processes import Processes
 from amorsize._workers.executor_worker import (
@@ -230,9 +230,13 @@ class ExecutorPool:
             self._unsure.append(job)
         elif meaning == CANCELLED:
             self._lose(job, "the cancellation of its future", events)
+        elif meaning != DIED and job.references and job.chunk.n_items == 1:
+            self._in_flight.discard(job)  # the value that it stands for could not be had
+            events.append(failed(job, error))
         elif meaning != DIED:
             raise WorkersUnavailable(
-                f"{self._adapter.described} could not run {items}: {what}"
+                f"{self._adapter.described} could not run {items}: {what}. "
+                f"Is amorsize missing there? {self._adapter.way_out}"
             ) from error
         elif not self._adapter.recovers():
             raise WorkerDied(

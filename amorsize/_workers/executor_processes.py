@@ -10,6 +10,7 @@ from amorsize.errors import WorkersUnavailable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from amorsize._clusters.protocol import ClusterAdapter, Process
     from amorsize._workers.executor_jobs import Job, JobsInFlight
@@ -63,6 +64,8 @@ class Processes:
         """Give a chunk its process; False: it has none yet, or no room there, and waits."""
         self._look()
         process = self._process_of.get(job.worker) or self._assign(job.worker)
+        if job.references:
+            process = self._near(job.references) or process
         if process is not None and self._has_room(process):
             job.process = process
             return True
@@ -172,6 +175,13 @@ class Processes:
     def _width(self, process: Process) -> int:
         """How many items run there at once."""
         return 1 if self._one_per_process else max(1, process.n_threads)
+
+    def _near(self, references: list[Any]) -> Process | None:
+        """The process that has what a chunk takes, unless it has more to do than it can run."""
+        holder = self._adapter.holder(references)
+        if holder is None or self._in_flight.n_in(holder.identity) > self._width(holder):
+            return None
+        return holder
 
     def _has_room(self, process: Process) -> bool:
         """Whether one chunk more may be there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from _thread import allocate_lock, get_ident
 
+from amorsize._clusters import references
 from amorsize._clusters.buffers import LARGE_BYTES, Buffer
 from amorsize._host.clocks import perf_counter
 from amorsize._workers import (
@@ -110,7 +111,8 @@ def run_pickled(
     stop: int,
     time_budget_s: float,
     worker_number: int = 0,
-    *parts: Buffer,
+    n_parts: int = 0,
+    *beside: Any,
 ) -> tuple[Any, ...]:
     """Run a chunk in a process of the executor; gives plain data.
 
@@ -122,12 +124,13 @@ def run_pickled(
         stop: Index after the last.
         time_budget_s: Seconds after which the rest of the chunk comes back.
         worker_number: Of the worker that runs the chunk.
-        parts: Large pieces of the items.
+        n_parts: Of what is beside, so many are large pieces of the items.
+        beside: These pieces, then what references among the items stand for.
     """
     worker_numbers.set_for_process(worker_number)  # for the threads that items start
     try:
         with worker_numbers.Numbered(worker_number):  # other threads may run other chunks
-            return _run_sent(key, task, items, start, stop, time_budget_s, parts)
+            return _run_sent(key, task, items, start, stop, time_budget_s, n_parts, beside)
     finally:
         worker_numbers.set_for_process(0)
 
@@ -139,7 +142,8 @@ def _run_sent(
     start: int,
     stop: int,
     time_budget_s: float,
-    parts: tuple[Buffer, ...],
+    n_parts: int,
+    beside: tuple[Any, ...],
 ) -> tuple[Any, ...]:
     try:
         loaded = _loaded(key, task)
@@ -151,7 +155,8 @@ def _run_sent(
     if failed is not None:
         return NOT_SET_UP, exception_pickling.pack_error(failed)
     try:
-        received = serialization.loads(_data(items), [one.received() for one in parts])
+        parts = [one.received() for one in beside[:n_parts]]
+        received = references.put_back(serialization.loads(_data(items), parts), beside[n_parts:])
     except BaseException as error:
         return (
             RAN,

@@ -44,8 +44,9 @@ def reported(state: State, event: Report) -> None:
             _see_drift(state, state.profile.watch, found)
     if state.job.keeps_failures:
         limit_failures.see(state, event)
-    if remote.is_remote(state):  # how many of its workers are used is not ours to try
-        return
+    if remote.is_remote(state):
+        remote.check_profile(state)
+        return  # how many of its workers are used is not ours to try
     explore.see(state, event)
     if state.exploration.trial is not None:
         return

@@ -47,7 +47,6 @@ def feed(state: State, view: View) -> Action:
         why = "the workers that were asked for run all items"
         state.route = backend_costs.Route(backend="process", why=why)
         state.cores.verified = True
-    _check_profile(state)
     pool = state.workers.of("process")
     worker = pool.least_loaded(_n_active(state))
     n_items, time_budget_s = chunk_for(state, view)
@@ -107,7 +106,7 @@ def _n_most(state: State) -> int:
     return GROWTH * max(1, state.costs.n_largest) if hint is None else hint.plan.chunksize
 
 
-def _check_profile(state: State) -> None:
+def check_profile(state: State) -> None:
     """The first chunk that comes back shows whether what is remembered holds."""
     hint, item_s = state.profile.hint, state.costs.item_s
     if hint is None or item_s is None:
