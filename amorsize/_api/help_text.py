@@ -1,4 +1,4 @@
-"""What `help()` says of a tuned function: its own docstring, and how it is called now."""
+"""What `help()` says of a tuned function, below its own docstring: how it is called now."""
 
 from __future__ import annotations
 
