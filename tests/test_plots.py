@@ -483,3 +483,19 @@ def test_without_calls_there_is_no_cost_to_draw():
     ax = Explanation("parse", None).plot_drift()
 
     assert texts(ax) == ["parse: no call in this process has measured its items"]
+
+
+# -- pictures of the documentation -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["call", "tuning"])
+def test_pictures_of_the_pages_are_of_what_was_recorded(name, tmp_path):
+    """Each says from which record it was drawn; it can be drawn again, and stays small."""
+    from benchmarks import pictures
+
+    source = {"call": pictures.CALL, "tuning": pictures.TUNING}[name]
+    pictures.draw_all(tmp_path)
+    for place in (pictures.PLACE, tmp_path):
+        text = (place / f"{name}.svg").read_text(encoding="utf-8")
+        assert f"{source.name} {pictures.digest(source)}" in text
+        assert len(text) < 300_000

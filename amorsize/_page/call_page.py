@@ -82,7 +82,7 @@ def _sections(trace: Trace) -> Iterator[Section]:
 
 HOW_TO_READ = (
     "Each bar stands for a chunk of items. How high its dark part is says for how much of its time "
-    "the items computed; light means that they waited, dots that other programs had the core."
+    "the items computed; light means that they waited, lines that other programs had the core."
 )
 
 

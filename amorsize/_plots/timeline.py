@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 #: Of the distance between two rows.
 BAR_HEIGHT = 0.78
+#: The same for hatched ones, each of which is a pattern of its own there.
+MANY_HATCHED = 30
+#: Bars up to which there is room for a line between them.
+FEW_BARS = 400
 #: A part of a bar below this share of its height is left out.
 LEAST_SHARE = 0.02
 #: Rows that all have their label.
@@ -73,15 +77,18 @@ def _headline(trace: Trace) -> str:
 
 
 def _draw_rows(ax: Axes, timeline: Timeline, factor: float) -> None:
-    is_many = sum(len(row.bars) for row in timeline.rows) > MANY_SHAPES
+    n_bars = sum(len(row.bars) for row in timeline.rows)
+    is_many = n_bars > MANY_SHAPES
     for backend in dict.fromkeys(row.backend for row in timeline.rows):
         colour = canvas.COLOURS.get(backend, canvas.OTHER)
         of_backend = [(y, row) for y, row in enumerate(timeline.rows) if row.backend == backend]
         for part, alpha, label in TONES:
             look = {"facecolor": colour, "alpha": alpha, "label": f"{backend}{label}"}
+            if n_bars <= FEW_BARS:  # then each can be told from the next
+                look |= {"edgecolor": "white", "linewidth": 0.4}
             _add_shapes(ax, _shapes(of_backend, part, factor), rasterized=is_many, **look)
     kept = _shapes(list(enumerate(timeline.rows)), 1, factor)
-    look = {"facecolor": "#f4f4f4", "edgecolor": canvas.GREY, "hatch": "....."}
+    look = {"facecolor": "#f4f4f4", "edgecolor": "#a2a2a2", "hatch": "---"}
     _add_shapes(ax, kept, rasterized=is_many, label="others had the core", **look)
     _draw_starts(ax, timeline, factor)
     _draw_marks(ax, timeline, factor)
@@ -119,6 +126,8 @@ def _rectangle(span: tuple[float, float], low: float, high: float) -> Shape:
 def _add_shapes(ax: Axes, shapes: list[Shape], **look: Any) -> None:
     from matplotlib.collections import PolyCollection
 
+    if "hatch" in look and len(shapes) > MANY_HATCHED:
+        look["rasterized"] = True
     if shapes:
         ax.add_collection(PolyCollection(shapes, **{"linewidth": 0, **look}), autolim=False)
 
@@ -126,7 +135,7 @@ def _add_shapes(ax: Axes, shapes: list[Shape], **look: Any) -> None:
 def _draw_starts(ax: Axes, timeline: Timeline, factor: float) -> None:
     for what, label, look in (
         ("starts", "starting", {"edgecolor": canvas.GREY, "hatch": "/////"}),
-        ("warmups", "warm-up", {"edgecolor": "white", "hatch": "xxxxx"}),
+        ("warmups", "warm-up", {"edgecolor": canvas.DARK, "hatch": "xxxx"}),
     ):
         shapes = [
             _rectangle((begun_s * factor, ended_s * factor), y + BAR_HEIGHT / 2, y - BAR_HEIGHT / 2)
