@@ -384,7 +384,7 @@ def test_what_was_learned_is_a_better_start():
     first = play(**world)
     second = play(first.tuner.learned(), **world)
 
-    assert second.tuner.profile.matches is True
+    assert second.tuner.profile.fits
     assert second.makespan_s <= 1.02 * first.makespan_s
 
 
@@ -399,7 +399,7 @@ def test_a_short_look_does_not_outweigh_a_profile_that_fits(watched_s, holds_gil
     tuner.next(View(now_s=0.02, n_left=49, all_read=True, caller_busy=False))
 
     assert known.traits.holds_gil
-    assert tuner.profile.matches
+    assert tuner.profile.fits
     assert tuner.gil.is_held is holds_gil
 
 
@@ -408,7 +408,7 @@ def test_items_of_another_cost_hold_the_gil_all_the_same():
     dear = play(costs_s=(20e-3,) * 100, n_cores=16).tuner.learned()
     outcome = play(dear, costs_s=(0.5e-3,) * 3000, n_cores=16)
 
-    assert outcome.tuner.profile.matches is False
+    assert outcome.tuner.profile.misfits
     assert outcome.tuner.gil.is_held is True
     assert outcome.tuner.gil.seen is None
 
@@ -439,8 +439,8 @@ def test_one_cheap_item_does_not_refute_what_is_known_of_very_uneven_ones():
     known = play(costs_s=costs_s).tuner.learned()
     assert known.level.spread_log > 1
 
-    assert play(known, costs_s=costs_s).tuner.profile.matches is True
-    assert play(known, costs_s=(0.3e-3,) * 3000).tuner.profile.matches is False
+    assert play(known, costs_s=costs_s).tuner.profile.fits
+    assert play(known, costs_s=(0.3e-3,) * 3000).tuner.profile.misfits
 
 
 def test_a_profile_that_does_not_fit_costs_little():
@@ -448,7 +448,7 @@ def test_a_profile_that_does_not_fit_costs_little():
     dear = play(costs_s=(2e-3,) * 1000).tuner.learned()
     outcome = play(dear, costs_s=(2e-5,) * 1000)
 
-    assert outcome.tuner.profile.matches is False
+    assert outcome.tuner.profile.misfits
     assert outcome.makespan_s < 1.03 * 1000 * 2e-5 + 5e-3
 
 

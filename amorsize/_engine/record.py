@@ -56,7 +56,7 @@ def _learned(
     profile, drifts = tuner.learned(n_calls), tuner.drifts
     if profile is None:
         return None, drifts
-    fits = call.known if tuner.profile.matches is not False else None
+    fits = call.known if not tuner.profile.misfits else None
     if is_remote(tuner):  # what is achieved there depends on who else uses it
         fits = None
     profile, short = _compared(fits, profile, chunks, call.work.results.n_done, makespan_s)
@@ -85,7 +85,7 @@ def _trace(
         profile=profile,
         known=call.known,
         known_from=call.known_from,
-        known_fits=tuner.profile.matches,
+        known_fits=tuner.profile.fits if tuner.profile.is_checked else None,
         notes=tuple(tuner.notes),
         chunks=recorder.chunks.all,
         n_started=dict(recorder.n_started),

@@ -224,4 +224,4 @@ class State:
     @property
     def has_proven_pool(self) -> bool:
         """An earlier call has shown what workers do with such items, too long to look up from."""
-        return self.profile.matches is True and (self.costs.item_s or 0.0) >= TRUSTED_ITEM_S
+        return self.profile.fits and (self.costs.item_s or 0.0) >= TRUSTED_ITEM_S

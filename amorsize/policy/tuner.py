@@ -54,7 +54,7 @@ def _first_items(state: State, view: View) -> Action | None:
 
 
 def _check_profile(state: State, view: View) -> Action | None:
-    if state.profile.hint is None or state.profile.matches is not None:
+    if state.profile.hint is None or state.profile.is_checked:
         return None
     from amorsize.policy.rules import check_profile  # a first call has nothing to check
 
@@ -76,7 +76,7 @@ def _tuned_plan(state: State, view: View) -> Action | None:
 
 
 def _help_with_few(state: State, view: View) -> Action | None:
-    if state.profile.matches is not False or view.caller_busy or state.costs.n_reports:
+    if not state.profile.misfits or view.caller_busy or state.costs.n_reports:
         return None
     is_long = (state.costs.first_unconfirmed_s or 0.0) >= dispatch.LONG_ITEM_S
     return first_items.help_with_few(state, view) if is_long else None

@@ -31,7 +31,7 @@ def reported(state: State, event: Report) -> None:
     state.sending.add(
         event,
         inherits_items=state.job.inherits_items,
-        is_remembered=bool(state.profile.matches),
+        is_remembered=state.profile.fits,
     )
     if not event.n_items:
         return
@@ -132,7 +132,8 @@ def _leave_threads(state: State) -> None:
     state.note("threads given up", "they took turns: the items hold the GIL after all")
     state.gil.is_held, state.route, state.is_backend_fixed = True, None, False
     state.cores = CoreEvidence()  # those that take turns seemed to have no cores
-    state.profile.matches = None if state.profile.matches is None else False
+    if state.profile.is_checked:
+        state.profile.judge(fits=False)
 
 
 def _see_drift(state: State, watch: drift.Watch, found: drift.Drift) -> None:

@@ -21,11 +21,20 @@ class KnownProfile:
         self.hint = hint
         #: Slices that it was checked on.
         self.n_checks = 0
-        #: Whether it fits this call's items. None: not checked.
-        self.matches: bool | None = None
+        #: Whether this call's items agree with it, or disagree. Neither: it was not checked.
+        self.fits = self.misfits = False
         #: Calls behind the profile that was adopted.
         self.n_calls = 0
         #: Compares costs with the profile that was adopted.
         self.watch: Watch | None = None
         #: A plan that was measured deliberately, while it holds.
         self.followed: Plan | None = None
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether this call's items were compared with it."""
+        return self.fits or self.misfits
+
+    def judge(self, *, fits: bool) -> None:
+        """What this call's items say of it, now or in the end."""
+        self.fits, self.misfits = fits, not fits

@@ -108,10 +108,10 @@ def _judge(state: State, hint: Profile) -> None:
     """Adopt a profile that agrees with this call's items; else go on without it."""
     costs, ratio = state.costs, _ratio(state, hint)
     state.profile.hint = None
-    state.profile.matches = _is_within(ratio, hint) and costs.fits(waits=hint.traits.waits)
-    is_alike = state.profile.matches and 1 / ALIKE < ratio < ALIKE
+    state.profile.judge(fits=_is_within(ratio, hint) and costs.fits(waits=hint.traits.waits))
+    is_alike = state.profile.fits and 1 / ALIKE < ratio < ALIKE
     state.limits.contention.start_with(hint, is_alike=is_alike)
-    if state.profile.matches:
+    if state.profile.fits:
         _adopt(state, hint)
         return
     state.exploration.account = Explored()  # of another plan

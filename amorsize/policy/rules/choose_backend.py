@@ -200,12 +200,12 @@ def _has_watched(state: State, view: View) -> bool:
 def _could_pay(state: State, view: View) -> bool:
     """Whether, on the best assumptions, more than the caller is worth having."""
     costs, left_s = state.costs, state.left_s(view)
-    if state.workers.n_started and state.profile.matches is not False:
+    if state.workers.n_started and not state.profile.misfits:
         return left_s > 2 * state.overhead_s / chunk_sizing.TAIL_LOSS_SHARE
     # CPU time: on a busy host, even trivial items look long.
     if (costs.item_s or 0.0 if costs.waits else costs.work_s) < LEAST_ITEM_S:
         return False
-    if costs.elapsed_inline_s < SURE_S and not state.profile.matches:
+    if costs.elapsed_inline_s < SURE_S and not state.profile.fits:
         return False
     if (unconfirmed_s := costs.first_unconfirmed_s) is not None:
         # A second item tells whether the first was a warm-up; for waiting ones it costs too much.

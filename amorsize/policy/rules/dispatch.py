@@ -109,11 +109,7 @@ def chunk_for(state: State, view: View, worker: WorkerState, n_ready: int) -> tu
         overhead_s=price.overhead_s,
         n_largest=max(costs.n_largest, 0 if costs.n_reports else costs.n_inline),
         is_watched=state.limits.contention.is_testing
-        or (
-            not worker.n_reports
-            and costs.n_reports < FEW_REPORTS
-            and state.profile.matches is not True
-        ),
+        or (not worker.n_reports and costs.n_reports < FEW_REPORTS and not state.profile.fits),
     )
     return min(n_items, view.n_left), time_budget_s
 

@@ -104,7 +104,7 @@ def _is_steady(state: State) -> bool:
         state.job.backend == "auto"
         and state.route is not None
         and state.route.backend in ("thread", "process")
-        and state.profile.matches is True
+        and state.profile.fits
         # A plan that was tuned deliberately is used as it stands.
         and state.profile.followed is None
         and (state.waiters.settled or not state.costs.waits)

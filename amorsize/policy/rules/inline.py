@@ -56,7 +56,7 @@ def run_slice(state: State, view: View, longest_s: float) -> Action:
         return RunInline(n_items=1, time_budget_s=inf)
     n_items = int(longest_s / item_s) + 1
     slice_s = longest_s
-    if state.profile.matches is not True:  # what an earlier call has seen need not be felt for
+    if not state.profile.fits:  # what an earlier call has seen need not be felt for
         slice_s = min(longest_s, max(SLICE_SHARE * costs.elapsed_inline_s, FIRST_SLICE_S))
         n_items = min(int(slice_s / item_s) + 1, GROWTH_INLINE * max(1, costs.n_seen))
     n_items = min(n_items, view.n_left)
@@ -91,7 +91,7 @@ def helping_slice_s(state: State, view: View, pool: Pool) -> float:
 
 def patient_slice_s(state: State, view: View) -> float:
     """While nothing suggests workers: slices that end before it would be time for them."""
-    if state.profile.matches and view.all_read:
+    if state.profile.fits and view.all_read:
         return SERIAL_SLICE_S
     is_known = state.costs.elapsed_inline_s > SURE_S
     return PATIENT_SLICE_S if is_known and view.all_read else SLICE_S

@@ -112,8 +112,8 @@ def check_profile(state: State) -> None:
     if hint is None or item_s is None:
         return
     state.profile.hint = None
-    state.profile.matches = 1 / FITS < item_s / hint.traits.item_s < FITS
-    if state.profile.matches:
+    state.profile.judge(fits=1 / FITS < item_s / hint.traits.item_s < FITS)
+    if state.profile.fits:
         state.costs.n_largest = max(state.costs.n_largest, hint.plan.chunksize)
 
 
