@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import dataclasses
+import decimal
 import functools
 import io
 import json
 import operator
+import os
 import struct
 import types
 import typing
@@ -65,6 +67,9 @@ class Ledger:
     def add(self, x, into):
         into.append(x)
         return x
+
+    def each(self):
+        yield self.rows
 
 
 class Journal(Ledger):
@@ -297,6 +302,28 @@ ROWS, NAMES_OF = operator.attrgetter("rows"), operator.itemgetter("names")
 CALLED, WATCHED = {"one": Called()}, Watched()
 BUFFER, BYTES = io.StringIO(), bytearray(8)
 
+
+def parts_of():
+    return {"rows": LEDGER.rows, "more": [SEEN]}
+
+
+def pair_of(rows):
+    return 1, rows
+
+
+def one_of_two(x):
+    _, rows = pair_of(LEDGER.rows)
+    rows.append(x)
+
+
+def current_context():
+    return decimal.getcontext()
+
+
+def set_precision(context):
+    context.prec = 9
+
+
 ledger()  # from now on it is the same for all
 
 
@@ -384,6 +411,12 @@ WAYS = {
         }.items()
     },
     "table made there": in_a_table,
+    "part of what a helper gives": lambda x: parts_of()["rows"].append(x),
+    "one of two that a helper gives": lambda x: pair_of(SEEN)[1].append(x),
+    "unpacked from what a helper gives": one_of_two,
+    "deep in what a helper gives": lambda x: parts_of()["more"][0].append(x),
+    "each that a generator gives": lambda x: [one.append(x) for one in LEDGER.each()],
+    "context that a helper gives": lambda _: set_precision(current_context()),
     "what a helper gives": lambda x: kept("ledger").on_sale(x),
 }
 
@@ -424,6 +457,28 @@ def new_ledger():
     return Ledger()
 
 
+CHANGE_FOLDER = {
+    "out of a table": lambda x: {"folder": os.chdir}["folder"](x),
+    "out of a table that a helper makes": lambda x: folder_table()["folder"](x),
+    "given by a helper": lambda x: folder_changer()(x),
+    "handed on": lambda x: list(map(os.chdir, [x])),
+}
+
+
+def folder_table():
+    return {"folder": os.chdir}
+
+
+def folder_changer():
+    return os.chdir
+
+
+@pytest.mark.parametrize("way", CHANGE_FOLDER)
+def test_what_changes_the_process_is_told_wherever_it_is_named(way):
+    """An item that was watched may not have come there."""
+    assert "os.chdir" in examine(CHANGE_FOLDER[way], ["a", "b"])[0].alters
+
+
 PURE = {
     "list of an object": lambda x: Parser().parse(x),
     "method by name": lambda x: Parser().parse_by_name("rows", x),
@@ -438,6 +493,8 @@ PURE = {
     "length of a buffer": lambda x: (len(BYTES), isinstance(BUFFER, io.StringIO), x),
     "buffer of its own": lambda x: json.dump(x, io.StringIO()),
     "texts compared": lambda x: x == "a" and x + "b" in [x],
+    "new pair": lambda x: pair_of([])[1].append(x),
+    "new parts": lambda x: [one.append(x) for one in Ledger().each()],
     "getattr of a table": lambda x: getattr(LEDGER, "rows", []) + [x],  # noqa: RUF005
 }
 

@@ -214,7 +214,9 @@ class _Trail:
                 flow.note_return(top)
             else:
                 self.gives = top
-        elif op == _YIELD_VALUE and not self._is_outermost:
+        elif op == _YIELD_VALUE and self._is_outermost:
+            flow.note_return(flow.group(frame.top()))
+        elif op == _YIELD_VALUE:
             self.gives = flow.group(frame.top())
 
     def _store(self, op: int, arg: int) -> None:

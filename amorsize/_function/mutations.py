@@ -36,7 +36,7 @@ from amorsize._function.handed_on import handed_on
 from amorsize._function.library_changes import GIVES_SHARED, is_changing
 from amorsize._function.library_targets import changed_by_library
 from amorsize._function.met_functions import fields_given, names_in_spaces, through_attributes
-from amorsize._function.name_lookup import callees_of, ends_of, root_of
+from amorsize._function.name_lookup import callees_of, ends_of, makes_new, root_of
 from amorsize._function.object_contents import MAX_ELEMENTS
 from amorsize._function.operator_objects import got_by, method_called_by
 from amorsize._function.passed_arguments import Passed
@@ -134,14 +134,15 @@ class Reader:
             function, set_before = self._opened(maker)
             if function is None:
                 continue
-            back = [one for one in flow_of(function).returned if one[0] == value_flow.ARGUMENT]
+            given_on = flow_of(function).given(steps[place + 1 :])
+            back = [one for one in given_on if one[0][0] == value_flow.ARGUMENT]
             for called, passed, named in flow.calls if back else ():
                 if called != callee:
                     continue
                 given = Passed(function.__code__, passed, named, set_before.n_first)
-                for _, argument, way in back:
+                for (_, argument, way), last in back:
                     for origin, rest in flow.known(given.at(argument, way)):
-                        yield origin[0], origin[1], (*origin[2], *rest, *steps[place + 1 :])
+                        yield origin[0], origin[1], (*origin[2], *rest, *last)
 
     def _seen(self, func: FunctionType, bound: Bound, depth: int) -> Iterator[Target]:
         flow = flow_of(func)
@@ -222,7 +223,7 @@ class Reader:
             return
         if not is_named and not any(passed):
             return
-        is_new = value_flow.CALLED in steps and _makes_new(func, bound, call[0])
+        is_new = value_flow.CALLED in steps and makes_new(func, bound, call[0])
         for function, n_bound, is_own in self.met.fitting(call):
             given = Passed(function.__code__, passed, named, n_bound)
             for argument, way, is_set in sorted(self._changed(function, NOTHING, depth - 1)):
@@ -333,17 +334,14 @@ class Reader:
         for maker in callees_of(func, bound, (space, name, steps[:place])):
             function, set_before = self._opened(maker)
             if function is not None:
-                for given_space, given_name, given_steps in flow_of(function).returned:
-                    root = root_of(function, set_before, given_space, given_name)[1]
-                    ends += ends_of(root, (*given_steps, *steps[place + 1 :]))
+                flow = flow_of(function)
+                for (one_space, one_name, one_steps), rest in flow.given(steps[place + 1 :]):
+                    root = root_of(function, set_before, one_space, one_name)[1]
+                    ends += ends_of(root, (*one_steps, *rest))
+                for callee in flow.returned_calls:
+                    for given in callees_of(function, set_before, callee):
+                        if callable(given) and public_name_of(given) in GIVES_SHARED:
+                            ends.append((MISSING, _OF_THREAD))
             elif callable(maker) and public_name_of(maker) in GIVES_SHARED:
                 ends.append((MISSING, _OF_THREAD))
         return ends
-
-
-def _makes_new(func: FunctionType, bound: Bound, callee: Store) -> bool:
-    """Whether what is called is a method of what a class of the project has just made."""
-    space, name, steps = callee
-    makers = callees_of(func, bound, (space, name, steps[: steps.index(value_flow.CALLED)]))
-    new: Any = object.__new__
-    return any(isinstance(one, type) and one.__new__ is new for one in makers)

@@ -43,6 +43,14 @@ def callees_of(func: FunctionType, bound: Bound, callee: Store) -> list[Any]:
     return [raw(value) for value in found if value is not MISSING]
 
 
+def makes_new(func: FunctionType, bound: Bound, callee: Store) -> bool:
+    """Whether what is called is a method of what a class of the project has just made."""
+    space, name, steps = callee
+    makers = callees_of(func, bound, (space, name, steps[: steps.index(value_flow.CALLED)]))
+    new: Any = object.__new__
+    return any(isinstance(one, type) and one.__new__ is new for one in makers)
+
+
 def called_by(func: FunctionType) -> Iterator[Any]:
     """What a function calls by a name that can be followed."""
     for callee, _, _ in flow_of(func).calls:

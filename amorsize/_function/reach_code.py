@@ -253,7 +253,8 @@ class Code:
             what = "mkdir for a folder that it looked for, which another may make in between"
             self._findings.calls[what] = None
             self._findings.bound[f"{what} (exist_ok=True would be safe)"] = None
-        for called in called_by(func):
+        named = (end_of(value, way, self._owns.module)[0] for _, _, value, way in reads(func))
+        for called in (*called_by(func), *named):
             effect = effect_of(called) if callable(called) else None
             if effect is not None and (effect.what == "process" or effect.name in _SETS):
                 self._findings.alters[effect.name] = effect.why

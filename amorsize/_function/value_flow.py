@@ -56,6 +56,8 @@ class Key(str):
         return step
 
 
+#: Groups within one another that are looked through.
+MOST_DEEP = 3
 #: Methods that give one of an object's elements, all of them, and all of them with their keys.
 _GIVE_ONE = {".get", ".setdefault", ".__getitem__"}
 _GIVE_ALL = {".values", ".copy"}
@@ -94,6 +96,7 @@ class Flow:
         calls: What is called, and where its arguments come from.
         returned_calls: What is called to make what the outermost code returns.
         returned: What else it returns.
+        returned_inside: What lies in what it returns or is yielded, if that is made there.
         operations: What operators and `with` are used on, and the special methods they run.
         called: What was called, by the name that stands for the result.
         groups: What was put together, by the number of the group.
@@ -109,6 +112,7 @@ class Flow:
         self.calls: dict[Call, None] = {}
         self.returned_calls: dict[Store, None] = {}
         self.returned: dict[Store, None] = {}
+        self.returned_inside: dict[Store, None] = {}
         self.operations: dict[tuple[Store, str], None] = {}
         self.called: dict[str, Store] = {}
         self.groups: list[tuple[Symbol, ...]] = []
@@ -186,11 +190,28 @@ class Flow:
 
     def note_return(self, symbol: Symbol) -> None:
         """The outermost code returns a value."""
+        for held in self.held(symbol) or ():
+            for origin in self._all_inside(held):
+                self.returned_inside[self.told(origin)] = None
         for origin in self.origins(symbol):
             if origin[0] == RESULT:
                 self.returned_calls[self.called[origin[1]]] = None
             else:
                 self.returned[origin] = None
+
+    def given(self, way: tuple[str, ...]) -> Iterator[tuple[Store, tuple[str, ...]]]:
+        """What a way may lead to that begins with what the outermost code gives."""
+        yield from ((one, way) for one in self.returned)
+        at = next((at for at, step in enumerate(way) if not leads_inside(step)), len(way))
+        for n_inside in range(1, at + 1):  # however deep it lies
+            yield from ((one, way[n_inside:]) for one in self.returned_inside)
+
+    def _all_inside(self, symbol: Symbol, depth: int = MOST_DEEP) -> Iterator[Store]:
+        """What lies in a value, as deep as it is put together by the code."""
+        yield from self.origins(symbol)
+        if depth and symbol is not None and symbol[0] == GROUP:
+            for one in self.groups[int(symbol[1])]:
+                yield from self._all_inside(one, depth - 1)
 
     def note_call(
         self, callee: Symbol, passed: tuple[Symbol, ...], named: tuple[str, ...]
