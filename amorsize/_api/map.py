@@ -77,7 +77,7 @@ def tuned_map(
         retries: How often an item may run again whose worker died; 0 forbids it.
         return_exceptions: Put what an item raised in its place instead of raising it.
         seed: Gives each item its own random streams by index, the same wherever it runs.
-        progress: Show a bar that counts finished items.
+        progress: Show how far the call is; or a function that is called with each `Progress`.
         cache: Remember on disk what was learned; False keeps it in memory.
         retune: Ignore what was learned and learn it again.
         on_retune: Called after a call with each change of cost that something was done about.

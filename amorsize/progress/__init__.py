@@ -18,7 +18,15 @@ GAP = "  "
 
 
 class Progress(Value):
-    """How far a call is: what `progress=True` shows, and what a function of yours is given."""
+    """How far a call is: what `progress=True` shows, and what a function of yours is given.
+
+    Example:
+        >>> told = []
+        >>> tuned_map(len, ["a", "bb"], progress=told.append)
+        [1, 2]
+        >>> told[-1].n_done, told[-1].is_over
+        (2, True)
+    """
 
     name: str  # of the function
     n_done: int  # items that are done, failed ones that were kept among them
