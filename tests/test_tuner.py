@@ -443,6 +443,40 @@ def test_one_cheap_item_does_not_refute_what_is_known_of_very_uneven_ones():
     assert play(known, costs_s=(0.3e-3,) * 3000).tuner.profile.misfits
 
 
+@pytest.mark.parametrize(
+    "costs_s",
+    [
+        pytest.param([0.2e-3 * (1 + i % 9) for i in range(200)], id="ever larger"),
+        pytest.param([50e-6 * (1 + 7 * i % 31) for i in range(200)], id="thirtyone sizes"),
+        pytest.param([30e-6 * (1 + 20 * (i % 5 > 0)) for i in range(200)], id="a cheap one first"),
+        pytest.param([0.5e-3, 0.5e-3, *(0.15e-3,) * 400], id="two dear ones first"),
+    ],
+)
+@pytest.mark.parametrize("n_cores", [2, 8])
+@pytest.mark.parametrize("was_busy", [False, True])
+def test_the_first_item_of_many_sizes_refutes_nothing(costs_s, was_busy, n_cores):
+    """Not that of the same items as before, be it cheaper or dearer than most of them.
+
+    Nor where others had the cores then, so that items took twelve times as long as they cost.
+    """
+    known = play(costs_s=costs_s, n_cores=n_cores).tuner.learned()
+    if was_busy:
+        known = known.but(item_s=12 * known.traits.item_s)
+    again = play(known, costs_s=costs_s, n_cores=n_cores).tuner
+
+    assert again.profile.fits
+    assert not again.drifts
+
+
+@pytest.mark.parametrize("factor", [1 / 8, 8])
+def test_items_of_many_sizes_that_have_all_changed_are_noticed(factor):
+    costs_s = [50e-6 * (1 + 7 * i % 31) for i in range(400)]
+    known = play(costs_s=costs_s).tuner.learned()
+    again = play(known, costs_s=[factor * one for one in costs_s]).tuner
+
+    assert again.profile.misfits or again.drifts
+
+
 def test_a_profile_that_does_not_fit_costs_little():
     """Items a hundred times cheaper than remembered: put aside, and never slower than a loop."""
     dear = play(costs_s=(2e-3,) * 1000).tuner.learned()

@@ -23,6 +23,9 @@ LEAST_ITEM_S = 1e-9
 #: Weight of the past for each inline slice: about the last ten slices count.
 MEMORY = 0.9
 
+#: Weight of the latest inline slice in what items cost in CPU time.
+LATEST_CPU = 0.1
+
 #: Least weight of the past, and the items after which it is reached: costs may have changed.
 LEAST_MEMORY, ITEMS_REMEMBERED = 0.5, 128
 
@@ -174,6 +177,7 @@ class ItemCosts:
         self._means = CallMeans()
         self._own = OwnItems()
         self._wall_s = self._n = 0.0  # decayed sums behind `item_s`
+        self._n_cpu = 0  # slices and chunks behind `item_cpu_s`
 
     @property
     def mean_s(self) -> float | None:
@@ -235,7 +239,7 @@ class ItemCosts:
             self._mean_of(keep * self._wall_s + event.wall_s, keep * self._n + n)
             self._means.add(event.wall_s, n, alone=alone)
         self.latest_s, self.latest_own_s = item_s, event.undelayed_s / n
-        self._note_cpu(event.cpu_s / n, 0.1)
+        self._note_cpu(event.cpu_s / n, LATEST_CPU)
         is_told = event.run_delay_s > 0 and not beside_threads  # those take the GIL as well
         if alone or is_told:  # otherwise an item that gets no core looks like one that waits
             self._own.add(event)
@@ -306,4 +310,6 @@ class ItemCosts:
 
     def _note_cpu(self, cpu_s: float, weight: float) -> None:
         known = self.item_cpu_s
+        self._n_cpu = 1 if known is None else self._n_cpu + 1
+        weight = max(weight, 1 / self._n_cpu)  # of the first ones, the mean
         self.item_cpu_s = cpu_s if known is None else known + weight * (cpu_s - known)

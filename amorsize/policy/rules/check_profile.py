@@ -26,8 +26,13 @@ ALIKE = 1.5
 #: Length of a slice that is there for one more item.
 LEAST_CHECK_S = 10e-6
 
-#: From this spread of log costs on, so many items are seen before a profile is judged.
-UNEVEN, UNEVEN_ITEMS = 0.7, 4
+#: So many items are seen before a profile is put aside: the first one may be the smallest, or warm
+#: something up.
+TELLING_ITEMS = 4
+
+#: Unless the caller has run items for this long. It waits for more only where a cheaper one tells
+#: little, because they were very uneven: from this spread of log costs on.
+LONG_S, UNEVEN = 10e-3, 0.7
 
 #: The widest spread of log costs that excuses a misfit. Beyond, anything would fit.
 MOST_SPREAD = 1.0
@@ -37,10 +42,7 @@ def check(state: State, view: View, hint: Profile) -> Action | None:
     """A little of this call's own work decides whether what is remembered fits it."""
     costs = state.costs
     left_s = CHECK_S - costs.elapsed_inline_s
-    # A few more are no loss where they are cheap. Costly ones are shared out meanwhile.
-    ratio = _ratio(state, hint)
-    is_cheap = view.n_left > 0 and ratio < 1 and not _is_within(ratio, hint)
-    is_hasty = is_cheap and costs.n_seen < _n_telling(hint)
+    is_hasty = view.n_left > 0 and _is_hasty(state, hint)
     if view.caller_busy and (is_hasty or not costs.n_reports):  # its item may take long
         return dispatch.meanwhile_or_wait(state, view)
     if hint.traits.waits and not costs.n_inline and not _are_told(state):
@@ -63,9 +65,19 @@ def _are_told(state: State) -> bool:
     return not (is_open and state.workers.n_in_flight)
 
 
-def _n_telling(hint: Profile) -> int:
-    """Items to be seen before a profile is put aside: one of very uneven ones says little."""
-    return UNEVEN_ITEMS if (hint.level.spread_log or 0.0) > UNEVEN else 1
+def _is_hasty(state: State, hint: Profile) -> bool:
+    """Whether it is too early to put a profile aside."""
+    costs = state.costs
+    if not costs.n_seen or costs.n_seen >= TELLING_ITEMS or _fits(state, hint):
+        return False
+    # A few more are no loss where they are short. Costly ones are shared out meanwhile.
+    ratio = _ratio(state, hint)
+    is_cheap = ratio < 1 and not _is_within(ratio, hint)
+    return costs.elapsed_inline_s < LONG_S or (is_cheap and _is_uneven(hint))
+
+
+def _is_uneven(hint: Profile) -> bool:
+    return (hint.level.spread_log or 0.0) > UNEVEN
 
 
 def remember(state: State, profile: Profile) -> None:
@@ -78,8 +90,9 @@ def remember(state: State, profile: Profile) -> None:
 def _ratio(state: State, hint: Profile) -> float:
     """What items cost by what was remembered."""
     costs, traits = state.costs, hint.traits
-    # Short slices are mostly clockwork: the latest is the longest. Of reports, all count.
-    is_mean = costs.n_reports or _n_telling(hint) > 1
+    # Short slices are mostly clockwork: the latest is the longest. Of reports, all count, and of
+    # few items.
+    is_mean = costs.n_reports or _is_uneven(hint) or costs.n_seen <= TELLING_ITEMS
     seen_s = (costs.mean_s if is_mean else costs.latest_s) or traits.item_s
     ratios = [seen_s / traits.item_s]
     if traits.item_cpu_s and costs.item_cpu_s and not traits.waits:
@@ -104,11 +117,15 @@ def _is_within(ratio: float, hint: Profile) -> bool:
     return 1 / within < ratio < within
 
 
+def _fits(state: State, hint: Profile) -> bool:
+    return _is_within(_ratio(state, hint), hint) and state.costs.fits(waits=hint.traits.waits)
+
+
 def _judge(state: State, hint: Profile) -> None:
     """Adopt a profile that agrees with this call's items; else go on without it."""
     costs, ratio = state.costs, _ratio(state, hint)
     state.profile.hint = None
-    state.profile.judge(fits=_is_within(ratio, hint) and costs.fits(waits=hint.traits.waits))
+    state.profile.judge(fits=_fits(state, hint))
     is_alike = state.profile.fits and 1 / ALIKE < ratio < ALIKE
     state.limits.contention.start_with(hint, is_alike=is_alike)
     if state.profile.fits:
