@@ -439,7 +439,7 @@ class TestSurroundings:
 
         assert caplog.messages == ["item 0", "item 1", "item 2"]
 
-    def test_inner_threads_are_limited_unless_the_user_did(self, monkeypatch):
+    def test_library_threads_are_limited_unless_the_user_did(self, monkeypatch):
         monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
         n_threads = tuned_map(
             clean_items.variable, ["OPENBLAS_NUM_THREADS"], backend="process", n_jobs=64

@@ -330,7 +330,7 @@ def test_items_that_use_several_cores_get_as_many_jobs_if_that_is_asked_for():
     options = call_options.validated(backend="process")
     sample = Sample(witness.compute, [5e-3] * 200, 3, {}, options)
     sample.run()
-    sample.costs.inner_threads = 64.0
+    sample.costs.cores_per_item = 64.0
 
     assert result_of(sample).n_jobs == 1
     assert result_of(sample, adjusts=False).n_jobs == sample.host.n_cores

@@ -174,7 +174,7 @@ class TestWhatCounts:
         """Reading data and taking results: items go on beside that, and so does their time."""
         now = time.perf_counter()
         losses.seen(now - 9.0)
-        losses.out_of_sight()
+        losses.look_away()
         losses.seen(now)
 
         assert self.is_ended(losses, 11.0)

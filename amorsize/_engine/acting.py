@@ -172,7 +172,7 @@ class Acting:
                 self._confinement,
                 remote=self._opening.remote,
                 run_inline=self._inline.run_inline,
-                see_room=self._opening.see_room,
+                check_open_files=self._opening.check_open_files,
             )
         return self._survey
 

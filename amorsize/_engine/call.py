@@ -75,8 +75,8 @@ class Call:
         self.known_from: str | None = None
         self.tuner: Tuner
         self.fork_reason: str | None = None
-        #: Why there is no room for anything but the loop.
-        self.no_room: str | None = None
+        #: Why no more files can be opened than the plain loop needs; None: they can.
+        self.file_shortage: str | None = None
 
     @property
     def may_stay_here(self) -> bool:

@@ -35,7 +35,7 @@ class Confinement:
         if self._call.may_stay_here and self._call.tuner.job.caller_reason is None:
             self._recorder.tell(Bound(why=why))
 
-    def heed(self, bound: str | None) -> None:
+    def recall(self, bound: str | None) -> None:
         """What an earlier call has seen in a worker: no item goes there any more."""
         if bound is None:
             return

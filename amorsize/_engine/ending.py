@@ -58,8 +58,8 @@ class Ending:
             dispatcher.stop()
         stuck = self._close_pools(at_once=at_once)
         self._acting.let_go_of_others()
-        if self._workers.inner is not None:
-            self._workers.inner.lift()
+        if self._workers.library_limits is not None:
+            self._workers.library_limits.lift()
         if stuck:
             self._recorder.warn(
                 f"{len(stuck)} thread(s) of {self._call.name} are still inside an item and cannot "

@@ -96,7 +96,7 @@ class Engine:
         self.plainly: Iterator[Any] | None = None
         if not (n_files := descriptors.n_to_load_with()) and options.allow_loop:
             self.plainly = descriptors.loop(func, iterables, item_kwargs, strict=options.strict)
-        call.no_room = descriptors.why_too_few(n_files)
+        call.file_shortage = descriptors.why_too_few(n_files)
 
     # -- the ways to run --------------------------------------------------------------------
 
@@ -218,8 +218,8 @@ class Engine:
         self.opening.look_up()
         job = self.opening.job()
         call.tuner = Tuner(None, job, call.known)
-        self.opening.see_room()
-        self.opening.heed_bound()
+        self.opening.check_open_files()
+        self.opening.recall_confinement()
         self.draws.begin()
         if options.progress:
             from amorsize._engine import progress_meter
@@ -286,7 +286,7 @@ class Engine:
         if source.in_turn and self.turns.step():
             return
         if not source.all_read and not source.in_turn:
-            self.workers.leave_sight()
+            self.workers.look_away()
             self._read()
             if call.work.is_finished:  # all that was left of the data was its end
                 return

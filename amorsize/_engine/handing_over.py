@@ -15,14 +15,14 @@ class Consumer:
         self._workers, self._draws = workers, draws
 
     def __enter__(self) -> None:
-        self._workers.leave_sight()
-        if self._workers.inner is not None:  # what the consumer does is its own
-            self._workers.inner.lift()
+        self._workers.look_away()
+        if self._workers.library_limits is not None:  # what the consumer does is its own
+            self._workers.library_limits.lift()
         self._draws.lend()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
             return  # the call ends, and with it what would be taken back
         self._draws.take()
-        if self._workers.inner is not None:
-            self._workers.inner.hold()
+        if self._workers.library_limits is not None:
+            self._workers.library_limits.hold()

@@ -166,7 +166,7 @@ class Turns:
             if self._look is None and not self._is_judged:
                 self._look_at_first()
             return False
-        self._workers.leave_sight()
+        self._workers.look_away()
         if not self._is_judged:
             self._judge()
             source.in_turn = call.tuner.job.caller_reason is not None

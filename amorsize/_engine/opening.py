@@ -67,10 +67,10 @@ class Opening:
             call.known = store.memory().ask_disk(call.key, call.func, call.key[1])
             call.known_from = None if call.known is None else "disk"
 
-    def heed_bound(self) -> None:
+    def recall_confinement(self) -> None:
         """Keep items here that earlier calls have seen to belong here."""
         if self._call.key is not None and not self._call.options.retune:
-            self._confinement.heed(store.memory().bound(self._call.key[0]))
+            self._confinement.recall(store.memory().bound(self._call.key[0]))
 
     def look_up_on_disk(self) -> None:
         """See what earlier processes have learned."""
@@ -80,7 +80,7 @@ class Opening:
             call.known, call.known_from = profile, "disk"
         self._recorder.tell(ProfileLookedUp(profile=profile))
         if profile is not None:
-            self._confinement.heed(profile.bound)
+            self._confinement.recall(profile.bound)
 
     def job(self) -> Job:
         options = self._call.options
@@ -141,22 +141,22 @@ class Opening:
         """Asked where nothing else is known, and help for long items would be made ready."""
         if self._call.known is not None or not 2 <= self._call.source.n_read <= MOST_LOOKED_AT:
             return False
-        if self._call.no_room is not None:
+        if self._call.file_shortage is not None:
             return False
         from amorsize._function.trivial import is_trivial
 
         return is_trivial(self._call.function, self._call.work.item(0))
 
-    def see_room(self) -> None:
-        """Where few files more can be opened, all is done with what is loaded: here, if it may be.
+    def check_open_files(self) -> None:
+        """Have the caller run all items where few more files can be opened, with what is loaded.
 
         Raises:
             WorkersUnavailable: Only workers may run the items, and there is no room for them.
         """
-        if self._call.no_room is None or self._call.tuner.job.is_loop:
+        if self._call.file_shortage is None or self._call.tuner.job.is_loop:
             return
         if self._call.may_stay_here:
-            self._confinement.bind(self._call.no_room)
+            self._confinement.bind(self._call.file_shortage)
             return
         try:
             descriptors.load_late()
@@ -166,7 +166,7 @@ class Opening:
                 raise
             if (warm := sys.modules.get("amorsize._workers.warm_pool")) is not None:
                 warm.shutdown()  # idle workers, which may have rights that were given up
-            raise descriptors.no_workers(self._call.no_room, error) from error
+            raise descriptors.no_workers(self._call.file_shortage, error) from error
 
 
 def _n_cores_most() -> int:

@@ -197,7 +197,7 @@ class Losses:
             self._still.append((self._seen_s, now_s))
         self._seen_s = now_s
 
-    def out_of_sight(self) -> None:
+    def look_away(self) -> None:
         """What comes now is the user's code, which may take as long as it likes."""
         self._seen_s = None
 

@@ -47,7 +47,7 @@ class Starter:
             self._stop_own_threads()
             if not self._is_sure_to_fork():
                 return  # what can be done instead is decided with that in mind
-            self._hold_inner_threads()
+            self._limit_library_threads()
         if self._call.work.is_finished:  # the thread that read ahead has found no more items
             return
         if backend == "thread" and not self._has_files_for_thread():
@@ -136,7 +136,7 @@ class Starter:
             forks=self._call.fork_reason is None,
             n_most=max(64, 4 * host.n_cores, n_places + 8),
             n_jobs=n_asked or host.n_cores,
-            inner_threads=self._n_inner_threads,
+            library_threads=self._n_library_threads,
         )
 
     def _warn_of_new_interpreters(self) -> None:
@@ -194,18 +194,18 @@ class Starter:
             self._do_without("process", why)
         return False
 
-    def _hold_inner_threads(self) -> None:
+    def _limit_library_threads(self) -> None:
         """Forks inherit what numerical libraries are held to; so does the caller, for the call."""
-        if self._workers.inner is None:
+        if self._workers.library_limits is None:
             if "ctypes" not in sys.modules:  # then none of those libraries is loaded either
                 return
             from amorsize._engine.blas_threads import Limits
 
-            self._workers.inner = Limits(self._n_inner_threads)
-        self._workers.inner.hold()
+            self._workers.library_limits = Limits(self._n_library_threads)
+        self._workers.library_limits.hold()
 
     @property
-    def _n_inner_threads(self) -> int:
+    def _n_library_threads(self) -> int:
         """Threads that an item may have, so that places times threads stay within the cores."""
         return max(1, self._call.tuner.host.n_cores // self._call.tuner.n_places)
 

@@ -38,11 +38,11 @@ class Survey:
         *,
         remote: RemoteWorkers | None,
         run_inline: Callable[[int, float], None],
-        see_room: Callable[[], None],
+        check_open_files: Callable[[], None],
     ) -> None:
         self._call, self._recorder, self._confinement = call, recorder, confinement
         self._remote = remote
-        self._run_inline, self._see_room = run_inline, see_room
+        self._run_inline, self._check_open_files = run_inline, check_open_files
         self._payload: Payload | None = None
         #: Whether items use the network.
         self._connects = False
@@ -53,13 +53,13 @@ class Survey:
 
     def look(self) -> None:
         """Find out what the host has and what the function reaches."""
-        if self._call.no_room is None:
+        if self._call.file_shortage is None:
             n_left = descriptors.n_readable_left()
-            self._call.no_room = descriptors.why_too_few(n_left)
-            self._see_room()
-            if n_left < descriptors.FEW and self._call.no_room is None:
+            self._call.file_shortage = descriptors.why_too_few(n_left)
+            self._check_open_files()
+            if n_left < descriptors.FEW and self._call.file_shortage is None:
                 descriptors.load_late()
-            if self._call.no_room is not None and self._call.tuner.job.is_loop:
+            if self._call.file_shortage is not None and self._call.tuner.job.is_loop:
                 return
 
         self._call.fork_reason = resources.why_not_fork()

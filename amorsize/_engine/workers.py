@@ -58,8 +58,8 @@ class Workers:
         self.meter: OverheadMeter | None = None
         self._returns: Returns | None = None
         self._numbers: worker_numbers.WorkerNumbers | None = None
-        #: Threads of numerical libraries, from the first fork on.
-        self.inner: Limits | None = None
+        #: What numerical libraries are held to, from the first fork on.
+        self.library_limits: Limits | None = None
         #: Files that threads have open, from the first thread on.
         self.files: Files | None = None
 
@@ -108,9 +108,9 @@ class Workers:
         if self.files is not None:
             self.files.look(self._call.tuner.workers.of("thread").n_busy)
 
-    def leave_sight(self) -> None:
+    def look_away(self) -> None:
         if self.losses is not None:
-            self.losses.out_of_sight()
+            self.losses.look_away()
 
     def send(self, action: do.Send) -> None:
         pool = self.pool_of[action.worker]

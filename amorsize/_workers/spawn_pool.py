@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from amorsize._workers.protocol import Event, Payload, Task
 
 #: Environment variables that limit the threads of numerical libraries, read when one is loaded.
-INNER_THREADS = (
+THREAD_VARIABLES = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"),
     *("VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS"),
     *("POLARS_MAX_THREADS", "RAYON_NUM_THREADS"),  # Arrow reads the first
@@ -39,13 +39,13 @@ INNER_THREADS = (
 class SpawnPool(ProcessPoolBase):
     """Workers of one call, each in an interpreter of its own; idle ones stay warm for the next."""
 
-    def __init__(self, task: Task, payload: Payload, *, inner_threads: int = 1) -> None:
+    def __init__(self, task: Task, payload: Payload, *, library_threads: int = 1) -> None:
         super().__init__(task)
         self._payload = payload
         self._surroundings = surroundings(payload.carried())
         for name in _limiting(self._surroundings["environ"]):
-            self._surroundings["environ"][name] = str(inner_threads)
-        self._inner_threads = inner_threads
+            self._surroundings["environ"][name] = str(library_threads)
+        self._library_threads = library_threads
         self._own_modules = _own_modules()
         self._by_value = False
         self._lent: Lent | None = None
@@ -60,11 +60,11 @@ class SpawnPool(ProcessPoolBase):
     def start(self, number: int) -> None:
         """Take a warm worker or start one, with this number."""
         with no_interrupts():  # else Ctrl-C could leave a worker that nobody ends
-            worker = pool.take(self._inner_threads, self._own_modules)
+            worker = pool.take(self._library_threads, self._own_modules)
             self._assign(number, worker or self._new_worker())
 
     def _new_worker(self) -> WarmWorker:
-        return WarmWorker(self._surroundings["environ"], self._inner_threads)
+        return WarmWorker(self._surroundings["environ"], self._library_threads)
 
     def _assign(self, number: int, worker: WarmWorker) -> None:
         worker.begin(number, self._own_modules, self._stop)
@@ -248,7 +248,7 @@ def _own_modules() -> dict[str, Any]:
 
 
 def _limiting(environ: dict[str, str]) -> list[str]:
-    """The variables that limit inner threads, unless the user has set the first."""
+    """The variables that limit threads of libraries, unless the user has set the first."""
     if "OMP_NUM_THREADS" in environ:  # all libraries obey it
         return []
-    return [name for name in INNER_THREADS if name not in environ]
+    return [name for name in THREAD_VARIABLES if name not in environ]

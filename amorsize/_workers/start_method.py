@@ -20,7 +20,7 @@ def new_process_pool(
     forks: bool,
     n_most: int,
     n_jobs: int,
-    inner_threads: int,
+    library_threads: int,
 ) -> WorkerPool:
     """The pool of worker processes for a call.
 
@@ -30,7 +30,7 @@ def new_process_pool(
         forks: Whether this process may be forked now.
         n_most: The largest number of workers at once.
         n_jobs: The likely number of workers.
-        inner_threads: Threads that numerical libraries may use in each worker.
+        library_threads: Threads that numerical libraries may use in each worker.
     """
     if forks:
         from amorsize._workers.fork_pool import ForkPool
@@ -44,7 +44,7 @@ def new_process_pool(
         return ExecutorPool(adapter, task, payload)
     from amorsize._workers.spawn_pool import SpawnPool
 
-    return SpawnPool(task, payload(), inner_threads=inner_threads)
+    return SpawnPool(task, payload(), library_threads=library_threads)
 
 
 def why_no_processes() -> str | None:

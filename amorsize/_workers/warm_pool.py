@@ -43,9 +43,9 @@ class WarmWorker(WorkerHandle):
 
     __slots__ = (
         "_shared",
-        "inner_threads",
         "is_ready",
         "kept_at_s",
+        "library_threads",
         "n_ends",
         "rights",
         "specs",
@@ -55,12 +55,12 @@ class WarmWorker(WorkerHandle):
         "worker_number",
     )
 
-    def __init__(self, environ: dict[str, str], inner_threads: int) -> None:
+    def __init__(self, environ: dict[str, str], library_threads: int) -> None:
         self.started_s = perf_counter()
         self.rights = rights()
         process, read_fd, write_fd, self._shared = _launch(environ)
         super().__init__(-1, process, read_fd, write_fd, self._shared, 1)
-        self.inner_threads = inner_threads
+        self.library_threads = library_threads
         self.specs: dict[str, Any] = {}  # of modules that it may have imported
         self.n_ends = 0  # ended calls that it has not confirmed
         self.is_ready = self.was_kept = self.was_sent_value = False
@@ -146,7 +146,7 @@ class WarmPool:
             self._idle.remove(worker)
             worker.end()
 
-    def take(self, inner_threads: int, own_modules: dict[str, Any]) -> WarmWorker | None:
+    def take(self, library_threads: int, own_modules: dict[str, Any]) -> WarmWorker | None:
         """A worker that can serve this call, or None; useless workers are ended."""
         with self._lock:
             self._collect_ended()
@@ -154,7 +154,7 @@ class WarmPool:
             own_rights = rights() if self._idle else ()
             for worker in reversed(self._idle):
                 fits = worker.rights == own_rights
-                if not fits or not self._is_fit(worker, inner_threads, own_modules):
+                if not fits or not self._is_fit(worker, library_threads, own_modules):
                     self._idle.remove(worker)
                     worker.end()
                 elif worker.is_free():
@@ -167,9 +167,9 @@ class WarmPool:
             return found
 
     @staticmethod
-    def _is_fit(worker: WarmWorker, inner_threads: int, own_modules: dict[str, Any]) -> bool:
+    def _is_fit(worker: WarmWorker, library_threads: int, own_modules: dict[str, Any]) -> bool:
         return (
-            worker.inner_threads <= inner_threads
+            worker.library_threads <= library_threads
             and worker.would_import(own_modules)
             and (worker.is_free() or perf_counter() - worker.kept_at_s < GRACE_S)
         )

@@ -40,7 +40,7 @@ def predicted(
         basis_of(sample, pickling),
         sample.job,
         chosen,
-        inner_threads=sample.costs.inner_threads if adjusts else 1.0,
+        cores_per_item=sample.costs.cores_per_item if adjusts else 1.0,
         chunk_s=chunk_s,
     )
 

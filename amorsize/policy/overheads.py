@@ -51,7 +51,7 @@ TOGETHER_S = 0.3e-3
 BET_SHARE, BET_S = 0.03, 4e-3
 
 #: Above this process CPU / wall, items are parallel in themselves.
-INNER_THREADS = 1.3
+SEVERAL_CORES = 1.3
 
 
 class Prices(Value):

@@ -90,7 +90,7 @@ def predict(
     job: Job,
     chosen: backend_costs.Route,
     *,
-    inner_threads: float = 1.0,
+    cores_per_item: float = 1.0,
     chunk_s: float | None = None,
 ) -> Prediction:
     """The fixed plan that would be over soonest, or the loop where none is clearly quicker.
@@ -99,13 +99,13 @@ def predict(
         basis: What is known of items and host.
         job: What is asked for; an `n_jobs` or `chunksize` in it is obeyed.
         chosen: Where the items are to run.
-        inner_threads: CPU / wall of an item alone: above 1 it uses several cores itself.
+        cores_per_item: CPU / wall of an item alone: above 1 it uses several cores itself.
         chunk_s: How long a chunk is to last; None: what sending it costs decides.
     """
     if chosen.backend in (None, "serial"):
         return _loop(basis, chosen.why)
     assert chosen.backend is not None
-    plans = list(_plans(basis, job, chosen.backend, inner_threads, chunk_s))
+    plans = list(_plans(basis, job, chosen.backend, cores_per_item, chunk_s))
     if not plans:
         return _loop(basis, "workers would not pay: sending an item costs more than it brings")
     best = _soonest(basis, plans)
@@ -172,9 +172,9 @@ def _loop(basis: Basis, why: str) -> Prediction:
 
 
 def _plans(
-    basis: Basis, job: Job, backend: str, inner_threads: float, chunk_s: float | None
+    basis: Basis, job: Job, backend: str, cores_per_item: float, chunk_s: float | None
 ) -> Iterable[Plan]:
-    for n_jobs in _numbers_of_jobs(basis, job, backend, inner_threads):
+    for n_jobs in _numbers_of_jobs(basis, job, backend, cores_per_item):
         if job.chunksize is not None:
             sizes = [job.chunksize]
         elif chunk_s is not None:
@@ -186,11 +186,11 @@ def _plans(
             yield Plan(backend=backend, n_jobs=n_jobs, chunksize=chunksize)
 
 
-def _numbers_of_jobs(basis: Basis, job: Job, backend: str, inner_threads: float) -> Iterable[int]:
+def _numbers_of_jobs(basis: Basis, job: Job, backend: str, cores_per_item: float) -> Iterable[int]:
     """Numbers of workers that could be worth it: powers of two up to the most, and that."""
     if job.n_jobs is not None and (job.backend != "auto" or job.n_jobs <= basis.host.n_cores):
         return [job.n_jobs]
-    n_most = _n_most(basis, backend, inner_threads)
+    n_most = _n_most(basis, backend, cores_per_item)
     if job.n_jobs is not None:
         n_most = min(n_most, job.n_jobs)
     least = 2 if job.backend == "auto" else 1  # one worker is the loop, and the way there and back
@@ -198,15 +198,15 @@ def _numbers_of_jobs(basis: Basis, job: Job, backend: str, inner_threads: float)
     return sorted(n for n in powers | {n_most} if n >= least)
 
 
-def _n_most(basis: Basis, backend: str, inner_threads: float) -> int:
+def _n_most(basis: Basis, backend: str, cores_per_item: float) -> int:
     price, n_cores = prices_of(backend, basis.host), basis.host.n_cores
     if basis.waits:
         n_most = io_concurrency.MOST
         if backend == "process":
             n_most = backend_costs.waiting_processes(basis.host, basis.item_s, basis.work_s)
         return max(1, min(n_most, basis.n_items))
-    is_parallel = inner_threads > overheads.INNER_THREADS
-    n_most = max(1, int(n_cores / inner_threads)) if is_parallel else n_cores
+    is_parallel = cores_per_item > overheads.SEVERAL_CORES
+    n_most = max(1, int(n_cores / cores_per_item)) if is_parallel else n_cores
     max_dispatchable = price.max_dispatchable(
         basis, basis.pickle_s if backend == "process" else 0.0
     )

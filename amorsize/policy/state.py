@@ -149,8 +149,8 @@ class State:
             n_most = self.waiters.n_wanted
             if in_processes:
                 n_most = waiting_processes(self.host, self.costs.item_s or 0.0, self.costs.work_s)
-        elif self.costs.inner_threads > overheads.INNER_THREADS:
-            n_most = max(1, int(n_most / self.costs.inner_threads))
+        elif self.costs.cores_per_item > overheads.SEVERAL_CORES:
+            n_most = max(1, int(n_most / self.costs.cores_per_item))
         asked = self.job.n_jobs
         if asked is None:
             return n_most

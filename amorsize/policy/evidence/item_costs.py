@@ -165,7 +165,7 @@ class ItemCosts:
         #: Items spend most of their time waiting.
         self.waits = False
         #: Process CPU / wall of the caller's own items.
-        self.inner_threads = 1.0
+        self.cores_per_item = 1.0
         #: What a first item seems to cost on top.
         self.warmup_s = 0.0
         #: Modules were imported, or a fresh worker has shown the warm-up, too.
@@ -245,7 +245,7 @@ class ItemCosts:
             self._own.add(event)
             self.waits = self._own.are_idle and (self.waits or self._own.idle_streak.is_enough)
             if alone and event.wall_s > 1e-3:
-                self.inner_threads = max(1.0, event.process_cpu_s / event.wall_s)
+                self.cores_per_item = max(1.0, event.process_cpu_s / event.wall_s)
         self.elapsed_inline_s += event.wall_s
         self.n_inline += n
         self.n_seen += n
