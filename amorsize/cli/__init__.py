@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn, TextIO
+from typing import Any
 
-from amorsize._host.signals import let_through
-from amorsize.cli.command import INTERRUPTED, Command, FailureError
+from amorsize.cli import calling
+from amorsize.cli.command import INTERRUPTED, WRONG_CALL, Command, FailureError
 from amorsize.cli.commands import (
     cache,
     completion,
@@ -29,7 +28,11 @@ from amorsize.cli.commands import (
     validate,
 )
 from amorsize.cli.output import (
+    Out,
+    OutputError,
     complain,
+    forget_stdout,
+    hold_standard_descriptors,
     plain_output,
     show,
     stdout_kept_apart,
@@ -65,35 +68,39 @@ _EXAMPLES = """examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; `arguments` are those of the process unless given. Returns the status."""
     words = sys.argv[1:] if arguments is None else arguments
+    hold_standard_descriptors()
     try:
-        asked = parser().parse_args(words)
-    except _WrongCallError as wrong:
+        asked = calling.read(parser(), words)
+    except calling.WrongCallError as wrong:
         if "--json" in words:
             print(json.dumps({"error": str(wrong)}, indent=2))
-        argparse.ArgumentParser.error(wrong.parser, str(wrong))
+        complain(str(wrong))
+        return WRONG_CALL
     command: Command = asked.command
     try:
         with plain_output(), warnings_as_lines() as told:
             if command.runs_code:
                 with stdout_kept_apart() as asked.out:
                     return _answer(asked)
-            asked.out = sys.stdout
+            asked.out = Out(sys.stdout)
             status = _answer(asked)
-            sys.stdout.flush()  # here, where a broken pipe is expected
+            asked.out.flush()  # here, where a broken pipe is expected
             return max(status, int(bool(told)))
     except BrokenPipeError:  # the reader had enough, as `head` does
-        try:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        except (OSError, ValueError) as error:
-            let_through(error)  # else what was put in the place of stdout has no number
+        forget_stdout()
         return 0
+    except OutputError as error:
+        forget_stdout()
+        complain(str(error))
+        return 1
     except KeyboardInterrupt:
+        complain("interrupted.")
         return INTERRUPTED
 
 
 def _answer(asked: argparse.Namespace) -> int:
     """Run the command and print its answer, or why there is none."""
-    out: TextIO = asked.out
+    out: Out = asked.out
     try:
         answer = asked.command.run(asked)
     except FailureError as failure:
@@ -115,24 +122,9 @@ def _answer(asked: argparse.Namespace) -> int:
     return int(answer.status)
 
 
-class _WrongCallError(Exception):
-    """The words are not those of a command; the text says which."""
-
-    def __init__(self, parser: argparse.ArgumentParser, text: str) -> None:
-        super().__init__(text)
-        self.parser = parser
-
-
-class _Parser(argparse.ArgumentParser):
-    """Leaves it to its caller how a wrong call is told."""
-
-    def error(self, message: str) -> NoReturn:
-        raise _WrongCallError(self, message)
-
-
-def parser() -> argparse.ArgumentParser:
+def parser() -> calling.Parser:
     """The parser of the table; every command takes --json."""
-    whole = _Parser(
+    whole = calling.Parser(
         prog="amorsize",
         description="Run a function over data in parallel, tune how, and see what was learned.",
         epilog=_EXAMPLES,
@@ -163,7 +155,7 @@ def parser() -> argparse.ArgumentParser:
         for names, options in command.arguments:
             own.add_argument(*names, **options)
         own.add_argument("--json", action="store_true", help="print one JSON document")
-        own.set_defaults(command=command, parser=parser)
+        own.set_defaults(command=command, parser=parser, own=own)
     return whole
 
 

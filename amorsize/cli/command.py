@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+WRONG_CALL = 2
 INTERRUPTED = 130  # the status that a shell reports for SIGINT
 Argument = tuple[tuple[str, ...], dict[str, Any]]  # what argparse's add_argument takes
 

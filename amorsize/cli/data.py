@@ -12,6 +12,7 @@ from typing import Any
 
 from amorsize._host.signals import let_through
 from amorsize.cli.command import FailureError
+from amorsize.cli.numbers import whole_between
 from amorsize.cli.text import clean
 
 FORMATS = ("lines", "json", "jsonl", "csv", "int", "float")
@@ -19,17 +20,14 @@ _BY_ENDING = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "c
 _SHOWN_CHARS = 40
 
 
-def _n_items(text: str) -> int:
-    number = int(text.replace("_", ""))
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text}: 0 or more")
-    return number
-
-
 ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (
         ("--data-range",),
-        {"type": _n_items, "metavar": "N", "help": "the items are the numbers 0 to N-1"},
+        {
+            "type": whole_between(0),
+            "metavar": "N",
+            "help": "the items are the numbers 0 to N-1",
+        },
     ),
     (("--data-file",), {"metavar": "FILE", "help": "the items are in this file"}),
     (

@@ -7,14 +7,75 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
-from typing import TextIO
+from typing import IO, Any, TextIO, cast
 
 from amorsize._host.signals import let_through
 from amorsize.cli.command import Table
 from amorsize.errors import AmorsizeWarning
 
 
-def show(blocks: Sequence[str | Table], out: TextIO) -> None:
+class OutputError(Exception):
+    """The answer cannot be written; the text says why."""
+
+
+class Out:
+    """Where the answer goes: stdout, of which it is said in plain words if it takes no more."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream  # None: it is closed, and nobody reads it
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def isatty(self) -> bool:
+        """Whether a person reads it."""
+        return self._stream is not None and self._stream.isatty()
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        with _told_of_stdout():
+            return len(text) if self._stream is None else self._stream.write(text)
+
+    def flush(self) -> None:
+        """Have it all written."""
+        with _told_of_stdout():
+            if self._stream is not None:
+                self._stream.flush()
+
+
+@contextmanager
+def _told_of_stdout() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        let_through(error)
+        raise OutputError(f"stdout cannot be written: {error.strerror}.") from None
+
+
+def hold_standard_descriptors() -> None:
+    """Open nothing for what is closed of stdin, stdout and stderr.
+
+    A file that is opened later would get its number, and all that is printed.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError as error:
+            let_through(error)
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+
+
+def forget_stdout() -> None:
+    """Let what is still buffered go nowhere when Python ends."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (AttributeError, OSError, ValueError) as error:
+        let_through(error)  # else what was put in the place of stdout has no number
+
+
+def show(blocks: Sequence[str | Table], out: Out) -> None:
     """Print to people: tables by rich on a terminal, in plain columns elsewhere."""
     for block in blocks:
         if isinstance(block, str):
@@ -25,7 +86,7 @@ def show(blocks: Sequence[str | Table], out: TextIO) -> None:
             _show_in_columns(block, out)
 
 
-def _show_on_terminal(table: Table, out: TextIO) -> None:
+def _show_on_terminal(table: Table, out: Out) -> None:
     from rich.console import Console
     from rich.table import Table as RichTable
     from rich.text import Text
@@ -35,10 +96,10 @@ def _show_on_terminal(table: Table, out: TextIO) -> None:
         drawn.add_column(Text(name))
     for row in table.rows:
         drawn.add_row(*(Text(cell) for cell in row))  # Text: `[red]` in a name is no markup
-    Console(file=out).print(drawn)
+    Console(file=cast(IO[str], out)).print(drawn)
 
 
-def _show_in_columns(table: Table, out: TextIO) -> None:
+def _show_in_columns(table: Table, out: Out) -> None:
     lines = [table.header, *table.rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(table.header))]
     for line in lines:
@@ -52,13 +113,17 @@ def complain(text: str) -> None:
 
 
 @contextmanager
-def stdout_kept_apart() -> Iterator[TextIO]:
+def stdout_kept_apart() -> Iterator[Out]:
     """The real stdout; whatever else writes to stdout meanwhile writes to stderr.
 
     So a program that reads the answer gets nothing else, though the user's function prints, in
     this process or in a worker, in Python or below it.
     """
     ours = sys.stdout
+    if ours is None:
+        with redirect_stdout(sys.stderr):
+            yield Out(None)
+        return
     try:
         is_real = ours.fileno() == 1
     except (AttributeError, OSError, ValueError) as error:  # none, or one that was put in its place
@@ -66,7 +131,7 @@ def stdout_kept_apart() -> Iterator[TextIO]:
         is_real = False
     if not is_real:
         with redirect_stdout(sys.stderr):
-            yield ours
+            yield Out(ours)
         return
     ours.flush()
     kept = os.dup(1)
@@ -77,12 +142,13 @@ def stdout_kept_apart() -> Iterator[TextIO]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     out = open(kept, "w", encoding=ours.encoding, errors="backslashreplace")  # noqa: SIM115
     try:
-        yield out
-        out.flush()
+        answer = Out(out)
+        yield answer
+        answer.flush()
     finally:
         ours.flush()  # to stderr
         os.dup2(kept, 1)
-        with suppress(BrokenPipeError):  # what could not be written is not wanted
+        with suppress(OSError):  # what could not be written was told, or is not wanted
             out.close()
 
 

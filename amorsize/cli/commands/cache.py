@@ -102,7 +102,9 @@ def age_s(text: str) -> float:
     units_s = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 7 * 86_400.0}
     number, unit = text[:-1], text[-1:]
     if unit not in units_s or not (number.isascii() and number.isdecimal()) or len(number) > 6:
-        raise argparse.ArgumentTypeError(f"{text!r}: a number and s, m, h, d or w, such as 30d")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no age: a number and s, m, h, d or w, such as 30d"
+        )
     return int(number) * units_s[unit]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from amorsize import report
 from amorsize._host import resources
 from amorsize._profiles import exchange
+from amorsize.cli import numbers
 from amorsize.cli.command import Answer, Command, FailureError
 from amorsize.cli.commands.cache import NAME_HELP, Record, all_records, found, name_in, saved_at_s
 from amorsize.cli.text import ago, clean, is_number
@@ -170,13 +171,6 @@ def _played_rows(played: dict[str, Any], n_items: int) -> Iterator[tuple[str, st
     yield "expected", f"{takes}, where the loop takes {loop}"
 
 
-def _n_items(text: str) -> int:
-    number = int(text.replace("_", ""))
-    if not 1 <= number <= MOST_PLAYED:
-        raise argparse.ArgumentTypeError(f"{text}: from 1 to {MOST_PLAYED}")
-    return number
-
-
 COMMANDS = (
     Command(
         words=("explain",),
@@ -195,7 +189,7 @@ COMMANDS = (
             (
                 ("--n-items",),
                 {
-                    "type": _n_items,
+                    "type": numbers.whole_between(1, MOST_PLAYED),
                     "metavar": "N",
                     "help": "how many items the next call has; without: as many as the last",
                 },

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any, TextIO
+from typing import Any
 
 from amorsize._host.clocks import perf_counter
 from amorsize.cli import data, target
 from amorsize.cli.command import INTERRUPTED, Answer, Argument, Command, FailureError
 from amorsize.cli.failures import failed
 from amorsize.cli.json_lines import NotJsonError, Writer, as_json
-from amorsize.cli.output import complain
+from amorsize.cli.numbers import seconds, whole
+from amorsize.cli.output import Out, complain
 from amorsize.progress import terminal
 from amorsize.report import counted
 
@@ -86,7 +87,7 @@ def _tuned(func: Any, asked: argparse.Namespace) -> Any:
 class _Lines:
     """Lines on stdout that never wait for long, though the next result may."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: Out) -> None:
         self._out = out
         self._flushed_s = 0.0
         self._has_more = False
@@ -164,9 +165,12 @@ HOW: tuple[Argument, ...] = (
     ),
     (
         ("--n-jobs",),
-        {"type": int, "metavar": "N", "help": "how many at once; -1: every usable core"},
+        {"type": whole, "metavar": "N", "help": "how many at once; -1: every usable core"},
     ),
-    (("--chunksize",), {"type": int, "metavar": "N", "help": "items that travel together"}),
+    (
+        ("--chunksize",),
+        {"type": whole, "metavar": "N", "help": "items that travel together"},
+    ),
 )
 
 SAVING: tuple[Argument, ...] = (
@@ -193,19 +197,23 @@ COMMANDS = (
             *HOW,
             (
                 ("--timeout",),
-                {"type": float, "metavar": "S", "help": "seconds that one item may take"},
+                {"type": seconds, "metavar": "S", "help": "seconds that one item may take"},
             ),
             (
                 ("--retries",),
                 {
-                    "type": int,
+                    "type": whole,
                     "metavar": "N",
                     "help": "how often an item may run again whose worker died (1)",
                 },
             ),
             (
                 ("--seed",),
-                {"type": int, "metavar": "N", "help": "give each item its own random stream"},
+                {
+                    "type": whole,
+                    "metavar": "N",
+                    "help": "give each item its own random stream",
+                },
             ),
             (
                 ("--keep-going",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from amorsize._host.signals import let_through
+from amorsize.cli import numbers
 from amorsize.cli.command import Answer, Command, FailureError, Table
 from amorsize.cli.text import clean
 from amorsize.report import counted, seconds
@@ -57,13 +58,6 @@ def _simulate(asked: argparse.Namespace) -> Answer:
 _USUAL_CORES = (2, 4, 8, 16, 32, 64)
 
 
-def _cores(text: str) -> int:
-    n_cores = int(text)
-    if not 1 <= n_cores <= _MAX_CORES:
-        raise argparse.ArgumentTypeError(f"{n_cores}: from 1 to {_MAX_CORES}")
-    return n_cores
-
-
 _MAX_CORES = 4096
 
 
@@ -78,7 +72,7 @@ COMMANDS = (
                 ("--cores",),
                 {
                     "action": "append",
-                    "type": _cores,
+                    "type": numbers.whole_between(1, _MAX_CORES),
                     "metavar": "N",
                     "help": "cores of the other host; may be given several times",
                 },

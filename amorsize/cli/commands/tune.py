@@ -11,6 +11,7 @@ from amorsize.cli import data, target
 from amorsize.cli.command import INTERRUPTED, Answer, Argument, Command, FailureError
 from amorsize.cli.commands.run import FUNC, SAVING
 from amorsize.cli.failures import failed
+from amorsize.cli.numbers import seconds, whole
 from amorsize.cli.text import clean
 from amorsize.cli.tuning_answer import answer
 from amorsize.policy.actions import WORKER_BACKENDS
@@ -164,7 +165,7 @@ def _plan(text: str) -> Plan:
     from amorsize.policy.actions import Plan
 
     wrong = argparse.ArgumentTypeError(
-        f"{text!r}: jobs, items in a chunk and perhaps a backend, such as 4,10 or 8,50,thread"
+        f"{text!r} is no plan: jobs, items in a chunk and perhaps a backend, as 4,10 or 8,50,thread"
     )
     parts = [part.strip() for part in text.split(",")]
     if len(parts) == 2:
@@ -179,20 +180,23 @@ def _plan(text: str) -> Plan:
 _LIMITS: tuple[Argument, ...] = (
     (
         ("--timeout-per-config",),
-        {"type": float, "metavar": "S", "help": "end a configuration after S seconds"},
+        {"type": seconds, "metavar": "S", "help": "end a configuration after S seconds"},
     ),
-    (("--budget",), {"type": float, "metavar": "S", "help": "end the search after S seconds"}),
+    (
+        ("--budget",),
+        {"type": seconds, "metavar": "S", "help": "end the search after S seconds"},
+    ),
     (
         ("--repeats",),
         {
-            "type": int,
+            "type": whole,
             "metavar": "N",
             "help": "runs of each configuration; without: as many as the noise demands",
         },
     ),
     (
         ("--seed",),
-        {"type": int, "default": 0, "metavar": "N", "help": "of the order of runs (0)"},
+        {"type": whole, "default": 0, "metavar": "N", "help": "of the order of runs (0)"},
     ),
     (("--verbose",), {"action": "store_true", "help": "tell on stderr what is tried and found"}),
 )
@@ -220,11 +224,16 @@ COMMANDS = (
             ),
             (
                 ("--n-jobs-range",),
-                {"type": int, "nargs": "+", "metavar": "N", "help": "numbers of jobs to try"},
+                {
+                    "type": whole,
+                    "nargs": "+",
+                    "metavar": "N",
+                    "help": "numbers of jobs to try",
+                },
             ),
             (
                 ("--chunksize-range",),
-                {"type": int, "nargs": "+", "metavar": "N", "help": "chunksizes to try"},
+                {"type": whole, "nargs": "+", "metavar": "N", "help": "chunksizes to try"},
             ),
             (
                 ("--no-optimizer-hint",),
@@ -269,11 +278,15 @@ COMMANDS = (
             *data.ARGUMENTS,
             (
                 ("--sample-size",),
-                {"type": int, "default": 5, "metavar": "N", "help": "items to run (5)"},
+                {"type": whole, "default": 5, "metavar": "N", "help": "items to run (5)"},
             ),
             (
                 ("--target-chunk-duration",),
-                {"type": float, "metavar": "S", "help": "seconds that a chunk is to last"},
+                {
+                    "type": seconds,
+                    "metavar": "S",
+                    "help": "seconds that a chunk is to last",
+                },
             ),
             (
                 ("--backend",),
@@ -281,7 +294,11 @@ COMMANDS = (
             ),
             (
                 ("--n-jobs",),
-                {"type": int, "metavar": "N", "help": "for so many at most; -1: usable cores"},
+                {
+                    "type": whole,
+                    "metavar": "N",
+                    "help": "for so many at most; -1: usable cores",
+                },
             ),
             (("--verbose",), {"action": "store_true", "help": "tell on stderr what is found"}),
         ),
