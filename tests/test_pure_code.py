@@ -254,12 +254,12 @@ def test_an_attribute_of_the_function_ends_the_proof():
 def test_what_a_name_stands_for_now_is_what_counts(monkeypatch):
     assert is_pure(is_prime, ([5],))
     assert is_pure(turns, ([5],))
-    monkeypatch.setattr(builtins, "all", lambda found: SEEN.extend(found))
-    monkeypatch.setattr(builtins, "range", print)
-    monkeypatch.setattr(sys.modules[__name__], "SCALE", [3])
-    assert not is_pure(is_prime, ([5],))
-    assert not is_pure(turns, ([5],))
-    assert not is_pure(pairs, ([5],))
+    with monkeypatch.context() as patched:
+        patched.setattr(builtins, "all", lambda found: SEEN.extend(found))
+        patched.setattr(builtins, "range", print)
+        patched.setattr(sys.modules[__name__], "SCALE", [3])
+        found = [is_pure(func, ([5],)) for func in (is_prime, turns, pairs)]
+    assert found == [False] * 3
 
 
 def test_a_function_of_math_that_was_replaced_ends_the_proof(monkeypatch):

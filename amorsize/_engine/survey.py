@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from amorsize._engine.confinement import Confinement
     from amorsize._engine.remote import RemoteWorkers
     from amorsize._workers.payload import Payload
-    from amorsize.policy.host_job import Job
+    from amorsize.policy.host_job import Host, Job
 
 #: The most that computing counts as stretched by other programs: nobody can tell for how long.
 MOST_STRETCHED = 8.0
@@ -46,8 +46,8 @@ class Survey:
         self._payload: Payload | None = None
         #: Whether items use the network.
         self._connects = False
-        #: Whether this interpreter has one.
-        self._has_gil = True
+        #: What there is to work with, from the first look on.
+        self._host: Host
         #: Why no new interpreter could run items.
         self._why_only_forks: str | None = None
 
@@ -63,13 +63,12 @@ class Survey:
                 return
 
         self._call.fork_reason = resources.why_not_fork()
-        host, job = inspect_host.host(self._call.fork_reason), self._call.tuner.job
-        self._has_gil = host.has_gil
+        host = self._host = inspect_host.host(self._call.fork_reason)
+        job, n_done = self._call.tuner.job, self._call.work.results.n_done
         if job.backend == "auto":
             verdict = self._judge()
-            self._call.fork_reason = (
-                resources.why_not_fork()
-            )  # a watched item may have started threads
+            if self._call.work.results.n_done > n_done:  # a watched item may have started threads
+                self._call.fork_reason = resources.why_not_fork()
             job = job.but(
                 thread_reason=verdict.thread_reason,
                 process_reason=verdict.process_reason or self.why_not_processes(),
@@ -128,7 +127,7 @@ class Survey:
     def _judge_pure(self) -> Verdict | None:
         """The same where a proof settles it: nothing is watched, and threads are of no use."""
         call, options, source = self._call, self._call.options, self._call.source
-        is_open = self._has_gil and options.thread_safe is None and options.seed is None
+        is_open = self._host.has_gil and options.thread_safe is None and options.seed is None
         if not is_open or not isinstance(source, Sliced):
             return None
         from amorsize._function.pure_code import is_pure
@@ -183,7 +182,7 @@ class Survey:
             return None
         core_share = self._call.tuner.costs.undisturbed_s / item_s
         left_s = core_share * self._call.tuner.left_s(self._call.view(caller_busy=False))
-        n_workers = min(resources.usable_cpus().n_cores, self._call.tuner.job.n_jobs or sys.maxsize)
+        n_workers = min(self._host.n_cores, self._call.tuner.job.n_jobs or sys.maxsize)
         if self._call.tuner.costs.waits:
             n_workers = inspect_host.interpreters_worth(
                 left_s, self._call.tuner.job.n_jobs or sys.maxsize
@@ -210,7 +209,7 @@ class Survey:
         if self._call.tuner.costs.item_s is None and self._call.work.n_left:
             self._run_inline(1, float("inf"))  # before nothing is known of items, nothing is sent
         left_s = self._call.tuner.left_s(self._call.view(caller_busy=False))
-        n_workers = min(resources.usable_cpus().n_cores, self._call.tuner.job.n_jobs or sys.maxsize)
+        n_workers = min(self._host.n_cores, self._call.tuner.job.n_jobs or sys.maxsize)
         return inspect_host.why_not_send(payload, left_s, n_workers, self.stretch())
 
     def stretch(self) -> float:
