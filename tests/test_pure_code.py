@@ -259,7 +259,7 @@ def test_what_a_name_stands_for_now_is_what_counts(monkeypatch):
         patched.setattr(builtins, "range", print)
         patched.setattr(sys.modules[__name__], "SCALE", [3])
         found = [is_pure(func, ([5],)) for func in (is_prime, turns, pairs)]
-    assert found == [False] * 3
+    assert not any(found)
 
 
 def test_a_function_of_math_that_was_replaced_ends_the_proof(monkeypatch):
