@@ -11,7 +11,7 @@ import time
 import pytest
 
 from amorsize import autotune, tuned_map
-from amorsize._function.pure_code import is_pure
+from amorsize._function.pure_code import MOST_ITEMS, is_pure
 
 SCALE = 3
 WEIGHTS = (1, 2.5, (3, "x"))
@@ -240,6 +240,12 @@ class Number(int):
 )
 def test_one_item_that_is_more_than_a_value_ends_the_proof(data):
     assert not is_pure(turns, (data,))
+
+
+def test_so_many_items_that_asking_each_takes_long_end_the_proof():
+    assert is_pure(turns, ([1] * MOST_ITEMS,))
+    assert not is_pure(turns, ([1] * (MOST_ITEMS + 1),))
+    assert is_pure(turns, (range(MOST_ITEMS + 1),))
 
 
 def test_an_attribute_of_the_function_ends_the_proof():
