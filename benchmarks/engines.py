@@ -1,16 +1,19 @@
 """What amorsize takes on Dask and on Ray, next to what else one would write there.
 
-    python -m benchmarks.engines          # 5 minutes; writes the table in docs/how-to/engines.md
+    python -m benchmarks.engines          # 8 minutes; writes the table in docs/how-to/engines.md
     python -m benchmarks.engines --only dask-64 --rounds 5
 
-Needs `pip install -e '.[dask,ray]'`. Each engine is real, on this machine; the contenders of a row
-take turns, and each figure is a median over rounds. Ratios within a row mean more than seconds.
+Needs `pip install -e '.[dask,ray]'`. Each engine is real, on this machine. The contenders of a row
+take turns, each after one call that is told apart. Ratios within a row mean more than seconds.
 """
 
 import argparse
+import datetime
+import logging
 import os
 import platform
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -46,6 +49,12 @@ def waiting(seconds: float) -> float:
     return seconds
 
 
+def waiting_here(seconds: float) -> float:
+    """An item that waits as long as its worker is slow: `SLOW` in its environment times as long."""
+    time.sleep(seconds * float(os.environ.get("SLOW", "1")))
+    return seconds
+
+
 def size_of(item: bytes) -> int:
     """Next to no work on much data."""
     return len(item)
@@ -61,13 +70,17 @@ def batches(items: list[Any], size: int) -> list[list[Any]]:
 
 
 @contextmanager
-def dask_client(n_workers: int, n_threads: int) -> Iterator[Any]:
-    """A client of a cluster on this machine."""
+def dask_client(n_workers: int, n_threads: int, *, processes: bool = True) -> Iterator[Any]:
+    """A client of a cluster on this machine; without processes a worker is there at once."""
     from distributed import Client, LocalCluster
 
     with (
         LocalCluster(
-            n_workers=n_workers, threads_per_worker=n_threads, dashboard_address=None
+            n_workers=n_workers,
+            threads_per_worker=n_threads,
+            processes=processes,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster) as client,
     ):
@@ -84,6 +97,43 @@ def ray_runtime() -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def uneven_client() -> Iterator[Any]:
+    """A client of two workers with a thread each, one of which takes four times as long."""
+    from distributed import Client, Nanny, SpecCluster
+
+    worker = {"nthreads": 1, "dashboard_address": None}
+    workers = {
+        "fast": {"cls": Nanny, "options": worker},
+        "slow": {"cls": Nanny, "options": {**worker, "env": {"SLOW": "4"}}},
+    }
+    scheduler = {"cls": "distributed.Scheduler", "options": {"dashboard_address": ":0"}}
+    with (
+        SpecCluster(scheduler=scheduler, workers=workers, silence_logs=logging.CRITICAL) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def growing(cluster: Any, contender: Contender) -> Contender:
+    """The same on a cluster that has 2 threads at first, and 12 from the first second on."""
+    name, run = contender
+
+    def run_while_it_grows() -> object:
+        cluster.scale(1)
+        until_s = time.monotonic() + 30
+        while len(cluster.scheduler_info["workers"]) > 1 and time.monotonic() < until_s:
+            time.sleep(0.05)
+        timer = threading.Timer(1.0, cluster.scale, (6,))
+        timer.start()
+        try:
+            return run()
+        finally:
+            timer.join()
+
+    return name, run_while_it_grows
 
 
 def tuned(function: Any, data: list[Any], executor: Any) -> list[Contender]:
@@ -155,6 +205,27 @@ def of_dask_64(client: Any) -> Iterator[tuple[str, list[Contender]]]:
     )
 
 
+def of_dask_uneven(client: Any) -> Iterator[tuple[str, list[Contender]]]:
+    items = [2e-3] * 600
+    yield (
+        "Dask, a fast and a slow worker, 600 items",
+        [
+            *tuned(waiting_here, items, client),
+            in_batches(client, waiting_here, items, 75),
+            each_apart(client, waiting_here, items),
+        ],
+    )
+
+
+def of_dask_growing(client: Any) -> Iterator[tuple[str, list[Contender]]]:
+    waits = [0.25] * 160
+    contenders = [*tuned(waiting, waits, client), each_apart(client, waiting, waits)]
+    yield (
+        "Dask, 2 threads, 12 from 1 s on, 160 waits of 250 ms",
+        [growing(client.cluster, one) for one in contenders],
+    )
+
+
 def of_ray(ray: Any) -> Iterator[tuple[str, list[Contender]]]:
     from ray.util.multiprocessing import Pool
 
@@ -199,29 +270,46 @@ def _dask_64() -> Iterator[tuple[str, list[Contender]]]:
         yield from of_dask_64(client)
 
 
+@part("dask-uneven")
+def _dask_uneven() -> Iterator[tuple[str, list[Contender]]]:
+    with uneven_client() as client:
+        yield from of_dask_uneven(client)
+
+
+@part("dask-growing")
+def _dask_growing() -> Iterator[tuple[str, list[Contender]]]:
+    with dask_client(1, 2, processes=False) as client:
+        yield from of_dask_growing(client)
+
+
 @part("ray")
 def _ray() -> Iterator[tuple[str, list[Contender]]]:
     with ray_runtime() as ray:
         yield from of_ray(ray)
 
 
-def measured(contenders: list[Contender], n_rounds: int) -> list[tuple[str, float]]:
-    """Median seconds of each, taken in turns after one call each that does not count."""
+def measured(contenders: list[Contender], n_rounds: int) -> dict[str, list[float]]:
+    """Seconds of each, the first call first, taken in turns."""
     took_s: dict[str, list[float]] = {name: [] for name, _ in contenders}
-    for turn in range(n_rounds + 1):
+    for _ in range(n_rounds + 1):
         for name, run in contenders:
             began_s = time.perf_counter()
             run()
-            if turn:
-                took_s[name].append(time.perf_counter() - began_s)
-    return [(name, median(taken)) for name, taken in took_s.items()]
+            took_s[name].append(time.perf_counter() - began_s)
+    return took_s
 
 
-def row(title: str, found: list[tuple[str, float]]) -> str:
-    (_, ours_s), *others = found
-    best_s = min(seconds for _, seconds in others)
-    told = ", ".join(f"{name} {seconds:.2f}" for name, seconds in others)
-    return f"| {title} | {ours_s:.2f} | {told} | {ours_s / best_s:.2f} |"
+def spread(took_s: list[float]) -> str:
+    """The median, with the least and the most."""
+    return f"{median(took_s):.2f} ({min(took_s):.2f} to {max(took_s):.2f})"
+
+
+def row(title: str, took_s: dict[str, list[float]]) -> str:
+    (_, (first_s, *ours_s)), *others = took_s.items()
+    best_s = min(median(later_s) for _, (_, *later_s) in others)
+    told = ", ".join(f"{name} {spread(later_s)}" for name, (_, *later_s) in others)
+    share = median(ours_s) / best_s
+    return f"| {title} | {first_s:.2f} | {spread(ours_s)} | {told} | {share:.2f} |"
 
 
 def main() -> None:
@@ -231,8 +319,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
     lines = [
-        "| seconds | amorsize | what else there is | amorsize / the best of these |",
-        "|---|---|---|---|",
+        "| seconds | first call | later calls | what else there is | ratio |",
+        "|---|---|---|---|---|",
     ]
     print(*lines, sep="\n")
     for name in asked.only:
@@ -244,7 +332,11 @@ def main() -> None:
         head, _, rest = text.partition(BEGIN)
         _, _, tail = rest.partition(END)
         where = f"{host.cpu_model()}, {host.n_cores()} cores, CPython {platform.python_version()}"
-        taken = f"Medians of {asked.rounds} rounds, on {where}, load {os.getloadavg()[0]:.0f}."
+        taken = (
+            f"{datetime.date.today()}, on {where}: medians of {asked.rounds} rounds, with the "
+            "least and the most. The ratio is that of the medians, to the best of what else there "
+            f"is. Load at the end: {os.getloadavg()[0]:.0f}."
+        )
         table = "\n".join((*lines, "", taken, ""))
         PAGE.write_text(f"{head}{BEGIN}{table}{END}{tail}", encoding="utf-8")
 

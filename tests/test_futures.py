@@ -337,6 +337,18 @@ def test_a_damaged_record_of_an_engine_is_no_record(name, value):
     assert engine_costs.known("forged", guess, on_disk=True) is guess
 
 
+def test_a_busy_machine_does_not_make_an_engine_dear():
+    """Of costs that are usual, and now and then a hundred times as high, the usual ones count."""
+    known = EngineCosts(lag_s=5e-3, submit_s=1e-3)
+
+    for turn in range(100):
+        factor = 100 if turn % 5 == 0 else 1
+        known = known.moved(lag_s=4e-3 * factor, submit_s=2e-3 if turn % 2 else None)
+
+    assert 4e-3 <= known.lag_s <= 30e-3
+    assert 1e-3 < known.submit_s <= 2e-3
+
+
 def test_what_an_item_costs_is_remembered_for_each_engine(processes):
     """The first chunks of a second call have their length at once; at home nothing is known."""
     mapped = autotune(pool_items.double, executor=processes)

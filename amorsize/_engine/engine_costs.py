@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 MOST_LAG_S = 1.0
 #: CPU seconds beyond which this process did something else besides.
 MOST_SUBMIT_S = 0.1
+#: How much a chunk counts that costs less than was known, or more. Other programs can only make it
+#: dearer, so what is usual has to count more than what is dear now and then.
+LESS_SHARE, MORE_SHARE = 0.45, 0.05
 #: By how much what is known must have changed to be written again.
 CHANGED_SHARE = 0.25
 
@@ -22,19 +25,23 @@ class EngineCosts(Value):
     lag_s: float  # on its way there and back
     submit_s: float  # CPU seconds of this process
 
-    def moved(self, share: float, *, lag_s: float | None, submit_s: float | None) -> EngineCosts:
-        """The means with one chunk more, which counts for so much; None: it does not tell."""
+    def moved(self, *, lag_s: float | None, submit_s: float | None) -> EngineCosts:
+        """What one chunk more makes of them; None: it does not tell."""
         lag_s = self.lag_s if lag_s is None else min(lag_s, MOST_LAG_S)
         submit_s = self.submit_s if submit_s is None else min(submit_s, MOST_SUBMIT_S)
         return EngineCosts(
-            lag_s=self.lag_s + share * (lag_s - self.lag_s),
-            submit_s=self.submit_s + share * (submit_s - self.submit_s),
+            lag_s=_moved(self.lag_s, lag_s), submit_s=_moved(self.submit_s, submit_s)
         )
 
     def differ(self, others: EngineCosts, share: float) -> bool:
         """Whether one of them differs by more than a share from what others are."""
         pairs = (self.lag_s, others.lag_s), (self.submit_s, others.submit_s)
         return any(abs(mine_s - other_s) > share * other_s for mine_s, other_s in pairs)
+
+
+def _moved(before_s: float, measured_s: float) -> float:
+    share = LESS_SHARE if measured_s < before_s else MORE_SHARE
+    return before_s + share * (measured_s - before_s)
 
 
 _known: dict[str, EngineCosts] = {}  # by fingerprint of the engine

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from amorsize.policy.host_job import Host
     from amorsize.policy.tuner import Tuner
 
-#: How much one chunk counts among those before, and by how much the mean may differ in silence.
-CHUNK_SHARE = 0.2
-#: Chunks whose mean is worth remembering.
+#: By how much costs may differ from what the policy reckons with.
+TOLD_SHARE = 0.2
+#: Chunks whose costs are worth remembering.
 ENOUGH_CHUNKS = 5
 
 
@@ -132,14 +132,14 @@ class RemoteWorkers:
         )
 
     def _see_costs(self, lag_s: float | None, submit_s: float | None) -> None:
-        """What a chunk has cost besides its items; the policy reckons with the means."""
+        """What a chunk has cost besides its items, which the policy reckons with."""
         self._n_measured += 1
-        self._costs = self._costs.moved(CHUNK_SHARE, lag_s=lag_s, submit_s=submit_s)
+        self._costs = self._costs.moved(lag_s=lag_s, submit_s=submit_s)
         tuner = self._tuner
         if tuner is None or not is_remote(tuner):
             return
         told = EngineCosts(lag_s=tuner.host.engine_lag_s or 0.0, submit_s=tuner.host.dispatch_s)
-        if self._costs.differ(told, CHUNK_SHARE):
+        if self._costs.differ(told, TOLD_SHARE):
             self._tell_host(tuner)
 
     def _see_workers(self) -> None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 #: A bulk chunk lasts so many times as long as it is on its way, over how many are under way.
 LAGS = 20.0
+#: Nor is it longer than this for the sake of its way: workers that come later find nothing else to
+#: do. With one chunk sent ahead, a chunk only has to outlast the way.
+MOST_LAGS_S = 1.0
 #: Chunks of a worker that are under way at once: one that runs, one that waits behind it.
 N_UNDER_WAY = 2
 #: All workers together need at least so many times as long for a chunk each as the caller for
@@ -88,7 +91,8 @@ def full_chunk(state: State) -> int:
     item_s, n_workers = _item_s(state), _n_active(state)
     if item_s is None:
         return 1
-    bulk_s = max(LAGS * _lag_s(state) / N_UNDER_WAY, SENDING * n_workers * state.host.dispatch_s)
+    lags_s = min(LAGS * _lag_s(state) / N_UNDER_WAY, MOST_LAGS_S)
+    bulk_s = max(lags_s, SENDING * n_workers * state.host.dispatch_s)
     return max(1, round(min(bulk_s / item_s, _n_by_size(state, n_workers))))
 
 
