@@ -15,7 +15,7 @@ from conftest import ROOT
 from test_places import NOTEBOOK
 from test_plots import plan, result
 
-from amorsize import InvalidOptionError, autotune, optimize
+from amorsize import InvalidOptionError, PipelineResult, autotune, optimize
 from amorsize._page import call_page
 from amorsize._page.page import MOST_CHARS, as_html
 from amorsize.explanation import Explanation
@@ -60,12 +60,12 @@ def words_of(html):
 
 @functools.cache
 def million():
-    """A call of a million chunks on sixteen workers, as its log keeps them."""
+    """A call of a million items on sixteen workers, as its log keeps their chunks."""
     log = ChunkLog()
-    for number in range(1_000_000):
+    for number in range(100_000):
         worker, turn = number % 16, number // 16
-        log.append(traces.chunk(worker, turn * 1e-3, 0.9e-3, cpu=0.5, n_items=1))
-    return traces.trace(*log.all, n_items=1_000_000, n_started={"process": 16})
+        log.append(traces.chunk(worker, turn * 1e-3, 0.9e-3, cpu=0.5, n_items=10))
+    return traces.trace(*log.all, n_started={"process": 16})
 
 
 CALLS = {
@@ -227,7 +227,10 @@ def test_in_a_notebook_there_is_a_small_picture():
 
 
 def test_plans_are_tables():
-    """What `optimize` answers, and a plan by itself."""
+    """What `optimize` answers, a plan by itself, and the stages of a pipeline."""
+    stages = PipelineResult(names=("<b>read", "parse"), stages=(result(), result()), results=[])
+    assert stages._repr_html_().count("<tr>") == 3
+    assert "&lt;b&gt;read" in stages._repr_html_()
     assert "<td>4</td>" in Plan(backend="process", n_jobs=4, chunksize=1)._repr_html_()
     assert "&lt;b" in Plan(backend="<b", n_jobs=4, chunksize=1)._repr_html_()
     assert "<table>" in optimize(len, ["a", "bb"])._repr_html_()

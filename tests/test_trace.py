@@ -40,17 +40,17 @@ def test_few_chunks_are_kept_as_they_are():
     assert [one.begun_s for one in log.all] == [1.0, 3.0, 5.0]
 
 
-def test_a_million_chunks_stay_small():
+def test_many_chunks_stay_small():
     """Neighbours of a worker are merged: sums stay, and so does when they began and ended."""
     log = ChunkLog()
-    for number in range(1_000_000 // 8):
+    for number in range(60_000):
         log.append(chunk(number, worker=number % 2))
 
     kept = log.all
     assert len(kept) <= MANY_CHUNKS
-    assert sum(one.n_items for one in kept) == 3 * (1_000_000 // 8)
-    assert sum(one.n_chunks for one in kept) == 1_000_000 // 8
-    assert sum(one.wall_s for one in kept) == pytest.approx(1_000_000 / 8)
+    assert sum(one.n_items for one in kept) == 3 * (60_000)
+    assert sum(one.n_chunks for one in kept) == 60_000
+    assert sum(one.wall_s for one in kept) == pytest.approx(60_000)
     for worker in (0, 1):
         own = [one for one in kept if one.worker == worker]
         assert own[0].begun_s == 1.0 + 2.0 * worker

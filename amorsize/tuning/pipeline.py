@@ -11,7 +11,7 @@ from amorsize._engine.engine import Engine
 from amorsize._engine.source import Sliced, source_of
 from amorsize._function import callables
 from amorsize.errors import InvalidOptionError, WrongTypeError
-from amorsize.report import seconds
+from amorsize.report import html_table, seconds
 from amorsize.tuning.session import name_of
 from amorsize.tuning.tune import quick_tune
 
@@ -77,15 +77,27 @@ class PipelineResult:
             "bottleneck_share": self.bottleneck_share,
         }
 
+    def _rows(self) -> list[tuple[str, str]]:
+        """Each stage with what was found of it."""
+        return [
+            (
+                name,
+                f"{seconds(stage.serial_time):>9} -> {seconds(stage.best_time):>9}"
+                f"  {stage.best_speedup:.2f}x  {stage.backend} n_jobs={stage.best_n_jobs} "
+                f"chunksize={stage.best_chunksize}{'' if stage.is_decided else ' (not decided)'}",
+            )
+            for name, stage in zip(self.names, self.stages, strict=True)
+        ]
+
+    def _repr_html_(self) -> str:
+        whole = f"{seconds(self.serial_time)} -> {seconds(self.best_time)}"
+        whole += f", {self.best_speedup:.2f}x; most of it in {self.bottleneck}"
+        return html_table([*self._rows(), ("whole", whole)])
+
     def __str__(self) -> str:
         width = max(map(len, self.names))
         lines = ["=== Pipeline ===", ""]
-        lines += [
-            f"  {name:<{width}}  {seconds(stage.serial_time):>9} -> {seconds(stage.best_time):>9}"
-            f"  {stage.best_speedup:.2f}x  {stage.backend} n_jobs={stage.best_n_jobs} "
-            f"chunksize={stage.best_chunksize}{'' if stage.is_decided else ' (not decided)'}"
-            for name, stage in zip(self.names, self.stages, strict=True)
-        ]
+        lines += [f"  {name:<{width}}  {text}" for name, text in self._rows()]
         lines += [
             "",
             f"Whole: {seconds(self.serial_time)} -> {seconds(self.best_time)}, "

@@ -7,6 +7,7 @@ Nothing here is ever run. `assert_type` is an error for a checker that sees anot
 import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import assert_type
 
 from amorsize import (
@@ -57,6 +58,8 @@ assert_type(parse.using(executor=ThreadPoolExecutor()).one("a"), Document)
 assert_type(parse.forget(), int)
 assert_type(parse.explain(), Explanation)
 assert_type(parse.explain().rows(), list[tuple[str, str]])
+assert_type(parse.explain().save("page.html"), Path)
+parse.explain().plot(ax=None)
 print(parse.explain(), parse.plan, parse.options.n_jobs, parse.__name__)
 
 
