@@ -3,13 +3,19 @@
 import argparse
 import ast
 import collections
+import contextlib
+import email.message
 import io
 import json
 import logging
 import logging.handlers
+import pickle
 import string
+import textwrap
 import weakref
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from amorsize._function.thread_safety import examine
@@ -115,6 +121,38 @@ def sets_a_field(x):
     return x
 
 
+class Loader(pickle.Unpickler):
+    """Has a table that its base class goes by."""
+
+    handlers = {"note": note}  # noqa: RUF012
+
+    def __init__(self):
+        super().__init__(io.BytesIO())
+
+
+def tells_each_node(x):
+    for one in TREE.iter("b"):
+        one.text = x
+
+
+def fills_a_view(x):
+    for row in ARRAY.reshape(5, 2):
+        row += len(x)
+
+
+def writes_to_memory(x):
+    with memoryview(ARRAY) as memory:
+        memory[0] = len(x)
+
+
+def logs_to_its_own(x):
+    QUIET.addHandler(HANDLER)
+    try:
+        return x
+    finally:
+        QUIET.removeHandler(HANDLER)
+
+
 COUNTER, VISITOR, KEEPING, NAMES, MODEL = Counter(), Visitor(), KeepingEncoder(), Names(), Model()
 PARSER = argparse.ArgumentParser()
 PARSER.add_argument("number", type=note)
@@ -125,6 +163,11 @@ WEAK, WEAK_METHOD, PROXY = (
     weakref.proxy(COUNTER),
 )
 WEAK_SET, WEAK_TABLE = weakref.WeakSet([COUNTER]), weakref.WeakValueDictionary(one=COUNTER)
+TREE, ARRAY = ElementTree.fromstring("<a><b/></a>"), np.zeros(10)
+MESSAGE, DEFAULTS = email.message.EmailMessage(), argparse.ArgumentParser()
+LINES, STACK = textwrap.TextWrapper(), contextlib.ExitStack()
+TAGS = {str(n): str for n in range(100)} | {"late": note}
+HANDLER, QUIET = logging.NullHandler(), logger("quiet")
 KEPT = logger("kept", KeepingHandler())
 BELOW = logging.getLogger("test_called_by_libraries.kept.below")
 FILTERED = logger("filtered", filters=[CountingFilter()])
@@ -152,6 +195,23 @@ WAYS = {
     "weak set": lambda x: [one.see(x) for one in WEAK_SET],
     "weak table": lambda x: WEAK_TABLE["one"].see(x),
     "weak proxy": lambda x: PROXY.see(x),
+    "node of a tree": lambda x: TREE.find("b").set("x", x),
+    "each node of a tree": lambda x: [one.set("x", x) for one in TREE],
+    "text of each node": tells_each_node,
+    "view of an array": lambda x: ARRAY.reshape(2, 5).__setitem__(0, len(x)),
+    "other view of an array": fills_a_view,
+    "array of an array": lambda x: np.asarray(ARRAY).fill(len(x)),
+    "memory of an array": writes_to_memory,
+    "operands and what is written": lambda x: np.multiply(ARRAY, len(x), ARRAY),
+    "message": lambda x: MESSAGE.set_content(x),
+    "parser": lambda x: DEFAULTS.set_defaults(x=x),
+    "object of a library": lambda x: setattr(LINES, "width", len(x)),
+    "stack of what is to be done": lambda x: STACK.callback(note, x),
+    "level of a logger": lambda _: BELOW.setLevel(10),
+    "handlers of a logger": lambda _: BELOW.addHandler(HANDLER),
+    "level of all loggers": lambda _: logging.root.setLevel(10),
+    "late in a long table": lambda x: string.Formatter().format("{}", TAGS["late"](x)),
+    "table of a class": lambda x: Loader().load(x),
     "descriptor": lambda x: setattr(MODEL, "field", x),
     "descriptor of a new object": sets_a_field,
 }
@@ -181,6 +241,10 @@ TABLE = {("a", 1): str.upper, note.__name__: len}
 PURE = {
     "formatter": lambda x: LOUD.format("{x}", x=x),
     "handler": lambda x: PLAIN.warning("%s", x),
+    "nodes of a tree": lambda x: [one.get(x) for one in TREE],
+    "copy of an array": lambda x: ARRAY.reshape(2, 5).copy().fill(len(x)),
+    "new message": lambda x: email.message.EmailMessage().set_content(x),
+    "handler for a while": logs_to_its_own,
     "new encoder": lambda x: KeepingEncoder().encode(x),
     "table": lambda x: TABLE["a", 1](x),
 }

@@ -11,7 +11,7 @@ import os
 
 from amorsize._engine.verdict import Verdict, why_stay
 from amorsize._function.reach_calls import ON_DESCRIPTORS, WATCHED_FOR
-from amorsize._function.reach_findings import Objects, Reach
+from amorsize._function.reach_findings import OF_ITEMS, Objects, Reach
 from amorsize._function.thread_safety import examine
 from amorsize.policy.value import Value
 
@@ -247,6 +247,8 @@ def _against_threads(reach: Reach, options: Options) -> str | None:
         return None if options.thread_safe else "thread_safe=False"
     if reach.shared or reach.stores:
         return f"threads would share {_some((*reach.shared, *reach.stores))} ({ALLOWS_THREADS})"
+    if changed := tuple(one for one in reach.changed if one != OF_ITEMS):
+        return f"an item changes {_some(changed)} ({ALLOWS_THREADS})"
     if reach.calls:
         return f"an item calls {_some(reach.calls)} ({ALLOWS_THREADS})"
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize._function import value_flow
-from amorsize._function.callables import FUNCTION, MISSING, MODULE, member, type_name
+from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, member, type_name
 from amorsize._function.made_instances import Made
 from amorsize._function.object_contents import is_container
 from amorsize._function.ownership import is_own_class
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 #: The type of variables that most code sets for a while, then resets.
 CONTEXT_VARIABLE = "_contextvars.ContextVar"
 #: Types of objects that threads may share, in which what is set stays set.
-_SETTINGS = {CONTEXT_VARIABLE, "logging.Logger"}
+_SETTINGS = {CONTEXT_VARIABLE, "logging.Logger", "logging.RootLogger"}
+#: Types of what is called, and has nothing else to change.
+_CODE: Any = (FUNCTION, METHOD, type(len), type, type(str.upper))
 _SLOT: Any = type(FUNCTION.__closure__)
 #: So many elements of a tuple are looked at: as many as constants and defaults have.
 _MOST_ELEMENTS = 1000
@@ -72,7 +74,7 @@ class Change(Value):
             return False
         if self.steps[-1] == value_flow.IN_PLACE:
             return any(hasattr(kind, name) for name in _IN_PLACE_METHODS)
-        return not (self._is_by_call and callable(changed) and not is_own_class(kind))
+        return not (self._is_by_call and isinstance(changed, _CODE))
 
     @property
     def told(self) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from amorsize._function.callables import MISSING, own, raw, type_name
+from amorsize._function.callables import MISSING, is_made_at_run_time, own, raw, type_name
 from amorsize._function.change import CONTEXT_VARIABLE
 from amorsize._function.object_contents import is_container
+from amorsize._function.ownership import is_own_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,6 +54,18 @@ GIVES_SHARED = {
     *("threading.current_thread", "asyncio.get_event_loop"),
     "multiprocessing.process.current_process",
 }
+#: How the names of methods begin that change their object, and whole names.
+_BEGINNINGS = ("set_", "add_", "insert_", "remove_", "delete_", "append_", "extend_", "register")
+_VERBS = {
+    *("setLevel", "addHandler", "removeHandler", "addFilter", "removeFilter", "setFormatter"),
+    *("decompose", "extract", "replace_with", "mount", "push", "callback", "enter_context"),
+    *("setText", "setAttribute", "appendChild", "removeChild", "inc", "dec", "observe", "plot"),
+}
+#: Methods that undo what another one does, where the same code calls both.
+_UNDONE_BY = {"addHandler": "removeHandler", "addFilter": "removeFilter"}
+_UNDONE_BY |= {undo: do for do, undo in _UNDONE_BY.items()}
+#: Packages whose methods of such names give new objects.
+_GIVE_NEW = {"pandas", "polars", "numpy", "datetime", "decimal", "fractions", "pathlib"}
 #: The argument that functions of NumPy write to.
 TO = "out"
 #: The option with which methods of pandas change their object.
@@ -99,4 +112,20 @@ def changes_holder(holder: Any, name: str, names: tuple[str, ...]) -> bool:
     """Whether the method changes an object of this type; `names` are those in the same code."""
     kind = type_name(holder)
     is_undone = kind == CONTEXT_VARIABLE and "reset" in names
-    return kind in CHANGING_SOME.get(name, _BUFFERS) and not is_undone
+    if is_undone or _UNDONE_BY.get(name) in names:
+        return False
+    if kind in CHANGING_SOME.get(name, _BUFFERS):
+        return True
+    return is_verb(name) and _is_library_object(holder)
+
+
+def is_verb(name: str) -> bool:
+    """Whether a method's name says that it changes its object."""
+    return name in _VERBS or name.startswith(_BEGINNINGS)
+
+
+def _is_library_object(value: Any) -> bool:
+    """Whether it is an object of a library, of a class that is written in Python."""
+    kind = type(value)
+    top = kind.__module__.partition(".")[0]
+    return top not in _GIVE_NEW and is_made_at_run_time(kind) and not is_own_class(kind)

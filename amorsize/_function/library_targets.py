@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize._function.bytecode import GLOBAL
-from amorsize._function.callables import MISSING
+from amorsize._function.callables import MISSING, type_name
 from amorsize._function.change import BY, SET_BY
 from amorsize._function.flow_reader import flow_of
 from amorsize._function.library_changes import (
@@ -16,6 +16,7 @@ from amorsize._function.library_changes import (
     TO,
     changes_first,
     changes_holder,
+    is_verb,
     own_name,
 )
 from amorsize._function.name_lookup import callees_of, ends_of, root_of
@@ -44,6 +45,8 @@ def changed_by_library(func: FunctionType, bound: Bound, call: Call) -> Iterator
     is_by_other_name = callee[0] != GLOBAL or step
     if passed and (name in PERHAPS_CHANGING or is_by_other_name):
         for called in callees_of(func, bound, callee) or [MISSING]:
+            if type_name(called) == "numpy.ufunc":  # what comes after its operands is written to
+                changed += passed[called.nin : len(passed) - len(named)]
             if changes_first(called, known := own_name(called, name)):
                 changed.append(passed[0])
                 name = known
@@ -58,7 +61,7 @@ def _into_buffers(func: FunctionType, bound: Bound, call: Call, file: Symbol) ->
     callee = call[0]
     name = callee[2][-1].lstrip(".") if callee[2] else ""
     targets = [(callee[0], callee[1], callee[2][:-1])]
-    if name not in CHANGING_SOME:
+    if name not in CHANGING_SOME and not is_verb(name):
         handed = [file] if name in ONLY_LOOKS or callee[1] in ONLY_LOOKS else call[1]
         targets = [origin for origin, _ in flow_of(func).known((one, ()) for one in handed)]
     for space, root, steps in targets:

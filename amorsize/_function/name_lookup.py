@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     End = tuple[Any, Any]  # what lies at the end of a way, and the last thing known on it
 
 _VIEW: Any = type(type.__dict__)
+#: Types of the nodes of trees.
+_NODES = {
+    *("xml.etree.ElementTree.Element", "xml.etree.ElementTree.ElementTree", "xml.dom.minidom.Node"),
+    *("bs4.element.PageElement", "lxml.etree._Element", "lxml.etree._ElementTree"),
+}
 #: What classes have for slots, and for the fields of named tuples: reading them runs nobody's code.
 _FIELDS: Any = (type(FUNCTION.__globals__), _tuplegetter)
 
@@ -142,6 +147,9 @@ def _parts(value: Any, step: str) -> Iterable[Any]:
         if isinstance(value, dict | _VIEW):
             held = dict.values(value) if isinstance(value, dict) else value.values()
             return list(islice(held, MAX_ELEMENTS))
+        names = (f"{base.__module__}.{base.__qualname__}" for base in class_of(value).__mro__)
+        if not _NODES.isdisjoint(names):
+            return (value,)  # whatever of a tree is changed, the tree is
         is_open = isinstance(value, (*CONTAINERS, tuple)) or is_container(value)
         return list(islice(value, MAX_ELEMENTS)) if is_open else ()
     if step[0] != ".":

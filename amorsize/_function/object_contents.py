@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MAX_DEPTH = 5
 #: Elements of one container that are looked at.
 MAX_ELEMENTS = 50
+#: Entries of a table among which functions are looked for.
+MAX_FUNCTIONS = 1000
 CONTAINERS = (list, dict, set, bytearray)
 
 
@@ -63,8 +65,9 @@ def parts(value: Any) -> Iterable[tuple[str, Any]]:
     from itertools import islice
 
     if isinstance(value, dict):
-        for key, one in islice(value.items(), MAX_ELEMENTS):
-            yield f"[{key!r:.40}]", one
+        for at, (key, one) in enumerate(islice(value.items(), MAX_FUNCTIONS)):
+            if at < MAX_ELEMENTS or type(one) is FUNCTION:
+                yield f"[{key!r:.40}]", one
             if type(key) not in PLAIN:
                 yield "[...]", key
     elif isinstance(value, list | tuple | set | frozenset) or is_container(value):

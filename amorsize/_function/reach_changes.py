@@ -9,6 +9,7 @@ from amorsize._function.callables import FUNCTION, member, raw, type_name
 from amorsize._function.met_functions import Met
 from amorsize._function.mutations import Reader
 from amorsize._function.object_contents import brought, is_container
+from amorsize._function.reach_findings import OF_ITEMS
 from amorsize._function.shareable_values import PLAIN, is_shareable
 
 TYPE_CHECKING = False
@@ -81,7 +82,7 @@ class Changes:
             return
         self._changes_items |= self._changes_elements and any(map(is_container, held))
         if self._changes_items or any(self._has_changing_method(one, named) for one in held):
-            self.findings.changed["the items themselves"] = None
+            self.findings.changed[OF_ITEMS] = None
 
     def judge_classes(self, classes: Iterable[type]) -> None:
         """Where code assigns an attribute by the name of one that a class of the project has."""

@@ -9,7 +9,7 @@ from amorsize._function.bound_arguments import Bound
 from amorsize._function.callable_walk import MEMBER, held, opened
 from amorsize._function.callables import FUNCTION, MISSING, member, type_name
 from amorsize._function.made_instances import Made
-from amorsize._function.object_contents import is_simple
+from amorsize._function.object_contents import is_container, is_simple, parts
 from amorsize._function.reach_calls import note_unreadable
 from amorsize._function.reach_changes import CACHED_PROPERTY, is_called_by_library
 
@@ -59,9 +59,17 @@ class Classes:
                 for way, name, value in held(base):
                     if way == MEMBER:
                         names |= self._open_method(name, value, cls)
+                        self._open_table(name, value, cls)
         values.judge_members(cls, names)
         if not self._owns.class_(cls):
             self._judge_library(cls)
+
+    def _open_table(self, name: str, value: Any, cls: type) -> None:
+        """Functions of the project in a table of a class: a library may look there for them."""
+        if is_container(value):
+            for way, part in parts(value):
+                if self._owns(part):
+                    self._values.judge(part, f"class {cls.__name__}.{name}{way}")
 
     def _judge_library(self, cls: type) -> None:
         """What making an instance of a library's class runs, where that can be read."""

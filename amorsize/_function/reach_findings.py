@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+#: What is said to be changed where the items are.
+OF_ITEMS = "the items themselves"
+
+
 class Reach(Value):
     """What the calls of a function have in common, in words for messages.
 

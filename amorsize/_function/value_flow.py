@@ -64,6 +64,12 @@ _GIVE_ALL = {".values", ".copy"}
 _GIVE_PAIRS = {".items"}
 #: Functions of modules that give the elements of what they are handed.
 _CHAINING = {".chain", ".islice", ".cycle", ".deque"}
+#: Methods that give another view of their object's memory, and functions that do so of their
+#: first argument's.
+_GIVE_VIEW = {".reshape", ".ravel", ".view", ".squeeze", ".transpose", ".swapaxes", ".diagonal"}
+_VIEW_OF = {".asarray", ".asanyarray", ".ascontiguousarray", ".atleast_1d", ".atleast_2d"}
+#: Methods of trees that give one of its nodes, and several.
+_GIVE_NODE, _GIVE_NODES = {".find"}, {".iter", ".findall", ".iterfind", ".find_all", ".select"}
 #: Builtins that give an element of their first argument, and those that give all of them.
 _TAKE_ONE = {"next", "min", "max"}
 _TAKE_ALL = {"list", "tuple", "set", "dict", "sorted", "reversed", "iter", "deque"}
@@ -268,9 +274,14 @@ class Flow:
         space, name, steps = callee
         if steps:
             held = one_step((space, name, steps[:-1]), GIVEN)
-            if steps[-1] in _GIVE_ONE:
+            if steps[-1] in _VIEW_OF:
+                return passed[0] if passed else None
+            if steps[-1] in _GIVE_VIEW:
+                whole = space, name, steps[:-1]
+                return whole if not passed or passed[0] is None else self.one_of(whole, passed[0])
+            if steps[-1] in _GIVE_ONE or steps[-1] in _GIVE_NODE:
                 return held
-            if steps[-1] in _GIVE_ALL:
+            if steps[-1] in _GIVE_ALL or steps[-1] in _GIVE_NODES:
                 return self.group(held)
             if steps[-1] in _CHAINING:
                 return self.group(*map(self.element, passed))
@@ -280,6 +291,8 @@ class Flow:
             return None
         if name in _BY_BUILTIN:
             self.note_operation(first, *_BY_BUILTIN[name])
+        if name == "memoryview":
+            return first
         if name in _TAKE_ONE:
             return self.element(first)
         if name == "filter":
