@@ -221,15 +221,16 @@ def page(compared: list[Compared]) -> Iterator[str]:
     """docs/dev/calibration.md, line by line."""
     facts = host.facts()
     yield "# Calibration: simulated and real makespans\n"
-    yield "Written by `python -m benchmarks.calibration`. Each figure is simulated / real makespan"
-    yield "minus 1: above 0 the simulator is too slow, below 0 too quick. Item costs are those of a"
-    yield "loop; host costs are what the calls themselves have told `resources`, so under load.\n"
+    yield "Written by `python -m benchmarks.calibration`. Each figure is the simulated makespan"
+    yield "divided by the real one, minus 1: above 0 the simulator is too slow, below 0 too quick."
+    yield "Items cost what they cost in a loop. The host's costs are those that the calls have"
+    yield "measured themselves, so under load.\n"
     yield f"- Machine: {facts['cpu']}, {facts['n_cores']} cores, {facts['python']}."
     costs = ", ".join(
         f"{name[:-2]} {1e6 * median(getattr(one.costs, name) for one in compared):.0f} us"
         for name in ("start_s", "ready_s", "dispatch_s", "latency_s", "thread_dispatch_s")
     )
-    yield f"- Costs, in the median: {costs}.\n"
+    yield f"- Median costs: {costs}.\n"
     plans = [_plan(chunksize) for chunksize in (*CHUNKSIZES, None)]
     yield "| workload | " + " | ".join(plans) + " |"
     yield "| --- |" + " --- |" * len(plans)
@@ -244,8 +245,8 @@ def page(compared: list[Compared]) -> Iterator[str]:
         near, nearer = (sum(one <= share for one in off) for share in (0.05, 0.10))
         figures = f"{100 * median(off):.1f} % | {near} of {len(off)} | {nearer} of {len(off)}"
         yield f"| {plan} | {figures} | {100 * max(off):.0f} % |"
-    yield "\nWhich plan is the best of a workload, by the clock and in the simulation:\n"
-    yield "| workload | real | simulated | that one's real makespan / best real |"
+    yield "\nThe best plan of each workload, measured and simulated:\n"
+    yield "| workload | measured | simulated | real makespan of the simulated best / of the best |"
     yield "| --- | --- | --- | --- |"
     for name in dict.fromkeys(one.workload for one in compared):
         fixed = [one for one in compared if one.workload == name and one.plan != plans[-1]]

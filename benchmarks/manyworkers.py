@@ -118,8 +118,8 @@ def report(times: Times, machine: dict[str, object]) -> str:
         INTRODUCTION,
         f"- Machine: {machine['cpu']}, {machine['n_cores']} cores, {machine['memory_gib']} GiB, "
         f"{machine['kernel']}, {machine['python']}; {machine['date']}.",
-        f"- Cores that were ours (the work of one process on each core at once, by that of one "
-        f"alone): {machine['ours_before']} before and {machine['ours_after']} after. "
+        f"- Cores that were free (the work that one process on each core did at once, divided by "
+        f"that of one alone): {machine['ours_before']} before and {machine['ours_after']} after. "
         f"Rounds: {max(map(len, times.values()))}.",
     ]
     for n_workers in sorted({n for n, _, _ in times}):

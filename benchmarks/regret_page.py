@@ -109,28 +109,33 @@ class Page:
         yield Bound("random", "median regret", 0.02, median(regrets))
         yield Bound("random", "time-weighted", 0.025, time_weighted(drawn))
         yield Bound("random", "90th percentile", 0.15, quantile(regrets, 0.9))
-        what = f"90th percentile where the best takes {LONG_S} s or more"
+        what = f"90th percentile of worlds whose best plan takes {LONG_S} s or more"
         yield Bound("random", what, 0.08, quantile(long, 0.9))
         slower = _share(drawn, Result.is_slower_than_loop)
         yield Bound("random", "slower than the loop", 0.01, slower)
         regrets = [one.regret() for one in self.by_kind["warm"]]
-        yield Bound("scenarios, warm workers, its own profile", "mean regret", 0.025, mean(regrets))
+        yield Bound(
+            "scenarios with warm workers and their own profile", "mean regret", 0.025, mean(regrets)
+        )
         regrets = [one.regret() for one in self.by_kind["crossed"]]
-        yield Bound("ten of it, each with another's profile", "mean regret", 0.04, mean(regrets))
-        yield Bound("ten of it, each with another's profile", "worst", 0.40, max(regrets))
+        yield Bound(
+            "ten scenarios, each with the profile of another", "mean regret", 0.04, mean(regrets)
+        )
+        yield Bound("ten scenarios, each with the profile of another", "worst", 0.40, max(regrets))
         cold = [*scenarios, *drawn]
         decided_s = sum(one.decided_s for one in cold) / sum(one.n_decisions for one in cold)
         yield Bound("all", "a decision in CPython", 5.0, 1e6 * decided_s, "us")
-        yield Bound("all", "probes a call", 1.0, mean(one.n_probes for one in cold), "")
+        yield Bound("all", "GIL probes per call", 1.0, mean(one.n_probes for one in cold), "")
         again = max(one.n_probes_again for one in cold)
-        yield Bound("all", "probes in the same call once more, most", 0.0, again, "")
+        yield Bound("all", "most repeated GIL probes in a call", 0.0, again, "")
 
     def _head(self) -> Iterator[str]:
         scenarios, drawn = self.by_kind["scenarios"], self.by_kind["random"]
         yield "# Regret: how far the tuner is from the best plan in hindsight\n"
-        yield "Written by `make regret`; simulated, see `amorsize.simulate` and how far it can be"
-        yield "believed, [calibration.md](calibration.md). Regret is makespan / that of the best"
-        yield "fixed plan (loop, workers, chunk size) - 1, first call, start-up included.\n"
+        yield "Written by `make regret`. All figures are simulated (`amorsize.simulate`); how far"
+        yield "that agrees with real calls is in [calibration.md](calibration.md). Regret is the"
+        yield "makespan of a first call, with start-up, divided by that of the best fixed plan"
+        yield "(loop, workers, chunk size), minus 1.\n"
         seeds = sorted({one.seed for one in scenarios})
         names, cores = {one.name for one in scenarios}, sorted({one.n_cores for one in scenarios})
         frozen = commits.last_change("amorsize/policy")
@@ -141,8 +146,8 @@ class Page:
         yield f"- Random: {len(drawn)} worlds, seeds from {self.first_random} on.\n"
 
     def _asked(self) -> Iterator[str]:
-        yield "## Asked for and reached\n"
-        yield "| worlds | figure | asked for | reached |  |"
+        yield "## Targets\n"
+        yield "| worlds | figure | target | measured |  |"
         yield "| --- | --- | --- | --- | --- |"
         for bound in self.bounds():
             yield bound.row()
@@ -150,19 +155,19 @@ class Page:
         lazy = [one for one in drawn if one.is_lazy]
         if lazy:
             slower = percent(_share(lazy, Result.is_slower_than_loop))
-            yield f"\nOf the random worlds {len(lazy)} initialise lazily; {slower} of these are"
-            yield "slower than the loop."
+            yield f"\nIn {len(lazy)} random worlds a worker's first item costs more. In {slower}"
+            yield "of these amorsize is slower than the loop."
         short = [one for one in (*self.by_kind["scenarios"], *drawn) if one.best_s < SHORT_S]
         if short:
             lost_s = sorted(one.makespans_s[OURS] - one.best_s for one in short)
-            yield f"Where the best plan takes less than {SHORT_S * 1e3:.0f} ms, in {len(short)}"
-            yield f"worlds, the loss is {1e3 * median(lost_s):.1f} ms in the median,"
+            yield f"The best plan takes less than {SHORT_S * 1e3:.0f} ms in {len(short)} worlds."
+            yield f"There amorsize takes {1e3 * median(lost_s):.1f} ms longer in the median,"
             yield f"{1e3 * quantile(lost_s, 0.9):.1f} ms at the 90th percentile and"
             yield f"{1e3 * lost_s[-1]:.1f} ms at most."
 
     def _others(self) -> Iterator[str]:
-        yield "\n## Against others\n"
-        yield "In the worlds that all of them played.\n"
+        yield "\n## Compared with other policies\n"
+        yield "Only worlds that all of them were played in.\n"
         yield from COMPARED
         for where in ("scenarios", "random"):
             played = [one for one in self.by_kind[where] if "loop" in one.makespans_s]
@@ -172,7 +177,7 @@ class Page:
     def _ablations(self) -> Iterator[str]:
         played = [one for one in self.by_kind["scenarios"] if len(one.makespans_s) > 5]
         yield "\n## What each part is worth\n"
-        yield "The scenarios with one part taken away.\n"
+        yield "The scenarios, with one part of the policy switched off.\n"
         yield from COMPARED
         yield _row("scenarios", OURS, played)
         for who in dict.fromkeys(name for one in played for name in one.makespans_s):
@@ -203,8 +208,11 @@ class Page:
 
     def _worst(self) -> Iterator[str]:
         for title, order in (
-            ("The ten worst", lambda one: -one.regret()),
-            ("The ten that lose most to the loop", lambda one: one.loop_s - one.makespans_s[OURS]),
+            ("The ten worlds with the most regret", lambda one: -one.regret()),
+            (
+                "The ten worlds that lose most to the loop",
+                lambda one: one.loop_s - one.makespans_s[OURS],
+            ),
         ):
             yield f"\n## {title}\n"
             yield "| world | cores | seed | best, s | amorsize, s | loop, s | regret |"

@@ -42,10 +42,10 @@ SEES_ITS_CORES = "import os; n = len(os.sched_getaffinity(0)); os.cpu_count = la
 INTRODUCTION = """\
 # How amorsize scales with cores
 
-Written by `python -m benchmarks.scaling`. Each figure is a speed-up: the time of the plain loop by
-that of the contender, both of the same round, as the median over rounds, with the lowest and the
-highest round in brackets. Every contender is bound to the number of cores that heads its column.
-What cannot be shared is the same for all: on few items the largest one bounds the speed-up.
+Written by `python -m benchmarks.scaling`. Each figure is a speed-up: the time of the plain loop
+divided by that of the contender in the same round. It is the median over rounds; the lowest and the
+highest round are in brackets. Every contender is bound to as many cores as its column says. Some
+work cannot be shared, whoever runs it: if items are few, the longest one bounds the speed-up.
 """
 # Of (kind, workload, contender, cores), a value a round.
 Case = tuple[str, str, str, int]
@@ -108,8 +108,8 @@ def report(times: Times, machine: dict[str, object]) -> str:
         INTRODUCTION,
         f"- Machine: {machine['cpu']}, {machine['n_cores']} cores, {machine['memory_gib']} GiB, "
         f"{machine['kernel']}, {machine['python']}; {machine['date']}.",
-        f"- Cores that were ours (the work of one process on each core at once, by that of one "
-        f"alone): {machine['ours_before']} before and {machine['ours_after']} after. "
+        f"- Cores that were free (the work that one process on each core did at once, divided by "
+        f"that of one alone): {machine['ours_before']} before and {machine['ours_after']} after. "
         f"Rounds: {n_rounds}.",
     ]
     for kind, title in KINDS.items():

@@ -22,8 +22,8 @@ INTRODUCTION = """\
 
 Written by `python -m benchmarks.peers`; what is measured, and how, is in
 [benchmarks/README.md](../../benchmarks/README.md). Every ratio is the median over rounds of the
-ratio of two times taken in the same round. In round brackets stand its quartiles, in square
-brackets its 90 % bootstrap interval.
+ratio of two times of the same round. Its quartiles are in round brackets, its 90 % bootstrap
+interval in square brackets.
 """
 
 
@@ -32,13 +32,13 @@ def report(results: Results) -> str:
     parts = [
         INTRODUCTION,
         _machine(results),
-        "## Asked for and reached\n",
+        "## Targets\n",
         _asked_and_reached(results),
         "## Whole process, first call ever: time / time of the plain loop\n",
         _against_loop(results, FIRST),
         "## Warm call: time / time of the plain loop\n",
         _against_loop(results, WARM),
-        "## amorsize by the best peer of each workload\n",
+        "## amorsize / the best peer of each workload\n",
         _against_best(results),
         _notes(results),
     ]
@@ -56,9 +56,9 @@ def _machine(results: Results) -> str:
         [
             f"- Machine: {facts['cpu']}, {facts['n_cores']} cores, {facts['memory_gib']} GiB, "
             f"{facts['kernel']}, {facts['python']}; {versions}; {facts['date']}.",
-            "- Cores that were ours (the work of one process on each core at once, by that of one "
-            f"alone): {checked}. Others on the machine used {results.foreign_share():.1%} of its "
-            "CPU time meanwhile.",
+            "- Cores that were free (the work that one process on each core did at once, divided "
+            f"by that of one alone): {checked}. Other programs used {results.foreign_share():.1%} "
+            "of the machine's CPU time meanwhile.",
             "",
         ]
     )
@@ -69,7 +69,7 @@ def _asked_and_reached(results: Results) -> str:
         (bound.what, bound.asked, bound.reached, ": ".join([bound.verdict, *_listed(bound.beyond)]))
         for bound in bounds(results)
     ]
-    return _table(("what", "asked for", "reached", ""), rows)
+    return _table(("what", "target", "measured", ""), rows)
 
 
 def _listed(names: Sequence[str]) -> list[str]:

@@ -316,14 +316,14 @@ def page() -> str:
         [
             INTRODUCTION,
             f"{len(tunings)} of 20 tunings, {len(shorts)} of {len(SHORT)} short jobs and "
-            f"{len(predictions)} of {len(JOBS) + len(SHORT)} predictions could be measured so far "
-            "while the cores were ours; run again, the benchmark goes on with the others.",
+            f"{len(predictions)} of {len(JOBS) + len(SHORT)} predictions were measured so far "
+            "while the cores were free. Another run measures the others.",
             "",
             f"Machine: {machine['cpu']}, {machine['n_cores']} cores, {machine['memory_gib']} GiB, "
             f"{machine['kernel']}, {machine['python']}; {machine['date']}.",
             "",
-            "## Asked for and reached",
-            table(("what", "asked for", "reached"), reached),
+            "## Targets",
+            table(("what", "target", "measured"), reached),
             "## Twenty tunings",
             TUNINGS,
             table(
@@ -382,15 +382,16 @@ INTRODUCTION = """\
 Written by `python -m benchmarks.tuning page`. How to use it is in
 [examples/README_tuning.md](../../examples/README_tuning.md).
 
-A tuning looks at a few items, runs plans on parts of the data in turns, and compares them by one
-noise for all. A call of a tuned function needs none of it: it tunes itself while it works. A
-tuning is for those who want to know, to compare, and to ship a plan.
+A tuning looks at a few items and then runs plans in turns on parts of the data. All plans are
+compared by one estimate of the noise. A call of a tuned function needs no tuning, because it tunes
+itself while it works. A tuning is for those who want to know, to compare, or to ship a plan.
 """
 TUNINGS = """\
-Each job twice. `quick / loop` and `grid / loop` are what `quick_tune` and `tune_parameters` took by
-the mean of the loops just before and after. `ratio` is the winner of `quick_tune` by the best of
-the grid's three best, each run nine times in turns on all of the data, the median of the ratios.
-Steps during which others took the cores were discarded and run again.
+Each job was tuned twice. `quick / loop` and `grid / loop` are the times of `quick_tune` and
+`tune_parameters`, divided by the mean of the loops just before and after. `ratio` compares the
+winner of `quick_tune` with the best of the grid's three best plans: each runs nine times, in turns,
+on all of the data, and the ratio is the median. Steps during which other programs took the cores
+were run again.
 """
 PREDICTIONS = f"""\
 Speedups of exactly the plan that is named, against loops in turns. A backend is right if it is the

@@ -24,7 +24,7 @@ KINDS = {
     "state": "that keep state",
     "in place": "that change their items",
     "settings": "that depend on settings, registrations, hashes, large tables",
-    "lent": "of items that hold until the next is asked for, or cannot travel",
+    "lent": "of items that are valid until the next one is read, or cannot be sent",
     "pure": "that depend on their item alone",
 }
 INTRODUCTION = """\
@@ -32,18 +32,18 @@ INTRODUCTION = """\
 
 People's functions are not pure. They change the folder, seed the global generator, write to a file
 that was opened once, put their results into a list, use a session, a logger, a context. These are
-{n_cases} such functions as people write them, each mapped by `@autotune` with nothing asked for: a
-first call, a second one, and one at which trying a neighbour of the plan is due; from a checkout
-and from `site-packages`, alone and beside an idle thread (some also as a script). Each time results
-*and* effects are compared with those of the plain loop in an interpreter of its own: files, rows,
-printed text, the items themselves, globals of the module, attributes of its classes, and what
-belongs to the process (folder, umask, environment, warning filters, standard streams, loggers,
-signal handlers, settings of libraries).
+{n_cases} such functions as people write them. `@autotune` maps each of them without any option:
+in a first call, in a second one, and in one in which another plan is tried. All of that is done
+from a checkout and from `site-packages`, alone and beside an idle thread (some also as a script).
+Each time, results *and* effects are compared with those of the plain loop in an interpreter of its
+own: files, rows, printed text, the items themselves, globals of the module, attributes of its
+classes, and what belongs to the process (folder, umask, environment, warning filters, standard
+streams, loggers, signal handlers, settings of libraries).
 
-Of what items do nothing may be lost, doubled or mixed with another's. The order of results and of
-printed text is the loop's; that of lines and rows which items add to a shared place is free. Random
-numbers have to be others for each item, and the same again after `random.seed(1)` before a call,
-whatever `n_jobs` is.
+Nothing that an item does may be lost, done twice or mixed with what another does. Results and
+printed text have the order of the loop; lines and rows that items add to a shared place may have
+any order. Each item has to draw other random numbers, and the same ones again after
+`random.seed(1)` before a call, whatever `n_jobs` is.
 
 Written by `python -m benchmarks.everyday`; `--list` names the functions, `--only NAME --why` runs
 one and shows what `explain()` tells. Each is a few lines in benchmarks/everyday/packages/office.
