@@ -36,7 +36,7 @@ def test_two_kinds_of_data_keep_two_profiles(fresh_memory):
     def cost(text):
         spin(len(text) * 2e-7)
 
-    small, large = ["x" * 100] * 60, ["x" * 20_000] * 2
+    small, large = ["x" * 100] * 60, ["x" * 20_000] * 6
     n_unknown = n_unfit = 0
     for turn in range(100):
         for data in (small, large):
@@ -61,7 +61,7 @@ def test_the_test_above_fails_with_one_profile_for_all(fresh_memory, monkeypatch
 
     misfits = 0
     for _ in range(5):
-        for data in (["x" * 100] * 60, ["x" * 20_000] * 2):
+        for data in (["x" * 100] * 60, ["x" * 20_000] * 6):
             tuned_map(cost, data, cache=False)
             misfits += last_trace(cost).known_fits is False
     assert misfits >= 5

@@ -468,6 +468,21 @@ def test_the_first_item_of_many_sizes_refutes_nothing(costs_s, was_busy, n_cores
     assert not again.drifts
 
 
+def test_a_first_item_that_had_no_core_refutes_nothing():
+    """It was dear in CPU time as well, as first items are; most of its time others had its core."""
+    known = play(costs_s=(0.3e-3,) * 600).tuner.learned()
+    tuner = Tuner(Host(n_cores=2), Job(n_items=600), known)
+    first = inlined(1, 30e-3, 30e-3).but(cpu_s=1.2e-3, run_delay_s=28e-3)
+    tuner.tell(first)
+    asked = tuner.next(View(now_s=30e-3, n_left=599, all_read=True, caller_busy=False))
+    assert isinstance(asked, do.RunInline)
+    assert not tuner.drifts
+
+    tuner.tell(inlined(3, 0.9e-3, 31e-3))
+    tuner.next(View(now_s=31e-3, n_left=596, all_read=True, caller_busy=False))
+    assert tuner.profile.fits
+
+
 @pytest.mark.parametrize("factor", [1 / 8, 8])
 def test_items_of_many_sizes_that_have_all_changed_are_noticed(factor):
     costs_s = [50e-6 * (1 + 7 * i % 31) for i in range(400)]

@@ -144,6 +144,8 @@ class ItemCosts:
     def __init__(self) -> None:
         #: How long the caller has run items itself.
         self.elapsed_inline_s = 0.0
+        #: The same without the time for which others had its core.
+        self.undelayed_inline_s = 0.0
         #: How many these were.
         self.n_inline = 0
         #: The items that were run before there were workers.
@@ -247,6 +249,7 @@ class ItemCosts:
             if alone and event.wall_s > 1e-3:
                 self.cores_per_item = max(1.0, event.process_cpu_s / event.wall_s)
         self.elapsed_inline_s += event.wall_s
+        self.undelayed_inline_s += event.undelayed_s
         self.n_inline += n
         self.n_seen += n
 

@@ -30,9 +30,12 @@ LEAST_CHECK_S = 10e-6
 #: something up.
 TELLING_ITEMS = 4
 
-#: Unless the caller has run items for this long. It waits for more only where a cheaper one tells
-#: little, because they were very uneven: from this spread of log costs on.
-LONG_S, UNEVEN = 10e-3, 0.7
+#: Unless the caller has run items for this long.
+LONG_S = 10e-3
+
+#: A longer one that is cheaper tells little where they were very uneven: from this spread of log
+#: costs on.
+UNEVEN = 0.7
 
 #: The widest spread of log costs that excuses a misfit. Beyond, anything would fit.
 MOST_SPREAD = 1.0
@@ -73,7 +76,7 @@ def _is_hasty(state: State, hint: Profile) -> bool:
     # A few more are no loss where they are short. Costly ones are shared out meanwhile.
     ratio = _ratio(state, hint)
     is_cheap = ratio < 1 and not _is_within(ratio, hint)
-    return costs.elapsed_inline_s < LONG_S or (is_cheap and _is_uneven(hint))
+    return costs.undelayed_inline_s < LONG_S or (is_cheap and _is_uneven(hint))
 
 
 def _is_uneven(hint: Profile) -> bool:
