@@ -147,7 +147,7 @@ def _plan_of(trace: Trace | None, document: dict[str, Any]) -> tuple[str, int, i
 def _of_call(trace: Trace) -> dict[str, Any]:
     """What a call did, without its single chunks and workers."""
     fields = trace.as_dict()
-    for name in ("chunks", "pids", "worker_events", "ended_at_s", "costs"):
+    for name in ("chunks", "worker_events", "ended_at_s", "costs"):
         del fields[name]
     places = ("caller", "thread", "process")
     ran = {place: trace.n_items_by(place) for place in places}

@@ -148,7 +148,6 @@ class Trace(Value):
     n_repeated: int  # items run again because a worker died with their results
     rejected: tuple[str, ...]  # backends that were ruled out, and why
     warnings: tuple[str, ...]
-    pids: tuple[int, ...] = ()  # of worker processes
     drifts: tuple[Drift, ...] = ()  # what turned out to differ from what was remembered
     worker_events: tuple[WorkerEvent, ...] = ()  # starts, deaths and the like
     ended_at_s: float | None = None  # since 1970
