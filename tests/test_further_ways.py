@@ -181,6 +181,17 @@ class StoreOfFields:
         return x
 
 
+@dataclasses.dataclass
+class NewFields:
+    tags: list[object] = dataclasses.field(default_factory=list)
+    counts: dict[object, int] = dataclasses.field(default_factory=dict)
+
+    def tag(self, x):
+        self.tags.append(x)
+        self.counts[x] = 1
+        return self
+
+
 class StoreOfTuple(typing.NamedTuple):
     rows: list[object]
 
@@ -493,6 +504,8 @@ PURE = {
     "length of a buffer": lambda x: (len(BYTES), isinstance(BUFFER, io.StringIO), x),
     "buffer of its own": lambda x: json.dump(x, io.StringIO()),
     "texts compared": lambda x: x == "a" and x + "b" in [x],
+    "object with new fields": lambda x: NewFields().tag(x),
+    "object with a copy for a field": lambda x: NewFields(list(SEEN)).tag(x),
     "new pair": lambda x: pair_of([])[1].append(x),
     "new parts": lambda x: [one.append(x) for one in Ledger().each()],
     "getattr of a table": lambda x: getattr(LEDGER, "rows", []) + [x],  # noqa: RUF005

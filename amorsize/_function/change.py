@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: The type of variables that most code sets for a while, then resets.
 CONTEXT_VARIABLE = "_contextvars.ContextVar"
+#: Types of what stands for a value that is still to be made.
+_STANDS_FOR = {"dataclasses._HAS_DEFAULT_FACTORY_CLASS"}
 #: Types of objects that threads may share, in which what is set stays set.
 _SETTINGS = {CONTEXT_VARIABLE, "logging.Logger", "logging.RootLogger"}
 #: Types of what is called, and has nothing else to change.
@@ -71,6 +73,8 @@ class Change(Value):
         if changed is MISSING or kind in PLAIN or kind in (MODULE, Made) or _is_plain(changed):
             return False
         if is_shareable(changed) and type_name(changed) not in _SETTINGS:
+            return False
+        if type_name(changed) in _STANDS_FOR:
             return False
         if self.steps[-1] == value_flow.IN_PLACE:
             return any(hasattr(kind, name) for name in _IN_PLACE_METHODS)
