@@ -19,19 +19,19 @@ STRATEGIES = ("grid", "halving", "bayes")
 class TuneOptions(Value):
     """What a tuning was asked for, checked."""
 
-    use_hint: bool
-    verbose: bool
-    timeout_s: float | None
-    prefers_threads: bool
-    strategy: str
-    repeats: int | None
-    budget_s: float | None
-    seed: int
-    save: bool
-    n_jobs: tuple[int, ...] | None
-    chunksizes: tuple[int, ...] | None
-    backends: tuple[str, ...] | None
-    thread_safe: bool | None
+    use_hint: bool = True
+    verbose: bool = False
+    timeout_s: float | None = None
+    prefers_threads: bool = False
+    strategy: str = "grid"
+    repeats: int | None = None
+    budget_s: float | None = None
+    seed: int = 0
+    save: bool = True
+    n_jobs: tuple[int, ...] | None = None
+    chunksizes: tuple[int, ...] | None = None
+    backends: tuple[str, ...] | None = None
+    thread_safe: bool | None = None
     is_quick: bool = False
     plans: tuple[Plan, ...] | None = None  # exactly these
 
@@ -42,12 +42,13 @@ class TuneOptions(Value):
 
 
 def asked(**given: Any) -> TuneOptions:
-    """Options with these values, each checked.
+    """Options with these values, each checked; those not named keep their default.
 
     Raises:
         InvalidOptionError, WrongTypeError: One of them cannot be.
         MissingExtraError: Optuna is asked for and not installed.
     """
+    given = TuneOptions(**given).as_dict()
     for name, meaning in FLAGS.items():
         if type(given[name]) is not bool:
             raise WrongTypeError(_wrong(meaning, given[name], "True or False"))

@@ -118,21 +118,18 @@ def quick_tune(
         too ...
     """
     asked = options.asked(
-        use_hint=True,
         verbose=verbose,
         timeout_s=timeout_per_config,
         prefers_threads=prefer_threads_for_io,
         strategy="halving",
-        repeats=None,
         budget_s=budget_s,
         seed=seed,
         save=save,
-        n_jobs=None,
-        chunksizes=None,
         backends=backends,
         thread_safe=thread_safe,
+        is_quick=True,
     )
-    return Session(func, data, item_kwargs or {}, asked.but(is_quick=True)).run()
+    return Session(func, data, item_kwargs or {}, asked).run()
 
 
 def compare_plans(
@@ -170,18 +167,13 @@ def compare_plans(
         use_hint=False,
         verbose=verbose,
         timeout_s=timeout_per_config,
-        prefers_threads=False,
-        strategy="grid",
         repeats=repeats,
         budget_s=budget_s,
         seed=seed,
         save=False,
-        n_jobs=None,
-        chunksizes=None,
         backends=WORKER_BACKENDS,
-        thread_safe=None,
+        plans=options.named_plans(plans),
     )
-    asked = asked.but(plans=options.named_plans(plans))
     return Session(func, data, item_kwargs or {}, asked).run()
 
 
