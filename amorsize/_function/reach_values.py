@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from _weakref import CallableProxyType, ProxyType, ref
+from _weakref import CallableProxyType, ProxyType, proxy, ref
 
 from amorsize._function.bound_arguments import NOTHING, Bound, with_arguments
 from amorsize._function.callable_walk import FUNC, Walk, held
@@ -80,7 +80,7 @@ class Values:
         self.walk = Walk(MAX_EXAMINED + 1)
         self.has_cache = False
         self._held: dict[int, Any] = {}  # objects that were looked into for handles
-        self._classes = Classes(self)
+        self._classes = Classes(proxy(self))  # a cycle would keep what the user holds
 
     def lead_to(self, func: FunctionType, bound: Bound = NOTHING, method: str = "") -> None:
         """Examine this function as well, with what is bound to it."""
