@@ -20,7 +20,7 @@ ROUNDS := 20
 # The cheapest test files that together reach every package, for `make test-quick`.
 QUICK := $(addprefix tests/test_,advice.py cache.py cli_data.py costs.py explain.py frames.py futures.py gain.py hints.py \
 	history.py identity.py inside.py journal.py layers.py optimizer.py options.py \
-	overhead.py plots.py prediction.py project.py shape.py startup.py strategies.py time_left.py tuner.py words.py \
+	overhead.py prediction.py project.py shape.py startup.py strategies.py time_left.py timeline_rows.py tuner.py words.py \
 	worker_number.py)
 
 .PHONY: help demo docs test test-quick lint unit test-engines test-all stress bench regret clean

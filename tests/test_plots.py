@@ -9,7 +9,7 @@ import traces
 from conftest import ROOT
 
 from amorsize import InvalidOptionError, TuningResult, UnknownResultError, autotune, history
-from amorsize._plots.timeline_rows import MANY_BARS, MOST_ROWS, apart, timeline_of
+from amorsize._plots.timeline_rows import timeline_of
 from amorsize.explanation import Explanation
 from amorsize.history.result import Figure, Saved
 from amorsize.policy.evidence.drift import Drift
@@ -173,34 +173,9 @@ def test_sixty_four_workers_stay_readable():
 
 def test_workers_that_come_one_after_the_other_share_rows():
     """A thousand that are replaced each second do with as few rows as there were at once."""
-    timeline = timeline_of(traces.short_lived(1000))
-
-    assert len(timeline.rows) == 2
-    assert timeline.n_workers == 1000
     ax = Explanation("grow", traces.short_lived(1000)).plot()
     assert ax.get_ylabel() == "1000 workers in 2 rows"
     assert len(labelled(ax, "worker replaced").get_xdata()) == 1000
-
-
-def test_many_chunks_become_few_bars():
-    """20 000 chunks are drawn as some 4000 bars, without a second or an item getting lost."""
-    trace = traces.many_workers(MOST_ROWS, n_chunks=320)
-
-    rows = timeline_of(trace).rows
-
-    bars = [bar for row in rows for bar in row.bars]
-    assert len(bars) <= 1.5 * MANY_BARS
-    assert sum(bar.n_items for bar in bars) == trace.n_items
-    assert sum(bar.wall_s for bar in bars) == pytest.approx(trace.work_s)
-
-
-def test_reports_that_came_together_are_set_apart():
-    """A worker runs one chunk after the other, whenever the caller had time to listen."""
-    late = [traces.chunk(0, 2.0, 1.0), traces.chunk(0, 1.5, 1.5)]
-
-    bars = apart(late)
-
-    assert [(bar.begun_s, bar.ended_s) for bar in bars] == [(0.5, 1.5), (1.5, 3.0)]
 
 
 def test_a_picture_goes_where_it_is_told():
@@ -213,6 +188,38 @@ def test_a_picture_goes_where_it_is_told():
     assert result().plot(ax=right) is right
     assert len(figure.axes) == 4
     assert pyplot.get_fignums() == [figure.number]
+
+
+@pytest.mark.parametrize("layout", ["constrained", "tight", None])
+def test_a_picture_keeps_to_its_cell(layout):
+    """Whichever engine places the axes, both parts are within, and above each other."""
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(14, 6), layout=layout)
+    Explanation("parse", traces.two_workers()).plot(ax=left)
+    result().plot(ax=right)
+    figure.canvas.draw()
+
+    for ax, part in ((left, figure.axes[2]), (right, figure.axes[3])):
+        above, below = ax.get_position(), part.get_position()
+        assert above.y0 > below.y1
+        assert (above.x0, above.x1) == pytest.approx((below.x0, below.x1))
+        box = part.get_tightbbox()
+        assert layout is None or box.y0 >= 0
+
+
+def test_axes_outside_of_a_grid_are_drawn_on():
+    """Those that were placed by hand, and those of a figure within a figure."""
+    from matplotlib import pyplot
+
+    figure = pyplot.figure(figsize=(10, 5))
+    inner, _ = figure.subfigures(1, 2)
+    by_hand = figure.add_axes((0.6, 0.2, 0.35, 0.5))
+
+    for ax in (inner.subplots(), by_hand):
+        assert Explanation("parse", traces.two_workers()).plot(ax=ax) is ax
+    figure.canvas.draw()
+    assert len(figure.axes) == 4
 
 
 def test_names_are_no_formulas_and_fit():

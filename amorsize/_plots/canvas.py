@@ -78,12 +78,30 @@ def axes(place: Axes | Sheet | None, height: float, *, left: float, **margins: f
     return own
 
 
-def below(ax: Axes, size: str, pad: float, *, share_x: bool) -> Axes:
-    """Further axes that take their room from the bottom of these."""
-    from mpl_toolkits.axes_grid1 import make_axes_locatable
+def below(ax: Axes, ratio: float, pad: float, *, share_x: bool) -> Axes:
+    """Further axes that take their room from the bottom of these.
 
+    Args:
+        ax: What gives room; where it is part of a grid, its cell is parted, so that layout engines
+            know of both.
+        ratio: Of their heights.
+        pad: Between them, in inches.
+        share_x: Whether both have one scale from left to right.
+    """
     more: dict[str, Any] = {"sharex": ax} if share_x else {}
-    own: Axes = make_axes_locatable(ax).append_axes("bottom", size=size, pad=pad, **more)
+    cell = ax.get_subplotspec()
+    own: Axes
+    if cell is None:
+        from mpl_toolkits.axes_grid1 import make_axes_locatable
+
+        size = f"{100 * ratio:.0f}%"
+        own = make_axes_locatable(ax).append_axes("bottom", size=size, pad=pad, **more)
+        return own
+    height = ax.get_window_extent().height / ax.figure.dpi
+    hspace = pad / max(0.1, (height - pad) / 2)
+    rows = cell.subgridspec(2, 1, height_ratios=(1, ratio), hspace=hspace)
+    ax.set_subplotspec(rows[0])
+    own = ax.figure.add_subplot(rows[1], **more)
     return own
 
 

@@ -44,7 +44,7 @@ def plot(trace: Trace | None, name: str, place: Axes | canvas.Sheet | None = Non
     timeline = timeline_of(trace)
     height = height_of(timeline)
     ax = canvas.axes(place, height, left=1.1, bottom=0.5 / height)
-    cores = canvas.below(ax, "38%" if len(timeline.rows) < 6 else "22%", 0.12, share_x=True)
+    cores = canvas.below(ax, 0.38 if len(timeline.rows) < 6 else 0.22, 0.12, share_x=True)
     factor, unit = canvas.unit_of(timeline.makespan_s)
     _draw_rows(ax, timeline, factor)
     _draw_decisions(ax, trace, factor)

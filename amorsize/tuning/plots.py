@@ -41,7 +41,7 @@ def plot(result: Figures, place: Axes | canvas.Sheet | None = None) -> Axes:
     height = 3.6 + map_height
     ax = canvas.axes(place, height, left=0.9, right=0.93, bottom=0.5 / height)
     share = map_height / (2.1 + map_height)
-    cells = canvas.below(ax, f"{100 * share / (1 - share):.0f}%", 0.75, share_x=False)
+    cells = canvas.below(ax, share / (1 - share), 0.75, share_x=False)
     _draw_speedups(ax, result, timed)
     _draw_map(cells, result, plans)
     decided = "" if result.is_decided else " (too noisy to decide)"
@@ -164,11 +164,13 @@ def _draw_map(ax: Axes, result: Figures, plans: Sequence[Configuration]) -> None
     ax.set_xlabel("n_jobs (items at once)")
     ax.set_ylabel("chunksize (items)")
     canvas.bare(ax)
-    letters = "; p: processes, t: threads" if is_mixed and has_numbers else ""
+    told = ["frame: best"]
+    told += ["grey: not measured"] if any(up != up for row in ups for up in row) else []
+    told += ["p: processes, t: threads"] if is_mixed and has_numbers else []
     ax.set_title(
         "speed-up by n_jobs and chunksize"
         + ("\n" if canvas.width_of(ax) < NARROW else " ")
-        + f"(frame: best; grey: not measured{letters})",
+        + f"({'; '.join(told)})",
         loc="left",
         fontsize=canvas.SMALL,
         color=canvas.DARK,
