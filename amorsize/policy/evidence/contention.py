@@ -12,7 +12,7 @@ from amorsize.policy.evidence.window import chunks_each, median, standard_error
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.events import Report
-    from amorsize.policy.evidence.contention_test import ContentionTest
+    from amorsize.policy.evidence.contention_trial import ContentionTest
     from amorsize.policy.profile import Profile
 
 #: The first reports, while few workers run, show what an item costs undisturbed.
@@ -293,7 +293,7 @@ class Contention:
 
     def _begin_test(self, n_working: int, now_s: float) -> None:
         """The test has windows of its own: the highest of many readings is no fair one."""
-        from amorsize.policy.evidence.contention_test import ContentionTest
+        from amorsize.policy.evidence.contention_trial import ContentionTest
         from amorsize.policy.evidence.window import CostWindow
 
         self._test = ContentionTest(n_working, CostWindow(n_working, now_s))
