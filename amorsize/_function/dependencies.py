@@ -5,10 +5,11 @@ from __future__ import annotations
 from itertools import islice
 
 from amorsize._function import callable_walk
-from amorsize._function.callables import FUNCTION, MODULE
+from amorsize._function.callables import FUNCTION, MODULE, is_partial
 from amorsize._function.class_needs import ClassNeeds
 from amorsize._function.code_digest import is_scalar
 from amorsize._function.code_needs import CodeNeeds
+from amorsize._function.library_effects import effect_of
 from amorsize._function.library_reads import way_from
 from amorsize._function.ownership import OwnsFiles
 from amorsize._function.worker_needs import MANY, Needs
@@ -29,13 +30,25 @@ def needs_of(roots: Iterable[Any], sample: Any = None) -> Needs:
         sample: An item, which is looked into as well, for what its methods read.
     """
     given = [one for one in (*roots, sample) if one is not None]
-    needs = Needs(OwnsFiles(one for one in roots if one is not None), sample)
+    mapped = [one for one in roots if one is not None and not _is_of_known_library(one)]
+    needs = Needs(OwnsFiles(mapped), sample)
     needs.lead_to(given)
     survey = _Survey(needs)
     survey.go()
     if survey.code.asks_families:
         survey.note_families()
     return needs
+
+
+def _is_of_known_library(root: Any) -> bool:
+    """Whether a library documents that this function computes from its arguments alone.
+
+    Then its package is no part of the project: a worker imports it, and needs nothing of its state.
+    """
+    while is_partial(root):
+        root = root.func
+    effect = effect_of(root) if callable(root) else None
+    return effect is not None and effect.what == "safe"
 
 
 class _Survey:
