@@ -73,7 +73,7 @@ unit: $(VENV)/.installed-dev
 
 # Apart from the others: engines leave threads in the test process, beside which nothing is forked.
 test-engines: $(VENV)/.installed-engines
-	@$(BIN)/python -m pytest -m engines -q -p no:cacheprovider --no-header tests/test_engines.py || { \
+	@$(BIN)/python -m pytest -m engines -q -p no:cacheprovider --no-header tests/test_engines.py tests/test_site_pages.py || { \
 		echo "A test failed: mend the above; $(BIN)/python -m pytest -k NAME runs one alone."; exit 1; }
 
 test-all: test

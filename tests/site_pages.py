@@ -21,6 +21,8 @@ PAGES = [path for path in sorted(DOCS.rglob("*.md")) if path.relative_to(DOCS).p
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SAVED = re.compile(r"[Ss]ave\s+(?:this|it)\s+as\s+`([\w.]+)`[^`]*$")
 NEEDS = re.compile(r"<!-- needs: (\w+) -->\s*$")
+#: What a script or command may take: most take less than one second, Ray starts in ten or more.
+SCRIPT_S = 50.0
 #: Languages that nobody runs, and what people do at a prompt that no test repeats.
 READ_ONLY = {"text", "dockerfile", "ini", "yaml", "json", "mermaid"}
 NOT_REPEATED = {"pip", "python3", ".", "docker", "dask", "mpiexec", "jupyter", "systemctl"}
@@ -111,7 +113,7 @@ amorsize() {{ python -m amorsize "$@"; }}
 
 def run(command: list[str], folder: Path) -> list[str]:
     """The lines that a command prints; it must end well, without a warning on stderr."""
-    ran = run_command(command, cwd=folder, timeout_s=40)
+    ran = run_command(command, cwd=folder, timeout_s=SCRIPT_S)
 
     assert "Warning" not in ran.stderr, ran.stderr
     assert "Traceback" not in ran.stderr, ran.stderr
