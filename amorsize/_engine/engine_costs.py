@@ -13,7 +13,7 @@ MOST_LAG_S = 1.0
 #: CPU seconds beyond which this process did something else besides.
 MOST_SUBMIT_S = 0.1
 #: How much a chunk counts that costs less than was known, or more. Other programs can only make it
-#: dearer, so what is usual has to count more than what is dear now and then.
+#: costlier, so what is usual has to count more than what is costly now and then.
 LESS_SHARE, MORE_SHARE = 0.45, 0.05
 #: By how much what is known must have changed to be written again.
 CHANGED_SHARE = 0.25

@@ -1,4 +1,4 @@
-"""Reads the words of a call, and says in plain ones what is wrong with them."""
+"""Reads the words of a call, or says in plain ones what is wrong with them."""
 
 from __future__ import annotations
 

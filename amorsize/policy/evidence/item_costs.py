@@ -138,6 +138,20 @@ class ChunkSpread:
         return self._n_items / self.n_chunks if self.n_chunks else 1.0
 
 
+class DecayedSums:
+    """What the moving averages of items come from: what is older counts less."""
+
+    __slots__ = ("n_cpu", "n_items", "wall_s")
+
+    def __init__(self) -> None:
+        #: Wall seconds of items.
+        self.wall_s = 0.0
+        #: How many items that were.
+        self.n_items = 0.0
+        #: How many slices and chunks have told of CPU time.
+        self.n_cpu = 0
+
+
 class ItemCosts:
     """Moving averages over what was run, inline and in workers; seconds per item."""
 
@@ -178,8 +192,7 @@ class ItemCosts:
         self.spread = ChunkSpread()
         self._means = CallMeans()
         self._own = OwnItems()
-        self._wall_s = self._n = 0.0  # decayed sums behind `item_s`
-        self._n_cpu = 0  # slices and chunks behind `item_cpu_s`
+        self._sums = DecayedSums()
 
     @property
     def mean_s(self) -> float | None:
@@ -238,7 +251,7 @@ class ItemCosts:
         else:
             self._confirm(item_s)
             keep = max(LEAST_MEMORY, min(MEMORY, 1 - n / ITEMS_REMEMBERED))
-            self._mean_of(keep * self._wall_s + event.wall_s, keep * self._n + n)
+            self._mean_of(keep * self._sums.wall_s + event.wall_s, keep * self._sums.n_items + n)
             self._means.add(event.wall_s, n, alone=alone)
         self.latest_s, self.latest_own_s = item_s, event.undelayed_s / n
         self._note_cpu(event.cpu_s / n, LATEST_CPU)
@@ -254,7 +267,7 @@ class ItemCosts:
         self.n_seen += n
 
     def _mean_of(self, wall_s: float, n: float) -> None:
-        self._wall_s, self._n = wall_s, n
+        self._sums.wall_s, self._sums.n_items = wall_s, n
         self.item_s = max(wall_s / n, LEAST_ITEM_S) if n else None
 
     def _confirm(self, second_s: float) -> None:
@@ -286,8 +299,10 @@ class ItemCosts:
         if is_cold and self.warmup_s:
             wall_s = wall_s - self.warmup_s if wall_s > self.warmup_s else wall_s
         keep = 1 - 1 / min(MOST_REMEMBERED, CHUNKS_REMEMBERED * max(2, n_workers))
-        if not (is_cold and self.warmup_s and self._n):
-            self._mean_of(keep * self._wall_s + wall_s, keep * self._n + event.n_items)
+        if not (is_cold and self.warmup_s and self._sums.n_items):
+            self._mean_of(
+                keep * self._sums.wall_s + wall_s, keep * self._sums.n_items + event.n_items
+            )
             own_s = max(LEAST_ITEM_S, wall_s - (event.wall_s - event.undelayed_s))
             self.spread.add(own_s / event.n_items, event.n_items)
             self._means.add(wall_s, event.n_items, alone=False)
@@ -313,6 +328,6 @@ class ItemCosts:
 
     def _note_cpu(self, cpu_s: float, weight: float) -> None:
         known = self.item_cpu_s
-        self._n_cpu = 1 if known is None else self._n_cpu + 1
-        weight = max(weight, 1 / self._n_cpu)  # of the first ones, the mean
+        self._sums.n_cpu = 1 if known is None else self._sums.n_cpu + 1
+        weight = max(weight, 1 / self._sums.n_cpu)  # of the first ones, the mean
         self.item_cpu_s = cpu_s if known is None else known + weight * (cpu_s - known)
