@@ -61,9 +61,12 @@ class Ending:
         if self._workers.library_limits is not None:
             self._workers.library_limits.lift()
         if stuck:
+            task = self._call.task
+            has_hooks = task.setup is not None or task.teardown is not None
             self._recorder.warn(
-                f"{len(stuck)} thread(s) of {self._call.name} are still inside an item and cannot "
-                f"be ended: {', '.join(stuck[:5])}. They get no further items."
+                f"{len(stuck)} thread(s) of {self._call.name} are still inside an item"
+                f"{', setup= or teardown=' * has_hooks} and cannot be ended: "
+                f"{', '.join(stuck[:5])}. They get no further items."
             )
         if dispatcher is not None and dispatcher.error is not None and not at_once:
             what = f"{type(dispatcher.error).__name__}: {dispatcher.error}"

@@ -47,6 +47,7 @@ class _ThreadState:
         "first_items",
         "index",
         "is_given_up",
+        "is_in_hook",
         "out",
         "queue",
         "report_lock",
@@ -67,6 +68,7 @@ class _ThreadState:
         self.work_began_at = 0.0  # the start of that chunk
         self.report_lock = allocate_lock()  # the thread reports its chunk, or `kill` does
         self.is_given_up = False
+        self.is_in_hook = False  # `setup` or `teardown`
 
 
 class ThreadPool:
@@ -176,7 +178,10 @@ class ThreadPool:
         )
 
     def close(self, *, at_once: bool) -> list[str]:
-        """End all threads; gives the names of those still in an item after `GRACE_S`."""
+        """End all threads; gives the names of those still in the user's code after `GRACE_S`.
+
+        Others have only to end, and get no core for it.
+        """
         if at_once:
             self._stop_at = 0
         for state in self._states.values():
@@ -187,7 +192,7 @@ class ThreadPool:
             if state.thread is None:  # Ctrl-C came before it was there
                 continue
             state.thread.join(max(0.0, deadline - perf_counter()))
-            if state.thread.is_alive():
+            if state.thread.is_alive() and (state.index >= 0 or state.is_in_hook):
                 stuck.append(state.thread.name)
         return stuck
 
@@ -205,7 +210,9 @@ class ThreadPool:
         task = self._task
         try:
             if task.setup is not None:
+                state.is_in_hook = True
                 task.setup()
+                state.is_in_hook = False
         except BaseException as error:
             serialization.add_note(error, "raised by setup= in a worker thread")
             self._events.put(SetupFailed(worker=number, error=error))
@@ -226,6 +233,7 @@ class ThreadPool:
         finally:
             delay_clock.close()
             if task.teardown is not None:
+                state.is_in_hook = True
                 task.teardown()
 
     def _run(
