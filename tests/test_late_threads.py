@@ -1,4 +1,4 @@
-"""At the end of a call it is told which threads are still in code of the user's, and of no other."""
+"""The end of a call tells which threads are still in code of the user's, and of no other."""
 
 import threading
 
