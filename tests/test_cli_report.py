@@ -29,6 +29,7 @@ def amorsize(tmp_path, monkeypatch, capsys):
     (tmp_path / "reported.py").write_text(
         "def price(n):\n    return sum(i * i for i in range(20_000 + n))\n"
         "def fails(n):\n    return 1 // (n - 3)\n"
+        "def stops(n):\n    if n == 3:\n        raise KeyboardInterrupt\n"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
@@ -96,3 +97,12 @@ def test_what_cannot_be_told_is_said_in_a_line(amorsize, tmp_path):
     assert "ends with .html" in no_page.stderr
     assert {unknown.returncode, failing.returncode, no_page.returncode} == {1}
     assert not [*tmp_path.glob("*.html"), *tmp_path.glob("*.txt")]
+
+
+def test_ctrl_c_ends_it_without_a_page(amorsize, tmp_path):
+    """With the status of an interrupt, and a line that says how much had come."""
+    done = amorsize("report", "reported.stops", "--data-range", "9", "--backend", "serial")
+
+    assert done.returncode == 130
+    assert "3 results came before. There is no page." in done.stderr
+    assert not [*tmp_path.glob("*.html")]

@@ -92,7 +92,7 @@ def write(page: Page, path: Path) -> Path:
 
 def _short(text: Any) -> str:
     """A text without what cannot be shown, and of bounded length."""
-    shown = str(text)
+    shown = " ".join(str(text).split())
     if len(shown) > MOST_CHARS:
         shown = f"{shown[:MOST_CHARS]}..."
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
