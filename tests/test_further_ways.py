@@ -249,6 +249,21 @@ def attached(x):
         return x
 
 
+class Order:
+    def __init__(self, target, name, *args):
+        self.target, self.name, self.args = target, name, args
+
+    def run(self):
+        return getattr(self.target, self.name)(*self.args)
+
+
+def keeps_by_default(x):
+    def keep(one, rows=SEEN):
+        rows.append(one)
+
+    return [keep(one) for one in [x]]
+
+
 def in_a_space(x):
     space = types.SimpleNamespace(rows=SEEN)
     space.rows.append(x)
@@ -387,6 +402,9 @@ WAYS = {
     "attached by a method": lambda x: Late().attach(SEEN).__exit__(x),
     "attached to an object": attached,
     "end of an object": lambda x: Farewell(SEEN) and x,
+    "default of a function made there": lambda x: (lambda rows=SEEN: rows.append(x))(),
+    "default of a helper made there": keeps_by_default,
+    "command that finds its method": lambda x: Order(LEDGER, "on_sale", x).run(),
     "namespace": in_a_space,
     "method by its name": lambda x: SELL(LEDGER) and x,
     "method of a list by its name": lambda x: ADD(SEEN) and x,

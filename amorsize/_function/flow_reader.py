@@ -119,7 +119,7 @@ def _follow_all(
     trail.follow()
     for inner in nested(code):
         passed, named = flow.inner_calls.get(id(inner), ((), ()))
-        given = Passed(inner, passed, named).symbols(flow)
+        given = flow.given_to(inner, Passed(inner, passed, named).symbols(flow))
         _follow_all(inner, trail.frame.cells_for(inner), given, flow, follow, is_outermost=False)
 
 
@@ -145,7 +145,7 @@ class _Follower:
             return None
         self._following.append(inner)
         passed, named = flow.inner_calls.get(id(inner), ((), ()))
-        given = Passed(inner, passed, named).symbols(flow)
+        given = flow.given_to(inner, Passed(inner, passed, named).symbols(flow))
         frame = Frame(inner, closure, given, flow, self)
         trail = _Trail(frame, is_outermost=False)
         trail.follow()

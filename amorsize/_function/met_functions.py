@@ -72,7 +72,8 @@ class Met:
         found = [(one, 1, True) for one in self._by_name.get(name or "", {})]
         if name is None or name in self._attributes:  # whatever was put there
             others = [one for one in self._functions if one.__name__[:2] != "__"]
-            found += [(one, int(one in self._methods), False) for one in others]
+            of_any = last == ANY
+            found += [(o, int(o in self._methods), of_any and o in self._methods) for o in others]
         fitting = (one for one in found if _fits(one[0], call, one[1]))
         yield from (one for _, one in zip(range(MOST_TRIED), fitting, strict=False))
 

@@ -134,7 +134,7 @@ class Reader:
             function, set_before = self._opened(maker)
             if function is None:
                 continue
-            given_on = flow_of(function).given(steps[place + 1 :])
+            given_on = value_flow.given_by(flow_of(function), steps[place + 1 :])
             back = [one for one in given_on if one[0][0] == value_flow.ARGUMENT]
             for called, passed, named in flow.calls if back else ():
                 if called != callee:
@@ -335,7 +335,9 @@ class Reader:
             function, set_before = self._opened(maker)
             if function is not None:
                 flow = flow_of(function)
-                for (one_space, one_name, one_steps), rest in flow.given(steps[place + 1 :]):
+                for (one_space, one_name, one_steps), rest in value_flow.given_by(
+                    flow, steps[place + 1 :]
+                ):
                     root = root_of(function, set_before, one_space, one_name)[1]
                     ends += ends_of(root, (*one_steps, *rest))
                 for callee in flow.returned_calls:

@@ -40,6 +40,8 @@ _MAKE_FUNCTION, _STORE_DEREF = op_number("MAKE_FUNCTION"), op_number("STORE_DERE
 _TO_TUPLE = 6
 #: 1 if MAKE_FUNCTION takes the defaults off the stack, as it does until Python 3.12, else 0.
 _DEFAULTS_BELOW = int("SET_FUNCTION_ATTRIBUTE" not in opmap)
+#: The flag, or from Python 3.13 on the whole argument, for defaults of arguments by place.
+_HAS_DEFAULTS = 1
 #: Operations that put what has names into a dict.
 _MERGES = frozenset(op_numbers("DICT_MERGE", "DICT_UPDATE"))
 #: Operations that change nothing; what GET_ITER gives stands for what it goes through.
@@ -116,6 +118,8 @@ def _load_constant(frame: Frame, _op: int, arg: int) -> None:
 def _make_function(frame: Frame, op: int, arg: int) -> None:
     """Of code that lies on top, or by now of a function."""
     n_taken = 2 if op != _MAKE_FUNCTION else 1 + (arg & 15).bit_count() * _DEFAULTS_BELOW
+    if n_taken > 1 and arg & _HAS_DEFAULTS:
+        frame.flow.note_defaults(frame.top(), frame.top(n_taken))
     frame.replace(n_taken, frame.top())
 
 

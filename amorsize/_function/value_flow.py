@@ -109,6 +109,7 @@ class Flow:
         keys: The names that the elements of a group have, where it is a dict.
         inner: The functions that the code defines.
         inner_calls: The arguments of calls of these, by the id of their code.
+        defaults: What their last arguments stand for if nothing is passed, by the id of their code.
         looked_up: What `getattr` gives.
         kept: What is put into attributes, by their names, of whatever object.
     """
@@ -124,6 +125,7 @@ class Flow:
         self.groups: list[tuple[Symbol, ...]] = []
         self.keys: dict[Symbol, tuple[str, ...]] = {}
         self.inner: list[CodeType] = []
+        self.defaults: dict[int, tuple[Symbol, ...]] = {}
         self.looked_up: dict[Store, None] = {}
         self.kept: dict[tuple[str, Symbol], None] = {}
         self.inner_calls: dict[int, tuple[tuple[Symbol, ...], tuple[str, ...]]] = {}
@@ -194,30 +196,27 @@ class Flow:
             if origin[0] != RESULT:
                 self.operations |= {(origin, method): None for method in methods}
 
+    def note_defaults(self, function: Symbol, defaults: Symbol) -> None:
+        """The last arguments of a function that the code defines have these for a default."""
+        if function is not None and function[0] == INNER and (held := self.held(defaults)):
+            self.defaults[id(self.inner[int(function[1])])] = held
+
+    def given_to(self, inner: CodeType, passed: dict[str, Symbol]) -> dict[str, Symbol]:
+        """What the arguments of a function stand for, if these are passed."""
+        held = self.defaults.get(id(inner), ())
+        names = inner.co_varnames[inner.co_argcount - len(held) : inner.co_argcount]
+        return {**dict(zip(names, held, strict=True)), **passed}
+
     def note_return(self, symbol: Symbol) -> None:
         """The outermost code returns a value."""
         for held in self.held(symbol) or ():
-            for origin in self._all_inside(held):
+            for origin in _all_inside(self, held):
                 self.returned_inside[self.told(origin)] = None
         for origin in self.origins(symbol):
             if origin[0] == RESULT:
                 self.returned_calls[self.called[origin[1]]] = None
             else:
                 self.returned[origin] = None
-
-    def given(self, way: tuple[str, ...]) -> Iterator[tuple[Store, tuple[str, ...]]]:
-        """What a way may lead to that begins with what the outermost code gives."""
-        yield from ((one, way) for one in self.returned)
-        at = next((at for at, step in enumerate(way) if not leads_inside(step)), len(way))
-        for n_inside in range(1, at + 1):  # however deep it lies
-            yield from ((one, way[n_inside:]) for one in self.returned_inside)
-
-    def _all_inside(self, symbol: Symbol, depth: int = MOST_DEEP) -> Iterator[Store]:
-        """What lies in a value, as deep as it is put together by the code."""
-        yield from self.origins(symbol)
-        if depth and symbol is not None and symbol[0] == GROUP:
-            for one in self.groups[int(symbol[1])]:
-                yield from self._all_inside(one, depth - 1)
 
     def note_call(
         self, callee: Symbol, passed: tuple[Symbol, ...], named: tuple[str, ...]
@@ -323,3 +322,19 @@ def one_step(symbol: Store, step: str) -> Store:
     """A value's part at the end of one more step."""
     space, name, steps = symbol
     return space, name, (*steps, step)
+
+
+def given_by(flow: Flow, way: tuple[str, ...]) -> Iterator[tuple[Store, tuple[str, ...]]]:
+    """What a way may lead to that begins with what the outermost code gives."""
+    yield from ((one, way) for one in flow.returned)
+    at = next((at for at, step in enumerate(way) if not leads_inside(step)), len(way))
+    for n_inside in range(1, at + 1):  # however deep it lies
+        yield from ((one, way[n_inside:]) for one in flow.returned_inside)
+
+
+def _all_inside(flow: Flow, symbol: Symbol, depth: int = MOST_DEEP) -> Iterator[Store]:
+    """What lies in a value, as deep as it is put together by the code."""
+    yield from flow.origins(symbol)
+    if depth and symbol is not None and symbol[0] == GROUP:
+        for one in flow.groups[int(symbol[1])]:
+            yield from _all_inside(flow, one, depth - 1)
