@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 import time
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from amorsize import cache, cli
+from amorsize.cli import command_groups
 
 ROOT = Path(__file__).parent.parent
 
@@ -395,6 +398,37 @@ def test_every_command_has_help_and_json(command, capsys):
 
     assert ended.value.code == 0
     assert "--json" in capsys.readouterr().out
+
+
+def examples(command):
+    """The calls of amorsize that the help of a command shows, without what a shell does to them."""
+    lines = re.findall(
+        r"\bamorsize ([^|>)]*?)(?:\s*(?:[|>)]|\s{2}|$))", command.epilog, re.MULTILINE
+    )
+    return [shlex.split(line.replace('"$(', "")) for line in lines]
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda command: " ".join(command.words))
+def test_the_help_of_every_command_has_an_example_that_fits_it(command):
+    """Each shows a call of itself, and all calls that it shows can be parsed."""
+    words = [example[: len(command.words)] for example in examples(command)]
+
+    assert [*command.words] in words
+    for example in examples(command):
+        cli.parser().parse_args(example)
+
+
+def test_the_help_lists_every_command_in_one_group(capsys):
+    """In groups by what people want, where argparse would print one list."""
+    grouped = [word for words in command_groups.GROUPS.values() for word in words]
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    said = capsys.readouterr().out
+    listed = re.findall(r"^    (\w+)\b", said, flags=re.MULTILINE)
+
+    assert sorted(grouped) == sorted({command.words[0] for command in cli.COMMANDS})
+    assert listed == grouped
+    assert all(f"  {title}:\n" in said for title in command_groups.GROUPS)
 
 
 def test_a_reader_that_had_enough_is_no_error(three_functions, tmp_path):

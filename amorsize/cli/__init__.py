@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from amorsize.cli import calling
+from amorsize.cli import calling, command_groups
 from amorsize.cli.command import INTERRUPTED, WRONG_CALL, Command, FailureError
 from amorsize.cli.commands import (
     cache,
@@ -128,10 +128,10 @@ def parser() -> calling.Parser:
         prog="amorsize",
         description="Run a function over data in parallel, tune how, and see what was learned.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=command_groups.GroupedFormatter,
     )
     whole.add_argument("--version", action="version", version=f"amorsize {_version()}")
-    choices = whole.add_subparsers(metavar="COMMAND", required=True)
+    choices = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     groups: dict[str, Any] = {}
     for command in COMMANDS:
         *above, word = command.words

@@ -209,6 +209,9 @@ OLDER_THAN: tuple[tuple[str, ...], dict[str, Any]] = (
 COMMANDS = (
     Command(
         words=("cache", "list"),
+        epilog=(
+            "examples:\n  amorsize cache list\n  amorsize cache list 'parse_*' --older-than 30d"
+        ),
         help="list what is remembered",
         run=_list,
         arguments=[
@@ -218,12 +221,14 @@ COMMANDS = (
     ),
     Command(
         words=("cache", "show"),
+        epilog="example:\n  amorsize cache show shop.parse",
         help="show all that is remembered of a function",
         run=_show,
         arguments=[(("name",), {"metavar": "NAME", "help": NAME_HELP}), OLDER_THAN],
     ),
     Command(
         words=("cache", "clear"),
+        epilog=("examples:\n  amorsize cache clear shop.parse\n  amorsize cache clear --yes"),
         help="remove what is remembered: everything, or of some functions, or what is old",
         run=_clear,
         arguments=[

@@ -174,6 +174,9 @@ def _played_rows(played: dict[str, Any], n_items: int) -> Iterator[tuple[str, st
 COMMANDS = (
     Command(
         words=("explain",),
+        epilog=(
+            "examples:\n  amorsize explain parse\n  amorsize explain shop:parse --n-items 5000"
+        ),
         help="tell what is remembered of a function, and what its next call would choose and why",
         run=_explain,
         runs_code=True,

@@ -88,9 +88,15 @@ def _clear(asked: argparse.Namespace) -> Answer:
 
 
 COMMANDS = (
-    Command(words=("history", "list"), help="list the results that were saved", run=_list),
+    Command(
+        words=("history", "list"),
+        epilog="example:\n  amorsize history list",
+        help="list the results that were saved",
+        run=_list,
+    ),
     Command(
         words=("history", "show"),
+        epilog="example:\n  amorsize history show before",
         help="show a result in full",
         run=_show,
         arguments=[(("name",), {"metavar": "NAME", "help": "the name it was saved under"})],
@@ -112,12 +118,14 @@ COMMANDS = (
     ),
     Command(
         words=("history", "delete"),
+        epilog="example:\n  amorsize history delete before after",
         help="remove results",
         run=_delete,
         arguments=[(("names",), {"metavar": "NAME", "nargs": "+", "help": "a result's name"})],
     ),
     Command(
         words=("history", "clear"),
+        epilog="example:\n  amorsize history clear --yes",
         help="remove all results",
         run=_clear,
         arguments=[(("--yes",), {"action": "store_true", "help": "without asking"})],

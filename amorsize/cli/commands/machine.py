@@ -61,6 +61,7 @@ _COSTS = {
 COMMANDS = (
     Command(
         words=("machine",),
+        epilog="example:\n  amorsize machine --json",
         help="show what amorsize may use on this host, and measure what workers cost",
         run=_machine_now,
     ),

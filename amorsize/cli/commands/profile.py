@@ -161,18 +161,21 @@ _ALL = {"metavar": "NAME", "nargs": "?", "help": f"{NAME_HELP}; without: all"}
 COMMANDS = (
     Command(
         words=("cache", "prune"),
+        epilog="example:\n  amorsize cache prune --older-than 8w",
         help="remove what was learned long ago",
         run=_prune,
         arguments=[(("name",), _ALL), OLDER_THAN],
     ),
     Command(
         words=("cache", "stats"),
+        epilog="example:\n  amorsize cache stats",
         help="count what is remembered",
         run=_stats,
         arguments=[(("name",), _ALL), OLDER_THAN],
     ),
     Command(
         words=("cache", "export"),
+        epilog="example:\n  amorsize cache export learned.json",
         help="write profiles to one readable JSON file, for hosts like this one",
         run=_export,
         arguments=[
@@ -183,6 +186,7 @@ COMMANDS = (
     ),
     Command(
         words=("cache", "import"),
+        epilog="example:\n  amorsize cache import learned.json",
         help="take over profiles of an exported file that were learned on a host like this one",
         run=_import,
         arguments=[

@@ -64,6 +64,7 @@ _MAX_CORES = 4096
 COMMANDS = (
     Command(
         words=("simulate",),
+        epilog="example:\n  amorsize simulate call.json --cores 8 --cores 64",
         help="play a recorded call on hosts with other numbers of cores",
         run=_simulate,
         arguments=[

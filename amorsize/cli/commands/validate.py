@@ -307,6 +307,10 @@ COMMANDS = (
         help="measure whether this machine parallelises as it should (some seconds)",
         run=_validate,
         runs_code=True,
-        epilog="It ends with 0 if it does, and with 1 if it does not, with what to look at.",
+        epilog=(
+            "It ends with 0 if it does, and with 1 if it does not, with what to look at.\n\n"
+            "example:\n"
+            "  amorsize validate || echo 'look at the machine first'"
+        ),
     ),
 )
