@@ -79,7 +79,7 @@ def dask_client(n_workers: int, n_threads: int, *, processes: bool = True) -> It
             n_workers=n_workers,
             threads_per_worker=n_threads,
             processes=processes,
-            dashboard_address=None,
+            dashboard_address=":0",
             silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster) as client,

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, another_thread, run_command
 from engines import dask_processes, why_not
+from site_pages import blocks
 
 from amorsize import autotune, partial_results, tuned_map
 from amorsize._clusters import dask_watch, finding
@@ -571,6 +572,41 @@ class TestDask:
             assert partial_results(raised.value)
 
 
+@DASK
+def test_a_new_user_s_three_terminals(tmp_path):
+    """`dask scheduler`, `dask worker` and the script of the page on Dask."""
+    script = saved_on_page("dask", tmp_path)
+    with dask_processes(tmp_path, n_workers=1, n_threads=1) as found:
+        ran = run_command([sys.executable, script, found.address], cwd=tmp_path, timeout_s=60)
+
+    assert ran.stdout == "9592 primes\n"
+    assert "Error" not in ran.stderr
+
+
+@pytest.mark.skipif(bool(NOT_HERE["mpi"]), reason=str(NOT_HERE["mpi"]))
+def test_the_page_on_mpi_can_be_followed(tmp_path):
+    script = saved_on_page("mpi", tmp_path)
+
+    ran = run_command(mpiexec(script), cwd=tmp_path, timeout_s=60)
+
+    assert ran.stdout == "9592 primes\n"
+
+
+def saved_on_page(name, folder):
+    """The script that a page on an engine has its reader save."""
+    page = (ROOT / "docs" / "how-to" / f"{name}.md").read_text("utf-8")
+    (found,) = (one for one in blocks(page) if one.saved_as)
+    path = folder / found.saved_as
+    path.write_text(found.text, "utf-8")
+    return str(path)
+
+
+def mpiexec(script):
+    """What runs a script with two processes for items."""
+    program = shutil.which("mpiexec", path=os.path.dirname(sys.executable)) or "mpiexec"
+    return [program, "-n", "3", sys.executable, "-m", "mpi4py.futures", str(script)]
+
+
 MPI_MAP = """
 from mpi4py.futures import MPIPoolExecutor
 from engine_items import pid_after_a_while
@@ -587,11 +623,9 @@ def test_mpi_runs_items_on_its_other_processes(tmp_path):
     """`mpiexec -n 3 python -m mpi4py.futures script.py`: one process maps, two run items."""
     script = tmp_path / "script.py"
     script.write_text(MPI_MAP)
-    mpiexec = shutil.which("mpiexec", path=os.path.dirname(sys.executable)) or "mpiexec"
-    command = [mpiexec, "-n", "3", sys.executable, "-m", "mpi4py.futures", str(script)]
     path = os.pathsep.join((str(ROOT), str(ROOT / "tests")))
 
-    ran = run_command(command, cwd=tmp_path, timeout_s=60, environ={"PYTHONPATH": path})
+    ran = run_command(mpiexec(script), cwd=tmp_path, timeout_s=60, environ={"PYTHONPATH": path})
 
     assert ran.stdout.split() == ["2"]
 

@@ -337,7 +337,7 @@ def test_a_damaged_record_of_an_engine_is_no_record(name, value):
     assert engine_costs.known("forged", guess, on_disk=True) is guess
 
 
-def test_a_busy_machine_does_not_make_an_engine_dear():
+def test_a_busy_machine_does_not_make_an_engine_costly():
     """Of costs that are usual, and now and then a hundred times as high, the usual ones count."""
     known = EngineCosts(lag_s=5e-3, submit_s=1e-3)
 
