@@ -232,7 +232,7 @@ def test_a_stream_is_closed_by_an_interrupt_in_its_consumer():
 
 
 @pytest.mark.parametrize("backend", ["serial", "thread", "process", "auto"])
-@pytest.mark.parametrize(("part", "place"), [(Ending, "end_all"), (Engine, "_leave_behind")])
+@pytest.mark.parametrize(("part", "place"), [(Ending, "end_all"), (Engine, "_remember")])
 def test_an_interrupt_after_the_last_item_loses_nothing(backend, part, place, monkeypatch):
     """All results are in the exception, which says how many there are and how to get at them."""
     was = getattr(part, place)

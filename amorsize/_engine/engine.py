@@ -93,9 +93,9 @@ class Engine:
         self.ending = Ending(call, recorder, draws, workers, inline, acting)
         self._turns: Turns | None = None
         # With not even one file to load modules from, there is nothing but the loop itself.
-        self.plainly: Iterator[Any] | None = None
+        self.plain_loop: Iterator[Any] | None = None
         if not (n_files := descriptors.n_to_load_with()) and options.allow_loop:
-            self.plainly = descriptors.loop(func, iterables, item_kwargs, strict=options.strict)
+            self.plain_loop = descriptors.loop(func, iterables, item_kwargs, strict=options.strict)
         call.file_shortage = descriptors.why_too_few(n_files)
 
     # -- the ways to run --------------------------------------------------------------------
@@ -119,8 +119,8 @@ class Engine:
 
                 progress_meter.tell_of_nothing(self.call, self.recorder)
             return []
-        if self.plainly is not None:
-            return list(self.plainly)
+        if self.plain_loop is not None:
+            return list(self.plain_loop)
         if longest_s is not None:
             self.acting.ends_s = perf_counter() + longest_s
         try:
@@ -129,7 +129,7 @@ class Engine:
             self._repeat_from_item_that_wrote()
             self.confinement.see_writes_here()
             self.ending.end(at_once=self.call.work.failure is not None)
-            self._leave_behind()
+            self._remember()
         except BaseException as error:
             self._give_up(error)
             raise
@@ -164,8 +164,8 @@ class Engine:
     def _stream(self, ordered: bool, buffer: int | None, indexed: bool) -> Iterator[Any]:
         import atexit
 
-        if self.plainly is not None:
-            yield from enumerate(self.plainly) if indexed else self.plainly
+        if self.plain_loop is not None:
+            yield from enumerate(self.plain_loop) if indexed else self.plain_loop
             return
         at_once, call = True, self.call
         # Later nothing can be imported, and ended in good order.
@@ -204,7 +204,7 @@ class Engine:
             raise
         finally:
             self.ending.end(at_once=at_once)
-            self._leave_behind()  # also after an error: the consumer has what came before
+            self._remember()  # also after an error: the consumer has what came before
         self.failures.raise_lowest()
 
     # -- beginning and ending ---------------------------------------------------------------
@@ -213,7 +213,7 @@ class Engine:
         call, options = self.call, self.call.options
         if not call.source.all_read:
             call.work.read_ahead(longest_s=0.0)
-            self.failures.see_broken_data()
+            self.failures.note_broken_data()
         self.opening.find_remote()
         self.opening.look_up()
         job = self.opening.job()
@@ -237,7 +237,7 @@ class Engine:
             raise
         self.failures.keep_in(error)
 
-    def _leave_behind(self) -> None:
+    def _remember(self) -> None:
         if sys.is_finalizing():  # a stream that nobody closed: nothing can be loaded any more
             return
         if (record := descriptors.loaded("_engine.record")) is not None:
@@ -264,7 +264,7 @@ class Engine:
         for name in PARTS:
             if (part := getattr(self, name)) is not None:
                 vars(part).clear()
-        vars(self).update(dict.fromkeys(PARTS), plainly=None)
+        vars(self).update(dict.fromkeys(PARTS), plain_loop=None)
         vars(self.call).update(dict.fromkeys(HELD))
 
     # -- one step ---------------------------------------------------------------------------
@@ -299,7 +299,7 @@ class Engine:
 
     def on_event(self, event: Event) -> None:
         """Take in what a worker has told; a subclass sees it here (`tuning/bench.py`)."""
-        self.workers.take_in(event)
+        self.workers.handle(event)
 
     def _read_aside(self, ahead: ReadAhead, action: do.Action) -> None:
         """Have the thread read that was asked for, once workers are forked or not wanted."""
@@ -315,7 +315,7 @@ class Engine:
         if work.n_left and source.is_quick and not source.would_wait():
             is_wanted = call.tuner.workers.n_in_flight or not call.pools
             work.read_ahead(READ_S if is_wanted else READ_IDLE_S)
-        self.failures.see_broken_data()
+        self.failures.note_broken_data()
 
     def _is_over(self) -> bool:
         """Whether all is done: an item may have changed how much that is."""

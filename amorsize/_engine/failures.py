@@ -33,7 +33,7 @@ class Failures:
         for pool in self._call.pools.values():
             pool.stop_at(index)
 
-    def see_broken_data(self) -> None:
+    def note_broken_data(self) -> None:
         """An iterator that raised has not ended: that is a failure, above all items it gave."""
         error = getattr(self._call.source, "error", None)
         if error is not None and self._call.work.failure is None:

@@ -139,7 +139,7 @@ class InlineItems:
                     del ran, failure  # the traceback has this frame
             if failure is None:
                 self._failures.fail(end, ran.error)
-            self._failures.see_broken_data()
+            self._failures.note_broken_data()
         elif ran.is_end and turn is None:
             work.end_at(end)
         else:

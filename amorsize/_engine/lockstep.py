@@ -136,7 +136,7 @@ class Turns:
             return
         why = look.why_after_run()
         source.read(1, 0.0)
-        self._failures.see_broken_data()
+        self._failures.note_broken_data()
         if source.n_read > 1:
             why = why or look.why_after_next(call.work.item(1))
         if why is None and call.is_stream:
@@ -172,7 +172,7 @@ class Turns:
             source.in_turn = call.tuner.job.caller_reason is not None
         else:
             source.read(1, 0.0)
-            self._failures.see_broken_data()
+            self._failures.note_broken_data()
         return work.is_finished
 
     # -- streams ----------------------------------------------------------------------------
@@ -274,7 +274,7 @@ class Turns:
         source = self._call.source
         if isinstance(source, Reading):
             source.ended(error)
-            self._failures.see_broken_data()
+            self._failures.note_broken_data()
         else:
             self._call.work.end_at(self._call.work.results.n_given)
 

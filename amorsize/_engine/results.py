@@ -48,7 +48,7 @@ class Returns:
         self._recorder, self._failures, self._confinement = recorder, failures, confinement
         self._losses, self._meter, self._printed = losses, meter, printed
 
-    def take_in(self, event: Event, now_s: float) -> None:
+    def handle(self, event: Event, now_s: float) -> None:
         """Tell the tuner what has happened, and keep what came of it."""
         match event:
             case protocol.ChunkDone():

@@ -100,11 +100,11 @@ class Workers:
             self.losses.note_kills()  # now, because there is nothing else to do
         self.look(timeout_s)
 
-    def take_in(self, event: Event) -> None:
+    def handle(self, event: Event) -> None:
         assert self._returns is not None
         if isinstance(event, (WorkerRetired, WorkerLost)):
             self.numbers().leave(event.worker)
-        self._returns.take_in(event, self._call.now_s)
+        self._returns.handle(event, self._call.now_s)
         if self.files is not None:
             self.files.look(self._call.tuner.workers.of("thread").n_busy)
 

@@ -69,7 +69,7 @@ class SampledCall(Engine):
         tell: Callable[[int], object],
     ) -> None:
         super().__init__(func, (items,), {}, call_options.validated(backend="serial"), None)
-        self.plainly = None
+        self.plain_loop = None
         assert isinstance(self.recorder, SampleRecorder)
         self.recorder.clock_s = clock_s
         #: What each item took.
