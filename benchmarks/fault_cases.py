@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import fault_items as items
+from benchmarks import fault_partners as partners
 from benchmarks import fault_programs as programs
 from benchmarks import fault_shortages as around
 
@@ -217,6 +218,13 @@ CASES = [
     Case("feeds-program", "who takes the results feeds a program and waits 5 s for its end",
          items.double, before=programs.starts_a_program, streams=True,
          takes=programs.feeds_the_program),
+    Case("few-clients", "items ask a server that takes 40 clients at once",
+         partners.asks_the_server, options=UNTOLD, before=partners.starts_a_server, n_items=600),
+    Case("needs-results", "each item of the data follows from the result before it",
+         items.double, data=partners.data_that_wait_for_results, streams=True,
+         takes=partners.tells_the_data),
+    Case("cut-line", "a line of what earlier runs have learned is cut", items.double, options=AUTO,
+         before=partners.learns_beside_a_cut_line, remembers=True),
 ]  # fmt: skip
 BY_NAME = {case.name: case for case in CASES}
 
