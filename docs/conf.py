@@ -47,6 +47,8 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
+# Summaries are fetched from the pages, which a browser refuses where these are files in a folder.
+html_show_search_summary = False
 html_show_copyright = False
 html_theme_options = {"navigation_with_keys": True}
 # Code that is typed is copied without its prompts.
