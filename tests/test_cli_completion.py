@@ -70,9 +70,9 @@ def test_every_option_is_in_every_script(script, shell):
 
     for command in cli.COMMANDS:
         for names, _ in command.arguments:
-            if names[0].startswith("--"):
-                wanted = rf"-l {names[0][2:]}\b" if shell == "fish" else rf"{names[0]}\b"
-                assert re.search(wanted, text), names[0]
+            if (name := names[-1]).startswith("--"):
+                wanted = rf"-l {name[2:]}\b" if shell == "fish" else rf"{name}\b"
+                assert re.search(wanted, text), name
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")

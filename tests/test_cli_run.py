@@ -230,7 +230,7 @@ def test_what_an_item_is(in_process, shop, name, content, options, func, results
 @pytest.mark.parametrize(
     ("content", "kind", "words"),
     [
-        (b"1\nx\n", "int", "line 2 of a.txt is not an int: 'x'"),
+        (b"1\nx\n", "int", "line 2 of a.txt is not a whole number: 'x'. Mend it"),
         (b"1\n{\n", "jsonl", "line 2 of a.txt is not JSON"),
         (b"1\n2\n", "json", "not one JSON document"),
         (b'{"a": 1}', "json", "holds a JSON object, not an array"),

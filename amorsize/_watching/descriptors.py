@@ -30,6 +30,10 @@ TCP_INFO, IPPROTO_TCP = 11, 6  # of Linux; importing `socket` for their names ta
 TCP_COUNTERS = 120
 
 
+#: Files that our command line reads and writes while items run: no item has moved them.
+used_meanwhile: list[Any] = []
+
+
 class Descriptors:
     """The marks of what is open now: compared with those of later."""
 
@@ -201,7 +205,7 @@ def position(handle: Any) -> Any:
 
 def _said_by_program() -> set[tuple[int, int]]:
     """Files that printing and logging go to: where what items say belongs, in order and whole."""
-    files: list[Any] = [1, 2, sys.stdout, sys.stderr]
+    files: list[Any] = [1, 2, sys.stdout, sys.stderr, *used_meanwhile]
     if (logging := sys.modules.get("logging")) is not None:
         handlers = [reference() for reference in tuple(getattr(logging, "_handlerList", ()))]
         files.extend(getattr(handler, "stream", None) for handler in handlers)

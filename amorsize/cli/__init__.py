@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -76,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(json.dumps({"error": str(wrong)}, indent=2))
         complain(str(wrong))
         return WRONG_CALL
+    asked.is_program = arguments is None
     command: Command = asked.command
     try:
         with plain_output(), warnings_as_lines() as told:
@@ -94,6 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(str(error))
         return 1
     except KeyboardInterrupt:
+        _hear_no_more(asked)
         complain("interrupted.")
         return INTERRUPTED
 
@@ -104,6 +107,8 @@ def _answer(asked: argparse.Namespace) -> int:
     try:
         answer = asked.command.run(asked)
     except FailureError as failure:
+        if failure.status == INTERRUPTED:
+            _hear_no_more(asked)
         if asked.json:
             print(json.dumps(failure.document, indent=2), file=out)
         else:
@@ -120,6 +125,12 @@ def _answer(asked: argparse.Namespace) -> int:
     else:
         show(answer.blocks, out)
     return int(answer.status)
+
+
+def _hear_no_more(asked: argparse.Namespace) -> None:
+    """The program is ending: one more Ctrl-C must not cut short what it has to say of that."""
+    if asked.is_program:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def parser() -> calling.Parser:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from amorsize.cli.text import clean
+from amorsize.cli.text import clean, nearest
 
-_N_NEAREST = 3
 _MISSING = "the following arguments are required: "
 
 
@@ -73,5 +71,5 @@ def read(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=_N_NEAREST, cutoff=0.5)
-    return f". Nearest: {', '.join(near)}" if near else ""
+    near = nearest(name, names).rstrip(".")
+    return f".{near}" if near else ""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import select
+import stat
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from amorsize._host.signals import let_through
+from amorsize._watching.descriptors import used_meanwhile
 from amorsize.cli.command import FailureError
 from amorsize.cli.numbers import whole_between
-from amorsize.cli.text import clean
+from amorsize.cli.text import clean, nearest_file
 
 FORMATS = ("lines", "json", "jsonl", "csv", "int", "float")
 _BY_ENDING = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
@@ -32,7 +35,10 @@ ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--data-file",), {"metavar": "FILE", "help": "the items are in this file"}),
     (
         ("--data-stdin",),
-        {"action": "store_true", "help": "the items come through stdin, in any number"},
+        {
+            "action": "store_true",
+            "help": "the items come through stdin, in any number; a pipe needs no such word",
+        },
     ),
     (
         ("--items",),
@@ -46,24 +52,44 @@ ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
 )
 
 
-def items(asked: argparse.Namespace, before_reading: Callable[[], object] | None = None) -> Any:
+def items(
+    asked: argparse.Namespace,
+    n_skipped: int = 0,
+    before_reading: Callable[[], object] | None = None,
+) -> Any:
     """The items: a range, or an iterator that reads no further than it is asked to.
 
-    `before_reading` is called before anything that may have to wait for more of the data.
+    Args:
+        asked: Where they come from; a pipe, where nothing is said.
+        n_skipped: So many are left out at the beginning.
+        before_reading: Called before anything that may have to wait for more of the data.
     """
     given = [asked.data_range is not None, asked.data_file is not None, asked.data_stdin]
-    if sum(given) != 1:
+    if sum(given) > 1 or (not any(given) and not _is_fed()):
         raise FailureError(
             "say where the items come from: one of --data-range N, --data-file FILE "
-            "and --data-stdin.",
+            "and --data-stdin, or pipe them in.",
             status=2,
         )
     if asked.data_range is not None:
         if asked.items:
             raise FailureError("--items is for --data-file and --data-stdin alone.", status=2)
-        return range(asked.data_range)
+        return range(asked.data_range)[n_skipped:]
     source = _Stdin() if asked.data_file is None else _File(asked.data_file)
-    return _Items(source, asked.items or _kind_of(asked.data_file), before_reading)
+    found = _Items(source, asked.items or _kind_of(asked.data_file), before_reading)
+    for _ in itertools.islice(found, n_skipped):
+        pass
+    return found
+
+
+def _is_fed() -> bool:
+    """Whether something comes through stdin that is meant for us: neither a person nor nothing."""
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (AttributeError, OSError, ValueError) as error:  # closed, or something in its place
+        let_through(error)
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
 
 
 def listed(asked: argparse.Namespace) -> Any:
@@ -85,7 +111,10 @@ class _File:
             self._file = open(path, "rb")  # noqa: SIM115 - closed when it is read
         except OSError as error:
             let_through(error)
-            raise FailureError(f"{self.name} cannot be read: {error.strerror}.") from None
+            near = "" if os.path.exists(path) else nearest_file(path)
+            raise FailureError(f"{self.name} cannot be read: {error.strerror}.{near}") from None
+
+        used_meanwhile.append(self._file)
 
     def readline(self) -> bytes:
         """The next line with its end; b"" when there is none."""
@@ -96,6 +125,8 @@ class _File:
         return False
 
     def close(self) -> None:
+        if self._file in used_meanwhile:
+            used_meanwhile.remove(self._file)
         self._file.close()
 
 
@@ -194,7 +225,8 @@ def _lines(
             yield line.removeprefix(_MARK if number == 1 else b"").decode(errors=errors)
     except UnicodeDecodeError as error:
         raise FailureError(
-            f"line {number} of {source.name} is not UTF-8: {error.reason}."
+            f"line {number} of {source.name} is not UTF-8: {error.reason}. Take lines as they "
+            "are, by --items lines, or make it UTF-8."
         ) from None
     except OSError as error:
         let_through(error)
@@ -217,9 +249,14 @@ def _parsed(lines: Iterable[str], name: str, kind: str) -> Iterator[Any]:
         try:
             yield parse(line)
         except (ValueError, RecursionError):
-            what = "JSON" if kind == "jsonl" else f"{'an' if kind == 'int' else 'a'} {kind}"
             shown = clean(line.strip()[:_SHOWN_CHARS])
-            raise FailureError(f"line {number} of {name} is not {what}: {shown!r}.") from None
+            raise FailureError(
+                f"line {number} of {name} is not {_WHAT[kind]}: {shown!r}. Mend it, or take lines "
+                "as they are, by --items lines."
+            ) from None
+
+
+_WHAT = {"jsonl": "JSON", "int": "a whole number", "float": "a number"}
 
 
 def _elements(lines: Iterable[str], name: str) -> Iterator[Any]:

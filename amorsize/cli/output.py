@@ -19,10 +19,11 @@ class OutputError(Exception):
 
 
 class Out:
-    """Where the answer goes: stdout, of which it is said in plain words if it takes no more."""
+    """Where the answer goes: it is said in plain words if that takes no more."""
 
-    def __init__(self, stream: TextIO | None) -> None:
+    def __init__(self, stream: TextIO | None, *, name: str = "stdout") -> None:
         self._stream = stream  # None: it is closed, and nobody reads it
+        self._name = name
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -33,25 +34,39 @@ class Out:
 
     def write(self, text: str) -> int:
         """Write a text."""
-        with _told_of_stdout():
+        with self._told():
             return len(text) if self._stream is None else self._stream.write(text)
+
+    def write_bytes(self, data: bytes) -> None:
+        """Write bytes, which a terminal is shown as text."""
+        buffer = None if self.isatty() else getattr(self._stream, "buffer", None)
+        if buffer is None:
+            self.write(data.decode("utf-8", "replace"))
+            return
+        with self._told():
+            buffer.write(data)
 
     def flush(self) -> None:
         """Have it all written."""
-        with _told_of_stdout():
+        with self._told():
             if self._stream is not None:
                 self._stream.flush()
 
+    def close(self) -> None:
+        """Close it, whatever could not be written."""
+        if self._stream is not None:
+            with suppress(OSError):  # flush() has told
+                self._stream.close()
 
-@contextmanager
-def _told_of_stdout() -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        let_through(error)
-        raise OutputError(f"stdout cannot be written: {error.strerror}.") from None
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            let_through(error)
+            raise OutputError(f"{self._name} cannot be written: {error.strerror}.") from None
 
 
 def hold_standard_descriptors() -> None:

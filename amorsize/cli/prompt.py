@@ -7,12 +7,16 @@ import sys
 from amorsize.cli.command import FailureError
 
 
-def confirm(question: str, *, instead: str) -> None:
-    """Go on only if the person at the terminal says yes; `instead` is for where there is none."""
+def confirm(question: str, *, instead: str, otherwise: str = "nothing was removed.") -> None:
+    """Go on only if the person at the terminal says yes.
+
+    Args:
+        question: What to ask.
+        instead: What to say where there is no terminal: why it would have asked, and what to do.
+        otherwise: What to say to who says no.
+    """
     if sys.stdin is None or not sys.stdin.isatty():
-        raise FailureError(
-            f"this removes everything, and there is no terminal to ask at. {instead}", status=2
-        )
+        raise FailureError(instead, status=2)
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-        raise FailureError("nothing was removed.")
+        raise FailureError(otherwise)

@@ -7,7 +7,6 @@ name is taken, or is none that could be imported, travels to workers with its co
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import os
@@ -18,10 +17,9 @@ from types import ModuleType
 from typing import Any
 
 from amorsize.cli.command import FailureError
-from amorsize.cli.text import clean
+from amorsize.cli.text import clean, nearest, nearest_file
 
 HELP = "pkg.mod.func, pkg.mod:func or path/file.py:func; its module is imported"
-_N_NEAREST = 3
 
 
 def found(name: str) -> Callable[..., Any]:
@@ -83,15 +81,10 @@ def _within(value: Any, inside: str, where: str) -> Any:
         if not hasattr(value, part):
             names = [name for name in dir(value) if not name.startswith("_")]
             raise FailureError(
-                f"there is no {clean(part)!r} in {clean(where)}.{_nearest(part, names)}"
+                f"there is no {clean(part)!r} in {clean(where)}.{nearest(part, names)}"
             )
         value = getattr(value, part)
     return value
-
-
-def _nearest(name: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=_N_NEAREST, cutoff=0.5)
-    return f" Nearest: {', '.join(near)}." if near else ""
 
 
 def _make_importable(folder: str) -> None:
@@ -147,7 +140,7 @@ def _of_module(name: str) -> ModuleType:
         here = [os.path.splitext(one)[0] for one in os.listdir() if "." not in one[:-3]]
         raise FailureError(
             f"there is no module {clean(error.name)!r}, neither in {os.getcwd()} nor where this "
-            f"Python looks for packages.{_nearest(error.name, here)}"
+            f"Python looks for packages.{nearest(error.name, here)}"
         ) from None
 
 
@@ -155,10 +148,7 @@ def _of_file(path: str) -> ModuleType:
     """The module that a file is, imported by the name that it has from its package's root."""
     full = os.path.realpath(path)
     if not os.path.isfile(full):
-        folder = os.path.dirname(path) or "."
-        names = os.listdir(folder) if os.path.isdir(folder) else []
-        near = _nearest(os.path.basename(path), [one for one in names if one.endswith(".py")])
-        raise FailureError(f"there is no file {clean(path)}.{near}")
+        raise FailureError(f"there is no file {clean(path)}.{nearest_file(path, '.py')}")
     root, parts = os.path.dirname(full), [os.path.splitext(os.path.basename(full))[0]]
     while os.path.isfile(os.path.join(root, "__init__.py")) and os.path.basename(root):
         parts.insert(0, os.path.basename(root))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import os
 import time
+from collections.abc import Sequence
 from typing import TypeGuard
 
 from amorsize.report import counted
 
+_N_NEAREST = 3
 _MAX_SHOWN = 200  # characters of one text from the disk
 
 
@@ -17,6 +21,19 @@ def clean(text: str, *, n_most: int = _MAX_SHOWN) -> str:
     return "".join(
         sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in shown
     )
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """The names that are most like one, as a sentence behind another; "" if none is."""
+    near = difflib.get_close_matches(name, names, n=_N_NEAREST, cutoff=0.5)
+    return f" Nearest: {', '.join(map(clean, near))}." if near else ""
+
+
+def nearest_file(path: str, ending: str = "") -> str:
+    """The same of files in the folder where one should be."""
+    folder, name = os.path.split(path)
+    names = os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
+    return nearest(name, [one for one in names if one.endswith(ending)])
 
 
 def in_words(value: object) -> str:

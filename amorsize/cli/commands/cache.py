@@ -62,7 +62,8 @@ def _clear(asked: argparse.Namespace) -> Answer:
         if not asked.yes:
             confirm(
                 f"Remove everything that amorsize has learned, in {clean(str(cache.home()))}?",
-                instead="Pass --yes to do it all the same, or the NAME of a function.",
+                instead="this removes everything, and there is no terminal to ask at. Pass --yes "
+                "to do it all the same, or the NAME of a function.",
             )
         n_cleared = cache.clear()
     return Answer(
@@ -234,7 +235,7 @@ COMMANDS = (
         arguments=[
             (("name",), {"metavar": "NAME", "nargs": "?", "help": f"{NAME_HELP}; without: all"}),
             OLDER_THAN,
-            (("--yes",), {"action": "store_true", "help": "remove everything without asking"}),
+            (("-y", "--yes"), {"action": "store_true", "help": "remove everything without asking"}),
         ],
     ),
 )

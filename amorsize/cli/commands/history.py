@@ -79,7 +79,8 @@ def _clear(asked: argparse.Namespace) -> Answer:
         n_all = len(history.list()) + history.n_damaged()
         confirm(
             f"Remove {counted(n_all, 'saved result')}?",
-            instead="Pass --yes to do it all the same, or say `history delete NAME`.",
+            instead="this removes everything, and there is no terminal to ask at. Pass --yes to "
+            "do it all the same, or say `history delete NAME`.",
         )
     n_removed = history.clear()
     return Answer(
@@ -128,6 +129,6 @@ COMMANDS = (
         epilog="example:\n  amorsize history clear --yes",
         help="remove all results",
         run=_clear,
-        arguments=[(("--yes",), {"action": "store_true", "help": "without asking"})],
+        arguments=[(("-y", "--yes"), {"action": "store_true", "help": "without asking"})],
     ),
 )

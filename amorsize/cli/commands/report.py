@@ -177,7 +177,7 @@ COMMANDS = (
                 {"metavar": "FILE", "default": PLACE, "help": f"the page to write ({PLACE})"},
             ),
             (
-                ("--verbose",),
+                ("-v", "--verbose"),
                 {"action": "store_true", "help": "show the whole traceback of an item that fails"},
             ),
         ),

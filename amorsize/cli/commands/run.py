@@ -4,68 +4,90 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import suppress
 from typing import Any
 
-from amorsize._host.clocks import perf_counter
-from amorsize.cli import data, target
+from amorsize.cli import data, results, target
 from amorsize.cli.command import INTERRUPTED, Answer, Argument, Command, FailureError
 from amorsize.cli.failures import failed
-from amorsize.cli.json_lines import NotJsonError, Writer, as_json
-from amorsize.cli.numbers import seconds, whole
-from amorsize.cli.output import Out, complain
+from amorsize.cli.json_lines import NotJsonError, Writer
+from amorsize.cli.numbers import seconds, whole, whole_between
+from amorsize.cli.output import OutputError, complain
+from amorsize.cli.results import Lines, Results
+from amorsize.cli.text import clean
 from amorsize.progress import terminal
 from amorsize.report import counted
-
-FLUSH_AFTER_S = 0.05  # a line that waits for others to go with it waits no longer
 
 
 def _run(asked: argparse.Namespace) -> Answer:
     from amorsize import history
 
+    results.check(asked)
     if asked.save_result is not None:
         history.check_name(asked.save_result, replace=asked.replace, add=asked.add)
-    lines = _Lines(asked.out)
-    items = data.items(asked, before_reading=lines.flush)
-    func = target.found(asked.func)
-    tuned = _tuned(func, asked)
-    writer, results = Writer(), _Results(asked, lines)
-    stream = tuned.stream(items)
+    n_before = asked.skip or results.n_in_file(asked)
+    lines = Lines()
+    items = data.items(asked, n_before, before_reading=lines.flush)
+    tuned = _tuned(target.found(asked.func), asked)
+    with results.place(asked) as lines.out:
+        return _run_over(items, tuned, Results(asked, lines, n_before), lines, asked)
+
+
+def _run_over(
+    items: Any, tuned: Any, came: Results, lines: Lines, asked: argparse.Namespace
+) -> Answer:
+    writer, stream = Writer(), tuned.stream(items)
     if asked.progress:
         terminal.watched.append(asked.out)
     try:
         for result in stream:
-            results.take(result, writer)
+            came.take(result, writer)
         lines.flush()
     except KeyboardInterrupt:
-        stream.close()
+        with suppress(KeyboardInterrupt):  # once more: it is ending already
+            stream.close()
         lines.flush()
-        raise FailureError(
-            f"interrupted; {counted(results.n, 'result')} came before.",
-            status=INTERRUPTED,
-            **results.document(),
-        ) from None
-    except (BrokenPipeError, FailureError):
+        raise _interrupted(items, came, asked) from None
+    except (BrokenPipeError, OutputError, FailureError):
         stream.close()
         raise
     except NotJsonError as error:
         stream.close()
         lines.flush()
         raise FailureError(
-            f"the result of item {results.n} {error}. Return plain values.", **results.document()
+            f"the result of item {came.index} {error}. Return plain values.", **came.document()
         ) from None
     except Exception as error:
         lines.flush()
+        after = f" It is counted from item {came.n_before} on." if came.n_before else ""
         raise failed(
             error,
             verbose=asked.verbose,
-            further=f" {counted(results.n, 'result')} came before; --keep-going goes on.",
-            **results.document(),
+            further=f" {counted(came.n, 'result')} came before; --keep-going goes on.{after}",
+            **came.document(),
         ) from error
     finally:
         terminal.watched.clear()
     if writer.n_not_finite:
         complain(f"{counted(writer.n_not_finite, 'number')} became null: NaN or infinite.")
-    return _finished(asked, tuned, results)
+    if not came.n and not isinstance(items, range):
+        complain("there was no item in the data." if not came.n_before else "all was done before.")
+    return _finished(asked, tuned, came)
+
+
+def _interrupted(items: Any, came: Results, asked: argparse.Namespace) -> FailureError:
+    """How much is done, and how to go on."""
+    done = counted(came.n, "result")
+    if isinstance(items, range):
+        done = f"{came.n} of {counted(len(items), 'result')}"
+    text = f"interrupted; {done} came before."
+    if asked.output is not None:
+        text = f"interrupted; {done} came before, and {'is' if came.n == 1 else 'are'} in "
+        text += f"{clean(asked.output)}."
+    if asked.seed is None:
+        flag = f"--skip {came.index}" if asked.output is None or asked.raw else "--resume"
+        text += f" The same command with {flag} goes on from there."
+    return FailureError(text, status=INTERRUPTED, **came.document())
 
 
 def _tuned(func: Any, asked: argparse.Namespace) -> Any:
@@ -84,67 +106,22 @@ def _tuned(func: Any, asked: argparse.Namespace) -> Any:
     return tuned.using(**given) if given else tuned
 
 
-class _Lines:
-    """Lines on stdout that never wait for long, though the next result may."""
-
-    def __init__(self, out: Out) -> None:
-        self._out = out
-        self._flushed_s = 0.0
-        self._has_more = False
-
-    def write(self, text: str) -> None:
-        self._out.write(f"{text}\n")
-        self._has_more = True
-        if perf_counter() - self._flushed_s > FLUSH_AFTER_S:
-            self.flush()
-
-    def flush(self) -> None:
-        if self._has_more:
-            self._out.flush()
-            self._flushed_s, self._has_more = perf_counter(), False
-
-
-class _Results:
-    """What has come so far: written at once, or kept for one document."""
-
-    def __init__(self, asked: argparse.Namespace, lines: _Lines) -> None:
-        self._lines = None if asked.json else lines
-        self._kept: list[Any] = []
-        self._keeps_going = asked.keep_going
-        self.n = self.n_failed = 0
-
-    def take(self, result: Any, writer: Writer) -> None:
-        if self._keeps_going and isinstance(result, Exception):
-            result = {"error": type(result).__name__, "text": str(result), "item": self.n}
-            self.n_failed += 1
-        text = writer.text(result)
-        if self._lines is None:
-            self._kept.append(as_json(text))
-        else:
-            self._lines.write(text)
-        self.n += 1
-
-    def document(self) -> dict[str, Any]:
-        more: dict[str, Any] = {} if self._lines is not None else {"results": self._kept}
-        return {"n_results": self.n, "n_failed": self.n_failed, **more}
-
-
-def _finished(asked: argparse.Namespace, tuned: Any, results: _Results) -> Answer:
+def _finished(asked: argparse.Namespace, tuned: Any, came: Results) -> Answer:
     from amorsize import history
 
     explanation = tuned.explain()
     if asked.explain:
         print(explanation, file=sys.stderr)
-    if asked.save_result is not None and results.n:
+    if asked.save_result is not None and came.n:
         history.save(asked.save_result, tuned, replace=asked.replace, add=asked.add, func=tuned.one)
-    document = results.document()
-    if results.n and (trace := explanation.trace) is not None:
+    document = came.document()
+    if came.n and (trace := explanation.trace) is not None:
         plan = trace.plan.as_dict()
         document |= {"makespan_s": trace.makespan_s, "loop_s": trace.loop_s, "plan": plan}
         document["explanation"] = str(explanation)
-    if results.n_failed:
-        complain(f"{counted(results.n_failed, 'item')} of {results.n} failed, see their results.")
-    return Answer(document=document, blocks=[], status=int(results.n_failed > 0))
+    if came.n_failed:
+        complain(f"{counted(came.n_failed, 'item')} of {came.n} failed, see their results.")
+    return Answer(document=document, blocks=[], status=int(came.n_failed > 0))
 
 
 OPTIONS = ("backend", "n_jobs", "chunksize", "timeout", "retries", "seed")
@@ -164,7 +141,7 @@ HOW: tuple[Argument, ...] = (
         {"metavar": "URL", "help": "of a Dask scheduler (tcp://...) or a Ray cluster (ray://...)"},
     ),
     (
-        ("--n-jobs",),
+        ("-j", "--n-jobs"),
         {"type": whole, "metavar": "N", "help": "how many at once; -1: every usable core"},
     ),
     (
@@ -222,13 +199,41 @@ COMMANDS = (
                     "help": 'a failed item becomes {"error": ...} and the others go on; status 1',
                 },
             ),
-            (("--progress",), {"action": "store_true", "help": "count finished items on stderr"}),
+            (
+                ("-o", "--output"),
+                {"metavar": "FILE", "help": "write results there, rather than to stdout"},
+            ),
+            (
+                ("-y", "--yes"),
+                {"action": "store_true", "help": "replace FILE without asking"},
+            ),
+            (
+                ("--resume",),
+                {"action": "store_true", "help": "go on where FILE ends; it counts its lines"},
+            ),
+            (
+                ("--skip",),
+                {
+                    "type": whole_between(0),
+                    "default": 0,
+                    "metavar": "N",
+                    "help": "leave out the first N items",
+                },
+            ),
+            (
+                ("--raw",),
+                {
+                    "action": "store_true",
+                    "help": "write texts and bytes as they are, rather than as JSON",
+                },
+            ),
+            (("--progress",), {"action": "store_true", "help": "show on stderr how far it is"}),
             (
                 ("--explain",),
                 {"action": "store_true", "help": "tell on stderr how it was run, and why"},
             ),
             (
-                ("--verbose",),
+                ("-v", "--verbose"),
                 {"action": "store_true", "help": "show the whole traceback of an item that fails"},
             ),
             *SAVING,

@@ -198,7 +198,10 @@ _LIMITS: tuple[Argument, ...] = (
         ("--seed",),
         {"type": whole, "default": 0, "metavar": "N", "help": "of the order of runs (0)"},
     ),
-    (("--verbose",), {"action": "store_true", "help": "tell on stderr what is tried and found"}),
+    (
+        ("-v", "--verbose"),
+        {"action": "store_true", "help": "tell on stderr what is tried and found"},
+    ),
 )
 
 _KEEPING: tuple[Argument, ...] = (
@@ -293,14 +296,14 @@ COMMANDS = (
                 {"choices": WORKER_BACKENDS, "help": "predict for these workers alone"},
             ),
             (
-                ("--n-jobs",),
+                ("-j", "--n-jobs"),
                 {
                     "type": whole,
                     "metavar": "N",
                     "help": "for so many at most; -1: usable cores",
                 },
             ),
-            (("--verbose",), {"action": "store_true", "help": "tell on stderr what is found"}),
+            (("-v", "--verbose"), {"action": "store_true", "help": "tell on stderr what is found"}),
         ),
         epilog="example:\n  amorsize optimize shop.parse --data-file paths.txt --sample-size 20",
     ),
