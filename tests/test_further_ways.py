@@ -6,6 +6,7 @@ import dataclasses
 import decimal
 import functools
 import io
+import itertools
 import json
 import operator
 import os
@@ -264,6 +265,33 @@ def keeps_by_default(x):
     return [keep(one) for one in [x]]
 
 
+class RowsLeft:
+    def __init__(self, rows):
+        self.rows, self.at = rows, 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self.at += 1
+        if self.at > len(self.rows):
+            raise StopIteration
+        return self.rows[self.at - 1]
+
+
+def keep(x):
+    SEEN.append(x)
+
+
+MODULE, ROWS_LEFT = types.ModuleType("test_further_ways_module"), RowsLeft([1, 2, 3])
+MODULE.keep = keep
+IN_TABLE = {"module": MODULE}
+
+
+def module_of():
+    return MODULE
+
+
 def in_a_space(x):
     space = types.SimpleNamespace(rows=SEEN)
     space.rows.append(x)
@@ -402,6 +430,13 @@ WAYS = {
     "attached by a method": lambda x: Late().attach(SEEN).__exit__(x),
     "attached to an object": attached,
     "end of an object": lambda x: Farewell(SEEN) and x,
+    "module as a default": lambda x, module=MODULE: module.keep(x),
+    "module in a table": lambda x: IN_TABLE["module"].keep(x),
+    "module that a helper gives": lambda x: module_of().keep(x),
+    "own iterator": lambda _: [str(one) for one in ROWS_LEFT],
+    "own iterator, handed on": lambda _: next(itertools.islice(ROWS_LEFT, 1)),
+    "own iterator, beside another": lambda _: list(zip("a", ROWS_LEFT, strict=False)),
+    "own iterator, by a helper": lambda _: dict(enumerate(ROWS_LEFT)),
     "default of a function made there": lambda x: (lambda rows=SEEN: rows.append(x))(),
     "default of a helper made there": keeps_by_default,
     "command that finds its method": lambda x: Order(LEDGER, "on_sale", x).run(),

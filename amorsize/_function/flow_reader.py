@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _SPECIAL: dict[int, tuple[int, tuple[str, ...]]] = {
     **dict.fromkeys(op_numbers("BINARY_SUBSCR"), (2, ("__getitem__", "__missing__"))),
     **dict.fromkeys(op_numbers("CONTAINS_OP"), (1, ("__contains__",))),
-    **dict.fromkeys(op_numbers("GET_ITER"), (1, ("__iter__",))),
+    **dict.fromkeys(op_numbers("GET_ITER"), (1, ("__iter__", "__next__"))),
     **dict.fromkeys(op_numbers("BEFORE_WITH"), (1, ("__enter__", "__exit__"))),
     **dict.fromkeys(op_numbers("BEFORE_ASYNC_WITH"), (1, ("__aenter__", "__aexit__"))),
     **dict.fromkeys(op_numbers("GET_AITER"), (1, ("__aiter__",))),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from amorsize._function.callables import FUNCTION, MODULE, own, type_name
+from amorsize._function.callables import FUNCTION, MODULE, own
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
     from amorsize._function.reach_findings import Findings
@@ -116,28 +115,6 @@ def note_unreadable(findings: Findings, name: str) -> None:
     """Note the call of something that is neither known nor to be read."""
     what = f"{name}, which cannot be read"
     findings.calls[what] = findings.unread[what] = None
-
-
-def ends_of_records(logger: Any) -> Iterator[tuple[Any, bool]]:
-    """The handlers and filters that a logger's records come to, and whether these keep them."""
-    logger = getattr(logger, "logger", logger)  # of an adapter
-    while type_name(logger).startswith("logging.") and hasattr(logger, "handlers"):
-        yield from ((one, False) for one in logger.filters)
-        for handler in logger.handlers:
-            stream, buffer = getattr(handler, "stream", None), getattr(handler, "buffer", None)
-            keeps = type_name(stream) in ("_io.StringIO", "_io.BytesIO") or type(buffer) is list
-            yield handler, keeps
-            yield from ((one, False) for one in handler.filters)
-        logger = logger.parent if logger.propagate else None
-
-
-def note_rolling_files(findings: Findings, value: Any) -> None:
-    """A log file that begins anew at some size has other lines in it in another order."""
-    while type_name(value).startswith("logging.") and hasattr(value, "handlers"):
-        for handler in value.handlers:
-            if getattr(handler, "maxBytes", 0):
-                findings.shared[f"the order of lines ({type(handler).__name__})"] = None
-        value = value.parent if value.propagate else None
 
 
 def top_of(value: Any, kind: type) -> str:

@@ -203,6 +203,8 @@ class Code:
             return
         if type(value) is MODULE:
             self._values.judge_module(value, bytecode.names(code))
+            if taken == len(attributes):  # it is handed on, or kept by another name
+                self._values.judge_all_of(value)
             return
         rest = attributes[taken:]
         if (

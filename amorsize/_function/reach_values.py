@@ -33,13 +33,12 @@ from amorsize._function.object_contents import (
 from amorsize._function.reach_calls import (
     BUILTINS,
     NETWORK,
-    ends_of_records,
     is_known_call,
     judge_builtin,
-    note_rolling_files,
     top_of,
 )
 from amorsize._function.reach_classes import Classes
+from amorsize._function.reach_loggers import judge_logger
 from amorsize._function.shareable_values import PLAIN, is_shareable
 
 TYPE_CHECKING = False
@@ -94,6 +93,7 @@ class Values:
         kind = type(value)
         self.findings.connects = self.findings.connects or top_of(value, kind) in NETWORK
         if kind is MODULE:
+            self.judge_all_of(value)
             return True
         if is_partial(value):
             return self._judge_partial(value, label)
@@ -161,7 +161,7 @@ class Values:
             case "safe":
                 if self.owns.class_(kind) and state(value) and not is_shareable(value):
                     return None  # the project may have added to it
-                self._judge_logger(value, label)
+                judge_logger(self, value, label)
                 return True
             case "lock" | "rlock" | "queue":
                 self.findings.copies[named] = None
@@ -188,24 +188,6 @@ class Values:
                     return True
                 self._share_object(value, kind, label)
         return False
-
-    def _judge_logger(self, value: Any, label: str) -> None:
-        """Where a logger's records go; nothing for anything else."""
-        note_rolling_files(self.findings, value)
-        for part, is_lost in ends_of_records(value):
-            if is_lost:
-                self.findings.copies[f"{label} ({type(part).__name__})"] = None
-            elif self.owns.class_(type(part)):
-                self._judge_handler(part, f"{label} ({type(part).__name__})")
-
-    def _judge_handler(self, value: Any, label: str) -> None:
-        """A handler or filter of the project's; its lock is looked after by the library."""
-        self.judge_class(type(value))
-        self.findings.shared[label] = None
-        self.findings.keep("mutables", value, label)
-        for name, part in parts(value):
-            if name != ".lock" and type(part) not in PLAIN:
-                self.look_at_part(part, type(part), f"{label}{name}", 0, is_own=True)
 
     def _judge_local(self, value: Any, named: str, label: str) -> bool:
         """A variable of the thread's or of the context's own."""
@@ -288,7 +270,10 @@ class Values:
         is_own = self.owns.class_(type(value)) or isinstance(value, tuple) or is_container(value)
         for name, part in parts(value):
             kind = type(part)
-            if kind in PLAIN or kind is MODULE:
+            if kind in PLAIN:
+                continue
+            if kind is MODULE:
+                self.judge_all_of(part)
                 continue
             inner = f"{label}{name}"
             if kind is FUNCTION or kind is METHOD or isinstance(part, type) or is_partial(part):
@@ -335,6 +320,13 @@ class Values:
                 self.judge_module(found, names)
             elif kind == "module" or not hasattr(type(found), "__get__"):
                 self.judge(found, f"{kind} {owner.__name__}.{name}")
+
+    def judge_all_of(self, module: Any) -> None:
+        """What is in a module of the project's that is used as a value: code may take any of it."""
+        if self.owns.module(module.__name__) and self.walk.meets(module, per="all"):
+            for name, found in tuple(vars(module).items()):
+                if self.owns(found):
+                    self.judge(found, f"{module.__name__}.{name}")
 
     def judge_module(self, module: Any, names: Iterable[str]) -> None:
         """A module whose attributes are taken off it where the bytecode does not show which."""

@@ -223,6 +223,9 @@ class Flow:
     ) -> Symbol:
         """Something is called that the code does not define; what that gives."""
         symbol: Symbol = None
+        for one in passed:
+            if one is not None and (one[0] in (GLOBAL, CLOSURE) or one[2]):
+                self.note_operation(one, "__next__")  # whoever is handed it may go through it
         for origin in self.origins(callee):
             self.calls[self.told(origin), passed, named] = None
             self.note_operation(origin, "__call__")

@@ -1,0 +1,70 @@
+"""What items that run beside each other share through a logger."""
+
+from __future__ import annotations
+
+from amorsize._function.callables import type_name
+from amorsize._function.object_contents import parts
+from amorsize._function.shareable_values import PLAIN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Protocol
+
+    from amorsize._function.ownership import Owns
+    from amorsize._function.reach_findings import Findings
+
+    class Values(Protocol):
+        """Judges what a logger leads to."""
+
+        findings: Findings
+        owns: Owns
+
+        def judge_class(self, cls: type) -> None:
+            """Judge a class, once."""
+
+        def look_at_part(self, part: Any, kind: type, label: str, depth: int, is_own: bool) -> None:
+            """Judge what an object holds."""
+
+
+def judge_logger(values: Values, value: Any, label: str) -> None:
+    """Where a logger's records go; nothing for anything else."""
+    note_rolling_files(values.findings, value)
+    for part, is_lost in ends_of_records(value):
+        named = f"{label} ({type(part).__name__})"
+        if is_lost:
+            values.findings.copies[named] = None
+        elif values.owns.class_(type(part)):
+            _judge_handler(values, part, named)
+
+
+def _judge_handler(values: Values, value: Any, label: str) -> None:
+    """A handler or filter of the project's; its lock is looked after by the library."""
+    values.judge_class(type(value))
+    values.findings.shared[label] = None
+    values.findings.keep("mutables", value, label)
+    for name, part in parts(value):
+        if name != ".lock" and type(part) not in PLAIN:
+            values.look_at_part(part, type(part), f"{label}{name}", 0, is_own=True)
+
+
+def ends_of_records(logger: Any) -> Iterator[tuple[Any, bool]]:
+    """The handlers and filters that a logger's records come to, and whether these keep them."""
+    logger = getattr(logger, "logger", logger)  # of an adapter
+    while type_name(logger).startswith("logging.") and hasattr(logger, "handlers"):
+        yield from ((one, False) for one in logger.filters)
+        for handler in logger.handlers:
+            stream, buffer = getattr(handler, "stream", None), getattr(handler, "buffer", None)
+            keeps = type_name(stream) in ("_io.StringIO", "_io.BytesIO") or type(buffer) is list
+            yield handler, keeps
+            yield from ((one, False) for one in handler.filters)
+        logger = logger.parent if logger.propagate else None
+
+
+def note_rolling_files(findings: Findings, value: Any) -> None:
+    """A log file that begins anew at some size has other lines in it in another order."""
+    while type_name(value).startswith("logging.") and hasattr(value, "handlers"):
+        for handler in value.handlers:
+            if getattr(handler, "maxBytes", 0):
+                findings.shared[f"the order of lines ({type(handler).__name__})"] = None
+        value = value.parent if value.propagate else None
