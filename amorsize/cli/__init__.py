@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(str(error))
         return 1
     except KeyboardInterrupt:
-        _stop_listening(asked)
+        _ignore_interrupts(asked)
         complain("interrupted.")
         return INTERRUPTED
 
@@ -108,7 +108,7 @@ def _answer(asked: argparse.Namespace) -> int:
         answer = asked.command.run(asked)
     except FailureError as failure:
         if failure.status == INTERRUPTED:
-            _stop_listening(asked)
+            _ignore_interrupts(asked)
         if asked.json:
             print(json.dumps(failure.document, indent=2), file=out)
         else:
@@ -127,7 +127,7 @@ def _answer(asked: argparse.Namespace) -> int:
     return int(answer.status)
 
 
-def _stop_listening(asked: argparse.Namespace) -> None:
+def _ignore_interrupts(asked: argparse.Namespace) -> None:
     """The program is ending: one more Ctrl-C must not cut short what it has to say of that."""
     if asked.is_program:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
