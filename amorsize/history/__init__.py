@@ -157,7 +157,7 @@ def compare(a: str | Saved, b: str | Saved) -> Comparison:
         ...     squares = area(range(1000))
         ...     saved = history.save(name, area)
         >>> print(history.compare("before", "after").verdict)
-        The whole: ...
+        The whole...
     """
     return compared(a if isinstance(a, Saved) else show(a), b if isinstance(b, Saved) else show(b))
 
