@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from typing import Any
 
-#: Seconds between two looks.
-LOOK_S = 0.25
+#: Seconds between two looks, and how many more for each worker: an answer names all of them.
+LOOK_S, LOOK_AT_ONE_S = 0.1, 0.3e-3
 #: Seconds in which a worker answers to this process itself, or counts as out of its reach.
 REACH_S = 2.0
 #: Seconds without an answer after which a scheduler that is still connected counts as gone.
@@ -82,7 +82,7 @@ class Watch:
             finally:
                 if self._first_look.locked():
                     self._first_look.release()
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(LOOK_S + LOOK_AT_ONE_S * len(self.processes))
 
     async def _look(self) -> None:
         import asyncio
