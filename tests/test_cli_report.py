@@ -106,3 +106,15 @@ def test_ctrl_c_ends_it_without_a_page(amorsize, tmp_path):
     assert done.returncode == 130
     assert "3 results came before. There is no page." in done.stderr
     assert not [*tmp_path.glob("*.html")]
+
+
+@pytest.mark.parametrize("package", ["jinja2", "matplotlib"])
+def test_what_is_missing_is_said_before_the_call(amorsize, tmp_path, monkeypatch, package):
+    """Nobody waits for a page that cannot be written."""
+    monkeypatch.setitem(sys.modules, package, None)
+
+    done = amorsize("report", "reported.fails", "--data-range", "9")
+
+    assert done.returncode == 1
+    assert "pip install 'amorsize[plot]'" in done.stderr
+    assert "ZeroDivisionError" not in done.stderr

@@ -3,12 +3,14 @@
 import math
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 import traces
 from conftest import ROOT
 
 from amorsize import InvalidOptionError, TuningResult, UnknownResultError, autotune, history
+from amorsize._plots import canvas
 from amorsize._plots.timeline_rows import timeline_of
 from amorsize.explanation import Explanation
 from amorsize.history.result import Figure, Saved
@@ -228,6 +230,18 @@ def test_names_are_no_formulas_and_fit():
     ax.figure.canvas.draw()
 
     assert len(ax.get_title(loc="left")) < 90
+
+
+def test_colours_are_told_apart_in_grey():
+    """By how light they are, the caller's, those of processes and those of threads."""
+    from matplotlib.colors import to_rgb
+
+    def lightness(colour):
+        red, green, blue = to_rgb(colour)
+        return 0.299 * red + 0.587 * green + 0.114 * blue
+
+    shades = sorted(lightness(canvas.COLOURS[one]) for one in ("caller", "process", "thread"))
+    assert all(other - one > 0.1 for one, other in pairwise(shades))
 
 
 def test_without_matplotlib_the_extra_is_named():

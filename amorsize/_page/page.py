@@ -53,21 +53,31 @@ def as_html(page: Page) -> str:
     Raises:
         MissingExtraError: jinja2 is not installed.
     """
-    try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    except ImportError as error:
-        raise MissingExtraError(
-            "pages need jinja2, which is not installed: pip install 'amorsize[plot]'"
-        ) from error
-    environment = Environment(
-        loader=FileSystemLoader(os.path.join(os.path.dirname(__file__), "templates")),
+    jinja2 = load()
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(os.path.join(os.path.dirname(__file__), "templates")),
         autoescape=True,
-        undefined=StrictUndefined,
+        undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["short"] = _short
-    return environment.get_template("page.html").render(page=page)
+    return str(environment.get_template("page.html").render(page=page))
+
+
+def load() -> Any:
+    """jinja2; a command asks for it before it runs anything.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    try:
+        import jinja2
+    except ImportError as error:
+        raise MissingExtraError(
+            "pages need jinja2, which is not installed: pip install 'amorsize[plot]'"
+        ) from error
+    return jinja2
 
 
 def check_path(path: str | os.PathLike[str]) -> Path:

@@ -31,8 +31,11 @@ MOST_PLAYED = 100_000
 
 def _report(asked: argparse.Namespace) -> Answer:
     from amorsize._page import page
+    from amorsize._plots import canvas
 
     path = page.check_path(asked.output)
+    page.load()
+    canvas.load()  # both before a call that may take hours
     has_data = asked.data_range is not None or asked.data_file is not None or asked.data_stdin
     return _of_call(asked, path) if has_data else _of_memory(asked, path)
 
