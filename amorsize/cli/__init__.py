@@ -63,7 +63,10 @@ COMMANDS: tuple[Command, ...] = (
 _EXAMPLES = """examples:
   amorsize run shop.parse --data-file paths.txt > parsed.jsonl
   amorsize tune shop.parse --data-file paths.txt --quick
-  amorsize COMMAND --help"""
+  amorsize COMMAND --help
+
+It ends with 0; with 1 when it failed or found nothing, and a line on stderr says what to do;
+with 2 when it was called wrongly; with 130 after Ctrl-C."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

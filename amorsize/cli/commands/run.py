@@ -241,7 +241,8 @@ COMMANDS = (
         epilog=(
             "examples:\n"
             "  amorsize run shop.parse --data-file paths.txt > parsed.jsonl\n"
-            "  find . -name '*.log' | amorsize run tools/scan.py:scan --data-stdin | head\n"
+            "  find . -name '*.log' | amorsize run tools/scan.py:scan --raw | head\n"
+            "  amorsize run shop.parse --data-file paths.txt -o done.jsonl --resume\n"
             "  amorsize run shop:price --data-range 1000 --backend process --explain"
         ),
     ),
