@@ -122,6 +122,57 @@ def test_few_items_that_wait_no_more_are_not_started_at_once(cost_s, n_items, ho
     assert outcome.makespan_s <= 1.03 * world.serial_s + 4e-3
 
 
+def part_waiting(**changes):
+    """A call of 200 items that compute for 0.4 of their 25 ms."""
+    exact = {"waits": True, "jitter": 0.0, "told_error": 1.0}
+    figures = {"costs_s": (0.025,) * 200, "cpu_share": 0.4, "n_cores": 2, **exact, **changes}
+    world = simulate.World(**figures)
+    tuner = simulate.tuner_for(world)
+    return simulate.play(world, tuner), tuner
+
+
+@pytest.mark.parametrize("n_cores", [2, 4, 16])
+def test_items_that_half_wait_have_more_workers_than_cores(n_cores):
+    """While one waits, another computes: with a worker a core, half of the cores would idle."""
+    outcome, tuner = part_waiting(n_cores=n_cores)
+
+    assert 3 * n_cores <= outcome.n_started["process"] <= 3.25 * n_cores
+    assert tuner.costs.waits is False
+    assert "though they wait for cores" not in str(tuner.notes)
+
+
+def test_items_that_compute_have_a_worker_a_core():
+    """A core that a hypervisor takes away costs wall time as well, but no pause."""
+    assert part_waiting(cpu_share=0.9)[0].n_started.get("process", 0) <= 2
+    assert part_waiting(waits=False)[0].n_started.get("process", 0) <= 2
+
+
+@pytest.mark.parametrize(("others_s", "n_at_once"), [(0.0, 3.25), (0.015, 1.0)])
+def test_items_that_wait_for_the_gil_do_not_half_wait(others_s, n_at_once):
+    """Other threads compute in that time, as those of a server do."""
+    costs = ItemCosts()
+    seconds = {"wall_s": 0.025, "cpu_s": 0.01, "process_cpu_s": 0.01 + others_s, "now_s": 0.1}
+    for _ in range(3):
+        costs.inlined(Inlined(n_items=1, n_pauses=3, **seconds), alone=True)
+
+    assert costs.n_at_once == pytest.approx(n_at_once)
+
+
+def test_items_that_half_wait_take_turns_in_threads_where_they_cannot_travel():
+    """With one GIL they do as much as one core, 2.5 times the loop, which mostly waits."""
+
+    class Untravelled(Tuner):
+        def tell(self, event):
+            if isinstance(event, PicklingMeasured):
+                event = PicklingMeasured(pickle_s=None, reason="no")
+            super().tell(event)
+
+    world = simulate.World(costs_s=(0.025,) * 200, waits=True, cpu_share=0.4, n_cores=2)
+    outcome = simulate.play(world, Untravelled(None, Job(n_items=200)))
+
+    assert outcome.n_started == {"thread": 6}
+
+
 SERVER = """
 import socket, threading, time
 from amorsize import autotune, tuned_map

@@ -23,6 +23,9 @@ DOUBTFUL_SHARE = 0.2
 #: Processes are started where they do this many times what threads do.
 WORTH_PROCESSES = 1.5
 
+#: Threads that take turns are started where one core can have so many items under way.
+WORTH_TURNS = 1.5
+
 
 class Route(Value):
     """Where items are to run, or what must be known before that can be said."""
@@ -66,12 +69,13 @@ def choose(
         return Route(need="gil")
     if job.thread_reason is None and holds_gil is False:
         return Route(backend="thread", why="the items release the GIL")
-    if job.process_reason is not None:
-        return serial(job.process_reason)
-    if pickling is None:
+    if job.process_reason is None and pickling is None:
         return Route(need="pickling")
-    if pickling.reason is not None:
-        return serial(pickling.reason)
+    no_process = job.process_reason or (pickling.reason if pickling is not None else None)
+    if no_process is not None:
+        if may_take_turns(job, costs):
+            return Route(backend="thread", why="the items wait for a part of their time")
+        return serial(no_process)
     return Route(backend="process", why=job.thread_reason or "the items hold the GIL")
 
 
@@ -112,6 +116,16 @@ def _gain_of_processes(host: Host, costs: ItemCosts, left_s: float) -> float:
     n: float = max(1.0, min(n_most, (left_s / start_s) ** 0.5))
     in_processes_s = n * start_s + max(left_s / n, computing_s / host.n_cores)
     return min(at_once, max(computing_s, left_s / io_concurrency.MOST) / in_processes_s)
+
+
+def may_take_turns(job: Job, costs: ItemCosts) -> bool:
+    """Whether threads do more than the loop though items hold the GIL while they compute."""
+    return job.thread_reason is None and costs.n_at_once >= WORTH_TURNS
+
+
+def part_waiting(host: Host, n_at_once: float) -> int:
+    """Workers that keep all cores computing with items that wait for a part of their time."""
+    return max(1, round(host.n_cores * min(WAITING_PROCESSES, n_at_once)))
 
 
 def waiting_processes(host: Host, item_s: float, work_s: float) -> int:

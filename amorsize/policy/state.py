@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy import overheads
+from amorsize.policy import backend_costs, overheads
 from amorsize.policy.backend_costs import Route, waiting_processes
 from amorsize.policy.evidence import io_concurrency
 from amorsize.policy.evidence.cpu_share import CoreEvidence
@@ -151,6 +151,8 @@ class State:
                 n_most = waiting_processes(self.host, self.costs.item_s or 0.0, self.costs.work_s)
         elif self.costs.cores_per_item > overheads.SEVERAL_CORES:
             n_most = max(1, int(n_most / self.costs.cores_per_item))
+        else:
+            n_most = backend_costs.part_waiting(self.host, self.costs.n_at_once)
         asked = self.job.n_jobs
         if asked is None:
             return n_most

@@ -54,11 +54,13 @@ def handle(state: State, event: Event) -> None:
         case MemoryGrown():
             _grown(state, event)
         case GilProbed():
-            state.gil.add(event)
+            state.gil.add(event, computing_share=state.costs.computing_share)
         case PicklingMeasured():
             state.sending.pickling = event
             if event.reason is not None and state.job.backend == "auto":
-                state.route = backend_costs.serial(event.reason)  # what workers have, they finish
+                # What workers have, they finish.
+                may_share = backend_costs.may_take_turns(state.job, state.costs)
+                state.route = None if may_share else backend_costs.serial(event.reason)
         case HostInspected():
             state.survey(event.host, event.job)
         case Waited():

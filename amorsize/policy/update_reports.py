@@ -93,6 +93,8 @@ def _see_cores(state: State, event: Report) -> None:
     if state.job.backend != "auto" or state.route is None:
         return
     if state.route.backend == "thread":
+        if state.gil.is_held:  # they are to take turns: one waits while another computes
+            return
         match state.cores.turns(event, n_alive=n_alive):
             case "taken":
                 _leave_threads(state)
@@ -104,7 +106,7 @@ def _see_cores(state: State, event: Report) -> None:
     if state.gain.is_lost(event, state.costs.alone.cpu_share, busy):
         state.note("the caller alone for a while", "all together did less than it does")
         return
-    if state.cores.are_crowded(n_working=n_working):
+    if state.costs.n_at_once == 1 and state.cores.are_crowded(n_working=n_working):
         share = state.cores.worker_share
         state.note(f"{n_working} workers on", f"though they wait for cores: CPU share {share:.0%}")
     _see_saturation(state, event, n_working)

@@ -36,6 +36,13 @@ CHUNKS_REMEMBERED = 4.0
 #: too late.
 MOST_REMEMBERED = 64.0
 
+#: From this CPU / wall on, items do not wait for a part of their time that is worth a worker.
+PART_SHARE = 0.75
+
+#: Items under way for each core, by those that would keep it computing if they took turns: they
+#: come as they come.
+PART_ROOM = 1.5
+
 
 class AloneItems(Value):
     """The caller's items before there were workers."""
@@ -56,6 +63,8 @@ class OwnItems:
         self.wall_s = 0.0
         #: CPU seconds, likewise.
         self.cpu_s = 0.0
+        #: CPU seconds of all threads of the process meanwhile, likewise.
+        self.process_cpu_s = 0.0
         #: Pauses, likewise.
         self.n_pauses = 0.0
         #: How many slices in a row were idle.
@@ -65,6 +74,7 @@ class OwnItems:
         """Take in a slice."""
         self.wall_s = MEMORY * self.wall_s + event.undelayed_s
         self.cpu_s = MEMORY * self.cpu_s + event.cpu_s
+        self.process_cpu_s = MEMORY * self.process_cpu_s + event.process_cpu_s
         self.n_pauses = MEMORY * self.n_pauses + event.n_pauses
         self.idle_streak.count(event)
 
@@ -72,6 +82,17 @@ class OwnItems:
     def are_idle(self) -> bool:
         """They waited: they had a core, did not use it, and gave it up by themselves."""
         return self.cpu_s < WAITING_SHARE * self.wall_s and self.n_pauses > LEAST_PAUSES
+
+    @property
+    def n_at_once(self) -> float:
+        """Items that one core can have under way, since they wait for a part of their time.
+
+        Where other threads compute meanwhile, these may be what they wait for: they have the GIL.
+        """
+        share = self.process_cpu_s / self.wall_s if self.wall_s else 1.0
+        if self.n_pauses <= LEAST_PAUSES or not 0 < share < PART_SHARE:
+            return 1.0
+        return 1 + PART_ROOM * (1 / share - 1)
 
 
 class CallMeans:
@@ -223,6 +244,16 @@ class ItemCosts:
         """CPU / wall of the caller's latest items while nothing ran beside them."""
         own = self._own
         return min(1.0, own.cpu_s / own.wall_s) if own.wall_s else 1.0
+
+    @property
+    def computing_share(self) -> float:
+        """CPU / wall of items that wait for a part of their time; 1 where they do not."""
+        return self._own.process_cpu_s / self._own.wall_s if self.n_at_once > 1 else 1.0
+
+    @property
+    def n_at_once(self) -> float:
+        """Items that one core can have under way; 1 where they compute all the time, or wait."""
+        return 1.0 if self.waits else self._own.n_at_once
 
     def end_alone(self) -> None:
         """The first worker is started: the items so far were undisturbed."""
