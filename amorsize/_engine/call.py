@@ -62,7 +62,7 @@ class Call:
         self.is_stream = is_stream
         self.began = perf_counter()
         self.task = _task(func, item_kwargs, options, self.source, star=len(iterables) > 1)
-        self.function = self.task.function_of_one()
+        self.function = self._function_here()
         self.pools: dict[str, WorkerPool] = {}
         #: The caller holds it from the first pool on, except inside its own items.
         self.lock = _thread.allocate_lock()
@@ -97,9 +97,19 @@ class Call:
             caller_busy=caller_busy,
         )
 
+    def _function_here(self) -> Callable[[Any], Any]:
+        """The function for items that the caller runs: with few steps, they may be trivial."""
+        if self.item_kwargs and self.task.seed is None and not self.task.star:
+            from amorsize._workers.bound_keywords import with_defaults
+
+            bound = with_defaults(self.func, self.item_kwargs)
+            if bound is not None:
+                return bound
+        return self.task.function_of_one()
+
     def draw_from(self, seed: Any, generators: tuple[Any, ...]) -> None:
         self.task.seed, self.task.generators = seed, generators
-        self.function = self.task.function_of_one()
+        self.function = self._function_here()
 
 
 def _task(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from amorsize._workers.chunk import Starred
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -145,11 +146,7 @@ class Task:
         """The function that takes one item of `each`."""
         function = self.function
         if self.star:
-            starred = function
-
-            def function(arguments: tuple[Any, ...]) -> Any:
-                return starred(*arguments)
-
+            function = Starred(function)
         if self.seed is None:
             return function
         from amorsize._workers.seeding import seeded
