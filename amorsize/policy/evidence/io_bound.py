@@ -31,6 +31,20 @@ LOOK_S, MOST_LOOK_S = 2e-3, 10e-3
 #: three in a row were seen once.
 IDLE_STREAK = 4
 
+#: Pauses of an item, at least, that show waiting. A core that a hypervisor takes away costs wall
+#: time as well, but no pause.
+LEAST_PAUSES = 0.5
+
+#: Weight of the past for each inline slice: about the last ten slices count.
+MEMORY = 0.9
+
+#: From this CPU / wall on, items do not wait for a part of their time that is worth a worker.
+PART_SHARE = 0.75
+
+#: Items under way for each core, by those that would keep it computing if they took turns: they
+#: come as they come.
+PART_ROOM = 1.5
+
 
 def is_idle(event: Inlined | Report) -> bool:
     """Most of the time in which they had a core, these items did nothing with it."""
@@ -58,6 +72,46 @@ class IdleStreak:
     def is_too_short(self) -> bool:
         """Whether all of the latest were idle, though too few to tell."""
         return self._n_idle > 0 and not self.is_enough
+
+
+class OwnItems:
+    """The caller's own items, of which the latest count most."""
+
+    def __init__(self) -> None:
+        #: Wall seconds in which they had a core, as a decayed sum.
+        self.wall_s = 0.0
+        #: CPU seconds, likewise.
+        self.cpu_s = 0.0
+        #: CPU seconds of all threads of the process meanwhile, likewise.
+        self.process_cpu_s = 0.0
+        #: Pauses, likewise.
+        self.n_pauses = 0.0
+        #: How many slices in a row were idle.
+        self.idle_streak = IdleStreak()
+
+    def add(self, event: Inlined) -> None:
+        """Take in a slice."""
+        self.wall_s = MEMORY * self.wall_s + event.undelayed_s
+        self.cpu_s = MEMORY * self.cpu_s + event.cpu_s
+        self.process_cpu_s = MEMORY * self.process_cpu_s + event.process_cpu_s
+        self.n_pauses = MEMORY * self.n_pauses + event.n_pauses
+        self.idle_streak.count(event)
+
+    @property
+    def are_idle(self) -> bool:
+        """They waited: they had a core, did not use it, and gave it up by themselves."""
+        return self.cpu_s < WAITING_SHARE * self.wall_s and self.n_pauses > LEAST_PAUSES
+
+    @property
+    def n_at_once(self) -> float:
+        """Items that one core can have under way, since they wait for a part of their time.
+
+        Where other threads compute meanwhile, these may be what they wait for: they have the GIL.
+        """
+        share = self.process_cpu_s / self.wall_s if self.wall_s else 1.0
+        if self.n_pauses <= LEAST_PAUSES or not 0 < share < PART_SHARE:
+            return 1.0
+        return 1 + PART_ROOM * (1 / share - 1)
 
 
 class FirstReports:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy.evidence.io_bound import WAITING_SHARE, IdleStreak
+from amorsize.policy.evidence.io_bound import MEMORY, OwnItems
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -10,18 +10,11 @@ if TYPE_CHECKING:
     from amorsize.policy.events import Inlined, Report
     from amorsize.policy.profile import Profile
 
-#: Pauses of an item, at least, that show waiting. A core that a hypervisor takes away costs wall
-#: time as well, but no pause.
-LEAST_PAUSES = 0.5
-
 #: A first item this many times the second was a warm-up (imports, JIT).
 WARMUP_RATIO = 3.0
 
 #: The least time of an item. A clock with large steps may not have moved.
 LEAST_ITEM_S = 1e-9
-
-#: Weight of the past for each inline slice: about the last ten slices count.
-MEMORY = 0.9
 
 #: Weight of the latest inline slice in what items cost in CPU time.
 LATEST_CPU = 0.1
@@ -36,13 +29,6 @@ CHUNKS_REMEMBERED = 4.0
 #: too late.
 MOST_REMEMBERED = 64.0
 
-#: From this CPU / wall on, items do not wait for a part of their time that is worth a worker.
-PART_SHARE = 0.75
-
-#: Items under way for each core, by those that would keep it computing if they took turns: they
-#: come as they come.
-PART_ROOM = 1.5
-
 
 class AloneItems(Value):
     """The caller's items before there were workers."""
@@ -53,46 +39,6 @@ class AloneItems(Value):
     n_items: int = 0
     #: Their CPU / wall.
     cpu_share: float = 1.0
-
-
-class OwnItems:
-    """The caller's own items, of which the latest count most."""
-
-    def __init__(self) -> None:
-        #: Wall seconds in which they had a core, as a decayed sum.
-        self.wall_s = 0.0
-        #: CPU seconds, likewise.
-        self.cpu_s = 0.0
-        #: CPU seconds of all threads of the process meanwhile, likewise.
-        self.process_cpu_s = 0.0
-        #: Pauses, likewise.
-        self.n_pauses = 0.0
-        #: How many slices in a row were idle.
-        self.idle_streak = IdleStreak()
-
-    def add(self, event: Inlined) -> None:
-        """Take in a slice."""
-        self.wall_s = MEMORY * self.wall_s + event.undelayed_s
-        self.cpu_s = MEMORY * self.cpu_s + event.cpu_s
-        self.process_cpu_s = MEMORY * self.process_cpu_s + event.process_cpu_s
-        self.n_pauses = MEMORY * self.n_pauses + event.n_pauses
-        self.idle_streak.count(event)
-
-    @property
-    def are_idle(self) -> bool:
-        """They waited: they had a core, did not use it, and gave it up by themselves."""
-        return self.cpu_s < WAITING_SHARE * self.wall_s and self.n_pauses > LEAST_PAUSES
-
-    @property
-    def n_at_once(self) -> float:
-        """Items that one core can have under way, since they wait for a part of their time.
-
-        Where other threads compute meanwhile, these may be what they wait for: they have the GIL.
-        """
-        share = self.process_cpu_s / self.wall_s if self.wall_s else 1.0
-        if self.n_pauses <= LEAST_PAUSES or not 0 < share < PART_SHARE:
-            return 1.0
-        return 1 + PART_ROOM * (1 / share - 1)
 
 
 class CallMeans:
