@@ -251,12 +251,16 @@ class TestDeaths:
     @CLUSTERS
     def test_a_worker_killed_from_outside_costs_only_what_it_had(self, engine, items):
         pids = set(tuned_map(engine_items.pid_after_a_while, [0.05] * 8, executor=engine))
-        stream = autotune(engine_items.noted_slowly, executor=engine).stream(items(120))
+        mapped = autotune(engine_items.noted_slowly, executor=engine)
+        stream = mapped.stream(items(120))
         found = [next(stream) for _ in range(10)]
         os.kill(min(pids), signal.SIGKILL)
         found += stream
 
         assert found == list(range(120))
+        told = str(mapped.explain())
+        assert re.search(r"items \d+ to \d+ were lost - ", told)
+        assert re.search("each chunk took .* of a processor here - and .* on its way", told)
         ran = runs(items)
         assert set(ran) == set(range(120))
         assert max(map(ran.count, ran)) <= 2

@@ -9,6 +9,7 @@ from amorsize._workers import executor_pool
 from amorsize.errors import InvalidOptionError
 from amorsize.policy.events import HostInspected
 from amorsize.policy.rules.remote import is_remote
+from amorsize.report import seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ class RemoteWorkers:
             payload,
             see_costs=self._see_costs,
             see_workers=self._see_workers,
+            see_loss=self._see_loss,
             start_timeout_s=self._start_timeout_s,
             warn=recorder.warn,
         )
@@ -150,6 +152,11 @@ class RemoteWorkers:
         tuner.note(f"{n_workers} chunks at once", "workers have come or gone")
         self._tell_host(tuner)
 
+    def _see_loss(self, start: int, stop: int, how: str) -> None:
+        """A chunk was lost with its process."""
+        if self._tuner is not None:
+            self._tuner.note(f"items {start} to {stop - 1} were lost", how)
+
     def _tell_host(self, tuner: Tuner) -> None:
         assert self._recorder is not None
         self._recorder.tell(HostInspected(host=self.host(tuner.host), job=tuner.job))
@@ -159,4 +166,9 @@ class RemoteWorkers:
         if self._n_measured >= ENOUGH_CHUNKS:
             self._n_measured = 0
             engine_costs.keep(self._fingerprint, self._costs, on_disk=self._is_on_disk)
+            if self._tuner is not None:
+                what = f"each chunk took {seconds(self._costs.submit_s)} of a processor here"
+                self._tuner.note(
+                    what, f"and {seconds(self._costs.lag_s)} on its way, there and back"
+                )
         self.adapter.close()

@@ -53,6 +53,7 @@ class ExecutorPool:
         *,
         see_costs: Callable[[float | None, float | None], None] | None = None,
         see_workers: Callable[[], None] | None = None,
+        see_loss: Callable[[int, int, str], None] = lambda *_: None,
         start_timeout_s: float = START_S,
         warn: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -64,10 +65,11 @@ class ExecutorPool:
             payload: Makes the task picklable; called if the engine runs other processes.
             see_costs: Told what `ChunkCosts` measures of each chunk.
             see_workers: Called when other processes are there than before.
+            see_loss: Told of each chunk that was lost with its process, and how.
             start_timeout_s: For how long an engine may have no worker.
             warn: Told when it has had none for a while.
         """
-        self._see_costs, self._see_workers = see_costs, see_workers
+        self._see_costs, self._see_workers, self._see_loss = see_costs, see_workers, see_loss
         self._adapter, self._costs = adapter, ChunkCosts(adapter)
         self.backend = "thread" if adapter.shares_memory else "process"
         self._events: SimpleQueue[tuple[Job | None, int, Any, BaseException | None]] = SimpleQueue()
@@ -251,6 +253,7 @@ class ExecutorPool:
         """A chunk is lost with the process that had it."""
         self._in_flight.discard(job)
         job.handle = None
+        self._see_loss(*job.range, how)
         if self._adapter.tells_victims:
             self._processes.is_apart = True
             self._lost_of.setdefault(job.worker, Lost(how)).begun.append(job.range)
