@@ -19,6 +19,7 @@ class Cluster:
     described = "the cluster"
     shares_memory, names_processes, tells_victims = False, True, True
     submit_s = lag_s = 1e-3
+    way_out, reference_types = "", frozenset()
 
     def __init__(self, *n_threads):
         self.names = tuple(
