@@ -10,7 +10,43 @@ import pytest
 from conftest import ROOT, run_command
 
 #: What people look for, and the page that answers it.
-LOOKED_FOR = {}
+LOOKED_FOR = {
+    "timeout": "how-to/timeouts",
+    "hang": "how-to/timeouts",
+    "slow": "how-to/slow",
+    "random": "how-to/random-numbers",
+    "seed": "how-to/random-numbers",
+    "docker": "how-to/containers",
+    "kubernetes": "how-to/containers",
+    "pandas": "tutorials/pandas",
+    "jupyter": "tutorials/notebook",
+    "notebook": "tutorials/notebook",
+    "requests": "tutorials/waiting",
+    "joblib": "how-to/moving",
+    "multiprocessing": "how-to/moving",
+    "debugger": "how-to/tests-and-debuggers",
+    "pytest": "how-to/tests-and-debuggers",
+    "database": "how-to/databases",
+    "django": "how-to/web-servers",
+    "asyncio": "how-to/web-servers",
+    "logging": "how-to/logging",
+    "memory": "how-to/big-arrays",
+    "generator": "how-to/streams",
+    "exception": "how-to/errors",
+    "cache": "explanation/what-it-remembers",
+    "dask": "how-to/dask",
+    "ray": "how-to/ray",
+    "mpi": "how-to/mpi",
+    "cluster": "tutorials/cluster",
+    "install": "tutorials/first-ten-minutes",
+    "windows": "explanation/not-promised",
+    "crash": "how-to/errors",
+    "pickle": "how-to/errors",
+    "gpu": "how-to/databases",
+    "gil": "how-to/backend",
+    "progress": "how-to/progress",
+    "plot": "how-to/see-a-call",
+}
 #: What a browser fetches by itself as it shows a page.
 FETCHED = re.compile(
     r"<(?:script|img|iframe|source|video|audio|embed|object)\b[^>]*?\b(?:src|data)=\"([^\"]*)\""
