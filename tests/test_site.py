@@ -196,6 +196,22 @@ def test_the_picture_shows_the_figures_that_are_kept():
     assert str(kept.machine["date"]) in machine
 
 
+def test_the_page_on_costs_shows_the_figures_that_are_kept():
+    """Those of the page on benchmarks, rounded: a new measurement has to be told here as well."""
+    from benchmarks import chart, results
+
+    page = (ROOT / "docs" / "explanation" / "what-it-costs.md").read_text("utf-8")
+    measured = (ROOT / "docs" / "dev" / "benchmarks.md").read_text("utf-8")
+    micro = results.read(chart.RESULTS).micro
+    means = re.findall(r"best peer, geometric mean \| \S+ \S+ \| ([\d.]+) ", measured)
+
+    assert f"| {micro['import_and_decorate_us'] / 1e3:.2g} ms on top" in page
+    assert f"| {micro['warm_call_us']:.2g} us |" in page
+    assert f"| {micro['decision_us']:.2g} us |" in page
+    assert len(means) == 2
+    assert all(f"{float(mean):.2f}" in page for mean in means)
+
+
 def test_every_page_is_reached_from_the_menu(site):
     """Each page has a place; Sphinx warns of those that have none, and this counts them."""
     menu = (site / "index.html").read_text("utf-8")
