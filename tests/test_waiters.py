@@ -1,8 +1,11 @@
 """How many waiting items are in flight at once, and where those run that compute as well."""
 
+import threading
+import time
+
 import pytest
 
-from amorsize import simulate
+from amorsize import autotune, simulate
 from amorsize.policy import backend_costs
 from amorsize.policy.events import Inlined, PicklingMeasured, Report
 from amorsize.policy.evidence.io_concurrency import FIRST, MOST, MOST_CONNECTING, Waiters
@@ -106,6 +109,32 @@ def test_few_waits_that_are_known_run_at_once(n_items, n_cores):
         assert outcome.makespan_s < 0.2 + 0.01
         assert outcome.n_started == {"thread": n_items}
         assert (known.plan.backend, known.traits.waits) == ("thread", True)
+
+
+def test_few_waits_that_are_known_run_beside_each_other_in_real_threads():
+    """The caller runs none; on a busy host it may take a call more to know that they wait."""
+    lock, places, n_at_once = threading.Lock(), [], [0, 0]
+
+    def wait(number):
+        with lock:
+            places.append(threading.get_ident())
+            n_at_once[0] += 1
+            n_at_once[1] = max(n_at_once)
+        time.sleep(0.2)
+        with lock:
+            n_at_once[0] -= 1
+        return number
+
+    def runs_at_once():
+        places.clear()
+        n_at_once[:] = 0, 0
+        assert tuned(range(6)) == list(range(6))
+        return threading.get_ident() not in places and n_at_once[1] == 6
+
+    tuned = autotune(wait, thread_safe=True, cache=False)
+
+    assert not runs_at_once()  # nothing is known
+    assert any(runs_at_once() for _ in range(5))
 
 
 @pytest.mark.parametrize("cost_s", [5e-3, 0.2])
