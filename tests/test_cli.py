@@ -418,6 +418,16 @@ def test_the_help_of_every_command_has_an_example_that_fits_it(command):
         cli.parser().parse_args(example)
 
 
+@pytest.mark.parametrize("group", ["cache", "history"])
+def test_the_help_of_a_group_has_an_example_that_fits_it(group, capsys):
+    """`amorsize cache --help` shows a call of one of its commands."""
+    with pytest.raises(SystemExit):
+        cli.main([group, "--help"])
+
+    assert f"  amorsize {group} list\n" in capsys.readouterr().out
+    assert cli.parser().parse_args([group, "list"]).command.words == (group, "list")
+
+
 def test_the_help_lists_every_command_in_one_group(capsys):
     """In groups by what people want, where argparse would print one list."""
     grouped = [word for words in command_groups.GROUPS.values() for word in words]

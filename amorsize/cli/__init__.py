@@ -155,7 +155,11 @@ def parser() -> calling.Parser:
             if group not in groups:
                 help_ = _GROUPS[group]
                 of_group = choices.add_parser(
-                    group, help=help_, description=f"{help_.capitalize()}."
+                    group,
+                    help=help_,
+                    description=f"{help_.capitalize()}.",
+                    epilog=f"examples:\n  amorsize {group} list\n  amorsize {group} list --help",
+                    formatter_class=argparse.RawDescriptionHelpFormatter,
                 )
                 groups[group] = of_group.add_subparsers(metavar="COMMAND", required=True)
             place = groups[group]
