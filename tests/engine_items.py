@@ -43,6 +43,16 @@ def fails_at_7(item: tuple[str, int]) -> int:
     return item[1]
 
 
+def fails_late_at_0(item: tuple[str, int]) -> int:
+    """The same, which takes 0.1 s; the first raises after a while."""
+    noted(item)
+    time.sleep(0.1)
+    if item[1] == 0:
+        time.sleep(0.5)
+        raise ValueError("zero")
+    return item[1]
+
+
 def stored_and_read(number: int) -> Any:
     """The item by way of a global, which another beside it would overwrite."""
     global _stored

@@ -249,6 +249,16 @@ class TestDeaths:
         assert set(range(7)) <= set(partial_results(raised.value))
 
     @CLUSTERS
+    def test_an_error_ends_chunks_that_have_begun(self, engine, items):
+        with pytest.raises(ValueError, match="zero"):
+            tuned_map(engine_items.fails_late_at_0, items(80), executor=engine, chunksize=40)
+
+        time.sleep(1.0)
+        n_begun = len(runs(items))
+        time.sleep(1.0)
+        assert len(runs(items)) == n_begun < 41
+
+    @CLUSTERS
     def test_a_worker_killed_from_outside_costs_only_what_it_had(self, engine, items):
         pids = set(tuned_map(engine_items.pid_after_a_while, [0.05] * 8, executor=engine))
         mapped = autotune(engine_items.noted_slowly, executor=engine)

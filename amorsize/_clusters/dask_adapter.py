@@ -22,6 +22,7 @@ from amorsize._clusters.protocol import (
     ProcessReplaced,
     refuse_unknown,
 )
+from amorsize._host.signals import let_through
 from amorsize.errors import InvalidOptionError
 
 TYPE_CHECKING = False
@@ -207,6 +208,18 @@ class DaskAdapter:
         if one.future is not None and self.why_gone() is None:
             await self._client.cancel([one.future], asynchronous=True)
 
+    def tell_all(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """By way of the scheduler, beside the threads that run tasks."""
+        if self.why_gone() is not None:
+            return
+        try:
+            self._client.sync(
+                *(_told_all, self._client, self._watch.processes, function, arguments),
+                callback_timeout=REPLY_S,
+            )
+        except (TimeoutError, OSError) as error:  # they are out of reach, with what they run
+            let_through(error)
+
     def meaning(self, error: BaseException) -> str:
         """What an error of a future says."""
         from concurrent.futures import CancelledError
@@ -259,6 +272,16 @@ def _kept(options: dict[str, Any]) -> dict[str, Any]:
                 f"Leave {name} out there."
             )
     return {name: value for name, value in options.items() if name not in UNKEPT}
+
+
+async def _told_all(
+    client: Any,
+    processes: tuple[Process, ...],
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+) -> None:
+    addresses = [one.address for one in processes]
+    await client._run(function, *arguments, workers=addresses, on_error="ignore")
 
 
 def _is_large(value: Any) -> bool:

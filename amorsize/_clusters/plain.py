@@ -75,6 +75,9 @@ class PlainAdapter:
         """Cancel a future."""
         handle.cancel()
 
+    def tell_all(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Do nothing: nobody can reach them."""
+
     def meaning(self, error: BaseException) -> str:
         """A broken executor has lost a process."""
         from concurrent.futures import BrokenExecutor, CancelledError

@@ -87,6 +87,10 @@ if TYPE_CHECKING:
             """Take a submission back, as far as it has not begun."""
             ...
 
+        def tell_all(self, function: Callable[..., Any], *arguments: Any) -> None:
+            """Call a function in each process now, whatever it runs, where that is possible."""
+            ...
+
         def meaning(self, error: BaseException) -> str:
             """What an error says that came in a result's stead: `DIED` or another below."""
             ...

@@ -108,9 +108,12 @@ class RayAdapter:
         return self._ray.put(Buffer(data))
 
     def cancel(self, handle: Any) -> None:
-        """Take it off the queue; what has begun runs on."""
+        """Take it off the queue, or interrupt it."""
         if self._ray.is_initialized():
             self._ray.cancel(handle, force=False, recursive=False)
+
+    def tell_all(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Do nothing: `cancel` interrupts what has begun."""
 
     def meaning(self, error: BaseException) -> str:
         """What an error of a task says; never the item's own, which come as results."""

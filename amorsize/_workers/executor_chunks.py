@@ -6,7 +6,12 @@ import os
 
 from amorsize._clusters import references
 from amorsize._clusters.buffers import Buffer, apart
-from amorsize._workers import exception_pickling, serialization, worker_numbers
+from amorsize._workers import (
+    exception_pickling,
+    executor_worker,
+    serialization,
+    worker_numbers,
+)
 from amorsize._workers.executor_worker import NOT_SET_UP, RAN, LoadedTask, run_pickled
 from amorsize._workers.protocol import SetupFailed
 from amorsize.errors import SerializationError
@@ -69,6 +74,9 @@ class SharedChunks:
         """Never asked for: nothing has to be loaded."""
         raise AssertionError
 
+    def end(self) -> None:
+        """Do nothing: `stop` is seen by all."""
+
     def release(self) -> None:
         """Do nothing: nothing was sent."""
 
@@ -129,6 +137,10 @@ class SentChunks:
             self._by_value, self._put = True, None
             self._key, self._data = os.urandom(16), self._payload.by_value()
         return None
+
+    def end(self) -> None:
+        """Have workers begin no further item."""
+        self._adapter.tell_all(executor_worker.end, self._key)
 
     def release(self) -> None:
         """Let go of what was sent once."""

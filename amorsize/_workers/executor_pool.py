@@ -320,6 +320,8 @@ class ExecutorPool:
     def close(self, *, at_once: bool) -> list[str]:  # noqa: ARG002 - it cannot be gentler
         """Cancel all chunks that have not begun; the engine keeps running."""
         self.stop_at(0)
+        if self._in_flight:
+            self._chunks.end()
         self._in_flight.clear()
         self._processes.clear()
         self._chunks.release()

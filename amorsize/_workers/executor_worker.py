@@ -34,6 +34,17 @@ _loading = allocate_lock()
 _loaded_tasks: dict[bytes, LoadedTask] = {}
 
 
+#: Tasks of calls that are over: of their chunks no further item is begun.
+_ended: dict[bytes, None] = {}
+
+
+def end(key: bytes) -> None:
+    """Begin no further item of a task."""
+    while len(_ended) >= MOST_LOADED:
+        del _ended[next(iter(_ended))]
+    _ended[key] = None
+
+
 class LoadedTask:
     """A task in the process that runs its chunks."""
 
@@ -167,7 +178,7 @@ def _run_sent(
             exception_pickling.pack_error(error),
             False,
         )
-    ran = loaded.run(received, start, start, stop, time_budget_s, lambda _: True)
+    ran = loaded.run(received, start, start, stop, time_budget_s, lambda _: key not in _ended)
     return RAN, *_packed(loaded.task, start, *ran)
 
 
