@@ -6,7 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stdout
 from typing import IO, Any, TextIO, cast
 
 from amorsize._host.signals import let_through
@@ -55,8 +55,10 @@ class Out:
     def close(self) -> None:
         """Close it, whatever could not be written."""
         if self._stream is not None:
-            with suppress(OSError):  # flush() has told
+            try:
                 self._stream.close()
+            except OSError as error:
+                let_through(error)  # else flush() has told
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -156,15 +158,14 @@ def stdout_kept_apart() -> Iterator[Out]:
         let_through(error)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     out = open(kept, "w", encoding=ours.encoding, errors="backslashreplace")  # noqa: SIM115
+    answer = Out(out)
     try:
-        answer = Out(out)
         yield answer
         answer.flush()
     finally:
         ours.flush()  # to stderr
         os.dup2(kept, 1)
-        with suppress(OSError):  # what could not be written was told, or is not wanted
-            out.close()
+        answer.close()
 
 
 @contextmanager
