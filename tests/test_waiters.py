@@ -176,6 +176,18 @@ def test_items_that_compute_have_a_worker_a_core():
     assert part_waiting(waits=False)[0].n_started.get("process", 0) <= 2
 
 
+@pytest.mark.parametrize("n_cores", [1, 2, 64])
+@pytest.mark.parametrize("computing_share", [0.01, 0.31, 0.7])
+def test_there_is_room_for_as_many_processes_as_a_call_may_come_to_have(n_cores, computing_share):
+    """Of 64 cores and items that half wait more than 4 a core: a pool has a place for each."""
+    host, n_at_once = Host(n_cores=n_cores), 1 + 1.5 * (1 / computing_share - 1)
+
+    n_most = backend_costs.most_processes(host)
+
+    assert backend_costs.part_waiting(host, n_at_once) <= n_most
+    assert backend_costs.waiting_processes(host, 1.0, computing_share) <= n_most
+
+
 @pytest.mark.parametrize(("others_s", "n_at_once"), [(0.0, 3.25), (0.015, 1.0)])
 def test_items_that_wait_for_the_gil_do_not_half_wait(others_s, n_at_once):
     """Other threads compute in that time, as those of a server do."""

@@ -11,6 +11,7 @@ from amorsize._host.signals import raised_by_handler
 from amorsize._profiles import store
 from amorsize._workers import worker_numbers
 from amorsize.errors import SerializationError, WorkersUnavailable
+from amorsize.policy import backend_costs
 from amorsize.policy.events import HostInspected, Started, WorkersLimited
 
 TYPE_CHECKING = False
@@ -134,7 +135,7 @@ class Starter:
             self._call.task,
             self._survey.payload,
             forks=self._call.fork_reason is None,
-            n_most=max(64, 4 * host.n_cores, n_places + 8),
+            n_most=max(64, backend_costs.most_processes(host), n_places) + 8,
             n_jobs=n_asked or host.n_cores,
             library_threads=self._n_library_threads,
         )

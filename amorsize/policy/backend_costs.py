@@ -123,6 +123,11 @@ def may_take_turns(job: Job, costs: ItemCosts) -> bool:
     return job.thread_reason is None and costs.n_at_once >= WORTH_TURNS
 
 
+def most_processes(host: Host) -> int:
+    """As many as a call may come to have, whatever is found out about its items."""
+    return WAITING_PROCESSES * host.n_cores
+
+
 def part_waiting(host: Host, n_at_once: float) -> int:
     """Workers that keep all cores computing with items that wait for a part of their time."""
     return max(1, round(host.n_cores * min(WAITING_PROCESSES, n_at_once)))
