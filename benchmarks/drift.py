@@ -324,6 +324,9 @@ def compute(n):
 def uneven(n):
     return sum(i * i for i in range(4000 * (1 + n % 9)))
 
+def sizes(n):
+    return sum(i * i for i in range(800 * (1 + 7 * n % 31)))
+
 def wait(n):
     time.sleep(3e-3)
 
@@ -345,7 +348,7 @@ def busy() -> None:
     programs = [subprocess.Popen(loop) for _ in range(2)]
     try:
         with tempfile.TemporaryDirectory() as home:
-            for name in ("compute", "uneven", "wait", "release"):
+            for name in ("compute", "uneven", "sizes", "wait", "release"):
                 print(name, run(CONSTANT, name, home=f"{home}/{name}") or "no change told")
     finally:
         for program in programs:
