@@ -48,7 +48,7 @@ def set_environment(item):
 
 def mark_row(row):
     if in_worker():
-        getattr(row, "up" + "date")(done=True)  # not to be read in the code
+        getattr(row, "".join(("up", "date")))(done=True)  # not to be read in the code
     return burn(len(row), 2e-3 if in_worker() else 20e-3)  # so that sharing pays on any host
 
 
@@ -342,7 +342,7 @@ def item(number):
     while time.thread_time() < until_s:
         pass
     if os.getpid() != HOME:
-        getattr(sys, 'ar' + 'gv').append(str(number))
+        getattr(sys, ''.join(('ar', 'gv'))).append(str(number))
     return number
 
 with warnings.catch_warnings(record=True) as seen:

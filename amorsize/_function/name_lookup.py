@@ -13,7 +13,7 @@ from amorsize._function.callables import FUNCTION, MISSING, MODULE, cells, membe
 from amorsize._function.flow_reader import flow_of
 from amorsize._function.made_instances import Made, Super, class_of
 from amorsize._function.object_contents import CONTAINERS, MAX_ELEMENTS, is_container, state
-from amorsize._function.ownership import is_own_class
+from amorsize._function.ownership import is_own_class, is_own_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,8 +93,9 @@ def _called_parts(value: Any, step: str) -> Iterable[Any]:
 
 def _callables_of(value: Any) -> list[Any]:
     """What an attribute may be that is called, if only the object is known."""
-    if type(value) is MODULE:
-        return [one for one in tuple(vars(value).values()) if type(one) is FUNCTION]
+    if type(value) is MODULE:  # of a library it may be any, and most change nothing
+        held = tuple(vars(value).values()) if is_own_module(value.__name__) else ()
+        return [one for one in held if type(one) is FUNCTION]
     classes = value.__mro__ if isinstance(value, type) else class_of(value).__mro__
     found = [one for cls in classes if is_own_class(cls) for one in tuple(vars(cls).items())]
     methods = [held for name, held in found if type(held) is FUNCTION and name[:2] != "__"]
@@ -139,7 +140,7 @@ def _parts(value: Any, step: str) -> Iterable[Any]:
         return () if value is MISSING else (class_of(value),)
     if step == value_flow.SUPER:
         return (value,)
-    if step == value_flow.ANY:
+    if step == value_flow.ANY and type(value) is not MODULE:
         return list(islice(state(value).values(), MAX_ELEMENTS))
     if isinstance(step, value_flow.Key):
         return _part_at(value, step.key)
