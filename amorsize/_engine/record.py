@@ -10,7 +10,7 @@ from amorsize._engine.verdict import HOLDS_GIL
 from amorsize._profiles import store
 from amorsize._workers import nesting
 from amorsize.policy.evidence import achievement
-from amorsize.policy.rules.remote import is_remote
+from amorsize.policy.state import is_remote
 from amorsize.policy.trace import MANY_CALLS, CallCost, Trace
 
 TYPE_CHECKING = False

@@ -8,7 +8,7 @@ from amorsize._engine.engine_costs import EngineCosts
 from amorsize._workers import executor_pool
 from amorsize.errors import InvalidOptionError
 from amorsize.policy.events import HostInspected
-from amorsize.policy.rules.remote import is_remote
+from amorsize.policy.state import is_remote
 from amorsize.report import seconds
 
 TYPE_CHECKING = False

@@ -227,3 +227,8 @@ class State:
     def has_proven_pool(self) -> bool:
         """An earlier call has shown what workers do with such items, too long to look up from."""
         return self.profile.fits and (self.costs.item_s or 0.0) >= TRUSTED_ITEM_S
+
+
+def is_remote(state: State) -> bool:
+    """Items go to processes that are not ours."""
+    return state.is_surveyed and state.host.engine_lag_s is not None

@@ -15,11 +15,10 @@ from amorsize.policy.rules import (
     dispatch,
     first_items,
     inline,
-    remote,
     scale,
 )
 from amorsize.policy.rules.inline import SERIAL_SLICE_S, SLICE_S
-from amorsize.policy.state import State
+from amorsize.policy.state import State, is_remote
 from amorsize.policy.value import inf
 
 TYPE_CHECKING = False
@@ -44,7 +43,9 @@ def _workers_only(state: State, view: View) -> Action | None:
         return None
     if not state.is_surveyed:
         return InspectHost()
-    if remote.is_remote(state):
+    if is_remote(state):
+        from amorsize.policy.rules import remote  # which most programs never need
+
         return remote.feed(state, view)
     return scale.workers_only(state, view)
 
@@ -197,7 +198,9 @@ class Tuner(State):
         n_jobs = 1 if backend == "serial" else max(1, self.workers.of(backend).n_alive)
         n_jobs = min(n_jobs, self.limits.contention.n_enough or n_jobs)
         chunksize = self.job.chunksize
-        if chunksize is None and remote.is_remote(self):
+        if chunksize is None and is_remote(self):
+            from amorsize.policy.rules import remote
+
             chunksize = remote.full_chunk(self)
         elif chunksize is None and costs.waits and backend != "serial":
             dispatch_s = self.prices().dispatch_s

@@ -5,7 +5,8 @@ from __future__ import annotations
 from amorsize.policy.evidence import drift, tuned_plan
 from amorsize.policy.evidence.cpu_share import CoreEvidence
 from amorsize.policy.evidence.io_bound import is_idle
-from amorsize.policy.rules import choose_backend, explore, follow_plan, limit_failures, remote
+from amorsize.policy.rules import choose_backend, explore, follow_plan, limit_failures
+from amorsize.policy.state import is_remote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ def reported(state: State, event: Report) -> None:
             _see_drift(state, state.profile.watch, found)
     if state.job.keeps_failures:
         limit_failures.see(state, event)
-    if remote.is_remote(state):
+    if is_remote(state):
+        from amorsize.policy.rules import remote  # which most programs never need
+
         remote.check_profile(state)
         return  # how many of its workers are used is not ours to try
     explore.see(state, event)

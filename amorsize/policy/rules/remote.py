@@ -39,11 +39,6 @@ MOST_BYTES = 4e6
 ALL_BYTES = 64e6
 
 
-def is_remote(state: State) -> bool:
-    """Items go to processes that are not ours."""
-    return state.is_surveyed and state.host.engine_lag_s is not None
-
-
 def feed(state: State, view: View) -> Action:
     """A chunk for a worker that has too little, or one worker more."""
     if state.route is None or state.route.backend is None:
