@@ -119,7 +119,7 @@ def test_one_function_set_up_in_two_ways_is_known_in_both(make):
         tuned_map(make(wait_s), range(3), cache=False)
 
     short, long = (store.memory().profile(store.key_of(make(one), 0)) for one in ways)
-    assert 1e-3 <= short.item_s < 20e-3 <= long.item_s
+    assert 1e-3 <= short.traits.item_s < 20e-3 <= long.traits.item_s
 
 
 def test_keywords_of_a_call_are_what_it_is_set_up_with():
@@ -129,7 +129,7 @@ def test_keywords_of_a_call_are_what_it_is_set_up_with():
         tuned(range(3), wait_s=wait_s)
 
     known = [one for key, one in store.memory().profiles() if key[0] == owner_of(waits)]
-    assert [one.item_s >= 20e-3 for one in known] == [False, True]
+    assert [one.traits.item_s >= 20e-3 for one in known] == [False, True]
 
 
 def test_a_number_that_never_comes_again_does_not_fill_the_memory():
