@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from amorsize._workers.payload import Payload
     from amorsize.policy.host_job import Host, Job
 
+#: The share of the work left that asking all items for their types may take.
+ASKING_SHARE = 0.02
 #: The most that computing counts as stretched by other programs: nobody can tell for how long.
 MOST_STRETCHED = 8.0
 
@@ -130,9 +132,13 @@ class Survey:
         is_open = self._host.has_gil and options.thread_safe is None and options.seed is None
         if not is_open or not isinstance(source, Sliced):
             return None
-        from amorsize._function.pure_code import is_pure
+        from amorsize._function.pure_code import ASKING_S, is_pure
 
-        if not is_pure(call.func, (*source.sequences, tuple(call.item_kwargs.values()))):
+        most_items = float("inf")
+        if call.tuner.costs.item_s is not None:
+            left_s = call.tuner.left_s(call.view(caller_busy=False))
+            most_items = ASKING_SHARE * left_s / ASKING_S
+        if not is_pure(call.func, (*source.sequences, [*call.item_kwargs.values()]), most_items):
             return None
         if (why := why_stay({})) is not None:
             return Verdict(thread_reason=why, process_reason=why)
