@@ -46,6 +46,7 @@ class Descriptors:
         """
         self.n_left_out = 0
         self.marks: Marks = {}
+        self.untold: list[str] = []  # of which nobody tells later whether they have moved
         is_said = _said_by_program()
         for descriptor in _in_turn(first) if among is None else among:
             if (known := _identity(descriptor)) is None or known[1:3] in is_said:
@@ -70,7 +71,9 @@ class Descriptors:
             elif now != known:
                 name = name_of(descriptor)
                 found.append((name, f"put {name} in the place of a file that was open before"))
-            elif place_of(descriptor, known) != mark:
+            elif (place := place_of(descriptor, known)) is None:
+                self.untold.append(name_of(descriptor))
+            elif place != mark:
                 name = name_of(descriptor)
                 what = "used" if stat.S_ISSOCK(known[0]) else "moved the offset of"
                 found.append((name, f"{what} {name}, which was open before"))

@@ -131,6 +131,8 @@ class Around:
     def _moved(self, before: Descriptors) -> Iterator[Finding]:
         for name, words in before.moved():
             yield Finding(what=name, where=at.DESCRIPTOR, why=f"an item {words}")
+        for name in before.untold:
+            self._cut[f"{name} (the system did not tell)"] = None
         self._deadline_s = thread_time() + self._budget_s
 
     def _see_place(self, name: str, handle: Any) -> None:
