@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 
+from amorsize._host.stand_in import StandIn
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -133,14 +135,14 @@ class _Said:
         self.show, self.is_record = show, is_record
 
 
-class _Held:
+class _Held(StandIn):
     """A stream that keeps its text; in all else it is the program's."""
 
     def __init__(self, printed: Printed, start: int, name: str, stream: Any) -> None:
-        self._printed, self._start, self._name, self._stream = printed, start, name, stream
+        self._printed, self._start, self._name, self.stands_for = printed, start, name, stream
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+        return getattr(self.stands_for, name)
 
     def write(self, text: str) -> int:
         """Hold the text until its turn comes."""

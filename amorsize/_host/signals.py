@@ -74,12 +74,13 @@ class no_interrupts:  # noqa: N801 - reads as a word where it is used: `with no_
         for number, handler in handlers.items():
             self._handlers[number] = handler
             try:
-                signal.signal(number, self._note)
+                signal.signal(number, self.note)
             except ValueError:  # another thread than the main one
                 self._handlers.clear()
                 return
 
-    def _note(self, number: int, frame: Any) -> None:
+    def note(self, number: int, frame: Any) -> None:
+        """Keep a signal that came for later."""
         if self._is_over:  # another handler raised while this one was not yet back in its place
             handler = self._handlers[number]
             signals().signal(number, handler)
@@ -91,7 +92,7 @@ class no_interrupts:  # noqa: N801 - reads as a word where it is used: `with no_
         """Have signals handled as they were; in a fork, this is all there is to do."""
         self._is_over = True
         for number, handler in self._handlers.items():
-            if signal.getsignal(number) == self._note:  # else set anew meanwhile
+            if signal.getsignal(number) == self.note:  # else set anew meanwhile
                 signal.signal(number, handler)
         if self._blocked is not None:
             signal.pthread_sigmask(signal.SIG_SETMASK, self._blocked)
@@ -102,6 +103,10 @@ class no_interrupts:  # noqa: N801 - reads as a word where it is used: `with no_
                 signal.raise_signal(self._came.pop())
             finally:
                 self._deliver(signal)
+
+    def held(self, number: int) -> Handler:
+        """The program's handler of a signal, in whose place ours is."""
+        return self._handlers[number]
 
     @property
     def blocked(self) -> Any:
@@ -126,6 +131,18 @@ def leave_to_caller(blocked: list[int] | None = None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def handlers_of_program() -> list[Any]:
+    """What handles each signal once nothing holds it back any more."""
+    signal = signals()
+    return [_seen_through(signal.getsignal(one), one) for one in sorted(signal.valid_signals())]
+
+
+def _seen_through(handler: Any, number: int) -> Any:
+    if getattr(handler, "__func__", None) is not no_interrupts.note:
+        return handler
+    return handler.__self__.held(number)
 
 
 def raised_by_handler(error: BaseException) -> bool:

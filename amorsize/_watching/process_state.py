@@ -13,9 +13,11 @@ import sys
 import time
 from _functools import partial  # type: ignore[import-not-found]  # `functools` loads much more
 from os import getcwd  # an item may leave a stand-in in its place
+from time import process_time
 
 from amorsize._host.clocks import monotonic
-from amorsize._host.signals import let_through
+from amorsize._host.signals import handlers_of_program, let_through
+from amorsize._host.stand_in import StandIn
 from amorsize._watching.finding import Ones
 from amorsize.policy.value import Value
 
@@ -61,7 +63,8 @@ def _environment() -> Any:
 
 
 def _streams() -> Any:
-    return Ones((sys.stdin, sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__))
+    streams = sys.stdin, sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__
+    return Ones(one.stands_for if isinstance(one, StandIn) else one for one in streams)
 
 
 def _filters() -> Any:
@@ -76,27 +79,42 @@ def _local() -> Any:
 
 
 def _handlers() -> Any:
-    return Ones(map(_signal.getsignal, sorted(_signal.valid_signals())))
+    return Ones(handlers_of_program())
 
 
 def _timers() -> Any:
-    """Whether an alarm is set, and which signals wait in this thread."""
+    """Which timers are set, and which signals wait in this thread."""
     which = (_signal.ITIMER_REAL, _signal.ITIMER_VIRTUAL, _signal.ITIMER_PROF)
-    armed = [_Alarm(_signal.getitimer(one)[0]) for one in which]
-    return armed, _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
+    return [_Timer(one) for one in which], _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
 
 
-class _Alarm:
-    """When a timer rings, give or take what it takes to ask."""
+class _Timer:
+    """How a timer stands; the same as another one if only time has passed in between.
 
-    def __init__(self, left_s: float) -> None:
-        self._at_s = monotonic() + left_s if left_s else None
+    Between asking for the time and asking the timer, others may have the core for long.
+    """
+
+    def __init__(self, which: int) -> None:
+        clock = monotonic if which == _signal.ITIMER_REAL else process_time
+        self._is_real = clock is monotonic
+        self._earliest_s = clock()
+        self._left_s: float
+        self._interval_s: float
+        self._left_s, self._interval_s = _signal.getitimer(which)
+        self._latest_s = clock()
 
     def __eq__(self, other: object) -> bool:
-        assert isinstance(other, _Alarm)
-        if self._at_s is None or other._at_s is None:
-            return self._at_s is other._at_s
-        return abs(self._at_s - other._at_s) < SAME_ALARM_S
+        assert isinstance(other, _Timer)
+        before, now = sorted((self, other), key=lambda one: (one._earliest_s, one._latest_s))
+        if before._interval_s != now._interval_s or not before._left_s:
+            return before._interval_s == now._interval_s and not now._left_s
+        longest_s = now._latest_s - before._earliest_s
+        # Of the process's CPU time some may count for one clock before it does for the other.
+        shortest_s = max(0.0, now._earliest_s - before._latest_s) if self._is_real else 0.0
+        least_s = before._left_s - longest_s - SAME_ALARM_S
+        if least_s <= 0 and now._left_s <= now._interval_s:
+            return True  # it has rung meanwhile, and may have begun again by itself
+        return least_s <= now._left_s <= before._left_s - shortest_s + SAME_ALARM_S
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -192,7 +210,11 @@ def _opener() -> Any:
 
 def _attributes(name: str) -> Any:
     module = _module(name)
-    return NOT_LOADED if module is None else _by_name(vars(module))
+    if module is None:
+        return NOT_LOADED
+    found = dict(vars(module))
+    found.pop("__warningregistry__", None)  # whatever warns while code of the module runs makes it
+    return _by_name(found)
 
 
 class Look(Value):
@@ -204,10 +226,13 @@ class Look(Value):
     by_service: bool = False  # serving workers may change it, beside an item in another thread
 
     def state(self) -> Any:
-        """How it is; why that cannot be told counts as well: a folder that is gone, for one."""
+        """How it is; what the system says instead counts as well: that a folder is gone, for one.
+
+        Other errors tell nothing of it: another thread may have changed it during the look.
+        """
         try:
             return self.read()
-        except Exception as error:
+        except OSError as error:
             let_through(error)
             return type(error)
 
