@@ -143,12 +143,27 @@ def test_few_waits_that_are_known_run_beside_each_other_in_real_threads():
 def test_few_items_that_wait_no_more_are_not_started_at_once(cost_s, n_items, holds_gil):
     """One of them is seen to compute: it takes no longer than the loop, however wrong the hint."""
     known = few(8)[1].learned()
-    outcome, _, world = few(
+    outcome, tuner, world = few(
         n_items, known, waits=False, costs_s=(cost_s,) * n_items, holds_gil=holds_gil
     )
 
-    assert outcome.n_started["thread"] <= 2
+    assert tuner.workers.of("thread").n_alive <= world.n_cores
+    assert outcome.n_started["thread"] <= 1 + world.n_cores  # the first one has ended
     assert outcome.makespan_s <= 1.03 * world.serial_s + 4e-3
+
+
+@pytest.mark.parametrize("n_items", [3, 4, 8, 32])
+@pytest.mark.parametrize("n_cores", [2, 8])
+@pytest.mark.parametrize("holds_gil", [True, False])
+def test_items_that_wait_no_more_cost_one_item_alone(n_items, n_cores, holds_gil):
+    """The thread that has run it ends, so that processes can be forked for all others."""
+    changes = {"waits": False, "n_cores": n_cores, "holds_gil": holds_gil}
+    cold, _, _ = few(n_items, **changes)
+    outcome, tuner, _ = few(n_items, few(8)[1].learned(), **changes)
+
+    assert not tuner.learned().traits.waits
+    assert not (holds_gil and tuner.workers.of("thread").n_alive)
+    assert outcome.makespan_s <= 1.05 * cold.makespan_s + 0.2 + 10e-3
 
 
 def part_waiting(**changes):

@@ -49,7 +49,7 @@ class Send(Value):
 
 
 class RetireWorker(Value):
-    """End an idle worker: the memory it holds is wanted more than its help."""
+    """End an idle worker, which costs more than it helps."""
 
     worker: int
 

@@ -77,9 +77,11 @@ def _tuned_plan(state: State, view: View) -> Action | None:
 
 
 def _help_with_few(state: State, view: View) -> Action | None:
-    if not state.profile.misfits or view.caller_busy or state.costs.n_reports:
+    if not state.profile.misfits or view.caller_busy or state.workers.of("process").n_reporting:
         return None
-    is_long = (state.costs.first_unconfirmed_s or 0.0) >= dispatch.LONG_ITEM_S
+    costs = state.costs
+    first_s = costs.first_unconfirmed_s if costs.n_inline else costs.item_s
+    is_long = (first_s or 0.0) >= dispatch.LONG_ITEM_S
     return first_items.help_with_few(state, view) if is_long else None
 
 

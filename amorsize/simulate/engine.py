@@ -196,6 +196,9 @@ class Engine:
         elif kind is do.StartGilProbe:
             self.probed_from_s = self.cores.now_s
             caller.spend(self.world.watch_s, then)
+        elif kind is do.RetireWorker:
+            self.pool.retire(action.worker)
+            return False
         elif kind is do.StopGilProbe:
             self.told.gil_probed(self.probed_from_s)
             return False

@@ -86,6 +86,10 @@ class Pool:
         for worker in self.workers:
             self.begin(worker)
 
+    def retire(self, number: int) -> None:
+        """A worker that has nothing to do ends."""
+        self.workers[number].is_alive = False
+
     def kill(self, number: int) -> bool:
         """A worker dies with all it has; False where there is none of that number."""
         if number >= len(self.workers) or not self.workers[number].is_alive:

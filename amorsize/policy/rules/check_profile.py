@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize.policy import overheads
-from amorsize.policy.actions import Wait
+from amorsize.policy.actions import RetireWorker, Wait
 from amorsize.policy.events import PicklingMeasured
 from amorsize.policy.evidence import achievement, drift, gil, tuned_plan
 from amorsize.policy.evidence.exploration_account import Explored
@@ -48,11 +48,12 @@ def check(state: State, view: View, hint: Profile) -> Action | None:
     is_hasty = view.n_left > 0 and _is_hasty(state, hint)
     if view.caller_busy and (is_hasty or not costs.n_reports):  # its item may take long
         return dispatch.meanwhile_or_wait(state, view)
-    if hint.traits.waits and not costs.n_inline and not _are_told(state):
-        return dispatch.meanwhile(state, view) or Wait(reason="first items are running")
-    if hint.traits.waits and costs.waits and not costs.n_inline:
-        _judge(state, hint)
-        return None
+    if hint.traits.waits and not costs.n_inline:
+        if not _are_told(state):
+            return dispatch.meanwhile(state, view) or Wait(reason="first items are running")
+        if costs.waits or state.waiting.first_reports.is_settled:
+            _judge(state, hint)
+            return None if costs.waits else _end_thread(state)
     may_check = left_s > 0 and state.profile.n_checks < CHECK_SLICES
     if not view.caller_busy and (is_hasty or may_check):
         state.profile.n_checks += 1
@@ -66,6 +67,15 @@ def _are_told(state: State) -> bool:
     """Whether what threads have reported tells if items wait: on a busy host it takes a few."""
     is_open = not state.costs.waits and not state.waiting.first_reports.is_settled
     return not (is_open and state.workers.n_in_flight)
+
+
+def _end_thread(state: State) -> Action | None:
+    """The one that showed that items compute: no fork is safe beside it."""
+    worker = state.workers.of("thread").last_idle
+    if worker is None or state.workers.n_alive > 1:
+        return None
+    state.workers.lose(worker.number)
+    return RetireWorker(worker=worker.number)
 
 
 def _is_hasty(state: State, hint: Profile) -> bool:

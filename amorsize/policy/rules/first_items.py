@@ -70,9 +70,10 @@ def help_with_few(state: State, view: View) -> Action | None:
     if not state.is_surveyed and _are_few(state, view, state.job.n_cores_most):
         return InspectHost()
     n_first = _n_before_first(state, view) if state.is_surveyed else 0
-    if state.workers.n_started < n_first:
+    n_started = state.workers.of("process").n_alive
+    if n_started < n_first:
         state.workers.early_start_s = view.now_s
-        if not state.workers.n_started:
+        if not n_started:
             why = f"only {view.n_left} items: likely long"
             if state.profile.hint is not None:
                 why = "an earlier call had long items"
