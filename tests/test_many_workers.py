@@ -33,7 +33,7 @@ def test_a_decision_takes_as_many_steps_with_many_workers(job, cpu_share):
         asked = {**job, "n_jobs": n_workers, "chunksize": 1} if job else {"chunksize": 1}
         n_calls, outcome = calls_of(
             lambda asked=asked, n_workers=n_workers: play(
-                costs_s=[20e-3] * 4000, n_cores=n_workers, cpu_share=cpu_share, job=asked
+                costs_s=[20e-3] * 2000, n_cores=n_workers, cpu_share=cpu_share, job=asked
             ),
             within="amorsize/policy/",
         )
