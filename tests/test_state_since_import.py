@@ -198,24 +198,30 @@ FOLLOWED = [
 ]
 
 
-@pytest.mark.parametrize(("function", "change"), FOLLOWED, ids=lambda one: one.__name__)
-def test_a_warm_worker_follows(function, change, monkeypatch):
-    """Before the change, with it, and after it was taken back: as in the caller each time."""
+@pytest.mark.parametrize("part", range(4))
+def test_a_warm_worker_follows(part, monkeypatch):
+    """Before each change, with it, and after it was taken back: as in the caller each time.
 
-    def answers():
-        here = [function(x) for x in range(1, 4)]
-        assert tuned_map(function, range(1, 4), backend="process", n_jobs=1) == here
-        return here
-
+    One worker follows a quarter of the changes, one after the other.
+    """
     items.Settings.get()
     items.cached_settings()
-    before = answers()
-    with monkeypatch.context() as patch:
-        change(patch)
-        assert answers() != before
-    del patch
-    gc.collect()  # a class refers to itself
-    assert answers() == before
+    for function, change in FOLLOWED[part::4]:
+        named = f"{function.__name__}, {change.__name__}"
+        before = answers_of(function, named)
+        with monkeypatch.context() as patch:
+            change(patch)
+            assert answers_of(function, named) != before, named
+        del patch
+        gc.collect()  # a class refers to itself
+        assert answers_of(function, named) == before, named
+
+
+def answers_of(function, named):
+    """What the caller gives, which a worker has to give as well."""
+    here = [function(x) for x in range(1, 4)]
+    assert tuned_map(function, range(1, 4), backend="process", n_jobs=1) == here, named
+    return here
 
 
 def test_a_closure_has_its_variable_wherever_else_that_stands(monkeypatch):
