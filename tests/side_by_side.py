@@ -28,13 +28,16 @@ GROUP = 8
 
 
 def groups(items: list[pytest.Item]) -> list[list[pytest.Item]]:
-    """The tests in groups; those that use a fixture of their module stay together."""
+    """The tests in groups; those that use a fixture of their module stay together.
+
+    The largest come first: one that is begun last would run on alone.
+    """
     found = []
     for _, of_file in groupby(items, key=lambda item: item.path):
         rest = list(of_file)
         size = len(rest) if any(map(shares_a_fixture, rest)) else GROUP
         found += [rest[start : start + size] for start in range(0, len(rest), size)]
-    return found
+    return sorted(found, key=len, reverse=True)
 
 
 def shares_a_fixture(item: pytest.Item) -> bool:

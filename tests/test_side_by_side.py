@@ -59,3 +59,10 @@ def test_the_worst_status_counts(statuses, worst, capfd):
     assert side_by_side.worst_of(running) == worst
     said = capfd.readouterr().out.splitlines()
     assert sorted(said) == [f"ends with {n}" for n in sorted(statuses)]
+
+
+def test_the_largest_group_comes_first():
+    """One that is begun last would run on alone, whatever the name of its file."""
+    found = side_by_side.groups([*collected("a", 9, "function"), *collected("z", 30, "module")])
+
+    assert [len(group) for group in found] == [30, 8, 1]
