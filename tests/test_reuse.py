@@ -45,7 +45,7 @@ def told(func, n_items, **options):
 
 if __name__ == "__main__":
     options = json.loads(sys.argv[1])
-    func, n_items = {"work": (work, 800), "wait": (wait, 2000)}[options.pop("which")]
+    func, n_items = {"work": (work, 500), "wait": (wait, 2000)}[options.pop("which")]
     print(json.dumps(told(func, n_items, n_jobs=16, **options)))
 """
 
