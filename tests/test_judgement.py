@@ -735,6 +735,38 @@ def test_what_there_was_no_time_to_look_at_counts_as_changed(monkeypatch, cut):
 # --- what is kept, and laws -----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("how", ["no time", "made something that lasts"])
+def test_what_one_item_seems_to_have_done_is_not_kept_for_the_next_call(monkeypatch, how):
+    """The call ended before a second item could show whether each of them does so."""
+    from amorsize._engine import placement
+    from amorsize._watching import snapshot
+
+    monkeypatch.setattr(placement, "_watched", {})
+    monkeypatch.setattr(snapshot, "BUDGET_S", -1.0 if how == "no time" else 1.0)
+    monkeypatch.setitem(os.environ, "AMORSIZE_TEST_STEP", "0")
+    options, items = call_options.validated(), [1, 2]
+
+    def item(i):
+        return getattr(os, "".join(("env", "iron"))).update(AMORSIZE_TEST_STEP="1")
+
+    first = Judge(item, options, item)
+    first.read(items)
+    assert first.watch(lambda: item(1), items[:1], inside=True)
+    assert first.read(items).process_reason is not None
+    first.keep()
+
+    second = Judge(item, options, item)
+    assert second.read(items).process_reason is None
+    assert second.read(items).must_watch
+
+    monkeypatch.setattr(snapshot, "BUDGET_S", 1.0)
+    second.watch(lambda: item(1), items[:1], inside=True)
+    second.watch(lambda: item(1), items[:1], inside=True)
+    second.keep()
+
+    assert item in placement._watched
+
+
 def test_a_function_is_watched_once(monkeypatch):
     """What the first call has seen holds for the next ones in this process."""
     watched = []

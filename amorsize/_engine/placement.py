@@ -63,6 +63,7 @@ class Judge:
         self.objects = Objects()
         self._seen: Seen | None = None  # None: no item was watched
         self._paths: set[str] | None = None  # files that the watched item has changed
+        self._is_open = False  # a second item has to be seen before that is believed
 
     def read(self, items: Sequence[object]) -> Verdict:
         """What the code says, and what was seen so far."""
@@ -109,7 +110,8 @@ class Judge:
         connects = files.connects or (self._seen is not None and self._seen.connects)
         self._seen = Seen(left=tuple(left), called=tuple(called), connects=connects)
         is_open = bool(around.unseen or paths) or any(one.where in LASTING for one in left)
-        return is_first and is_open
+        self._is_open = is_first and is_open
+        return self._is_open
 
     def _called(self, calls: Inside) -> list[Finding]:
         """What speaks against threads in the functions that an item has called."""
@@ -154,8 +156,8 @@ class Judge:
         return None
 
     def keep(self) -> None:
-        """Remember what was seen for the next call."""
-        if self._seen is None:
+        """Remember what was seen for the next call, unless that is to be seen a second time."""
+        if self._seen is None or self._is_open:
             return
         _watched.pop(self._owner, None)
         _watched[self._owner] = self.reach, self._seen
