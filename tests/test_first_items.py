@@ -192,6 +192,27 @@ def test_beside_a_thread_of_the_program_nothing_is_blamed_on_items(monkeypatch):
     assert noticed(events) == []
 
 
+@pytest.mark.forks
+def test_a_file_that_the_data_may_come_from_is_no_matter_in_a_fork(tmp_path):
+    """While data is read in the caller, nobody can tell who has moved an offset that both share."""
+    (tmp_path / "table").write_bytes(bytes(100_000))
+    with (tmp_path / "table").open("rb", buffering=0) as file:
+        watch = Watch(handles={"table": file}, beside_program=True)
+
+        assert (
+            noticed(told_by(ForkPool(Task(lambda _: file.read(10), watch=watch), n_workers=1)))
+            == []
+        )
+
+
+def test_code_of_the_program_beside_items_in_threads_is_not_blamed_on_them(monkeypatch):
+    """As that of other threads: it may have set what is found set."""
+    monkeypatch.setitem(os.environ, "AMORSIZE_TEST_STEP", "before")
+    task = Task(set_environment, watch=Watch(beside_program=True))
+
+    assert noticed(told_by(ThreadPool(task))) == []
+
+
 def test_an_item_that_raises_is_watched_to_its_end():
     """What it did before it failed is found."""
     first_items = FirstItems(Watch(), {"item"})
@@ -323,6 +344,21 @@ def test_rows_that_workers_change_are_told(fresh):
 
     assert len(results) == 60
     assert "changed in place" in warned[0]
+
+
+def wait_a_moment(line):
+    time.sleep(1e-3)
+    return len(line)
+
+
+def test_items_that_wait_are_not_blamed_for_the_file_that_they_come_from(fresh, tmp_path):
+    """The caller goes on reading it while threads run their first items."""
+    (tmp_path / "lines").write_text(("x" * 99 + "\n") * 6000)
+    with (tmp_path / "lines").open() as file:
+        results, warned = run(autotune(wait_a_moment), (line for line in file))
+
+    assert results == [100] * 6000
+    assert warned == []
 
 
 def test_workers_from_a_clean_start_watch_as_well(run_script):

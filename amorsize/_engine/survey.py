@@ -123,6 +123,9 @@ class Survey:
                 mutables=judge.objects.mutables,
                 # The consumer of a stream runs beside its items: who has changed something then?
                 in_threads=not self._call.is_stream and not self._call.options.thread_safe,
+                beside_program=self._call.is_stream
+                or not self._call.source.all_read
+                or callable(self._call.options.progress),
             )
         return verdict
 

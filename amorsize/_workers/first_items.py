@@ -33,7 +33,9 @@ IN_PROCESSES = frozenset({"process", "descriptor", "context", "state", "item"})
 IN_NEW_INTERPRETERS = frozenset({"process", "context", "item"})
 #: In threads, which share objects with the caller.
 IN_THREADS = frozenset({"process", "descriptor", "context"})
-#: In threads beside others of the program, which may cause all other changes.
+#: In forked workers while the caller runs code of the program: they share how far files are read.
+IN_PROCESSES_BESIDE_IT = IN_PROCESSES - {"descriptor"}
+#: In threads beside other code of the program, which may cause all other changes.
 IN_ONE_OF_THREADS = frozenset({"context"})
 
 
@@ -128,6 +130,8 @@ def of_fork(watch: Watch | None) -> FirstItems | None:
     """For a forked worker, which shares all descriptors open at its start with the caller."""
     if watch is None:
         return None
+    if watch.beside_program:
+        return FirstItems(watch, IN_PROCESSES_BESIDE_IT)
     from amorsize._watching.descriptors import Descriptors, descriptor_of
 
     marks = Descriptors([descriptor_of(one) for one in watch.handles.values()]).marks
@@ -152,7 +156,8 @@ class ThreadsFirstItems:
             from amorsize._watching.descriptors import Descriptors
 
             self._among = Descriptors().marks  # later ones may belong to another item
-            self._parts = IN_ONE_OF_THREADS if _has_other_threads() else IN_THREADS
+            is_beside = self._watch.beside_program or _has_other_threads()
+            self._parts = IN_ONE_OF_THREADS if is_beside else IN_THREADS
 
     def of_thread(self) -> FirstItems | None:
         """For one more thread; None: enough threads watch items."""

@@ -98,10 +98,12 @@ class Watch(Value):
     handles: dict[str, Any] = {}  # noqa: RUF012 - files and connections, by name: a Value is frozen
     mutables: dict[str, Any] = {}  # noqa: RUF012 - what the function reaches and no item may change
     in_threads: bool = True  # whether threads watch items as well
+    #: Whether other code of the program runs beside items: such as gives the data, bit by bit.
+    beside_program: bool = False
 
     def elsewhere(self) -> Watch:
         """The same for a worker that was not forked, which has only copies of these objects."""
-        return Watch(in_threads=self.in_threads)
+        return Watch(in_threads=self.in_threads, beside_program=self.beside_program)
 
 
 class Task:
