@@ -483,6 +483,46 @@ def test_a_first_item_that_had_no_core_refutes_nothing():
     assert tuner.profile.fits
 
 
+def told_without_core(tuner, n_items, own_s, delay_s, now_s):
+    """The caller ran items, for part of whose time others had its core."""
+    tuner.tell(inlined(n_items, own_s + delay_s, now_s).but(cpu_s=own_s, run_delay_s=delay_s))
+
+
+def test_a_turn_of_others_at_the_core_is_no_work_that_is_left():
+    """8 ms that 5000 items of 0.06 us stood back: what is left is over before that comes again."""
+    tuner = Tuner(None, Job(n_items=20_000))
+    n_done, now_s = 0, 0.0
+    for n_items, own_s in ((1, 19e-6), (1, 4e-6), (8, 6e-6), (240, 31e-6), (6000, 370e-6)):
+        n_done, now_s = n_done + n_items, now_s + own_s
+        delay_s = 8e-3 if n_items > 1000 else 0.0
+        told_without_core(tuner, n_items, own_s, delay_s, now_s + delay_s)
+
+    asked = tuner.next(View(now_s=9e-3, n_left=20_000 - n_done, all_read=True, caller_busy=False))
+
+    assert isinstance(asked, do.RunInline)
+
+
+def test_a_first_item_that_had_no_core_is_no_long_one():
+    """A worker beside the second item is for items that are long themselves."""
+    tuner = Tuner(None, Job(n_items=20_000))
+    told_without_core(tuner, 1, 0.1e-3, 2.2e-3, 2.3e-3)
+
+    asked = tuner.next(View(now_s=0.8, n_left=19_999, all_read=True, caller_busy=False))
+
+    assert asked == do.RunInline(n_items=1, time_budget_s=float("inf"))
+
+
+def test_long_items_beside_others_get_workers_all_the_same():
+    """Others had the core for half of the time."""
+    tuner = Tuner(None, Job(n_items=200))
+    for n_done in (1, 2):
+        told_without_core(tuner, 1, 2e-3, 2e-3, n_done * 4e-3)
+
+    asked = tuner.next(View(now_s=8e-3, n_left=198, all_read=True, caller_busy=False))
+
+    assert isinstance(asked, do.InspectHost)
+
+
 @pytest.mark.parametrize("factor", [1 / 8, 8])
 def test_items_of_many_sizes_that_have_all_changed_are_noticed(factor):
     costs_s = [50e-6 * (1 + 7 * i % 31) for i in range(400)]

@@ -108,11 +108,13 @@ class ChunkSpread:
 class DecayedSums:
     """What the moving averages of items come from: what is older counts less."""
 
-    __slots__ = ("n_cpu", "n_items", "wall_s")
+    __slots__ = ("n_cpu", "n_items", "undelayed_s", "wall_s")
 
     def __init__(self) -> None:
         #: Wall seconds of items.
         self.wall_s = 0.0
+        #: The same without the time for which others had their core.
+        self.undelayed_s = 0.0
         #: How many items that were.
         self.n_items = 0.0
         #: How many slices and chunks have told of CPU time.
@@ -178,8 +180,8 @@ class ItemCosts:
     @property
     def undisturbed_s(self) -> float:
         """Wall seconds of one item without what others kept it from its core."""
-        item_s, own = self.item_s or 0.0, self._own
-        return min(item_s, self.work_s * own.wall_s / own.cpu_s) if own.cpu_s else item_s
+        item_s, sums = self.item_s or 0.0, self._sums
+        return min(item_s, sums.undelayed_s / sums.n_items) if sums.n_items else item_s
 
     def fits(self, *, waits: bool) -> bool:
         """Whether items may be such as wait, or compute, as far as can be told by now."""
@@ -218,17 +220,17 @@ class ItemCosts:
         n, item_s = event.n_items, max(event.wall_s / event.n_items, LEAST_ITEM_S)
         if not self.n_inline:
             self.first_unconfirmed_s = item_s
-            self._mean_of(event.wall_s, n)
+            self._mean_of(event.wall_s, n, event.undelayed_s)
             if event.n_modules:
                 # It imported something: never a sound reference for the items to come.
-                self._mean_of(0.0, 0)
+                self._mean_of(0.0, 0, 0.0)
                 self.warmup_s, self.is_warmup_sure = event.wall_s, True
             else:
                 self._means.add(event.wall_s, n, alone=alone)
         else:
             self._confirm(item_s)
             keep = max(LEAST_MEMORY, min(MEMORY, 1 - n / ITEMS_REMEMBERED))
-            self._mean_of(keep * self._sums.wall_s + event.wall_s, keep * self._sums.n_items + n)
+            self._add(event.wall_s, n, event.undelayed_s, keep)
             self._means.add(event.wall_s, n, alone=alone)
         self.latest_s, self.latest_own_s = item_s, event.undelayed_s / n
         self._note_cpu(event.cpu_s / n, LATEST_CPU)
@@ -243,8 +245,14 @@ class ItemCosts:
         self.n_inline += n
         self.n_seen += n
 
-    def _mean_of(self, wall_s: float, n: float) -> None:
-        self._sums.wall_s, self._sums.n_items = wall_s, n
+    def _add(self, wall_s: float, n: int, undelayed_s: float, keep: float) -> None:
+        """Take in items, with this weight of the past."""
+        sums = self._sums
+        undelayed_s += keep * sums.undelayed_s
+        self._mean_of(keep * sums.wall_s + wall_s, keep * sums.n_items + n, undelayed_s)
+
+    def _mean_of(self, wall_s: float, n: float, undelayed_s: float) -> None:
+        self._sums.wall_s, self._sums.n_items, self._sums.undelayed_s = wall_s, n, undelayed_s
         self.item_s = max(wall_s / n, LEAST_ITEM_S) if n else None
 
     def _confirm(self, second_s: float) -> None:
@@ -256,7 +264,7 @@ class ItemCosts:
         if second_s * WARMUP_RATIO < first_s:
             self.warmup_s = first_s - second_s
             self._means = CallMeans()
-            self._mean_of(0.0, 0)
+            self._mean_of(0.0, 0, 0.0)
             self.item_cpu_s = None
 
     def reported(
@@ -277,10 +285,8 @@ class ItemCosts:
             wall_s = wall_s - self.warmup_s if wall_s > self.warmup_s else wall_s
         keep = 1 - 1 / min(MOST_REMEMBERED, CHUNKS_REMEMBERED * max(2, n_workers))
         if not (is_cold and self.warmup_s and self._sums.n_items):
-            self._mean_of(
-                keep * self._sums.wall_s + wall_s, keep * self._sums.n_items + event.n_items
-            )
             own_s = max(LEAST_ITEM_S, wall_s - (event.wall_s - event.undelayed_s))
+            self._add(wall_s, event.n_items, own_s, keep)
             self.spread.add(own_s / event.n_items, event.n_items)
             self._means.add(wall_s, event.n_items, alone=False)
         self.latest_s = self.latest_own_s = wall_s / event.n_items

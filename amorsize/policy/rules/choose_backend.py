@@ -150,7 +150,8 @@ def _canary_beside_second(state: State, view: View) -> Action | None:
     as long as all others will be.
     """
     costs = state.costs
-    is_long = (costs.first_unconfirmed_s or 0.0) >= LONG_ITEM_S
+    first_s = min(costs.first_unconfirmed_s or 0.0, costs.undisturbed_s)
+    is_long = first_s >= LONG_ITEM_S
     are_for_threads = costs.waits or state.gil.is_held is False
     if not is_long or are_for_threads or dispatch.n_first(state, view) > 1:
         return None
@@ -205,14 +206,16 @@ def _could_pay(state: State, view: View) -> bool:
     # CPU time: on a busy host, even trivial items look long.
     if (costs.item_s or 0.0 if costs.waits else costs.work_s) < LEAST_ITEM_S:
         return False
-    if costs.elapsed_inline_s < SURE_S and not state.profile.fits:
+    # Others' turns at the core last for longer than a short job, and say nothing of it.
+    if costs.undelayed_inline_s < SURE_S and not state.profile.fits:
         return False
     if (unconfirmed_s := costs.first_unconfirmed_s) is not None:
         # A second item tells whether the first was a warm-up; for waiting ones it costs too much.
         is_long = unconfirmed_s > LONG_WAIT_ITEM_S and left_s > 4 * unconfirmed_s
         return costs.waits and is_long and (state.is_surveyed or left_s > state.job.to_load_s)
     if not state.is_surveyed:
-        return left_s > LEAST_LEFT_S + state.job.to_load_s
+        undisturbed_left_s = state.n_left(view) * costs.undisturbed_s
+        return undisturbed_left_s > LEAST_LEFT_S + state.job.to_load_s
     price = state.prices()
     likely_s = scale.left_at_latest_s(state, view)
     n_most = min(state.n_places, price.n_affordable(likely_s), view.n_left)
