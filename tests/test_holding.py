@@ -172,7 +172,7 @@ def test_one_that_could_not_be_put_back_in_time_still_does_its_own(handled):
         os.kill(os.getpid(), signal.SIGALRM)
 
     assert handled == [signal.SIGALRM]
-    assert signal.getsignal(signal.SIGALRM) != block._note
+    assert signal.getsignal(signal.SIGALRM) != block.note
 
 
 class Caller:

@@ -10,7 +10,6 @@ from amorsize._function.code_identity import variant_of
 from amorsize._function.item_kind import kind_of, neighbours
 from amorsize._host import descriptors
 from amorsize._host.clocks import perf_counter
-from amorsize._profiles.news import experience, is_same
 from amorsize.policy.actions import Plan
 from amorsize.policy.evidence.exploration_account import Explored
 from amorsize.policy.profile import Profile
@@ -177,7 +176,7 @@ class Memory:
         )
         is_put_down = key in self._written_used_s and key not in self._unwritten
         is_written = before is not None and is_put_down and not is_news
-        if not on_disk or (is_written and before is not None and is_same(before, profile)):
+        if not on_disk or (is_written and before is not None and _is_same(before, profile)):
             return
         learned = (func, kind, profile, drifts)
         waiting = self._unwritten.pop(key, None)
@@ -205,14 +204,14 @@ class Memory:
         if key[2] in asked or len(asked) >= MAX_VARIANTS:
             return None
         asked.add(key[2])
-        from amorsize._profiles import records  # with imports that a short call does without
+        from amorsize._profiles import news, records  # with imports that short calls do without
 
         found = records.read(func, kind)
         if found is None:
             return None
         profile, drifts = found
         known = self._profiles.exactly(key[:2], key[2])
-        if known is not None and experience(known) >= experience(profile):
+        if known is not None and news.experience(known) >= news.experience(profile):
             return None
         self.put(key, profile)
         self._written_used_s[key] = Explored.of(profile).used_s
@@ -264,6 +263,13 @@ def _keep_latest(of: dict[Hashable, Any], owner: Hashable, value: Any) -> None:
         of[owner] = value
     if len(of) > MAX_FUNCTIONS:
         del of[next(iter(of))]
+
+
+def _is_same(before: Profile, after: Profile) -> bool:
+    """Whether writing the new profile would tell the next process anything new."""
+    from amorsize._profiles import news  # which a first call has no use for
+
+    return news.is_same(before, after)
 
 
 _memory: Memory | None = None
