@@ -29,6 +29,8 @@ MOST_NAMED = 3
 AGAIN_S = 4e-3
 #: Items that are watched at most: what only the first one does makes something that lasts.
 MOST_WATCHED = 2
+#: Stands for the calls of an item that were not seen.
+UNSEEN = "calls"
 #: Functions whose findings are kept in memory at most.
 MAX_FUNCTIONS = 1024
 ALLOWS_THREADS = "thread_safe=True allows it"
@@ -96,7 +98,8 @@ class Judge:
                 run()
         left, called = list(around.end()), self._called(calls) if inside else []
         if self._paths is not None and self._seen is not None:
-            called += self._seen.called  # what one item calls, another may
+            # What one item calls, another may; what was not seen of the first one was seen now.
+            called += [one for one in self._seen.called if not (inside and one.what == UNSEEN)]
         left += self._not_seen_undone(called)
         if around.n_left_out:
             left.append(_too_many_open(around.n_left_out))
@@ -109,7 +112,10 @@ class Judge:
         is_first, self._paths = self._paths is None, paths
         connects = files.connects or (self._seen is not None and self._seen.connects)
         self._seen = Seen(left=tuple(left), called=tuple(called), connects=connects)
-        is_open = bool(around.unseen or paths) or any(one.where in LASTING for one in left)
+        is_cut = any(one.what == UNSEEN for one in called)  # by the collector, say, which took long
+        is_open = bool(around.unseen or paths or is_cut) or any(
+            one.where in LASTING for one in left
+        )
         self._is_open = is_first and is_open
         return self._is_open
 
@@ -123,7 +129,7 @@ class Judge:
             found.append(Finding(what=name, where="thread", why=why))
         if calls.unseen and self.reach.unread:  # what was neither read nor seen
             why = f"not all that an item calls was seen: {calls.unseen[0]}"
-            found.append(Finding(what="calls", where="thread", why=why))
+            found.append(Finding(what=UNSEEN, where="thread", why=why))
         return found
 
     def _not_seen_undone(self, called: Sequence[Finding]) -> list[Finding]:
