@@ -8,7 +8,6 @@ from witness import CALLER, KINDS, MANY_CORES, Ledger, noted, noted_wait, noted_
 
 from amorsize import autotune, tuned_map
 from amorsize._profiles.store import last_trace
-from amorsize._watching import Inside, known_calls
 
 BACKENDS = ("auto", "serial", "thread", "process")
 SIZES = (0, 1, 2, 7, 1000, 20_000)
@@ -170,18 +169,3 @@ def test_nothing_is_started_for_no_data(monkeypatch):
             assert tuned_map(pytest.fail, data, backend=backend) == []
 
     assert started == []
-
-
-def test_a_look_that_was_cut_off_is_made_again(ledger, monkeypatch):
-    """As when the garbage collector ran in it: the second item shows what there is to see."""
-    limits_s, run = iter([-1.0, 60.0]), Inside.run
-
-    def looking(self, item):
-        monkeypatch.setattr(known_calls, "MAX_OVERHEAD_S", next(limits_s))
-        return run(self, item)
-
-    monkeypatch.setattr(Inside, "run", looking)
-    tuned_map(noted_wait, range(200), item_kwargs={"ledger": ledger.path})
-
-    assert ledger.indices() == list(range(200))
-    assert len(ledger.threads()) > 4

@@ -188,7 +188,9 @@ wait_and_count(range(20)){LOADED}
 
     assert "amorsize._function.thread_safety" in loaded
     assert NOT_WITHOUT_WORKERS & loaded == set()
-    assert len(loaded) <= 145
+    assert (
+        len(loaded) <= 147
+    )  # 144 on a free host: on a busy one items look longer, and more is asked
 
 
 def test_a_first_call_knows_what_it_has_yet_to_load(run_script):
