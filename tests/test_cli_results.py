@@ -1,5 +1,6 @@
 """`amorsize run` in a shell: data that is piped in, results as they are, going on after Ctrl-C."""
 
+import argparse
 import json
 import os
 import signal
@@ -10,6 +11,9 @@ import time
 import pytest
 from conftest import ROOT
 from terminal import Terminal
+
+from amorsize.cli.json_lines import Writer
+from amorsize.cli.results import Lines, Results
 
 SHOP = """
 import os, time
@@ -276,6 +280,34 @@ def test_ctrl_c_says_how_much_to_skip(started):
     assert first == ["10\n", "11\n", "12\n", "13\n", "14\n"]
     assert f"interrupted; {n} of 990 results came before." in said
     assert f"with --skip {10 + n} goes on from there." in said
+
+
+def test_ctrl_c_between_a_line_and_its_count_waits_for_the_count():
+    """What was written is counted, whenever it comes; pressed twice, it is not held back."""
+    asked = argparse.Namespace(json=False, output=None, keep_going=False, raw=False)
+    written = []
+
+    class Interrupted(Lines):
+        def write(self, line):
+            written.append(line)
+            signal.raise_signal(signal.SIGINT)
+
+    came = Results(asked, Interrupted(), 0)
+    for n in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            came.take(n, Writer())
+        assert (came.n, len(written)) == (n, n)
+
+    class Twice(Lines):
+        def write(self, line):
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    came = Results(asked, Twice(), 0)
+    with pytest.raises(KeyboardInterrupt):
+        came.take(1, Writer())
+    assert came.n == 0
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_ctrl_c_twice_still_says_it(started, shell, tmp_path):

@@ -12,6 +12,7 @@ from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import let_through
 from amorsize._watching.descriptors import used_meanwhile
 from amorsize.cli.command import WRONG_CALL, FailureError
+from amorsize.cli.ctrl_c import CtrlCLater
 from amorsize.cli.json_lines import Writer, as_json
 from amorsize.cli.output import Out, complain
 from amorsize.cli.prompt import confirm
@@ -110,18 +111,16 @@ class Lines:
         self._flushed_s = 0.0
         self._has_more = False
 
-    def write(self, text: str) -> None:
-        """Write one, and those before it once they have waited for long enough."""
-        self.out.write(f"{text}\n")
-        self._wrote()
-
-    def write_bytes(self, data: bytes) -> None:
-        """The same, of bytes that need be no text."""
-        self.out.write_bytes(data + b"\n")
-        self._wrote()
-
-    def _wrote(self) -> None:
+    def write(self, line: str | bytes) -> None:
+        """Write one, of bytes if it need be no text."""
         self._has_more = True
+        if isinstance(line, bytes):
+            self.out.write_bytes(line + b"\n")
+        else:
+            self.out.write(f"{line}\n")
+
+    def flush_late(self) -> None:
+        """Let nothing wait any longer that has waited for long enough."""
         if perf_counter() - self._flushed_s > FLUSH_AFTER_S:
             self.flush()
 
@@ -148,6 +147,7 @@ class Results:
         self._keeps_going, self._is_raw = asked.keep_going, asked.raw
         self.n_before = n_before
         self.n = self.n_failed = 0
+        self._ctrl_c_later = CtrlCLater()
 
     @property
     def index(self) -> int:
@@ -158,15 +158,15 @@ class Results:
         """Take in the next result."""
         if self._keeps_going and isinstance(result, Exception):
             result = self._failed(result)
-        if self._is_raw and self._lines is not None:
-            self._lines.write_bytes(_raw(result, writer))
-        else:
-            text = writer.text(result)
-            if self._lines is None:
-                self._kept.append(as_json(text))
-            else:
-                self._lines.write(text)
-        self.n += 1
+        if self._lines is None:
+            self._kept.append(as_json(writer.text(result)))
+            self.n += 1
+            return
+        line = _raw(result, writer) if self._is_raw else writer.text(result)
+        with self._ctrl_c_later:
+            self._lines.write(line)
+            self.n += 1
+        self._lines.flush_late()
 
     def _failed(self, error: Exception) -> Any:
         """What stands in the place of a result; in raw lines an empty one."""
