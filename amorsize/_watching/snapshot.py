@@ -1,7 +1,8 @@
 """Tells what an item has changed around it, by looks before it, then after.
 
-Everything is bounded: a part for which there is no time left is skipped and told in `unseen`, so
-that nobody takes it for a part in which nothing was found.
+Everything is bounded. What a process has once is bounded by its kind, and always looked at; what
+grows with the program's data has a budget, and where there is no time left for a part it is skipped
+and told in `unseen`, so that nobody takes it for a part in which nothing was found.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
     from amorsize._watching.descriptors import Marks
 
-#: CPU time for each of the two looks. 0.3 ms are usual; the first time, where nothing is in any
-#: cache yet, it is twice that. Descriptors are bounded by their number, at 20 us each.
+#: CPU time for objects in each of the two looks. Settings of the process take 0.2 ms besides, twice
+#: that where nothing is in any cache yet; descriptors are bounded by their number, at 20 us each.
 BUDGET_S = 1e-3
 
 
@@ -46,7 +47,8 @@ class Around:
         self._budget_s = BUDGET_S
         self._n_modules = len(sys.modules)
         self._deadline_s = 0.0
-        self._looks: list[tuple[str, Callable[[], Iterable[Finding]]]] = []  # what is left to do
+        #: What is left to do: its name, whether it grows with the program's data, and how.
+        self._looks: list[tuple[str, bool, Callable[[], Iterable[Finding]]]] = []
 
     @classmethod
     def begin(
@@ -81,7 +83,7 @@ class Around:
             at.DESCRIPTOR: partial(around._see_descriptors, named, among),
             at.ITEM: partial(around._see_objects, at.ITEM, named_items),
             at.STATE: partial(around._see_objects, at.STATE, reached),
-            at.CONTEXT: partial(around._try, "the context", around._see_context),
+            at.CONTEXT: partial(around._take, "the context", around._see_context),
             at.GENERATOR: partial(around._see_generators, reached),
             at.PROCESS: around._see_process,
         }
@@ -89,24 +91,29 @@ class Around:
             if part in parts:
                 look()
         if at.THREADS in parts or at.CHILDREN in parts:
-            around._try("threads and child processes", around._see_tasks)
+            around._take("threads and child processes", around._see_tasks)
         return around
 
     def end(self) -> tuple[Finding, ...]:
         """What is different now; `unseen` then tells what was not looked at."""
         self._deadline_s = thread_time() + self._budget_s
         found: list[Finding] = []
-        for name, compare in self._looks:
-            self._try(name, partial(_extend, found, compare))
+        for name, grows, compare in self._looks:
+            take = self._try if grows else self._take
+            take(name, partial(_extend, found, compare))
         self._looks.clear()  # and with them what they hold of the program
         self.unseen, self.cut = (*self._unseen, *self._cut), tuple(self._cut)
         return tuple(found)
 
     def _try(self, name: str, look: Callable[[], Any]) -> None:
-        """Take a look if there is time for it, whatever objects and systems may say."""
+        """Take a look that grows with the program's data, if there is time for it."""
         if thread_time() > self._deadline_s:
             self._cut[f"{name} (there was no time left)"] = None
-            return
+        else:
+            self._take(name, look)
+
+    def _take(self, name: str, look: Callable[[], Any]) -> None:
+        """Take a look, whatever objects and systems may say."""
         try:
             look()
         except Exception as error:
@@ -121,9 +128,9 @@ class Around:
             self.n_left_out = before.n_left_out
             if before.n_left_out:
                 self._unseen[f"{before.n_left_out} more open files and connections"] = None
-            self._looks.append(("open files", partial(self._moved, before)))
+            self._looks.append(("open files", False, partial(self._moved, before)))
 
-        self._try("open files", see_open)
+        self._take("open files", see_open)
         self._deadline_s = thread_time() + self._budget_s
         for name, one in handles:
             self._try(name, partial(self._see_place, name, one))
@@ -144,12 +151,12 @@ class Around:
                 yield Finding(what=name, where=at.DESCRIPTOR, why=words)
 
         if before is not None:
-            self._looks.append((name, compare))
+            self._looks.append((name, True, compare))
 
     def _see_process(self) -> None:
         for look in process_state.LOOKS:
             if not (self._beside_threads and look.by_service):
-                self._try(look.name, partial(self._see_setting, look))
+                self._take(look.name, partial(self._see_setting, look))
 
     def _see_setting(self, look: process_state.Look) -> None:
         before = look.state()
@@ -165,14 +172,16 @@ class Around:
             words = f"an item changed {look.name}{process_state.details(before, now)}"
             yield Finding(what=look.name, where=at.PROCESS, why=words)
 
-        self._looks.append((look.name, compare))
+        self._looks.append((look.name, False, compare))
 
     def _see_generators(self, reached: list[tuple[str, Any]]) -> None:
         more = {name: one for name, one in reached if random_state.is_generator(one)}
-        for name, one in {**random_state.of_program(), **more}.items():
-            self._try(name, partial(self._see_generator, name, one))
+        for name, one in random_state.of_program().items():
+            self._take(name, partial(self._see_generator, name, one, False))
+        for name, one in more.items():
+            self._try(name, partial(self._see_generator, name, one, True))
 
-    def _see_generator(self, name: str, generator: Any) -> None:
+    def _see_generator(self, name: str, generator: Any, grows: bool) -> None:
         before = random_state.state_of(generator)
 
         def compare() -> Iterator[Finding]:
@@ -181,7 +190,7 @@ class Around:
                 yield Finding(what=name, where=at.GENERATOR, why=words)
 
         if before is not None:
-            self._looks.append((f"the generator {name}", compare))
+            self._looks.append((f"the generator {name}", grows, compare))
 
     def _see_context(self) -> None:
         before = Context()
@@ -190,7 +199,7 @@ class Around:
             for name in before.changed():
                 yield Finding(what=name, where=at.CONTEXT, why=f"an item changed {name}")
 
-        self._looks.append(("the context", compare))
+        self._looks.append(("the context", False, compare))
 
     def _see_objects(self, where: str, objects: list[tuple[str, Any]]) -> None:
         for name, one in objects:
@@ -209,7 +218,7 @@ class Around:
                 words = f"{name} was changed in place" if where == at.ITEM else words
                 yield Finding(what=name, where=where, why=words)
 
-        self._looks.append((name, compare))
+        self._looks.append((name, True, compare))
 
     def _see_tasks(self) -> None:
         before = Tasks()
@@ -225,7 +234,7 @@ class Around:
                     words = f"an item started a process that is still there ({pid})"
                     yield Finding(what=f"process {pid}", where=at.CHILDREN, why=words)
 
-        self._looks.append(("threads and child processes", compare))
+        self._looks.append(("threads and child processes", False, compare))
 
 
 def _extend(found: list[Finding], compare: Callable[[], Iterable[Finding]]) -> None:
