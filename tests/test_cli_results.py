@@ -299,7 +299,7 @@ def test_ctrl_c_between_a_line_and_its_count_waits_for_the_count():
         assert (came.n, len(written)) == (n, n)
 
     class Twice(Lines):
-        def write(self, line):
+        def write(self, _line):
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
 

@@ -3,8 +3,10 @@
 import pytest
 
 from amorsize import simulate
-from amorsize.policy.events import Inlined, Report, Started
+from amorsize.policy import actions as do
+from amorsize.policy.events import GilProbed, HostInspected, Inlined, Report, Started, View
 from amorsize.policy.evidence.cpu_share import CoreEvidence
+from amorsize.policy.evidence.gil import HOLDS_GIL_SHARE
 from amorsize.policy.evidence.io_bound import IDLE_STREAK, FirstReports
 from amorsize.policy.evidence.item_costs import ItemCosts
 from amorsize.policy.host_job import Host, Job
@@ -68,6 +70,32 @@ def waits_after(*events):
 def test_the_callers_items_tell(events, waits):
     """On a quiet host one is enough, on a busy one it takes several in a row."""
     assert waits_after(*events) is waits
+
+
+@pytest.mark.parametrize("lag_share", [0.05, 0.3, 0.95])
+def test_what_only_waits_needs_no_processes_since_the_watcher_was_late(lag_share):
+    """On a busy host it is, for want of a core; items that seem to wait have no part to scale by.
+
+    Held by items that compute nothing, the GIL would be seen in all of the time; even then it is
+    first found out whether they wait.
+    """
+    tuner = Tuner(Host(n_cores=2), Job(n_items=100))
+    tuner.tell(HostInspected(host=tuner.host, job=tuner.job))
+    for _ in range(IDLE_STREAK - 2):
+        tuner.tell(SLEPT_BESIDE_OTHERS)
+    tuner.tell(GilProbed(lag_share=lag_share, watched_s=12e-3, n_wakes=6))
+    view = View(now_s=0.05, n_left=98, all_read=True, caller_busy=False)
+
+    assert tuner.gil.is_held is (lag_share > HOLDS_GIL_SHARE)
+    if tuner.gil.is_held:
+        assert isinstance(tuner.next(view), do.RunInline)
+        tuner.tell(SLEPT_BESIDE_OTHERS)
+        assert isinstance(tuner.next(view), do.RunInline)
+        tuner.tell(SLEPT_BESIDE_OTHERS)
+    started = tuner.next(view)
+
+    assert isinstance(started, do.StartWorker)
+    assert started.backend == "thread"
 
 
 @pytest.mark.parametrize(

@@ -195,8 +195,12 @@ class ItemCosts:
 
     @property
     def computing_share(self) -> float:
-        """CPU / wall of items that wait for a part of their time; 1 where they do not."""
-        return self._own.process_cpu_s / self._own.wall_s if self.n_at_once > 1 else 1.0
+        """CPU / wall of items that wait for a part of their time; 1 where they do not.
+
+        Items that seem to do nothing but wait count as 1: there is no part that computes.
+        """
+        is_part = self.n_at_once > 1 and not self._own.are_idle
+        return self._own.process_cpu_s / self._own.wall_s if is_part else 1.0
 
     @property
     def n_at_once(self) -> float:

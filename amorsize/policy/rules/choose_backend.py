@@ -62,6 +62,8 @@ def decide(state: State, view: View) -> Action | None:
         return canary or inline.run_slice(state, view, inline.patient_slice_s(state, view))
     if not state.is_surveyed:
         return InspectHost()
+    if _may_still_wait(state):
+        return inline.run_slice(state, view, SLICE_S)
     route = backend_costs.choose(
         state.host,
         state.job,
@@ -84,6 +86,16 @@ def decide(state: State, view: View) -> Action | None:
     if state.route.backend == "thread" and state.costs.waits and state.costs.item_s is not None:
         state.waiters.expect(state.costs.item_s, state.costs.work_s)
     return None
+
+
+def _may_still_wait(state: State) -> bool:
+    """Whether items seem to hold the GIL that have only waited so far, though too few to tell.
+
+    On a busy host the watcher is late for want of a core as well.
+    """
+    is_open = state.job.backend == "auto" and state.job.thread_reason is None
+    seems_held = bool(state.gil.is_held) and state.gil.seen is not None
+    return is_open and seems_held and not state.costs.waits and state.costs.fits(waits=True)
 
 
 def reroute(state: State) -> None:
