@@ -13,7 +13,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from side_by_side import run_taken
+from side_by_side import note_failed, run_taken
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = ("AMORSIZE_BACKEND", "AMORSIZE_CACHE", "AMORSIZE_MAX_CPUS", "AMORSIZE_START")
@@ -271,6 +271,16 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         return None
     run_taken(session, claims)
     return True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Tell whoever has started this process which tests failed."""
+    report = yield
+    claims = item.config.getoption("--claims")
+    if report.failed and claims is not None:
+        note_failed(claims, item.nodeid)
+    return report
 
 
 @pytest.hookimpl(tryfirst=True)  # then pytest puts together what shares a fixture of its module

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import side_by_side
+from conftest import ROOT
 
 
 def collected(path, n_tests, scope):
@@ -66,3 +67,62 @@ def test_the_largest_group_comes_first():
     found = side_by_side.groups([*collected("a", 9, "function"), *collected("z", 30, "module")])
 
     assert [len(group) for group in found] == [30, 8, 1]
+
+
+TESTS = """
+import pathlib
+
+def test_passes(): pass
+def test_fails(): assert False
+def test_fails_once():
+    seen = pathlib.Path(__file__).with_name("seen")
+    is_first = not seen.exists()
+    seen.touch()
+    assert not is_first
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run tests of a file as one of several processes does; which of them it noted as failed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
+    (tmp_path / "test_them.py").write_text(TESTS)
+
+    def run(*names):
+        words = ["-p", "conftest", "--claims=.", *(f"test_them.py::{name}" for name in names)]
+        subprocess.run([sys.executable, "-m", "pytest", *words], capture_output=True, timeout=50)
+        noted = tmp_path / side_by_side.FAILED
+        return noted.read_text().split() if noted.exists() else []
+
+    return run
+
+
+def test_what_failed_beside_others_and_passes_alone_is_told(run, tmp_path, capfd):
+    """It is no failure; that it came is said all the same."""
+    assert run("test_passes", "test_fails_once") == ["test_them.py::test_fails_once"]
+
+    assert not side_by_side.failed_alone(tmp_path)
+    said = capfd.readouterr().out
+    assert "Once more, alone: test_them.py::test_fails_once" in said
+    assert "1 passed" in said
+
+
+@pytest.mark.parametrize("names", [["test_fails"], ["test_fails", "test_fails_once"]])
+def test_what_fails_alone_as_well_is_a_failure(run, tmp_path, names):
+    """One that passes does not make up for another."""
+    assert len(run(*names)) == len(names)
+
+    assert side_by_side.failed_alone(tmp_path)
+
+
+@pytest.mark.parametrize("n_tests", [0, side_by_side.MOST_REPEATED + 1])
+def test_many_failures_are_not_tried_again(n_tests, tmp_path, capfd):
+    """With so many something is wrong; and where none was noted, it was no test that failed."""
+    if n_tests:
+        side_by_side.note_failed(tmp_path, "test_them.py::test_passes")
+        for number in range(n_tests - 1):
+            side_by_side.note_failed(tmp_path, f"test_them.py::test_{number}")
+
+    assert side_by_side.failed_alone(tmp_path)
+    assert capfd.readouterr().out == ""
