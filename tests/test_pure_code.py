@@ -1,6 +1,7 @@
 """Functions that are proven to compute with plain values alone, and all others."""
 
 import builtins
+import codecs
 import functools
 import math
 import random
@@ -208,6 +209,62 @@ def early():
         return n
 
 
+ENCODING, BLOCK = "noting", b"abc"
+
+
+def encodes(n):
+    return str(n).encode("noting"), n
+
+
+def encodes_by_a_global(n):
+    return str(n).encode(ENCODING), n
+
+
+def decodes_a_constant(n):
+    return str(b"abc", ENCODING), n
+
+
+def decodes_a_global(n):
+    return str(BLOCK, "noting"), n
+
+
+def decodes_in_a_table(n):
+    return str((n, b"abc")[1], "noting")
+
+
+def decodes_a_default(n, block=b"abc"):
+    return str(block, "noting"), n
+
+
+def decodes_what_it_makes(n):
+    return str(n.to_bytes(2, "big"), "noting")
+
+
+def decodes_what_a_helper_makes(n):
+    def block():
+        return b"abc"
+
+    return str(block(), "noting"), n
+
+
+def makes_bytes(n):
+    return bytes(str(n), "noting")
+
+
+def makes_an_array(n):
+    return bytearray(str(n), "noting")
+
+
+def decodes(block):
+    return str(block, "noting")
+
+
+#: Each of them may run what somebody has registered with `codecs.register`.
+CODED = [encodes, encodes_by_a_global, decodes_a_constant, decodes_a_global, decodes_in_a_table]
+CODED += [decodes_a_default, decodes_what_it_makes, decodes_what_a_helper_makes, makes_bytes]
+CODED += [makes_an_array]
+
+
 class Callable:
     def __call__(self, n):
         return n
@@ -221,12 +278,49 @@ IMPURE = [
     *(reaches_out, formats, makes_a_class, opens, helps_itself, lazily, later, counter()),
     *(shared_list(), next(early()), Callable(), Callable().method, functools.partial(turns), len),
     functools.lru_cache(turns),
+    *CODED,
 ]
 
 
 @pytest.mark.parametrize("func", IMPURE, ids=lambda func: getattr(func, "__name__", "object"))
 def test_what_may_do_more_is_not_proven(func):
     assert not is_pure(func, ([1, 2, 3],))
+
+
+def test_bytes_among_the_items_end_the_proof():
+    """They may become text by an encoding of the program's own."""
+    assert not is_pure(decodes, ([b"abc"],))
+    assert not is_pure(decodes, ([(1, (b"abc",))],))
+    assert not is_pure(decodes, ([1], [b"abc"]))
+
+
+@pytest.fixture
+def noting():
+    """An encoding whose code notes that it was used."""
+    done = []
+
+    def encode(text, _errors="strict"):
+        done.append(text)
+        return text.encode("ascii"), len(text)
+
+    def decode(block, _errors="strict"):
+        done.append(bytes(block))
+        return bytes(block).decode("ascii", "replace"), len(block)
+
+    def find(name):
+        return codecs.CodecInfo(encode, decode, name="noting") if name == "noting" else None
+
+    codecs.register(find)
+    yield done
+    codecs.unregister(find)
+
+
+@pytest.mark.parametrize("func", CODED, ids=lambda func: func.__name__)
+def test_what_encodings_of_the_program_do_is_done_in_the_caller(noting, func):
+    """The loop's effects: nothing of it is lost."""
+    assert tuned_map(func, [300] * 200) == [func(300)] * 200
+
+    assert len(noting) == 201
 
 
 class Number(int):

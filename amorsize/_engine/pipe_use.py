@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from amorsize._function.callables import own
-from amorsize._function.shareable_values import PLAIN
+from amorsize._function.plain_values import PLAIN, kinds_of
 from amorsize._function.thread_safety import examine
 
 TYPE_CHECKING = False
@@ -29,7 +29,7 @@ def leaves_pipes_alone(
     """
     return (
         not _logs_elsewhere()
-        and all(map(_has_plain_items, sequences))
+        and all(kinds_of(items, MOST_PLAIN) <= PLAIN for items in sequences)
         and all(map(_reaches_no_pipe, functions))
     )
 
@@ -39,12 +39,6 @@ def _reaches_no_pipe(func: Callable[..., Any]) -> bool:
     held = objects.handles or reach.shared or reach.copies
     used = reach.bound or reach.at_descriptors or reach.touches or reach.unread
     return not held and not used
-
-
-def _has_plain_items(sequence: Sequence[Any]) -> bool:
-    if type(sequence) is range:
-        return True
-    return len(sequence) <= MOST_PLAIN and all(type(one) in PLAIN for one in sequence)
 
 
 def _logs_elsewhere() -> bool:

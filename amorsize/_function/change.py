@@ -7,7 +7,8 @@ from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, memb
 from amorsize._function.made_instances import Made
 from amorsize._function.object_contents import is_container
 from amorsize._function.ownership import is_own_class
-from amorsize._function.shareable_values import PLAIN, is_shareable
+from amorsize._function.plain_values import PLAIN
+from amorsize._function.shareable_values import is_shareable
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False

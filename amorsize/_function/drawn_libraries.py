@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amorsize._function import callables
 from amorsize._function.callables import FUNCTION, MODULE
-from amorsize._function.shareable_values import PLAIN
+from amorsize._function.plain_values import PLAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from amorsize._function.callables import (
     type_name,
 )
 from amorsize._function.ownership import is_published
-from amorsize._function.shareable_values import PLAIN, is_shareable
+from amorsize._function.plain_values import PLAIN
+from amorsize._function.shareable_values import is_shareable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import builtins
 import sys
 from opcode import opname
 
-from amorsize._function.callables import FUNCTION, MODULE
-from amorsize._function.shareable_values import PLAIN
+from amorsize._function.callables import FUNCTION, MISSING, MODULE
+from amorsize._function.plain_values import PLAIN, kinds_of
 from amorsize.policy.value import inf
 
 TYPE_CHECKING = False
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 MOST_FUNCTIONS = 32
 #: Seconds to ask an item for its type; the mean of lists of 2 000 to 400 000 numbers.
 ASKING_S = 25e-9
-#: Values that are looked at one by one inside tuples.
-MOST_INSIDE = 1000
+#: Bytes become text by an encoding, which a program may have registered with code of its own: in
+#: the proof they may not come up at all.
+_VALUES = PLAIN - {bytes}
 
 _CODE = type((lambda: None).__code__)
 _BUILTIN = type(len)
-_ITEMS_OF = {list, tuple}
 #: Flags of code of which a call runs nothing yet: CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR.
 _GENERATOR, _ASYNC = 0x20, 0x80 | 0x200
 
 #: Builtins that compute, hold the GIL and give plain values, or containers and iterators of them.
 _COMPUTING = frozenset(
     (
-        *("abs", "all", "any", "ascii", "bin", "bool", "bytearray", "bytes", "chr", "complex"),
+        *("abs", "all", "any", "ascii", "bin", "bool", "chr", "complex"),
         *("dict", "divmod", "enumerate", "filter", "float", "frozenset", "hash"),
         *("hex", "int", "isinstance", "issubclass", "iter", "len", "list", "map", "max", "min"),
         *("next", "oct", "ord", "pow", "range", "repr", "reversed", "round", "set", "slice"),
@@ -85,7 +85,9 @@ _HARMLESS = frozenset(
     )
 )
 #: Types whose attributes are methods that compute.
-_KINDS = (str, bytes, int, float, complex, list, tuple, dict, set, frozenset, bytearray, range)
+_KINDS = (str, int, float, complex, list, tuple, dict, set, frozenset, range)
+#: Those of them that give or take bytes, or read attributes that a text names.
+_NOT_COMPUTING = frozenset(("encode", "from_bytes", "to_bytes", "format", "format_map"))
 
 
 def is_pure(func: Any, data: Sequence[Sequence[object]], most_items: float = inf) -> bool:
@@ -99,33 +101,8 @@ def is_pure(func: Any, data: Sequence[Sequence[object]], most_items: float = inf
     """
     if type(func) is not FUNCTION or func.__code__.co_flags & _GENERATOR:
         return False
-    are_plain = all(_are_plain(items, most_items) for items in data)
+    are_plain = all(kinds_of(items, most_items) <= _VALUES for items in data)
     return are_plain and _Proof().holds(func)
-
-
-def _are_plain(items: Sequence[object], most_items: float) -> bool:
-    """Whether all items are exactly of types whose values cannot be changed."""
-    if type(items) is range:
-        return True
-    if type(items) not in _ITEMS_OF or len(items) > most_items:
-        return False
-    kinds = set(map(type, items))
-    if kinds <= PLAIN:
-        return True
-    return kinds <= {*PLAIN, tuple} and len(items) <= MOST_INSIDE and _is_plain(tuple(items))
-
-
-def _is_plain(value: object) -> bool:
-    """Whether a value and all inside it cannot be changed; few values, or the answer is no."""
-    waiting, n_seen = [value], 0
-    while waiting:
-        one = waiting.pop()
-        n_seen += 1
-        if type(one) is tuple and n_seen + len(waiting) <= MOST_INSIDE:
-            waiting.extend(one)
-        elif type(one) not in PLAIN:
-            return False
-    return True
 
 
 class _Proof:
@@ -152,7 +129,7 @@ class _Proof:
         except ValueError:  # a name that has no value yet
             return False
         return all(map(self._leads_nowhere, inside)) and all(
-            map(_is_plain, (func.__defaults__, tuple((func.__kwdefaults__ or {}).values())))
+            map(_is_value, (func.__defaults__, tuple((func.__kwdefaults__ or {}).values())))
         )
 
     def _only_computes(self, code: CodeType, func: Any) -> bool:
@@ -162,21 +139,20 @@ class _Proof:
             return False
         if func.__closure__ and "STORE_DEREF" in steps:  # it may outlive the item
             return False
-        inside = (one for one in code.co_consts if type(one) is _CODE)
-        return self._knows(code.co_names, func) and all(
-            self._only_computes(one, func) for one in inside
+        if not self._knows(code.co_names, func):
+            return False
+        return all(
+            self._only_computes(one, func) if type(one) is _CODE else _is_constant(one)
+            for one in code.co_consts
         )
 
     def _knows(self, names: Iterable[str], func: Any) -> bool:
         """Whether each name stands for something harmless, be it a global or an attribute."""
         for name in names:
-            if name.startswith(("__", "format")):  # str.format reads attributes named in a text
+            if name.startswith("__") or name in _NOT_COMPUTING:
                 return False
-            if name in func.__globals__:
-                if not self._leads_nowhere(func.__globals__[name]):
-                    return False
-            elif hasattr(builtins, name):
-                if name not in _COMPUTING or not _is_original(name):
+            if (value := _value_of(name, func)) is not MISSING:
+                if not self._leads_nowhere(value):
                     return False
             elif not _is_method(name):
                 return False
@@ -190,20 +166,27 @@ class _Proof:
             return value is sys.modules.get("math")
         if type(value) is _BUILTIN:
             return value.__module__ == "math" or _is_builtin(value)
-        return _is_plain(value) or (type(value) is type and _is_builtin(value))
+        return _is_value(value) or (type(value) is type and _is_builtin(value))
+
+
+def _value_of(name: str, func: Any) -> Any:
+    """What a name stands for in the code of a function; `MISSING`: it can be an attribute only."""
+    return func.__globals__.get(name, vars(builtins).get(name, MISSING))
+
+
+def _is_value(value: object) -> bool:
+    return kinds_of((value,)) <= _VALUES
+
+
+def _is_constant(value: Any) -> bool:
+    """The same of what stands in code, where sets to look things up in are frozen."""
+    return _is_value(tuple(value) if type(value) is frozenset else value)
 
 
 def _is_builtin(value: Any) -> bool:
     """Whether a value is one of the builtins that compute, under whatever name."""
-    return value.__name__ in _COMPUTING and vars(builtins).get(value.__name__) is value
-
-
-def _is_original(name: str) -> bool:
-    """Whether a builtin is what the interpreter came with."""
-    value: Any = vars(builtins).get(name)
-    if type(value) not in (type, _BUILTIN):
-        return False
-    return bool(value.__module__ == "builtins" and value.__name__ == name)
+    is_own = value.__module__ == "builtins" and value.__name__ in _COMPUTING
+    return is_own and vars(builtins).get(value.__name__) is value
 
 
 def _is_method(name: str) -> bool:

@@ -9,8 +9,9 @@ from amorsize._function.callables import FUNCTION, member, raw, type_name
 from amorsize._function.met_functions import Met
 from amorsize._function.mutations import Reader
 from amorsize._function.object_contents import brought, is_container
+from amorsize._function.plain_values import PLAIN
 from amorsize._function.reach_findings import OF_ITEMS
-from amorsize._function.shareable_values import PLAIN, is_shareable
+from amorsize._function.shareable_values import is_shareable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amorsize._function.callables import type_name
 from amorsize._function.object_contents import parts
-from amorsize._function.shareable_values import PLAIN
+from amorsize._function.plain_values import PLAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -30,6 +30,7 @@ from amorsize._function.object_contents import (
     results_kept_by,
     state,
 )
+from amorsize._function.plain_values import PLAIN
 from amorsize._function.reach_calls import (
     BUILTINS,
     NETWORK,
@@ -39,7 +40,7 @@ from amorsize._function.reach_calls import (
 )
 from amorsize._function.reach_classes import Classes
 from amorsize._function.reach_loggers import judge_logger
-from amorsize._function.shareable_values import PLAIN, is_shareable
+from amorsize._function.shareable_values import is_shareable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,13 +8,11 @@ from __future__ import annotations
 import sys
 
 from amorsize._function.ownership import is_own_class
+from amorsize._function.plain_values import PLAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-# Exact types whose values have nothing in them that could change.
-PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, range, slice, type(...)})
 
 # What offers the methods of the interpreter's own classes: `str.upper`, `str.__add__`, ...
 _DESCRIPTORS = frozenset({type(str.upper), type(str.__add__), type(dict.__dict__["fromkeys"])})

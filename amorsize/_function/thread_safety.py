@@ -18,12 +18,13 @@ from amorsize._function.callables import (
 )
 from amorsize._function.object_contents import brought
 from amorsize._function.ownership import Owns, is_own_module
+from amorsize._function.plain_values import is_plain
 from amorsize._function.reach_calls import settle_descriptors
 from amorsize._function.reach_changes import Changes, named_from
 from amorsize._function.reach_code import Code
 from amorsize._function.reach_findings import Findings, Objects, Reach
 from amorsize._function.reach_values import MAX_EXAMINED, Values
-from amorsize._function.shareable_values import PLAIN, is_shareable
+from amorsize._function.shareable_values import is_shareable
 from amorsize._host.signals import let_through
 
 TYPE_CHECKING = False
@@ -52,7 +53,7 @@ def examine(func: Callable[..., object], items: Sequence[object] = ()) -> tuple[
     A function whose names stand for the same as at the last look, and that led to no object, is
     not examined again: 10 us.
     """
-    are_plain = all(type(item) in PLAIN for item in items)
+    are_plain = all(map(is_plain, items))
     if are_plain and (known := _known_reach(func)) is not None:
         return known, Objects()
     survey = _Survey(func)
@@ -117,7 +118,7 @@ class _Survey:
 
     def _look_at_item(self, item: Any) -> None:
         kind = type(item)
-        if kind in PLAIN or (kind is tuple and PLAIN.issuperset(map(type, item))):
+        if is_plain(item):
             return
         from amorsize._function.library_effects import holding_of
 

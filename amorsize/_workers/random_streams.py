@@ -15,7 +15,7 @@ from __future__ import annotations
 from itertools import chain, islice
 
 from amorsize._function.drawn_libraries import libraries_of
-from amorsize._function.shareable_values import PLAIN
+from amorsize._function.plain_values import PLAIN
 from amorsize._workers.random_generators import can_be_seeded
 from amorsize._workers.seeding import (
     OF_NUMPY,
