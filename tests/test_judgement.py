@@ -732,6 +732,28 @@ def test_what_there_was_no_time_to_look_at_counts_as_changed(monkeypatch, cut):
     assert told in str(tuned.explain())
 
 
+def test_a_look_inside_that_was_cut_off_is_made_again(monkeypatch):
+    """As when the garbage collector ran in it: the second item shows what there is to see."""
+    from amorsize._engine import placement
+    from amorsize._watching import known_calls
+
+    monkeypatch.setattr(placement, "_watched", {})
+    options, items = call_options.validated(), [1, 2]
+
+    def item(i):
+        return getattr(time, "".join(("sl", "eep")))(0), i  # reading does not find out which
+
+    judge = Judge(item, options, item)
+    judge.read(items)
+    monkeypatch.setattr(known_calls, "MAX_OVERHEAD_S", -1.0)
+    assert judge.watch(lambda: item(1), items[:1], inside=True)
+    assert "not all that an item calls was seen" in judge.read(items).thread_reason
+
+    monkeypatch.setattr(known_calls, "MAX_OVERHEAD_S", 60.0)
+    assert not judge.watch(lambda: item(2), items[1:], inside=True)
+    assert judge.read(items).thread_reason is None
+
+
 # --- what is kept, and laws -----------------------------------------------------------------------
 
 

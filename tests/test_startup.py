@@ -144,6 +144,8 @@ LOADED = """
 import sys
 print(*[name for name in sys.modules if name.startswith("amorsize.")])
 """
+#: What other processes have learned meanwhile is asked once a call takes long, as on a busy host.
+IF_IT_TAKES_LONG = {"amorsize._profiles.news", "amorsize.policy.rules.look_up_profile"}
 NOT_FOR_A_LOOP = {  # what a first call of trifles does without
     *("amorsize._engine.survey", "amorsize._engine.starting", "amorsize._engine.results"),
     *("amorsize._workers.random_streams", "amorsize._workers.seeding", "amorsize._watching"),
@@ -188,9 +190,7 @@ wait_and_count(range(20)){LOADED}
 
     assert "amorsize._function.thread_safety" in loaded
     assert NOT_WITHOUT_WORKERS & loaded == set()
-    assert (
-        len(loaded) <= 147
-    )  # 144 on a free host: on a busy one items look longer, and more is asked
+    assert len(loaded - IF_IT_TAKES_LONG) <= 145
 
 
 def test_a_first_call_knows_what_it_has_yet_to_load(run_script):
