@@ -137,7 +137,7 @@ def _warm(job: Job) -> regret_page.Result:
 
 def _crossed(job: Job) -> list[regret_page.Result]:
     """Workers are there, and the profile of something else."""
-    best = simulate.oracle(_world(job).but(**WARM))
+    best = simulate.oracle(_world(job).replace(**WARM))
     others = [name for name in CROSSED if name != job.name]
     return [
         _with_profile(job, _profile(other, job.n_cores, job.seed), best=best) for other in others
@@ -145,7 +145,7 @@ def _crossed(job: Job) -> list[regret_page.Result]:
 
 
 def _with_profile(job: Job, known: Any, best: simulate.Best | None = None) -> regret_page.Result:
-    world = _world(job).but(**WARM)
+    world = _world(job).replace(**WARM)
     best = best or simulate.oracle(world)
     outcome = simulate.play(world, simulate.tuner_for(world, known))
     return regret_page.Result(

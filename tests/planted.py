@@ -60,12 +60,12 @@ N_PLANTED = 100
 
 def planted():
     """Names and profiles: each lie alone, then pairs and triples of them, always the same."""
-    found = {name: RIGHT.but(**lie) for name, lie in LIES.items()}
+    found = {name: RIGHT.replace(**lie) for name, lie in LIES.items()}
     random = Random(0)
     while len(found) < N_PLANTED:
         names = sorted(random.sample(sorted(LIES), random.choice((2, 3))))
         changes = {key: value for name in names for key, value in LIES[name].items()}
-        found[" + ".join(names)] = RIGHT.but(**changes)
+        found[" + ".join(names)] = RIGHT.replace(**changes)
     return found
 
 

@@ -25,7 +25,7 @@ class SimulatedBench:
         """One run; it is ended at its limit, as real ones are."""
         self.n_runs += 1
         costs_s = self.world.costs_s[part.offset :: part.stride]
-        outcome = play(self.world.but(costs_s=costs_s, seed=self.n_runs), policy_of(plan))
+        outcome = play(self.world.replace(costs_s=costs_s, seed=self.n_runs), policy_of(plan))
         wall_s = inf if plan in self.hangs else outcome.makespan_s
         n_items = len(costs_s)
         self.clock_s += min(wall_s, longest_s)
@@ -51,7 +51,7 @@ class SimulatedBench:
 
     def truth_s(self, plan: Plan) -> float:
         """What a plan takes for all items, without noise."""
-        return play(self.world.but(jitter=0.0), policy_of(plan)).makespan_s
+        return play(self.world.replace(jitter=0.0), policy_of(plan)).makespan_s
 
 
 def policy_of(plan: Plan) -> Fixed | Serial:

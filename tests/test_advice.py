@@ -48,6 +48,6 @@ def test_advice_after_deaths():
 def test_advice_where_sending_costs_much():
     """Half of what an item takes."""
     call = traces.trace(traces.chunk(0, 0, 5), traces.chunk(1, 0, 5))
-    call = call.but(profile=call.profile.but(pickle_s=0.05))
+    call = call.replace(profile=call.profile.replace(pickle_s=0.05))
 
     assert advice(call)[0].startswith("To send an item and its result takes 50 ms, beside 100 ms")

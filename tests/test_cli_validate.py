@@ -29,7 +29,7 @@ def seen(two=1.95, all_=None, n_cores=2, cpu_share=0.99, job_times=1.8, costs=No
         "n_cores": n_cores,
         "cores_from": "all CPUs of this host",
         "quota": None,
-        "costs": PRIORS.but(**(costs or {})),
+        "costs": PRIORS.replace(**(costs or {})),
         "why_not_fork": None,
         "free_bytes": 2**33,
         "load": 0.1,
@@ -158,6 +158,6 @@ def test_a_python_that_cannot_be_started_is_told(monkeypatch):
     monkeypatch.setattr(diagnostics, "_SPIN", "raise SystemExit(1)")
     monkeypatch.setattr(diagnostics, "N_ROUNDS", 1)
 
-    findings = seen().findings.but(spun=diagnostics.spun([1]))
+    findings = seen().findings.replace(spun=diagnostics.spun([1]))
     assert findings.spun[0].rate == 0
     assert findings.times(2) is None

@@ -146,7 +146,7 @@ class TestRemembering:
         host = HostCosts()
         host.remember({"start_s": "x", "latency_s": 5e-5})
 
-        assert host.known == PRIORS.but(latency_s=5e-5)
+        assert host.known == PRIORS.replace(latency_s=5e-5)
 
 
 class TestMeasuring:

@@ -147,7 +147,7 @@ def profile(**changes):
         n_chunks=50,
         chunk_items=20.0,
     )
-    return known.but(**changes)
+    return known.replace(**changes)
 
 
 def report(item_s, share=1.0, n_items=20):
@@ -281,7 +281,7 @@ def test_on_a_busy_host_a_change_of_cost_is_told_all_the_same():
 
 def waited(item_s, run_delay_s=0.0, now_s=1.0):
     """A chunk of one item that waits."""
-    return report(item_s, share=0.01, n_items=1).but(run_delay_s=run_delay_s, now_s=now_s)
+    return report(item_s, share=0.01, n_items=1).replace(run_delay_s=run_delay_s, now_s=now_s)
 
 
 @pytest.mark.parametrize(("usual_s", "is_told"), [(3e-3, False), (0.2, True)])

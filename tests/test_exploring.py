@@ -35,7 +35,7 @@ def profile(explored=USED, **changes):
         chunk_items=20.0,
         explored=explored.as_dict(),
     )
-    return known.but(**changes)
+    return known.replace(**changes)
 
 
 def call(world, known):
@@ -46,7 +46,7 @@ def call(world, known):
 
 def after(known, **changes):
     """A profile's account with some figures changed."""
-    return known.but(explored={**known.sharing.explored, **changes})
+    return known.replace(explored={**known.sharing.explored, **changes})
 
 
 # Threads would do: nothing would have to be sent.
@@ -78,7 +78,7 @@ def test_it_is_time_after_many_calls_or_a_month(changes, at_s, is_due):
 
 def test_every_call_is_put_down():
     """What all of them took is what trying may take a two-hundredth of."""
-    known = profile().but(explored=None)
+    known = profile().replace(explored=None)
     for n in range(3):
         known = achievement.booked(known, 2.0, 1e9 + n)
 
@@ -130,20 +130,20 @@ def test_a_plan_that_holds_is_left_alone():
     plain = play(HOLDING, tuner_for(HOLDING, profile(Explored()))).makespan_s
     known = profile()
     for turn in range(1, explore.HELD + 1):
-        known, outcome = call(HOLDING, known.but(n_calls=turn * N_CALLS))
+        known, outcome = call(HOLDING, known.replace(n_calls=turn * N_CALLS))
         assert known.sharing.explored["n_held"] == turn
         assert outcome.makespan_s < 1.02 * plain
         assert outcome.policy.route.backend == "process"
-    assert not explore.is_due(known.but(n_calls=10**6), None)
+    assert not explore.is_due(known.replace(n_calls=10**6), None)
 
 
 def test_what_it_costs_stays_within_the_budget():
     """Call after call, whatever they find."""
     known = profile(Explored(used_s=5.0))
     for turn in range(1, 12):
-        known, outcome = call(RELEASING.but(costs_s=(1e-3,) * 12_000, seed=turn), known)
+        known, outcome = call(RELEASING.replace(costs_s=(1e-3,) * 12_000, seed=turn), known)
         known = achievement.booked(known, outcome.makespan_s, float(turn))
-        known = after(known, at_call=0, n_held=0).but(n_calls=turn * N_CALLS, holds_gil=True)
+        known = after(known, at_call=0, n_held=0).replace(n_calls=turn * N_CALLS, holds_gil=True)
         account = known.sharing.explored
         assert account["spent_s"] <= 0.005 * account["used_s"]
     assert account["n_tried"] > 0
@@ -152,14 +152,14 @@ def test_what_it_costs_stays_within_the_budget():
 def test_a_forged_budget_costs_a_call_little():
     """Endless time to try things: a call still gives a small part of its own."""
     forged = profile(Explored(used_s=1e14, rival="thread"))
-    for world in (HOLDING, HOLDING.but(costs_s=(1e-3,) * 2000), HOLDING.but(n_cores=2)):
+    for world in (HOLDING, HOLDING.replace(costs_s=(1e-3,) * 2000), HOLDING.replace(n_cores=2)):
         plain = play(world, tuner_for(world, profile(Explored()))).makespan_s
         assert play(world, tuner_for(world, forged)).makespan_s < 1.15 * plain
 
 
 def test_without_time_to_try_nothing_is_tried():
     """A short call ends as it would have ended."""
-    short = HOLDING.but(costs_s=(1e-3,) * 400)
+    short = HOLDING.replace(costs_s=(1e-3,) * 400)
     known, outcome = call(short, profile())
 
     assert known.sharing.explored == USED.as_dict()
@@ -175,7 +175,7 @@ def test_other_numbers_of_waiting_items_are_tried():
     known = profile(item_s=32e-3, typical_s=32e-3, n_jobs=32, **waiting)
     tried = []
     for turn in range(1, 3):
-        known, outcome = call(service, known.but(n_calls=turn * N_CALLS))
+        known, outcome = call(service, known.replace(n_calls=turn * N_CALLS))
         [note] = [note for note in outcome.policy.notes if note.what.startswith("tried")]
         n_planned = note.why.rpartition(" of thread x ")[2].partition(":")[0]
         tried.append(int(note.what.rpartition(" ")[2]) / int(n_planned))
@@ -185,7 +185,7 @@ def test_other_numbers_of_waiting_items_are_tried():
 
 def test_a_neighbour_program_is_no_better_plan():
     """Cores that come free while the neighbour has its window: the plan's own windows say so."""
-    helped = RELEASING.but(
+    helped = RELEASING.replace(
         holds_gil=True, neighbours=(Neighbour(from_s=0.0, to_s=0.09, n_cores=7),)
     )
     known, outcome = call(helped, profile())
@@ -216,7 +216,7 @@ def test_a_real_call_tries_and_tells(monkeypatch):
     learned = store.memory().profile(key)
     if learned.plan.backend != "process" or learned.traits.holds_gil is False:
         pytest.skip("nothing but the loop pays here")
-    due = after(learned, used_s=1e6).but(n_calls=N_CALLS)
+    due = after(learned, used_s=1e6).replace(n_calls=N_CALLS)
     for _ in range(10):  # beside other programs a crew may not be complete
         store.memory().put(key, due)
         assert tuned_map(work, range(1500), cache=False) == list(range(1500))

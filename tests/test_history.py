@@ -466,7 +466,7 @@ def test_intervals_that_are_apart_are_not_called_noise(home, factor):
 def test_a_loop_has_no_speedup(home):
     """What it took to begin and end a call is no way of running its items."""
     loop = Plan(backend="serial", n_jobs=1, chunksize=100)
-    saved = history.save("loop", call(*EVEN).but(plan=loop))
+    saved = history.save("loop", call(*EVEN).replace(plan=loop))
 
     assert saved.speedup is None
     assert "speedup" not in str(saved)
@@ -479,7 +479,10 @@ def test_a_busy_machine_hides_a_change(home):
     for load, exceeds in ((0.1, True), (3.0, False), (None, True)):
         then = {**before.machine, "load": load, "n_cores": 2}
 
-        assert compared(before.but(machine=then), after.but(machine=then)).exceeds_noise is exceeds
+        assert (
+            compared(before.replace(machine=then), after.replace(machine=then)).exceeds_noise
+            is exceeds
+        )
 
 
 def test_scattered_chunks_hide_a_change(home):
@@ -532,7 +535,7 @@ def test_only_the_same_work_is_added_up(home):
     """Another number of items, another function or another kind of result is another result."""
     history.save("x", call(*EVEN, n_items=100))
 
-    for other in (call(*EVEN, n_items=99), call(*EVEN, n_items=100).but(name="load"), Tuning()):
+    for other in (call(*EVEN, n_items=99), call(*EVEN, n_items=100).replace(name="load"), Tuning()):
         with pytest.raises(errors.InvalidOptionError, match="of another"):
             history.save("x", other, add=True)
     assert history.show("x").n_added == 1
@@ -551,11 +554,11 @@ def test_the_machines_differences_are_told(home):
     before = history.save("before", call(*EVEN))
     elsewhere = {**before.machine, "n_cores": 64, "cpu_model": "other", "load": None}
 
-    comparison = compared(before, before.but(name="after", machine=elsewhere))
+    comparison = compared(before, before.replace(name="after", machine=elsewhere))
 
     assert {one.what for one in comparison.differences} >= {"n_cores", "cpu_model"}
     assert "So do the machines" in comparison.verdict
-    near = before.but(machine={**before.machine, "load": (before.machine["load"] or 0) + 0.1})
+    near = before.replace(machine={**before.machine, "load": (before.machine["load"] or 0) + 0.1})
     assert compared(before, near).differences == ()
 
 
@@ -564,7 +567,7 @@ def test_changed_code_is_told(home):
     double(range(10))
     before = history.save("before", double)
 
-    comparison = compared(before, before.but(code="0123456789abcdef"))
+    comparison = compared(before, before.replace(code="0123456789abcdef"))
 
     assert [one.what for one in comparison.differences] == ["code"]
     assert "The work differs as well (code)" in comparison.verdict

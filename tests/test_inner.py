@@ -27,7 +27,7 @@ def n_cores(monkeypatch):
     n_threads = min(limits(), default=1)
     if n_threads < 2:
         pytest.skip("no library here has threads of its own, or there is one core")
-    cpus = resources.usable_cpus().but(n_cores=n_threads)
+    cpus = resources.usable_cpus().replace(n_cores=n_threads)
     monkeypatch.setattr(resources, "usable_cpus", lambda: cpus)
     return n_threads
 

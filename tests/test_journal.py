@@ -72,7 +72,7 @@ def profile(**changes):
         waits=False,
         n_items=100,
     )
-    return known.but(**changes)
+    return known.replace(**changes)
 
 
 KEY = store.key_of(function, 1)

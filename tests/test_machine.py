@@ -286,14 +286,14 @@ class TestFingerprint:
 
     def test_it_depends_on_cores_and_quota_that_bind(self):
         """Half the cores are another host; a quota above the cores is not."""
-        cpus = resources.usable_cpus(environ={}).but(n_cores=8, affinity=8, quota=None)
+        cpus = resources.usable_cpus(environ={}).replace(n_cores=8, affinity=8, quota=None)
         seen = {
             resources.host_fingerprint(other)
-            for other in (cpus, cpus.but(n_cores=4), cpus.but(quota=7.5))
+            for other in (cpus, cpus.replace(n_cores=4), cpus.replace(quota=7.5))
         }
 
         assert len(seen) == 3
-        assert resources.host_fingerprint(cpus.but(quota=9.0)) in seen
+        assert resources.host_fingerprint(cpus.replace(quota=9.0)) in seen
 
     def test_it_depends_on_how_workers_start(self, monkeypatch):
         """Costs of forked workers say nothing about those of new interpreters."""

@@ -147,7 +147,7 @@ def hoard(item):
 def test_fewer_go_on_where_memory_is_short(start, monkeypatch):
     """Three are asked for, and hold nearly all there is: one of them stays."""
     monkeypatch.setenv("AMORSIZE_START", start)
-    free = resources.memory().but(available_bytes=MIB)
+    free = resources.memory().replace(available_bytes=MIB)
     monkeypatch.setattr(resources, "memory", lambda: free)
     before = set(children())
     tuned = autotune(hoard_once, backend="process", n_jobs=3, chunksize=1)

@@ -166,7 +166,7 @@ def test_the_parts_of_a_profile_are_stored_side_by_side():
     profile = Profile.from_dict(stored)
 
     assert profile.as_dict() == stored
-    assert profile.but(n_jobs=3).as_dict() == {**stored, "n_jobs": 3}
+    assert profile.replace(n_jobs=3).as_dict() == {**stored, "n_jobs": 3}
     assert pickle.loads(pickle.dumps(profile)) == profile
 
 
@@ -237,7 +237,7 @@ def test_every_command_takes_a_pattern_and_an_age(amorsize, monkeypatch, tmp_pat
     assert amorsize("cache", "import", file, "nothing*")[0] == 1
     assert amorsize("cache", "import", file, "par*")[1]["n_imported"] == 1
     assert amorsize("cache", "import", file, *old)[1]["n_kept"] == 1
-    assert (found(parse), found(total)) == (KNOWN.but(source="imported"), None)
+    assert (found(parse), found(total)) == (KNOWN.replace(source="imported"), None)
 
 
 def test_stats_count_what_has_no_sane_key(amorsize):
@@ -253,7 +253,7 @@ def test_stats_count_what_has_no_sane_key(amorsize):
 def test_stats_count(amorsize):
     """Profiles, functions, hosts, bytes."""
     learn(parse)
-    learn(parse, KNOWN.but(n_jobs=4))
+    learn(parse, KNOWN.replace(n_jobs=4))
     learn(total)
 
     status, told = amorsize("cache", "stats")
@@ -281,7 +281,7 @@ def test_what_is_exported_can_be_imported(amorsize, tmp_path):
     assert amorsize("cache", "export", file)[0] == 1  # nothing is overwritten
     cache.clear()
     assert amorsize("cache", "import", file)[1] == {"n_imported": 1, "n_kept": 0, "n_refused": 0}
-    assert found() == KNOWN.but(source="imported")
+    assert found() == KNOWN.replace(source="imported")
 
 
 def test_what_is_newer_here_is_kept(amorsize, tmp_path, monkeypatch):
@@ -289,7 +289,7 @@ def test_what_is_newer_here_is_kept(amorsize, tmp_path, monkeypatch):
     learn(days_ago=2, monkeypatch=monkeypatch)
     file = str(tmp_path / "profiles.json")
     amorsize("cache", "export", file)
-    learn(profile=KNOWN.but(n_jobs=3))
+    learn(profile=KNOWN.replace(n_jobs=3))
 
     assert amorsize("cache", "import", file)[1] == {"n_imported": 0, "n_kept": 1, "n_refused": 0}
     assert found().plan.n_jobs == 3
@@ -384,7 +384,7 @@ def site(amorsize, tmp_path, monkeypatch):
 def test_a_site_is_asked_after_the_users_own(site):
     """Its profiles are hints where the user has none."""
     assert found() == KNOWN
-    learn(profile=KNOWN.but(n_jobs=3))
+    learn(profile=KNOWN.replace(n_jobs=3))
 
     assert found().plan.n_jobs == 3
     assert found(total) is None

@@ -282,7 +282,7 @@ def test_writing_takes_a_small_part_of_the_time(monkeypatch):
     profile = last_trace(spin).profile
     memory = store.Memory()
     for n in range(390):  # of 1 s each, and each time something else
-        learned = profile.but(n_jobs=1 + n % 5)
+        learned = profile.replace(n_jobs=1 + n % 5)
         memory.keep(("spin", ("int", 6), ()), spin, ("int", 6), learned, 1.0, on_disk=True)
 
     assert written == [1, 1]  # the first at once, the next after 200 s

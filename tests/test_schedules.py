@@ -125,7 +125,7 @@ class Scheduled:
         del worker["orders"][0]
         worker["since"] = self.clock()
         end = chunk.start + len(results) + (error is not None)
-        return self._done(number, chunk, results, last=True).but(
+        return self._done(number, chunk, results, last=True).replace(
             error=error, back=(end, chunk.stop) if end < chunk.stop else None
         )
 
@@ -144,7 +144,7 @@ class Scheduled:
         if error is not None or not results:
             self.runs.pop() if error is not None else None
             return None
-        worker["orders"][0] = (chunk.but(start=chunk.start + 1), is_single)
+        worker["orders"][0] = (chunk.replace(start=chunk.start + 1), is_single)
         worker["since"] = self.clock()
         return self._done(number, chunk, results, last=False)
 

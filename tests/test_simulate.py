@@ -84,7 +84,7 @@ def test_no_plan_beats_the_cores(world):
     """Work / cores is a floor for items that compute, and the busy share tells the same."""
     if world.waits:
         return
-    outcome = play(world.but(jitter=0.0, warmup_s=0.0))
+    outcome = play(world.replace(jitter=0.0, warmup_s=0.0))
 
     assert outcome.makespan_s >= sum(world.costs_s) / world.n_cores - 1e-9
     assert outcome.busy_share <= 1 + 1e-9
@@ -183,7 +183,7 @@ def test_a_worker_is_told_nothing_before_it_is_ready():
                 assert action.n_items >= 1
             return action
 
-    world = simulate.world("a worker dies", 4, 0).but(is_forked=False, ready_s=5e-3)
+    world = simulate.world("a worker dies", 4, 0).replace(is_forked=False, ready_s=5e-3)
     template = tuner_for(world)
     play(world, Checked(None, template.job))
 
@@ -242,7 +242,7 @@ def test_threads_that_hold_the_gil_bring_nothing():
     in_threads = play(world, Fixed(8, 10, backend="thread"))
 
     assert in_threads.makespan_s > 0.95 * sum(world.costs_s)
-    assert play(world.but(holds_gil=False), Fixed(8, 10, backend="thread")).makespan_s < 0.1
+    assert play(world.replace(holds_gil=False), Fixed(8, 10, backend="thread")).makespan_s < 0.1
 
 
 class Idle:

@@ -63,7 +63,7 @@ WORLDS = {
     "bandwidth for 6": many_cores(slowdown=Bandwidth(6)),
     "retrograde": many_cores(slowdown=Retrograde(0.02, 0.001)),
     "payload": many_cores(pickle_s=300e-6, remote_pickle_s=100e-6),
-    "lognormal": many_cores(32).but(costs_s=world("lognormal 5 ms", 32, 3).costs_s[:1200]),
+    "lognormal": many_cores(32).replace(costs_s=world("lognormal 5 ms", 32, 3).costs_s[:1200]),
 }
 
 
@@ -108,7 +108,7 @@ def test_halving_gives_fewer_plans_more_of_the_data():
 def test_bayes_comes_within_3_percent_of_the_grid(name):
     """With at most 25 trials on 64 cores, as good as 56 cells tried one by one."""
     pytest.importorskip("optuna")
-    bench = SimulatedBench(WORLDS[name].but(jitter=0.01))
+    bench = SimulatedBench(WORLDS[name].replace(jitter=0.01))
     numbers, sizes = (4, 6, 8, 12, 16, 32, 48, 64), (1, 2, 4, 8, 12, 16, 32)
     fine = plans(
         Space(backends=("process",), n_jobs=numbers, chunksizes=sizes),

@@ -53,14 +53,14 @@ def test_it_says_nothing_that_it_does_not_know():
 )
 def test_the_end_is_told_as_what_it_was(changes, words):
     """All done, or stopped on the way."""
-    assert str(A_WHILE.but(is_over=True, **changes)).startswith(words)
+    assert str(A_WHILE.replace(is_over=True, **changes)).startswith(words)
 
 
 @pytest.mark.parametrize("name", ["parse", WIDE * 9, "a\x1b[31mb"])
 @pytest.mark.parametrize("is_over", [False, True])
 def test_a_line_fits_into_any_terminal(name, is_over):
     """What matters most stays longest: the count, then the time left."""
-    progress = A_WHILE.but(name=name, is_over=is_over)
+    progress = A_WHILE.replace(name=name, is_over=is_over)
     for n_columns in range(1, 200):
         line = progress.line(n_columns)
         assert columns(line) <= n_columns

@@ -158,7 +158,7 @@ class Retuned:
 
     is_retuned = True
 
-    def but(self, **_):
+    def replace(self, **_):
         return self
 
 

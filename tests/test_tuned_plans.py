@@ -77,7 +77,7 @@ def test_the_loop_can_be_a_tuned_plan():
 def test_threads_are_a_plan_where_they_are_allowed():
     """A function that threads would spoil does not get them, whatever was measured."""
     known = measured(backend="thread", holds_gil=False)
-    free = world(holds_gil=False).but(thread_reason=None)
+    free = world(holds_gil=False).replace(thread_reason=None)
     shared = world()
 
     assert play(free, tuner_for(free, known)).n_started == {"thread": 3}

@@ -289,12 +289,12 @@ def test_watching_ends_inside_a_long_item():
         tuner.tell(inlined(1, 10e-3, now_s=now_s))
     view = View(now_s=0.02, n_left=88, all_read=True, caller_busy=False)
     assert isinstance(tuner.next(view), do.StartGilProbe)
-    assert isinstance(tuner.next(view.but(n_left=87)), do.RunInline)
+    assert isinstance(tuner.next(view.replace(n_left=87)), do.RunInline)
 
-    assert isinstance(tuner.next(view.but(now_s=0.035, caller_busy=True)), do.StopGilProbe)
+    assert isinstance(tuner.next(view.replace(now_s=0.035, caller_busy=True)), do.StopGilProbe)
     tuner.tell(GilProbed(lag_share=0.2, watched_s=0.015, n_wakes=20))
 
-    started = tuner.next(view.but(now_s=0.035, caller_busy=True))
+    started = tuner.next(view.replace(now_s=0.035, caller_busy=True))
     assert isinstance(started, do.StartWorker)
     assert started.backend == "thread"
 
@@ -461,7 +461,7 @@ def test_the_first_item_of_many_sizes_refutes_nothing(costs_s, was_busy, n_cores
     """
     known = play(costs_s=costs_s, n_cores=n_cores).tuner.learned()
     if was_busy:
-        known = known.but(item_s=12 * known.traits.item_s)
+        known = known.replace(item_s=12 * known.traits.item_s)
     again = play(known, costs_s=costs_s, n_cores=n_cores).tuner
 
     assert again.profile.fits
@@ -472,7 +472,7 @@ def test_a_first_item_that_had_no_core_refutes_nothing():
     """It was dear in CPU time as well, as first items are; most of its time others had its core."""
     known = play(costs_s=(0.3e-3,) * 600).tuner.learned()
     tuner = Tuner(Host(n_cores=2), Job(n_items=600), known)
-    first = inlined(1, 30e-3, 30e-3).but(cpu_s=1.2e-3, run_delay_s=28e-3)
+    first = inlined(1, 30e-3, 30e-3).replace(cpu_s=1.2e-3, run_delay_s=28e-3)
     tuner.tell(first)
     asked = tuner.next(View(now_s=30e-3, n_left=599, all_read=True, caller_busy=False))
     assert isinstance(asked, do.RunInline)
@@ -485,7 +485,7 @@ def test_a_first_item_that_had_no_core_refutes_nothing():
 
 def told_without_core(tuner, n_items, own_s, delay_s, now_s):
     """The caller ran items, for part of whose time others had its core."""
-    tuner.tell(inlined(n_items, own_s + delay_s, now_s).but(cpu_s=own_s, run_delay_s=delay_s))
+    tuner.tell(inlined(n_items, own_s + delay_s, now_s).replace(cpu_s=own_s, run_delay_s=delay_s))
 
 
 def test_a_turn_of_others_at_the_core_is_no_work_that_is_left():
@@ -566,7 +566,7 @@ class Contended(Tuner):
         if isinstance(event, Report):
             waits_s = 20e-6 if event.worker in self.have_reported else 300e-6
             self.have_reported.add(event.worker)
-            event = event.but(wall_s=event.wall_s + waits_s, cpu_s=0.6 * event.wall_s)
+            event = event.replace(wall_s=event.wall_s + waits_s, cpu_s=0.6 * event.wall_s)
         super().tell(event)
 
 

@@ -888,7 +888,7 @@ def test_the_prediction_is_always_tried():
     hint = found.optimization_hint
 
     assert hint.backend == "thread"
-    assert hint.plan.but(source="tuned") in [one.plan for one in found.configurations]
+    assert hint.plan.replace(source="tuned") in [one.plan for one in found.configurations]
 
 
 @pytest.mark.parametrize("strategy", ["grid", "halving"])
@@ -896,7 +896,7 @@ def test_the_prediction_is_a_cell_of_every_open_space(strategy):
     """Whichever way it is searched."""
     found = tune_parameters(time.sleep, [0.01] * 60, strategy=strategy, save=False)
 
-    assert found.optimization_hint.plan.but(source="tuned") in [
+    assert found.optimization_hint.plan.replace(source="tuned") in [
         one.plan for one in found.configurations
     ]
 

@@ -107,7 +107,7 @@ class Options(Value):
 
     def as_sent(self) -> Options:
         """As they are in another process: an executor's threads or connections stay here."""
-        return self.but(executor=None, engine=None, start_timeout=None)
+        return self.replace(executor=None, engine=None, start_timeout=None)
 
     @property
     def most_worker_bytes(self) -> int | None:

@@ -224,7 +224,7 @@ def _beside_programs(ran: Ran, programs_s: float) -> Ran:
     """The same, where the items have waited for programs that took so much CPU time."""
     if programs_s <= 0:
         return ran
-    return ran.but(
+    return ran.replace(
         run_delay_s=subprocess_time.run_delay_s(ran.wall_s, ran.cpu_s, programs_s, ran.run_delay_s)
     )
 

@@ -76,7 +76,7 @@ class Judge:
                 self._seen = seen
         verdict = _from_reading(self.reach, self._options)
         if self.objects.mutables:  # they may be changed in ways that the code does not show
-            verdict = verdict.but(must_watch=True)
+            verdict = verdict.replace(must_watch=True)
         if (why := why_stay(self.objects.locks)) is not None:
             return Verdict(thread_reason=why, process_reason=why)
         return verdict if self._seen is None else self._with_what_was_seen(verdict, self._seen)

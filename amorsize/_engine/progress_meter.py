@@ -102,8 +102,8 @@ class Meter:
             return
         progress = self._progress(self._call.now_s)
         if progress.n_items is not None and progress.n_done >= progress.n_items:
-            progress = progress.but(left_s=0.0, done_share=1.0)
-        self._show(progress.but(is_over=True), is_last=True)
+            progress = progress.replace(left_s=0.0, done_share=1.0)
+        self._show(progress.replace(is_over=True), is_last=True)
         self._display = None
 
     def _show(self, progress: Progress, *, is_last: bool = False) -> None:

@@ -65,7 +65,7 @@ def _learned(
         from amorsize.policy.evidence import tuned_plan  # which a first call has none of
 
         profile = tuned_plan.kept(fits, profile, drifts)
-    return achievement.booked(profile, makespan_s, time()).but(bound=bound), drifts
+    return achievement.booked(profile, makespan_s, time()).replace(bound=bound), drifts
 
 
 def _trace(
@@ -219,7 +219,7 @@ def _compared(
     known: Profile | None, new: Profile, chunks: ChunkLog, n_items: int, makespan_s: float
 ) -> tuple[Profile, Drift | None]:
     """What is known now, and whether the call achieved what its plan did before."""
-    new, is_busy = new.but(n_items=max(1, n_items)), False
+    new, is_busy = new.replace(n_items=max(1, n_items)), False
     work_s = sum(chunk.wall_s for chunk in chunks.all)
     if known is not None:
         from amorsize.policy.evidence import drift  # a first call has nothing to compare
@@ -233,7 +233,7 @@ def _compared(
 def _merged(known: Profile, new: Profile, level: CostLevel) -> Profile:
     """What is known now: the new figures where there are any, the old ones where not."""
     learned, before = new.traits, known.traits
-    return new.but(
+    return new.replace(
         pickle_s=learned.pickle_s if learned.pickle_s is not None else before.pickle_s,
         holds_gil=learned.holds_gil if learned.holds_gil is not None else before.holds_gil,
         warmup_s=max(learned.warmup_s, before.warmup_s),

@@ -103,7 +103,7 @@ class RemoteWorkers:
         """What there is to work with, and what it costs to reach."""
         if self.adapter.shares_memory:
             return host
-        return host.but(
+        return host.replace(
             n_cores=self.n_workers or host.n_cores,
             dispatch_s=self._costs.submit_s,
             engine_lag_s=self._costs.lag_s,

@@ -188,7 +188,7 @@ class Starter:
             return True
         why_none, job = self._survey.why_not_processes(), self._call.tuner.job
         if job.backend == "auto":
-            job = job.but(process_reason=job.process_reason or why_none)
+            job = job.replace(process_reason=job.process_reason or why_none)
         self._recorder.tell(HostInspected(host=inspect_host.host(self._call.fork_reason), job=job))
         if why_none is not None:
             why = f"a fork is not safe any more ({self._call.fork_reason}), and {why_none}"

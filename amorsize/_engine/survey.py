@@ -71,23 +71,23 @@ class Survey:
             verdict = self._judge()
             if self._call.work.results.n_done > n_done:  # a watched item may have started threads
                 self._call.fork_reason = resources.why_not_fork()
-            job = job.but(
+            job = job.replace(
                 thread_reason=verdict.thread_reason,
                 process_reason=verdict.process_reason or self.why_not_processes(),
                 connects=self._connects,
             )
             if self._call.fork_reason is not None and job.thread_reason and not job.process_reason:
-                job = job.but(n_jobs=self._interpreters_worth(job))
+                job = job.replace(n_jobs=self._interpreters_worth(job))
             if not job.may_inline and job.thread_reason and job.process_reason:
-                job = job.but(n_jobs=1)  # one thread, beside which no other item runs
+                job = job.replace(n_jobs=1)  # one thread, beside which no other item runs
         elif job.backend == "thread" and job.n_jobs is None:
             from amorsize._function.thread_safety import reach
 
-            job = job.but(connects=reach(self._call.func).connects)
+            job = job.replace(connects=reach(self._call.func).connects)
         if self._remote is not None:
             host = self._remote.host(host)
         if self._payload is not None:
-            host = host.but(load_s=host.load_s + inspect_host.sending_s(self._payload))
+            host = host.replace(load_s=host.load_s + inspect_host.sending_s(self._payload))
         self._recorder.tell(HostInspected(host=host, job=job))
 
     def _judge(self) -> Verdict:
@@ -101,7 +101,7 @@ class Survey:
         )
         verdict = judge.read(self.next_items())
         if verdict.thread_reason is not None and verdict.process_reason is None:
-            verdict = verdict.but(process_reason=self._why_start_none())
+            verdict = verdict.replace(process_reason=self._why_start_none())
         is_open = verdict.thread_reason is None or verdict.process_reason is None
         n_watched, once_more = 0, verdict.must_watch and is_open and self._call.may_stay_here
         while once_more and n_watched < placement.MOST_WATCHED and self._call.work.n_left:

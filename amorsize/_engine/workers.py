@@ -123,7 +123,7 @@ class Workers:
         ):
             if pool.backend == "process" and self._call.options.chunksize is None and not alone:
                 chunk = self._of_no_more_bytes(chunk)
-            chunk = chunk.but(items=self._call.work.items(chunk))
+            chunk = chunk.replace(items=self._call.work.items(chunk))
         single = self._call.task.single or alone
         flush_s = 0.0 if single else min(MOST_HELD_S, max(LEAST_HELD_S, action.time_budget_s))
         time_budget_s = float("inf") if alone else action.time_budget_s
@@ -144,7 +144,7 @@ class Workers:
         if chunk.n_items <= n_most:
             return chunk
         self._call.work.give_back(chunk.start + n_most, chunk.stop)
-        return chunk.but(stop=chunk.start + n_most)
+        return chunk.replace(stop=chunk.start + n_most)
 
     def retire(self, worker: int) -> None:
         self.pool_of[worker].retire(worker)

@@ -80,7 +80,7 @@ class HostCosts:
             moved[name] = _within_reason(name, known_s + weight * (observed_s - known_s))
             self._n_observed[name] = n_before + 1
         if moved:
-            self._known = self._known.but(**moved)
+            self._known = self._known.replace(**moved)
         return self._known
 
     def doubt(self) -> Costs:
@@ -94,13 +94,13 @@ class HostCosts:
             if (known_s := getattr(self._known, name)) > (prior_s := getattr(PRIORS, name))
         }
         if costlier:
-            self._known = self._known.but(**costlier)
+            self._known = self._known.replace(**costlier)
         return self._known
 
     def settle(self, measured: Mapping[str, float]) -> Costs:
         """Take figures that were measured with care as they are."""
         sane = {name: _within_reason(name, cost_s) for name, cost_s in measured.items()}
-        self._known = self._known.but(**sane)
+        self._known = self._known.replace(**sane)
         self._n_observed.update(dict.fromkeys(sane, round(1 / _WEIGHT)))
         return self._known
 

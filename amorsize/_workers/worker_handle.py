@@ -145,7 +145,7 @@ class WorkerHandle:
         """Move on to an item of the chunk; the items that it had, and the range that comes back."""
         chunk = self.in_flight[0]
         if not last:
-            self.in_flight[0] = chunk.but(start=index)
+            self.in_flight[0] = chunk.replace(start=index)
             return chunk.n_items, None
         del self.in_flight[0]
         unstarted = index + has_failed

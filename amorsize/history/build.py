@@ -80,7 +80,7 @@ def added(earlier: Saved, later: Saved) -> Saved:
             f"the result {earlier.name!r} would have {len(figures)} figures, more than "
             f"{MAX_FIGURES}. Save it under another name."
         )
-    return later.but(figures=figures, note=later.note or earlier.note)
+    return later.replace(figures=figures, note=later.note or earlier.note)
 
 
 def machine() -> dict[str, Any]:

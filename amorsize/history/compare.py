@@ -201,7 +201,7 @@ def _changes(a: Saved, b: Saved) -> Iterator[Change]:
 
 def _divided(figure: Figure, n: int | None) -> Figure:
     times = {name: getattr(figure, name) for name in ("time_s", "low_s", "high_s")}
-    return figure.but(**{name: t and t / (n or 1) for name, t in times.items()})
+    return figure.replace(**{name: t and t / (n or 1) for name, t in times.items()})
 
 
 def _between_processes(saved: Saved) -> float:

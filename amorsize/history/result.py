@@ -234,7 +234,7 @@ def _mean(figures: list[Figure]) -> Figure:
     elif all(one.low_s and one.high_s for one in timed):
         low = math.exp(sum(math.log(one.low_s or 1.0) for one in timed) / len(timed))
         high = math.exp(sum(math.log(one.high_s or 1.0) for one in timed) / len(timed))
-    return timed[0].but(
+    return timed[0].replace(
         time_s=math.exp(mean),
         low_s=low,
         high_s=high,

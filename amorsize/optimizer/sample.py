@@ -78,7 +78,7 @@ class Sample:
         )
         if job.backend != "auto":
             return job
-        return job.but(
+        return job.replace(
             thread_reason=inspect_host.why_not_threads(self.func, options),
             process_reason=self._why_not_processes(),
         )
@@ -171,7 +171,7 @@ class Sample:
     def where(self) -> tuple[backend_costs.Route, PicklingMeasured | None]:
         """Where the policy sends such items, and their weighing where that mattered."""
         if self.lets_waiting_thread and self.costs.waits:
-            self.job = self.job.but(thread_reason=None)
+            self.job = self.job.replace(thread_reason=None)
         job, pickling = self.job, None
         if job.backend != "auto":
             if job.backend == "process":

@@ -35,14 +35,14 @@ class SampleRecorder(Recorder):
         if not isinstance(event, Inlined):
             super().tell(event)
             return
-        event = event.but(
+        event = event.replace(
             wall_s=max(1e-9, event.wall_s - self.clock_s),
             cpu_s=max(0.0, event.cpu_s - self.clock_s),
         )
         self.seen.append(event)
         # What others took of the core does not belong to the items.
         own_s = max(1e-9, event.wall_s - event.run_delay_s)
-        super().tell(event.but(wall_s=own_s, run_delay_s=0.0))
+        super().tell(event.replace(wall_s=own_s, run_delay_s=0.0))
 
 
 class SampledCall(Engine):

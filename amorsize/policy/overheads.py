@@ -110,7 +110,9 @@ class HostPrices(Value):
     def of(cls, host: Host) -> HostPrices:
         """From what was measured of the host."""
         first = of_processes(host)
-        return cls(threads=of_threads(host), first_process=first, processes=first.but(load_s=0.0))
+        return cls(
+            threads=of_threads(host), first_process=first, processes=first.replace(load_s=0.0)
+        )
 
 
 def of_threads(host: Host) -> Prices:

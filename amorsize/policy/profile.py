@@ -76,7 +76,7 @@ class Profile(Value):
         }
         return cls(**parts, **fields)
 
-    def but(self, **changes: Any) -> Profile:
+    def replace(self, **changes: Any) -> Profile:
         """The same profile with some fields changed, whichever part they are of."""
         return type(self).of(**{**self.as_dict(), **changes})
 

@@ -225,7 +225,7 @@ class Tuner(State):
         serial_item_s = self.limits.contention.reference_s if is_enough else None
         spread = costs.spread
         return Profile(
-            plan=plan.but(source="learned") if self.profile.followed is None else plan,
+            plan=plan.replace(source="learned") if self.profile.followed is None else plan,
             traits=ItemTraits(
                 item_s=serial_item_s or costs.mean_s or costs.item_s,
                 item_cpu_s=costs.item_cpu_s or 0.0,

@@ -66,7 +66,7 @@ def handle(state: State, event: Event) -> None:
         case Waited():
             state.waiting.looked.add(event)
         case ProfileLookedUp():
-            state.job = state.job.but(may_look_up=False)
+            state.job = state.job.replace(may_look_up=False)
             if event.profile is not None:
                 from amorsize.policy.rules import check_profile
 
@@ -74,7 +74,7 @@ def handle(state: State, event: Event) -> None:
         case WorkersLimited():
             _limited(state, event)
         case Bound():
-            state.job = state.job.but(caller_reason=event.why)
+            state.job = state.job.replace(caller_reason=event.why)
             state.note("items run in the caller, one by one", event.why)
 
 
@@ -98,7 +98,7 @@ def _limited(state: State, event: WorkersLimited) -> None:
         state.note(f"{event.n_workers} workers and no more", event.why)
     else:
         state.route = backend_costs.serial(event.why)
-        state.job = state.job.but(process_reason=event.why)
+        state.job = state.job.replace(process_reason=event.why)
 
 
 def _inlined(state: State, event: Inlined) -> None:

@@ -71,9 +71,9 @@ def settle_waiting(state: State, asked: drift.Drift, event: Inlined) -> None:
         return
     state.waiting.pending = None
     if not waits:
-        _tell_drift(state, asked.but(what="cores", answer=drift.NOTHING))
+        _tell_drift(state, asked.replace(what="cores", answer=drift.NOTHING))
         return
-    _tell_drift(state, asked.but(answer="where they run is decided anew"))
+    _tell_drift(state, asked.replace(answer="where they run is decided anew"))
     state.costs.waits = True
     choose_backend.begin_waiters(state)
     if state.job.backend == "auto":
@@ -147,7 +147,7 @@ def _see_drift(state: State, watch: drift.Watch, found: drift.Drift) -> None:
         state.waiting.suspect(found)  # or the host is busy: the caller's items tell
         return
     if found.factor < 1 and state.limits.n_most is not None and not state.costs.waits:
-        found = found.but(answer="n_jobs is counted anew")
+        found = found.replace(answer="n_jobs is counted anew")
         choose_backend.reopen_jobs(state)
     elif watch.costs_more((*state.drifts, found)) and not state.costs.waits:
         state.limits.contention.doubt()  # one A-B-A around n_jobs, if they still seem to be crowded
@@ -156,7 +156,7 @@ def _see_drift(state: State, watch: drift.Watch, found: drift.Drift) -> None:
 
 def _tell_drift(state: State, found: drift.Drift) -> None:
     if state.profile.followed is not None and tuned_plan.ends(found):
-        found = found.but(answer="the plan that was tuned is left")
+        found = found.replace(answer="the plan that was tuned is left")
         follow_plan.leave(state, "it was measured for other items")
     state.note_drift(found)
     state.costs.begin_means()

@@ -122,7 +122,7 @@ class Value(metaclass=_ValueType):
         """The fields by name, in order."""
         return self._by_name()
 
-    def but(self, **changes: "Any") -> "Self":
+    def replace(self, **changes: "Any") -> "Self":
         """The same record with some fields changed."""
         return type(self)(**{**self._by_name(), **changes})
 

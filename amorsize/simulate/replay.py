@@ -155,7 +155,7 @@ def _world(document: dict[str, Any]) -> World:
         pickle_s=pickle_s / 2,
         remote_pickle_s=pickle_s / 2,
         told_error=1.0,
-    ).but(**document["costs"])
+    ).replace(**document["costs"])
 
 
 # -- what other hosts would bring ------------------------------------------------------------
@@ -181,7 +181,9 @@ class Forecast:
 
 def forecast(world: World, n_cores: Sequence[int]) -> list[Forecast]:
     """Play a world on hosts with other numbers of cores."""
-    return [_forecast(world.but(n_cores=n, n_cores_told=None, quota_cores=None)) for n in n_cores]
+    return [
+        _forecast(world.replace(n_cores=n, n_cores_told=None, quota_cores=None)) for n in n_cores
+    ]
 
 
 def _forecast(world: World) -> Forecast:

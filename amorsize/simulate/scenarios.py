@@ -233,7 +233,7 @@ def world(name: str, n_cores: int, seed: int) -> World:
     """
     made = SCENARIOS[name](Random(f"{seed}/{name}"), n_cores)
     reason = None if name in ("server for 48", "releases the GIL") else "not looked at"
-    return made.but(name=name, seed=seed, thread_reason=reason)
+    return made.replace(name=name, seed=seed, thread_reason=reason)
 
 
 def random_world(seed: int) -> World:

@@ -192,7 +192,7 @@ class Teller:
         asked: Job | None = getattr(self.policy, "job", None)
         n_items = len(self.world.costs_s) if self.world.is_length_known else None
         job = Job(n_items=n_items) if asked is None else asked
-        return job.but(
+        return job.replace(
             thread_reason=self.world.thread_reason,
             n_cores_most=self._n_cores,
             inherits_items=self.world.is_forked,

@@ -161,7 +161,7 @@ class World(ItemFigures, HostFigures, Surprises):
         """Speed of each of so many items that run at once."""
         return 1.0 if self.slowdown is None else self.slowdown(max(1, n_running))
 
-    def but(self, **changes: Any) -> World:
+    def replace(self, **changes: Any) -> World:
         """The same world with some figures changed."""
         return replace(self, **changes)
 

@@ -33,7 +33,7 @@ def look_parts(n_items: int) -> list[Part]:
     """That one, and others between its items, in case that one does not tell."""
     first = look_part(n_items)
     offsets = dict.fromkeys((first.offset + n * OFFSET_STEP) % first.stride for n in range(N_LOOKS))
-    return [first.but(offset=offset) for offset in offsets]
+    return [first.replace(offset=offset) for offset in offsets]
 
 
 def with_enough_chunks(n_items: int, plans: Sequence[Plan], stride: int) -> int:

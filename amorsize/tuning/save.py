@@ -34,7 +34,7 @@ def keep(func: Callable[..., Any], first: Any, search: Search, winner: Plan) -> 
     memory, key = store.memory(), store.key_of(func, first)
     on_disk = os.environ.get("AMORSIZE_CACHE", "").lower() != "off"
     memory.keep(key, func, key[1], profile, trace.makespan_s, on_disk=on_disk)
-    store.keep_trace(func, trace.but(plan=winner, profile=profile))
+    store.keep_trace(func, trace.replace(plan=winner, profile=profile))
     memory.write()
     return True
 
@@ -53,8 +53,8 @@ def _profile(search: Search, winner: Plan) -> Profile | None:
         return None
     if alone is not None:
         costs = alone.traits
-        known = known.but(item_s=costs.item_s, item_cpu_s=costs.item_cpu_s, waits=costs.waits)
-    return known.but(  # type: ignore[no-any-return]
+        known = known.replace(item_s=costs.item_s, item_cpu_s=costs.item_cpu_s, waits=costs.waits)
+    return known.replace(  # type: ignore[no-any-return]
         backend=winner.backend,
         n_jobs=winner.n_jobs,
         chunksize=winner.chunksize,

@@ -107,7 +107,7 @@ class Search:
             raise BudgetOver
         if run.is_over_time and why == "timeout":
             limit = self.limits.timeout_s
-            run = run.but(whole_s=inf, failure=f"not done after timeout_per_config={limit:g} s")
+            run = run.replace(whole_s=inf, failure=f"not done after timeout_per_config={limit:g} s")
         if plan != self.loop and self._predicted_s is not None and run.whole_s < inf:
             self._slower = max(self._slower, run.whole_s / max(self._predicted_s(plan), 1e-9))
         self.runs.append(run)

@@ -161,13 +161,13 @@ class Session:
             ends_hopeless=asked.timeout_s is None and asked.repeats is None,
         )
         if asked.strategy == "halving":
-            limits = limits.but(spend_share=QUICK_SHARE)
+            limits = limits.replace(spend_share=QUICK_SHARE)
         elif self._is_default_space and asked.repeats is None:
-            limits = limits.but(spend_share=GRID_SHARE, spend_least_s=SMALL_GRID_S)
+            limits = limits.replace(spend_share=GRID_SHARE, spend_least_s=SMALL_GRID_S)
         else:
-            limits = limits.but(spend_share=1.0 + len(self.plans))
+            limits = limits.replace(spend_share=1.0 + len(self.plans))
         if asked.budget_s is not None:  # parts of the data are chosen so that they fit into it
-            limits = limits.but(spend_s=BUDGET_SHARE * asked.budget_s)
+            limits = limits.replace(spend_s=BUDGET_SHARE * asked.budget_s)
         found = Search(
             bench,
             loop,
@@ -280,7 +280,7 @@ class Session:
         if whole_s < SHORT_S:
             return f"too short to tune ({seconds(whole_s)} in the loop)"
         spend_s = min(QUICK_SHARE * whole_s, QUICK_S + QUICK_MORE_SHARE * whole_s)
-        search.limits = search.limits.but(spend_s=min(spend_s, search.limits.spend_s))
+        search.limits = search.limits.replace(spend_s=min(spend_s, search.limits.spend_s))
         return None
 
     def _predicted(self, why: str) -> TuningResult:

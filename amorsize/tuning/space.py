@@ -59,7 +59,7 @@ def plans(
     """
     found: dict[Plan, None] = {}
     if predicted is not None and space.allows(predicted):
-        found[predicted.but(source="tuned")] = None
+        found[predicted.replace(source="tuned")] = None
     for backend in space.backends:
         numbers = space.n_jobs or _numbers(backend, basis, n_items, n_cores, is_quick=is_quick)
         for n_jobs in numbers:

@@ -162,8 +162,8 @@ def _safest(search: Search, as_good: Sequence[Plan], hint: OptimizationResult | 
     than the loop; else the loop; else the one with the fewest jobs.
     """
     no_slower = as_good[: as_good.index(search.loop)] if search.loop in as_good else as_good
-    if hint is not None and hint.plan.but(source="tuned") in no_slower:
-        return hint.plan.but(source="tuned")
+    if hint is not None and hint.plan.replace(source="tuned") in no_slower:
+        return hint.plan.replace(source="tuned")
     return search.loop if search.loop in as_good else min(as_good, key=lambda plan: plan.n_jobs)
 
 
@@ -187,7 +187,7 @@ def _configuration(
 ) -> Configuration:
     """One plan, with all its runs."""
     if serial is not None and is_loop(plan, search):  # measured once, as what it is
-        return serial.but(backend=plan.backend, n_jobs=1, chunksize=plan.chunksize)
+        return serial.replace(backend=plan.backend, n_jobs=1, chunksize=plan.chunksize)
     runs = [run for run in search.runs if run.plan == plan]
     found = Configuration(
         backend=plan.backend,
@@ -199,17 +199,17 @@ def _configuration(
     )
     if not runs:
         why = "the search ended before its turn"
-        return found.but(status=told.NOT_MEASURED, reason=why)
+        return found.replace(status=told.NOT_MEASURED, reason=why)
     dropped = search.dropped.get(plan)
     if dropped is not None and dropped.failure is not None:
         status = told.TIMED_OUT if dropped.is_over_time else told.FAILED
-        return found.but(status=status, reason=dropped.failure)
+        return found.replace(status=status, reason=dropped.failure)
     if dropped is not None:
         reason = f"twice as slow as the best so far; ended after {seconds(dropped.wall_s)}"
-        return found.but(time_s=dropped.whole_s, status=told.STOPPED, reason=reason)
+        return found.replace(time_s=dropped.whole_s, status=told.STOPPED, reason=reason)
     assert fit is not None
     level = fit.level(plan)
-    return found.but(time_s=level.time_s, low_s=level.low_s, high_s=level.high_s)
+    return found.replace(time_s=level.time_s, low_s=level.low_s, high_s=level.high_s)
 
 
 def is_loop(plan: Plan, search: Search) -> bool:

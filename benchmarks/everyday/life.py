@@ -190,8 +190,8 @@ class Auto:
 
         memory = store.memory()
         for key, profile in memory.profiles():
-            account = Explored.of(profile).but(used_s=1e6, spent_s=0.0, n_held=0, at_call=0)
-            memory.put(key, profile.but(n_calls=2000, explored=account.as_dict()))
+            account = Explored.of(profile).replace(used_s=1e6, spent_s=0.0, n_held=0, at_call=0)
+            memory.put(key, profile.replace(n_calls=2000, explored=account.as_dict()))
         explore.MOST_OF_CALL, explore.SETTLED = 1e9, 1
         explore.LEAST_CHUNKS, explore.CHUNKS_PER_JOB = 3, 1
 

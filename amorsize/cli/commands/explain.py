@@ -141,7 +141,7 @@ def play(profile: Profile, n_items: int) -> Played:
         remote_pickle_s=pickle_s,
         jitter=0.0,
         told_error=1.0,
-    ).but(**{name: getattr(costs, name) for name in _COSTS})
+    ).replace(**{name: getattr(costs, name) for name in _COSTS})
     tuner = simulate.tuner_for(world, profile)
     return Played(world, tuner, Engine(world, tuner).play())
 

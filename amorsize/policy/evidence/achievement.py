@@ -63,12 +63,12 @@ def compared(
                 )
     while len(earlier) >= MOST_WAYS:
         del earlier[next(iter(earlier))]
-    return learned.but(achieved={**earlier, way: speedup}, n_short=n_short), told
+    return learned.replace(achieved={**earlier, way: speedup}, n_short=n_short), told
 
 
 def booked(profile: Profile, makespan_s: float, at_s: float) -> Profile:
     """A call's profile with the time of the call put down; at the first one the clock starts."""
     explored = Explored.of(profile)
     since_s = at_s if explored.at_s is None else explored.at_s
-    counted = explored.but(used_s=explored.used_s + makespan_s, at_s=since_s)
-    return profile.but(explored=counted.as_dict())
+    counted = explored.replace(used_s=explored.used_s + makespan_s, at_s=since_s)
+    return profile.replace(explored=counted.as_dict())

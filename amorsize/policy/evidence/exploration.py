@@ -30,7 +30,7 @@ class Exploration:
 
     def put_down(self, **changes: Any) -> None:
         """Change some figures of the account."""
-        self.account = self.account.but(**changes)
+        self.account = self.account.replace(**changes)
 
 
 class Trial:

@@ -50,7 +50,7 @@ class GilEvidence:
     def add(self, event: GilProbed, *, computing_share: float = 1.0) -> None:
         """The probe has stopped. Only while items compute can they have held the GIL."""
         self.is_probing = False
-        event = event.but(lag_share=min(1.0, event.lag_share / computing_share))
+        event = event.replace(lag_share=min(1.0, event.lag_share / computing_share))
         is_last = self.seen is not None
         self.seen = event if self.seen is None else event.after(self.seen)
         # A look that a fork cut short tells nothing. Otherwise the second one has to do.

@@ -47,4 +47,4 @@ def kept(known: Profile | None, learned: Profile, drifts: Sequence[Drift]) -> Pr
         return learned
     if any(map(ends, drifts)):
         return learned
-    return known.but(n_calls=learned.n_calls)
+    return known.replace(n_calls=learned.n_calls)
