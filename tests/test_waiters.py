@@ -7,7 +7,8 @@ import pytest
 
 from amorsize import autotune, simulate
 from amorsize.policy import backend_costs
-from amorsize.policy.events import Inlined, PicklingMeasured, Report
+from amorsize.policy.actions import RunInline, StartWorker
+from amorsize.policy.events import HostInspected, Inlined, PicklingMeasured, Report, View
 from amorsize.policy.evidence.io_concurrency import FIRST, MOST, MOST_CONNECTING, Waiters
 from amorsize.policy.evidence.item_costs import ItemCosts
 from amorsize.policy.host_job import Host, Job
@@ -94,6 +95,39 @@ def few(n_items, known=None, **changes):
 def test_few_waits_have_a_worker_each(n_items):
     """None is queued behind another, while workers for all are still being started."""
     assert few(n_items)[0].makespan_s < 2 * 0.2 + 0.015
+
+
+@pytest.mark.parametrize(
+    ("n_left", "item_s", "is_shared_out"),
+    [
+        (1, 2.0, False),  # a thread would take as long as the caller
+        (2, 2.0, True),
+        (3, 0.1, True),
+        (2, 20e-3, False),  # if the first was a warm-up, starting a thread would show
+        (7, 20e-3, True),
+    ],
+)
+def test_few_waits_are_shared_out_after_one_of_them(n_left, item_s, is_shared_out):
+    """A second one, to see if the first was a warm-up, would take as long as all others at once."""
+    tuner = Tuner(None, Job(n_items=1 + n_left, may_look_up=False))
+    times = {"wall_s": item_s, "cpu_s": 0.1e-3, "process_cpu_s": 0.1e-3, "n_pauses": 1}
+    tuner.tell(Inlined(n_items=1, now_s=item_s, **times))
+    tuner.tell(HostInspected(host=Host(n_cores=2), job=tuner.job))
+    view = View(now_s=item_s, n_left=n_left, all_read=True, caller_busy=False)
+
+    assert isinstance(tuner.next(view), StartWorker if is_shared_out else RunInline)
+
+
+def test_two_waits_run_beside_each_other_in_the_next_call():
+    """The first call has run both in the caller: that is no choice of the loop."""
+    known = few(2, holds_gil=False, thread_reason=None)[1].learned().but(backend="serial")
+    assert known.traits.waits
+
+    outcome, tuner, _ = few(2, known)
+
+    assert outcome.makespan_s < 0.2 + 0.01
+    assert outcome.n_started == {"thread": 2}
+    assert tuner.learned().plan.backend == "thread"
 
 
 @pytest.mark.parametrize("n_items", [2, 4, 8, 16])

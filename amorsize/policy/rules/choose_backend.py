@@ -36,6 +36,10 @@ SURVEY_S = 4e-3
 #: One waiting item this long is enough to start threads on.
 LONG_WAIT_ITEM_S = 1e-3
 
+#: Until a first thread has an item, in a process whose calls had none: what they learned is looked
+#: up, and what runs threads is loaded.
+FIRST_THREAD_S = 9e-3
+
 #: Share of an item's time that may go into starting processes before they are known to be best.
 OPEN_SHARE = 0.5
 
@@ -223,7 +227,10 @@ def _could_pay(state: State, view: View) -> bool:
         return False
     if (unconfirmed_s := costs.first_unconfirmed_s) is not None:
         # A second item tells whether the first was a warm-up; for waiting ones it costs too much.
-        is_long = unconfirmed_s > LONG_WAIT_ITEM_S and left_s > 4 * unconfirmed_s
+        is_cheap = left_s > 4 * unconfirmed_s
+        if not is_cheap and view.n_left > 1:  # few take as long as one where they run at once
+            is_cheap = overheads.bet_s(view.now_s, left_s) >= FIRST_THREAD_S
+        is_long = unconfirmed_s > LONG_WAIT_ITEM_S and is_cheap
         return costs.waits and is_long and (state.is_surveyed or left_s > state.job.to_load_s)
     if not state.is_surveyed:
         undisturbed_left_s = state.n_left(view) * costs.undisturbed_s

@@ -50,10 +50,10 @@ def begin(state: State, view: View, hint: Profile) -> Action | None:
 
 def _are_long_waits(state: State, hint: Profile, view: View) -> bool:
     is_open = state.route is None and not tuned_plan.applies(hint, state.job)
-    in_threads = (
-        hint.traits.waits and hint.plan.backend == "thread" and hint.traits.item_s >= LONG_WAIT_S
-    )
-    return is_open and in_threads and view.n_left + state.workers.n_in_flight > 1
+    # Where there were two of them, the caller ran both.
+    in_threads = hint.traits.waits and hint.plan.backend in ("thread", "serial")
+    is_long = hint.traits.item_s >= LONG_WAIT_S
+    return is_open and in_threads and is_long and view.n_left + state.workers.n_in_flight > 1
 
 
 def _n_wanted(state: State, view: View, hint: Profile) -> int:
