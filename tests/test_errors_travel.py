@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import amorsize
 from amorsize import RemoteError, autotune, tuned_map
-from amorsize._workers import exception_pickling, serialization
+from amorsize._workers import exception_pickling, serialization, tracebacks
 from benchmarks import fault_items
 
 
@@ -197,6 +197,89 @@ def test_an_endless_chain_ends():
     assert isinstance(rebuilt.__cause__.__cause__, ValueError)
 
 
+def chained(n):
+    """The last of so many failures, each of which came from the one before."""
+    error = None
+    for number in range(n):
+        later = LoadError(number)
+        later.__cause__ = error
+        error = later
+    return error
+
+
+def chain_of(error):
+    """What an error came from, the error itself first."""
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+@pytest.mark.parametrize("n", [17, 3000])
+def test_a_long_chain_of_causes_arrives_whole(n):
+    """Also one longer than recursion would reach."""
+    rebuilt, _ = there_and_back(chained(n))
+
+    assert [error.args for error in chain_of(rebuilt)] == [(one,) for one in reversed(range(n))]
+
+
+def test_a_chain_that_is_not_sent_whole_says_so():
+    """In place of the exceptions that are missing."""
+    *sent, last = chain_of(there_and_back(chained(exception_pickling.MOST_LINKS + 5))[0])
+
+    assert len(sent) == exception_pickling.MOST_LINKS
+    assert isinstance(last, RemoteError)
+    assert "not sent" in str(last)
+
+
+def raise_chained(n):
+    raise chained(n)
+
+
+def raise_group(n):
+    """Each member came from a failure of its own, one is a group itself."""
+
+    def member(item):
+        try:
+            load(item)
+        except LoadError as error:
+            return error
+
+    raise ExceptionGroup("all", [member(3), ExceptionGroup("inner", [member(4)])])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_chain_is_the_same_wherever_the_item_ran(backend):
+    """Raised, or kept as a result."""
+    kept = tuned_map(raise_chained, [40] * 3, backend=backend, return_exceptions=True)
+    with pytest.raises(LoadError) as caught:
+        tuned_map(raise_chained, [40] * 3, backend=backend)
+
+    for error in (caught.value, *kept):
+        assert len(list(chain_of(error))) == 40
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_members_of_a_group_have_what_they_came_from(backend):
+    """And the lines that failed."""
+    kept = tuned_map(raise_group, [0] * 3, backend=backend, return_exceptions=True)
+
+    for error in kept:
+        first, second = error.exceptions[0], error.exceptions[1].exceptions[0]
+        for one in (first, second):
+            assert len(lineage(one)) == 3
+            assert traceback.extract_tb(one.__traceback__)[-1].name == "load"
+
+
+def test_what_is_in_a_group_and_before_it_is_one_exception():
+    """As it was in the worker."""
+    member = ValueError(1)
+    group = ExceptionGroup("all", [member, ValueError(2)])
+    group.__context__ = member
+    rebuilt, _ = there_and_back(group)
+
+    assert rebuilt.__context__ is rebuilt.exceptions[0]
+
+
 def recurse(n):
     return recurse(n + 1)
 
@@ -262,13 +345,25 @@ def test_a_raised_error_tells_its_index():
     assert amorsize.failed_index(ValueError()) is None
 
 
+def raise_through_many(item):
+    """A chain of failures that each have a traceback."""
+    error = None
+    for number in range(40):
+        try:
+            raise LoadError(number) from error
+        except LoadError as later:
+            error = later
+    raise error
+
+
+@pytest.mark.parametrize("function", [load, raise_through_many, raise_group])
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_what_failed_keeps_no_variables_alive(backend):
+def test_what_failed_keeps_no_variables_alive(backend, function):
     """A kept exception is in the list that its own traceback would hold."""
-    results = tuned_map(load, range(3), backend=backend, return_exceptions=True)
+    results = tuned_map(function, range(3), backend=backend, return_exceptions=True)
 
     for error in results:
-        for one in (error, error.__context__):
+        for one in tracebacks.family_of(error):
             for frame, _ in traceback.walk_tb(one.__traceback__):
                 assert not frame.f_locals
                 assert frame.f_back is None  # a caller's frame has the caller's variables

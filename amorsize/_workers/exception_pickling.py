@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
 #: Characters of a traceback or message that is sent with the exception.
 TEXT_LENGTH = 20_000
-#: Causes and contexts that are sent with an exception: each costs some microseconds.
-MOST_LINKS = 16
+#: Causes, contexts and members of groups that are sent with an exception.
+MOST_LINKS = 10_000
+#: In place of the number of an exception that was not sent.
+CUT = -1
+MORE = f"over {MOST_LINKS} exceptions led to this one; those before were not sent"
 
 
 def pack_error(error: BaseException) -> bytes:
@@ -30,41 +33,80 @@ def unpack_error(data: Piece) -> tuple[BaseException, str]:
     return _from_plain(plain), text
 
 
-def _as_plain(error: BaseException, n_left: list[int] | None = None) -> tuple[Any, ...]:
-    """An exception with its cause, context and traceback as plain values: pickle drops them."""
-    n_left = [MOST_LINKS] if n_left is None else n_left
-    n_left[0] -= 1
+def _as_plain(error: BaseException) -> list[tuple[Any, ...]]:
+    """An exception and all that it came from as plain values: pickle drops that.
+
+    They name each other by number, so that neither a long chain nor one that leads back to itself
+    needs recursion.
+    """
+    family = tracebacks.family_of(error, MOST_LINKS)
+    numbers = {id(one): number for number, one in enumerate(family)}
+    in_groups = {id(member) for one in family for member in tracebacks.members_of(one)}
+    return [_one_as_plain(one, numbers, is_member=id(one) in in_groups) for one in family]
+
+
+def _one_as_plain(
+    error: BaseException, numbers: dict[int, int], *, is_member: bool
+) -> tuple[Any, ...]:
     kind = type(error)
     told = shortened(f"{kind.__module__}.{kind.__qualname__}: {short_text(error)}")
-    data, why = _packed_alike(error)
+    data, why = (b"", None) if is_member else _packed_alike(error)  # its group has it
     if why is not None:
         data = dumps(_stand_in(told, why))
-    cause, context = error.__cause__, error.__context__
     links = [
-        _as_plain(one, n_left) if one is not None and n_left[0] > 0 else None
-        for one in (cause, None if context is cause else context)
+        None if one is None else numbers.get(id(one), CUT)
+        for one in (error.__cause__, error.__context__)
     ]
+    members = [numbers.get(id(one), CUT) for one in tracebacks.members_of(error)]
     places = tracebacks.places_of(error.__traceback__)
-    return data, told, places, error.__suppress_context__, context is cause, *links
+    return data, told, places, error.__suppress_context__, links, members
 
 
-def _from_plain(plain: tuple[Any, ...]) -> BaseException:
+def _from_plain(family: list[tuple[Any, ...]]) -> BaseException:
     """The exception that `_as_plain` was given."""
-    packed, told, places, suppresses, same, cause, context = plain
+    made: dict[int, BaseException] = {}
+    for number, (packed, told, *_) in enumerate(family):
+        if packed:
+            _keep_with_members(number, _loaded(packed, told), family, made)
+    for number, (_, told, *_) in enumerate(family):
+        if number not in made:
+            made[number] = _stand_in(told, "the group that it is in could not be rebuilt")
+    for number, (_, _, places, suppresses, links, _) in enumerate(family):
+        cause, context = (_linked(one, made) for one in links)
+        tracebacks.give(
+            made[number],
+            __traceback__=tracebacks.made_of(places),
+            __cause__=cause,
+            __context__=context,
+            __suppress_context__=suppresses,
+        )
+    return made[0]
+
+
+def _keep_with_members(
+    number: int, error: BaseException, family: list[tuple[Any, ...]], made: dict[int, BaseException]
+) -> None:
+    """Number an exception, and those that came in its pickle because it is a group."""
+    left = [(number, error)]
+    while left:
+        number, error = left.pop()
+        if number != CUT and number not in made:
+            made[number] = error
+            left += zip(family[number][-1], tracebacks.members_of(error), strict=False)
+
+
+def _linked(number: int | None, made: dict[int, BaseException]) -> BaseException | None:
+    if number is None:
+        return None
+    return RemoteError(MORE) if number == CUT else made[number]
+
+
+def _loaded(packed: bytes, told: str) -> BaseException:
     try:
         error: BaseException = loads(packed)
     except Exception as failure:  # only the worker has its class, for example
         let_through(failure)
         error = _stand_in(told, f"{type(failure).__name__}: {failure}")
-    source = None if cause is None else _from_plain(cause)
-    before = source if same else None if context is None else _from_plain(context)
-    tracebacks.give(
-        error,
-        __traceback__=tracebacks.made_of(places),
-        __cause__=source,
-        __context__=before,
-        __suppress_context__=suppresses,
-    )
     return error
 
 

@@ -64,15 +64,26 @@ def give(error: BaseException, **values: Any) -> None:
         getattr(BaseException, name).__set__(error, value)
 
 
-def leave_variables(error: BaseException, n_most: int = 16) -> None:
-    """Drop the variables that an exception and its causes keep alive."""
-    left: list[BaseException | None] = [error]
-    for _ in range(n_most):
-        one = left.pop() if left else None
-        if one is None:
-            continue
+def leave_variables(error: BaseException) -> None:
+    """Drop the variables that an exception and all that it came from keep alive."""
+    for one in family_of(error):
         give(one, __traceback__=made_of(places_of(one.__traceback__)))
-        left += [one.__cause__, one.__context__]
+
+
+def family_of(error: BaseException, n_most: int | None = None) -> list[BaseException]:
+    """An exception with its causes, contexts and members of groups, each once."""
+    family, met = [error], {id(error)}
+    for one in family:  # which grows meanwhile
+        for other in (one.__cause__, one.__context__, *members_of(one)):
+            if other is not None and id(other) not in met and len(family) != n_most:
+                met.add(id(other))
+                family.append(other)
+    return family
+
+
+def members_of(error: BaseException) -> tuple[BaseException, ...]:
+    """The exceptions that a group holds."""
+    return error.exceptions if isinstance(error, BaseExceptionGroup) else ()
 
 
 def _frame() -> Iterator[None]:
