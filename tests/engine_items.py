@@ -84,6 +84,12 @@ def pid_beside(pid: int) -> tuple[int, int]:
     return pid, os.getpid()
 
 
+def pid_beside_after_a_while(pid: int) -> tuple[int, int]:
+    """The same, of an item that takes longer than its way."""
+    time.sleep(0.03)
+    return pid, os.getpid()
+
+
 def inverse(number: int) -> float:
     """What fails for 0."""
     return 1 / number

@@ -432,6 +432,21 @@ class TestDask:
         assert all(there == pid for there, pid in here)
         assert dask_client.who_has(held) == before
 
+    def test_values_that_are_all_in_one_process_are_shared_out(self, dask_client):
+        """A process with too many chunks already gives some to the others, with their values."""
+        from distributed import wait
+
+        one = min(dask_client.scheduler_info()["workers"])
+        held = dask_client.map(engine_items.pid_after_a_while, [0.0] * 40, pure=False, workers=one)
+        wait(held)
+
+        found = tuned_map(engine_items.pid_beside_after_a_while, held, executor=dask_client)
+
+        assert {there for there, _ in found} == set(
+            dask_client.run(os.getpid, workers=[one]).values()
+        )
+        assert len({pid for _, pid in found}) == 2
+
     def test_futures_that_are_not_done_are_waited_for(self, dask_client):
         held = dask_client.map(engine_items.pid_after_a_while, [0.3] * 4, pure=False)
 

@@ -147,10 +147,8 @@ class RemoteWorkers:
     def _see_workers(self) -> None:
         """Workers have come or gone."""
         tuner, n_workers = self._tuner, self.n_workers
-        if tuner is None or not n_workers or n_workers == tuner.host.n_cores:
-            return
-        tuner.note(f"{n_workers} chunks at once", "workers have come or gone")
-        self._tell_host(tuner)
+        if tuner is not None and n_workers and n_workers != tuner.host.n_cores:
+            self._tell_host(tuner)
 
     def _see_loss(self, start: int, stop: int, how: str) -> None:
         """A chunk was lost with its process."""
@@ -159,7 +157,10 @@ class RemoteWorkers:
 
     def _tell_host(self, tuner: Tuner) -> None:
         assert self._recorder is not None
-        self._recorder.tell(HostInspected(host=self.host(tuner.host), job=tuner.job))
+        host = self.host(tuner.host)
+        if host.n_cores != tuner.host.n_cores:
+            tuner.note(f"{host.n_cores} chunks at once", "workers have come or gone")
+        self._recorder.tell(HostInspected(host=host, job=tuner.job))
 
     def close(self) -> None:
         """Let go of it, and remember what reaching it has cost."""

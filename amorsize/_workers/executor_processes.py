@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 #: Seconds without any process after which the user is told what the call waits for.
 WARN_S = 10.0
+#: With so many chunks for each thread of the process that has an item's value, the value travels:
+#: one that runs, one that waits behind it, one more.
+CROWD = 3
 
 
 class Processes:
@@ -177,9 +180,9 @@ class Processes:
         return 1 if self._one_per_process else max(1, process.n_threads)
 
     def _near(self, references: list[Any]) -> Process | None:
-        """The process that has what a chunk takes, unless it has more to do than it can run."""
+        """The process that has what a chunk takes, unless too many others wait there already."""
         holder = self._adapter.holder(references)
-        if holder is None or self._in_flight.n_in(holder.identity) > self._width(holder):
+        if holder is None or self._in_flight.n_in(holder.identity) >= CROWD * self._width(holder):
             return None
         return holder
 
