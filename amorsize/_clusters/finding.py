@@ -9,8 +9,9 @@ import sys
 
 from amorsize._clusters.plain import PlainAdapter
 from amorsize._clusters.protocol import refuse_unknown
+from amorsize._host import extras
 from amorsize._host.signals import let_through
-from amorsize.errors import InvalidOptionError, MissingExtraError, WorkersUnavailable
+from amorsize.errors import InvalidOptionError, WorkersUnavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ DASK_ADDRESSES = ("tcp://", "tls://", "ws://", "wss://", "ucx://", "ucxx://", "i
 RAY_ADDRESS = "ray://"
 #: What `executor=` takes besides, in words.
 ALLOWED = "a Dask client, cluster or address ('tcp://...'), 'ray'"
+#: How a message begins that names a missing package of Dask.
+DASK_NEEDS = "Dask's workers need"
 #: Seconds that a scheduler may take to answer a new client.
 CONNECT_S = 10.0
 
@@ -105,9 +108,10 @@ def _named(name: str, given: dict[str, Any]) -> ClusterAdapter:
 
 def _running_dask(given: dict[str, Any]) -> ClusterAdapter:
     """The newest client of this program, or the scheduler that Dask's own settings name."""
-    running = _imported("distributed", "dask").client._get_global_client()
+    running = extras.load("distributed", extra="dask", need=DASK_NEEDS).client._get_global_client()
     if running is None:
-        address = _imported("dask", "dask").config.get("scheduler-address", None)
+        settings = extras.load("dask", extra="dask", need=DASK_NEEDS).config
+        address = settings.get("scheduler-address", None)
         if address is not None:
             return _dask_at(address, given)
         raise WorkersUnavailable(
@@ -128,7 +132,7 @@ def _dask_at(address: str, given: dict[str, Any]) -> ClusterAdapter:
 
 def _connected(to: Any, described: str) -> Any:
     """A client of a scheduler, made for one call."""
-    client: Callable[..., Any] = _imported("distributed", "dask").Client
+    client: Callable[..., Any] = extras.load("distributed", extra="dask", need=DASK_NEEDS).Client
     try:
         return client(to, timeout=CONNECT_S, set_as_default=False)
     except (OSError, TimeoutError) as error:
@@ -140,16 +144,7 @@ def _connected(to: Any, described: str) -> Any:
 
 
 def _ray(given: dict[str, Any], address: str | None = None) -> ClusterAdapter:
-    _imported("ray", "ray")
+    extras.load("ray", extra="ray", need="Ray's workers need")
     from amorsize._clusters.ray_adapter import RayAdapter
 
     return RayAdapter(address, given=given)
-
-
-def _imported(module: str, extra: str) -> Any:
-    try:
-        return __import__(module)
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{module} is not installed: run `pip install 'amorsize[{extra}]'`."
-        ) from error

@@ -185,13 +185,12 @@ class Survey:
 
     def _why_not_worth_starting(self) -> str | None:
         """What is left may be so little that finding out how to send it takes longer."""
-
         item_s = self._call.tuner.costs.item_s
         if not self._call.may_stay_here or item_s is None or not self._call.work.all_read:
             return None
         core_share = self._call.tuner.costs.undisturbed_s / item_s
         left_s = core_share * self._call.tuner.left_s(self._call.view(caller_busy=False))
-        n_workers = min(self._host.n_cores, self._call.tuner.job.n_jobs or sys.maxsize)
+        n_workers = self._n_computing()
         if self._call.tuner.costs.waits:
             n_workers = inspect_host.interpreters_worth(
                 left_s, self._call.tuner.job.n_jobs or sys.maxsize
@@ -200,26 +199,24 @@ class Survey:
 
     def _interpreters_worth(self, job: Job) -> int | None:
         """As many as there may be, where starting that many new interpreters is no loss."""
-
-        if (
-            not self._call.may_stay_here
-            or self._call.tuner.costs.item_s is None
-            or not self._call.work.all_read
-        ):
+        item_s = self._call.tuner.costs.item_s
+        if not self._call.may_stay_here or item_s is None or not self._call.work.all_read:
             return job.n_jobs
         left_s = self._call.tuner.left_s(self._call.view(caller_busy=False))
         return inspect_host.interpreters_worth(left_s, job.n_jobs or sys.maxsize)
 
     def _why_not_worth_sending(self, payload: Payload) -> str | None:
         """What would have to be sent may be so much that the loop is quicker."""
-
         if not (self._call.may_stay_here and inspect_host.is_much(payload)):
             return None
         if self._call.tuner.costs.item_s is None and self._call.work.n_left:
             self._run_inline(1, float("inf"))  # before nothing is known of items, nothing is sent
         left_s = self._call.tuner.left_s(self._call.view(caller_busy=False))
-        n_workers = min(self._host.n_cores, self._call.tuner.job.n_jobs or sys.maxsize)
-        return inspect_host.why_not_send(payload, left_s, n_workers, self.stretch())
+        return inspect_host.why_not_send(payload, left_s, self._n_computing(), self.stretch())
+
+    def _n_computing(self) -> int:
+        """How many workers at once would have a core of their own."""
+        return min(self._host.n_cores, self._call.tuner.job.n_jobs or sys.maxsize)
 
     def stretch(self) -> float:
         """How many times as long what computes takes here as with a core of its own."""

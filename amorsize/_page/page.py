@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from amorsize.errors import InvalidOptionError, MissingExtraError
+from amorsize._host import extras
+from amorsize.errors import InvalidOptionError
 from amorsize.policy.value import Value
 
 if TYPE_CHECKING:
@@ -71,13 +72,7 @@ def load() -> Any:
     Raises:
         MissingExtraError: It is not installed.
     """
-    try:
-        import jinja2
-    except ImportError as error:
-        raise MissingExtraError(
-            "pages need jinja2, which is not installed: pip install 'amorsize[plot]'"
-        ) from error
-    return jinja2
+    return extras.load("jinja2", extra="plot", need="pages need")
 
 
 def check_path(path: str | os.PathLike[str]) -> Path:

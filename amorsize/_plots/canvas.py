@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from amorsize.errors import MissingExtraError
+from amorsize._host import extras
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,13 +32,7 @@ def load() -> Any:
     Raises:
         MissingExtraError: It is not installed.
     """
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise MissingExtraError(
-            "pictures need matplotlib, which is not installed: pip install 'amorsize[plot]'"
-        ) from error
-    return matplotlib
+    return extras.load("matplotlib", extra="plot", need="pictures need")
 
 
 class Sheet:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from math import log
 from typing import TYPE_CHECKING, Any
 
-from amorsize._host import resources
-from amorsize.errors import MissingExtraError
+from amorsize._host import extras, resources
 from amorsize.policy.actions import Plan
 from amorsize.policy.evidence import io_concurrency
 from amorsize.tuning.bench import Part
@@ -31,14 +30,12 @@ def load() -> Any:
     Raises:
         MissingExtraError: It is not installed.
     """
-    try:
-        import optuna
-    except ImportError as error:
-        raise MissingExtraError(
-            "strategy='bayes' needs Optuna, which is not installed: pip install 'amorsize[bayes]'. "
-            "Or use strategy='halving'."
-        ) from error
-    return optuna
+    return extras.load(
+        "optuna",
+        extra="bayes",
+        need="strategy='bayes' needs",
+        otherwise="Or use strategy='halving'.",
+    )
 
 
 def search(
