@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -141,6 +142,15 @@ def fresh_cache(monkeypatch):
 
 
 @pytest.fixture
+def writes_at_once(monkeypatch):
+    """What a call has learned is on disk when the call is over, however short it was."""
+    from amorsize._profiles import store
+
+    monkeypatch.setattr(store, "WRITE_NOW_S", 0.0)
+    monkeypatch.setattr(store, "FIRST_NOW_S", 0.0)
+
+
+@pytest.fixture
 def run_script(tmp_path: Path) -> Iterator[RunScript]:
     """Run a text as a Python script of its own, bounded: `run_script(text, *arguments)`.
 
@@ -163,6 +173,32 @@ def run_script(tmp_path: Path) -> Iterator[RunScript]:
         return run_command(
             command, cwd=tmp_path, timeout_s=timeout_s, environ=environ, returncode=returncode
         )
+
+    return run
+
+
+def bash_in(
+    folder: Path, *, errors: str | None = None
+) -> Callable[..., "subprocess.CompletedProcess[Any]"]:
+    """What runs a line of bash in a folder, where `amorsize` is the command of this Python.
+
+    It answers with bytes, or with text where `errors` says how to read bytes that are none.
+    """
+
+    def run(line: str, returncode: int = 0) -> "subprocess.CompletedProcess[Any]":
+        script = f'amorsize() {{ "{sys.executable}" -m amorsize "$@"; }}\nset -o pipefail\n{line}'
+        done: subprocess.CompletedProcess[Any] = subprocess.run(
+            ["bash", "-c", script],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=40,
+            errors=errors,
+        )
+        assert done.returncode == returncode, (done.stdout[-500:], done.stderr[-2000:])
+        assert "Traceback" not in str(done.stderr)
+        return done
 
     return run
 

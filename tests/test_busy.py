@@ -57,12 +57,6 @@ def busy_cores():
         other.communicate()
 
 
-@pytest.fixture(autouse=True)
-def fresh_memory(monkeypatch):
-    """A process that remembers nothing yet."""
-    monkeypatch.setattr(store, "_memory", None)
-
-
 def spin(cost_s):
     """Compute for so long."""
     until_s = time.thread_time() + cost_s

@@ -22,14 +22,11 @@ KEY = "profile:a"
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch):
+def fresh(fresh_cache, monkeypatch):
     """A process that has not opened the cache, nor warned of it; statements end after 0.2 s."""
-    monkeypatch.setattr(cache.access, "STATE", cache.access.State())
     monkeypatch.setattr(cache.access, "WAIT_S", 0.2)
     monkeypatch.setattr(cache, "_PATIENCE_S", 0.2)
     monkeypatch.setattr(database, "WAIT_S", 0.2)
-    yield
-    cache.close()
 
 
 @pytest.fixture

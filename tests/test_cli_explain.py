@@ -7,18 +7,8 @@ import sys
 import pytest
 
 from amorsize import cache, cli, tuned_map
-from amorsize._profiles import store
 
-
-@pytest.fixture(autouse=True)
-def fresh(monkeypatch):
-    """A process that has not opened the cache."""
-    monkeypatch.setattr(cache.access, "STATE", cache.access.State())
-    monkeypatch.setattr(store, "WRITE_NOW_S", 0.0)
-    monkeypatch.setattr(store, "FIRST_NOW_S", 0.0)
-    monkeypatch.setattr(store, "_memory", None)
-    yield
-    cache.close()
+pytestmark = pytest.mark.usefixtures("fresh_cache", "writes_at_once")
 
 
 @pytest.fixture

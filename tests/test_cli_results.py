@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, bash_in
 from terminal import Terminal
 
 from amorsize.cli.json_lines import Writer
@@ -37,22 +37,7 @@ pytestmark = pytest.mark.usefixtures("fresh_cache")
 def shell(tmp_path):
     """Run a line of bash in a folder with `shop.py`; gives bytes."""
     (tmp_path / "shop.py").write_text(SHOP)
-
-    def run(line, returncode=0):
-        script = f'amorsize() {{ "{sys.executable}" -m amorsize "$@"; }}\nset -o pipefail\n{line}'
-        done = subprocess.run(
-            ["bash", "-c", script],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=40,
-        )
-        assert done.returncode == returncode, (done.stdout[-500:], done.stderr[-2000:])
-        assert b"Traceback" not in done.stderr
-        return done
-
-    return run
+    return bash_in(tmp_path)
 
 
 # ---- What comes in ----

@@ -12,9 +12,10 @@ import pytest
 from conftest import ROOT
 
 from amorsize import cache, cli, history
-from amorsize._profiles import store
 from amorsize.tuning import TuningResult, search
 from amorsize.tuning.session import Session
+
+pytestmark = pytest.mark.usefixtures("fresh_cache")
 
 WORK = '''
 import os, threading, time
@@ -54,15 +55,6 @@ def talk(x):
     print("printed", x)
     return log(x)
 '''
-
-
-@pytest.fixture(autouse=True)
-def fresh(monkeypatch):
-    """A process that knows of no function and has not opened the cache."""
-    monkeypatch.setattr(cache.access, "STATE", cache.access.State())
-    monkeypatch.setattr(store, "_memory", None)
-    yield
-    cache.close()
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """What the command line says to people in a hurry: what is wrong, plainly, and what to do."""
 
-import os
-import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from conftest import bash_in
 
 from amorsize import cli
 
@@ -16,24 +14,7 @@ pytestmark = pytest.mark.usefixtures("fresh_cache")
 def shell(tmp_path):
     """Run a line of a shell in a folder with `shop.py`; `amorsize` is this Python's."""
     (tmp_path / "shop.py").write_text("def double(x): return 2 * x\ndef same(x): return x\n")
-
-    def run(line, returncode=0):
-        script = f'amorsize() {{ "{sys.executable}" -m amorsize "$@"; }}\nset -o pipefail\n{line}'
-        done = subprocess.run(
-            ["bash", "-c", script],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=40,
-            errors="replace",
-        )
-        assert done.returncode == returncode, (done.stdout[-500:], done.stderr[-2000:])
-        assert "Traceback" not in done.stderr
-        return done
-
-    return run
+    return bash_in(tmp_path, errors="replace")
 
 
 @pytest.mark.parametrize(

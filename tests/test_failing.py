@@ -7,7 +7,6 @@ import time
 import pytest
 
 from amorsize import tuned_map
-from amorsize._profiles import store
 from amorsize._profiles.store import last_trace
 from amorsize.policy.events import Inlined, Report
 from amorsize.policy.evidence.failure_rate import TRIAL_ITEMS, Failures
@@ -97,12 +96,6 @@ class BusyError(Exception):
     """The service has too much to do."""
 
 
-@pytest.fixture
-def fresh_memory(monkeypatch):
-    """A process that remembers nothing yet."""
-    monkeypatch.setattr(store, "_memory", None)
-
-
 def service(n_most):
     """A function that asks a service, which refuses more than so many at once."""
     inside, lock = [0], threading.Lock()
@@ -123,7 +116,7 @@ def service(n_most):
     return ask
 
 
-def test_a_service_that_refuses_is_asked_less(fresh_memory):
+def test_a_service_that_refuses_is_asked_less():
     """Found out in the first call, and told. (All at once, four of five items would fail.)"""
     ask = service(20)
     results = tuned_map(ask, range(1500), return_exceptions=True, cache=False, thread_safe=True)
@@ -139,7 +132,7 @@ def test_a_service_that_refuses_is_asked_less(fresh_memory):
     assert sum(isinstance(one, BusyError) for one in again) < 500
 
 
-def test_items_that_fail_for_themselves_are_left_alone(fresh_memory):
+def test_items_that_fail_for_themselves_are_left_alone():
     """Every third one, however many run: told, and as many run as before."""
 
     def ask(item):

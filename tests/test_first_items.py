@@ -9,7 +9,7 @@ import warnings
 import pytest
 from conftest import another_thread
 
-from amorsize import AmorsizeWarning, autotune, cache
+from amorsize import AmorsizeWarning, autotune
 from amorsize._profiles import records, store
 from amorsize._workers.first_items import FirstItems, plain
 from amorsize._workers.fork_pool import ForkPool
@@ -251,13 +251,9 @@ def test_a_text_may_be_kept_and_shown(text):
 
 
 @pytest.fixture
-def fresh(monkeypatch):
+def fresh(fresh_cache, monkeypatch):
     """A process that knows nothing, and stays where it is."""
-    monkeypatch.setattr(store, "_memory", None)
-    monkeypatch.setattr(cache.access, "STATE", cache.access.State())
     monkeypatch.setenv("AMORSIZE_TEST_STEP", "before")
-    yield
-    cache.close()
 
 
 def run(function, data, **options):

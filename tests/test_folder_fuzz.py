@@ -18,15 +18,7 @@ from amorsize.errors import AmorsizeWarning
 
 N_FOLDERS = int(os.environ.get("AMORSIZE_TEST_FOLDERS", "40"))  # `make stress` tries 2 000 in all
 KEY, RECORD = forged.KEY, forged.RECORD
-pytestmark = pytest.mark.timeout(60 + N_FOLDERS)
-
-
-@pytest.fixture(autouse=True)
-def fresh(monkeypatch):
-    """A process that has not opened the cache, nor warned of it."""
-    monkeypatch.setattr(cache.access, "STATE", cache.access.State())
-    yield
-    cache.close()
+pytestmark = [pytest.mark.usefixtures("fresh_cache"), pytest.mark.timeout(60 + N_FOLDERS)]
 
 
 BESIDE = (

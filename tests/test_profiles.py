@@ -51,12 +51,9 @@ def total(item):
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch):
+def fresh(fresh_cache, monkeypatch):
     """A process that has not opened the cache, nor warned of it, nor read a site's file."""
-    monkeypatch.setattr(cache.access, "STATE", cache.access.State())
     monkeypatch.setattr(exchange, "_SITES", {})
-    yield
-    cache.close()
 
 
 @pytest.fixture

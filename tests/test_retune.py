@@ -21,13 +21,7 @@ def spin(cost_s):
         pass
 
 
-@pytest.fixture
-def fresh_memory(monkeypatch):
-    """A process that remembers nothing yet."""
-    monkeypatch.setattr(store, "_memory", None)
-
-
-def test_two_kinds_of_data_keep_two_profiles(fresh_memory):
+def test_two_kinds_of_data_keep_two_profiles():
     """Alternating a hundred times: after each was seen once, hardly anything is learned anew.
 
     A host that is busy for a moment makes one call or another look dearer than the last.
@@ -52,7 +46,7 @@ def test_two_kinds_of_data_keep_two_profiles(fresh_memory):
     assert kinds == {("str", 7), ("str", 15)}
 
 
-def test_the_test_above_fails_with_one_profile_for_all(fresh_memory, monkeypatch):
+def test_the_test_above_fails_with_one_profile_for_all(monkeypatch):
     """Without the size in the key, every second call finds the other's costs: it thrashes."""
     monkeypatch.setattr(store, "kind_of", lambda item: (type(item).__name__, 0))
 
@@ -67,7 +61,7 @@ def test_the_test_above_fails_with_one_profile_for_all(fresh_memory, monkeypatch
     assert misfits >= 5
 
 
-def test_a_changed_cost_is_put_aside_told_and_corrected(fresh_memory, caplog):
+def test_a_changed_cost_is_put_aside_told_and_corrected(caplog):
     """The hook, the log, `.drift` and `explain()` tell of it; the next call fits again."""
     told, cost = [], [50e-6]
 
@@ -93,7 +87,7 @@ def test_a_changed_cost_is_put_aside_told_and_corrected(fresh_memory, caplog):
     assert work.drift == (one,)
 
 
-def test_a_hook_that_fails_costs_a_warning(fresh_memory):
+def test_a_hook_that_fails_costs_a_warning():
     """Results come first."""
     cost = [50e-6]
 
@@ -108,7 +102,7 @@ def test_a_hook_that_fails_costs_a_warning(fresh_memory):
         assert work(range(10)) == list(range(10))
 
 
-def test_without_drift_there_is_nothing_to_tell(fresh_memory):
+def test_without_drift_there_is_nothing_to_tell():
     """Nothing was called, or nothing has changed."""
     told = []
 
@@ -185,7 +179,7 @@ print(n_unknown, len(cache.entries()))
 @pytest.mark.skipif(not MANY_CORES, reason="one usable core: there are no workers")
 @pytest.mark.parametrize("dies", [True, False])
 @pytest.mark.forks
-def test_who_lost_a_worker_is_no_winner(dies, fresh_memory, tmp_path):
+def test_who_lost_a_worker_is_no_winner(dies, tmp_path):
     """A call in which a worker died says nothing of what serves best; else it says it."""
     caller, died = os.getpid(), tmp_path / "died"
 
