@@ -120,7 +120,7 @@ def test_few_waits_are_shared_out_after_one_of_them(n_left, item_s, is_shared_ou
 
 def test_two_waits_run_beside_each_other_in_the_next_call():
     """The first call has run both in the caller: that is no choice of the loop."""
-    known = few(2, holds_gil=False, thread_reason=None)[1].learned().but(backend="serial")
+    known = few(2, holds_gil=False, thread_reason=None)[1].learned().replace(backend="serial")
     assert known.traits.waits
 
     outcome, tuner, _ = few(2, known)
