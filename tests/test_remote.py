@@ -6,6 +6,7 @@ import pytest
 
 from amorsize.policy.actions import Send, StartWorker
 from amorsize.policy.events import HostInspected, Ready, Report, Started, View
+from amorsize.policy.evidence.worker_speeds import WorkerSpeeds
 from amorsize.policy.host_job import Host, Job
 from amorsize.policy.profile import Profile
 from amorsize.policy.tuner import Tuner
@@ -119,13 +120,45 @@ def test_a_million_items_are_some_thousands_of_chunks():
     assert len(sizes) < 10_000
 
 
-def test_a_slow_worker_does_not_keep_the_others_waiting():
-    """One in two takes four times as long: the fast one runs most."""
-    where = {"n_workers": 2, "lag_s": 5e-3, "dispatch_s": 1.5e-3, "speeds": [1.0, 0.25]}
+UNEVEN = [
+    pytest.param(2e-3, 600, [1.0, 0.25], 1.04, id="one of two"),
+    pytest.param(4e-3, 600, [1.0, 0.25], 1.04, id="one of two, longer items"),
+    pytest.param(20e-3, 2000, [1.0] * 15 + [0.1], 1.12, id="one of 16, ten times as slow"),
+    pytest.param(20e-3, 2000, [1.0] * 8 + [0.25] * 8, 1.04, id="half of 16"),
+]
 
-    took_s, _ = play(4e-3, 600, **where)
 
-    assert took_s <= 1.1 * 600 * 4e-3 / 1.25
+@pytest.mark.parametrize(("item_s", "n_items", "speeds", "most"), UNEVEN)
+def test_chunks_fit_the_speed_of_their_worker(item_s, n_items, speeds, most):
+    """A slow one keeps nobody waiting at the end: its chunks have fewer items."""
+    where = {"n_workers": len(speeds), "lag_s": 5e-3, "dispatch_s": 1.5e-3, "speeds": speeds}
+
+    took_s, _ = play(item_s, n_items, **where)
+
+    assert took_s <= most * n_items * item_s / sum(speeds)
+
+
+def test_a_worker_with_a_very_long_item_is_not_taken_for_a_slow_one():
+    """One chunk counts as one chunk, whatever it took, and few of them say little."""
+    speeds = WorkerSpeeds()
+    for worker in (0, 1):
+        for _ in range(8):
+            speeds.add(reported(worker, 10, 0.1))
+    speeds.add(reported(0, 10, 30.0))
+    speeds.add(reported(2, 10, 0.4))
+    for _ in range(40):
+        speeds.add(reported(3, 10, 0.4))
+
+    assert 0.6 * speeds.of(1) < speeds.of(0) < speeds.of(1)  # by means it were a fortieth
+    assert 0.7 < speeds.of(2) < 1.0
+    assert speeds.of(3) < 0.9
+    assert speeds.of(4) == 1.0
+
+
+def reported(worker, n_items, wall_s):
+    """A chunk as a worker of an engine tells of it."""
+    seconds = {"wall_s": wall_s, "cpu_s": wall_s, "pickle_s": 0.0, "now_s": 0.0}
+    return Report(worker=worker, n_items=n_items, n_sent=n_items, **seconds)
 
 
 def test_an_explicit_chunksize_is_obeyed():

@@ -48,7 +48,7 @@ def reported(state: State, event: Report) -> None:
     if is_remote(state):
         from amorsize.policy.rules import remote  # which most programs never need
 
-        remote.check_profile(state)
+        remote.see(state, event)
         return  # how many of its workers are used is not ours to try
     explore.see(state, event)
     if state.exploration.trial is not None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from amorsize.policy.events import Report, Started
+    from amorsize.policy.evidence.worker_speeds import WorkerSpeeds
 
 #: Chunks that are with one worker: the one it runs, and the next.
 MOST_QUEUED = 2
@@ -125,6 +126,8 @@ class WorkerTable:
         self.has_lost_one = False
         #: Workers that have grown too large are being replaced.
         self.is_replacing = False
+        #: How fast they are beside each other. None: they share this machine.
+        self.speeds: WorkerSpeeds | None = None
 
     def __iter__(self) -> Iterator[WorkerState]:
         """Those that live."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from amorsize.policy import backend_costs, chunk_sizing
 from amorsize.policy.actions import Action, StartWorker, Wait
+from amorsize.policy.evidence.worker_speeds import WorkerSpeeds
 from amorsize.policy.profile import FITS
 from amorsize.policy.rules import dispatch
 from amorsize.policy.value import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.events import View
+    from amorsize.policy.events import Report, View
     from amorsize.policy.state import State
 
 #: A bulk chunk lasts so many times as long as it is on its way, over how many are under way.
@@ -47,7 +48,9 @@ def feed(state: State, view: View) -> Action:
         state.cores.verified = True
     pool = state.workers.of("process")
     worker = pool.least_loaded(_n_active(state))
-    n_items, time_budget_s = chunk_for(state, view)
+    speeds = state.workers.speeds
+    speed = 1.0 if worker is None or speeds is None else speeds.of(worker.number)
+    n_items, time_budget_s = chunk_for(state, view, speed)
     if worker is not None and not worker.n_queued:
         return dispatch.send(state, worker, n_items, time_budget_s)
     if pool.n_alive < min(_n_active(state), pool.n_busy + view.n_left):
@@ -64,8 +67,13 @@ def _n_active(state: State) -> int:
     return min([n_asked, *(one for one in limits if one is not None)])
 
 
-def chunk_for(state: State, view: View) -> tuple[int, float]:
-    """Items of the next chunk, with the seconds after which its rest is to come back."""
+def chunk_for(state: State, view: View, speed: float = 1.0) -> tuple[int, float]:
+    """Items of the next chunk, with the seconds after which its rest is to come back.
+
+    Args:
+        speed: How fast the worker is that gets it, beside all others. A chunk is to last as long
+            on a slow machine as on a fast one.
+    """
     if state.job.chunksize is not None:
         return min(state.job.chunksize, view.n_left), inf
     item_s = _item_s(state)
@@ -77,8 +85,9 @@ def chunk_for(state: State, view: View) -> tuple[int, float]:
     tail_s = max(_lag_s(state), n_workers * state.host.dispatch_s)
     guided = max(tail_s / item_s, n_left / (chunk_sizing.GUIDE * n_workers), 1.0)
     most = min(full_chunk(state), -(-n_left // n_served), _n_most(state))
-    n_items = max(1, round(min(guided, most)))
-    return min(n_items, view.n_left), chunk_sizing.BOX * max(n_items * item_s, tail_s)
+    n_items = max(1, round(min(guided, most) * speed))
+    planned_s = max(n_items * item_s / speed, tail_s)
+    return min(n_items, view.n_left), chunk_sizing.BOX * planned_s
 
 
 def full_chunk(state: State) -> int:
@@ -105,7 +114,15 @@ def _n_most(state: State) -> int:
     return GROWTH * max(1, state.costs.n_largest) if hint is None else hint.plan.chunksize
 
 
-def check_profile(state: State) -> None:
+def see(state: State, event: Report) -> None:
+    """A chunk has come back."""
+    if state.workers.speeds is None:
+        state.workers.speeds = WorkerSpeeds()
+    state.workers.speeds.add(event)
+    _check_profile(state)
+
+
+def _check_profile(state: State) -> None:
     """The first chunk that comes back shows whether what is remembered holds."""
     hint, item_s = state.profile.hint, state.costs.item_s
     if hint is None or item_s is None:
