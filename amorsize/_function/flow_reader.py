@@ -21,7 +21,7 @@ from amorsize._function.bytecode import (
 from amorsize._function.passed_arguments import Passed
 from amorsize._function.stack_operations import run
 from amorsize._function.symbol_stack import Frame
-from amorsize._function.value_flow import ARGUMENT, AS_TEXT, IN_PLACE, Flow
+from amorsize._function.value_flow import ARGUMENT, AS_TEXT, IN_PLACE, MISSING_KEY, Flow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,9 +30,11 @@ if TYPE_CHECKING:
 
     from amorsize._function.value_flow import Symbol
 
+#: What asking a value for one of its elements runs of it.
+_AT_KEY = ("__getitem__", MISSING_KEY)
 #: Operations, how deep in the stack their object lies, and its special methods that they run.
 _SPECIAL: dict[int, tuple[int, tuple[str, ...]]] = {
-    **dict.fromkeys(op_numbers("BINARY_SUBSCR"), (2, ("__getitem__", "__missing__"))),
+    **dict.fromkeys(op_numbers("BINARY_SUBSCR"), (2, _AT_KEY)),
     **dict.fromkeys(op_numbers("CONTAINS_OP"), (1, ("__contains__",))),
     **dict.fromkeys(op_numbers("GET_ITER"), (1, ("__iter__", "__next__"))),
     **dict.fromkeys(op_numbers("BEFORE_WITH"), (1, ("__enter__", "__exit__"))),
@@ -205,7 +207,7 @@ class _Trail:
             flow.note_operation(frame.top(2), _BINARY[arg])
             flow.note_operation(frame.top(), _reflected(_BINARY[arg]))
             if _BINARY[arg] == "__mod__":  # a text with its values
-                flow.note_operation(frame.top(), *AS_TEXT)
+                flow.note_operation(frame.top(), *AS_TEXT, *_AT_KEY)
         elif op == _COMPARE_OP:
             flow.note_operation(frame.top(2), *_COMPARISONS)
             flow.note_operation(frame.top(), *_COMPARISONS)

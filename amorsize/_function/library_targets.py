@@ -20,6 +20,9 @@ from amorsize._function.library_changes import (
     own_name,
 )
 from amorsize._function.name_lookup import callees_of, ends_of, root_of
+from amorsize._function.object_contents import grows_when_read
+from amorsize._function.operator_objects import is_item_getter
+from amorsize._function.value_flow import ELEMENT, MISSING_KEY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +33,11 @@ if TYPE_CHECKING:
     from amorsize._function.value_flow import Call, Store, Symbol
 
     Target = tuple[Store, str]
+
+
+#: Methods that ask their object for a key, and what asks its first argument for some.
+_ASKING = (".__getitem__", ".__missing__")
+_ASKING_FIRST = (".format_map", ".getitem", "getitem")
 
 
 def changed_by_library(func: FunctionType, bound: Bound, call: Call) -> Iterator[Target]:
@@ -68,3 +76,38 @@ def _into_buffers(func: FunctionType, bound: Bound, call: Call, file: Symbol) ->
         ends = ends_of(root_of(func, bound, space, root)[1], steps)
         if any(changes_holder(end, name, func.__code__.co_names) for end, _ in ends):
             yield (space, root, steps), f", by {name or callee[1]}()"
+
+
+def grown_by_reading(func: FunctionType, bound: Bound) -> Iterator[Target]:
+    """Tables that grow when they are asked for a key."""
+    flow = flow_of(func)
+    asked = [target for target, method in flow.operations if method == MISSING_KEY]
+    for call in flow.calls:
+        asked += _asked_by(func, bound, call)
+    yield from ((one, ELEMENT) for one in dict.fromkeys(asked) if _grows(func, bound, one))
+
+
+def _asked_by(func: FunctionType, bound: Bound, call: Call) -> Iterator[Store]:
+    """What a call asks for a key."""
+    callee, passed, _ = call
+    yield from ((one[0], one[1], one[2][:-1]) for one in _asking(func, call))
+    last = callee[2][-1] if callee[2] else callee[1]
+    if passed and (
+        last in _ASKING_FIRST
+        or any(is_item_getter(one, callee) for one in callees_of(func, bound, callee) or [None])
+    ):
+        yield from (origin for origin, _ in flow_of(func).known([(passed[0], ())]))
+
+
+def _asking(func: FunctionType, call: Call) -> Iterator[Store]:
+    """The methods that ask for a key, called or handed on to be called."""
+    callee, passed, _ = call
+    handed = (one for one, _ in flow_of(func).known((symbol, ()) for symbol in passed))
+    yield from (one for one in (callee, *handed) if one[2][-1:] and one[2][-1] in _ASKING)
+
+
+def _grows(func: FunctionType, bound: Bound, target: Store) -> bool:
+    """Whether a value may be a table that grows when it is asked for a key."""
+    space, name, steps = target
+    ends = ends_of(root_of(func, bound, space, name)[1], steps)
+    return any(grows_when_read(end) for end, _ in ends)

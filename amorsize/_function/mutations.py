@@ -34,10 +34,10 @@ from amorsize._function.change import BY, SET_BY, Change, sets_attribute
 from amorsize._function.flow_reader import flow_of
 from amorsize._function.handed_on import handed_on
 from amorsize._function.library_changes import GIVES_SHARED, is_changing
-from amorsize._function.library_targets import changed_by_library
+from amorsize._function.library_targets import changed_by_library, grown_by_reading
 from amorsize._function.met_functions import fields_given, names_in_spaces, through_attributes
 from amorsize._function.name_lookup import callees_of, ends_of, makes_new, root_of
-from amorsize._function.object_contents import MAX_ELEMENTS
+from amorsize._function.object_contents import MAX_ELEMENTS, grows_when_read
 from amorsize._function.operator_objects import got_by, method_called_by
 from amorsize._function.passed_arguments import Passed
 
@@ -160,6 +160,7 @@ class Reader:
                 yield from self._by_helper(func, bound, call, depth)
 
         yield from through_attributes(self.met, flow, flow.kept)
+        yield from grown_by_reading(func, bound)
         for target, method in flow.operations:
             yield from self._by_operation(func, bound, target, method, depth)
 
@@ -299,12 +300,12 @@ class Reader:
         return (function, bound) if is_read else (None, NOTHING)
 
     def _callables(self, func: FunctionType, bound: Bound, given: Passed) -> dict[str, Any]:
-        """What a helper is passed to call."""
+        """What a helper is passed to call, or to look something up in that grows by that."""
         found: dict[str, Any] = {}
         for name, symbols in given.one_by_one.items():
             for (space, root, steps), _ in flow_of(func).known((s, ()) for s in symbols):
                 for value in self._callees(func, bound, (space, root, steps)):
-                    if callables_in(value, MAX_ELEMENTS):
+                    if callables_in(value, MAX_ELEMENTS) or grows_when_read(value):
                         found[name] = value
         return found
 

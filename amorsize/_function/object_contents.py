@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from _collections import defaultdict  # type: ignore[import-not-found]  # `collections` is large
 
 from amorsize._function.callables import (
     FUNCTION,
     METHOD,
     MODULE,
+    member,
     own,
     type_name,
 )
@@ -31,6 +33,13 @@ CONTAINERS = (list, dict, set, bytearray)
 
 def is_container(value: Any) -> bool:
     return isinstance(value, CONTAINERS) or type_name(value) == "collections.deque"
+
+
+def grows_when_read(value: Any) -> bool:
+    """Whether asking it for a key that it has not puts that key there, as a `defaultdict` does."""
+    if not isinstance(value, defaultdict) or value.default_factory is None:
+        return False
+    return member(type(value), "__missing__") is member(defaultdict, "__missing__")
 
 
 def is_trusted(value: Any) -> bool:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from amorsize._function.value_flow import Flow, Store
 
 _CALLING = "operator.methodcaller"
+#: The last step to the class of these, where code makes one.
+_ITEM_GETTERS = (("itemgetter",), (".itemgetter",))
 
 
 def method_called_by(callee: Any, steps: tuple[str, ...]) -> str | None:
@@ -24,6 +26,13 @@ def method_called_by(callee: Any, steps: tuple[str, ...]) -> str | None:
         return f".{_made_with(callee)[0]}"
     last = steps[-2:] if steps[-1:] == (CALLED,) else ()
     return ANY if last[:1] == (".methodcaller",) else None
+
+
+def is_item_getter(called: Any, callee: Store) -> bool:
+    """Whether it takes elements from what it is called with, made before or by the code itself."""
+    _, name, steps = callee
+    made_by = (name, *steps)[-2:-1] if steps[-1:] == (CALLED,) else ()
+    return type_name(called) == "operator.itemgetter" or made_by in _ITEM_GETTERS
 
 
 def got_by(maker: Any, flow: Flow, target: Store, place: int) -> Iterator[Store]:

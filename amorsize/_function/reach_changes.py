@@ -6,12 +6,14 @@ from amorsize._function import bytecode
 from amorsize._function.bound_arguments import Bound, first_argument, with_arguments
 from amorsize._function.callable_walk import layers
 from amorsize._function.callables import FUNCTION, member, raw, type_name
+from amorsize._function.flow_reader import flow_of
 from amorsize._function.met_functions import Met
 from amorsize._function.mutations import Reader
-from amorsize._function.object_contents import brought, is_container
+from amorsize._function.object_contents import brought, grows_when_read, is_container
 from amorsize._function.plain_values import PLAIN
 from amorsize._function.reach_findings import OF_ITEMS
 from amorsize._function.shareable_values import is_shareable
+from amorsize._function.value_flow import MISSING_KEY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,10 +43,13 @@ class Changes:
         self.findings, self.owns = findings, owns
         self.reader = Reader(owns)
         self.of_types: set[str] = set()
-        self._changes_items = self._changes_elements = False
+        self._changes_items = self._changes_elements = self._asks_for_keys = False
 
     def know(self, read: Iterable[FunctionType], classes: Iterable[type]) -> None:
         """Take note of all functions and classes that were met."""
+        read = list(read)
+        asked = (method for one in read for _, method in flow_of(one).operations)
+        self._asks_for_keys = MISSING_KEY in asked
         self.reader.met = Met(read, classes, self.owns, self.findings.mutables)
 
     def see(self, change: Change, method: str, told: str = "") -> None:
@@ -82,6 +87,7 @@ class Changes:
         if all(is_shareable(part) for part in held):
             return
         self._changes_items |= self._changes_elements and any(map(is_container, held))
+        self._changes_items |= self._asks_for_keys and any(map(grows_when_read, held))
         if self._changes_items or any(self._has_changing_method(one, named) for one in held):
             self.findings.changed[OF_ITEMS] = None
 

@@ -75,6 +75,8 @@ _TAKE_ONE = {"next", "min", "max"}
 _TAKE_ALL = {"list", "tuple", "set", "dict", "sorted", "reversed", "iter", "deque"}
 #: What is run of a value to get its text.
 AS_TEXT = ("__str__", "__format__", "__repr__")
+#: What is run of a table that is asked for a key which it has not.
+MISSING_KEY = "__missing__"
 #: The special methods that builtins run of their first argument.
 _BY_BUILTIN: dict[str, tuple[str, ...]] = {
     name: (f"__{name}__",)
