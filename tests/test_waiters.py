@@ -7,11 +7,13 @@ import pytest
 
 from amorsize import autotune, simulate
 from amorsize.policy import backend_costs
-from amorsize.policy.actions import RunInline, StartWorker
+from amorsize.policy.actions import Plan, RunInline, StartWorker
 from amorsize.policy.events import HostInspected, Inlined, PicklingMeasured, Report, View
+from amorsize.policy.evidence.exploration_account import Explored
 from amorsize.policy.evidence.io_concurrency import FIRST, MOST, MOST_CONNECTING, Waiters
 from amorsize.policy.evidence.item_costs import ItemCosts
 from amorsize.policy.host_job import Host, Job
+from amorsize.policy.profile import CostLevel, ItemTraits, Profile, Sharing
 from amorsize.policy.tuner import Tuner
 
 
@@ -73,14 +75,97 @@ def test_a_failure_in_a_window_keeps_their_number():
 def test_those_that_connect_are_never_more_than_32():
     """Nor where an earlier call had more, or had begun before that was seen."""
     waiters = Waiters()
-    waiters.start_with(200)
+    waiters.start_with(known_waits(200))
     waiters.limit(MOST_CONNECTING)
     for _ in range(1000):
         waiters.count(report(), n_alive=waiters.n_wanted)
+    assert waiters.n_wanted == waiters.n_next(None) == MOST_CONNECTING
+
+    waiters.start_with(known_waits(200))
     assert waiters.n_wanted == MOST_CONNECTING
 
-    waiters.start_with(200)
-    assert waiters.n_wanted == MOST_CONNECTING
+
+def known_waits(n_jobs, *, n_begin=None, n_waiters=None, spread_log=0.05):
+    """What a call has left that had so many items of 8 ms at once."""
+    explored = Explored(n_begin=n_begin, n_waiters=n_waiters)
+    return Profile(
+        plan=Plan(backend="thread", n_jobs=n_jobs, chunksize=1),
+        traits=ItemTraits(
+            item_s=8e-3, item_cpu_s=0.0, pickle_s=None, warmup_s=0.0, holds_gil=None, waits=True
+        ),
+        level=CostLevel(typical_s=8e-3, spread_log=spread_log, n_chunks=n_jobs),
+        sharing=Sharing(explored=explored.as_dict()),
+        n_items=n_jobs,
+    )
+
+
+@pytest.mark.parametrize(
+    ("earlier", "n_wanted"),
+    [
+        ({"n_jobs": 4}, FIRST),
+        ({"n_jobs": 36}, 36),
+        ({"n_jobs": 16, "n_begin": 24}, 24),
+        ({"n_jobs": 24, "n_begin": 16}, 16),
+        ({"n_jobs": 24, "n_begin": 24, "n_waiters": 8}, 8),  # a trial knows better
+    ],
+    ids=str,
+)
+def test_a_call_begins_with_what_the_one_before_has_shown(earlier, n_wanted):
+    """Rather than with as many as it had."""
+    waiters = Waiters()
+    waiters.start_with(known_waits(**earlier))
+
+    assert waiters.n_wanted == waiters.n_next(None) == n_wanted
+
+
+@pytest.mark.parametrize(
+    ("n_items", "cost_s", "n_failed", "alone_s", "n_next"),
+    [
+        (FIRST, 8e-3, 0, 8e-3, 24),
+        (FIRST - 1, 8e-3, 0, 8e-3, FIRST),  # no full window
+        (FIRST, 8e-3, 1, 8e-3, FIRST),
+        (FIRST, 16e-3, 0, 8e-3, FIRST),
+        (FIRST, 8e-3, 0, None, FIRST),  # there is nothing to compare with
+    ],
+)
+def test_a_short_call_leaves_to_the_next_how_many_to_begin_with(
+    n_items, cost_s, n_failed, alone_s, n_next
+):
+    """All of its items are over, so none of them has to be skipped for ending first."""
+    waiters = Waiters()
+    for number in range(n_items + n_failed):
+        waiters.count(report(cost_s=cost_s, n_failed=int(number < n_failed)), n_alive=FIRST)
+
+    assert waiters.n_next(alone_s) == n_next
+
+
+@pytest.mark.parametrize(("factor", "n_next"), [(1.0, 36), (1.1, 36), (1.5, FIRST), (3.0, 10)])
+def test_more_than_an_earlier_call_had_are_compared_with_it(factor, n_next):
+    """Where they feel each other, the next call begins with fewer again."""
+    waiters = Waiters()
+    waiters.start_with(known_waits(FIRST, n_begin=24))
+    for _ in range(24):
+        waiters.count(report(cost_s=factor * 8e-3), n_alive=24)
+
+    assert waiters.n_next(None) == n_next
+
+
+def test_what_was_shown_of_waiting_items_is_kept_and_older_accounts_have_none_of_it():
+    """An older one counts as one that has shown nothing; a forged one makes the record a miss."""
+    known = known_waits(FIRST, n_begin=24)
+    assert Profile.from_dict(known.as_dict()) == known
+
+    stored = known.as_dict()
+    del stored["explored"]["n_begin"]
+    older = Profile.from_dict(stored)
+    assert older is not None
+    assert Waiters().n_known(older) == FIRST
+
+    for lie in (0, 10**9, 1.5, True, "24"):
+        stored["explored"]["n_begin"] = lie
+        assert Profile.from_dict(stored) is None
+    del stored["explored"]["n_begin"], stored["explored"]["n_waiters"]
+    assert Profile.from_dict(stored) is None
 
 
 def few(n_items, known=None, **changes):
@@ -145,6 +230,35 @@ def test_few_waits_that_are_known_run_at_once(n_items, n_cores):
         assert (known.plan.backend, known.traits.waits) == ("thread", True)
 
 
+def serves(n_most):
+    """How fast items go on of which a service has so many at a time; the others queue."""
+    return lambda n_running: min(1.0, n_most / n_running)
+
+
+@pytest.mark.parametrize(("n_items", "n_rounds"), [(20, [3, 1, 1]), (32, [3, 2, 1])])
+def test_one_call_shows_how_many_waits_the_next_begins_with(n_items, n_rounds):
+    """Half as many again after each call that had a full window of them, none of which was felt."""
+    known = None
+    for n in n_rounds:
+        outcome, tuner, _ = few(n_items, known, holds_gil=False, thread_reason=None)
+        known = tuner.learned()
+
+        assert outcome.makespan_s < 0.2 * n + 0.03
+
+
+def test_waits_that_a_service_takes_16_at_a_time_stay_about_as_many():
+    """Half as many again are tried in one call, and taken back in the next."""
+    known, n_threads = None, []
+    for _ in range(6):
+        changes = {"holds_gil": False, "thread_reason": None, "slowdown": serves(16)}
+        outcome, tuner, _ = few(32, known, **changes)
+        known = tuner.learned()
+        n_threads.append(outcome.n_started["thread"])
+
+    assert n_threads[:3] == [16, 24, 16]
+    assert max(n_threads) == 24
+
+
 def test_few_waits_that_are_known_run_beside_each_other_in_real_threads():
     """The caller runs none; on a busy host it may take a call more to know that they wait."""
     lock, places, n_at_once = threading.Lock(), [], [0, 0]
@@ -169,6 +283,30 @@ def test_few_waits_that_are_known_run_beside_each_other_in_real_threads():
 
     assert not runs_at_once()  # nothing is known
     assert any(runs_at_once() for _ in range(5))
+
+
+def test_20_long_waits_run_at_once_in_real_threads_once_16_have_not_felt_each_other():
+    """On a busy host that may be seen a call later."""
+    lock, n_at_once = threading.Lock(), [0, 0]
+
+    def wait(number):
+        with lock:
+            n_at_once[0] += 1
+            n_at_once[1] = max(n_at_once)
+        time.sleep(0.2)
+        with lock:
+            n_at_once[0] -= 1
+        return number
+
+    def n_most():
+        n_at_once[:] = 0, 0
+        assert tuned(range(20)) == list(range(20))
+        return n_at_once[1]
+
+    tuned = autotune(wait, thread_safe=True, cache=False)
+
+    assert n_most() <= FIRST
+    assert any(n_most() == 20 for _ in range(5))
 
 
 @pytest.mark.parametrize("cost_s", [5e-3, 0.2])
@@ -337,6 +475,22 @@ def test_a_server_that_takes_40_refuses_nobody(run_script, client):
     assert 4 < n_at_once <= 34  # the last ones may be on their way out
 
 
+def test_a_server_that_takes_40_refuses_nobody_of_few_long_requests(run_script):
+    """However many calls have shown that they do not feel each other."""
+    done = run_script(
+        f"{SERVER}{CLIENTS['a connection each']}"
+        "server = Server(40, answer_s=0.1)\n"
+        "port = server.socket.getsockname()[1]\n"
+        "tuned = autotune(ask, thread_safe=True)\n"
+        "for _ in range(6): assert tuned([port] * 60) == [port] * 60\n"
+        "print(server.n_refused, server.n_at_once)"
+    )
+    n_refused, n_at_once = map(int, done.stdout.split())
+
+    assert n_refused == 0
+    assert FIRST < n_at_once <= 34  # the last ones may be on their way out
+
+
 def test_a_failure_among_many_names_their_number_and_how_to_limit_it(run_script):
     """A server that takes fewer than those that a call begins with.
 
@@ -423,7 +577,7 @@ def test_as_many_as_were_asked_for_are_in_flight_at_once(backend):
     """Nothing is found out where the user has chosen the workers and their number."""
     state = Tuner(None, Job(n_items=100, backend=backend, n_jobs=64))
     state.waiters.limit(MOST_CONNECTING)
-    state.waiters.start_with(20)
+    state.waiters.start_with(known_waits(20))
     state.waiters.expect(8e-3, 4e-3)
     for _ in range(1000):
         state.waiters.count(report(cost_s=1.0), n_alive=64)

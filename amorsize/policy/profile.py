@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize.policy.actions import PLAN_BACKENDS, Plan
-from amorsize.policy.evidence.exploration_account import explored_schema
+from amorsize.policy.evidence.exploration_account import explored_later, explored_schema
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -134,7 +134,7 @@ def _schema() -> Schema:
         achieved=optional(mapping(text(MOST_WAY_CHARS), number(MOST_JOBS), MOST_WAYS)),
         is_enough=flag,
         n_healthy=count(MOST_ITEMS),
-        explored=optional(record(explored_schema())),
+        explored=optional(record(explored_schema(), explored_later())),
         failed_share=optional(number(1.0)),
         bound=optional(text(MOST_TOLD_CHARS, least=1)),
     )

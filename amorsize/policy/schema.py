@@ -13,9 +13,21 @@ if TYPE_CHECKING:
     Schema = Mapping[str, Check]
 
 
-def fits(fields: object, schema: Schema) -> bool:
-    """Whether this is a dict of just these fields, each of which may be as it is."""
-    return type(fields) is dict and fields.keys() == schema.keys() and unfit(fields, schema) is None
+_NONE_LATER: Schema = {}
+
+
+def fits(fields: object, schema: Schema, later: Schema = _NONE_LATER) -> bool:
+    """Whether this is a dict of just these fields, each of which may be as it is.
+
+    Args:
+        fields: What was stored.
+        schema: The fields that are always there.
+        later: Those that older records do not have.
+    """
+    if type(fields) is not dict or unfit(fields, schema) is not None:
+        return False
+    others = fields.keys() - schema.keys()
+    return others <= later.keys() and all(later[name](fields[name]) for name in others)
 
 
 def unfit(fields: Mapping[str, object], schema: Schema) -> str | None:
@@ -82,9 +94,9 @@ def row(*checks: Check) -> Check:
     )
 
 
-def record(schema: Schema) -> Check:
-    """A dict with just these fields."""
-    return lambda value: fits(value, schema)
+def record(schema: Schema, later: Schema = _NONE_LATER) -> Check:
+    """A dict with just these fields, and perhaps those that came later."""
+    return lambda value: fits(value, schema, later)
 
 
 def at_least(schema: Schema) -> Check:

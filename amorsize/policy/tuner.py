@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from amorsize.policy.events import Event, View
+    from amorsize.policy.evidence.exploration_account import Explored
 
 
 def _loop_asked(state: State, view: View) -> Action | None:
@@ -243,9 +244,17 @@ class Tuner(State):
             sharing=Sharing(
                 is_enough=is_enough,
                 n_healthy=self.limits.contention.n_healthy,
-                explored=self.exploration.account.as_dict(),
+                explored=self._explored().as_dict(),
             ),
             n_items=costs.n_seen,
             n_calls=n_calls,
             failed_share=self.limits.failures.learned_share if self.job.keeps_failures else None,
         )
+
+    def _explored(self) -> Explored:
+        """The account of the plan, with how many waiting items the next call may begin with."""
+        account, costs = self.exploration.account, self.costs
+        is_shown = costs.waits and self.backend_used() == "thread"
+        if not is_shown or self.exploration.trial is not None:
+            return account
+        return account.replace(n_begin=self.waiters.n_next(costs.mean_alone_s))

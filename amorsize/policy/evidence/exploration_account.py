@@ -33,6 +33,8 @@ class Explored(Value):
     rival: str | None = None
     #: Waiting items at once to begin with, adopted from a trial.
     n_waiters: int | None = None
+    #: The same, as windows of items have shown. None: nothing was shown.
+    n_begin: int | None = None
 
     @classmethod
     def of(cls, profile: Any) -> Explored:
@@ -61,3 +63,10 @@ def explored_schema() -> dict[str, Check]:
         n_waiters=optional(count(MOST_JOBS)),
     )
     return _SCHEMA
+
+
+def explored_later() -> dict[str, Check]:
+    """What the fields may hold that older accounts do not have."""
+    from amorsize.policy.schema import count, optional
+
+    return {"n_begin": optional(count(MOST_JOBS))}

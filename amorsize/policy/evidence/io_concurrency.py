@@ -7,9 +7,12 @@ window of items in which none took longer and none failed.
 
 from __future__ import annotations
 
+from amorsize.policy.evidence.exploration_account import Explored
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.events import Report
+    from amorsize.policy.profile import Profile
 
 #: Waiting items in flight: at first, which small services take, and at most.
 FIRST, MOST = 16, 256
@@ -54,18 +57,54 @@ class Waiters:
         self.n_wanted = min(FIRST, n_most) if n_asked is None else n_asked
         self.settled = False
         self._known: list[float] = []  # logarithms of costs with as many as are not felt,
-        self._logs: list[float] = []  # and with those that are there now
-        self._n_skipped = 0  # items since there are as many
+        self._logs: list[float] = []  # and with those that are there now,
+        self._skipped: list[float] = []  # of which the first ones are these
+        self._has_failed = False  # one of them
+        self._before: list[float] = []  # with fewer, in an earlier call
         self._growth = 1.0  # of the last step
+        self._earlier: Profile | None = None  # what an earlier call has left
 
-    def start_with(self, n_known: int, n_best: int | None = None) -> None:
-        """Begin where an earlier call has ended, and do not try less, unless that was better."""
-        if self.n_asked is None:
-            self.n_wanted = self.n_known(n_known, n_best)
+    def start_with(self, earlier: Profile) -> None:
+        """Begin with as many as an earlier call has shown to be right.
 
-    def n_known(self, n_known: int, n_best: int | None = None) -> int:
-        """How many to begin with where an earlier call has ended with so many."""
-        return min(self.n_most, max(FIRST, n_known) if n_best is None else max(LEAST, n_best))
+        Where it has had fewer, what its items took tells if these feel each other.
+        """
+        if self.n_asked is not None or self._earlier is earlier:
+            return
+        self._earlier, self.n_wanted = earlier, self.n_known(earlier)
+        self._begin()
+        n_had, level = earlier.plan.n_jobs, earlier.level
+        if n_had < self.n_wanted and level.typical_s is not None:
+            n = min(level.n_chunks, self.n_wanted)
+            self._before = _logs_of(level.typical_s, level.spread_log or 0.0, n)
+            self._growth = self.n_wanted / max(n_had, FIRST)
+
+    def n_known(self, earlier: Profile) -> int:
+        """How many to begin with after an earlier call."""
+        explored = Explored.of(earlier)
+        if explored.n_waiters is not None:
+            return min(self.n_most, max(LEAST, explored.n_waiters))
+        return min(self.n_most, max(FIRST, explored.n_begin or earlier.plan.n_jobs))
+
+    def n_next(self, alone_s: float | None) -> int:
+        """How many the next call may begin with: more where those of this one were not felt.
+
+        That takes as many as were at once, all of which are over by now.
+
+        Args:
+            alone_s: What an item took with no other beside it. None: none was alone.
+        """
+        logs, known = self._skipped + self._logs, self._known or self._before
+        if not known and alone_s is not None:
+            known = _logs_of(alone_s)
+        is_open = self.n_asked is None and not self.settled and not self._has_failed
+        if not is_open or not known or len(logs) < self.n_wanted:
+            return self.n_wanted
+        rise = mean(logs) - mean(known)
+        if not _is_felt(rise):
+            return min(self.n_most, _more(self.n_wanted))
+        is_sure = self._before and rise > SURE * standard_error(known, logs)
+        return self._n_served(rise) if is_sure else self.n_wanted
 
     def limit(self, n_most: int) -> None:
         """There may be no more than so many from now on."""
@@ -80,42 +119,69 @@ class Waiters:
             self.n_wanted = min(self.n_wanted, n_beside(item_s, work_s))
 
     def is_looking(self, n_alive: int) -> bool:
-        """Whether more of them may be wanted, by what those that are there take now."""
-        return not self.settled and self.n_wanted < self.n_most and n_alive >= self.n_wanted
+        """Whether more or fewer may be wanted, by what those that are there take now."""
+        is_open = self.n_wanted < self.n_most or bool(self._before)
+        return is_open and not self.settled and n_alive >= self.n_wanted
 
     def count(self, event: Report, *, n_alive: int) -> None:
         """Take in an item: at the end of a window in which nothing was felt, more are wanted."""
         if not self.is_looking(n_alive):
             return
         if event.n_failed:  # perhaps for the others beside it
+            self._has_failed = True
             self._logs.clear()
             return
-        if self._n_skipped < self.n_wanted * SKIPPED:  # those that end first are the short ones
-            self._n_skipped += 1
-            return
-        from math import exp, log
+        from math import log
 
-        self._logs.append(log(max(event.item_s, 1e-9)))
+        cost_log = log(max(event.item_s, 1e-9))
+        if len(self._skipped) < self.n_wanted * SKIPPED:  # who ends first is a short one
+            self._skipped.append(cost_log)
+            return
+        self._logs.append(cost_log)
         if len(self._logs) % self.n_wanted:
             return
-        rise = mean(self._logs) - mean(self._known) if self._known else 0.0
-        if rise > log(UNFELT):
-            if rise > SURE * standard_error(self._known, self._logs):
-                self._settle(exp(rise))
+        known = self._known or self._before
+        rise = mean(self._logs) - mean(known) if known else 0.0
+        if _is_felt(rise):
+            if rise > SURE * standard_error(known, self._logs):
+                self._settle(rise)
                 return
             if len(self._logs) < MOST_WINDOWS * self.n_wanted:
                 return
         self._known += self._logs
-        self._logs.clear()
-        self._n_skipped = 0
+        self._begin()
         n_before, self.n_wanted = self.n_wanted, min(self.n_most, _more(self.n_wanted))
         self._growth = self.n_wanted / n_before
 
+    def _begin(self) -> None:
+        """From now on there are others at once than before."""
+        self._before, self._logs, self._skipped, self._has_failed = [], [], [], False
+
     def _settle(self, rise: float) -> None:
-        """The others stand in a queue: as many as were served at once, and a few to spare."""
         self.settled = True
+        self.n_wanted = self._n_served(rise)
+
+    def _n_served(self, rise: float) -> int:
+        """The others stand in a queue: as many as were served at once, and a few to spare."""
+        from math import exp
+
         n_before = round(self.n_wanted / self._growth)
-        self.n_wanted = max(1, min(n_before, round(SPARE * self.n_wanted / rise)))
+        return max(1, min(n_before, round(SPARE * self.n_wanted / exp(rise))))
+
+
+def _is_felt(rise: float) -> bool:
+    """Whether items take clearly longer, by the difference of the logarithms."""
+    from math import log
+
+    return rise > log(UNFELT)
+
+
+def _logs_of(middle_s: float, spread_log: float = 0.0, n: int = 1) -> list[float]:
+    """Logarithms of what so many items took that had this mean and spread."""
+    from math import log
+
+    middle = log(max(middle_s, 1e-9))
+    return [middle - spread_log, middle + spread_log] * ((n + 1) // 2)
 
 
 def n_beside(item_s: float, work_s: float) -> int:

@@ -168,8 +168,14 @@ class ItemCosts:
         """Mean wall seconds of an item over the whole call; of waiting ones, while undisturbed."""
         means = self._means
         if self.waits and means.alone_n:
-            return means.alone_s / means.alone_n
+            return self.mean_alone_s
         return max(means.all_s / means.all_n, LEAST_ITEM_S) if means.all_n else self.item_s
+
+    @property
+    def mean_alone_s(self) -> float | None:
+        """Mean wall seconds of the items beside which there was no other; None: there are none."""
+        means = self._means
+        return means.alone_s / means.alone_n if means.alone_n else None
 
     @property
     def work_s(self) -> float:

@@ -8,7 +8,7 @@ from amorsize.policy.events import PicklingMeasured
 from amorsize.policy.evidence import achievement, drift, gil, tuned_plan
 from amorsize.policy.evidence.exploration_account import Explored
 from amorsize.policy.profile import FITS
-from amorsize.policy.rules import dispatch, explore, inline
+from amorsize.policy.rules import choose_backend, dispatch, explore, inline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ def _judge(state: State, hint: Profile) -> None:
         _adopt(state, hint)
         return
     state.exploration.account = Explored()  # of another plan
+    choose_backend.begin_waiters(state)
     if state.gil.is_held is None and hint.traits.holds_gil:
         state.gil.is_held = True  # whatever items cost: they would rather have changed in that
     state.note("remembered profile put aside", f"an item costs {ratio:.2g} x that")
@@ -179,7 +180,7 @@ def _adopt(state: State, hint: Profile) -> None:
         state.note("n_jobs counted anew", "the same plan achieved less in two calls")
         return
     if traits.waits:
-        state.waiters.start_with(plan.n_jobs, n_best=state.exploration.account.n_waiters)
+        state.waiters.start_with(hint)
     state.cores.verified = True
     if tuned_plan.applies(hint, state.job):
         state.profile.followed = plan

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from amorsize.policy.actions import Action, InspectHost, StartWorker, Wait
 from amorsize.policy.evidence import io_concurrency, tuned_plan
-from amorsize.policy.evidence.exploration_account import Explored
 from amorsize.policy.evidence.io_bound import LOOK_S
 from amorsize.policy.rules import dispatch
 from amorsize.policy.value import inf
@@ -44,6 +43,7 @@ def begin(state: State, view: View, hint: Profile) -> Action | None:
     if looked.is_idle and pool.n_alive < _n_wanted(state, view, hint):
         if pool.n_alive == 1:
             state.note("threads at once", "an earlier call had long waits, and one is under way")
+            state.waiters.start_with(hint)
         return StartWorker(backend="thread")
     return Wait(reason="first items are running")
 
@@ -57,7 +57,7 @@ def _are_long_waits(state: State, hint: Profile, view: View) -> bool:
 
 
 def _n_wanted(state: State, view: View, hint: Profile) -> int:
-    n_known = state.waiters.n_known(hint.plan.n_jobs, Explored.of(hint).n_waiters)
+    n_known = state.waiters.n_known(hint)
     n = min(n_known, io_concurrency.n_beside(hint.traits.item_s, hint.traits.item_cpu_s))
     n = min(n, view.n_left + state.workers.n_in_flight, state.limits.n_most or n)
     return min(n, state.job.n_jobs or n)
