@@ -33,6 +33,12 @@ SENDING = 2.0
 GROWTH = 16
 #: A chunk longer than this many times its way is sent when the one before it is back.
 SHORT = 20.0
+#: A chunk is at most 2/3 of a worker's share of what is left: more than at home, since a scheduler
+#: and its workers spend some milliseconds of processor time on each. One that takes longer than was
+#: planned returns its rest.
+GUIDE = 1.5
+#: The last chunks last so many times as long as they are on their way.
+TAIL_LAGS = 3.0
 #: Results that one chunk may bring back, as far as that leaves it an item: on Dask, 4 MB are on
 #: their way for about as long as a chunk without any.
 MOST_BYTES = 4e6
@@ -82,8 +88,8 @@ def chunk_for(state: State, view: View, speed: float = 1.0) -> tuple[int, float]
     n_workers, n_left = _n_active(state), state.n_left(view)
     # At the end it is fewer workers that are served in time.
     n_served = min(n_workers, max(1.0, (n_left * item_s / state.host.dispatch_s) ** 0.5))
-    tail_s = max(_lag_s(state), n_workers * state.host.dispatch_s)
-    guided = max(tail_s / item_s, n_left / (chunk_sizing.GUIDE * n_workers), 1.0)
+    tail_s = max(TAIL_LAGS * _lag_s(state), n_workers * state.host.dispatch_s)
+    guided = max(tail_s / item_s, n_left / (GUIDE * n_workers), 1.0)
     most = min(full_chunk(state), -(-n_left // n_served), _n_most(state))
     n_items = max(1, round(min(guided, most) * speed))
     planned_s = max(n_items * item_s / speed, tail_s)
