@@ -8,7 +8,9 @@ import pytest
 from lent_items import DEPENDENT, INDEPENDENT, KINDS, reading
 from witness import CALLER, MANY_CORES, compute_if_here
 
-from amorsize import autotune, tuned_map
+from amorsize import autotune, failed_index, partial_results, tuned_map
+from amorsize._engine.source import Reading
+from amorsize.policy.rules import choose_backend
 
 LOOPS = [{"backend": "serial"}, {"n_jobs": 1}]
 
@@ -159,6 +161,60 @@ def test_the_first_item_has_run_before_the_second_is_read(options):
         return
     assert tuned_map(item, data(), **options) == list(range(60))
     assert seen[:2] == [0, 1]
+
+
+@pytest.fixture
+def all_trivial(monkeypatch):
+    """Whatever an item takes counts as no time."""
+    monkeypatch.setattr(choose_backend, "LEAST_ITEM_S", 1.0)
+
+
+@pytest.mark.usefixtures("all_trivial")
+@pytest.mark.parametrize("options", [{}, {"seed": 3}, {"return_exceptions": True}])
+def test_trivial_items_are_read_one_by_one_to_the_end(monkeypatch, options):
+    """To read them ahead would take longer than they do, and workers would not get them."""
+    n_ahead, read = [], Reading.read
+
+    def noted(source, n_more, longest_s):
+        n_before = source.n_read
+        read(source, n_more, longest_s)
+        n_ahead.append(source.n_read - n_before)
+
+    monkeypatch.setattr(Reading, "read", noted)
+
+    found = tuned_map(str, (number for number in range(100_000)), **options)
+
+    assert found == list(map(str, range(100_000)))
+    # The second is read to see what that does to the first, which has been run.
+    assert n_ahead == [1, 1]
+
+
+@pytest.mark.usefixtures("all_trivial")
+@pytest.mark.parametrize("make", [set, dict.fromkeys])
+def test_trivial_items_of_any_collection_are_all_run_once(make):
+    """Some of it was read before it was clear that they are trivial."""
+    data = make(range(30_000))
+    if isinstance(data, dict):
+        data = data.keys()
+
+    assert tuned_map(hash, data) == list(range(30_000))
+
+
+@pytest.mark.usefixtures("all_trivial")
+@pytest.mark.parametrize("make", [set, iter, lambda numbers: (n for n in numbers)])
+def test_a_trivial_item_that_fails_is_named(make):
+    """However far the others had come."""
+
+    def item(number):
+        if number == 25_000:
+            raise LookupError(number)
+        return number
+
+    with pytest.raises(LookupError) as caught:
+        tuned_map(item, make(range(30_000)))
+    assert failed_index(caught.value) == 25_000
+    assert partial_results(caught.value) == {n: n for n in range(25_000)}
+    assert "item 25000 (25000)" in caught.value.__notes__[0]
 
 
 def test_a_short_call_reads_nothing_ahead():

@@ -55,6 +55,44 @@ def play(known=None, *, job=None, tuner=Tuner, **world):
     return Played(decides, simulate.play(world, decides))
 
 
+def after_alone(item_s, n_items=10_000, own_share=1.0, known=None):
+    """A tuner that was told what items in the caller have cost, on a share of a core."""
+    tuner = Tuner(None, Job(n_items=None), known)
+    for n in (1, n_items - 1):
+        wall_s = n * item_s
+        own_s = {"cpu_s": own_share * wall_s, "run_delay_s": (1 - own_share) * wall_s}
+        tuner.tell(
+            Inlined(
+                n_items=n,
+                wall_s=wall_s,
+                process_cpu_s=own_s["cpu_s"],
+                now_s=wall_s,
+                n_pauses=0,
+                **own_s,
+            )
+        )
+    return tuner
+
+
+def test_trivial_items_are_told_from_items_that_workers_may_get():
+    """By what they take once there were enough of them, without others' turns at the core."""
+    assert after_alone(0.1e-6).are_trivial
+    assert not after_alone(0.1e-6, n_items=1000).are_trivial
+    assert not after_alone(1e-6).are_trivial
+    assert after_alone(0.1e-6, known=after_alone(0.1e-6).learned()).are_trivial
+    assert not after_alone(0.1e-6, known=after_alone(1e-3).learned()).are_trivial
+    assert after_alone(1e-6, own_share=0.1).are_trivial
+
+
+def test_items_that_get_longer_are_not_trivial_any_more():
+    """The latest ones tell, however many there were before."""
+    tuner = after_alone(0.1e-6)
+    costs = dict.fromkeys(("wall_s", "cpu_s", "process_cpu_s"), 4e-3)
+    tuner.tell(Inlined(n_items=2, n_pauses=0, now_s=6e-3, **costs))
+
+    assert not tuner.are_trivial
+
+
 class Untravelled(Tuner):
     """It is told that results cannot be pickled."""
 

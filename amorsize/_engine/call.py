@@ -84,6 +84,12 @@ class Call:
         return self.tuner.job.backend == "auto" and self.tuner.job.may_inline
 
     @property
+    def are_trivial(self) -> bool:
+        """The caller runs what comes next one by one: to read it ahead would cost more than it."""
+        is_open = self.pools or self.is_stream or self.work.n_left or self.source.tells
+        return not is_open and self.may_stay_here and self.tuner.are_trivial
+
+    @property
     def now_s(self) -> float:
         """Seconds since the call began."""
         return perf_counter() - self.began

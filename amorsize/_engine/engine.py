@@ -285,6 +285,9 @@ class Engine:
         call, source = self.call, self.call.source
         if source.in_turn and self.turns.step():
             return
+        if not source.all_read and call.are_trivial:
+            self.turns.run_trivial()
+            return
         if not source.all_read and not source.in_turn:
             self.workers.look_away()
             self._read()

@@ -17,6 +17,7 @@ from amorsize._workers import nesting, subprocess_time
 from amorsize._workers.protocol import Chunk
 from amorsize.policy.actions import RunInline
 from amorsize.policy.events import Bound, Inlined
+from amorsize.policy.rules.inline import PATIENT_SLICE_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,13 +73,19 @@ class Turns:
         elif not self._is_judged:
             self._run_first()
             self._judge()
-        elif call.now_s < ALONE_S:
+        elif call.tuner.costs.undelayed_inline_s < ALONE_S:
             self._run(GROWTH * max(1, call.work.results.n_done), ALONE_S)
+        elif call.are_trivial:
+            self.run_trivial()
         elif (why := self._why_fed_by_items()) is not None:
             self._recorder.tell(Bound(why=why))
         else:
             call.source.in_turn = False
         return True
+
+    def run_trivial(self) -> None:
+        """Run more items that take less time than it takes to read them ahead."""
+        self._run(GROWTH * self._call.work.results.n_done, PATIENT_SLICE_S)
 
     def _why_fed_by_items(self) -> str | None:
         """Why items may decide what the data gives next; None if nothing says so."""

@@ -182,6 +182,11 @@ class Tuner(State):
                 return action
         raise AssertionError("the last rule always answers")
 
+    @property
+    def are_trivial(self) -> bool:
+        """Items are so short that workers would not be asked for them."""
+        return choose_backend.are_trivial(self)
+
     # -- what is learned --------------------------------------------------------------------
 
     def backend_used(self) -> str:

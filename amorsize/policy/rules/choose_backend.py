@@ -124,6 +124,16 @@ def reopen_jobs(state: State) -> None:
     state.limits.contention, state.cores = Contention(), CoreEvidence(verified=True)
 
 
+def are_trivial(state: State) -> bool:
+    """Whether the caller is better off without a look at workers, by all that it has seen."""
+    costs, hint = state.costs, state.profile.hint
+    is_in_doubt = hint is not None and hint.traits.item_s >= LEAST_ITEM_S
+    is_open = state.is_surveyed or costs.waits or is_in_doubt
+    if is_open or costs.undelayed_inline_s < SURE_S:
+        return False
+    return max(costs.work_s, costs.latest_own_s or 0.0) < LEAST_ITEM_S
+
+
 def _n_beside_watching(state: State, view: View) -> int:
     """Workers while the caller watches an item: where there are many cores, it is a small loss."""
     if state.host.fork_reason is not None:
