@@ -1,5 +1,6 @@
 """What clean workers run in the tests of what they take over from their caller."""
 
+import gc
 import logging
 import os
 import sys
@@ -125,3 +126,9 @@ class Counter:
     def add(self, x: int) -> int:
         """The item and what the object has."""
         return x + self.offset
+
+
+def idle_since(_):
+    """Since when this worker had waited for the call, by its own clock."""
+    workers = [one for one in gc.get_objects() if type(one).__name__ == "PersistentWorker"]
+    return max(one._idle_since for one in workers)

@@ -1,6 +1,7 @@
 """Workers from a clean start see what the caller has now, are kept warm, and end by themselves."""
 
 import importlib
+import math
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 
 import amorsize
 from amorsize import autotune, tuned_map
-from amorsize._engine import inspect_host
+from amorsize._engine import forgone, inspect_host
 from amorsize._profiles.store import last_trace
 from amorsize._workers import spawned_main
 from amorsize._workers.payload import Payload
@@ -338,6 +339,18 @@ class TestWarmth:
         idle.task = Task(abs)  # a call is under way
         assert idle.is_needed()
 
+    def test_an_idle_worker_stays_for_a_block_of_calls(self):
+        """However long nobody calls in it."""
+        with amorsize.workers():
+            first = in_worker(clean_items.idle_since, [0])
+            (inside,) = in_worker(clean_items.idle_since, [0])
+        in_worker(clean_items.idle_since, [0])
+        (outside,) = in_worker(clean_items.idle_since, [0])
+
+        assert first[0] < time.perf_counter()
+        assert inside == math.inf
+        assert outside < time.perf_counter()
+
     def test_several_threads_call_at_once(self):
         results = {}
 
@@ -494,6 +507,51 @@ def test_new_interpreters_are_not_thought_of_where_they_would_not_pay():
 
     in_worker(len, ["a"])
     assert inspect_host.why_not_start(0.1, 2, core_share=0.2) is None
+
+
+def test_calls_that_all_go_without_have_interpreters_in_the_end():
+    """None of them is worth a start, and what they have lost together is."""
+    amorsize.shutdown()
+    now_s = [0.0]
+    lost = forgone.Forgone(lambda: now_s[0])
+    worth_s = 2 * (inspect_host.interpreter_s() + inspect_host.FIRST_CLEAN_S)
+    assert inspect_host.why_not_start(0.1, 2, forgone_s=worth_s) is None
+
+    for n_calls in range(1, 4):
+        now_s[0] += 1.0
+        lost.add(0.05)
+        assert lost.recent_s == pytest.approx(n_calls * 0.05)
+    now_s[0] += forgone.RECENT_S - 1.5
+    assert lost.recent_s == pytest.approx(0.1)  # the first one was long ago
+    now_s[0] += forgone.RECENT_S
+    assert lost.recent_s == 0.0
+    assert "need about" in inspect_host.why_not_start(0.1, 2, forgone_s=lost.recent_s)
+
+
+def test_short_calls_beside_a_thread_have_interpreters_in_the_end(run_script):
+    """As the requests of a web server."""
+    run = run_script(
+        """
+import threading, time
+from amorsize import autotune
+
+@autotune
+def square(x):
+    return sum(i * i % 7 for i in range(20_000)) and x * x
+
+def call_many():
+    for n in range(200):
+        assert square(list(range(80))) == [x * x for x in range(80)]
+        if " in processes (" in str(square.explain()):
+            return print("ran in processes after", n, "calls")
+
+threading.Thread(target=call_many).start()
+""",
+        environ={"AMORSIZE_MAX_CPUS": "2"},
+    )
+
+    assert "ran in processes after" in run.stdout
+    assert "after 0 calls" not in run.stdout
 
 
 def test_no_more_interpreters_wait_than_are_worth_their_start():

@@ -231,8 +231,14 @@ class workers:  # noqa: N801 - reads as a function where it is used: `with amors
 
     def __enter__(self) -> None:
         """Nothing is started before the first call needs it."""
+        from amorsize._workers import warm_blocks
+
+        warm_blocks.enter(self)
 
     def __exit__(self, *_: object) -> None:
+        from amorsize._workers import warm_blocks
+
+        warm_blocks.leave(self)
         shutdown()
 
 

@@ -105,7 +105,14 @@ def n_warm_interpreters() -> int:
     return 0 if pool is None else pool.n_warm
 
 
-def why_not_start(left_s: float, n_workers: int, core_share: float = 1.0) -> str | None:
+def saved_s(left_s: float, n_workers: int) -> float:
+    """What so many workers would save, if they cost nothing."""
+    return left_s * (1 - 1 / max(1, n_workers))
+
+
+def why_not_start(
+    left_s: float, n_workers: int, core_share: float = 1.0, forgone_s: float = 0.0
+) -> str | None:
     """Why new interpreters are not worth starting, nor asking what they would need; None: they are.
 
     Args:
@@ -113,6 +120,7 @@ def why_not_start(left_s: float, n_workers: int, core_share: float = 1.0) -> str
         n_workers: How many workers there would be.
         core_share: What others leave of a core that somebody here wants: a start takes longer, and
             what is started takes its part of that from the caller.
+        forgone_s: What the latest calls would have saved, had others started them.
     """
     if n_warm_interpreters():
         return None
@@ -120,12 +128,12 @@ def why_not_start(left_s: float, n_workers: int, core_share: float = 1.0) -> str
     if "amorsize._workers.spawn_pool" not in sys.modules:
         needed_s += FIRST_CLEAN_S
     needed_s /= max(core_share, LEAST_CORE_SHARE)
-    saved_s = left_s * (1 - 1 / max(1, n_workers))
-    if needed_s <= STARTING_SHARE * saved_s:
+    to_save_s = saved_s(left_s, n_workers)
+    if needed_s <= max(STARTING_SHARE * to_save_s, forgone_s):
         return None
     return (
         f"new worker processes need about {needed_s * 1e3:.0f} ms to begin, to save "
-        f"{saved_s * 1e3:.0f} ms at best"
+        f"{to_save_s * 1e3:.0f} ms at best"
     )
 
 
@@ -152,9 +160,9 @@ def why_not_send(
     """
     n_bytes = payload.array_bytes + payload.other_bytes
     what = f"what it reaches ({n_bytes / 1e6:.0f} MB) would have to be sent to workers"
-    needed_s, saved_s = stretch * sending_s(payload), left_s * (1 - 1 / max(1, n_workers))
-    if needed_s > SENDING_SHARE * saved_s:
-        return f"{what}, in about {needed_s:.2g} s, to save {saved_s:.2g} s at best"
+    needed_s, to_save_s = stretch * sending_s(payload), saved_s(left_s, n_workers)
+    if needed_s > SENDING_SHARE * to_save_s:
+        return f"{what}, in about {needed_s:.2g} s, to save {to_save_s:.2g} s at best"
     room_bytes = ROOM_SHARE * resources.memory().available_bytes
     if payload.array_bytes + n_workers * payload.other_bytes > room_bytes:
         return f"{what}, for which there is no room in memory"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from amorsize._engine import inspect_host
+from amorsize._engine.forgone import forgone
 from amorsize._engine.source import Sliced
 from amorsize._engine.verdict import HOLDS_GIL, Verdict, why_stay
 from amorsize._host import descriptors, resources
@@ -50,6 +51,8 @@ class Survey:
         self._connects = False
         #: What there is to work with, from the first look on.
         self._host: Host
+        #: This call goes without new interpreters since they would take too long to begin.
+        self._has_forgone = False
         #: Why no new interpreter could run items.
         self._why_only_forks: str | None = None
 
@@ -195,7 +198,11 @@ class Survey:
             n_workers = inspect_host.interpreters_worth(
                 left_s, self._call.tuner.job.n_jobs or sys.maxsize
             )
-        return inspect_host.why_not_start(left_s, n_workers, core_share)
+        why = inspect_host.why_not_start(left_s, n_workers, core_share, forgone.recent_s)
+        if why is not None and not self._has_forgone:
+            self._has_forgone = True
+            forgone.add(inspect_host.saved_s(left_s, n_workers))
+        return why
 
     def _interpreters_worth(self, job: Job) -> int | None:
         """As many as there may be, where starting that many new interpreters is no loss."""

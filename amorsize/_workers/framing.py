@@ -19,8 +19,9 @@ SPAN = b"S"
 ITEMS = b"I"
 #: The task of the next call with the caller's state, for workers that were not forked.
 TASK = b"F"
-#: The call is over, for workers that stay warm.
+#: The call is over, for workers that stay warm; with `STAY`, until they are told to quit.
 END = b"E"
+STAY = b"S"
 QUIT = b"Q"
 # From a worker to the caller.
 READY = b"R"

@@ -12,7 +12,13 @@ import sys
 from amorsize._function.ownership import is_own_module
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import let_through, no_interrupts
-from amorsize._workers import exception_pickling, framing, serialization, worker_numbers
+from amorsize._workers import (
+    exception_pickling,
+    framing,
+    serialization,
+    warm_blocks,
+    worker_numbers,
+)
 from amorsize._workers.process_pool import ProcessPoolBase
 from amorsize._workers.protocol import Logged, SetupFailed, Text
 from amorsize._workers.shared_data import LENT_BYTES, Lent
@@ -177,7 +183,7 @@ class SpawnPool(ProcessPoolBase):
                 self._end(worker)
             else:
                 worker.n_ends += 1
-                worker.writer.put(framing.END)
+                worker.writer.put(framing.END, framing.STAY if warm_blocks.are_entered() else b"")
                 self._flush(worker)
                 kept.append(worker)
         if has_hooks and not at_once:
