@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 from amorsize._engine import inspect_host
-from amorsize._engine.forgone import forgone
 from amorsize._engine.source import Sliced
 from amorsize._engine.verdict import HOLDS_GIL, Verdict, why_stay
 from amorsize._host import descriptors, resources
@@ -198,6 +197,8 @@ class Survey:
             n_workers = inspect_host.interpreters_worth(
                 left_s, self._call.tuner.job.n_jobs or sys.maxsize
             )
+        from amorsize._engine.forgone import forgone  # what may fork never asks
+
         why = inspect_host.why_not_start(left_s, n_workers, core_share, forgone.recent_s)
         if why is not None and not self._has_forgone:
             self._has_forgone = True
