@@ -183,10 +183,13 @@ class _Trail:
                 self._land(*self._landings.pop(start))
             before = frame.stack[:] if op in _JUMPS_ON else []
             self._note(op, arg)
+            n_before = len(frame.stack)
             run(frame, op, arg)
+            frame.settle(op, n_before)
             self._is_behind_jump = op in _JUMPS_AWAY
             if self._is_behind_jump:
                 frame.stack.clear()
+                frame.literals.clear()
             if op in _JUMPS_ON:
                 self._jump(op, end + 2 * arg, before)
 
@@ -253,6 +256,7 @@ class _Trail:
     def _land(self, stack: list[Symbol], variables: dict[int, Symbol]) -> None:
         frame = self.frame
         frame.constant = None
+        frame.literals.clear()
         # What was set last in the code comes along, whatever jumps: the body of a loop runs before
         # what is behind it.
         frame.locals = self._any_of(frame.locals, variables)

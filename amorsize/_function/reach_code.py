@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._function import bytecode
+from amorsize._function import bytecode, shared_files
 from amorsize._function.bound_arguments import NOTHING
 from amorsize._function.callable_walk import (
     ATTRIBUTE,
@@ -245,6 +245,15 @@ class Code:
         for func, bound, method in self.read_with:
             for change in self._changes.reader.changes(func, bound):
                 self._changes.see(change, method)
+        if not shared_files.NAMES.isdisjoint(self._findings.names):
+            self._judge_files()
+
+    def _judge_files(self) -> None:
+        """Files of one name for all items, which are written in the items' order."""
+        for func, bound, _ in self.read_with:
+            for path in shared_files.changed_files(func, bound, self._owns):
+                what = f"a function that changes {path}, which is one file for all items"
+                self._findings.calls[what] = self._findings.bound[what] = None
 
     def _examine_calls(self, func: FunctionType) -> None:
         from amorsize._function.library_effects import effect_of

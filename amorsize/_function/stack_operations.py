@@ -42,6 +42,8 @@ _TO_TUPLE = 6
 _DEFAULTS_BELOW = int("SET_FUNCTION_ATTRIBUTE" not in opmap)
 #: The flag, or from Python 3.13 on the whole argument, for defaults of arguments by place.
 _HAS_DEFAULTS = 1
+#: The argument of BINARY_OP that stands for `/`.
+_DIVIDES = 11
 #: Operations that put what has names into a dict.
 _MERGES = frozenset(op_numbers("DICT_MERGE", "DICT_UPDATE"))
 #: Operations that change nothing; what GET_ITER gives stands for what it goes through.
@@ -174,6 +176,14 @@ def _match_class(frame: Frame, _op: int, _arg: int) -> None:
     frame.replace(3, frame.flow.group(frame.flow.element(frame.top(3))))
 
 
+def _operate(frame: Frame, op: int, arg: int) -> None:
+    """`/` with a text after it puts a path together, by a method of what is before it."""
+    if arg == _DIVIDES and type(frame.constant) is str and (left := frame.top(2)) is not None:
+        frame.replace(2, frame.call(one_step(left, ".__truediv__"), (None,), (frame.constant,)))
+    else:
+        frame.shift(op, effect_of_number(op, arg))
+
+
 # -- groups ---------------------------------------------------------------------------------
 
 
@@ -234,7 +244,7 @@ def _call(frame: Frame, op: int, arg: int) -> None:
         passed = tuple(frame.stack[len(frame.stack) - n_values :][:arg])
     if frame.top(depth + 1) is not None and frame.top(depth) is not None:
         callee, passed = frame.top(depth + 1), (frame.top(depth), *passed)  # a comprehension
-    given = frame.call(callee, passed)
+    given = frame.call(callee, passed, frame.literals_of(n_values))
     # The callable, what it is bound to and the arguments go; 3.11 counts some in PRECALL.
     frame.shift(op, -depth)
     frame.leave(given)
@@ -324,6 +334,7 @@ _OPERATIONS_BY_NAMES: tuple[tuple[Operation, tuple[str, ...]], ...] = (
     (_add_all, ("LIST_EXTEND", "SET_UPDATE", "DICT_MERGE", "DICT_UPDATE")),
     (_add_to_map, ("MAP_ADD",)),
     (_intrinsic, ("LIST_TO_TUPLE", "CALL_INTRINSIC_1")),
+    (_operate, ("BINARY_OP",)),
     (_call, ("CALL", "CALL_KW")),
     (_call_unpacked, ("CALL_FUNCTION_EX",)),
     (_name_arguments, ("KW_NAMES",)),

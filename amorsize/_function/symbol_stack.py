@@ -34,6 +34,15 @@ _POPS = frozenset(
 )
 
 
+_LOAD_CONST, _SWAP = opmap["LOAD_CONST"], opmap["SWAP"]
+#: Operations that put something on the stack, and those that leave it as it is.
+_PUSHES = frozenset(
+    op
+    for name, op in opmap.items()
+    if name.startswith(("LOAD_FAST", "LOAD_DEREF", "LOAD_CLOSURE"))
+    or name in ("LOAD_GLOBAL", "PUSH_NULL")
+)
+_LEAVES = frozenset(opmap[name] for name in ("NOP", "PRECALL", "KW_NAMES") if name in opmap)
 #: Spaces of what is not made by the code itself.
 _FROM_OUTSIDE = (GLOBAL, CLOSURE, ARGUMENT)
 
@@ -51,6 +60,7 @@ class Frame:
         names: The names of the last arguments of the next call.
         constant: The last constant that was loaded.
         constants: Those that were loaded right after one another, up to the last.
+        literals: The constants on the stack, by their places.
     """
 
     def __init__(
@@ -70,6 +80,7 @@ class Frame:
         self.names: tuple[str, ...] = ()
         self.constant: object = None
         self.constants: list[object] = []
+        self.literals: dict[int, object] = {}
         self._follow = follow
 
     def top(self, depth: int = 1) -> Symbol:
@@ -115,12 +126,28 @@ class Frame:
         if self.stack:
             self.stack[-1] = given
 
-    def call(self, callee: Symbol, passed: tuple[Symbol, ...]) -> Symbol:
+    def settle(self, op: int, n_before: int) -> None:
+        """After an operation: what constants are on the stack, of which so much was there."""
+        if op == _LOAD_CONST:
+            self.literals[len(self.stack) - 1] = self.constant
+        elif self.literals and op not in _LEAVES:
+            first = n_before if op in _PUSHES else min(n_before, len(self.stack)) - 1
+            for at in [one for one in self.literals if one >= first or op == _SWAP]:
+                del self.literals[at]
+
+    def literals_of(self, n_values: int) -> tuple[object, ...]:
+        """What the topmost values are, where they are constants; None for others."""
+        n_below = len(self.stack) - n_values
+        return tuple(self.literals.get(n_below + at) for at in range(n_values))
+
+    def call(
+        self, callee: Symbol, passed: tuple[Symbol, ...], literals: tuple[object, ...] = ()
+    ) -> Symbol:
         """Note a call, and tell what it gives."""
         flow, names = self.flow, self.names if len(self.names) <= len(passed) else ()
         if callee is None:
             if any(one is not None and one[0] in _FROM_OUTSIDE for one in passed):
-                flow.calls[UNKNOWN, passed, names] = None
+                flow.calls.setdefault((UNKNOWN, passed, names), [])
             return None
         if callee[0] == GROUP and len(callee[2]) == 1 and not leads_inside(callee[2][0]):
             return flow.given_by_group((GROUP, callee[1], ()), callee[2][0], passed)
@@ -132,7 +159,7 @@ class Frame:
             if handed is not None and handed[0] == INNER:
                 for passing in handed_on((callee, passed, names), at, flow):
                     self._call_inner(handed, *passing)
-        return flow.note_call(callee, passed, names)
+        return flow.note_call(callee, passed, names, literals)
 
     def _attribute(self, builtin: str, passed: tuple[Symbol, ...]) -> Symbol:
         """What `super` or `getattr` gives of an object."""

@@ -101,7 +101,8 @@ class Flow:
             assignment, `("import", "shop", (".total",))` one to an attribute of a module that the
             code imports, `("global", "CACHE", ("[...]",))` one to an item, and
             `("argument", "self", (".total",))` one to an attribute of an argument.
-        calls: What is called, and where its arguments come from.
+        calls: What is called, and where its arguments come from; for each time in the code, which
+            constants they are.
         returned_calls: What is called to make what the outermost code returns.
         returned: What else it returns.
         returned_inside: What lies in what it returns or is yielded, if that is made there.
@@ -118,7 +119,7 @@ class Flow:
 
     def __init__(self) -> None:
         self.stores: dict[Store, None] = {}
-        self.calls: dict[Call, None] = {}
+        self.calls: dict[Call, list[tuple[object, ...]]] = {}
         self.returned_calls: dict[Store, None] = {}
         self.returned: dict[Store, None] = {}
         self.returned_inside: dict[Store, None] = {}
@@ -221,7 +222,11 @@ class Flow:
                 self.returned[origin] = None
 
     def note_call(
-        self, callee: Symbol, passed: tuple[Symbol, ...], named: tuple[str, ...]
+        self,
+        callee: Symbol,
+        passed: tuple[Symbol, ...],
+        named: tuple[str, ...],
+        literals: tuple[object, ...] = (),
     ) -> Symbol:
         """Something is called that the code does not define; what that gives."""
         symbol: Symbol = None
@@ -229,7 +234,7 @@ class Flow:
             if one is not None and (one[0] in (GLOBAL, CLOSURE) or one[2]):
                 self.note_operation(one, "__next__")  # whoever is handed it may go through it
         for origin in self.origins(callee):
-            self.calls[self.told(origin), passed, named] = None
+            self.calls.setdefault((self.told(origin), passed, named), []).append(literals)
             self.note_operation(origin, "__call__")
             symbol = self._part(origin, passed)
             if symbol is None and origin[0] != RESULT:

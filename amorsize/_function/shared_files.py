@@ -1,0 +1,187 @@
+"""Files of one name for all items that code writes anew, moves or removes.
+
+The last item to write one decides what is in it, so items have to come to it in their order. What
+is only added to a file may come in any order.
+"""
+
+from __future__ import annotations
+
+from os import fsdecode
+
+from amorsize._function.bound_arguments import first_argument, with_arguments
+from amorsize._function.callables import public_name_of
+from amorsize._function.flow_reader import flow_of
+from amorsize._function.name_lookup import callees_of, ends_of, root_of
+from amorsize._function.value_flow import ARGUMENT, CALLED, RESULT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FunctionType
+    from typing import Any
+
+    from amorsize._function.bound_arguments import Bound
+    from amorsize._function.ownership import Owns
+    from amorsize._function.value_flow import Call, Store, Symbol
+
+    Argument = tuple[Symbol, Any]  # where it comes from, and the constant that it is
+
+#: Helpers that are followed, each called by the one before it.
+MOST_HELPERS = 3
+#: Parts of a path that are put together, one within the other.
+MOST_PARTS = 4
+#: Functions that open a file whose mode says what happens to it.
+_OPENING = {
+    *("io.open", "codecs.open", "gzip.open", "bz2.open", "lzma.open", "tarfile.TarFile.open"),
+    "zipfile.ZipFile",
+}
+#: Functions that change a file, and the places of the paths that they take for that.
+_CHANGING = {
+    **dict.fromkeys(("os.rename", "os.replace", "shutil.move"), (0, 1)),
+    **dict.fromkeys(("os.remove", "os.unlink", "os.truncate", "shutil.rmtree"), (0,)),
+    **dict.fromkeys(("os.link", "os.symlink", "shutil.copy", "shutil.copy2"), (1,)),
+    **dict.fromkeys(("shutil.copyfile", "shutil.copytree"), (1,)),
+    **dict.fromkeys(("numpy.save", "numpy.savetxt", "numpy.savez"), (0,)),
+    "numpy.savez_compressed": (0,),
+}
+#: Methods of paths that change the file they name.
+_OF_PATHS = {".write_text", ".write_bytes", ".unlink", ".rename", ".replace", ".symlink_to"}
+#: Methods of tables and pictures that write what they hold to the path which they get first.
+_SAVING = {
+    *(".to_csv", ".to_json", ".to_parquet", ".to_pickle", ".to_excel", ".to_feather"),
+    *(".savefig", ".save"),
+}
+#: Functions that give a path of what they are handed.
+_JOINING = {"posixpath.join", "ntpath.join", "posixpath.abspath", "os.fspath", "str"}
+_JOINING |= {"pathlib.PurePath.__truediv__"}
+#: Names without which code does nothing of this.
+NAMES = {one.rpartition(".")[2] for one in (*_OPENING, *_CHANGING, *_OF_PATHS, *_SAVING)}
+
+
+def changed_files(func: FunctionType, bound: Bound, owns: Owns) -> Iterator[str]:
+    """The paths of these, as far as the code plainly shows that all items have them in common."""
+    reader = _Reader(func, bound, owns)
+    for argument in reader.changed(MOST_HELPERS):
+        yield from reader.paths(argument, MOST_PARTS)
+
+
+class _Reader:
+    """Reads one function, with what is bound to it."""
+
+    def __init__(self, func: FunctionType, bound: Bound, owns: Owns) -> None:
+        self._func, self._bound, self._owns = func, bound, owns
+        self._flow = flow_of(func)
+
+    def changed(self, depth: int) -> Iterator[Argument]:
+        """The paths of files that it changes, as it has them."""
+        for call, times in self._flow.calls.items():
+            step = call[0][2][-1] if call[0][2] else ""
+            callees = callees_of(self._func, self._bound, call[0])
+            for literals in times:
+                handed = _Handed(call, literals)
+                if step in _OF_PATHS or (step == ".open" and _overwrites(handed.at(0, "mode"))):
+                    yield (*call[0][:2], call[0][2][:-1]), None
+                if step in _SAVING and not _is_adding(handed.at(-1, "mode")):
+                    yield handed.at(0, "path_or_buf")
+                for called in callees:
+                    yield from self._changed_by(called, handed, depth)
+
+    def _changed_by(self, called: Any, handed: _Handed, depth: int) -> Iterator[Argument]:
+        name = public_name_of(called) if callable(called) else ""
+        if name in _OPENING and _overwrites(handed.at(1, "mode"), name):
+            yield handed.at(0, "file")
+        for place in _CHANGING.get(name, ()):
+            yield handed.at(place, "dst" if place else "src")
+        helper, bound = with_arguments(called)
+        if not depth or helper is None or helper is self._func or not self._owns(helper):
+            return
+        names = helper.__code__.co_varnames
+        for symbol, _ in _Reader(helper, bound, self._owns).changed(depth - 1):
+            if symbol is not None and symbol[0] == ARGUMENT:
+                argument = symbol[1]
+                if not symbol[2] and argument not in bound.values:
+                    yield handed.at(names.index(argument) - bound.n_first, argument)
+
+    def paths(self, argument: Argument, depth: int) -> Iterator[str]:
+        """What a path is, if it is the same for all items."""
+        symbol, constant = argument
+        if type(constant) in (str, bytes):
+            path = fsdecode(constant)
+            yield from () if path.startswith(("/dev/", "/proc/")) else (path,)
+        if symbol is None or not depth:
+            return
+        for one in self._flow.origins(symbol):
+            space, name, steps = self._flow.told(one)
+            if steps[-1:] == (CALLED,):
+                yield from self._joined((space, name, steps[:-1]), depth - 1)
+            elif space != RESULT and not self._is_item(space, name):
+                for end, _ in ends_of(root_of(self._func, self._bound, space, name)[1], steps):
+                    if isinstance(end, str | bytes) or _is_path(type(end)):
+                        yield from self.paths((None, fsdecode(end)), depth)
+
+    def _joined(self, maker: Store, depth: int) -> Iterator[str]:
+        """What a path is that is put together of parts which are the same for all items."""
+        made = callees_of(self._func, self._bound, maker)
+        if not any(_is_joining(one) for one in made):
+            return
+        whole = [((*maker[:2], maker[2][:-1]), None)] if maker[2][-1:] == (_DIVIDED,) else []
+        for call, times in self._flow.calls.items():
+            for literals in times if call[0] == maker else ():
+                parts = [*whole, *_Handed(call, literals).all]
+                found = [next(self.paths(one, depth), None) for one in parts]
+                if found and None not in found:
+                    yield "/".join(one for one in found if one is not None)
+
+    def _is_item(self, space: str, name: str) -> bool:
+        """Whether it may be the item, or what a helper is passed: a default says nothing of it."""
+        is_first = name == first_argument(self._func)
+        return space == ARGUMENT and is_first and name not in self._bound.values
+
+
+_DIVIDED = ".__truediv__"
+
+
+class _Handed:
+    """What a call passes, each value with the constant that it is.
+
+    Attributes:
+        all: The arguments, in the order of the code.
+    """
+
+    def __init__(self, call: Call, literals: tuple[object, ...]) -> None:
+        _, passed, self._named = call
+        known = (*literals, *(None for _ in passed))
+        self.all: list[Argument] = list(zip(passed, known, strict=False))
+
+    def at(self, place: int, name: str) -> Argument:
+        """One of them, by its place or its name."""
+        n_by_place = len(self.all) - len(self._named)
+        if name in self._named:
+            return self.all[n_by_place + self._named.index(name)]
+        return self.all[place] if 0 <= place < n_by_place else _NOTHING
+
+
+_NOTHING: Argument = (None, None)
+
+
+def _overwrites(mode: Argument, opener: str = "") -> bool:
+    """Whether a mode lets a file be written otherwise than by adding to it."""
+    if type(mode[1]) is not str:
+        return False
+    return not {*"wx+"}.isdisjoint(mode[1]) if "a" not in mode[1] else opener == "zipfile.ZipFile"
+
+
+def _is_adding(mode: Argument) -> bool:
+    return type(mode[1]) is str and "a" in mode[1]
+
+
+def _is_joining(made: Any) -> bool:
+    if isinstance(made, type):
+        return made is str or _is_path(made)
+    return callable(made) and public_name_of(made) in _JOINING
+
+
+def _is_path(kind: type) -> bool:
+    """Whether it is a class of `pathlib`, which is not loaded for that."""
+    bases = (one for one in kind.__mro__ if one.__name__ == "PurePath")
+    return any(one.__module__.partition(".")[0] == "pathlib" for one in bases)
