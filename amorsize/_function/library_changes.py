@@ -54,6 +54,31 @@ GIVES_SHARED = {
     *("threading.current_thread", "asyncio.get_event_loop"),
     "multiprocessing.process.current_process",
 }
+#: Functions that open a file whose mode says what happens to it.
+OPENING_BY_MODE = {
+    *("io.open", "codecs.open", "gzip.open", "bz2.open", "lzma.open", "tarfile.TarFile.open"),
+    "zipfile.ZipFile",
+}
+#: Functions that change a file, and the places of the paths that they take for that.
+CHANGING_FILES = {
+    **dict.fromkeys(("os.rename", "os.replace", "shutil.move"), (0, 1)),
+    **dict.fromkeys(("os.remove", "os.unlink", "os.truncate", "shutil.rmtree"), (0,)),
+    **dict.fromkeys(("os.link", "os.symlink", "shutil.copy", "shutil.copy2"), (1,)),
+    **dict.fromkeys(("shutil.copyfile", "shutil.copytree"), (1,)),
+    **dict.fromkeys(("numpy.save", "numpy.savetxt", "numpy.savez"), (0,)),
+    "numpy.savez_compressed": (0,),
+}
+#: Methods of paths that change the file they name.
+CHANGING_PATHS = {".write_text", ".write_bytes", ".unlink", ".rename", ".replace", ".symlink_to"}
+#: Methods of tables and pictures that write what they hold to the path which they get first.
+SAVING = {
+    *(".to_csv", ".to_json", ".to_parquet", ".to_pickle", ".to_excel", ".to_feather"),
+    *(".savefig", ".save"),
+}
+#: Names without which code does nothing of this.
+NAMES_FOR_FILES = {
+    one.rpartition(".")[2] for one in (*OPENING_BY_MODE, *CHANGING_FILES, *CHANGING_PATHS, *SAVING)
+}
 #: How the names of methods begin that change their object, and whole names.
 _BEGINNINGS = ("set_", "add_", "insert_", "remove_", "delete_", "append_", "extend_", "register")
 _VERBS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._function import bytecode, shared_files
+from amorsize._function import bytecode
 from amorsize._function.bound_arguments import NOTHING
 from amorsize._function.callable_walk import (
     ATTRIBUTE,
@@ -28,7 +28,7 @@ from amorsize._function.callables import (
     type_name,
 )
 from amorsize._function.flow_reader import flow_of
-from amorsize._function.library_changes import CHANGING
+from amorsize._function.library_changes import CHANGING, NAMES_FOR_FILES
 from amorsize._function.name_lookup import called_by, ends_of, given_numbers, root_of
 from amorsize._function.object_contents import is_container
 from amorsize._function.reach_calls import (
@@ -245,13 +245,15 @@ class Code:
         for func, bound, method in self.read_with:
             for change in self._changes.reader.changes(func, bound):
                 self._changes.see(change, method)
-        if not shared_files.NAMES.isdisjoint(self._findings.names):
+        if not NAMES_FOR_FILES.isdisjoint(self._findings.names):
             self._judge_files()
 
     def _judge_files(self) -> None:
         """Files of one name for all items, which are written in the items' order."""
+        from amorsize._function.shared_files import changed_files
+
         for func, bound, _ in self.read_with:
-            for path in shared_files.changed_files(func, bound, self._owns):
+            for path in changed_files(func, bound, self._owns):
                 what = f"a function that changes {path}, which is one file for all items"
                 self._findings.calls[what] = self._findings.bound[what] = None
 

@@ -11,6 +11,12 @@ from os import fsdecode
 from amorsize._function.bound_arguments import first_argument, with_arguments
 from amorsize._function.callables import public_name_of
 from amorsize._function.flow_reader import flow_of
+from amorsize._function.library_changes import (
+    CHANGING_FILES,
+    CHANGING_PATHS,
+    OPENING_BY_MODE,
+    SAVING,
+)
 from amorsize._function.name_lookup import callees_of, ends_of, root_of
 from amorsize._function.value_flow import ARGUMENT, CALLED, RESULT
 
@@ -30,32 +36,9 @@ if TYPE_CHECKING:
 MOST_HELPERS = 3
 #: Parts of a path that are put together, one within the other.
 MOST_PARTS = 4
-#: Functions that open a file whose mode says what happens to it.
-_OPENING = {
-    *("io.open", "codecs.open", "gzip.open", "bz2.open", "lzma.open", "tarfile.TarFile.open"),
-    "zipfile.ZipFile",
-}
-#: Functions that change a file, and the places of the paths that they take for that.
-_CHANGING = {
-    **dict.fromkeys(("os.rename", "os.replace", "shutil.move"), (0, 1)),
-    **dict.fromkeys(("os.remove", "os.unlink", "os.truncate", "shutil.rmtree"), (0,)),
-    **dict.fromkeys(("os.link", "os.symlink", "shutil.copy", "shutil.copy2"), (1,)),
-    **dict.fromkeys(("shutil.copyfile", "shutil.copytree"), (1,)),
-    **dict.fromkeys(("numpy.save", "numpy.savetxt", "numpy.savez"), (0,)),
-    "numpy.savez_compressed": (0,),
-}
-#: Methods of paths that change the file they name.
-_OF_PATHS = {".write_text", ".write_bytes", ".unlink", ".rename", ".replace", ".symlink_to"}
-#: Methods of tables and pictures that write what they hold to the path which they get first.
-_SAVING = {
-    *(".to_csv", ".to_json", ".to_parquet", ".to_pickle", ".to_excel", ".to_feather"),
-    *(".savefig", ".save"),
-}
 #: Functions that give a path of what they are handed.
 _JOINING = {"posixpath.join", "ntpath.join", "posixpath.abspath", "os.fspath", "str"}
 _JOINING |= {"pathlib.PurePath.__truediv__"}
-#: Names without which code does nothing of this.
-NAMES = {one.rpartition(".")[2] for one in (*_OPENING, *_CHANGING, *_OF_PATHS, *_SAVING)}
 
 
 def changed_files(func: FunctionType, bound: Bound, owns: Owns) -> Iterator[str]:
@@ -79,18 +62,20 @@ class _Reader:
             callees = callees_of(self._func, self._bound, call[0])
             for literals in times:
                 handed = _Handed(call, literals)
-                if step in _OF_PATHS or (step == ".open" and _overwrites(handed.at(0, "mode"))):
+                if step in CHANGING_PATHS or (
+                    step == ".open" and _overwrites(handed.at(0, "mode"))
+                ):
                     yield (*call[0][:2], call[0][2][:-1]), None
-                if step in _SAVING and not _is_adding(handed.at(-1, "mode")):
+                if step in SAVING and not _is_adding(handed.at(-1, "mode")):
                     yield handed.at(0, "path_or_buf")
                 for called in callees:
                     yield from self._changed_by(called, handed, depth)
 
     def _changed_by(self, called: Any, handed: _Handed, depth: int) -> Iterator[Argument]:
         name = public_name_of(called) if callable(called) else ""
-        if name in _OPENING and _overwrites(handed.at(1, "mode"), name):
+        if name in OPENING_BY_MODE and _overwrites(handed.at(1, "mode"), name):
             yield handed.at(0, "file")
-        for place in _CHANGING.get(name, ()):
+        for place in CHANGING_FILES.get(name, ()):
             yield handed.at(place, "dst" if place else "src")
         helper, bound = with_arguments(called)
         if not depth or helper is None or helper is self._func or not self._owns(helper):
