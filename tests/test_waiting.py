@@ -44,6 +44,7 @@ def report(wall_s, cpu_s, run_delay_s=0.0, now_s=0.0, worker=0):
 STARVED = inlined(12e-3, 2e-3, 9.9e-3)
 SLEPT = inlined(5e-3, 0.1e-3)
 SLEPT_BESIDE_OTHERS = inlined(12e-3, 0.1e-3, 7e-3)
+IMPORTED = SLEPT.replace(wall_s=0.2, cpu_s=0.15, n_modules=40)
 STALLED = inlined(50e-3, 2e-3, 6e-3)  # a page whose lock somebody has who has no core
 
 
@@ -64,6 +65,7 @@ def waits_after(*events):
         ([SLEPT_BESIDE_OTHERS] * (IDLE_STREAK - 1), False),
         ([SLEPT_BESIDE_OTHERS] * IDLE_STREAK, True),
         ([STARVED] + [SLEPT_BESIDE_OTHERS] * IDLE_STREAK, True),
+        ([IMPORTED] + [SLEPT_BESIDE_OTHERS] * IDLE_STREAK, True),
         ([inlined(5e-3, 0.1e-3, n_pauses=0)] * 20, False),  # a hypervisor has taken the core
     ],
 )
@@ -169,6 +171,35 @@ def test_threads_that_wait_take_no_turns(cpu_s, run_delay_s, verdict):
     assert turns(cpu_s, run_delay_s) == verdict
 
 
+@pytest.mark.parametrize("n_threads", [3, 8, 16])
+@pytest.mark.parametrize(
+    ("cpu_s", "run_delay_s", "verdict"),
+    [
+        (0.3e-3, 0.2e-3, "not needed"),  # 1 % of its time, as a request takes
+        (0.3e-3, 0.0, "taken"),  # nobody tells of standing back
+        (None, 0.2e-3, "taken"),  # one core between them
+    ],
+)
+def test_of_many_threads_long_items_tell(n_threads, cpu_s, run_delay_s, verdict):
+    """Requests on a busy host are not taken for items that share the GIL, however many run."""
+    cores, wall_s = CoreEvidence(), 28e-3
+    said = [
+        cores.turns(
+            report(
+                wall_s,
+                wall_s / n_threads if cpu_s is None else cpu_s,
+                run_delay_s,
+                now_s=turn * wall_s / n_threads,
+                worker=turn % n_threads,
+            ),
+            n_alive=n_threads,
+        )
+        for turn in range(4 * n_threads)
+    ]
+
+    assert next(filter(None, said)) == verdict
+
+
 def test_a_verdict_that_comes_late_still_counts():
     """Where items are to run is decided once more, and once only."""
     tuner = Tuner(Host(n_cores=2), Job(n_items=1000))
@@ -183,6 +214,33 @@ def test_a_verdict_that_comes_late_still_counts():
 
     assert tuner.costs.waits
     assert tuner.route is None
+
+
+@pytest.mark.parametrize(
+    ("own", "waits"),
+    [
+        (SLEPT_BESIDE_OTHERS, True),
+        (STARVED, False),
+    ],
+)
+def test_threads_that_get_no_core_do_not_outvote_the_callers_items(own, waits):
+    """Alone in the caller, these had nobody to wait for the GIL for."""
+    tuner = Tuner(Host(n_cores=2), Job(n_items=1000))
+    from amorsize.policy.backend_costs import Route
+
+    for _ in range(IDLE_STREAK - 1):
+        tuner.tell(own)
+    tuner.route = Route(backend="thread", why="the items release the GIL")
+    for worker in range(16):
+        tuner.tell(Started(worker=worker, backend="thread", start_s=0.0, now_s=0.1))
+    for turn in range(40):
+        now_s = 0.1 + turn * 1.5e-3
+        tuner.tell(report(24e-3, 0.3e-3, 1.4e-3, now_s=now_s, worker=turn % 16))
+        if tuner.route is None:
+            break
+
+    assert tuner.costs.waits is waits
+    assert (tuner.gil.is_held is True) is not waits
 
 
 def test_an_item_that_waited_before_there_were_threads_shows_that_items_wait():

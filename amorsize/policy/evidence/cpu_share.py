@@ -47,6 +47,7 @@ class CoreEvidence:
         self._window_s: float | None = None  # since when threads are watched
         self._cpu_s = 0.0  # that they have computed since then
         self._run_delay_s = 0.0  # that they have stood back for others
+        self._is_delay_told = False  # the system counts how long threads stand back
         self._chunks_s = 0.0  # of wall time that their chunks took, with gaps between them
         self._n_in_window = 0  # reports since then
 
@@ -93,26 +94,32 @@ class CoreEvidence:
         """
         if n_alive < 2:
             return None
+        self._is_delay_told = self._is_delay_told or event.run_delay_s > 0
+        by_shares = self._by_long_chunks(event, n_alive)
         if self._window_s is None:
             self._window_s = event.now_s
-            return "taken" if self._have_small_shares(event, n_alive) else None
+            return by_shares
         per_thread = TURNS_REPORTS if n_alive == 2 else TURNS_REPORTS_OF_MANY
         is_enough = self._n_in_window >= per_thread * n_alive
         elapsed_s = event.now_s - self._window_s
         wanted_s = self._cpu_s + self._run_delay_s
-        if is_enough and self._run_delay_s and n_alive * wanted_s < IDLE_CORE * self._chunks_s:
+        if is_enough and self._is_delay_told and n_alive * wanted_s < IDLE_CORE * self._chunks_s:
             return "not needed"
         is_one_core = is_enough and wanted_s < ONE_CORE * elapsed_s
         self._cpu_s += event.cpu_s
         self._run_delay_s += event.run_delay_s
         self._chunks_s += event.wall_s
         self._n_in_window += 1
-        return "taken" if is_one_core or self._have_small_shares(event, n_alive) else None
+        return by_shares or ("taken" if is_one_core else None)
 
-    def _have_small_shares(self, event: Report, n_alive: int) -> bool:
-        """Chunks longer than a turn show what share of the one core each thread has."""
+    def _by_long_chunks(self, event: Report, n_alive: int) -> str | None:
+        """The same from chunks longer than a turn: each shows what share of the core it had."""
         if event.wall_s > LONG_TURN_S:
             self._shares += (event.cpu_s + event.run_delay_s) / event.wall_s
             self._n_shares += 1
-        is_enough = self._n_shares > n_alive > 2
-        return is_enough and n_alive * self._shares / self._n_shares < ONE_CORE
+        if not self._n_shares > n_alive > 2:
+            return None
+        n_cores = n_alive * self._shares / self._n_shares
+        if self._is_delay_told and n_cores < IDLE_CORE:
+            return "not needed"
+        return "taken" if n_cores < ONE_CORE else None

@@ -194,6 +194,11 @@ class ItemCosts:
         return self.waits is waits or (waits and self._own.idle_streak.is_too_short)
 
     @property
+    def seem_to_wait(self) -> bool:
+        """The caller's items so far have waited, though on a busy host too few to be sure."""
+        return self._own.are_idle and self._own.idle_streak.is_too_short
+
+    @property
     def cpu_share(self) -> float:
         """CPU / wall of the caller's latest items while nothing ran beside them."""
         own = self._own
@@ -228,10 +233,11 @@ class ItemCosts:
     def inlined(self, event: Inlined, *, alone: bool, beside_threads: bool = False) -> None:
         """Items the caller ran; `alone` while no worker was running beside them."""
         n, item_s = event.n_items, max(event.wall_s / event.n_items, LEAST_ITEM_S)
+        is_import = not self.n_inline and event.n_modules > 0
         if not self.n_inline:
             self.first_unconfirmed_s = item_s
             self._mean_of(event.wall_s, n, event.undelayed_s)
-            if event.n_modules:
+            if is_import:
                 # It imported something: never a sound reference for the items to come.
                 self._mean_of(0.0, 0, 0.0)
                 self.warmup_s, self.is_warmup_sure = event.wall_s, True
@@ -245,7 +251,9 @@ class ItemCosts:
         self.latest_s, self.latest_own_s = item_s, event.undelayed_s / n
         self._note_cpu(event.cpu_s / n, LATEST_CPU)
         is_told = event.run_delay_s > 0 and not beside_threads  # those take the GIL as well
-        if alone or is_told:  # otherwise an item that gets no core looks like one that waits
+        # Otherwise an item that gets no core looks like one that waits; and what an import computes
+        # says nothing of the items to come.
+        if (alone or is_told) and not is_import:
             self._own.add(event)
             self.waits = self._own.are_idle and (self.waits or self._own.idle_streak.is_enough)
             if alone and event.wall_s > 1e-3:
