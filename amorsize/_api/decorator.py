@@ -139,11 +139,11 @@ class TunedFunction:
     ) -> Iterator[Any]:
         """Map lazily: results as they are asked for, from data that is read as it is needed.
 
-        Results that are there are handed over before the next item is asked for.
+        Finished results are handed over before the next item is read.
 
         Args:
             iterables: The data, which may be endless; several are zipped.
-            ordered: In the order of the data; False gives each result once it is there.
+            ordered: In the order of the data; False gives each result as soon as it is there.
             buffer: How many items may be in work or waiting to be taken; None to have it tuned.
             indexed: Give pairs of an item's index and its result.
             read_ahead: How many items a thread of its own may read before they are asked for;
@@ -174,7 +174,7 @@ class TunedFunction:
 
     @property
     def drift(self) -> tuple[Drift, ...]:
-        """What turned out to differ from what was remembered, the latest last; eight at most."""
+        """The latest changes from what was remembered: eight at most, the newest last."""
         return (late_map.loaded or late_map.load()).drifts_of(self.__wrapped__)  # type: ignore[no-any-return]
 
     def explain(self) -> Explanation:
@@ -231,7 +231,7 @@ class TunedFunction:
         )
 
     def forget(self) -> int:
-        """Drop all that was learned about this function; how many records that were."""
+        """Forget all that was learned about this function; gives the number of records."""
         return (late_map.loaded or late_map.load()).forget(self.__wrapped__)  # type: ignore[no-any-return]
 
     def _received(

@@ -37,7 +37,7 @@ def load() -> Any:
 
 
 class _WithoutRoom:
-    """In place of the modules that make a map, where no file can be opened to load them."""
+    """Stands in for the modules that make a map if no file can be opened to load them."""
 
     def __init__(self, error: OSError | ImportError) -> None:
         self._error = error

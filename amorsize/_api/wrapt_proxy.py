@@ -47,7 +47,7 @@ def _load_compiled() -> "ModuleType | None":
         module = module_from_spec(spec)
         sys.modules[_COMPILED] = module
         spec.loader.exec_module(module)
-    except Exception as error:  # built for something else: the package knows how to do without it
+    except Exception as error:  # built for another Python: the package falls back to pure Python
         sys.modules.pop(_COMPILED, None)
         let_through(error)
         return None

@@ -32,7 +32,7 @@ class Buffer:
         return Buffer, (pickle.PickleBuffer(self.data), self.is_writable)
 
     def received(self) -> Any:
-        """What was sent: memory of its own where it may be written into."""
+        """The memory that was sent: a copy if it may be written into."""
         return bytearray(self.data) if self.is_writable else self.data
 
 

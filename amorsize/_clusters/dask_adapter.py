@@ -241,7 +241,7 @@ class DaskAdapter:
         return self._watch.why_silent()
 
     def cpu_s(self) -> float:
-        """Of the thread of the client's loop, up to the latest chunk that came back."""
+        """CPU seconds of the thread of the client's loop, up to the latest chunk that came back."""
         return self._loop_s[-1] - self._loop_s[0]
 
     def fingerprint(self) -> str:

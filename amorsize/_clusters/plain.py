@@ -43,7 +43,7 @@ class PlainAdapter:
         return None
 
     def processes(self) -> tuple[Process, ...]:
-        """None by name."""
+        """None: its processes cannot be told apart."""
         return ()
 
     def submit(

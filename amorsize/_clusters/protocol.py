@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import Any, Protocol
 
-    #: Called once with what a submission gave: its result, or what came in its stead.
+    #: Called once with what a submission gave: its result, or what came instead of one.
     Done = Callable[[Any, BaseException | None], None]
 
     class ClusterAdapter(Protocol):
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
         #: What to do where workers lack a module, as a sentence.
         way_out: str
-        #: Of items that stand for values which the engine has, or will have.
+        #: Types of items that stand for values which the engine has, or will have.
         reference_types: frozenset[type]
-        #: Seconds that a submission takes of this process, until more is known.
+        #: CPU seconds of this process for a submission, until it was measured.
         submit_s: float
-        #: Seconds that it is on its way there and back, likewise.
+        #: Seconds for the way there and back, until they were measured.
         lag_s: float
 
         def n_workers(self, *, one_per_process: bool) -> int | None:
@@ -72,7 +72,7 @@ if TYPE_CHECKING:
             ...
 
         def locate(self, references: list[Any]) -> None:
-            """Find out where these values are, as far as they are there."""
+            """Ask where these values are; some may not be there yet."""
             ...
 
         def holder(self, references: list[Any]) -> Process | None:
@@ -92,7 +92,7 @@ if TYPE_CHECKING:
             ...
 
         def meaning(self, error: BaseException) -> str:
-            """What an error says that came in a result's stead: `DIED` or another below."""
+            """What an error means that came instead of a result: `DIED` or another below."""
             ...
 
         def recovers(self) -> bool:
@@ -100,7 +100,7 @@ if TYPE_CHECKING:
             ...
 
         def why_gone(self) -> str | None:
-            """Why nothing can be expected of the engine any more; None: it is there."""
+            """Why the engine can run nothing any more; None: it can."""
             ...
 
         def cpu_s(self) -> float:
@@ -116,7 +116,7 @@ if TYPE_CHECKING:
             ...
 
         def close(self) -> None:
-            """Let go of what the call has put there; the engine itself goes on."""
+            """Release what the call has put there; the engine itself goes on."""
             ...
 
 

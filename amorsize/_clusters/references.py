@@ -1,4 +1,4 @@
-"""Items that stand for values which an engine has: they stay there."""
+"""Items that stand for values which stay with an engine."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Acting:
     ) -> None:
         self._call, self._recorder, self._confinement = call, recorder, confinement
         self._opening, self._workers, self._inline = opening, workers, inline
-        #: When the call has to be over, on the clock of `perf_counter`; None: whenever it is.
+        #: When the call has to be over, on the clock of `perf_counter`; None: it has no limit.
         self.ends_s: float | None = None
         self._survey: Survey | None = None
         self._starter: Starter | None = None
@@ -154,7 +154,7 @@ class Acting:
             self._measuring.probe = None
 
     def let_go_of_others(self) -> None:
-        """End the use of workers that are not ours, whether or not a pool has used them."""
+        """Release the workers of an executor or a cluster, even if no pool has used them."""
         if self._opening.remote is not None:
             self._opening.remote.close()
 
@@ -162,7 +162,7 @@ class Acting:
 
     @property
     def survey(self) -> Survey:
-        """Who finds out where items may run."""
+        """What finds out where items may run, made when it is first needed."""
         if self._survey is None:
             from amorsize._engine.survey import Survey
 
@@ -178,7 +178,7 @@ class Acting:
 
     @property
     def starter(self) -> Starter:
-        """Who starts workers."""
+        """What starts workers, made when it is first needed."""
         if self._starter is None:
             from amorsize._engine.starting import Starter
 
@@ -194,7 +194,7 @@ class Acting:
 
     @property
     def measuring(self) -> Measuring:
-        """Who measures beside the items."""
+        """What measures beside the items, made when it is first needed."""
         if self._measuring is None:
             from amorsize._engine.measuring import Measuring
 

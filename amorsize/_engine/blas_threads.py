@@ -58,7 +58,7 @@ class Limits:
         self._before: list[tuple[Callable[[int], object], int]] = []
 
     def hold(self) -> None:
-        """Hold them back; those that use fewer threads anyway stay as they are."""
+        """Lower the numbers of threads; libraries that use fewer anyway stay as they are."""
         if self._before:
             return
         for tell, set_to in self._libraries:
@@ -68,7 +68,7 @@ class Limits:
                 set_to(self._n_threads)
 
     def lift(self) -> None:
-        """Let them do again as before."""
+        """Restore the numbers of threads."""
         while self._before:
             set_to, n_before = self._before.pop()
             set_to(n_before)

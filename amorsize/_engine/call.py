@@ -80,7 +80,7 @@ class Call:
 
     @property
     def may_stay_here(self) -> bool:
-        """The user left it open where items run, and the caller may run them."""
+        """Whether the user left it open where items run, so that the caller may run them."""
         return self.tuner.job.backend == "auto" and self.tuner.job.may_inline
 
     @property

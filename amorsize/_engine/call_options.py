@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from amorsize._engine.option_checks import Backend as Backend
 
     class Changes(TypedDict, total=False):
-        """The options as keywords, for what takes any of them: `f(**changes: Unpack[Changes])`."""
+        """The options as keywords, for functions that take any of them: `Unpack[Changes]`."""
 
         backend: Backend
         executor: Any
@@ -106,7 +106,7 @@ class Options(Value):
         return backend if backend in ENGINES else None
 
     def as_sent(self) -> Options:
-        """As they are in another process: an executor's threads or connections stay here."""
+        """The options as another process gets them: without an executor, which cannot be sent."""
         return self.replace(executor=None, engine=None, start_timeout=None)
 
     @property
@@ -197,7 +197,7 @@ def spelled(arguments: Mapping[str, Any]) -> Options:
 
 
 def merged(base: Options, **changes: Any) -> Options:
-    """`base` with some options changed; what is said last wins, so an executor ends a backend."""
+    """`base` with some options changed; the last one wins, so an executor replaces a backend."""
     if not changes:
         return base
     if changes.get("executor") is not None:

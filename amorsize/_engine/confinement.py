@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from amorsize._engine.call import Call, Recorder
     from amorsize._workers.shared_data import WrittenInto
 
-#: Seconds a byte that comparing what was lent to workers with what it was takes.
+#: Seconds per byte to compare what was lent to workers with what it was before.
 COMPARE_S = 0.4e-9
 #: The largest share of a call's time that comparing may take.
 COMPARED_SHARE = 0.05
@@ -31,12 +31,12 @@ class Confinement:
         self.is_notice_told = False
 
     def bind(self, why: str) -> None:
-        """What is left runs in the caller, one by one, where the user has left that open."""
+        """The caller runs all other items one by one, if the user has left that open."""
         if self._call.may_stay_here and self._call.tuner.job.caller_reason is None:
             self._recorder.tell(Bound(why=why))
 
     def recall(self, bound: str | None) -> None:
-        """What an earlier call has seen in a worker: no item goes there any more."""
+        """Send no item to a worker if an earlier call has seen that it belongs in the caller."""
         if bound is None:
             return
         self.bound = bound

@@ -33,7 +33,7 @@ class Files:
         self._next_s = now_s + max(LOOK_S, 100 * (now_s - began_s))
 
     def n_threads_most(self) -> int:
-        """So many leave half of what there was to open, as others may be at their most."""
+        """The number of threads that leaves half of the free descriptors to other code."""
         if self._n_before is None:
             return descriptors.PLENTY
         n_left = descriptors.limit() - self._n_before

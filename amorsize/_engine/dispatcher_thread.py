@@ -27,7 +27,7 @@ SWITCH_S = 0.2e-3
 
 
 class _QuickSwitches:
-    """While any dispatcher serves workers, whoever wants the GIL is given it soon.
+    """Shortens the turns at the GIL while a dispatcher serves workers.
 
     Each system call of the dispatcher lets go of the GIL. Beside an item that computes, it has the
     GIL back after `sys.getswitchinterval()`: at 5 ms, serving one worker took 90 ms.

@@ -83,23 +83,23 @@ class Draws:
         return may_draw(self._call.task.function)
 
     def n_alike(self, n_items: int) -> int:
-        """How many of these draw in the same way: in streams of their own, or as in a loop."""
+        """How many of these items draw in the same way: from their own streams, or as in a loop."""
         if self.drawing is None:
             return n_items
         return self.drawing.limited(n_items, self._call.work.results.n_in_order)
 
     def lend(self) -> None:
-        """Whoever takes a result goes on with the numbers that it would have drawn."""
+        """The consumer of a result goes on with the numbers that a loop would have left it."""
         if self.drawing is not None:
             self.drawing.put_back()
 
     def take(self) -> None:
-        """Items go on with theirs, where the consumer has left the generators."""
+        """Items go on with the generators as the consumer has left them."""
         if self.drawing is not None:
             self.drawing.keep()
 
     def see_quick_items(self, wall_s: float) -> None:
-        """Where items take no time, the first ones have had streams; the others draw as a loop."""
+        """Quick items: the first ones have had their own streams, the others draw as in a loop."""
         drawing = self.drawing
         if drawing is not None and drawing.ends(
             wall_s, self._call.work.results.n_in_order, are_shared=bool(self._call.pools)

@@ -106,7 +106,7 @@ class Ending:
         return stuck
 
     def _learn_costs(self, meter: OverheadMeter) -> None:
-        """Have the next calls reckon with what workers have really cost."""
+        """Teach the next calls what workers have really cost."""
         from amorsize._host import resources
 
         pickling = self._call.tuner.sending.pickling

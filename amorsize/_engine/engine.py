@@ -44,7 +44,7 @@ PARTS = (
     *("failures", "confinement", "draws", "opening", "workers", "inline", "acting", "ending"),
     *("recorder", "_turns"),
 )
-#: What of a call is the user's, or leads to it.
+#: The parts of a call that are the user's, or lead to what is.
 HELD = ("func", "options", "item_kwargs", "source", "work", "task", "function", "pools")
 
 
@@ -229,7 +229,7 @@ class Engine:
             )
 
     def _give_up(self, error: BaseException) -> None:
-        """End at once, with what was done kept in the error; a second Ctrl-C loses none of it."""
+        """End at once and keep what was done in the error; a second Ctrl-C loses none of it."""
         try:
             self.ending.end(at_once=True)
         except BaseException as another:
@@ -251,7 +251,7 @@ class Engine:
             self.recorder.progress.look()
 
     def _let_go(self) -> None:
-        """Hold nothing of the user's any more: what refers to itself is freed late, or never."""
+        """Drop all references to the user's objects: cycles would free them late, or never."""
         try:
             if self.recorder.progress is not None and not sys.is_finalizing():
                 self.recorder.progress.end()
@@ -305,7 +305,7 @@ class Engine:
         self.workers.handle(event)
 
     def _read_aside(self, ahead: ReadAhead, action: do.Action) -> None:
-        """Have the thread read that was asked for, once workers are forked or not wanted."""
+        """Start the thread of `read_ahead`, once workers are forked or not wanted."""
         is_going_on = self.call.now_s > READ_ASIDE_S
         if isinstance(action, do.Wait) or (isinstance(action, do.RunInline) and is_going_on):
             ahead.start()

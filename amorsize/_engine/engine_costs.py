@@ -8,9 +8,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: Seconds on its way beyond which a chunk has waited for something else.
+#: A chunk that is on its way for longer than this, in seconds, has waited for something else.
 MOST_LAG_S = 1.0
-#: CPU seconds beyond which this process did something else besides.
+#: More CPU seconds than this for a chunk mean that this process did something else as well.
 MOST_SUBMIT_S = 0.1
 #: How much a chunk counts that costs less than was known, or more. Other programs can only make it
 #: costlier, so what is usual has to count more than what is costly now and then.
@@ -26,7 +26,7 @@ class EngineCosts(Value):
     submit_s: float  # CPU seconds of this process
 
     def moved(self, *, lag_s: float | None, submit_s: float | None) -> EngineCosts:
-        """What one chunk more makes of them; None: it does not tell."""
+        """The costs after one more chunk; None: that chunk tells nothing."""
         lag_s = self.lag_s if lag_s is None else min(lag_s, MOST_LAG_S)
         submit_s = self.submit_s if submit_s is None else min(submit_s, MOST_SUBMIT_S)
         return EngineCosts(

@@ -75,7 +75,7 @@ class Failures:
             travel.add_note(error, hint)
 
     def _note_waiters(self, error: BaseException) -> None:
-        """Perhaps it is for the others beside it: how many they were is not what the user chose."""
+        """Say how many items ran at once: that may be the cause, and the user did not choose it."""
         tuner, n_running = self._call.tuner, sum(self._recorder.n_started.values())
         if self._call.options.n_jobs is not None or not tuner.costs.waits or n_running <= 1:
             return
@@ -88,7 +88,7 @@ class Failures:
             )
 
     def _hint(self, index: int) -> str | None:
-        """What was meant where the function cannot be called with such an item at all."""
+        """A hint at the right call, if the function cannot be called with such an item at all."""
         from amorsize._function import call_hints
 
         item = self._call.work.item(index)

@@ -1,4 +1,4 @@
-"""What is the user's in the midst of a call runs as if nothing ran beside it."""
+"""Runs the user's code in the midst of a call as if nothing ran beside it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Consumer:
-    """Whoever takes results of one call, or is told of it: a block in which their code runs."""
+    """A block in which code runs that takes the results of a call, or is told of it."""
 
     def __init__(self, workers: Workers, draws: Draws) -> None:
         self._workers, self._draws = workers, draws

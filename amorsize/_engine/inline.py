@@ -185,7 +185,7 @@ class InlineItems:
         self._is_set_up = True
 
     def tear_down(self) -> None:
-        """The call is over: undo what was set up, and watch its time no more."""
+        """Undo what was set up, and stop watching the time: the call is over."""
         self._run_delay_clock.close()
         if self._is_set_up and self._call.task.teardown is not None:
             self._is_set_up = False
@@ -200,7 +200,7 @@ class InlineItems:
             self._call.inline_since = perf_counter()
             self._workers.printed.enter()
             self._call.lock.release()
-        # A single item is no map: it may share out what it does.
+        # A call with a single item is no map: the item may start a map of its own.
         is_only_item = self._call.source.all_read and self._call.source.n_read == 1
         if not is_only_item and not nesting.is_inside():
             self._mark_before = nesting.mark()
@@ -233,7 +233,7 @@ try:
     from resource import RUSAGE_THREAD, getrusage
 
     def count_pauses() -> int:
-        """How often this thread has given up its core by itself: to sleep, to read, for a lock."""
+        """How often this thread has given up its core by itself, to sleep, read or take a lock."""
         return getrusage(RUSAGE_THREAD).ru_nvcsw
 
 except ImportError:  # not on Linux: every low share of CPU time counts as waiting

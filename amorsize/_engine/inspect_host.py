@@ -1,4 +1,4 @@
-"""What must be known before workers are worth a thought."""
+"""What must be known before workers can be considered."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CLEAN_START_S = 0.8e-3
 WARM_READY_S = 1e-3
 #: Seconds to import the process pool and the C half of pickle, once in a process.
 LOAD_S = 6e-3
-#: Seconds below which a cost is measured three times: other programs may come between.
+#: A cost below this, in seconds, is measured three times: other programs may interrupt once.
 SHORT_WEIGHING_S = 5e-3
 #: Seconds a byte to copy an array once into memory that workers map; 2 cores of an AMD EPYC.
 LEND_S = 1 / 1e9
@@ -41,20 +41,20 @@ BARE_MODULES = 300
 #: Seconds that a new interpreter takes to import each module beyond `BARE_MODULES`. pandas has
 #: 1200 and takes 0.5 s.
 IMPORTING_S = 0.4e-3
-#: The largest share of what workers would save that may go into beginning.
+#: The largest share of what workers would save that may go into starting them.
 STARTING_SHARE = 0.5
-#: The smallest share of a core that is believed of one item or two.
+#: The smallest CPU share that is believed from one item or two.
 LEAST_CORE_SHARE = 0.1
 #: The largest share of what workers would save that may go into sending.
 SENDING_SHARE = 0.5
-#: The largest share of the memory there is that may be taken.
+#: The largest share of the free memory that may be used.
 ROOM_SHARE = 0.7
-#: Seconds below which one result tells less than several together.
+#: A result that takes less than this, in seconds, is pickled together with others.
 CHEAP_RESULT_S = 20e-6
 
 
 def host(fork_reason: str | None) -> Host:
-    """What there is to work with, and what it costs to start and to send."""
+    """The host: its cores, and what it costs to start workers and to send items."""
     costs = resources.costs()
     forks = fork_reason is None
     is_warm = n_warm_interpreters() > 0
@@ -143,7 +143,7 @@ def sending_s(payload: Payload) -> float:
 
 
 def is_much(payload: Payload) -> bool:
-    """Whether that has to be thought of."""
+    """Whether there is so much to send that its cost has to be considered."""
     return payload.array_bytes + payload.other_bytes >= MUCH_BYTES
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-#: Parts of one trace: beyond, what is left is not looked at.
+#: The most parts of one trace; what comes after them is not looked at.
 MOST_PARTS = 256
 #: Elements of one container that are looked at, at most.
 MOST_ELEMENTS = 64
@@ -65,7 +65,7 @@ def trace(value: Any) -> Trace:
 
 
 def sights(values: Iterable[Any], item: Any) -> list[Any]:
-    """What may be changed from elsewhere of some values, but for an item and what it is in."""
+    """The parts of some values that other code may change, without an item and its container."""
     return [_sight(value) for value in values if value is not item]
 
 
@@ -146,7 +146,7 @@ class _Tracer:
     def _add_attributes(self, value: Any, depth: int) -> None:
         held = _attributes(value)
         if not held:
-            self.is_plain = False  # whatever it is: it shows nothing of itself
+            self.is_plain = False  # an object that shows nothing of itself
         self.parts.append(tuple(map(id, held)))
         for one in held:
             self.add(one, depth + 1)

@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 #: Seconds of items that the caller runs before workers and reading ahead come into question.
 ALONE_S = 1e-3
-#: How many times as many items the next turn has as were run so far.
+#: The next turn has this many times the items that were run so far.
 GROWTH = 4
 #: Items of a turn whose number nobody knows.
 MANY = 1 << 20
-#: Seconds below which an item waits for nothing: its CPU time is its time.
+#: An item shorter than this, in seconds, does not wait: its CPU time is its time.
 LIGHT_S = 20e-6
 #: Items below `LIGHT_S` for which the clock is looked at once, as looking would outlast them.
 LIGHT_ITEMS = 16
@@ -88,7 +88,7 @@ class Turns:
         self._run(GROWTH * self._call.work.results.n_done, PATIENT_SLICE_S)
 
     def _why_fed_by_items(self) -> str | None:
-        """Why items may decide what the data gives next; None if nothing says so."""
+        """Why items may change what the data gives next; None: nothing suggests that."""
         from amorsize._engine.item_lifetime import in_sight_of
         from amorsize._function.thread_safety import examine
 
@@ -167,7 +167,7 @@ class Turns:
     # -- beside workers that run everything ---------------------------------------------------
 
     def _go_with_workers(self) -> bool:
-        """Have one item read at a time, until it is known that more may be; False: go on."""
+        """Read one item at a time until it is known that more may be read; False: go on."""
         call, work, source = self._call, self._call.work, self._source
         if work.n_left or source.all_read or work.results.n_in_order < source.n_read:
             if self._look is None and not self._is_judged:
@@ -264,7 +264,7 @@ class Turns:
         return each if call.task.seed is None else enumerate(each, start)
 
     def _is_enough(self, tally: _Tally) -> bool:
-        """Whether others may be asked for help now."""
+        """Whether workers may be considered now."""
         if not self._call.tuner.job.is_loop:
             self._call.source.in_turn = False
             return True
@@ -312,7 +312,7 @@ class _Tally:
         self._began = perf_counter()
 
     def end(self) -> int:
-        """The item is done; for how many after it its cost speaks as well."""
+        """The item is done; gives for how many items after it its cost counts as well."""
         took_s = perf_counter() - self._began
         n_alike = LIGHT_ITEMS if self._is_light else 1
         self.wall_s += n_alike * took_s

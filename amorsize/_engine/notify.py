@@ -26,7 +26,7 @@ def tell(
     A hook that fails costs a warning: the call's results are there already.
     """
     told = [one.replace(at_s=time.time()) for one in drifts]
-    logging = sys.modules.get("logging")  # who has not loaded it has no handler either
+    logging = sys.modules.get("logging")  # a program that has not loaded it has no handler either
     for one in told:
         if logging is not None:
             logging.getLogger("amorsize").info("%s: %s", name, one)

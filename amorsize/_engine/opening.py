@@ -1,4 +1,4 @@
-"""What a call asks the policy to decide, told before its first item."""
+"""Prepares a call: collects what the policy has to know before the first item."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SURVEY_LOAD_S = 5e-3
 
 
 class Opening:
-    """Finds out what is asked, what is known and what there is room for."""
+    """Finds out for one call what is asked, what is known and what there is room for."""
 
     def __init__(self, call: Call, recorder: Recorder, confinement: Confinement) -> None:
         self._call, self._recorder, self._confinement = call, recorder, confinement
@@ -37,7 +37,7 @@ class Opening:
         self.remote: RemoteWorkers | None = None
 
     def find_remote(self) -> None:
-        """See whether the items go to workers that are not ours.
+        """Find the executor or cluster that the items go to, if there is one.
 
         Raises:
             AmorsizeError: They cannot, or not with these options.
@@ -138,7 +138,7 @@ class Opening:
         return is_open and self._call.key is not None
 
     def _is_trivial(self) -> bool:
-        """Asked where nothing else is known, and help for long items would be made ready."""
+        """Whether the function is trivial, asked before workers are started for long items."""
         if self._call.known is not None or not 2 <= self._call.source.n_read <= MOST_LOOKED_AT:
             return False
         if self._call.file_shortage is not None:

@@ -50,7 +50,7 @@ class Printed:
         self.release(self._shown)
 
     def release(self, n_in_order: int) -> None:
-        """Show what chunks have said before which all items are done."""
+        """Show the output of each chunk before which all items are done."""
         self._shown = n_in_order
         if not self._held:
             return
@@ -88,7 +88,7 @@ class Printed:
             self._call_handlers = None
 
     def _hold_records(self, logging: Any, start: int) -> None:
-        """Let handlers that an item adds have its records at once, all others in turn."""
+        """Give records at once to handlers that an item has added, and in turn to all others."""
         from amorsize._workers.child_setup import handle_here, note_handlers
 
         call_handlers, thread = logging.Logger.callHandlers, get_ident()

@@ -1,4 +1,4 @@
-"""Whether items leave alone the pipes that the program has open, as their code shows."""
+"""Proves from code that items leave the pipes alone that the program has open."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ MAX_FUNCTIONS = 1024
 ALLOWS_THREADS = "thread_safe=True allows it"
 ALLOWS_PROCESSES = "backend='process' allows it"
 
-# Seen once, it may be the making of something that lasts; seen twice, each item does it.
+# Places where one change may be a set-up that lasts; seen twice, each item makes it.
 LASTING = frozenset(("process", "descriptor", "generator", "context", "state"))
 
 _watched: dict[Any, tuple[Reach, Seen]] = {}  # by owner: what watching has shown

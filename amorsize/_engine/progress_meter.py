@@ -25,14 +25,14 @@ LOOKED_AT, LOOKED_AT_AHEAD = 4, 200
 LOOKED_AT_FIRST = 32
 #: Seconds for which a forecast holds, which is counted down meanwhile, and by what more is done.
 FORECAST_S, GROWN = 0.5, 1.2
-#: Seconds after which the pace of workers shows.
+#: Seconds after which the pace of new workers can be measured.
 NEW_S = 1.0
 #: Seconds between two looks at what items of a chunk are.
 SIZED_S = 5e-3
 
 
 def new(call: Call, recorder: Recorder, workers: Workers, draws: Draws) -> Meter | None:
-    """The meter that a call was asked for; None where nobody would see it."""
+    """The meter for a call; None if nobody would see it."""
     consumer = Consumer(workers, draws)
     asked = call.options.progress
     if asked is not True:
@@ -43,7 +43,7 @@ def new(call: Call, recorder: Recorder, workers: Workers, draws: Draws) -> Meter
 
 
 def tell_of_nothing(call: Call, recorder: Recorder) -> None:
-    """A call without items is over before it begins: it shows nothing, but a function is told."""
+    """Tell a progress function of a call without items, which is over before it begins."""
     if callable(asked := call.options.progress):
         nothing = Progress(
             name=call.name, n_done=0, n_items=0, left_s=0.0, done_share=1.0, is_over=True
@@ -208,7 +208,7 @@ class Meter:
 
 
 class _KnownCosts:
-    """What earlier calls have learned of items of each kind, where the data has several."""
+    """What items of each kind cost in earlier calls, for data that has several kinds."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -221,7 +221,7 @@ class _KnownCosts:
 
 
 def _known_costs(call: Call) -> _KnownCosts | None:
-    """Whether earlier calls tell more than the sizes of items do."""
+    """The costs that earlier calls have learned, if they tell more than the sizes of items."""
     source = call.source
     if call.key is None or not source.all_read or call.options.retune:
         return None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-#: Seconds that anybody waits here at most without looking around.
+#: The longest wait in one piece, in seconds.
 NAP_S = 0.25
 #: Seconds that its end is waited for before a fork: it may be inside the data's code.
 END_S = 10e-3

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def remember(
     call: Call, recorder: Recorder, confinement: Confinement, *, is_kept: bool
 ) -> Trace | None:
-    """Tell what happened, for explain(), and keep what was learned for the next call.
+    """Record what happened for explain(), and what was learned for the next call.
 
     Args:
         call: That is over.
@@ -50,7 +50,7 @@ def remember(
 def _learned(
     call: Call, chunks: ChunkLog, bound: str | None, makespan_s: float
 ) -> tuple[Profile | None, list[Drift]]:
-    """What is known now, and what turned out to differ from what was known before."""
+    """What is known now, and the changes from what was known before."""
     tuner = call.tuner
     n_calls = 1 if call.known is None else call.known.n_calls + 1
     profile, drifts = tuner.learned(n_calls), tuner.drifts
@@ -169,7 +169,7 @@ def _warn_of_copies(call: Call, recorder: Recorder, *, is_kept: bool) -> None:
 def _warn_of_bound(
     call: Call, recorder: Recorder, confinement: Confinement, *, is_kept: bool
 ) -> None:
-    """What an item was seen to do in a worker: told by the call that saw it, and no later one."""
+    """Warn of what an item was seen to do in a worker, in the call that saw it and no later one."""
     if not confinement.has_noticed:
         return
     if is_kept:
@@ -187,7 +187,7 @@ def _warn_of_bound(
 
 
 def _tell_drifts(call: Call, drifts: list[Drift], warn: Callable[[str], None]) -> bool:
-    """Keep what turned out to differ, and tell who asked to be told; whether there was any."""
+    """Keep the changes and call the user's hook for them; gives whether there was any."""
     if not drifts:
         return False
     from amorsize._engine import notify

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from amorsize.policy.host_job import Host
     from amorsize.policy.tuner import Tuner
 
-#: By how much costs may differ from what the policy reckons with.
+#: The factor by which costs may differ before the policy is told.
 TOLD_SHARE = 0.2
 #: Chunks whose costs are worth remembering.
 ENOUGH_CHUNKS = 5
@@ -134,7 +134,7 @@ class RemoteWorkers:
         )
 
     def _see_costs(self, lag_s: float | None, submit_s: float | None) -> None:
-        """What a chunk has cost besides its items, which the policy reckons with."""
+        """Tell the policy what a chunk has cost besides its items."""
         self._n_measured += 1
         self._costs = self._costs.moved(lag_s=lag_s, submit_s=submit_s)
         tuner = self._tuner
@@ -163,7 +163,7 @@ class RemoteWorkers:
         self._recorder.tell(HostInspected(host=host, job=tuner.job))
 
     def close(self) -> None:
-        """Let go of it, and remember what reaching it has cost."""
+        """Release the workers, and remember what reaching them has cost."""
         if self._n_measured >= ENOUGH_CHUNKS:
             self._n_measured = 0
             engine_costs.keep(self._fingerprint, self._costs, on_disk=self._is_on_disk)

@@ -150,7 +150,7 @@ class Returns:
         return sum(isinstance(one, BaseException) for one in done.results)
 
     def _tell_growth(self, worker: int, peak_bytes: int, held_bytes: int) -> None:
-        """A worker takes memory that may be wanted elsewhere: how much is left?"""
+        """Tell the policy how a worker has grown, and how much memory is left."""
         from amorsize._host import resources
 
         self._recorder.tell(
@@ -163,7 +163,7 @@ class Returns:
         )
 
     def _unread(self, start: int, stop: int, error: BaseException) -> None:
-        """Items that cannot be rebuilt in a worker: run here where that is left open, or named."""
+        """Run items here that cannot be rebuilt in a worker; raise if they may not run here."""
         reason = f"{type(error).__name__}: {serialization.short_text(error)}"
         if self._call.may_stay_here:
             reason = f"items cannot be rebuilt in a worker: {reason}"
@@ -214,7 +214,7 @@ class Returns:
         packed: Callable[[Any], bytes],
         now_s: float,
     ) -> None:
-        """Items that cannot be sent: named, or run here where that is left open."""
+        """Run items here that cannot be sent, or name them if they may not run here."""
         found = serialization.first_unpicklable(
             [self._work.item(i) for i in range(chunk.start, chunk.stop)], packed
         )

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 #: The most workers that may end in a row outside of items, which no item is to blame for. On a busy
 #: host a worker may be hit again and again before its first item. So many starts take 2 s at most.
 MOST_DEATHS = 30
-#: Seconds by which the program is late only where it is stopped or gets no core.
+#: A program that is late by more than this, in seconds, was stopped or got no core.
 LATE_S = 0.1
-#: The share of usable memory: where less is free, a kill is likely the kernel's.
+#: If less than this share of usable memory is free, it was likely the kernel that killed.
 SHORT_SHARE = 0.03
 
 
@@ -79,7 +79,7 @@ class Losses:
         return None
 
     def delivered(self) -> None:
-        """A worker has brought results: workers as such are fine."""
+        """Note that a worker has brought results, so that workers can run at all."""
         self._n_in_a_row = 0
 
     def lost(self, lost: WorkerLost) -> None:
@@ -103,7 +103,7 @@ class Losses:
             work.give_back(start, suspect_item)
             work.give_back(beyond, stop)
             if lost.was_reading and beyond > suspect_item + 1:
-                self._timed_out.discard(suspect_item)  # it may have been any other's fault
+                self._timed_out.discard(suspect_item)  # another item may have been to blame
                 self.read_apart(suspect_item, beyond)
             else:
                 self._suspect(suspect_item, beyond, lost.how)
@@ -198,7 +198,7 @@ class Losses:
         self._seen_s = now_s
 
     def look_away(self) -> None:
-        """What comes now is the user's code, which may take as long as it likes."""
+        """Stop watching the time: the user's own code runs now, for as long as it likes."""
         self._seen_s = None
 
     def _still_since_s(self, began_s: float) -> float:

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from amorsize._engine.read_ahead import ReadAhead
 
-#: The most items read from an iterator before they are needed: beyond, the end is far off.
+#: The most items that are read from an iterator before they are needed.
 READ_AHEAD = 4096
 #: Seconds that reading ahead may keep the caller from its workers.
 READ_S = 2e-3
-#: About how many bytes items may take that were read ahead.
+#: About how many bytes the items may take that are read ahead.
 READ_BYTES = 64 << 20
 #: Items that are done are dropped in blocks of so many.
 KEPT_ITEMS = 8192
@@ -115,7 +115,7 @@ class Reading:
         return self._would_wait is not None
 
     def ask(self, would_wait: Callable[[], bool]) -> None:
-        """Ask this before each item, and read none that would have to be waited for."""
+        """From now on, ask before each item, and read none that would have to be waited for."""
         self._would_wait, self.is_one_by_one = would_wait, True
 
     def read(self, n_more: int, longest_s: float) -> None:

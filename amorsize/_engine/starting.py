@@ -141,7 +141,7 @@ class Starter:
         )
 
     def _warn_of_new_interpreters(self) -> None:
-        """The user wants the items there, where the loop's caller has what they will not have."""
+        """Warn of what new interpreters lack if the user has asked for processes."""
         from amorsize._engine import placement
         from amorsize._function import mocks
 
@@ -211,7 +211,7 @@ class Starter:
         return max(1, self._call.tuner.host.n_cores // self._call.tuner.n_places)
 
     def _cannot_start(self, backend: str, error: Exception) -> None:
-        """The system has no room for a worker more: those that are there go on, or the caller."""
+        """The system has no room for another worker: go on with those that are there."""
         from amorsize.errors import AmorsizeError
 
         if isinstance(error, AmorsizeError):
@@ -224,7 +224,7 @@ class Starter:
     def _do_without(
         self, backend: str, what: str, instead: str = "Use", *, cause: Exception | None = None
     ) -> None:
-        """Go on with the workers of this kind that are there, or in the caller, where that may be.
+        """Go on with the workers of this kind that are there, or else in the caller.
 
         Where there are none, those of another kind finish what they have.
         """

@@ -70,7 +70,7 @@ def _patience_s(call: Call) -> float:
 
 
 def taken(results: OrderedResults, *, ordered: bool) -> list[tuple[int, list[Any]]]:
-    """What a stream hands over now, each time with the index of the first."""
+    """The results that a stream hands over now, each run of them with the index of its first."""
     if ordered:
         return [(results.n_given, results.take_in_order())]
     return results.take_all()

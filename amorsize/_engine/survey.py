@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from amorsize._workers.payload import Payload
     from amorsize.policy.host_job import Host, Job
 
-#: The share of the work left that asking all items for their types may take.
+#: The share of the work left that may go into asking all items for their types.
 ASKING_SHARE = 0.02
-#: The most that computing counts as stretched by other programs: nobody can tell for how long.
+#: The largest factor by which other programs are taken to slow computing down: it may not last.
 MOST_STRETCHED = 8.0
 
 
@@ -132,7 +132,7 @@ class Survey:
         return verdict
 
     def _judge_pure(self) -> Verdict | None:
-        """The same where a proof settles it: nothing is watched, and threads are of no use."""
+        """The same for code that is proven to be pure: nothing is watched, threads are no use."""
         call, options, source = self._call, self._call.options, self._call.source
         is_open = self._host.has_gil and options.thread_safe is None and options.seed is None
         if not is_open or not isinstance(source, Sliced):
@@ -186,7 +186,7 @@ class Survey:
         return start_method.why_no_processes() or self._why_not_worth_starting()
 
     def _why_not_worth_starting(self) -> str | None:
-        """What is left may be so little that finding out how to send it takes longer."""
+        """Why the work left is too little to find out how to send it; None: it is not."""
         item_s = self._call.tuner.costs.item_s
         if not self._call.may_stay_here or item_s is None or not self._call.work.all_read:
             return None
@@ -206,7 +206,7 @@ class Survey:
         return why
 
     def _interpreters_worth(self, job: Job) -> int | None:
-        """As many as there may be, where starting that many new interpreters is no loss."""
+        """How many new interpreters may be started without a loss, within the limit of the job."""
         item_s = self._call.tuner.costs.item_s
         if not self._call.may_stay_here or item_s is None or not self._call.work.all_read:
             return job.n_jobs
@@ -214,7 +214,7 @@ class Survey:
         return inspect_host.interpreters_worth(left_s, job.n_jobs or sys.maxsize)
 
     def _why_not_worth_sending(self, payload: Payload) -> str | None:
-        """What would have to be sent may be so much that the loop is quicker."""
+        """Why there is too much to send for the work left; None: there is not."""
         if not (self._call.may_stay_here and inspect_host.is_much(payload)):
             return None
         if self._call.tuner.costs.item_s is None and self._call.work.n_left:

@@ -20,7 +20,7 @@ class Verdict(Value):
 
     thread_reason: str | None = None
     process_reason: str | None = None
-    must_watch: bool = False  # reading could not settle it
+    must_watch: bool = False  # reading the code could not settle it
 
 
 def are_threads_replaced() -> bool:

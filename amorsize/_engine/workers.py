@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from amorsize._workers.protocol import Chunk, Event, WorkerPool
     from amorsize.policy import actions as do
 
-#: Seconds; the longest that anything is waited for without looking around.
+#: The longest wait in one piece, in seconds.
 WAIT_S = 0.25
 #: Seconds after which data is asked again whether its next item is there.
 ASK_S = 2e-3
@@ -151,13 +151,13 @@ class Workers:
         self.numbers().leave(worker)
 
     def numbers(self) -> worker_numbers.WorkerNumbers:
-        """Who runs where; the caller, where it runs items itself, is the first."""
+        """The worker numbers; the caller has the first one if it runs items itself."""
         if self._numbers is None:
             self._numbers = worker_numbers.WorkerNumbers(first=int(self._call.may_stay_here))
         return self._numbers
 
     def expect_returns(self) -> None:
-        """From the first pool on there are workers, who deliver, cost, and may be lost."""
+        """Make what takes in results, meters costs and handles deaths, before the first pool."""
         from amorsize._engine.output_order import Printed
         from amorsize._engine.results import Returns
         from amorsize._engine.retries import Losses
