@@ -11,6 +11,7 @@ import sys
 
 from amorsize._function import callables
 from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, cells, defaults, member
+from amorsize._function.ownership import is_own_class, is_own_module
 from amorsize._host.signals import let_through
 
 TYPE_CHECKING = False
@@ -258,11 +259,41 @@ def end_of(
 
 
 def attribute(value: Any, attributes: tuple[str, ...]) -> Any:
-    """What one attribute of a library's module or class gives; the thing itself without any."""
+    """What one attribute of a module or class gives; the thing itself without any.
+
+    MISSING where code of the project would have to run for that.
+    """
     if not attributes or not (type(value) is MODULE or isinstance(value, type)):
         return value
+    if _runs_own_code(value, attributes[0]):
+        return MISSING
     try:
         return getattr(value, attributes[0], MISSING)
     except Exception as error:  # a module's own hook may raise anything
         let_through(error)
         return MISSING
+
+
+def _runs_own_code(value: Any, name: str) -> bool:
+    """Whether code of the project runs when an attribute of a module or class is asked for."""
+    held = member(value, name)
+    if type(value) is MODULE:
+        return held is MISSING and is_own_module(value.__name__)  # its hook
+    kind = type(held)
+    if held is not MISSING and kind is not FUNCTION and hasattr(kind, "__get__"):
+        inside = held.__func__ if kind is classmethod else held
+        if is_own_class(type(inside)) or (kind is classmethod and type(inside) is not FUNCTION):
+            return True
+    return type(value) is not type and _is_asked_by_metaclass(type(value), name, held)
+
+
+def _is_asked_by_metaclass(kind: type, name: str, held: Any) -> bool:
+    if not is_own_class(kind):
+        return False
+    hooks = ["__getattribute__"] if held is not MISSING else ["__getattribute__", "__getattr__"]
+    if any(type(member(kind, hook)) is FUNCTION for hook in hooks):
+        return True
+    found = member(kind, name)
+    if type(found) is FUNCTION or member(type, name) is found:
+        return False
+    return hasattr(type(found), "__set__" if held is not MISSING else "__get__")

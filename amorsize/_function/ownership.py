@@ -14,6 +14,7 @@ import sys
 from amorsize._function.callables import (
     FUNCTION,
     METHOD,
+    MODULE,
     is_partial,
     member,
     own,
@@ -56,8 +57,22 @@ def is_own_module(name: object) -> bool:
         return True
     if name.partition(".")[0] in sys.stdlib_module_names:
         return False
-    filename = getattr(sys.modules.get(name), "__file__", None)
+    filename = _file_of(sys.modules.get(name))
     return not isinstance(filename, str) or is_own_file(filename)
+
+
+def _file_of(module: Any) -> Any:
+    """The file of a module; the hook for what a plain module has not is not asked."""
+    if type(module) is MODULE:
+        return vars(module).get("__file__")
+    return getattr(module, "__file__", None)
+
+
+def own_modules(most: int) -> list[Any]:
+    """The modules of the project that were loaded last."""
+    loaded = reversed(tuple(sys.modules.items()))
+    found = (one for name, one in loaded if type(one) is MODULE and is_own_module(name))
+    return [one for _, one in zip(range(most), found, strict=False)]
 
 
 def is_own_file(filename: str) -> bool:
@@ -155,7 +170,7 @@ def is_ours(module: object) -> bool:
 
 
 def _has_file(module: str) -> bool:
-    return module in MAIN or getattr(sys.modules.get(module), "__file__", None) is not None
+    return module in MAIN or _file_of(sys.modules.get(module)) is not None
 
 
 def _is_in_a_file(code: CodeType) -> bool:
