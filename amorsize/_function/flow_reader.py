@@ -21,14 +21,21 @@ from amorsize._function.bytecode import (
 from amorsize._function.passed_arguments import Passed
 from amorsize._function.stack_operations import run
 from amorsize._function.symbol_stack import Frame
-from amorsize._function.value_flow import ARGUMENT, AS_TEXT, IN_PLACE, MISSING_KEY, Flow
+from amorsize._function.value_flow import (
+    ARGUMENT,
+    AS_TEXT,
+    IN_PLACE,
+    MISSING_KEY,
+    Flow,
+    leads_inside,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import CodeType, FunctionType
 
-    from amorsize._function.value_flow import Symbol
+    from amorsize._function.value_flow import Store, Symbol
 
 #: What asking a value for one of its elements runs of it.
 _AT_KEY = ("__getitem__", MISSING_KEY)
@@ -106,6 +113,14 @@ def follow(code: CodeType) -> Flow:
     given: dict[str, Symbol] = {name: (ARGUMENT, name, ()) for name in _arguments(code)}
     _follow_all(code, closure, given, flow, _Follower(), is_outermost=True)
     return flow
+
+
+def given_by(flow: Flow, way: tuple[str, ...]) -> Iterator[tuple[Store, tuple[str, ...]]]:
+    """What a way may lead to that begins with what the outermost code gives."""
+    yield from ((one, way) for one in flow.returned)
+    at = next((at for at, step in enumerate(way) if not leads_inside(step)), len(way))
+    for n_inside in range(1, at + 1):  # however deep it lies
+        yield from ((one, way[n_inside:]) for one in flow.returned_inside)
 
 
 def _follow_all(

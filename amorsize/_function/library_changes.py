@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._function.callables import MISSING, is_made_at_run_time, own, raw, type_name
+from amorsize._function.callables import METHOD, MISSING, is_made_at_run_time, own, raw, type_name
 from amorsize._function.change import CONTEXT_VARIABLE
 from amorsize._function.object_contents import is_container
 from amorsize._function.ownership import is_own_class
@@ -95,6 +95,20 @@ _GIVE_NEW = {"pandas", "polars", "numpy", "datetime", "decimal", "fractions", "p
 TO = "out"
 #: The option with which methods of pandas change their object.
 IN_PLACE_OPTION = "inplace"
+#: Options with which functions change their first argument, and some of these functions; None: any.
+_BY_OPTION: dict[str, frozenset[str] | None] = {
+    IN_PLACE_OPTION: None,
+    "copy": frozenset(
+        (
+            *("nan_to_num", "scale", "normalize", "binarize", "minmax_scale", "maxabs_scale"),
+            *("robust_scale", "quantile_transform", "power_transform"),
+        )
+    ),
+    **dict.fromkeys(("overwrite_input", "overwrite_a", "overwrite_x", "overwrite_data"), None),
+    **dict.fromkeys(("overwrite_ab", "overwrite_v", "overwrite_c", "overwrite_y"), None),
+}
+#: The option with which functions change their second argument.
+_OVERWRITES_SECOND = "overwrite_b"
 #: The types of what is written in C: a function, a method that is bound, one of a type.
 _IN_C: Any = (type(len), type(str.upper), type(str.__add__))
 _OF_TYPES: Any = (type(str.upper), type(str.__add__))
@@ -117,6 +131,19 @@ def changes_first(called: Any, name: str) -> bool:
     if called is MISSING:
         return name in _CHANGES_HANDED
     return name in _CHANGES_FIRST and _is_of_library(called)
+
+
+def changed_by_options(called: Any, name: str, named: tuple[str, ...]) -> int:
+    """How many of its first arguments a function changes because of these options."""
+    if called is MISSING or type(called) is METHOD:
+        return 0
+    if _OVERWRITES_SECOND in named:
+        return 2
+    return int(any(one in _BY_OPTION and _may(_BY_OPTION[one], name) for one in named))
+
+
+def _may(functions: frozenset[str] | None, name: str) -> bool:
+    return functions is None or name in functions
 
 
 def changes_bound(prepared: Any) -> bool:

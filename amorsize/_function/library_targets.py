@@ -14,6 +14,7 @@ from amorsize._function.library_changes import (
     PERHAPS_CHANGING,
     SETTERS,
     TO,
+    changed_by_options,
     changes_first,
     changes_holder,
     is_verb,
@@ -47,12 +48,13 @@ def changed_by_library(func: FunctionType, bound: Bound, call: Call) -> Iterator
     by_name = dict(zip(named, passed[len(passed) - len(named) :], strict=True))
     yield from _into_buffers(func, bound, call, by_name.get("file"))
     name = (step[0] if step else callee[1]).lstrip(".")
-    changed = [by_name[TO]] if TO in by_name else []
+    changed = [by_name[TO], *(flow.held(by_name[TO]) or ())] if TO in by_name else []
     if IN_PLACE_OPTION in by_name and step:
         changed.append((callee[0], callee[1], callee[2][:-1]))
     is_by_other_name = callee[0] != GLOBAL or step
-    if passed and (name in PERHAPS_CHANGING or is_by_other_name):
+    if passed and (name in PERHAPS_CHANGING or is_by_other_name or named):
         for called in callees_of(func, bound, callee) or [MISSING]:
+            changed += passed[: changed_by_options(called, own_name(called, name), named)]
             if type_name(called) == "numpy.ufunc":  # what comes after its operands is written to
                 changed += passed[called.nin : len(passed) - len(named)]
             if changes_first(called, known := own_name(called, name)):

@@ -31,7 +31,7 @@ from amorsize._function.callables import (
     raw,
 )
 from amorsize._function.change import BY, SET_BY, Change, sets_attribute
-from amorsize._function.flow_reader import flow_of
+from amorsize._function.flow_reader import flow_of, given_by
 from amorsize._function.handed_on import handed_on
 from amorsize._function.library_changes import GIVES_SHARED, is_changing
 from amorsize._function.library_targets import changed_by_library, grown_by_reading
@@ -134,7 +134,7 @@ class Reader:
             function, set_before = self._opened(maker)
             if function is None:
                 continue
-            given_on = value_flow.given_by(flow_of(function), steps[place + 1 :])
+            given_on = given_by(flow_of(function), steps[place + 1 :])
             back = [one for one in given_on if one[0][0] == value_flow.ARGUMENT]
             for called, passed, named in flow.calls if back else ():
                 if called != callee:
@@ -158,7 +158,6 @@ class Reader:
             yield from changed_by_library(func, bound, call)
             if depth and (call[0][2] or any(one is not None for one in passed)):
                 yield from self._by_helper(func, bound, call, depth)
-
         yield from through_attributes(self.met, flow, flow.kept)
         yield from grown_by_reading(func, bound)
         for target, method in flow.operations:
@@ -332,13 +331,13 @@ class Reader:
         space, name, steps = target
         place = steps.index(value_flow.CALLED)
         ends: list[End] = []
+        if value_flow.OF_FRAME in steps:
+            ends += ends_of(func.__globals__, steps[steps.index(value_flow.OF_FRAME) + 1 :])
         for maker in callees_of(func, bound, (space, name, steps[:place])):
             function, set_before = self._opened(maker)
             if function is not None:
                 flow = flow_of(function)
-                for (one_space, one_name, one_steps), rest in value_flow.given_by(
-                    flow, steps[place + 1 :]
-                ):
+                for (one_space, one_name, one_steps), rest in given_by(flow, steps[place + 1 :]):
                     root = root_of(function, set_before, one_space, one_name)[1]
                     ends += ends_of(root, (*one_steps, *rest))
                 for callee in flow.returned_calls:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from _collections import _tuplegetter  # type: ignore[import-not-found]
 from itertools import islice
 
@@ -13,7 +14,7 @@ from amorsize._function.callables import FUNCTION, MISSING, MODULE, cells, membe
 from amorsize._function.flow_reader import flow_of
 from amorsize._function.made_instances import Made, Super, class_of
 from amorsize._function.object_contents import CONTAINERS, MAX_ELEMENTS, is_container, state
-from amorsize._function.ownership import is_own_class, is_own_module
+from amorsize._function.ownership import is_own_class, is_own_module, own_modules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -145,6 +146,8 @@ def _parts(value: Any, step: str) -> Iterable[Any]:
     if isinstance(step, value_flow.Key):
         return _part_at(value, step.key)
     if value_flow.leads_inside(step):
+        if value is sys.modules:
+            return own_modules(MAX_ELEMENTS)
         if isinstance(value, dict | _VIEW):
             held = dict.values(value) if isinstance(value, dict) else value.values()
             return list(islice(held, MAX_ELEMENTS))
@@ -155,11 +158,18 @@ def _parts(value: Any, step: str) -> Iterable[Any]:
         return list(islice(value, MAX_ELEMENTS)) if is_open else ()
     if step[0] != ".":
         return ()
+    if step == value_flow.NAMES:
+        return () if value is MISSING or type(value) is Made else (_names_of(value),)
     if type(value) is MODULE or isinstance(value, type):
         found = member(value, step[1:])
     else:
         found = _attribute_of(value, step[1:])
     return () if found is MISSING else (found,)
+
+
+def _names_of(value: Any) -> Any:
+    """What a module, a class or an object has, as the dict that code gets of it."""
+    return vars(value) if type(value) is MODULE or isinstance(value, type) else state(value)
 
 
 def _attribute_of(value: Any, name: str) -> Any:

@@ -29,6 +29,19 @@ MAX_ELEMENTS = 50
 #: Entries of a table among which functions are looked for.
 MAX_FUNCTIONS = 1000
 CONTAINERS = (list, dict, set, bytearray)
+#: Methods, and functions of one argument, that give another view of the same memory.
+GIVE_VIEW = {
+    *(".reshape", ".ravel", ".view", ".squeeze", ".transpose", ".swapaxes", ".diagonal", ".cast"),
+    *(".expand_dims", ".moveaxis", ".flip", ".rot90", ".to_numpy", ".numpy", ".unsqueeze"),
+}
+VIEW_OF = {
+    *(".asarray", ".asanyarray", ".ascontiguousarray", ".atleast_1d", ".atleast_2d", ".as_tensor"),
+    *(".frombuffer", ".from_numpy", ".as_strided", ".sliding_window_view", ".nditer"),
+}
+#: Functions that do so where they are told not to copy it.
+VIEW_WITHOUT_COPY = {".array", ".astype"}
+#: Those that give several views.
+GIVE_VIEWS = {".split", ".array_split", ".hsplit", ".vsplit", ".dsplit", ".unstack", ".chunk"}
 
 
 def is_container(value: Any) -> bool:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from amorsize._function.value_flow import Flow, Store
 
-_CALLING = "operator.methodcaller"
+_CALLING, _GETTING = "operator.methodcaller", "operator.attrgetter"
 #: The last step to the class of these, where code makes one.
 _ITEM_GETTERS = (("itemgetter",), (".itemgetter",))
 
@@ -49,9 +49,19 @@ def _ways_got_by(maker: Any) -> list[tuple[str, ...]]:
     """The ways that it goes from what it is called with."""
     if type_name(maker) == "operator.itemgetter":
         return [(Key.of(key),) for key in _made_with(maker)]
-    if type_name(maker) == "operator.attrgetter":
+    if type_name(maker) == _GETTING:
         return [tuple(f".{part}" for part in name.split(".")) for name in _made_with(maker)]
     return []
+
+
+def names_asked_by(getter: Any) -> set[str]:
+    """The names of attributes that an object of `operator` asks for when it is called."""
+    kind = type_name(getter)
+    if kind == _CALLING:
+        return {_made_with(getter)[0]}
+    if kind != _GETTING:
+        return set()
+    return {part for name in _made_with(getter) for part in name.split(".")}
 
 
 def _made_with(made: Any) -> tuple[Any, ...]:

@@ -30,6 +30,19 @@ _ANSWERING = {"__getattr__", "__getattribute__", "__get__", "__set__", "__delete
 #: How names begin that classes of libraries call, which find them by what they come across.
 _PREFIXES = ("visit_", "handle_", "do_")
 CACHED_PROPERTY = "functools.cached_property"
+#: Methods that run where code uses an object without naming them, be it in C or in a library.
+_UNNAMED = {
+    f"__{name}__"
+    for names in (
+        "eq ne lt le gt ge hash bool len length_hint contains iter next reversed getitem missing",
+        "index int float complex abs round trunc floor ceil str repr format bytes fspath buffer",
+        "reduce reduce_ex getstate copy deepcopy array array_ufunc array_function",
+        "instancecheck subclasscheck subclasshook dir sizeof",
+    )
+    for name in names.split()
+}
+#: Methods that run where an object is handed to an `ExitStack`, and the names by which it is.
+_ENTERING, _ENTERED_BY = {"__enter__", "__exit__"}, {"enter_context", "push", "closing"}
 
 
 class Changes:
@@ -73,12 +86,17 @@ class Changes:
             inside = self.reader.changed_elements(function, bound)
             self._changes_elements |= not all(bound.is_set(function, name) for name in inside)
 
-    def judge_objects(self, named: set[str]) -> None:
-        """What the objects that are shared change of themselves when they are used."""
-        for label, value in self.findings.mutables:
+    def judge_objects(self, named: set[str], classes: Iterable[type]) -> None:
+        """What the objects that are shared change of themselves when they are used.
+
+        A class is such an object where the project has made its metaclass.
+        """
+        made = [(f"class {one.__name__}", one) for one in classes if type(one) is not type]
+        for label, value in (*self.findings.mutables, *made):
             for method in self._used_methods(value, named):
-                for change in self.reader.changes(method, Bound.to(method, value)):
-                    if change.label == "self":
+                bound = Bound.to(method, value)
+                for change in self.reader.changes(method, bound):
+                    if change.label == bound.value_of(method, first_argument(method))[0]:
                         self.see(change, "", f"{label}{change.way}")
 
     def judge_items(self, items: Sequence[object], named: set[str]) -> None:
@@ -112,14 +130,13 @@ class Changes:
         kind = type(value)
         if kind in PLAIN or not self.owns.class_(kind):
             return
+        used = named | _ANSWERING | _UNNAMED
+        if not named.isdisjoint(_ENTERED_BY):
+            used |= _ENTERING
         for base in kind.__mro__:
             if self.owns.class_(base):
                 for name, found in tuple(vars(base).items()):
-                    if (
-                        name in named
-                        or name in _ANSWERING
-                        or is_called_by_library(kind, name, self.owns)
-                    ):
+                    if name in used or is_called_by_library(kind, name, self.owns):
                         method = raw(found.fget if isinstance(found, property) else found)
                         if type(method) is FUNCTION and self.owns.function(method):
                             yield method
@@ -133,13 +150,13 @@ def is_called_by_library(cls: type, name: str, owns: Owns) -> bool:
     return any(name in vars(one) for one in bases) or bool(bases and name.startswith(_PREFIXES))
 
 
-def named_from(func: Any, read_as: Iterable[tuple[str, FunctionType]]) -> set[str]:
-    """The names in the code that the mapped function leads to by names.
+def named_from(func: Any, read_as: Iterable[tuple[str, FunctionType]], asked: set[str]) -> set[str]:
+    """The names in the code that the mapped function leads to by names, and what libraries ask for.
 
     Other methods of its objects may change them: what sets them up before the call does.
     """
     functions = [with_arguments(layer)[0] for layer in layers(func)]
-    named = {name for one in functions if one for name in bytecode.names(one.__code__)}
+    named = {name for one in functions if one for name in bytecode.names(one.__code__)} | asked
     ahead = dict.fromkeys(one for one in read_as if one[1] not in functions)
     is_growing = True
     while is_growing:

@@ -15,6 +15,7 @@ from amorsize._function.callable_walk import (
     attribute,
     end_of,
     held,
+    imported,
     reads,
     resolved,
 )
@@ -31,6 +32,7 @@ from amorsize._function.flow_reader import flow_of
 from amorsize._function.library_changes import CHANGING, NAMES_FOR_FILES
 from amorsize._function.name_lookup import called_by, ends_of, given_numbers, root_of
 from amorsize._function.object_contents import is_container
+from amorsize._function.ownership import own_modules
 from amorsize._function.reach_calls import (
     BUILTINS,
     OPENING_FUNCTIONS,
@@ -39,7 +41,7 @@ from amorsize._function.reach_calls import (
     is_known_call,
     judge_builtin,
 )
-from amorsize._function.value_flow import ELEMENT
+from amorsize._function.value_flow import ANY, ELEMENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
 
 #: Functions of libraries that are read; most are known by name instead.
 MAX_LIBRARY = 60
+#: Modules that code is taken to find at most by a name put together, at some 2 ms each.
+MOST_FOUND = 5
 #: Methods of a `threading.Event` that set what a later item may ask for, in the loop's order.
 _SWITCHING = frozenset(("set", "clear"))
 #: Functions that put something in the place of what is there, until it is set again.
@@ -59,6 +63,8 @@ _SETS = {"signal.signal", "decimal.setcontext"}
 _PATHS_BY_NUMBER = ("/proc/self/fd", "/dev/fd")
 #: Of these, those by which code finds any function of its module.
 _FINDS_ANY = {"globals", "exec", "eval"}
+#: Attributes by which a frame leads to whatever its code names.
+_OF_FRAMES = {"f_globals", "f_locals"}
 #: Builtins that can change whatever a name stands for.
 _BACK_DOORS = {"globals", "setattr", "delattr", "exec", "eval"}
 
@@ -98,6 +104,7 @@ class Code:
             return
         self._findings.names |= bytecode.names(func.__code__)
         self._examine_loads(func)
+        self._judge_found(func)
         self._examine_calls(func)
         self.read_with.append((func, bound, method))
         self._examine_numbers(func, bound)
@@ -170,6 +177,17 @@ class Code:
                 where = GLOBAL if space == BUILTIN else space
                 self._follow(value, f"{where} {name}", attributes, func.__code__)
 
+    def _judge_found(self, func: FunctionType) -> None:
+        """What is found by the name of a module, or by a frame."""
+        if _OF_FRAMES.intersection(func.__code__.co_names):
+            self._findings.doubt("what is found by a frame")
+            self._findings.keep("mutables", func.__globals__, "the module's globals")
+        for name in flow_of(func).imports:
+            module = imported(func, name)
+            for one in [module] if name else own_modules(MOST_FOUND):
+                if type(one) is MODULE:
+                    self._values.judge_all_of(one)
+
     def _judge_all_of(self, scope: dict[str, Any]) -> None:
         """The functions and classes of the project in a module: code finds one by a text."""
         for name, value in tuple(scope.items()):
@@ -180,9 +198,11 @@ class Code:
         """What `getattr` finds in modules."""
         for space, name, steps in flow_of(func).looked_up:
             ends = ends_of(root_of(func, NOTHING, space, name)[1], steps[:-1])
-            for module in [one for one, _ in ends if type(one) is MODULE]:
+            for module in [one for one, _ in ends if type(one) is MODULE][:MOST_FOUND]:
                 if self._owns.module(module.__name__):
-                    self._judge_all_of(vars(module))
+                    name = steps[-1][1:]
+                    is_known = steps[-1] != ANY
+                    self._judge_all_of({name: member(module, name)} if is_known else vars(module))
 
     def _import(self, func: FunctionType, name: str, module: Any, taken: tuple[str, ...]) -> None:
         """A module imported inside the function, if it has been loaded by now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from opcode import opmap
 
 from amorsize._function.bound_arguments import rest_arguments
-from amorsize._function.bytecode import CLOSURE, GLOBAL, cells_of
+from amorsize._function.bytecode import CLOSURE, GLOBAL, IMPORT, cells_of
 from amorsize._function.handed_on import handed_on
 from amorsize._function.value_flow import (
     ANY,
@@ -43,6 +43,8 @@ _PUSHES = frozenset(
     or name in ("LOAD_GLOBAL", "PUSH_NULL")
 )
 _LEAVES = frozenset(opmap[name] for name in ("NOP", "PRECALL", "KW_NAMES") if name in opmap)
+#: Functions that import the module whose name they are handed.
+_IMPORTING = ("import_module", "__import__")
 #: Spaces of what is not made by the code itself.
 _FROM_OUTSIDE = (GLOBAL, CLOSURE, ARGUMENT)
 
@@ -155,11 +157,22 @@ class Frame:
             return self._call_inner(callee, passed, names)
         if callee[0] == GLOBAL and not callee[2] and callee[1] in ("super", "getattr"):
             return self._attribute(callee[1], passed)
+        if (module := self._imported(callee)) is not None:
+            return module
         for at, handed in enumerate(passed):
             if handed is not None and handed[0] == INNER:
                 for passing in handed_on((callee, passed, names), at, flow):
                     self._call_inner(handed, *passing)
         return flow.note_call(callee, passed, names, literals)
+
+    def _imported(self, callee: Store) -> Symbol:
+        """The module that a call imports by a name that the code spells out."""
+        last = callee[2][-1][1:] if callee[2] else callee[1]
+        if callee[0] not in (GLOBAL, IMPORT) or last not in _IMPORTING:
+            return None
+        names = [one for one in self.constants if type(one) is str]
+        self.flow.imports[names[0] if names else ""] = None
+        return (IMPORT, names[0], ()) if names else None
 
     def _attribute(self, builtin: str, passed: tuple[Symbol, ...]) -> Symbol:
         """What `super` or `getattr` gives of an object."""

@@ -102,9 +102,20 @@ class _Survey:
         self.code.judge_changes()
         changes.judge_classes(classes)
         changes.judge_arguments(func)
-        named = named_from(func, self.code.read_as)
-        changes.judge_objects(named)
+        named = named_from(func, self.code.read_as, self._asked(items, classes))
+        changes.judge_objects(named, classes)
         changes.judge_items(items, named)
+
+    def _asked(self, items: Sequence[object], classes: list[type]) -> set[str]:
+        """What libraries ask objects for, which counts as named in the code."""
+        if not any(map(self._owns.class_, classes)) and all(map(is_plain, items[:2])):
+            return set()
+        from amorsize._function.asked_names import asked_names
+
+        read = dict.fromkeys(one[:2] for one in self.code.read_with)
+        asked = asked_names(read, classes, items, self._owns)
+        self.findings.names |= dict.fromkeys(asked)
+        return asked
 
     def _judge_first_items(self, items: Sequence[object]) -> None:
         """What the first items bring along: what both of them hold is shared by all."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amorsize._function.bytecode import CLOSURE, GLOBAL
+from amorsize._function.object_contents import GIVE_VIEW, GIVE_VIEWS, VIEW_OF, VIEW_WITHOUT_COPY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 ARGUMENT, CLASS = "argument", "class"
 #: The steps to an object's class, to any of its attributes, and to what its base classes define.
 OF_CLASS, ANY, SUPER = ".__class__", ".*", "super"
+#: The step to the dict of what a module, a class or an object has.
+NAMES = ".__dict__"
+#: The step from a frame to the globals of its code.
+OF_FRAME = ".f_globals"
 #: The space of objects that items share, by their names in messages.
 FOUND = "found"
 #: The space of what a call gives, by the name of what is called.
@@ -28,7 +33,6 @@ GROUP = "group"
 INNER = "inner"
 #: What is called where nothing is known of it but its arguments.
 UNKNOWN: Store = RESULT, "", ()
-
 #: The step of what `+=` changes.
 IN_PLACE = " += ..."
 #: The step of what a call has given.
@@ -64,10 +68,6 @@ _GIVE_ALL = {".values", ".copy"}
 _GIVE_PAIRS = {".items"}
 #: Functions of modules that give the elements of what they are handed.
 _CHAINING = {".chain", ".islice", ".cycle", ".deque"}
-#: Methods that give another view of their object's memory, and functions that do so of their
-#: first argument's.
-_GIVE_VIEW = {".reshape", ".ravel", ".view", ".squeeze", ".transpose", ".swapaxes", ".diagonal"}
-_VIEW_OF = {".asarray", ".asanyarray", ".ascontiguousarray", ".atleast_1d", ".atleast_2d"}
 #: Methods of trees that give one of its nodes, and several.
 _GIVE_NODE, _GIVE_NODES = {".find"}, {".iter", ".findall", ".iterfind", ".find_all", ".select"}
 #: Builtins that give an element of their first argument, and those that give all of them.
@@ -88,7 +88,7 @@ _BY_BUILTIN |= dict.fromkeys(
 )
 _BY_BUILTIN |= dict.fromkeys(("sorted", "min", "max"), ("__iter__", "__lt__", "__gt__"))
 #: Builtins that give something of their only argument.
-_STEPS_OF = {"vars": ".__dict__", "type": OF_CLASS}
+_STEPS_OF = {"vars": NAMES, "type": OF_CLASS}
 _EXTENDING = (".extend", ".update")
 _ADDING = (".append", ".add", ".appendleft", *_EXTENDING)
 
@@ -115,6 +115,7 @@ class Flow:
         defaults: What their last arguments stand for if nothing is passed, by the id of their code.
         looked_up: What `getattr` gives.
         kept: What is put into attributes, by their names, of whatever object.
+        imports: The modules that it imports by calls; "" for one whose name is not spelled out.
     """
 
     def __init__(self) -> None:
@@ -131,6 +132,7 @@ class Flow:
         self.defaults: dict[int, tuple[Symbol, ...]] = {}
         self.looked_up: dict[Store, None] = {}
         self.kept: dict[tuple[str, Symbol], None] = {}
+        self.imports: dict[str, None] = {}
         self.inner_calls: dict[int, tuple[tuple[Symbol, ...], tuple[str, ...]]] = {}
 
     def origins(self, symbol: Symbol) -> Iterator[Store]:
@@ -186,8 +188,6 @@ class Flow:
         self.inner.append(code)
         return INNER, str(len(self.inner) - 1), ()
 
-    # -- what happens to values -------------------------------------------------------------
-
     def note_store(self, target: Symbol, step: str) -> None:
         """Something is stored into a value."""
         for origin in self.origins(target):
@@ -213,7 +213,7 @@ class Flow:
     def note_return(self, symbol: Symbol) -> None:
         """The outermost code returns a value."""
         for held in self.held(symbol) or ():
-            for origin in _all_inside(self, held):
+            for origin in all_inside(self, held):
                 self.returned_inside[self.told(origin)] = None
         for origin in self.origins(symbol):
             if origin[0] == RESULT:
@@ -237,6 +237,8 @@ class Flow:
             self.calls.setdefault((self.told(origin), passed, named), []).append(literals)
             self.note_operation(origin, "__call__")
             symbol = self._part(origin, passed)
+            if origin[2][-1:] and origin[2][-1] in VIEW_WITHOUT_COPY and "copy" in named:
+                symbol = self.one_of(passed[0], (*origin[:2], origin[2][:-1]))
             if symbol is None and origin[0] != RESULT:
                 name = "".join((*origin[:2], *origin[2]))
                 self.called[name] = origin
@@ -264,8 +266,6 @@ class Flow:
                 if one[0] != RESULT or told[0] in (GLOBAL, CLOSURE):
                     yield told, way
 
-    # -- what calls give --------------------------------------------------------------------
-
     def given_by_group(self, group: Store, method: str, passed: tuple[Symbol, ...]) -> Symbol:
         """What a method gives of what has just been put together, or adds to it."""
         if method in (".get", ".pop", ".popleft"):
@@ -283,11 +283,13 @@ class Flow:
         space, name, steps = callee
         if steps:
             held = one_step((space, name, steps[:-1]), GIVEN)
-            if steps[-1] in _VIEW_OF:
+            if steps[-1] in VIEW_OF:
                 return passed[0] if passed else None
-            if steps[-1] in _GIVE_VIEW:
+            if steps[-1] in GIVE_VIEW:
                 whole = space, name, steps[:-1]
                 return whole if not passed or passed[0] is None else self.one_of(whole, passed[0])
+            if steps[-1] in GIVE_VIEWS:
+                return self.group(self.one_of((space, name, steps[:-1]), *passed[:1]))
             if steps[-1] in _GIVE_ONE or steps[-1] in _GIVE_NODE:
                 return held
             if steps[-1] in _GIVE_ALL or steps[-1] in _GIVE_NODES:
@@ -334,17 +336,9 @@ def one_step(symbol: Store, step: str) -> Store:
     return space, name, (*steps, step)
 
 
-def given_by(flow: Flow, way: tuple[str, ...]) -> Iterator[tuple[Store, tuple[str, ...]]]:
-    """What a way may lead to that begins with what the outermost code gives."""
-    yield from ((one, way) for one in flow.returned)
-    at = next((at for at, step in enumerate(way) if not leads_inside(step)), len(way))
-    for n_inside in range(1, at + 1):  # however deep it lies
-        yield from ((one, way[n_inside:]) for one in flow.returned_inside)
-
-
-def _all_inside(flow: Flow, symbol: Symbol, depth: int = MOST_DEEP) -> Iterator[Store]:
+def all_inside(flow: Flow, symbol: Symbol, depth: int = MOST_DEEP) -> Iterator[Store]:
     """What lies in a value, as deep as it is put together by the code."""
     yield from flow.origins(symbol)
     if depth and symbol is not None and symbol[0] == GROUP:
         for one in flow.groups[int(symbol[1])]:
-            yield from _all_inside(flow, one, depth - 1)
+            yield from all_inside(flow, one, depth - 1)
