@@ -38,8 +38,8 @@ _WRITES = os.O_WRONLY | os.O_RDWR
 #: The flag of a file that has no name in its folder.
 _NAMELESS = getattr(os, "O_TMPFILE", -1)
 _installed = False
-_noted: FilesChanged | None = None
-_thread_id = 0
+#: Who notes what a thread does, by its number: a call within an item of another call is inside it.
+_noting: dict[int, list[FilesChanged]] = {}
 
 
 class FilesChanged:
@@ -57,16 +57,18 @@ class FilesChanged:
         self._databases: dict[str, Any] = {}  # those opened, and what their files were like before
 
     def __enter__(self) -> FilesChanged:
-        global _installed, _noted, _thread_id
+        global _installed
         if not _installed:
             _installed = True
             sys.addaudithook(_hook)
-        _noted, _thread_id = self, get_ident()
+        _noting.setdefault(get_ident(), []).append(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        global _noted
-        _noted = None
+        noting = _noting[get_ident()]
+        noting.remove(self)
+        if not noting:
+            del _noting[get_ident()]
         self.paths.update(path for path, was in self._databases.items() if _likeness(path) != was)
 
     def opens_database(self, path: Any) -> None:
@@ -80,26 +82,28 @@ class FilesChanged:
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
-    if _noted is None or event not in _HEEDED:
+    if not _noting or event not in _HEEDED:
         return  # first of all: what else is asked here may be an event itself
-    if get_ident() != _thread_id:
-        return
+    for files in tuple(_noting.get(get_ident(), ())):
+        _note_event(files, event, arguments)
+
+
+def _note_event(files: FilesChanged, event: str, arguments: tuple[Any, ...]) -> None:
     if event in _CONNECTING:
-        _noted.connects = True
+        files.connects = True
         return
     if event == "sqlite3.connect":
-        _noted.opens_database(arguments[0])
+        files.opens_database(arguments[0])
         return
-    noted = _noted.paths
-    if len(noted) >= MOST_PATHS:
+    if len(files.paths) >= MOST_PATHS:
         return
     if event == "open":
         path, mode, flags = arguments
         if _is_overwriting(mode, flags):
-            _note(noted, path)
+            _note(files.paths, path)
         return
     for place in _CHANGES[event]:
-        _note(noted, arguments[place])
+        _note(files.paths, arguments[place])
 
 
 def _likeness(path: str) -> list[tuple[int, int] | None]:
