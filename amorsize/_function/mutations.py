@@ -334,6 +334,8 @@ class Reader:
         if value_flow.OF_FRAME in steps:
             ends += ends_of(func.__globals__, steps[steps.index(value_flow.OF_FRAME) + 1 :])
         for maker in callees_of(func, bound, (space, name, steps[:place])):
+            if maker is globals:
+                ends += ends_of(func.__globals__, steps[place + 1 :])
             function, set_before = self._opened(maker)
             if function is not None:
                 flow = flow_of(function)
