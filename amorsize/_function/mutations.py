@@ -36,7 +36,7 @@ from amorsize._function.handed_on import handed_on
 from amorsize._function.library_changes import GIVES_SHARED, is_changing
 from amorsize._function.library_targets import changed_by_library, grown_by_reading
 from amorsize._function.met_functions import fields_given, names_in_spaces, through_attributes
-from amorsize._function.name_lookup import callees_of, ends_of, makes_new, root_of
+from amorsize._function.name_lookup import callees_of, ends_in_globals, ends_of, makes_new, root_of
 from amorsize._function.object_contents import MAX_ELEMENTS, grows_when_read
 from amorsize._function.operator_objects import got_by, method_called_by
 from amorsize._function.passed_arguments import Passed
@@ -330,12 +330,9 @@ class Reader:
         """What a call has given, where it gives the same to others; nothing for a new thing."""
         space, name, steps = target
         place = steps.index(value_flow.CALLED)
-        ends: list[End] = []
-        if value_flow.OF_FRAME in steps:
-            ends += ends_of(func.__globals__, steps[steps.index(value_flow.OF_FRAME) + 1 :])
-        for maker in callees_of(func, bound, (space, name, steps[:place])):
-            if maker is globals:
-                ends += ends_of(func.__globals__, steps[place + 1 :])
+        makers = callees_of(func, bound, (space, name, steps[:place]))
+        ends = ends_in_globals(func, makers, steps)
+        for maker in makers:
             function, set_before = self._opened(maker)
             if function is not None:
                 flow = flow_of(function)

@@ -136,6 +136,14 @@ def ends_of(value: Any, steps: tuple[str, ...]) -> list[End]:
     return ends + [(one, one) for one in ahead]
 
 
+def ends_in_globals(func: FunctionType, makers: list[Any], steps: tuple[str, ...]) -> list[End]:
+    """What lies at the end of a way through the names that a frame gives, or `globals()`."""
+    are_given = any(one is globals for one in makers)
+    gates = [value_flow.OF_FRAME, *([value_flow.CALLED] if are_given else [])]
+    ways = (steps[steps.index(gate) + 1 :] for gate in gates if gate in steps)
+    return [end for way in ways for end in ends_of(func.__globals__, way)]
+
+
 def _parts(value: Any, step: str) -> Iterable[Any]:
     if step == value_flow.OF_CLASS:
         return () if value is MISSING else (class_of(value),)
