@@ -516,6 +516,7 @@ def test_calls_that_all_go_without_have_interpreters_in_the_end():
     lost = forgone.Forgone(lambda: now_s[0])
     worth_s = 2 * (inspect_host.interpreter_s() + inspect_host.FIRST_CLEAN_S)
     assert inspect_host.why_not_start(0.1, 2, forgone_s=worth_s) is None
+    assert inspect_host.why_not_start(0.1, 2, 0.2, forgone_s=worth_s) is None  # on a busy host too
 
     for n_calls in range(1, 4):
         now_s[0] += 1.0

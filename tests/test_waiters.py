@@ -139,7 +139,7 @@ def test_a_short_call_leaves_to_the_next_how_many_to_begin_with(
     assert waiters.n_next(alone_s) == n_next
 
 
-@pytest.mark.parametrize(("factor", "n_next"), [(1.0, 36), (1.1, 36), (1.5, FIRST), (3.0, 10)])
+@pytest.mark.parametrize(("factor", "n_next"), [(1.0, 36), (1.1, 36), (1.5, FIRST), (9.0, FIRST)])
 def test_more_than_an_earlier_call_had_are_compared_with_it(factor, n_next):
     """Where they feel each other, the next call begins with fewer again."""
     waiters = Waiters()
@@ -285,8 +285,8 @@ def test_few_waits_that_are_known_run_beside_each_other_in_real_threads():
     assert any(runs_at_once() for _ in range(5))
 
 
-def test_20_long_waits_run_at_once_in_real_threads_once_16_have_not_felt_each_other():
-    """On a busy host that may be seen a call later."""
+def numbers_at_once():
+    """How many of 20 long waits have run at once, in a first call and in a second one."""
     lock, n_at_once = threading.Lock(), [0, 0]
 
     def wait(number):
@@ -304,9 +304,18 @@ def test_20_long_waits_run_at_once_in_real_threads_once_16_have_not_felt_each_ot
         return n_at_once[1]
 
     tuned = autotune(wait, thread_safe=True, cache=False)
+    return n_most(), n_most()
 
-    assert n_most() <= FIRST
-    assert any(n_most() == 20 for _ in range(5))
+
+@pytest.mark.cores
+def test_20_long_waits_run_at_once_in_real_threads_once_16_have_not_felt_each_other():
+    """On a busy host these may seem to feel each other."""
+    for _ in range(5):
+        first, second = numbers_at_once()
+        assert first <= FIRST
+        if second == 20:
+            return
+    raise AssertionError(f"{second} in a second call")
 
 
 @pytest.mark.parametrize("cost_s", [5e-3, 0.2])

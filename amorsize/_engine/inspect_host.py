@@ -127,9 +127,11 @@ def why_not_start(
     needed_s = interpreter_s() * max(1.0, n_workers / resources.usable_cpus().n_cores)
     if "amorsize._workers.spawn_pool" not in sys.modules:
         needed_s += FIRST_CLEAN_S
+    if needed_s <= forgone_s:  # both as they are with a core of one's own
+        return None
     needed_s /= max(core_share, LEAST_CORE_SHARE)
     to_save_s = saved_s(left_s, n_workers)
-    if needed_s <= max(STARTING_SHARE * to_save_s, forgone_s):
+    if needed_s <= STARTING_SHARE * to_save_s:
         return None
     return (
         f"new worker processes need about {needed_s * 1e3:.0f} ms to begin, to save "

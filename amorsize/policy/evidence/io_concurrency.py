@@ -71,10 +71,10 @@ class Waiters:
         """
         if self.n_asked is not None or self._earlier is earlier:
             return
-        self._earlier, self.n_wanted = earlier, self.n_known(earlier)
+        self._earlier, self.n_wanted, self._known = earlier, self.n_known(earlier), []
         self._begin()
         n_had, level = earlier.plan.n_jobs, earlier.level
-        if n_had < self.n_wanted and level.typical_s is not None:
+        if max(FIRST, n_had) < self.n_wanted and level.typical_s is not None:
             n = min(level.n_chunks, self.n_wanted)
             self._before = _logs_of(level.typical_s, level.spread_log or 0.0, n)
             self._growth = self.n_wanted / max(n_had, FIRST)
@@ -133,7 +133,8 @@ class Waiters:
             return
         from math import log
 
-        cost_log = log(max(event.item_s, 1e-9))
+        own_s = event.undelayed_s / max(1, event.n_items)  # other programs are not the others here
+        cost_log = log(max(own_s, 1e-9))
         if len(self._skipped) < self.n_wanted * SKIPPED:  # who ends first is a short one
             self._skipped.append(cost_log)
             return
@@ -166,6 +167,8 @@ class Waiters:
         from math import exp
 
         n_before = round(self.n_wanted / self._growth)
+        if not self._known:  # an earlier call had those: since then all may take longer
+            return n_before
         return max(1, min(n_before, round(SPARE * self.n_wanted / exp(rise))))
 
 
