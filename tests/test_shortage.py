@@ -137,9 +137,9 @@ def test_at_the_limit_of_a_control_group_the_call_goes_on(run_script):
     assert run_script(GROUP, str(PIDS)).stdout == "waits 0\ncomputes 1\n"
 
 
-# -- open files ---------------------------------------------------------------------------------
+# -- open files, address space ------------------------------------------------------------------
 
-FILES = (
+SCARCE = (
     f"{ITEMS}"
     """
 import os, random, resource, sys, time
@@ -187,17 +187,27 @@ if sys.argv[1] == "called":  # in part: what a map needs, and nothing that worke
     autotune(len)([[]])
     CASES["keeps"] = lambda: kept(autotune(refuses), N)
 
+def leave_files(n_left):
+    held = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48))
+    try:
+        while True: held.append(os.dup(1))
+    except OSError: pass
+    for _ in range(n_left): os.close(held.pop())
+
+def leave_space(n_mib):
+    n_pages = int(open("/proc/self/statm").read().split()[0])
+    n_bytes = n_pages * resource.getpagesize() + (n_mib << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (n_bytes, n_bytes))
+
 is_fresh = sys.argv[1] == "fresh"  # then each child loads all there is: 60 ms
+leave = {"files": leave_files, "space": leave_space}[sys.argv[2]]
+rooms = [int(one) for one in sys.argv[3:]]
 for name, case in list(CASES.items())[::3] if is_fresh else CASES.items():
-    for n_left in (0, 5) if is_fresh else (0, 1, 5):
+    for n_left in rooms[::2] if is_fresh else rooms:
         child = os.fork()
         if not child:
-            held = []
-            resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48))
-            try:
-                while True: held.append(os.dup(1))
-            except OSError: pass
-            for _ in range(n_left): os.close(held.pop())
+            leave(n_left)
             is_right, why = False, ""
             try: is_right = case()
             except BaseException as error: why = repr(error)[:200]
@@ -212,7 +222,18 @@ print("all tried")
 @pytest.mark.parametrize("what", ["fresh", "imported", "called"])
 def test_with_few_files_left_the_call_gives_what_the_loop_gives(what, run_script):
     """None to five: not even for the modules that are loaded late."""
-    assert run_script(FILES, what, environ={"AMORSIZE_CACHE": "off"}).stdout == "all tried\n"
+    ran = run_script(SCARCE, what, "files", "0", "1", "5", environ={"AMORSIZE_CACHE": "off"})
+
+    assert ran.stdout == "all tried\n"
+
+
+@pytest.mark.parametrize("what", ["fresh", "imported", "called"])
+def test_with_little_address_space_left_the_call_gives_what_the_loop_gives(what, run_script):
+    """Little room (ulimit -v, in MiB) is no room for modules, or for the stack of a thread."""
+    rooms = map(str, (1, 4, 9, 20, 45))
+    ran = run_script(SCARCE, what, "space", *rooms, environ={"AMORSIZE_CACHE": "off"})
+
+    assert ran.stdout == "all tried\n"
 
 
 # -- code that cannot be read any more ----------------------------------------------------------
@@ -303,3 +324,41 @@ for make in (nulls, pipes, pairs, scratch):
 def test_threads_leave_half_of_the_files_that_items_open_some_of(limit, run_script):
     """Two hundred that wait with four each would need more than there may be; the loop, four."""
     assert run_script(HOLDS, str(limit)).stdout.split() == ["True"] * 4
+
+
+# -- memory that threads take ---------------------------------------------------------------------
+
+TIGHT = """
+import os, resource, sys, time
+from amorsize import autotune
+
+def buffers(i): kept = bytearray(6 << 20); time.sleep(5e-3); return len(kept)
+def texts(i): time.sleep(5e-3); return len([str(one) for one in range(20_000)])
+def mixed(i): return buffers(i) if i % 2 else texts(i)
+
+limit, rooms = getattr(resource, sys.argv[1]), sys.argv[2:]
+column = {"RLIMIT_AS": 0, "RLIMIT_DATA": 5}[sys.argv[1]]
+for function in (buffers, texts, mixed):
+    loop = [function(i) for i in range(2)] * 30
+    for room in rooms:
+        child = os.fork()
+        if not child:
+            n_pages = int(open("/proc/self/statm").read().split()[column])
+            n_bytes = n_pages * resource.getpagesize() + (int(room) << 20)
+            resource.setrlimit(limit, (n_bytes, n_bytes))
+            why = "differs"
+            try:
+                if autotune(function, cache=False, backend="thread")(range(60)) == loop: why = ""
+            except BaseException as error: why = repr(error)
+            if why: os.write(1, f"{function.__name__} with {room} MiB: {why}\\n".encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.parametrize(("limit", "rooms"), [("RLIMIT_AS", "60 100"), ("RLIMIT_DATA", "60")])
+def test_threads_leave_memory_to_what_the_items_need_of_it(limit, rooms, run_script):
+    """Stacks of sixteen threads, and what the C library keeps for each, are more than there is."""
+    ran = run_script(TIGHT, limit, *rooms.split(), timeout_s=55)
+
+    assert (ran.stdout, ran.stderr) == ("", "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize._engine.call_checks import check_data, name_of
-from amorsize._host.descriptors import is_lack, loop, no_workers, why_too_few
+from amorsize._host.descriptors import CANNOT_LOAD, is_lack, loop, no_workers, why_too_few
 from amorsize._host.signals import (
     no_interrupts,  # here: a handler may call before all else is there
 )
@@ -28,7 +28,7 @@ def load() -> Any:
 
             find_quickly()
             import amorsize._api.map as module
-    except (OSError, ImportError) as error:
+    except CANNOT_LOAD as error:
         if is_lack(error):
             return _WithoutRoom(error)
         raise
@@ -37,9 +37,9 @@ def load() -> Any:
 
 
 class _WithoutRoom:
-    """Stands in for the modules that make a map if no file can be opened to load them."""
+    """Stands in for the modules that make a map if there is no room to load them."""
 
-    def __init__(self, error: OSError | ImportError) -> None:
+    def __init__(self, error: OSError | ImportError | MemoryError) -> None:
         self._error = error
 
     def __getattr__(self, name: str) -> Any:

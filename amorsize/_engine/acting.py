@@ -123,7 +123,7 @@ class Acting:
                 serve=self.serve,
                 act=self.act_beside,
             )
-        except (RuntimeError, OSError, ImportError) as error:
+        except (RuntimeError, *descriptors.CANNOT_LOAD) as error:
             is_lack = isinstance(error, RuntimeError) or descriptors.is_lack(error)
             if raised_by_handler(error) or not is_lack:
                 raise

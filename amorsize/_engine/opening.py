@@ -160,7 +160,7 @@ class Opening:
             return
         try:
             descriptors.load_late()
-        except (OSError, ImportError) as error:
+        except descriptors.CANNOT_LOAD as error:
             let_through(error)
             if not descriptors.is_lack(error):
                 raise

@@ -6,6 +6,7 @@ import sys
 from time import thread_time
 
 from amorsize._engine import call_options
+from amorsize._host import descriptors
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import raised_by_handler
 from amorsize._profiles import store
@@ -41,6 +42,7 @@ class Starter:
         self._call, self._recorder = call, recorder
         self._workers, self._survey = workers, survey
         self._remote, self._stop_own_threads = remote, stop_own_threads
+        self._n_threads_for_memory: int | None = None  # not yet counted
 
     def start(self, backend: str) -> None:
         """Start one worker; before a fork, this call's own threads have ended."""
@@ -51,7 +53,7 @@ class Starter:
             self._limit_library_threads()
         if self._call.work.is_finished:  # the thread that read ahead has found no more items
             return
-        if backend == "thread" and not self._has_files_for_thread():
+        if backend == "thread" and not self._has_room_for_thread():
             return
         number = sum(self._recorder.n_started.values())
         try:
@@ -157,19 +159,23 @@ class Starter:
                 "stays in this process."
             )
 
-    def _has_files_for_thread(self) -> bool:
-        """Whether items in one thread more would leave some of the files that may be opened."""
+    def _has_room_for_thread(self) -> bool:
+        """Whether one thread more would leave some of the files and memory that there may be."""
         n_alive = self._call.tuner.workers.of("thread").n_alive
         if self._workers.files is None:
             from amorsize._engine.descriptor_limit import Files
 
             self._workers.files = Files()
-        if (
-            self._call.options.n_jobs not in (None, -1)
-            or n_alive < self._workers.files.n_threads_most()
-        ):
+        if self._n_threads_for_memory is None:
+            self._n_threads_for_memory = descriptors.n_threads_most()
+        if self._call.options.n_jobs not in (None, -1):
             return True
-        why = "items have files open, and this process may have so many (ulimit -n)"
+        if n_alive >= self._n_threads_for_memory:
+            why = "each thread takes some of the memory that this process may map (ulimit -v)"
+        elif n_alive >= self._workers.files.n_threads_most():
+            why = "items have files open, and this process may have so many (ulimit -n)"
+        else:
+            return True
         self._recorder.tell(WorkersLimited(n_workers=max(1, n_alive), why=why))
         return not n_alive
 

@@ -74,7 +74,7 @@ class Survey:
             if self._call.work.results.n_done > n_done:  # a watched item may have started threads
                 self._call.fork_reason = resources.why_not_fork()
             job = job.replace(
-                thread_reason=verdict.thread_reason,
+                thread_reason=verdict.thread_reason or descriptors.why_no_threads(),
                 process_reason=verdict.process_reason or self.why_not_processes(),
                 connects=self._connects,
             )

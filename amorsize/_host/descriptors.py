@@ -43,6 +43,8 @@ LATE = (
     *("amorsize.policy.update_reports", "amorsize.policy.evidence.tuned_plan"),
 )
 _LATE = frozenset(LATE)
+#: What an import raises where there is no room.
+CANNOT_LOAD = (OSError, ImportError, MemoryError)
 
 
 def _is_there(path: str) -> bool:
@@ -99,8 +101,10 @@ def why_unreadable() -> str | None:
 
 
 def n_readable_left() -> int:
-    """The same; none where the modules that workers need cannot be read any more."""
-    return 0 if why_unreadable() else n_files_left()
+    """The same; none where modules can no longer be read, or there is no memory for them."""
+    if why_unreadable() or ((space := _limited_space()) and space.why_less_than(space.LOOP_BYTES)):
+        return 0
+    return n_files_left()
 
 
 def n_to_load_with() -> int:
@@ -110,6 +114,8 @@ def n_to_load_with() -> int:
 
 def why_too_few(n_left: int) -> str | None:
     """Why no worker is to be thought of, in words; None: there is room."""
+    if (space := _limited_space()) and (why := space.why_less_than(space.LEAST_BYTES)):
+        return str(why)
     if n_left >= LEAST:
         return None
     if not n_left and (why := why_unreadable()):
@@ -117,9 +123,32 @@ def why_too_few(n_left: int) -> str | None:
     return f"this process may open only {n_left} more file{'s' if n_left != 1 else ''}"
 
 
+def why_no_threads() -> str | None:
+    """Why the memory that may still be mapped does not do for threads, in words; None: it does."""
+    space = _limited_space()
+    return space.why_less_than(2 * space.THREAD_BYTES) if space else None
+
+
+def n_threads_most() -> int:
+    """How many threads leave half of the memory that may still be mapped."""
+    n_most = space.n_threads_most() if (space := _limited_space()) else None
+    return PLENTY if n_most is None else n_most
+
+
+def _limited_space() -> Any:
+    """The module that looks what memory may be mapped; None where nothing limits that. 1 us."""
+    try:
+        from resource import RLIM_INFINITY, RLIMIT_AS, RLIMIT_DATA, getrlimit
+    except ImportError:  # on Windows, or there is no room to load it: then `limit` is 0
+        return None
+    if all(getrlimit(which)[0] == RLIM_INFINITY for which in (RLIMIT_AS, RLIMIT_DATA)):
+        return None
+    return loaded("_host.address_space")
+
+
 def no_workers(why: str, error: BaseException) -> WorkersUnavailable:
     """What to raise where only workers may run the items, and this kept them from being loaded."""
-    remedy = "Raise the limit (ulimit -n)"
+    remedy = f"Raise the limit (ulimit -{'v' if _is_lack_of_memory(error) else 'n'})"
     if why_unreadable():
         remedy = f"Let this user run {sys.executable} and read its modules"
     return WorkersUnavailable(
@@ -128,7 +157,9 @@ def no_workers(why: str, error: BaseException) -> WorkersUnavailable:
 
 
 def is_lack(error: BaseException) -> bool:
-    """Whether this says that no further file can be opened, or none of those with code."""
+    """Whether this says that no module can be loaded: no file can be opened, or none with code."""
+    if _is_lack_of_memory(error):
+        return True
     if isinstance(error, ImportError | OSError) and why_unreadable():
         return True
     if isinstance(error, ImportError):  # of an extension module, with what the loader said as text
@@ -140,12 +171,18 @@ def _is_lack(error: Any) -> bool:
     return isinstance(error, OSError) and error.errno in (EMFILE, ENFILE)
 
 
+def _is_lack_of_memory(error: BaseException) -> bool:
+    if isinstance(error, ImportError):  # as above
+        return "failed to map segment" in str(error) or "annot allocate memory" in str(error)
+    return isinstance(error, MemoryError)
+
+
 def loaded(name: str) -> Any:
     """A module of this package; None: there is no room to load it."""
     try:
         __import__(f"amorsize.{name}")
         return sys.modules[f"amorsize.{name}"]
-    except (OSError, ImportError) as error:
+    except CANNOT_LOAD as error:
         if is_lack(error):
             return None
         raise
@@ -162,7 +199,7 @@ def load_late() -> None:
     """Load now what may be needed when there is no room left for it.
 
     Raises:
-        OSError, ImportError: There is not even room for that.
+        OSError, ImportError, MemoryError: There is not even room for that.
     """
     for name in LATE:
         __import__(name)

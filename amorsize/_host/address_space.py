@@ -1,0 +1,51 @@
+"""How much more memory this process may map, where that is limited (ulimit -v, ulimit -d)."""
+
+from __future__ import annotations
+
+from resource import RLIM_INFINITY, RLIMIT_AS, RLIMIT_DATA, getpagesize, getrlimit
+
+from amorsize._host.signals import let_through
+
+MIB = 1 << 20
+#: With less left, the caller runs all items with what is loaded: what a call with workers loads
+#: takes up to 8 MiB, as much as the stack of a thread, and items need some as well.
+LEAST_BYTES = 24 * MIB
+#: With less left, there is nothing but the plain loop: what a call loads to run items in the caller
+#: took up to 5 MiB.
+LOOP_BYTES = 10 * MIB
+#: What a thread may take: its stack, and the 64 MiB that the C library keeps for its memory.
+THREAD_BYTES = 72 * MIB
+#: Where the system tells how many pages a process has mapped (Linux), and in which column.
+PAGES_PATH = "/proc/self/statm"
+COLUMNS = {RLIMIT_AS: 0, RLIMIT_DATA: 5}
+
+
+def bytes_left() -> int | None:
+    """How much it may still map; None where nothing limits that, or nobody counts. 15 us."""
+    limits = {which: getrlimit(which)[0] for which in COLUMNS}
+    try:
+        with open(PAGES_PATH, "rb") as file:
+            n_pages = [int(one) for one in file.read().split()]
+    except OSError as error:
+        let_through(error)
+        return None
+    left = [
+        n_bytes - n_pages[COLUMNS[which]] * getpagesize()
+        for which, n_bytes in limits.items()
+        if n_bytes != RLIM_INFINITY
+    ]
+    return max(0, min(left)) if left else None
+
+
+def why_less_than(least_bytes: int) -> str | None:
+    """Says how little is left, if it is less than that."""
+    n_left = bytes_left()
+    if n_left is None or n_left >= least_bytes:
+        return None
+    return f"this process may map only {n_left / MIB:.0f} MiB more (ulimit -v)"
+
+
+def n_threads_most() -> int | None:
+    """How many threads would leave half of it; None: as many as you like."""
+    n_left = bytes_left()
+    return None if n_left is None else n_left // 2 // THREAD_BYTES
