@@ -81,13 +81,16 @@ def rows(trace: Trace) -> Iterator[tuple[str, str]]:
     for one in trace.drifts[:MOST_CHANGES]:
         yield "changed", str(one)
     if (n_more := len(trace.drifts) - MOST_CHANGES) > 0:
-        yield "changed", f"{n_more} times more: the whole list is in the call's trace"
+        yield "changed", f"{counted(n_more, 'time')} more: the whole list is in the call's trace"
     for reason in trace.rejected:
         yield "rejected", reason
     yield "ran", _places(trace)
     yield "achieved", _achieved(trace)
     if trace.n_repeated:
-        yield "repeated", f"{trace.n_repeated} items ran again: their results were lost in a worker"
+        yield (
+            "repeated",
+            f"{counted(trace.n_repeated, 'item')} ran again: results were lost in a worker",
+        )
     for warning in trace.warnings:
         yield "warning", warning
 
@@ -121,7 +124,7 @@ def _remembered(trace: Trace) -> str:
 def _places(trace: Trace) -> str:
     places = (("caller", "in the caller"), ("thread", "in threads"), ("process", "in processes"))
     ran = [
-        f"{n} {where} ({trace.n_chunks_by(place)} chunks)"
+        f"{n} {where} ({counted(trace.n_chunks_by(place), 'chunk')})"
         for place, where in places
         if (n := trace.n_items_by(place))
     ]

@@ -106,7 +106,7 @@ def test_repeated_items_are_counted(tmp_path):
     tuned = autotune(dies_once, backend="process", chunksize=1)
     tuned(range(30))
 
-    assert row(tuned, "repeated") == ["1 items ran again: their results were lost in a worker"]
+    assert row(tuned, "repeated") == ["1 item ran again: results were lost in a worker"]
 
 
 def test_in_a_notebook_it_is_a_table():

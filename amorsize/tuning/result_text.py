@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from amorsize.report import html_table, seconds
+from amorsize.report import counted, html_table, seconds
 from amorsize.tuning.configuration import FAILED, TIMED_OUT, Configuration, speedup
 
 if TYPE_CHECKING:
@@ -70,7 +70,10 @@ def _time_rows(result: Figures) -> Iterator[tuple[str, str]]:
     between = "" if best is None else _between(best)
     yield "Best time:", f"{_shown(result.best_time)}{between}"
     yield "Serial time:", _shown(result.serial_time)
-    yield "Tested:", f"{result.configurations_tested} configurations ({result.search_strategy})"
+    yield (
+        "Tested:",
+        f"{counted(result.configurations_tested, 'configuration')} ({result.search_strategy})",
+    )
     if result.tuning_s is not None:
         ratio = "" if result.cost_ratio is None else f", {result.cost_ratio:.2f} x the loop"
         yield "Tuning took:", f"{seconds(result.tuning_s)}{ratio}"

@@ -14,7 +14,7 @@ from amorsize.errors import InvalidOptionError
 from amorsize.policy import prediction
 from amorsize.policy.actions import Plan
 from amorsize.policy.value import inf
-from amorsize.report import seconds
+from amorsize.report import counted, seconds
 from amorsize.tuning import announce, parts, strategies
 from amorsize.tuning import space as spaces
 from amorsize.tuning.bench import WHOLE, Workers
@@ -311,7 +311,7 @@ class Session:
             found.best_speedup = hint.estimated_speedup
             found.best_time = loop_s / hint.estimated_speedup
             found.executor_type, found.best_backend = hint.backend, None
-            found.verdict += f"; named is what {hint.n_sampled} items predict"
+            found.verdict += f"; named is what a look at {counted(hint.n_sampled, 'item')} predicts"
         return found
 
     # -- after ------------------------------------------------------------------------------------
