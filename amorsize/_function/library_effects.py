@@ -79,16 +79,6 @@ def effect_of(func: object) -> Effect | None:
     return _effect_of_instance(func)
 
 
-def effect_named(module: str, qualname: str) -> Effect | None:
-    """The same for the name that a frame tells: its module's, and `co_qualname` of its code."""
-    found = _resolve(module, qualname)
-    if found is not _NOT_FOUND:
-        known = effect_of(found)
-        if known is not None:
-            return known
-    return _effect([(module, qualname)])
-
-
 def holding_of(kind: type) -> Holding | None:
     """What a value of this type is; None where the table does not know.
 

@@ -69,17 +69,7 @@ def _table(result: Figures) -> Table:
     ranked = sorted(plans, key=lambda one: one.time_s)
     return Table(
         caption="Time for all items, with the interval that has the mean at 95 %",
-        header=(
-            "backend",
-            "n_jobs",
-            "chunksize",
-            "time",
-            "from",
-            "to",
-            "speed-up",
-            "runs",
-            "status",
-        ),
+        header=HEADER,
         rows=tuple(_row(result, one) for one in ranked[:MOST_PLANS]),
         n_left_out=max(0, len(ranked) - MOST_PLANS),
     )
