@@ -106,7 +106,7 @@ def measured(profile: Profile) -> str:
     parts = [f"{seconds(traits.item_s)} an item, {kind}"]
     if traits.holds_gil is not None and not traits.waits:
         parts.append("holding the GIL" if traits.holds_gil else "releasing the GIL")
-    if traits.pickle_s is not None:
+    if traits.pickle_s:  # nothing is pickled for threads
         parts.append(f"{seconds(traits.pickle_s)} to send one result")
     if traits.warmup_s:
         parts.append(f"{seconds(traits.warmup_s)} to warm up")

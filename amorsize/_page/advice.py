@@ -75,7 +75,7 @@ def _of_deaths(trace: Trace) -> Iterator[str]:
         yield (
             f"{counted(len(deaths), 'worker')} ended with items in hand ({ways}), and {again} ran "
             "again. After signal 9, look at the memory that items take; max_worker_memory= "
-            "replaces workers that grow. retries=0 forbids to run an item again."
+            "replaces workers that grow. retries=0 forbids running an item again."
         )
 
 

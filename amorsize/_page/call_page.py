@@ -165,7 +165,7 @@ def _costs(chunks: Sequence[ChunkTrace]) -> Table:
     items = sorted(chunk.wall_s / chunk.n_items for chunk in ran)
     return Table(
         caption="How chunks and items differ",
-        header=("of all chunks", "least", "a tenth below", "median", "a tenth above", "most"),
+        header=("of all chunks", "least", "10th percentile", "median", "90th percentile", "most"),
         rows=(
             ("items in a chunk", *(f"{value:.3g}" for value in _quantiles(sizes))),
             ("time of a chunk", *(seconds(value) for value in _quantiles(lengths))),

@@ -74,10 +74,10 @@ def help_with_few(state: State, view: View) -> Action | None:
     if n_started < n_first:
         state.workers.early_start_s = view.now_s
         if not n_started:
-            why = f"only {view.n_left} items: likely long"
+            why = f"only {view.n_left} items, which are likely long"
             if state.profile.hint is not None:
                 why = "an earlier call had long items"
-            state.note(f"{n_first} started at once", why)
+            state.note(f"{n_first} started before the first item", why)
         return StartWorker(backend="process")
     return _feed_first(state, view) or _wait_for_first(state, view, n_first)
 
