@@ -2,7 +2,7 @@
 
 import pytest
 
-from amorsize import SerializationError, autotune, tuned_map
+from amorsize import SerializationError, autotune, failed_index, tuned_map
 
 LOOPS = [{"backend": "serial"}, {"n_jobs": 1}, {"backend": "serial", "return_exceptions": True}]
 
@@ -118,6 +118,33 @@ def test_functions_written_in_c_come_to_the_end_as_well():
 
     with pytest.raises(StopIteration):
         tuned_map(Stops(), [1, 2, 3], backend="serial")
+
+
+def test_of_several_lists_any_may_come_to_its_end():
+    """The first of them gets shorter with every item."""
+    todo, names = list(range(20)), [str(number) for number in range(20)]
+
+    def item(one, name):
+        todo.remove(one)
+        return name
+
+    assert tuned_map(item, todo, names, backend="serial") == names[:10]
+    assert todo == list(range(1, 20, 2))
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+@pytest.mark.parametrize("place", [0, 3, 9])
+def test_an_item_of_several_iterables_may_raise_stop_iteration(kind, place):
+    """Which starmap() would take for the end."""
+
+    def item(number, other):
+        if number == place:
+            raise StopIteration
+        return number + other
+
+    with pytest.raises(StopIteration) as caught:
+        tuned_map(item, list(range(10)), kind(range(10)), backend="serial")
+    assert failed_index(caught.value) == place
 
 
 def test_the_shortest_of_several_lists_decides():
