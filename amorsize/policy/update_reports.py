@@ -99,7 +99,7 @@ def _see_cores(state: State, event: Report) -> None:
         if state.gil.is_held:  # they are to take turns: one waits while another computes
             return
         match state.cores.turns(event, n_alive=n_alive):
-            case "taken" if not state.costs.seem_to_wait:
+            case "taken" if not state.costs.own.seem_idle:
                 _leave_threads(state)
             # On a busy host, threads that stand back for others look like those that take turns.
             case "taken" | "not needed":

@@ -103,6 +103,11 @@ class OwnItems:
         return self.cpu_s < WAITING_SHARE * self.wall_s and self.n_pauses > LEAST_PAUSES
 
     @property
+    def seem_idle(self) -> bool:
+        """They waited, though on a busy host too few of them in a row to be sure."""
+        return self.are_idle and self.idle_streak.is_too_short
+
+    @property
     def n_at_once(self) -> float:
         """Items that one core can have under way, since they wait for a part of their time.
 

@@ -160,7 +160,8 @@ class ItemCosts:
         #: How what items cost varies, chunk by chunk.
         self.spread = ChunkSpread()
         self._means = CallMeans()
-        self._own = OwnItems()
+        #: The items that the caller has run.
+        self.own = OwnItems()
         self._sums = DecayedSums()
 
     @property
@@ -191,17 +192,12 @@ class ItemCosts:
 
     def fits(self, *, waits: bool) -> bool:
         """Whether items may be such as wait, or compute, as far as can be told by now."""
-        return self.waits is waits or (waits and self._own.idle_streak.is_too_short)
-
-    @property
-    def seem_to_wait(self) -> bool:
-        """The caller's items so far have waited, though on a busy host too few to be sure."""
-        return self._own.are_idle and self._own.idle_streak.is_too_short
+        return self.waits is waits or (waits and self.own.idle_streak.is_too_short)
 
     @property
     def cpu_share(self) -> float:
         """CPU / wall of the caller's latest items while nothing ran beside them."""
-        own = self._own
+        own = self.own
         return min(1.0, own.cpu_s / own.wall_s) if own.wall_s else 1.0
 
     @property
@@ -210,13 +206,13 @@ class ItemCosts:
 
         Items that seem to do nothing but wait count as 1: there is no part that computes.
         """
-        is_part = self.n_at_once > 1 and not self._own.are_idle
-        return self._own.process_cpu_s / self._own.wall_s if is_part else 1.0
+        is_part = self.n_at_once > 1 and not self.own.are_idle
+        return self.own.process_cpu_s / self.own.wall_s if is_part else 1.0
 
     @property
     def n_at_once(self) -> float:
         """Items that one core can have under way; 1 where they compute all the time, or wait."""
-        return 1.0 if self.waits else self._own.n_at_once
+        return 1.0 if self.waits else self.own.n_at_once
 
     def end_alone(self) -> None:
         """The first worker is started: the items so far were undisturbed."""
@@ -254,8 +250,8 @@ class ItemCosts:
         # Otherwise an item that gets no core looks like one that waits; and what an import computes
         # says nothing of the items to come.
         if (alone or is_told) and not is_import:
-            self._own.add(event)
-            self.waits = self._own.are_idle and (self.waits or self._own.idle_streak.is_enough)
+            self.own.add(event)
+            self.waits = self.own.are_idle and (self.waits or self.own.idle_streak.is_enough)
             if alone and event.wall_s > 1e-3:
                 self.cores_per_item = max(1.0, event.process_cpu_s / event.wall_s)
         self.elapsed_inline_s += event.wall_s
@@ -290,9 +286,9 @@ class ItemCosts:
     ) -> None:
         """A chunk that a worker ran; the first of a cold one contains its own warm-up."""
         self.counted(event)
-        if in_process and self._own.idle_streak.is_too_short:  # the caller's items began it
-            self._own.idle_streak.count(event)
-            self.waits = self._own.idle_streak.is_enough
+        if in_process and self.own.idle_streak.is_too_short:  # the caller's items began it
+            self.own.idle_streak.count(event)
+            self.waits = self.own.idle_streak.is_enough
         if not event.n_items:
             return
         wall_s = event.wall_s
