@@ -499,46 +499,6 @@ def test_what_outlives_the_item_is_told(item):
     assert reach.stores or reach.changed
 
 
-def by_the_names_of_the_module(x):
-    if x == 40:
-        globals()["LATE"] = x
-
-
-def all_names_of_the_module(x):
-    if x == 40:
-        globals().update(LATE=x)
-
-
-def by_the_space_of_a_module(x):
-    if x == 40:
-        vars(sys.modules[__name__])["LATE"] = x
-
-
-def by_the_space_of_a_function(x):
-    if x == 40:
-        put.__dict__["late"] = x
-
-
-def by_the_space_of_an_object(x):
-    if x == 40:
-        SPACE.__dict__.setdefault("late", x)
-
-
-@pytest.mark.parametrize(
-    ("item", "told"),
-    [
-        (by_the_names_of_the_module, "global globals()[...]"),
-        (all_names_of_the_module, "global globals().update()"),
-        (by_the_space_of_a_module, "global sys.modules[...].__dict__[...]"),
-        (by_the_space_of_a_function, "global put.__dict__[...]"),
-        (by_the_space_of_an_object, "global SPACE.__dict__.setdefault()"),
-    ],
-)
-def test_what_is_put_into_the_names_of_something_is_told(item, told):
-    """Of a module, a function or an object, as a dict."""
-    assert told in examine(item, [1, 2])[0].stores
-
-
 def test_what_a_method_gives_is_told_as_an_element():
     """Users read it in `explain()`."""
     assert examine(what_get_gives, [1])[0].stores == ("global NESTED[...].append()",)
