@@ -125,7 +125,29 @@ def a_table(x):
     pd.DataFrame({"a": [x]}).to_csv("last.csv")
 
 
+def added_to_and_counted(x):
+    with open("all.txt", "a") as file:
+        file.write(f"{x}\n")
+    with open("all.txt") as file:
+        return len(file.readlines())
+
+
+def added_with_a_header(x):
+    pd.DataFrame({"a": [x]}).to_csv(FILE, mode="a", header=not os.path.exists(FILE))
+
+
+def added_unless_it_is_known(x):
+    if str(x) not in PATH.read_text():
+        add(x)
+
+
+def add(x):
+    with PATH.open("a") as file:
+        file.write(str(x))
+
+
 CHANGING = [
+    *(added_to_and_counted, added_with_a_header, added_unless_it_is_known),
     *(spelled, by_name, read_and_written, a_path, opened_path, a_path_made_there, in_a_folder),
     *(opened_in_a_folder, joined, by_a_helper, by_a_default, removed, moved, copied),
     *(into_an_archive, an_array, a_table, Report().write),

@@ -70,6 +70,12 @@ CHANGING_FILES = {
 }
 #: Methods of paths that change the file they name.
 CHANGING_PATHS = {".write_text", ".write_bytes", ".unlink", ".rename", ".replace", ".symlink_to"}
+#: Functions and methods of paths that tell of a file what is in it, or whether it is there.
+LOOKING_AT_FILES = {
+    *("genericpath.exists", "genericpath.isfile", "genericpath.getsize", "os.stat"),
+    *("numpy.load", "numpy.loadtxt", "pandas.read_csv"),
+}
+LOOKING_AT_PATHS = {".read_text", ".read_bytes", ".exists", ".is_file", ".stat"}
 #: Methods of tables and pictures that write what they hold to the path which they get first.
 SAVING = {
     *(".to_csv", ".to_json", ".to_parquet", ".to_pickle", ".to_excel", ".to_feather"),

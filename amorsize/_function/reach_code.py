@@ -270,12 +270,11 @@ class Code:
 
     def _judge_files(self) -> None:
         """Files of one name for all items, which are written in the items' order."""
-        from amorsize._function.shared_files import changed_files
+        from amorsize._function.shared_files import files_in_turn
 
-        for func, bound, _ in self.read_with:
-            for path in changed_files(func, bound, self._owns):
-                what = f"a function that changes {path}, which is one file for all items"
-                self._findings.calls[what] = self._findings.bound[what] = None
+        for path in files_in_turn([one[:2] for one in self.read_with], self._owns):
+            what = f"a function that changes {path}, which is one file for all items"
+            self._findings.calls[what] = self._findings.bound[what] = None
 
     def _examine_calls(self, func: FunctionType) -> None:
         from amorsize._function.library_effects import effect_of

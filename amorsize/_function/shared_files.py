@@ -14,6 +14,8 @@ from amorsize._function.flow_reader import flow_of
 from amorsize._function.library_changes import (
     CHANGING_FILES,
     CHANGING_PATHS,
+    LOOKING_AT_FILES,
+    LOOKING_AT_PATHS,
     OPENING_BY_MODE,
     SAVING,
 )
@@ -22,7 +24,7 @@ from amorsize._function.value_flow import ARGUMENT, CALLED, RESULT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import FunctionType
     from typing import Any
 
@@ -32,20 +34,33 @@ if TYPE_CHECKING:
 
     Argument = tuple[Symbol, Any]  # where it comes from, and the constant that it is
 
+#: What is done to a file.
+CHANGES, ADDS, LOOKS = "changes", "adds", "looks"
 #: Helpers that are followed, each called by the one before it.
 MOST_HELPERS = 3
 #: Parts of a path that are put together, one within the other.
 MOST_PARTS = 4
+#: What methods of paths do to the file that these name; `open` does it by its mode.
+METHODS_OF_PATHS = {
+    **dict.fromkeys(CHANGING_PATHS, CHANGES),
+    **dict.fromkeys((*LOOKING_AT_PATHS, ".open"), LOOKS),
+}
 #: Functions that give a path of what they are handed.
 _JOINING = {"posixpath.join", "ntpath.join", "posixpath.abspath", "os.fspath", "str"}
 _JOINING |= {"pathlib.PurePath.__truediv__"}
 
 
-def changed_files(func: FunctionType, bound: Bound, owns: Owns) -> Iterator[str]:
-    """The paths of these, as far as the code plainly shows that all items have them in common."""
-    reader = _Reader(func, bound, owns)
-    for argument in reader.changed(MOST_HELPERS):
-        yield from reader.paths(argument, MOST_PARTS)
+def files_in_turn(read: Iterable[tuple[FunctionType, Bound]], owns: Owns) -> list[str]:
+    """The paths of these, as far as the code plainly shows that all items have them in common.
+
+    A file that is added to is one of them if the code also looks into it, or whether it is there.
+    """
+    found: dict[str, dict[str, None]] = {CHANGES: {}, ADDS: {}, LOOKS: {}}
+    for func, bound in read:
+        reader = _Reader(func, bound, owns)
+        for use, argument in reader.uses(MOST_HELPERS):
+            found[use] |= dict.fromkeys(reader.paths(argument, MOST_PARTS))
+    return [*found[CHANGES], *(one for one in found[ADDS] if one in found[LOOKS])]
 
 
 class _Reader:
@@ -55,37 +70,43 @@ class _Reader:
         self._func, self._bound, self._owns = func, bound, owns
         self._flow = flow_of(func)
 
-    def changed(self, depth: int) -> Iterator[Argument]:
-        """The paths of files that it changes, as it has them."""
+    def uses(self, depth: int) -> Iterator[tuple[str, Argument]]:
+        """What is done to files, and their paths as the code has them."""
         for call, times in self._flow.calls.items():
             step = call[0][2][-1] if call[0][2] else ""
             callees = callees_of(self._func, self._bound, call[0])
             for literals in times:
                 handed = _Handed(call, literals)
-                if step in CHANGING_PATHS or (
-                    step == ".open" and _overwrites(handed.at(0, "mode"))
-                ):
-                    yield (*call[0][:2], call[0][2][:-1]), None
-                if step in SAVING and not _is_adding(handed.at(-1, "mode")):
-                    yield handed.at(0, "path_or_buf")
+                if step in METHODS_OF_PATHS:
+                    use = (
+                        _by_mode(handed.at(0, "mode"))
+                        if step == ".open"
+                        else METHODS_OF_PATHS[step]
+                    )
+                    yield use, ((*call[0][:2], call[0][2][:-1]), None)
+                if step in SAVING:
+                    is_adding = _by_mode(handed.at(-1, "mode")) == ADDS
+                    yield ADDS if is_adding else CHANGES, handed.at(0, "path_or_buf")
                 for called in callees:
-                    yield from self._changed_by(called, handed, depth)
+                    yield from self._uses_by(called, handed, depth)
 
-    def _changed_by(self, called: Any, handed: _Handed, depth: int) -> Iterator[Argument]:
+    def _uses_by(self, called: Any, handed: _Handed, depth: int) -> Iterator[tuple[str, Argument]]:
         name = public_name_of(called) if callable(called) else ""
-        if name in OPENING_BY_MODE and _overwrites(handed.at(1, "mode"), name):
-            yield handed.at(0, "file")
+        if name in OPENING_BY_MODE:
+            yield _by_mode(handed.at(1, "mode"), name), handed.at(0, "file")
         for place in CHANGING_FILES.get(name, ()):
-            yield handed.at(place, "dst" if place else "src")
+            yield CHANGES, handed.at(place, "dst" if place else "src")
+        if name in LOOKING_AT_FILES:
+            yield LOOKS, handed.at(0, "path")
         helper, bound = with_arguments(called)
         if not depth or helper is None or helper is self._func or not self._owns(helper):
             return
         names = helper.__code__.co_varnames
-        for symbol, _ in _Reader(helper, bound, self._owns).changed(depth - 1):
+        for use, (symbol, _) in _Reader(helper, bound, self._owns).uses(depth - 1):
             if symbol is not None and symbol[0] == ARGUMENT:
                 argument = symbol[1]
                 if not symbol[2] and argument not in bound.values:
-                    yield handed.at(names.index(argument) - bound.n_first, argument)
+                    yield use, handed.at(names.index(argument) - bound.n_first, argument)
 
     def paths(self, argument: Argument, depth: int) -> Iterator[str]:
         """What a path is, if it is the same for all items."""
@@ -149,15 +170,12 @@ class _Handed:
 _NOTHING: Argument = (None, None)
 
 
-def _overwrites(mode: Argument, opener: str = "") -> bool:
-    """Whether a mode lets a file be written otherwise than by adding to it."""
-    if type(mode[1]) is not str:
-        return False
-    return not {*"wx+"}.isdisjoint(mode[1]) if "a" not in mode[1] else opener == "zipfile.ZipFile"
-
-
-def _is_adding(mode: Argument) -> bool:
-    return type(mode[1]) is str and "a" in mode[1]
+def _by_mode(mode: Argument, opener: str = "") -> str:
+    """What opening a file does to it, by the mode; an archive that is added to is written anew."""
+    text = mode[1] if type(mode[1]) is str else "r"
+    if "a" in text:
+        return CHANGES if opener == "zipfile.ZipFile" else ADDS
+    return LOOKS if {*"wx+"}.isdisjoint(text) else CHANGES
 
 
 def _is_joining(made: Any) -> bool:
