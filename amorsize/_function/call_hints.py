@@ -1,4 +1,4 @@
-"""What was probably meant where a function cannot be called with its items as they were passed."""
+"""Suggests the right call if a function cannot be called with its items as they were passed."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ MODULE: Any = type(sys)
 _TUNED = "amorsize._api.decorator"
 
 _BUILTIN: Any = type(len)
-#: Py_TPFLAGS_HEAPTYPE, a flag that classes have which were made at run time.
+#: Py_TPFLAGS_HEAPTYPE, a flag of classes that were made at run time.
 _HEAP_TYPE = 1 << 9
 #: Modules under another name than the one that users write.
 _ALIASES = {"posix": "os", "nt": "os"}

@@ -23,10 +23,10 @@ CONTEXT_VARIABLE = "_contextvars.ContextVar"
 _STANDS_FOR = {"dataclasses._HAS_DEFAULT_FACTORY_CLASS"}
 #: Types of objects that threads may share, in which what is set stays set.
 _SETTINGS = {CONTEXT_VARIABLE, "logging.Logger", "logging.RootLogger"}
-#: Types of what is called, and has nothing else to change.
+#: Types of objects that can only be called, and have nothing that could change.
 _CODE: Any = (FUNCTION, METHOD, type(len), type, type(str.upper))
 _SLOT: Any = type(FUNCTION.__closure__)
-#: So many elements of a tuple are looked at: as many as constants and defaults have.
+#: The most elements of a tuple that are looked at: more than constants and defaults have.
 _MOST_ELEMENTS = 1000
 _IN_PLACE_METHODS = ("__iadd__", "__ior__", "__isub__", "__imul__", "__iand__", "__ixor__")
 

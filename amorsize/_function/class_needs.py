@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from amorsize._function.worker_needs import Needs
 
-#: Modules of locks and queues, which a class makes when it is made, and of what it knows of others.
+#: Modules whose objects a class makes anew in each process: locks, queues, what it knows of others.
 _GUARDING = frozenset({"_thread", "threading", "_threading_local", "queue", "_queue", "_abc"})
 _MAPPING_VIEW: Any = type(type.__dict__)
 

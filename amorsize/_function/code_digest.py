@@ -1,4 +1,4 @@
-"""What tells code from other code under its name, in another process."""
+"""Digests that tell code in this process from other code of the same name in another."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 CONTAINERS = (list, tuple, dict, set, frozenset, bytearray)
 _WAYS_OF_LIBRARY = {callable_walk.WRAPPED, callable_walk.CLOSURE}
-#: What is set on a function of the project is noted where it can be imported.
+#: What is set on a function of the project is noted if the function can be imported.
 _WAYS = _WAYS_OF_LIBRARY | {callable_walk.DEFAULT}
 _BUILTIN_HOMES = {"builtins", "io", "_io"}
 _CONSTANTS = {"Ellipsis", "NotImplemented", "None", "True", "False"}

@@ -29,7 +29,7 @@ class DataSize:
         self._seen: dict[int, Any] = {id(sample): sample}  # which does not belong to the task
 
     def pass_over(self, values: Iterable[Any]) -> None:
-        """These are weighed with what they lie in."""
+        """Skip these values: they are weighed with their container."""
         self._seen.update((id(one), one) for one in values)
 
     def weigh(self, target: Any) -> None:
@@ -48,7 +48,7 @@ class DataSize:
             self.in_others += sizeof.of(target)
 
     def texts(self, values: Iterable[Any]) -> None:
-        """Those that are not looked into, and may be large all the same."""
+        """Note the bytes of long texts, which nothing else looks into."""
         for one in values:
             if type(one) in (str, bytes) and len(one) > MANY_CHARS:
                 self.weigh(one)

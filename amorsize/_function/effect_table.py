@@ -1,4 +1,4 @@
-"""The table of what library functions do, made of its text when it is first asked."""
+"""The table of what library functions do, read from its text when it is first needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What kind of item this is: its type with its rough size.
+"""The kind of an item: its type with its rough size.
 
 A function costs something else on a line than on a page, so what was learned is kept apart. The
 size, log2 of the bytes that the item would travel as, is estimated from what a value says of
@@ -56,7 +56,7 @@ def _n_bytes(value: Any, depth: int) -> int:
 
 
 def _n_bytes_of_many(value: Any, depth: int) -> int:
-    """Of the first few, for all: items of one container are mostly alike."""
+    """An estimate for all elements from the first few: they are mostly alike."""
     n_all = len(value)
     if not depth or not n_all:
         return 8 * n_all

@@ -1,4 +1,4 @@
-"""What a call of a library's function changes of what it is handed."""
+"""Finds out which of its arguments a library's function changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a call may run that cannot be followed: any function of the project that fits it."""
+"""Finds the functions of the project that a call may run if it cannot be followed."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Met:
                     self.ways_on.setdefault(one, {})[way] = None
 
     def _sort(self) -> None:
-        """Put all in order, once it is asked for."""
+        """Index everything that was met, at the first question."""
         if self._is_sorted:
             return
         self._is_sorted = True

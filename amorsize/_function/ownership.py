@@ -1,4 +1,4 @@
-"""Whose code something is.
+"""Tells the project's own code from that of libraries.
 
 The project's own is what lies neither in the standard library, nor in amorsize, nor in
 `site-packages` or `dist-packages`: scripts, notebooks, `python -c`, editable installs. Only own

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 N_LOOKED_AT = 4
 #: Containers inside one another that are looked into.
 DEEPEST = 3
-# Whose values tell their own size; of other classes an attribute may be code that does anything.
+# Libraries whose values tell their size. An attribute of another class may be code that does
+# anything.
 _TELL = frozenset({"numpy", "pandas", "torch", "pyarrow", "jax", "jaxlib", "cupy", "polars"})
 
 

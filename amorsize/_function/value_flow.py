@@ -1,4 +1,4 @@
-"""What a code object does with the values that it has from elsewhere."""
+"""Records what a code object does with the values that come from outside."""
 
 from __future__ import annotations
 

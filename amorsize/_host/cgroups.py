@@ -16,7 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: For so long a quota is believed. It may be changed while a process runs, but hardly every second.
+#: Seconds for which a quota is believed. It may change while a process runs, but hardly every
+#: second.
 STALE_AFTER_S = 1.0
 #: A larger limit is none: v1 writes "unlimited" as 2**63, rounded down to a page.
 NO_LIMIT_BYTES = 1 << 60

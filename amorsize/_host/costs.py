@@ -17,13 +17,13 @@ _WEIGHT = 0.2
 #: An observation counts as at most this many times what is known, or its inverse. One stopped
 #: process (a suspended laptop, a debugger) must not price all later calls.
 _STEP = 10.0
-#: Times the prior between which a figure is believed; others are mistakes or forgeries. A fork of a
-#: process that holds 20 GB takes 100 ms and more, 300 times the prior.
+#: A figure is believed between these multiples of its prior; others are mistakes or forgeries. A
+#: fork of a process that holds 20 GB takes 100 ms and more, 300 times the prior.
 _LOWEST, _HIGHEST = 1 / 100, 1000
-#: With each call that starts no workers, a cost loses this share of what it exceeds its prior by.
+#: In each call that starts no workers, a cost falls by this share of its excess over the prior.
 _DOUBT = 0.03
-#: What another process has seen counts as at most this many times the prior. It may have been the
-#: one with 20 GB, and who believes that starts no workers, so that it never learns better.
+#: What another process has seen counts as at most this many times the prior. That process
+#: may hold 20 GB, and one that believed it would start no workers, so it would never learn better.
 _ELSEWHERE = 8.0
 
 
@@ -52,7 +52,7 @@ PRIORS = Costs(
 
 
 class HostCosts:
-    """The costs known so far: priors at first, then what was remembered, learned or measured."""
+    """The costs known so far: first the priors, later what was remembered, learned or measured."""
 
     def __init__(self) -> None:
         self._known = PRIORS
@@ -150,7 +150,7 @@ def learn_costs(**measured: float) -> Costs:
 
 
 def doubt_costs() -> Costs:
-    """Believe a little less in costly workers, as a call that looked has started none."""
+    """Lower costs a little, because a call that considered workers has started none."""
     return _HOST.doubt()
 
 

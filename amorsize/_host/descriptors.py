@@ -25,7 +25,7 @@ FEW = 128
 #: Where open descriptors are listed: on Linux; on macOS and the BSDs.
 WHERE_OPEN = ("/proc/self/fd", "/dev/fd")
 PLENTY = 1 << 20
-#: As `errno` has them wherever there is such a limit.
+#: The numbers of `errno`, which are the same on all systems with such a limit.
 EMFILE, ENFILE = 24, 23
 #: What a call with workers loads on its way, where no descriptor may be left for it.
 LATE = (
@@ -147,7 +147,7 @@ def _limited_space() -> Any:
 
 
 def no_workers(why: str, error: BaseException) -> WorkersUnavailable:
-    """What to raise where only workers may run the items, and this kept them from being loaded."""
+    """The error if only workers may run the items, and this error kept them from being loaded."""
     remedy = f"Raise the limit (ulimit -{'v' if _is_lack_of_memory(error) else 'n'})"
     if why_unreadable():
         remedy = f"Let this user run {sys.executable} and read its modules"
@@ -191,7 +191,7 @@ def loaded(name: str) -> Any:
 def loop(
     func: Callable[..., Any], iterables: tuple[Any, ...], kwargs: dict[str, Any], *, strict: bool
 ) -> Iterator[Any]:
-    """What a map is, where no file can be opened: this needs none."""
+    """A map as a plain loop, which needs no further file."""
     return (func(*items, **kwargs) for items in zip(*iterables, strict=strict))
 
 

@@ -82,7 +82,7 @@ class Findings(Value):
     blas_variables: tuple[str, ...]  # set in the environment, that limit them
 
     def times(self, n_processes: int) -> float | None:
-        """How much of one process's work so many did together; None: it was not tried."""
+        """The work of this many processes together over that of one; None: it was not tried."""
         rates = {one.n_processes: one.rate for one in self.spun}
         if n_processes not in rates or not rates.get(1):
             return None
@@ -101,7 +101,7 @@ def look(n_cores: int) -> Findings:
 
 
 def spun(numbers: Sequence[int]) -> tuple[Spun, ...]:
-    """Let so many processes spin side by side, each number in turn, several rounds."""
+    """Let processes spin side by side, for each of these numbers in turn and in several rounds."""
     rounds = [[_spin(n) for n in numbers] for _ in range(N_ROUNDS)]
     return tuple(
         Spun(

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 START_VARIABLE = "AMORSIZE_START"
 _TASKS = "/proc/self/task"
-#: For so long a thread that was joined may still be listed, until it has run to its end. That takes
-#: 0.2 ms; of 1000 on a host with more to run than CPUs, 10 took 4 ms and one 12 ms. A clean start,
-#: to which such a thread would lead, takes 100 ms.
+#: Seconds for which a thread that was joined may still be listed, until it has run to its end. Most
+#: need 0.2 ms; of 1000 on a host with more to run than CPUs, 10 took 4 ms and one 12 ms. A clean
+#: start, to which such a thread would lead, takes 100 ms.
 _ENDING_S = 20e-3
 _POLL_S = 50e-6
-#: For so long a refusal stands: with many libraries, finding it anew takes 4 ms.
+#: Seconds for which a refusal stands: with many libraries, finding out again takes 4 ms.
 _JUDGED_FOR_S = 20e-3
 _N_NAMED = 3
 
@@ -42,7 +42,7 @@ FORK_UNSAFE = {
     "libgomp": "GNU's OpenMP goes on counting on its threads in the child, where they are gone: "
     "the next parallel region there waits for ever (GCC bug 58378)",
 }
-# What OpenBLAS heeds, in its order; it never has more threads than this, the caller's included.
+# The variables that OpenBLAS obeys, in its order. They limit all its threads, the caller included.
 _OPENBLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS")
 
 

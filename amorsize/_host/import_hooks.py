@@ -28,7 +28,7 @@ def when_imported(module: str, key: str, action: Callable[[], None]) -> None:
 
 
 def forget(key: str) -> None:
-    """Nothing is done any more under this key."""
+    """Drop the action of this key."""
     for actions in _awaited.values():
         actions.pop(key, None)
 

@@ -1,4 +1,4 @@
-"""Files in which the kernel tells about itself, read as text."""
+"""Reads the files in which the kernel tells about itself."""
 
 from __future__ import annotations
 

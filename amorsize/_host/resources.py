@@ -71,7 +71,7 @@ class Memory(Value):
 
     @property
     def usable_bytes(self) -> int:
-        """What this process could have if nobody else had any."""
+        """What this process could use if no other process used any."""
         return min(self.total_bytes, self.limit_bytes or self.total_bytes)
 
 

@@ -8,6 +8,6 @@ if TYPE_CHECKING:
 
 
 class StandIn:
-    """The base of ours: whoever asks what the program has there is told of `stands_for`."""
+    """Base class of our stand-ins; `stands_for` is the program's own object."""
 
     stands_for: Any

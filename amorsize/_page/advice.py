@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
     from amorsize.policy.trace import Trace
 
-#: Others have had the cores for a share of the items' time that hides what a plan is worth.
+#: If other programs had the cores for this share of the items' time, a plan cannot be judged.
 BUSY_SHARE = 0.1
-#: A call below this is over before a change of its plan could be felt.
+#: In a call shorter than this, in seconds, nobody would notice another plan.
 SHORT_S = 0.05
-#: Sending an item costs a share of the item that a smaller item would save.
+#: From this share of an item's time on, sending is worth making cheaper.
 SENDING_SHARE = 0.2
-#: The call's last part, in which workers had nothing left to do, is worth shortening.
+#: From this share of a call on, the end in which workers are idle is worth shortening.
 TAIL_SHARE = 0.15
 
 

@@ -1,4 +1,4 @@
-"""What a page says of the machine, as it is when the page is made."""
+"""Describes the machine on which a page is made, for that page."""
 
 from __future__ import annotations
 

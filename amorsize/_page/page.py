@@ -96,7 +96,7 @@ def write(page: Page, path: Path) -> Path:
 
 
 def _short(text: Any) -> str:
-    """A text without what cannot be shown, and of bounded length."""
+    """A text of bounded length, without characters that cannot be shown."""
     shown = " ".join(str(text).split())
     if len(shown) > MOST_CHARS:
         shown = f"{shown[:MOST_CHARS]}..."

@@ -15,7 +15,7 @@ COLOURS = {"caller": "#16324a", "process": "#2f7ebc", "thread": "#d9822b", "seri
 OTHER = "#6a7f3f"
 MARKERS = {"caller": "s", "serial": "s", "process": "o", "thread": "^"}
 DARK, GREY, FAINT = "#222222", "#777777", "#dddddd"
-#: Inches: 720 pixels at 100 a inch. At 600 pixels, letters are still 10 high.
+#: Inches: 720 pixels at 100 an inch. At 600 pixels, letters are still 10 pixels high.
 WIDTH = 7.2
 SMALL, NORMAL = 8.5, 10.0
 #: Inches of an entry of the legend.
@@ -100,7 +100,7 @@ def below(ax: Axes, ratio: float, pad: float, *, share_x: bool) -> Axes:
 
 
 def bare(ax: Axes) -> None:
-    """No frame but the two axes, and small letters."""
+    """Draw no frame but the two axes, with small letters."""
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
     for side in ("left", "bottom"):

@@ -13,7 +13,7 @@ SAME_WITHIN = 0.25
 
 
 def is_same(before: Profile, after: Profile) -> bool:
-    """Whether writing the new profile would tell the next process anything new."""
+    """Whether the new profile would tell the next process nothing new."""
     ratio = after.traits.item_s / max(before.traits.item_s, 1e-12)
     return (
         _told(before) == _told(after)
@@ -29,5 +29,5 @@ def _told(profile: Profile) -> tuple[object, ...]:
 
 
 def experience(profile: Profile) -> tuple[float, int]:
-    """The more, the more is known: seconds that the function has been used for, and chunks."""
+    """How much a profile rests on: seconds that the function was used for, and chunks."""
     return Explored.of(profile).used_s, profile.level.n_chunks

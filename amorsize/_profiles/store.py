@@ -1,4 +1,4 @@
-"""What this process knows about functions; what the disk knows is asked for when it can pay."""
+"""Keeps what this process knows about functions; the disk is read when that can pay."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ class Memory:
             atexit.register(self._write_at_exit)
 
     def keep_bound(self, owner: Hashable, bound: str | None) -> None:
-        """Remember what ties a function's items to the caller; None: nothing does."""
+        """Remember why a function's items belong in the caller; None: they do not."""
         _keep_latest(self._bound, owner, bound)
 
     def ask_disk(self, key: Key, func: Callable[..., Any], kind: Kind) -> Profile | None:
@@ -257,7 +257,7 @@ class Memory:
 
 
 def _keep_latest(of: dict[Hashable, Any], owner: Hashable, value: Any) -> None:
-    """Keep a value of a function, the latest now; None: it has none any more."""
+    """Keep a value of a function as its latest; None removes the value."""
     of.pop(owner, None)
     if value is not None:
         of[owner] = value

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _MISSING = object()
-# Looked at by what they hold: they are set when they are first asked for, which changes nothing.
+# Variables that are compared by what they hold: the first look at one may set it.
 _BY_CONTENT = frozenset({"decimal_context"})
 
 

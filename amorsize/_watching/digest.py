@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    # Takes in what a value holds; None for values of a type that have no inside.
+    # A function that takes in what a value holds; None for types whose values hold nothing.
     Look = Callable[["Digest", Any], None] | None
 
 #: Containers and instances inside one value that are entered: about 1 ms.

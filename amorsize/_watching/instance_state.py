@@ -1,4 +1,4 @@
-"""Where instances keep what an item could change."""
+"""Reads the state of instances that an item could change."""
 
 from __future__ import annotations
 

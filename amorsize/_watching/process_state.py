@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 NOT_LOADED: Any = type("NOT_LOADED", (), {"__repr__": lambda _: "NOT_LOADED"})()
 MAX_LOGGERS = 512
 SAME_ALARM_S = 0.2
-# Modules of whose functions tests and tools put stand-ins in place.
+# Modules whose functions tests and tools replace by stand-ins.
 PATCHED = (
     "builtins",
     "os",

@@ -1,4 +1,4 @@
-"""What else of the program runs now."""
+"""Lists the other threads of the program, with its child processes."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def recent(*prefixes: str) -> dict[str, dict[str, Any]]:
 
 
 def family(prefix: str) -> dict[str, dict[str, Any]]:
-    """All that is stored under keys that begin so, the last at the end; 64 of them at most."""
+    """The records whose keys begin with this, the one stored last at the end; 64 at most."""
     noted = recent(prefix)
     stored: dict[str, dict[str, Any]] = {}
     if location.exists():
@@ -67,12 +67,12 @@ def family(prefix: str) -> dict[str, dict[str, Any]]:
 
 
 def note(key: str, record: dict[str, Any]) -> bool:
-    """Store a JSON object as `put` does, but at once: a line that is put in the database later."""
+    """Append a JSON object to the journal, from where it gets into the database later."""
     return note_all({key: record})
 
 
 def note_all(records: dict[str, dict[str, Any]]) -> bool:
-    """Store several as `note` does, by their keys, in one piece."""
+    """Append several JSON objects, by their keys, in one write."""
     if switched_off():
         return False
     try:

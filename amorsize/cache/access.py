@@ -40,7 +40,7 @@ def switched_off() -> bool:
 
 
 class State:
-    """What this process has open, and how it fared with it."""
+    """What this process has open, and what went wrong with it."""
 
     def __init__(self) -> None:
         self.lock = _thread.allocate_lock()  # one connection, one user of it at a time
@@ -52,7 +52,7 @@ class State:
         self.inherited: list[Store] = []
 
     def drop(self) -> None:
-        """Close what is open, as well as that goes: it may be why there is trouble."""
+        """Close what is open, and ignore errors: it may be the cause of the trouble."""
         store, self.store = self.store, None
         try:
             if store:

@@ -12,7 +12,7 @@ SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os
 def problem(
     found: os.stat_result, *, at_most_bytes: int, may_have_names: bool = False
 ) -> str | None:
-    """Why a file is none of ours, as the end of a sentence that begins with its name.
+    """Why a file cannot be ours, as the end of a sentence that begins with its name.
 
     Args:
         found: What `lstat` or `fstat` says of it.

@@ -1,4 +1,4 @@
-"""What processes have learned lately: a line each, appended by one write, read without SQLite.
+"""A journal of what processes learned lately: a line for each record, read without SQLite.
 
 Importing SQLite, opening a database and having diskcache write to it takes 20 to 50 ms, a good part
 of a call that is worth remembering; a line takes 0.1 ms. The file is emptied into the database when

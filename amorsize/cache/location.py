@@ -23,7 +23,7 @@ def folder() -> str:
 
 
 def lasting_folder() -> str:
-    """The same, though it were on another machine: for files that need no locks."""
+    """The same for files that need no locks, so it may be on another machine."""
     if given := os.environ.get(HOME_VARIABLE):
         return os.path.abspath(os.path.expanduser(given))
     if sys.platform == "linux":  # what platformdirs answers, without 20 ms of importing it

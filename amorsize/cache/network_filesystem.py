@@ -39,7 +39,7 @@ def _remote_type(folder: str) -> str | None:
 
 
 def _mounts() -> list[tuple[str, str]]:
-    """Where what is mounted; empty where that cannot be read."""
+    """The mount points with their file systems; empty if they cannot be read."""
     try:
         file = os.open(MOUNTS, os.O_RDONLY)
     except OSError as error:

@@ -74,7 +74,7 @@ def is_empty(connection: sqlite3.Connection, most_pages: int) -> bool:
 
 
 def share(connection: sqlite3.Connection, wait_s: float) -> None:
-    """Let readers go on while somebody writes: set once, and kept in the file.
+    """Let processes read while another writes; this is set once and kept in the file.
 
     It is written without a rollback journal, so that there is never one of ours.
     """

@@ -57,7 +57,7 @@ def means_damage(error: BaseException, ambient: BaseException | None, folder: st
 
 
 def in_words(error: BaseException, ambient: BaseException | None) -> str:
-    """What happened, as the part of a sentence."""
+    """What happened, as part of a sentence."""
     if isinstance(error, RefusedError):
         return f"a record in its database was refused, as {error}"
     if isinstance(error, TroubleError | DamagedError | journal.UnusableError | journal.BusyError):

@@ -19,7 +19,7 @@ class WrongCallError(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that leaves it to its caller how a wrong call is told."""
+    """A parser that raises for a wrong call, so that its caller words the message."""
 
     def error(self, message: str) -> NoReturn:
         """Say it as a sentence about what was written, rather than about arguments."""

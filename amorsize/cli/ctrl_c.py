@@ -1,4 +1,4 @@
-"""Has Ctrl-C wait until what was written is counted as well."""
+"""Holds Ctrl-C back until what was written is also counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers as people write them after an option."""
+"""Reads numbers as people write them after an option."""
 
 from __future__ import annotations
 

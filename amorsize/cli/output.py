@@ -1,4 +1,4 @@
-"""Saying it: answers on stdout, to people or to programs; complaints on stderr, a line each."""
+"""Prints answers on stdout for people or programs; complaints go to stderr, a line each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class OutputError(Exception):
 
 
 class Out:
-    """Where the answer goes: it is said in plain words if that takes no more."""
+    """The stream of the answer; says in plain words when it takes no more."""
 
     def __init__(self, stream: TextIO | None, *, name: str = "stdout") -> None:
         self._stream = stream  # None: it is closed, and nobody reads it

@@ -1,4 +1,4 @@
-"""Asking the person at the terminal before something goes that cannot be had back."""
+"""Asks the person at the terminal before something is removed for good."""
 
 from __future__ import annotations
 

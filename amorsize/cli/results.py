@@ -22,7 +22,7 @@ FLUSH_AFTER_S = 0.05  # a line that waits for others to go with it waits no long
 
 
 def check(asked: argparse.Namespace) -> None:
-    """Refuse early what cannot be kept later."""
+    """Refuse results early that could not be kept later."""
     wrong = None
     if asked.resume and asked.output is None:
         wrong = "--resume goes on where a file ends: say which by -o FILE."
@@ -85,7 +85,7 @@ def place(asked: argparse.Namespace) -> Iterator[Out]:
 
 @contextmanager
 def _known_as_ours(out: Out) -> Iterator[None]:
-    """Have no item blamed for what is written while it runs."""
+    """Keep items from being blamed for what is written while they run."""
     used_meanwhile.append(out)
     try:
         yield
@@ -120,12 +120,12 @@ class Lines:
             self.out.write(f"{line}\n")
 
     def flush_late(self) -> None:
-        """Let nothing wait any longer that has waited for long enough."""
+        """Write the lines that have waited for long enough."""
         if perf_counter() - self._flushed_s > FLUSH_AFTER_S:
             self.flush()
 
     def flush(self) -> None:
-        """Let nothing wait any longer."""
+        """Write all lines that wait."""
         if self._has_more:
             self.out.flush()
             self._flushed_s, self._has_more = perf_counter(), False

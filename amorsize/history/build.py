@@ -1,4 +1,4 @@
-"""A result made ready to be saved, from whatever was given."""
+"""Makes a saved result from a call, an explanation or a tuning."""
 
 from __future__ import annotations
 

@@ -238,7 +238,7 @@ def _are_apart(a: Figure, b: Figure) -> bool:
 
 
 def _log_half_width(a: Figure, b: Figure, between: tuple[float, float]) -> float | None:
-    """How far the factor may be off, as a logarithm: errors that are independent of each other."""
+    """How far the factor may be off, as a logarithm; the errors of both are independent."""
     widths = []
     for one, sd in zip((a, b), between, strict=True):
         if not one.low_s or not one.high_s:

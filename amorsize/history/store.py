@@ -1,4 +1,4 @@
-"""Results as files of a guarded folder: what a file is called is worked out from a name's digest.
+"""Keeps results as files in a guarded folder, each named by the digest of its result's name.
 
 A file is written under another name and then put in its place, so that there is a whole one at any
 time. It is taken for forged until shown otherwise: a plain file of the user's own, closed to
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FOLDER = "history"
 #: Bytes of one result, at most. A grid of a thousand plans takes some 200 kB.
 MAX_BYTES = 1024 * 1024
-#: Files that are looked at, whatever else somebody has put there.
+#: The most files that are looked at, whatever somebody has put there.
 MAX_FILES = 10_000
 #: Bytes that are read to list results: some thousand results, in a few seconds.
 MAX_TOTAL_BYTES = 64 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""What `optimize` answers: a plan, with what was seen of the items."""
+"""The answer of `optimize`: a plan, with what was seen of the items."""
 
 from __future__ import annotations
 

@@ -197,4 +197,4 @@ class Sample:
 
 
 def nobody(_what: str, _share: float) -> None:
-    """Nobody asked to be told how far it has come."""
+    """Stands in for a progress callback that was not given."""

@@ -105,4 +105,4 @@ def clock_s() -> float:
 
 
 def _nothing(_: Any) -> None:
-    """Take no time: what is measured of such an item is the measuring."""
+    """Do nothing: what timing such an item shows is the cost of timing."""

@@ -81,7 +81,7 @@ class Place:
         self.in_flight: deque[tuple[int, int, float]] = deque()
         #: The chunk that is running: its start, where it ends, where it was to end.
         self.chunk: tuple[int, int, int] | None = None
-        #: What is due for an earlier version of the chunk is void.
+        #: Counts the versions of the chunk: events that were planned for an earlier one are void.
         self.version = 0
         self.began_s = self.began_done_s = self.began_cpu_s = self.extra_s = 0.0
         self.scale = 1.0

@@ -68,12 +68,12 @@ class Cores:
             self.at(neighbour.to_s, self._take, -neighbour.n_cores)
 
     def at(self, at_s: float, act: Callable[[Any], None], what: Any) -> None:
-        """Have something called at a time."""
+        """Plan a call at a time."""
         self._n_planned += 1
         heappush(self._timed, (at_s, self._n_planned, act, what))
 
     def work(self, clock: Clock, work_s: float, act: Callable[[Any], None], what: Any) -> None:
-        """Have something computed; what is called at its end calls `stops`."""
+        """Compute something; whatever is called at its end has to call `stops`."""
         self._n_planned += 1
         heappush(clock.due, (clock.done_s + work_s, self._n_planned, act, what))
         clock.n_running += 1

@@ -1,4 +1,4 @@
-"""What the policy is told of a simulated host, beside what that really costs."""
+"""Tells the policy about a simulated call, with errors like those of real measurements."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Policy(Protocol):
 
 
 class Costs:
-    """Seconds that the caller spends on its workers."""
+    """What the caller spends on its workers, in seconds."""
 
     def __init__(self, world: World) -> None:
         self.world = world

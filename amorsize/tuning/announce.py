@@ -1,4 +1,4 @@
-"""What a tuning prints on its way, where it is asked to."""
+"""Prints how a tuning goes, for `verbose=True`."""
 
 from __future__ import annotations
 

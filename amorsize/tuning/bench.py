@@ -222,7 +222,7 @@ def _waits(trace: Trace) -> bool:
 
 
 def _ended(plan: Plan, part: Part, wall_s: float, n_done: int, n_all: int) -> Run:
-    """It was on its way to about this."""
+    """The time that a run which was ended would have taken, roughly."""
     on_the_way_s = wall_s * n_all / n_done if n_done else inf
     return Run(
         plan=plan,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: A quick tuning of fewer items would cost more than it could ever bring back.
 FEW_ITEMS = 50
-#: Of few items one in this many is looked at, but at least one.
+#: If there are few items, one in this many is looked at, but at least one.
 FEW_LOOKED_AT = 16
 
 

@@ -1,4 +1,4 @@
-"""Parts of the data, small ones that tell of all of it."""
+"""Chooses small parts of the data that stand for all of it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def look_part(n_items: int) -> Part:
 
 
 def look_parts(n_items: int) -> list[Part]:
-    """That one, and others between its items, in case that one does not tell."""
+    """That part, and others between its items, in case the first one is not typical."""
     first = look_part(n_items)
     offsets = dict.fromkeys((first.offset + n * OFFSET_STEP) % first.stride for n in range(N_LOOKS))
     return [first.replace(offset=offset) for offset in offsets]

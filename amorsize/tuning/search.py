@@ -39,7 +39,7 @@ class Limits(Value):
 
 
 class BudgetOver(Exception):  # noqa: N818 - says what happened
-    """There is no time left to search in."""
+    """The time for the whole search is up."""
 
 
 class Search:

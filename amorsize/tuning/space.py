@@ -73,7 +73,7 @@ def plans(
 def _numbers(
     backend: str, basis: Basis | None, n_items: int, n_cores: int, *, is_quick: bool
 ) -> Sequence[int]:
-    """Numbers of jobs worth a look; one alone is what the loop is there for."""
+    """Numbers of jobs worth a look, without 1, which the loop stands for."""
     waits = basis is not None and basis.waits
     if waits and backend == "thread":
         most = max(2, min(io_concurrency.MOST, n_items))

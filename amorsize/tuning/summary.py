@@ -130,7 +130,7 @@ def _unsure(search: Search, far: Sequence[Plan], fit: Fit, best_s: float) -> str
 def _alone(
     search: Search, best: Plan, others: Sequence[Configuration], far: Sequence[Plan], fit: Fit
 ) -> tuple[bool, str]:
-    """What to say of a plan that no other is as good as: was there another?"""
+    """What to say if no other plan is as good as the best: whether there were others."""
     if far:
         unsure = _unsure(search, far, fit, fit.level(best).time_s)
         return True, f"decided: {_named(search, [best])} is the quickest{unsure}"

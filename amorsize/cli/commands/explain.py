@@ -91,7 +91,7 @@ def latest_of_each_kind(records: list[Record], here: str, own_key: str | None) -
 
 
 def kind_of(record: Record) -> str:
-    """What the items are of which this was learned."""
+    """The kind of the items that a record was learned from."""
     kind = record.get("kind")
     return f"items of type {clean(str(kind[0]))}" if isinstance(kind, list) and kind else "items"
 
