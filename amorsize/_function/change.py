@@ -5,7 +5,7 @@ from __future__ import annotations
 from amorsize._function import value_flow
 from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, member, type_name
 from amorsize._function.made_instances import Made
-from amorsize._function.object_contents import is_container
+from amorsize._function.object_contents import CONTEXT_VARIABLE, is_container
 from amorsize._function.ownership import is_own_class
 from amorsize._function.plain_values import PLAIN
 from amorsize._function.shareable_values import is_shareable
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from amorsize._function.name_lookup import End
 
-#: The type of variables that most code sets for a while, then resets.
-CONTEXT_VARIABLE = "_contextvars.ContextVar"
 #: Types of what stands for a value that is still to be made.
 _STANDS_FOR = {"dataclasses._HAS_DEFAULT_FACTORY_CLASS"}
 #: Types of objects that threads may share, in which what is set stays set.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from amorsize._function.callables import METHOD, MISSING, is_made_at_run_time, own, raw, type_name
-from amorsize._function.change import CONTEXT_VARIABLE
-from amorsize._function.object_contents import is_container
+from amorsize._function.object_contents import CONTEXT_VARIABLE, is_container
 from amorsize._function.ownership import is_own_class
 
 TYPE_CHECKING = False
@@ -17,6 +16,7 @@ CHANGING = {
     *("add", "discard", "setdefault", "popitem", "appendleft", "extendleft", "popleft", "rotate"),
     *("difference_update", "intersection_update", "symmetric_difference_update"),
     *("subtract", "move_to_end", "fill", "put", "partition", "byteswap", "setflags", "__setitem__"),
+    *("putpixel", "putdata", "putalpha", "putpalette", "paste", "thumbnail"),
     *("__delitem__", "__iadd__", "__ior__", "__setattr__", "__delattr__"),
 }
 #: Functions that change their first argument.
@@ -30,6 +30,12 @@ _CHANGES_FIRST = {
 _CHANGES_FIRST_OF = {
     *("builtins", "heapq", "bisect", "random", "operator", "numpy", "xml", "elementtree"),
 }
+#: Functions of packages for images that draw on their first argument.
+_DRAWING = {
+    "PIL": {"Draw", "floodfill"},
+    "cv2": {"line", "rectangle", "circle", "ellipse", "putText", "fillPoly", "polylines"}
+    | {"arrowedLine", "drawContours", "drawMarker", "fillConvexPoly", "floodFill"},
+}
 #: Of these, functions that change an attribute.
 SETTERS = {"setattr", "delattr"}
 #: Methods of objects that are made in place, which change what they are handed.
@@ -39,7 +45,7 @@ INTO = {"pack_into", "recv_into", "recvfrom_into", "readinto1"}
 #: Builtins that leave a buffer that they are handed as it is; print is told its file by name.
 ONLY_LOOKS = {"len", "id", "type", "isinstance", "bool", "repr", "hasattr", "callable", "print"}
 #: Names by which something that is handed over may be changed.
-PERHAPS_CHANGING = _CHANGES_FIRST | CHANGING | _CHANGES_HANDED
+PERHAPS_CHANGING = _CHANGES_FIRST.union(CHANGING, _CHANGES_HANDED, *_DRAWING.values())
 _BUFFERS = {"_io.StringIO", "_io.BytesIO"}
 #: Methods that change only objects of these types.
 CHANGING_SOME = {
@@ -97,13 +103,13 @@ _UNDONE_BY = {"addHandler": "removeHandler", "addFilter": "removeFilter"}
 _UNDONE_BY |= {undo: do for do, undo in _UNDONE_BY.items()}
 #: Packages whose methods of such names give new objects.
 _GIVE_NEW = {"pandas", "polars", "numpy", "datetime", "decimal", "fractions", "pathlib"}
-#: The argument that functions of NumPy write to.
-TO = "out"
+#: The arguments that functions of NumPy and of OpenCV write to.
+TO = ("out", "dst")
 #: The option with which methods of pandas change their object.
 IN_PLACE_OPTION = "inplace"
 #: Options with which functions change their first argument, and some of these functions; None: any.
 _BY_OPTION: dict[str, frozenset[str] | None] = {
-    IN_PLACE_OPTION: None,
+    **dict.fromkeys((IN_PLACE_OPTION, "in_place"), None),
     "copy": frozenset(
         (
             *("nan_to_num", "scale", "normalize", "binarize", "minmax_scale", "maxabs_scale"),
@@ -136,7 +142,8 @@ def changes_first(called: Any, name: str) -> bool:
         return True
     if called is MISSING:
         return name in _CHANGES_HANDED
-    return name in _CHANGES_FIRST and _is_of_library(called)
+    top = _library_of(called)
+    return name in (_CHANGES_FIRST if top in _CHANGES_FIRST_OF else _DRAWING.get(top, ()))
 
 
 def changed_by_options(called: Any, name: str, named: tuple[str, ...]) -> int:
@@ -159,11 +166,11 @@ def changes_bound(prepared: Any) -> bool:
     return is_known and changes_first(called, own_name(called, ""))
 
 
-def _is_of_library(called: Any) -> bool:
+def _library_of(called: Any) -> str:
     module = own(called, "__module__")
     if not isinstance(module, str):  # a method of a generator or a type, say
         module = type(own(called, "__self__")).__module__
-    return module.partition(".")[0].lstrip("_") in _CHANGES_FIRST_OF
+    return module.partition(".")[0].lstrip("_")
 
 
 def changes_holder(holder: Any, name: str, names: tuple[str, ...]) -> bool:

@@ -48,7 +48,8 @@ def changed_by_library(func: FunctionType, bound: Bound, call: Call) -> Iterator
     by_name = dict(zip(named, passed[len(passed) - len(named) :], strict=True))
     yield from _into_buffers(func, bound, call, by_name.get("file"))
     name = (step[0] if step else callee[1]).lstrip(".")
-    changed = [by_name[TO], *(flow.held(by_name[TO]) or ())] if TO in by_name else []
+    written = [by_name[one] for one in TO if one in by_name]
+    changed = [*written, *(part for one in written for part in flow.held(one) or ())]
     if IN_PLACE_OPTION in by_name and step:
         changed.append((callee[0], callee[1], callee[2][:-1]))
     is_by_other_name = callee[0] != GLOBAL or step

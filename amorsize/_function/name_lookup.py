@@ -13,7 +13,13 @@ from amorsize._function.callable_walk import attribute, end_of, imported, resolv
 from amorsize._function.callables import FUNCTION, MISSING, MODULE, cells, member, raw, type_name
 from amorsize._function.flow_reader import flow_of
 from amorsize._function.made_instances import Made, Super, class_of
-from amorsize._function.object_contents import CONTAINERS, MAX_ELEMENTS, is_container, state
+from amorsize._function.object_contents import (
+    CONTAINERS,
+    CONTEXT_VARIABLE,
+    MAX_ELEMENTS,
+    is_container,
+    state,
+)
 from amorsize._function.ownership import is_own_class, is_own_module, own_modules
 
 TYPE_CHECKING = False
@@ -156,6 +162,8 @@ def _parts(value: Any, step: str) -> Iterable[Any]:
     if value_flow.leads_inside(step):
         if value is sys.modules:
             return own_modules(MAX_ELEMENTS)
+        if type_name(value) == CONTEXT_VARIABLE:
+            return _current_of(value)
         if isinstance(value, dict | _VIEW):
             held = dict.values(value) if isinstance(value, dict) else value.values()
             return list(islice(held, MAX_ELEMENTS))
@@ -173,6 +181,14 @@ def _parts(value: Any, step: str) -> Iterable[Any]:
     else:
         found = _attribute_of(value, step[1:])
     return () if found is MISSING else (found,)
+
+
+def _current_of(variable: Any) -> Iterable[Any]:
+    """What a context variable stands for here, if it stands for anything."""
+    try:
+        return (variable.get(),)
+    except LookupError:
+        return ()
 
 
 def _names_of(value: Any) -> Any:

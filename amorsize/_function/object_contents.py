@@ -29,6 +29,8 @@ MAX_ELEMENTS = 50
 #: Entries of a table among which functions are looked for.
 MAX_FUNCTIONS = 1000
 CONTAINERS = (list, dict, set, bytearray)
+#: The type of variables that most code sets for a while, then resets.
+CONTEXT_VARIABLE = "_contextvars.ContextVar"
 #: Methods, and functions of one argument, that give another view of the same memory.
 GIVE_VIEW = {
     *(".reshape", ".ravel", ".view", ".squeeze", ".transpose", ".swapaxes", ".diagonal", ".cast"),

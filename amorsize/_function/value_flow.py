@@ -68,6 +68,8 @@ _GIVE_ALL = {".values", ".copy"}
 _GIVE_PAIRS = {".items"}
 #: Functions of modules that give the elements of what they are handed.
 _CHAINING = {".chain", ".islice", ".cycle", ".deque"}
+#: The method of an image that gives its pixels, without an argument.
+_PIXELS = ".load"
 #: Methods of trees that give one of its nodes, and several.
 _GIVE_NODE, _GIVE_NODES = {".find"}, {".iter", ".findall", ".iterfind", ".find_all", ".select"}
 #: Builtins that give an element of their first argument, and those that give all of them.
@@ -292,6 +294,8 @@ class Flow:
                 return self.group(self.one_of((space, name, steps[:-1]), *passed[:1]))
             if steps[-1] in _GIVE_ONE or steps[-1] in _GIVE_NODE:
                 return held
+            if steps[-1] == _PIXELS and not passed:
+                return space, name, steps[:-1]
             if steps[-1] in _GIVE_ALL or steps[-1] in _GIVE_NODES:
                 return self.group(held)
             if steps[-1] in _CHAINING:

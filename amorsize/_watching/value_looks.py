@@ -151,6 +151,18 @@ def _frame(digest: Digest, one: Any) -> None:
     digest.follow(blocks[:FOLLOWED])
 
 
+def _image(digest: Digest, one: Any) -> None:
+    """An image of Pillow: some rows of its pixels, once these are in memory."""
+    digest.instance(one, is_known=True)
+    core = vars(one).get("_im", vars(one).get("im"))
+    if core is None:
+        return
+    width, height = core.size
+    for y in range(0, height, max(1, height // N_BLOCKS)):
+        row = sys.modules["PIL.Image"].Image._new(one, core.crop((0, y, width, y + 1)))
+        digest.note(hash(row.tobytes()))
+
+
 def _hash_of(flat: memoryview) -> int:
     if flat.nbytes <= WHOLE_BYTES:
         return hash(bytes(flat))
@@ -175,6 +187,7 @@ _BY_NAME: dict[str, Look] = {
     "collections.deque": _deque,
     "array.array": _bytes,
     "numpy.ndarray": _array,
+    "PIL.Image.Image": _image,
     "torch._C.TensorBase": _tensor,
     "torch._C._TensorBase": _tensor,
     "pandas.core.generic.NDFrame": _frame,
