@@ -122,6 +122,18 @@ def test_every_module_has_one_idea():
     assert {where for where in TEXTS if has_and(where)} - TWO_IDEAS == set()
 
 
+#: A constant of a module with a comment behind it that is no instruction to a tool.
+FRAGMENT = re.compile(
+    r"^(?!TYPE_CHECKING)[A-Z_]{2,}[A-Z_, ]* = .*?  # (?!noqa|type:|fmt:)", re.MULTILINE
+)
+
+
+def test_a_constant_is_explained_above_it():
+    """A comment behind it is a fragment, which tends to run on over the next constants."""
+    assert FRAGMENT.search("LIMIT = 3  # of these at most\n")
+    assert {where for where in TEXTS if FRAGMENT.search(TEXTS[where])} == set()
+
+
 def test_no_exception_stays_when_nothing_needs_it():
     """An entry goes away with the change that makes it needless."""
     found = found_sizes()

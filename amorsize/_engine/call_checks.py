@@ -166,7 +166,8 @@ def _of_frame(library: str, name: str, decorated: bool) -> str:
     )
 
 
-_GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80 | 0x100, 0x200  # as inspect.CO_*
+#: As `inspect.CO_*` has them.
+_GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80 | 0x100, 0x200
 _NOT_PLAIN = _GENERATOR | _COROUTINE | _ASYNC_GENERATOR
 
 

@@ -43,7 +43,8 @@ _CONTAINERS: Any = (list, tuple, set, frozenset, dict, deque)
 _BUFFERS: Any = (bytearray, memoryview)
 _MEMBER: Any = type(type("", (), {"__slots__": ("a",)}).a)  # type: ignore[attr-defined]
 _ELEMENTS = (("xml.etree.ElementTree", "Element"), ("lxml.etree", "_Element"))
-_ROWS = (("sqlite3", "Row"),)  # never change
+#: Types whose values never change.
+_ROWS = (("sqlite3", "Row"),)
 
 
 class Trace(Value):
@@ -202,8 +203,11 @@ def _sight(value: Any, depth: int = 0) -> Any:
     return id(value), [_sight(one, depth + 1) for one in held] if len(held) <= MOST_SEEN else None
 
 
-SEEN_DEEP = 2  # an object's attributes, theirs, and the containers in these: a queue is that deep
-MOST_SEEN = 32  # attributes of one object: those that have more are not there to be told by
+#: How deep is looked: an object's attributes, theirs, and the containers in these. A queue is that
+#: deep.
+SEEN_DEEP = 2
+#: Objects with more attributes than this are skipped: nobody uses them to tell something.
+MOST_SEEN = 32
 
 
 def _seen_in(container: Any) -> Any:

@@ -234,7 +234,8 @@ class Turn:
         return self._n_items - self._ticks.__length_hint__()
 
 
-QUIET = frozenset(  # iterators that run nothing when they go on, and give what was there before
+#: Iterators that run nothing when they go on, and give what was there before.
+QUIET = frozenset(
     {f"builtins.{name}_iterator" for name in ("list", "tuple", "range", "longrange", "set")}
     | {f"builtins.{name}_iterator" for name in ("str", "str_ascii", "bytes", "bytearray", "memory")}
     | {f"builtins.dict_{name}iterator" for name in ("key", "value", "item")}

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import Any
 
-_SET, _COMPREHENSION = "a set", "a set comprehension"  # what is known of a value on the stack
+#: What is known of a value on the stack.
+_SET, _COMPREHENSION = "a set", "a set comprehension"
 _MAKERS = {"set", "frozenset"}
 _SET_METHODS = {"union", "intersection", "difference", "symmetric_difference", "copy"}
 _READERS = {"list", "tuple", "enumerate", "iter", "map", "filter", "zip", "dict", "str", "repr"}

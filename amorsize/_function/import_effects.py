@@ -29,7 +29,8 @@ _LASTING = frozenset(
     | {"Thread", "Process", "Pool", "ThreadPoolExecutor", "ProcessPoolExecutor", "SharedMemory"}
     | {"FileHandler", "RotatingFileHandler", "TimedRotatingFileHandler"}
 )
-_METHODS = frozenset(  # of whatever a call gives: `Path(name).write_text(text)`
+#: Methods of whatever a call gives: `Path(name).write_text(text)`.
+_METHODS = frozenset(
     {"write_text", "write_bytes", "writelines", "writerow", "writerows", "truncate"}
     | {"unlink", "rmtree", "touch", "start"}
 )

@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 
     from amorsize.policy.evidence.drift import Drift
 
-VERSION = 4  # of records; others are learned again
+#: The version of records. What others hold is learned again.
+VERSION = 4
 FORMAT = "amorsize profiles"
 SITE_VARIABLE = "AMORSIZE_SITE_PROFILES"
-MAX_FILE_BYTES = 8 * 1024**2  # some ten thousand profiles
+#: The largest file that is read: some ten thousand profiles.
+MAX_FILE_BYTES = 8 * 1024**2
 MAX_PROFILES = 20_000
-MAX_STORY = 8  # drifts of one record
+#: The most drifts of one record.
+MAX_STORY = 8
 PREFIX = "profile:"
 
 

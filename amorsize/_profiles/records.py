@@ -82,7 +82,8 @@ def write(learned: Iterable[Learned], *, knows_earlier: bool = True) -> None:
 
 
 _written_costs: dict[str | None, dict[str, float]] = {}  # by folder
-NEWS = 1.25  # times what is written, or its inverse: figures that moved less stay as they are
+#: Costs that moved by less than this factor are not written again.
+NEWS = 1.25
 
 
 def _are_news(costs: dict[str, float]) -> bool:
@@ -138,7 +139,8 @@ def _plain(kind: Kind) -> str:
 
 
 MAX_NAME_CHARS = 64
-BESIDE = "-beside"  # ends the key of what was learned without a look at what was known
+#: The end of the key of a record that was written without a look at earlier ones.
+BESIDE = "-beside"
 
 
 def _costs_key() -> str:

@@ -27,15 +27,22 @@ if TYPE_CHECKING:
     # The function's owner, the kind of its items, and what the function is set up with.
     Key = tuple[Hashable, Kind, Hashable]
 
-MAX_DRIFTS = 8  # of one function: its story, not its log
-MAX_FUNCTIONS = 4096  # remembered in memory; the one used longest ago goes first
-MAX_VARIANTS = 8  # of each: a closure over a number that never comes again is no reason to grow
+#: The most drifts of one function: its story, not its log.
+MAX_DRIFTS = 8
+#: The most functions that are remembered in memory. The one that was used longest ago goes first.
+MAX_FUNCTIONS = 4096
+#: The most variants of a function: a closure over ever new numbers is no reason to grow.
+MAX_VARIANTS = 8
 # A call this long is worth a line in the journal at once, of 0.13 ms, or 4 ms with loading: who
 # comes to no exit (one of multiprocessing's children, a killed program) has learned something, too.
 WRITE_NOW_S, FIRST_NOW_S = 0.05, 0.1
-MOST_WRITING = 0.005  # of the time of all calls: beyond, on a busy host, it waits for a later call
-WORTH_WRITING_S = 0.4  # shorter calls are if together they took this long, at exit of all functions
-WRITE_AGAIN = 2.0  # what is the same is written anew after this many times as much use
+#: The largest share of the time of all calls that writing may take. On a busy host it waits for a
+#: later call.
+MOST_WRITING = 0.005
+#: Shorter calls are written at exit if together they took this long.
+WORTH_WRITING_S = 0.4
+#: A profile that has not changed is written again after this many times as much use.
+WRITE_AGAIN = 2.0
 
 
 class Variants:

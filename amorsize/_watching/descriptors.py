@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 MAX_LOOKED_AT = 32
 #: Descriptors that are asked of which kind they are, at 1.5 us each.
 MAX_ASKED = 256
-TCP_INFO, IPPROTO_TCP = 11, 6  # of Linux; importing `socket` for their names takes 5 ms
+#: Numbers of Linux. Importing `socket` for their names takes 5 ms.
+TCP_INFO, IPPROTO_TCP = 11, 6
 #: Where in TCP_INFO two counters of 64 bits begin: what the other side has confirmed, what came in.
 TCP_COUNTERS = 120
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 #: Paths that are noted of one item.
 MOST_PATHS = 1000
-_CHANGES = {  # events, and which of their arguments are paths that change
+#: Audit events, with the places of the arguments that are paths which change.
+_CHANGES = {
     "os.rename": (0, 1),
     "os.remove": (0,),
     "os.link": (1,),

@@ -10,17 +10,27 @@ if TYPE_CHECKING:
     from typing import Any
 
 # Where an item has left a trace that others may meet:
-PROCESS = "process"  # in what the whole process has once: its folder, its environment, ...
-DESCRIPTOR = "descriptor"  # in a file or connection that was open before
-GENERATOR = "generator"  # in a random generator
-CONTEXT = "context"  # in the caller's context: context variables, the decimal precision
-STATE = "state"  # in an object that the function reaches
-ITEM = "item"  # in the item itself
-THREADS = "threads"  # in a thread that it has left running
-CHILDREN = "children"  # in a process that it has left running
+#: What the whole process has once: its folder, its environment, ...
+PROCESS = "process"
+#: A file or connection that was open before.
+DESCRIPTOR = "descriptor"
+#: A random generator.
+GENERATOR = "generator"
+#: The caller's context: context variables, the decimal precision.
+CONTEXT = "context"
+#: An object that the function reaches.
+STATE = "state"
+#: The item itself.
+ITEM = "item"
+#: A thread that the item has left running.
+THREADS = "threads"
+#: A process that the item has left running.
+CHILDREN = "children"
 # Seen by `Inside` alone, where a called function is known for it:
-THREAD = "thread"  # it is bound to the thread that calls it
-CALLER = "caller"  # only the caller may call it
+#: It is bound to the thread that calls it.
+THREAD = "thread"
+#: Only the caller may call it.
+CALLER = "caller"
 
 PLACES = (PROCESS, DESCRIPTOR, GENERATOR, CONTEXT, STATE, ITEM, THREADS, CHILDREN)
 

@@ -53,7 +53,8 @@ _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _OPENERS = frozenset({"__init__", "__new__", "__enter__", "__call__"})
 BUILTIN: Any = type(len)
 C_METHODS: tuple[Any, ...] = (type(str.upper), type(str.__add__))
-_HARMLESS = frozenset(  # what their methods change is theirs
+#: Types whose methods change only their own object.
+_HARMLESS = frozenset(
     {str, bytes, int, float, complex, bool, type(None), tuple, frozenset, range, slice}
     | {list, dict, set, bytearray, memoryview, type, object, type(len), FUNCTION, METHOD}
     | {type({}.keys()), type({}.values()), type({}.items()), type(_ for _ in "")}

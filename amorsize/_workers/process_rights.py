@@ -15,7 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_STATUS, _LIMITS = "/proc/thread-self/status", "/proc/self/limits"  # 60 us for the two
+#: Files that tell the rights of a thread. Reading both takes 60 us.
+_STATUS, _LIMITS = "/proc/thread-self/status", "/proc/self/limits"
 _FIELDS = (
     *(b"Umask:", b"Uid:", b"Gid:", b"Groups:"),
     *(b"CapInh:", b"CapPrm:", b"CapEff:", b"CapBnd:", b"CapAmb:"),

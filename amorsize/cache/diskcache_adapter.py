@@ -40,7 +40,8 @@ _SETTINGS = {
 _OF_THE_FUTURE = (
     "DELETE FROM Cache WHERE rowid IN (SELECT rowid FROM Cache WHERE store_time > ? LIMIT 1000)"
 )
-_AHEAD_S = 86_400.0  # clocks are set
+#: A record may be newer than now by this many seconds, because clocks are set.
+_AHEAD_S = 86_400.0
 
 
 class TextDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache ships no types

@@ -29,8 +29,10 @@ LAYOUT = {
     "Cache_store_time": "CREATE INDEX Cache_store_time ON Cache (store_time)",
 }
 _OPEN_FILES = "/proc/self/fd"
-_UNKNOWN = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL)  # what a file system says of O_TMPFILE
-_WRITE_VERSION, _READ_VERSION = 18, 19  # where a header says that there is a WAL: as 2
+#: The errors of file systems that do not know O_TMPFILE.
+_UNKNOWN = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL)
+#: Where the header of a database has a 2 for each if there is a WAL.
+_WRITE_VERSION, _READ_VERSION = 18, 19
 
 
 def put(folder: str) -> bool:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 NAME = "journal.jsonl"
-LEAVING = "journal-leaving.jsonl"  # what is being put into the database, and can be read until then
+#: Lines that are being put into the database. They can be read until that is done.
+LEAVING = "journal-leaving.jsonl"
 #: A journal larger than this is compacted. It holds some hundred profiles, read in a millisecond.
 FULL_BYTES = 64 * 1024
 #: A journal larger than this was not written by amorsize.

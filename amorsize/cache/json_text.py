@@ -11,10 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
-MAX_RECORD_BYTES = 64 * 1024  # of JSON; a profile takes a few kB
-MAX_DEPTH = 32  # of objects and lists within each other
+#: The largest record as JSON. A profile takes a few kB.
+MAX_RECORD_BYTES = 64 * 1024
+#: How deep objects and lists may be nested.
+MAX_DEPTH = 32
 MAX_KEY_BYTES = 512
-_MIN_BYTES_OF_A_NEST = 32  # on average in a full text: empty lists alone take 30 times its memory
+#: The least bytes of a text for each nested value: empty lists alone take 30 times their text in
+#: memory.
+_MIN_BYTES_OF_A_NEST = 32
 
 
 class RefusedError(Exception):

@@ -8,7 +8,8 @@ import sys
 from amorsize._host.mount_paths import unescaped
 from amorsize._host.signals import let_through
 
-MOUNTS = "/proc/self/mounts"  # Linux's list of what is mounted where; elsewhere nothing is known
+#: Linux's list of what is mounted where. On other systems nothing is known.
+MOUNTS = "/proc/self/mounts"
 REMOTE = frozenset(
     [
         *("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ncpfs", "9p", "coda"),

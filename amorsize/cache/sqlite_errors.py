@@ -19,7 +19,8 @@ WAIT_S = 1.0
 _ERROR, _INTERNAL, BUSY, LOCKED, _READONLY, _INTERRUPT, _CORRUPT = 1, 2, 5, 6, 8, 9, 11
 _FULL, _CANTOPEN, _SCHEMA, TOOBIG, _CONSTRAINT, _MISMATCH = 13, 14, 17, 18, 19, 20
 _FORMAT, _NOTADB = 24, 26
-_MOVED = _READONLY | 4 << 8  # in full: its file was renamed while it was open
+#: The whole code that says that the database's file was renamed while it was open.
+_MOVED = _READONLY | 4 << 8
 # Nothing in our statements, nor in what we write, is wrong or forbidden by our tables.
 _DAMAGE = {_ERROR, _INTERNAL, _CORRUPT, _SCHEMA, TOOBIG, _CONSTRAINT, _MISMATCH, _FORMAT, _NOTADB}
 _WORDS = {

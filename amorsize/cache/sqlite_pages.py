@@ -22,9 +22,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_KEY_BYTES = 1001  # of an entry of an index: the most that SQLite keeps within its page
+#: The largest entry of an index that SQLite keeps within its page.
+MAX_KEY_BYTES = 1001
 
-_INNER, _LEAF = 2, 10  # kinds of pages: of an index, and where it ends
+#: Kinds of pages of an index: those that lead to others, and those at the end.
+_INNER, _LEAF = 2, 10
 _KINDS = (_INNER, _LEAF)
 _WAL_HEADER_BYTES, _FRAME_HEADER_BYTES = 32, 24
 _WAL_MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 WRONG_CALL = 2
-INTERRUPTED = 130  # the status that a shell reports for SIGINT
+#: The status that a shell reports for SIGINT.
+INTERRUPTED = 130
 Argument = tuple[tuple[str, ...], dict[str, Any]]  # what argparse's add_argument takes
 
 

@@ -176,7 +176,8 @@ class _Stdin:
         """Nothing to close: it is not ours."""
 
 
-_SELECTS_ANYTHING = sys.platform != "win32"  # there it selects sockets alone
+#: On Windows, `select` takes sockets alone.
+_SELECTS_ANYTHING = sys.platform != "win32"
 
 
 class _Items:
@@ -235,7 +236,8 @@ def _lines(
         source.close()
 
 
-_MARK = b"\xef\xbb\xbf"  # that some programs begin UTF-8 with
+#: The bytes that some programs begin UTF-8 with.
+_MARK = b"\xef\xbb\xbf"
 
 
 def _parsed(lines: Iterable[str], name: str, kind: str) -> Iterator[Any]:

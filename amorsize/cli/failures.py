@@ -9,7 +9,8 @@ from amorsize.cli.command import FailureError
 from amorsize.cli.text import clean
 from amorsize.errors import AmorsizeError
 
-MOST_OF_OURS = 2000  # characters: what we say ends with what to do, so it is not cut short
+#: The most characters of a message of ours. It ends with what to do, so it is hardly ever cut.
+MOST_OF_OURS = 2000
 
 
 def failed(error: Exception, *, verbose: bool, further: str = "", **document: Any) -> FailureError:

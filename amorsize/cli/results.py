@@ -18,7 +18,8 @@ from amorsize.cli.output import Out, complain
 from amorsize.cli.prompt import confirm
 from amorsize.cli.text import clean
 
-FLUSH_AFTER_S = 0.05  # a line that waits for others to go with it waits no longer
+#: A line that waits for others to go with it waits no longer than this.
+FLUSH_AFTER_S = 0.05
 
 
 def check(asked: argparse.Namespace) -> None:

@@ -12,7 +12,8 @@ from typing import TypeGuard
 from amorsize.report import counted
 
 _N_NEAREST = 3
-_MAX_SHOWN = 200  # characters of one text from the disk
+#: The most characters of one text from the disk.
+_MAX_SHOWN = 200
 
 
 def clean(text: str, *, n_most: int = _MAX_SHOWN) -> str:

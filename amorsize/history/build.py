@@ -30,8 +30,10 @@ from amorsize.policy.trace import Trace
 if TYPE_CHECKING:
     from amorsize.policy.trace import ChunkTrace
 
-LEAST_CHUNKS = 3.0  # as many as equally long ones: fewer tell nothing of how they vary
-MAX_DEPTH = 24  # of what is stored; beyond, a text
+#: Fewer chunks than this, counted as equally long ones, tell nothing of how they vary.
+LEAST_CHUNKS = 3.0
+#: Values that are nested deeper are stored as their text.
+MAX_DEPTH = 24
 
 
 def saved(name: str, result: Any, func: Callable[..., Any] | None, note: str) -> Saved:

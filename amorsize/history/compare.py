@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 # two figures 2 % of 240 pairs of calls without any change were told as a change; with the first one
 # alone, on the busy machine, 25 %.
 BETWEEN_PROCESSES, BETWEEN_BUSY = 0.15, 0.30
-BUSY_LOAD = 1.25  # processes that wanted to run, by cores: a call that uses them all counts itself
-LOAD_MATTERS = 0.5  # processes that wanted to run, more or fewer than before
+#: A host counts as busy from this many processes a core that want to run: a call that uses all
+#: cores counts itself.
+BUSY_LOAD = 1.25
+#: Two loads differ if they are this many processes apart.
+LOAD_MATTERS = 0.5
 SHOWN_PLANS = 10
 
 

@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     Schema = dict[str, Check]
 
 SOURCES = ("learned", "tuned", "imported", "asked")
-MOST_JOBS, MOST_ITEMS, MOST_S = 4096, 10**12, 1e7  # beyond, a stored figure is a mistake
-MOST_SPREAD = 10.0  # of log costs: a factor of 22000 from one chunk to the next
-MOST_WAYS = 8  # of running, whose results are remembered
+#: Beyond these, a stored figure is a mistake.
+MOST_JOBS, MOST_ITEMS, MOST_S = 4096, 10**12, 1e7
+#: The largest spread of log costs that is believed: a factor of 22000 from one chunk to the next.
+MOST_SPREAD = 10.0
+#: The most ways of running whose results are remembered.
+MOST_WAYS = 8
 MOST_WAY_CHARS, MOST_TOLD_CHARS = 32, 200
-TINY = 5e-324  # the least number above 0
+#: The least number above 0.
+TINY = 5e-324
 
 #: What an earlier call has found holds where this call finds the same within this factor.
 FITS = 3.0

@@ -16,12 +16,18 @@ if TYPE_CHECKING:
     from amorsize.tuning.search import Search
     from amorsize.tuning.space import Space
 
-N_TRIALS = 25  # runs of plans proposed
-N_STARTUP = 6  # of them by chance, beside those that the policy thinks worth a look
-N_FIRST = 8  # of these at most
-N_AGAIN = 3  # the best so many are run once more, one after the other
-ASKED_MOST = 4  # proposals for each run: many were run already
-NEVER_LOG = 25.0  # of a plan that failed: worse than any
+#: Runs of plans that are proposed.
+N_TRIALS = 25
+#: How many of these are drawn at random, beside those that the policy thinks worth a look.
+N_STARTUP = 6
+#: The most plans that the policy may name.
+N_FIRST = 8
+#: The best plans, of which each is run once more, one after the other.
+N_AGAIN = 3
+#: Proposals that are asked for before a run: many of them were run already.
+ASKED_MOST = 4
+#: The log of the time that a plan counts for which has failed: worse than any.
+NEVER_LOG = 25.0
 
 
 def load() -> Any:

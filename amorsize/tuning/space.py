@@ -17,8 +17,10 @@ FEWEST_SHARE = (
     8  # numbers of jobs go down to 1/8 of the cores: fewer are never best but by accident
 )
 FEWEST_WAITING = 8
-SHARES = (4, 16, 64)  # chunks of each worker where nothing is known of the items
-FACTORS = (0.25, 1.0, 4.0)  # of the chunksize whose sending costs a hundredth
+#: How many chunks each worker gets in plans to try, if nothing is known of the items.
+SHARES = (4, 16, 64)
+#: Chunksizes to try, as multiples of the one whose sending costs a hundredth.
+FACTORS = (0.25, 1.0, 4.0)
 QUICK_FEWEST_SHARE = 2
 
 

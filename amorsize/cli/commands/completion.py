@@ -7,7 +7,8 @@ import argparse
 from amorsize.cli.command import Answer, Command
 
 SHELLS = ("bash", "zsh", "fish")
-_FILES = ("FILE", "TRACE", "FUNC")  # metavars of what is, or may begin with, a file's name
+#: Metavars of arguments that are file names, or may begin with one.
+_FILES = ("FILE", "TRACE", "FUNC")
 
 
 def _completion(asked: argparse.Namespace) -> Answer:

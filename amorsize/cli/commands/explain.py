@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from amorsize.simulate.engine import Outcome
     from amorsize.simulate.world import World
 
-MOST_PLAYED = 1_000_000  # items of a call that is played: beyond, the plan is the same
-MOST_SHOWN = 8  # kinds of items
+#: The most items of a call that is played: beyond, the plan is the same.
+MOST_PLAYED = 1_000_000
+#: The most kinds of items that are shown.
+MOST_SHOWN = 8
 
 
 def _explain(asked: argparse.Namespace) -> Answer:

@@ -23,9 +23,12 @@ FINE, SLOW, BAD, NOTE = "fine", "slow", "bad", "note"
 # Shares of what there should be. A virtual machine whose host was busy did 1.5 to 1.9 times the
 # work of one process with two, an idle one 1.95 and more; second hyperthreads bring 0.3 of a core.
 GOOD_SHARE, POOR_SHARE = 0.75, 0.6
-CPU_SHARE = 0.9  # CPU / wall of a process that spins: less when somebody else has its core
-START_S, CLEAN_START_S, ROUND_TRIP_S = 20e-3, 0.25, 0.5e-3  # 20 times, 4 and 5 times the usual
-PIPE_BYTES_S, PICKLE_BYTES_S = 200e6, 10e6  # a fifth of the usual, or less
+#: The CPU / wall of a process that spins is below this if somebody else has its core.
+CPU_SHARE = 0.9
+#: Times that are too long: 20, 4 and 5 times the usual.
+START_S, CLEAN_START_S, ROUND_TRIP_S = 20e-3, 0.25, 0.5e-3
+#: Rates that are too low: a fifth of the usual, or less.
+PIPE_BYTES_S, PICKLE_BYTES_S = 200e6, 10e6
 JOB_S, N_ITEMS, N_ROUNDS = 0.3, 60, 3
 
 
