@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 #: The worker number, in front of a task.
 WORKER_NUMBER = Struct("<H")
-#: Seconds after which an idle worker quits. Each holds 12 MB and what it has imported.
+#: Seconds after which an idle worker quits. Each holds 9 MB and what it has imported.
 IDLE_S = 5.0
 
 
