@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, run_command
 
+from amorsize.policy.evidence import io_concurrency
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TARGETS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -62,6 +64,15 @@ def test_links_lead_somewhere():
     for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_the_readme_tells_how_many_waiting_items_run_at_once():
+    """Who asks a server has to know, and how to have fewer."""
+    (told,) = [one for one in README.split("\n\n") if "items that wait" in one]
+    at_once = [io_concurrency.FIRST, io_concurrency.MOST, io_concurrency.MOST_CONNECTING]
+
+    assert [int(one) for one in re.findall(r"\d+", told)] == at_once
+    assert "n_jobs=" in told
 
 
 def test_the_readme_is_short():
