@@ -4,13 +4,14 @@ import collections
 import dataclasses
 import os
 import time
+import typing
 from contextlib import nullcontext
 
 import pytest
 from conftest import another_thread
 from witness import MANY_CORES, compute_if_here
 
-from amorsize import SerializationError, autotune, tuned_map
+from amorsize import SerializationError, autotune, optimize, tuned_map
 
 LEVEL = 1
 
@@ -44,6 +45,25 @@ def local_dataclass():
     return Row, lambda item: Row(item, [item]), lambda one: one.more[0]
 
 
+def local_slots():
+    @dataclasses.dataclass(frozen=True, slots=True)
+    class Cell:
+        number: int
+        more: list = dataclasses.field(default_factory=list)
+
+    return Cell, lambda item: Cell(item, [item]), lambda one: one.more[0]
+
+
+def local_generic():
+    T = typing.TypeVar("T")
+
+    class Box(typing.Generic[T]):
+        def __init__(self, inside):
+            self.inside = inside
+
+    return Box, lambda item: Box(item), lambda one: one.inside
+
+
 def local_tuple():
     Pair = collections.namedtuple("Pair", "one other")
 
@@ -53,7 +73,13 @@ def local_tuple():
     return Pair, make, lambda one: one.one
 
 
-CLASSES = {"class": local_class, "dataclass": local_dataclass, "named tuple": local_tuple}
+CLASSES = {
+    "class": local_class,
+    "dataclass": local_dataclass,
+    "dataclass with slots": local_slots,
+    "generic": local_generic,
+    "named tuple": local_tuple,
+}
 
 
 @pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
@@ -101,6 +127,38 @@ def test_they_are_no_reason_for_the_loop():
     assert [row.b for row in rows] == list(range(400))
     assert "cannot be pickled" not in str(tuned.explain())
     assert len({row.a for row in rows}) > 1, str(tuned.explain())
+
+
+@pytest.mark.skipif(not MANY_CORES, reason="one usable core")
+@pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
+def test_no_local_class_is_a_reason_for_the_loop(kind):
+    """The caller tries it as it will be: known by its class, of which nothing travels."""
+    cls, make, value_of = kind()
+
+    def item(number):
+        compute_if_here()
+        return make(number)
+
+    tuned = autotune(item, cache=False)
+    found = tuned(range(400))
+
+    assert {type(one) for one in found} == {cls}
+    assert [value_of(one) for one in found] == list(range(400))
+    assert "cannot be pickled" not in str(tuned.explain())
+
+
+@pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
+def test_a_prediction_is_for_the_classes_that_a_call_can_send(kind):
+    """What is sent is weighed as in a call."""
+    _, make, _ = kind()
+
+    def item(number):
+        until_s = time.thread_time() + 5e-3
+        while time.thread_time() < until_s:
+            pass
+        return make(number)
+
+    assert "pickled" not in optimize(item, range(400)).reason
 
 
 def test_a_class_is_left_as_it_is():

@@ -166,7 +166,7 @@ class Sample:
         """What results, and an item where these have to travel too, take to be sent."""
         has_to_travel = self.task.source is None or self.fork_reason is not None
         items = self.items[:1] if has_to_travel else []
-        return inspect_host.weigh(self.results[:WEIGHED_RESULTS] or [None], items)
+        return inspect_host.weigh(self.results[:WEIGHED_RESULTS] or [None], items, self.func)
 
     def where(self) -> tuple[backend_costs.Route, PicklingMeasured | None]:
         """Where the policy sends such items, and their weighing where that mattered."""
