@@ -1,4 +1,4 @@
-"""Price the workers: what they cost the caller in seconds."""
+"""Computes what workers cost the caller, in seconds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
             """Whether they spend most of their time waiting."""
 
 
-#: With fewer workers than this that the caller could keep busy, sending costs more than it brings.
+#: If the caller could keep fewer workers than this busy, sending costs more than it brings.
 WORTH = 1.5
 
 #: Workers are started for this many times what the caller could serve, since sending varies as

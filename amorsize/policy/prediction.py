@@ -29,7 +29,7 @@ WAKE_S = 0.1e-3
 #: A plan with more workers has to be quicker by this much.
 SAME = 0.99
 
-#: Chunksizes to look at, by the bulk chunksize. The optimum is flat.
+#: Chunksizes to look at, as multiples of the bulk chunksize. The optimum is flat.
 CHUNK_STEPS = (0.25, 0.5, 1.0, 2.0)
 
 

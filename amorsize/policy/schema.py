@@ -66,7 +66,7 @@ def optional(check: Check) -> Check:
 
 
 def either(*checks: Check) -> Check:
-    """What any of these allows."""
+    """Whatever one of these allows."""
     return lambda value: any(check(value) for check in checks)
 
 

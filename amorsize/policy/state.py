@@ -88,7 +88,7 @@ class State:
         self.route: Route | None = None
         if job.backend != "auto":
             self.route = Route(backend=job.backend, why="asked for")
-        #: Workers are wanted: the bet is made.
+        #: Whether workers are wanted, so that the bet is made.
         self.is_backend_fixed = False
         #: The workers there are, with what each has to do.
         self.workers = WorkerTable()

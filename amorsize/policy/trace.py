@@ -110,7 +110,7 @@ class WorkerLog:
         return tuple(self._events)
 
     def append(self, event: WorkerEvent) -> None:
-        """Keep one more, as long as there are not too many."""
+        """Keep one more, unless there are too many."""
         if len(self._events) < MANY_WORKER_EVENTS:
             self._events.append(event)
 

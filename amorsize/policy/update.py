@@ -119,7 +119,7 @@ def _inlined(state: State, event: Inlined) -> None:
 
 
 def _has_core_to_itself(state: State) -> bool:
-    """Nothing of ours keeps the caller from its core: only then does idling mean waiting."""
+    """Whether none of our workers keeps the caller from its core, so that idling means waiting."""
     if not state.workers.n_started:
         return True
     n_alive = state.workers.n_alive

@@ -117,7 +117,7 @@ def _see_cores(state: State, event: Report) -> None:
 
 
 def _see_saturation(state: State, event: Report, n_working: int) -> None:
-    """Items that cost ever more with more workers: perhaps fewer of them would do."""
+    """Look for items that cost ever more with more workers: fewer workers may do as well."""
     assert state.route is not None
     is_parked = state.limits.contention.is_parking and state.limits.n_most is not None
     parked = state.workers.of(state.route.backend).ready[state.limits.n_most :] if is_parked else []
@@ -143,7 +143,7 @@ def _leave_threads(state: State) -> None:
 
 
 def _see_drift(state: State, watch: drift.Watch, found: drift.Drift) -> None:
-    """Every change has its own answer; one that concerns all plans alike needs none."""
+    """Answer a change of what items cost; one that concerns all plans alike needs no answer."""
     if found.what == "waiting" and state.job.backend == "auto" and state.job.may_inline:
         state.waiting.suspect(found)  # or the host is busy: the caller's items tell
         return

@@ -77,7 +77,7 @@ class Progress(Value):
             yield f"{self.n_failed} failed"
 
     def line(self, n_columns: int) -> str:
-        """The same in one line of a terminal, with what there is room for."""
+        """The progress in one line of a terminal, with as much as there is room for."""
         if self.is_over:
             return clipped(str(self), n_columns)
         count = f"{self.n_done}" if self.n_items is None else f"{self.n_done}/{self.n_items}"

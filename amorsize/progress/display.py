@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         is_users: bool  # it runs code of the user's, which belongs into the calling thread
 
         def show(self, progress: Progress) -> None:
-            """Show it in the place of what was shown before."""
+            """Show a progress in place of the last one."""
 
         def end(self, progress: Progress) -> None:
             """Show it for the last time."""

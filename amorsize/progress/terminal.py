@@ -23,7 +23,7 @@ ERASE = "\r\x1b[K"
 #: Columns where the terminal does not tell how many it has.
 USUAL_COLUMNS = 80
 
-#: The one that has the terminal; others show nothing.
+#: The call that has the terminal; others show nothing.
 _owner: TerminalLine | None = None
 #: Streams that a program writes to beside stdout and stderr, which may be the same terminal.
 watched: list[Any] = []
@@ -56,13 +56,13 @@ class TerminalLine:
         self._has_shown = False
         #: The last text on the terminal is ours: whoever writes has to delete it.
         self.covers = False
-        #: Others' last text ended with the end of a line.
+        #: Whether the last text of other code ended a line.
         self.is_at_start = True
         self.pid = os.getpid()
         self._begin()
 
     def show(self, progress: Progress) -> None:
-        """Draw it, unless somebody is in the midst of a line, or we are in the background."""
+        """Draw the line, unless other code has begun one or this program is in the background."""
         if (
             not self.is_at_start
             or not self._is_in_front()
@@ -119,7 +119,7 @@ class TerminalLine:
             return USUAL_COLUMNS
 
     def _is_in_front(self) -> bool:
-        """Whether the terminal is ours: a program in the background leaves it alone."""
+        """Whether this program is in the foreground, so that it may write to the terminal."""
         try:
             return os.tcgetpgrp(self._stream.fileno()) == os.getpgrp()
         except (AttributeError, OSError, ValueError) as error:

@@ -37,7 +37,7 @@ class CostBySize:
         self._sizes_are_costs = sizes_are_costs
         #: The size, the cost and the number of items of each chunk.
         self._seen: list[tuple[float, float, int]] = []
-        #: Seconds of work that are behind.
+        #: Seconds of work that are done.
         self.wall_s = 0.0
         self._n = 0
         self._stride, self._n_skipped = 1, 0

@@ -1,4 +1,4 @@
-"""Who may decide in a simulated call: the tuner, the loop, a fixed plan, another library."""
+"""Policies for a simulated call: the tuner, the loop, a fixed plan, another library."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Serial:
         """Nothing is learned."""
 
     def next(self, view: View) -> Any:
-        """All of it."""
+        """Run all items at once."""
         return RunInline(n_items=view.n_left, time_budget_s=inf)
 
 

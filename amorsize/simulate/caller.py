@@ -1,4 +1,4 @@
-"""What the caller spends its time on besides items: starting, sending, collecting."""
+"""Spends the caller's time on what is not items: starting, sending, collecting."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Caller:
         self.n_done = 0
 
     def spend(self, work_s: float, *then: Then) -> None:
-        """The caller is at something; what follows is called when it is through with that."""
+        """Keep the caller busy for a time, then call what follows."""
         self.cores.work(self.cores.ops, work_s, self._spent, then)
 
     def send(self, action: do.Send, then: Then, came_back: Callable[[Any], None]) -> None:

@@ -62,7 +62,7 @@ class Pool:
         return worker
 
     def begin(self, worker: Place) -> None:
-        """A worker that is free takes what it was sent, or what is there for anybody."""
+        """Have a free worker take what it was sent, or what any worker may take."""
         chunks = worker.in_flight or self._shared
         if not chunks or not worker.is_up or worker.chunk is not None or not worker.is_alive:
             return

@@ -140,7 +140,7 @@ class Fit:
         return max((self.may_be_slower_than(what, other) for other in others), default=1.0)
 
     def may_be_slower_than(self, what: Hashable, other: Hashable) -> float:
-        """By what factor another one may yet be quicker, but in one case of ten; at least 1."""
+        """The factor by which another one may yet be quicker, in nine cases of ten; at least 1."""
         error = (self.error_log(what) ** 2 + self.error_log(other) ** 2) ** 0.5
         slower_log = self._effects[what] - self._effects[other] + student_80(self.dof) * error
         return exp(max(0.0, slower_log))

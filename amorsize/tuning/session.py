@@ -284,7 +284,7 @@ class Session:
         return None
 
     def _predicted(self, why: str) -> TuningResult:
-        """Where nothing was tuned: what the optimizer says, as what it is."""
+        """The prediction of the optimizer, marked as one, if nothing was tuned."""
         loop_s = self.search.loop_s
         hint = None if self.look is None else self.look.hint
         if loop_s is None:
@@ -335,7 +335,7 @@ class Session:
         return result
 
     def _named(self, result: TuningResult) -> TuningResult:
-        """The result with what was tuned, and what that has taken."""
+        """The result with the name of what was tuned, and what the tuning took."""
         result.tuning_s = perf_counter() - self.began_s
         result.function = self.name
         return result

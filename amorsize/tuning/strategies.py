@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from amorsize.policy.actions import Plan
     from amorsize.tuning.search import Search
 
-#: Blocks of one set of plans, at most: what is open then differs by next to nothing.
+#: The most blocks of one set of plans: what is open after them differs by next to nothing.
 MOST_BLOCKS = 12
 
 

@@ -144,7 +144,7 @@ def _alone(
 
 
 def beats_the_loop(search: Search) -> bool:
-    """Whether the best plan is quicker than the loop beyond the noise, whichever plan that is."""
+    """Whether the best plan is quicker than the loop by more than the noise."""
     ranked = search.ranked([search.loop, *_plans_run(search)])
     return search.fit() is not None and search.loop not in search.contenders(ranked)
 

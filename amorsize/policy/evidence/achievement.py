@@ -67,7 +67,7 @@ def compared(
 
 
 def booked(profile: Profile, makespan_s: float, at_s: float) -> Profile:
-    """A call's profile with the time of the call put down; at the first one the clock starts."""
+    """A call's profile with the time of the call added; the first call starts the clock."""
     explored = Explored.of(profile)
     since_s = at_s if explored.at_s is None else explored.at_s
     counted = explored.replace(used_s=explored.used_s + makespan_s, at_s=since_s)

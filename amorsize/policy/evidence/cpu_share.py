@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 #: CPU / wall that shows a core of our own.
 VERIFIED_SHARE = 0.8
 
-#: Time of the caller's own items, while workers start, that tells its share.
+#: After so many seconds of the caller's items, while workers start, its CPU share is known.
 VERIFY_S = 5e-3
 
 #: Below this mean CPU / wall of chunks, workers wait for cores.

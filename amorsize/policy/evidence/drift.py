@@ -233,5 +233,5 @@ class Watch:
 
 
 def kept_level(known: CostLevel, learned: CostLevel) -> CostLevel:
-    """The level that was learned, or the one known before if it was learned from few chunks."""
+    """The level that was learned, or the earlier one if it was learned from few chunks."""
     return learned if learned.n_chunks >= LEAST_KNOWN else known

@@ -23,7 +23,7 @@ class Exploration:
     def __init__(self, account: Explored) -> None:
         #: The same, with what this call adds.
         self.account = account
-        #: It is time to try a neighbour of the plan.
+        #: Whether it is time to try a neighbour of the plan.
         self.is_due = False
         #: The neighbour that is being tried.
         self.trial: Trial | None = None

@@ -23,7 +23,7 @@ MOST_CONNECTING = 32
 #: Waiting items in flight at first where they compute a good part of their time.
 LEAST = 4
 
-#: Waiting items by those that keep one core computing. More take turns at the GIL, in convoys.
+#: Waiting items in flight over those that keep one core computing. More of them wait for the GIL.
 ROOM = 1.5
 
 #: Items that take at most this many times what they took with fewer do not feel the others.

@@ -25,7 +25,7 @@ class MemoryLimit:
         self._most_bytes = 0  # by which any worker has grown
 
     def see(self, event: MemoryGrown, *, alive: Set[int], n_places: int) -> tuple[str, str] | None:
-        """A worker has grown; what is decided because of that, and why, if it is new.
+        """Take in how a worker has grown; gives the decision with its reason, if it is new.
 
         Args:
             event: What it has taken.

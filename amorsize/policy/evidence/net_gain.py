@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from amorsize.policy.events import Report
 
-#: CPU seconds of items by those of the loop in the same time. Less is no gain.
+#: CPU seconds of items over those of the loop in the same time. Below this, there is no gain.
 LEAST_GAIN = 1.05
 
 #: Reports and seconds that a judgement needs at least.
@@ -62,7 +62,7 @@ class Gain:
         missing_s = LEAST_GAIN * alone_share * self._core_share * span_s - self._cpu_s
         is_lost = missing_s > 0
         if is_lost and missing_s <= self._core_share * self._silent_s(report.now_s, busy):
-            return False  # somebody at a long chunk may have done all of it
+            return False  # a worker at a long chunk may have done all of it
         self._begin(report.now_s)
         if is_lost:
             self._until_s = report.now_s + self._rest_s

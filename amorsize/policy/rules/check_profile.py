@@ -26,15 +26,15 @@ ALIKE = 1.5
 #: Length of a slice that is there for one more item.
 LEAST_CHECK_S = 10e-6
 
-#: So many items are seen before a profile is put aside: the first one may be the smallest, or warm
-#: something up.
+#: The fewest items that are seen before a profile is put aside: the first one may be the smallest,
+#: or warm something up.
 TELLING_ITEMS = 4
 
 #: Unless the caller has run items for this long.
 LONG_S = 10e-3
 
-#: A longer one that is cheaper tells little where they were very uneven: from this spread of log
-#: costs on.
+#: From this spread of log costs on, items are so uneven that a longer but cheaper slice tells
+#: little.
 UNEVEN = 0.7
 
 #: The widest spread of log costs that excuses a misfit. Beyond, anything would fit.

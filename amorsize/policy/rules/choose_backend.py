@@ -43,7 +43,7 @@ FIRST_THREAD_S = 9e-3
 #: Share of an item's time that may go into starting processes before they are known to be best.
 OPEN_SHARE = 0.5
 
-#: This many times a doubtful warm-up must be left, or one cold worker delays the end.
+#: The work left must be this many times a doubtful warm-up, or one cold worker delays the end.
 DOUBTS = 2.0
 
 
@@ -103,7 +103,7 @@ def _may_still_wait(state: State) -> bool:
 
 
 def reroute(state: State) -> None:
-    """Where items were to run was decided before it was clear that they wait: once more."""
+    """Choose the backend again: it was chosen before it was clear that items wait."""
     is_open = state.route is None or state.route.backend is None
     if is_open or state.job.backend != "auto" or state.waiting.has_rerouted:
         return
@@ -120,7 +120,7 @@ def begin_waiters(state: State) -> None:
 
 
 def reopen_jobs(state: State) -> None:
-    """What was found out about the number of jobs is in doubt: it is found out again."""
+    """Find the number of jobs again: what was found before is in doubt."""
     state.limits.contention, state.cores = Contention(), CoreEvidence(verified=True)
 
 
@@ -192,7 +192,7 @@ def _canary_beside_second(state: State, view: View) -> Action | None:
 
 
 def look_up(state: State, view: View) -> Action | None:
-    """What earlier processes have learned is asked for before anything else is done."""
+    """Look up what earlier processes have learned, before anything else is done."""
     if not state.job.may_look_up:
         return None
     from amorsize.policy.rules import look_up_profile
@@ -201,7 +201,7 @@ def look_up(state: State, view: View) -> Action | None:
 
 
 def start_gil_probe(state: State) -> Action:
-    """Have it watched; unclear the first time, it is watched for longer."""
+    """Start the GIL probe; if its first look was unclear, the second one lasts longer."""
     state.gil.begin()
     return StartGilProbe()
 

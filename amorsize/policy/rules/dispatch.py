@@ -153,7 +153,7 @@ def send(state: State, worker: WorkerState, n_items: int, time_budget_s: float) 
 
 
 def meanwhile(state: State, view: View) -> Action | None:
-    """Where it is not known yet how items are run best: whoever is there goes on with them."""
+    """Go on with whatever is there while it is not known how items are run best."""
     for worker in state.workers:
         if worker.is_ready and _may_queue(state, worker, view):
             n_items, time_budget_s = n_first(state, view), inf
@@ -171,7 +171,7 @@ def meanwhile_or_wait(state: State, view: View) -> Action:
 
 
 def _may_queue(state: State, worker: WorkerState, view: View) -> bool:
-    """Something for an idle worker; one more thing if the caller may be long in its item."""
+    """Whether a worker may get a chunk: its first one, or a second while plenty is left."""
     n_first, n_left = state.job.chunksize or 1, view.n_left
     is_plenty = n_left > PLENTY * n_first * (1 + state.workers.n_started)
     for_caller = 0 if view.caller_busy else n_first  # it takes the last ones itself, if it can

@@ -83,7 +83,7 @@ def see(state: State, event: Report) -> None:
 
 
 def look(state: State) -> None:
-    """A trial whose time is over ends, whatever has been reported of it."""
+    """End a trial whose time is over, whatever has been reported of it."""
     trial = state.exploration.trial
     if trial is not None and trial.is_rival and state.moment.now_s > trial.until_s:
         _end(state, trial)
@@ -196,7 +196,7 @@ def _switch(state: State, way: Way) -> None:
 
 
 def _book(state: State, trial: Trial) -> None:
-    """What the neighbour's window took is spent, all of it."""
+    """Charge the time of the neighbour's window to the account."""
     spent_s = max(0.0, state.moment.now_s - trial.window.since_s)
     state.exploration.put_down(spent_s=state.exploration.account.spent_s + spent_s)
 

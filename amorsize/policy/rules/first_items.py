@@ -33,7 +33,7 @@ FIRST_LONG_S, FIRST_LOOK_S = 40e-3, 2e-3
 #: as many items as there are cores, up to 32, are worth a worker each.
 FIRST_OPEN_S = 12e-3
 
-#: What is not over yet is expected to take this many times what it took already.
+#: An item that is not over is expected to take this many times what it took already.
 LINDY = 2
 
 #: Items this long take long to check: workers get theirs meanwhile.
@@ -41,7 +41,7 @@ LONG_CHECK_S = 5e-3
 
 
 def first(state: State, view: View) -> Action:
-    """Nothing is known: run one item. Few items are likely long: have help ready before."""
+    """Run one item, as nothing is known. Before few items, which are likely long, start workers."""
     if view.caller_busy:
         return dispatch.meanwhile_or_wait(state, view)
     if (action := _begin_known(state, view) or help_with_few(state, view)) is not None:
@@ -66,7 +66,7 @@ def _begin_known(state: State, view: View) -> Action | None:
 
 
 def help_with_few(state: State, view: View) -> Action | None:
-    """Few items are likely long ones: workers that have one each while the caller has its."""
+    """Give each of a few items, which are likely long, a worker while the caller runs one."""
     if not state.is_surveyed and _are_few(state, view, state.job.n_cores_most):
         return InspectHost()
     n_first = _n_before_first(state, view) if state.is_surveyed else 0
@@ -83,7 +83,7 @@ def help_with_few(state: State, view: View) -> Action | None:
 
 
 def _are_few(state: State, view: View, n_cores: int) -> bool:
-    """Few items of an unknown function are likely long ones: nobody maps over six trivial ones."""
+    """Whether so few items are likely long: nobody maps over six trivial ones."""
     n_items = view.n_left + state.workers.n_started
     if (hint := state.profile.hint) is not None:
         is_long = hint.traits.item_s >= LONG_CHECK_S and hint.plan.backend == "process"

@@ -39,7 +39,7 @@ def follow(state: State, view: View, plan: Plan) -> Action | None:
 
 
 def leave(state: State, reason: str) -> None:
-    """The plan holds no longer: what is left is decided anew."""
+    """Leave the plan, which does not hold any more: what is left is decided again."""
     state.note("the tuned plan is left", reason)
     state.profile.followed, state.route = None, None
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from amorsize.policy.events import Report, View
     from amorsize.policy.state import State
 
-#: A bulk chunk lasts so many times as long as it is on its way, over how many are under way.
+#: A bulk chunk lasts this many times its way there and back, divided by the chunks under way.
 LAGS = 20.0
 #: Nor is it longer than this for the sake of its way: workers that come later find nothing else to
 #: do. With one chunk sent ahead, a chunk only has to outlast the way.
@@ -42,7 +42,7 @@ TAIL_LAGS = 3.0
 #: Results that one chunk may bring back, as far as that leaves it an item: on Dask, 4 MB are on
 #: their way for about as long as a chunk without any.
 MOST_BYTES = 4e6
-#: Results that all chunks under way may bring back.
+#: The most bytes of results that all chunks under way may bring back.
 ALL_BYTES = 64e6
 
 

@@ -46,7 +46,7 @@ def grow(state: State, view: View, pool: Pool) -> Action | None:
 
 
 def _caller_will_do(state: State, view: View, n_there: int) -> bool:
-    """Whether the worker for the last core would only take from the caller what it does as well."""
+    """Whether a worker on the last core would only do what the caller can do as well."""
     is_last = n_there + 1 >= state.host.n_cores
     return is_last and inline.helps(state) and state.left_s(view) < LAST_S
 
@@ -115,7 +115,7 @@ def shrink(state: State, pool: Pool) -> Action | None:
 
 
 def workers_only(state: State, view: View) -> Action:
-    """Every item goes to a worker: asked for, or the only way to keep a promise."""
+    """Send every item to a worker: the user asked for it, or a promise cannot be kept otherwise."""
     if state.route is None or state.route.backend in (None, "serial"):
         backend = "process" if state.job.process_reason is None else "thread"
         state.route = backend_costs.Route(
