@@ -235,17 +235,23 @@ def test_a_short_call_reads_nothing_ahead():
     assert order == [one for number in range(10) for one in (number, -number)]
 
 
-def test_what_makes_the_data_may_call_tuned_functions():
+@pytest.mark.parametrize("kind", ["generator", "map", "both"])
+def test_what_makes_the_data_may_call_tuned_functions(kind):
     """It is not inside an item: its calls are full calls, also while it is read in turn."""
     from amorsize._workers import nesting
 
     inside = []
 
+    def read(number):
+        inside.append(nesting.is_inside())
+        assert tuned_map(abs, [-1, -2]) == [1, 2]
+        return number
+
     def data():
-        for number in range(5):
-            inside.append(nesting.is_inside())
-            assert tuned_map(abs, [-1, -2]) == [1, 2]
-            yield number
+        if kind == "map":
+            return map(read, range(5))
+        numbers = range(5) if kind == "generator" else map(abs, range(5))
+        return (read(number) for number in numbers)
 
     def item(number):
         inside.append(nesting.is_inside())

@@ -65,7 +65,7 @@ class InlineItems:
         direct = not self._call.pools and chunk.start == work.results.n_in_order
         out = work.results.in_order if direct else []
         n_before = len(out)
-        is_in_item = None if turn is None else lambda: turn.n_taken > len(out) - n_before
+        is_in_item = None if turn is None else lambda: turn.is_in_item(len(out) - n_before)
         is_ahead = self._call.pools.keys() == {"process"} and chunk.start > work.results.n_in_order
         self.set_up()
         if is_ahead:
@@ -116,7 +116,7 @@ class InlineItems:
         work = self._call.work
         failure = ran.error if ran.is_of_data and isinstance(ran.error, Exception) else None
         if turn is not None:
-            chunk = work.end_turn(turn, chunk.start, is_end=ran.is_end, error=failure)
+            chunk = work.end_turn(turn, chunk.start, ran.n_done, is_end=ran.is_end, error=failure)
         end = chunk.start + ran.n_done
         if ran.n_failed:
             self._failures.note_kept(chunk.start, out[len(out) - ran.n_done :])

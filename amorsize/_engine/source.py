@@ -23,6 +23,7 @@ READ_AHEAD = 4096
 READ_S = 2e-3
 #: About how many bytes the items may take that are read ahead.
 READ_BYTES = 64 << 20
+GENERATOR: type = type(one for one in "")
 #: Items that are done are dropped in blocks of so many.
 KEPT_ITEMS = 8192
 #: Items that are done are dropped once they take so many bytes.
@@ -160,11 +161,11 @@ class Reading:
         if held:
             iterator = chain(held, iterator)
         self._items, self._first, self.n_read = [], start, start
-        return Turn(iterator, n_items, start if is_numbered else None)
+        return Turn(iterator, self.parts, n_items, start if is_numbered else None)
 
-    def took(self, turn: Turn, *, is_end: bool, error: Exception | None) -> None:
+    def took(self, turn: Turn, n_done: int, *, is_end: bool, error: Exception | None) -> None:
         """What was run in a turn has been read; of that, what failed is held for its message."""
-        self.n_read += turn.n_taken
+        self.n_read += n_done + turn.fails
         self._first = self.n_read
         if turn.has_failed:
             self._items, self._first = [turn.item], self.n_read - 1
@@ -206,20 +207,29 @@ class Reading:
 
 
 class Turn:
-    """Items on their way from an iterator into a function, counted as they are read.
+    """Items on their way from an iterator into a function, one by one.
 
     Args:
         iterator: Where they come from.
+        parts: The iterators that these come from.
         n_items: How many are taken at most.
         start: The index of the first, where they go with their indices; None: they go alone.
     """
 
-    def __init__(self, iterator: Iterator[Any], n_items: int, start: int | None) -> None:
+    def __init__(
+        self, iterator: Iterator[Any], parts: tuple[Any, ...], n_items: int, start: int | None
+    ) -> None:
         self._start = start
-        self._ticks, self._n_items = repeat(True, n_items + 1), n_items + 1
-        self._items = compress(iterator, self._ticks)  # reads an item, then takes a tick
-        self.item: Any = None  # the one that failed
+        self.item: Any = None  # the one that failed last
         self.has_failed = False
+        self.fails = False  # an item raised that was not kept as a result
+        loud = [one for one in parts if not is_quiet(one)]
+        # A generator can be asked whether it runs. For others, what was read is counted.
+        self._generators = loud if all(type(one) is GENERATOR for one in loud) else None
+        self._ticks, self._n_ticks = repeat(True, n_items + 1), n_items + 1
+        if self._generators is None:
+            iterator = compress(iterator, self._ticks)  # reads an item, then takes a tick
+        self._items = iterator
 
     def __iter__(self) -> Iterator[Any]:
         return self._items if self._start is None else enumerate(self._items, self._start)
@@ -227,11 +237,13 @@ class Turn:
     def failed(self, item: Any) -> None:
         """This item was read, and is not done."""
         self.item, self.has_failed = item if self._start is None else item[1], True
+        self.fails = True
 
-    @property
-    def n_taken(self) -> int:
-        """Items that have been read."""
-        return self._n_items - self._ticks.__length_hint__()
+    def is_in_item(self, n_done: int) -> bool:
+        """Whether the item behind so many is being run, and not read."""
+        if self._generators is None:
+            return self._n_ticks - self._ticks.__length_hint__() > n_done
+        return not any(one.gi_running for one in self._generators)
 
 
 #: Iterators that run nothing when they go on, and give what was there before.

@@ -97,10 +97,12 @@ class WorkQueue:
         self._next = min(self._end, start + n_items)
         return Chunk(start=start, stop=self._next, worker_number=worker_number)
 
-    def end_turn(self, turn: Turn, start: int, *, is_end: bool, error: Exception | None) -> Chunk:
+    def end_turn(
+        self, turn: Turn, start: int, n_done: int, *, is_end: bool, error: Exception | None
+    ) -> Chunk:
         """Items from `start` on were taken straight from the data: those that were read."""
         assert isinstance(self.source, Reading)
-        self.source.took(turn, is_end=is_end, error=error)
+        self.source.took(turn, n_done, is_end=is_end, error=error)
         self._next = self.source.n_read
         return Chunk(start=start, stop=self._next)
 

@@ -19,10 +19,9 @@ if TYPE_CHECKING:
         def __call__(self, n_done: int, n_next: int, now_s: float, /) -> bool: ...
 
     class Turn(Protocol):
-        """Counts the items that the function takes straight from an iterator."""
+        """Tells whether an item failed that the function took straight from an iterator."""
 
-        @property
-        def n_taken(self) -> int: ...
+        fails: bool
 
         def failed(self, item: Any) -> None: ...
 
@@ -97,7 +96,7 @@ def run_chunk(
         single: Read the clock and call `progress` before every item.
         progress: Called before each stride with the number of items done, the number in the stride
             and the time; False ends the run.
-        turn: Counts the items as they are taken, where reading them runs code of the user.
+        turn: Is told which item failed, where reading the next one may fail as well.
 
     Returns:
         How many items were done, what they cost, and the exception that ended the run, if any.
@@ -123,8 +122,10 @@ def run_chunk(
         try:
             is_end = _stride_through(*run)
         except Exception as failure:
-            is_of_data = turn is not None and turn.n_taken == len(out) - before
+            is_of_data = turn is not None and not turn.fails
             if keep_errors and not is_of_data:
+                if turn is not None:
+                    turn.fails = False
                 failure.__dict__[KEPT] = True  # it was raised, not returned
                 out.append(failure)
                 n_failed += 1
@@ -204,17 +205,21 @@ def _stride_through(
             return False
         expected = end - left + n_next
         if results is None:
-            try:
-                if is_star:
-                    for item in islice(items, n_next):
+            # `try` costs nothing here, and tells an item that raises from reading the next one.
+            if is_star:
+                for item in islice(items, n_next):
+                    try:
                         out.append(function(*item))
-                else:
-                    for item in islice(items, n_next):
+                    except BaseException:
+                        _note_failed(turn, item)
+                        raise
+            else:
+                for item in islice(items, n_next):
+                    try:
                         out.append(function(item))  # faster than a bound append
-            except BaseException:
-                if turn is not None and turn.n_taken > len(out) - before:  # else reading it raised
-                    turn.failed(item)
-                raise
+                    except BaseException:
+                        _note_failed(turn, item)
+                        raise
         else:
             # When an item fails, extend() keeps the results before it: their number tells which.
             extend(islice(results, n_next))
@@ -233,6 +238,11 @@ def _stride_through(
         elif took > STRIDE_S * 2 and stride > 1:
             stride = max(1, int(stride * STRIDE_S / took))
     return False
+
+
+def _note_failed(turn: Turn | None, item: Any) -> None:
+    if turn is not None:
+        turn.failed(item)
 
 
 def _is_quicker_from_python(function: Callable[..., Any]) -> bool:
