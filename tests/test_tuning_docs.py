@@ -119,6 +119,53 @@ def test_every_function_of_the_guide_is_there():
         assert callable(place)
 
 
+PLAIN_CALLS = re.findall(r"^### `([\w.]*\([^=\n]*\))`", GUIDE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("call", [one for one in PLAIN_CALLS if "..." not in one])
+def test_a_call_in_a_heading_can_be_made_as_it_stands(call):
+    """With functions and data in place of its names."""
+    names = {"amorsize": amorsize, "func": abs, "data": range(9), "sample": range(9)}
+    names |= {"f": abs, "g": float, "h": str, "tune_pipeline": amorsize.tune_pipeline}
+    call = f"amorsize.autotune(abs){call}" if call.startswith(".") else call
+
+    assert eval(call, names) is not None  # what the guide says
+
+
+def test_the_calls_of_headings_are_all_there():
+    """Those whose signature is written out are compared with it, all others are made."""
+    made = [one for one in PLAIN_CALLS if "..." not in one]
+
+    assert [one.partition("(")[0] for one in made] == [
+        "amorsize.tuning.compare_plans",
+        "tune_pipeline",
+        ".tune",
+    ]
+
+
+def options_of_the_guide() -> list[tuple[str, list[str]]]:
+    """Commands of each table of options, with the options that it names."""
+    heads = re.split(r"^\| (`\w+`(?: and `\w+`)?) \| \|$", GUIDE, flags=re.MULTILINE)[1:]
+    tables = zip(heads[::2], heads[1::2], strict=True)
+    rows = {head: table.split("\n\n")[0].splitlines() for head, table in tables}
+    return [
+        (name, re.findall(r"--[a-z][a-z-]+", " ".join(row.split("` |")[0] for row in rows[head])))
+        for head in rows
+        for name in re.findall(r"`(\w+)`", head)
+    ]
+
+
+@pytest.mark.parametrize(("command", "options"), options_of_the_guide())
+def test_a_command_has_the_options_that_the_guide_names(command, options, tmp_path):
+    """As its help has them."""
+    asked = [sys.executable, "-m", "amorsize", command, "--help"]
+    told = run_command(asked, cwd=tmp_path, timeout_s=30).stdout
+    known = re.findall(r"--[a-z][a-z-]+", told)
+
+    assert options
+    assert {one for one in options if one not in known} == set()
+
+
 ATTRIBUTES = re.compile(r"`(\w+)(?:\([^`]*\))?`")
 
 
