@@ -390,7 +390,17 @@ def named_late(x, name="name"):
     return x
 
 
+def with_what_is_no_context(x):
+    with contextlib.nullcontext(SEEN) as rows:
+        rows.append(x)
+
+
 WAYS = {
+    "given to with": with_what_is_no_context,
+    "method of a type, prepared": lambda x: functools.partial(list.append, SEEN)(x),
+    "method of a type, handed on": lambda x: list(map(list.append, [SEEN], [x])),
+    "method of a type, for each pair": lambda x: list(itertools.starmap(list.append, [(SEEN, x)])),
+    "set in a new table": lambda x: {}.setdefault("rows", SEEN).append(x),
     "list of a class": lambda x: Keeper().keep(x),
     "list of a class, by type()": lambda x: Keeper().keep_by_type(x),
     "list of a class, by __class__": lambda x: Keeper().keep_by_class(x),

@@ -211,6 +211,7 @@ class Reader:
                     if not is_code(helper) or raw(helper) is func:
                         continue
                     for passing in handed_on(call, at, flow):
+                        yield from changed_by_library(func, bound, (origin, *passing))
                         yield from self._by_called(func, bound, helper, (origin, *passing), depth)
 
     def _by_unknown(
@@ -254,6 +255,7 @@ class Reader:
                 whole = (*by_place[0], *by_place[1], *by_name[0], *by_name[1])
                 for helper in self._callees(func, bound, origin):
                     made = origin, whole, (*first_named, *named)
+                    yield from changed_by_library(func, bound, made)
                     yield from self._by_called(func, bound, helper, made, depth)
 
     def _by_called(

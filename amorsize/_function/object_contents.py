@@ -39,6 +39,7 @@ GIVE_VIEW = {
 VIEW_OF = {
     *(".asarray", ".asanyarray", ".ascontiguousarray", ".atleast_1d", ".atleast_2d", ".as_tensor"),
     *(".frombuffer", ".from_numpy", ".as_strided", ".sliding_window_view", ".nditer"),
+    *(".nullcontext", ".closing"),  # which give it to `with`
 }
 #: Functions that do so where they are told not to copy it.
 VIEW_WITHOUT_COPY = {".array", ".astype"}

@@ -270,7 +270,9 @@ class Flow:
 
     def given_by_group(self, group: Store, method: str, passed: tuple[Symbol, ...]) -> Symbol:
         """What a method gives of what has just been put together, or adds to it."""
-        if method in (".get", ".pop", ".popleft"):
+        if method == ".setdefault":
+            self.add(group, *passed[1:])
+        if method in (".get", ".pop", ".popleft", ".setdefault"):
             return self.element(group)
         if method in _GIVE_ALL:
             return self.group(self.element(group))
@@ -306,7 +308,7 @@ class Flow:
             return None
         if name in _BY_BUILTIN:
             self.note_operation(first, *_BY_BUILTIN[name])
-        if name == "memoryview":
+        if name in ("memoryview", "nullcontext", "closing"):
             return first
         if name in _TAKE_ONE:
             return self.element(first)
