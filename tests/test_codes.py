@@ -12,6 +12,8 @@ from conftest import another_thread
 from witness import MANY_CORES, compute_if_here
 
 from amorsize import SerializationError, autotune, optimize, tuned_map
+from amorsize._engine import inspect_host
+from amorsize._workers.serialization import Packing
 
 LEVEL = 1
 
@@ -159,6 +161,16 @@ def test_a_prediction_is_for_the_classes_that_a_call_can_send(kind):
         return make(number)
 
     assert "pickled" not in optimize(item, range(400)).reason
+
+
+@pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
+def test_what_is_weighed_is_what_is_sent(kind):
+    """An id of the class and the values, not the class itself: that takes far longer."""
+    _, make, _ = kind()
+    result = make(1)
+
+    assert inspect_host.weigh([result], [], make).reason is None
+    assert len(Packing(make).dumps([result])) < 200
 
 
 def test_a_class_is_left_as_it_is():

@@ -205,7 +205,7 @@ def weigh(
     serialization.dumps(None)  # loads what pickling needs
     packing, values = serialization.Packing(func), results[:1]
     cost_s, reason = _travel_cost(values, packing)
-    if reason is not None and func is not None:
+    if (reason is not None or packing.with_code) and func is not None:
         from amorsize._workers import code_pickle
 
         code_pickle.announce(func, [*values, *items])  # as before a fork: no class has to travel
