@@ -14,6 +14,10 @@ GUIDE = 3.0
 #: The caller spends at most half its time on sending chunks.
 CALLER_SHARE = 0.5
 
+#: Where items wait, the caller spends at most so much of its time on sending them: a longer chunk
+#: brings workers nothing, nor does it cost them anything, and 64 of them find the caller free.
+WAITING_CALLER_SHARE = 0.15
+
 #: Tail chunks last this many times as long as the caller needs to serve everybody.
 TAIL_DISPATCH = 1.25
 
@@ -97,9 +101,9 @@ def waiting_chunksize(item_s: float, n_workers: int, dispatch_s: float) -> int:
     """Items of a full chunk where items wait.
 
     A worker waits for one item after the other, so a longer chunk brings it nothing. But each chunk
-    costs the caller as much, so it has as many items as leave the caller idle half of its time.
+    costs the caller as much, so it has as many items as leave the caller idle most of its time.
     """
-    n_needed = n_workers * dispatch_s / (CALLER_SHARE * max(item_s, LEAST_S))
+    n_needed = n_workers * dispatch_s / (WAITING_CALLER_SHARE * max(item_s, LEAST_S))
     return 1 if n_needed <= 1.0 else int(n_needed) + 1
 
 
