@@ -36,19 +36,19 @@ class Sheet:
         self.numbers = numbers
 
     def column(self, k):
-        return np.hsplit(self.numbers.reshape(-1, 16), 16)[k % 16]
+        return np.lib.stride_tricks.as_strided(self.numbers[k % 16 :], (16384,), (128,))
 
 
 # Reading the code does not show these: it cannot tell that what such functions give is a view.
 
 
 def through_a_part(sheet, k):
-    np.split(sheet.numbers, 16)[k % 16][0] = -1.0
+    np.trim_zeros(sheet.numbers)[k % 16 * 16384] = -1.0
 
 
 def through_rows(sheet, k):
-    for row in np.array_split(sheet.numbers[:64], 8):
-        row[k % 8] = -2.0
+    for number in np.nditer(sheet.numbers[:64], op_flags=["readwrite"]):
+        number[...] = -2.0
 
 
 def through_a_column(sheet, k):
@@ -56,11 +56,11 @@ def through_a_column(sheet, k):
 
 
 def through_memory(sheet, k):
-    np.frombuffer(sheet.numbers)[k] = -3.0
+    np.require(sheet.numbers)[k] = -3.0
 
 
 def through_out(sheet, k):
-    part = np.split(sheet.numbers, 16)[k % 16][:3]
+    part = np.real(sheet.numbers)[k % 16 * 16384 :][:3]
     np.sqrt(part, part)
 
 
