@@ -117,6 +117,7 @@ class Starter:
             from amorsize._workers.thread_pool import ThreadPool
 
             return ThreadPool(self._call.task)
+        assert backend == "process", backend
         from amorsize._workers import start_method
 
         if self._call.fork_reason is None:
