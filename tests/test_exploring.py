@@ -1,5 +1,7 @@
 """Neighbours of a plan are tried now and then, on real items, for half a percent of the time."""
 
+import os
+
 import pytest
 
 from amorsize import tuned_map
@@ -209,7 +211,7 @@ def test_a_real_call_tries_and_tells(monkeypatch):
         total = 0
         for n in range(30_000):
             total += n
-        return item
+        return item + len(os.sep) - 1  # a module: what only computes needs no threads tried
 
     assert tuned_map(work, range(300), cache=False) == list(range(300))
     key = store.key_of(work, 0)
@@ -217,9 +219,9 @@ def test_a_real_call_tries_and_tells(monkeypatch):
     if learned.plan.backend != "process" or learned.traits.holds_gil is False:
         pytest.skip("nothing but the loop pays here")
     due = after(learned, used_s=1e6).replace(n_calls=N_CALLS)
-    for _ in range(10):  # beside other programs a crew may not be complete
+    for _ in range(6):  # beside other programs not all workers may be there in time
         store.memory().put(key, due)
-        assert tuned_map(work, range(1500), cache=False) == list(range(1500))
+        assert tuned_map(work, range(4000), cache=False) == list(range(4000))
         trace = last_trace(work)
         if trace.profile.sharing.explored["n_tried"]:
             break

@@ -173,7 +173,7 @@ class Maps(RuleBasedStateMachine):
 
 # Beside the thread of pytest-xdist each map starts its workers cleanly, which takes 0.2 s.
 Maps.TestCase.settings = settings(
-    max_examples=8 if "PYTEST_XDIST_WORKER" in os.environ else 15,
+    max_examples=8 if "PYTEST_XDIST_WORKER" in os.environ else 10,
     stateful_step_count=8,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

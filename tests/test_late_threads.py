@@ -41,7 +41,7 @@ def run(pool, *items):
 
 def test_a_thread_that_gets_its_core_after_the_call_is_in_no_item(end, monkeypatch):
     """Its items are done; on a busy host it has only to end."""
-    monkeypatch.setattr(thread_pool.RunDelayClock, "close", lambda _: end.wait(9))
+    monkeypatch.setattr(thread_pool.RunDelayClock, "close", lambda _: end.wait(4))
     pool = started(function=abs)
     heard(pool, WorkerReady)
     run(pool, -1, -2)
