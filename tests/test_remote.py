@@ -5,7 +5,7 @@ import heapq
 import pytest
 
 from amorsize.policy.actions import Send, StartWorker
-from amorsize.policy.events import HostInspected, Ready, Report, Started, View
+from amorsize.policy.events import Died, HostInspected, Ready, Report, Started, View
 from amorsize.policy.evidence.worker_speeds import WorkerSpeeds
 from amorsize.policy.host_job import Host, Job
 from amorsize.policy.profile import Profile
@@ -23,19 +23,21 @@ def play(
     speeds=None,
     known=None,
     result_bytes=None,
+    changes=(),
 ):
     """Seconds that a call takes on an engine, with the chunks that it sent.
 
     The caller is busy for `dispatch_s` with each chunk, which is on its way for half of `lag_s`
-    there, as long back; a worker runs its chunks in turn.
+    there, as long back; a worker runs its chunks in turn. `changes` says from when on there are how
+    many workers; those that go take the chunks along that they have, which are run again.
     """
     host = Host(n_cores=n_workers, dispatch_s=dispatch_s, engine_lag_s=lag_s)
     job = Job(n_items=n_items, backend="process", n_jobs=n_workers, chunksize=chunksize)
     tuner = Tuner(None, job, known)
     tuner.tell(HostInspected(host=host, job=job))
-    speeds = speeds or [1.0] * n_workers
+    speeds, changes, alive = speeds or [1.0] * 5000, list(changes), []
     now_s, n_left, n_started, sizes = 0.0, n_items, 0, []
-    free_s = [0.0] * n_workers
+    free_s = [0.0] * len(speeds)
     reports = []
     n_done = 0
     while n_done < n_items:
@@ -54,11 +56,22 @@ def play(
                     n_bytes=None if result_bytes is None else n * result_bytes,
                 )
             )
+        while changes and changes[0][0] <= now_s:
+            _, n_workers = changes.pop(0)
+            job = job.replace(n_jobs=n_workers)
+            for worker in alive[n_workers:]:
+                tuner.tell(Died(worker=worker, now_s=now_s))
+            gone, alive = set(alive[n_workers:]), alive[:n_workers]
+            n_left += sum(n for _, worker, n, _ in reports if worker in gone)
+            reports = [one for one in reports if one[1] not in gone]
+            heapq.heapify(reports)
+            tuner.tell(HostInspected(host=host.replace(n_cores=n_workers), job=job))
         view = View(now_s=now_s, n_left=n_left, all_read=True, caller_busy=False)
         match tuner.next(view):
             case StartWorker(backend=backend):
                 tuner.tell(Started(worker=n_started, backend=backend, start_s=0.0, now_s=now_s))
                 tuner.tell(Ready(worker=n_started, now_s=now_s))
+                alive.append(n_started)
                 n_started += 1
             case Send(worker=worker, n_items=n):
                 now_s += dispatch_s
@@ -68,7 +81,8 @@ def play(
                 n_left -= n
                 sizes.append(n)
             case _:
-                now_s = max(now_s, reports[0][0]) if reports else now_s
+                coming_s = [one for one, *_ in (*reports[:1], *changes[:1])]
+                now_s = max(now_s, min(coming_s)) if coming_s else now_s
     return now_s, sizes
 
 
@@ -83,6 +97,27 @@ def test_the_chunk_rule_is_within_6_percent_of_the_best_chunk_on_1000_workers():
     ]
 
     assert sum(regrets) / len(regrets) <= 0.06
+
+
+CHANGING = [
+    pytest.param(50e-3, 8000, 64, [(1.0, 256)], id="64, then 256"),
+    pytest.param(50e-3, 8000, 256, [(0.5, 64)], id="256, then 64"),
+    pytest.param(0.3, 6000, 64, [(2.0, 1000), (3.0, 200)], id="64, 1 000, 200"),
+    pytest.param(5e-3, 10_000, 2, [(0.5, 64)], id="2, then 64"),
+    pytest.param(1.0, 3_000, 1000, [(1.0, 300), (4.0, 1000)], id="1 000, 300, 1 000"),
+]
+
+
+@pytest.mark.parametrize(("item_s", "n_items", "n_workers", "changes"), CHANGING)
+def test_workers_that_come_and_go_are_used_as_well_as_by_the_best_chunk(
+    item_s, n_items, n_workers, changes
+):
+    """Those that come find work, those that go take little of it along."""
+    where = {"n_workers": n_workers, "lag_s": 5e-3, "dispatch_s": 1.5e-3, "changes": changes}
+
+    took_s, _ = play(item_s, n_items, **where)
+
+    assert took_s <= 1.1 * best_fixed_s(item_s, n_items, **where)
 
 
 def best_fixed_s(item_s, n_items, **where):
