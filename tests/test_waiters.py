@@ -259,59 +259,47 @@ def test_waits_that_a_service_takes_16_at_a_time_stay_about_as_many():
     assert max(n_threads) == 24
 
 
-def test_few_waits_that_are_known_run_beside_each_other_in_real_threads():
-    """The caller runs none; on a busy host it may take a call more to know that they wait."""
-    lock, places, n_at_once = threading.Lock(), [], [0, 0]
+class LongWaits:
+    """Items that wait for 0.2 s, and what was seen of those of the latest call."""
 
-    def wait(number):
-        with lock:
-            places.append(threading.get_ident())
-            n_at_once[0] += 1
-            n_at_once[1] = max(n_at_once)
+    def __init__(self):
+        self.tuned = autotune(self.wait, thread_safe=True, cache=False)
+        self._lock = threading.Lock()
+
+    def wait(self, number):
+        with self._lock:
+            self.threads.add(threading.get_ident())
+            self._n_now += 1
+            self.n_most = max(self.n_most, self._n_now)
         time.sleep(0.2)
-        with lock:
-            n_at_once[0] -= 1
+        with self._lock:
+            self._n_now -= 1
         return number
 
-    def runs_at_once():
-        places.clear()
-        n_at_once[:] = 0, 0
-        assert tuned(range(6)) == list(range(6))
-        return threading.get_ident() not in places and n_at_once[1] == 6
+    def run(self, n_items):
+        """Call it anew; how many of its items ran at once."""
+        self.threads, self.n_most, self._n_now = set(), 0, 0
+        assert self.tuned(range(n_items)) == list(range(n_items))
+        return self.n_most
 
-    tuned = autotune(wait, thread_safe=True, cache=False)
+
+def test_few_waits_that_are_known_run_beside_each_other_in_real_threads():
+    """The caller runs none; on a busy host it may take a call more to know that they wait."""
+    waits = LongWaits()
+
+    def runs_at_once():
+        return waits.run(6) == 6 and threading.get_ident() not in waits.threads
 
     assert not runs_at_once()  # nothing is known
     assert any(runs_at_once() for _ in range(5))
-
-
-def numbers_at_once():
-    """How many of 20 long waits have run at once, in a first call and in a second one."""
-    lock, n_at_once = threading.Lock(), [0, 0]
-
-    def wait(number):
-        with lock:
-            n_at_once[0] += 1
-            n_at_once[1] = max(n_at_once)
-        time.sleep(0.2)
-        with lock:
-            n_at_once[0] -= 1
-        return number
-
-    def n_most():
-        n_at_once[:] = 0, 0
-        assert tuned(range(20)) == list(range(20))
-        return n_at_once[1]
-
-    tuned = autotune(wait, thread_safe=True, cache=False)
-    return n_most(), n_most()
 
 
 @pytest.mark.cores
 def test_20_long_waits_run_at_once_in_real_threads_once_16_have_not_felt_each_other():
     """On a busy host these may seem to feel each other."""
     for _ in range(5):
-        first, second = numbers_at_once()
+        waits = LongWaits()
+        first, second = waits.run(20), waits.run(20)
         assert first <= FIRST
         if second == 20:
             return

@@ -10,7 +10,8 @@ class CtrlCLater:
     """Holds back the first Ctrl-C of a block until its end; a second one is not held back.
 
     For the main thread, and for blocks of a few lines: a reader that takes no more output may
-    have one of them wait for long, which is what the second Ctrl-C is for.
+    have one of them wait for long, which is what the second Ctrl-C is for. `no_interrupts` holds
+    back all signals, as often as they come, and looks at each of them, which a line is not worth.
     """
 
     def __init__(self) -> None:
