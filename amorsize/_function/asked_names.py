@@ -17,8 +17,8 @@ from amorsize._function.value_flow import CALLED, RESULT, UNKNOWN, all_inside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from types import CodeType, FunctionType
+    from collections.abc import Iterable, Sequence
+    from types import FunctionType
     from typing import Any
 
     from amorsize._function.bound_arguments import Bound
@@ -79,20 +79,14 @@ def _in_texts(func: FunctionType) -> set[str]:
     names = bytecode.names(func.__code__).keys()
     found: set[str] = set()
     if not names.isdisjoint(_GETTERS):
-        found.update(*(text.split(".") for text in _texts(func.__code__)))
+        found.update(*(text.split(".") for text in bytecode.texts(func.__code__)))
     if not names.isdisjoint(_FORMATTING):
-        for text in _texts(func.__code__):
+        for text in bytecode.texts(func.__code__):
             for field in text.split("{")[1:]:
                 found.update(field.partition("}")[0].replace("[", ".").split(".")[1:])
     for _, _, value, _ in reads(func):
         found |= names_asked_by(value)
     return {one.partition("!")[0].partition(":")[0] for one in found}
-
-
-def _texts(code: CodeType) -> Iterator[str]:
-    yield from (one for one in code.co_consts if type(one) is str)
-    for inner in bytecode.nested(code):
-        yield from _texts(inner)
 
 
 def _names_of(cls: type, owns: Owns, *, with_methods: bool) -> set[str]:

@@ -113,6 +113,13 @@ def nested(code: CodeType) -> list[CodeType]:
     return [constant for constant in code.co_consts if type(constant) is CODE]
 
 
+def texts(code: CodeType) -> Iterator[str]:
+    """The texts that stand in code, those of code within it too."""
+    yield from (one for one in code.co_consts if type(one) is str)
+    for inner in nested(code):
+        yield from texts(inner)
+
+
 def argument_at(code: bytes | bytearray, ops: bytes, at: int) -> int:
     """The argument of the operation at a place, with its extension before it."""
     value = code[2 * at + 1]

@@ -9,15 +9,14 @@ from __future__ import annotations
 import codecs
 import sys
 
+from amorsize._function import bytecode
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import CodeType
     from typing import Any
 
 _OWN_HANDLERS = {"strict", "ignore", "replace", "xmlcharrefreplace", "backslashreplace"}
 _OWN_HANDLERS |= {"namereplace", "surrogateescape", "surrogatepass"}
-_CODE = type((lambda: None).__code__)
 _USERS = {"encode", "decode", "open", "read_text", "write_text", "lookup", "reader", "writer"}
 _USERS |= {"TextIOWrapper", "str", "bytes", "encoding", "errors"}
 #: Characters of the longest text that may be the name of an encoding.
@@ -29,20 +28,14 @@ def registered(func: Any) -> str | None:
     code = func.__code__
     if _USERS.isdisjoint(code.co_names):
         return None
-    for text in _texts(code):
+    for text in bytecode.texts(code):
+        if not (text.isascii() and 0 < len(text) <= LONGEST):
+            continue
         if text not in _OWN_HANDLERS and _is_handler(text):
             return f"the error handler {text!r}"
         if _is_foreign(text):
             return f"the encoding {text!r}"
     return None
-
-
-def _texts(code: CodeType) -> Iterator[str]:
-    for constant in code.co_consts:
-        if type(constant) is str and constant.isascii() and 0 < len(constant) <= LONGEST:
-            yield constant
-        elif type(constant) is _CODE:
-            yield from _texts(constant)
 
 
 def _is_handler(text: str) -> bool:

@@ -52,15 +52,8 @@ _COMPUTING = frozenset(
 _HARMLESS = frozenset(
     (
         *("BINARY_OP", "BINARY_SLICE", "BINARY_SUBSCR", "BUILD_CONST_KEY_MAP", "BUILD_LIST"),
-        *(
-            "BUILD_MAP",
-            "BUILD_SET",
-            "BUILD_SLICE",
-            "BUILD_STRING",
-            "CLEANUP_THROW",
-            "BUILD_TUPLE",
-            "CACHE",
-        ),
+        *("BUILD_MAP", "BUILD_SET", "BUILD_SLICE", "BUILD_STRING", "BUILD_TUPLE", "CACHE"),
+        "CLEANUP_THROW",
         *("CALL", "CALL_FUNCTION_EX", "CALL_INTRINSIC_1", "CALL_KW", "CHECK_EXC_MATCH"),
         *("COMPARE_OP", "CONTAINS_OP", "CONVERT_VALUE", "COPY", "COPY_FREE_VARS"),
         *("DELETE_FAST", "DELETE_SUBSCR", "DICT_MERGE", "DICT_UPDATE", "END_FOR", "END_SEND"),
