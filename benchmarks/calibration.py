@@ -21,7 +21,7 @@ from statistics import median
 from amorsize import tuned_map
 from amorsize._host import resources
 from amorsize._host.costs import Costs
-from amorsize.policy.host_job import Job
+from amorsize.policy.request import Job
 from amorsize.policy.tuner import Tuner
 from amorsize.simulate import Bandwidth, World, play
 from benchmarks import host

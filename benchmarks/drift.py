@@ -185,7 +185,7 @@ def heard(event, arguments):
         opened.append(arguments[0])
 sys.addaudithook(heard)
 from amorsize._engine import engine, call_options
-from amorsize._profiles import store
+from amorsize._profiles import memory_store
 from amorsize import tuned_map
 
 def work(i):
@@ -197,7 +197,7 @@ def work(i):
 data = range(1000)
 if sys.argv[1] == "fill":
     tuned_map(work, data)
-    store.write()
+    memory_store.write()
 for _ in range(200):
     tuned_map(work, range(8))
 n_by_short = len(opened)
@@ -209,7 +209,7 @@ for _ in range(20):
 looks, decisions = [], []
 for _ in range(20_000):
     began = time.perf_counter()
-    store.memory().profile(store.key_of(work, data[0]))
+    memory_store.memory().profile(memory_store.key_of(work, data[0]))
     looks.append(time.perf_counter() - began)
     began = time.perf_counter()
     call = engine.Engine(work, (data,), {}, call_options.DEFAULTS, None)
@@ -243,7 +243,7 @@ def lookup() -> None:
 SHARING = """
 import json, sys, time
 from amorsize import tuned_map
-from amorsize._profiles import records, store
+from amorsize._profiles import disk_store, memory_store
 who, n_calls = int(sys.argv[1]), int(sys.argv[2])
 in_cache = [0.0]
 
@@ -270,7 +270,7 @@ began = time.perf_counter()
 for number in range(n_calls):
     n_items = 20 if number else 400
     assert tuned_map(work, range(n_items)) == [i + who for i in range(n_items)]
-store.write()
+memory_store.write()
 print(json.dumps({"cache_s": in_cache[0], "run_s": time.perf_counter() - began}))
 """
 
@@ -314,7 +314,7 @@ def processes(n_processes: int = 16, n_calls: int = 200) -> None:
 CONSTANT = """
 import collections, json, sys, time, zlib
 from amorsize import autotune
-from amorsize._profiles.store import last_trace
+from amorsize._profiles.memory_store import last_trace
 
 BLOB = bytes(range(256)) * 400
 
@@ -361,7 +361,7 @@ def busy() -> None:
 MIDWAY = """
 import json, time
 from amorsize import tuned_map
-from amorsize._profiles.store import last_trace
+from amorsize._profiles.memory_store import last_trace
 
 def work(i):
     until_s = time.thread_time() + (2e-3 if i >= dear_from else 1e-3)

@@ -347,7 +347,7 @@ def _mpire(function: Any, data: Any, case: Case) -> Any:
 
 def _amorsize(function: Any, data: Any, case: Case) -> Any:
     from amorsize import autotune
-    from amorsize._profiles.store import last_trace
+    from amorsize._profiles.memory_store import last_trace
 
     options: dict[str, Any] = {"backend": "process", "n_jobs": N_WORKERS, "setup": case.setup}
     if case.has_limit:

@@ -159,7 +159,7 @@ def _import_as_users_do() -> None:
     with suppress(ImportError):
         import joblib  # type: ignore[import-untyped]  # noqa: F401
         import mpire.pool  # noqa: F401
-    import amorsize._profiles.store
+    import amorsize._profiles.memory_store
 
     assert amorsize.autotune
 

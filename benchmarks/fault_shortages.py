@@ -154,7 +154,7 @@ def no_descriptor_more(_: Any, __: Any) -> None:
         import mpire.pool  # noqa: F401
 
         joblib.parallel.get_active_backend()
-    import amorsize._profiles.store
+    import amorsize._profiles.memory_store
 
     assert amorsize.autotune
 

@@ -93,7 +93,7 @@ def internals_us() -> dict[str, float]:
     """
     from amorsize import tuned_map
     from amorsize._engine import call_options, engine
-    from amorsize._profiles import store
+    from amorsize._profiles import memory_store
 
     data = range(200)
     tuned_map(spinning, data)
@@ -104,7 +104,7 @@ def internals_us() -> dict[str, float]:
         call.call.tuner.next(call.call.view(caller_busy=False))
 
     def look_up() -> None:
-        store.memory().profile(store.key_of(spinning, data[0]))
+        memory_store.memory().profile(memory_store.key_of(spinning, data[0]))
 
     return {
         "decision_us": median(_per_call_us(decide) for _ in range(N_TURNS)),

@@ -106,7 +106,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
         monkeypatch.delenv(name, raising=False)
     if costs := sys.modules.get("amorsize._host.costs"):
         monkeypatch.setattr(costs, "_HOST", costs.HostCosts())
-    if store := sys.modules.get("amorsize._profiles.store"):
+    if store := sys.modules.get("amorsize._profiles.memory_store"):
         monkeypatch.setattr(store, "_memory", None)
     return home
 
@@ -144,10 +144,10 @@ def fresh_cache(monkeypatch):
 @pytest.fixture
 def writes_at_once(monkeypatch):
     """What a call has learned is on disk when the call is over, however short it was."""
-    from amorsize._profiles import store
+    from amorsize._profiles import memory_store
 
-    monkeypatch.setattr(store, "WRITE_NOW_S", 0.0)
-    monkeypatch.setattr(store, "FIRST_NOW_S", 0.0)
+    monkeypatch.setattr(memory_store, "WRITE_NOW_S", 0.0)
+    monkeypatch.setattr(memory_store, "FIRST_NOW_S", 0.0)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import time
 
 from amorsize import autotune, tuned_map
-from amorsize._engine import inspect_host
+from amorsize._engine import spawn_costs
 
 
 def kept_in_the_caller(function, change, monkeypatch):
@@ -13,7 +13,7 @@ def kept_in_the_caller(function, change, monkeypatch):
         time.sleep(0.015)  # longer than starting workers takes on a busy host
         return function(x)
 
-    monkeypatch.setattr(inspect_host, "why_not_start", lambda *_: None)  # whatever it takes here
+    monkeypatch.setattr(spawn_costs, "why_not_start", lambda *_: None)  # whatever it takes here
     tuned_map(len, ["a"], backend="process", n_jobs=1)  # to start one would not be worth it
     with monkeypatch.context() as patch:
         change(patch)

@@ -24,7 +24,7 @@ from amorsize import (
     cache,
     tuned_map,
 )
-from amorsize._profiles.store import last_trace
+from amorsize._profiles.memory_store import last_trace
 
 # -- what is refused ------------------------------------------------------------------------
 

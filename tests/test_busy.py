@@ -11,8 +11,8 @@ from witness import MANY_CORES
 
 from amorsize import tuned_map
 from amorsize._host import resources
-from amorsize._profiles import store
-from amorsize._profiles.store import last_trace
+from amorsize._profiles import memory_store
+from amorsize._profiles.memory_store import last_trace
 from amorsize._workers.run_delay import RunDelayClock
 from amorsize.policy.profile import Profile
 
@@ -167,7 +167,7 @@ def test_workers_that_are_kept_from_computing_do_not_wait(backend, busy_cores):
 @pytest.mark.skipif(not MANY_CORES, reason="one core: no workers")
 def test_starved_items_are_not_told_to_have_become_waiting_ones(busy_cores):
     """Chunk after chunk with little CPU time, and the caller's own item as well: no such drift."""
-    store.memory().put(store.key_of(compute, 0), LEARNED_ALONE)
+    memory_store.memory().put(memory_store.key_of(compute, 0), LEARNED_ALONE)
     tuned_map(compute, range(150), cache=False)
 
     trace = last_trace(compute)

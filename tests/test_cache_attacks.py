@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from amorsize import cache, tuned_map
-from amorsize._profiles import store
-from amorsize._profiles.store import last_trace
+from amorsize._profiles import memory_store
+from amorsize._profiles.memory_store import last_trace
 from amorsize.cache import database, sqlite_errors
 from amorsize.errors import AmorsizeWarning
 
@@ -413,15 +413,15 @@ def busy(number):
 @pytest.fixture
 def learned(monkeypatch):
     """What a call has noted, as the text of the record and its key; nobody remembers it."""
-    monkeypatch.setattr(store, "_memory", None)
+    monkeypatch.setattr(memory_store, "_memory", None)
     if not LEARNED:  # once for all tests: a tenth of a second each
         tuned_map(busy, range(300))
-        store.write()
+        memory_store.write()
         [record] = cache.entries()
         LEARNED.append((str(record.pop("stored_as")), record))
         cache.clear()
         cache.close()
-        monkeypatch.setattr(store, "_memory", None)
+        monkeypatch.setattr(memory_store, "_memory", None)
     return LEARNED[0]
 
 

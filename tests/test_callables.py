@@ -132,12 +132,12 @@ def test_whatever_can_be_called(backend, kind):
 
 def test_a_new_closure_each_time_is_remembered_as_one_function():
     """A function made anew for every call does not fill the memory."""
-    from amorsize._profiles import store
+    from amorsize._profiles import memory_store
 
     for _ in range(50):
         assert tuned_map(closure(), range(10)) == [3 * item for item in range(10)]
 
-    owners = [key[0] for key, _ in store.memory().profiles()]
+    owners = [key[0] for key, _ in memory_store.memory().profiles()]
     codes = [owner[0] for owner in owners if type(owner) is tuple]
     assert len([one for one in codes if getattr(one, "co_name", "") == "times"]) == 1
 

@@ -31,7 +31,7 @@ import pytest
 
 import amorsize
 from amorsize import tuned_map
-from amorsize._engine import inspect_host
+from amorsize._engine import spawn_costs
 from amorsize._host import import_hooks
 from amorsize._workers import caller_state, spawned_main
 from amorsize.errors import SerializationError
@@ -372,7 +372,7 @@ def test_rc_parameters_and_precision_are_read_and_set(monkeypatch):
 def test_what_cannot_be_sent_keeps_the_call_in_the_caller(monkeypatch):
     """A formatter that no worker could have: `auto` stays here and says why, others refuse."""
     numpy = pytest.importorskip("numpy")
-    monkeypatch.setattr(inspect_host, "why_not_start", lambda *_: None)  # whatever it takes here
+    monkeypatch.setattr(spawn_costs, "why_not_start", lambda *_: None)  # whatever it takes here
 
     def text(x):
         import time

@@ -16,8 +16,8 @@ import pytest
 
 import amorsize
 from amorsize import autotune, tuned_map
-from amorsize._engine import forgone, inspect_host
-from amorsize._profiles.store import last_trace
+from amorsize._engine import missed_savings, spawn_costs
+from amorsize._profiles.memory_store import last_trace
 from amorsize._workers import spawned_main
 from amorsize._workers.payload import Payload
 from amorsize._workers.protocol import Task
@@ -498,35 +498,35 @@ def test_new_interpreters_are_not_thought_of_where_they_would_not_pay():
     """For a tenth of a second of work it takes longer to ask what they would need."""
     amorsize.shutdown()
 
-    assert "need about" in inspect_host.why_not_start(0.1, 2)
-    assert inspect_host.why_not_start(10.0, 2) is None
+    assert "need about" in spawn_costs.why_not_start(0.1, 2)
+    assert spawn_costs.why_not_start(10.0, 2) is None
 
-    worth_s = 10 * (inspect_host.interpreter_s() + inspect_host.FIRST_CLEAN_S)
-    assert inspect_host.why_not_start(worth_s, 2) is None
-    assert "need about" in inspect_host.why_not_start(worth_s, 2, core_share=0.2)
+    worth_s = 10 * (spawn_costs.interpreter_s() + spawn_costs.FIRST_CLEAN_S)
+    assert spawn_costs.why_not_start(worth_s, 2) is None
+    assert "need about" in spawn_costs.why_not_start(worth_s, 2, core_share=0.2)
 
     in_worker(len, ["a"])
-    assert inspect_host.why_not_start(0.1, 2, core_share=0.2) is None
+    assert spawn_costs.why_not_start(0.1, 2, core_share=0.2) is None
 
 
 def test_calls_that_all_go_without_have_interpreters_in_the_end():
     """None of them is worth a start, and what they have lost together is."""
     amorsize.shutdown()
     now_s = [0.0]
-    lost = forgone.Forgone(lambda: now_s[0])
-    worth_s = 2 * (inspect_host.interpreter_s() + inspect_host.FIRST_CLEAN_S)
-    assert inspect_host.why_not_start(0.1, 2, forgone_s=worth_s) is None
-    assert inspect_host.why_not_start(0.1, 2, 0.2, forgone_s=worth_s) is None  # on a busy host too
+    lost = missed_savings.Forgone(lambda: now_s[0])
+    worth_s = 2 * (spawn_costs.interpreter_s() + spawn_costs.FIRST_CLEAN_S)
+    assert spawn_costs.why_not_start(0.1, 2, forgone_s=worth_s) is None
+    assert spawn_costs.why_not_start(0.1, 2, 0.2, forgone_s=worth_s) is None  # on a busy host too
 
     for n_calls in range(1, 4):
         now_s[0] += 1.0
         lost.add(0.05)
         assert lost.recent_s == pytest.approx(n_calls * 0.05)
-    now_s[0] += forgone.RECENT_S - 1.5
+    now_s[0] += missed_savings.RECENT_S - 1.5
     assert lost.recent_s == pytest.approx(0.1)  # the first one was long ago
-    now_s[0] += forgone.RECENT_S
+    now_s[0] += missed_savings.RECENT_S
     assert lost.recent_s == 0.0
-    assert "need about" in inspect_host.why_not_start(0.1, 2, forgone_s=lost.recent_s)
+    assert "need about" in spawn_costs.why_not_start(0.1, 2, forgone_s=lost.recent_s)
 
 
 def test_short_calls_beside_a_thread_have_interpreters_in_the_end(run_script):
@@ -559,11 +559,11 @@ def test_no_more_interpreters_wait_than_are_worth_their_start():
     """Sixteen that load pandas first take longer to begin than half a second of waits in a loop."""
     amorsize.shutdown()
 
-    assert inspect_host.interpreters_worth(0.5, 16) <= max(
-        4, inspect_host.resources.usable_cpus().n_cores
+    assert spawn_costs.interpreters_worth(0.5, 16) <= max(
+        4, spawn_costs.resources.usable_cpus().n_cores
     )
-    assert inspect_host.interpreters_worth(500.0, 16) == 16
-    assert inspect_host.interpreters_worth(500.0, 3) == 3
+    assert spawn_costs.interpreters_worth(500.0, 16) == 16
+    assert spawn_costs.interpreters_worth(500.0, 3) == 3
 
 
 def computes(answer):

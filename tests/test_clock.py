@@ -149,7 +149,7 @@ class TestLargeSteps:
 @pytest.fixture
 def sixteen_cores():
     """A host, and a job of unknown items on it."""
-    from amorsize.policy.host_job import Host, Job
+    from amorsize.policy.request import Host, Job
 
     host = Host(
         n_cores=16,

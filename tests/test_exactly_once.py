@@ -7,7 +7,7 @@ import pytest
 from witness import CALLER, KINDS, MANY_CORES, Ledger, noted, noted_wait, noted_work
 
 from amorsize import autotune, tuned_map
-from amorsize._profiles.store import last_trace
+from amorsize._profiles.memory_store import last_trace
 
 BACKENDS = ("auto", "serial", "thread", "process")
 SIZES = (0, 1, 2, 7, 1000, 20_000)

@@ -8,7 +8,7 @@ import pytest
 from witness import MANY_CORES, compute
 
 from amorsize import autotune
-from amorsize._profiles.store import last_trace
+from amorsize._profiles.memory_store import last_trace
 from amorsize.explanation import Explanation
 from amorsize.policy.actions import Plan
 from amorsize.policy.profile import Profile

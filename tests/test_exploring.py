@@ -5,8 +5,8 @@ import os
 import pytest
 
 from amorsize import tuned_map
-from amorsize._profiles import store
-from amorsize._profiles.store import last_trace
+from amorsize._profiles import memory_store
+from amorsize._profiles.memory_store import last_trace
 from amorsize.policy.evidence import achievement, cusum, drift
 from amorsize.policy.evidence.exploration_account import Explored
 from amorsize.policy.profile import Profile
@@ -202,7 +202,7 @@ def test_a_neighbour_program_is_no_better_plan():
 @pytest.mark.cores
 def test_a_real_call_tries_and_tells(monkeypatch):
     """On real items, each of them once; told by `explain()`, and put down for the next call."""
-    monkeypatch.setattr(store, "_memory", None)
+    monkeypatch.setattr(memory_store, "_memory", None)
     for module in (cusum, drift):  # other programs are no reason to put it off
         monkeypatch.setattr(module, "EFFECT", 1e9)
     monkeypatch.setattr(explore, "MOST_OF_CALL", 1e9)
@@ -214,13 +214,13 @@ def test_a_real_call_tries_and_tells(monkeypatch):
         return item + len(os.sep) - 1  # a module: what only computes needs no threads tried
 
     assert tuned_map(work, range(300), cache=False) == list(range(300))
-    key = store.key_of(work, 0)
-    learned = store.memory().profile(key)
+    key = memory_store.key_of(work, 0)
+    learned = memory_store.memory().profile(key)
     if learned.plan.backend != "process" or learned.traits.holds_gil is False:
         pytest.skip("nothing but the loop pays here")
     due = after(learned, used_s=1e6).replace(n_calls=N_CALLS)
     for _ in range(6):  # beside other programs not all workers may be there in time
-        store.memory().put(key, due)
+        memory_store.memory().put(key, due)
         assert tuned_map(work, range(4000), cache=False) == list(range(4000))
         trace = last_trace(work)
         if trace.profile.sharing.explored["n_tried"]:

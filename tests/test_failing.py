@@ -7,7 +7,7 @@ import time
 import pytest
 
 from amorsize import tuned_map
-from amorsize._profiles.store import last_trace
+from amorsize._profiles.memory_store import last_trace
 from amorsize.policy.events import Inlined, Report
 from amorsize.policy.evidence.failure_rate import TRIAL_ITEMS, Failures
 

@@ -10,7 +10,7 @@ import pytest
 from conftest import another_thread
 
 from amorsize import AmorsizeWarning, autotune
-from amorsize._profiles import records, store
+from amorsize._profiles import disk_store, memory_store
 from amorsize._workers.first_items import FirstItems, plain
 from amorsize._workers.fork_pool import ForkPool
 from amorsize._workers.protocol import Chunk, ChunkDone, Noticed, Task, Watch
@@ -301,8 +301,8 @@ def test_the_next_process_knows_it(fresh, monkeypatch):
     """It is in the record on disk; `retune` asks again."""
     mapped = autotune(set_environment)
     run(mapped, range(200))
-    store.write()
-    monkeypatch.setattr(store, "_memory", None)
+    memory_store.write()
+    monkeypatch.setattr(memory_store, "_memory", None)
 
     _, warned = run(mapped, range(200))
     assert warned == []
@@ -319,8 +319,8 @@ def test_forget_forgets_it(fresh):
     run(mapped, range(200))
     mapped.forget()
 
-    assert store.memory().bound(store.owner_of(set_environment)) is None
-    assert records.newest(set_environment) is None
+    assert memory_store.memory().bound(memory_store.owner_of(set_environment)) is None
+    assert disk_store.newest(set_environment) is None
 
 
 @pytest.mark.forks

@@ -17,8 +17,8 @@ import pytest
 from amorsize import autotune, cache, tuned_map
 from amorsize._clusters import buffers
 from amorsize._clusters.plain import PlainAdapter
-from amorsize._engine import engine_costs
-from amorsize._engine.engine_costs import EngineCosts
+from amorsize._engine import submission_costs
+from amorsize._engine.submission_costs import EngineCosts
 from amorsize._workers import serialization
 from amorsize._workers.executor_pool import ExecutorPool
 from amorsize._workers.payload import Payload
@@ -312,29 +312,29 @@ def test_how_long_chunks_were_on_their_way_is_remembered(processes):
     The items are long, so that a chunk is sent when the one before it is back: behind another one
     it tells nothing of its way.
     """
-    engine_costs.forget()
+    submission_costs.forget()
     tuned_map(pool_items.wait, [0.2] * 16, executor=processes, chunksize=1)
     fingerprint = PlainAdapter(processes).fingerprint()
     guess = EngineCosts(lag_s=123.0, submit_s=45.0)
-    known = engine_costs.known(fingerprint, guess, on_disk=False)
+    known = submission_costs.known(fingerprint, guess, on_disk=False)
     assert 0.0 < known.lag_s <= 1.0
     assert 0.0 < known.submit_s <= 0.1
 
-    engine_costs.forget()
+    submission_costs.forget()
 
-    assert engine_costs.known(fingerprint, guess, on_disk=False) is guess
-    assert engine_costs.known(fingerprint, guess, on_disk=True) == known
+    assert submission_costs.known(fingerprint, guess, on_disk=False) is guess
+    assert submission_costs.known(fingerprint, guess, on_disk=True) == known
 
 
 @pytest.mark.parametrize("name", ["lag_s", "submit_s"])
 @pytest.mark.parametrize("value", [-1.0, 0.0, 1e9, float("nan"), "soon", None, True])
 def test_a_damaged_record_of_an_engine_is_no_record(name, value):
     """What cannot be what a chunk costs is not believed."""
-    engine_costs.forget()
+    submission_costs.forget()
     guess = EngineCosts(lag_s=0.005, submit_s=0.001)
     cache.note("engine:forged", {**guess.as_dict(), name: value})
 
-    assert engine_costs.known("forged", guess, on_disk=True) is guess
+    assert submission_costs.known("forged", guess, on_disk=True) is guess
 
 
 def test_a_busy_machine_does_not_make_an_engine_costly():

@@ -4,7 +4,7 @@ import pytest
 
 from amorsize import cache
 from amorsize._function.item_kind import kind_of
-from amorsize._profiles import records, store
+from amorsize._profiles import disk_store, memory_store
 from amorsize.policy.profile import Profile
 
 LEARNS = """
@@ -75,7 +75,7 @@ def profile(**changes):
     return known.replace(**changes)
 
 
-KEY = store.key_of(function, 1)
+KEY = memory_store.key_of(function, 1)
 
 
 def learn(memory, *, makespan_s, pending_wait_check=False, **changes):
@@ -86,18 +86,18 @@ def learn(memory, *, makespan_s, pending_wait_check=False, **changes):
 
 def test_a_call_that_did_not_ask_what_was_known_overwrites_none_of_it():
     """Fifty calls have taught more than a short one, which counts where there is nothing else."""
-    learn(store.Memory(), makespan_s=0.06, n_calls=1, n_jobs=3)
-    assert records.read(function, kind_of(1))[0].plan.n_jobs == 3
+    learn(memory_store.Memory(), makespan_s=0.06, n_calls=1, n_jobs=3)
+    assert disk_store.read(function, kind_of(1))[0].plan.n_jobs == 3
 
-    learn(store.Memory(), makespan_s=1.0, pending_wait_check=True, n_calls=50)
-    learn(store.Memory(), makespan_s=0.06, n_calls=1, n_jobs=3)
+    learn(memory_store.Memory(), makespan_s=1.0, pending_wait_check=True, n_calls=50)
+    learn(memory_store.Memory(), makespan_s=0.06, n_calls=1, n_jobs=3)
 
-    assert records.read(function, kind_of(1))[0].n_calls == 50
+    assert disk_store.read(function, kind_of(1))[0].n_calls == 50
 
 
 def test_calls_of_a_few_milliseconds_leave_the_disk_alone():
     """Until, together, they took long: then a line is little beside them."""
-    memory = store.Memory()
+    memory = memory_store.Memory()
     for _ in range(30):
         learn(memory, makespan_s=0.01)
     assert not cache.home().exists()
@@ -109,7 +109,7 @@ def test_calls_of_a_few_milliseconds_leave_the_disk_alone():
 
 def test_what_is_no_news_is_not_written_again():
     """The same once more tells the next process nothing."""
-    memory = store.Memory()
+    memory = memory_store.Memory()
     learn(memory, makespan_s=60.0)
     size = (cache.home() / "journal.jsonl").stat().st_size
     for _ in range(5):
@@ -142,12 +142,12 @@ def test_a_line_that_was_cut_short_spoils_itself_alone(run_script):
 
 def test_a_function_on_its_way_out_is_not_kept_for_the_disk():
     """Nor is it an error that it is gone when what is left is written."""
-    memory = store.Memory()
+    memory = memory_store.Memory()
 
     def gone(number):
         return number
 
-    key = store.key_of(gone, 1)
+    key = memory_store.key_of(gone, 1)
     memory.keep(key, gone, key[1], profile(), 0.001, on_disk=True)
     del gone
     memory.write()

@@ -8,7 +8,7 @@ import pytest
 
 import amorsize
 from amorsize import autotune, tuned_map
-from amorsize._engine import inspect_host
+from amorsize._engine import spawn_costs
 from amorsize._engine.call_options import Options
 from amorsize._engine.engine import Engine
 from amorsize._host.resources import Memory
@@ -116,17 +116,17 @@ def test_what_needs_longer_than_it_saves_is_not_sent(table):
 
     payload = Payload(Task(look), look)
     assert payload.array_bytes >= N_BYTES
-    assert "would have to be sent to workers" in inspect_host.why_not_send(payload, 0.02, 2)
-    assert inspect_host.why_not_send(payload, 1.0, 2) is None
+    assert "would have to be sent to workers" in spawn_costs.why_not_send(payload, 0.02, 2)
+    assert spawn_costs.why_not_send(payload, 1.0, 2) is None
 
 
 def test_what_others_leave_of_the_cores_is_reckoned_with(table):
     """Where items compute a quarter of their time, laying a table takes four times as long."""
     payload = Payload(Task(table.sum), table.sum)
-    enough_s = 5 * inspect_host.sending_s(payload)
+    enough_s = 5 * spawn_costs.sending_s(payload)
 
-    assert inspect_host.why_not_send(payload, enough_s, 2) is None
-    assert "would have to be sent" in inspect_host.why_not_send(payload, enough_s, 2, 4.0)
+    assert spawn_costs.why_not_send(payload, enough_s, 2) is None
+    assert "would have to be sent" in spawn_costs.why_not_send(payload, enough_s, 2, 4.0)
 
 
 @pytest.mark.parametrize(("run_delay_s", "expected"), [(0.0, 1.0), (1.5, 4.0), (2.0, 8.0)])
@@ -152,10 +152,10 @@ def test_the_first_items_tell_how_busy_the_host_is(run_delay_s, expected):
 def test_what_there_is_no_room_for_is_not_sent(table, monkeypatch):
     """It would have to be held twice."""
     little = Memory(total_bytes=N_BYTES, limit_bytes=None, available_bytes=N_BYTES)
-    monkeypatch.setattr(inspect_host.resources, "memory", lambda: little)
+    monkeypatch.setattr(spawn_costs.resources, "memory", lambda: little)
     payload = Payload(Task(table.sum), table.sum)
 
-    assert "no room in memory" in inspect_host.why_not_send(payload, 100.0, 2)
+    assert "no room in memory" in spawn_costs.why_not_send(payload, 100.0, 2)
 
 
 @pytest.mark.parametrize("name", ["stores", "adds_in_place", "sorts"])

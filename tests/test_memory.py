@@ -14,11 +14,11 @@ from amorsize import InvalidOptionError, autotune, tuned_map
 from amorsize._engine.call_options import validated
 from amorsize._function import sizeof
 from amorsize._host import resources
-from amorsize._profiles.store import last_trace
+from amorsize._profiles.memory_store import last_trace
 from amorsize.policy.actions import RetireWorker, Send, StartWorker, Wait
 from amorsize.policy.events import MemoryGrown, Ready, Report, Started, View, WorkerRetired
 from amorsize.policy.evidence import memory_limit
-from amorsize.policy.host_job import Host, Job
+from amorsize.policy.request import Host, Job
 from amorsize.policy.tuner import Tuner
 
 np = pytest.importorskip("numpy")

@@ -14,7 +14,7 @@ import pytest
 from witness import CALLER, compute
 
 from amorsize import autotune, tuned_map
-from amorsize._profiles.store import last_trace
+from amorsize._profiles.memory_store import last_trace
 from amorsize._workers import nesting
 
 BACKENDS = ("auto", "serial", "thread", "process")

@@ -8,8 +8,8 @@ import pytest
 
 from amorsize import autotune, tuned_map
 from amorsize._function.code_identity import owner_of, variant_of
-from amorsize._profiles import store
-from amorsize._profiles.store import last_trace
+from amorsize._profiles import memory_store
+from amorsize._profiles.memory_store import last_trace
 
 TEXT = """
 def work(item):
@@ -118,7 +118,7 @@ def test_one_function_set_up_in_two_ways_is_known_in_both(make):
     for wait_s in ways * 3:
         tuned_map(make(wait_s), range(3), cache=False)
 
-    short, long = (store.memory().profile(store.key_of(make(one), 0)) for one in ways)
+    short, long = (memory_store.memory().profile(memory_store.key_of(make(one), 0)) for one in ways)
     assert 1e-3 <= short.traits.item_s < 20e-3 <= long.traits.item_s
 
 
@@ -128,7 +128,7 @@ def test_keywords_of_a_call_are_what_it_is_set_up_with():
     for wait_s in (1e-3, 20e-3) * 3:
         tuned(range(3), wait_s=wait_s)
 
-    known = [one for key, one in store.memory().profiles() if key[0] == owner_of(waits)]
+    known = [one for key, one in memory_store.memory().profiles() if key[0] == owner_of(waits)]
     assert [one.traits.item_s >= 20e-3 for one in known] == [False, True]
 
 
@@ -138,9 +138,9 @@ def test_a_number_that_never_comes_again_does_not_fill_the_memory():
         tuned_map(closure(number * 1e-9), range(4), cache=False)
 
     owner = owner_of(closure(0.0))
-    assert len([key for key, _ in store.memory().profiles() if key[0] == owner]) == 8
+    assert len([key for key, _ in memory_store.memory().profiles() if key[0] == owner]) == 8
     assert last_trace(closure(1.0)).n_items == 4
-    store.forget(closure(0.0))
+    memory_store.forget(closure(0.0))
     assert last_trace(closure(1.0)) is None
 
 

@@ -5,9 +5,9 @@ from statistics import median
 
 import pytest
 
-from amorsize.policy import backend_costs, prediction
+from amorsize.policy import best_backend, prediction
 from amorsize.policy.actions import Plan
-from amorsize.policy.host_job import Host, Job
+from amorsize.policy.request import Host, Job
 from amorsize.simulate import Fixed, Serial, World, oracle, play
 
 PLANS = [(2, 1), (2, 16), (4, 4), (8, 2), (8, 64), (16, 8)]
@@ -69,7 +69,7 @@ def test_the_plan_named_is_near_the_best_there_is(n_cores, item_s, n_items):
     found = prediction.predict(
         basis_of(world),
         Job(n_items=n_items, thread_reason="not looked at"),
-        backend_costs.Route(backend="process", why="the items hold the GIL"),
+        best_backend.Route(backend="process", why="the items hold the GIL"),
     )
     plan = found.plan
     policy = Serial() if plan.backend == "serial" else Fixed(plan.n_jobs, plan.chunksize)
@@ -83,7 +83,7 @@ def test_waiting_items_get_many_threads():
     found = prediction.predict(
         basis_of(world),
         Job(n_items=300),
-        backend_costs.Route(backend="thread", why="the items wait"),
+        best_backend.Route(backend="thread", why="the items wait"),
     )
 
     assert found.plan.backend == "thread"
@@ -97,7 +97,7 @@ def test_what_is_asked_for_is_planned_with():
     found = prediction.predict(
         basis,
         Job(n_items=2000, backend="process", n_jobs=3, chunksize=7),
-        backend_costs.Route(backend="process", why="asked for"),
+        best_backend.Route(backend="process", why="asked for"),
     )
 
     assert (found.plan.n_jobs, found.plan.chunksize) == (3, 7)
@@ -109,7 +109,7 @@ def test_items_dearer_to_send_than_to_run_stay_in_the_loop():
     found = prediction.predict(
         basis,
         Job(n_items=20_000),
-        backend_costs.Route(backend="process", why="the items hold the GIL"),
+        best_backend.Route(backend="process", why="the items hold the GIL"),
     )
 
     assert found.plan.backend == "serial"

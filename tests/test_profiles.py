@@ -16,7 +16,7 @@ import pytest
 
 from amorsize import cache, cli
 from amorsize._host import resources
-from amorsize._profiles import exchange, records
+from amorsize._profiles import disk_store, exchange
 from amorsize.policy.evidence.drift import Drift
 from amorsize.policy.profile import Profile
 
@@ -72,14 +72,14 @@ def learn(func=parse, profile=KNOWN, *, days_ago=0, monkeypatch=None, drifts=())
     now = time.time
     if monkeypatch is not None:
         monkeypatch.setattr(time, "time", lambda: now() - 86_400 * days_ago)
-    records.write([(func, KIND, profile, drifts)])
+    disk_store.write([(func, KIND, profile, drifts)])
     if monkeypatch is not None:
         monkeypatch.setattr(time, "time", now)
 
 
 def found(func=parse, kind=KIND):
     """What the next process would begin with."""
-    read = records.read(func, kind)
+    read = disk_store.read(func, kind)
     return None if read is None else read[0]
 
 
@@ -91,7 +91,7 @@ def test_what_was_learned_is_found_with_its_story():
     told = Drift(now_s=1.0, what="cost", factor=2.0, n_chunks=4, at_s=1.7e9)
     learn(drifts=(told,))
 
-    assert records.read(parse, KIND) == (KNOWN, [told])
+    assert disk_store.read(parse, KIND) == (KNOWN, [told])
 
 
 def test_each_kind_has_its_own_and_neighbours_help_out():
@@ -109,7 +109,7 @@ def test_each_kind_has_its_own_and_neighbours_help_out():
 def test_a_type_may_have_any_name(name):
     """Keys stay short and plain, and the record is found again."""
     kind = (name, 6)
-    records.write([(parse, kind, KNOWN, ())])
+    disk_store.write([(parse, kind, KNOWN, ())])
 
     assert found(kind=kind) == KNOWN
     assert all(exchange.is_key(record["stored_as"]) for record in cache.entries())
@@ -124,7 +124,7 @@ def test_variants_are_few():
 
         if number:
             assert found(work) is not None
-        records.write([(work, KIND, KNOWN, ())])
+        disk_store.write([(work, KIND, KNOWN, ())])
     cache.compact()
 
     assert len(cache.entries()) <= 8

@@ -8,7 +8,7 @@ import pytest
 
 from amorsize import autotune
 from amorsize._host import resources
-from amorsize._profiles.store import last_trace
+from amorsize._profiles.memory_store import last_trace
 from amorsize._workers import subprocess_time
 
 BUSY = "i=0; while [ $i -lt 15000 ]; do i=$((i+1)); done"  # a few tens of milliseconds of one core

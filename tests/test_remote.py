@@ -7,8 +7,8 @@ import pytest
 from amorsize.policy.actions import Send, StartWorker
 from amorsize.policy.events import Died, HostInspected, Ready, Report, Started, View
 from amorsize.policy.evidence.worker_speeds import WorkerSpeeds
-from amorsize.policy.host_job import Host, Job
 from amorsize.policy.profile import Profile
+from amorsize.policy.request import Host, Job
 from amorsize.policy.tuner import Tuner
 
 

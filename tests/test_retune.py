@@ -9,8 +9,8 @@ import pytest
 from witness import MANY_CORES
 
 from amorsize import autotune, cache, tuned_map
-from amorsize._profiles import store
-from amorsize._profiles.store import last_trace
+from amorsize._profiles import memory_store
+from amorsize._profiles.memory_store import last_trace
 from amorsize.errors import AmorsizeWarning
 
 
@@ -42,13 +42,13 @@ def test_two_kinds_of_data_keep_two_profiles():
                 assert data is large  # the other kind's profile is not asked
     assert n_unknown == 0
     assert n_unfit <= 5  # of 198
-    kinds = {key[1] for key, _ in store.memory().profiles() if key[0][0] is cost.__code__}
+    kinds = {key[1] for key, _ in memory_store.memory().profiles() if key[0][0] is cost.__code__}
     assert kinds == {("str", 7), ("str", 15)}
 
 
 def test_the_test_above_fails_with_one_profile_for_all(monkeypatch):
     """Without the size in the key, every second call finds the other's costs: it thrashes."""
-    monkeypatch.setattr(store, "kind_of", lambda item: (type(item).__name__, 0))
+    monkeypatch.setattr(memory_store, "kind_of", lambda item: (type(item).__name__, 0))
 
     def cost(text):
         spin(len(text) * 2e-7)
@@ -148,8 +148,8 @@ def test_a_closure_that_changes_is_tuned_once(run_script):
     script = """
 import sys
 from amorsize import tuned_map
-from amorsize._profiles.store import last_trace, memory
-from amorsize._profiles import store
+from amorsize._profiles.memory_store import last_trace, memory
+from amorsize._profiles import memory_store
 
 def make(number):
     def work(item):
@@ -166,7 +166,7 @@ for number in range(1000):
     trace = last_trace(work)  # of the last call that was more than the loop at once
     traces[id(trace)] = trace
 tuned_map(make(0), range(3000))
-store.write()
+memory_store.write()
 from amorsize import cache
 n_unknown = sum(trace.known is None for trace in traces.values())
 print(n_unknown, len(cache.entries()))
@@ -193,4 +193,4 @@ def test_who_lost_a_worker_is_no_winner(dies, tmp_path):
     assert tuned_map(work, range(600), cache=False) == list(range(600))
 
     assert died.exists() == dies
-    assert (store.memory().profile(store.key_of(work, 0)) is None) == dies
+    assert (memory_store.memory().profile(memory_store.key_of(work, 0)) is None) == dies

@@ -9,13 +9,13 @@ from conftest import run_command
 from witness import MANY_CORES
 
 from amorsize import autotune, tuned_map
-from amorsize._profiles import records, store
-from amorsize._profiles.store import last_trace
+from amorsize._profiles import disk_store, memory_store
+from amorsize._profiles.memory_store import last_trace
 
 LEARNS = """
 import json, sys, time
 from amorsize import tuned_map
-from amorsize._profiles.store import last_trace
+from amorsize._profiles.memory_store import last_trace
 
 def work(number):
     until_s = time.thread_time() + 1.5e-3
@@ -172,9 +172,9 @@ def heard(event, arguments):
         opened.append(arguments[0])
 
 sys.addaudithook(heard)
-from amorsize._profiles import store
+from amorsize._profiles import memory_store
 from amorsize import tuned_map
-from amorsize._profiles.store import last_trace
+from amorsize._profiles.memory_store import last_trace
 
 def work(number):
     until_s = time.thread_time() + (1e-3 if number else 0.0)
@@ -190,7 +190,7 @@ for _ in range(3):
     tuned_map(work, range(1, 401))
     sources.append(last_trace(work).known_from)
 print(len(opened), *sources)
-store.write()
+memory_store.write()
 """
 
 
@@ -211,14 +211,15 @@ def test_the_first_short_call_of_a_process_loads_nothing_to_write(run_script):
         """
 import sys, time
 from amorsize import tuned_map
-from amorsize._profiles import store
+from amorsize._profiles import memory_store
 from amorsize.policy.rules import look_up_profile
-store.FIRST_NOW_S = store.WORTH_WRITING_S = look_up_profile.WORTH_READING_S = 60.0  # busy or not
+memory_store.FIRST_NOW_S = memory_store.WORTH_WRITING_S = 60.0  # busy or not
+look_up_profile.WORTH_READING_S = 60.0
 tuned_map(lambda n: sum(range(n)), [2_000] * 200)
-print("amorsize._profiles.records" in sys.modules)
-store.FIRST_NOW_S = 0.0
+print("amorsize._profiles.disk_store" in sys.modules)
+memory_store.FIRST_NOW_S = 0.0
 tuned_map(lambda n: sum(range(n)), [2_000] * 200)
-print("amorsize._profiles.records" in sys.modules)
+print("amorsize._profiles.disk_store" in sys.modules)
 """
     ).stdout.split()
 
@@ -276,11 +277,11 @@ def test_writing_takes_a_small_part_of_the_time(monkeypatch):
         clock[0] += 1.0
         written.append(len(learned))
 
-    monkeypatch.setattr(store, "perf_counter", lambda: clock[0])
-    monkeypatch.setattr(records, "write", write)
+    monkeypatch.setattr(memory_store, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(disk_store, "write", write)
     tuned_map(spin, range(100), cache=False)
     profile = last_trace(spin).profile
-    memory = store.Memory()
+    memory = memory_store.Memory()
     for n in range(390):  # of 1 s each, and each time something else
         learned = profile.replace(n_jobs=1 + n % 5)
         memory.keep(("spin", ("int", 6), ()), spin, ("int", 6), learned, 1.0, on_disk=True)

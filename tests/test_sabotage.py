@@ -15,14 +15,15 @@ ROOT = Path(__file__).parent.parent
 
 DEAF = "from amorsize.policy.evidence import cusum\ncusum.Detector.see = lambda self, item_s: None"
 MISSING = """
-from amorsize._profiles import store
-store.Memory.profile = lambda self, key: None
-store.Memory.ask_disk = lambda self, *what: None
+from amorsize._profiles import memory_store
+memory_store.Memory.profile = lambda self, key: None
+memory_store.Memory.ask_disk = lambda self, *what: None
 """
 TRUSTING = "from amorsize.policy.rules import check_profile\ncheck_profile.FITS = 1e12"
-ONE_KIND = (
-    "from amorsize._profiles import store\nstore.kind_of = lambda item: (type(item).__name__, 0)"
-)
+ONE_KIND = """
+from amorsize._profiles import memory_store
+memory_store.kind_of = lambda item: (type(item).__name__, 0)
+"""
 UNCHECKED = """
 from amorsize.policy.profile import Profile
 Profile.from_dict = classmethod(lambda cls, fields: cls.of(**fields))

@@ -145,12 +145,12 @@ import sys
 print(*[name for name in sys.modules if name.startswith("amorsize.")])
 """
 #: What other processes have learned meanwhile is asked once a call takes long, as on a busy host.
-IF_IT_TAKES_LONG = {"amorsize._profiles.news", "amorsize.policy.rules.look_up_profile"}
+IF_IT_TAKES_LONG = {"amorsize._profiles.worth_writing", "amorsize.policy.rules.look_up_profile"}
 NOT_FOR_A_LOOP = {  # what a first call of trifles does without
-    *("amorsize._engine.survey", "amorsize._engine.starting", "amorsize._engine.results"),
+    *("amorsize._engine.host_inspection", "amorsize._engine.starting", "amorsize._engine.results"),
     *("amorsize._workers.random_streams", "amorsize._workers.seeding", "amorsize._watching"),
     *("amorsize._function.drawn_libraries", "amorsize._function.thread_safety"),
-    *("amorsize._host.resources", "amorsize._profiles.records", "amorsize.cache"),
+    *("amorsize._host.resources", "amorsize._profiles.disk_store", "amorsize.cache"),
     *("amorsize.policy.update_reports", "amorsize.policy.evidence.drift"),
     *("amorsize.policy.rules.check_profile", "amorsize.policy.rules.explore"),
     *("amorsize.policy.rules.follow_plan", "amorsize.policy.rules.limit_failures"),
@@ -200,7 +200,7 @@ from amorsize._engine import call_options
 from amorsize._engine.engine import Engine
 opening = Engine(len, (["a", "b"],), {}, call_options.DEFAULTS, None).opening
 print(opening.job().to_load_s > 0)
-import amorsize._engine.survey
+import amorsize._engine.host_inspection
 print(opening.job().to_load_s)
 """
     assert run_script(script).stdout.split() == ["True", "0.0"]

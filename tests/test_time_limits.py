@@ -22,7 +22,7 @@ from amorsize._engine.call_checks import shown
 from amorsize._engine.item_snapshot import trace
 from amorsize._host.fork_safety import OtherThreads
 from amorsize._host.signals import no_interrupts
-from amorsize._profiles import records
+from amorsize._profiles import disk_store
 from amorsize._watching import descriptors, file_writes
 from amorsize._workers.run_delay import RunQueue
 from amorsize._workers.serialization import short_repr
@@ -78,7 +78,7 @@ def hold():
         ("stat", lambda: trace("/etc/hostname")),
         ("stat", lambda: file_writes._likeness("/etc/hostname")),
         ("fstat", lambda: descriptors._identity(0)),
-        ("getloadavg", records._load),
+        ("getloadavg", disk_store._load),
         ("open", network_filesystem._mounts),
         ("lstat", location.exists),
         ("link", lambda: store._put_in_place("part", "whole", replace=False)),

@@ -100,7 +100,7 @@ def test_closures_may_hold_anything():
 SCRIPT = """
 import sys
 from amorsize import tuned_map
-from amorsize._profiles.store import last_trace
+from amorsize._profiles.memory_store import last_trace
 def square(x): return x * x
 tuned_map(square, range(5))
 print(last_trace(square).n_started, "amorsize._workers.process_pool" in sys.modules)

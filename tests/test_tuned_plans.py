@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from amorsize._profiles import news
-from amorsize.policy.host_job import Job
+from amorsize._profiles import worth_writing
 from amorsize.policy.profile import Profile
+from amorsize.policy.request import Job
 from amorsize.policy.tuner import Tuner
 from amorsize.simulate import World, play, tuner_for
 
@@ -152,4 +152,4 @@ def test_every_item_runs_once_under_a_tuned_plan():
 
 def test_memory_writes_a_tuned_profile_over_a_learned_one():
     """The same figures with another source are news for the next process."""
-    assert not news.is_same(measured(source="learned"), measured())
+    assert not worth_writing.is_same(measured(source="learned"), measured())

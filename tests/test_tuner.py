@@ -19,7 +19,7 @@ from amorsize.policy.events import (
     Started,
     View,
 )
-from amorsize.policy.host_job import Host, Job
+from amorsize.policy.request import Host, Job
 from amorsize.policy.tuner import RULES, Tuner
 from amorsize.simulate import World
 

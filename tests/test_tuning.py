@@ -23,7 +23,7 @@ from amorsize import (
     tune_parameters,
     tune_pipeline,
 )
-from amorsize._profiles import store
+from amorsize._profiles import memory_store
 from amorsize.policy.actions import Plan
 from amorsize.tuning import bayes, compare_plans, search, session, so_far
 from amorsize.tuning.bench import Part, Workers
@@ -425,7 +425,7 @@ def test_the_next_call_starts_from_the_winner(saves):
         func, range(64), [8], [4], prefer_threads_for_io=True, save=saves, repeats=3
     )
     amorsize.tuned_map(func, range(64))
-    plan = store.plan_of(func)
+    plan = memory_store.plan_of(func)
 
     assert found.is_saved is saves
     assert (plan.source == "tuned") is saves
@@ -439,7 +439,7 @@ def test_another_process_starts_from_it_too(run_script):
     text = """
 import sys, time
 from amorsize import tune_parameters, tuned_map
-from amorsize._profiles import store
+from amorsize._profiles import memory_store
 
 def wait(x):
     time.sleep(0.004)
@@ -449,7 +449,7 @@ if sys.argv[1] == "tune":
     tune_parameters(wait, range(64), [8], [4], prefer_threads_for_io=True, repeats=3)
 else:
     tuned_map(wait, range(64))
-    print(store.plan_of(wait))
+    print(memory_store.plan_of(wait))
 """
     run_script(text, "tune")
 
@@ -464,7 +464,7 @@ def test_calls_keep_what_was_tuned(monkeypatch):
     tune_parameters(func, range(64), [8], [4], prefer_threads_for_io=True, repeats=3)
     for n_items in (64, 300, 64):
         amorsize.tuned_map(func, range(n_items))
-    profile = store.memory().profile(store.key_of(func, 1))
+    profile = memory_store.memory().profile(memory_store.key_of(func, 1))
 
     assert (profile.plan.source, profile.plan.n_jobs, profile.plan.chunksize) == ("tuned", 8, 4)
     assert profile.n_calls > 1
@@ -859,7 +859,7 @@ def waits_a_little(wait_s=4e-3):
         time.sleep(wait_s)
         return x
 
-    store.forget(wait)  # all of them are known by one code
+    memory_store.forget(wait)  # all of them are known by one code
     return wait
 
 

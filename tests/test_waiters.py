@@ -6,14 +6,14 @@ import time
 import pytest
 
 from amorsize import autotune, simulate
-from amorsize.policy import backend_costs
+from amorsize.policy import best_backend
 from amorsize.policy.actions import Plan, RunInline, StartWorker
 from amorsize.policy.events import HostInspected, Inlined, PicklingMeasured, Report, View
 from amorsize.policy.evidence.exploration_account import Explored
 from amorsize.policy.evidence.io_concurrency import FIRST, MOST, MOST_CONNECTING, Waiters
 from amorsize.policy.evidence.item_costs import ItemCosts
-from amorsize.policy.host_job import Host, Job
 from amorsize.policy.profile import CostLevel, ItemTraits, Profile, Sharing
+from amorsize.policy.request import Host, Job
 from amorsize.policy.tuner import Tuner
 
 
@@ -366,10 +366,10 @@ def test_there_is_room_for_as_many_processes_as_a_call_may_come_to_have(n_cores,
     """Of 64 cores and items that half wait more than 4 a core: a pool has a place for each."""
     host, n_at_once = Host(n_cores=n_cores), 1 + 1.5 * (1 / computing_share - 1)
 
-    n_most = backend_costs.most_processes(host)
+    n_most = best_backend.most_processes(host)
 
-    assert backend_costs.part_waiting(host, n_at_once) <= n_most
-    assert backend_costs.waiting_processes(host, 1.0, computing_share) <= n_most
+    assert best_backend.part_waiting(host, n_at_once) <= n_most
+    assert best_backend.waiting_processes(host, 1.0, computing_share) <= n_most
 
 
 @pytest.mark.parametrize(("others_s", "n_at_once"), [(0.0, 3.25), (0.015, 1.0)])
@@ -529,7 +529,7 @@ def costs_of(wall_s, cpu_s, n=4):
 def where(costs, *, n_cores=2, has_gil=True, pickling=None, left_s=1.0, **job):
     """The route of items with such costs."""
     host, job = Host(n_cores=n_cores, has_gil=has_gil), Job(n_items=100, **job)
-    return backend_costs.choose(host, job, costs, pickling=pickling, holds_gil=None, left_s=left_s)
+    return best_backend.choose(host, job, costs, pickling=pickling, holds_gil=None, left_s=left_s)
 
 
 def test_pure_waits_go_to_threads():

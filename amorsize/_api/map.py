@@ -10,10 +10,10 @@ from amorsize._engine.draws import is_known_to_draw
 from amorsize._engine.engine import Engine
 from amorsize._function.callables import raw
 from amorsize._host.clocks import perf_counter
-from amorsize._profiles import store
-from amorsize._profiles.store import drifts_of as drifts_of
-from amorsize._profiles.store import forget as forget
-from amorsize._profiles.store import plan_of as plan_of
+from amorsize._profiles import memory_store
+from amorsize._profiles.memory_store import drifts_of as drifts_of
+from amorsize._profiles.memory_store import forget as forget
+from amorsize._profiles.memory_store import plan_of as plan_of
 from amorsize._workers.chunk import run_chunk
 from amorsize.errors import InvalidOptionError
 
@@ -171,8 +171,8 @@ def _run_short(func: Callable[..., Any], data: Any) -> list[Any] | None:
     """The loop at once, for a function known to be that quick on such data; None: not known."""
     if type(data) not in SURELY_DATA or not data:
         return None
-    key = store.key_of(func, data[0])
-    profile = store.memory().profile(key)
+    key = memory_store.key_of(func, data[0])
+    profile = memory_store.memory().profile(key)
     if (
         profile is None
         or is_known_to_draw(key[0])  # then each item has streams of its own
@@ -202,7 +202,7 @@ def explain(func: Callable[..., Any]) -> Explanation:
     """What the last call of a function measured, chose and achieved."""
     from amorsize.explanation import Explanation
 
-    return Explanation(call_checks.name_of(func), store.last_trace(func))
+    return Explanation(call_checks.name_of(func), memory_store.last_trace(func))
 
 
 def shutdown() -> None:
@@ -211,7 +211,7 @@ def shutdown() -> None:
     Example:
         >>> shutdown()
     """
-    store.write()
+    memory_store.write()
     end_warm = getattr(sys.modules.get("amorsize._workers.warm_pool"), "shutdown", None)
     if end_warm is not None:
         end_warm()

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from amorsize._engine.call import Call, Recorder
     from amorsize._engine.confinement import Confinement
     from amorsize._engine.dispatcher_thread import Dispatcher
+    from amorsize._engine.host_inspection import Survey
     from amorsize._engine.inline import InlineItems
     from amorsize._engine.measuring import Measuring
     from amorsize._engine.opening import Opening
     from amorsize._engine.starting import Starter
-    from amorsize._engine.survey import Survey
     from amorsize._engine.workers import Workers
 
 #: What another thread than the caller can do, beside starting workers; it can never fork.
@@ -164,7 +164,7 @@ class Acting:
     def survey(self) -> Survey:
         """What finds out where items may run, made when it is first needed."""
         if self._survey is None:
-            from amorsize._engine.survey import Survey
+            from amorsize._engine.host_inspection import Survey
 
             self._survey = Survey(
                 self._call,

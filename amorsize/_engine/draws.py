@@ -6,7 +6,7 @@ import sys
 
 from amorsize._engine import call_options
 from amorsize._function import callables
-from amorsize._profiles import store
+from amorsize._profiles import memory_store
 from amorsize._workers import nesting
 
 TYPE_CHECKING = False
@@ -49,7 +49,7 @@ class Draws:
             return
         from amorsize._workers.random_streams import Drawing
 
-        owner = store.owner_of(self._call.func)
+        owner = memory_store.owner_of(self._call.func)
         drawing = self.drawing = Drawing(
             self._call.task.function,
             owner,

@@ -240,7 +240,7 @@ class Engine:
     def _remember(self) -> None:
         if sys.is_finalizing():  # a stream that nobody closed: nothing can be loaded any more
             return
-        if (record := descriptors.loaded("_engine.record")) is not None:
+        if (record := descriptors.loaded("_engine.call_outcome")) is not None:
             self.trace = record.remember(
                 self.call, self.recorder, self.confinement, is_kept=self.remembers
             )

@@ -10,11 +10,11 @@ from amorsize._engine import call_options
 from amorsize._host import descriptors
 from amorsize._host.import_state import is_half_loaded
 from amorsize._host.signals import let_through
-from amorsize._profiles import store
+from amorsize._profiles import memory_store
 from amorsize._workers import nesting
 from amorsize._workers.protocol import Chunk
 from amorsize.policy.events import ProfileLookedUp
-from amorsize.policy.host_job import Job
+from amorsize.policy.request import Job
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,26 +56,26 @@ class Opening:
         """
         call = self._call
         if call.source.n_read and call.key is None:
-            call.key = store.key_of(call.func, call.work.item(0), call.item_kwargs)
+            call.key = memory_store.key_of(call.func, call.work.item(0), call.item_kwargs)
             if self.remote is not None:
                 call.key = self.remote.key(call.key)
         if call.options.retune or call.key is None:
             return
-        call.known = store.memory().profile(call.key)
+        call.known = memory_store.memory().profile(call.key)
         call.known_from = None if call.known is None else "memory"
         if self.remote is not None and call.known is None and call.options.cache:
-            call.known = store.memory().ask_disk(call.key, call.func, call.key[1])
+            call.known = memory_store.memory().ask_disk(call.key, call.func, call.key[1])
             call.known_from = None if call.known is None else "disk"
 
     def recall_confinement(self) -> None:
         """Keep items here that earlier calls have seen to belong here."""
         if self._call.key is not None and not self._call.options.retune:
-            self._confinement.recall(store.memory().bound(self._call.key[0]))
+            self._confinement.recall(memory_store.memory().bound(self._call.key[0]))
 
     def look_up_on_disk(self) -> None:
         """See what earlier processes have learned."""
         call = self._call
-        profile = store.memory().ask_disk(call.key, call.func, call.key[1])
+        profile = memory_store.memory().ask_disk(call.key, call.func, call.key[1])
         if profile is not None:
             call.known, call.known_from = profile, "disk"
         self._recorder.tell(ProfileLookedUp(profile=profile))
@@ -105,7 +105,7 @@ class Opening:
             keeps_failures=self._call.task.keep_errors,
             is_trivial=self._is_trivial(),
             may_look_up=self._may_look_up(backend),
-            to_load_s=0.0 if "amorsize._engine.survey" in sys.modules else SURVEY_LOAD_S,
+            to_load_s=0.0 if "amorsize._engine.host_inspection" in sys.modules else SURVEY_LOAD_S,
         )
 
     def _has_references(self) -> bool:

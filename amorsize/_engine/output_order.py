@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 
-from amorsize._host.stand_in import StandIn
+from amorsize._host.replacement import StandIn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amorsize._engine.handing_over import Consumer
 from amorsize._host.signals import let_through
-from amorsize._profiles import store
+from amorsize._profiles import memory_store
 from amorsize._workers import nesting
 from amorsize.progress import Progress, display
 from amorsize.progress.time_left import TimeLeft
@@ -216,7 +216,8 @@ class _KnownCosts:
     def size(self, cut: Sequence[Any]) -> float | None:
         """What an item took, in nanoseconds; None: nobody knows."""
         call, item = self._call, cut[0][0] if len(cut) == 1 else tuple(one[0] for one in cut)
-        profile = store.memory().profile(store.key_of(call.func, item, call.item_kwargs))
+        key = memory_store.key_of(call.func, item, call.item_kwargs)
+        profile = memory_store.memory().profile(key)
         return None if profile is None else 1e9 * profile.traits.item_s
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from amorsize._clusters import finding, references
-from amorsize._engine import call_options, engine_costs, placement
-from amorsize._engine.engine_costs import EngineCosts
+from amorsize._engine import call_options, placement, submission_costs
+from amorsize._engine.submission_costs import EngineCosts
 from amorsize._workers import executor_pool
 from amorsize.errors import InvalidOptionError
 from amorsize.policy.events import HostInspected
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from amorsize._clusters.protocol import ClusterAdapter
     from amorsize._engine.call import Recorder
     from amorsize._engine.call_options import Options
-    from amorsize._profiles.store import Key
+    from amorsize._profiles.memory_store import Key
     from amorsize._workers.executor_pool import ExecutorPool
     from amorsize._workers.protocol import Payload, Task
-    from amorsize.policy.host_job import Host
+    from amorsize.policy.request import Host
     from amorsize.policy.tuner import Tuner
 
 #: The factor by which costs may differ before the policy is told.
@@ -52,7 +52,7 @@ class RemoteWorkers:
         )
         self._fingerprint, self._is_on_disk = self.adapter.fingerprint(), options.cache
         guess = EngineCosts(lag_s=self.adapter.lag_s, submit_s=self.adapter.submit_s)
-        self._costs = engine_costs.known(self._fingerprint, guess, on_disk=options.cache)
+        self._costs = submission_costs.known(self._fingerprint, guess, on_disk=options.cache)
         self._n_measured = 0
         self._start_timeout_s = options.start_timeout or executor_pool.START_S
         self._tuner: Tuner | None = None
@@ -166,7 +166,7 @@ class RemoteWorkers:
         """Release the workers, and remember what reaching them has cost."""
         if self._n_measured >= ENOUGH_CHUNKS:
             self._n_measured = 0
-            engine_costs.keep(self._fingerprint, self._costs, on_disk=self._is_on_disk)
+            submission_costs.keep(self._fingerprint, self._costs, on_disk=self._is_on_disk)
             if self._tuner is not None:
                 what = f"each chunk took {seconds(self._costs.submit_s)} of a processor here"
                 self._tuner.note(

@@ -9,10 +9,10 @@ from amorsize._engine import call_options
 from amorsize._host import descriptors
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import raised_by_handler
-from amorsize._profiles import store
+from amorsize._profiles import memory_store
 from amorsize._workers import worker_numbers
 from amorsize.errors import SerializationError, WorkersUnavailable
-from amorsize.policy import backend_costs
+from amorsize.policy import best_backend
 from amorsize.policy.events import HostInspected, Started, WorkersLimited
 
 TYPE_CHECKING = False
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from amorsize._engine.call import Call, Recorder
+    from amorsize._engine.host_inspection import Survey
     from amorsize._engine.remote import RemoteWorkers
-    from amorsize._engine.survey import Survey
     from amorsize._engine.workers import Workers
     from amorsize._workers.protocol import WorkerPool
 
@@ -138,7 +138,7 @@ class Starter:
             self._call.task,
             self._survey.payload,
             forks=self._call.fork_reason is None,
-            n_most=max(64, backend_costs.most_processes(host), n_places) + 8,
+            n_most=max(64, best_backend.most_processes(host), n_places) + 8,
             n_jobs=n_asked or host.n_cores,
             library_threads=self._n_library_threads,
         )
@@ -149,7 +149,7 @@ class Starter:
         from amorsize._function import mocks
 
         judge = placement.Judge(
-            self._call.task.function, self._call.options, store.owner_of(self._call.func)
+            self._call.task.function, self._call.options, memory_store.owner_of(self._call.func)
         )
         judge.read(self._survey.next_items())
         why = judge.why_not_new_interpreters or mocks.why_not_new_interpreters()
@@ -185,7 +185,7 @@ class Starter:
 
         Where it is not safe any more, later workers come from a clean start, or there are none.
         """
-        from amorsize._engine import inspect_host
+        from amorsize._engine import spawn_costs
         from amorsize._host import resources
 
         if self._call.options.given_workers is not None:
@@ -196,7 +196,7 @@ class Starter:
         why_none, job = self._survey.why_not_processes(), self._call.tuner.job
         if job.backend == "auto":
             job = job.replace(process_reason=job.process_reason or why_none)
-        self._recorder.tell(HostInspected(host=inspect_host.host(self._call.fork_reason), job=job))
+        self._recorder.tell(HostInspected(host=spawn_costs.host(self._call.fork_reason), job=job))
         if why_none is not None:
             why = f"a fork is not safe any more ({self._call.fork_reason}), and {why_none}"
             self._do_without("process", why)

@@ -30,10 +30,10 @@ EMFILE, ENFILE = 24, 23
 #: What a call with workers loads on its way, where no descriptor may be left for it.
 LATE = (
     *("math", "mmap", "select", "threading", "logging", "contextvars"),
-    *(f"amorsize._engine.{name}" for name in ("inspect_host", "placement", "dispatcher_thread")),
+    *(f"amorsize._engine.{name}" for name in ("spawn_costs", "placement", "dispatcher_thread")),
     *(f"amorsize._engine.{name}" for name in ("retries", "output_order", "results", "overhead")),
-    *(f"amorsize._engine.{name}" for name in ("record", "lockstep", "survey", "starting")),
-    *(f"amorsize._engine.{name}" for name in ("measuring", "streaming")),
+    *(f"amorsize._engine.{name}" for name in ("call_outcome", "lockstep", "host_inspection")),
+    *(f"amorsize._engine.{name}" for name in ("starting", "measuring", "streaming")),
     *("amorsize._workers.payload", "amorsize._function.call_hints", "amorsize._function.pure_code"),
     *(f"amorsize._workers.{name}" for name in ("serialization", "tracebacks", "start_method")),
     *(f"amorsize._workers.{name}" for name in ("fork_pool", "thread_pool", "first_items")),

@@ -16,8 +16,8 @@ from os import getcwd  # an item may leave a stand-in in its place
 from time import process_time
 
 from amorsize._host.clocks import monotonic
+from amorsize._host.replacement import StandIn
 from amorsize._host.signals import handlers_of_program, let_through
-from amorsize._host.stand_in import StandIn
 from amorsize._watching.finding import Ones
 from amorsize.policy.value import Value
 

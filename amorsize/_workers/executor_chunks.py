@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._clusters.protocol import ClusterAdapter
-    from amorsize._workers.executor_jobs import Job
     from amorsize._workers.protocol import Chunk, Payload, Task
+    from amorsize._workers.submissions import Job
 
     Call = tuple[Callable[..., Any], tuple[Any, ...]]
 

@@ -7,8 +7,8 @@ from time import thread_time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize._clusters.protocol import ClusterAdapter
-    from amorsize._workers.executor_jobs import Job
     from amorsize._workers.protocol import ChunkDone
+    from amorsize._workers.submissions import Job
 
 #: Items with results up to this size say what a chunk costs, not what its bytes do.
 SMALL_BYTES = 1 << 16

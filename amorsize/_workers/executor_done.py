@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from amorsize._workers.executor_jobs import Job
+    from amorsize._workers.submissions import Job
 
 
 def done_of(job: Job, content: list[Any]) -> ChunkDone:

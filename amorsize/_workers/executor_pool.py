@@ -16,7 +16,6 @@ from amorsize._workers import exception_pickling, serialization
 from amorsize._workers.executor_chunks import SentChunks, SharedChunks
 from amorsize._workers.executor_costs import ChunkCosts
 from amorsize._workers.executor_done import done_of, failed
-from amorsize._workers.executor_jobs import Job, JobsInFlight, Lost
 from amorsize._workers.executor_processes import Processes
 from amorsize._workers.executor_worker import (
     CANNOT_LOAD,
@@ -24,6 +23,7 @@ from amorsize._workers.executor_worker import (
     UNKNOWN,
 )
 from amorsize._workers.protocol import Chunk, SetupFailed, Task, WorkerLost, WorkerReady
+from amorsize._workers.submissions import Job, JobsInFlight, Lost
 from amorsize.errors import WorkerDied, WorkersUnavailable
 
 TYPE_CHECKING = False

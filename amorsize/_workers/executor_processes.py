@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._clusters.protocol import ClusterAdapter, Process
-    from amorsize._workers.executor_jobs import Job, JobsInFlight
+    from amorsize._workers.submissions import Job, JobsInFlight
 
 #: Seconds without any process after which the user is told what the call waits for.
 WARN_S = 10.0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from amorsize._engine import call_checks
 from amorsize._function import callables, fingerprints
 from amorsize._host import resources
-from amorsize._profiles import store
+from amorsize._profiles import memory_store
 from amorsize.errors import InvalidOptionError, WrongTypeError
 from amorsize.history.result import (
     MAX_CHARS,
@@ -108,7 +108,7 @@ def _trace_in(
     if isinstance(getattr(result, "trace", None), Trace):  # what explain() gives
         return result.trace, func
     if callable(result) and not hasattr(result, "to_dict"):
-        trace = store.last_trace(callables.raw(result))
+        trace = memory_store.last_trace(callables.raw(result))
         if trace is None:
             raise WrongTypeError(
                 f"{call_checks.name_of(result)} has not been called in this process: there is "

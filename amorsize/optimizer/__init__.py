@@ -1,7 +1,7 @@
 """`optimize`: predict from a few items how all of them are best run.
 
 The figures are those that the tuner of a call measures as well, and the rules are the policy's:
-where the items run (`policy.backend_costs`), what that costs (`policy.overheads`), how large
+where the items run (`policy.best_backend`), what that costs (`policy.worker_costs`), how large
 chunks are (`policy.chunk_sizing`). Nothing but the few items is run.
 """
 

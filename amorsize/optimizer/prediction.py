@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from amorsize.optimizer.result import OptimizationResult
 from amorsize.optimizer.sample import ENDLESS_S
-from amorsize.policy import backend_costs, prediction
+from amorsize.policy import best_backend, prediction
 from amorsize.policy.rules.choose_backend import LEAST_LEFT_S
 from amorsize.report import seconds
 
@@ -34,7 +34,7 @@ def predicted(
     """
     chosen, pickling = sample.where()
     if backend is not None and chosen.backend != backend:
-        chosen = backend_costs.Route(backend=backend, why="asked for")
+        chosen = best_backend.Route(backend=backend, why="asked for")
         pickling = pickling or (sample.weigh() if backend == "process" else None)
     return prediction.predict(
         basis_of(sample, pickling),

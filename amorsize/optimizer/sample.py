@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from amorsize._engine import call_options, inspect_host
+from amorsize._engine import call_options, spawn_costs
 from amorsize._engine.measuring import WEIGHED_RESULTS
 from amorsize._host import resources
 from amorsize._host.clocks import perf_counter
@@ -15,18 +15,18 @@ from amorsize._workers.protocol import Task
 from amorsize.optimizer import gil, sampled_call
 from amorsize.optimizer.drawing import Drawn
 from amorsize.optimizer.sampled_call import SampledCall
-from amorsize.policy import backend_costs, prediction
+from amorsize.policy import best_backend, prediction
 from amorsize.policy.events import GilProbed, PicklingMeasured
 from amorsize.policy.evidence.gil import HOLDS_GIL_SHARE
 from amorsize.policy.evidence.item_costs import ItemCosts
-from amorsize.policy.host_job import Job
+from amorsize.policy.request import Job
 from amorsize.policy.rules.choose_backend import LEAST_LEFT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from amorsize._engine.call_options import Options
-    from amorsize.policy.host_job import Host
+    from amorsize.policy.request import Host
 
 #: Seconds of work that are planned for where the data does not tell how much there is.
 ENDLESS_S = 10.0
@@ -61,7 +61,7 @@ class Sample:
         self.n_runs = 0
         self.took_s = 0.0
         self.fork_reason = resources.why_not_fork()
-        self.host: Host = inspect_host.host(self.fork_reason)
+        self.host: Host = spawn_costs.host(self.fork_reason)
         self.job = self._surveyed_job()
 
     def _surveyed_job(self) -> Job:
@@ -79,7 +79,7 @@ class Sample:
         if job.backend != "auto":
             return job
         return job.replace(
-            thread_reason=inspect_host.why_not_threads(self.func, options),
+            thread_reason=spawn_costs.why_not_threads(self.func, options),
             process_reason=self._why_not_processes(),
         )
 
@@ -166,9 +166,9 @@ class Sample:
         """What results, and an item where these have to travel too, take to be sent."""
         has_to_travel = self.task.source is None or self.fork_reason is not None
         items = self.items[:1] if has_to_travel else []
-        return inspect_host.weigh(self.results[:WEIGHED_RESULTS] or [None], items, self.func)
+        return spawn_costs.weigh(self.results[:WEIGHED_RESULTS] or [None], items, self.func)
 
-    def where(self) -> tuple[backend_costs.Route, PicklingMeasured | None]:
+    def where(self) -> tuple[best_backend.Route, PicklingMeasured | None]:
         """Where the policy sends such items, and their weighing where that mattered."""
         if self.lets_waiting_thread and self.costs.waits:
             self.job = self.job.replace(thread_reason=None)
@@ -176,17 +176,17 @@ class Sample:
         if job.backend != "auto":
             if job.backend == "process":
                 pickling = self.weigh()
-            return backend_costs.Route(backend=job.backend, why="asked for"), pickling
+            return best_backend.Route(backend=job.backend, why="asked for"), pickling
         chosen = self._choose(None)
         if chosen.need == "pickling":
             pickling = self.weigh()
             chosen = self._choose(pickling)
         if chosen.need == "gil":  # and nobody watched
-            chosen = backend_costs.serial("so little work that workers would not pay")
+            chosen = best_backend.serial("so little work that workers would not pay")
         return chosen, pickling
 
-    def _choose(self, pickling: PicklingMeasured | None) -> backend_costs.Route:
-        return backend_costs.choose(
+    def _choose(self, pickling: PicklingMeasured | None) -> best_backend.Route:
+        return best_backend.choose(
             self.host,
             self.job,
             self.costs,

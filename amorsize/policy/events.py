@@ -6,8 +6,8 @@ from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.host_job import Host, Job
     from amorsize.policy.profile import Profile
+    from amorsize.policy.request import Host, Job
 
 
 class View(Value):

@@ -6,7 +6,7 @@ The tuner itself plans less rigidly and needs no such figure.
 
 from __future__ import annotations
 
-from amorsize.policy import backend_costs, chunk_sizing, overheads
+from amorsize.policy import best_backend, chunk_sizing, worker_costs
 from amorsize.policy.actions import Plan
 from amorsize.policy.evidence import io_concurrency
 from amorsize.policy.value import Value
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from amorsize.policy.events import PicklingMeasured
     from amorsize.policy.evidence.item_costs import ItemCosts
-    from amorsize.policy.host_job import Host, Job
+    from amorsize.policy.request import Host, Job
 
 #: CPU time of an item while every core computes, by that of an item alone. Measured: 1.04 to 1.08.
 TOGETHER = 1.06
@@ -88,7 +88,7 @@ def basis_of(
 def predict(
     basis: Basis,
     job: Job,
-    chosen: backend_costs.Route,
+    chosen: best_backend.Route,
     *,
     cores_per_item: float = 1.0,
     chunk_s: float | None = None,
@@ -110,7 +110,7 @@ def predict(
         return _loop(basis, "workers would not pay: sending an item costs more than it brings")
     best = _soonest(basis, plans)
     took_s, serial_s = makespan_s(best, basis), basis.serial_s
-    if job.backend == "auto" and took_s > overheads.PAYBACK * serial_s:
+    if job.backend == "auto" and took_s > worker_costs.PAYBACK * serial_s:
         return _loop(basis, "workers would not pay: starting and sending takes what they save")
     return Prediction(plan=best, makespan_s=took_s, serial_s=serial_s, why=chosen.why)
 
@@ -153,9 +153,9 @@ def makespan_s(plan: Plan, basis: Basis) -> float:
     return max(up_s + rounds_s, up_s + share_s + uneven_s, in_turn_s)
 
 
-def prices_of(backend: str, host: Host) -> overheads.Prices:
+def prices_of(backend: str, host: Host) -> worker_costs.Prices:
     """What workers of a backend cost."""
-    return overheads.of_threads(host) if backend == "thread" else overheads.of_processes(host)
+    return worker_costs.of_threads(host) if backend == "thread" else worker_costs.of_processes(host)
 
 
 def chunksizes(basis: Basis, backend: str, n_jobs: int) -> list[int]:
@@ -203,14 +203,14 @@ def _n_most(basis: Basis, backend: str, cores_per_item: float) -> int:
     if basis.waits:
         n_most = io_concurrency.MOST
         if backend == "process":
-            n_most = backend_costs.waiting_processes(basis.host, basis.item_s, basis.work_s)
+            n_most = best_backend.waiting_processes(basis.host, basis.item_s, basis.work_s)
         return max(1, min(n_most, basis.n_items))
-    is_parallel = cores_per_item > overheads.SEVERAL_CORES
+    is_parallel = cores_per_item > worker_costs.SEVERAL_CORES
     n_most = max(1, int(n_cores / cores_per_item)) if is_parallel else n_cores
     max_dispatchable = price.max_dispatchable(
         basis, basis.pickle_s if backend == "process" else 0.0
     )
-    if max_dispatchable < overheads.WORTH:
+    if max_dispatchable < worker_costs.WORTH:
         return 1
     return max(1, min(n_most, basis.n_items, price.n_affordable(basis.serial_s)))
 

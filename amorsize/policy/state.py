@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from amorsize.policy import backend_costs, overheads
-from amorsize.policy.backend_costs import Route, waiting_processes
+from amorsize.policy import best_backend, worker_costs
+from amorsize.policy.best_backend import Route, waiting_processes
 from amorsize.policy.evidence import io_concurrency
 from amorsize.policy.evidence.cpu_share import CoreEvidence
 from amorsize.policy.evidence.exploration import Exploration
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from amorsize.policy.events import View
     from amorsize.policy.evidence import drift
     from amorsize.policy.evidence.worker_table import Pool
-    from amorsize.policy.host_job import Host, Job
     from amorsize.policy.profile import Profile
+    from amorsize.policy.request import Host, Job
 
 #: Overhead of a chunk on the hosts seen so far.
 UNSURVEYED_OVERHEAD_S = 100e-6
@@ -133,7 +133,7 @@ class State:
         self._host, self.job = host, job
         if job.connects:
             self.waiters.limit(io_concurrency.MOST_CONNECTING)
-        self._prices = overheads.HostPrices.of(host)
+        self._prices = worker_costs.HostPrices.of(host)
 
     @property
     def n_cores(self) -> int | None:
@@ -149,10 +149,10 @@ class State:
             n_most = self.waiters.n_wanted
             if in_processes:
                 n_most = waiting_processes(self.host, self.costs.item_s or 0.0, self.costs.work_s)
-        elif self.costs.cores_per_item > overheads.SEVERAL_CORES:
+        elif self.costs.cores_per_item > worker_costs.SEVERAL_CORES:
             n_most = max(1, int(n_most / self.costs.cores_per_item))
         else:
-            n_most = backend_costs.part_waiting(self.host, self.costs.n_at_once)
+            n_most = best_backend.part_waiting(self.host, self.costs.n_at_once)
         asked = self.job.n_jobs
         if asked is None:
             return n_most
@@ -180,7 +180,7 @@ class State:
         """Items left; where their end is not in sight, as many as were seen."""
         return view.n_left if view.all_read else max(view.n_left, self.costs.n_seen)
 
-    def prices(self) -> overheads.Prices:
+    def prices(self) -> worker_costs.Prices:
         """What the workers cost that are in use, or likely to be."""
         backend = None if self.route is None else self.route.backend
         if backend is None and self.costs.waits and self.job.thread_reason is None:
@@ -209,10 +209,10 @@ class State:
     def is_worth_sending(self) -> bool:
         """Whether sending items costs clearly less than running them; once it did, still less."""
         n = self.max_dispatchable()
-        if self.costs.first_unconfirmed_s is None and n >= overheads.WORTH:
+        if self.costs.first_unconfirmed_s is None and n >= worker_costs.WORTH:
             self.sending.has_paid = True
         return self.costs.waits or n >= (
-            overheads.KEEP_WORTH if self.sending.has_paid else overheads.WORTH
+            worker_costs.KEEP_WORTH if self.sending.has_paid else worker_costs.WORTH
         )
 
     # -- what workers begin with ------------------------------------------------------------

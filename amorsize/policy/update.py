@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy import backend_costs
+from amorsize.policy import best_backend
 from amorsize.policy.events import (
     Bound,
     Died,
@@ -59,8 +59,8 @@ def handle(state: State, event: Event) -> None:
             state.sending.pickling = event
             if event.reason is not None and state.job.backend == "auto":
                 # What workers have, they finish.
-                may_share = backend_costs.may_take_turns(state.job, state.costs)
-                state.route = None if may_share else backend_costs.serial(event.reason)
+                may_share = best_backend.may_take_turns(state.job, state.costs)
+                state.route = None if may_share else best_backend.serial(event.reason)
         case HostInspected():
             state.survey(event.host, event.job)
         case Waited():
@@ -97,7 +97,7 @@ def _limited(state: State, event: WorkersLimited) -> None:
         state.limits.n_system = min(event.n_workers, state.limits.n_system or event.n_workers)
         state.note(f"{event.n_workers} workers and no more", event.why)
     else:
-        state.route = backend_costs.serial(event.why)
+        state.route = best_backend.serial(event.why)
         state.job = state.job.replace(process_reason=event.why)
 
 

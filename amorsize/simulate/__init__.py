@@ -33,8 +33,8 @@ from amorsize.simulate.baselines import (
 from amorsize.simulate.engine import Deadlock, Engine, Outcome
 from amorsize.simulate.oracle import Best, oracle
 from amorsize.simulate.replay import Forecast, TraceError, forecast, load, save
+from amorsize.simulate.reporting import Policy
 from amorsize.simulate.scenarios import SCENARIOS, random_world, world
-from amorsize.simulate.told import Policy
 from amorsize.simulate.world import (
     Bandwidth,
     Death,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from amorsize.policy.actions import RunInline, StartWorker, Wait
 from amorsize.policy.events import Died, Report, View
-from amorsize.policy.host_job import Job
+from amorsize.policy.request import Job
 from amorsize.policy.tuner import Tuner
 from amorsize.policy.value import inf
 from amorsize.simulate.engine import Enqueue

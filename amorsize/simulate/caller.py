@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from amorsize.policy import actions as do
     from amorsize.simulate.clocks import Cores
     from amorsize.simulate.pool import Pool
-    from amorsize.simulate.told import Costs, Teller
+    from amorsize.simulate.reporting import Costs, Teller
     from amorsize.simulate.world import World
 
     Then = Callable[[], None]

@@ -15,7 +15,7 @@ from amorsize.simulate.caller import Caller
 from amorsize.simulate.chunks import Items, Place, Ran, Runner
 from amorsize.simulate.clocks import Cores
 from amorsize.simulate.pool import Pool
-from amorsize.simulate.told import Costs, Policy, Teller
+from amorsize.simulate.reporting import Costs, Policy, Teller
 
 if TYPE_CHECKING:
     from amorsize.policy.trace import ChunkTrace

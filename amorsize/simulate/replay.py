@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from amorsize._engine import call_checks
 from amorsize._function import callables
 from amorsize._host import resources
-from amorsize._profiles import store
+from amorsize._profiles import memory_store
 from amorsize.errors import AmorsizeError
 from amorsize.policy.schema import (
     count,
@@ -54,7 +54,7 @@ def save(func: Callable[..., Any], path: str | Path) -> None:
         TraceError: The function has not been called in this process yet.
         OSError: The file cannot be written.
     """
-    trace = store.last_trace(callables.raw(func))
+    trace = memory_store.last_trace(callables.raw(func))
     if trace is None:
         name = call_checks.name_of(func)
         raise TraceError(f"{name} has not been called in this process: there is nothing to save.")

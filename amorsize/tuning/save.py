@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from amorsize._profiles import store
+from amorsize._profiles import memory_store
 from amorsize.policy.profile import MOST_JOBS
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ def keep(func: Callable[..., Any], first: Any, search: Search, winner: Plan) -> 
     trace = _trace_of(search, winner)
     if profile is None or trace is None or winner.n_jobs > MOST_JOBS:
         return False
-    memory, key = store.memory(), store.key_of(func, first)
+    memory, key = memory_store.memory(), memory_store.key_of(func, first)
     on_disk = os.environ.get("AMORSIZE_CACHE", "").lower() != "off"
     memory.keep(key, func, key[1], profile, trace.makespan_s, on_disk=on_disk)
-    store.keep_trace(func, trace.replace(plan=winner, profile=profile))
+    memory_store.keep_trace(func, trace.replace(plan=winner, profile=profile))
     memory.write()
     return True
 

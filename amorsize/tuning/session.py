@@ -18,7 +18,7 @@ from amorsize.report import counted, seconds
 from amorsize.tuning import announce, parts, strategies
 from amorsize.tuning import space as spaces
 from amorsize.tuning.bench import WHOLE, Workers
-from amorsize.tuning.look import FEW_ITEMS, Look, look_at
+from amorsize.tuning.pilot import FEW_ITEMS, Look, look_at
 from amorsize.tuning.result import TuningResult
 from amorsize.tuning.save import keep
 from amorsize.tuning.search import BudgetOver, Limits, Search

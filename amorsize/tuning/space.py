@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy import backend_costs, chunk_sizing, prediction
+from amorsize.policy import best_backend, chunk_sizing, prediction
 from amorsize.policy.actions import Plan
 from amorsize.policy.evidence import io_concurrency
 from amorsize.policy.value import Value
@@ -82,7 +82,7 @@ def _numbers(
         return _powers(most, min(FEWEST_WAITING, most))
     most = n_cores
     if waits and basis is not None:
-        most = backend_costs.waiting_processes(basis.host, basis.item_s, basis.work_s)
+        most = best_backend.waiting_processes(basis.host, basis.item_s, basis.work_s)
     share = QUICK_FEWEST_SHARE if is_quick else FEWEST_SHARE
     most = max(2, min(most, n_items)) if n_cores > 1 or waits else 1
     return _powers(most, max(2, most // share)) if most > 1 else ()

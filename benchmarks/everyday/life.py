@@ -184,11 +184,11 @@ class Auto:
 
         So short a call would not afford one otherwise: the windows are shortened, not the rules.
         """
-        from amorsize._profiles import store
+        from amorsize._profiles import memory_store
         from amorsize.policy.evidence.exploration_account import Explored
         from amorsize.policy.rules import explore
 
-        memory = store.memory()
+        memory = memory_store.memory()
         for key, profile in memory.profiles():
             account = Explored.of(profile).replace(used_s=1e6, spent_s=0.0, n_held=0, at_call=0)
             memory.put(key, profile.replace(n_calls=2000, explored=account.as_dict()))
@@ -197,9 +197,9 @@ class Auto:
 
     def told(self) -> dict[str, Any]:
         """Where items ran, and why."""
-        from amorsize._profiles import store
+        from amorsize._profiles import memory_store
 
-        trace = store.last_trace(self.mapped)
+        trace = memory_store.last_trace(self.mapped)
         if trace is None:
             return {"ran": {}, "why": "no trace"}
         ran = {place: trace.n_items_by(place) for place in ("caller", "thread", "process")}

@@ -7,8 +7,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from amorsize.policy.evidence.drift import Drift
-    from amorsize.policy.host_job import Job
     from amorsize.policy.profile import Profile
+    from amorsize.policy.request import Job
 
 SOURCE = "tuned"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy import overheads
+from amorsize.policy import worker_costs
 from amorsize.policy.actions import RetireWorker, Wait
 from amorsize.policy.events import PicklingMeasured
 from amorsize.policy.evidence import achievement, drift, gil, tuned_plan
@@ -171,7 +171,7 @@ def _adopt(state: State, hint: Profile) -> None:
     if state.gil.is_held is None or (traits.holds_gil and looked_s < gil.WATCH_LONGER_S):
         # Beside busy programs, 2 of 100 short looks are wrong.
         state.gil.is_held = traits.holds_gil
-    most_s = traits.item_s / (overheads.SPARE * max(overheads.WORTH, state.job.n_cores_most))
+    most_s = traits.item_s / (worker_costs.SPARE * max(worker_costs.WORTH, state.job.n_cores_most))
     is_light = traits.pickle_s is not None and traits.pickle_s < most_s
     # A pickling time that limits workers is measured again, which takes little.
     if is_light and state.sending.pickling is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy import backend_costs, chunk_sizing, overheads
+from amorsize.policy import best_backend, chunk_sizing, worker_costs
 from amorsize.policy.actions import (
     Action,
     InspectHost,
@@ -68,7 +68,7 @@ def decide(state: State, view: View) -> Action | None:
         return InspectHost()
     if _may_still_wait(state):
         return inline.run_slice(state, view, SLICE_S)
-    route = backend_costs.choose(
+    route = best_backend.choose(
         state.host,
         state.job,
         state.costs,
@@ -152,7 +152,7 @@ def n_bet(state: State, now_s: float, item_s: float, left_s: float) -> int:
     caller watches, so no more than that may go into starting them.
     """
     host, hint = state.host, state.profile.hint
-    n = int(overheads.bet_s(now_s, left_s) / (host.process_start_s + host.process_ready_s))
+    n = int(worker_costs.bet_s(now_s, left_s) / (host.process_start_s + host.process_ready_s))
     holds_gil = state.gil.is_held or (hint is not None and hint.traits.holds_gil)
     if state.job.thread_reason is not None or holds_gil:
         return n
@@ -181,10 +181,10 @@ def _canary_beside_second(state: State, view: View) -> Action | None:
     are_for_threads = costs.waits or state.gil.is_held is False
     if not is_long or are_for_threads or dispatch.n_first(state, view) > 1:
         return None
-    bet_s = overheads.bet_s(view.now_s, state.left_s(view))
+    bet_s = worker_costs.bet_s(view.now_s, state.left_s(view))
     if not state.is_surveyed:
         return InspectHost() if bet_s >= SURVEY_S else None
-    price = overheads.of_processes(state.host)
+    price = worker_costs.of_processes(state.host)
     pays = state.n_places > 1 and price.pays(state.left_s(view), 1, 0.0)
     if not pays or bet_s < price.first_s:
         return None
@@ -239,7 +239,7 @@ def _could_pay(state: State, view: View) -> bool:
         # A second item tells whether the first was a warm-up; for waiting ones it costs too much.
         is_cheap = left_s > 4 * unconfirmed_s
         if not is_cheap and view.n_left > 1:  # few take as long as one where they run at once
-            is_cheap = overheads.bet_s(view.now_s, left_s) >= FIRST_THREAD_S
+            is_cheap = worker_costs.bet_s(view.now_s, left_s) >= FIRST_THREAD_S
         is_long = unconfirmed_s > LONG_WAIT_ITEM_S and is_cheap
         return costs.waits and is_long and (state.is_surveyed or left_s > state.job.to_load_s)
     if not state.is_surveyed:
@@ -252,4 +252,4 @@ def _could_pay(state: State, view: View) -> bool:
         return False
     if left_s < DOUBTS * scale.doubtful_warmup_s(state):
         return False
-    return overheads.bet_s(view.now_s, left_s) >= price.start_s
+    return worker_costs.bet_s(view.now_s, left_s) >= price.start_s

@@ -8,7 +8,7 @@ all, and ends early where it goes badly. What is better twice is the plan from t
 
 from __future__ import annotations
 
-from amorsize.policy.backend_costs import Route
+from amorsize.policy.best_backend import Route
 from amorsize.policy.evidence import drift
 from amorsize.policy.evidence.exploration import Trial
 from amorsize.policy.evidence.exploration_account import Explored

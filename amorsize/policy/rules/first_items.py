@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy import overheads
+from amorsize.policy import worker_costs
 from amorsize.policy.actions import Action, InspectHost, RunInline, StartWorker, Wait
 from amorsize.policy.evidence.gil import WATCH_S
 from amorsize.policy.rules import choose_backend, dispatch
@@ -110,7 +110,7 @@ def _n_before_first(state: State, view: View) -> int:
 
 def _n_bet(state: State, view: View) -> int:
     """Workers that a bet pays for, by what is known of how long items take."""
-    n_at_once = int(overheads.BET_S / (state.host.process_start_s + state.host.process_ready_s))
+    n_at_once = int(worker_costs.BET_S / (state.host.process_start_s + state.host.process_ready_s))
     if state.costs.item_s is not None:  # one was run, and was long
         item_s, left_s = state.costs.item_s, state.left_s(view)
     elif state.workers.early_sent_s is not None and _may_wait_for_first(state):

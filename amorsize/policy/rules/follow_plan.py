@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy import backend_costs, chunk_sizing
+from amorsize.policy import best_backend, chunk_sizing
 from amorsize.policy.actions import Action, InspectHost, Plan, StartWorker, StopGilProbe, Wait
 from amorsize.policy.evidence import tuned_plan
 from amorsize.policy.rules import dispatch, inline
@@ -30,7 +30,7 @@ def follow(state: State, view: View, plan: Plan) -> Action | None:
     if reason is not None:
         leave(state, reason)
         return None
-    state.route = backend_costs.Route(backend=plan.backend, why=tuned_plan.SOURCE)
+    state.route = best_backend.Route(backend=plan.backend, why=tuned_plan.SOURCE)
     state.is_backend_fixed = True
     pool = state.workers.of(plan.backend)
     action = _feed(state, view, pool, plan) if pool.has_idle else None

@@ -6,7 +6,7 @@ worker has nothing to do between two chunks: so it gets the next one while it ru
 
 from __future__ import annotations
 
-from amorsize.policy import backend_costs, chunk_sizing
+from amorsize.policy import best_backend, chunk_sizing
 from amorsize.policy.actions import Action, StartWorker, Wait
 from amorsize.policy.evidence.worker_speeds import WorkerSpeeds
 from amorsize.policy.profile import FITS
@@ -50,7 +50,7 @@ def feed(state: State, view: View) -> Action:
     """A chunk for a worker that has too little, or one worker more."""
     if state.route is None or state.route.backend is None:
         why = "the workers that were asked for run all items"
-        state.route = backend_costs.Route(backend="process", why=why)
+        state.route = best_backend.Route(backend="process", why=why)
         state.cores.verified = True
     pool = state.workers.of("process")
     worker = pool.least_loaded(_n_active(state))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy import backend_costs, overheads
+from amorsize.policy import best_backend, worker_costs
 from amorsize.policy.actions import Action, RetireWorker, StartWorker, Wait
 from amorsize.policy.rules import dispatch, inline
 
@@ -54,12 +54,12 @@ def _caller_will_do(state: State, view: View, n_there: int) -> bool:
 def _n_wanted(state: State, view: View) -> int:
     """Workers that the work left justifies."""
     max_dispatchable = state.max_dispatchable()
-    if max_dispatchable < overheads.WORTH:
+    if max_dispatchable < worker_costs.WORTH:
         return 0
     left_s, price = state.left_s(view), state.prices()
     if not state.workers.n_started:
         left_s = left_at_latest_s(state, view)
-    n = min(state.n_places, int(min(1e6, overheads.SPARE * max_dispatchable)) + 2)
+    n = min(state.n_places, int(min(1e6, worker_costs.SPARE * max_dispatchable)) + 2)
     n = min(n, price.n_affordable(left_s, sure_warmup_s(state)))
     if view.all_read:
         n = min(n, view.n_left + state.workers.n_in_flight)
@@ -95,11 +95,11 @@ def _n_trusted(state: State, view: View) -> int:
     if doubtful_warmup_s(state) > state.prices().first_s:
         n = min(n, COLD_WORKERS)
     if not state.cores.verified:
-        bet_s = overheads.bet_s(view.now_s, state.left_s(view))
+        bet_s = worker_costs.bet_s(view.now_s, state.left_s(view))
         n = min(n, max(1, int(bet_s / state.prices().first_s)))
     if state.costs.first_unconfirmed_s is not None and not state.inherits_warmth:
         spent_s = view.now_s  # all that is known: what is left is not, if that was a warm-up
-        n = min(n, max(1, int(overheads.bet_s(spent_s, 0.0) / state.prices().start_s)))
+        n = min(n, max(1, int(worker_costs.bet_s(spent_s, 0.0) / state.prices().start_s)))
     if not state.costs.n_reports and state.host.n_cores > 1 and not state.has_proven_pool:
         n = min(n, state.n_places - 1)  # the caller still computes on one
     return n
@@ -118,7 +118,7 @@ def workers_only(state: State, view: View) -> Action:
     """Send every item to a worker: the user asked for it, or a promise cannot be kept otherwise."""
     if state.route is None or state.route.backend in (None, "serial"):
         backend = "process" if state.job.process_reason is None else "thread"
-        state.route = backend_costs.Route(
+        state.route = best_backend.Route(
             backend=backend, why="only a worker can keep what was asked"
         )
         state.cores.verified = True

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from amorsize._engine import inspect_host
+from amorsize._engine import spawn_costs
 from amorsize._engine.source import Sliced
 from amorsize._engine.verdict import HOLDS_GIL, Verdict, why_stay
 from amorsize._host import descriptors, resources
-from amorsize._profiles import store
+from amorsize._profiles import memory_store
 from amorsize._workers.protocol import Watch
 from amorsize.policy.events import HostInspected
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from amorsize._engine.confinement import Confinement
     from amorsize._engine.remote import RemoteWorkers
     from amorsize._workers.payload import Payload
-    from amorsize.policy.host_job import Host, Job
+    from amorsize.policy.request import Host, Job
 
 #: The share of the work left that may go into asking all items for their types.
 ASKING_SHARE = 0.02
@@ -67,7 +67,7 @@ class Survey:
                 return
 
         self._call.fork_reason = resources.why_not_fork()
-        host = self._host = inspect_host.host(self._call.fork_reason)
+        host = self._host = spawn_costs.host(self._call.fork_reason)
         job, n_done = self._call.tuner.job, self._call.work.results.n_done
         if job.backend == "auto":
             verdict = self._judge()
@@ -89,7 +89,7 @@ class Survey:
         if self._remote is not None:
             host = self._remote.host(host)
         if self._payload is not None:
-            host = host.replace(load_s=host.load_s + inspect_host.sending_s(self._payload))
+            host = host.replace(load_s=host.load_s + spawn_costs.sending_s(self._payload))
         self._recorder.tell(HostInspected(host=host, job=job))
 
     def _judge(self) -> Verdict:
@@ -99,7 +99,7 @@ class Survey:
         from amorsize._engine import placement
 
         judge = placement.Judge(
-            self._call.task.function, self._call.options, store.owner_of(self._call.func)
+            self._call.task.function, self._call.options, memory_store.owner_of(self._call.func)
         )
         verdict = judge.read(self.next_items())
         if verdict.thread_reason is not None and verdict.process_reason is None:
@@ -194,15 +194,15 @@ class Survey:
         left_s = core_share * self._call.tuner.left_s(self._call.view(caller_busy=False))
         n_workers = self._n_computing()
         if self._call.tuner.costs.waits:
-            n_workers = inspect_host.interpreters_worth(
+            n_workers = spawn_costs.interpreters_worth(
                 left_s, self._call.tuner.job.n_jobs or sys.maxsize
             )
-        from amorsize._engine.forgone import forgone  # what may fork never asks
+        from amorsize._engine.missed_savings import forgone  # what may fork never asks
 
-        why = inspect_host.why_not_start(left_s, n_workers, core_share, forgone.recent_s)
+        why = spawn_costs.why_not_start(left_s, n_workers, core_share, forgone.recent_s)
         if why is not None and not self._has_forgone:
             self._has_forgone = True
-            forgone.add(inspect_host.saved_s(left_s, n_workers))
+            forgone.add(spawn_costs.saved_s(left_s, n_workers))
         return why
 
     def _interpreters_worth(self, job: Job) -> int | None:
@@ -211,16 +211,16 @@ class Survey:
         if not self._call.may_stay_here or item_s is None or not self._call.work.all_read:
             return job.n_jobs
         left_s = self._call.tuner.left_s(self._call.view(caller_busy=False))
-        return inspect_host.interpreters_worth(left_s, job.n_jobs or sys.maxsize)
+        return spawn_costs.interpreters_worth(left_s, job.n_jobs or sys.maxsize)
 
     def _why_not_worth_sending(self, payload: Payload) -> str | None:
         """Why there is too much to send for the work left; None: there is not."""
-        if not (self._call.may_stay_here and inspect_host.is_much(payload)):
+        if not (self._call.may_stay_here and spawn_costs.is_much(payload)):
             return None
         if self._call.tuner.costs.item_s is None and self._call.work.n_left:
             self._run_inline(1, float("inf"))  # before nothing is known of items, nothing is sent
         left_s = self._call.tuner.left_s(self._call.view(caller_busy=False))
-        return inspect_host.why_not_send(payload, left_s, self._n_computing(), self.stretch())
+        return spawn_costs.why_not_send(payload, left_s, self._n_computing(), self.stretch())
 
     def _n_computing(self) -> int:
         """How many workers at once would have a core of their own."""

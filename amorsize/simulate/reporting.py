@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from amorsize.policy import events
-from amorsize.policy.host_job import Host, Job
+from amorsize.policy.request import Host, Job
 from amorsize.policy.trace import ChunkTrace
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._function.item_kind import Kind
-    from amorsize._profiles import records
+    from amorsize._profiles import disk_store
     from amorsize.policy.evidence.drift import Drift
     from amorsize.policy.trace import Trace
 
@@ -89,7 +89,7 @@ class Variants:
 class Unwritten:
     """What was learned of a function and is not on disk yet; the function itself is not kept."""
 
-    def __init__(self, learned: records.Learned, calls_s: float) -> None:
+    def __init__(self, learned: disk_store.Learned, calls_s: float) -> None:
         func, self.kind, self.profile, self.drifts = learned
         self._of: Any
         try:
@@ -98,7 +98,7 @@ class Unwritten:
             self._of = lambda: None
         self.calls_s = calls_s  # what its calls took since it was written last
 
-    def learned(self) -> records.Learned | None:
+    def learned(self) -> disk_store.Learned | None:
         """The same with the function; None: it is gone, and is made anew if it comes again."""
         func = self._of()
         return None if func is None else (func, self.kind, self.profile, self.drifts)
@@ -188,7 +188,7 @@ class Memory:
         learned = (func, kind, profile, drifts)
         waiting = self._unwritten.pop(key, None)
         unwritten_s = makespan_s + (0.0 if waiting is None else waiting.calls_s)
-        now_s = WRITE_NOW_S if "amorsize._profiles.records" in sys.modules else FIRST_NOW_S
+        now_s = WRITE_NOW_S if "amorsize._profiles.disk_store" in sys.modules else FIRST_NOW_S
         is_long = makespan_s >= now_s or unwritten_s >= WORTH_WRITING_S
         is_due = is_long or profile.bound is not None
         if is_due and self._writing_s <= MOST_WRITING * self._calls_s:
@@ -211,14 +211,15 @@ class Memory:
         if key[2] in asked or len(asked) >= MAX_VARIANTS:
             return None
         asked.add(key[2])
-        from amorsize._profiles import news, records  # with imports that short calls do without
+        from amorsize._profiles import disk_store, worth_writing  # short calls do without these
 
-        found = records.read(func, kind)
+        found = disk_store.read(func, kind)
         if found is None:
             return None
         profile, drifts = found
         known = self._profiles.exactly(key[:2], key[2])
-        if known is not None and news.experience(known) >= news.experience(profile):
+        experience = worth_writing.experience
+        if known is not None and experience(known) >= experience(profile):
             return None
         self.put(key, profile)
         self._written_used_s[key] = Explored.of(profile).used_s
@@ -231,8 +232,8 @@ class Memory:
         unwritten, self._unwritten = self._unwritten, {}
         self._write({key: found for key, one in unwritten.items() if (found := one.learned())})
 
-    def _write(self, unwritten: dict[Key, records.Learned]) -> None:
-        if not unwritten or (disk := descriptors.loaded("_profiles.records")) is None:
+    def _write(self, unwritten: dict[Key, disk_store.Learned]) -> None:
+        if not unwritten or (disk := descriptors.loaded("_profiles.disk_store")) is None:
             return
         began = perf_counter()
         are_asked = {key: key[2] in self._asked.get(key[:2], ()) for key in unwritten}
@@ -258,9 +259,9 @@ class Memory:
         self._traces.drop(owner)
         self._drifts.pop(owner, None)
         self._bound.pop(owner, None)
-        from amorsize._profiles import records
+        from amorsize._profiles import disk_store
 
-        return max(n_known, records.forget(func))
+        return max(n_known, disk_store.forget(func))
 
 
 def _keep_latest(of: dict[Hashable, Any], owner: Hashable, value: Any) -> None:
@@ -274,9 +275,9 @@ def _keep_latest(of: dict[Hashable, Any], owner: Hashable, value: Any) -> None:
 
 def _is_same(before: Profile, after: Profile) -> bool:
     """Whether writing the new profile would tell the next process anything new."""
-    from amorsize._profiles import news  # which a first call has no use for
+    from amorsize._profiles import worth_writing  # which a first call has no use for
 
-    return news.is_same(before, after)
+    return worth_writing.is_same(before, after)
 
 
 _memory: Memory | None = None
@@ -305,9 +306,9 @@ def plan_of(func: Callable[..., Any]) -> Plan | None:
     """The plan last learned for a function on this host, if any."""
     if (trace := last_trace(func)) is not None:
         return trace.plan
-    from amorsize._profiles import records
+    from amorsize._profiles import disk_store
 
-    if (found := records.newest(func)) is None:
+    if (found := disk_store.newest(func)) is None:
         return None
     return found[0].plan
 
@@ -318,9 +319,9 @@ def drifts_of(func: Callable[..., Any]) -> tuple[Drift, ...]:
         return tuple(drifts)
     if last_trace(func) is not None:
         return ()
-    from amorsize._profiles import records
+    from amorsize._profiles import disk_store
 
-    found = records.newest(func)
+    found = disk_store.newest(func)
     return () if found is None else tuple(found[1])
 
 

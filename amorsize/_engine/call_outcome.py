@@ -7,7 +7,7 @@ import sys
 from time import time
 
 from amorsize._engine.verdict import HOLDS_GIL
-from amorsize._profiles import store
+from amorsize._profiles import memory_store
 from amorsize._workers import nesting
 from amorsize.policy.evidence import achievement
 from amorsize.policy.state import is_remote
@@ -103,7 +103,7 @@ def _costs(
     call: Call, profile: Profile | None, drifts: list[Drift], ended_at_s: float
 ) -> tuple[CallCost, ...]:
     """What items cost in the latest calls, this one at the end."""
-    earlier = store.last_trace(call.func)
+    earlier = memory_store.last_trace(call.func)
     costs = () if earlier is None else earlier.costs
     if profile is None:
         return costs
@@ -120,7 +120,7 @@ def _costs(
 
 def _keep(call: Call, trace: Trace, warn: Callable[[str], None]) -> None:
     """Leave the trace to explain(), and what was learned to the next call."""
-    store.keep_trace(call.func, trace)
+    memory_store.keep_trace(call.func, trace)
     if trace.profile is None or call.key is None or call.tuner.job.backend == "serial":
         return
     is_open = call.tuner.job.backend == "auto" or is_remote(call.tuner)
@@ -128,7 +128,7 @@ def _keep(call: Call, trace: Trace, warn: Callable[[str], None]) -> None:
         return  # a plan under which workers die is no winner
     has_drifted = _tell_drifts(call, list(trace.drifts), warn)
     on_disk = call.options.cache and os.environ.get("AMORSIZE_CACHE", "").lower() != "off"
-    store.memory().keep(
+    memory_store.memory().keep(
         call.key,
         call.func,
         call.key[1],
@@ -161,7 +161,7 @@ def _warn_of_copies(call: Call, recorder: Recorder, *, is_kept: bool) -> None:
         )
     else:
         return
-    known = store.last_trace(call.func)
+    known = memory_store.last_trace(call.func)
     was_told = known is not None and text in known.warnings
     recorder.warn(text, quietly=was_told or not is_kept)
 
@@ -173,7 +173,7 @@ def _warn_of_bound(
     if not confinement.has_noticed:
         return
     if is_kept:
-        store.memory().keep_bound(store.owner_of(call.func), confinement.bound)
+        memory_store.memory().keep_bound(memory_store.owner_of(call.func), confinement.bound)
     if confinement.is_notice_told:
         return
     n_items = sum(chunk.n_items for chunk in recorder.chunks.all if chunk.backend != "caller")
@@ -193,7 +193,7 @@ def _tell_drifts(call: Call, drifts: list[Drift], warn: Callable[[str], None]) -
     from amorsize._engine import notify
 
     told = notify.tell(call.name, drifts, call.options.on_retune, warn)
-    store.memory().keep_drifts(store.owner_of(call.func), told)
+    memory_store.memory().keep_drifts(memory_store.owner_of(call.func), told)
     return True
 
 

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.events import PicklingMeasured
     from amorsize.policy.evidence.item_costs import ItemCosts
-    from amorsize.policy.host_job import Host, Job
+    from amorsize.policy.request import Host, Job
 
 #: At most this many processes a core run items that wait.
 WAITING_PROCESSES = 8
