@@ -6,6 +6,7 @@ import contextvars
 import csv
 import decimal
 import functools
+import gc
 import io
 import itertools
 import locale
@@ -15,6 +16,7 @@ import random
 import select
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -257,6 +259,91 @@ def test_a_descriptor_that_is_replaced_or_closed_is_found(tmp_path):
         assert places(lambda: os.close(first)) == {"descriptor"}
     finally:
         os.close(second)
+
+
+class Forgotten:
+    """Holds something open, and itself."""
+
+    def __init__(self, handle):
+        self.handle, self.me = handle, self
+
+
+def database(path):
+    connection = sqlite3.connect(path)
+    connection.execute("create table t (n)")
+    connection.commit()
+    return connection
+
+
+def lines_of(path):
+    path.write_text("a\nb\n")
+
+    def read():
+        with path.open() as file:
+            yield from file
+
+    lines = read()
+    next(lines)
+    return lines
+
+
+LEFT_OPEN = {
+    "file": lambda path: path.open("w"),
+    "file with something to write": lambda path: [path.open("w"), "x"],
+    "database": database,
+    "connection": lambda _: socket.create_server(("127.0.0.1", 0)),
+    "generator": lines_of,
+}
+
+
+@pytest.fixture
+def no_collection():
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+@pytest.mark.parametrize("what", LEFT_OPEN)
+def test_what_the_collector_closes_is_no_finding(what, tmp_path, no_collection):
+    """It was forgotten before the item began, which only happens to make it come by."""
+    left = Forgotten(LEFT_OPEN[what](tmp_path / "left"))
+    if isinstance(left.handle, list):
+        left.handle[0].write("x")
+    n_open = len(os.listdir("/proc/self/fd"))
+    del left
+
+    assert found(gc.collect) == set()
+    assert len(os.listdir("/proc/self/fd")) < n_open
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_what_an_item_closes_beside_the_collector_is_found(tmp_path, no_collection):
+    """Only what disappears in a pass of the collector is no doing of the item's."""
+    file, left = (tmp_path / "own").open("w"), Forgotten((tmp_path / "left").open("w"))
+    number, before = file.fileno(), list(gc.callbacks)
+    del left
+
+    def item():
+        gc.collect()
+        file.close()
+
+    assert found(item) == {("descriptor", f"descriptor {number}")}
+    assert gc.callbacks == before
+
+
+def test_an_item_that_is_interrupted_leaves_nothing_with_the_collector(table):
+    """Nobody says that such an item is over."""
+    before = list(gc.callbacks)
+    around = Around.begin()
+    assert len(gc.callbacks) == len(before) + 1
+    del around
+    gc.collect()
+
+    assert gc.callbacks == before
 
 
 def test_what_items_print_and_log_is_no_finding(tmp_path, monkeypatch, request):
@@ -620,7 +707,6 @@ def test_what_importing_changes_is_not_held_against_an_item(tmp_path, monkeypatc
 
 def test_nothing_is_kept_once_it_is_over():
     """A snapshot holds what it looks at no longer than the item lasts."""
-    import gc
     import weakref
 
     account = Account(n=1)

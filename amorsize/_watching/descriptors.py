@@ -13,6 +13,7 @@ import sys
 from struct import unpack_from
 
 from amorsize._host.signals import let_through
+from amorsize._watching.collector import ClosedByCollector
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,11 +61,18 @@ class Descriptors:
             mark = place_of(descriptor, known)
             if mark is not None:
                 self.marks[descriptor] = known, mark
+        files = {descriptor: known for descriptor, (known, _) in self.marks.items()}
+        self._collector = ClosedByCollector(files, _identity) if files else None
 
     def moved(self) -> list[tuple[str, str]]:
         """What has moved since then: its name, and in words what has become of it."""
         found = []
+        collector = self._collector
+        if collector is not None:
+            collector.end()
         for descriptor, (known, mark) in self.marks.items():
+            if collector is not None and descriptor in collector.closed:
+                continue
             now = _identity(descriptor)
             if now is None:
                 name = f"descriptor {descriptor}"
