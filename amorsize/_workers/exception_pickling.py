@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from amorsize._host.signals import let_through
 from amorsize._workers import tracebacks
+from amorsize._workers.pickling_apart import dumps_without, loads_with
 from amorsize._workers.serialization import dumps, loads, short_repr, short_text
 from amorsize.errors import RemoteError
 
@@ -37,42 +38,35 @@ def _as_plain(error: BaseException) -> list[tuple[Any, ...]]:
     """An exception and all that it came from as plain values: pickle drops that.
 
     They name each other by number, so that neither a long chain nor one that leads back to itself
-    needs recursion.
+    needs recursion. So do groups their members: one that cannot travel is replaced alone.
     """
     family = tracebacks.family_of(error, MOST_LINKS)
     numbers = {id(one): number for number, one in enumerate(family)}
-    in_groups = {id(member) for one in family for member in tracebacks.members_of(one)}
-    return [_one_as_plain(one, numbers, is_member=id(one) in in_groups) for one in family]
+    return [_one_as_plain(one, numbers) for one in family]
 
 
-def _one_as_plain(
-    error: BaseException, numbers: dict[int, int], *, is_member: bool
-) -> tuple[Any, ...]:
+def _one_as_plain(error: BaseException, numbers: dict[int, int]) -> tuple[Any, ...]:
     kind = type(error)
     told = shortened(f"{kind.__module__}.{kind.__qualname__}: {short_text(error)}")
-    data, why = (b"", None) if is_member else _packed_alike(error)  # its group has it
-    if why is not None:
-        data = dumps(_stand_in(told, why))
     links = [
         None if one is None else numbers.get(id(one), CUT)
         for one in (error.__cause__, error.__context__)
     ]
-    members = [numbers.get(id(one), CUT) for one in tracebacks.members_of(error)]
+    members = tracebacks.members_of(error)
+    apart = {numbers[id(one)]: one for one in members if id(one) in numbers}
+    member_numbers = [numbers.get(id(one), CUT) for one in members]
+    data, why = _packed_alike(error, apart)
+    if why is not None:
+        data = dumps_without(_stand_in(told, why, _numbered(member_numbers, apart)), apart)
     places = tracebacks.places_of(error.__traceback__)
-    return data, told, places, error.__suppress_context__, links, members
+    return data, told, places, error.__suppress_context__, links, member_numbers
 
 
 def _from_plain(family: list[tuple[Any, ...]]) -> BaseException:
     """The exception that `_as_plain` was given."""
-    made: dict[int, BaseException] = {}
-    for number, (packed, told, *_) in enumerate(family):
-        if packed:
-            _keep_with_members(number, _loaded(packed, told), family, made)
-    for number, (_, told, *_) in enumerate(family):
-        if number not in made:
-            made[number] = _stand_in(told, "the group that it is in could not be rebuilt")
+    made = _all_made(family)
     for number, (_, _, places, suppresses, links, _) in enumerate(family):
-        cause, context = (_linked(one, made) for one in links)
+        cause, context = (None if one is None else _numbered([one], made)[0] for one in links)
         tracebacks.give(
             made[number],
             __traceback__=tracebacks.made_of(places),
@@ -83,34 +77,39 @@ def _from_plain(family: list[tuple[Any, ...]]) -> BaseException:
     return made[0]
 
 
-def _keep_with_members(
-    number: int, error: BaseException, family: list[tuple[Any, ...]], made: dict[int, BaseException]
-) -> None:
-    """Number an exception, and those that came in its pickle because it is a group."""
-    left = [(number, error)]
+def _all_made(family: list[tuple[Any, ...]]) -> dict[int, BaseException]:
+    """The exceptions by number; each group is made after its members."""
+    made: dict[int, BaseException] = {}
+    left = list(range(len(family)))
     while left:
-        number, error = left.pop()
-        if number != CUT and number not in made:
-            made[number] = error
-            left += zip(family[number][-1], tracebacks.members_of(error), strict=False)
+        packed, told, *_, members = family[left[-1]]
+        if missing := [one for one in members if one != CUT and one not in made]:
+            left += missing
+        elif (number := left.pop()) not in made:
+            made[number] = _loaded(packed, told, members, made)
+    return made
 
 
-def _linked(number: int | None, made: dict[int, BaseException]) -> BaseException | None:
-    if number is None:
-        return None
-    return RemoteError(MORE) if number == CUT else made[number]
+def _numbered(numbers: list[int], made: dict[int, BaseException]) -> list[BaseException]:
+    """The exceptions of these numbers; a stand-in for each that was not sent."""
+    return [RemoteError(MORE) if one == CUT else made[one] for one in numbers]
 
 
-def _loaded(packed: bytes, told: str) -> BaseException:
+def _loaded(
+    packed: bytes, told: str, members: list[int], made: dict[int, BaseException]
+) -> BaseException:
     try:
-        error: BaseException = loads(packed)
+        error: BaseException = loads_with(packed, made if members else {})
     except Exception as failure:  # only the worker has its class, for example
         let_through(failure)
-        error = _stand_in(told, f"{type(failure).__name__}: {failure}")
+        why = f"{type(failure).__name__}: {failure}"
+        error = _stand_in(told, why, _numbered(members, made))
     return error
 
 
-def _packed_alike(error: BaseException) -> tuple[bytes, str | None]:
+def _packed_alike(
+    error: BaseException, apart: dict[int, BaseException]
+) -> tuple[bytes, str | None]:
     """Bytes that unpickle to an equal exception, or the reason why there are none.
 
     Pickle calls the class with `args`. A constructor with other parameters may refuse them or
@@ -119,14 +118,28 @@ def _packed_alike(error: BaseException) -> tuple[bytes, str | None]:
     why = None
     for value in (error, Bare(error)):
         try:
-            data = dumps(value)
-            rebuilt = loads(data)
-            if type(rebuilt) is type(error) and dumps(rebuilt.args) == dumps(error.args):
+            data = dumps_without(value, apart)
+            rebuilt = loads_with(data, apart)
+            if _are_alike(rebuilt, error, apart):
                 return data, None
             why = why or f"it was rebuilt as {short_repr(rebuilt)}"
         except Exception as failure:
             why = why or f"{type(failure).__name__}: {failure}"
     return b"", why
+
+
+def _are_alike(
+    rebuilt: BaseException, error: BaseException, apart: dict[int, BaseException]
+) -> bool:
+    if type(rebuilt) is not type(error):
+        return False
+    found, members = tracebacks.members_of(rebuilt), tracebacks.members_of(error)
+    sent = {id(one) for one in apart.values()}
+    if len(found) != len(members) or any(
+        one is not other and id(other) in sent for one, other in zip(found, members, strict=True)
+    ):
+        return False
+    return dumps_without(rebuilt.args, apart) == dumps_without(error.args, apart)
 
 
 class Bare:
@@ -138,14 +151,20 @@ class Bare:
         self._error = error
 
     def __reduce__(self) -> tuple[Any, ...]:
-        error, args = self._error, self._error.args
+        error, group = self._error, None
         if isinstance(error, BaseExceptionGroup):
-            args = (error.message, [Bare(one) for one in error.exceptions])
-        return _bare, (type(error), args, error.__dict__)
+            group = error.message, list(tracebacks.members_of(error))
+        return _bare, (type(error), error.args, error.__dict__, group)
 
 
-def _bare(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
-    error = kind.__new__(kind, *args)
+def _bare(
+    kind: type[BaseException],
+    args: tuple[Any, ...],
+    state: dict[str, Any],
+    group: tuple[str, list[BaseException]] | None,
+) -> BaseException:
+    new: Any = kind.__new__ if group is None else BaseExceptionGroup.__new__
+    error: BaseException = new(kind, *(group or args))
     BaseException.args.__set__(error, args)  # type: ignore[attr-defined]  # whatever its class does
     error.__dict__.update(state)
     return error
@@ -171,10 +190,10 @@ def shortened(text: str) -> str:
     return f"{text[:half]}\n[... {len(text) - 2 * half} characters ...]\n{text[-half:]}"
 
 
-def _stand_in(told: str, why: str) -> RemoteError:
-    return RemoteError(
-        f"{told} (raised in a worker process; the exception itself cannot travel: {why})"
-    )
+def _stand_in(told: str, why: str, members: list[BaseException]) -> BaseException:
+    """Tells of an exception; a group if that was one."""
+    text = f"{told} (raised in a worker process; the exception itself cannot travel: {why})"
+    return BaseExceptionGroup(text, members) if members else RemoteError(text)
 
 
 def _traceback_text(error: BaseException) -> str:

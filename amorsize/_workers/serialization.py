@@ -28,7 +28,7 @@ REPR_LENGTH = 80
 
 def dumps(value: Any) -> bytes:
     """Pickle a value in the protocol of the workers."""
-    data: bytes = _bounded(lambda: pickle().dumps(value, PROTOCOL))
+    data: bytes = bounded(lambda: pickle().dumps(value, PROTOCOL))
     return data
 
 
@@ -41,7 +41,7 @@ def dumps_apart(value: Any) -> tuple[bytes, list[memoryview]]:
     """Pickle a value, with large buffers (of arrays, say) apart and uncopied."""
     parts: list[memoryview] = []
     aside = setting_apart(parts)
-    return _bounded(lambda: pickle().dumps(value, PROTOCOL, buffer_callback=aside)), parts
+    return bounded(lambda: pickle().dumps(value, PROTOCOL, buffer_callback=aside)), parts
 
 
 class Packing:
@@ -71,7 +71,7 @@ class Packing:
                     raise
         parts: list[memoryview] = []
         aside = setting_apart(parts)
-        return _bounded(lambda: self._codes.dumps(value, aside)), parts
+        return bounded(lambda: self._codes.dumps(value, aside)), parts
 
     def dumps(self, value: Any) -> bytes:
         """Pickle a value in one piece."""
@@ -86,7 +86,7 @@ class Packing:
 
         with_code = code_pickle.Codes(self._func, is_forked=self._is_forked)
         try:
-            _bounded(lambda: with_code.dumps(value))
+            bounded(lambda: with_code.dumps(value))
         except Exception as failure:
             if raised_by_handler(failure):
                 raise
@@ -95,7 +95,7 @@ class Packing:
         return True
 
 
-def _bounded(act: Callable[[], Result]) -> Result:
+def bounded(act: Callable[[], Result]) -> Result:
     """Raise RecursionError for values that are nested too deeply, whatever the recursion limit is.
 
     In Python 3.11 the C code of pickle and repr takes up to 500 bytes of stack per level. A program
@@ -156,7 +156,7 @@ _LONG = (str, bytes, bytearray)
 def short_repr(value: Any) -> str:
     """A repr for messages of at most `REPR_LENGTH` characters; no error of the value's own."""
     try:
-        text = _bounded(lambda: repr(value[:REPR_LENGTH] if type(value) in _LONG else value))
+        text = bounded(lambda: repr(value[:REPR_LENGTH] if type(value) in _LONG else value))
     except Exception as error:
         let_through(error)
         text = f"<{type(value).__name__} whose repr raised {type(error).__name__}>"

@@ -82,8 +82,11 @@ def family_of(error: BaseException, n_most: int | None = None) -> list[BaseExcep
 
 
 def members_of(error: BaseException) -> tuple[BaseException, ...]:
-    """The exceptions that a group holds."""
-    return error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    """The exceptions that a group holds, whatever its class says of them."""
+    if not isinstance(error, BaseExceptionGroup):
+        return ()
+    members: tuple[BaseException, ...] = BaseExceptionGroup.exceptions.__get__(error)
+    return members
 
 
 def _frame() -> Iterator[None]:
