@@ -21,7 +21,7 @@ from statistics import median
 from amorsize import tuned_map
 from amorsize._host import resources
 from amorsize._host.costs import Costs
-from amorsize.policy.request import Job
+from amorsize.policy.request import Request
 from amorsize.policy.tuner import Tuner
 from amorsize.simulate import Bandwidth, World, play
 from benchmarks import host
@@ -189,15 +189,17 @@ def _options(workload: Workload, chunksize: int | None) -> dict[str, object]:
 def _tuner(workload: Workload, chunksize: int | None) -> Tuner:
     n_items = len(workload.items)
     if chunksize is None:
-        return Tuner(None, Job(n_items=n_items, n_cores_most=host.n_cores(), inherits_items=True))
-    job = Job(
+        return Tuner(
+            None, Request(n_items=n_items, n_cores_most=host.n_cores(), inherits_items=True)
+        )
+    request = Request(
         n_items=n_items,
         backend=workload.backend,
         n_jobs=workload.n_jobs,
         chunksize=chunksize,
         inherits_items=True,
     )
-    return Tuner(None, job)
+    return Tuner(None, request)
 
 
 def _loop(workload: Workload, data: list[float], n_times: int) -> Loop:

@@ -148,8 +148,9 @@ class TestLargeSteps:
 
 @pytest.fixture
 def sixteen_cores():
-    """A host, and a job of unknown items on it."""
-    from amorsize.policy.request import Host, Job
+    """A host, and a call of unknown items on it."""
+    from amorsize.policy.host import Host
+    from amorsize.policy.request import Request
 
     host = Host(
         n_cores=16,
@@ -163,7 +164,7 @@ def sixteen_cores():
         load_s=0.0,
         has_gil=True,
     )
-    return host, Job(n_items=1000, backend="auto")
+    return host, Request(n_items=1000, backend="auto")
 
 
 def test_time_goes_on():

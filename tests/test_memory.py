@@ -18,7 +18,8 @@ from amorsize._profiles.memory_store import last_trace
 from amorsize.policy.actions import RetireWorker, Send, StartWorker, Wait
 from amorsize.policy.events import MemoryGrown, Ready, Report, Started, View, WorkerRetired
 from amorsize.policy.evidence import memory_limit
-from amorsize.policy.request import Host, Job
+from amorsize.policy.host import Host
+from amorsize.policy.request import Request
 from amorsize.policy.tuner import Tuner
 
 np = pytest.importorskip("numpy")
@@ -62,7 +63,7 @@ def _rest(event):
 
 def crew_of(n_workers):
     """A tuner whose workers all have chunks, in a call that asks for processes, and the chunks."""
-    tuner = Tuner(Host(n_cores=n_workers), Job(n_items=1000, backend="process"))
+    tuner = Tuner(Host(n_cores=n_workers), Request(n_items=1000, backend="process"))
     sent = []
     while not isinstance(action := tuner.next(view()), Wait):
         if isinstance(action, StartWorker):

@@ -7,7 +7,8 @@ import pytest
 
 from amorsize.policy import best_backend, prediction
 from amorsize.policy.actions import Plan
-from amorsize.policy.request import Host, Job
+from amorsize.policy.host import Host
+from amorsize.policy.request import Request
 from amorsize.simulate import Fixed, Serial, World, oracle, play
 
 PLANS = [(2, 1), (2, 16), (4, 4), (8, 2), (8, 64), (16, 8)]
@@ -68,7 +69,7 @@ def test_the_plan_named_is_near_the_best_there_is(n_cores, item_s, n_items):
     world = world_of(item_s, n_items, n_cores)
     found = prediction.predict(
         basis_of(world),
-        Job(n_items=n_items, thread_reason="not looked at"),
+        Request(n_items=n_items, thread_reason="not looked at"),
         best_backend.Route(backend="process", why="the items hold the GIL"),
     )
     plan = found.plan
@@ -82,7 +83,7 @@ def test_waiting_items_get_many_threads():
     world = world_of(8e-3, 300, 2, waits=True)
     found = prediction.predict(
         basis_of(world),
-        Job(n_items=300),
+        Request(n_items=300),
         best_backend.Route(backend="thread", why="the items wait"),
     )
 
@@ -96,7 +97,7 @@ def test_what_is_asked_for_is_planned_with():
     basis = basis_of(world_of(1e-3, 2000, 8))
     found = prediction.predict(
         basis,
-        Job(n_items=2000, backend="process", n_jobs=3, chunksize=7),
+        Request(n_items=2000, backend="process", n_jobs=3, chunksize=7),
         best_backend.Route(backend="process", why="asked for"),
     )
 
@@ -108,7 +109,7 @@ def test_items_dearer_to_send_than_to_run_stay_in_the_loop():
     basis = basis_of(world_of(50e-6, 20_000, 64, pickle_s=200e-6))
     found = prediction.predict(
         basis,
-        Job(n_items=20_000),
+        Request(n_items=20_000),
         best_backend.Route(backend="process", why="the items hold the GIL"),
     )
 

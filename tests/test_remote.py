@@ -7,8 +7,9 @@ import pytest
 from amorsize.policy.actions import Send, StartWorker
 from amorsize.policy.events import Died, HostInspected, Ready, Report, Started, View
 from amorsize.policy.evidence.worker_speeds import WorkerSpeeds
+from amorsize.policy.host import Host
 from amorsize.policy.profile import Profile
-from amorsize.policy.request import Host, Job
+from amorsize.policy.request import Request
 from amorsize.policy.tuner import Tuner
 
 
@@ -32,9 +33,9 @@ def play(
     many workers; those that go take the chunks along that they have, which are run again.
     """
     host = Host(n_cores=n_workers, dispatch_s=dispatch_s, engine_lag_s=lag_s)
-    job = Job(n_items=n_items, backend="process", n_jobs=n_workers, chunksize=chunksize)
-    tuner = Tuner(None, job, known)
-    tuner.tell(HostInspected(host=host, job=job))
+    request = Request(n_items=n_items, backend="process", n_jobs=n_workers, chunksize=chunksize)
+    tuner = Tuner(None, request, known)
+    tuner.tell(HostInspected(host=host, request=request))
     speeds, changes, alive = speeds or [1.0] * 5000, list(changes), []
     now_s, n_left, n_started, sizes = 0.0, n_items, 0, []
     free_s = [0.0] * len(speeds)
@@ -58,14 +59,14 @@ def play(
             )
         while changes and changes[0][0] <= now_s:
             _, n_workers = changes.pop(0)
-            job = job.replace(n_jobs=n_workers)
+            request = request.replace(n_jobs=n_workers)
             for worker in alive[n_workers:]:
                 tuner.tell(Died(worker=worker, now_s=now_s))
             gone, alive = set(alive[n_workers:]), alive[:n_workers]
             n_left += sum(n for _, worker, n, _ in reports if worker in gone)
             reports = [one for one in reports if one[1] not in gone]
             heapq.heapify(reports)
-            tuner.tell(HostInspected(host=host.replace(n_cores=n_workers), job=job))
+            tuner.tell(HostInspected(host=host.replace(n_cores=n_workers), request=request))
         view = View(now_s=now_s, n_left=n_left, all_read=True, caller_busy=False)
         match tuner.next(view):
             case StartWorker(backend=backend):

@@ -185,7 +185,7 @@ def test_a_worker_is_told_nothing_before_it_is_ready():
 
     world = simulate.world("a worker dies", 4, 0).replace(is_forked=False, ready_s=5e-3)
     template = tuner_for(world)
-    play(world, Checked(None, template.job))
+    play(world, Checked(None, template.request))
 
 
 def test_more_cores_are_told_by_starvation():

@@ -199,9 +199,9 @@ def test_a_first_call_knows_what_it_has_yet_to_load(run_script):
 from amorsize._engine import call_options
 from amorsize._engine.engine import Engine
 opening = Engine(len, (["a", "b"],), {}, call_options.DEFAULTS, None).opening
-print(opening.job().to_load_s > 0)
+print(opening.request().to_load_s > 0)
 import amorsize._engine.host_inspection
-print(opening.job().to_load_s)
+print(opening.request().to_load_s)
 """
     assert run_script(script).stdout.split() == ["True", "0.0"]
 

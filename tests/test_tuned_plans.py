@@ -6,7 +6,7 @@ import pytest
 
 from amorsize._profiles import worth_writing
 from amorsize.policy.profile import Profile
-from amorsize.policy.request import Job
+from amorsize.policy.request import Request
 from amorsize.policy.tuner import Tuner
 from amorsize.simulate import World, play, tuner_for
 
@@ -95,8 +95,8 @@ def test_it_is_a_plan_for_about_as_many_items(n_items, is_followed):
 @pytest.mark.parametrize("asked", [{"n_jobs": 2}, {"chunksize": 20}])
 def test_what_is_asked_for_comes_first(asked):
     """Who asks for a number of jobs or a chunksize gets that."""
-    job = Job(n_items=1000, inherits_items=True, **asked)
-    tuner = Tuner(None, job, measured())
+    request = Request(n_items=1000, inherits_items=True, **asked)
+    tuner = Tuner(None, request, measured())
     play(world(), tuner)
 
     assert tuner.profile.followed is None

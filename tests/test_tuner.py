@@ -19,7 +19,8 @@ from amorsize.policy.events import (
     Started,
     View,
 )
-from amorsize.policy.request import Host, Job
+from amorsize.policy.host import Host
+from amorsize.policy.request import Request
 from amorsize.policy.tuner import RULES, Tuner
 from amorsize.simulate import World
 
@@ -47,17 +48,17 @@ class Played:
         return sorted(index for index, _ in self.ran)
 
 
-def play(known=None, *, job=None, tuner=Tuner, **world):
+def play(known=None, *, request=None, tuner=Tuner, **world):
     """One call in virtual time, on an exact host of two cores."""
     world = World(**{**EXACT, **world})
     n_items = len(world.costs_s) if world.is_length_known else None
-    decides = tuner(None, Job(n_items=n_items, **(job or {})), known)
+    decides = tuner(None, Request(n_items=n_items, **(request or {})), known)
     return Played(decides, simulate.play(world, decides))
 
 
 def after_alone(item_s, n_items=10_000, own_share=1.0, known=None):
     """A tuner that was told what items in the caller have cost, on a share of a core."""
-    tuner = Tuner(None, Job(n_items=None), known)
+    tuner = Tuner(None, Request(n_items=None), known)
     for n in (1, n_items - 1):
         wall_s = n * item_s
         own_s = {"cpu_s": own_share * wall_s, "run_delay_s": (1 - own_share) * wall_s}
@@ -116,7 +117,7 @@ worlds = st.fixed_dictionaries(
         "thread_reason": st.sampled_from([None, "shared"]),
     },
     optional={
-        "job": st.fixed_dictionaries(
+        "request": st.fixed_dictionaries(
             {"backend": st.sampled_from(["auto", "serial", "thread", "process"])},
             optional={
                 "n_jobs": st.integers(1, 9),
@@ -141,8 +142,8 @@ def test_every_item_is_handed_out_once(world):
 def test_what_is_asked_for_is_obeyed(world):
     """The backend, the number of jobs, and where the caller may run items itself."""
     outcome = play(**world)
-    job = world.get("job", {})
-    backend, n_jobs = job.get("backend", "auto"), job.get("n_jobs")
+    request = world.get("request", {})
+    backend, n_jobs = request.get("backend", "auto"), request.get("n_jobs")
 
     if backend == "serial":
         assert not outcome.n_workers
@@ -240,8 +241,8 @@ def test_a_long_first_item_brings_a_worker_for_the_second():
 
 def test_a_worker_that_is_there_early_is_kept_busy_by_the_feeder():
     """The caller is in a long item before the route is known: chunks for it, not crumbs."""
-    tuner = Tuner(None, Job(n_items=1500, inherits_items=True))
-    tuner.tell(HostInspected(host=Host(n_cores=2), job=tuner.job))
+    tuner = Tuner(None, Request(n_items=1500, inherits_items=True))
+    tuner.tell(HostInspected(host=Host(n_cores=2), request=tuner.request))
     tuner.tell(inlined(1, 3e-3, now_s=3e-3))
     n_sent, now_s, under_way = 0, 4e-3, []
     tuner.tell(Started(worker=0, backend="process", start_s=1e-3, now_s=now_s))
@@ -262,8 +263,8 @@ def test_a_worker_that_is_there_early_is_kept_busy_by_the_feeder():
 
 def test_the_last_report_of_a_worker_that_has_died_counts():
     """It was in the pipe; nobody else is alive."""
-    tuner = Tuner(None, Job(n_items=10, backend="process"))
-    tuner.tell(HostInspected(host=Host(n_cores=2), job=tuner.job))
+    tuner = Tuner(None, Request(n_items=10, backend="process"))
+    tuner.tell(HostInspected(host=Host(n_cores=2), request=tuner.request))
     tuner.tell(Started(worker=0, backend="process", start_s=1e-3, now_s=1e-3))
     tuner.tell(Ready(worker=0, now_s=1e-3))
     sent = tuner.next(View(now_s=2e-3, n_left=10, all_read=True, caller_busy=False))
@@ -300,7 +301,7 @@ def report(sent, wall_s, now_s):
 @pytest.mark.parametrize(("n_cores", "looks"), [(1, False), (2, False), (16, True), (256, True)])
 def test_the_host_is_looked_at_first_where_one_long_item_would_keep_many_cores_idle(n_cores, looks):
     """200 items are few for 16 cores, many for two; so much is known of the cores beforehand."""
-    tuner = Tuner(None, Job(n_items=200, n_cores_most=n_cores))
+    tuner = Tuner(None, Request(n_items=200, n_cores_most=n_cores))
 
     action = tuner.next(View(now_s=0.0, n_left=200, all_read=True, caller_busy=False))
 
@@ -315,14 +316,14 @@ def test_the_host_is_looked_at_first_where_one_long_item_would_keep_many_cores_i
 @pytest.mark.parametrize(("to_load_s", "looks"), [(0.0, True), (5e-3, False), (50e-3, False)])
 def test_the_host_is_not_looked_at_for_less_work_than_looking_takes(work, to_load_s, looks):
     """In a process that has yet to load what looks, a job of a few milliseconds is the loop."""
-    outcome = play(**work, n_cores=8, job={"to_load_s": to_load_s})
+    outcome = play(**work, n_cores=8, request={"to_load_s": to_load_s})
 
     assert outcome.tuner.is_surveyed is looks
 
 
 def test_watching_ends_inside_a_long_item():
     """The feeder has it end: the caller's item may take much longer than that takes."""
-    tuner = Tuner(Host(n_cores=4), Job(n_items=90, process_reason="no"))
+    tuner = Tuner(Host(n_cores=4), Request(n_items=90, process_reason="no"))
     for now_s in (0.01, 0.02):
         tuner.tell(inlined(1, 10e-3, now_s=now_s))
     view = View(now_s=0.02, n_left=88, all_read=True, caller_busy=False)
@@ -358,7 +359,7 @@ def test_many_workers_whose_items_wait_leave_the_caller_half_idle(backend):
         cpu_share=0.01,
         dispatch_s=dispatch_s,
         thread_dispatch_s=dispatch_s,
-        job={"backend": backend, "n_jobs": 64},
+        request={"backend": backend, "n_jobs": 64},
     )
     n_chunks = outcome.tuner.costs.n_reports
 
@@ -370,7 +371,10 @@ def test_many_workers_whose_items_wait_leave_the_caller_half_idle(backend):
 def test_few_workers_whose_items_wait_get_one_at_a_time():
     """Longer chunks would bring nothing: the caller has time enough."""
     outcome = play(
-        costs_s=(8e-3,) * 400, waits=True, cpu_share=0.01, job={"backend": "process", "n_jobs": 16}
+        costs_s=(8e-3,) * 400,
+        waits=True,
+        cpu_share=0.01,
+        request={"backend": "process", "n_jobs": 16},
     )
 
     assert outcome.tuner.costs.n_reports == 400
@@ -410,7 +414,7 @@ def test_a_heavy_tail_is_evened_out(n_cores):
 
 def test_a_fixed_chunksize_is_obeyed_exactly():
     """Every chunk k items but the last."""
-    outcome = play(costs_s=(1e-3,) * 500, job={"chunksize": 30})
+    outcome = play(costs_s=(1e-3,) * 500, request={"chunksize": 30})
 
     sizes = [chunk.n_items for chunk in outcome.chunks]
     assert sorted(sizes) == [20] + [30] * 16
@@ -430,7 +434,7 @@ def test_what_was_learned_is_a_better_start():
 def test_a_short_look_does_not_outweigh_a_profile_that_fits(watched_s, holds_gil):
     """Beside busy programs the watcher is on time, too, while the caller has no core."""
     known = play(costs_s=(20e-3,) * 100, n_cores=2).tuner.learned()
-    tuner = Tuner(Host(n_cores=2), Job(n_items=50), known)
+    tuner = Tuner(Host(n_cores=2), Request(n_items=50), known)
     tuner.tell(GilProbed(lag_share=0.0, watched_s=watched_s, n_wakes=8))
     seconds = {"wall_s": 0.02, "cpu_s": 0.02, "process_cpu_s": 0.02, "now_s": 0.02}
     tuner.tell(Inlined(n_items=1, n_pauses=0, **seconds))
@@ -455,7 +459,7 @@ def test_items_of_another_cost_hold_the_gil_all_the_same():
 @pytest.mark.parametrize("holds_gil", [True, False])
 def test_with_many_cores_workers_are_there_before_the_caller_is_in_a_long_item(n_cores, holds_gil):
     """From inside an item it cannot fork; what it would do there is little."""
-    world = {"costs_s": (0.1,) * n_cores, "n_cores": n_cores, "job": {"n_cores_most": n_cores}}
+    world = {"costs_s": (0.1,) * n_cores, "n_cores": n_cores, "request": {"n_cores_most": n_cores}}
 
     outcome = play(**world, holds_gil=holds_gil)
 
@@ -463,7 +467,7 @@ def test_with_many_cores_workers_are_there_before_the_caller_is_in_a_long_item(n
 
 
 def test_long_items_of_an_earlier_call_are_believed_once_one_is_under_way():
-    world = {"costs_s": (0.1,) * 16, "n_cores": 16, "job": {"n_cores_most": 16}}
+    world = {"costs_s": (0.1,) * 16, "n_cores": 16, "request": {"n_cores_most": 16}}
     first = play(**world)
 
     second = play(first.tuner.learned(), **world)
@@ -509,7 +513,7 @@ def test_the_first_item_of_many_sizes_refutes_nothing(costs_s, was_busy, n_cores
 def test_a_first_item_that_had_no_core_refutes_nothing():
     """It was dear in CPU time as well, as first items are; most of its time others had its core."""
     known = play(costs_s=(0.3e-3,) * 600).tuner.learned()
-    tuner = Tuner(Host(n_cores=2), Job(n_items=600), known)
+    tuner = Tuner(Host(n_cores=2), Request(n_items=600), known)
     first = inlined(1, 30e-3, 30e-3).replace(cpu_s=1.2e-3, run_delay_s=28e-3)
     tuner.tell(first)
     asked = tuner.next(View(now_s=30e-3, n_left=599, all_read=True, caller_busy=False))
@@ -528,7 +532,7 @@ def told_without_core(tuner, n_items, own_s, delay_s, now_s):
 
 def test_a_turn_of_others_at_the_core_is_no_work_that_is_left():
     """8 ms that 5000 items of 0.06 us stood back: what is left is over before that comes again."""
-    tuner = Tuner(None, Job(n_items=20_000))
+    tuner = Tuner(None, Request(n_items=20_000))
     n_done, now_s = 0, 0.0
     for n_items, own_s in ((1, 19e-6), (1, 4e-6), (8, 6e-6), (240, 31e-6), (6000, 370e-6)):
         n_done, now_s = n_done + n_items, now_s + own_s
@@ -542,7 +546,7 @@ def test_a_turn_of_others_at_the_core_is_no_work_that_is_left():
 
 def test_a_first_item_that_had_no_core_is_no_long_one():
     """A worker beside the second item is for items that are long themselves."""
-    tuner = Tuner(None, Job(n_items=20_000))
+    tuner = Tuner(None, Request(n_items=20_000))
     told_without_core(tuner, 1, 0.1e-3, 2.2e-3, 2.3e-3)
 
     asked = tuner.next(View(now_s=0.8, n_left=19_999, all_read=True, caller_busy=False))
@@ -552,7 +556,7 @@ def test_a_first_item_that_had_no_core_is_no_long_one():
 
 def test_long_items_beside_others_get_workers_all_the_same():
     """Others had the core for half of the time."""
-    tuner = Tuner(None, Job(n_items=200))
+    tuner = Tuner(None, Request(n_items=200))
     for n_done in (1, 2):
         told_without_core(tuner, 1, 2e-3, 2e-3, n_done * 4e-3)
 
@@ -587,7 +591,7 @@ def test_threads_that_wait_for_the_gil_are_not_taken_for_waiting(n_cores):
         n_cores=n_cores,
         holds_gil=False,
         tuner=Contended,
-        job={"backend": "thread"},
+        request={"backend": "thread"},
     )
 
     assert outcome.n_workers <= n_cores

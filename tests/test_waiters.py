@@ -12,8 +12,9 @@ from amorsize.policy.events import HostInspected, Inlined, PicklingMeasured, Rep
 from amorsize.policy.evidence.exploration_account import Explored
 from amorsize.policy.evidence.io_concurrency import FIRST, MOST, MOST_CONNECTING, Waiters
 from amorsize.policy.evidence.item_costs import ItemCosts
+from amorsize.policy.host import Host
 from amorsize.policy.profile import CostLevel, ItemTraits, Profile, Sharing
-from amorsize.policy.request import Host, Job
+from amorsize.policy.request import Request
 from amorsize.policy.tuner import Tuner
 
 
@@ -194,10 +195,10 @@ def test_few_waits_have_a_worker_each(n_items):
 )
 def test_few_waits_are_shared_out_after_one_of_them(n_left, item_s, is_shared_out):
     """A second one, to see if the first was a warm-up, would take as long as all others at once."""
-    tuner = Tuner(None, Job(n_items=1 + n_left, may_look_up=False))
+    tuner = Tuner(None, Request(n_items=1 + n_left, may_look_up=False))
     times = {"wall_s": item_s, "cpu_s": 0.1e-3, "process_cpu_s": 0.1e-3, "n_pauses": 1}
     tuner.tell(Inlined(n_items=1, now_s=item_s, **times))
-    tuner.tell(HostInspected(host=Host(n_cores=2), job=tuner.job))
+    tuner.tell(HostInspected(host=Host(n_cores=2), request=tuner.request))
     view = View(now_s=item_s, n_left=n_left, all_read=True, caller_busy=False)
 
     assert isinstance(tuner.next(view), StartWorker if is_shared_out else RunInline)
@@ -393,7 +394,7 @@ def test_items_that_half_wait_take_turns_in_threads_where_they_cannot_travel():
             super().tell(event)
 
     world = simulate.World(costs_s=(0.025,) * 200, waits=True, cpu_share=0.4, n_cores=2)
-    outcome = simulate.play(world, Untravelled(None, Job(n_items=200)))
+    outcome = simulate.play(world, Untravelled(None, Request(n_items=200)))
 
     assert outcome.n_started == {"thread": 6}
 
@@ -526,10 +527,12 @@ def costs_of(wall_s, cpu_s, n=4):
     return costs
 
 
-def where(costs, *, n_cores=2, has_gil=True, pickling=None, left_s=1.0, **job):
+def where(costs, *, n_cores=2, has_gil=True, pickling=None, left_s=1.0, **request):
     """The route of items with such costs."""
-    host, job = Host(n_cores=n_cores, has_gil=has_gil), Job(n_items=100, **job)
-    return best_backend.choose(host, job, costs, pickling=pickling, holds_gil=None, left_s=left_s)
+    host, request = Host(n_cores=n_cores, has_gil=has_gil), Request(n_items=100, **request)
+    return best_backend.choose(
+        host, request, costs, pickling=pickling, holds_gil=None, left_s=left_s
+    )
 
 
 def test_pure_waits_go_to_threads():
@@ -572,7 +575,7 @@ def test_waits_with_work_stay_in_threads_where_processes_bring_nothing(circumsta
 @pytest.mark.parametrize("backend", ["thread", "process"])
 def test_as_many_as_were_asked_for_are_in_flight_at_once(backend):
     """Nothing is found out where the user has chosen the workers and their number."""
-    state = Tuner(None, Job(n_items=100, backend=backend, n_jobs=64))
+    state = Tuner(None, Request(n_items=100, backend=backend, n_jobs=64))
     state.waiters.limit(MOST_CONNECTING)
     state.waiters.start_with(known_waits(20))
     state.waiters.expect(8e-3, 4e-3)
@@ -585,4 +588,4 @@ def test_as_many_as_were_asked_for_are_in_flight_at_once(backend):
 
 def test_an_upper_bound_alone_leaves_their_number_open():
     """Without a backend, n_jobs= is the most that the user allows."""
-    assert Tuner(None, Job(n_items=100, backend="auto", n_jobs=64)).waiters.n_wanted == FIRST
+    assert Tuner(None, Request(n_items=100, backend="auto", n_jobs=64)).waiters.n_wanted == FIRST

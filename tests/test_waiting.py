@@ -9,7 +9,8 @@ from amorsize.policy.evidence.cpu_share import CoreEvidence
 from amorsize.policy.evidence.gil import HOLDS_GIL_SHARE
 from amorsize.policy.evidence.io_bound import IDLE_STREAK, FirstReports
 from amorsize.policy.evidence.item_costs import ItemCosts
-from amorsize.policy.request import Host, Job
+from amorsize.policy.host import Host
+from amorsize.policy.request import Request
 from amorsize.policy.tuner import Tuner
 from amorsize.simulate import play
 
@@ -81,8 +82,8 @@ def test_what_only_waits_needs_no_processes_since_the_watcher_was_late(lag_share
     Held by items that compute nothing, the GIL would be seen in all of the time; even then it is
     first found out whether they wait.
     """
-    tuner = Tuner(Host(n_cores=2), Job(n_items=100))
-    tuner.tell(HostInspected(host=tuner.host, job=tuner.job))
+    tuner = Tuner(Host(n_cores=2), Request(n_items=100))
+    tuner.tell(HostInspected(host=tuner.host, request=tuner.request))
     for _ in range(IDLE_STREAK - 2):
         tuner.tell(SLEPT_BESIDE_OTHERS)
     tuner.tell(GilProbed(lag_share=lag_share, watched_s=12e-3, n_wakes=6))
@@ -202,7 +203,7 @@ def test_of_many_threads_long_items_tell(n_threads, cpu_s, run_delay_s, verdict)
 
 def test_a_verdict_that_comes_late_still_counts():
     """Where items are to run is decided once more, and once only."""
-    tuner = Tuner(Host(n_cores=2), Job(n_items=1000))
+    tuner = Tuner(Host(n_cores=2), Request(n_items=1000))
     from amorsize.policy.best_backend import Route
 
     for _ in range(2):
@@ -225,7 +226,7 @@ def test_a_verdict_that_comes_late_still_counts():
 )
 def test_threads_that_get_no_core_do_not_outvote_the_callers_items(own, waits):
     """Alone in the caller, these had nobody to wait for the GIL for."""
-    tuner = Tuner(Host(n_cores=2), Job(n_items=1000))
+    tuner = Tuner(Host(n_cores=2), Request(n_items=1000))
     from amorsize.policy.best_backend import Route
 
     for _ in range(IDLE_STREAK - 1):

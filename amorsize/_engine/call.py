@@ -81,7 +81,7 @@ class Call:
     @property
     def may_stay_here(self) -> bool:
         """Whether the user left it open where items run, so that the caller may run them."""
-        return self.tuner.job.backend == "auto" and self.tuner.job.may_inline
+        return self.tuner.request.backend == "auto" and self.tuner.request.may_inline
 
     @property
     def are_trivial(self) -> bool:

@@ -121,9 +121,9 @@ def _costs(
 def _keep(call: Call, trace: Trace, warn: Callable[[str], None]) -> None:
     """Leave the trace to explain(), and what was learned to the next call."""
     memory_store.keep_trace(call.func, trace)
-    if trace.profile is None or call.key is None or call.tuner.job.backend == "serial":
+    if trace.profile is None or call.key is None or call.tuner.request.backend == "serial":
         return
-    is_open = call.tuner.job.backend == "auto" or is_remote(call.tuner)
+    is_open = call.tuner.request.backend == "auto" or is_remote(call.tuner)
     if nesting.is_inside() or not is_open or call.tuner.workers.has_lost_one:
         return  # a plan under which workers die is no winner
     has_drifted = _tell_drifts(call, list(trace.drifts), warn)
@@ -143,7 +143,7 @@ def _warn_of_copies(call: Call, recorder: Recorder, *, is_kept: bool) -> None:
     """What items did in worker processes to what these had copies of: say so once per function."""
     if not recorder.n_started.get("process"):
         return
-    if call.tuner.job.thread_reason == HOLDS_GIL:  # items are proven to change nothing
+    if call.tuner.request.thread_reason == HOLDS_GIL:  # items are proven to change nothing
         return
     from amorsize._function.thread_safety import reach
 
@@ -198,17 +198,17 @@ def _tell_drifts(call: Call, drifts: list[Drift], warn: Callable[[str], None]) -
 
 
 def _rejected(call: Call) -> Iterator[str]:
-    job, tuner = call.tuner.job, call.tuner
+    request, tuner = call.tuner.request, call.tuner
     used = tuner.backend_used()
-    if job.caller_reason is not None:
-        yield f"threads and processes: {job.caller_reason}"
+    if request.caller_reason is not None:
+        yield f"threads and processes: {request.caller_reason}"
         return
-    if job.thread_reason is not None and used != "thread":
-        yield f"threads: {job.thread_reason}"
+    if request.thread_reason is not None and used != "thread":
+        yield f"threads: {request.thread_reason}"
     elif tuner.gil.is_held and used != "thread":
         yield "threads: the items hold the GIL"
-    if job.process_reason is not None:
-        yield f"processes: {job.process_reason}"
+    if request.process_reason is not None:
+        yield f"processes: {request.process_reason}"
     if tuner.sending.reason is not None:
         yield f"processes: {tuner.sending.reason}"
     if call.fork_reason is not None and used == "process" and not is_remote(tuner):

@@ -32,7 +32,7 @@ class Confinement:
 
     def bind(self, why: str) -> None:
         """The caller runs all other items one by one, if the user has left that open."""
-        if self._call.may_stay_here and self._call.tuner.job.caller_reason is None:
+        if self._call.may_stay_here and self._call.tuner.request.caller_reason is None:
             self._recorder.tell(Bound(why=why))
 
     def recall(self, bound: str | None) -> None:

@@ -43,7 +43,11 @@ class Draws:
     def begin(self) -> None:
         """Give each item streams of its own, by `seed=` or because it draws random numbers."""
         options, is_implicit = self._call.options, self._call.options.seed is None
-        if is_implicit and self._call.file_shortage is not None and self._call.tuner.job.is_loop:
+        if (
+            is_implicit
+            and self._call.file_shortage is not None
+            and self._call.tuner.request.is_loop
+        ):
             return
         if is_implicit and not (self._may_share() and self._may_draw()):
             return

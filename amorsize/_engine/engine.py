@@ -182,7 +182,7 @@ class Engine:
             self.ending.end(at_once=True)
             raise
         try:
-            if call.source.in_turn or call.tuner.job.is_loop:
+            if call.source.in_turn or call.tuner.request.is_loop:
                 yield from self.turns.stream(indexed=indexed)
             while True:
                 n_ahead = buffer or streaming.buffer_items(call, self.recorder.result_bytes)
@@ -216,8 +216,8 @@ class Engine:
             self.failures.note_broken_data()
         self.opening.find_remote()
         self.opening.look_up()
-        job = self.opening.job()
-        call.tuner = Tuner(None, job, call.known)
+        request = self.opening.request()
+        call.tuner = Tuner(None, request, call.known)
         self.opening.check_open_files()
         self.opening.recall_confinement()
         self.draws.begin()

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from amorsize._engine.confinement import Confinement
     from amorsize._engine.remote import RemoteWorkers
     from amorsize._workers.payload import Payload
-    from amorsize.policy.request import Host, Job
+    from amorsize.policy.host import Host
+    from amorsize.policy.request import Request
 
 #: The share of the work left that may go into asking all items for their types.
 ASKING_SHARE = 0.02
@@ -63,34 +64,38 @@ class Survey:
             self._check_open_files()
             if n_left < descriptors.FEW and self._call.file_shortage is None:
                 descriptors.load_late()
-            if self._call.file_shortage is not None and self._call.tuner.job.is_loop:
+            if self._call.file_shortage is not None and self._call.tuner.request.is_loop:
                 return
 
         self._call.fork_reason = resources.why_not_fork()
         host = self._host = spawn_costs.host(self._call.fork_reason)
-        job, n_done = self._call.tuner.job, self._call.work.results.n_done
-        if job.backend == "auto":
+        request, n_done = self._call.tuner.request, self._call.work.results.n_done
+        if request.backend == "auto":
             verdict = self._judge()
             if self._call.work.results.n_done > n_done:  # a watched item may have started threads
                 self._call.fork_reason = resources.why_not_fork()
-            job = job.replace(
+            request = request.replace(
                 thread_reason=verdict.thread_reason or descriptors.why_no_threads(),
                 process_reason=verdict.process_reason or self.why_not_processes(),
                 connects=self._connects,
             )
-            if self._call.fork_reason is not None and job.thread_reason and not job.process_reason:
-                job = job.replace(n_jobs=self._interpreters_worth(job))
-            if not job.may_inline and job.thread_reason and job.process_reason:
-                job = job.replace(n_jobs=1)  # one thread, beside which no other item runs
-        elif job.backend == "thread" and job.n_jobs is None:
+            if (
+                self._call.fork_reason is not None
+                and request.thread_reason
+                and not request.process_reason
+            ):
+                request = request.replace(n_jobs=self._interpreters_worth(request))
+            if not request.may_inline and request.thread_reason and request.process_reason:
+                request = request.replace(n_jobs=1)  # one thread, beside which no other item runs
+        elif request.backend == "thread" and request.n_jobs is None:
             from amorsize._function.thread_safety import reach
 
-            job = job.replace(connects=reach(self._call.func).connects)
+            request = request.replace(connects=reach(self._call.func).connects)
         if self._remote is not None:
             host = self._remote.host(host)
         if self._payload is not None:
             host = host.replace(load_s=host.load_s + spawn_costs.sending_s(self._payload))
-        self._recorder.tell(HostInspected(host=host, job=job))
+        self._recorder.tell(HostInspected(host=host, request=request))
 
     def _judge(self) -> Verdict:
         """Find out where the items may run: read the function, watch an item where that is open."""
@@ -195,7 +200,7 @@ class Survey:
         n_workers = self._n_computing()
         if self._call.tuner.costs.waits:
             n_workers = spawn_costs.interpreters_worth(
-                left_s, self._call.tuner.job.n_jobs or sys.maxsize
+                left_s, self._call.tuner.request.n_jobs or sys.maxsize
             )
         from amorsize._engine.missed_savings import forgone  # what may fork never asks
 
@@ -205,13 +210,13 @@ class Survey:
             forgone.add(spawn_costs.saved_s(left_s, n_workers))
         return why
 
-    def _interpreters_worth(self, job: Job) -> int | None:
-        """How many new interpreters may be started without a loss, within the limit of the job."""
+    def _interpreters_worth(self, request: Request) -> int | None:
+        """How many new interpreters may be started without a loss, at most as many as asked."""
         item_s = self._call.tuner.costs.item_s
         if not self._call.may_stay_here or item_s is None or not self._call.work.all_read:
-            return job.n_jobs
+            return request.n_jobs
         left_s = self._call.tuner.left_s(self._call.view(caller_busy=False))
-        return spawn_costs.interpreters_worth(left_s, job.n_jobs or sys.maxsize)
+        return spawn_costs.interpreters_worth(left_s, request.n_jobs or sys.maxsize)
 
     def _why_not_worth_sending(self, payload: Payload) -> str | None:
         """Why there is too much to send for the work left; None: there is not."""
@@ -224,7 +229,7 @@ class Survey:
 
     def _n_computing(self) -> int:
         """How many workers at once would have a core of their own."""
-        return min(self._host.n_cores, self._call.tuner.job.n_jobs or sys.maxsize)
+        return min(self._host.n_cores, self._call.tuner.request.n_jobs or sys.maxsize)
 
     def stretch(self) -> float:
         """How many times as long what computes takes here as with a core of its own."""

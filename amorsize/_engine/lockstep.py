@@ -65,10 +65,10 @@ class Turns:
     def step(self) -> bool:
         """Run what comes next; False when reading ahead, or waiting for workers, is in order."""
         call = self._call
-        job = call.tuner.job
-        if job.is_loop:
+        request = call.tuner.request
+        if request.is_loop:
             self._run_as_told()
-        elif job.backend != "auto" or not job.may_inline:
+        elif request.backend != "auto" or not request.may_inline:
             return self._go_with_workers()
         elif not self._is_judged:
             self._run_first()
@@ -176,7 +176,7 @@ class Turns:
         self._workers.look_away()
         if not self._is_judged:
             self._judge()
-            source.in_turn = call.tuner.job.caller_reason is not None
+            source.in_turn = call.tuner.request.caller_reason is not None
         else:
             source.read(1, 0.0)
             self._failures.note_broken_data()
@@ -191,9 +191,9 @@ class Turns:
         workers come into question.
         """
         call, work = self._call, self._call.work
-        job = call.tuner.job
-        if not job.is_loop:
-            if job.backend != "auto" or not job.may_inline:
+        request = call.tuner.request
+        if not request.is_loop:
+            if request.backend != "auto" or not request.may_inline:
                 return
             if work.failure is None:
                 self._run_first()
@@ -265,7 +265,7 @@ class Turns:
 
     def _is_enough(self, tally: _Tally) -> bool:
         """Whether workers may be considered now."""
-        if not self._call.tuner.job.is_loop:
+        if not self._call.tuner.request.is_loop:
             self._call.source.in_turn = False
             return True
         if tally.wall_s >= TOLD_S:

@@ -14,7 +14,7 @@ from amorsize._profiles import memory_store
 from amorsize._workers import nesting
 from amorsize._workers.protocol import Chunk
 from amorsize.policy.events import ProfileLookedUp
-from amorsize.policy.request import Job
+from amorsize.policy.request import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Opening:
         if profile is not None:
             self._confinement.recall(profile.bound)
 
-    def job(self) -> Job:
+    def request(self) -> Request:
         options = self._call.options
         backend = self._backend()
         n_jobs = None if options.n_jobs in (None, -1) else options.n_jobs
@@ -93,7 +93,7 @@ class Opening:
                 n_jobs = n_jobs or self.remote.n_workers
             if self.remote.goes_alone(options) or (chunksize is None and self._has_references()):
                 chunksize = 1
-        return Job(
+        return Request(
             n_items=self._call.source.n_read if self._call.source.all_read else None,
             backend=backend,
             n_jobs=n_jobs,
@@ -153,7 +153,7 @@ class Opening:
         Raises:
             WorkersUnavailable: Only workers may run the items, and there is no room for them.
         """
-        if self._call.file_shortage is None or self._call.tuner.job.is_loop:
+        if self._call.file_shortage is None or self._call.tuner.request.is_loop:
             return
         if self._call.may_stay_here:
             self._confinement.bind(self._call.file_shortage)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from amorsize._profiles.memory_store import Key
     from amorsize._workers.executor_pool import ExecutorPool
     from amorsize._workers.protocol import Payload, Task
-    from amorsize.policy.request import Host
+    from amorsize.policy.host import Host
     from amorsize.policy.tuner import Tuner
 
 #: The factor by which costs may differ before the policy is told.
@@ -160,7 +160,7 @@ class RemoteWorkers:
         host = self.host(tuner.host)
         if host.n_cores != tuner.host.n_cores:
             tuner.note(f"{host.n_cores} chunks at once", "workers have come or gone")
-        self._recorder.tell(HostInspected(host=host, job=tuner.job))
+        self._recorder.tell(HostInspected(host=host, request=tuner.request))
 
     def close(self) -> None:
         """Release the workers, and remember what reaching them has cost."""

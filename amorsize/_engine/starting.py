@@ -193,10 +193,12 @@ class Starter:
         self._call.fork_reason = resources.why_not_fork()
         if self._call.fork_reason is None:
             return True
-        why_none, job = self._survey.why_not_processes(), self._call.tuner.job
-        if job.backend == "auto":
-            job = job.replace(process_reason=job.process_reason or why_none)
-        self._recorder.tell(HostInspected(host=spawn_costs.host(self._call.fork_reason), job=job))
+        why_none, request = self._survey.why_not_processes(), self._call.tuner.request
+        if request.backend == "auto":
+            request = request.replace(process_reason=request.process_reason or why_none)
+        self._recorder.tell(
+            HostInspected(host=spawn_costs.host(self._call.fork_reason), request=request)
+        )
         if why_none is not None:
             why = f"a fork is not safe any more ({self._call.fork_reason}), and {why_none}"
             self._do_without("process", why)

@@ -24,7 +24,7 @@ def pipes_of_items(call: Call) -> frozenset[Pipe]:
     put their results into a queue of multiprocessing, which is there by now: all are kept then,
     unless reading shows that the items use none.
     """
-    if call.tuner.job.backend in ("auto", "serial"):
+    if call.tuner.request.backend in ("auto", "serial"):
         return frozenset()
     from amorsize._engine.pipe_use import leaves_pipes_alone
     from amorsize._workers.inherited_pipes import pipes

@@ -38,7 +38,7 @@ def predicted(
         pickling = pickling or (sample.weigh() if backend == "process" else None)
     return prediction.predict(
         basis_of(sample, pickling),
-        sample.job,
+        sample.request,
         chosen,
         cores_per_item=sample.costs.cores_per_item if adjusts else 1.0,
         chunk_s=chunk_s,
@@ -126,5 +126,5 @@ def _warnings(sample: Sample) -> Iterator[str]:
             f"Workers cannot be forked here ({sample.fork_reason}): they start from a clean "
             f"interpreter, {seconds(host.process_ready_s)} until they take work."
         )
-    if sample.job.thread_reason is not None and costs.waits:
-        yield f"The items wait, and threads are ruled out: {sample.job.thread_reason}."
+    if sample.request.thread_reason is not None and costs.waits:
+        yield f"The items wait, and threads are ruled out: {sample.request.thread_reason}."

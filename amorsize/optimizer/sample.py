@@ -19,14 +19,14 @@ from amorsize.policy import best_backend, prediction
 from amorsize.policy.events import GilProbed, PicklingMeasured
 from amorsize.policy.evidence.gil import HOLDS_GIL_SHARE
 from amorsize.policy.evidence.item_costs import ItemCosts
-from amorsize.policy.request import Job
+from amorsize.policy.request import Request
 from amorsize.policy.rules.choose_backend import LEAST_LEFT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from amorsize._engine.call_options import Options
-    from amorsize.policy.request import Host
+    from amorsize.policy.host import Host
 
 #: Seconds of work that are planned for where the data does not tell how much there is.
 ENDLESS_S = 10.0
@@ -62,13 +62,13 @@ class Sample:
         self.took_s = 0.0
         self.fork_reason = resources.why_not_fork()
         self.host: Host = spawn_costs.host(self.fork_reason)
-        self.job = self._surveyed_job()
+        self.request = self._surveyed_job()
 
-    def _surveyed_job(self) -> Job:
+    def _surveyed_job(self) -> Request:
         options = self.options
         asked = call_options.environment_backend() or options.backend
         n_jobs = None if options.n_jobs in (None, -1) else options.n_jobs
-        job = Job(
+        request = Request(
             n_items=self.n_items,
             backend="auto"
             if options.given_workers is not None
@@ -76,9 +76,9 @@ class Sample:
             n_jobs=n_jobs,
             inherits_items=self.task.source is not None,
         )
-        if job.backend != "auto":
-            return job
-        return job.replace(
+        if request.backend != "auto":
+            return request
+        return request.replace(
             thread_reason=spawn_costs.why_not_threads(self.func, options),
             process_reason=self._why_not_processes(),
         )
@@ -118,7 +118,7 @@ class Sample:
 
     @property
     def _may_use_threads(self) -> bool:
-        is_open = self.job.backend == "auto" and self.job.thread_reason is None
+        is_open = self.request.backend == "auto" and self.request.thread_reason is None
         return is_open and self.host.has_gil and self.host.n_cores > 1
 
     def _rerun(self, item: Any) -> bool:
@@ -171,12 +171,12 @@ class Sample:
     def where(self) -> tuple[best_backend.Route, PicklingMeasured | None]:
         """Where the policy sends such items, and their weighing where that mattered."""
         if self.lets_waiting_thread and self.costs.waits:
-            self.job = self.job.replace(thread_reason=None)
-        job, pickling = self.job, None
-        if job.backend != "auto":
-            if job.backend == "process":
+            self.request = self.request.replace(thread_reason=None)
+        request, pickling = self.request, None
+        if request.backend != "auto":
+            if request.backend == "process":
                 pickling = self.weigh()
-            return best_backend.Route(backend=job.backend, why="asked for"), pickling
+            return best_backend.Route(backend=request.backend, why="asked for"), pickling
         chosen = self._choose(None)
         if chosen.need == "pickling":
             pickling = self.weigh()
@@ -188,7 +188,7 @@ class Sample:
     def _choose(self, pickling: PicklingMeasured | None) -> best_backend.Route:
         return best_backend.choose(
             self.host,
-            self.job,
+            self.request,
             self.costs,
             pickling=pickling,
             holds_gil=self.holds_gil,

@@ -9,7 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.events import PicklingMeasured
     from amorsize.policy.evidence.item_costs import ItemCosts
-    from amorsize.policy.request import Host, Job
+    from amorsize.policy.host import Host
+    from amorsize.policy.request import Request
 
 #: At most this many processes a core run items that wait.
 WAITING_PROCESSES = 8
@@ -42,7 +43,7 @@ def serial(why: str) -> Route:
 
 def choose(
     host: Host,
-    job: Job,
+    request: Request,
     costs: ItemCosts,
     *,
     pickling: PicklingMeasured | None,
@@ -53,44 +54,44 @@ def choose(
 
     Args:
         host: What there is to work with.
-        job: What is asked for.
+        request: What is asked for.
         costs: What items have cost.
         pickling: What it takes to pickle items and results, if that is known.
         holds_gil: Whether items hold the GIL; None: it was not watched.
         left_s: Work left, as the loop would do it.
     """
     if costs.waits:
-        return _for_waiting(host, job, costs, pickling, left_s)
+        return _for_waiting(host, request, costs, pickling, left_s)
     if host.n_cores == 1:
         return serial("one usable core, and the items compute")
-    if job.thread_reason is None and not host.has_gil:
+    if request.thread_reason is None and not host.has_gil:
         return Route(backend="thread", why="this Python has no GIL")
-    if job.thread_reason is None and holds_gil is None:
+    if request.thread_reason is None and holds_gil is None:
         return Route(need="gil")
-    if job.thread_reason is None and holds_gil is False:
+    if request.thread_reason is None and holds_gil is False:
         return Route(backend="thread", why="the items release the GIL")
-    if job.process_reason is None and pickling is None:
+    if request.process_reason is None and pickling is None:
         return Route(need="pickling")
-    no_process = job.process_reason or (pickling.reason if pickling is not None else None)
+    no_process = request.process_reason or (pickling.reason if pickling is not None else None)
     if no_process is not None:
-        if may_take_turns(job, costs):
+        if may_take_turns(request, costs):
             return Route(backend="thread", why="the items wait for a part of their time")
         return serial(no_process)
-    return Route(backend="process", why=job.thread_reason or "the items hold the GIL")
+    return Route(backend="process", why=request.thread_reason or "the items hold the GIL")
 
 
 def _for_waiting(
-    host: Host, job: Job, costs: ItemCosts, pickling: PicklingMeasured | None, left_s: float
+    host: Host, request: Request, costs: ItemCosts, pickling: PicklingMeasured | None, left_s: float
 ) -> Route:
-    reason = job.thread_reason
+    reason = request.thread_reason
     # Nobody waits for less than it takes to hand an item over: a busy host makes it look so.
     is_trivial = (costs.item_s or 0.0) < host.thread_dispatch_s
     gain = inf if is_trivial else _gain_of_processes(host, costs, left_s)
     if reason is None and gain < WORTH_PROCESSES:
         return Route(backend="thread", why="the items wait")
-    if job.process_reason is None and pickling is None:
+    if request.process_reason is None and pickling is None:
         return Route(need="pickling")
-    no_process = job.process_reason or (pickling.reason if pickling is not None else None)
+    no_process = request.process_reason or (pickling.reason if pickling is not None else None)
     if no_process is None:
         why = reason or "the items wait, and compute more than one GIL lets them"
         return Route(backend="process", why=why)
@@ -118,9 +119,9 @@ def _gain_of_processes(host: Host, costs: ItemCosts, left_s: float) -> float:
     return min(at_once, max(computing_s, left_s / io_concurrency.MOST) / in_processes_s)
 
 
-def may_take_turns(job: Job, costs: ItemCosts) -> bool:
+def may_take_turns(request: Request, costs: ItemCosts) -> bool:
     """Whether threads do more than the loop though items hold the GIL while they compute."""
-    return job.thread_reason is None and costs.n_at_once >= WORTH_TURNS
+    return request.thread_reason is None and costs.n_at_once >= WORTH_TURNS
 
 
 def most_processes(host: Host) -> int:

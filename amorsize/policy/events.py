@@ -6,8 +6,9 @@ from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from amorsize.policy.host import Host
     from amorsize.policy.profile import Profile
-    from amorsize.policy.request import Host, Job
+    from amorsize.policy.request import Request
 
 
 class View(Value):
@@ -166,7 +167,7 @@ class HostInspected(Value):
     """What was found out about the host and the function, once it was worth the time."""
 
     host: Host
-    job: Job
+    request: Request
 
 
 class ProfileLookedUp(Value):

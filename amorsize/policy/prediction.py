@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from amorsize.policy.events import PicklingMeasured
     from amorsize.policy.evidence.item_costs import ItemCosts
-    from amorsize.policy.request import Host, Job
+    from amorsize.policy.host import Host
+    from amorsize.policy.request import Request
 
 #: CPU time of an item while every core computes, by that of an item alone. Measured: 1.04 to 1.08.
 TOGETHER = 1.06
@@ -87,7 +88,7 @@ def basis_of(
 
 def predict(
     basis: Basis,
-    job: Job,
+    request: Request,
     chosen: best_backend.Route,
     *,
     cores_per_item: float = 1.0,
@@ -97,7 +98,7 @@ def predict(
 
     Args:
         basis: What is known of items and host.
-        job: What is asked for; an `n_jobs` or `chunksize` in it is obeyed.
+        request: What is asked for; an `n_jobs` or `chunksize` in it is obeyed.
         chosen: Where the items are to run.
         cores_per_item: CPU / wall of an item alone: above 1 it uses several cores itself.
         chunk_s: How long a chunk is to last; None: what sending it costs decides.
@@ -105,12 +106,12 @@ def predict(
     if chosen.backend in (None, "serial"):
         return _loop(basis, chosen.why)
     assert chosen.backend is not None
-    plans = list(_plans(basis, job, chosen.backend, cores_per_item, chunk_s))
+    plans = list(_plans(basis, request, chosen.backend, cores_per_item, chunk_s))
     if not plans:
         return _loop(basis, "workers would not pay: sending an item costs more than it brings")
     best = _soonest(basis, plans)
     took_s, serial_s = makespan_s(best, basis), basis.serial_s
-    if job.backend == "auto" and took_s > worker_costs.PAYBACK * serial_s:
+    if request.backend == "auto" and took_s > worker_costs.PAYBACK * serial_s:
         return _loop(basis, "workers would not pay: starting and sending takes what they save")
     return Prediction(plan=best, makespan_s=took_s, serial_s=serial_s, why=chosen.why)
 
@@ -172,11 +173,11 @@ def _loop(basis: Basis, why: str) -> Prediction:
 
 
 def _plans(
-    basis: Basis, job: Job, backend: str, cores_per_item: float, chunk_s: float | None
+    basis: Basis, request: Request, backend: str, cores_per_item: float, chunk_s: float | None
 ) -> Iterable[Plan]:
-    for n_jobs in _numbers_of_jobs(basis, job, backend, cores_per_item):
-        if job.chunksize is not None:
-            sizes = [job.chunksize]
+    for n_jobs in _numbers_of_jobs(basis, request, backend, cores_per_item):
+        if request.chunksize is not None:
+            sizes = [request.chunksize]
         elif chunk_s is not None:
             n_most = max(1, -(-basis.n_items // n_jobs))
             sizes = [min(n_most, max(1, round(chunk_s / max(basis.item_s, 1e-9))))]
@@ -186,14 +187,20 @@ def _plans(
             yield Plan(backend=backend, n_jobs=n_jobs, chunksize=chunksize)
 
 
-def _numbers_of_jobs(basis: Basis, job: Job, backend: str, cores_per_item: float) -> Iterable[int]:
+def _numbers_of_jobs(
+    basis: Basis, request: Request, backend: str, cores_per_item: float
+) -> Iterable[int]:
     """Numbers of workers that could be worth it: powers of two up to the most, and that."""
-    if job.n_jobs is not None and (job.backend != "auto" or job.n_jobs <= basis.host.n_cores):
-        return [job.n_jobs]
+    if request.n_jobs is not None and (
+        request.backend != "auto" or request.n_jobs <= basis.host.n_cores
+    ):
+        return [request.n_jobs]
     n_most = _n_most(basis, backend, cores_per_item)
-    if job.n_jobs is not None:
-        n_most = min(n_most, job.n_jobs)
-    least = 2 if job.backend == "auto" else 1  # one worker is the loop, and the way there and back
+    if request.n_jobs is not None:
+        n_most = min(n_most, request.n_jobs)
+    least = (
+        2 if request.backend == "auto" else 1
+    )  # one worker is the loop, and the way there and back
     powers = {1 << bit for bit in range(n_most.bit_length())}
     return sorted(n for n in powers | {n_most} if n >= least)
 

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from amorsize.policy.events import View
     from amorsize.policy.evidence import drift
     from amorsize.policy.evidence.worker_table import Pool
+    from amorsize.policy.host import Host
     from amorsize.policy.profile import Profile
-    from amorsize.policy.request import Host, Job
+    from amorsize.policy.request import Request
 
 #: Overhead of a chunk on the hosts seen so far.
 UNSURVEYED_OVERHEAD_S = 100e-6
@@ -60,10 +61,10 @@ class State:
     `update` changes it by what happens; the rules change what they have decided.
     """
 
-    def __init__(self, host: Host | None, job: Job, known: Profile | None = None) -> None:
+    def __init__(self, host: Host | None, request: Request, known: Profile | None = None) -> None:
         self._host: Host | None = None
         #: What is asked for, and what may be done with it.
-        self.job = job
+        self.request = request
         #: When the tuner was asked last.
         self.moment = Moment()
         #: The decisions so far, for explain().
@@ -83,11 +84,13 @@ class State:
         #: Whether items wait, as far as that is in doubt.
         self.waiting = WaitEvidence()
         #: How many waiting items are in flight at once.
-        self.waiters = io_concurrency.Waiters(n_asked=None if job.backend == "auto" else job.n_jobs)
+        self.waiters = io_concurrency.Waiters(
+            n_asked=None if request.backend == "auto" else request.n_jobs
+        )
         #: Where items are to run. None: not decided.
         self.route: Route | None = None
-        if job.backend != "auto":
-            self.route = Route(backend=job.backend, why="asked for")
+        if request.backend != "auto":
+            self.route = Route(backend=request.backend, why="asked for")
         #: Whether workers are wanted, so that the bet is made.
         self.is_backend_fixed = False
         #: The workers there are, with what each has to do.
@@ -95,12 +98,12 @@ class State:
         #: What limits the number of workers beside the cores.
         self.limits = WorkerLimits(None if known is None else known.failed_share)
         #: Whether the cores are there.
-        self.cores = CoreEvidence(verified=job.backend in ("thread", "process"))
+        self.cores = CoreEvidence(verified=request.backend in ("thread", "process"))
         #: Whether workers and caller together get more done than the loop.
         self.gain = Gain()
         self._max_dispatchable: float | None = None  # None: costs or places have changed since
         if host is not None:
-            self.survey(host, job)
+            self.survey(host, request)
 
     def note(self, what: str, why: str) -> None:
         """Keep a decision for explain()."""
@@ -128,10 +131,10 @@ class State:
         """What figures rest on has changed: they are computed anew when they are asked for."""
         self._max_dispatchable = None
 
-    def survey(self, host: Host, job: Job) -> None:
+    def survey(self, host: Host, request: Request) -> None:
         """The host was looked at, and what the function reaches."""
-        self._host, self.job = host, job
-        if job.connects:
+        self._host, self.request = host, request
+        if request.connects:
             self.waiters.limit(io_concurrency.MOST_CONNECTING)
         self._prices = worker_costs.HostPrices.of(host)
 
@@ -153,10 +156,10 @@ class State:
             n_most = max(1, int(n_most / self.costs.cores_per_item))
         else:
             n_most = best_backend.part_waiting(self.host, self.costs.n_at_once)
-        asked = self.job.n_jobs
+        asked = self.request.n_jobs
         if asked is None:
             return n_most
-        return asked if self.job.backend != "auto" else min(n_most, asked)
+        return asked if self.request.backend != "auto" else min(n_most, asked)
 
     @property
     def pool(self) -> Pool:
@@ -183,7 +186,7 @@ class State:
     def prices(self) -> worker_costs.Prices:
         """What the workers cost that are in use, or likely to be."""
         backend = None if self.route is None else self.route.backend
-        if backend is None and self.costs.waits and self.job.thread_reason is None:
+        if backend is None and self.costs.waits and self.request.thread_reason is None:
             backend = "thread"
         if backend == "thread":
             return self._prices.threads

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def _loop_asked(state: State, view: View) -> Action | None:
-    if state.job.is_loop and not state.workers.has_lost_one:
+    if state.request.is_loop and not state.workers.has_lost_one:
         return inline.run_slice(state, view, SERIAL_SLICE_S)
     return None
 
@@ -40,7 +40,11 @@ def _look_up_profile(state: State, view: View) -> Action | None:
 
 
 def _workers_only(state: State, view: View) -> Action | None:
-    if state.job.backend == "auto" and state.job.may_inline and not state.workers.has_lost_one:
+    if (
+        state.request.backend == "auto"
+        and state.request.may_inline
+        and not state.workers.has_lost_one
+    ):
         return None
     if not state.is_surveyed:
         return InspectHost()
@@ -161,7 +165,7 @@ class Tuner(State):
 
     Args:
         host: What there is to work with; None to have it surveyed once it matters.
-        job: What is asked for.
+        request: What is asked for.
         known: What was learned earlier: a hint, checked on this call's own items.
     """
 
@@ -205,7 +209,7 @@ class Tuner(State):
         costs, backend = self.costs, self.backend_used()
         n_jobs = 1 if backend == "serial" else max(1, self.workers.of(backend).n_alive)
         n_jobs = min(n_jobs, self.limits.contention.n_enough or n_jobs)
-        chunksize = self.job.chunksize
+        chunksize = self.request.chunksize
         if chunksize is None and is_remote(self):
             from amorsize.policy.rules import remote
 
@@ -218,7 +222,7 @@ class Tuner(State):
             n_jobs=n_jobs,
             chunksize=chunksize
             or chunk_sizing.bulk_chunksize(costs.item_s or SLICE_S, self.overhead_s),
-            source="learned" if self.job.backend == "auto" else "asked",
+            source="learned" if self.request.backend == "auto" else "asked",
         )
 
     def learned(self, n_calls: int = 1) -> Profile | None:
@@ -253,7 +257,9 @@ class Tuner(State):
             ),
             n_items=costs.n_seen,
             n_calls=n_calls,
-            failed_share=self.limits.failures.learned_share if self.job.keeps_failures else None,
+            failed_share=self.limits.failures.learned_share
+            if self.request.keeps_failures
+            else None,
         )
 
     def _explored(self) -> Explored:

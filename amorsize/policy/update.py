@@ -57,16 +57,16 @@ def handle(state: State, event: Event) -> None:
             state.gil.add(event, computing_share=state.costs.computing_share)
         case PicklingMeasured():
             state.sending.pickling = event
-            if event.reason is not None and state.job.backend == "auto":
+            if event.reason is not None and state.request.backend == "auto":
                 # What workers have, they finish.
-                may_share = best_backend.may_take_turns(state.job, state.costs)
+                may_share = best_backend.may_take_turns(state.request, state.costs)
                 state.route = None if may_share else best_backend.serial(event.reason)
         case HostInspected():
-            state.survey(event.host, event.job)
+            state.survey(event.host, event.request)
         case Waited():
             state.waiting.looked.add(event)
         case ProfileLookedUp():
-            state.job = state.job.replace(may_look_up=False)
+            state.request = state.request.replace(may_look_up=False)
             if event.profile is not None:
                 from amorsize.policy.rules import check_profile
 
@@ -74,7 +74,7 @@ def handle(state: State, event: Event) -> None:
         case WorkersLimited():
             _limited(state, event)
         case Bound():
-            state.job = state.job.replace(caller_reason=event.why)
+            state.request = state.request.replace(caller_reason=event.why)
             state.note("items run in the caller, one by one", event.why)
 
 
@@ -98,7 +98,7 @@ def _limited(state: State, event: WorkersLimited) -> None:
         state.note(f"{event.n_workers} workers and no more", event.why)
     else:
         state.route = best_backend.serial(event.why)
-        state.job = state.job.replace(process_reason=event.why)
+        state.request = state.request.replace(process_reason=event.why)
 
 
 def _inlined(state: State, event: Inlined) -> None:

@@ -31,7 +31,7 @@ def reported(state: State, event: Report) -> None:
         choose_backend.reroute(state)
     state.sending.add(
         event,
-        inherits_items=state.job.inherits_items,
+        inherits_items=state.request.inherits_items,
         is_remembered=state.profile.fits,
     )
     if not event.n_items:
@@ -43,7 +43,7 @@ def reported(state: State, event: Report) -> None:
         found = state.profile.watch.see(event, n_working, is_shrinking=is_shrinking)
         if found is not None:
             _see_drift(state, state.profile.watch, found)
-    if state.job.keeps_failures:
+    if state.request.keeps_failures:
         limit_failures.see(state, event)
     if is_remote(state):
         from amorsize.policy.rules import remote  # which most programs never need
@@ -76,7 +76,7 @@ def settle_waiting(state: State, asked: drift.Drift, event: Inlined) -> None:
     _tell_drift(state, asked.replace(answer="where they run is decided anew"))
     state.costs.waits = True
     choose_backend.begin_waiters(state)
-    if state.job.backend == "auto":
+    if state.request.backend == "auto":
         state.route, state.is_backend_fixed = None, False
         choose_backend.reopen_jobs(state)
 
@@ -93,7 +93,7 @@ def _see_cores(state: State, event: Report) -> None:
     n_alive = state.workers.n_alive
     n_working = max(1, min(n_alive, state.limits.n_most or n_alive))
     state.cores.see_worker(event, n_working=n_working)
-    if state.job.backend != "auto" or state.route is None:
+    if state.request.backend != "auto" or state.route is None:
         return
     if state.route.backend == "thread":
         if state.gil.is_held:  # they are to take turns: one waits while another computes
@@ -144,7 +144,7 @@ def _leave_threads(state: State) -> None:
 
 def _see_drift(state: State, watch: drift.Watch, found: drift.Drift) -> None:
     """Answer a change of what items cost; one that concerns all plans alike needs no answer."""
-    if found.what == "waiting" and state.job.backend == "auto" and state.job.may_inline:
+    if found.what == "waiting" and state.request.backend == "auto" and state.request.may_inline:
         state.waiting.suspect(found)  # or the host is busy: the caller's items tell
         return
     if found.factor < 1 and state.limits.n_most is not None and not state.costs.waits:

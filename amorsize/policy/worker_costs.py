@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from amorsize.policy.request import Host
+    from amorsize.policy.host import Host
 
     class Items(Protocol):
         """What the price of sending an item is compared with."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from amorsize.policy.actions import RunInline, StartWorker, Wait
 from amorsize.policy.events import Died, Report, View
-from amorsize.policy.request import Job
+from amorsize.policy.request import Request
 from amorsize.policy.tuner import Tuner
 from amorsize.policy.value import inf
 from amorsize.simulate.engine import Enqueue
@@ -139,5 +139,5 @@ def tuner_for(world: World, known: Profile | None = None) -> Tuner:
     """The tuner as `tuned_map` begins with it: the host is surveyed when it asks for that."""
     n_items = len(world.costs_s) if world.is_length_known else None
     n_cores = world.n_cores_told or world.n_cores
-    job = Job(n_items=n_items, n_cores_most=n_cores, inherits_items=world.is_forked)
-    return Tuner(None, job, known)
+    request = Request(n_items=n_items, n_cores_most=n_cores, inherits_items=world.is_forked)
+    return Tuner(None, request, known)

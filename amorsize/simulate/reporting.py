@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from amorsize.policy import events
-from amorsize.policy.request import Host, Job
+from amorsize.policy.host import Host
+from amorsize.policy.request import Request
 from amorsize.policy.trace import ChunkTrace
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Teller:
 
     def inspected(self, to_load_s: float) -> None:
         """What the host has, and what is asked for."""
-        self.policy.tell(events.HostInspected(host=self._host(to_load_s), job=self._job()))
+        self.policy.tell(events.HostInspected(host=self._host(to_load_s), request=self._job()))
 
     def pickling_measured(self) -> None:
         """What it takes to send an item."""
@@ -187,12 +188,12 @@ class Teller:
             load_s=to_load_s,
         )
 
-    def _job(self) -> Job:
+    def _job(self) -> Request:
         """Everything left open, unless the policy knows better."""
-        asked: Job | None = getattr(self.policy, "job", None)
+        asked: Request | None = getattr(self.policy, "request", None)
         n_items = len(self.world.costs_s) if self.world.is_length_known else None
-        job = Job(n_items=n_items) if asked is None else asked
-        return job.replace(
+        request = Request(n_items=n_items) if asked is None else asked
+        return request.replace(
             thread_reason=self.world.thread_reason,
             n_cores_most=self._n_cores,
             inherits_items=self.world.is_forked,

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
     from amorsize.policy.evidence.drift import Drift
     from amorsize.policy.profile import Profile
-    from amorsize.policy.request import Job
+    from amorsize.policy.request import Request
 
 SOURCE = "tuned"
 
@@ -17,15 +17,15 @@ SOURCE = "tuned"
 OTHER_COST = 2.0
 
 
-def applies(known: Profile, job: Job) -> bool:
+def applies(known: Profile, request: Request) -> bool:
     """Whether a call is one that the plan was measured for.
 
     It applies to item counts within a factor of two. An explicit `n_jobs` or chunksize wins.
     """
-    if known.plan.source != SOURCE or job.n_items is None:
+    if known.plan.source != SOURCE or request.n_items is None:
         return False
-    is_open = job.backend == "auto" and job.n_jobs is None and job.chunksize is None
-    return is_open and job.n_items.bit_length() == known.n_items.bit_length()
+    is_open = request.backend == "auto" and request.n_jobs is None and request.chunksize is None
+    return is_open and request.n_items.bit_length() == known.n_items.bit_length()
 
 
 def ends(found: Drift) -> bool:

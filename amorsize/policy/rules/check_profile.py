@@ -165,13 +165,15 @@ def _adopt(state: State, hint: Profile) -> None:
     plan, traits = hint.plan, hint.traits
     state.profile.watch = drift.Watch(hint)
     state.profile.n_calls = hint.n_calls
-    state.exploration.is_due = explore.is_due(hint, state.job.at_s)
+    state.exploration.is_due = explore.is_due(hint, state.request.at_s)
     state.costs.agree(hint)
     looked_s = 0.0 if state.gil.seen is None else state.gil.seen.watched_s
     if state.gil.is_held is None or (traits.holds_gil and looked_s < gil.WATCH_LONGER_S):
         # Beside busy programs, 2 of 100 short looks are wrong.
         state.gil.is_held = traits.holds_gil
-    most_s = traits.item_s / (worker_costs.SPARE * max(worker_costs.WORTH, state.job.n_cores_most))
+    most_s = traits.item_s / (
+        worker_costs.SPARE * max(worker_costs.WORTH, state.request.n_cores_most)
+    )
     is_light = traits.pickle_s is not None and traits.pickle_s < most_s
     # A pickling time that limits workers is measured again, which takes little.
     if is_light and state.sending.pickling is None:
@@ -182,7 +184,7 @@ def _adopt(state: State, hint: Profile) -> None:
     if traits.waits:
         state.waiters.start_with(hint)
     state.cores.verified = True
-    if tuned_plan.applies(hint, state.job):
+    if tuned_plan.applies(hint, state.request):
         state.profile.followed = plan
         what = f"{plan.backend} x {plan.n_jobs}, {plan.chunksize} items in a chunk"
         state.note(what, "tuned deliberately, for about as many items")

@@ -70,7 +70,7 @@ def decide(state: State, view: View) -> Action | None:
         return inline.run_slice(state, view, SLICE_S)
     route = best_backend.choose(
         state.host,
-        state.job,
+        state.request,
         state.costs,
         pickling=state.sending.pickling,
         holds_gil=state.gil.is_held,
@@ -97,7 +97,7 @@ def _may_still_wait(state: State) -> bool:
 
     On a busy host the watcher is late for want of a core as well.
     """
-    is_open = state.job.backend == "auto" and state.job.thread_reason is None
+    is_open = state.request.backend == "auto" and state.request.thread_reason is None
     seems_held = bool(state.gil.is_held) and state.gil.seen is not None
     return is_open and seems_held and not state.costs.waits and state.costs.fits(waits=True)
 
@@ -105,7 +105,7 @@ def _may_still_wait(state: State) -> bool:
 def reroute(state: State) -> None:
     """Choose the backend again: it was chosen before it was clear that items wait."""
     is_open = state.route is None or state.route.backend is None
-    if is_open or state.job.backend != "auto" or state.waiting.has_rerouted:
+    if is_open or state.request.backend != "auto" or state.waiting.has_rerouted:
         return
     state.note("the items wait after all", "they have a core and do not use it")
     state.waiting.has_rerouted = True
@@ -154,7 +154,7 @@ def n_bet(state: State, now_s: float, item_s: float, left_s: float) -> int:
     host, hint = state.host, state.profile.hint
     n = int(worker_costs.bet_s(now_s, left_s) / (host.process_start_s + host.process_ready_s))
     holds_gil = state.gil.is_held or (hint is not None and hint.traits.holds_gil)
-    if state.job.thread_reason is not None or holds_gil:
+    if state.request.thread_reason is not None or holds_gil:
         return n
     return min(n, int(OPEN_SHARE * item_s / host.process_start_s))
 
@@ -162,7 +162,7 @@ def n_bet(state: State, now_s: float, item_s: float, left_s: float) -> int:
 def _start_canary(state: State, n_most: int = 1) -> Action | None:
     """Watching takes a few items: with long ones, a worker is worth having meanwhile."""
     is_long = (state.costs.item_s or 0.0) >= LONG_ITEM_S
-    if not is_long or state.job.process_reason is not None or state.workers.n_started >= n_most:
+    if not is_long or state.request.process_reason is not None or state.workers.n_started >= n_most:
         return None
     if state.sending.pickling is None:
         return MeasurePickling()
@@ -193,7 +193,7 @@ def _canary_beside_second(state: State, view: View) -> Action | None:
 
 def look_up(state: State, view: View) -> Action | None:
     """Look up what earlier processes have learned, before anything else is done."""
-    if not state.job.may_look_up:
+    if not state.request.may_look_up:
         return None
     from amorsize.policy.rules import look_up_profile
 
@@ -232,7 +232,7 @@ def _could_pay(state: State, view: View) -> bool:
     # CPU time: on a busy host, even trivial items look long.
     if (costs.item_s or 0.0 if costs.waits else costs.work_s) < LEAST_ITEM_S:
         return False
-    # Others' turns at the core last for longer than a short job, and say nothing of it.
+    # Others' turns at the core last for longer than a short call, and say nothing of it.
     if costs.undelayed_inline_s < SURE_S and not state.profile.fits:
         return False
     if (unconfirmed_s := costs.first_unconfirmed_s) is not None:
@@ -241,10 +241,10 @@ def _could_pay(state: State, view: View) -> bool:
         if not is_cheap and view.n_left > 1:  # few take as long as one where they run at once
             is_cheap = worker_costs.bet_s(view.now_s, left_s) >= FIRST_THREAD_S
         is_long = unconfirmed_s > LONG_WAIT_ITEM_S and is_cheap
-        return costs.waits and is_long and (state.is_surveyed or left_s > state.job.to_load_s)
+        return costs.waits and is_long and (state.is_surveyed or left_s > state.request.to_load_s)
     if not state.is_surveyed:
         undisturbed_left_s = state.n_left(view) * costs.undisturbed_s
-        return undisturbed_left_s > LEAST_LEFT_S + state.job.to_load_s
+        return undisturbed_left_s > LEAST_LEFT_S + state.request.to_load_s
     price = state.prices()
     likely_s = scale.left_at_latest_s(state, view)
     n_most = min(state.n_places, price.n_affordable(likely_s), view.n_left)

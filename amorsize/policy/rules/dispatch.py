@@ -58,7 +58,7 @@ def feed(state: State, view: View, pool: Pool) -> Action | None:
 
 def n_first(state: State, view: View) -> int:
     """Items handed out while nothing is known of them: one, or the chunksize asked for."""
-    return min(state.job.chunksize or 1, view.n_left)
+    return min(state.request.chunksize or 1, view.n_left)
 
 
 def may_queue_more(state: State, pool: Pool, n_items: int, n_ready: int, n_left: int) -> bool:
@@ -79,15 +79,15 @@ def _is_worth_warming(state: State, view: View, pool: Pool) -> bool:
 
 def _may_help(state: State) -> bool:
     """Whether the caller runs items itself as long as no worker has delivered."""
-    is_auto = state.job.backend == "auto" and state.job.may_inline
+    is_auto = state.request.backend == "auto" and state.request.may_inline
     is_open = is_auto and not state.workers.has_lost_one
     return is_open and not state.has_proven_pool and not state.costs.waits
 
 
 def chunk_for(state: State, view: View, worker: WorkerState, n_ready: int) -> tuple[int, float]:
     """Items of a worker's next chunk, and its box."""
-    if state.job.chunksize is not None:
-        return min(state.job.chunksize, view.n_left), inf
+    if state.request.chunksize is not None:
+        return min(state.request.chunksize, view.n_left), inf
     costs = state.costs
     if costs.item_s is None:
         return 1, chunk_sizing.WATCHED_CHUNK_S
@@ -172,7 +172,7 @@ def meanwhile_or_wait(state: State, view: View) -> Action:
 
 def _may_queue(state: State, worker: WorkerState, view: View) -> bool:
     """Whether a worker may get a chunk: its first one, or a second while plenty is left."""
-    n_first, n_left = state.job.chunksize or 1, view.n_left
+    n_first, n_left = state.request.chunksize or 1, view.n_left
     is_plenty = n_left > PLENTY * n_first * (1 + state.workers.n_started)
     for_caller = 0 if view.caller_busy else n_first  # it takes the last ones itself, if it can
     return n_left > for_caller and (not worker.n_queued or (worker.n_queued < 2 and is_plenty))

@@ -101,7 +101,7 @@ def is_apart(state: State, event: Report) -> bool:
 def _is_steady(state: State) -> bool:
     """Workers are there and busy, and nothing else is being found out."""
     return (
-        state.job.backend == "auto"
+        state.request.backend == "auto"
         and state.route is not None
         and state.route.backend in ("thread", "process")
         and state.profile.fits
@@ -150,7 +150,7 @@ def _neighbour(state: State, plan: Way) -> Way | None:
     if state.costs.waits and backend == "thread":
         ways += [(backend, 2 * n_jobs)] if 2 * n_jobs <= state.waiters.n_most else []
         ways += [(backend, n_jobs // 2)] if n_jobs // 2 >= LEAST_WAITERS else []
-    elif backend == "process" and state.job.thread_reason is None:
+    elif backend == "process" and state.request.thread_reason is None:
         ways.append(("thread", n_jobs))  # not the other way: no fork beside threads in an item
     for way in ways:
         if _key(way, plan) == state.exploration.account.rival:
@@ -223,7 +223,7 @@ def _settle(state: State, trial: Trial, gain: float, *, is_better: bool) -> None
     state.exploration.trial = None
     state.exploration.put_down(
         at_call=state.profile.n_calls + 1,
-        at_s=state.job.at_s,
+        at_s=state.request.at_s,
         n_tried=explored.n_tried + 1,
         n_held=0 if is_better else explored.n_held + 1,
         rival=key if is_better and not is_agreed else None,

@@ -47,7 +47,7 @@ def first(state: State, view: View) -> Action:
     if (action := _begin_known(state, view) or help_with_few(state, view)) is not None:
         return action
     is_helped, knows = state.workers.n_started > 0, state.profile.hint is not None
-    if is_helped and state.job.thread_reason is None and state.gil.seen is None and not knows:  # noqa: SIM102
+    if is_helped and state.request.thread_reason is None and state.gil.seen is None and not knows:  # noqa: SIM102
         if not state.gil.is_probing:
             return choose_backend.start_gil_probe(state)
     if _is_watchable(state, state.profile.hint) and not state.gil.is_probing:
@@ -67,7 +67,7 @@ def _begin_known(state: State, view: View) -> Action | None:
 
 def help_with_few(state: State, view: View) -> Action | None:
     """Give each of a few items, which are likely long, a worker while the caller runs one."""
-    if not state.is_surveyed and _are_few(state, view, state.job.n_cores_most):
+    if not state.is_surveyed and _are_few(state, view, state.request.n_cores_most):
         return InspectHost()
     n_first = _n_before_first(state, view) if state.is_surveyed else 0
     n_started = state.workers.of("process").n_alive
@@ -90,14 +90,14 @@ def _are_few(state: State, view: View, n_cores: int) -> bool:
         return is_long and n_items >= 2
     per_core = FEW_PER_CORE if n_cores < MANY_CORES else FEW_PER_CORE_OF_MANY
     are_few = view.all_read and 2 <= n_items <= per_core * n_cores
-    return are_few and n_cores > 1 and not state.job.is_trivial
+    return are_few and n_cores > 1 and not state.request.is_trivial
 
 
 def _n_before_first(state: State, view: View) -> int:
     """Workers worth starting before anything is known: as many as the bet allows."""
     if (
         not _are_few(state, view, state.host.n_cores)
-        or state.job.process_reason is not None
+        or state.request.process_reason is not None
         or state.host.fork_reason is not None
     ):
         return 0
@@ -136,7 +136,7 @@ def _may_wait_for_first(state: State) -> bool:
     that costs more than its own help is worth. With few cores threads, which need no fork, may
     turn out better, and only an item of its own can tell.
     """
-    return state.job.thread_reason is not None or state.host.n_cores > HELP_CORES
+    return state.request.thread_reason is not None or state.host.n_cores > HELP_CORES
 
 
 def _feed_first(state: State, view: View) -> Action | None:
@@ -165,7 +165,7 @@ def _wait_for_first(state: State, view: View, n_first: int) -> Action | None:
         return None
     if not _may_wait_for_first(state):
         return None
-    longest_s = FIRST_OPEN_S if state.job.thread_reason is None else FIRST_LONG_S
+    longest_s = FIRST_OPEN_S if state.request.thread_reason is None else FIRST_LONG_S
     left_s = workers.early_sent_s + longest_s - view.now_s
     if left_s <= 0 or not workers.n_in_flight:
         return None

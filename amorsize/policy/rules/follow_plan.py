@@ -47,10 +47,10 @@ def leave(state: State, reason: str) -> None:
 def _why_not(state: State, backend: str) -> str | None:
     """Why items may not run there in this call; None when they may."""
     if backend == "thread":
-        return state.job.thread_reason
+        return state.request.thread_reason
     if state.sending.reason is not None:
         return state.sending.reason
-    return state.job.process_reason
+    return state.request.process_reason
 
 
 def _feed(state: State, view: View, pool: Pool, plan: Plan) -> Action | None:

@@ -49,8 +49,8 @@ def run_slice(state: State, view: View, longest_s: float) -> Action:
     if view.caller_busy:
         return Wait(reason="the caller is inside an item")
     costs = state.costs
-    if state.job.chunksize is not None and state.job.backend != "serial":
-        return RunInline(n_items=min(state.job.chunksize, view.n_left), time_budget_s=inf)
+    if state.request.chunksize is not None and state.request.backend != "serial":
+        return RunInline(n_items=min(state.request.chunksize, view.n_left), time_budget_s=inf)
     item_s = max(costs.item_s or 0.0, chunk_sizing.LEAST_S)
     if not costs.item_s or costs.first_unconfirmed_s is not None:
         return RunInline(n_items=1, time_budget_s=inf)

@@ -29,7 +29,7 @@ def begin(state: State, view: View, hint: Profile) -> Action | None:
         return None
     if not state.is_surveyed:
         return InspectHost()
-    if state.job.thread_reason is not None:
+    if state.request.thread_reason is not None:
         return None
     pool = state.workers.of("thread")
     worker = pool.least_loaded(None, n_most_queued=1)
@@ -49,7 +49,7 @@ def begin(state: State, view: View, hint: Profile) -> Action | None:
 
 
 def _are_long_waits(state: State, hint: Profile, view: View) -> bool:
-    is_open = state.route is None and not tuned_plan.applies(hint, state.job)
+    is_open = state.route is None and not tuned_plan.applies(hint, state.request)
     # Where there were two of them, the caller ran both.
     in_threads = hint.traits.waits and hint.plan.backend in ("thread", "serial")
     is_long = hint.traits.item_s >= LONG_WAIT_S
@@ -60,4 +60,4 @@ def _n_wanted(state: State, view: View, hint: Profile) -> int:
     n_known = state.waiters.n_known(hint)
     n = min(n_known, io_concurrency.n_beside(hint.traits.item_s, hint.traits.item_cpu_s))
     n = min(n, view.n_left + state.workers.n_in_flight, state.limits.n_most or n)
-    return min(n, state.job.n_jobs or n)
+    return min(n, state.request.n_jobs or n)

@@ -31,7 +31,7 @@ def see(state: State, event: Report) -> None:
     n_now = state.waiters.n_wanted if state.costs.waits else state.limits.n_most or state.n_places
     n_now = min(n_now, failures.n_limit or n_now, state.workers.n_alive)
     is_free = state.exploration.trial is None and state.profile.followed is None
-    is_open = state.job.backend == "auto" and is_free
+    is_open = state.request.backend == "auto" and is_free
     is_worth = state.moment.n_left > WORTH_TRYING * failure_rate.TRIAL_ITEMS
     if n_now < 2 or not is_open or not is_worth:
         failures.is_settled = True

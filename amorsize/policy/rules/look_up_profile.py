@@ -18,6 +18,6 @@ def look_up(state: State, view: View) -> LookUpProfile | None:
 
     That this process has learned something, from short calls, does not mean that it knows more.
     """
-    if not state.job.may_look_up or state.costs.item_s is None:
+    if not state.request.may_look_up or state.costs.item_s is None:
         return None
     return LookUpProfile() if state.left_s(view) >= WORTH_READING_S else None

@@ -68,7 +68,7 @@ def feed(state: State, view: View) -> Action:
 
 def _n_active(state: State) -> int:
     """Workers that may have items now."""
-    n_asked = state.host.n_cores if state.job.n_jobs is None else state.job.n_jobs
+    n_asked = state.host.n_cores if state.request.n_jobs is None else state.request.n_jobs
     limits = state.limits.n_most, state.limits.failures.n_limit
     return min([n_asked, *(one for one in limits if one is not None)])
 
@@ -80,8 +80,8 @@ def chunk_for(state: State, view: View, speed: float = 1.0) -> tuple[int, float]
         speed: How fast the worker is that gets it, beside all others. A chunk is to last as long
             on a slow machine as on a fast one.
     """
-    if state.job.chunksize is not None:
-        return min(state.job.chunksize, view.n_left), inf
+    if state.request.chunksize is not None:
+        return min(state.request.chunksize, view.n_left), inf
     item_s = _item_s(state)
     if item_s is None:
         return 1, inf

@@ -117,7 +117,7 @@ def shrink(state: State, pool: Pool) -> Action | None:
 def workers_only(state: State, view: View) -> Action:
     """Send every item to a worker: the user asked for it, or a promise cannot be kept otherwise."""
     if state.route is None or state.route.backend in (None, "serial"):
-        backend = "process" if state.job.process_reason is None else "thread"
+        backend = "process" if state.request.process_reason is None else "thread"
         state.route = best_backend.Route(
             backend=backend, why="only a worker can keep what was asked"
         )
@@ -138,7 +138,7 @@ def _n_of_workers_only(state: State, view: View, pool: Pool) -> int:
     """Workers where the caller does nothing itself: at least one, whatever it costs."""
     assert state.route is not None
     n = min(state.n_places, view.n_left + pool.n_alive, state.limits.n_most or state.n_places)
-    if state.job.n_jobs is not None:
+    if state.request.n_jobs is not None:
         return n
     if state.costs.item_s is not None and not state.costs.waits:
         n = min(n, max(pool.n_alive, state.prices().n_affordable(state.left_s(view))))
