@@ -101,7 +101,7 @@ def internals_us() -> dict[str, float]:
     def decide() -> None:
         call = engine.Engine(spinning, (data,), {}, call_options.DEFAULTS, None)
         call._begin()
-        call.call.tuner.next(call.call.view(caller_busy=False))
+        call.call.tuner.next(call.call.status(caller_busy=False))
 
     def look_up() -> None:
         memory_store.memory().profile(memory_store.key_of(spinning, data[0]))

@@ -20,7 +20,7 @@ from typing import Any
 
 from amorsize import simulate
 from amorsize.policy import chunk_sizing
-from amorsize.policy.events import View
+from amorsize.policy.events import Status
 from amorsize.policy.evidence import contention
 from amorsize.policy.rules import inline
 from amorsize.simulate import SCENARIOS, World
@@ -206,10 +206,10 @@ class Timed:
         self.tuner.tell(event)
         self.decided_s += thread_time() - began
 
-    def next(self, view: View) -> Any:
+    def next(self, status: Status) -> Any:
         """Time it."""
         began = thread_time()
-        action = self.tuner.next(view)
+        action = self.tuner.next(status)
         self.decided_s += thread_time() - began
         self.n_decisions += 1
         return action

@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from amorsize.policy.events import View
+from amorsize.policy.events import Status
 from amorsize.simulate import Outcome, World, play, tuner_for
 from amorsize.simulate.engine import Engine
 
@@ -82,11 +82,11 @@ class Told:
         self.lines.append(f"            told  {_short(event)}")
         self.tuner.tell(event)
 
-    def next(self, view: View) -> Any:
+    def next(self, status: Status) -> Any:
         """Write down what is asked for."""
-        action = self.tuner.next(view)
+        action = self.tuner.next(status)
         self.lines.append(
-            f"{view.now_s * 1e3:7.2f} ms {view.n_left:4} left  does  {_short(action)}"
+            f"{status.now_s * 1e3:7.2f} ms {status.n_left:4} left  does  {_short(action)}"
         )
         return action
 

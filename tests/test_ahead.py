@@ -16,13 +16,13 @@ class Told:
     def tell(self, event):
         self.tuner.tell(event)
 
-    def next(self, view):
+    def next(self, status):
         queued = {worker.number: worker.n_queued for worker in self.tuner.workers}
-        action = self.tuner.next(view)
+        action = self.tuner.next(status)
         if isinstance(action, Send):
             self.n_sent += 1
             if queued[action.worker]:
-                self.ahead.append(view.n_left)
+                self.ahead.append(status.n_left)
         return action
 
 

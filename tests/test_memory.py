@@ -16,7 +16,7 @@ from amorsize._function import sizeof
 from amorsize._host import resources
 from amorsize._profiles.memory_store import last_trace
 from amorsize.policy.actions import RetireWorker, Send, StartWorker, Wait
-from amorsize.policy.events import MemoryGrown, Ready, Report, Started, View, WorkerRetired
+from amorsize.policy.events import MemoryGrown, Ready, Report, Started, Status, WorkerRetired
 from amorsize.policy.evidence import memory_limit
 from amorsize.policy.host import Host
 from amorsize.policy.request import Request
@@ -65,7 +65,7 @@ def crew_of(n_workers):
     """A tuner whose workers all have chunks, in a call that asks for processes, and the chunks."""
     tuner = Tuner(Host(n_cores=n_workers), Request(n_items=1000, backend="process"))
     sent = []
-    while not isinstance(action := tuner.next(view()), Wait):
+    while not isinstance(action := tuner.next(status()), Wait):
         if isinstance(action, StartWorker):
             number = tuner.workers.n_started
             tuner.tell(Started(worker=number, backend="process", start_s=1e-3, now_s=0.0))
@@ -76,8 +76,8 @@ def crew_of(n_workers):
     return tuner, sent
 
 
-def view(n_left=500):
-    return View(now_s=1.0, n_left=n_left, all_read=True, caller_busy=False)
+def status(n_left=500):
+    return Status(now_s=1.0, n_left=n_left, all_read=True, caller_busy=False)
 
 
 def report(action):
@@ -100,7 +100,7 @@ def test_those_that_memory_has_no_room_for_are_sent_home():
 
     for action in sent:
         tuner.tell(report(action))
-        while not isinstance(decided := tuner.next(view()), Wait):
+        while not isinstance(decided := tuner.next(status()), Wait):
             (went if isinstance(decided, RetireWorker) else fed).append(decided.worker)
 
     assert len(went) == 2
@@ -116,7 +116,7 @@ def test_the_last_one_stays():
     for action in sent:
         tuner.tell(report(action))
 
-    decided = [type(tuner.next(view())) for _ in range(3)]
+    decided = [type(tuner.next(status())) for _ in range(3)]
 
     assert decided == [RetireWorker, RetireWorker, Send]
 
@@ -127,7 +127,7 @@ def test_one_that_left_is_replaced():
     tuner.tell(report(sent[0]))
     tuner.tell(WorkerRetired(worker=sent[0].worker, why="it had grown"))
 
-    assert tuner.next(view()) == StartWorker(backend="process")
+    assert tuner.next(status()) == StartWorker(backend="process")
     assert not tuner.workers.has_lost_one
     assert [note.why for note in tuner.notes if note.what == "workers are replaced"] == [
         "it had grown"

@@ -5,7 +5,7 @@ import heapq
 import pytest
 
 from amorsize.policy.actions import Send, StartWorker
-from amorsize.policy.events import Died, HostInspected, Ready, Report, Started, View
+from amorsize.policy.events import Died, HostInspected, Ready, Report, Started, Status
 from amorsize.policy.evidence.worker_speeds import WorkerSpeeds
 from amorsize.policy.host import Host
 from amorsize.policy.profile import Profile
@@ -67,8 +67,8 @@ def play(
             reports = [one for one in reports if one[1] not in gone]
             heapq.heapify(reports)
             tuner.tell(HostInspected(host=host.replace(n_cores=n_workers), request=request))
-        view = View(now_s=now_s, n_left=n_left, all_read=True, caller_busy=False)
-        match tuner.next(view):
+        status = Status(now_s=now_s, n_left=n_left, all_read=True, caller_busy=False)
+        match tuner.next(status):
             case StartWorker(backend=backend):
                 tuner.tell(Started(worker=n_started, backend=backend, start_s=0.0, now_s=now_s))
                 tuner.tell(Ready(worker=n_started, now_s=now_s))

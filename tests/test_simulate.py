@@ -174,8 +174,8 @@ def test_a_worker_is_told_nothing_before_it_is_ready():
     """The tuner sends to those that are ready and alive only."""
 
     class Checked(Tuner):
-        def next(self, view):
-            action = super().next(view)
+        def next(self, status):
+            action = super().next(status)
             if isinstance(action, do.Send):
                 [worker] = [one for one in self.workers if one.number == action.worker]
                 assert worker.is_ready
@@ -215,13 +215,13 @@ class Feeding:
     def tell(self, event):
         self.n_out -= isinstance(event, Report)
 
-    def next(self, view):
+    def next(self, status):
         if not self.has_worker:
             self.has_worker = True
             return do.StartWorker(backend="process")
-        if not view.caller_busy and view.n_left:
+        if not status.caller_busy and status.n_left:
             return do.RunInline(n_items=1, time_budget_s=1.0)
-        if self.n_out >= 9 or not view.n_left:
+        if self.n_out >= 9 or not status.n_left:
             return do.Wait()
         self.n_out += 1
         return do.Send(worker=0, n_items=1, time_budget_s=1.0)

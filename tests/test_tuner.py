@@ -17,7 +17,7 @@ from amorsize.policy.events import (
     Ready,
     Report,
     Started,
-    View,
+    Status,
 )
 from amorsize.policy.host import Host
 from amorsize.policy.request import Request
@@ -250,11 +250,11 @@ def test_a_worker_that_is_there_early_is_kept_busy_by_the_feeder():
 
     for _ in range(10):
         now_s += 20e-3
-        view = View(now_s=now_s, n_left=1400 - n_sent, all_read=True, caller_busy=True)
+        status = Status(now_s=now_s, n_left=1400 - n_sent, all_read=True, caller_busy=True)
         for sent in under_way:
             tuner.tell(report(sent, sent.n_items * 3e-3, now_s))
         under_way.clear()
-        while isinstance(action := tuner.next(view), do.Send):
+        while isinstance(action := tuner.next(status), do.Send):
             under_way.append(action)
             n_sent += action.n_items
 
@@ -267,7 +267,7 @@ def test_the_last_report_of_a_worker_that_has_died_counts():
     tuner.tell(HostInspected(host=Host(n_cores=2), request=tuner.request))
     tuner.tell(Started(worker=0, backend="process", start_s=1e-3, now_s=1e-3))
     tuner.tell(Ready(worker=0, now_s=1e-3))
-    sent = tuner.next(View(now_s=2e-3, n_left=10, all_read=True, caller_busy=False))
+    sent = tuner.next(Status(now_s=2e-3, n_left=10, all_read=True, caller_busy=False))
     tuner.tell(Died(worker=0, now_s=3e-3))
 
     tuner.tell(report(sent, 1e-3, now_s=4e-3))
@@ -303,7 +303,7 @@ def test_the_host_is_looked_at_first_where_one_long_item_would_keep_many_cores_i
     """200 items are few for 16 cores, many for two; so much is known of the cores beforehand."""
     tuner = Tuner(None, Request(n_items=200, n_cores_most=n_cores))
 
-    action = tuner.next(View(now_s=0.0, n_left=200, all_read=True, caller_busy=False))
+    action = tuner.next(Status(now_s=0.0, n_left=200, all_read=True, caller_busy=False))
 
     assert isinstance(action, do.InspectHost if looks else do.RunInline)
 
@@ -326,14 +326,14 @@ def test_watching_ends_inside_a_long_item():
     tuner = Tuner(Host(n_cores=4), Request(n_items=90, process_reason="no"))
     for now_s in (0.01, 0.02):
         tuner.tell(inlined(1, 10e-3, now_s=now_s))
-    view = View(now_s=0.02, n_left=88, all_read=True, caller_busy=False)
-    assert isinstance(tuner.next(view), do.StartGilProbe)
-    assert isinstance(tuner.next(view.replace(n_left=87)), do.RunInline)
+    status = Status(now_s=0.02, n_left=88, all_read=True, caller_busy=False)
+    assert isinstance(tuner.next(status), do.StartGilProbe)
+    assert isinstance(tuner.next(status.replace(n_left=87)), do.RunInline)
 
-    assert isinstance(tuner.next(view.replace(now_s=0.035, caller_busy=True)), do.StopGilProbe)
+    assert isinstance(tuner.next(status.replace(now_s=0.035, caller_busy=True)), do.StopGilProbe)
     tuner.tell(GilProbed(lag_share=0.2, watched_s=0.015, n_wakes=20))
 
-    started = tuner.next(view.replace(now_s=0.035, caller_busy=True))
+    started = tuner.next(status.replace(now_s=0.035, caller_busy=True))
     assert isinstance(started, do.StartWorker)
     assert started.backend == "thread"
 
@@ -438,7 +438,7 @@ def test_a_short_look_does_not_outweigh_a_profile_that_fits(watched_s, holds_gil
     tuner.tell(GilProbed(lag_share=0.0, watched_s=watched_s, n_wakes=8))
     seconds = {"wall_s": 0.02, "cpu_s": 0.02, "process_cpu_s": 0.02, "now_s": 0.02}
     tuner.tell(Inlined(n_items=1, n_pauses=0, **seconds))
-    tuner.next(View(now_s=0.02, n_left=49, all_read=True, caller_busy=False))
+    tuner.next(Status(now_s=0.02, n_left=49, all_read=True, caller_busy=False))
 
     assert known.traits.holds_gil
     assert tuner.profile.fits
@@ -516,12 +516,12 @@ def test_a_first_item_that_had_no_core_refutes_nothing():
     tuner = Tuner(Host(n_cores=2), Request(n_items=600), known)
     first = inlined(1, 30e-3, 30e-3).replace(cpu_s=1.2e-3, run_delay_s=28e-3)
     tuner.tell(first)
-    asked = tuner.next(View(now_s=30e-3, n_left=599, all_read=True, caller_busy=False))
+    asked = tuner.next(Status(now_s=30e-3, n_left=599, all_read=True, caller_busy=False))
     assert isinstance(asked, do.RunInline)
     assert not tuner.drifts
 
     tuner.tell(inlined(3, 0.9e-3, 31e-3))
-    tuner.next(View(now_s=31e-3, n_left=596, all_read=True, caller_busy=False))
+    tuner.next(Status(now_s=31e-3, n_left=596, all_read=True, caller_busy=False))
     assert tuner.profile.fits
 
 
@@ -539,7 +539,7 @@ def test_a_turn_of_others_at_the_core_is_no_work_that_is_left():
         delay_s = 8e-3 if n_items > 1000 else 0.0
         told_without_core(tuner, n_items, own_s, delay_s, now_s + delay_s)
 
-    asked = tuner.next(View(now_s=9e-3, n_left=20_000 - n_done, all_read=True, caller_busy=False))
+    asked = tuner.next(Status(now_s=9e-3, n_left=20_000 - n_done, all_read=True, caller_busy=False))
 
     assert isinstance(asked, do.RunInline)
 
@@ -549,7 +549,7 @@ def test_a_first_item_that_had_no_core_is_no_long_one():
     tuner = Tuner(None, Request(n_items=20_000))
     told_without_core(tuner, 1, 0.1e-3, 2.2e-3, 2.3e-3)
 
-    asked = tuner.next(View(now_s=0.8, n_left=19_999, all_read=True, caller_busy=False))
+    asked = tuner.next(Status(now_s=0.8, n_left=19_999, all_read=True, caller_busy=False))
 
     assert asked == do.RunInline(n_items=1, time_budget_s=float("inf"))
 
@@ -560,7 +560,7 @@ def test_long_items_beside_others_get_workers_all_the_same():
     for n_done in (1, 2):
         told_without_core(tuner, 1, 2e-3, 2e-3, n_done * 4e-3)
 
-    asked = tuner.next(View(now_s=8e-3, n_left=198, all_read=True, caller_busy=False))
+    asked = tuner.next(Status(now_s=8e-3, n_left=198, all_read=True, caller_busy=False))
 
     assert isinstance(asked, do.InspectHost)
 

@@ -8,7 +8,7 @@ import pytest
 from amorsize import autotune, simulate
 from amorsize.policy import best_backend
 from amorsize.policy.actions import Plan, RunInline, StartWorker
-from amorsize.policy.events import HostInspected, Inlined, PicklingMeasured, Report, View
+from amorsize.policy.events import HostInspected, Inlined, PicklingMeasured, Report, Status
 from amorsize.policy.evidence.exploration_account import Explored
 from amorsize.policy.evidence.io_concurrency import FIRST, MOST, MOST_CONNECTING, Waiters
 from amorsize.policy.evidence.item_costs import ItemCosts
@@ -199,9 +199,9 @@ def test_few_waits_are_shared_out_after_one_of_them(n_left, item_s, is_shared_ou
     times = {"wall_s": item_s, "cpu_s": 0.1e-3, "process_cpu_s": 0.1e-3, "n_pauses": 1}
     tuner.tell(Inlined(n_items=1, now_s=item_s, **times))
     tuner.tell(HostInspected(host=Host(n_cores=2), request=tuner.request))
-    view = View(now_s=item_s, n_left=n_left, all_read=True, caller_busy=False)
+    status = Status(now_s=item_s, n_left=n_left, all_read=True, caller_busy=False)
 
-    assert isinstance(tuner.next(view), StartWorker if is_shared_out else RunInline)
+    assert isinstance(tuner.next(status), StartWorker if is_shared_out else RunInline)
 
 
 def test_two_waits_run_beside_each_other_in_the_next_call():

@@ -4,7 +4,7 @@ import pytest
 
 from amorsize import simulate
 from amorsize.policy import actions as do
-from amorsize.policy.events import GilProbed, HostInspected, Inlined, Report, Started, View
+from amorsize.policy.events import GilProbed, HostInspected, Inlined, Report, Started, Status
 from amorsize.policy.evidence.cpu_share import CoreEvidence
 from amorsize.policy.evidence.gil import HOLDS_GIL_SHARE
 from amorsize.policy.evidence.io_bound import IDLE_STREAK, FirstReports
@@ -87,15 +87,15 @@ def test_what_only_waits_needs_no_processes_since_the_watcher_was_late(lag_share
     for _ in range(IDLE_STREAK - 2):
         tuner.tell(SLEPT_BESIDE_OTHERS)
     tuner.tell(GilProbed(lag_share=lag_share, watched_s=12e-3, n_wakes=6))
-    view = View(now_s=0.05, n_left=98, all_read=True, caller_busy=False)
+    status = Status(now_s=0.05, n_left=98, all_read=True, caller_busy=False)
 
     assert tuner.gil.is_held is (lag_share > HOLDS_GIL_SHARE)
     if tuner.gil.is_held:
-        assert isinstance(tuner.next(view), do.RunInline)
+        assert isinstance(tuner.next(status), do.RunInline)
         tuner.tell(SLEPT_BESIDE_OTHERS)
-        assert isinstance(tuner.next(view), do.RunInline)
+        assert isinstance(tuner.next(status), do.RunInline)
         tuner.tell(SLEPT_BESIDE_OTHERS)
-    started = tuner.next(view)
+    started = tuner.next(status)
 
     assert isinstance(started, do.StartWorker)
     assert started.backend == "thread"

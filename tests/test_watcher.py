@@ -8,9 +8,9 @@ import pytest
 
 from amorsize._workers import gil_probe
 from amorsize._workers.gil_probe import GilProbe
+from amorsize.policy import host as policy_host
 from amorsize.policy.events import GilProbed
 from amorsize.policy.evidence import gil
-from amorsize.policy import host as policy_host
 from amorsize.policy.request import Request
 from amorsize.policy.tuner import Tuner
 

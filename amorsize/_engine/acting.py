@@ -101,7 +101,7 @@ class Acting:
     def act_beside(self) -> None:
         """Do what the tuner asks for now, as far as another thread than the caller can."""
         while True:
-            action = self._call.tuner.next(self._call.view(caller_busy=True))
+            action = self._call.tuner.next(self._call.status(caller_busy=True))
             if not self._may_act_beside(action):
                 return
             self.act(action)

@@ -11,7 +11,7 @@ from amorsize._engine.work_queue import WorkQueue
 from amorsize._function import sizeof
 from amorsize._host.clocks import perf_counter
 from amorsize._workers.protocol import Task
-from amorsize.policy.events import Inlined, Ready, Report, Started, View, WorkerRetired
+from amorsize.policy.events import Inlined, Ready, Report, Started, Status, WorkerRetired
 from amorsize.policy.trace import ChunkLog, ChunkTrace, WorkerEvent, WorkerLog
 
 TYPE_CHECKING = False
@@ -94,9 +94,9 @@ class Call:
         """Seconds since the call began."""
         return perf_counter() - self.began
 
-    def view(self, *, caller_busy: bool) -> View:
+    def status(self, *, caller_busy: bool) -> Status:
         work = self.work
-        return View(
+        return Status(
             now_s=perf_counter() - self.began,
             n_left=work.n_left,
             all_read=work.all_read,

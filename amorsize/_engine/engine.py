@@ -293,7 +293,7 @@ class Engine:
             self._read()
             if call.work.is_finished:  # all that was left of the data was its end
                 return
-        action = call.tuner.next(call.view(caller_busy=False))
+        action = call.tuner.next(call.status(caller_busy=False))
         if source.ahead is not None:
             self._read_aside(source.ahead, action)
         self.acting.act(action)

@@ -146,7 +146,7 @@ class Survey:
 
         most_items = float("inf")
         if call.tuner.costs.item_s is not None:
-            left_s = call.tuner.left_s(call.view(caller_busy=False))
+            left_s = call.tuner.left_s(call.status(caller_busy=False))
             most_items = ASKING_SHARE * left_s / ASKING_S
         if not is_pure(call.func, (*source.sequences, [*call.item_kwargs.values()]), most_items):
             return None
@@ -196,7 +196,7 @@ class Survey:
         if not self._call.may_stay_here or item_s is None or not self._call.work.all_read:
             return None
         core_share = self._call.tuner.costs.undisturbed_s / item_s
-        left_s = core_share * self._call.tuner.left_s(self._call.view(caller_busy=False))
+        left_s = core_share * self._call.tuner.left_s(self._call.status(caller_busy=False))
         n_workers = self._n_computing()
         if self._call.tuner.costs.waits:
             n_workers = spawn_costs.interpreters_worth(
@@ -215,7 +215,7 @@ class Survey:
         item_s = self._call.tuner.costs.item_s
         if not self._call.may_stay_here or item_s is None or not self._call.work.all_read:
             return request.n_jobs
-        left_s = self._call.tuner.left_s(self._call.view(caller_busy=False))
+        left_s = self._call.tuner.left_s(self._call.status(caller_busy=False))
         return spawn_costs.interpreters_worth(left_s, request.n_jobs or sys.maxsize)
 
     def _why_not_worth_sending(self, payload: Payload) -> str | None:
@@ -224,7 +224,7 @@ class Survey:
             return None
         if self._call.tuner.costs.item_s is None and self._call.work.n_left:
             self._run_inline(1, float("inf"))  # before nothing is known of items, nothing is sent
-        left_s = self._call.tuner.left_s(self._call.view(caller_busy=False))
+        left_s = self._call.tuner.left_s(self._call.status(caller_busy=False))
         return spawn_costs.why_not_send(payload, left_s, self._n_computing(), self.stretch())
 
     def _n_computing(self) -> int:

@@ -105,7 +105,9 @@ class Turns:
     def _run_as_told(self) -> None:
         """A slice of the loop."""
         call = self._call
-        action = call.tuner.next(call.view(caller_busy=False).replace(n_left=MANY, all_read=False))
+        action = call.tuner.next(
+            call.status(caller_busy=False).replace(n_left=MANY, all_read=False)
+        )
         assert isinstance(action, RunInline)
         self._run(action.n_items, action.time_budget_s)
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from amorsize.policy.request import Request
 
 
-class View(Value):
-    """What the tuner sees when it is asked."""
+class Status(Value):
+    """Where the call stands when the tuner is asked."""
 
     now_s: float
     #: Items not handed out yet, as far as they have been read.

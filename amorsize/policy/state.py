@@ -20,7 +20,7 @@ from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.events import View
+    from amorsize.policy.events import Status
     from amorsize.policy.evidence import drift
     from amorsize.policy.evidence.worker_table import Pool
     from amorsize.policy.host import Host
@@ -175,13 +175,13 @@ class State:
 
     # -- the work and its prices ------------------------------------------------------------
 
-    def left_s(self, view: View) -> float:
+    def left_s(self, status: Status) -> float:
         """The work left, as one core would do it."""
-        return self.n_left(view) * (self.costs.item_s or 0.0)
+        return self.n_left(status) * (self.costs.item_s or 0.0)
 
-    def n_left(self, view: View) -> int:
+    def n_left(self, status: Status) -> int:
         """Items left; where their end is not in sight, as many as were seen."""
-        return view.n_left if view.all_read else max(view.n_left, self.costs.n_seen)
+        return status.n_left if status.all_read else max(status.n_left, self.costs.n_seen)
 
     def prices(self) -> worker_costs.Prices:
         """What the workers cost that are in use, or likely to be."""

@@ -25,21 +25,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from amorsize.policy.events import Event, View
+    from amorsize.policy.events import Event, Status
     from amorsize.policy.evidence.exploration_account import Explored
 
 
-def _loop_asked(state: State, view: View) -> Action | None:
+def _loop_asked(state: State, status: Status) -> Action | None:
     if state.request.is_loop and not state.workers.has_lost_one:
-        return inline.run_slice(state, view, SERIAL_SLICE_S)
+        return inline.run_slice(state, status, SERIAL_SLICE_S)
     return None
 
 
-def _look_up_profile(state: State, view: View) -> Action | None:
-    return choose_backend.look_up(state, view) if state.workers.n_started else None
+def _look_up_profile(state: State, status: Status) -> Action | None:
+    return choose_backend.look_up(state, status) if state.workers.n_started else None
 
 
-def _workers_only(state: State, view: View) -> Action | None:
+def _workers_only(state: State, status: Status) -> Action | None:
     if (
         state.request.backend == "auto"
         and state.request.may_inline
@@ -51,96 +51,96 @@ def _workers_only(state: State, view: View) -> Action | None:
     if is_remote(state):
         from amorsize.policy.rules import remote  # which most programs never need
 
-        return remote.feed(state, view)
-    return scale.workers_only(state, view)
+        return remote.feed(state, status)
+    return scale.workers_only(state, status)
 
 
-def _first_items(state: State, view: View) -> Action | None:
-    return first_items.first(state, view) if state.costs.item_s is None else None
+def _first_items(state: State, status: Status) -> Action | None:
+    return first_items.first(state, status) if state.costs.item_s is None else None
 
 
-def _check_profile(state: State, view: View) -> Action | None:
+def _check_profile(state: State, status: Status) -> Action | None:
     if state.profile.hint is None or state.profile.is_checked:
         return None
     from amorsize.policy.rules import check_profile  # a first call has nothing to check
 
-    return check_profile.check(state, view, state.profile.hint)
+    return check_profile.check(state, status, state.profile.hint)
 
 
-def _confirm_waiting(state: State, view: View) -> Action | None:
-    if state.waiting.pending is None or view.caller_busy:
+def _confirm_waiting(state: State, status: Status) -> Action | None:
+    if state.waiting.pending is None or status.caller_busy:
         return None
     return RunInline(n_items=1, time_budget_s=inf)
 
 
-def _tuned_plan(state: State, view: View) -> Action | None:
+def _tuned_plan(state: State, status: Status) -> Action | None:
     if state.profile.followed is None:
         return None
     from amorsize.policy.rules import follow_plan
 
-    return follow_plan.follow(state, view, state.profile.followed)
+    return follow_plan.follow(state, status, state.profile.followed)
 
 
-def _help_with_few(state: State, view: View) -> Action | None:
-    if not state.profile.misfits or view.caller_busy or state.workers.of("process").n_reporting:
+def _help_with_few(state: State, status: Status) -> Action | None:
+    if not state.profile.misfits or status.caller_busy or state.workers.of("process").n_reporting:
         return None
     costs = state.costs
     first_s = costs.first_unconfirmed_s if costs.n_inline else costs.item_s
     is_long = (first_s or 0.0) >= dispatch.LONG_ITEM_S
-    return first_items.help_with_few(state, view) if is_long else None
+    return first_items.help_with_few(state, status) if is_long else None
 
 
-def _choose_backend(state: State, view: View) -> Action | None:
+def _choose_backend(state: State, status: Status) -> Action | None:
     if state.exploration.trial is not None:
         from amorsize.policy.rules import explore
 
         explore.look(state)
-    return choose_backend.decide(state, view)
+    return choose_backend.decide(state, status)
 
 
-def _serial(state: State, view: View) -> Action | None:
+def _serial(state: State, status: Status) -> Action | None:
     assert state.route is not None
     if state.route.backend == "serial":
-        return inline.run_slice(state, view, SERIAL_SLICE_S)
+        return inline.run_slice(state, status, SERIAL_SLICE_S)
     return None
 
 
-def _pause_workers(state: State, view: View) -> Action | None:
-    is_alone = state.gain.is_paused(view.now_s) or not state.is_worth_sending()
-    if is_alone and not view.caller_busy and state.pool.n_alive:
-        return inline.run_slice(state, view, SLICE_S)
+def _pause_workers(state: State, status: Status) -> Action | None:
+    is_alone = state.gain.is_paused(status.now_s) or not state.is_worth_sending()
+    if is_alone and not status.caller_busy and state.pool.n_alive:
+        return inline.run_slice(state, status, SLICE_S)
     return None
 
 
-def _scale_down(state: State, _view: View) -> Action | None:
+def _scale_down(state: State, _view: Status) -> Action | None:
     return scale.shrink(state, state.pool)
 
 
-def _dispatch(state: State, view: View) -> Action | None:
-    return dispatch.feed(state, view, state.pool)
+def _dispatch(state: State, status: Status) -> Action | None:
+    return dispatch.feed(state, status, state.pool)
 
 
-def _scale_up(state: State, view: View) -> Action | None:
-    return scale.grow(state, view, state.pool)
+def _scale_up(state: State, status: Status) -> Action | None:
+    return scale.grow(state, status, state.pool)
 
 
-def _help(state: State, view: View) -> Action | None:
+def _help(state: State, status: Status) -> Action | None:
     pool = state.pool
-    if not inline.works(state, view, pool):
+    if not inline.works(state, status, pool):
         return None
     is_starting = len(pool.ready) < pool.n_alive
     ready_s = state.host.process_ready_s if is_starting else SLICE_S
-    slice_s = inline.helping_slice_s(state, view, pool) if pool.n_reporting else SLICE_S
-    return inline.run_slice(state, view, min(slice_s, ready_s))
+    slice_s = inline.helping_slice_s(state, status, pool) if pool.n_reporting else SLICE_S
+    return inline.run_slice(state, status, min(slice_s, ready_s))
 
 
-def _wait(_state: State, _view: View) -> Action:
+def _wait(_state: State, _view: Status) -> Action:
     return Wait(reason="workers are busy")
 
 
 #: The rules by name, each with what it says. They are asked from the top: the first one that gives
 #: an action wins.
-RULES: tuple[tuple[str, Callable[[State, View], Action | None], str], ...] = (
+RULES: tuple[tuple[str, Callable[[State, Status], Action | None], str], ...] = (
     ("loop", _loop_asked, "The caller runs all items where the user asked for that."),
     ("look up profile", _look_up_profile, "Workers came first: now the disk is asked."),
     ("workers only", _workers_only, "Workers run all items where the caller must not run any."),
@@ -173,15 +173,15 @@ class Tuner(State):
         """Take in what happened."""
         update.handle(self, event)
 
-    def next(self, view: View) -> Action:
+    def next(self, status: Status) -> Action:
         """What to do now: the answer of the first rule that has one."""
-        self.moment.now_s = view.now_s
-        if not view.n_left:
+        self.moment.now_s = status.now_s
+        if not status.n_left:
             return Wait(reason="all items are out")
-        self.moment.left_s = self.left_s(view)
-        self.moment.n_left = view.n_left if view.all_read else inf
+        self.moment.left_s = self.left_s(status)
+        self.moment.n_left = status.n_left if status.all_read else inf
         for _, decide, _ in RULES:
-            action = decide(self, view)
+            action = decide(self, status)
             if action is not None:
                 return action
         raise AssertionError("the last rule always answers")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from amorsize.policy.actions import RunInline, StartWorker, Wait
-from amorsize.policy.events import Died, Report, View
+from amorsize.policy.events import Died, Report, Status
 from amorsize.policy.request import Request
 from amorsize.policy.tuner import Tuner
 from amorsize.policy.value import inf
@@ -25,9 +25,9 @@ class Serial:
     def tell(self, event: Any) -> None:
         """Nothing is learned."""
 
-    def next(self, view: View) -> Any:
+    def next(self, status: Status) -> Any:
         """Run all items at once."""
-        return RunInline(n_items=view.n_left, time_budget_s=inf)
+        return RunInline(n_items=status.n_left, time_budget_s=inf)
 
 
 class Fixed:
@@ -49,18 +49,18 @@ class Fixed:
         if isinstance(event, Died):
             self.n_started -= 1
 
-    def next(self, view: View) -> Any:
+    def next(self, status: Status) -> Any:
         """Feed those that are there, then start one more."""
-        if view.n_left and self.n_out < self.ahead * self.n_started:
-            return self._chunk(view)
+        if status.n_left and self.n_out < self.ahead * self.n_started:
+            return self._chunk(status)
         if self.n_started < self.n_jobs:
             self.n_started += 1
             return StartWorker(backend=self.backend)
         return Wait(reason="workers are busy")
 
-    def _chunk(self, view: View) -> Enqueue:
+    def _chunk(self, status: Status) -> Enqueue:
         self.n_out += 1
-        return Enqueue(n_items=min(self.chunksize, view.n_left))
+        return Enqueue(n_items=min(self.chunksize, status.n_left))
 
 
 class PoolMap(Fixed):
@@ -70,12 +70,12 @@ class PoolMap(Fixed):
         chunksize, rest = divmod(n_items, n_jobs * 4)
         super().__init__(n_jobs, chunksize + bool(rest))
 
-    def next(self, view: View) -> Any:
+    def next(self, status: Status) -> Any:
         """Start all workers, then queue everything."""
         if self.n_started < self.n_jobs:
             self.n_started += 1
             return StartWorker(backend=self.backend)
-        return self._chunk(view) if view.n_left else Wait(reason="workers are busy")
+        return self._chunk(status) if status.n_left else Wait(reason="workers are busy")
 
 
 class OneByOne(PoolMap):
@@ -103,14 +103,14 @@ class Joblib(Fixed):
             old_s = self._smoothed_s
             self._smoothed_s = event.wall_s if not old_s else 0.8 * old_s + 0.2 * event.wall_s
 
-    def next(self, view: View) -> Any:
+    def next(self, status: Status) -> Any:
         """Start all workers, then keep two batches for each of them out."""
         if self.n_started < self.n_jobs:
             self.n_started += 1
             return StartWorker(backend=self.backend)
-        if view.n_left and self.n_out < self.ahead * self.n_jobs:
+        if status.n_left and self.n_out < self.ahead * self.n_jobs:
             self._resize()
-            return self._chunk(view)
+            return self._chunk(status)
         return Wait(reason="workers are busy")
 
     def _resize(self) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from amorsize.errors import AmorsizeError
 from amorsize.policy import actions as do
-from amorsize.policy.events import View
+from amorsize.policy.events import Status
 from amorsize.policy.value import Value, inf
 from amorsize.simulate.caller import Caller
 from amorsize.simulate.chunks import Items, Place, Ran, Runner
@@ -165,13 +165,13 @@ class Engine:
     def _ask(self, *, caller_busy: bool) -> Any:
         n_left, items = self.items.n_left, self.items
         is_read = self.world.is_length_known or items.next_item + READ_AHEAD >= items.n_items
-        view = View(
+        status = Status(
             now_s=self.cores.now_s,
             n_left=n_left if is_read else min(n_left, READ_AHEAD),
             all_read=is_read,
             caller_busy=caller_busy,
         )
-        action = self.policy.next(view)
+        action = self.policy.next(status)
         self.recent.append((self.cores.now_s, action))
         return action
 

@@ -31,7 +31,7 @@ class Policy(Protocol):
         """Take in what happened."""
         ...
 
-    def next(self, view: events.View) -> Any:
+    def next(self, status: events.Status) -> Any:
         """What the caller is to do now."""
         ...
 

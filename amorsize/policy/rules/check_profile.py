@@ -13,7 +13,7 @@ from amorsize.policy.rules import choose_backend, dispatch, explore, inline
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.actions import Action
-    from amorsize.policy.events import View
+    from amorsize.policy.events import Status
     from amorsize.policy.profile import Profile
     from amorsize.policy.state import State
 
@@ -41,24 +41,24 @@ UNEVEN = 0.7
 MOST_SPREAD = 1.0
 
 
-def check(state: State, view: View, hint: Profile) -> Action | None:
+def check(state: State, status: Status, hint: Profile) -> Action | None:
     """A little of this call's own work decides whether what is remembered fits it."""
     costs = state.costs
     left_s = CHECK_S - costs.elapsed_inline_s
-    is_hasty = view.n_left > 0 and _is_hasty(state, hint)
-    if view.caller_busy and (is_hasty or not costs.n_reports):  # its item may take long
-        return dispatch.meanwhile_or_wait(state, view)
+    is_hasty = status.n_left > 0 and _is_hasty(state, hint)
+    if status.caller_busy and (is_hasty or not costs.n_reports):  # its item may take long
+        return dispatch.meanwhile_or_wait(state, status)
     if hint.traits.waits and not costs.n_inline:
         if not _are_told(state):
-            return dispatch.meanwhile(state, view) or Wait(reason="first items are running")
+            return dispatch.meanwhile(state, status) or Wait(reason="first items are running")
         if costs.waits or state.waiting.first_reports.is_settled:
             _judge(state, hint)
             return None if costs.waits else _end_thread(state)
     may_check = left_s > 0 and state.profile.n_checks < CHECK_SLICES
-    if not view.caller_busy and (is_hasty or may_check):
+    if not status.caller_busy and (is_hasty or may_check):
         state.profile.n_checks += 1
-        beside = dispatch.meanwhile(state, view) if is_hasty else None
-        return beside or inline.run_slice(state, view, max(left_s, LEAST_CHECK_S))
+        beside = dispatch.meanwhile(state, status) if is_hasty else None
+        return beside or inline.run_slice(state, status, max(left_s, LEAST_CHECK_S))
     _judge(state, hint)
     return None
 

@@ -20,7 +20,7 @@ from amorsize.policy.rules.inline import SLICE_S, SURE_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.events import View
+    from amorsize.policy.events import Status
     from amorsize.policy.state import State
 
 #: Items shorter than this stay in the loop: to pickle and read back the smallest result takes
@@ -47,43 +47,43 @@ OPEN_SHARE = 0.5
 DOUBTS = 2.0
 
 
-def decide(state: State, view: View) -> Action | None:
+def decide(state: State, status: Status) -> Action | None:
     """Find out where the items are to run, while the caller goes on with them."""
     undecided = state.route is None or state.route.backend is None
-    if view.caller_busy and state.gil.is_probing and _has_watched(state, view):
+    if status.caller_busy and state.gil.is_probing and _has_watched(state, status):
         return StopGilProbe()
     is_known = state.gil.is_held is False and not state.gil.is_probing and not state.costs.waits
-    if view.caller_busy and (undecided or state.gil.is_probing) and not is_known:
-        return dispatch.meanwhile_or_wait(state, view)
+    if status.caller_busy and (undecided or state.gil.is_probing) and not is_known:
+        return dispatch.meanwhile_or_wait(state, status)
     if state.gil.is_probing:
         if state.costs.waits:  # threads serve such items, whoever holds the GIL
             return StopGilProbe()
-        return _go_on_watching(state, view)
+        return _go_on_watching(state, status)
     if not undecided:
         return None
-    if not _could_pay(state, view):
-        canary = _canary_beside_second(state, view)
-        return canary or inline.run_slice(state, view, inline.patient_slice_s(state, view))
+    if not _could_pay(state, status):
+        canary = _canary_beside_second(state, status)
+        return canary or inline.run_slice(state, status, inline.patient_slice_s(state, status))
     if not state.is_surveyed:
         return InspectHost()
     if _may_still_wait(state):
-        return inline.run_slice(state, view, SLICE_S)
+        return inline.run_slice(state, status, SLICE_S)
     route = best_backend.choose(
         state.host,
         state.request,
         state.costs,
         pickling=state.sending.pickling,
         holds_gil=state.gil.is_held,
-        left_s=state.left_s(view),
+        left_s=state.left_s(status),
     )
-    if route.backend != "serial" and (action := look_up(state, view)) is not None:
+    if route.backend != "serial" and (action := look_up(state, status)) is not None:
         return action
     state.route = route
     state.changed()
     if state.route.need == "pickling":
         return MeasurePickling()
     if state.route.need == "gil":
-        n_most = _n_beside_watching(state, view)
+        n_most = _n_beside_watching(state, status)
         return _start_canary(state, n_most) or start_gil_probe(state)
     assert state.route.backend is not None
     state.note(state.route.backend, state.route.why)
@@ -134,14 +134,14 @@ def are_trivial(state: State) -> bool:
     return max(costs.work_s, costs.latest_own_s or 0.0) < LEAST_ITEM_S
 
 
-def _n_beside_watching(state: State, view: View) -> int:
+def _n_beside_watching(state: State, status: Status) -> int:
     """Workers while the caller watches an item: where there are many cores, it is a small loss."""
     if state.host.fork_reason is not None:
         return 0
     if state.host.n_cores <= inline.HELP_CORES:
         return 1
-    n = n_bet(state, view.now_s, state.costs.item_s or 0.0, state.left_s(view))
-    n_items = view.n_left + state.workers.n_in_flight - 1
+    n = n_bet(state, status.now_s, state.costs.item_s or 0.0, state.left_s(status))
+    n_items = status.n_left + state.workers.n_in_flight - 1
     return max(1, min(n, n_items, state.n_places - 1, state.limits.n_most or state.n_places))
 
 
@@ -169,7 +169,7 @@ def _start_canary(state: State, n_most: int = 1) -> Action | None:
     return StartWorker(backend="process") if state.sending.reason is None else None
 
 
-def _canary_beside_second(state: State, view: View) -> Action | None:
+def _canary_beside_second(state: State, status: Status) -> Action | None:
     """The first item was long: a worker beside the second, which tells if that was a warm-up.
 
     It has imported nothing (else its cost would not be known at all), so it may well have been
@@ -179,25 +179,25 @@ def _canary_beside_second(state: State, view: View) -> Action | None:
     first_s = min(costs.first_unconfirmed_s or 0.0, costs.undisturbed_s)
     is_long = first_s >= LONG_ITEM_S
     are_for_threads = costs.waits or state.gil.is_held is False
-    if not is_long or are_for_threads or dispatch.n_first(state, view) > 1:
+    if not is_long or are_for_threads or dispatch.n_first(state, status) > 1:
         return None
-    bet_s = worker_costs.bet_s(view.now_s, state.left_s(view))
+    bet_s = worker_costs.bet_s(status.now_s, state.left_s(status))
     if not state.is_surveyed:
         return InspectHost() if bet_s >= SURVEY_S else None
     price = worker_costs.of_processes(state.host)
-    pays = state.n_places > 1 and price.pays(state.left_s(view), 1, 0.0)
+    pays = state.n_places > 1 and price.pays(state.left_s(status), 1, 0.0)
     if not pays or bet_s < price.first_s:
         return None
-    return look_up(state, view) or _start_canary(state)
+    return look_up(state, status) or _start_canary(state)
 
 
-def look_up(state: State, view: View) -> Action | None:
+def look_up(state: State, status: Status) -> Action | None:
     """Look up what earlier processes have learned, before anything else is done."""
     if not state.request.may_look_up:
         return None
     from amorsize.policy.rules import look_up_profile
 
-    return look_up_profile.look_up(state, view)
+    return look_up_profile.look_up(state, status)
 
 
 def start_gil_probe(state: State) -> Action:
@@ -206,27 +206,27 @@ def start_gil_probe(state: State) -> Action:
     return StartGilProbe()
 
 
-def _go_on_watching(state: State, view: View) -> Action:
+def _go_on_watching(state: State, status: Status) -> Action:
     if state.gil.began_s is None:  # the watcher is there from now on
-        state.gil.began_s = view.now_s
-    if (action := dispatch.meanwhile(state, view)) is not None:
+        state.gil.began_s = status.now_s
+    if (action := dispatch.meanwhile(state, status)) is not None:
         return action
-    if _has_watched(state, view):
+    if _has_watched(state, status):
         return StopGilProbe()
-    return inline.run_slice(state, view, SLICE_S)
+    return inline.run_slice(state, status, SLICE_S)
 
 
-def _has_watched(state: State, view: View) -> bool:
+def _has_watched(state: State, status: Status) -> bool:
     """Whether it was watched for long enough."""
-    if view.caller_busy and state.gil.seen is None:
+    if status.caller_busy and state.gil.seen is None:
         return True  # the dispatcher thread asks when an item has taken longer than that
     began_s = state.gil.began_s
-    return began_s is not None and view.now_s - began_s >= state.gil.enough_s
+    return began_s is not None and status.now_s - began_s >= state.gil.enough_s
 
 
-def _could_pay(state: State, view: View) -> bool:
+def _could_pay(state: State, status: Status) -> bool:
     """Whether, on the best assumptions, more than the caller is worth having."""
-    costs, left_s = state.costs, state.left_s(view)
+    costs, left_s = state.costs, state.left_s(status)
     if state.workers.n_started and not state.profile.misfits:
         return left_s > 2 * state.overhead_s / chunk_sizing.TAIL_LOSS_SHARE
     # CPU time: on a busy host, even trivial items look long.
@@ -238,18 +238,18 @@ def _could_pay(state: State, view: View) -> bool:
     if (unconfirmed_s := costs.first_unconfirmed_s) is not None:
         # A second item tells whether the first was a warm-up; for waiting ones it costs too much.
         is_cheap = left_s > 4 * unconfirmed_s
-        if not is_cheap and view.n_left > 1:  # few take as long as one where they run at once
-            is_cheap = worker_costs.bet_s(view.now_s, left_s) >= FIRST_THREAD_S
+        if not is_cheap and status.n_left > 1:  # few take as long as one where they run at once
+            is_cheap = worker_costs.bet_s(status.now_s, left_s) >= FIRST_THREAD_S
         is_long = unconfirmed_s > LONG_WAIT_ITEM_S and is_cheap
         return costs.waits and is_long and (state.is_surveyed or left_s > state.request.to_load_s)
     if not state.is_surveyed:
-        undisturbed_left_s = state.n_left(view) * costs.undisturbed_s
+        undisturbed_left_s = state.n_left(status) * costs.undisturbed_s
         return undisturbed_left_s > LEAST_LEFT_S + state.request.to_load_s
     price = state.prices()
-    likely_s = scale.left_at_latest_s(state, view)
-    n_most = min(state.n_places, price.n_affordable(likely_s), view.n_left)
+    likely_s = scale.left_at_latest_s(state, status)
+    n_most = min(state.n_places, price.n_affordable(likely_s), status.n_left)
     if not price.pays(likely_s, max(1, n_most), scale.sure_warmup_s(state)):
         return False
     if left_s < DOUBTS * scale.doubtful_warmup_s(state):
         return False
-    return worker_costs.bet_s(view.now_s, left_s) >= price.start_s
+    return worker_costs.bet_s(status.now_s, left_s) >= price.start_s

@@ -10,7 +10,7 @@ from amorsize.policy.value import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.events import View
+    from amorsize.policy.events import Status
     from amorsize.policy.evidence.worker_table import Pool, WorkerState
     from amorsize.policy.state import State
 
@@ -38,7 +38,7 @@ LONG_ITEM_S = 2e-3
 DEEP_CALLER_SHARE = 0.3
 
 
-def feed(state: State, view: View, pool: Pool) -> Action | None:
+def feed(state: State, status: Status, pool: Pool) -> Action | None:
     """A chunk for the ready worker with the least to do, if it has too little."""
     n_active = state.limits.n_most
     if state.costs.waits:
@@ -47,18 +47,18 @@ def feed(state: State, view: View, pool: Pool) -> Action | None:
     worker = pool.least_loaded(n_active)
     if worker is None:
         return None
-    if worker.is_cold and not worker.n_reports and not _is_worth_warming(state, view, pool):
+    if worker.is_cold and not worker.n_reports and not _is_worth_warming(state, status, pool):
         return None  # the caller goes on, or those that are warm
     n_ready = len(pool.ready) if n_active is None else min(n_active, len(pool.ready))
-    n_items, time_budget_s = chunk_for(state, view, worker, n_ready)
-    if worker.n_queued and not may_queue_more(state, pool, n_items, n_ready, view.n_left):
+    n_items, time_budget_s = chunk_for(state, status, worker, n_ready)
+    if worker.n_queued and not may_queue_more(state, pool, n_items, n_ready, status.n_left):
         return None
     return send(state, worker, n_items, time_budget_s)
 
 
-def n_first(state: State, view: View) -> int:
+def n_first(state: State, status: Status) -> int:
     """Items handed out while nothing is known of them: one, or the chunksize asked for."""
-    return min(state.request.chunksize or 1, view.n_left)
+    return min(state.request.chunksize or 1, status.n_left)
 
 
 def may_queue_more(state: State, pool: Pool, n_items: int, n_ready: int, n_left: int) -> bool:
@@ -69,12 +69,12 @@ def may_queue_more(state: State, pool: Pool, n_items: int, n_ready: int, n_left:
     return n_left > n_others * n_items and _is_deep(state, n_items, n_ready, n_left)
 
 
-def _is_worth_warming(state: State, view: View, pool: Pool) -> bool:
+def _is_worth_warming(state: State, status: Status, pool: Pool) -> bool:
     """Whether enough is left that a worker is through with a warm-up clearly before the others."""
     warmup_s = state.costs.warmup_s
     if not warmup_s or (not pool.n_reporting and not _may_help(state)):
         return True
-    return state.left_s(view) > WARM_IN_TIME * warmup_s * max(1, pool.n_reporting)
+    return state.left_s(status) > WARM_IN_TIME * warmup_s * max(1, pool.n_reporting)
 
 
 def _may_help(state: State) -> bool:
@@ -84,10 +84,10 @@ def _may_help(state: State) -> bool:
     return is_open and not state.has_proven_pool and not state.costs.waits
 
 
-def chunk_for(state: State, view: View, worker: WorkerState, n_ready: int) -> tuple[int, float]:
+def chunk_for(state: State, status: Status, worker: WorkerState, n_ready: int) -> tuple[int, float]:
     """Items of a worker's next chunk, and its box."""
     if state.request.chunksize is not None:
-        return min(state.request.chunksize, view.n_left), inf
+        return min(state.request.chunksize, status.n_left), inf
     costs = state.costs
     if costs.item_s is None:
         return 1, chunk_sizing.WATCHED_CHUNK_S
@@ -96,13 +96,13 @@ def chunk_for(state: State, view: View, worker: WorkerState, n_ready: int) -> tu
         if state.waiters.is_looking(n_ready):  # reports of one item each tell soonest
             return 1, inf
         return chunk_sizing.waiting_chunk_of(
-            n_left=state.n_left(view),
+            n_left=state.n_left(status),
             item_s=costs.item_s,
             n_workers=n_ready,
             dispatch_s=price.dispatch_s,
         )
     n_items, time_budget_s = chunk_sizing.chunk_of(
-        n_left=state.n_left(view),
+        n_left=state.n_left(status),
         item_s=costs.item_s,
         n_workers=max(n_ready, min(state.n_places, state.limits.n_most or state.n_places)),
         dispatch_s=price.dispatch_s,
@@ -111,7 +111,7 @@ def chunk_for(state: State, view: View, worker: WorkerState, n_ready: int) -> tu
         is_watched=state.limits.contention.is_testing
         or (not worker.n_reports and costs.n_reports < FEW_REPORTS and not state.profile.fits),
     )
-    return min(n_items, view.n_left), time_budget_s
+    return min(n_items, status.n_left), time_budget_s
 
 
 def _is_deep(state: State, n_items: int, n_ready: int, n_left: int) -> bool:
@@ -152,27 +152,27 @@ def send(state: State, worker: WorkerState, n_items: int, time_budget_s: float) 
     return Send(worker=worker.number, n_items=n_items, time_budget_s=time_budget_s)
 
 
-def meanwhile(state: State, view: View) -> Action | None:
+def meanwhile(state: State, status: Status) -> Action | None:
     """Go on with whatever is there while it is not known how items are run best."""
     for worker in state.workers:
-        if worker.is_ready and _may_queue(state, worker, view):
-            n_items, time_budget_s = n_first(state, view), inf
+        if worker.is_ready and _may_queue(state, worker, status):
+            n_items, time_budget_s = n_first(state, status), inf
             if worker.n_reports:
-                n_items, time_budget_s = chunk_for(state, view, worker, state.workers.n_alive)
+                n_items, time_budget_s = chunk_for(state, status, worker, state.workers.n_alive)
             if n_items * (state.costs.item_s or inf) < state.prices().dispatch_s:
                 return None  # to send it takes longer than to run it
             return send(state, worker, n_items, time_budget_s)
     return None
 
 
-def meanwhile_or_wait(state: State, view: View) -> Action:
+def meanwhile_or_wait(state: State, status: Status) -> Action:
     """The caller is in a long item and too little is known to start more workers."""
-    return meanwhile(state, view) or Wait(reason="the caller's item is running")
+    return meanwhile(state, status) or Wait(reason="the caller's item is running")
 
 
-def _may_queue(state: State, worker: WorkerState, view: View) -> bool:
+def _may_queue(state: State, worker: WorkerState, status: Status) -> bool:
     """Whether a worker may get a chunk: its first one, or a second while plenty is left."""
-    n_first, n_left = state.request.chunksize or 1, view.n_left
+    n_first, n_left = state.request.chunksize or 1, status.n_left
     is_plenty = n_left > PLENTY * n_first * (1 + state.workers.n_started)
-    for_caller = 0 if view.caller_busy else n_first  # it takes the last ones itself, if it can
+    for_caller = 0 if status.caller_busy else n_first  # it takes the last ones itself, if it can
     return n_left > for_caller and (not worker.n_queued or (worker.n_queued < 2 and is_plenty))

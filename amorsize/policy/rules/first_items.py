@@ -11,7 +11,7 @@ from amorsize.policy.value import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.events import View
+    from amorsize.policy.events import Status
     from amorsize.policy.profile import Profile
     from amorsize.policy.state import State
 
@@ -40,11 +40,11 @@ LINDY = 2
 LONG_CHECK_S = 5e-3
 
 
-def first(state: State, view: View) -> Action:
+def first(state: State, status: Status) -> Action:
     """Run one item, as nothing is known. Before few items, which are likely long, start workers."""
-    if view.caller_busy:
-        return dispatch.meanwhile_or_wait(state, view)
-    if (action := _begin_known(state, view) or help_with_few(state, view)) is not None:
+    if status.caller_busy:
+        return dispatch.meanwhile_or_wait(state, status)
+    if (action := _begin_known(state, status) or help_with_few(state, status)) is not None:
         return action
     is_helped, knows = state.workers.n_started > 0, state.profile.hint is not None
     if is_helped and state.request.thread_reason is None and state.gil.seen is None and not knows:  # noqa: SIM102
@@ -52,73 +52,73 @@ def first(state: State, view: View) -> Action:
             return choose_backend.start_gil_probe(state)
     if _is_watchable(state, state.profile.hint) and not state.gil.is_probing:
         action = choose_backend.start_gil_probe(state)
-        state.gil.began_s = view.now_s
+        state.gil.began_s = status.now_s
         return action
-    return RunInline(n_items=dispatch.n_first(state, view), time_budget_s=inf)
+    return RunInline(n_items=dispatch.n_first(state, status), time_budget_s=inf)
 
 
-def _begin_known(state: State, view: View) -> Action | None:
+def _begin_known(state: State, status: Status) -> Action | None:
     if state.profile.hint is None:
         return None
     from amorsize.policy.rules import known_waits  # a first call knows of none
 
-    return known_waits.begin(state, view, state.profile.hint)
+    return known_waits.begin(state, status, state.profile.hint)
 
 
-def help_with_few(state: State, view: View) -> Action | None:
+def help_with_few(state: State, status: Status) -> Action | None:
     """Give each of a few items, which are likely long, a worker while the caller runs one."""
-    if not state.is_surveyed and _are_few(state, view, state.request.n_cores_most):
+    if not state.is_surveyed and _are_few(state, status, state.request.n_cores_most):
         return InspectHost()
-    n_first = _n_before_first(state, view) if state.is_surveyed else 0
+    n_first = _n_before_first(state, status) if state.is_surveyed else 0
     n_started = state.workers.of("process").n_alive
     if n_started < n_first:
-        state.workers.early_start_s = view.now_s
+        state.workers.early_start_s = status.now_s
         if not n_started:
-            why = f"only {view.n_left} items, which are likely long"
+            why = f"only {status.n_left} items, which are likely long"
             if state.profile.hint is not None:
                 why = "an earlier call had long items"
             state.note(f"{n_first} started before the first item", why)
         return StartWorker(backend="process")
-    return _feed_first(state, view) or _wait_for_first(state, view, n_first)
+    return _feed_first(state, status) or _wait_for_first(state, status, n_first)
 
 
-def _are_few(state: State, view: View, n_cores: int) -> bool:
+def _are_few(state: State, status: Status, n_cores: int) -> bool:
     """Whether so few items are likely long: nobody maps over six trivial ones."""
-    n_items = view.n_left + state.workers.n_started
+    n_items = status.n_left + state.workers.n_started
     if (hint := state.profile.hint) is not None:
         is_long = hint.traits.item_s >= LONG_CHECK_S and hint.plan.backend == "process"
         return is_long and n_items >= 2
     per_core = FEW_PER_CORE if n_cores < MANY_CORES else FEW_PER_CORE_OF_MANY
-    are_few = view.all_read and 2 <= n_items <= per_core * n_cores
+    are_few = status.all_read and 2 <= n_items <= per_core * n_cores
     return are_few and n_cores > 1 and not state.request.is_trivial
 
 
-def _n_before_first(state: State, view: View) -> int:
+def _n_before_first(state: State, status: Status) -> int:
     """Workers worth starting before anything is known: as many as the bet allows."""
     if (
-        not _are_few(state, view, state.host.n_cores)
+        not _are_few(state, status, state.host.n_cores)
         or state.request.process_reason is not None
         or state.host.fork_reason is not None
     ):
         return 0
     n_most = state.n_places - 1
-    if view.n_left > FEW_PER_CORE * state.host.n_cores:
+    if status.n_left > FEW_PER_CORE * state.host.n_cores:
         n_most //= 2
-    n = min(n_most, _n_bet(state, view), view.n_left - 1 + state.workers.n_in_flight)
+    n = min(n_most, _n_bet(state, status), status.n_left - 1 + state.workers.n_in_flight)
     return max(0, min(n, state.limits.n_most or n))
 
 
-def _n_bet(state: State, view: View) -> int:
+def _n_bet(state: State, status: Status) -> int:
     """Workers that a bet pays for, by what is known of how long items take."""
     n_at_once = int(worker_costs.BET_S / (state.host.process_start_s + state.host.process_ready_s))
     if state.costs.item_s is not None:  # one was run, and was long
-        item_s, left_s = state.costs.item_s, state.left_s(view)
+        item_s, left_s = state.costs.item_s, state.left_s(status)
     elif state.workers.early_sent_s is not None and _may_wait_for_first(state):
-        item_s = _likely_s(state, view.now_s - state.workers.early_sent_s)
-        left_s = item_s * (view.n_left + state.workers.n_in_flight)
+        item_s = _likely_s(state, status.now_s - state.workers.early_sent_s)
+        left_s = item_s * (status.n_left + state.workers.n_in_flight)
     else:
         return n_at_once
-    return max(n_at_once, choose_backend.n_bet(state, view.now_s, item_s, left_s))
+    return max(n_at_once, choose_backend.n_bet(state, status.now_s, item_s, left_s))
 
 
 def _likely_s(state: State, taken_s: float) -> float:
@@ -139,34 +139,34 @@ def _may_wait_for_first(state: State) -> bool:
     return state.request.thread_reason is not None or state.host.n_cores > HELP_CORES
 
 
-def _feed_first(state: State, view: View) -> Action | None:
+def _feed_first(state: State, status: Status) -> Action | None:
     """One item for each worker that was started before the first item."""
     unfed = [worker for worker in state.workers if not worker.n_queued]
     for worker in unfed:
-        if worker.is_ready and view.n_left > dispatch.n_first(state, view):
+        if worker.is_ready and status.n_left > dispatch.n_first(state, status):
             if state.workers.early_sent_s is None:
-                state.workers.early_sent_s = view.now_s
-            return dispatch.send(state, worker, dispatch.n_first(state, view), inf)
+                state.workers.early_sent_s = status.now_s
+            return dispatch.send(state, worker, dispatch.n_first(state, status), inf)
     if unfed and not all(worker.is_ready for worker in unfed):
-        left_s = state.workers.early_start_s + FIRST_READY_S - view.now_s
+        left_s = state.workers.early_start_s + FIRST_READY_S - status.now_s
         if left_s > 0:
             return Wait(reason="workers are starting", timeout_s=left_s)
     return None
 
 
-def _wait_for_first(state: State, view: View, n_first: int) -> Action | None:
+def _wait_for_first(state: State, status: Status, n_first: int) -> Action | None:
     """Before a long item keeps the caller from forking, see if more workers would be worth it.
 
     Where there are cores for many more than the bet allowed, the caller's own help is small.
     """
     workers = state.workers
-    n_possible = min(state.n_places, view.n_left + workers.n_in_flight) - 1 if n_first else 0
+    n_possible = min(state.n_places, status.n_left + workers.n_in_flight) - 1 if n_first else 0
     if n_first >= n_possible or state.costs.item_s is not None or workers.early_sent_s is None:
         return None
     if not _may_wait_for_first(state):
         return None
     longest_s = FIRST_OPEN_S if state.request.thread_reason is None else FIRST_LONG_S
-    left_s = workers.early_sent_s + longest_s - view.now_s
+    left_s = workers.early_sent_s + longest_s - status.now_s
     if left_s <= 0 or not workers.n_in_flight:
         return None
     return Wait(reason="first items are running", timeout_s=min(left_s, FIRST_LOOK_S))

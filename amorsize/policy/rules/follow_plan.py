@@ -9,7 +9,7 @@ from amorsize.policy.rules import dispatch, inline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.events import View
+    from amorsize.policy.events import Status
     from amorsize.policy.evidence.worker_table import Pool
     from amorsize.policy.state import State
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 BOX = 4.0
 
 
-def follow(state: State, view: View, plan: Plan) -> Action | None:
+def follow(state: State, status: Status, plan: Plan) -> Action | None:
     """What the plan wants done next; None where it cannot be followed any more."""
     if plan.backend == "serial":
-        return inline.run_slice(state, view, inline.SERIAL_SLICE_S)
+        return inline.run_slice(state, status, inline.SERIAL_SLICE_S)
     if not state.is_surveyed:
-        return Wait(reason="the caller's item is running") if view.caller_busy else InspectHost()
-    if state.gil.is_probing and not view.caller_busy:
+        return Wait(reason="the caller's item is running") if status.caller_busy else InspectHost()
+    if state.gil.is_probing and not status.caller_busy:
         return StopGilProbe()
     reason = _why_not(state, plan.backend)
     if reason is not None:
@@ -33,9 +33,9 @@ def follow(state: State, view: View, plan: Plan) -> Action | None:
     state.route = best_backend.Route(backend=plan.backend, why=tuned_plan.SOURCE)
     state.is_backend_fixed = True
     pool = state.workers.of(plan.backend)
-    action = _feed(state, view, pool, plan) if pool.has_idle else None
-    action = action or _grow(state, view, pool, plan)
-    return action or _feed(state, view, pool, plan) or Wait(reason="workers are busy")
+    action = _feed(state, status, pool, plan) if pool.has_idle else None
+    action = action or _grow(state, status, pool, plan)
+    return action or _feed(state, status, pool, plan) or Wait(reason="workers are busy")
 
 
 def leave(state: State, reason: str) -> None:
@@ -53,22 +53,24 @@ def _why_not(state: State, backend: str) -> str | None:
     return state.request.process_reason
 
 
-def _feed(state: State, view: View, pool: Pool, plan: Plan) -> Action | None:
+def _feed(state: State, status: Status, pool: Pool, plan: Plan) -> Action | None:
     worker = pool.least_loaded(plan.n_jobs)
     if worker is None:
         return None
-    n_items = min(plan.chunksize, view.n_left)
+    n_items = min(plan.chunksize, status.n_left)
     n_ready = min(plan.n_jobs, len(pool.ready))
-    if worker.n_queued and not dispatch.may_queue_more(state, pool, n_items, n_ready, view.n_left):
+    if worker.n_queued and not dispatch.may_queue_more(
+        state, pool, n_items, n_ready, status.n_left
+    ):
         return None
     planned_s = max(n_items * (state.costs.item_s or 0.0), chunk_sizing.WATCHED_CHUNK_S)
     return dispatch.send(state, worker, n_items, BOX * planned_s)
 
 
-def _grow(state: State, view: View, pool: Pool, plan: Plan) -> Action | None:
+def _grow(state: State, status: Status, pool: Pool, plan: Plan) -> Action | None:
     # Forking from the dispatcher thread beside the caller's item would not be safe.
     is_unsafe = plan.backend == "process" and state.host.fork_reason is None
-    n_wanted = min(plan.n_jobs, view.n_left + pool.n_alive, state.limits.n_system or plan.n_jobs)
-    if pool.n_alive >= n_wanted or pool.has_idle or (view.caller_busy and is_unsafe):
+    n_wanted = min(plan.n_jobs, status.n_left + pool.n_alive, state.limits.n_system or plan.n_jobs)
+    if pool.n_alive >= n_wanted or pool.has_idle or (status.caller_busy and is_unsafe):
         return None
     return StartWorker(backend=plan.backend)

@@ -8,7 +8,7 @@ from amorsize.policy.value import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.events import View
+    from amorsize.policy.events import Status
     from amorsize.policy.evidence.worker_table import Pool
     from amorsize.policy.state import State
 
@@ -44,13 +44,13 @@ HELP_CORES = 4
 HELP_ITEM_S = 2e-3
 
 
-def run_slice(state: State, view: View, longest_s: float) -> Action:
+def run_slice(state: State, status: Status, longest_s: float) -> Action:
     """The caller runs some items itself, for a time that grows with what it has seen."""
-    if view.caller_busy:
+    if status.caller_busy:
         return Wait(reason="the caller is inside an item")
     costs = state.costs
     if state.request.chunksize is not None and state.request.backend != "serial":
-        return RunInline(n_items=min(state.request.chunksize, view.n_left), time_budget_s=inf)
+        return RunInline(n_items=min(state.request.chunksize, status.n_left), time_budget_s=inf)
     item_s = max(costs.item_s or 0.0, chunk_sizing.LEAST_S)
     if not costs.item_s or costs.first_unconfirmed_s is not None:
         return RunInline(n_items=1, time_budget_s=inf)
@@ -59,13 +59,13 @@ def run_slice(state: State, view: View, longest_s: float) -> Action:
     if not state.profile.fits:  # what an earlier call has seen need not be felt for
         slice_s = min(longest_s, max(SLICE_SHARE * costs.elapsed_inline_s, FIRST_SLICE_S))
         n_items = min(int(slice_s / item_s) + 1, GROWTH_INLINE * max(1, costs.n_seen))
-    n_items = min(n_items, view.n_left)
+    n_items = min(n_items, status.n_left)
     return RunInline(n_items=n_items, time_budget_s=SLICE_BOX * slice_s)
 
 
-def works(state: State, view: View, pool: Pool) -> bool:
+def works(state: State, status: Status, pool: Pool) -> bool:
     """Whether the caller runs items itself rather than waiting for reports."""
-    if view.caller_busy:
+    if status.caller_busy:
         return False
     if not pool.n_alive:
         return True
@@ -74,7 +74,7 @@ def works(state: State, view: View, pool: Pool) -> bool:
     if not pool.n_reporting:
         return not state.has_proven_pool  # else never wait for one that has not delivered yet
     n_most = min(state.host.n_cores, state.n_places, state.limits.n_most or state.n_places)
-    return helps(state) and pool.n_alive < n_most and view.n_left > 0
+    return helps(state) and pool.n_alive < n_most and status.n_left > 0
 
 
 def helps(state: State) -> bool:
@@ -83,15 +83,15 @@ def helps(state: State) -> bool:
     return is_short and state.host.n_cores <= HELP_CORES and not state.costs.waits
 
 
-def helping_slice_s(state: State, view: View, pool: Pool) -> float:
+def helping_slice_s(state: State, status: Status, pool: Pool) -> float:
     """Beside workers that have delivered: no longer than what is left for each of all."""
-    share_s = state.left_s(view) / (1 + pool.n_alive)
+    share_s = state.left_s(status) / (1 + pool.n_alive)
     return min(SLICE_S, max(share_s - (state.costs.item_s or 0.0), 0.0))
 
 
-def patient_slice_s(state: State, view: View) -> float:
+def patient_slice_s(state: State, status: Status) -> float:
     """While nothing suggests workers: slices that end before it would be time for them."""
-    if state.profile.fits and view.all_read:
+    if state.profile.fits and status.all_read:
         return SERIAL_SLICE_S
     is_known = state.costs.elapsed_inline_s > SURE_S
-    return PATIENT_SLICE_S if is_known and view.all_read else SLICE_S
+    return PATIENT_SLICE_S if is_known and status.all_read else SLICE_S

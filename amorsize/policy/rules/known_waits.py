@@ -15,7 +15,7 @@ from amorsize.policy.value import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.events import View
+    from amorsize.policy.events import Status
     from amorsize.policy.profile import Profile
     from amorsize.policy.state import State
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 LONG_WAIT_S = 5e-3
 
 
-def begin(state: State, view: View, hint: Profile) -> Action | None:
+def begin(state: State, status: Status, hint: Profile) -> Action | None:
     """A thread for each item, as many as an earlier call had; None: one is run first."""
-    if not _are_long_waits(state, hint, view):
+    if not _are_long_waits(state, hint, status):
         return None
     if not state.is_surveyed:
         return InspectHost()
@@ -33,14 +33,14 @@ def begin(state: State, view: View, hint: Profile) -> Action | None:
         return None
     pool = state.workers.of("thread")
     worker = pool.least_loaded(None, n_most_queued=1)
-    if worker is not None and view.n_left:
-        return dispatch.send(state, worker, dispatch.n_first(state, view), inf)
+    if worker is not None and status.n_left:
+        return dispatch.send(state, worker, dispatch.n_first(state, status), inf)
     if not pool.n_alive:
         return StartWorker(backend="thread")
     looked = state.waiting.looked
     if not looked.is_idle and not looked.is_vain:
         return Wait(reason="a first item is running", timeout_s=LOOK_S, is_watched=True)
-    if looked.is_idle and pool.n_alive < _n_wanted(state, view, hint):
+    if looked.is_idle and pool.n_alive < _n_wanted(state, status, hint):
         if pool.n_alive == 1:
             state.note("threads at once", "an earlier call had long waits, and one is under way")
             state.waiters.start_with(hint)
@@ -48,16 +48,16 @@ def begin(state: State, view: View, hint: Profile) -> Action | None:
     return Wait(reason="first items are running")
 
 
-def _are_long_waits(state: State, hint: Profile, view: View) -> bool:
+def _are_long_waits(state: State, hint: Profile, status: Status) -> bool:
     is_open = state.route is None and not tuned_plan.applies(hint, state.request)
     # Where there were two of them, the caller ran both.
     in_threads = hint.traits.waits and hint.plan.backend in ("thread", "serial")
     is_long = hint.traits.item_s >= LONG_WAIT_S
-    return is_open and in_threads and is_long and view.n_left + state.workers.n_in_flight > 1
+    return is_open and in_threads and is_long and status.n_left + state.workers.n_in_flight > 1
 
 
-def _n_wanted(state: State, view: View, hint: Profile) -> int:
+def _n_wanted(state: State, status: Status, hint: Profile) -> int:
     n_known = state.waiters.n_known(hint)
     n = min(n_known, io_concurrency.n_beside(hint.traits.item_s, hint.traits.item_cpu_s))
-    n = min(n, view.n_left + state.workers.n_in_flight, state.limits.n_most or n)
+    n = min(n, status.n_left + state.workers.n_in_flight, state.limits.n_most or n)
     return min(n, state.request.n_jobs or n)

@@ -6,18 +6,18 @@ from amorsize.policy.actions import LookUpProfile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.events import View
+    from amorsize.policy.events import Status
     from amorsize.policy.state import State
 
 #: Seconds of work left from which on the disk is read, which takes 2 ms to 11 ms.
 WORTH_READING_S = 0.1
 
 
-def look_up(state: State, view: View) -> LookUpProfile | None:
+def look_up(state: State, status: Status) -> LookUpProfile | None:
     """Have it looked up, once; not before an item's cost tells how much work is left.
 
     That this process has learned something, from short calls, does not mean that it knows more.
     """
     if not state.request.may_look_up or state.costs.item_s is None:
         return None
-    return LookUpProfile() if state.left_s(view) >= WORTH_READING_S else None
+    return LookUpProfile() if state.left_s(status) >= WORTH_READING_S else None

@@ -15,7 +15,7 @@ from amorsize.policy.value import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.events import Report, View
+    from amorsize.policy.events import Report, Status
     from amorsize.policy.state import State
 
 #: A bulk chunk lasts this many times its way there and back, divided by the chunks under way.
@@ -46,7 +46,7 @@ MOST_BYTES = 4e6
 ALL_BYTES = 64e6
 
 
-def feed(state: State, view: View) -> Action:
+def feed(state: State, status: Status) -> Action:
     """A chunk for a worker that has too little, or one worker more."""
     if state.route is None or state.route.backend is None:
         why = "the workers that were asked for run all items"
@@ -56,12 +56,12 @@ def feed(state: State, view: View) -> Action:
     worker = pool.least_loaded(_n_active(state))
     speeds = state.workers.speeds
     speed = 1.0 if worker is None or speeds is None else speeds.of(worker.number)
-    n_items, time_budget_s = chunk_for(state, view, speed)
+    n_items, time_budget_s = chunk_for(state, status, speed)
     if worker is not None and not worker.n_queued:
         return dispatch.send(state, worker, n_items, time_budget_s)
-    if pool.n_alive < min(_n_active(state), pool.n_busy + view.n_left):
+    if pool.n_alive < min(_n_active(state), pool.n_busy + status.n_left):
         return StartWorker(backend="process")
-    if worker is not None and worker.n_queued < N_UNDER_WAY and _is_short(state, n_items, view):
+    if worker is not None and worker.n_queued < N_UNDER_WAY and _is_short(state, n_items, status):
         return dispatch.send(state, worker, n_items, time_budget_s)
     return Wait(reason="workers are busy")
 
@@ -73,7 +73,7 @@ def _n_active(state: State) -> int:
     return min([n_asked, *(one for one in limits if one is not None)])
 
 
-def chunk_for(state: State, view: View, speed: float = 1.0) -> tuple[int, float]:
+def chunk_for(state: State, status: Status, speed: float = 1.0) -> tuple[int, float]:
     """Items of the next chunk, with the seconds after which its rest is to come back.
 
     Args:
@@ -81,11 +81,11 @@ def chunk_for(state: State, view: View, speed: float = 1.0) -> tuple[int, float]
             on a slow machine as on a fast one.
     """
     if state.request.chunksize is not None:
-        return min(state.request.chunksize, view.n_left), inf
+        return min(state.request.chunksize, status.n_left), inf
     item_s = _item_s(state)
     if item_s is None:
         return 1, inf
-    n_workers, n_left = _n_active(state), state.n_left(view)
+    n_workers, n_left = _n_active(state), state.n_left(status)
     # At the end it is fewer workers that are served in time.
     n_served = min(n_workers, max(1.0, (n_left * item_s / state.host.dispatch_s) ** 0.5))
     tail_s = max(TAIL_LAGS * _lag_s(state), n_workers * state.host.dispatch_s)
@@ -93,7 +93,7 @@ def chunk_for(state: State, view: View, speed: float = 1.0) -> tuple[int, float]
     most = min(full_chunk(state), -(-n_left // n_served), _n_most(state))
     n_items = max(1, round(min(guided, most) * speed))
     planned_s = max(n_items * item_s / speed, tail_s)
-    return min(n_items, view.n_left), chunk_sizing.BOX * planned_s
+    return min(n_items, status.n_left), chunk_sizing.BOX * planned_s
 
 
 def full_chunk(state: State) -> int:
@@ -152,11 +152,11 @@ def _lag_s(state: State) -> float:
     return state.host.engine_lag_s
 
 
-def _is_short(state: State, n_items: int, view: View) -> bool:
+def _is_short(state: State, n_items: int, status: Status) -> bool:
     """Whether a chunk is over before another one could come, and enough is left for all."""
     item_s = _item_s(state)
     if state.workers.has_lost_one or item_s is None:
         return False
-    if view.n_left < n_items * _n_active(state) and view.all_read:
+    if status.n_left < n_items * _n_active(state) and status.all_read:
         return False  # another worker may be free sooner
     return n_items * item_s < SHORT * _lag_s(state)

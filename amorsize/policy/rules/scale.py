@@ -8,7 +8,7 @@ from amorsize.policy.rules import dispatch, inline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.events import View
+    from amorsize.policy.events import Status
     from amorsize.policy.evidence.worker_table import Pool
     from amorsize.policy.state import State
 
@@ -20,61 +20,61 @@ LAST_S = 0.1
 COLD_WORKERS = 2
 
 
-def grow(state: State, view: View, pool: Pool) -> Action | None:
+def grow(state: State, status: Status, pool: Pool) -> Action | None:
     """Start one more worker if the work left pays for it and the cores are there."""
     assert state.route is not None
     assert state.route.backend is not None
     backend = state.route.backend
-    if view.caller_busy and backend == "process" and state.host.fork_reason is None:
+    if status.caller_busy and backend == "process" and state.host.fork_reason is None:
         return None  # forking from the dispatcher thread beside the caller's item would not be safe
     # A worker of a route that was left may still be at its last chunk.
     n_there = pool.n_alive + state.workers.n_busy_beside(pool)
     if n_there >= state.n_places or pool.has_idle:
         return None
-    n_wanted = _n_wanted(state, view)
+    n_wanted = _n_wanted(state, status)
     if not state.is_backend_fixed and n_wanted:
         state.is_backend_fixed = True
-        left_s = state.left_s(view)
+        left_s = state.left_s(status)
         state.note(f"up to {n_wanted} workers", f"{left_s:.3g} s of work left in the loop")
     if not state.costs.waits:
-        n_wanted = min(n_wanted, _n_trusted(state, view))
+        n_wanted = min(n_wanted, _n_trusted(state, status))
         if state.limits.contention.is_testing:
             return None
-    if n_there >= n_wanted or (n_there and _caller_will_do(state, view, n_there)):
+    if n_there >= n_wanted or (n_there and _caller_will_do(state, status, n_there)):
         return None
     return StartWorker(backend=backend)
 
 
-def _caller_will_do(state: State, view: View, n_there: int) -> bool:
+def _caller_will_do(state: State, status: Status, n_there: int) -> bool:
     """Whether a worker on the last core would only do what the caller can do as well."""
     is_last = n_there + 1 >= state.host.n_cores
-    return is_last and inline.helps(state) and state.left_s(view) < LAST_S
+    return is_last and inline.helps(state) and state.left_s(status) < LAST_S
 
 
-def _n_wanted(state: State, view: View) -> int:
+def _n_wanted(state: State, status: Status) -> int:
     """Workers that the work left justifies."""
     max_dispatchable = state.max_dispatchable()
     if max_dispatchable < worker_costs.WORTH:
         return 0
-    left_s, price = state.left_s(view), state.prices()
+    left_s, price = state.left_s(status), state.prices()
     if not state.workers.n_started:
-        left_s = left_at_latest_s(state, view)
+        left_s = left_at_latest_s(state, status)
     n = min(state.n_places, int(min(1e6, worker_costs.SPARE * max_dispatchable)) + 2)
     n = min(n, price.n_affordable(left_s, sure_warmup_s(state)))
-    if view.all_read:
-        n = min(n, view.n_left + state.workers.n_in_flight)
+    if status.all_read:
+        n = min(n, status.n_left + state.workers.n_in_flight)
     if state.limits.n_most is not None:
         n = min(n, state.limits.n_most)
     if state.workers.n_started or n < 1:
-        is_late = left_at_latest_s(state, view) < price.first_s + sure_warmup_s(state)
+        is_late = left_at_latest_s(state, status) < price.first_s + sure_warmup_s(state)
         return min(n, state.workers.n_alive) if is_late else n
     return n if price.pays(left_s, n, sure_warmup_s(state)) else 0
 
 
-def left_at_latest_s(state: State, view: View) -> float:
+def left_at_latest_s(state: State, status: Status) -> float:
     """The work left if the latest items are half the truth: costs may be rising."""
     latest_s, item_s = state.costs.latest_s or 0.0, state.costs.item_s or 0.0
-    return state.left_s(view) + state.n_left(view) * max(0.0, latest_s - item_s) / 2
+    return state.left_s(status) + state.n_left(status) * max(0.0, latest_s - item_s) / 2
 
 
 def sure_warmup_s(state: State) -> float:
@@ -89,16 +89,16 @@ def doubtful_warmup_s(state: State) -> float:
     return state.costs.warmup_s if is_open else 0.0
 
 
-def _n_trusted(state: State, view: View) -> int:
+def _n_trusted(state: State, status: Status) -> int:
     """Cores we may bet on: few until a worker or the caller's own share has shown them."""
     n = state.n_places
     if doubtful_warmup_s(state) > state.prices().first_s:
         n = min(n, COLD_WORKERS)
     if not state.cores.verified:
-        bet_s = worker_costs.bet_s(view.now_s, state.left_s(view))
+        bet_s = worker_costs.bet_s(status.now_s, state.left_s(status))
         n = min(n, max(1, int(bet_s / state.prices().first_s)))
     if state.costs.first_unconfirmed_s is not None and not state.inherits_warmth:
-        spent_s = view.now_s  # all that is known: what is left is not, if that was a warm-up
+        spent_s = status.now_s  # all that is known: what is left is not, if that was a warm-up
         n = min(n, max(1, int(worker_costs.bet_s(spent_s, 0.0) / state.prices().start_s)))
     if not state.costs.n_reports and state.host.n_cores > 1 and not state.has_proven_pool:
         n = min(n, state.n_places - 1)  # the caller still computes on one
@@ -114,7 +114,7 @@ def shrink(state: State, pool: Pool) -> Action | None:
     return RetireWorker(worker=worker.number)
 
 
-def workers_only(state: State, view: View) -> Action:
+def workers_only(state: State, status: Status) -> Action:
     """Send every item to a worker: the user asked for it, or a promise cannot be kept otherwise."""
     if state.route is None or state.route.backend in (None, "serial"):
         backend = "process" if state.request.process_reason is None else "thread"
@@ -126,22 +126,22 @@ def workers_only(state: State, view: View) -> Action:
     pool = state.workers.of(state.route.backend)
     if (action := shrink(state, pool)) is not None:
         return action
-    if pool.has_idle and (action := dispatch.feed(state, view, pool)) is not None:
+    if pool.has_idle and (action := dispatch.feed(state, status, pool)) is not None:
         return action
     # Before anybody has a second chunk in advance: where there are few, others are to run them.
-    if pool.n_alive < _n_of_workers_only(state, view, pool) and not pool.has_idle:
+    if pool.n_alive < _n_of_workers_only(state, status, pool) and not pool.has_idle:
         return StartWorker(backend=state.route.backend)
-    return dispatch.feed(state, view, pool) or Wait(reason="workers are busy")
+    return dispatch.feed(state, status, pool) or Wait(reason="workers are busy")
 
 
-def _n_of_workers_only(state: State, view: View, pool: Pool) -> int:
+def _n_of_workers_only(state: State, status: Status, pool: Pool) -> int:
     """Workers where the caller does nothing itself: at least one, whatever it costs."""
     assert state.route is not None
-    n = min(state.n_places, view.n_left + pool.n_alive, state.limits.n_most or state.n_places)
+    n = min(state.n_places, status.n_left + pool.n_alive, state.limits.n_most or state.n_places)
     if state.request.n_jobs is not None:
         return n
     if state.costs.item_s is not None and not state.costs.waits:
-        n = min(n, max(pool.n_alive, state.prices().n_affordable(state.left_s(view))))
+        n = min(n, max(pool.n_alive, state.prices().n_affordable(state.left_s(status))))
     knows = state.costs.n_reports > 0 and state.waiting.first_reports.are_enough
     if state.route.backend == "thread" and not knows:
         n = min(n, 1)  # a second one would hide whether items wait, or wait for the first
