@@ -513,10 +513,10 @@ def test_calls_that_all_go_without_have_interpreters_in_the_end():
     """None of them is worth a start, and what they have lost together is."""
     amorsize.shutdown()
     now_s = [0.0]
-    lost = missed_savings.Forgone(lambda: now_s[0])
+    lost = missed_savings.MissedSavings(lambda: now_s[0])
     worth_s = 2 * (spawn_costs.interpreter_s() + spawn_costs.FIRST_CLEAN_S)
-    assert spawn_costs.why_not_start(0.1, 2, forgone_s=worth_s) is None
-    assert spawn_costs.why_not_start(0.1, 2, 0.2, forgone_s=worth_s) is None  # on a busy host too
+    assert spawn_costs.why_not_start(0.1, 2, missed_s=worth_s) is None
+    assert spawn_costs.why_not_start(0.1, 2, 0.2, missed_s=worth_s) is None  # on a busy host too
 
     for n_calls in range(1, 4):
         now_s[0] += 1.0
@@ -526,7 +526,7 @@ def test_calls_that_all_go_without_have_interpreters_in_the_end():
     assert lost.recent_s == pytest.approx(0.1)  # the first one was long ago
     now_s[0] += missed_savings.RECENT_S
     assert lost.recent_s == 0.0
-    assert "need about" in spawn_costs.why_not_start(0.1, 2, forgone_s=lost.recent_s)
+    assert "need about" in spawn_costs.why_not_start(0.1, 2, missed_s=lost.recent_s)
 
 
 def test_short_calls_beside_a_thread_have_interpreters_in_the_end(run_script):

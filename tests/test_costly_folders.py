@@ -136,7 +136,7 @@ def test_listing_ends_when_it_has_taken_too_long(home):
     store.allow(-1.0)
 
     with pytest.raises(TroubleError, match="too large to list"):
-        store.survey("profile:")
+        store.listed("profile:")
 
 
 @pytest.mark.parametrize("page_size", [512, 65536])

@@ -318,7 +318,7 @@ def test_the_host_is_not_looked_at_for_less_work_than_looking_takes(work, to_loa
     """In a process that has yet to load what looks, a job of a few milliseconds is the loop."""
     outcome = play(**work, n_cores=8, request={"to_load_s": to_load_s})
 
-    assert outcome.tuner.is_surveyed is looks
+    assert outcome.tuner.is_host_inspected is looks
 
 
 def test_watching_ends_inside_a_long_item():

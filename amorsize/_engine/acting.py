@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from amorsize._engine.call import Call, Recorder
     from amorsize._engine.confinement import Confinement
     from amorsize._engine.dispatcher_thread import Dispatcher
-    from amorsize._engine.host_inspection import Survey
+    from amorsize._engine.host_inspection import HostInspection
     from amorsize._engine.inline import InlineItems
     from amorsize._engine.measuring import Measuring
     from amorsize._engine.opening import Opening
@@ -43,7 +43,7 @@ class Acting:
         self._opening, self._workers, self._inline = opening, workers, inline
         #: When the call has to be over, on the clock of `perf_counter`; None: it has no limit.
         self.ends_s: float | None = None
-        self._survey: Survey | None = None
+        self._inspection: HostInspection | None = None
         self._starter: Starter | None = None
         self._measuring: Measuring | None = None
 
@@ -61,7 +61,7 @@ class Acting:
             case do.RetireWorker():
                 self._workers.retire(action.worker)
             case do.InspectHost():
-                self.survey.look()
+                self.inspection.run()
             case do.LookUpProfile():
                 self._opening.look_up_on_disk()
             case do.StartGilProbe():
@@ -161,12 +161,12 @@ class Acting:
     # -- what few calls need ----------------------------------------------------------------
 
     @property
-    def survey(self) -> Survey:
+    def inspection(self) -> HostInspection:
         """What finds out where items may run, made when it is first needed."""
-        if self._survey is None:
-            from amorsize._engine.host_inspection import Survey
+        if self._inspection is None:
+            from amorsize._engine.host_inspection import HostInspection
 
-            self._survey = Survey(
+            self._inspection = HostInspection(
                 self._call,
                 self._recorder,
                 self._confinement,
@@ -174,7 +174,7 @@ class Acting:
                 run_inline=self._inline.run_inline,
                 check_open_files=self._opening.check_open_files,
             )
-        return self._survey
+        return self._inspection
 
     @property
     def starter(self) -> Starter:
@@ -186,7 +186,7 @@ class Acting:
                 self._call,
                 self._recorder,
                 self._workers,
-                self.survey,
+                self.inspection,
                 remote=self._opening.remote,
                 stop_own_threads=self.stop_own_threads,
             )

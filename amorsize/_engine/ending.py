@@ -99,7 +99,7 @@ class Ending:
         if meter is not None and not at_once:
             meter.ended(perf_counter() - began)
             self._learn_costs(meter)
-        elif not at_once and self._call.tuner.is_surveyed:
+        elif not at_once and self._call.tuner.is_host_inspected:
             from amorsize._host import resources
 
             resources.doubt_costs()

@@ -30,7 +30,7 @@ ASKING_SHARE = 0.02
 MOST_STRETCHED = 8.0
 
 
-class Survey:
+class HostInspection:
     """Finds out for one call what the host has and what its function reaches."""
 
     def __init__(
@@ -52,11 +52,11 @@ class Survey:
         #: What there is to work with, from the first look on.
         self._host: Host
         #: This call goes without new interpreters since they would take too long to begin.
-        self._has_forgone = False
+        self._has_gone_without = False
         #: Why no new interpreter could run items.
         self._why_only_forks: str | None = None
 
-    def look(self) -> None:
+    def run(self) -> None:
         """Find out what the host has and what the function reaches."""
         if self._call.file_shortage is None:
             n_left = descriptors.n_readable_left()
@@ -202,12 +202,12 @@ class Survey:
             n_workers = spawn_costs.interpreters_worth(
                 left_s, self._call.tuner.request.n_jobs or sys.maxsize
             )
-        from amorsize._engine.missed_savings import forgone  # what may fork never asks
+        from amorsize._engine.missed_savings import missed_savings  # what may fork never asks
 
-        why = spawn_costs.why_not_start(left_s, n_workers, core_share, forgone.recent_s)
-        if why is not None and not self._has_forgone:
-            self._has_forgone = True
-            forgone.add(spawn_costs.saved_s(left_s, n_workers))
+        why = spawn_costs.why_not_start(left_s, n_workers, core_share, missed_savings.recent_s)
+        if why is not None and not self._has_gone_without:
+            self._has_gone_without = True
+            missed_savings.add(spawn_costs.saved_s(left_s, n_workers))
         return why
 
     def _interpreters_worth(self, request: Request) -> int | None:

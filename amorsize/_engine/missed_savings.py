@@ -1,4 +1,4 @@
-"""What new interpreters would have saved the latest calls of this process that went without."""
+"""What new interpreters would have saved the latest calls that went without them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Seconds for which that counts: about as long as an interpreter waits for a next call.
+#: Seconds for which a loss counts: about as long as an interpreter waits for its next call.
 RECENT_S = 5.0
-#: Calls that are looked back on.
+#: The most calls that are counted.
 MOST_CALLS = 64
 
 
-class Forgone:
-    """The sum over the latest calls.
+class MissedSavings:
+    """Seconds that the latest calls would have saved.
 
-    None of them may be worth a start, and all together be worth it: those of a web server, say. Who
-    starts when as much was lost as a start takes loses twice at most what was avoidable.
+    No single call may be worth the start of an interpreter, and all of them together be worth it:
+    those of a web server, say. A start once the calls have lost as much as it costs wastes at most
+    twice what was avoidable (the rule of the ski rental problem).
 
     Args:
         now_s: The clock.
@@ -31,15 +32,15 @@ class Forgone:
         self._calls: deque[tuple[float, float]] = deque(maxlen=MOST_CALLS)
 
     def add(self, saved_s: float) -> None:
-        """A call has gone without, which would have been over so much earlier."""
+        """Count a call that ran without them: with them, it would have ended so much earlier."""
         self._calls.append((self._now_s(), saved_s))
 
     @property
     def recent_s(self) -> float:
-        """What calls lost lately."""
+        """What the calls of the last `RECENT_S` have lost."""
         since_s = self._now_s() - RECENT_S
         return sum(saved_s for at_s, saved_s in tuple(self._calls) if at_s >= since_s)
 
 
-#: Of this process, as the interpreters are.
-forgone = Forgone()
+#: For the whole process, like the interpreters.
+missed_savings = MissedSavings()

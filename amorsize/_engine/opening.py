@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: The most items whose function is read for being trivial: as many as are few for 256 cores.
 MOST_LOOKED_AT = 8192
 #: Seconds to load what inspects host and function, once in a process: 7 ms on 2 busy cores.
-SURVEY_LOAD_S = 5e-3
+INSPECTION_LOAD_S = 5e-3
 
 
 class Opening:
@@ -105,7 +105,9 @@ class Opening:
             keeps_failures=self._call.task.keep_errors,
             is_trivial=self._is_trivial(),
             may_look_up=self._may_look_up(backend),
-            to_load_s=0.0 if "amorsize._engine.host_inspection" in sys.modules else SURVEY_LOAD_S,
+            to_load_s=0.0
+            if "amorsize._engine.host_inspection" in sys.modules
+            else INSPECTION_LOAD_S,
         )
 
     def _has_references(self) -> bool:

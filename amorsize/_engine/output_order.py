@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 
-from amorsize._host.replacement import StandIn
+from amorsize._host.replacement import Replacement
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -135,14 +135,14 @@ class _Said:
         self.show, self.is_record = show, is_record
 
 
-class _Held(StandIn):
+class _Held(Replacement):
     """A stream that keeps its text; in all else it is the program's."""
 
     def __init__(self, printed: Printed, start: int, name: str, stream: Any) -> None:
-        self._printed, self._start, self._name, self.stands_for = printed, start, name, stream
+        self._printed, self._start, self._name, self.replaces = printed, start, name, stream
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.stands_for, name)
+        return getattr(self.replaces, name)
 
     def write(self, text: str) -> int:
         """Hold the text until its turn comes."""

@@ -111,7 +111,7 @@ def saved_s(left_s: float, n_workers: int) -> float:
 
 
 def why_not_start(
-    left_s: float, n_workers: int, core_share: float = 1.0, forgone_s: float = 0.0
+    left_s: float, n_workers: int, core_share: float = 1.0, missed_s: float = 0.0
 ) -> str | None:
     """Why new interpreters are not worth starting, nor asking what they would need; None: they are.
 
@@ -120,14 +120,14 @@ def why_not_start(
         n_workers: How many workers there would be.
         core_share: What others leave of a core that somebody here wants: a start takes longer, and
             what is started takes its part of that from the caller.
-        forgone_s: What the latest calls would have saved, had others started them.
+        missed_s: What the latest calls would have saved, had others started them.
     """
     if n_warm_interpreters():
         return None
     needed_s = interpreter_s() * max(1.0, n_workers / resources.usable_cpus().n_cores)
     if "amorsize._workers.spawn_pool" not in sys.modules:
         needed_s += FIRST_CLEAN_S
-    if needed_s <= forgone_s:  # both as they are with a core of one's own
+    if needed_s <= missed_s:  # both as they are with a core of one's own
         return None
     needed_s /= max(core_share, LEAST_CORE_SHARE)
     to_save_s = saved_s(left_s, n_workers)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from amorsize._engine.call import Call, Recorder
-    from amorsize._engine.host_inspection import Survey
+    from amorsize._engine.host_inspection import HostInspection
     from amorsize._engine.remote import RemoteWorkers
     from amorsize._engine.workers import Workers
     from amorsize._workers.protocol import WorkerPool
@@ -34,13 +34,13 @@ class Starter:
         call: Call,
         recorder: Recorder,
         workers: Workers,
-        survey: Survey,
+        inspection: HostInspection,
         *,
         remote: RemoteWorkers | None,
         stop_own_threads: Callable[[], None],
     ) -> None:
         self._call, self._recorder = call, recorder
-        self._workers, self._survey = workers, survey
+        self._workers, self._inspection = workers, inspection
         self._remote, self._stop_own_threads = remote, stop_own_threads
         self._n_threads_for_memory: int | None = None  # not yet counted
 
@@ -111,7 +111,7 @@ class Starter:
         options = self._call.options
         if self._remote is not None:
             return self._remote.new_pool(
-                self._call.task, self._survey.payload, self._call.tuner, self._recorder
+                self._call.task, self._inspection.payload, self._call.tuner, self._recorder
             )
         if backend == "thread":
             from amorsize._workers.thread_pool import ThreadPool
@@ -125,7 +125,7 @@ class Starter:
 
             code_pickle.announce(
                 self._call.task.function,
-                [*self._call.work.results.in_order[:1], *self._survey.next_items()[:1]],
+                [*self._call.work.results.in_order[:1], *self._inspection.next_items()[:1]],
             )
         elif not self._call.may_stay_here:
             self._warn_of_new_interpreters()
@@ -136,7 +136,7 @@ class Starter:
         n_asked = options.n_jobs if options.n_jobs not in (None, -1) else None
         return start_method.new_process_pool(
             self._call.task,
-            self._survey.payload,
+            self._inspection.payload,
             forks=self._call.fork_reason is None,
             n_most=max(64, best_backend.most_processes(host), n_places) + 8,
             n_jobs=n_asked or host.n_cores,
@@ -151,7 +151,7 @@ class Starter:
         judge = placement.Judge(
             self._call.task.function, self._call.options, memory_store.owner_of(self._call.func)
         )
-        judge.read(self._survey.next_items())
+        judge.read(self._inspection.next_items())
         why = judge.why_not_new_interpreters or mocks.why_not_new_interpreters()
         if why is not None:
             self._recorder.warn(
@@ -193,7 +193,7 @@ class Starter:
         self._call.fork_reason = resources.why_not_fork()
         if self._call.fork_reason is None:
             return True
-        why_none, request = self._survey.why_not_processes(), self._call.tuner.request
+        why_none, request = self._inspection.why_not_processes(), self._call.tuner.request
         if request.backend == "auto":
             request = request.replace(process_reason=request.process_reason or why_none)
         self._recorder.tell(

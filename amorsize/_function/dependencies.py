@@ -33,10 +33,10 @@ def needs_of(roots: Iterable[Any], sample: Any = None) -> Needs:
     mapped = [one for one in roots if one is not None and not _is_of_known_library(one)]
     needs = Needs(OwnsFiles(mapped), sample)
     needs.lead_to(given)
-    survey = _Survey(needs)
-    survey.go()
-    if survey.code.asks_families:
-        survey.note_families()
+    search = _Search(needs)
+    search.go()
+    if search.code.asks_families:
+        search.note_families()
     return needs
 
 
@@ -51,7 +51,7 @@ def _is_of_known_library(root: Any) -> bool:
     return effect is not None and effect.what == "safe"
 
 
-class _Survey:
+class _Search:
     """Goes to all that is followed."""
 
     def __init__(self, needs: Needs) -> None:

@@ -56,21 +56,21 @@ def examine(func: Callable[..., object], items: Sequence[object] = ()) -> tuple[
     are_plain = all(map(is_plain, items))
     if are_plain and (known := _known_reach(func)) is not None:
         return known, Objects()
-    survey = _Survey(func)
+    examination = _Examination(func)
     try:
-        survey.examine(items)
+        examination.follow(items)
     except Exception as error:  # whatever attributes of an odd object may raise
         let_through(error)
         what = f"what could not be examined ({type(error).__name__})"
-        survey.findings.doubt(what)
-        survey.findings.copies[what] = None
-    reach, objects = survey.findings.reach(), survey.findings.objects()
-    if are_plain and not reach.unread and not survey.values.has_cache and objects == Objects():
-        _remember_reach(func, reach, survey.code.read)
+        examination.findings.doubt(what)
+        examination.findings.copies[what] = None
+    reach, objects = examination.findings.reach(), examination.findings.objects()
+    if are_plain and not reach.unread and not examination.values.has_cache and objects == Objects():
+        _remember_reach(func, reach, examination.code.read)
     return reach, objects
 
 
-class _Survey:
+class _Examination:
     """One look at everything that a function leads to, each thing once."""
 
     def __init__(self, func: Any) -> None:
@@ -82,7 +82,7 @@ class _Survey:
         self.values = Values(self.findings, owns, self._changes)
         self.code = Code(self.values)
 
-    def examine(self, items: Sequence[object]) -> None:
+    def follow(self, items: Sequence[object]) -> None:
         """Follow everything from the function on."""
         values, changes = self.values, self._changes
         values.judge(self._func, "")

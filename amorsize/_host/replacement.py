@@ -1,4 +1,4 @@
-"""What stands in the place of an object of the program while items run."""
+"""Replaces an object of the program while items run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class StandIn:
-    """Base class of our stand-ins; `stands_for` is the program's own object."""
+class Replacement:
+    """Base class of our replacements; `replaces` is the program's own object."""
 
-    stands_for: Any
+    replaces: Any

@@ -16,7 +16,7 @@ from os import getcwd  # an item may leave a stand-in in its place
 from time import process_time
 
 from amorsize._host.clocks import monotonic
-from amorsize._host.replacement import StandIn
+from amorsize._host.replacement import Replacement
 from amorsize._host.signals import handlers_of_program, let_through
 from amorsize._watching.finding import Ones
 from amorsize.policy.value import Value
@@ -64,7 +64,7 @@ def _environment() -> Any:
 
 def _streams() -> Any:
     streams = sys.stdin, sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__
-    return Ones(one.stands_for if isinstance(one, StandIn) else one for one in streams)
+    return Ones(one.replaces if isinstance(one, Replacement) else one for one in streams)
 
 
 def _filters() -> Any:

@@ -57,7 +57,7 @@ def _one_as_plain(error: BaseException, numbers: dict[int, int]) -> tuple[Any, .
     member_numbers = [numbers.get(id(one), CUT) for one in members]
     data, why = _packed_alike(error, apart)
     if why is not None:
-        data = dumps_without(_stand_in(told, why, _numbered(member_numbers, apart)), apart)
+        data = dumps_without(_remote_error(told, why, _numbered(member_numbers, apart)), apart)
     places = tracebacks.places_of(error.__traceback__)
     return data, told, places, error.__suppress_context__, links, member_numbers
 
@@ -103,7 +103,7 @@ def _loaded(
     except Exception as failure:  # only the worker has its class, for example
         let_through(failure)
         why = f"{type(failure).__name__}: {failure}"
-        error = _stand_in(told, why, _numbered(members, made))
+        error = _remote_error(told, why, _numbered(members, made))
     return error
 
 
@@ -190,7 +190,7 @@ def shortened(text: str) -> str:
     return f"{text[:half]}\n[... {len(text) - 2 * half} characters ...]\n{text[-half:]}"
 
 
-def _stand_in(told: str, why: str, members: list[BaseException]) -> BaseException:
+def _remote_error(told: str, why: str, members: list[BaseException]) -> BaseException:
     """Tells of an exception; a group if that was one."""
     text = f"{told} (raised in a worker process; the exception itself cannot travel: {why})"
     return BaseExceptionGroup(text, members) if members else RemoteError(text)

@@ -139,7 +139,7 @@ def entries() -> list[dict[str, Any]]:
         []
     """
     noted = recent(LISTED)
-    found = [record for record in _surveyed() if record is not None]
+    found = [record for record in _all_listed() if record is not None]
     listed = [record for record in found if record["stored_as"] not in noted]
     listed += [{**record, "stored_as": key} for key, record in noted.items()]
     return list(families.newest({str(one["stored_as"]): one for one in listed}, LISTED).values())
@@ -147,7 +147,7 @@ def entries() -> list[dict[str, Any]]:
 
 def n_damaged() -> int:
     """How many rows of the database cannot be read, or were never ours."""
-    return sum(record is None for record in _surveyed())
+    return sum(record is None for record in _all_listed())
 
 
 def forget(*keys: str) -> int:
@@ -209,8 +209,8 @@ def known_on_disk() -> bool:
     return not switched_off() and (location.has_news() or location.exists())
 
 
-def _surveyed() -> list[dict[str, Any] | None]:
+def _all_listed() -> list[dict[str, Any] | None]:
     nothing: list[dict[str, Any] | None] = []
     return access.attempt(
-        lambda store: store.survey(LISTED), otherwise=nothing, patience_s=_PATIENCE_S
+        lambda store: store.listed(LISTED), otherwise=nothing, patience_s=_PATIENCE_S
     )

@@ -230,7 +230,7 @@ class Store:
         sqlite_files.remove_aside(self._folder)
         return n_cleared
 
-    def survey(self, prefix: str) -> list[dict[str, Any] | None]:
+    def listed(self, prefix: str) -> list[dict[str, Any] | None]:
         """Each record whose key begins so, with its key as `stored_as`; None for a damaged row.
 
         Raises:

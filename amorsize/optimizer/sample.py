@@ -62,9 +62,9 @@ class Sample:
         self.took_s = 0.0
         self.fork_reason = resources.why_not_fork()
         self.host: Host = spawn_costs.host(self.fork_reason)
-        self.request = self._surveyed_job()
+        self.request = self._inspected_request()
 
-    def _surveyed_job(self) -> Request:
+    def _inspected_request(self) -> Request:
         options = self.options
         asked = call_options.environment_backend() or options.backend
         n_jobs = None if options.n_jobs in (None, -1) else options.n_jobs

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from amorsize.policy.request import Request
 
 #: Overhead of a chunk on the hosts seen so far.
-UNSURVEYED_OVERHEAD_S = 100e-6
+UNINSPECTED_OVERHEAD_S = 100e-6
 
 #: The caller leaves items this long to workers that an earlier call has proven.
 TRUSTED_ITEM_S = 2e-3
@@ -103,7 +103,7 @@ class State:
         self.gain = Gain()
         self._max_dispatchable: float | None = None  # None: costs or places have changed since
         if host is not None:
-            self.survey(host, request)
+            self.begin_on(host, request)
 
     def note(self, what: str, why: str) -> None:
         """Keep a decision for explain()."""
@@ -118,12 +118,12 @@ class State:
 
     @property
     def host(self) -> Host:
-        """The host, which has been surveyed before anything depends on it."""
+        """The host, which has been inspected before anything depends on it."""
         assert self._host is not None
         return self._host
 
     @property
-    def is_surveyed(self) -> bool:
+    def is_host_inspected(self) -> bool:
         """Whether the host is known; a call that is soon over never looks."""
         return self._host is not None
 
@@ -131,7 +131,7 @@ class State:
         """What figures rest on has changed: they are computed anew when they are asked for."""
         self._max_dispatchable = None
 
-    def survey(self, host: Host, request: Request) -> None:
+    def begin_on(self, host: Host, request: Request) -> None:
         """The host was looked at, and what the function reaches."""
         self._host, self.request = host, request
         if request.connects:
@@ -195,7 +195,7 @@ class State:
     @property
     def overhead_s(self) -> float:
         """Of a chunk, in all."""
-        return self.prices().overhead_s if self.is_surveyed else UNSURVEYED_OVERHEAD_S
+        return self.prices().overhead_s if self.is_host_inspected else UNINSPECTED_OVERHEAD_S
 
     @property
     def pickle_s(self) -> float:
@@ -234,4 +234,4 @@ class State:
 
 def is_remote(state: State) -> bool:
     """Items go to processes that are not ours."""
-    return state.is_surveyed and state.host.engine_lag_s is not None
+    return state.is_host_inspected and state.host.engine_lag_s is not None

@@ -46,7 +46,7 @@ def _workers_only(state: State, status: Status) -> Action | None:
         and not state.workers.has_lost_one
     ):
         return None
-    if not state.is_surveyed:
+    if not state.is_host_inspected:
         return InspectHost()
     if is_remote(state):
         from amorsize.policy.rules import remote  # which most programs never need
@@ -164,7 +164,7 @@ class Tuner(State):
     """Decide what the caller and its workers do next; be told what happened.
 
     Args:
-        host: What there is to work with; None to have it surveyed once it matters.
+        host: What there is to work with; None to have it inspected once it matters.
         request: What is asked for.
         known: What was learned earlier: a hint, checked on this call's own items.
     """

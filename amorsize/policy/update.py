@@ -62,7 +62,7 @@ def handle(state: State, event: Event) -> None:
                 may_share = best_backend.may_take_turns(state.request, state.costs)
                 state.route = None if may_share else best_backend.serial(event.reason)
         case HostInspected():
-            state.survey(event.host, event.request)
+            state.begin_on(event.host, event.request)
         case Waited():
             state.waiting.looked.add(event)
         case ProfileLookedUp():

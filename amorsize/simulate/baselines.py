@@ -136,7 +136,7 @@ def baseline_policies(world: World) -> dict[str, Any]:
 
 
 def tuner_for(world: World, known: Profile | None = None) -> Tuner:
-    """The tuner as `tuned_map` begins with it: the host is surveyed when it asks for that."""
+    """The tuner as `tuned_map` begins with it: the host is inspected when it asks for that."""
     n_items = len(world.costs_s) if world.is_length_known else None
     n_cores = world.n_cores_told or world.n_cores
     request = Request(n_items=n_items, n_cores_most=n_cores, inherits_items=world.is_forked)

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from amorsize.policy import actions as do
     from amorsize.simulate.clocks import Cores
     from amorsize.simulate.pool import Pool
-    from amorsize.simulate.reporting import Costs, Teller
+    from amorsize.simulate.reporting import Costs, Reporter
     from amorsize.simulate.world import World
 
     Then = Callable[[], None]
 
 #: Share of the modules to load that inspecting the host needs.
-SURVEY_LOADS = 0.35
+INSPECTION_LOADS = 0.35
 
 #: Share of the modules to load that measuring pickling needs.
 WEIGHING_LOADS = 0.15
@@ -35,14 +35,14 @@ class Caller:
         items: Where chunks are taken from.
         pool: The workers.
         costs: What each thing takes.
-        told: Tells the policy.
+        reporter: Reports to the policy what happened.
     """
 
     def __init__(
-        self, world: World, cores: Cores, items: Items, pool: Pool, costs: Costs, told: Teller
+        self, world: World, cores: Cores, items: Items, pool: Pool, costs: Costs, reporter: Reporter
     ) -> None:
         self.world, self.cores, self.items = world, cores, items
-        self.pool, self.costs, self.told = pool, costs, told
+        self.pool, self.costs, self.reporter = pool, costs, reporter
         #: The caller has run an item, and so loaded what items load.
         self.is_warm = False
         #: Items whose results are there.
@@ -80,7 +80,7 @@ class Caller:
 
         def starts() -> None:
             worker = self.pool.add(backend, is_warm=self.is_warm)
-            self.told.started(worker, self.costs.start_s(backend))
+            self.reporter.started(worker, self.costs.start_s(backend))
 
         self.spend(self.costs.start_s(backend), starts, then)
 
@@ -95,13 +95,13 @@ class Caller:
 
     def inspect_host(self, then: Then) -> None:
         """Find out what the host has."""
-        work_s = self.costs.load_s(SURVEY_LOADS) + self.world.survey_s
-        self.spend(work_s, lambda: self.told.inspected(self.costs.to_load_s), then)
+        work_s = self.costs.load_s(INSPECTION_LOADS) + self.world.survey_s
+        self.spend(work_s, lambda: self.reporter.inspected(self.costs.to_load_s), then)
 
     def measure_pickling(self, then: Then) -> None:
         """Find out what it takes to send an item."""
         work_s = self.costs.load_s(WEIGHING_LOADS) + self.world.weigh_s + 4 * self.world.pickle_s
-        self.spend(work_s, self.told.pickling_measured, then)
+        self.spend(work_s, self.reporter.pickling_measured, then)
 
     def _spent(self, then: tuple[Then, ...]) -> None:
         self.cores.stops(self.cores.ops)
@@ -110,9 +110,9 @@ class Caller:
 
     def _collected(self, message: Ran | Place) -> None:
         if isinstance(message, Place):
-            self.told.ready(message)
+            self.reporter.ready(message)
             return
         self.pool.n_in_flight -= 1
         self.n_done += message.n_items
         self.items.give_back(message.end, message.sent)
-        self.told.reported(message)
+        self.reporter.reported(message)

@@ -15,7 +15,7 @@ from amorsize.simulate.caller import Caller
 from amorsize.simulate.chunks import Items, Place, Ran, Runner
 from amorsize.simulate.clocks import Cores
 from amorsize.simulate.pool import Pool
-from amorsize.simulate.reporting import Costs, Policy, Teller
+from amorsize.simulate.reporting import Costs, Policy, Reporter
 
 if TYPE_CHECKING:
     from amorsize.policy.trace import ChunkTrace
@@ -75,8 +75,8 @@ class Engine:
         self.costs = Costs(world)
         self.runner = Runner(world, self.cores, self._ran)
         self.pool = Pool(world, self.cores, self.items, self.runner, self._came_up)
-        self.told = Teller(world, self.cores, policy)
-        self.caller = Caller(world, self.cores, self.items, self.pool, self.costs, self.told)
+        self.reporter = Reporter(world, self.cores, policy)
+        self.caller = Caller(world, self.cores, self.items, self.pool, self.costs, self.reporter)
         #: What workers have said that the caller has not read yet: chunks, or that one is up.
         self.unread: deque[Ran | Place] = deque()
         #: The caller has nothing to do until something happens.
@@ -106,7 +106,7 @@ class Engine:
         return Outcome(
             makespan_s=now_s,
             runs=tuple(self.runner.runs),
-            chunks=tuple(self.told.chunks),
+            chunks=tuple(self.reporter.chunks),
             n_started=self.pool.n_started,
             n_events=self.cores.n_events,
             n_inline=self.n_inline,
@@ -137,14 +137,14 @@ class Engine:
 
     def _die(self, number: int) -> None:
         if self.pool.kill(number):
-            self.told.died(number)
+            self.reporter.died(number)
             self._wake()
 
     def _wake(self, _: Any = None) -> None:
         if self.is_waiting:
             self.is_waiting = False
             if self.watched_from is not None:
-                self.told.waited(*self.watched_from)
+                self.reporter.waited(*self.watched_from)
                 self.watched_from = None
             self._step()
 
@@ -200,7 +200,7 @@ class Engine:
             self.pool.retire(action.worker)
             return False
         elif kind is do.StopGilProbe:
-            self.told.gil_probed(self.probed_from_s)
+            self.reporter.gil_probed(self.probed_from_s)
             return False
         else:
             raise Deadlock(f"not an action: {action!r}")
@@ -216,7 +216,7 @@ class Engine:
         elif not self.pool.n_in_flight and not self.pool.n_starting:
             raise self._deadlock("the policy waits though nothing is under way")
         if action.is_watched:
-            self.watched_from = now_s, self.told.thread_cpu_s()
+            self.watched_from = now_s, self.reporter.thread_cpu_s()
         self.is_waiting = True
 
     def _deadlock(self, what: str) -> Deadlock:
@@ -238,7 +238,7 @@ class Engine:
         self.caller.n_done += ran.n_items
         self.n_inline += ran.n_items
         self.items.give_back(ran.end, ran.sent)
-        self.told.inlined(ran)
+        self.reporter.inlined(ran)
         self._step()
 
     def _help(self, place: Place) -> None:
@@ -261,7 +261,7 @@ class Engine:
         elif may_start:
             self.caller.start(action.backend, then)
         elif isinstance(action, do.StopGilProbe):
-            self.told.gil_probed(self.probed_from_s)
+            self.reporter.gil_probed(self.probed_from_s)
             self.cores.at(self.cores.now_s, self._help, place)
         else:
             self.cores.at(self.cores.now_s + HELPER_NAP_S, self._help, place)

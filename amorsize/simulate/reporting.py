@@ -1,4 +1,4 @@
-"""Tells the policy about a simulated call, with errors like those of real measurements."""
+"""Reports what happens in a simulated call to the policy, with errors of measurement."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ class Costs:
         return self.world.latency_s if backend == "process" else THREAD_LATENCY_S
 
 
-class Teller:
-    """Tells the policy what happened, nearly right."""
+class Reporter:
+    """Reports to the policy what happened, with errors of measurement."""
 
     def __init__(self, world: World, cores: Cores, policy: Policy) -> None:
         self.world, self.cores, self.policy = world, cores, policy
-        #: The chunks that were told of.
+        #: The chunks that were reported.
         self.chunks: list[ChunkTrace] = []
         self._n_cores = world.n_cores_told or world.n_cores
         self._errors = world.random("told")

@@ -31,7 +31,7 @@ LEAST_ITEM_S = 0.25e-6
 LEAST_LEFT_S = 2e-3
 
 #: Inspecting host and function takes this long, once in a process.
-SURVEY_S = 4e-3
+INSPECTION_S = 4e-3
 
 #: One waiting item this long is enough to start threads on.
 LONG_WAIT_ITEM_S = 1e-3
@@ -62,9 +62,9 @@ def decide(state: State, status: Status) -> Action | None:
     if not undecided:
         return None
     if not _could_pay(state, status):
-        canary = _canary_beside_second(state, status)
-        return canary or inline.run_slice(state, status, inline.patient_slice_s(state, status))
-    if not state.is_surveyed:
+        early = _worker_beside_second_item(state, status)
+        return early or inline.run_slice(state, status, inline.patient_slice_s(state, status))
+    if not state.is_host_inspected:
         return InspectHost()
     if _may_still_wait(state):
         return inline.run_slice(state, status, SLICE_S)
@@ -84,7 +84,7 @@ def decide(state: State, status: Status) -> Action | None:
         return MeasurePickling()
     if state.route.need == "gil":
         n_most = _n_beside_watching(state, status)
-        return _start_canary(state, n_most) or start_gil_probe(state)
+        return _start_worker_early(state, n_most) or start_gil_probe(state)
     assert state.route.backend is not None
     state.note(state.route.backend, state.route.why)
     if state.route.backend == "thread" and state.costs.waits and state.costs.item_s is not None:
@@ -128,7 +128,7 @@ def are_trivial(state: State) -> bool:
     """Whether the caller is better off without a look at workers, by all that it has seen."""
     costs, hint = state.costs, state.profile.hint
     is_in_doubt = hint is not None and hint.traits.item_s >= LEAST_ITEM_S
-    is_open = state.is_surveyed or costs.waits or is_in_doubt
+    is_open = state.is_host_inspected or costs.waits or is_in_doubt
     if is_open or costs.undelayed_inline_s < SURE_S:
         return False
     return max(costs.work_s, costs.latest_own_s or 0.0) < LEAST_ITEM_S
@@ -159,7 +159,7 @@ def n_bet(state: State, now_s: float, item_s: float, left_s: float) -> int:
     return min(n, int(OPEN_SHARE * item_s / host.process_start_s))
 
 
-def _start_canary(state: State, n_most: int = 1) -> Action | None:
+def _start_worker_early(state: State, n_most: int = 1) -> Action | None:
     """Watching takes a few items: with long ones, a worker is worth having meanwhile."""
     is_long = (state.costs.item_s or 0.0) >= LONG_ITEM_S
     if not is_long or state.request.process_reason is not None or state.workers.n_started >= n_most:
@@ -169,7 +169,7 @@ def _start_canary(state: State, n_most: int = 1) -> Action | None:
     return StartWorker(backend="process") if state.sending.reason is None else None
 
 
-def _canary_beside_second(state: State, status: Status) -> Action | None:
+def _worker_beside_second_item(state: State, status: Status) -> Action | None:
     """The first item was long: a worker beside the second, which tells if that was a warm-up.
 
     It has imported nothing (else its cost would not be known at all), so it may well have been
@@ -182,13 +182,13 @@ def _canary_beside_second(state: State, status: Status) -> Action | None:
     if not is_long or are_for_threads or dispatch.n_first(state, status) > 1:
         return None
     bet_s = worker_costs.bet_s(status.now_s, state.left_s(status))
-    if not state.is_surveyed:
-        return InspectHost() if bet_s >= SURVEY_S else None
+    if not state.is_host_inspected:
+        return InspectHost() if bet_s >= INSPECTION_S else None
     price = worker_costs.of_processes(state.host)
     pays = state.n_places > 1 and price.pays(state.left_s(status), 1, 0.0)
     if not pays or bet_s < price.first_s:
         return None
-    return look_up(state, status) or _start_canary(state)
+    return look_up(state, status) or _start_worker_early(state)
 
 
 def look_up(state: State, status: Status) -> Action | None:
@@ -241,8 +241,12 @@ def _could_pay(state: State, status: Status) -> bool:
         if not is_cheap and status.n_left > 1:  # few take as long as one where they run at once
             is_cheap = worker_costs.bet_s(status.now_s, left_s) >= FIRST_THREAD_S
         is_long = unconfirmed_s > LONG_WAIT_ITEM_S and is_cheap
-        return costs.waits and is_long and (state.is_surveyed or left_s > state.request.to_load_s)
-    if not state.is_surveyed:
+        return (
+            costs.waits
+            and is_long
+            and (state.is_host_inspected or left_s > state.request.to_load_s)
+        )
+    if not state.is_host_inspected:
         undisturbed_left_s = state.n_left(status) * costs.undisturbed_s
         return undisturbed_left_s > LEAST_LEFT_S + state.request.to_load_s
     price = state.prices()

@@ -67,9 +67,9 @@ def _begin_known(state: State, status: Status) -> Action | None:
 
 def help_with_few(state: State, status: Status) -> Action | None:
     """Give each of a few items, which are likely long, a worker while the caller runs one."""
-    if not state.is_surveyed and _are_few(state, status, state.request.n_cores_most):
+    if not state.is_host_inspected and _are_few(state, status, state.request.n_cores_most):
         return InspectHost()
-    n_first = _n_before_first(state, status) if state.is_surveyed else 0
+    n_first = _n_before_first(state, status) if state.is_host_inspected else 0
     n_started = state.workers.of("process").n_alive
     if n_started < n_first:
         state.workers.early_start_s = status.now_s

@@ -22,7 +22,7 @@ def follow(state: State, status: Status, plan: Plan) -> Action | None:
     """What the plan wants done next; None where it cannot be followed any more."""
     if plan.backend == "serial":
         return inline.run_slice(state, status, inline.SERIAL_SLICE_S)
-    if not state.is_surveyed:
+    if not state.is_host_inspected:
         return Wait(reason="the caller's item is running") if status.caller_busy else InspectHost()
     if state.gil.is_probing and not status.caller_busy:
         return StopGilProbe()

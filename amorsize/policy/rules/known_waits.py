@@ -27,7 +27,7 @@ def begin(state: State, status: Status, hint: Profile) -> Action | None:
     """A thread for each item, as many as an earlier call had; None: one is run first."""
     if not _are_long_waits(state, hint, status):
         return None
-    if not state.is_surveyed:
+    if not state.is_host_inspected:
         return InspectHost()
     if state.request.thread_reason is not None:
         return None
