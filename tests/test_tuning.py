@@ -47,7 +47,7 @@ def noted_wait(ledger, wait_s=1e-3):
 
 
 def small_grid(func, data=ITEMS, **options) -> TuningResult:
-    """Two cells, each measured once on all of the data, without a look before."""
+    """Two cells, each measured once on all of the data, without a pilot run."""
     options = {
         "n_jobs_range": [2],
         "chunksize_range": [5, 10],
@@ -221,7 +221,7 @@ def test_halving_runs_fewer_items_than_the_grid(ledger):
 
 @pytest.mark.forks
 def test_halving_looks_at_every_cell_of_a_named_grid(ledger):
-    """Also where the data is so small that each look is a run over all of it."""
+    """Also where the data is so small that each pilot run is one over all of it."""
     found = tune_parameters(
         noted_wait(ledger, 5e-3), range(20), [2, 4], [1, 2], strategy="halving", save=False
     )
@@ -487,7 +487,7 @@ def test_a_tuned_function_can_be_tuned_now():
 
 @pytest.mark.cores
 def test_a_quick_tune_runs_about_one_and_a_half_loops(ledger):
-    """Each item of a job of over a second runs less than twice in the mean, look included."""
+    """Each item of a job of over a second runs less than twice in the mean, pilot run included."""
     n_items = 1200
     found = quick_tune(noted(ledger, 1e-3), range(n_items), save=False)
 
@@ -589,7 +589,7 @@ def test_a_quick_tune_keeps_to_processes(ledger):
 
 @pytest.mark.usefixtures("much_to_spend")
 def test_a_quick_tune_with_a_time_limit_runs_nothing_here(ledger):
-    """Neither the look nor the loop: only another process can be ended."""
+    """Neither the pilot run nor the loop: only another process can be ended."""
     found = quickly(ledger, timeout_per_config=20.0)
 
     assert found.configurations_tested >= 2

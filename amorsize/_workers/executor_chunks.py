@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from amorsize._clusters.protocol import ClusterAdapter
     from amorsize._workers.protocol import Chunk, Payload, Task
-    from amorsize._workers.submissions import Job
+    from amorsize._workers.submissions import Submission
 
     Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -50,9 +50,9 @@ class SharedChunks:
         """None: it is not told to anybody."""
         return ""
 
-    def call(self, job: Job, *, with_task: bool = False) -> Call:  # noqa: ARG002 - it is here
+    def call(self, submission: Submission, *, with_task: bool = False) -> Call:  # noqa: ARG002 - it is here
         """A chunk where the task is."""
-        return self._run_here, (job.chunk, job.time_budget_s)
+        return self._run_here, (submission.chunk, submission.time_budget_s)
 
     def _run_here(self, chunk: Chunk, time_budget_s: float) -> tuple[Any, ...]:
         """A chunk in a thread of this process."""
@@ -70,7 +70,7 @@ class SharedChunks:
     def _may_begin(self, index: int) -> bool:
         return index < self.stop
 
-    def with_code(self, job: Job, error: bytes) -> SetupFailed | None:  # noqa: ARG002
+    def with_code(self, submission: Submission, error: bytes) -> SetupFailed | None:  # noqa: ARG002
         """Never asked for: nothing has to be loaded."""
         raise AssertionError
 
@@ -107,32 +107,32 @@ class SentChunks:
         self._n_sent += 1
         return f"{self._payload.name}-{self._key.hex()}-{self._n_sent}"
 
-    def call(self, job: Job, *, with_task: bool = False) -> Call:
+    def call(self, submission: Submission, *, with_task: bool = False) -> Call:
         """A chunk with its items, and the task where it is small or asked for."""
-        chunk, job.key = job.chunk, self._key
+        chunk, submission.key = submission.chunk, self._key
         is_small = len(self._data) <= SMALL_BYTES
         if self._put is None and not is_small:
             self._put = self._adapter.put_once(self._data)
         data = self._data if with_task or is_small else None
         return run_pickled, (
-            *(self._key, data if self._put is None else self._put, job.items),
-            *(chunk.start, chunk.stop, job.time_budget_s, chunk.worker_number),
-            *(len(job.parts), *job.parts, *job.references),
+            *(self._key, data if self._put is None else self._put, submission.items),
+            *(chunk.start, chunk.stop, submission.time_budget_s, chunk.worker_number),
+            *(len(submission.parts), *submission.parts, *submission.references),
         )
 
-    def with_code(self, job: Job, error: bytes) -> SetupFailed | None:
+    def with_code(self, submission: Submission, error: bytes) -> SetupFailed | None:
         """A worker cannot import the function, or imports another: its code is sent from now on.
 
         Gives what has failed where that was done already.
         """
-        if self._by_value and job.key == self._key:
+        if self._by_value and submission.key == self._key:
             met, text = exception_pickling.unpack_error(error)
             failure = SerializationError(
                 f"{self._payload.name} cannot be rebuilt in a worker of {self._adapter.described}: "
                 f"{type(met).__name__}: {met}. {self._adapter.way_out}"
             )
             failure.add_note(text)
-            return SetupFailed(worker=job.worker, error=failure)
+            return SetupFailed(worker=submission.worker, error=failure)
         if not self._by_value:
             self._by_value, self._put = True, None
             self._key, self._data = os.urandom(16), self._payload.by_value()

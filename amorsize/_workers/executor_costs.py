@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize._clusters.protocol import ClusterAdapter
     from amorsize._workers.protocol import ChunkDone
-    from amorsize._workers.submissions import Job
+    from amorsize._workers.submissions import Submission
 
 #: Items with results up to this size say what a chunk costs, not what its bytes do.
 SMALL_BYTES = 1 << 16
@@ -35,17 +35,21 @@ class ChunkCosts:
         """It does something else."""
         self._spent_s += thread_time() - self._began_s
 
-    def of(self, job: Job, done: ChunkDone) -> tuple[float | None, float | None]:
+    def of(self, submission: Submission, done: ChunkDone) -> tuple[float | None, float | None]:
         """Seconds that a chunk was on its way, and CPU seconds since the one before.
 
         None stands for what it does not tell: with many bytes, behind another chunk, or before it
         has become usual.
         """
         before_s, self._told_s = self._told_s, self._spent_s + self._adapter.cpu_s()
-        is_usual = job.worker in self._loaded and job.is_first
-        self._loaded.add(job.worker)
-        if job.parts or job.references or len(job.items) + (done.n_bytes or 0) > SMALL_BYTES:
+        is_usual = submission.worker in self._loaded and submission.is_first
+        self._loaded.add(submission.worker)
+        if (
+            submission.parts
+            or submission.references
+            or len(submission.items) + (done.n_bytes or 0) > SMALL_BYTES
+        ):
             return None, None
-        lag_s = job.back_s - job.sent_s - done.wall_s - done.pickle_s
+        lag_s = submission.back_s - submission.sent_s - done.wall_s - done.pickle_s
         cpu_s = None if before_s is None else self._told_s - before_s
         return (max(0.0, lag_s) if is_usual else None), cpu_s

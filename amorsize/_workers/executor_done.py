@@ -11,14 +11,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from amorsize._workers.submissions import Job
+    from amorsize._workers.submissions import Submission
 
 
-def done_of(job: Job, content: list[Any]) -> ChunkDone:
+def done_of(submission: Submission, content: list[Any]) -> ChunkDone:
     """The event for a chunk that has run."""
     n_done, (wall_s, cpu_s, run_delay_s), pickle_s, results, error, some_stayed = content
     text, n_bytes = "", None
-    chunk = job.chunk
+    chunk = submission.chunk
     if isinstance(results, Buffer):
         results = results.data
     if not isinstance(results, list):  # memory of some kind
@@ -33,7 +33,7 @@ def done_of(job: Job, content: list[Any]) -> ChunkDone:
         error, text = exception_pickling.unpack_error(error)
     unstarted = chunk.start + n_done + (error is not None)
     return ChunkDone(
-        worker=job.worker,
+        worker=submission.worker,
         start=chunk.start,
         results=results,
         n_sent=chunk.n_items,
@@ -50,6 +50,6 @@ def done_of(job: Job, content: list[Any]) -> ChunkDone:
     )
 
 
-def failed(job: Job, error: BaseException) -> ChunkDone:
+def failed(submission: Submission, error: BaseException) -> ChunkDone:
     """The event for a chunk of one item that has raised an error before it was run."""
-    return done_of(job, [0, (0.0, 0.0, 0.0), 0.0, [], error, False])
+    return done_of(submission, [0, (0.0, 0.0, 0.0), 0.0, [], error, False])

@@ -23,7 +23,7 @@ from amorsize._workers.executor_worker import (
     UNKNOWN,
 )
 from amorsize._workers.protocol import Chunk, SetupFailed, Task, WorkerLost, WorkerReady
-from amorsize._workers.submissions import Job, JobsInFlight, Lost
+from amorsize._workers.submissions import Lost, Submission, Submissions
 from amorsize.errors import WorkerDied, WorkersUnavailable
 
 TYPE_CHECKING = False
@@ -72,8 +72,10 @@ class ExecutorPool:
         self._see_costs, self._see_workers, self._see_loss = see_costs, see_workers, see_loss
         self._adapter, self._costs = adapter, ChunkCosts(adapter)
         self.backend = "thread" if adapter.shares_memory else "process"
-        self._events: SimpleQueue[tuple[Job | None, int, Any, BaseException | None]] = SimpleQueue()
-        self._in_flight = JobsInFlight()
+        self._events: SimpleQueue[tuple[Submission | None, int, Any, BaseException | None]] = (
+            SimpleQueue()
+        )
+        self._in_flight = Submissions()
         self._processes = Processes(
             adapter,
             self._in_flight,
@@ -83,7 +85,7 @@ class ExecutorPool:
             warn=warn,
         )
         #: Chunks that somebody else has cancelled, unless their process is found to have ended.
-        self._unsure: list[Job] = []
+        self._unsure: list[Submission] = []
         #: Chunks that were lost by workers that still have others under way.
         self._lost_of: dict[int, Lost] = {}
         self._chunks: SharedChunks | SentChunks = (
@@ -97,45 +99,45 @@ class ExecutorPool:
     def send(self, worker: int, chunk: Chunk, *, time_budget_s: float, flush_s: float) -> None:  # noqa: ARG002 - a submission has one result
         """Submit a chunk."""
         with self._costs:
-            job = Job(worker, chunk, time_budget_s, *self._chunks.pack(chunk.items))
+            submission = Submission(worker, chunk, time_budget_s, *self._chunks.pack(chunk.items))
             if worker in self._lost_of:
-                self._lost_of[worker].unstarted.append(job.range)
+                self._lost_of[worker].unstarted.append(submission.range)
             else:
-                self._begin(job)
+                self._begin(submission)
 
     def packed(self, items: Any) -> bytes:
         """Items as bytes; next to none where memory is shared."""
         return self._chunks.packed(items)
 
-    def _begin(self, job: Job) -> None:
-        if not self._adapter.names_processes or self._processes.enter(job):
-            self._submit(job)
+    def _begin(self, submission: Submission) -> None:
+        if not self._adapter.names_processes or self._processes.enter(submission):
+            self._submit(submission)
 
-    def _submit(self, job: Job, *, with_task: bool = False) -> None:
-        job.is_first = not self._in_flight.n_of(job.worker)
-        job.sent_s = perf_counter()
-        self._in_flight.add(job)
-        function, arguments = self._chunks.call(job, with_task=with_task)
+    def _submit(self, submission: Submission, *, with_task: bool = False) -> None:
+        submission.is_first = not self._in_flight.n_of(submission.worker)
+        submission.sent_s = perf_counter()
+        self._in_flight.add(submission)
+        function, arguments = self._chunks.call(submission, with_task=with_task)
         try:
-            job.handle = self._adapter.submit(
+            submission.handle = self._adapter.submit(
                 function,
                 arguments,
                 key=self._chunks.name(),
-                process=job.process,
-                done=partial(self._put_event, job),
+                process=submission.process,
+                done=partial(self._put_event, submission),
             )
         except Exception as error:
             let_through(error)
             if self._adapter.meaning(error) != DIED:
-                self._in_flight.discard(job)
+                self._in_flight.discard(submission)
                 raise WorkersUnavailable(
                     f"{self._adapter.described} takes no work: {type(error).__name__}: {error}"
                 ) from error
-            self._events.put((job, job.worker, None, error))
+            self._events.put((submission, submission.worker, None, error))
 
-    def _put_event(self, job: Job, result: Any, error: BaseException | None) -> None:
-        job.back_s = perf_counter()
-        self._events.put((job, job.worker, result, error))
+    def _put_event(self, submission: Submission, result: Any, error: BaseException | None) -> None:
+        submission.back_s = perf_counter()
+        self._events.put((submission, submission.worker, result, error))
 
     # -- what comes back --------------------------------------------------------------------
 
@@ -160,52 +162,53 @@ class ExecutorPool:
             if self._see_workers is not None:
                 self._see_workers()
             gone = self._processes.gone()
-            for job in gone:
-                self._adapter.cancel(job.handle)
-            for job in gone:
-                self._lose(job, f"the loss of {job.process.address}", events)  # type: ignore[union-attr]
+            for submission in gone:
+                self._adapter.cancel(submission.handle)
+            for submission in gone:
+                self._lose(submission, f"the loss of {submission.process.address}", events)  # type: ignore[union-attr]
         if not self._adapter.names_processes:
             return
-        self._unsure = [job for job in self._unsure if job in self._in_flight]
-        for job in self._unsure:
-            if perf_counter() - job.unsure_since_s > UNSURE_S:
+        self._unsure = [submission for submission in self._unsure if submission in self._in_flight]
+        for submission in self._unsure:
+            if perf_counter() - submission.unsure_since_s > UNSURE_S:
+                start, stop = submission.range
                 raise WorkersUnavailable(
-                    f"somebody has cancelled items {job.chunk.start} to {job.chunk.stop - 1} on "
+                    f"somebody has cancelled items {start} to {stop - 1} on "
                     f"{self._adapter.described}"
                 )
         if self._processes.has_waiting:
             self._processes.expect_any()
-        for job in self._processes.ready():
-            self._begin(job)
+        for submission in self._processes.ready():
+            self._begin(submission)
 
     def _handle(
         self,
-        job: Job | None,
+        submission: Submission | None,
         number: int,
         result: Any,
         error: BaseException | None,
         events: list[Event],
     ) -> None:
-        if job is None:
+        if submission is None:
             events.append(WorkerReady(worker=number))
             return
-        if job not in self._in_flight:
+        if submission not in self._in_flight:
             return  # its process was found to be gone
-        job.handle = None  # it knows the job: its result would stay with them
+        submission.handle = None  # it knows the submission: its result would stay with them
         if error is not None:
-            self._failed(job, error, events)
+            self._failed(submission, error, events)
             return
         kind, *content = result
         if kind == UNKNOWN:
-            self._submit(job, with_task=True)
+            self._submit(submission, with_task=True)
         elif kind == CANNOT_LOAD:
-            if (failed := self._chunks.with_code(job, content[0])) is None:
-                self._submit(job, with_task=True)
+            if (failed := self._chunks.with_code(submission, content[0])) is None:
+                self._submit(submission, with_task=True)
             else:
-                self._in_flight.discard(job)
+                self._in_flight.discard(submission)
                 events.append(failed)
         elif kind == NOT_SET_UP:
-            self._in_flight.discard(job)
+            self._in_flight.discard(submission)
             failure = content[0]
             if isinstance(failure, bytes):
                 failure, text = exception_pickling.unpack_error(failure)
@@ -213,28 +216,30 @@ class ExecutorPool:
             serialization.add_note(failure, "raised by setup= in a worker of the executor")
             events.append(SetupFailed(worker=number, error=failure))
         else:
-            self._in_flight.discard(job)
-            events.append(done := done_of(job, content))
+            self._in_flight.discard(submission)
+            events.append(done := done_of(submission, content))
             if self._see_costs is not None:
-                self._see_costs(*self._costs.of(job, done))
-            self._tell_lost(job.worker, events)
+                self._see_costs(*self._costs.of(submission, done))
+            self._tell_lost(submission.worker, events)
 
-    def _failed(self, job: Job, error: BaseException, events: list[Event]) -> None:
+    def _failed(self, submission: Submission, error: BaseException, events: list[Event]) -> None:
         """No result: was a process lost, was it cancelled, or could the engine not run it?"""
         _raise_if_gone(self._adapter)
         meaning, what = self._adapter.meaning(error), f"{type(error).__name__}: {error}"
-        items = f"items {job.chunk.start} to {job.chunk.stop - 1}"
+        items = f"items {submission.chunk.start} to {submission.chunk.stop - 1}"
         if meaning == UNSTARTED:
-            self._in_flight.discard(job)
-            self._begin(job)
-        elif meaning == CANCELLED and self._adapter.names_processes and not job.is_called_back:
-            job.unsure_since_s = perf_counter()  # the end of its process may be known soon
-            self._unsure.append(job)
+            self._in_flight.discard(submission)
+            self._begin(submission)
+        elif (
+            meaning == CANCELLED and self._adapter.names_processes and not submission.is_called_back
+        ):
+            submission.unsure_since_s = perf_counter()  # the end of its process may be known soon
+            self._unsure.append(submission)
         elif meaning == CANCELLED:
-            self._lose(job, "the cancellation of its future", events)
-        elif meaning != DIED and job.references and job.chunk.n_items == 1:
-            self._in_flight.discard(job)  # the value that it stands for could not be had
-            events.append(failed(job, error))
+            self._lose(submission, "the cancellation of its future", events)
+        elif meaning != DIED and submission.references and submission.chunk.n_items == 1:
+            self._in_flight.discard(submission)  # the value that it stands for could not be had
+            events.append(failed(submission, error))
         elif meaning != DIED:
             raise WorkersUnavailable(
                 f"{self._adapter.described} could not run {items}: {what}. "
@@ -247,25 +252,27 @@ class ExecutorPool:
                 "such an item is found and named."
             ) from error
         else:
-            self._lose(job, what, events)
+            self._lose(submission, what, events)
 
-    def _lose(self, job: Job, how: str, events: list[Event]) -> None:
+    def _lose(self, submission: Submission, how: str, events: list[Event]) -> None:
         """A chunk is lost with the process that had it."""
-        self._in_flight.discard(job)
-        job.handle = None
-        self._see_loss(*job.range, how)
+        self._in_flight.discard(submission)
+        submission.handle = None
+        self._see_loss(*submission.range, how)
         if self._adapter.tells_victims:
             self._processes.is_apart = True
-            self._lost_of.setdefault(job.worker, Lost(how)).begun.append(job.range)
-            self._tell_lost(job.worker, events)
+            self._lost_of.setdefault(submission.worker, Lost(how)).begun.append(submission.range)
+            self._tell_lost(submission.worker, events)
             return
-        alone = job.chunk.n_items == 1 and not self._in_flight  # else every item is a suspect
+        alone = (
+            submission.chunk.n_items == 1 and not self._in_flight
+        )  # else every item is a suspect
         events.append(
             WorkerLost(
-                worker=job.worker,
+                worker=submission.worker,
                 how=how,
-                ranges=(job.range,),
-                suspect_item=job.chunk.start if alone else None,
+                ranges=(submission.range,),
+                suspect_item=submission.chunk.start if alone else None,
             )
         )
 
@@ -298,14 +305,14 @@ class ExecutorPool:
 
     def kill(self, worker: int) -> None:
         """Cancel a worker's chunks if they have not begun: the worker belongs to the engine."""
-        for job in self._in_flight:
-            if job.worker == worker:
-                self._call_back(job)
+        for submission in self._in_flight:
+            if submission.worker == worker:
+                self._call_back(submission)
 
-    def _call_back(self, job: Job) -> None:
-        if job.handle is not None and not job.is_called_back:
-            job.is_called_back = True
-            self._adapter.cancel(job.handle)
+    def _call_back(self, submission: Submission) -> None:
+        if submission.handle is not None and not submission.is_called_back:
+            submission.is_called_back = True
+            self._adapter.cancel(submission.handle)
 
     def retire(self, worker: int) -> None:
         """Do nothing: an unused worker costs nothing."""
@@ -313,9 +320,9 @@ class ExecutorPool:
     def stop_at(self, index: int) -> None:
         """Begin no more items at or above `index`, as far as chunks can be cancelled."""
         self._chunks.stop = min(self._chunks.stop, index)
-        for job in self._in_flight:
-            if job.chunk.start >= index:
-                self._call_back(job)
+        for submission in self._in_flight:
+            if submission.chunk.start >= index:
+                self._call_back(submission)
 
     def close(self, *, at_once: bool) -> list[str]:  # noqa: ARG002 - it cannot be gentler
         """Cancel all chunks that have not begun; the engine keeps running."""

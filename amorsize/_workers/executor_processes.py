@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._clusters.protocol import ClusterAdapter, Process
-    from amorsize._workers.submissions import Job, JobsInFlight
+    from amorsize._workers.submissions import Submission, Submissions
 
 #: Seconds without any process after which the user is told what the call waits for.
 WARN_S = 10.0
@@ -39,7 +39,7 @@ class Processes:
     def __init__(
         self,
         adapter: ClusterAdapter,
-        in_flight: JobsInFlight,
+        in_flight: Submissions,
         *,
         one_per_process: bool,
         is_single: bool,
@@ -53,7 +53,7 @@ class Processes:
         #: A heap of the workers for each thread of a process, its place among all, and itself.
         self._by_load: list[tuple[float, int, Process]] = []
         #: By the identity of the process that they are for, or None while they have none.
-        self._waiting: dict[str | None, list[Job]] = {}
+        self._waiting: dict[str | None, list[Submission]] = {}
         #: From the first death on: who shares a process with whom is to blame?
         self.is_apart = False
         self._none_since_s: float | None = None
@@ -63,20 +63,20 @@ class Processes:
         self._look()
         self._has_changed = False
 
-    def enter(self, job: Job) -> bool:
+    def enter(self, submission: Submission) -> bool:
         """Give a chunk its process; False: it has none yet, or no room there, and waits."""
         self._look()
-        process = self._process_of.get(job.worker) or self._assign(job.worker)
-        if job.references:
-            process = self._near(job.references) or process
+        process = self._process_of.get(submission.worker) or self._assign(submission.worker)
+        if submission.references:
+            process = self._near(submission.references) or process
         if process is not None and self._has_room(process):
-            job.process = process
+            submission.process = process
             return True
         identity = None if process is None else process.identity
-        self._waiting.setdefault(identity, []).append(job)
+        self._waiting.setdefault(identity, []).append(submission)
         return False
 
-    def ready(self) -> list[Job]:
+    def ready(self) -> list[Submission]:
         """The chunks that have waited and may `enter` now, or wait again."""
         self._look()
         found = self._waiting.pop(None, []) if self._there else []
@@ -89,13 +89,13 @@ class Processes:
         """Whether any chunk waits here."""
         return bool(self._waiting)
 
-    def withdraw(self, worker: int) -> list[Job]:
+    def withdraw(self, worker: int) -> list[Submission]:
         """The chunks of a worker that wait here, which they do no more."""
         waiting, self._waiting = self._waiting, {}
         found = []
-        for identity, jobs in waiting.items():
-            found += [job for job in jobs if job.worker == worker]
-            if others := [job for job in jobs if job.worker != worker]:
+        for identity, submissions in waiting.items():
+            found += [submission for submission in submissions if submission.worker == worker]
+            if others := [submission for submission in submissions if submission.worker != worker]:
                 self._waiting[identity] = others
         return found
 
@@ -120,7 +120,7 @@ class Processes:
         changed, self._has_changed = self._has_changed, False
         return changed
 
-    def gone(self) -> list[Job]:
+    def gone(self) -> list[Submission]:
         """The chunks whose process is there no more, those of the first items first."""
         gone = [one for one in self._in_flight if one.process and not self._is_there(one.process)]
         return sorted(gone, key=lambda one: one.chunk.start)
@@ -158,7 +158,9 @@ class Processes:
             self._there = {one.identity: one for one in named}
             self._process_of.clear()
             self._by_load = [(0.0, place, process) for place, process in enumerate(named)]
-            waiting = [job for jobs in self._waiting.values() for job in jobs]
+            waiting = [
+                submission for submissions in self._waiting.values() for submission in submissions
+            ]
             self._waiting = {None: waiting} if waiting else {}
             self._has_changed = True
         self._named = named

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from amorsize._workers.protocol import Chunk
 
 
-class Job:
+class Submission:
     """A chunk that was submitted, or waits for a process that can take it."""
 
     __slots__ = (
@@ -61,47 +61,47 @@ class Lost:
         self.unstarted: list[tuple[int, int]] = []
 
 
-class JobsInFlight:
+class Submissions:
     """The chunks that were submitted, counted by worker and by process."""
 
     def __init__(self) -> None:
         #: By chunk, the identity of the process that it counts for.
-        self._counted: dict[Job, str | None] = {}
+        self._counted: dict[Submission, str | None] = {}
         self._n_of: dict[int, int] = {}
         self._n_in: dict[str | None, int] = {}
         #: Processes that a chunk has left since `freed` was last asked.
         self._freed: set[str | None] = set()
 
-    def __contains__(self, job: Job) -> bool:
-        return job in self._counted
+    def __contains__(self, submission: Submission) -> bool:
+        return submission in self._counted
 
-    def __iter__(self) -> Iterator[Job]:
+    def __iter__(self) -> Iterator[Submission]:
         return iter(tuple(self._counted))
 
     def __len__(self) -> int:
         return len(self._counted)
 
-    def add(self, job: Job) -> None:
+    def add(self, submission: Submission) -> None:
         """Count a chunk, which may be counted already."""
-        if job in self._counted:
+        if submission in self._counted:
             return
-        identity = None if job.process is None else job.process.identity
-        self._counted[job] = identity
-        self._n_of[job.worker] = self.n_of(job.worker) + 1
+        identity = None if submission.process is None else submission.process.identity
+        self._counted[submission] = identity
+        self._n_of[submission.worker] = self.n_of(submission.worker) + 1
         self._n_in[identity] = self.n_in(identity) + 1
 
-    def discard(self, job: Job) -> None:
+    def discard(self, submission: Submission) -> None:
         """Count a chunk no more."""
-        if job in self._counted:
-            identity = self._counted.pop(job)
+        if submission in self._counted:
+            identity = self._counted.pop(submission)
             self._n_in[identity] -= 1
-            self._n_of[job.worker] -= 1
+            self._n_of[submission.worker] -= 1
             self._freed.add(identity)
 
     def clear(self) -> None:
         """Count none."""
-        for job in self:
-            self.discard(job)
+        for submission in self:
+            self.discard(submission)
 
     def n_of(self, worker: int) -> int:
         """How many a worker of the call has."""

@@ -139,8 +139,8 @@ class Sample:
     def _could_pay(self) -> bool:
         """Whether, on the best assumptions, more than the caller is worth having."""
         serial_s = self.n_planned * (self.costs.mean_s or 0.0)
-        price = prediction.prices_of("thread", self.host)
-        return serial_s > LEAST_LEFT_S and price.pays(serial_s, self.host.n_cores - 1, 0.0)
+        worker_cost = prediction.worker_cost_of("thread", self.host)
+        return serial_s > LEAST_LEFT_S and worker_cost.pays(serial_s, self.host.n_cores - 1, 0.0)
 
     @property
     def busy_share(self) -> float:

@@ -127,41 +127,45 @@ def makespan_s(plan: Plan, basis: Basis) -> float:
     """
     if plan.backend == "serial":
         return basis.serial_s
-    price = prices_of(plan.backend, basis.host)
+    worker_cost = worker_cost_of(plan.backend, basis.host)
     pickle_s = basis.pickle_s / 2 if plan.backend == "process" else 0.0
     n_chunks = -(-basis.n_items // plan.chunksize)
     n_last = basis.n_items - (n_chunks - 1) * plan.chunksize
     n_working = min(plan.n_jobs, n_chunks)
     n_at_once = n_working if basis.waits else min(n_working, basis.host.n_cores)
     item_s = basis.item_s + pickle_s
-    caller_s = n_chunks * price.dispatch_s + basis.n_items * pickle_s
+    caller_s = n_chunks * worker_cost.dispatch_s + basis.n_items * pickle_s
     beside_s = 0.0  # what the caller takes of cores that workers want
     if n_at_once == basis.host.n_cores and not basis.waits:
         item_s *= basis.together
         beside_s = caller_s / basis.host.n_cores
     chunk_s = plan.chunksize * item_s
     # Short chunks are sent ahead, so that nobody waits for the next one: `rules/dispatch.py`.
-    gap_s = price.overhead_s if chunk_s > chunk_sizing.DEEP_OVERHEADS * price.overhead_s else 0.0
-    up_s = price.load_s + price.ready_s + (n_working + 1) / 2 * price.start_s
+    gap_s = (
+        worker_cost.overhead_s
+        if chunk_s > chunk_sizing.DEEP_OVERHEADS * worker_cost.overhead_s
+        else 0.0
+    )
+    up_s = worker_cost.load_s + worker_cost.ready_s + (n_working + 1) / 2 * worker_cost.start_s
     n_rounds, n_over = divmod(n_chunks - 1, n_at_once)
     last_s = n_last * item_s if n_over == 0 else chunk_s
     uneven_s = (1 - 1 / n_at_once) * (basis.longest_s - basis.item_s) / 2
     share_s = (n_chunks * gap_s + basis.n_items * item_s) / n_at_once + beside_s
     rounds_s = n_rounds * (chunk_s + gap_s) + last_s
-    in_turn_s = price.load_s + n_working * price.start_s + caller_s
+    in_turn_s = worker_cost.load_s + n_working * worker_cost.start_s + caller_s
     if plan.backend == "thread" and basis.waits:  # what items compute, one of them does at a time
         in_turn_s += basis.n_items * (basis.work_s + WAKE_S)
     return max(up_s + rounds_s, up_s + share_s + uneven_s, in_turn_s)
 
 
-def prices_of(backend: str, host: Host) -> worker_costs.Prices:
+def worker_cost_of(backend: str, host: Host) -> worker_costs.WorkerCost:
     """What workers of a backend cost."""
     return worker_costs.of_threads(host) if backend == "thread" else worker_costs.of_processes(host)
 
 
 def chunksizes(basis: Basis, backend: str, n_jobs: int) -> list[int]:
     """Sizes worth a look: around the one whose sending costs a hundredth, some for each worker."""
-    bulk = chunk_sizing.bulk_chunksize(basis.item_s, prices_of(backend, basis.host).overhead_s)
+    bulk = chunk_sizing.bulk_chunksize(basis.item_s, worker_cost_of(backend, basis.host).overhead_s)
     n_most = max(1, -(-basis.n_items // n_jobs))
     return sorted({min(n_most, max(1, round(step * bulk))) for step in CHUNK_STEPS})
 
@@ -206,7 +210,7 @@ def _numbers_of_jobs(
 
 
 def _n_most(basis: Basis, backend: str, cores_per_item: float) -> int:
-    price, n_cores = prices_of(backend, basis.host), basis.host.n_cores
+    worker_cost, n_cores = worker_cost_of(backend, basis.host), basis.host.n_cores
     if basis.waits:
         n_most = io_concurrency.MOST
         if backend == "process":
@@ -214,12 +218,12 @@ def _n_most(basis: Basis, backend: str, cores_per_item: float) -> int:
         return max(1, min(n_most, basis.n_items))
     is_parallel = cores_per_item > worker_costs.SEVERAL_CORES
     n_most = max(1, int(n_cores / cores_per_item)) if is_parallel else n_cores
-    max_dispatchable = price.max_dispatchable(
+    max_dispatchable = worker_cost.max_dispatchable(
         basis, basis.pickle_s if backend == "process" else 0.0
     )
     if max_dispatchable < worker_costs.WORTH:
         return 1
-    return max(1, min(n_most, basis.n_items, price.n_affordable(basis.serial_s)))
+    return max(1, min(n_most, basis.n_items, worker_cost.n_affordable(basis.serial_s)))
 
 
 def _soonest(basis: Basis, plans: list[Plan]) -> Plan:

@@ -60,7 +60,7 @@ class Sharing(Value):
 
 
 class Profile(Value):
-    """What was learned about a function on one kind of item; a hint, checked before it is used."""
+    """What was learned about a function on one kind of item; it is checked before it is used."""
 
     plan: Plan  # what served best, with full chunks as they are at this item cost
     traits: ItemTraits

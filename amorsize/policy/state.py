@@ -136,7 +136,7 @@ class State:
         self._host, self.request = host, request
         if request.connects:
             self.waiters.limit(io_concurrency.MOST_CONNECTING)
-        self._prices = worker_costs.HostPrices.of(host)
+        self._worker_costs = worker_costs.HostWorkerCosts.of(host)
 
     @property
     def n_cores(self) -> int | None:
@@ -173,7 +173,7 @@ class State:
         backend = None if self.route is None else self.route.backend
         return self.workers.of(backend).n_reporting > 0
 
-    # -- the work and its prices ------------------------------------------------------------
+    # -- the work and what it costs ------------------------------------------------------------
 
     def left_s(self, status: Status) -> float:
         """The work left, as one core would do it."""
@@ -183,19 +183,23 @@ class State:
         """Items left; where their end is not in sight, as many as were seen."""
         return status.n_left if status.all_read else max(status.n_left, self.costs.n_seen)
 
-    def prices(self) -> worker_costs.Prices:
+    def worker_cost(self) -> worker_costs.WorkerCost:
         """What the workers cost that are in use, or likely to be."""
         backend = None if self.route is None else self.route.backend
         if backend is None and self.costs.waits and self.request.thread_reason is None:
             backend = "thread"
         if backend == "thread":
-            return self._prices.threads
-        return self._prices.processes if self.workers.n_started else self._prices.first_process
+            return self._worker_costs.threads
+        return (
+            self._worker_costs.processes
+            if self.workers.n_started
+            else self._worker_costs.first_process
+        )
 
     @property
     def overhead_s(self) -> float:
         """Of a chunk, in all."""
-        return self.prices().overhead_s if self.is_host_inspected else UNINSPECTED_OVERHEAD_S
+        return self.worker_cost().overhead_s if self.is_host_inspected else UNINSPECTED_OVERHEAD_S
 
     @property
     def pickle_s(self) -> float:
@@ -206,7 +210,7 @@ class State:
     def max_dispatchable(self) -> float:
         """Workers that the caller could keep busy."""
         if self._max_dispatchable is None:  # asked several times for each decision
-            self._max_dispatchable = self.prices().max_dispatchable(self.costs, self.pickle_s)
+            self._max_dispatchable = self.worker_cost().max_dispatchable(self.costs, self.pickle_s)
         return self._max_dispatchable
 
     def is_worth_sending(self) -> bool:

@@ -60,11 +60,11 @@ def _first_items(state: State, status: Status) -> Action | None:
 
 
 def _check_profile(state: State, status: Status) -> Action | None:
-    if state.profile.hint is None or state.profile.is_checked:
+    if state.profile.unchecked is None or state.profile.is_checked:
         return None
     from amorsize.policy.rules import check_profile  # a first call has nothing to check
 
-    return check_profile.check(state, status, state.profile.hint)
+    return check_profile.check(state, status, state.profile.unchecked)
 
 
 def _confirm_waiting(state: State, status: Status) -> Action | None:
@@ -166,7 +166,7 @@ class Tuner(State):
     Args:
         host: What there is to work with; None to have it inspected once it matters.
         request: What is asked for.
-        known: What was learned earlier: a hint, checked on this call's own items.
+        known: What was learned earlier; it is checked on this call's own items.
     """
 
     def tell(self, event: Event) -> None:
@@ -215,7 +215,7 @@ class Tuner(State):
 
             chunksize = remote.full_chunk(self)
         elif chunksize is None and costs.waits and backend != "serial":
-            dispatch_s = self.prices().dispatch_s
+            dispatch_s = self.worker_cost().dispatch_s
             chunksize = chunk_sizing.waiting_chunksize(costs.item_s or 0.0, n_jobs, dispatch_s)
         return Plan(
             backend=backend,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from amorsize.policy.host import Host
 
     class Items(Protocol):
-        """What the price of sending an item is compared with."""
+        """What the cost of sending an item is compared with."""
 
         @property
         def item_s(self) -> float | None:
@@ -54,7 +54,7 @@ BET_SHARE, BET_S = 0.03, 4e-3
 SEVERAL_CORES = 1.3
 
 
-class Prices(Value):
+class WorkerCost(Value):
     """What one kind of worker costs on this host, in seconds."""
 
     start_s: float  # of the caller, per worker
@@ -98,16 +98,16 @@ class Prices(Value):
         return left_s / (n_workers + 1) + spent_s <= PAYBACK * left_s
 
 
-class HostPrices(Value):
+class HostWorkerCosts(Value):
     """What workers of either kind cost on one host."""
 
-    threads: Prices
+    threads: WorkerCost
     #: The first process pays for loading what runs workers.
-    first_process: Prices
-    processes: Prices
+    first_process: WorkerCost
+    processes: WorkerCost
 
     @classmethod
-    def of(cls, host: Host) -> HostPrices:
+    def of(cls, host: Host) -> HostWorkerCosts:
         """From what was measured of the host."""
         first = of_processes(host)
         return cls(
@@ -115,9 +115,9 @@ class HostPrices(Value):
         )
 
 
-def of_threads(host: Host) -> Prices:
+def of_threads(host: Host) -> WorkerCost:
     """Worker threads: quick to start, and nothing has to travel."""
-    return Prices(
+    return WorkerCost(
         start_s=host.thread_start_s,
         ready_s=0.0,
         load_s=0.0,
@@ -126,9 +126,9 @@ def of_threads(host: Host) -> Prices:
     )
 
 
-def of_processes(host: Host) -> Prices:
+def of_processes(host: Host) -> WorkerCost:
     """Worker processes behind pipes."""
-    return Prices(
+    return WorkerCost(
         start_s=host.process_start_s,
         ready_s=host.process_ready_s,
         load_s=host.load_s,

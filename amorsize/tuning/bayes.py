@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: Runs of plans that are proposed.
 N_TRIALS = 25
-#: How many of these are drawn at random, beside those that the policy thinks worth a look.
+#: How many of these are drawn at random, beside those that the policy thinks worth trying.
 N_STARTUP = 6
 #: The most plans that the policy may name.
 N_FIRST = 8

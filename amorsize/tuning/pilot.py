@@ -1,4 +1,4 @@
-"""A look at a few items, before anything is measured."""
+"""Runs a few items before a tuning measures anything: its pilot run."""
 
 from __future__ import annotations
 
@@ -23,52 +23,54 @@ if TYPE_CHECKING:
 
 #: A quick tuning of fewer items would cost more than it could ever bring back.
 FEW_ITEMS = 50
-#: If there are few items, one in this many is looked at, but at least one.
-FEW_LOOKED_AT = 16
+#: If there are few items, one in this many runs, but at least one.
+FEW_SAMPLED = 16
 
 
-class Look(Value):
-    """What a few items have told before anything was measured."""
+class Pilot(Value):
+    """What the first few items have shown, before any plan was measured."""
 
-    hint: OptimizationResult
+    prediction: OptimizationResult
     basis: Basis
     backend: str  # where the policy would send them
 
 
-def look_at(
+def run_pilot(
     func: Callable[..., Any], items: Sequence[Any], asked: TuneOptions, warnings: list[str]
-) -> Look | None:
+) -> Pilot | None:
     """Run a few items, as `optimize` does; in a worker process where they might never end.
 
     None where that took too long or failed; `warnings` then says why.
     """
     n_sampled = SAMPLE_SIZE
     if asked.is_quick and len(items) < FEW_ITEMS:
-        n_sampled = max(1, len(items) // FEW_LOOKED_AT)
-    looked = partial(_looked, func, items, n_sampled, asked.thread_safe)
+        n_sampled = max(1, len(items) // FEW_SAMPLED)
+    run = partial(_run_here, func, items, n_sampled, asked.thread_safe)
     if not asked.is_isolated:
-        return looked()
+        return run()
     longest_s = min(t for t in (asked.timeout_s, asked.budget_s) if t is not None)
-    inside = partial(_apart, looked)
+    inside = partial(_apart, run)
     call = Apart(inside, ([None],), {}, call_options.validated(backend="process", n_jobs=1), None)
     try:
-        (look,) = call.run(longest_s=longest_s)
+        (pilot,) = call.run(longest_s=longest_s)
     except (OutOfTime, AmorsizeError) as error:
         why = str(error) or f"it was not done in {longest_s:g} s"
         warnings.append(f"No prediction could be made from a few items: {why}.")
         return None
-    return look  # type: ignore[no-any-return]
+    return pilot  # type: ignore[no-any-return]
 
 
-def _looked(func: Any, items: Any, n_sampled: int, thread_safe: bool | None) -> Look:
+def _run_here(func: Any, items: Any, n_sampled: int, thread_safe: bool | None) -> Pilot:
     sample = Sample(func, items, n_sampled, {}, call_options.validated(thread_safe=thread_safe))
     sample.run()
     chosen, pickling = sample.where()
-    hint = result_of(sample)
-    hint.data = None  # the caller has it
-    return Look(hint=hint, basis=basis_of(sample, pickling), backend=chosen.backend or "serial")
+    predicted = result_of(sample)
+    predicted.data = None  # the caller has it
+    return Pilot(
+        prediction=predicted, basis=basis_of(sample, pickling), backend=chosen.backend or "serial"
+    )
 
 
-def _apart(looked: Callable[[], Look], _: Any) -> Look:
+def _apart(run: Callable[[], Pilot], _: Any) -> Pilot:
     nesting.leave_process()  # as in the caller, not as in a worker
-    return looked()
+    return run()

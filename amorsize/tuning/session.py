@@ -1,4 +1,4 @@
-"""One tuning from end to end: look at a few items, search, conclude, keep."""
+"""One tuning from end to end: pilot run, search, conclusion, saving."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from amorsize.report import counted, seconds
 from amorsize.tuning import announce, parts, strategies
 from amorsize.tuning import space as spaces
 from amorsize.tuning.bench import WHOLE, Workers
-from amorsize.tuning.pilot import FEW_ITEMS, Look, look_at
+from amorsize.tuning.pilot import FEW_ITEMS, Pilot, run_pilot
 from amorsize.tuning.result import TuningResult
 from amorsize.tuning.save import keep
 from amorsize.tuning.search import BudgetOver, Limits, Search
@@ -82,20 +82,20 @@ class Session:
                 "function is to run on."
             )
         self.warnings: list[str] = []
-        self.look: Look | None = None
+        self.pilot: Pilot | None = None
         self.plans: list[Plan] = []
         self.search: Search
         self.is_over_budget = False
 
     def run(self) -> TuningResult:
-        """Look, search, conclude and keep."""
+        """Pilot, search, conclude and keep."""
         asked = self.asked
         if asked.use_hint:
-            self.look = look_at(self.func, self.items, asked, self.warnings)
+            self.pilot = run_pilot(self.func, self.items, asked, self.warnings)
         self.plans = self._plans()
         self.search = self._new_search()
         if asked.verbose:
-            hint = None if self.look is None else self.look.hint
+            hint = None if self.pilot is None else self.pilot.prediction
             announce.what_is_tried(self.name, self.n_items, asked.strategy, self.plans, hint)
         try:
             result = self._searched()
@@ -133,11 +133,11 @@ class Session:
         space = spaces.Space(backends=backends, n_jobs=asked.n_jobs, chunksizes=asked.chunksizes)
         return spaces.plans(
             space,
-            None if self.look is None else self.look.basis,
+            None if self.pilot is None else self.pilot.basis,
             n_items=self.n_items,
             n_cores=resources.usable_cpus().n_cores,
             is_quick=asked.is_quick,
-            predicted=None if self.look is None else self.look.hint.plan,
+            predicted=None if self.pilot is None else self.pilot.prediction.plan,
         )
 
     def _backends(self) -> tuple[str, ...]:
@@ -146,9 +146,9 @@ class Session:
         if asked.prefers_threads:
             return ("thread",)
         is_named = asked.n_jobs is not None or asked.chunksizes is not None
-        if is_named or self.look is None or self.look.backend == "process":
+        if is_named or self.pilot is None or self.pilot.backend == "process":
             return ("process",)
-        return ("thread", "process") if self.look.backend == "thread" else ("process",)
+        return ("thread", "process") if self.pilot.backend == "thread" else ("process",)
 
     def _new_search(self) -> Search:
         asked = self.asked
@@ -213,7 +213,7 @@ class Session:
 
     def _stride(self, plans: Sequence[Plan]) -> int:
         """Which part of the data a block of a default grid takes: so that two can be paid for."""
-        if self.look is not None and self.look.basis.serial_s * GRID_SHARE < SMALL_GRID_S:
+        if self.pilot is not None and self.pilot.basis.serial_s * GRID_SHARE < SMALL_GRID_S:
             return 1
         n_blocks = self.asked.repeats or GRID_BLOCKS
         stride = -(-n_blocks * (1.0 + sum(map(self._share_of_loop, plans))) // GRID_SHARE)
@@ -229,7 +229,7 @@ class Session:
         asked, search = self.asked, self.search
         if asked.budget_s is None or not plans:
             return 1, plans
-        if self.look is None and search.loop_s is None:
+        if self.pilot is None and search.loop_s is None:
             search.new_block()
             search.run(search.loop, parts.look_part(self.n_items))
         n_blocks = asked.repeats or 1
@@ -245,13 +245,13 @@ class Session:
 
     def _likely_s(self, plan: Plan) -> float:
         """What a plan would take, as far as a few items or the loop tell."""
-        if self.look is not None:
-            return prediction.makespan_s(plan, self.look.basis)
+        if self.pilot is not None:
+            return prediction.makespan_s(plan, self.pilot.basis)
         return (self.search.loop_s or 0.0) * self._share_of_loop(plan)
 
     def _share_of_loop(self, plan: Plan) -> float:
-        if self.look is not None:
-            return self._likely_s(plan) / max(self.look.basis.serial_s, 1e-9)
+        if self.pilot is not None:
+            return self._likely_s(plan) / max(self.pilot.basis.serial_s, 1e-9)
         return 1.0 / min(plan.n_jobs, resources.usable_cpus().n_cores)
 
     # -- quick ------------------------------------------------------------------------------------
@@ -259,7 +259,7 @@ class Session:
     def _why_not_worth_it(self) -> str | None:
         """Time the loop on a small part; why a tuning would cost more than it brings, if so."""
         search = self.search
-        expected_s = inf if self.look is None else self._likely_s(search.loop)
+        expected_s = inf if self.pilot is None else self._likely_s(search.loop)
         if self.n_items < FEW_ITEMS:
             if expected_s < SHORT_S:
                 return (
@@ -286,7 +286,7 @@ class Session:
     def _predicted(self, why: str) -> TuningResult:
         """The prediction of the optimizer, marked as one, if nothing was tuned."""
         loop_s = self.search.loop_s
-        hint = None if self.look is None else self.look.hint
+        hint = None if self.pilot is None else self.pilot.prediction
         if loop_s is None:
             loop_s = inf if hint is None else hint.estimated_serial_s or 0.0
         found = TuningResult(
@@ -324,7 +324,7 @@ class Session:
             self.plans,
             strategy=asked.strategy,
             executor_type=backends[0] if backends else "process",
-            hint=None if self.look is None else self.look.hint,
+            hint=None if self.pilot is None else self.pilot.prediction,
             ended_by=ended_by,
         )
         result.warnings = [*self.warnings, *result.warnings]

@@ -1,4 +1,4 @@
-"""Which plans come into question: what the user names, or what the policy thinks worth a look."""
+"""Which plans come into question: what the user names, or what the policy thinks worth trying."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Space(Value):
     """Backends, and numbers of jobs and chunksizes that are tried on each."""
 
     backends: tuple[str, ...]
-    n_jobs: tuple[int, ...] | None  # None: those worth a look, for each backend
-    chunksizes: tuple[int, ...] | None  # None: those worth a look, for each number of jobs
+    n_jobs: tuple[int, ...] | None  # None: those worth trying, for each backend
+    chunksizes: tuple[int, ...] | None  # None: those worth trying, for each number of jobs
 
     def allows(self, plan: Plan) -> bool:
         """Whether nothing that the user has named leaves this plan out."""
@@ -75,7 +75,7 @@ def plans(
 def _numbers(
     backend: str, basis: Basis | None, n_items: int, n_cores: int, *, is_quick: bool
 ) -> Sequence[int]:
-    """Numbers of jobs worth a look, without 1, which the loop stands for."""
+    """Numbers of jobs worth trying, without 1, which the loop stands for."""
     waits = basis is not None and basis.waits
     if waits and backend == "thread":
         most = max(2, min(io_concurrency.MOST, n_items))
@@ -97,7 +97,7 @@ def _powers(most: int, fewest: int) -> list[int]:
 def _sizes(
     backend: str, n_jobs: int, basis: Basis | None, n_items: int, *, is_quick: bool
 ) -> Iterable[int]:
-    """Chunksizes worth a look: from what sending costs, and from a worker's share."""
+    """Chunksizes worth trying: from what sending costs, and from a worker's share."""
     most = max(1, n_items // (SHARES[0] * n_jobs))
     if basis is None:
         sizes = [n_items // (share * n_jobs) for share in SHARES]
@@ -106,7 +106,7 @@ def _sizes(
         # chunk has most of the work. More chunks than need be cost next to nothing, unless they go
         # to more workers than there are cores.
         enough = most if basis.waits else max(1, n_items // (SHARES[1] * n_jobs))
-        overhead_s = prediction.prices_of(backend, basis.host).overhead_s
+        overhead_s = prediction.worker_cost_of(backend, basis.host).overhead_s
         bulk = chunk_sizing.bulk_chunksize(basis.item_s, overhead_s)
         sizes = [min(enough, round(factor * bulk)) for factor in FACTORS]
         if not is_quick:

@@ -43,9 +43,9 @@ def tune_parameters(
     Args:
         func: What to tune; what it returns is dropped.
         data: Its items, all of which are read first.
-        n_jobs_range: Numbers of jobs to try; None: those worth a look here. 1 is the caller's
+        n_jobs_range: Numbers of jobs to try; None: those worth trying here. 1 is the caller's
             loop, or one worker process where `backends` or a time limit asks for workers.
-        chunksize_range: Chunksizes to try; None: those worth a look.
+        chunksize_range: Chunksizes to try; None: those worth trying.
         use_optimizer_hint: Look at a few items first: the result shows what they predict, and
             where ranges are left open they are chosen around that.
         verbose: Print what is tried and found.

@@ -13,12 +13,12 @@ class KnownProfile:
     """What is remembered of the function, and whether it holds for this call.
 
     Args:
-        hint: The profile of an earlier call; None: nothing is remembered.
+        remembered: The profile of an earlier call; None: nothing is remembered.
     """
 
-    def __init__(self, hint: Profile | None) -> None:
-        #: The profile, until it was checked.
-        self.hint = hint
+    def __init__(self, remembered: Profile | None) -> None:
+        #: The profile, until it has been checked.
+        self.unchecked = remembered
         #: Slices that it was checked on.
         self.n_checks = 0
         #: Whether this call's items agree with it, or disagree. Neither: it was not checked.

@@ -41,25 +41,25 @@ UNEVEN = 0.7
 MOST_SPREAD = 1.0
 
 
-def check(state: State, status: Status, hint: Profile) -> Action | None:
+def check(state: State, status: Status, remembered: Profile) -> Action | None:
     """A little of this call's own work decides whether what is remembered fits it."""
     costs = state.costs
     left_s = CHECK_S - costs.elapsed_inline_s
-    is_hasty = status.n_left > 0 and _is_hasty(state, hint)
+    is_hasty = status.n_left > 0 and _is_hasty(state, remembered)
     if status.caller_busy and (is_hasty or not costs.n_reports):  # its item may take long
         return dispatch.meanwhile_or_wait(state, status)
-    if hint.traits.waits and not costs.n_inline:
+    if remembered.traits.waits and not costs.n_inline:
         if not _are_told(state):
             return dispatch.meanwhile(state, status) or Wait(reason="first items are running")
         if costs.waits or state.waiting.first_reports.is_settled:
-            _judge(state, hint)
+            _judge(state, remembered)
             return None if costs.waits else _end_thread(state)
     may_check = left_s > 0 and state.profile.n_checks < CHECK_SLICES
     if not status.caller_busy and (is_hasty or may_check):
         state.profile.n_checks += 1
         beside = dispatch.meanwhile(state, status) if is_hasty else None
         return beside or inline.run_slice(state, status, max(left_s, LEAST_CHECK_S))
-    _judge(state, hint)
+    _judge(state, remembered)
     return None
 
 
@@ -78,34 +78,34 @@ def _end_thread(state: State) -> Action | None:
     return RetireWorker(worker=worker.number)
 
 
-def _is_hasty(state: State, hint: Profile) -> bool:
+def _is_hasty(state: State, remembered: Profile) -> bool:
     """Whether it is too early to put a profile aside."""
     costs = state.costs
-    if not costs.n_seen or costs.n_seen >= TELLING_ITEMS or _fits(state, hint):
+    if not costs.n_seen or costs.n_seen >= TELLING_ITEMS or _fits(state, remembered):
         return False
     # A few more are no loss where they are short. Costly ones are shared out meanwhile.
-    ratio = _ratio(state, hint)
-    is_cheap = ratio < 1 and not _is_within(ratio, hint)
-    return costs.undelayed_inline_s < LONG_S or (is_cheap and _is_uneven(hint))
+    ratio = _ratio(state, remembered)
+    is_cheap = ratio < 1 and not _is_within(ratio, remembered)
+    return costs.undelayed_inline_s < LONG_S or (is_cheap and _is_uneven(remembered))
 
 
-def _is_uneven(hint: Profile) -> bool:
-    return (hint.level.spread_log or 0.0) > UNEVEN
+def _is_uneven(remembered: Profile) -> bool:
+    return (remembered.level.spread_log or 0.0) > UNEVEN
 
 
 def remember(state: State, profile: Profile) -> None:
     """Take a profile that was found while items were already running: judged at once."""
-    state.profile.hint, state.exploration.account = profile, Explored.of(profile)
+    state.profile.unchecked, state.exploration.account = profile, Explored.of(profile)
     if state.costs.item_s is not None:
         _judge(state, profile)
 
 
-def _ratio(state: State, hint: Profile) -> float:
+def _ratio(state: State, remembered: Profile) -> float:
     """What items cost by what was remembered."""
-    costs, traits = state.costs, hint.traits
+    costs, traits = state.costs, remembered.traits
     # Short slices are mostly clockwork: the latest is the longest. Of reports, all count, and of
     # few items.
-    is_mean = costs.n_reports or _is_uneven(hint) or costs.n_seen <= TELLING_ITEMS
+    is_mean = costs.n_reports or _is_uneven(remembered) or costs.n_seen <= TELLING_ITEMS
     seen_s = (costs.mean_s if is_mean else costs.latest_s) or traits.item_s
     ratios = [seen_s / traits.item_s]
     if traits.item_cpu_s and costs.item_cpu_s and not traits.waits:
@@ -113,7 +113,7 @@ def _ratio(state: State, hint: Profile) -> float:
         ratios.append(costs.item_cpu_s / traits.item_cpu_s)
     if traits.waits:  # and of those that wait it holds up a few, for long
         ratios.append((costs.latest_own_s or seen_s) / traits.item_s)
-        ratios.append(seen_s / (hint.level.typical_s or traits.item_s))
+        ratios.append(seen_s / (remembered.level.typical_s or traits.item_s))
     return _least_changed(ratios)
 
 
@@ -124,29 +124,31 @@ def _least_changed(ratios: list[float]) -> float:
     return min(ratios) if ratios[0] > 1 else max(ratios)
 
 
-def _is_within(ratio: float, hint: Profile) -> bool:
-    spread = min(MOST_SPREAD, hint.level.spread_log or 0.0)
+def _is_within(ratio: float, remembered: Profile) -> bool:
+    spread = min(MOST_SPREAD, remembered.level.spread_log or 0.0)
     within = FITS * (1 + spread) ** 2  # few of very uneven items say little
     return 1 / within < ratio < within
 
 
-def _fits(state: State, hint: Profile) -> bool:
-    return _is_within(_ratio(state, hint), hint) and state.costs.fits(waits=hint.traits.waits)
+def _fits(state: State, remembered: Profile) -> bool:
+    return _is_within(_ratio(state, remembered), remembered) and state.costs.fits(
+        waits=remembered.traits.waits
+    )
 
 
-def _judge(state: State, hint: Profile) -> None:
+def _judge(state: State, remembered: Profile) -> None:
     """Adopt a profile that agrees with this call's items; else go on without it."""
-    costs, ratio = state.costs, _ratio(state, hint)
-    state.profile.hint = None
-    state.profile.judge(fits=_fits(state, hint))
+    costs, ratio = state.costs, _ratio(state, remembered)
+    state.profile.unchecked = None
+    state.profile.judge(fits=_fits(state, remembered))
     is_alike = state.profile.fits and 1 / ALIKE < ratio < ALIKE
-    state.limits.contention.start_with(hint, is_alike=is_alike)
+    state.limits.contention.start_with(remembered, is_alike=is_alike)
     if state.profile.fits:
-        _adopt(state, hint)
+        _adopt(state, remembered)
         return
     state.exploration.account = Explored()  # of another plan
     choose_backend.begin_waiters(state)
-    if state.gil.is_held is None and hint.traits.holds_gil:
+    if state.gil.is_held is None and remembered.traits.holds_gil:
         state.gil.is_held = True  # whatever items cost: they would rather have changed in that
     state.note("remembered profile put aside", f"an item costs {ratio:.2g} x that")
     state.drifts.append(
@@ -160,13 +162,13 @@ def _judge(state: State, hint: Profile) -> None:
     )
 
 
-def _adopt(state: State, hint: Profile) -> None:
+def _adopt(state: State, remembered: Profile) -> None:
     """Start from a profile: what was measured then need not be measured again."""
-    plan, traits = hint.plan, hint.traits
-    state.profile.watch = drift.Watch(hint)
-    state.profile.n_calls = hint.n_calls
-    state.exploration.is_due = explore.is_due(hint, state.request.at_s)
-    state.costs.agree(hint)
+    plan, traits = remembered.plan, remembered.traits
+    state.profile.watch = drift.Watch(remembered)
+    state.profile.n_calls = remembered.n_calls
+    state.exploration.is_due = explore.is_due(remembered, state.request.at_s)
+    state.costs.agree(remembered)
     looked_s = 0.0 if state.gil.seen is None else state.gil.seen.watched_s
     if state.gil.is_held is None or (traits.holds_gil and looked_s < gil.WATCH_LONGER_S):
         # Beside busy programs, 2 of 100 short looks are wrong.
@@ -178,13 +180,13 @@ def _adopt(state: State, hint: Profile) -> None:
     # A pickling time that limits workers is measured again, which takes little.
     if is_light and state.sending.pickling is None:
         state.sending.pickling = PicklingMeasured(pickle_s=traits.pickle_s)
-    if hint.sharing.n_short >= achievement.SHORT_CALLS:
+    if remembered.sharing.n_short >= achievement.SHORT_CALLS:
         state.note("n_jobs counted anew", "the same plan achieved less in two calls")
         return
     if traits.waits:
-        state.waiters.start_with(hint)
+        state.waiters.start_with(remembered)
     state.cores.verified = True
-    if tuned_plan.applies(hint, state.request):
+    if tuned_plan.applies(remembered, state.request):
         state.profile.followed = plan
         what = f"{plan.backend} x {plan.n_jobs}, {plan.chunksize} items in a chunk"
         state.note(what, "tuned deliberately, for about as many items")

@@ -126,8 +126,8 @@ def reopen_jobs(state: State) -> None:
 
 def are_trivial(state: State) -> bool:
     """Whether the caller is better off without a look at workers, by all that it has seen."""
-    costs, hint = state.costs, state.profile.hint
-    is_in_doubt = hint is not None and hint.traits.item_s >= LEAST_ITEM_S
+    costs, remembered = state.costs, state.profile.unchecked
+    is_in_doubt = remembered is not None and remembered.traits.item_s >= LEAST_ITEM_S
     is_open = state.is_host_inspected or costs.waits or is_in_doubt
     if is_open or costs.undelayed_inline_s < SURE_S:
         return False
@@ -151,9 +151,9 @@ def n_bet(state: State, now_s: float, item_s: float, left_s: float) -> int:
     While threads may turn out better, what is lost without processes is at most the item that the
     caller watches, so no more than that may go into starting them.
     """
-    host, hint = state.host, state.profile.hint
+    host, remembered = state.host, state.profile.unchecked
     n = int(worker_costs.bet_s(now_s, left_s) / (host.process_start_s + host.process_ready_s))
-    holds_gil = state.gil.is_held or (hint is not None and hint.traits.holds_gil)
+    holds_gil = state.gil.is_held or (remembered is not None and remembered.traits.holds_gil)
     if state.request.thread_reason is not None or holds_gil:
         return n
     return min(n, int(OPEN_SHARE * item_s / host.process_start_s))
@@ -184,9 +184,9 @@ def _worker_beside_second_item(state: State, status: Status) -> Action | None:
     bet_s = worker_costs.bet_s(status.now_s, state.left_s(status))
     if not state.is_host_inspected:
         return InspectHost() if bet_s >= INSPECTION_S else None
-    price = worker_costs.of_processes(state.host)
-    pays = state.n_places > 1 and price.pays(state.left_s(status), 1, 0.0)
-    if not pays or bet_s < price.first_s:
+    worker_cost = worker_costs.of_processes(state.host)
+    pays = state.n_places > 1 and worker_cost.pays(state.left_s(status), 1, 0.0)
+    if not pays or bet_s < worker_cost.first_s:
         return None
     return look_up(state, status) or _start_worker_early(state)
 
@@ -249,11 +249,11 @@ def _could_pay(state: State, status: Status) -> bool:
     if not state.is_host_inspected:
         undisturbed_left_s = state.n_left(status) * costs.undisturbed_s
         return undisturbed_left_s > LEAST_LEFT_S + state.request.to_load_s
-    price = state.prices()
+    worker_cost = state.worker_cost()
     likely_s = scale.left_at_latest_s(state, status)
-    n_most = min(state.n_places, price.n_affordable(likely_s), status.n_left)
-    if not price.pays(likely_s, max(1, n_most), scale.sure_warmup_s(state)):
+    n_most = min(state.n_places, worker_cost.n_affordable(likely_s), status.n_left)
+    if not worker_cost.pays(likely_s, max(1, n_most), scale.sure_warmup_s(state)):
         return False
     if left_s < DOUBTS * scale.doubtful_warmup_s(state):
         return False
-    return worker_costs.bet_s(status.now_s, left_s) >= price.start_s
+    return worker_costs.bet_s(status.now_s, left_s) >= worker_cost.start_s

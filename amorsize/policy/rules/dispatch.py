@@ -91,7 +91,7 @@ def chunk_for(state: State, status: Status, worker: WorkerState, n_ready: int) -
     costs = state.costs
     if costs.item_s is None:
         return 1, chunk_sizing.WATCHED_CHUNK_S
-    price = state.prices()
+    worker_cost = state.worker_cost()
     if costs.waits and costs.item_s >= SLICE_S:
         if state.waiters.is_looking(n_ready):  # reports of one item each tell soonest
             return 1, inf
@@ -99,14 +99,14 @@ def chunk_for(state: State, status: Status, worker: WorkerState, n_ready: int) -
             n_left=state.n_left(status),
             item_s=costs.item_s,
             n_workers=n_ready,
-            dispatch_s=price.dispatch_s,
+            dispatch_s=worker_cost.dispatch_s,
         )
     n_items, time_budget_s = chunk_sizing.chunk_of(
         n_left=state.n_left(status),
         item_s=costs.item_s,
         n_workers=max(n_ready, min(state.n_places, state.limits.n_most or state.n_places)),
-        dispatch_s=price.dispatch_s,
-        overhead_s=price.overhead_s,
+        dispatch_s=worker_cost.dispatch_s,
+        overhead_s=worker_cost.overhead_s,
         n_largest=max(costs.n_largest, 0 if costs.n_reports else costs.n_inline),
         is_watched=state.limits.contention.is_testing
         or (not worker.n_reports and costs.n_reports < FEW_REPORTS and not state.profile.fits),
@@ -122,16 +122,17 @@ def _is_deep(state: State, n_items: int, n_ready: int, n_left: int) -> bool:
         return n_left > 2 * n_ready * n_items
     if not state.costs.n_reports and (state.costs.item_s or 0.0) >= LONG_ITEM_S:
         return n_left > PLENTY * (1 + n_ready)  # the caller is soon in a long item of its own
-    price = state.prices()
+    worker_cost = state.worker_cost()
     chunk_s = n_items * (state.costs.item_s or 0.0)
     if chunk_s < 2 * SLICE_S and n_ready < state.host.n_cores and inline.helps(state):
         return True  # it is over before the caller looks up from its own items
     if _is_late(state, chunk_s, n_ready) and n_left > AHEAD_LEFT * (1 + n_ready) * n_items:
         return True
-    sent_s = price.dispatch_s + n_items * state.pickle_s
+    sent_s = worker_cost.dispatch_s + n_items * state.pickle_s
     busy_share = n_ready * sent_s / max(chunk_s, 1e-9)
     return (
-        busy_share > DEEP_CALLER_SHARE or chunk_s < chunk_sizing.DEEP_OVERHEADS * price.overhead_s
+        busy_share > DEEP_CALLER_SHARE
+        or chunk_s < chunk_sizing.DEEP_OVERHEADS * worker_cost.overhead_s
     )
 
 
@@ -159,7 +160,7 @@ def meanwhile(state: State, status: Status) -> Action | None:
             n_items, time_budget_s = n_first(state, status), inf
             if worker.n_reports:
                 n_items, time_budget_s = chunk_for(state, status, worker, state.workers.n_alive)
-            if n_items * (state.costs.item_s or inf) < state.prices().dispatch_s:
+            if n_items * (state.costs.item_s or inf) < state.worker_cost().dispatch_s:
                 return None  # to send it takes longer than to run it
             return send(state, worker, n_items, time_budget_s)
     return None

@@ -46,11 +46,11 @@ def first(state: State, status: Status) -> Action:
         return dispatch.meanwhile_or_wait(state, status)
     if (action := _begin_known(state, status) or help_with_few(state, status)) is not None:
         return action
-    is_helped, knows = state.workers.n_started > 0, state.profile.hint is not None
+    is_helped, knows = state.workers.n_started > 0, state.profile.unchecked is not None
     if is_helped and state.request.thread_reason is None and state.gil.seen is None and not knows:  # noqa: SIM102
         if not state.gil.is_probing:
             return choose_backend.start_gil_probe(state)
-    if _is_watchable(state, state.profile.hint) and not state.gil.is_probing:
+    if _is_watchable(state, state.profile.unchecked) and not state.gil.is_probing:
         action = choose_backend.start_gil_probe(state)
         state.gil.began_s = status.now_s
         return action
@@ -58,11 +58,11 @@ def first(state: State, status: Status) -> Action:
 
 
 def _begin_known(state: State, status: Status) -> Action | None:
-    if state.profile.hint is None:
+    if state.profile.unchecked is None:
         return None
     from amorsize.policy.rules import known_waits  # a first call knows of none
 
-    return known_waits.begin(state, status, state.profile.hint)
+    return known_waits.begin(state, status, state.profile.unchecked)
 
 
 def help_with_few(state: State, status: Status) -> Action | None:
@@ -75,7 +75,7 @@ def help_with_few(state: State, status: Status) -> Action | None:
         state.workers.early_start_s = status.now_s
         if not n_started:
             why = f"only {status.n_left} items, which are likely long"
-            if state.profile.hint is not None:
+            if state.profile.unchecked is not None:
                 why = "an earlier call had long items"
             state.note(f"{n_first} started before the first item", why)
         return StartWorker(backend="process")
@@ -85,8 +85,8 @@ def help_with_few(state: State, status: Status) -> Action | None:
 def _are_few(state: State, status: Status, n_cores: int) -> bool:
     """Whether so few items are likely long: nobody maps over six trivial ones."""
     n_items = status.n_left + state.workers.n_started
-    if (hint := state.profile.hint) is not None:
-        is_long = hint.traits.item_s >= LONG_CHECK_S and hint.plan.backend == "process"
+    if (remembered := state.profile.unchecked) is not None:
+        is_long = remembered.traits.item_s >= LONG_CHECK_S and remembered.plan.backend == "process"
         return is_long and n_items >= 2
     per_core = FEW_PER_CORE if n_cores < MANY_CORES else FEW_PER_CORE_OF_MANY
     are_few = status.all_read and 2 <= n_items <= per_core * n_cores
@@ -123,9 +123,9 @@ def _n_bet(state: State, status: Status) -> int:
 
 def _likely_s(state: State, taken_s: float) -> float:
     """What an item will take, when the first ones are still not done after so long."""
-    hint = state.profile.hint
-    if hint is not None and taken_s >= dispatch.LONG_ITEM_S:  # not trivial: as remembered
-        return max(LINDY * taken_s, hint.traits.item_s)
+    remembered = state.profile.unchecked
+    if remembered is not None and taken_s >= dispatch.LONG_ITEM_S:  # not trivial: as remembered
+        return max(LINDY * taken_s, remembered.traits.item_s)
     return LINDY * taken_s
 
 
@@ -172,8 +172,8 @@ def _wait_for_first(state: State, status: Status, n_first: int) -> Action | None
     return Wait(reason="first items are running", timeout_s=min(left_s, FIRST_LOOK_S))
 
 
-def _is_watchable(state: State, hint: Profile | None) -> bool:
+def _is_watchable(state: State, remembered: Profile | None) -> bool:
     """The first item will take so long that whether it holds the GIL can be seen meanwhile."""
-    if hint is None or hint.traits.waits or hint.traits.holds_gil is not False:
+    if remembered is None or remembered.traits.waits or remembered.traits.holds_gil is not False:
         return False
-    return hint.traits.item_s >= WATCH_S and state.gil.seen is None
+    return remembered.traits.item_s >= WATCH_S and state.gil.seen is None

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 LONG_WAIT_S = 5e-3
 
 
-def begin(state: State, status: Status, hint: Profile) -> Action | None:
+def begin(state: State, status: Status, remembered: Profile) -> Action | None:
     """A thread for each item, as many as an earlier call had; None: one is run first."""
-    if not _are_long_waits(state, hint, status):
+    if not _are_long_waits(state, remembered, status):
         return None
     if not state.is_host_inspected:
         return InspectHost()
@@ -40,24 +40,26 @@ def begin(state: State, status: Status, hint: Profile) -> Action | None:
     looked = state.waiting.looked
     if not looked.is_idle and not looked.is_vain:
         return Wait(reason="a first item is running", timeout_s=LOOK_S, is_watched=True)
-    if looked.is_idle and pool.n_alive < _n_wanted(state, status, hint):
+    if looked.is_idle and pool.n_alive < _n_wanted(state, status, remembered):
         if pool.n_alive == 1:
             state.note("threads at once", "an earlier call had long waits, and one is under way")
-            state.waiters.start_with(hint)
+            state.waiters.start_with(remembered)
         return StartWorker(backend="thread")
     return Wait(reason="first items are running")
 
 
-def _are_long_waits(state: State, hint: Profile, status: Status) -> bool:
-    is_open = state.route is None and not tuned_plan.applies(hint, state.request)
+def _are_long_waits(state: State, remembered: Profile, status: Status) -> bool:
+    is_open = state.route is None and not tuned_plan.applies(remembered, state.request)
     # Where there were two of them, the caller ran both.
-    in_threads = hint.traits.waits and hint.plan.backend in ("thread", "serial")
-    is_long = hint.traits.item_s >= LONG_WAIT_S
+    in_threads = remembered.traits.waits and remembered.plan.backend in ("thread", "serial")
+    is_long = remembered.traits.item_s >= LONG_WAIT_S
     return is_open and in_threads and is_long and status.n_left + state.workers.n_in_flight > 1
 
 
-def _n_wanted(state: State, status: Status, hint: Profile) -> int:
-    n_known = state.waiters.n_known(hint)
-    n = min(n_known, io_concurrency.n_beside(hint.traits.item_s, hint.traits.item_cpu_s))
+def _n_wanted(state: State, status: Status, remembered: Profile) -> int:
+    n_known = state.waiters.n_known(remembered)
+    n = min(
+        n_known, io_concurrency.n_beside(remembered.traits.item_s, remembered.traits.item_cpu_s)
+    )
     n = min(n, status.n_left + state.workers.n_in_flight, state.limits.n_most or n)
     return min(n, state.request.n_jobs or n)

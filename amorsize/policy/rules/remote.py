@@ -108,16 +108,18 @@ def full_chunk(state: State) -> int:
 
 def _item_s(state: State) -> float | None:
     """What an item costs, in this call or an earlier one."""
-    item_s, hint = state.costs.item_s, state.profile.hint
-    if item_s is None and hint is not None:
-        item_s = hint.traits.item_s
+    item_s, remembered = state.costs.item_s, state.profile.unchecked
+    if item_s is None and remembered is not None:
+        item_s = remembered.traits.item_s
     return None if item_s is None else max(item_s, chunk_sizing.LEAST_S)
 
 
 def _n_most(state: State) -> int:
     """Items that a chunk may have by what others before it had."""
-    hint = state.profile.hint
-    return GROWTH * max(1, state.costs.n_largest) if hint is None else hint.plan.chunksize
+    remembered = state.profile.unchecked
+    return (
+        GROWTH * max(1, state.costs.n_largest) if remembered is None else remembered.plan.chunksize
+    )
 
 
 def see(state: State, event: Report) -> None:
@@ -130,13 +132,13 @@ def see(state: State, event: Report) -> None:
 
 def _check_profile(state: State) -> None:
     """The first chunk that comes back shows whether what is remembered holds."""
-    hint, item_s = state.profile.hint, state.costs.item_s
-    if hint is None or item_s is None:
+    remembered, item_s = state.profile.unchecked, state.costs.item_s
+    if remembered is None or item_s is None:
         return
-    state.profile.hint = None
-    state.profile.judge(fits=1 / FITS < item_s / hint.traits.item_s < FITS)
+    state.profile.unchecked = None
+    state.profile.judge(fits=1 / FITS < item_s / remembered.traits.item_s < FITS)
     if state.profile.fits:
-        state.costs.n_largest = max(state.costs.n_largest, hint.plan.chunksize)
+        state.costs.n_largest = max(state.costs.n_largest, remembered.plan.chunksize)
 
 
 def _n_by_size(state: State, n_workers: int) -> float:

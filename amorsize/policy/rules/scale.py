@@ -56,19 +56,19 @@ def _n_wanted(state: State, status: Status) -> int:
     max_dispatchable = state.max_dispatchable()
     if max_dispatchable < worker_costs.WORTH:
         return 0
-    left_s, price = state.left_s(status), state.prices()
+    left_s, worker_cost = state.left_s(status), state.worker_cost()
     if not state.workers.n_started:
         left_s = left_at_latest_s(state, status)
     n = min(state.n_places, int(min(1e6, worker_costs.SPARE * max_dispatchable)) + 2)
-    n = min(n, price.n_affordable(left_s, sure_warmup_s(state)))
+    n = min(n, worker_cost.n_affordable(left_s, sure_warmup_s(state)))
     if status.all_read:
         n = min(n, status.n_left + state.workers.n_in_flight)
     if state.limits.n_most is not None:
         n = min(n, state.limits.n_most)
     if state.workers.n_started or n < 1:
-        is_late = left_at_latest_s(state, status) < price.first_s + sure_warmup_s(state)
+        is_late = left_at_latest_s(state, status) < worker_cost.first_s + sure_warmup_s(state)
         return min(n, state.workers.n_alive) if is_late else n
-    return n if price.pays(left_s, n, sure_warmup_s(state)) else 0
+    return n if worker_cost.pays(left_s, n, sure_warmup_s(state)) else 0
 
 
 def left_at_latest_s(state: State, status: Status) -> float:
@@ -92,14 +92,14 @@ def doubtful_warmup_s(state: State) -> float:
 def _n_trusted(state: State, status: Status) -> int:
     """Cores we may bet on: few until a worker or the caller's own share has shown them."""
     n = state.n_places
-    if doubtful_warmup_s(state) > state.prices().first_s:
+    if doubtful_warmup_s(state) > state.worker_cost().first_s:
         n = min(n, COLD_WORKERS)
     if not state.cores.verified:
         bet_s = worker_costs.bet_s(status.now_s, state.left_s(status))
-        n = min(n, max(1, int(bet_s / state.prices().first_s)))
+        n = min(n, max(1, int(bet_s / state.worker_cost().first_s)))
     if state.costs.first_unconfirmed_s is not None and not state.inherits_warmth:
         spent_s = status.now_s  # all that is known: what is left is not, if that was a warm-up
-        n = min(n, max(1, int(worker_costs.bet_s(spent_s, 0.0) / state.prices().start_s)))
+        n = min(n, max(1, int(worker_costs.bet_s(spent_s, 0.0) / state.worker_cost().start_s)))
     if not state.costs.n_reports and state.host.n_cores > 1 and not state.has_proven_pool:
         n = min(n, state.n_places - 1)  # the caller still computes on one
     return n
@@ -141,7 +141,7 @@ def _n_of_workers_only(state: State, status: Status, pool: Pool) -> int:
     if state.request.n_jobs is not None:
         return n
     if state.costs.item_s is not None and not state.costs.waits:
-        n = min(n, max(pool.n_alive, state.prices().n_affordable(state.left_s(status))))
+        n = min(n, max(pool.n_alive, state.worker_cost().n_affordable(state.left_s(status))))
     knows = state.costs.n_reports > 0 and state.waiting.first_reports.are_enough
     if state.route.backend == "thread" and not knows:
         n = min(n, 1)  # a second one would hide whether items wait, or wait for the first
