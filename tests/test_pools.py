@@ -581,3 +581,17 @@ def test_the_items_of_these_tests_can_be_imported_by_a_worker():
     """They are the project's own code, so that what they reach is looked into."""
     assert ownership.is_own_module("pool_items")
     assert Path(pool_items.__file__).parent == Path(__file__).parent
+
+
+def test_a_thread_that_cannot_run_a_chunk_says_so():
+    """Its caller would wait for it for ever: here for a chunk without any items."""
+    pool = ThreadPool(Task(pool_items.double))
+    try:
+        start(pool, 0)
+        pool.send(0, Chunk(start=0, stop=1), time_budget_s=10.0, flush_s=10.0)
+
+        (failed,) = of(SetupFailed, hear(pool, lambda seen: of(SetupFailed, seen)))
+
+        assert isinstance(failed.error, AssertionError)
+    finally:
+        pool.close(at_once=True)

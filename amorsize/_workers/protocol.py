@@ -266,7 +266,7 @@ class WorkerRetired(Value):
 
 
 class SetupFailed(Value):
-    """A worker's setup raised."""
+    """A worker cannot run items: its setup raised, or amorsize itself inside it."""
 
     worker: int
     error: BaseException

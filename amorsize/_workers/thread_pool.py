@@ -230,6 +230,8 @@ class ThreadPool:
                         self._events.put(Noticed(worker=number, why=news))
                     self._events.put(done)
                 del done  # else the frames of its error's traceback would keep it
+        except BaseException as error:  # not an item's: what they raise is in `done`
+            self._events.put(SetupFailed(worker=number, error=error))
         finally:
             delay_clock.close()
             if task.teardown is not None:

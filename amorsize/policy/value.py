@@ -67,9 +67,10 @@ def _compiled_when_often_made(fields: tuple[str, ...], defaults: "dict[str, Any]
                     return tuple.__new__(cls, [values[field] for field in fields])
                 except KeyError:
                     pass  # the compiled one says what is wrong
-        owner = next(one for one in cls.__mro__ if one.__dict__.get("__new__") is slow)
         quick = staticmethod(_compiled(fields, defaults))
-        setattr(owner, "__new__", quick)  # noqa: B010 - mypy knows __new__ as a method
+        for owner in cls.__mro__:  # none has it any more where another thread was quicker
+            if owner.__dict__.get("__new__") is slow:
+                setattr(owner, "__new__", quick)  # noqa: B010 - mypy knows __new__ as a method
         return quick(cls, **given)
 
     slow = staticmethod(__new__)
