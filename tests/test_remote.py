@@ -25,14 +25,17 @@ def play(
     known=None,
     result_bytes=None,
     changes=(),
+    overlaps=True,
 ):
     """Seconds that a call takes on an engine, with the chunks that it sent.
 
     The caller is busy for `dispatch_s` with each chunk, which is on its way for half of `lag_s`
     there, as long back; a worker runs its chunks in turn. `changes` says from when on there are how
-    many workers; those that go take the chunks along that they have, which are run again.
+    many workers; those that go take the chunks along that they have, which are run again. Where
+    nothing overlaps, a chunk is on its way only once the one before it is over.
     """
-    host = Host(n_cores=n_workers, dispatch_s=dispatch_s, engine_lag_s=lag_s)
+    engine = {"engine_lag_s": lag_s, "engine_overlaps": overlaps}
+    host = Host(n_cores=n_workers, dispatch_s=dispatch_s, **engine)
     request = Request(n_items=n_items, backend="process", n_jobs=n_workers, chunksize=chunksize)
     tuner = Tuner(None, request, known)
     tuner.tell(HostInspected(host=host, request=request))
@@ -77,7 +80,8 @@ def play(
             case Send(worker=worker, n_items=n):
                 now_s += dispatch_s
                 wall_s = n * item_s / speeds[worker]
-                free_s[worker] = max(free_s[worker], now_s + lag_s / 2) + wall_s
+                waits_s = 0.0 if overlaps or not free_s[worker] else lag_s
+                free_s[worker] = max(free_s[worker] + waits_s, now_s + lag_s / 2) + wall_s
                 heapq.heappush(reports, (free_s[worker] + lag_s / 2, worker, n, wall_s))
                 n_left -= n
                 sizes.append(n)
@@ -135,6 +139,10 @@ WORLDS = [
     pytest.param(20e-3, 3_000, {"n_workers": 64, "lag_s": 5e-3}, id="waits, 64 workers"),
     pytest.param(50e-3, 20_000, {"n_workers": 256, "lag_s": 5e-3}, id="256 workers"),
     pytest.param(1.0, 20_000, {"n_workers": 1000, "lag_s": 5e-3}, id="1 000 workers"),
+    pytest.param(
+        *(1e-3, 1000, {"n_workers": 2, "lag_s": 2.6e-3, "overlaps": False}),
+        id="no chunk waits in a worker",
+    ),
 ]
 
 

@@ -55,7 +55,7 @@ class DaskAdapter:
 
     shares_memory = False
     submit_s, lag_s = 1.5e-3, 5e-3  # distributed 2026.8, a client beside its workers on 2 cores
-    names_processes = True
+    names_processes = overlaps = True
     way_out = (
         "Install it where the workers are, or call client.register_plugin() with "
         "distributed.PipInstall([...]) for a package and distributed.diagnostics.plugin."

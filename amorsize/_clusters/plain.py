@@ -20,6 +20,7 @@ class PlainAdapter:
 
     submit_s, lag_s = 0.15e-3, 0.5e-3  # of a ProcessPoolExecutor, on 2 cores
     names_processes = False
+    overlaps = True  # so it is with those of the standard library
     reference_types: frozenset[type] = frozenset()
     way_out = "Make it importable there."
     tells_victims = False

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
         shares_memory: bool
         #: Whether each submission names the process that it is to run in.
         names_processes: bool
+        #: Whether a submission may wait in a worker while another runs there.
+        overlaps: bool
         #: Whether the end of a process fails only the submissions that were in it.
         tells_victims: bool
 
@@ -39,7 +41,8 @@ if TYPE_CHECKING:
         reference_types: frozenset[type]
         #: CPU seconds of this process for a submission, until it was measured.
         submit_s: float
-        #: Seconds for the way there and back, until they were measured.
+        #: Seconds for the way there and back, until they were measured. Where no submission can
+        #: wait in a worker, those between two of them in a worker.
         lag_s: float
 
         def n_workers(self, *, one_per_process: bool) -> int | None:

@@ -107,6 +107,7 @@ class RemoteWorkers:
             n_cores=self.n_workers or host.n_cores,
             dispatch_s=self._costs.submit_s,
             engine_lag_s=self._costs.lag_s,
+            engine_overlaps=self.adapter.overlaps,
         )
 
     def new_pool(
@@ -169,7 +170,8 @@ class RemoteWorkers:
             submission_costs.keep(self._fingerprint, self._costs, on_disk=self._is_on_disk)
             if self._tuner is not None:
                 what = f"each chunk took {seconds(self._costs.submit_s)} of a processor here"
-                self._tuner.note(
-                    what, f"and {seconds(self._costs.lag_s)} on its way, there and back"
-                )
+                where = "on its way, there and back"
+                if not self.adapter.overlaps:
+                    where = "in which its worker had nothing to do"
+                self._tuner.note(what, f"and {seconds(self._costs.lag_s)} {where}")
         self.adapter.close()

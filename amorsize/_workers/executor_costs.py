@@ -39,7 +39,8 @@ class ChunkCosts:
         """Seconds that a chunk was on its way, and CPU seconds since the one before.
 
         None stands for what it does not tell: with many bytes, behind another chunk, or before it
-        has become usual.
+        has become usual. Where a chunk that waits is not in the worker yet, it counts how long that
+        had nothing to do before the chunk.
         """
         before_s, self._told_s = self._told_s, self._spent_s + self._adapter.cpu_s()
         is_usual = submission.worker in self._loaded and submission.is_first
@@ -50,6 +51,8 @@ class ChunkCosts:
             or len(submission.items) + (done.n_bytes or 0) > SMALL_BYTES
         ):
             return None, None
-        lag_s = submission.back_s - submission.sent_s - done.wall_s - done.pickle_s
         cpu_s = None if before_s is None else self._told_s - before_s
+        if not self._adapter.overlaps:
+            return (None if submission.is_first else done.idle_s), cpu_s
+        lag_s = submission.back_s - submission.sent_s - done.wall_s - done.pickle_s
         return (max(0.0, lag_s) if is_usual else None), cpu_s

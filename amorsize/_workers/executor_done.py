@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def done_of(submission: Submission, content: list[Any]) -> ChunkDone:
     """The event for a chunk that has run."""
-    n_done, (wall_s, cpu_s, run_delay_s), pickle_s, results, error, some_stayed = content
+    n_done, (wall_s, cpu_s, run_delay_s), pickle_s, results, error, some_stayed, *rest = content
     text, n_bytes = "", None
     chunk = submission.chunk
     if isinstance(results, Buffer):
@@ -47,6 +47,7 @@ def done_of(submission: Submission, content: list[Any]) -> ChunkDone:
         error_text=text,
         some_stayed=some_stayed,
         n_bytes=n_bytes,
+        idle_s=rest[0] if rest else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock, get_ident
+from _thread import _local, allocate_lock, get_ident
 
 from amorsize._clusters import references
 from amorsize._clusters.buffers import LARGE_BYTES, Buffer
@@ -34,6 +34,8 @@ _loading = allocate_lock()
 _loaded_tasks: dict[bytes, LoadedTask] = {}
 
 
+#: Of each thread: the task of its latest chunk, and when that was over.
+_latest = _local()
 #: Tasks of calls that are over: of their chunks no further item is begun.
 _ended: dict[bytes, None] = {}
 
@@ -139,11 +141,20 @@ def run_pickled(
         beside: These pieces, then what references among the items stand for.
     """
     worker_numbers.set_for_process(worker_number)  # for the threads that items start
+    idle_s = _idle_s(key)
     try:
         with worker_numbers.Numbered(worker_number):  # other threads may run other chunks
-            return _run_sent(key, task, items, start, stop, time_budget_s, n_parts, beside)
+            ran = _run_sent(key, task, items, start, stop, time_budget_s, n_parts, beside)
+            return (*ran, idle_s) if ran[0] == RAN else ran
     finally:
         worker_numbers.set_for_process(0)
+        _latest.chunk = key, perf_counter()
+
+
+def _idle_s(key: bytes) -> float | None:
+    """Seconds since this thread has run another chunk of a task; None: it has run none."""
+    latest_key, over_s = getattr(_latest, "chunk", (None, 0.0))
+    return perf_counter() - over_s if latest_key == key else None
 
 
 def _run_sent(

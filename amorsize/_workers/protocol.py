@@ -241,6 +241,7 @@ class ChunkDone(Value):
     run_delay_s: float = 0.0  # part of wall_s spent waiting for a core
     some_stayed: bool = False  # some results are stand-ins for values that cannot be pickled
     n_bytes: int | None = None  # of the results as they were sent
+    idle_s: float | None = None  # since the worker's chunk before it, where that is known
     is_unread: bool = False  # unpickling the items failed, so any of them may be the cause
     grown_bytes: tuple[int, int] | None = None  # growth of its process: the peak, and now
 

@@ -20,3 +20,4 @@ class Host(Value):
     has_gil: bool = True
     #: Of a chunk there and back, with workers of another's; None: they are ours.
     engine_lag_s: float | None = None
+    engine_overlaps: bool = True  # a chunk may wait there behind another: its way costs no time
