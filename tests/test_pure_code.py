@@ -83,13 +83,50 @@ def made(factor):
     return lambda n: n * factor
 
 
-PROVEN = [turns, fib, is_prime, weighed, caught, pairs, shape, made(3), made(SCALE)]
+def primes_below(limit):
+    """Count them in a sieve."""
+    flags = bytearray([1]) * limit
+    for n in range(2, int(limit**0.5) + 1):
+        if flags[n]:
+            flags[n * n :: n] = bytes(len(range(n * n, limit, n)))
+    return sum(flags) - 2
+
+
+def last_bytes(n):
+    return bytes(sorted((n, 7, b"abc"[n % 3]))).rstrip(b"a"), BLOCK[1:]
+
+
+PROVEN = [
+    primes_below,
+    last_bytes,
+    turns,
+    fib,
+    is_prime,
+    weighed,
+    caught,
+    pairs,
+    shape,
+    made(3),
+    made(SCALE),
+]
 
 
 @pytest.mark.parametrize("func", PROVEN, ids=lambda func: func.__name__)
 @pytest.mark.parametrize("data", [range(5), [1, 2, True], (1, 2.5)], ids=str)
 def test_computing_is_proven(func, data):
     assert is_pure(func, (data,))
+
+
+def checksum(block):
+    """Of bytes."""
+    return sum(block) % 251, block[::-1].find(b"c")
+
+
+def test_computing_with_bytes_is_proven():
+    """Where no text comes up: the docstring does not."""
+    assert is_pure(checksum, ([b"abc", b""],))
+    assert not is_pure(checksum, ([b"abc", "abc"],))
+    assert not is_pure(checksum, ([bytearray(b"abc")],))
 
 
 def test_text_and_several_arguments_are_proven():
@@ -259,10 +296,24 @@ def decodes(block):
     return str(block, "noting")
 
 
+def encodes_in_an_array(n):
+    return bytearray(*((f"{n}", ENCODING)))
+
+
+def encodes_by_its_docstring(n):
+    """noting"""
+    text, *_ = ("a", "b") if n else ("c",)
+    return bytes(text, "noting")
+
+
+def encodes_many(n):
+    return list(map(bytes, {repr(n): 1}, {"noting": 2}))
+
+
 #: Each of them may run what somebody has registered with `codecs.register`.
 CODED = [encodes, encodes_by_a_global, decodes_a_constant, decodes_a_global, decodes_in_a_table]
 CODED += [decodes_a_default, decodes_what_it_makes, decodes_what_a_helper_makes, makes_bytes]
-CODED += [makes_an_array]
+CODED += [makes_an_array, encodes_in_an_array, encodes_by_its_docstring, encodes_many]
 
 
 class Callable:
@@ -287,8 +338,36 @@ def test_what_may_do_more_is_not_proven(func):
     assert not is_pure(func, ([1, 2, 3],))
 
 
-def test_bytes_among_the_items_end_the_proof():
-    """They may become text by an encoding of the program's own."""
+def by_keyword_name(n, **named):
+    return list(map(bytes, named, named)), n
+
+
+def hex_text(n):
+    return bytes([n]), (0.5).hex()
+
+
+def by_its_docstring_alone(n):
+    """noting"""
+    return bytes(n), "noting"
+
+
+@pytest.mark.parametrize("func", [by_keyword_name, hex_text, by_its_docstring_alone])
+def test_bytes_beside_any_text_end_the_proof(func):
+    """Names of keywords are text, as is what some methods give, or a docstring that is used."""
+    assert not is_pure(func, ([1, 2],))
+
+
+def test_bytes_that_may_warn_end_the_proof():
+    """With -b comparing them with a number is told."""
+    script = "import tests.test_pure_code as here\nprint(here.is_pure(here.primes_below, ([9],)))"
+    for option, told in (("-b", "False"), ("-B", "True")):
+        command = [sys.executable, option, "-c", script]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        assert run.stdout.strip() == told
+
+
+def test_bytes_that_become_text_end_the_proof():
+    """They may do so by an encoding of the program's own."""
     assert not is_pure(decodes, ([b"abc"],))
     assert not is_pure(decodes, ([(1, (b"abc",))],))
     assert not is_pure(decodes, ([1], [b"abc"]))

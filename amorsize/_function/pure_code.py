@@ -5,6 +5,9 @@ other functions of this kind, then no value can come up that leads anywhere else
 nothing can be changed, and the GIL is held from beginning to end. All that is read off the code in
 0.1 ms, without running an item: whatever is not known to be harmless ends the proof, and the
 function is examined and watched as any other.
+
+Bytes become text, and text bytes, by an encoding, which a program may have registered with code of
+its own. So a proof holds where there may be text or where there may be bytes, never for both.
 """
 
 from __future__ import annotations
@@ -27,19 +30,18 @@ if TYPE_CHECKING:
 MOST_FUNCTIONS = 32
 #: Seconds to ask an item for its type; the mean of lists of 2 000 to 400 000 numbers.
 ASKING_S = 25e-9
-#: Bytes become text by an encoding, which a program may have registered with code of its own: in
-#: the proof they may not come up at all.
-_VALUES = PLAIN - {bytes}
 
 _CODE = type((lambda: None).__code__)
 _BUILTIN = type(len)
 #: Flags of code of which a call runs nothing yet: CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR.
 _GENERATOR, _ASYNC = 0x20, 0x80 | 0x200
+#: The flag of code that gets the names of keywords, which are text: CO_VARKEYWORDS.
+_TAKES_NAMES = 0x08
 
 #: Builtins that compute, hold the GIL and give plain values, or containers and iterators of them.
 _COMPUTING = frozenset(
     (
-        *("abs", "all", "any", "ascii", "bin", "bool", "chr", "complex"),
+        *("abs", "all", "any", "ascii", "bin", "bool", "bytearray", "bytes", "chr", "complex"),
         *("dict", "divmod", "enumerate", "filter", "float", "frozenset", "hash"),
         *("hex", "int", "isinstance", "issubclass", "iter", "len", "list", "map", "max", "min"),
         *("next", "oct", "ord", "pow", "range", "repr", "reversed", "round", "set", "slice"),
@@ -77,10 +79,21 @@ _HARMLESS = frozenset(
         *("UNPACK_SEQUENCE", "YIELD_VALUE"),
     )
 )
+#: Steps that make text.
+_STEPS_TO_TEXT = frozenset(
+    ("BUILD_STRING", "CONVERT_VALUE", "FORMAT_SIMPLE", "FORMAT_VALUE", "FORMAT_WITH_SPEC")
+)
+#: Steps that take a constant by its place, of which they have the lowest byte.
+_TAKES_CONSTANT = frozenset(("KW_NAMES", "LOAD_CONST", "RETURN_CONST"))
+#: Names of what gives text where there was none; `hex` is a method as well. So is `join`, which
+#: is for text or for bytes: it releases the GIL for a MiB of these.
+_NAMES_OF_TEXT = frozenset(("ascii", "bin", "chr", "hex", "join", "oct", "repr", "str"))
+#: Names of types whose instances are bytes.
+_NAMES_OF_BYTES = frozenset(("bytearray", "bytes"))
 #: Types whose attributes are methods that compute.
-_KINDS = (str, int, float, complex, list, tuple, dict, set, frozenset, range)
-#: Those of them that give or take bytes, or read attributes that a text names.
-_NOT_COMPUTING = frozenset(("encode", "from_bytes", "to_bytes", "format", "format_map"))
+_KINDS = (str, int, float, complex, list, tuple, dict, set, frozenset, range, bytes, bytearray)
+#: Those of them that make text of bytes or bytes of others, or read attributes that a text names.
+_NOT_COMPUTING = frozenset(("decode", "encode", "from_bytes", "to_bytes", "format", "format_map"))
 
 
 def is_pure(func: Any, data: Sequence[Sequence[object]], most_items: float = inf) -> bool:
@@ -94,8 +107,9 @@ def is_pure(func: Any, data: Sequence[Sequence[object]], most_items: float = inf
     """
     if type(func) is not FUNCTION or func.__code__.co_flags & _GENERATOR:
         return False
-    are_plain = all(kinds_of(items, most_items) <= _VALUES for items in data)
-    return are_plain and _Proof().holds(func)
+    proof = _Proof()
+    are_plain = all(proof.admits(kinds_of(items, most_items)) for items in data)
+    return are_plain and proof.holds(func) and proof.needs_no_encoding()
 
 
 class _Proof:
@@ -103,6 +117,20 @@ class _Proof:
 
     def __init__(self) -> None:
         self._met: set[Any] = set()  # functions that hold if all others do
+        #: Whether text may come up anywhere.
+        self.has_text = False
+        #: Whether bytes may.
+        self.has_bytes = False
+
+    def needs_no_encoding(self) -> bool:
+        """Whether bytes and text cannot meet; with -b, comparing bytes may warn."""
+        return not (self.has_bytes and (self.has_text or sys.flags.bytes_warning))
+
+    def admits(self, kinds: set[type]) -> bool:
+        """Whether values of these kinds are plain; notes text and bytes among them."""
+        self.has_text = self.has_text or str in kinds
+        self.has_bytes = self.has_bytes or bytes in kinds
+        return kinds <= PLAIN
 
     def holds(self, func: Any) -> bool:
         """Whether nothing that it may run does more than compute."""
@@ -122,7 +150,7 @@ class _Proof:
         except ValueError:  # a name that has no value yet
             return False
         return all(map(self._leads_nowhere, inside)) and all(
-            map(_is_value, (func.__defaults__, tuple((func.__kwdefaults__ or {}).values())))
+            map(self._is_value, (func.__defaults__, tuple((func.__kwdefaults__ or {}).values())))
         )
 
     def _only_computes(self, code: CodeType, func: Any) -> bool:
@@ -130,13 +158,14 @@ class _Proof:
         steps = {opname[step] for step in code.co_code[::2]}
         if not steps <= _HARMLESS or code.co_flags & _ASYNC:
             return False
+        self.has_text |= bool(steps & _STEPS_TO_TEXT or code.co_flags & _TAKES_NAMES)
         if func.__closure__ and "STORE_DEREF" in steps:  # it may outlive the item
             return False
         if not self._knows(code.co_names, func):
             return False
         return all(
-            self._only_computes(one, func) if type(one) is _CODE else _is_constant(one)
-            for one in code.co_consts
+            self._only_computes(one, func) if type(one) is _CODE else self._is_constant(one)
+            for one in _used_constants(code)
         )
 
     def _knows(self, names: Iterable[str], func: Any) -> bool:
@@ -144,6 +173,7 @@ class _Proof:
         for name in names:
             if name.startswith("__") or name in _NOT_COMPUTING:
                 return False
+            self.has_text |= name in _NAMES_OF_TEXT
             if (value := _value_of(name, func)) is not MISSING:
                 if not self._leads_nowhere(value):
                     return False
@@ -158,8 +188,23 @@ class _Proof:
         if type(value) is MODULE:
             return value is sys.modules.get("math")
         if type(value) is _BUILTIN:
-            return value.__module__ == "math" or _is_builtin(value)
-        return _is_value(value) or (type(value) is type and _is_builtin(value))
+            return value.__module__ == "math" or self._is_builtin(value)
+        return self._is_value(value) or (type(value) is type and self._is_builtin(value))
+
+    def _is_value(self, value: object) -> bool:
+        return self.admits(kinds_of((value,)))
+
+    def _is_constant(self, value: Any) -> bool:
+        """The same of what stands in code, where sets to look things up in are frozen."""
+        return self._is_value(tuple(value) if type(value) is frozenset else value)
+
+    def _is_builtin(self, value: Any) -> bool:
+        """Whether a value is one of the builtins that compute, under whatever name."""
+        name = value.__name__
+        self.has_text |= name in _NAMES_OF_TEXT
+        self.has_bytes |= name in _NAMES_OF_BYTES
+        is_own = value.__module__ == "builtins" and name in _COMPUTING
+        return is_own and vars(builtins).get(name) is value
 
 
 def _value_of(name: str, func: Any) -> Any:
@@ -167,19 +212,13 @@ def _value_of(name: str, func: Any) -> Any:
     return func.__globals__.get(name, vars(builtins).get(name, MISSING))
 
 
-def _is_value(value: object) -> bool:
-    return kinds_of((value,)) <= _VALUES
-
-
-def _is_constant(value: Any) -> bool:
-    """The same of what stands in code, where sets to look things up in are frozen."""
-    return _is_value(tuple(value) if type(value) is frozenset else value)
-
-
-def _is_builtin(value: Any) -> bool:
-    """Whether a value is one of the builtins that compute, under whatever name."""
-    is_own = value.__module__ == "builtins" and value.__name__ in _COMPUTING
-    return is_own and vars(builtins).get(value.__name__) is value
+def _used_constants(code: CodeType) -> tuple[Any, ...]:
+    """The constants of code, without its docstring if no step may take that for a value."""
+    if not code.co_consts or type(code.co_consts[0]) is not str:
+        return code.co_consts
+    steps = zip(code.co_code[::2], code.co_code[1::2], strict=True)
+    is_used = any(not place and opname[step] in _TAKES_CONSTANT for step, place in steps)
+    return code.co_consts if is_used else code.co_consts[1:]
 
 
 def _is_method(name: str) -> bool:
