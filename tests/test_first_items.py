@@ -15,7 +15,7 @@ from amorsize._workers.first_items import FirstItems, plain
 from amorsize._workers.fork_pool import ForkPool
 from amorsize._workers.protocol import Chunk, ChunkDone, Noticed, Task, Watch
 from amorsize._workers.thread_pool import ThreadPool
-from amorsize.policy.profile import MOST_TOLD_CHARS
+from amorsize.policy.profile import MOST_REASON_CHARS
 
 HOME = os.getpid()
 variable = contextvars.ContextVar("step", default=0)
@@ -244,7 +244,7 @@ def test_only_the_first_items_are_watched():
 def test_a_text_may_be_kept_and_shown(text):
     """Names of files and types may be anything."""
     assert plain(text).isprintable()
-    assert 0 < len(plain(text)) <= MOST_TOLD_CHARS
+    assert 0 < len(plain(text)) <= MOST_REASON_CHARS
 
 
 # -- a whole call ---------------------------------------------------------------------------

@@ -216,9 +216,9 @@ from amorsize._workers.rss import RssLimit
 begun_with = b"1" * 100_000_000
 rss_limit = RssLimit(40_000_000)
 del begun_with
-print(rss_limit.look(1.0))
+print(rss_limit.check(1.0))
 taken = b"1" * 60_000_000
-print(rss_limit.look(2.0))
+print(rss_limit.check(2.0))
 """
 
 

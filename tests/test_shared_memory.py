@@ -398,7 +398,7 @@ class TestLane:
                     end += size
                     waiting.append((ticket, sent))
                 for told, expected in waiting[:n_taken]:
-                    with taking.look(told) as found:
+                    with taking.part_at(told) as found:
                         assert found == expected
                     taking.taken(told)
                 del waiting[:n_taken]

@@ -174,7 +174,7 @@ class TestWhatCounts:
         """Reading data and taking results: items go on beside that, and so does their time."""
         now = time.perf_counter()
         losses.seen(now - 9.0)
-        losses.look_away()
+        losses.stop_clock()
         losses.seen(now)
 
         assert self.is_ended(losses, 11.0)

@@ -169,7 +169,7 @@ class Retuned:
         shown,
         descriptors.descriptor_of,
         trace,
-        lambda odd: notify.tell("name", [Retuned()], odd, pytest.fail),
+        lambda odd: notify.notify("name", [Retuned()], odd, pytest.fail),
     ],
 )
 def test_a_limit_that_comes_while_a_value_is_looked_at_is_no_fault_of_the_value(limit, look):

@@ -42,7 +42,7 @@ def test_waiting_for_the_gil_to_look_is_no_time_without_lateness(monkeypatch, ta
     looking._queue = Queue(clock, takes_s)
     clock.now_s = 10e-3
 
-    seen = looking.look()
+    seen = looking.read()
 
     assert seen.watched_s == pytest.approx(10e-3 + takes_s)
     assert seen.lag_share == pytest.approx(1.0)
@@ -103,7 +103,7 @@ def test_a_moment_without_it_does_not_make_items_let_go_of_the_gil(monkeypatch, 
     host.watching = GilProbe()
     host.watching._watch()
 
-    assert gil.verdict(host.watching.look()) is holds
+    assert gil.verdict(host.watching.read()) is holds
 
 
 def test_it_tells_computing_from_sleeping():
@@ -117,7 +117,7 @@ def look_beside(item):
     until_s = time.perf_counter() + 0.1
     while time.perf_counter() < until_s:
         item()
-    seen = looking.look()
+    seen = looking.read()
     looking.stop()
     return seen
 

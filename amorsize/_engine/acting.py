@@ -95,7 +95,7 @@ class Acting:
             for event in pool.wait(0.0):
                 self._workers.on_event(event)
         if self._recorder.progress is not None:
-            self._recorder.progress.look(is_beside=True)
+            self._recorder.progress.update(is_beside=True)
         self.act_beside()
 
     def act_beside(self) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         def done(self, start: int, n_items: int, wall_s: float, n_failed: int = 0) -> None:
             """Items from `start` on are done."""
 
-        def look(self, *, is_beside: bool = False) -> None:
+        def update(self, *, is_beside: bool = False) -> None:
             """Show how far the call is, if that is due."""
 
         def end(self) -> None:

@@ -126,7 +126,7 @@ def _keep(call: Call, trace: Trace, warn: Callable[[str], None]) -> None:
     is_open = call.tuner.request.backend == "auto" or is_remote(call.tuner)
     if nesting.is_inside() or not is_open or call.tuner.workers.has_lost_one:
         return  # a plan under which workers die is no winner
-    has_drifted = _tell_drifts(call, list(trace.drifts), warn)
+    has_drifted = _notify_of(call, list(trace.drifts), warn)
     on_disk = call.options.cache and os.environ.get("AMORSIZE_CACHE", "").lower() != "off"
     memory_store.memory().keep(
         call.key,
@@ -162,8 +162,8 @@ def _warn_of_copies(call: Call, recorder: Recorder, *, is_kept: bool) -> None:
     else:
         return
     known = memory_store.last_trace(call.func)
-    was_told = known is not None and text in known.warnings
-    recorder.warn(text, quietly=was_told or not is_kept)
+    was_warned = known is not None and text in known.warnings
+    recorder.warn(text, quietly=was_warned or not is_kept)
 
 
 def _warn_of_bound(
@@ -174,7 +174,7 @@ def _warn_of_bound(
         return
     if is_kept:
         memory_store.memory().keep_bound(memory_store.owner_of(call.func), confinement.bound)
-    if confinement.is_notice_told:
+    if confinement.is_notice_given:
         return
     n_items = sum(chunk.n_items for chunk in recorder.chunks.all if chunk.backend != "caller")
     used = call.tuner.backend_used()
@@ -186,13 +186,13 @@ def _warn_of_bound(
     )
 
 
-def _tell_drifts(call: Call, drifts: list[Drift], warn: Callable[[str], None]) -> bool:
+def _notify_of(call: Call, drifts: list[Drift], warn: Callable[[str], None]) -> bool:
     """Keep the changes and call the user's hook for them; gives whether there was any."""
     if not drifts:
         return False
     from amorsize._engine import notify
 
-    told = notify.tell(call.name, drifts, call.options.on_retune, warn)
+    told = notify.notify(call.name, drifts, call.options.on_retune, warn)
     memory_store.memory().keep_drifts(memory_store.owner_of(call.func), told)
     return True
 

@@ -28,7 +28,7 @@ class Confinement:
         #: Whether this call has seen it, rather than an earlier one.
         self.has_noticed = False
         #: Whether the user was told of it already.
-        self.is_notice_told = False
+        self.is_notice_given = False
 
     def bind(self, why: str) -> None:
         """The caller runs all other items one by one, if the user has left that open."""
@@ -62,7 +62,7 @@ class Confinement:
         from amorsize._workers.shared_data import IS_WRITTEN
 
         self.end_sharing(IS_WRITTEN)
-        self.is_notice_told = True  # by the error, unless the caller can make it good
+        self.is_notice_given = True  # by the error, unless the caller can make it good
         self._call.work.fail(index, error)
         for pool in self._call.pools.values():
             pool.stop_at(index)
@@ -70,7 +70,7 @@ class Confinement:
     def first_to_repeat(self) -> int | None:
         """The item that has written, where running it here again is as in the loop."""
         call = self._call
-        if not self.is_notice_told or call.work.failure is None:
+        if not self.is_notice_given or call.work.failure is None:
             return None
         from amorsize._workers.shared_data import WrittenInto
 
@@ -97,7 +97,7 @@ class Confinement:
         for pool in self._call.pools.values():
             n_bytes = getattr(pool, "lent_bytes", 0)
             if 0 < n_bytes <= most_bytes and pool.has_changed_lent():  # type: ignore[attr-defined]
-                self.bound, self.has_noticed, self.is_notice_told = CHANGED_HERE, True, True
+                self.bound, self.has_noticed, self.is_notice_given = CHANGED_HERE, True, True
                 self._recorder.warn(
                     f"{self._call.name}: {CHANGED_HERE}. Their results may not "
                     "be those of the loop. Later calls run all items here."

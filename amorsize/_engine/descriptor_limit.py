@@ -5,12 +5,12 @@ from __future__ import annotations
 from amorsize._host import descriptors
 from amorsize._host.clocks import perf_counter
 
-#: Files that an item may open, as long as fewer than `LOOKS` looks have shown how many it does.
+#: Files that an item may open, until `ENOUGH_SAMPLES` samples have shown how many it does.
 EACH = 8
-#: Looks that are enough to tell.
-LOOKS = 8
-#: Seconds between two looks.
-LOOK_S = 2e-3
+#: Samples that are enough to tell.
+ENOUGH_SAMPLES = 8
+#: Seconds between two samples.
+EVERY_S = 2e-3
 
 
 class Files:
@@ -18,25 +18,25 @@ class Files:
 
     def __init__(self) -> None:
         self._n_before = descriptors.n_files_open()
-        self._each, self._n_looks = 0.0, 0
+        self._each, self._n_samples = 0.0, 0
         self._next_s = 0.0
 
-    def look(self, n_running: int) -> None:
+    def sample(self, n_running: int) -> None:
         """See what is open while so many threads are in items; a hundredth of the time at most."""
         began_s = perf_counter()
         if self._n_before is None or not n_running or began_s < self._next_s:
             return
         if (n_open := descriptors.n_files_open()) is not None:
             self._each = max(self._each, (n_open - self._n_before) / n_running)
-            self._n_looks += 1
+            self._n_samples += 1
         now_s = perf_counter()
-        self._next_s = now_s + max(LOOK_S, 100 * (now_s - began_s))
+        self._next_s = now_s + max(EVERY_S, 100 * (now_s - began_s))
 
     def n_threads_most(self) -> int:
         """The number of threads that leaves half of the free descriptors to other code."""
         if self._n_before is None:
             return descriptors.PLENTY
         n_left = descriptors.limit() - self._n_before
-        if self._n_looks < LOOKS:
+        if self._n_samples < ENOUGH_SAMPLES:
             return max(1, int(n_left / EACH))
         return max(1, int(n_left / 2 / max(1.0, self._each)))

@@ -121,7 +121,7 @@ class Dispatcher:
         except BaseException as error:
             self.error = error
         finally:
-            self._ending.tell()
+            self._ending.announce()
 
     def _serve(self) -> None:
         if self._is_probing():

@@ -117,7 +117,7 @@ class Engine:
             if self.call.options.progress:
                 from amorsize._engine import progress_meter
 
-                progress_meter.tell_of_nothing(self.call, self.recorder)
+                progress_meter.report_nothing(self.call, self.recorder)
             return []
         if self.plain_loop is not None:
             return list(self.plain_loop)
@@ -140,7 +140,7 @@ class Engine:
         ends_s = self.acting.ends_s
         while not self._is_over():
             self.step()
-            self._look()
+            self._show_progress()
             if ends_s is not None and perf_counter() >= ends_s:
                 raise OutOfTime
 
@@ -187,16 +187,16 @@ class Engine:
             while True:
                 n_ahead = buffer or streaming.buffer_items(call, self.recorder.result_bytes)
                 call.work.limit = call.work.results.n_given + n_ahead
-                if streaming.has_results(call, self.workers.look, ordered=ordered):
+                if streaming.has_results(call, self.workers.poll, ordered=ordered):
                     with consumer:
                         for start, given in streaming.taken(call.work.results, ordered=ordered):
                             yield from enumerate(given, start) if indexed else given
-                    self._look()
+                    self._show_progress()
                     continue
                 if self._is_over():
                     break
                 self.step()
-                self._look()
+                self._show_progress()
             self.confinement.see_writes_here()
             at_once = call.work.failure is not None
         except KeyboardInterrupt as error:
@@ -245,10 +245,10 @@ class Engine:
                 self.call, self.recorder, self.confinement, is_kept=self.remembers
             )
 
-    def _look(self) -> None:
+    def _show_progress(self) -> None:
         """Show how far the call is, where that was asked for."""
         if self.recorder.progress is not None:
-            self.recorder.progress.look()
+            self.recorder.progress.update()
 
     def _let_go(self) -> None:
         """Drop all references to the user's objects: cycles would free them late, or never."""
@@ -289,7 +289,7 @@ class Engine:
             self.turns.run_trivial()
             return
         if not source.all_read and not source.in_turn:
-            self.workers.look_away()
+            self.workers.stop_clock()
             self._read()
             if call.work.is_finished:  # all that was left of the data was its end
                 return
@@ -297,8 +297,8 @@ class Engine:
         if source.ahead is not None:
             self._read_aside(source.ahead, action)
         self.acting.act(action)
-        if isinstance(action, do.Send) and perf_counter() > self.workers.looked_s + UNSEEN_S:
-            self.workers.look(0.0)
+        if isinstance(action, do.Send) and perf_counter() > self.workers.polled_s + UNSEEN_S:
+            self.workers.poll(0.0)
 
     def on_event(self, event: Event) -> None:
         """Take in what a worker has told; a subclass sees it here (`tuning/bench.py`)."""

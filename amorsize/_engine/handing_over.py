@@ -15,7 +15,7 @@ class Consumer:
         self._workers, self._draws = workers, draws
 
     def __enter__(self) -> None:
-        self._workers.look_away()
+        self._workers.stop_clock()
         if self._workers.library_limits is not None:  # what the consumer does is its own
             self._workers.library_limits.lift()
         self._draws.lend()

@@ -127,7 +127,7 @@ class InlineItems:
         if ran.n_done:
             if self._call.is_stream and out:
                 self._recorder.see_size(out[-1])
-            self._tell(ran, *spent)
+            self._report(ran, *spent)
             if (progress := self._recorder.progress) is not None:
                 progress.done(chunk.start, ran.n_done, ran.wall_s, ran.n_failed)
         if ran.error is not None:
@@ -145,18 +145,18 @@ class InlineItems:
         else:
             work.give_back(end, chunk.stop)
         self._draws.see_quick_items(ran.wall_s)
-        self._look_around()
+        self._poll_workers()
 
-    def _look_around(self) -> None:
+    def _poll_workers(self) -> None:
         """Take in what happened meanwhile."""
         if self.dispatcher is not None and not self._call.work.is_finished:
             self.dispatcher.raise_error()  # soon, and not when all is over
         if self._call.pools:
             self._workers.printed.release(self._call.work.results.n_in_order)
-            self._workers.look(0.0)
+            self._workers.poll(0.0)
 
-    def _tell(self, ran: Ran, process_cpu_s: float, n_modules: int, n_pauses: int) -> None:
-        """Tell what items in the caller cost."""
+    def _report(self, ran: Ran, process_cpu_s: float, n_modules: int, n_pauses: int) -> None:
+        """Report what items in the caller cost."""
         if self._workers.meter is not None:
             self._workers.meter.spent(ran.cpu_s)
         self._recorder.tell(

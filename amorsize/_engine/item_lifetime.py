@@ -31,7 +31,7 @@ MOST_BEHIND = 32
 HARMLESS = ("_io", "io", "posix", "nt", "gzip", "bz2", "lzma", "codecs", "zipfile", "tarfile")
 
 
-class Look:
+class LifetimeCheck:
     """The iterators that items come from, looked at when they have given the first."""
 
     def __init__(self, parts: tuple[Any, ...], item: Any) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from amorsize._engine.draws import Draws
     from amorsize._engine.failures import Failures
     from amorsize._engine.inline import InlineItems
-    from amorsize._engine.item_lifetime import Look
+    from amorsize._engine.item_lifetime import LifetimeCheck
     from amorsize._engine.workers import Workers
 
 #: Seconds of items that the caller runs before workers and reading ahead come into question.
@@ -42,7 +42,7 @@ LIGHT_S = 20e-6
 #: Items below `LIGHT_S` for which the clock is looked at once, as looking would outlast them.
 LIGHT_ITEMS = 16
 #: Seconds after which a stream in the caller tells again what its items cost.
-TOLD_S = 50e-3
+REPORT_S = 50e-3
 
 
 class Turns:
@@ -59,7 +59,7 @@ class Turns:
     ) -> None:
         self._call, self._recorder, self._failures = call, recorder, failures
         self._draws, self._inline, self._workers = draws, inline, workers
-        self._look: Look | None = None
+        self._lifetime: LifetimeCheck | None = None
         self._is_judged = False
 
     def step(self) -> bool:
@@ -67,7 +67,7 @@ class Turns:
         call = self._call
         request = call.tuner.request
         if request.is_loop:
-            self._run_as_told()
+            self._run_as_decided()
         elif request.backend != "auto" or not request.may_inline:
             return self._go_with_workers()
         elif not self._is_judged:
@@ -102,7 +102,7 @@ class Turns:
 
     # -- in the caller ----------------------------------------------------------------------
 
-    def _run_as_told(self) -> None:
+    def _run_as_decided(self) -> None:
         """A slice of the loop."""
         call = self._call
         action = call.tuner.next(
@@ -133,21 +133,21 @@ class Turns:
 
     def _look_at_first(self) -> None:
         """Note what can be seen before the first item is run."""
-        from amorsize._engine.item_lifetime import Look
+        from amorsize._engine.item_lifetime import LifetimeCheck
 
-        self._look = Look(self._source.parts, self._call.work.item(0))
+        self._lifetime = LifetimeCheck(self._source.parts, self._call.work.item(0))
 
     def _judge(self) -> None:
         """Read the second item, and see what that does to the first, which has been run."""
-        call, source, look = self._call, self._source, self._look
-        self._is_judged, self._look = True, None
-        if call.work.failure is not None or look is None:
+        call, source, lifetime = self._call, self._source, self._lifetime
+        self._is_judged, self._lifetime = True, None
+        if call.work.failure is not None or lifetime is None:
             return
-        why = look.why_after_run()
+        why = lifetime.why_after_run()
         source.read(1, 0.0)
         self._failures.note_broken_data()
         if source.n_read > 1:
-            why = why or look.why_after_next(call.work.item(1))
+            why = why or lifetime.why_after_next(call.work.item(1))
         if why is None and call.is_stream:
             why = self._why_not_ahead()
         if why is not None:
@@ -172,10 +172,10 @@ class Turns:
         """Read one item at a time until it is known that more may be read; False: go on."""
         call, work, source = self._call, self._call.work, self._source
         if work.n_left or source.all_read or work.results.n_in_order < source.n_read:
-            if self._look is None and not self._is_judged:
+            if self._lifetime is None and not self._is_judged:
                 self._look_at_first()
             return False
-        self._workers.look_away()
+        self._workers.stop_clock()
         if not self._is_judged:
             self._judge()
             source.in_turn = call.tuner.request.caller_reason is not None
@@ -270,13 +270,13 @@ class Turns:
         if not self._call.tuner.request.is_loop:
             self._call.source.in_turn = False
             return True
-        if tally.wall_s >= TOLD_S:
+        if tally.wall_s >= REPORT_S:
             self._account(tally)
         return False
 
     def _account(self, tally: _Tally) -> None:
         self._call.work.gave(tally.n_done)
-        tally.tell()
+        tally.report()
 
     def _ended(self, tally: _Tally, error: Exception | None) -> None:
         self._account(tally)
@@ -326,8 +326,8 @@ class _Tally:
         self._is_light = took_s < LIGHT_S
         return n_alike - 1
 
-    def tell(self) -> None:
-        """Tell what the items since the last time have cost."""
+    def report(self) -> None:
+        """Report what the items since the last time have cost."""
         if not self.n_done:
             return
         self._recorder.tell(
@@ -344,5 +344,5 @@ class _Tally:
         if (progress := self._recorder.progress) is not None:
             given = self._call.work.results.n_given  # these among them
             progress.done(given - self.n_done, self.n_done, self.wall_s, self.n_failed)
-            progress.look()
+            progress.update()
         self._reset()

@@ -38,7 +38,7 @@ class Measuring:
     def stop_probe(self) -> None:
         probe, self.probe = self.probe, None
         assert probe is not None
-        seen = probe.look()
+        seen = probe.read()
         probe.stop()
         self._recorder.tell(seen)
 

@@ -1,4 +1,4 @@
-"""Tells services of drift."""
+"""Notifies services of drift."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from amorsize.policy.evidence.drift import Drift
 
 
-def tell(
+def notify(
     name: str,
     drifts: list[Drift],
     on_retune: Callable[[Any], object] | None,
@@ -25,9 +25,9 @@ def tell(
 
     A hook that fails costs a warning: the call's results are there already.
     """
-    told = [one.replace(at_s=time.time()) for one in drifts]
+    dated = [one.replace(at_s=time.time()) for one in drifts]
     logging = sys.modules.get("logging")  # a program that has not loaded it has no handler either
-    for one in told:
+    for one in dated:
         if logging is not None:
             logging.getLogger("amorsize").info("%s: %s", name, one)
         if on_retune is None or not one.is_retuned:
@@ -37,4 +37,4 @@ def tell(
         except Exception as error:
             let_through(error)
             warn(f"on_retune= of {name} raised {type(error).__name__}: {error}")
-    return told
+    return dated

@@ -37,18 +37,18 @@ def new(call: Call, recorder: Recorder, workers: Workers, draws: Draws) -> Meter
     asked = call.options.progress
     if asked is not True:
         assert callable(asked)
-        return Meter(call, recorder, consumer, display.Told(asked, recorder.warn, call.name))
+        return Meter(call, recorder, consumer, display.Callback(asked, recorder.warn, call.name))
     shown = None if nesting.is_inside() else display.chosen()
     return None if shown is None else Meter(call, recorder, consumer, shown)
 
 
-def tell_of_nothing(call: Call, recorder: Recorder) -> None:
+def report_nothing(call: Call, recorder: Recorder) -> None:
     """Tell a progress function of a call without items, which is over before it begins."""
     if callable(asked := call.options.progress):
         nothing = Progress(
             name=call.name, n_done=0, n_items=0, left_s=0.0, done_share=1.0, is_over=True
         )
-        display.Told(asked, recorder.warn, call.name).end(nothing)
+        display.Callback(asked, recorder.warn, call.name).end(nothing)
 
 
 class Meter:
@@ -83,7 +83,7 @@ class Meter:
             size = sum(sizes) / len(sizes) if sizes else None
         self._time_left.done(now_s, n_items, wall_s, size)
 
-    def look(self, *, is_beside: bool = False) -> None:
+    def update(self, *, is_beside: bool = False) -> None:
         """Show how far the call is, if that is due.
 
         Args:

@@ -96,7 +96,7 @@ class ReadAhead:
         finally:
             self._ending = None
             _release(self._came)
-            ending.tell()
+            ending.announce()
 
 
 def _release(lock: Any) -> None:

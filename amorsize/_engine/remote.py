@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from amorsize.policy.tuner import Tuner
 
 #: The factor by which costs may differ before the policy is told.
-TOLD_SHARE = 0.2
+REPORT_SHARE = 0.2
 #: Chunks whose costs are worth remembering.
 ENOUGH_CHUNKS = 5
 
@@ -141,22 +141,22 @@ class RemoteWorkers:
         tuner = self._tuner
         if tuner is None or not is_remote(tuner):
             return
-        told = EngineCosts(lag_s=tuner.host.engine_lag_s or 0.0, submit_s=tuner.host.dispatch_s)
-        if self._costs.differ(told, TOLD_SHARE):
-            self._tell_host(tuner)
+        reported = EngineCosts(lag_s=tuner.host.engine_lag_s or 0.0, submit_s=tuner.host.dispatch_s)
+        if self._costs.differ(reported, REPORT_SHARE):
+            self._report_host(tuner)
 
     def _see_workers(self) -> None:
         """Workers have come or gone."""
         tuner, n_workers = self._tuner, self.n_workers
         if tuner is not None and n_workers and n_workers != tuner.host.n_cores:
-            self._tell_host(tuner)
+            self._report_host(tuner)
 
     def _see_loss(self, start: int, stop: int, how: str) -> None:
         """A chunk was lost with its process."""
         if self._tuner is not None:
             self._tuner.note(f"items {start} to {stop - 1} were lost", how)
 
-    def _tell_host(self, tuner: Tuner) -> None:
+    def _report_host(self, tuner: Tuner) -> None:
         assert self._recorder is not None
         host = self.host(tuner.host)
         if host.n_cores != tuner.host.n_cores:

@@ -114,7 +114,7 @@ class Returns:
         if (progress := self._recorder.progress) is not None:
             progress.done(done.start, n_done, done.wall_s, report.n_failed)
         if done.grown_bytes is not None and done.grown_bytes[0] >= memory_limit.LEAST_BYTES:
-            self._tell_growth(done.worker, *done.grown_bytes)
+            self._report_growth(done.worker, *done.grown_bytes)
         if done.is_unread and done.error is not None:
             self._unread(done.start, done.start + done.n_sent, done.error)
             return
@@ -149,7 +149,7 @@ class Returns:
             return 0
         return sum(isinstance(one, BaseException) for one in done.results)
 
-    def _tell_growth(self, worker: int, peak_bytes: int, held_bytes: int) -> None:
+    def _report_growth(self, worker: int, peak_bytes: int, held_bytes: int) -> None:
         """Tell the policy how a worker has grown, and how much memory is left."""
         from amorsize._host import resources
 

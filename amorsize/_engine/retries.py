@@ -197,7 +197,7 @@ class Losses:
             self._still.append((self._seen_s, now_s))
         self._seen_s = now_s
 
-    def look_away(self) -> None:
+    def stop_clock(self) -> None:
         """Stop watching the time: the user's own code runs now, for as long as it likes."""
         self._seen_s = None
 

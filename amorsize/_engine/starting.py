@@ -84,7 +84,7 @@ class Starter:
                 now_s=self._call.now_s,
             )
         )
-        self._workers.look(0.0)
+        self._workers.poll(0.0)
 
     def _pool(self, backend: str) -> WorkerPool:
         kind, pool = backend, self._call.pools.get(backend)

@@ -17,17 +17,17 @@ MOST_SPARED_S = 1.0
 class Starvation:
     """What the workers of one call have waited for cores."""
 
-    __slots__ = ("_looked_s", "_of_worker")
+    __slots__ = ("_checked_s", "_of_worker")
 
     def __init__(self) -> None:
-        self._looked_s = 0.0
+        self._checked_s = 0.0
         self._of_worker: dict[int, RunDelay] = {}
 
     def is_due(self, now_s: float) -> bool:
         """Whether it is time to look at all workers."""
-        if now_s - self._looked_s < EVERY_S:
+        if now_s - self._checked_s < EVERY_S:
             return False
-        self._looked_s = now_s
+        self._checked_s = now_s
         return True
 
     def waited_s(

@@ -51,7 +51,7 @@ class Workers:
         self._confinement, self.on_event = confinement, on_event
         self.pool_of: dict[int, WorkerPool] = {}
         #: When they were last asked what has happened, on the clock of `perf_counter`.
-        self.looked_s = 0.0
+        self.polled_s = 0.0
         #: What items say; like what follows, it is there from the first worker on.
         self.printed: Printed
         self.losses: Losses | None = None
@@ -63,7 +63,7 @@ class Workers:
         #: Files that threads have open, from the first thread on.
         self.files: Files | None = None
 
-    def look(self, timeout_s: float) -> None:
+    def poll(self, timeout_s: float) -> None:
         """Take in what has happened in the pools."""
         if len(self._call.pools) > 1:
             timeout_s = min(timeout_s, 1e-3)
@@ -78,7 +78,7 @@ class Workers:
                 limited.seen(perf_counter(), at_most_s=timeout_s)
             for event in events:
                 self.on_event(event)
-        self.looked_s = perf_counter()
+        self.polled_s = perf_counter()
         if limited is not None:
             limited.watch_time(self.pool_of)
 
@@ -98,7 +98,7 @@ class Workers:
                 timeout_s = min(timeout_s, ASK_S)
         if timeout_s and self.losses is not None:
             self.losses.note_kills()  # now, because there is nothing else to do
-        self.look(timeout_s)
+        self.poll(timeout_s)
 
     def handle(self, event: Event) -> None:
         assert self._returns is not None
@@ -106,11 +106,11 @@ class Workers:
             self.numbers().leave(event.worker)
         self._returns.handle(event, self._call.now_s)
         if self.files is not None:
-            self.files.look(self._call.tuner.workers.of("thread").n_busy)
+            self.files.sample(self._call.tuner.workers.of("thread").n_busy)
 
-    def look_away(self) -> None:
+    def stop_clock(self) -> None:
         if self.losses is not None:
-            self.losses.look_away()
+            self.losses.stop_clock()
 
     def send(self, action: do.Send) -> None:
         pool = self.pool_of[action.worker]

@@ -144,7 +144,7 @@ class _Handed:
         flow, found = flow_of(func), set()
         for origin in (one for symbol in call[1] for one in all_inside(flow, symbol)):
             if origin[0] == RESULT:
-                found |= self._made_by(func, bound, flow.told(origin))
+                found |= self._made_by(func, bound, flow.by_call(origin))
                 continue
             for end, _ in ends_of(root_of(func, bound, *origin[:2])[1], origin[2]):
                 found |= self._of_items if end is MISSING else self._inside(end)

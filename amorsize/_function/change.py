@@ -80,7 +80,7 @@ class Change(Value):
         return not (self._is_by_call and isinstance(changed, _CODE))
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """For messages: "global CACHE[...]"."""
         return f"{self.label} {self.name}".strip() + self.way
 

@@ -42,7 +42,7 @@ class DataSize:
             one = next(iter(target.values() if isinstance(target, dict) else target), None)
         elif self._owns.class_(type(target)):
             return  # its attributes are
-        if sizeof.tells(one):
+        if sizeof.has_size(one):
             self.in_arrays += sizeof.of(target)
         else:
             self.in_others += sizeof.of(target)

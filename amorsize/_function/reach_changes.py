@@ -65,15 +65,15 @@ class Changes:
         self._asks_for_keys = MISSING_KEY in asked
         self.reader.met = Met(read, classes, self.owns, self.findings.mutables)
 
-    def see(self, change: Change, method: str, told: str = "") -> None:
+    def see(self, change: Change, method: str, text: str = "") -> None:
         """A change that a worker would lose; of others it is not sure that they would be."""
-        told = told or change.told
+        text = text or change.text
         if not change.steps or change.is_lost:
-            self.findings.stores[method, told] = None
+            self.findings.stores[method, text] = None
         elif change.is_of_thread:
-            self.findings.shared[told] = self.findings.changed[told] = None
+            self.findings.shared[text] = self.findings.changed[text] = None
         elif change.is_open:
-            self.findings.changed[told] = None
+            self.findings.changed[text] = None
 
     def judge_arguments(self, func: Any) -> None:
         """Arguments that are not set for all items: these are the items."""

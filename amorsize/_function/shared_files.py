@@ -117,7 +117,7 @@ class _Reader:
         if symbol is None or not depth:
             return
         for one in self._flow.origins(symbol):
-            space, name, steps = self._flow.told(one)
+            space, name, steps = self._flow.by_call(one)
             if steps[-1:] == (CALLED,):
                 yield from self._joined((space, name, steps[:-1]), depth - 1)
             elif space != RESULT and not self._is_item(space, name):

@@ -14,7 +14,7 @@ N_LOOKED_AT = 4
 DEEPEST = 3
 # Libraries whose values tell their size. An attribute of another class may be code that does
 # anything.
-_TELL = frozenset({"numpy", "pandas", "torch", "pyarrow", "jax", "jaxlib", "cupy", "polars"})
+_WITH_SIZE = frozenset({"numpy", "pandas", "torch", "pyarrow", "jax", "jaxlib", "cupy", "polars"})
 
 
 def of(value: Any, deepest: int = DEEPEST) -> int:
@@ -30,8 +30,8 @@ def of(value: Any, deepest: int = DEEPEST) -> int:
         return size + _of_all(value, len(value), deepest)
     if kind is dict:
         return size + _of_all(value.values(), len(value), deepest)
-    if tells(value):
-        return size + _told(value)
+    if has_size(value):
+        return size + _own_size(value)
     try:
         fields = vars(value)
     except TypeError:
@@ -39,9 +39,9 @@ def of(value: Any, deepest: int = DEEPEST) -> int:
     return size + _of_all(fields.values(), len(fields), deepest)
 
 
-def tells(value: Any) -> bool:
+def has_size(value: Any) -> bool:
     """Is it of a library whose arrays and tables tell their size, and are sent as they lie?"""
-    return type(value).__module__.partition(".")[0] in _TELL
+    return type(value).__module__.partition(".")[0] in _WITH_SIZE
 
 
 _WHOLE = frozenset({int, float, bool, complex, type(None), str, bytes, bytearray})
@@ -59,10 +59,10 @@ def _of_all(elements: Any, n_elements: int, deepest: int) -> int:
     return seen_bytes * n_elements // n_seen
 
 
-def _told(value: Any) -> int:
+def _own_size(value: Any) -> int:
     """What an array or a table says itself."""
     for name, each in (("nbytes", 1), ("size", 8)):  # a table has `size` cells
-        told = getattr(value, name, None)
-        if isinstance(told, int):
-            return told * each
+        n_bytes = getattr(value, name, None)
+        if isinstance(n_bytes, int):
+            return n_bytes * each
     return 0

@@ -193,7 +193,7 @@ class Flow:
     def note_store(self, target: Symbol, step: str) -> None:
         """Something is stored into a value."""
         for origin in self.origins(target):
-            self.stores[one_step(self.told(origin), step)] = None
+            self.stores[one_step(self.by_call(origin), step)] = None
 
     def note_operation(self, symbol: Symbol, *methods: str) -> None:
         """Special methods of a value are run."""
@@ -216,7 +216,7 @@ class Flow:
         """The outermost code returns a value."""
         for held in self.held(symbol) or ():
             for origin in all_inside(self, held):
-                self.returned_inside[self.told(origin)] = None
+                self.returned_inside[self.by_call(origin)] = None
         for origin in self.origins(symbol):
             if origin[0] == RESULT:
                 self.returned_calls[self.called[origin[1]]] = None
@@ -236,7 +236,7 @@ class Flow:
             if one is not None and (one[0] in (GLOBAL, CLOSURE) or one[2]):
                 self.note_operation(one, "__next__")  # whoever is handed it may go through it
         for origin in self.origins(callee):
-            self.calls.setdefault((self.told(origin), passed, named), []).append(literals)
+            self.calls.setdefault((self.by_call(origin), passed, named), []).append(literals)
             self.note_operation(origin, "__call__")
             symbol = self._part(origin, passed)
             if origin[2][-1:] and origin[2][-1] in VIEW_WITHOUT_COPY and "copy" in named:
@@ -247,8 +247,8 @@ class Flow:
                 symbol = RESULT, name, ()
         return symbol
 
-    def told(self, symbol: Store) -> Store:
-        """The result of a call is told by what was called."""
+    def by_call(self, symbol: Store) -> Store:
+        """The result of a call is named by what was called."""
         if symbol[0] != RESULT:
             return symbol
         space, name, steps = self.called[symbol[1]]
@@ -264,7 +264,7 @@ class Flow:
             if symbol[0] == GROUP:
                 symbol, way = (symbol[0], symbol[1], (*symbol[2], *way)), ()
             for one in self.origins(symbol):
-                told = self.told(one)
+                told = self.by_call(one)
                 if one[0] != RESULT or told[0] in (GLOBAL, CLOSURE):
                     yield told, way
 

@@ -89,7 +89,7 @@ class Findings(Value):
         return rates[n_processes] / rates[1]
 
 
-def look(n_cores: int) -> Findings:
+def run(n_cores: int) -> Findings:
     """Make the experiments, for so many usable cores."""
     return Findings(
         spun=spun(sorted({1, 2, n_cores})),

@@ -22,7 +22,7 @@ MOST_ROWS = 64
 #: Chunks of which each has its row; of more, those that cost most.
 MOST_CHUNKS = 24
 #: Decisions and changes that are told one by one.
-MOST_TOLD = 100
+MOST_LISTED = 100
 
 
 def page_of(trace: Trace | None, name: str) -> Page:
@@ -60,7 +60,7 @@ def _sections(trace: Trace) -> Iterator[Section]:
         facts=tuple(told),
     )
     if trace.warnings:
-        yield Section(key="warnings", heading="Warnings", points=trace.warnings[:MOST_TOLD])
+        yield Section(key="warnings", heading="Warnings", points=trace.warnings[:MOST_LISTED])
     if trace.chunks:
         alt = timeline.in_words(trace)
         yield Section(
@@ -88,9 +88,9 @@ HOW_TO_READ = (
 
 def _decisions(trace: Trace) -> Iterator[str]:
     notes = [note for note in trace.notes if note.what != "drift"]
-    for note in notes[:MOST_TOLD]:
+    for note in notes[:MOST_LISTED]:
         yield f"After {seconds(note.now_s)}, {note.what}: {note.why}."
-    for one in trace.drifts[:MOST_TOLD]:
+    for one in trace.drifts[:MOST_LISTED]:
         yield f"After {seconds(one.now_s)}, a change was noticed: {one}."
     if notes or trace.drifts:
         return

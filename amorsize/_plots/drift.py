@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 #: From this factor between the least and the largest cost on, the scale is logarithmic.
 LOG_FROM = 5.0
 #: Changes that are told in words; all have their line.
-MOST_TOLD = 8
+MOST_LISTED = 8
 
 
 def plot(costs: Sequence[CallCost], name: str, place: Axes | canvas.Sheet | None = None) -> Axes:
@@ -79,7 +79,7 @@ def _draw_changes(ax: Axes, costs: Sequence[CallCost]) -> None:
     for place, (number, one) in enumerate(found):
         label = "change noticed" if place == 0 else None
         ax.axvline(number, color=canvas.DARK, linestyle=":", linewidth=1, label=label, zorder=1)
-        if place < MOST_TOLD:
+        if place < MOST_LISTED:
             ax.annotate(
                 f"{one.what} x {one.factor:.2g}",
                 (number, 1),

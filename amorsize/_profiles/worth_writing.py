@@ -16,13 +16,13 @@ def is_same(before: Profile, after: Profile) -> bool:
     """Whether the new profile would tell the next process nothing new."""
     ratio = after.traits.item_s / max(before.traits.item_s, 1e-12)
     return (
-        _told(before) == _told(after)
+        _essence(before) == _essence(after)
         and Explored.of(before).n_tried == Explored.of(after).n_tried
         and 1 / (1 + SAME_WITHIN) < ratio < 1 + SAME_WITHIN
     )
 
 
-def _told(profile: Profile) -> tuple[object, ...]:
+def _essence(profile: Profile) -> tuple[object, ...]:
     """What of a profile tells the next process something new as soon as it differs."""
     plan, traits = profile.plan, profile.traits
     return plan.backend, plan.n_jobs, plan.source, traits.holds_gil, traits.waits, profile.bound

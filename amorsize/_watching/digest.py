@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import islice
 
 from amorsize._function.callables import MISSING, type_name
-from amorsize._watching.instance_state import attributes_of, slots_of, told_state
+from amorsize._watching.instance_state import attributes_of, pickled_state, slots_of
 from amorsize._watching.leaf_types import ATOMS, NUMBERS
 
 TYPE_CHECKING = False
@@ -102,7 +102,7 @@ class Digest:
             self.elements(slots, len(slots))
         if is_known or attributes is not None or slots:
             return
-        state = told_state(one)
+        state = pickled_state(one)
         if state is MISSING:
             self.opaque = self.opaque or type_name(one)
             self._out.append(id(one))

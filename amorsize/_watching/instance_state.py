@@ -53,7 +53,7 @@ def slots_of(one: Any) -> Iterator[Any]:
                         yield MISSING
 
 
-def told_state(one: Any) -> Any:
+def pickled_state(one: Any) -> Any:
     """What an object of a type written in C says of its inside for pickling; MISSING if nothing."""
     getstate = member(type(one), "__getstate__")
     if type(getstate) in _METHODS_IN_C and getstate is not member(object, "__getstate__"):

@@ -217,7 +217,7 @@ def _attributes(name: str) -> Any:
     return _by_name(found)
 
 
-class Look(Value):
+class Setting(Value):
     """One thing that a process has once."""
 
     name: str
@@ -237,34 +237,34 @@ class Look(Value):
             return type(error)
 
 
-LOOKS = (
-    Look(name="the current folder", read=getcwd),
-    Look(name="the umask", read=_umask),
-    Look(name="os.environ", read=_environment, by_loading=True),
-    Look(name="the standard streams (sys.stdout, sys.stderr, sys.stdin)", read=_streams),
-    Look(name="the warning filters", read=_filters, by_loading=True),
-    Look(name="sys.path", read=lambda: list(sys.path), by_loading=True),
-    Look(name="sys.argv", read=lambda: list(sys.argv)),
-    Look(name="the locale", read=_local),
-    Look(name="the time zone", read=lambda: time.tzname),
-    Look(name="a signal handler", read=_handlers, by_loading=True),
-    Look(name="a timer, or which signals are held back", read=_timers, by_service=True),
-    Look(name="the logging handlers or levels", read=_logging, by_loading=True),
-    Look(name="the default timeout of sockets", read=_default_timeout),
-    Look(name="the settings of csv", read=_csv_settings),
-    Look(name="the namespaces of xml.etree.ElementTree", read=_namespaces, by_loading=True),
-    Look(name="the opener of urllib.request", read=_opener),
-    Look(name="the switch interval", read=sys.getswitchinterval, by_service=True),
-    Look(name="the recursion limit", read=sys.getrecursionlimit),
-    Look(name="the rights of the process", read=_rights),
-    Look(name="the priority or the cores of the process", read=_share_of_machine),
-    Look(name="the hooks of sys", read=_hooks, by_loading=True),
-    Look(name="the print options of numpy", read=_numpy_printing),
-    Look(name="the options of pandas", read=_pandas_options, by_loading=True),
-    Look(name="the settings of matplotlib", read=_matplotlib_settings, by_loading=True),
-    Look(name="the figures of pyplot", read=_figures),
+SETTINGS = (
+    Setting(name="the current folder", read=getcwd),
+    Setting(name="the umask", read=_umask),
+    Setting(name="os.environ", read=_environment, by_loading=True),
+    Setting(name="the standard streams (sys.stdout, sys.stderr, sys.stdin)", read=_streams),
+    Setting(name="the warning filters", read=_filters, by_loading=True),
+    Setting(name="sys.path", read=lambda: list(sys.path), by_loading=True),
+    Setting(name="sys.argv", read=lambda: list(sys.argv)),
+    Setting(name="the locale", read=_local),
+    Setting(name="the time zone", read=lambda: time.tzname),
+    Setting(name="a signal handler", read=_handlers, by_loading=True),
+    Setting(name="a timer, or which signals are held back", read=_timers, by_service=True),
+    Setting(name="the logging handlers or levels", read=_logging, by_loading=True),
+    Setting(name="the default timeout of sockets", read=_default_timeout),
+    Setting(name="the settings of csv", read=_csv_settings),
+    Setting(name="the namespaces of xml.etree.ElementTree", read=_namespaces, by_loading=True),
+    Setting(name="the opener of urllib.request", read=_opener),
+    Setting(name="the switch interval", read=sys.getswitchinterval, by_service=True),
+    Setting(name="the recursion limit", read=sys.getrecursionlimit),
+    Setting(name="the rights of the process", read=_rights),
+    Setting(name="the priority or the cores of the process", read=_share_of_machine),
+    Setting(name="the hooks of sys", read=_hooks, by_loading=True),
+    Setting(name="the print options of numpy", read=_numpy_printing),
+    Setting(name="the options of pandas", read=_pandas_options, by_loading=True),
+    Setting(name="the settings of matplotlib", read=_matplotlib_settings, by_loading=True),
+    Setting(name="the figures of pyplot", read=_figures),
     *(
-        Look(name=f"the module {name}", read=partial(_attributes, name), by_loading=True)
+        Setting(name=f"the module {name}", read=partial(_attributes, name), by_loading=True)
         for name in PATCHED
     ),
 )

@@ -87,9 +87,9 @@ class Around:
             at.GENERATOR: partial(around._see_generators, reached),
             at.PROCESS: around._see_process,
         }
-        for part, look in looks.items():
+        for part, record in looks.items():
             if part in parts:
-                look()
+                record()
         if at.THREADS in parts or at.CHILDREN in parts:
             around._take("threads and child processes", around._see_tasks)
         return around
@@ -105,17 +105,17 @@ class Around:
         self.unseen, self.cut = (*self._unseen, *self._cut), tuple(self._cut)
         return tuple(found)
 
-    def _try(self, name: str, look: Callable[[], Any]) -> None:
-        """Take a look that grows with the program's data, if there is time for it."""
+    def _try(self, name: str, record: Callable[[], Any]) -> None:
+        """Record a part that grows with the program's data, if there is time for it."""
         if thread_time() > self._deadline_s:
             self._cut[f"{name} (there was no time left)"] = None
         else:
-            self._take(name, look)
+            self._take(name, record)
 
-    def _take(self, name: str, look: Callable[[], Any]) -> None:
-        """Take a look, whatever objects and systems may say."""
+    def _take(self, name: str, record: Callable[[], Any]) -> None:
+        """Record a part, whatever objects and systems may say."""
         try:
-            look()
+            record()
         except Exception as error:
             let_through(error)
             self._cut[f"{name} ({type(error).__name__})"] = None
@@ -154,25 +154,25 @@ class Around:
             self._looks.append((name, True, compare))
 
     def _see_process(self) -> None:
-        for look in process_state.LOOKS:
-            if not (self._beside_threads and look.by_service):
-                self._take(look.name, partial(self._see_setting, look))
+        for setting in process_state.SETTINGS:
+            if not (self._beside_threads and setting.by_service):
+                self._take(setting.name, partial(self._see_setting, setting))
 
-    def _see_setting(self, look: process_state.Look) -> None:
-        before = look.state()
+    def _see_setting(self, setting: process_state.Setting) -> None:
+        before = setting.state()
 
         def compare() -> Iterator[Finding]:
-            now = look.state()
+            now = setting.state()
             if now == before:
                 return
             has_loaded = len(sys.modules) != self._n_modules
-            if before is process_state.NOT_LOADED or (look.by_loading and has_loaded):
-                self._unseen[f"{look.name} (modules were loaded meanwhile)"] = None
+            if before is process_state.NOT_LOADED or (setting.by_loading and has_loaded):
+                self._unseen[f"{setting.name} (modules were loaded meanwhile)"] = None
                 return
-            words = f"an item changed {look.name}{process_state.details(before, now)}"
-            yield Finding(what=look.name, where=at.PROCESS, why=words)
+            words = f"an item changed {setting.name}{process_state.details(before, now)}"
+            yield Finding(what=setting.name, where=at.PROCESS, why=words)
 
-        self._looks.append((look.name, False, compare))
+        self._looks.append((setting.name, False, compare))
 
     def _see_generators(self, reached: list[tuple[str, Any]]) -> None:
         more = {name: one for name, one in reached if random_state.is_generator(one)}

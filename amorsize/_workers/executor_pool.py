@@ -220,7 +220,7 @@ class ExecutorPool:
             events.append(done := done_of(submission, content))
             if self._see_costs is not None:
                 self._see_costs(*self._costs.of(submission, done))
-            self._tell_lost(submission.worker, events)
+            self._report_lost(submission.worker, events)
 
     def _failed(self, submission: Submission, error: BaseException, events: list[Event]) -> None:
         """No result: was a process lost, was it cancelled, or could the engine not run it?"""
@@ -262,7 +262,7 @@ class ExecutorPool:
         if self._adapter.tells_victims:
             self._processes.is_apart = True
             self._lost_of.setdefault(submission.worker, Lost(how)).begun.append(submission.range)
-            self._tell_lost(submission.worker, events)
+            self._report_lost(submission.worker, events)
             return
         alone = (
             submission.chunk.n_items == 1 and not self._in_flight
@@ -276,7 +276,7 @@ class ExecutorPool:
             )
         )
 
-    def _tell_lost(self, worker: int, events: list[Event]) -> None:
+    def _report_lost(self, worker: int, events: list[Event]) -> None:
         """Tell the loss of a worker's chunks once it has no other under way."""
         if worker not in self._lost_of or self._in_flight.n_of(worker):
             return

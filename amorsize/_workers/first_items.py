@@ -11,7 +11,7 @@ import sys
 from time import thread_time
 
 from amorsize._host.clocks import perf_counter
-from amorsize.policy.profile import MOST_TOLD_CHARS
+from amorsize.policy.profile import MOST_REASON_CHARS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class FirstItems:
 def plain(text: str) -> str:
     """A text that is safe to store and show: short, on one line, printable."""
     shown = "".join(one if one.isprintable() else "?" for one in text)
-    return shown if len(shown) <= MOST_TOLD_CHARS else shown[: MOST_TOLD_CHARS - 3] + "..."
+    return shown if len(shown) <= MOST_REASON_CHARS else shown[: MOST_REASON_CHARS - 3] + "..."
 
 
 def of_fork(watch: Watch | None) -> FirstItems | None:

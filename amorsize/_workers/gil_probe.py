@@ -55,9 +55,9 @@ class GilProbe:
                     self._found_held_s += self._nap_s
                 self._n_wakes += 1
         finally:
-            self._ending.tell()
+            self._ending.announce()
 
-    def look(self) -> GilProbed:
+    def read(self) -> GilProbed:
         """What was measured so far, including the lateness of the current nap.
 
         Lateness and watched time end at one moment. The calling thread may itself wait for the GIL

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 #: Seconds between two looks while items run under a limit. A look takes 15 us.
-LOOK_S = 5e-3
+EVERY_S = 5e-3
 #: A process that holds more than this at its start first returns free memory to the system.
 MUCH_BYTES = 48 << 20
 _KIB = 1024
@@ -32,14 +32,14 @@ class RssLimit:
     def begin(self, most_bytes: int | None) -> None:
         """Start anew for a call that allows this growth."""
         self._most_bytes = most_bytes
-        self._looked_s = 0.0
+        self._checked_s = 0.0
         self._n_reports, self._next_report = 0, 1
         self.exceeds_limit = False  # it has grown beyond the limit
 
-    def look(self, now_s: float) -> bool:
+    def check(self, now_s: float) -> bool:
         """Whether the process may run another item."""
-        if self._most_bytes is not None and now_s - self._looked_s > LOOK_S:
-            self._looked_s = now_s
+        if self._most_bytes is not None and now_s - self._checked_s > EVERY_S:
+            self._checked_s = now_s
             self.judge()
         return not self.exceeds_limit
 

@@ -130,7 +130,7 @@ class RingBuffer:
         self._n_put += 1
         return _LOCATION.pack(self._n_put, start, size)
 
-    def look(self, location: Piece) -> memoryview:
+    def part_at(self, location: Piece) -> memoryview:
         """The part at a location, valid until `taken`."""
         _, start, size = _LOCATION.unpack(location)
         return self._memory[start : start + size]

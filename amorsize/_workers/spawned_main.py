@@ -122,7 +122,7 @@ class PersistentWorker(Worker):
         os.umask(self._umask)
         self._context = _contextvars.Context()  # of the current call
         self._borrowed: Borrowed | None = None
-        self._has_told = False  # whether a write into it was reported
+        self._has_reported = False  # whether a write into it was reported
 
     def watching(self, task: Task) -> FirstItems | None:
         """What watches the first items of a task. Open descriptors are the worker's own."""
@@ -169,7 +169,7 @@ class PersistentWorker(Worker):
         try:
             self._give_back()
             if location is not None:
-                self._borrowed, self._has_told = Borrowed(location), False
+                self._borrowed, self._has_reported = Borrowed(location), False
                 *parts, task = self._borrowed.parts
             os.umask(self._umask)  # the same as the caller's, by `process_rights`
             enter_surroundings(surroundings)
@@ -202,11 +202,11 @@ class PersistentWorker(Worker):
         is_unread: bool = False,
     ) -> None:
         """Send results, or an error where an item has written into borrowed data."""
-        if self._borrowed is not None and not self._has_told and self._borrowed.is_written():
+        if self._borrowed is not None and not self._has_reported and self._borrowed.is_written():
             if self.task.watch is not None:
                 results, error = [], WrittenInto()
             else:  # with backend="process" items may do that, and are told
-                self._has_told = True
+                self._has_reported = True
                 why = f"{IS_WRITTEN}: that worker process alone has it so"
                 framing.write(self.writing.number(), framing.NOTICED, why.encode())
         super().report(start, n_items, results, times_s, error, last, is_unread)

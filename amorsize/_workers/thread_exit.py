@@ -32,8 +32,8 @@ class ThreadExit:
         """Note that the calling thread is the one to wait for."""
         self._native_id = _thread.get_native_id()
 
-    def tell(self) -> None:
-        """Tell that the thread has nothing left to do."""
+    def announce(self) -> None:
+        """Announce that the thread has nothing left to do."""
         self._through.release()
 
     def wait(self, longest_s: float) -> None:

@@ -65,7 +65,7 @@ class Transport:
 
     def _copied(self, location: Piece) -> bytearray | None:
         assert self._incoming is not None
-        with self._incoming.look(location) as part:
+        with self._incoming.part_at(location) as part:
             try:
                 return bytearray(part)
             except MemoryError:
@@ -96,7 +96,7 @@ class Transport:
             assert pickle is not None
             return serialization.loads(pickle, parts)
         assert self._incoming is not None
-        with self._incoming.look(data) as pickled:
+        with self._incoming.part_at(data) as pickled:
             try:
                 return serialization.loads(pickled, parts)
             finally:

@@ -281,7 +281,7 @@ class _Chunk:
         n_held = n_done - self._n_sent
         if n_held and (now_s - self._sent_at > self._flush_s or self._is_much(n_held)):
             self._send(None, last=False)
-        if n_done and not self._worker.rss_limit.look(now_s):
+        if n_done and not self._worker.rss_limit.check(now_s):
             return False
         watched = self._worker.first_items
         if watched is not None and watched.has_news:

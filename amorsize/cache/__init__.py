@@ -79,7 +79,7 @@ def note_all(records: dict[str, dict[str, Any]]) -> bool:
         texts = {key: encoded(key, record) for key, record in records.items()}
     except Exception as error:
         let_through(error)
-        access.tell(f"a record was not one to store: {error}")
+        access.warn_once(f"a record was not one to store: {error}")
         return False
     size = access.attempt_lightly(
         lambda folder: journal.append(folder, texts), otherwise=0, creating=True
@@ -111,7 +111,7 @@ def compact(*, keeps_damaged: bool = True) -> int:
                 patience_s=_PATIENCE_S,
             )
             if taken < 0:
-                raise access.TOLD
+                raise access.WARNED
             return taken
 
     return access.attempt_lightly(act, otherwise=0)
@@ -125,7 +125,7 @@ def put(key: str, record: dict[str, Any]) -> bool:
         text = encoded(key, record)
     except Exception as error:  # whatever a caller's object does when it is looked at
         let_through(error)
-        access.tell(f"a record was not one to store: {error}")
+        access.warn_once(f"a record was not one to store: {error}")
         return False
     compact()  # what was noted earlier would count as the newer
     return access.attempt(lambda store: store.write(key, text), otherwise=False, creating=True)

@@ -59,7 +59,7 @@ class State:
                 store.close()
         except Exception as error:
             let_through(error)
-            tell(f"its database could not be closed: {error}")
+            warn_once(f"its database could not be closed: {error}")
 
     def after_fork(self) -> None:
         """In a forked child: open anew when needed.
@@ -91,7 +91,7 @@ def attempt(
         return otherwise
     state = STATE
     if not state.lock.acquire(timeout=WAIT_S):
-        tell(f"another thread has been using it for {WAIT_S:g} s")
+        warn_once(f"another thread has been using it for {WAIT_S:g} s")
         return otherwise
     ambient = sys.exception()  # what the caller is handling is no cause of ours
     notes: list[str] = []
@@ -122,7 +122,7 @@ def attempt(
     finally:
         state.lock.release()  # before warning, which may run other people's code
         for note in notes:
-            tell(note)
+            warn_once(note)
     return otherwise
 
 
@@ -134,11 +134,11 @@ def _moved_aside(folder: str) -> str | None:
     return database.move_aside(folder)
 
 
-class ToldError(Exception):
+class WarnedError(Exception):
     """What went wrong was told already."""
 
 
-TOLD = ToldError()
+WARNED = WarnedError()
 
 
 def attempt_lightly(act: Callable[[str], _T], *, otherwise: _T, creating: bool = False) -> _T:
@@ -157,16 +157,16 @@ def attempt_lightly(act: Callable[[str], _T], *, otherwise: _T, creating: bool =
         try:
             return act(guarded)
         except journal.UnusableError as error:
-            tell(f"{error}; it was removed")
+            warn_once(f"{error}; it was removed")
             journal.remove(guarded)
             return act(guarded)
-    except ToldError:
+    except WarnedError:
         return otherwise
     except Exception as error:
         if raised_by_handler(error):
             raise
         state.rests_from, state.rests_until_s = folder, monotonic() + _REST_S
-        tell(sqlite_errors.in_words(error, ambient))
+        warn_once(sqlite_errors.in_words(error, ambient))
     return otherwise
 
 
@@ -197,7 +197,7 @@ def _opened(folder: str, creating: bool) -> Store | None:
     return state.store
 
 
-def tell(what: str) -> None:
+def warn_once(what: str) -> None:
     """Warn of trouble, once per process; where warnings are errors, log it: results come first."""
     text = (
         f"amorsize had trouble with its cache: {what}. Results are not affected, but what is "
@@ -219,7 +219,7 @@ def tell(what: str) -> None:
 
 
 def _stacklevel() -> int:
-    """How far up `tell`'s caller is the user's own line."""
+    """How far up `warn_once`'s caller is the user's own line."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back and f"{frame.f_globals.get('__name__')}.".startswith("amorsize."):
         level, frame = level + 1, frame.f_back

@@ -184,16 +184,16 @@ def _imported_apart(name: str, full: str) -> ModuleType:
     if os.path.dirname(full) not in sys.path:
         sys.path.append(os.path.dirname(full))  # at the end: it may hide none of Python's own
     loader = spec.loader
-    return _told(name, lambda: loader.exec_module(module)) or module
+    return _named_errors(name, lambda: loader.exec_module(module)) or module
 
 
 def _imported(name: str) -> ModuleType:
-    module = _told(name, lambda: importlib.import_module(name))
+    module = _named_errors(name, lambda: importlib.import_module(name))
     assert isinstance(module, ModuleType)
     return module
 
 
-def _told(name: str, act: Callable[[], ModuleType | None]) -> ModuleType | None:
+def _named_errors(name: str, act: Callable[[], ModuleType | None]) -> ModuleType | None:
     """Import something, and say in one line what its code has raised."""
     try:
         return act()

@@ -44,7 +44,7 @@ def write(name: str, document: dict[str, Any], *, replace: bool) -> None:
     text = json.dumps(document, allow_nan=False, indent=1)
     if len(text) > MAX_BYTES:
         raise HistoryError(f"the result takes {len(text)} bytes, more than the {MAX_BYTES} allowed")
-    with _trouble_told("saved"):
+    with _named_trouble("saved"):
         folder = _folder(creating=True)
         assert folder is not None
         whole, part = _path(folder, name), os.path.join(folder, f"{os.urandom(8).hex()}.part")
@@ -79,7 +79,7 @@ def read(name: str) -> dict[str, Any] | None:
     Raises:
         HistoryError: What is there is no file of ours, or no document.
     """
-    with _trouble_told("read"):
+    with _named_trouble("read"):
         folder = _folder(creating=False)
         try:
             return None if folder is None else _read(_path(folder, name))
@@ -91,7 +91,7 @@ def read(name: str) -> dict[str, Any] | None:
 
 def all_documents() -> Iterator[tuple[str, dict[str, Any] | None]]:
     """The stem of each file, and what is in it; None where that was refused, or is too much."""
-    with _trouble_told("read"):
+    with _named_trouble("read"):
         folder = _folder(creating=False)
         left_bytes = MAX_TOTAL_BYTES  # one file may have ten thousand names
         for file in [] if folder is None else _ours(folder):
@@ -108,21 +108,21 @@ def all_documents() -> Iterator[tuple[str, dict[str, Any] | None]]:
 
 def exists(name: str) -> bool:
     """Whether there is anything in the place of this name's file."""
-    with _trouble_told("read"):
+    with _named_trouble("read"):
         folder = _folder(creating=False)
         return folder is not None and os.path.lexists(_path(folder, name))
 
 
 def remove(name: str) -> bool:
     """Remove the file of this name; whether there was one."""
-    with _trouble_told("removed"):
+    with _named_trouble("removed"):
         folder = _folder(creating=False)
         return folder is not None and _unlink(_path(folder, name))
 
 
 def clear() -> int:
     """Remove all files of results, and what killed writers left behind; how many results."""
-    with _trouble_told("removed"):
+    with _named_trouble("removed"):
         folder = _folder(creating=False)
         if folder is None:
             return 0
@@ -188,7 +188,7 @@ def _read(path: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _trouble_told(done: str) -> Iterator[None]:
+def _named_trouble(done: str) -> Iterator[None]:
     """Turn what goes wrong with the folder into one error that says what to do."""
     try:
         yield

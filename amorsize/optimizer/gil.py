@@ -33,7 +33,7 @@ def watched(run: Callable[[Any], bool], items: Sequence[Any]) -> GilProbed | Non
             for item in items:
                 if not run(item):
                     return seen
-                seen = probe.look()
+                seen = probe.read()
                 if verdict(seen) is not None:
                     return seen
     finally:

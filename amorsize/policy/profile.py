@@ -21,7 +21,7 @@ MOST_JOBS, MOST_ITEMS, MOST_S = 4096, 10**12, 1e7
 MOST_SPREAD = 10.0
 #: The most ways of running whose results are remembered.
 MOST_WAYS = 8
-MOST_WAY_CHARS, MOST_TOLD_CHARS = 32, 200
+MOST_WAY_CHARS, MOST_REASON_CHARS = 32, 200
 #: The least number above 0.
 TINY = 5e-324
 
@@ -140,6 +140,6 @@ def _schema() -> Schema:
         n_healthy=count(MOST_ITEMS),
         explored=optional(record(explored_schema(), explored_later())),
         failed_share=optional(number(1.0)),
-        bound=optional(text(MOST_TOLD_CHARS, least=1)),
+        bound=optional(text(MOST_REASON_CHARS, least=1)),
     )
     return _SCHEMA

@@ -94,7 +94,7 @@ def _choose_backend(state: State, status: Status) -> Action | None:
     if state.exploration.trial is not None:
         from amorsize.policy.rules import explore
 
-        explore.look(state)
+        explore.end_overdue(state)
     return choose_backend.decide(state, status)
 
 

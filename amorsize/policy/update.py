@@ -64,7 +64,7 @@ def handle(state: State, event: Event) -> None:
         case HostInspected():
             state.begin_on(event.host, event.request)
         case Waited():
-            state.waiting.looked.add(event)
+            state.waiting.first_wait.add(event)
         case ProfileLookedUp():
             state.request = state.request.replace(may_look_up=False)
             if event.profile is not None:

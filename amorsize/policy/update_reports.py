@@ -71,9 +71,9 @@ def settle_waiting(state: State, asked: drift.Drift, event: Inlined) -> None:
         return
     state.waiting.pending = None
     if not waits:
-        _tell_drift(state, asked.replace(what="cores", answer=drift.NOTHING))
+        _note_drift(state, asked.replace(what="cores", answer=drift.NOTHING))
         return
-    _tell_drift(state, asked.replace(answer="where they run is decided anew"))
+    _note_drift(state, asked.replace(answer="where they run is decided anew"))
     state.costs.waits = True
     choose_backend.begin_waiters(state)
     if state.request.backend == "auto":
@@ -152,10 +152,10 @@ def _see_drift(state: State, watch: drift.Watch, found: drift.Drift) -> None:
         choose_backend.reopen_jobs(state)
     elif watch.costs_more((*state.drifts, found)) and not state.costs.waits:
         state.limits.contention.doubt()  # one A-B-A around n_jobs, if they still seem to be crowded
-    _tell_drift(state, found)
+    _note_drift(state, found)
 
 
-def _tell_drift(state: State, found: drift.Drift) -> None:
+def _note_drift(state: State, found: drift.Drift) -> None:
     if state.profile.followed is not None and tuned_plan.ends(found):
         found = found.replace(answer="the plan that was tuned is left")
         follow_plan.leave(state, "it was measured for other items")

@@ -70,12 +70,12 @@ class LineAMinute:
             self.show(progress)
 
 
-class Told:
+class Callback:
     """A function of the user's, which is given each progress.
 
     Args:
         function: What to call.
-        warn: Told once if it fails: no result is lost for that.
+        warn: Callback once if it fails: no result is lost for that.
         name: Of what is mapped, for that warning.
     """
 

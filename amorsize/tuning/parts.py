@@ -12,27 +12,28 @@ if TYPE_CHECKING:
     from amorsize.policy.actions import Plan
 
 #: The loop is first timed on every 16th item.
-LOOK_STRIDE = 16
+FIRST_STRIDE = 16
 #: The loop is first timed on at least this many items, where there are as many.
-LOOK_LEAST = 8
+FIRST_LEAST = 8
 #: Parts between whose items the loop may be timed again.
-N_LOOKS = 4
+N_FIRST_PARTS = 4
 #: A prime, so that successive blocks begin at places far apart.
 OFFSET_STEP = 7919
 #: Chunks of a worker, at least. With fewer a run tells more of its end than of the plan.
 CHUNKS_EACH = 2
 
 
-def look_part(n_items: int) -> Part:
+def first_part(n_items: int) -> Part:
     """The part of the data that the loop is first timed on."""
-    stride = max(1, min(LOOK_STRIDE, n_items // LOOK_LEAST))
+    stride = max(1, min(FIRST_STRIDE, n_items // FIRST_LEAST))
     return Part(stride=stride, offset=stride // 2)
 
 
-def look_parts(n_items: int) -> list[Part]:
+def first_parts(n_items: int) -> list[Part]:
     """That part, and others between its items, in case the first one is not typical."""
-    first = look_part(n_items)
-    offsets = dict.fromkeys((first.offset + n * OFFSET_STEP) % first.stride for n in range(N_LOOKS))
+    first = first_part(n_items)
+    places = (first.offset + n * OFFSET_STEP for n in range(N_FIRST_PARTS))
+    offsets = dict.fromkeys(place % first.stride for place in places)
     return [first.replace(offset=offset) for offset in offsets]
 
 

@@ -28,7 +28,7 @@ def as_text(result: Figures) -> str:
     if top := _top_rows(result):
         lines += ["", "Top configurations:"]
         lines += [f"  {number}. {text}" for number, text in enumerate(top, 1)]
-    lines += [f"Not usable: {_told(one)}" for one in _unusable(result)]
+    lines += [f"Not usable: {_in_words(one)}" for one in _unusable(result)]
     return "\n".join(lines + [f"Warning: {text}" for text in result.warnings])
 
 
@@ -107,7 +107,7 @@ def _row(n_jobs: int, chunksize: int, time_s: float, times: float) -> str:
     return f"n_jobs={n_jobs:<3} chunksize={chunksize:<6} {_shown(time_s):>9}  {times:.2f}x"
 
 
-def _told(one: Configuration) -> str:
+def _in_words(one: Configuration) -> str:
     reason = f": {one.reason}" if one.reason else ""
     return f"{one.backend} n_jobs={one.n_jobs} chunksize={one.chunksize}, {one.status}{reason}"
 

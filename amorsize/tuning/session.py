@@ -231,7 +231,7 @@ class Session:
             return 1, plans
         if self.pilot is None and search.loop_s is None:
             search.new_block()
-            search.run(search.loop, parts.look_part(self.n_items))
+            search.run(search.loop, parts.first_part(self.n_items))
         n_blocks = asked.repeats or 1
         costs_s = [n_blocks * self._likely_s(plan) for plan in (search.loop, *plans)]
         left_s = max(search.limits.spend_s - search.spent_s, 1e-9)
@@ -267,9 +267,9 @@ class Session:
                 )
             about = "" if expected_s == inf else f", about {seconds(expected_s)} in the loop"
             return f"too few items to tune ({self.n_items}{about})"
-        looks = parts.look_parts(self.n_items) if expected_s > SHORT_LOOP_S else [WHOLE]
+        first_parts = parts.first_parts(self.n_items) if expected_s > SHORT_LOOP_S else [WHOLE]
         told_s: list[float] = []
-        for part in looks:
+        for part in first_parts:
             search.new_block()
             told_s.append(search.run(search.loop, part).whole_s)
             whole_s = search.loop_s or inf

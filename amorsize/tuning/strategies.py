@@ -70,7 +70,7 @@ def halving(search: Search, plans: Sequence[Plan], *, has_to: bool = False) -> N
     left = [search.loop, *plans]
     if search.loop_s is None:
         search.new_block()
-        search.run(search.loop, parts.look_part(search.bench.n_items))
+        search.run(search.loop, parts.first_part(search.bench.n_items))
     n_rounds = max(1, (len(left) - 1).bit_length())
     for number in range(n_rounds):
         share_s = (search.most_s - search.spent_s) / (n_rounds - number)

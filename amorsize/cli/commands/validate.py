@@ -58,7 +58,7 @@ class Seen:
 
 
 def _validate(_asked: argparse.Namespace) -> Answer:
-    seen = _look()
+    seen = _seen()
     made = checks(seen)
     status, verdict = judged(made, seen)
     document = {
@@ -81,7 +81,7 @@ def _validate(_asked: argparse.Namespace) -> Answer:
     return Answer(document=document, blocks=[*blocks, *advice, verdict], status=status)
 
 
-def _look() -> Seen:
+def _seen() -> Seen:
     from amorsize._host import diagnostics
 
     cpus = resources.usable_cpus()
@@ -89,7 +89,7 @@ def _look() -> Seen:
     why_not_fork = resources.why_not_fork()
     job_times = _job_times()
     return Seen(
-        findings=diagnostics.look(cpus.n_cores),
+        findings=diagnostics.run(cpus.n_cores),
         n_cores=cpus.n_cores,
         cores_from=cpus.source,
         quota=cpus.quota,

@@ -24,8 +24,8 @@ ALIKE = 1.5
 #: Reports that a suspicion rests on.
 RECENT = 16
 
-#: Reports after which it is looked again.
-LOOK = 4
+#: Reports between two checks for a suspicion.
+CHECK_EVERY = 4
 
 #: A pool is suspected from this many times the number of workers that was found healthy.
 GROWN = 1.4
@@ -232,7 +232,7 @@ class Contention:
         if self._is_suspicious(n_working, left_s):
             self._begin_test(n_working, report.now_s)
             return None
-        self._recent.drop_oldest(LOOK)
+        self._recent.drop_oldest(CHECK_EVERY)
         return None
 
     def _count(self, report: Report, n_working: int) -> None:

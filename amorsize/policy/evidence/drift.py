@@ -170,14 +170,14 @@ class Watch:
         self._wall_s = self._cpu_s = self._undelayed_s = 0.0
         shift = self._shift(item_s, report.now_s, n_working)
         if self._now_waits(computing):
-            return self._told(report, "waiting", item_s / self._typical_s, RUN)
+            return self._found(report, "waiting", item_s / self._typical_s, RUN)
         if shift is None or self._is_noise(shift, item_s):
             return None
         share = share if is_limited else computing
         slower_alone = shift.factor * share / max(self._share, 1e-9)  # of CPU time, the same factor
         lacks_cores = shift.factor > EFFECT * slower_alone and shift.factor > 1
         what = "cores" if lacks_cores and not self._has_asked else "cost"
-        return self._told(report, what, shift.factor, shift.n_chunks)
+        return self._found(report, what, shift.factor, shift.n_chunks)
 
     def costs_more(self, drifts: Iterable[Drift]) -> bool:
         """Whether items cost more by now than those of the remembered call did at most, mostly."""
@@ -228,7 +228,7 @@ class Watch:
         return self._has_asked
 
     @staticmethod
-    def _told(report: Report, what: str, factor: float, n_chunks: int) -> Drift:
+    def _found(report: Report, what: str, factor: float, n_chunks: int) -> Drift:
         return Drift(now_s=report.now_s, what=what, factor=factor, n_chunks=n_chunks)
 
 

@@ -25,7 +25,7 @@ FORK_STALL_S = 0.25
 
 #: How long the caller looks on at a first item, at least and at most. One that takes longer is no
 #: trivial one.
-LOOK_S, MOST_LOOK_S = 2e-3, 10e-3
+FIRST_WAIT_S, MOST_FIRST_WAIT_S = 2e-3, 10e-3
 
 #: Idle items in a row that show that items wait. Of items that compute beside five others a core,
 #: three in a row were seen once.
@@ -144,7 +144,7 @@ class FirstReports:
         are_idle = self._cpu_s < WAITING_SHARE * self._seen_s
         is_clear = self._seen_s >= ENOUGH_S
         waits = is_clear and are_idle and self._idle_streak.is_enough
-        self.is_settled = waits or (is_clear and not are_idle) or self._n_seen >= MOST_LOOKS
+        self.is_settled = waits or (is_clear and not are_idle) or self._n_seen >= MOST_REPORTS
         return waits
 
 
@@ -152,10 +152,10 @@ class FirstReports:
 ENOUGH_S = 6e-3
 
 #: Reports that contradict each other, after which items are taken to compute.
-MOST_LOOKS = 3 * IDLE_STREAK
+MOST_REPORTS = 3 * IDLE_STREAK
 
 
-class LookedOn:
+class FirstWait:
     """What the process computed while the caller looked on at a first item in a thread."""
 
     def __init__(self) -> None:
@@ -169,12 +169,12 @@ class LookedOn:
     @property
     def is_idle(self) -> bool:
         """Whether the item waits, and nothing else computes beside it."""
-        return self._wall_s >= LOOK_S and self._cpu_s < WAITING_SHARE * self._wall_s
+        return self._wall_s >= FIRST_WAIT_S and self._cpu_s < WAITING_SHARE * self._wall_s
 
     @property
     def is_vain(self) -> bool:
         """Whether the caller has looked on for so long that it tells no more."""
-        return self._wall_s >= MOST_LOOK_S
+        return self._wall_s >= MOST_FIRST_WAIT_S
 
 
 class WaitEvidence:
@@ -184,7 +184,7 @@ class WaitEvidence:
         #: What reports say, where the caller runs nothing itself.
         self.first_reports = FirstReports()
         #: What was seen of a first item in a thread before it was over.
-        self.looked = LookedOn()
+        self.first_wait = FirstWait()
         #: A suspected change from CPU-bound to waiting, to be confirmed by inline items.
         #: None: nothing pending.
         self.pending: Drift | None = None

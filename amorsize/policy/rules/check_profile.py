@@ -49,7 +49,7 @@ def check(state: State, status: Status, remembered: Profile) -> Action | None:
     if status.caller_busy and (is_hasty or not costs.n_reports):  # its item may take long
         return dispatch.meanwhile_or_wait(state, status)
     if remembered.traits.waits and not costs.n_inline:
-        if not _are_told(state):
+        if not _are_measured(state):
             return dispatch.meanwhile(state, status) or Wait(reason="first items are running")
         if costs.waits or state.waiting.first_reports.is_settled:
             _judge(state, remembered)
@@ -63,7 +63,7 @@ def check(state: State, status: Status, remembered: Profile) -> Action | None:
     return None
 
 
-def _are_told(state: State) -> bool:
+def _are_measured(state: State) -> bool:
     """Whether what threads have reported tells if items wait: on a busy host it takes a few."""
     is_open = not state.costs.waits and not state.waiting.first_reports.is_settled
     return not (is_open and state.workers.n_in_flight)

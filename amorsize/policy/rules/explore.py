@@ -82,7 +82,7 @@ def see(state: State, event: Report) -> None:
         _next_window(state, trial)
 
 
-def look(state: State) -> None:
+def end_overdue(state: State) -> None:
     """End a trial whose time is over, whatever has been reported of it."""
     trial = state.exploration.trial
     if trial is not None and trial.is_rival and state.moment.now_s > trial.until_s:
@@ -158,13 +158,13 @@ def _neighbour(state: State, plan: Way) -> Way | None:
     return ways[state.exploration.account.n_tried % len(ways)] if ways else None
 
 
-def _told(way: Way) -> str:
+def _in_words(way: Way) -> str:
     return f"{way[0]} x {way[1]}"
 
 
 def _key(way: Way, plan: Way) -> str:
     """What is to be agreed on: where, or how many."""
-    return way[0] if way[0] != plan[0] else _told(way)
+    return way[0] if way[0] != plan[0] else _in_words(way)
 
 
 def _goes_badly(trial: Trial) -> bool:
@@ -217,7 +217,7 @@ def _judge(state: State, trial: Trial) -> None:
 
 
 def _settle(state: State, trial: Trial, gain: float, *, is_better: bool) -> None:
-    told, explored = _told(trial.rival), state.exploration.account
+    rival, explored = _in_words(trial.rival), state.exploration.account
     key = _key(trial.rival, trial.plan)
     is_agreed = is_better and explored.rival == key
     state.exploration.trial = None
@@ -231,8 +231,9 @@ def _settle(state: State, trial: Trial, gain: float, *, is_better: bool) -> None
     if is_agreed:
         _adopt(state, trial, gain)
         return
-    what_now = "to be tried once more" if is_better else f"{_told(trial.plan)} is kept"
-    state.note(f"tried {told}", f"{gain:.2g} x the throughput of {_told(trial.plan)}: {what_now}")
+    what_now = "to be tried once more" if is_better else f"{_in_words(trial.plan)} is kept"
+    why = f"{gain:.2g} x the throughput of {_in_words(trial.plan)}: {what_now}"
+    state.note(f"tried {rival}", why)
 
 
 def _adopt(state: State, trial: Trial, gain: float) -> None:
@@ -250,6 +251,6 @@ def _adopt(state: State, trial: Trial, gain: float) -> None:
         what="plan",
         factor=gain,
         n_chunks=trial.n_chunks,
-        answer=f"{_told(trial.rival)} instead of {_told(trial.plan)} from now on",
+        answer=f"{_in_words(trial.rival)} instead of {_in_words(trial.plan)} from now on",
     )
     state.note_drift(found)

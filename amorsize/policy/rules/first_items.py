@@ -27,7 +27,7 @@ FIRST_READY_S = 2e-3
 
 #: How long the caller waits for their items where there are cores for more, and how often it
 #: looks.
-FIRST_LONG_S, FIRST_LOOK_S = 40e-3, 2e-3
+FIRST_LONG_S, FIRST_POLL_S = 40e-3, 2e-3
 
 #: The same where threads may do better, which an item of the caller's own would tell. After 12 ms,
 #: as many items as there are cores, up to 32, are worth a worker each.
@@ -169,7 +169,7 @@ def _wait_for_first(state: State, status: Status, n_first: int) -> Action | None
     left_s = workers.early_sent_s + longest_s - status.now_s
     if left_s <= 0 or not workers.n_in_flight:
         return None
-    return Wait(reason="first items are running", timeout_s=min(left_s, FIRST_LOOK_S))
+    return Wait(reason="first items are running", timeout_s=min(left_s, FIRST_POLL_S))
 
 
 def _is_watchable(state: State, remembered: Profile | None) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from amorsize.policy.actions import Action, InspectHost, StartWorker, Wait
 from amorsize.policy.evidence import io_concurrency, tuned_plan
-from amorsize.policy.evidence.io_bound import LOOK_S
+from amorsize.policy.evidence.io_bound import FIRST_WAIT_S
 from amorsize.policy.rules import dispatch
 from amorsize.policy.value import inf
 
@@ -37,10 +37,10 @@ def begin(state: State, status: Status, remembered: Profile) -> Action | None:
         return dispatch.send(state, worker, dispatch.n_first(state, status), inf)
     if not pool.n_alive:
         return StartWorker(backend="thread")
-    looked = state.waiting.looked
-    if not looked.is_idle and not looked.is_vain:
-        return Wait(reason="a first item is running", timeout_s=LOOK_S, is_watched=True)
-    if looked.is_idle and pool.n_alive < _n_wanted(state, status, remembered):
+    first_wait = state.waiting.first_wait
+    if not first_wait.is_idle and not first_wait.is_vain:
+        return Wait(reason="a first item is running", timeout_s=FIRST_WAIT_S, is_watched=True)
+    if first_wait.is_idle and pool.n_alive < _n_wanted(state, status, remembered):
         if pool.n_alive == 1:
             state.note("threads at once", "an earlier call had long waits, and one is under way")
             state.waiters.start_with(remembered)

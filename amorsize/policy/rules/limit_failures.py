@@ -23,7 +23,7 @@ def see(state: State, event: Report) -> None:
             return
         if helps and state.costs.waits:
             state.exploration.put_down(n_waiters=trial.n_limit)
-        _tell(state, trial.share or 0.0, f"{trial.n_limit} at once" if helps else _WITH_ITEMS)
+        _note(state, trial.share or 0.0, f"{trial.n_limit} at once" if helps else _WITH_ITEMS)
         return
     share = failures.together(event)
     if share is None:
@@ -35,7 +35,7 @@ def see(state: State, event: Report) -> None:
     is_worth = state.moment.n_left > WORTH_TRYING * failure_rate.TRIAL_ITEMS
     if n_now < 2 or not is_open or not is_worth:
         failures.is_settled = True
-        _tell(state, share, "nothing: there are no fewer, or it is too late")
+        _note(state, share, "nothing: there are no fewer, or it is too late")
         return
     failures.begin(n_now // 2, event.now_s)
     why = f"{share:.0%} of the items fail, which was {failures.usual_share:.0%}"
@@ -45,7 +45,7 @@ def see(state: State, event: Report) -> None:
 _WITH_ITEMS = "nothing: as many fail with half as many at once"
 
 
-def _tell(state: State, share: float, answer: str) -> None:
+def _note(state: State, share: float, answer: str) -> None:
     found = drift.Drift(
         now_s=state.moment.now_s,
         what="failures",
