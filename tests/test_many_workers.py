@@ -24,13 +24,13 @@ def calls_of(act, *, within=""):
     return sum(n for (path, *_), (_, n, *_) in stats.items() if within in path), result
 
 
-@pytest.mark.parametrize("request", [{}, {"backend": "process"}, {"backend": "thread"}])
+@pytest.mark.parametrize("given", [{}, {"backend": "process"}, {"backend": "thread"}])
 @pytest.mark.parametrize("cpu_share", [1.0, 0.01])
-def test_a_decision_takes_as_many_steps_with_many_workers(request, cpu_share):
+def test_a_decision_takes_as_many_steps_with_many_workers(given, cpu_share):
     """Counted by call, over a whole simulated call."""
     per_chunk = []
     for n_workers in (FEW, MANY):
-        asked = {**request, "n_jobs": n_workers, "chunksize": 1} if request else {"chunksize": 1}
+        asked = {**given, "n_jobs": n_workers, "chunksize": 1} if given else {"chunksize": 1}
         n_calls, outcome = calls_of(
             lambda asked=asked, n_workers=n_workers: play(
                 costs_s=[20e-3] * 2000, n_cores=n_workers, cpu_share=cpu_share, request=asked
