@@ -18,7 +18,7 @@ from amorsize import autotune, cache, tuned_map
 from amorsize._clusters import buffers
 from amorsize._clusters.plain import PlainAdapter
 from amorsize._engine import submission_costs
-from amorsize._engine.submission_costs import EngineCosts
+from amorsize._engine.submission_costs import SubmissionCosts
 from amorsize._workers import serialization
 from amorsize._workers.executor_pool import ExecutorPool
 from amorsize._workers.payload import Payload
@@ -315,7 +315,7 @@ def test_how_long_chunks_were_on_their_way_is_remembered(processes):
     submission_costs.forget()
     tuned_map(pool_items.wait, [0.2] * 16, executor=processes, chunksize=1)
     fingerprint = PlainAdapter(processes).fingerprint()
-    guess = EngineCosts(lag_s=123.0, submit_s=45.0)
+    guess = SubmissionCosts(lag_s=123.0, submit_s=45.0)
     known = submission_costs.known(fingerprint, guess, on_disk=False)
     assert 0.0 < known.lag_s <= 1.0
     assert 0.0 < known.submit_s <= 0.1
@@ -331,7 +331,7 @@ def test_how_long_chunks_were_on_their_way_is_remembered(processes):
 def test_a_damaged_record_of_an_engine_is_no_record(name, value):
     """What cannot be what a chunk costs is not believed."""
     submission_costs.forget()
-    guess = EngineCosts(lag_s=0.005, submit_s=0.001)
+    guess = SubmissionCosts(lag_s=0.005, submit_s=0.001)
     cache.note("engine:forged", {**guess.as_dict(), name: value})
 
     assert submission_costs.known("forged", guess, on_disk=True) is guess
@@ -339,7 +339,7 @@ def test_a_damaged_record_of_an_engine_is_no_record(name, value):
 
 def test_a_busy_machine_does_not_make_an_engine_costly():
     """Of costs that are usual, and now and then a hundred times as high, the usual ones count."""
-    known = EngineCosts(lag_s=5e-3, submit_s=1e-3)
+    known = SubmissionCosts(lag_s=5e-3, submit_s=1e-3)
 
     for turn in range(100):
         factor = 100 if turn % 5 == 0 else 1

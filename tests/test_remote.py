@@ -34,7 +34,7 @@ def play(
     many workers; those that go take the chunks along that they have, which are run again. Where
     nothing overlaps, a chunk is on its way only once the one before it is over.
     """
-    engine = {"engine_lag_s": lag_s, "engine_overlaps": overlaps}
+    engine = {"executor_lag_s": lag_s, "executor_overlaps": overlaps}
     host = Host(n_cores=n_workers, dispatch_s=dispatch_s, **engine)
     request = Request(n_items=n_items, backend="process", n_jobs=n_workers, chunksize=chunksize)
     tuner = Tuner(None, request, known)

@@ -1,1 +1,1 @@
-"""Other people's workers, each engine behind one protocol."""
+"""Runs chunks on other people's executors, all behind one protocol."""

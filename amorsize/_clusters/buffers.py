@@ -1,4 +1,4 @@
-"""Large pieces of memory that travel beside a pickle, uncopied where the engine can do that."""
+"""Large pieces of memory that travel beside a pickle, uncopied where the executor can do that."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LARGE_BYTES = 1 << 20
 
 
 class Buffer:
-    """Memory that an engine sends.
+    """Memory that an executor sends.
 
     Args:
         data: Bytes, or a view on them.

@@ -1,4 +1,4 @@
-"""Dask's distributed scheduler as an engine.
+"""Runs chunks on Dask's distributed scheduler.
 
 Each submission is bound to one worker process, and runs in no other. So the scheduler has nothing
 to run again when a process dies, which it would otherwise do up to three times in silence.

@@ -1,6 +1,6 @@
-"""Finds the engine behind what users hold.
+"""Finds the executor behind what users hold.
 
-No engine is imported here that the program has not imported, unless it was asked for by name.
+No executor is imported here that the program has not imported, unless it was asked for by name.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ CONNECT_S = 10.0
 
 
 def adapter_for(executor: Any, given: dict[str, Any]) -> ClusterAdapter:
-    """The engine that an `executor=` stands for.
+    """The executor that an `executor=` stands for.
 
     Args:
         executor: What the user holds.
-        given: What the engine is given with each chunk: the value of `engine=`.
+        given: What the executor is given with each chunk: the value of `engine=`.
 
     Raises:
-        InvalidOptionError: It is an object of an engine that cannot be used so, or it knows nothing
-            of what it is given.
-        MissingExtraError: The engine is not installed.
+        InvalidOptionError: No executor can be made of the object, or the executor does not know
+            what it is given.
+        MissingExtraError: The executor is not installed.
         WorkersUnavailable: Nobody answers there.
     """
     if isinstance(executor, str):
@@ -57,7 +57,7 @@ def adapter_for(executor: Any, given: dict[str, Any]) -> ClusterAdapter:
 
 
 def is_known(executor: Any) -> bool:
-    """Whether `adapter_for` has an engine for an object that has no `submit`, or for a text."""
+    """Whether `adapter_for` has an executor for an object that has no `submit`, or for a text."""
     if isinstance(executor, str):
         return executor in ("dask", "ray") or executor.startswith((*DASK_ADDRESSES, RAY_ADDRESS))
     return executor is not None and (
@@ -98,7 +98,7 @@ def _of_dask(
 
 
 def _named(name: str, given: dict[str, Any]) -> ClusterAdapter:
-    """An engine by its name or address."""
+    """An executor by its name or address."""
     if name == "dask":
         return _running_dask(given)
     if name == "ray" or name.startswith(RAY_ADDRESS):

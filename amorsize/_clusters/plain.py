@@ -1,4 +1,4 @@
-"""Any `concurrent.futures.Executor` as an engine."""
+"""Runs chunks on an executor of `concurrent.futures`."""
 
 from __future__ import annotations
 

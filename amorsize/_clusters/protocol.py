@@ -1,7 +1,7 @@
-"""What an engine has to offer for chunks to run on it.
+"""What an executor has to offer for chunks to run on it.
 
-A new engine is one file with a class that follows `ClusterAdapter`, with a line in `finding.py`. It
-is done when it passes the contract tests, `tests/test_engines.py`.
+A new executor is one file with a class that follows `ClusterAdapter`, with a line in `finding.py`.
+It is done when it passes the contract tests, `tests/test_engines.py`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     Done = Callable[[Any, BaseException | None], None]
 
     class ClusterAdapter(Protocol):
-        """The workers of one engine, as one call uses them.
+        """The workers of one executor, as one call uses them.
 
-        No method waits for longer than `REPLY_S`, whatever has become of the engine.
+        No method waits for longer than `REPLY_S`, whatever has become of the executor.
         """
 
         #: What messages call it, such as "the Dask cluster at tcp://10.0.0.1:8786".
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
         #: What to do where workers lack a module, as a sentence.
         way_out: str
-        #: Types of items that stand for values which the engine has, or will have.
+        #: Types of items that stand for values which the executor has, or will have.
         reference_types: frozenset[type]
         #: CPU seconds of this process for a submission, until it was measured.
         submit_s: float
@@ -83,7 +83,7 @@ if TYPE_CHECKING:
             ...
 
         def put_once(self, data: bytes) -> Any:
-            """Send data once to each worker that needs it; None where the engine cannot do that."""
+            """Send data once to each worker that needs it; None: the executor cannot do that."""
             ...
 
         def cancel(self, handle: Any) -> None:
@@ -103,15 +103,15 @@ if TYPE_CHECKING:
             ...
 
         def why_gone(self) -> str | None:
-            """Why the engine can run nothing any more; None: it can."""
+            """Why the executor can run nothing any more; None: it can."""
             ...
 
         def cpu_s(self) -> float:
-            """CPU seconds that threads of the engine have taken in this process so far."""
+            """CPU seconds that threads of the executor have taken in this process so far."""
             ...
 
         def fingerprint(self) -> str:
-            """What tells this engine from others that cost differently."""
+            """What tells this executor from others that cost differently."""
             ...
 
         def dashboard(self) -> str | None:
@@ -119,14 +119,14 @@ if TYPE_CHECKING:
             ...
 
         def close(self) -> None:
-            """Release what the call has put there; the engine itself goes on."""
+            """Release what the call has put there; the executor itself goes on."""
             ...
 
 
 #: The process that ran it has ended; it came to another process, which has not run it; it was
-#: cancelled; the engine could not run it.
+#: cancelled; the executor could not run it.
 DIED, UNSTARTED, CANCELLED, FAILED = "died", "unstarted", "cancelled", "failed"
-#: Seconds that an engine is waited for at most before it counts as gone.
+#: Seconds that an executor is waited for at most before it counts as gone.
 REPLY_S = 4.0
 
 
@@ -141,12 +141,12 @@ def outcome(future: Future[Any]) -> tuple[Any, BaseException | None]:
 
 
 def refuse_unknown(given: dict[str, Any], known: Collection[str], described: str) -> None:
-    """Refuse what an engine could only drop.
+    """Refuse what an executor could only drop.
 
     Args:
         given: The value of `engine=`.
-        known: The names that the engine knows.
-        described: What messages call the engine.
+        known: The names that the executor knows.
+        described: What messages call the executor.
 
     Raises:
         InvalidOptionError: It does not know one of them.
@@ -160,7 +160,7 @@ def refuse_unknown(given: dict[str, Any], known: Collection[str], described: str
 
 
 class Process(Value):
-    """One worker process of an engine, or one of its nodes where submissions name none."""
+    """One worker process of an executor, or one of its nodes where submissions name none."""
 
     address: str
     identity: str  # another one under the same address has another

@@ -1,4 +1,4 @@
-"""Ray as an engine.
+"""Runs chunks on Ray.
 
 Ray is told never to run a submission again, so that whoever lost a worker process decides.
 """

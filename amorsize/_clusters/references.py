@@ -1,4 +1,4 @@
-"""Items that stand for values which stay with an engine."""
+"""Items that stand for values which stay with an executor."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import os
 from amorsize._engine.call_checks import shown
 
 # Here, as no file may be open to load it when a function is decorated.
-from amorsize._engine.option_checks import BACKENDS, CHECKS, ENGINES, UNKEPT
+from amorsize._engine.option_checks import BACKENDS, CHECKS, NAMED_EXECUTORS, UNKEPT
 from amorsize.errors import InvalidOptionError, WrongTypeError
 from amorsize.policy.value import Value
 
@@ -103,7 +103,7 @@ class Options(Value):
         if self.executor is not None:
             return self.executor
         backend = environment_backend() or self.backend
-        return backend if backend in ENGINES else None
+        return backend if backend in NAMED_EXECUTORS else None
 
     def as_sent(self) -> Options:
         """The options as another process gets them: without an executor, which cannot be sent."""

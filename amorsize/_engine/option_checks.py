@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: The values of `backend`, as `Backend` tells them to type checkers.
 BACKENDS = ("auto", "serial", "thread", "process", "dask", "ray")
 #: Those that are other people's engines: the one that runs is found when a call begins.
-ENGINES = ("dask", "ray")
+NAMED_EXECUTORS = ("dask", "ray")
 
 _ONLY_PROCESSES = "only a worker process can be replaced: backend='process' keeps it"
 _UNKEPT_BY_OTHERS = {
@@ -38,7 +38,7 @@ UNKEPT = {
         "engine": "there is no engine that could be given it. executor= takes one",
         "start_timeout": "they are started when they are needed. executor= takes an engine",
     },
-    **dict.fromkeys(("executor", *ENGINES), _UNKEPT_BY_OTHERS),
+    **dict.fromkeys(("executor", *NAMED_EXECUTORS), _UNKEPT_BY_OTHERS),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amorsize._clusters import finding, references
 from amorsize._engine import call_options, placement, submission_costs
-from amorsize._engine.submission_costs import EngineCosts
+from amorsize._engine.submission_costs import SubmissionCosts
 from amorsize._workers import executor_pool
 from amorsize.errors import InvalidOptionError
 from amorsize.policy.events import HostInspected
@@ -51,7 +51,7 @@ class RemoteWorkers:
             options.given_workers, options.engine or {}
         )
         self._fingerprint, self._is_on_disk = self.adapter.fingerprint(), options.cache
-        guess = EngineCosts(lag_s=self.adapter.lag_s, submit_s=self.adapter.submit_s)
+        guess = SubmissionCosts(lag_s=self.adapter.lag_s, submit_s=self.adapter.submit_s)
         self._costs = submission_costs.known(self._fingerprint, guess, on_disk=options.cache)
         self._n_measured = 0
         self._start_timeout_s = options.start_timeout or executor_pool.START_S
@@ -88,7 +88,7 @@ class RemoteWorkers:
         return options.retries == 0 and not self.adapter.shares_memory
 
     def key(self, key: Key) -> Key:
-        """What is learned of a function is kept apart for each engine."""
+        """What is learned of a function is kept apart for each executor."""
         if self.adapter.shares_memory:
             return key
         owner, (kind, size), variant = key
@@ -106,8 +106,8 @@ class RemoteWorkers:
         return host.replace(
             n_cores=self.n_workers or host.n_cores,
             dispatch_s=self._costs.submit_s,
-            engine_lag_s=self._costs.lag_s,
-            engine_overlaps=self.adapter.overlaps,
+            executor_lag_s=self._costs.lag_s,
+            executor_overlaps=self.adapter.overlaps,
         )
 
     def new_pool(
@@ -141,7 +141,9 @@ class RemoteWorkers:
         tuner = self._tuner
         if tuner is None or not is_remote(tuner):
             return
-        reported = EngineCosts(lag_s=tuner.host.engine_lag_s or 0.0, submit_s=tuner.host.dispatch_s)
+        reported = SubmissionCosts(
+            lag_s=tuner.host.executor_lag_s or 0.0, submit_s=tuner.host.dispatch_s
+        )
         if self._costs.differ(reported, REPORT_SHARE):
             self._report_host(tuner)
 

@@ -99,7 +99,7 @@ def interpreters_worth(left_s: float, n_most: int) -> int:
 
 
 def n_warm_interpreters() -> int:
-    """Workers from a clean start that wait for another call."""
+    """New interpreters that wait for another call."""
     # It may be there and still empty: another thread's call is just importing it.
     pool = getattr(sys.modules.get("amorsize._workers.warm_pool"), "pool", None)
     return 0 if pool is None else pool.n_warm

@@ -183,7 +183,7 @@ class Starter:
     def _is_sure_to_fork(self) -> bool:
         """Ask before each fork: an item, or who takes results, may have started a thread by now.
 
-        Where it is not safe any more, later workers come from a clean start, or there are none.
+        Where it is not safe any more, later workers are new interpreters, or there are none.
         """
         from amorsize._engine import spawn_costs
         from amorsize._host import resources

@@ -1,4 +1,4 @@
-"""What chunks have cost on an engine in earlier calls, beside their items."""
+"""What chunks have cost on an executor in earlier calls, beside their items."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ LESS_SHARE, MORE_SHARE = 0.45, 0.05
 CHANGED_SHARE = 0.25
 
 
-class EngineCosts(Value):
+class SubmissionCosts(Value):
     """What a chunk costs besides its items."""
 
     lag_s: float  # on its way there and back
     submit_s: float  # CPU seconds of this process
 
-    def moved(self, *, lag_s: float | None, submit_s: float | None) -> EngineCosts:
+    def moved(self, *, lag_s: float | None, submit_s: float | None) -> SubmissionCosts:
         """The costs after one more chunk; None: that chunk tells nothing."""
         lag_s = self.lag_s if lag_s is None else min(lag_s, MOST_LAG_S)
         submit_s = self.submit_s if submit_s is None else min(submit_s, MOST_SUBMIT_S)
-        return EngineCosts(
+        return SubmissionCosts(
             lag_s=_moved(self.lag_s, lag_s), submit_s=_moved(self.submit_s, submit_s)
         )
 
-    def differ(self, others: EngineCosts, share: float) -> bool:
+    def differ(self, others: SubmissionCosts, share: float) -> bool:
         """Whether one of them differs by more than a share from what others are."""
         pairs = (self.lag_s, others.lag_s), (self.submit_s, others.submit_s)
         return any(abs(mine_s - other_s) > share * other_s for mine_s, other_s in pairs)
@@ -44,14 +44,14 @@ def _moved(before_s: float, measured_s: float) -> float:
     return before_s + share * (measured_s - before_s)
 
 
-_known: dict[str, EngineCosts] = {}  # by fingerprint of the engine
+_known: dict[str, SubmissionCosts] = {}  # by fingerprint of the executor
 
 
-def known(fingerprint: str, otherwise: EngineCosts, *, on_disk: bool) -> EngineCosts:
+def known(fingerprint: str, otherwise: SubmissionCosts, *, on_disk: bool) -> SubmissionCosts:
     """What earlier calls have measured; `otherwise` where there was none.
 
     Args:
-        fingerprint: Of the engine.
+        fingerprint: Of the executor.
         otherwise: A first guess.
         on_disk: Whether earlier processes are asked as well.
     """
@@ -65,7 +65,7 @@ def known(fingerprint: str, otherwise: EngineCosts, *, on_disk: bool) -> EngineC
     return _known.get(fingerprint, otherwise)
 
 
-def keep(fingerprint: str, measured: EngineCosts, *, on_disk: bool) -> None:
+def keep(fingerprint: str, measured: SubmissionCosts, *, on_disk: bool) -> None:
     """Remember what this call has measured."""
     before = _known.get(fingerprint)
     if before is not None and not measured.differ(before, CHANGED_SHARE):
@@ -86,7 +86,7 @@ def _key(fingerprint: str) -> str:
     return f"engine:{fingerprint}"
 
 
-def _believed(record: dict[str, Any] | None) -> EngineCosts | None:
+def _believed(record: dict[str, Any] | None) -> SubmissionCosts | None:
     """Costs from the disk, where they can be some."""
     fields = record or {}
     lag_s, submit_s = fields.get("lag_s"), fields.get("submit_s")
@@ -94,4 +94,4 @@ def _believed(record: dict[str, Any] | None) -> EngineCosts | None:
         return None
     if not (0.0 < lag_s <= MOST_LAG_S and 0.0 < submit_s <= MOST_SUBMIT_S):
         return None
-    return EngineCosts(lag_s=lag_s, submit_s=submit_s)
+    return SubmissionCosts(lag_s=lag_s, submit_s=submit_s)

@@ -1,4 +1,4 @@
-"""What is called on an engine's worker to run a chunk."""
+"""What is called on an executor's worker to run a chunk."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class SentChunks:
         return data, [Buffer(part, is_writable=not part.readonly) for part in parts], found
 
     def name(self) -> str:
-        """For the engine's own page: begins with that of the function, and has no second."""
+        """For the executor's own page: begins with that of the function, and has no second."""
         self._n_sent += 1
         return f"{self._payload.name}-{self._key.hex()}-{self._n_sent}"
 

@@ -1,4 +1,4 @@
-"""Measures what the chunks of an engine cost beside their items."""
+"""Measures what the chunks of an executor cost beside their items."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ChunkCosts:
     """The CPU time that chunks have taken of this process, and their time on the way.
 
     Args:
-        adapter: Of the engine; its own threads are counted by it.
+        adapter: Of the executor; its own threads are counted by it.
     """
 
     def __init__(self, adapter: ClusterAdapter) -> None:

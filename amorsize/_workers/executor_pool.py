@@ -1,6 +1,6 @@
-"""A pool over somebody else's workers: each chunk is one submission to an engine.
+"""A pool over somebody else's workers: each chunk is one submission to an executor.
 
-The engine starts and ends its own workers, and is never shut down here. So an item that takes too
+The executor starts and ends its own workers, and is never shut down here. So an item that takes too
 long cannot be ended, and no worker can be told that it has run its last item.
 """
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 #: Seconds in which the end of a process is known after its chunks were reported as cancelled.
 UNSURE_S = 3.0
-#: Seconds for which an engine may have no worker, where nothing else was asked for.
+#: Seconds for which an executor may have no worker, where nothing else was asked for.
 START_S = 60.0
 
 
@@ -57,16 +57,16 @@ class ExecutorPool:
         start_timeout_s: float = START_S,
         warn: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Take an engine that is ready for work.
+        """Take an executor that is ready for work.
 
         Args:
             adapter: Where chunks are submitted.
             task: What is done to each item.
-            payload: Makes the task picklable; called if the engine runs other processes.
+            payload: Makes the task picklable; called if the executor runs other processes.
             see_costs: Told what `ChunkCosts` measures of each chunk.
             see_workers: Called when other processes are there than before.
             see_loss: Told of each chunk that was lost with its process, and how.
-            start_timeout_s: For how long an engine may have no worker.
+            start_timeout_s: For how long an executor may have no worker.
             warn: Told when it has had none for a while.
         """
         self._see_costs, self._see_workers, self._see_loss = see_costs, see_workers, see_loss
@@ -223,7 +223,7 @@ class ExecutorPool:
             self._report_lost(submission.worker, events)
 
     def _failed(self, submission: Submission, error: BaseException, events: list[Event]) -> None:
-        """No result: was a process lost, was it cancelled, or could the engine not run it?"""
+        """No result: was a process lost, was it cancelled, or could the executor not run it?"""
         _raise_if_gone(self._adapter)
         meaning, what = self._adapter.meaning(error), f"{type(error).__name__}: {error}"
         items = f"items {submission.chunk.start} to {submission.chunk.stop - 1}"
@@ -296,7 +296,7 @@ class ExecutorPool:
     # -- ending -----------------------------------------------------------------------------
 
     def begun(self, worker: int) -> tuple[int, float] | None:  # noqa: ARG002 - part of the protocol
-        """Always None: the engine does not tell."""
+        """Always None: the executor does not tell."""
         return None
 
     def native_id(self, worker: int) -> int | None:  # noqa: ARG002
@@ -304,7 +304,7 @@ class ExecutorPool:
         return None
 
     def kill(self, worker: int) -> None:
-        """Cancel a worker's chunks if they have not begun: the worker belongs to the engine."""
+        """Cancel a worker's chunks if they have not begun: the worker belongs to the executor."""
         for submission in self._in_flight:
             if submission.worker == worker:
                 self._call_back(submission)
@@ -325,7 +325,7 @@ class ExecutorPool:
                 self._call_back(submission)
 
     def close(self, *, at_once: bool) -> list[str]:  # noqa: ARG002 - it cannot be gentler
-        """Cancel all chunks that have not begun; the engine keeps running."""
+        """Cancel all chunks that have not begun; the executor keeps running."""
         self.stop_at(0)
         if self._in_flight:
             self._chunks.end()

@@ -1,4 +1,4 @@
-"""Which process of an engine a chunk runs in."""
+"""Which process of an executor a chunk runs in."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ CROWD = 3
 
 
 class Processes:
-    """Lets each worker of a call stand for one process of an engine.
+    """Lets each worker of a call stand for one process of an executor.
 
     A chunk whose process has no room waits here.
 
     Args:
-        adapter: Of the engine.
+        adapter: Of the executor.
         in_flight: The chunks that it has.
         one_per_process: Whether threads of one process run one chunk at a time.
         is_single: Whether no chunk may wait behind another in a process.

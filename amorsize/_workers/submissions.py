@@ -1,4 +1,4 @@
-"""The chunks of a call that an engine has."""
+"""The chunks of a call that an executor has."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Submission:
     ) -> None:
         self.worker, self.chunk = worker, chunk
         self.time_budget_s, self.items, self.parts = time_budget_s, items, parts
-        self.references = references  # items that are values of the engine's
+        self.references = references  # items that are values of the executor's
         self.handle: Any = None
         self.process: Process | None = None
         self.key = b""  # of the task it was last sent with
@@ -51,7 +51,7 @@ class Submission:
 
 
 class Lost:
-    """What a worker of the call has lost with a process of the engine."""
+    """What a worker of the call has lost with a process of the executor."""
 
     __slots__ = ("begun", "how", "unstarted")
 

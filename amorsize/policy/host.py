@@ -19,5 +19,5 @@ class Host(Value):
     load_s: float = 0.0  # importing what runs workers, still to be paid in this process
     has_gil: bool = True
     #: Of a chunk there and back, with workers of another's; None: they are ours.
-    engine_lag_s: float | None = None
-    engine_overlaps: bool = True  # a chunk may wait there behind another: its way costs no time
+    executor_lag_s: float | None = None
+    executor_overlaps: bool = True  # a chunk may wait there behind another: its way costs no time

@@ -238,4 +238,4 @@ class State:
 
 def is_remote(state: State) -> bool:
     """Items go to processes that are not ours."""
-    return state.is_host_inspected and state.host.engine_lag_s is not None
+    return state.is_host_inspected and state.host.executor_lag_s is not None

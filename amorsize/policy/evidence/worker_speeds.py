@@ -1,4 +1,4 @@
-"""Compares the workers of an engine, which may be machines of different speed."""
+"""Compares the workers of an executor, which may be machines of different speed."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def full_chunk(state: State) -> int:
     item_s, n_workers = _item_s(state), _n_active(state)
     if item_s is None:
         return 1
-    n_lags = LAGS / N_UNDER_WAY if state.host.engine_overlaps else LAGS_APART
+    n_lags = LAGS / N_UNDER_WAY if state.host.executor_overlaps else LAGS_APART
     lags_s = min(n_lags * _lag_s(state), MOST_LAGS_S)
     bulk_s = max(lags_s, SENDING * n_workers * state.host.dispatch_s)
     return max(1, round(min(bulk_s / item_s, _n_by_size(state, n_workers))))
@@ -157,8 +157,8 @@ def _n_by_size(state: State, n_workers: int) -> float:
 
 
 def _lag_s(state: State) -> float:
-    assert state.host.engine_lag_s is not None
-    return state.host.engine_lag_s
+    assert state.host.executor_lag_s is not None
+    return state.host.executor_lag_s
 
 
 def _is_short(state: State, n_items: int, status: Status) -> bool:
@@ -168,5 +168,5 @@ def _is_short(state: State, n_items: int, status: Status) -> bool:
         return False
     if status.n_left < n_items * _n_active(state) and status.all_read:
         return False  # another worker may be free sooner
-    short = SHORT if state.host.engine_overlaps else SHORT_APART
+    short = SHORT if state.host.executor_overlaps else SHORT_APART
     return n_items * item_s < short * _lag_s(state)
