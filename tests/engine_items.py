@@ -67,6 +67,12 @@ def pid_after_a_while(seconds: float) -> int:
     return os.getpid()
 
 
+def number_after_a_while(number: int) -> int:
+    """The item, which takes 50 ms."""
+    time.sleep(0.05)
+    return number
+
+
 def doubled_in_place(table: Any) -> float:
     """What it writes into the item."""
     table *= 2

@@ -1,6 +1,7 @@
 """One contract for every engine, held by real ones: each item once, and no death in silence."""
 
 import asyncio
+import logging
 import os
 import re
 import shutil
@@ -534,6 +535,32 @@ class TestDask:
 
         assert len(pids) == 2
         assert "workers have come or gone" in str(mapped.explain())
+
+    def test_an_adaptive_cluster_starts_workers_for_what_is_left(self):
+        """It knows of the work that it has not been sent, and is left with none."""
+        from distributed import Client, LocalCluster
+
+        with (
+            LocalCluster(
+                n_workers=0,
+                threads_per_worker=1,
+                processes=False,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            cluster.adapt(minimum=0, maximum=3, interval="100ms")
+            mapped = autotune(engine_items.number_after_a_while, executor=client)
+            assert mapped(range(300)) == list(range(300))
+            until_s = time.monotonic() + 5
+            while (left := _left_on(client)) != (0, 0) and time.monotonic() < until_s:
+                time.sleep(0.05)
+            assert left == (0, 0)
+
+        told = str(mapped.explain())
+        assert "no worker yet" in told
+        assert "3 chunks at once" in told
 
     def test_a_lost_scheduler_ends_the_call(self, tmp_path, items):
         from distributed import Client

@@ -11,6 +11,7 @@ from time import thread_time
 
 from amorsize._clusters import dask_worker
 from amorsize._clusters.buffers import LARGE_BYTES, Buffer
+from amorsize._clusters.dask_demand import Demand
 from amorsize._clusters.dask_watch import Watch
 from amorsize._clusters.protocol import (
     CANCELLED,
@@ -88,6 +89,7 @@ class DaskAdapter:
         self._held: dict[str, tuple[str, ...]] = {}  # addresses of workers, by key
         self._put: list[Any] = []
         self._has_large_results = False
+        self._demand = Demand(client)
         self._loop_s = (0.0, 0.0)  # CPU seconds of the loop's thread: at first, lately
         address = getattr(client.scheduler, "address", "?")
         self.described = f"the Dask cluster at {address}"
@@ -110,6 +112,10 @@ class DaskAdapter:
     def processes(self) -> tuple[Process, ...]:
         """As the scheduler told at most a moment ago."""
         return self._watch.processes
+
+    def expect(self, work_s: float) -> None:
+        """An adaptive cluster starts workers for it."""
+        self._demand.tell(work_s, sum(one.n_threads for one in self._watch.processes))
 
     def submit(
         self,
@@ -189,15 +195,9 @@ class DaskAdapter:
 
     def put_once(self, data: bytes) -> Any:
         """Scatter data; workers that need it later fetch it from one another."""
-        put = self._client.sync(self._scattered, data, callback_timeout=PUT_S)
+        put = self._client.sync(_scattered, self._client, data, callback_timeout=PUT_S)
         self._put.append(put)
         return put
-
-    async def _scattered(self, data: bytes) -> Any:
-        scattered = await self._client.scatter(
-            [Buffer(data)], broadcast=True, hash=False, asynchronous=True
-        )
-        return scattered[0]
 
     def cancel(self, handle: _Submission) -> None:
         """Have the scheduler forget it; what has begun runs on."""
@@ -256,6 +256,7 @@ class DaskAdapter:
     def close(self) -> None:
         """Stop looking after the workers, and free what was sent to them."""
         self._watch.end()
+        self._demand.end()
         for put in self._put:
             put.release()
         self._put.clear()
@@ -272,6 +273,11 @@ def _kept(options: dict[str, Any]) -> dict[str, Any]:
                 f"Leave {name} out there."
             )
     return {name: value for name, value in options.items() if name not in UNKEPT}
+
+
+async def _scattered(client: Any, data: bytes) -> Any:
+    scattered = await client.scatter([Buffer(data)], broadcast=True, hash=False, asynchronous=True)
+    return scattered[0]
 
 
 async def _told_all(

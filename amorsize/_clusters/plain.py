@@ -47,6 +47,9 @@ class PlainAdapter:
         """None: its processes cannot be told apart."""
         return ()
 
+    def expect(self, work_s: float) -> None:
+        """Do nothing: it has the workers that it has."""
+
     def submit(
         self,
         function: Callable[..., Any],

@@ -53,6 +53,10 @@ if TYPE_CHECKING:
             """The worker processes that there are now; nodes where submissions name no process."""
             ...
 
+        def expect(self, work_s: float) -> None:
+            """Start workers for the work that is left, in seconds of one, where it can do that."""
+            ...
+
         def submit(
             self,
             function: Callable[..., Any],

@@ -82,6 +82,9 @@ class RayAdapter:
         """The nodes: Ray starts their processes as they are needed."""
         return self._watch.nodes
 
+    def expect(self, work_s: float) -> None:
+        """Do nothing: Ray starts nodes while tasks wait, of which there is one for each worker."""
+
     def submit(
         self,
         function: Callable[..., Any],

@@ -119,7 +119,10 @@ class RemoteWorkers:
             tuner.note("one item at a time in each process", self.why_in_turn)
         self._tuner, self._recorder = tuner, recorder
         page = self.adapter.dashboard()
-        how_many = f"{self.n_workers or 'an unknown number of'} chunks at once"
+        unknown = (
+            "no worker yet" if self.adapter.names_processes else "nobody knows how many chunks"
+        )
+        how_many = f"{n_workers} chunks at once" if (n_workers := self.n_workers) else unknown
         tuner.note(
             f"workers of {self.adapter.described}", f"{how_many}{(page and f', {page}') or ''}"
         )
@@ -141,6 +144,7 @@ class RemoteWorkers:
         tuner = self._tuner
         if tuner is None or not is_remote(tuner):
             return
+        self.adapter.expect(tuner.moment.left_s)
         reported = SubmissionCosts(
             lag_s=tuner.host.executor_lag_s or 0.0, submit_s=tuner.host.dispatch_s
         )

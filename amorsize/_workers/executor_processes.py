@@ -136,6 +136,7 @@ class Processes:
         if self._there or self._none_since_s is None:
             self._none_since_s = None if self._there else now_s
             return
+        self._adapter.expect(0.0)
         none_s = now_s - self._none_since_s
         if none_s > self._start_timeout_s:
             raise WorkersUnavailable(
