@@ -16,7 +16,7 @@ import amorsize
 from amorsize import autotune, tuned_map
 from amorsize._engine.ending import Ending
 from amorsize._engine.engine import Engine
-from amorsize._host import descriptors
+from amorsize._host import shortage
 from amorsize._workers import nesting
 
 PACKAGE = str(Path(amorsize.__file__).parent)
@@ -212,8 +212,8 @@ def test_what_a_handler_raises_while_open_files_are_counted_is_no_missing_folder
     before_handler = signal.signal(signal.SIGUSR1, handler)
     try:
         with monkeypatch.context() as patch, pytest.raises(raised):
-            patch.setattr(descriptors.os, "listdir", listdir)
-            descriptors.n_files_open()
+            patch.setattr(shortage.os, "listdir", listdir)
+            shortage.n_files_open()
     finally:
         signal.signal(signal.SIGUSR1, before_handler)
 

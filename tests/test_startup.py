@@ -38,7 +38,7 @@ OURS = (
         "amorsize._engine.option_checks",
     ),
     *(
-        "amorsize._host.descriptors",
+        "amorsize._host.shortage",
         "amorsize._api.wrapt_proxy",
         "amorsize.errors",
         "amorsize.policy",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize._engine.call_checks import check_data, name_of
-from amorsize._host.descriptors import CANNOT_LOAD, is_lack, loop, no_workers, why_too_few
+from amorsize._host.shortage import CANNOT_LOAD, is_lack, loop, no_workers, why_too_few
 from amorsize._host.signals import (
     no_interrupts,  # here: a handler may call before all else is there
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import process_time, thread_time
 
 from amorsize._engine.workers import WAIT_S
-from amorsize._host import descriptors
+from amorsize._host import shortage
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import raised_by_handler
 from amorsize.policy import actions as do
@@ -123,8 +123,8 @@ class Acting:
                 serve=self.serve,
                 act=self.act_beside,
             )
-        except (RuntimeError, *descriptors.CANNOT_LOAD) as error:
-            is_lack = isinstance(error, RuntimeError) or descriptors.is_lack(error)
+        except (RuntimeError, *shortage.CANNOT_LOAD) as error:
+            is_lack = isinstance(error, RuntimeError) or shortage.is_lack(error)
             if raised_by_handler(error) or not is_lack:
                 raise
             return None  # workers wait for the end of the caller's item

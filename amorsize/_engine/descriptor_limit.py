@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._host import descriptors
+from amorsize._host import shortage
 from amorsize._host.clocks import perf_counter
 
 #: Files that an item may open, until `ENOUGH_SAMPLES` samples have shown how many it does.
@@ -17,7 +17,7 @@ class Files:
     """What was seen of them in one call."""
 
     def __init__(self) -> None:
-        self._n_before = descriptors.n_files_open()
+        self._n_before = shortage.n_files_open()
         self._each, self._n_samples = 0.0, 0
         self._next_s = 0.0
 
@@ -26,7 +26,7 @@ class Files:
         began_s = perf_counter()
         if self._n_before is None or not n_running or began_s < self._next_s:
             return
-        if (n_open := descriptors.n_files_open()) is not None:
+        if (n_open := shortage.n_files_open()) is not None:
             self._each = max(self._each, (n_open - self._n_before) / n_running)
             self._n_samples += 1
         now_s = perf_counter()
@@ -35,8 +35,8 @@ class Files:
     def n_threads_most(self) -> int:
         """The number of threads that leaves half of the free descriptors to other code."""
         if self._n_before is None:
-            return descriptors.PLENTY
-        n_left = descriptors.limit() - self._n_before
+            return shortage.PLENTY
+        n_left = shortage.limit() - self._n_before
         if self._n_samples < ENOUGH_SAMPLES:
             return max(1, int(n_left / EACH))
         return max(1, int(n_left / 2 / max(1.0, self._each)))

@@ -14,7 +14,7 @@ from amorsize._engine.inline import InlineItems
 from amorsize._engine.opening import Opening
 from amorsize._engine.source import READ_S
 from amorsize._engine.workers import Workers
-from amorsize._host import descriptors
+from amorsize._host import shortage
 from amorsize._host.clocks import perf_counter
 from amorsize.policy import actions as do
 from amorsize.policy.tuner import Tuner
@@ -94,9 +94,9 @@ class Engine:
         self._turns: Turns | None = None
         # With not even one file to load modules from, there is nothing but the loop itself.
         self.plain_loop: Iterator[Any] | None = None
-        if not (n_files := descriptors.n_to_load_with()) and options.allow_loop:
-            self.plain_loop = descriptors.loop(func, iterables, item_kwargs, strict=options.strict)
-        call.file_shortage = descriptors.why_too_few(n_files)
+        if not (n_files := shortage.n_to_load_with()) and options.allow_loop:
+            self.plain_loop = shortage.loop(func, iterables, item_kwargs, strict=options.strict)
+        call.file_shortage = shortage.why_too_few(n_files)
 
     # -- the ways to run --------------------------------------------------------------------
 
@@ -240,7 +240,7 @@ class Engine:
     def _remember(self) -> None:
         if sys.is_finalizing():  # a stream that nobody closed: nothing can be loaded any more
             return
-        if (record := descriptors.loaded("_engine.call_outcome")) is not None:
+        if (record := shortage.loaded("_engine.call_outcome")) is not None:
             self.trace = record.remember(
                 self.call, self.recorder, self.confinement, is_kept=self.remembers
             )

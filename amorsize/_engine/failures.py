@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._host import descriptors
+from amorsize._host import shortage
 from amorsize._workers.chunk import INDEX, KEPT
 
 TYPE_CHECKING = False
@@ -57,14 +57,14 @@ class Failures:
         for index, one in enumerate(results, start):
             if not isinstance(one, BaseException) or not one.__dict__.pop(KEPT, False):
                 continue  # an exception that was returned is a result like any other
-            if (tracebacks := descriptors.loaded("_workers.tracebacks")) is not None:
+            if (tracebacks := shortage.loaded("_workers.tracebacks")) is not None:
                 tracebacks.leave_variables(one)  # among them is the list that it is in
             if INDEX not in one.__dict__:  # one exception may be raised by many items
                 self._note_item(index, one)
 
     def _note_item(self, index: int, error: BaseException) -> None:
         error.__dict__[INDEX] = index
-        if (travel := descriptors.loaded("_workers.serialization")) is None:
+        if (travel := shortage.loaded("_workers.serialization")) is None:
             return  # items may have opened all files that there may be
         told = f"{self._call.name}: item {index if self.indices is None else self.indices[index]}"
         if not self._call.source.holds(index):  # it was taken straight from the data
@@ -79,7 +79,7 @@ class Failures:
         tuner, n_running = self._call.tuner, sum(self._recorder.n_started.values())
         if self._call.options.n_jobs is not None or not tuner.costs.waits or n_running <= 1:
             return
-        if (travel := descriptors.loaded("_workers.serialization")) is not None:
+        if (travel := shortage.loaded("_workers.serialization")) is not None:
             n_at_once = min(tuner.waiters.n_wanted, n_running)
             travel.add_note(
                 error,

@@ -7,7 +7,7 @@ import sys
 from amorsize._engine import spawn_costs
 from amorsize._engine.source import Sliced
 from amorsize._engine.verdict import HOLDS_GIL, Verdict, why_stay
-from amorsize._host import descriptors, resources
+from amorsize._host import resources, shortage
 from amorsize._profiles import memory_store
 from amorsize._workers.protocol import Watch
 from amorsize.policy.events import HostInspected
@@ -59,11 +59,11 @@ class HostInspection:
     def run(self) -> None:
         """Find out what the host has and what the function reaches."""
         if self._call.file_shortage is None:
-            n_left = descriptors.n_readable_left()
-            self._call.file_shortage = descriptors.why_too_few(n_left)
+            n_left = shortage.n_readable_left()
+            self._call.file_shortage = shortage.why_too_few(n_left)
             self._check_open_files()
-            if n_left < descriptors.FEW and self._call.file_shortage is None:
-                descriptors.load_late()
+            if n_left < shortage.FEW and self._call.file_shortage is None:
+                shortage.load_late()
             if self._call.file_shortage is not None and self._call.tuner.request.is_loop:
                 return
 
@@ -75,7 +75,7 @@ class HostInspection:
             if self._call.work.results.n_done > n_done:  # a watched item may have started threads
                 self._call.fork_reason = resources.why_not_fork()
             request = request.replace(
-                thread_reason=verdict.thread_reason or descriptors.why_no_threads(),
+                thread_reason=verdict.thread_reason or shortage.why_no_threads(),
                 process_reason=verdict.process_reason or self.why_not_processes(),
                 connects=self._connects,
             )

@@ -7,7 +7,7 @@ import sys
 from time import time
 
 from amorsize._engine import call_options
-from amorsize._host import descriptors
+from amorsize._host import shortage
 from amorsize._host.import_state import is_half_loaded
 from amorsize._host.signals import let_through
 from amorsize._profiles import memory_store
@@ -161,14 +161,14 @@ class Opening:
             self._confinement.bind(self._call.file_shortage)
             return
         try:
-            descriptors.load_late()
-        except descriptors.CANNOT_LOAD as error:
+            shortage.load_late()
+        except shortage.CANNOT_LOAD as error:
             let_through(error)
-            if not descriptors.is_lack(error):
+            if not shortage.is_lack(error):
                 raise
             if (warm := sys.modules.get("amorsize._workers.warm_pool")) is not None:
                 warm.shutdown()  # idle workers, which may have rights that were given up
-            raise descriptors.no_workers(self._call.file_shortage, error) from error
+            raise shortage.no_workers(self._call.file_shortage, error) from error
 
 
 def _n_cores_most() -> int:

@@ -6,7 +6,7 @@ import sys
 from time import thread_time
 
 from amorsize._engine import call_options
-from amorsize._host import descriptors
+from amorsize._host import shortage
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import raised_by_handler
 from amorsize._profiles import memory_store
@@ -168,7 +168,7 @@ class Starter:
 
             self._workers.files = Files()
         if self._n_threads_for_memory is None:
-            self._n_threads_for_memory = descriptors.n_threads_most()
+            self._n_threads_for_memory = shortage.n_threads_most()
         if self._call.options.n_jobs not in (None, -1):
             return True
         if n_alive >= self._n_threads_for_memory:

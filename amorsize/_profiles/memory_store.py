@@ -8,7 +8,7 @@ from _weakref import ref
 from amorsize._function.code_identity import owner_of as owner_of
 from amorsize._function.code_identity import variant_of
 from amorsize._function.item_kind import kind_of, neighbours
-from amorsize._host import descriptors
+from amorsize._host import shortage
 from amorsize._host.clocks import perf_counter
 from amorsize.policy.actions import Plan
 from amorsize.policy.evidence.exploration_account import Explored
@@ -233,7 +233,7 @@ class Memory:
         self._write({key: found for key, one in unwritten.items() if (found := one.learned())})
 
     def _write(self, unwritten: dict[Key, disk_store.Learned]) -> None:
-        if not unwritten or (disk := descriptors.loaded("_profiles.disk_store")) is None:
+        if not unwritten or (disk := shortage.loaded("_profiles.disk_store")) is None:
             return
         began = perf_counter()
         are_asked = {key: key[2] in self._asked.get(key[:2], ()) for key in unwritten}
