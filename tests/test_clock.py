@@ -149,8 +149,8 @@ class TestLargeSteps:
 @pytest.fixture
 def sixteen_cores():
     """A host, and a call of unknown items on it."""
-    from amorsize.policy.host import Host
     from amorsize.policy.request import Request
+    from amorsize.policy.worker_costs import Host
 
     host = Host(
         n_cores=16,

@@ -18,9 +18,9 @@ from amorsize._profiles.memory_store import last_trace
 from amorsize.policy.actions import RetireWorker, Send, StartWorker, Wait
 from amorsize.policy.events import MemoryGrown, Ready, Report, Started, Status, WorkerRetired
 from amorsize.policy.evidence import memory_limit
-from amorsize.policy.host import Host
 from amorsize.policy.request import Request
 from amorsize.policy.tuner import Tuner
+from amorsize.policy.worker_costs import Host
 
 np = pytest.importorskip("numpy")
 MIB = 1 << 20

@@ -7,8 +7,8 @@ import pytest
 
 from amorsize.policy import best_backend, prediction
 from amorsize.policy.actions import Plan
-from amorsize.policy.host import Host
 from amorsize.policy.request import Request
+from amorsize.policy.worker_costs import Host
 from amorsize.simulate import Fixed, Serial, World, oracle, play
 
 PLANS = [(2, 1), (2, 16), (4, 4), (8, 2), (8, 64), (16, 8)]

@@ -7,10 +7,10 @@ import pytest
 from amorsize.policy.actions import Send, StartWorker
 from amorsize.policy.events import Died, HostInspected, Ready, Report, Started, Status
 from amorsize.policy.evidence.worker_speeds import WorkerSpeeds
-from amorsize.policy.host import Host
 from amorsize.policy.profile import Profile
 from amorsize.policy.request import Request
 from amorsize.policy.tuner import Tuner
+from amorsize.policy.worker_costs import Host
 
 
 def play(

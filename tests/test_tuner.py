@@ -19,9 +19,9 @@ from amorsize.policy.events import (
     Started,
     Status,
 )
-from amorsize.policy.host import Host
 from amorsize.policy.request import Request
 from amorsize.policy.tuner import RULES, Tuner
+from amorsize.policy.worker_costs import Host
 from amorsize.simulate import World
 
 #: Nothing to load, nothing by chance, and the policy is told the truth.

@@ -12,10 +12,10 @@ from amorsize.policy.events import HostInspected, Inlined, PicklingMeasured, Rep
 from amorsize.policy.evidence.exploration_account import Explored
 from amorsize.policy.evidence.io_concurrency import FIRST, MOST, MOST_CONNECTING, Waiters
 from amorsize.policy.evidence.item_costs import ItemCosts
-from amorsize.policy.host import Host
 from amorsize.policy.profile import CostLevel, ItemTraits, Profile, Sharing
 from amorsize.policy.request import Request
 from amorsize.policy.tuner import Tuner
+from amorsize.policy.worker_costs import Host
 
 
 def serve(n_served, item_s=8e-3, n_items=4000):

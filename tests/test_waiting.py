@@ -9,9 +9,9 @@ from amorsize.policy.evidence.cpu_share import CoreEvidence
 from amorsize.policy.evidence.gil import HOLDS_GIL_SHARE
 from amorsize.policy.evidence.io_bound import IDLE_STREAK, FirstReports
 from amorsize.policy.evidence.item_costs import ItemCosts
-from amorsize.policy.host import Host
 from amorsize.policy.request import Request
 from amorsize.policy.tuner import Tuner
+from amorsize.policy.worker_costs import Host
 from amorsize.simulate import play
 
 

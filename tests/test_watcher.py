@@ -8,7 +8,7 @@ import pytest
 
 from amorsize._workers import gil_probe
 from amorsize._workers.gil_probe import GilProbe
-from amorsize.policy import host as policy_host
+from amorsize.policy import worker_costs
 from amorsize.policy.events import GilProbed
 from amorsize.policy.evidence import gil
 from amorsize.policy.request import Request
@@ -123,7 +123,7 @@ def look_beside(item):
 
 
 def test_a_look_that_a_fork_cut_short_decides_nothing():
-    tuner = Tuner(policy_host.Host(n_cores=16), Request(n_items=120))
+    tuner = Tuner(worker_costs.Host(n_cores=16), Request(n_items=120))
 
     tuner.tell(GilProbed(lag_share=0.9, watched_s=3e-3, n_wakes=1))
     tuner.tell(GilProbed(lag_share=0.0, watched_s=0.1e-3, n_wakes=0))

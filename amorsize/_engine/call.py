@@ -76,7 +76,7 @@ class Call:
         self.tuner: Tuner
         self.fork_reason: str | None = None
         #: Why no more files can be opened than the plain loop needs; None: they can.
-        self.file_shortage: str | None = None
+        self.shortage_reason: str | None = None
 
     @property
     def may_stay_here(self) -> bool:

@@ -45,7 +45,7 @@ class Draws:
         options, is_implicit = self._call.options, self._call.options.seed is None
         if (
             is_implicit
-            and self._call.file_shortage is not None
+            and self._call.shortage_reason is not None
             and self._call.tuner.request.is_loop
         ):
             return

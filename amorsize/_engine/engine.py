@@ -96,7 +96,7 @@ class Engine:
         self.plain_loop: Iterator[Any] | None = None
         if not (n_files := shortage.n_to_load_with()) and options.allow_loop:
             self.plain_loop = shortage.loop(func, iterables, item_kwargs, strict=options.strict)
-        call.file_shortage = shortage.why_too_few(n_files)
+        call.shortage_reason = shortage.why_too_few(n_files)
 
     # -- the ways to run --------------------------------------------------------------------
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from amorsize._engine.confinement import Confinement
     from amorsize._engine.remote import RemoteWorkers
     from amorsize._workers.payload import Payload
-    from amorsize.policy.host import Host
     from amorsize.policy.request import Request
+    from amorsize.policy.worker_costs import Host
 
 #: The share of the work left that may go into asking all items for their types.
 ASKING_SHARE = 0.02
@@ -58,13 +58,13 @@ class HostInspection:
 
     def run(self) -> None:
         """Find out what the host has and what the function reaches."""
-        if self._call.file_shortage is None:
+        if self._call.shortage_reason is None:
             n_left = shortage.n_readable_left()
-            self._call.file_shortage = shortage.why_too_few(n_left)
+            self._call.shortage_reason = shortage.why_too_few(n_left)
             self._check_open_files()
-            if n_left < shortage.FEW and self._call.file_shortage is None:
+            if n_left < shortage.FEW and self._call.shortage_reason is None:
                 shortage.load_late()
-            if self._call.file_shortage is not None and self._call.tuner.request.is_loop:
+            if self._call.shortage_reason is not None and self._call.tuner.request.is_loop:
                 return
 
         self._call.fork_reason = resources.why_not_fork()

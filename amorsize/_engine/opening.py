@@ -143,7 +143,7 @@ class Opening:
         """Whether the function is trivial, asked before workers are started for long items."""
         if self._call.known is not None or not 2 <= self._call.source.n_read <= MOST_LOOKED_AT:
             return False
-        if self._call.file_shortage is not None:
+        if self._call.shortage_reason is not None:
             return False
         from amorsize._function.trivial import is_trivial
 
@@ -155,10 +155,10 @@ class Opening:
         Raises:
             WorkersUnavailable: Only workers may run the items, and there is no room for them.
         """
-        if self._call.file_shortage is None or self._call.tuner.request.is_loop:
+        if self._call.shortage_reason is None or self._call.tuner.request.is_loop:
             return
         if self._call.may_stay_here:
-            self._confinement.bind(self._call.file_shortage)
+            self._confinement.bind(self._call.shortage_reason)
             return
         try:
             shortage.load_late()
@@ -168,7 +168,7 @@ class Opening:
                 raise
             if (warm := sys.modules.get("amorsize._workers.warm_pool")) is not None:
                 warm.shutdown()  # idle workers, which may have rights that were given up
-            raise shortage.no_workers(self._call.file_shortage, error) from error
+            raise shortage.no_workers(self._call.shortage_reason, error) from error
 
 
 def _n_cores_most() -> int:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from amorsize._profiles.memory_store import Key
     from amorsize._workers.executor_pool import ExecutorPool
     from amorsize._workers.protocol import Payload, Task
-    from amorsize.policy.host import Host
     from amorsize.policy.tuner import Tuner
+    from amorsize.policy.worker_costs import Host
 
 #: The factor by which costs may differ before the policy is told.
 REPORT_SHARE = 0.2

@@ -8,7 +8,7 @@ from amorsize._host import resources
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import raised_by_handler
 from amorsize.policy.events import PicklingMeasured
-from amorsize.policy.host import Host
+from amorsize.policy.worker_costs import Host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

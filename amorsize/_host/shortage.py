@@ -1,7 +1,8 @@
-"""What files this process can still open.
+"""What this process is too short of to start workers, or to load what starts them.
 
-Modules that are imported late, pipes to workers, anything that watches: each needs some. There may
-be few left, and a program that has given up its rights may have lost sight of the modules.
+Modules that are imported late, pipes to workers and what watches items all open files and take
+memory. Limits may leave little of both, and a program that has given up its rights may no longer be
+able to read the modules.
 """
 
 from __future__ import annotations
@@ -17,17 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-#: With fewer left, the caller runs all items: the program may need these itself. The first worker
-#: process takes 6, besides those for modules that are loaded late, and items open some.
+#: With fewer files left, the caller runs all items: the program may need these itself. The first
+#: worker process takes 6, modules that are loaded late take more, and items may open some.
 LEAST = 32
-#: With fewer left, what may be needed later is loaded while there is room.
+#: With fewer files left, what may be needed later is loaded while there is room.
 FEW = 128
 #: Where open descriptors are listed: on Linux; on macOS and the BSDs.
 WHERE_OPEN = ("/proc/self/fd", "/dev/fd")
+#: Stands for a number of files, or of threads, that nothing limits.
 PLENTY = 1 << 20
 #: The numbers of `errno`, which are the same on all systems with such a limit.
 EMFILE, ENFILE = 24, 23
-#: What a call with workers loads on its way, where no descriptor may be left for it.
+#: Modules that a call with workers loads on its way, when there may be no room left for them.
 LATE = (
     *("math", "mmap", "select", "threading", "logging", "contextvars"),
     *(f"amorsize._engine.{name}" for name in ("spawn_costs", "placement", "dispatcher_thread")),
@@ -56,7 +58,7 @@ def _is_there(path: str) -> bool:
     return True
 
 
-# One file of Python's and one of ours; in an archive, or frozen, none.
+# One file of Python and one of amorsize; none if they are frozen or in an archive.
 _CODE = tuple(path for path in (os.__file__, __file__) if _is_there(path))
 
 
@@ -71,7 +73,7 @@ def n_files_left() -> int:
 
 
 def n_files_open() -> int | None:
-    """How many this process has open; None where nobody counts them."""
+    """How many files this process has open; None where nobody counts them."""
     for path in WHERE_OPEN:
         try:
             return len(os.listdir(path)) - 1  # one of them is for looking
@@ -84,7 +86,7 @@ def n_files_open() -> int | None:
 
 
 def limit() -> int:
-    """How many files it may have open."""
+    """How many files this process may have open."""
     try:
         from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
     except ImportError as error:  # on Windows, or there is not even one left to load it
@@ -94,26 +96,26 @@ def limit() -> int:
 
 
 def why_unreadable() -> str | None:
-    """Why what is not loaded yet cannot be, in words; None: it can. 3 us."""
+    """Why no further module can be loaded, in words; None: they can. Takes 3 us."""
     if all(map(_is_there, _CODE)):
         return None
     return "this process can no longer read the modules that it has yet to load"
 
 
 def n_readable_left() -> int:
-    """The same; none where modules can no longer be read, or there is no memory for them."""
+    """How many more files may be opened; 0 where modules cannot be read or there is no memory."""
     if why_unreadable() or ((space := _limited_space()) and space.why_less_than(space.LOOP_BYTES)):
         return 0
     return n_files_left()
 
 
 def n_to_load_with() -> int:
-    """The same, as far as a call may still have to load something."""
+    """The same; `PLENTY` where a call has all of its modules already."""
     return PLENTY if sys.modules.keys() >= _LATE else n_readable_left()
 
 
 def why_too_few(n_left: int) -> str | None:
-    """Why no worker is to be thought of, in words; None: there is room."""
+    """Why no worker may be started, in words; None: there is room."""
     if (space := _limited_space()) and (why := space.why_less_than(space.LEAST_BYTES)):
         return str(why)
     if n_left >= LEAST:
@@ -124,19 +126,19 @@ def why_too_few(n_left: int) -> str | None:
 
 
 def why_no_threads() -> str | None:
-    """Why the memory that may still be mapped does not do for threads, in words; None: it does."""
+    """Why too little memory may still be mapped for threads, in words; None: there is enough."""
     space = _limited_space()
     return space.why_less_than(2 * space.THREAD_BYTES) if space else None
 
 
 def n_threads_most() -> int:
-    """How many threads leave half of the memory that may still be mapped."""
+    """How many threads leave half of the memory that may still be mapped to the program."""
     n_most = space.n_threads_most() if (space := _limited_space()) else None
     return PLENTY if n_most is None else n_most
 
 
 def _limited_space() -> Any:
-    """The module that looks what memory may be mapped; None where nothing limits that. 1 us."""
+    """The module `address_space`; None where nothing limits the memory to map. Takes 1 us."""
     try:
         from resource import RLIM_INFINITY, RLIMIT_AS, RLIMIT_DATA, getrlimit
     except ImportError:  # on Windows, or there is no room to load it: then `limit` is 0
@@ -147,7 +149,7 @@ def _limited_space() -> Any:
 
 
 def no_workers(why: str, error: BaseException) -> WorkersUnavailable:
-    """The error if only workers may run the items, and this error kept them from being loaded."""
+    """The error to raise if only workers may run the items and their modules cannot be loaded."""
     remedy = f"Raise the limit (ulimit -{'v' if _is_lack_of_memory(error) else 'n'})"
     if why_unreadable():
         remedy = f"Let this user run {sys.executable} and read its modules"
@@ -157,7 +159,7 @@ def no_workers(why: str, error: BaseException) -> WorkersUnavailable:
 
 
 def is_lack(error: BaseException) -> bool:
-    """Whether this says that no module can be loaded: no file can be opened, or none with code."""
+    """Whether an error says that no module can be loaded, for want of files, memory or rights."""
     if _is_lack_of_memory(error):
         return True
     if isinstance(error, ImportError | OSError) and why_unreadable():
@@ -178,7 +180,7 @@ def _is_lack_of_memory(error: BaseException) -> bool:
 
 
 def loaded(name: str) -> Any:
-    """A module of this package; None: there is no room to load it."""
+    """A module of amorsize by its name in the package; None: there is no room to load it."""
     try:
         __import__(f"amorsize.{name}")
         return sys.modules[f"amorsize.{name}"]
@@ -191,12 +193,12 @@ def loaded(name: str) -> Any:
 def loop(
     func: Callable[..., Any], iterables: tuple[Any, ...], kwargs: dict[str, Any], *, strict: bool
 ) -> Iterator[Any]:
-    """A map as a plain loop, which needs no further file."""
+    """A map as a plain loop, for which nothing has to be loaded."""
     return (func(*items, **kwargs) for items in zip(*iterables, strict=strict))
 
 
 def load_late() -> None:
-    """Load now what may be needed when there is no room left for it.
+    """Load now what a call may need when there is no room left for it.
 
     Raises:
         OSError, ImportError, MemoryError: There is not even room for that.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from amorsize._engine.call_options import Options
-    from amorsize.policy.host import Host
+    from amorsize.policy.worker_costs import Host
 
 #: Seconds of work that are planned for where the data does not tell how much there is.
 ENDLESS_S = 10.0

@@ -9,8 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.events import PicklingMeasured
     from amorsize.policy.evidence.item_costs import ItemCosts
-    from amorsize.policy.host import Host
     from amorsize.policy.request import Request
+    from amorsize.policy.worker_costs import Host
 
 #: At most this many processes a core run items that wait.
 WAITING_PROCESSES = 8

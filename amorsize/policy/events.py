@@ -6,9 +6,9 @@ from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize.policy.host import Host
     from amorsize.policy.profile import Profile
     from amorsize.policy.request import Request
+    from amorsize.policy.worker_costs import Host
 
 
 class Status(Value):

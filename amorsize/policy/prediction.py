@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from amorsize.policy.events import PicklingMeasured
     from amorsize.policy.evidence.item_costs import ItemCosts
-    from amorsize.policy.host import Host
     from amorsize.policy.request import Request
+    from amorsize.policy.worker_costs import Host
 
 #: CPU time of an item while every core computes, by that of an item alone. Measured: 1.04 to 1.08.
 TOGETHER = 1.06

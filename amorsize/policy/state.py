@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from amorsize.policy.events import Status
     from amorsize.policy.evidence import drift
     from amorsize.policy.evidence.worker_table import Pool
-    from amorsize.policy.host import Host
     from amorsize.policy.profile import Profile
     from amorsize.policy.request import Request
+    from amorsize.policy.worker_costs import Host
 
 #: Overhead of a chunk on the hosts seen so far.
 UNINSPECTED_OVERHEAD_S = 100e-6

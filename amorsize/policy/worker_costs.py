@@ -1,4 +1,4 @@
-"""Computes what workers cost the caller, in seconds."""
+"""What workers cost on a host, in seconds."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from amorsize.policy.value import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
-
-    from amorsize.policy.host import Host
 
     class Items(Protocol):
         """What the cost of sending an item is compared with."""
@@ -52,6 +50,24 @@ BET_SHARE, BET_S = 0.03, 4e-3
 
 #: Above this process CPU / wall, items are parallel in themselves.
 SEVERAL_CORES = 1.3
+
+
+class Host(Value):
+    """What this process may use, and what starting and sending costs here."""
+
+    n_cores: int  # cores that may compute at once; at least 1
+    fork_reason: str | None = None  # why workers cannot be forked now; None when they can
+    process_start_s: float = 0.3e-3  # of the caller's time, per worker process
+    process_ready_s: float = 0.6e-3  # from then until it can take work
+    thread_start_s: float = 80e-6
+    dispatch_s: float = 40e-6  # of the caller's time, per chunk to a process and back
+    thread_dispatch_s: float = 25e-6
+    latency_s: float = 30e-6  # one way through a pipe
+    load_s: float = 0.0  # importing what runs workers, still to be paid in this process
+    has_gil: bool = True
+    #: Of a chunk there and back, with workers of another's; None: they are ours.
+    executor_lag_s: float | None = None
+    executor_overlaps: bool = True  # a chunk may wait there behind another: its way costs no time
 
 
 class WorkerCost(Value):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from amorsize.policy import events
-from amorsize.policy.host import Host
 from amorsize.policy.request import Request
 from amorsize.policy.trace import ChunkTrace
+from amorsize.policy.worker_costs import Host
 
 if TYPE_CHECKING:
     from amorsize.simulate.chunks import Place, Ran
