@@ -37,6 +37,32 @@ def runs(name: str) -> int:
     return subprocess.run([name], check=False).returncode
 
 
+class Model:
+    """What a function of a project has made once."""
+
+    def __init__(self) -> None:
+        self.weights = [0.5, 2.0, 1.0]
+
+    def scored(self, x: float) -> float:
+        """Something that takes a helper and a constant."""
+        return sum(weighted(weight, x) for weight in self.weights)
+
+
+MODEL = Model()
+NAMES = {f"name {number}": number for number in range(50)}
+FACTOR = 3.0
+
+
+def weighted(weight: float, x: float) -> float:
+    """A helper."""
+    return weight * x * FACTOR
+
+
+def scores(x: float) -> str:
+    """An item that needs a model, a table and a library."""
+    return json.dumps({"score": MODEL.scored(x), "of": NAMES.get("name 3")})
+
+
 FUNCTIONS: tuple[tuple[Callable[[Any], Any], list[Any]], ...] = (
     (waits, [1, 2]),
     (parses, ["1", "2"]),
@@ -56,9 +82,9 @@ def main() -> None:
     ]
     rows = [(f"first {name}", 1e3 * median(one[name] for one in firsts)) for name in firsts[0]]
     for name, took_ms in rows:
-        print(f"{name:48} {took_ms:8.2f} ms")
+        print(f"{name:52} {took_ms:8.2f} ms")
     for name, took_us in warm_figures().items():
-        print(f"{name:48} {took_us:8.1f} us")
+        print(f"{name:52} {took_us:8.1f} us")
 
 
 def first_figures() -> dict[str, float]:
@@ -99,10 +125,21 @@ def warm_figures() -> dict[str, float]:
             figures[f"looking around an item, {n_files} files open"] = _median_us(_look_around)
             for file in files:
                 file.close()
+    for function, items in (*FUNCTIONS, (scores, [1.0, 2.0])):
+        figures[f"looking what {function.__name__}() needs in a warm interpreter"] = _median_us(
+            lambda function=function, items=items: _look_at_needs(function, items[0])
+        )
     alone_us = _median_us(lambda: waits(1))
     inside_us = _median_us(lambda: _watching.Inside(library_effects.effect_of).run(waits, 1))
     figures["looking into an item of two calls"] = inside_us - alone_us
     return figures
+
+
+def _look_at_needs(function: Callable[[Any], Any], item: Any) -> None:
+    from amorsize._workers.payload import Payload
+    from amorsize._workers.protocol import Task
+
+    assert Payload(Task(function), function, item).why_not() is None
 
 
 def _look_around() -> None:

@@ -289,6 +289,30 @@ def test_the_way_through_a_library_is_kept(monkeypatch):
     assert any(ways[key] is not before[key] for key in before)
 
 
+class Basket:
+    """An object of the project's own."""
+
+    def weighed(self, amount):
+        return amount + 1
+
+
+BASKET = Basket()
+
+
+def test_the_way_is_kept_where_an_object_of_the_project_is_named_too():
+    """What such an object does is read as the project's code, not as that of a library."""
+
+    def read(x):
+        return BASKET.weighed(orchard.tax(x))
+
+    needs_of([read])
+    before = dict(library_reads._ways)
+    needs_of([read])
+
+    assert any(id(read.__code__) in key for key in before)
+    assert all(library_reads._ways[key] is before[key] for key in before)
+
+
 def test_what_a_class_notes_of_itself_keeps_nothing_here():
     """The first copy of an instance leaves a name in its class; so do lazily made tables."""
     apple = part.Reader("int 1")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from opcode import HAVE_ARGUMENT, hasname, opmap, stack_effect
 
+from amorsize._function.kept_by_code import kept_by_code
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +60,7 @@ _MAKERS = {"mkdir", "makedirs"}
 _effects: dict[tuple[int, int], int] = {}
 
 
+@kept_by_code
 def names(code: CodeType) -> dict[str, None]:
     """Every global, attribute and imported name in the code and its nested code, in order."""
     found = dict.fromkeys(code.co_names)
@@ -99,6 +102,7 @@ def stored_attributes(code: CodeType) -> set[str]:
     return found.union(*map(stored_attributes, nested(code)))
 
 
+@kept_by_code
 def stored_globals(code: CodeType) -> set[str]:
     """The names of all globals that the code and its nested code assign."""
     found: set[str] = set()

@@ -11,6 +11,7 @@ import sys
 
 from amorsize._function import callables
 from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, cells, defaults, member
+from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.ownership import is_own_class, is_own_module
 from amorsize._host.signals import let_through
 
@@ -25,11 +26,14 @@ if TYPE_CHECKING:
         str, str, Any, tuple[str, ...]
     ]  # the same, and the attributes taken off it at once
 
+#: Most of what code names; a subclass may have attributes.
+_WITHOUT_ATTRIBUTES = frozenset(
+    {type(len), type(None), bool, int, float, str, bytes, list, tuple, dict, set, frozenset}
+)
+_CONTAINERS = (dict, list, tuple, set, frozenset)
 #: Layers of wrappers that are opened: where attributes are made up on the fly, `__wrapped__` may
 #: lead on for ever.
 MAX_WRAPPINGS = 16
-#: Codes whose loads are kept.
-MAX_CODES = 4096
 
 # The ways from one thing to the next that it holds,
 WRAPPED, FUNC, SELF, ARGUMENT, DEFAULT = "wrapped", "function", "self", "argument", "default"
@@ -110,6 +114,10 @@ def layers(func: Any) -> list[Any]:
 
 def wrapped_by(outer: Any) -> Any:
     """What a decorator says that it has wrapped; None: nothing."""
+    if type(outer) is FUNCTION:
+        return outer.__dict__.get("__wrapped__")
+    if type(outer) in _WITHOUT_ATTRIBUTES:
+        return None
     return callables.own(outer, "__dict__", {}).get("__wrapped__")
 
 
@@ -131,16 +139,24 @@ def held(target: Any) -> Iterator[Link]:
             yield ARGUMENT, str(position), value
         for name, value in target.keywords.items():
             yield ARGUMENT, name, value
-    elif isinstance(target, dict):
-        yield from ((ELEMENT, "", value) for value in target.values())
-    elif isinstance(target, list | tuple | set | frozenset):
-        yield from ((ELEMENT, "", value) for value in target)
+    elif is_container(target):
+        yield from ((ELEMENT, "", value) for value in elements(target))
     else:
         yield TYPE, "", type(target)
         attributes = callables.own(target, "__dict__")
         if isinstance(attributes, dict):
             for name, value in tuple(attributes.items()):
                 yield (WRAPPED if name == "__wrapped__" else ATTRIBUTE), name, value
+
+
+def is_container(target: Any) -> bool:
+    """Whether a thing holds others as its elements."""
+    return isinstance(target, _CONTAINERS)
+
+
+def elements(target: Any) -> Iterable[Any]:
+    """The elements of a container: the values of a dict."""
+    return target.values() if isinstance(target, dict) else target
 
 
 def _held_by_function(func: FunctionType) -> Iterator[Link]:
@@ -186,19 +202,12 @@ def _builtin(name: str) -> Any:
     return vars(sys.modules["builtins"]).get(name, MISSING)
 
 
-_loads_by_code: dict[int, tuple[CodeType, list[Any]]] = {}
-
-
+@kept_by_code
 def loads(code: CodeType) -> list[Any]:
     """What the code reads; kept, because library code is reached from many functions."""
     from amorsize._function import bytecode
 
-    found = _loads_by_code.get(id(code))
-    if found is None:
-        if len(_loads_by_code) >= MAX_CODES:
-            _loads_by_code.clear()
-        found = _loads_by_code[id(code)] = code, bytecode.loads(code)
-    return found[1]
+    return bytecode.loads(code)
 
 
 def imported(func: FunctionType, name: str) -> Any:

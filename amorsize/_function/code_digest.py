@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from amorsize._function import callable_walk, callables, code_body, fingerprints
 from amorsize._function.callables import FUNCTION, MODULE
+from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.library_reads import is_followed
 
 TYPE_CHECKING = False
@@ -16,30 +17,24 @@ DIGEST_BYTES = 16
 
 def digest_of(func: Any) -> bytes:
     """Of the code of a function, of all that it wraps, and of what is registered with it."""
-    bodies: list[Any] = []
+    codes: list[CodeType] = []
+    registered: list[Any] = []
     for layer in callable_walk.layers(func):
         if type(layer) is FUNCTION:
-            bodies.append(_body_digest(layer.__code__))
-            bodies += _registered(layer)
-    return bytes.fromhex(fingerprints.hex_digest(bodies, DIGEST_BYTES))
+            codes.append(layer.__code__)
+            registered += _registered(layer)
+    if len(codes) == 1 and not registered:
+        return _of_code_alone(codes[0])
+    return _hashed([*map(_of_code_alone, codes), *registered])
 
 
-def _body_digest(code: CodeType) -> str:
-    """By the code object, which never changes: a warm call has no time to read them all again."""
-    known = _bodies.get(id(code))
-    if known is None:
-        if len(_bodies) >= MOST_BODIES:
-            _bodies.clear()
-        known = _bodies[id(code)] = (
-            code,
-            fingerprints.hex_digest([code_body.body(code)], DIGEST_BYTES),
-        )
-    return known[1]
+@kept_by_code
+def _of_code_alone(code: CodeType) -> bytes:
+    return _hashed([code_body.body(code)])
 
 
-MOST_BODIES = 4096
-#: By the id of a code. The code is kept with its digest, so that no id comes twice.
-_bodies: dict[int, tuple[CodeType, str]] = {}
+def _hashed(content: list[Any]) -> bytes:
+    return bytes.fromhex(fingerprints.hex_digest(content, DIGEST_BYTES))
 
 
 def _registered(dispatcher: Any) -> list[Any]:

@@ -15,7 +15,7 @@ from amorsize._function import (
 )
 from amorsize._function.callables import MISSING, MODULE
 from amorsize._function.code_digest import brief_name_of, digest_of, is_scalar, name_of
-from amorsize._function.library_reads import is_followed, leads_on, named_by
+from amorsize._function.library_reads import code_of, is_followed, leads_on, named_by
 from amorsize._function.ownership import MAIN
 from amorsize._function.worker_needs import MANY, is_importable
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from types import CodeType, FunctionType
     from typing import Any
 
+    from amorsize._function.callable_walk import Read
     from amorsize._function.worker_needs import Needs
 
 CONTAINERS = (list, tuple, dict, set, frozenset, bytearray)
@@ -51,6 +52,7 @@ class CodeNeeds:
         self.called: dict[int, Any] = {}
         self.calling: list[CodeType] = []
         self.asks_families = False
+        self._hashes_alike = hash_order.is_fixed()
 
     def read(self, func: FunctionType) -> None:
         """Note all that the function leads to."""
@@ -71,7 +73,8 @@ class CodeNeeds:
             if found is not None:
                 self._needs.digests[":".join(found)] = digest_of(func)
                 self._state_of(func, ":".join(found))
-        for space, name, value, attributes in callable_walk.reads(func):
+        reads = list(callable_walk.reads(func))
+        for space, name, value, attributes in reads:
             if space == callable_walk.BUILTIN:
                 self._builtin(name)
             elif value is builtins:
@@ -82,25 +85,24 @@ class CodeNeeds:
                 self._import(name, func)
         if home is not None and not _BACK_DOORS.isdisjoint(names):
             self._all_plain(home)
-        self._state_of_libraries(func)
+        self._state_of_libraries(func, reads)
 
-    def _state_of_libraries(self, func: FunctionType) -> None:
+    def _state_of_libraries(self, func: FunctionType, reads: Iterable[Read]) -> None:
         """What a function of the project's names of libraries: state, and code to be followed."""
         self.calling.append(func.__code__)
-        for home, name, value in named_by(func):
+        places = []
+        for home, name, value in named_by(func, reads):
             if value is MISSING or type(value) is MODULE:
                 continue
-            if (
-                not self._needs.owns.module(home)
-                and is_followed(home)
-                and not name.startswith("__")
-            ):
-                self._needs.state.note(((home, name),))
-            if leads_on(value) and not self._needs.owns(callable_walk.layers(value)[-1]):
+            is_librarys = not self._needs.owns.module(home) and is_followed(home)
+            if is_librarys and not name.startswith("__"):
+                places.append((home, name))
+            if leads_on(value) and not self._needs.owns(code_of(callable_walk.layers(value)[-1])):
                 self.called[id(value)] = value
+        self._needs.state.note(places)
 
     def _judge(self, func: FunctionType) -> None:
-        if not hash_order.is_fixed() and (what := hash_order.why(func)) is not None:
+        if not self._hashes_alike and (what := hash_order.why(func)) is not None:
             self._needs.reasons.append(
                 f"{func.__qualname__} {what}, and text has another hash in each interpreter "
                 "(PYTHONHASHSEED=0 in the environment fixes it)"

@@ -95,15 +95,18 @@ class _Search:
             if type(target.__self__) is not MODULE:
                 self._needs.lead_to((target.__self__,))  # a table whose method is mapped
             return
-        is_own = self._owns.class_(type(target))
-        found = [
-            (way, value)
-            for way, _, value in islice(callable_walk.held(target), MANY)
-            if is_own or way != callable_walk.ATTRIBUTE
-        ]
-        size = self._needs.size
-        size.weigh(target)
-        elements = [value for way, value in found if way == callable_walk.ELEMENT]
-        size.pass_over(one for one in elements if not is_scalar(one))
-        size.texts(value for way, value in found if way != callable_walk.ELEMENT)
-        self._needs.lead_to(value for _, value in found)
+        self._needs.size.weigh(target)
+        if callable_walk.is_container(target):
+            inside = [
+                one for one in islice(callable_walk.elements(target), MANY) if not is_scalar(one)
+            ]
+            self._needs.size.pass_over(inside)
+        else:
+            is_own = self._owns.class_(type(target))
+            inside = [
+                one
+                for way, _, one in islice(callable_walk.held(target), MANY)
+                if is_own or way != callable_walk.ATTRIBUTE
+            ]
+            self._needs.size.texts(inside)
+        self._needs.lead_to(inside)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from amorsize._function import callable_walk, callables, ownership
 from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, own, raw, type_name
+from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.references import name_of
 from amorsize._host.signals import let_through
 from amorsize.policy.value import Value
@@ -84,23 +85,12 @@ def hex_digest(content: list[Any], n_bytes: int) -> str:
     return blake2b(marshal.dumps(content, 2), digest_size=n_bytes).hexdigest()
 
 
-#: Codes whose bodies are kept.
-MAX_BODIES = 1024
-#: By the id of a code. The code is kept with its body, so that no id comes twice.
-_bodies: dict[int, tuple[CodeType, tuple[Any, ...], tuple[str, ...]]] = {}
-
-
+@kept_by_code
 def _read(code: CodeType) -> tuple[tuple[Any, ...], tuple[str, ...]]:
     """The body of code, which never changes, and the names in it."""
     from amorsize._function import bytecode, code_body
 
-    found = _bodies.get(id(code))
-    if found is None:
-        if len(_bodies) >= MAX_BODIES:
-            _bodies.clear()
-        found = code, code_body.body(code), tuple(bytecode.names(code))
-        _bodies[id(code)] = found
-    return found[1:]
+    return code_body.body(code), tuple(bytecode.names(code))
 
 
 class _Content:

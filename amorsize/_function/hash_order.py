@@ -12,6 +12,7 @@ import sys
 from opcode import opmap, opname
 
 from amorsize._function import bytecode, callable_walk
+from amorsize._function.kept_by_code import kept_by_code
 from amorsize._host import procfs
 
 TYPE_CHECKING = False
@@ -48,33 +49,49 @@ def why(func: Any) -> str | None:
     code, scope = func.__code__, func.__globals__
     if "hash" not in scope and (bytecode.GLOBAL, "hash", ()) in callable_walk.loads(code):
         return "uses hash()"
-    return _why(code, scope)
+    for each in _whole(code):
+        if "__hash__" in each.co_names:
+            return "uses __hash__()"
+        sets = _global_sets(each, scope)
+        if _Pass(each, sets).reads_a_set() if sets else _reads_a_set_of_its_own(each):
+            return "goes through a set"
+    return None
 
 
-def _why(code: CodeType, scope: dict[str, Any]) -> str | None:
-    if "__hash__" in code.co_names:
-        return "uses __hash__()"
-    if _has_sets(code, scope) and _Pass(code, scope).reads_a_set():
-        return "goes through a set"
-    inner = (one for one in code.co_consts if type(one) is _CODE)
-    return next((found for one in inner if (found := _why(one, scope)) is not None), None)
+def _global_sets(code: CodeType, scope: dict[str, Any]) -> dict[str, str | None]:
+    """The globals that are sets now, by name; None for a set without texts."""
+    return {
+        name: _of_constant(scope[name])
+        for name in code.co_names
+        if type(scope.get(name)) in (set, frozenset)
+    }
 
 
-def _has_sets(code: CodeType, scope: dict[str, Any]) -> bool:
-    """Whether there is anything that a set could come from: in most code there is not."""
+@kept_by_code
+def _whole(code: CodeType) -> list[CodeType]:
+    """The code with all code within it, outermost first."""
+    return [code, *(one for inner in bytecode.nested(code) for one in _whole(inner))]
+
+
+@kept_by_code
+def _reads_a_set_of_its_own(code: CodeType) -> bool:
+    return _has_sets_of_its_own(code) and _Pass(code, {}).reads_a_set()
+
+
+def _has_sets_of_its_own(code: CodeType) -> bool:
+    """Whether there is anything but globals that a set could come from: in most code, no."""
     return (
         _BUILD_SET in code.co_code[::2]
         or not _MAKERS.isdisjoint(code.co_names)
-        or any(type(scope.get(name)) in (set, frozenset) for name in code.co_names)
-        or any(_of_constant(one) for one in code.co_consts)
+        or any(map(_of_constant, code.co_consts))
     )
 
 
 class _Pass:
     """One pass over the operations of a code object, with what is known of the stack's values."""
 
-    def __init__(self, code: CodeType, scope: dict[str, Any]) -> None:
-        self.code, self.scope = code, scope
+    def __init__(self, code: CodeType, sets: dict[str, str | None]) -> None:
+        self.code, self.sets = code, sets
         self.stack: list[Any] = []
         self.locals: dict[int, Any] = {}
 
@@ -162,10 +179,7 @@ class _Pass:
         return False
 
     def _of_global(self, name: str) -> Any:
-        value = self.scope.get(name)
-        if type(value) in (set, frozenset):
-            return _of_constant(value)
-        return (None, name)
+        return self.sets.get(name, (None, name))
 
     def _shift(self, name: str, arg: int, keeps: Any = None) -> None:
         effect = bytecode.effect_of(name, arg)

@@ -16,9 +16,11 @@ from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import CodeType, FunctionType
     from typing import Any
+
+    from amorsize._function.callable_walk import Read
 
 #: Functions that are read for each one that is called, the nearest first: 2 ms.
 MOST_CALLABLES = 60
@@ -82,7 +84,7 @@ def way_from(values: Sequence[Any], codes: Sequence[CodeType], owns: Callable[[A
         codes: The project's, which names the methods as well.
         owns: Whether a function or class is the project's: it is examined elsewhere.
     """
-    roots = tuple(map(_code_of, values))  # what they are bound to is not kept alive
+    roots = tuple(map(code_of, values))  # what they are bound to is not kept alive
     key = *map(id, roots), *map(id, codes)
     known = _ways.get(key)
     if known is not None and known[1].holds():
@@ -98,7 +100,7 @@ def way_from(values: Sequence[Any], codes: Sequence[CodeType], owns: Callable[[A
     return way
 
 
-def _code_of(value: Any) -> Any:
+def code_of(value: Any) -> Any:
     """The function or class behind a method, a partial, a wrapper or an instance."""
     for _ in range(callable_walk.MAX_WRAPPINGS):
         if type(value) is METHOD:
@@ -113,9 +115,9 @@ def _code_of(value: Any) -> Any:
     return value
 
 
-def named_by(func: FunctionType) -> Iterator[tuple[str, str, Any]]:
+def named_by(func: FunctionType, reads: Iterable[Read]) -> Iterator[tuple[str, str, Any]]:
     """What a function of the project's names of modules: which one, the name, what it is."""
-    for space, name, value, attributes in callable_walk.reads(func):
+    for space, name, value, attributes in reads:
         if space == callable_walk.IMPORT:
             if type(value) is MODULE:
                 for owner, attribute, found in callable_walk.members_named(
@@ -172,7 +174,7 @@ class _Reader:
         return Way(places=tuple(self._places), groups=tuple(self._groups), links=tuple(self._links))
 
     def _lead_to(self, value: Any) -> None:
-        for layer in map(_code_of, callable_walk.layers(value)):
+        for layer in map(code_of, callable_walk.layers(value)):
             if type(layer) is not type(len):
                 self._walk.beside(layer)
             elif layer.__module__ in _READ_IN_C:

@@ -106,6 +106,7 @@ class Owns:
 
     def __init__(self, roots: Iterable[Any]) -> None:
         self._packages = {_package_of(one) for one in roots} - {None}
+        self._known: dict[str, bool] = {}  # of modules that are loaded
 
     def __call__(self, value: Any) -> bool:
         """Is it a function or class of the project's?"""
@@ -118,10 +119,17 @@ class Owns:
         return is_own_function(func) or self._is_of_package(func.__globals__.get("__name__"))
 
     def class_(self, cls: type) -> bool:
-        return is_own_class(cls) or self._is_of_package(cls.__module__)
+        return Owns.module(self, cls.__module__)
 
     def module(self, name: object) -> bool:
-        return is_own_module(name) or self._is_of_package(name)
+        if not isinstance(name, str):
+            return True
+        is_own = self._known.get(name)
+        if is_own is None:
+            is_own = is_own_module(name) or self._is_of_package(name)
+            if name in sys.modules:
+                self._known[name] = is_own
+        return is_own
 
     def _is_of_package(self, module: object) -> bool:
         return isinstance(module, str) and module.partition(".")[0] in self._packages

@@ -16,7 +16,22 @@ def _read_decimal(decimal: Any) -> Any:
     return _of_decimal(decimal.getcontext()), _of_decimal(decimal.DefaultContext)
 
 
+#: What was read of contexts, by the text that tells all of each and is made in C.
+_decimal_contexts: dict[str, Any] = {}
+_MOST_CONTEXTS = 64
+
+
 def _of_decimal(context: Any) -> Any:
+    text = repr(context)
+    found = _decimal_contexts.get(text)
+    if found is None:
+        if len(_decimal_contexts) >= _MOST_CONTEXTS:
+            _decimal_contexts.clear()
+        found = _decimal_contexts[text] = _read_context(context)
+    return found
+
+
+def _read_context(context: Any) -> Any:
     on = [
         [signal.__name__ for signal, is_on in signals.items() if is_on]
         for signals in (context.flags, context.traps)

@@ -12,6 +12,7 @@ import os
 
 from amorsize._function import callables, import_effects, references
 from amorsize._function.dependencies import needs_of
+from amorsize._function.ownership import MAIN
 from amorsize._function.shareable_values import is_shareable
 from amorsize._host.signals import let_through
 from amorsize._workers import caller_state, serialization
@@ -221,9 +222,10 @@ class Payload:
             *(caches, others, of_libraries),
         )
         left = {id(value): place for place, value in reached.stays.items()}
-        data = None if by_value else dumped_by_name(rebuilt, content, parts)
-        if data is not None:
-            return data
+        if not by_value and not _is_of_main(task.function):
+            data = dumped_by_name(rebuilt, content, parts)
+            if data is not None:
+                return data
         kept = {key: entries for key, (_, entries) in reached.caches.items()}
         return dumped_with_code(rebuilt, content, by_value, left, kept, parts)
 
@@ -247,7 +249,7 @@ class Payload:
         )
 
 
-# -- pickling -------------------------------------------------------------------------------
-
-
-# -- what cannot be pickled -----------------------------------------------------------------
+def _is_of_main(func: Any) -> bool:
+    """Whether a function is in the program's own file, which no worker finds by its name."""
+    func = callables.raw(func)
+    return type(func) is callables.FUNCTION and func.__module__ in MAIN
