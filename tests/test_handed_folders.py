@@ -18,7 +18,7 @@ import pytest
 from conftest import ROOT, run_command
 
 from amorsize import cache
-from amorsize.cache import empty_database, folder_guard, journal, sqlite_files
+from amorsize.cache import empty_database, folder_guard, journal, location, sqlite_files
 from amorsize.errors import AmorsizeWarning
 
 pytestmark = [
@@ -59,8 +59,8 @@ def test_nothing_outside_is_touched_and_calls_are_right(tmp_path, way, name):
 def test_the_names_are_those_that_the_code_knows():
     """SECURITY.md lists each file of ours and of SQLite's; adding one means attacking it."""
     known = {
-        sqlite_files.DATABASE,
-        *sqlite_files.BESIDE,
+        location.DATABASE,
+        *location.BESIDE,
         *sqlite_files.ASIDE,
         journal.NAME,
         journal.LEAVING,

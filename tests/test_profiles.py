@@ -18,7 +18,7 @@ from amorsize import cache, cli
 from amorsize._host import resources
 from amorsize._profiles import disk_store, exchange
 from amorsize.policy.evidence.drift import Drift
-from amorsize.policy.profile import Profile
+from amorsize.policy.profile import VERSION, Profile
 
 KNOWN = Profile.of(
     backend="process",
@@ -240,7 +240,7 @@ def test_every_command_takes_a_pattern_and_an_age(amorsize, monkeypatch, tmp_pat
 def test_stats_count_what_has_no_sane_key(amorsize):
     """A forged record may have anything there."""
     for n, forged_key in enumerate([{"a": 1}, [], None, 1.5]):
-        cache.note(f"profile:{n}", {"version": exchange.VERSION, "key": forged_key})
+        cache.note(f"profile:{n}", {"version": VERSION, "key": forged_key})
 
     status, told = amorsize("cache", "stats")
 
@@ -374,7 +374,7 @@ def site(amorsize, tmp_path, monkeypatch):
     file = tmp_path / "site.json"
     amorsize("cache", "export", str(file))
     cache.clear()
-    monkeypatch.setenv(exchange.SITE_VARIABLE, str(file))
+    monkeypatch.setenv(disk_store.SITE_VARIABLE, str(file))
     return file
 
 

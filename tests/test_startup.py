@@ -169,7 +169,7 @@ def test_a_first_call_of_trifles_loads_what_a_loop_takes(run_script):
     loaded = set(run_script(script).stdout.split())
 
     assert NOT_FOR_A_LOOP & loaded == set()
-    assert len(loaded) <= 85
+    assert len(loaded) <= 81
 
 
 def test_a_first_call_that_reads_its_function_loads_nothing_for_workers(run_script):
@@ -190,7 +190,7 @@ wait_and_count(range(20)){LOADED}
 
     assert "amorsize._function.thread_safety" in loaded
     assert NOT_WITHOUT_WORKERS & loaded == set()
-    assert len(loaded - IF_IT_TAKES_LONG) <= 145
+    assert len(loaded - IF_IT_TAKES_LONG) <= 144
 
 
 def test_a_first_call_knows_what_it_has_yet_to_load(run_script):

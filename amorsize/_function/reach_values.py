@@ -38,8 +38,6 @@ from amorsize._function.reach_calls import (
     judge_builtin,
     top_of,
 )
-from amorsize._function.reach_classes import Classes
-from amorsize._function.reach_loggers import judge_logger
 from amorsize._function.shareable_values import is_shareable
 
 TYPE_CHECKING = False
@@ -50,6 +48,7 @@ if TYPE_CHECKING:
 
     from amorsize._function.ownership import Owns
     from amorsize._function.reach_changes import Changes
+    from amorsize._function.reach_classes import Classes
     from amorsize._function.reach_findings import Findings
 
 #: Functions and classes of the project that are examined, in about 30 ms; the rest is left out.
@@ -80,7 +79,7 @@ class Values:
         self.walk = Walk(MAX_EXAMINED + 1)
         self.has_cache = False
         self._held: dict[int, Any] = {}  # objects that were looked into for handles
-        self._classes = Classes(proxy(self))  # a cycle would keep what the user holds
+        self._classes: Classes | None = None
 
     def lead_to(self, func: FunctionType, bound: Bound = NOTHING, method: str = "") -> None:
         """Examine this function as well, with what is bound to it."""
@@ -162,7 +161,10 @@ class Values:
             case "safe":
                 if self.owns.class_(kind) and state(value) and not is_shareable(value):
                     return None  # the project may have added to it
-                judge_logger(self, value, label)
+                if "logging" in sys.modules:  # else there is no logger
+                    from amorsize._function.reach_loggers import judge_logger
+
+                    judge_logger(self, value, label)
                 return True
             case "lock" | "rlock" | "queue":
                 self.findings.copies[named] = None
@@ -307,8 +309,13 @@ class Values:
 
     def judge_class(self, cls: type) -> None:
         """What methods of an own class lead to, and the class's data that they name."""
-        if self.walk.meets(cls):
-            self._classes.judge(cls)
+        if not self.walk.meets(cls):
+            return
+        if self._classes is None:
+            from amorsize._function.reach_classes import Classes
+
+            self._classes = Classes(proxy(self))  # a cycle would keep what the user holds
+        self._classes.judge(cls)
 
     def judge_members(self, owner: Any, names: Iterable[str]) -> None:
         """Judge the data that a class or a module holds under these names."""

@@ -11,7 +11,7 @@ from amorsize._function import fingerprints
 from amorsize._function.item_kind import neighbours
 from amorsize._host import resources
 from amorsize._host.signals import let_through
-from amorsize._profiles import exchange
+from amorsize.policy.profile import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     Found = tuple[Profile, list[Drift]]
 
 
+#: The variable that names a file of profiles for all users of a site.
+SITE_VARIABLE = "AMORSIZE_SITE_PROFILES"
+
+
 def read(func: Callable[..., Any], kind: Kind) -> Found | None:
     """What earlier processes have learned about a function on one kind of item.
 
@@ -35,8 +39,10 @@ def read(func: Callable[..., Any], kind: Kind) -> Found | None:
         return None
     fingerprint = fingerprints.fingerprint(func)
     found = _read(fingerprint, kind) if cache.known_on_disk() else None
-    if found is None and os.environ.get(exchange.SITE_VARIABLE):
-        found = _best(exchange.of_site(_prefix(fingerprint.key)), fingerprint, kind)
+    if found is None and (path := os.environ.get(SITE_VARIABLE)):
+        from amorsize._profiles import exchange
+
+        found = _best(exchange.of_site(path, _prefix(fingerprint.key)), fingerprint, kind)
     return found
 
 
@@ -62,7 +68,7 @@ def write(learned: Iterable[Learned], *, knows_earlier: bool = True) -> None:
         fingerprint = fingerprints.fingerprint(func)
         key = _disk_key(fingerprint, kind, host)
         records[key if knows_earlier else f"{key}{BESIDE}"] = {
-            "version": exchange.VERSION,
+            "version": VERSION,
             "name": fingerprint.name,
             "key": fingerprint.key,
             "variant": fingerprint.variant,
@@ -76,7 +82,7 @@ def write(learned: Iterable[Learned], *, knows_earlier: bool = True) -> None:
         }
     costs = resources.costs_as_dict()
     if are_news := _are_news(costs):
-        records[_costs_key()] = {"version": exchange.VERSION, "costs": costs}
+        records[_costs_key()] = {"version": VERSION, "costs": costs}
     if cache.note_all(records) and are_news:
         _written_costs[os.environ.get(cache.location.HOME_VARIABLE)] = costs
 
@@ -171,5 +177,7 @@ def _best(
 
 def _found_in(record: dict[str, Any]) -> Found | None:
     """A record's profile and story, checked; None where the profile cannot be used."""
+    from amorsize._profiles import exchange  # who only writes checks nothing
+
     profile = exchange.profile_in(record)
     return None if profile is None else (profile, exchange.drifts_in(record))

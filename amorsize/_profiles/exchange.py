@@ -6,7 +6,7 @@ import os
 
 from amorsize._host.signals import let_through
 from amorsize.cache.json_text import RefusedError, decoded
-from amorsize.policy.profile import Profile
+from amorsize.policy.profile import VERSION, Profile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,10 +14,7 @@ if TYPE_CHECKING:
 
     from amorsize.policy.evidence.drift import Drift
 
-#: The version of records. What others hold is learned again.
-VERSION = 4
 FORMAT = "amorsize profiles"
-SITE_VARIABLE = "AMORSIZE_SITE_PROFILES"
 #: The largest file that is read: some ten thousand profiles.
 MAX_FILE_BYTES = 8 * 1024**2
 MAX_PROFILES = 20_000
@@ -99,9 +96,8 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
 
 
-def of_site(prefix: str) -> dict[str, dict[str, Any]]:
-    """The records of the file that AMORSIZE_SITE_PROFILES names; read once, never written."""
-    path = os.environ.get(SITE_VARIABLE, "")
+def of_site(path: str, prefix: str) -> dict[str, dict[str, Any]]:
+    """The records of a site's file whose keys begin so; it is read once, never written."""
     if path not in _SITES:
         try:
             _SITES[path] = {str(one["stored_as"]): one for one in read_file(path)}
@@ -119,4 +115,4 @@ def _tell(path: str, error: Exception) -> None:
     """A site's file that cannot be used is for whoever looks after it, not for every caller."""
     import logging
 
-    logging.getLogger("amorsize").warning("%s=%r is not used: %s", SITE_VARIABLE, path, error)
+    logging.getLogger("amorsize").warning("AMORSIZE_SITE_PROFILES=%r is not used: %s", path, error)

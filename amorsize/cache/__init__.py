@@ -8,7 +8,7 @@ wrong is a miss, or nothing stored, and is told once: a cache can cost a re-tune
 from __future__ import annotations
 
 from amorsize._host.signals import let_through
-from amorsize.cache import access, families, journal, location
+from amorsize.cache import access, journal, location
 from amorsize.cache.access import SWITCH_VARIABLE, close, switched_off
 from amorsize.cache.json_text import encoded
 
@@ -63,6 +63,8 @@ def family(prefix: str) -> dict[str, dict[str, Any]]:
     if location.exists():
         stored = access.attempt(lambda store: store.read_family(prefix), otherwise=stored)
     older = {key: stored[key] for key in stored if key not in noted}
+    from amorsize.cache import families
+
     return families.newest({**older, **noted}, LISTED)
 
 
@@ -142,6 +144,8 @@ def entries() -> list[dict[str, Any]]:
     found = [record for record in _all_listed() if record is not None]
     listed = [record for record in found if record["stored_as"] not in noted]
     listed += [{**record, "stored_as": key} for key, record in noted.items()]
+    from amorsize.cache import families
+
     return list(families.newest({str(one["stored_as"]): one for one in listed}, LISTED).values())
 
 

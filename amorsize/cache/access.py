@@ -14,8 +14,8 @@ import sys
 from amorsize._host.clocks import monotonic
 from amorsize._host.signals import let_through, raised_by_handler
 from amorsize.cache import folder_guard, journal, location, sqlite_errors
+from amorsize.cache.journal import WAIT_S
 from amorsize.cache.json_text import RefusedError
-from amorsize.cache.sqlite_errors import WAIT_S
 from amorsize.errors import AmorsizeWarning
 
 TYPE_CHECKING = False

@@ -16,14 +16,15 @@ from amorsize.cache import (
     empty_database,
     families,
     folder_guard,
+    location,
     sqlite_connection,
     sqlite_files,
     sqlite_pages,
 )
 from amorsize.cache.folder_guard import TroubleError
+from amorsize.cache.journal import WAIT_S
 from amorsize.cache.json_text import MAX_RECORD_BYTES, RefusedError, decoded, encoded
-from amorsize.cache.sqlite_errors import BUSY, LOCKED, TOOBIG, WAIT_S, code
-from amorsize.cache.sqlite_files import DamagedError
+from amorsize.cache.sqlite_errors import BUSY, LOCKED, TOOBIG, DamagedError, code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Store:
         self._folder = folder
         self._shelf: Shelf | None = None
         self.allow(WAIT_S)
-        path = os.path.join(folder, sqlite_files.DATABASE)
+        path = os.path.join(folder, location.DATABASE)
         # Where there is no file yet there is nothing to hold, nor a journal to heed.
         self._hold = sqlite_files.Hold(folder)
         try:
@@ -144,7 +145,7 @@ class Store:
         """Whether this is still the database of that folder, neither removed nor replaced."""
         try:
             return self._identity == sqlite_connection.identity(
-                os.path.join(folder, sqlite_files.DATABASE)
+                os.path.join(folder, location.DATABASE)
             )
         except OSError as error:
             let_through(error)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 
-from amorsize.cache import sqlite_files
+from amorsize.cache import location
 
 PAGE_BYTES = 4096
 
@@ -57,7 +57,7 @@ def put(folder: str) -> bool:
     try:
         if os.write(file, content) != len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder)
-        _name(file, os.path.join(folder, sqlite_files.DATABASE))
+        _name(file, os.path.join(folder, location.DATABASE))
     finally:
         os.close(file)
     return True

@@ -32,7 +32,8 @@ LEAVING = "journal-leaving.jsonl"
 FULL_BYTES = 64 * 1024
 #: A journal larger than this was not written by amorsize.
 MAX_BYTES = 1024 * 1024
-#: Seconds to wait for another process, which holds the lock for a few system calls.
+#: Seconds to wait for another process, and for one statement of SQL. A lock is held for a few
+#: system calls, a get takes 20 us, a put 0.1 ms.
 WAIT_S = 1.0
 #: A line holds a record, its key and what JSON puts around them.
 _MAX_LINE_BYTES = MAX_RECORD_BYTES + 2048

@@ -9,10 +9,14 @@ import os
 import sys
 
 from amorsize._host.signals import let_through
-from amorsize.cache import journal, network_filesystem, sqlite_files
+from amorsize.cache import journal, network_filesystem
 
 #: The variable that names the folder; without it the cache is in the user's cache folder.
 HOME_VARIABLE = "AMORSIZE_HOME"
+DATABASE = "cache.db"
+#: What SQLite puts beside it.
+JOURNAL, WAL, SHM = f"{DATABASE}-journal", f"{DATABASE}-wal", f"{DATABASE}-shm"
+BESIDE = (JOURNAL, WAL, SHM)
 
 
 def folder() -> str:
@@ -55,7 +59,7 @@ def has_folder() -> bool:
 def exists() -> bool:
     """Whether there is a database with something in it."""
     try:
-        return os.lstat(os.path.join(folder(), sqlite_files.DATABASE)).st_size > 0
+        return os.lstat(os.path.join(folder(), DATABASE)).st_size > 0
     except (OSError, ValueError) as error:  # ValueError: a NUL in the folder's name
         let_through(error)
         return False
@@ -72,7 +76,7 @@ def has_news() -> bool:
 
 def size_bytes() -> int:
     """What the database, its logs and what was noted take."""
-    names = (sqlite_files.DATABASE, *sqlite_files.BESIDE, journal.NAME, journal.LEAVING)
+    names = (DATABASE, *BESIDE, journal.NAME, journal.LEAVING)
     total = 0
     for name in names:
         try:

@@ -8,8 +8,7 @@ import time
 from amorsize._host.clocks import monotonic
 from amorsize._host.signals import let_through
 from amorsize.cache import empty_database
-from amorsize.cache.sqlite_errors import BUSY, LOCKED, code
-from amorsize.cache.sqlite_files import DamagedError
+from amorsize.cache.sqlite_errors import BUSY, LOCKED, DamagedError, code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import os
 
-from amorsize.cache import journal, sqlite_files
+from amorsize.cache import journal, location
 from amorsize.cache.folder_guard import TroubleError
+from amorsize.cache.journal import WAIT_S
 from amorsize.cache.json_text import RefusedError
-from amorsize.cache.sqlite_files import DamagedError
-
-#: Seconds to wait for another process, and for one statement. A get takes 20 us, a put 0.1 ms.
-WAIT_S = 1.0
 
 # SQLite's result codes (their lowest byte): https://sqlite.org/rescode.html
 _ERROR, _INTERNAL, BUSY, LOCKED, _READONLY, _INTERRUPT, _CORRUPT = 1, 2, 5, 6, 8, 9, 11
@@ -38,6 +35,10 @@ _CONSTANT = {
 }
 
 
+class DamagedError(Exception):
+    """The database is not as it was written; the text says what gave it away."""
+
+
 def means_damage(error: BaseException, ambient: BaseException | None, folder: str) -> bool:
     """Whether this error, raised here, says that this folder's database can be used no more.
 
@@ -51,9 +52,7 @@ def means_damage(error: BaseException, ambient: BaseException | None, folder: st
     origin = _origin(error, ambient)
     if code(origin) == _READONLY and getattr(origin, "sqlite_errorcode", 0) != _MOVED:
         # It says so itself, of a version to come: if not, somebody has closed it on purpose.
-        return all(
-            os.access(path, os.W_OK) for path in (folder, f"{folder}/{sqlite_files.DATABASE}")
-        )
+        return all(os.access(path, os.W_OK) for path in (folder, f"{folder}/{location.DATABASE}"))
     return code(origin) in _DAMAGE
 
 

@@ -13,10 +13,9 @@ import stat
 
 from amorsize._host.signals import let_through
 from amorsize.cache import file_guard
+from amorsize.cache.location import BESIDE, DATABASE, JOURNAL, SHM, WAL
+from amorsize.cache.sqlite_errors import DamagedError
 
-DATABASE = "cache.db"
-JOURNAL, WAL, SHM = f"{DATABASE}-journal", f"{DATABASE}-wal", f"{DATABASE}-shm"
-BESIDE = (JOURNAL, WAL, SHM)
 #: Damaged databases that are kept for a look; then the latest replaces the one before.
 N_ASIDE = 3
 ASIDE = tuple(f"damaged-{number}" for number in range(1, N_ASIDE + 1))
@@ -25,10 +24,6 @@ MOST_BYTES = 128 * 1024**2
 
 #: The byte that a writer locks in rollback mode (os.h of SQLite).
 _RESERVED_BYTE = 0x40000000 + 1
-
-
-class DamagedError(Exception):
-    """The database is not as it was written; the text says what gave it away."""
 
 
 class GoneError(Exception):

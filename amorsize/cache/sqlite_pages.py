@@ -14,9 +14,9 @@ import os
 import struct
 import time
 
-from amorsize.cache import sqlite_files
+from amorsize.cache import location
 from amorsize.cache.empty_database import PAGE_BYTES
-from amorsize.cache.sqlite_files import DamagedError
+from amorsize.cache.sqlite_errors import DamagedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def check(folder: str) -> None:
     Raises:
         DamagedError: One is not as SQLite writes it for us.
     """
-    _check_all(os.path.join(folder, sqlite_files.DATABASE), 0, 0)
-    _check_all(os.path.join(folder, sqlite_files.WAL), _WAL_HEADER_BYTES, _FRAME_HEADER_BYTES)
+    _check_all(os.path.join(folder, location.DATABASE), 0, 0)
+    _check_all(os.path.join(folder, location.WAL), _WAL_HEADER_BYTES, _FRAME_HEADER_BYTES)
 
 
 def _check_all(path: str, start: int, before: int) -> None:

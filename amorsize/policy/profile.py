@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     Schema = dict[str, Check]
 
+#: The version of stored profiles. What is of another one is learned again.
+VERSION = 4
 SOURCES = ("learned", "tuned", "imported", "asked")
 #: Beyond these, a stored figure is a mistake.
 MOST_JOBS, MOST_ITEMS, MOST_S = 4096, 10**12, 1e7
