@@ -15,10 +15,12 @@ GLOSSARY = (ROOT / "docs" / "dev" / "glossary.md").read_text(encoding="utf-8")
 BANNED = {
     "appetite": "rss limit",
     "bury": "on_exit",
+    "canary": "early worker",
     "crew": "pool",
     "culprit": "suspect",
     "dear": "costly",
     "feeder": "dispatcher thread",
+    "forgone": "missed savings",
     "happening": "event",
     "hearing": "update",
     "hear": "handle",
@@ -36,12 +38,18 @@ BANNED = {
     "settling": "choose backend",
     "starved": "run delay",
     "starving": "run delay",
+    "surveyed": "inspected",
+    "teller": "reporter",
     "trifle": "trivial",
     "trifling": "trivial",
     "zoo": "scenarios",
 }
 
-WORD = re.compile(r"[a-z]+")
+#: Names of files that say nothing of what is in them.
+BANNED_FILES = {
+    *("forgone", "helpers", "host_job", "look", "manager", "misc", "news", "record", "records"),
+    *("stand_in", "survey", "told", "util", "utils"),
+}
 
 
 def words_in(text: str) -> Counter[str]:
@@ -97,6 +105,11 @@ def test_nobody_has_to_look_up_a_word():
     """Invented words do not come back."""
     for part, found in said_by_part().items():
         assert not found, f"{part} says {found}; the field says {[BANNED[word] for word in found]}"
+
+
+def test_a_file_is_named_for_what_is_in_it():
+    """Not for what somebody did while writing it, and not for everything."""
+    assert BANNED_FILES.isdisjoint(path.stem for path in PACKAGE.rglob("*.py"))
 
 
 def test_the_glossary_is_short():
