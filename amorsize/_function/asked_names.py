@@ -1,4 +1,4 @@
-"""The attributes that others than the project's code ask its objects for, by their names."""
+"""Finds the attributes of the project's objects that libraries ask for by name."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from amorsize._function.ownership import Owns
     from amorsize._function.value_flow import Call, Store
 
-#: Methods of texts that ask what they are handed for attributes.
+#: Methods of strings that read attributes of their arguments.
 _FORMATTING = {"format", "format_map", "vformat"}
-#: Functions that make what asks for an attribute or calls a method, by its name.
+#: Functions whose results read an attribute, or call a method, by its name.
 _GETTERS = {"attrgetter", "methodcaller"}
-#: Modules of the standard library that ask what they are handed for any attribute.
+#: Modules of the standard library that may read any attribute of their arguments.
 _ASKING = {"string", "inspect", "pydoc"}
-#: Packages whose texts call methods of what they are handed.
+#: Packages whose templates call methods of what they render.
 _TEMPLATES = {"jinja2", "mako", "django", "chameleon", "genshi", "tornado", "bottle", "liquid"}
-#: How the methods of these are named, where nothing else is known.
+#: The names of their rendering methods, where nothing else is known of them.
 _RENDERING = (".render", ".generate", ".stream")
-#: Builtins that give all variables of a function.
+#: Builtins that return all variables of a function.
 _ALL_NAMES = {"locals", "vars"}
-#: Objects inside one another that are looked at.
+#: How deep objects inside one another are examined.
 _MOST_HANDED = 200
 
 
@@ -47,10 +47,10 @@ def asked_names(
     items: Sequence[object],
     owns: Owns,
 ) -> set[str]:
-    """Names of properties and methods that run though the project's code does not name them.
+    """Names of properties and methods that may run although the project's code does not name them.
 
-    Which ones a library asks for cannot be read: any property of what it is handed, and any method
-    where it makes texts of templates.
+    Nobody can read which ones a library asks for. So these are all properties of objects that it
+    gets, and all methods where it renders templates.
 
     Args:
         read: The project's functions, with what is bound to them.
@@ -75,7 +75,7 @@ def asked_names(
 
 
 def _in_texts(func: FunctionType) -> set[str]:
-    """The names that the code spells out in texts."""
+    """The names that the code spells out in strings."""
     names = bytecode.names(func.__code__).keys()
     found: set[str] = set()
     if not names.isdisjoint(_GETTERS):
@@ -90,7 +90,7 @@ def _in_texts(func: FunctionType) -> set[str]:
 
 
 def _names_of(cls: type, owns: Owns, *, with_methods: bool) -> set[str]:
-    """The names of what runs when it is asked for."""
+    """The names of attributes that run code when they are read."""
     found = set()
     for base in cls.__mro__:
         for name, held in tuple(vars(base).items()) if owns.class_(base) else ():
@@ -101,7 +101,7 @@ def _names_of(cls: type, owns: Owns, *, with_methods: bool) -> set[str]:
 
 
 class _Handed:
-    """The classes of what is handed to libraries.
+    """The classes of the objects that libraries get.
 
     Attributes:
         classes: Those whose attributes a library may ask for.
@@ -124,7 +124,7 @@ class _Handed:
                 (self.in_templates if calls_methods else self.classes).update(handed)
 
     def _asks(self, func: FunctionType, bound: Bound, callee: Store) -> bool | None:
-        """Whether what is called may call methods of what it is handed; None: it asks nothing."""
+        """Whether a callable may call methods of its arguments; None: it reads no attribute."""
         steps = callee[2]
         takers = callees_of(func, bound, callee)
         if not takers and CALLED in steps:
@@ -140,7 +140,7 @@ class _Handed:
         return bool(tops & _TEMPLATES) if tops else None
 
     def _handed(self, func: FunctionType, bound: Bound, call: Call) -> set[type]:
-        """The project's classes of which an object is handed over, or is inside what is."""
+        """The project's classes whose objects are arguments, or lie inside arguments."""
         flow, found = flow_of(func), set()
         for origin in (one for symbol in call[1] for one in all_inside(flow, symbol)):
             if origin[0] == RESULT:
@@ -151,7 +151,7 @@ class _Handed:
         return found
 
     def _made_by(self, func: FunctionType, bound: Bound, made: Store) -> set[type]:
-        """Of what a call has given, nobody knows what is inside."""
+        """Whether a value is the result of a call, so that nobody knows what is inside."""
         makers = callees_of(func, bound, (*made[:2], made[2][: made[2].index(CALLED)]))
         is_open = not makers or any(
             self._owns(_code_of(one)) or getattr(one, "__name__", "") in _ALL_NAMES

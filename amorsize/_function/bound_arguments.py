@@ -1,4 +1,4 @@
-"""The arguments of a function that are set before any item comes."""
+"""The arguments of a function that are bound before any item is passed."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _TAKES_REST, _TAKES_OTHERS = 0x4, 0x8
 
 
 class Bound:
-    """What is bound to a function, by the names of its arguments.
+    """The values that are bound to a function, by the names of its arguments.
 
     Attributes:
         values: The arguments that are set. What goes to `*args` is a tuple, to `**kwargs` a dict.
         owner: The object that a method is bound to; MISSING if there is none.
-        n_first: How many of them are set by their place.
+        n_first: How many of them are bound by position.
     """
 
     def __init__(self, values: dict[str, Any], owner: Any = MISSING, n_first: int = 0) -> None:
@@ -36,25 +36,25 @@ class Bound:
 
     @classmethod
     def to(cls, func: FunctionType, owner: Any) -> Bound:
-        """What a method is bound to; MISSING: nobody knows."""
+        """The object that a method is bound to; MISSING: it is not known."""
         name = first_argument(func)
         return NOTHING if owner is MISSING or not name else cls({name: owner}, owner, 1)
 
     @property
     def key(self) -> tuple[tuple[str, int], ...]:
-        """Tells it from others, as long as its values live."""
+        """Identifies these bindings while their values are alive."""
         return tuple((name, id(value)) for name, value in self.values.items())
 
     def and_these(self, values: dict[str, Any]) -> Bound:
-        """The same with more arguments, which other code passes."""
+        """These bindings with further arguments, which calling code passes."""
         return Bound({**values, **self.values}, self.owner, self.n_first) if values else self
 
     def is_set(self, func: FunctionType, name: str) -> bool:
-        """Whether an argument cannot be an item, nor hold one."""
+        """Whether an argument can neither be an item nor hold one."""
         return name in self.values and name not in rest_arguments(func.__code__)
 
     def value_of(self, func: FunctionType, name: str) -> tuple[str, Any]:
-        """What an argument is, in words and itself: its default if nothing is bound to it."""
+        """An argument's description and value; its default if nothing is bound to it."""
         if name in self.values:
             value = self.values[name]
             if value is self.owner:
@@ -88,7 +88,7 @@ def takes_rest(code: CodeType) -> bool:
 
 
 def with_arguments(func: Any) -> tuple[FunctionType | None, Bound]:
-    """The function behind a callable, and its arguments that are set before any item comes."""
+    """The function behind a callable, and its arguments that are bound before any item."""
     first: list[Any] = []
     named: dict[str, Any] = {}
     owner: Any = MISSING
@@ -126,7 +126,7 @@ def _by_name(code: CodeType, first: list[Any], named: dict[str, Any]) -> dict[st
 
 
 def implementations(func: Any) -> list[Any]:
-    """The functions behind a `singledispatch`; of anything else, the thing itself."""
+    """The functions that a `singledispatch` chooses from; any other value as it is."""
     registry: Any = func.__dict__.get("registry") if type(func) is FUNCTION else None
     return [raw(one) for one in registry.values()] if type(registry) is _VIEW else [func]
 
@@ -140,6 +140,6 @@ def callables_in(value: Any, most: int) -> bool:
 
 
 def is_code(value: Any) -> bool:
-    """Whether a value is called rather than read: no class."""
+    """Whether a value is there to be called and is no class."""
     kind = type(value)
     return kind is FUNCTION or (callable(value) and not isinstance(value, type))

@@ -1,7 +1,7 @@
-"""What a code object says, read from its bytecode.
+"""Reads the bytecode of code objects.
 
-Does what `dis` would, without `dis` (27 ms to import, with `inspect`). `co_code` comes without the
-interpreter's specialisations and with empty inline caches, so it is the same after a million calls.
+`dis` could do this, but importing it takes 27 ms, with `inspect`. `co_code` has no specialised
+operations and empty inline caches, so it is the same after a million calls.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     Load = tuple[str, str, tuple[str, ...]]  # space, name, the attributes taken off it at once
 
-#: The spaces in which the names live that code reads.
+#: The kinds of names that code reads.
 GLOBAL, CLOSURE, IMPORT = "global", "closure", "import"
 
 CODE: type[CodeType] = type((lambda: None).__code__)
-#: The number that stands for an operation which this version of Python lacks.
+#: Stands for an operation that this version of Python does not have.
 NO_OP = -1
 
 
@@ -42,7 +42,7 @@ _IMPORT_NAME, _IMPORT_FROM = op_number("IMPORT_NAME"), op_number("IMPORT_FROM")
 _STORE_FAST = op_number("STORE_FAST")
 #: From Python 3.12 on, the lowest bit of LOAD_ATTR's argument says that a method is loaded.
 METHOD_BIT = 1 if _LOAD_METHOD == NO_OP else 0
-#: By how many bits the argument of an operation is to be shifted to get the number of a name.
+#: How many bits to shift the argument of an operation to get the number of its name.
 NAME_SHIFTS = {op: 0 for op in hasname if op < 256} | {_LOAD_GLOBAL: 1, _LOAD_ATTR: METHOD_BIT}
 _NAME_LOADS = op_numbers("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
 FREE_LOADS = op_numbers("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF")
@@ -50,7 +50,7 @@ _ATTR_LOADS = frozenset(op_numbers("LOAD_ATTR", "LOAD_METHOD"))
 GLOBAL_STORES = frozenset(op_numbers("STORE_GLOBAL", "DELETE_GLOBAL"))
 FREE_STORES = frozenset(op_numbers("STORE_DEREF", "DELETE_DEREF"))
 ATTR_STORES = frozenset(op_numbers("STORE_ATTR", "DELETE_ATTR"))
-#: How deep in the stack the container lies that an operation stores an item of.
+#: How deep in the stack an operation that stores an item finds the container.
 ITEM_STORES = dict.fromkeys(op_numbers("STORE_SUBSCR", "DELETE_SUBSCR"), 2)
 ITEM_STORES |= dict.fromkeys(op_numbers("STORE_SLICE"), 3)
 
@@ -81,13 +81,13 @@ def loads(code: CodeType) -> list[Load]:
 
 
 def may_store_to_globals(code: CodeType) -> bool:
-    """Whether there is an operation by which a global, or an item of one, could be stored."""
+    """Whether any operation could store a global, or an item of one."""
     operations = code.co_code[::2]
     return not (GLOBAL_STORES.isdisjoint(operations) and ITEM_STORES.keys().isdisjoint(operations))
 
 
 def checks_before_making(code: CodeType) -> bool:
-    """Whether it asks if something is there, and makes a folder that must not be there yet."""
+    """Whether the code asks if something exists, and makes a folder that must not exist yet."""
     used = set(code.co_names)
     return not (used.isdisjoint(_CHECKS) or used.isdisjoint(_MAKERS) or _names_keyword(code))
 
@@ -97,7 +97,7 @@ def _names_keyword(code: CodeType) -> bool:
 
 
 def stored_attributes(code: CodeType) -> set[str]:
-    """The names of all attributes that the code and its nested code assign, of whatever object."""
+    """The names of all attributes that the code and its nested code assign, on any object."""
     found = {code.co_names[arg] for op, arg in instructions(code.co_code) if op in ATTR_STORES}
     return found.union(*map(stored_attributes, nested(code)))
 
@@ -118,7 +118,7 @@ def nested(code: CodeType) -> list[CodeType]:
 
 
 def texts(code: CodeType) -> Iterator[str]:
-    """The texts that stand in code, those of code within it too."""
+    """The string constants of the code and of its nested code."""
     yield from (one for one in code.co_consts if type(one) is str)
     for inner in nested(code):
         yield from texts(inner)
@@ -136,7 +136,7 @@ def argument_at(code: bytes | bytearray, ops: bytes, at: int) -> int:
 
 
 def instructions(code: bytes) -> Iterator[tuple[int, int]]:
-    """Operations with whole arguments, caches left out."""
+    """Operations with their full arguments, without inline caches."""
     extension = 0
     for at in range(0, len(code), 2):
         op = code[at]
@@ -198,7 +198,7 @@ def _collect_loads(code: CodeType, free: frozenset[str], found: dict[Load, None]
 
 
 def cells_of(code: CodeType) -> dict[int, str]:
-    """The names of cells that come from outside, by the number that operations use."""
+    """The names of free variables, by the number that operations use."""
     own = len(code.co_varnames) + sum(name not in code.co_varnames for name in code.co_cellvars)
     return dict(enumerate(code.co_freevars, own)) | dict.fromkeys(range(own), "")
 
@@ -216,7 +216,7 @@ def _attributes_after(code: CodeType, units: bytes, ops: bytes, at: int) -> tupl
 
 
 def _imported_after(code: CodeType, units: bytes, ops: bytes, at: int) -> tuple[str, ...]:
-    """What a `from ... import` at a place takes off its module."""
+    """The names that a `from ... import` at a place takes from its module."""
     found: list[str] = []
     for after in range(at + 1, len(ops)):
         if ops[after] == _IMPORT_FROM:

@@ -1,8 +1,8 @@
-"""Goes from callables to all that they lead to, one step at a time.
+"""Walks from callables to everything that they lead to, one step at a time.
 
-Three questions are answered on the way: what items have in common (`thread_safety`), what a worker
-must have (`dependencies`), who a function is (`fingerprints`). They differ in which ways they go on
-and in what they note; what the ways are, and where each ends, is said here alone.
+Three modules walk: `thread_safety` finds what items share, `dependencies` what a worker must have,
+`fingerprints` what identifies a function. Each chooses which ways to follow and what to note. Which
+ways there are, and where each ends, is defined here alone.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ GLOBAL, CLOSURE, IMPORT, BUILTIN = "global", "closure", "import", "builtin"
 
 
 class Walk:
-    """Goes to one thing after another, nearest first: each once, and no more than so many.
+    """Visits one thing after another, nearest first, each once.
 
     Args:
-        most: Things that are looked at; those met after them are left out.
-        depth: Steps to the last things that are looked at; None: as far as it leads.
+        most: The most things to visit; later ones are left out.
+        depth: The most steps from the start; None: there is no limit.
     """
 
     def __init__(self, most: int, depth: int | None = None) -> None:
@@ -58,11 +58,11 @@ class Walk:
         self._below: list[tuple[Any, Any, object]] = []
 
     def beside(self, target: Any, note: Any = None, per: object = None) -> None:
-        """Look at a thing as well, at the same distance; once for each `per`."""
+        """Visit a thing as well, at the same distance; once for each `per`."""
         self._level.append((target, note, per))
 
     def below(self, target: Any, note: Any = None) -> None:
-        """Look at a thing as well, one step further."""
+        """Visit a thing as well, one step further away."""
         self._below.append((target, note, None))
 
     def meets(self, target: Any, per: object = None) -> bool:
@@ -75,11 +75,11 @@ class Walk:
 
     @property
     def met(self) -> list[Any]:
-        """All that has been looked at."""
+        """Everything that has been visited."""
         return [target for target, _ in self._met.values()]
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
-        """Each thing, without the static method, property or tuning around it, and its note."""
+        """Each thing with its note; a static method, property or tuned function is unwrapped."""
         n_steps = 0
         while self._level and (self._depth is None or n_steps <= self._depth):
             for target, note, per in self._level:  # grows on the way
@@ -96,12 +96,12 @@ class Walk:
 
 
 def opened(target: Any) -> Any:
-    """What is inside a static or class method, a property, and the tuning of this package."""
+    """The functions inside a static or class method, a property or a tuned function."""
     return callables.raw(callables.plain(target))
 
 
 def layers(func: Any) -> list[Any]:
-    """A callable and what is wrapped in it, layer by layer: the function itself comes last."""
+    """A callable and what it wraps, layer by layer; the function itself comes last."""
     found = [opened(func)]
     while len(found) < MAX_WRAPPINGS:
         outer = found[-1]
@@ -113,7 +113,7 @@ def layers(func: Any) -> list[Any]:
 
 
 def wrapped_by(outer: Any) -> Any:
-    """What a decorator says that it has wrapped; None: nothing."""
+    """The callable that a decorator has wrapped, by its `__wrapped__`; None: it names none."""
     if type(outer) is FUNCTION:
         return outer.__dict__.get("__wrapped__")
     if type(outer) in _WITHOUT_ATTRIBUTES:
@@ -122,7 +122,7 @@ def wrapped_by(outer: Any) -> Any:
 
 
 def held(target: Any) -> Iterator[Link]:
-    """What a thing holds, with the ways there, always in the same order."""
+    """The things that a thing holds with the ways to them, always in the same order."""
     if type(target) is FUNCTION:
         yield from _held_by_function(target)
     elif type(target) is METHOD:
@@ -176,7 +176,7 @@ def _held_by_function(func: FunctionType) -> Iterator[Link]:
 
 
 def reads(func: FunctionType) -> Iterator[Read]:
-    """What a function's code reads from outside, and what that stands for now.
+    """The outside names that a function's code reads, with their present values.
 
     A value is MISSING where a name is not bound, or a module not loaded yet.
     """
@@ -189,7 +189,7 @@ def reads(func: FunctionType) -> Iterator[Read]:
 
 
 def resolved(func: FunctionType, closure: dict[str, Any], space: str, name: str) -> Any:
-    """What a name in a function's code stands for; MISSING where it is not bound yet."""
+    """The present value of a name in a function's code; MISSING: it is not bound yet."""
     if space == CLOSURE:
         return closure.get(name, MISSING)
     if space == IMPORT:
@@ -204,7 +204,7 @@ def _builtin(name: str) -> Any:
 
 @kept_by_code
 def loads(code: CodeType) -> list[Any]:
-    """What the code reads; kept, because library code is reached from many functions."""
+    """The names that the code reads. Kept, because many functions lead to the same library code."""
     from amorsize._function import bytecode
 
     return bytecode.loads(code)
@@ -234,7 +234,7 @@ def members_named(module: Any, names: Iterable[str]) -> Iterator[tuple[Any, str,
 
 
 def through_modules(value: Any, attributes: tuple[str, ...]) -> Iterator[tuple[Any, str, Any]]:
-    """Go along attributes while these are taken off modules: which one, the name, what it is."""
+    """Follow attributes while they are those of modules: yields module, name and value."""
     for name in attributes:
         if type(value) is not MODULE:
             return
@@ -246,9 +246,9 @@ def through_modules(value: Any, attributes: tuple[str, ...]) -> Iterator[tuple[A
 def end_of(
     value: Any, attributes: tuple[str, ...], owns_module: Callable[[object], bool]
 ) -> tuple[Any, int]:
-    """Go along attributes through modules and classes; where that ends, after how many of them.
+    """Follow attributes through modules and classes; returns where that ends, and after how many.
 
-    MISSING where nothing stands under a name yet.
+    The value is MISSING where a name is not bound yet.
     """
     for taken, step in enumerate(attributes):
         if type(value) is MODULE:
@@ -268,7 +268,7 @@ def end_of(
 
 
 def attribute(value: Any, attributes: tuple[str, ...]) -> Any:
-    """What one attribute of a module or class gives; the thing itself without any.
+    """The value of one attribute of a module or class; the thing itself without an attribute.
 
     MISSING where code of the project would have to run for that.
     """
@@ -284,7 +284,7 @@ def attribute(value: Any, attributes: tuple[str, ...]) -> Any:
 
 
 def _runs_own_code(value: Any, name: str) -> bool:
-    """Whether code of the project runs when an attribute of a module or class is asked for."""
+    """Whether reading an attribute of a module or class would run code of the project."""
     held = member(value, name)
     if type(value) is MODULE:
         return held is MISSING and is_own_module(value.__name__)  # its hook

@@ -1,4 +1,4 @@
-"""What callables of every kind hold inside."""
+"""Looks inside callables of every kind."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _TUNED = "amorsize._api.decorator"
 _BUILTIN: Any = type(len)
 #: Py_TPFLAGS_HEAPTYPE, a flag of classes that were made at run time.
 _HEAP_TYPE = 1 << 9
-#: Modules under another name than the one that users write.
+#: Modules that users know by another name.
 _ALIASES = {"posix": "os", "nt": "os"}
 
 
 def raw(func: Any) -> Any:
-    """What a tuned function runs for each item; anything else as it is.
+    """The function that a tuned function runs for each item; anything else as it is.
 
     Other wrappers stay on: an `lru_cache` or a retrying decorator is part of what runs.
     """
@@ -40,7 +40,7 @@ def raw(func: Any) -> Any:
 
 
 def member(owner: Any, name: str) -> Any:
-    """What a module or class holds under a name, descriptors untouched; MISSING if nothing."""
+    """A member of a module or class by its name, without running descriptors; MISSING: none."""
     if isinstance(owner, MODULE):
         return vars(owner).get(name, MISSING)
     for cls in owner.__mro__:
@@ -51,7 +51,7 @@ def member(owner: Any, name: str) -> Any:
 
 
 def own(value: Any, name: str, default: Any = None) -> Any:
-    """An attribute that an object has: none that it makes up when asked, as proxies do."""
+    """An attribute that an object really has, not one that it makes up as proxies do."""
     try:
         return object.__getattribute__(value, name)
     except AttributeError:
@@ -69,7 +69,7 @@ def plain(found: Any) -> Any:
 
 
 def is_made_at_run_time(cls: type) -> bool:
-    """Whether code has made this class; nobody can change the others."""
+    """Whether the class was made at run time; the others cannot be changed."""
     return bool(cls.__flags__ & _HEAP_TYPE)
 
 
@@ -104,7 +104,7 @@ def _holds(module: str, name: str, function: Any) -> bool:
 
 
 def defaults(func: FunctionType) -> Iterator[tuple[str, Any]]:
-    """The arguments that have a default, with it; keyword-only ones by name."""
+    """The arguments that have a default, with the defaults; keyword-only ones too."""
     code = func.__code__
     if values := func.__defaults__:
         yield from zip(code.co_varnames[code.co_argcount - len(values) :], values, strict=False)

@@ -1,4 +1,4 @@
-"""Something that a function changes."""
+"""A change that a function makes to something that outlives the call."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
     from amorsize._function.name_lookup import End
 
-#: Types of what stands for a value that is still to be made.
+#: Types of placeholders for values that do not exist yet.
 _STANDS_FOR = {"dataclasses._HAS_DEFAULT_FACTORY_CLASS"}
-#: Types of objects that threads may share, in which what is set stays set.
+#: Types of objects that threads may share, and in which a change lasts.
 _SETTINGS = {CONTEXT_VARIABLE, "logging.Logger", "logging.RootLogger"}
-#: Types of objects that can only be called, and have nothing that could change.
+#: Types of callables that have nothing that could change.
 _CODE: Any = (FUNCTION, METHOD, type(len), type, type(str.upper))
 _SLOT: Any = type(FUNCTION.__closure__)
-#: The most elements of a tuple that are looked at: more than constants and defaults have.
+#: The most elements of a tuple that are examined: constants and defaults have fewer.
 _MOST_ELEMENTS = 1000
 _IN_PLACE_METHODS = ("__iadd__", "__ior__", "__isub__", "__imul__", "__iand__", "__ixor__")
 
-#: The last steps of what a function does: it changes an object, or sets an attribute of it.
+#: The last steps on the way to a change: an object is changed, or one of its attributes is set.
 BY, SET_BY = ", by", ", set by"
 
 
 def sets_attribute(step: str) -> bool:
-    """Whether the last step to a change is the setting of an attribute, by whomever."""
+    """Whether the change is that an attribute is set, no matter by which code."""
     return step.startswith(SET_BY) or (step[:1] == "." and not step.endswith("()"))
 
 
 class Change(Value):
-    """Something that is changed, and by what."""
+    """Something that is changed, and how."""
 
     label: str  # in words for messages: "global", "closure", "self", "item"
     name: str
@@ -49,7 +49,7 @@ class Change(Value):
 
     @property
     def is_lost(self) -> bool:
-        """Whether it may be lost with the process that it happens in: the objects are known."""
+        """Whether the change is lost with the process that makes it; the objects are known."""
         return any(self._is_lost(holder) for holder, _ in self.ends)
 
     def _is_lost(self, holder: Any) -> bool:
@@ -64,7 +64,7 @@ class Change(Value):
 
     @property
     def is_open(self) -> bool:
-        """Whether it may be: what is known of the objects does not exclude it."""
+        """Whether the change may be lost: nothing that is known of the objects excludes it."""
         return any(self._is_open(nearest) for _, nearest in self.ends)
 
     def _is_open(self, changed: Any) -> bool:
@@ -86,22 +86,22 @@ class Change(Value):
 
     @property
     def way(self) -> str:
-        """From there to what is changed: "[...].total"."""
+        """The way from the name to what is changed: "[...].total"."""
         any_element = (value_flow.GIVEN, value_flow.STAR, value_flow.DOUBLE_STAR)
         return "".join("[...]" if step in any_element else step for step in self.steps)
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether it is a tuple or frozen set in which nothing at all can be changed."""
+    """Whether it is a tuple or frozen set with nothing inside that can change."""
     if type(value) not in (tuple, frozenset) or len(value) > _MOST_ELEMENTS:
         return False
     return all(type(one) in PLAIN for one in value)
 
 
 def _is_lost(value: Any, step: str) -> bool:
-    """Is a store at the end of this step from a value lost with the process it happens in?
+    """Whether what this step stores in a value is lost with the process that does it.
 
-    No where that is not sure: an array may lie in shared memory, an object may write to a disk.
+    False where that is not sure: an array may lie in shared memory, an object may write to a disk.
     """
     if step == "[...]":
         return is_container(value) or _owns_its_memory(value)
