@@ -85,17 +85,8 @@ def no_mocks(monkeypatch):
     monkeypatch.delitem(sys.modules, "unittest.mock", raising=False)
 
 
-@pytest.fixture
-def little_to_collect():
-    """The collector passes over what the tests before have left: up to 0.3 s of it each time."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
 # A file that was just being opened is closed by the collector, which says so.
-@pytest.mark.usefixtures("little_to_collect", "no_mocks")
+@pytest.mark.usefixtures("no_mocks")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     ("backend", "start", "stride"),
@@ -141,7 +132,7 @@ def ends(*_):
     raise SystemExit("told to end")
 
 
-@pytest.mark.usefixtures("little_to_collect", "no_mocks")
+@pytest.mark.usefixtures("no_mocks")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     ("backend", "number", "handler", "raised", "is_beside_a_thread", "stride"),
