@@ -8,9 +8,12 @@ import subprocess
 import sys
 import threading
 import time
+import unittest
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import Any
 
 import hypothesis
@@ -18,6 +21,7 @@ import pytest
 from side_by_side import note_failed, run_taken
 
 ROOT = Path(__file__).parent.parent
+MOCKS = "unittest.mock"
 SETTINGS = ("AMORSIZE_BACKEND", "AMORSIZE_CACHE", "AMORSIZE_MAX_CPUS", "AMORSIZE_START")
 # How long an example takes is no claim: on a busy host any may take long.
 hypothesis.settings.register_profile(
@@ -130,6 +134,29 @@ def nothing_left_behind(home: Path) -> Iterator[None]:
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     assert not left, f"processes left behind by this test: {sorted(left.values())}"
+
+
+@pytest.fixture(autouse=True)
+def no_mocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process without `unittest.mock`, for tests in a module that has not imported it.
+
+    With it amorsize reads all modules for what others have put there before it starts an
+    interpreter: up to 60 ms, as there are those of all tests.
+    """
+    if MOCKS in sys.modules and not has_imported_mocks(request.module):
+        monkeypatch.delitem(sys.modules, MOCKS)
+
+
+@cache
+def has_imported_mocks(module: ModuleType) -> bool:
+    """Whether a module names the module of mocks, its package, or a class or function of it."""
+    packages = [sys.modules[MOCKS], unittest]
+    return any(
+        value in packages
+        if isinstance(value, ModuleType)
+        else isinstance(value, type | FunctionType) and value.__module__ == MOCKS
+        for value in vars(module).values()
+    )
 
 
 @pytest.fixture

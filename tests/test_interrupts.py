@@ -79,14 +79,7 @@ def state():
     )
 
 
-@pytest.fixture
-def no_mocks(monkeypatch):
-    """No module of mocks: where there is one, each call beside a thread reads all modules."""
-    monkeypatch.delitem(sys.modules, "unittest.mock", raising=False)
-
-
 # A file that was just being opened is closed by the collector, which says so.
-@pytest.mark.usefixtures("no_mocks")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     ("backend", "start", "stride"),
@@ -132,7 +125,6 @@ def ends(*_):
     raise SystemExit("told to end")
 
 
-@pytest.mark.usefixtures("no_mocks")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     ("backend", "number", "handler", "raised", "is_beside_a_thread", "stride"),
