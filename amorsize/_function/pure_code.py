@@ -34,7 +34,7 @@ ASKING_S = 25e-9
 _CODE = type((lambda: None).__code__)
 _BUILTIN = type(len)
 #: Flags of code of which a call runs nothing yet: CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR.
-_GENERATOR, _ASYNC = 0x20, 0x80 | 0x200
+GENERATOR, _ASYNC = 0x20, 0x80 | 0x200
 #: The flag of code that gets the names of keywords, which are text: CO_VARKEYWORDS.
 _TAKES_NAMES = 0x08
 
@@ -105,14 +105,14 @@ def is_pure(func: Any, data: Sequence[Sequence[object]], most_items: float = inf
         most_items: With more to be asked for their types, which takes `ASKING_S` each, there is no
             proof.
     """
-    if type(func) is not FUNCTION or func.__code__.co_flags & _GENERATOR:
+    if type(func) is not FUNCTION or func.__code__.co_flags & GENERATOR:
         return False
-    proof = _Proof()
+    proof = Proof()
     are_plain = all(proof.admits(kinds_of(items, most_items)) for items in data)
     return are_plain and proof.holds(func) and proof.needs_no_encoding()
 
 
-class _Proof:
+class Proof:
     """Follows one function to all the code that it may run."""
 
     def __init__(self) -> None:
@@ -141,7 +141,7 @@ class _Proof:
             return False
         if type(func.__globals__) is not dict or func.__builtins__ is not vars(builtins):
             return False
-        return self._gets_plain_values(func) and self._only_computes(func.__code__, func)
+        return self._gets_plain_values(func) and self.only_computes(func.__code__, func)
 
     def _gets_plain_values(self, func: Any) -> bool:
         """Whether what it has besides its arguments cannot be changed, and leads nowhere."""
@@ -149,11 +149,11 @@ class _Proof:
             inside = [cell.cell_contents for cell in func.__closure__ or ()]
         except ValueError:  # a name that has no value yet
             return False
-        return all(map(self._leads_nowhere, inside)) and all(
+        return all(map(self.leads_nowhere, inside)) and all(
             map(self._is_value, (func.__defaults__, tuple((func.__kwdefaults__ or {}).values())))
         )
 
-    def _only_computes(self, code: CodeType, func: Any) -> bool:
+    def only_computes(self, code: CodeType, func: Any) -> bool:
         """Whether the code, and all that is defined inside it, has nothing but harmless steps."""
         steps = {opname[step] for step in code.co_code[::2]}
         if not steps <= _HARMLESS or code.co_flags & _ASYNC:
@@ -164,7 +164,7 @@ class _Proof:
         if not self._knows(code.co_names, func):
             return False
         return all(
-            self._only_computes(one, func) if type(one) is _CODE else self._is_constant(one)
+            self.only_computes(one, func) if type(one) is _CODE else self._is_constant(one)
             for one in _used_constants(code)
         )
 
@@ -175,13 +175,13 @@ class _Proof:
                 return False
             self.has_text |= name in _NAMES_OF_TEXT
             if (value := _value_of(name, func)) is not MISSING:
-                if not self._leads_nowhere(value):
+                if not self.leads_nowhere(value):
                     return False
-            elif not _is_method(name):
+            elif not self.is_method(name):
                 return False
         return True
 
-    def _leads_nowhere(self, value: Any) -> bool:
+    def leads_nowhere(self, value: Any) -> bool:
         """Whether code that has this value can do no more with it than compute."""
         if type(value) is FUNCTION:
             return self.holds(value)
@@ -190,6 +190,10 @@ class _Proof:
         if type(value) is _BUILTIN:
             return value.__module__ == "math" or self._is_builtin(value)
         return self._is_value(value) or (type(value) is type and self._is_builtin(value))
+
+    def is_method(self, name: str) -> bool:
+        """Whether it names a method of plain values and their containers, or a name of `math`."""
+        return _is_method(name)
 
     def _is_value(self, value: object) -> bool:
         return self.admits(kinds_of((value,)))
