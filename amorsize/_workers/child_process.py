@@ -71,6 +71,11 @@ class Child:
             return  # it has ended
 
     @property
+    def is_known(self) -> bool:
+        """Whether its descriptor is still its own, or the system has none."""
+        return self.pidfd is None or self._known() is not None
+
+    @property
     def is_stopped(self) -> bool:
         """Whether it is stopped by SIGSTOP or a terminal, not by a debugger."""
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from amorsize._host.signals import let_through
+from amorsize._workers.pipe_ends import close_if, what_is
 
 SIGKILL = 9
 #: The descriptor whose signal kills this process; negative: none.
@@ -19,20 +20,26 @@ _held = -1
 class ParentDeathPipe:
     """A pipe of the caller that nobody writes to, and that ends with the caller."""
 
-    __slots__ = ("_writing", "reading")
+    __slots__ = ("_is", "_writing", "reading")
 
     def __init__(self) -> None:
         self.reading, self._writing = os.pipe()
+        self._is = what_is(self.reading), what_is(self._writing)
 
     @property
     def ends(self) -> tuple[int, int]:
         """Both descriptors, which every fork has to close."""
         return self.reading, self._writing
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the program has not closed it, and opened others under these numbers."""
+        return tuple(map(what_is, self.ends)) == self._is
+
     def close(self) -> None:
-        """Close the pipe; workers that still watch it are killed."""
-        os.close(self.reading)
-        os.close(self._writing)
+        """Close the pipe, unless the program has; workers that still watch it are killed."""
+        for descriptor, was in zip(self.ends, self._is, strict=True):
+            close_if(descriptor, was)
 
 
 def die_with_parent(reading: int) -> None:
@@ -50,6 +57,11 @@ def die_with_parent(reading: int) -> None:
     except (ImportError, AttributeError, OSError) as error:
         let_through(error)
         return  # not Linux: workers look for the caller between chunks
+
+
+def held() -> int:
+    """The descriptor whose signal kills this process; negative: none."""
+    return _held
 
 
 def outlive_parent() -> None:

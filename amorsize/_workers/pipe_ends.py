@@ -62,3 +62,18 @@ class End:
         os.set_blocking(found, True)
         self._descriptor = found
         return found
+
+
+def what_is(descriptor: int) -> tuple[int, ...] | None:
+    """What tells an open file from another that was given its number; None: it is closed."""
+    try:
+        return os.fstat(descriptor)[:3]
+    except OSError as error:
+        let_through(error)
+        return None
+
+
+def close_if(descriptor: int, was: tuple[int, ...] | None) -> None:
+    """Close a descriptor if it still is what it was."""
+    if was is not None and what_is(descriptor) == was:
+        os.close(descriptor)

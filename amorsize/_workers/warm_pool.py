@@ -31,6 +31,9 @@ _HASH_SEED = str(int.from_bytes(os.urandom(4), "big"))
 #: The folder that holds this package.
 FOLDER = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+#: Mappings that own a descriptor of which nobody can tell if it is still theirs (`mmap.mmap`).
+_never_closed: list[SharedBlock] = []
+
 
 def shutdown() -> None:
     """End the workers that wait for a next call, in bounded time."""
@@ -102,10 +105,14 @@ class WarmWorker(WorkerHandle):
         self.close()
 
     def close(self) -> None:
-        """Close the pipes and the shared memory."""
+        """Close the pipes and the shared memory, unless the program has closed its descriptors."""
+        is_connected = self.is_connected
         super().close()
         if self._shared is not None:
-            self._shared.close()
+            if is_connected:
+                self._shared.close()
+            else:
+                _never_closed.append(self._shared)
 
 
 class WarmPool:
@@ -120,7 +127,7 @@ class WarmPool:
     def death_pipe(self) -> ParentDeathPipe:
         """The pipe by which workers notice the end of this process."""
         with self._lock:
-            if self._death_pipe is None:
+            if self._death_pipe is None or not self._death_pipe.is_open:
                 self._death_pipe = ParentDeathPipe()
                 self._register()
             return self._death_pipe
@@ -167,7 +174,8 @@ class WarmPool:
     @staticmethod
     def _is_fit(worker: WarmWorker, library_threads: int, own_modules: dict[str, Any]) -> bool:
         return (
-            worker.library_threads <= library_threads
+            worker.is_connected
+            and worker.library_threads <= library_threads
             and worker.would_import(own_modules)
             and (worker.is_free() or perf_counter() - worker.kept_at_s < GRACE_S)
         )
@@ -185,6 +193,8 @@ class WarmPool:
         with self._lock:
             idle, self._idle = self._idle, []
         for worker in idle:
+            if not worker.is_connected:
+                continue
             worker.writer.put(framing.QUIT)
             try:
                 worker.writer.flush(worker.write_fd)

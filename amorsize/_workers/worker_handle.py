@@ -9,6 +9,7 @@ from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import let_through, raised_by_handler
 from amorsize._workers import exception_pickling, framing, serialization, transport
 from amorsize._workers.child_process import Child
+from amorsize._workers.pipe_ends import close_if, what_is
 from amorsize._workers.protocol import ChunkDone
 from amorsize._workers.shared_memory import SharedBlock
 from amorsize._workers.worker_main import (
@@ -55,6 +56,7 @@ class WorkerHandle:
     """The caller's side of one worker process."""
 
     __slots__ = (
+        "_is",
         "counters",
         "ended",
         "in_flight",
@@ -93,6 +95,7 @@ class WorkerHandle:
         self.n_stops = 0  # checks in a row that found it stopped
         for descriptor in (read_fd, write_fd):
             os.set_blocking(descriptor, False)
+        self._is = what_is(read_fd), what_is(write_fd)
         open_ends.update((read_fd, write_fd))
 
     @property
@@ -151,11 +154,17 @@ class WorkerHandle:
         unstarted = index + has_failed
         return chunk.n_items, (unstarted, chunk.stop) if unstarted < chunk.stop else None
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether its descriptors are still its own: between calls a program may close them all."""
+        now = what_is(self.read_fd), what_is(self.write_fd)
+        return now == self._is and self.process.is_known
+
     def close(self) -> None:
-        """Close the caller's ends of the pipes."""
-        for descriptor in (self.read_fd, self.write_fd):
+        """Close the caller's ends of the pipes, unless somebody has closed them already."""
+        for descriptor, was in zip((self.read_fd, self.write_fd), self._is, strict=True):
             open_ends.discard(descriptor)
-            os.close(descriptor)
+            close_if(descriptor, was)
         if self.process not in flushing:
             self.process.close()
 
