@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import amorsize
 from amorsize import SerializationError, WorkersUnavailable, autotune, tuned_map
 from amorsize._workers import fork_pool, warm_pool
 
@@ -50,6 +51,7 @@ def test_fewer_workers_go_on(start, monkeypatch):
     assert "no further worker could be started" in str(tuned.explain())
     assert "BlockingIOError" in str(tuned.explain())
     if start == "fork":
+        amorsize.shutdown()  # ends the one that waits for the next call
         assert len(os.listdir("/proc/self/fd")) == before
 
 
@@ -103,6 +105,8 @@ def test_few_descriptors_left(n_more, start):
     """However few: results or a clear error, and none is lost on the way."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     tuned_map(work, range(3), backend="process", n_jobs=1)  # what is opened for ever is open now
+    if start == "fork":
+        amorsize.shutdown()  # ends the one that waits for the next call
     before = sorted(os.listdir("/proc/self/fd"), key=int)
     lowest_free = os.dup(0)
     os.close(lowest_free)
@@ -117,6 +121,7 @@ def test_few_descriptors_left(n_more, start):
 
     assert told == [2 * index for index in range(50)] or "Too many open files" in told
     if start == "fork":
+        amorsize.shutdown()
         assert sorted(os.listdir("/proc/self/fd"), key=int) == before
 
 

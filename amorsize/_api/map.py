@@ -212,9 +212,10 @@ def shutdown() -> None:
         >>> shutdown()
     """
     memory_store.write()
-    end_warm = getattr(sys.modules.get("amorsize._workers.warm_pool"), "shutdown", None)
-    if end_warm is not None:
-        end_warm()
+    for name in ("warm_pool", "kept_forks"):
+        end_warm = getattr(sys.modules.get(f"amorsize._workers.{name}"), "shutdown", None)
+        if end_warm is not None:
+            end_warm()
     collect = getattr(sys.modules.get("amorsize._workers.worker_handle"), "collect_flushing", None)
     if collect is not None:
         collect(wait=True)

@@ -86,6 +86,7 @@ class Ending:
         if meter is not None:
             meter.over()
         began = perf_counter()
+        starts = not any(getattr(pool, "was_kept", False) for pool in pools.values())
         for pool in pools.values():
             stuck.extend(pool.close(at_once=at_once))
             if (ready_s := getattr(pool, "ready_s", None)) is not None:
@@ -98,20 +99,21 @@ class Ending:
         self._workers.pool_of.clear()  # here nothing interrupts them as they go
         if meter is not None and not at_once:
             meter.ended(perf_counter() - began)
-            self._learn_costs(meter)
+            self._learn_costs(meter, starts=starts)
         elif not at_once and self._call.tuner.is_host_inspected:
             from amorsize._host import resources
 
             resources.doubt_costs()
         return stuck
 
-    def _learn_costs(self, meter: OverheadMeter) -> None:
+    def _learn_costs(self, meter: OverheadMeter, *, starts: bool) -> None:
         """Teach the next calls what workers have really cost."""
         from amorsize._host import resources
 
         pickling = self._call.tuner.sending.pickling
         pickle_s = 0.0 if pickling is None or pickling.pickle_s is None else pickling.pickle_s
-        seen = meter.costs_s(forks=self._call.fork_reason is None, pickle_s=pickle_s)
+        forks = self._call.fork_reason is None
+        seen = meter.costs_s(forks=forks, pickle_s=pickle_s, starts=starts)
         resources.learn_costs(**seen)
 
     def end_workers(self) -> None:

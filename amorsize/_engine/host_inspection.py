@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from amorsize._engine.call import Call, Recorder
     from amorsize._engine.confinement import Confinement
     from amorsize._engine.remote import RemoteWorkers
+    from amorsize._workers.kept_forks import Standing
     from amorsize._workers.payload import Payload
     from amorsize.policy.request import Request
     from amorsize.policy.worker_costs import Host
@@ -53,6 +54,7 @@ class HostInspection:
         self._host: Host
         #: This call goes without new interpreters since they would take too long to begin.
         self._has_gone_without = False
+        self._standing: Standing | str | None = None
         #: Why no new interpreter could run items.
         self._why_only_forks: str | None = None
 
@@ -93,9 +95,32 @@ class HostInspection:
             request = request.replace(connects=reach(self._call.func).connects)
         if self._remote is not None:
             host = self._remote.host(host)
+        if self._has_kept_workers(request):
+            host = host.replace(
+                process_start_s=spawn_costs.WAKE_S, process_ready_s=spawn_costs.WAKE_READY_S
+            )
         if self._payload is not None:
             host = host.replace(load_s=host.load_s + spawn_costs.sending_s(self._payload))
         self._recorder.tell(HostInspected(host=host, request=request))
+
+    def standing(self) -> Standing | str:
+        """What workers forked now would stand on; in words why they end with the call."""
+        if self._call.fork_reason is not None:
+            return self._call.fork_reason
+        if self._standing is None:
+            from amorsize._engine import keeping
+
+            self._standing = keeping.standing_of(self._call)
+        return self._standing
+
+    def _has_kept_workers(self, request: Request) -> bool:
+        """Whether as many forks wait for this call as there are cores, or as it may have."""
+        if self._remote is not None or "amorsize._workers.kept_forks" not in sys.modules:
+            return False
+        standing = self.standing()
+        return not isinstance(standing, str) and standing.n_workers >= (
+            request.n_jobs or self._host.n_cores
+        )
 
     def _judge(self) -> Verdict:
         """Find out where the items may run: read the function, watch an item where that is open."""

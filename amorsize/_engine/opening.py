@@ -166,8 +166,9 @@ class Opening:
             let_through(error)
             if not shortage.is_lack(error):
                 raise
-            if (warm := sys.modules.get("amorsize._workers.warm_pool")) is not None:
-                warm.shutdown()  # idle workers, which may have rights that were given up
+            for name in ("warm_pool", "kept_forks"):  # which may have rights that were given up
+                if (waiting := sys.modules.get(f"amorsize._workers.{name}")) is not None:
+                    waiting.shutdown()
             raise shortage.no_workers(self._call.shortage_reason, error) from error
 
 

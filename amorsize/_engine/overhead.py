@@ -75,12 +75,13 @@ class OverheadMeter:
         """The workers were ended, which took so long."""
         self._ending_s += seconds
 
-    def costs_s(self, *, forks: bool, pickle_s: float) -> dict[str, Any]:
+    def costs_s(self, *, forks: bool, pickle_s: float, starts: bool = True) -> dict[str, Any]:
         """What was seen, by the names that `resources.learn_costs` knows.
 
         Args:
             forks: Whether processes are forked.
             pickle_s: To send an item and read its result: a matter of the item, not of the chunk.
+            starts: Whether workers were started for the call, instead of being there already.
         """
         if self._began_s is None or self._is_mixed:
             return {}
@@ -91,6 +92,7 @@ class OverheadMeter:
             seen = {"start_s": start_s, "ready_s": _median(self._readies_s)}
         else:
             return {}
+        seen = seen if starts else {}
         serving_s = self._serving_s
         pickling_s = self._n_items * pickle_s
         is_small = self._n_bytes <= self._n_chunks * SMALL_BYTES

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 CLEAN_START_S = 0.8e-3
 #: Seconds until a worker that is there already can take work of another call.
 WARM_READY_S = 1e-3
+#: Seconds of the caller to wake a fork that waits, and until that takes work.
+WAKE_S, WAKE_READY_S = 60e-6, 0.15e-3
 #: Seconds to import the process pool and the C half of pickle, once in a process.
 LOAD_S = 6e-3
 #: A cost below this, in seconds, is measured three times: other programs may interrupt once.

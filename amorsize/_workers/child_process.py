@@ -95,14 +95,21 @@ class Child:
             sleep(_POLL_S)
         return True
 
-    def collect(self) -> str:
-        """Reap it; describes how it ended."""
+    def reap(self) -> Any:
+        """Wait for its end; gives what the system tells of it, or None: somebody else has asked."""
         before_s = subprocess_time.cpu_s()
         try:
             found = self._wait_for(os.WEXITED)
         except ChildProcessError:
-            return _UNKNOWN
+            return None
         subprocess_time.leave_out(subprocess_time.cpu_s() - before_s)
+        return found
+
+    def collect(self) -> str:
+        """Reap it; describes how it ended."""
+        found = self.reap()
+        if found is None:
+            return _UNKNOWN
         if found.si_code == os.CLD_EXITED:
             return f"exit code {found.si_status}"
         import signal

@@ -7,11 +7,19 @@ import sys
 
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import let_through, no_interrupts
-from amorsize._workers import child_setup, framing, inherited_pipes, parent_death, serialization
+from amorsize._workers import (
+    child_setup,
+    framing,
+    inherited_pipes,
+    parent_death,
+    serialization,
+    warm_blocks,
+)
 from amorsize._workers.child_process import Child
+from amorsize._workers.forked_worker import KeptWorker, hold_nothing
 from amorsize._workers.pipe_ends import End
 from amorsize._workers.process_pool import RETRY_S, ProcessPoolBase
-from amorsize._workers.protocol import Text, WorkerReady
+from amorsize._workers.protocol import NO_TASK, Task, Text, WorkerReady
 from amorsize._workers.shared_memory import SharedBlock
 from amorsize._workers.worker_handle import (
     GRACE_S,
@@ -28,21 +36,34 @@ from amorsize._workers.worker_main import FLUSHING, Worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
-    from amorsize._workers.protocol import Event, Task
+    from amorsize._workers.protocol import Event
 
 #: Seconds to wait for a worker that writes what its items have put into a queue.
 FLUSH_S = 0.1
 
 
 class ForkPool(ProcessPoolBase):
-    """Workers that are forked for one call and end with it."""
+    """Workers that are forked for one call.
+
+    Args:
+        task: What is done to each item.
+        n_workers: The largest number of workers at once.
+        keep: Takes the pool after the call, with the workers that wait; None: all end with it.
+    """
 
     inherits_items = True
+    #: Whether it has served an earlier call.
+    was_kept = False
 
-    def __init__(self, task: Task, *, n_workers: int) -> None:
+    def __init__(
+        self, task: Task, *, n_workers: int, keep: Callable[[ForkPool], None] | None = None
+    ) -> None:
         super().__init__(task)
+        self.n_places, self._keep = n_workers, keep
+        self.resting: list[WorkerHandle] = []  # they wait for a call
         serialization.pickle()  # loaded once here, instead of in every fork
         self._shared = SharedBlock(n_workers)
         self._death_pipe: parent_death.ParentDeathPipe | None = None
@@ -52,9 +73,11 @@ class ForkPool(ProcessPoolBase):
     # -- starting ---------------------------------------------------------------------------
 
     def start(self, number: int) -> None:
-        """Fork one worker with this number."""
+        """Wake a worker that waits, or fork one, with this number."""
         # Ctrl-C between the fork and its registration would leave a worker that nobody ends.
         with no_interrupts():
+            if self._wake(number):
+                return
             slot = self._free_slots[-1]
             pid, read_fd, write_fd = self._launch(slot)
             try:
@@ -108,12 +131,15 @@ class ForkPool(ProcessPoolBase):
                 inherited_pipes.close_strangers(self._task.kept_pipes, own)
             for descriptor in (*ends, *open_ends):
                 os.close(descriptor)
+            if self._keep is not None:
+                hold_nothing((read_fd, write_fd, parent_death.held()))
             if os.getppid() != parent_pid:
                 os._exit(1)  # the caller ended before this worker could watch it
             reading = End(read_fd, os.O_RDONLY, parent_pid, ends[0])
             writing = End(write_fd, os.O_WRONLY, parent_pid, ends[1])
             child_setup.settle(writing)
-            worker = Worker(self._task, reading, writing, parent_pid, self._shared, slot)
+            kind = Worker if self._keep is None else KeptWorker
+            worker = kind(self._task, reading, writing, parent_pid, self._shared, slot)
             worker.live()
             if child_setup.has_to_flush():
                 worker.is_flushing()
@@ -146,11 +172,22 @@ class ForkPool(ProcessPoolBase):
         self._free_slots.append(handle.slot)
 
     def close(self, *, at_once: bool) -> list[str]:
-        """Ask idle workers to quit and kill the rest, within about `GRACE_S`."""
+        """Keep idle workers or ask them to quit, and kill the rest, within about `GRACE_S`."""
         if self._release_in_fork():
-            self._close_death_pipe()
+            self.forget_resting()
             return []
-        left = list(self._handles.values())
+        keep = None if at_once else self._keep
+        if keep is not None:
+            self._lay_to_rest()
+        self._end(list(self._handles.values()), at_once=at_once)
+        if keep is not None and self.resting:
+            self._task = NO_TASK
+            keep(self)
+        else:
+            self.end_resting()
+        return []
+
+    def _end(self, left: list[WorkerHandle], *, at_once: bool) -> None:
         for handle in left:
             if at_once or handle.in_flight:
                 self._kill_or_hang_up(handle)
@@ -159,7 +196,7 @@ class ForkPool(ProcessPoolBase):
                 self._flush(handle)
         deadline = perf_counter() + GRACE_S
         for handle in left:
-            has_ended = self._has_ended_or_flushes(handle, deadline)
+            has_ended = _has_ended_or_flushes(handle, self._shared, deadline)
             if not has_ended and self._shared.counters[handle.slot] == FLUSHING:
                 let_flush(handle)
             elif not has_ended:
@@ -169,19 +206,6 @@ class ForkPool(ProcessPoolBase):
                 handle.process.collect()
             self._remove(handle)
         collect_flushing()
-        self._shared.close()
-        self._close_death_pipe()
-        return []
-
-    def _has_ended_or_flushes(self, handle: WorkerHandle, deadline: float) -> bool:
-        """Wait for a worker's end, unless it waits for the reader of a queue."""
-        flushing_until_s = perf_counter() + FLUSH_S
-        while not handle.process.ended_by(min(deadline, perf_counter() + RETRY_S)):
-            now_s = perf_counter()
-            flushes = self._shared.counters[handle.slot] == FLUSHING and now_s > flushing_until_s
-            if flushes or now_s >= deadline:
-                return False
-        return True
 
     def _drain_text(self, handle: WorkerHandle) -> None:
         """Print the last output of a worker; its other messages are dropped."""
@@ -209,6 +233,92 @@ class ForkPool(ProcessPoolBase):
             open_ends.difference_update(self._death_pipe.ends)
             self._death_pipe.close()
             self._death_pipe = None
+
+    # -- between calls ----------------------------------------------------------------------
+
+    def __del__(self) -> None:
+        """End the workers that still wait, too."""
+        super().__del__()
+        if self._owner == os.getpid() and self.resting:
+            self.end_resting()
+
+    def reopen(self, task: Task) -> None:
+        """Serve another call, whose items have to be sent."""
+        self._task, self.inherits_items, self.was_kept = task, False, True
+        self._shared.counters[0] = float("inf")
+
+    def has_waiting(self) -> bool:
+        """Whether any of them is still there; the others are reaped."""
+        for handle in [one for one in self.resting if one.process.ended_by(0.0)]:
+            self.resting.remove(handle)
+            self._let_go(handle)
+        return bool(self.resting)
+
+    def _lay_to_rest(self) -> None:
+        """Have workers wait that have done all they were given."""
+        stays = framing.STAY if warm_blocks.are_entered() else b""
+        for handle in tuple(self._handles.values()):
+            if handle.in_flight or handle.is_leaving or handle in self._disconnected:
+                continue
+            handle.writer.put(framing.END, stays)
+            self._flush(handle)
+            if handle.write_fd not in self._by_descriptor and handle not in self._disconnected:
+                self._unregister(handle)
+                self.resting.append(handle)
+        self._shared.empty()
+
+    def _wake(self, number: int) -> bool:
+        """Give a worker that waits this number; False: there is none."""
+        while self.resting:
+            handle = self.resting.pop()
+            if handle.process.ended_by(0.0) or not handle.is_connected:
+                self._kill_or_hang_up(handle)
+                self._let_go(handle)
+                continue
+            handle.number = number
+            self._register(handle)
+            handle.writer.put(framing.TASK)
+            self._flush(handle)
+            self._forked.append(number)
+            return True
+        return False
+
+    def end_resting(self) -> None:
+        """End the workers that wait, and free what the pool has."""
+        for handle in self.resting:
+            self._kill_or_hang_up(handle)
+        for handle in self.resting:
+            self._let_go(handle)
+        self.resting.clear()
+        self._shared.close()
+        self._close_death_pipe()
+
+    def _let_go(self, handle: WorkerHandle) -> None:
+        """Reap a worker that has ended or is about to."""
+        handle.process.reap()
+        handle.ended = True
+        handle.close()
+        self._free_slots.append(handle.slot)
+        self._shared.vacate(handle.slot)
+
+    def forget_resting(self) -> None:
+        """In a fork of the caller, close its copies of the pipes."""
+        for handle in self.resting:
+            handle.ended = True
+            handle.close()
+        self.resting.clear()
+        self._close_death_pipe()
+
+
+def _has_ended_or_flushes(handle: WorkerHandle, shared: SharedBlock, deadline: float) -> bool:
+    """Wait for a worker's end, unless it waits for the reader of a queue."""
+    flushing_until_s = perf_counter() + FLUSH_S
+    while not handle.process.ended_by(min(deadline, perf_counter() + RETRY_S)):
+        now_s = perf_counter()
+        flushes = shared.counters[handle.slot] == FLUSHING and now_s > flushing_until_s
+        if flushes or now_s >= deadline:
+            return False
+    return True
 
 
 #: Whether a fork warns of other threads.

@@ -1,4 +1,4 @@
-"""Closes pipes that a forked worker inherits from the program.
+"""Closes what a forked worker inherits from the program.
 
 A pipe ends for its reader when every copy of the writing end is closed. During a stream the program
 goes on, closes what it has opened, and would wait for ever on copies in workers.
@@ -43,6 +43,26 @@ def close_strangers(kept: Collection[Pipe], own: Collection[int]) -> None:
     for descriptor, *_ in strangers:
         os.dup2(null, descriptor, inheritable=False)
     os.close(null)
+
+
+def close_all(own: Collection[int]) -> None:
+    """Close all descriptors in a fork but these and the standard streams."""
+    kept = {0, 1, 2, *own}
+    for descriptor in map(int, os.listdir(_FOLDER)):
+        if descriptor not in kept:
+            try:
+                os.close(descriptor)
+            except OSError as error:  # that of the listing itself
+                let_through(error)
+
+
+def close_standard(own: Collection[int]) -> None:
+    """Redirect the standard streams to /dev/null, unless these descriptors took their place."""
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for descriptor in {0, 1, 2}.difference(own):
+        os.dup2(null, descriptor)
+    if null > 2:
+        os.close(null)
 
 
 def _found() -> Iterator[Pipe]:

@@ -183,6 +183,13 @@ class Task:
         return each if self.seed is None else enumerate(each, start)
 
 
+def _nothing(_: Any) -> None:
+    """Stands for the function while there is no call."""
+
+
+NO_TASK = Task(_nothing)
+
+
 def _from(items: Any, place: int) -> Iterator[Any]:
     """An iterator over a sequence from a position on, without a copy of a list or tuple."""
     if type(items) in (list, tuple):

@@ -23,10 +23,10 @@ from amorsize._workers import (
     worker_numbers,
 )
 from amorsize._workers.pipe_ends import End
-from amorsize._workers.protocol import Task
+from amorsize._workers.protocol import NO_TASK
 from amorsize._workers.shared_data import IS_WRITTEN, Borrowed, WrittenInto
 from amorsize._workers.shared_memory import SharedBlock
-from amorsize._workers.worker_main import Worker, flush_streams
+from amorsize._workers.worker_main import IDLE_S, Worker, flush_streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,11 +34,10 @@ if TYPE_CHECKING:
 
     from amorsize._workers.first_items import FirstItems
     from amorsize._workers.framing import Piece
+    from amorsize._workers.protocol import Task
 
 #: The worker number, in front of a task.
 WORKER_NUMBER = Struct("<H")
-#: Seconds after which an idle worker quits. Each holds 9 MB and what it has imported.
-IDLE_S = 5.0
 
 
 def main(
@@ -116,7 +115,7 @@ class PersistentWorker(Worker):
         parent_pid: int,
         shared: SharedBlock | None,
     ) -> None:
-        super().__init__(_NO_TASK, reading, writing, parent_pid, shared, 1)
+        super().__init__(NO_TASK, reading, writing, parent_pid, shared, 1)
         self._idle_since = perf_counter()
         self._umask = os.umask(0o077)
         os.umask(self._umask)
@@ -139,7 +138,7 @@ class PersistentWorker(Worker):
 
     def is_needed(self) -> bool:
         """Whether to keep waiting: during a call, or not idle for too long."""
-        return self.task is not _NO_TASK or perf_counter() - self._idle_since < IDLE_S
+        return self.task is not NO_TASK or perf_counter() - self._idle_since < IDLE_S
 
     def _obey(self, kind: bytes, payload: Piece | None) -> bool:
         if self.transport.receive(kind, payload):
@@ -189,7 +188,7 @@ class PersistentWorker(Worker):
         if "logging" in sys.modules:
             child_setup.note_handlers()
         if not self.set_up():
-            self.task = _NO_TASK
+            self.task = NO_TASK
 
     def report(
         self,
@@ -224,18 +223,11 @@ class PersistentWorker(Worker):
         child_setup.forward_records(self.writing)
 
     def _tear_down(self) -> None:
-        task, self.task, self.function = self.task, _NO_TASK, _nothing
+        task, self.task, self.function = self.task, NO_TASK, NO_TASK.function
         if self.counters is not None:
             self.counters[self.slot + 1] = 0.0
         if task.teardown is not None:
             task.teardown()
-
-
-def _nothing(_: Any) -> None:
-    """Stands for the function while there is no call."""
-
-
-_NO_TASK = Task(_nothing)
 
 
 def surroundings(state: bytes) -> dict[str, Any]:

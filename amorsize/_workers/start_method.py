@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from amorsize._workers.fork_pool import ForkPool
     from amorsize._workers.protocol import Payload, Task, WorkerPool
 
 
@@ -19,6 +20,7 @@ def new_process_pool(
     *,
     forks: bool,
     n_most: int,
+    keep: Callable[[ForkPool], None] | None,
     n_jobs: int,
     library_threads: int,
 ) -> WorkerPool:
@@ -29,13 +31,14 @@ def new_process_pool(
         payload: Makes the task picklable; called unless workers are forked.
         forks: Whether this process may be forked now.
         n_most: The largest number of workers at once.
+        keep: Takes a pool of forks after the call; None: they end with it.
         n_jobs: The likely number of workers.
         library_threads: Threads that numerical libraries may use in each worker.
     """
     if forks:
         from amorsize._workers.fork_pool import ForkPool
 
-        return ForkPool(task, n_workers=n_most)
+        return ForkPool(task, n_workers=n_most, keep=keep)
     if uses_loky():
         from amorsize._clusters.plain import PlainAdapter
         from amorsize._workers.executor_pool import ExecutorPool

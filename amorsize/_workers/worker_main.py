@@ -48,6 +48,8 @@ HELD_BYTES = 16 << 20
 FLUSHING = -2.0
 #: Seconds between two looks of an idle worker for its caller.
 PARENT_CHECK_S = 1.0
+#: Seconds after which an idle worker quits. A new interpreter holds 9 MB and what it has imported.
+IDLE_S = 5.0
 
 
 class Worker:

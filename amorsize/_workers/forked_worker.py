@@ -1,0 +1,55 @@
+"""A forked worker that can wait for another call of its function."""
+
+from __future__ import annotations
+
+import os
+from math import inf
+
+from amorsize._host.clocks import perf_counter
+from amorsize._workers import framing, inherited_pipes, parent_death
+from amorsize._workers.worker_main import IDLE_S, Worker, flush_streams
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from amorsize._workers.framing import Piece
+
+
+class KeptWorker(Worker):
+    """A worker whose function neither knows nor changes anything but its items."""
+
+    _idle_since = inf
+
+    def is_needed(self) -> bool:
+        """Whether to keep waiting: during a call, or not idle for too long."""
+        return perf_counter() - self._idle_since < IDLE_S
+
+    def _obey(self, kind: bytes, payload: Piece | None) -> bool:
+        if kind == framing.TASK:
+            self._idle_since = inf
+            self.rss_limit.begin(None)
+            return True
+        if kind == framing.END:
+            self._rest(stays=payload == framing.STAY)
+            return True
+        return super()._obey(kind, payload)
+
+    def _rest(self, *, stays: bool) -> None:
+        """Wait for the next call, without the caller's standard streams."""
+        self._idle_since = inf if stays else perf_counter()
+        if self.counters is not None:
+            self.counters[self.slot + 1] = 0.0
+        flush_streams()
+        own = self.reading.number(), self.writing.number(), parent_death.held()
+        inherited_pipes.close_standard(own)
+
+
+def hold_nothing(own: Collection[int]) -> None:
+    """Let go of what a fork has of its caller and nothing but its items needs.
+
+    Whoever waits for the end of a pipe, a lock on a file, a port or a folder waits for the last
+    copy to be closed.
+    """
+    inherited_pipes.close_all(own)
+    os.chdir("/")

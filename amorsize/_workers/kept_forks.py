@@ -1,0 +1,249 @@
+"""Forked workers that wait for the next call of their function.
+
+They began as copies of this process. So they are used again only while a fork would begin in the
+same way as far as their function can tell: it only computes or sleeps, and reaches the same values.
+They hold no descriptor of this process but their own pipes, and no more than `MOST_BYTES` of its
+memory.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+
+from amorsize._function.pure_reach import is_same
+from amorsize._host import shortage
+from amorsize._host.clocks import perf_counter
+from amorsize._host.signals import let_through, no_interrupts
+from amorsize._workers import caller_state, process_rights, warm_blocks
+from amorsize._workers.spawned_main import surroundings
+from amorsize._workers.worker_main import IDLE_S
+from amorsize.errors import SerializationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from amorsize._workers.fork_pool import ForkPool
+
+#: The most memory of this process that waiting workers may keep alive after it has freed it.
+MOST_BYTES = 128 << 20
+#: The most that may be mapped from files, devices and memory of other owners.
+MOST_MAPPED_BYTES = 1 << 20
+#: How many files workers may take, by how many this process can still open; `N_FILES` each.
+FILES_SHARE, N_FILES = 0.25, 3
+#: Pools that wait at once: a program may call a few functions in turn.
+MOST_POOLS = 4
+#: Seconds before its workers end by themselves that a pool is not used again.
+MARGIN_S = 0.5
+#: Frames of Python by which calls may differ in depth: those of a call itself are as many.
+MOST_FRAMES = 16
+_KIB = 1024
+_OVERCOMMIT = "/proc/sys/vm/overcommit_memory"
+_MAPPED_BY_US = ("/dev/zero (deleted)", "/memfd:amorsize (deleted)")
+
+
+def shutdown() -> None:
+    """End the workers that wait."""
+    with no_interrupts():
+        kept.shutdown()
+
+
+class Standing:
+    """What a forked worker has of its caller that its items may tell.
+
+    Args:
+        reach: What their function reaches (`pure_reach.py`).
+        told: What else decides how items are run.
+
+    Raises:
+        SerializationError: The state of this process cannot be compared.
+    """
+
+    __slots__ = ("_depth", "_reach", "_state", "_told")
+
+    def __init__(self, reach: tuple[Any, ...], told: tuple[Any, ...]) -> None:
+        self._reach, self._told = reach, told
+        self._depth = _depth()
+        hooks = sys.gettrace(), sys.getprofile()
+        self._state = surroundings(caller_state.packed()), process_rights.rights(), hooks
+
+    def is_for(self, other: Standing) -> bool:
+        """Whether both are for the same function, as it is or as it was."""
+        return self._reach[0] is other._reach[0]
+
+    def is_still(self, now: Standing) -> bool:
+        """Whether a worker of this standing would do what one of the other does."""
+        return (
+            is_same(self._reach, now._reach)
+            and self._told == now._told
+            and self._state == now._state
+            and abs(self._depth - now._depth) <= MOST_FRAMES
+        )
+
+    @property
+    def n_workers(self) -> int:
+        """How many workers wait that could serve a call."""
+        return kept.n_workers(self)
+
+    def taken(self, n_places: int) -> ForkPool | None:
+        """A pool with room for so many workers, some of which wait already; None: there is none."""
+        return kept.take(self, n_places)
+
+    def keep(self, pool: ForkPool) -> None:
+        """Have the workers of a pool wait for the next call."""
+        kept.keep(pool, self)
+
+
+def _depth() -> int:
+    """Frames of Python below this one: a worker that was forked in deep recursion has less left."""
+    n_frames, frame = 0, sys._getframe()
+    while (frame := frame.f_back) is not None:  # type: ignore[assignment]
+        n_frames += 1
+    return n_frames
+
+
+def why_not_keep() -> str | None:
+    """Why forks of this process, as it is now, must not outlive the call; None: they may."""
+    if not sys.platform.startswith("linux"):
+        return "only Linux tells what a fork holds"
+    from resource import RLIM_INFINITY, RLIMIT_AS, getrlimit
+
+    # Their pool has 4 GiB mapped, nearly all of it without memory behind.
+    if getrlimit(RLIMIT_AS)[0] != RLIM_INFINITY or _read(_OVERCOMMIT).startswith("2"):
+        return "this process may map little memory"
+    if _mapped_bytes(_read("/proc/self/maps")) > MOST_MAPPED_BYTES:
+        return "they would keep what this process has mapped"
+    return _why_too_large()
+
+
+def _why_too_large() -> str | None:
+    told = _read("/proc/self/status")
+    fields = dict(line.split(":", 1) for line in told.splitlines() if ":" in line)
+    try:
+        held = sum(int(fields[name].split()[0]) for name in ("RssAnon", "RssShmem")) * _KIB
+    except KeyError:
+        return "the kernel does not tell what a fork holds"
+    if held > MOST_BYTES:
+        return f"they would keep {held >> 20} MiB of this process in memory"
+    return None
+
+
+def _mapped_bytes(maps: str) -> int:
+    """How much is mapped that somebody else may wait for: shared, or of a file that is gone."""
+    n_bytes = 0
+    for line in maps.splitlines():
+        span, rights, *_, path = line.split(maxsplit=5) if "/" in line else (*line.split(), "")
+        if path in _MAPPED_BY_US or ("s" not in rights and not path.endswith(" (deleted)")):
+            continue
+        first, end = (int(one, 16) for one in span.split("-"))
+        n_bytes += end - first
+    return n_bytes
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as told:
+            return told.read()
+    except OSError as error:
+        let_through(error)
+        return ""
+
+
+def n_workers_most() -> int:
+    """How many workers may wait: each takes descriptors that this process may need itself."""
+    return int(shortage.n_files_left() * FILES_SHARE) // N_FILES
+
+
+class KeptForks:
+    """The pools of forked workers that wait in this process."""
+
+    def __init__(self) -> None:
+        self._pools: list[tuple[ForkPool, Standing, float]] = []  # the latest one is last
+        self._lock = _thread.allocate_lock()
+        self._is_registered = False
+
+    def _register(self) -> None:
+        if not self._is_registered:
+            self._is_registered = True
+            import atexit
+
+            atexit.register(shutdown)
+            os.register_at_fork(after_in_child=self.forget_in_fork)
+
+    def keep(self, pool: ForkPool, standing: Standing) -> None:
+        """Have the workers of a pool wait for the next call, as far as there is room for them."""
+        self._register()
+        if _why_too_large() is not None:  # since they began
+            pool.end_resting()
+            return
+        until_s = float("inf") if warm_blocks.are_entered() else perf_counter() + IDLE_S - MARGIN_S
+        n_left = n_workers_most()
+        with self._lock:
+            self._pools.append((pool, standing, until_s))
+            for place, (one, *_) in reversed(tuple(enumerate(self._pools))):
+                n_left -= len(one.resting)
+                if n_left < 0 or len(self._pools) - place > MOST_POOLS:
+                    del self._pools[place]
+                    one.end_resting()
+
+    def n_workers(self, standing: Standing) -> int:
+        """How many workers wait that could serve such a call."""
+        with no_interrupts(), self._lock:
+            self._end_late()
+            found = [len(pool.resting) for pool, was, _ in self._pools if was.is_still(standing)]
+        return max(found, default=0)
+
+    def take(self, standing: Standing, n_places: int) -> ForkPool | None:
+        """A pool with room for so many workers, some of which wait already; None: there is none.
+
+        Others of the same function are of no use any more.
+        """
+        found: ForkPool | None = None
+        with no_interrupts(), self._lock:
+            self._end_late()
+            for one in tuple(self._pools):
+                pool, was, _ = one
+                if was.is_for(standing):
+                    self._pools.remove(one)
+                    if found is None and was.is_still(standing) and pool.n_places >= n_places:
+                        found = pool
+                    else:
+                        pool.end_resting()
+        return found
+
+    def _end_late(self) -> None:
+        """End pools whose workers have ended, or are about to."""
+        now_s = perf_counter()
+        for one in tuple(self._pools):
+            if now_s > one[2] or not one[0].has_waiting():
+                self._pools.remove(one)
+                one[0].end_resting()
+
+    def shutdown(self) -> None:
+        """End all that wait."""
+        with self._lock:
+            pools, self._pools = self._pools, []
+        for pool, *_ in pools:
+            pool.end_resting()
+
+    def forget_in_fork(self) -> None:
+        """In a forked child, close the copies of the pipes to the workers of its parent."""
+        self._lock = _thread.allocate_lock()
+        pools, self._pools = self._pools, []
+        for pool, *_ in pools:
+            pool.forget_resting()
+
+
+kept = KeptForks()
+
+
+def standing(reach: tuple[Any, ...], told: tuple[Any, ...]) -> Standing | str:
+    """What workers forked now would stand on; in words why they cannot be kept."""
+    if (why := why_not_keep()) is not None:
+        return why
+    try:
+        return Standing(reach, told)
+    except SerializationError as error:
+        return str(error)

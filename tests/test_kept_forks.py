@@ -1,0 +1,662 @@
+"""Forked workers wait for the next call where it cannot tell them from new ones, and only there."""
+
+import decimal
+import fcntl
+import importlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from time import sleep
+
+import pytest
+from conftest import another_thread, children
+
+import amorsize
+from amorsize import autotune, tuned_map
+from amorsize._workers import kept_forks, worker_main
+
+pytestmark = [
+    pytest.mark.forks,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux forks"),
+]
+
+SCALE = 3
+TABLE = [1, 2, 3]
+
+
+def helper(x):
+    return x + 1
+
+
+def scaled(x):
+    return helper(x) * SCALE
+
+
+def napped(x):
+    sleep(x)
+    return x
+
+
+def looked_up(x):
+    return TABLE[x % 3]
+
+
+def from_environment(_):
+    return os.environ.get("AMORSIZE_TEST_VARIABLE"), os.getcwd()
+
+
+def mask(_):
+    found = os.umask(0o022)
+    os.umask(found)
+    return found
+
+
+def third(x):
+    return str(decimal.Decimal(x) / 3)
+
+
+def depth(n):
+    return 0 if n == 0 else 1 + depth(n - 1)
+
+
+def boom(x):
+    return 1 // x
+
+
+def mapped(func, data=range(20), **options):
+    """The results of two worker processes."""
+    return tuned_map(func, [*data], backend="process", n_jobs=2, **options)
+
+
+@pytest.fixture(autouse=True)
+def any_size(monkeypatch):
+    """The process that runs the tests may be large, and earlier tests may have left it so."""
+    monkeypatch.setattr(kept_forks, "MOST_BYTES", 1 << 50)
+    monkeypatch.setattr(kept_forks, "MOST_MAPPED_BYTES", 1 << 50)
+
+
+@pytest.fixture
+def waiting():
+    """The workers that wait after the calls of this test, as far as they have not ended."""
+    before = children()
+
+    def now():
+        return {pid for pid, what in (children() - before).items() if "zombie" not in what}
+
+    return now
+
+
+def until(is_so, *, timeout_s=10.0):
+    """Wait for something."""
+    end_s = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < end_s
+        time.sleep(0.01)
+
+
+class TestKept:
+    """A second call is served by the workers of the first."""
+
+    @pytest.mark.parametrize(("func", "data"), [(scaled, range(20)), (napped, [1e-3] * 20)])
+    def test_workers_serve_the_next_call(self, waiting, func, data):
+        first = mapped(func, data)
+        pids = waiting()
+        second = mapped(func, [*data][::-1])
+
+        assert len(pids) == 2
+        assert waiting() == pids
+        assert second == first[::-1]
+
+    def test_new_items_are_sent_and_results_are_new(self):
+        assert mapped(scaled, range(20)) == [scaled(x) for x in range(20)]
+        assert mapped(scaled, range(100, 150)) == [scaled(x) for x in range(100, 150)]
+        assert mapped(scaled, [2.5] * 5) == [scaled(2.5)] * 5
+
+    def test_functions_in_turn_keep_theirs(self, waiting):
+        mapped(scaled)
+        mapped(napped, [1e-3] * 20)
+        pids = waiting()
+        mapped(scaled)
+        mapped(napped, [1e-3] * 20)
+
+        assert len(pids) == 4
+        assert waiting() == pids
+
+    def test_more_are_forked_beside_those_that_wait(self, waiting):
+        mapped(scaled)
+        pids = waiting()
+        tuned_map(napped, [5e-3] * 30, backend="process", n_jobs=3)
+        tuned_map(scaled, [*range(30)], backend="process", n_jobs=4)
+
+        assert pids < waiting()
+
+    def test_it_is_told_who_served_a_call(self):
+        for func, data, told in (
+            (napped, [1e-3] * 20, "2 workers are there - they waited since a call before"),
+            (looked_up, range(20), "workers are forked anew - looked_up does more than compute"),
+        ):
+            tuned = autotune(func, backend="process", n_jobs=2)
+            tuned([*data])
+            assert told not in str(tuned.explain())
+            tuned([*data])
+            assert told in str(tuned.explain())
+
+    def test_the_auto_backend_is_as_ever(self):
+        """The caller runs items beside them."""
+        tune = autotune(n_jobs=2)(depth)
+        data = [400] * 3000
+        assert tune(data) == tune(data) == data
+
+    def test_shutdown_ends_them(self, waiting):
+        mapped(scaled)
+        assert waiting()
+        amorsize.shutdown()
+
+        assert children().keys() & waiting() == set()
+
+    def test_a_block_of_workers_keeps_them_and_ends_them(self, waiting, monkeypatch):
+        monkeypatch.setattr(worker_main, "IDLE_S", 0.0)
+        monkeypatch.setattr("amorsize._workers.forked_worker.IDLE_S", 0.0)
+        with amorsize.workers():
+            mapped(scaled)
+            pids = waiting()
+            time.sleep(1.5)
+            assert waiting() == pids
+        assert not waiting()
+
+
+class TestChanged:
+    """A call that could tell is served by new workers, and gives what the loop gives."""
+
+    def check(self, func, change, *, data=range(20)):
+        """The call after a change gives what the loop gives now."""
+        assert mapped(func, data) == [func(x) for x in data]
+        change()
+        now = [func(x) for x in data]
+        assert mapped(func, data) == now
+        return now
+
+    def test_a_global_bound_anew(self, monkeypatch, waiting):
+        mapped(scaled)
+        pids = waiting()
+        now = self.check(scaled, lambda: monkeypatch.setitem(globals(), "SCALE", 5))
+
+        assert now[1] == 10
+        assert waiting().isdisjoint(pids)
+
+    def test_a_helper_replaced(self, monkeypatch):
+        now = self.check(scaled, lambda: monkeypatch.setitem(globals(), "helper", lambda x: -x))
+        assert now[1] == -3
+
+    def test_a_helper_of_another_module_replaced(self, monkeypatch, tmp_path):
+        module = written(tmp_path, monkeypatch, "def f(x):\n    return x\n")
+
+        def calling(x):
+            return module.f(x)
+
+        assert (
+            self.check(calling, lambda: monkeypatch.setattr(module, "f", lambda x: x * 2))[1] == 2
+        )
+
+    def test_code_replaced_inside_a_function(self, monkeypatch):
+        code = (lambda x: x + 9).__code__
+        assert self.check(scaled, lambda: monkeypatch.setattr(helper, "__code__", code))[0] == 27
+
+    def test_a_module_loaded_again(self, monkeypatch, tmp_path):
+        module = written(tmp_path, monkeypatch, "def f(x):\n    return x\n")
+        assert mapped(module.f) == [*range(20)]
+        (tmp_path / "a_kept_module.py").write_text("def f(x):\n    return x * x + 1\n")
+        importlib.reload(module)
+
+        assert mapped(module.f)[2] == 5
+
+    def test_a_list_in_a_closure_changed(self):
+        offsets = [1]
+
+        def add(x):
+            return x + offsets[0]
+
+        assert self.check(add, lambda: offsets.__setitem__(0, 10))[0] == 10
+
+    def test_a_number_in_a_closure_changed(self):
+        offset = 1
+
+        def add(x):
+            return x + offset
+
+        def change():
+            nonlocal offset
+            offset = 7
+
+        assert self.check(add, change)[0] == 7
+
+    def test_a_list_of_the_module_changed(self, monkeypatch):
+        monkeypatch.setitem(globals(), "TABLE", [1, 2, 3])
+        assert self.check(looked_up, lambda: TABLE.__setitem__(0, 50))[0] == 50
+
+    def test_the_environment_and_the_folder(self, monkeypatch, tmp_path):
+        monkeypatch.setenv("AMORSIZE_TEST_VARIABLE", "before")
+
+        def change():
+            monkeypatch.setenv("AMORSIZE_TEST_VARIABLE", "after")
+            monkeypatch.chdir(tmp_path)
+
+        assert self.check(from_environment, change)[0] == ("after", str(tmp_path))
+
+    def test_the_umask(self):
+        before = os.umask(0o022)
+        try:
+            assert self.check(mask, lambda: os.umask(0o077))[0] == 0o077
+        finally:
+            os.umask(before)
+
+    def test_the_decimal_context(self):
+        with decimal.localcontext():
+            assert (
+                self.check(third, lambda: setattr(decimal.getcontext(), "prec", 5))[1] == "0.33333"
+            )
+
+    def test_keywords_of_the_items(self):
+        def power(x, exponent=1):
+            return x**exponent
+
+        for exponent in (2, 3, 2):
+            given = {"exponent": exponent}
+            assert mapped(power, item_kwargs=given) == [x**exponent for x in range(20)]
+
+    def test_options_that_workers_obey(self):
+        with pytest.raises(ZeroDivisionError):
+            mapped(boom, range(3))
+        kinds = [type(one) for one in mapped(boom, range(3), return_exceptions=True)]
+        assert kinds == [ZeroDivisionError, int, int]
+        assert mapped(boom, range(1, 4)) == [1, 0, 0]
+        with pytest.raises(ZeroDivisionError):
+            mapped(boom, range(3))
+
+    def test_the_depth_of_the_stack(self):
+        """Workers that were forked deep inside have less room, and their calls end sooner."""
+
+        def deep(n):
+            return mapped(depth, [3]) if n == 0 else deep(n - 1)
+
+        n_deep, n_left = 600, sys.getrecursionlimit() - 300
+        assert deep(n_deep) == [3]
+        assert mapped(depth, [n_left]) == [n_left]
+
+    def test_the_limit_of_recursion(self):
+        before = sys.getrecursionlimit()
+        assert mapped(depth, [300]) == [300]
+        try:
+            sys.setrecursionlimit(before + 3000)
+            assert mapped(depth, [before + 1000]) == [before + 1000]
+        finally:
+            sys.setrecursionlimit(before)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "os.environ['AMORSIZE_TEST_VARIABLE'] = 'new'",
+            "os.chdir('/tmp')",
+            "sys.path.insert(0, '/tmp')",
+            "sys.setswitchinterval(0.004)",
+            "sys.settrace(lambda *_: None)",
+            "warnings.simplefilter('error', BytesWarning)",
+            "locale.setlocale(locale.LC_NUMERIC, 'C.UTF-8')",
+            "signal.signal(signal.SIGUSR2, signal.SIG_IGN)",
+            "decimal.getcontext().prec = 7",
+            "os.nice(1)",
+            "os.umask(0o077)",
+            "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))",
+            "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})",
+        ],
+    )
+    def test_the_state_of_the_process(self, run_script, change):
+        """Even where the function does not ask for it, nothing is left to chance."""
+        done = run_script(CHANGE.format(change=change))
+        assert done.stdout.split() == ["2", "0"]
+
+    def test_a_shadowed_builtin(self, monkeypatch):
+        def longest(x):
+            return max(x, 3)
+
+        change = lambda: monkeypatch.setitem(globals(), "max", min)  # noqa: E731
+        assert self.check(longest, change)[10] == 3
+
+    def test_identity_of_an_item(self):
+        """A worker that gets its items by pipe has copies of them."""
+        marker = "a marker of some length"
+
+        def is_marked(x):
+            return x is marker
+
+        for _ in range(3):
+            assert mapped(is_marked, [marker, "other"]) == [True, False]
+
+
+#: Makes a change between two calls; how many workers wait, and how many of them are used again.
+CHANGE = """
+import decimal, locale, os, resource, signal, sys, warnings
+from amorsize import tuned_map
+def f(x): return x + 1
+def pids():
+    tuned_map(f, [*range(20)], backend="process", n_jobs=2)
+    return {{*open("/proc/thread-self/children").read().split()}}
+resource.setrlimit(resource.RLIMIT_CORE, (1, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+first = pids()
+{change}
+print(len(first), len(first & pids()))
+"""
+
+
+def written(folder, monkeypatch, text):
+    """A new module of that text."""
+    path = folder / "a_kept_module.py"
+    path.write_text(text)
+    os.utime(path, (1e9, 1e9))
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "a_kept_module", raising=False)
+    return importlib.import_module("a_kept_module")
+
+
+class TestHeld:
+    """What waits holds nothing that anybody else waits for."""
+
+    def test_the_end_of_a_pipe_arrives(self, waiting):
+        reading, writing = os.pipe()
+        mapped(scaled)
+        os.close(writing)
+
+        assert waiting()
+        assert os.read(reading, 1) == b""
+        os.close(reading)
+
+    def test_the_end_of_a_program_arrives(self):
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as cat:
+            mapped(scaled)
+            cat.stdin.close()
+            assert cat.wait(timeout=10) == 0
+            assert cat.stdout.read() == b""
+
+    def test_a_locked_file_is_free(self, tmp_path, waiting):
+        path = tmp_path / "lock"
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            mapped(scaled)
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        assert waiting()
+
+    def test_a_port_is_free(self, waiting):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            address = server.getsockname()
+            mapped(scaled)
+        assert waiting()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address, timeout=5)
+        with socket.create_server(address):
+            pass
+
+    def test_standard_output_ends(self, run_script):
+        """A reader of what the program prints learns that there will be no more."""
+        done = run_script(
+            """
+            import os, subprocess, sys
+            program = '''
+            import os, sys, time
+            from amorsize import tuned_map
+            def f(x): return x + 1
+            tuned_map(f, [*range(9)], backend="process", n_jobs=2)
+            null = os.open(os.devnull, os.O_RDWR)
+            os.dup2(null, 1)
+            sys.stdin.read()
+            '''.replace("\\n            ", "\\n")
+            one = subprocess.Popen([sys.executable, "-c", program],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            print(one.stdout.read(), one.poll())
+            one.stdin.close()
+            print(one.wait())
+        """.replace("\n            ", "\n")
+        )
+        assert done.stdout.split() == ["b''", "None", "0"]
+
+    def test_much_memory_is_not_kept(self, run_script):
+        """A caller that frees it has it free."""
+        done = run_script(MUCH.format(mebibytes=300))
+        assert done.stdout.split() == ["0"]
+        done = run_script(MUCH.format(mebibytes=1))
+        assert done.stdout.split() == ["2"]
+
+    @pytest.mark.parametrize(("n_bytes", "n_waiting"), [(4 << 20, "0"), (4096, "2")])
+    def test_mapped_files_are_not_kept(self, run_script, n_bytes, n_waiting):
+        """A deleted file takes its space until the last process has unmapped it."""
+        done = run_script(MAPPED.format(n_bytes=n_bytes))
+        assert done.stdout.split() == [n_waiting]
+
+    @pytest.mark.parametrize("limit", ["RLIMIT_AS, (8 << 30,) * 2", "RLIMIT_NOFILE, (200, 200)"])
+    def test_what_a_program_may_have_is_not_used_up(self, run_script, limit):
+        """A pool that waits has memory mapped, and takes three descriptors for each worker."""
+        done = run_script(LIMITED.format(limit=limit))
+        assert done.stdout.split() == ["0"]
+
+
+MUCH = """
+import os, sys
+from amorsize import tuned_map
+def f(x): return x + 1
+held = b"x" * ({mebibytes} << 20)
+tuned_map(f, [*range(9)], backend="process", n_jobs=2)
+del held
+print(len(open("/proc/thread-self/children").read().split()))
+"""
+MAPPED = """
+import mmap, tempfile
+from amorsize import tuned_map
+def f(x): return x + 1
+with tempfile.TemporaryFile() as file:
+    file.write(b"x" * {n_bytes})
+    file.flush()
+    with mmap.mmap(file.fileno(), 0):
+        tuned_map(f, [*range(9)], backend="process", n_jobs=2)
+print(len(open("/proc/thread-self/children").read().split()))
+"""
+LIMITED = """
+import resource
+from amorsize import tuned_map
+from time import sleep
+def f(x): sleep(x)
+resource.setrlimit(resource.{limit})
+tuned_map(f, [5e-3] * 400, backend="process", n_jobs=20)
+print(len(open("/proc/thread-self/children").read().split()))
+"""
+
+
+class TestEnds:
+    """Whatever ends the caller or a worker, nothing is left and nothing is lost."""
+
+    def test_workers_quit_when_nobody_calls(self, waiting, monkeypatch):
+        monkeypatch.setattr("amorsize._workers.forked_worker.IDLE_S", 0.1)
+        mapped(scaled)
+        assert waiting()
+        until(lambda: not waiting())
+
+        assert mapped(scaled) == [scaled(x) for x in range(20)]
+
+    @pytest.mark.parametrize("start", ["fork", "clean"])
+    def test_a_program_that_closes_all_descriptors_keeps_its_own_files(self, run_script, start):
+        """Their numbers are given to others before the next call."""
+        done = run_script(CLOSING, environ={"AMORSIZE_START": start})
+        assert done.stdout.split() == ["True", "True", "True"]
+
+    @pytest.mark.parametrize("n_killed", [1, 2])
+    def test_a_worker_killed_between_calls_is_replaced(self, waiting, n_killed):
+        mapped(scaled)
+        for pid in sorted(waiting())[:n_killed]:
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: len(waiting()) == 2 - n_killed)
+
+        assert mapped(scaled, retries=0) == [scaled(x) for x in range(20)]
+        assert len(waiting()) == 2
+
+    def test_a_worker_that_ends_as_it_is_woken_is_to_blame_for_nothing(self, waiting, monkeypatch):
+        """It got items and had begun none of them."""
+        mapped(scaled)
+        for pid in waiting():
+            os.kill(pid, signal.SIGSTOP)
+        woken = kept_forks.kept._pools[-1][0]
+        wake = type(woken)._wake
+
+        def killing(pool, number):
+            is_woken = wake(pool, number)
+            if is_woken:
+                os.kill(pool.native_id(number), signal.SIGKILL)
+            return is_woken
+
+        monkeypatch.setattr(type(woken), "_wake", killing)
+
+        assert mapped(scaled, retries=0) == [scaled(x) for x in range(20)]
+
+    def test_a_stopped_worker_goes_on(self, waiting):
+        mapped(scaled)
+        for pid in waiting():
+            os.kill(pid, signal.SIGSTOP)
+
+        assert mapped(scaled) == [scaled(x) for x in range(20)]
+
+    @pytest.mark.parametrize(
+        "end", ["os.kill(os.getpid(), 9)", "os._exit(0)", "os.execv('/bin/sleep', ['sleep', '5'])"]
+    )
+    def test_they_die_with_their_caller(self, run_script, end):
+        done = run_script(ENDING.format(end=end))
+        assert done.stdout.split() == ["2", "[]"]
+
+    def test_a_fork_of_the_caller_has_none(self, run_script):
+        """It starts its own, and those of the parent go on."""
+        done = run_script(FORKED)
+        assert done.stdout.split() == ["child", "True", "0", "parent", "True", "2"]
+
+    def test_an_orphan_does_not_keep_them_alive(self, run_script):
+        """The end of the caller counts, not that of a child that it has forked."""
+        done = run_script(ENDING.format(end="os.fork() or time.sleep(3); os.kill(os.getpid(), 9)"))
+        assert done.stdout.split() == ["2", "[]"]
+
+    def test_ctrl_c_in_a_call_ends_its_workers(self, run_script):
+        done = run_script(INTERRUPTED)
+        assert done.stdout.split() == ["interrupted", "0", "True", "2", "True", "2"]
+
+    def test_after_an_error_of_an_item_the_next_call_is_right(self):
+        with pytest.raises(ZeroDivisionError):
+            mapped(boom, [0, *range(1, 50)])
+        assert mapped(boom, range(1, 20)) == [1 // x for x in range(1, 20)]
+
+    def test_they_are_no_children_of_multiprocessing(self, waiting):
+        import multiprocessing
+
+        mapped(scaled)
+        assert waiting()
+        assert multiprocessing.active_children() == []
+
+    def test_somebody_else_reaps_them(self, run_script):
+        """A program that waits for all its children gets ours as well, and goes on."""
+        done = run_script(REAPING)
+        assert done.stdout.split() == ["2", "True"]
+
+
+ENDING = """
+import os, subprocess, sys, time
+program = '''
+import os, sys, time
+from amorsize import tuned_map
+def f(x): return x + 1
+tuned_map(f, [*range(9)], backend="process", n_jobs=2)
+print(open("/proc/thread-self/children").read(), flush=True)
+{end}
+'''
+one = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+pids = one.stdout.readline().split()
+print(len(pids))
+def state(pid):
+    try:
+        return open(f"/proc/{{pid}}/stat").read().rpartition(")")[2].split()[0]
+    except OSError:
+        return "gone"
+until_s = time.monotonic() + 2
+while (left := [pid for pid in pids if state(pid) not in ("Z", "gone")]) and (
+    time.monotonic() < until_s
+):
+    time.sleep(0.01)
+print(left)
+one.kill()
+"""
+FORKED = """
+import os, sys
+from amorsize import tuned_map
+def f(x): return x + 1
+def works(): return tuned_map(f, [*range(9)], backend="process", n_jobs=2) == [*range(1, 10)]
+works()
+before = open("/proc/thread-self/children").read().split()
+if (pid := os.fork()) == 0:
+    n_pipes = sum(os.readlink(f"/proc/self/fd/{one}").startswith("anon_inode:[pidfd")
+                  for one in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{one}"))
+    print("child", works(), n_pipes, flush=True)
+    sys.exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+print("parent", works(), len({*before} & {*open("/proc/thread-self/children").read().split()}))
+"""
+INTERRUPTED = """
+import os, signal, time
+from time import sleep
+from amorsize import tuned_map
+def f(x):
+    sleep(x)
+    return x
+def n_left(): return len(open("/proc/thread-self/children").read().split())
+def works(): return tuned_map(f, [1e-3] * 9, backend="process", n_jobs=2) == [1e-3] * 9
+works()
+signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+signal.setitimer(signal.ITIMER_REAL, 0.3)
+try:
+    tuned_map(f, [0.2] * 9, backend="process", n_jobs=2)
+except KeyboardInterrupt:
+    print("interrupted", n_left())
+print(works(), n_left(), works(), n_left())
+"""
+CLOSING = """
+import os, tempfile
+from amorsize import shutdown, tuned_map
+def f(x): return x + 1
+def works(): return tuned_map(f, [*range(9)], backend="process", n_jobs=2) == [*range(1, 10)]
+works()
+os.closerange(3, 100)
+files = [tempfile.TemporaryFile() for _ in range(30)]
+print(works())
+for file in files:
+    file.write(b"mine")
+    file.flush()
+print(works())
+shutdown()
+print(all(os.fstat(file.fileno()).st_size == 4 for file in files))
+"""
+REAPING = """
+import os, signal, time
+from amorsize import tuned_map
+def f(x): return x + 1
+def works(): return tuned_map(f, [*range(9)], backend="process", n_jobs=2) == [*range(1, 10)]
+works()
+pids = open("/proc/thread-self/children").read().split()
+for pid in pids:
+    os.kill(int(pid), signal.SIGKILL)
+print(len([os.wait() for _ in pids]), works())
+"""
+
+
+class TestThreads:
+    """Beside another thread nothing is forked."""
+
+    def test_the_results_are_the_loops(self):
+        mapped(scaled)
+        with another_thread():
+            assert mapped(scaled) == [scaled(x) for x in range(20)]
+        assert mapped(scaled) == [scaled(x) for x in range(20)]
