@@ -256,8 +256,9 @@ def test_large_results_are_not_all_on_their_way_at_once():
 
     _, few = play(1e-4, 2000, n_workers=2, result_bytes=1_000_000, **where)
     _, many = play(1e-4, 20_000, n_workers=64, result_bytes=100_000, **where)
+    _, uneven = play(1e-4, 2000, n_workers=2, result_bytes=1_000_000, speeds=[1.0, 0.25], **where)
     _, huge = play(1e-4, 20, n_workers=2, result_bytes=50_000_000, **where)
 
-    assert max(few) == 4
+    assert max(few) == max(uneven) == 4
     assert max(many) == 5
     assert max(huge) == 1

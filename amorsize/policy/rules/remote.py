@@ -97,7 +97,7 @@ def chunk_for(state: State, status: Status, speed: float = 1.0) -> tuple[int, fl
     tail_s = max(TAIL_LAGS * _lag_s(state), n_workers * state.host.dispatch_s)
     guided = max(tail_s / item_s, n_left / (GUIDE * n_workers), 1.0)
     most = min(full_chunk(state), -(-n_left // n_served), _n_most(state))
-    n_items = max(1, round(min(guided, most) * speed))
+    n_items = max(1, round(min(guided * speed, most * speed, _n_by_size(state, n_workers))))
     planned_s = max(n_items * item_s / speed, tail_s)
     return min(n_items, status.n_left), chunk_sizing.BOX * planned_s
 
