@@ -7,6 +7,7 @@ stand there for the rest.
 
 from __future__ import annotations
 
+import sys
 from math import ceil, isfinite
 from uuid import uuid4
 
@@ -50,6 +51,8 @@ class Demand:
             work_s: In seconds of one worker thread; infinite where nobody knows.
             n_threads: How many threads do it now.
         """
+        if not self._may_grow():
+            return
         n_tasks = min(MOST, ceil(work_s / TASK_S)) if isfinite(work_s) else MOST
         if work_s <= TARGET_S * n_threads:
             n_tasks = 0
@@ -67,6 +70,12 @@ class Demand:
         if self._n_asked:
             self._n_asked = 0
             self._client.loop.add_callback(self._have, 0)
+
+    def _may_grow(self) -> bool:
+        """Whether the cluster is adaptive: only of one that this process runs is it known."""
+        cluster = self._client.cluster
+        is_run_here = isinstance(cluster, sys.modules["distributed"].SpecCluster)
+        return not is_run_here or getattr(cluster, "_adaptive", cluster) is not None
 
     def _have(self, n_tasks: int) -> None:
         if self._client.status != "running":
