@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 _stored: Any = None
+_n_setups = 0
 
 
 def noted(item: tuple[str, int]) -> int:
@@ -65,6 +66,18 @@ def pid_after_a_while(seconds: float) -> int:
     """Where it ran."""
     time.sleep(seconds)
     return os.getpid()
+
+
+def set_up() -> None:
+    """What is done once in each process."""
+    global _n_setups
+    _n_setups += 1
+
+
+def after_setups(number: int) -> tuple[int, int]:
+    """The item, with how often this process has been set up."""
+    time.sleep(0.002)
+    return number, _n_setups
 
 
 def number_after_a_while(number: int) -> int:

@@ -180,6 +180,45 @@ class TestContract:
 
         assert tuned_map(engine_items.drawn, range(20), seed=5, executor=engine) == in_a_loop
 
+    @ALL
+    def test_a_map_inside_an_item_is_a_loop(self, engine):
+        pids = tuned_map(engine_items.pids_of_a_map_inside, range(6), executor=engine)
+
+        assert all(len(inside) == 1 and inside == {outside} for outside, inside in pids)
+
+    @ALL
+    def test_setup_runs_once_in_each_process_before_its_items(self, engine):
+        found = tuned_map(
+            engine_items.after_setups, range(60), executor=engine, setup=engine_items.set_up
+        )
+
+        assert found == [(x, 1) for x in range(60)]
+
+    @ALL
+    def test_progress_tells_where_items_run_and_ends_with_all(self, engine, items):
+        told = []
+
+        tuned_map(engine_items.noted_slowly, items(100), executor=engine, progress=told.append)
+
+        assert (told[-1].n_done, told[-1].is_over) == (100, True)
+        under_way = [one for one in told if 0 < one.n_done < 100]
+        assert {one.backend for one in under_way} == {"process"}
+
+    @CLUSTERS
+    def test_ctrl_c_ends_chunks_that_have_begun(self, engine, items):
+        tuned_map(engine_items.noted_slowly, items(3), executor=engine)
+        timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt) as raised:
+            tuned_map(engine_items.noted_slowly, items(5000), executor=engine, chunksize=500)
+        timer.join()
+
+        assert len(partial_results(raised.value)) < 5000
+        time.sleep(1.0)
+        n_begun = len(runs(items))
+        time.sleep(1.0)
+        assert len(runs(items)) == n_begun
+
     @CLUSTERS
     def test_modules_of_the_user_s_own_need_not_be_there(self, engine, tmp_path, monkeypatch):
         (tmp_path / "only_here.py").write_text("FACTOR = 3\n\ndef tripled(x): return FACTOR * x\n")
@@ -484,6 +523,32 @@ class TestDask:
         assert given == list(range(300))
         assert "1 chunks at once" in str(mapped.explain())
 
+    def test_a_restart_of_all_workers_costs_only_what_they_had(self, tmp_path, items):
+        """`client.restart()` cancels chunks whose processes it ends."""
+        from distributed import Client
+
+        with (
+            dask_processes(tmp_path, n_workers=2, n_threads=1) as found,
+            Client(found.address, timeout=30) as client,
+        ):
+            client.wait_for_workers(2, timeout=60)
+            mapped = autotune(engine_items.noted_slowly, executor=client)
+            stream = mapped.stream(items(300))
+            given = [next(stream) for _ in range(10)]
+            with Client(found.address, timeout=30, set_as_default=False) as other:
+                timer = threading.Timer(0.2, other.restart, kwargs={"timeout": 60})
+                timer.start()
+                given += stream
+                timer.join()
+
+        assert given == list(range(300))
+        ran = runs(items)
+        assert set(ran) == set(range(300))
+        assert max(map(ran.count, ran)) <= 2
+        told = str(mapped.explain())
+        assert re.search(r"items \d+ to \d+ were lost - ", told)
+        assert "no worker - workers have gone" in told
+
     def test_the_backend_is_the_client_that_is_there(self, dask_client, monkeypatch):
         pids = set(dask_client.run(os.getpid).values())
 
@@ -595,11 +660,6 @@ class TestDask:
                     given += stream
             finally:
                 found.scheduler.send_signal(signal.SIGCONT)
-
-    def test_a_map_inside_an_item_is_a_loop(self, dask_client):
-        pids = tuned_map(engine_items.pids_of_a_map_inside, range(6), executor=dask_client)
-
-        assert all(len(inside) == 1 and inside == {outside} for outside, inside in pids)
 
     def test_a_client_for_coroutines_is_refused(self, dask_client):
         from distributed import Client

@@ -154,6 +154,8 @@ class RemoteWorkers:
     def _see_workers(self) -> None:
         """Workers have come or gone."""
         tuner, n_workers = self._tuner, self.n_workers
+        if tuner is not None and n_workers is None:
+            tuner.note("no worker", "workers have gone")
         if tuner is not None and n_workers and n_workers != tuner.host.n_cores:
             self._report_host(tuner)
 

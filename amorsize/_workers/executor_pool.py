@@ -163,7 +163,7 @@ class ExecutorPool:
                 self._see_workers()
             gone = self._processes.gone()
             for submission in gone:
-                self._adapter.cancel(submission.handle)
+                self._call_back(submission)  # unless it was cancelled before its end was known
             for submission in gone:
                 self._lose(submission, f"the loss of {submission.process.address}", events)  # type: ignore[union-attr]
         if not self._adapter.names_processes:
