@@ -1,4 +1,4 @@
-"""Digests that tell code in this process from other code of the same name in another."""
+"""Digests of code, by which two processes compare the code that they have under one name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DIGEST_BYTES = 16
 
 
 def digest_of(func: Any) -> bytes:
-    """Of the code of a function, of all that it wraps, and of what is registered with it."""
+    """The digest of a function's code, of all that it wraps, and of what is registered with it."""
     codes: list[CodeType] = []
     registered: list[Any] = []
     for layer in callable_walk.layers(func):
@@ -46,9 +46,9 @@ def _registered(dispatcher: Any) -> list[Any]:
 
 
 def name_of(value: Any) -> str | None:
-    """What code stands at a place, the same wherever nobody has put other code there.
+    """The digest of the code at a place: the same in every process that has not replaced the code.
 
-    For code of libraries, which is not compared closer. None: it is data.
+    For code of libraries, which is not compared more closely. None: there is data at the place.
     """
     if is_scalar(value):
         return None
@@ -71,7 +71,7 @@ def brief_name_of(value: Any) -> str:
 
 
 def _class_digest(cls: type) -> str:
-    """Of the names in a library's class, of its numbers and texts, and of its functions."""
+    """The digest of a library's class: its names, its numbers and texts, its functions."""
     content = []
     for base in cls.__mro__:
         if callables.is_made_at_run_time(base):  # nobody can change the others
@@ -87,7 +87,7 @@ def _class_digest(cls: type) -> str:
 
 
 def _is_state(name: str, value: Any) -> bool:
-    """Is it data that a library keeps in its class? It is told with what its code reads."""
+    """Whether it is data that a library keeps in its class; `library_reads` looks after that."""
     if callable(value) or hasattr(type(value), "__get__"):
         return False
     return not is_scalar(value) or name.startswith("_")

@@ -1,8 +1,9 @@
-"""What stands for a function in memory between calls.
+"""Identifies functions in memory between calls.
 
-A function may be made anew for every call - a closure, a partial, a method looked up again - and is
-remembered all the same. Two that only look alike are two: modules of one text, functions inside the
-same decorator. What one was set up with tells which of its profiles to begin from.
+A program may make a function anew for every call: a closure, a partial, a method of an instance.
+It is recognised all the same. Functions that only look alike are different ones: those of two
+modules with the same text, or those inside the same decorator. The values that a function was set
+up with decide which of its profiles it begins from.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-#: Layers of functions that are followed: a decorator of a partial of a closure has three.
+#: The most layers of functions to open: a decorator of a partial of a closure has three.
 DEEPEST = 3
-#: Settings that tell variants of one function apart.
+#: The most settings that are compared to tell variants of one function apart.
 MOST_SETTINGS = 16
-#: Of a text with more characters, its length counts with its beginning.
+#: The most characters of a text that are compared; of a longer one, its length counts too.
 LONG = 256
 
 BUILTIN: Any = type(len)
@@ -32,7 +33,7 @@ _SCALARS = _NUMBERS | {str, bytes}
 
 
 def owner_of(func: Any, depth: int = DEEPEST) -> Any:  # hashable
-    """What stands for a function, however often it is made anew.
+    """The identity of a function, the same however often the function is made anew.
 
     No code of the user's runs: an attribute that an object makes up when it is asked is none.
     """
@@ -64,7 +65,7 @@ def owner_of(func: Any, depth: int = DEEPEST) -> Any:  # hashable
 
 
 def _told_apart(func: Any) -> Any:
-    """What stands for this very object without keeping it alive."""
+    """The identity of this very object, which does not keep it alive."""
     try:
         return ref(func)
     except TypeError:  # what C has made may have no room for that
@@ -72,7 +73,7 @@ def _told_apart(func: Any) -> Any:
 
 
 def variant_of(func: Any, item_kwargs: dict[str, Any] | None = None) -> Any:
-    """What a function is set up with: numbers and short texts themselves, of all else the kind."""
+    """The values that a function is set up with: numbers and short texts, types of all others."""
     is_bare = type(func) is FUNCTION and func.__closure__ is None and not item_kwargs
     if is_bare and func.__defaults__ is None and func.__kwdefaults__ is None:
         return ()
@@ -128,7 +129,7 @@ def _is_function(value: Any) -> bool:
 
 
 def _inner(values: Iterable[Any], depth: int) -> Iterable[Any]:
-    """Of the functions and classes among some values, what stands for them."""
+    """The identities of the functions and classes among some values."""
     for one in values:
         if type(one) in _SCALARS:
             continue

@@ -1,4 +1,4 @@
-"""What the code of a function needs in a worker."""
+"""Finds what the code of a function needs in a worker."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
 
 CONTAINERS = (list, tuple, dict, set, frozenset, bytearray)
 _WAYS_OF_LIBRARY = {callable_walk.WRAPPED, callable_walk.CLOSURE}
-#: What is set on a function of the project is noted if the function can be imported.
+#: Attributes that the project sets on a function are noted if the function can be imported.
 _WAYS = _WAYS_OF_LIBRARY | {callable_walk.DEFAULT}
 _BUILTIN_HOMES = {"builtins", "io", "_io"}
 _CONSTANTS = {"Ellipsis", "NotImplemented", "None", "True", "False"}
-#: Names by which code can come to all that its module has.
+#: Names by which code can reach everything in its module.
 _BACK_DOORS = {"globals", "eval", "exec", "modules", "__dict__", "vars"}
 
 
 class CodeNeeds:
-    """Reads functions for what a worker must have.
+    """Reads functions to find what a worker must have.
 
     Attributes:
-        called: What the code calls of libraries, by id.
+        called: The functions of libraries that the code calls, by id.
         calling: The project's code that does so.
         asks_families: Whether some code asks a class for its subclasses.
     """
@@ -55,7 +55,7 @@ class CodeNeeds:
         self._hashes_alike = hash_order.is_fixed()
 
     def read(self, func: FunctionType) -> None:
-        """Note all that the function leads to."""
+        """Note everything that the function leads to."""
         is_own = self._needs.owns.function(func)
         ways = _WAYS if is_own else _WAYS_OF_LIBRARY
         held = [value for way, _, value in callable_walk.held(func) if way in ways]
@@ -126,19 +126,19 @@ class CodeNeeds:
                 self._needs.settings[f"{place}.{name}"] = given
 
     def _all_plain(self, home: str) -> None:
-        """The code may name whatever its module has: what is sure to be data goes along."""
+        """The code may name anything in its module, so everything that is surely data is sent."""
         for name, value in tuple(vars(sys.modules[home]).items()):
             if not name.startswith("__") and _is_plain(value, depth=2):
                 self._needs.note(home, name, value)
 
     def _builtins(self, code: CodeType, attributes: tuple[str, ...]) -> None:
-        """What the code takes off the module of builtins, by its name or by a text."""
+        """The names that the code takes from the module of builtins, spelled out or in a string."""
         for name in (*attributes[:1], *code.co_consts):
             if type(name) is str:
                 self._builtin(name)
 
     def _builtin(self, name: str) -> None:
-        """A name that no module has: one that somebody has added to the builtins, or replaced?"""
+        """Note a builtin that the program has added or replaced."""
         value = vars(builtins).get(name, MISSING)
         kind = type(value)
         if value is MISSING or name.startswith("__") or kind.__module__ == "_sitebuiltins":
@@ -154,7 +154,7 @@ class CodeNeeds:
             self._needs.settings[f"builtins:{name}"] = value
 
     def _global(self, home: str | None, name: str, value: Any, attributes: tuple[str, ...]) -> None:
-        """Go from a global along the attributes that the code takes off it."""
+        """Follow the attributes that the code takes from a global."""
         for module, attribute, found in callable_walk.through_modules(value, attributes):
             if home is not None and self._needs.owns.module(home):
                 self._needs.names[f"{home}:{name}"] = brief_name_of(module)
@@ -166,7 +166,7 @@ class CodeNeeds:
         self._needs.note(home, name, value)
 
     def _library(self, home: str, name: str, value: Any) -> None:
-        """What the code takes off a module of a library, which somebody may have changed."""
+        """Note what the code takes from a library's module that the program may have changed."""
         if value is MISSING or name.startswith("__") or type(value) is MODULE:
             return
         if isinstance(value, type):
@@ -177,7 +177,7 @@ class CodeNeeds:
             self._needs.settings[f"{home}:{name}"] = value
 
     def _import(self, name: str, func: FunctionType) -> None:
-        """What the function names of a module that it imports by itself."""
+        """Note what the function takes from a module that it imports itself."""
         package = func.__globals__.get("__package__")
         for full_name in (name, f"{package}.{name}"):
             module = sys.modules.get(full_name)
@@ -195,7 +195,7 @@ class CodeNeeds:
                 self._library(home, attribute, value)
 
     def _judge_alias(self, name: str, module: Any) -> None:
-        """Has somebody put another module under a name, which a worker would import?"""
+        """Whether another module stands under a name than the one that a worker would import."""
         other = callables.own(module, "__name__")
         tops = {one.partition(".")[0] for one in (name, other) if isinstance(one, str)}
         if len(tops) == 2 and not tops <= sys.stdlib_module_names:

@@ -1,7 +1,7 @@
-"""What somebody has registered for encodings in this process.
+"""Finds encodings and error handlers that the program has registered.
 
-Python does not tell what is registered. So the encodings and error handlers that the code of a
-function names are looked up.
+Python does not list what is registered. So each text in the code of a function that may be the
+name of an encoding or error handler is looked up.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LONGEST = 40
 
 
 def registered(func: Any) -> str | None:
-    """An encoding or error handler that a function names and no other process may have."""
+    """An encoding or error handler that a function names and that a worker may lack."""
     code = func.__code__
     if _USERS.isdisjoint(code.co_names):
         return None
@@ -47,7 +47,7 @@ def _is_handler(text: str) -> bool:
 
 
 def _is_foreign(text: str) -> bool:
-    """Does the search of the standard library know no encoding of a name that is found?"""
+    """Whether an encoding is found that the standard library does not know."""
     cache = getattr(sys.modules.get("encodings"), "_cache", {})
     name = text.lower().replace(" ", "_").replace("-", "_")
     if cache.get(name, cache.get(text, cache)) is not None:  # not asked for yet, or found

@@ -1,4 +1,4 @@
-"""How much data a function reaches."""
+"""Estimates how much data a function reaches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from amorsize._function.ownership import Owns
 
-#: Texts that are shorter are not weighed.
+#: Shorter texts are not counted.
 MANY_CHARS = 1000
 
 
@@ -29,11 +29,11 @@ class DataSize:
         self._seen: dict[int, Any] = {id(sample): sample}  # which does not belong to the task
 
     def pass_over(self, values: Iterable[Any]) -> None:
-        """Skip these values: they are weighed with their container."""
+        """Skip these values, because they are counted with their container."""
         self._seen.update((id(one), one) for one in values)
 
     def weigh(self, target: Any) -> None:
-        """Note the bytes of data, unless it was weighed with what it lies in."""
+        """Count the bytes of a value, unless it was counted with its container."""
         if id(target) in self._seen or callables.is_partial(target):
             return
         self._seen[id(target)] = target
@@ -48,7 +48,7 @@ class DataSize:
             self.in_others += sizeof.of(target)
 
     def texts(self, values: Iterable[Any]) -> None:
-        """Note the bytes of long texts, which nothing else looks into."""
+        """Count the bytes of long texts, which are counted nowhere else."""
         for one in values:
             if type(one) in (str, bytes) and len(one) > MANY_CHARS:
                 self.weigh(one)

@@ -1,4 +1,4 @@
-"""Follows functions to what a worker must have as the caller has it."""
+"""Finds everything that a worker must have in the same state as the caller."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _BOUND_IN_C = (type(len), type("".__len__))
 
 
 def needs_of(roots: Iterable[Any], sample: Any = None) -> Needs:
-    """What a worker needs.
+    """Everything that a worker needs to run some functions.
 
     Args:
-        roots: Functions, and what else goes along with them.
-        sample: An item, which is looked into as well, for what its methods read.
+        roots: The functions, and other values that are sent with them.
+        sample: An item; what its methods read is needed as well.
     """
     given = [one for one in (*roots, sample) if one is not None]
     mapped = [one for one in roots if one is not None and not _is_of_known_library(one)]
@@ -41,9 +41,9 @@ def needs_of(roots: Iterable[Any], sample: Any = None) -> Needs:
 
 
 def _is_of_known_library(root: Any) -> bool:
-    """Whether a library documents that this function computes from its arguments alone.
+    """Whether a library documents that the result depends on the arguments alone.
 
-    Then its package is no part of the project: a worker imports it, and needs nothing of its state.
+    Then a worker imports its package, and needs nothing of the caller's state in it.
     """
     while is_partial(root):
         root = root.func
@@ -52,14 +52,14 @@ def _is_of_known_library(root: Any) -> bool:
 
 
 class _Search:
-    """Goes to all that is followed."""
+    """The search through all functions and classes that the roots lead to."""
 
     def __init__(self, needs: Needs) -> None:
         self._needs, self._owns = needs, needs.owns
         self.code, self._classes = CodeNeeds(needs), ClassNeeds(needs)
 
     def go(self) -> None:
-        """Until nothing new is met, in libraries neither."""
+        """Search until nothing new is found, in libraries too."""
         needs, state = self._needs, self._needs.state
         n_seen = -1
         while n_seen != len(state.own):
@@ -71,7 +71,7 @@ class _Search:
             needs.lead_to(state.own)
 
     def note_families(self) -> None:
-        """The code asks classes for their subclasses, and may mean any of its own."""
+        """Note all classes of the project: the code asks classes for their subclasses."""
         ahead = [one for one in self._needs.walk.met if isinstance(one, type)]
         for cls in ahead:
             found: list[type] = type.__subclasses__(cls)

@@ -1,4 +1,4 @@
-"""Which libraries a function may draw random numbers from, by the names in its code."""
+"""Finds from which libraries a function may draw random numbers, by the names in its code."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import Any
 
-#: Functions of the project that are searched for names.
+#: The most functions of the project that are searched for names.
 MAX_FOLLOWED = 30
-#: Elements of a container that are searched, in 5 us.
+#: The most elements of a container that are searched, in 5 us.
 MAX_PLAIN = 256
 
-#: Libraries whose functions draw.
+#: Libraries that have functions which draw random numbers.
 LIBRARIES = frozenset({"random", "numpy", "pandas", "scipy", "sklearn", "torch", "networkx"})
 _HARMLESS = frozenset({"math", "time", "os", "sys", "json", "re", "itertools", "functools", "zlib"})
 _DOORS = frozenset({"eval", "exec", "getattr", "globals", "vars", "__import__"})
@@ -25,12 +25,12 @@ _CONTAINERS = (dict, list, tuple, set, frozenset)
 
 
 def may_draw(func: Callable[..., Any]) -> bool:
-    """Whether a function may draw."""
+    """Whether a function may draw random numbers."""
     return libraries_of(func) != set()
 
 
 def libraries_of(func: Any) -> set[str] | None:
-    """Which of `LIBRARIES` a function names; None where it names what that cannot be told of."""
+    """Which of `LIBRARIES` a function names; None: it names something that may lead to any."""
     left, found, seen = [func], set(), set()
     while left:
         one = callables.raw(left.pop())

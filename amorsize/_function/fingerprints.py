@@ -1,4 +1,4 @@
-"""Who a function is for the cache."""
+"""Identifies functions on disk, the same way in every process."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
     from types import CodeType, FunctionType, MethodType
     from typing import Any
 
-#: Calls from the function down to the last body that is part of its key.
+#: The most calls from the function to a body that is part of its key.
 DEPTH = 3
 KEY_BYTES = 16
 VARIANT_BYTES = 8
-#: Callables in one key, in 60 ms. What leads further is cut off there.
+#: The most callables in one key, in 60 ms.
 MAX_PARTS = 1000
-#: Of a longer text the length counts with both ends: a variant is a hint, not a proof.
+#: Of a longer text, both ends and the length count: a variant need not be exact.
 LONG = 4096
 
 _SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
-#: Methods that run without being named.
+#: Methods that run without being named in the code.
 _MAKERS = ("__new__", "__init__", "__post_init__", "__call__")
 
 
 class Fingerprint(Value):
-    """A function as the cache knows it.
+    """The identity of a function in the cache.
 
-    `key` changes with what it does: its code, names and constants, and the bodies of the project's
-    own functions it calls. `variant` changes with what it is set up with: scalars in its defaults,
-    closure, partial arguments and globals, and the types of the others.
+    `key` changes with what the function does: its code, names and constants, and the bodies of the
+    project's functions that it calls. `variant` changes with the values that it is set up with:
+    scalars in its defaults, closure, partial arguments and globals, and the types of all others.
     """
 
     key: str
@@ -43,12 +43,13 @@ class Fingerprint(Value):
 
 
 def fingerprint(func: Callable[..., object]) -> Fingerprint:
-    """Who this function is, the same in every process whatever its hash seed.
+    """The identity of a function, which is the same in every process and under any hash seed.
 
-    Blind to comments, docstrings, line numbers, the names of locals and the file. Differs between
-    Python minors, whose bytecode does. Never raises: a callable that cannot be read is its type.
-    Not seen are functions reached by other ways than globals, closures, defaults, partial arguments
-    and methods of a known class: an import inside the function, a registry, an item's own method.
+    Comments, docstrings, line numbers, names of locals and the file make no difference. Minor
+    versions of Python do, since their bytecode differs. Never raises: a callable that cannot be
+    read is identified by its type. Functions are found through globals, closures, defaults, partial
+    arguments and methods of known classes. Those reached in another way do not count: through an
+    import inside the function, a registry, an item's own method.
 
     Returns:
         Hex digits of 128 bits for the key, of 64 for the variant, and a readable name.
@@ -87,14 +88,14 @@ def hex_digest(content: list[Any], n_bytes: int) -> str:
 
 @kept_by_code
 def _read(code: CodeType) -> tuple[tuple[Any, ...], tuple[str, ...]]:
-    """The body of code, which never changes, and the names in it."""
+    """The body of a code object and the names in it; kept, since code never changes."""
     from amorsize._function import bytecode, code_body
 
     return code_body.body(code), tuple(bytecode.names(code))
 
 
 class _Content:
-    """What a function is made of, gathered breadth first, so that no depth depends on the order.
+    """The parts of a function, gathered breadth first, so that depths do not depend on the order.
 
     The walk's notes are the classes whose methods a function's code may name.
     """
@@ -152,7 +153,7 @@ class _Content:
             self._add_class_of(value, names)
 
     def _add_class_of(self, value: Any, names: tuple[str, ...]) -> None:
-        """Of a class or an instance of it, the methods that the code names."""
+        """The methods of a class, or of an instance's class, that the code names."""
         if type(value) not in _SCALARS and type(value) is not FUNCTION:
             cls = value if isinstance(value, type) else type(value)
             if ownership.is_own_class(cls):
@@ -171,7 +172,7 @@ class _Content:
             self._add_members(cls, members, beside=True)
 
     def _add_members(self, cls: type, members: tuple[str, ...], *, beside: bool = False) -> None:
-        """The class's own functions of these names; beside it, or one call further down."""
+        """Visit the functions of these names in a class, at its depth or one call deeper."""
         go = self._walk.beside if beside else self._walk.below
         for name in members:
             found = callables.plain(callables.member(cls, name))
@@ -199,7 +200,7 @@ class _Content:
             self._add_members(type(target), ("__call__",), beside=True)
 
     def _setting(self, label: str, value: Any) -> None:
-        """Something the function is set up with: part of the variant, and of the key if it runs."""
+        """Add a value that the function is set up with to the variant; to the key, if it runs."""
         if type(value) not in _SCALARS:
             self.variant.append((label, type_name(value)))
             if self._is_own(value):
@@ -210,7 +211,7 @@ class _Content:
             self.variant.append((label, value))
 
     def _is_own(self, value: Any) -> bool:
-        """Is this a callable in which the project's own code may be found?"""
+        """Whether code of the project may be found in this callable."""
         kind = type(value)
         if kind is FUNCTION:
             return ownership.is_own_function(value) or value.__closure__ is not None

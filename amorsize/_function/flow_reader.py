@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
     from amorsize._function.value_flow import Store, Symbol
 
-#: What asking a value for one of its elements runs of it.
+#: The special methods that run when a value is asked for one of its elements.
 _AT_KEY = ("__getitem__", MISSING_KEY)
-#: Operations, how deep in the stack their object lies, and its special methods that they run.
+#: Operations, how deep in the stack their object lies, and the special methods that they run.
 _SPECIAL: dict[int, tuple[int, tuple[str, ...]]] = {
     **dict.fromkeys(op_numbers("BINARY_SUBSCR"), (2, _AT_KEY)),
     **dict.fromkeys(op_numbers("CONTAINS_OP"), (1, ("__contains__",))),
@@ -66,9 +66,9 @@ _BINARY = (
 _FIRST_IN_PLACE = 13
 _BINARY_OP, _YIELD_VALUE, _FOR_ITER = map(op_number, ("BINARY_OP", "YIELD_VALUE", "FOR_ITER"))
 _COMPARE_OP, _CONTAINS_OP = map(op_number, ("COMPARE_OP", "CONTAINS_OP"))
-#: What comparing two values may run of either.
+#: The special methods that run when two values are compared.
 _COMPARISONS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
-#: What is run of a value that is looked for, or that is a key.
+#: The special methods that run when a value is searched for, or is used as a key.
 _AS_KEY = ("__hash__", "__eq__")
 _STORE_ATTR, _STORE_ITEM = op_number("STORE_ATTR"), op_number("STORE_SUBSCR")
 _STORES = GLOBAL_STORES | FREE_STORES | ATTR_STORES | frozenset(ITEM_STORES)
@@ -86,7 +86,7 @@ _JUMPS_ON = _KEEPS_STACK | {_FOR_ITER}
 _JUMPS_ON |= {
     op for name, op in opmap.items() if name.startswith(("POP_JUMP_FORWARD", "POP_JUMP_IF"))
 }
-#: Until Python 3.11, a loop that is over leaves nothing of what it went through on the stack.
+#: Up to Python 3.11, a loop that ends takes its iterator off the stack.
 _LOOP_LEAVES_NOTHING = op_number("LOAD_METHOD") != NO_OP
 
 #: Codes whose flow is kept.
@@ -96,7 +96,7 @@ _flows: dict[int, tuple[CodeType, Flow]] = {}
 
 
 def flow_of(func: FunctionType) -> Flow:
-    """Where the values of a function's code go: followed once, since code never changes."""
+    """Where the values of a function's code go; kept, since code never changes."""
     code = func.__code__
     found = _flows.get(id(code))
     if found is None:
@@ -116,7 +116,7 @@ def follow(code: CodeType) -> Flow:
 
 
 def given_by(flow: Flow, way: tuple[str, ...]) -> Iterator[tuple[Store, tuple[str, ...]]]:
-    """What a way may lead to that begins with what the outermost code gives."""
+    """The values that a way may lead to which begins with the result of the outermost code."""
     yield from ((one, way) for one in flow.returned)
     at = next((at for at, step in enumerate(way) if not leads_inside(step)), len(way))
     for n_inside in range(1, at + 1):  # however deep it lies
@@ -151,13 +151,13 @@ def _arguments(code: CodeType) -> tuple[str, ...]:
 
 
 class _Follower:
-    """Follows calls of functions that the code itself defines, none of them within itself."""
+    """Follows calls of functions that the code itself defines, without recursion."""
 
     def __init__(self) -> None:
         self._following: list[CodeType] = []
 
     def __call__(self, flow: Flow, inner: CodeType, closure: Mapping[str, Symbol]) -> Symbol:
-        """What a call of a function that the code defines gives."""
+        """The result of calling a function that the code defines."""
         if inner in self._following:
             return None
         self._following.append(inner)

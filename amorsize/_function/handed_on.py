@@ -1,4 +1,4 @@
-"""What a function is called with by one that it is handed to: `map`, `sorted`, `reduce`."""
+"""Finds the arguments with which `map`, `sorted`, `reduce` and their like call a function."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
     Passing = tuple[tuple[Symbol, ...], tuple[str, ...]]  # values, and the names of the last ones
 
-#: Functions that call what they are handed with one element of each of the other arguments.
+#: Functions that call their argument with one element of each of their other arguments.
 _WITH_ELEMENTS = {"map", "filter", "filterfalse", "takewhile", "dropwhile", "imap"}
-#: Functions that call what they are handed with what it gave before, and an element.
+#: Functions that call their argument with its last result and an element.
 _FOLDING = {"reduce", "accumulate"}
 
 
 def handed_on(call: Call, at: int, flow: Flow) -> list[Passing]:
-    """What the argument at this place may be called with, if it is a function."""
+    """The arguments with which the argument at this place may be called, if it is a function."""
     passing = _handed_on(call, at, flow)
     if call[0] != UNKNOWN:
         return [passing]

@@ -1,8 +1,8 @@
-"""Whether code depends on the hash of text: on `hash()`, or on the order of a set.
+"""Finds code that depends on the hash of text: on `hash()`, or on the order of a set.
 
-Each interpreter hashes text by a number of its own, so both differ between the caller and a worker
-that was not forked from it. Read from bytecode in one pass: a set that is only asked what it holds,
-counted or sorted does not matter; one that is iterated does, as far as it can be followed.
+Each interpreter hashes text with a seed of its own, so both differ between the caller and a worker
+that was not forked from it. The bytecode is read in one pass. A set does not matter as long as it is
+only searched, counted or sorted. It matters when it is iterated, as far as that can be followed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import Any
 
-#: What is known of a value on the stack.
+#: What may be known of a value on the stack.
 _SET, _COMPREHENSION = "a set", "a set comprehension"
 _MAKERS = {"set", "frozenset"}
 _SET_METHODS = {"union", "intersection", "difference", "symmetric_difference", "copy"}
@@ -35,7 +35,7 @@ _BUILD_SET = opmap["BUILD_SET"]
 
 
 def is_fixed() -> bool:
-    """Whether every interpreter that this one starts hashes text as it does itself."""
+    """Whether every interpreter that this one starts hashes text in the same way."""
     seed = os.environ.get("PYTHONHASHSEED", "")
     if not seed.isdecimal() or sys.flags.ignore_environment:
         return False
@@ -45,7 +45,7 @@ def is_fixed() -> bool:
 
 
 def why(func: Any) -> str | None:
-    """What in a function depends on the hash of text; None if nothing is seen to."""
+    """What in a function depends on the hash of text, in words; None: nothing is found."""
     code, scope = func.__code__, func.__globals__
     if "hash" not in scope and (bytecode.GLOBAL, "hash", ()) in callable_walk.loads(code):
         return "uses hash()"
@@ -79,7 +79,7 @@ def _reads_a_set_of_its_own(code: CodeType) -> bool:
 
 
 def _has_sets_of_its_own(code: CodeType) -> bool:
-    """Whether there is anything but globals that a set could come from: in most code, no."""
+    """Whether the code could get a set from anything but globals; most code cannot."""
     return (
         _BUILD_SET in code.co_code[::2]
         or not _MAKERS.isdisjoint(code.co_names)

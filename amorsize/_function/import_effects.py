@@ -1,7 +1,7 @@
-"""Whether importing a module once more would do what is to be done once.
+"""Finds modules whose import does something that may be done only once.
 
-A worker in a new interpreter imports the project's modules, and with that does what their top level
-does: a log is emptied, a file of an array made anew, a map run, a program's end prepared.
+A worker in a new interpreter imports the project's modules, so their top level runs once more. It
+may empty a log, write a file anew, run a map or register a function to run at exit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import Any
 
-# What the top level of a module calls, by the names that modules and methods have.
+# Calls at the top level of a module that last, by the names of modules and methods.
 _LASTING = frozenset(
     {"open", "connect", "memmap", "urlopen", "create_connection", "open_memmap"}
     | {"write", "writelines", "write_text", "write_bytes", "writerow", "writerows", "truncate"}
@@ -29,7 +29,7 @@ _LASTING = frozenset(
     | {"Thread", "Process", "Pool", "ThreadPoolExecutor", "ProcessPoolExecutor", "SharedMemory"}
     | {"FileHandler", "RotatingFileHandler", "TimedRotatingFileHandler"}
 )
-#: Methods of whatever a call gives: `Path(name).write_text(text)`.
+#: Methods of the result of a call: `Path(name).write_text(text)`.
 _METHODS = frozenset(
     {"write_text", "write_bytes", "writelines", "writerow", "writerows", "truncate"}
     | {"unlink", "rmtree", "touch", "start"}
@@ -42,7 +42,7 @@ _known: dict[str, tuple[Any, str | None]] = {}
 
 
 def what_it_does(module_name: str) -> str | None:
-    """What an import of a project's module would do again, in words; None: nothing that lasts.
+    """What importing a module of the project would do again, in words; None: nothing that lasts.
 
     Takes 0.2 ms and a file to read, once for each module.
     """

@@ -1,8 +1,8 @@
-"""The kind of an item: its type with its rough size.
+"""The kind of an item: its type and rough size.
 
-A function costs something else on a line than on a page, so what was learned is kept apart. The
-size, log2 of the bytes that the item would travel as, is estimated from what a value says of
-itself, without pickling it: 1 us, and nothing of the user's runs.
+A line costs a function less than a page does, so profiles are kept by kind. The size is log2 of the
+bytes that the pickled item would have. It is estimated in 1 us from what a value says of itself,
+without pickling the item and without running any code of the user's.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ if TYPE_CHECKING:
 
     Kind = tuple[str, int]  # the type's name, and the size class
 
-#: Smaller items are of one class: below 64 bytes, most of what travels is the envelope.
+#: All smaller items are of one class: below 64 bytes, most of what is sent is overhead.
 LEAST_CLASS = 6
 MANY = (list, tuple, set, frozenset, dict)
 TEXTS = (str, bytes, bytearray)
 
 
 def kind_of(item: Any) -> Kind:
-    """The kind of an item, for telling what is known of a function on such items."""
+    """The kind of an item, under which profiles of a function are kept."""
     return type(item).__name__, size_class(item)
 
 
 def size_class(item: Any) -> int:
-    """log2 of about how many bytes an item travels as; 6 for all small ones."""
+    """log2 of roughly the bytes of an item when it is sent; 6 for all small ones."""
     return max(LEAST_CLASS, _n_bytes(item, 2).bit_length())
 
 
 def neighbours(kind: Kind) -> tuple[Kind, Kind]:
-    """The kinds whose items are nearly as large: a hint, where there is none of its own."""
+    """The kinds with the next smaller and larger size, to begin from where this kind is new."""
     name, size = kind
     return (name, size - 1), (name, size + 1)
 
 
 def _n_bytes(value: Any, depth: int) -> int:
-    """An estimate: of texts and arrays their length, of containers some of their values'."""
+    """Estimates bytes: by length for texts and arrays, by some values for containers."""
     made_of = type(value)
     if made_of in TEXTS:
         return len(value)
@@ -56,7 +56,7 @@ def _n_bytes(value: Any, depth: int) -> int:
 
 
 def _n_bytes_of_many(value: Any, depth: int) -> int:
-    """An estimate for all elements from the first few: they are mostly alike."""
+    """Estimates the bytes of all elements from the first few, which are mostly alike."""
     n_all = len(value)
     if not depth or not n_all:
         return 8 * n_all

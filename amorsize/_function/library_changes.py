@@ -1,4 +1,4 @@
-"""What functions of libraries change, by their names."""
+"""Tables of the library functions that change something, by their names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: Methods that change their object.
+#: Methods that change their object, by name.
 CHANGING = {
     *("append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "update"),
     *("add", "discard", "setdefault", "popitem", "appendleft", "extendleft", "popleft", "rotate"),
@@ -26,7 +26,7 @@ _CHANGES_FIRST = {
     *("isub", "imul", "iand", "ixor", "iconcat", "copyto", "put", "place", "putmask"),
     *("fill_diagonal", "put_along_axis", "SubElement"),
 }
-#: The modules that these are of.
+#: The modules that define these.
 _CHANGES_FIRST_OF = {
     *("builtins", "heapq", "bisect", "random", "operator", "numpy", "xml", "elementtree"),
 }
@@ -38,13 +38,13 @@ _DRAWING = {
 }
 #: Of these, functions that change an attribute.
 SETTERS = {"setattr", "delattr"}
-#: Methods of objects that are made in place, which change what they are handed.
+#: Methods of objects made on the spot that change their arguments.
 _CHANGES_HANDED = {"shuffle", "readinto", "at"}
-#: Functions and methods that write into one of the buffers that they are handed.
+#: Functions and methods that write into a buffer which they get as an argument.
 INTO = {"pack_into", "recv_into", "recvfrom_into", "readinto1"}
-#: Builtins that leave a buffer that they are handed as it is; print is told its file by name.
+#: Builtins that do not write into their arguments; print gets its file as a keyword.
 ONLY_LOOKS = {"len", "id", "type", "isinstance", "bool", "repr", "hasattr", "callable", "print"}
-#: Names by which something that is handed over may be changed.
+#: Keywords whose argument may be changed.
 PERHAPS_CHANGING = _CHANGES_FIRST.union(CHANGING, _CHANGES_HANDED, *_DRAWING.values())
 _BUFFERS = {"_io.StringIO", "_io.BytesIO"}
 #: Methods that change only objects of these types.
@@ -54,18 +54,18 @@ CHANGING_SOME = {
     "add_section": {"configparser.ConfigParser"},
     "add_header": {"email.message.Message"},
 }
-#: Functions of libraries that give what others hold as well, and may change through it.
+#: Functions of libraries whose result others hold as well, so that it may be changed for them.
 GIVES_SHARED = {
     *("decimal.getcontext", "logging.getLogger", "matplotlib.pyplot.gca", "matplotlib.pyplot.gcf"),
     *("threading.current_thread", "asyncio.get_event_loop"),
     "multiprocessing.process.current_process",
 }
-#: Functions that open a file whose mode says what happens to it.
+#: Functions that open a file and do to it what their mode says.
 OPENING_BY_MODE = {
     *("io.open", "codecs.open", "gzip.open", "bz2.open", "lzma.open", "tarfile.TarFile.open"),
     "zipfile.ZipFile",
 }
-#: Functions that change a file, and the places of the paths that they take for that.
+#: Functions that change files, and the places of these files' paths among their arguments.
 CHANGING_FILES = {
     **dict.fromkeys(("os.rename", "os.replace", "shutil.move"), (0, 1)),
     **dict.fromkeys(("os.remove", "os.unlink", "os.truncate", "shutil.rmtree"), (0,)),
@@ -76,38 +76,38 @@ CHANGING_FILES = {
 }
 #: Methods of paths that change the file they name.
 CHANGING_PATHS = {".write_text", ".write_bytes", ".unlink", ".rename", ".replace", ".symlink_to"}
-#: Functions and methods of paths that tell of a file what is in it, or whether it is there.
+#: Functions and methods of paths that tell what is in a file, or whether it exists.
 LOOKING_AT_FILES = {
     *("genericpath.exists", "genericpath.isfile", "genericpath.getsize", "os.stat"),
     *("numpy.load", "numpy.loadtxt", "pandas.read_csv"),
 }
 LOOKING_AT_PATHS = {".read_text", ".read_bytes", ".exists", ".is_file", ".stat"}
-#: Methods of tables and pictures that write what they hold to the path which they get first.
+#: Methods of tables and pictures that write to the path in their first argument.
 SAVING = {
     *(".to_csv", ".to_json", ".to_parquet", ".to_pickle", ".to_excel", ".to_feather"),
     *(".savefig", ".save"),
 }
-#: Names without which code does nothing of this.
+#: Names of which code must use one to do any of this.
 NAMES_FOR_FILES = {
     one.rpartition(".")[2] for one in (*OPENING_BY_MODE, *CHANGING_FILES, *CHANGING_PATHS, *SAVING)
 }
-#: How the names of methods begin that change their object, and whole names.
+#: Beginnings of the names of methods that change their object, and whole names.
 _BEGINNINGS = ("set_", "add_", "insert_", "remove_", "delete_", "append_", "extend_", "register")
 _VERBS = {
     *("setLevel", "addHandler", "removeHandler", "addFilter", "removeFilter", "setFormatter"),
     *("decompose", "extract", "replace_with", "mount", "push", "callback", "enter_context"),
     *("setText", "setAttribute", "appendChild", "removeChild", "inc", "dec", "observe", "plot"),
 }
-#: Methods that undo what another one does, where the same code calls both.
+#: Methods that undo each other, where the same code calls both.
 _UNDONE_BY = {"addHandler": "removeHandler", "addFilter": "removeFilter"}
 _UNDONE_BY |= {undo: do for do, undo in _UNDONE_BY.items()}
-#: Packages whose methods of such names give new objects.
+#: Packages whose methods of such names return new objects instead.
 _GIVE_NEW = {"pandas", "polars", "numpy", "datetime", "decimal", "fractions", "pathlib"}
 #: The arguments that functions of NumPy and of OpenCV write to.
 TO = ("out", "dst")
 #: The option with which methods of pandas change their object.
 IN_PLACE_OPTION = "inplace"
-#: Options with which functions change their first argument, and some of these functions; None: any.
+#: Options with which functions change their first argument, and the functions; None: any of them.
 _BY_OPTION: dict[str, frozenset[str] | None] = {
     **dict.fromkeys((IN_PLACE_OPTION, "in_place"), None),
     "copy": frozenset(
@@ -121,23 +121,23 @@ _BY_OPTION: dict[str, frozenset[str] | None] = {
 }
 #: The option with which functions change their second argument.
 _OVERWRITES_SECOND = "overwrite_b"
-#: The types of what is written in C: a function, a method that is bound, one of a type.
+#: The types of functions and methods written in C.
 _IN_C: Any = (type(len), type(str.upper), type(str.__add__))
 _OF_TYPES: Any = (type(str.upper), type(str.__add__))
 
 
 def is_changing(steps: tuple[str, ...]) -> bool:
-    """Whether a way ends with a method that changes its object."""
+    """Whether the last step of a way is a method that changes its object."""
     return bool(steps) and steps[-1][0] == "." and steps[-1][1:] in CHANGING
 
 
 def own_name(called: Any, name: str) -> str:
-    """The name of a function that is written in C, which code may call by another."""
+    """The real name of a function written in C, for which code may use another name."""
     return str(called.__name__) if isinstance(called, _IN_C) else name
 
 
 def changes_first(called: Any, name: str) -> bool:
-    """Whether what is called changes its first argument; MISSING: only the name is known."""
+    """Whether a callable changes its first argument; MISSING: only its name is known."""
     if name in CHANGING and isinstance(called, _OF_TYPES):
         return True
     if called is MISSING:
@@ -147,7 +147,7 @@ def changes_first(called: Any, name: str) -> bool:
 
 
 def changed_by_options(called: Any, name: str, named: tuple[str, ...]) -> int:
-    """How many of its first arguments a function changes because of these options."""
+    """How many of its leading arguments a function changes because of these options."""
     if called is MISSING or type(called) is METHOD:
         return 0
     if _OVERWRITES_SECOND in named:
@@ -190,7 +190,7 @@ def is_verb(name: str) -> bool:
 
 
 def _is_library_object(value: Any) -> bool:
-    """Whether it is an object of a library, of a class that is written in Python."""
+    """Whether it is an object of a library's class that is written in Python."""
     kind = type(value)
     top = kind.__module__.partition(".")[0]
     return top not in _GIVE_NEW and is_made_at_run_time(kind) and not is_own_class(kind)

@@ -1,9 +1,8 @@
-"""What the code of libraries reads of its modules.
+"""Finds what the code of libraries reads from its own modules.
 
-A function of the project calls one of a library's, which looks at an option, or into a table of its
-module that the program has filled. So library code is followed from the calls on, function by
-function, for the globals and class attributes that it names. The way is kept, and what stands there
-is asked anew in each call.
+A function of a library may read an option, or a table of its module that the program has filled. So
+code of libraries is followed from the project's calls on, function by function, for the globals and
+class attributes that it names. These places are kept. What stands there is read anew in each call.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ if TYPE_CHECKING:
 
     from amorsize._function.callable_walk import Read
 
-#: Functions that are read for each one that is called, the nearest first: 2 ms.
+#: The most functions that are read for each one that is called, nearest first: 2 ms.
 MOST_CALLABLES = 60
-#: Functions that are read in all.
+#: The most functions that are read in all.
 MOST_IN_ALL = 240
-#: Ways that are kept.
+#: The most results that are kept.
 MOST_KEPT = 1024
 
 # What has the state of this process, or is carried with `caller_state`: neither read nor followed.
@@ -54,20 +53,20 @@ _READ_IN_C = {
     "_sqlite3": (("sqlite3.dbapi2", "adapters"), ("sqlite3.dbapi2", "converters")),
 }
 _READ_IN_C["sqlite3"] = _READ_IN_C["_sqlite3"]
-# Methods that run without being named.
+# Methods that run without being named in the code.
 _UNNAMED = {"__init__", "__new__", "__call__", "__enter__", "__exit__", "__getattr__"}
 _UNNAMED |= {"__getitem__", "__iter__", "__str__", "__repr__", "__eq__", "__post_init__"}
 
 
 class Way(Value):
-    """Where the code behind functions and classes of libraries reads, and how that was found."""
+    """The places that functions and classes of libraries read, and how these were found."""
 
     places: tuple[tuple[str, str], ...]  # module, and a name or "Class.name" in it
     groups: tuple[tuple[tuple[str, str], ...], ...]  # what one function of these sets at once
     links: tuple[tuple[Mapping[str, Any], str, Any], ...]  # namespace, name and what stood there
 
     def holds(self) -> bool:
-        """Whether all code is still where it was found."""
+        """Whether all code still stands where it was found."""
         return all(space.get(name, MISSING) is value for space, name, value in self.links)
 
 
@@ -75,13 +74,13 @@ _ways: dict[tuple[int, ...], tuple[Any, Way]] = {}
 
 
 def way_from(values: Sequence[Any], codes: Sequence[CodeType], owns: Callable[[Any], bool]) -> Way:
-    """Where functions, classes and instances of libraries read when the project's code names them.
+    """The places that functions, classes and instances of libraries read.
 
-    Together, since a method of the one may be called by another.
+    They are followed together, since one may call a method of another.
 
     Args:
-        values: What the code names.
-        codes: The project's, which names the methods as well.
+        values: The functions, classes and instances that the project's code names.
+        codes: The project's code, which names their methods as well.
         owns: Whether a function or class is the project's: it is examined elsewhere.
     """
     roots = tuple(map(code_of, values))  # what they are bound to is not kept alive
@@ -116,7 +115,7 @@ def code_of(value: Any) -> Any:
 
 
 def named_by(func: FunctionType, reads: Iterable[Read]) -> Iterator[tuple[str, str, Any]]:
-    """What a function of the project's names of modules: which one, the name, what it is."""
+    """What a function of the project names in modules: yields module, name and value."""
     for space, name, value, attributes in reads:
         if space == callable_walk.IMPORT:
             if type(value) is MODULE:
@@ -133,19 +132,19 @@ def named_by(func: FunctionType, reads: Iterable[Read]) -> Iterator[tuple[str, s
 
 
 def leads_on(value: Any) -> bool:
-    """Whether there is code of Python behind a value, or a builtin that reads a module's tables."""
+    """Whether a value is code in Python, or a builtin that reads tables of a module."""
     if type(value) is type(len):
         return value.__module__ in _READ_IN_C
     return callable(value) or is_made_at_run_time(type(value))
 
 
 def is_followed(module: object) -> bool:
-    """Whether the code and the state of a library's module are looked at."""
+    """Whether the code and the state of a library's module are examined."""
     return isinstance(module, str) and module.partition(".")[0] not in _OF_THE_PROCESS
 
 
 class _Reader:
-    """Goes from functions and classes of libraries to all that they may run."""
+    """Walks from functions and classes of libraries to everything that they may run."""
 
     def __init__(
         self, roots: Sequence[Any], codes: Sequence[CodeType], owns: Callable[[Any], bool]
@@ -170,7 +169,7 @@ class _Reader:
                 self._members(cls)
 
     def way(self) -> Way:
-        """What was found."""
+        """The places that were found."""
         return Way(places=tuple(self._places), groups=tuple(self._groups), links=tuple(self._links))
 
     def _lead_to(self, value: Any) -> None:
@@ -246,7 +245,7 @@ class _Reader:
             self._lead_to(value)
 
     def _members(self, cls: type) -> None:
-        """Of a class, what the code names: methods are followed, all else is state."""
+        """Take the names that the code uses of a class: follow methods, note all else as state."""
         for base in cls.__mro__:
             if not (is_made_at_run_time(base) and is_followed(base.__module__)):
                 continue

@@ -1,7 +1,7 @@
-"""What stands in modules of libraries: read in the caller, put there for one call in a worker.
+"""Carries the state of libraries' modules from the caller to a worker, for one call.
 
-A worker makes most of it by its import, or as its items run, and only what the program may have set
-is told to it: numbers and texts, tables of such, and what is the project's.
+A worker makes most of this state by its imports, or while its items run. It is sent only what the
+program may have set: numbers and texts, tables of these, and values of the project's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: Larger tables are caches, or data that nobody sets.
 MOST_ENTRIES = 1000
-#: Tables inside one another that are looked into.
+#: How deep tables inside one another are examined.
 DEPTH = 3
 
 # How it is to be put there in a worker: in place of what is there; a table's entries beside those
@@ -36,12 +36,12 @@ _PLAIN_CONTAINERS = frozenset({dict, list, tuple, set, frozenset})
 _SEQUENCES: Any = (list, tuple)
 _SETS: Any = (set, frozenset)
 _CONTAINERS: Any = (dict, *_SEQUENCES, *_SETS)
-# What no other process should get: it has one of its own.
+# Values that each process has of its own, so that none is sent.
 _OWN_TO_EACH = ("random.", "logging.", "numpy.random.")
 
 
 class State:
-    """What stands at places now: what of it goes along, and of which kind the rest is."""
+    """What stands at places now: the values that are sent, and the types of the rest."""
 
     def __init__(self, owns: Callable[[Any], bool]) -> None:
         self.settings: dict[str, tuple[str, Any]] = {}
@@ -52,7 +52,7 @@ class State:
         self._met: set[Place] = set()
 
     def note(self, places: Iterable[Place], groups: Iterable[Iterable[Place]] = ()) -> None:
-        """Look at places, each once; `groups` are those that the code which reads them may set."""
+        """Read places, each once; `groups` are places that the code which reads them may set."""
         made = _made_by_items(groups)
         for place in places:
             if place not in self._met:
@@ -94,7 +94,7 @@ class State:
                 self._carry(place, AMONG, among)
 
     def _is_set(self, key: Any, value: Any) -> bool:
-        """Is it an entry that can be sent: plain, or with something of the project in it?"""
+        """Whether an entry can be sent: it is plain, or something of the project is in it."""
         if is_plain(key, 1) and is_plain(value, DEPTH):
             return True
         return self._is_of_project(key, 1) or self._is_of_project(value, 2)
@@ -123,7 +123,7 @@ class State:
         )
 
     def _is_of_project(self, value: Any, depth: int) -> bool:
-        """Whether a value, or what lies in it, is code or an object of the project's.
+        """Whether a value is code or an object of the project's, or has one inside.
 
         Or code of another library, which the program has made known to this one.
         """
@@ -150,7 +150,7 @@ class State:
 
 
 def _made_by_items(groups: Iterable[Iterable[Place]]) -> set[Place]:
-    """What is set together but cannot be sent together: a flag, and the connection it tells of.
+    """Places that are set together but cannot be sent together: a flag, and its connection.
 
     A worker makes both as the caller did, when the code that reads them runs there.
     """
@@ -162,7 +162,7 @@ def _made_by_items(groups: Iterable[Iterable[Place]]) -> set[Place]:
 
 
 def _found(module: str, path: str) -> Any:
-    """What stands at a place now; MISSING where nothing does, or it is made on demand."""
+    """The value at a place; MISSING: there is none, or it is made on demand."""
     found = sys.modules.get(module, MISSING)
     for step in path.split("."):
         found = vars(found).get(step, MISSING) if hasattr(found, "__dict__") else MISSING
@@ -170,7 +170,7 @@ def _found(module: str, path: str) -> Any:
 
 
 def is_plain(value: Any, depth: int) -> bool:
-    """Is it a number or text, or a container of such?"""
+    """Whether it is a number or text, or a container of these."""
     kind = type(value)
     if kind in _SCALARS:
         return True
@@ -181,7 +181,7 @@ def is_plain(value: Any, depth: int) -> bool:
 
 
 def _is_of_each(value: Any) -> bool:
-    """Is it what each worker has of its own: a lock, a logger, a generator; or a constant?"""
+    """Whether each worker has its own: a lock, a logger, a generator; or whether it is constant."""
     return is_shareable(value) or callables.type_name(value).startswith(_OWN_TO_EACH)
 
 
@@ -198,19 +198,19 @@ def _kind(value: Any) -> str:
 
 
 class OtherKind(Exception):  # noqa: N818 - says what was found
-    """What a library has is of another kind than in the caller."""
+    """Something in a library is of another type than in the caller."""
 
 
-#: What undoes the settings of the last call.
+#: Undoes the settings of the last call.
 _put_back: list[Callable[[], None]] = []
 _awaited: list[str] = []
 
 
 def take(settings: dict[str, tuple[str, Any]], kinds: dict[str, str]) -> None:
-    """Have libraries as they are in the caller, now or once they are loaded; until `give_back`.
+    """Set libraries as they are in the caller, now or when they are loaded; until `give_back`.
 
     Raises:
-        OtherKind: An object of a library's is of another kind here.
+        OtherKind: An object of a library is of another type here.
     """
     for place, kind in kinds.items():
         module, _, path = place.partition(":")
@@ -230,7 +230,7 @@ def take(settings: dict[str, tuple[str, Any]], kinds: dict[str, str]) -> None:
 
 
 def give_back() -> None:
-    """Have libraries as they were before, as far as nobody else has set them since."""
+    """Set libraries as they were before, unless somebody else has set them since."""
     while _awaited:
         import_hooks.forget(_awaited.pop())
     while _put_back:

@@ -1,4 +1,4 @@
-"""Finds out which of its arguments a library's function changes."""
+"""Finds the arguments that a library's function changes."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     Target = tuple[Store, str]
 
 
-#: Methods that ask their object for a key, and what asks its first argument for some.
+#: Methods that ask their object for a key, and functions that ask their first argument.
 _ASKING = (".__getitem__", ".__missing__")
 _ASKING_FIRST = (".format_map", ".getitem", "getitem")
 
 
 def changed_by_library(func: FunctionType, bound: Bound, call: Call) -> Iterator[Target]:
-    """What a library's function changes of what it is handed."""
+    """The arguments that a library's function changes."""
     callee, passed, named = call
     flow, step = flow_of(func), callee[2][-1:]
     by_name = dict(zip(named, passed[len(passed) - len(named) :], strict=True))
@@ -68,7 +68,7 @@ def changed_by_library(func: FunctionType, bound: Bound, call: Call) -> Iterator
 
 
 def _into_buffers(func: FunctionType, bound: Bound, call: Call, file: Symbol) -> Iterator[Target]:
-    """What methods change that change only objects of some types."""
+    """The objects that methods change which do so only for some types."""
     callee = call[0]
     name = callee[2][-1].lstrip(".") if callee[2] else ""
     targets = [(callee[0], callee[1], callee[2][:-1])]

@@ -1,4 +1,4 @@
-"""Objects of which only the class is known, because an item makes them."""
+"""Stand for objects that an item makes, of which only the class is known."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Made:
         self.own_names: set[str] | None = None  # not asked yet
 
     def attribute(self, name: str) -> Any:
-        """What it has of its class under a name; MISSING where it may have its own."""
+        """The attribute of its class under a name; MISSING: it may have one of its own."""
         held = member(self.cls, name)
         if held is MISSING or hasattr(type(held), "__get__"):
             return MISSING
@@ -35,7 +35,7 @@ class Made:
 
 
 class Super:
-    """Stands for what `super()` gives in a method of an object."""
+    """Stands for the result of `super()` in a method."""
 
     __slots__ = ("owner",)
 
@@ -43,13 +43,13 @@ class Super:
         self.owner = owner
 
     def methods(self, name: str) -> list[Any]:
-        """Every function of this name that its classes have: the next one is among them."""
+        """Every function of this name in its classes; the next one in order is among them."""
         found: list[Any] = [vars(cls).get(name) for cls in class_of(self.owner).__mro__]
         return [one.__get__(self.owner) for one in found if type(one) is FUNCTION]
 
 
 def class_of(value: Any) -> type:
-    """The class of an object, be it at hand or only known by its class."""
+    """The class of an object, or of one of which only the class is known."""
     return value.cls if type(value) is Made else type(value)
 
 

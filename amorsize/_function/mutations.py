@@ -1,7 +1,8 @@
-"""What a function's code changes that outlives a call: by a name, an alias, a method or a helper.
+"""Finds what a function's code changes that outlives the call.
 
-Read from where the values in its bytecode go. What cannot be followed is not told; what is told is
-plainly there, if in a branch that few items take.
+It follows the values in the bytecode: through names, aliases, methods and helpers. A change that
+cannot be followed is left out. A change that is reported is plainly in the code, though perhaps in
+a branch that few items take.
 """
 
 from __future__ import annotations
@@ -54,19 +55,19 @@ if TYPE_CHECKING:
     Owns = Callable[[object], bool]
     Target = tuple[Store, str]  # where the way to a changed thing begins, and its last step
 
-#: Helpers that are read, each called by the one before it.
+#: How deep calls of helpers are followed.
 MOST_HELPERS = 4
 _OF_THREAD: Any = ["what a call gives to all of a thread"]
 
 
 class Reader:
-    """Reads functions, for one look at what they lead to: what a name stands for is asked once.
+    """Reads functions for one examination: each name is looked up once.
 
     Args:
-        owns: Whether a function is the project's own: only these are read as helpers.
+        owns: Whether a function is the project's; only those are read as helpers.
 
     Attributes:
-        met: What a call may run that cannot be followed; None: it is taken to change nothing.
+        met: The functions that a call may run which cannot be followed; None: it changes nothing.
     """
 
     def __init__(self, owns: Owns) -> None:
@@ -76,12 +77,12 @@ class Reader:
         self._known: dict[tuple[int, object, int], tuple[Any, Bound, list[Target]]] = {}
 
     def changes(self, func: FunctionType, bound: Bound = NOTHING) -> Iterator[Change]:
-        """What a function changes, with these arguments bound to it."""
+        """The changes that a function makes, with these arguments bound to it."""
         for target, step in self._targets(func, bound, MOST_HELPERS):
             yield self._change(func, bound, target, step)
 
     def changed_arguments(self, func: FunctionType, bound: Bound = NOTHING) -> set[str]:
-        """The names of those of its arguments that a function changes."""
+        """The names of the arguments that a function changes."""
         changed = self._changed(func, bound, MOST_HELPERS)
         return {name for name, way, _ in changed if value_flow.GIVEN not in way}
 
@@ -125,7 +126,7 @@ class Reader:
                     yield origin, step
 
     def _handed_back(self, func: FunctionType, bound: Bound, target: Store) -> Iterator[Store]:
-        """What was handed to a function of the project that gives it, or a part of it, back."""
+        """The arguments that a function of the project returns whole or in part."""
         space, name, steps = target
         place = steps.index(value_flow.CALLED)
         callee, flow = (space, name, steps[:place]), flow_of(func)
@@ -164,7 +165,7 @@ class Reader:
             yield from self._by_operation(func, bound, target, method, depth)
 
     def learn_ways(self, read: list[tuple[FunctionType, Bound]]) -> None:
-        """Learn what code changes that it takes from attributes."""
+        """Learn what code changes of the objects that it takes from attributes."""
         if self.met is None:
             return
         names = {name for func, _ in read for name, _ in flow_of(func).kept} | self.met.fields
@@ -177,7 +178,7 @@ class Reader:
     def _by_operation(
         self, func: FunctionType, bound: Bound, target: Store, method: str, depth: int
     ) -> Iterator[Target]:
-        """What an object's own special method changes of it."""
+        """The changes that an object's own special method makes to it."""
         space, name, steps = target
         for found in (
             callees_of(func, bound, (space, name, (*steps, f".{method}"))) if depth else ()
@@ -217,7 +218,7 @@ class Reader:
     def _by_unknown(
         self, func: FunctionType, bound: Bound, call: Call, depth: int
     ) -> Iterator[Target]:
-        """What any function of the project may change that such a call could run."""
+        """The changes that any function of the project may make which such a call could run."""
         (space, name, steps), passed, named = call
         is_named = bool(steps) and steps[-1][0] == "."
         if self.met is None or not (steps or space in (value_flow.ARGUMENT, CLOSURE)):
@@ -242,7 +243,7 @@ class Reader:
     def _by_prepared(
         self, func: FunctionType, bound: Bound, call: Call, depth: int
     ) -> Iterator[Target]:
-        """What is called by a `partial` that the code itself makes."""
+        """The callable and arguments of a `partial` that the code itself makes."""
         (space, name, steps), passed, named = call
         maker = space, name, steps[:-1]
         if partial not in self._callees(func, bound, maker):
@@ -281,7 +282,7 @@ class Reader:
                 yield (*origin[:2], (*origin[2], *rest)), step
 
     def _callees(self, func: FunctionType, bound: Bound, callee: Store) -> list[Any]:
-        """What may be called, the functions that other functions give included."""
+        """The functions that may be called, those that other functions return included."""
         if value_flow.CALLED not in callee[2]:
             found = callees_of(func, bound, callee)
         else:
