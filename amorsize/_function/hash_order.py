@@ -1,8 +1,8 @@
 """Finds code that depends on the hash of text: on `hash()`, or on the order of a set.
 
 Each interpreter hashes text with a seed of its own, so both differ between the caller and a worker
-that was not forked from it. The bytecode is read in one pass. A set does not matter as long as it is
-only searched, counted or sorted. It matters when it is iterated, as far as that can be followed.
+that was not forked from it. The bytecode is read in one pass. A set does not matter as long as it
+is only searched, counted or sorted. It matters when it is iterated, as far as that can be followed.
 """
 
 from __future__ import annotations

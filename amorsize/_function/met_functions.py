@@ -1,4 +1,4 @@
-"""Finds the functions of the project that a call may run if it cannot be followed."""
+"""Finds the functions of the project that a call may run, where it cannot be followed."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from amorsize._function.ownership import Owns
     from amorsize._function.value_flow import Call, Flow, Store, Symbol
 
-#: A flag of the code of functions, which that of a class statement has not.
+#: A flag that the code of functions has, and that of class bodies lacks.
 _IS_OF_FUNCTION = 0x1
-#: Functions that a call is taken for at most.
+#: The most functions that a call is taken for.
 MOST_TRIED = 50
 _METHODS = (staticmethod, classmethod)
 _CELL: Any = type((lambda one: lambda: one)(0).__closure__[0])  # type: ignore[index]
 
 
 class Met:
-    """The project's functions that were met, those that they define included.
+    """The project's functions that were met, with those that they define.
 
     Args:
         read: The functions whose code was read.
         classes: The classes that were met.
         owns: Whether a function or class is the project's.
-        shared: What items share, with the names used in messages.
+        shared: The objects that items share, by the names used in messages.
 
     Attributes:
         ways_on: The ways from an attribute to what is changed, and whether it is set, by its name.
@@ -85,7 +85,7 @@ class Met:
                 yield label, value
 
     def behind_getters(self, target: Store) -> Iterator[Store]:
-        """What properties and the like give that others have as well."""
+        """The shared objects that properties and the like return."""
         self._sort()
         for at, one in enumerate(target[2]):
             for getter in self._getters.get(one[1:], ()) if one[0] == "." else ():
@@ -96,7 +96,7 @@ class Met:
                         yield FOUND, f"{label} {name}", (*steps, *target[2][at + 1 :])
 
     def found(self, label: str) -> Any:
-        """What was found under a name used in messages."""
+        """The object that has a name in messages."""
         return self._found[label] if label in self._found else dict(self.shared).get(label, MISSING)
 
     def learn(self, targets: Iterable[tuple[Store, str]], names: set[str]) -> None:
@@ -108,7 +108,7 @@ class Met:
                     self.ways_on.setdefault(one, {})[way] = None
 
     def _sort(self) -> None:
-        """Index everything that was met, at the first question."""
+        """Index everything that was met, when it is first asked for."""
         if self._is_sorted:
             return
         self._is_sorted = True
@@ -140,13 +140,13 @@ class Met:
 
 
 def _fields_of(cls: type) -> tuple[str, ...]:
-    """The names of a named tuple's fields; of other classes nothing."""
+    """The names of a named tuple's fields; none for other classes."""
     fields = member(cls, "_fields") if issubclass(cls, tuple) else ()
     return fields if type(fields) is tuple else ()
 
 
 def fields_given(made: Any, call: Call) -> Iterator[tuple[str, Symbol]]:
-    """What a call puts into the fields of a named tuple or of a namespace, by their names."""
+    """The values that a call puts into a named tuple or a namespace, by the names of fields."""
     _, passed, named = call
     n_by_place = len(passed) - len(named)
     if isinstance(made, type) and issubclass(made, tuple):
@@ -157,7 +157,7 @@ def fields_given(made: Any, call: Call) -> Iterator[tuple[str, Symbol]]:
 
 
 def names_in_spaces(flow: Flow) -> Iterator[str]:
-    """The attributes that namespaces are made with."""
+    """The attributes with which namespaces are made."""
     for (_, name, steps), _, named in flow.calls:
         if named and (steps[-1] if steps else name).endswith("Namespace"):
             yield from (f".{one}" for one in named)
@@ -166,7 +166,7 @@ def names_in_spaces(flow: Flow) -> Iterator[str]:
 def through_attributes(
     met: Met | None, flow: Flow, kept: Iterable[tuple[str, Symbol]]
 ) -> Iterator[tuple[Store, str]]:
-    """What is put into an attribute, and changed by code that takes it from there."""
+    """The values that are put into an attribute, and changed by code that takes them from it."""
     ways_on = {} if met is None else met.ways_on
     for attribute, value in kept if ways_on else ():
         for way, is_set in ways_on.get(attribute, ()):
@@ -187,7 +187,7 @@ def _defined_by(code: CodeType) -> Iterator[tuple[CodeType, bool]]:
 
 
 def _standing_for(code: CodeType, func: FunctionType) -> FunctionType:
-    """A function that is defined when another runs, as far as its code tells."""
+    """A function that another one defines when it runs, as far as the code shows it."""
     cells = tuple(_CELL() for _ in code.co_freevars)
     made: FunctionType = FUNCTION(code, func.__globals__, code.co_name, None, cells)
     return made

@@ -1,8 +1,8 @@
-"""What stands in a library's place for a while: put there by `unittest.mock`, or while it is used.
+"""Finds what replaces parts of libraries for a while, above all mocks of `unittest.mock`.
 
-A new interpreter has the library as it was imported. What the mapped function's own code names is
-compared with that by name; a library that calls what was replaced names it where nobody looks. So
-where mocks are in use at all, the modules of libraries are looked through for what is not theirs.
+A new interpreter has the library as its import leaves it. Names in the mapped function's own code
+are compared with that. But a library may itself call what was replaced, by names that nobody reads.
+So where mocks are in use, the modules of libraries are searched for objects that are not theirs.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-# Modules in which programs leave functions of their own for good: hooks, and additions.
+# Modules in which programs leave functions of their own for good: hooks and additions.
 _MEANT_FOR_IT = frozenset({"sys", "builtins", "threading", "warnings"})
 
 
 def why_not_new_interpreters() -> str | None:
-    """What a new interpreter would not have; None: nothing, or mocks are not in use.
+    """A replaced part that a new interpreter would lack; None: none, or mocks are not in use.
 
     10 ms with 800 modules loaded, where `unittest.mock` is; 3 ms if nothing has changed since.
     """
@@ -42,7 +42,7 @@ def why_not_new_interpreters() -> str | None:
 
 
 class _Libraries:
-    """The modules of libraries and their classes, with what stands in them."""
+    """The modules of libraries and their classes, with their contents."""
 
     def __init__(self) -> None:
         self._homes, self._modules = tuple(sys.modules), tuple(sys.modules.values())
@@ -74,7 +74,7 @@ class _Libraries:
         self._kinds = tuple(map(type, compress(now, self._are_others)))
 
     def is_unchanged(self) -> bool:
-        """Whether the same modules are loaded, with the same in them."""
+        """Whether the same modules are loaded, with the same contents."""
         if self._homes != tuple(sys.modules) or self._sizes != list(map(len, self._values)):
             return False
         now = tuple(chain.from_iterable(self._values))
@@ -86,12 +86,12 @@ class _Libraries:
         )
 
 
-#: How libraries were when nothing of others was found in them.
+#: The state of libraries when nothing in them was replaced.
 _found_clean: _Libraries | None = None
 
 
 def _started(mock: Any) -> Iterator[str]:
-    """Those that `start()` of a patch has put anywhere, in classes as well."""
+    """The mocks that `start()` of a patch has put in modules and classes."""
     for patch in tuple(getattr(mock._patch, "_active_patches", ())):
         target: Any = getattr(patch, "target", None)
         if target is None:
@@ -102,7 +102,7 @@ def _started(mock: Any) -> Iterator[str]:
 
 
 def _standing(mock: Any, libraries: _Libraries) -> Iterator[str]:
-    """Mocks, and functions of the project, that stand in modules of libraries and their classes."""
+    """The mocks and functions of the project that stand in libraries' modules and classes."""
     for home, module in tuple(sys.modules.items()):
         if isinstance(module, mock.NonCallableMock):
             yield home

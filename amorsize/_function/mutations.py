@@ -1,8 +1,7 @@
 """Finds what a function's code changes that outlives the call.
 
-It follows the values in the bytecode: through names, aliases, methods and helpers. A change that
-cannot be followed is left out. A change that is reported is plainly in the code, though perhaps in
-a branch that few items take.
+It follows the values in the bytecode: through names, aliases, methods and helpers. A change that is
+reported is plainly in the code, perhaps in a branch that few items take. Others are left out.
 """
 
 from __future__ import annotations

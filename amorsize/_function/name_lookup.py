@@ -1,4 +1,4 @@
-"""What the names in code stand for now."""
+"""Looks up what the names in code stand for now."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from amorsize._function.bound_arguments import Bound
     from amorsize._function.value_flow import Store
 
-    End = tuple[Any, Any]  # what lies at the end of a way, and the last thing known on it
+    End = tuple[Any, Any]  # the value at the end of a way, and the last known value on it
 
 _VIEW: Any = type(type.__dict__)
 #: Types of the nodes of trees.
@@ -39,12 +39,12 @@ _NODES = {
     *("xml.etree.ElementTree.Element", "xml.etree.ElementTree.ElementTree", "xml.dom.minidom.Node"),
     *("bs4.element.PageElement", "lxml.etree._Element", "lxml.etree._ElementTree"),
 }
-#: What classes have for slots, and for the fields of named tuples: reading them runs nobody's code.
+#: Descriptors of slots and of named tuples' fields: reading them runs no code of the program.
 _FIELDS: Any = (type(FUNCTION.__globals__), _tuplegetter)
 
 
 def callees_of(func: FunctionType, bound: Bound, callee: Store) -> list[Any]:
-    """What may be called, as the names stand now; nothing if that cannot be told."""
+    """The functions that may be called, as the names stand now; none if that cannot be found."""
     space, name, steps = callee
     if callee == value_flow.UNKNOWN:
         return []
@@ -56,7 +56,7 @@ def callees_of(func: FunctionType, bound: Bound, callee: Store) -> list[Any]:
 
 
 def makes_new(func: FunctionType, bound: Bound, callee: Store) -> bool:
-    """Whether what is called is a method of what a class of the project has just made."""
+    """Whether a method is called of an object that a class of the project has just made."""
     space, name, steps = callee
     makers = callees_of(func, bound, (space, name, steps[: steps.index(value_flow.CALLED)]))
     new: Any = object.__new__
@@ -64,13 +64,13 @@ def makes_new(func: FunctionType, bound: Bound, callee: Store) -> bool:
 
 
 def called_by(func: FunctionType) -> Iterator[Any]:
-    """What a function calls by a name that can be followed."""
+    """The functions that a function calls by names that can be followed."""
     for callee, _, _ in flow_of(func).calls:
         yield from callees_of(func, NOTHING, callee)
 
 
 def given_numbers(func: FunctionType, bound: Bound) -> Iterator[Any]:
-    """What a function calls with a whole number first that is there before any item comes."""
+    """The functions that are called with an integer first that exists before any item."""
     flow = flow_of(func)
     for callee, passed, _ in flow.calls:
         for space, name, steps in flow.origins(passed[0]) if passed else ():
@@ -80,7 +80,7 @@ def given_numbers(func: FunctionType, bound: Bound) -> Iterator[Any]:
 
 
 def _called_parts(value: Any, step: str) -> Iterable[Any]:
-    """What may stand at the end of a step, methods included."""
+    """The values that may stand at the end of a step, methods included."""
     if value is MISSING:
         return ()
     if step == value_flow.SUPER:
@@ -99,7 +99,7 @@ def _called_parts(value: Any, step: str) -> Iterable[Any]:
 
 
 def _callables_of(value: Any) -> list[Any]:
-    """What an attribute may be that is called, if only the object is known."""
+    """The functions that an attribute may be, if only the object is known."""
     if type(value) is MODULE:  # of a library it may be any, and most change nothing
         held = tuple(vars(value).values()) if is_own_module(value.__name__) else ()
         return [one for one in held if type(one) is FUNCTION]
@@ -112,7 +112,7 @@ def _callables_of(value: Any) -> list[Any]:
 
 
 def root_of(func: FunctionType, bound: Bound, space: str, name: str) -> tuple[str, Any]:
-    """What a way begins with: in words, and itself."""
+    """The value that a way begins with, and its description."""
     if space == value_flow.ARGUMENT:
         return bound.value_of(func, name)
     if space == value_flow.CLASS:
@@ -123,9 +123,9 @@ def root_of(func: FunctionType, bound: Bound, space: str, name: str) -> tuple[st
 
 
 def ends_of(value: Any, steps: tuple[str, ...]) -> list[End]:
-    """What may lie at the end of these steps, each with the last thing that is known on the way.
+    """The values that may lie at the end of these steps, each with the last known value before.
 
-    Nobody's code runs; MISSING where it would have to.
+    No code of the program runs; MISSING where it would have to.
     """
     ends: list[End] = []
     ahead = [value]
@@ -143,7 +143,7 @@ def ends_of(value: Any, steps: tuple[str, ...]) -> list[End]:
 
 
 def ends_in_globals(func: FunctionType, makers: list[Any], steps: tuple[str, ...]) -> list[End]:
-    """What lies at the end of a way through the names that a frame gives, or `globals()`."""
+    """The value at the end of a way through the names of a frame, or of `globals()`."""
     are_given = any(one is globals for one in makers)
     gates = [value_flow.OF_FRAME, *([value_flow.CALLED] if are_given else [])]
     ways = (steps[steps.index(gate) + 1 :] for gate in gates if gate in steps)
@@ -184,7 +184,7 @@ def _parts(value: Any, step: str) -> Iterable[Any]:
 
 
 def _current_of(variable: Any) -> Iterable[Any]:
-    """What a context variable stands for here, if it stands for anything."""
+    """The value of a context variable here, if it has one."""
     try:
         return (variable.get(),)
     except LookupError:
@@ -192,12 +192,12 @@ def _current_of(variable: Any) -> Iterable[Any]:
 
 
 def _names_of(value: Any) -> Any:
-    """What a module, a class or an object has, as the dict that code gets of it."""
+    """The attributes of a module, class or object, as the dict that code gets."""
     return vars(value) if type(value) is MODULE or isinstance(value, type) else state(value)
 
 
 def _attribute_of(value: Any, name: str) -> Any:
-    """What an instance keeps under a name: in its dict, a slot, a named tuple, or its class."""
+    """The attribute of an instance: from its dict, a slot, a named tuple's field or its class."""
     if type(value) is Made:
         return value.attribute(name)
     found = state(value).get(name, MISSING)
@@ -224,5 +224,5 @@ def _part_at(value: Any, key: Any) -> Iterable[Any]:
 
 
 def _once(values: Iterable[Any]) -> list[Any]:
-    """Each of these once, and not too many of them."""
+    """Each of these once, up to a limit."""
     return list(islice({id(one): one for one in values}.values(), MAX_ELEMENTS))

@@ -1,4 +1,4 @@
-"""What objects hold."""
+"""Lists what objects hold."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-#: Objects inside one another that are looked into.
+#: How deep objects inside one another are examined.
 MAX_DEPTH = 5
-#: Elements of one container that are looked at.
+#: The most elements of one container that are examined.
 MAX_ELEMENTS = 50
-#: Entries of a table among which functions are looked for.
+#: The most entries of a table that are searched for functions.
 MAX_FUNCTIONS = 1000
 CONTAINERS = (list, dict, set, bytearray)
-#: The type of variables that most code sets for a while, then resets.
+#: The type of variables that most code sets for a while and then resets.
 CONTEXT_VARIABLE = "_contextvars.ContextVar"
-#: Methods, and functions of one argument, that give another view of the same memory.
+#: Methods, and functions of one argument, that return another view of the same memory.
 GIVE_VIEW = {
     *(".reshape", ".ravel", ".view", ".squeeze", ".transpose", ".swapaxes", ".diagonal", ".cast"),
     *(".expand_dims", ".moveaxis", ".flip", ".rot90", ".to_numpy", ".numpy", ".unsqueeze"),
@@ -41,9 +41,9 @@ VIEW_OF = {
     *(".frombuffer", ".from_numpy", ".as_strided", ".sliding_window_view", ".nditer"),
     *(".nullcontext", ".closing"),  # which give it to `with`
 }
-#: Functions that do so where they are told not to copy it.
+#: Functions that do so if they are told not to copy.
 VIEW_WITHOUT_COPY = {".array", ".astype"}
-#: Those that give several views.
+#: Functions that return several views.
 GIVE_VIEWS = {".split", ".array_split", ".hsplit", ".vsplit", ".dsplit", ".unstack", ".chunk"}
 
 
@@ -52,14 +52,14 @@ def is_container(value: Any) -> bool:
 
 
 def grows_when_read(value: Any) -> bool:
-    """Whether asking it for a key that it has not puts that key there, as a `defaultdict` does."""
+    """Whether reading a missing key adds that key, as in a `defaultdict`."""
     if not isinstance(value, defaultdict) or value.default_factory is None:
         return False
     return member(type(value), "__missing__") is member(defaultdict, "__missing__")
 
 
 def is_trusted(value: Any) -> bool:
-    """Is it a callable that a library publishes, with whatever is behind it?"""
+    """Whether a library publishes this callable, with whatever is behind it."""
     if not callable(value):
         return False
     module = own(value, "__module__")
@@ -67,13 +67,13 @@ def is_trusted(value: Any) -> bool:
 
 
 def is_frozen(kind: type) -> bool:
-    """Is it a frozen dataclass? Its fields may still hold what changes."""
+    """Whether it is a frozen dataclass; its fields may still hold objects that change."""
     parameters = getattr(kind, "__dataclass_params__", None)
     return parameters is not None and bool(parameters.frozen)
 
 
 def is_simple(cls: type) -> bool:
-    """An exception, or a class that adds nothing to object."""
+    """Whether it is an exception, or of a class that adds nothing to `object`."""
     return issubclass(cls, BaseException) or cls.__init__ is object.__init__
 
 
@@ -87,7 +87,7 @@ def state(value: Any) -> dict[str, Any]:
 
 
 def parts(value: Any) -> Iterable[tuple[str, Any]]:
-    """What an object holds, each with the way there."""
+    """The values that an object holds, each with the way to it."""
     from itertools import islice
 
     if isinstance(value, dict):
@@ -117,7 +117,7 @@ _SLOT_MEMBER: Any = type(vars(_Slotted)["one"])
 
 
 def results_kept_by(cache: Any) -> list[Any]:
-    """What an `lru_cache` has kept, asked of the collector: nobody's code runs."""
+    """The values in an `lru_cache`, from the garbage collector: no code of the program runs."""
     import gc
 
     own = (cache.__wrapped__, cache.__dict__)

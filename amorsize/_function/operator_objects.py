@@ -1,4 +1,4 @@
-"""What objects of `operator` take from what they are called with, or call of it."""
+"""Finds what objects of `operator` read from their argument, or call of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ITEM_GETTERS = (("itemgetter",), (".itemgetter",))
 
 
 def method_called_by(callee: Any, steps: tuple[str, ...]) -> str | None:
-    """The step to the method that it calls; None: it calls none.
+    """The step to the method that such an object calls; None: it calls none.
 
     Where the code makes the object itself, the way there ends with the class and a call.
     """
@@ -29,7 +29,7 @@ def method_called_by(callee: Any, steps: tuple[str, ...]) -> str | None:
 
 
 def is_item_getter(called: Any, callee: Store) -> bool:
-    """Whether it takes elements from what it is called with, made before or by the code itself."""
+    """Whether it reads elements of its argument, whether the code itself has made it or not."""
     _, name, steps = callee
     made_by = (name, *steps)[-2:-1] if steps[-1:] == (CALLED,) else ()
     return type_name(called) == "operator.itemgetter" or made_by in _ITEM_GETTERS
@@ -46,7 +46,7 @@ def got_by(maker: Any, flow: Flow, target: Store, place: int) -> Iterator[Store]
 
 
 def _ways_got_by(maker: Any) -> list[tuple[str, ...]]:
-    """The ways that it goes from what it is called with."""
+    """The ways that it follows from its argument."""
     if type_name(maker) == "operator.itemgetter":
         return [(Key.of(key),) for key in _made_with(maker)]
     if type_name(maker) == _GETTING:
@@ -55,7 +55,7 @@ def _ways_got_by(maker: Any) -> list[tuple[str, ...]]:
 
 
 def names_asked_by(getter: Any) -> set[str]:
-    """The names of attributes that an object of `operator` asks for when it is called."""
+    """The names of attributes that an object of `operator` reads when it is called."""
     kind = type_name(getter)
     if kind == _CALLING:
         return {_made_with(getter)[0]}
@@ -65,6 +65,6 @@ def names_asked_by(getter: Any) -> set[str]:
 
 
 def _made_with(made: Any) -> tuple[Any, ...]:
-    """What it was made with, as it tells `pickle`."""
+    """The arguments that it was made with, from its pickle."""
     maker, given = made.__reduce__()[:2]
     return tuple(given if maker is type(made) else maker.args)

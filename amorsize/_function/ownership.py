@@ -1,9 +1,9 @@
 """Tells the project's own code from that of libraries.
 
-The project's own is what lies neither in the standard library, nor in amorsize, nor in
+Code is the project's own if it lies neither in the standard library, nor in amorsize, nor in
 `site-packages` or `dist-packages`: scripts, notebooks, `python -c`, editable installs. Only own
-code is read by `fingerprints` and `thread_safety`; a library's changes with its version, and its
-module functions are taken to look after their own locks.
+code is read by `fingerprints` and `thread_safety`. A library's code changes with its version, and
+its functions are trusted to take their own locks.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _STDLIB = os.path.dirname(os.__file__) + os.sep
 #: Our own folder, wherever it is installed.
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _LIBRARIES = ("site-packages", "dist-packages")
-#: Files that are remembered. A notebook names a new one for each cell.
+#: The most files that are remembered. A notebook names a new one for each cell.
 _MAX_FILES = 4096
 _own_files: dict[str, bool] = {}
 #: The names of the module that a program begins with; the second in a child of multiprocessing.
@@ -39,7 +39,7 @@ MAIN = ("__main__", "__mp_main__")
 
 
 def is_own_function(func: FunctionType) -> bool:
-    """Was this function written in the project? Generated code belongs to its module."""
+    """Whether this function was written in the project. Generated code belongs to its module."""
     filename = func.__code__.co_filename
     if filename.startswith("<") and not filename.startswith("<frozen"):
         return is_own_module(func.__module__)
@@ -47,12 +47,12 @@ def is_own_function(func: FunctionType) -> bool:
 
 
 def is_own_class(cls: type) -> bool:
-    """Was this class written in the project?"""
+    """Whether this class was written in the project."""
     return is_own_module(cls.__module__)
 
 
 def is_own_module(name: object) -> bool:
-    """Is the module of this name the project's? One that nobody can find any more is."""
+    """Whether the module of this name is the project's. One that cannot be found any more is."""
     if not isinstance(name, str):
         return True
     if name.partition(".")[0] in sys.stdlib_module_names:
@@ -76,7 +76,7 @@ def own_modules(most: int) -> list[Any]:
 
 
 def is_own_file(filename: str) -> bool:
-    """Does a source file of this name belong to the project? Judged by its path alone."""
+    """Whether a source file belongs to the project, by its path alone."""
     own = _own_files.get(filename)
     if own is None:
         if len(_own_files) >= _MAX_FILES:
@@ -89,7 +89,7 @@ def is_own_file(filename: str) -> bool:
 
 
 def is_published(func: Any, module: object) -> bool:
-    """Does a library's module hold this very object under its name, as it does `random.random`?"""
+    """Whether a library's module holds this very object under its name, like `random.random`."""
     if type(func) is FUNCTION or not isinstance(module, str) or is_own_module(module):
         return False
     name = own(func, "__name__")
@@ -109,7 +109,7 @@ class Owns:
         self._known: dict[str, bool] = {}  # of modules that are loaded
 
     def __call__(self, value: Any) -> bool:
-        """Is it a function or class of the project's?"""
+        """Whether it is a function or class of the project's."""
         value = raw(value)
         if type(value) is FUNCTION:
             return self.function(value)
@@ -136,10 +136,10 @@ class Owns:
 
 
 class OwnsFiles(Owns):
-    """The same for what lies in files: a library may make up modules that have none."""
+    """The same for code in files: a library may make up modules that have none."""
 
     def __call__(self, value: Any) -> bool:
-        """Is it a function or class of the project's, in a file?"""
+        """Whether it is a function or class of the project's that lies in a file."""
         value = raw(value)
         if type(value) is FUNCTION:
             is_own = self.function(value)
@@ -173,7 +173,7 @@ def _package_of(target: Any) -> str | None:
 
 
 def is_ours(module: object) -> bool:
-    """Is it part of this package, which a worker has as the caller does?"""
+    """Whether it is part of amorsize, which a worker has as the caller has it."""
     return isinstance(module, str) and module.partition(".")[0] == "amorsize"
 
 
@@ -182,5 +182,5 @@ def _has_file(module: str) -> bool:
 
 
 def _is_in_a_file(code: CodeType) -> bool:
-    """Not so for code that was generated: methods of named tuples and data classes."""
+    """Whether code was written in a file: methods of named tuples and data classes are not."""
     return not code.co_filename.startswith("<")

@@ -1,4 +1,4 @@
-"""Which argument of a function each value that a call passes goes to."""
+"""Matches the values that a call passes with the arguments of the function."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Passed:
-    """What one call passes, by the arguments of the function that is called.
+    """The values that one call passes, by the arguments of the function.
 
     Args:
         code: Of the function that is called.
@@ -76,7 +76,7 @@ class Passed:
                 self.rest.append(symbol)
 
     def at(self, name: str, way: tuple[str, ...]) -> Iterator[tuple[Symbol, tuple[str, ...]]]:
-        """What may be at the end of a way from an argument, as the caller has it."""
+        """The values that may lie at the end of a way from an argument, by the caller's names."""
         if name in self.one_by_one:
             yield from ((symbol, way) for symbol in self.one_by_one[name])
             return
@@ -93,7 +93,7 @@ class Passed:
         yield from ((symbol, way[1:]) for symbol in held)
 
     def symbols(self, flow: Flow) -> dict[str, Symbol]:
-        """What each argument stands for in the code of a function that the caller defines."""
+        """The values of each argument in the code of a function that the caller defines."""
         found = {
             name: held[0] if len(held) == 1 else flow.one_of(*held)
             for name, held in self.one_by_one.items()

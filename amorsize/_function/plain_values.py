@@ -1,4 +1,4 @@
-"""Which values have nothing in them that could change, or that leads to anything else."""
+"""Recognises values with nothing inside that could change or lead to anything else."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Exact types of such values; of a tuple, it is what is in it that counts.
+#: Exact types of such values; a tuple is one if its elements are.
 PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, range, slice, type(...)})
-#: Values that are looked at one by one inside tuples.
+#: The most values inside tuples that are examined.
 MOST_INSIDE = 1000
 
 _ITEMS_OF = {list, tuple}
 
 
 def is_plain(value: object) -> bool:
-    """Whether a value is plain, and all inside it; where that is many values, it is not asked."""
+    """Whether a value is plain, with all inside it; False for tuples with very many values."""
     return kinds_inside(value) <= PLAIN
 
 
 def kinds_of(items: Sequence[object], most_items: float = inf) -> set[type]:
-    """The types of all items, and of what is in tuples.
+    """The types of all items, and of the values in tuples.
 
-    Those of other sequences than lists, tuples and ranges are not asked for, nor those of more than
-    so many items: then the type of the sequence stands for them, which is not plain.
+    Items are only examined in lists, tuples and ranges that are not too long. Otherwise the type of
+    the sequence stands for them, which is not plain.
     """
     if type(items) is range:
         return {int}
@@ -38,7 +38,7 @@ def kinds_of(items: Sequence[object], most_items: float = inf) -> set[type]:
 
 
 def kinds_inside(value: object) -> set[type]:
-    """The types of a value and all in it that is in tuples; `tuple` among them for too many."""
+    """The types of a value and of values in tuples; `tuple` is among them if these are too many."""
     waiting, kinds, n_opened = [value], set(), 0
     while waiting:
         one = waiting.pop()

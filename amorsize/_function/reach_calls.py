@@ -1,4 +1,4 @@
-"""What calls of library functions mean for items that run beside each other."""
+"""Judges calls of library functions, for items that run at the same time."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from amorsize._function.reach_findings import Findings
 
 BUILTINS: Any = (type(len), type("".__add__))
-#: Functions that act on a descriptor: harmless only where the item has opened it itself.
+#: Functions that act on a descriptor: they are harmless if the item has opened it itself.
 ON_DESCRIPTORS = {
     f"os.{n}" for n in ("read", "write", "readv", "writev", "lseek", "sendfile", "dup")
 }
-#: Functions that are harmless to a descriptor, which has another number in a worker, or none.
+#: Functions that leave a descriptor as it is; but its number in a worker is another, or none.
 AT_DESCRIPTORS = {
     *("os.pread", "os.preadv", "os.pwrite", "os.pwritev", "os.fstat", "os.ftruncate", "os.fsync"),
     *("os.fdatasync", "os.fchmod", "os.isatty", "os.fdopen", "os.fstatvfs", "os.posix_fadvise"),
     *("fcntl.fcntl", "fcntl.flock", "fcntl.lockf", "fcntl.ioctl", "mmap.mmap"),
 }
-#: Functions that take a whole number for a descriptor.
+#: Functions that take an integer as a descriptor.
 TAKES_DESCRIPTORS = {
     *(ON_DESCRIPTORS | AT_DESCRIPTORS),
     *("builtins.open", "io.open", "_io.open", "io.FileIO", "_io.FileIO", "os.stat", "os.listdir"),
@@ -30,15 +30,15 @@ TAKES_DESCRIPTORS = {
 }
 #: Names in code that opens descriptors of its own.
 _OPENING = {"open", "pipe", "pipe2", "mkstemp", "memfd_create", "socketpair", "openpty", "fileno"}
-#: Functions that are harmless unless a file is named by what they give: watching an item shows it.
+#: Functions that are harmless unless a file is named after their result; watching shows that.
 WATCHED_FOR = {"os.getpid"}
-#: Modules by which much is done that is to be done once: files, programs, the network, databases.
+#: Modules for what may have to be done only once: files, programs, the network, databases.
 _TOUCHING = {
     *("os", "io", "shutil", "subprocess", "pathlib", "tempfile", "socket", "ssl", "urllib", "http"),
     *("smtplib", "ftplib", "sqlite3", "requests", "httpx", "aiohttp", "urllib3", "boto3"),
     *("botocore", "paramiko", "redis", "pymongo", "psycopg", "psycopg2", "pymysql", "sqlalchemy"),
 }
-#: Packages that talk to services, of which connections are limited in number.
+#: Packages that talk to services, which limit the number of connections.
 NETWORK = {
     *("socket", "_socket", "ssl", "urllib", "http", "smtplib", "ftplib", "imaplib", "poplib"),
     *("xmlrpc", "requests", "httpx", "aiohttp", "urllib3", "httplib2", "pycurl", "boto3"),
@@ -47,9 +47,9 @@ NETWORK = {
     *("pyodbc", "sqlalchemy", "ldap3", "pika", "kafka", "elasticsearch", "cassandra"),
     *("websockets", "websocket", "openai", "anthropic", "django"),
 }
-#: Functions that touch files without being of a module for that.
+#: Functions that touch files but belong to other modules.
 _OPENERS = {"builtins.open"}
-#: Functions that give an open file or connection; such classes are known by what they make.
+#: Functions that return an open file or connection; classes are known by their instances.
 OPENING_FUNCTIONS = {
     *("io.open", "_io.open", "gzip.open", "bz2.open", "lzma.open", "codecs.open", "os.popen"),
     *("sqlite3.connect", "_sqlite3.connect", "socket.create_connection", "urllib.request.urlopen"),
@@ -58,7 +58,7 @@ OPENING_FUNCTIONS = {
 
 
 def is_known_call(findings: Findings, value: Any) -> bool:
-    """Note what calling it does, if the table of library functions tells."""
+    """Note what calling it does, if it is in the table of library functions."""
     if not callable(value):
         return False
     from amorsize._function.library_effects import effect_of
@@ -83,7 +83,7 @@ def is_known_call(findings: Findings, value: Any) -> bool:
 
 
 def judge_builtin(findings: Findings, func: Any) -> bool:
-    """A function written in C that the table does not know: it cannot be read."""
+    """Note the call of a function written in C that is not in the table, and cannot be read."""
     name = call_name(func).replace("posix.", "os.")
     what = f"{name}, which cannot be read"
     findings.unread[what] = None
@@ -102,7 +102,7 @@ def _note_descriptor(findings: Findings, name: str) -> None:
 
 
 def settle_descriptors(findings: Findings) -> None:
-    """Numbers of descriptors are harmless where the item has opened these itself."""
+    """Drop the numbers of descriptors that the item has opened itself: they are harmless."""
     if not _OPENING.isdisjoint(findings.names):
         findings.at_descriptors.clear()
         return
@@ -112,7 +112,7 @@ def settle_descriptors(findings: Findings) -> None:
 
 
 def note_unreadable(findings: Findings, name: str) -> None:
-    """Note the call of something that is neither known nor to be read."""
+    """Note the call of something that is neither in the table nor can be read."""
     what = f"{name}, which cannot be read"
     findings.calls[what] = findings.unread[what] = None
 

@@ -1,4 +1,4 @@
-"""What the changes that a function makes mean for items that run beside each other."""
+"""Judges the changes that a function makes, for items that run at the same time."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from amorsize._function.ownership import Owns
     from amorsize._function.reach_findings import Findings
 
-#: Methods that run for whatever attribute is asked for.
+#: Methods that run whenever any attribute is read.
 _ANSWERING = {"__getattr__", "__getattribute__", "__get__", "__set__", "__delete__"}
-#: How names begin that classes of libraries call, which find them by what they come across.
+#: Beginnings of the names of methods that libraries find by what they visit or parse.
 _PREFIXES = ("visit_", "handle_", "do_")
 CACHED_PROPERTY = "functools.cached_property"
-#: Methods that run where code uses an object without naming them, be it in C or in a library.
+#: Methods that run when code uses an object without naming them, in C or in a library.
 _UNNAMED = {
     f"__{name}__"
     for names in (
@@ -41,15 +41,15 @@ _UNNAMED = {
     )
     for name in names.split()
 }
-#: Methods that run where an object is handed to an `ExitStack`, and the names by which it is.
+#: Methods that run when an object is passed to an `ExitStack`, and the names of its methods.
 _ENTERING, _ENTERED_BY = {"__enter__", "__exit__"}, {"enter_context", "push", "closing"}
 
 
 class Changes:
-    """Judges changes of arguments, of shared objects, of classes and of the items themselves.
+    """Judges changes to arguments, shared objects, classes and the items themselves.
 
     Attributes:
-        of_types: The attributes that code which names `type` assigns.
+        of_types: The attributes that are assigned by code which uses the name `type`.
     """
 
     def __init__(self, findings: Findings, owns: Owns) -> None:
@@ -59,14 +59,14 @@ class Changes:
         self._changes_items = self._changes_elements = self._asks_for_keys = False
 
     def know(self, read: Iterable[FunctionType], classes: Iterable[type]) -> None:
-        """Take note of all functions and classes that were met."""
+        """Note all functions and classes that were met."""
         read = list(read)
         asked = (method for one in read for _, method in flow_of(one).operations)
         self._asks_for_keys = MISSING_KEY in asked
         self.reader.met = Met(read, classes, self.owns, self.findings.mutables)
 
     def see(self, change: Change, method: str, text: str = "") -> None:
-        """A change that a worker would lose; of others it is not sure that they would be."""
+        """Note a change: as lost in a worker if that is certain, else as one that may be."""
         text = text or change.text
         if not change.steps or change.is_lost:
             self.findings.stores[method, text] = None
@@ -76,7 +76,7 @@ class Changes:
             self.findings.changed[text] = None
 
     def judge_arguments(self, func: Any) -> None:
-        """Arguments that are not set for all items: these are the items."""
+        """Note changes to the arguments that are not bound: these are the items."""
         for layer in layers(func):
             function, bound = with_arguments(layer)
             if function is None or not self.owns.function(function):
@@ -87,9 +87,9 @@ class Changes:
             self._changes_elements |= not all(bound.is_set(function, name) for name in inside)
 
     def judge_objects(self, named: set[str], classes: Iterable[type]) -> None:
-        """What the objects that are shared change of themselves when they are used.
+        """Note what shared objects change about themselves when they are used.
 
-        A class is such an object where the project has made its metaclass.
+        A class is such an object if its metaclass is the project's.
         """
         made = [(f"class {one.__name__}", one) for one in classes if type(one) is not type]
         for label, value in (*self.findings.mutables, *made):
@@ -100,7 +100,7 @@ class Changes:
                         self.see(change, "", f"{label}{change.way}")
 
     def judge_items(self, items: Sequence[object], named: set[str]) -> None:
-        """A worker process has copies of the items, and would lose what is stored in them."""
+        """Note what is stored in items: a worker process has copies of them, and would lose it."""
         held = [part for item in items[:2] for part in (item, *brought(item).values())]
         if all(is_shareable(part) for part in held):
             return
@@ -110,7 +110,7 @@ class Changes:
             self.findings.changed[OF_ITEMS] = None
 
     def judge_classes(self, classes: Iterable[type]) -> None:
-        """Where code assigns an attribute by the name of one that a class of the project has."""
+        """Note attributes that code assigns, if a class of the project has one of that name."""
         for cls in classes:
             for name in self.of_types & vars(cls).keys():
                 if not hasattr(type(vars(cls)[name]), "__get__"):
@@ -126,7 +126,7 @@ class Changes:
         )
 
     def _used_methods(self, value: Any, named: set[str]) -> Iterator[FunctionType]:
-        """The methods of an object that code names, and those that answer to any name."""
+        """The methods of an object that code names, and those that run for any attribute."""
         kind = type(value)
         if kind in PLAIN or not self.owns.class_(kind):
             return
@@ -143,7 +143,7 @@ class Changes:
 
 
 def is_called_by_library(cls: type, name: str, owns: Owns) -> bool:
-    """Whether a class of a library that a class is derived from calls its method of this name."""
+    """Whether a library's base class calls the method of this name."""
     if name[:2] == "__" and name not in ("__call__", "__missing__"):
         return False
     bases = [one for one in cls.__mro__[:-1] if not owns.class_(one)]
@@ -151,9 +151,9 @@ def is_called_by_library(cls: type, name: str, owns: Owns) -> bool:
 
 
 def named_from(func: Any, read_as: Iterable[tuple[str, FunctionType]], asked: set[str]) -> set[str]:
-    """The names in the code that the mapped function leads to by names, and what libraries ask for.
+    """The names in the code that the mapped function leads to, and those that libraries ask for.
 
-    Other methods of its objects may change them: what sets them up before the call does.
+    Methods of other names may change the objects too, but only while these are set up.
     """
     functions = [with_arguments(layer)[0] for layer in layers(func)]
     named = {name for one in functions if one for name in bytecode.names(one.__code__)} | asked

@@ -1,4 +1,4 @@
-"""What items that run beside each other share through a class."""
+"""Finds what items that run at the same time share through a class."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
             """Judge a value."""
 
         def lead_to(self, func: FunctionType, bound: Bound = ..., method: str = "") -> None:
-            """Examine this function as well."""
+            """Examine this function too."""
 
         def judge_class(self, cls: type) -> None:
             """Judge a class, once."""
@@ -42,14 +42,14 @@ if TYPE_CHECKING:
 
 
 class Classes:
-    """Judges classes, for those who judge values."""
+    """Judges classes for `reach_values`."""
 
     def __init__(self, values: Values) -> None:
         self._values, self._owns = values, values.owns
         self._made: dict[type, Made] = {}
 
     def judge(self, cls: type) -> None:
-        """What methods of an own class lead to, and the class's data that they name."""
+        """Follow the methods of a class of the project, and judge the data that they name."""
         values = self._values
         names: dict[str, None] = {}
         if self._owns.class_(type(cls)):
@@ -65,14 +65,14 @@ class Classes:
             self._judge_library(cls)
 
     def _open_table(self, name: str, value: Any, cls: type) -> None:
-        """Functions of the project in a table of a class: a library may look there for them."""
+        """Follow the project's functions in tables of a class, where a library may find them."""
         if is_container(value):
             for way, part in parts(value):
                 if self._owns(part):
                     self._values.judge(part, f"class {cls.__name__}.{name}{way}")
 
     def _judge_library(self, cls: type) -> None:
-        """What making an instance of a library's class runs, where that can be read."""
+        """Follow what making an instance of a library's class runs, if that can be read."""
         made = [opened(member(cls, name)) for name in ("__new__", "__init__")]
         for func in made:
             if type(func) is FUNCTION:
@@ -83,7 +83,7 @@ class Classes:
             note_unreadable(self._values.findings, f"{cls.__module__}.{cls.__qualname__}")
 
     def _open_method(self, name: str, found: Any, cls: type) -> dict[str, None]:
-        """Set out to examine what a class holds, if it is a function; the names in its code."""
+        """Follow a member of a class if it is a function; returns the names in its code."""
         if self._owns.class_(type(found)) and hasattr(type(found), "__get__"):
             self._values.judge(found, f"class {cls.__name__}.{name}")
         func = opened(found)

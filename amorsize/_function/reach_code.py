@@ -1,4 +1,4 @@
-"""What the code of a function leads to."""
+"""Finds what the code of a function leads to, for items that run at the same time."""
 
 from __future__ import annotations
 
@@ -51,21 +51,21 @@ if TYPE_CHECKING:
     from amorsize._function.bound_arguments import Bound
     from amorsize._function.reach_values import Values
 
-#: Functions of libraries that are read; most are known by name instead.
+#: The most functions of libraries that are read; most are in the table instead.
 MAX_LIBRARY = 60
-#: Modules that code is taken to find at most by a name put together, at some 2 ms each.
+#: The most modules that code may find by a name which it puts together, at 2 ms each.
 MOST_FOUND = 5
-#: Methods of a `threading.Event` that set what a later item may ask for, in the loop's order.
+#: Methods of a `threading.Event` that set what a later item of the loop may read.
 _SWITCHING = frozenset(("set", "clear"))
-#: Functions that put something in the place of what is there, until it is set again.
+#: Functions that replace something until it is set again.
 _SETS = {"signal.signal", "decimal.setcontext"}
-#: Folders in which an open file has its descriptor's number for a name.
+#: Folders that list open files by the numbers of their descriptors.
 _PATHS_BY_NUMBER = ("/proc/self/fd", "/dev/fd")
-#: Of these, those by which code finds any function of its module.
+#: Builtins by which code finds any function of its module.
 _FINDS_ANY = {"globals", "exec", "eval"}
-#: Attributes by which a frame leads to whatever its code names.
+#: Attributes by which a frame leads to everything that its code names.
 _OF_FRAMES = {"f_globals", "f_locals"}
-#: Builtins that can change whatever a name stands for.
+#: Builtins that can change what any name stands for.
 _BACK_DOORS = {"globals", "setattr", "delattr", "exec", "eval"}
 
 
@@ -75,7 +75,7 @@ class Code:
     Attributes:
         read: The functions whose code was read.
         read_as: Those of the project, with the names that classes have for them.
-        read_with: The same, with what is bound to them, and the name of a method.
+        read_with: The same, with their bound arguments and the names of methods.
     """
 
     def __init__(self, values: Values) -> None:
@@ -87,7 +87,7 @@ class Code:
         self._n_library = 0
 
     def examine(self, func: FunctionType, bound: Bound, method: str) -> None:
-        """Look into a function, with what is known of its arguments."""
+        """Examine a function, with what is known of its arguments."""
         self.read.append(func)
         is_own = self._owns.function(func)
         if is_own:
@@ -111,7 +111,7 @@ class Code:
         self._examine_returns(func)
 
     def _examine_library(self, func: FunctionType) -> None:
-        """A library's function: what it calls, and what it keeps in globals."""
+        """Examine a library's function: its calls, and what it keeps in globals."""
         closure = [(name, value) for way, name, value in held(func) if way == CLOSURE]
         if any(self._owns(value) for _, value in closure):
             for name, value in closure:
@@ -141,12 +141,12 @@ class Code:
                 self._values.look_at_part(value, type(value), f"{func.__module__}.{name}", 0, False)
 
     def _see_library_state(self, func: FunctionType, name: str) -> None:
-        """A library that keeps something in a global: set by one item, it is read by another."""
+        """Note globals of a library that one item may set and another read."""
         what = f"{func.__module__}.{name}, which {func.__name__}() changes"
         self._findings.doubt(what)
 
     def _judge_library_call(self, value: Any, attributes: tuple[str, ...]) -> None:
-        """What a library's function calls: known by name, read, or not to be read."""
+        """Judge the calls of a library's function: by the table, by reading, or as unknown."""
         findings = self._findings
         if is_known_call(findings, attribute(value, attributes)) or is_known_call(findings, value):
             return
@@ -178,7 +178,7 @@ class Code:
                 self._follow(value, f"{where} {name}", attributes, func.__code__)
 
     def _judge_found(self, func: FunctionType) -> None:
-        """What is found by the name of a module, or by a frame."""
+        """Follow what code finds through the name of a module, or through a frame."""
         if _OF_FRAMES.intersection(func.__code__.co_names):
             self._findings.doubt("what is found by a frame")
             self._findings.keep("mutables", func.__globals__, "the module's globals")
@@ -189,13 +189,13 @@ class Code:
                     self._values.judge_all_of(one)
 
     def _judge_all_of(self, scope: dict[str, Any]) -> None:
-        """The functions and classes of the project in a module: code finds one by a text."""
+        """Follow the project's functions and classes in a module: code finds one by a string."""
         for name, value in tuple(scope.items()):
             if self._owns(value):
                 self._values.judge(value, f"global {name}")
 
     def _judge_looked_up(self, func: FunctionType) -> None:
-        """What `getattr` finds in modules."""
+        """Judge what `getattr` finds in modules."""
         for space, name, steps in flow_of(func).looked_up:
             ends = ends_of(root_of(func, NOTHING, space, name)[1], steps[:-1])
             for module in [one for one, _ in ends if type(one) is MODULE][:MOST_FOUND]:
@@ -216,7 +216,7 @@ class Code:
         self._findings.calls[what] = self._findings.unread[what] = None
 
     def _follow(self, value: Any, label: str, attributes: tuple[str, ...], code: CodeType) -> None:
-        """Go from what the code loads along the attributes it takes off it; judge the end."""
+        """Follow the attributes that the code takes from a name, and judge the last value."""
         value, taken = end_of(value, attributes, self._owns.module)
         label = ".".join((label, *attributes[:taken]))
         if value is MISSING:
@@ -243,7 +243,7 @@ class Code:
             self._findings.stores["", f"{label}.{rest[0]}()"] = None
 
     def _examine_returns(self, func: FunctionType) -> None:
-        """A file or connection that is given back can leave no worker process."""
+        """Note a file or connection as a result: no worker process can send one."""
         from amorsize._function.library_effects import holding_of
 
         closure = cells(func)
@@ -260,7 +260,7 @@ class Code:
                 self._findings.copies[what] = None
 
     def judge_changes(self) -> None:
-        """What all of them change, once it is known who there is."""
+        """Judge the changes that all functions make, once all functions are known."""
         self._changes.reader.learn_ways([one[:2] for one in self.read_with])
         for func, bound, method in self.read_with:
             for change in self._changes.reader.changes(func, bound):
@@ -269,7 +269,7 @@ class Code:
             self._judge_files()
 
     def _judge_files(self) -> None:
-        """Files of one name for all items, which are written in the items' order."""
+        """Note files with one name for all items: they are written in the items' order."""
         from amorsize._function.shared_files import files_in_turn
 
         for path in files_in_turn([one[:2] for one in self.read_with], self._owns):
@@ -292,7 +292,7 @@ class Code:
                 self._findings.alters[effect.name] = effect.why
 
     def _examine_numbers(self, func: FunctionType, bound: Bound) -> None:
-        """Descriptors that the caller has opened, by their number or by a path with it."""
+        """Note descriptors that the caller has opened, by number or by a path with the number."""
         for called in given_numbers(func, bound):
             name = call_name(called).replace("posix.", "os.") if callable(called) else ""
             if name in TAKES_DESCRIPTORS:

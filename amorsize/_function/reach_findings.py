@@ -1,4 +1,4 @@
-"""What an examination of a function has found, noted on the way, told in words at the end."""
+"""The findings of an examination: noted on the way, put into words at the end."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-#: What is said to be changed where the items are.
+#: The name of the items in messages.
 OF_ITEMS = "the items themselves"
 
 
 class Reach(Value):
-    """What the calls of a function have in common, in words for messages.
+    """What the calls of a function share and change, in words for messages.
 
     `shared` names what it reads that can change, and its type: "global CACHE (dict)".
     `calls` names what no two threads may do at once: "os.chdir, which changes the folder".
     `bound` names what only the caller can do: "input, which reads what is typed".
     `stores` names what they assign that outlives the call, and that a worker process would lose:
     "global total", "global CACHE[...]", "closure seen.append()", "self.total".
-    `copies` names what must not be there twice, in worker processes: "global LOG (TextIOWrapper)".
-    `unread` names what reading could not settle: an item has to be watched.
+    `copies` names what must not exist twice, in worker processes: "global LOG (TextIOWrapper)".
+    `unread` names what reading could not decide, so that an item has to be watched.
     `draws` names the process-wide random generators that items draw from.
     """
 
@@ -48,7 +48,7 @@ class Reach(Value):
 
 
 class Objects(Value):
-    """What was found on the way, itself, by the names used in messages."""
+    """The objects that were found on the way, by the names used in messages."""
 
     generators: dict[str, Any] = {}  # noqa: RUF012 - random ones that belong to no module
     locks: dict[str, Any] = {}  # noqa: RUF012 - of threads
@@ -57,14 +57,14 @@ class Objects(Value):
 
 
 class Findings:
-    """What is noted on the way: see `Reach` for what most of it means.
+    """What is noted on the way; `Reach` says what most of it means.
 
     Attributes:
-        stores: What is assigned, by the method that does so; "" for what surely runs.
+        stores: What is assigned, by the method that does it; "" if that surely runs.
         names: The names in all code of the project that was examined.
-        on_descriptors: What is called with descriptors that must be the item's own.
-        at_descriptors: What is called with descriptors that may be the item's own.
-        at_numbers: What is called with numbers of descriptors that are the caller's.
+        on_descriptors: Calls with descriptors that must be the item's own.
+        at_descriptors: Calls with descriptors that may be the item's own.
+        at_numbers: Calls with numbers of descriptors that are the caller's.
     """
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class Findings:
         self._found: dict[str, dict[int, tuple[str, Any]]] = {n: {} for n in Objects._fields}
 
     def reach(self) -> Reach:
-        """What was found, in words."""
+        """The findings in words."""
         stores = self._stored()
         return Reach(
             shared=tuple(self.shared),
@@ -103,7 +103,7 @@ class Findings:
         )
 
     def objects(self) -> Objects:
-        """What was found, itself."""
+        """The objects that were found."""
         return Objects(**{name: dict(found.values()) for name, found in self._found.items()})
 
     def keep(self, kind: str, value: Any, label: str) -> None:
@@ -112,15 +112,15 @@ class Findings:
 
     @property
     def mutables(self) -> list[tuple[str, Any]]:
-        """The names and the objects that items may change, as far as found by now."""
+        """The objects that items may change, by name, as far as they are found."""
         return list(self._found["mutables"].values())
 
     def doubt(self, what: str) -> None:
-        """Note something as shared that reading could not settle."""
+        """Note as shared what reading could not decide."""
         self.shared[what] = self.unread[what] = None
 
     def _stored(self) -> tuple[str, ...]:
-        """What was seen stored. By a method that nobody names it may never be: that is shared."""
+        """The stores that surely run. One in a method that no code names is shared instead."""
         found: dict[str, None] = {}
         perhaps: dict[str, str] = {}
         for method, store in self.stores:

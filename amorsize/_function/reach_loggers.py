@@ -1,4 +1,4 @@
-"""What items that run beside each other share through a logger."""
+"""Finds what items that run at the same time share through a logger."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from amorsize._function.reach_findings import Findings
 
     class Values(Protocol):
-        """Judges what a logger leads to."""
+        """Judges the handlers and filters of loggers."""
 
         findings: Findings
         owns: Owns
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def judge_logger(values: Values, value: Any, label: str) -> None:
-    """Where a logger's records go; nothing for anything else."""
+    """Judge where a logger's records go; nothing happens for other values."""
     note_rolling_files(values.findings, value)
     for part, is_lost in ends_of_records(value):
         named = f"{label} ({type(part).__name__})"
@@ -39,7 +39,7 @@ def judge_logger(values: Values, value: Any, label: str) -> None:
 
 
 def _judge_handler(values: Values, value: Any, label: str) -> None:
-    """A handler or filter of the project's; its lock is looked after by the library."""
+    """Judge a handler or filter of the project's, without its lock, which is the library's."""
     values.judge_class(type(value))
     values.findings.shared[label] = None
     values.findings.keep("mutables", value, label)
@@ -49,7 +49,7 @@ def _judge_handler(values: Values, value: Any, label: str) -> None:
 
 
 def ends_of_records(logger: Any) -> Iterator[tuple[Any, bool]]:
-    """The handlers and filters that a logger's records come to, and whether these keep them."""
+    """The handlers and filters that a logger's records reach, and whether these keep records."""
     logger = getattr(logger, "logger", logger)  # of an adapter
     while type_name(logger).startswith("logging.") and hasattr(logger, "handlers"):
         yield from ((one, False) for one in logger.filters)
@@ -62,7 +62,7 @@ def ends_of_records(logger: Any) -> Iterator[tuple[Any, bool]]:
 
 
 def note_rolling_files(findings: Findings, value: Any) -> None:
-    """A log file that begins anew at some size has other lines in it in another order."""
+    """Note a log file that begins anew at some size: its lines depend on their order."""
     while type_name(value).startswith("logging.") and hasattr(value, "handlers"):
         for handler in value.handlers:
             if getattr(handler, "maxBytes", 0):

@@ -1,4 +1,4 @@
-"""What items that run beside each other share through a value."""
+"""Finds what items that run at the same time share through a value."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ if TYPE_CHECKING:
     from amorsize._function.reach_classes import Classes
     from amorsize._function.reach_findings import Findings
 
-#: Functions and classes of the project that are examined, in about 30 ms; the rest is left out.
+#: The most functions and classes of the project that are examined, in about 30 ms.
 MAX_EXAMINED = 300
-#: Values of a tuple that are judged one by one.
+#: The most values of a tuple that are judged one by one.
 MAX_ITEMS = 1000
-#: Numbers and texts of a tuple that are looked through, in about 3 ms.
+#: The most numbers and texts of a tuple that are checked, in about 3 ms.
 MAX_PLAIN_ITEMS = 100_000
-#: Objects that are looked into for handles.
+#: The most objects that are searched for handles.
 MAX_HELD = 400
 
 _DESCRIPTORS: Any = (type(str.upper), type(str.__add__), type(dict.__dict__["fromkeys"]))
@@ -67,10 +67,10 @@ _WRAPPERS = ("functools._lru_cache_wrapper", "builtins.staticmethod")
 
 
 class Values:
-    """Judges values, each once, with all that they lead to.
+    """Judges values and everything that they lead to, each once.
 
     Attributes:
-        walk: The functions to be examined, with what is bound to them and, of methods, their name.
+        walk: The functions to examine, with their bound arguments and the names of methods.
         has_cache: Whether an `lru_cache` was met, which may keep other objects the next time.
     """
 
@@ -82,11 +82,11 @@ class Values:
         self._classes: Classes | None = None
 
     def lead_to(self, func: FunctionType, bound: Bound = NOTHING, method: str = "") -> None:
-        """Examine this function as well, with what is bound to it."""
+        """Examine this function too, with its bound arguments."""
         self.walk.beside(func, (bound, method), per=(bound.key, method))
 
     def judge(self, value: Any, label: str) -> bool:
-        """Note all that is shared through a value; False if the value itself may not be."""
+        """Note everything that is shared through a value; False if the value itself may not be."""
         if type(value) in PLAIN:
             return True
         value = raw(value)
@@ -132,7 +132,7 @@ class Values:
         return False
 
     def _judge_weak(self, value: Any, label: str) -> bool:
-        """What a weak reference leads to; a weak proxy lets nobody see that."""
+        """Judge the object of a weak reference; that of a weak proxy cannot be seen."""
         if issubclass(type(value), ref):
             return self.judge(ref.__call__(value), f"in {label or 'self'}")
         named = f"{label or 'self'} (weak proxy)"
@@ -150,7 +150,7 @@ class Values:
         return not is_member or self.judge(value._value_, f"value of {label}")
 
     def _judge_holding(self, value: Any, kind: type, label: str) -> bool | None:
-        """What is known of a value by its type; None: nothing."""
+        """Judge a value by its type; None: the type is unknown."""
         from amorsize._function.library_effects import holding_of
 
         holding = holding_of(kind)
@@ -193,7 +193,7 @@ class Values:
         return False
 
     def _judge_local(self, value: Any, named: str, label: str) -> bool:
-        """A variable of the thread's or of the context's own."""
+        """Judge a variable that each thread or context has of its own."""
         if type_name(value) == "_contextvars.ContextVar":
             try:
                 current = value.get()
@@ -207,7 +207,7 @@ class Values:
         return False
 
     def _judge_cached(self, value: Any, label: str) -> bool:
-        """A cache may be used by threads; what it gives to several items is shared by them."""
+        """Judge the results in an `lru_cache`: threads may use the cache, but share its results."""
         safe = self.judge(value.__wrapped__, label)
         if type_name(value) != "functools._lru_cache_wrapper":
             return safe
@@ -230,7 +230,7 @@ class Values:
         return safe
 
     def _judge_method(self, method: Any, label: str) -> bool:
-        """A bound method: what it is bound to, and what it runs."""
+        """Judge the object of a bound method, and the function that it runs."""
         owner = method.__self__
         is_known = (type(method) is not METHOD or not self.owns(method.__func__)) and (
             is_known_call(self.findings, method)
@@ -263,7 +263,7 @@ class Values:
         return safe
 
     def _look_inside(self, value: Any, label: str, depth: int) -> None:
-        """Find the handles, locks, iterators and generators that an object holds."""
+        """Find the handles, locks, iterators and generators in an object."""
         if id(value) in self._held:
             return
         if len(self._held) >= MAX_HELD or depth > MAX_DEPTH:
@@ -308,7 +308,7 @@ class Values:
             self._look_inside(part, label, depth + 1)
 
     def judge_class(self, cls: type) -> None:
-        """What methods of an own class lead to, and the class's data that they name."""
+        """Judge a class, once: its methods, and the data that they name."""
         if not self.walk.meets(cls):
             return
         if self._classes is None:
@@ -330,14 +330,14 @@ class Values:
                 self.judge(found, f"{kind} {owner.__name__}.{name}")
 
     def judge_all_of(self, module: Any) -> None:
-        """What is in a module of the project's that is used as a value: code may take any of it."""
+        """Judge a module of the project that is used as a value: code may take anything from it."""
         if self.owns.module(module.__name__) and self.walk.meets(module, per="all"):
             for name, found in tuple(vars(module).items()):
                 if self.owns(found):
                     self.judge(found, f"{module.__name__}.{name}")
 
     def judge_module(self, module: Any, names: Iterable[str]) -> None:
-        """A module whose attributes are taken off it where the bytecode does not show which."""
+        """Judge a module of which the bytecode does not show which attributes are used."""
         if not self.walk.meets(module, per=tuple(names)):
             return
         if self.owns.module(module.__name__):

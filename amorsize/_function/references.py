@@ -1,4 +1,4 @@
-"""The name by which a function is shown, or found by another process."""
+"""Names functions, for messages and for other processes that import them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BUILTINS = (type(len), type("".__add__))
 
 
 def name_of(func: Callable[..., object]) -> str:
-    """A name to show: "module.qualname", "partial(module.qualname)", "module.Class(...)"."""
+    """A name for messages: "module.qualname", "partial(module.qualname)", "module.Class(...)"."""
     try:
         func = raw(func)
         if callables.is_partial(func):
@@ -33,10 +33,10 @@ def name_of(func: Callable[..., object]) -> str:
 
 
 def reference(func: Callable[..., object]) -> tuple[str, str] | None:
-    """Where a worker that imports finds this very function; None if it must travel by value.
+    """The name by which a worker can import this very function; None: it must be pickled by value.
 
-    Not found so are functions of `__main__`, lambdas, those defined inside others, methods bound to
-    an instance, partials, callable objects, and what the module's name no longer stands for.
+    None is returned for functions of `__main__`, lambdas, nested functions, methods of instances,
+    partials, callable objects, and functions whose name now stands for something else.
 
     Returns:
         A module and a path of attributes for `resolve`. What a decorator wraps has `.__wrapped__`

@@ -1,6 +1,6 @@
-"""Which values several threads may use at once: those that cannot change, or that are made for it.
+"""Recognises values that threads may share: they cannot change, or are made to be shared.
 
-Types are named, not imported, so that judging a value loads nothing. What is on no list is refused.
+Types are listed by name, so that judging a value imports nothing. A type on no list is refused.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# What offers the methods of the interpreter's own classes: `str.upper`, `str.__add__`, ...
+# Types of the methods of built-in classes: `str.upper`, `str.__add__`, ...
 _DESCRIPTORS = frozenset({type(str.upper), type(str.__add__), type(dict.__dict__["fromkeys"])})
 
 _PATHS = "PurePath PurePosixPath PureWindowsPath Path PosixPath WindowsPath"
 
-# Immutable, or safe by their documentation. By the module that the type itself names.
+# Types that are immutable, or safe by their documentation; by the `__module__` of the type.
 SAFE_TYPES = frozenset(
     f"{module}.{name}"
     for module, names in {
@@ -56,7 +56,7 @@ SAFE_TYPES = frozenset(
 
 
 def is_shareable(value: Any) -> bool:
-    """May threads share this value by its type alone? Containers of other values are not asked."""
+    """Whether threads may share this value, by its type alone; elements are not examined."""
     kind = type(value)
     if kind in PLAIN or kind in _DESCRIPTORS or _is_listed(kind) or _is_enum_member(kind):
         return True
@@ -66,7 +66,7 @@ def is_shareable(value: Any) -> bool:
 
 
 def _is_listed(kind: type) -> bool:
-    """Is the type on the list? A library's subclass counts; the project's may add state to it."""
+    """Whether the type is listed. A library's subclass counts; the project's may add state."""
     bases = kind.__mro__[:1] if is_own_class(kind) else kind.__mro__[:-1] or (kind,)
     return any(f"{base.__module__}.{base.__qualname__}" in SAFE_TYPES for base in bases)
 
@@ -77,7 +77,7 @@ def _is_enum_member(kind: type) -> bool:
 
 
 def _is_fixed_in_numpy(value: Any, kind: type) -> bool:
-    """Is it a scalar, a dtype, or an array of numbers that is read-only down to its memory?"""
+    """Whether it is a NumPy scalar, a dtype, or an array whose memory is read-only."""
     numpy = sys.modules.get("numpy")
     if numpy is None or not hasattr(numpy, "ndarray"):
         return False

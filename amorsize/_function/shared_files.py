@@ -1,7 +1,7 @@
-"""Files of one name for all items that code writes anew, moves or removes.
+"""Finds files with one name for all items that code writes anew, moves or removes.
 
-The last item to write one decides what is in it, so items have to come to it in their order. What
-is only added to a file may come in any order.
+The last item that writes such a file decides what is in it, so items have to run in their order.
+Lines that are only appended may come in any order.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ if TYPE_CHECKING:
 
 #: What is done to a file.
 CHANGES, ADDS, LOOKS = "changes", "adds", "looks"
-#: Helpers that are followed, each called by the one before it.
+#: How deep calls of helpers are followed.
 MOST_HELPERS = 3
-#: Parts of a path that are put together, one within the other.
+#: How deep expressions that put a path together are followed.
 MOST_PARTS = 4
-#: What methods of paths do to the file that these name; `open` does it by its mode.
+#: What methods of paths do to the file; for `open`, the mode says it.
 METHODS_OF_PATHS = {
     **dict.fromkeys(CHANGING_PATHS, CHANGES),
     **dict.fromkeys((*LOOKING_AT_PATHS, ".open"), LOOKS),
 }
-#: Functions that give a path of what they are handed.
+#: Functions that make a path of their arguments.
 _JOINING = {"posixpath.join", "ntpath.join", "posixpath.abspath", "os.fspath", "str"}
 _JOINING |= {"pathlib.PurePath.__truediv__"}
 
 
 def files_in_turn(read: Iterable[tuple[FunctionType, Bound]], owns: Owns) -> list[str]:
-    """The paths of these, as far as the code plainly shows that all items have them in common.
+    """The paths of these files, as far as the code plainly shows that all items use them.
 
-    A file that is added to is one of them if the code also looks into it, or whether it is there.
+    A file that is appended to is one of them if the code also reads it, or asks if it exists.
     """
     found: dict[str, dict[str, None]] = {CHANGES: {}, ADDS: {}, LOOKS: {}}
     for func, bound in read:
@@ -64,7 +64,7 @@ def files_in_turn(read: Iterable[tuple[FunctionType, Bound]], owns: Owns) -> lis
 
 
 class _Reader:
-    """Reads one function, with what is bound to it."""
+    """Reads one function, with its bound arguments."""
 
     def __init__(self, func: FunctionType, bound: Bound, owns: Owns) -> None:
         self._func, self._bound, self._owns = func, bound, owns
@@ -109,7 +109,7 @@ class _Reader:
                     yield use, handed.at(names.index(argument) - bound.n_first, argument)
 
     def paths(self, argument: Argument, depth: int) -> Iterator[str]:
-        """What a path is, if it is the same for all items."""
+        """The path that an argument stands for, if it is the same for all items."""
         symbol, constant = argument
         if type(constant) in (str, bytes):
             path = fsdecode(constant)
@@ -126,7 +126,7 @@ class _Reader:
                         yield from self.paths((None, fsdecode(end)), depth)
 
     def _joined(self, maker: Store, depth: int) -> Iterator[str]:
-        """What a path is that is put together of parts which are the same for all items."""
+        """The path that is put together from parts, if they are the same for all items."""
         made = callees_of(self._func, self._bound, maker)
         if not any(_is_joining(one) for one in made):
             return
@@ -139,7 +139,7 @@ class _Reader:
                     yield "/".join(one for one in found if one is not None)
 
     def _is_item(self, space: str, name: str) -> bool:
-        """Whether it may be the item, or what a helper is passed: a default says nothing of it."""
+        """Whether an argument may be the item, or a helper's: then its default says nothing."""
         is_first = name == first_argument(self._func)
         return space == ARGUMENT and is_first and name not in self._bound.values
 
@@ -148,7 +148,7 @@ _DIVIDED = ".__truediv__"
 
 
 class _Handed:
-    """What a call passes, each value with the constant that it is.
+    """The arguments of a call, each with its value if it is a constant.
 
     Attributes:
         all: The arguments, in the order of the code.
@@ -160,7 +160,7 @@ class _Handed:
         self.all: list[Argument] = list(zip(passed, known, strict=False))
 
     def at(self, place: int, name: str) -> Argument:
-        """One of them, by its place or its name."""
+        """One argument, by its place or its name."""
         n_by_place = len(self.all) - len(self._named)
         if name in self._named:
             return self.all[n_by_place + self._named.index(name)]
@@ -171,7 +171,7 @@ _NOTHING: Argument = (None, None)
 
 
 def _by_mode(mode: Argument, opener: str = "") -> str:
-    """What opening a file does to it, by the mode; an archive that is added to is written anew."""
+    """What opening a file does to it, by the mode; appending to an archive writes it anew."""
     text = mode[1] if type(mode[1]) is str else "r"
     if "a" in text:
         return CHANGES if opener == "zipfile.ZipFile" else ADDS
@@ -185,6 +185,6 @@ def _is_joining(made: Any) -> bool:
 
 
 def _is_path(kind: type) -> bool:
-    """Whether it is a class of `pathlib`, which is not loaded for that."""
+    """Whether it is a class of `pathlib`, found without importing that."""
     bases = (one for one in kind.__mro__ if one.__name__ == "PurePath")
     return any(one.__module__.partition(".")[0] == "pathlib" for one in bases)

@@ -1,4 +1,4 @@
-"""Says roughly how many bytes a value takes, without looking at all of it."""
+"""Estimates how many bytes a value takes, without reading all of it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: Elements of a container that speak for the others.
+#: The elements of a container that stand for all others.
 N_LOOKED_AT = 4
-#: Containers inside one another that are looked into.
+#: How deep containers inside one another are measured.
 DEEPEST = 3
-# Libraries whose values tell their size. An attribute of another class may be code that does
-# anything.
+# Libraries whose arrays and tables have an attribute for their size. In another class, such an
+# attribute may be code that does anything.
 _WITH_SIZE = frozenset({"numpy", "pandas", "torch", "pyarrow", "jax", "jaxlib", "cupy", "polars"})
 
 
 def of(value: Any, deepest: int = DEEPEST) -> int:
-    """Bytes of a value and, as far as a few elements tell, of what is in it.
+    """Bytes of a value with its contents, estimated from a few elements.
 
     Takes 0.2 us for a number, a few us for a container.
     """
@@ -40,7 +40,7 @@ def of(value: Any, deepest: int = DEEPEST) -> int:
 
 
 def has_size(value: Any) -> bool:
-    """Is it of a library whose arrays and tables tell their size, and are sent as they lie?"""
+    """Whether it is of a library whose arrays and tables have an attribute for their size."""
     return type(value).__module__.partition(".")[0] in _WITH_SIZE
 
 
@@ -60,7 +60,7 @@ def _of_all(elements: Any, n_elements: int, deepest: int) -> int:
 
 
 def _own_size(value: Any) -> int:
-    """What an array or a table says itself."""
+    """The bytes that an array or table itself states."""
     for name, each in (("nbytes", 1), ("size", 8)):  # a table has `size` cells
         n_bytes = getattr(value, name, None)
         if isinstance(n_bytes, int):

@@ -1,7 +1,7 @@
-"""What the calls of a function reach beyond their own item.
+"""Finds what the calls of a function share, and what a worker process would lose.
 
-One walk over the code, closures, globals, bound objects and first items answers two questions: what
-would several threads share, and what would a worker process have a copy of, or lose.
+One walk over the code, closures, globals, bound objects and first items answers two questions. What
+would threads share? What would a worker process have only a copy of, so that changes are lost?
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ if TYPE_CHECKING:
     from types import FunctionType
     from typing import Any
 
-#: Functions whose reach is remembered.
+#: The most functions whose findings are kept.
 MAX_KNOWN = 1024
 
 
 def reach(func: Callable[..., object]) -> Reach:
-    """Examine a function with all that it leads to.
+    """Examine a function and everything that it leads to.
 
-    `thread_safe` errs towards no: whatever is not known to be safe counts as shared, be it only
-    read. `stores` errs the other way, since it makes a warning: a store is listed where the
-    bytecode shows it plainly and the target is known to live in this process alone. Never raises.
+    `thread_safe` is cautious: what is not known to be safe counts as shared, even if it is only
+    read. `stores` makes a warning, so it lists only what is certain: the bytecode plainly shows the
+    store, and the target is known to live in this process alone. Never raises.
     """
     return examine(func)[0]
 
 
 def examine(func: Callable[..., object], items: Sequence[object] = ()) -> tuple[Reach, Objects]:
-    """The same with what was found itself, and with what the first items bring along.
+    """The same, together with the objects that were found; the first items are examined too.
 
-    A function whose names stand for the same as at the last look, and that led to no object, is
-    not examined again: 10 us.
+    A function that led to no object is not examined again while its names stand for the same
+    values: that takes 10 us.
     """
     are_plain = all(map(is_plain, items))
     if are_plain and (known := _known_reach(func)) is not None:
@@ -107,7 +107,7 @@ class _Examination:
         changes.judge_items(items, named)
 
     def _asked(self, items: Sequence[object], classes: list[type]) -> set[str]:
-        """What libraries ask objects for, which counts as named in the code."""
+        """The names that libraries ask objects for; they count as named in the code."""
         if not any(map(self._owns.class_, classes)) and all(map(is_plain, items[:2])):
             return set()
         from amorsize._function.asked_names import asked_names
@@ -118,7 +118,7 @@ class _Examination:
         return asked
 
     def _judge_first_items(self, items: Sequence[object]) -> None:
-        """What the first items bring along: what both of them hold is shared by all."""
+        """Judge the first items; an object in both is shared by all items."""
         by_id = [brought(item) for item in items[:2]]
         for item in items[:2]:
             self._look_at_item(item)
@@ -145,13 +145,13 @@ class _Examination:
             self.findings.unread[f"items ({kind.__name__}) may be changed in place"] = None
 
 
-# -- what earlier looks have found ------------------------------------------------------------
+# -- what earlier examinations have found -----------------------------------------------------
 
 _known_reaches: dict[int, tuple[Any, Reach, list[tuple[Any, tuple[int, ...]]]]] = {}
 
 
 def _known_reach(func: Any) -> Reach | None:
-    """What the last look has found, if everything that was read then is still the same."""
+    """The findings of the last examination, if everything that it read is still the same."""
     known = _known_reaches.get(id(func))
     if known is None or known[0]() is not func:
         return None
@@ -163,7 +163,7 @@ def _known_reach(func: Any) -> Reach | None:
 
 
 def _remember_reach(func: Any, reach: Reach, read: list[FunctionType]) -> None:
-    """Keep what was found; nothing that belongs to the user is kept alive by that."""
+    """Keep the findings, without keeping any object of the user's alive."""
     if type(func) is not FUNCTION:
         return
     from _weakref import ref
@@ -174,7 +174,7 @@ def _remember_reach(func: Any, reach: Reach, read: list[FunctionType]) -> None:
 
 
 def _seen_by(func: FunctionType) -> tuple[int, ...]:
-    """What the names in a function's code stand for now, by identity."""
+    """The ids of the values that the names in a function's code stand for now."""
     found = [id(func.__defaults__), id(func.__kwdefaults__), id(func.__code__)]
     for _, _, value, attributes in reads(func):
         found.append(id(end_of(value, attributes, is_own_module)[0]))

@@ -1,7 +1,8 @@
-"""Finds functions that are over in no time, without running them.
+"""Recognises functions that take almost no time, without running them.
 
-With few items of an unknown function, help is made ready before the first one, because those are
-likely long. Not for `lambda x: x * x` over ten numbers: to load what runs workers takes 15 ms.
+A call with few items of an unknown function starts workers before the first item, because few
+items are likely long ones. `lambda x: x * x` over ten numbers is an exception: merely loading the
+modules for workers would take 15 ms.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ PLAIN, NESTED = 0x3, 0x10
 
 
 def is_trivial(func: Any, item: Any) -> bool:
-    """Whether it neither loops, nor calls more than quick builtins and methods, on a small item."""
+    """Whether it has no loop and calls only quick builtins and methods, and the item is small."""
     if not _is_small(item):
         return False
     if type(func) is type(len) or type(func) is type:

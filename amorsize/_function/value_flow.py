@@ -1,4 +1,4 @@
-"""Records what a code object does with the values that come from outside."""
+"""Records what a code object does with values that come from outside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker must have as the caller has it."""
+"""Collects what a worker must have in the same state as the caller."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from amorsize._function.ownership import Owns
 
-#: Things that are looked into, and elements of a container.
+#: The most things that are examined, and the most elements of a container.
 MANY = 1000
-#: Types of which each process has its own. Generators that were sent would all draw the same
-#: numbers, and a bare `object()` is compared by identity alone.
+#: Types of values that each process has of its own. Generators that were sent would all draw the
+#: same numbers, and a bare `object()` is compared by identity alone.
 OWN_TO_EACH = frozenset(
     {"builtins.object", "random.Random", "random.SystemRandom", "logging.Logger"}
     | {"logging.RootLogger", "numpy.random._generator.Generator"}
@@ -34,7 +34,7 @@ _ABC: type = abc.ABCMeta
 
 
 class Needs:
-    """What has been found that a worker must have.
+    """Everything that a worker must have, as far as it has been found.
 
     Places are written "module:name", "module:Class.name"; `<name>` is a variable of a closure.
 
@@ -100,13 +100,13 @@ class Needs:
             entries[:] = [one for one in entries if can_travel(one)]
 
     def lead_to(self, things: Iterable[Any]) -> None:
-        """Follow these as well."""
+        """Follow these too."""
         for thing in things:
             if not is_scalar(thing):
                 self.walk.beside(thing)
 
     def note(self, home: str | None, name: str, value: Any) -> None:
-        """What code reads under a name of a module of the project."""
+        """Note the value that code reads under a name of a module of the project."""
         if value is MISSING or name.startswith("__"):
             return
         self.size.texts((value,))
@@ -127,7 +127,7 @@ class Needs:
             self.names[f"{home}:{name}"] = brief_name_of(value)
 
     def keep(self, place: str, value: Any) -> None:
-        """Something that a function, a class or an enum of the project keeps."""
+        """Note a value that a function, class or enum of the project keeps."""
         self.lead_to((value,))
         if type(callable_walk.layers(value)[-1]) is FUNCTION:
             return
@@ -135,7 +135,7 @@ class Needs:
             self.settings[place] = value
 
     def note_cache(self, cache: Any, place: str | None) -> None:
-        """What a cached function has kept: the loop would go on with it."""
+        """Note the results that a cached function has kept: the loop would use them."""
         if not stdlib_wrappers.is_cache(cache):
             return
         if place is not None:
@@ -146,7 +146,7 @@ class Needs:
             self.lead_to(result for _, _, result in entries)
 
     def note_registered(self, cls: type) -> None:
-        """The project's classes that count as of an abstract class without being its subclasses."""
+        """Note the project's classes that are registered with an abstract class."""
         if not isinstance(cls, _ABC):
             return
         found = [reference() for reference in _abc._get_dump(cls)[0]]
@@ -161,5 +161,5 @@ def is_importable(module: str) -> bool:
 
 
 def is_data(value: Any) -> bool:
-    """Is it more than code: any value, an instance with `__call__` too?"""
+    """Whether it is more than code: any other value, or an instance with `__call__`."""
     return not isinstance(value, _CODE_TYPES) and not callables.is_partial(value)
