@@ -1,4 +1,4 @@
-"""Finds encodings and error handlers that the program has registered.
+"""Finds what the program has registered for encodings.
 
 Python does not list what is registered. So each text in the code of a function that may be the
 name of an encoding or error handler is looked up.

@@ -1,4 +1,4 @@
-"""Finds the arguments with which `map`, `sorted`, `reduce` and their like call a function."""
+"""Finds the arguments with which functions like `map`, `sorted`, `reduce` call a function."""
 
 from __future__ import annotations
 

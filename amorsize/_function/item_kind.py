@@ -1,4 +1,4 @@
-"""The kind of an item: its type and rough size.
+"""The kind of an item: its type, with its rough size.
 
 A line costs a function less than a page does, so profiles are kept by kind. The size is log2 of the
 bytes that the pickled item would have. It is estimated in 1 us from what a value says of itself,

@@ -1,4 +1,4 @@
-"""Names functions, for messages and for other processes that import them."""
+"""The name of a function: a message shows it, another process imports it."""
 
 from __future__ import annotations
 

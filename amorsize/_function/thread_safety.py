@@ -1,4 +1,4 @@
-"""Finds what the calls of a function share, and what a worker process would lose.
+"""Finds what the calls of a function reach beyond their own items.
 
 One walk over the code, closures, globals, bound objects and first items answers two questions. What
 would threads share? What would a worker process have only a copy of, so that changes are lost?
