@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from amorsize._engine.starting import Starter
     from amorsize._engine.workers import Workers
 
-#: What another thread than the caller can do, beside starting workers; it can never fork.
+#: Actions that the dispatcher thread may carry out, besides starting threads; it never forks.
 DONE_BESIDE = (do.Send, do.RetireWorker, do.LookUpProfile, do.StopGilProbe)
 
 
 class Acting:
-    """Does what the tuner of one call asks for, in the caller or in the thread beside it."""
+    """Carries out the actions of one call, in the caller or in the dispatcher thread."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class Acting:
     # -- beside the caller's items ----------------------------------------------------------
 
     def serve(self) -> None:
-        """Serve the workers from another thread, while the caller is inside its own items."""
+        """Serve the workers from the dispatcher thread, while the caller runs items of its own."""
         for pool in tuple(self._call.pools.values()):
             for event in pool.wait(0.0):
                 self._workers.on_event(event)
@@ -99,7 +99,7 @@ class Acting:
         self.act_beside()
 
     def act_beside(self) -> None:
-        """Do what the tuner asks for now, as far as another thread than the caller can."""
+        """Carry out what the tuner asks for now, as far as the dispatcher thread may."""
         while True:
             action = self._call.tuner.next(self._call.status(caller_busy=True))
             if not self._may_act_beside(action):
@@ -107,13 +107,13 @@ class Acting:
             self.act(action)
 
     def _may_act_beside(self, action: do.Action) -> bool:
-        """Whether another thread than the caller can do that."""
+        """Whether the dispatcher thread may carry out an action."""
         if isinstance(action, do.StartWorker):
             return action.backend == "thread" or self._call.fork_reason is not None
         return isinstance(action, DONE_BESIDE)
 
     def new_dispatcher(self) -> Dispatcher | None:
-        """A thread that serves workers beside the caller's items; None: there is room for none."""
+        """A new dispatcher thread; None: the system has no room for a thread."""
         try:
             from amorsize._engine.dispatcher_thread import Dispatcher
 
@@ -133,7 +133,7 @@ class Acting:
 
     @property
     def is_probing(self) -> bool:
-        """Whether a thread is looking who holds the GIL."""
+        """Whether a GIL probe is running."""
         return self._measuring is not None and self._measuring.probe is not None
 
     def stop_own_threads(self) -> None:
@@ -148,7 +148,7 @@ class Acting:
             dispatcher.raise_error()
 
     def end_probe(self) -> None:
-        """End looking who holds the GIL; what was seen is lost."""
+        """Stop the GIL probe and drop what it has seen."""
         if self._measuring is not None and self._measuring.probe is not None:
             self._measuring.probe.stop()
             self._measuring.probe = None
@@ -162,7 +162,7 @@ class Acting:
 
     @property
     def inspection(self) -> HostInspection:
-        """What finds out where items may run, made when it is first needed."""
+        """The inspection of host and function, made when it is first needed."""
         if self._inspection is None:
             from amorsize._engine.host_inspection import HostInspection
 
@@ -178,7 +178,7 @@ class Acting:
 
     @property
     def starter(self) -> Starter:
-        """What starts workers, made when it is first needed."""
+        """The part that starts workers, made when it is first needed."""
         if self._starter is None:
             from amorsize._engine.starting import Starter
 
@@ -194,7 +194,7 @@ class Acting:
 
     @property
     def measuring(self) -> Measuring:
-        """What measures beside the items, made when it is first needed."""
+        """The part that measures, made when it is first needed."""
         if self._measuring is None:
             from amorsize._engine.measuring import Measuring
 

@@ -1,11 +1,11 @@
-"""Holds back the threads that numerical libraries start by themselves.
+"""Limits the threads that numerical libraries start by themselves.
 
 Workers share the cores, and these threads would run beside them.
 
-It is done in the caller, before it forks: OpenBLAS in a fork that is told afterwards would first
-start all its threads, and then leave them idle. What is loaded is found where the kernel lists it,
-and told through the library's own functions: 1 ms, and nothing to import (numpy has loaded ctypes),
-where the package threadpoolctl, which knows more of them, takes 20 ms to import.
+The limit is set in the caller before it forks: in a fork, OpenBLAS would first start all of its
+threads and then leave them idle. The libraries are found in the kernel's list of mapped files and
+set through their own functions. That takes 1 ms and imports nothing, since numpy has loaded ctypes.
+The package threadpoolctl knows more libraries, but takes 20 ms to import.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-# By a part of the file's name: what the user would set to decide it, and the names, in several
-# builds, of what tells the number of threads and of what sets it.
+# By a part of the file's name: the environment variable with which a user decides the number, and
+# the functions that return and set it, under their names in several builds.
 LIBRARIES: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "openblas": (
         "OPENBLAS_NUM_THREADS",
@@ -41,15 +41,15 @@ LIBRARIES: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "libiomp": ("OMP_NUM_THREADS", (("omp_get_max_threads", "omp_set_num_threads"),)),
     "libomp": ("OMP_NUM_THREADS", (("omp_get_max_threads", "omp_set_num_threads"),)),
 }
-#: All of them heed this variable: whoever has set it has decided.
+#: All libraries obey this variable. If the user has set it, nothing is changed.
 DECIDES_ALL = "OMP_NUM_THREADS"
 
 
 class Limits:
-    """The numerical libraries of this process, and what they are held to.
+    """Limits the numerical libraries of this process to a number of threads.
 
     Args:
-        n_threads: As many each may use.
+        n_threads: The most threads that each may use.
     """
 
     def __init__(self, n_threads: int) -> None:
@@ -58,7 +58,7 @@ class Limits:
         self._before: list[tuple[Callable[[int], object], int]] = []
 
     def hold(self) -> None:
-        """Lower the numbers of threads; libraries that use fewer anyway stay as they are."""
+        """Lower the numbers of threads; libraries that use fewer are left as they are."""
         if self._before:
             return
         for tell, set_to in self._libraries:
@@ -78,7 +78,7 @@ _found: tuple[int, list[tuple[Callable[[], int], Callable[[int], object]]]] = (-
 
 
 def _loaded() -> list[tuple[Callable[[], int], Callable[[int], object]]]:
-    """What tells and what sets the threads of each library; looked for when modules were loaded."""
+    """The functions that return and set the threads of each library; cached until modules load."""
     global _found
     if DECIDES_ALL in os.environ or "ctypes" not in sys.modules:  # nor is numpy, then
         return []
@@ -89,10 +89,10 @@ def _loaded() -> list[tuple[Callable[[], int], Callable[[int], object]]]:
 
 
 def _number_in(library: Any) -> tuple[Callable[[], int], Callable[[int], object]] | None:
-    """What OpenBLAS keeps the number in; its function would also start the threads anew.
+    """The variable in which OpenBLAS keeps the number; its function would also start the threads.
 
-    A fork stops them, so that after each call 0.2 ms would go into starting them, and 1 ms of the
-    next into finding out whose they are.
+    A fork stops the threads. Starting them after each call would take 0.2 ms, and the next call
+    would need 1 ms to find out whose threads they are.
     """
     import ctypes
 

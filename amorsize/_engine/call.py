@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from amorsize.policy.tuner import Tuner
 
     class Meter(Protocol):
-        """What tells how far a call is (`progress_meter.py`)."""
+        """Shows how far a call is (`progress_meter.py`)."""
 
         n_failed: int
 
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
             """Items from `start` on are done."""
 
         def update(self, *, is_beside: bool = False) -> None:
-            """Show how far the call is, if that is due."""
+            """Show how far the call is, if it is time for that."""
 
         def end(self) -> None:
             """Show how it has ended."""
 
 
 class Call:
-    """What one call was asked to do, and what is known of it by now."""
+    """The request of one call, and what is known of it so far."""
 
     def __init__(
         self,
@@ -64,28 +64,28 @@ class Call:
         self.task = _task(func, item_kwargs, options, self.source, star=len(iterables) > 1)
         self.function = self._function_here()
         self.pools: dict[str, WorkerPool] = {}
-        #: The caller holds it from the first pool on, except inside its own items.
+        #: Held by the caller from the first pool on, except inside its own items.
         self.lock = _thread.allocate_lock()
-        #: When the caller began the items that it is in; 0: it is in none.
+        #: When the caller began the items that it is running; 0: it runs none.
         self.inline_since = 0.0
-        #: Whether an item may run again whose result cannot come from its worker.
+        #: Whether an item may run again if its worker cannot send the result.
         self.may_repeat = True
         self.key: Any = None
         self.known: Profile | None = None
         self.known_from: str | None = None
         self.tuner: Tuner
         self.fork_reason: str | None = None
-        #: Why no more files can be opened than the plain loop needs; None: they can.
+        #: What the process is too short of to start workers, in words; None: nothing.
         self.shortage_reason: str | None = None
 
     @property
     def may_stay_here(self) -> bool:
-        """Whether the user left it open where items run, so that the caller may run them."""
+        """Whether the caller may run items: the user has named no backend."""
         return self.tuner.request.backend == "auto" and self.tuner.request.may_inline
 
     @property
     def are_trivial(self) -> bool:
-        """The caller runs what comes next one by one: to read it ahead would cost more than it."""
+        """Whether the caller runs the next items one by one, as reading ahead would cost more."""
         is_open = self.pools or self.is_stream or self.work.n_left or self.source.tells
         return not is_open and self.may_stay_here and self.tuner.are_trivial
 
@@ -104,7 +104,7 @@ class Call:
         )
 
     def _function_here(self) -> Callable[[Any], Any]:
-        """The function for items that the caller runs: with few steps, they may be trivial."""
+        """The function for items that the caller runs, with as few steps around it as possible."""
         if self.item_kwargs and self.task.seed is None and not self.task.star:
             from amorsize._workers.bound_keywords import with_defaults
 
@@ -126,7 +126,7 @@ def _task(
     *,
     star: bool,
 ) -> Task:
-    """What workers need to run items."""
+    """The task that workers need to run items."""
     bound = func
     if item_kwargs:
         from _functools import partial as bind  # type: ignore[import-not-found]
@@ -146,7 +146,7 @@ def _task(
 
 
 class Recorder:
-    """Writes down what happened in one call, for the user and for the record of the call."""
+    """Writes down what happens in one call: for the user, and for the trace."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -155,13 +155,13 @@ class Recorder:
         self.warnings: list[str] = []
         #: Workers started, by backend.
         self.n_started: dict[str, int] = {}
-        #: What tells how far the call is, if that was asked for.
+        #: Shows how far the call is; None: nobody asked for that.
         self.progress: Meter | None = None
         #: What one result takes, by those that came lately; only a stream has to know.
         self.result_bytes = 0
 
     def tell(self, event: Event) -> None:
-        """Write down what happened, then tell the tuner: it learns of nothing in another way."""
+        """Write down an event, then tell the tuner, which learns of events in no other way."""
         tuner = self._call.tuner
         if isinstance(event, Inlined):
             self._note_chunk(-1, "caller", event)
@@ -186,7 +186,7 @@ class Recorder:
         n_items: int = 0,
         why: str | None = None,
     ) -> None:
-        """Write down what became of a worker, whose backend the tuner knows once it has started."""
+        """Write down what became of a worker."""
         self.workers.append(
             WorkerEvent(
                 now_s=now_s,
@@ -212,12 +212,12 @@ class Recorder:
         )
 
     def see_size(self, result: Any, n_bytes: int | None = None) -> None:
-        """A stream holds as many results as it has memory for."""
+        """Note the size of a result: a stream holds only as many as fit into memory."""
         found = sizeof.of(result) if n_bytes is None else n_bytes
         self.result_bytes = max(found, self.result_bytes // 2)
 
     def warn(self, text: str, *, quietly: bool = False) -> None:
-        """Warn in the caller's own line; where warnings are errors, log: results come first."""
+        """Warn with the user's own line; only log it where warnings are errors."""
         self.warnings.append(text)
         if quietly:
             return

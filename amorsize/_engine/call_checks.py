@@ -1,4 +1,4 @@
-"""Refuses a function or data that no map can take."""
+"""Refuses functions, or data, that cannot be mapped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check_function(func: Any) -> None:
-    """Refuse what a map cannot call once per item for one result.
+    """Refuse a function that cannot be called once per item for one result.
 
     Raises:
         WrongTypeError: `func` is not callable, or is an `async def` or generator function.
@@ -49,7 +49,7 @@ def check_function(func: Any) -> None:
 
 
 def check_data(iterables: tuple[Any, ...], name: str, *, decorated: bool = True) -> None:
-    """Refuse data that is surely one item by mistake, or nothing to iterate over at all.
+    """Refuse data that is surely meant as one item, or that cannot be iterated over.
 
     Args:
         iterables: What the caller passed, one iterable per parameter of the function.
@@ -71,7 +71,7 @@ def check_data(iterables: tuple[Any, ...], name: str, *, decorated: bool = True)
 
 
 def name_of(func: Any) -> str:
-    """A function's name in messages; of other callables their class's."""
+    """A function's name for messages; for other callables, the name of their class."""
     return str(own(func, "__name__") or type(func).__name__)
 
 
@@ -124,7 +124,7 @@ def _check_one(data: Any, name: str, decorated: bool, *, is_first: bool) -> None
 
 
 def _beside(name: str, decorated: bool) -> str:
-    """What to add for a value that stands where a further iterable belongs."""
+    """The advice for a value that was passed in the place of a further iterable."""
     call = f"{name}(data, option=x)"
     call = call if decorated else f'tuned_map({name}, data, item_kwargs={{"option": x}})'
     return (
@@ -134,7 +134,7 @@ def _beside(name: str, decorated: bool) -> str:
 
 
 def _frame_of(data: Any) -> str | None:
-    """The library of a table whose iteration gives its columns; None for all other data."""
+    """The library of a table that yields its columns when it is iterated; None for other data."""
     for kind in type(data).__mro__:
         if kind.__name__ == "DataFrame":
             library = kind.__module__.partition(".")[0]
@@ -166,13 +166,13 @@ def _of_frame(library: str, name: str, decorated: bool) -> str:
     )
 
 
-#: As `inspect.CO_*` has them.
+#: The values of `inspect.CO_*`.
 _GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80 | 0x100, 0x200
 _NOT_PLAIN = _GENERATOR | _COROUTINE | _ASYNC_GENERATOR
 
 
 def _code_flags(func: Any) -> int:
-    """`co_flags` of the Python code that a call of `func` starts; 0 when there is none to see."""
+    """`co_flags` of the Python code that calling `func` runs; 0 if none can be found."""
     functools = sys.modules.get("functools")  # no partial was ever made where it is not loaded
     for _ in range(32):  # a partial of a method of ...: deep enough, and it surely ends
         if functools is not None and isinstance(func, functools.partial):

@@ -1,4 +1,4 @@
-"""What confines the items of a call to the caller."""
+"""Keeps the items of a call in the caller, once one was seen to need that."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from amorsize._engine.call import Call, Recorder
     from amorsize._workers.shared_data import WrittenInto
 
-#: Seconds per byte to compare what was lent to workers with what it was before.
+#: Seconds per byte to compare memory that was lent to workers with its earlier content.
 COMPARE_S = 0.4e-9
 #: The largest share of a call's time that comparing may take.
 COMPARED_SHARE = 0.05
@@ -19,19 +19,19 @@ CHANGED_HERE = (
 
 
 class Confinement:
-    """Has the caller run what is left, once an item was seen to need that."""
+    """Has the caller run all items that are left, once one was seen to need that."""
 
     def __init__(self, call: Call, recorder: Recorder) -> None:
         self._call, self._recorder = call, recorder
-        #: What an item was seen to do in a worker that it may do only in the caller.
+        #: What an item did in a worker that it may only do in the caller; None: nothing was seen.
         self.bound: str | None = None
-        #: Whether this call has seen it, rather than an earlier one.
+        #: Whether this call has seen it, and not an earlier one.
         self.has_noticed = False
         #: Whether the user was told of it already.
         self.is_notice_given = False
 
     def bind(self, why: str) -> None:
-        """The caller runs all other items one by one, if the user has left that open."""
+        """Have the caller run all other items one by one, unless the user has named a backend."""
         if self._call.may_stay_here and self._call.tuner.request.caller_reason is None:
             self._recorder.tell(Bound(why=why))
 
@@ -44,7 +44,7 @@ class Confinement:
             self.bind(f"an earlier call has seen in a worker that {bound}")
 
     def end_sharing(self, why: str) -> None:
-        """An item did in a worker what the loop would have done here: the caller runs the rest."""
+        """Note that an item changed something in a worker that belongs to the caller."""
         if not self._call.may_stay_here:
             if why not in self._recorder.warnings:
                 self._recorder.warn(why)
@@ -55,9 +55,9 @@ class Confinement:
         self.bind(f"in a worker, {why}")
 
     def stop_before_write(self, index: int, error: WrittenInto) -> None:
-        """An item, at this index or a little above, has written into a worker's copy of a table.
+        """Note that an item, at this index or a little above, wrote into a worker's copy of data.
 
-        Those below have not seen what it wrote, as in the loop; those above should have.
+        Items below have not seen what it wrote, as in the loop. Items above should have seen it.
         """
         from amorsize._workers.shared_data import IS_WRITTEN
 
@@ -68,7 +68,7 @@ class Confinement:
             pool.stop_at(index)
 
     def first_to_repeat(self) -> int | None:
-        """The item that has written, where running it here again is as in the loop."""
+        """The item that has written, if running it again here gives what the loop would."""
         call = self._call
         if not self.is_notice_given or call.work.failure is None:
             return None
@@ -87,9 +87,9 @@ class Confinement:
         return index
 
     def see_writes_here(self) -> None:
-        """Say so where an item here has changed what items in workers should have seen changed.
+        """Warn if an item here has changed memory that items in workers should have seen changed.
 
-        Comparing takes as long as lending did: it is done where that is little beside the call.
+        Comparing takes as long as lending did, so it is done only if the call is much longer.
         """
         if self._call.work.failure is not None or self.has_noticed or not self._call.may_stay_here:
             return

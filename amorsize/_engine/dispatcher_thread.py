@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
     from amorsize._engine.call import Call
 
-#: Seconds between two looks whether the caller is in a long item.
+#: Seconds between two checks whether the caller is in a long item.
 NAP_S = 10e-3
-#: Seconds that an item of the caller must last before workers are served here: they wait 20 ms.
+#: Seconds after which an item of the caller is long, so that this thread serves the workers.
 AFTER_S = 10e-3
-#: Seconds that the caller waits for the thread's end.
+#: The most seconds that the caller waits for the thread to end.
 END_S = 1.0
-#: Seconds that the thread waits for the GIL while it serves workers beside an item.
+#: The switch interval of the GIL, in seconds, while this thread serves workers.
 SWITCH_S = 0.2e-3
 
 
 class _QuickSwitches:
-    """Shortens the turns at the GIL while a dispatcher serves workers.
+    """Shortens the switch interval of the GIL while the dispatcher thread serves workers.
 
-    Each system call of the dispatcher lets go of the GIL. Beside an item that computes, it has the
-    GIL back after `sys.getswitchinterval()`: at 5 ms, serving one worker took 90 ms.
+    Each system call of the dispatcher releases the GIL. While an item computes, the dispatcher gets
+    it back only after `sys.getswitchinterval()`. At 5 ms, serving one worker took 90 ms.
     """
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class _QuickSwitches:
             sys.setswitchinterval(self._usual_s)
 
     def after_fork(self) -> None:
-        """In the child of an item that has forked, there is no dispatcher."""
+        """Drop the dispatcher in the child of an item that has forked: its thread is not there."""
         self._lock = _thread.allocate_lock()
         if self._n_inside:
             self._n_inside = 0
@@ -70,13 +70,13 @@ if hasattr(os, "register_at_fork"):
 
 
 class Dispatcher:
-    """Asks the tuner in the caller's place, as long as the caller lets go of the call's lock.
+    """Asks the tuner in the caller's place, while the caller does not hold the call's lock.
 
     Args:
-        call: Whose lock that is.
-        is_probing: Whether another thread is looking who holds the GIL.
-        serve: Takes in what workers tell, and acts.
-        act: Does what the tuner asks for now.
+        call: The call whose lock it takes.
+        is_probing: Whether a GIL probe is running.
+        serve: Handles the events of workers, and acts on them.
+        act: Carries out what the tuner asks for now.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class Dispatcher:
         self._ending.wait(END_S)
 
     def raise_error(self) -> None:
-        """Raise in the caller what went wrong in the thread, once."""
+        """Raise the thread's error in the caller, once."""
         if self.error is not None:
             error, self.error = self.error, None
             raise error

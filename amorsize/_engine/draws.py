@@ -1,4 +1,4 @@
-"""Random numbers that items draw, each from a stream of its own."""
+"""Gives each item random streams of its own."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from amorsize._engine.confinement import Confinement
     from amorsize._workers.random_streams import Drawing
 
-#: Modules whose generators a whole program draws from. Without one of them nothing more is loaded.
+#: Modules with generators that a whole program shares. If none is loaded, nothing more is done.
 GENERATORS = ("random", "numpy.random", "torch")
-#: Functions that are remembered.
+#: The most functions that are remembered.
 MAX_FUNCTIONS = 1024
 WHY_QUICK = "items draw random numbers, and take less time than it takes to seed a stream"
 
-#: The owners of functions whose code draws.
+#: The owners of functions that draw.
 _known: dict[Any, bool] = {}
 
 
@@ -37,7 +37,7 @@ class Draws:
 
     def __init__(self, call: Call, confinement: Confinement) -> None:
         self._call, self._confinement = call, confinement
-        #: What is drawn from, where that is seeded.
+        #: The generators that are seeded; None: none are.
         self.drawing: Drawing | None = None
 
     def begin(self) -> None:
@@ -79,7 +79,7 @@ class Draws:
         return asked == "process" or (asked == "auto" and not options.thread_safe)
 
     def _may_draw(self) -> bool:
-        """Whether the function may draw, by a quick look at its code."""
+        """Whether the function may draw, by the names in its code."""
         if not any(name in sys.modules for name in GENERATORS):
             return False
         from amorsize._function.drawn_libraries import may_draw
@@ -87,23 +87,23 @@ class Draws:
         return may_draw(self._call.task.function)
 
     def n_alike(self, n_items: int) -> int:
-        """How many of these items draw in the same way: from their own streams, or as in a loop."""
+        """How many of these items draw alike: from their own streams, or as in a loop."""
         if self.drawing is None:
             return n_items
         return self.drawing.limited(n_items, self._call.work.results.n_in_order)
 
     def lend(self) -> None:
-        """The consumer of a result goes on with the numbers that a loop would have left it."""
+        """Restore the generators for a result's consumer, as a loop would have left them."""
         if self.drawing is not None:
             self.drawing.put_back()
 
     def take(self) -> None:
-        """Items go on with the generators as the consumer has left them."""
+        """Let items go on with the generators as the consumer has left them."""
         if self.drawing is not None:
             self.drawing.keep()
 
     def see_quick_items(self, wall_s: float) -> None:
-        """Quick items: the first ones have had their own streams, the others draw as in a loop."""
+        """After quick first items, let the others draw as in a loop."""
         drawing = self.drawing
         if drawing is not None and drawing.ends(
             wall_s, self._call.work.results.n_in_order, are_shared=bool(self._call.pools)
@@ -114,7 +114,7 @@ class Draws:
             self._confinement.bind(WHY_QUICK)
 
     def end(self) -> None:
-        """The program goes on with the numbers that it would have drawn after a loop."""
+        """Leave the generators to the program as a loop would have left them."""
         if self.drawing is not None:  # decided by now: workers may have run what would have told
             self.drawing.ends(0.0, self._call.work.results.n_in_order, are_shared=True)
         self.lend()

@@ -1,4 +1,4 @@
-"""How a call ends, whatever ends it."""
+"""Ends a call, however it comes to its end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Ending:
-    """Ends what belongs to one call: its threads, its workers, what it holds back."""
+    """Ends what belongs to one call: its threads, its workers, the output that it holds back."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Ending:
         self._workers, self._inline, self._acting = workers, inline, acting
 
     def end(self, *, at_once: bool) -> None:
-        """End what belongs to the call, in bounded time; no Ctrl-C comes in between."""
+        """End what belongs to the call, in bounded time and without being interrupted by Ctrl-C."""
         self._inline.unmark()  # where Ctrl-C came before that was done
         if not self._call.pools:
             self.end_all(at_once=at_once)
@@ -43,13 +43,13 @@ class Ending:
             self.end_all(at_once=at_once)
 
     def end_at_exit(self) -> None:
-        """The program ends before the stream did."""
+        """End a stream that the program has not finished before its exit."""
         self.end(at_once=True)
         if self._recorder.progress is not None:
             self._recorder.progress.end()
 
     def end_all(self, *, at_once: bool) -> None:
-        """The same; a Ctrl-C may come in between."""
+        """The same, but Ctrl-C may interrupt it."""
         self._acting.end_probe()
         if self._call.source.ahead is not None:
             self._call.source.ahead.stop()
@@ -81,7 +81,7 @@ class Ending:
             atexit.unregister(self.end_at_exit)
 
     def _close_pools(self, *, at_once: bool) -> list[str]:
-        """End all workers, and learn what they have cost; names of threads that are in an item."""
+        """End all workers and learn their costs; returns the names of threads still in an item."""
         pools, meter, stuck = self._call.pools, self._workers.meter, []
         if meter is not None:
             meter.over()
@@ -107,7 +107,7 @@ class Ending:
         return stuck
 
     def _learn_costs(self, meter: OverheadMeter, *, starts: bool) -> None:
-        """Teach the next calls what workers have really cost."""
+        """Learn for later calls what workers have cost."""
         from amorsize._host import resources
 
         pickling = self._call.tuner.sending.pickling
@@ -117,7 +117,7 @@ class Ending:
         resources.learn_costs(**seen)
 
     def end_workers(self) -> None:
-        """End the workers, and this call's own threads: what is left runs in the caller."""
+        """End the workers and this call's own threads, so that the caller runs all items left."""
         from amorsize._host.signals import no_interrupts
 
         self._acting.stop_own_threads()

@@ -1,4 +1,4 @@
-"""One call from end to end."""
+"""Runs one call from its beginning to its end."""
 
 from __future__ import annotations
 
@@ -33,31 +33,31 @@ if TYPE_CHECKING:
 #: Seconds for which chunks are sent without a look at what workers have told meanwhile. One look
 #: for all that comes in such a time takes less than one look for each.
 UNSEEN_S = 0.5e-3
-#: Seconds after which a call is taken to go on as it does: its data can be read in a thread.
+#: Seconds after which a call is thought to last: then a thread may read its data ahead.
 READ_ASIDE_S = 20e-3
-#: Seconds that reading on may take while workers have nothing to do.
+#: The most seconds that reading ahead may take while workers are idle.
 READ_IDLE_S = 0.2e-3
 
 
-#: The parts of a call that refer to what is the user's, by their names in the engine.
+#: The parts of an engine that refer to the user's objects.
 PARTS = (
     *("failures", "confinement", "draws", "opening", "workers", "inline", "acting", "ending"),
     *("recorder", "_turns"),
 )
-#: The parts of a call that are the user's, or lead to what is.
+#: The attributes of a call that are, or refer to, the user's objects.
 HELD = ("func", "options", "item_kwargs", "source", "work", "task", "function", "pools")
 
 
 class OutOfTime(Exception):  # noqa: N818 - says what happened
-    """A call has taken as long as it may."""
+    """A call has used up its time."""
 
 
 class Engine:
     """Runs one call: asks the tuner what to do next, does it, reports what happened."""
 
-    #: Whether what it has learned is for the next call.
+    #: Whether the next call is to know what this one has learned.
     remembers = True
-    #: What writes down what happens.
+    #: The class of the part that writes down events.
     recorder_type = Recorder
 
     def __init__(
@@ -74,9 +74,9 @@ class Engine:
         call = self.call = Call(
             func, iterables, item_kwargs, options, name, is_stream=streams, read_ahead=read_ahead
         )
-        #: Items that were done, once the call is over.
+        #: How many items were done, once the call is over.
         self.n_done = 0
-        #: What happened, once the call is over.
+        #: The trace, once the call is over.
         self.trace: Trace | None = None
         recorder = self.recorder = self.recorder_type(call)
         failures = self.failures = Failures(call, recorder)
@@ -155,7 +155,7 @@ class Engine:
         return self.run()
 
     def stream(self, ordered: bool, buffer: int | None, indexed: bool = False) -> Iterator[Any]:
-        """Results as they come, at most `buffer` items ahead of the consumer."""
+        """Yield results, with at most `buffer` items begun ahead of the consumer."""
         try:
             yield from self._stream(ordered, buffer, indexed)
         finally:
@@ -229,7 +229,7 @@ class Engine:
             )
 
     def _give_up(self, error: BaseException) -> None:
-        """End at once and keep what was done in the error; a second Ctrl-C loses none of it."""
+        """End at once, with the results so far in the error; a second Ctrl-C loses none of them."""
         try:
             self.ending.end(at_once=True)
         except BaseException as another:
@@ -251,7 +251,7 @@ class Engine:
             self.recorder.progress.update()
 
     def _let_go(self) -> None:
-        """Drop all references to the user's objects: cycles would free them late, or never."""
+        """Drop all references to the user's objects, as cycles would free these late or never."""
         try:
             if self.recorder.progress is not None and not sys.is_finalizing():
                 self.recorder.progress.end()
@@ -271,7 +271,7 @@ class Engine:
 
     @property
     def turns(self) -> Turns:
-        """Who runs items as they come, where they may not be read ahead."""
+        """The part that runs items one by one, where they may not be read ahead."""
         if self._turns is None:
             from amorsize._engine.lockstep import Turns
 
@@ -301,7 +301,7 @@ class Engine:
             self.workers.poll(0.0)
 
     def on_event(self, event: Event) -> None:
-        """Take in what a worker has told; a subclass sees it here (`tuning/bench.py`)."""
+        """Handle an event of a worker; a subclass sees it here (`tuning/bench.py`)."""
         self.workers.handle(event)
 
     def _read_aside(self, ahead: ReadAhead, action: do.Action) -> None:
@@ -311,7 +311,7 @@ class Engine:
             ahead.start()
 
     def _read(self) -> None:
-        """Read ahead: no longer than needed while workers have nothing to do."""
+        """Read ahead, and no longer than needed while workers are idle."""
         call, work, source = self.call, self.call.work, self.call.source
         if not work.n_left and not (call.tuner.workers.n_in_flight and source.would_wait()):
             work.read_ahead(longest_s=0.0)
@@ -328,7 +328,7 @@ class Engine:
         return self.call.work.is_finished
 
     def _repeat_from_item_that_wrote(self) -> None:
-        """Run all items again, from the one that has written on, where that is as in the loop."""
+        """Run all items again from the one that has written, if that gives what the loop would."""
         index = self.confinement.first_to_repeat()
         if index is None or self.workers.printed.has_held:  # what items print is not printed twice
             return

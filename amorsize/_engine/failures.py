@@ -1,4 +1,4 @@
-"""Which failure ends a call, told with the item that it comes from."""
+"""Raises the failure that ends a call, with the item that it comes from."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Failures:
 
     def __init__(self, call: Call, recorder: Recorder) -> None:
         self._call, self._recorder = call, recorder
-        #: Where the items lie in the user's data, if they are a part of it.
+        #: The indices of the items in the user's data, if they are a part of it.
         self.indices: Sequence[int] | None = None
 
     def fail(self, index: int, error: BaseException) -> None:
@@ -34,7 +34,7 @@ class Failures:
             pool.stop_at(index)
 
     def note_broken_data(self) -> None:
-        """An iterator that raised has not ended: that is a failure, above all items it gave."""
+        """Note that the iterator of items has raised: a failure behind all items that it gave."""
         error = getattr(self._call.source, "error", None)
         if error is not None and self._call.work.failure is None:
             self._call.work.fail(self._call.source.n_read, error)
@@ -53,7 +53,7 @@ class Failures:
             del error  # whose traceback has this frame
 
     def note_kept(self, start: int, results: list[Any]) -> None:
-        """Have exceptions that are results say which item they came from, as those raised do."""
+        """Note on exceptions that are results which item they came from, as on those raised."""
         for index, one in enumerate(results, start):
             if not isinstance(one, BaseException) or not one.__dict__.pop(KEPT, False):
                 continue  # an exception that was returned is a result like any other
@@ -75,7 +75,7 @@ class Failures:
             travel.add_note(error, hint)
 
     def _note_waiters(self, error: BaseException) -> None:
-        """Say how many items ran at once: that may be the cause, and the user did not choose it."""
+        """Note how many items ran at once: it may be the cause, and the user did not choose it."""
         tuner, n_running = self._call.tuner, sum(self._recorder.n_started.values())
         if self._call.options.n_jobs is not None or not tuner.costs.waits or n_running <= 1:
             return
@@ -88,7 +88,7 @@ class Failures:
             )
 
     def _hint(self, index: int) -> str | None:
-        """A hint at the right call, if the function cannot be called with such an item at all."""
+        """The right call, in words, if the function cannot be called with such an item at all."""
         from amorsize._function import call_hints
 
         item = self._call.work.item(index)
@@ -98,7 +98,7 @@ class Failures:
         )
 
     def keep_in(self, error: BaseException) -> None:
-        """Keep what was done in what ends the call from outside, and have that say so."""
+        """Keep the results so far in the exception that ends the call, and note that on it."""
         self._attach_partial(error)
         if isinstance(error, Exception) or self._call.is_stream:  # its consumer has what was done
             return

@@ -1,8 +1,8 @@
-"""Whether reading the next item may wait for what somebody does with results.
+"""Finds data whose next item may depend on what the consumer does with results.
 
-A loop hands each result over before it asks for the next item. So a producer may wait for that: for
-an answer in a queue, for a place among so many requests. To read ahead of it is right as long as
-the next item is there; beyond, its caller would wait for itself.
+A loop hands each result over before it asks for the next item. So a producer may wait for a result:
+for an answer in a queue, or for one of its requests to end. Reading ahead is right as long as the
+next item is there. Beyond that, the caller would wait for itself.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
-#: Objects that are looked at, at most.
+#: The most objects that are examined.
 MOST_SEEN = 256
-#: Objects of one container or object that are looked at, at most.
+#: The most objects in one container or object that are examined.
 MOST_HELD = 16
-# Types by what their methods are called that wait for others, and whether that can be foretold.
+# Types with methods that wait for others: the names of these, and what says if they would wait.
 _WAITING = {
     "threading.Event": ("wait",),
     "threading.Condition": ("wait", "wait_for"),
@@ -51,7 +51,7 @@ _CALLS = frozenset(
 
 
 class Waiters:
-    """What the code behind some iterators may wait for.
+    """The objects that the code behind some iterators may wait for.
 
     Args:
         parts: The iterators that items come from.
@@ -72,7 +72,7 @@ class Waiters:
         return bool(self._empty)
 
     def would_wait(self) -> bool:
-        """Whether nothing is there in what items come from."""
+        """Whether the next item would have to be waited for."""
         try:
             return all(is_empty(one) for is_empty, one in self._empty)
         except (OSError, ValueError) as error:  # closed: whoever reads on is told
@@ -86,7 +86,7 @@ def _waits(kind: str, names: frozenset[str]) -> bool:
 
 
 def _reached(parts: Iterable[Any]) -> Iterator[Any]:
-    """What iterators can name, what objects and containers among that hold, and functions use."""
+    """The objects that iterators can reach: by name, in containers, or through functions."""
     parts = list(parts)
     seen: set[int] = set()
     ahead = [(one, 2) for one in (*parts, *in_sight_of(parts))]

@@ -1,4 +1,4 @@
-"""Runs the user's code in the midst of a call as if nothing ran beside it."""
+"""Runs the user's code in the middle of a call as if no call were under way."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Consumer:
-    """A block in which code runs that takes the results of a call, or is told of it."""
+    """A block for code of the user's that receives results or progress."""
 
     def __init__(self, workers: Workers, draws: Draws) -> None:
         self._workers, self._draws = workers, draws

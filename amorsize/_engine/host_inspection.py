@@ -1,4 +1,4 @@
-"""Where the items of a call may run."""
+"""Finds out where the items of a call may run."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from amorsize.policy.request import Request
     from amorsize.policy.worker_costs import Host
 
-#: The share of the work left that may go into asking all items for their types.
+#: The largest share of the work left that reading the types of all items may take.
 ASKING_SHARE = 0.02
-#: The largest factor by which other programs are taken to slow computing down: it may not last.
+#: The largest slowdown by other programs that is believed, since it may not last.
 MOST_STRETCHED = 8.0
 
 
@@ -50,9 +50,9 @@ class HostInspection:
         self._payload: Payload | None = None
         #: Whether items use the network.
         self._connects = False
-        #: What there is to work with, from the first look on.
+        #: The host, from the first inspection on.
         self._host: Host
-        #: This call goes without new interpreters since they would take too long to begin.
+        #: Whether this call runs without new interpreters because they would start too slowly.
         self._has_gone_without = False
         self._standing: Standing | str | None = None
         #: Why no new interpreter could run items.
@@ -162,7 +162,7 @@ class HostInspection:
         return verdict
 
     def _judge_pure(self) -> Verdict | None:
-        """The same for code that is proven to be pure: nothing is watched, threads are no use."""
+        """The same for code that is proven pure: no item is watched, and threads do not help."""
         call, options, source = self._call, self._call.options, self._call.source
         is_open = self._host.has_gil and options.thread_safe is None and options.seed is None
         if not is_open or not isinstance(source, Sliced):
@@ -180,7 +180,7 @@ class HostInspection:
         return Verdict(thread_reason=HOLDS_GIL, process_reason=self._why_start_none())
 
     def next_items(self) -> list[Any]:
-        """The first items that are not handed out yet, two at most, as far as they are read."""
+        """The next items to hand out, two at most, as far as they are read."""
         first = self._call.work.results.n_in_order
         n_items = min(2, self._call.source.n_read - first)
         return [self._call.work.item(first + place) for place in range(n_items)]
@@ -206,7 +206,7 @@ class HostInspection:
         return self._why_not_worth_sending(payload) or payload.why_not()
 
     def _why_start_none(self) -> str | None:
-        """Why no new interpreter is worth starting, as far as that is known before watching."""
+        """Why no new interpreter is worth starting, as far as is known before watching items."""
         if self._call.fork_reason is None or not self._call.may_stay_here:
             return None
         if self._call.tuner.costs.first_unconfirmed_s is not None:
@@ -216,7 +216,7 @@ class HostInspection:
         return start_method.why_no_processes() or self._why_not_worth_starting()
 
     def _why_not_worth_starting(self) -> str | None:
-        """Why the work left is too little to find out how to send it; None: it is not."""
+        """Why too little work is left to start new interpreters, in words; None: enough is."""
         item_s = self._call.tuner.costs.item_s
         if not self._call.may_stay_here or item_s is None or not self._call.work.all_read:
             return None
@@ -244,7 +244,7 @@ class HostInspection:
         return spawn_costs.interpreters_worth(left_s, request.n_jobs or sys.maxsize)
 
     def _why_not_worth_sending(self, payload: Payload) -> str | None:
-        """Why there is too much to send for the work left; None: there is not."""
+        """Why there is too much to send for the work left, in words; None: there is not."""
         if not (self._call.may_stay_here and spawn_costs.is_much(payload)):
             return None
         if self._call.tuner.costs.item_s is None and self._call.work.n_left:
@@ -257,7 +257,7 @@ class HostInspection:
         return min(self._host.n_cores, self._call.tuner.request.n_jobs or sys.maxsize)
 
     def stretch(self) -> float:
-        """How many times as long what computes takes here as with a core of its own."""
+        """How many times as long computing takes here as with a core of its own."""
         here = [one for one in self._recorder.chunks.all if one.backend == "caller"]
         wall_s, run_delay_s = sum(one.wall_s for one in here), sum(one.run_delay_s for one in here)
         return wall_s / max(wall_s - run_delay_s, wall_s / MOST_STRETCHED) if wall_s else 1.0

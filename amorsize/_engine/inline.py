@@ -1,4 +1,4 @@
-"""Items that the caller runs itself."""
+"""Runs items in the caller."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class InlineItems:
-    """Runs items of one call in the caller, and tells what they cost."""
+    """Runs items of one call in the caller, and reports what they cost."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class InlineItems:
         self._call, self._recorder, self._failures = call, recorder, failures
         self._draws, self._workers, self._new_dispatcher = draws, workers, new_dispatcher
         self._run_delay_clock = RunDelayClock()
-        #: A thread that serves workers meanwhile.
+        #: The thread that serves workers meanwhile.
         self.dispatcher: Dispatcher | None = None
         self._may_dispatch = True  # there is room for such a thread
         self._is_set_up = self._is_marked = False
@@ -60,7 +60,7 @@ class InlineItems:
     def run_here(
         self, chunk: Chunk, each: Iterator[Any], time_budget_s: float, turn: Turn | None = None
     ) -> None:
-        """Run items in the caller; of a turn, as many as its data has."""
+        """Run items in the caller, as far as the data has so many."""
         work = self._call.work
         direct = not self._call.pools and chunk.start == work.results.n_in_order
         out = work.results.in_order if direct else []
@@ -112,7 +112,7 @@ class InlineItems:
         *,
         direct: bool,
     ) -> None:
-        """Keep what items in the caller gave, and tell what they cost."""
+        """Keep the results of items in the caller, and report what they cost."""
         work = self._call.work
         failure = ran.error if ran.is_of_data and isinstance(ran.error, Exception) else None
         if turn is not None:
@@ -148,7 +148,7 @@ class InlineItems:
         self._poll_workers()
 
     def _poll_workers(self) -> None:
-        """Take in what happened meanwhile."""
+        """Handle what workers have done meanwhile."""
         if self.dispatcher is not None and not self._call.work.is_finished:
             self.dispatcher.raise_error()  # soon, and not when all is over
         if self._call.pools:
@@ -174,25 +174,25 @@ class InlineItems:
         )
 
     def _n_loaded(self) -> int:
-        """Modules that are loaded, without those that serving workers meanwhile has loaded."""
+        """How many modules are loaded, without those that were loaded to serve workers."""
         return len(sys.modules) - (0 if self.dispatcher is None else self.dispatcher.n_loaded)
 
     def set_up(self) -> None:
-        """The caller is a place where items run: it needs what workers need."""
+        """Set up in the caller what workers need to run items."""
         if self._is_set_up or self._call.task.setup is None:
             return
         self._call.task.setup()
         self._is_set_up = True
 
     def tear_down(self) -> None:
-        """Undo what was set up, and stop watching the time: the call is over."""
+        """Undo what was set up, and stop measuring the time: the call is over."""
         self._run_delay_clock.close()
         if self._is_set_up and self._call.task.teardown is not None:
             self._is_set_up = False
             self._call.task.teardown()
 
     def _enter(self, is_in_item: Callable[[], bool] | None) -> None:
-        """Items are about to run here; others may serve the workers meanwhile."""
+        """Release the call's lock while items run here: the dispatcher may serve the workers."""
         if self._call.pools:
             if self.dispatcher is None and self._may_dispatch:
                 self.dispatcher = self._new_dispatcher()
@@ -221,7 +221,7 @@ class InlineItems:
 
 
 def _beside_programs(ran: Ran, programs_s: float) -> Ran:
-    """The same, where the items have waited for programs that took so much CPU time."""
+    """The CPU time of items that have waited for programs, with what these took."""
     if programs_s <= 0:
         return ran
     return ran.replace(
@@ -233,7 +233,7 @@ try:
     from resource import RUSAGE_THREAD, getrusage
 
     def count_pauses() -> int:
-        """How often this thread has given up its core by itself, to sleep, read or take a lock."""
+        """How often this thread has given up its core by itself: to sleep, read or take a lock."""
         return getrusage(RUSAGE_THREAD).ru_nvcsw
 
 except ImportError:  # not on Linux: every low share of CPU time counts as waiting

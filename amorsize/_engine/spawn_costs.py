@@ -1,4 +1,4 @@
-"""What must be known before workers can be considered."""
+"""Estimates what workers cost a call, above all those in new interpreters."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 
 #: Seconds of the caller to start an interpreter, or to hand a task to a warm one.
 CLEAN_START_S = 0.8e-3
-#: Seconds until a worker that is there already can take work of another call.
+#: Seconds until a warm worker can take work of another call.
 WARM_READY_S = 1e-3
 #: Seconds of the caller to wake a fork that waits, and until that takes work.
 WAKE_S, WAKE_READY_S = 60e-6, 0.15e-3
 #: Seconds to import the process pool and the C half of pickle, once in a process.
 LOAD_S = 6e-3
-#: A cost below this, in seconds, is measured three times: other programs may interrupt once.
+#: A cost below this, in seconds, is measured three times: other programs may interrupt one.
 SHORT_WEIGHING_S = 5e-3
 #: Seconds a byte to copy an array once into memory that workers map; 2 cores of an AMD EPYC.
 LEND_S = 1 / 1e9
 #: Seconds a byte to pickle anything else and rebuild it in each worker: 0.2 of it for lists, all of
 #: it for dicts; 2 cores of an AMD EPYC.
 PICKLE_S = 1 / 100e6
-#: Bytes below which sending takes less time than asking whether it pays.
+#: Below so many bytes, sending takes less time than computing whether it pays.
 MUCH_BYTES = 8 << 20
 #: Seconds to load what packs a task and starts interpreters, cloudpickle among it.
 FIRST_CLEAN_S = 30e-3
-#: Modules that are loaded in any program with a call under way.
+#: How many modules any program with a call under way has loaded.
 BARE_MODULES = 300
 #: Seconds that a new interpreter takes to import each module beyond `BARE_MODULES`. pandas has
 #: 1200 and takes 0.5 s.
@@ -56,7 +56,7 @@ CHEAP_RESULT_S = 20e-6
 
 
 def host(fork_reason: str | None) -> Host:
-    """The host: its cores, and what it costs to start workers and to send items."""
+    """The host: its cores, and what starting workers and sending items costs here."""
     costs = resources.costs()
     forks = fork_reason is None
     is_warm = n_warm_interpreters() > 0
@@ -79,21 +79,21 @@ def host(fork_reason: str | None) -> Host:
 def interpreter_s() -> float:
     """CPU seconds of a new interpreter until it can take work.
 
-    What it will import is among what is loaded here; how much of that, only the import would tell.
+    It imports some of the modules that are loaded here. How many, only the import would show.
     """
     n_modules = max(0, len(sys.modules) - BARE_MODULES)
     return resources.costs().clean_start_s + IMPORTING_S * n_modules
 
 
 def interpreters_worth(left_s: float, n_most: int) -> int:
-    """How many new interpreters are worth starting for work that waits, beside those that are warm.
+    """How many new interpreters are worth starting for items that wait, besides the warm ones.
 
-    They begin on the cores there are: n of them after n * start / cores, and then the work takes
-    left / n. The sum is least at the root of left * cores / start.
+    n of them are ready after n * start / cores, and then the work takes left / n. The sum is
+    smallest for n = sqrt(left * cores / start).
 
     Args:
         left_s: How long the items that are left take, one after the other.
-        n_most: As many as there may be.
+        n_most: The most workers that there may be.
     """
     n_cores, n_warm = resources.usable_cpus().n_cores, n_warm_interpreters()
     n_worth = int((max(0.0, left_s) * n_cores / interpreter_s()) ** 0.5)
@@ -108,21 +108,21 @@ def n_warm_interpreters() -> int:
 
 
 def saved_s(left_s: float, n_workers: int) -> float:
-    """What so many workers would save, if they cost nothing."""
+    """Seconds that so many workers would save if they cost nothing."""
     return left_s * (1 - 1 / max(1, n_workers))
 
 
 def why_not_start(
     left_s: float, n_workers: int, core_share: float = 1.0, missed_s: float = 0.0
 ) -> str | None:
-    """Why new interpreters are not worth starting, nor asking what they would need; None: they are.
+    """Why new interpreters are not worth starting, in words; None: they are.
 
     Args:
         left_s: How long the items that are left take, one after the other, undisturbed.
         n_workers: How many workers there would be.
-        core_share: What others leave of a core that somebody here wants: a start takes longer, and
-            what is started takes its part of that from the caller.
-        missed_s: What the latest calls would have saved, had others started them.
+        core_share: The share of a core that other programs leave. With less of it, a start takes
+            longer, and what is started slows the caller down.
+        missed_s: Seconds that new interpreters would have saved the latest calls.
     """
     if n_warm_interpreters():
         return None
@@ -142,7 +142,7 @@ def why_not_start(
 
 
 def sending_s(payload: Payload) -> float:
-    """What it takes to send what a function reaches to workers that are no forks."""
+    """Seconds to send the data that a function reaches to workers that are not forked."""
     return payload.array_bytes * LEND_S + payload.other_bytes * PICKLE_S
 
 
@@ -154,13 +154,13 @@ def is_much(payload: Payload) -> bool:
 def why_not_send(
     payload: Payload, left_s: float, n_workers: int, stretch: float = 1.0
 ) -> str | None:
-    """Why so much is not worth sending for the work that is left; None: it is, or it is not much.
+    """Why so much data is not worth sending for the work left, in words; None: it is.
 
     Args:
         payload: What would be sent.
         left_s: How long the items that are left take, one after the other.
         n_workers: How many workers there would be.
-        stretch: How many times as long as with a core of its own what computes takes here now.
+        stretch: How many times as long computing takes here now as with a core of its own.
     """
     n_bytes = payload.array_bytes + payload.other_bytes
     what = f"what it reaches ({n_bytes / 1e6:.0f} MB) would have to be sent to workers"
@@ -178,7 +178,7 @@ def _yes() -> bool:
 
 
 def why_not_threads(function: Callable[..., Any], options: Options) -> str | None:
-    """Why the items may not run in threads beside one another; None when they may."""
+    """Why the items may not run in several threads, in words; None: they may."""
     if options.seed is not None:
         return "seed= needs random generators that threads would share"
     if options.thread_safe is not None:
@@ -195,11 +195,11 @@ def why_not_threads(function: Callable[..., Any], options: Options) -> str | Non
 def weigh(
     results: list[Any], items: list[Any], func: Callable[..., Any] | None = None
 ) -> PicklingMeasured:
-    """Pickle a few results, and an item where these have to travel too, and read them back.
+    """Measure what it takes to pickle results, and items if these are sent too, and unpickle them.
 
     Args:
-        results: Some that were computed; the first alone, unless that is over in no time.
-        items: At most one; empty where workers have the data by fork.
+        results: Some results; more than the first are used only if that is very quick.
+        items: At most one item; empty if forked workers have the data.
         func: The mapped function.
     """
     from amorsize._workers import serialization
@@ -227,7 +227,7 @@ def weigh(
 
 
 def _travel_cost(values: list[Any], packing: Packing) -> tuple[float, str | None]:
-    """Seconds to pickle and read back, and why that cannot be done, if so."""
+    """Seconds to pickle and unpickle; or why that is not possible, in words."""
     from amorsize._workers import serialization
 
     took_s = float("inf")
