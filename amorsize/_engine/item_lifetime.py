@@ -1,10 +1,10 @@
-"""Whether the items of an iterator outlast the next one.
+"""Finds iterators whose items do not outlast the reading of the next one.
 
-A loop reads an item, runs it, and reads the next. To read further before the first has run is
-right where items stand for themselves. It is wrong for a file that is closed when its generator
-goes on, a buffer that is filled again, a group of `groupby`, a generator that looks at what was
-found so far. Looked at are the generators behind the iterator, and the first two items: did reading
-the second change the first? Of the user's code, only an attribute `closed` may run for that.
+A loop reads an item, runs it, and reads the next. Reading the next one earlier is right if items do
+not depend on each other. It is wrong for a file that is closed when its generator goes on, a buffer
+that is filled again, a group of `groupby`, or a generator that uses earlier results. So two things
+are examined: the generators behind the iterator, and whether reading the second item changes the
+first. Of the user's code, only an attribute `closed` may run for that.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 GENERATOR: Any = type(_ for _ in ())
 METHODS: Any = (type([].append), type("", (), {"m": lambda _: None})().m.__class__)
-#: Iterators that lend each item until the next is read, as their documentation says.
+#: Iterators whose items are valid only until the next is read, by their documentation.
 LENDERS = ("itertools.groupby", "numpy.nditer")
-#: Iterators behind one another that are looked into, at most.
+#: How deep iterators behind one another are examined.
 MOST_BEHIND = 32
-#: Modules whose context managers, in the end, leave alone the files that were named meanwhile.
+#: Modules whose context managers leave files alone when they exit.
 HARMLESS = ("_io", "io", "posix", "nt", "gzip", "bz2", "lzma", "codecs", "zipfile", "tarfile")
 
 
 class LifetimeCheck:
-    """The iterators that items come from, looked at when they have given the first."""
+    """Checks the iterators that items come from, once they have given the first."""
 
     def __init__(self, parts: tuple[Any, ...], item: Any) -> None:
         self._places = [place for place, part in enumerate(parts) if not is_quiet(part)]
@@ -47,14 +47,14 @@ class LifetimeCheck:
         self._befores: list[Before] = []
 
     def why_after_run(self) -> str | None:
-        """Why the next item may depend on what was done with this one; None if nothing says so."""
+        """Why the next item may depend on how this one was run; None: nothing suggests that."""
         self._befores = [Before(one) for one in self._of(self._item)]
         if self._sights() == self._seen:
             return None
         return "what its generator looks at was changed while the first item was run"
 
     def why_after_next(self, after: Any) -> str | None:
-        """Why an item does not outlast the next; None if nothing says so."""
+        """Why an item does not outlast the next; None: nothing suggests that."""
         for kind in self._lenders:
             if kind in LENDERS:
                 return f"{kind} lends each item until the next is read"
@@ -62,7 +62,7 @@ class LifetimeCheck:
         return next(filter(None, (self._why(before, one) for before, one in pairs)), None)
 
     def _of(self, item: Any) -> list[Any]:
-        """Of an item, what has come from iterators that run code."""
+        """The part of an item that has come from iterators that run code."""
         return [item if self._is_single else item[place] for place in self._places]
 
     def _why(self, before: Before, after: Any) -> str | None:
@@ -92,7 +92,7 @@ class LifetimeCheck:
         ]
 
     def _sights(self) -> Any:
-        """What the generators can see of the world."""
+        """The objects that the generators can reach."""
         frames = [one.gi_frame for one in self._generators if one.gi_frame is not None]
         return [sights(_in_sight(frame), self._item) for frame in frames]
 
@@ -105,7 +105,7 @@ class Before:
         self._trace = trace(item)
 
     def changed(self) -> bool:
-        """Whether it is another now."""
+        """Whether the item has changed."""
         return bool(trace(self.item) != self._trace)
 
     def may_stay_in(self, manager: Any) -> bool:

@@ -1,8 +1,8 @@
-"""What an object looks like at one moment, told cheaply, so that a change can be seen.
+"""Records cheaply what an object holds at one moment, so that a change can be seen.
 
-Two traces are compared; of no other use is what they are made of. Looked at are containers,
-buffers, files and the attributes of objects, for a few microseconds. Of the user's code, only an
-attribute `closed` may run for that. A text that names a file counts with that file.
+Snapshots are there to be compared and have no other use. They cover containers, buffers, files and
+the attributes of objects, in a few microseconds. Of the user's code, only an attribute `closed` may
+run for that. A text that names a file counts together with the file.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 #: The most parts of one trace; what comes after them is not looked at.
 MOST_PARTS = 256
-#: Elements of one container that are looked at, at most.
+#: The most elements of one container that are recorded.
 MOST_ELEMENTS = 64
-#: Files that are asked for at most, at 2 us each.
+#: The most files that are examined, at 2 us each.
 MOST_FILES = 4
-#: The longest text that is taken for the path of a file.
+#: The most characters of a text that may be the path of a file.
 MOST_PATH_CHARS = 1024
-#: How deep containers in containers are looked into.
+#: How deep containers inside one another are recorded.
 DEEPEST = 4
-#: Bytes at both ends of a buffer that are looked at.
+#: How many bytes at both ends of a buffer are recorded.
 BUFFER_BYTES = 1 << 16
 
 _ATOMS: Any = frozenset(
@@ -48,7 +48,7 @@ _ROWS = (("sqlite3", "Row"),)
 
 
 class Trace(Value):
-    """What an object was like."""
+    """The state of an object at one moment."""
 
     parts: tuple  # type: ignore[type-arg]
     is_plain: bool  # made of text, numbers and containers of these: it leans on nothing else
@@ -56,7 +56,7 @@ class Trace(Value):
 
 
 def trace(value: Any) -> Trace:
-    """What an object is like now, with what is in it."""
+    """The present state of an object and its contents."""
     tracer = _Tracer()
     try:
         tracer.add(value, 0)
@@ -76,7 +76,7 @@ def is_atom(value: Any) -> bool:
 
 
 def is_iterator(value: Any) -> bool:
-    """Whether it goes on with each look; a file counts as what it is read from."""
+    """Whether reading it changes it; a file counts as the file on disk."""
     return hasattr(type(value), "__next__") and not isinstance(value, io.IOBase)
 
 
@@ -89,7 +89,7 @@ class _Tracer:
         self._n_files = 0
 
     def add(self, value: Any, depth: int) -> None:
-        """Take in one value and what is in it."""
+        """Record one value and its contents."""
         if isinstance(value, str | os.PathLike):
             self._add_path(value)
         elif is_atom(value) or depth > DEEPEST or len(self.parts) > MOST_PARTS:
@@ -159,7 +159,7 @@ class _Tracer:
 
 
 def _attributes(value: Any) -> list[Any]:
-    """What an object holds in its `__dict__` and slots, read without its own code."""
+    """The values in an object's `__dict__` and slots, read without running its code."""
     try:
         held = object.__getattribute__(value, "__dict__")
     except AttributeError:

@@ -1,7 +1,7 @@
-"""Items that are read one by one, as a loop reads them.
+"""Runs items one by one as they are read, like a loop.
 
-So it stays where the caller runs everything. Elsewhere it is how a call begins on an iterator that
-runs code when it goes on, until reading ahead is known to be right, and wanted.
+Where the caller runs everything, it goes on like that. Otherwise a call begins so if its iterator
+runs code, until reading ahead is known to be right, and workers are wanted.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ if TYPE_CHECKING:
     from amorsize._engine.item_lifetime import LifetimeCheck
     from amorsize._engine.workers import Workers
 
-#: Seconds of items that the caller runs before workers and reading ahead come into question.
+#: Seconds of items that the caller runs before workers and reading ahead are considered.
 ALONE_S = 1e-3
-#: The next turn has this many times the items that were run so far.
+#: The next turn has this many times the items of all turns so far.
 GROWTH = 4
-#: Items of a turn whose number nobody knows.
+#: The most items of a turn if the length of the data is not known.
 MANY = 1 << 20
 #: An item shorter than this, in seconds, does not wait: its CPU time is its time.
 LIGHT_S = 20e-6
-#: Items below `LIGHT_S` for which the clock is looked at once, as looking would outlast them.
+#: How many items below `LIGHT_S` share one reading of the clock, which would take longer.
 LIGHT_ITEMS = 16
-#: Seconds after which a stream in the caller tells again what its items cost.
+#: Seconds after which a stream in the caller reports what its items cost.
 REPORT_S = 50e-3
 
 
 class Turns:
-    """Runs the items of one call as they come."""
+    """Runs the items of one call as they are read."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Turns:
         self._is_judged = False
 
     def step(self) -> bool:
-        """Run what comes next; False when reading ahead, or waiting for workers, is in order."""
+        """Run the next items; False: now it is time to read ahead, or to wait for workers."""
         call = self._call
         request = call.tuner.request
         if request.is_loop:
@@ -88,7 +88,7 @@ class Turns:
         self._run(GROWTH * self._call.work.results.n_done, PATIENT_SLICE_S)
 
     def _why_fed_by_items(self) -> str | None:
-        """Why items may change what the data gives next; None: nothing suggests that."""
+        """Why items may change the data that follows, in words; None: nothing suggests that."""
         from amorsize._engine.item_lifetime import in_sight_of
         from amorsize._function.thread_safety import examine
 
@@ -103,7 +103,7 @@ class Turns:
     # -- in the caller ----------------------------------------------------------------------
 
     def _run_as_decided(self) -> None:
-        """A slice of the loop."""
+        """Run a slice of the loop."""
         call = self._call
         action = call.tuner.next(
             call.status(caller_busy=False).replace(n_left=MANY, all_read=False)
@@ -132,13 +132,13 @@ class Turns:
         return source
 
     def _look_at_first(self) -> None:
-        """Note what can be seen before the first item is run."""
+        """Record what can be seen before the first item is run."""
         from amorsize._engine.item_lifetime import LifetimeCheck
 
         self._lifetime = LifetimeCheck(self._source.parts, self._call.work.item(0))
 
     def _judge(self) -> None:
-        """Read the second item, and see what that does to the first, which has been run."""
+        """Read the second item, and see whether that changes the first, which has been run."""
         call, source, lifetime = self._call, self._source, self._lifetime
         self._is_judged, self._lifetime = True, None
         if call.work.failure is not None or lifetime is None:
@@ -154,7 +154,7 @@ class Turns:
             self._recorder.tell(Bound(why=why))
 
     def _why_not_ahead(self) -> str | None:
-        """Why reading the next item may wait for results; where that can be told, it is asked."""
+        """Why reading the next item may wait for results, in words; None: nothing suggests that."""
         from amorsize._engine.feedback import Waiters
 
         waiters = Waiters(self._source.parts)
@@ -187,7 +187,7 @@ class Turns:
     # -- streams ----------------------------------------------------------------------------
 
     def stream(self, *, indexed: bool) -> Iterator[Any]:
-        """Results in the caller, each handed over before the next item is asked for.
+        """Yield results of items run in the caller, each before the next item is read.
 
         With `indexed`, each in a pair with its index. Ends with the data, with a failure, or when
         workers come into question.
@@ -257,7 +257,7 @@ class Turns:
             self._account(tally)
 
     def _each(self) -> Iterator[Any]:
-        """Items from the next on, as the function takes them."""
+        """The items from the next on, in the form that the function takes."""
         call, source, start = self._call, self._call.source, self._call.work.results.n_given
         if not isinstance(source, Reading):
             return call.task.each(source.sequences, 0, start)
@@ -296,7 +296,7 @@ class Turns:
 
 
 class _Tally:
-    """What items of a stream have cost, without what its consumer does in between."""
+    """Adds up what items of a stream cost, without the time of its consumer."""
 
     def __init__(self, call: Call, recorder: Recorder) -> None:
         self._call, self._recorder = call, recorder
@@ -314,7 +314,7 @@ class _Tally:
         self._began = perf_counter()
 
     def end(self) -> int:
-        """The item is done; gives for how many items after it its cost counts as well."""
+        """Note that an item is done; returns for how many items after it its cost stands."""
         took_s = perf_counter() - self._began
         n_alike = LIGHT_ITEMS if self._is_light else 1
         self.wall_s += n_alike * took_s
@@ -327,7 +327,7 @@ class _Tally:
         return n_alike - 1
 
     def report(self) -> None:
-        """Report what the items since the last time have cost."""
+        """Report what the items since the last report have cost."""
         if not self.n_done:
             return
         self._recorder.tell(

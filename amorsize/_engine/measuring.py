@@ -1,4 +1,4 @@
-"""What a call measures beside its items."""
+"""Measures what the tuner of a call wants to know beyond its items."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ WEIGHED_RESULTS = 32
 
 
 class Measuring:
-    """Measures for one call what its tuner wants to know."""
+    """Measures for one call: who holds the GIL, what pickling takes."""
 
     def __init__(self, call: Call, recorder: Recorder) -> None:
         self._call, self._recorder = call, recorder
-        #: A thread that sees how late it gets the GIL.
+        #: A thread that measures how late it gets the GIL; None: it is not running.
         self.probe: GilProbe | None = None
 
     def start_probe(self) -> None:

@@ -1,4 +1,4 @@
-"""Prepares a call: collects what the policy has to know before the first item."""
+"""Collects what the policy has to know before the first item of a call."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from amorsize._engine.confinement import Confinement
     from amorsize._engine.remote import RemoteWorkers
 
-#: The most items whose function is read for being trivial: as many as are few for 256 cores.
+#: With more items, no function is checked for being trivial: as many are few for 256 cores.
 MOST_LOOKED_AT = 8192
 #: Seconds to load what inspects host and function, once in a process: 7 ms on 2 busy cores.
 INSPECTION_LOAD_S = 5e-3
 
 
 class Opening:
-    """Finds out for one call what is asked, what is known and what there is room for."""
+    """Finds out for one call what is asked, what is remembered and what there is room for."""
 
     def __init__(self, call: Call, recorder: Recorder, confinement: Confinement) -> None:
         self._call, self._recorder, self._confinement = call, recorder, confinement
-        #: Workers that are not ours, where the call was given some.
+        #: The workers of an executor; None: the call was given none.
         self.remote: RemoteWorkers | None = None
 
     def find_remote(self) -> None:
@@ -50,9 +50,9 @@ class Opening:
         self.remote = RemoteWorkers(self._call.task.function, options)
 
     def look_up(self) -> None:
-        """See what this process knows of the function.
+        """Look up what this process knows of the function.
 
-        What an engine has cost is looked up on disk as well: its first chunks follow from that.
+        For an executor, the disk is read too: the first chunks depend on what it has cost before.
         """
         call = self._call
         if call.source.n_read and call.key is None:
@@ -68,12 +68,12 @@ class Opening:
             call.known_from = None if call.known is None else "disk"
 
     def recall_confinement(self) -> None:
-        """Keep items here that earlier calls have seen to belong here."""
+        """Keep the items in the caller if an earlier call has seen that they belong there."""
         if self._call.key is not None and not self._call.options.retune:
             self._confinement.recall(memory_store.memory().bound(self._call.key[0]))
 
     def look_up_on_disk(self) -> None:
-        """See what earlier processes have learned."""
+        """Look up what earlier processes have learned."""
         call = self._call
         profile = memory_store.memory().ask_disk(call.key, call.func, call.key[1])
         if profile is not None:
@@ -111,7 +111,7 @@ class Opening:
         )
 
     def _has_references(self) -> bool:
-        """Whether the items are values of the engine's; each is then run where it is."""
+        """Whether the items are values that the executor holds; each is then run where it lies."""
         assert self.remote is not None
         n_known = min(self._call.source.n_read, MOST_LOOKED_AT)
         columns = self._call.work.items(Chunk(start=0, stop=n_known)) if n_known else ()
@@ -119,7 +119,7 @@ class Opening:
         return any(found)
 
     def _backend(self) -> str:
-        """What was asked for, by the environment, by the user, or by what the options need."""
+        """The backend that the environment, the user or another option asks for."""
         options = self._call.options
         if nesting.is_inside() or is_half_loaded():  # what workers need may be half there
             return "serial"
@@ -134,7 +134,7 @@ class Opening:
         return backend
 
     def _may_look_up(self, backend: str) -> bool:
-        """Whether a profile on the disk would be used."""
+        """Whether a profile on disk would be used."""
         options = self._call.options
         is_open = backend == "auto" and options.cache and not options.retune
         return is_open and self._call.key is not None
@@ -150,7 +150,7 @@ class Opening:
         return is_trivial(self._call.function, self._call.work.item(0))
 
     def check_open_files(self) -> None:
-        """Have the caller run all items where few more files can be opened, with what is loaded.
+        """Have the caller run all items where the process is short of files or memory.
 
         Raises:
             WorkersUnavailable: Only workers may run the items, and there is no room for them.
@@ -173,7 +173,7 @@ class Opening:
 
 
 def _n_cores_most() -> int:
-    """Cores there may be, told in a microsecond: a quota can only leave fewer."""
+    """An upper bound for the cores, found in a microsecond: a quota can only leave fewer."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,6 +1,6 @@
 """Checks the values of options, one function for each kind of value.
 
-Each check takes the option's name and its value, and gives the value as `Options` keeps it.
+Each check takes the option's name and value, and returns the value as `Options` keeps it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     Backend = Literal["auto", "serial", "thread", "process", "dask", "ray"]
 
-#: The values of `backend`, as `Backend` tells them to type checkers.
+#: The values of `backend`, which `Backend` lists for type checkers.
 BACKENDS = ("auto", "serial", "thread", "process", "dask", "ray")
-#: Those that are other people's engines: the one that runs is found when a call begins.
+#: The backends that name an executor; the one that runs is found when a call begins.
 NAMED_EXECUTORS = ("dask", "ray")
 
 _ONLY_PROCESSES = "only a worker process can be replaced: backend='process' keeps it"
@@ -27,7 +27,7 @@ _UNKEPT_BY_OTHERS = {
     "last item",
     "max_worker_memory": "its workers are not ours to replace",
 }
-#: By backend, the options that it cannot keep, with the reason.
+#: For each backend, the options that it cannot keep, with the reasons.
 UNKEPT = {
     "serial": {
         "timeout": "a loop cannot leave an item that takes too long: backend='process' keeps it",
@@ -95,7 +95,7 @@ def _chunksize(name: str, value: Any) -> int | None:
 
 
 def _memory(name: str, value: Any) -> int | None:
-    """Bytes, from a number of them or from a text such as "500 MB"."""
+    """Bytes, given as a number or as a text such as "500 MB"."""
     if value is None:
         return None
     allowed = "a number of bytes above 0, a text such as '500 MB' or '2 GiB', or None for no limit"
@@ -211,7 +211,7 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
 
 
 def _integer(name: str, value: Any, allowed: str) -> int:
-    """`value` as an int; a bool is none, an integer of numpy is one."""
+    """`value` as an int: an integer of numpy counts, a bool does not."""
     if type(value) is int:
         return value
     if isinstance(value, bool) or not hasattr(type(value), "__index__"):

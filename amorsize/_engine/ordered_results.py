@@ -1,4 +1,4 @@
-"""The results of one call, put into the order of its items."""
+"""Puts the results of one call into the order of its items."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 class OrderedResults:
-    """Results that are there and that a stream has not passed on yet.
+    """The results that have arrived and that a stream has not passed on yet.
 
     Args:
-        drop: Told below which index no item is needed any more.
+        drop: Called with the index below which no item is needed any more.
     """
 
     def __init__(self, drop: Callable[[int], None]) -> None:
@@ -22,14 +22,14 @@ class OrderedResults:
         #: Results that a stream has passed on, from the first item on.
         self.n_given = 0
         self.n_done = 0
-        #: What finished ahead of its turn, by the index of the first item.
+        #: Results that arrived ahead of their turn, by the index of the first item.
         self._early: dict[int, list[Any]] = {}
         #: How many results were passed on ahead of their turn, by the index of the first.
         self._given_early: dict[int, int] = {}
 
     @property
     def n_in_order(self) -> int:
-        """Items from the start whose results are there."""
+        """How many items from the start have their results."""
         return self.n_given + len(self.in_order)
 
     # -- coming in --------------------------------------------------------------------------
@@ -46,12 +46,12 @@ class OrderedResults:
         self.appended(len(results))
 
     def appended(self, n_results: int) -> None:
-        """So many results have been put at the end of `in_order`."""
+        """Note that so many results were appended to `in_order`."""
         self.n_done += n_results
         self._catch_up()
 
     def _catch_up(self) -> None:
-        """Append what had finished ahead of its turn."""
+        """Append results that had arrived ahead of their turn."""
         early, given = self._early, self._given_early
         while early or given:
             if (results := early.pop(self.n_in_order, None)) is not None:
@@ -63,7 +63,7 @@ class OrderedResults:
         self._drop(self.n_in_order)
 
     def passed_by(self, n_items: int) -> None:
-        """The next items were run and their results passed on without being kept here."""
+        """Note that the next items were run, and their results passed on elsewhere."""
         self.n_given += n_items
         self.n_done += n_items
 
@@ -77,25 +77,25 @@ class OrderedResults:
     # -- going out --------------------------------------------------------------------------
 
     def by_index(self) -> dict[int, Any]:
-        """All results there are."""
+        """All results, in order."""
         found = dict(enumerate(self.in_order, self.n_given))
         for start, results in self._early.items():
             found.update(enumerate(results, start))
         return dict(sorted(found.items()))
 
     def has_some(self, *, ordered: bool) -> bool:
-        """Whether a stream has something to hand over."""
+        """Whether a stream has a result to hand over."""
         return bool(self.in_order) or (not ordered and bool(self._early))
 
     def take_in_order(self) -> list[Any]:
-        """The results that are next in order, which are then forgotten here."""
+        """Take the results that are next in order."""
         results, self.in_order = self.in_order, []
         self.n_given += len(results)
         self._catch_up()
         return results
 
     def take_all(self) -> list[tuple[int, list[Any]]]:
-        """All results there are, whatever their place, which are then forgotten here.
+        """Take all results that have arrived, in order or not.
 
         Each with the index of the first of those that follow one another.
         """
