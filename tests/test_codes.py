@@ -12,7 +12,7 @@ from conftest import another_thread
 from witness import MANY_CORES, compute_if_here
 
 from amorsize import SerializationError, autotune, optimize, tuned_map
-from amorsize._engine import spawn_costs
+from amorsize._engine import pickling_cost
 from amorsize._workers.serialization import Packing
 
 LEVEL = 1
@@ -169,7 +169,7 @@ def test_what_is_weighed_is_what_is_sent(kind):
     _, make, _ = kind()
     result = make(1)
 
-    assert spawn_costs.weigh([result], [], make).reason is None
+    assert pickling_cost.measure([result], [], make).reason is None
     assert len(Packing(make).dumps([result])) < 200
 
 

@@ -10,7 +10,7 @@ import pytest
 from conftest import another_thread
 
 from amorsize import partial_results, tuned_map
-from amorsize._engine import spawn_costs
+from amorsize._engine import pickling_cost
 from amorsize._host import procfs, signals
 from amorsize._host.signals import no_interrupts, raised_by_handler
 
@@ -259,5 +259,5 @@ def test_a_limit_is_no_reason_why_results_cannot_be_pickled(handled):
             return Slow, ()
 
     with pytest.raises(CutShortError):
-        spawn_costs.weigh([Slow()], [])
+        pickling_cost.measure([Slow()], [])
     assert handled == [signal.SIGALRM]

@@ -171,8 +171,7 @@ class HostInspection:
 
         most_items = float("inf")
         if call.tuner.costs.item_s is not None:
-            left_s = call.tuner.left_s(call.status(caller_busy=False))
-            most_items = ASKING_SHARE * left_s / ASKING_S
+            most_items = ASKING_SHARE * self._left_s / ASKING_S
         if not is_pure(call.func, (*source.sequences, [*call.item_kwargs.values()]), most_items):
             return None
         if (why := why_stay({})) is not None:
@@ -221,7 +220,7 @@ class HostInspection:
         if not self._call.may_stay_here or item_s is None or not self._call.work.all_read:
             return None
         core_share = self._call.tuner.costs.undisturbed_s / item_s
-        left_s = core_share * self._call.tuner.left_s(self._call.status(caller_busy=False))
+        left_s = core_share * self._left_s
         n_workers = self._n_computing()
         if self._call.tuner.costs.waits:
             n_workers = spawn_costs.interpreters_worth(
@@ -240,8 +239,7 @@ class HostInspection:
         item_s = self._call.tuner.costs.item_s
         if not self._call.may_stay_here or item_s is None or not self._call.work.all_read:
             return request.n_jobs
-        left_s = self._call.tuner.left_s(self._call.status(caller_busy=False))
-        return spawn_costs.interpreters_worth(left_s, request.n_jobs or sys.maxsize)
+        return spawn_costs.interpreters_worth(self._left_s, request.n_jobs or sys.maxsize)
 
     def _why_not_worth_sending(self, payload: Payload) -> str | None:
         """Why there is too much to send for the work left, in words; None: there is not."""
@@ -249,8 +247,13 @@ class HostInspection:
             return None
         if self._call.tuner.costs.item_s is None and self._call.work.n_left:
             self._run_inline(1, float("inf"))  # before nothing is known of items, nothing is sent
-        left_s = self._call.tuner.left_s(self._call.status(caller_busy=False))
-        return spawn_costs.why_not_send(payload, left_s, self._n_computing(), self.stretch())
+        stretch, n_workers = self.stretch(), self._n_computing()
+        return spawn_costs.why_not_send(payload, self._left_s, n_workers, stretch)
+
+    @property
+    def _left_s(self) -> float:
+        """The work left, as one core would do it."""
+        return self._call.tuner.left_s(self._call.status(caller_busy=False))
 
     def _n_computing(self) -> int:
         """How many workers at once would have a core of their own."""

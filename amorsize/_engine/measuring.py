@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._engine import spawn_costs
+from amorsize._engine import pickling_cost
 from amorsize._host.signals import raised_by_handler
 from amorsize.policy.events import GilProbed, WorkersLimited
 
@@ -47,4 +47,4 @@ class Measuring:
         is_left = has_to_travel and self._call.work.n_left > 0
         items = [self._call.work.item(self._call.work.results.n_in_order)] if is_left else []
         results = self._call.work.results.in_order[:WEIGHED_RESULTS] or [None]
-        self._recorder.tell(spawn_costs.weigh(results, items, self._call.task.function))
+        self._recorder.tell(pickling_cost.measure(results, items, self._call.task.function))

@@ -5,19 +5,11 @@ from __future__ import annotations
 import sys
 
 from amorsize._host import resources
-from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import raised_by_handler
-from amorsize.policy.events import PicklingMeasured
 from amorsize.policy.worker_costs import Host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
-    from amorsize._engine.call_options import Options
     from amorsize._workers.payload import Payload
-    from amorsize._workers.serialization import Packing
 
 #: Seconds of the caller to start an interpreter, or to hand a task to a warm one.
 CLEAN_START_S = 0.8e-3
@@ -27,8 +19,6 @@ WARM_READY_S = 1e-3
 WAKE_S, WAKE_READY_S = 60e-6, 0.15e-3
 #: Seconds to import the process pool and the C half of pickle, once in a process.
 LOAD_S = 6e-3
-#: A cost below this, in seconds, is measured three times: other programs may interrupt one.
-SHORT_WEIGHING_S = 5e-3
 #: Seconds a byte to copy an array once into memory that workers map; 2 cores of an AMD EPYC.
 LEND_S = 1 / 1e9
 #: Seconds a byte to pickle anything else and rebuild it in each worker: 0.2 of it for lists, all of
@@ -51,8 +41,6 @@ LEAST_CORE_SHARE = 0.1
 SENDING_SHARE = 0.5
 #: The largest share of the free memory that may be used.
 ROOM_SHARE = 0.7
-#: A result that takes less than this, in seconds, is pickled together with others.
-CHEAP_RESULT_S = 20e-6
 
 
 def host(fork_reason: str | None) -> Host:
@@ -175,74 +163,3 @@ def why_not_send(
 
 def _yes() -> bool:
     return True
-
-
-def why_not_threads(function: Callable[..., Any], options: Options) -> str | None:
-    """Why the items may not run in several threads, in words; None: they may."""
-    if options.seed is not None:
-        return "seed= needs random generators that threads would share"
-    if options.thread_safe is not None:
-        return None if options.thread_safe else "thread_safe=False"
-    from amorsize._function.thread_safety import reach
-
-    reached = reach(function)
-    if reached.thread_safe:
-        return None
-    what = ", ".join((*reached.shared, *reached.stores)[:3])
-    return f"threads would share {what} (thread_safe=True allows it)"
-
-
-def weigh(
-    results: list[Any], items: list[Any], func: Callable[..., Any] | None = None
-) -> PicklingMeasured:
-    """Measure what it takes to pickle results, and items if these are sent too, and unpickle them.
-
-    Args:
-        results: Some results; more than the first are used only if that is very quick.
-        items: At most one item; empty if forked workers have the data.
-        func: The mapped function.
-    """
-    from amorsize._workers import serialization
-
-    serialization.dumps(None)  # loads what pickling needs
-    packing, values = serialization.Packing(func), results[:1]
-    cost_s, reason = _travel_cost(values, packing)
-    if (reason is not None or packing.with_code) and func is not None:
-        from amorsize._workers import code_pickle
-
-        code_pickle.announce(func, [*values, *items])  # as before a fork: no class has to travel
-        packing = serialization.Packing(func)
-        cost_s, reason = _travel_cost(values, packing)
-    if reason is None and cost_s < CHEAP_RESULT_S and len(results) > 1:
-        cost_s, reason = _travel_cost(results, packing)
-        values = results
-    if reason is not None:
-        return PicklingMeasured(pickle_s=None, reason=f"results cannot be pickled: {reason}")
-    if items:
-        item_s, reason = _travel_cost(items, serialization.Packing())
-        if reason is not None:
-            return PicklingMeasured(pickle_s=None, reason=f"items cannot be pickled: {reason}")
-        cost_s += item_s * len(values)
-    return PicklingMeasured(pickle_s=cost_s / len(values))
-
-
-def _travel_cost(values: list[Any], packing: Packing) -> tuple[float, str | None]:
-    """Seconds to pickle and unpickle; or why that is not possible, in words."""
-    from amorsize._workers import serialization
-
-    took_s = float("inf")
-    for _ in range(4):
-        began, was_with_code = perf_counter(), packing.with_code
-        try:
-            data, parts = packing.dumps_apart(values)
-            serialization.loads(data, [bytearray(part) for part in parts])
-        except Exception as error:
-            if raised_by_handler(error):
-                raise
-            return 0.0, f"{type(error).__name__}: {error}"
-        if packing.with_code != was_with_code:
-            continue  # what that takes is loaded once
-        took_s = min(took_s, perf_counter() - began)
-        if took_s > SHORT_WEIGHING_S:
-            break
-    return took_s, None

@@ -32,10 +32,13 @@ EMFILE, ENFILE = 24, 23
 #: Modules that a call with workers loads on its way, when there may be no room left for them.
 LATE = (
     *("math", "mmap", "select", "threading", "logging", "contextvars"),
-    *(f"amorsize._engine.{name}" for name in ("spawn_costs", "placement", "dispatcher_thread")),
+    *(f"amorsize._engine.{name}" for name in ("spawn_costs", "pickling_cost", "placement")),
     *(f"amorsize._engine.{name}" for name in ("retries", "output_order", "results", "overhead")),
     *(f"amorsize._engine.{name}" for name in ("call_outcome", "lockstep", "host_inspection")),
-    *(f"amorsize._engine.{name}" for name in ("starting", "measuring", "streaming")),
+    *(
+        f"amorsize._engine.{name}"
+        for name in ("starting", "measuring", "streaming", "dispatcher_thread")
+    ),
     *("amorsize._workers.payload", "amorsize._function.call_hints", "amorsize._function.pure_code"),
     *(f"amorsize._workers.{name}" for name in ("serialization", "tracebacks", "start_method")),
     *(f"amorsize._workers.{name}" for name in ("fork_pool", "thread_pool", "first_items")),

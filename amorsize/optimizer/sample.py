@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from amorsize._engine import call_options, spawn_costs
+from amorsize._engine import call_options, pickling_cost, spawn_costs
 from amorsize._engine.measuring import WEIGHED_RESULTS
 from amorsize._host import resources
 from amorsize._host.clocks import perf_counter
@@ -70,18 +70,30 @@ class Sample:
         n_jobs = None if options.n_jobs in (None, -1) else options.n_jobs
         request = Request(
             n_items=self.n_items,
-            backend="auto"
-            if options.given_workers is not None
-            else asked,  # what is measured is here
+            # Samples run here, whoever's workers are to run the items.
+            backend="auto" if options.given_workers is not None else asked,
             n_jobs=n_jobs,
             inherits_items=self.task.source is not None,
         )
         if request.backend != "auto":
             return request
         return request.replace(
-            thread_reason=spawn_costs.why_not_threads(self.func, options),
+            thread_reason=self._why_not_threads(),
             process_reason=self._why_not_processes(),
         )
+
+    def _why_not_threads(self) -> str | None:
+        if self.options.seed is not None:
+            return "seed= needs random generators that threads would share"
+        if self.options.thread_safe is not None:
+            return None if self.options.thread_safe else "thread_safe=False"
+        from amorsize._function.thread_safety import reach
+
+        reached = reach(self.func)
+        if reached.thread_safe:
+            return None
+        what = ", ".join((*reached.shared, *reached.stores)[:3])
+        return f"threads would share {what} (thread_safe=True allows it)"
 
     def _why_not_processes(self) -> str | None:
         if self.fork_reason is None:
@@ -166,7 +178,7 @@ class Sample:
         """What results, and an item where these have to travel too, take to be sent."""
         has_to_travel = self.task.source is None or self.fork_reason is not None
         items = self.items[:1] if has_to_travel else []
-        return spawn_costs.weigh(self.results[:WEIGHED_RESULTS] or [None], items, self.func)
+        return pickling_cost.measure(self.results[:WEIGHED_RESULTS] or [None], items, self.func)
 
     def where(self) -> tuple[best_backend.Route, PicklingMeasured | None]:
         """Where the policy sends such items, and their weighing where that mattered."""

@@ -1,0 +1,75 @@
+"""Measures what it takes to pickle results, which workers have to send."""
+
+from __future__ import annotations
+
+from amorsize._host.clocks import perf_counter
+from amorsize._host.signals import raised_by_handler
+from amorsize.policy.events import PicklingMeasured
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from amorsize._workers.serialization import Packing
+
+#: A cost below this, in seconds, is measured three times: other programs may interrupt one.
+SHORT_S = 5e-3
+#: A result that takes less than this, in seconds, is pickled together with others.
+CHEAP_RESULT_S = 20e-6
+
+
+def measure(
+    results: list[Any], items: list[Any], func: Callable[..., Any] | None = None
+) -> PicklingMeasured:
+    """Measure what it takes to pickle results, and items if these are sent too, and unpickle them.
+
+    Args:
+        results: Some results; more than the first are used only if that is very quick.
+        items: At most one item; empty if forked workers have the data.
+        func: The mapped function.
+    """
+    from amorsize._workers import serialization
+
+    serialization.dumps(None)  # loads what pickling needs
+    packing, values = serialization.Packing(func), results[:1]
+    cost_s, reason = _cost(values, packing)
+    if (reason is not None or packing.with_code) and func is not None:
+        from amorsize._workers import code_pickle
+
+        code_pickle.announce(func, [*values, *items])  # as before a fork: no class has to travel
+        packing = serialization.Packing(func)
+        cost_s, reason = _cost(values, packing)
+    if reason is None and cost_s < CHEAP_RESULT_S and len(results) > 1:
+        cost_s, reason = _cost(results, packing)
+        values = results
+    if reason is not None:
+        return PicklingMeasured(pickle_s=None, reason=f"results cannot be pickled: {reason}")
+    if items:
+        item_s, reason = _cost(items, serialization.Packing())
+        if reason is not None:
+            return PicklingMeasured(pickle_s=None, reason=f"items cannot be pickled: {reason}")
+        cost_s += item_s * len(values)
+    return PicklingMeasured(pickle_s=cost_s / len(values))
+
+
+def _cost(values: list[Any], packing: Packing) -> tuple[float, str | None]:
+    """Seconds to pickle and unpickle; or why that is not possible, in words."""
+    from amorsize._workers import serialization
+
+    took_s = float("inf")
+    for _ in range(4):
+        began, was_with_code = perf_counter(), packing.with_code
+        try:
+            data, parts = packing.dumps_apart(values)
+            serialization.loads(data, [bytearray(part) for part in parts])
+        except Exception as error:
+            if raised_by_handler(error):
+                raise
+            return 0.0, f"{type(error).__name__}: {error}"
+        if packing.with_code != was_with_code:
+            continue  # what that takes is loaded once
+        took_s = min(took_s, perf_counter() - began)
+        if took_s > SHORT_S:
+            break
+    return took_s, None
