@@ -124,7 +124,7 @@ class TunedFunction:
         """Call the function with each item (or tuple of zipped items); a list, in their order."""
         tuned = self._self_parent or self
         func, iterables = self._received(tuned, iterables)
-        run = (late_map.loaded or late_map.load()).run
+        run = (late_map.loaded or late_map).run
         return run(func, iterables, item_kwargs, tuned._self_options, tuned._self_name)  # type: ignore[no-any-return]
 
     def stream(

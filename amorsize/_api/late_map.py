@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
 from amorsize._engine.call_checks import check_data, name_of
+from amorsize._engine.call_options import DEFAULTS
 from amorsize._host.shortage import CANNOT_LOAD, is_lack, loop, no_workers, why_too_few
 from amorsize._host.signals import (
     no_interrupts,  # here: a handler may call before all else is there
@@ -15,8 +18,33 @@ if TYPE_CHECKING:
 
     from amorsize._engine.call_options import Options
 
-#: `amorsize._api.map` from the first call on; None before that.
+#: `amorsize._api.map` from the first call that takes it; None before that.
 loaded: Any = None
+
+
+def run(
+    func: Callable[..., Any],
+    iterables: tuple[Any, ...],
+    item_kwargs: dict[str, Any],
+    options: Options,
+    name: str | None,
+) -> list[Any]:
+    """Map over data: trivial items at once, others by the module that makes maps."""
+    is_plain = options is DEFAULTS and len(iterables) == 1 and not item_kwargs
+    if is_plain and "amorsize._api.map" not in sys.modules:
+        from amorsize._api import trivial_calls
+
+        begun = trivial_calls.begin(func, iterables[0], name)
+        if begun is not None:
+            if begun.is_done:
+                return begun.results
+            results, error, began = begun.results, begun.error, begun.began
+            del begun
+            try:
+                return load().go_on(func, iterables, name, results, error, began)  # type: ignore[no-any-return]
+            finally:
+                del error  # whose traceback has this frame
+    return load().run(func, iterables, item_kwargs, options, name)  # type: ignore[no-any-return]
 
 
 def load() -> Any:
@@ -33,6 +61,8 @@ def load() -> Any:
             return _WithoutRoom(error)
         raise
     loaded = module
+    if (trivial_calls := sys.modules.get("amorsize._api.trivial_calls")) is not None:
+        trivial_calls.remember()
     return module
 
 
@@ -48,6 +78,23 @@ class _WithoutRoom:
     def run(self, *asked: Any) -> list[Any]:
         """The loop, which needs none."""
         return list(self.stream(*asked))
+
+    def go_on(
+        self,
+        func: Callable[..., Any],
+        iterables: tuple[Any, ...],
+        _: str | None,
+        results: list[Any],
+        error: BaseException | None,
+        __: float,
+    ) -> list[Any]:
+        """The rest of a loop that was begun."""
+        try:
+            if error is not None:
+                raise error
+        finally:
+            del error  # whose traceback has this frame
+        return [*results, *loop(func, (iterables[0][len(results) :],), {}, strict=False)]
 
     def stream(
         self,

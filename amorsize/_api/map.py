@@ -186,10 +186,34 @@ def _run_short(func: Callable[..., Any], data: Any) -> list[Any] | None:
     ran = run_chunk(func, data, n_items, results, time_budget_s=4 * SHORT_S, cpu_clock=_no_clock)
     if ran.error is None and (ran.is_end or ran.n_done == len(data)):
         return results
-    call, error = Engine(func, (data,), {}, call_options.DEFAULTS, None), ran.error
+    error = ran.error
     del ran
     try:
-        return call.go_on(results, error, began)
+        return go_on(func, (data,), None, results, error, began)
+    finally:
+        del error  # whose traceback has this frame
+
+
+def go_on(
+    func: Callable[..., Any],
+    iterables: tuple[Any, ...],
+    name: str | None,
+    results: list[Any],
+    error: BaseException | None,
+    began: float,
+) -> list[Any]:
+    """Finish a call whose first items were run as the plain loop.
+
+    Args:
+        func: Its function.
+        iterables: Its data.
+        name: What its user calls the function.
+        results: Of the first items.
+        error: What the item after them raised.
+        began: When the call began, as `perf_counter` counts.
+    """
+    try:
+        return Engine(func, iterables, {}, call_options.DEFAULTS, name).go_on(results, error, began)
     finally:
         del error  # whose traceback has this frame
 

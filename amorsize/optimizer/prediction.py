@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from amorsize.optimizer.result import OptimizationResult
 from amorsize.optimizer.sample import ENDLESS_S
 from amorsize.policy import best_backend, prediction
-from amorsize.policy.rules.choose_backend import LEAST_LEFT_S
+from amorsize.policy.trivial_items import LEAST_LEFT_S
 from amorsize.report import seconds
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from amorsize.policy.events import GilProbed, PicklingMeasured
 from amorsize.policy.evidence.gil import HOLDS_GIL_SHARE
 from amorsize.policy.evidence.item_costs import ItemCosts
 from amorsize.policy.request import Request
-from amorsize.policy.rules.choose_backend import LEAST_LEFT_S
+from amorsize.policy.trivial_items import LEAST_LEFT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,18 +17,12 @@ from amorsize.policy.evidence.io_concurrency import Waiters
 from amorsize.policy.rules import dispatch, inline, scale
 from amorsize.policy.rules.dispatch import LONG_ITEM_S
 from amorsize.policy.rules.inline import SLICE_S, SURE_S
+from amorsize.policy.trivial_items import LEAST_ITEM_S, LEAST_LEFT_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.events import Status
     from amorsize.policy.state import State
-
-#: Items shorter than this stay in the loop: to pickle and read back the smallest result takes
-#: about 0.15 us.
-LEAST_ITEM_S = 0.25e-6
-
-#: With less work left, no worker was ever worth starting, so nothing is inspected.
-LEAST_LEFT_S = 2e-3
 
 #: Inspecting host and function takes this long, once in a process.
 INSPECTION_S = 4e-3

@@ -1,0 +1,173 @@
+"""Calls of trivial functions, before anything is loaded that runs others."""
+
+import pytest
+
+from amorsize._api.late_map import _WithoutRoom
+from amorsize.policy.trivial_items import stay_in_plain_loop
+
+LOADED = "\nprint(*[name for name in sys.modules if name.startswith('amorsize.')])"
+PROGRAM = """
+import sys
+from amorsize import autotune
+
+@autotune
+def remainder(number):
+    return (number * 31 + 7) % 1009
+"""
+
+
+@pytest.fixture
+def loads(run_script):
+    """The modules that a program has loaded at its end."""
+    return lambda script: set(run_script(f"{PROGRAM}{script}{LOADED}").stdout.split())
+
+
+@pytest.mark.parametrize("data", ["range(20_000)", "list(range(20))", "(1, 2.5, True)"])
+def test_trivial_items_load_no_engine(loads, data):
+    """Twenty modules of ours instead of ninety, however often such functions are called."""
+    loaded = loads(
+        f"""
+expected = [remainder.one(number) for number in {data}]
+assert remainder({data}) == expected
+assert remainder({data}) == expected"""
+    )
+
+    assert "amorsize._api.trivial_calls" in loaded
+    assert {"amorsize._engine.engine", "amorsize._api.map"} & loaded == set()
+    assert len(loaded) <= 25
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "remainder(iter([1, 2]))",
+        "remainder.using(n_jobs=2)([1, 2])",
+        "remainder([2 ** 100, 1])",
+        "remainder([])",
+        "autotune(lambda x, y: x + y)([1], [2])",
+        "autotune(lambda number: sum(range(number)))([1, 2])",
+        "import os; os.environ['AMORSIZE_BACKEND'] = 'serial'; remainder([1, 2])",
+    ],
+)
+def test_all_other_calls_have_an_engine(loads, call):
+    """Those that have options, several iterables, data to look at or a function that may loop."""
+    assert "amorsize._engine.engine" in loads(call)
+
+
+def test_what_such_a_call_did_is_told_once_somebody_asks(run_script):
+    """`explain()`, `.plan` and the next call know of the last one, however it was run."""
+    script = f"""{PROGRAM}
+remainder(range(1000))
+remainder(range(20_000))
+told = str(remainder.explain())
+assert told.startswith("remainder: 20000 items in "), told
+assert "ran         20000 in the caller" in told, told
+assert remainder.plan.backend == "serial"
+from amorsize._profiles import memory_store
+key = memory_store.key_of(remainder.one, 0)
+assert memory_store.memory().profile(key).n_items == 20_000
+"""
+    run_script(script)
+
+
+def test_items_that_take_longer_than_they_seem_to_go_to_the_engine(loads):
+    """With the results that are there already; no item runs twice."""
+    loaded = loads(
+        """
+begun = []
+
+class Counted(int):
+    def __rpow__(self, base):
+        begun.append(int(self))
+        return pow(base, int(self))
+
+@autotune
+def power(exponent):
+    return 3 ** exponent
+
+data = [2, *map(Counted, range(5000, 7000))]
+assert power(data) == [3 ** int(one) for one in data]
+assert begun == list(range(5000, 7000)), len(begun)
+"""
+    )
+
+    assert "amorsize._engine.engine" in loaded
+
+
+def test_a_failure_is_the_one_of_the_loop(run_script):
+    """With the index of its item, and the results before it."""
+    script = f"""{PROGRAM}
+import amorsize
+
+@autotune
+def share(number):
+    return 60 // number
+
+try:
+    share([3, 2, 1, 0, 5])
+except ZeroDivisionError as error:
+    assert amorsize.failed_index(error) == 3
+    assert amorsize.partial_results(error) == {{0: 20, 1: 30, 2: 60}}
+else:
+    raise AssertionError("nothing was raised")
+"""
+    run_script(script)
+
+
+def test_functions_that_are_gone_are_not_kept(run_script):
+    """Neither they nor more than some that are still there."""
+    script = f"""{PROGRAM}
+import gc, weakref
+from amorsize._api import trivial_calls
+
+def call_one():
+    tuned = autotune(lambda number: number + 1)
+    tuned([1, 2, 3])
+    return weakref.ref(tuned.one)
+
+gone = call_one()
+gc.collect()
+assert gone() is None
+kept = [autotune(eval("lambda number: number + 1")) for _ in range(100)]
+for tuned in kept:
+    tuned([1, 2])
+assert len(trivial_calls._latest) == trivial_calls.MOST_FUNCTIONS
+assert "an item" in str(kept[-1].explain())
+assert not trivial_calls._latest
+"""
+    run_script(script)
+
+
+@pytest.mark.parametrize(
+    ("item_s", "n_left", "stays"),
+    [
+        (0.1e-6, 400_000, True),
+        (0.1e-6, 4_000_000, False),
+        (1e-6, 1000, True),
+        (1e-6, 400_000, False),
+        (1e-3, 10, False),
+    ],
+)
+def test_how_long_such_a_call_goes_on(item_s, n_left, stays):
+    """Until workers could be worth a look, or somebody would like to know how far it is."""
+    assert stay_in_plain_loop(item_s, n_left) is stays
+
+
+def test_without_room_to_load_anything_a_begun_call_is_finished_as_it_is():
+    """The rest of the loop, or the error that has ended it."""
+    no_room = _WithoutRoom(OSError(24, "Too many open files"))
+
+    assert no_room.go_on(abs, ([-1, -2, -3],), None, [1], None, 0.0) == [1, 2, 3]
+    with pytest.raises(ValueError, match="the second"):
+        no_room.go_on(abs, ([-1, -2],), None, [1], ValueError("the second"), 0.0)
+
+
+def test_a_process_that_has_loaded_the_engine_uses_it(run_script):
+    """What it has learned is of use there."""
+    script = f"""{PROGRAM}
+from amorsize import tuned_map
+tuned_map(abs, [1, 2])
+remainder([1, 2])
+assert "amorsize._api.trivial_calls" not in sys.modules
+"""
+    run_script(script)
