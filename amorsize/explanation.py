@@ -1,4 +1,4 @@
-"""What `explain()` gives: the last call of a function, told in words, drawn or kept as a page."""
+"""What `explain()` returns: the last call of a function in words, as a picture, or as a page."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class Explanation:
         self.name, self.trace = name, trace
 
     def rows(self) -> list[tuple[str, str]]:
-        """Headings and what there is to say under each."""
+        """Headings, with the text under each."""
         return [] if self.trace is None else list(report.rows(self.trace))
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """Draw what each worker did, and how many cores were busy.
 
-        Each worker has a row, the caller included; a bar stands for a chunk. How much of its height
-        is dark says for how much of its time the items computed. Signs mark decisions, deaths and
-        what ran again.
+        Each worker has a row, the caller too; a bar stands for a chunk. The dark part of its height
+        is the share of its time in which items computed. Signs mark decisions, deaths and
+        items that ran again.
 
         Args:
             ax: Where to draw; None for a new figure of pyplot.
@@ -78,13 +78,13 @@ class Explanation:
         chunks, the machine, and what to try next. It needs no network, and has 2 MB at most.
 
         Args:
-            path: Of the page; it ends with .html or .htm.
+            path: Where to write the page; it ends with .html or .htm.
 
         Returns:
-            Where the page is.
+            The path of the page.
 
         Raises:
-            InvalidOptionError: The path ends in another way.
+            InvalidOptionError: The path has another ending.
             MissingExtraError: An extra is not installed: `pip install 'amorsize[plot]'`.
             OSError: It cannot be written.
         """

@@ -59,29 +59,29 @@ def autotune(
     on all callables, with and without parentheses, above `@staticmethod` and `@classmethod`.
 
     Args:
-        func: The function; left out when options are given in parentheses.
+        func: The function; leave it out to give options in parentheses.
         backend: Where every item is to run: "serial", "thread", "process", "dask" or "ray".
         executor: An Executor to run the items in, or a Dask client, cluster or address.
         engine: What Dask or Ray is given with each chunk: `{"resources": {"GPU": 1}}`.
-        start_timeout: Seconds to wait for a worker where a cluster has none; None for 60.
+        start_timeout: Seconds to wait for a worker if a cluster has none; None: 60.
         n_jobs: How many items run at once; None or -1 for every usable core.
         chunksize: How many items are sent at once; None to have it tuned.
         max_worker_memory: Bytes, or "2 GB", by which a worker may grow before it is replaced.
-        setup: Called once in each worker before its first item; the caller runs none, if others do.
+        setup: Called once in each worker before its first item. The caller is one only if alone.
         teardown: Called once in each worker after its last item.
-        thread_safe: Whether items may run in threads; None to judge it by what they reach.
+        thread_safe: Whether items may run in threads; None: found out from what they share.
         timeout: Seconds that one item may take; only a worker can keep it.
-        retries: How often an item may run again whose worker died; 0 forbids it.
-        return_exceptions: Put what an item raised in its place instead of raising it.
-        seed: Gives each item its own random streams by index, the same wherever it runs.
+        retries: How often an item may run again after its worker died; 0: never.
+        return_exceptions: Return an item's exception in place of its result, and do not raise it.
+        seed: Gives each item random streams of its own, which depend only on the item's index.
         progress: Show how far the call is; or a function that is called with each `Progress`.
         cache: Remember on disk what was learned; False keeps it in memory.
         retune: Ignore what was learned and learn it again.
-        on_retune: Called after a call with each change of cost that something was done about.
+        on_retune: Called after a call with each `Drift` that changed how items are run.
         strict: Refuse zipped iterables of different lengths.
 
     Raises:
-        WrongTypeError: Not a plain function, already tuned, or an option of the wrong kind.
+        WrongTypeError: `func` cannot be tuned, or an option is of the wrong type.
         InvalidOptionError: An option's value is not allowed.
 
     Example:
@@ -98,7 +98,7 @@ def autotune(
 
 
 class TunedFunction:
-    """A function over one item, called with many: what `@autotune` makes of it.
+    """What `@autotune` returns: a function of one item that is called with many.
 
     Bound to an instance or a class, as methods are, it maps with that instance or class.
 
@@ -137,18 +137,18 @@ class TunedFunction:
         read_ahead: int | None = None,
         **item_kwargs: Any,
     ) -> Iterator[Any]:
-        """Map lazily: results as they are asked for, from data that is read as it is needed.
+        """Map lazily: yield results as they are asked for, and read the data as it is needed.
 
         Finished results are handed over before the next item is read.
 
         Args:
             iterables: The data, which may be endless; several are zipped.
-            ordered: In the order of the data; False gives each result as soon as it is there.
-            buffer: How many items may be in work or waiting to be taken; None to have it tuned.
-            indexed: Give pairs of an item's index and its result.
-            read_ahead: How many items a thread of its own may read before they are asked for;
-                None to have the data read in the calling thread.
-            item_kwargs: Go to every item.
+            ordered: Yield results in the order of the data; False: each as soon as it has arrived.
+            buffer: How many items may be running or waiting to be taken; None to have it tuned.
+            indexed: Yield pairs of an item's index and its result.
+            read_ahead: How many items a second thread may read before they are needed; None: the
+                calling thread reads the data.
+            item_kwargs: Keywords for every item.
         """
         tuned = self._self_parent or self
         func, iterables = self._received(tuned, iterables)
@@ -200,18 +200,18 @@ class TunedFunction:
         item_kwargs: dict[str, Any] | None = None,
         thread_safe: bool | None = None,
     ) -> TuningResult:
-        """Tune now, deliberately: measure plans on this data and start the next call from the best.
+        """Tune now: measure plans on this data, and start the next call from the best one.
 
         Args:
             data: Items like those of the calls to come, and about as many.
-            thread_safe: Whether items may run in threads; None for what the options say.
-            verbose, ...: The others are those of `quick_tune`, which explains them.
+            thread_safe: Whether items may run in threads; None: as the options say.
+            verbose, ...: The other arguments are those of `quick_tune`.
 
         Returns:
             A `TuningResult`; print it.
 
         Raises:
-            InvalidOptionError, WrongTypeError: What was asked for cannot be; there is no item.
+            InvalidOptionError, WrongTypeError: An option is not allowed, or there is no item.
             Exception: What the function raised in the loop.
         """
         from amorsize.tuning import quick_tune
@@ -231,7 +231,7 @@ class TunedFunction:
         )
 
     def forget(self) -> int:
-        """Forget all that was learned about this function; gives the number of records."""
+        """Forget all that was learned about this function; returns the number of records."""
         return (late_map.loaded or late_map.load()).forget(self.__wrapped__)  # type: ignore[no-any-return]
 
     def _received(

@@ -1,4 +1,4 @@
-"""What `help()` says of a tuned function, below its own docstring: how it is called now."""
+"""The text that `help()` shows below a tuned function's own docstring: how to call it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def help_text(tuned: Any) -> str:
 
 
 def _taken(tuned: Any) -> list[str]:
-    """The parameters that a call takes iterables for."""
+    """The parameters for which a call takes iterables."""
     parameters = tuned.__signature__.parameters.values()
     names = [one.name for one in parameters if one.kind is Parameter.POSITIONAL_ONLY]
     is_receiver = bool(_home(tuned)) and names[:1] in (["self"], ["cls"])
@@ -51,14 +51,14 @@ def _taken(tuned: Any) -> list[str]:
 
 
 def _home(tuned: Any) -> str:
-    """The class that the function was defined in; empty for one that is in none."""
+    """The class in which the function was defined; "" for none."""
     qualname = str(own(tuned.__wrapped__, "__qualname__", ""))
     home = qualname.rpartition("<locals>.")[2].rpartition(".")[0]
     return home if own(tuned.__wrapped__, "__module__") != "builtins" else ""
 
 
 def _reached_as(tuned: Any) -> str:
-    """How users write its name."""
+    """The name of the function as users write it."""
     name, home = (tuned._self_parent or tuned)._self_name, _home(tuned)
     if not home:
         return "tuned" if name == "<lambda>" else name
@@ -67,7 +67,7 @@ def _reached_as(tuned: Any) -> str:
 
 
 def _changed(options: Options) -> str:
-    """The options that are not the defaults, as they were written."""
+    """The options that differ from the defaults, as users write them."""
     texts = [
         f"{name}={value!r}"
         for name, value in options.as_dict().items()

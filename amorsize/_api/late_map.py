@@ -1,4 +1,4 @@
-"""Loads the module that makes maps at the first call, since decorating does without it."""
+"""Loads the module that makes maps at the first call, as decorating does not need it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def run(
 
 
 def load() -> Any:
-    """The module that makes maps, or what makes plain loops where it cannot be loaded."""
+    """The module that makes maps; where it cannot be loaded, a replacement that runs loops."""
     global loaded
     try:
         with no_interrupts():  # a handler that calls a tuned function would find half of them
@@ -67,7 +67,7 @@ def load() -> Any:
 
 
 class _WithoutRoom:
-    """Stands in for the modules that make a map if there is no room to load them."""
+    """Replaces the modules that make a map if there is no room to load them."""
 
     def __init__(self, error: OSError | ImportError | MemoryError) -> None:
         self._error = error
@@ -76,7 +76,7 @@ class _WithoutRoom:
         raise self._error
 
     def run(self, *asked: Any) -> list[Any]:
-        """The loop, which needs none."""
+        """Run the plain loop."""
         return list(self.stream(*asked))
 
     def go_on(
@@ -106,7 +106,7 @@ class _WithoutRoom:
         indexed: bool = False,
         **__: Any,
     ) -> Iterator[Any]:
-        """The same, one by one."""
+        """Yield the results of the plain loop."""
         if not options.allow_loop:
             raise no_workers(why_too_few(0) or "", self._error) from self._error
         check_data(iterables, name_of(func))

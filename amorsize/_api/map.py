@@ -1,4 +1,4 @@
-"""The way into a map: a job known to be short is the plain loop, all others go to the engine."""
+"""Begins a map: a call known to be short is the plain loop, all others go to the engine."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from amorsize._engine.call_options import Backend, Options
     from amorsize.explanation import Explanation
 
-#: A job that is known to take less than this is run as the plain loop, without asking the policy.
+#: A call known to take less than this, in seconds, is the plain loop; the policy is not asked.
 SHORT_S = 1e-3
 
-#: Types that are data for sure. Others are looked at first: a str, say, is one item by mistake.
+#: Types that surely are data. Others are checked first: a str, say, is one item by mistake.
 SURELY_DATA = (list, tuple, range)
 
 
@@ -66,29 +66,29 @@ def tuned_map(
         backend: Where every item is to run: "serial", "thread", "process", "dask" or "ray".
         executor: An Executor to run the items in, or a Dask client, cluster or address.
         engine: What Dask or Ray is given with each chunk: `{"resources": {"GPU": 1}}`.
-        start_timeout: Seconds to wait for a worker where a cluster has none; None for 60.
+        start_timeout: Seconds to wait for a worker if a cluster has none; None: 60.
         n_jobs: How many items run at once; None or -1 for every usable core.
         chunksize: How many items are sent at once; None to have it tuned.
         max_worker_memory: Bytes, or "2 GB", by which a worker may grow before it is replaced.
-        setup: Called once in each worker before its first item; the caller runs none, if others do.
+        setup: Called once in each worker before its first item. The caller is one only if alone.
         teardown: Called once in each worker after its last item.
-        thread_safe: Whether items may run in threads; None to judge it by what they reach.
+        thread_safe: Whether items may run in threads; None: found out from what they share.
         timeout: Seconds that one item may take; only a worker can keep it.
-        retries: How often an item may run again whose worker died; 0 forbids it.
-        return_exceptions: Put what an item raised in its place instead of raising it.
-        seed: Gives each item its own random streams by index, the same wherever it runs.
+        retries: How often an item may run again after its worker died; 0: never.
+        return_exceptions: Return an item's exception in place of its result, and do not raise it.
+        seed: Gives each item random streams of its own, which depend only on the item's index.
         progress: Show how far the call is; or a function that is called with each `Progress`.
         cache: Remember on disk what was learned; False keeps it in memory.
         retune: Ignore what was learned and learn it again.
-        on_retune: Called after a call with each change of cost that something was done about.
+        on_retune: Called after a call with each `Drift` that changed how items are run.
         strict: Refuse zipped iterables of different lengths.
 
     Returns:
         The results, in the order of the items.
 
     Raises:
-        InvalidOptionError, WrongTypeError: What was asked for cannot be.
-        WorkerDied, ItemTimeout, SerializationError: An item's result could not be had.
+        InvalidOptionError, WrongTypeError: An option or the data cannot be used as it is.
+        WorkerDied, ItemTimeout, SerializationError: There is no result for an item.
         Exception: What `func` raised for the lowest failing item, with a note naming it.
 
     Example:
@@ -109,7 +109,7 @@ def run(
     options: Options,
     name: str | None,
 ) -> list[Any]:
-    """Map a function over data with options that were checked before."""
+    """Map a function over data, with options that have been checked."""
     iterables = checked_data(func, iterables, name)
     if options is call_options.DEFAULTS and len(iterables) == 1 and not item_kwargs:
         short = _run_short(func, iterables[0])
@@ -130,7 +130,7 @@ def stream(
     indexed: bool = False,
     read_ahead: int | None = None,
 ) -> Iterator[Any]:
-    """Map lazily: results as they are asked for."""
+    """Map lazily: yield results as they are asked for."""
     if not _is_count(buffer):
         raise InvalidOptionError(
             f"buffer={buffer!r}: the number of items that may be in work must be a whole number "
@@ -153,7 +153,7 @@ def _is_count(value: Any) -> bool:
 def checked_data(
     func: Callable[..., Any], iterables: tuple[Any, ...], name: str | None
 ) -> tuple[Any, ...]:
-    """The data, refused where it is surely a mistake."""
+    """The data; an error where it surely is a mistake."""
     for data in iterables:
         if type(data) not in SURELY_DATA:
             call_checks.check_data(
@@ -168,7 +168,7 @@ def checked_data(
 
 
 def _run_short(func: Callable[..., Any], data: Any) -> list[Any] | None:
-    """The loop at once, for a function known to be that quick on such data; None: not known."""
+    """The plain loop for a function that is known to be quick on such data; None: it is not."""
     if type(data) not in SURELY_DATA or not data:
         return None
     key = memory_store.key_of(func, data[0])

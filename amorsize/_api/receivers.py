@@ -1,4 +1,4 @@
-"""Tells the `self` or `cls` of a method from data."""
+"""Distinguishes the `self` or `cls` of a method from data."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 def is_receiver(func: Any, first: Any) -> bool:
     """Whether `first` is the `self` or `cls` of a method rather than data.
 
-    So it is in `Class.method(instance, data)`, below another decorator, and on Python 3.13 and
-    later below `@classmethod`, which stopped binding what it decorates.
+    It is a receiver in `Class.method(instance, data)`, below another decorator, and below
+    `@classmethod` from Python 3.13 on, where that no longer binds what it decorates.
     """
     if own(func, "__self__") is not None:  # it has its receiver already
         return False

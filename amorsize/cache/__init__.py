@@ -1,8 +1,9 @@
-"""What was learned, on disk: small JSON records that nobody can turn against their reader.
+"""Keeps what was learned on disk: small JSON records that cannot harm their reader.
 
-Records are rows of an SQLite database in a folder that belongs to the user alone. Reading takes
-`sqlite3` and `json`, writing also diskcache; each is imported when first needed. Whatever goes
-wrong is a miss, or nothing stored, and is told once: a cache can cost a re-tune, never a result.
+Records are rows of an SQLite database in a folder that belongs to the user alone. Reading needs
+`sqlite3` and `json`, writing also diskcache; each is imported when it is first needed. If anything
+goes wrong, nothing is found or nothing is stored, and one warning says so. A cache can cost a
+re-tune, never a result.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ __all__ = [
     "switched_off",
 ]
 
-#: Keys of the records that people may want to see begin with this.
+#: Keys of the records that are listed begin with this.
 LISTED = "profile:"
 #: Seconds for one SQL statement of what a person asked for: listing or clearing.
 _PATIENCE_S = 10.0
@@ -50,14 +51,14 @@ def get(key: str) -> dict[str, Any] | None:
 
 
 def recent(*prefixes: str) -> dict[str, dict[str, Any]]:
-    """What was noted lately under keys that begin with one of these, the last at the end."""
+    """The latest records whose keys begin with one of these, oldest first."""
     if not location.has_news():
         return {}
     return access.attempt_lightly(lambda folder: journal.records(folder, *prefixes), otherwise={})
 
 
 def family(prefix: str) -> dict[str, dict[str, Any]]:
-    """The records whose keys begin with this, the one stored last at the end; 64 at most."""
+    """The records whose keys begin with this, oldest first; 64 at most."""
     noted = recent(prefix)
     stored: dict[str, dict[str, Any]] = {}
     if location.exists():
@@ -69,7 +70,7 @@ def family(prefix: str) -> dict[str, dict[str, Any]]:
 
 
 def note(key: str, record: dict[str, Any]) -> bool:
-    """Append a JSON object to the journal, from where it gets into the database later."""
+    """Append a JSON object to the journal, from which it gets into the database later."""
     return note_all({key: record})
 
 
@@ -150,7 +151,7 @@ def entries() -> list[dict[str, Any]]:
 
 
 def n_damaged() -> int:
-    """How many rows of the database cannot be read, or were never ours."""
+    """How many rows of the database cannot be read, or are not amorsize's."""
     return sum(record is None for record in _all_listed())
 
 
@@ -199,7 +200,7 @@ def home() -> Path:
 
 
 def size_bytes() -> int:
-    """What the cache takes on disk; what else lies in its folder is not counted.
+    """Bytes that the cache takes on disk; other files in its folder are not counted.
 
     Example:
         >>> cache.size_bytes()

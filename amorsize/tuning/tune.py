@@ -34,37 +34,37 @@ def tune_parameters(
     item_kwargs: dict[str, Any] | None = None,
     thread_safe: bool | None = None,
 ) -> TuningResult:
-    """Measure ways of running a function over data, and tell the best.
+    """Measure ways of running a function over data, and name the best.
 
     Every item may run many times; `tuning_s` and `cost_ratio` of the result say what that took.
-    Left to itself, it looks at a few items, tries some plans on parts of the data, and takes up to
-    four times as long as the loop; a grid that was named is measured cell by cell on all of it.
+    Without ranges, it runs a few items, tries some plans on parts of the data, and takes up to four
+    times as long as the loop. A grid that you name is measured cell by cell on all of the data.
 
     Args:
-        func: What to tune; what it returns is dropped.
-        data: Its items, all of which are read first.
+        func: The function to tune; its results are dropped.
+        data: Its items; all of them are read first.
         n_jobs_range: Numbers of jobs to try; None: those worth trying here. 1 is the caller's
             loop, or one worker process where `backends` or a time limit asks for workers.
         chunksize_range: Chunksizes to try; None: those worth trying.
-        use_optimizer_hint: Look at a few items first: the result shows what they predict, and
-            where ranges are left open they are chosen around that.
-        verbose: Print what is tried and found.
-        timeout_per_config: Seconds after which one run is ended, even inside an item; everything
-            is then run in worker processes.
+        use_optimizer_hint: Run a few items first. The result shows what they predict, and ranges
+            that are None are chosen around the prediction.
+        verbose: Print what is tried, and what is found.
+        timeout_per_config: Seconds after which one run is ended, even inside an item. Everything
+            then runs in worker processes.
         prefer_threads_for_io: Try threads instead of processes.
         strategy: "grid" (all cells), "halving" (all on a small part of the data, the better half
             on a larger one, and so on) or "bayes" (needs Optuna: the extra `amorsize[bayes]`).
-        backends: "thread", "process" or both; None: processes, and in an open space threads as
-            well where items wait or release the GIL.
+        backends: "thread", "process" or both; None: processes, and without ranges also threads if
+            items wait or release the GIL.
         repeats: Runs of each cell of a grid; None: as many as the noise demands.
         budget_s: Seconds after which the search ends, even inside an item.
-        seed: Of the order of runs, and of Bayesian search.
-        save: Have the next call of the function start from the winner.
+        seed: For the order of runs, and for Bayesian search.
+        save: Start the next call of the function from the winner.
         item_kwargs: Keywords for every item.
-        thread_safe: Whether items may run in threads; None to have it judged.
+        thread_safe: Whether items may run in threads; None: found out from what they share.
 
     Raises:
-        InvalidOptionError, WrongTypeError: What was asked for cannot be; there is no item.
+        InvalidOptionError, WrongTypeError: An option is not allowed, or there is no item.
         MissingExtraError: Optuna is not installed.
         Exception: What `func` raised in the loop.
 
@@ -107,9 +107,9 @@ def quick_tune(
 ) -> TuningResult:
     """Find a good plan in at most one and a half times what the loop takes.
 
-    A few plans run on small parts of the data, the better ones on larger ones. A job of under a
-    second is told to be too short, one of few items to have too few: what a few items predict is
-    named then, and nothing is kept.
+    A few plans run on small parts of the data, and the better ones on larger parts. For a loop of
+    less than a second, or for few items, the answer is that there is too little to measure. It then
+    names the plan that a few items predict, and nothing is saved.
 
     The arguments are those of `tune_parameters`, and so are the errors.
 
@@ -144,19 +144,19 @@ def compare_plans(
     seed: int = 0,
     item_kwargs: dict[str, Any] | None = None,
 ) -> TuningResult:
-    """Measure some plans side by side on all of the data, and the loop with them.
+    """Measure some plans and the loop side by side on all of the data.
 
     Args:
-        func: What to run.
+        func: The function to run.
         data: Its items.
-        plans: `(n_jobs, chunksize)`, `(n_jobs, chunksize, "thread")` or what `.plan` gives; workers
-            are processes unless it is said. One job is one worker; the loop is measured anyway.
+        plans: `(n_jobs, chunksize)`, `(n_jobs, chunksize, "thread")` or a `.plan`. Workers are
+            processes by default. `n_jobs=1` is one worker; the loop is measured in any case.
         verbose: Print each run.
         repeats: Runs of each plan; None: as many as the noise demands.
         timeout_per_config, budget_s, seed, item_kwargs: As in `tune_parameters`.
 
     Returns:
-        A result whose `configurations` are the plans, in their order. Nothing is kept.
+        A result whose `configurations` are the plans, in their order. Nothing is saved.
 
     Example:
         >>> result = compare_plans(abs, range(100), [(1, 50), (1, 100)], repeats=1)
@@ -178,7 +178,7 @@ def compare_plans(
 
 
 def so_far(error: BaseException) -> TuningResult | None:
-    """What a tuning that Ctrl-C ended had found; None for an exception of another origin.
+    """The result so far of a tuning that Ctrl-C ended; None for any other exception.
 
     Example:
         >>> so_far(KeyboardInterrupt()) is None
