@@ -1,4 +1,4 @@
-"""What the tuner answers: each action that a call may take next."""
+"""The actions that the tuner can ask a call to take next."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PLAN_BACKENDS = ("serial", *WORKER_BACKENDS)
 
 
 class Plan(Value):
-    """A backend, how many items run at once, and how many travel together."""
+    """A backend, how many items run at once, and how many are sent together."""
 
     backend: str
     n_jobs: int
@@ -28,20 +28,20 @@ class Plan(Value):
 
 
 class RunInline(Value):
-    """The caller runs up to `n_items` items itself, within about `time_budget_s`."""
+    """Run up to `n_items` items in the caller, for about `time_budget_s` seconds."""
 
     n_items: int
     time_budget_s: float
 
 
 class StartWorker(Value):
-    """Start one worker; do not wait for it."""
+    """Start one worker, without waiting for it."""
 
     backend: str
 
 
 class Send(Value):
-    """Send a chunk to a worker; what is not done within `time_budget_s` comes back."""
+    """Send a chunk to a worker; items not done within `time_budget_s` come back."""
 
     worker: int
     n_items: int
@@ -49,29 +49,29 @@ class Send(Value):
 
 
 class RetireWorker(Value):
-    """End an idle worker, which costs more than it helps."""
+    """End an idle worker that costs more than it helps."""
 
     worker: int
 
 
 class InspectHost(Value):
-    """Find out what the host has and what the function reaches, and tell."""
+    """Find out what the host has and what the function reaches, and report it."""
 
 
 class LookUpProfile(Value):
-    """Find out what earlier processes have learned of the function, and tell."""
+    """Look up what earlier processes have learned of the function, and report it."""
 
 
 class StartGilProbe(Value):
-    """Have a thread watch how the caller's items hold the GIL."""
+    """Start a thread that measures how the caller's items hold the GIL."""
 
 
 class StopGilProbe(Value):
-    """Stop watching and tell what was seen."""
+    """Stop that thread, and report what it has measured."""
 
 
 class MeasurePickling(Value):
-    """Pickle one item and its result, and tell what that took."""
+    """Measure what it takes to pickle one item and its result, and report it."""
 
 
 class Wait(Value):

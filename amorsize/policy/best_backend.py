@@ -1,4 +1,4 @@
-"""Choose threads, processes or the loop by what was measured, without a search."""
+"""Chooses threads, processes or the loop from measurements, without a search."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
     from amorsize.policy.request import Request
     from amorsize.policy.worker_costs import Host
 
-#: At most this many processes a core run items that wait.
+#: The most processes per core for items that wait.
 WAITING_PROCESSES = 8
 
-#: Processes for waiting items, by the number that keeps all cores computing.
+#: Processes for waiting items, relative to the number that keeps all cores computing.
 WAITING_ROOM = 1.5
 
-#: At this CPU / wall, items may only seem to wait: on a busy host they wait for a core.
+#: Above this CPU / wall, items may only seem to wait: on a busy host they wait for a core.
 DOUBTFUL_SHARE = 0.2
 
-#: Processes are started where they do this many times what threads do.
+#: Processes run waiting items if they do this many times what threads do.
 WORTH_PROCESSES = 1.5
 
-#: Threads that take turns are started where one core can have so many items under way.
+#: Threads that take turns at the GIL are started if a core can have so many items under way.
 WORTH_TURNS = 1.5
 
 
 class Route(Value):
-    """Where items are to run, or what must be known before that can be said."""
+    """Where items are to run, or what must be measured before that can be decided."""
 
     backend: str | None = None  # "serial", "thread" or "process"; None: not decided yet
     need: str | None = None  # "pickling" or "gil": what is to be measured first
@@ -37,7 +37,7 @@ class Route(Value):
 
 
 def serial(why: str) -> Route:
-    """The loop, and the reason."""
+    """The route of the loop, with its reason."""
     return Route(backend="serial", why=why)
 
 
@@ -50,15 +50,15 @@ def choose(
     holds_gil: bool | None,
     left_s: float,
 ) -> Route:
-    """Where the items of a call with `backend="auto"` are best run.
+    """Choose where the items of a call with `backend="auto"` run.
 
     Args:
-        host: What there is to work with.
+        host: The cores, and what workers cost.
         request: What is asked for.
         costs: What items have cost.
-        pickling: What it takes to pickle items and results, if that is known.
-        holds_gil: Whether items hold the GIL; None: it was not watched.
-        left_s: Work left, as the loop would do it.
+        pickling: The cost of pickling items and results; None: not measured.
+        holds_gil: Whether items hold the GIL; None: not measured.
+        left_s: Seconds that the loop would take for the work left.
     """
     if costs.waits:
         return _for_waiting(host, request, costs, pickling, left_s)
@@ -84,7 +84,7 @@ def _for_waiting(
     host: Host, request: Request, costs: ItemCosts, pickling: PicklingMeasured | None, left_s: float
 ) -> Route:
     reason = request.thread_reason
-    # Nobody waits for less than it takes to hand an item over: a busy host makes it look so.
+    # Real waits take longer than handing an item over; shorter ones are those of a busy host.
     is_trivial = (costs.item_s or 0.0) < host.thread_dispatch_s
     gain = inf if is_trivial else _gain_of_processes(host, costs, left_s)
     if reason is None and gain < WORTH_PROCESSES:
@@ -101,7 +101,7 @@ def _for_waiting(
 
 
 def _gain_of_processes(host: Host, costs: ItemCosts, left_s: float) -> float:
-    """What waiting threads, of which one computes at a time, take by what processes would.
+    """The time that threads would take, of which one computes at a time, by that of processes.
 
     Many processes would do more at once, but each is started first: by the square-root law there
     are no more of them than the work left pays for.
@@ -120,27 +120,27 @@ def _gain_of_processes(host: Host, costs: ItemCosts, left_s: float) -> float:
 
 
 def may_take_turns(request: Request, costs: ItemCosts) -> bool:
-    """Whether threads do more than the loop though items hold the GIL while they compute."""
+    """Whether threads are faster than the loop although items hold the GIL while they compute."""
     return request.thread_reason is None and costs.n_at_once >= WORTH_TURNS
 
 
 def most_processes(host: Host) -> int:
-    """As many as a call may come to have, whatever is found out about its items."""
+    """The most processes that a call can come to have, whatever its items do."""
     return WAITING_PROCESSES * host.n_cores
 
 
 def part_waiting(host: Host, n_at_once: float) -> int:
-    """Workers that keep all cores computing with items that wait for a part of their time."""
+    """The number of workers that keep all cores busy if items wait for a part of their time."""
     return max(1, round(host.n_cores * min(WAITING_PROCESSES, n_at_once)))
 
 
 def waiting_processes(host: Host, item_s: float, work_s: float) -> int:
-    """Processes that keep all cores computing, though each of them mostly waits.
+    """The number of processes that keep all cores busy though each of them mostly waits.
 
     Args:
         host: What there is to work with.
         item_s: Mean wall seconds of an item.
-        work_s: CPU seconds of these.
+        work_s: Mean CPU seconds of an item.
     """
     per_core = min(WAITING_PROCESSES, WAITING_ROOM * item_s / max(work_s, 1e-9))
     return max(1, round(host.n_cores * per_core))

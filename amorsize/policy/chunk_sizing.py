@@ -1,11 +1,11 @@
-"""Size chunks: large ones in the bulk, small ones in the tail, each with a time budget."""
+"""Sizes chunks: large ones in the bulk, small ones in the tail, each with a time budget."""
 
 from __future__ import annotations
 
-#: Share of a bulk chunk's time that may go into sending it.
+#: The largest share of a bulk chunk's time that sending it may take.
 BULK_LOSS_SHARE = 0.005
 
-#: Share of a tail chunk's time that may go into sending it. Shorter chunks even out the end.
+#: The largest share of a tail chunk's time that sending it may take. Short chunks even out the end.
 TAIL_LOSS_SHARE = 0.08
 
 #: A chunk is at most 1/3 of a worker's share of what is left. Factors of 2 to 4 perform alike.
@@ -21,7 +21,7 @@ WAITING_CALLER_SHARE = 0.15
 #: Tail chunks last this many times as long as the caller needs to serve everybody.
 TAIL_DISPATCH = 1.25
 
-#: The least time of an item that is reckoned with.
+#: The least time that an item is taken to cost.
 LEAST_S = 1e-9
 
 #: A chunk comes back after this many times its planned time. Factors of 1.5 to 3 perform alike.
@@ -47,7 +47,7 @@ def chunk_of(
     n_largest: int,
     is_watched: bool,
 ) -> tuple[int, float]:
-    """Number of items for the next chunk, and after how many seconds its rest is to come back.
+    """The number of items of the next chunk, and the seconds after which its rest comes back.
 
     Args:
         n_left: Items not handed out yet.
@@ -56,7 +56,7 @@ def chunk_of(
         dispatch_s: What a chunk costs the caller.
         overhead_s: What a chunk costs in all, the way through the pipe included.
         n_largest: Items of the largest chunk seen so far.
-        is_watched: What it costs is waited for: the worker's first, or one of a test.
+        is_watched: Whether its report is awaited: a worker's first, or one of a trial.
 
     Source:
         Guided self-scheduling, Polychronopoulos & Kuck (1987), with the lower bound and box of

@@ -1,4 +1,4 @@
-"""What the tuner is told: each event of a call, timed where it happened."""
+"""The events of a call that the tuner is told of, timed where they happened."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Inlined(Value):
     n_pauses: int
     #: Modules imported meanwhile, which show that it was a warm-up.
     n_modules: int = 0
-    #: Seconds of `wall_s` for which it could have run, but others had the core. 0.0: not told.
+    #: Seconds of `wall_s` in which it was ready to run, but others had the core. 0.0: not counted.
     run_delay_s: float = 0.0
     #: Items that failed, where failures are kept as results.
     n_failed: int = 0
@@ -52,7 +52,7 @@ class Inlined(Value):
 
 
 class Waited(Value):
-    """The caller has waited, as it was asked to tell."""
+    """The caller has waited, and was asked to report that."""
 
     wall_s: float
     #: CPU seconds of the other threads of the process over the same span.
@@ -77,7 +77,7 @@ class Ready(Value):
 
 
 class Report(Value):
-    """What one chunk, or the part of it that was run, cost where it ran."""
+    """What a chunk, or the part of it that was run, cost where it ran."""
 
     worker: int
     #: Items that were run.
@@ -113,7 +113,7 @@ class Report(Value):
 
 
 def undelayed(wall_s: float, cpu_s: float, run_delay_s: float) -> float:
-    """Wall seconds less those in which others had the core; what was computed is left of it."""
+    """Wall seconds without those in which others had the core; at least the CPU seconds."""
     return max(1e-9, min(wall_s, cpu_s), wall_s - run_delay_s)
 
 
@@ -125,7 +125,7 @@ class Died(Value):
 
 
 class WorkerRetired(Value):
-    """A worker has ended as it was to; nothing of what it ran is lost."""
+    """A worker has ended as intended; no result of it is lost."""
 
     worker: int
     #: Why it ended by itself. None: it was told to.
@@ -136,7 +136,7 @@ class MemoryGrown(Value):
     """The memory that a worker has taken since it began."""
 
     worker: int
-    #: The most at any time.
+    #: The most that it has had at any time.
     peak_bytes: int
     #: What it holds now.
     held_bytes: int
@@ -153,7 +153,7 @@ class GilProbed(Value):
     n_wakes: int
 
     def after(self, earlier: GilProbed) -> GilProbed:
-        """Both looks as one."""
+        """Both measurements as one."""
         watched_s = earlier.watched_s + self.watched_s
         late_s = earlier.lag_share * earlier.watched_s + self.lag_share * self.watched_s
         return GilProbed(
@@ -164,14 +164,14 @@ class GilProbed(Value):
 
 
 class HostInspected(Value):
-    """What was found out about the host and the function, once it was worth the time."""
+    """The host and the function were inspected."""
 
     host: Host
     request: Request
 
 
 class ProfileLookedUp(Value):
-    """What earlier processes have learned of the function was looked up."""
+    """The profile that earlier processes have stored was looked up."""
 
     profile: Profile | None  # None: no more than this process knew
 
@@ -183,7 +183,7 @@ class Bound(Value):
 
 
 class PicklingMeasured(Value):
-    """What it takes to send one item and its result."""
+    """The cost of sending one item and its result was measured."""
 
     #: Seconds there and back. None: it cannot be sent.
     pickle_s: float | None
@@ -192,7 +192,7 @@ class PicklingMeasured(Value):
 
 
 class WorkersLimited(Value):
-    """The system has room for so many workers and no more."""
+    """The system has no room for more workers than these."""
 
     #: How many. 0: none at all.
     n_workers: int

@@ -1,7 +1,7 @@
-"""What fixed plans would take, told from a few items: what `optimize` answers, where tuning begins.
+"""Predicts from a few items how long fixed plans would take.
 
-A fixed plan is the one a pool has: so many workers that do nothing else, and chunks of one size.
-The tuner itself plans less rigidly and needs no such figure.
+`optimize` answers with this, and tuning begins with it. A fixed plan is that of a plain pool: a
+number of workers and one chunksize. The tuner of a call decides step by step instead.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from amorsize.policy.request import Request
     from amorsize.policy.worker_costs import Host
 
-#: CPU time of an item while every core computes, by that of an item alone. Measured: 1.04 to 1.08.
+#: CPU time of an item while all cores compute, by that of an item alone. Measured: 1.04 to 1.08.
 TOGETHER = 1.06
 
 #: Time of the one GIL that a thread needs to wake and to report. Measured: 300 waits took 34 ms of
 #: CPU time.
 WAKE_S = 0.1e-3
 
-#: A plan with more workers has to be quicker by this much.
+#: A plan with more workers has to be quicker by this factor.
 SAME = 0.99
 
-#: Chunksizes to look at, as multiples of the bulk chunksize. The optimum is flat.
+#: Chunksizes to compare, as multiples of the bulk chunksize. The optimum is flat.
 CHUNK_STEPS = (0.25, 0.5, 1.0, 2.0)
 
 
 class Basis(Value):
-    """What a prediction rests on."""
+    """The figures that a prediction is made from."""
 
     host: Host
     n_items: int
@@ -48,7 +48,7 @@ class Basis(Value):
 
     @property
     def serial_s(self) -> float:
-        """What the loop takes."""
+        """Seconds that the loop takes."""
         return self.n_items * self.item_s
 
 
@@ -74,7 +74,7 @@ def basis_of(
     n_items: int,
     longest_s: float,
 ) -> Basis:
-    """What a few items and their weighing say of all of them."""
+    """The basis for all items, from a few of them and what pickling them takes."""
     return Basis(
         host=host,
         n_items=n_items,
@@ -94,7 +94,7 @@ def predict(
     cores_per_item: float = 1.0,
     chunk_s: float | None = None,
 ) -> Prediction:
-    """The fixed plan that would be over soonest, or the loop where none is clearly quicker.
+    """The fixed plan that would end soonest, or the loop if none is clearly quicker.
 
     Args:
         basis: What is known of items and host.
@@ -159,7 +159,7 @@ def makespan_s(plan: Plan, basis: Basis) -> float:
 
 
 def worker_cost_of(backend: str, host: Host) -> worker_costs.WorkerCost:
-    """What workers of a backend cost."""
+    """The cost of a backend's workers."""
     return worker_costs.of_threads(host) if backend == "thread" else worker_costs.of_processes(host)
 
 
@@ -227,7 +227,7 @@ def _n_most(basis: Basis, backend: str, cores_per_item: float) -> int:
 
 
 def _soonest(basis: Basis, plans: list[Plan]) -> Plan:
-    """The plan that is over first; more workers only where they are worth it."""
+    """The plan that ends first; one with more workers only if it is clearly quicker."""
     best, best_s = plans[0], makespan_s(plans[0], basis)
     for plan in plans[1:]:
         took_s = makespan_s(plan, basis)

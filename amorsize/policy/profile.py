@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Schema = dict[str, Check]
 
-#: The version of stored profiles. What is of another one is learned again.
+#: The version of stored profiles. A function with one of another version is learned again.
 VERSION = 4
 SOURCES = ("learned", "tuned", "imported", "asked")
 #: Beyond these, a stored figure is a mistake.
@@ -27,7 +27,7 @@ MOST_WAY_CHARS, MOST_REASON_CHARS = 32, 200
 #: The least number above 0.
 TINY = 5e-324
 
-#: What an earlier call has found holds where this call finds the same within this factor.
+#: A profile holds if this call's items cost the same within this factor.
 FITS = 3.0
 
 
@@ -43,7 +43,7 @@ class ItemTraits(Value):
 
 
 class CostLevel(Value):
-    """Around which level costs vary from chunk to chunk: what drift is told by."""
+    """The level around which costs vary from chunk to chunk, by which drift is found."""
 
     typical_s: float | None = None  # geometric mean of item costs, chunk by chunk; None: no chunks
     spread_log: float | None = None  # standard deviation of log costs; None: one place only
@@ -52,7 +52,7 @@ class CostLevel(Value):
 
 
 class Sharing(Value):
-    """What running items at once has brought."""
+    """What running several items at once has achieved."""
 
     achieved: dict[str, float] | None = None  # by "backend x n_jobs": work done / wall time
     n_short: int = 0  # calls in a row that achieved clearly less than the same plan did before

@@ -6,7 +6,7 @@ from amorsize.policy.value import Value
 
 
 class Request(Value):
-    """One call: what is asked for, and what may be done with it."""
+    """What one call is asked for, and what may be done to fulfil it."""
 
     n_items: int | None  # None: not known before the data ends
     backend: str = "auto"  # "auto", "serial", "thread", "process": what the user asked for

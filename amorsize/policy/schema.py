@@ -1,6 +1,6 @@
-"""Check what was stored against what its fields may hold.
+"""Checks stored values before they are used.
 
-Files may be damaged, old or forged: of what is read, nothing is made before each field was checked.
+Files may be damaged, old or forged. So no object is made from a file before all fields are checked.
 """
 
 from __future__ import annotations

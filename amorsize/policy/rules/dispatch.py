@@ -1,4 +1,4 @@
-"""Send chunks to the workers."""
+"""Sends chunks to the workers."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from amorsize.policy.evidence.worker_table import Pool, WorkerState
     from amorsize.policy.state import State
 
-#: Reports in all before first chunks are as long as others.
+#: After this many reports in all, the first chunks of workers are as long as others.
 FEW_REPORTS = 8
 
 #: Start another cold worker only while at least 2 warm-ups of work remain per warm worker. Factors
 #: of 2 to 3 perform alike.
 WARM_IN_TIME = 2.0
 
-#: With this many items left for each place, a worker may have one more in advance.
+#: While this many items are left for each place, a worker may have one more in advance.
 PLENTY = 4
 
 #: Chunks shorter than this are sent ahead, since waiting some milliseconds for the caller counts.
@@ -31,10 +31,10 @@ AHEAD_S = 40e-3
 #: the end.
 AHEAD_LEFT = 8
 
-#: A caller inside an item this long is no dispatcher. Watching for the GIL takes one.
+#: A caller inside an item this long cannot serve workers. The GIL probe needs such an item.
 LONG_ITEM_S = 2e-3
 
-#: Where the caller spends a larger share of its time on sending, workers get a second chunk.
+#: If sending takes a larger share of the caller's time, workers get a second chunk in advance.
 DEEP_CALLER_SHARE = 0.3
 
 
@@ -57,12 +57,12 @@ def feed(state: State, status: Status, pool: Pool) -> Action | None:
 
 
 def n_first(state: State, status: Status) -> int:
-    """Items handed out while nothing is known of them: one, or the chunksize asked for."""
+    """How many items to hand out while nothing is known of them: one, or the chunksize asked."""
     return min(state.request.chunksize or 1, status.n_left)
 
 
 def may_queue_more(state: State, pool: Pool, n_items: int, n_ready: int, n_left: int) -> bool:
-    """Whether a worker may have a chunk in advance: not one that another could begin sooner."""
+    """Whether a worker may have a chunk in advance, which no other worker could begin sooner."""
     n_others = pool.n_alive - len(pool.ready) + (0 if state.costs.waits else n_ready)
     if state.costs.waits:  # those that are still to be started could begin it at once
         n_others = max(n_others, state.n_places - n_ready)
@@ -70,7 +70,7 @@ def may_queue_more(state: State, pool: Pool, n_items: int, n_ready: int, n_left:
 
 
 def _is_worth_warming(state: State, status: Status, pool: Pool) -> bool:
-    """Whether enough is left that a worker is through with a warm-up clearly before the others."""
+    """Whether so much work is left that a warm-up of another worker pays."""
     warmup_s = state.costs.warmup_s
     if not warmup_s or (not pool.n_reporting and not _may_help(state)):
         return True
@@ -85,7 +85,7 @@ def _may_help(state: State) -> bool:
 
 
 def chunk_for(state: State, status: Status, worker: WorkerState, n_ready: int) -> tuple[int, float]:
-    """Items of a worker's next chunk, and its box."""
+    """The number of items of a worker's next chunk, and its time budget."""
     if state.request.chunksize is not None:
         return min(state.request.chunksize, status.n_left), inf
     costs = state.costs
@@ -115,7 +115,7 @@ def chunk_for(state: State, status: Status, worker: WorkerState, n_ready: int) -
 
 
 def _is_deep(state: State, n_items: int, n_ready: int, n_left: int) -> bool:
-    """Whether a worker should have its next chunk before it is through with this one."""
+    """Whether a worker should have its next chunk before it has finished this one."""
     if state.workers.has_lost_one:
         return False
     if state.costs.waits:  # a thread must not wait for a caller who waits for the GIL
@@ -137,7 +137,7 @@ def _is_deep(state: State, n_items: int, n_ready: int, n_left: int) -> bool:
 
 
 def _is_late(state: State, chunk_s: float, n_ready: int) -> bool:
-    """Whether the caller comes to serve a worker late: all cores are busy, so it waits for one.
+    """Whether the caller serves workers late, because all cores are busy and it waits for one.
 
     Up to the 3 to 5 ms that a scheduler lets a process go on. In a small pool each such gap counts;
     in a large one, more chunks on their way show later whether workers are in each other's way.
@@ -148,13 +148,13 @@ def _is_late(state: State, chunk_s: float, n_ready: int) -> bool:
 
 
 def send(state: State, worker: WorkerState, n_items: int, time_budget_s: float) -> Send:
-    """A chunk is on its way to a worker."""
+    """Note that a chunk was sent to a worker."""
     state.workers.send(worker)
     return Send(worker=worker.number, n_items=n_items, time_budget_s=time_budget_s)
 
 
 def meanwhile(state: State, status: Status) -> Action | None:
-    """Go on with whatever is there while it is not known how items are run best."""
+    """Keep the present workers busy while it is not known how items are best run."""
     for worker in state.workers:
         if worker.is_ready and _may_queue(state, worker, status):
             n_items, time_budget_s = n_first(state, status), inf
@@ -167,7 +167,7 @@ def meanwhile(state: State, status: Status) -> Action | None:
 
 
 def meanwhile_or_wait(state: State, status: Status) -> Action:
-    """The caller is in a long item and too little is known to start more workers."""
+    """Serve the workers, or wait, while the caller is in a long item and little is known."""
     return meanwhile(state, status) or Wait(reason="the caller's item is running")
 
 

@@ -1,9 +1,9 @@
-"""Try a neighbour of the plan from time to time, on a window of real items.
+"""Tries a neighbour of the plan from time to time, on a window of real items.
 
-A plan that serves well is never compared with what was not tried. So after many calls, or a month,
-one neighbour gets a window of items between two windows of the plan: A-B-A, because the difference
-may be the host's. Trying takes at most half a percent of the time that the function has used in
-all, and ends early where it goes badly. What is better twice is the plan from then on.
+A plan that works well would never be compared with others. So after many calls, or a month, one
+neighbour gets a window of items between two windows of the plan: A-B-A, because the host may change
+meanwhile. Trials take at most half a percent of all the time that the function has used, and end
+early if they go badly. A neighbour that is better twice becomes the plan.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from amorsize.policy.profile import Profile
     from amorsize.policy.state import State
 
-#: Share of all the time a function has used that trying may take.
+#: The largest share of all the time a function has used that trials may take.
 MOST_SHARE = 0.005
 
 #: Share of the time a call has left that trying may take: a forged record must not cost more.
@@ -32,7 +32,7 @@ MOST_OF_CALL = 0.15
 #: Calls, or seconds, after which it is time to try something.
 AFTER_CALLS, AFTER_S = 1000, 30 * 86_400.0
 
-#: Chunks of a window, at least and for each worker.
+#: The fewest chunks of a window, and the chunks per worker.
 LEAST_CHUNKS, CHUNKS_PER_JOB = 12, 4
 
 #: A neighbour is better at this many times the throughput of both windows of the plan. Less may be
@@ -53,7 +53,7 @@ SLACK = 1.5
 
 
 def is_due(known: Profile, at_s: float | None) -> bool:
-    """Whether it is time to try a neighbour of what a profile says, and there is a budget."""
+    """Whether it is time to try a neighbour of a profile's plan, and there is a budget."""
     explored = Explored.of(known)
     if explored.n_held >= HELD or _budget_s(explored) <= 0:
         return False
@@ -68,7 +68,7 @@ def _budget_s(explored: Explored) -> float:
 
 
 def see(state: State, event: Report) -> None:
-    """Take in a report: begin a trial when it is time, fill its windows, judge it at its end."""
+    """Handle a report: begin a trial when it is due, fill its windows, judge it at its end."""
     if state.exploration.trial is None:
         if state.exploration.is_due and _is_steady(state):
             _begin(state, event)
@@ -90,7 +90,7 @@ def end_overdue(state: State) -> None:
 
 
 def is_apart(state: State, event: Report) -> bool:
-    """Whether a report is of the neighbour that is being tried, and tells nothing of the plan."""
+    """Whether a report belongs to the neighbour on trial, and says nothing about the plan."""
     trial = state.exploration.trial
     if trial is None or not trial.has_switched:
         return False
@@ -99,7 +99,7 @@ def is_apart(state: State, event: Report) -> bool:
 
 
 def _is_steady(state: State) -> bool:
-    """Workers are there and busy, and nothing else is being found out."""
+    """Whether workers are there and busy, and nothing else is being measured."""
     return (
         state.request.backend == "auto"
         and state.route is not None
@@ -116,14 +116,14 @@ def _is_steady(state: State) -> bool:
 
 
 def _is_complete(state: State, pool: Pool) -> bool:
-    """All workers that the plan wants are there, and have delivered several times."""
+    """Whether all workers of the plan are there and have reported several times."""
     n = state.waiters.n_wanted if state.costs.waits else 2
     is_there = pool.n_alive >= n and pool.n_reporting == pool.n_alive
     return is_there and state.costs.n_reports >= SETTLED * pool.n_alive
 
 
 def _begin(state: State, event: Report) -> None:
-    """Start with a window of the plan, if there is a neighbour and it can be paid."""
+    """Begin with a window of the plan, if there is a neighbour and the budget allows it."""
     assert state.route is not None
     assert state.route.backend is not None
     pool = state.workers.of(state.route.backend)
@@ -144,7 +144,7 @@ def _begin(state: State, event: Report) -> None:
 
 
 def _neighbour(state: State, plan: Way) -> Way | None:
-    """The way that was better the last time, else the next of those beside the plan."""
+    """The neighbour that was better the last time, else the next one in turn."""
     backend, n_jobs = plan
     ways: list[Way] = []
     if state.costs.waits and backend == "thread":
@@ -163,7 +163,7 @@ def _in_words(way: Way) -> str:
 
 
 def _key(way: Way, plan: Way) -> str:
-    """What is to be agreed on: where, or how many."""
+    """What two trials have to agree on: the backend, or the number of workers."""
     return way[0] if way[0] != plan[0] else _in_words(way)
 
 
@@ -185,7 +185,7 @@ def _next_window(state: State, trial: Trial) -> None:
 
 
 def _switch(state: State, way: Way) -> None:
-    """Go on in another way; what is with workers ends where it is."""
+    """Switch to the other plan; chunks that workers have end where they are."""
     backend, n_jobs = way
     assert state.route is not None
     if state.route.backend != backend:
@@ -202,7 +202,7 @@ def _book(state: State, trial: Trial) -> None:
 
 
 def _end(state: State, trial: Trial) -> None:
-    """The neighbour is no better: back to the plan."""
+    """End the trial and go back to the plan: the neighbour is no better."""
     _book(state, trial)
     gain = trial.window.rate / max(1e-9, trial.rates[0])
     _switch(state, trial.plan)
@@ -210,7 +210,7 @@ def _end(state: State, trial: Trial) -> None:
 
 
 def _judge(state: State, trial: Trial) -> None:
-    """All three windows are there."""
+    """Judge the trial: all three windows are full."""
     before, rival, after = trial.rates
     gain = rival / max(1e-9, before, after)
     _settle(state, trial, gain, is_better=gain >= BETTER)
@@ -237,7 +237,7 @@ def _settle(state: State, trial: Trial, gain: float, *, is_better: bool) -> None
 
 
 def _adopt(state: State, trial: Trial, gain: float) -> None:
-    """The neighbour was better in two calls: from now on it is the plan."""
+    """Make the neighbour the plan, as it was better in two calls."""
     backend, n_jobs = trial.rival
     if backend != trial.plan[0]:
         state.gil.is_held = False  # as threads have shown, whatever the watcher saw

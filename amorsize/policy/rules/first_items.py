@@ -1,4 +1,4 @@
-"""Run a first item before anything is known, with help where items are few."""
+"""Runs the first items, before anything is known of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from amorsize.policy.profile import Profile
     from amorsize.policy.state import State
 
-#: Up to this many items a core, one unlucky first item matters.
+#: Up to this many items per core, a single long item matters.
 FEW_PER_CORE = 16
 
 #: From this many cores on, more items a core are still few: all other cores wait for the first one.
@@ -41,7 +41,7 @@ LONG_CHECK_S = 5e-3
 
 
 def first(state: State, status: Status) -> Action:
-    """Run one item, as nothing is known. Before few items, which are likely long, start workers."""
+    """Run one item. If there are few items, which are likely long, start workers before it."""
     if status.caller_busy:
         return dispatch.meanwhile_or_wait(state, status)
     if (action := _begin_known(state, status) or help_with_few(state, status)) is not None:
@@ -83,7 +83,7 @@ def help_with_few(state: State, status: Status) -> Action | None:
 
 
 def _are_few(state: State, status: Status, n_cores: int) -> bool:
-    """Whether so few items are likely long: nobody maps over six trivial ones."""
+    """Whether so few items are likely long: nobody maps over six quick ones."""
     n_items = status.n_left + state.workers.n_started
     if (remembered := state.profile.unchecked) is not None:
         is_long = remembered.traits.item_s >= LONG_CHECK_S and remembered.plan.backend == "process"
@@ -94,7 +94,7 @@ def _are_few(state: State, status: Status, n_cores: int) -> bool:
 
 
 def _n_before_first(state: State, status: Status) -> int:
-    """Workers worth starting before anything is known: as many as the bet allows."""
+    """How many workers to start before anything is known: as many as the bet allows."""
     if (
         not _are_few(state, status, state.host.n_cores)
         or state.request.process_reason is not None
@@ -109,7 +109,7 @@ def _n_before_first(state: State, status: Status) -> int:
 
 
 def _n_bet(state: State, status: Status) -> int:
-    """Workers that a bet pays for, by what is known of how long items take."""
+    """How many workers a bet pays for, by what is known of the items."""
     n_at_once = int(worker_costs.BET_S / (state.host.process_start_s + state.host.process_ready_s))
     if state.costs.item_s is not None:  # one was run, and was long
         item_s, left_s = state.costs.item_s, state.left_s(status)
@@ -122,7 +122,7 @@ def _n_bet(state: State, status: Status) -> int:
 
 
 def _likely_s(state: State, taken_s: float) -> float:
-    """What an item will take, when the first ones are still not done after so long."""
+    """The expected seconds of an item, if the first ones are still running after so long."""
     remembered = state.profile.unchecked
     if remembered is not None and taken_s >= dispatch.LONG_ITEM_S:  # not trivial: as remembered
         return max(LINDY * taken_s, remembered.traits.item_s)
@@ -130,17 +130,17 @@ def _likely_s(state: State, taken_s: float) -> float:
 
 
 def _may_wait_for_first(state: State) -> bool:
-    """Whether the caller, rather than run an item itself, sees first how long others take.
+    """Whether the caller waits for the first reports instead of running an item itself.
 
-    Inside an item it cannot fork, and a thread of its own feeds workers late: from some cores on
-    that costs more than its own help is worth. With few cores threads, which need no fork, may
-    turn out better, and only an item of its own can tell.
+    Inside an item it cannot fork, and the dispatcher thread serves workers late. With many cores,
+    that costs more than the caller's help is worth. With few cores, threads may turn out better,
+    which need no fork, and only an item in the caller shows that.
     """
     return state.request.thread_reason is not None or state.host.n_cores > HELP_CORES
 
 
 def _feed_first(state: State, status: Status) -> Action | None:
-    """One item for each worker that was started before the first item."""
+    """Send one item to each worker that was started before the first item."""
     unfed = [worker for worker in state.workers if not worker.n_queued]
     for worker in unfed:
         if worker.is_ready and status.n_left > dispatch.n_first(state, status):
@@ -155,9 +155,9 @@ def _feed_first(state: State, status: Status) -> Action | None:
 
 
 def _wait_for_first(state: State, status: Status, n_first: int) -> Action | None:
-    """Before a long item keeps the caller from forking, see if more workers would be worth it.
+    """Start more workers, if they are worth it, before a long item keeps the caller from forking.
 
-    Where there are cores for many more than the bet allowed, the caller's own help is small.
+    With many more cores than the bet allowed workers, the caller's own help is small.
     """
     workers = state.workers
     n_possible = min(state.n_places, status.n_left + workers.n_in_flight) - 1 if n_first else 0
@@ -173,7 +173,7 @@ def _wait_for_first(state: State, status: Status, n_first: int) -> Action | None
 
 
 def _is_watchable(state: State, remembered: Profile | None) -> bool:
-    """The first item will take so long that whether it holds the GIL can be seen meanwhile."""
+    """Whether the first item will be long enough for the GIL probe."""
     if remembered is None or remembered.traits.waits or remembered.traits.holds_gil is not False:
         return False
     return remembered.traits.item_s >= WATCH_S and state.gil.seen is None

@@ -1,4 +1,4 @@
-"""Carry out a plan that was measured deliberately, as it stands, while it holds."""
+"""Carries out a plan that was measured on purpose, as it stands, while it holds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BOX = 4.0
 
 
 def follow(state: State, status: Status, plan: Plan) -> Action | None:
-    """What the plan wants done next; None where it cannot be followed any more."""
+    """The next action of the plan; None: it cannot be followed any more."""
     if plan.backend == "serial":
         return inline.run_slice(state, status, inline.SERIAL_SLICE_S)
     if not state.is_host_inspected:
@@ -39,13 +39,13 @@ def follow(state: State, status: Status, plan: Plan) -> Action | None:
 
 
 def leave(state: State, reason: str) -> None:
-    """Leave the plan, which does not hold any more: what is left is decided again."""
+    """Leave the plan, which no longer holds; the items left are decided on again."""
     state.note("the tuned plan is left", reason)
     state.profile.followed, state.route = None, None
 
 
 def _why_not(state: State, backend: str) -> str | None:
-    """Why items may not run there in this call; None when they may."""
+    """Why items may not run where the plan wants them, in words; None: they may."""
     if backend == "thread":
         return state.request.thread_reason
     if state.sending.reason is not None:

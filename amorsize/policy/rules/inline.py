@@ -1,4 +1,4 @@
-"""Run items in the caller, in slices that grow with what is known."""
+"""Runs items in the caller, in slices that grow with what is known."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from amorsize.policy.evidence.worker_table import Pool
     from amorsize.policy.state import State
 
-#: The caller looks up from its items this often once workers may need it.
+#: The longest slice, in seconds, once workers may need the caller.
 SLICE_S = 2e-3
 
-#: It looks up this often while workers are out of the question.
+#: The longest slice, in seconds, while workers are out of the question.
 PATIENT_SLICE_S = 10e-3
 
-#: A slice of the loop, when nobody else needs the caller.
+#: The length of a slice, in seconds, when no worker needs the caller.
 SERIAL_SLICE_S = 50e-3
 
 #: A slice lasts at most this many times all slices before it: costs may yet change.
@@ -37,7 +37,7 @@ GROWTH_INLINE = 4
 #: clock.
 SURE_S = 0.3e-3
 
-#: Up to this many cores, the caller's own help is worth its absence as a dispatcher.
+#: Up to this many cores, the caller's own items are worth more than serving workers at once.
 HELP_CORES = 4
 
 #: The caller helps only with items shorter than this: it has to be back soon.
@@ -45,7 +45,7 @@ HELP_ITEM_S = 2e-3
 
 
 def run_slice(state: State, status: Status, longest_s: float) -> Action:
-    """The caller runs some items itself, for a time that grows with what it has seen."""
+    """Run some items in the caller, for a time that grows with what it has seen."""
     if status.caller_busy:
         return Wait(reason="the caller is inside an item")
     costs = state.costs
@@ -78,19 +78,19 @@ def works(state: State, status: Status, pool: Pool) -> bool:
 
 
 def helps(state: State) -> bool:
-    """Whether the caller is worth a worker, though it has to look up from its items for them."""
+    """Whether the caller does as much as a worker, although it has to serve the others."""
     is_short = (state.costs.item_s or inf) < HELP_ITEM_S
     return is_short and state.host.n_cores <= HELP_CORES and not state.costs.waits
 
 
 def helping_slice_s(state: State, status: Status, pool: Pool) -> float:
-    """Beside workers that have delivered: no longer than what is left for each of all."""
+    """The length of a slice beside workers: at most each worker's share of the work left."""
     share_s = state.left_s(status) / (1 + pool.n_alive)
     return min(SLICE_S, max(share_s - (state.costs.item_s or 0.0), 0.0))
 
 
 def patient_slice_s(state: State, status: Status) -> float:
-    """While nothing suggests workers: slices that end before it would be time for them."""
+    """The length of a slice without workers: it ends before it would be time to start some."""
     if state.profile.fits and status.all_read:
         return SERIAL_SLICE_S
     is_known = state.costs.elapsed_inline_s > SURE_S

@@ -1,8 +1,8 @@
-"""Start threads for long waits that an earlier call has seen, once one of them is under way.
+"""Starts threads for long waits that an earlier call has seen.
 
-To run one first, as where nothing is known, would take as long as all of them take at once. So one
-thread begins an item, and the caller looks on for 2 ms: what is still not over then, and has not
-computed, waits as it did.
+Running one item first, as if nothing were known, would take as long as all of them at once. So one
+thread begins an item, and the caller watches for 2 ms. If the item has not ended by then, and has
+not computed, it waits as it did before.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from amorsize.policy.profile import Profile
     from amorsize.policy.state import State
 
-#: Waits this long: of shorter ones, running one first takes less than finding out.
+#: Only waits this long: running a shorter one first takes less time than watching.
 LONG_WAIT_S = 5e-3
 
 
 def begin(state: State, status: Status, remembered: Profile) -> Action | None:
-    """A thread for each item, as many as an earlier call had; None: one is run first."""
+    """Start as many threads as an earlier call had; None: one item runs first."""
     if not _are_long_waits(state, remembered, status):
         return None
     if not state.is_host_inspected:

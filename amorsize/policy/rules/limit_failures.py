@@ -1,4 +1,4 @@
-"""Run fewer items at once where that makes fewer of them fail."""
+"""Runs fewer items at once if that makes fewer of them fail."""
 
 from __future__ import annotations
 

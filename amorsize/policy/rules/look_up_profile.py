@@ -1,4 +1,4 @@
-"""Look up what earlier processes have learned, once workers come into question."""
+"""Looks up what earlier processes have learned, once workers are considered."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ WORTH_READING_S = 0.1
 
 
 def look_up(state: State, status: Status) -> LookUpProfile | None:
-    """Have it looked up, once; not before an item's cost tells how much work is left.
+    """Look it up once, as soon as the cost of an item shows how much work is left.
 
-    That this process has learned something, from short calls, does not mean that it knows more.
+    A process that has learned something from short calls may still know less than the disk.
     """
     if not state.request.may_look_up or state.costs.item_s is None:
         return None

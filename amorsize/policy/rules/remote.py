@@ -1,7 +1,7 @@
-"""Feed workers that are not ours, where a chunk is long on its way.
+"""Sends chunks to the workers of an executor, which a chunk takes long to reach.
 
-They cost nothing to start. What counts is what the caller spends on a chunk, and the time that a
-worker has nothing to do between two chunks: so it gets the next one while it runs this one.
+These workers cost nothing to start. Two things count: the caller's time per chunk, and the time for
+which a worker is idle between two chunks. So a worker gets its next chunk while it runs this one.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ ALL_BYTES = 64e6
 
 
 def feed(state: State, status: Status) -> Action:
-    """A chunk for a worker that has too little, or one worker more."""
+    """A chunk for a worker that has too little to do, or one more worker."""
     if state.route is None or state.route.backend is None:
         why = "the workers that were asked for run all items"
         state.route = best_backend.Route(backend="process", why=why)
@@ -73,7 +73,7 @@ def feed(state: State, status: Status) -> Action:
 
 
 def _n_active(state: State) -> int:
-    """Workers that may have items now."""
+    """How many workers may have items now."""
     n_asked = state.host.n_cores if state.request.n_jobs is None else state.request.n_jobs
     limits = state.limits.n_most, state.limits.failures.n_limit
     return min([n_asked, *(one for one in limits if one is not None)])
@@ -114,7 +114,7 @@ def full_chunk(state: State) -> int:
 
 
 def _item_s(state: State) -> float | None:
-    """What an item costs, in this call or an earlier one."""
+    """The cost of an item, from this call or an earlier one."""
     item_s, remembered = state.costs.item_s, state.profile.unchecked
     if item_s is None and remembered is not None:
         item_s = remembered.traits.item_s
@@ -122,7 +122,7 @@ def _item_s(state: State) -> float | None:
 
 
 def _n_most(state: State) -> int:
-    """Items that a chunk may have by what others before it had."""
+    """How many items a chunk may have, by the chunks before it."""
     remembered = state.profile.unchecked
     return (
         GROWTH * max(1, state.costs.n_largest) if remembered is None else remembered.plan.chunksize
@@ -130,7 +130,7 @@ def _n_most(state: State) -> int:
 
 
 def see(state: State, event: Report) -> None:
-    """A chunk has come back."""
+    """Handle the report of a chunk."""
     if state.workers.speeds is None:
         state.workers.speeds = WorkerSpeeds()
     state.workers.speeds.add(event)
@@ -138,7 +138,7 @@ def see(state: State, event: Report) -> None:
 
 
 def _check_profile(state: State) -> None:
-    """The first chunk that comes back shows whether what is remembered holds."""
+    """Check the remembered profile on the first chunk that comes back."""
     remembered, item_s = state.profile.unchecked, state.costs.item_s
     if remembered is None or item_s is None:
         return

@@ -1,4 +1,4 @@
-"""Start as many workers as the work left pays for, on cores that were seen to be there."""
+"""Starts as many workers as the work left pays for, on cores that are known to be free."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def grow(state: State, status: Status, pool: Pool) -> Action | None:
 
 
 def _caller_will_do(state: State, status: Status, n_there: int) -> bool:
-    """Whether a worker on the last core would only do what the caller can do as well."""
+    """Whether a worker on the last core would only do what the caller can do itself."""
     is_last = n_there + 1 >= state.host.n_cores
     return is_last and inline.helps(state) and state.left_s(status) < LAST_S
 
 
 def _n_wanted(state: State, status: Status) -> int:
-    """Workers that the work left justifies."""
+    """How many workers the work left pays for."""
     max_dispatchable = state.max_dispatchable()
     if max_dispatchable < worker_costs.WORTH:
         return 0
@@ -72,25 +72,25 @@ def _n_wanted(state: State, status: Status) -> int:
 
 
 def left_at_latest_s(state: State, status: Status) -> float:
-    """The work left if the latest items are half the truth: costs may be rising."""
+    """The work left if items cost the mean of all and the latest: costs may be rising."""
     latest_s, item_s = state.costs.latest_s or 0.0, state.costs.item_s or 0.0
     return state.left_s(status) + state.n_left(status) * max(0.0, latest_s - item_s) / 2
 
 
 def sure_warmup_s(state: State) -> float:
-    """What each fresh worker pays on top; a long first item alone is no proof of that."""
+    """The warm-up of each new worker, where it is certain: a long first item alone is no proof."""
     is_sure = state.costs.is_warmup_sure and not state.inherits_warmth
     return state.costs.warmup_s if is_sure else 0.0
 
 
 def doubtful_warmup_s(state: State) -> float:
-    """What each fresh worker may have to pay on top, if the first item was not just long."""
+    """The warm-up that each new worker may have, if the first item was not simply a long one."""
     is_open = not state.costs.is_warmup_sure and not state.inherits_warmth
     return state.costs.warmup_s if is_open else 0.0
 
 
 def _n_trusted(state: State, status: Status) -> int:
-    """Cores we may bet on: few until a worker or the caller's own share has shown them."""
+    """How many cores to bet on: few until a worker or the caller has shown that they are free."""
     n = state.n_places
     if doubtful_warmup_s(state) > state.worker_cost().first_s:
         n = min(n, COLD_WORKERS)
@@ -106,7 +106,7 @@ def _n_trusted(state: State, status: Status) -> int:
 
 
 def shrink(state: State, pool: Pool) -> Action | None:
-    """End a worker that memory has no room for, once it has nothing to do."""
+    """End an idle worker for which there is too little memory."""
     n_most = state.limits.memory.n_limit
     if n_most is None or pool.n_alive <= n_most or (worker := pool.last_idle) is None:
         return None
@@ -115,7 +115,7 @@ def shrink(state: State, pool: Pool) -> Action | None:
 
 
 def workers_only(state: State, status: Status) -> Action:
-    """Send every item to a worker: the user asked for it, or a promise cannot be kept otherwise."""
+    """Send every item to a worker, because the user or a promise demands it."""
     if state.route is None or state.route.backend in (None, "serial"):
         backend = "process" if state.request.process_reason is None else "thread"
         state.route = best_backend.Route(
@@ -135,7 +135,7 @@ def workers_only(state: State, status: Status) -> Action:
 
 
 def _n_of_workers_only(state: State, status: Status, pool: Pool) -> int:
-    """Workers where the caller does nothing itself: at least one, whatever it costs."""
+    """How many workers to start if the caller runs no items: at least one, at any cost."""
     assert state.route is not None
     n = min(state.n_places, status.n_left + pool.n_alive, state.limits.n_most or state.n_places)
     if state.request.n_jobs is not None:
