@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 
 from amorsize._function import callable_walk
-from amorsize._function.callables import FUNCTION, MODULE, is_partial
+from amorsize._function.callables import FUNCTION, METHOD, MODULE, is_partial, own
 from amorsize._function.class_needs import ClassNeeds
 from amorsize._function.code_digest import is_scalar
 from amorsize._function.code_needs import CodeNeeds
@@ -29,10 +29,12 @@ def needs_of(roots: Iterable[Any], sample: Any = None) -> Needs:
         roots: The functions, and other values that are sent with them.
         sample: An item; what its methods read is needed as well.
     """
-    given = [one for one in (*roots, sample) if one is not None]
-    mapped = [one for one in roots if one is not None and not _is_of_known_library(one)]
+    given = [one for one in roots if one is not None]
+    mapped = [one for one in given if not _is_of_known_library(one)]
     needs = Needs(OwnsFiles(mapped), sample)
-    needs.lead_to(given)
+    needs.lead_to(given if sample is None else (*given, sample))
+    for root in given:
+        needs.lead_to(_functions_in(root))
     search = _Search(needs)
     search.go()
     if search.code.asks_families:
@@ -49,6 +51,15 @@ def _is_of_known_library(root: Any) -> bool:
         root = root.func
     effect = effect_of(root) if callable(root) else None
     return effect is not None and effect.what == "safe"
+
+
+def _functions_in(root: Any) -> list[Any]:
+    """The functions that an object of a library was made with, as `numpy.vectorize` is."""
+    while is_partial(root):
+        root = root.func
+    owner = root.__self__ if type(root) is METHOD else root
+    attributes = own(owner, "__dict__")
+    return [one for one in attributes.values() if callable(one)] if type(attributes) is dict else []
 
 
 class _Search:

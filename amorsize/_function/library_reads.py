@@ -11,6 +11,7 @@ import sys
 
 from amorsize._function import bytecode, callable_walk, callables
 from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, is_made_at_run_time
+from amorsize._function.ownership import LARGE_LIBRARIES
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -42,9 +43,7 @@ _OF_THE_PROCESS = frozenset(
         *("amorsize", "cloudpickle", "pytest", "_pytest", "pluggy", "coverage", "debugpy"),
         *("IPython", "ipykernel", "xdist", "execnet", "gevent", "greenlet", "freezegun"),
         *("hypothesis",),
-        # Of these, options and error states are carried; all else is constants and caches.
-        *("numpy", "pandas", "scipy", "matplotlib", "mpmath", "torch", "tensorflow", "jax"),
-        *("numba", "pyarrow", "polars", "cv2"),
+        *LARGE_LIBRARIES,
     )
 )
 # What is read in C, by the module of the builtin function or class.

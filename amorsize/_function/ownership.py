@@ -34,6 +34,12 @@ _LIBRARIES = ("site-packages", "dist-packages")
 #: The most files that are remembered. A notebook names a new one for each cell.
 _MAX_FILES = 4096
 _own_files: dict[str, bool] = {}
+#: Libraries whose settings workers are told, all else in them being constants and caches. They are
+#: nobody's project, whoever maps their functions: to read one takes a second.
+LARGE_LIBRARIES = frozenset(
+    {"numpy", "pandas", "scipy", "matplotlib", "mpmath", "torch", "tensorflow", "jax", "numba"}
+    | {"pyarrow", "polars", "cv2"}
+)
 #: The names of the module that a program begins with; the second in a child of multiprocessing.
 MAIN = ("__main__", "__mp_main__")
 
@@ -105,7 +111,7 @@ class Owns:
     """
 
     def __init__(self, roots: Iterable[Any]) -> None:
-        self._packages = {_package_of(one) for one in roots} - {None}
+        self._packages = {_package_of(one) for one in roots} - {None, *LARGE_LIBRARIES}
         self._known: dict[str, bool] = {}  # of modules that are loaded
 
     def __call__(self, value: Any) -> bool:
