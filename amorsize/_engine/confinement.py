@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from amorsize._workers.shared_data import WrittenInto
 
 #: Seconds per byte to compare memory that was lent to workers with its earlier content.
-COMPARE_S = 0.4e-9
+COMPARE_S = 0.25e-9
 #: The largest share of a call's time that comparing may take.
 COMPARED_SHARE = 0.05
 CHANGED_HERE = (
