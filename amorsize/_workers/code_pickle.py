@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
+from _weakref import ref  # `weakref` is two modules more to load before a first fork
 from itertools import count
-from weakref import WeakSet, WeakValueDictionary
 
 from amorsize._function.callables import (
     FUNCTION,
@@ -25,16 +25,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import CodeType, FunctionType
-    from typing import Any
+    from typing import Any, TypeVar
+
+    Key = TypeVar("Key")
 
 PROTOCOL = 5
 #: Levels of nested functions that are searched for classes.
 DEEPEST = 3
 
-#: Classes that workers refer to by an id.
-_by_id: WeakValueDictionary[str, type] = WeakValueDictionary()
-#: Classes that this worker has made and the caller does not have.
-_made_here: WeakSet[type] = WeakSet()
+#: Classes that workers refer to by an id, as long as they live.
+_by_id: dict[str, ref[type]] = {}
+#: Classes that this worker has made and the caller does not have, by `id()`, as long as they live.
+_made_here: dict[int, ref[type]] = {}
 _numbers = count()
 
 
@@ -42,7 +44,12 @@ def announce(func: Callable[..., Any], items: Iterable[Any] = ()) -> None:
     """Before a fork: give an id to each class that results may need and no name leads to."""
     for cls in {*_classes_in(func), *map(type, items)}:
         if is_made_at_run_time(cls) and not is_found(cls) and _id_of(cls) is None:
-            _by_id[f"{os.getpid()}-{next(_numbers)}"] = cls
+            _note(_by_id, f"{os.getpid()}-{next(_numbers)}", cls)
+
+
+def _note(table: dict[Key, ref[type]], key: Key, cls: type) -> None:
+    """Keep a class in a table without keeping it alive."""
+    table[key] = ref(cls, lambda _: table.pop(key, None))
 
 
 class Codes:
@@ -119,7 +126,7 @@ def _pickler() -> Any:
             if issubclass(kind, type) and not is_found(obj):
                 if (known := _id_of(obj)) is not None:
                     return _class_of, (known,)
-                _made_here.add(obj)
+                _note(_made_here, id(obj), obj)
             return super().reducer_override(obj)
 
     _class = WithCode
@@ -131,11 +138,11 @@ def _pickler() -> Any:
 
 def _id_of(cls: type) -> str | None:
     """The id by which the caller knows a class; None: it does not have the class."""
-    for known, one in _by_id.items():
-        if one is cls:
+    for known, one in tuple(_by_id.items()):
+        if one() is cls:
             return known
     inside: Any = sys.modules.get("cloudpickle.cloudpickle")
-    if inside is None or cls in _made_here:
+    if inside is None or id(cls) in _made_here:
         return None
     tracked: str | None = inside._DYNAMIC_CLASS_TRACKER_BY_CLASS.get(
         cls
@@ -144,7 +151,8 @@ def _id_of(cls: type) -> str | None:
 
 
 def _class_of(known: str) -> type:
-    found: type | None = _by_id.get(known)
+    noted = _by_id.get(known)
+    found: type | None = None if noted is None else noted()
     if found is None:
         from cloudpickle import cloudpickle as inside
 
