@@ -549,6 +549,28 @@ class TestDask:
         assert re.search(r"items \d+ to \d+ were lost - ", told)
         assert "no worker - workers have gone" in told
 
+    def test_a_package_of_another_version_is_named_with_the_way_out(
+        self, dask_client, tmp_path, monkeypatch
+    ):
+        for where, version in (("there", 1), ("here", 2)):
+            folder = tmp_path / where / "site-packages"
+            folder.mkdir(parents=True)
+            (folder / "varying.py").write_text(
+                f"__version__ = '{version}.0'\ndef of(x): return x + {version}\n"
+            )
+        there = str(tmp_path / "there" / "site-packages")
+        dask_client.run(lambda: sys.path.insert(0, there))
+        monkeypatch.syspath_prepend(tmp_path / "here" / "site-packages")
+        import varying
+
+        try:
+            with pytest.raises(SerializationError, match=r"varying is 1\.0 .* 2\.0") as raised:
+                tuned_map(lambda x: varying.of(x), range(9), executor=dask_client)
+        finally:
+            dask_client.run(lambda: sys.path.remove(there))
+
+        assert "PipInstall" in str(raised.value)
+
     def test_the_backend_is_the_client_that_is_there(self, dask_client, monkeypatch):
         pids = set(dask_client.run(os.getpid).values())
 

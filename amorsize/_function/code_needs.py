@@ -66,6 +66,8 @@ class CodeNeeds:
         if not is_own:
             return
         self._judge(func)
+        for value in held:
+            self._needs.note_version(value)
         home = _home(func)
         if home is not None:
             self._needs.modules.add(home)
@@ -160,6 +162,7 @@ class CodeNeeds:
                 self._needs.names[f"{home}:{name}"] = brief_name_of(module)
             home, name, value = module.__name__, attribute, found
             if not self._needs.owns.module(home):
+                self._needs.note_version(module)
                 self._library(home, name, value)
                 if type(value) is not MODULE:
                     return
@@ -184,6 +187,7 @@ class CodeNeeds:
             if module is not None:
                 self._judge_alias(full_name, module)
                 if type(module) is MODULE:
+                    self._needs.note_version(module)
                     self._members_of(module, full_name, bytecode.names(func.__code__))
 
     def _members_of(self, module: Any, name: str, names: Iterable[str]) -> None:

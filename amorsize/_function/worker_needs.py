@@ -49,6 +49,7 @@ class Needs:
         digests: Of the project's code, which can be sent instead.
         names: Of what the project has of others: code, modules.
         library: The names of what libraries have in a place of their own.
+        versions: Of the packages that code of the project names, where they tell theirs.
         settings: The state that code reads.
         state: The state of libraries.
         stays: Globals that cannot be sent.
@@ -68,6 +69,7 @@ class Needs:
         self.digests: dict[str, bytes] = {}
         self.names: dict[str, str] = {}
         self.library: dict[str, str] = {}
+        self.versions: dict[str, str] = {}
         self.settings: dict[str, Any] = {}
         self.state = State(owns)
         self.stays: dict[str, Any] = {}
@@ -110,6 +112,7 @@ class Needs:
         if value is MISSING or name.startswith("__"):
             return
         self.size.texts((value,))
+        self.note_version(value)
         if type(value) is not MODULE:
             self.lead_to((value,))
         if home is None or home in MAIN:
@@ -125,6 +128,20 @@ class Needs:
                 self.settings[f"{home}:{name}"] = value
         else:
             self.names[f"{home}:{name}"] = brief_name_of(value)
+
+    def note_version(self, value: Any) -> None:
+        """Of the package that a value is or comes from, unless it is the project's own."""
+        kind = type(value)
+        if kind is MODULE:
+            module = value.__name__
+        else:
+            module = (value if issubclass(kind, _CODE_TYPES) else kind).__module__
+        package = module.partition(".")[0] if isinstance(module, str) else ""
+        found = sys.modules.get(package)
+        version = vars(found).get("__version__") if type(found) is MODULE else None
+        is_others = package not in sys.stdlib_module_names and not self.owns.module(package)
+        if type(version) is str and is_others:
+            self.versions[package] = version
 
     def keep(self, place: str, value: Any) -> None:
         """Note a value that a function, class or enum of the project keeps."""

@@ -209,7 +209,7 @@ class Payload:
         kinds = {place: callables.type_name(value) for place, value in stays.items()}
         origin = os.getpid(), TOKEN
         # Unpickling calls `tidied` first: later parts already look up names.
-        checked = digests, names, reached.library
+        checked = digests, names, reached.library, reached.versions
         caches = {
             place: reached.caches[key][1] if key in reached.caches else []
             for place, key in reached.cache_places.items()

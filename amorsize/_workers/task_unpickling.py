@@ -47,6 +47,7 @@ def rebuilt(
     digests: dict[str, bytes],
     names: dict[str, str],
     library: dict[str, str],
+    versions: dict[str, str],
     settings: dict[str, Any],
     stays: dict[str, str],
     caches: dict[str, list[stdlib_wrappers.Kept]],
@@ -79,6 +80,7 @@ def rebuilt(
         for owner, name, old in _replaced:
             if old is fields["function"]:
                 fields = {**fields, "function": getattr(owner, name)}
+        _check_versions(versions)
         _become_alike(*others)
         try:
             library_state.take(*of_libraries)
@@ -87,6 +89,18 @@ def rebuilt(
     if fields["generators"]:
         fields = {**fields, **as_reached_here(fields)}
     return Task(**fields)
+
+
+def _check_versions(versions: dict[str, str]) -> None:
+    """Raise for a package that this worker has in another version, and may compute otherwise.
+
+    One that only an item imports, if at all, is not imported for this.
+    """
+    for package, version in versions.items():
+        found = sys.modules.get(package)
+        here_is = vars(found).get("__version__") if type(found) is MODULE else None
+        if here_is is not None and here_is != version:
+            raise Changed(f"{package} is {here_is} in a worker, and {version} in the caller")
 
 
 def unpacked(items: Any, code: list[tuple[type, str, bool]]) -> Any:
