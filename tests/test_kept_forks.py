@@ -16,6 +16,7 @@ from conftest import another_thread, children
 
 import amorsize
 from amorsize import autotune, tuned_map
+from amorsize._engine import keeping
 from amorsize._workers import kept_forks, worker_main
 
 pytestmark = [
@@ -32,6 +33,7 @@ def helper(x):
 
 
 def scaled(x):
+    sleep(2e-3)  # so that one worker alone is not through before there is another
     return helper(x) * SCALE
 
 
@@ -78,6 +80,12 @@ def any_size(monkeypatch):
     monkeypatch.setattr(kept_forks, "MOST_MAPPED_BYTES", 1 << 50)
 
 
+@pytest.fixture(autouse=True)
+def from_the_first_call(monkeypatch):
+    """Two workers are enough."""
+    monkeypatch.setattr(keeping, "MANY", 1)
+
+
 @pytest.fixture
 def waiting():
     """The workers that wait after the calls of this test, as far as they have not ended."""
@@ -109,6 +117,26 @@ class TestKept:
         assert len(pids) == 2
         assert waiting() == pids
         assert second == first[::-1]
+
+    def test_few_workers_are_kept_from_a_second_call_on(self, waiting, monkeypatch):
+        """To find out what they stand on takes as long as two forks, and most jobs run once."""
+        monkeypatch.setattr(keeping, "MANY", 3)
+
+        def f(x):
+            sleep(2e-3)
+            return x
+
+        counts = []
+        for n_jobs in (2, 2, 3):
+            tuned_map(f, [*range(30)], backend="process", n_jobs=n_jobs)
+            counts.append(len(waiting()))
+
+        assert counts == [0, 2, 3]
+
+    def test_many_workers_are_kept_at_once(self, waiting, monkeypatch):
+        monkeypatch.setattr(keeping, "MANY", 3)
+        tuned_map(napped, [5e-3] * 60, backend="process", n_jobs=4)
+        assert len(waiting()) == 4
 
     def test_new_items_are_sent_and_results_are_new(self):
         assert mapped(scaled, range(20)) == [scaled(x) for x in range(20)]
@@ -339,8 +367,11 @@ class TestChanged:
 #: Makes a change between two calls; how many workers wait, and how many of them are used again.
 CHANGE = """
 import decimal, locale, os, resource, signal, sys, warnings
+from time import sleep
 from amorsize import tuned_map
-def f(x): return x + 1
+from amorsize._engine import keeping
+keeping.MANY = 1
+def f(x): return sleep(2e-3) or x + 1
 def pids():
     tuned_map(f, [*range(20)], backend="process", n_jobs=2)
     return {{*open("/proc/thread-self/children").read().split()}}
@@ -406,9 +437,12 @@ class TestHeld:
             import os, subprocess, sys
             program = '''
             import os, sys, time
+            from time import sleep
             from amorsize import tuned_map
-            def f(x): return x + 1
-            tuned_map(f, [*range(9)], backend="process", n_jobs=2)
+            from amorsize._engine import keeping
+            keeping.MANY = 1
+def f(x): return sleep(2e-3) or x + 1
+            tuned_map(f, [*range(20)], backend="process", n_jobs=2)
             null = os.open(os.devnull, os.O_RDWR)
             os.dup2(null, 1)
             sys.stdin.read()
@@ -444,28 +478,36 @@ class TestHeld:
 
 MUCH = """
 import os, sys
+from time import sleep
 from amorsize import tuned_map
-def f(x): return x + 1
+from amorsize._engine import keeping
+keeping.MANY = 1
+def f(x): return sleep(2e-3) or x + 1
 held = b"x" * ({mebibytes} << 20)
-tuned_map(f, [*range(9)], backend="process", n_jobs=2)
+tuned_map(f, [*range(20)], backend="process", n_jobs=2)
 del held
 print(len(open("/proc/thread-self/children").read().split()))
 """
 MAPPED = """
 import mmap, tempfile
+from time import sleep
 from amorsize import tuned_map
-def f(x): return x + 1
+from amorsize._engine import keeping
+keeping.MANY = 1
+def f(x): return sleep(2e-3) or x + 1
 with tempfile.TemporaryFile() as file:
     file.write(b"x" * {n_bytes})
     file.flush()
     with mmap.mmap(file.fileno(), 0):
-        tuned_map(f, [*range(9)], backend="process", n_jobs=2)
+        tuned_map(f, [*range(20)], backend="process", n_jobs=2)
 print(len(open("/proc/thread-self/children").read().split()))
 """
 LIMITED = """
 import resource
 from amorsize import tuned_map
 from time import sleep
+from amorsize._engine import keeping
+keeping.MANY = 1
 def f(x): sleep(x)
 resource.setrlimit(resource.{limit})
 tuned_map(f, [5e-3] * 400, backend="process", n_jobs=20)
@@ -568,9 +610,12 @@ ENDING = """
 import os, subprocess, sys, time
 program = '''
 import os, sys, time
+from time import sleep
 from amorsize import tuned_map
-def f(x): return x + 1
-tuned_map(f, [*range(9)], backend="process", n_jobs=2)
+from amorsize._engine import keeping
+keeping.MANY = 1
+def f(x): return sleep(2e-3) or x + 1
+tuned_map(f, [*range(20)], backend="process", n_jobs=2)
 print(open("/proc/thread-self/children").read(), flush=True)
 {end}
 '''
@@ -592,9 +637,12 @@ one.kill()
 """
 FORKED = """
 import os, sys
+from time import sleep
 from amorsize import tuned_map
-def f(x): return x + 1
-def works(): return tuned_map(f, [*range(9)], backend="process", n_jobs=2) == [*range(1, 10)]
+from amorsize._engine import keeping
+keeping.MANY = 1
+def f(x): return sleep(2e-3) or x + 1
+def works(): return tuned_map(f, [*range(20)], backend="process", n_jobs=2) == [*range(1, 21)]
 works()
 before = open("/proc/thread-self/children").read().split()
 if (pid := os.fork()) == 0:
@@ -609,11 +657,13 @@ INTERRUPTED = """
 import os, signal, time
 from time import sleep
 from amorsize import tuned_map
+from amorsize._engine import keeping
+keeping.MANY = 1
 def f(x):
     sleep(x)
     return x
 def n_left(): return len(open("/proc/thread-self/children").read().split())
-def works(): return tuned_map(f, [1e-3] * 9, backend="process", n_jobs=2) == [1e-3] * 9
+def works(): return tuned_map(f, [5e-3] * 20, backend="process", n_jobs=2) == [5e-3] * 20
 works()
 signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
 signal.setitimer(signal.ITIMER_REAL, 0.3)
@@ -625,9 +675,12 @@ print(works(), n_left(), works(), n_left())
 """
 CLOSING = """
 import os, tempfile
+from time import sleep
 from amorsize import shutdown, tuned_map
-def f(x): return x + 1
-def works(): return tuned_map(f, [*range(9)], backend="process", n_jobs=2) == [*range(1, 10)]
+from amorsize._engine import keeping
+keeping.MANY = 1
+def f(x): return sleep(2e-3) or x + 1
+def works(): return tuned_map(f, [*range(20)], backend="process", n_jobs=2) == [*range(1, 21)]
 works()
 os.closerange(3, 100)
 files = [tempfile.TemporaryFile() for _ in range(30)]
@@ -641,9 +694,12 @@ print(all(os.fstat(file.fileno()).st_size == 4 for file in files))
 """
 REAPING = """
 import os, signal, time
+from time import sleep
 from amorsize import tuned_map
-def f(x): return x + 1
-def works(): return tuned_map(f, [*range(9)], backend="process", n_jobs=2) == [*range(1, 10)]
+from amorsize._engine import keeping
+keeping.MANY = 1
+def f(x): return sleep(2e-3) or x + 1
+def works(): return tuned_map(f, [*range(20)], backend="process", n_jobs=2) == [*range(1, 21)]
 works()
 pids = open("/proc/thread-self/children").read().split()
 for pid in pids:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from amorsize._engine.call import Call, Recorder
     from amorsize._engine.confinement import Confinement
+    from amorsize._engine.keeping import Keeping
     from amorsize._engine.remote import RemoteWorkers
-    from amorsize._workers.kept_forks import Standing
     from amorsize._workers.payload import Payload
     from amorsize.policy.request import Request
     from amorsize.policy.worker_costs import Host
@@ -54,7 +54,7 @@ class HostInspection:
         self._host: Host
         #: Whether this call runs without new interpreters because they would start too slowly.
         self._has_gone_without = False
-        self._standing: Standing | str | None = None
+        self._keeping: Keeping | None = None
         #: Why no new interpreter could run items.
         self._why_only_forks: str | None = None
 
@@ -103,21 +103,22 @@ class HostInspection:
             host = host.replace(load_s=host.load_s + spawn_costs.sending_s(self._payload))
         self._recorder.tell(HostInspected(host=host, request=request))
 
-    def standing(self) -> Standing | str:
-        """What workers forked now would stand on; in words why they end with the call."""
-        if self._call.fork_reason is not None:
-            return self._call.fork_reason
-        if self._standing is None:
-            from amorsize._engine import keeping
+    @property
+    def keeping(self) -> Keeping:
+        """What knows if forked workers may serve the next call, made when it is first needed."""
+        if self._keeping is None:
+            from amorsize._engine.keeping import Keeping
 
-            self._standing = keeping.standing_of(self._call)
-        return self._standing
+            self._keeping = Keeping(self._call)
+        return self._keeping
 
     def _has_kept_workers(self, request: Request) -> bool:
         """Whether as many forks wait for this call as there are cores, or as it may have."""
         if self._remote is not None or "amorsize._workers.kept_forks" not in sys.modules:
             return False
-        standing = self.standing()
+        if self.keeping.is_first:
+            return False
+        standing = self.keeping.standing()
         return not isinstance(standing, str) and standing.n_workers >= (
             request.n_jobs or self._host.n_cores
         )

@@ -6,10 +6,14 @@ from amorsize._engine.source import Sliced
 from amorsize._function import sizeof
 from amorsize._function.pure_code import ASKING_S
 from amorsize._function.pure_reach import reach_of
+from amorsize._profiles import memory_store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from amorsize._engine.call import Call
+    from amorsize._workers.fork_pool import ForkPool
     from amorsize._workers.kept_forks import Standing
 
 #: The most items of unknown cost that are asked for their types: 0.3 ms.
@@ -18,30 +22,78 @@ MOST_ITEMS = 10_000
 ASKING_SHARE = 0.02
 #: The size of an item from which on sending it may take longer than forking.
 MOST_BYTES = 4096
+#: So many workers are kept from a first call on. Others wait for a second call to show that there
+#: are more to come: to load what compares states takes 4 ms once, which two forks take as well.
+MANY = 8
 
 
-def standing_of(call: Call) -> Standing | str:
-    """What workers forked now would stand on; in words why they end with the call."""
-    options, task, source = call.options, call.task, call.source
+class Keeping:
+    """Finds out for one call if its forked workers may serve the next."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self.is_first = memory_store.last_trace(call.func) is None
+        self._reach: tuple[Any, ...] | str | None = None  # not yet read
+        self._standing: Standing | str | None = None  # not yet noted
+
+    def why_not(self) -> str | None:
+        """Why workers end with the call, as far as the function tells; None: they need not."""
+        if self._call.fork_reason is not None:
+            return self._call.fork_reason
+        if self.is_first and self._call.tuner.n_places < MANY:
+            return "few workers are kept from a second call on"
+        if self._reach is None:
+            self._reach = _why_not(self._call) or _reach_of(self._call)
+        return self._reach if isinstance(self._reach, str) else None
+
+    def standing(self) -> Standing | str:
+        """What workers forked now stand on, as noted first; in words why they end with the call."""
+        if (why := self.why_not()) is not None:
+            return why
+        if self._standing is None:
+            from amorsize._workers import kept_forks
+
+            assert isinstance(self._reach, tuple)
+            task, kwargs = self._call.task, self._call.item_kwargs
+            told = task.star, task.keep_errors, *kwargs
+            self._standing = kept_forks.standing((*self._reach, *kwargs.values()), told)
+        return self._standing
+
+    def note_start(self, n_started: int) -> None:
+        """A worker was forked, beside which this process is asked for its state, once."""
+        if self._standing is None and (n_started >= MANY or not self.is_first):
+            self.standing()
+
+    def keep(self, pool: ForkPool) -> None:
+        """Have the workers of the call, which is over, wait for the next one."""
+        if self._standing is None or isinstance(self._standing, str):
+            pool.end_resting()
+        else:
+            self._standing.keep(pool)
+
+
+def _why_not(call: Call) -> str | None:
+    options, task = call.options, call.task
     if options.setup is not None or options.teardown is not None:
         return "setup= and teardown= are for one call"
     if options.most_worker_bytes is not None or task.seed is not None:
         return "what they have drawn and hold is of this call"
-    if call.is_stream or callable(options.progress) or not isinstance(source, Sliced):
+    if call.is_stream or callable(options.progress) or not isinstance(call.source, Sliced):
         return "other code of the program runs beside the items"
     if call.work.n_left and sizeof.of(call.work.item(call.work.results.n_in_order)) > MOST_BYTES:
         return "forks have large items for nothing"
     if task.watch is not None and (task.watch.handles or task.watch.mutables):
         return f"{call.name} reaches what may change"
+    return None
+
+
+def _reach_of(call: Call) -> tuple[Any, ...] | str:
+    """What the function reaches; in words why that cannot be compared."""
     most_items: float = MOST_ITEMS
     if call.tuner.costs.item_s is not None:
         left_s = call.tuner.left_s(call.status(caller_busy=False))
         most_items = max(most_items, ASKING_SHARE * left_s / ASKING_S)
-    data = (*source.sequences, [*call.item_kwargs.values()])
+    assert isinstance(call.source, Sliced)
+    data = (*call.source.sequences, [*call.item_kwargs.values()])
     reach = reach_of(call.func, data, most_items)
-    if reach is None:
-        return f"{call.name} does more than compute with plain values"
-    from amorsize._workers import kept_forks
-
-    told = task.star, task.keep_errors, *call.item_kwargs
-    return kept_forks.standing((*reach, *call.item_kwargs.values()), told)
+    return reach or f"{call.name} does more than compute with plain values"

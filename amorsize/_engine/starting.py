@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from amorsize._engine.call import Call, Recorder
     from amorsize._engine.host_inspection import HostInspection
+    from amorsize._engine.keeping import Keeping
     from amorsize._engine.remote import RemoteWorkers
     from amorsize._engine.workers import Workers
     from amorsize._workers.fork_pool import ForkPool
-    from amorsize._workers.kept_forks import Standing
     from amorsize._workers.protocol import WorkerPool
 
 
@@ -87,6 +87,8 @@ class Starter:
             )
         )
         self._workers.poll(0.0)
+        if backend == "process" and self._remote is None:
+            self._inspection.keeping.note_start(self._recorder.n_started[backend])
 
     def _pool(self, backend: str) -> WorkerPool:
         kind, pool = backend, self._call.pools.get(backend)
@@ -137,33 +139,31 @@ class Starter:
         host, n_places = self._call.tuner.host, self._call.tuner.n_places
         n_asked = options.n_jobs if options.n_jobs not in (None, -1) else None
         n_most = max(64, best_backend.most_processes(host), n_places) + 8
-        standing = self._inspection.standing()
-        if (kept := self._kept_pool(standing, n_most)) is not None:
+        keeping = self._inspection.keeping
+        if (kept := self._kept_pool(keeping, n_most)) is not None:
             return kept
         return start_method.new_process_pool(
             self._call.task,
             self._inspection.payload,
             forks=self._call.fork_reason is None,
             n_most=n_most,
-            keep=None if isinstance(standing, str) else standing.keep,
+            keep=None if keeping.why_not() is not None else keeping.keep,
             n_jobs=n_asked or host.n_cores,
             library_threads=self._n_library_threads,
         )
 
-    def _kept_pool(self, standing: Standing | str, n_most: int) -> ForkPool | None:
+    def _kept_pool(self, keeping: Keeping, n_most: int) -> ForkPool | None:
         """Workers of an earlier call that can serve this one; None: there are none."""
-        tuner = self._call.tuner
+        if self._call.fork_reason is not None or keeping.is_first:
+            return None
+        tuner, standing = self._call.tuner, keeping.standing()
         if isinstance(standing, str):
-            if (
-                self._call.fork_reason is None
-                and memory_store.last_trace(self._call.func) is not None
-            ):
-                tuner.note("workers are forked anew", standing)
+            tuner.note("workers are forked anew", standing)
             return None
         kept = standing.taken(n_most)
         if kept is not None:
             tuner.note(f"{len(kept.resting)} workers are there", "they waited since a call before")
-            kept.reopen(self._call.task)
+            kept.reopen(self._call.task, keeping.keep)
         return kept
 
     def _warn_of_new_interpreters(self) -> None:

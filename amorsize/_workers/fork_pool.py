@@ -176,7 +176,7 @@ class ForkPool(ProcessPoolBase):
         if self._release_in_fork():
             self.forget_resting()
             return []
-        keep = None if at_once else self._keep
+        keep, self._keep = None if at_once else self._keep, None
         if keep is not None:
             self._lay_to_rest()
         self._end(list(self._handles.values()), at_once=at_once)
@@ -242,8 +242,9 @@ class ForkPool(ProcessPoolBase):
         if self._owner == os.getpid() and self.resting:
             self.end_resting()
 
-    def reopen(self, task: Task) -> None:
+    def reopen(self, task: Task, keep: Callable[[ForkPool], None]) -> None:
         """Serve another call, whose items have to be sent."""
+        self._keep = keep
         self._task, self.inherits_items, self.was_kept = task, False, True
         self._shared.counters[0] = float("inf")
 

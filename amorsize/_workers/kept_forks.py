@@ -41,7 +41,7 @@ MARGIN_S = 0.5
 MOST_FRAMES = 16
 _KIB = 1024
 _OVERCOMMIT = "/proc/sys/vm/overcommit_memory"
-_MAPPED_BY_US = ("/dev/zero (deleted)", "/memfd:amorsize (deleted)")
+_MAPPED_BY_US = (" /dev/zero (deleted)", " /memfd:amorsize (deleted)")
 
 
 def shutdown() -> None:
@@ -134,11 +134,10 @@ def _mapped_bytes(maps: str) -> int:
     """How much is mapped that somebody else may wait for: shared, or of a file that is gone."""
     n_bytes = 0
     for line in maps.splitlines():
-        span, rights, *_, path = line.split(maxsplit=5) if "/" in line else (*line.split(), "")
-        if path in _MAPPED_BY_US or ("s" not in rights and not path.endswith(" (deleted)")):
-            continue
-        first, end = (int(one, 16) for one in span.split("-"))
-        n_bytes += end - first
+        span, _, rest = line.partition(" ")
+        if (rest[3] == "s" or line.endswith(" (deleted)")) and not line.endswith(_MAPPED_BY_US):
+            first, _, end = span.partition("-")
+            n_bytes += int(end, 16) - int(first, 16)
     return n_bytes
 
 
