@@ -50,11 +50,16 @@ def test_no_more_programs_run_at_once_than_there_are_cores(function):
 
 
 def test_programs_that_wait_are_waited_for_by_many():
-    """What counts is what they compute."""
+    """What counts is what they compute, next to nothing.
+
+    On a busy host they may seem to wait for a part of their time only, since the system does not
+    tell how long a program has waited for a core. There are as many workers then.
+    """
     autotune(that_waits, thread_safe=True)(range(40))
 
     trace = last_trace(that_waits)
-    assert trace.profile.traits.waits
+    traits = trace.profile.traits
+    assert traits.waits or traits.item_cpu_s < 0.1 * traits.item_s
     assert sum(trace.n_started.values()) > resources.usable_cpus().n_cores
 
 
