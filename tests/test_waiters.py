@@ -4,8 +4,11 @@ import threading
 import time
 
 import pytest
+from witness import compute
 
-from amorsize import autotune, simulate
+from amorsize import autotune, simulate, tuned_map
+from amorsize._host import resources
+from amorsize._profiles.memory_store import last_trace
 from amorsize.policy import best_backend
 from amorsize.policy.actions import Plan, RunInline, StartWorker
 from amorsize.policy.events import HostInspected, Inlined, PicklingMeasured, Report, Status
@@ -506,6 +509,24 @@ def test_a_failure_among_many_names_their_number_and_how_to_limit_it(run_script)
 
     assert "items ran at once, since they wait" in done.stdout
     assert "n_jobs=" in done.stdout
+
+
+def test_a_failure_among_items_that_wait_for_a_part_names_their_number():
+    """Where more run than there are cores: that was not asked for either."""
+
+    def item(number):
+        compute(8e-3)
+        time.sleep(14e-3)
+        if number == 99:
+            raise ConnectionError("too many clients")
+
+    with pytest.raises(ConnectionError) as caught:
+        tuned_map(item, range(100), thread_safe=True)
+
+    n_started = sum(last_trace(item).n_started.values())
+    told = f"up to {n_started} items ran at once, since they wait"
+    is_told = any(told in note for note in caught.value.__notes__)
+    assert is_told or n_started <= resources.usable_cpus().n_cores
 
 
 def costs_of(wall_s, cpu_s, n=4):

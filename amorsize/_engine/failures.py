@@ -76,11 +76,14 @@ class Failures:
 
     def _note_waiters(self, error: BaseException) -> None:
         """Note how many items ran at once: it may be the cause, and the user did not choose it."""
-        tuner, n_running = self._call.tuner, sum(self._recorder.n_started.values())
-        if self._call.options.n_jobs is not None or not tuner.costs.waits or n_running <= 1:
+        tuner, n_at_once = self._call.tuner, sum(self._recorder.n_started.values())
+        if tuner.costs.waits:
+            n_at_once, n_usual = min(tuner.waiters.n_wanted, n_at_once), 1
+        else:  # on a busy host items that wait may seem to do so for a part of their time
+            n_usual = tuner.host.n_cores if tuner.costs.n_at_once > 1 else n_at_once
+        if self._call.options.n_jobs is not None or n_at_once <= n_usual:
             return
         if (travel := shortage.loaded("_workers.serialization")) is not None:
-            n_at_once = min(tuner.waiters.n_wanted, n_running)
             travel.add_note(
                 error,
                 f"{self._call.name}: up to {n_at_once} items ran at once, since they wait. If "
