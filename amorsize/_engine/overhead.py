@@ -85,11 +85,11 @@ class OverheadMeter:
         """
         if self._began_s is None or self._is_mixed:
             return {}
-        start_s = _median(self._starts_s) + self._ending_s / len(self._starts_s)
+        start_s = _median_low(self._starts_s) + self._ending_s / len(self._starts_s)
         if self._backend == "thread":
             seen = {"thread_start_s": start_s}
         elif forks:
-            seen = {"start_s": start_s, "ready_s": _median(self._readies_s)}
+            seen = {"start_s": start_s, "ready_s": _median_low(self._readies_s)}
         else:
             return {}
         seen = seen if starts else {}
@@ -103,6 +103,6 @@ class OverheadMeter:
         return seen
 
 
-def _median(values: list[float]) -> float:
-    """The lower of two, as a first fork is costly; 0.0, which nobody learns from, of none."""
+def _median_low(values: list[float]) -> float:
+    """The lower of two, as a first fork is costly; 0.0 for none, which is never learned."""
     return sorted(values)[(len(values) - 1) // 2] if values else 0.0
