@@ -4,6 +4,7 @@ from pathlib import Path
 
 from amorsize._function import (
     effect_table,
+    library_gives,
     stdlib_effects,
     stdlib_types,
     third_party_effects,
@@ -18,6 +19,12 @@ CALLS = {
     "draws": "Draws from a random generator of the whole process",
     "caller": "Only the caller can do it rightly",
     "safe": "Harmless beside other threads, with arguments that are",
+}
+GIVES = {
+    "new": "Nothing that others have",
+    "one": "An element of what it is handed",
+    "same": "What it is handed, or a view of its memory",
+    "keeps": "Something in which what it is handed lies as it is",
 }
 VALUES = {
     "safe": "Threads may share it, and a copy is as good",
@@ -62,6 +69,12 @@ def tables() -> str:
             f"| {names} | {why} | {'yes' if threads else 'no'}: {link} |"
             for threads, why, link, names in rows(holdings, word)
         ]
+        parts.append("")
+    parts.append("### What calls give\n")
+    gives = grouped(library_gives.GIVES)
+    for word, title in GIVES.items():
+        parts += [f"**{title}** (`{word}`)\n", "| a call of | which | source |", "|---|---|---|"]
+        parts += [f"| {names} | {why} | {link} |" for _, why, link, names in rows(gives, word)]
         parts.append("")
     return "\n".join(parts)
 

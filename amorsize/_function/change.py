@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amorsize._function import value_flow
 from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, member, type_name
-from amorsize._function.made_instances import Made
+from amorsize._function.made_instances import Copied, Made
 from amorsize._function.object_contents import CONTEXT_VARIABLE, is_container
 from amorsize._function.ownership import is_own_class
 from amorsize._function.plain_values import PLAIN
@@ -26,6 +26,12 @@ _CODE: Any = (FUNCTION, METHOD, type(len), type, type(str.upper))
 _SLOT: Any = type(FUNCTION.__closure__)
 #: The most elements of a tuple that are examined: constants and defaults have fewer.
 _MOST_ELEMENTS = 1000
+#: How steps are told that are none of the code's own words.
+_TOLD = dict.fromkeys(
+    (value_flow.GIVEN, value_flow.STAR, value_flow.DOUBLE_STAR, value_flow.INSIDE), "[...]"
+)
+_TOLD[value_flow.OBJECTS] = "[...]"
+_TOLD |= {value_flow.COPY: "[:]", value_flow.MEMORY: "", value_flow.ENTERED: ""}
 _IN_PLACE_METHODS = ("__iadd__", "__ior__", "__isub__", "__imul__", "__iand__", "__ixor__")
 
 #: The last steps on the way to a change: an object is changed, or one of its attributes is set.
@@ -69,7 +75,12 @@ class Change(Value):
 
     def _is_open(self, changed: Any) -> bool:
         kind = type(changed)
-        if changed is MISSING or kind in PLAIN or kind in (MODULE, Made) or _is_plain(changed):
+        if (
+            changed is MISSING
+            or kind in PLAIN
+            or kind in (MODULE, Made, Copied)
+            or _is_plain(changed)
+        ):
             return False
         if is_shareable(changed) and type_name(changed) not in _SETTINGS:
             return False
@@ -87,8 +98,7 @@ class Change(Value):
     @property
     def way(self) -> str:
         """The way from the name to what is changed: "[...].total"."""
-        any_element = (value_flow.GIVEN, value_flow.STAR, value_flow.DOUBLE_STAR)
-        return "".join("[...]" if step in any_element else step for step in self.steps)
+        return "".join(_TOLD.get(step, step) for step in self.steps)
 
 
 def _is_plain(value: Any) -> bool:

@@ -42,6 +42,7 @@ _AT_KEY = ("__getitem__", MISSING_KEY)
 #: Operations, how deep in the stack their object lies, and the special methods that they run.
 _SPECIAL: dict[int, tuple[int, tuple[str, ...]]] = {
     **dict.fromkeys(op_numbers("BINARY_SUBSCR"), (2, _AT_KEY)),
+    **dict.fromkeys(op_numbers("BINARY_SLICE"), (3, _AT_KEY)),
     **dict.fromkeys(op_numbers("CONTAINS_OP"), (1, ("__contains__",))),
     **dict.fromkeys(op_numbers("GET_ITER"), (1, ("__iter__", "__next__"))),
     **dict.fromkeys(op_numbers("BEFORE_WITH"), (1, ("__enter__", "__exit__"))),
@@ -71,6 +72,7 @@ _COMPARISONS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
 #: The special methods that run when a value is searched for, or is used as a key.
 _AS_KEY = ("__hash__", "__eq__")
 _STORE_ATTR, _STORE_ITEM = op_number("STORE_ATTR"), op_number("STORE_SUBSCR")
+_STORE_SLICE = op_number("STORE_SLICE")
 _STORES = GLOBAL_STORES | FREE_STORES | ATTR_STORES | frozenset(ITEM_STORES)
 #: What is left on the stack across a jump is one branch of `a if b else c`, most often returned.
 _GIVES_ON = frozenset(op_numbers("RETURN_VALUE", "JUMP_FORWARD"))
@@ -233,11 +235,13 @@ class _Trail:
             if self._is_outermost:
                 flow.note_return(top)
             else:
-                self.gives = top
+                self.gives = self._one(self.gives, top)
         elif op == _YIELD_VALUE and self._is_outermost:
             flow.note_return(flow.group(frame.top()))
-        elif op == _YIELD_VALUE:
+        elif op == _YIELD_VALUE and flow.held(self.gives) is None:
             self.gives = flow.group(frame.top())
+        elif op == _YIELD_VALUE:
+            flow.add(self.gives, frame.top())
 
     def _store(self, op: int, arg: int) -> None:
         frame, flow = self.frame, self._flow
@@ -254,7 +258,9 @@ class _Trail:
                 flow.kept[step, value] = None
         else:
             flow.note_store(frame.top(ITEM_STORES[op]), "[...]")
-            if op == _STORE_ITEM and frame.top(3) is not None:
+            if op == _STORE_SLICE or (op == _STORE_ITEM and type(frame.constant) is slice):
+                flow.add(frame.top(ITEM_STORES[op]), flow.element(frame.top(ITEM_STORES[op] + 1)))
+            elif op == _STORE_ITEM and frame.top(3) is not None:
                 flow.add(frame.top(2), frame.top(3))
 
     def _jump(self, op: int, target: int, before: list[Symbol]) -> None:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from amorsize._function.bytecode import IMPORT
 from amorsize._function.value_flow import DOUBLE_STAR, STAR, UNKNOWN, element
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize._function.value_flow import Call, Flow, Symbol
+    from collections.abc import Iterator
+
+    from amorsize._function.value_flow import Call, Flow, Store, Symbol
 
     Passing = tuple[tuple[Symbol, ...], tuple[str, ...]]  # values, and the names of the last ones
 
 #: Functions that call their argument with one element of each of their other arguments.
 _WITH_ELEMENTS = {"map", "filter", "filterfalse", "takewhile", "dropwhile", "imap"}
+#: Methods that call their argument with their object, or with one of its elements.
+_WITH_OBJECT = {"pipe"}
+_WITH_ITS_ELEMENTS = {"apply", "transform", "agg", "aggregate", "applymap"}
+#: Functions that call their argument with parts of another one, and the place of that.
+_WITH_PARTS = {"apply_along_axis": 2, "apply_over_axes": 1}
+#: Functions that return what their argument returns, or several of these.
+GIVING_RESULTS = {"map", "starmap", "imap", "iter", "accumulate"}
 #: Functions that call their argument with its last result and an element.
 _FOLDING = {"reduce", "accumulate"}
 
@@ -35,6 +45,12 @@ def _handed_on(call: Call, at: int, flow: Flow) -> Passing:
         return tuple(map(flow.element, after)), ()
     if name == "starmap":
         return tuple(element(flow.element(one), STAR) for one in after), ()
+    if name in _WITH_OBJECT:
+        return (whose, *after), ()
+    if name in _WITH_ITS_ELEMENTS and steps and space != IMPORT:
+        return (element(whose), *after), ()
+    if name in _WITH_PARTS and at == 0:
+        return tuple(map(flow.element, passed[_WITH_PARTS[name] :][:1])), ()
     if name in _FOLDING:
         return _folding(passed[:n_by_place], at, by_name, flow), ()
     keyword = named[at - n_by_place] if at >= n_by_place else ""
@@ -65,3 +81,15 @@ def _of_thread(by_name: dict[str, Symbol], flow: Flow) -> Passing:
         held = () if args is None else (element(args, STAR),)
     others = by_name.get("kwargs")
     return (*held, *(() if others is None else (element(others, DOUBLE_STAR),))), ()
+
+
+def prepared(call: Call, maker: Store, flow: Flow) -> Iterator[Call]:
+    """The calls that a `partial` makes which the code has made by calling this."""
+    _, passed, named = call
+    n_named = len(named)
+    for one, first, first_named in flow.calls:
+        for origin in flow.origins(first[0]) if one == maker and first else ():
+            by_place = first[1 : len(first) - len(first_named)], passed[: len(passed) - n_named]
+            by_name = first[len(first) - len(first_named) :], passed[len(passed) - n_named :]
+            whole = (*by_place[0], *by_place[1], *by_name[0], *by_name[1])
+            yield origin, whole, (*first_named, *named)

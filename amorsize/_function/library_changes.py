@@ -24,11 +24,12 @@ _CHANGES_FIRST = {
     *("setattr", "delattr", "heappush", "heappop", "heapify", "heapreplace", "heappushpop"),
     *("insort", "insort_left", "insort_right", "shuffle", "setitem", "delitem", "iadd", "ior"),
     *("isub", "imul", "iand", "ixor", "iconcat", "copyto", "put", "place", "putmask"),
-    *("fill_diagonal", "put_along_axis", "SubElement"),
+    *("fill_diagonal", "put_along_axis", "SubElement", "memmove", "memset"),
 }
 #: The modules that define these.
 _CHANGES_FIRST_OF = {
     *("builtins", "heapq", "bisect", "random", "operator", "numpy", "xml", "elementtree"),
+    "ctypes",
 }
 #: Functions of packages for images that draw on their first argument.
 _DRAWING = {
@@ -37,7 +38,7 @@ _DRAWING = {
     | {"arrowedLine", "drawContours", "drawMarker", "fillConvexPoly", "floodFill"},
 }
 #: Of these, functions that change an attribute.
-SETTERS = {"setattr", "delattr"}
+SETTERS = {"setattr", "delattr", "__setattr__", "__delattr__"}
 #: Methods of objects made on the spot that change their arguments.
 _CHANGES_HANDED = {"shuffle", "readinto", "at"}
 #: Functions and methods that write into a buffer which they get as an argument.
@@ -46,10 +47,17 @@ INTO = {"pack_into", "recv_into", "recvfrom_into", "readinto1"}
 ONLY_LOOKS = {"len", "id", "type", "isinstance", "bool", "repr", "hasattr", "callable", "print"}
 #: Keywords whose argument may be changed.
 PERHAPS_CHANGING = _CHANGES_FIRST.union(CHANGING, _CHANGES_HANDED, *_DRAWING.values())
+_NUMPY = {"numpy.ndarray"}
+_ARRAYS = {"array.array", "PIL.Image.Image"}
 _BUFFERS = {"_io.StringIO", "_io.BytesIO"}
+#: Methods that write to their object, or what it holds to what they are handed.
+WRITING = ("write", "writelines", "truncate")
 #: Methods that change only objects of these types.
 CHANGING_SOME = {
-    **dict.fromkeys(("write", "writelines", "truncate"), _BUFFERS),
+    **dict.fromkeys(WRITING, _BUFFERS),
+    **dict.fromkeys(("seek", "read", "readline", "readlines", "readinto"), _BUFFERS),
+    **dict.fromkeys(("frombytes", "fromlist", "fromunicode", "fromfile"), _ARRAYS),
+    **dict.fromkeys(("resize", "itemset"), _NUMPY),
     "set": {"xml.etree.ElementTree.Element", "configparser.ConfigParser", CONTEXT_VARIABLE},
     "add_section": {"configparser.ConfigParser"},
     "add_header": {"email.message.Message"},
@@ -65,6 +73,8 @@ OPENING_BY_MODE = {
     *("io.open", "codecs.open", "gzip.open", "bz2.open", "lzma.open", "tarfile.TarFile.open"),
     "zipfile.ZipFile",
 }
+#: The function that opens a database in a file, to which SQL says what happens.
+OPENING_DATABASE = "sqlite3.connect"
 #: Functions that change files, and the places of these files' paths among their arguments.
 CHANGING_FILES = {
     **dict.fromkeys(("os.rename", "os.replace", "shutil.move"), (0, 1)),
@@ -89,7 +99,8 @@ SAVING = {
 }
 #: Names of which code must use one to do any of this.
 NAMES_FOR_FILES = {
-    one.rpartition(".")[2] for one in (*OPENING_BY_MODE, *CHANGING_FILES, *CHANGING_PATHS, *SAVING)
+    one.rpartition(".")[2]
+    for one in (*OPENING_BY_MODE, OPENING_DATABASE, *CHANGING_FILES, *CHANGING_PATHS, *SAVING)
 }
 #: Beginnings of the names of methods that change their object, and whole names.
 _BEGINNINGS = ("set_", "add_", "insert_", "remove_", "delete_", "append_", "extend_", "register")
@@ -103,8 +114,8 @@ _UNDONE_BY = {"addHandler": "removeHandler", "addFilter": "removeFilter"}
 _UNDONE_BY |= {undo: do for do, undo in _UNDONE_BY.items()}
 #: Packages whose methods of such names return new objects instead.
 _GIVE_NEW = {"pandas", "polars", "numpy", "datetime", "decimal", "fractions", "pathlib"}
-#: The arguments that functions of NumPy and of OpenCV write to.
-TO = ("out", "dst")
+#: The arguments that functions of NumPy, of OpenCV and of argparse write to.
+TO = ("out", "dst", "namespace")
 #: The option with which methods of pandas change their object.
 IN_PLACE_OPTION = "inplace"
 #: Options with which functions change their first argument, and the functions; None: any of them.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize._function.bytecode import GLOBAL
-from amorsize._function.callables import MISSING, type_name
+from amorsize._function.callables import type_name
 from amorsize._function.change import BY, SET_BY
 from amorsize._function.flow_reader import flow_of
 from amorsize._function.library_changes import (
@@ -14,6 +14,7 @@ from amorsize._function.library_changes import (
     PERHAPS_CHANGING,
     SETTERS,
     TO,
+    WRITING,
     changed_by_options,
     changes_first,
     changes_holder,
@@ -22,7 +23,6 @@ from amorsize._function.library_changes import (
 )
 from amorsize._function.name_lookup import callees_of, ends_of, root_of
 from amorsize._function.object_contents import grows_when_read
-from amorsize._function.operator_objects import is_item_getter
 from amorsize._function.value_flow import ELEMENT, MISSING_KEY
 
 TYPE_CHECKING = False
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 #: Methods that ask their object for a key, and functions that ask their first argument.
 _ASKING = (".__getitem__", ".__missing__")
-_ASKING_FIRST = (".format_map", ".getitem", "getitem")
+_ASKING_FIRST = (".format_map", ".getitem", "getitem", ".substitute", ".safe_substitute")
 
 
 def changed_by_library(func: FunctionType, bound: Bound, call: Call) -> Iterator[Target]:
@@ -53,9 +53,14 @@ def changed_by_library(func: FunctionType, bound: Bound, call: Call) -> Iterator
     if IN_PLACE_OPTION in by_name and step:
         changed.append((callee[0], callee[1], callee[2][:-1]))
     is_by_other_name = callee[0] != GLOBAL or step
-    if passed and (name in PERHAPS_CHANGING or is_by_other_name or named):
-        for called in callees_of(func, bound, callee) or [MISSING]:
+    if any(passed) and (name in PERHAPS_CHANGING or is_by_other_name or named):
+        from amorsize._function.written_arguments import foreign, is_foreign, written_by_place
+
+        for called in callees_of(func, bound, callee) or [foreign(func, bound, callee)]:
             changed += passed[: changed_by_options(called, own_name(called, name), named)]
+            changed += written_by_place(called, passed[: len(passed) - len(named)])
+            if is_foreign(called):  # C code may write to whatever it is handed
+                changed += passed
             if type_name(called) == "numpy.ufunc":  # what comes after its operands is written to
                 changed += passed[called.nin : len(passed) - len(named)]
             if changes_first(called, known := own_name(called, name)):
@@ -72,9 +77,11 @@ def _into_buffers(func: FunctionType, bound: Bound, call: Call, file: Symbol) ->
     callee = call[0]
     name = callee[2][-1].lstrip(".") if callee[2] else ""
     targets = [(callee[0], callee[1], callee[2][:-1])]
-    if name not in CHANGING_SOME and not is_verb(name):
+    is_of_object = name in CHANGING_SOME or is_verb(name)
+    if not is_of_object or name in WRITING:  # which may write what it has to what it is handed
         handed = [file] if name in ONLY_LOOKS or callee[1] in ONLY_LOOKS else call[1]
-        targets = [origin for origin, _ in flow_of(func).known((one, ()) for one in handed)]
+        targets = targets if is_of_object else []
+        targets += [origin for origin, _ in flow_of(func).known((one, ()) for one in handed)]
     for space, root, steps in targets:
         ends = ends_of(root_of(func, bound, space, root)[1], steps)
         if any(changes_holder(end, name, func.__code__.co_names) for end, _ in ends):
@@ -95,10 +102,12 @@ def _asked_by(func: FunctionType, bound: Bound, call: Call) -> Iterator[Store]:
     callee, passed, _ = call
     yield from ((one[0], one[1], one[2][:-1]) for one in _asking(func, call))
     last = callee[2][-1] if callee[2] else callee[1]
-    if passed and (
-        last in _ASKING_FIRST
-        or any(is_item_getter(one, callee) for one in callees_of(func, bound, callee) or [None])
-    ):
+    if not any(passed[:1]):
+        return
+    from amorsize._function.operator_objects import is_item_getter
+
+    called = callees_of(func, bound, callee) or [None]
+    if last in _ASKING_FIRST or any(is_item_getter(one, callee) for one in called):
         yield from (origin for origin, _ in flow_of(func).known([(passed[0], ())]))
 
 

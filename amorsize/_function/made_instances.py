@@ -34,6 +34,24 @@ class Made:
         return MISSING if name in self.own_names else held
 
 
+class Copied:
+    """Stands for a new container or object that holds what another one holds."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+class Memory:
+    """Stands for a view of the memory of something whose slices are copies."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
 class Super:
     """Stands for the result of `super()` in a method."""
 

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from amorsize._function.bound_arguments import NOTHING, rest_arguments, takes_rest
+from amorsize._function.bound_arguments import (
+    NOTHING,
+    first_argument,
+    rest_arguments,
+    takes_rest,
+)
 from amorsize._function.bytecode import CLOSURE, GLOBAL, nested, stored_attributes
 from amorsize._function.callable_walk import opened
 from amorsize._function.callables import FUNCTION, MISSING, member
 from amorsize._function.change import BY, SET_BY, sets_attribute
 from amorsize._function.flow_reader import flow_of
-from amorsize._function.name_lookup import root_of
-from amorsize._function.value_flow import ANY, DOUBLE_STAR, FOUND, STAR
+from amorsize._function.name_lookup import makes_new, root_of
+from amorsize._function.passed_arguments import Passed
+from amorsize._function.value_flow import ANY, ARGUMENT, CALLED, DOUBLE_STAR, FOUND, STAR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import CodeType, FunctionType
     from typing import Any
 
+    from amorsize._function.bound_arguments import Bound
     from amorsize._function.ownership import Owns
     from amorsize._function.value_flow import Call, Flow, Store, Symbol
+
+    # The arguments that a function changes, the ways to what is changed, and whether it is set.
+    Changed = Callable[[FunctionType], set[tuple[str, tuple[str, ...], bool]]]
 
 #: A flag that the code of functions has, and that of class bodies lacks.
 _IS_OF_FUNCTION = 0x1
@@ -173,6 +183,30 @@ def through_attributes(
             for origin, rest in flow.known(((value, way),)):
                 step = f"{SET_BY if is_set else BY} what keeps it as {attribute[1:]}"
                 yield (*origin[:2], (*origin[2], *rest)), step
+
+
+def changed_by_unknown(
+    met: Met, changed: Changed, func: FunctionType, bound: Bound, call: Call
+) -> Iterator[tuple[Store, str]]:
+    """What the functions that were met may change that fit such a call."""
+    (space, name, steps), passed, named = call
+    is_named = bool(steps) and steps[-1][0] == "."
+    if not (steps or space in (ARGUMENT, CLOSURE)) or not (is_named or any(passed)):
+        return
+    is_new = CALLED in steps and makes_new(func, bound, call[0])
+    for function, n_bound, is_own in met.fitting(call):
+        given = Passed(function.__code__, passed, named, n_bound)
+        for argument, way, is_set in sorted(changed(function)):
+            step = f"{SET_BY if is_set else BY} {function.__name__}()"
+            if not (n_bound and argument == first_argument(function)):
+                for origin, rest in flow_of(func).known(given.at(argument, way)):
+                    yield (*origin[:2], (*origin[2], *rest)), step
+                continue
+            if is_own:
+                yield (space, name, (*steps[:-1], *way)), step
+            if not is_new and space in (GLOBAL, CLOSURE):
+                for label, _ in met.sharing(function):
+                    yield (FOUND, label, way), step
 
 
 def _defined_by(code: CodeType) -> Iterator[tuple[CodeType, bool]]:

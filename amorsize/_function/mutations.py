@@ -7,6 +7,7 @@ reported is plainly in the code, perhaps in a branch that few items take. Others
 from __future__ import annotations
 
 from _functools import partial  # type: ignore[import-not-found]  # `functools` loads much more
+from _weakref import ref
 
 from amorsize._function import value_flow
 from amorsize._function.bound_arguments import (
@@ -32,13 +33,17 @@ from amorsize._function.callables import (
 )
 from amorsize._function.change import BY, SET_BY, Change, sets_attribute
 from amorsize._function.flow_reader import flow_of, given_by
-from amorsize._function.handed_on import handed_on
 from amorsize._function.library_changes import GIVES_SHARED, is_changing
 from amorsize._function.library_targets import changed_by_library, grown_by_reading
-from amorsize._function.met_functions import fields_given, names_in_spaces, through_attributes
-from amorsize._function.name_lookup import callees_of, ends_in_globals, ends_of, makes_new, root_of
+from amorsize._function.met_functions import (
+    changed_by_unknown,
+    fields_given,
+    names_in_spaces,
+    through_attributes,
+)
+from amorsize._function.name_lookup import callees_of, ends_in_globals, ends_of, root_of
 from amorsize._function.object_contents import MAX_ELEMENTS, grows_when_read
-from amorsize._function.operator_objects import got_by, method_called_by
+from amorsize._function.ownership import is_own_class
 from amorsize._function.passed_arguments import Passed
 
 TYPE_CHECKING = False
@@ -109,7 +114,8 @@ class Reader:
             found = [
                 one
                 for one in dict.fromkeys(self._found(func, bound, depth))
-                if one[0][0] != value_flow.ARGUMENT or one[0][2] or one[0][1] not in rest
+                if one[0][2][-1:] != (value_flow.COPY,)
+                and (one[0][0] != value_flow.ARGUMENT or one[0][2] or one[0][1] not in rest)
             ]
             known = self._known[key] = func, bound, found
         return known[2]
@@ -117,32 +123,36 @@ class Reader:
     def _found(self, func: FunctionType, bound: Bound, depth: int) -> Iterator[Target]:
         for target, step in self._seen(func, bound, depth):
             yield target, step
-            if value_flow.CALLED in target[2]:
-                for origin in self._handed_back(func, bound, target):
-                    yield origin, step
+            for origin in self._handed_back(func, bound, target):
+                yield origin, step
             if self.met is not None:
                 for origin in self.met.behind_getters(target):
                     yield origin, step
 
-    def _handed_back(self, func: FunctionType, bound: Bound, target: Store) -> Iterator[Store]:
-        """The arguments that a function of the project returns whole or in part."""
-        space, name, steps = target
-        place = steps.index(value_flow.CALLED)
-        callee, flow = (space, name, steps[:place]), flow_of(func)
-        for maker in callees_of(func, bound, callee):
+    def _handed_back(
+        self, func: FunctionType, bound: Bound, target: Store, most: int = MOST_HELPERS
+    ) -> Iterator[Store]:
+        """The arguments that a function returns whole or in part."""
+        called = [at for at, step in enumerate(target[2]) if step == value_flow.CALLED and most]
+        for origin in (o for at in called for o in self._back_from(func, bound, target, at, most)):
+            yield origin
+            yield from self._handed_back(func, bound, origin, most - 1)
+
+    def _back_from(
+        self, func: FunctionType, bound: Bound, target: Store, place: int, most: int
+    ) -> Iterator[Store]:
+        from amorsize._function.given_back import by_code, from_library
+        from amorsize._function.operator_objects import got_by
+
+        callee, flow = (*target[:2], target[2][:place]), flow_of(func)
+        for maker in self._callees(func, bound, callee) or [None]:
             yield from got_by(maker, flow, target, place)
-            function, set_before = self._opened(maker)
-            if function is None:
-                continue
-            given_on = given_by(flow_of(function), steps[place + 1 :])
-            back = [one for one in given_on if one[0][0] == value_flow.ARGUMENT]
-            for called, passed, named in flow.calls if back else ():
-                if called != callee:
-                    continue
-                given = Passed(function.__code__, passed, named, set_before.n_first)
-                for (_, argument, way), last in back:
-                    for origin, rest in flow.known(given.at(argument, way)):
-                        yield origin[0], origin[1], (*origin[2], *rest, *last)
+            function, set_before = _opened(maker, self._owns)
+            if function is not None:
+                on = partial(self._handed_back, function, set_before, most=most - 1)
+                yield from by_code(function, flow, target, place, set_before.n_first, on)
+            elif not (isinstance(maker, type) and is_own_class(maker)):
+                yield from from_library(maker, flow, target, place)
 
     def _seen(self, func: FunctionType, bound: Bound, depth: int) -> Iterator[Target]:
         flow = flow_of(func)
@@ -178,10 +188,8 @@ class Reader:
         self, func: FunctionType, bound: Bound, target: Store, method: str, depth: int
     ) -> Iterator[Target]:
         """The changes that an object's own special method makes to it."""
-        space, name, steps = target
-        for found in (
-            callees_of(func, bound, (space, name, (*steps, f".{method}"))) if depth else ()
-        ):
+        callee = (*target[:2], (*target[2], f".{method}"))
+        for found in callees_of(func, bound, callee) if depth else ():
             if type(found) is METHOD and self._owns(function := raw(found.__func__)):
                 changed = self._changed(function, Bound.to(function, found.__self__), depth - 1)
                 if any(argument == first_argument(function) for argument, _, _ in changed):
@@ -193,76 +201,61 @@ class Reader:
         flow = flow_of(func)
         helpers = self._callees(func, bound, call[0])
         for helper in helpers or [None]:
-            method = method_called_by(helper, call[0][2])
-            for origin, _ in flow.known((one, ()) for one in call[1][:1] if method is not None):
-                callee = (*origin[:2], (*origin[2], method or ""))
-                if is_changing(callee[2]):
-                    yield origin, f"{method}()"
-                yield from self._by_helper(func, bound, (callee, call[1][1:], ()), depth)
+            yield from self._by_method_of_first(func, bound, helper, call, depth)
         for helper in helpers:
             yield from self._by_called(func, bound, helper, call, depth)
         if not helpers and self.met is not None:
-            yield from self._by_unknown(func, bound, call, depth)
+            changed = partial(self._changed, bound=NOTHING, depth=depth - 1)
+            yield from changed_by_unknown(self.met, changed, func, bound, call)
         if call[0][2][-1:] == (value_flow.CALLED,):
             yield from self._by_prepared(func, bound, call, depth)
         for at, handed in enumerate(call[1]):  # to `map`, `partial` or `submit`
-            for origin in flow.origins(handed):
+            for origin in map(flow.by_call, flow.origins(handed)):
                 for helper in self._callees(func, bound, origin):
                     if not is_code(helper) or raw(helper) is func:
                         continue
-                    for passing in handed_on(call, at, flow):
-                        yield from changed_by_library(func, bound, (origin, *passing))
-                        yield from self._by_called(func, bound, helper, (origin, *passing), depth)
+                    from amorsize._function.handed_on import handed_on
 
-    def _by_unknown(
-        self, func: FunctionType, bound: Bound, call: Call, depth: int
+                    for passing in handed_on(call, at, flow):
+                        made = (origin, *passing)
+                        yield from self._by_method_of_first(func, bound, helper, made, depth)
+                        yield from changed_by_library(func, bound, made)
+                        yield from self._by_called(func, bound, helper, made, depth)
+
+    def _by_method_of_first(
+        self, func: FunctionType, bound: Bound, helper: Any, call: Call, depth: int
     ) -> Iterator[Target]:
-        """The changes that any function of the project may make which such a call could run."""
-        (space, name, steps), passed, named = call
-        is_named = bool(steps) and steps[-1][0] == "."
-        if self.met is None or not (steps or space in (value_flow.ARGUMENT, CLOSURE)):
+        """The changes that a `methodcaller` makes, by the method that it calls of its argument."""
+        if not any(call[1][:1]):
             return
-        if not is_named and not any(passed):
-            return
-        is_new = value_flow.CALLED in steps and makes_new(func, bound, call[0])
-        for function, n_bound, is_own in self.met.fitting(call):
-            given = Passed(function.__code__, passed, named, n_bound)
-            for argument, way, is_set in sorted(self._changed(function, NOTHING, depth - 1)):
-                step = f"{SET_BY if is_set else BY} {function.__name__}()"
-                if not (n_bound and argument == first_argument(function)):
-                    for origin, rest in flow_of(func).known(given.at(argument, way)):
-                        yield (*origin[:2], (*origin[2], *rest)), step
-                    continue
-                if is_own:
-                    yield (space, name, (*steps[:-1], *way)), step
-                if not is_new and space in (GLOBAL, CLOSURE):
-                    for label, _ in self.met.sharing(function):
-                        yield (value_flow.FOUND, label, way), step
+        from amorsize._function.operator_objects import method_called_by
+
+        method = method_called_by(helper, call[0][2])
+        for origin, _ in flow_of(func).known((one, ()) for one in call[1][:1] if method):
+            callee = (*origin[:2], (*origin[2], method or ""))
+            if is_changing(callee[2]):
+                yield origin, f"{method}()"
+            yield from self._by_helper(func, bound, (callee, call[1][1:], ()), depth)
 
     def _by_prepared(
         self, func: FunctionType, bound: Bound, call: Call, depth: int
     ) -> Iterator[Target]:
         """The callable and arguments of a `partial` that the code itself makes."""
-        (space, name, steps), passed, named = call
-        maker = space, name, steps[:-1]
+        maker = (*call[0][:2], call[0][2][:-1])
         if partial not in self._callees(func, bound, maker):
             return
-        n_named = len(named)
-        for one, first, first_named in flow_of(func).calls:
-            for origin in flow_of(func).origins(first[0]) if one == maker and first else ():
-                by_place = first[1 : len(first) - len(first_named)], passed[: len(passed) - n_named]
-                by_name = first[len(first) - len(first_named) :], passed[len(passed) - n_named :]
-                whole = (*by_place[0], *by_place[1], *by_name[0], *by_name[1])
-                for helper in self._callees(func, bound, origin):
-                    made = origin, whole, (*first_named, *named)
-                    yield from changed_by_library(func, bound, made)
-                    yield from self._by_called(func, bound, helper, made, depth)
+        from amorsize._function.handed_on import prepared
+
+        for made in prepared(call, maker, flow_of(func)):
+            for helper in self._callees(func, bound, made[0]):
+                yield from changed_by_library(func, bound, made)
+                yield from self._by_called(func, bound, helper, made, depth)
 
     def _by_called(
         self, func: FunctionType, bound: Bound, helper: Any, call: Call, depth: int
     ) -> Iterator[Target]:
         callee, passed, named = call
-        function, known = self._opened(helper)
+        function, known = _opened(helper, self._owns)
         if function is None or function is func:
             fields = fields_given(helper, call)
             yield from through_attributes(self.met, flow_of(func), fields)
@@ -285,20 +278,11 @@ class Reader:
         if value_flow.CALLED not in callee[2]:
             found = callees_of(func, bound, callee)
         else:
-            found = [raw(end) for end, _ in self._given(func, bound, callee) if end is not MISSING]
-        return [one for helper in found for one in implementations(helper)]
+            from amorsize._function.operator_objects import made_there
 
-    def _opened(self, helper: Any) -> tuple[FunctionType | None, Bound]:
-        """The project's function behind a callable, and what is bound to it."""
-        if isinstance(helper, type):
-            helper = opened(member(helper, "__init__"))
-            is_read = type(helper) is FUNCTION and self._owns(helper)
-            return (helper, Bound({}, n_first=1)) if is_read else (None, NOTHING)
-        function, bound = with_arguments(helper)
-        if type(function) is FUNCTION and not self._owns(function):
-            function = raw(own(function, "__wrapped__"))  # as that of a `contextmanager`
-        is_read = type(function) is FUNCTION and self._owns(function)
-        return (function, bound) if is_read else (None, NOTHING)
+            found = [raw(end) for end, _ in self._given(func, bound, callee) if end is not MISSING]
+            found += made_there(func, bound, callee)
+        return [one for helper in found for one in implementations(helper)]
 
     def _callables(self, func: FunctionType, bound: Bound, given: Passed) -> dict[str, Any]:
         """What a helper is passed to call, or to look something up in that grows by that."""
@@ -335,7 +319,9 @@ class Reader:
         makers = callees_of(func, bound, (space, name, steps[:place]))
         ends = ends_in_globals(func, makers, steps)
         for maker in makers:
-            function, set_before = self._opened(maker)
+            if type(maker) is ref:
+                ends += ends_of(ref.__call__(maker), steps[place + 1 :])
+            function, set_before = _opened(maker, self._owns)
             if function is not None:
                 flow = flow_of(function)
                 for (one_space, one_name, one_steps), rest in given_by(flow, steps[place + 1 :]):
@@ -348,3 +334,16 @@ class Reader:
             elif callable(maker) and public_name_of(maker) in GIVES_SHARED:
                 ends.append((MISSING, _OF_THREAD))
         return ends
+
+
+def _opened(helper: Any, owns: Owns) -> tuple[FunctionType | None, Bound]:
+    """The project's function behind a callable, and what is bound to it."""
+    if isinstance(helper, type):
+        helper = opened(member(helper, "__init__"))
+        is_read = type(helper) is FUNCTION and owns(helper)
+        return (helper, Bound({}, n_first=1)) if is_read else (None, NOTHING)
+    function, bound = with_arguments(helper)
+    if type(function) is FUNCTION and not owns(function):
+        function = raw(own(function, "__wrapped__"))  # as that of a `contextmanager`
+    is_read = type(function) is FUNCTION and owns(function)
+    return (function, bound) if is_read else (None, NOTHING)

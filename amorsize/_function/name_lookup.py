@@ -12,15 +12,19 @@ from amorsize._function.bytecode import IMPORT
 from amorsize._function.callable_walk import attribute, end_of, imported, resolved
 from amorsize._function.callables import FUNCTION, MISSING, MODULE, cells, member, raw, type_name
 from amorsize._function.flow_reader import flow_of
-from amorsize._function.made_instances import Made, Super, class_of
+from amorsize._function.made_instances import Copied, Made, Memory, Super, class_of
 from amorsize._function.object_contents import (
     CONTAINERS,
     CONTEXT_VARIABLE,
     MAX_ELEMENTS,
+    inside,
     is_container,
+    is_opaque,
+    is_rows,
     state,
 )
 from amorsize._function.ownership import is_own_class, is_own_module, own_modules
+from amorsize._function.plain_values import PLAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +43,12 @@ _NODES = {
     *("xml.etree.ElementTree.Element", "xml.etree.ElementTree.ElementTree", "xml.dom.minidom.Node"),
     *("bs4.element.PageElement", "lxml.etree._Element", "lxml.etree._ElementTree"),
 }
+#: Steps to what code makes anew of something.
+_DEEP = {value_flow.INSIDE, value_flow.OBJECTS}
+_NEW = {value_flow.SLICE, value_flow.COPY, value_flow.MEMORY, *_DEEP}
+#: Types of numbers in a row: those whose slices are copies, and those whose slices are not.
+_COPYING = {"builtins.bytearray", "array.array", "mmap.mmap"}
+_GIVING_VIEWS = {"numpy.ndarray", "builtins.memoryview", "torch.Tensor", "numpy.memmap"}
 #: Descriptors of slots and of named tuples' fields: reading them runs no code of the program.
 _FIELDS: Any = (type(FUNCTION.__globals__), _tuplegetter)
 
@@ -91,6 +101,8 @@ def _called_parts(value: Any, step: str) -> Iterable[Any]:
         return _callables_of(value)
     if step[0] != ".":
         return _parts(value, step)
+    if type(value) in (Copied, Memory):
+        return _called_parts(value.value, step)
     if type(value) is MODULE or isinstance(value, type):
         found, taken = end_of(value, (step[1:],), lambda _: True)
         return (found if taken else attribute(value, (step[1:],)),)
@@ -134,12 +146,14 @@ def ends_of(value: Any, steps: tuple[str, ...]) -> list[End]:
         for one in ahead:
             parts = list(_parts(one, step))
             # A tuple gets no more elements: what is not there will never be.
-            if not parts and not (isinstance(one, tuple) and value_flow.leads_inside(step)):
+            is_new = step in _NEW or (isinstance(one, tuple) and value_flow.leads_inside(step))
+            if not parts and (not is_new or (step in _DEEP and is_opaque(one))):
                 is_known = step != value_flow.GIVEN or is_container(one)
                 ends.append((MISSING, one if is_known else MISSING))
             reached += parts
         ahead = _once(reached)
-    return ends + [(one, one) for one in ahead]
+    ahead = [one.value if type(one) is Memory else one for one in ahead]
+    return ends + [(one, one) for one in ahead if type(one) is not Copied]
 
 
 def ends_in_globals(func: FunctionType, makers: list[Any], steps: tuple[str, ...]) -> list[End]:
@@ -151,6 +165,8 @@ def ends_in_globals(func: FunctionType, makers: list[Any], steps: tuple[str, ...
 
 
 def _parts(value: Any, step: str) -> Iterable[Any]:
+    if step in _NEW or type(value) in (Copied, Memory):
+        return _parts_in_copy(value, step)
     if step == value_flow.OF_CLASS:
         return () if value is MISSING else (class_of(value),)
     if step == value_flow.SUPER:
@@ -181,6 +197,25 @@ def _parts(value: Any, step: str) -> Iterable[Any]:
     else:
         found = _attribute_of(value, step[1:])
     return () if found is MISSING else (found,)
+
+
+def _parts_in_copy(value: Any, step: str) -> Iterable[Any]:
+    """What is behind a step that makes something new, or behind what was made so."""
+    if step in _DEEP:
+        value = value.value if type(value) in (Copied, Memory) else value
+        if step == value_flow.INSIDE:
+            return inside(value)
+        return [one for one in (value, *inside(value)) if not is_rows(one)]
+    if step == value_flow.MEMORY:
+        return (Memory(value) if type_name(value) in _COPYING else value,)
+    if step not in _NEW:
+        return _parts(value.value, step)
+    if type(value) in (Copied, Memory):
+        return (value,)
+    if step == value_flow.SLICE and type_name(value) in _GIVING_VIEWS:
+        return (value,)
+    is_numbers = type_name(value) in _COPYING or type_name(value) in _GIVING_VIEWS
+    return () if type(value) in PLAIN or is_numbers else (Copied(value),)
 
 
 def _current_of(variable: Any) -> Iterable[Any]:

@@ -34,17 +34,40 @@ CONTEXT_VARIABLE = "_contextvars.ContextVar"
 #: Methods, and functions of one argument, that return another view of the same memory.
 GIVE_VIEW = {
     *(".reshape", ".ravel", ".view", ".squeeze", ".transpose", ".swapaxes", ".diagonal", ".cast"),
-    *(".expand_dims", ".moveaxis", ".flip", ".rot90", ".to_numpy", ".numpy", ".unsqueeze"),
+    *(
+        ".getbuffer",
+        ".data_as",
+        ".expand_dims",
+        ".moveaxis",
+        ".permute_dims",
+        ".flip",
+        ".rot90",
+        ".to_numpy",
+        ".numpy",
+        ".unsqueeze",
+    ),
 }
 VIEW_OF = {
     *(".asarray", ".asanyarray", ".ascontiguousarray", ".atleast_1d", ".atleast_2d", ".as_tensor"),
-    *(".frombuffer", ".from_numpy", ".as_strided", ".sliding_window_view", ".nditer"),
+    *(
+        ".frombuffer",
+        ".from_buffer",
+        ".from_numpy",
+        ".as_strided",
+        ".sliding_window_view",
+        ".nditer",
+    ),
     *(".nullcontext", ".closing"),  # which give it to `with`
 }
 #: Functions that do so if they are told not to copy.
 VIEW_WITHOUT_COPY = {".array", ".astype"}
 #: Functions that return several views.
 GIVE_VIEWS = {".split", ".array_split", ".hsplit", ".vsplit", ".dsplit", ".unstack", ".chunk"}
+
+
+#: Types of objects that hold nothing but numbers, and of tables that keep their cells in C.
+_NUMBERS = {"numpy.ndarray", "array.array", "builtins.memoryview", "torch.Tensor", "mmap.mmap"}
+_TABLES = {"pandas.DataFrame", "pandas.Series"}
 
 
 def is_container(value: Any) -> bool:
@@ -124,6 +147,30 @@ def results_kept_by(cache: Any) -> list[Any]:
     parts = [one for one in gc.get_referents(cache) if all(one is not part for part in own)]
     found = [one for part in parts for one in (part.values() if type(part) is dict else [part])]
     return [value for value in found if type(value).__name__ != "_lru_list_elem"]
+
+
+def inside(value: Any) -> list[Any]:
+    """What lies in a value, however deep, and could change."""
+    if type_name(value) in _TABLES:
+        return []
+    return [one for one in brought(value).values() if one is not value]
+
+
+def is_rows(value: Any) -> bool:
+    """Whether it is what tables of numbers are made of."""
+    return isinstance(value, list | tuple) or type_name(value) in _NUMBERS | _TABLES
+
+
+def is_opaque(value: Any) -> bool:
+    """Whether it may hold what nobody can see: made in C, by a library, and more than numbers."""
+    if is_shareable(value) or isinstance(value, (*CONTAINERS, tuple)) or is_container(value):
+        return False
+    if type(value) is MODULE or isinstance(value, type) or type_name(value) in _NUMBERS:
+        return False
+    if type_name(value) in _TABLES:
+        dtypes = value.dtypes if type_name(value).endswith("Frame") else [value.dtype]
+        return any(one.kind == "O" for one in dtypes)
+    return not state(value)
 
 
 def brought(item: Any) -> dict[int, Any]:

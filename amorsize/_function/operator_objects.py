@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
+from _operator import (  # as `operator` gives them
+    attrgetter,
+    itemgetter,
+    methodcaller,
+)
+
 from amorsize._function.callables import type_name
+from amorsize._function.flow_reader import flow_of
+from amorsize._function.name_lookup import callees_of
 from amorsize._function.value_flow import ANY, CALLED, Key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FunctionType
     from typing import Any
 
+    from amorsize._function.bound_arguments import Bound
     from amorsize._function.value_flow import Flow, Store
 
+_MAKERS: Any = (attrgetter, itemgetter, methodcaller)
 _CALLING, _GETTING = "operator.methodcaller", "operator.attrgetter"
 #: The last step to the class of these, where code makes one.
 _ITEM_GETTERS = (("itemgetter",), (".itemgetter",))
+
+
+def made_there(func: FunctionType, bound: Bound, callee: Store) -> Iterator[Any]:
+    """The objects of `operator` that code makes with texts and numbers, made here as well."""
+    maker = (*callee[:2], callee[2][:-1])
+    makers = [one for one in callees_of(func, bound, maker) if one in _MAKERS]
+    for (called, _, named), times in flow_of(func).calls.items() if makers else ():
+        for literals in times if called == maker and not named else ():
+            for one in makers:
+                spelled = literals[:1] if one is methodcaller else literals
+                if spelled and all(type(literal) in (str, int) for literal in spelled):
+                    yield one(*spelled)
 
 
 def method_called_by(callee: Any, steps: tuple[str, ...]) -> str | None:

@@ -14,13 +14,24 @@ from amorsize._function.bytecode import (
     op_number,
     op_numbers,
 )
+from amorsize._function.part_operations import (
+    build_slice,
+    enter,
+    match_class,
+    match_keys,
+    next_element,
+    operate,
+    send,
+    slice_between,
+    subscript,
+    unpack,
+    unpack_with_rest,
+)
 from amorsize._function.value_flow import (
     CLASS,
     DOUBLE_STAR,
-    RESULT,
     STAR,
     SUPER,
-    Key,
     element,
     one_step,
 )
@@ -42,13 +53,14 @@ _TO_TUPLE = 6
 _DEFAULTS_BELOW = int("SET_FUNCTION_ATTRIBUTE" not in opmap)
 #: The flag, or from Python 3.13 on the whole argument, for defaults of arguments by place.
 _HAS_DEFAULTS = 1
-#: The argument of BINARY_OP that stands for `/`.
-_DIVIDES = 11
 #: Operations that put what has names into a dict.
 _MERGES = frozenset(op_numbers("DICT_MERGE", "DICT_UPDATE"))
 #: Operations that change nothing; what GET_ITER gives stands for what it goes through.
 _LEAVES_STACK = frozenset(
-    op_numbers("NOP", "RESUME", "COPY_FREE_VARS", "MAKE_CELL", "PRECALL", "GET_ITER")
+    (
+        *op_numbers("NOP", "RESUME", "COPY_FREE_VARS", "MAKE_CELL", "PRECALL", "GET_ITER"),
+        *op_numbers("GET_YIELD_FROM_ITER"),
+    )
 )
 
 
@@ -61,7 +73,7 @@ def run(frame: Frame, op: int, arg: int) -> None:
         frame.shift(op, effect_of_number(op, arg))
     else:
         return
-    if operation is not _load_constant:
+    if operation is not _load_constant and operation is not build_slice:
         frame.constant = None
         frame.constants.clear()
 
@@ -132,56 +144,6 @@ def _import_name(frame: Frame, _op: int, arg: int) -> None:
 def _import_from(frame: Frame, _op: int, arg: int) -> None:
     top = frame.top()
     frame.stack.append(None if top is None else one_step(top, f".{frame.code.co_names[arg]}"))
-
-
-# -- parts of values ------------------------------------------------------------------------
-
-
-def _next_element(frame: Frame, _op: int, _arg: int) -> None:
-    frame.stack.append(frame.flow.element(frame.top()))
-
-
-def _subscript(frame: Frame, _op: int, _arg: int) -> None:
-    frame.replace(2, frame.flow.element(frame.top(2), Key.of(frame.constant)))
-
-
-def _unpack(frame: Frame, _op: int, arg: int) -> None:
-    """Each of several variables gets its own of a group, else any that the value holds."""
-    symbol = frame.take()
-    held = frame.flow.held(symbol)
-    if held is None or len(held) != arg:
-        held = tuple(frame.flow.element(symbol, Key.of(at)) for at in range(arg))
-    frame.stack += reversed(held)
-
-
-def _unpack_with_rest(frame: Frame, _op: int, arg: int) -> None:
-    """One of the variables gets a list of its own."""
-    element = frame.flow.element(frame.top())
-    before = frame.flow.group(element), *[element] * (arg & 255)
-    frame.stack[-1:] = [*[element] * (arg >> 8), *before]
-
-
-def _enter(frame: Frame, _op: int, _arg: int) -> None:
-    """Objects that are kept most often give themselves to `with`."""
-    top = frame.top()
-    frame.stack[-1:] = [None, None if top is None or top[0] == RESULT else top]
-
-
-def _match_keys(frame: Frame, _op: int, _arg: int) -> None:
-    """A tuple of what the subject holds."""
-    frame.stack.append(frame.flow.group(frame.flow.element(frame.top(2))))
-
-
-def _match_class(frame: Frame, _op: int, _arg: int) -> None:
-    frame.replace(3, frame.flow.group(frame.flow.element(frame.top(3))))
-
-
-def _operate(frame: Frame, op: int, arg: int) -> None:
-    """`/` with a text after it puts a path together, by a method of what is before it."""
-    if arg == _DIVIDES and type(frame.constant) is str and (left := frame.top(2)) is not None:
-        frame.replace(2, frame.call(one_step(left, ".__truediv__"), (None,), (frame.constant,)))
-    else:
-        frame.shift(op, effect_of_number(op, arg))
 
 
 # -- groups ---------------------------------------------------------------------------------
@@ -293,7 +255,7 @@ def _swap(frame: Frame, _op: int, arg: int) -> None:
 
 def _store_local(frame: Frame, op: int, arg: int) -> None:
     if op == _STORE_DEREF and frame.cells[arg]:  # a variable of the function around it
-        frame.shift(op, effect_of_number(op, arg))
+        frame.flow.set_outside.setdefault(id(frame.code), {})[frame.cells[arg]] = frame.take()
     else:
         frame.locals[arg] = frame.take()
 
@@ -320,13 +282,16 @@ _OPERATIONS_BY_NAMES: tuple[tuple[Operation, tuple[str, ...]], ...] = (
     (_make_function, ("MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE")),
     (_import_name, ("IMPORT_NAME",)),
     (_import_from, ("IMPORT_FROM",)),
-    (_next_element, ("FOR_ITER",)),
-    (_subscript, ("BINARY_SUBSCR",)),
-    (_unpack, ("UNPACK_SEQUENCE",)),
-    (_unpack_with_rest, ("UNPACK_EX",)),
-    (_enter, ("BEFORE_WITH",)),
-    (_match_keys, ("MATCH_KEYS",)),
-    (_match_class, ("MATCH_CLASS",)),
+    (next_element, ("FOR_ITER",)),
+    (subscript, ("BINARY_SUBSCR",)),
+    (slice_between, ("BINARY_SLICE",)),
+    (build_slice, ("BUILD_SLICE",)),
+    (send, ("SEND",)),
+    (unpack, ("UNPACK_SEQUENCE",)),
+    (unpack_with_rest, ("UNPACK_EX",)),
+    (enter, ("BEFORE_WITH",)),
+    (match_keys, ("MATCH_KEYS",)),
+    (match_class, ("MATCH_CLASS",)),
     (_build, ("BUILD_TUPLE", "BUILD_LIST", "BUILD_SET")),
     (_build_with_keys, ("BUILD_CONST_KEY_MAP",)),
     (_build_map, ("BUILD_MAP",)),
@@ -334,7 +299,7 @@ _OPERATIONS_BY_NAMES: tuple[tuple[Operation, tuple[str, ...]], ...] = (
     (_add_all, ("LIST_EXTEND", "SET_UPDATE", "DICT_MERGE", "DICT_UPDATE")),
     (_add_to_map, ("MAP_ADD",)),
     (_intrinsic, ("LIST_TO_TUPLE", "CALL_INTRINSIC_1")),
-    (_operate, ("BINARY_OP",)),
+    (operate, ("BINARY_OP",)),
     (_call, ("CALL", "CALL_KW")),
     (_call_unpacked, ("CALL_FUNCTION_EX",)),
     (_name_arguments, ("KW_NAMES",)),

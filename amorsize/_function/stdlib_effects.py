@@ -192,6 +192,8 @@ caller | stops in the debugger | py:pdb
     builtins.breakpoint sys.breakpointhook pdb.*
 caller | waits for any child process, those of others included | py:os#os.wait
     os.wait os.wait3
+caller | finds objects of the whole program, whoever has them | py:gc#gc.get_objects
+    gc.get_objects gc.get_referrers gc.get_referents
 caller | makes a copy of the whole process | py:os#os.fork
     os.fork os.forkpty pty.fork pty.spawn
 caller | ends or replaces the whole process | py:os#os._exit

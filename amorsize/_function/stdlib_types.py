@@ -84,7 +84,7 @@ handle threads | has workers of its own, which a forked copy has not
     concurrent.futures.Executor concurrent.futures.Future threading.Thread
 handle threads | writes to a stream or file of the program | py:logging.handlers
     logging.Handler
-handle | is an iterator over the memory of a database or of C code | py:ctypes
+handle | lies in memory that C code may have as well | py:ctypes
     ctypes._SimpleCData ctypes.Structure ctypes.Union ctypes.Array
 handle | belongs to the thread that made the window | py:tkinter#threading-model
     tkinter.* turtle.*
@@ -127,6 +127,8 @@ mutable | may change while others read it | py:stdtypes
     weakref.WeakSet collections.ChainMap email.message.Message xml.etree.ElementTree.Element
     xml.dom.minidom.Node configparser.RawConfigParser http.cookiejar.CookieJar
     argparse.Namespace unittest.mock.NonCallableMock decimal.Context contextvars.Context
+mutable | may keep something in C code | py:ctypes#foreign-functions
+    ctypes.CDLL
 mutable threads | is the environment of the whole program, which any item may change
   | py:os#os.environ
     os._Environ

@@ -6,12 +6,14 @@ from opcode import opmap
 
 from amorsize._function.bound_arguments import rest_arguments
 from amorsize._function.bytecode import CLOSURE, GLOBAL, IMPORT, cells_of
-from amorsize._function.handed_on import handed_on
+from amorsize._function.call_results import given_by_group, note_call
 from amorsize._function.value_flow import (
     ANY,
     ARGUMENT,
+    ENTERED,
     GROUP,
     INNER,
+    RESULT,
     SUPER,
     UNKNOWN,
     Flow,
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     Follow = Callable[[Flow, CodeType, Mapping[str, Symbol]], Symbol]
 
 _POPS = frozenset(
-    op for name, op in opmap.items() if name.startswith(("POP_", "STORE_", "END_FOR"))
+    op for name, op in opmap.items() if name.startswith(("POP_", "STORE_", "DELETE_", "END_FOR"))
 )
 
 
@@ -116,11 +118,14 @@ class Frame:
 
     def cells_for(self, inner: CodeType) -> dict[str, Symbol]:
         """What is known of the variables that a nested function shares with this one."""
-        code = self.code
-        own = (*code.co_varnames, *(n for n in code.co_cellvars if n not in code.co_varnames))
-        names = (*own, *code.co_freevars)
-        known = {name: self.locals.get(at) for at, name in enumerate(names)}
+        known = {name: self.locals.get(at) for at, name in enumerate(self._names())}
         return {name: known.get(name) for name in inner.co_freevars}
+
+    def _names(self) -> tuple[str, ...]:
+        """The names of its variables, each at the place of its number."""
+        code = self.code
+        cells = (name for name in code.co_cellvars if name not in code.co_varnames)
+        return (*code.co_varnames, *cells, *code.co_freevars)
 
     def leave(self, given: Symbol) -> None:
         """A call leaves what it gives."""
@@ -152,18 +157,25 @@ class Frame:
                 flow.calls.setdefault((UNKNOWN, passed, names), [])
             return None
         if callee[0] == GROUP and len(callee[2]) == 1 and not leads_inside(callee[2][0]):
-            return flow.given_by_group((GROUP, callee[1], ()), callee[2][0], passed)
+            return given_by_group(flow, (GROUP, callee[1], ()), callee[2][0], passed)
         if callee[0] == INNER:
             return self._call_inner(callee, passed, names)
         if callee[0] == GLOBAL and not callee[2] and callee[1] in ("super", "getattr"):
             return self._attribute(callee[1], passed)
         if (module := self._imported(callee)) is not None:
             return module
+        if callee[0] == RESULT and callee[2][:1] == (ENTERED,):  # a method of a pool, say
+            flow.calls.setdefault((UNKNOWN, passed, names), [])
         for at, handed in enumerate(passed):
             if handed is not None and handed[0] == INNER:
+                from amorsize._function.handed_on import GIVING_RESULTS, handed_on
+
                 for passing in handed_on((callee, passed, names), at, flow):
-                    self._call_inner(handed, *passing)
-        return flow.note_call(callee, passed, names, literals)
+                    given = self._call_inner(handed, *passing)
+                    if (callee[2] or callee[1:2])[-1].lstrip(".") in GIVING_RESULTS:
+                        note_call(flow, callee, passed, names, literals)
+                        return flow.group(given)
+        return note_call(flow, callee, passed, names, literals)
 
     def _imported(self, callee: Store) -> Symbol:
         """The module that a call imports by a name that the code spells out."""
@@ -194,4 +206,9 @@ class Frame:
         """Follow a function that the code defines, with what is passed to it here."""
         inner = self.flow.inner[int(callee[1])]
         self.flow.inner_calls[id(inner)] = passed, names
-        return self._follow(self.flow, inner, self.cells_for(inner))
+        given = self._follow(self.flow, inner, self.cells_for(inner))
+        set_there = self.flow.set_outside.get(id(inner), {})
+        for at, name in enumerate(self._names() if set_there else ()):
+            if name in set_there:
+                self.locals[at] = set_there[name]
+        return given

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._function.bytecode import CLOSURE, GLOBAL
-from amorsize._function.object_contents import GIVE_VIEW, GIVE_VIEWS, VIEW_OF, VIEW_WITHOUT_COPY
+from amorsize._function.bytecode import CLOSURE, GLOBAL, IMPORT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +40,16 @@ CALLED = "()"
 ELEMENT = "[...]"
 #: The step of what a method like `get` gives: an element if the object is a plain container.
 GIVEN = "[....]"
+#: The steps of a slice, of a new container with the same elements, and of whatever lies in a value.
+SLICE, COPY, INSIDE = "[:]", "[: ]", "[.....]"
+#: The step to those of these, and the value, that are neither lists nor arrays.
+OBJECTS = "[......]"
+#: The step to the memory of a value, which others may write to as well.
+MEMORY = "[=]"
+#: The step of what an object gives to `with`.
+ENTERED = "[with]"
+#: Steps that what the code puts together is not left by.
+_STAYS = (SLICE, COPY, MEMORY)
 #: The steps of what `*` and `**` unpack: where it is passed on, by place and by name.
 STAR, DOUBLE_STAR = "*", "**"
 
@@ -62,37 +71,12 @@ class Key(str):
 
 #: Groups within one another that are looked through.
 MOST_DEEP = 3
-#: Methods that give one of an object's elements, all of them, and all of them with their keys.
-_GIVE_ONE = {".get", ".setdefault", ".__getitem__"}
-_GIVE_ALL = {".values", ".copy"}
-_GIVE_PAIRS = {".items"}
-#: Functions of modules that give the elements of what they are handed.
-_CHAINING = {".chain", ".islice", ".cycle", ".deque"}
-#: The method of an image that gives its pixels, without an argument.
-_PIXELS = ".load"
-#: Methods of trees that give one of its nodes, and several.
-_GIVE_NODE, _GIVE_NODES = {".find"}, {".iter", ".findall", ".iterfind", ".find_all", ".select"}
-#: Builtins that give an element of their first argument, and those that give all of them.
-_TAKE_ONE = {"next", "min", "max"}
-_TAKE_ALL = {"list", "tuple", "set", "dict", "sorted", "reversed", "iter", "deque"}
+#: Steps of a way that are followed: it grows without end where something is put into itself.
+MOST_STEPS = 16
 #: What is run of a value to get its text.
 AS_TEXT = ("__str__", "__format__", "__repr__")
 #: What is run of a table that is asked for a key which it has not.
 MISSING_KEY = "__missing__"
-#: The special methods that builtins run of their first argument.
-_BY_BUILTIN: dict[str, tuple[str, ...]] = {
-    name: (f"__{name}__",)
-    for name in ("len", "next", "bool", "int", "float", "abs", "round", "hash", "repr", "reversed")
-}
-_BY_BUILTIN |= dict.fromkeys(("str", "print", "format"), AS_TEXT)
-_BY_BUILTIN |= dict.fromkeys(
-    ("iter", "list", "tuple", "set", "sum", "any", "all", "enumerate", "zip", "dict"), ("__iter__",)
-)
-_BY_BUILTIN |= dict.fromkeys(("sorted", "min", "max"), ("__iter__", "__lt__", "__gt__"))
-#: Builtins that give something of their only argument.
-_STEPS_OF = {"vars": NAMES, "type": OF_CLASS}
-_EXTENDING = (".extend", ".update")
-_ADDING = (".append", ".add", ".appendleft", *_EXTENDING)
 
 
 class Flow:
@@ -117,6 +101,8 @@ class Flow:
         defaults: What their last arguments stand for if nothing is passed, by the id of their code.
         looked_up: What `getattr` gives.
         kept: What is put into attributes, by their names, of whatever object.
+        set_outside: What functions that the code defines set variables around them to, by the id of
+            their code.
         imports: The modules that it imports by calls; "" for one whose name is not spelled out.
     """
 
@@ -135,19 +121,39 @@ class Flow:
         self.looked_up: dict[Store, None] = {}
         self.kept: dict[tuple[str, Symbol], None] = {}
         self.imports: dict[str, None] = {}
+        self.set_outside: dict[int, dict[str, Symbol]] = {}
         self.inner_calls: dict[int, tuple[tuple[Symbol, ...], tuple[str, ...]]] = {}
 
     def origins(self, symbol: Symbol) -> Iterator[Store]:
         """What a value may be; nothing for one that was just made."""
-        if symbol is None or symbol[0] == INNER:
-            return
-        space, name, steps = symbol
-        if space != GROUP:
+        if symbol is not None and symbol[0] not in (GROUP, INNER):
             yield symbol
-        elif steps and leads_inside(steps[0]):
-            for one in self.groups[int(name)]:
-                if one is not None:
-                    yield from self.origins((one[0], one[1], (*one[2], *steps[1:])))
+            return
+        met: set[Symbol] = {None}
+        ahead = [symbol]
+        while ahead:  # a group may hold what it is a part of
+            one = ahead.pop()
+            if one is None or one in met or one[0] == INNER or len(one[2]) > MOST_STEPS:
+                continue
+            met.add(one)
+            if one[0] != GROUP:
+                yield one
+            else:
+                ahead += reversed(self._in_group(*one[1:]))
+
+    def _in_group(self, name: str, steps: tuple[str, ...]) -> list[Symbol]:
+        """What may be at the end of the way from a group, told by what the group holds."""
+        if not steps or not leads_inside(steps[0]):
+            return []
+        if steps[0] in _STAYS:
+            return [(GROUP, name, steps[1:])]
+        held = [one for one in self.groups[int(name)] if one is not None]
+        found: list[Symbol] = []
+        if steps[0] != OBJECTS:
+            found += [(one[0], one[1], (*one[2], *steps[1:])) for one in held]
+        if steps[0] in (INSIDE, OBJECTS):
+            found += [(one[0], one[1], (*one[2], *steps)) for one in held]
+        return found
 
     def held(self, symbol: Symbol) -> tuple[Symbol, ...] | None:
         """What a group holds; None for anything else."""
@@ -185,6 +191,12 @@ class Flow:
         if target is not None and target[0] == GROUP and not target[2]:
             self.groups[int(target[1])] += more
 
+    def copy(self, symbol: Symbol) -> Symbol:
+        """A new container that holds what a value holds."""
+        if symbol is None or symbol[0] == INNER or symbol[2][-1:] == (COPY,):
+            return symbol
+        return symbol if self.held(symbol) is not None else one_step(symbol, COPY)
+
     def define(self, code: CodeType) -> Store:
         """A function that the code defines."""
         self.inner.append(code)
@@ -198,7 +210,7 @@ class Flow:
     def note_operation(self, symbol: Symbol, *methods: str) -> None:
         """Special methods of a value are run."""
         for origin in self.origins(symbol):
-            if origin[0] != RESULT:
+            if origin[0] != RESULT and origin[2][-1:] != (COPY,):
                 self.operations |= {(origin, method): None for method in methods}
 
     def note_defaults(self, function: Symbol, defaults: Symbol) -> None:
@@ -218,34 +230,12 @@ class Flow:
             for origin in all_inside(self, held):
                 self.returned_inside[self.by_call(origin)] = None
         for origin in self.origins(symbol):
+            if origin[0] == RESULT and ENTERED in origin[2]:
+                continue  # closed by then
             if origin[0] == RESULT:
                 self.returned_calls[self.called[origin[1]]] = None
             else:
                 self.returned[origin] = None
-
-    def note_call(
-        self,
-        callee: Symbol,
-        passed: tuple[Symbol, ...],
-        named: tuple[str, ...],
-        literals: tuple[object, ...] = (),
-    ) -> Symbol:
-        """Something is called that the code does not define; what that gives."""
-        symbol: Symbol = None
-        for one in passed:
-            if one is not None and (one[0] in (GLOBAL, CLOSURE) or one[2]):
-                self.note_operation(one, "__next__")  # whoever is handed it may go through it
-        for origin in self.origins(callee):
-            self.calls.setdefault((self.by_call(origin), passed, named), []).append(literals)
-            self.note_operation(origin, "__call__")
-            symbol = self._part(origin, passed)
-            if origin[2][-1:] and origin[2][-1] in VIEW_WITHOUT_COPY and "copy" in named:
-                symbol = self.one_of(passed[0], (*origin[:2], origin[2][:-1]))
-            if symbol is None and origin[0] != RESULT:
-                name = "".join((*origin[:2], *origin[2]))
-                self.called[name] = origin
-                symbol = RESULT, name, ()
-        return symbol
 
     def by_call(self, symbol: Store) -> Store:
         """The result of a call is named by what was called."""
@@ -265,63 +255,8 @@ class Flow:
                 symbol, way = (symbol[0], symbol[1], (*symbol[2], *way)), ()
             for one in self.origins(symbol):
                 told = self.by_call(one)
-                if one[0] != RESULT or told[0] in (GLOBAL, CLOSURE):
+                if one[0] != RESULT or told[0] in (GLOBAL, CLOSURE, IMPORT):
                     yield told, way
-
-    def given_by_group(self, group: Store, method: str, passed: tuple[Symbol, ...]) -> Symbol:
-        """What a method gives of what has just been put together, or adds to it."""
-        if method == ".setdefault":
-            self.add(group, *passed[1:])
-        if method in (".get", ".pop", ".popleft", ".setdefault"):
-            return self.element(group)
-        if method in _GIVE_ALL:
-            return self.group(self.element(group))
-        if method in _ADDING and passed:
-            added = passed[0] if method not in _EXTENDING else self.element(passed[0])
-            if added is not None and added[0] not in (GROUP, INNER):
-                self.add(group, added)
-        return None
-
-    def _part(self, callee: Store, passed: tuple[Symbol, ...]) -> Symbol:
-        """What a call gives that is a part of something else."""
-        space, name, steps = callee
-        if steps:
-            held = one_step((space, name, steps[:-1]), GIVEN)
-            if steps[-1] in VIEW_OF:
-                return passed[0] if passed else None
-            if steps[-1] in GIVE_VIEW:
-                whole = space, name, steps[:-1]
-                return whole if not passed or passed[0] is None else self.one_of(whole, passed[0])
-            if steps[-1] in GIVE_VIEWS:
-                return self.group(self.one_of((space, name, steps[:-1]), *passed[:1]))
-            if steps[-1] in _GIVE_ONE or steps[-1] in _GIVE_NODE:
-                return held
-            if steps[-1] == _PIXELS and not passed:
-                return space, name, steps[:-1]
-            if steps[-1] in _GIVE_ALL or steps[-1] in _GIVE_NODES:
-                return self.group(held)
-            if steps[-1] in _CHAINING:
-                return self.group(*map(self.element, passed))
-            return self.group(self.group(None, held)) if steps[-1] in _GIVE_PAIRS else None
-        first = passed[0] if passed else None
-        if space != GLOBAL or (first is None and name != "filter"):
-            return None
-        if name in _BY_BUILTIN:
-            self.note_operation(first, *_BY_BUILTIN[name])
-        if name in ("memoryview", "nullcontext", "closing"):
-            return first
-        if name in _TAKE_ONE:
-            return self.element(first)
-        if name == "filter":
-            return self.group(self.element(passed[-1]))
-        if name in _TAKE_ALL:
-            return self.group(self.element(first))
-        if name == "enumerate":
-            return self.group(self.group(None, self.element(first)))
-        if name == "zip":
-            return self.group(self.group(*map(self.element, passed)))
-        step = _STEPS_OF.get(name) if len(passed) == 1 else None
-        return one_step(first, step) if first is not None and step is not None else None
 
 
 def element(symbol: Symbol, step: str = ELEMENT) -> Symbol:
