@@ -17,9 +17,11 @@ from amorsize._function.library_changes import (
     LOOKING_AT_FILES,
     LOOKING_AT_PATHS,
     OPENING_BY_MODE,
+    OPENING_DATABASE,
     SAVING,
 )
 from amorsize._function.name_lookup import callees_of, ends_of, root_of
+from amorsize._function.sql_uses import ADDS, CHANGES, LOOKS, uses_by_sql
 from amorsize._function.value_flow import ARGUMENT, CALLED, RESULT
 
 TYPE_CHECKING = False
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
 
     Argument = tuple[Symbol, Any]  # where it comes from, and the constant that it is
 
-#: What is done to a file.
-CHANGES, ADDS, LOOKS = "changes", "adds", "looks"
 #: How deep calls of helpers are followed.
 MOST_HELPERS = 3
 #: How deep expressions that put a path together are followed.
@@ -45,6 +45,8 @@ METHODS_OF_PATHS = {
     **dict.fromkeys(CHANGING_PATHS, CHANGES),
     **dict.fromkeys((*LOOKING_AT_PATHS, ".open"), LOOKS),
 }
+#: How the paths begin that name no lasting file.
+_NO_FILES = ("/dev/", "/proc/", ":memory:")
 #: Functions that make a path of their arguments.
 _JOINING = {"posixpath.join", "ntpath.join", "posixpath.abspath", "os.fspath", "str"}
 _JOINING |= {"pathlib.PurePath.__truediv__"}
@@ -53,11 +55,14 @@ _JOINING |= {"pathlib.PurePath.__truediv__"}
 def files_in_turn(read: Iterable[tuple[FunctionType, Bound]], owns: Owns) -> list[str]:
     """The paths of these files, as far as the code plainly shows that all items use them.
 
-    A file that is appended to is one of them if the code also reads it, or asks if it exists.
+    A file that is appended to is one of them if the code also reads it, or asks if it exists. So is
+    a database in a file.
     """
     found: dict[str, dict[str, None]] = {CHANGES: {}, ADDS: {}, LOOKS: {}}
+    read = list(read)
+    by_sql = uses_by_sql(func for func, _ in read)
     for func, bound in read:
-        reader = _Reader(func, bound, owns)
+        reader = _Reader(func, bound, owns, by_sql)
         for use, argument in reader.uses(MOST_HELPERS):
             found[use] |= dict.fromkeys(reader.paths(argument, MOST_PARTS))
     return [*found[CHANGES], *(one for one in found[ADDS] if one in found[LOOKS])]
@@ -66,8 +71,10 @@ def files_in_turn(read: Iterable[tuple[FunctionType, Bound]], owns: Owns) -> lis
 class _Reader:
     """Reads one function, with its bound arguments."""
 
-    def __init__(self, func: FunctionType, bound: Bound, owns: Owns) -> None:
-        self._func, self._bound, self._owns = func, bound, owns
+    def __init__(
+        self, func: FunctionType, bound: Bound, owns: Owns, by_sql: tuple[str, ...]
+    ) -> None:
+        self._func, self._bound, self._owns, self._by_sql = func, bound, owns, by_sql
         self._flow = flow_of(func)
 
     def uses(self, depth: int) -> Iterator[tuple[str, Argument]]:
@@ -96,13 +103,15 @@ class _Reader:
             yield _by_mode(handed.at(1, "mode"), name), handed.at(0, "file")
         for place in CHANGING_FILES.get(name, ()):
             yield CHANGES, handed.at(place, "dst" if place else "src")
+        if name == OPENING_DATABASE:
+            yield from ((use, handed.at(0, "database")) for use in self._by_sql)
         if name in LOOKING_AT_FILES:
             yield LOOKS, handed.at(0, "path")
         helper, bound = with_arguments(called)
         if not depth or helper is None or helper is self._func or not self._owns(helper):
             return
         names = helper.__code__.co_varnames
-        for use, (symbol, _) in _Reader(helper, bound, self._owns).uses(depth - 1):
+        for use, (symbol, _) in _Reader(helper, bound, self._owns, self._by_sql).uses(depth - 1):
             if symbol is not None and symbol[0] == ARGUMENT:
                 argument = symbol[1]
                 if not symbol[2] and argument not in bound.values:
@@ -113,7 +122,7 @@ class _Reader:
         symbol, constant = argument
         if type(constant) in (str, bytes):
             path = fsdecode(constant)
-            yield from () if path.startswith(("/dev/", "/proc/")) else (path,)
+            yield from () if path.startswith(_NO_FILES) else (path,)
         if symbol is None or not depth:
             return
         for one in self._flow.origins(symbol):
