@@ -7,8 +7,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "amorsize"
 
@@ -129,32 +127,50 @@ def for_types_only(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.unparse(statement.test)
 
 
-@pytest.mark.parametrize("module", modules())
-def test_clocks_are_those_that_cannot_be_stopped(module):
-    """What measures or waits asks `clocks`: a program's tests may freeze the clocks of `time`."""
-    if module in ("_host.clocks", "_host.diagnostics") or module.startswith("cli"):
-        return
-    stoppable = {"perf_counter", "monotonic", "perf_counter_ns", "monotonic_ns"}
+STOPPABLE = {"perf_counter", "monotonic", "perf_counter_ns", "monotonic_ns"}
+
+
+def stoppable_clocks(module):
+    """Clocks of `time` that a module asks."""
     for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.ImportFrom) and node.module == "time":
-            assert not stoppable & {name.name for name in node.names}, "import them from clocks"
+            yield from STOPPABLE & {name.name for name in node.names}
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            assert (node.value.id, node.attr) not in {("time", name) for name in stoppable}
+            yield from STOPPABLE & {node.attr} if node.value.id == "time" else ()
 
 
-@pytest.mark.parametrize("module", modules())
-def test_imports_point_one_way(module):
-    """A module imports its own part and the parts before it, inside functions as well."""
+def test_clocks_are_those_that_cannot_be_stopped():
+    """What measures or waits asks `clocks`: a program's tests may freeze the clocks of `time`."""
+    may = ("_host.clocks", "_host.diagnostics")
+    found = [
+        f"{module}: import {name} from clocks"
+        for module in modules()
+        if module not in may and not module.startswith("cli")
+        for name in stoppable_clocks(module)
+    ]
+    assert not found
+
+
+def imports_from_below(module):
+    """What a module imports of parts that are not before its own."""
     own = part_of(module)
-    assert own in GROUP_OF, (
-        f"{own} has no place in the chain: give it one here and in docs/dev/design.md"
-    )
-
     for name in imported(module, ast.walk(tree_of(module))):
         if name.startswith("amorsize."):
             other = part_of(name.removeprefix("amorsize."))
             other = other if other in GROUP_OF else "__init__"  # a name of the face
-            assert other == own or GROUP_OF[other] < GROUP_OF[own], f"{module} imports {name}"
+            if other != own and GROUP_OF[other] >= GROUP_OF[own]:
+                yield name
+
+
+def test_each_part_has_its_place_in_the_chain():
+    """Give a new one its place here and in docs/dev/design.md."""
+    assert not {part_of(module) for module in modules()} - GROUP_OF.keys()
+
+
+def test_imports_point_one_way():
+    """A module imports its own part and the parts before it, inside functions as well."""
+    found = [f"{module}: {name}" for module in modules() for name in imports_from_below(module)]
+    assert not found
 
 
 def imported_modules(module: str) -> set[str]:
@@ -206,13 +222,16 @@ def test_no_module_leads_back_to_itself():
     assert found == []
 
 
-@pytest.mark.parametrize("module", [name for name in modules() if part_of(name) == "policy"])
-def test_policy_imports_nothing_that_acts(module):
+def test_policy_imports_nothing_that_acts():
     """The policy decides and does nothing else: arithmetic is all it may import."""
-    names = set(imported(module, ast.walk(without_types(tree_of(module)))))
-
-    foreign = {n for n in names if not any(f"{n}.".startswith(f"{a}.") for a in ALLOWED_IN_POLICY)}
-    assert not foreign
+    found = [
+        f"{module}: {name}"
+        for module in modules()
+        if part_of(module) == "policy"
+        for name in imported(module, ast.walk(without_types(tree_of(module))))
+        if not any(f"{name}.".startswith(f"{allowed}.") for allowed in ALLOWED_IN_POLICY)
+    ]
+    assert not found
 
 
 def without_types(tree: ast.Module) -> ast.Module:
@@ -237,14 +256,16 @@ for name in {names!r}:
     assert isolated(script).split() == names
 
 
-@pytest.mark.parametrize(
-    "module", [name for name in modules() if part_of(name) in HOT and name not in COLD]
-)
-def test_the_hot_path_imports_nothing_heavy(module):
+def test_the_hot_path_imports_nothing_heavy():
     """Importing a module of the hot path imports nothing that takes over 2 ms."""
-    names = set(imported(module, run_at_import(tree_of(module).body)))
-
-    assert not {name for name in names if name.split(".")[0] in HEAVY}
+    found = [
+        f"{module}: {name}"
+        for module in modules()
+        if part_of(module) in HOT and module not in COLD
+        for name in imported(module, run_at_import(tree_of(module).body))
+        if name.split(".")[0] in HEAVY
+    ]
+    assert not found
 
 
 def test_decorating_imports_nothing_heavy():
