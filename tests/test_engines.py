@@ -328,7 +328,9 @@ class TestRay:
 
         mapped([0.01] * 20)
 
-        assert "1 chunks at once" in str(mapped.explain())
+        told = str(mapped.explain())
+        assert "1 chunks at once" in told
+        assert f"the Ray cluster at {ray_runtime.get_runtime_context().gcs_address}" in told
 
     def test_items_that_are_references_are_what_they_stand_for(self, ray_runtime):
         refs = [ray_runtime.put(bytes([x]) * 10) for x in range(9)]

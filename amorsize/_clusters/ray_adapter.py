@@ -67,6 +67,8 @@ class RayAdapter:
         self.reference_types = frozenset((ray.ObjectRef, *of_client))
         if not ray.is_initialized():
             ray.init(address, log_to_driver=False)
+        where = getattr(ray.get_runtime_context(), "gcs_address", None)
+        self.described = f"the Ray cluster at {where}" if where else self.described
         options = {"num_cpus": 1, **(given or {})}
         needs = {ours: options.get(name) for ours, name in NEEDS.items()}
         self._needs = {**needs, **(options.get("resources") or {})}
