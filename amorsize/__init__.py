@@ -97,7 +97,7 @@ _HOMES = {
     "shutdown": "amorsize._api.map",
     "tune_parameters": "amorsize.tuning",
     "tune_pipeline": "amorsize.tuning",
-    "tuned_map": "amorsize._api.map",
+    "tuned_map": "amorsize._api.tuned_map",
     "worker_number": "amorsize._workers.worker_numbers",
     "workers": "amorsize._api.map",
 }

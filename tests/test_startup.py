@@ -83,6 +83,15 @@ def test_decorating_loads_nothing_heavy(loaded):
     assert before == set()
 
 
+def test_what_maps_is_loaded_by_the_first_call(run_script):
+    """Not by importing `tuned_map`, nor by a trivial call."""
+    script = f"from amorsize import tuned_map\ntuned_map(lambda x: x + 1, [1, 2]){LOADED}"
+    loaded = set(run_script(script).stdout.split())
+
+    assert {"amorsize._api.map", "amorsize._engine.engine"} & loaded == set()
+    assert len(loaded) <= 23
+
+
 def test_decorating_loads_what_decorating_takes(loaded):
     """What runs a call waits for the first call; wrapt is its one compiled module."""
     assert {name for name in loaded if name.split(".")[0] == "amorsize"} == set(OURS)
@@ -215,11 +224,12 @@ def copied(tmp_path):
     return copy
 
 
-def printed(copy, script, *options, loading="from amorsize import tuned_map", **environ):
+MAPPING = "from amorsize import tuned_map\ntuned_map(len, [''])"
+
+
+def printed(copy, script, *options, loading=MAPPING, **environ):
     """What a script prints that has loaded the package from the copy."""
-    lines = (
-        f"import sys\nsys.path.insert(0, {str(copy.parent)!r})\nfrom amorsize import tuned_map\n"
-    )
+    lines = f"import sys\nsys.path.insert(0, {str(copy.parent)!r})\n{loading}\n"
     names = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
     kept = {name: value for name, value in os.environ.items() if name not in names}
     command = [sys.executable, *options, "-c", lines + textwrap.dedent(script)]
@@ -245,7 +255,7 @@ def rewritten(copy, number):
 @pytest.mark.parametrize(
     "loading",
     [
-        "from amorsize import tuned_map",
+        MAPPING,
         "from amorsize import autotune\nautotune(len)(['a', 'b'])",
         "import amorsize\namorsize.shutdown()",
     ],

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import amorsize._api.decorator
-import amorsize._api.map
+import amorsize._api.tuned_map
 from amorsize._engine import option_checks
 from amorsize._engine.call_options import DEFAULTS, Options
 from amorsize._engine.option_checks import CHECKS
@@ -78,7 +78,9 @@ def parameters(func):
     return inspect.signature(func).parameters
 
 
-@pytest.mark.parametrize("func", [amorsize._api.decorator.autotune, amorsize._api.map.tuned_map])
+@pytest.mark.parametrize(
+    "func", [amorsize._api.decorator.autotune, amorsize._api.tuned_map.tuned_map]
+)
 def test_every_option_is_spelled_out(func):
     """`help()` and completion show each option, with its default and its type."""
     spelled = {

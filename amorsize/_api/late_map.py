@@ -6,6 +6,7 @@ import sys
 
 from amorsize._engine.call_checks import check_data, name_of
 from amorsize._engine.call_options import DEFAULTS
+from amorsize._function.callables import FUNCTION
 from amorsize._host.shortage import CANNOT_LOAD, is_lack, loop, no_workers, why_too_few
 from amorsize._host.signals import (
     no_interrupts,  # here: a handler may call before all else is there
@@ -31,7 +32,7 @@ def run(
 ) -> list[Any]:
     """Map over data: trivial items at once, others by the module that makes maps."""
     is_plain = options is DEFAULTS and len(iterables) == 1 and not item_kwargs
-    if is_plain and "amorsize._api.map" not in sys.modules:
+    if is_plain and type(func) is FUNCTION and "amorsize._api.map" not in sys.modules:
         from amorsize._api import trivial_calls
 
         begun = trivial_calls.begin(func, iterables[0], name)

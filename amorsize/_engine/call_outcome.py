@@ -6,7 +6,6 @@ import os
 import sys
 from time import time
 
-from amorsize._engine.verdict import HOLDS_GIL
 from amorsize._profiles import memory_store
 from amorsize._workers import nesting
 from amorsize.policy.evidence import achievement
@@ -143,6 +142,8 @@ def _warn_of_copies(call: Call, recorder: Recorder, *, is_kept: bool) -> None:
     """What items did in worker processes to what these had copies of: say so once per function."""
     if not recorder.n_started.get("process"):
         return
+    from amorsize._engine.verdict import HOLDS_GIL  # loaded, where there were workers
+
     if call.tuner.request.thread_reason == HOLDS_GIL:  # items are proven to change nothing
         return
     from amorsize._function.thread_safety import reach

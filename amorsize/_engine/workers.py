@@ -5,7 +5,6 @@ from __future__ import annotations
 from amorsize._function import sizeof
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import raised_by_handler
-from amorsize._workers import worker_numbers
 from amorsize._workers.protocol import WorkerLost, WorkerRetired
 
 TYPE_CHECKING = False
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from amorsize._engine.results import Returns
     from amorsize._engine.retries import Losses
     from amorsize._workers.protocol import Chunk, Event, WorkerPool
+    from amorsize._workers.worker_numbers import WorkerNumbers
     from amorsize.policy import actions as do
 
 #: The longest wait in one piece, in seconds.
@@ -57,7 +57,7 @@ class Workers:
         self.losses: Losses | None = None
         self.meter: OverheadMeter | None = None
         self._returns: Returns | None = None
-        self._numbers: worker_numbers.WorkerNumbers | None = None
+        self._numbers: WorkerNumbers | None = None
         #: What numerical libraries are held to, from the first fork on.
         self.library_limits: Limits | None = None
         #: Files that threads have open, from the first thread on.
@@ -150,10 +150,12 @@ class Workers:
         self.pool_of[worker].retire(worker)
         self.numbers().leave(worker)
 
-    def numbers(self) -> worker_numbers.WorkerNumbers:
+    def numbers(self) -> WorkerNumbers:
         """The worker numbers; the caller has the first one if it runs items itself."""
         if self._numbers is None:
-            self._numbers = worker_numbers.WorkerNumbers(first=int(self._call.may_stay_here))
+            from amorsize._workers.worker_numbers import WorkerNumbers
+
+            self._numbers = WorkerNumbers(first=int(self._call.may_stay_here))
         return self._numbers
 
     def expect_returns(self) -> None:

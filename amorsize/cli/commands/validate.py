@@ -103,7 +103,7 @@ def _seen() -> Seen:
 
 def _job_times() -> float:
     """How many times as quick worker processes are at a short job that computes."""
-    from amorsize._api.map import tuned_map
+    from amorsize._api.tuned_map import tuned_map
     from amorsize._host import diagnostics
 
     items = [diagnostics.turns_for(JOB_S / N_ITEMS)] * N_ITEMS
