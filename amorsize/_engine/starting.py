@@ -48,7 +48,7 @@ class Starter:
 
     def start(self, backend: str) -> None:
         """Start one worker; before a fork, this call's own threads have ended."""
-        if backend == "process" and self._call.fork_reason is None:
+        if backend == "process" and self._call.fork_reason is None and not self._has_waiting():
             self._stop_own_threads()
             if not self._is_sure_to_fork():
                 return  # what can be done instead is decided with that in mind
@@ -89,6 +89,10 @@ class Starter:
         self._workers.poll(0.0)
         if backend == "process" and self._remote is None:
             self._inspection.keeping.note_start(self._recorder.n_started[backend])
+
+    def _has_waiting(self) -> bool:
+        """Whether the next worker is there already: it is woken instead of forked."""
+        return bool(getattr(self._call.pools.get("process"), "resting", ()))
 
     def _pool(self, backend: str) -> WorkerPool:
         kind, pool = backend, self._call.pools.get(backend)
