@@ -23,6 +23,9 @@ QUICK := $(addprefix tests/test_,advice.py cache.py cli_data.py costs.py explain
 	overhead.py prediction.py project.py shape.py startup.py strategies.py time_left.py timeline_rows.py tuner.py words.py \
 	worker_number.py)
 
+# The test files that want the cores to themselves: collecting all others takes 5 s of one core.
+CORES = $(shell grep -l 'mark\.cores' tests/test_*.py)
+
 .PHONY: help demo docs test test-quick lint unit test-engines test-all stress bench regret clean
 
 help:
@@ -68,7 +71,7 @@ lint: $(VENV)/.installed-dev
 unit: $(VENV)/.installed-dev
 	@$(BIN)/python tests/side_by_side.py -m "not cores and not engines" -q -p no:cacheprovider --no-header || { \
 		echo "A test failed: mend the above; $(BIN)/python -m pytest -k NAME runs one alone."; exit 1; }
-	@$(BIN)/python -m pytest -m cores -q -p no:cacheprovider --no-header || { \
+	@$(BIN)/python -m pytest -m cores -q -p no:cacheprovider --no-header $(CORES) || { \
 		echo "A test failed that wants the cores to itself: is the machine busy?"; exit 1; }
 
 # Apart from the others: engines leave threads in the test process, beside which nothing is forked.
