@@ -57,6 +57,8 @@ MAX_LIBRARY = 60
 MOST_FOUND = 5
 #: Methods of a `threading.Event` that set what a later item of the loop may read.
 _SWITCHING = frozenset(("set", "clear"))
+#: Names of functions that start programs.
+_NAMES_FOR_PROGRAMS = {"run", "call", "check_call", "Popen", "system"}
 #: Functions that replace something until it is set again.
 _SETS = {"signal.signal", "decimal.setcontext"}
 #: Folders that list open files by the numbers of their descriptors.
@@ -267,6 +269,8 @@ class Code:
                 self._changes.see(change, method)
         if not NAMES_FOR_FILES.isdisjoint(self._findings.names):
             self._judge_files()
+        if not _NAMES_FOR_PROGRAMS.isdisjoint(self._findings.names):
+            self._judge_programs()
 
     def _judge_files(self) -> None:
         """Note files with one name for all items: they are written in the items' order."""
@@ -274,6 +278,14 @@ class Code:
 
         for path in files_in_turn([one[:2] for one in self.read_with], self._owns):
             what = f"a function that changes {path}, which is one file for all items"
+            self._findings.calls[what] = self._findings.bound[what] = None
+
+    def _judge_programs(self) -> None:
+        """Note programs that print: what they print is in the items' order in the caller alone."""
+        from amorsize._function.printing_programs import printing_programs
+
+        for program in printing_programs(one[0] for one in self.read_with):
+            what = f"{program}, a program that prints where this one does"
             self._findings.calls[what] = self._findings.bound[what] = None
 
     def _examine_calls(self, func: FunctionType) -> None:
