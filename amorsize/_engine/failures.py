@@ -80,7 +80,8 @@ class Failures:
         if tuner.costs.waits:
             n_at_once, n_usual = min(tuner.waiters.n_wanted, n_at_once), 1
         else:  # on a busy host items that wait may seem to do so for a part of their time
-            n_usual = tuner.host.n_cores if tuner.costs.n_at_once > 1 else n_at_once
+            is_mixed = tuner.costs.n_at_once > 1 and tuner.is_host_inspected
+            n_usual = tuner.host.n_cores if is_mixed else n_at_once
         if self._call.options.n_jobs is not None or n_at_once <= n_usual:
             return
         if (travel := shortage.loaded("_workers.serialization")) is not None:
