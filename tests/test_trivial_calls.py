@@ -70,6 +70,19 @@ assert memory_store.memory().profile(key).n_items == 500
     run_script(script)
 
 
+def test_whoever_asks_for_the_last_call_gets_it(run_script):
+    """Not `explain()` alone; later calls leave their traces there themselves."""
+    script = f"""{PROGRAM}
+remainder(range(100))
+from amorsize._api import trivial_calls
+from amorsize._profiles.memory_store import last_trace
+assert last_trace(remainder.one).n_items == 100
+remainder(range(50))
+assert not trivial_calls._latest
+"""
+    run_script(script)
+
+
 def test_items_that_take_longer_than_they_seem_to_go_to_the_engine(loads):
     """With the results that are there already; no item runs twice."""
     loaded = loads(

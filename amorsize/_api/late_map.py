@@ -32,7 +32,8 @@ def run(
 ) -> list[Any]:
     """Map over data: trivial items at once, others by the module that makes maps."""
     is_plain = options is DEFAULTS and len(iterables) == 1 and not item_kwargs
-    if is_plain and type(func) is FUNCTION and "amorsize._api.map" not in sys.modules:
+    has_memory = "amorsize._profiles.memory_store" in sys.modules  # which may know it better
+    if is_plain and type(func) is FUNCTION and not has_memory:
         from amorsize._api import trivial_calls
 
         begun = trivial_calls.begin(func, iterables[0], name)
@@ -62,8 +63,6 @@ def load() -> Any:
             return _WithoutRoom(error)
         raise
     loaded = module
-    if (trivial_calls := sys.modules.get("amorsize._api.trivial_calls")) is not None:
-        trivial_calls.remember()
     return module
 
 

@@ -7,6 +7,7 @@ from _weakref import ref
 from time import thread_time, time
 
 from amorsize._function.trivial import is_trivial
+from amorsize._host import shortage
 from amorsize._host.clocks import perf_counter
 from amorsize._workers.chunk import run_chunk
 from amorsize.policy.trivial_items import stay_in_plain_loop
@@ -104,8 +105,8 @@ def _note(
 
 def remember() -> None:
     """Hand on what is known of such calls, since there is something now that remembers it."""
-    from amorsize._engine import loop_memory
-
+    if (loop_memory := shortage.loaded("_engine.loop_memory")) is None:
+        return
     while _latest:
         _, ran = _latest.popitem()
         if (func := ran.func()) is not None:
