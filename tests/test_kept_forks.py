@@ -33,7 +33,7 @@ def helper(x):
 
 
 def scaled(x):
-    sleep(2e-3)  # so that one worker alone is not through before there is another
+    sleep(5e-3)  # so that one worker alone is not through before there is another
     return helper(x) * SCALE
 
 
@@ -123,7 +123,7 @@ class TestKept:
         monkeypatch.setattr(keeping, "MANY", 3)
 
         def f(x):
-            sleep(2e-3)
+            sleep(5e-3)
             return x
 
         counts = []
@@ -371,7 +371,7 @@ from time import sleep
 from amorsize import tuned_map
 from amorsize._engine import keeping
 keeping.MANY = 1
-def f(x): return sleep(2e-3) or x + 1
+def f(x): return sleep(5e-3) or x + 1
 def pids():
     tuned_map(f, [*range(20)], backend="process", n_jobs=2)
     return {{*open("/proc/thread-self/children").read().split()}}
@@ -441,7 +441,7 @@ class TestHeld:
             from amorsize import tuned_map
             from amorsize._engine import keeping
             keeping.MANY = 1
-def f(x): return sleep(2e-3) or x + 1
+def f(x): return sleep(5e-3) or x + 1
             tuned_map(f, [*range(20)], backend="process", n_jobs=2)
             null = os.open(os.devnull, os.O_RDWR)
             os.dup2(null, 1)
@@ -482,7 +482,7 @@ from time import sleep
 from amorsize import tuned_map
 from amorsize._engine import keeping
 keeping.MANY = 1
-def f(x): return sleep(2e-3) or x + 1
+def f(x): return sleep(5e-3) or x + 1
 held = b"x" * ({mebibytes} << 20)
 tuned_map(f, [*range(20)], backend="process", n_jobs=2)
 del held
@@ -494,7 +494,7 @@ from time import sleep
 from amorsize import tuned_map
 from amorsize._engine import keeping
 keeping.MANY = 1
-def f(x): return sleep(2e-3) or x + 1
+def f(x): return sleep(5e-3) or x + 1
 with tempfile.TemporaryFile() as file:
     file.write(b"x" * {n_bytes})
     file.flush()
@@ -614,7 +614,7 @@ from time import sleep
 from amorsize import tuned_map
 from amorsize._engine import keeping
 keeping.MANY = 1
-def f(x): return sleep(2e-3) or x + 1
+def f(x): return sleep(5e-3) or x + 1
 tuned_map(f, [*range(20)], backend="process", n_jobs=2)
 print(open("/proc/thread-self/children").read(), flush=True)
 {end}
@@ -641,7 +641,7 @@ from time import sleep
 from amorsize import tuned_map
 from amorsize._engine import keeping
 keeping.MANY = 1
-def f(x): return sleep(2e-3) or x + 1
+def f(x): return sleep(5e-3) or x + 1
 def works(): return tuned_map(f, [*range(20)], backend="process", n_jobs=2) == [*range(1, 21)]
 works()
 before = open("/proc/thread-self/children").read().split()
@@ -679,7 +679,7 @@ from time import sleep
 from amorsize import shutdown, tuned_map
 from amorsize._engine import keeping
 keeping.MANY = 1
-def f(x): return sleep(2e-3) or x + 1
+def f(x): return sleep(5e-3) or x + 1
 def works(): return tuned_map(f, [*range(20)], backend="process", n_jobs=2) == [*range(1, 21)]
 works()
 os.closerange(3, 100)
@@ -698,7 +698,7 @@ from time import sleep
 from amorsize import tuned_map
 from amorsize._engine import keeping
 keeping.MANY = 1
-def f(x): return sleep(2e-3) or x + 1
+def f(x): return sleep(5e-3) or x + 1
 def works(): return tuned_map(f, [*range(20)], backend="process", n_jobs=2) == [*range(1, 21)]
 works()
 pids = open("/proc/thread-self/children").read().split()
