@@ -7,6 +7,7 @@ import sys
 from amorsize._engine.call_checks import check_data, name_of
 from amorsize._engine.call_options import DEFAULTS
 from amorsize._function.callables import FUNCTION
+from amorsize._host import shortage
 from amorsize._host.shortage import CANNOT_LOAD, is_lack, loop, no_workers, why_too_few
 from amorsize._host.signals import (
     no_interrupts,  # here: a handler may call before all else is there
@@ -34,9 +35,8 @@ def run(
     is_plain = options is DEFAULTS and len(iterables) == 1 and not item_kwargs
     has_memory = "amorsize._profiles.memory_store" in sys.modules  # which may know it better
     if is_plain and type(func) is FUNCTION and not has_memory:
-        from amorsize._api import trivial_calls
-
-        begun = trivial_calls.begin(func, iterables[0], name)
+        trivial_calls = shortage.loaded("_api.trivial_calls")  # None: no room, nor for all others
+        begun = trivial_calls and trivial_calls.begin(func, iterables[0], name)
         if begun is not None:
             if begun.is_done:
                 return begun.results
