@@ -39,7 +39,7 @@ def run(
         begun = trivial_calls and trivial_calls.begin(func, iterables[0], name)
         if begun is not None:
             if begun.is_done:
-                return begun.results
+                return begun.results  # type: ignore[no-any-return]
             results, error, began = begun.results, begun.error, begun.began
             del begun
             try:
