@@ -2,6 +2,7 @@
 
 import decimal
 import fcntl
+import gc
 import importlib
 import os
 import signal
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import weakref
 from time import sleep
 
 import pytest
@@ -25,6 +27,7 @@ pytestmark = [
 ]
 
 SCALE = 3
+BOUNDS = slice([1], None)
 TABLE = [1, 2, 3]
 
 
@@ -346,6 +349,38 @@ class TestChanged:
         done = run_script(CHANGE.format(change=change))
         assert done.stdout.split() == ["2", "0"]
 
+    def test_defaults_that_change_places(self):
+        def summed(x, *, a=3, b=50):
+            return x * a + b
+
+        names = summed.__kwdefaults__
+        change = lambda: setattr(summed, "__kwdefaults__", {"b": names["a"], "a": names["b"]})  # noqa: E731
+        assert self.check(summed, change)[1] == 53
+
+    def test_a_global_that_takes_the_place_of_another(self):
+        """Both have the name of a method as well, so neither has to be a global."""
+        there = {"sleep": sleep, "count": 5}
+        exec("def f(x): return sleep(1e-3) or (count + x if x < 100 else index)", there)
+        assert mapped(there["f"])[0] == 5
+        there["index"] = there.pop("count")
+
+        with pytest.raises(NameError):
+            mapped(there["f"])
+
+    def test_a_list_in_a_slice_changed(self, monkeypatch):
+        monkeypatch.setitem(globals(), "BOUNDS", slice([1], None))
+
+        def add(x):
+            return x + BOUNDS.start[0]
+
+        assert self.check(add, lambda: BOUNDS.start.__setitem__(0, 10))[0] == 10
+
+    def test_how_numbers_are_rounded(self, run_script):
+        done = run_script(
+            CHANGE.format(change="import ctypes; ctypes.CDLL('libm.so.6').fesetround(0x800)")
+        )
+        assert done.stdout.split() == ["2", "0"]
+
     def test_a_shadowed_builtin(self, monkeypatch):
         def longest(x):
             return max(x, 3)
@@ -362,6 +397,15 @@ class TestChanged:
 
         for _ in range(3):
             assert mapped(is_marked, [marker, "other"]) == [True, False]
+
+    @pytest.mark.parametrize("other", ["marker or None", "marker if x else None"])
+    def test_identity_with_one_of_two(self, other):
+        """Whichever of the two stands last in the code."""
+        marker = "a marker of some length"
+        func = eval(f"lambda marker: lambda x: x is ({other})")(marker)
+
+        for _ in range(3):
+            assert mapped(func, [marker, "other"]) == [True, False]
 
 
 #: Makes a change between two calls; how many workers wait, and how many of them are used again.
@@ -469,6 +513,31 @@ def f(x): return sleep(5e-3) or x + 1
         done = run_script(MAPPED.format(n_bytes=n_bytes))
         assert done.stdout.split() == [n_waiting]
 
+    def test_the_function_and_all_it_reaches_are_let_go(self, waiting):
+        class Large:
+            pass
+
+        there = {"sleep": sleep, "large": Large()}
+        exec("def f(x): return sleep(1e-3) or x + 1", there)
+        mapped(there["f"])
+        assert waiting()
+        left = weakref.ref(there["large"]), weakref.ref(there["f"])
+        there.clear()
+        del there
+        gc.collect()
+
+        assert [one() for one in left] == [None, None]
+
+    def test_large_values_are_let_go(self, waiting):
+        large = "x" * (8 << 20)
+        mapped(eval("lambda large: lambda x: large[x]")(large))
+        assert not waiting()
+
+    def test_signals_to_all_of_a_group_are_handled_once(self, run_script):
+        """Neither do their handlers print into the next call."""
+        done = run_script(SIGNALLED)
+        assert done.stdout.split() == ["handled", "2"]
+
     @pytest.mark.parametrize("limit", ["RLIMIT_AS, (8 << 30,) * 2", "RLIMIT_NOFILE, (200, 200)"])
     def test_what_a_program_may_have_is_not_used_up(self, run_script, limit):
         """A pool that waits has memory mapped, and takes three descriptors for each worker."""
@@ -476,6 +545,23 @@ def f(x): return sleep(5e-3) or x + 1
         assert done.stdout.split() == ["0"]
 
 
+SIGNALLED = """
+import os, signal
+from time import sleep
+from amorsize import tuned_map
+from amorsize._engine import keeping
+keeping.MANY = 1
+def f(x): return sleep(2e-3) or x + 1
+def pids():
+    tuned_map(f, [*range(20)], backend="process", n_jobs=2)
+    return {*open("/proc/thread-self/children").read().split()}
+assert os.getpgrp() == os.getpid()
+signal.signal(signal.SIGUSR1, lambda *_: print("handled", flush=True))
+first = pids()
+os.killpg(0, signal.SIGUSR1)
+sleep(0.2)
+print(len(first & pids()))
+"""
 MUCH = """
 import os, sys
 from time import sleep

@@ -49,6 +49,10 @@ def is_marked_inside(xs):
     return [x for x in xs if x is MARK]
 
 
+def is_marked_or_none(x):
+    return x is (MARK or None)
+
+
 def among(x):
     return x in (NOT_A_NUMBER, math.nan)
 
@@ -74,7 +78,9 @@ def test_what_computes_or_sleeps_is_the_same_each_time(func):
     assert is_same(first, reach(func))
 
 
-@pytest.mark.parametrize("func", [is_marked, is_marked_inside, among, listed, len])
+@pytest.mark.parametrize(
+    "func", [is_marked, is_marked_inside, is_marked_or_none, among, listed, len]
+)
 def test_what_may_tell_a_copy_from_the_original_has_no_answer(func):
     """A worker gets its items as copies, and what may change is never compared."""
     assert reach(func) is None
@@ -142,7 +148,13 @@ def test_a_function_put_into_a_module_ends_the_proof(monkeypatch):
     assert reach(counted) is None
 
 
-@pytest.mark.parametrize("items", [[[1]], [object()], [1.0, math.nan], [(1, (math.nan,))]])
+@pytest.mark.parametrize(
+    "items",
+    [
+        *([[1]], [object()], [1.0, math.nan], [(1, (math.nan,))]),
+        *([slice([1], 2)], [(slice(0, 1, print),)], [slice(*range(3))] * 400),
+    ],
+)
 def test_items_that_may_be_told_from_their_copies_have_no_answer(items):
     """What is not plain, and what is equal to itself by identity alone."""
     assert reach(scaled, items) is None

@@ -8,12 +8,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Exact types of such values; a tuple is one if its elements are.
+#: Exact types of such values; a tuple is one if its elements are, and a slice if its bounds are.
 PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, range, slice, type(...)})
-#: The most values inside tuples that are examined.
+#: The most values inside tuples and slices that are examined.
 MOST_INSIDE = 1000
 
 _ITEMS_OF = {list, tuple}
+_HOLDING = {slice, tuple}
 
 
 def is_plain(value: object) -> bool:
@@ -22,7 +23,7 @@ def is_plain(value: object) -> bool:
 
 
 def kinds_of(items: Sequence[object], most_items: float = inf) -> set[type]:
-    """The types of all items, and of the values in tuples.
+    """The types of all items, and of the values in tuples and slices.
 
     Items are only examined in lists, tuples and ranges that are not too long. Otherwise the type of
     the sequence stands for them, which is not plain.
@@ -32,19 +33,25 @@ def kinds_of(items: Sequence[object], most_items: float = inf) -> set[type]:
     if type(items) not in _ITEMS_OF or len(items) > most_items:
         return {list}
     kinds = set(map(type, items))
-    if kinds <= PLAIN or not kinds <= {*PLAIN, tuple}:
+    if kinds.isdisjoint(_HOLDING) or not kinds <= {*PLAIN, tuple}:
         return kinds
     return kinds_inside(tuple(items))
 
 
 def kinds_inside(value: object) -> set[type]:
-    """The types of a value and of values in tuples; `tuple` is among them if these are too many."""
+    """The types of a value and of values inside; `tuple` is among them if these are too many."""
     waiting, kinds, n_opened = [value], set(), 0
     while waiting:
         one = waiting.pop()
-        if type(one) is tuple and n_opened + len(one) <= MOST_INSIDE:
-            n_opened += len(one)
-            waiting.extend(one)
-        else:
+        if type(one) not in _HOLDING:
             kinds.add(type(one))
+            continue
+        if type(one) is slice:
+            kinds.add(slice)
+            one = one.start, one.stop, one.step
+        assert type(one) is tuple
+        if (n_opened := n_opened + len(one)) > MOST_INSIDE:
+            kinds.add(tuple)
+            break
+        waiting.extend(one)
     return kinds

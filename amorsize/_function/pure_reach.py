@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from opcode import opname
 
-from amorsize._function.callables import FUNCTION, MODULE
+from amorsize._function.callables import FUNCTION, MISSING, MODULE
 from amorsize._function.plain_values import PLAIN, kinds_of
 from amorsize._function.pure_code import GENERATOR, Proof
 from amorsize.policy.value import inf
@@ -76,9 +76,12 @@ class _Reaching(Proof):
 
     def holds(self, func: Any) -> bool:
         """Whether nothing that it may run does more than compute or sleep."""
-        defaults = (func.__defaults__ or (), *(func.__kwdefaults__ or {}).values())
-        self.reached += (func, func.__code__, func.__globals__, *defaults)
-        return not _has_nan(defaults) and super().holds(func)
+        by_name = func.__kwdefaults__ or {}
+        # Its globals cannot be replaced, and to hold them would keep all that is in them.
+        self.reached += (func, func.__code__, func.__defaults__)
+        self.reached += (len(by_name), *by_name, *by_name.values())
+        has_nan = _has_nan((func.__defaults__ or (), *by_name.values()))
+        return not has_nan and super().holds(func)
 
     def only_computes(self, code: CodeType, func: Any) -> bool:
         """The same, without comparing objects by their identity: a worker would have copies."""
@@ -89,7 +92,7 @@ class _Reaching(Proof):
         """Whether code that has this value can do no more with it than compute or sleep."""
         self.reached.append(value)
         if type(value) is MODULE:
-            self.reached += vars(value).values()
+            self.reached += (*vars(value), *vars(value).values())
             is_time = value is sys.modules.get("time")
             return _is_as_built(value) and (is_time or super().leads_nowhere(value))
         if type(value) is _BUILTIN and value.__module__ == "time":
@@ -98,6 +101,7 @@ class _Reaching(Proof):
 
     def is_method(self, name: str) -> bool:
         """Whether it names a method of plain values, or a function of `math` or `time`."""
+        self.reached.append(MISSING)  # a global of this name would be another reach
         if name == "nan":  # of which a worker's copy is not the one in an item
             return False
         return super().is_method(name) or (name in _OF_TIME and _is_of_time(name))
@@ -126,7 +130,7 @@ def _has_nan(value: Any) -> bool:
 
 def _compares_identity(code: CodeType) -> bool:
     """Whether it asks if something is another object than None, True, False or `...`."""
-    last: Any = code
+    before, last, is_single = "", "", False
     steps, extended = code.co_code, 0
     for place in range(0, len(steps), 2):
         name = opname[steps[place]]
@@ -134,7 +138,13 @@ def _compares_identity(code: CodeType) -> bool:
         extended = argument << 8 if name == "EXTENDED_ARG" else 0
         if name in ("EXTENDED_ARG", "CACHE", "NOP"):
             continue
-        if name == "IS_OP" and not any(last is one for one in _SINGLE):
+        if name == "IS_OP" and not (is_single and _gives_value(before)):
             return True
-        last = code.co_consts[argument] if name == "LOAD_CONST" else code
+        before, last = last, name
+        is_single = name == "LOAD_CONST" and any(code.co_consts[argument] is one for one in _SINGLE)
     return False
+
+
+def _gives_value(step: str) -> bool:
+    """Whether a constant loaded after it is an operand alone: not one of two, as in `x or None`."""
+    return bool(step) and "JUMP" not in step and step != "POP_TOP"

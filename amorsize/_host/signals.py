@@ -133,6 +133,17 @@ def leave_to_caller(blocked: list[int] | None = None) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
+def ignore_handled() -> None:
+    """In a worker that outlives its call: what the program handles is for the program alone.
+
+    A signal to all processes of a terminal or a group would have each of them run its handler.
+    """
+    signal = signals()
+    for number in range(1, signal.NSIG):
+        if callable(_handler_of(signal, number)):
+            signal.signal(number, signal.SIG_IGN)
+
+
 def handlers_of_program() -> list[Any]:
     """What handles each signal once nothing holds it back any more."""
     signal = signals()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from math import inf
 
+from amorsize._host import signals
 from amorsize._host.clocks import perf_counter
 from amorsize._workers import framing, inherited_pipes, parent_death
 from amorsize._workers.worker_main import IDLE_S, Worker, flush_streams
@@ -51,5 +52,6 @@ def hold_nothing(own: Collection[int]) -> None:
     Whoever waits for the end of a pipe, a lock on a file, a port or a folder waits for the last
     copy to be closed.
     """
+    signals.ignore_handled()
     inherited_pipes.close_all(own)
     os.chdir("/")

@@ -11,7 +11,10 @@ from __future__ import annotations
 import _thread
 import os
 import sys
+from _weakref import ref
 
+from amorsize._function import sizeof
+from amorsize._function.plain_values import PLAIN
 from amorsize._function.pure_reach import is_same
 from amorsize._host import shortage
 from amorsize._host.clocks import perf_counter
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 MOST_BYTES = 128 << 20
 #: The most that may be mapped from files, devices and memory of other owners.
 MOST_MAPPED_BYTES = 1 << 20
+#: The most that is kept of the values that a function reaches, to compare them.
+MOST_REACHED_BYTES = 1 << 20
 #: How many files workers may take, by how many this process can still open; `N_FILES` each.
 FILES_SHARE, N_FILES = 0.25, 3
 #: Pools that wait at once: a program may call a few functions in turn.
@@ -40,6 +45,7 @@ MARGIN_S = 0.5
 #: Frames of Python by which calls may differ in depth: those of a call itself are as many.
 MOST_FRAMES = 16
 _KIB = 1024
+_ONE, _TEN, _LEAST_NORMAL, _LEAST = 1.0, 10.0, 2.0**-1022, 2.0**-1074
 _OVERCOMMIT = "/proc/sys/vm/overcommit_memory"
 _MAPPED_BY_US = (" /dev/zero (deleted)", " /memfd:amorsize (deleted)")
 
@@ -64,14 +70,19 @@ class Standing:
     __slots__ = ("_depth", "_reach", "_state", "_told")
 
     def __init__(self, reach: tuple[Any, ...], told: tuple[Any, ...]) -> None:
-        self._reach, self._told = reach, told
+        self._reach, self._told = tuple(map(_held, reach)), told
+        if sum(sizeof.of(one) for one in self._reach if type(one) is not ref) > MOST_REACHED_BYTES:
+            raise SerializationError("this process would keep the large values that items reach")
         self._depth = _depth()
         hooks = sys.gettrace(), sys.getprofile()
-        self._state = surroundings(caller_state.packed()), process_rights.rights(), hooks
+        self._state = (
+            *(surroundings(caller_state.packed()), process_rights.rights(), hooks),
+            _rounding(),
+        )
 
     def is_for(self, other: Standing) -> bool:
         """Whether both are for the same function, as it is or as it was."""
-        return self._reach[0] is other._reach[0]
+        return self._reach[0] is other._reach[0]  # one reference for each function
 
     def is_still(self, now: Standing) -> bool:
         """Whether a worker of this standing would do what one of the other does."""
@@ -94,6 +105,24 @@ class Standing:
     def keep(self, pool: ForkPool) -> None:
         """Have the workers of a pool wait for the next call."""
         kept.keep(pool, self)
+
+
+def _held(value: Any) -> Any:
+    """A plain value as it is, another object by a reference that lets it go.
+
+    All such references to one object are the same one, as long as one of them is kept.
+    """
+    if type(value) in PLAIN or type(value) is tuple:
+        return value
+    try:
+        return ref(value)
+    except TypeError as error:
+        raise SerializationError(f"this process would keep what items reach ({error})") from error
+
+
+def _rounding() -> tuple[float, ...]:
+    """What tells how this thread rounds, and whether it takes the smallest numbers for zero."""
+    return _ONE / _TEN, -_ONE / _TEN, _LEAST_NORMAL * _ONE / 2, _LEAST * _ONE
 
 
 def _depth() -> int:
