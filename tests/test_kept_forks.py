@@ -19,6 +19,7 @@ from conftest import another_thread, children
 import amorsize
 from amorsize import autotune, tuned_map
 from amorsize._engine import keeping
+from amorsize._host import resources
 from amorsize._workers import kept_forks, worker_main
 
 pytestmark = [
@@ -538,7 +539,46 @@ def f(x): return sleep(5e-3) or x + 1
         done = run_script(SIGNALLED)
         assert done.stdout.split() == ["handled", "2"]
 
-    @pytest.mark.parametrize("limit", ["RLIMIT_AS, (8 << 30,) * 2", "RLIMIT_NOFILE, (200, 200)"])
+    def test_a_file_mapped_to_be_changed_in_memory_is_not_kept(self, run_script):
+        """When its file is deleted, it takes its space as well."""
+        script = MAPPED.replace("TemporaryFile", "NamedTemporaryFile").replace(
+            ", 0)", ", 0, access=3)"
+        )
+        done = run_script(script.format(n_bytes=4 << 20))
+        assert done.stdout.split() == ["0"]
+
+    def test_libraries_are_no_such_files(self, run_script):
+        done = run_script("import numpy\n" + MUCH.format(mebibytes=1))
+        assert done.stdout.split() == ["2"]
+
+    def test_little_memory_is_not_kept_where_there_is_little(self, monkeypatch, waiting):
+        """A container may allow no more than its program takes, once."""
+        memory = resources.memory()
+        monkeypatch.setattr(kept_forks, "LITTLE_BYTES", 1)
+        mapped(scaled)
+        n_kept = len(waiting())
+        amorsize.shutdown()
+        monkeypatch.setattr(resources, "memory", lambda: memory.replace(available_bytes=1 << 20))
+        mapped(scaled)
+
+        assert (n_kept, len(waiting())) == (2, 0)
+
+    def test_places_for_processes_are_not_used_up(self, monkeypatch, waiting):
+        counts = []
+        for n_left in (None, 8, 7, 0):
+            monkeypatch.setattr(resources, "n_processes_left", lambda n_left=n_left: n_left)
+            mapped(scaled)
+            counts.append(len(waiting()))
+
+        assert counts == [2, 2, 0, 0]
+
+    @pytest.mark.parametrize(
+        "limit",
+        [
+            *("RLIMIT_AS, (8 << 30,) * 2", "RLIMIT_NOFILE, (200, 200)"),
+            "RLIMIT_NPROC, (600, 600)",
+        ],
+    )
     def test_what_a_program_may_have_is_not_used_up(self, run_script, limit):
         """A pool that waits has memory mapped, and takes three descriptors for each worker."""
         done = run_script(LIMITED.format(limit=limit))

@@ -124,6 +124,31 @@ class TestCpus:
             assert cpus.affinity == len(os.sched_getaffinity(0))
 
 
+class TestProcesses:
+    @pytest.mark.parametrize(
+        ("files", "n_left"),
+        [
+            ({}, None),
+            ({"pids.max": "max\n", "pids.current": "12\n"}, None),
+            ({"pids.max": "100\n", "pids.current": "12\n"}, 88),
+        ],
+    )
+    def test_a_group_may_limit_them(self, tmp_path, files, n_left):
+        tree = {f"/sys/fs/cgroup/{name}": text for name, text in files.items()}
+        root = plant(tmp_path, {**DOCKER_V2, **tree})
+
+        assert resources.n_processes_left(root=root) == n_left
+
+    def test_they_have_a_hierarchy_of_their_own_on_older_hosts(self, tmp_path):
+        mount = DOCKER_V1["/proc/self/mountinfo"].replace("memory", "pids")
+        member = DOCKER_V1["/proc/self/cgroup"].replace("memory", "pids")
+        tree = {"/proc/self/mountinfo": mount, "/proc/self/cgroup": member}
+        files = {"/sys/fs/cgroup/pids/pids.max": "50\n", "/sys/fs/cgroup/pids/pids.current": "8\n"}
+        root = plant(tmp_path, {**DOCKER_V1, **tree, **files})
+
+        assert resources.n_processes_left(root=root) == 42
+
+
 class TestDamagedTrees:
     @pytest.mark.parametrize(
         "text", ["", "\n", "max", "max 100000", "-1 100000", "0 100000", "1000 0", "a b", "1 2 3 4"]

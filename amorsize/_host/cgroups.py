@@ -78,6 +78,16 @@ class Cgroups:
             for directory in self._current_directories().get(controller, ())
         )
 
+    def n_processes_left(self) -> int | None:
+        """How many more processes and threads there may be; None: no group limits them."""
+        left = [
+            most - (_bytes(self._read(f"{directory}/pids.current")) or 0)
+            for controller in _PIDS_IN
+            for directory in self._current_directories().get(controller, ())
+            if (most := _bytes(self._read(f"{directory}/pids.max"))) is not None
+        ]
+        return min(left, default=None)
+
     def _cpu_quotas(self) -> list[CpuQuota]:
         directories = self._current_directories()
         found = [
@@ -123,6 +133,7 @@ _MEMORY_FILES = {
     "memory": (("memory.limit_in_bytes",), "memory.usage_in_bytes", "total_inactive_file"),
 }
 
+_PIDS_IN = ("", "pids")
 _OOM_FILES = {"": "memory.events", "memory": "memory.oom_control"}
 
 
@@ -146,7 +157,7 @@ def _mounts(mountinfo: str) -> dict[str, list[tuple[str, str]]]:
         fields, options = mount.split(" "), file_system.split(" ")
         if not found or len(fields) < 5:
             continue
-        controllers = {"2": {""}, "": {"cpu", "memory"} & {*options[-1].split(",")}}
+        controllers = {"2": {""}, "": {"cpu", "memory", "pids"} & {*options[-1].split(",")}}
         for controller in controllers.get(options[0], ()):
             entry = (unescaped(fields[3]), unescaped(fields[4]))
             mounts.setdefault(controller, []).append(entry)

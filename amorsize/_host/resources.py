@@ -147,6 +147,11 @@ def n_oom_kills(*, root: str = "/") -> int:
     return by_host + (_HOST.cgroups if root == "/" else Cgroups(root)).n_oom_kills()
 
 
+def n_processes_left(*, root: str = "/") -> int | None:
+    """How many more processes and threads control groups allow; None: none limits them."""
+    return (_HOST.cgroups if root == "/" else Cgroups(root)).n_processes_left()
+
+
 def cpu_model() -> str:
     """The processor's name, or the best there is to tell it from others; found out once."""
     if _HOST.cpu_model is None:

@@ -16,7 +16,7 @@ from _weakref import ref
 from amorsize._function import sizeof
 from amorsize._function.plain_values import PLAIN
 from amorsize._function.pure_reach import is_same
-from amorsize._host import shortage
+from amorsize._host import resources, shortage
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import let_through, no_interrupts
 from amorsize._workers import caller_state, process_rights, warm_blocks
@@ -32,12 +32,17 @@ if TYPE_CHECKING:
 
 #: The most memory of this process that waiting workers may keep alive after it has freed it.
 MOST_BYTES = 128 << 20
+#: The share that this may be of what is available, which is asked where it is more than a little.
+MEMORY_SHARE, LITTLE_BYTES = 0.25, 32 << 20
 #: The most that may be mapped from files, devices and memory of other owners.
 MOST_MAPPED_BYTES = 1 << 20
 #: The most that is kept of the values that a function reaches, to compare them.
 MOST_REACHED_BYTES = 1 << 20
 #: How many files workers may take, by how many this process can still open; `N_FILES` each.
 FILES_SHARE, N_FILES = 0.25, 3
+#: How many workers may wait, by how many processes may still begin, and by how many a user may have
+#: in all: the system does not tell how many there are.
+PROCESSES_SHARE, USERS_SHARE = 0.25, 1 / 32
 #: Pools that wait at once: a program may call a few functions in turn.
 MOST_POOLS = 4
 #: Seconds before its workers end by themselves that a pool is not used again.
@@ -154,17 +159,24 @@ def _why_too_large() -> str | None:
         held = sum(int(fields[name].split()[0]) for name in ("RssAnon", "RssShmem")) * _KIB
     except KeyError:
         return "the kernel does not tell what a fork holds"
-    if held > MOST_BYTES:
+    is_much = held > LITTLE_BYTES and held > MEMORY_SHARE * resources.memory().available_bytes
+    if held > MOST_BYTES or is_much:
         return f"they would keep {held >> 20} MiB of this process in memory"
     return None
 
 
 def _mapped_bytes(maps: str) -> int:
-    """How much is mapped that somebody else may wait for: shared, or of a file that is gone."""
+    """How much is mapped that somebody else may wait for: shared, or of a file that may go."""
     n_bytes = 0
+    programs = set()  # and libraries: files of which a part is code, which comes before their data
     for line in maps.splitlines():
         span, _, rest = line.partition(" ")
-        if (rest[3] == "s" or line.endswith(" (deleted)")) and not line.endswith(_MAPPED_BY_US):
+        if rest[2] == "x":
+            programs.add(line[line.find("/") :])
+        is_lent = rest[3] == "s" or line.endswith(" (deleted)")
+        if not is_lent and rest[1] == "w" and (place := line.find("/")) > 0:
+            is_lent = line[place:] not in programs  # a file mapped to be changed in memory alone
+        if is_lent and not line.endswith(_MAPPED_BY_US):
             first, _, end = span.partition("-")
             n_bytes += int(end, 16) - int(first, 16)
     return n_bytes
@@ -180,8 +192,15 @@ def _read(path: str) -> str:
 
 
 def n_workers_most() -> int:
-    """How many workers may wait: each takes descriptors that this process may need itself."""
-    return int(shortage.n_files_left() * FILES_SHARE) // N_FILES
+    """How many workers may wait: the program may need their descriptors and places itself."""
+    from resource import RLIM_INFINITY, RLIMIT_NPROC, getrlimit
+
+    n_most: float = int(shortage.n_files_left() * FILES_SHARE) // N_FILES
+    if (n_left := resources.n_processes_left()) is not None:
+        n_most = min(n_most, n_left * PROCESSES_SHARE)
+    if (n_of_user := getrlimit(RLIMIT_NPROC)[0]) != RLIM_INFINITY:
+        n_most = min(n_most, n_of_user * USERS_SHARE)
+    return int(n_most)
 
 
 class KeptForks:
