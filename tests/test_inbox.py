@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -292,6 +293,29 @@ def test_what_is_no_journal_of_ours_is_removed_and_not_followed(home, tmp_path, 
 
     assert set(cache.recent("")) == {"profile:b:1"}
     assert outside.read_text() == '{"key":"profile:planted","record":{}}\n'
+
+
+def test_a_journal_that_another_process_takes_away_meanwhile_is_no_strange_file(home, monkeypatch):
+    """Between opening it and looking at it: the next one gets the line, and nobody is warned."""
+    cache.note("profile:a:1", RECORD)
+    opened, taken = os.open, []
+
+    def open_and_lose(path, *rest, **names):
+        file = opened(path, *rest, **names)
+        if os.path.basename(path) == journal.NAME and not taken:
+            taken.append(path)
+            os.unlink(path)
+        return file
+
+    monkeypatch.setattr(os, "open", open_and_lose)
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert cache.note("profile:b:1", RECORD)
+
+    assert taken
+    assert not said
+    assert cache.recent("") == {"profile:b:1": RECORD}
 
 
 def test_a_folder_in_its_place_is_left_alone(home):

@@ -24,7 +24,8 @@ def problem(
     if os.name == "posix":  # elsewhere these say nothing
         if found.st_uid != os.geteuid():
             return "belonged to another user"
-        if found.st_nlink != 1 and not may_have_names:
+        # none: another process has removed it since it was opened
+        if found.st_nlink > 1 and not may_have_names:
             return "had another name elsewhere (a hard link)"
         if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             return "could be written by other users"
