@@ -26,7 +26,7 @@ _BUILTIN: Any = type(len)
 #: Py_TPFLAGS_HEAPTYPE, a flag of classes that were made at run time.
 _HEAP_TYPE = 1 << 9
 #: Modules that users know by another name.
-_ALIASES = {"posix": "os", "nt": "os"}
+_ALIASES = {"posix": "os", "nt": "os", "pathlib._local": "pathlib"}
 
 
 def raw(func: Any) -> Any:
@@ -99,7 +99,10 @@ def public_name_of(function: Any) -> str:
 
 
 def _holds(module: str, name: str, function: Any) -> bool:
-    found = vars(sys.modules[module]).get(name) if module in sys.modules else None
+    function = own(function, "__func__") or function  # what a bound method runs
+    found = sys.modules.get(module)
+    for part in name.split("."):
+        found = member(found, part) if isinstance(found, (MODULE, type)) else None
     return found is function or (type(found) is _BUILTIN and found == function)
 
 
