@@ -54,15 +54,12 @@ def _of_linux() -> tuple[Any, ...] | None:
 
 
 def _read(path: str) -> bytes:
-    try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except (OSError, AttributeError) as error:  # not Linux, or no /proc in this container
+    try:  # a file object: a signal handler that raises here leaves no descriptor
+        with open(path, "rb", buffering=0) as file:
+            return file.read(1 << 16)
+    except OSError as error:  # not Linux, or no /proc in this container
         let_through(error)
         return b""
-    try:
-        return os.read(file, 1 << 16)
-    finally:
-        os.close(file)
 
 
 def _of_posix() -> tuple[Any, ...]:
