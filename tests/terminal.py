@@ -18,6 +18,8 @@ from conftest import ROOT
 
 #: Seconds that a program in a terminal may take.
 LONGEST_S = 40.0
+#: A terminal that understands colours, and a Python that has none for its tracebacks (3.13 has).
+SHOWN_PLAINLY = {"TERM": "xterm", "PYTHON_COLORS": "0"}
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -38,7 +40,7 @@ class Terminal:
         self.process = subprocess.Popen(
             command,
             cwd=cwd,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", **(environ or {})},
+            env={**os.environ, **SHOWN_PLAINLY, "PYTHONPATH": str(ROOT), **(environ or {})},
             stdin=theirs,
             stdout=theirs if stdout is None else stdout,
             stderr=theirs,

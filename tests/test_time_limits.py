@@ -45,7 +45,7 @@ LOSE_NONE = {
     ("amorsize/_workers/worker_main.py", "_pickled"): "packs the results again, one by one",
     ("amorsize/_workers/executor_worker.py", "_packed"): "packs the results again, one by one",
     ("amorsize/_workers/exception_pickling.py", "_packed_alike"): "has a worker tell it in words",
-    ("amorsize/cli/target.py", "_told"): "ends the command with it",
+    ("amorsize/cli/target.py", "_named_errors"): "ends the command with it",
     ("amorsize/cli/commands/run.py", "_run_over"): "ends the command with it",
     ("amorsize/cli/commands/report.py", "_of_call"): "ends the command with it",
     ("amorsize/cli/commands/tune.py", "_optimize"): "ends the command with it",
