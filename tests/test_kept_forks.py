@@ -382,6 +382,29 @@ class TestChanged:
         )
         assert done.stdout.split() == ["2", "0"]
 
+    @pytest.mark.parametrize("n_fork", [1, 2])
+    def test_a_handler_that_changes_a_global_during_the_call(self, monkeypatch, n_fork):
+        """Some workers are forked with the new value, and it is as before when the call ends."""
+        there = {"sleep": sleep, "flag": True}
+        exec("def f(x): return sleep(2e-3) or flag", there)
+        mapped(there["f"])
+        amorsize.shutdown()
+        fork, n_forked = os.fork, 0
+
+        def forking():
+            nonlocal n_forked
+            n_forked += 1
+            if n_forked == n_fork:
+                there["flag"] = False
+            return fork()
+
+        monkeypatch.setattr(os, "fork", forking)
+        mapped(there["f"])
+        there["flag"] = True
+
+        assert n_forked == 2
+        assert mapped(there["f"]) == [True] * 20
+
     def test_a_shadowed_builtin(self, monkeypatch):
         def longest(x):
             return max(x, 3)

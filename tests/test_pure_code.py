@@ -18,6 +18,7 @@ SCALE = 3
 WEIGHTS = (1, 2.5, (3, "x"))
 CACHE: dict[int, int] = {}
 SEEN: list[int] = []
+gi_frame = f_globals = 0
 NEXT = iter(range(10))
 note = SEEN.append
 TICKS = time.sleep
@@ -196,6 +197,11 @@ def formats(n):
     return "{.__globals__[SEEN]}".format(turns), n  # noqa: UP032 - the method is what is tried
 
 
+def reaches_out_by_names_of_globals(n):
+    made = (one for one in (n,))
+    return gi_frame + f_globals + made.gi_frame.f_globals["SEEN"].append(n)
+
+
 def makes_a_class(n):
     class Made:
         n_made = n
@@ -326,7 +332,17 @@ class Callable:
 
 IMPURE = [
     *(remembers, notes, takes_the_next, keeps, counts, prints, draws, waits, imports, rebinds),
-    *(reaches_out, formats, makes_a_class, opens, helps_itself, lazily, later, counter()),
+    *(
+        reaches_out,
+        reaches_out_by_names_of_globals,
+        formats,
+        makes_a_class,
+        opens,
+        helps_itself,
+        lazily,
+        later,
+        counter(),
+    ),
     *(shared_list(), next(early()), Callable(), Callable().method, functools.partial(turns), len),
     functools.lru_cache(turns),
     *CODED,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from amorsize._engine.source import Sliced
 from amorsize._function import sizeof
 from amorsize._function.pure_code import ASKING_S
-from amorsize._function.pure_reach import reach_of
+from amorsize._function.pure_reach import is_same, reach_of
 from amorsize._profiles import memory_store
 
 TYPE_CHECKING = False
@@ -60,8 +60,15 @@ class Keeping:
         return self._standing
 
     def note_start(self, n_started: int) -> None:
-        """A worker was forked, beside which this process is asked for its state, once."""
-        if self._standing is None and (n_started >= MANY or not self.is_first):
+        """A worker was forked, beside which this process is asked for its state, once.
+
+        What the function reaches is looked at each time: a signal may have had a handler change it.
+        """
+        if not isinstance(self._reach, tuple):
+            return
+        if not is_same(self._reach, reach_of(self._call.func, ()) or ()):
+            self._reach = self._standing = f"{self._call.name} was changed during the call"
+        elif self._standing is None and (n_started >= MANY or not self.is_first):
             self.standing()
 
     def keep(self, pool: ForkPool) -> None:

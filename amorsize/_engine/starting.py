@@ -60,6 +60,7 @@ class Starter:
         number = sum(self._recorder.n_started.values())
         try:
             pool = self._pool(backend)
+            is_woken = self._has_waiting()
             worker_numbers.prepare(self._workers.numbers().of(number))
             began, began_cpu_s = perf_counter(), thread_time()
             pool.start(number)
@@ -87,7 +88,7 @@ class Starter:
             )
         )
         self._workers.poll(0.0)
-        if backend == "process" and self._remote is None:
+        if backend == "process" and self._remote is None and not is_woken:
             self._inspection.keeping.note_start(self._recorder.n_started[backend])
 
     def _has_waiting(self) -> bool:

@@ -22,7 +22,7 @@ from amorsize.policy.value import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from types import CodeType
     from typing import Any
 
@@ -85,6 +85,10 @@ _STEPS_TO_TEXT = frozenset(
 )
 #: Steps that take a constant by its place, of which they have the lowest byte.
 _TAKES_CONSTANT = frozenset(("KW_NAMES", "LOAD_CONST", "RETURN_CONST"))
+#: Steps that take an attribute.
+_TAKES_ATTRIBUTE = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
+#: By how many bits the place of a name is shifted in `LOAD_ATTR`.
+_SHIFT = 1 if sys.hexversion >= 0x30C0000 else 0
 #: Names of what gives text where there was none; `hex` is a method as well. So is `join`, which
 #: is for text or for bytes: it releases the GIL for a MiB of these.
 _NAMES_OF_TEXT = frozenset(("ascii", "bin", "chr", "hex", "join", "oct", "repr", "str"))
@@ -161,23 +165,24 @@ class Proof:
         self.has_text |= bool(steps & _STEPS_TO_TEXT or code.co_flags & _TAKES_NAMES)
         if func.__closure__ and "STORE_DEREF" in steps:  # it may outlive the item
             return False
-        if not self._knows(code.co_names, func):
+        attributes = _attributes(code) if steps & _TAKES_ATTRIBUTE else ()
+        if not self._knows(code.co_names, attributes, func):
             return False
         return all(
             self.only_computes(one, func) if type(one) is _CODE else self._is_constant(one)
             for one in _used_constants(code)
         )
 
-    def _knows(self, names: Iterable[str], func: Any) -> bool:
-        """Whether each name stands for something harmless, be it a global or an attribute."""
+    def _knows(self, names: Iterable[str], attributes: Collection[str], func: Any) -> bool:
+        """Whether each name stands for something harmless, as a global and as an attribute."""
         for name in names:
             if name.startswith("__") or name in _NOT_COMPUTING:
                 return False
             self.has_text |= name in _NAMES_OF_TEXT
-            if (value := _value_of(name, func)) is not MISSING:
-                if not self.leads_nowhere(value):
-                    return False
-            elif not self.is_method(name):
+            value = _value_of(name, func)
+            if value is not MISSING and not self.leads_nowhere(value):
+                return False
+            if (value is MISSING or name in attributes) and not self.is_method(name):
                 return False
         return True
 
@@ -214,6 +219,17 @@ class Proof:
 def _value_of(name: str, func: Any) -> Any:
     """What a name stands for in the code of a function; `MISSING`: it can be an attribute only."""
     return func.__globals__.get(name, vars(builtins).get(name, MISSING))
+
+
+def _attributes(code: CodeType) -> set[str]:
+    """The names that code takes as attributes: globals may have the same ones."""
+    found, extended = set(), 0
+    for step, place in zip(code.co_code[::2], code.co_code[1::2], strict=True):
+        name, argument = opname[step], place | extended
+        extended = argument << 8 if name == "EXTENDED_ARG" else 0
+        if name in _TAKES_ATTRIBUTE:
+            found.add(code.co_names[argument >> (_SHIFT if name == "LOAD_ATTR" else 0)])
+    return found
 
 
 def _used_constants(code: CodeType) -> tuple[Any, ...]:
