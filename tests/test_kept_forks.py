@@ -599,7 +599,7 @@ def f(x): return sleep(5e-3) or x + 1
         "limit",
         [
             *("RLIMIT_AS, (8 << 30,) * 2", "RLIMIT_NOFILE, (200, 200)"),
-            "RLIMIT_NPROC, (600, 600)",
+            *("RLIMIT_NPROC, (600, 600)", "RLIMIT_CPU, (60, 60)"),
         ],
     )
     def test_what_a_program_may_have_is_not_used_up(self, run_script, limit):

@@ -142,8 +142,10 @@ def why_not_keep() -> str | None:
     """Why forks of this process, as it is now, must not outlive the call; None: they may."""
     if not sys.platform.startswith("linux"):
         return "only Linux tells what a fork holds"
-    from resource import RLIM_INFINITY, RLIMIT_AS, getrlimit
+    from resource import RLIM_INFINITY, RLIMIT_AS, RLIMIT_CPU, getrlimit
 
+    if getrlimit(RLIMIT_CPU)[0] != RLIM_INFINITY:  # which each process has for itself
+        return "the calls before have used some of the time that a process may compute"
     # Their pool has 4 GiB mapped, nearly all of it without memory behind.
     if getrlimit(RLIMIT_AS)[0] != RLIM_INFINITY or _read(_OVERCOMMIT).startswith("2"):
         return "this process may map little memory"
