@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: `amorsize._api.map` from the first call that takes it; None before that.
 loaded: Any = None
+#: `amorsize._api.trivial_calls`, from the first call that may be one.
+loaded_trivial: Any = None
 
 
 def run(
@@ -35,7 +37,7 @@ def run(
     is_plain = options is DEFAULTS and len(iterables) == 1 and not item_kwargs
     has_memory = "amorsize._profiles.memory_store" in sys.modules  # which may know it better
     if is_plain and type(func) is FUNCTION and not has_memory:
-        trivial_calls = shortage.loaded("_api.trivial_calls")  # None: no room, nor for all others
+        trivial_calls = loaded_trivial or _load_trivial()
         begun = trivial_calls and trivial_calls.begin(func, iterables[0], name)
         if begun is not None:
             if begun.is_done:
@@ -47,6 +49,14 @@ def run(
             finally:
                 del error  # whose traceback has this frame
     return load().run(func, iterables, item_kwargs, options, name)  # type: ignore[no-any-return]
+
+
+def _load_trivial() -> Any:
+    """The module that runs trivial calls; None: there is no room for it, nor for all others."""
+    global loaded_trivial
+    with no_interrupts():  # a handler that calls a tuned function would find half of it
+        loaded_trivial = shortage.loaded("_api.trivial_calls")
+    return loaded_trivial
 
 
 def load() -> Any:
