@@ -87,7 +87,7 @@ def state():
         pytest.param("process", "", 67, marks=pytest.mark.forks),
         ("process", "clean", 1009),
         ("thread", "", 31),
-        ("serial", "", 3),
+        ("serial", "", 7),
     ],
 )
 def test_at_any_line(backend, start, stride, monkeypatch):
