@@ -141,17 +141,20 @@ def _set_start_method(context: Any, value: Any) -> None:
 
 
 def _read_logging(logging: Any) -> Any:
-    """The global threshold, the levels of loggers, the disabled loggers, the level names."""
+    """The global threshold, then what loggers have, then the level names."""
     loggers = list(logging.root.manager.loggerDict.items())
     levels = {name: one.level for name, one in loggers if getattr(one, "level", 0)}
     disabled = [name for name, one in loggers if getattr(one, "disabled", 0)]
     names = dict(logging._levelToName), dict(logging._nameToLevel)
     threshold = logging.root.manager.disable
-    return threshold, {**levels, "root": logging.root.level}, disabled, names
+    all_loggers = [("root", logging.root), *loggers]
+    n_handlers = {name: len(one.handlers) for name, one in all_loggers if hasattr(one, "handlers")}
+    with_handlers = {name: number for name, number in n_handlers.items() if number}
+    return threshold, {**levels, "root": logging.root.level}, disabled, names, with_handlers
 
 
 def _set_logging(logging: Any, value: Any) -> None:
-    threshold, levels, disabled, names = value
+    threshold, levels, disabled, names, n_handlers = value
     logging.disable(threshold)
     for own, wanted in zip((logging._levelToName, logging._nameToLevel), names, strict=True):
         fill(own, wanted)
@@ -164,6 +167,26 @@ def _set_logging(logging: Any, value: Any) -> None:
         logging.getLogger(name).setLevel(level)
     for name in disabled:
         logging.getLogger(name).disabled = True
+    _stand_for_handlers(logging, n_handlers)
+
+
+#: Handlers that do nothing, with their loggers: the caller has others there.
+_stand_ins: list[tuple[Any, Any]] = []
+
+
+def _stand_for_handlers(logging: Any, n_handlers: dict[str, int]) -> None:
+    """Give loggers as many handlers as they have in the caller, which gets the records.
+
+    Code that finds none adds some, as `logging.info` does, and a record would be written twice.
+    """
+    while _stand_ins:
+        logger, handler = _stand_ins.pop()
+        logger.removeHandler(handler)
+    for name, number in n_handlers.items():
+        logger = logging.root if name == "root" else logging.getLogger(name)
+        for _ in range(number - len(logger.handlers)):
+            _stand_ins.append((logger, logging.NullHandler()))
+            logger.addHandler(_stand_ins[-1][1])
 
 
 #: What is carried, in the order in which a worker takes it.
