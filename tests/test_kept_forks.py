@@ -405,6 +405,12 @@ class TestChanged:
         assert n_forked == 2
         assert mapped(there["f"]) == [True] * 20
 
+    @pytest.mark.skipif(os.uname().machine != "x86_64", reason="writes a register of that kind")
+    def test_whether_the_smallest_numbers_are_zero(self, run_script):
+        """They are equal to zero then, also for the comparison of both states."""
+        done = run_script(CHANGE.format(change=FLUSHED))
+        assert done.stdout.split() == ["2", "0"]
+
     def test_a_shadowed_builtin(self, monkeypatch):
         def longest(x):
             return max(x, 3)
@@ -447,6 +453,17 @@ resource.setrlimit(resource.RLIMIT_CORE, (1, resource.getrlimit(resource.RLIMIT_
 first = pids()
 {change}
 print(len(first), len(first & pids()))
+"""
+
+
+#: Sets the bits DAZ and FTZ of MXCSR, as libraries built with -ffast-math do.
+FLUSHED = """
+import ctypes, struct
+state = ctypes.create_string_buffer(64)
+libm = ctypes.CDLL("libm.so.6")
+libm.fegetenv(state)
+struct.pack_into("<I", state, 28, struct.unpack_from("<I", state, 28)[0] | 0x8040)
+libm.fesetenv(state)
 """
 
 
@@ -595,6 +612,11 @@ def f(x): return sleep(5e-3) or x + 1
 
         assert counts == [2, 2, 0, 0]
 
+    def test_a_program_may_limit_its_memory_later(self, run_script):
+        """What is mapped for workers that wait counts as memory of the program."""
+        done = run_script(LIMITED_LATER)
+        assert done.stdout.split() == ["2", "True"]
+
     @pytest.mark.parametrize(
         "limit",
         [
@@ -661,6 +683,22 @@ def f(x): sleep(x)
 resource.setrlimit(resource.{limit})
 tuned_map(f, [5e-3] * 400, backend="process", n_jobs=20)
 print(len(open("/proc/thread-self/children").read().split()))
+"""
+
+
+LIMITED_LATER = """
+import resource
+from amorsize import tuned_map
+from time import sleep
+from amorsize._engine import keeping
+keeping.MANY = 1
+def f(x): return sleep(2e-3) or x + 1
+def works(): return tuned_map(f, [*range(20)], backend="process", n_jobs=2) == [*range(1, 21)]
+works()
+print(len(open("/proc/thread-self/children").read().split()))
+resource.setrlimit(resource.RLIMIT_AS, (2 << 30,) * 2)
+large = bytearray(200 << 20)
+print(works())
 """
 
 

@@ -97,6 +97,7 @@ class ForkPool(ProcessPoolBase):
         if self._death_pipe is None:
             self._death_pipe = parent_death.ParentDeathPipe()
             open_ends.update(self._death_pipe.ends)
+        self._shared.make_room(slot)
         (requests_read, requests_write), (reports_read, reports_write) = two_pipes()
         widen(reports_write)
         for stream in (sys.stdout, sys.stderr):

@@ -125,9 +125,12 @@ def _held(value: Any) -> Any:
         raise SerializationError(f"this process would keep what items reach ({error})") from error
 
 
-def _rounding() -> tuple[float, ...]:
-    """What tells how this thread rounds, and whether it takes the smallest numbers for zero."""
-    return _ONE / _TEN, -_ONE / _TEN, _LEAST_NORMAL * _ONE / 2, _LEAST * _ONE
+def _rounding() -> str:
+    """What tells how this thread rounds, and whether it takes the smallest numbers for zero.
+
+    As text: such a thread takes them for zero when it compares them, too.
+    """
+    return repr((_ONE / _TEN, -_ONE / _TEN, _LEAST_NORMAL * _ONE / 2, _LEAST * _ONE))
 
 
 def _depth() -> int:
@@ -146,7 +149,7 @@ def why_not_keep() -> str | None:
 
     if getrlimit(RLIMIT_CPU)[0] != RLIM_INFINITY:  # which each process has for itself
         return "the calls before have used some of the time that a process may compute"
-    # Their pool has 4 GiB mapped, nearly all of it without memory behind.
+    # Each of them has 64 MiB mapped in this process, nearly all of it without memory behind.
     if getrlimit(RLIMIT_AS)[0] != RLIM_INFINITY or _read(_OVERCOMMIT).startswith("2"):
         return "this process may map little memory"
     if _mapped_bytes(_read("/proc/self/maps")) > MOST_MAPPED_BYTES:

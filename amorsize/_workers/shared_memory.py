@@ -10,6 +10,7 @@ from amorsize._host.signals import let_through
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mmap import mmap
+    from typing import Any
 
     from amorsize._workers.framing import Piece
 
@@ -31,7 +32,7 @@ class SharedBlock:
     The memory has no name: it is freed with the last process that maps it, however that ends.
     """
 
-    __slots__ = ("_map", "_rings_at", "_whole", "counters")
+    __slots__ = ("_is_for_forks", "_map", "_rings_at", "_rooms", "_whole", "counters")
 
     #: Counters per worker, as doubles: index of its item, start time of the item, items until the
     #: next update (0: it is unpickling its chunk), parts read of those it sent, parts that it has
@@ -55,6 +56,8 @@ class SharedBlock:
         head_bytes = _in_pages(8 * (1 + self.SIZE * n_workers))
         self._map, has_rings = _mapped(head_bytes, n_workers, descriptor, is_made=is_made)
         self._rings_at = head_bytes if has_rings else None
+        self._is_for_forks = descriptor is None
+        self._rooms: dict[int, tuple[mmap, memoryview] | None] = {}  # of forks, by their places
         self._whole = memoryview(self._map)
         self.counters: memoryview[float] = self._whole[:head_bytes].cast("d")
         if not is_made:
@@ -79,27 +82,51 @@ class SharedBlock:
             direction: `SENT` or `RECEIVED`.
             takes: Whether the calling side reads from it.
         """
-        if self._rings_at is None:
+        place, memory, start = (slot - 1) // self.SIZE, self._whole, self._rings_at or 0
+        if self._is_for_forks:
+            self.make_room(slot)
+            if (room := self._rooms[place]) is None:
+                return None
+            memory, place = room[1], 0
+        elif self._rings_at is None:
             return None
-        place = 2 * ((slot - 1) // self.SIZE) + (direction == self.RECEIVED)
         if takes:
             self.counters[slot + direction] = 0.0
-        start = self._rings_at + place * ROOM_BYTES
-        return RingBuffer(self._whole, start, self.counters, slot + direction)
+        start += ROOM_BYTES * (2 * place + (direction == self.RECEIVED))
+        return RingBuffer(memory, start, self.counters, slot + direction)
+
+    def make_room(self, slot: int) -> None:
+        """Map the ring buffers of a worker that is about to be forked.
+
+        Each has a mapping of its own, so that a pool that waits takes no more addresses than its
+        workers use: a program may limit itself (RLIMIT_AS) at any time.
+        """
+        place = (slot - 1) // self.SIZE
+        if place not in self._rooms:
+            self._rooms[place] = _room()
 
     def empty(self) -> None:
         """Free the memory of the ring buffers, which stay usable."""
         import mmap
 
-        if self._rings_at is not None and hasattr(mmap, "MADV_REMOVE"):
+        if not hasattr(mmap, "MADV_REMOVE"):
+            return
+        if self._rings_at is not None:
             self._map.madvise(mmap.MADV_REMOVE, self._rings_at)
+        for room in filter(None, self._rooms.values()):
+            room[0].madvise(mmap.MADV_REMOVE)
 
     def close(self) -> None:
         """Unmap the memory."""
+        self._close(self._map, self.counters, self._whole)
+        for one, view in filter(None, self._rooms.values()):
+            self._close(one, view)
+
+    def _close(self, mapped: mmap, *views: memoryview[Any]) -> None:
         try:
-            self.counters.release()
-            self._whole.release()
-            self._map.close()
+            for view in views:
+                view.release()
+            mapped.close()
         except BufferError:
             return  # Ctrl-C has interrupted a read, whose view keeps it mapped
 
@@ -154,19 +181,27 @@ def memory_file() -> int:
         return os.dup(file.fileno())
 
 
+def _room() -> tuple[mmap, memoryview] | None:
+    """Memory for the ring buffers of one fork; None: a limit on memory leaves none."""
+    import mmap
+
+    try:
+        found = mmap.mmap(-1, 2 * ROOM_BYTES)
+    except (OSError, ValueError) as error:
+        let_through(error)
+        return None
+    return found, memoryview(found)
+
+
 def _mapped(
     head_bytes: int, n_workers: int, descriptor: int | None, *, is_made: bool
 ) -> tuple[mmap, bool]:
     """The mapped memory, and whether ring buffers fit."""
     import mmap
 
+    if descriptor is None:  # forks inherit the mapping, and have rooms for rings of their own
+        return mmap.mmap(-1, head_bytes), False
     all_bytes = head_bytes + 2 * ROOM_BYTES * n_workers
-    if descriptor is None:  # forks inherit the mapping
-        try:
-            return mmap.mmap(-1, all_bytes), True
-        except (OSError, ValueError) as error:  # a limit on memory
-            let_through(error)
-            return mmap.mmap(-1, head_bytes), False
     if hasattr(os, "memfd_create"):  # else it is a file on disk, too slow for large parts
         try:
             if not is_made:
