@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from amorsize._function import callables
 from amorsize._workers import protocol, serialization
 from amorsize._workers.shared_data import WrittenInto
 from amorsize.errors import SerializationError
@@ -206,6 +207,27 @@ class Returns:
         self._recorder.tell(PicklingMeasured(pickle_s=None, reason=reason))
         self._work.give_back(index, index + 1)
 
+    def keep_items(self, worker: int, chunk: Chunk, shared: object, now_s: float) -> None:
+        """Run items here that hold an object which the function knows by its identity."""
+        self._not_sent(worker, chunk, now_s)
+        what = f"items hold the same {callables.type_name(shared)} that the function refers to"
+        reason = f"{what}: a worker process would have a copy, which is another one"
+        self._recorder.tell(PicklingMeasured(pickle_s=None, reason=reason))
+        self._work.give_back(chunk.start, chunk.stop)
+
+    def _not_sent(self, worker: int, chunk: Chunk, now_s: float) -> None:
+        self._recorder.tell(
+            Report(
+                worker=worker,
+                n_items=0,
+                n_sent=chunk.n_items,
+                wall_s=0.0,
+                cpu_s=0.0,
+                pickle_s=0.0,
+                now_s=now_s,
+            )
+        )
+
     def refuse_items(
         self,
         worker: int,
@@ -221,17 +243,7 @@ class Returns:
         if found is None:
             raise failure
         index, reason = chunk.start + found[0], found[1]
-        self._recorder.tell(
-            Report(
-                worker=worker,
-                n_items=0,
-                n_sent=chunk.n_items,
-                wall_s=0.0,
-                cpu_s=0.0,
-                pickle_s=0.0,
-                now_s=now_s,
-            )
-        )
+        self._not_sent(worker, chunk, now_s)
         if self._call.may_stay_here:
             self._recorder.tell(
                 PicklingMeasured(pickle_s=None, reason=f"items cannot be pickled: {reason}")

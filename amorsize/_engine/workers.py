@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from amorsize._engine.overhead import OverheadMeter
     from amorsize._engine.results import Returns
     from amorsize._engine.retries import Losses
+    from amorsize._function.kept_identities import KeptIdentities
     from amorsize._workers.protocol import Chunk, Event, WorkerPool
     from amorsize._workers.worker_numbers import WorkerNumbers
     from amorsize.policy import actions as do
@@ -58,6 +59,7 @@ class Workers:
         self.meter: OverheadMeter | None = None
         self._returns: Returns | None = None
         self._numbers: WorkerNumbers | None = None
+        self._identities: KeptIdentities | None = None
         #: What numerical libraries are held to, from the first fork on.
         self.library_limits: Limits | None = None
         #: Files that threads have open, from the first thread on.
@@ -124,6 +126,8 @@ class Workers:
             if pool.backend == "process" and self._call.options.chunksize is None and not alone:
                 chunk = self._of_no_more_bytes(chunk)
             chunk = chunk.replace(items=self._call.work.items(chunk))
+            if pool.backend == "process" and self._keeps(action.worker, chunk):
+                return
         single = self._call.task.single or alone
         flush_s = 0.0 if single else min(MOST_HELD_S, max(LEAST_HELD_S, action.time_budget_s))
         time_budget_s = float("inf") if alone else action.time_budget_s
@@ -135,6 +139,23 @@ class Workers:
             assert self._returns is not None
             now_s = self._call.now_s
             self._returns.refuse_items(action.worker, chunk, failure, pool.packed, now_s)
+
+    def _keeps(self, worker: int, chunk: Chunk) -> bool:
+        """Whether its items stay here, because the function would not know their copies again."""
+        if not self._call.may_stay_here:
+            return False
+        if self._identities is None:
+            from amorsize._function.kept_identities import KeptIdentities
+
+            task = self._call.task
+            self._identities = KeptIdentities((task.function, task.setup, task.teardown))
+        items = (self._call.work.item(index) for index in range(chunk.start, chunk.stop))
+        shared = self._identities.first_in(items)
+        if shared is None:
+            return False
+        assert self._returns is not None
+        self._returns.keep_items(worker, chunk, shared, self._call.now_s)
+        return True
 
     def _of_no_more_bytes(self, chunk: Chunk) -> Chunk:
         """A chunk that takes its items along, or as much of it as goes at once."""

@@ -85,7 +85,7 @@ class _Reaching(Proof):
 
     def only_computes(self, code: CodeType, func: Any) -> bool:
         """The same, without comparing objects by their identity: a worker would have copies."""
-        is_clear = not _compares_identity(code) and not _has_nan(code.co_consts)
+        is_clear = not compares_identity(code) and not _has_nan(code.co_consts)
         return is_clear and super().only_computes(code, func)
 
     def leads_nowhere(self, value: Any) -> bool:
@@ -128,7 +128,7 @@ def _has_nan(value: Any) -> bool:
     return type(value) in _INEXACT and value != value
 
 
-def _compares_identity(code: CodeType) -> bool:
+def compares_identity(code: CodeType) -> bool:
     """Whether it asks if something is another object than None, True, False or `...`."""
     before, last, is_single = "", "", False
     steps, extended = code.co_code, 0

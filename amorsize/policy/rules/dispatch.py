@@ -156,7 +156,8 @@ def send(state: State, worker: WorkerState, n_items: int, time_budget_s: float) 
 def meanwhile(state: State, status: Status) -> Action | None:
     """Keep the present workers busy while it is not known how items are best run."""
     for worker in state.workers:
-        if worker.is_ready and _may_queue(state, worker, status):
+        is_shut_out = worker.backend == "process" and state.sending.reason is not None
+        if worker.is_ready and not is_shut_out and _may_queue(state, worker, status):
             n_items, time_budget_s = n_first(state, status), inf
             if worker.n_reports:
                 n_items, time_budget_s = chunk_for(state, status, worker, state.workers.n_alive)
