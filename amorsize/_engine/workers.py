@@ -149,7 +149,7 @@ class Workers:
 
             task = self._call.task
             self._identities = KeptIdentities((task.function, task.setup, task.teardown))
-        items = (self._call.work.item(index) for index in range(chunk.start, chunk.stop))
+        items = [self._call.work.item(index) for index in range(chunk.start, chunk.stop)]
         shared = self._identities.first_in(items)
         if shared is None:
             return False
