@@ -117,6 +117,11 @@ def into_an_archive(x):
         archive.writestr(str(x), "")
 
 
+def into_a_compressed_file(x):
+    with gzip.open("all.gz", "at") as file:
+        file.write(str(x))
+
+
 def an_array(x):
     np.save("last.npy", [x])
 
@@ -150,7 +155,7 @@ CHANGING = [
     *(added_to_and_counted, added_with_a_header, added_unless_it_is_known),
     *(spelled, by_name, read_and_written, a_path, opened_path, a_path_made_there, in_a_folder),
     *(opened_in_a_folder, joined, by_a_helper, by_a_default, removed, moved, copied),
-    *(into_an_archive, an_array, a_table, Report().write),
+    *(into_an_archive, into_a_compressed_file, an_array, a_table, Report().write),
     functools.partial(by_a_keyword, path=FILE),
 ]
 

@@ -179,11 +179,15 @@ class _Handed:
 _NOTHING: Argument = (None, None)
 
 
+#: What writes one item's part in several pieces, so that parts of two would be mixed.
+_IN_PIECES = {"zipfile.ZipFile", "gzip.open", "bz2.open", "lzma.open", "tarfile.TarFile.open"}
+
+
 def _by_mode(mode: Argument, opener: str = "") -> str:
-    """What opening a file does to it, by the mode; appending to an archive writes it anew."""
+    """What opening a file does to it, by the mode; adding to an archive changes it."""
     text = mode[1] if type(mode[1]) is str else "r"
     if "a" in text:
-        return CHANGES if opener == "zipfile.ZipFile" else ADDS
+        return CHANGES if opener in _IN_PIECES else ADDS
     return LOOKS if {*"wx+"}.isdisjoint(text) else CHANGES
 
 
