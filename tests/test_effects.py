@@ -2,6 +2,7 @@
 
 import array
 import asyncio
+import atexit
 import collections
 import contextlib
 import csv
@@ -280,6 +281,8 @@ def test_types_that_no_module_publishes_exist_under_their_names():
         (breakpoint, "caller"),
         (os.fork, "caller"),
         (os.wait, "caller"),
+        (atexit.register, "caller"),
+        (atexit.unregister, "caller"),
         (os._exit, "caller"),
         (print, "safe"),
         (open, "safe"),

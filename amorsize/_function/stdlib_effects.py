@@ -148,8 +148,8 @@ process | changes how the whole program starts processes
     multiprocessing.context.DefaultContext.set_start_method
     multiprocessing.context.BaseContext.set_executable
     multiprocessing.context.BaseContext.set_forkserver_preload
-process | registers what runs when the program ends | py:atexit#atexit.register
-    atexit.register atexit.unregister os.register_at_fork
+process | registers what runs beside each fork | py:os#os.register_at_fork
+    os.register_at_fork
 process | changes what the whole program imports | py:importlib#importlib.reload
     importlib.reload importlib.invalidate_caches site.addsitedir site.main runpy.run_module
     runpy.run_path zipimport.zipimporter.invalidate_caches
@@ -190,6 +190,8 @@ caller | reads what was typed or piped into the program | py:sys#sys.stdin
     sys.stdin.*
 caller | stops in the debugger | py:pdb
     builtins.breakpoint sys.breakpointhook pdb.*
+caller | registers what runs when the program ends | py:atexit#atexit.register
+    atexit.register atexit.unregister
 caller | waits for any child process, those of others included | py:os#os.wait
     os.wait os.wait3
 caller | finds objects of the whole program, whoever has them | py:gc#gc.get_objects
