@@ -21,6 +21,7 @@ from amorsize._function.library_changes import (
     SAVING,
 )
 from amorsize._function.name_lookup import callees_of, ends_of, root_of
+from amorsize._function.name_parts import is_path
 from amorsize._function.sql_uses import ADDS, CHANGES, LOOKS, uses_by_sql
 from amorsize._function.value_flow import ARGUMENT, CALLED, RESULT
 
@@ -86,13 +87,11 @@ class _Reader:
                 handed = _Handed(call, literals)
                 if step in METHODS_OF_PATHS:
                     use = (
-                        _by_mode(handed.at(0, "mode"))
-                        if step == ".open"
-                        else METHODS_OF_PATHS[step]
+                        by_mode(handed.at(0, "mode")) if step == ".open" else METHODS_OF_PATHS[step]
                     )
                     yield use, ((*call[0][:2], call[0][2][:-1]), None)
                 if step in SAVING:
-                    is_adding = _by_mode(handed.at(-1, "mode")) == ADDS
+                    is_adding = by_mode(handed.at(-1, "mode")) == ADDS
                     yield ADDS if is_adding else CHANGES, handed.at(0, "path_or_buf")
                 for called in callees:
                     yield from self._uses_by(called, handed, depth)
@@ -100,7 +99,7 @@ class _Reader:
     def _uses_by(self, called: Any, handed: _Handed, depth: int) -> Iterator[tuple[str, Argument]]:
         name = public_name_of(called) if callable(called) else ""
         if name in OPENING_BY_MODE:
-            yield _by_mode(handed.at(1, "mode"), name), handed.at(0, "file")
+            yield by_mode(handed.at(1, "mode"), name), handed.at(0, "file")
         for place in CHANGING_FILES.get(name, ()):
             yield CHANGES, handed.at(place, "dst" if place else "src")
         if name == OPENING_DATABASE:
@@ -131,7 +130,7 @@ class _Reader:
                 yield from self._joined((space, name, steps[:-1]), depth - 1)
             elif space != RESULT and not self._is_item(space, name):
                 for end, _ in ends_of(root_of(self._func, self._bound, space, name)[1], steps):
-                    if isinstance(end, str | bytes) or _is_path(type(end)):
+                    if isinstance(end, str | bytes) or is_path(type(end)):
                         yield from self.paths((None, fsdecode(end)), depth)
 
     def _joined(self, maker: Store, depth: int) -> Iterator[str]:
@@ -183,7 +182,7 @@ _NOTHING: Argument = (None, None)
 _IN_PIECES = {"zipfile.ZipFile", "gzip.open", "bz2.open", "lzma.open", "tarfile.TarFile.open"}
 
 
-def _by_mode(mode: Argument, opener: str = "") -> str:
+def by_mode(mode: Argument, opener: str = "") -> str:
     """What opening a file does to it, by the mode; adding to an archive changes it."""
     text = mode[1] if type(mode[1]) is str else "r"
     if "a" in text:
@@ -193,11 +192,5 @@ def _by_mode(mode: Argument, opener: str = "") -> str:
 
 def _is_joining(made: Any) -> bool:
     if isinstance(made, type):
-        return made is str or _is_path(made)
+        return made is str or is_path(made)
     return callable(made) and public_name_of(made) in _JOINING
-
-
-def _is_path(kind: type) -> bool:
-    """Whether it is a class of `pathlib`, found without importing that."""
-    bases = (one for one in kind.__mro__ if one.__name__ == "PurePath")
-    return any(one.__module__.partition(".")[0] == "pathlib" for one in bases)

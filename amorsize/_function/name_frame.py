@@ -1,0 +1,81 @@
+"""The stack of one function while the parts of names are followed through its bytecode."""
+
+from __future__ import annotations
+
+from amorsize._function.bound_arguments import rest_arguments
+from amorsize._function.bytecode import CLOSURE, cells_of
+from amorsize._function.callable_walk import resolved
+from amorsize._function.callables import MISSING, cells, defaults
+from amorsize._function.name_parts import OF_ITEM, Part, constant
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FunctionType
+
+    from amorsize._function.bound_arguments import Bound
+
+    # Gives what a call gives: of what is called, its arguments by place, and those by name.
+    Call = Callable[[Part, list[Part], dict[str, Part]], Part]
+
+#: Stands for no value, in a place of the stack that calls leave.
+NULL = Part()
+
+
+class NameFrame:
+    """The stack and the variables of one function, at one operation after another.
+
+    Attributes:
+        code: The function's.
+        hand_on: What is asked what a call gives.
+        stack: What is known of each value on it.
+        variables: What is known of each variable, by its number.
+        names: The names of the last arguments of the next call.
+        gives: What the function returns, as far as it can be told.
+        is_text: Whether it adds a text to the item.
+    """
+
+    def __init__(
+        self, func: FunctionType, bound: Bound, given: dict[str, Part], call: Call
+    ) -> None:
+        code = func.__code__
+        self.code, self.hand_on = code, call
+        self._func, self._closure = func, cells(func)
+        self.stack: list[Part] = []
+        self.names: tuple[str, ...] = ()
+        self.gives: Part | None = None
+        self.is_text = False
+        self.variables: dict[int, Part] = {}
+        self._set_arguments(bound, given)
+        for at, name in cells_of(code).items():
+            if name:
+                self.variables[at] = self.outside(CLOSURE, name)
+
+    def _set_arguments(self, bound: Bound, given: dict[str, Part]) -> None:
+        """What is bound counts most, then what is passed; a default says nothing of the item."""
+        func, code = self._func, self.code
+        usual = {name: constant(value) for name, value in defaults(func)}
+        known = {name: constant(value) for name, value in bound.values.items()}
+        n_arguments = code.co_argcount + code.co_kwonlyargcount + len(rest_arguments(code))
+        for at, name in enumerate(code.co_varnames[:n_arguments]):
+            part = known.get(name) or given.get(name)
+            if part is None and (at or given):
+                part = usual.get(name)
+            self.variables[at] = part or OF_ITEM.but(label=name)
+
+    def take(self) -> Part:
+        """What lies on top, taken away."""
+        return self.stack.pop() if self.stack else OF_ITEM
+
+    def taken(self, n_parts: int) -> list[Part]:
+        """So many of the topmost values, taken away."""
+        return [self.take() for _ in range(n_parts)][::-1]
+
+    def variable(self, at: int) -> Part:
+        """What is known of a variable."""
+        return self.variables.get(at, OF_ITEM)
+
+    def outside(self, space: str, name: str) -> Part:
+        """What a name stands for that the function does not set."""
+        value = resolved(self._func, self._closure, space, name)
+        return OF_ITEM if value is MISSING else constant(value).but(label=name)
