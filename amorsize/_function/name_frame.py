@@ -61,7 +61,7 @@ class NameFrame:
             part = known.get(name) or given.get(name)
             if part is None and (at or given):
                 part = usual.get(name)
-            self.variables[at] = part or OF_ITEM.but(label=name)
+            self.variables[at] = part or OF_ITEM.replace(label=name)
 
     def take(self) -> Part:
         """What lies on top, taken away."""
@@ -78,4 +78,4 @@ class NameFrame:
     def outside(self, space: str, name: str) -> Part:
         """What a name stands for that the function does not set."""
         value = resolved(self._func, self._closure, space, name)
-        return OF_ITEM if value is MISSING else constant(value).but(label=name)
+        return OF_ITEM if value is MISSING else constant(value).replace(label=name)

@@ -81,7 +81,7 @@ def _not(frame: NameFrame, _arg: int) -> None:
 
 def _build(frame: NameFrame, arg: int) -> None:
     parts = frame.taken(arg)
-    frame.stack.append(together(*parts).but(parts=tuple(parts)))
+    frame.stack.append(together(*parts).replace(parts=tuple(parts)))
 
 
 def _build_list(frame: NameFrame, arg: int) -> None:
@@ -187,7 +187,7 @@ def _format_with_spec(frame: NameFrame, _arg: int) -> None:
 
 
 def _format_simple(frame: NameFrame, _arg: int) -> None:
-    frame.stack.append(frame.take().but(kind=TEXT))
+    frame.stack.append(frame.take().replace(kind=TEXT))
 
 
 def _for_iter(frame: NameFrame, _arg: int) -> None:
@@ -267,7 +267,7 @@ def _attribute(part: Part, name: str) -> Part:
     tags = part.tags
     if known is not MISSING and found is MISSING and not kind and not tags and not _is_plain(known):
         tags = OF_ITEM.tags
-    return Part(tags, found, kind).but(label=f".{name}", owner=part)
+    return Part(tags, found, kind).replace(label=f".{name}", owner=part)
 
 
 def _is_plain(known: Any) -> bool:

@@ -54,7 +54,7 @@ class Part:
         self.owner: Part | None = None
         self.parts: tuple[Part, ...] = ()
 
-    def but(self, **changes: Any) -> Part:
+    def replace(self, **changes: Any) -> Part:
         """The same with some attributes changed."""
         new = Part(self.tags, self.known, self.kind)
         new.label, new.owner, new.parts = self.label, self.owner, self.parts
@@ -69,7 +69,7 @@ OF_ITEM = Part(frozenset((ITEM,)))
 def constant(value: Any) -> Part:
     """What is the same for all items."""
     is_plain = type(value) in _SPELLED
-    return Part(frozenset(), value, _kind_of(value)).but(
+    return Part(frozenset(), value, _kind_of(value)).replace(
         label=str(value)[:20] if is_plain else "..."
     )
 
@@ -97,9 +97,9 @@ def one_of(one: Part, other: Part) -> Part:
         return one
     both = together(one, other, kind=one.kind if one.kind == other.kind else "")
     if both.tags or one.known is MISSING or other.known is MISSING or one.known is other.known:
-        return both.but(label=one.label)
+        return both.replace(label=one.label)
     are_names = type(one.known) is str and type(other.known) is str
-    return both.but(tags=frozenset((CHOSEN,))) if are_names else both
+    return both.replace(tags=frozenset((CHOSEN,))) if are_names else both
 
 
 def is_same(one: Part, other: Part) -> bool:
@@ -130,7 +130,7 @@ def operated(left: Part, right: Part, number: int) -> Part:
 
 def divided(left: Part, right: Part) -> Part:
     """What `divmod` gives."""
-    return Part().but(parts=(operated(left, right, 2), operated(left, right, 6)))
+    return Part().replace(parts=(operated(left, right, 2), operated(left, right, 6)))
 
 
 def looked_up(table: Part, key: Part) -> Part:
@@ -142,7 +142,7 @@ def looked_up(table: Part, key: Part) -> Part:
     if table.tags and type(key.known) is int and ITEM in table.tags:
         if table.kind == TEXT:
             return merged(table, "", "", f"{table.label}[{key.label}]")
-        return table.but(tags=table.tags - {ITEM} | {FIELD}) if table.label[0] != "." else table
+        return table.replace(tags=table.tags - {ITEM} | {FIELD}) if table.label[0] != "." else table
     if table.tags or not key.tags:
         return together(table, key) if table.tags else OF_ITEM if _is_open(table) else Part()
     text = f"{table.label}[{key.label}]"
@@ -154,7 +154,7 @@ def sliced(part: Part, start: Any, stop: Any) -> Part:
     is_head = type(stop) is int and stop >= 0
     is_tail = type(start) is int and start < 0 and stop is None
     if not is_head and not is_tail:
-        return part.but(parts=(), known=MISSING)
+        return part.replace(parts=(), known=MISSING)
     n_letters = stop if is_head else -start
     if DIGEST in part.tags and n_letters >= ENOUGH_LETTERS:
         return part

@@ -223,7 +223,7 @@ def _result(called: Part, name: str, passed: list[Part], named: dict[str, Part])
         return divided(*passed)
     first = passed[0] if passed else Part()
     if name in _MERGING or (name == "int" and first.kind == FLOAT):
-        kept = together(*passed).but(label=first.label)
+        kept = together(*passed).replace(label=first.label)
         return merged(kept, "", "", f"{name}({first.label})")
     if called.label == ".get" and type(owner.known) is dict and passed:
         return looked_up(owner, first)
@@ -245,7 +245,7 @@ def _made(called: Part, owner: Part, name: str, everything: Part, first: Part) -
         kind = TEXT
     if everything.tags or kind:
         label = first.label if name in ("str", "int", "repr") else f"{name or called.label}(...)"
-        return everything.but(kind=kind, label=label)
+        return everything.replace(kind=kind, label=label)
     module = own(called.known, "__module__") if called.known is not MISSING else None
     is_plain = module in _PLAIN and name not in _READING
     is_of_text = owner.kind in (TEXT, PATH) and not called.label.startswith(".read")
