@@ -6,6 +6,7 @@ import os
 import sys
 
 from amorsize._engine import call_checks, call_options
+from amorsize._engine.call_checks import SURELY_DATA
 from amorsize._engine.draws import is_known_to_draw
 from amorsize._engine.engine import Engine
 from amorsize._host.clocks import perf_counter
@@ -13,7 +14,7 @@ from amorsize._profiles import memory_store
 from amorsize._profiles.memory_store import drifts_of as drifts_of
 from amorsize._profiles.memory_store import forget as forget
 from amorsize._profiles.memory_store import plan_of as plan_of
-from amorsize._workers.chunk import run_chunk
+from amorsize._workers.chunk import no_clock, run_chunk
 from amorsize.errors import InvalidOptionError
 
 TYPE_CHECKING = False
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
 #: A call known to take less than this, in seconds, is the plain loop; the policy is not asked.
 SHORT_S = 1e-3
-
-#: Types that surely are data. Others are checked first: a str, say, is one item by mistake.
-SURELY_DATA = (list, tuple, range)
 
 
 def run(
@@ -112,7 +110,7 @@ def _run_short(func: Callable[..., Any], data: Any) -> list[Any] | None:
     began = perf_counter()
     results: list[Any] = []
     n_items = len(data)
-    ran = run_chunk(func, data, n_items, results, time_budget_s=4 * SHORT_S, cpu_clock=_no_clock)
+    ran = run_chunk(func, data, n_items, results, time_budget_s=4 * SHORT_S, cpu_clock=no_clock)
     if ran.error is None and (ran.is_end or ran.n_done == len(data)):
         return results
     error = ran.error
@@ -145,10 +143,6 @@ def go_on(
         return Engine(func, iterables, {}, call_options.DEFAULTS, name).go_on(results, error, began)
     finally:
         del error  # whose traceback has this frame
-
-
-def _no_clock() -> float:
-    return 0.0
 
 
 def explain(func: Callable[..., Any]) -> Explanation:

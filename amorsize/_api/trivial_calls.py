@@ -6,11 +6,12 @@ import os
 from _weakref import ref
 from time import thread_time, time
 
+from amorsize._engine.call_checks import SURELY_DATA
 from amorsize._function.trivial import is_trivial
 from amorsize._host import shortage
 from amorsize._host.clocks import perf_counter
-from amorsize._workers.chunk import run_chunk
-from amorsize.policy.trivial_items import stay_in_plain_loop
+from amorsize._workers.chunk import no_clock, run_chunk
+from amorsize.policy.trivial_items import LoopRun, stay_in_plain_loop
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-#: Types that are data for sure, and know their number of items.
-SURELY_DATA = (list, tuple, range)
 #: Seconds of items before the first look at what they cost, and between two later ones.
 FIRST_S, SLICE_S = 0.3e-3, 10e-3
 #: Seconds of such calls after which the rest is loaded: what they teach is to be kept on disk.
@@ -43,10 +42,7 @@ class Ran(Value):
     func: ref[Callable[..., Any]]
     name: str | None
     item: Any
-    n_items: int
-    wall_s: float
-    cpu_s: float
-    ended_at_s: float
+    run: LoopRun
 
 
 #: The last such call of each function; they are remembered as soon as something can.
@@ -64,7 +60,7 @@ def begin(func: Callable[..., Any], data: Any, name: str | None) -> Begun | None
     results: list[Any] = []
     each, began, began_cpu_s, slice_s = iter(data), perf_counter(), thread_time(), FIRST_S
     while n_left := len(data) - len(results):
-        ran = run_chunk(func, each, n_left, results, time_budget_s=slice_s, cpu_clock=_no_clock)
+        ran = run_chunk(func, each, n_left, results, time_budget_s=slice_s, cpu_clock=no_clock)
         if ran.error is not None:
             return Begun(results=results, began=began, error=ran.error)
         n_left = len(data) - len(results)
@@ -75,32 +71,19 @@ def begin(func: Callable[..., Any], data: Any, name: str | None) -> Begun | None
             return Begun(results=results, began=began)
         slice_s = SLICE_S
     wall_s = perf_counter() - began
-    _note(func, name, first, len(results), wall_s, thread_time() - began_cpu_s)
+    cpu_s = min(thread_time() - began_cpu_s, wall_s)
+    run = LoopRun(n_items=len(results), wall_s=wall_s, cpu_s=cpu_s, ended_at_s=time())
+    _note(func, Ran(func=ref(func), name=name, item=first, run=run))
     return Begun(results=results, began=began, is_done=True)
 
 
-def _note(
-    func: Callable[..., Any],
-    name: str | None,
-    item: Any,
-    n_items: int,
-    wall_s: float,
-    cpu_s: float,
-) -> None:
+def _note(func: Callable[..., Any], ran: Ran) -> None:
     global _spent_s
-    _spent_s += wall_s
+    _spent_s += ran.run.wall_s
     _latest.pop(id(func), None)
     if len(_latest) >= MOST_FUNCTIONS:
         del _latest[next(iter(_latest))]
-    _latest[id(func)] = Ran(
-        func=ref(func),
-        name=name,
-        item=item,
-        n_items=n_items,
-        wall_s=wall_s,
-        cpu_s=min(cpu_s, wall_s),
-        ended_at_s=time(),
-    )
+    _latest[id(func)] = ran
 
 
 def remember() -> None:
@@ -110,16 +93,4 @@ def remember() -> None:
     while _latest:
         _, ran = _latest.popitem()
         if (func := ran.func()) is not None:
-            loop_memory.remember(
-                func,
-                ran.name,
-                ran.item,
-                n_items=ran.n_items,
-                wall_s=ran.wall_s,
-                cpu_s=ran.cpu_s,
-                ended_at_s=ran.ended_at_s,
-            )
-
-
-def _no_clock() -> float:
-    return 0.0
+            loop_memory.remember(func, ran.name, ran.item, ran.run)

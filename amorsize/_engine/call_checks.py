@@ -14,6 +14,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+#: Types that surely are data, and know their number of items. Others are checked first: a str, say,
+#: is one item by mistake.
+SURELY_DATA = (list, tuple, range)
+
 
 def check_function(func: Any) -> None:
     """Refuse a function that cannot be called once per item for one result.

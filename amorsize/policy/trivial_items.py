@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from amorsize.policy.value import Value
+
 #: Items shorter than this stay in the loop: to pickle and read back the smallest result takes
 #: about 0.15 us.
 LEAST_ITEM_S = 0.25e-6
@@ -11,6 +13,22 @@ LEAST_LEFT_S = 2e-3
 
 #: A call that takes longer is one to tell of, and to learn from, while it goes on.
 LONGEST_S = 0.1
+
+
+class LoopRun(Value):
+    """A call that was over in the plain loop.
+
+    Attributes:
+        n_items: How many there were.
+        wall_s: Wall seconds that they took.
+        cpu_s: CPU seconds of the calling thread meanwhile.
+        ended_at_s: When that was, as `time.time` counts.
+    """
+
+    n_items: int
+    wall_s: float
+    cpu_s: float
+    ended_at_s: float
 
 
 def stay_in_plain_loop(item_s: float, n_left: int) -> bool:
