@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 
 import engine_items
@@ -50,17 +51,23 @@ def engine_params(*names):
     ]
 
 
-@pytest.fixture(scope="module")
-def dask_client(tmp_path_factory):
-    """A client of two workers with a thread each."""
+@contextmanager
+def two_workers(folder):
+    """A scheduler with two workers of a thread each, and its client."""
     from distributed import Client
 
-    folder = tmp_path_factory.mktemp("dask")
     with (
         dask_processes(folder, n_workers=2, n_threads=1) as found,
         Client(found.address, timeout=30) as client,
     ):
         client.wait_for_workers(2, timeout=60)
+        yield found, client
+
+
+@pytest.fixture(scope="module")
+def dask_client(tmp_path_factory):
+    """Its client alone, for all tests that leave the workers as they are."""
+    with two_workers(tmp_path_factory.mktemp("dask")) as (_, client):
         yield client
 
 
@@ -509,13 +516,7 @@ class TestDask:
         assert any("item 2" in note for note in raised.value.__notes__)
 
     def test_a_worker_that_is_retired_loses_nothing(self, tmp_path, items):
-        from distributed import Client
-
-        with (
-            dask_processes(tmp_path, n_workers=2, n_threads=1) as found,
-            Client(found.address, timeout=30) as client,
-        ):
-            client.wait_for_workers(2, timeout=60)
+        with two_workers(tmp_path) as (_, client):
             mapped = autotune(engine_items.noted_slowly, executor=client)
             stream = mapped.stream(items(300))
             given = [next(stream) for _ in range(10)]
@@ -529,11 +530,7 @@ class TestDask:
         """`client.restart()` cancels chunks whose processes it ends."""
         from distributed import Client
 
-        with (
-            dask_processes(tmp_path, n_workers=2, n_threads=1) as found,
-            Client(found.address, timeout=30) as client,
-        ):
-            client.wait_for_workers(2, timeout=60)
+        with two_workers(tmp_path) as (found, client):
             mapped = autotune(engine_items.noted_slowly, executor=client)
             stream = mapped.stream(items(300))
             given = [next(stream) for _ in range(10)]
