@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 #: Seconds of work for each worker thread that Dask leaves to it before it starts another
-#: (`distributed.adaptive.target-duration`): for less, nothing has to be told.
+#: (the default of `distributed.adaptive.target-duration`): for less, nothing has to be told.
 TARGET_S = 5.0
-#: What Dask takes a task for that has never run (`distributed.scheduler.unknown-task-duration`).
+#: What Dask takes a task for that has never run
+#: (the default of `distributed.scheduler.unknown-task-duration`).
 TASK_S = 0.5
 #: The most tasks that stand for work: enough for 100 threads. Each takes some 0.1 ms here.
 MOST = 1000

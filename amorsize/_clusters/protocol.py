@@ -54,7 +54,10 @@ if TYPE_CHECKING:
             ...
 
         def expect(self, work_s: float) -> None:
-            """Start workers for the work that is left, in seconds of one, where it can do that."""
+            """Start workers for the work that is left, in seconds of one, where it can do that.
+
+            With 0 seconds it starts one if there is none.
+            """
             ...
 
         def submit(

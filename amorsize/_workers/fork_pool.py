@@ -1,4 +1,4 @@
-"""Forked workers of one call, which inherit the task with its data."""
+"""Forked workers, which inherit the task with its data."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ FLUSH_S = 0.1
 
 
 class ForkPool(ProcessPoolBase):
-    """Workers that are forked for one call.
+    """Workers that are forked for a call, and may wait for the next one.
 
     Args:
         task: What is done to each item.

@@ -52,7 +52,7 @@ def close_all(own: Collection[int]) -> None:
         if descriptor not in kept:
             try:
                 os.close(descriptor)
-            except OSError as error:  # that of the listing itself
+            except OSError as error:  # of the listing itself, which is closed already
                 let_through(error)
 
 

@@ -16,10 +16,10 @@ from _weakref import ref
 from amorsize._function import sizeof
 from amorsize._function.plain_values import PLAIN
 from amorsize._function.pure_reach import is_same
-from amorsize._host import resources, shortage
+from amorsize._host import procfs, resources, shortage
 from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import let_through, no_interrupts
-from amorsize._workers import caller_state, process_rights, warm_blocks
+from amorsize._host.signals import no_interrupts
+from amorsize._workers import caller_state, process_rights, serialization, warm_blocks
 from amorsize._workers.spawned_main import surroundings
 from amorsize._workers.worker_main import IDLE_S
 from amorsize.errors import SerializationError
@@ -78,7 +78,7 @@ class Standing:
         self._reach, self._told = tuple(map(_held, reach)), told
         if sum(sizeof.of(one) for one in self._reach if type(one) is not ref) > MOST_REACHED_BYTES:
             raise SerializationError("this process would keep the large values that items reach")
-        self._depth = _depth()
+        self._depth = serialization.depth()
         hooks = sys.gettrace(), sys.getprofile()
         self._state = (
             *(surroundings(caller_state.packed()), process_rights.rights(), hooks),
@@ -133,14 +133,6 @@ def _rounding() -> str:
     return repr((_ONE / _TEN, -_ONE / _TEN, _LEAST_NORMAL * _ONE / 2, _LEAST * _ONE))
 
 
-def _depth() -> int:
-    """Frames of Python below this one: a worker that was forked in deep recursion has less left."""
-    n_frames, frame = 0, sys._getframe()
-    while (frame := frame.f_back) is not None:  # type: ignore[assignment]
-        n_frames += 1
-    return n_frames
-
-
 def why_not_keep() -> str | None:
     """Why forks of this process, as it is now, must not outlive the call; None: they may."""
     if not sys.platform.startswith("linux"):
@@ -150,15 +142,15 @@ def why_not_keep() -> str | None:
     if getrlimit(RLIMIT_CPU)[0] != RLIM_INFINITY:  # which each process has for itself
         return "the calls before have used some of the time that a process may compute"
     # Each of them has 64 MiB mapped in this process, nearly all of it without memory behind.
-    if getrlimit(RLIMIT_AS)[0] != RLIM_INFINITY or _read(_OVERCOMMIT).startswith("2"):
+    if getrlimit(RLIMIT_AS)[0] != RLIM_INFINITY or procfs.read(_OVERCOMMIT).startswith("2"):
         return "this process may map little memory"
-    if _mapped_bytes(_read("/proc/self/maps")) > MOST_MAPPED_BYTES:
+    if _mapped_bytes(procfs.read("/proc/self/maps")) > MOST_MAPPED_BYTES:
         return "they would keep what this process has mapped"
     return _why_too_large()
 
 
 def _why_too_large() -> str | None:
-    told = _read("/proc/self/status")
+    told = procfs.read("/proc/self/status")
     fields = dict(line.split(":", 1) for line in told.splitlines() if ":" in line)
     try:
         held = sum(int(fields[name].split()[0]) for name in ("RssAnon", "RssShmem")) * _KIB
@@ -185,15 +177,6 @@ def _mapped_bytes(maps: str) -> int:
             first, _, end = span.partition("-")
             n_bytes += int(end, 16) - int(first, 16)
     return n_bytes
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as told:
-            return told.read()
-    except OSError as error:
-        let_through(error)
-        return ""
 
 
 def n_workers_most() -> int:

@@ -40,11 +40,8 @@ class End:
             BrokenPipeError: It was closed and cannot be reopened: the caller is gone, or the system
                 has no /proc.
         """
-        try:
-            if os.fstat(self._descriptor)[:3] == self._is:
-                return self._descriptor
-        except OSError as error:
-            let_through(error)  # else closed, and nothing opened since
+        if what_is(self._descriptor) == self._is:
+            return self._descriptor
         return self._opened_again()
 
     def _opened_again(self) -> int:
@@ -56,7 +53,7 @@ class End:
         except OSError as error:
             let_through(error)
             raise BrokenPipeError("the pipe to the caller is gone") from error
-        if os.fstat(found)[:3] != self._is:
+        if what_is(found) != self._is:
             os.close(found)
             raise BrokenPipeError("the pipe to the caller is gone")
         os.set_blocking(found, True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from amorsize._host.signals import let_through
+from amorsize._host import procfs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 #: Files that tell the rights of a thread. Reading both takes 60 us.
 _STATUS, _LIMITS = "/proc/thread-self/status", "/proc/self/limits"
 _FIELDS = (
-    *(b"Umask:", b"Uid:", b"Gid:", b"Groups:"),
-    *(b"CapInh:", b"CapPrm:", b"CapEff:", b"CapBnd:", b"CapAmb:"),
-    *(b"NoNewPrivs:", b"Seccomp:", b"Seccomp_filters:"),
-    *(b"Cpus_allowed:", b"Mems_allowed:"),
+    *("Umask:", "Uid:", "Gid:", "Groups:"),
+    *("CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"),
+    *("NoNewPrivs:", "Seccomp:", "Seccomp_filters:"),
+    *("Cpus_allowed:", "Mems_allowed:"),
 )
 
 
@@ -47,19 +47,10 @@ def _nice() -> int | None:
 
 
 def _of_linux() -> tuple[Any, ...] | None:
-    status, limits = _read(_STATUS), _read(_LIMITS)
+    status, limits = procfs.read(_STATUS), procfs.read(_LIMITS)
     if not status or not limits:
         return None
     return (*(line for line in status.splitlines() if line.startswith(_FIELDS)), limits)
-
-
-def _read(path: str) -> bytes:
-    try:  # a file object: a signal handler that raises here leaves no descriptor
-        with open(path, "rb", buffering=0) as file:
-            return file.read(1 << 16)
-    except OSError as error:  # not Linux, or no /proc in this container
-        let_through(error)
-        return b""
 
 
 def _of_posix() -> tuple[Any, ...]:

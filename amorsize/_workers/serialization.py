@@ -104,18 +104,19 @@ def bounded(act: Callable[[], Result]) -> Result:
     limit = sys.getrecursionlimit()
     if limit <= MOST_NESTED or sys.version_info >= (3, 12):
         return act()
-    sys.setrecursionlimit(_depth() + MOST_NESTED)
+    sys.setrecursionlimit(depth() + MOST_NESTED)
     try:
         return act()
     finally:
         sys.setrecursionlimit(limit)
 
 
-def _depth() -> int:
-    frame, depth = sys._getframe(), 0
+def depth() -> int:
+    """Frames of Python below this one."""
+    frame, n_frames = sys._getframe(), 0
     while frame.f_back is not None:
-        frame, depth = frame.f_back, depth + 1
-    return depth
+        frame, n_frames = frame.f_back, n_frames + 1
+    return n_frames
 
 
 def setting_apart(parts: list[memoryview]) -> Callable[[Any], bool]:

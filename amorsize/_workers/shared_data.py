@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from amorsize._host.signals import let_through
-from amorsize._workers.shared_memory import PAGE_BYTES, memory_file
+from amorsize._workers.shared_memory import PAGE_BYTES, in_pages, memory_file
 from amorsize.errors import SerializationError
 
 TYPE_CHECKING = False
@@ -77,7 +77,7 @@ class Lent:
             while n_written < len(flat):
                 piece = flat[n_written : n_written + WRITTEN_BYTES]
                 n_written += os.pwrite(self._descriptor, piece, at + n_written)
-            at += -(-len(flat) // PAGE_BYTES) * PAGE_BYTES
+            at += in_pages(len(flat))
         os.ftruncate(self._descriptor, max(at, PAGE_BYTES))
 
     @property

@@ -53,7 +53,7 @@ class SharedBlock:
         Raises:
             OSError: There is no memory to share.
         """
-        head_bytes = _in_pages(8 * (1 + self.SIZE * n_workers))
+        head_bytes = in_pages(8 * (1 + self.SIZE * n_workers))
         self._map, has_rings = _mapped(head_bytes, n_workers, descriptor, is_made=is_made)
         self._rings_at = head_bytes if has_rings else None
         self._is_for_forks = descriptor is None
@@ -214,5 +214,6 @@ def _mapped(
     return mmap.mmap(descriptor, head_bytes), False
 
 
-def _in_pages(n_bytes: int) -> int:
+def in_pages(n_bytes: int) -> int:
+    """So many bytes, rounded up to whole pages."""
     return -(-n_bytes // PAGE_BYTES) * PAGE_BYTES
