@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from amorsize.policy.request import Request
     from amorsize.policy.worker_costs import Host
 
-#: The largest share of the work left that reading the types of all items may take.
-ASKING_SHARE = 0.02
 #: The largest slowdown by other programs that is believed, since it may not last.
 MOST_STRETCHED = 8.0
 
@@ -168,11 +166,11 @@ class HostInspection:
         is_open = self._host.has_gil and options.thread_safe is None and options.seed is None
         if not is_open or not isinstance(source, Sliced):
             return None
-        from amorsize._function.pure_code import ASKING_S, is_pure
+        from amorsize._function.pure_code import is_pure, most_to_ask
 
         most_items = float("inf")
         if call.tuner.costs.item_s is not None:
-            most_items = ASKING_SHARE * self._left_s / ASKING_S
+            most_items = most_to_ask(self._left_s)
         if not is_pure(call.func, (*source.sequences, [*call.item_kwargs.values()]), most_items):
             return None
         if (why := why_stay({})) is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amorsize._engine.source import Sliced
 from amorsize._function import sizeof
-from amorsize._function.pure_code import ASKING_S
+from amorsize._function.pure_code import most_to_ask
 from amorsize._function.pure_reach import is_same, reach_of
 from amorsize._profiles import memory_store
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 #: The most items of unknown cost that are asked for their types: 0.3 ms.
 MOST_ITEMS = 10_000
-#: The share of the work left that may go into asking them.
-ASKING_SHARE = 0.02
 #: The size of an item from which on sending it may take longer than forking.
 MOST_BYTES = 4096
 #: So many workers are kept from a first call on. Others wait for a second call to show that there
@@ -99,7 +97,7 @@ def _reach_of(call: Call) -> tuple[Any, ...] | str:
     most_items: float = MOST_ITEMS
     if call.tuner.costs.item_s is not None:
         left_s = call.tuner.left_s(call.status(caller_busy=False))
-        most_items = max(most_items, ASKING_SHARE * left_s / ASKING_S)
+        most_items = max(most_items, most_to_ask(left_s))
     assert isinstance(call.source, Sliced)
     data = (*call.source.sequences, [*call.item_kwargs.values()])
     reach = reach_of(call.func, data, most_items)

@@ -6,7 +6,8 @@ operations and empty inline caches, so it is the same after a million calls.
 
 from __future__ import annotations
 
-from opcode import HAVE_ARGUMENT, hasname, opmap, stack_effect
+import sys
+from opcode import HAVE_ARGUMENT, cmp_op, hasname, opmap, stack_effect
 
 from amorsize._function.kept_by_code import kept_by_code
 
@@ -40,13 +41,16 @@ _LOAD_GLOBAL, _LOAD_ATTR = op_number("LOAD_GLOBAL"), op_number("LOAD_ATTR")
 _LOAD_METHOD = op_number("LOAD_METHOD")
 _IMPORT_NAME, _IMPORT_FROM = op_number("IMPORT_NAME"), op_number("IMPORT_FROM")
 _STORE_FAST = op_number("STORE_FAST")
+_COMPARE_OP, _CONTAINS_OP = op_number("COMPARE_OP"), op_number("CONTAINS_OP")
 #: From Python 3.12 on, the lowest bit of LOAD_ATTR's argument says that a method is loaded.
 METHOD_BIT = 1 if _LOAD_METHOD == NO_OP else 0
+#: How many bits to shift the argument of COMPARE_OP to get the number of the operator.
+_COMPARE_SHIFT = 5 if sys.hexversion >= 0x30D0000 else 4 if sys.hexversion >= 0x30C0000 else 0
 #: How many bits to shift the argument of an operation to get the number of its name.
 NAME_SHIFTS = {op: 0 for op in hasname if op < 256} | {_LOAD_GLOBAL: 1, _LOAD_ATTR: METHOD_BIT}
 _NAME_LOADS = op_numbers("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
 FREE_LOADS = op_numbers("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF")
-_ATTR_LOADS = frozenset(op_numbers("LOAD_ATTR", "LOAD_METHOD"))
+ATTR_LOADS = frozenset(op_numbers("LOAD_ATTR", "LOAD_METHOD"))
 GLOBAL_STORES = frozenset(op_numbers("STORE_GLOBAL", "DELETE_GLOBAL"))
 FREE_STORES = frozenset(op_numbers("STORE_DEREF", "DELETE_DEREF"))
 ATTR_STORES = frozenset(op_numbers("STORE_ATTR", "DELETE_ATTR"))
@@ -110,6 +114,16 @@ def stored_globals(code: CodeType) -> set[str]:
         places = instructions(code.co_code)
         found = {code.co_names[arg] for op, arg in places if op in GLOBAL_STORES}
     return found.union(*map(stored_globals, nested(code)))
+
+
+def compares_values(code: CodeType) -> bool:
+    """Whether the code itself asks if two values are equal, or if one is in another."""
+    for op, arg in instructions(code.co_code):
+        if op == _CONTAINS_OP:
+            return True
+        if op == _COMPARE_OP and cmp_op[arg >> _COMPARE_SHIFT] in ("==", "!="):
+            return True
+    return False
 
 
 def nested(code: CodeType) -> list[CodeType]:
@@ -208,7 +222,7 @@ def _attributes_after(code: CodeType, units: bytes, ops: bytes, at: int) -> tupl
     attributes: list[str] = []
     for after in range(at + 1, len(ops)):
         op = ops[after]
-        if op in _ATTR_LOADS:
+        if op in ATTR_LOADS:
             attributes.append(code.co_names[argument_at(units, ops, after) >> NAME_SHIFTS[op]])
         elif op not in (_CACHE, _EXTENDED_ARG):
             break

@@ -9,6 +9,7 @@ from __future__ import annotations
 from gc import get_referents
 
 from amorsize._function import callables
+from amorsize._function.bytecode import compares_values, nested
 from amorsize._function.callable_walk import reads
 from amorsize._function.callables import FUNCTION, METHOD, MODULE
 from amorsize._function.dependencies import needs_of
@@ -31,7 +32,6 @@ _CONTAINERS = (tuple, list, dict, set, frozenset)
 _CODE = (FUNCTION, METHOD, MODULE, type(len), type)
 #: Methods and functions that compare what they are handed with what is there.
 _COMPARING = frozenset({"index", "count", "remove", "id"})
-_OPERATORS = frozenset({"==", "!="})
 
 
 class KeptIdentities:
@@ -131,9 +131,4 @@ def _compares(code: CodeType) -> bool:
     """Whether the code may ask if two objects are equal, or the same."""
     if compares_identity(code) or not _COMPARING.isdisjoint(code.co_names):
         return True
-    import dis
-
-    steps = dis.get_instructions(code)
-    if any(one.opname == "CONTAINS_OP" or one.argval in _OPERATORS for one in steps):
-        return True
-    return any(_compares(one) for one in code.co_consts if type(one) is type(code))
+    return compares_values(code) or any(map(_compares, nested(code)))

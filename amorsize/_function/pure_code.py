@@ -16,7 +16,9 @@ import builtins
 import sys
 from opcode import opname
 
+from amorsize._function.bytecode import ATTR_LOADS, CODE, NAME_SHIFTS, instructions
 from amorsize._function.callables import FUNCTION, MISSING, MODULE
+from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.plain_values import PLAIN, kinds_of
 from amorsize.policy.value import inf
 
@@ -30,8 +32,9 @@ if TYPE_CHECKING:
 MOST_FUNCTIONS = 32
 #: Seconds to ask an item for its type; the mean of lists of 2 000 to 400 000 numbers.
 ASKING_S = 25e-9
+#: The largest share of the work left that reading the types of all items may take.
+ASKING_SHARE = 0.02
 
-_CODE = type((lambda: None).__code__)
 _BUILTIN = type(len)
 #: Flags of code of which a call runs nothing yet: CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR.
 GENERATOR, _ASYNC = 0x20, 0x80 | 0x200
@@ -85,10 +88,6 @@ _STEPS_TO_TEXT = frozenset(
 )
 #: Steps that take a constant by its place, of which they have the lowest byte.
 _TAKES_CONSTANT = frozenset(("KW_NAMES", "LOAD_CONST", "RETURN_CONST"))
-#: Steps that take an attribute.
-_TAKES_ATTRIBUTE = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
-#: By how many bits the place of a name is shifted in `LOAD_ATTR`.
-_SHIFT = 1 if sys.hexversion >= 0x30C0000 else 0
 #: Names of what gives text where there was none; `hex` is a method as well. So is `join`, which
 #: is for text or for bytes: it releases the GIL for a MiB of these.
 _NAMES_OF_TEXT = frozenset(("ascii", "bin", "chr", "hex", "join", "oct", "repr", "str"))
@@ -159,17 +158,16 @@ class Proof:
 
     def only_computes(self, code: CodeType, func: Any) -> bool:
         """Whether the code, and all that is defined inside it, has nothing but harmless steps."""
-        steps = {opname[step] for step in code.co_code[::2]}
+        steps = _steps(code)
         if not steps <= _HARMLESS or code.co_flags & _ASYNC:
             return False
         self.has_text |= bool(steps & _STEPS_TO_TEXT or code.co_flags & _TAKES_NAMES)
         if func.__closure__ and "STORE_DEREF" in steps:  # it may outlive the item
             return False
-        attributes = _attributes(code) if steps & _TAKES_ATTRIBUTE else ()
-        if not self._knows(code.co_names, attributes, func):
+        if not self._knows(code.co_names, _attributes(code), func):
             return False
         return all(
-            self.only_computes(one, func) if type(one) is _CODE else self._is_constant(one)
+            self.only_computes(one, func) if type(one) is CODE else self._is_constant(one)
             for one in _used_constants(code)
         )
 
@@ -198,7 +196,11 @@ class Proof:
 
     def is_method(self, name: str) -> bool:
         """Whether it names a method of plain values and their containers, or a name of `math`."""
-        return _is_method(name)
+        if any(hasattr(kind, name) for kind in _KINDS):
+            return True
+        math = sys.modules.get("math")
+        found = None if math is None else vars(math).get(name)
+        return type(found) in (_BUILTIN, float) and getattr(found, "__module__", "math") == "math"
 
     def _is_value(self, value: object) -> bool:
         return self.admits(kinds_of((value,)))
@@ -216,20 +218,26 @@ class Proof:
         return is_own and vars(builtins).get(name) is value
 
 
+def most_to_ask(left_s: float) -> float:
+    """How many items may be asked for their types where so many seconds of work are left."""
+    return ASKING_SHARE * left_s / ASKING_S
+
+
 def _value_of(name: str, func: Any) -> Any:
     """What a name stands for in the code of a function; `MISSING`: it can be an attribute only."""
     return func.__globals__.get(name, vars(builtins).get(name, MISSING))
 
 
-def _attributes(code: CodeType) -> set[str]:
+@kept_by_code
+def _steps(code: CodeType) -> frozenset[str]:
+    return frozenset(opname[step] for step in code.co_code[::2])
+
+
+@kept_by_code
+def _attributes(code: CodeType) -> frozenset[str]:
     """The names that code takes as attributes: globals may have the same ones."""
-    found, extended = set(), 0
-    for step, place in zip(code.co_code[::2], code.co_code[1::2], strict=True):
-        name, argument = opname[step], place | extended
-        extended = argument << 8 if name == "EXTENDED_ARG" else 0
-        if name in _TAKES_ATTRIBUTE:
-            found.add(code.co_names[argument >> (_SHIFT if name == "LOAD_ATTR" else 0)])
-    return found
+    taken = [(op, arg) for op, arg in instructions(code.co_code) if op in ATTR_LOADS]
+    return frozenset(code.co_names[arg >> NAME_SHIFTS[op]] for op, arg in taken)
 
 
 def _used_constants(code: CodeType) -> tuple[Any, ...]:
@@ -239,12 +247,3 @@ def _used_constants(code: CodeType) -> tuple[Any, ...]:
     steps = zip(code.co_code[::2], code.co_code[1::2], strict=True)
     is_used = any(not place and opname[step] in _TAKES_CONSTANT for step, place in steps)
     return code.co_consts if is_used else code.co_consts[1:]
-
-
-def _is_method(name: str) -> bool:
-    """Whether it names a method of plain values and their containers, or a function of `math`."""
-    if any(hasattr(kind, name) for kind in _KINDS):
-        return True
-    math = sys.modules.get("math")
-    found = None if math is None else vars(math).get(name)
-    return type(found) in (_BUILTIN, float) and getattr(found, "__module__", "math") == "math"

@@ -10,7 +10,9 @@ from __future__ import annotations
 import sys
 from opcode import opname
 
+from amorsize._function.bytecode import instructions
 from amorsize._function.callables import FUNCTION, MISSING, MODULE
+from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.plain_values import PLAIN, kinds_of
 from amorsize._function.pure_code import GENERATOR, Proof
 from amorsize.policy.value import inf
@@ -29,10 +31,11 @@ _OF_TIME = frozenset(
     )
 )
 _BUILTIN = type(len)
-_CODE = type((lambda: None).__code__)
 #: Constants of which each process has exactly one.
 _SINGLE = (None, True, False, ...)
 _INEXACT = frozenset((float, complex))
+#: Types of values that a module written in C may have.
+_AS_BUILT = PLAIN | {tuple}
 
 
 def reach_of(
@@ -115,7 +118,7 @@ def _is_of_time(name: str) -> bool:
 def _is_as_built(module: Any) -> bool:
     """Whether nobody has put an object of another kind into a module that is written in C."""
     return all(
-        type(value) in (*PLAIN, tuple) or getattr(value, "__module__", "") == module.__name__
+        type(value) in _AS_BUILT or getattr(value, "__module__", "") == module.__name__
         for name, value in vars(module).items()
         if not name.startswith("__")
     )
@@ -128,15 +131,13 @@ def _has_nan(value: Any) -> bool:
     return type(value) in _INEXACT and value != value
 
 
+@kept_by_code
 def compares_identity(code: CodeType) -> bool:
     """Whether it asks if something is another object than None, True, False or `...`."""
     before, last, is_single = "", "", False
-    steps, extended = code.co_code, 0
-    for place in range(0, len(steps), 2):
-        name = opname[steps[place]]
-        argument = steps[place + 1] | extended
-        extended = argument << 8 if name == "EXTENDED_ARG" else 0
-        if name in ("EXTENDED_ARG", "CACHE", "NOP"):
+    for op, argument in instructions(code.co_code):
+        name = opname[op]
+        if name == "NOP":
             continue
         if name == "IS_OP" and not (is_single and _gives_value(before)):
             return True
