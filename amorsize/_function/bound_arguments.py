@@ -75,6 +75,12 @@ def first_argument(func: FunctionType) -> str:
     return "".join(func.__code__.co_varnames[: min(1, func.__code__.co_argcount)])
 
 
+def all_arguments(code: CodeType) -> tuple[str, ...]:
+    """The names of its arguments, in the order of its variables."""
+    n_named = code.co_argcount + code.co_kwonlyargcount
+    return code.co_varnames[: n_named + len(rest_arguments(code))]
+
+
 def rest_arguments(code: CodeType) -> tuple[str, ...]:
     """The names of `*args` and `**kwargs`, or whatever they are called."""
     n_named = code.co_argcount + code.co_kwonlyargcount

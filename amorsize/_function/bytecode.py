@@ -57,6 +57,23 @@ ATTR_STORES = frozenset(op_numbers("STORE_ATTR", "DELETE_ATTR"))
 #: How deep in the stack an operation that stores an item finds the container.
 ITEM_STORES = dict.fromkeys(op_numbers("STORE_SUBSCR", "DELETE_SUBSCR"), 2)
 ITEM_STORES |= dict.fromkeys(op_numbers("STORE_SLICE"), 3)
+#: After these operations the next one is reached by jumps alone.
+JUMPS_AWAY = frozenset(
+    (
+        *op_numbers("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE"),
+        *op_numbers("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT"),
+    )
+)
+#: Those that jump on and leave what lies on the stack; and all that jump on.
+JUMPS_KEEPING = frozenset(op_numbers("JUMP_IF_TRUE_OR_POP", "JUMP_IF_FALSE_OR_POP", "JUMP_FORWARD"))
+JUMPS_ON = JUMPS_KEEPING | {op_number("FOR_ITER")}
+JUMPS_ON |= {
+    op for name, op in opmap.items() if name.startswith(("POP_JUMP_FORWARD", "POP_JUMP_IF"))
+}
+#: Up to Python 3.11, a loop that ends takes its iterator off the stack.
+LOOP_LEAVES_NOTHING = op_number("LOAD_METHOD") != NO_OP
+#: The numbers of `/`, and of the first binary operation that is done in place: `+=`.
+DIVIDES, FIRST_IN_PLACE = 11, 13
 
 _CHECKS = {"exists", "isdir", "is_dir", "lexists", "listdir"}
 _MAKERS = {"mkdir", "makedirs"}

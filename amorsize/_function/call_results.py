@@ -121,7 +121,7 @@ def _part(flow: Flow, callee: Store, passed: tuple[Symbol, ...], named: tuple[st
         return None
     if name == "memoryview":
         return element(first, MEMORY)
-    if name in ("nullcontext", "closing") or f".{name}" in _VIEWS:
+    if f".{name}" in _VIEWS:
         return first
     step = _STEPS_OF.get(name) if len(passed) == 1 else None
     return one_step(first, step) if step is not None else None

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from opcode import opmap
 
-from amorsize._function.bound_arguments import rest_arguments
+from amorsize._function.bound_arguments import all_arguments
 from amorsize._function.bytecode import (
     ATTR_STORES,
     CLOSURE,
+    FIRST_IN_PLACE,
     FREE_STORES,
     GLOBAL,
     GLOBAL_STORES,
     ITEM_STORES,
-    NO_OP,
+    JUMPS_AWAY,
+    JUMPS_KEEPING,
+    JUMPS_ON,
+    LOOP_LEAVES_NOTHING,
     nested,
     op_number,
     op_numbers,
@@ -63,8 +67,6 @@ _BINARY = (
     *("__add__", "__and__", "__floordiv__", "__lshift__", "__matmul__", "__mul__", "__mod__"),
     *("__or__", "__pow__", "__rshift__", "__sub__", "__truediv__", "__xor__"),
 )
-#: The number of the first binary operation that is done in place: `+=`.
-_FIRST_IN_PLACE = 13
 _BINARY_OP, _YIELD_VALUE, _FOR_ITER = map(op_number, ("BINARY_OP", "YIELD_VALUE", "FOR_ITER"))
 _COMPARE_OP, _CONTAINS_OP = map(op_number, ("COMPARE_OP", "CONTAINS_OP"))
 #: The special methods that run when two values are compared.
@@ -76,20 +78,6 @@ _STORE_SLICE = op_number("STORE_SLICE")
 _STORES = GLOBAL_STORES | FREE_STORES | ATTR_STORES | frozenset(ITEM_STORES)
 #: What is left on the stack across a jump is one branch of `a if b else c`, most often returned.
 _GIVES_ON = frozenset(op_numbers("RETURN_VALUE", "JUMP_FORWARD"))
-#: After these operations the next one is reached by jumps alone.
-_JUMPS_AWAY = frozenset(
-    (
-        *op_numbers("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE"),
-        *op_numbers("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT"),
-    )
-)
-_KEEPS_STACK = frozenset(op_numbers("JUMP_IF_TRUE_OR_POP", "JUMP_IF_FALSE_OR_POP", "JUMP_FORWARD"))
-_JUMPS_ON = _KEEPS_STACK | {_FOR_ITER}
-_JUMPS_ON |= {
-    op for name, op in opmap.items() if name.startswith(("POP_JUMP_FORWARD", "POP_JUMP_IF"))
-}
-#: Up to Python 3.11, a loop that ends takes its iterator off the stack.
-_LOOP_LEAVES_NOTHING = op_number("LOAD_METHOD") != NO_OP
 
 #: Codes whose flow is kept.
 MAX_FLOWS = 1024
@@ -112,7 +100,7 @@ def follow(code: CodeType) -> Flow:
     """Where the values of a code object and its nested code go."""
     flow = Flow()
     closure: dict[str, Symbol] = {name: (CLOSURE, name, ()) for name in code.co_freevars}
-    given: dict[str, Symbol] = {name: (ARGUMENT, name, ()) for name in _arguments(code)}
+    given: dict[str, Symbol] = {name: (ARGUMENT, name, ()) for name in all_arguments(code)}
     _follow_all(code, closure, given, flow, _Follower(), is_outermost=True)
     return flow
 
@@ -145,11 +133,6 @@ def _follow_all(
 def _reflected(method: str) -> str:
     """The method of the right one of two values."""
     return f"__r{method[2:]}"
-
-
-def _arguments(code: CodeType) -> tuple[str, ...]:
-    n_named = code.co_argcount + code.co_kwonlyargcount
-    return code.co_varnames[: n_named + len(rest_arguments(code))]
 
 
 class _Follower:
@@ -198,16 +181,16 @@ class _Trail:
         for start, end, op, arg in placed(frame.code.co_code):
             if start in self._landings:
                 self._land(*self._landings.pop(start))
-            before = frame.stack[:] if op in _JUMPS_ON else []
+            before = frame.stack[:] if op in JUMPS_ON else []
             self._note(op, arg)
             n_before = len(frame.stack)
             run(frame, op, arg)
             frame.settle(op, n_before)
-            self._is_behind_jump = op in _JUMPS_AWAY
+            self._is_behind_jump = op in JUMPS_AWAY
             if self._is_behind_jump:
                 frame.stack.clear()
                 frame.literals.clear()
-            if op in _JUMPS_ON:
+            if op in JUMPS_ON:
                 self._jump(op, end + 2 * arg, before)
 
     def _note(self, op: int, arg: int) -> None:
@@ -220,9 +203,9 @@ class _Trail:
             flow.note_operation(frame.top(2), *_AS_KEY)
         if op in _STORES:
             self._store(op, arg)
-        elif op == _BINARY_OP and arg >= _FIRST_IN_PLACE:
+        elif op == _BINARY_OP and arg >= FIRST_IN_PLACE:
             flow.note_store(frame.top(2), IN_PLACE)
-            flow.note_operation(frame.top(), _reflected(_BINARY[arg - _FIRST_IN_PLACE]))
+            flow.note_operation(frame.top(), _reflected(_BINARY[arg - FIRST_IN_PLACE]))
         elif op == _BINARY_OP:
             flow.note_operation(frame.top(2), _BINARY[arg])
             flow.note_operation(frame.top(), _reflected(_BINARY[arg]))
@@ -265,9 +248,9 @@ class _Trail:
 
     def _jump(self, op: int, target: int, before: list[Symbol]) -> None:
         """Keep the stack for where the operation may go on; the first to come there tells it."""
-        stack = before if op in _KEEPS_STACK else self.frame.stack[:]
+        stack = before if op in JUMPS_KEEPING else self.frame.stack[:]
         if op == _FOR_ITER:  # later versions pop what it went through, and one more, at the target
-            stack = before[:-1] if _LOOP_LEAVES_NOTHING else [*before, None]
+            stack = before[:-1] if LOOP_LEAVES_NOTHING else [*before, None]
         known = self._landings.get(target)
         variables = self.frame.locals
         if known is not None:

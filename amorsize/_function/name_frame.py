@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._function.bound_arguments import rest_arguments
+from amorsize._function.bound_arguments import all_arguments
 from amorsize._function.bytecode import CLOSURE, cells_of
 from amorsize._function.callable_walk import resolved
 from amorsize._function.callables import MISSING, cells, defaults
@@ -53,11 +53,9 @@ class NameFrame:
 
     def _set_arguments(self, bound: Bound, given: dict[str, Part]) -> None:
         """What is bound counts most, then what is passed; a default says nothing of the item."""
-        func, code = self._func, self.code
-        usual = {name: constant(value) for name, value in defaults(func)}
+        usual = {name: constant(value) for name, value in defaults(self._func)}
         known = {name: constant(value) for name, value in bound.values.items()}
-        n_arguments = code.co_argcount + code.co_kwonlyargcount + len(rest_arguments(code))
-        for at, name in enumerate(code.co_varnames[:n_arguments]):
+        for at, name in enumerate(all_arguments(self.code)):
             part = known.get(name) or given.get(name)
             if part is None and (at or given):
                 part = usual.get(name)

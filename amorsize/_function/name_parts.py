@@ -5,6 +5,7 @@ A part may be the item itself, or what many items have in common: `x % 7`, `name
 
 from __future__ import annotations
 
+from amorsize._function.bytecode import DIVIDES, FIRST_IN_PLACE
 from amorsize._function.callables import MISSING
 
 TYPE_CHECKING = False
@@ -27,9 +28,10 @@ TEXT, PATH, FLOAT = "text", "path", "float"
 ENOUGH_LETTERS = 8
 #: Types of constants that a reason spells out.
 _SPELLED = (str, int, float)
+#: The numbers of `+` and `%`.
+_ADDS, _REMAINS = 0, 6
 #: Binary operations by the number that is their argument, as far as they bring items together.
-_MERGING = {1: "&", 2: "//", 6: "%", 9: ">>"}
-_DIVIDES, _ADDS, _FIRST_IN_PLACE = 11, 0, 13
+_MERGING = {1: "&", 2: "//", _REMAINS: "%", 9: ">>"}
 
 
 class Part:
@@ -113,17 +115,17 @@ def is_same(one: Part, other: Part) -> bool:
 
 def operated(left: Part, right: Part, number: int) -> Part:
     """What a binary operation gives."""
-    in_place = number >= _FIRST_IN_PLACE
-    number -= _FIRST_IN_PLACE * in_place
+    in_place = number >= FIRST_IN_PLACE
+    number -= FIRST_IN_PLACE * in_place
     sign = _MERGING.get(number)
     if sign and left.tags and left.kind != TEXT:
         return merged(left, sign, right.label, f"{left.label} {sign} {right.label}")
     if in_place and not left.tags and not right.tags and type(right.known) is int:
         return Part(frozenset((TRIED,)))
-    if number == _DIVIDES:
+    if number == DIVIDES:
         is_path = PATH in (left.kind, right.kind)
         return together(left, right, kind=PATH if is_path else FLOAT)
-    is_text = TEXT in (left.kind, right.kind) and number in (_ADDS, 6)
+    is_text = TEXT in (left.kind, right.kind) and number in (_ADDS, _REMAINS)
     is_float = FLOAT in (left.kind, right.kind)
     return together(left, right, kind=TEXT if is_text else FLOAT if is_float else "")
 

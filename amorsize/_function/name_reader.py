@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from opcode import opname
 
-from amorsize._function.bytecode import placed
+from amorsize._function.bytecode import (
+    JUMPS_AWAY,
+    JUMPS_KEEPING,
+    JUMPS_ON,
+    LOOP_LEAVES_NOTHING,
+    placed,
+)
 from amorsize._function.name_frame import NULL
 from amorsize._function.name_operations import run
 from amorsize._function.name_parts import Part, one_of
@@ -14,17 +20,6 @@ if TYPE_CHECKING:
     from amorsize._function.name_frame import NameFrame
 
     Landings = dict[int, tuple[list[Part], dict[int, Part]]]
-
-#: After these operations the next one is reached by jumps alone.
-_JUMPS_AWAY = {
-    *("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE", "JUMP_FORWARD"),
-    *("JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT"),
-}
-_KEEPS_STACK = {"JUMP_IF_TRUE_OR_POP", "JUMP_IF_FALSE_OR_POP", "JUMP_FORWARD"}
-_JUMPS_ON = {*_KEEPS_STACK, "FOR_ITER"}
-_JUMPS_ON |= {one for one in opname if one.startswith(("POP_JUMP_FORWARD", "POP_JUMP_IF"))}
-#: Up to Python 3.11, a loop that ends takes its iterator off the stack.
-_LOOP_LEAVES_NOTHING = "LOAD_METHOD" in opname
 
 
 def read_names(frame: NameFrame) -> None:
@@ -37,13 +32,13 @@ def read_names(frame: NameFrame) -> None:
             frame.variables = _any_of(frame.variables, variables)
             frame.stack = list(stack) if is_behind_jump else _either(frame.stack, stack)
         name = opname[op]
-        before = list(frame.stack)
+        before = list(frame.stack) if op in JUMPS_ON else []
         run(frame, name, op, arg)
-        is_behind_jump = name in _JUMPS_AWAY
-        if name in _JUMPS_ON:
-            stack = before if name in _KEEPS_STACK else list(frame.stack)
+        is_behind_jump = op in JUMPS_AWAY
+        if op in JUMPS_ON:
+            stack = before if op in JUMPS_KEEPING else list(frame.stack)
             if name == "FOR_ITER":
-                stack = before[:-1] if _LOOP_LEAVES_NOTHING else [*before, NULL]
+                stack = before[:-1] if LOOP_LEAVES_NOTHING else [*before, NULL]
             _jump(frame, landings, end + 2 * arg, stack)
         if is_behind_jump:
             frame.stack.clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._function.bytecode import effect_of_number
+from amorsize._function.bytecode import DIVIDES, effect_of_number
 from amorsize._function.value_flow import (
     ENTERED,
     RESULT,
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from amorsize._function.symbol_stack import Frame
     from amorsize._function.value_flow import Symbol
 
-#: The argument of BINARY_OP that stands for `/`.
-_DIVIDES = 11
 #: The arguments for `+`, `*`, `|`, `&`, `-` and `^`, of which containers make new ones.
 _COMBINES = frozenset((0, 5, 7, 1, 10, 12))
 #: Those for `+=`, `*=`, `|=` and the like.
@@ -91,7 +89,7 @@ def match_class(frame: Frame, _op: int, _arg: int) -> None:
 def operate(frame: Frame, op: int, arg: int) -> None:
     """`/` with a text after it puts a path together, by a method of what is before it."""
     left, right = frame.top(2), frame.top()
-    if arg == _DIVIDES and type(frame.constant) is str and left is not None:
+    if arg == DIVIDES and type(frame.constant) is str and left is not None:
         frame.replace(2, frame.call(one_step(left, ".__truediv__"), (None,), (frame.constant,)))
     elif arg in _IN_PLACE and frame.flow.held(left) is not None:
         frame.flow.add(left, frame.flow.element(right))

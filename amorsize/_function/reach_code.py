@@ -276,12 +276,14 @@ class Code:
         """Note files with one name for all items: they are written in the items' order."""
         from amorsize._function.shared_files import files_in_turn
         from amorsize._function.shared_names import shared_names
+        from amorsize._function.sql_uses import uses_by_sql
 
         read = [one[:2] for one in self.read_with]
-        for path in files_in_turn(read, self._owns):
+        by_sql = uses_by_sql(func for func, _ in read)
+        for path in files_in_turn(read, self._owns, by_sql):
             what = f"a function that changes {path}, which is one file for all items"
             self._findings.calls[what] = self._findings.bound[what] = None
-        for part in shared_names(read, self._owns):
+        for part in shared_names(read, self._owns, by_sql):
             what = f"a function that changes files whose names several items share ({part})"
             self._findings.calls[what] = self._findings.bound[what] = None
 

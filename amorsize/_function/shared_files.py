@@ -22,20 +22,21 @@ from amorsize._function.library_changes import (
 )
 from amorsize._function.name_lookup import callees_of, ends_of, root_of
 from amorsize._function.name_parts import is_path
-from amorsize._function.sql_uses import ADDS, CHANGES, LOOKS, uses_by_sql
+from amorsize._function.sql_uses import ADDS, CHANGES, LOOKS
 from amorsize._function.value_flow import ARGUMENT, CALLED, RESULT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import FunctionType
-    from typing import Any
+    from typing import Any, TypeVar
 
     from amorsize._function.bound_arguments import Bound
     from amorsize._function.ownership import Owns
     from amorsize._function.value_flow import Call, Store, Symbol
 
     Argument = tuple[Symbol, Any]  # where it comes from, and the constant that it is
+    Found = TypeVar("Found")
 
 #: How deep calls of helpers are followed.
 MOST_HELPERS = 3
@@ -53,20 +54,44 @@ _JOINING = {"posixpath.join", "ntpath.join", "posixpath.abspath", "os.fspath", "
 _JOINING |= {"pathlib.PurePath.__truediv__"}
 
 
-def files_in_turn(read: Iterable[tuple[FunctionType, Bound]], owns: Owns) -> list[str]:
+def files_in_turn(
+    read: Iterable[tuple[FunctionType, Bound]], owns: Owns, by_sql: tuple[str, ...]
+) -> list[str]:
     """The paths of these files, as far as the code plainly shows that all items use them.
 
     A file that is appended to is one of them if the code also reads it, or asks if it exists. So is
     a database in a file.
     """
     found: dict[str, dict[str, None]] = {CHANGES: {}, ADDS: {}, LOOKS: {}}
-    read = list(read)
-    by_sql = uses_by_sql(func for func, _ in read)
     for func, bound in read:
         reader = _Reader(func, bound, owns, by_sql)
         for use, argument in reader.uses(MOST_HELPERS):
             found[use] |= dict.fromkeys(reader.paths(argument, MOST_PARTS))
     return [*found[CHANGES], *(one for one in found[ADDS] if one in found[LOOKS])]
+
+
+def uses_of(
+    name: str,
+    at: Callable[[int, str], Found],
+    opened: Callable[[Found, str], Iterable[str]],
+    by_sql: tuple[str, ...],
+) -> Iterator[tuple[str, Found]]:
+    """What a function of a library does to which files.
+
+    Args:
+        name: Its public name.
+        at: Gives what is known of an argument, by its place and its name.
+        opened: What this function does to a file that it opens in a mode.
+        by_sql: What is done to databases.
+    """
+    if name in OPENING_BY_MODE:
+        yield from ((use, at(0, "file")) for use in opened(at(1, "mode"), name))
+    for place in CHANGING_FILES.get(name, ()):
+        yield CHANGES, at(place, "dst" if place else "src")
+    if name == OPENING_DATABASE:
+        yield from ((use, at(0, "database")) for use in by_sql)
+    if name in LOOKING_AT_FILES:
+        yield LOOKS, at(0, "path")
 
 
 class _Reader:
@@ -98,14 +123,7 @@ class _Reader:
 
     def _uses_by(self, called: Any, handed: _Handed, depth: int) -> Iterator[tuple[str, Argument]]:
         name = public_name_of(called) if callable(called) else ""
-        if name in OPENING_BY_MODE:
-            yield by_mode(handed.at(1, "mode"), name), handed.at(0, "file")
-        for place in CHANGING_FILES.get(name, ()):
-            yield CHANGES, handed.at(place, "dst" if place else "src")
-        if name == OPENING_DATABASE:
-            yield from ((use, handed.at(0, "database")) for use in self._by_sql)
-        if name in LOOKING_AT_FILES:
-            yield LOOKS, handed.at(0, "path")
+        yield from uses_of(name, handed.at, lambda *mode: (by_mode(*mode),), self._by_sql)
         helper, bound = with_arguments(called)
         if not depth or helper is None or helper is self._func or not self._owns(helper):
             return

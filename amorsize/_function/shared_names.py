@@ -7,13 +7,7 @@ from __future__ import annotations
 
 from amorsize._function.bound_arguments import rest_arguments, with_arguments
 from amorsize._function.callables import FUNCTION, MISSING, member, own, plain, public_name_of, raw
-from amorsize._function.library_changes import (
-    CHANGING_FILES,
-    LOOKING_AT_FILES,
-    OPENING_BY_MODE,
-    OPENING_DATABASE,
-    SAVING,
-)
+from amorsize._function.library_changes import SAVING
 from amorsize._function.name_frame import NameFrame
 from amorsize._function.name_parts import (
     COUNTED,
@@ -36,8 +30,8 @@ from amorsize._function.name_parts import (
     together,
 )
 from amorsize._function.name_reader import read_names
-from amorsize._function.shared_files import METHODS_OF_PATHS, MOST_HELPERS, by_mode
-from amorsize._function.sql_uses import ADDS, CHANGES, LOOKS, uses_by_sql
+from amorsize._function.shared_files import METHODS_OF_PATHS, MOST_HELPERS, by_mode, uses_of
+from amorsize._function.sql_uses import ADDS, CHANGES, LOOKS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,17 +70,17 @@ _MAKING_TEXTS = {
 #: Modules whose functions give the same for the same values.
 _PLAIN = {"builtins", "posixpath", "genericpath", "pathlib", "math", "operator", "posix", "os"}
 #: Of these, functions that give what the world has for a name.
-_READING = ("open", "io.open", "os.environ", "os.getenv", "input")
+_READING = ("io.open", "os.environ", "os.getenv", "input")
 #: The flags of generators and coroutines, whose results are not followed.
 _GIVES_LATER = 0x20 | 0x80 | 0x200
 #: Stands for an argument that is not passed.
 _NOTHING = Part()
 
 
-def shared_names(read: Iterable[tuple[FunctionType, Bound]], owns: Owns) -> list[str]:
+def shared_names(
+    read: Iterable[tuple[FunctionType, Bound]], owns: Owns, by_sql: tuple[str, ...]
+) -> list[str]:
     """What items have in common that share a changed file's name, as the code has it."""
-    read = list(read)
-    by_sql = uses_by_sql(func for func, _ in read)
     found: dict[str, dict[str, None]] = {CHANGES: {}, ADDS: {}, LOOKS: {}}
     for func, bound in read:
         if not func.__code__.co_argcount and not rest_arguments(func.__code__):
@@ -136,7 +130,6 @@ class _Uses:
     def _called(self, called: Part, passed: list[Part], named: dict[str, Part]) -> Part:
         """What a call gives."""
         name = public_name_of(called.known) if callable(called.known) else ""
-        name = name.removeprefix("builtins.")
         of_whole = called.owner if called.label in _OF_TEXTS else None
         if called.label == ".write" and passed:
             of_whole = passed[0]
@@ -165,14 +158,7 @@ class _Uses:
         if owner is not None and method in SAVING and called.known is MISSING:
             is_adding = _by_mode(at(-1, "mode")) == [ADDS]
             self.found.append((ADDS if is_adding else CHANGES, at(0, "path_or_buf")))
-        if name in OPENING_BY_MODE or name == "open":
-            self.found += [(use, at(0, "file")) for use in _by_mode(at(1, "mode"), name)]
-        for place in CHANGING_FILES.get(name, ()):
-            self.found.append((CHANGES, at(place, "dst" if place else "src")))
-        if name == OPENING_DATABASE:
-            self.found += [(use, at(0, "database")) for use in self._by_sql]
-        if name in LOOKING_AT_FILES:
-            self.found.append((LOOKS, at(0, "path")))
+        self.found += uses_of(name, at, _by_mode, self._by_sql)
 
     def _helper(self, called: Part) -> tuple[FunctionType, Bound, list[Part]] | None:
         """The function of the project that is called, and what is passed before its arguments."""
@@ -213,7 +199,7 @@ def _result(called: Part, name: str, passed: list[Part], named: dict[str, Part])
     owner = called.owner or Part()
     everything = together(owner, called, *passed, *named.values())
     if name.startswith(_UNIQUE):
-        return Part(frozenset((UNIQUE,)), kind=PATH if is_path_class(called.known) else "")
+        return Part(frozenset((UNIQUE,)), kind=PATH if _is_path_class(called.known) else "")
     is_listing = name in _LISTING or (owner.kind == PATH and called.label in _LISTING_PATHS)
     if is_listing and not everything.tags & {ITEM, UNIQUE, DIGEST}:
         return Part(frozenset((LISTED,)))
@@ -239,7 +225,7 @@ def _result(called: Part, name: str, passed: list[Part], named: dict[str, Part])
 def _made(called: Part, owner: Part, name: str, everything: Part, first: Part) -> Part:
     """What a function gives that keeps items as much apart as its arguments do."""
     kind = FLOAT if name == "float" else ""
-    if is_path_class(called.known) or called.kind == PATH:
+    if _is_path_class(called.known) or called.kind == PATH:
         kind = PATH
     elif name in _MAKING_TEXTS or called.label in _TEXTS:
         kind = TEXT
@@ -252,6 +238,6 @@ def _made(called: Part, owner: Part, name: str, everything: Part, first: Part) -
     return everything if is_plain or is_of_text else OF_ITEM
 
 
-def is_path_class(known: Any) -> bool:
+def _is_path_class(known: Any) -> bool:
     """Whether it is a class whose instances are paths."""
     return issubclass(type(known), type) and is_path(known)

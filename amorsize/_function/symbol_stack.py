@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opcode import opmap
 
-from amorsize._function.bound_arguments import rest_arguments
+from amorsize._function.bound_arguments import all_arguments
 from amorsize._function.bytecode import CLOSURE, GLOBAL, IMPORT, cells_of
 from amorsize._function.call_results import given_by_group, note_call
 from amorsize._function.value_flow import (
@@ -77,8 +77,7 @@ class Frame:
     ) -> None:
         self.code, self.flow = code, flow
         self.stack: list[Symbol] = []
-        n_arguments = code.co_argcount + code.co_kwonlyargcount + len(rest_arguments(code))
-        self.locals = {at: given.get(n) for at, n in enumerate(code.co_varnames[:n_arguments])}
+        self.locals = {at: given.get(name) for at, name in enumerate(all_arguments(code))}
         self.cells = cells_of(code)
         self.locals |= {at: closure.get(name) for at, name in self.cells.items() if name}
         self.names: tuple[str, ...] = ()
