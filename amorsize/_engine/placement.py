@@ -240,7 +240,7 @@ def why_in_turn(func: Callable[..., Any], options: Options) -> str | None:
 
 
 def _from_reading(reach: Reach, options: Options) -> Verdict:
-    thread_reason = _against_threads(reach, options)
+    thread_reason = against_threads(reach, options)
     return Verdict(
         thread_reason=thread_reason,
         process_reason=_against_processes(reach),
@@ -248,7 +248,8 @@ def _from_reading(reach: Reach, options: Options) -> Verdict:
     )
 
 
-def _against_threads(reach: Reach, options: Options) -> str | None:
+def against_threads(reach: Reach, options: Options) -> str | None:
+    """Why items must not run in threads, by the options and by reading; None: they may."""
     if options.seed is not None:
         return "seed= needs random generators that threads would share"
     if options.thread_safe is not None:

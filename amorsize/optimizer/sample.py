@@ -83,17 +83,10 @@ class Sample:
         )
 
     def _why_not_threads(self) -> str | None:
-        if self.options.seed is not None:
-            return "seed= needs random generators that threads would share"
-        if self.options.thread_safe is not None:
-            return None if self.options.thread_safe else "thread_safe=False"
+        from amorsize._engine.placement import against_threads
         from amorsize._function.thread_safety import reach
 
-        reached = reach(self.func)
-        if reached.thread_safe:
-            return None
-        what = ", ".join((*reached.shared, *reached.stores)[:3])
-        return f"threads would share {what} (thread_safe=True allows it)"
+        return against_threads(reach(self.func), self.options)
 
     def _why_not_processes(self) -> str | None:
         if self.fork_reason is None:

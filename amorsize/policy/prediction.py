@@ -141,11 +141,8 @@ def makespan_s(plan: Plan, basis: Basis) -> float:
         beside_s = caller_s / basis.host.n_cores
     chunk_s = plan.chunksize * item_s
     # Short chunks are sent ahead, so that nobody waits for the next one: `rules/dispatch.py`.
-    gap_s = (
-        worker_cost.overhead_s
-        if chunk_s > chunk_sizing.DEEP_OVERHEADS * worker_cost.overhead_s
-        else 0.0
-    )
+    is_deep = chunk_s <= chunk_sizing.DEEP_OVERHEADS * worker_cost.overhead_s
+    gap_s = 0.0 if is_deep else worker_cost.overhead_s
     up_s = worker_cost.load_s + worker_cost.ready_s + (n_working + 1) / 2 * worker_cost.start_s
     n_rounds, n_over = divmod(n_chunks - 1, n_at_once)
     last_s = n_last * item_s if n_over == 0 else chunk_s
@@ -202,9 +199,8 @@ def _numbers_of_jobs(
     n_most = _n_most(basis, backend, cores_per_item)
     if request.n_jobs is not None:
         n_most = min(n_most, request.n_jobs)
-    least = (
-        2 if request.backend == "auto" else 1
-    )  # one worker is the loop, and the way there and back
+    # One worker is the loop, and the way there and back.
+    least = 2 if request.backend == "auto" else 1
     powers = {1 << bit for bit in range(n_most.bit_length())}
     return sorted(n for n in powers | {n_most} if n >= least)
 

@@ -79,7 +79,7 @@ class Reporter:
 
     def inspected(self, to_load_s: float) -> None:
         """What the host has, and what is asked for."""
-        self.policy.tell(events.HostInspected(host=self._host(to_load_s), request=self._job()))
+        self.policy.tell(events.HostInspected(host=self._host(to_load_s), request=self._request()))
 
     def pickling_measured(self) -> None:
         """What it takes to send an item."""
@@ -188,7 +188,7 @@ class Reporter:
             load_s=to_load_s,
         )
 
-    def _job(self) -> Request:
+    def _request(self) -> Request:
         """Everything left open, unless the policy knows better."""
         asked: Request | None = getattr(self.policy, "request", None)
         n_items = len(self.world.costs_s) if self.world.is_length_known else None
