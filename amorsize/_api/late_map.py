@@ -34,6 +34,8 @@ def run(
     name: str | None,
 ) -> list[Any]:
     """Map over data: trivial items at once, others by the module that makes maps."""
+    if not shortage.has_space():
+        return load().run(func, iterables, item_kwargs, options, name)  # type: ignore[no-any-return]
     is_plain = options is DEFAULTS and len(iterables) == 1 and not item_kwargs
     has_memory = "amorsize._profiles.memory_store" in sys.modules  # which may know it better
     if is_plain and type(func) is FUNCTION and not has_memory:
@@ -62,6 +64,8 @@ def _load_trivial() -> Any:
 def load() -> Any:
     """The module that makes maps; where it cannot be loaded, a replacement that runs loops."""
     global loaded
+    if not shortage.has_space():
+        return _WithoutRoom(MemoryError("there is no memory for the modules of a call"))
     try:
         with no_interrupts():  # a handler that calls a tuned function would find half of them
             from amorsize._host.own_modules import find_quickly
@@ -79,7 +83,7 @@ def load() -> Any:
 class _WithoutRoom:
     """Replaces the modules that make a map if there is no room to load them."""
 
-    def __init__(self, error: OSError | ImportError | MemoryError) -> None:
+    def __init__(self, error: Exception) -> None:
         self._error = error
 
     def __getattr__(self, name: str) -> Any:

@@ -28,7 +28,7 @@ WHERE_OPEN = ("/proc/self/fd", "/dev/fd")
 #: Stands for a number of files, or of threads, that nothing limits.
 PLENTY = 1 << 20
 #: The numbers of `errno`, which are the same on all systems with such a limit.
-EMFILE, ENFILE = 24, 23
+EMFILE, ENFILE, ENOMEM = 24, 23, 12
 #: Modules that a call with workers loads on its way, when there may be no room left for them.
 LATE = (
     *("math", "mmap", "select", "threading", "logging", "contextvars"),
@@ -49,8 +49,9 @@ LATE = (
     *("amorsize.policy.update_reports", "amorsize.policy.evidence.tuned_plan"),
 )
 _LATE = frozenset(LATE)
-#: What an import raises where there is no room.
-CANNOT_LOAD = (OSError, ImportError, MemoryError)
+#: What an import raises where there is no room. Python's reader of bytecode gives up without an
+#: error where there is no memory, which is a SystemError, and its parser with a SyntaxError.
+CANNOT_LOAD = (OSError, ImportError, MemoryError, SystemError, SyntaxError)
 
 
 def _is_there(path: str) -> bool:
@@ -108,7 +109,7 @@ def why_unreadable() -> str | None:
 
 def n_readable_left() -> int:
     """How many more files may be opened; 0 where modules cannot be read or there is no memory."""
-    if why_unreadable() or ((space := _limited_space()) and space.why_less_than(space.LOOP_BYTES)):
+    if why_unreadable() or not has_space():
         return 0
     return n_files_left()
 
@@ -141,15 +142,28 @@ def n_threads_most() -> int:
     return PLENTY if n_most is None else n_most
 
 
+def has_space() -> bool:
+    """Whether there is memory for the modules of a call, even of one that starts no worker.
+
+    Asked before they are loaded: where that fails midway, less is left for the items.
+    """
+    if not _is_space_limited():
+        return True
+    space = loaded("_host.address_space")
+    return space is not None and space.why_less_than(space.LOOP_BYTES) is None
+
+
 def _limited_space() -> Any:
     """The module `address_space`; None where nothing limits the memory to map. Takes 1 us."""
+    return loaded("_host.address_space") if _is_space_limited() else None
+
+
+def _is_space_limited() -> bool:
     try:
         from resource import RLIM_INFINITY, RLIMIT_AS, RLIMIT_DATA, getrlimit
     except ImportError:  # on Windows, or there is no room to load it: then `limit` is 0
-        return None
-    if all(getrlimit(which)[0] == RLIM_INFINITY for which in (RLIMIT_AS, RLIMIT_DATA)):
-        return None
-    return loaded("_host.address_space")
+        return False
+    return any(getrlimit(which)[0] != RLIM_INFINITY for which in (RLIMIT_AS, RLIMIT_DATA))
 
 
 def no_workers(why: str, error: BaseException) -> WorkersUnavailable:
@@ -180,7 +194,9 @@ def _is_lack(error: Any) -> bool:
 def _is_lack_of_memory(error: BaseException) -> bool:
     if isinstance(error, ImportError):  # as above
         return "failed to map segment" in str(error) or "annot allocate memory" in str(error)
-    return isinstance(error, MemoryError)
+    if isinstance(error, SystemError | SyntaxError):  # modules of ours have no other cause for them
+        return True
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == ENOMEM)
 
 
 def loaded(name: str) -> Any:
