@@ -31,7 +31,7 @@ SITE_VARIABLE = "AMORSIZE_SITE_PROFILES"
 
 
 def read(func: Callable[..., Any], kind: Kind) -> Found | None:
-    """What earlier processes have learned about a function on one kind of item.
+    """Read what earlier processes have learned about a function on one kind of item.
 
     The user's own records come first, then those of the site.
     """
@@ -42,7 +42,8 @@ def read(func: Callable[..., Any], kind: Kind) -> Found | None:
     if found is None and (path := os.environ.get(SITE_VARIABLE)):
         from amorsize._profiles import exchange
 
-        found = _best(exchange.of_site(path, _prefix(fingerprint.key)), fingerprint, kind)
+        of_site = exchange.of_site(SITE_VARIABLE, path, _prefix(fingerprint.key))
+        found = _best(of_site, fingerprint, kind)
     return found
 
 
@@ -58,10 +59,13 @@ def _read(fingerprint: fingerprints.Fingerprint, kind: Kind) -> Found | None:
 
 
 def write(learned: Iterable[Learned], *, knows_earlier: bool = True) -> None:
-    """Store functions' profiles, and what workers cost on this host where that is news.
+    """Store functions' profiles, with the costs of workers on this host if those have changed.
 
-    `knows_earlier`: What earlier processes have learned is part of it. A call that was too short to
-    ask for that puts what it has learned beside it, and is believed where there is nothing else.
+    Args:
+        learned: One entry per function and kind of item.
+        knows_earlier: Whether the profiles include what earlier processes have learned. The
+            profile of a call that was too short to read the disk gets a key of its own. It is
+            used only where there is no other record.
     """
     host, records = resources.host_fingerprint(), {}
     for func, kind, profile, drifts in learned:
@@ -87,7 +91,8 @@ def write(learned: Iterable[Learned], *, knows_earlier: bool = True) -> None:
         _written_costs[os.environ.get(cache.location.HOME_VARIABLE)] = costs
 
 
-_written_costs: dict[str | None, dict[str, float]] = {}  # by folder
+#: The costs of workers as this process has last written them, by folder.
+_written_costs: dict[str | None, dict[str, float]] = {}
 #: Costs that moved by less than this factor are not written again.
 NEWS = 1.25
 
@@ -99,7 +104,7 @@ def _are_news(costs: dict[str, float]) -> bool:
 
 
 def newest(func: Callable[..., Any]) -> Found | None:
-    """What of this function was learned last, on whatever kind of item."""
+    """Find what was learned last about this function, on any kind of item."""
     if not cache.known_on_disk():
         return None
     found = cache.family(_prefix(fingerprints.fingerprint(func).key))
@@ -108,7 +113,7 @@ def newest(func: Callable[..., Any]) -> Found | None:
 
 
 def forget(func: Callable[..., Any]) -> int:
-    """Remove a function's records; how many there were."""
+    """Remove a function's records; gives their number."""
     if not cache.known_on_disk():
         return 0
     return cache.forget(*cache.family(_prefix(fingerprints.fingerprint(func).key)))
@@ -119,7 +124,7 @@ def _python() -> str:
 
 
 def _load() -> float | None:
-    """How many processes wanted to run in the last minute; None where nobody counts them."""
+    """The mean number of runnable processes in the last minute; None: the system does not tell."""
     try:
         return os.getloadavg()[0]
     except (AttributeError, OSError) as error:
@@ -136,7 +141,7 @@ def _disk_key(fingerprint: fingerprints.Fingerprint, kind: Kind, host: str | Non
 
 
 def _plain(kind: Kind) -> str:
-    """A kind as a part of a key: a type may have any name."""
+    """A kind as part of a key, without characters that keys may not have."""
     name, size_class = kind
     if len(name) > MAX_NAME_CHARS or not name.isascii() or not name.isprintable() or ":" in name:
         name = "".join(c if c.isascii() and c.isalnum() else "-" for c in name[:MAX_NAME_CHARS])
@@ -163,7 +168,7 @@ def _exact(
 def _best(
     found: dict[str, dict[str, Any]], fingerprint: fingerprints.Fingerprint, kind: Kind
 ) -> Found | None:
-    """The record that fits best: of this kind and variant, of this kind, of its neighbours."""
+    """The record that fits best: of this kind and variant, of this kind, or of a near kind."""
     exact = _exact(found, fingerprint, kind)
     if exact is not None and (sound := _found_in(exact)) is not None:
         return sound
@@ -176,8 +181,8 @@ def _best(
 
 
 def _found_in(record: dict[str, Any]) -> Found | None:
-    """A record's profile and story, checked; None where the profile cannot be used."""
-    from amorsize._profiles import exchange  # who only writes checks nothing
+    """A record's profile and drifts, checked; None: the profile cannot be used."""
+    from amorsize._profiles import exchange  # a process that only writes needs no checks
 
     profile = exchange.profile_in(record)
     return None if profile is None else (profile, exchange.drifts_in(record))

@@ -1,4 +1,4 @@
-"""Profiles that come from elsewhere, believed only as far as they can be right."""
+"""Checks profiles that come from files of others."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class FileError(Exception):
 
 
 def profile_in(record: dict[str, Any]) -> Profile | None:
-    """A record's profile, checked; None for one of another version, or one that cannot be."""
+    """A record's profile, checked; None: it has another version, or impossible values."""
     if record.get("version") != VERSION:
         return None
     return Profile.from_dict(record.get("profile"))
 
 
 def drifts_in(record: dict[str, Any]) -> list[Drift]:
-    """A record's story, as far as it can be believed."""
+    """The drifts of a record that have possible values."""
     from amorsize.policy.evidence.drift import (
-        Drift,  # who writes what a call has learned needs none
+        Drift,  # not needed to write a profile
     )
 
     stored = record.get("drifts")
@@ -46,7 +46,7 @@ def drifts_in(record: dict[str, Any]) -> list[Drift]:
 
 
 def is_sound(record: object) -> bool:
-    """Whether this is a record whose profile could be used somewhere."""
+    """Whether some host could use the profile of this record."""
     return (
         type(record) is dict
         and profile_in(record) is not None
@@ -56,7 +56,7 @@ def is_sound(record: object) -> bool:
 
 
 def is_key(key: object) -> bool:
-    """Whether this is a key as profiles have: host, function, kind and variant after the prefix."""
+    """Whether this is the key of a profile: host, function, kind and variant after the prefix."""
     return (
         type(key) is str
         and key.startswith(PREFIX)
@@ -92,27 +92,30 @@ def read_file(path: str) -> list[dict[str, Any]]:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Open it even where it is a pipe that nobody writes to."""
+    """Open a file; a pipe without a writer is opened at once as well."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
 
 
-def of_site(path: str, prefix: str) -> dict[str, dict[str, Any]]:
-    """The records of a site's file whose keys begin so; it is read once, never written."""
+def of_site(variable: str, path: str, prefix: str) -> dict[str, dict[str, Any]]:
+    """The records of a site's file whose keys have a prefix. The file is read once.
+
+    `variable` is the environment variable that names the file.
+    """
     if path not in _SITES:
         try:
             _SITES[path] = {str(one["stored_as"]): one for one in read_file(path)}
         except (OSError, FileError, ValueError) as error:
             let_through(error)
             _SITES[path] = {}
-            _tell(path, error)
+            _log_unusable(variable, path, error)
     return {key: one for key, one in _SITES[path].items() if key.startswith(prefix)}
 
 
 _SITES: dict[str, dict[str, dict[str, Any]]] = {}
 
 
-def _tell(path: str, error: Exception) -> None:
-    """A site's file that cannot be used is for whoever looks after it, not for every caller."""
+def _log_unusable(variable: str, path: str, error: Exception) -> None:
+    """Log that a site's file cannot be used: a warning would reach users who cannot mend it."""
     import logging
 
-    logging.getLogger("amorsize").warning("AMORSIZE_SITE_PROFILES=%r is not used: %s", path, error)
+    logging.getLogger("amorsize").warning("%s=%r is not used: %s", variable, path, error)

@@ -1,4 +1,4 @@
-"""Keeps what this process knows about functions; the disk is read when that can pay."""
+"""Keeps what this process knows about functions."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ if TYPE_CHECKING:
     from amorsize.policy.evidence.drift import Drift
     from amorsize.policy.trace import Trace
 
-    # The function's owner, the kind of its items, and what the function is set up with.
+    #: The owner of the function, the kind of its items, and the values that it is set up with.
     Key = tuple[Hashable, Kind, Hashable]
 
-#: The most drifts of one function: its story, not its log.
+#: The most drifts that are kept of one function.
 MAX_DRIFTS = 8
-#: The most functions that are remembered in memory. The one that was used longest ago goes first.
+#: The most functions that are remembered in memory. The least recently used one goes first.
 MAX_FUNCTIONS = 4096
-#: The most variants of a function: a closure over ever new numbers is no reason to grow.
+#: The most variants of a function. A closure over a new number in each call makes one each time.
 MAX_VARIANTS = 8
-# A call this long is worth a line in the journal at once, of 0.13 ms, or 4 ms with loading: who
-# comes to no exit (one of multiprocessing's children, a killed program) has learned something, too.
+#: Seconds of a call from which its profile is written at once, and of the first call that writes.
+#: A line in the journal takes 0.13 ms, or 4 ms with loading. Processes that end without running
+#: exit handlers (a child of multiprocessing, a killed program) would lose what they have learned.
 WRITE_NOW_S, FIRST_NOW_S = 0.05, 0.1
 #: The largest share of the time of all calls that writing may take. On a busy host it waits for a
 #: later call.
@@ -46,13 +47,13 @@ WRITE_AGAIN = 2.0
 
 
 class Variants:
-    """Values by a function and what it is set up with; where that is new, the latest value."""
+    """Values by function and variant; a new variant gets the latest value of its function."""
 
     def __init__(self) -> None:
         self._of: dict[Hashable, dict[Hashable, Any]] = {}
 
     def of(self, family: Hashable, variant: Hashable) -> Any:
-        """The value of this variant, or the latest of its family; None: there is none."""
+        """The value of this variant, else the latest of its family; None: there is none."""
         found = self._of.get(family)
         if not found:
             return None
@@ -64,7 +65,7 @@ class Variants:
         return None if found is None else found.get(variant)
 
     def put(self, family: Hashable, variant: Hashable, value: Any) -> Hashable | None:
-        """Keep a value, the latest now; the variant that had to go for it."""
+        """Keep a value as the latest; gives the variant that was dropped for it."""
         found = self._of.pop(family, None) or {}
         found.pop(variant, None)
         found[variant] = value
@@ -78,7 +79,7 @@ class Variants:
         return oldest
 
     def drop(self, family: Hashable) -> int:
-        """Forget a family; how many variants it had."""
+        """Forget a family; gives the number of its variants."""
         return len(self._of.pop(family, ()))
 
     def all(self) -> list[tuple[Any, Hashable, Any]]:
@@ -87,25 +88,25 @@ class Variants:
 
 
 class Unwritten:
-    """What was learned of a function and is not on disk yet; the function itself is not kept."""
+    """What was learned of a function and is not on disk yet; holds the function weakly."""
 
     def __init__(self, learned: disk_store.Learned, calls_s: float) -> None:
         func, self.kind, self.profile, self.drifts = learned
         self._of: Any
         try:
             self._of = ref(func)
-        except TypeError:  # what C has made may have no room for that
+        except TypeError:  # some types written in C allow no weak references
             self._of = lambda: None
-        self.calls_s = calls_s  # what its calls took since it was written last
+        self.calls_s = calls_s  # seconds of its calls since the last write
 
     def learned(self) -> disk_store.Learned | None:
-        """The same with the function; None: it is gone, and is made anew if it comes again."""
+        """The same with the function; None: the function is gone."""
         func = self._of()
         return None if func is None else (func, self.kind, self.profile, self.drifts)
 
 
 class Memory:
-    """What this process knows; the disk is asked once per function and written seldom."""
+    """What this process knows. It reads the disk once per function and writes seldom."""
 
     def __init__(self) -> None:
         self._profiles = Variants()  # by owner and kind of item
@@ -114,8 +115,8 @@ class Memory:
         self._bound: dict[Hashable, str] = {}
         self._asked: dict[tuple[Hashable, Kind], set[Hashable]] = {}  # the variants of each
         self._unwritten: dict[Key, Unwritten] = {}
-        self._writing_s = self._calls_s = 0.0  # what writing took so far, and all calls
-        self._written_used_s: dict[Key, float] = {}  # what functions had used as it was written
+        self._writing_s = self._calls_s = 0.0  # seconds of writing so far, and of all calls
+        self._written_used_s: dict[Key, float] = {}  # the use of each function at its last write
         self._at_exit = False
 
     def profile(self, key: Key) -> Profile | None:
@@ -128,35 +129,35 @@ class Memory:
         return found
 
     def profiles(self) -> list[tuple[Key, Profile]]:
-        """All that is known, by function, kind of item and variant."""
+        """All profiles, with their keys."""
         return [((*family, variant), one) for family, variant, one in self._profiles.all()]
 
     def put(self, key: Key, profile: Profile) -> None:
-        """Know this of a function from now on."""
+        """Keep a profile under this key."""
         owner, kind, variant = key
         gone = self._profiles.put((owner, kind), variant, profile)
         if gone is not None:
             self._unwritten.pop((owner, kind, gone), None)
 
     def bound(self, owner: Hashable) -> str | None:
-        """What an item of a function was seen to do that only the caller may do."""
+        """What an item was seen to do that only the caller may do; None: nothing."""
         return self._bound.get(owner)
 
     def trace(self, owner: Hashable, variant: Hashable) -> Trace | None:
-        """The last call of a function, set up as it is, or else in any way."""
+        """The trace of the last call of this variant, else of any variant."""
         found: Trace | None = self._traces.of(owner, variant)
         return found
 
     def keep_trace(self, owner: Hashable, variant: Hashable, trace: Trace) -> None:
-        """Remember a function's last call."""
+        """Remember the trace of a function's last call."""
         self._traces.put(owner, variant, trace)
 
     def drifts(self, owner: Hashable) -> list[Drift]:
-        """What turned out to differ from what was remembered of a function, the latest last."""
+        """The drifts of a function, the latest last."""
         return self._drifts.get(owner, [])
 
     def keep_drifts(self, owner: Hashable, drifts: Iterable[Drift]) -> None:
-        """Remember what was noticed; the latest few."""
+        """Remember new drifts; the oldest are dropped."""
         kept = [*self._drifts.get(owner, []), *drifts][-MAX_DRIFTS:]
         _keep_latest(self._drifts, owner, kept or None)
 
@@ -171,7 +172,7 @@ class Memory:
         on_disk: bool,
         has_drifted: bool = False,
     ) -> None:
-        """Remember what a call has learned; on disk when that costs little beside the call."""
+        """Remember what a call has learned, on disk if that takes little time beside the call."""
         self._calls_s += makespan_s
         before = self._profiles.exactly(key[:2], key[2])
         self.put(key, profile)
@@ -202,16 +203,16 @@ class Memory:
             atexit.register(self._write_at_exit)
 
     def keep_bound(self, owner: Hashable, bound: str | None) -> None:
-        """Remember why a function's items belong in the caller; None: they do not."""
+        """Remember why a function's items have to run in the caller; None: they need not."""
         _keep_latest(self._bound, owner, bound)
 
     def ask_disk(self, key: Key, func: Callable[..., Any], kind: Kind) -> Profile | None:
-        """What earlier processes have learned, if that is more; each question is asked once."""
+        """The profile of earlier processes if it rests on more; each key is read once."""
         asked = self._asked.setdefault(key[:2], set())
         if key[2] in asked or len(asked) >= MAX_VARIANTS:
             return None
         asked.add(key[2])
-        from amorsize._profiles import disk_store, worth_writing  # short calls do without these
+        from amorsize._profiles import disk_store, worth_writing  # short calls do not load these
 
         found = disk_store.read(func, kind)
         if found is None:
@@ -251,7 +252,7 @@ class Memory:
             self.write()
 
     def forget(self, owner: Hashable, func: Callable[..., Any]) -> int:
-        """Drop all that is known of a function, in memory and on disk; how many records."""
+        """Drop all that is known of a function; gives the number of records."""
         families = {family for family, _, _ in self._profiles.all() if family[0] == owner}
         n_known = sum(map(self._profiles.drop, families))
         self._unwritten = {key: one for key, one in self._unwritten.items() if key[0] != owner}
@@ -275,7 +276,7 @@ def _keep_latest(of: dict[Hashable, Any], owner: Hashable, value: Any) -> None:
 
 def _is_same(before: Profile, after: Profile) -> bool:
     """Whether writing the new profile would tell the next process anything new."""
-    from amorsize._profiles import worth_writing  # which a first call has no use for
+    from amorsize._profiles import worth_writing  # a first call does not load it
 
     return worth_writing.is_same(before, after)
 
@@ -284,12 +285,12 @@ _memory: Memory | None = None
 
 
 def memory() -> Memory:
-    """This process's memory of functions; made when first needed."""
+    """The memory of this process, made at the first use."""
     global _memory
     if _memory is None:
         _memory = Memory()
         if (earlier := sys.modules.get("amorsize._api.trivial_calls")) is not None:
-            earlier.remember()  # calls that were over before there was a memory
+            earlier.remember()  # calls that ended before there was a memory
     return _memory
 
 
@@ -300,12 +301,12 @@ def write() -> None:
 
 
 def key_of(func: Callable[..., Any], item: Any, item_kwargs: dict[str, Any] | None = None) -> Key:
-    """What is learned about a function is kept apart for each kind of item, and each variant."""
+    """The key of what is learned about a function on one kind of item."""
     return owner_of(func), kind_of(item), variant_of(func, item_kwargs)
 
 
 def plan_of(func: Callable[..., Any]) -> Plan | None:
-    """The plan last learned for a function on this host, if any."""
+    """The plan that was last learned for a function on this host; None: there is none."""
     if (trace := last_trace(func)) is not None:
         return trace.plan
     from amorsize._profiles import disk_store
@@ -316,7 +317,7 @@ def plan_of(func: Callable[..., Any]) -> Plan | None:
 
 
 def drifts_of(func: Callable[..., Any]) -> tuple[Drift, ...]:
-    """What turned out to differ from what was remembered of a function, the latest last."""
+    """The drifts of a function, the latest last."""
     if drifts := memory().drifts(owner_of(func)):
         return tuple(drifts)
     if last_trace(func) is not None:
@@ -328,15 +329,15 @@ def drifts_of(func: Callable[..., Any]) -> tuple[Drift, ...]:
 
 
 def last_trace(func: Callable[..., Any]) -> Trace | None:
-    """What the last call of a function did."""
+    """The trace of the last call of a function; None: there was none."""
     return memory().trace(owner_of(func), variant_of(func))
 
 
 def keep_trace(func: Callable[..., Any], trace: Trace) -> None:
-    """Remember what a function's last call did."""
+    """Remember the trace of a function's last call."""
     memory().keep_trace(owner_of(func), variant_of(func), trace)
 
 
 def forget(func: Callable[..., Any]) -> int:
-    """Drop all that was learned about a function; how many records there were."""
+    """Drop all that was learned about a function; gives the number of records."""
     return memory().forget(owner_of(func), func)

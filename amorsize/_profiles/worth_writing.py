@@ -1,4 +1,4 @@
-"""Compares what is known of a function with what is already kept."""
+"""Tells whether a new profile differs enough from the stored one to be written."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def is_same(before: Profile, after: Profile) -> bool:
 
 
 def _essence(profile: Profile) -> tuple[object, ...]:
-    """What of a profile tells the next process something new as soon as it differs."""
+    """The parts of a profile of which any difference is news."""
     plan, traits = profile.plan, profile.traits
     return plan.backend, plan.n_jobs, plan.source, traits.holds_gil, traits.waits, profile.bound
 
 
 def experience(profile: Profile) -> tuple[float, int]:
-    """How much a profile rests on: seconds that the function was used for, and chunks."""
+    """What a profile rests on: seconds of use, and number of chunks."""
     return Explored.of(profile).used_s, profile.level.n_chunks
