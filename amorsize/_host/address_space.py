@@ -7,21 +7,20 @@ from resource import RLIM_INFINITY, RLIMIT_AS, RLIMIT_DATA, getpagesize, getrlim
 from amorsize._host.signals import let_through
 
 MIB = 1 << 20
-#: With less left, the caller runs all items with what is loaded: what a call with workers loads
-#: takes up to 8 MiB, as much as the stack of a thread, and items need some as well.
+#: With less left, the caller runs all items. The modules of a call with workers take up to 8 MiB,
+#: the stack of a thread takes as much, and items need some as well.
 LEAST_BYTES = 24 * MIB
-#: With less left, there is nothing but the plain loop: what a call loads to run items in the caller
-#: took up to 5 MiB.
+#: With less left, a call is a plain loop: modules that run items in the caller take up to 5 MiB.
 LOOP_BYTES = 10 * MIB
-#: What a thread may take: its stack, and the 64 MiB that the C library keeps for its memory.
+#: A thread may take its stack and the 64 MiB that the C library reserves for its memory.
 THREAD_BYTES = 72 * MIB
-#: Where the system tells how many pages a process has mapped (Linux), and in which column.
+#: The file of Linux with the number of pages that a process has mapped, and the column.
 PAGES_PATH = "/proc/self/statm"
 COLUMNS = {RLIMIT_AS: 0, RLIMIT_DATA: 5}
 
 
 def bytes_left() -> int | None:
-    """How much it may still map; None where nothing limits that, or nobody counts. 15 us."""
+    """How much it may still map; None: no limit is known. Takes 15 us."""
     limits = {which: getrlimit(which)[0] for which in COLUMNS}
     try:
         with open(PAGES_PATH, "rb") as file:
@@ -38,7 +37,7 @@ def bytes_left() -> int | None:
 
 
 def why_less_than(least_bytes: int) -> str | None:
-    """Says how little is left, if it is less than that."""
+    """Says how much is left if that is less than this; None: enough is left."""
     n_left = bytes_left()
     if n_left is None or n_left >= least_bytes:
         return None
@@ -46,6 +45,6 @@ def why_less_than(least_bytes: int) -> str | None:
 
 
 def n_threads_most() -> int | None:
-    """How many threads would leave half of it; None: as many as you like."""
+    """The number of threads that leave half of it free; None: any number."""
     n_left = bytes_left()
     return None if n_left is None else n_left // 2 // THREAD_BYTES

@@ -16,12 +16,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Seconds for which a quota is believed. It may change while a process runs, but hardly every
-#: second.
+#: Seconds for which a quota is kept before it is read again.
 STALE_AFTER_S = 1.0
-#: A larger limit is none: v1 writes "unlimited" as 2**63, rounded down to a page.
+#: From here on a limit means "unlimited": v1 writes 2**63, rounded down to a page.
 NO_LIMIT_BYTES = 1 << 60
-#: The kernel's period, where cpu.max names a quota alone.
+#: The period that the kernel uses if cpu.max names a quota alone.
 _DEFAULT_PERIOD_US = "100000"
 
 
@@ -52,7 +51,7 @@ class Cgroups:
         self._quota_until_s = float("-inf")
 
     def cpu_quota(self) -> CpuQuota | None:
-        """The tightest CPU quota, at most `STALE_AFTER_S` old; None where there is none."""
+        """The tightest CPU quota, at most `STALE_AFTER_S` old; None: there is none."""
         now_s = self._now()
         if now_s >= self._quota_until_s:
             quotas = self._cpu_quotas()
@@ -61,7 +60,7 @@ class Cgroups:
         return self._quota
 
     def memory_limits(self) -> list[MemoryLimit]:
-        """Every memory limit that holds for this process, read now."""
+        """All memory limits of this process, read now."""
         directories = self._current_directories()
         return [
             found
@@ -71,7 +70,7 @@ class Cgroups:
         ]
 
     def n_oom_kills(self) -> int:
-        """Processes of this group, and of those above it, that were killed for want of memory."""
+        """How often the kernel has killed a process of this group or of one above it for memory."""
         return sum(
             _stat(self._read(f"{directory}/{file}"), "oom_kill")
             for controller, file in _OOM_FILES.items()
@@ -79,7 +78,7 @@ class Cgroups:
         )
 
     def n_processes_left(self) -> int | None:
-        """How many more processes and threads there may be; None: no group limits them."""
+        """How many more processes and threads may start; None: no group limits them."""
         left = [
             most - (_bytes(self._read(f"{directory}/pids.current")) or 0)
             for controller in _PIDS_IN
@@ -115,9 +114,9 @@ class Cgroups:
         return MemoryLimit(limit_bytes=limit, available_bytes=available, where=directory)
 
     def _current_directories(self) -> dict[str, tuple[str, ...]]:
-        """By v1 controller ("" for v2), the directories from this process's group up."""
+        """The directories from this process's group up, by v1 controller ("" for v2)."""
         membership = self._read("/proc/self/cgroup")
-        if membership != self._membership:  # mounts are slow to read and hardly ever change
+        if membership != self._membership:  # mounts are slow to read and rarely change
             self._directories = _directories(membership, self._read("/proc/self/mountinfo"))
             self._membership = membership
         return self._directories
@@ -126,8 +125,8 @@ class Cgroups:
         return procfs.read(self._root + path)
 
 
-# By hierarchy: the files with limits, the one with the usage, the field of memory.stat that counts
-# what the kernel drops first. Above memory.high a process is stalled, which is as good as full.
+#: By hierarchy: the files with limits, the file with the usage, and the field of memory.stat that
+#: counts what the kernel drops first. memory.high counts as a limit: above it a process is stalled.
 _MEMORY_FILES = {
     "": (("memory.max", "memory.high"), "memory.current", "inactive_file"),
     "memory": (("memory.limit_in_bytes",), "memory.usage_in_bytes", "total_inactive_file"),
@@ -138,7 +137,7 @@ _OOM_FILES = {"": "memory.events", "memory": "memory.oom_control"}
 
 
 def _directories(membership: str, mountinfo: str) -> dict[str, tuple[str, ...]]:
-    """For each hierarchy of interest, this process's directory and those above it."""
+    """This process's directory and those above it, for each hierarchy with limits."""
     mounts = _mounts(mountinfo)
     found = {}
     for line in membership.splitlines():
@@ -150,7 +149,7 @@ def _directories(membership: str, mountinfo: str) -> dict[str, tuple[str, ...]]:
 
 
 def _mounts(mountinfo: str) -> dict[str, list[tuple[str, str]]]:
-    """By controller ("" for v2): (the group that is mounted, where), newest last."""
+    """The mounted group and its mount point, the newest last, by controller ("" for v2)."""
     mounts: dict[str, list[tuple[str, str]]] = {}
     for line in mountinfo.splitlines():
         mount, found, file_system = line.partition(" - cgroup")
@@ -165,10 +164,10 @@ def _mounts(mountinfo: str) -> dict[str, list[tuple[str, str]]]:
 
 
 def _upwards(path: str, mounts: list[tuple[str, str]]) -> tuple[str, ...]:
-    """The directories of the group `path` and its parents, as far as they are visible.
+    """The visible directories of the group `path` and its parents.
 
-    In a cgroup namespace (Docker, Kubernetes) the path may name nothing under the mount; what is
-    mounted is then this process's own group, or the nearest one it may see.
+    In a cgroup namespace (Docker, Kubernetes) the path may not exist under the mount. The mounted
+    group is then this process's own, or the nearest one that is visible.
     """
     inside = [(top, point) for top, point in mounts if _is_within(path, top)]
     # Of several mounts the one with the highest top shows the most limits

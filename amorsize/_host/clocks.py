@@ -1,8 +1,8 @@
-"""The clocks that cannot be stopped: a test that freezes time does not freeze what is measured.
+"""Clocks that run on in tests that freeze time.
 
-Such a test (freezegun, a mock) puts its own functions where it finds those of `time`: in that
-module, and wherever else they were imported. Waits would never be over, and items would cost
-nothing. So these are not the functions themselves.
+Such a test (freezegun, a mock) replaces the functions of `time` wherever it finds them: in that
+module and in all that have imported them. Waits would then never end, and items would cost nothing.
+So each name here holds a wrapper, which no tool recognises as a function of `time`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _BUILTIN: type = type(len)
 
 def _unstoppable(clock: Callable[[], float]) -> Callable[[], float]:
     found: Callable[[], float] = partial(clock)
-    if type(clock) is not _BUILTIN and hasattr(time, "CLOCK_MONOTONIC"):  # it is stopped already
+    if type(clock) is not _BUILTIN and hasattr(time, "CLOCK_MONOTONIC"):  # it is frozen already
         found = partial(time.clock_gettime, time.CLOCK_MONOTONIC)
     return found
 

@@ -1,6 +1,6 @@
-"""Experiments that time what workers cost here.
+"""Experiments that measure what workers cost on this host.
 
-Each takes a few milliseconds, a new interpreter some more, and each cleans up after itself.
+Each takes a few milliseconds, and those with new interpreters more. None leaves anything behind.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _N_ROUNDS = 200
 _N_THREADS = 10
 _CLEAN_START_LIMIT_S = 0.5
 _CHILD_LIMIT_S = 0.2
-#: What any worker loads first.
+#: A program that loads what each worker in a new interpreter loads first.
 _CLEAN_START = "import pickle, select, struct; print(flush=True)"
 
 
 def costs_s() -> dict[str, float]:
     """The costs that could be measured, by their names in `Costs`."""
     measured: dict[str, float] = {}
-    if why_not_fork() is None:  # first: the threads below would forbid it
+    if why_not_fork() is None:  # first, as nothing may be forked beside the threads below
         measured |= _fork_costs_s() | _pipe_costs_s()
     return measured | _thread_costs_s() | _clean_start_cost_s()
 
@@ -100,18 +100,18 @@ class _Child:
         self._answers.register(self._from_child, select.POLLIN)
 
     def ask(self, question: bytes) -> bytes:
-        """The answer; b"" when there is none in time."""
+        """Send a question; gives the answer, or b"" if none comes in time."""
         os.write(self._to_child, question)
         return self.take()
 
     def take(self) -> bytes:
-        """What the child has to say; b"" when that is nothing in time."""
+        """Read what the child has written; b"": nothing came in time."""
         if not self._answers.poll(_CHILD_LIMIT_S * 1000):
             return b""
         return os.read(self._from_child, 4096)
 
     def end(self) -> None:
-        """Stop the child, so that nothing of it is left."""
+        """Kill and reap the child."""
         os.close(self._to_child)
         os.close(self._from_child)
         os.kill(self._pid, signal.SIGKILL)  # not yet waited for, so the pid is still its own
@@ -149,13 +149,13 @@ def _thread_costs_s() -> dict[str, float]:
 
 
 def _clean_start_cost_s() -> dict[str, float]:
-    """Time new interpreters; one too slow for the limit costs at least the limit."""
+    """Time new interpreters. One that exceeds the time limit counts as the limit."""
     if not sys.executable:  # embedded
         return {}
     starts_s: list[float] = []
     while sum(starts_s) < _CLEAN_START_LIMIT_S / 2 and len(starts_s) < 3:
         begun_s = perf_counter()
-        command = [sys.executable, "-P", "-c", _CLEAN_START]  # nothing of the current folder runs
+        command = [sys.executable, "-P", "-c", _CLEAN_START]  # -P: not from the current folder
         try:
             subprocess.run(
                 command,

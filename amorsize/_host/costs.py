@@ -1,7 +1,7 @@
 """What workers cost on this host.
 
-A call starts from the priors, learns from every worker and chunk it has anyway, and hands what it
-learned to the next call; `measure` is for those who want to know at once.
+The first call starts from the priors. Each call learns from its workers and chunks, and passes what
+it has learned to the next one. `measure_costs` finds the figures out at once.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: The weight of a new observation: about the last ten count.
+#: The weight of a new observation, at which about the last ten count.
 _WEIGHT = 0.2
-#: An observation counts as at most this many times what is known, or its inverse. One stopped
-#: process (a suspended laptop, a debugger) must not price all later calls.
+#: An observation is limited to this many times the known figure, and to the inverse. A process
+#: that was stopped once (a suspended laptop, a debugger) must not decide for all later calls.
 _STEP = 10.0
-#: A figure is believed between these multiples of its prior; others are mistakes or forgeries. A
+#: A figure is accepted between these multiples of its prior; others are mistakes or forgeries. A
 #: fork of a process that holds 20 GB takes 100 ms and more, 300 times the prior.
 _LOWEST, _HIGHEST = 1 / 100, 1000
 #: In each call that starts no workers, a cost falls by this share of its excess over the prior.
 _DOUBT = 0.03
-#: What another process has seen counts as at most this many times the prior. That process
-#: may hold 20 GB, and one that believed it would start no workers, so it would never learn better.
+#: The figure of another process is limited to this many times the prior. That process may hold
+#: 20 GB. With its figure, this one would start no workers, and so would never learn its own.
 _ELSEWHERE = 8.0
 
 
@@ -52,7 +52,7 @@ PRIORS = Costs(
 
 
 class HostCosts:
-    """The costs known so far: first the priors, later what was remembered, learned or measured."""
+    """The costs as known so far: the priors, then what was remembered, learned or measured."""
 
     def __init__(self) -> None:
         self._known = PRIORS
@@ -60,14 +60,14 @@ class HostCosts:
 
     @property
     def known(self) -> Costs:
-        """The best figures there are now."""
+        """The best figures so far."""
         return self._known
 
     def learn(self, measured: Mapping[str, float]) -> Costs:
-        """Move each named cost towards an observation; what cannot be one is ignored.
+        """Move each named cost towards an observation; impossible values are ignored.
 
-        The average starts with the prior as one observation among the first few, so that a host
-        unlike it is known after two or three workers.
+        In the average of the first few observations the prior counts as one. So a host that differs
+        from it is known after two or three workers.
         """
         moved = {}
         for name, observed_s in measured.items():
@@ -84,9 +84,9 @@ class HostCosts:
         return self._known
 
     def doubt(self) -> Costs:
-        """A call that could have had workers has started none: what made them costly may be over.
+        """Lower the costs a little, after a call that could have had workers and started none.
 
-        Without them nothing is observed either; what a busy hour has taught would hold for ever.
+        Without workers nothing is observed: the high costs of a busy hour would hold for ever.
         """
         costlier = {
             name: known_s - _DOUBT * (known_s - prior_s)
@@ -98,20 +98,20 @@ class HostCosts:
         return self._known
 
     def settle(self, measured: Mapping[str, float]) -> Costs:
-        """Take figures that were measured with care as they are."""
+        """Set figures from a deliberate measurement."""
         sane = {name: _within_reason(name, cost_s) for name, cost_s in measured.items()}
         self._known = self._known.replace(**sane)
         self._n_observed.update(dict.fromkeys(sane, round(1 / _WEIGHT)))
         return self._known
 
     def as_dict(self) -> dict[str, float]:
-        """What is known better than the priors, for remembering it."""
+        """The figures that were observed, to be remembered."""
         return {name: getattr(self._known, name) for name in self._n_observed}
 
     def remember(self, record: object) -> Costs:
-        """Take over what an earlier process knew, where this one has observed nothing yet.
+        """Take over figures of an earlier process that this one has not observed yet.
 
-        The record comes from a file: whatever in it cannot be a cost is ignored.
+        The record comes from a file: impossible values are ignored.
         """
         if isinstance(record, dict):
             self.settle(
@@ -140,12 +140,12 @@ _HOST = HostCosts()
 
 
 def costs() -> Costs:
-    """What workers cost on this host, as far as this process knows."""
+    """The costs of workers on this host, as this process knows them."""
     return _HOST.known
 
 
 def learn_costs(**measured: float) -> Costs:
-    """Take in observations, in seconds, by the names of `Costs`; implausible ones are ignored."""
+    """Learn from observations, in seconds, by the names of `Costs`; ignores impossible ones."""
     return _HOST.learn(measured)
 
 
@@ -155,9 +155,9 @@ def doubt_costs() -> Costs:
 
 
 def measure_costs() -> Costs:
-    """Measure the costs deliberately, in less than a second; what cannot be measured stays.
+    """Measure the costs in less than a second; those that cannot be measured stay.
 
-    Forks only where that is safe now.
+    Forks only if that is safe now.
     """
     from amorsize._host import cost_probe
 
@@ -165,10 +165,10 @@ def measure_costs() -> Costs:
 
 
 def costs_as_dict() -> dict[str, float]:
-    """What this process knows better than the priors, to be remembered."""
+    """The figures that this process has observed, to be remembered."""
     return _HOST.as_dict()
 
 
 def costs_from_dict(record: object) -> Costs:
-    """Take over what was remembered; anything implausible in it is ignored."""
+    """Take over remembered figures; impossible values are ignored."""
     return _HOST.remember(record)

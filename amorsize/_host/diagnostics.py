@@ -1,7 +1,7 @@
-"""Experiments that tell whether this host runs as much at once as it says.
+"""Experiments that show how many processes this host really runs at once.
 
-They take two or three seconds and use nothing of what they judge: bare interpreters that spin, a
-pipe, pickle. What the figures mean is judged elsewhere.
+They take two or three seconds. They use bare interpreters that spin, a pipe and pickle, and nothing
+of the worker pools that they are to explain.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 SPIN_S = 0.15
 N_ROUNDS = 3
-#: Time until some interpreters are there to begin together: in any case, and for each of them.
+#: Seconds until interpreters have started and can begin together: a fixed part, a part for each.
 LEAD_S, LEAD_EACH_S = 0.12, 0.012
-#: Time for one experiment. A slower host is told as such.
+#: The most seconds of one experiment. On a slower host it fails.
 LIMIT_S = 30.0
 PIPE_BYTES = 32 * 1024**2
 N_RECORDS = 20_000
@@ -65,24 +65,24 @@ print(len(os.listdir("/proc/self/task")))
 
 
 class Spun(Value):
-    """What some processes did that spun side by side, over rounds that took turns."""
+    """The speed of some processes that computed side by side, over several rounds."""
 
     n_processes: int
-    rate: float  # turns a second of all of them together, the median
-    cpu_share: float  # CPU / wall of each, the median: below 1 somebody else had their core
+    rate: float  # turns a second of all processes together, the median
+    cpu_share: float  # CPU / wall time of each, the median; below 1, others had used its core
 
 
 class Findings(Value):
     """What the experiments have shown."""
 
-    spun: tuple[Spun, ...]  # by one process, by two, by as many as there are cores
-    pipe_bytes_s: float | None  # through a pipe to another process; None: it did not work
-    pickle_bytes_s: float  # there and back, of many small dicts
-    blas_threads: int | None  # that one product of matrices started; None: no numpy, or no telling
-    blas_variables: tuple[str, ...]  # set in the environment, that limit them
+    spun: tuple[Spun, ...]  # by one process, by two, by one for each core
+    pipe_bytes_s: float | None  # through a pipe to another process; None: that failed
+    pickle_bytes_s: float  # pickled and unpickled, for many small dicts
+    blas_threads: int | None  # started by one product of matrices; None: no numpy, or unknown
+    blas_variables: tuple[str, ...]  # that are set in the environment and limit these threads
 
     def times(self, n_processes: int) -> float | None:
-        """The work of this many processes together over that of one; None: it was not tried."""
+        """The speed of this many processes together over that of one; None: it was not tried."""
         rates = {one.n_processes: one.rate for one in self.spun}
         if n_processes not in rates or not rates.get(1):
             return None
@@ -90,7 +90,7 @@ class Findings(Value):
 
 
 def run(n_cores: int) -> Findings:
-    """Make the experiments, for so many usable cores."""
+    """Make the experiments for this number of usable cores."""
     return Findings(
         spun=spun(sorted({1, 2, n_cores})),
         pipe_bytes_s=_pipe_bytes_s(),
@@ -101,7 +101,7 @@ def run(n_cores: int) -> Findings:
 
 
 def spun(numbers: Sequence[int]) -> tuple[Spun, ...]:
-    """Let processes spin side by side, for each of these numbers in turn and in several rounds."""
+    """Let processes compute side by side: each of these numbers of them, in several rounds."""
     rounds = [[_spin(n) for n in numbers] for _ in range(N_ROUNDS)]
     return tuple(
         Spun(
@@ -114,7 +114,7 @@ def spun(numbers: Sequence[int]) -> tuple[Spun, ...]:
 
 
 def _spin(n: int) -> list[tuple[float, float]]:
-    """Turns a second and CPU share of each of so many processes that begin together."""
+    """Turns a second and CPU share of each of `n` processes that begin together."""
     start = time.monotonic() + LEAD_S + LEAD_EACH_S * n
     processes = [_started(_SPIN, str(start), str(SPIN_S)) for _ in range(n)]
     answers = [_answer(process) for process in processes]
@@ -161,7 +161,7 @@ def _blas_threads() -> int | None:
 def _started(
     code: str, *arguments: str, stdin: int = subprocess.DEVNULL, isolated: bool = True
 ) -> subprocess.Popen[bytes]:
-    bare = ["-I", "-S"] if isolated else ["-P"]  # the current folder is nothing to import from
+    bare = ["-I", "-S"] if isolated else ["-P"]  # imports nothing from the current folder
     return subprocess.Popen(
         [sys.executable, *bare, "-c", code, *arguments],
         stdin=stdin,
@@ -171,7 +171,7 @@ def _started(
 
 
 def _answer(process: subprocess.Popen[bytes]) -> list[str]:
-    """The words that it printed; none if it failed, or took too long and was ended."""
+    """The words that a process has printed; none if it failed, or was killed after `LIMIT_S`."""
     try:
         stdout, _ = process.communicate(timeout=LIMIT_S)
     except subprocess.TimeoutExpired:
@@ -181,7 +181,7 @@ def _answer(process: subprocess.Popen[bytes]) -> list[str]:
     return stdout.decode().split() if process.returncode == 0 else []
 
 
-# -- what amorsize itself makes of it --------------------------------------------------------
+# -- an item of known cost -----------------------------------------------------------------------
 
 
 def work(n: int) -> int:
@@ -193,7 +193,7 @@ def work(n: int) -> int:
 
 
 def turns_for(item_s: float) -> int:
-    """The argument with which `work` takes about so long here."""
+    """The argument with which `work` takes about this many seconds on this host."""
     begun_s = time.perf_counter()
     work(20_000)
     return max(1, round(20_000 * item_s / (time.perf_counter() - begun_s)))

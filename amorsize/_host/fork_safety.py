@@ -1,7 +1,7 @@
-"""Whether this process may be forked now.
+"""Tells whether this process may be forked now.
 
-A fork copies the calling thread alone. A lock that another thread held stays locked in the child
-for ever, so with other threads about a fork is safe only where their library sees to it.
+A fork copies the calling thread alone. A lock that another thread holds stays locked in the child
+for ever. So beside other threads a fork is safe only if their library prepares for it.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 START_VARIABLE = "AMORSIZE_START"
 _TASKS = "/proc/self/task"
-#: Seconds for which a thread that was joined may still be listed, until it has run to its end. Most
-#: need 0.2 ms; of 1000 on a host with more to run than CPUs, 10 took 4 ms and one 12 ms. A clean
-#: start, to which such a thread would lead, takes 100 ms.
+#: Seconds to wait for the kernel to remove a thread that was joined. Most need 0.2 ms. Of 1000 on a
+#: busy host, 10 took 4 ms and one took 12 ms. Without the wait, workers would start in new
+#: interpreters, which takes 100 ms.
 _ENDING_S = 20e-3
 _POLL_S = 50e-6
-#: Seconds for which a refusal stands: with many libraries, finding out again takes 4 ms.
+#: Seconds for which a refusal is kept: with many libraries, a new judgement takes 4 ms.
 _JUDGED_FOR_S = 20e-3
 _N_NAMED = 3
 
 
-# Libraries known by a part of their file's path, each with the reason for the verdict.
+#: Libraries by a part of their file's path, each with the reason for the verdict.
 FORK_SAFE = {
     "openblas": "its pthread_atfork handler stops the pool before a fork, and either side starts "
     "a new one when it next needs it (OpenBLAS, driver/others/memory.c)",
@@ -42,12 +42,12 @@ FORK_UNSAFE = {
     "libgomp": "GNU's OpenMP goes on counting on its threads in the child, where they are gone: "
     "the next parallel region there waits for ever (GCC bug 58378)",
 }
-# The variables that OpenBLAS obeys, in its order. They limit all its threads, the caller included.
+#: The variables that OpenBLAS obeys, in its order. They limit its threads including the caller.
 _OPENBLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS")
 
 
 def start_method(*, environ: Mapping[str, str] | None = None) -> str:
-    """How workers are started on this platform: "fork", or "clean" (a new interpreter).
+    """How workers start on this platform: "fork", or "clean" for a new interpreter.
 
     Raises:
         InvalidOptionError: `AMORSIZE_START` is set to something else.
@@ -62,10 +62,10 @@ def start_method(*, environ: Mapping[str, str] | None = None) -> str:
 
 
 def why_not_fork(*, environ: Mapping[str, str] | None = None) -> str | None:
-    """None when a fork is safe now, else the reason in words.
+    """Why a fork is not safe now; None: it is.
 
-    Takes 10 us in a process with one thread, 1 ms when OpenBLAS has just started its pool. Where a
-    thread may be just ending it waits for that, 20 ms at most, once for the same threads.
+    Takes 10 us in a process with one thread, and 1 ms if OpenBLAS has just started its pool. A
+    thread that may be ending is waited for, 20 ms at most, once for the same threads.
 
     Raises:
         InvalidOptionError: `AMORSIZE_START` is set to something unknown.
@@ -83,7 +83,7 @@ def why_not_fork(*, environ: Mapping[str, str] | None = None) -> str | None:
         return doubt.reason
     give_up_s = monotonic() + _ENDING_S
     while True:
-        sleep(_POLL_S)  # lets run a thread that is about to end, or has begun but is not counted
+        sleep(_POLL_S)  # lets a thread end, or begin to be counted
         doubt = _THREADS.doubt()
         if doubt is None:
             return None
@@ -103,29 +103,30 @@ class _Doubt(Value):
     """Why a fork may not be safe."""
 
     reason: str
-    lasting: bool  # False: perhaps only a thread that is just ending
-    settled: bool = False  # these same threads have been there for a while
+    lasting: bool  # False: it may be only a thread that is ending
+    settled: bool = False  # the same threads were already waited for
 
 
 class OtherThreads:
-    """The threads of this process besides the calling one, and whether a fork survives them.
+    """Judges the threads of this process besides the calling one.
 
-    Of those that Python does not know, OpenBLAS's bear the name of the process and spin for long,
-    so they cannot be told by what they are doing. They are known by what they are not: threads
-    with a name of their own, threads waiting inside libgomp, more than the pools can hold.
+    Python does not know the threads of OpenBLAS. They have the name of the process, and spin for
+    long, so what they do does not tell them from others. They are recognised by exclusion: they
+    have no name of their own, do not wait inside libgomp, and are no more than its pools can have.
     """
 
     def __init__(self) -> None:
         self._pid = 0
-        self._known: set[str] = set()  # taken for OpenBLAS's before
-        self._n_pooled = 0  # as many as its pools may have
-        self._refused: tuple[int, set[str]] = (0, set())  # so many of Python's in these threads,
-        self._refusal: str | None = None  # for this reason,
-        self._refused_since_s = 0.0  # since then,
-        self._judged_s = 0.0  # last looked at then
+        self._known: set[str] = set()  # judged as OpenBLAS's before
+        self._n_pooled = 0  # how many its pools may have
+        #: The latest refusal: how many threads Python had, and all of them.
+        self._refused: tuple[int, set[str]] = (0, set())
+        self._refusal: str | None = None  # its reason
+        self._refused_since_s = 0.0
+        self._judged_s = 0.0  # when it was last confirmed
 
     def doubt(self) -> _Doubt | None:
-        """None when there are none but a fork-safe library's."""
+        """Why a fork may not be safe; None: all other threads are those of a fork-safe library."""
         try:
             others = {*os.listdir(_TASKS)} - {str(_thread.get_native_id())}
         except OSError as error:
@@ -134,11 +135,11 @@ class OtherThreads:
             return _Doubt(reason=unknown, lasting=True)
         if not others:
             return None
-        if (n_python := _thread._count()) == 0:  # which does not count the main thread
-            return self._native_doubt(others)  # or one of Python's that is about to vanish
+        if (n_python := _thread._count()) == 0:  # the main thread is not counted
+            return self._native_doubt(others)  # or one of Python's that is ending
         reason = _python_threads(n_python)
         threading = sys.modules.get("threading")
-        # One that `threading` does not list (any more) may be ending, or was never its own
+        # A thread that `threading` does not list may be ending, or was started without it.
         listed = threading is not None and threading.active_count() - 1 >= n_python
         settled = self._lasting(n_python, others)
         return _Doubt(reason=reason, lasting=listed or settled, settled=settled)
@@ -159,7 +160,7 @@ class OtherThreads:
         return now_s - self._refused_since_s >= _ENDING_S
 
     def _judged(self, others: set[str]) -> str | None:
-        if self._pid != os.getpid():  # forked since: those were the parent's threads
+        if self._pid != os.getpid():  # a fork: those were the parent's threads
             self._pid, self._known = os.getpid(), set()
         strangers = others - self._known
         if not strangers and len(others) <= self._n_pooled:
@@ -189,8 +190,8 @@ def _python_threads(n_python: int) -> str:
 
 
 def _n_pooled(maps: str) -> int:
-    """How many threads the fork-safe pools in this process may have started."""
-    # numpy and scipy each bring a copy in a folder of their own, and each copy has its pool
+    """How many threads the fork-safe libraries of this process may have started."""
+    # numpy and scipy each bring a copy in a folder of their own, and each copy has a pool.
     copies = {path.rpartition("/")[0] for path in _libraries(maps, FORK_SAFE)}
     settings = [os.environ.get(variable, "") for variable in _OPENBLAS_VARIABLES]
     limits = [int(setting) for setting in settings if setting.isdecimal() and int(setting) > 0]
@@ -199,9 +200,9 @@ def _n_pooled(maps: str) -> int:
 
 
 def _libraries(maps: str, parts: Iterable[str]) -> set[str]:
-    """The mapped libraries with one of `parts` in their name or their folder's.
+    """The mapped libraries with one of `parts` in their name or in that of their folder.
 
-    The folder counts because Debian's libblas.so.3 lies in one named openblas-pthread.
+    The folder counts because Debian has libblas.so.3 in one named openblas-pthread.
     """
     lines = [line for line in maps.splitlines() if ".so" in line and any(p in line for p in parts)]
     paths = {line.split(None, 5)[5] for line in lines if line.count(" ") >= 5}
@@ -209,7 +210,7 @@ def _libraries(maps: str, parts: Iterable[str]) -> set[str]:
 
 
 def _named_threads(tids: Iterable[str]) -> str | None:
-    """Name the threads that have another name than the process: some library's own service."""
+    """Names threads with another name than the process, which belong to some library."""
     ours = procfs.read(f"{_TASKS}/{os.getpid()}/comm").strip()
     names = {tid: procfs.read(f"{_TASKS}/{tid}/comm").strip() for tid in tids}
     other = sorted(repr(name) for name in names.values() if name not in (ours, ""))
@@ -217,7 +218,7 @@ def _named_threads(tids: Iterable[str]) -> str | None:
 
 
 def _openmp_threads(tids: Iterable[str], maps: str) -> str | None:
-    """Say whether some thread is, or may be, one of GNU's OpenMP."""
+    """Tells whether some thread is, or may be, one of GNU's OpenMP."""
     ranges = [
         [int(edge, 16) for edge in line.split(None, 1)[0].split("-")]
         for line in maps.splitlines()

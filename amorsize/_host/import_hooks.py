@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-#: What is to be done once a module is loaded: by module, then by a key of who asked.
+#: What to do once a module is loaded, by module, then by the key of whoever asked for it.
 _awaited: dict[str, dict[str, Callable[[], None]]] = {}
 
 
 def when_imported(module: str, key: str, action: Callable[[], None]) -> None:
-    """Act now if the module is loaded, else once it is, in place of an earlier action's key."""
+    """Act now if the module is loaded, else once it is. Replaces an earlier action of this key."""
     if is_loaded(module):
         action()
         return
@@ -34,7 +34,7 @@ def forget(key: str) -> None:
 
 
 def is_loaded(module: str) -> bool:
-    """Whether a module is there, to its end."""
+    """Whether a module is loaded completely."""
     found = sys.modules.get(module)
     return found is not None and not is_being_imported(found)
 
@@ -48,7 +48,7 @@ class _Finder:
     """Wraps the loader that the other finders name."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        """What any finder behind this one says."""
+        """What the first finder behind this one says."""
         if name not in _awaited:
             return None
         for finder in sys.meta_path:
@@ -72,7 +72,7 @@ class _Loader:
         return self._loader.create_module(spec)
 
     def exec_module(self, module: Any) -> None:
-        """Run the module's code, with its own loader in its place, then what was asked for."""
+        """Run the module's code with its own loader in place, then the actions."""
         module.__spec__.loader = module.__loader__ = self._loader
         self._loader.exec_module(module)
         for action in _awaited.pop(module.__spec__.name, {}).values():

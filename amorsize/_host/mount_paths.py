@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def unescaped(field: str) -> str:
-    r"""The path that a field stands for: in it, a space is written \040."""
+    r"""The path that a field stands for. The field has \040 for a space."""
     if "\\" not in field:
         return field
     for code in ("\\040", "\\011", "\\012", "\\134"):

@@ -1,16 +1,15 @@
-"""Loads the modules of this package in less time than the import system takes.
+"""Loads the modules of this package faster than the import system does.
 
-A first call loads some hundred of them, which takes 15 ms and more. What decorating loads is too
-little for that to pay: to look at the folders takes 0.4 ms. Folders of another kind (an archive, or
-where a tool finds or rewrites modules) are left alone.
+A first call loads about a hundred modules, which takes 15 ms and more. A decorator loads too few of
+them: listing the folders takes 0.4 ms. Other kinds of folders, such as an archive or those of a
+tool that rewrites modules, are left alone.
 
-- A folder is asked for modules by name alone: not whether it has changed since, nor for each of
-  five kinds of files. That saves 17 us of each module.
-- Bytecode is read where the interpreter has left it for this very source, without what the import
-  system does to find that out in general. That saves 10 us of each. Bytecode of another kind or for
-  another source is left to the import system.
+- A module is looked up in a list of its folder by name. The import system checks whether the
+  folder has changed, then tries five kinds of files. That saves 17 us per module.
+- Bytecode is read directly if the interpreter has left it for this very source. That saves 10 us
+  per module. Bytecode of another kind or for another source is left to the import system.
 
-To hold back the garbage collector meanwhile saves next to nothing: it looks at all that afterwards.
+Holding back the garbage collector saves next to nothing: it visits these objects afterwards.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ FOLDERS = (
     *("policy", "policy/evidence", "policy/rules"),
 )
 
-#: How a file of bytecode begins that is valid for a source of one time and size, which follow.
+#: The beginning of a file of bytecode that names the time and size of its source, which follow.
 _BEGIN = MAGIC_NUMBER + bytes(4)
 _32_BITS = 0xFFFFFFFF
 
@@ -53,13 +52,13 @@ class Folder(FileFinder):
         vars(self).update(vars(usual))
         try:
             names = listdir(self.path)
-        except OSError as error:  # the import system tells what there is to be told
+        except OSError as error:  # the import system raises the right error
             let_through(error)
             names = []
         self._modules = {name[:-3] for name in names if name.endswith(".py")}
 
     def find_spec(self, name: str, target: Any = None) -> ModuleSpec | None:
-        """Where a module is; what is new in the folder, and other folders in it, as usual."""
+        """Where a module is. New files and subfolders are found in the usual way."""
         tail = name.rpartition(".")[2]
         if tail not in self._modules:
             return super().find_spec(name, target)
@@ -79,7 +78,7 @@ class Module(SourceFileLoader):
         self.bytecode = cache_from_source(path)
 
     def get_code(self, name: str) -> CodeType | None:
-        """Its code, from its file of bytecode if that is as it should be."""
+        """The code of a module, from its file of bytecode if that is valid."""
         try:
             found = stat(self.path)
             with open_code(self.bytecode) as file:
@@ -91,12 +90,12 @@ class Module(SourceFileLoader):
         if content[:16] != _BEGIN + b"".join(one.to_bytes(4, "little") for one in made_from):
             return super().get_code(name)
         code: CodeType = loads(memoryview(content)[16:])
-        _fix_co_filename(code, self.path)  # it may have been compiled in another folder
+        _fix_co_filename(code, self.path)  # it may have been compiled elsewhere
         return code
 
 
 def find_quickly() -> None:
-    """Find modules of this package so from now on, where they would be found in the usual way."""
+    """Find modules of this package in this way from now on, in the folders that allow it."""
     if sys.implementation.cache_tag is None:  # an interpreter that keeps no bytecode
         return
     root = sys.modules["amorsize"].__path__[0]
@@ -109,7 +108,7 @@ def find_quickly() -> None:
 
 
 def _usual(path: str) -> Any:
-    """What the import system would ask about a folder."""
+    """The finder that the import system uses for a folder."""
     for hook in sys.path_hooks:
         try:
             return hook(path)

@@ -8,9 +8,9 @@ from amorsize._host.signals import let_through
 
 
 def read(path: str, *, at_most_bytes: int = -1) -> str:
-    """The file as text; "" when it is not there, may not be read or has just gone.
+    """The file as text; "": it does not exist or cannot be read.
 
-    `at_most_bytes` spares the kernel from making up a long text of which the start will do.
+    `at_most_bytes` saves time if only the beginning of a long file matters.
     """
     try:
         with open(path, "rb", buffering=0) as file:

@@ -1,6 +1,6 @@
-"""What this process may use of the host it runs on.
+"""Tells what this process may use of its host.
 
-How it may start workers is in `fork_safety`, what they cost in `costs`; both can be had from here.
+`fork_safety` tells how it may start workers, and `costs` what they cost. This module exports both.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ _GIB = 1024**3
 class Cpus(Value):
     """How many CPUs this process may keep busy."""
 
-    n_cores: int  # to plan with: whole, at least 1; a quota of 1.5 makes 2
-    affinity: int  # that the kernel may schedule it on
-    quota: float | None  # CPU time per wall time that its control groups grant; None: no limit
-    source: str  # what sets `n_cores`, in words
+    n_cores: int  # to plan with: a whole number from 1; a quota of 1.5 gives 2
+    affinity: int  # CPUs that the kernel may schedule it on
+    quota: float | None  # CPU time per wall time in its control groups; None: no limit
+    source: str  # what limits `n_cores`, in words
 
 
 class Memory(Value):
@@ -76,7 +76,7 @@ class Memory(Value):
 
 
 class _Host:
-    """What was found out about the host and cannot change while this process runs."""
+    """Facts about the host that cannot change while this process runs."""
 
     def __init__(self) -> None:
         self.cgroups = Cgroups()
@@ -91,15 +91,15 @@ _HOST = _Host()
 def usable_cpus(
     *, root: str = "/", environ: Mapping[str, str] | None = None, affinity: int | None = None
 ) -> Cpus:
-    """How many CPUs this process may use now: the least of all that limits it.
+    """How many CPUs this process may use now: the tightest limit counts.
 
     Args:
-        root: Where /proc and /sys are; another one holds the record of another host.
+        root: The folder with /proc and /sys; another folder may hold those of another host.
         environ: The environment variables; None: those of this process.
         affinity: How many CPUs the kernel may schedule it on; None: ask the kernel.
 
     Returns:
-        The CPUs; affinity and environment as of now, a quota at most a second old.
+        The CPUs. Affinity and environment are read now; a quota may be a second old.
 
     Raises:
         InvalidOptionError: `AMORSIZE_MAX_CPUS` is not a whole number above 0.
@@ -126,7 +126,7 @@ def usable_cpus(
 
 
 def memory(*, root: str = "/") -> Memory:
-    """How much memory there is for this process, read now, at every level of control groups."""
+    """The memory of this process, read now at every level of control groups."""
     total_bytes, available_bytes = _host_memory_bytes(root)
     limits = (_HOST.cgroups if root == "/" else Cgroups(root)).memory_limits()
     limits = [limit for limit in limits if limit.limit_bytes < total_bytes]
@@ -138,7 +138,7 @@ def memory(*, root: str = "/") -> Memory:
 
 
 def n_oom_kills(*, root: str = "/") -> int:
-    """Processes that were killed for want of memory, as far as the kernel tells: here or above."""
+    """How often the kernel has killed a process of these control groups for memory."""
     by_host = 0
     for line in procfs.read(root + "proc/vmstat").splitlines():
         name, _, count = line.partition(" ")
@@ -148,21 +148,21 @@ def n_oom_kills(*, root: str = "/") -> int:
 
 
 def n_processes_left(*, root: str = "/") -> int | None:
-    """How many more processes and threads control groups allow; None: none limits them."""
+    """How many more processes and threads control groups allow; None: no group limits them."""
     return (_HOST.cgroups if root == "/" else Cgroups(root)).n_processes_left()
 
 
 def cpu_model() -> str:
-    """The processor's name, or the best there is to tell it from others; found out once."""
+    """The processor's name, or whatever distinguishes it from others; read once."""
     if _HOST.cpu_model is None:
         _HOST.cpu_model = _cpu_model()
     return _HOST.cpu_model
 
 
 def host_facts(cpus: Cpus | None = None) -> dict[str, str | int | float | bool | None]:
-    """What a measured cost depends on, readable; the host's name is not among it.
+    """What a measured cost depends on, in readable form; without the host's name.
 
-    `cpus` are the usable ones if the caller has just asked for them.
+    `cpus` are the usable ones if the caller has just read them.
     """
     cpus = cpus or usable_cpus()
     return {
@@ -179,10 +179,10 @@ def host_facts(cpus: Cpus | None = None) -> dict[str, str | int | float | bool |
 
 
 def host_fingerprint(cpus: Cpus | None = None) -> str:
-    """16 hex digits: the same for all hosts on which a measured cost means the same.
+    """16 hex digits, the same for all hosts on which a measured cost means the same.
 
-    `cpus` are the usable ones if the caller has just asked for them. Worked out anew when they or
-    the start method change; 2 us otherwise.
+    `cpus` are the usable ones if the caller has just read them. Takes 2 us, unless they or the
+    start method have changed.
     """
     cpus = cpus or usable_cpus()
     key = (cpus.n_cores, _binding_quota(cpus), start_method())
@@ -193,7 +193,7 @@ def host_fingerprint(cpus: Cpus | None = None) -> str:
 
 
 def _log2_gib(n_bytes: int) -> int:
-    from math import log2  # loaded when a fingerprint is needed: 1 ms, which short calls save
+    from math import log2  # takes 1 ms, which short calls save
 
     return round(log2(max(1, n_bytes) / _GIB))
 
@@ -213,7 +213,7 @@ def _affinity_in_words(affinity: int) -> str:
 
 
 def _python_cap(environ: Mapping[str, str]) -> int | None:
-    """What Python was told to count, as 3.13 does it; it complains itself about nonsense."""
+    """The CPU count that Python was given, read as Python 3.13 does; invalid values are ignored."""
     told = sys._xoptions.get("cpu_count") or environ.get(_PYTHON_VARIABLE, "")
     return int(told) if isinstance(told, str) and told.isdecimal() and int(told) > 0 else None
 
@@ -235,7 +235,7 @@ def _binding_quota(cpus: Cpus) -> float | None:
 
 
 def _host_memory_bytes(root: str) -> tuple[int, int]:
-    """Of the host as a whole: how much there is, how much is free or can be freed at once."""
+    """Bytes of the whole host: the total, and what is free or can be freed at once."""
     table = procfs.read(f"{root.rstrip('/')}/proc/meminfo")
     lines = (line.split() for line in table.splitlines())
     found = {words[0]: int(words[1]) * _KIB for words in lines if len(words) == 3}
@@ -253,7 +253,7 @@ def _host_memory_bytes(root: str) -> tuple[int, int]:
 
 
 def _cpu_model() -> str:
-    # The first CPU will do; the whole file takes milliseconds on a host with hundreds of them
+    # The first CPU is enough. On a host with hundreds, the whole file takes milliseconds.
     table = procfs.read("/proc/cpuinfo", at_most_bytes=2048)
     lines = (line.partition(":") for line in table.splitlines())
     found = {name.strip(): value.strip() for name, _, value in reversed([*lines])}

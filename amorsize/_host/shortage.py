@@ -1,8 +1,7 @@
-"""What this process is too short of to start workers, or to load what starts them.
+"""Tells whether this process lacks the files, memory or rights that workers need.
 
-Modules that are imported late, pipes to workers and what watches items all open files and take
-memory. Limits may leave little of both, and a program that has given up its rights may no longer be
-able to read the modules.
+Late imports, pipes to workers and the watching of items open files and take memory. Limits may
+leave too little of both. A program that has given up its rights may be unable to read the modules.
 """
 
 from __future__ import annotations
@@ -18,18 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-#: With fewer files left, the caller runs all items: the program may need these itself. The first
-#: worker process takes 6, modules that are loaded late take more, and items may open some.
+#: With fewer files left, the caller runs all items, as the program may need these files. The first
+#: worker process takes 6, late imports take more, and items may open some.
 LEAST = 32
-#: With fewer files left, what may be needed later is loaded while there is room.
+#: With fewer files left, modules that may be needed later are loaded now.
 FEW = 128
-#: Where open descriptors are listed: on Linux; on macOS and the BSDs.
+#: The folders that list open descriptors on Linux, and on macOS and the BSDs.
 WHERE_OPEN = ("/proc/self/fd", "/dev/fd")
-#: Stands for a number of files, or of threads, that nothing limits.
+#: In place of a number of files or threads if nothing limits it.
 PLENTY = 1 << 20
-#: The numbers of `errno`, which are the same on all systems with such a limit.
+#: The numbers of `errno`, which are the same on all systems with such limits.
 EMFILE, ENFILE, ENOMEM = 24, 23, 12
-#: Modules that a call with workers loads on its way, when there may be no room left for them.
+#: Modules that a call with workers loads late, when there may be no room for them.
 LATE = (
     *("math", "mmap", "select", "threading", "logging", "contextvars"),
     *(f"amorsize._engine.{name}" for name in ("spawn_costs", "pickling_cost", "placement")),
@@ -49,8 +48,8 @@ LATE = (
     *("amorsize.policy.update_reports", "amorsize.policy.evidence.tuned_plan"),
 )
 _LATE = frozenset(LATE)
-#: What an import raises where there is no room. Python's reader of bytecode gives up without an
-#: error where there is no memory, which is a SystemError, and its parser with a SyntaxError.
+#: The errors of an import without room. For lack of memory, Python's reader of bytecode fails with
+#: a SystemError, and its parser with a SyntaxError.
 CANNOT_LOAD = (OSError, ImportError, MemoryError, SystemError, SyntaxError)
 
 
@@ -63,14 +62,14 @@ def _is_there(path: str) -> bool:
     return True
 
 
-# One file of Python and one of amorsize; none if they are frozen or in an archive.
+#: One file of Python and one of amorsize; none if they are frozen or in an archive.
 _CODE = tuple(path for path in (os.__file__, __file__) if _is_there(path))
 
 
 def n_files_left() -> int:
-    """How many more files this process may open; `PLENTY` where nobody counts them.
+    """How many more files this process may open; `PLENTY`: the system does not tell.
 
-    10 us in a process that has few of them open.
+    Takes 10 us in a process with few open files.
     """
     n_most = limit()
     n_open = n_files_open() if n_most < PLENTY else None
@@ -78,10 +77,10 @@ def n_files_left() -> int:
 
 
 def n_files_open() -> int | None:
-    """How many files this process has open; None where nobody counts them."""
+    """How many files this process has open; None: the system does not tell."""
     for path in WHERE_OPEN:
         try:
-            return len(os.listdir(path)) - 1  # one of them is for looking
+            return len(os.listdir(path)) - 1  # the listing itself takes one
         except OSError as error:
             if raised_by_handler(error):
                 raise
@@ -94,33 +93,33 @@ def limit() -> int:
     """How many files this process may have open."""
     try:
         from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
-    except ImportError as error:  # on Windows, or there is not even one left to load it
+    except ImportError as error:  # on Windows, or no file is left to load it
         return 0 if is_lack(error) else PLENTY
     soft, _ = getrlimit(RLIMIT_NOFILE)
     return PLENTY if soft == RLIM_INFINITY else soft
 
 
 def why_unreadable() -> str | None:
-    """Why no further module can be loaded, in words; None: they can. Takes 3 us."""
+    """Why no further module can be loaded; None: they can. Takes 3 us."""
     if all(map(_is_there, _CODE)):
         return None
     return "this process can no longer read the modules that it has yet to load"
 
 
 def n_readable_left() -> int:
-    """How many more files may be opened; 0 where modules cannot be read or there is no memory."""
+    """How many more files may be opened; 0: modules cannot be read, or there is no memory."""
     if why_unreadable() or not has_space():
         return 0
     return n_files_left()
 
 
 def n_to_load_with() -> int:
-    """The same; `PLENTY` where a call has all of its modules already."""
+    """The same; `PLENTY` if all modules of a call are loaded."""
     return PLENTY if sys.modules.keys() >= _LATE else n_readable_left()
 
 
 def why_too_few(n_left: int) -> str | None:
-    """Why no worker may be started, in words; None: there is room."""
+    """Why no worker may be started; None: there is room."""
     if (space := _limited_space()) and (why := space.why_less_than(space.LEAST_BYTES)):
         return str(why)
     if n_left >= LEAST:
@@ -131,21 +130,21 @@ def why_too_few(n_left: int) -> str | None:
 
 
 def why_no_threads() -> str | None:
-    """Why too little memory may still be mapped for threads, in words; None: there is enough."""
+    """Why no memory is left to map for threads; None: there is enough."""
     space = _limited_space()
     return space.why_less_than(2 * space.THREAD_BYTES) if space else None
 
 
 def n_threads_most() -> int:
-    """How many threads leave half of the memory that may still be mapped to the program."""
+    """The number of threads that leaves half of the memory that may still be mapped."""
     n_most = space.n_threads_most() if (space := _limited_space()) else None
     return PLENTY if n_most is None else n_most
 
 
 def has_space() -> bool:
-    """Whether there is memory for the modules of a call, even of one that starts no worker.
+    """Whether there is memory for the modules of a call without workers.
 
-    Asked before they are loaded: where that fails midway, less is left for the items.
+    It is asked before they are loaded: an attempt that fails midway leaves less for the items.
     """
     if not _is_space_limited():
         return True
@@ -154,20 +153,20 @@ def has_space() -> bool:
 
 
 def _limited_space() -> Any:
-    """The module `address_space`; None where nothing limits the memory to map. Takes 1 us."""
+    """The module `address_space`; None: nothing limits the memory to map. Takes 1 us."""
     return loaded("_host.address_space") if _is_space_limited() else None
 
 
 def _is_space_limited() -> bool:
     try:
         from resource import RLIM_INFINITY, RLIMIT_AS, RLIMIT_DATA, getrlimit
-    except ImportError:  # on Windows, or there is no room to load it: then `limit` is 0
+    except ImportError:  # on Windows; or there is no room to load it, and `limit` is 0
         return False
     return any(getrlimit(which)[0] != RLIM_INFINITY for which in (RLIMIT_AS, RLIMIT_DATA))
 
 
 def no_workers(why: str, error: BaseException) -> WorkersUnavailable:
-    """The error to raise if only workers may run the items and their modules cannot be loaded."""
+    """The error for items that only workers may run, if their modules cannot be loaded."""
     remedy = f"Raise the limit (ulimit -{'v' if _is_lack_of_memory(error) else 'n'})"
     if why_unreadable():
         remedy = f"Let this user run {sys.executable} and read its modules"
@@ -177,12 +176,12 @@ def no_workers(why: str, error: BaseException) -> WorkersUnavailable:
 
 
 def is_lack(error: BaseException) -> bool:
-    """Whether an error says that no module can be loaded, for want of files, memory or rights."""
+    """Whether an error says that a module cannot be loaded for lack of files, memory or rights."""
     if _is_lack_of_memory(error):
         return True
     if isinstance(error, ImportError | OSError) and why_unreadable():
         return True
-    if isinstance(error, ImportError):  # of an extension module, with what the loader said as text
+    if isinstance(error, ImportError):  # of an extension module; its text says why
         return "Too many open files" in str(error) or _is_lack(error.__cause__)
     return _is_lack(error)
 
@@ -192,15 +191,15 @@ def _is_lack(error: Any) -> bool:
 
 
 def _is_lack_of_memory(error: BaseException) -> bool:
-    if isinstance(error, ImportError):  # as above
+    if isinstance(error, ImportError):  # of an extension module
         return "failed to map segment" in str(error) or "annot allocate memory" in str(error)
-    if isinstance(error, SystemError | SyntaxError):  # modules of ours have no other cause for them
+    if isinstance(error, SystemError | SyntaxError):  # our modules raise them for nothing else
         return True
     return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == ENOMEM)
 
 
 def loaded(name: str) -> Any:
-    """A module of amorsize by its name in the package; None: there is no room to load it."""
+    """A module of amorsize, by its name in the package; None: there is no room to load it."""
     try:
         __import__(f"amorsize.{name}")
         return sys.modules[f"amorsize.{name}"]
@@ -213,15 +212,15 @@ def loaded(name: str) -> Any:
 def loop(
     func: Callable[..., Any], iterables: tuple[Any, ...], kwargs: dict[str, Any], *, strict: bool
 ) -> Iterator[Any]:
-    """A map as a plain loop, for which nothing has to be loaded."""
+    """A map as a plain loop, which needs no further module."""
     return (func(*items, **kwargs) for items in zip(*iterables, strict=strict))
 
 
 def load_late() -> None:
-    """Load now what a call may need when there is no room left for it.
+    """Load the modules that a call may need when there is no room left for them.
 
     Raises:
-        OSError, ImportError, MemoryError: There is not even room for that.
+        OSError, ImportError, MemoryError: There is no room for them now.
     """
     for name in LATE:
         __import__(name)

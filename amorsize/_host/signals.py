@@ -1,7 +1,7 @@
-"""Holds back what signal handlers raise, where it would leave something behind.
+"""Delays signal handlers while an exception would leave something behind.
 
-Ctrl-C is one such handler, a time limit by SIGALRM another: between the start of a process and its
-entry in our books, an exception would leave a process that nobody knows of.
+The handlers of Ctrl-C and of a time limit by SIGALRM raise. Between the start of a process and its
+registration, such an exception would leave a process that nobody ends.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _outermost: no_interrupts | None = None
 
 
 class no_interrupts:  # noqa: N801 - reads as a word where it is used: `with no_interrupts():`
-    """Let the signals that Python code handles wait for as long as a block lasts.
+    """Hold back the signals that Python code handles during a block.
 
-    Where there is but one thread, it is told to block them. A thread that does not would take them,
-    and have the handler run in the main thread all the same: beside others, the handlers are
-    replaced meanwhile. Python runs them in the main thread alone, so elsewhere nothing is held.
+    A single thread blocks them. Beside other threads that is not enough: one of them would take the
+    signal, and Python would run the handler in the main thread. So the handlers are replaced during
+    the block. Other threads than the main one hold nothing back, as Python runs no handler there.
     """
 
     def __init__(self) -> None:
-        self._blocked: Any = None  # the signals that were, before the block
-        self._handlers: dict[int, Handler] = {}  # those replaced
+        self._blocked: Any = None  # the signals that were blocked before
+        self._handlers: dict[int, Handler] = {}  # the replaced handlers, by signal
         self._came: list[int] = []
         self._is_over = False
 
@@ -45,7 +45,7 @@ class no_interrupts:  # noqa: N801 - reads as a word where it is used: `with no_
             if callable(handler := _handler_of(signal, number))
         }
         try:
-            # A signal that was already on its way is raised by these very calls.
+            # The handler of a signal that has already arrived runs in these very calls.
             if _is_alone():
                 self._blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
                 signal.pthread_sigmask(signal.SIG_BLOCK, handlers)
@@ -80,8 +80,8 @@ class no_interrupts:  # noqa: N801 - reads as a word where it is used: `with no_
                 return
 
     def note(self, number: int, frame: Any) -> None:
-        """Keep a signal that came for later."""
-        if self._is_over:  # another handler raised while this one was not yet back in its place
+        """Note a signal, which is handled after the block."""
+        if self._is_over:  # another handler raised before this one was restored
             handler = self._handlers[number]
             signals().signal(number, handler)
             handler(number, frame)
@@ -89,10 +89,10 @@ class no_interrupts:  # noqa: N801 - reads as a word where it is used: `with no_
             self._came.append(number)
 
     def put_back(self, signal: Any) -> None:
-        """Have signals handled as they were; in a fork, this is all there is to do."""
+        """Restore the handlers, which is all that a fork has to do."""
         self._is_over = True
         for number, handler in self._handlers.items():
-            if signal.getsignal(number) == self.note:  # else set anew meanwhile
+            if signal.getsignal(number) == self.note:  # else the program has set another
                 signal.signal(number, handler)
         if self._blocked is not None:
             signal.pthread_sigmask(signal.SIG_SETMASK, self._blocked)
@@ -105,27 +105,27 @@ class no_interrupts:  # noqa: N801 - reads as a word where it is used: `with no_
                 self._deliver(signal)
 
     def held(self, number: int) -> Handler:
-        """The program's handler of a signal, in whose place ours is."""
+        """The program's handler of a signal, which is replaced now."""
         return self._handlers[number]
 
     @property
     def blocked(self) -> Any:
-        """The signals that are blocked when this is over; None: those that are now."""
+        """The signals that will be blocked after the block; None: those that are now."""
         return self._blocked
 
 
 def leave_to_caller(blocked: list[int] | None = None) -> None:
-    """In a worker: Ctrl-C and an event loop's wake-ups are the caller's, all else is as there.
+    """In a worker: leave Ctrl-C and the wake-ups of an event loop to the caller.
 
-    `blocked`: the signals that the caller blocks; None in a fork, which knows.
+    `blocked` are the signals that the caller blocks; None in a fork, which has inherited them.
     """
     global _outermost
     signal = signals()
     if blocked is not None:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # before one that waits is let through
-    if _outermost is not None:  # it was forked from within
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # before a pending one is delivered
+    if _outermost is not None:  # it was forked in such a block
         _outermost.put_back(signal)
         _outermost = None
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -134,9 +134,9 @@ def leave_to_caller(blocked: list[int] | None = None) -> None:
 
 
 def ignore_handled() -> None:
-    """In a worker that outlives its call: what the program handles is for the program alone.
+    """In a worker that outlives its call: ignore the signals that the program handles.
 
-    A signal to all processes of a terminal or a group would have each of them run its handler.
+    Otherwise a signal to all processes of a terminal or group would run the handler in each worker.
     """
     signal = signals()
     for number in range(1, signal.NSIG):
@@ -145,7 +145,7 @@ def ignore_handled() -> None:
 
 
 def handlers_of_program() -> list[Any]:
-    """What handles each signal once nothing holds it back any more."""
+    """The program's handler of each signal, whether it is replaced now or not."""
     signal = signals()
     return [_seen_through(signal.getsignal(one), one) for one in sorted(signal.valid_signals())]
 
@@ -157,7 +157,7 @@ def _seen_through(handler: Any, number: int) -> Any:
 
 
 def raised_by_handler(error: BaseException) -> bool:
-    """Whether a signal's handler has raised it: then it is no fault of what was just under way."""
+    """Whether a signal handler has raised an error, rather than the code that it interrupted."""
     signal, codes, traceback = signals(), set(), error.__traceback__
     while traceback is not None:
         codes.add(traceback.tb_frame.f_code)
@@ -167,19 +167,19 @@ def raised_by_handler(error: BaseException) -> bool:
 
 
 def let_through(error: BaseException) -> None:
-    """Raise an exception again that a signal's handler has raised: it is about no one's attempt.
+    """Raise an exception again if a signal handler has raised it.
 
-    Wherever `OSError` is caught this comes first: a time limit may well be a `TimeoutError`.
+    This comes first wherever `OSError` is caught: a time limit may be a `TimeoutError`.
     """
     traceback = error.__traceback__
     if traceback is None or traceback.tb_next is None:
-        return  # raised where it was caught, as for most files that are not there: 0.1 us, not 6
+        return  # raised where it was caught, as for missing files: takes 0.1 us instead of 6
     if raised_by_handler(error):
         raise error
 
 
 def _code_of(handler: Any) -> Any:
-    functools = sys.modules.get("functools")  # no partial was ever made where it is not loaded
+    functools = sys.modules.get("functools")  # without it, no partial was ever made
     while functools is not None and isinstance(handler, functools.partial):
         handler = handler.func
     found = getattr(handler, "__code__", None)
@@ -187,7 +187,7 @@ def _code_of(handler: Any) -> Any:
 
 
 def blocked() -> list[int]:
-    """The signals that this thread blocks, as a worker should."""
+    """The signals that this thread blocks, for a worker to block them as well."""
     signal = signals()
     found = None if _outermost is None else _outermost.blocked
     return sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ()) if found is None else found)
@@ -201,7 +201,7 @@ def _handler_of(signal: Any, number: int) -> Any:
 
 
 def _is_alone() -> bool:
-    """Whether this is the only thread; a native one could take a signal, too."""
+    """Whether this is the only thread, native ones included: they could take a signal as well."""
     if _thread._count():
         return False
     try:
@@ -212,7 +212,7 @@ def _is_alone() -> bool:
 
 
 def signals() -> Any:
-    """What `signal` presents, without importing enum for it (4 ms)."""
+    """The C module behind `signal`, whose import of enum takes 4 ms."""
     try:
         import _signal  # type: ignore[import-not-found]
     except ImportError:  # another implementation of Python

@@ -1,4 +1,4 @@
-"""Watches one item at work."""
+"""Watches one item while it runs."""
 
 from amorsize._watching.call_trace import Inside
 from amorsize._watching.finding import Finding

@@ -1,9 +1,9 @@
-"""The functions that one item calls, by what the interpreter tells of them while it runs.
+"""Watches which functions one item calls, as the interpreter reports them.
 
-They are seen wherever they are called, in libraries as well, and where what they change is changed
-back before the item ends. Not seen is what C calls from C: `list(map(os.chdir, folders))`, a
-`partial` called by a library, the methods of a `with` statement where these are written in C, and,
-under Python 3.11, classes written in C and functions compiled by Cython.
+It sees calls in libraries as well, and calls whose changes are undone before the item ends. It does
+not see calls from C to C: `list(map(os.chdir, folders))`, a `partial` called by a library, the
+methods of a `with` statement that are written in C. Under Python 3.11 it sees neither classes
+written in C nor functions compiled by Cython.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
 
     Result = TypeVar("Result")
 
-#: Numbers of sys.monitoring that stand for no known kind of tool.
+#: Numbers of sys.monitoring that no known kind of tool uses.
 TOOLS = (4, 3)
-#: Events of other threads that are put up with: a tool is told of these as well.
+#: The most events of other threads, of which a tool is told as well.
 MAX_OTHERS = 2000
 
 
 class Inside:
-    """Sees what a function calls in this thread."""
+    """Watches which functions a function calls in this thread."""
 
     def __init__(self, effect_of: EffectOf) -> None:
-        effect_of(len)  # a table that is made when it is first asked is there from now on
+        effect_of(len)  # makes a table now that would else be made during the item
         self._calls = Calls(effect_of)
         self._unseen: dict[str, None] = {}
 
     def run(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """What the function returns or raises; it is not watched where another tool profiles.
+        """Call the function; it is not watched if another tool profiles.
 
-        No `with` statement: Ctrl-C may come on the way into its `__exit__`.
+        This uses no `with` statement: Ctrl-C may come before its `__exit__` has begun.
         """
         if sys.getprofile() is not None:
             self._unseen["another tool profiles this thread"] = None
@@ -55,28 +55,28 @@ class Inside:
         finally:
             try:
                 way.end()
-            except BaseException:  # Ctrl-C in the midst of it
+            except BaseException:  # Ctrl-C may come here
                 way.end()
                 raise
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What is known of the functions that were called and that others would notice."""
+        """The called functions whose effects others would notice."""
         return tuple(self._calls.findings.values())
 
     @property
     def unseen(self) -> tuple[str, ...]:
-        """Why not every call was seen; empty if every one was that can be."""
+        """Why some calls were not seen; empty: none was missed that can be seen."""
         return tuple(self._unseen)
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """Functions not written in Python that were called, and of which nothing is known."""
+        """The called functions in C of which nothing is known."""
         return tuple(self._calls.unknown)
 
 
 def _way_for(calls: Calls, unseen: dict[str, None]) -> _Profiled | _Monitored:
-    """A tool of sys.monitoring sees more, but has all threads tell it of theirs."""
+    """The way to watch: sys.monitoring sees more, but also the events of all other threads."""
     monitoring = getattr(sys, "monitoring", None)
     if monitoring is not None and len(sys._current_frames()) == 1:
         for tool in TOOLS:
@@ -86,11 +86,11 @@ def _way_for(calls: Calls, unseen: dict[str, None]) -> _Profiled | _Monitored:
 
 
 class _Profiled:
-    """By `sys.setprofile`, which belongs to one thread."""
+    """Watches by `sys.setprofile`, which belongs to one thread."""
 
     def __init__(self, calls: Calls, unseen: dict[str, None]) -> None:
         self._calls, self._unseen = calls, unseen
-        self._profile = self._tell  # one object, to be known again
+        self._profile = self._tell  # one object, to be recognised
         self._is_over = False
 
     def begin(self) -> None:
@@ -99,7 +99,7 @@ class _Profiled:
     def end(self) -> None:
         if sys.getprofile() is self._profile:
             sys.setprofile(None)
-        elif not self._is_over:  # an item has set its own, or has ended ours
+        elif not self._is_over:  # an item has set its own, or removed ours
             self._is_over = True
             self._unseen["the item set a profiler of its own"] = None
 
@@ -120,7 +120,7 @@ class _Profiled:
 
 
 class _Monitored:
-    """By a tool of `sys.monitoring`, from Python 3.12 on."""
+    """Watches by a tool of `sys.monitoring`, from Python 3.12 on."""
 
     def __init__(self, monitoring: Any, tool: int, calls: Calls, unseen: dict[str, None]) -> None:
         self._monitoring, self._tool = monitoring, tool
@@ -132,7 +132,7 @@ class _Monitored:
         monitoring, tool = self._monitoring, self._tool
         try:
             monitoring.use_tool_id(tool, self._name)
-        except ValueError:  # another thread was quicker
+        except ValueError:  # another thread has just taken it
             self._unseen["another tool took the place of this one"] = None
             return
         events = monitoring.events
@@ -158,12 +158,12 @@ class _Monitored:
             return
         kind = type(function)
         if kind in (FUNCTION, METHOD) or _is_called_in_python(function, kind):
-            return  # it is told when it begins
+            return  # its beginning is an event of its own
         owner = first if kind in C_METHODS else MISSING
         self._judged(self._calls.called, function, owner)
 
     def _is_for_us(self) -> bool:
-        """Is it this thread's? Once those of others are many, nothing is watched any more."""
+        """Whether an event is of this thread. Too many events of others end the watching."""
         if get_ident() == self._thread:
             return True
         self._n_others += 1

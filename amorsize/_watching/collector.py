@@ -1,7 +1,7 @@
-"""What the garbage collector closes while an item runs, which is no doing of the item's.
+"""Notes what the garbage collector closes while an item runs, which no item has closed.
 
-Files and connections that nobody holds any more, but that lie in a cycle, stay open until the
-collector comes by. It comes when so many objects were made, whoever made them.
+Unreferenced files and connections that are part of a cycle stay open until the collector runs. It
+runs after a number of new objects, whoever has made them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ClosedByCollector:
-    """Looks at open descriptors before and after each pass of the collector.
+    """Compares open descriptors before and after each pass of the collector.
 
     Args:
         looked_at: Which file is open at each descriptor.
@@ -30,7 +30,7 @@ class ClosedByCollector:
         self.closed: set[int] = set()
         self._looked_at, self._identity = looked_at, identity
         self._open: Iterable[int] = ()
-        me = ref(self)  # where an item is interrupted, nobody says that it is over
+        me = ref(self)  # weak, as an interrupted item never calls `end`
 
         def note(phase: str, _: dict[str, int]) -> None:
             if (watcher := me()) is not None:
@@ -40,7 +40,7 @@ class ClosedByCollector:
         gc.callbacks.append(note)
 
     def end(self) -> None:
-        """Look no more."""
+        """Stop comparing."""
         if self._told in gc.callbacks:
             gc.callbacks.remove(self._told)
 

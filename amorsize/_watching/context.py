@@ -1,4 +1,4 @@
-"""What belongs to the context of the caller."""
+"""Compares the context of the caller around an item."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
     from typing import Any
 
 _MISSING = object()
-# Variables that are compared by what they hold: the first look at one may set it.
+#: Variables that are compared by their content, as reading one may set it.
 _BY_CONTENT = frozenset({"decimal_context"})
 
 
 class Context:
-    """What the context holds now: its variables with the settings of decimal, of numpy."""
+    """The context as it is now: its variables with the settings of decimal and of numpy."""
 
     def __init__(self) -> None:
         self._variables = dict(copy_context().items())
         self._settings = dict(_settings())
 
     def changed(self) -> Iterator[str]:
-        """The names of what is different now."""
+        """The names of what has changed since."""
         now = dict(copy_context().items())
         for variable in {**self._variables, **now}:
             before, after = (one.get(variable, _MISSING) for one in (self._variables, now))
@@ -40,7 +40,7 @@ def _settings() -> Iterator[tuple[str, Any]]:
         found = decimal.getcontext()  # type: ignore[union-attr]
         traps = tuple(signal for signal, is_set in found.traps.items() if is_set)
         limits = found.Emin, found.Emax, found.capitals, found.clamp
-        # Not its flags: nearly every sum raises one, and nobody reads them.
+        # Its flags are left out: nearly every sum sets one, and programs rarely read them.
         yield "the decimal context", (found.prec, found.rounding, *limits, traps)
     numpy = sys.modules.get("numpy")
     if hasattr(numpy, "geterr"):

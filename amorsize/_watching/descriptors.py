@@ -1,8 +1,8 @@
-"""How far each open descriptor was read or written, as the kernel tells.
+"""Tells how far each open descriptor was read or written, from what the kernel knows.
 
-A descriptor that was open before an item and has moved after it is one that items share, whatever
-library hides it. One that has not moved proves nothing: buffers, `pread`, maps of memory, pipes
-and sockets other than TCP leave no trace here.
+If a descriptor was open before an item and its position has changed after it, items share it,
+whichever library hides it. An unchanged position proves nothing: buffers, `pread`, maps of memory,
+pipes and sockets other than TCP leave no trace here.
 """
 
 from __future__ import annotations
@@ -20,35 +20,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    Marks = dict[int, tuple[Any, Any]]  # by descriptor: which file it is, and where that stands
+    Marks = dict[int, tuple[Any, Any]]  # by descriptor: the identity of its file, and the position
 
-#: Descriptors that are looked at before and after, at 9 us a file or 12 us a connection.
+#: The most descriptors that are compared. Each takes 9 us for a file, 12 us for a connection.
 MAX_LOOKED_AT = 32
-#: Descriptors that are asked of which kind they are, at 1.5 us each.
+#: The most descriptors whose kind is read. Each takes 1.5 us.
 MAX_ASKED = 256
-#: Numbers of Linux. Importing `socket` for their names takes 5 ms.
+#: Numbers of Linux, for which importing `socket` would take 5 ms.
 TCP_INFO, IPPROTO_TCP = 11, 6
-#: Where in TCP_INFO two counters of 64 bits begin: what the other side has confirmed, what came in.
+#: The offset in TCP_INFO of two counters of 64 bits: bytes confirmed by the peer, bytes received.
 TCP_COUNTERS = 120
 
 
-#: Files that our command line reads and writes while items run: no item has moved them.
+#: Files that our command line reads and writes while items run. Items do not move them.
 used_meanwhile: list[Any] = []
 
 
 class Descriptors:
-    """The marks of what is open now: compared with those of later."""
+    """The positions of open descriptors, to be compared with later ones."""
 
     def __init__(self, first: Iterable[int] = (), among: Marks | None = None) -> None:
-        """Look at what is open.
+        """Read the positions now.
 
         Args:
-            first: Descriptors that are looked at before others.
-            among: Only these, as long as they are still the same files.
+            first: Descriptors to read before all others.
+            among: Read only these, if they are still the same files; None: all.
         """
         self.n_left_out = 0
         self.marks: Marks = {}
-        self.untold: list[str] = []  # of which nobody tells later whether they have moved
+        self.untold: list[str] = []  # their position could not be read again
         is_said = _said_by_program()
         for descriptor in _in_turn(first) if among is None else among:
             if (known := _identity(descriptor)) is None or known[1:3] in is_said:
@@ -65,7 +65,7 @@ class Descriptors:
         self._collector = ClosedByCollector(files, _identity) if files else None
 
     def moved(self) -> list[tuple[str, str]]:
-        """What has moved since then: its name, and in words what has become of it."""
+        """What has moved since: its name, and what has happened to it in words."""
         found = []
         collector = self._collector
         if collector is not None:
@@ -90,10 +90,10 @@ class Descriptors:
 
 
 def _in_turn(first: Iterable[int]) -> list[int]:
-    """All open descriptors, those that were named first; the latest opened before older ones."""
+    """All open descriptors: the named ones first, then those with the highest numbers."""
     try:
         listed = sorted(map(int, os.listdir("/proc/self/fd")), reverse=True)
-    except OSError as error:  # not on Linux, or none is left to read it with
+    except OSError as error:  # not on Linux, or no descriptor is left to read it
         let_through(error)
         listed = []
     named = [one for one in dict.fromkeys(first) if one >= 0]
@@ -101,7 +101,7 @@ def _in_turn(first: Iterable[int]) -> list[int]:
 
 
 def _identity(descriptor: int) -> tuple[int, int, int] | None:
-    """Which file it is: its kind, its device, its number there; None if it is closed."""
+    """The identity of an open file: kind, device and inode; None: it is closed."""
     try:
         found = os.fstat(descriptor)
     except OSError as error:
@@ -111,14 +111,14 @@ def _identity(descriptor: int) -> tuple[int, int, int] | None:
 
 
 def place_of(descriptor: int, known: tuple[int, int, int]) -> Any:
-    """Where a file stands, or what has gone through a connection; None if nobody tells."""
+    """The position in a file, or the bytes through a connection; None: unknown."""
     if stat.S_ISREG(known[0]) or stat.S_ISDIR(known[0]) or stat.S_ISBLK(known[0]):
         return _offset(descriptor)
     return _counters(descriptor) if stat.S_ISSOCK(known[0]) else None
 
 
 def _offset(descriptor: int) -> int | None:
-    """Read from /proc: `lseek` would wait for whoever is reading this file."""
+    """The position from /proc: `lseek` would wait for a thread that is reading the file."""
     try:
         return int(_read(f"/proc/self/fdinfo/{descriptor}").split(None, 2)[1])
     except (OSError, IndexError, ValueError) as error:
@@ -135,10 +135,10 @@ def _read(path: str) -> bytes:
 
 
 def _counters(descriptor: int) -> tuple[int, int] | None:
-    """Bytes that the program has written to a TCP connection and read from it; None if it is none.
+    """Bytes that the program has written to a TCP connection and read from it; None: it is not TCP.
 
-    Of the kernel's counts, those that wait for the other side, or for the program, are no news:
-    they come and go without anybody's doing.
+    The kernel counts confirmed and received bytes, which change without the program. So bytes that
+    are not confirmed yet are added, and bytes that the program has not read yet are left out.
     """
     try:
         import _socket
@@ -147,7 +147,7 @@ def _counters(descriptor: int) -> tuple[int, int] | None:
     except (ImportError, OSError) as error:
         let_through(error)
         return None
-    try:  # that it shall not block is said so that the default timeout is not set on it
+    try:  # given as non-blocking, or the default timeout would be set on it
         kind = _socket.SOCK_STREAM | getattr(_socket, "SOCK_NONBLOCK", 0)
         connection = _socket.socket(_socket.AF_INET, kind, IPPROTO_TCP, copy)
     except OSError as error:
@@ -156,7 +156,7 @@ def _counters(descriptor: int) -> tuple[int, int] | None:
         return None
     try:
         return _through(connection)
-    except OSError as error:  # a connection of another kind
+    except OSError as error:  # another kind of connection
         let_through(error)
         return None
     finally:
@@ -164,7 +164,7 @@ def _counters(descriptor: int) -> tuple[int, int] | None:
 
 
 def _through(connection: Any) -> tuple[int, int] | None:
-    for _ in range(4):  # what comes in meanwhile would count twice, or not at all
+    for _ in range(4):  # again if data arrive meanwhile: they would count twice, or not at all
         waiting = _waiting(connection.fileno())
         info = connection.getsockopt(IPPROTO_TCP, TCP_INFO, 256)
         if waiting == _waiting(connection.fileno()):
@@ -174,7 +174,7 @@ def _through(connection: Any) -> tuple[int, int] | None:
 
 
 def _waiting(descriptor: int) -> tuple[int, int]:
-    """Bytes that came in and were not read, and that went out and were not confirmed."""
+    """Received bytes that were not read, and sent bytes that were not confirmed."""
     import fcntl
     import termios
 
@@ -184,7 +184,7 @@ def _waiting(descriptor: int) -> tuple[int, int]:
 
 
 def name_of(descriptor: int) -> str:
-    """What users know it by."""
+    """The name by which users know a descriptor."""
     try:
         name = os.readlink(f"/proc/self/fd/{descriptor}")
     except OSError as error:
@@ -196,27 +196,27 @@ def name_of(descriptor: int) -> str:
 
 
 def descriptor_of(handle: Any) -> int:
-    """The number a file or connection has; -1 if it has none."""
+    """The descriptor of a file or connection; -1: it has none."""
     try:
         number = handle if type(handle) is int else handle.fileno()
-    except Exception as error:  # closed, in memory, or anybody's idea of `fileno`
+    except Exception as error:  # closed, in memory, or with a `fileno` of its own
         let_through(error)
         return -1
     return number if type(number) is int else -1
 
 
 def position(handle: Any) -> Any:
-    """Where a file object stands, its buffer included; None if it does not say."""
+    """The position of a file object, which knows its buffer; None: it does not tell."""
     try:
         return handle.tell()
-    except Exception as error:  # closed, a pipe, or in the midst of `for line in file`
+    except Exception as error:  # closed, a pipe, or inside `for line in file`
         let_through(error)
         buffer = getattr(handle, "buffer", None)
         return None if buffer is None else position(buffer)
 
 
 def _said_by_program() -> set[tuple[int, int]]:
-    """Files that printing and logging go to: where what items say belongs, in order and whole."""
+    """The files of printing and logging, to which output of items may go."""
     files: list[Any] = [1, 2, sys.stdout, sys.stderr, *used_meanwhile]
     if (logging := sys.modules.get("logging")) is not None:
         handlers = [reference() for reference in tuple(getattr(logging, "_handlerList", ()))]

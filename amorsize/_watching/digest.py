@@ -1,7 +1,7 @@
-"""A bounded fingerprint of an object's inside, by which a change in place is known.
+"""A bounded fingerprint of the content of an object, which shows changes in place.
 
-No code of the object's own runs: neither `__eq__` nor `__hash__`, no property, no `__len__`. Of
-large containers some places are looked at, the same ones each time.
+It runs no code of the object: neither `__eq__` nor `__hash__`, no property, no `__len__`. Large
+containers are sampled, at the same places each time.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    # A function that takes in what a value holds; None for types whose values hold nothing.
+    #: A function that adds the content of a value; None for types whose values have no content.
     Look = Callable[["Digest", Any], None] | None
 
-#: Containers and instances inside one value that are entered: about 1 ms.
+#: The most containers and instances that are entered in one value, which takes about 1 ms.
 MAX_OBJECTS = 512
-#: Elements of all of them together: about 1 ms.
+#: The most elements of all of them together, which takes about 1 ms.
 MAX_ELEMENTS = 16_384
-#: Elements that are looked at of a container with more than are left of these.
+#: How many elements are sampled of a container that has more than are left of these.
 N_PLACES = 128
-#: Elements of one container that are entered in turn.
+#: How many elements of one container are entered in turn.
 FOLLOWED = 64
 
 
@@ -37,8 +37,8 @@ class Digest:
         look_of: Tells how to look into values of a type.
 
     Attributes:
-        opaque: The name of a type that was met, whose inside cannot be seen.
-        n_left: Elements that may still be looked at.
+        opaque: The name of a type in the value whose content cannot be read.
+        n_left: How many elements may still be read.
     """
 
     def __init__(self, look_of: Callable[[type], Look]) -> None:
@@ -47,13 +47,13 @@ class Digest:
         self._look_of = look_of
         self._out: list[Any] = []
         self._ahead: list[Any] = []
-        self._made: list[Any] = []  # for this look; held, so that their ids are their own
+        self._made: list[Any] = []  # made for this; kept, so that their ids stay unique
 
     def of(self, value: Any) -> int:
-        """The fingerprint: equal as long as nothing was changed where it looks."""
+        """The fingerprint, which stays equal until something changes where it looks."""
         self._ahead.append(value)
         seen: set[int] = set()
-        for one in self._ahead:  # grows meanwhile: what lies at the top comes first
+        for one in self._ahead:  # which grows meanwhile: outer values come first
             if id(one) not in seen and len(seen) < MAX_OBJECTS:
                 seen.add(id(one))
                 self._enter(one)
@@ -69,15 +69,15 @@ class Digest:
             look(self, one)
 
     def note(self, told: Any) -> None:
-        """Take in what tells the state of a value."""
+        """Add something that shows the state of a value."""
         self._out.append(told)
 
     def follow(self, values: Iterable[Any]) -> None:
-        """Enter these as well."""
+        """Add the content of these values as well."""
         self._ahead.extend(values)
 
     def elements(self, elements: Iterable[Any], n: int) -> None:
-        """Take in elements, of which there are `n`; enter some of those that have an inside."""
+        """Add `n` elements, and the content of some of them."""
         self._out.append(n)
         found = list(elements if n <= self.n_left else islice(elements, N_PLACES))
         self.n_left -= len(found)
@@ -85,7 +85,7 @@ class Digest:
         self._out.append(hash(frozenset(map(id, kinds))))
         if not kinds <= NUMBERS:
             self._out.append(hash(tuple(map(id, found))))
-        if kinds & NUMBERS:  # by value: after two changes one may lie where the first one lay
+        if kinds & NUMBERS:  # by value: a new number may have the id of an old one
             numbers = found if kinds <= NUMBERS else (o for o in found if type(o) in NUMBERS)
             self._out.append(hash(tuple(numbers)))
         if not kinds <= ATOMS:
@@ -93,7 +93,7 @@ class Digest:
             self._ahead.extend(islice(inner, FOLLOWED))
 
     def instance(self, one: Any, *, is_known: bool = False) -> None:
-        """The attributes an instance keeps; `is_known`: beside what was looked at already."""
+        """Add the attributes of an instance; `is_known`: the rest of it was added already."""
         attributes, slots = attributes_of(one), list(slots_of(one))
         if attributes:
             self._out.append(hash(tuple(map(str, attributes))))
@@ -110,7 +110,7 @@ class Digest:
             self._state(state)
 
     def _state(self, state: Any) -> None:
-        """What was made for this look: new objects each time, so compared by what they hold."""
+        """Add a state that was made for this: new objects each time, so compared by content."""
         self._made.append(state)
         values = state.values() if isinstance(state, dict) else state
         for value in values if isinstance(state, (dict, tuple, list)) else (state,):

@@ -1,11 +1,10 @@
-"""Notes which files one item changes, as Python announces it.
+"""Notes which files one item changes, as Python reports to audit hooks.
 
-A database in a file counts as written if it is another than before when the item is over: SQLite
-lets one write at a time, and refuses others after a while.
+The hooks also learn what C code does. A hook cannot be removed. So ours is installed when the first
+item is watched, and returns at once (0.3 us per event) while no item is watched.
 
-Python announces these to its audit hooks, also where C code calls C code. A hook cannot be taken
-away again, so ours is installed when the first item is watched, and answers at once (0.3 us an
-event) while none is.
+A database file counts as changed if it differs after the item: SQLite lets one connection write at
+a time, and refuses others after a while.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: Paths that are noted of one item.
+#: The most paths that are noted of one item.
 MOST_PATHS = 1000
-#: Audit events, with the places of the arguments that are paths which change.
+#: Audit events, with the positions of the arguments that are changed paths.
 _CHANGES = {
     "os.rename": (0, 1),
     "os.remove": (0,),
@@ -36,26 +35,26 @@ _CHANGES = {
 _CONNECTING = ("socket.connect", "socket.sendto", "socket.sendmsg")
 _HEEDED = {"open", "sqlite3.connect", *_CHANGES, *_CONNECTING}
 _WRITES = os.O_WRONLY | os.O_RDWR
-#: The flag of a file that has no name in its folder.
+#: The flag that opens a file without a name in its folder.
 _NAMELESS = getattr(os, "O_TMPFILE", -1)
 _installed = False
-#: Who notes what a thread does, by its number: a call within an item of another call is inside it.
+#: Who watches a thread, by its ident. An item may contain another call, whose watcher comes last.
 _noting: dict[int, list[FilesChanged]] = {}
 
 
 class FilesChanged:
-    """Collects in `paths` what this thread changes inside a `with` block.
+    """Collects in `paths` the files that this thread changes inside a `with` block.
 
     `connects` tells whether it has opened a connection, or sent to an address.
 
-    What is only appended to is left out: lines that items add to a shared file come in any order.
-    So are folders: `os.makedirs(..., exist_ok=True)` in each item does no harm.
+    Files that are only appended to are left out: items may add lines to a shared file in any order.
+    Folders are left out: `os.makedirs(..., exist_ok=True)` in each item does no harm.
     """
 
     def __init__(self) -> None:
         self.paths: set[str] = set()
         self.connects = False
-        self._databases: dict[str, Any] = {}  # those opened, and what their files were like before
+        self._databases: dict[str, Any] = {}  # opened ones, with the earlier state of their files
 
     def __enter__(self) -> FilesChanged:
         global _installed
@@ -73,7 +72,7 @@ class FilesChanged:
         self.paths.update(path for path, was in self._databases.items() if _likeness(path) != was)
 
     def opens_database(self, path: Any) -> None:
-        """Note what it is like, unless it lies in memory."""
+        """Note the state of a database before it is used, unless it is in memory."""
         path = os.fsdecode(path) if isinstance(path, bytes | os.PathLike) else path
         if type(path) is not str or path in ("", ":memory:") or len(self._databases) >= MOST_PATHS:
             return
@@ -84,7 +83,7 @@ class FilesChanged:
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     if not _noting or event not in _HEEDED:
-        return  # first of all: what else is asked here may be an event itself
+        return  # first, as the code below may cause events itself
     for files in tuple(_noting.get(get_ident(), ())):
         _note_event(files, event, arguments)
 
@@ -108,13 +107,13 @@ def _note_event(files: FilesChanged, event: str, arguments: tuple[Any, ...]) -> 
 
 
 def _likeness(path: str) -> list[tuple[int, int] | None]:
-    """When the files of a database were last changed, and their sizes."""
+    """The times of the last change of a database's files, and their sizes."""
     found: list[tuple[int, int] | None] = []
     for name in (path, f"{path}-wal", f"{path}-journal"):
         try:
             status = os.stat(name)
             found.append((status.st_mtime_ns, status.st_size))
-        except (OSError, ValueError) as error:  # there is none, or no file could have that name
+        except (OSError, ValueError) as error:  # it does not exist, or its name is invalid
             let_through(error)
             found.append(None)
     return found
@@ -129,7 +128,7 @@ def _is_overwriting(mode: str | None, flags: int) -> bool:
 
 
 def _note(noted: set[str], path: Any) -> None:
-    """Keep a path as the item named it, made absolute; numbers of descriptors are no paths."""
+    """Note a path as the item named it, made absolute; descriptors are left out."""
     if isinstance(path, bytes):
         path = os.fsdecode(path)
     if type(path) is str and not path.startswith(("/dev/", "/proc/")):

@@ -1,4 +1,4 @@
-"""One thing that a watched item changed or called, told in plain words."""
+"""A finding: something that a watched item has changed or called."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-# Where an item has left a trace that others may meet:
-#: What the whole process has once: its folder, its environment, ...
+# The places where others may meet what an item has done.
+#: State of the whole process: its folder, its environment, ...
 PROCESS = "process"
 #: A file or connection that was open before.
 DESCRIPTOR = "descriptor"
@@ -22,31 +22,31 @@ CONTEXT = "context"
 STATE = "state"
 #: The item itself.
 ITEM = "item"
-#: A thread that the item has left running.
+#: A thread that the item has started and that still runs.
 THREADS = "threads"
-#: A process that the item has left running.
+#: A process that the item has started and that still runs.
 CHILDREN = "children"
-# Seen by `Inside` alone, where a called function is known for it:
-#: It is bound to the thread that calls it.
+# Only `Inside` finds these, if a called function is known for them.
+#: The function is bound to the thread that calls it.
 THREAD = "thread"
-#: Only the caller may call it.
+#: Only the caller may call the function.
 CALLER = "caller"
 
 PLACES = (PROCESS, DESCRIPTOR, GENERATOR, CONTEXT, STATE, ITEM, THREADS, CHILDREN)
 
 
 class Finding(Value):
-    """Something that an item did and others would notice."""
+    """Something that an item has done and others would notice."""
 
     what: str  # its name: "the current folder", "/data/table.bin", "os.chdir"
     where: str  # one of the places above
-    why: str  # in words for explain() and warnings: "an item changed the current folder"
+    why: str  # for explain() and warnings: "an item changed the current folder"
 
 
 class Ones:
-    """Objects that are compared by which they are, never by what they say of themselves.
+    """Objects that are compared by identity, without their own `__eq__`.
 
-    They are held, so that no other object can come to lie where one of them was.
+    It keeps them alive, so that no new object gets the id of one of them.
     """
 
     __slots__ = ("objects",)

@@ -18,12 +18,12 @@ _METHODS_IN_C = (type(str.upper), type(str.__add__))
 
 
 def attributes_of(one: Any) -> dict[str, Any] | None:
-    """An instance's own attributes, whatever its class says they are; None if it keeps none.
+    """The attributes in an instance, whatever its class tells of them; None: it has none.
 
-    What a `cached_property` has worked out is left out: to ask for it changes nothing.
+    Values of a `cached_property` are left out: to read one changes nothing that others notice.
     """
     kind = type(one)
-    if issubclass(kind, _LOCAL):  # of which a class's own `__dict__` tells nothing
+    if issubclass(kind, _LOCAL):  # the `__dict__` of their class tells nothing
         return _uncached(kind, _LOCAL.__getattribute__(one, "__dict__"))
     for base in kind.__mro__:
         found = vars(base).get("__dict__")
@@ -42,7 +42,7 @@ def _is_cached(kind: type, name: str) -> bool:
 
 
 def slots_of(one: Any) -> Iterator[Any]:
-    """What an instance keeps in slots."""
+    """The values in the slots of an instance."""
     for base in type(one).__mro__:
         if "__slots__" in vars(base):
             for held in vars(base).values():
@@ -54,7 +54,7 @@ def slots_of(one: Any) -> Iterator[Any]:
 
 
 def pickled_state(one: Any) -> Any:
-    """What an object of a type written in C says of its inside for pickling; MISSING if nothing."""
+    """The state that an object of a type in C gives for pickling; MISSING: none."""
     getstate = member(type(one), "__getstate__")
     if type(getstate) in _METHODS_IN_C and getstate is not member(object, "__getstate__"):
         return getstate(one)

@@ -1,4 +1,4 @@
-"""What is known of the functions that were seen called."""
+"""Judges the functions that a watched item calls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     class Effect(Protocol):
-        """What a function does to others than its caller."""
+        """An effect of a function beyond its result."""
 
         @property
         def what(self) -> str:
@@ -32,24 +32,24 @@ if TYPE_CHECKING:
 
         @property
         def why(self) -> str:
-            """What completes "an item calls NAME, which ..."."""
+            """The end of the sentence "an item calls NAME, which ..."."""
 
         @property
         def name(self) -> str:
-            """The name that users know it by."""
+            """The name by which users know it."""
 
     EffectOf = Callable[[Any], Effect | None]
 
-#: Events that are looked at, at about 0.6 us each.
+#: The most events that are judged. Each takes about 0.6 us.
 MAX_EVENTS = 2000
-#: Time that judging functions may take on top.
+#: The most seconds that judging functions may take besides.
 MAX_OVERHEAD_S = 2e-3
-#: Functions of which nothing is known that are kept by name.
+#: The most unknown functions whose names are kept.
 MAX_UNKNOWN = 64
 
 _PLACES = {"process": at.PROCESS, "thread": at.THREAD, "draws": at.GENERATOR, "caller": at.CALLER}
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
-#: Methods that run when a class is used.
+#: Methods that run when a class is called or entered.
 _OPENERS = frozenset({"__init__", "__new__", "__enter__", "__call__"})
 BUILTIN: Any = type(len)
 C_METHODS: tuple[Any, ...] = (type(str.upper), type(str.__add__))
@@ -62,11 +62,11 @@ _HARMLESS = frozenset(
 
 
 class CutOff(Exception):  # noqa: N818 - says what happened
-    """No further calls are looked at."""
+    """Judging has reached its limit: no further call is judged."""
 
 
 class Calls:
-    """Judges the functions that one item calls; raises `CutOff` once that has cost enough."""
+    """Judges the functions that one item calls; raises `CutOff` at a limit."""
 
     def __init__(self, effect_of: EffectOf) -> None:
         self._effect_of = effect_of
@@ -77,13 +77,13 @@ class Calls:
         self._n_events, self._overhead_s = 0, 0.0
 
     def count(self) -> None:
-        """One event more, of any kind."""
+        """Count one event of any kind."""
         self._n_events += 1
         if self._n_events > MAX_EVENTS:
             raise CutOff(f"it was cut off after {MAX_EVENTS} calls and returns")
 
     def began(self, code: CodeType, frame: FrameType) -> None:
-        """A function in Python has begun: the one that runs in this frame."""
+        """Judge a function in Python that has begun in this frame."""
         key: Any = code
         if code in self._by_owner or code.co_name in _OPENERS:
             owner = _first_argument(code, frame)
@@ -92,7 +92,7 @@ class Calls:
             self._judge(key, lambda: self._judge_code(code, frame))
 
     def called(self, function: Any, owner: Any = MISSING) -> None:
-        """Something that is not written in Python was called; `owner`: as a method of this."""
+        """Judge a called function in C; `owner` is the object of a method."""
         kind = type(function)
         if kind is BUILTIN:
             owner = function.__self__
@@ -121,11 +121,11 @@ class Calls:
             raise CutOff(f"it was cut off after {MAX_OVERHEAD_S * 1e3:g} ms of looking")
 
     def _judge_code(self, code: CodeType, frame: FrameType) -> None:
-        """The function that a code belongs to, and the class or object that it works for."""
+        """Judge the function of some code, with the class or object of a method."""
         owner, space = _first_argument(code, frame), frame.f_globals
         if _is_shared(type(owner)):
             self._by_owner.add(code)
-        bound: Any = space.get(code.co_name)  # `random.seed` is a method of one object
+        bound: Any = space.get(code.co_name)  # such as `random.seed`, a method of one object
         if type(bound) is METHOD and bound.__self__ is owner:
             self._find(bound)
             return
@@ -152,7 +152,7 @@ class Calls:
 
 
 def _is_shared(kind: type) -> bool:
-    """Does it matter which object of this type it is? Of generators, one is the program's."""
+    """Whether objects of this type differ in effect: one generator is that of the whole program."""
     return any(base.__name__ == "Random" for base in kind.__mro__)
 
 
@@ -163,7 +163,7 @@ def _first_argument(code: CodeType, frame: FrameType) -> Any:
 
 
 def _published(code: CodeType, space: dict[str, Any]) -> Any:
-    """The function or method of a module that has this code, as others find it there."""
+    """The function or method with this code that a module has under its name; None: none has."""
     first, *others = code.co_qualname.split(".")
     found = space.get(first, MISSING)
     for name in others:
@@ -179,5 +179,5 @@ def _published(code: CodeType, space: dict[str, Any]) -> Any:
 
 
 def is_ours(code: CodeType) -> bool:
-    """Is this code of amorsize itself, which runs items and watches them?"""
+    """Whether some code belongs to amorsize, which runs and watches items."""
     return code.co_filename.startswith(_OURS)

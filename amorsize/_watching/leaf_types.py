@@ -1,4 +1,4 @@
-"""Which values have no inside that an item could change."""
+"""Tells which values have no content that an item could change."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 NUMBERS = frozenset({int, float, complex, bool, type(None)})
-#: Bases of types without an inside; numpy's numbers derive from some of them.
+#: Bases of types without changeable content; numpy's numbers derive from some of them.
 _BASES = (str, bytes, int, float, complex, type)
 ATOMS = NUMBERS | {
     *(str, bytes, range, slice, type, object, type(...), type(NotImplemented), property),
     *(MODULE, type(lambda: None), type(len), type(str.upper), type(str.__add__)),
 }
-# Modules whose types are all fixed, or guard themselves; and single types of others.
+#: Modules whose types are all immutable or have a lock, then single types of other modules.
 _MODULES = frozenset(
     {
         *("datetime", "fractions", "uuid", "ipaddress", "zoneinfo", "re", "_sre", "_weakref"),
@@ -26,7 +26,7 @@ _MODULES = frozenset(
     }
 )
 _TYPES = frozenset({"decimal.Decimal", "weakref.ReferenceType", "functools._lru_cache_wrapper"})
-# Bases by module and name: paths, for one, fill slots with what they have worked out.
+#: Bases by module and name. Paths, for example, keep computed values in slots.
 _FAMILIES = (("pathlib", "PurePath"), ("enum", "Enum"), ("numpy", "generic"), ("numpy", "dtype"))
 
 _LOCAL: Any = _thread._local
@@ -35,7 +35,7 @@ _HOLDING_ATTRIBUTES = (_LOCAL, type(sys.implementation))
 
 
 def is_atom(kind: type) -> bool:
-    """Whether values of this type have no inside that an item could change."""
+    """Whether values of this type have no content that an item could change."""
     if issubclass(kind, _HOLDING_ATTRIBUTES):
         return False
     if kind in ATOMS or issubclass(kind, _BASES) or kind.__module__ in _MODULES:

@@ -1,6 +1,6 @@
-"""What the whole process has once: its folder, its environment, its handlers, its settings.
+"""Reads the state of the whole process: its folder, environment, handlers, settings.
 
-Only what is loaded is asked, and nothing is set to find out what it is.
+It reads from loaded modules only, and sets nothing to find out a value.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from _functools import partial  # type: ignore[import-not-found]  # `functools` loads much more
-from os import getcwd  # an item may leave a stand-in in its place
+from os import getcwd  # an item may replace `os.getcwd`
 from time import process_time
 
 from amorsize._host.clocks import monotonic
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 NOT_LOADED: Any = type("NOT_LOADED", (), {"__repr__": lambda _: "NOT_LOADED"})()
 MAX_LOGGERS = 512
 SAME_ALARM_S = 0.2
-# Modules whose functions tests and tools replace by stand-ins.
+#: Modules whose functions tests and tools often replace.
 PATCHED = (
     "builtins",
     "os",
@@ -48,7 +48,7 @@ def _module(name: str) -> Any:
 
 
 def _umask() -> Any:
-    """Told by the kernel: to ask for it the usual way sets it for every thread."""
+    """The umask from /proc: `os.umask` would set it for all threads."""
     from amorsize._watching.descriptors import _read
 
     status = _read("/proc/self/status")
@@ -83,15 +83,15 @@ def _handlers() -> Any:
 
 
 def _timers() -> Any:
-    """Which timers are set, and which signals wait in this thread."""
+    """The timers that are set, and the pending signals of this thread."""
     which = (_signal.ITIMER_REAL, _signal.ITIMER_VIRTUAL, _signal.ITIMER_PROF)
     return [_Timer(one) for one in which], _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
 
 
 class _Timer:
-    """How a timer stands; the same as another one if only time has passed in between.
+    """The state of a timer; equal to a later one if only time has passed.
 
-    Between asking for the time and asking the timer, others may have the core for long.
+    Between reading the clock and the timer, this thread may lose the core for long.
     """
 
     def __init__(self, which: int) -> None:
@@ -109,11 +109,11 @@ class _Timer:
         if before._interval_s != now._interval_s or not before._left_s:
             return before._interval_s == now._interval_s and not now._left_s
         longest_s = now._latest_s - before._earliest_s
-        # Of the process's CPU time some may count for one clock before it does for the other.
+        # CPU time of the process may reach one clock before the other.
         shortest_s = max(0.0, now._earliest_s - before._latest_s) if self._is_real else 0.0
         least_s = before._left_s - longest_s - SAME_ALARM_S
         if least_s <= 0 and now._left_s <= now._interval_s:
-            return True  # it has rung meanwhile, and may have begun again by itself
+            return True  # it has expired meanwhile, and may have restarted itself
         return least_s <= now._left_s <= before._left_s - shortest_s + SAME_ALARM_S
 
     __hash__ = None  # type: ignore[assignment]
@@ -147,7 +147,7 @@ def _namespaces() -> Any:
 
 
 def _logging() -> Any:
-    """Of each logger its level and handlers, where it has any; a library's NullHandler is none."""
+    """The level and handlers of each logger; a NullHandler of a library does not count."""
     logging = _module("logging")
     if logging is None or not hasattr(logging, "root"):
         return NOT_LOADED
@@ -183,7 +183,7 @@ def _pandas_options() -> Any:
 
 
 def _flat(options: dict[str, Any], before: str) -> Iterator[tuple[str, Any]]:
-    """Options in folders of folders, by their full names."""
+    """Nested options by their full names."""
     for name, value in options.items():
         if type(value) is dict:
             yield from _flat(value, f"{before}{name}.")
@@ -213,22 +213,22 @@ def _attributes(name: str) -> Any:
     if module is None:
         return NOT_LOADED
     found = dict(vars(module))
-    found.pop("__warningregistry__", None)  # whatever warns while code of the module runs makes it
+    found.pop("__warningregistry__", None)  # made by any warning in this module
     return _by_name(found)
 
 
 class Setting(Value):
-    """One thing that a process has once."""
+    """One piece of state of the whole process."""
 
     name: str
-    read: Any  # what tells how it is
-    by_loading: bool = False  # loading a module commonly changes it, once
-    by_service: bool = False  # serving workers may change it, beside an item in another thread
+    read: Any  # reads it
+    by_loading: bool = False  # loading a module often changes it, once
+    by_service: bool = False  # serving workers in another thread may change it
 
     def state(self) -> Any:
-        """How it is; what the system says instead counts as well: that a folder is gone, for one.
+        """Its value, or the error of the system: the current folder may be gone, for example.
 
-        Other errors tell nothing of it: another thread may have changed it during the look.
+        Other errors do not count: another thread may change it during the reading.
         """
         try:
             return self.read()
@@ -271,7 +271,7 @@ SETTINGS = (
 
 
 def details(before: Any, now: Any) -> str:
-    """Which of several named things differ, where that can be told."""
+    """The names of the values that differ, if they have names."""
     before, now = _as_dict(before), _as_dict(now)
     if before is None or now is None:
         return ""

@@ -1,4 +1,4 @@
-"""The states of random generators."""
+"""Reads the states of random generators."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def of_program() -> dict[str, Any]:
-    """The global generators of what is loaded, by the name users know them by."""
+    """The global generators of loaded libraries, by the names that users know."""
     found: dict[str, Any] = {}
     for name, module, attribute in (
         ("random", "random", "_inst"),
@@ -24,7 +24,7 @@ def of_program() -> dict[str, Any]:
 
 
 def is_generator(value: Any) -> bool:
-    """Whether this is a random generator whose state can be asked for."""
+    """Whether this is a random generator whose state can be read."""
     names = {f"{base.__module__}.{base.__qualname__}" for base in type(value).__mro__}
     return not names.isdisjoint(_KINDS)
 
@@ -38,11 +38,11 @@ _KINDS = frozenset(
 
 
 def state_of(generator: Any) -> Any:
-    """What its next numbers follow from, as something that compares and hashes.
+    """The state that determines its next numbers, in a form that compares and hashes.
 
-    None for one without a state of its own, such as `random.SystemRandom`.
+    None: it has no state of its own, such as `random.SystemRandom`.
     """
-    if (bits := getattr(generator, "bit_generator", None)) is not None:  # numpy's new ones
+    if (bits := getattr(generator, "bit_generator", None)) is not None:  # numpy's `Generator`
         return _plain(bits.state)
     if hasattr(generator, "getstate"):
         try:
@@ -58,7 +58,7 @@ def state_of(generator: Any) -> Any:
 
 
 def _plain(state: Any) -> Any:
-    """A state with its arrays as bytes, all in tuples."""
+    """A state in tuples, with its arrays as bytes."""
     if isinstance(state, dict):
         return tuple((name, _plain(value)) for name, value in state.items())
     if isinstance(state, tuple):

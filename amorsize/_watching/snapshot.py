@@ -1,8 +1,8 @@
-"""Tells what an item has changed around it, by looks before it, then after.
+"""Tells what an item has changed around it, by comparing the state before it with that after it.
 
-Everything is bounded. What a process has once is bounded by its kind, and always looked at; what
-grows with the program's data has a budget, and where there is no time left for a part it is skipped
-and told in `unseen`, so that nobody takes it for a part in which nothing was found.
+The time is bounded. State of the whole process is small, so it is always compared. Objects grow
+with the program's data, so they have a time budget. A part for which no time is left is skipped and
+named in `unseen`, so that nobody takes it for unchanged.
 """
 
 from __future__ import annotations
@@ -27,27 +27,25 @@ if TYPE_CHECKING:
 
     from amorsize._watching.descriptors import Marks
 
-#: CPU time for objects in each of the two looks. Settings of the process take 0.2 ms besides, twice
-#: that where nothing is in any cache yet; descriptors are bounded by their number, at 20 us each.
+#: CPU seconds for objects, before the item and again after it. Besides, settings of the process
+#: take 0.2 ms, or 0.4 ms with cold caches. Descriptors take 20 us each, and are limited in number.
 BUDGET_S = 1e-3
 
 
 class Around:
-    """What an item might change, as it is before the item; `end()` compares."""
+    """The state around an item before it runs; `end()` compares it with the state after."""
 
     def __init__(self, parts: Collection[str], *, beside_threads: bool) -> None:
-        self.n_left_out = 0  # open files and connections beyond those that are looked at
-        self.unseen: tuple[str, ...] = ()  # what was not looked at, and why; known after `end()`
-        self.cut: tuple[
-            str, ...
-        ] = ()  # of these, what could have been: there was no time, or it failed
+        self.n_left_out = 0  # open files and connections beyond the limit
+        self.unseen: tuple[str, ...] = ()  # what was not compared, and why; known after `end()`
+        self.cut: tuple[str, ...] = ()  # of these: no time was left, or the attempt failed
         self._parts, self._beside_threads = parts, beside_threads
         self._unseen: dict[str, None] = {}
         self._cut: dict[str, None] = {}
         self._budget_s = BUDGET_S
         self._n_modules = len(sys.modules)
         self._deadline_s = 0.0
-        #: What is left to do: its name, whether it grows with the program's data, and how.
+        #: The parts to record: a name, whether it grows with the program's data, and a function.
         self._looks: list[tuple[str, bool, Callable[[], Iterable[Finding]]]] = []
 
     @classmethod
@@ -65,14 +63,14 @@ class Around:
         """Take the snapshot.
 
         Args:
-            handles: Files, connections and what else has `tell` or `fileno`, by the names they are
-                told with, or one after the other. Their descriptors are looked at first.
+            handles: Files, connections and other objects with `tell` or `fileno`, by their names in
+                messages or as a sequence. Their descriptors come first.
             mutables: Objects that the function reaches: containers, instances, generators.
             items: The item, or those that are run before `end()`.
-            parts: The places to look at (`finding.PLACES`).
-            among: Of descriptors only these, as `Descriptors.marks` gave them earlier.
-            beside_threads: Others serve workers meanwhile, and change what that takes.
-            budget_s: CPU seconds for each of the two looks; None: as is usual.
+            parts: The places to compare (`finding.PLACES`).
+            among: Compare only these descriptors, from an earlier `Descriptors.marks`.
+            beside_threads: Whether other threads serve workers meanwhile, which changes some state.
+            budget_s: CPU seconds before the item and again after it; None: `BUDGET_S`.
         """
         around = cls(parts, beside_threads=beside_threads)
         around._budget_s = BUDGET_S if budget_s is None else budget_s
@@ -95,25 +93,25 @@ class Around:
         return around
 
     def end(self) -> tuple[Finding, ...]:
-        """What is different now; `unseen` then tells what was not looked at."""
+        """Compare; gives what is different. `unseen` then names what was not compared."""
         self._deadline_s = thread_time() + self._budget_s
         found: list[Finding] = []
         for name, grows, compare in self._looks:
             take = self._try if grows else self._take
             take(name, partial(_extend, found, compare))
-        self._looks.clear()  # and with them what they hold of the program
+        self._looks.clear()  # with the program's objects that they refer to
         self.unseen, self.cut = (*self._unseen, *self._cut), tuple(self._cut)
         return tuple(found)
 
     def _try(self, name: str, record: Callable[[], Any]) -> None:
-        """Record a part that grows with the program's data, if there is time for it."""
+        """Record a part that grows with the program's data, if time is left."""
         if thread_time() > self._deadline_s:
             self._cut[f"{name} (there was no time left)"] = None
         else:
             self._take(name, record)
 
     def _take(self, name: str, record: Callable[[], Any]) -> None:
-        """Record a part, whatever objects and systems may say."""
+        """Record a part, whatever objects or the system may raise."""
         try:
             record()
         except Exception as error:

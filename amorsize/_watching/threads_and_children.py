@@ -1,4 +1,4 @@
-"""Lists the other threads of the program, with its child processes."""
+"""Lists the threads of the program, with its child processes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import sys
 from amorsize._host.signals import let_through
 from amorsize._watching.descriptors import _read
 
-#: What the names of our worker threads begin with.
+#: The prefix of the names of our worker threads.
 OURS = "amorsize-"
-#: Threads that are asked for their children.
+#: The most threads whose children are listed.
 MAX_TASKS = 64
 
 
 class Tasks:
-    """Threads of this process by their number in the kernel, and child processes."""
+    """The threads of this process, by their number in the kernel, with its children."""
 
     def __init__(self) -> None:
         self.threads = frozenset(map(int, os.listdir("/proc/self/task")))
@@ -23,7 +23,7 @@ class Tasks:
         self.children = frozenset(pid for thread in asked for pid in _children(thread))
 
     def started_threads(self, before: Tasks) -> list[str]:
-        """The names of threads that were not there before, ours left out."""
+        """The names of threads that have started since, without ours."""
         names = _names()
         new = sorted(self.threads - before.threads)
         found = [names.get(thread, f"thread {thread}") for thread in new]
@@ -33,7 +33,7 @@ class Tasks:
 def _children(thread: int) -> list[int]:
     try:
         return list(map(int, _read(f"/proc/self/task/{thread}/children").split()))
-    except (OSError, ValueError) as error:  # it has just ended, or this kernel does not tell
+    except (OSError, ValueError) as error:  # it has just ended, or the kernel does not tell
         let_through(error)
         return []
 
@@ -42,5 +42,5 @@ def _names() -> dict[int, str]:
     threading = sys.modules.get("threading")
     if threading is None:
         return {}
-    threads = tuple(threading._active.values())  # asking for them would wait for a lock
+    threads = tuple(threading._active.values())  # `threading.enumerate` would wait for a lock
     return {one.native_id: one.name for one in threads if one.native_id is not None}

@@ -1,4 +1,4 @@
-"""How to look into values of each type, to take their fingerprint."""
+"""Tells for each type how to read the content of its values for a fingerprint."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
     from amorsize._watching.digest import Look
 
-#: Bytes of an array that is looked at as a whole, in 40 us.
+#: Bytes of an array up to which all of it is read, which takes 40 us.
 WHOLE_BYTES = 64 << 10
-#: Parts that are looked at of a larger one, and the bytes of each.
+#: How many parts of a larger array are read, and the bytes of each.
 N_BLOCKS, BLOCK_BYTES = 32, 256
-#: Types whose way of looking is kept.
+#: The most types whose reader is kept.
 MAX_KINDS = 1024
 
 
 def new_digest() -> Digest:
-    """For the fingerprint of one object."""
+    """A digest for the fingerprint of one object."""
     return Digest(look_of)
 
 
 def look_of(kind: type) -> Look:
-    """How to look into values of a type; None where they have no inside."""
+    """The reader for values of a type; None: they have no content that can change."""
     if kind not in _looks:
         if len(_looks) >= MAX_KINDS:
             _looks.clear()
@@ -60,7 +60,7 @@ def _sequence(digest: Digest, one: Any) -> None:
 
 
 def _mapping(digest: Digest, one: Any) -> None:
-    has_order = type_name(one) == "collections.OrderedDict"  # of its own, beside the dict's
+    has_order = type_name(one) == "collections.OrderedDict"  # besides that of its dict
     n = dict.__len__(one)
     digest.elements(iter(one) if has_order else dict.__iter__(one), n)
     digest.elements(dict.values(one), n)
@@ -69,7 +69,7 @@ def _mapping(digest: Digest, one: Any) -> None:
 
 def _set(digest: Digest, one: Any) -> None:
     n = (set if isinstance(one, set) else frozenset).__len__(one)
-    if n <= digest.n_left:  # the hashes that it keeps of its elements
+    if n <= digest.n_left:  # the stored hashes of its elements
         digest.note(hash(frozenset(one)))
     digest.elements(frozenset(one) if n <= digest.n_left else (), n)
     digest.instance(one, is_known=True)
@@ -127,7 +127,7 @@ def _generator(digest: Digest, one: Any) -> None:
 
 
 def _count(digest: Digest, one: Any) -> None:
-    digest.note(repr(one))  # where it stands, without taking it further
+    digest.note(repr(one))  # its position, without advancing it
 
 
 def _file(digest: Digest, one: Any) -> None:
@@ -144,7 +144,7 @@ def _random(digest: Digest, one: Any) -> None:
 
 
 def _frame(digest: Digest, one: Any) -> None:
-    """A table or column of pandas: its blocks, not what it keeps for a quicker look."""
+    """A table or column of pandas: its blocks, without its caches."""
     blocks = [block.values for block in one._mgr.blocks]
     digest.note(hash(tuple(map(id, one._mgr.axes))))
     digest.note(hash(tuple(map(id, blocks))))
@@ -152,7 +152,7 @@ def _frame(digest: Digest, one: Any) -> None:
 
 
 def _image(digest: Digest, one: Any) -> None:
-    """An image of Pillow: some rows of its pixels, once these are in memory."""
+    """An image of Pillow: some rows of its pixels, if they are in memory."""
     digest.instance(one, is_known=True)
     core = vars(one).get("_im", vars(one).get("im"))
     if core is None:
