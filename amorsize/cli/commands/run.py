@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+from amorsize._engine.option_checks import BACKENDS
 from amorsize.cli import data, results, target
 from amorsize.cli.command import INTERRUPTED, Answer, Argument, Command, FailureError
 from amorsize.cli.failures import failed
@@ -132,7 +133,7 @@ HOW: tuple[Argument, ...] = (
     (
         ("--backend",),
         {
-            "choices": ("auto", "serial", "thread", "process", "dask", "ray"),
+            "choices": BACKENDS,
             "help": "where items run",
         },
     ),
