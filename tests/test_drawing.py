@@ -8,7 +8,7 @@ import pytest
 from witness import MANY_CORES, compute
 
 from amorsize import autotune, tuned_map
-from amorsize._engine.draws import WHY_QUICK
+from amorsize._engine.item_seeding import WHY_QUICK
 from amorsize._function.drawn_libraries import may_draw
 from amorsize._workers import random_streams
 from amorsize._workers.seeding import PROCESS_WIDE, Reached
@@ -380,7 +380,7 @@ def test_a_seed_is_given_to_what_may_be_drawn_from(func, item, expected):
 def test_a_seed_costs_items_that_draw_nothing_next_to_nothing():
     """They run as without one: told by what they are given, not by a clock."""
     drawing = random_streams.Drawing(
-        pure, pure, seed=3, item=1, known_item_s=None, may_stay_here=False
+        pure, pure, seed=3, item=1, known_item_s=None, caller_may_run_items=False
     )
 
     assert drawing.seed is None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from amorsize import ItemTimeout, SerializationError, WorkerDied, autotune, tuned_map
-from amorsize._engine.retries import Losses
+from amorsize._engine.retries import WorkerDeaths
 from amorsize._host import resources
 
 
@@ -44,7 +44,7 @@ def counted(monkeypatch):
     """What the kernel says it has killed for want of memory: one more each time it is asked."""
     counts = iter(range(3, 100))
     monkeypatch.setattr(resources, "n_oom_kills", lambda: next(counts))
-    monkeypatch.setattr(Losses, "n_oom_kills", None)
+    monkeypatch.setattr(WorkerDeaths, "n_oom_kills", None)
 
 
 @pytest.mark.usefixtures("counted")
@@ -61,7 +61,7 @@ def test_a_lack_of_memory_is_told_and_fewer_go_on(tmp_path):
 
 def test_a_kill_with_memory_to_spare_is_told_of_nothing(tmp_path, monkeypatch):
     """The kernel has counted none: another worker takes the place of the one that died."""
-    monkeypatch.setattr(Losses, "n_oom_kills", None)
+    monkeypatch.setattr(WorkerDeaths, "n_oom_kills", None)
     monkeypatch.setattr(resources, "n_oom_kills", lambda: 3)
     tuned = autotune(killed_once, backend="process", n_jobs=3, chunksize=1)
 

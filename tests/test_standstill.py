@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 from conftest import ROOT, read
 
-from amorsize._engine.retries import Losses
+from amorsize._engine.retries import WorkerDeaths
 from amorsize.errors import ItemTimeout
 
 TIMEOUT_S, PAUSE_S = 1.0, 1.5
@@ -119,7 +119,7 @@ class TestWhatCounts:
 
     def losses_of(self, timeout_s, *, waited_s):
         """Of items that have waited for a core so long."""
-        losses = Losses("f", None, retries=1, timeout_s=timeout_s, fail=lambda *_: None)
+        losses = WorkerDeaths("f", None, retries=1, timeout_s=timeout_s, fail=lambda *_: None)
         losses._starvation = SimpleNamespace(is_due=lambda _: True, waited_s=lambda *_: waited_s)
         return losses
 

@@ -160,13 +160,13 @@ NOT_FOR_A_LOOP = {  # what a first call of trifles does without
     *("amorsize._workers.random_streams", "amorsize._workers.seeding", "amorsize._watching"),
     *("amorsize._function.drawn_libraries", "amorsize._function.thread_safety"),
     *("amorsize._host.resources", "amorsize._profiles.disk_store", "amorsize.cache"),
-    *("amorsize.policy.update_reports", "amorsize.policy.evidence.drift"),
+    *("amorsize.policy.update_from_reports", "amorsize.policy.evidence.drift"),
     *("amorsize.policy.rules.check_profile", "amorsize.policy.rules.explore"),
-    *("amorsize.policy.rules.follow_plan", "amorsize.policy.rules.limit_failures"),
+    *("amorsize.policy.rules.follow_plan", "amorsize.policy.rules.back_off_on_failures"),
 }
 NOT_WITHOUT_WORKERS = {  # and one whose items stay in the caller once its function was read
     *("amorsize._engine.starting", "amorsize._engine.results", "amorsize._workers.first_items"),
-    *("amorsize._workers.random_streams", "amorsize.policy.update_reports"),
+    *("amorsize._workers.random_streams", "amorsize.policy.update_from_reports"),
     *("amorsize.policy.evidence.drift", "amorsize.policy.rules.check_profile"),
     *("amorsize.policy.rules.explore", "amorsize.policy.rules.follow_plan"),
 }

@@ -450,7 +450,7 @@ def test_items_of_another_cost_hold_the_gil_all_the_same():
     dear = play(costs_s=(20e-3,) * 100, n_cores=16).tuner.learned()
     outcome = play(dear, costs_s=(0.5e-3,) * 3000, n_cores=16)
 
-    assert outcome.tuner.profile.misfits
+    assert outcome.tuner.profile.is_contradicted
     assert outcome.tuner.gil.is_held is True
     assert outcome.tuner.gil.seen is None
 
@@ -482,7 +482,7 @@ def test_one_cheap_item_does_not_refute_what_is_known_of_very_uneven_ones():
     assert known.level.spread_log > 1
 
     assert play(known, costs_s=costs_s).tuner.profile.fits
-    assert play(known, costs_s=(0.3e-3,) * 3000).tuner.profile.misfits
+    assert play(known, costs_s=(0.3e-3,) * 3000).tuner.profile.is_contradicted
 
 
 @pytest.mark.parametrize(
@@ -571,7 +571,7 @@ def test_items_of_many_sizes_that_have_all_changed_are_noticed(factor):
     known = play(costs_s=costs_s).tuner.learned()
     again = play(known, costs_s=[factor * one for one in costs_s]).tuner
 
-    assert again.profile.misfits or again.drifts
+    assert again.profile.is_contradicted or again.drifts
 
 
 def test_a_profile_that_does_not_fit_costs_little():
@@ -579,7 +579,7 @@ def test_a_profile_that_does_not_fit_costs_little():
     dear = play(costs_s=(2e-3,) * 1000).tuner.learned()
     outcome = play(dear, costs_s=(2e-5,) * 1000)
 
-    assert outcome.tuner.profile.misfits
+    assert outcome.tuner.profile.is_contradicted
     assert outcome.makespan_s < 1.03 * 1000 * 2e-5 + 5e-3
 
 

@@ -7,8 +7,8 @@ import sys
 
 from amorsize._engine import call_checks, call_options
 from amorsize._engine.call_checks import SURELY_DATA
-from amorsize._engine.draws import is_known_to_draw
 from amorsize._engine.engine import Engine
+from amorsize._engine.item_seeding import is_known_to_draw
 from amorsize._host.clocks import perf_counter
 from amorsize._profiles import memory_store
 from amorsize._profiles.memory_store import drifts_of as drifts_of

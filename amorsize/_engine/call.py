@@ -79,7 +79,7 @@ class Call:
         self.shortage_reason: str | None = None
 
     @property
-    def may_stay_here(self) -> bool:
+    def caller_may_run_items(self) -> bool:
         """Whether the caller may run items: the user has named no backend."""
         return self.tuner.request.backend == "auto" and self.tuner.request.may_inline
 
@@ -87,7 +87,7 @@ class Call:
     def are_trivial(self) -> bool:
         """Whether the caller runs the next items one by one, as reading ahead would cost more."""
         is_open = self.pools or self.is_stream or self.work.n_left or self.source.tells
-        return not is_open and self.may_stay_here and self.tuner.are_trivial
+        return not is_open and self.caller_may_run_items and self.tuner.are_trivial
 
     @property
     def now_s(self) -> float:

@@ -55,7 +55,7 @@ def _learned(
     profile, drifts = tuner.learned(n_calls), tuner.drifts
     if profile is None:
         return None, drifts
-    fits = call.known if not tuner.profile.misfits else None
+    fits = call.known if not tuner.profile.is_contradicted else None
     if is_remote(tuner):  # what is achieved there depends on who else uses it
         fits = None
     profile, short = _compared(fits, profile, chunks, call.work.results.n_done, makespan_s)

@@ -32,7 +32,7 @@ class Confinement:
 
     def bind(self, why: str) -> None:
         """Have the caller run all other items one by one, unless the user has named a backend."""
-        if self._call.may_stay_here and self._call.tuner.request.caller_reason is None:
+        if self._call.caller_may_run_items and self._call.tuner.request.caller_reason is None:
             self._recorder.tell(Bound(why=why))
 
     def recall(self, bound: str | None) -> None:
@@ -43,9 +43,9 @@ class Confinement:
         if not self._call.options.thread_safe:  # else the user knows better, for threads
             self.bind(f"an earlier call has seen in a worker that {bound}")
 
-    def end_sharing(self, why: str) -> None:
+    def note_change_in_worker(self, why: str) -> None:
         """Note that an item changed something in a worker that belongs to the caller."""
-        if not self._call.may_stay_here:
+        if not self._call.caller_may_run_items:
             if why not in self._recorder.warnings:
                 self._recorder.warn(why)
             return
@@ -61,7 +61,7 @@ class Confinement:
         """
         from amorsize._workers.shared_data import IS_WRITTEN
 
-        self.end_sharing(IS_WRITTEN)
+        self.note_change_in_worker(IS_WRITTEN)
         self.is_notice_given = True  # by the error, unless the caller can make it good
         self._call.work.fail(index, error)
         for pool in self._call.pools.values():
@@ -91,7 +91,11 @@ class Confinement:
 
         Comparing takes as long as lending did, so it is done only if the call is much longer.
         """
-        if self._call.work.failure is not None or self.has_noticed or not self._call.may_stay_here:
+        if (
+            self._call.work.failure is not None
+            or self.has_noticed
+            or not self._call.caller_may_run_items
+        ):
             return
         most_bytes = COMPARED_SHARE * self._call.now_s / COMPARE_S
         for pool in self._call.pools.values():

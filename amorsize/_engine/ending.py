@@ -10,8 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize._engine.acting import Acting
     from amorsize._engine.call import Call, Recorder
-    from amorsize._engine.draws import Draws
     from amorsize._engine.inline import InlineItems
+    from amorsize._engine.item_seeding import ItemSeeding
     from amorsize._engine.overhead import OverheadMeter
     from amorsize._engine.workers import Workers
 
@@ -23,7 +23,7 @@ class Ending:
         self,
         call: Call,
         recorder: Recorder,
-        draws: Draws,
+        draws: ItemSeeding,
         workers: Workers,
         inline: InlineItems,
         acting: Acting,

@@ -7,10 +7,10 @@ import sys
 from amorsize._engine.acting import Acting
 from amorsize._engine.call import Call, Recorder
 from amorsize._engine.confinement import Confinement
-from amorsize._engine.draws import Draws
 from amorsize._engine.ending import Ending
 from amorsize._engine.failures import Failures
 from amorsize._engine.inline import InlineItems
+from amorsize._engine.item_seeding import ItemSeeding
 from amorsize._engine.opening import Opening
 from amorsize._engine.source import READ_S
 from amorsize._engine.workers import Workers
@@ -81,7 +81,7 @@ class Engine:
         recorder = self.recorder = self.recorder_type(call)
         failures = self.failures = Failures(call, recorder)
         confinement = self.confinement = Confinement(call, recorder)
-        draws = self.draws = Draws(call, confinement)
+        draws = self.draws = ItemSeeding(call, confinement)
         opening = self.opening = Opening(call, recorder, confinement)
         workers = self.workers = Workers(
             call, recorder, failures, confinement, on_event=self.on_event

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize._engine.draws import Draws
+    from amorsize._engine.item_seeding import ItemSeeding
     from amorsize._engine.workers import Workers
 
 
 class Consumer:
     """A block for code of the user's that receives results or progress."""
 
-    def __init__(self, workers: Workers, draws: Draws) -> None:
+    def __init__(self, workers: Workers, draws: ItemSeeding) -> None:
         self._workers, self._draws = workers, draws
 
     def __enter__(self) -> None:

@@ -134,7 +134,7 @@ class HostInspection:
         if verdict.thread_reason is not None and verdict.process_reason is None:
             verdict = verdict.replace(process_reason=self._why_start_none())
         is_open = verdict.thread_reason is None or verdict.process_reason is None
-        n_watched, once_more = 0, verdict.must_watch and is_open and self._call.may_stay_here
+        n_watched, once_more = 0, verdict.must_watch and is_open and self._call.caller_may_run_items
         while once_more and n_watched < placement.MOST_WATCHED and self._call.work.n_left:
             n_watched += 1
             once_more = judge.watch(
@@ -148,7 +148,7 @@ class HostInspection:
         self._connects = judge.connects
         self._why_only_forks = judge.why_not_new_interpreters
         self._call.may_repeat = not (judge.reach.touches or judge.reach.unread)
-        if self._call.may_stay_here:
+        if self._call.caller_may_run_items:
             self._call.task.watch = Watch(
                 handles=judge.objects.handles,
                 mutables=judge.objects.mutables,
@@ -205,7 +205,7 @@ class HostInspection:
 
     def _why_start_none(self) -> str | None:
         """Why no new interpreter is worth starting, as far as is known before watching items."""
-        if self._call.fork_reason is None or not self._call.may_stay_here:
+        if self._call.fork_reason is None or not self._call.caller_may_run_items:
             return None
         if self._call.tuner.costs.first_unconfirmed_s is not None:
             return None  # what is left may be far more than the first item makes believe
@@ -216,7 +216,7 @@ class HostInspection:
     def _why_not_worth_starting(self) -> str | None:
         """Why too little work is left to start new interpreters, in words; None: enough is."""
         item_s = self._call.tuner.costs.item_s
-        if not self._call.may_stay_here or item_s is None or not self._call.work.all_read:
+        if not self._call.caller_may_run_items or item_s is None or not self._call.work.all_read:
             return None
         core_share = self._call.tuner.costs.undisturbed_s / item_s
         left_s = core_share * self._left_s
@@ -236,13 +236,13 @@ class HostInspection:
     def _interpreters_worth(self, request: Request) -> int | None:
         """How many new interpreters may be started without a loss, at most as many as asked."""
         item_s = self._call.tuner.costs.item_s
-        if not self._call.may_stay_here or item_s is None or not self._call.work.all_read:
+        if not self._call.caller_may_run_items or item_s is None or not self._call.work.all_read:
             return request.n_jobs
         return spawn_costs.interpreters_worth(self._left_s, request.n_jobs or sys.maxsize)
 
     def _why_not_worth_sending(self, payload: Payload) -> str | None:
         """Why there is too much to send for the work left, in words; None: there is not."""
-        if not (self._call.may_stay_here and spawn_costs.is_much(payload)):
+        if not (self._call.caller_may_run_items and spawn_costs.is_much(payload)):
             return None
         if self._call.tuner.costs.item_s is None and self._call.work.n_left:
             self._run_inline(1, float("inf"))  # before nothing is known of items, nothing is sent

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from amorsize._engine.call import Call, Recorder
     from amorsize._engine.dispatcher_thread import Dispatcher
-    from amorsize._engine.draws import Draws
     from amorsize._engine.failures import Failures
+    from amorsize._engine.item_seeding import ItemSeeding
     from amorsize._engine.source import Turn
     from amorsize._engine.workers import Workers
     from amorsize._workers.chunk import Ran
@@ -35,7 +35,7 @@ class InlineItems:
         call: Call,
         recorder: Recorder,
         failures: Failures,
-        draws: Draws,
+        draws: ItemSeeding,
         workers: Workers,
         new_dispatcher: Callable[[], Dispatcher | None],
     ) -> None:

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._engine.call import Call, Recorder
-    from amorsize._engine.draws import Draws
     from amorsize._engine.failures import Failures
     from amorsize._engine.inline import InlineItems
     from amorsize._engine.item_lifetime import LifetimeCheck
+    from amorsize._engine.item_seeding import ItemSeeding
     from amorsize._engine.workers import Workers
 
 #: Seconds of items that the caller runs before workers and reading ahead are considered.
@@ -53,7 +53,7 @@ class Turns:
         call: Call,
         recorder: Recorder,
         failures: Failures,
-        draws: Draws,
+        draws: ItemSeeding,
         inline: InlineItems,
         workers: Workers,
     ) -> None:

@@ -157,7 +157,7 @@ class Opening:
         """
         if self._call.shortage_reason is None or self._call.tuner.request.is_loop:
             return
-        if self._call.may_stay_here:
+        if self._call.caller_may_run_items:
             self._confinement.bind(self._call.shortage_reason)
             return
         try:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._engine.call import Call, Recorder
-    from amorsize._engine.draws import Draws
+    from amorsize._engine.item_seeding import ItemSeeding
     from amorsize._engine.workers import Workers
     from amorsize.progress.display import Display
 
@@ -31,7 +31,7 @@ NEW_S = 1.0
 SIZED_S = 5e-3
 
 
-def new(call: Call, recorder: Recorder, workers: Workers, draws: Draws) -> Meter | None:
+def new(call: Call, recorder: Recorder, workers: Workers, draws: ItemSeeding) -> Meter | None:
     """The meter for a call; None if nobody would see it."""
     consumer = Consumer(workers, draws)
     asked = call.options.progress

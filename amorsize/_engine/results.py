@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from amorsize._engine.failures import Failures
     from amorsize._engine.output_order import Printed
     from amorsize._engine.overhead import OverheadMeter
-    from amorsize._engine.retries import Losses
+    from amorsize._engine.retries import WorkerDeaths
     from amorsize._workers.protocol import Chunk, ChunkDone, Event, SetupFailed, WorkerLost
 
 
@@ -41,7 +41,7 @@ class Returns:
         failures: Failures,
         confinement: Confinement,
         *,
-        losses: Losses,
+        losses: WorkerDeaths,
         meter: OverheadMeter | None,
         printed: Printed,
     ) -> None:
@@ -74,7 +74,7 @@ class Returns:
             case protocol.Text():
                 self._printed.take(event.start, event.stream, event.text)
             case protocol.Noticed():
-                self._confinement.end_sharing(event.why)
+                self._confinement.note_change_in_worker(event.why)
             case protocol.Logged():
                 self._printed.take_record(event.start, event.record)
 
@@ -89,7 +89,7 @@ class Returns:
 
     def _set_up_failed(self, failed: SetupFailed) -> None:
         """A worker that cannot take the task: the caller goes on where that is left open."""
-        if not isinstance(failed.error, SerializationError) or not self._call.may_stay_here:
+        if not isinstance(failed.error, SerializationError) or not self._call.caller_may_run_items:
             raise failed.error
         self._recorder.tell(PicklingMeasured(pickle_s=None, reason=str(failed.error)))
 
@@ -166,7 +166,7 @@ class Returns:
     def _unread(self, start: int, stop: int, error: BaseException) -> None:
         """Run items here that cannot be rebuilt in a worker; raise if they may not run here."""
         reason = f"{type(error).__name__}: {serialization.short_text(error)}"
-        if self._call.may_stay_here:
+        if self._call.caller_may_run_items:
             reason = f"items cannot be rebuilt in a worker: {reason}"
             self._recorder.tell(PicklingMeasured(pickle_s=None, reason=reason))
             self._work.give_back(start, stop)
@@ -191,7 +191,9 @@ class Returns:
     def _stayed(self, index: int, stayed: serialization.Unpicklable) -> None:
         """A result could not leave its worker: the item runs here where that is left open."""
         is_one_of_many = stayed.n_together > 1
-        if self._call.options.retries < 1 or not (self._call.may_stay_here or is_one_of_many):
+        if self._call.options.retries < 1 or not (
+            self._call.caller_may_run_items or is_one_of_many
+        ):
             self._failures.fail(index, stayed.error)
             return
         if not self._call.may_repeat:
@@ -200,7 +202,7 @@ class Returns:
             self._failures.fail(index, stayed.error)
             return
         self._work.n_repeated += 1
-        if not self._call.may_stay_here:  # which of them is it?
+        if not self._call.caller_may_run_items:  # which of them is it?
             self._work.try_alone(index, index + 1)
             return
         reason = f"not every result can travel: {stayed.error}"
@@ -244,7 +246,7 @@ class Returns:
             raise failure
         index, reason = chunk.start + found[0], found[1]
         self._not_sent(worker, chunk, now_s)
-        if self._call.may_stay_here:
+        if self._call.caller_may_run_items:
             self._recorder.tell(
                 PicklingMeasured(pickle_s=None, reason=f"items cannot be pickled: {reason}")
             )

@@ -22,7 +22,7 @@ LATE_S = 0.1
 SHORT_SHARE = 0.03
 
 
-class Losses:
+class WorkerDeaths:
     """Who died in this call, with which items, and what is done about it.
 
     Args:
@@ -70,9 +70,9 @@ class Losses:
             return None
         from amorsize._host import resources
 
-        memory, n_before = resources.memory(), Losses.n_oom_kills
-        Losses.n_oom_kills = resources.n_oom_kills()
-        if n_before is not None and Losses.n_oom_kills > n_before:
+        memory, n_before = resources.memory(), WorkerDeaths.n_oom_kills
+        WorkerDeaths.n_oom_kills = resources.n_oom_kills()
+        if n_before is not None and WorkerDeaths.n_oom_kills > n_before:
             return "a worker was killed and the kernel reports a lack of memory"
         if memory.available_bytes < SHORT_SHARE * memory.usable_bytes:
             return f"a worker was killed with {memory.available_bytes >> 20} MiB of memory left"

@@ -65,7 +65,7 @@ class Starter:
             began, began_cpu_s = perf_counter(), thread_time()
             pool.start(number)
         except SerializationError as error:  # since an item has changed what was judged before
-            if not self._call.may_stay_here:
+            if not self._call.caller_may_run_items:
                 raise
             self._recorder.tell(WorkersLimited(n_workers=0, why=str(error)))
             return
@@ -136,7 +136,7 @@ class Starter:
                 self._call.task.function,
                 [*self._call.work.results.in_order[:1], *self._inspection.next_items()[:1]],
             )
-        elif not self._call.may_stay_here:
+        elif not self._call.caller_may_run_items:
             self._warn_of_new_interpreters()
         if self._call.fork_reason is not None and start_method.uses_loky():
             executor = "the executor that runs worker processes on this platform"
@@ -269,6 +269,6 @@ class Starter:
             self._call.tuner.workers.of(backend).n_alive,
             f"no further worker could be started: {what}",
         )
-        if not n_alive and (self._call.work.has_suspect or not self._call.may_stay_here):
+        if not n_alive and (self._call.work.has_suspect or not self._call.caller_may_run_items):
             raise WorkersUnavailable(f"{why}. {instead} backend='serial'.") from cause
         self._recorder.tell(WorkersLimited(n_workers=n_alive, why=why))

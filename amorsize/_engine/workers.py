@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from amorsize._engine.output_order import Printed
     from amorsize._engine.overhead import OverheadMeter
     from amorsize._engine.results import Returns
-    from amorsize._engine.retries import Losses
+    from amorsize._engine.retries import WorkerDeaths
     from amorsize._function.kept_identities import KeptIdentities
     from amorsize._workers.protocol import Chunk, Event, WorkerPool
     from amorsize._workers.worker_numbers import WorkerNumbers
@@ -55,7 +55,7 @@ class Workers:
         self.polled_s = 0.0
         #: What items say; like what follows, it is there from the first worker on.
         self.printed: Printed
-        self.losses: Losses | None = None
+        self.losses: WorkerDeaths | None = None
         self.meter: OverheadMeter | None = None
         self._returns: Returns | None = None
         self._numbers: WorkerNumbers | None = None
@@ -142,7 +142,7 @@ class Workers:
 
     def _keeps(self, worker: int, chunk: Chunk) -> bool:
         """Whether its items stay here, because the function would not know their copies again."""
-        if not self._call.may_stay_here:
+        if not self._call.caller_may_run_items:
             return False
         if self._identities is None:
             from amorsize._function.kept_identities import KeptIdentities
@@ -176,17 +176,17 @@ class Workers:
         if self._numbers is None:
             from amorsize._workers.worker_numbers import WorkerNumbers
 
-            self._numbers = WorkerNumbers(first=int(self._call.may_stay_here))
+            self._numbers = WorkerNumbers(first=int(self._call.caller_may_run_items))
         return self._numbers
 
     def expect_returns(self) -> None:
         """Make what takes in results, meters costs and handles deaths, before the first pool."""
         from amorsize._engine.output_order import Printed
         from amorsize._engine.results import Returns
-        from amorsize._engine.retries import Losses
+        from amorsize._engine.retries import WorkerDeaths
 
         retries, timeout_s = self._call.options.retries, self._call.options.timeout
-        self.losses = Losses(
+        self.losses = WorkerDeaths(
             self._call.name,
             self._call.work,
             retries=retries,

@@ -64,7 +64,7 @@ class Drawing:
         seed: The seed of the user; None: one is drawn from each generator.
         item: The first item, if it was read.
         known_item_s: Seconds of an item in earlier calls.
-        may_stay_here: Whether all items may run in the caller.
+        caller_may_run_items: Whether all items may run in the caller.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Drawing:
         seed: int | None,
         item: object,
         known_item_s: float | None,
-        may_stay_here: bool,
+        caller_may_run_items: bool,
     ) -> None:
         self._owner, self._took_s = owner, 0.0
         self.generators = _drawn_by(func) if seed is None else _all_behind(func, item)
@@ -86,7 +86,7 @@ class Drawing:
         elif seed is None:
             self.seed = implicit_seeds(self.generators)
         self._kept = KeptStreams(self.generators)
-        if seed is None and self.generators and may_stay_here:
+        if seed is None and self.generators and caller_may_run_items:
             self.is_quick = _are_quick.get(owner)
             if self.is_quick is None and known_item_s is not None:
                 self._decide(known_item_s)

@@ -25,7 +25,7 @@ TAIL_DISPATCH = 1.25
 LEAST_S = 1e-9
 
 #: A chunk comes back after this many times its planned time. Factors of 1.5 to 3 perform alike.
-BOX = 2.0
+OVERRUN_FACTOR = 2.0
 
 #: A chunk is at most this many times the largest one that came back.
 GROWTH = 4
@@ -82,7 +82,7 @@ def chunk_of(
     most = min(bulk_s / item_s, -(-n_left // n_served), GROWTH * n_largest if n_largest else GROWTH)
     n_items = round(guided if guided < most else most) or 1
     planned_s = n_items * item_s
-    return n_items, BOX * (planned_s if planned_s > tail_s else tail_s)
+    return n_items, OVERRUN_FACTOR * (planned_s if planned_s > tail_s else tail_s)
 
 
 def waiting_chunk_of(
@@ -94,7 +94,7 @@ def waiting_chunk_of(
     """
     n_full = waiting_chunksize(item_s, n_workers, dispatch_s)
     n_items = min(n_full, int(n_left / (GUIDE * n_workers)))
-    return (1, float("inf")) if n_items <= 1 else (n_items, BOX * n_items * item_s)
+    return (1, float("inf")) if n_items <= 1 else (n_items, OVERRUN_FACTOR * n_items * item_s)
 
 
 def waiting_chunksize(item_s: float, n_workers: int, dispatch_s: float) -> int:

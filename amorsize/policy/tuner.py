@@ -82,7 +82,11 @@ def _tuned_plan(state: State, status: Status) -> Action | None:
 
 
 def _help_with_few(state: State, status: Status) -> Action | None:
-    if not state.profile.misfits or status.caller_busy or state.workers.of("process").n_reporting:
+    if (
+        not state.profile.is_contradicted
+        or status.caller_busy
+        or state.workers.of("process").n_reporting
+    ):
         return None
     costs = state.costs
     first_s = costs.first_unconfirmed_s if costs.n_inline else costs.item_s

@@ -34,7 +34,7 @@ def handle(state: State, event: Event) -> None:
     match event:
         case Report():
             # A call without workers needs none. From a module it takes less than from a package.
-            from amorsize.policy.update_reports import reported
+            from amorsize.policy.update_from_reports import reported
 
             reported(state, event)
         case Inlined():
@@ -111,9 +111,9 @@ def _inlined(state: State, event: Inlined) -> None:
     if computed and state.costs.waits:
         choose_backend.reroute(state)
     if state.waiting.pending is not None and state.workers.n_started:
-        from amorsize.policy import update_reports
+        from amorsize.policy import update_from_reports
 
-        update_reports.settle_waiting(state, state.waiting.pending, event)
+        update_from_reports.settle_waiting(state, state.waiting.pending, event)
     if state.is_backend_fixed and not state.has_delivered and not state.costs.waits:
         state.cores.see_caller(event)
 

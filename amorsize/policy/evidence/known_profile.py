@@ -22,7 +22,7 @@ class KnownProfile:
         #: Slices that it was checked on.
         self.n_checks = 0
         #: Whether this call's items agree with it, or disagree. Neither: it was not checked.
-        self.fits = self.misfits = False
+        self.fits = self.is_contradicted = False
         #: Calls behind the profile that was adopted.
         self.n_calls = 0
         #: Compares costs with the profile that was adopted.
@@ -33,8 +33,8 @@ class KnownProfile:
     @property
     def is_checked(self) -> bool:
         """Whether this call's items were compared with it."""
-        return self.fits or self.misfits
+        return self.fits or self.is_contradicted
 
     def judge(self, *, fits: bool) -> None:
         """What this call's items say of it, now or in the end."""
-        self.fits, self.misfits = fits, not fits
+        self.fits, self.is_contradicted = fits, not fits

@@ -221,7 +221,7 @@ def _has_watched(state: State, status: Status) -> bool:
 def _could_pay(state: State, status: Status) -> bool:
     """Whether, on the best assumptions, more than the caller is worth having."""
     costs, left_s = state.costs, state.left_s(status)
-    if state.workers.n_started and not state.profile.misfits:
+    if state.workers.n_started and not state.profile.is_contradicted:
         return left_s > 2 * state.overhead_s / chunk_sizing.TAIL_LOSS_SHARE
     # CPU time: on a busy host, even trivial items look long.
     if (costs.item_s or 0.0 if costs.waits else costs.work_s) < LEAST_ITEM_S:

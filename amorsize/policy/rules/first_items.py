@@ -60,9 +60,9 @@ def first(state: State, status: Status) -> Action:
 def _begin_known(state: State, status: Status) -> Action | None:
     if state.profile.unchecked is None:
         return None
-    from amorsize.policy.rules import known_waits  # a first call knows of none
+    from amorsize.policy.rules import threads_for_known_waits  # a first call knows of none
 
-    return known_waits.begin(state, status, state.profile.unchecked)
+    return threads_for_known_waits.begin(state, status, state.profile.unchecked)
 
 
 def help_with_few(state: State, status: Status) -> Action | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 #: A chunk of the plan comes back after this many times its planned time. Where costs have risen
 #: that much, the plan's chunks would otherwise be the end of the call.
-BOX = 4.0
+OVERRUN_FACTOR = 4.0
 
 
 def follow(state: State, status: Status, plan: Plan) -> Action | None:
@@ -64,7 +64,7 @@ def _feed(state: State, status: Status, pool: Pool, plan: Plan) -> Action | None
     ):
         return None
     planned_s = max(n_items * (state.costs.item_s or 0.0), chunk_sizing.WATCHED_CHUNK_S)
-    return dispatch.send(state, worker, n_items, BOX * planned_s)
+    return dispatch.send(state, worker, n_items, OVERRUN_FACTOR * planned_s)
 
 
 def _grow(state: State, status: Status, pool: Pool, plan: Plan) -> Action | None:

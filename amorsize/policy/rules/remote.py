@@ -99,7 +99,7 @@ def chunk_for(state: State, status: Status, speed: float = 1.0) -> tuple[int, fl
     most = min(full_chunk(state), -(-n_left // n_served), _n_most(state))
     n_items = max(1, round(min(guided * speed, most * speed, _n_by_size(state, n_workers))))
     planned_s = max(n_items * item_s / speed, tail_s)
-    return min(n_items, status.n_left), chunk_sizing.BOX * planned_s
+    return min(n_items, status.n_left), chunk_sizing.OVERRUN_FACTOR * planned_s
 
 
 def full_chunk(state: State) -> int:

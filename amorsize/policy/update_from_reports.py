@@ -5,7 +5,7 @@ from __future__ import annotations
 from amorsize.policy.evidence import drift, tuned_plan
 from amorsize.policy.evidence.cpu_share import CoreEvidence
 from amorsize.policy.evidence.io_bound import is_idle
-from amorsize.policy.rules import choose_backend, explore, follow_plan, limit_failures
+from amorsize.policy.rules import back_off_on_failures, choose_backend, explore, follow_plan
 from amorsize.policy.state import is_remote
 
 TYPE_CHECKING = False
@@ -44,7 +44,7 @@ def reported(state: State, event: Report) -> None:
         if found is not None:
             _see_drift(state, state.profile.watch, found)
     if state.request.keeps_failures:
-        limit_failures.see(state, event)
+        back_off_on_failures.see(state, event)
     if is_remote(state):
         from amorsize.policy.rules import remote  # which most programs never need
 

@@ -32,7 +32,7 @@ def is_known_to_draw(owner: Any) -> bool:
     return owner in _known
 
 
-class Draws:
+class ItemSeeding:
     """Seeds the generators that the items of one call draw from."""
 
     def __init__(self, call: Call, confinement: Confinement) -> None:
@@ -60,7 +60,9 @@ class Draws:
             seed=options.seed,
             item=self._call.work.item(0) if self._call.source.n_read else callables.MISSING,
             known_item_s=None if self._call.known is None else self._call.known.traits.item_s,
-            may_stay_here=is_implicit and self._call.may_stay_here and not self._call.is_stream,
+            caller_may_run_items=is_implicit
+            and self._call.caller_may_run_items
+            and not self._call.is_stream,
         )
         self._call.draw_from(drawing.seed, drawing.generators)
         if is_implicit and drawing.generators:
