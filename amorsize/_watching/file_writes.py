@@ -21,16 +21,17 @@ if TYPE_CHECKING:
 
 #: The most paths that are noted of one item.
 MOST_PATHS = 1000
-#: Audit events, with the positions of the arguments that are changed paths.
-_CHANGES = {
-    "os.rename": (0, 1),
-    "os.remove": (0,),
-    "os.link": (1,),
-    "os.symlink": (1,),
-    "os.truncate": (0,),
-    "shutil.copyfile": (1,),
-    "shutil.move": (0, 1),
-    "shutil.rmtree": (0,),
+#: Audit events with the places of their arguments that are paths which change. Beside each is the
+#: place of the open folder that the path starts from; None: there is no such argument.
+_CHANGES: dict[str, tuple[tuple[int, int | None], ...]] = {
+    "os.rename": ((0, 2), (1, 3)),
+    "os.remove": ((0, 1),),
+    "os.link": ((1, 3),),
+    "os.symlink": ((1, 2),),
+    "os.truncate": ((0, None),),
+    "shutil.copyfile": ((1, None),),
+    "shutil.move": ((0, None), (1, None)),
+    "shutil.rmtree": ((0, 1),),
 }
 _CONNECTING = ("socket.connect", "socket.sendto", "socket.sendmsg")
 _HEEDED = {"open", "sqlite3.connect", *_CHANGES, *_CONNECTING}
@@ -99,11 +100,11 @@ def _note_event(files: FilesChanged, event: str, arguments: tuple[Any, ...]) -> 
         return
     if event == "open":
         path, mode, flags = arguments
-        if _is_overwriting(mode, flags):
+        if _is_overwriting(mode, flags) and not _is_folder(path):
             _note(files.paths, path)
         return
-    for place in _CHANGES[event]:
-        _note(files.paths, arguments[place])
+    for place, folder in _CHANGES[event]:
+        _note(files.paths, arguments[place], None if folder is None else arguments[folder])
 
 
 def _likeness(path: str) -> list[tuple[int, int] | None]:
@@ -127,9 +128,32 @@ def _is_overwriting(mode: str | None, flags: int) -> bool:
     return bool(flags & _WRITES) and not flags & os.O_APPEND
 
 
-def _note(noted: set[str], path: Any) -> None:
+def _is_folder(path: Any) -> bool:
+    """Whether an opener is given a folder: the file that it opens there is announced as well.
+
+    `tempfile.NamedTemporaryFile` opens its file in this way.
+    """
+    return isinstance(path, str | bytes) and os.path.isdir(path)
+
+
+def _note(noted: set[str], path: Any, folder: int | None = None) -> None:
     """Note a path as the item named it, made absolute; descriptors are left out."""
     if isinstance(path, bytes):
         path = os.fsdecode(path)
-    if type(path) is str and not path.startswith(("/dev/", "/proc/")):
-        noted.add(path if path.startswith(os.sep) else os.path.join(os.getcwd(), path))
+    if type(path) is not str or path.startswith(("/dev/", "/proc/")):
+        return
+    noted.add(path if path.startswith(os.sep) else os.path.join(_start_of(folder), path))
+
+
+def _start_of(folder: int | None) -> str:
+    """The folder that a relative path starts from: the current one, unless another is open for it.
+
+    `shutil.rmtree` removes files in this way, among others for `tempfile.TemporaryDirectory`.
+    """
+    if folder is None or folder < 0:
+        return os.getcwd()
+    try:
+        return os.readlink(f"/proc/self/fd/{folder}")
+    except OSError as error:  # no such descriptor, or no /proc: any folder may be meant
+        let_through(error)
+        return os.getcwd()
