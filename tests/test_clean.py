@@ -18,7 +18,7 @@ import amorsize
 from amorsize import autotune, tuned_map
 from amorsize._engine import missed_savings, spawn_costs
 from amorsize._profiles.memory_store import last_trace
-from amorsize._workers import spawned_main
+from amorsize._workers import spawned_main, worker_main
 from amorsize._workers.payload import Payload
 from amorsize._workers.protocol import Task
 from amorsize._workers.warm_pool import pool
@@ -333,7 +333,7 @@ class TestWarmth:
         idle = spawned_main.PersistentWorker(0, 1, os.getppid(), None)
         assert idle.is_needed()
 
-        idle._idle_since -= spawned_main.IDLE_S
+        idle._idle_since -= worker_main.IDLE_S
 
         assert not idle.is_needed()
         idle.task = Task(abs)  # a call is under way

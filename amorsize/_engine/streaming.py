@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from amorsize._engine.call import Call
     from amorsize._engine.ordered_results import OrderedResults
-    from amorsize._workers.inherited_pipes import Pipe
+    from amorsize._workers.inherited_descriptors import Pipe
 
 #: The share of the time of reading an item that it may wait for results.
 PATIENT_SHARE = 1 / 8
@@ -27,7 +27,7 @@ def pipes_of_items(call: Call) -> frozenset[Pipe]:
     if call.tuner.request.backend in ("auto", "serial"):
         return frozenset()
     from amorsize._engine.pipe_use import leaves_pipes_alone
-    from amorsize._workers.inherited_pipes import pipes
+    from amorsize._workers.inherited_descriptors import pipes
 
     called = call.task.function, call.task.setup, call.task.teardown
     functions = [one for one in called if one is not None]

@@ -10,7 +10,7 @@ from amorsize._host.signals import let_through, no_interrupts
 from amorsize._workers import (
     child_setup,
     framing,
-    inherited_pipes,
+    inherited_descriptors,
     parent_death,
     serialization,
     warm_blocks,
@@ -129,7 +129,7 @@ class ForkPool(ProcessPoolBase):
             parent_death.die_with_parent(self._death_pipe.reading)
             if self._task.kept_pipes is not None:
                 own = (read_fd, write_fd, self._death_pipe.reading)
-                inherited_pipes.close_strangers(self._task.kept_pipes, own)
+                inherited_descriptors.redirect_strangers(self._task.kept_pipes, own)
             for descriptor in (*ends, *open_ends):
                 os.close(descriptor)
             if self._keep is not None:

@@ -7,8 +7,8 @@ from math import inf
 
 from amorsize._host import signals
 from amorsize._host.clocks import perf_counter
-from amorsize._workers import framing, inherited_pipes, parent_death
-from amorsize._workers.worker_main import IDLE_S, Worker, flush_streams
+from amorsize._workers import framing, inherited_descriptors, parent_death
+from amorsize._workers.worker_main import Worker, flush_streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,12 +19,6 @@ if TYPE_CHECKING:
 
 class KeptWorker(Worker):
     """A worker whose function neither knows nor changes anything but its items."""
-
-    _idle_since = inf
-
-    def is_needed(self) -> bool:
-        """Whether to keep waiting: during a call, or not idle for too long."""
-        return perf_counter() - self._idle_since < IDLE_S
 
     def _obey(self, kind: bytes, payload: Piece | None) -> bool:
         if kind == framing.TASK:
@@ -43,7 +37,7 @@ class KeptWorker(Worker):
             self.counters[self.slot + 1] = 0.0
         flush_streams()
         own = self.reading.number(), self.writing.number(), parent_death.held()
-        inherited_pipes.close_standard(own)
+        inherited_descriptors.redirect_standard(own)
 
 
 def hold_nothing(own: Collection[int]) -> None:
@@ -53,5 +47,5 @@ def hold_nothing(own: Collection[int]) -> None:
     copy to be closed.
     """
     signals.ignore_handled()
-    inherited_pipes.close_all(own)
+    inherited_descriptors.close_all(own)
     os.chdir("/")

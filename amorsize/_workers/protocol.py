@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any, Protocol
 
-    from amorsize._workers.inherited_pipes import Pipe
+    from amorsize._workers.inherited_descriptors import Pipe
 
     class WorkerPool(Protocol):
         """Workers of one kind, driven by one call."""

@@ -26,7 +26,7 @@ from amorsize._workers.pipe_ends import End
 from amorsize._workers.protocol import NO_TASK
 from amorsize._workers.shared_data import IS_WRITTEN, Borrowed, WrittenInto
 from amorsize._workers.shared_memory import SharedBlock
-from amorsize._workers.worker_main import IDLE_S, Worker, flush_streams
+from amorsize._workers.worker_main import Worker, flush_streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class PersistentWorker(Worker):
 
     def is_needed(self) -> bool:
         """Whether to keep waiting: during a call, or not idle for too long."""
-        return self.task is not NO_TASK or perf_counter() - self._idle_since < IDLE_S
+        return self.task is not NO_TASK or super().is_needed()
 
     def _obey(self, kind: bytes, payload: Piece | None) -> bool:
         if self.transport.receive(kind, payload):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import sys
+from math import inf
 from struct import Struct
 from time import process_time
 
@@ -54,6 +55,9 @@ IDLE_S = 5.0
 
 class Worker:
     """Serves the chunks of one call."""
+
+    #: When this worker has begun to wait for a call; infinite: it waits for as long as it takes.
+    _idle_since = inf
 
     def __init__(
         self,
@@ -127,8 +131,8 @@ class Worker:
         return all(self._obey(kind, payload) for kind, payload in self._reader.frames())
 
     def is_needed(self) -> bool:
-        """Whether to keep waiting for chunks."""
-        return True
+        """Whether to keep waiting: it is not idle for too long."""
+        return perf_counter() - self._idle_since < IDLE_S
 
     def _obey(self, kind: bytes, payload: Piece | None) -> bool:
         """Do what a frame asks for; False: quit."""

@@ -1,7 +1,8 @@
-"""Closes what a forked worker inherits from the program.
+"""Frees a forked worker of the descriptors that it inherits from the program.
 
-A pipe ends for its reader when every copy of the writing end is closed. During a stream the program
-goes on, closes what it has opened, and would wait for ever on copies in workers.
+The end of a pipe, a lock on a file or a port is free when all copies of its descriptor are closed.
+The program goes on beside a stream, and after a call whose workers wait. It may close what it has
+opened, and would wait for ever for copies in workers.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ _FOLDER = "/proc/self/fd"
 
 
 def pipes() -> frozenset[Pipe]:
-    """All open pipes and sockets except the standard streams; none where /proc is missing."""
+    """All open pipes and sockets except the standard streams; none without /proc."""
     return frozenset(_found())
 
 
-def close_strangers(kept: Collection[Pipe], own: Collection[int]) -> None:
-    """Close the program's pipes and sockets in a fork of it.
+def redirect_strangers(kept: Collection[Pipe], own: Collection[int]) -> None:
+    """Redirect the program's pipes and sockets to /dev/null in a fork of it.
 
-    Their numbers are redirected to /dev/null, so that no object of the program closes another file
-    by such a number.
+    Their numbers stay in use. Otherwise an object of the program could close another file that was
+    given such a number.
 
     Args:
         kept: The ones that items may use.
@@ -37,12 +38,8 @@ def close_strangers(kept: Collection[Pipe], own: Collection[int]) -> None:
     """
     ours = {os.fstat(descriptor)[1:3] for descriptor in own}
     strangers = [one for one in _found() if one not in kept and one[1:] not in ours]
-    if not strangers:
-        return
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    for descriptor, *_ in strangers:
-        os.dup2(null, descriptor, inheritable=False)
-    os.close(null)
+    if strangers:
+        _redirect({descriptor for descriptor, *_ in strangers}, inheritable=False)
 
 
 def close_all(own: Collection[int]) -> None:
@@ -52,16 +49,21 @@ def close_all(own: Collection[int]) -> None:
         if descriptor not in kept:
             try:
                 os.close(descriptor)
-            except OSError as error:  # of the listing itself, which is closed already
+            except OSError as error:  # that of the listing, which is closed already
                 let_through(error)
 
 
-def close_standard(own: Collection[int]) -> None:
+def redirect_standard(own: Collection[int]) -> None:
     """Redirect the standard streams to /dev/null, unless these descriptors took their place."""
+    _redirect({0, 1, 2}.difference(own), inheritable=True)
+
+
+def _redirect(descriptors: set[int], *, inheritable: bool) -> None:
+    """Have these descriptors refer to /dev/null."""
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    for descriptor in {0, 1, 2}.difference(own):
-        os.dup2(null, descriptor)
-    if null > 2:
+    for descriptor in descriptors:
+        os.dup2(null, descriptor, inheritable=inheritable)
+    if null not in descriptors:  # one of them may have been closed, and its number be this
         os.close(null)
 
 
@@ -76,7 +78,7 @@ def _found() -> Iterator[Pipe]:
             continue
         try:
             found = os.fstat(descriptor)
-        except OSError as error:  # that of the listing itself
+        except OSError as error:  # that of the listing, which is closed already
             let_through(error)
             continue
         if S_ISFIFO(found.st_mode) or S_ISSOCK(found.st_mode):
