@@ -26,7 +26,7 @@ from amorsize.simulate import World
 
 #: Nothing to load, nothing by chance, and the policy is told the truth.
 EXACT = {
-    **dict.fromkeys(("load_s", "survey_s", "weigh_s", "watch_s", "jitter"), 0.0),
+    **dict.fromkeys(("load_s", "inspect_s", "weigh_s", "watch_s", "jitter"), 0.0),
     **{"told_error": 1.0, "n_cores": 2},
 }
 

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 _WITHOUT_ATTRIBUTES = frozenset(
     {type(len), type(None), bool, int, float, str, bytes, list, tuple, dict, set, frozenset}
 )
-_CONTAINERS = (dict, list, tuple, set, frozenset)
+#: Types of builtin containers.
+CONTAINERS = (dict, list, tuple, set, frozenset)
 #: Layers of wrappers that are opened: where attributes are made up on the fly, `__wrapped__` may
 #: lead on for ever.
 MAX_WRAPPINGS = 16
@@ -121,6 +122,13 @@ def wrapped_by(outer: Any) -> Any:
     return callables.own(outer, "__dict__", {}).get("__wrapped__")
 
 
+def function_behind(outer: Any) -> FunctionType | None:
+    """The function in Python that a callable is or wraps; None: it is none."""
+    wrapped = wrapped_by(outer)
+    found = callables.raw(outer if wrapped is None else wrapped)
+    return found if type(found) is FUNCTION else None
+
+
 def held(target: Any) -> Iterator[Link]:
     """The things that a thing holds with the ways to them, always in the same order."""
     if type(target) is FUNCTION:
@@ -151,7 +159,7 @@ def held(target: Any) -> Iterator[Link]:
 
 def is_container(target: Any) -> bool:
     """Whether a thing holds others as its elements."""
-    return isinstance(target, _CONTAINERS)
+    return isinstance(target, CONTAINERS)
 
 
 def elements(target: Any) -> Iterable[Any]:

@@ -22,6 +22,7 @@ from amorsize._function.bytecode import (
     op_numbers,
     placed,
 )
+from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.passed_arguments import Passed
 from amorsize._function.stack_operations import run
 from amorsize._function.symbol_stack import Frame
@@ -79,23 +80,13 @@ _STORES = GLOBAL_STORES | FREE_STORES | ATTR_STORES | frozenset(ITEM_STORES)
 #: What is left on the stack across a jump is one branch of `a if b else c`, most often returned.
 _GIVES_ON = frozenset(op_numbers("RETURN_VALUE", "JUMP_FORWARD"))
 
-#: Codes whose flow is kept.
-MAX_FLOWS = 1024
-#: By the id of a code. The code is kept with its flow, so that no id comes twice.
-_flows: dict[int, tuple[CodeType, Flow]] = {}
-
 
 def flow_of(func: FunctionType) -> Flow:
-    """Where the values of a function's code go; kept, since code never changes."""
-    code = func.__code__
-    found = _flows.get(id(code))
-    if found is None:
-        if len(_flows) >= MAX_FLOWS:
-            _flows.clear()
-        found = _flows[id(code)] = code, follow(code)
-    return found[1]
+    """Where the values of a function's code go."""
+    return follow(func.__code__)
 
 
+@kept_by_code
 def follow(code: CodeType) -> Flow:
     """Where the values of a code object and its nested code go."""
     flow = Flow()

@@ -6,8 +6,8 @@ from _weakref import ref
 
 from amorsize._function import value_flow
 from amorsize._function.bytecode import CLOSURE, GLOBAL
-from amorsize._function.callable_walk import wrapped_by
-from amorsize._function.callables import FUNCTION, public_name_of, raw
+from amorsize._function.callable_walk import function_behind
+from amorsize._function.callables import public_name_of
 from amorsize._function.effect_table import rules
 from amorsize._function.flow_reader import flow_of, given_by
 from amorsize._function.library_gives import GIVES
@@ -46,7 +46,7 @@ def from_library(maker: Any, flow: Flow, target: Store, place: int) -> Iterator[
     what = _kind_of(maker, steps[place - 1] if place else "")
     if what == _NEW:
         return
-    function = _written_in_python(maker)
+    function = function_behind(maker)
     if function is not None and not what:
         yield from by_code(function, flow, target, place, 0, lambda _: ())
     for called, passed, _ in flow.calls:
@@ -108,12 +108,6 @@ def _kind_of(maker: Any, last: str) -> str:
     if top in NETWORK:
         return _NEW
     return _known.get(name, _NUMBERS if top in _OF_NUMBERS else "")
-
-
-def _written_in_python(maker: Any) -> FunctionType | None:
-    wrapped = wrapped_by(maker)
-    found = raw(maker if wrapped is None else wrapped)
-    return found if type(found) is FUNCTION else None
 
 
 def _anywhere(flow: Flow, passed: Iterable[Symbol], what: str) -> Iterator[Store]:

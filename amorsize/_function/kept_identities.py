@@ -10,11 +10,12 @@ from gc import get_referents
 
 from amorsize._function import callables
 from amorsize._function.bytecode import compares_values, nested
-from amorsize._function.callable_walk import reads
+from amorsize._function.callable_walk import CONTAINERS, reads
 from amorsize._function.callables import FUNCTION, METHOD, MODULE
 from amorsize._function.dependencies import needs_of
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.ownership import is_own_class
+from amorsize._function.plain_values import PLAIN
 from amorsize._function.pure_reach import compares_identity
 
 TYPE_CHECKING = False
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 MOST_REACHED, MOST_PARTS = 20_000, 1000
 #: How far inside an item others are looked for.
 DEEPEST = 6
-_PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, range, bytearray})
-_CONTAINERS = (tuple, list, dict, set, frozenset)
+#: Types of values without anything inside that could be shared.
+_PLAIN = PLAIN | {bytearray}
 _CODE = (FUNCTION, METHOD, MODULE, type(len), type)
 #: Methods and functions that compare what they are handed with what is there.
 _COMPARING = frozenset({"index", "count", "remove", "id"})
@@ -80,7 +81,7 @@ def _inside(one: Any) -> Iterable[Any]:
     """What a container or an object of the project holds, unless all of it is plain."""
     if isinstance(one, dict):
         found = (*one, *one.values())
-    elif isinstance(one, _CONTAINERS):
+    elif isinstance(one, CONTAINERS):
         found = tuple(one)
     elif is_own_class(type(one)):
         found = tuple(get_referents(one))

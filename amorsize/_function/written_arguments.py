@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from amorsize._function.callable_walk import wrapped_by
-from amorsize._function.callables import FUNCTION, MISSING, raw
+from amorsize._function.callable_walk import function_behind, wrapped_by
+from amorsize._function.callables import MISSING
 from amorsize._function.library_changes import TO
 from amorsize._function.name_lookup import ends_of, root_of
 from amorsize._function.value_flow import CALLED
@@ -27,10 +27,10 @@ _FOREIGN: Any = ["a foreign function"]
 
 def written_by_place(called: Any, passed: tuple[Symbol, ...]) -> tuple[Symbol, ...]:
     """What a function is passed for its argument `out` without saying so."""
-    wrapped = wrapped_by(called)
-    function = raw(called if wrapped is None else wrapped)
-    if type(function) is not FUNCTION:
-        place = _PLACES.get(f"{called.__module__}.{called.__name__}") if wrapped else None
+    function = function_behind(called)
+    if function is None:
+        is_wrapper = wrapped_by(called) is not None
+        place = _PLACES.get(f"{called.__module__}.{called.__name__}") if is_wrapper else None
         return passed[place:][:1] if place is not None else ()
     code = function.__code__
     names = code.co_varnames[: code.co_argcount]

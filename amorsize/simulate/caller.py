@@ -95,7 +95,7 @@ class Caller:
 
     def inspect_host(self, then: Then) -> None:
         """Find out what the host has."""
-        work_s = self.costs.load_s(INSPECTION_LOADS) + self.world.survey_s
+        work_s = self.costs.load_s(INSPECTION_LOADS) + self.world.inspect_s
         self.spend(work_s, lambda: self.reporter.inspected(self.costs.to_load_s), then)
 
     def measure_pickling(self, then: Then) -> None:

@@ -74,7 +74,7 @@ class HostFigures:
         thread_start_s: Of the caller, per thread.
         dispatch_s: Of the caller, per chunk to a process and back; `thread_dispatch_s` to a thread.
         latency_s: One way through a pipe.
-        survey_s, weigh_s, watch_s: What inspecting the host, measuring pickling and starting the
+        inspect_s, weigh_s, watch_s: What inspecting the host, measuring pickling and starting the
             GIL probe cost the caller, beside loading.
     """
 
@@ -89,7 +89,7 @@ class HostFigures:
     dispatch_s: float = 60e-6
     thread_dispatch_s: float = 25e-6
     latency_s: float = 30e-6
-    survey_s: float = 0.3e-3
+    inspect_s: float = 0.3e-3
     weigh_s: float = 0.1e-3
     watch_s: float = 0.3e-3
 
