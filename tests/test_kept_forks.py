@@ -193,7 +193,6 @@ class TestKept:
 
     def test_a_block_of_workers_keeps_them_and_ends_them(self, waiting, monkeypatch):
         monkeypatch.setattr(worker_main, "IDLE_S", 0.0)
-        monkeypatch.setattr("amorsize._workers.forked_worker.IDLE_S", 0.0)
         with amorsize.workers():
             mapped(scaled)
             pids = waiting()
@@ -708,7 +707,7 @@ class TestEnds:
     """Whatever ends the caller or a worker, nothing is left and nothing is lost."""
 
     def test_workers_quit_when_nobody_calls(self, waiting, monkeypatch):
-        monkeypatch.setattr("amorsize._workers.forked_worker.IDLE_S", 0.1)
+        monkeypatch.setattr(worker_main, "IDLE_S", 0.1)
         mapped(scaled)
         assert waiting()
         until(lambda: not waiting())

@@ -59,34 +59,14 @@ class HostInspection:
     def run(self) -> None:
         """Find out what the host has and what the function reaches."""
         if self._call.shortage_reason is None:
-            n_left = shortage.n_readable_left()
-            self._call.shortage_reason = shortage.why_too_few(n_left)
-            self._check_open_files()
-            if n_left < shortage.FEW and self._call.shortage_reason is None:
-                shortage.load_late()
+            self._find_shortage()
             if self._call.shortage_reason is not None and self._call.tuner.request.is_loop:
                 return
-
         self._call.fork_reason = resources.why_not_fork()
         host = self._host = spawn_costs.host(self._call.fork_reason)
-        request, n_done = self._call.tuner.request, self._call.work.results.n_done
+        request = self._call.tuner.request
         if request.backend == "auto":
-            verdict = self._judge()
-            if self._call.work.results.n_done > n_done:  # a watched item may have started threads
-                self._call.fork_reason = resources.why_not_fork()
-            request = request.replace(
-                thread_reason=verdict.thread_reason or shortage.why_no_threads(),
-                process_reason=verdict.process_reason or self.why_not_processes(),
-                connects=self._connects,
-            )
-            if (
-                self._call.fork_reason is not None
-                and request.thread_reason
-                and not request.process_reason
-            ):
-                request = request.replace(n_jobs=self._interpreters_worth(request))
-            if not request.may_inline and request.thread_reason and request.process_reason:
-                request = request.replace(n_jobs=1)  # one thread, beside which no other item runs
+            request = self._judged(request)
         elif request.backend == "thread" and request.n_jobs is None:
             from amorsize._function.thread_safety import reach
 
@@ -100,6 +80,32 @@ class HostInspection:
         if self._payload is not None:
             host = host.replace(load_s=host.load_s + spawn_costs.sending_s(self._payload))
         self._recorder.tell(HostInspected(host=host, request=request))
+
+    def _find_shortage(self) -> None:
+        """Find out if files or rights are short; load late modules while there is room."""
+        n_left = shortage.n_readable_left()
+        self._call.shortage_reason = shortage.why_too_few(n_left)
+        self._check_open_files()
+        if n_left < shortage.FEW and self._call.shortage_reason is None:
+            shortage.load_late()
+
+    def _judged(self, request: Request) -> Request:
+        """The request with the backends that the function allows."""
+        n_done = self._call.work.results.n_done
+        verdict = self._judge()
+        if self._call.work.results.n_done > n_done:  # a watched item may have started threads
+            self._call.fork_reason = resources.why_not_fork()
+        request = request.replace(
+            thread_reason=verdict.thread_reason or shortage.why_no_threads(),
+            process_reason=verdict.process_reason or self.why_not_processes(),
+            connects=self._connects,
+        )
+        has_only_processes = request.thread_reason and not request.process_reason
+        if self._call.fork_reason is not None and has_only_processes:
+            request = request.replace(n_jobs=self._interpreters_worth(request))
+        if not request.may_inline and request.thread_reason and request.process_reason:
+            request = request.replace(n_jobs=1)  # one thread, beside which no other item runs
+        return request
 
     @property
     def keeping(self) -> Keeping:
@@ -116,10 +122,10 @@ class HostInspection:
             return False
         if self.keeping.is_first:
             return False
-        standing = self.keeping.standing()
-        return not isinstance(standing, str) and standing.n_workers >= (
-            request.n_jobs or self._host.n_cores
-        )
+        from amorsize._workers.kept_forks import kept
+
+        standing, n_wanted = self.keeping.standing(), request.n_jobs or self._host.n_cores
+        return not isinstance(standing, str) and kept.n_workers(standing) >= n_wanted
 
     def _judge(self) -> Verdict:
         """Find out where the items may run: read the function, watch an item where that is open."""
@@ -216,7 +222,7 @@ class HostInspection:
     def _why_not_worth_starting(self) -> str | None:
         """Why too little work is left to start new interpreters, in words; None: enough is."""
         item_s = self._call.tuner.costs.item_s
-        if not self._call.caller_may_run_items or item_s is None or not self._call.work.all_read:
+        if item_s is None or not self._can_finish_here:
             return None
         core_share = self._call.tuner.costs.undisturbed_s / item_s
         left_s = core_share * self._left_s
@@ -235,8 +241,7 @@ class HostInspection:
 
     def _interpreters_worth(self, request: Request) -> int | None:
         """How many new interpreters may be started without a loss, at most as many as asked."""
-        item_s = self._call.tuner.costs.item_s
-        if not self._call.caller_may_run_items or item_s is None or not self._call.work.all_read:
+        if self._call.tuner.costs.item_s is None or not self._can_finish_here:
             return request.n_jobs
         return spawn_costs.interpreters_worth(self._left_s, request.n_jobs or sys.maxsize)
 
@@ -250,8 +255,13 @@ class HostInspection:
         return spawn_costs.why_not_send(payload, self._left_s, n_workers, stretch)
 
     @property
+    def _can_finish_here(self) -> bool:
+        """Whether the caller may run all items that are left, and knows how many they are."""
+        return self._call.caller_may_run_items and self._call.work.all_read
+
+    @property
     def _left_s(self) -> float:
-        """The work left, as one core would do it."""
+        """Seconds that one core would take for the items that are left."""
         return self._call.tuner.left_s(self._call.status(caller_busy=False))
 
     def _n_computing(self) -> int:

@@ -74,7 +74,9 @@ class Keeping:
         if self._standing is None or isinstance(self._standing, str):
             pool.end_resting()
         else:
-            self._standing.keep(pool)
+            from amorsize._workers.kept_forks import kept
+
+            kept.keep(pool, self._standing)
 
 
 def _why_not(call: Call) -> str | None:

@@ -165,11 +165,13 @@ class Starter:
         if isinstance(standing, str):
             tuner.note("workers are forked anew", standing)
             return None
-        kept = standing.taken(n_most)
-        if kept is not None:
-            tuner.note(f"{len(kept.resting)} workers are there", "they waited since a call before")
-            kept.reopen(self._call.task, keeping.keep)
-        return kept
+        from amorsize._workers.kept_forks import kept
+
+        pool = kept.take(standing, n_most)
+        if pool is not None:
+            tuner.note(f"{len(pool.resting)} workers are there", "they waited since a call before")
+            pool.reopen(self._call.task, keeping.keep)
+        return pool
 
     def _warn_of_new_interpreters(self) -> None:
         """Warn of what new interpreters lack if the user has asked for processes."""

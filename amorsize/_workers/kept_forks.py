@@ -98,19 +98,6 @@ class Standing:
             and abs(self._depth - now._depth) <= MOST_FRAMES
         )
 
-    @property
-    def n_workers(self) -> int:
-        """How many workers wait that could serve a call."""
-        return kept.n_workers(self)
-
-    def taken(self, n_places: int) -> ForkPool | None:
-        """A pool with room for so many workers, some of which wait already; None: there is none."""
-        return kept.take(self, n_places)
-
-    def keep(self, pool: ForkPool) -> None:
-        """Have the workers of a pool wait for the next call."""
-        kept.keep(pool, self)
-
 
 def _held(value: Any) -> Any:
     """A plain value as it is, another object by a reference that lets it go.
