@@ -1,4 +1,4 @@
-"""What workers run in the tests of crews; imports little, because new interpreters import it."""
+"""What workers run in the tests of pools; imports little, because new interpreters import it."""
 
 import os
 import signal

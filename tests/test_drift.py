@@ -320,7 +320,7 @@ def test_what_parking_does_to_costs_is_no_drift():
     assert len(outcome.policy.drifts) <= 1  # that they are dearer than remembered
 
 
-def test_a_crew_found_healthy_is_looked_at_again_once_items_cost_more():
+def test_a_pool_found_healthy_is_looked_at_again_once_items_cost_more():
     """Eight were not in each other's way; now memory is enough for four."""
     known = profile(n_jobs=8, n_healthy=8)
 
@@ -330,7 +330,7 @@ def test_a_crew_found_healthy_is_looked_at_again_once_items_cost_more():
 
 
 def test_costs_that_fall_and_come_back_are_as_remembered():
-    """So they are no reason to doubt a crew that was found healthy: only what costs more is."""
+    """So they are no reason to doubt a pool that was found healthy: only what costs more is."""
     changes = [("cost", 0.08), ("waiting", 5.0), ("cost", 7.6), ("cores", 1.6)]
     told = [drift.Drift(now_s=1.0, what=what, factor=f, n_chunks=4) for what, f in changes]
 

@@ -67,11 +67,11 @@ def look_around(item):
     return burn(item)
 
 
-# -- one crew -------------------------------------------------------------------------------
+# -- one pool -------------------------------------------------------------------------------
 
 
 def told_by(pool, n_items=20, items=None):
-    """What a crew of one worker tells of one chunk."""
+    """What a pool of one worker tells of one chunk."""
     pool.start(0)
     events, sent = [], False
     until_s = time.monotonic() + 20
@@ -155,10 +155,10 @@ def test_a_file_that_was_open_before_the_fork_is_told(tmp_path):
     assert sum(len(one.results) for one in events if isinstance(one, ChunkDone)) == 20
 
 
-@pytest.mark.parametrize("crew_of", [lambda t: ForkPool(t, n_workers=1), ThreadPool])
-def test_items_that_do_nothing_are_all_run(crew_of):
+@pytest.mark.parametrize("pool_of", [lambda t: ForkPool(t, n_workers=1), ThreadPool])
+def test_items_that_do_nothing_are_all_run(pool_of):
     """Nothing is told, nothing handed back, and the cost told is the items' own."""
-    events = told_by(crew_of(Task(look_around, watch=Watch())))
+    events = told_by(pool_of(Task(look_around, watch=Watch())))
     (done,) = [one for one in events if isinstance(one, ChunkDone)]
 
     assert noticed(events) == []

@@ -61,7 +61,7 @@ def _rest(event):
     return event.peak_bytes, event.available_bytes
 
 
-def crew_of(n_workers):
+def working_pool(n_workers):
     """A tuner whose workers all have chunks, in a call that asks for processes, and the chunks."""
     tuner = Tuner(Host(n_cores=n_workers), Request(n_items=1000, backend="process"))
     sent = []
@@ -94,7 +94,7 @@ def report(action):
 
 def test_those_that_memory_has_no_room_for_are_sent_home():
     """Each as soon as it has nothing to do; the others get all that is left."""
-    tuner, sent = crew_of(4)
+    tuner, sent = working_pool(4)
     tuner.tell(MemoryGrown(worker=0, peak_bytes=1000, held_bytes=1000, available_bytes=2000))
     went, fed = [], []
 
@@ -111,7 +111,7 @@ def test_those_that_memory_has_no_room_for_are_sent_home():
 
 def test_the_last_one_stays():
     """However little there is: somebody has to do the work."""
-    tuner, sent = crew_of(3)
+    tuner, sent = working_pool(3)
     tuner.tell(MemoryGrown(worker=0, peak_bytes=1 << 40, held_bytes=1 << 40, available_bytes=0))
     for action in sent:
         tuner.tell(report(action))
@@ -123,7 +123,7 @@ def test_the_last_one_stays():
 
 def test_one_that_left_is_replaced():
     """It is no death: the plan stays, and the caller is not thought to be in danger."""
-    tuner, sent = crew_of(2)
+    tuner, sent = working_pool(2)
     tuner.tell(report(sent[0]))
     tuner.tell(WorkerRetired(worker=sent[0].worker, why="it had grown"))
 

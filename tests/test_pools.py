@@ -1,4 +1,4 @@
-"""One contract for every crew: what it takes, what it tells, and what it leaves behind."""
+"""One contract for every pool: what it takes, what it tells, and what it leaves behind."""
 
 import os
 import signal
@@ -39,7 +39,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="workers are for
 
 @pytest.fixture(scope="module", params=KINDS)
 def kind(request):
-    """The kind of crew; the tests of each kind run together."""
+    """The kind of pool; the tests of each kind run together."""
     return request.param
 
 
@@ -61,7 +61,7 @@ def executor(kind):
 
 @pytest.fixture
 def employ(kind, executor):
-    """Make a crew that does something to each item; it is closed at the end."""
+    """Make a pool that does something to each item; it is closed at the end."""
     pools = []
 
     def make(function, **options):
@@ -137,7 +137,7 @@ def run(pool, items, **how):
 
 
 class TestWork:
-    """What every crew does with chunks."""
+    """What every pool does with chunks."""
 
     def test_workers_say_when_they_are_ready(self, employ):
         pool = employ(pool_items.double)
@@ -321,9 +321,9 @@ class TestOutput:
 
 
 class TestEnd:
-    """A crew leaves nothing behind, however it ends."""
+    """A pool leaves nothing behind, however it ends."""
 
-    def test_a_crew_closes_at_once_in_bounded_time(self, employ, kind, tmp_path):
+    def test_a_pool_closes_at_once_in_bounded_time(self, employ, kind, tmp_path):
         pool = employ(pool_items.wait_noted)
         start(pool, 0)
         begun = tmp_path / "begun"
@@ -347,7 +347,7 @@ class TestEnd:
 
         assert descriptors() == before
 
-    def test_a_crew_that_never_started_closes(self, employ):
+    def test_a_pool_that_never_started_closes(self, employ):
         assert employ(pool_items.double).close(at_once=False) == []
 
 

@@ -38,7 +38,7 @@ def test_two_workers_that_are_slower_than_one_do_not_cost_the_promise(seed):
 
 
 @pytest.mark.parametrize("n_cores", [32, 128, 256])
-def test_a_crew_that_chokes_itself_is_found_out_while_it_grows(n_cores):
+def test_a_pool_that_chokes_itself_is_found_out_while_it_grows(n_cores):
     """22 workers do most; of 256 each takes 130 times as long, and all of them would be started."""
     outcome = play(simulate.world("retrograde", n_cores, 7))
 
@@ -46,7 +46,7 @@ def test_a_crew_that_chokes_itself_is_found_out_while_it_grows(n_cores):
     assert outcome.makespan_s < 1.5 * 15.0 / 9.4
 
 
-def test_the_first_chunks_to_come_back_do_not_show_that_a_crew_is_healthy():
+def test_the_first_chunks_to_come_back_do_not_show_that_a_pool_is_healthy():
     """Of uneven items begun by 64 workers at once the short ones come first: as if alone."""
     random = Random(1)
     world = World(
@@ -66,7 +66,7 @@ def test_the_first_chunks_to_come_back_do_not_show_that_a_crew_is_healthy():
 
 
 def test_dear_items_behind_cheap_ones_are_no_reason_for_a_test():
-    """The same crew has run cheap ones before: it is not in its own way."""
+    """The same pool has run cheap ones before: it is not in its own way."""
     costs_s = ((0.5e-3,) * 3000 + (10e-3,) * 300) * 2
     outcome = play(World(costs_s=costs_s, n_cores=16, thread_reason="not looked at"))
 
@@ -85,7 +85,7 @@ def test_uneven_items_behind_a_few_cheap_ones_are_no_reason_to_idle_a_core_of_tw
     assert n_tested <= 1
 
 
-def test_the_same_crew_is_not_counted_anew_again_and_again():
+def test_the_same_pool_is_not_counted_anew_again_and_again():
     """Bursts pass for crowding, and then for none: each time it takes more of a rise."""
     assert play(simulate.random_world(5907)).policy.limits.contention.n_tests < 9
 
@@ -177,7 +177,7 @@ def test_items_that_keep_getting_costlier_did_so_before_for_no_pool():
 
 
 @pytest.mark.parametrize(("name", "n_cores"), [("memory for half", 32), ("retrograde", 256)])
-def test_a_crew_that_was_found_too_large_stays_so(name, n_cores):
+def test_a_pool_that_was_found_too_large_stays_so(name, n_cores):
     """The workers that are parked still slow the others down until their last chunks end."""
     for seed in (25_000, 25_001):
         outcome = play(simulate.world(name, n_cores, seed))

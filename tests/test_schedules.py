@@ -1,6 +1,6 @@
 """Every order in which workers can become ready, report, die, hang or be interrupted is fine.
 
-A call runs over a crew without processes, whose next event hypothesis chooses: the same choices
+A call runs over a pool without processes, whose next event hypothesis chooses: the same choices
 give the same call, and a failure is shrunk to the shortest schedule that shows it.
 """
 
@@ -29,7 +29,7 @@ TELLING_TIME = (acting, call, ending, engine, inline, retries, starting, workers
 
 
 class Clock:
-    """Time that passes when the crew says so."""
+    """Time that passes when the pool says so."""
 
     def __init__(self):
         self.now_s = 100.0
@@ -39,7 +39,7 @@ class Clock:
 
 
 class Scheduled:
-    """A crew of workers that exist on paper; `choose(n)` says which of n things happens next."""
+    """A pool of workers that exist on paper; `choose(n)` says which of n things happens next."""
 
     backend = "process"
     inherits_items = True
@@ -295,7 +295,7 @@ def judge(outcome, function, n_items, options, pool):
 
 
 def test_a_schedule_can_be_told_apart():
-    """The judge is not blind: a crew that loses a result is caught."""
+    """The judge is not blind: a pool that loses a result is caught."""
     task = engine.Engine(good, (range(3),), {}, call_options.DEFAULTS, "work").call.task
     pool = Scheduled(task, None, Clock(), interrupts=False)
     options = {"retries": 0, "return_exceptions": False}

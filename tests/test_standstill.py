@@ -95,7 +95,7 @@ def test_no_item_is_ended_for_a_pause(options, call, whole_group, delay_s):
 
 
 class OneWorker:
-    """A crew with one worker, which is in an item since some time."""
+    """A pool with one worker, which has been in an item for some time."""
 
     def __init__(self, began_s):
         self.began_s, self.killed = began_s, []
