@@ -154,7 +154,7 @@ import sys
 print(*[name for name in sys.modules if name.startswith("amorsize.")])
 """
 #: What other processes have learned meanwhile is asked once a call takes long, as on a busy host.
-IF_IT_TAKES_LONG = {"amorsize._profiles.worth_writing", "amorsize.policy.rules.look_up_profile"}
+IF_IT_TAKES_LONG = {"amorsize.policy.rules.look_up_profile"}
 NOT_FOR_A_LOOP = {  # what a first call of trifles does without
     *("amorsize._engine.host_inspection", "amorsize._engine.starting", "amorsize._engine.results"),
     *("amorsize._workers.random_streams", "amorsize._workers.seeding", "amorsize._watching"),
@@ -200,6 +200,25 @@ wait_and_count(range(20)){LOADED}
     assert "amorsize._function.thread_safety" in loaded
     assert NOT_WITHOUT_WORKERS & loaded == set()
     assert len(loaded - IF_IT_TAKES_LONG) <= 144
+
+
+NOT_FOR_FIRST_WORKERS = {  # what compares calls, keeps workers, or is seldom needed
+    *("amorsize.policy.evidence.drift", "amorsize.policy.evidence.cusum"),
+    *("amorsize.policy.evidence.tuned_plan", "amorsize.policy.rules.follow_plan"),
+    *("amorsize.policy.rules.back_off_on_failures", "amorsize._profiles.worth_writing"),
+    *("amorsize._function.pure_reach", "amorsize._workers.shared_data"),
+}
+
+
+def test_a_first_call_with_workers_loads_nothing_for_later_ones(run_script):
+    """Two items that run in forked workers, and report from there."""
+    script = f"""
+from amorsize import tuned_map
+assert tuned_map(abs, [-1, -2], backend="process", n_jobs=2) == [1, 2]{LOADED}"""
+    loaded = set(run_script(script).stdout.split())
+
+    assert "amorsize.policy.update_from_reports" in loaded
+    assert NOT_FOR_FIRST_WORKERS & loaded == set()
 
 
 def test_a_first_call_knows_what_it_has_yet_to_load(run_script):

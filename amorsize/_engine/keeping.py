@@ -5,7 +5,6 @@ from __future__ import annotations
 from amorsize._engine.source import Sliced
 from amorsize._function import sizeof
 from amorsize._function.pure_code import most_to_ask
-from amorsize._function.pure_reach import is_same, reach_of
 from amorsize._profiles import memory_store
 
 TYPE_CHECKING = False
@@ -64,6 +63,8 @@ class Keeping:
         """
         if not isinstance(self._reach, tuple):
             return
+        from amorsize._function.pure_reach import is_same, reach_of
+
         if not is_same(self._reach, reach_of(self._call.func, ()) or ()):
             self._reach = self._standing = f"{self._call.name} was changed during the call"
         elif self._standing is None and (n_started >= MANY or not self.is_first):
@@ -102,5 +103,7 @@ def _reach_of(call: Call) -> tuple[Any, ...] | str:
         most_items = max(most_items, most_to_ask(left_s))
     assert isinstance(call.source, Sliced)
     data = (*call.source.sequences, [*call.item_kwargs.values()])
+    from amorsize._function.pure_reach import reach_of  # most first calls keep nobody
+
     reach = reach_of(call.func, data, most_items)
     return reach or f"{call.name} does more than compute with plain values"

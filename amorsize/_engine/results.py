@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
 from amorsize._function import callables
 from amorsize._workers import protocol, serialization
-from amorsize._workers.shared_data import WrittenInto
 from amorsize.errors import SerializationError
 from amorsize.policy.events import (
     Died,
@@ -20,7 +21,7 @@ from amorsize.policy.evidence import memory_limit
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, TypeGuard
 
     from amorsize._engine.call import Call, Recorder
     from amorsize._engine.confinement import Confinement
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from amorsize._engine.overhead import OverheadMeter
     from amorsize._engine.retries import WorkerDeaths
     from amorsize._workers.protocol import Chunk, ChunkDone, Event, SetupFailed, WorkerLost
+    from amorsize._workers.shared_data import WrittenInto
 
 
 class Returns:
@@ -119,7 +121,7 @@ class Returns:
         if done.is_unread and done.error is not None:
             self._unread(done.start, done.start + done.n_sent, done.error)
             return
-        if isinstance(done.error, WrittenInto):
+        if done.error is not None and _tells_of_writing(done.error):
             self._confinement.stop_before_write(done.start + n_done, done.error)
         elif done.error is not None:
             if done.error_text:
@@ -258,3 +260,9 @@ class Returns:
         self._work.give_back(chunk.start, index)
         if self._call.task.keep_errors:
             self._work.give_back(index + 1, chunk.stop)
+
+
+def _tells_of_writing(error: BaseException) -> TypeGuard[WrittenInto]:
+    """Whether it is a `WrittenInto`; such an error has loaded its module as it was unpickled."""
+    shared_data = sys.modules.get("amorsize._workers.shared_data")
+    return shared_data is not None and isinstance(error, shared_data.WrittenInto)

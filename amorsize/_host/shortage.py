@@ -45,7 +45,8 @@ LATE = (
     *("amorsize._engine.keeping", "amorsize._function.pure_reach", "resource"),
     "amorsize._function.drawn_libraries",
     *(f"amorsize.policy.rules.{name}" for name in ("check_profile", "follow_plan", "explore")),
-    *("amorsize.policy.update_from_reports", "amorsize.policy.evidence.tuned_plan"),
+    *("amorsize.policy.update_from_reports", "amorsize.policy.rules.back_off_on_failures"),
+    *(f"amorsize.policy.evidence.{name}" for name in ("tuned_plan", "drift")),
 )
 _LATE = frozenset(LATE)
 #: The errors of an import without room. For lack of memory, Python's reader of bytecode fails with

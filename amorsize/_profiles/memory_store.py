@@ -212,11 +212,13 @@ class Memory:
         if key[2] in asked or len(asked) >= MAX_VARIANTS:
             return None
         asked.add(key[2])
-        from amorsize._profiles import disk_store, worth_writing  # short calls do not load these
+        from amorsize._profiles import disk_store  # short calls do not load it
 
         found = disk_store.read(func, kind)
         if found is None:
             return None
+        from amorsize._profiles import worth_writing
+
         profile, drifts = found
         known = self._profiles.exactly(key[:2], key[2])
         experience = worth_writing.experience

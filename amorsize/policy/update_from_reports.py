@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from amorsize.policy.evidence import drift, tuned_plan
 from amorsize.policy.evidence.cpu_share import CoreEvidence
 from amorsize.policy.evidence.io_bound import is_idle
-from amorsize.policy.rules import back_off_on_failures, choose_backend, explore, follow_plan
+from amorsize.policy.rules import choose_backend, explore
 from amorsize.policy.state import is_remote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.events import Inlined, Report
+    from amorsize.policy.evidence import drift
     from amorsize.policy.state import State
 
 
@@ -44,6 +44,8 @@ def reported(state: State, event: Report) -> None:
         if found is not None:
             _see_drift(state, state.profile.watch, found)
     if state.request.keeps_failures:
+        from amorsize.policy.rules import back_off_on_failures  # which most calls do without
+
         back_off_on_failures.see(state, event)
     if is_remote(state):
         from amorsize.policy.rules import remote  # which most programs never need
@@ -71,6 +73,8 @@ def settle_waiting(state: State, asked: drift.Drift, event: Inlined) -> None:
         return
     state.waiting.pending = None
     if not waits:
+        from amorsize.policy.evidence import drift  # a first call remembers nothing to drift from
+
         _note_drift(state, asked.replace(what="cores", answer=drift.NOTHING))
         return
     _note_drift(state, asked.replace(answer="where they run is decided anew"))
@@ -156,8 +160,18 @@ def _see_drift(state: State, watch: drift.Watch, found: drift.Drift) -> None:
 
 
 def _note_drift(state: State, found: drift.Drift) -> None:
-    if state.profile.followed is not None and tuned_plan.ends(found):
-        found = found.replace(answer="the plan that was tuned is left")
-        follow_plan.leave(state, "it was measured for other items")
+    if state.profile.followed is not None:
+        found = _left_for(state, found)
     state.note_drift(found)
     state.costs.begin_means()
+
+
+def _left_for(state: State, found: drift.Drift) -> drift.Drift:
+    """Leave a plan that was tuned if the drift ends it; the drift, with that as its answer."""
+    from amorsize.policy.evidence import tuned_plan
+    from amorsize.policy.rules import follow_plan  # few calls follow one
+
+    if not tuned_plan.ends(found):
+        return found
+    follow_plan.leave(state, "it was measured for other items")
+    return found.replace(answer="the plan that was tuned is left")

@@ -9,7 +9,6 @@ early if they go badly. A neighbour that is better twice becomes the plan.
 from __future__ import annotations
 
 from amorsize.policy.best_backend import Route
-from amorsize.policy.evidence import drift
 from amorsize.policy.evidence.exploration import Trial
 from amorsize.policy.evidence.exploration_account import Explored
 from amorsize.policy.evidence.io_concurrency import LEAST as LEAST_WAITERS
@@ -246,7 +245,9 @@ def _adopt(state: State, trial: Trial, gain: float) -> None:
     _switch(state, trial.rival)
     state.profile.watch = None  # it watches what items cost in the old plan
     state.costs.begin_means()
-    found = drift.Drift(
+    from amorsize.policy.evidence.drift import Drift  # few calls change their plan
+
+    found = Drift(
         now_s=state.moment.now_s,
         what="plan",
         factor=gain,
