@@ -15,7 +15,9 @@ from types import SimpleNamespace
 import pytest
 from conftest import ROOT, read
 
+from amorsize._engine.handing_over import Consumer
 from amorsize._engine.retries import WorkerDeaths
+from amorsize._engine.workers import Workers
 from amorsize.errors import ItemTimeout
 
 TIMEOUT_S, PAUSE_S = 1.0, 1.5
@@ -92,6 +94,41 @@ def test_no_item_is_ended_for_a_pause(options, call, whole_group, delay_s):
     )
 
     assert found == "True"
+
+
+PAUSE_AS_AN_ITEM_IS_SENT = """
+import os, subprocess, time
+from itertools import count, islice
+from amorsize import autotune
+
+class Item:
+    def __init__(self, k):
+        self.k = k
+    def __reduce__(self):
+        if self.k == 6 and os.getpid() == CALLER:
+            stand_still()
+        return Item, (self.k,)
+
+def stand_still():
+    last_s, group = time.monotonic(), os.getpgid(0)
+    line = f"kill -s STOP -- -{group}; sleep 1.5; kill -s CONT -- -{group}"
+    subprocess.Popen(["sh", "-c", line], start_new_session=True)
+    while (now_s := time.monotonic()) - last_s < 1.0:
+        last_s = now_s
+
+def item(one):
+    time.sleep(0.1)
+    return one.k
+
+CALLER = os.getpid()
+tuned = autotune(item, n_jobs=2, timeout=1.0, cache=False, backend="process")
+print(list(islice(tuned.stream(map(Item, count())), 16)) == list(range(16)))
+"""
+
+
+def test_a_pause_after_data_was_read_counts_as_one(run_script):
+    """It comes before workers are polled again, as an item is sent while another is under way."""
+    assert run_script(PAUSE_AS_AN_ITEM_IS_SENT).stdout == "True\n"
 
 
 class OneWorker:
@@ -178,6 +215,17 @@ class TestWhatCounts:
         losses.seen(now)
 
         assert self.is_ended(losses, 11.0)
+
+    def test_a_pause_right_after_what_the_user_does_is_one(self, losses):
+        """The clock goes on when the user's code is over, not only at the next poll."""
+        call = SimpleNamespace(options=SimpleNamespace(timeout=10.0))
+        workers = Workers(call, None, None, None, on_event=print)
+        workers.losses = losses
+        with Consumer(workers, SimpleNamespace(lend=lambda: None, take=lambda: None)):
+            pass
+        losses.seen(time.perf_counter() + 5.0)
+
+        assert not self.is_ended(losses, 11.0)
 
 
 def test_an_item_that_does_not_end_is_still_ended(run_script):

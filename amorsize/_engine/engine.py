@@ -291,6 +291,7 @@ class Engine:
         if not source.all_read and not source.in_turn:
             self.workers.stop_clock()
             self._read()
+            self.workers.start_clock()
             if call.work.is_finished:  # all that was left of the data was its end
                 return
         action = call.tuner.next(call.status(caller_busy=False))

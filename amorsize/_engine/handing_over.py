@@ -23,6 +23,7 @@ class Consumer:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
             return  # the call ends, and with it what would be taken back
+        self._workers.start_clock()
         self._draws.take()
         if self._workers.library_limits is not None:
             self._workers.library_limits.hold()

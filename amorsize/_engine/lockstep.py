@@ -182,6 +182,7 @@ class Turns:
         else:
             source.read(1, 0.0)
             self._failures.note_broken_data()
+        self._workers.start_clock()
         return work.is_finished
 
     # -- streams ----------------------------------------------------------------------------

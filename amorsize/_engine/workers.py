@@ -114,6 +114,11 @@ class Workers:
         if self.losses is not None:
             self.losses.stop_clock()
 
+    def start_clock(self) -> None:
+        """Watch the time again: the user's own code is over."""
+        if self.losses is not None and self._call.options.timeout is not None:
+            self.losses.seen(perf_counter())
+
     def send(self, action: do.Send) -> None:
         pool = self.pool_of[action.worker]
         alone = self._call.work.has_suspect
