@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from amorsize._engine.starting import Starter
     from amorsize._engine.workers import Workers
 
-#: Actions that the dispatcher thread may carry out, besides starting threads; it never forks.
+#: Actions that the dispatcher thread may carry out, besides starting threads. It never forks.
 DONE_BESIDE = (do.Send, do.RetireWorker, do.LookUpProfile, do.StopGilProbe)
 
 
@@ -113,7 +113,7 @@ class Acting:
         return isinstance(action, DONE_BESIDE)
 
     def new_dispatcher(self) -> Dispatcher | None:
-        """A new dispatcher thread; None: the system has no room for a thread."""
+        """Start a dispatcher thread; None: the system has no room for a thread."""
         try:
             from amorsize._engine.dispatcher_thread import Dispatcher
 

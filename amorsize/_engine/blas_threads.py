@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-# By a part of the file's name: the environment variable with which a user decides the number, and
-# the functions that return and set it, under their names in several builds.
+#: By a part of the file's name: the environment variable by which users set the number, and the
+#: functions that return and set it, under their names in several builds.
 LIBRARIES: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "openblas": (
         "OPENBLAS_NUM_THREADS",
@@ -80,7 +80,7 @@ _found: tuple[int, list[tuple[Callable[[], int], Callable[[int], object]]]] = (-
 def _loaded() -> list[tuple[Callable[[], int], Callable[[int], object]]]:
     """The functions that return and set the threads of each library; cached until modules load."""
     global _found
-    if DECIDES_ALL in os.environ or "ctypes" not in sys.modules:  # nor is numpy, then
+    if DECIDES_ALL in os.environ or "ctypes" not in sys.modules:  # then numpy is not loaded either
         return []
     n_modules = len(sys.modules)
     if _found[0] != n_modules:
@@ -89,7 +89,7 @@ def _loaded() -> list[tuple[Callable[[], int], Callable[[int], object]]]:
 
 
 def _number_in(library: Any) -> tuple[Callable[[], int], Callable[[int], object]] | None:
-    """The variable in which OpenBLAS keeps the number; its function would also start the threads.
+    """The variable in which OpenBLAS has the number: its function would also start the threads.
 
     A fork stops the threads. Starting them after each call would take 0.2 ms, and the next call
     would need 1 ms to find out whose threads they are.
@@ -120,7 +120,7 @@ def _find() -> Iterator[Any]:
                 library = ctypes.CDLL(path, mode=os.RTLD_NOLOAD | os.RTLD_NOW)
             except OSError as error:
                 let_through(error)
-                continue  # it is mapped and not loaded: something reads the file
+                continue  # the file is mapped, but not loaded as a library
             if (number := _number_in(library)) is not None:
                 yield number
                 continue
@@ -128,6 +128,6 @@ def _find() -> Iterator[Any]:
                 if hasattr(library, tell) and hasattr(library, set_to):
                     yield getattr(library, tell), getattr(library, set_to)
                     break
-    arrow: Any = sys.modules.get("pyarrow")  # which starts threads by itself, after a fork anew
+    arrow: Any = sys.modules.get("pyarrow")  # it starts threads by itself, and again after a fork
     if hasattr(arrow, "set_cpu_count"):
         yield arrow.cpu_count, arrow.set_cpu_count

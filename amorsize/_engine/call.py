@@ -32,10 +32,10 @@ if TYPE_CHECKING:
         n_failed: int
 
         def done(self, start: int, n_items: int, wall_s: float, n_failed: int = 0) -> None:
-            """Items from `start` on are done."""
+            """Note that items from `start` on are done."""
 
         def update(self, *, is_beside: bool = False) -> None:
-            """Show how far the call is, if it is time for that."""
+            """Show how far the call is, if that is due."""
 
         def end(self) -> None:
             """Show how it has ended."""
@@ -75,7 +75,7 @@ class Call:
         self.known_from: str | None = None
         self.tuner: Tuner
         self.fork_reason: str | None = None
-        #: What the process is too short of to start workers, in words; None: nothing.
+        #: What this process lacks to start workers, in words; None: nothing.
         self.shortage_reason: str | None = None
 
     @property
@@ -104,7 +104,7 @@ class Call:
         )
 
     def _function_here(self) -> Callable[[Any], Any]:
-        """The function for items that the caller runs, with as few steps around it as possible."""
+        """The function for items in the caller, with as few wrappers as possible."""
         if self.item_kwargs and self.task.seed is None and not self.task.star:
             from amorsize._workers.bound_keywords import with_defaults
 
@@ -157,11 +157,11 @@ class Recorder:
         self.n_started: dict[str, int] = {}
         #: Shows how far the call is; None: nobody asked for that.
         self.progress: Meter | None = None
-        #: What one result takes, by those that came lately; only a stream has to know.
+        #: The mean bytes of recent results; measured only in a stream.
         self.result_bytes = 0
 
     def tell(self, event: Event) -> None:
-        """Write down an event, then tell the tuner, which learns of events in no other way."""
+        """Write down an event, then tell the tuner. The tuner learns of all events here."""
         tuner = self._call.tuner
         if isinstance(event, Inlined):
             self._note_chunk(-1, "caller", event)
@@ -186,7 +186,7 @@ class Recorder:
         n_items: int = 0,
         why: str | None = None,
     ) -> None:
-        """Write down what became of a worker."""
+        """Write down what has happened to a worker."""
         self.workers.append(
             WorkerEvent(
                 now_s=now_s,

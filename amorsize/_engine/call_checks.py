@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from _collections_abc import Mapping  # collections.abc is this module, behind a 2 ms import
+from _collections_abc import Mapping  # collections.abc takes 2 ms to import
 
 from amorsize._function.callables import own
 from amorsize._host.signals import let_through
@@ -14,8 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: Types that surely are data, and know their number of items. Others are checked first: a str, say,
-#: is one item by mistake.
+#: Types that are surely data, and know their number of items. Other types are checked first: a str,
+#: for example, was likely meant as one item.
 SURELY_DATA = (list, tuple, range)
 
 
@@ -128,7 +128,7 @@ def _check_one(data: Any, name: str, decorated: bool, *, is_first: bool) -> None
 
 
 def _beside(name: str, decorated: bool) -> str:
-    """The advice for a value that was passed in the place of a further iterable."""
+    """The advice for a value that was passed in place of a further iterable."""
     call = f"{name}(data, option=x)"
     call = call if decorated else f'tuned_map({name}, data, item_kwargs={{"option": x}})'
     return (
@@ -177,8 +177,8 @@ _NOT_PLAIN = _GENERATOR | _COROUTINE | _ASYNC_GENERATOR
 
 def _code_flags(func: Any) -> int:
     """`co_flags` of the Python code that calling `func` runs; 0 if none can be found."""
-    functools = sys.modules.get("functools")  # no partial was ever made where it is not loaded
-    for _ in range(32):  # a partial of a method of ...: deep enough, and it surely ends
+    functools = sys.modules.get("functools")  # without it, no partial was ever made
+    for _ in range(32):  # a partial of a method of a partial ...: a bound for such chains
         if functools is not None and isinstance(func, functools.partial):
             func = func.func
         elif isinstance(func, _METHOD):

@@ -10,7 +10,7 @@ import os
 
 from amorsize._engine.call_checks import shown
 
-# Here, as no file may be open to load it when a function is decorated.
+# Loaded here: later, no file may be left to load it.
 from amorsize._engine.option_checks import BACKENDS, CHECKS, NAMED_EXECUTORS, UNKEPT
 from amorsize.errors import InvalidOptionError, WrongTypeError
 from amorsize.policy.value import Value
@@ -52,54 +52,54 @@ BACKEND_VARIABLE = "AMORSIZE_BACKEND"
 class Options(Value):
     """How calls are to be run; the defaults leave everything to the tuner.
 
-    `autotune` and `tuned_map` spell these in their signatures, `Changes` tells them to type
-    checkers, `option_checks` checks each, docs/reference/options.md explains them. Tests hold all
-    of those to this list. docs/dev/design.md says how to add one.
+    `autotune` and `tuned_map` spell them out in their signatures. `Changes` tells them to type
+    checkers, `option_checks` checks each, and docs/reference/options.md explains them. Tests
+    compare all of these with this list. docs/dev/design.md says how to add one.
     """
 
     backend: Backend = "auto"
-    #: A `concurrent.futures.Executor`, any object with its `submit`, or what holds an engine.
+    #: A `concurrent.futures.Executor`, any object with its `submit`, or a client of an engine.
     executor: Any = None
-    #: What the engine is given with each chunk, such as `{"num_gpus": 1}`.
+    #: Passed to the engine with each chunk, such as `{"num_gpus": 1}`.
     engine: dict[str, Any] | None = None
-    #: Seconds that a call waits for a worker where an engine has none; None for 60.
+    #: Seconds that a call waits while an engine has no worker; None stands for 60.
     start_timeout: float | None = None
     #: None and -1 stand for every usable core.
     n_jobs: int | None = None
-    #: None has it tuned.
+    #: None: it is tuned.
     chunksize: int | None = None
-    #: How much a worker process may grow by. A text such as "2 GB" is kept as bytes.
+    #: By how much a worker process may grow. A text such as "2 GB" is converted to bytes.
     max_worker_memory: int | str | None = None
     setup: Callable[[], object] | None = None
     teardown: Callable[[], object] | None = None
-    #: None has it judged by what the function reaches.
+    #: None: it is judged by what the function reaches.
     thread_safe: bool | None = None
     #: Seconds that one item may take.
     timeout: float | None = None
-    #: How often an item may run again whose worker died.
+    #: How often an item may run again after its worker has died.
     retries: int = 1
     return_exceptions: bool = False
     seed: int | None = None
-    #: True shows it, a function is called with each `Progress`.
+    #: True shows it; a function is called with each `Progress`.
     progress: bool | Callable[[Any], object] = False
     #: False remembers in memory only.
     cache: bool = True
     retune: bool = False
-    #: Called with each `Drift` that was acted on.
+    #: Called with each `Drift` that has changed a decision.
     on_retune: Callable[[Any], object] | None = None
     #: True refuses zipped iterables of different lengths.
     strict: bool = False
 
     @property
     def allow_loop(self) -> bool:
-        """A loop that does nothing else gives what was asked for."""
+        """Whether a plain loop gives all that was asked for."""
         is_open = self.backend in ("auto", "serial") and environment_backend() in (None, "serial")
         asked = (self.executor, self.setup, self.teardown, self.timeout, self.seed)
         return is_open and asked == (None,) * len(asked) and not self.return_exceptions
 
     @property
     def given_workers(self) -> Any:
-        """Whose workers run the items: an executor, or an engine by its name; None: our own."""
+        """The owner of the workers: an executor, or an engine by its name; None: this call."""
         if self.executor is not None:
             return self.executor
         backend = environment_backend() or self.backend
@@ -111,7 +111,7 @@ class Options(Value):
 
     @property
     def most_worker_bytes(self) -> int | None:
-        """What a worker process may grow by."""
+        """By how much a worker process may grow."""
         limit = self.max_worker_memory
         assert not isinstance(limit, str), "it was made bytes when it was checked"
         return limit
@@ -119,7 +119,7 @@ class Options(Value):
 
 DEFAULTS = Options()
 
-#: What other libraries call an option, by what it is called here.
+#: The names of options in other libraries, by the name here.
 HABITS = {
     "max_workers": "n_jobs",
     "processes": "n_jobs",
@@ -152,7 +152,7 @@ HABITS = {
     "random_state": "seed",
 }
 
-#: What to know about an option beyond its name, for those who look for it by another one.
+#: Advice about an option, for users who type its name in another library.
 HINTS = {
     "n_jobs": "the number of items that run at once, threads or processes alike",
     "chunksize": "the number of items that a worker gets at once; left out, it is tuned",
@@ -197,7 +197,7 @@ def spelled(arguments: Mapping[str, Any]) -> Options:
 
 
 def merged(base: Options, **changes: Any) -> Options:
-    """`base` with some options changed; the last one wins, so an executor replaces a backend."""
+    """`base` with some options changed. The latest wins: an executor replaces a backend."""
     if not changes:
         return base
     if changes.get("executor") is not None:

@@ -1,4 +1,4 @@
-"""What a call leaves behind."""
+"""Records what a call has done for `explain()`, with what later calls learn from it."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def remember(
     """Record what happened for explain(), and what was learned for the next call.
 
     Args:
-        call: That is over.
-        recorder: What was written down.
-        confinement: What was seen to confine its items.
-        is_kept: Whether the next call is to know of it.
+        call: A call that is over.
+        recorder: Holds what was written down.
+        confinement: Tells why items had to run in the caller.
+        is_kept: Whether the next call learns of it.
     """
-    if sys.is_finalizing():  # a stream that nobody finished: nothing can be imported any more
+    if sys.is_finalizing():  # an unfinished stream: nothing can be imported any more
         return None
     makespan_s = call.now_s
     _warn_of_copies(call, recorder, is_kept=is_kept)
@@ -49,19 +49,19 @@ def remember(
 def _learned(
     call: Call, chunks: ChunkLog, bound: str | None, makespan_s: float
 ) -> tuple[Profile | None, list[Drift]]:
-    """What is known now, and the changes from what was known before."""
+    """The profile now, and how it differs from the one before."""
     tuner = call.tuner
     n_calls = 1 if call.known is None else call.known.n_calls + 1
     profile, drifts = tuner.learned(n_calls), tuner.drifts
     if profile is None:
         return None, drifts
     fits = call.known if not tuner.profile.is_contradicted else None
-    if is_remote(tuner):  # what is achieved there depends on who else uses it
+    if is_remote(tuner):  # others use it as well, so what is achieved varies
         fits = None
     profile, short = _compared(fits, profile, chunks, call.work.results.n_done, makespan_s)
     drifts += [] if short is None else [short]
     if fits is not None:
-        from amorsize.policy.evidence import tuned_plan  # which a first call has none of
+        from amorsize.policy.evidence import tuned_plan  # a first call does not load it
 
         profile = tuned_plan.kept(fits, profile, drifts)
     return achievement.booked(profile, makespan_s, time()).replace(bound=bound), drifts
@@ -101,7 +101,7 @@ def _trace(
 def _costs(
     call: Call, profile: Profile | None, drifts: list[Drift], ended_at_s: float
 ) -> tuple[CallCost, ...]:
-    """What items cost in the latest calls, this one at the end."""
+    """The costs of items in the latest calls, with this one last."""
     earlier = memory_store.last_trace(call.func)
     costs = () if earlier is None else earlier.costs
     if profile is None:
@@ -118,7 +118,7 @@ def _costs(
 
 
 def _keep(call: Call, trace: Trace, warn: Callable[[str], None]) -> None:
-    """Leave the trace to explain(), and what was learned to the next call."""
+    """Keep the trace for explain(), and what was learned for the next call."""
     memory_store.keep_trace(call.func, trace)
     if trace.profile is None or call.key is None or call.tuner.request.backend == "serial":
         return
@@ -139,10 +139,10 @@ def _keep(call: Call, trace: Trace, warn: Callable[[str], None]) -> None:
 
 
 def _warn_of_copies(call: Call, recorder: Recorder, *, is_kept: bool) -> None:
-    """What items did in worker processes to what these had copies of: say so once per function."""
+    """Warn once per function if items have changed copies in worker processes."""
     if not recorder.n_started.get("process"):
         return
-    from amorsize._engine.verdict import HOLDS_GIL  # loaded, where there were workers
+    from amorsize._engine.verdict import HOLDS_GIL  # loaded if there were workers
 
     if call.tuner.request.thread_reason == HOLDS_GIL:  # items are proven to change nothing
         return
@@ -170,7 +170,7 @@ def _warn_of_copies(call: Call, recorder: Recorder, *, is_kept: bool) -> None:
 def _warn_of_bound(
     call: Call, recorder: Recorder, confinement: Confinement, *, is_kept: bool
 ) -> None:
-    """Warn of what an item was seen to do in a worker, in the call that saw it and no later one."""
+    """Warn of a change that an item has made in a worker, only in the call that has seen it."""
     if not confinement.has_noticed:
         return
     if is_kept:
@@ -219,7 +219,7 @@ def _rejected(call: Call) -> Iterator[str]:
 def _compared(
     known: Profile | None, new: Profile, chunks: ChunkLog, n_items: int, makespan_s: float
 ) -> tuple[Profile, Drift | None]:
-    """What is known now, and whether the call achieved what its plan did before."""
+    """The new profile, and whether the call was as fast as its plan was before."""
     new, is_busy = new.replace(n_items=max(1, n_items)), False
     work_s = sum(chunk.wall_s for chunk in chunks.all)
     if known is not None:
@@ -232,7 +232,7 @@ def _compared(
 
 
 def _merged(known: Profile, new: Profile, level: CostLevel) -> Profile:
-    """What is known now: the new figures where there are any, the old ones where not."""
+    """The new profile: new figures if there are any, else the old ones."""
     learned, before = new.traits, known.traits
     return new.replace(
         pickle_s=learned.pickle_s if learned.pickle_s is not None else before.pickle_s,

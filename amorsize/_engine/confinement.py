@@ -1,4 +1,4 @@
-"""Keeps the items of a call in the caller, once one was seen to need that."""
+"""Keeps all items of a call in the caller after one was seen to need that."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHANGED_HERE = (
 
 
 class Confinement:
-    """Has the caller run all items that are left, once one was seen to need that."""
+    """Has the caller run all items that are left after one was seen to need that."""
 
     def __init__(self, call: Call, recorder: Recorder) -> None:
         self._call, self._recorder = call, recorder
@@ -27,7 +27,7 @@ class Confinement:
         self.bound: str | None = None
         #: Whether this call has seen it, and not an earlier one.
         self.has_noticed = False
-        #: Whether the user was told of it already.
+        #: Whether the user was warned of it.
         self.is_notice_given = False
 
     def bind(self, why: str) -> None:
@@ -40,7 +40,7 @@ class Confinement:
         if bound is None:
             return
         self.bound = bound
-        if not self._call.options.thread_safe:  # else the user knows better, for threads
+        if not self._call.options.thread_safe:  # else the user has vouched for threads
             self.bind(f"an earlier call has seen in a worker that {bound}")
 
     def note_change_in_worker(self, why: str) -> None:
@@ -57,18 +57,18 @@ class Confinement:
     def stop_before_write(self, index: int, error: WrittenInto) -> None:
         """Note that an item, at this index or a little above, wrote into a worker's copy of data.
 
-        Items below have not seen what it wrote, as in the loop. Items above should have seen it.
+        Items before it have not seen the change, as in the loop. Later items should have seen it.
         """
         from amorsize._workers.shared_data import IS_WRITTEN
 
         self.note_change_in_worker(IS_WRITTEN)
-        self.is_notice_given = True  # by the error, unless the caller can make it good
+        self.is_notice_given = True  # by the error, unless the caller can repeat the items
         self._call.work.fail(index, error)
         for pool in self._call.pools.values():
             pool.stop_at(index)
 
     def first_to_repeat(self) -> int | None:
-        """The item that has written, if running it again here gives what the loop would."""
+        """The item that has written, if repeating from it gives the results of the loop."""
         call = self._call
         if not self.is_notice_given or call.work.failure is None:
             return None
@@ -79,7 +79,7 @@ class Confinement:
             return None
         if call.task.source is None or call.source.has_changed:
             return None
-        # An item in the caller may have written, too, and those in workers have not seen it.
+        # An item in the caller may have written as well, and items in workers did not see it.
         for pool in call.pools.values():
             has_changed = getattr(pool, "has_changed_lent", None)
             if has_changed is not None and has_changed():

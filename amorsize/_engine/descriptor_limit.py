@@ -1,20 +1,20 @@
-"""How many threads may run items at once, by the files that those have open."""
+"""Limits the number of threads by the files that their items have open."""
 
 from __future__ import annotations
 
 from amorsize._host import shortage
 from amorsize._host.clocks import perf_counter
 
-#: Files that an item may open, until `ENOUGH_SAMPLES` samples have shown how many it does.
+#: How many files an item is assumed to open until `ENOUGH_SAMPLES` samples have shown it.
 EACH = 8
-#: Samples that are enough to tell.
+#: How many samples are enough.
 ENOUGH_SAMPLES = 8
 #: Seconds between two samples.
 EVERY_S = 2e-3
 
 
 class Files:
-    """What was seen of them in one call."""
+    """The open files that were counted in one call."""
 
     def __init__(self) -> None:
         self._n_before = shortage.n_files_open()
@@ -22,7 +22,7 @@ class Files:
         self._next_s = 0.0
 
     def sample(self, n_running: int) -> None:
-        """See what is open while so many threads are in items; a hundredth of the time at most."""
+        """Count open files while this many threads run items. Takes 1 % of the time at most."""
         began_s = perf_counter()
         if self._n_before is None or not n_running or began_s < self._next_s:
             return

@@ -1,4 +1,4 @@
-"""A thread that serves the workers while the caller is in a long item of its own."""
+"""A thread that serves the workers while the caller runs a long item of its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from amorsize._engine.call import Call
 
-#: Seconds between two checks whether the caller is in a long item.
+#: Seconds between two checks whether the caller runs a long item.
 NAP_S = 10e-3
 #: Seconds after which an item of the caller is long, so that this thread serves the workers.
 AFTER_S = 10e-3
@@ -53,7 +53,7 @@ class _QuickSwitches:
                 self._restore()
 
     def _restore(self) -> None:
-        if sys.getswitchinterval() == self._own_s:  # else the program has set another meanwhile
+        if sys.getswitchinterval() == self._own_s:  # else the program has set another
             sys.setswitchinterval(self._usual_s)
 
     def after_fork(self) -> None:
@@ -125,8 +125,8 @@ class Dispatcher:
 
     def _serve(self) -> None:
         if self._is_probing():
-            self._act()  # most likely it has been watched for long enough
-        if self._is_probing():  # the probe would see a GIL that changes hands quickly
+            self._act()  # it has likely been watched for long enough
+        if self._is_probing():  # short switch intervals would distort the probe
             self._serve_workers()
             return
         with _quick_switches:

@@ -1,4 +1,4 @@
-"""Ends a call, however it comes to its end."""
+"""Ends a call, whether it has finished, failed or been interrupted."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Ending:
 
     def end(self, *, at_once: bool) -> None:
         """End what belongs to the call, in bounded time and without being interrupted by Ctrl-C."""
-        self._inline.unmark()  # where Ctrl-C came before that was done
+        self._inline.unmark()  # Ctrl-C may have come before that was done
         if not self._call.pools:
             self.end_all(at_once=at_once)
             return
@@ -96,7 +96,7 @@ class Ending:
         if pools:
             self._workers.printed.release_all()
         pools.clear()
-        self._workers.pool_of.clear()  # here nothing interrupts them as they go
+        self._workers.pool_of.clear()  # here nothing interrupts their destruction
         if meter is not None and not at_once:
             meter.ended(perf_counter() - began)
             self._learn_costs(meter, starts=starts)
@@ -107,7 +107,7 @@ class Ending:
         return stuck
 
     def _learn_costs(self, meter: OverheadMeter, *, starts: bool) -> None:
-        """Learn for later calls what workers have cost."""
+        """Remember what workers have cost, for later calls."""
         from amorsize._host import resources
 
         pickling = self._call.tuner.sending.pickling

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from amorsize._workers.protocol import Event
     from amorsize.policy.trace import Trace
 
-#: Seconds for which chunks are sent without a look at what workers have told meanwhile. One look
-#: for all that comes in such a time takes less than one look for each.
+#: Seconds for which chunks are sent without polling the workers. One poll for all reports of that
+#: time takes less than a poll for each.
 UNSEEN_S = 0.5e-3
-#: Seconds after which a call is thought to last: then a thread may read its data ahead.
+#: Seconds after which a call counts as long, so that a thread may read its data ahead.
 READ_ASIDE_S = 20e-3
 #: The most seconds that reading ahead may take while workers are idle.
 READ_IDLE_S = 0.2e-3
@@ -55,7 +55,7 @@ class OutOfTime(Exception):  # noqa: N818 - says what happened
 class Engine:
     """Runs one call: asks the tuner what to do next, does it, reports what happened."""
 
-    #: Whether the next call is to know what this one has learned.
+    #: Whether the next call learns from this one.
     remembers = True
     #: The class of the part that writes down events.
     recorder_type = Recorder
@@ -92,7 +92,7 @@ class Engine:
         acting = self.acting = Acting(call, recorder, confinement, opening, workers, inline)
         self.ending = Ending(call, recorder, draws, workers, inline, acting)
         self._turns: Turns | None = None
-        # With not even one file to load modules from, there is nothing but the loop itself.
+        # If no file can be opened to load modules, the loop itself is all that can run.
         self.plain_loop: Iterator[Any] | None = None
         if not (n_files := shortage.n_to_load_with()) and options.allow_loop:
             self.plain_loop = shortage.loop(func, iterables, item_kwargs, strict=options.strict)
@@ -104,8 +104,8 @@ class Engine:
         """All results, in order.
 
         Raises:
-            OutOfTime: It took longer than `longest_s`; workers have been ended, whatever they did.
-                An item in the caller, or in a thread, cannot be.
+            OutOfTime: It took longer than `longest_s`. Workers were ended during their items. An
+                item in the caller or in a thread cannot be ended.
         """
         try:
             return self._run(longest_s)
@@ -151,7 +151,7 @@ class Engine:
         self.call.work.results.store(0, results)
         if error is not None:
             self.failures.fail(len(results), error)
-            del error  # whose traceback will have this frame
+            del error  # its traceback will have this frame
         return self.run()
 
     def stream(self, ordered: bool, buffer: int | None, indexed: bool = False) -> Iterator[Any]:
@@ -168,7 +168,7 @@ class Engine:
             yield from enumerate(self.plain_loop) if indexed else self.plain_loop
             return
         at_once, call = True, self.call
-        # Later nothing can be imported, and ended in good order.
+        # Later nothing can be imported, so the call could not be ended properly.
         atexit.register(self.ending.end_at_exit)
         try:
             self._begin()
@@ -204,7 +204,7 @@ class Engine:
             raise
         finally:
             self.ending.end(at_once=at_once)
-            self._remember()  # also after an error: the consumer has what came before
+            self._remember()  # also after an error, as the consumer has the earlier results
         self.failures.raise_lowest()
 
     # -- beginning and ending ---------------------------------------------------------------
@@ -229,7 +229,7 @@ class Engine:
             )
 
     def _give_up(self, error: BaseException) -> None:
-        """End at once, with the results so far in the error; a second Ctrl-C loses none of them."""
+        """End at once, and keep the results so far in the error even if Ctrl-C comes again."""
         try:
             self.ending.end(at_once=True)
         except BaseException as another:
@@ -238,7 +238,7 @@ class Engine:
         self.failures.keep_in(error)
 
     def _remember(self) -> None:
-        if sys.is_finalizing():  # a stream that nobody closed: nothing can be loaded any more
+        if sys.is_finalizing():  # an unclosed stream: nothing can be loaded any more
             return
         if (record := shortage.loaded("_engine.call_outcome")) is not None:
             self.trace = record.remember(
@@ -246,12 +246,12 @@ class Engine:
             )
 
     def _show_progress(self) -> None:
-        """Show how far the call is, where that was asked for."""
+        """Show how far the call is, if that was asked for."""
         if self.recorder.progress is not None:
             self.recorder.progress.update()
 
     def _let_go(self) -> None:
-        """Drop all references to the user's objects, as cycles would free these late or never."""
+        """Drop all references to the user's objects, which cycles would keep alive."""
         try:
             if self.recorder.progress is not None and not sys.is_finalizing():
                 self.recorder.progress.end()
@@ -260,7 +260,7 @@ class Engine:
 
     def _forget(self) -> None:
         self.n_done = self.call.work.results.n_done
-        self.call.work.failure = None  # the frames in its traceback know the work
+        self.call.work.failure = None  # the frames in its traceback refer to the work
         for name in PARTS:
             if (part := getattr(self, name)) is not None:
                 vars(part).clear()
@@ -271,7 +271,7 @@ class Engine:
 
     @property
     def turns(self) -> Turns:
-        """The part that runs items one by one, where they may not be read ahead."""
+        """The part that runs items one by one while they may not be read ahead."""
         if self._turns is None:
             from amorsize._engine.lockstep import Turns
 
@@ -292,7 +292,7 @@ class Engine:
             self.workers.stop_clock()
             self._read()
             self.workers.start_clock()
-            if call.work.is_finished:  # all that was left of the data was its end
+            if call.work.is_finished:  # the data had only its end left
                 return
         action = call.tuner.next(call.status(caller_busy=False))
         if source.ahead is not None:
@@ -312,7 +312,7 @@ class Engine:
             ahead.start()
 
     def _read(self) -> None:
-        """Read ahead, and no longer than needed while workers are idle."""
+        """Read ahead, only briefly while workers are idle."""
         call, work, source = self.call, self.call.work, self.call.source
         if not work.n_left and not (call.tuner.workers.n_in_flight and source.would_wait()):
             work.read_ahead(longest_s=0.0)
@@ -322,14 +322,14 @@ class Engine:
         self.failures.note_broken_data()
 
     def _is_over(self) -> bool:
-        """Whether all is done: an item may have changed how much that is."""
+        """Whether all is done: an item may have changed the length of the data."""
         if self.call.source.changes():
             self.call.work.follow()
             self.confinement.bind("the list changes while it is mapped over")
         return self.call.work.is_finished
 
     def _repeat_from_item_that_wrote(self) -> None:
-        """Run all items again from the one that has written, if that gives what the loop would."""
+        """Run all items again from the one that has written, if that gives the loop's results."""
         index = self.confinement.first_to_repeat()
         if index is None or self.workers.printed.has_held:  # what items print is not printed twice
             return

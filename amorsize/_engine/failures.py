@@ -34,7 +34,7 @@ class Failures:
             pool.stop_at(index)
 
     def note_broken_data(self) -> None:
-        """Note that the iterator of items has raised: a failure behind all items that it gave."""
+        """Note that the iterator of items has raised, a failure after all items that it gave."""
         error = getattr(self._call.source, "error", None)
         if error is not None and self._call.work.failure is None:
             self._call.work.fail(self._call.source.n_read, error)
@@ -53,19 +53,19 @@ class Failures:
             del error  # whose traceback has this frame
 
     def note_kept(self, start: int, results: list[Any]) -> None:
-        """Note on exceptions that are results which item they came from, as on those raised."""
+        """Note on exceptions that are results which item has raised them."""
         for index, one in enumerate(results, start):
             if not isinstance(one, BaseException) or not one.__dict__.pop(KEPT, False):
                 continue  # an exception that was returned is a result like any other
             if (tracebacks := shortage.loaded("_workers.tracebacks")) is not None:
-                tracebacks.leave_variables(one)  # among them is the list that it is in
-            if INDEX not in one.__dict__:  # one exception may be raised by many items
+                tracebacks.leave_variables(one)  # one of them is the list of results
+            if INDEX not in one.__dict__:  # several items may raise one exception
                 self._note_item(index, one)
 
     def _note_item(self, index: int, error: BaseException) -> None:
         error.__dict__[INDEX] = index
         if (travel := shortage.loaded("_workers.serialization")) is None:
-            return  # items may have opened all files that there may be
+            return  # items may have opened all files that are allowed
         told = f"{self._call.name}: item {index if self.indices is None else self.indices[index]}"
         if not self._call.source.holds(index):  # it was taken straight from the data
             travel.add_note(error, told)
@@ -75,11 +75,11 @@ class Failures:
             travel.add_note(error, hint)
 
     def _note_waiters(self, error: BaseException) -> None:
-        """Note how many items ran at once: it may be the cause, and the user did not choose it."""
+        """Note how many items ran at once, which may be the cause and was not the user's choice."""
         tuner, n_at_once = self._call.tuner, sum(self._recorder.n_started.values())
         if tuner.costs.waits:
             n_at_once, n_usual = min(tuner.waiters.n_wanted, n_at_once), 1
-        else:  # on a busy host items that wait may seem to do so for a part of their time
+        else:  # on a busy host, items that wait may seem to compute in part
             is_mixed = tuner.costs.n_at_once > 1 and tuner.is_host_inspected
             n_usual = tuner.host.n_cores if is_mixed else n_at_once
         if self._call.options.n_jobs is not None or n_at_once <= n_usual:
@@ -92,7 +92,7 @@ class Failures:
             )
 
     def _hint(self, index: int) -> str | None:
-        """The right call, in words, if the function cannot be called with such an item at all."""
+        """The right call, in words, if the function cannot be called with such an item."""
         from amorsize._function import call_hints
 
         item = self._call.work.item(index)
@@ -104,7 +104,7 @@ class Failures:
     def keep_in(self, error: BaseException) -> None:
         """Keep the results so far in the exception that ends the call, and note that on it."""
         self._attach_partial(error)
-        if isinstance(error, Exception) or self._call.is_stream:  # its consumer has what was done
+        if isinstance(error, Exception) or self._call.is_stream:  # its consumer has the results
             return
         from amorsize._workers.serialization import add_note
 
@@ -117,5 +117,5 @@ class Failures:
         )
 
     def _attach_partial(self, error: BaseException) -> None:
-        # Not as an attribute: some exceptions let none be set.
+        # Not as an attribute: some exceptions refuse attributes.
         error.__dict__["_amorsize_partial"] = self._call.work.results.by_index()

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 MOST_SEEN = 256
 #: The most objects in one container or object that are examined.
 MOST_HELD = 16
-# Types with methods that wait for others: the names of these, and what says if they would wait.
+#: Types with methods that wait for other code: the names of the methods, and what tells whether
+#: they would wait.
 _WAITING = {
     "threading.Event": ("wait",),
     "threading.Condition": ("wait", "wait_for"),
@@ -75,7 +76,7 @@ class Waiters:
         """Whether the next item would have to be waited for."""
         try:
             return all(is_empty(one) for is_empty, one in self._empty)
-        except (OSError, ValueError) as error:  # closed: whoever reads on is told
+        except (OSError, ValueError) as error:  # closed: reading on raises the error
             let_through(error)
             return False
 
@@ -90,7 +91,7 @@ def _reached(parts: Iterable[Any]) -> Iterator[Any]:
     parts = list(parts)
     seen: set[int] = set()
     ahead = [(one, 2) for one in (*parts, *in_sight_of(parts))]
-    for one, depth in ahead:  # grows meanwhile
+    for one, depth in ahead:  # which grows meanwhile
         if id(one) in seen or len(seen) >= MOST_SEEN:
             continue
         seen.add(id(one))

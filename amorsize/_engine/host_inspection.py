@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from amorsize.policy.request import Request
     from amorsize.policy.worker_costs import Host
 
-#: The largest slowdown by other programs that is believed, since it may not last.
+#: A slowdown by other programs counts as at most this factor, since it may not last.
 MOST_STRETCHED = 8.0
 
 
@@ -109,7 +109,7 @@ class HostInspection:
 
     @property
     def keeping(self) -> Keeping:
-        """What knows if forked workers may serve the next call, made when it is first needed."""
+        """Tells whether forked workers may serve the next call; made when it is first needed."""
         if self._keeping is None:
             from amorsize._engine.keeping import Keeping
 
@@ -117,7 +117,7 @@ class HostInspection:
         return self._keeping
 
     def _has_kept_workers(self, request: Request) -> bool:
-        """Whether as many forks wait for this call as there are cores, or as it may have."""
+        """Whether enough forks wait for this call: one for each core, or as many as it may have."""
         if self._remote is not None or "amorsize._workers.kept_forks" not in sys.modules:
             return False
         if self.keeping.is_first:
@@ -128,7 +128,7 @@ class HostInspection:
         return not isinstance(standing, str) and kept.n_workers(standing) >= n_wanted
 
     def _judge(self) -> Verdict:
-        """Find out where the items may run: read the function, watch an item where that is open."""
+        """Find out where items may run: read the function, then watch an item if that is open."""
         if (verdict := self._judge_pure()) is not None:
             return verdict
         from amorsize._engine import placement
@@ -158,7 +158,7 @@ class HostInspection:
             self._call.task.watch = Watch(
                 handles=judge.objects.handles,
                 mutables=judge.objects.mutables,
-                # The consumer of a stream runs beside its items: who has changed something then?
+                # The consumer of a stream runs beside its items, and may have made a change itself.
                 in_threads=not self._call.is_stream and not self._call.options.thread_safe,
                 beside_program=self._call.is_stream
                 or not self._call.source.all_read
@@ -167,7 +167,7 @@ class HostInspection:
         return verdict
 
     def _judge_pure(self) -> Verdict | None:
-        """The same for code that is proven pure: no item is watched, and threads do not help."""
+        """The verdict for code that is proven pure, without watching an item; None: it is not."""
         call, options, source = self._call, self._call.options, self._call.source
         is_open = self._host.has_gil and options.thread_safe is None and options.seed is None
         if not is_open or not isinstance(source, Sliced):
@@ -210,17 +210,17 @@ class HostInspection:
         return self._why_not_worth_sending(payload) or payload.why_not()
 
     def _why_start_none(self) -> str | None:
-        """Why no new interpreter is worth starting, as far as is known before watching items."""
+        """Why no new interpreter is worth starting, as known before items are watched."""
         if self._call.fork_reason is None or not self._call.caller_may_run_items:
             return None
         if self._call.tuner.costs.first_unconfirmed_s is not None:
-            return None  # what is left may be far more than the first item makes believe
+            return None  # the first item may be far cheaper than the others
         from amorsize._workers import start_method
 
         return start_method.why_no_processes() or self._why_not_worth_starting()
 
     def _why_not_worth_starting(self) -> str | None:
-        """Why too little work is left to start new interpreters, in words; None: enough is."""
+        """Why too little work is left to start new interpreters; None: enough is left."""
         item_s = self._call.tuner.costs.item_s
         if item_s is None or not self._can_finish_here:
             return None
@@ -231,7 +231,7 @@ class HostInspection:
             n_workers = spawn_costs.interpreters_worth(
                 left_s, self._call.tuner.request.n_jobs or sys.maxsize
             )
-        from amorsize._engine.missed_savings import missed_savings  # what may fork never asks
+        from amorsize._engine.missed_savings import missed_savings  # calls that fork never load it
 
         why = spawn_costs.why_not_start(left_s, n_workers, core_share, missed_savings.recent_s)
         if why is not None and not self._has_gone_without:
@@ -240,17 +240,17 @@ class HostInspection:
         return why
 
     def _interpreters_worth(self, request: Request) -> int | None:
-        """How many new interpreters may be started without a loss, at most as many as asked."""
+        """How many new interpreters are worth starting, at most as many as were asked for."""
         if self._call.tuner.costs.item_s is None or not self._can_finish_here:
             return request.n_jobs
         return spawn_costs.interpreters_worth(self._left_s, request.n_jobs or sys.maxsize)
 
     def _why_not_worth_sending(self, payload: Payload) -> str | None:
-        """Why there is too much to send for the work left, in words; None: there is not."""
+        """Why there is too much to send for the work left; None: there is not."""
         if not (self._call.caller_may_run_items and spawn_costs.is_much(payload)):
             return None
         if self._call.tuner.costs.item_s is None and self._call.work.n_left:
-            self._run_inline(1, float("inf"))  # before nothing is known of items, nothing is sent
+            self._run_inline(1, float("inf"))  # nothing is sent before the cost of an item is known
         stretch, n_workers = self.stretch(), self._n_computing()
         return spawn_costs.why_not_send(payload, self._left_s, n_workers, stretch)
 
@@ -269,7 +269,7 @@ class HostInspection:
         return min(self._host.n_cores, self._call.tuner.request.n_jobs or sys.maxsize)
 
     def stretch(self) -> float:
-        """How many times as long computing takes here as with a core of its own."""
+        """How many times longer computing takes here than with a core of its own."""
         here = [one for one in self._recorder.chunks.all if one.backend == "caller"]
         wall_s, run_delay_s = sum(one.wall_s for one in here), sum(one.run_delay_s for one in here)
         return wall_s / max(wall_s - run_delay_s, wall_s / MOST_STRETCHED) if wall_s else 1.0

@@ -44,13 +44,13 @@ class InlineItems:
         self._run_delay_clock = RunDelayClock()
         #: The thread that serves workers meanwhile.
         self.dispatcher: Dispatcher | None = None
-        self._may_dispatch = True  # there is room for such a thread
+        self._may_dispatch = True  # the system has room for such a thread
         self._is_set_up = self._is_marked = False
         self._mark_before: Any = None
 
     def run_inline(self, n_items: int, time_budget_s: float) -> None:
         work = self._call.work
-        if work.has_suspect:  # an item that may kill its process is never run here
+        if work.has_suspect:  # an item that may kill its process never runs here
             self._workers.wait(WAIT_S)
             return
         chunk = work.take(self._draws.n_alike(n_items))
@@ -60,7 +60,7 @@ class InlineItems:
     def run_here(
         self, chunk: Chunk, each: Iterator[Any], time_budget_s: float, turn: Turn | None = None
     ) -> None:
-        """Run items in the caller, as far as the data has so many."""
+        """Run items in the caller, fewer if the data ends."""
         work = self._call.work
         direct = not self._call.pools and chunk.start == work.results.n_in_order
         out = work.results.in_order if direct else []
@@ -134,7 +134,7 @@ class InlineItems:
             is_exit = ran.is_of_data and failure is None
             if isinstance(ran.error, KeyboardInterrupt) or is_exit or raised_by_handler(ran.error):
                 try:
-                    raise ran.error  # it is not about this item: nobody waits for those before
+                    raise ran.error  # it is not the item's: earlier items do not matter
                 finally:
                     del ran, failure  # the traceback has this frame
             if failure is None:
@@ -150,7 +150,7 @@ class InlineItems:
     def _poll_workers(self) -> None:
         """Handle what workers have done meanwhile."""
         if self.dispatcher is not None and not self._call.work.is_finished:
-            self.dispatcher.raise_error()  # soon, and not when all is over
+            self.dispatcher.raise_error()  # now rather than at the end of the call
         if self._call.pools:
             self._workers.printed.release(self._call.work.results.n_in_order)
             self._workers.poll(0.0)
@@ -200,7 +200,7 @@ class InlineItems:
             self._call.inline_since = perf_counter()
             self._workers.printed.enter()
             self._call.lock.release()
-        # A call with a single item is no map: the item may start a map of its own.
+        # A call with a single item is not a map: the item may start workers of its own.
         is_only_item = self._call.source.all_read and self._call.source.n_read == 1
         if not is_only_item and not nesting.is_inside():
             self._mark_before = nesting.mark()
@@ -221,7 +221,7 @@ class InlineItems:
 
 
 def _beside_programs(ran: Ran, programs_s: float) -> Ran:
-    """The CPU time of items that have waited for programs, with what these took."""
+    """The measurement with the CPU time of programs that the items have waited for."""
     if programs_s <= 0:
         return ran
     return ran.replace(
@@ -233,7 +233,7 @@ try:
     from resource import RUSAGE_THREAD, getrusage
 
     def count_pauses() -> int:
-        """How often this thread has given up its core by itself: to sleep, read or take a lock."""
+        """How often this thread has given up its core by itself, to sleep, read or take a lock."""
         return getrusage(RUSAGE_THREAD).ru_nvcsw
 
 except ImportError:  # not on Linux: every low share of CPU time counts as waiting

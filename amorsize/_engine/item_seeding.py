@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from amorsize._engine.confinement import Confinement
     from amorsize._workers.random_streams import Drawing
 
-#: Modules with generators that a whole program shares. If none is loaded, nothing more is done.
+#: Modules with generators that a whole program shares. If none is loaded, nothing is seeded.
 GENERATORS = ("random", "numpy.random", "torch")
 #: The most functions that are remembered.
 MAX_FUNCTIONS = 1024
@@ -117,7 +117,7 @@ class ItemSeeding:
 
     def end(self) -> None:
         """Leave the generators to the program as a loop would have left them."""
-        if self.drawing is not None:  # decided by now: workers may have run what would have told
+        if self.drawing is not None:  # decide now, as no further items will show it
             self.drawing.ends(0.0, self._call.work.results.n_in_order, are_shared=True)
         self.lend()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import os
 import stat
-from _collections import deque  # type: ignore[import-not-found]  # all of it takes 5 ms
+from _collections import deque  # type: ignore[import-not-found]  # all of `collections` takes 5 ms
 from itertools import islice
 
 from amorsize._host.signals import let_through
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-#: The most parts of one trace; what comes after them is not looked at.
+#: The most parts of one trace; later ones are not recorded.
 MOST_PARTS = 256
 #: The most elements of one container that are recorded.
 MOST_ELEMENTS = 64
@@ -51,8 +51,8 @@ class Trace(Value):
     """The state of an object at one moment."""
 
     parts: tuple  # type: ignore[type-arg]
-    is_plain: bool  # made of text, numbers and containers of these: it leans on nothing else
-    names_file: bool  # that is there
+    is_plain: bool  # made of text, numbers and containers of these
+    names_file: bool  # that exists
 
 
 def trace(value: Any) -> Trace:
@@ -60,7 +60,7 @@ def trace(value: Any) -> Trace:
     tracer = _Tracer()
     try:
         tracer.add(value, 0)
-    except RuntimeError:  # another thread changes what is looked at
+    except RuntimeError:  # another thread is changing it
         tracer.parts.append(object())
     return Trace(parts=tuple(tracer.parts), is_plain=tracer.is_plain, names_file=tracer.names_file)
 
@@ -81,7 +81,7 @@ def is_iterator(value: Any) -> bool:
 
 
 class _Tracer:
-    """One look at an object."""
+    """Records the state of one object."""
 
     def __init__(self) -> None:
         self.parts: list[Any] = []
@@ -147,13 +147,13 @@ class _Tracer:
     def _add_attributes(self, value: Any, depth: int) -> None:
         held = _attributes(value)
         if not held:
-            self.is_plain = False  # an object that shows nothing of itself
+            self.is_plain = False  # an object without readable state
         self.parts.append(tuple(map(id, held)))
         for one in held:
             self.add(one, depth + 1)
         try:
             self.parts.append(getattr(value, "closed", None) is True)
-        except Exception as error:  # whatever an attribute of the user's raises
+        except Exception as error:  # an attribute of the user's class may raise anything
             let_through(error)
             self.parts.append(None)
 
@@ -203,17 +203,17 @@ def _sight(value: Any, depth: int = 0) -> Any:
     return id(value), [_sight(one, depth + 1) for one in held] if len(held) <= MOST_SEEN else None
 
 
-#: How deep is looked: an object's attributes, theirs, and the containers in these. A queue is that
-#: deep.
+#: How deep is searched: an object's attributes, their attributes, and the containers in these. The
+#: deque of a queue is at that depth.
 SEEN_DEEP = 2
-#: Objects with more attributes than this are skipped: nobody uses them to tell something.
+#: Objects with more attributes than this are skipped, as they rarely carry messages.
 MOST_SEEN = 32
 
 
 def _seen_in(container: Any) -> Any:
-    """The elements themselves, not what is in them: that may be what an item changes of its own."""
+    """The elements of a container without their content, which may belong to an item."""
     values = dict.values(container) if isinstance(container, dict) else container
     try:
         return id(container), len(container), list(map(id, islice(values, MOST_ELEMENTS)))
-    except RuntimeError:  # another thread changes it
+    except RuntimeError:  # another thread is changing it
         return object()

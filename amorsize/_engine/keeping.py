@@ -1,4 +1,4 @@
-"""Which calls may leave their forked workers to the next one."""
+"""Decides whether the forked workers of a call wait for the next one."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ if TYPE_CHECKING:
     from amorsize._workers.fork_pool import ForkPool
     from amorsize._workers.kept_forks import Standing
 
-#: The most items of unknown cost that are asked for their types: 0.3 ms.
+#: The most items of unknown cost whose types are read, which takes 0.3 ms.
 MOST_ITEMS = 10_000
-#: The size of an item from which on sending it may take longer than forking.
+#: From this size of an item on, sending it may take longer than a fork.
 MOST_BYTES = 4096
-#: So many workers are kept from a first call on. Others wait for a second call to show that there
-#: are more to come: to load what compares states takes 4 ms once, which two forks take as well.
+#: This many workers are kept from the first call on. Fewer are kept only from the second call on,
+#: which shows that there may be more: the modules that compare states take 4 ms to load, as long
+#: as two forks.
 MANY = 8
 
 
 class Keeping:
-    """Finds out for one call if its forked workers may serve the next."""
+    """Finds out for one call whether its forked workers may serve the next."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self.is_first = memory_store.last_trace(call.func) is None
-        self._reach: tuple[Any, ...] | str | None = None  # not yet read
-        self._standing: Standing | str | None = None  # not yet noted
+        self._reach: tuple[Any, ...] | str | None = None  # None: not read yet
+        self._standing: Standing | str | None = None  # None: not noted yet
 
     def why_not(self) -> str | None:
-        """Why workers end with the call, as far as the function tells; None: they need not."""
+        """Why workers have to end with the call, by what the function does; None: they need not."""
         if self._call.fork_reason is not None:
             return self._call.fork_reason
         if self.is_first and self._call.tuner.n_places < MANY:
@@ -44,7 +45,7 @@ class Keeping:
         return self._reach if isinstance(self._reach, str) else None
 
     def standing(self) -> Standing | str:
-        """What workers forked now stand on, as noted first; in words why they end with the call."""
+        """The standing of workers forked now, noted once; or why they end with the call."""
         if (why := self.why_not()) is not None:
             return why
         if self._standing is None:
@@ -57,9 +58,9 @@ class Keeping:
         return self._standing
 
     def note_start(self, n_started: int) -> None:
-        """A worker was forked, beside which this process is asked for its state, once.
+        """Note the state of this process once, after a worker was forked.
 
-        What the function reaches is looked at each time: a signal may have had a handler change it.
+        What the function reaches is compared after each fork: a signal handler may have changed it.
         """
         if not isinstance(self._reach, tuple):
             return
@@ -71,7 +72,7 @@ class Keeping:
             self.standing()
 
     def keep(self, pool: ForkPool) -> None:
-        """Have the workers of the call, which is over, wait for the next one."""
+        """Have the workers wait for the next call, as this one is over."""
         if self._standing is None or isinstance(self._standing, str):
             pool.end_resting()
         else:
@@ -96,7 +97,7 @@ def _why_not(call: Call) -> str | None:
 
 
 def _reach_of(call: Call) -> tuple[Any, ...] | str:
-    """What the function reaches; in words why that cannot be compared."""
+    """What the function reaches; or why that cannot be compared, in words."""
     most_items: float = MOST_ITEMS
     if call.tuner.costs.item_s is not None:
         left_s = call.tuner.left_s(call.status(caller_busy=False))

@@ -1,7 +1,7 @@
 """Runs items one by one as they are read, like a loop.
 
-Where the caller runs everything, it goes on like that. Otherwise a call begins so if its iterator
-runs code, until reading ahead is known to be right, and workers are wanted.
+A call whose items all run in the caller stays like that. Any other call begins like that if its
+iterator runs code, until reading ahead is known to be right and workers are wanted.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Turns:
         self._is_judged = False
 
     def step(self) -> bool:
-        """Run the next items; False: now it is time to read ahead, or to wait for workers."""
+        """Run the next items; False: it is time to read ahead, or to wait for workers."""
         call = self._call
         request = call.tuner.request
         if request.is_loop:
@@ -88,7 +88,7 @@ class Turns:
         self._run(GROWTH * self._call.work.results.n_done, PATIENT_SLICE_S)
 
     def _why_fed_by_items(self) -> str | None:
-        """Why items may change the data that follows, in words; None: nothing suggests that."""
+        """Why items may change the data that follows; None: nothing suggests that."""
         from amorsize._engine.item_lifetime import in_sight_of
         from amorsize._function.thread_safety import examine
 
@@ -138,7 +138,7 @@ class Turns:
         self._lifetime = LifetimeCheck(self._source.parts, self._call.work.item(0))
 
     def _judge(self) -> None:
-        """Read the second item, and see whether that changes the first, which has been run."""
+        """Read the second item, and check whether that changes the first, which was run."""
         call, source, lifetime = self._call, self._source, self._lifetime
         self._is_judged, self._lifetime = True, None
         if call.work.failure is not None or lifetime is None:
@@ -154,7 +154,7 @@ class Turns:
             self._recorder.tell(Bound(why=why))
 
     def _why_not_ahead(self) -> str | None:
-        """Why reading the next item may wait for results, in words; None: nothing suggests that."""
+        """Why reading the next item may wait for results; None: nothing suggests that."""
         from amorsize._engine.feedback import Waiters
 
         waiters = Waiters(self._source.parts)
@@ -190,8 +190,8 @@ class Turns:
     def stream(self, *, indexed: bool) -> Iterator[Any]:
         """Yield results of items run in the caller, each before the next item is read.
 
-        With `indexed`, each in a pair with its index. Ends with the data, with a failure, or when
-        workers come into question.
+        With `indexed`, each comes in a pair with its index. The stream ends with the data, with a
+        failure, or when workers are considered.
         """
         call, work = self._call, self._call.work
         request = call.tuner.request
@@ -224,7 +224,7 @@ class Turns:
                 is_reading = False
                 if not n_unseen:
                     tally.begin()
-                thread = get_ident()  # whoever takes the results may hand the stream on
+                thread = get_ident()  # the consumer may pass the stream to another thread
                 is_marked = thread not in inside
                 if is_marked:
                     inside[thread] = None
@@ -232,7 +232,7 @@ class Turns:
                     result = function(item)
                 except Exception as error:
                     if raised_by_handler(error):
-                        raise  # it is not about this item
+                        raise  # it is not the item's error
                     if not keeps_errors:
                         self._failed(tally, item, error)
                         return
@@ -258,7 +258,7 @@ class Turns:
             self._account(tally)
 
     def _each(self) -> Iterator[Any]:
-        """The items from the next on, in the form that the function takes."""
+        """The next items, in the form that the function takes."""
         call, source, start = self._call, self._call.source, self._call.work.results.n_given
         if not isinstance(source, Reading):
             return call.task.each(source.sequences, 0, start)

@@ -1,4 +1,4 @@
-"""Remembers calls that were over before there was an engine."""
+"""Remembers calls that ran as the plain loop before an engine was loaded."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def remember(func: Callable[..., Any], name: str | None, item: Any, run: LoopRun) -> None:
-    """Tell the memory of a call that the caller ran as the plain loop.
+    """Remember a call that ran as the plain loop.
 
     Args:
         func: Its function.
         name: What its user calls it.
-        item: The first item, which tells of what kind they are.
-        run: How many items there were, and what they took.
+        item: The first item, which shows the kind of all.
+        run: The number of items, and their time.
     """
     engine = Engine(func, (range(run.n_items),), {}, call_options.DEFAULTS, name)
     call = engine.call

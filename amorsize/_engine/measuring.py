@@ -1,4 +1,4 @@
-"""Measures what the tuner of a call wants to know beyond its items."""
+"""Measures the GIL or pickling when the tuner asks for it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from amorsize._engine.call import Call, Recorder
     from amorsize._workers.gil_probe import GilProbe
 
-#: The most results that are pickled to measure what sending them takes.
+#: The most results that are pickled to measure the cost of sending them.
 WEIGHED_RESULTS = 32
 
 
 class Measuring:
-    """Measures for one call: who holds the GIL, what pickling takes."""
+    """Measures for one call whether its items hold the GIL, or what pickling takes."""
 
     def __init__(self, call: Call, recorder: Recorder) -> None:
         self._call, self._recorder = call, recorder

@@ -1,4 +1,4 @@
-"""What new interpreters would have saved the latest calls that went without them."""
+"""Adds up what new interpreters would have saved the latest calls without them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ MOST_CALLS = 64
 class MissedSavings:
     """Seconds that the latest calls would have saved.
 
-    No single call may be worth the start of an interpreter, and all of them together be worth it:
-    those of a web server, say. A start once the calls have lost as much as it costs wastes at most
-    twice what was avoidable (the rule of the ski rental problem).
+    Many short calls together may be worth an interpreter, as in a web server, even if no single one
+    is. It is started once they have lost as much as its start takes. That costs at most twice what
+    the best choice would have cost (the rule of the ski rental problem).
 
     Args:
         now_s: The clock.
@@ -32,12 +32,12 @@ class MissedSavings:
         self._calls: deque[tuple[float, float]] = deque(maxlen=MOST_CALLS)
 
     def add(self, saved_s: float) -> None:
-        """Count a call that ran without them: with them, it would have ended so much earlier."""
+        """Count a call that ran without them, and would have ended this much earlier with them."""
         self._calls.append((self._now_s(), saved_s))
 
     @property
     def recent_s(self) -> float:
-        """What the calls of the last `RECENT_S` have lost."""
+        """Seconds that the calls of the last `RECENT_S` have lost."""
         since_s = self._now_s() - RECENT_S
         return sum(saved_s for at_s, saved_s in tuple(self._calls) if at_s >= since_s)
 

@@ -21,12 +21,12 @@ def notify(
     on_retune: Callable[[Any], object] | None,
     warn: Callable[[str], None],
 ) -> list[Drift]:
-    """Log each, call the hook where something was decided anew; the drifts with their time.
+    """Log each drift, and call the hook for those that have changed a decision.
 
-    A hook that fails costs a warning: the call's results are there already.
+    Returns the drifts with their time. A hook that fails draws a warning, as results are complete.
     """
     dated = [one.replace(at_s=time.time()) for one in drifts]
-    logging = sys.modules.get("logging")  # a program that has not loaded it has no handler either
+    logging = sys.modules.get("logging")  # without it, the program has no handler
     for one in dated:
         if logging is not None:
             logging.getLogger("amorsize").info("%s: %s", name, one)

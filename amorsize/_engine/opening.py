@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from amorsize._engine.confinement import Confinement
     from amorsize._engine.remote import RemoteWorkers
 
-#: With more items, no function is checked for being trivial: as many are few for 256 cores.
+#: With more items, the function is not checked for being trivial: 8192 are still few for 256 cores.
 MOST_LOOKED_AT = 8192
 #: Seconds to load what inspects host and function, once in a process: 7 ms on 2 busy cores.
 INSPECTION_LOAD_S = 5e-3
 
 
 class Opening:
-    """Finds out for one call what is asked, what is remembered and what there is room for."""
+    """Finds out for one call its backend, its profile and whether there is room for workers."""
 
     def __init__(self, call: Call, recorder: Recorder, confinement: Confinement) -> None:
         self._call, self._recorder, self._confinement = call, recorder, confinement
@@ -40,7 +40,7 @@ class Opening:
         """Find the executor or cluster that the items go to, if there is one.
 
         Raises:
-            AmorsizeError: They cannot, or not with these options.
+            AmorsizeError: It cannot be used, or not with these options.
         """
         options = self._call.options
         if options.given_workers is None or nesting.is_inside() or self._backend() == "serial":
@@ -89,7 +89,7 @@ class Opening:
         chunksize = options.chunksize
         if self.remote is not None:
             backend = self.remote.backend
-            if backend == "thread":  # other workers may become more
+            if backend == "thread":  # other workers may increase in number
                 n_jobs = n_jobs or self.remote.n_workers
             if self.remote.goes_alone(options) or (chunksize is None and self._has_references()):
                 chunksize = 1
@@ -111,7 +111,7 @@ class Opening:
         )
 
     def _has_references(self) -> bool:
-        """Whether the items are values that the executor holds; each is then run where it lies."""
+        """Whether items are values that the executor holds; each then runs where its value is."""
         assert self.remote is not None
         n_known = min(self._call.source.n_read, MOST_LOOKED_AT)
         columns = self._call.work.items(Chunk(start=0, stop=n_known)) if n_known else ()
@@ -119,17 +119,17 @@ class Opening:
         return any(found)
 
     def _backend(self) -> str:
-        """The backend that the environment, the user or another option asks for."""
+        """The backend by the environment, the user's choice or another option."""
         options = self._call.options
-        if nesting.is_inside() or is_half_loaded():  # what workers need may be half there
+        if nesting.is_inside() or is_half_loaded():  # modules of workers may be half loaded
             return "serial"
         backend = call_options.environment_backend() or options.backend
         if backend != "auto":
             return backend
         if options.max_worker_memory is not None:
-            return "process"  # the caller cannot be replaced, nor can its threads
+            return "process"  # the caller and its threads cannot be replaced
         if options.setup is not None or options.teardown is not None:
-            # They make a process ready for the items: none but a worker, unless it is the only one.
+            # They are meant for worker processes. The caller runs them if it is the only worker.
             return "serial" if options.n_jobs == 1 else "process"
         return backend
 
@@ -150,7 +150,7 @@ class Opening:
         return is_trivial(self._call.function, self._call.work.item(0))
 
     def check_open_files(self) -> None:
-        """Have the caller run all items where the process is short of files or memory.
+        """Have the caller run all items if this process is short of files or memory.
 
         Raises:
             WorkersUnavailable: Only workers may run the items, and there is no room for them.
@@ -166,14 +166,14 @@ class Opening:
             let_through(error)
             if not shortage.is_lack(error):
                 raise
-            for name in ("warm_pool", "kept_forks"):  # which may have rights that were given up
+            for name in ("warm_pool", "kept_forks"):  # workers may have rights that were given up
                 if (waiting := sys.modules.get(f"amorsize._workers.{name}")) is not None:
                     waiting.shutdown()
             raise shortage.no_workers(self._call.shortage_reason, error) from error
 
 
 def _n_cores_most() -> int:
-    """An upper bound for the cores, found in a microsecond: a quota can only leave fewer."""
+    """An upper bound for the cores, without the quota. Takes a microsecond."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -145,7 +145,7 @@ def _seconds(name: str, value: Any, allowed: str) -> float:
         seconds = float(value)
     except (TypeError, ValueError, OverflowError):
         raise _wrong_type(name, value, allowed) from None
-    if not 0 < seconds < float("inf"):  # not a number fails this, too
+    if not 0 < seconds < float("inf"):  # NaN fails this as well
         raise _not_allowed(name, value, allowed)
     return seconds
 
@@ -211,7 +211,7 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
 
 
 def _integer(name: str, value: Any, allowed: str) -> int:
-    """`value` as an int: an integer of numpy counts, a bool does not."""
+    """`value` as an int. Integers of numpy are allowed, bools are not."""
     if type(value) is int:
         return value
     if isinstance(value, bool) or not hasattr(type(value), "__index__"):

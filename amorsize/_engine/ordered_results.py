@@ -17,7 +17,7 @@ class OrderedResults:
 
     def __init__(self, drop: Callable[[int], None]) -> None:
         self._drop = drop
-        #: Results that follow one another, from item `n_given` on.
+        #: Results of consecutive items, from item `n_given` on.
         self.in_order: list[Any] = []
         #: Results that a stream has passed on, from the first item on.
         self.n_given = 0
@@ -97,7 +97,7 @@ class OrderedResults:
     def take_all(self) -> list[tuple[int, list[Any]]]:
         """Take all results that have arrived, in order or not.
 
-        Each with the index of the first of those that follow one another.
+        Each list has the results of consecutive items, with the index of the first.
         """
         found = [(self.n_given, self.take_in_order())] if self.in_order else []
         while self._early:

@@ -1,7 +1,7 @@
 """Shows the output of items in the order of the items, whoever ran them.
 
-What a chunk says is held until all items before it are done. A log record waits, too, while the
-caller is inside an item, whose own handlers would get it.
+The output of a chunk is held until all items before it are done. A log record also waits while the
+caller runs an item, as handlers that the item has added would get it.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ STREAMS = ("stdout", "stderr")
 
 
 class Printed:
-    """What the items of one call have said and what is not shown yet."""
+    """The output of the items of one call that is not shown yet."""
 
     def __init__(self) -> None:
         self._held: dict[int, list[_Said]] = {}  # by the first item of the chunk
-        self.has_held = False  # anything, at some time
-        self._shown = 0  # items before which all was shown
-        self._is_inside = False  # the caller is in an item of its own
-        self._real: dict[str, Any] = {}  # the program's streams, while ours stand in their place
+        self.has_held = False  # whether any output was ever held
+        self._shown = 0  # all output of items below this index was shown
+        self._is_inside = False  # whether the caller runs items
+        self._real: dict[str, Any] = {}  # the program's streams, while they are replaced
         self._call_handlers: Callable[..., None] | None = None  # logging's own, in the same way
 
     def take(self, start: int, stream: str, text: str) -> None:
-        """Take what a chunk that begins at `start` has printed."""
+        """Take text that a chunk beginning at `start` has printed."""
         self._add(start, _Said(lambda: self._write(stream, text), is_record=False))
 
     def take_record(self, start: int, fields: dict[str, Any]) -> None:
-        """Take what a chunk that begins at `start` has logged, in a worker."""
+        """Take a log record of a chunk beginning at `start`, from a worker."""
         from amorsize._workers.child_setup import handle_record
 
         self._add(start, _Said(lambda: handle_record(fields), is_record=True))
 
     def enter(self) -> None:
-        """The caller begins to run items."""
+        """Note that the caller begins to run items."""
         self._is_inside = True
 
     def leave(self) -> None:
-        """It has ended, and may show what has waited for that."""
+        """Note that the caller has stopped running items, and show what has waited for that."""
         self._is_inside = False
         self.release(self._shown)
 
@@ -63,12 +63,12 @@ class Printed:
                 return
 
     def release_all(self) -> None:
-        """Show what is left: the call is over."""
+        """Show all that is left, as the call is over."""
         self.leave()
         self.release(sys.maxsize)
 
     def hold(self, start: int) -> None:
-        """Hold what the caller's own items say from here on, of a chunk beginning at `start`."""
+        """Hold the output of items in the caller from now on, as that of a chunk at `start`."""
         for name in STREAMS:
             stream = getattr(sys, name)
             if stream is not None and name not in self._real:
@@ -78,7 +78,7 @@ class Printed:
             self._hold_records(logging, start)
 
     def let_go(self) -> None:
-        """Put the program's streams back, unless an item has put others there."""
+        """Restore the program's streams, unless an item has replaced them."""
         for name, stream in self._real.items():
             if type(getattr(sys, name)) is _Held:
                 setattr(sys, name, stream)
@@ -88,7 +88,7 @@ class Printed:
             self._call_handlers = None
 
     def _hold_records(self, logging: Any, start: int) -> None:
-        """Give records at once to handlers that an item has added, and in turn to all others."""
+        """Pass records at once to handlers that an item has added, and to all others in order."""
         from amorsize._workers.child_setup import handle_here, note_handlers
 
         call_handlers, thread = logging.Logger.callHandlers, get_ident()
@@ -116,7 +116,7 @@ class Printed:
         data = text.encode("utf-8", "surrogateescape")
         if text.isascii() or data.decode("utf-8", "replace") == text or not _has_bytes(shown):
             shown.write(text)
-        else:  # bytes that are no text, which an item has written beneath it
+        else:  # bytes that an item has written to the binary stream below
             shown.flush()
             shown.buffer.write(data)
             shown.buffer.flush()
@@ -136,7 +136,7 @@ class _Said:
 
 
 class _Held(Replacement):
-    """A stream that keeps its text; in all else it is the program's."""
+    """A stream that holds its text and passes everything else to the program's stream."""
 
     def __init__(self, printed: Printed, start: int, name: str, stream: Any) -> None:
         self._printed, self._start, self._name, self.replaces = printed, start, name, stream
@@ -145,7 +145,7 @@ class _Held(Replacement):
         return getattr(self.replaces, name)
 
     def write(self, text: str) -> int:
-        """Hold the text until its turn comes."""
+        """Hold a text until its turn comes."""
         self._printed.take(self._start, self._name, text)
         return len(text)
 
@@ -155,4 +155,4 @@ class _Held(Replacement):
             self.write(line)
 
     def flush(self) -> None:
-        """Nothing is to be done: text is shown when its turn comes."""
+        """Do nothing: text is shown when its turn comes."""

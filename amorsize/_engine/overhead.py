@@ -1,8 +1,7 @@
-"""What workers have cost a call beyond its items.
+"""Measures what workers cost a call beyond its items.
 
-The figures that a fresh process begins with are those of one machine. What a chunk costs the
-caller is mostly deciding, unpacking and bookkeeping, several times the way through a pipe, and can
-only be seen in calls.
+A new process begins with the figures of one machine. For the caller, a chunk costs mostly deciding,
+unpacking and bookkeeping, several times the way through a pipe. That can only be measured in calls.
 """
 
 from __future__ import annotations
@@ -15,32 +14,32 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: The most bytes of results in a mean chunk: beyond, reading costs by what a chunk holds.
+#: The most bytes of results in a mean chunk. With more, reading costs by the bytes.
 SMALL_BYTES = 4096
-#: The largest share of pickling in the cost of a chunk. It is known from a few results only, so
-#: that beyond this share what remains is mostly the error.
+#: The largest share of pickling in the cost of a chunk. Pickling is known from a few results only,
+#: so above this share the rest is mostly its error.
 MOST_PICKLED = 0.2
-#: The fewest chunks: below, what was done once in the call outweighs what each chunk took.
+#: The fewest chunks. With fewer, what is done once in a call outweighs the cost of the chunks.
 LEAST_CHUNKS = 16
 
 
 class OverheadMeter:
-    """CPU time of the caller, from its first worker to the end of the call."""
+    """Measures CPU time of the caller, from its first worker to the end of the call."""
 
     def __init__(self) -> None:
-        self._backend = ""  # of the first worker; a call with two of them tells nothing clear
+        self._backend = ""  # of the first worker; a call with two backends is not measured
         self._is_mixed = False
         self._began_s: float | None = None
-        self._other_s = 0.0  # of that span: items, starts, what is not serving workers
+        self._other_s = 0.0  # of this, for items and starts rather than for serving workers
         self._n_chunks = self._n_items = self._n_bytes = 0
         self._starts_s: list[float] = []
         self._started_at: dict[int, float] = {}
         self._readies_s: list[float] = []
         self._ending_s = 0.0  # of all workers
-        self._serving_s = 0.0  # CPU time, as long as there was something to serve
+        self._serving_s = 0.0  # CPU time while there were workers to serve
 
     def started(self, worker: int, backend: str, began: float, began_cpu_s: float) -> None:
-        """A worker was started, from a moment on until now."""
+        """Note that a worker was started, between a moment and now."""
         now, now_cpu_s = perf_counter(), thread_time()
         if self._began_s is None:
             self._began_s, self._backend = now_cpu_s, backend
@@ -51,37 +50,37 @@ class OverheadMeter:
         self._started_at[worker] = now
 
     def ready(self, worker: int) -> None:
-        """A worker can take work."""
+        """Note that a worker can take work."""
         if (started_at := self._started_at.pop(worker, None)) is not None:
             self._readies_s.append(perf_counter() - started_at)
 
     def spent(self, cpu_s: float) -> None:
-        """The caller computed for its own items."""
+        """Note CPU seconds of the caller's own items."""
         if self._began_s is not None:
             self._other_s += cpu_s
 
     def served(self, n_items: int, n_bytes: int | None = None) -> None:
-        """The caller sent a chunk and took what became of it, of so many bytes if it was sent."""
+        """Note that a chunk has come back, and the bytes of its results if they were sent."""
         self._n_chunks += 1
         self._n_items += n_items
         self._n_bytes += n_bytes or 0
 
     def over(self) -> None:
-        """All is done but to end the workers."""
+        """Note that all is done except ending the workers."""
         if self._began_s is not None:
             self._serving_s = thread_time() - self._began_s - self._other_s
 
     def ended(self, seconds: float) -> None:
-        """The workers were ended, which took so long."""
+        """Note the seconds that it took to end the workers."""
         self._ending_s += seconds
 
     def costs_s(self, *, forks: bool, pickle_s: float, starts: bool = True) -> dict[str, Any]:
-        """What was seen, by the names that `resources.learn_costs` knows.
+        """The measured costs, by the names of `resources.learn_costs`.
 
         Args:
             forks: Whether processes are forked.
-            pickle_s: To send an item and read its result: a matter of the item, not of the chunk.
-            starts: Whether workers were started for the call, instead of being there already.
+            pickle_s: Seconds to send an item and read its result, which are no cost of the chunk.
+            starts: Whether workers were started for the call; else they had waited for it.
         """
         if self._began_s is None or self._is_mixed:
             return {}
@@ -104,5 +103,5 @@ class OverheadMeter:
 
 
 def _median_low(values: list[float]) -> float:
-    """The lower of two, as a first fork is costly; 0.0 for none, which is never learned."""
+    """The low median, as a first fork is costly; 0.0 for no value, which is never learned."""
     return sorted(values)[(len(values) - 1) // 2] if values else 0.0

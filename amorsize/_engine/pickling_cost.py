@@ -1,4 +1,4 @@
-"""Measures what it takes to pickle results, which workers have to send."""
+"""Measures how long it takes to pickle results, which workers have to send."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ CHEAP_RESULT_S = 20e-6
 def measure(
     results: list[Any], items: list[Any], func: Callable[..., Any] | None = None
 ) -> PicklingMeasured:
-    """Measure what it takes to pickle results, and items if these are sent too, and unpickle them.
+    """Measure how long results, and items that are sent, take to be pickled and unpickled.
 
     Args:
-        results: Some results; more than the first are used only if that is very quick.
+        results: Some results; more than the first are used only if the first is very quick.
         items: At most one item; empty if forked workers have the data.
         func: The mapped function.
     """
     from amorsize._workers import serialization
 
-    serialization.dumps(None)  # loads what pickling needs
+    serialization.dumps(None)  # loads the modules of pickling
     packing, values = serialization.Packing(func), results[:1]
     cost_s, reason = _cost(values, packing)
     if (reason is not None or packing.with_code) and func is not None:
@@ -54,7 +54,7 @@ def measure(
 
 
 def _cost(values: list[Any], packing: Packing) -> tuple[float, str | None]:
-    """Seconds to pickle and unpickle; or why that is not possible, in words."""
+    """Seconds to pickle and unpickle, or why that is impossible."""
     from amorsize._workers import serialization
 
     took_s = float("inf")
@@ -68,7 +68,7 @@ def _cost(values: list[Any], packing: Packing) -> tuple[float, str | None]:
                 raise
             return 0.0, f"{type(error).__name__}: {error}"
         if packing.with_code != was_with_code:
-            continue  # what that takes is loaded once
+            continue  # the first attempt has loaded modules
         took_s = min(took_s, perf_counter() - began)
         if took_s > SHORT_S:
             break

@@ -1,4 +1,4 @@
-"""Proves from code that items leave the pipes alone that the program has open."""
+"""Proves from code that items do not use the open pipes of the program."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-#: Items of a sequence that are looked at before a stream at most, which takes 0.5 ms.
+#: The most items of a sequence that are examined before a stream, which takes 0.5 ms.
 MOST_PLAIN = 10_000
 
 
 def leaves_pipes_alone(
     functions: Sequence[Callable[..., Any]], sequences: Sequence[Sequence[Any]] = ()
 ) -> bool:
-    """Whether reading shows that no item uses a pipe or a socket that the program has open.
+    """Whether reading shows that no item uses an open pipe or socket of the program.
 
     Args:
-        functions: What workers call: they must reach nothing that may hold one, and nothing that
-            takes the number of one.
-        sequences: What workers have the items from, as these are there.
+        functions: The functions that workers call. They must reach no object that may hold a pipe,
+            and none that takes a descriptor.
+        sequences: The data from which workers take their items.
     """
     return (
         not _logs_elsewhere()
@@ -42,14 +42,14 @@ def _reaches_no_pipe(func: Callable[..., Any]) -> bool:
 
 
 def _logs_elsewhere() -> bool:
-    """Whether a handler of loggers may use a pipe: what it is told of need not be seen in code."""
+    """Whether a log handler may use a pipe: libraries log without the code showing it."""
     logging = sys.modules.get("logging")
     handlers = [] if logging is None else [one() for one in vars(logging).get("_handlerList", ())]
     return not all(one is None or _is_plain_handler(one) for one in handlers)
 
 
 def _is_plain_handler(handler: Any) -> bool:
-    """Whether it writes to a file, a standard stream or nowhere."""
+    """Whether a log handler writes to a file, a standard stream or nowhere."""
     kind = type(handler)
     if kind.__module__ != "logging":
         return False

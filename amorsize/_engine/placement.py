@@ -1,7 +1,7 @@
-"""Where the items of a call may run, so that the results are those of the loop.
+"""Decides where the items of a call may run, so that the results are those of the loop.
 
-Reading the code decides against threads or worker processes; watching an item decides against them
-as well. Only where both find nothing are items shared out.
+Reading the code may rule out threads or worker processes, and so may watching an item. Items go to
+workers only if neither finds a reason against them.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ if TYPE_CHECKING:
     from amorsize._engine.call_options import Options
     from amorsize._watching import Finding, Inside
 
-#: Reasons that one message names at most.
+#: The most reasons that one message names.
 MOST_NAMED = 3
-#: CPU seconds for each look around a second item, where 1 ms was too little for the first.
+#: CPU seconds for each snapshot around a second item, after 1 ms was too little for the first.
 AGAIN_S = 4e-3
-#: Items that are watched at most: what only the first one does makes something that lasts.
+#: The most items that are watched. What only the first one changes is a set-up that lasts.
 MOST_WATCHED = 2
-#: Stands for the calls of an item that were not seen.
+#: The name of a finding for calls of an item that were not seen.
 UNSEEN = "calls"
-#: Functions whose findings are kept in memory at most.
+#: The most functions whose findings are kept in memory.
 MAX_FUNCTIONS = 1024
 ALLOWS_THREADS = "thread_safe=True allows it"
 ALLOWS_PROCESSES = "backend='process' allows it"
 
-# Places where one change may be a set-up that lasts; seen twice, each item makes it.
+#: Places where a single change may be a set-up that lasts. If it is seen twice, each item makes it.
 LASTING = frozenset(("process", "descriptor", "generator", "context", "state"))
 
-_watched: dict[Any, tuple[Reach, Seen]] = {}  # by owner: what watching has shown
+_watched: dict[Any, tuple[Reach, Seen]] = {}  # by owner, what watching has shown
 
 
 class Seen(Value):
     """What watching an item has shown."""
 
-    left: tuple[Finding, ...]  # changes that were there when it was over
-    called: tuple[Finding, ...]  # functions that it called, whatever became of what they did
+    left: tuple[Finding, ...]  # changes that it has left behind
+    called: tuple[Finding, ...]  # functions that it called, even if their changes were undone
     connects: bool = False
 
 
@@ -54,9 +54,9 @@ class Judge:
     """Judges one function, for one call.
 
     Args:
-        func: The function, keywords of the call bound.
-        options: What the caller asked for.
-        owner: What stands for the function between calls.
+        func: The function, with the keywords of the call bound.
+        options: The options of the call.
+        owner: Identifies the function across calls.
     """
 
     def __init__(self, func: Callable[..., Any], options: Options, owner: Any) -> None:
@@ -65,24 +65,24 @@ class Judge:
         self.objects = Objects()
         self._seen: Seen | None = None  # None: no item was watched
         self._paths: set[str] | None = None  # files that the watched item has changed
-        self._is_open = False  # a second item has to be seen before that is believed
+        self._is_open = False  # a second item has to confirm what was seen
 
     def read(self, items: Sequence[object]) -> Verdict:
-        """What the code says, and what was seen so far."""
+        """The verdict by the code and by what was seen so far."""
         self.reach, self.objects = examine(self._func, items)
         if self._seen is None and (kept := _watched.get(self._owner)) is not None:
             reach, seen = kept
             if seen.left or reach == self.reach:
                 self._seen = seen
         verdict = _from_reading(self.reach, self._options)
-        if self.objects.mutables:  # they may be changed in ways that the code does not show
+        if self.objects.mutables:  # items may change them in ways that the code does not show
             verdict = verdict.replace(must_watch=True)
         if (why := why_stay(self.objects.locks)) is not None:
             return Verdict(thread_reason=why, process_reason=why)
         return verdict if self._seen is None else self._with_what_was_seen(verdict, self._seen)
 
     def watch(self, run: Callable[[], None], items: Sequence[object], *, inside: bool) -> bool:
-        """Run an item, watched; whether a second one has to be seen before that is believed."""
+        """Run an item and watch it; gives whether a second one has to confirm what was seen."""
         from amorsize._function.library_effects import effect_of
         from amorsize._watching import Around, Inside
         from amorsize._watching.file_writes import FilesChanged
@@ -98,7 +98,7 @@ class Judge:
                 run()
         left, called = list(around.end()), self._called(calls) if inside else []
         if self._paths is not None and self._seen is not None:
-            # What one item calls, another may; what was not seen of the first one was seen now.
+            # Calls of either item count. What was not seen of the first one was seen now.
             called += [one for one in self._seen.called if not (inside and one.what == UNSEEN)]
         left += self._not_seen_undone(called)
         if around.n_left_out:
@@ -112,7 +112,7 @@ class Judge:
         is_first, self._paths = self._paths is None, paths
         connects = files.connects or (self._seen is not None and self._seen.connects)
         self._seen = Seen(left=tuple(left), called=tuple(called), connects=connects)
-        is_cut = any(one.what == UNSEEN for one in called)  # by the collector, say, which took long
+        is_cut = any(one.what == UNSEEN for one in called)  # the collector may have taken long
         is_open = bool(around.unseen or paths or is_cut) or any(
             one.where in LASTING for one in left
         )
@@ -120,20 +120,20 @@ class Judge:
         return self._is_open
 
     def _called(self, calls: Inside) -> list[Finding]:
-        """What speaks against threads in the functions that an item has called."""
+        """The functions called by an item that rule out threads."""
         from amorsize._watching import Finding
 
         found = list(calls.findings)
         for name in {*calls.unknown} - ON_DESCRIPTORS - WATCHED_FOR:
             why = f"an item calls {name}, of which nothing is known"
             found.append(Finding(what=name, where="thread", why=why))
-        if calls.unseen and self.reach.unread:  # what was neither read nor seen
+        if calls.unseen and self.reach.unread:  # it was neither read nor seen
             why = f"not all that an item calls was seen: {calls.unseen[0]}"
             found.append(Finding(what=UNSEEN, where="thread", why=why))
         return found
 
     def _not_seen_undone(self, called: Sequence[Finding]) -> list[Finding]:
-        """What the function's own code may do to the process, in a branch that was not taken."""
+        """What the function's own code may do to the process in a branch that was not taken."""
         from amorsize._watching import Finding
 
         seen = {one.what for one in called}
@@ -145,12 +145,12 @@ class Judge:
 
     @property
     def connects(self) -> bool:
-        """Whether items use the network, as far as that was read or seen."""
+        """Whether items use the network, by what was read or seen."""
         return self.reach.connects or (self._seen is not None and self._seen.connects)
 
     @property
     def why_not_new_interpreters(self) -> str | None:
-        """What a worker that is no fork could not have as the caller has it."""
+        """What the caller has and a worker in a new interpreter could not have; None: nothing."""
         for name, value in self.objects.mutables.items():
             if isinstance(value, _thread._local) and vars(value):
                 return f"a new interpreter would not have what this thread has in {name}"
@@ -162,7 +162,7 @@ class Judge:
         return None
 
     def keep(self) -> None:
-        """Remember what was seen for the next call, unless that is to be seen a second time."""
+        """Remember what was seen for the next call, unless it has to be confirmed."""
         if self._seen is None or self._is_open:
             return
         _watched.pop(self._owner, None)
@@ -171,8 +171,8 @@ class Judge:
             del _watched[next(iter(_watched))]
 
     def _with_what_was_seen(self, verdict: Verdict, seen: Seen) -> Verdict:
-        """A function that was watched need not be watched again."""
-        draws = self.reach.draws or self.objects.generators  # then a generator moves, as it should
+        """The verdict after watching, which need not be repeated."""
+        draws = self.reach.draws or self.objects.generators  # whose state changes as it should
         left = [one for one in seen.left if one.where != "generator" or not draws]
         shared = [one for one in left if one.where not in ("item", "threads", "children")]
         copied = [one for one in left if one.where not in ("threads", "children")]
@@ -219,14 +219,14 @@ def _names_process(path: str) -> bool:
 
 
 def why_not_threads(func: Callable[..., Any], options: Options) -> str | None:
-    """Why the items may not run in threads beside one another, as reading tells."""
+    """Why items may not run in several threads, by reading the code; None: they may."""
     return _from_reading(examine(func)[0], options).thread_reason
 
 
 def why_in_turn(func: Callable[..., Any], options: Options) -> str | None:
-    """Why no two items may run at once in a process of another's; None: they may.
+    """Why no two items may run at once in one process of an executor; None: they may.
 
-    Such a process may have many threads, and no item is watched there. So reading has to settle it.
+    Such a process may have many threads, and no item is watched there. So reading has to decide.
     """
     reach, objects = examine(func)
     verdict = _from_reading(reach, options)
@@ -249,7 +249,7 @@ def _from_reading(reach: Reach, options: Options) -> Verdict:
 
 
 def against_threads(reach: Reach, options: Options) -> str | None:
-    """Why items must not run in threads, by the options and by reading; None: they may."""
+    """Why items must not run in threads, by the options and the code; None: they may."""
     if options.seed is not None:
         return "seed= needs random generators that threads would share"
     if options.thread_safe is not None:

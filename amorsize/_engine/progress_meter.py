@@ -1,4 +1,4 @@
-"""What a call tells of itself while it runs."""
+"""Reports the progress of a call while it runs."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ if TYPE_CHECKING:
     from amorsize._engine.workers import Workers
     from amorsize.progress.display import Display
 
-#: Items of a chunk whose sizes are looked at, and of those to come.
+#: How many items of a chunk are measured for their size, and how many of those to come.
 LOOKED_AT, LOOKED_AT_AHEAD = 4, 200
-#: Items of the data that are looked at for whether earlier calls tell what each costs.
+#: How many items of the data are examined for kinds whose cost earlier calls have learned.
 LOOKED_AT_FIRST = 32
-#: Seconds for which a forecast holds, which is counted down meanwhile, and by what more is done.
+#: A forecast is renewed after this many seconds, or once this many times as much is done. It is
+#: counted down meanwhile.
 FORECAST_S, GROWN = 0.5, 1.2
 #: Seconds after which the pace of new workers can be measured.
 NEW_S = 1.0
-#: Seconds between two looks at what items of a chunk are.
+#: Seconds between two measurements of the sizes of items.
 SIZED_S = 5e-3
 
 
 def new(call: Call, recorder: Recorder, workers: Workers, draws: ItemSeeding) -> Meter | None:
-    """The meter for a call; None if nobody would see it."""
+    """The meter for a call; None: nothing would show it."""
     consumer = Consumer(workers, draws)
     asked = call.options.progress
     if asked is not True:
@@ -43,7 +44,7 @@ def new(call: Call, recorder: Recorder, workers: Workers, draws: ItemSeeding) ->
 
 
 def report_nothing(call: Call, recorder: Recorder) -> None:
-    """Tell a progress function of a call without items, which is over before it begins."""
+    """Report a call without items, which is over before it begins, to a progress function."""
     if callable(asked := call.options.progress):
         nothing = Progress(
             name=call.name, n_done=0, n_items=0, left_s=0.0, done_share=1.0, is_over=True
@@ -52,7 +53,7 @@ def report_nothing(call: Call, recorder: Recorder) -> None:
 
 
 class Meter:
-    """Tells how far a call is, to where it is shown."""
+    """Reports how far a call is, on the terminal or to a function."""
 
     def __init__(self, call: Call, recorder: Recorder, consumer: Consumer, shown: Display) -> None:
         self._call, self._recorder, self._consumer = call, recorder, consumer
@@ -71,7 +72,7 @@ class Meter:
     # -- what happens -----------------------------------------------------------------------
 
     def done(self, start: int, n_items: int, wall_s: float, n_failed: int = 0) -> None:
-        """Items from `start` on are done."""
+        """Note that items from `start` on are done."""
         if not n_items:
             return
         now_s = self._call.now_s
@@ -87,7 +88,7 @@ class Meter:
         """Show how far the call is, if that is due.
 
         Args:
-            is_beside: This is not the calling thread.
+            is_beside: Whether another thread than the calling one asks.
         """
         if self._display is None or (now_s := self._call.now_s) < self._next_s:
             return
@@ -115,7 +116,7 @@ class Meter:
             return
         try:
             show(progress)
-        except (OSError, ValueError) as error:  # a terminal that was closed: results come first
+        except (OSError, ValueError) as error:  # a closed terminal must not cost the results
             let_through(error)
             self._display = None
 
@@ -173,7 +174,7 @@ class Meter:
         return min(1.0, self._time_left.costs.wall_s / self._whole_s)
 
     def _workers(self) -> tuple[str, int]:
-        """What workers there are, and how many."""
+        """The kind of workers, and their number."""
         if not (pools := self._call.pools):
             return "serial", 0
         table = self._call.tuner.workers
@@ -183,7 +184,7 @@ class Meter:
     # -- sizes ------------------------------------------------------------------------------
 
     def _sizes(self, start: int, stop: int, n_most: int) -> list[float]:
-        """What some items from `start` to `stop` weigh, evenly spread; those that tell it."""
+        """The sizes of some items between `start` and `stop`, evenly spread, if they have one."""
         call = self._call
         stride = max(1, (stop - start + n_most - 1) // n_most)
         found = []
@@ -195,7 +196,7 @@ class Meter:
 
     def _size(self, index: int) -> float | None:
         cut = self._call.source.cut(index, index + 1)
-        if not all(len(one) for one in cut):  # an item has made the list shorter
+        if not all(len(one) for one in cut):  # an item has shortened the list
             return None
         if self._known is not None:
             return self._known.size(cut)
@@ -208,13 +209,13 @@ class Meter:
 
 
 class _KnownCosts:
-    """What items of each kind cost in earlier calls, for data that has several kinds."""
+    """The costs of each kind of item in earlier calls, for data with several kinds."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
 
     def size(self, cut: Sequence[Any]) -> float | None:
-        """What an item took, in nanoseconds; None: nobody knows."""
+        """Nanoseconds that such an item took; None: unknown."""
         call, item = self._call, cut[0][0] if len(cut) == 1 else tuple(one[0] for one in cut)
         key = memory_store.key_of(call.func, item, call.item_kwargs)
         profile = memory_store.memory().profile(key)
@@ -233,17 +234,17 @@ def _known_costs(call: Call) -> _KnownCosts | None:
 
 
 def magnitude(item: Any) -> float | None:
-    """How large an item is: a number's own value, or how much it holds; None: it does not tell."""
+    """The size of an item: the value of a number, else how much it holds; None: unknown."""
     kind = type(item)
     if kind.__module__ == "numpy" and hasattr(item, "dtype"):
         if item.shape or item.dtype.kind not in "iuf":
             return float(item.size)
         kind, item = float, float(item)
     if kind in (int, float):
-        return abs(float(item)) if abs(item) < MOST else None  # also of what is not a number
+        return abs(float(item)) if abs(item) < MOST else None  # None for NaN as well
     return float(len(item)) if kind in _HOLDING else None
 
 
-#: Numbers beyond are no measure of what an item costs.
+#: Larger numbers do not measure the cost of an item.
 MOST = 1e300
 _HOLDING = (str, bytes, bytearray, list, tuple, dict, set, frozenset)

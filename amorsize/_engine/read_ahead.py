@@ -1,7 +1,7 @@
 """A thread that reads a stream's data ahead, where that was asked for.
 
-Data is read in the caller's own thread otherwise: some iterators belong to it. The thread begins
-when workers are at work, so that these can be forked before.
+Otherwise data is read in the caller's own thread, as some iterators belong to it. The thread starts
+once workers run, so that they can be forked before.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: The longest wait in one piece, in seconds.
 NAP_S = 0.25
-#: Seconds that its end is waited for before a fork: it may be inside the data's code.
+#: Seconds to wait for its end before a fork, as it may be inside the data's code.
 END_S = 10e-3
 
 
@@ -28,13 +28,13 @@ class ReadAhead:
 
     Args:
         iterator: Of the items.
-        n_items: How many are read before they are asked for, at most.
+        n_items: The most items that are read before they are needed.
     """
 
     def __init__(self, iterator: Iterator[Any], n_items: int) -> None:
         self._iterator, self._n_items = iterator, n_items
         self._there: Any = deque()
-        self._ended: BaseException | None = None  # what came instead of an item
+        self._ended: BaseException | None = None  # raised by the iterator instead of an item
         self._wanted, self._came = _thread.allocate_lock(), _thread.allocate_lock()
         self._stopping = False
         self._ending: ThreadExit | None = None  # of the thread, while there is one
@@ -62,18 +62,18 @@ class ReadAhead:
             raise
 
     def would_wait(self) -> bool:
-        """Whether the next item is not known to be there."""
+        """Whether the next item may not be there yet."""
         return not self._there and self._ended is None
 
     def start(self) -> None:
-        """Have a thread read from now on."""
-        self._stopping = False  # one that is still inside the data's code goes on
+        """Start the thread that reads."""
+        self._stopping = False  # an earlier thread that is inside the data's code goes on
         if self._ending is None and self._ended is None:
             self._ending = ThreadExit()
             _thread.start_new_thread(copy_context().run, (self._live, self._ending))
 
     def stop(self) -> bool:
-        """End the thread; False where it is inside the data's code, and ends after that."""
+        """End the thread; False: it is inside the data's code, and ends after that."""
         if self._ending is None:
             return True
         self._stopping = True
@@ -103,5 +103,5 @@ def _release(lock: Any) -> None:
     if lock.locked():
         try:
             lock.release()
-        except RuntimeError:  # another thread was quicker
+        except RuntimeError:  # another thread has just done it
             return

@@ -1,4 +1,4 @@
-"""Has the items of a call run by workers that are not ours: those of an executor or a cluster."""
+"""Runs the items of a call on the workers of an executor or a cluster."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ if TYPE_CHECKING:
     from amorsize.policy.tuner import Tuner
     from amorsize.policy.worker_costs import Host
 
-#: The factor by which costs may differ before the policy is told.
+#: The share by which costs may differ before the policy is told.
 REPORT_SHARE = 0.2
-#: Chunks whose costs are worth remembering.
+#: The fewest chunks whose costs are worth remembering.
 ENOUGH_CHUNKS = 5
 
 
 class RemoteWorkers:
-    """The workers that a call was given, with what its items may do there.
+    """The workers that a call was given, with the limits of its items there.
 
     Args:
-        function: What is done to each item.
-        options: What was asked for.
+        function: The function that is called with each item.
+        options: The options of the call.
 
     Raises:
-        AmorsizeError: Options that no executor can keep, or a cluster that cannot be used.
+        AmorsizeError: No executor can keep the options, or the cluster cannot be used.
     """
 
     def __init__(self, function: Callable[..., Any], options: Options) -> None:
         described = "executor="
-        if options.executor is None:  # the environment may have asked for it
+        if options.executor is None:  # the environment may name the engine
             described = f"backend={options.given_workers!r}"
             call_options.refuse_unkept(options, options.given_workers, described)
         self.adapter: ClusterAdapter = finding.adapter_for(
@@ -72,7 +72,7 @@ class RemoteWorkers:
             )
 
     def locate(self, items: list[Any]) -> bool:
-        """Find out where the values are that items stand for; whether there are any."""
+        """Find out where the values of items are that are references; whether there are any."""
         types = self.adapter.reference_types
         if not types or not references.has_any(items, types):
             return False
@@ -80,15 +80,15 @@ class RemoteWorkers:
         return True
 
     def sample(self, item: Any) -> Any:
-        """An item that shows what the function is called with; None where it is elsewhere."""
+        """An example of what the function is called with; None: its value is elsewhere."""
         return None if type(item) in self.adapter.reference_types else item
 
     def goes_alone(self, options: Options) -> bool:
-        """Whether each item is a chunk, so that what a dead process has run can be told."""
+        """Whether each item is a chunk, so that the death of a process names its item."""
         return options.retries == 0 and not self.adapter.shares_memory
 
     def key(self, key: Key) -> Key:
-        """What is learned of a function is kept apart for each executor."""
+        """The key of what is learned of a function on this executor."""
         if self.adapter.shares_memory:
             return key
         owner, (kind, size), variant = key
@@ -96,11 +96,11 @@ class RemoteWorkers:
 
     @property
     def n_workers(self) -> int | None:
-        """How many chunks it runs at once; None where that is unknown."""
+        """How many chunks it runs at once; None: unknown."""
         return self.adapter.n_workers(one_per_process=self.why_in_turn is not None)
 
     def host(self, host: Host) -> Host:
-        """What there is to work with, and what it costs to reach."""
+        """The host with the cores of these workers, and with what reaching them costs."""
         if self.adapter.shares_memory:
             return host
         return host.replace(
@@ -113,7 +113,7 @@ class RemoteWorkers:
     def new_pool(
         self, task: Task, payload: Callable[[], Payload], tuner: Tuner, recorder: Recorder
     ) -> ExecutorPool:
-        """The pool over these workers; the recorder is told what is learned of them."""
+        """The pool of these workers. The recorder is told of their costs and losses."""
         task.in_turn = self.why_in_turn is not None
         if self.why_in_turn is not None:
             tuner.note("one item at a time in each process", self.why_in_turn)
@@ -138,7 +138,7 @@ class RemoteWorkers:
         )
 
     def _see_costs(self, lag_s: float | None, submit_s: float | None) -> None:
-        """Tell the policy what a chunk has cost besides its items."""
+        """Tell the policy what a chunk has cost beyond its items."""
         self._n_measured += 1
         self._costs = self._costs.moved(lag_s=lag_s, submit_s=submit_s)
         tuner = self._tuner
@@ -152,7 +152,7 @@ class RemoteWorkers:
             self._report_host(tuner)
 
     def _see_workers(self) -> None:
-        """Workers have come or gone."""
+        """Note that workers have come or gone."""
         tuner, n_workers = self._tuner, self.n_workers
         if tuner is not None and n_workers is None:
             tuner.note("no worker", "workers have gone")
@@ -160,7 +160,7 @@ class RemoteWorkers:
             self._report_host(tuner)
 
     def _see_loss(self, start: int, stop: int, how: str) -> None:
-        """A chunk was lost with its process."""
+        """Note that a chunk was lost with its process."""
         if self._tuner is not None:
             self._tuner.note(f"items {start} to {stop - 1} were lost", how)
 

@@ -1,4 +1,4 @@
-"""What comes back from workers."""
+"""Handles what comes back from workers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Returns:
-    """Takes in what the pools of one call tell."""
+    """Handles the events of the pools of one call."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Returns:
         self._losses, self._meter, self._printed = losses, meter, printed
 
     def handle(self, event: Event, now_s: float) -> None:
-        """Tell the tuner what has happened, and keep what came of it."""
+        """Tell the tuner of an event, and keep its results."""
         match event:
             case protocol.ChunkDone():
                 self._losses.delivered()
@@ -81,7 +81,7 @@ class Returns:
                 self._printed.take_record(event.start, event.record)
 
     def _lost(self, lost: WorkerLost, now_s: float) -> None:
-        """A worker is gone: what becomes of its items, and how many of them run again."""
+        """Handle the loss of a worker: decide which of its items run again."""
         n_before = self._work.n_repeated
         try:
             self._losses.lost(lost)
@@ -90,7 +90,7 @@ class Returns:
             self._recorder.note_worker(lost.worker, "died", now_s, n_items=n_items, why=lost.how)
 
     def _set_up_failed(self, failed: SetupFailed) -> None:
-        """A worker that cannot take the task: the caller goes on where that is left open."""
+        """Handle a worker that cannot take the task: the caller goes on if it may run items."""
         if not isinstance(failed.error, SerializationError) or not self._call.caller_may_run_items:
             raise failed.error
         self._recorder.tell(PicklingMeasured(pickle_s=None, reason=str(failed.error)))
@@ -147,7 +147,7 @@ class Returns:
         )
 
     def _n_failed(self, done: ChunkDone) -> int:
-        """Of the results, exceptions that were kept."""
+        """How many of the results are exceptions of items."""
         if not self._call.task.keep_errors:
             return 0
         return sum(isinstance(one, BaseException) for one in done.results)
@@ -172,7 +172,7 @@ class Returns:
             reason = f"items cannot be rebuilt in a worker: {reason}"
             self._recorder.tell(PicklingMeasured(pickle_s=None, reason=reason))
             self._work.give_back(start, stop)
-        elif stop - start > 1:  # which of them is it?
+        elif stop - start > 1:  # each alone, to find the one
             self._losses.read_apart(start, stop)
         else:
             item = self._work.item(start)
@@ -204,7 +204,7 @@ class Returns:
             self._failures.fail(index, stayed.error)
             return
         self._work.n_repeated += 1
-        if not self._call.caller_may_run_items:  # which of them is it?
+        if not self._call.caller_may_run_items:  # each alone, to find the one
             self._work.try_alone(index, index + 1)
             return
         reason = f"not every result can travel: {stayed.error}"

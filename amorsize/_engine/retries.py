@@ -1,4 +1,4 @@
-"""What becomes of the items of a worker that has ended."""
+"""Decides what happens to the items of a worker that has ended."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from amorsize._engine.work_queue import WorkQueue
     from amorsize._workers.protocol import WorkerLost, WorkerPool
 
-#: The most workers that may end in a row outside of items, which no item is to blame for. On a busy
-#: host a worker may be hit again and again before its first item. So many starts take 2 s at most.
+#: The most workers that may end in a row outside of items, for which no item is to blame. On a busy
+#: host, several may be killed before their first item. This many starts take 2 s at most.
 MOST_DEATHS = 30
 #: A program that is late by more than this, in seconds, was stopped or got no core.
 LATE_S = 0.1
@@ -23,17 +23,17 @@ SHORT_SHARE = 0.03
 
 
 class WorkerDeaths:
-    """Who died in this call, with which items, and what is done about it.
+    """Notes which workers of a call have died with which items, and has items tried again.
 
     Args:
-        name: The function's, for messages.
-        work: Where unstarted items go back to.
+        name: The name of the function, for messages.
+        work: Gets unstarted items back.
         retries: How often an item may be tried again after its worker has died.
-        timeout_s: What an item may take, if that is limited.
+        timeout_s: Seconds that an item may take; None: any number.
         fail: Called with an index and an error for an item that is not tried again.
     """
 
-    #: Kills for lack of memory, as the kernel counted them when any call asked last.
+    #: How many kills for lack of memory the kernel had counted when a call last asked.
     n_oom_kills: int | None = None
 
     def __init__(
@@ -48,24 +48,24 @@ class WorkerDeaths:
         self._name, self._work, self._fail = name, work, fail
         self._retries, self._timeout_s = retries, timeout_s
         self._tries: dict[int, int] = {}
-        self._suspected: list[tuple[int, int]] = []  # one item of each ended a worker
-        self._again: list[tuple[int, int]] = []  # ran once, and have not come back since
+        self._suspected: list[tuple[int, int]] = []  # in each range, one item has ended a worker
+        self._again: list[tuple[int, int]] = []  # ran once, without results yet
         self._timed_out: set[int] = set()
         self._seen_s: float | None = None  # when the program was last seen to run
-        self._still: list[tuple[float, float]] = []  # from when to when it stood still
+        self._still: list[tuple[float, float]] = []  # when it was stopped, and until when
         self._starvation = Starvation()
         self._n_in_a_row = 0
 
     @classmethod
     def note_kills(cls) -> None:
-        """Ask the kernel once, so that a later answer tells something; takes 0.2 ms."""
+        """Read the kernel's count once, to compare with a later one. Takes 0.2 ms."""
         if cls.n_oom_kills is None:
             from amorsize._host import resources
 
             cls.n_oom_kills = resources.n_oom_kills()
 
     def why_less(self, lost: WorkerLost) -> str | None:
-        """Why fewer workers should go on after a death: memory has likely run out."""
+        """Why fewer workers should go on after a death; None: memory was likely not short."""
         if not lost.how.startswith("signal 9 ") or lost.suspect_item in self._timed_out:
             return None
         from amorsize._host import resources
@@ -83,7 +83,7 @@ class WorkerDeaths:
         self._n_in_a_row = 0
 
     def lost(self, lost: WorkerLost) -> None:
-        """A worker is gone: its unstarted items go back, the one it was in is tried alone."""
+        """Handle the loss of a worker: return its unstarted items, try its current one alone."""
         in_an_item = lost.suspect_item is not None and any(
             start <= lost.suspect_item < stop for start, stop in lost.ranges
         )
@@ -115,7 +115,7 @@ class WorkerDeaths:
             )
 
     def _suspect_each(self, start: int, stop: int, how: str) -> None:
-        """Nobody can tell which of these items was running: each is tried alone."""
+        """Try each of these items alone, as it is unknown which of them was running."""
         if stop - start == 1 or not self._retries:
             for index in range(start, stop):
                 self._suspect(index, index + 1, how)
@@ -126,12 +126,12 @@ class WorkerDeaths:
         self.read_apart(start, stop)
 
     def read_apart(self, start: int, stop: int) -> None:
-        """Items of which one cannot be rebuilt in a worker, or ends it: each goes alone."""
+        """Send each item alone, as one of them cannot be rebuilt in a worker, or ends it."""
         for index in reversed(range(start, stop)):
             self._work.try_alone(index, index + 1)
 
     def _suspect(self, index: int, beyond: int, how: str) -> None:
-        """An item was running when its worker ended: this one, or one of those up to `beyond`."""
+        """Suspect an item, or one of those up to `beyond`: it was running as its worker ended."""
         if beyond > index + 1 and self._retries:
             self._suspected.append((index, beyond))
             self._work.n_repeated += beyond - index
@@ -161,11 +161,11 @@ class WorkerDeaths:
         )
 
     def _was_suspected(self, index: int) -> int:
-        """1 when this must have been the item that ended a worker before, else 0."""
+        """1: this item alone can have ended an earlier worker; else 0."""
         for start, beyond in self._suspected:
             if start <= index < beyond:
                 self._suspected.remove((start, beyond))
-                self._work.n_repeated -= beyond - index - 1  # those behind it had not begun
+                self._work.n_repeated -= beyond - index - 1  # the items after it had not begun
                 return 1
         return 0
 
@@ -174,7 +174,7 @@ class WorkerDeaths:
             self._again.append((start, stop))
 
     def n_again(self, start: int, stop: int) -> int:
-        """How many of these items, whose results have come, had run before in a lost worker."""
+        """How many of these items with results had already run in a lost worker."""
         if not self._again:
             return 0
         n_found, still = 0, []
@@ -189,23 +189,23 @@ class WorkerDeaths:
         return n_found
 
     def seen(self, now_s: float, *, at_most_s: float = 0.0) -> None:
-        """The program runs; where it was not seen for far longer than planned, it stood still.
+        """Note that the program runs now. After a far longer gap than planned, it was stopped.
 
-        It was stopped, or paused with its container or machine, and so were the items.
+        A signal had stopped it, or it was paused with its container or machine, and so were items.
         """
         if self._seen_s is not None and now_s - self._seen_s - at_most_s > LATE_S:
             self._still.append((self._seen_s, now_s))
         self._seen_s = now_s
 
     def stop_clock(self) -> None:
-        """Stop watching the time: the user's own code runs now, for as long as it likes."""
+        """Stop watching the time while the user's own code runs, for as long as it likes."""
         self._seen_s = None
 
     def _still_since_s(self, began_s: float) -> float:
         return sum(max(0.0, end - max(begin, began_s)) for begin, end in self._still)
 
     def watch_time(self, pool_of: Mapping[int, WorkerPool]) -> None:
-        """End workers whose item takes longer than it may, while the program runs."""
+        """End workers whose item takes too long, without time in which the program was stopped."""
         if self._timeout_s is None:
             return
         now = perf_counter()
@@ -223,7 +223,7 @@ class WorkerDeaths:
                     pool.kill(number)
 
     def _is_over(self, began_s: float, now: float, waited_s: float) -> bool:
-        """Whether an item has had its time, apart from what nobody could have used."""
+        """Whether an item has had its time, without time in which it could not run."""
         assert self._timeout_s is not None
         spared_s = min(waited_s, max(self._timeout_s, MOST_SPARED_S))
         return now - began_s - self._still_since_s(began_s) - spared_s > self._timeout_s

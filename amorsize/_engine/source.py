@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 #: The most items that are read from an iterator before they are needed.
 READ_AHEAD = 4096
-#: Seconds that reading ahead may keep the caller from its workers.
+#: The most seconds that reading ahead may keep the caller from its workers.
 READ_S = 2e-3
-#: About how many bytes the items may take that are read ahead.
+#: About the most bytes of items that are read ahead.
 READ_BYTES = 64 << 20
 GENERATOR: type = type(one for one in "")
-#: Items that are done are dropped in blocks of so many.
+#: Items that are done are dropped in blocks of this many.
 KEPT_ITEMS = 8192
-#: Items that are done are dropped once they take so many bytes.
+#: Items that are done are dropped once they take this many bytes.
 KEPT_BYTES = 16 << 20
 
 
@@ -45,14 +45,14 @@ class Sliced:
         self._may_change = any(type(one) is list for one in sequences)
 
     def changes(self) -> bool:
-        """Whether it has another length than when it was looked at last: items may see to that."""
+        """Whether its length has changed since this was last asked: items may change it."""
         if not self._may_change or (n_items := min(map(len, self.sequences))) == self.n_read:
             return False
         self.n_read, self.has_changed = n_items, True
         return True
 
     def read(self, n_more: int, longest_s: float) -> None:
-        """Nothing to do: all of it is there."""
+        """Do nothing, as all of it is there."""
 
     def would_wait(self) -> bool:
         """Whether the next item is known not to be there yet."""
@@ -63,47 +63,47 @@ class Sliced:
         return self.sequences, 0
 
     def cut(self, start: int, stop: int) -> tuple[Any, ...]:
-        """Items `start` to `stop`, one sequence an iterable."""
+        """Items `start` to `stop`, as one sequence per iterable."""
         return slice_of(self.sequences, start, stop)
 
     def holds(self, index: int) -> bool:
-        """Whether an item is there to be named."""
+        """Whether an item is available for a message."""
         return 0 <= index < self.n_read
 
     def drop(self, before: int) -> None:
-        """Nothing to drop: the data is the caller's."""
+        """Do nothing, as the data is the caller's."""
 
 
 class Reading:
-    """Data that comes out of an iterator; what was read is kept until its results are there.
+    """Data that comes from an iterator; items are kept until their results are there.
 
     Args:
         iterator: Of items, or of tuples of them.
-        parts: The iterators that these come from; known to run nothing when they go on, or not.
+        parts: The iterators that these come from, whether they run code when they go on or not.
     """
 
-    in_turn: bool  # an item is read when the one before has been run, as in a loop
+    in_turn: bool  # an item is read after the one before was run, as in a loop
 
     def __init__(self, iterator: Iterator[Any], parts: tuple[Any, ...] = ()) -> None:
         self.iterator = iterator
-        self.ahead: ReadAhead | None = None  # a thread that reads, if that was asked for
+        self.ahead: ReadAhead | None = None  # a thread that reads, if the user has asked for that
         self.parts = parts
         self.in_turn = not all(map(is_quiet, parts))
         self._items: list[Any] = []
         self._first = 0  # index of _items[0]
         self.n_read = 0
         self.all_read = False
-        self.is_quick = True  # its items come at once: reading ahead keeps nobody waiting
-        self.item_bytes = 1  # what one takes, by those that were looked at lately
+        self.is_quick = True  # its items come at once, so reading ahead delays nothing
+        self.item_bytes = 1  # the size of one, from recent samples
         self.error: Exception | None = None  # raised by the iterator instead of an item
-        self.has_changed = False  # what was read stays as it is
+        self.has_changed = False  # items that were read stay as they are
         # Iterators of ours tell whether their next item would have to be waited for.
         self._would_wait: Callable[[], bool] | None = getattr(iterator, "would_wait", None)
-        self.is_one_by_one = False  # what is there is known of the next item alone
-        self.read_s = 0.0  # what reading one took lately
+        self.is_one_by_one = False  # only of the next item it is known whether it is there
+        self.read_s = 0.0  # seconds that reading one took recently
 
     def changes(self) -> bool:
-        """No: what was read stays, and what was not is yet to be seen."""
+        """Always False: items that were read stay, and the length is not known."""
         return False
 
     def would_wait(self) -> bool:
@@ -112,11 +112,11 @@ class Reading:
 
     @property
     def tells(self) -> bool:
-        """Whether it can be asked if the next item is there."""
+        """Whether the iterator can tell if its next item is there."""
         return self._would_wait is not None
 
     def ask(self, would_wait: Callable[[], bool]) -> None:
-        """From now on, ask before each item, and read none that would have to be waited for."""
+        """From now on, ask before each item, and read none that is not there yet."""
         self._would_wait, self.is_one_by_one = would_wait, True
 
     def read(self, n_more: int, longest_s: float) -> None:
@@ -128,7 +128,7 @@ class Reading:
             before = len(self._items)
             try:
                 self._items.extend(islice(self.iterator, min(block, n_more)))
-            except Exception as error:  # Ctrl-C, an exit: these do not wait for their turn
+            except Exception as error:  # Ctrl-C and exits are raised at once
                 let_through(error)
                 self.error, self.all_read = error, True
             n_got = len(self._items) - before
@@ -153,9 +153,9 @@ class Reading:
                 block *= 2
 
     def turn(self, start: int, n_items: int, *, is_numbered: bool) -> Turn:
-        """Items from `start` on, each read when the one before has been run.
+        """Items from `start` on, each read after the one before was run.
 
-        One that was read before goes first, and counts as not read until the turn is over.
+        An item that was already read comes first, and counts as unread until the turn is over.
         """
         iterator, held = self.iterator, self._items[start - self._first :]
         if held:
@@ -164,7 +164,7 @@ class Reading:
         return Turn(iterator, self.parts, n_items, start if is_numbered else None)
 
     def took(self, turn: Turn, n_done: int, *, is_end: bool, error: Exception | None) -> None:
-        """What was run in a turn has been read; of that, what failed is held for its message."""
+        """Note what a turn has read and run; keeps the item that has failed for its message."""
         self.n_read += n_done + turn.fails
         self._first = self.n_read
         if turn.has_failed:
@@ -173,7 +173,7 @@ class Reading:
             self.ended(error)
 
     def passed(self, index: int) -> None:
-        """Items up to this one were read elsewhere, and are done."""
+        """Note that items up to this one were read elsewhere and are done."""
         if index > self.n_read:
             self.n_read = index
         self._items, self._first = self._items[index - self._first :], index
@@ -183,7 +183,7 @@ class Reading:
         self._items, self._first, self.n_read = [item], index, index + 1
 
     def ended(self, error: Exception | None) -> None:
-        """The iterator, read elsewhere, has no more items, or has raised."""
+        """Note that the iterator, read elsewhere, has ended or has raised."""
         self.error, self.all_read = error, True
 
     def window(self, start: int, stop: int) -> tuple[Sequence[Any], int]:
@@ -195,7 +195,7 @@ class Reading:
         return (self._items[start - self._first : stop - self._first],)
 
     def holds(self, index: int) -> bool:
-        """Whether an item is held still, or was never."""
+        """Whether an item is available for a message."""
         return self._first <= index < self._first + len(self._items)
 
     def drop(self, before: int) -> None:
@@ -207,24 +207,24 @@ class Reading:
 
 
 class Turn:
-    """Items on their way from an iterator into a function, one by one.
+    """Items that go from an iterator into a function one by one.
 
     Args:
-        iterator: Where they come from.
-        parts: The iterators that these come from.
-        n_items: How many are taken at most.
-        start: The index of the first, where they go with their indices; None: they go alone.
+        iterator: The source of the items.
+        parts: The iterators behind it.
+        n_items: The most items to take.
+        start: The index of the first, if items go with their indices; None: they go alone.
     """
 
     def __init__(
         self, iterator: Iterator[Any], parts: tuple[Any, ...], n_items: int, start: int | None
     ) -> None:
         self._start = start
-        self.item: Any = None  # the one that failed last
+        self.item: Any = None  # the latest one that has failed
         self.has_failed = False
-        self.fails = False  # an item raised that was not kept as a result
+        self.fails = False  # whether an item has raised, and errors are not results
         loud = [one for one in parts if not is_quiet(one)]
-        # A generator can be asked whether it runs. For others, what was read is counted.
+        # A generator tells whether it runs. For other iterators, the items read are counted.
         self._generators = loud if all(type(one) is GENERATOR for one in loud) else None
         self._ticks, self._n_ticks = repeat(True, n_items + 1), n_items + 1
         if self._generators is None:
@@ -235,18 +235,18 @@ class Turn:
         return self._items if self._start is None else enumerate(self._items, self._start)
 
     def failed(self, item: Any) -> None:
-        """This item was read, and is not done."""
+        """Note that this item was read and has failed."""
         self.item, self.has_failed = item if self._start is None else item[1], True
         self.fails = True
 
     def is_in_item(self, n_done: int) -> bool:
-        """Whether the item behind so many is being run, and not read."""
+        """Whether the item after this many is being run rather than read."""
         if self._generators is None:
             return self._n_ticks - self._ticks.__length_hint__() > n_done
         return not any(one.gi_running for one in self._generators)
 
 
-#: Iterators that run nothing when they go on, and give what was there before.
+#: Iterators that run no code when they go on, and give items that existed before.
 QUIET = frozenset(
     {f"builtins.{name}_iterator" for name in ("list", "tuple", "range", "longrange", "set")}
     | {f"builtins.{name}_iterator" for name in ("str", "str_ascii", "bytes", "bytearray", "memory")}
@@ -259,7 +259,7 @@ QUIET = frozenset(
 
 
 def is_quiet(iterator: Any) -> bool:
-    """Whether it runs nothing when it goes on, and gives what was there before."""
+    """Whether an iterator runs no code when it goes on, and gives items that existed before."""
     kind = type(iterator)
     return f"{kind.__module__}.{kind.__name__}" in QUIET or hasattr(iterator, "would_wait")
 
@@ -269,7 +269,7 @@ def source_of(
 ) -> Sliced | Reading:
     """The data of a call, zipped to the shortest iterable as `map` does.
 
-    `read_ahead`: how many items a thread of its own may read before they are asked for.
+    `read_ahead` is the number of items that a thread of its own may read before they are needed.
     """
     lengths = [_length_if_sliceable(one) for one in iterables]
     if None not in lengths:
@@ -293,7 +293,7 @@ def source_of(
 
 
 def _length_if_sliceable(data: Any) -> int | None:
-    """The length of data whose slices hold what iterating it would give, else None."""
+    """The length of data whose slices hold the same items as iterating; None: it is other data."""
     kind = type(data)
     if kind in (list, tuple, range):
         return len(data)

@@ -15,27 +15,27 @@ if TYPE_CHECKING:
 CLEAN_START_S = 0.8e-3
 #: Seconds until a warm worker can take work of another call.
 WARM_READY_S = 1e-3
-#: Seconds of the caller to wake a fork that waits, and until that takes work.
+#: Seconds of the caller to wake a waiting fork, and seconds until that takes work.
 WAKE_S, WAKE_READY_S = 60e-6, 0.15e-3
 #: Seconds to import the process pool and the C half of pickle, once in a process.
 LOAD_S = 6e-3
-#: Seconds a byte to copy an array once into memory that workers map; 2 cores of an AMD EPYC.
+#: Seconds per byte to copy an array once into memory that workers map; 2 cores of an AMD EPYC.
 LEND_S = 1 / 1e9
-#: Seconds a byte to pickle anything else and rebuild it in each worker: 0.2 of it for lists, all of
-#: it for dicts; 2 cores of an AMD EPYC.
+#: Seconds per byte to pickle other data and rebuild it in each worker. Dicts take all of this,
+#: lists a fifth; 2 cores of an AMD EPYC.
 PICKLE_S = 1 / 100e6
-#: Below so many bytes, sending takes less time than computing whether it pays.
+#: Below this many bytes, sending takes less time than finding out whether it pays.
 MUCH_BYTES = 8 << 20
-#: Seconds to load what packs a task and starts interpreters, cloudpickle among it.
+#: Seconds to load the modules that pickle a task and start interpreters, such as cloudpickle.
 FIRST_CLEAN_S = 30e-3
-#: How many modules any program with a call under way has loaded.
+#: How many modules any program has loaded during a call.
 BARE_MODULES = 300
 #: Seconds that a new interpreter takes to import each module beyond `BARE_MODULES`. pandas has
 #: 1200 and takes 0.5 s.
 IMPORTING_S = 0.4e-3
 #: The largest share of what workers would save that may go into starting them.
 STARTING_SHARE = 0.5
-#: The smallest CPU share that is believed from one item or two.
+#: A CPU share measured on one or two items counts as at least this.
 LEAST_CORE_SHARE = 0.1
 #: The largest share of what workers would save that may go into sending.
 SENDING_SHARE = 0.5
@@ -44,7 +44,7 @@ ROOM_SHARE = 0.7
 
 
 def host(fork_reason: str | None) -> Host:
-    """The host: its cores, and what starting workers and sending items costs here."""
+    """The host: its cores, and the costs of starting workers and sending items."""
     costs = resources.costs()
     forks = fork_reason is None
     is_warm = n_warm_interpreters() > 0
@@ -80,7 +80,7 @@ def interpreters_worth(left_s: float, n_most: int) -> int:
     smallest for n = sqrt(left * cores / start).
 
     Args:
-        left_s: How long the items that are left take, one after the other.
+        left_s: Seconds that one core would take for the items that are left.
         n_most: The most workers that there may be.
     """
     n_cores, n_warm = resources.usable_cpus().n_cores, n_warm_interpreters()
@@ -89,24 +89,24 @@ def interpreters_worth(left_s: float, n_most: int) -> int:
 
 
 def n_warm_interpreters() -> int:
-    """New interpreters that wait for another call."""
-    # It may be there and still empty: another thread's call is just importing it.
+    """How many new interpreters wait for another call."""
+    # The module may be there and still empty, while another thread is importing it.
     pool = getattr(sys.modules.get("amorsize._workers.warm_pool"), "pool", None)
     return 0 if pool is None else pool.n_warm
 
 
 def saved_s(left_s: float, n_workers: int) -> float:
-    """Seconds that so many workers would save if they cost nothing."""
+    """Seconds that this many workers would save if they cost nothing."""
     return left_s * (1 - 1 / max(1, n_workers))
 
 
 def why_not_start(
     left_s: float, n_workers: int, core_share: float = 1.0, missed_s: float = 0.0
 ) -> str | None:
-    """Why new interpreters are not worth starting, in words; None: they are.
+    """Why new interpreters are not worth starting; None: they are.
 
     Args:
-        left_s: How long the items that are left take, one after the other, undisturbed.
+        left_s: Seconds that one undisturbed core would take for the items that are left.
         n_workers: How many workers there would be.
         core_share: The share of a core that other programs leave. With less of it, a start takes
             longer, and what is started slows the caller down.
@@ -117,7 +117,7 @@ def why_not_start(
     needed_s = interpreter_s() * max(1.0, n_workers / resources.usable_cpus().n_cores)
     if "amorsize._workers.spawn_pool" not in sys.modules:
         needed_s += FIRST_CLEAN_S
-    if needed_s <= missed_s:  # both as they are with a core of one's own
+    if needed_s <= missed_s:  # both for undisturbed cores
         return None
     needed_s /= max(core_share, LEAST_CORE_SHARE)
     to_save_s = saved_s(left_s, n_workers)
@@ -135,20 +135,20 @@ def sending_s(payload: Payload) -> float:
 
 
 def is_much(payload: Payload) -> bool:
-    """Whether there is so much to send that its cost has to be considered."""
+    """Whether there is so much to send that its cost matters."""
     return payload.array_bytes + payload.other_bytes >= MUCH_BYTES
 
 
 def why_not_send(
     payload: Payload, left_s: float, n_workers: int, stretch: float = 1.0
 ) -> str | None:
-    """Why so much data is not worth sending for the work left, in words; None: it is.
+    """Why this much data is not worth sending for the work left; None: it is.
 
     Args:
-        payload: What would be sent.
-        left_s: How long the items that are left take, one after the other.
+        payload: The task that would be sent.
+        left_s: Seconds that one core would take for the items that are left.
         n_workers: How many workers there would be.
-        stretch: How many times as long computing takes here now as with a core of its own.
+        stretch: How many times longer computing takes here now than with a core of its own.
     """
     n_bytes = payload.array_bytes + payload.other_bytes
     what = f"what it reaches ({n_bytes / 1e6:.0f} MB) would have to be sent to workers"

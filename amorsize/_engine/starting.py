@@ -1,4 +1,4 @@
-"""How a call starts workers, or goes on without them."""
+"""Starts the workers of a call, or goes on without them."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ class Starter:
         self._call, self._recorder = call, recorder
         self._workers, self._inspection = workers, inspection
         self._remote, self._stop_own_threads = remote, stop_own_threads
-        self._n_threads_for_memory: int | None = None  # not yet counted
+        self._n_threads_for_memory: int | None = None  # None: not counted yet
 
     def start(self, backend: str) -> None:
         """Start one worker; before a fork, this call's own threads have ended."""
         if backend == "process" and self._call.fork_reason is None and not self._has_waiting():
             self._stop_own_threads()
             if not self._is_sure_to_fork():
-                return  # what can be done instead is decided with that in mind
+                return  # the tuner then decides what to do instead
             self._limit_library_threads()
         if self._call.work.is_finished:  # the thread that read ahead has found no more items
             return
@@ -64,12 +64,12 @@ class Starter:
             worker_numbers.prepare(self._workers.numbers().of(number))
             began, began_cpu_s = perf_counter(), thread_time()
             pool.start(number)
-        except SerializationError as error:  # since an item has changed what was judged before
+        except SerializationError as error:  # an item may have changed what was judged before
             if not self._call.caller_may_run_items:
                 raise
             self._recorder.tell(WorkersLimited(n_workers=0, why=str(error)))
             return
-        except (OSError, RuntimeError) as error:  # the second is what threading says
+        except (OSError, RuntimeError) as error:  # `threading` raises the second
             if raised_by_handler(error):
                 raise
             self._cannot_start(backend, error)
@@ -92,18 +92,18 @@ class Starter:
             self._inspection.keeping.note_start(self._recorder.n_started[backend])
 
     def _has_waiting(self) -> bool:
-        """Whether the next worker is there already: it is woken instead of forked."""
+        """Whether the next worker waits already, and is woken instead of forked."""
         return bool(getattr(self._call.pools.get("process"), "resting", ()))
 
     def _pool(self, backend: str) -> WorkerPool:
         kind, pool = backend, self._call.pools.get(backend)
         if pool is not None and pool.inherits_items and self._call.fork_reason is not None:
-            kind = "from a clean start"  # beside forks from before there was a thread
+            kind = "from a clean start"  # beside forks that were made before there was a thread
             pool = self._call.pools.get(kind)
         if pool is None:
             pool = self._new_pool(backend)
             if not self._call.pools:
-                # From here on the caller holds it, except in its own items.
+                # From here on the caller holds the lock, except in its own items.
                 self._call.lock.acquire()
                 self._workers.expect_returns()
             self._call.pools[kind] = pool
@@ -191,7 +191,7 @@ class Starter:
             )
 
     def _has_room_for_thread(self) -> bool:
-        """Whether one thread more would leave some of the files and memory that there may be."""
+        """Whether one more thread would leave files and memory for other code."""
         n_alive = self._call.tuner.workers.of("thread").n_alive
         if self._workers.files is None:
             from amorsize._engine.descriptor_limit import Files
@@ -211,15 +211,15 @@ class Starter:
         return not n_alive
 
     def _is_sure_to_fork(self) -> bool:
-        """Ask before each fork: an item, or who takes results, may have started a thread by now.
+        """Whether a fork is still safe: an item or the consumer may have started a thread.
 
-        Where it is not safe any more, later workers are new interpreters, or there are none.
+        If it is not, later workers are new interpreters, or there are none.
         """
         from amorsize._engine import spawn_costs
         from amorsize._host import resources
 
         if self._call.options.given_workers is not None:
-            return True  # nothing is forked here
+            return True  # no fork is needed
         self._call.fork_reason = resources.why_not_fork()
         if self._call.fork_reason is None:
             return True
@@ -235,9 +235,9 @@ class Starter:
         return False
 
     def _limit_library_threads(self) -> None:
-        """Forks inherit what numerical libraries are held to; so does the caller, for the call."""
+        """Limit the threads of numerical libraries in the caller, which forks inherit."""
         if self._workers.library_limits is None:
-            if "ctypes" not in sys.modules:  # then none of those libraries is loaded either
+            if "ctypes" not in sys.modules:  # then no such library is loaded
                 return
             from amorsize._engine.blas_threads import Limits
 
@@ -246,11 +246,11 @@ class Starter:
 
     @property
     def _n_library_threads(self) -> int:
-        """Threads that an item may have, so that places times threads stay within the cores."""
+        """How many threads a library may use in each worker, so that all fit into the cores."""
         return max(1, self._call.tuner.host.n_cores // self._call.tuner.n_places)
 
     def _cannot_start(self, backend: str, error: Exception) -> None:
-        """The system has no room for another worker: go on with those that are there."""
+        """Go on with the workers that are there, as the system has no room for another."""
         from amorsize.errors import AmorsizeError
 
         if isinstance(error, AmorsizeError):
@@ -265,7 +265,7 @@ class Starter:
     ) -> None:
         """Go on with the workers of this kind that are there, or else in the caller.
 
-        Where there are none, those of another kind finish what they have.
+        If there are none of this kind, those of another kind finish what they have.
         """
         n_alive, why = (
             self._call.tuner.workers.of(backend).n_alive,

@@ -1,21 +1,21 @@
-"""How long the item of a worker has waited for a core, as far as Linux tells.
+"""Measures how long the item of a worker has waited for a core, on Linux.
 
-On a busy host an item of a millisecond may get its core after 0.1 s. To end its worker for that
-would lose a result that the plain loop gives.
+On a busy host, an item of a millisecond may get its core after 0.1 s. If its worker were ended for
+that, a result would be lost that the plain loop gives.
 """
 
 from __future__ import annotations
 
 from amorsize._host import procfs
 
-#: Seconds between two looks at all workers. A look takes 10 us each, or 20 if nothing has changed.
+#: Seconds between two readings of all workers. Each takes 10 us, or 20 us if nothing has changed.
 EVERY_S = 5e-3
-#: Seconds of waiting that may always be left out, also where an item may take less.
+#: Seconds of waiting that never count, even if an item may take less.
 MOST_SPARED_S = 1.0
 
 
 class Starvation:
-    """What the workers of one call have waited for cores."""
+    """The time that the workers of one call have waited for cores."""
 
     __slots__ = ("_checked_s", "_of_worker")
 
@@ -24,7 +24,7 @@ class Starvation:
         self._of_worker: dict[int, RunDelay] = {}
 
     def is_due(self, now_s: float) -> bool:
-        """Whether it is time to look at all workers."""
+        """Whether it is time to read all workers."""
         if now_s - self._checked_s < EVERY_S:
             return False
         self._checked_s = now_s
@@ -33,13 +33,13 @@ class Starvation:
     def waited_s(
         self, worker: int, thread: int | None, began_s: float | None, now_s: float
     ) -> float:
-        """Seconds for which a worker's item has waited for a core, after a look at the worker.
+        """Read a worker; gives the seconds for which its item has waited for a core.
 
         Args:
             worker: Its number.
-            thread: The kernel's number of the thread that runs its items; None: nobody knows.
-            began_s: When its item began; None: it is in none.
-            now_s: The time of this look.
+            thread: The kernel's number of the thread that runs its items; None: unknown.
+            began_s: When its item began; None: it runs none.
+            now_s: The time now.
         """
         if thread is None:
             return 0.0
@@ -52,31 +52,30 @@ class Starvation:
 
 
 class RunDelay:
-    """The run delay of one thread, look after look.
+    """The run delay of one thread over several readings.
 
-    Linux adds a wait when it is over. Of one that is not, it tells that the thread wants to run,
-    and counts nothing.
+    Linux counts a wait once it is over. During one it tells only that the thread wants to run.
     """
 
     __slots__ = ("_before_s", "_began_s", "_stands_since_s", "_sum_s", "counted")
 
     def __init__(self) -> None:
-        self.counted = ""  # what the kernel said at the last look
-        self._sum_s = 0.0  # of all waits that were over then
-        self._began_s: float | None = None  # the item it was in then
-        self._before_s = 0.0  # the sum at the last look before that item
-        self._stands_since_s: float | None = None  # the first look that found it as it is now
+        self.counted = ""  # the kernel's text at the last reading
+        self._sum_s = 0.0  # of all waits that had ended then
+        self._began_s: float | None = None  # the start of its item then
+        self._before_s = 0.0  # the sum at the last reading before that item
+        self._stands_since_s: float | None = None  # the first reading with the present text
 
     def after(
         self, counted: str, began_s: float | None, now_s: float, *, wants_to_run: bool
     ) -> float:
-        """Seconds of waiting in an item, after one look more.
+        """Seconds of waiting in an item, with one more reading.
 
         Args:
-            counted: What the kernel says: nanoseconds on a core, nanoseconds of waiting, turns.
+            counted: The kernel's text: nanoseconds on a core, nanoseconds of waiting, turns.
             began_s: When the item began; None: there is none.
-            now_s: The time of the look.
-            wants_to_run: Asked only where nothing was counted since the last look.
+            now_s: The time of the reading.
+            wants_to_run: Called only if nothing was counted since the last reading.
         """
         if began_s != self._began_s:
             self._began_s, self._before_s = began_s, self._sum_s

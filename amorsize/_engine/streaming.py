@@ -1,4 +1,4 @@
-"""How far a stream runs ahead of its consumer."""
+"""Decides how far a stream runs ahead of its consumer."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from amorsize._engine.ordered_results import OrderedResults
     from amorsize._workers.inherited_descriptors import Pipe
 
-#: The share of the time of reading an item that it may wait for results.
+#: Before an item is read, results are waited for up to this share of the time of a reading.
 PATIENT_SHARE = 1 / 8
-#: About how many bytes a stream holds ahead of its consumer where `buffer` is not given.
+#: About how many bytes a stream holds ahead of its consumer unless `buffer` is given.
 STREAM_BYTES = 64 << 20
 
 
 def pipes_of_items(call: Call) -> frozenset[Pipe]:
-    """What a stream's forks keep of the program's pipes and sockets, which its consumer uses.
+    """The pipes and sockets of the program that a stream's forks keep open.
 
-    Under "auto" items that reach one stay in the caller. Who asks for processes may have them
-    put their results into a queue of multiprocessing, which is there by now: all are kept then,
-    unless reading shows that the items use none.
+    The consumer may use them. Under "auto", items that reach one stay in the caller. With
+    backend="process" items may put results into a queue of multiprocessing. Then all that are open
+    now are kept, unless reading shows that the items use none.
     """
     if call.tuner.request.backend in ("auto", "serial"):
         return frozenset()
@@ -38,7 +38,7 @@ def pipes_of_items(call: Call) -> frozenset[Pipe]:
 
 
 def buffer_items(call: Call, result_bytes: int) -> int:
-    """Items ahead of the consumer: several full chunks for every worker, as memory allows."""
+    """The number of items ahead of the consumer: several chunks per worker, as memory allows."""
     item_s = call.tuner.costs.item_s
     if item_s is None:
         return 64
@@ -53,7 +53,7 @@ def buffer_items(call: Call, result_bytes: int) -> int:
 def has_results(call: Call, look: Callable[[float], None], *, ordered: bool) -> bool:
     """Whether there are results to hand over.
 
-    Where asking for the next item may take long, they are looked for before that.
+    If reading the next item may take long, results are polled for before.
     """
     if call.work.results.has_some(ordered=ordered):
         return True
@@ -64,13 +64,13 @@ def has_results(call: Call, look: Callable[[float], None], *, ordered: bool) -> 
 
 
 def _patience_s(call: Call) -> float:
-    """How long reading waits for results that are there long before the next item."""
+    """Seconds to wait for results before an item is read that takes far longer."""
     item_s, most_s = call.tuner.costs.item_s, PATIENT_SHARE * call.source.read_s
     return most_s if item_s is not None and item_s < most_s else 0.0
 
 
 def taken(results: OrderedResults, *, ordered: bool) -> list[tuple[int, list[Any]]]:
-    """The results that a stream hands over now, each run of them with the index of its first."""
+    """The results that a stream yields now: consecutive ones together, with the first index."""
     if ordered:
         return [(results.n_given, results.take_in_order())]
     return results.take_all()

@@ -1,4 +1,4 @@
-"""What chunks have cost on an executor in earlier calls, beside their items."""
+"""Remembers what chunks have cost on an executor beyond their items."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: A chunk that is on its way for longer than this, in seconds, has waited for something else.
+#: A chunk whose way takes longer than this, in seconds, has waited for something else.
 MOST_LAG_S = 1.0
 #: More CPU seconds than this for a chunk mean that this process did something else as well.
 MOST_SUBMIT_S = 0.1
-#: How much a chunk counts that costs less than was known, or more. Other programs can only make it
-#: costlier, so what is usual has to count more than what is costly now and then.
+#: The weight of a chunk that costs less than was known, and of one that costs more. Other programs
+#: can only raise the cost, so low observations count more.
 LESS_SHARE, MORE_SHARE = 0.45, 0.05
-#: By how much what is known must have changed to be written again.
+#: The share by which a cost must have changed to be written again.
 CHANGED_SHARE = 0.25
 
 
 class SubmissionCosts(Value):
-    """What a chunk costs besides its items."""
+    """What a chunk costs beyond its items."""
 
-    lag_s: float  # on its way there and back
+    lag_s: float  # seconds on its way there and back
     submit_s: float  # CPU seconds of this process
 
     def moved(self, *, lag_s: float | None, submit_s: float | None) -> SubmissionCosts:
@@ -34,7 +34,7 @@ class SubmissionCosts(Value):
         )
 
     def differ(self, others: SubmissionCosts, share: float) -> bool:
-        """Whether one of them differs by more than a share from what others are."""
+        """Whether one of the costs differs by more than a share from the others'."""
         pairs = (self.lag_s, others.lag_s), (self.submit_s, others.submit_s)
         return any(abs(mine_s - other_s) > share * other_s for mine_s, other_s in pairs)
 
@@ -48,12 +48,12 @@ _known: dict[str, SubmissionCosts] = {}  # by fingerprint of the executor
 
 
 def known(fingerprint: str, otherwise: SubmissionCosts, *, on_disk: bool) -> SubmissionCosts:
-    """What earlier calls have measured; `otherwise` where there was none.
+    """The costs that earlier calls have measured.
 
     Args:
-        fingerprint: Of the executor.
-        otherwise: A first guess.
-        on_disk: Whether earlier processes are asked as well.
+        fingerprint: Identifies the executor.
+        otherwise: The result if there was no earlier call.
+        on_disk: Whether the records of earlier processes are read as well.
     """
     if fingerprint not in _known and on_disk:
         from amorsize import cache
@@ -66,7 +66,7 @@ def known(fingerprint: str, otherwise: SubmissionCosts, *, on_disk: bool) -> Sub
 
 
 def keep(fingerprint: str, measured: SubmissionCosts, *, on_disk: bool) -> None:
-    """Remember what this call has measured."""
+    """Remember the costs that this call has measured."""
     before = _known.get(fingerprint)
     if before is not None and not measured.differ(before, CHANGED_SHARE):
         return
@@ -78,7 +78,7 @@ def keep(fingerprint: str, measured: SubmissionCosts, *, on_disk: bool) -> None:
 
 
 def forget() -> None:
-    """Know nothing any more in this process."""
+    """Forget all costs in this process."""
     _known.clear()
 
 
@@ -87,7 +87,7 @@ def _key(fingerprint: str) -> str:
 
 
 def _believed(record: dict[str, Any] | None) -> SubmissionCosts | None:
-    """Costs from the disk, where they can be some."""
+    """Costs from the disk; None: the record holds no possible costs."""
     fields = record or {}
     lag_s, submit_s = fields.get("lag_s"), fields.get("submit_s")
     if type(lag_s) is not float or type(submit_s) is not float:

@@ -1,4 +1,4 @@
-"""Says where the items of a call may run, whatever they do."""
+"""Says where the items of a call may run, by the state of the process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOLDS_GIL = "its items compute in Python alone, so they hold the GIL"
 
 
 class Verdict(Value):
-    """Why items may not run in threads, or in worker processes; None where they may."""
+    """Why items may not run in threads, or in worker processes; None: they may."""
 
     thread_reason: str | None = None
     process_reason: str | None = None
@@ -24,20 +24,20 @@ class Verdict(Value):
 
 
 def are_threads_replaced() -> bool:
-    """Whether `gevent.monkey.patch_all()` was called: no thread is one any more, no lock either."""
+    """Whether `gevent.monkey.patch_all()` has replaced threads and locks."""
     monkey = sys.modules.get("gevent.monkey")
     return monkey is not None and bool(monkey.is_module_patched("threading"))
 
 
 def why_stay(locks: dict[str, Any]) -> str | None:
-    """Why nothing may run elsewhere now: the caller holds what an item may have to wait for."""
+    """Why no item may run elsewhere now: it may have to wait for a lock that the caller holds."""
     if are_threads_replaced():
         return WHY_REPLACED
     for lock in locks.values():
         is_owned = getattr(lock, "_is_owned", None)
         if is_owned is not None and is_owned():
             return "the caller holds a lock (RLock) that items take again"
-    # Other threads that import it would wait for the caller, which waits for them.
+    # Threads that import such a module would wait for the caller, which waits for them.
     for name in being_imported():
         return f"the caller is in the midst of importing {name}"
     return None

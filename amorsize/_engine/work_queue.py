@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class WorkQueue:
-    """What is left of a call and what is done."""
+    """The items of a call that are left, and the results of those that are done."""
 
     def __init__(self, source: Sliced | Reading) -> None:
         self.source = source
         self.results = OrderedResults(source.drop)
-        #: Items run once more, because their results were lost.
+        #: How many items ran once more because their results were lost.
         self.n_repeated = 0
         #: No item from here on is run.
         self.stop: int | None = None
@@ -37,7 +37,7 @@ class WorkQueue:
 
     @property
     def n_left(self) -> int:
-        """Items read and not handed out."""
+        """How many items were read and not handed out."""
         n_next = self._end - self._next
         if not self._back and not self._alone:  # as nearly always
             return n_next
@@ -52,12 +52,12 @@ class WorkQueue:
 
     @property
     def all_read(self) -> bool:
-        """No more items will come."""
+        """Whether no more items will come."""
         return self.source.all_read or self.failure is not None
 
     @property
     def is_finished(self) -> bool:
-        """Every item that is to be run has its result."""
+        """Whether every item that is to be run has its result."""
         source = self.source
         if not source.all_read and self.failure is None:
             return False
@@ -65,7 +65,7 @@ class WorkQueue:
         return self.results.n_in_order >= end
 
     def read_ahead(self, longest_s: float = READ_S) -> None:
-        """Read more of the data, as far as it is needed soon."""
+        """Read more of the data if it is needed soon."""
         ahead = self.source.n_read - self._next
         room = READ_AHEAD - ahead
         if ahead and self.source.item_bytes * READ_AHEAD > READ_BYTES:
@@ -79,11 +79,11 @@ class WorkQueue:
 
     @property
     def has_suspect(self) -> bool:
-        """An item whose worker died waits to be tried again."""
+        """Whether an item whose worker has died waits to be tried again."""
         return bool(self._alone)
 
     def take(self, n_items: int, worker_number: int = 0) -> Chunk:
-        """Hand out up to `n_items` that follow one another, to the worker with a number."""
+        """Hand out up to `n_items` consecutive items, to the worker with a number."""
         if self._alone:
             start, stop = self._alone.pop()
             return Chunk(start=start, stop=stop, worker_number=worker_number)
@@ -100,14 +100,14 @@ class WorkQueue:
     def end_turn(
         self, turn: Turn, start: int, n_done: int, *, is_end: bool, error: Exception | None
     ) -> Chunk:
-        """Items from `start` on were taken straight from the data: those that were read."""
+        """Note that items from `start` on were taken straight from the data."""
         assert isinstance(self.source, Reading)
         self.source.took(turn, n_done, is_end=is_end, error=error)
         self._next = self.source.n_read
         return Chunk(start=start, stop=self._next)
 
     def gave(self, n_items: int) -> None:
-        """The next items in order were taken, run and passed on elsewhere."""
+        """Note that the next items in order were taken, run and passed on elsewhere."""
         self.results.passed_by(n_items)
         n_given = self.results.n_given
         self._next = max(self._next, n_given)
@@ -115,11 +115,11 @@ class WorkQueue:
             self.source.passed(n_given)
 
     def items(self, chunk: Chunk) -> tuple[Any, ...]:
-        """The items of a chunk, one sequence an iterable."""
+        """The items of a chunk, as one sequence per iterable."""
         return self.source.cut(chunk.start, chunk.stop)
 
     def item(self, index: int) -> Any:
-        """One item, for a message; a tuple where iterables are zipped."""
+        """One item, for a message; a tuple if iterables are zipped."""
         cut = self.source.cut(index, index + 1)
         return cut[0][0] if len(cut) == 1 else tuple(one[0] for one in cut)
 
@@ -139,26 +139,26 @@ class WorkQueue:
     # -- ending ----------------------------------------------------------------------------
 
     def fail(self, index: int, error: BaseException) -> None:
-        """An item has failed: nothing above it is handed out any more; the lowest counts."""
+        """Note the failure of an item. Later items are not handed out; the lowest one counts."""
         if self.failure is not None and self.failure[0] <= index:
             return
         self.failure = (index, error)
         self.end_at(index)
 
     def begin_again_at(self, index: int) -> None:
-        """Forget what came of items from here on: they are handed out again."""
+        """Forget the results of items from here on, and hand them out again."""
         self.failure = self.stop = None
         self.results.forget_from(index)
         self._cut(0)
         self._next = index
 
     def end_at(self, index: int) -> None:
-        """No item from here on is handed out any more."""
+        """Hand out no item from here on."""
         self.stop = index if self.stop is None else min(self.stop, index)
         self._cut(index)
 
     def follow(self) -> None:
-        """The data has another length now: what is no longer there is not handed out."""
+        """Follow a change in the length of the data: missing items are not handed out."""
         self._cut(self.source.n_read)
 
     def _cut(self, index: int) -> None:

@@ -1,4 +1,4 @@
-"""The traffic of one call with its workers."""
+"""Exchanges chunks for results with the workers of one call."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 #: The longest wait in one piece, in seconds.
 WAIT_S = 0.25
-#: Seconds after which data is asked again whether its next item is there.
+#: Seconds between two checks whether the next item of the data is there.
 ASK_S = 2e-3
 #: The most bytes of items that go to a worker at once.
 SENT_BYTES = 16 << 20
-#: Seconds that finished items stay in their worker at most before the chunk ends. They are what a
-#: worker's death can cost. The time budget of a chunk decides within these limits.
+#: The most seconds that results stay in their worker before the chunk ends, which its death would
+#: lose. The time budget of a chunk decides within these limits.
 LEAST_HELD_S, MOST_HELD_S = 20e-3, 100e-3
 
 
@@ -51,22 +51,22 @@ class Workers:
         self._call, self._recorder, self._failures = call, recorder, failures
         self._confinement, self.on_event = confinement, on_event
         self.pool_of: dict[int, WorkerPool] = {}
-        #: When they were last asked what has happened, on the clock of `perf_counter`.
+        #: When they were last polled, on the clock of `perf_counter`.
         self.polled_s = 0.0
-        #: What items say; like what follows, it is there from the first worker on.
+        #: The output of items. This and the attributes below exist from the first worker on.
         self.printed: Printed
         self.losses: WorkerDeaths | None = None
         self.meter: OverheadMeter | None = None
         self._returns: Returns | None = None
         self._numbers: WorkerNumbers | None = None
         self._identities: KeptIdentities | None = None
-        #: What numerical libraries are held to, from the first fork on.
+        #: Limits the threads of numerical libraries, from the first fork on.
         self.library_limits: Limits | None = None
-        #: Files that threads have open, from the first thread on.
+        #: Counts the files that threads have open, from the first thread on.
         self.files: Files | None = None
 
     def poll(self, timeout_s: float) -> None:
-        """Take in what has happened in the pools."""
+        """Handle the events of all pools."""
         if len(self._call.pools) > 1:
             timeout_s = min(timeout_s, 1e-3)
         if self._call.options.timeout is not None:
@@ -88,7 +88,7 @@ class Workers:
         if not self._call.pools:
             if self._call.work.all_read or self._call.work.n_left:
                 raise AssertionError("nothing is under way and nothing is left to do")
-            return  # the data has not ended: the next step reads more of it
+            return  # the next step reads more of the data
         if (
             not self._call.source.all_read
             and self._call.tuner.workers.n_in_flight
@@ -99,7 +99,7 @@ class Workers:
             if self._call.source.tells:
                 timeout_s = min(timeout_s, ASK_S)
         if timeout_s and self.losses is not None:
-            self.losses.note_kills()  # now, because there is nothing else to do
+            self.losses.note_kills()  # now, as there is nothing else to do
         self.poll(timeout_s)
 
     def handle(self, event: Event) -> None:
@@ -146,7 +146,7 @@ class Workers:
             self._returns.refuse_items(action.worker, chunk, failure, pool.packed, now_s)
 
     def _keeps(self, worker: int, chunk: Chunk) -> bool:
-        """Whether its items stay here, because the function would not know their copies again."""
+        """Whether its items run here, because the function would not recognise copies of them."""
         if not self._call.caller_may_run_items:
             return False
         if self._identities is None:
@@ -163,7 +163,7 @@ class Workers:
         return True
 
     def _of_no_more_bytes(self, chunk: Chunk) -> Chunk:
-        """A chunk that takes its items along, or as much of it as goes at once."""
+        """A chunk with its items, cut to the bytes that may be sent at once."""
         if chunk.n_items == 1:
             return chunk
         n_most = max(1, SENT_BYTES // sizeof.of(self._call.work.item(chunk.start)))
@@ -177,7 +177,7 @@ class Workers:
         self.numbers().leave(worker)
 
     def numbers(self) -> WorkerNumbers:
-        """The worker numbers; the caller has the first one if it runs items itself."""
+        """The worker numbers. The caller has the first one if it runs items itself."""
         if self._numbers is None:
             from amorsize._workers.worker_numbers import WorkerNumbers
 
@@ -185,7 +185,7 @@ class Workers:
         return self._numbers
 
     def expect_returns(self) -> None:
-        """Make what takes in results, meters costs and handles deaths, before the first pool."""
+        """Make the parts that handle results, costs and deaths, before the first pool."""
         from amorsize._engine.output_order import Printed
         from amorsize._engine.results import Returns
         from amorsize._engine.retries import WorkerDeaths
@@ -211,7 +211,7 @@ class Workers:
         )
 
     def _new_meter(self) -> OverheadMeter | None:
-        if self._call.options.given_workers is not None:  # another's workers
+        if self._call.options.given_workers is not None:  # workers of an executor
             return None
         from amorsize._engine.overhead import OverheadMeter
 
