@@ -212,7 +212,7 @@ def handle_here(logger: Any, record: Any) -> bool:
 
 
 def plain_record(record: Any) -> dict[str, Any]:
-    """A log record with its message formatted, so that nothing in it needs the worker."""
+    """A log record with its message formatted, so that the caller can show it."""
     fields = dict(record.__dict__)
     fields["msg"] = record.getMessage()
     fields["args"] = None

@@ -56,12 +56,12 @@ BOUND_METHOD: type = type(Starred(abs).__call__)
 
 
 def no_clock() -> float:
-    """Stands for a clock where nobody asks what the items took of a processor."""
+    """A clock that measures nothing, for chunks whose CPU time does not matter."""
     return 0.0
 
 
 class Ran(Value):
-    """What became of a chunk."""
+    """The outcome of a chunk."""
 
     n_done: int  # items whose result (or, where errors are kept, exception) was appended
     wall_s: float
@@ -109,7 +109,7 @@ def run_chunk(
     """
     before = len(out)
     end, items = before + n_items, iter(items)  # one iterator: it stops and goes on anywhere
-    # map() calls faster what is written in C, but does not know which item it is at.
+    # map() calls C functions faster, but does not know which item it is at.
     is_star, called = False, function
     if isinstance(function, Starred):  # without its own call, which takes as long as a trivial item
         is_star, called = True, function.function
@@ -168,7 +168,7 @@ class _Clocks:
         is_end: bool,
         is_of_data: bool,
     ) -> Ran:
-        """What became of the chunk, with what it took until now."""
+        """The outcome of the chunk, with its times until now."""
         wall_s = perf_counter() - self.began
         # Several programs at once may compute for longer than the wall time.
         cpu_s = min(wall_s, self._cpu_clock() - self._cpu_before)

@@ -35,10 +35,10 @@ def unpack_error(data: Piece) -> tuple[BaseException, str]:
 
 
 def _as_plain(error: BaseException) -> list[tuple[Any, ...]]:
-    """An exception and all that it came from as plain values: pickle drops that.
+    """An exception with its causes as plain values, as pickle drops the causes.
 
-    They name each other by number, so that neither a long chain nor one that leads back to itself
-    needs recursion. So do groups their members: one that cannot travel is replaced alone.
+    Exceptions refer to each other by number, so neither a long chain nor a cycle needs recursion.
+    Groups refer to their members by number too: one that cannot be sent is replaced alone.
     """
     family = tracebacks.family_of(error, MOST_LINKS)
     numbers = {id(one): number for number, one in enumerate(family)}

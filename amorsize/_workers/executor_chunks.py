@@ -1,4 +1,4 @@
-"""What is called on an executor's worker to run a chunk."""
+"""Prepares the calls that run chunks on the workers of an executor."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ class SharedChunks:
         self.stop = float("inf")
 
     def packed(self, items: Any) -> bytes:  # noqa: ARG002 - they are not sent
-        """Next to nothing."""
+        """A placeholder, as items are not sent."""
         return serialization.dumps(None)
 
     def pack(self, items: Any) -> tuple[bytes, list[Buffer], list[Any]]:  # noqa: ARG002
-        """Nothing."""
+        """A placeholder, as items are not sent."""
         return b"", [], []
 
     def name(self) -> str:
-        """None: it is not told to anybody."""
+        """An empty name, as no other process sees it."""
         return ""
 
     def call(self, submission: Submission, *, with_task: bool = False) -> Call:  # noqa: ARG002 - it is here
-        """A chunk where the task is."""
+        """The call that runs a chunk in this process."""
         return self._run_here, (submission.chunk, submission.time_budget_s)
 
     def _run_here(self, chunk: Chunk, time_budget_s: float) -> tuple[Any, ...]:
-        """A chunk in a thread of this process."""
+        """Run a chunk in a thread of this process."""
         with worker_numbers.Numbered(chunk.worker_number):
             failed = self._loaded.set_up_thread()
             if failed is not None:
@@ -71,11 +71,11 @@ class SharedChunks:
         return index < self.stop
 
     def with_code(self, submission: Submission, error: bytes) -> SetupFailed | None:  # noqa: ARG002
-        """Never asked for: nothing has to be loaded."""
+        """Never called, as nothing has to be imported."""
         raise AssertionError
 
     def end(self) -> None:
-        """Do nothing: `stop` is seen by all."""
+        """Do nothing: all threads see `stop`."""
 
     def release(self) -> None:
         """Do nothing: nothing was sent."""
@@ -103,12 +103,12 @@ class SentChunks:
         return data, [Buffer(part, is_writable=not part.readonly) for part in parts], found
 
     def name(self) -> str:
-        """For the executor's own page: begins with that of the function, and has no second."""
+        """A unique name for the executor's own page, which begins with that of the function."""
         self._n_sent += 1
         return f"{self._payload.name}-{self._key.hex()}-{self._n_sent}"
 
     def call(self, submission: Submission, *, with_task: bool = False) -> Call:
-        """A chunk with its items, and the task where it is small or asked for."""
+        """The call that runs a chunk, with the task if that is small or asked for."""
         chunk, submission.key = submission.chunk, self._key
         is_small = len(self._data) <= SMALL_BYTES
         if self._put is None and not is_small:
@@ -121,9 +121,9 @@ class SentChunks:
         )
 
     def with_code(self, submission: Submission, error: bytes) -> SetupFailed | None:
-        """A worker cannot import the function, or imports another: its code is sent from now on.
+        """Send the function's code from now on, as a worker cannot import it or imports another.
 
-        Gives what has failed where that was done already.
+        Gives the failure if the code was already sent.
         """
         if self._by_value and submission.key == self._key:
             met, text = exception_pickling.unpack_error(error)
@@ -143,5 +143,5 @@ class SentChunks:
         self._adapter.tell_all(executor_worker.end, self._key)
 
     def release(self) -> None:
-        """Let go of what was sent once."""
+        """Release what was sent once."""
         self._put = None

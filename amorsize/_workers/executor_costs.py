@@ -1,4 +1,4 @@
-"""Measures what the chunks of an executor cost beside their items."""
+"""Measures what the chunks of an executor cost beyond their items."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ if TYPE_CHECKING:
     from amorsize._workers.protocol import ChunkDone
     from amorsize._workers.submissions import Submission
 
-#: Items with results up to this size say what a chunk costs, not what its bytes do.
+#: Chunks up to this size of items and results show the cost of a chunk rather than of its bytes.
 SMALL_BYTES = 1 << 16
 
 
 class ChunkCosts:
-    """The CPU time that chunks have taken of this process, and their time on the way.
+    """Measures the CPU time of this process for chunks, and their time on the way.
 
     Args:
-        adapter: Of the executor; its own threads are counted by it.
+        adapter: The adapter of the executor, which counts the executor's own threads.
     """
 
     def __init__(self, adapter: ClusterAdapter) -> None:
         self._adapter = adapter
         self._began_s = self._spent_s = 0.0
-        self._told_s: float | None = None  # what was spent when the latest chunk came back
+        self._told_s: float | None = None  # CPU seconds when the latest chunk came back
         self._loaded: set[int] = set()  # workers that have run a chunk: the first loads modules
 
     def __enter__(self) -> None:
-        """This thread works for chunks from now on."""
+        """Count this thread's CPU time from now on."""
         self._began_s = thread_time()
 
     def __exit__(self, *_: object) -> None:
-        """It does something else."""
+        """Stop counting it."""
         self._spent_s += thread_time() - self._began_s
 
     def of(self, submission: Submission, done: ChunkDone) -> tuple[float | None, float | None]:
         """Seconds that a chunk was on its way, and CPU seconds since the one before.
 
-        None stands for what it does not tell: with many bytes, behind another chunk, or before it
-        has become usual. Where a chunk that waits is not in the worker yet, it counts how long that
-        had nothing to do before the chunk.
+        Each is None if the chunk does not show it: it had many bytes, waited behind another chunk,
+        or was its worker's first. If a waiting chunk is not in the worker yet, the time counts for
+        which the worker had nothing to do before it.
         """
         before_s, self._told_s = self._told_s, self._spent_s + self._adapter.cpu_s()
         is_usual = submission.worker in self._loaded and submission.is_first

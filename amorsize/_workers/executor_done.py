@@ -1,4 +1,4 @@
-"""What a chunk gave that has run on an executor."""
+"""Makes the event for a chunk that has run on an executor."""
 
 from __future__ import annotations
 

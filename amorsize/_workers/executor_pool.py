@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from amorsize._clusters.protocol import ClusterAdapter
     from amorsize._workers.protocol import Event, Payload
 
-#: Seconds in which the end of a process is known after its chunks were reported as cancelled.
+#: Seconds within which the end of a process is reported after its chunks were cancelled.
 UNSURE_S = 3.0
-#: Seconds for which an executor may have no worker, where nothing else was asked for.
+#: Seconds for which an executor may have no worker, unless the user has set another time.
 START_S = 60.0
 
 
@@ -64,7 +64,7 @@ class ExecutorPool:
             task: What is done to each item.
             payload: Makes the task picklable; called if the executor runs other processes.
             see_costs: Told what `ChunkCosts` measures of each chunk.
-            see_workers: Called when other processes are there than before.
+            see_workers: Called when processes have come or gone.
             see_loss: Told of each chunk that was lost with its process, and how.
             start_timeout_s: For how long an executor may have no worker.
             warn: Told when it has had none for a while.
@@ -106,7 +106,7 @@ class ExecutorPool:
                 self._begin(submission)
 
     def packed(self, items: Any) -> bytes:
-        """Items as bytes; next to none where memory is shared."""
+        """Items as bytes; a placeholder if memory is shared."""
         return self._chunks.packed(items)
 
     def _begin(self, submission: Submission) -> None:
@@ -155,7 +155,7 @@ class ExecutorPool:
         return events
 
     def _look_around(self, events: list[Event]) -> None:
-        """See who has gone, and send what has waited for a process."""
+        """Handle lost processes, and submit chunks that have waited for one."""
         if self._in_flight or self._processes.has_waiting:
             _raise_if_gone(self._adapter)
         if self._processes.have_changed():
@@ -194,7 +194,7 @@ class ExecutorPool:
             return
         if submission not in self._in_flight:
             return  # its process was found to be gone
-        submission.handle = None  # it knows the submission: its result would stay with them
+        submission.handle = None  # it refers to the submission, so its result would stay alive
         if error is not None:
             self._failed(submission, error, events)
             return
@@ -223,7 +223,7 @@ class ExecutorPool:
             self._report_lost(submission.worker, events)
 
     def _failed(self, submission: Submission, error: BaseException, events: list[Event]) -> None:
-        """No result: was a process lost, was it cancelled, or could the executor not run it?"""
+        """Find out why a chunk has no result: a lost process, a cancellation, or the executor."""
         _raise_if_gone(self._adapter)
         meaning, what = self._adapter.meaning(error), f"{type(error).__name__}: {error}"
         items = f"items {submission.chunk.start} to {submission.chunk.stop - 1}"
@@ -238,7 +238,7 @@ class ExecutorPool:
         elif meaning == CANCELLED:
             self._lose(submission, "the cancellation of its future", events)
         elif meaning != DIED and submission.references and submission.chunk.n_items == 1:
-            self._in_flight.discard(submission)  # the value that it stands for could not be had
+            self._in_flight.discard(submission)  # its value could not be computed
             events.append(failed(submission, error))
         elif meaning != DIED:
             raise WorkersUnavailable(
@@ -255,7 +255,7 @@ class ExecutorPool:
             self._lose(submission, what, events)
 
     def _lose(self, submission: Submission, how: str, events: list[Event]) -> None:
-        """A chunk is lost with the process that had it."""
+        """Note that a chunk was lost with its process."""
         self._in_flight.discard(submission)
         submission.handle = None
         self._see_loss(*submission.range, how)
@@ -277,7 +277,7 @@ class ExecutorPool:
         )
 
     def _report_lost(self, worker: int, events: list[Event]) -> None:
-        """Tell the loss of a worker's chunks once it has no other under way."""
+        """Report the loss of a worker's chunks once no other of them is under way."""
         if worker not in self._lost_of or self._in_flight.n_of(worker):
             return
         lost = self._lost_of.pop(worker)

@@ -1,4 +1,4 @@
-"""Which process of an executor a chunk runs in."""
+"""Chooses the process of an executor for each chunk."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 #: Seconds without any process after which the user is told what the call waits for.
 WARN_S = 10.0
-#: With so many chunks for each thread of the process that has an item's value, the value travels:
-#: one that runs, one that waits behind it, one more.
+#: With this many chunks per thread of the process that has an item's value, the value is sent to
+#: another: one chunk that runs, one that waits behind it, one more.
 CROWD = 3
 
 
@@ -28,11 +28,11 @@ class Processes:
     A chunk whose process has no room waits here.
 
     Args:
-        adapter: Of the executor.
-        in_flight: The chunks that it has.
+        adapter: The adapter of the executor.
+        in_flight: The chunks that the executor has.
         one_per_process: Whether threads of one process run one chunk at a time.
         is_single: Whether no chunk may wait behind another in a process.
-        start_timeout_s: For how long there may be no process at all.
+        start_timeout_s: Seconds for which there may be no process at all.
         warn: Told when there has been none for a while.
     """
 
@@ -50,11 +50,11 @@ class Processes:
         self._start_timeout_s, self._warn = start_timeout_s, warn
         self._one_per_process, self._is_single = one_per_process, is_single
         self._process_of: dict[int, Process] = {}
-        #: A heap of the workers for each thread of a process, its place among all, and itself.
+        #: A heap of processes: workers per thread, its place among all, the process itself.
         self._by_load: list[tuple[float, int, Process]] = []
-        #: By the identity of the process that they are for, or None while they have none.
+        #: The waiting chunks by the identity of their process; None: they have none yet.
         self._waiting: dict[str | None, list[Submission]] = {}
-        #: From the first death on: who shares a process with whom is to blame?
+        #: From the first death on, chunks do not share a process, which hides the one to blame.
         self.is_apart = False
         self._none_since_s: float | None = None
         self._has_warned = False
@@ -64,7 +64,7 @@ class Processes:
         self._has_changed = False
 
     def enter(self, submission: Submission) -> bool:
-        """Give a chunk its process; False: it has none yet, or no room there, and waits."""
+        """Give a chunk its process; False: it waits, as there is no process or no room in it."""
         self._look()
         process = self._process_of.get(submission.worker) or self._assign(submission.worker)
         if submission.references:
@@ -77,7 +77,7 @@ class Processes:
         return False
 
     def ready(self) -> list[Submission]:
-        """The chunks that have waited and may `enter` now, or wait again."""
+        """The chunks that have waited, which may now `enter` or wait again."""
         self._look()
         found = self._waiting.pop(None, []) if self._there else []
         for identity in self._in_flight.freed():
@@ -90,7 +90,7 @@ class Processes:
         return bool(self._waiting)
 
     def withdraw(self, worker: int) -> list[Submission]:
-        """The chunks of a worker that wait here, which they do no more."""
+        """Remove and return the chunks of a worker that wait here."""
         waiting, self._waiting = self._waiting, {}
         found = []
         for identity, submissions in waiting.items():
@@ -100,7 +100,7 @@ class Processes:
         return found
 
     def forget(self, worker: int) -> None:
-        """A worker of the call is no more."""
+        """Forget a worker of the call."""
         forgotten = self._process_of.pop(worker, None)
         if forgotten is not None:
             load = 1 / self._width(forgotten)
@@ -111,25 +111,25 @@ class Processes:
             heapify(self._by_load)
 
     def clear(self) -> None:
-        """Let go of all that waits."""
+        """Drop all waiting chunks."""
         self._waiting.clear()
 
     def have_changed(self) -> bool:
-        """Whether other processes are there than when this was last asked."""
+        """Whether processes have come or gone since this was last asked."""
         self._look()
         changed, self._has_changed = self._has_changed, False
         return changed
 
     def gone(self) -> list[Submission]:
-        """The chunks whose process is there no more, those of the first items first."""
+        """The chunks whose process is gone, in the order of their items."""
         gone = [one for one in self._in_flight if one.process and not self._is_there(one.process)]
         return sorted(gone, key=lambda one: one.chunk.start)
 
     def expect_any(self) -> None:
-        """Chunks wait: see for how long there has been no process at all.
+        """Check for how long chunks have waited without any process.
 
         Raises:
-            WorkersUnavailable: For too long.
+            WorkersUnavailable: There was none for too long.
         """
         self._look()
         now_s = perf_counter()
@@ -151,7 +151,7 @@ class Processes:
             )
 
     def _look(self) -> None:
-        """See which processes there are; new ones get their share of the workers."""
+        """Find out which processes there are; new ones get their share of the workers."""
         named = self._adapter.processes()
         if named is self._named:
             return
@@ -170,7 +170,7 @@ class Processes:
         return process.identity in self._there
 
     def _assign(self, worker: int) -> Process | None:
-        """Have a worker stand for the process with the fewest workers for each of its threads."""
+        """Assign a worker to the process with the fewest workers per thread."""
         if not self._by_load:
             return None
         load, place, process = self._by_load[0]
@@ -179,7 +179,7 @@ class Processes:
         return process
 
     def _width(self, process: Process) -> int:
-        """How many items run there at once."""
+        """How many items run in a process at once."""
         return 1 if self._one_per_process else max(1, process.n_threads)
 
     def _near(self, references: list[Any]) -> Process | None:
@@ -190,7 +190,7 @@ class Processes:
         return holder
 
     def _has_room(self, process: Process) -> bool:
-        """Whether one chunk more may be there."""
+        """Whether a process may have one more chunk."""
         if self.is_apart:
             n_most = 1
         elif self._is_single:

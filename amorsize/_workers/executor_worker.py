@@ -1,4 +1,4 @@
-"""What a worker of the user's executor runs."""
+"""Runs chunks in a worker of the user's executor."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 #: How many tasks a worker process keeps for further chunks.
 MOST_LOADED = 8
 UNKNOWN, CANNOT_LOAD, NOT_SET_UP, RAN = "unknown", "unfit", "not set up", "ran"
-#: Held for an item with seed=, as threads share the global generators, or for a chunk of a task
-#: that runs in turn.
+#: Held for an item with seed=, as threads share the global generators. Held for a chunk of a task
+#: whose chunks run one at a time.
 _turn = allocate_lock()
 _loading = allocate_lock()
 _loaded_tasks: dict[bytes, LoadedTask] = {}
 
 
-#: Of each thread: the task of its latest chunk, and when that was over.
+#: For each thread: the task of its latest chunk, and the end of that chunk.
 _latest = _local()
-#: Tasks of calls that are over: of their chunks no further item is begun.
+#: Tasks of calls that are over; no further item of their chunks is begun.
 _ended: dict[bytes, None] = {}
 
 
@@ -78,7 +78,7 @@ class LoadedTask:
         time_budget_s: float,
         may_begin: Callable[[int], bool],
     ) -> tuple[Any, ...]:
-        """Run a chunk; gives how many items are done, their times, their results, an error."""
+        """Run a chunk; gives the number of items done, their times, their results, an error."""
         if not self.task.in_turn:
             return self._run(items, first, start, stop, time_budget_s, may_begin)
         with _turn:  # waiting for it is no part of what the items take
@@ -136,9 +136,9 @@ def run_pickled(
         start: Index of the first.
         stop: Index after the last.
         time_budget_s: Seconds after which the rest of the chunk comes back.
-        worker_number: Of the worker that runs the chunk.
-        n_parts: Of what is beside, so many are large pieces of the items.
-        beside: These pieces, then what references among the items stand for.
+        worker_number: The number of the worker that runs the chunk.
+        n_parts: How many of `beside` are large pieces of the items.
+        beside: These pieces, then the values of references among the items.
     """
     worker_numbers.set_for_process(worker_number)  # for the threads that items start
     idle_s = _idle_s(key)
@@ -216,7 +216,7 @@ def _packed(
     error: BaseException | None,
     some_stayed: bool,
 ) -> tuple[Any, ...]:
-    """The same, with results and error pickled here rather than by the executor."""
+    """The outcome with results and error pickled here rather than by the executor."""
     began = perf_counter()
     packing = serialization.Packing(task.function, is_forked=False)
     if task.keep_errors:

@@ -250,14 +250,14 @@ class ForkPool(ProcessPoolBase):
         self._shared.counters[0] = float("inf")
 
     def has_waiting(self) -> bool:
-        """Whether any of them is still there; the others are reaped."""
+        """Whether any worker still waits; those that have ended are reaped."""
         for handle in [one for one in self.resting if one.process.ended_by(0.0)]:
             self.resting.remove(handle)
             self._let_go(handle)
         return bool(self.resting)
 
     def _lay_to_rest(self) -> None:
-        """Have workers wait that have done all they were given."""
+        """Have the workers wait that have finished all their chunks."""
         stays = framing.STAY if warm_blocks.are_entered() else b""
         for handle in tuple(self._handles.values()):
             if handle.in_flight or handle.is_leaving or handle in self._disconnected:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class KeptWorker(Worker):
-    """A worker whose function neither knows nor changes anything but its items."""
+    """A worker whose function reads and changes nothing but its items."""
 
     def _obey(self, kind: bytes, payload: Piece | None) -> bool:
         if kind == framing.TASK:
@@ -41,10 +41,10 @@ class KeptWorker(Worker):
 
 
 def hold_nothing(own: Collection[int]) -> None:
-    """Let go of what a fork has of its caller and nothing but its items needs.
+    """Release what a fork has inherited and does not need for items.
 
-    Whoever waits for the end of a pipe, a lock on a file, a port or a folder waits for the last
-    copy to be closed.
+    Other programs may wait for the end of a pipe, for a lock on a file, a port or a folder. All of
+    these are free only when the last copy is closed.
     """
     signals.ignore_handled()
     inherited_descriptors.close_all(own)

@@ -1,9 +1,8 @@
 """Forked workers that wait for the next call of their function.
 
-They began as copies of this process. So they are used again only while a fork would begin in the
-same way as far as their function can tell: it only computes or sleeps, and reaches the same values.
-They hold no descriptor of this process but their own pipes, and no more than `MOST_BYTES` of its
-memory.
+They began as copies of this process. So they are used again only while their function could not
+tell them from new forks: it only computes or sleeps, and reaches the same values. They keep no
+descriptor of this process except their own pipes, and at most `MOST_BYTES` of its memory.
 """
 
 from __future__ import annotations
@@ -32,22 +31,22 @@ if TYPE_CHECKING:
 
 #: The most memory of this process that waiting workers may keep alive after it has freed it.
 MOST_BYTES = 128 << 20
-#: The share that this may be of what is available, which is asked where it is more than a little.
+#: The largest share of the available memory for that, which is read only above `LITTLE_BYTES`.
 MEMORY_SHARE, LITTLE_BYTES = 0.25, 32 << 20
-#: The most that may be mapped from files, devices and memory of other owners.
+#: The most bytes that may be mapped from files, devices and memory of other owners.
 MOST_MAPPED_BYTES = 1 << 20
-#: The most that is kept of the values that a function reaches, to compare them.
+#: The most bytes of values that a function reaches which are kept to compare them.
 MOST_REACHED_BYTES = 1 << 20
-#: How many files workers may take, by how many this process can still open; `N_FILES` each.
+#: The share of the files that this process can still open for workers, which take `N_FILES` each.
 FILES_SHARE, N_FILES = 0.25, 3
-#: How many workers may wait, by how many processes may still begin, and by how many a user may have
-#: in all: the system does not tell how many there are.
+#: The share of the processes that may still start for workers, and the share of all processes that
+#: a user may have: the system does not tell how many of those there are.
 PROCESSES_SHARE, USERS_SHARE = 0.25, 1 / 32
-#: Pools that wait at once: a program may call a few functions in turn.
+#: The most pools that wait at once, as a program may call a few functions in turn.
 MOST_POOLS = 4
-#: Seconds before its workers end by themselves that a pool is not used again.
+#: A pool is not used again this many seconds before its workers end by themselves.
 MARGIN_S = 0.5
-#: Frames of Python by which calls may differ in depth: those of a call itself are as many.
+#: The most frames of Python by which calls may differ in depth, as many as a call itself takes.
 MOST_FRAMES = 16
 _KIB = 1024
 _ONE, _TEN, _LEAST_NORMAL, _LEAST = 1.0, 10.0, 2.0**-1022, 2.0**-1074
@@ -62,11 +61,11 @@ def shutdown() -> None:
 
 
 class Standing:
-    """What a forked worker has of its caller that its items may tell.
+    """The state that a forked worker has from its caller and that its items may notice.
 
     Args:
         reach: What their function reaches (`pure_reach.py`).
-        told: What else decides how items are run.
+        told: What else decides how items run.
 
     Raises:
         SerializationError: The state of this process cannot be compared.
@@ -86,11 +85,11 @@ class Standing:
         )
 
     def is_for(self, other: Standing) -> bool:
-        """Whether both are for the same function, as it is or as it was."""
+        """Whether both are for the same function, even if that has changed."""
         return self._reach[0] is other._reach[0]  # one reference for each function
 
     def is_still(self, now: Standing) -> bool:
-        """Whether a worker of this standing would do what one of the other does."""
+        """Whether workers of both standings would give the same results."""
         return (
             is_same(self._reach, now._reach)
             and self._told == now._told
@@ -100,9 +99,9 @@ class Standing:
 
 
 def _held(value: Any) -> Any:
-    """A plain value as it is, another object by a reference that lets it go.
+    """A plain value as it is, any other object by a weak reference.
 
-    All such references to one object are the same one, as long as one of them is kept.
+    All weak references to one object are the same one, as long as one of them is kept.
     """
     if type(value) in PLAIN or type(value) is tuple:
         return value
@@ -113,22 +112,22 @@ def _held(value: Any) -> Any:
 
 
 def _rounding() -> str:
-    """What tells how this thread rounds, and whether it takes the smallest numbers for zero.
+    """A text that shows how this thread rounds, and whether it treats subnormal numbers as zero.
 
-    As text: such a thread takes them for zero when it compares them, too.
+    It is a text because such a thread treats them as zero in comparisons as well.
     """
     return repr((_ONE / _TEN, -_ONE / _TEN, _LEAST_NORMAL * _ONE / 2, _LEAST * _ONE))
 
 
 def why_not_keep() -> str | None:
-    """Why forks of this process, as it is now, must not outlive the call; None: they may."""
+    """Why forks of this process must not outlive the call; None: they may."""
     if not sys.platform.startswith("linux"):
         return "only Linux tells what a fork holds"
     from resource import RLIM_INFINITY, RLIMIT_AS, RLIMIT_CPU, getrlimit
 
-    if getrlimit(RLIMIT_CPU)[0] != RLIM_INFINITY:  # which each process has for itself
+    if getrlimit(RLIMIT_CPU)[0] != RLIM_INFINITY:  # each process has its own
         return "the calls before have used some of the time that a process may compute"
-    # Each of them has 64 MiB mapped in this process, nearly all of it without memory behind.
+    # Each worker has 64 MiB mapped in this process, nearly all of it without memory.
     if getrlimit(RLIMIT_AS)[0] != RLIM_INFINITY or procfs.read(_OVERCOMMIT).startswith("2"):
         return "this process may map little memory"
     if _mapped_bytes(procfs.read("/proc/self/maps")) > MOST_MAPPED_BYTES:
@@ -150,16 +149,16 @@ def _why_too_large() -> str | None:
 
 
 def _mapped_bytes(maps: str) -> int:
-    """How much is mapped that somebody else may wait for: shared, or of a file that may go."""
+    """Mapped bytes that others may wait for: shared memory, and files that may be deleted."""
     n_bytes = 0
-    programs = set()  # and libraries: files of which a part is code, which comes before their data
+    programs = set()  # and libraries: their code is mapped before their data
     for line in maps.splitlines():
         span, _, rest = line.partition(" ")
         if rest[2] == "x":
             programs.add(line[line.find("/") :])
         is_lent = rest[3] == "s" or line.endswith(" (deleted)")
         if not is_lent and rest[1] == "w" and (place := line.find("/")) > 0:
-            is_lent = line[place:] not in programs  # a file mapped to be changed in memory alone
+            is_lent = line[place:] not in programs  # a private mapping of a data file
         if is_lent and not line.endswith(_MAPPED_BY_US):
             first, _, end = span.partition("-")
             n_bytes += int(end, 16) - int(first, 16)
@@ -167,7 +166,7 @@ def _mapped_bytes(maps: str) -> int:
 
 
 def n_workers_most() -> int:
-    """How many workers may wait: the program may need their descriptors and places itself."""
+    """How many workers may wait: the program may need their descriptors and processes itself."""
     from resource import RLIM_INFINITY, RLIMIT_NPROC, getrlimit
 
     n_most: float = int(shortage.n_files_left() * FILES_SHARE) // N_FILES
@@ -182,7 +181,7 @@ class KeptForks:
     """The pools of forked workers that wait in this process."""
 
     def __init__(self) -> None:
-        self._pools: list[tuple[ForkPool, Standing, float]] = []  # the latest one is last
+        self._pools: list[tuple[ForkPool, Standing, float]] = []  # the latest last
         self._lock = _thread.allocate_lock()
         self._is_registered = False
 
@@ -195,9 +194,9 @@ class KeptForks:
             os.register_at_fork(after_in_child=self.forget_in_fork)
 
     def keep(self, pool: ForkPool, standing: Standing) -> None:
-        """Have the workers of a pool wait for the next call, as far as there is room for them."""
+        """Have the workers of a pool wait for the next call, if there is room for them."""
         self._register()
-        if _why_too_large() is not None:  # since they began
+        if _why_too_large() is not None:  # it has grown since they began
             pool.end_resting()
             return
         until_s = float("inf") if warm_blocks.are_entered() else perf_counter() + IDLE_S - MARGIN_S
@@ -211,16 +210,16 @@ class KeptForks:
                     one.end_resting()
 
     def n_workers(self, standing: Standing) -> int:
-        """How many workers wait that could serve such a call."""
+        """How many workers wait that could serve a call of this standing."""
         with no_interrupts(), self._lock:
             self._end_late()
             found = [len(pool.resting) for pool, was, _ in self._pools if was.is_still(standing)]
         return max(found, default=0)
 
     def take(self, standing: Standing, n_places: int) -> ForkPool | None:
-        """A pool with room for so many workers, some of which wait already; None: there is none.
+        """Take a pool with room for this many workers, some of which wait; None: there is none.
 
-        Others of the same function are of no use any more.
+        All other pools of the same function are ended.
         """
         found: ForkPool | None = None
         with no_interrupts(), self._lock:
@@ -236,7 +235,7 @@ class KeptForks:
         return found
 
     def _end_late(self) -> None:
-        """End pools whose workers have ended, or are about to."""
+        """End pools whose workers have ended or soon will."""
         now_s = perf_counter()
         for one in tuple(self._pools):
             if now_s > one[2] or not one[0].has_waiting():
@@ -262,7 +261,7 @@ kept = KeptForks()
 
 
 def standing(reach: tuple[Any, ...], told: tuple[Any, ...]) -> Standing | str:
-    """What workers forked now would stand on; in words why they cannot be kept."""
+    """The standing of workers forked now; or why they cannot be kept, in words."""
     if (why := why_not_keep()) is not None:
         return why
     try:

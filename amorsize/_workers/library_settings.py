@@ -16,7 +16,7 @@ def _read_decimal(decimal: Any) -> Any:
     return _of_decimal(decimal.getcontext()), _of_decimal(decimal.DefaultContext)
 
 
-#: What was read of contexts, by the text that tells all of each and is made in C.
+#: What was read of decimal contexts, by their text, which C code makes and which shows all.
 _decimal_contexts: dict[str, Any] = {}
 _MOST_CONTEXTS = 64
 

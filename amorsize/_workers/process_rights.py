@@ -1,7 +1,7 @@
-"""What a process inherits at its start: user, umask, cores, limits.
+"""Reads what a process inherits at its start: user, umask, cores, limits.
 
-A warm worker keeps the rights that it started with. A program that drops some later (root, most
-often) means its items as well, so the two are compared before a warm worker is used.
+A warm worker keeps the rights that it started with. If a program drops some later, such as root,
+its items must not have them either. So both are compared before a warm worker is used.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FIELDS = (
 
 def rights() -> tuple[Any, ...]:
     """The rights that a worker started by this thread would have; only to be compared."""
-    found = os.stat("/")  # chroot
+    found = os.stat("/")  # shows a chroot
     root = found.st_dev, found.st_ino
     return root, tracker(), _nice(), _of_linux() or _of_posix()
 

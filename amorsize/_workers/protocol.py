@@ -98,7 +98,7 @@ class Watch(Value):
     handles: dict[str, Any] = {}  # noqa: RUF012 - files and connections, by name: a Value is frozen
     mutables: dict[str, Any] = {}  # noqa: RUF012 - what the function reaches and no item may change
     in_threads: bool = True  # whether threads watch items as well
-    #: Whether other code of the program runs beside items: such as gives the data, bit by bit.
+    #: Whether other code of the program runs beside items, such as an iterator of the data.
     beside_program: bool = False
 
     def elsewhere(self) -> Watch:
@@ -184,7 +184,7 @@ class Task:
 
 
 def _nothing(_: Any) -> None:
-    """Stands for the function while there is no call."""
+    """In place of the function while there is no call."""
 
 
 NO_TASK = Task(_nothing)
@@ -217,7 +217,7 @@ class Chunk(Value):
     start: int  # index of the first
     stop: int  # one past the last
     items: Any = None  # one sequence per iterable; None: the worker has inherited them
-    worker_number: int = 0  # by which its items tell themselves from those that run beside them
+    worker_number: int = 0  # distinguishes its items from those that run at the same time
 
     @property
     def n_items(self) -> int:

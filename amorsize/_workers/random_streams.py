@@ -146,7 +146,7 @@ def _drawn_by(func: Callable[..., Any]) -> tuple[Any, ...]:
 
 
 def as_sent(one: Any) -> str | None:
-    """A generator as it is sent: a worker finds those that the function refers to by itself."""
+    """The form in which a generator is sent; None: a worker finds it by the function."""
     return one if isinstance(one, str) else None
 
 

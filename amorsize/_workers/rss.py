@@ -56,7 +56,7 @@ class RssLimit:
     def to_report(self) -> tuple[int, int] | None:
         """The peak growth and the growth now; None for most reports.
 
-        The first reports tell it, later ones ever more rarely: the memory of items shows early or
+        The first reports have it, later ones ever more rarely: the memory of items shows early or
         changes slowly.
         """
         self._n_reports += 1

@@ -24,7 +24,7 @@ class RunQueue:
 
     def __init__(self) -> None:
         self._file = -1
-        self._is: object = None  # identifies the file, should another get its number
+        self._is: object = None  # identifies the file, as another may get its number
 
     def open(self) -> None:
         """Read the run delay of the calling thread from now on."""

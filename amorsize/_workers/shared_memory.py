@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ROOM_BYTES = 32 << 20
 #: The largest page size of Linux.
 PAGE_BYTES = 1 << 16
-#: In place of a count: nobody reads from this ring buffer.
+#: In place of a count if no process reads from this ring buffer.
 ABSENT = -1.0
 
 #: Sequence number, offset, size.
@@ -47,7 +47,7 @@ class SharedBlock:
 
         Args:
             n_workers: How many workers use it.
-            descriptor: Of a memory file; None: only forks share the block.
+            descriptor: A memory file; None: only forks share the block.
             is_made: Whether another process has made it in that file.
 
         Raises:
@@ -215,5 +215,5 @@ def _mapped(
 
 
 def in_pages(n_bytes: int) -> int:
-    """So many bytes, rounded up to whole pages."""
+    """A number of bytes, rounded up to whole pages."""
     return -(-n_bytes // PAGE_BYTES) * PAGE_BYTES

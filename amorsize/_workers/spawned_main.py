@@ -54,10 +54,10 @@ def main(
     Args:
         ends: Its ends of the two pipes: for reading, for writing.
         others: The descriptors of the caller's ends, in the caller.
-        shared_fd: Of the shared memory; negative: none.
-        death_fd: Of the pipe that ends with the caller.
-        tracker_fd: Of the caller's resource tracker; None: it has none.
-        parent_pid: Of the caller.
+        shared_fd: The descriptor of the shared memory; negative: none.
+        death_fd: The descriptor of the pipe that ends with the caller.
+        tracker_fd: The descriptor of the caller's resource tracker; None: it has none.
+        parent_pid: The process id of the caller.
         blocked: The signals that the caller blocks.
     """
     parent_death.die_with_parent(death_fd)
@@ -121,7 +121,7 @@ class PersistentWorker(Worker):
         os.umask(self._umask)
         self._context = _contextvars.Context()  # of the current call
         self._borrowed: Borrowed | None = None
-        self._has_reported = False  # whether a write into it was reported
+        self._has_reported = False  # whether a write into the borrowed data was reported
 
     def watching(self, task: Task) -> FirstItems | None:
         """What watches the first items of a task. Open descriptors are the worker's own."""
@@ -204,7 +204,7 @@ class PersistentWorker(Worker):
         if self._borrowed is not None and not self._has_reported and self._borrowed.is_written():
             if self.task.watch is not None:
                 results, error = [], WrittenInto()
-            else:  # with backend="process" items may do that, and are told
+            else:  # with backend="process" it is allowed, with a warning
                 self._has_reported = True
                 why = f"{IS_WRITTEN}: that worker process alone has it so"
                 framing.write(self.writing.number(), framing.NOTICED, why.encode())

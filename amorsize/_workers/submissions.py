@@ -36,22 +36,22 @@ class Submission:
         self.references = references  # items that are values of the executor's
         self.handle: Any = None
         self.process: Process | None = None
-        self.key = b""  # of the task it was last sent with
+        self.key = b""  # the key of the task it was last sent with
         self.is_called_back = False
         #: On the clock of `perf_counter`, and whether its worker had nothing else to do.
         self.sent_s = self.back_s = 0.0
         self.is_first = False
-        #: When somebody else has cancelled it, on the same clock.
+        #: When other code has cancelled it, on the same clock.
         self.unsure_since_s = inf
 
     @property
     def range(self) -> tuple[int, int]:
-        """Its items."""
+        """The indices of its items."""
         return self.chunk.start, self.chunk.stop
 
 
 class Lost:
-    """What a worker of the call has lost with a process of the executor."""
+    """The chunks that a worker of the call has lost with a process of the executor."""
 
     __slots__ = ("begun", "how", "unstarted")
 
@@ -62,10 +62,10 @@ class Lost:
 
 
 class Submissions:
-    """The chunks that were submitted, counted by worker and by process."""
+    """Counts the submitted chunks by worker and by process."""
 
     def __init__(self) -> None:
-        #: By chunk, the identity of the process that it counts for.
+        #: The identity of the process for which each chunk counts.
         self._counted: dict[Submission, str | None] = {}
         self._n_of: dict[int, int] = {}
         self._n_in: dict[str | None, int] = {}
@@ -82,7 +82,7 @@ class Submissions:
         return len(self._counted)
 
     def add(self, submission: Submission) -> None:
-        """Count a chunk, which may be counted already."""
+        """Count a chunk, which may already be counted."""
         if submission in self._counted:
             return
         identity = None if submission.process is None else submission.process.identity
@@ -91,7 +91,7 @@ class Submissions:
         self._n_in[identity] = self.n_in(identity) + 1
 
     def discard(self, submission: Submission) -> None:
-        """Count a chunk no more."""
+        """Stop counting a chunk."""
         if submission in self._counted:
             identity = self._counted.pop(submission)
             self._n_in[identity] -= 1
@@ -99,16 +99,16 @@ class Submissions:
             self._freed.add(identity)
 
     def clear(self) -> None:
-        """Count none."""
+        """Stop counting all chunks."""
         for submission in self:
             self.discard(submission)
 
     def n_of(self, worker: int) -> int:
-        """How many a worker of the call has."""
+        """How many chunks a worker of the call has."""
         return self._n_of.get(worker, 0)
 
     def n_in(self, identity: str | None) -> int:
-        """How many are in a process."""
+        """How many chunks are in a process."""
         return self._n_in.get(identity, 0)
 
     def freed(self) -> set[str | None]:

@@ -1,4 +1,4 @@
-"""CPU time of the programs that items run, which is work of these items.
+"""Measures the CPU time of programs that items run, which is work of these items.
 
 The CPU time of a thread that waits for `ffmpeg` looks like idle waiting, as if more such threads
 would help. The system counts the CPU time of a child once it was waited for, per process rather
@@ -34,8 +34,9 @@ def leave_out(seconds: float) -> None:
 def run_delay_s(wall_s: float, cpu_s: float, programs_s: float, run_delay_s: float) -> float:
     """How long items and their programs have waited for a core.
 
-    The system does not tell the run delay of programs. They wait for a core as the thread does that
-    waits for them, and programs that compute for much of their time do nothing else.
+    The system does not tell the run delay of programs. Programs that compute for much of the time
+    are assumed to wait for a core in the rest of it. Others are assumed to wait for cores as their
+    thread does.
 
     Args:
         wall_s: Wall seconds of the items.

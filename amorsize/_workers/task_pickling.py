@@ -170,10 +170,10 @@ def dumped_with_code(
 
 
 class _Last:
-    """Pickles as the classes that were sent with their code: last, when all of them are known.
+    """Pickles the list of classes that were sent with their code, last, when it is complete.
 
-    What caches have kept goes before: it may hold instances of a class that has the cache, and a
-    class under way has neither its methods nor its hash.
+    The entries of caches come before. They may be instances of a class that has the cache, and a
+    class that is being sent has neither its methods nor its hash yet.
     """
 
     def __init__(self, pickler: Any) -> None:

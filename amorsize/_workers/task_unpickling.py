@@ -92,9 +92,9 @@ def rebuilt(
 
 
 def _check_versions(versions: dict[str, str]) -> None:
-    """Raise for a package that this worker has in another version, and may compute otherwise.
+    """Raise for a package that this worker has in another version, which may compute otherwise.
 
-    One that only an item imports, if at all, is not imported for this.
+    A package that is not loaded yet is not imported for this.
     """
     for package, version in versions.items():
         found = sys.modules.get(package)

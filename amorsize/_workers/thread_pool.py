@@ -180,7 +180,7 @@ class ThreadPool:
     def close(self, *, at_once: bool) -> list[str]:
         """End all threads; gives the names of those still in the user's code after `GRACE_S`.
 
-        Others have only to end, and get no core for it.
+        Threads outside of it are about to end, and only wait for a core.
         """
         if at_once:
             self._stop_at = 0
@@ -189,7 +189,7 @@ class ThreadPool:
         deadline = perf_counter() + GRACE_S
         stuck = []
         for state in self._states.values():
-            if state.thread is None:  # Ctrl-C came before it was there
+            if state.thread is None:  # Ctrl-C came before it was started
                 continue
             state.thread.join(max(0.0, deadline - perf_counter()))
             if state.thread.is_alive() and (state.index >= 0 or state.is_in_hook):
@@ -293,7 +293,7 @@ class ThreadPool:
 
 
 class _Meter:
-    """What programs compute and what watching takes while a chunk runs, from when this is made."""
+    """Measures programs and the watching of items during a chunk, from when this is made."""
 
     __slots__ = ("_programs_s", "_spent_cpu_s", "_spent_s", "_watched")
 
@@ -307,11 +307,11 @@ class _Meter:
         return (0.0, 0.0) if watched is None else (watched.spent_s, watched.spent_cpu_s)
 
     def times_s(self, ran: Ran, n_running: int) -> tuple[float, float, float]:
-        """Wall time, CPU time and run delay of the items, without what watching them took.
+        """Wall time, CPU time and run delay of the items, without the cost of watching them.
 
         Args:
-            ran: What was measured of this thread.
-            n_running: How many threads run chunks: what programs compute is known for all of them.
+            ran: The measurement of this thread.
+            n_running: How many threads run chunks, as the CPU time of programs is that of all.
         """
         spent_s, spent_cpu_s = self._spent()
         spent_s, spent_cpu_s = spent_s - self._spent_s, spent_cpu_s - self._spent_cpu_s

@@ -1,21 +1,21 @@
-"""Blocks of calls in which warm workers wait for as long as it takes."""
+"""Notes the blocks of calls in which warm workers wait without a time limit."""
 
 from __future__ import annotations
 
-#: Those that a thread of this process is in.
+#: The blocks that threads of this process have entered.
 _entered: list[object] = []
 
 
 def enter(block: object) -> None:
-    """A block begins."""
+    """Note that a block begins."""
     _entered.append(block)
 
 
 def leave(block: object) -> None:
-    """A block ends."""
+    """Note that a block ends."""
     _entered.remove(block)
 
 
 def are_entered() -> bool:
-    """Whether this process is in one."""
+    """Whether this process is in such a block."""
     return bool(_entered)

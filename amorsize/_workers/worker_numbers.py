@@ -44,7 +44,7 @@ def set_for_process(number: int) -> None:
 
 
 class Numbered:
-    """While it is entered, this thread has a number: it may be another's, with one of its own."""
+    """A block in which this thread has a number; a worker's thread gets its own back after it."""
 
     def __init__(self, number: int) -> None:
         self._number = number
