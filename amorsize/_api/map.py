@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _functools import partial  # type: ignore[import-not-found]  # `functools` loads much more
 
 from amorsize._engine import call_checks, call_options
 from amorsize._engine.call_checks import SURELY_DATA
@@ -14,7 +15,7 @@ from amorsize._profiles import memory_store
 from amorsize._profiles.memory_store import drifts_of as drifts_of
 from amorsize._profiles.memory_store import forget as forget
 from amorsize._profiles.memory_store import plan_of as plan_of
-from amorsize._workers.chunk import no_clock, run_chunk
+from amorsize._workers.chunk import Starred, no_clock, run_chunk
 from amorsize.errors import InvalidOptionError
 
 TYPE_CHECKING = False
@@ -38,8 +39,8 @@ def run(
 ) -> list[Any]:
     """Map a function over data, with options that have been checked."""
     iterables = checked_data(func, iterables, name)
-    if options is call_options.DEFAULTS and len(iterables) == 1 and not item_kwargs:
-        short = _run_short(func, iterables[0])
+    if options is call_options.DEFAULTS:
+        short = _run_short(func, iterables, item_kwargs)
         if short is not None:
             return short
     return Engine(func, iterables, item_kwargs, options, name).run()
@@ -94,31 +95,67 @@ def checked_data(
     return iterables
 
 
-def _run_short(func: Callable[..., Any], data: Any) -> list[Any] | None:
+def _run_short(
+    func: Callable[..., Any], iterables: tuple[Any, ...], item_kwargs: dict[str, Any]
+) -> list[Any] | None:
     """The plain loop for a function that is known to be quick on such data; None: it is not."""
-    if type(data) not in SURELY_DATA or not data:
+    for data in iterables:
+        if type(data) not in SURELY_DATA or not data:
+            return None
+    n_items = min(map(len, iterables))
+    if not _is_known_short(func, iterables, item_kwargs, n_items):
         return None
-    key = memory_store.key_of(func, data[0])
-    profile = memory_store.memory().profile(key)
-    if (
-        profile is None
-        or is_known_to_draw(key[0])  # then each item has streams of its own
-        or profile.traits.item_s * len(data) > SHORT_S
-        or os.environ.get("AMORSIZE_BACKEND")
-    ):
-        return None
+    function, items = func, iterables[0]
+    if item_kwargs:
+        function = _with_keywords(func, item_kwargs, is_star=len(iterables) > 1)
+    if len(iterables) > 1:
+        function, items = Starred(function), zip(*iterables, strict=False)
     began = perf_counter()
     results: list[Any] = []
-    n_items = len(data)
-    ran = run_chunk(func, data, n_items, results, time_budget_s=4 * SHORT_S, cpu_clock=no_clock)
-    if ran.error is None and (ran.is_end or ran.n_done == len(data)):
+    ran = run_chunk(
+        function, items, n_items, results, time_budget_s=4 * SHORT_S, cpu_clock=no_clock
+    )
+    if ran.error is None and (ran.is_end or ran.n_done == min(map(len, iterables))):
         return results
     error = ran.error
     del ran
     try:
-        return go_on(func, (data,), None, results, error, began)
+        return _finish(func, iterables, item_kwargs, None, results, error, began)
     finally:
         del error  # whose traceback has this frame
+
+
+def _is_known_short(
+    func: Callable[..., Any], iterables: tuple[Any, ...], item_kwargs: dict[str, Any], n_items: int
+) -> bool:
+    """Whether such a call was short before, and would draw no random numbers."""
+    first = iterables[0][0]
+    if len(iterables) > 1:
+        first = tuple([data[0] for data in iterables])
+    if item_kwargs:
+        from amorsize._function.plain_values import is_plain  # others may be generators
+
+        if not all(map(is_plain, item_kwargs.values())):
+            return False
+    key = memory_store.key_of(func, first, item_kwargs)
+    profile = memory_store.memory().profile(key)
+    return (
+        profile is not None
+        and not is_known_to_draw(key[0])  # then each item has streams of its own
+        and profile.traits.item_s * n_items <= SHORT_S
+        and not os.environ.get("AMORSIZE_BACKEND")
+    )
+
+
+def _with_keywords(
+    func: Callable[..., Any], keywords: dict[str, Any], *, is_star: bool
+) -> Callable[..., Any]:
+    """The function with keywords of the call."""
+    from amorsize._workers.bound_keywords import with_defaults
+
+    # Of several arguments, one may be given by place that a keyword names: an error.
+    bound = None if is_star else with_defaults(func, keywords)
+    return partial(func, **keywords) if bound is None else bound
 
 
 def go_on(
@@ -140,7 +177,23 @@ def go_on(
         began: When the call began, as `perf_counter` counts.
     """
     try:
-        return Engine(func, iterables, {}, call_options.DEFAULTS, name).go_on(results, error, began)
+        return _finish(func, iterables, {}, name, results, error, began)
+    finally:
+        del error  # whose traceback has this frame
+
+
+def _finish(
+    func: Callable[..., Any],
+    iterables: tuple[Any, ...],
+    item_kwargs: dict[str, Any],
+    name: str | None,
+    results: list[Any],
+    error: BaseException | None,
+    began: float,
+) -> list[Any]:
+    engine = Engine(func, iterables, item_kwargs, call_options.DEFAULTS, name)
+    try:
+        return engine.go_on(results, error, began)
     finally:
         del error  # whose traceback has this frame
 
