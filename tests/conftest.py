@@ -205,6 +205,13 @@ def run_script(tmp_path: Path) -> Iterator[RunScript]:
     return run
 
 
+@pytest.fixture
+def ours_loaded(run_script: RunScript) -> Callable[[str], set[str]]:
+    """The modules of amorsize that a script has loaded at its end."""
+    ours = "print(*[name for name in sys.modules if name.startswith('amorsize.')])"
+    return lambda script: set(run_script(f"{script}\nimport sys\n{ours}").stdout.split())
+
+
 def bash_in(
     folder: Path, *, errors: str | None = None
 ) -> Callable[..., "subprocess.CompletedProcess[Any]"]:

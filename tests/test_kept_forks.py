@@ -77,6 +77,50 @@ def mapped(func, data=range(20), **options):
     return tuned_map(func, [*data], backend="process", n_jobs=2, **options)
 
 
+#: The beginning of programs of their own: a function, a call of it, and what shows who served it.
+PRELUDE = """
+import decimal, locale, mmap, os, resource, signal, subprocess, sys, tempfile, time, warnings
+from time import sleep
+from amorsize import shutdown, tuned_map
+from amorsize._engine import keeping
+keeping.MANY = 1
+
+def add_one(x):
+    return sleep(5e-3) or x + 1
+
+def works():
+    return tuned_map(add_one, [*range(20)], backend="process", n_jobs=2) == [*range(1, 21)]
+
+def children():
+    return {*open("/proc/thread-self/children").read().split()}
+"""
+
+
+@pytest.fixture
+def told(run_script):
+    """The words that a program prints which begins with the prelude."""
+    return lambda script, **options: run_script(PRELUDE + script, **options).stdout.split()
+
+
+@pytest.fixture
+def told_of_change(told):
+    """How many workers wait after a call, and how many of them serve the one after a change."""
+
+    def run(change):
+        return told(
+            f"""
+resource.setrlimit(resource.RLIMIT_CORE, (1, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+assert works()
+first = children()
+{change}
+assert works()
+print(len(first), len(first & children()))
+"""
+        )
+
+    return run
+
+
 @pytest.fixture(autouse=True)
 def any_size(monkeypatch):
     """The process that runs the tests may be large, and earlier tests may have left it so."""
@@ -346,10 +390,9 @@ class TestChanged:
             "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})",
         ],
     )
-    def test_the_state_of_the_process(self, run_script, change):
+    def test_the_state_of_the_process(self, told_of_change, change):
         """Even where the function does not ask for it, nothing is left to chance."""
-        done = run_script(CHANGE.format(change=change))
-        assert done.stdout.split() == ["2", "0"]
+        assert told_of_change(change) == ["2", "0"]
 
     def test_defaults_that_change_places(self):
         def summed(x, *, a=3, b=50):
@@ -377,11 +420,9 @@ class TestChanged:
 
         assert self.check(add, lambda: BOUNDS.start.__setitem__(0, 10))[0] == 10
 
-    def test_how_numbers_are_rounded(self, run_script):
-        done = run_script(
-            CHANGE.format(change="import ctypes; ctypes.CDLL('libm.so.6').fesetround(0x800)")
-        )
-        assert done.stdout.split() == ["2", "0"]
+    def test_how_numbers_are_rounded(self, told_of_change):
+        change = "import ctypes; ctypes.CDLL('libm.so.6').fesetround(0x800)"
+        assert told_of_change(change) == ["2", "0"]
 
     @pytest.mark.parametrize("n_fork", [1, 2])
     def test_a_handler_that_changes_a_global_during_the_call(self, monkeypatch, n_fork):
@@ -407,10 +448,9 @@ class TestChanged:
         assert mapped(there["f"]) == [True] * 20
 
     @pytest.mark.skipif(os.uname().machine != "x86_64", reason="writes a register of that kind")
-    def test_whether_the_smallest_numbers_are_zero(self, run_script):
+    def test_whether_the_smallest_numbers_are_zero(self, told_of_change):
         """They are equal to zero then, also for the comparison of both states."""
-        done = run_script(CHANGE.format(change=FLUSHED))
-        assert done.stdout.split() == ["2", "0"]
+        assert told_of_change(FLUSHED) == ["2", "0"]
 
     def test_a_shadowed_builtin(self, monkeypatch):
         def longest(x):
@@ -437,24 +477,6 @@ class TestChanged:
 
         for _ in range(3):
             assert mapped(func, [marker, "other"]) == [True, False]
-
-
-#: Makes a change between two calls; how many workers wait, and how many of them are used again.
-CHANGE = """
-import decimal, locale, os, resource, signal, sys, warnings
-from time import sleep
-from amorsize import tuned_map
-from amorsize._engine import keeping
-keeping.MANY = 1
-def f(x): return sleep(5e-3) or x + 1
-def pids():
-    tuned_map(f, [*range(20)], backend="process", n_jobs=2)
-    return {{*open("/proc/thread-self/children").read().split()}}
-resource.setrlimit(resource.RLIMIT_CORE, (1, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-first = pids()
-{change}
-print(len(first), len(first & pids()))
-"""
 
 
 #: Sets the bits DAZ and FTZ of MXCSR, as libraries built with -ffast-math do.
@@ -516,44 +538,62 @@ class TestHeld:
         with socket.create_server(address):
             pass
 
-    def test_standard_output_ends(self, run_script):
+    def test_standard_output_ends(self, told):
         """A reader of what the program prints learns that there will be no more."""
-        done = run_script(
-            """
-            import os, subprocess, sys
-            program = '''
-            import os, sys, time
-            from time import sleep
-            from amorsize import tuned_map
-            from amorsize._engine import keeping
-            keeping.MANY = 1
-def f(x): return sleep(5e-3) or x + 1
-            tuned_map(f, [*range(20)], backend="process", n_jobs=2)
-            null = os.open(os.devnull, os.O_RDWR)
-            os.dup2(null, 1)
-            sys.stdin.read()
-            '''.replace("\\n            ", "\\n")
-            one = subprocess.Popen([sys.executable, "-c", program],
-                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            print(one.stdout.read(), one.poll())
-            one.stdin.close()
-            print(one.wait())
-        """.replace("\n            ", "\n")
-        )
-        assert done.stdout.split() == ["b''", "None", "0"]
+        program = """
+works()
+os.dup2(os.open(os.devnull, os.O_RDWR), 1)
+sys.stdin.read()
+"""
+        assert told(
+            f"""
+one = subprocess.Popen([sys.executable, "-c", {PRELUDE + program!r}],
+                       stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+print(one.stdout.read(), one.poll())
+one.stdin.close()
+print(one.wait())
+"""
+        ) == ["b''", "None", "0"]
 
-    def test_much_memory_is_not_kept(self, run_script):
-        """A caller that frees it has it free."""
-        done = run_script(MUCH.format(mebibytes=300))
-        assert done.stdout.split() == ["0"]
-        done = run_script(MUCH.format(mebibytes=1))
-        assert done.stdout.split() == ["2"]
+    @pytest.mark.parametrize(
+        ("n_mebibytes", "loaded", "n_waiting"),
+        [(300, "", "0"), (1, "", "2"), (1, "import numpy", "2")],
+    )
+    def test_much_memory_is_not_kept(self, told, n_mebibytes, loaded, n_waiting):
+        """A caller that frees it has it free; libraries do not count."""
+        assert told(
+            f"""
+{loaded}
+held = b"x" * ({n_mebibytes} << 20)
+works()
+del held
+print(len(children()))
+"""
+        ) == [n_waiting]
 
-    @pytest.mark.parametrize(("n_bytes", "n_waiting"), [(4 << 20, "0"), (4096, "2")])
-    def test_mapped_files_are_not_kept(self, run_script, n_bytes, n_waiting):
-        """A deleted file takes its space until the last process has unmapped it."""
-        done = run_script(MAPPED.format(n_bytes=n_bytes))
-        assert done.stdout.split() == [n_waiting]
+    @pytest.mark.parametrize(
+        ("file", "access", "n_bytes", "n_waiting"),
+        [
+            ("TemporaryFile", "mmap.ACCESS_WRITE", 4 << 20, "0"),
+            ("TemporaryFile", "mmap.ACCESS_WRITE", 4096, "2"),
+            ("NamedTemporaryFile", "mmap.ACCESS_COPY", 4 << 20, "0"),
+        ],
+    )
+    def test_mapped_files_are_not_kept(self, told, file, access, n_bytes, n_waiting):
+        """A deleted file takes its space until the last process has unmapped it.
+
+        So does one that is mapped to be changed in memory alone, once it is deleted.
+        """
+        assert told(
+            f"""
+with tempfile.{file}() as file:
+    file.write(b"x" * {n_bytes})
+    file.flush()
+    with mmap.mmap(file.fileno(), 0, access={access}):
+        works()
+print(len(children()))
+"""
+        ) == [n_waiting]
 
     def test_the_function_and_all_it_reaches_are_let_go(self, waiting):
         class Large:
@@ -575,22 +615,20 @@ def f(x): return sleep(5e-3) or x + 1
         mapped(eval("lambda large: lambda x: large[x]")(large))
         assert not waiting()
 
-    def test_signals_to_all_of_a_group_are_handled_once(self, run_script):
+    def test_signals_to_all_of_a_group_are_handled_once(self, told):
         """Neither do their handlers print into the next call."""
-        done = run_script(SIGNALLED)
-        assert done.stdout.split() == ["handled", "2"]
-
-    def test_a_file_mapped_to_be_changed_in_memory_is_not_kept(self, run_script):
-        """When its file is deleted, it takes its space as well."""
-        script = MAPPED.replace("TemporaryFile", "NamedTemporaryFile").replace(
-            ", 0)", ", 0, access=3)"
-        )
-        done = run_script(script.format(n_bytes=4 << 20))
-        assert done.stdout.split() == ["0"]
-
-    def test_libraries_are_no_such_files(self, run_script):
-        done = run_script("import numpy\n" + MUCH.format(mebibytes=1))
-        assert done.stdout.split() == ["2"]
+        assert told(
+            """
+assert os.getpgrp() == os.getpid()
+signal.signal(signal.SIGUSR1, lambda *_: print("handled", flush=True))
+works()
+first = children()
+os.killpg(0, signal.SIGUSR1)
+sleep(0.2)
+works()
+print(len(first & children()))
+"""
+        ) == ["handled", "2"]
 
     def test_little_memory_is_not_kept_where_there_is_little(self, monkeypatch, waiting):
         """A container may allow no more than its program takes, once."""
@@ -613,10 +651,17 @@ def f(x): return sleep(5e-3) or x + 1
 
         assert counts == [2, 2, 0, 0]
 
-    def test_a_program_may_limit_its_memory_later(self, run_script):
+    def test_a_program_may_limit_its_memory_later(self, told):
         """What is mapped for workers that wait counts as memory of the program."""
-        done = run_script(LIMITED_LATER)
-        assert done.stdout.split() == ["2", "True"]
+        assert told(
+            """
+works()
+print(len(children()))
+resource.setrlimit(resource.RLIMIT_AS, (2 << 30,) * 2)
+large = bytearray(200 << 20)
+print(works())
+"""
+        ) == ["2", "True"]
 
     @pytest.mark.parametrize(
         "limit",
@@ -625,82 +670,15 @@ def f(x): return sleep(5e-3) or x + 1
             *("RLIMIT_NPROC, (600, 600)", "RLIMIT_CPU, (60, 60)"),
         ],
     )
-    def test_what_a_program_may_have_is_not_used_up(self, run_script, limit):
+    def test_what_a_program_may_have_is_not_used_up(self, told, limit):
         """A pool that waits has memory mapped, and takes three descriptors for each worker."""
-        done = run_script(LIMITED.format(limit=limit))
-        assert done.stdout.split() == ["0"]
-
-
-SIGNALLED = """
-import os, signal
-from time import sleep
-from amorsize import tuned_map
-from amorsize._engine import keeping
-keeping.MANY = 1
-def f(x): return sleep(2e-3) or x + 1
-def pids():
-    tuned_map(f, [*range(20)], backend="process", n_jobs=2)
-    return {*open("/proc/thread-self/children").read().split()}
-assert os.getpgrp() == os.getpid()
-signal.signal(signal.SIGUSR1, lambda *_: print("handled", flush=True))
-first = pids()
-os.killpg(0, signal.SIGUSR1)
-sleep(0.2)
-print(len(first & pids()))
-"""
-MUCH = """
-import os, sys
-from time import sleep
-from amorsize import tuned_map
-from amorsize._engine import keeping
-keeping.MANY = 1
-def f(x): return sleep(5e-3) or x + 1
-held = b"x" * ({mebibytes} << 20)
-tuned_map(f, [*range(20)], backend="process", n_jobs=2)
-del held
-print(len(open("/proc/thread-self/children").read().split()))
-"""
-MAPPED = """
-import mmap, tempfile
-from time import sleep
-from amorsize import tuned_map
-from amorsize._engine import keeping
-keeping.MANY = 1
-def f(x): return sleep(5e-3) or x + 1
-with tempfile.TemporaryFile() as file:
-    file.write(b"x" * {n_bytes})
-    file.flush()
-    with mmap.mmap(file.fileno(), 0):
-        tuned_map(f, [*range(20)], backend="process", n_jobs=2)
-print(len(open("/proc/thread-self/children").read().split()))
-"""
-LIMITED = """
-import resource
-from amorsize import tuned_map
-from time import sleep
-from amorsize._engine import keeping
-keeping.MANY = 1
-def f(x): sleep(x)
+        assert told(
+            f"""
 resource.setrlimit(resource.{limit})
-tuned_map(f, [5e-3] * 400, backend="process", n_jobs=20)
-print(len(open("/proc/thread-self/children").read().split()))
+tuned_map(add_one, [*range(400)], backend="process", n_jobs=20)
+print(len(children()))
 """
-
-
-LIMITED_LATER = """
-import resource
-from amorsize import tuned_map
-from time import sleep
-from amorsize._engine import keeping
-keeping.MANY = 1
-def f(x): return sleep(2e-3) or x + 1
-def works(): return tuned_map(f, [*range(20)], backend="process", n_jobs=2) == [*range(1, 21)]
-works()
-print(len(open("/proc/thread-self/children").read().split()))
-resource.setrlimit(resource.RLIMIT_AS, (2 << 30,) * 2)
-large = bytearray(200 << 20)
-print(works())
-"""
+        ) == ["0"]
 
 
 class TestEnds:
@@ -715,10 +693,21 @@ class TestEnds:
         assert mapped(scaled) == [scaled(x) for x in range(20)]
 
     @pytest.mark.parametrize("start", ["fork", "clean"])
-    def test_a_program_that_closes_all_descriptors_keeps_its_own_files(self, run_script, start):
+    def test_a_program_that_closes_all_descriptors_keeps_its_own_files(self, told, start):
         """Their numbers are given to others before the next call."""
-        done = run_script(CLOSING, environ={"AMORSIZE_START": start})
-        assert done.stdout.split() == ["True", "True", "True"]
+        script = """
+works()
+os.closerange(3, 100)
+files = [tempfile.TemporaryFile() for _ in range(30)]
+print(works())
+for file in files:
+    file.write(b"mine")
+    file.flush()
+print(works())
+shutdown()
+print(all(os.fstat(file.fileno()).st_size == 4 for file in files))
+"""
+        assert told(script, environ={"AMORSIZE_START": start}) == ["True", "True", "True"]
 
     @pytest.mark.parametrize("n_killed", [1, 2])
     def test_a_worker_killed_between_calls_is_replaced(self, waiting, n_killed):
@@ -756,25 +745,74 @@ class TestEnds:
         assert mapped(scaled) == [scaled(x) for x in range(20)]
 
     @pytest.mark.parametrize(
-        "end", ["os.kill(os.getpid(), 9)", "os._exit(0)", "os.execv('/bin/sleep', ['sleep', '5'])"]
+        "end",
+        [
+            *("os.kill(os.getpid(), 9)", "os._exit(0)"),
+            "os.execv('/bin/sleep', ['sleep', '5'])",
+            # The end of the caller counts, not that of a child that it has forked.
+            "os.fork() or time.sleep(3); os.kill(os.getpid(), 9)",
+        ],
     )
-    def test_they_die_with_their_caller(self, run_script, end):
-        done = run_script(ENDING.format(end=end))
-        assert done.stdout.split() == ["2", "[]"]
+    def test_they_die_with_their_caller(self, told, end):
+        program = f"works()\nprint(*children(), flush=True)\n{end}\n"
+        assert told(
+            f"""
+one = subprocess.Popen([sys.executable, "-c", {PRELUDE + program!r}],
+                       stdout=subprocess.PIPE, text=True)
+pids = one.stdout.readline().split()
+print(len(pids))
 
-    def test_a_fork_of_the_caller_has_none(self, run_script):
+def has_ended(pid):
+    try:
+        return open(f"/proc/{{pid}}/stat").read().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+until_s = time.monotonic() + 2
+while not all(map(has_ended, pids)) and time.monotonic() < until_s:
+    sleep(0.01)
+print([pid for pid in pids if not has_ended(pid)])
+one.kill()
+"""
+        ) == ["2", "[]"]
+
+    def test_a_fork_of_the_caller_has_none(self, told):
         """It starts its own, and those of the parent go on."""
-        done = run_script(FORKED)
-        assert done.stdout.split() == ["child", "True", "0", "parent", "True", "2"]
+        assert told(
+            """
+works()
+before = children()
+if (pid := os.fork()) == 0:
+    paths = [f"/proc/self/fd/{one}" for one in os.listdir("/proc/self/fd")]
+    n_pidfds = sum(os.readlink(path).startswith("anon_inode:[pidfd")
+                   for path in paths if os.path.exists(path))
+    print("child", works(), n_pidfds, flush=True)
+    sys.exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+print("parent", works(), len(before & children()))
+"""
+        ) == ["child", "True", "0", "parent", "True", "2"]
 
-    def test_an_orphan_does_not_keep_them_alive(self, run_script):
-        """The end of the caller counts, not that of a child that it has forked."""
-        done = run_script(ENDING.format(end="os.fork() or time.sleep(3); os.kill(os.getpid(), 9)"))
-        assert done.stdout.split() == ["2", "[]"]
+    def test_ctrl_c_in_a_call_ends_its_workers(self, told):
+        assert told(
+            """
+def nap(x):
+    sleep(x)
+    return x
 
-    def test_ctrl_c_in_a_call_ends_its_workers(self, run_script):
-        done = run_script(INTERRUPTED)
-        assert done.stdout.split() == ["interrupted", "0", "True", "2", "True", "2"]
+def naps():
+    return tuned_map(nap, [5e-3] * 20, backend="process", n_jobs=2) == [5e-3] * 20
+
+naps()
+signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+signal.setitimer(signal.ITIMER_REAL, 0.3)
+try:
+    tuned_map(nap, [0.2] * 9, backend="process", n_jobs=2)
+except KeyboardInterrupt:
+    print("interrupted", len(children()))
+print(naps(), len(children()), naps(), len(children()))
+"""
+        ) == ["interrupted", "0", "True", "2", "True", "2"]
 
     def test_after_an_error_of_an_item_the_next_call_is_right(self):
         with pytest.raises(ZeroDivisionError):
@@ -788,112 +826,17 @@ class TestEnds:
         assert waiting()
         assert multiprocessing.active_children() == []
 
-    def test_somebody_else_reaps_them(self, run_script):
+    def test_somebody_else_reaps_them(self, told):
         """A program that waits for all its children gets ours as well, and goes on."""
-        done = run_script(REAPING)
-        assert done.stdout.split() == ["2", "True"]
-
-
-ENDING = """
-import os, subprocess, sys, time
-program = '''
-import os, sys, time
-from time import sleep
-from amorsize import tuned_map
-from amorsize._engine import keeping
-keeping.MANY = 1
-def f(x): return sleep(5e-3) or x + 1
-tuned_map(f, [*range(20)], backend="process", n_jobs=2)
-print(open("/proc/thread-self/children").read(), flush=True)
-{end}
-'''
-one = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
-pids = one.stdout.readline().split()
-print(len(pids))
-def state(pid):
-    try:
-        return open(f"/proc/{{pid}}/stat").read().rpartition(")")[2].split()[0]
-    except OSError:
-        return "gone"
-until_s = time.monotonic() + 2
-while (left := [pid for pid in pids if state(pid) not in ("Z", "gone")]) and (
-    time.monotonic() < until_s
-):
-    time.sleep(0.01)
-print(left)
-one.kill()
-"""
-FORKED = """
-import os, sys
-from time import sleep
-from amorsize import tuned_map
-from amorsize._engine import keeping
-keeping.MANY = 1
-def f(x): return sleep(5e-3) or x + 1
-def works(): return tuned_map(f, [*range(20)], backend="process", n_jobs=2) == [*range(1, 21)]
+        assert told(
+            """
 works()
-before = open("/proc/thread-self/children").read().split()
-if (pid := os.fork()) == 0:
-    n_pipes = sum(os.readlink(f"/proc/self/fd/{one}").startswith("anon_inode:[pidfd")
-                  for one in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{one}"))
-    print("child", works(), n_pipes, flush=True)
-    sys.exit(0)
-assert os.waitpid(pid, 0)[1] == 0
-print("parent", works(), len({*before} & {*open("/proc/thread-self/children").read().split()}))
-"""
-INTERRUPTED = """
-import os, signal, time
-from time import sleep
-from amorsize import tuned_map
-from amorsize._engine import keeping
-keeping.MANY = 1
-def f(x):
-    sleep(x)
-    return x
-def n_left(): return len(open("/proc/thread-self/children").read().split())
-def works(): return tuned_map(f, [5e-3] * 20, backend="process", n_jobs=2) == [5e-3] * 20
-works()
-signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
-signal.setitimer(signal.ITIMER_REAL, 0.3)
-try:
-    tuned_map(f, [0.2] * 9, backend="process", n_jobs=2)
-except KeyboardInterrupt:
-    print("interrupted", n_left())
-print(works(), n_left(), works(), n_left())
-"""
-CLOSING = """
-import os, tempfile
-from time import sleep
-from amorsize import shutdown, tuned_map
-from amorsize._engine import keeping
-keeping.MANY = 1
-def f(x): return sleep(5e-3) or x + 1
-def works(): return tuned_map(f, [*range(20)], backend="process", n_jobs=2) == [*range(1, 21)]
-works()
-os.closerange(3, 100)
-files = [tempfile.TemporaryFile() for _ in range(30)]
-print(works())
-for file in files:
-    file.write(b"mine")
-    file.flush()
-print(works())
-shutdown()
-print(all(os.fstat(file.fileno()).st_size == 4 for file in files))
-"""
-REAPING = """
-import os, signal, time
-from time import sleep
-from amorsize import tuned_map
-from amorsize._engine import keeping
-keeping.MANY = 1
-def f(x): return sleep(5e-3) or x + 1
-def works(): return tuned_map(f, [*range(20)], backend="process", n_jobs=2) == [*range(1, 21)]
-works()
-pids = open("/proc/thread-self/children").read().split()
+pids = children()
 for pid in pids:
     os.kill(int(pid), signal.SIGKILL)
 print(len([os.wait() for _ in pids]), works())
 """
+        ) == ["2", "True"]
 
 
 class TestThreads:

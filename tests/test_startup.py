@@ -83,10 +83,9 @@ def test_decorating_loads_nothing_heavy(loaded):
     assert before == set()
 
 
-def test_what_maps_is_loaded_by_the_first_call(run_script):
+def test_what_maps_is_loaded_by_the_first_call(ours_loaded):
     """Not by importing `tuned_map`, nor by a trivial call."""
-    script = f"from amorsize import tuned_map\ntuned_map(lambda x: x + 1, [1, 2]){LOADED}"
-    loaded = set(run_script(script).stdout.split())
+    loaded = ours_loaded("from amorsize import tuned_map\ntuned_map(lambda x: x + 1, [1, 2])")
 
     assert {"amorsize._api.map", "amorsize._engine.engine"} & loaded == set()
     assert len(loaded) <= 23
@@ -149,13 +148,9 @@ assert autotune(len).one([1]) == 1
     run_script(script)
 
 
-LOADED = """
-import sys
-print(*[name for name in sys.modules if name.startswith("amorsize.")])
-"""
 #: What other processes have learned meanwhile is asked once a call takes long, as on a busy host.
 IF_IT_TAKES_LONG = {"amorsize.policy.rules.look_up_profile"}
-NOT_FOR_A_LOOP = {  # what a first call of trifles does without
+NOT_FOR_A_LOOP = {  # what a first call of trivial items does without
     *("amorsize._engine.host_inspection", "amorsize._engine.starting", "amorsize._engine.results"),
     *("amorsize._workers.random_streams", "amorsize._workers.seeding", "amorsize._watching"),
     *("amorsize._function.drawn_libraries", "amorsize._function.thread_safety"),
@@ -172,30 +167,29 @@ NOT_WITHOUT_WORKERS = {  # and one whose items stay in the caller once its funct
 }
 
 
-def test_a_first_call_of_trifles_loads_what_a_loop_takes(run_script):
+def test_a_first_call_of_trivial_items_loads_what_a_loop_takes(ours_loaded):
     """Hardly 80 modules of ours: each takes 0.1 ms and more."""
-    script = f"from amorsize import tuned_map\ntuned_map(abs, range(1000)){LOADED}"
-    loaded = set(run_script(script).stdout.split())
+    loaded = ours_loaded("from amorsize import tuned_map\ntuned_map(abs, range(1000))")
 
     assert NOT_FOR_A_LOOP & loaded == set()
     assert len(loaded) <= 81
 
 
-def test_a_first_call_that_reads_its_function_loads_nothing_for_workers(run_script):
+def test_a_first_call_that_reads_its_function_loads_nothing_for_workers(ours_loaded):
     """Items that wait and count: nothing may run beside them."""
-    script = f"""
+    script = """
 import time
 from amorsize import autotune
-counts = {{}}
+counts = {}
 
 @autotune
 def wait_and_count(number):
     time.sleep(5e-3)
     counts["done"] = counts.get("done", 0) + 1
 
-wait_and_count(range(20)){LOADED}
+wait_and_count(range(20))
 """
-    loaded = set(run_script(script).stdout.split())
+    loaded = ours_loaded(script)
 
     assert "amorsize._function.thread_safety" in loaded
     assert NOT_WITHOUT_WORKERS & loaded == set()
@@ -210,12 +204,13 @@ NOT_FOR_FIRST_WORKERS = {  # what compares calls, keeps workers, or is seldom ne
 }
 
 
-def test_a_first_call_with_workers_loads_nothing_for_later_ones(run_script):
+def test_a_first_call_with_workers_loads_nothing_for_later_ones(ours_loaded):
     """Two items that run in forked workers, and report from there."""
-    script = f"""
+    script = """
 from amorsize import tuned_map
-assert tuned_map(abs, [-1, -2], backend="process", n_jobs=2) == [1, 2]{LOADED}"""
-    loaded = set(run_script(script).stdout.split())
+assert tuned_map(abs, [-1, -2], backend="process", n_jobs=2) == [1, 2]
+"""
+    loaded = ours_loaded(script)
 
     assert "amorsize.policy.update_from_reports" in loaded
     assert NOT_FOR_FIRST_WORKERS & loaded == set()

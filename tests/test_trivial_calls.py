@@ -5,7 +5,6 @@ import pytest
 from amorsize._api.late_map import _WithoutRoom
 from amorsize.policy.trivial_items import stay_in_plain_loop
 
-LOADED = "\nprint(*[name for name in sys.modules if name.startswith('amorsize.')])"
 PROGRAM = """
 import sys
 from amorsize import autotune
@@ -17,9 +16,9 @@ def remainder(number):
 
 
 @pytest.fixture
-def loads(run_script):
-    """The modules that a program has loaded at its end."""
-    return lambda script: set(run_script(f"{PROGRAM}{script}{LOADED}").stdout.split())
+def loads(ours_loaded):
+    """The modules of amorsize that a program has loaded at its end."""
+    return lambda script: ours_loaded(f"{PROGRAM}{script}")
 
 
 @pytest.mark.parametrize("data", ["range(500)", "list(range(20))", "(1, 2.5, True)"])
