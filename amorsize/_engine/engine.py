@@ -319,6 +319,8 @@ class Engine:
         if work.n_left and source.is_quick and not source.would_wait():
             is_wanted = call.tuner.workers.n_in_flight or not call.pools
             work.read_ahead(READ_S if is_wanted else READ_IDLE_S)
+        if work.waits is not None:
+            self.confinement.bind(work.waits[1])
         self.failures.note_broken_data()
 
     def _is_over(self) -> bool:

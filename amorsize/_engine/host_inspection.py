@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from amorsize._engine.confinement import Confinement
     from amorsize._engine.keeping import Keeping
     from amorsize._engine.remote import RemoteWorkers
+    from amorsize._function.item_paths import Path
     from amorsize._workers.payload import Payload
     from amorsize.policy.request import Request
     from amorsize.policy.worker_costs import Host
@@ -150,6 +151,11 @@ class HostInspection:
             )
             if self._call.work.n_left:
                 verdict = judge.read(self.next_items())
+        if judge.reach.named_by and (why := self._why_files_in_turn(judge.reach.named_by)):
+            verdict = verdict.replace(
+                thread_reason=verdict.thread_reason or why,
+                process_reason=verdict.process_reason or why,
+            )
         judge.keep()
         self._connects = judge.connects
         self._why_only_forks = judge.why_not_new_interpreters
@@ -165,6 +171,17 @@ class HostInspection:
                 or callable(self._call.options.progress),
             )
         return verdict
+
+    def _why_files_in_turn(self, named_by: tuple[tuple[Path, ...], ...]) -> str:
+        """Why items have to run in turn, by the files that they change; "": they need not."""
+        if not (self._call.may_stay_here or self._call.work.all_read):
+            return "it is not known whether items that are read later share a file"
+        from amorsize._engine.file_names import FileNames
+
+        work = self._call.work
+        work.names = FileNames(named_by, star=self._call.task.star)
+        work.look_at_names(work.results.n_in_order)
+        return "" if work.waits is None else work.waits[1]
 
     def _judge_pure(self) -> Verdict | None:
         """The verdict for code that is proven pure, without watching an item; None: it is not."""

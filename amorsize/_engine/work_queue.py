@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from amorsize._engine.file_names import FileNames
     from amorsize._engine.source import Sliced, Turn
 
 
@@ -27,6 +28,10 @@ class WorkQueue:
         self.failure: tuple[int, BaseException] | None = None
         #: In a stream, no item from here on is handed out yet.
         self.limit: int | None = None
+        #: The names of the files that items change, if it is not known that all differ.
+        self.names: FileNames | None = None
+        #: No item from here on is handed out before all others are done, and why.
+        self.waits: tuple[int, str] | None = None
         self._next = 0
         #: Ranges that were handed back, the lowest last.
         self._back: list[tuple[int, int]] = []
@@ -48,6 +53,8 @@ class WorkQueue:
         end = self.source.n_read if self.stop is None else min(self.stop, self.source.n_read)
         if self.limit is not None:
             end = min(end, self.limit)
+        if self.waits is not None and self.results.n_in_order < self.waits[0]:
+            end = min(end, self.waits[0])
         return end if end > self._next else self._next
 
     @property
@@ -73,7 +80,21 @@ class WorkQueue:
         if self.limit is not None:
             room = min(room, self.limit - self.source.n_read)
         if room > 0 and not self.source.all_read:
+            n_read = self.source.n_read
             self.source.read(room, longest_s)
+            self.look_at_names(n_read)
+
+    def look_at_names(self, start: int) -> None:
+        """Have the first item from here on wait that changes a file of one before it."""
+        if self.names is None:
+            return
+        items = self.source.cut(start, self.source.n_read)
+        rows = items[0] if len(items) == 1 else list(zip(*items, strict=False))
+        index, shared = self.names.look(rows, start)
+        self.names.drop(self.results.n_in_order)
+        if shared:
+            why = f"items change files whose names several of them share ({shared})"
+            self.waits, self.names = (index, why), None
 
     # -- handing out ------------------------------------------------------------------------
 

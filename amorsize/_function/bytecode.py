@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 GLOBAL, CLOSURE, IMPORT = "global", "closure", "import"
 
 CODE: type[CodeType] = type((lambda: None).__code__)
+#: 1 if MAKE_FUNCTION takes the defaults off the stack, as it does until Python 3.12, else 0.
+DEFAULTS_BELOW = int("SET_FUNCTION_ATTRIBUTE" not in opmap)
 #: Stands for an operation that this version of Python does not have.
 NO_OP = -1
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from amorsize._function.bound_arguments import all_arguments
-from amorsize._function.bytecode import CLOSURE, cells_of
+from amorsize._function.bound_arguments import all_arguments, rest_arguments
+from amorsize._function.bytecode import CLOSURE, CODE, cells_of
 from amorsize._function.callable_walk import resolved
-from amorsize._function.callables import MISSING, cells, defaults
-from amorsize._function.name_parts import OF_ITEM, Part, constant
+from amorsize._function.callables import FUNCTION, MISSING, cells, defaults
+from amorsize._function.name_parts import OF_ITEM, Part, argument, constant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FunctionType
+    from typing import Any
 
     from amorsize._function.bound_arguments import Bound
 
     # Gives what a call gives: of what is called, its arguments by place, and those by name.
     Call = Callable[[Part, list[Part], dict[str, Part]], Part]
 
+_CELL: Any = type((lambda one: lambda: one)(0).__closure__[0])  # type: ignore[index]
 #: Stands for no value, in a place of the stack that calls leave.
 NULL = Part()
 
@@ -36,7 +38,13 @@ class NameFrame:
     """
 
     def __init__(
-        self, func: FunctionType, bound: Bound, given: dict[str, Part], call: Call
+        self,
+        func: FunctionType,
+        bound: Bound,
+        given: dict[str, Part],
+        call: Call,
+        *,
+        of_item: bool = False,
     ) -> None:
         code = func.__code__
         self.code, self.hand_on = code, call
@@ -46,10 +54,11 @@ class NameFrame:
         self.gives: Part | None = None
         self.is_text = False
         self.variables: dict[int, Part] = {}
+        self._of_item = of_item
         self._set_arguments(bound, given)
         for at, name in cells_of(code).items():
             if name:
-                self.variables[at] = self.outside(CLOSURE, name)
+                self.variables[at] = given.get(name) or self.outside(CLOSURE, name)
 
     def _set_arguments(self, bound: Bound, given: dict[str, Part]) -> None:
         """What is bound counts most, then what is passed; a default says nothing of the item."""
@@ -59,7 +68,23 @@ class NameFrame:
             part = known.get(name) or given.get(name)
             if part is None and (at or given):
                 part = usual.get(name)
-            self.variables[at] = part or OF_ITEM.replace(label=name)
+            self.variables[at] = part or self._passed(at - bound.n_first, name)
+
+    def _passed(self, place: int, name: str) -> Part:
+        """An argument that neither the program nor the calling code sets."""
+        if self._of_item and place >= 0 and name not in rest_arguments(self.code):
+            return argument(place, name)
+        return OF_ITEM.replace(label=name)
+
+    def function_of(self, code: Any, closure: Part) -> Part:
+        """A function that the code makes; it is only looked at, and never called."""
+        if type(code) is not CODE:
+            return OF_ITEM
+        made = FUNCTION(
+            code, self._func.__globals__, closure=tuple(_CELL() for _ in code.co_freevars)
+        )
+        held = dict(zip(code.co_freevars, closure.parts, strict=False))
+        return constant(made).replace(closure=held)
 
     def take(self) -> Part:
         """What lies on top, taken away."""

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from amorsize._function.bytecode import GLOBAL, IMPORT, METHOD_BIT, effect_of_number
-from amorsize._function.callable_walk import attribute
-from amorsize._function.callables import MISSING, MODULE
+from amorsize._function.bytecode import DEFAULTS_BELOW, GLOBAL, IMPORT, METHOD_BIT, effect_of_number
+from amorsize._function.callables import FUNCTION, MISSING
+from amorsize._function.item_paths import EACH, ELEMENT
+from amorsize._function.name_attributes import attribute_of
 from amorsize._function.name_frame import NULL
 from amorsize._function.name_parts import (
+    EMPTY,
     OF_ITEM,
-    PATH,
     TEXT,
     TRIED,
     Part,
     constant,
     is_argument,
-    is_path,
     looked_up,
     merged,
     one_of,
     operated,
+    part_of,
     sliced,
     together,
 )
-from amorsize._function.object_contents import state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from amorsize._function.name_frame import NameFrame
 
@@ -38,10 +37,9 @@ _LEAVES = {
 }
 #: Beginnings of the names of those that only take something off it.
 _ONLY_TAKES = ("POP_", "STORE_", "DELETE_", "END_", "RETURN_", "RERAISE", "RAISE")
-#: Attributes and methods of paths that are paths, and those that are texts.
-_PATHS = {"parent", "with_suffix", "with_name", "with_stem", "joinpath", "resolve", "absolute"}
-_PATHS |= {"expanduser"}
-_TEXTS = {"stem", "name", "suffix"}
+#: The bit of an argument that says a function has a closure.
+_HAS_CLOSURE = 8
+_NO_CLOSURE = Part()
 
 
 def run(frame: NameFrame, name: str, op: int, arg: int) -> None:
@@ -88,17 +86,17 @@ def _build_list(frame: NameFrame, arg: int) -> None:
     if arg:
         _build(frame, arg)
     else:
-        frame.stack.append(OF_ITEM)  # whatever is put into it
+        frame.stack.append(Part(OF_ITEM.tags, kind=EMPTY))  # whatever is put into it
 
 
 def _build_container(frame: NameFrame, arg: int) -> None:
     frame.taken(arg)
-    frame.stack.append(OF_ITEM)
+    frame.stack.append(OF_ITEM if arg else Part(OF_ITEM.tags, kind=EMPTY))
 
 
 def _build_map(frame: NameFrame, arg: int) -> None:
     parts = frame.taken(2 * arg)
-    frame.stack.append(together(*parts) if arg else OF_ITEM)
+    frame.stack.append(together(*parts) if arg else Part(OF_ITEM.tags, kind=EMPTY))
 
 
 def _build_string(frame: NameFrame, arg: int) -> None:
@@ -139,16 +137,17 @@ def _import_name(frame: NameFrame, arg: int) -> None:
 
 def _import_from(frame: NameFrame, arg: int) -> None:
     top = frame.stack[-1] if frame.stack else OF_ITEM
-    frame.stack.append(_attribute(top, frame.code.co_names[arg]))
+    frame.stack.append(attribute_of(top, frame.code.co_names[arg]))
 
 
 def _load_attr(frame: NameFrame, arg: int) -> None:
-    found = _attribute(frame.take(), frame.code.co_names[arg >> METHOD_BIT])
-    frame.stack += [found, NULL] if arg & METHOD_BIT else [found]
+    is_method = bool(arg & METHOD_BIT)
+    found = attribute_of(frame.take(), frame.code.co_names[arg >> METHOD_BIT], is_method=is_method)
+    frame.stack += [found, NULL] if is_method else [found]
 
 
 def _load_method(frame: NameFrame, arg: int) -> None:
-    frame.stack += [_attribute(frame.take(), frame.code.co_names[arg]), NULL]
+    frame.stack += [attribute_of(frame.take(), frame.code.co_names[arg], is_method=True), NULL]
 
 
 def _binary_op(frame: NameFrame, arg: int) -> None:
@@ -187,13 +186,13 @@ def _format_with_spec(frame: NameFrame, _arg: int) -> None:
 
 
 def _format_simple(frame: NameFrame, _arg: int) -> None:
-    frame.stack.append(frame.take().replace(kind=TEXT))
+    frame.stack.append(frame.take().replace(kind=TEXT, way=None))
 
 
 def _for_iter(frame: NameFrame, _arg: int) -> None:
     gone_through = frame.stack[-1] if frame.stack else OF_ITEM
-    tags = gone_through.tags or frozenset((TRIED,))
-    frame.stack.append(Part(tags))
+    one = part_of(gone_through, EACH)
+    frame.stack.append(one if one.tags else Part(frozenset((TRIED,))))
 
 
 def _list_extend(frame: NameFrame, _arg: int) -> None:
@@ -203,8 +202,44 @@ def _list_extend(frame: NameFrame, _arg: int) -> None:
 
 def _unpack_sequence(frame: NameFrame, arg: int) -> None:
     part = frame.take()
-    held = part.parts if len(part.parts) == arg else [Part(part.tags)] * arg
+    held = part.parts
+    if len(held) != arg:
+        held = tuple(part_of(part, ELEMENT, at) for at in range(arg))
     frame.stack += reversed(held)
+
+
+def _unpack_ex(frame: NameFrame, arg: int) -> None:
+    part, n_before, n_behind = frame.take(), arg & 0xFF, arg >> 8
+    behind = [part_of(part, ELEMENT, -at) for at in range(n_behind, 0, -1)]
+    held = [part_of(part, ELEMENT, at) for at in range(n_before)] + [OF_ITEM] + behind
+    frame.stack += reversed(held)
+
+
+def _make_function(frame: NameFrame, arg: int) -> None:
+    code = frame.take().known
+    taken = frame.taken((arg & 15).bit_count()) if DEFAULTS_BELOW else []
+    closure = taken[-1] if taken and arg & _HAS_CLOSURE else _NO_CLOSURE
+    frame.stack.append(frame.function_of(code, closure))
+
+
+def _set_function_attribute(frame: NameFrame, arg: int) -> None:
+    function, value = frame.take(), frame.take()
+    if arg & _HAS_CLOSURE and type(function.known) is FUNCTION:
+        function = frame.function_of(function.known.__code__, value)
+    frame.stack.append(function)
+
+
+def _append(frame: NameFrame, arg: int) -> None:
+    """Put a value into the list, or set, of a comprehension."""
+    value = frame.take()
+    if len(frame.stack) >= arg:
+        frame.stack[-arg].take_in(value)
+
+
+def _map_add(frame: NameFrame, arg: int) -> None:
+    value, key = frame.take(), frame.take()
+    if len(frame.stack) >= arg:
+        frame.stack[-arg].take_in(together(key, value))
 
 
 def _before_with(frame: NameFrame, _arg: int) -> None:
@@ -253,28 +288,6 @@ def _call(frame: NameFrame, arg: int) -> None:
     frame.stack.append(frame.hand_on(called, passed[:n_by_place], named))
 
 
-def _attribute(part: Part, name: str) -> Part:
-    """An attribute of a value, or a method."""
-    known = part.known
-    found: Any = MISSING
-    if type(known) is MODULE or issubclass(type(known), type):
-        found = attribute(known, (name,))
-    elif known is not MISSING:
-        found = state(known).get(name, MISSING)
-    kind = PATH if name in _PATHS and part.kind == PATH else TEXT if name in _TEXTS else ""
-    if found is not MISSING:
-        kind = constant(found).kind
-    tags = part.tags
-    if known is not MISSING and found is MISSING and not kind and not tags and not _is_plain(known):
-        tags = OF_ITEM.tags
-    return Part(tags, found, kind).replace(label=f".{name}", owner=part)
-
-
-def _is_plain(known: Any) -> bool:
-    """Whether what its methods give is told by the value alone."""
-    return type(known) in (str, bytes, int, dict, list, tuple) or is_path(type(known))
-
-
 #: What is done for operations of these names; a version of Python has some of them.
 _OPERATIONS: dict[str, Callable[[NameFrame, int], None]] = {
     **dict.fromkeys(("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_AND_CLEAR"), _load),
@@ -307,6 +320,11 @@ _OPERATIONS: dict[str, Callable[[NameFrame, int], None]] = {
     "FOR_ITER": _for_iter,
     "LIST_EXTEND": _list_extend,
     "UNPACK_SEQUENCE": _unpack_sequence,
+    "UNPACK_EX": _unpack_ex,
+    "MAKE_FUNCTION": _make_function,
+    "SET_FUNCTION_ATTRIBUTE": _set_function_attribute,
+    **dict.fromkeys(("LIST_APPEND", "SET_ADD"), _append),
+    "MAP_ADD": _map_add,
     "BEFORE_WITH": _before_with,
     "COPY": _copy,
     "SWAP": _swap,

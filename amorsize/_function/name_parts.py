@@ -7,23 +7,38 @@ from __future__ import annotations
 
 from amorsize._function.bytecode import DIVIDES, FIRST_IN_PLACE
 from amorsize._function.callables import MISSING
+from amorsize._function.item_paths import (
+    ALL,
+    ARGUMENT,
+    CUT,
+    EACH,
+    ELEMENT,
+    METHOD,
+    SPLITTING,
+    spelled,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
-    Tag = tuple[str, ...]
+    from amorsize._function.item_paths import Path, Step
+
+    Tag = tuple[Any, ...]
 
 #: What keeps items apart: the item, a digest of it, and what nothing else has.
 ITEM, DIGEST, UNIQUE = ("item",), ("digest",), ("unique",)
-#: The element of the item at a constant number: a field of a row, or a letter of a text.
-FIELD = ("field",)
+#: The first word of the tag of an argument of the item's, or of a part of one; the way follows.
+_OF = "of"
 #: What is in a folder: its names, and what is told of how many these are.
 LISTED, COUNTED = ("", "", "what a folder lists"), ("", "", "how many files a folder has")
 #: What is counted up, or chosen from a few, the same for every item.
 TRIED, CHOSEN = ("", "", "what is tried one after another"), ("", "", "one of a few names")
 #: Kinds of values that matter.
 TEXT, PATH, FLOAT = "text", "path", "float"
+#: A list, set or table into which nothing has been put by now.
+EMPTY = "empty"
 #: So many letters of a digest are taken for all of it.
 ENOUGH_LETTERS = 8
 #: Types of constants that a reason spells out.
@@ -44,9 +59,11 @@ class Part:
         label: How the code spells it, in short.
         owner: What a method was taken off.
         parts: The values of a tuple.
+        way: How it is taken off the item, if it is just a part of it.
+        closure: The variables of a function that the code makes, by their names.
     """
 
-    __slots__ = ("kind", "known", "label", "owner", "parts", "tags")
+    __slots__ = ("closure", "kind", "known", "label", "owner", "parts", "tags", "way")
 
     def __init__(
         self, tags: frozenset[Tag] = frozenset(), known: Any = MISSING, kind: str = ""
@@ -55,14 +72,23 @@ class Part:
         self.label = "..."
         self.owner: Part | None = None
         self.parts: tuple[Part, ...] = ()
+        self.way: Path | None = None
+        self.closure: dict[str, Part] | None = None
 
     def replace(self, **changes: Any) -> Part:
         """The same with some attributes changed."""
         new = Part(self.tags, self.known, self.kind)
         new.label, new.owner, new.parts = self.label, self.owner, self.parts
+        new.way, new.closure = self.way, self.closure
         for name, value in changes.items():
             setattr(new, name, value)
         return new
+
+    def take_in(self, value: Part) -> None:
+        """Hold another value; until the first one comes, an empty list may hold any."""
+        if self.kind == EMPTY:
+            self.tags, self.kind = frozenset(), ""
+        self.tags |= _as(ALL, EACH, value.tags)
 
 
 OF_ITEM = Part(frozenset((ITEM,)))
@@ -78,7 +104,38 @@ def constant(value: Any) -> Part:
 
 def is_argument(part: Part) -> bool:
     """Whether it is an argument as the caller passes it."""
-    return part.tags == OF_ITEM.tags and not part.kind and part.label.isidentifier()
+    return part.way is not None and len(part.way) == 1 and not part.kind
+
+
+def argument(place: int, name: str) -> Part:
+    """An argument that the caller passes: the item, or one of several."""
+    return _at((ARGUMENT, place, name))
+
+
+def part_of(part: Part, *step: Any) -> Part:
+    """What is taken off a value by one step; of what is not just a part of the item, all of it."""
+    if part.way is None:
+        return Part(_as(EACH, ALL, part.tags) if step[0] == EACH else part.tags)
+    return _at(*part.way, step)
+
+
+def _at(*way: Step) -> Part:
+    return Part(frozenset(((_OF, way),))).replace(way=way, label=spelled(way))
+
+
+def _as(new: str, old: str, tags: frozenset[Tag]) -> frozenset[Tag]:
+    """These tags, with another kind of step in their ways."""
+    return frozenset(
+        (_OF, tuple((new,) if step[0] == old else step for step in one[1]))
+        if one[0] == _OF
+        else one
+        for one in tags
+    )
+
+
+def is_of_item(tags: Iterable[Tag]) -> bool:
+    """Whether a value says of the item all that it is, or all that a part of it is."""
+    return any(one[0] in (ITEM[0], _OF) for one in tags)
 
 
 def merged(part: Part, sign: str, by: str, text: str) -> Part:
@@ -110,6 +167,7 @@ def is_same(one: Part, other: Part) -> bool:
         return True
     are_plain = type(one.known) is type(other.known) and type(one.known) in _SPELLED
     is_known = one.known == other.known if are_plain else one.known is other.known
+    is_known = is_known and one.way == other.way
     return is_known and one.tags == other.tags and one.kind == other.kind and not other.parts
 
 
@@ -141,14 +199,14 @@ def looked_up(table: Part, key: Part) -> Part:
         return table.parts[key.known]
     if type(table.known) is dict and type(key.known) in _SPELLED and key.known in table.known:
         return constant(table.known[key.known])
-    if table.tags and type(key.known) is int and ITEM in table.tags:
-        if table.kind == TEXT:
-            return merged(table, "", "", f"{table.label}[{key.label}]")
-        return table.replace(tags=table.tags - {ITEM} | {FIELD}) if table.label[0] != "." else table
+    if table.way is not None and type(key.known) in _SPELLED:
+        return part_of(table, ELEMENT, key.known)
+    if type(key.known) is int and table.kind == TEXT and is_of_item(table.tags):
+        return merged(table, "", "", f"{table.label}[{key.label}]")
     if table.tags or not key.tags:
         return together(table, key) if table.tags else OF_ITEM if _is_open(table) else Part()
     text = f"{table.label}[{key.label}]"
-    return merged(key, "", "", text) if ITEM in key.tags and _has_twice(table.known) else key
+    return merged(key, "", "", text) if is_of_item(key.tags) and _has_twice(table.known) else key
 
 
 def sliced(part: Part, start: Any, stop: Any) -> Part:
@@ -156,7 +214,9 @@ def sliced(part: Part, start: Any, stop: Any) -> Part:
     is_head = type(stop) is int and stop >= 0
     is_tail = type(start) is int and start < 0 and stop is None
     if not is_head and not is_tail:
-        return part.replace(parts=(), known=MISSING)
+        if part.way is not None and start is not MISSING and stop is not MISSING:
+            return part_of(part, CUT, start, stop)
+        return part.replace(parts=(), known=MISSING, way=None)
     n_letters = stop if is_head else -start
     if DIGEST in part.tags and n_letters >= ENOUGH_LETTERS:
         return part
@@ -164,15 +224,29 @@ def sliced(part: Part, start: Any, stop: Any) -> Part:
     return merged(part, "", "", f"{part.label}{text}")
 
 
-def shared_by(part: Part, *, is_text: bool) -> str:
-    """What several items have in common that have this name; "" if items are kept apart."""
+def shared_by(part: Part, *, is_text: bool) -> str | tuple[Path, ...]:
+    """What several items have in common that have this name; "" if items are kept apart.
+
+    Ways, if they are apart as far as what lies there differs.
+    """
     tags = part.tags
     if COUNTED in tags:
         return COUNTED[2]
-    apart = {ITEM, DIGEST, UNIQUE} | (set() if is_text else {FIELD})
-    if not tags or tags & apart or _are_all_digits([one for one in tags if len(one) > 2]):
+    ways = sorted((one[1] for one in tags if one[0] == _OF), key=repr)
+    if not tags or tags & {ITEM, UNIQUE} or (DIGEST in tags and not ways):
         return ""
-    return min(one[2] if len(one) > 2 else "one letter of the item" for one in tags)
+    steps = [one for one in tags if len(one) > 2]
+    if ways and not (is_text and all(map(_is_letter, ways))):
+        return tuple(ways)
+    if _are_all_digits(steps):
+        return ""
+    return min((one[2] for one in steps), default="one letter of the item")
+
+
+def _is_letter(way: Path) -> bool:
+    *before, last = way[1:] or ((),)
+    is_text = all(one[0] == METHOD and one[1] not in SPLITTING for one in before)
+    return is_text and last[:1] == (ELEMENT,) and type(last[1]) is int
 
 
 def _are_all_digits(steps: list[Tag]) -> bool:

@@ -78,14 +78,19 @@ class Code:
         read: The functions whose code was read.
         read_as: Those of the project, with the names that classes have for them.
         read_with: The same, with their bound arguments and the names of methods.
+
+    Args:
+        values: What judges the values that code leads to.
+        root: The function that items are passed to.
     """
 
-    def __init__(self, values: Values) -> None:
+    def __init__(self, values: Values, root: FunctionType | None) -> None:
         self.read: list[FunctionType] = []
         self.read_as: dict[tuple[str, FunctionType], None] = {}
         self.read_with: list[tuple[FunctionType, Bound, str]] = []
         self._values, self._findings, self._owns = values, values.findings, values.owns
         self._changes = values.changes
+        self._root = root
         self._n_library = 0
 
     def examine(self, func: FunctionType, bound: Bound, method: str) -> None:
@@ -283,7 +288,10 @@ class Code:
         for path in files_in_turn(read, self._owns, by_sql):
             what = f"a function that changes {path}, which is one file for all items"
             self._findings.calls[what] = self._findings.bound[what] = None
-        for part in shared_names(read, self._owns, by_sql):
+        for part in shared_names(read, self._owns, by_sql, self._root):
+            if type(part) is tuple:
+                self._findings.named_by[part] = None
+                continue
             what = f"a function that changes files whose names several items share ({part})"
             self._findings.calls[what] = self._findings.bound[what] = None
 

@@ -8,6 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from amorsize._function.item_paths import Path
+
 
 #: The name of the items in messages.
 OF_ITEMS = "the items themselves"
@@ -40,6 +42,7 @@ class Reach(Value):
     at_descriptors: tuple[
         str, ...
     ] = ()  # what it calls with numbers of descriptors of the caller's
+    named_by: tuple[tuple[Path, ...], ...] = ()  # the parts of an item that name a changed file
 
     @property
     def thread_safe(self) -> bool:
@@ -65,6 +68,7 @@ class Findings:
         on_descriptors: Calls with descriptors that must be the item's own.
         at_descriptors: Calls with descriptors that may be the item's own.
         at_numbers: Calls with numbers of descriptors that are the caller's.
+        named_by: For each file that is changed, the parts of an item that its name is made of.
     """
 
     def __init__(self) -> None:
@@ -82,6 +86,7 @@ class Findings:
         self.on_descriptors: dict[str, None] = {}
         self.at_descriptors: dict[str, None] = {}
         self.at_numbers: dict[str, None] = {}
+        self.named_by: dict[tuple[Path, ...], None] = {}
         self._found: dict[str, dict[int, tuple[str, Any]]] = {n: {} for n in Objects._fields}
 
     def reach(self) -> Reach:
@@ -100,6 +105,7 @@ class Findings:
             alters=self.alters,
             changed=tuple(self.changed),
             at_descriptors=tuple({**self.at_numbers, **self.at_descriptors}),
+            named_by=tuple(self.named_by),
         )
 
     def objects(self) -> Objects:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from opcode import opmap
-
 from amorsize._function.bytecode import (
     CODE,
+    DEFAULTS_BELOW,
     FREE_LOADS,
     GLOBAL,
     IMPORT,
@@ -49,8 +48,6 @@ _CALL_KW, _LIST_TO_TUPLE = op_number("CALL_KW"), op_number("LIST_TO_TUPLE")
 _MAKE_FUNCTION, _STORE_DEREF = op_number("MAKE_FUNCTION"), op_number("STORE_DEREF")
 #: The argument of CALL_INTRINSIC_1 with which it makes a tuple of a list.
 _TO_TUPLE = 6
-#: 1 if MAKE_FUNCTION takes the defaults off the stack, as it does until Python 3.12, else 0.
-_DEFAULTS_BELOW = int("SET_FUNCTION_ATTRIBUTE" not in opmap)
 #: The flag, or from Python 3.13 on the whole argument, for defaults of arguments by place.
 _HAS_DEFAULTS = 1
 #: Operations that put what has names into a dict.
@@ -131,7 +128,7 @@ def _load_constant(frame: Frame, _op: int, arg: int) -> None:
 
 def _make_function(frame: Frame, op: int, arg: int) -> None:
     """Of code that lies on top, or by now of a function."""
-    n_taken = 2 if op != _MAKE_FUNCTION else 1 + (arg & 15).bit_count() * _DEFAULTS_BELOW
+    n_taken = 2 if op != _MAKE_FUNCTION else 1 + (arg & 15).bit_count() * DEFAULTS_BELOW
     if n_taken > 1 and arg & _HAS_DEFAULTS:
         frame.flow.note_defaults(frame.top(), frame.top(n_taken))
     frame.replace(n_taken, frame.top())

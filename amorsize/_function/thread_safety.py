@@ -6,7 +6,7 @@ would threads share? What would a worker process have only a copy of, so that ch
 
 from __future__ import annotations
 
-from amorsize._function.bound_arguments import Bound
+from amorsize._function.bound_arguments import Bound, with_arguments
 from amorsize._function.callable_walk import end_of, reads
 from amorsize._function.callables import (
     FUNCTION,
@@ -80,7 +80,7 @@ class _Examination:
         self._owns = owns
         self._changes = Changes(self.findings, owns)
         self.values = Values(self.findings, owns, self._changes)
-        self.code = Code(self.values)
+        self.code = Code(self.values, with_arguments(func)[0])
 
     def follow(self, items: Sequence[object]) -> None:
         """Follow everything from the function on."""
