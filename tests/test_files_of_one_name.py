@@ -151,7 +151,35 @@ def add(x):
         file.write(str(x))
 
 
+def asked_where_it_is_added(x):
+    with open("all.txt", "a") as file:
+        at = file.tell()
+        file.write(str(x))
+    return at
+
+
+def asked_behind_a_helper(x):
+    with opened(FILE) as file:
+        return file.tell(), file.write(str(x))
+
+
+def opened(path):
+    return open(path, "a")
+
+
+def by_an_inner_function(x):
+    def write(name):
+        save(name, x)
+
+    write("last.txt")
+
+
+def by_an_expression(x):
+    (lambda name: save(name, x))("last.txt")
+
+
 CHANGING = [
+    *(asked_where_it_is_added, asked_behind_a_helper, by_an_inner_function, by_an_expression),
     *(added_to_and_counted, added_with_a_header, added_unless_it_is_known),
     *(spelled, by_name, read_and_written, a_path, opened_path, a_path_made_there, in_a_folder),
     *(opened_in_a_folder, joined, by_a_helper, by_a_default, removed, moved, copied),
@@ -198,7 +226,17 @@ def into_nothing(x):
         file.write(str(x))
 
 
-@pytest.mark.parametrize("item", [added, only_read, by_its_item, of_its_own, into_nothing])
+def by_a_helper_with_a_default(x):
+    def write(text, name="last.txt"):
+        save(name, text)
+
+    write(str(x), f"{x}.txt")
+
+
+OTHERS = [added, only_read, by_its_item, of_its_own, into_nothing, by_a_helper_with_a_default]
+
+
+@pytest.mark.parametrize("item", OTHERS)
 def test_other_files_are_no_reason(item):
     """Those that are only added to or read, and those that each item names by itself."""
     assert not any("one file for all items" in one for one in examine(item, ["1", "2"])[0].bound)

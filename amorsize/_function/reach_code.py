@@ -285,15 +285,14 @@ class Code:
 
         read = [one[:2] for one in self.read_with]
         by_sql = uses_by_sql(func for func, _ in read)
-        for path in files_in_turn(read, self._owns, by_sql):
+        names = shared_names(read, self._owns, by_sql, self._root)
+        for path in dict.fromkeys((*files_in_turn(read, self._owns, by_sql), *names.paths)):
             what = f"a function that changes {path}, which is one file for all items"
             self._findings.calls[what] = self._findings.bound[what] = None
-        for part in shared_names(read, self._owns, by_sql, self._root):
-            if type(part) is tuple:
-                self._findings.named_by[part] = None
-                continue
+        for part in names.shared:
             what = f"a function that changes files whose names several items share ({part})"
             self._findings.calls[what] = self._findings.bound[what] = None
+        self._findings.named_by |= dict.fromkeys(names.by_parts)
 
     def _judge_programs(self) -> None:
         """Note programs that print: what they print is in the items' order in the caller alone."""

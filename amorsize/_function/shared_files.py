@@ -48,7 +48,7 @@ METHODS_OF_PATHS = {
     **dict.fromkeys((*LOOKING_AT_PATHS, ".open"), LOOKS),
 }
 #: How the paths begin that name no lasting file.
-_NO_FILES = ("/dev/", "/proc/", ":memory:")
+NO_FILES = ("/dev/", "/proc/", ":memory:")
 #: Functions that make a path of their arguments.
 _JOINING = {"posixpath.join", "ntpath.join", "posixpath.abspath", "os.fspath", "str"}
 _JOINING |= {"pathlib.PurePath.__truediv__"}
@@ -66,7 +66,10 @@ def files_in_turn(
     for func, bound in read:
         reader = _Reader(func, bound, owns, by_sql)
         for use, argument in reader.uses(MOST_HELPERS):
-            found[use] |= dict.fromkeys(reader.paths(argument, MOST_PARTS))
+            paths = dict.fromkeys(reader.paths(argument, MOST_PARTS))
+            found[use] |= paths
+            if use == ADDS and "tell" in func.__code__.co_names:  # that says what others add
+                found[LOOKS] |= paths
     return [*found[CHANGES], *(one for one in found[ADDS] if one in found[LOOKS])]
 
 
@@ -139,7 +142,7 @@ class _Reader:
         symbol, constant = argument
         if type(constant) in (str, bytes):
             path = fsdecode(constant)
-            yield from () if path.startswith(_NO_FILES) else (path,)
+            yield from () if path.startswith(NO_FILES) else (path,)
         if symbol is None or not depth:
             return
         for one in self._flow.origins(symbol):

@@ -5,37 +5,30 @@ What one item writes there another reads or writes anew, so items have to run in
 
 from __future__ import annotations
 
-from amorsize._function import item_paths
+from os import fsdecode, fsencode
+
 from amorsize._function.bound_arguments import NOTHING, rest_arguments, with_arguments
-from amorsize._function.callables import FUNCTION, MISSING, member, own, plain, public_name_of, raw
-from amorsize._function.item_paths import AS_PATH, ASKED, ATTRIBUTE, METHOD, OF_PATH
+from amorsize._function.callables import FUNCTION, MISSING, member, plain, public_name_of, raw
 from amorsize._function.library_changes import SAVING
+from amorsize._function.name_calls import OF_TEXTS, result_of
 from amorsize._function.name_frame import NameFrame
 from amorsize._function.name_parts import (
-    COUNTED,
-    DIGEST,
-    FLOAT,
-    ITEM,
-    LISTED,
     OF_ITEM,
     PATH,
-    TEXT,
-    TRIED,
-    UNIQUE,
     Part,
-    divided,
     is_argument,
-    is_of_item,
-    is_path,
-    looked_up,
-    merged,
-    part_of,
     shared_by,
-    together,
 )
 from amorsize._function.name_reader import read_names
-from amorsize._function.shared_files import METHODS_OF_PATHS, MOST_HELPERS, by_mode, uses_of
+from amorsize._function.shared_files import (
+    METHODS_OF_PATHS,
+    MOST_HELPERS,
+    NO_FILES,
+    by_mode,
+    uses_of,
+)
 from amorsize._function.sql_uses import ADDS, CHANGES, LOOKS
+from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,39 +40,18 @@ if TYPE_CHECKING:
     from amorsize._function.item_paths import Path
     from amorsize._function.ownership import Owns
 
-#: Functions that give the same for many values.
-_MERGING = {"round", "len", "hash", "abs", "bool", "any", "all", "isinstance"}
-_MERGING |= {"math.floor", "math.ceil", "math.trunc"}
-#: Functions that tell what is in a folder, and methods of paths that do.
-_LISTING = {"os.listdir", "os.scandir", "glob.glob", "glob.iglob", "os.walk"}
-_LISTING_PATHS = {".glob", ".rglob", ".iterdir"}
-#: Functions that tell of how many values something is.
-_COUNTING = {"len", "sum", "max"}
-#: Beginnings of the names of functions that give what nothing else has.
-_UNIQUE = (
-    *("uuid.", "tempfile.", "os.getpid", "posix.getpid", "time.", "random.", "secrets."),
-    *("threading.", "_thread.", "datetime.", "os.urandom", "itertools.count"),
-)
-#: Methods that give a text.
-_TEXTS = {
-    *(".format", ".join", ".lower", ".upper", ".strip", ".lstrip", ".rstrip", ".replace"),
-    *(".title", ".casefold", ".zfill", ".as_posix", ".decode", ".capitalize", ".removesuffix"),
-    *(".isalpha", ".isdigit", ".startswith", ".endswith", ".hexdigest"),
-}
-#: Those of them that show what they are called on to be a text.
-_OF_TEXTS = _TEXTS - {".format", ".join", ".as_posix", ".hexdigest", ".decode", ".replace"}
-#: Functions that give one.
-_MAKING_TEXTS = {
-    *("str", "repr", "format", "hex", "bin", "oct", "chr", "os.fspath", "posixpath.join"),
-}
-#: Modules whose functions give the same for the same values.
-_PLAIN = {"builtins", "posixpath", "genericpath", "pathlib", "math", "operator", "posix", "os"}
-#: Of these, functions that give what the world has for a name.
-_READING = ("io.open", "os.environ", "os.getenv", "input")
 #: The flags of generators and coroutines, whose results are not followed.
 _GIVES_LATER = 0x20 | 0x80 | 0x200
 #: Stands for an argument that is not passed.
 _NOTHING = Part()
+
+
+class SharedNames(Value):
+    """The names of changed files that items may have in common."""
+
+    shared: tuple[str, ...]  # what several items have in common of such a name, as the code has it
+    by_parts: tuple[tuple[Path, ...], ...]  # parts of the item: names are shared if these are equal
+    paths: tuple[str, ...]  # names that are the same for all items
 
 
 def shared_names(
@@ -87,10 +59,8 @@ def shared_names(
     owns: Owns,
     by_sql: tuple[str, ...],
     root: FunctionType | None = None,
-) -> list[str | tuple[Path, ...]]:
+) -> SharedNames:
     """What items have in common that share a changed file's name, as the code has it.
-
-    Ways to parts of the item, if they share it only where these are the same.
 
     Args:
         read: The functions that were read, with what is bound to them.
@@ -98,7 +68,7 @@ def shared_names(
         by_sql: What is done to databases.
         root: The function that is mapped.
     """
-    found: dict[str, dict[str | tuple[Path, ...], None]] = {CHANGES: {}, ADDS: {}, LOOKS: {}}
+    found: dict[str, dict[Any, None]] = {CHANGES: {}, ADDS: {}, LOOKS: {}}
     reached: set[FunctionType] = set()
     # What is passed to the others may be known once the mapped function was read.
     for func, bound in sorted(read, key=lambda one: one[0] is not root):
@@ -109,15 +79,30 @@ def shared_names(
         reached |= reader.reached if func is root else set()
         is_text = reader.is_text or func.__annotations__.get(_first(func)) in (str, "str")
         for use, part in reader.found:
-            what = shared_by(part, is_text=is_text)
-            is_guess = func is not root and type(what) is tuple
-            if what and not (is_guess and (func in reached or _is_whole(what))):
+            what: Any = shared_by(part, is_text=is_text)
+            if func is root:
+                what = what or _fixed_path(part)
+            elif type(what) is tuple and (func in reached or _is_whole(what)):
+                continue
+            if what:
                 found[use][what] = None
-    return [*found[CHANGES], *(one for one in found[ADDS] if one in found[LOOKS])]
+    all_found = [*found[CHANGES], *(one for one in found[ADDS] if one in found[LOOKS])]
+    return SharedNames(
+        shared=tuple(one for one in all_found if type(one) is str),
+        by_parts=tuple(one for one in all_found if type(one) is tuple),
+        paths=tuple(fsdecode(one) for one in all_found if type(one) is bytes),
+    )
 
 
 def _is_whole(ways: Any) -> bool:
     return all(len(way) == 1 for way in ways)
+
+
+def _fixed_path(part: Part) -> bytes:
+    """The path that is the same for all items; empty if it is not, or names no lasting file."""
+    is_path = not part.tags and type(part.known) in (str, bytes)
+    path = fsencode(part.known) if is_path else b""
+    return b"" if path.startswith(tuple(map(fsencode, NO_FILES))) else path
 
 
 def _first(func: FunctionType) -> str:
@@ -170,7 +155,7 @@ class _Uses:
     def _called(self, called: Part, passed: list[Part], named: dict[str, Part]) -> Part:
         """What a call gives."""
         name = public_name_of(called.known) if callable(called.known) else ""
-        of_whole = called.owner if called.label in _OF_TEXTS else None
+        of_whole = called.owner if called.label in OF_TEXTS else None
         if called.label == ".write" and passed:
             of_whole = passed[0]
         self.is_text |= of_whole is not None and is_argument(of_whole)
@@ -178,7 +163,7 @@ class _Uses:
         result = self._result_of_helper(called, passed, named)
         if result is None:
             self._follow_passed([*passed, *named.values()])
-            result = _result(called, name, passed, named)
+            result = result_of(called, name, passed, named)
         return result
 
     def _result_of_helper(
@@ -254,79 +239,3 @@ def _given(
     if len(passed) > len(by_place):
         return None
     return {**dict(zip(by_place, passed, strict=False)), **named}
-
-
-def _result(called: Part, name: str, passed: list[Part], named: dict[str, Part]) -> Part:
-    """What a function of a library gives, or one that is not known."""
-    owner = called.owner or Part()
-    if (taken := _part_taken(called, name, passed, named)) is not None:
-        return taken
-    everything = together(owner, called, *passed, *named.values())
-    if name.startswith(_UNIQUE):
-        return Part(frozenset((UNIQUE,)), kind=PATH if _is_path_class(called.known) else "")
-    is_listing = name in _LISTING or (owner.kind == PATH and called.label in _LISTING_PATHS)
-    is_apart = is_of_item(everything.tags) or everything.tags & {UNIQUE, DIGEST}
-    if is_listing and not is_apart:
-        return Part(frozenset((LISTED,)))
-    if name in _COUNTING and LISTED in everything.tags:
-        return Part(frozenset((COUNTED,)))
-    if name == "divmod" and len(passed) == 2:
-        return divided(*passed)
-    first = passed[0] if passed else Part()
-    if name in _MERGING or (name == "int" and first.kind == FLOAT):
-        kept = together(*passed).replace(label=first.label)
-        return merged(kept, "", "", f"{name}({first.label})")
-    if called.label == ".get" and type(owner.known) is dict and passed:
-        return looked_up(owner, first)
-    if called.label in (".hexdigest", ".digest"):
-        digest = {DIGEST} if is_of_item(everything.tags) else set()
-        return Part(everything.tags - {ITEM} | digest)
-    if name == "range":
-        return Part(everything.tags or frozenset((TRIED,)))
-    return _made(called, owner, name, everything, first)
-
-
-def _part_taken(called: Part, name: str, passed: list[Part], named: dict[str, Part]) -> Part | None:
-    """The part of the item that a call plainly takes; None: it does something else."""
-    constants = [one.known for one in passed if type(one.known) in (str, int)]
-    owner, method = called.owner, called.label[1:]
-    if owner is not None and owner.way is not None and called.label[:1] == ".":
-        if named or len(constants) != len(passed):
-            return None
-        if method == "get" and constants:
-            return part_of(owner, ASKED, *constants)
-        if method in item_paths.METHODS_OF_TEXTS and owner.kind != PATH:
-            return part_of(owner, METHOD, method, *constants).replace(label=f".{method}(...)")
-        if method in item_paths.METHODS_OF_PATHS and owner.kind == PATH:
-            return part_of(owner, METHOD, method, *constants).replace(kind=PATH)
-    if not passed or passed[0].way is None or named:
-        return None
-    if name == "getattr" and len(passed) == 2 and constants:
-        return part_of(passed[0], ATTRIBUTE, *constants)
-    module, _, function = name.rpartition(".")
-    if len(passed) > 1 or passed[0].kind == PATH:
-        return None
-    if module == "posixpath" and function in item_paths.FUNCTIONS_OF_PATHS:
-        return part_of(passed[0], OF_PATH, function)
-    return part_of(passed[0], AS_PATH).replace(kind=PATH) if _is_path_class(called.known) else None
-
-
-def _made(called: Part, owner: Part, name: str, everything: Part, first: Part) -> Part:
-    """What a function gives that keeps items as much apart as its arguments do."""
-    kind = FLOAT if name == "float" else ""
-    if _is_path_class(called.known) or called.kind == PATH:
-        kind = PATH
-    elif name in _MAKING_TEXTS or called.label in _TEXTS:
-        kind = TEXT
-    if everything.tags or kind:
-        label = first.label if name in ("str", "int", "repr") else f"{name or called.label}(...)"
-        return everything.replace(kind=kind, label=label)
-    module = own(called.known, "__module__") if called.known is not MISSING else None
-    is_plain = module in _PLAIN and name not in _READING
-    is_of_text = owner.kind in (TEXT, PATH) and not called.label.startswith(".read")
-    return everything if is_plain or is_of_text else OF_ITEM
-
-
-def _is_path_class(known: Any) -> bool:
-    """Whether it is a class whose instances are paths."""
-    return issubclass(type(known), type) and is_path(known)
