@@ -4,8 +4,10 @@ If all of them differ, items run in parallel.
 """
 
 import collections
+import contextlib
 import csv
 import dataclasses
+import datetime
 import functools
 import json
 import os
@@ -203,6 +205,63 @@ def by_keyword(folder, row):
     save(f"{folder}/{row['kind']}.txt", "")
 
 
+def by_month(row):
+    count(f"{row['when']:%Y-%m}.csv")
+
+
+def by_month_in_words(row):
+    count(row["when"].strftime("%Y-%m") + ".csv")
+
+
+def by_year(row):
+    count(f"{row['when'].year}.csv")
+
+
+def by_one_digit(x):
+    count(f"{x:.1f}.txt")
+
+
+def beside_a_path(path):
+    (path.parent / "all.txt").write_text(path.name)
+
+
+def with_another_end_of_a_path(path):
+    path.with_suffix(".txt").write_text("")
+
+
+def with_a_default_kind(row):
+    name = row["kind"] or "none"
+    count("%s.txt" % name)  # noqa: UP031
+
+
+def of_several_steps(row):
+    kind = row["kind"].lower().replace(" ", "_")
+    folder = pathlib.Path(FOLDER) / kind
+    (folder / "all.csv").write_text("")
+
+
+def logged(function):
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+@logged
+def in_a_wrapper(row):
+    count(f"{row['kind']}.txt")
+
+
+def handed_to_another(row):
+    with contextlib.ExitStack() as stack:
+        stack.callback(lambda: count(row["kind"]))
+
+
+def joined_lazily(row):
+    save("_".join(part for part in row["kind"]), "")
+
+
 class Writer:
     def __init__(self):
         self.folder = pathlib.Path(FOLDER)
@@ -225,6 +284,11 @@ PAIRS, OTHER_PAIRS = [("a", 1), ("b", 2), ("a", 2)], [("a", 1), ("b", 1), ("c", 
 PATHS, OTHER_PATHS = ["a/x.csv", "b/y.csv", "b/x.csv"], ["a/x.csv", "a/y.csv", "a/z.csv"]
 ENDS = ["x.csv", "y.csv", "x.png"]
 
+DAYS = [
+    {"when": datetime.date(*day)}
+    for day in ((2024, 1, 5), (2024, 2, 5), (2024, 2, 6), (2025, 2, 6))
+]
+
 #: Functions, each with items that share a file and with others that do not.
 CASES = [
     *(
@@ -233,9 +297,15 @@ CASES = [
             *(by_key, by_key_with_a_default, by_inner_key, by_inner_function, by_lambda),
             *(by_inner_function_with_arguments, by_helper, begun_where_it_is_missing),
             *(where_it_was_added, Writer().write, functools.partial(by_keyword, "made")),
-            *(by_joined_list,),
+            *(by_joined_list, joined_lazily, with_a_default_kind, of_several_steps),
+            *(in_a_wrapper, handed_to_another),
         )
     ),
+    *((one, DAYS[1:], DAYS[:2]) for one in (by_month, by_month_in_words)),
+    (by_year, DAYS, DAYS[1::2]),
+    (by_one_digit, [1.02, 1.04], [1.0, 1.1]),
+    (beside_a_path, [Path("a/x"), Path("a/y")], [Path("a/x"), Path("b/x")]),
+    (with_another_end_of_a_path, [Path("x.a"), Path("x.b")], [Path("x.a"), Path("y.a")]),
     (by_attribute, ORDERS, OTHER_ORDERS),
     (by_attribute, [SimpleNamespace(**vars(one)) for one in ORDERS], OTHER_ORDERS),
     (by_getattr, ORDERS, OTHER_ORDERS),

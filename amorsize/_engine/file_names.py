@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from amorsize._function.item_paths import ELEMENT, UnknownPartError, keys_of, spelled, texts_at
+from amorsize._function.item_paths import (
+    ELEMENT,
+    PERHAPS,
+    UnknownPartError,
+    keys_of,
+    spelled,
+    texts_at,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +65,7 @@ class FileNames:
             try:
                 keys = list(keys_of(item, [self._way(way) for way in ways]))
             except UnknownPartError:
-                if _is_whole(ways):
+                if _is_whole(ways) or ways[0][0][0] == PERHAPS:
                     continue
                 return index, f"{_spelled(ways)}, as far as it can be told"
             for key in keys:

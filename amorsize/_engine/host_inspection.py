@@ -174,7 +174,7 @@ class HostInspection:
 
     def _why_files_in_turn(self, named_by: tuple[tuple[Path, ...], ...]) -> str:
         """Why items have to run in turn, by the files that they change; "": they need not."""
-        if not (self._call.may_stay_here or self._call.work.all_read):
+        if not (self._call.caller_may_run_items or self._call.work.all_read):
             return "it is not known whether items that are read later share a file"
         from amorsize._engine.file_names import FileNames
 

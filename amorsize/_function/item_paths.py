@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 #: The kinds of steps; the first step of a way names an argument by its place.
 ARGUMENT, ELEMENT, ATTRIBUTE, ASKED, CUT = "argument", "[]", ".", "get", "slice"
+#: The first step of a way of which it is not known that it begins at the item.
+PERHAPS = "perhaps"
 #: One value after another, and all of them together.
 EACH, ALL = "each", "all"
-METHOD, OF_PATH, AS_PATH = "method", "function", "path"
+METHOD, OF_PATH, AS_PATH, FORMATTED = "method", "function", "path", "format"
 #: Methods of texts and of paths, with constant arguments, that are called to see what they give.
 SPLITTING = {"split", "rsplit", "partition", "rpartition", "splitlines"}
 METHODS_OF_TEXTS = SPLITTING | {
@@ -30,6 +32,8 @@ METHODS_OF_TEXTS = SPLITTING | {
     *("lstrip", "rstrip", "replace", "removesuffix", "removeprefix", "title", "casefold"),
     *("capitalize", "zfill"),
 }
+#: Methods of days and times that are.
+METHODS_OF_TIMES = {"strftime", "isoformat", "date"}
 METHODS_OF_PATHS = {"with_suffix", "with_name", "with_stem"}
 #: Functions of `os.path` that are.
 FUNCTIONS_OF_PATHS = {"basename", "dirname", "splitext", "split"}
@@ -161,9 +165,16 @@ def _attribute(value: Any, name: str) -> Any:
 def _called(value: Any, name: str, *arguments: Any) -> Any:
     if type(value) is str and name in METHODS_OF_TEXTS:
         return getattr(value, name)(*arguments)
-    if type(value).__module__.partition(".")[0] == "pathlib":
+    module = type(value).__module__.partition(".")[0]
+    if module == "pathlib" or (module == "datetime" and name in METHODS_OF_TIMES):
         return getattr(value, name)(*arguments)
     raise AttributeError if type(value) in PLAIN else UnknownPartError
+
+
+def _formatted(value: Any, spec: str) -> str:
+    if type(value) not in PLAIN and type(value).__module__ not in ("datetime", "decimal"):
+        raise UnknownPartError
+    return format(value, spec)
 
 
 def _of_path(value: Any, name: str) -> Any:
@@ -188,6 +199,7 @@ _STEPS: dict[str, Callable[..., Any]] = {
     METHOD: _called,
     OF_PATH: _of_path,
     AS_PATH: _as_path,
+    FORMATTED: _formatted,
 }
 
 
@@ -211,7 +223,7 @@ def spelled(way: Path) -> str:
     """A way as code would write it."""
     text = ""
     for kind, *rest in way:
-        if kind == ARGUMENT:
+        if kind in (ARGUMENT, PERHAPS):
             text = str(rest[1])
         elif kind == ELEMENT:
             text += f"[{rest[0]!r}]"
@@ -219,6 +231,8 @@ def spelled(way: Path) -> str:
             text += f".{rest[0]}"
         elif kind == CUT:
             text += "[{}:{}]".format(*("" if one is None else one for one in rest))
+        elif kind == FORMATTED:
+            text += f":{rest[0]}"
         elif kind == EACH:
             text += "[...]"
         elif kind == ALL:

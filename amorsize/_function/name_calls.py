@@ -102,7 +102,9 @@ def _part_taken(called: Part, name: str, passed: list[Part], named: dict[str, Pa
             return part_of(owner, ASKED, *constants)
         if method in item_paths.METHODS_OF_TEXTS and owner.kind != PATH:
             return part_of(owner, METHOD, method, *constants).replace(label=f".{method}(...)")
-        if method in item_paths.METHODS_OF_PATHS and owner.kind == PATH:
+        if method in item_paths.METHODS_OF_TIMES and owner.kind != PATH:
+            return part_of(owner, METHOD, method, *constants).replace(label=f".{method}(...)")
+        if method in item_paths.METHODS_OF_PATHS:
             return part_of(owner, METHOD, method, *constants).replace(kind=PATH)
     if not passed or passed[0].way is None or named:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amorsize._function.bytecode import DEFAULTS_BELOW, GLOBAL, IMPORT, METHOD_BIT, effect_of_number
 from amorsize._function.callables import FUNCTION, MISSING
-from amorsize._function.item_paths import EACH, ELEMENT
+from amorsize._function.item_paths import EACH, ELEMENT, FORMATTED
 from amorsize._function.name_attributes import attribute_of
 from amorsize._function.name_frame import NULL
 from amorsize._function.name_parts import (
@@ -176,13 +176,17 @@ def _build_slice(frame: NameFrame, arg: int) -> None:
 
 
 def _format_value(frame: NameFrame, arg: int) -> None:
-    frame.taken(int(arg & 4 == 4))
-    _format_simple(frame, 0)
+    if arg & 4:
+        _format_with_spec(frame, arg)
+    else:
+        _format_simple(frame, 0)
 
 
 def _format_with_spec(frame: NameFrame, _arg: int) -> None:
-    frame.take()
-    _format_simple(frame, 0)
+    spec, value = frame.take(), frame.take()
+    if type(spec.known) is str:
+        value = part_of(value, FORMATTED, spec.known)
+    frame.stack.append(value.replace(kind=TEXT, way=None))
 
 
 def _format_simple(frame: NameFrame, _arg: int) -> None:
@@ -198,6 +202,10 @@ def _for_iter(frame: NameFrame, _arg: int) -> None:
 def _list_extend(frame: NameFrame, _arg: int) -> None:
     into, more = frame.taken(2)
     frame.stack.append(more if more.known is not MISSING else together(into, more))
+
+
+def _take(frame: NameFrame, _arg: int) -> None:
+    frame.take()
 
 
 def _unpack_sequence(frame: NameFrame, arg: int) -> None:
@@ -321,6 +329,7 @@ _OPERATIONS: dict[str, Callable[[NameFrame, int], None]] = {
     "LIST_EXTEND": _list_extend,
     "UNPACK_SEQUENCE": _unpack_sequence,
     "UNPACK_EX": _unpack_ex,
+    **dict.fromkeys(("JUMP_IF_TRUE_OR_POP", "JUMP_IF_FALSE_OR_POP"), _take),
     "MAKE_FUNCTION": _make_function,
     "SET_FUNCTION_ATTRIBUTE": _set_function_attribute,
     **dict.fromkeys(("LIST_APPEND", "SET_ADD"), _append),

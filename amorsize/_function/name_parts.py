@@ -181,7 +181,7 @@ def operated(left: Part, right: Part, number: int) -> Part:
     if in_place and not left.tags and not right.tags and type(right.known) is int:
         return Part(frozenset((TRIED,)))
     if number == DIVIDES:
-        is_path = PATH in (left.kind, right.kind)
+        is_path = not {PATH, TEXT}.isdisjoint((left.kind, right.kind))
         return together(left, right, kind=PATH if is_path else FLOAT)
     is_text = TEXT in (left.kind, right.kind) and number in (_ADDS, _REMAINS)
     is_float = FLOAT in (left.kind, right.kind)

@@ -9,6 +9,7 @@ from os import fsdecode, fsencode
 
 from amorsize._function.bound_arguments import NOTHING, rest_arguments, with_arguments
 from amorsize._function.callables import FUNCTION, MISSING, member, plain, public_name_of, raw
+from amorsize._function.item_paths import ASKED, ATTRIBUTE, ELEMENT, PERHAPS
 from amorsize._function.library_changes import SAVING
 from amorsize._function.name_calls import OF_TEXTS, result_of
 from amorsize._function.name_frame import NameFrame
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from amorsize._function.item_paths import Path
     from amorsize._function.ownership import Owns
 
+#: Methods that hardly anything has but paths.
+_OF_PATHS_ALONE = {".write_text", ".write_bytes", ".unlink", ".read_text", ".read_bytes"}
+#: Steps to a field of a record.
+_FIELDS = {ELEMENT, ATTRIBUTE, ASKED}
 #: The flags of generators and coroutines, whose results are not followed.
 _GIVES_LATER = 0x20 | 0x80 | 0x200
 #: Stands for an argument that is not passed.
@@ -82,8 +87,8 @@ def shared_names(
             what: Any = shared_by(part, is_text=is_text)
             if func is root:
                 what = what or _fixed_path(part)
-            elif type(what) is tuple and (func in reached or _is_whole(what)):
-                continue
+            elif type(what) is tuple:
+                what = () if func in reached else _guessed(what)
             if what:
                 found[use][what] = None
     all_found = [*found[CHANGES], *(one for one in found[ADDS] if one in found[LOOKS])]
@@ -94,8 +99,11 @@ def shared_names(
     )
 
 
-def _is_whole(ways: Any) -> bool:
-    return all(len(way) == 1 for way in ways)
+def _guessed(ways: tuple[Path, ...]) -> tuple[Path, ...]:
+    """The same for a function of which it is not known what it gets, if it takes a field of it."""
+    if not any(step[0] in _FIELDS for way in ways for step in way):
+        return ()
+    return tuple(((PERHAPS, *way[0][1:]), *way[1:]) for way in ways)
 
 
 def _fixed_path(part: Part) -> bytes:
@@ -197,7 +205,8 @@ class _Uses:
             return passed[place] if 0 <= place < len(passed) else named.get(keyword, _NOTHING)
 
         method, owner = called.label, called.owner
-        if owner is not None and owner.kind == PATH and method in METHODS_OF_PATHS:
+        is_path = owner is not None and (owner.kind == PATH or method in _OF_PATHS_ALONE)
+        if owner is not None and is_path and method in METHODS_OF_PATHS:
             uses = _by_mode(at(0, "mode")) if method == ".open" else [METHODS_OF_PATHS[method]]
             self.found += [(use, owner) for use in uses]
             if method in (".rename", ".replace"):

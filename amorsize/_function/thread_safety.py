@@ -7,7 +7,7 @@ would threads share? What would a worker process have only a copy of, so that ch
 from __future__ import annotations
 
 from amorsize._function.bound_arguments import Bound, with_arguments
-from amorsize._function.callable_walk import end_of, reads
+from amorsize._function.callable_walk import end_of, layers, reads
 from amorsize._function.callables import (
     FUNCTION,
     METHOD,
@@ -80,7 +80,8 @@ class _Examination:
         self._owns = owns
         self._changes = Changes(self.findings, owns)
         self.values = Values(self.findings, owns, self._changes)
-        self.code = Code(self.values, with_arguments(func)[0])
+        inner = with_arguments(layers(with_arguments(func)[0] or func)[-1])[0]
+        self.code = Code(self.values, inner)
 
     def follow(self, items: Sequence[object]) -> None:
         """Follow everything from the function on."""
