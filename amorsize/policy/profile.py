@@ -84,7 +84,11 @@ class Profile(Value):
 
     def replace(self, **changes: Any) -> Profile:
         """The same profile with some fields changed, whichever part they are of."""
-        return type(self).of(**{**self.as_dict(), **changes})
+        fields = super().as_dict()
+        for part, kind in _PARTS.items():
+            if found := {name: changes.pop(name) for name in kind._fields if name in changes}:
+                fields[part] = fields[part].replace(**found)
+        return type(self)(**{**fields, **changes})
 
     def as_dict(self) -> dict[str, Any]:
         """The fields of all its parts, side by side as they are stored."""
