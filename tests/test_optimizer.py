@@ -137,7 +137,7 @@ def test_items_that_hold_the_gil_are_sent_to_processes():
     assert found.estimated_serial_s == pytest.approx(500 * found.item_s)
 
 
-def test_trifles_stay_in_the_loop():
+def test_trivial_items_stay_in_the_loop():
     """A plan that would not pay is none, and the reason is told."""
     found = optimize(abs, range(1000))
 

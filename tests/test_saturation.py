@@ -218,7 +218,7 @@ def test_a_worker_more_is_started_while_the_others_stay_busy():
     assert sum(outcome.n_started.values()) > 120
 
 
-def test_few_trifles_are_not_given_a_worker_each():
+def test_few_trivial_items_are_not_given_a_worker_each():
     """The first workers' reports come before more are started."""
     world = World(costs_s=(20e-6,) * 200, n_cores=64, thread_reason="not looked at")
 

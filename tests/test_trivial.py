@@ -68,7 +68,7 @@ def looks_up(x):
         *((with_methods, "a,b"), (len, "abc"), (str, 1), (lambda x: x * x, 7)),
     ],
 )
-def test_trifles(function, item):
+def test_trivial_items(function, item):
     """Arithmetic, quick builtins, methods of a small value."""
     assert is_trivial(function, item)
 

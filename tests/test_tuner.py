@@ -380,7 +380,7 @@ def test_few_workers_whose_items_wait_get_one_at_a_time():
     assert outcome.tuner.costs.n_reports == 400
 
 
-def test_trifles_stay_though_a_busy_host_makes_them_look_long():
+def test_trivial_items_stay_though_a_busy_host_makes_them_look_long():
     """0.1 us of computing each; that others have the core meanwhile makes no work of it."""
     outcome = play(costs_s=(1e-6,) * 100_000, cpu_share=0.1)
 
