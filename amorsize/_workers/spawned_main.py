@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from amorsize._workers.first_items import FirstItems
     from amorsize._workers.framing import Piece
     from amorsize._workers.protocol import Task
+    from amorsize._workers.worker_main import ChunkReport
 
 #: The worker number, in front of a task.
 WORKER_NUMBER = Struct("<H")
@@ -190,25 +191,16 @@ class PersistentWorker(Worker):
         if not self.set_up():
             self.task = NO_TASK
 
-    def report(
-        self,
-        start: int,
-        n_items: int,
-        results: list[Any],
-        times_s: tuple[float, float, float],
-        error: BaseException | None,
-        last: bool,
-        is_unread: bool = False,
-    ) -> None:
+    def report(self, told: ChunkReport) -> None:
         """Send results, or an error where an item has written into borrowed data."""
         if self._borrowed is not None and not self._has_reported and self._borrowed.is_written():
             if self.task.watch is not None:
-                results, error = [], WrittenInto()
+                told = told.replace(results=[], error=WrittenInto())
             else:  # with backend="process" it is allowed, with a warning
                 self._has_reported = True
                 why = f"{IS_WRITTEN}: that worker process alone has it so"
                 framing.write(self.writing.number(), framing.NOTICED, why.encode())
-        super().report(start, n_items, results, times_s, error, last, is_unread)
+        super().report(told)
 
     def _give_back(self) -> bool:
         """Unmap the borrowed data; False: an object still refers to it."""

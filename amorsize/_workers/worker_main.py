@@ -25,6 +25,7 @@ from amorsize._workers.chunk import run_chunk
 from amorsize._workers.rss import RssLimit
 from amorsize._workers.run_delay import RunDelayClock
 from amorsize._workers.shared_memory import SharedBlock
+from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +52,18 @@ FLUSHING = -2.0
 PARENT_CHECK_S = 1.0
 #: Seconds after which an idle worker quits. A new interpreter holds 9 MB and what it has imported.
 IDLE_S = 5.0
+
+
+class ChunkReport(Value):
+    """What a worker tells of a chunk, or of its first part."""
+
+    start: int  # index of the first result
+    n_items: int  # items of the chunk from there on
+    results: list  # type: ignore[type-arg]  # of object; a Value's fields are read at run time
+    times_s: tuple  # type: ignore[type-arg]  # wall time, CPU time and run delay of these items
+    error: BaseException | None  # raised by the item after them
+    last: bool = True  # the worker has finished the chunk
+    is_unread: bool = False  # unpickling the items has raised the error
 
 
 class Worker:
@@ -157,7 +170,17 @@ class Worker:
                 received = self.transport.unpacked(data, is_elsewhere=bool(flags & ITEMS_ELSEWHERE))
                 items = self.task.each(received, start, start)
         except BaseException as error:
-            self.report(start, n_items, [], (0.0, 0.0, 0.0), error, last=True, is_unread=True)
+            times_s = 0.0, 0.0, 0.0
+            self.report(
+                ChunkReport(
+                    start=start,
+                    n_items=n_items,
+                    results=[],
+                    times_s=times_s,
+                    error=error,
+                    is_unread=True,
+                )
+            )
             return
         _Chunk(self, start, n_items, flush_s).run(items, time_budget_s, bool(flags & SINGLE))
 
@@ -179,52 +202,34 @@ class Worker:
             flush_streams()
             os._exit(0)
 
-    def report(
-        self,
-        start: int,
-        n_items: int,
-        results: list[Any],
-        times_s: tuple[float, float, float],
-        error: BaseException | None,
-        last: bool,
-        is_unread: bool = False,
-    ) -> None:
-        """Send results of a chunk.
-
-        Args:
-            start: Index of the first result.
-            n_items: Items of the chunk from there on.
-            results: The results.
-            times_s: Wall time, CPU time and run delay of these items.
-            error: What the item after them raised.
-            last: Whether the worker has finished the chunk.
-            is_unread: Whether unpickling the items raised the error.
-        """
+    def report(self, told: ChunkReport) -> None:
+        """Send results of a chunk."""
         self.end_if_twin()
         began_s = process_time()  # CPU time: wall time grows beside other programs
-        flags = (LAST if last else 0) | (UNREAD if is_unread else 0)
-        data, parts, some_stayed = self._pickled(start, results)
+        flags = (LAST if told.last else 0) | (UNREAD if told.is_unread else 0)
+        data, parts, some_stayed = self._pickled(told.start, told.results)
         flags |= SOME_UNPICKLABLE if some_stayed else 0
         n_bytes = len(data) + sum(map(len, parts))
-        ahead, told, is_elsewhere = self.transport.packed(data, parts)
+        ahead, pickled, is_elsewhere = self.transport.packed(data, parts)
         flags |= ELSEWHERE if is_elsewhere else 0
-        if last:
+        if told.last:
             self.rss_limit.judge()
             flags |= LEAVES if self.rss_limit.exceeds_limit else 0
         grown = self.rss_limit.to_report()
         flags |= 0 if grown is None else TELLS_GROWTH
-        self.result_bytes = n_bytes // len(results) if results else self.result_bytes
-        packed = b"" if error is None else exception_pickling.pack_error(error)
+        n_results = len(told.results)
+        self.result_bytes = n_bytes // n_results if n_results else self.result_bytes
+        error = b"" if told.error is None else exception_pickling.pack_error(told.error)
         header = REPORT.pack(
-            *(start, len(results), n_items, *times_s, process_time() - began_s),
-            *(flags, len(told), n_bytes, *(grown or (0, 0))),
+            *(told.start, n_results, told.n_items, *told.times_s, process_time() - began_s),
+            *(flags, len(pickled), n_bytes, *(grown or (0, 0))),
         )
         flush_streams()
         if self.first_items is not None and (news := self.first_items.news()) is not None:
             framing.write(self.writing.number(), framing.NOTICED, news.encode())
         for kind, part in ahead:
             framing.write(self.writing.number(), kind, part)
-        framing.write(self.writing.number(), framing.DONE, header, told, packed)
+        framing.write(self.writing.number(), framing.DONE, header, pickled, error)
 
     def _pickled(self, start: int, results: list[Any]) -> tuple[bytes, list[memoryview], bool]:
         """Results as bytes and large parts, and whether stand-ins are among them."""
@@ -313,14 +318,15 @@ class _Chunk:
             now - began for now, began in zip(self._clocks(), self._began, strict=True)
         )
         results = self._out[self._n_sent :]
-        start = self._start + self._n_sent
         self._worker.report(
-            start,
-            self._n_items - self._n_sent,
-            results,
-            (wall_s, cpu_s, run_delay_s),
-            error,
-            last,
+            ChunkReport(
+                start=self._start + self._n_sent,
+                n_items=self._n_items - self._n_sent,
+                results=results,
+                times_s=(wall_s, cpu_s, run_delay_s),
+                error=error,
+                last=last,
+            )
         )
         self._n_sent += len(results)
         self._sent_at, self._began = perf_counter(), self._clocks()
