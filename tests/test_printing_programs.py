@@ -13,7 +13,7 @@ from amorsize._function.thread_safety import examine
 
 def convert(name):
     """Date a file, which stat then shows."""
-    return subprocess.run(["convert", name, "file of mine"], check=False).returncode
+    return subprocess.run(["convert", "file of mine", name], check=False).returncode
 
 
 def shell(command):

@@ -97,6 +97,14 @@ SAVING = {
     *(".to_csv", ".to_json", ".to_parquet", ".to_pickle", ".to_excel", ".to_feather"),
     *(".savefig", ".save"),
 }
+#: Functions that hand a text to a shell, and those that start a program.
+SHELLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"}
+STARTING = {
+    *("subprocess.run", "subprocess.call", "subprocess.check_call", "subprocess.check_output"),
+    "subprocess.Popen",
+}
+#: Names of which code must use one to start a program.
+NAMES_FOR_PROGRAMS = {one.rpartition(".")[2] for one in (*SHELLS, *STARTING)}
 #: Names of which code must use one to do any of this.
 NAMES_FOR_FILES = {
     one.rpartition(".")[2]

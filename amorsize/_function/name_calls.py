@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from amorsize._function import item_paths
 from amorsize._function.callables import MISSING, own
+from amorsize._function.changing_programs import words_of_text
 from amorsize._function.item_paths import AS_PATH, ASKED, ATTRIBUTE, METHOD, OF_PATH
 from amorsize._function.name_parts import (
     COUNTED,
     DIGEST,
     FLOAT,
+    IN_BRACES,
     ITEM,
     LISTED,
     OF_ITEM,
@@ -18,8 +20,10 @@ from amorsize._function.name_parts import (
     UNIQUE,
     Part,
     divided,
+    formatted,
     is_of_item,
     is_path,
+    joined,
     looked_up,
     merged,
     part_of,
@@ -66,6 +70,8 @@ def result_of(called: Part, name: str, passed: list[Part], named: dict[str, Part
     owner = called.owner or Part()
     if (taken := _part_taken(called, name, passed, named)) is not None:
         return taken
+    if (text := _text_of_pieces(called, owner, name, passed)) is not None and not named:
+        return text
     everything = together(owner, called, *passed, *named.values())
     if name.startswith(_UNIQUE):
         return Part(frozenset((UNIQUE,)), kind=PATH if _is_path_class(called.known) else "")
@@ -89,6 +95,20 @@ def result_of(called: Part, name: str, passed: list[Part], named: dict[str, Part
     if name == "range":
         return Part(everything.tags or frozenset((TRIED,)))
     return _made(called, owner, name, everything, first)
+
+
+def _text_of_pieces(called: Part, owner: Part, name: str, passed: list[Part]) -> Part | None:
+    """A text that is put together from others, or its words; None: the call does something else."""
+    if called.label == ".format" and type(owner.known) is str:
+        return formatted(owner.known, passed, IN_BRACES)
+    if called.label == ".join" and owner.kind == TEXT and passed and passed[0].parts:
+        first, *others = passed[0].parts
+        return joined(first, *(part for one in others for part in (owner, one)))
+    splits = called.label == ".split" and not passed
+    text = passed[0] if name == "shlex.split" and passed else owner if splits else Part()
+    if text.pieces or type(text.known) is str:
+        return together(text).replace(parts=words_of_text(text))
+    return None
 
 
 def _part_taken(called: Part, name: str, passed: list[Part], named: dict[str, Part]) -> Part | None:

@@ -15,6 +15,7 @@ from amorsize._function.name_parts import (
     Part,
     constant,
     is_argument,
+    joined,
     looked_up,
     merged,
     one_of,
@@ -100,7 +101,7 @@ def _build_map(frame: NameFrame, arg: int) -> None:
 
 
 def _build_string(frame: NameFrame, arg: int) -> None:
-    frame.stack.append(together(*frame.taken(arg), kind=TEXT))
+    frame.stack.append(joined(*frame.taken(arg)))
 
 
 def _load_const(frame: NameFrame, arg: int) -> None:

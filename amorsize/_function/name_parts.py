@@ -20,7 +20,7 @@ from amorsize._function.item_paths import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from amorsize._function.item_paths import Path, Step
@@ -41,6 +41,8 @@ TEXT, PATH, FLOAT = "text", "path", "float"
 EMPTY = "empty"
 #: So many letters of a digest are taken for all of it.
 ENOUGH_LETTERS = 8
+#: What stands for a value in a template.
+_IN_PERCENT, IN_BRACES = r"%[-+ #0-9.]*[a-z]", r"\{(?:![rs])?(?::[^{}]*)?\}"
 #: Types of constants that a reason spells out.
 _SPELLED = (str, int, float)
 #: The numbers of `+` and `%`.
@@ -59,11 +61,12 @@ class Part:
         label: How the code spells it, in short.
         owner: What a method was taken off.
         parts: The values of a tuple.
+        pieces: What a text is put together from.
         way: How it is taken off the item, if it is just a part of it.
         closure: The variables of a function that the code makes, by their names.
     """
 
-    __slots__ = ("closure", "kind", "known", "label", "owner", "parts", "tags", "way")
+    __slots__ = ("closure", "kind", "known", "label", "owner", "parts", "pieces", "tags", "way")
 
     def __init__(
         self, tags: frozenset[Tag] = frozenset(), known: Any = MISSING, kind: str = ""
@@ -72,6 +75,7 @@ class Part:
         self.label = "..."
         self.owner: Part | None = None
         self.parts: tuple[Part, ...] = ()
+        self.pieces: tuple[Part, ...] = ()
         self.way: Path | None = None
         self.closure: dict[str, Part] | None = None
 
@@ -79,7 +83,7 @@ class Part:
         """The same with some attributes changed."""
         new = Part(self.tags, self.known, self.kind)
         new.label, new.owner, new.parts = self.label, self.owner, self.parts
-        new.way, new.closure = self.way, self.closure
+        new.way, new.closure, new.pieces = self.way, self.closure, self.pieces
         for name, value in changes.items():
             setattr(new, name, value)
         return new
@@ -150,6 +154,17 @@ def together(*parts: Part, kind: str = "") -> Part:
     return Part(frozenset().union(*(one.tags for one in parts)), MISSING, kind)
 
 
+def pieces_of(text: Part) -> tuple[Part, ...]:
+    """What a text is put together from; of what is no text of several pieces, itself."""
+    return text.pieces or (text,)
+
+
+def joined(*parts: Part) -> Part:
+    """A text that is put together from all of these."""
+    pieces = tuple(piece for one in parts for piece in pieces_of(one))
+    return together(*parts, kind=TEXT).replace(pieces=pieces)
+
+
 def one_of(one: Part, other: Part) -> Part:
     """What is one of two."""
     if is_same(one, other):
@@ -183,9 +198,24 @@ def operated(left: Part, right: Part, number: int) -> Part:
     if number == DIVIDES:
         is_path = not {PATH, TEXT}.isdisjoint((left.kind, right.kind))
         return together(left, right, kind=PATH if is_path else FLOAT)
-    is_text = TEXT in (left.kind, right.kind) and number in (_ADDS, _REMAINS)
+    if number == _ADDS and TEXT in (left.kind, right.kind):
+        return joined(left, right)
+    is_text = TEXT in (left.kind, right.kind) and number == _REMAINS
+    if is_text and type(left.known) is str:
+        return formatted(left.known, right.parts or (right,), _IN_PERCENT)
     is_float = FLOAT in (left.kind, right.kind)
     return together(left, right, kind=TEXT if is_text else FLOAT if is_float else "")
+
+
+def formatted(template: str, values: Sequence[Part], field: str) -> Part:
+    """What formatting puts together, with what stands for a value in the template."""
+    import re
+
+    texts = re.split(field, template)
+    if len(texts) != len(values) + 1:
+        return together(*values, kind=TEXT)
+    between = [(one, constant(text)) for one, text in zip(values, texts[1:], strict=True)]
+    return joined(constant(texts[0]), *(part for pair in between for part in pair))
 
 
 def divided(left: Part, right: Part) -> Part:
@@ -216,7 +246,7 @@ def sliced(part: Part, start: Any, stop: Any) -> Part:
     if not is_head and not is_tail:
         if part.way is not None and start is not MISSING and stop is not MISSING:
             return part_of(part, CUT, start, stop)
-        return part.replace(parts=(), known=MISSING, way=None)
+        return part.replace(parts=(), pieces=(), known=MISSING, way=None)
     n_letters = stop if is_head else -start
     if DIGEST in part.tags and n_letters >= ENOUGH_LETTERS:
         return part

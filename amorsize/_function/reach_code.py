@@ -29,7 +29,7 @@ from amorsize._function.callables import (
     type_name,
 )
 from amorsize._function.flow_reader import flow_of
-from amorsize._function.library_changes import CHANGING, NAMES_FOR_FILES
+from amorsize._function.library_changes import CHANGING, NAMES_FOR_FILES, NAMES_FOR_PROGRAMS
 from amorsize._function.name_lookup import called_by, ends_of, given_numbers, root_of
 from amorsize._function.object_contents import is_container
 from amorsize._function.ownership import own_modules
@@ -57,8 +57,6 @@ MAX_LIBRARY = 60
 MOST_FOUND = 5
 #: Methods of a `threading.Event` that set what a later item of the loop may read.
 _SWITCHING = frozenset(("set", "clear"))
-#: Names of functions that start programs.
-_NAMES_FOR_PROGRAMS = {"run", "call", "check_call", "Popen", "system"}
 #: Functions that replace something until it is set again.
 _SETS = {"signal.signal", "decimal.setcontext"}
 #: Folders that list open files by the numbers of their descriptors.
@@ -272,9 +270,9 @@ class Code:
         for func, bound, method in self.read_with:
             for change in self._changes.reader.changes(func, bound):
                 self._changes.see(change, method)
-        if not NAMES_FOR_FILES.isdisjoint(self._findings.names):
+        if not (NAMES_FOR_FILES | NAMES_FOR_PROGRAMS).isdisjoint(self._findings.names):
             self._judge_files()
-        if not _NAMES_FOR_PROGRAMS.isdisjoint(self._findings.names):
+        if not NAMES_FOR_PROGRAMS.isdisjoint(self._findings.names):
             self._judge_programs()
 
     def _judge_files(self) -> None:

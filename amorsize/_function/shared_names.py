@@ -9,6 +9,7 @@ from os import fsdecode, fsencode
 
 from amorsize._function.bound_arguments import NOTHING, rest_arguments, with_arguments
 from amorsize._function.callables import FUNCTION, MISSING, member, plain, public_name_of, raw
+from amorsize._function.changing_programs import files_of_programs
 from amorsize._function.item_paths import ASKED, ATTRIBUTE, ELEMENT, PERHAPS
 from amorsize._function.library_changes import SAVING
 from amorsize._function.name_calls import OF_TEXTS, result_of
@@ -215,6 +216,7 @@ class _Uses:
             is_adding = _by_mode(at(-1, "mode")) == [ADDS]
             self.found.append((ADDS if is_adding else CHANGES, at(0, "path_or_buf")))
         self.found += uses_of(name, at, _by_mode, self._by_sql)
+        self.found += files_of_programs(name, at)
 
     def _helper(self, called: Part) -> tuple[FunctionType, Bound, list[Part]] | None:
         """The function of the project that is called, and what is passed before its arguments."""
