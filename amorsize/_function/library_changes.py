@@ -82,10 +82,30 @@ CHANGING_FILES = {
     **dict.fromkeys(("os.link", "os.symlink", "shutil.copy", "shutil.copy2"), (1,)),
     **dict.fromkeys(("shutil.copyfile", "shutil.copytree"), (1,)),
     **dict.fromkeys(("numpy.save", "numpy.savetxt", "numpy.savez"), (0,)),
-    "numpy.savez_compressed": (0,),
+    **dict.fromkeys(("numpy.savez_compressed", "os.utime", "os.chmod", "os.chown"), (0,)),
+    **dict.fromkeys(("os.lchown", "os.setxattr", "os.removexattr", "os.rmdir"), (0,)),
+    **dict.fromkeys(("os.mkfifo", "os.mknod", "shutil.chown", "shutil.make_archive"), (0,)),
+    **dict.fromkeys(("shutil.copymode", "shutil.copystat"), (1,)),
+    "os.renames": (0, 1),
 }
 #: Methods of paths that change the file they name.
-CHANGING_PATHS = {".write_text", ".write_bytes", ".unlink", ".rename", ".replace", ".symlink_to"}
+CHANGING_PATHS = {
+    *(".write_text", ".write_bytes", ".unlink", ".rename", ".replace", ".symlink_to", ".chmod"),
+    *(".hardlink_to", ".rmdir"),
+}
+#: Functions that make a folder, which must not be there unless an option allows it.
+MAKING_FOLDERS = {"os.mkdir", "os.makedirs"}
+#: The methods of paths that do so, or make an empty file unless there is one.
+MAKES_FOLDER, TOUCHES = ".mkdir", ".touch"
+#: The function that opens a file as its flags say.
+OPENING_BY_FLAGS = "os.open"
+#: Functions and a method that wait for others at an address, which is taken meanwhile.
+LISTENING = {
+    *("socket.create_server", "socketserver.TCPServer", "socketserver.UDPServer"),
+    *("socketserver.ThreadingTCPServer", "http.server.HTTPServer"),
+    "http.server.ThreadingHTTPServer",
+}
+BINDS = ".bind"
 #: Functions and methods of paths that tell what is in a file, or whether it exists.
 LOOKING_AT_FILES = {
     *("genericpath.exists", "genericpath.isfile", "genericpath.getsize", "os.stat"),
@@ -108,7 +128,10 @@ NAMES_FOR_PROGRAMS = {one.rpartition(".")[2] for one in (*SHELLS, *STARTING)}
 #: Names of which code must use one to do any of this.
 NAMES_FOR_FILES = {
     one.rpartition(".")[2]
-    for one in (*OPENING_BY_MODE, OPENING_DATABASE, *CHANGING_FILES, *CHANGING_PATHS, *SAVING)
+    for one in (
+        *(*OPENING_BY_MODE, OPENING_DATABASE, *CHANGING_FILES, *CHANGING_PATHS, *SAVING),
+        *(*MAKING_FOLDERS, MAKES_FOLDER, TOUCHES, *LISTENING, BINDS),
+    )
 }
 #: Beginnings of the names of methods that change their object, and whole names.
 _BEGINNINGS = ("set_", "add_", "insert_", "remove_", "delete_", "append_", "extend_", "register")

@@ -287,6 +287,9 @@ class Code:
         for path in dict.fromkeys((*files_in_turn(read, self._owns, by_sql), *names.paths)):
             what = f"a function that changes {path}, which is one file for all items"
             self._findings.calls[what] = self._findings.bound[what] = None
+        for port in names.ports:
+            what = f"a function that listens at port {port}, which is one for all items"
+            self._findings.calls[what] = self._findings.bound[what] = None
         for part in names.shared:
             what = f"a function that changes files whose names several items share ({part})"
             self._findings.calls[what] = self._findings.bound[what] = None

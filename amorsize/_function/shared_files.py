@@ -10,15 +10,20 @@ from os import fsdecode
 
 from amorsize._function.bound_arguments import first_argument, with_arguments
 from amorsize._function.callables import public_name_of
+from amorsize._function.file_manners import BY_FLAGS, MAKES, as_used
 from amorsize._function.flow_reader import flow_of
 from amorsize._function.library_changes import (
     CHANGING_FILES,
     CHANGING_PATHS,
     LOOKING_AT_FILES,
     LOOKING_AT_PATHS,
+    MAKES_FOLDER,
+    MAKING_FOLDERS,
+    OPENING_BY_FLAGS,
     OPENING_BY_MODE,
     OPENING_DATABASE,
     SAVING,
+    TOUCHES,
 )
 from amorsize._function.name_lookup import callees_of, ends_of, root_of
 from amorsize._function.name_parts import is_path
@@ -46,6 +51,7 @@ MOST_PARTS = 4
 METHODS_OF_PATHS = {
     **dict.fromkeys(CHANGING_PATHS, CHANGES),
     **dict.fromkeys((*LOOKING_AT_PATHS, ".open"), LOOKS),
+    **{MAKES_FOLDER: MAKES, TOUCHES: ADDS},
 }
 #: How the paths begin that name no lasting file.
 NO_FILES = ("/dev/", "/proc/", ":memory:")
@@ -66,10 +72,7 @@ def files_in_turn(
     for func, bound in read:
         reader = _Reader(func, bound, owns, by_sql)
         for use, argument in reader.uses(MOST_HELPERS):
-            paths = dict.fromkeys(reader.paths(argument, MOST_PARTS))
-            found[use] |= paths
-            if use == ADDS and "tell" in func.__code__.co_names:  # that says what others add
-                found[LOOKS] |= paths
+            found[use] |= dict.fromkeys(reader.paths(argument, MOST_PARTS))
     return [*found[CHANGES], *(one for one in found[ADDS] if one in found[LOOKS])]
 
 
@@ -91,6 +94,10 @@ def uses_of(
         yield from ((use, at(0, "file")) for use in opened(at(1, "mode"), name))
     for place in CHANGING_FILES.get(name, ()):
         yield CHANGES, at(place, "dst" if place else "src")
+    if name in MAKING_FOLDERS:
+        yield from ((use, at(0, "path")) for use in opened(at(2, "exist_ok"), name))
+    if name == OPENING_BY_FLAGS:
+        yield BY_FLAGS, at(0, "path")
     if name == OPENING_DATABASE:
         yield from ((use, at(0, "database")) for use in by_sql)
     if name in LOOKING_AT_FILES:
@@ -108,16 +115,18 @@ class _Reader:
 
     def uses(self, depth: int) -> Iterator[tuple[str, Argument]]:
         """What is done to files, and their paths as the code has them."""
+        for use, argument in self._uses(depth):
+            yield from ((one, argument) for one in as_used(use, self._func.__code__))
+
+    def _uses(self, depth: int) -> Iterator[tuple[str, Argument]]:
+        """The same by each call alone."""
         for call, times in self._flow.calls.items():
             step = call[0][2][-1] if call[0][2] else ""
             callees = callees_of(self._func, self._bound, call[0])
             for literals in times:
                 handed = _Handed(call, literals)
                 if step in METHODS_OF_PATHS:
-                    use = (
-                        by_mode(handed.at(0, "mode")) if step == ".open" else METHODS_OF_PATHS[step]
-                    )
-                    yield use, ((*call[0][:2], call[0][2][:-1]), None)
+                    yield use_of_path(step, handed.at), ((*call[0][:2], call[0][2][:-1]), None)
                 if step in SAVING:
                     is_adding = by_mode(handed.at(-1, "mode")) == ADDS
                     yield ADDS if is_adding else CHANGES, handed.at(0, "path_or_buf")
@@ -205,10 +214,21 @@ _IN_PIECES = {"zipfile.ZipFile", "gzip.open", "bz2.open", "lzma.open", "tarfile.
 
 def by_mode(mode: Argument, opener: str = "") -> str:
     """What opening a file does to it, by the mode; adding to an archive changes it."""
+    if opener in MAKING_FOLDERS:
+        return LOOKS if mode[1] is True else MAKES
     text = mode[1] if type(mode[1]) is str else "r"
     if "a" in text:
         return CHANGES if opener in _IN_PIECES else ADDS
     return LOOKS if {*"wx+"}.isdisjoint(text) else CHANGES
+
+
+def use_of_path(method: str, at: Callable[[int, str], Argument]) -> str:
+    """What a method of a path does to the file."""
+    if method == ".open":
+        return by_mode(at(0, "mode"))
+    if method == MAKES_FOLDER:
+        return by_mode(at(2, "exist_ok"), "os.makedirs")
+    return METHODS_OF_PATHS[method]
 
 
 def _is_joining(made: Any) -> bool:

@@ -10,14 +10,22 @@ from os import fsdecode, fsencode
 from amorsize._function.bound_arguments import NOTHING, rest_arguments, with_arguments
 from amorsize._function.callables import FUNCTION, MISSING, member, plain, public_name_of, raw
 from amorsize._function.changing_programs import files_of_programs
+from amorsize._function.file_manners import as_used
 from amorsize._function.item_paths import ASKED, ATTRIBUTE, ELEMENT, PERHAPS
-from amorsize._function.library_changes import SAVING
+from amorsize._function.library_changes import (
+    BINDS,
+    LISTENING,
+    MAKES_FOLDER,
+    MAKING_FOLDERS,
+    SAVING,
+)
 from amorsize._function.name_calls import OF_TEXTS, result_of
 from amorsize._function.name_frame import NameFrame
 from amorsize._function.name_parts import (
     OF_ITEM,
     PATH,
     Part,
+    constant,
     is_argument,
     shared_by,
 )
@@ -34,7 +42,7 @@ from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from types import CodeType, FunctionType
     from typing import Any
 
@@ -44,6 +52,8 @@ if TYPE_CHECKING:
 
 #: Methods that hardly anything has but paths.
 _OF_PATHS_ALONE = {".write_text", ".write_bytes", ".unlink", ".read_text", ".read_bytes"}
+#: What is done to a port.
+LISTENS = "listens"
 #: Steps to a field of a record.
 _FIELDS = {ELEMENT, ATTRIBUTE, ASKED}
 #: The flags of generators and coroutines, whose results are not followed.
@@ -58,6 +68,7 @@ class SharedNames(Value):
     shared: tuple[str, ...]  # what several items have in common of such a name, as the code has it
     by_parts: tuple[tuple[Path, ...], ...]  # parts of the item: names are shared if these are equal
     paths: tuple[str, ...]  # names that are the same for all items
+    ports: tuple[int, ...]  # ports that are
 
 
 def shared_names(
@@ -74,7 +85,7 @@ def shared_names(
         by_sql: What is done to databases.
         root: The function that is mapped.
     """
-    found: dict[str, dict[Any, None]] = {CHANGES: {}, ADDS: {}, LOOKS: {}}
+    found: dict[str, dict[Any, None]] = {CHANGES: {}, ADDS: {}, LOOKS: {}, LISTENS: {}}
     reached: set[FunctionType] = set()
     # What is passed to the others may be known once the mapped function was read.
     for func, bound in sorted(read, key=lambda one: one[0] is not root):
@@ -87,16 +98,18 @@ def shared_names(
         for use, part in reader.found:
             what: Any = shared_by(part, is_text=is_text)
             if func is root:
-                what = what or _fixed_path(part)
+                what = what or (part.known if use == LISTENS else _fixed_path(part))
             elif type(what) is tuple:
                 what = () if func in reached else _guessed(what)
             if what:
                 found[use][what] = None
-    all_found = [*found[CHANGES], *(one for one in found[ADDS] if one in found[LOOKS])]
+    ports = found.pop(LISTENS)
+    all_found = [*found[CHANGES], *ports, *(one for one in found[ADDS] if one in found[LOOKS])]
     return SharedNames(
         shared=tuple(one for one in all_found if type(one) is str),
         by_parts=tuple(one for one in all_found if type(one) is tuple),
         paths=tuple(fsdecode(one) for one in all_found if type(one) is bytes),
+        ports=tuple(one for one in ports if type(one) is int),
     )
 
 
@@ -153,9 +166,10 @@ class _Uses:
         frame = NameFrame(func, bound, given, self._called, of_item=of_item)
         read_names(frame)
         self.is_text |= frame.is_text
-        if "tell" in func.__code__.co_names:  # which says what others have added
-            added = [part for use, part in self.found[n_before:] if use == ADDS]
-            self.found += [(LOOKS, part) for part in added]
+        noted = self.found[n_before:]
+        self.found[n_before:] = [
+            (used, part) for use, part in noted for used in as_used(use, func.__code__)
+        ]
         self._depth = before
         self._running.pop()
         gives_later = func.__code__.co_flags & _GIVES_LATER
@@ -208,7 +222,7 @@ class _Uses:
         method, owner = called.label, called.owner
         is_path = owner is not None and (owner.kind == PATH or method in _OF_PATHS_ALONE)
         if owner is not None and is_path and method in METHODS_OF_PATHS:
-            uses = _by_mode(at(0, "mode")) if method == ".open" else [METHODS_OF_PATHS[method]]
+            uses = _uses_of_path(method, at)
             self.found += [(use, owner) for use in uses]
             if method in (".rename", ".replace"):
                 self.found.append((CHANGES, at(0, "target")))
@@ -217,6 +231,8 @@ class _Uses:
             self.found.append((ADDS if is_adding else CHANGES, at(0, "path_or_buf")))
         self.found += uses_of(name, at, _by_mode, self._by_sql)
         self.found += files_of_programs(name, at)
+        if name in LISTENING or (owner is not None and method == BINDS):
+            self.found += _listens(at(0, "address"))
 
     def _helper(self, called: Part) -> tuple[FunctionType, Bound, list[Part]] | None:
         """The function of the project that is called, and what is passed before its arguments."""
@@ -233,8 +249,26 @@ class _Uses:
         return None if func is None or not self._owns(func) else (func, bound, first)
 
 
+def _listens(address: Part) -> Iterable[tuple[str, Part]]:
+    """The file, or the port, of an address; any port that is free is 0."""
+    if type(address.known) is str:
+        return [(CHANGES, address)]
+    known = address.known if type(address.known) is tuple else ()
+    parts = address.parts or tuple(map(constant, known))
+    return [(LISTENS, parts[1])] if len(parts) > 1 and parts[1].known != 0 else []
+
+
+def _uses_of_path(method: str, at: Callable[[int, str], Part]) -> list[str]:
+    """What a method of a path does to the file."""
+    if method == MAKES_FOLDER:
+        return _by_mode(at(2, "exist_ok"), "os.makedirs")
+    return _by_mode(at(0, "mode")) if method == ".open" else [METHODS_OF_PATHS[method]]
+
+
 def _by_mode(mode: Part, opener: str = "") -> list[str]:
     """What opening a file may do to it; a mode that is chosen as items come may be any."""
+    if opener in MAKING_FOLDERS:
+        return [by_mode((None, mode.known), opener)]
     if type(mode.known) is not str:
         return [LOOKS] if mode is _NOTHING else [CHANGES]
     use = by_mode((None, mode.known), opener)

@@ -1,0 +1,276 @@
+"""Items whose files, folders, locks or ports exclude one another run in turn; others need not."""
+
+import contextlib
+import fcntl
+import http.server
+import os
+import shutil
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from amorsize import tuned_map
+from amorsize._engine.file_names import FileNames
+from amorsize._function.thread_safety import examine
+
+PORT = 8123
+
+
+def reasons(item, items):
+    reach = examine(item, list(items))[0]
+    words = ("one file for all", "items share", "one for all items")
+    found = [one for one in reach.bound if any(word in one for word in words)]
+    shared = FileNames(reach.named_by, star=False).look(list(items))[1]
+    return found + ([shared] if shared else [])
+
+
+def dated(x):
+    os.utime("t", (x, x))
+
+
+def permitted(x):
+    Path("t").chmod(0o600 | x % 8)
+
+
+def owned(x):
+    shutil.chown("t", x)
+
+
+def packed(x):
+    shutil.make_archive("all", "zip", f"{x}")
+
+
+def touched_unless_it_is_there(x):
+    flag = Path("done")
+    if flag.exists():
+        return False
+    flag.touch()
+    return True
+
+
+def a_folder(day):
+    try:
+        os.mkdir("d" + day.split("-")[0])
+    except FileExistsError:
+        return "known"
+    return "new"
+
+
+def a_folder_and_what_is_in_it(day):
+    try:
+        os.mkdir("made")
+    except OSError:
+        return
+    Path("made", day).write_text("")
+
+
+def a_folder_or_else(day):
+    try:
+        Path("made").mkdir()
+    except OSError:
+        pass
+    else:
+        print(day)
+
+
+def opened_by_number(x):
+    number = os.open("last.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.write(number, b"%d" % x)
+    os.close(number)
+
+
+def made_alone(x):
+    try:
+        os.close(os.open("lock", os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return "skipped"
+    return x
+
+
+def line_by_line(x):
+    with open("log.txt", "a", buffering=1) as file:
+        file.write(f"{x} begin\n")
+        file.write(f"{x} end\n")
+
+
+def unbuffered(x):
+    with open("log.txt", "ab", 0) as file:
+        for n in range(3):
+            file.write(b"%d" % (x + n))
+
+
+def flushed(x):
+    with open("log.txt", "a") as file:
+        print(x, end=":", file=file, flush=True)
+        print("ok", file=file)
+
+
+def flushed_by_a_method(x):
+    with Path("log.txt").open("a") as file:
+        file.write(f"{x}:")
+        file.flush()
+        file.write("ok\n")
+
+
+def by_number_in_pieces(x):
+    number = os.open("log.txt", os.O_WRONLY | os.O_APPEND)
+    os.write(number, b"%d:" % x)
+    os.write(number, b"ok\n")
+    os.close(number)
+
+
+def locked_at_once(x):
+    with open("lock") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return "skipped"
+    return x
+
+
+def at_a_port(x):
+    with socket.create_server(("127.0.0.1", PORT)):
+        return x
+
+
+def at_one_of_two_ports(x):
+    with socket.socket() as one:
+        one.bind(("", 8000 + x % 2))
+
+
+def a_server(x):
+    with http.server.ThreadingHTTPServer(("", PORT), http.server.BaseHTTPRequestHandler):
+        return x
+
+
+SHARING = [
+    *(dated, permitted, owned, packed, touched_unless_it_is_there, opened_by_number, made_alone),
+    *(line_by_line, unbuffered, flushed, flushed_by_a_method, by_number_in_pieces, locked_at_once),
+    *(at_a_port, at_one_of_two_ports, a_server),
+]
+BY_DAY = [a_folder, a_folder_and_what_is_in_it, a_folder_or_else]
+
+
+@pytest.mark.parametrize("item", SHARING, ids=lambda one: one.__name__)
+def test_items_that_exclude_one_another_run_in_turn(item):
+    assert reasons(item, (1, 2, 3))
+
+
+@pytest.mark.parametrize("item", BY_DAY, ids=lambda one: one.__name__)
+def test_who_asks_whether_a_folder_is_new_runs_in_turn(item):
+    assert reasons(item, ("1-1", "1-2", "2-1"))
+
+
+def test_the_reason_names_the_port():
+    assert reasons(at_a_port, (1, 2)) == [
+        "a function that listens at port 8123, which is one for all items"
+    ]
+
+
+def of_its_own(x):
+    os.utime(f"{x}.txt", (1, 1))
+    os.chmod(f"{x}.txt", 0o600)
+    Path(f"{x}.flag").touch()
+    os.mkdir(f"{x}")
+
+
+def a_folder_that_may_be_there(x):
+    os.makedirs("made", exist_ok=True)
+    Path("made", "all").mkdir(parents=True, exist_ok=True)
+    return x
+
+
+def passed_over(x):
+    try:  # noqa: SIM105 - as people write it
+        os.mkdir(os.path.join("made", "all"))
+    except FileExistsError:
+        pass
+    return x
+
+
+def passed_over_at_the_end(x):
+    for name in ("made", "all"):
+        try:  # noqa: SIM105
+            os.mkdir(name)
+        except FileExistsError:
+            pass
+
+
+def suppressed(x):
+    with contextlib.suppress(FileExistsError):
+        os.mkdir("made")
+    return x
+
+
+def one_flushed_line(x):
+    with open("log.txt", "a", buffering=1) as file:
+        file.write(f"{x}\n")
+        file.flush()
+
+
+def told_beside_it(x):
+    print("item", x, flush=True)
+    with open("log.txt", "a") as file:
+        file.write(f"{x}\n")
+
+
+def lines_at_once(x):
+    with open("log.txt", "a") as file:
+        file.write(f"{x}\n")
+        file.write("ok\n")
+
+
+def locked_in_turn(x):
+    with open("lock") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+    return x
+
+
+def locked_by_its_own(x):
+    with open(f"{x}.lock") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def at_any_port(x):
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+    return x
+
+
+def at_a_port_of_its_own(x):
+    with socket.create_server(("127.0.0.1", x)):
+        return x
+
+
+def only_read_by_number(x):
+    number = os.open("settings", os.O_RDONLY)
+    os.close(number)
+    return x
+
+
+FREE = [
+    *(of_its_own, a_folder_that_may_be_there, passed_over, passed_over_at_the_end, suppressed),
+    *(one_flushed_line, told_beside_it, lines_at_once, locked_in_turn, locked_by_its_own),
+    *(at_any_port, at_a_port_of_its_own, only_read_by_number),
+]
+
+
+@pytest.mark.parametrize("item", FREE, ids=lambda one: one.__name__)
+def test_items_that_share_nothing_they_change_are_free(item):
+    assert not reasons(item, (1, 2, 3))
+
+
+def test_what_is_flushed_in_pieces_is_not_mixed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def log(x):
+        with open("log.txt", "ab", buffering=0) as file:
+            file.write(b"%d:" % x)
+            time.sleep(3e-3)
+            file.write(b"ok\n")
+
+    tuned_map(log, range(40))
+
+    assert Path("log.txt").read_text().splitlines() == [f"{x}:ok" for x in range(40)]
