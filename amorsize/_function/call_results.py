@@ -79,10 +79,12 @@ def note_call(
         if origin[2][-1:] and origin[2][-1] in VIEW_WITHOUT_COPY and "copy" in named:
             symbol = flow.one_of(passed[0], (*origin[:2], origin[2][:-1]))
         told = flow.by_call(origin)
-        if symbol is None and told[2].count(CALLED) < _MOST_CALLS:
+        is_of_method = origin[2][-1:] and origin[2][-1] in _GIVE_ONE | _GIVE_NODE
+        if (symbol is None or is_of_method) and told[2].count(CALLED) < _MOST_CALLS:
             name = "".join((*origin[:2], *origin[2]))
             flow.called[name] = told
-            symbol = RESULT, name, ()
+            given = RESULT, name, ()
+            symbol = given if symbol is None else flow.one_of(symbol, given)  # of its own class
     return symbol
 
 

@@ -19,6 +19,8 @@ MISSING: Any = type("MISSING", (), {"__repr__": lambda _: "MISSING"})()
 FUNCTION: Any = type(lambda: None)
 METHOD: Any = type(Value().as_dict)
 MODULE: Any = type(sys)
+#: The type of what `lru_cache` makes of a function.
+CACHE = "functools._lru_cache_wrapper"
 
 _TUNED = "amorsize._api.decorator"
 

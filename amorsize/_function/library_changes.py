@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from amorsize._function.callables import METHOD, MISSING, is_made_at_run_time, own, raw, type_name
+from amorsize._function.callables import (
+    CACHE,
+    METHOD,
+    MISSING,
+    is_made_at_run_time,
+    own,
+    public_name_of,
+    raw,
+    type_name,
+)
 from amorsize._function.object_contents import CONTEXT_VARIABLE, is_container
 from amorsize._function.ownership import is_own_class
 
@@ -171,6 +180,13 @@ _OF_TYPES: Any = (type(str.upper), type(str.__add__))
 def is_changing(steps: tuple[str, ...]) -> bool:
     """Whether the last step of a way is a method that changes its object."""
     return bool(steps) and steps[-1][0] == "." and steps[-1][1:] in CHANGING
+
+
+def gives_shared(called: Any) -> bool:
+    """Whether others hold what a call gives as well: a setting, or a result that a cache keeps."""
+    if type_name(called) == CACHE or type_name(own(called, "__func__")) == CACHE:
+        return True
+    return callable(called) and public_name_of(called) in GIVES_SHARED
 
 
 def own_name(called: Any, name: str) -> str:

@@ -28,12 +28,11 @@ from amorsize._function.callables import (
     MISSING,
     member,
     own,
-    public_name_of,
     raw,
 )
 from amorsize._function.change import BY, SET_BY, Change, sets_attribute
 from amorsize._function.flow_reader import flow_of, given_by
-from amorsize._function.library_changes import GIVES_SHARED, is_changing
+from amorsize._function.library_changes import gives_shared, is_changing
 from amorsize._function.library_targets import changed_by_library, grown_by_reading
 from amorsize._function.met_functions import (
     changed_by_unknown,
@@ -302,6 +301,8 @@ class Reader:
             label, root = root_of(func, bound, space, name)
         is_given = value_flow.CALLED in steps
         ends = self._given(func, bound, target) if is_given else ends_of(root, steps)
+        if step == value_flow.IN_PLACE and steps[-1:] != (value_flow.CALLED,):
+            ends = [end for end in ends if end[1] is not _OF_THREAD]  # most likely a number
         if steps[-1:] == (value_flow.OF_CLASS,) and sets_attribute(step):
             ends = [(type, type)]  # whatever class it is, others have it as well
         return Change(
@@ -329,9 +330,9 @@ class Reader:
                     ends += ends_of(root, (*one_steps, *rest))
                 for callee in flow.returned_calls:
                     for given in callees_of(function, set_before, callee):
-                        if callable(given) and public_name_of(given) in GIVES_SHARED:
+                        if gives_shared(given):
                             ends.append((MISSING, _OF_THREAD))
-            elif callable(maker) and public_name_of(maker) in GIVES_SHARED:
+            if gives_shared(maker) and ends_of(_OF_THREAD, steps[place + 1 :]):  # no copy
                 ends.append((MISSING, _OF_THREAD))
         return ends
 

@@ -10,7 +10,16 @@ from amorsize._function import value_flow
 from amorsize._function.bound_arguments import NOTHING
 from amorsize._function.bytecode import IMPORT
 from amorsize._function.callable_walk import attribute, end_of, imported, resolved
-from amorsize._function.callables import FUNCTION, MISSING, MODULE, cells, member, raw, type_name
+from amorsize._function.callables import (
+    CACHE,
+    FUNCTION,
+    MISSING,
+    MODULE,
+    cells,
+    member,
+    raw,
+    type_name,
+)
 from amorsize._function.flow_reader import flow_of
 from amorsize._function.made_instances import Copied, Made, Memory, Super, class_of
 from amorsize._function.object_contents import (
@@ -104,10 +113,14 @@ def _called_parts(value: Any, step: str) -> Iterable[Any]:
     if type(value) in (Copied, Memory):
         return _called_parts(value.value, step)
     if type(value) is MODULE or isinstance(value, type):
+        held = member(value, step[1:])
+        if type(held) is classmethod and type_name(held.__func__) == CACHE:
+            return (held.__func__,)
         found, taken = end_of(value, (step[1:],), lambda _: True)
         return (found if taken else attribute(value, (step[1:],)),)
     method = raw(member(class_of(value), step[1:]))
-    return (method.__get__(value),) if type(method) is FUNCTION else _parts(value, step)
+    is_method = type(method) is FUNCTION or type_name(method) == CACHE
+    return (method.__get__(value),) if is_method else _parts(value, step)
 
 
 def _callables_of(value: Any) -> list[Any]:

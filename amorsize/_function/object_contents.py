@@ -74,6 +74,13 @@ def is_container(value: Any) -> bool:
     return isinstance(value, CONTAINERS) or type_name(value) == "collections.deque"
 
 
+def gives_nodes(value: Any) -> bool:
+    """Whether it may be a tree, whose methods give nodes that are a part of it."""
+    if is_shareable(value) or type_name(value) in _NUMBERS | _TABLES:
+        return False
+    return callable(getattr(type(value), "find", None) or getattr(type(value), "get", None))
+
+
 def grows_when_read(value: Any) -> bool:
     """Whether reading a missing key adds that key, as in a `defaultdict`."""
     if not isinstance(value, defaultdict) or value.default_factory is None:

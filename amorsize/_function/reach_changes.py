@@ -7,13 +7,19 @@ from amorsize._function.bound_arguments import Bound, first_argument, with_argum
 from amorsize._function.callable_walk import layers
 from amorsize._function.callables import FUNCTION, member, raw, type_name
 from amorsize._function.flow_reader import flow_of
+from amorsize._function.library_changes import CHANGING_SOME, changes_holder, is_verb
 from amorsize._function.met_functions import Met
 from amorsize._function.mutations import Reader
-from amorsize._function.object_contents import brought, grows_when_read, is_container
+from amorsize._function.object_contents import (
+    brought,
+    gives_nodes,
+    grows_when_read,
+    is_container,
+)
 from amorsize._function.plain_values import PLAIN
 from amorsize._function.reach_findings import OF_ITEMS
 from amorsize._function.shareable_values import is_shareable
-from amorsize._function.value_flow import MISSING_KEY
+from amorsize._function.value_flow import ARGUMENT, MISSING_KEY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,12 +63,14 @@ class Changes:
         self.reader = Reader(owns)
         self.of_types: set[str] = set()
         self._changes_items = self._changes_elements = self._asks_for_keys = False
+        self._called: set[str] = set()  # methods of arguments that change objects of some types
 
     def know(self, read: Iterable[FunctionType], classes: Iterable[type]) -> None:
         """Note all functions and classes that were met."""
         read = list(read)
         asked = (method for one in read for _, method in flow_of(one).operations)
         self._asks_for_keys = MISSING_KEY in asked
+        self._called = {name for one in read for name in _perhaps_changing(one)}
         self.reader.met = Met(read, classes, self.owns, self.findings.mutables)
 
     def see(self, change: Change, method: str, text: str = "") -> None:
@@ -104,7 +112,8 @@ class Changes:
         held = [part for item in items[:2] for part in (item, *brought(item).values())]
         if all(is_shareable(part) for part in held):
             return
-        self._changes_items |= self._changes_elements and any(map(is_container, held))
+        if self._changes_elements:
+            self._changes_items |= any(is_container(part) or gives_nodes(part) for part in held)
         self._changes_items |= self._asks_for_keys and any(map(grows_when_read, held))
         if self._changes_items or any(self._has_changing_method(one, named) for one in held):
             self.findings.changed[OF_ITEMS] = None
@@ -118,6 +127,10 @@ class Changes:
 
     def _has_changing_method(self, value: Any, named: set[str]) -> bool:
         """Whether a method that the code names changes the object it is called on."""
+        if any(
+            hasattr(type(value), one) and changes_holder(value, one, ()) for one in self._called
+        ):
+            return True
         if any(type_name(member(type(value), name)) == CACHED_PROPERTY for name in named):
             return self.owns.class_(type(value))
         return any(
@@ -140,6 +153,14 @@ class Changes:
                         method = raw(found.fget if isinstance(found, property) else found)
                         if type(method) is FUNCTION and self.owns.function(method):
                             yield method
+
+
+def _perhaps_changing(func: FunctionType) -> Iterator[str]:
+    """The methods that code calls of arguments, or their parts, and that change some objects."""
+    for (space, _, steps), _, _ in flow_of(func).calls:
+        name = steps[-1][1:] if steps and space == ARGUMENT else ""
+        if name in CHANGING_SOME or is_verb(name):
+            yield name
 
 
 def is_called_by_library(cls: type, name: str, owns: Owns) -> bool:

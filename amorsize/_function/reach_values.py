@@ -8,6 +8,7 @@ from _weakref import CallableProxyType, ProxyType, proxy, ref
 from amorsize._function.bound_arguments import NOTHING, Bound, with_arguments
 from amorsize._function.callable_walk import FUNC, Walk, held
 from amorsize._function.callables import (
+    CACHE,
     FUNCTION,
     METHOD,
     MISSING,
@@ -63,7 +64,7 @@ MAX_HELD = 400
 _DESCRIPTORS: Any = (type(str.upper), type(str.__add__), type(dict.__dict__["fromkeys"]))
 _WEAK: Any = (ref, ProxyType, CallableProxyType)
 _READ_ONLY_VIEW: Any = type(type.__dict__)
-_WRAPPERS = ("functools._lru_cache_wrapper", "builtins.staticmethod")
+_WRAPPERS = (CACHE, "builtins.staticmethod")
 
 
 class Values:
@@ -71,13 +72,13 @@ class Values:
 
     Attributes:
         walk: The functions to examine, with their bound arguments and the names of methods.
-        has_cache: Whether an `lru_cache` was met, which may keep other objects the next time.
+        caches: Each `lru_cache` that was met, by name; it may keep other objects the next time.
     """
 
     def __init__(self, findings: Findings, owns: Owns, changes: Changes) -> None:
         self.findings, self.owns, self.changes = findings, owns, changes
         self.walk = Walk(MAX_EXAMINED + 1)
-        self.has_cache = False
+        self.caches: dict[str, Any] = {}
         self._held: dict[int, Any] = {}  # objects that were looked into for handles
         self._classes: Classes | None = None
 
@@ -209,9 +210,9 @@ class Values:
     def _judge_cached(self, value: Any, label: str) -> bool:
         """Judge the results in an `lru_cache`: threads may use the cache, but share its results."""
         safe = self.judge(value.__wrapped__, label)
-        if type_name(value) != "functools._lru_cache_wrapper":
+        if type_name(value) != CACHE:
             return safe
-        self.has_cache = True
+        self.caches[label or "self"] = value
         if not value.cache_info().currsize:
             self.findings.doubt(f"{label or 'self'} (what it will cache)")
         for one in results_kept_by(value)[:MAX_ELEMENTS]:
