@@ -65,7 +65,7 @@ def examine(func: Callable[..., object], items: Sequence[object] = ()) -> tuple[
         examination.findings.doubt(what)
         examination.findings.copies[what] = None
     reach, objects = examination.findings.reach(), examination.findings.objects()
-    if are_plain and not reach.unread and not examination.values.has_cache and objects == Objects():
+    if are_plain and not reach.unread and not examination.values.caches and objects == Objects():
         _remember_reach(func, reach, examination.code.read)
     return reach, objects
 
@@ -106,6 +106,8 @@ class _Examination:
         named = named_from(func, self.code.read_as, self._asked(items, classes))
         changes.judge_objects(named, classes)
         changes.judge_items(items, named)
+        for label, cache in values.caches.items():
+            self._judge_cache(label, cache)
 
     def _asked(self, items: Sequence[object], classes: list[type]) -> set[str]:
         """The names that libraries ask objects for; they count as named in the code."""
@@ -117,6 +119,16 @@ class _Examination:
         asked = asked_names(read, classes, items, self._owns)
         self.findings.names |= dict.fromkeys(asked)
         return asked
+
+    def _judge_cache(self, label: str, cache: Any) -> None:
+        """Note a cached function that does something, which no other process may do again."""
+        from amorsize._function.cached_effects import lasting_effect
+
+        inner = _Examination(cache.__wrapped__)
+        inner.follow(())
+        if (done := lasting_effect(inner.findings.reach(), inner.code.read)) is not None:
+            what = f"{label}, which {done} once for each key that it caches"
+            self.findings.calls[what] = self.findings.bound[what] = None
 
     def _judge_first_items(self, items: Sequence[object]) -> None:
         """Judge the first items; an object in both is shared by all items."""
