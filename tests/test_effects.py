@@ -202,7 +202,7 @@ def hidden_samples():
     yield from (iter(array.array("i")), iter(collections.deque()), reversed(collections.deque()))
     yield from (made_by_yield(), threading.Lock(), threading.RLock(), select.poll())
     yield from (zlib.compressobj(), zlib.decompressobj(), hashlib.sha256(), io.StringIO())
-    yield from (csv.reader([]), csv.writer(io.StringIO()), numpy.sum)
+    yield from (csv.reader([]), csv.writer(io.StringIO()), numpy.sum, re.compile("").scanner(""))
 
 
 class Sequence:

@@ -84,21 +84,34 @@ def holding_of(kind: type) -> Holding | None:
 
     Subclasses are what their bases are, but a subclass with fields of its own is not "safe". What
     is written in C and has a descriptor, or is closed after having been read from or written to,
-    is a "handle" by its shape. Functions, modules, classes, tuples and frozensets are not judged:
-    what they lead to is what matters. Never raises.
+    is a "handle" by its shape; one with `__next__` is an "iterator". Functions, modules, classes,
+    tuples and frozensets are not judged: what they lead to is what matters. Never raises.
     """
     if not _is_type(kind):
         return None
-    holdings = known_holdings()
+    if _mro(kind) is None:  # a type in C that nobody has used yet: this makes it ready
+        type.__getattribute__(kind, "__mro__")
     for base in _mro(kind):
-        rule = best_rule(holdings, list(_names_of_class(base)))
+        rule = best_rule(known_holdings(), list(_names_of_class(base)))
         if rule is not None:
             what, why, source, name = rule
             if what == "safe threads" and _adds_fields(kind, base):
                 return None
             word, _, threads = what.partition(" ")
             return Holding(what=word, threads=bool(threads), why=why, source=source, name=name)
-    return _handle_by_shape(kind)
+    return _handle_by_shape(kind) or _iterator_by_shape(kind)
+
+
+def _iterator_by_shape(kind: type) -> Holding | None:
+    if not _is_c_method(kind, "__next__"):
+        return None
+    return Holding(
+        what="iterator",
+        threads=False,
+        why="moves on each time an item takes from it, as its methods show",
+        source="the methods of the type",
+        name=".".join(next(_names_of_class(kind))),
+    )
 
 
 def _handle_by_shape(kind: type) -> Holding | None:

@@ -47,7 +47,8 @@ handle | keeps what it has read or compressed so far | py:zlib
     codecs.IncrementalDecoder hashlib.HASH@hidden hashlib.blake2b hashlib.blake2s hmac.HMAC
     xml.parsers.expat.xmlparser@hidden xml.etree.ElementTree.XMLParser
     xml.etree.ElementTree.XMLPullParser xml.sax.xmlreader.XMLReader html.parser.HTMLParser
-    email.feedparser.FeedParser
+    email.feedparser.FeedParser xml.etree.ElementTree.TreeBuilder io.IncrementalNewlineDecoder
+    shlex.shlex graphlib.TopologicalSorter sched.scheduler
 handle | reads from or writes to an open file | py:csv#reader-objects
     csv.reader@hidden csv.writer@hidden csv.Writer@hidden csv.DictReader csv.DictWriter
     pickle.Pickler pickle.Unpickler
@@ -102,7 +103,7 @@ iterator | moves on each time an item takes from it | py:stdtypes#iterator-types
     builtins.bytearray_iterator@hidden builtins.callable_iterator@hidden
     builtins.iterator@hidden builtins.memory_iterator@hidden array.arrayiterator@hidden
     collections._deque_iterator@hidden collections._deque_reverse_iterator@hidden itertools.*
-    collections.abc.Iterator collections.abc.AsyncIterator re.Scanner
+    collections.abc.Iterator collections.abc.AsyncIterator re.Scanner re.SRE_Scanner@hidden
 
 generator | is one random generator: its next number depends on who drew before
   | py:random#random.Random
