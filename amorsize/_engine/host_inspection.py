@@ -137,7 +137,7 @@ class HostInspection:
         judge = placement.Judge(
             self._call.task.function, self._call.options, memory_store.owner_of(self._call.func)
         )
-        verdict = judge.read(self.next_items())
+        verdict = judge.read(examined(self.next_items(), self._call.source))
         if verdict.thread_reason is not None and verdict.process_reason is None:
             verdict = verdict.replace(process_reason=self._why_start_none())
         is_open = verdict.thread_reason is None or verdict.process_reason is None
@@ -150,7 +150,7 @@ class HostInspection:
                 inside=verdict.thread_reason is None or bool(judge.reach.alters),
             )
             if self._call.work.n_left:
-                verdict = judge.read(self.next_items())
+                verdict = judge.read(examined(self.next_items(), self._call.source))
         if judge.reach.named_by and (why := self._why_files_in_turn(judge.reach.named_by)):
             verdict = verdict.replace(
                 thread_reason=verdict.thread_reason or why,
@@ -305,3 +305,12 @@ class HostInspection:
                 sample = self._remote.sample(sample)
             self._payload = Payload(self._call.task, self._call.func, sample)
         return self._payload
+
+
+def examined(next_items: list[Any], source: object) -> list[Any]:
+    """The next items, and one of each other kind in a list that is all there."""
+    if not isinstance(source, Sliced) or len(source.sequences) != 1:
+        return next_items
+    from amorsize._function.unlike_items import one_of_each
+
+    return [*next_items, *one_of_each(source.sequences[0])]

@@ -176,12 +176,13 @@ class Starter:
     def _warn_of_new_interpreters(self) -> None:
         """Warn of what new interpreters lack if the user has asked for processes."""
         from amorsize._engine import placement
+        from amorsize._engine.host_inspection import examined
         from amorsize._function import mocks
 
         judge = placement.Judge(
             self._call.task.function, self._call.options, memory_store.owner_of(self._call.func)
         )
-        judge.read(self._inspection.next_items())
+        judge.read(examined(self._inspection.next_items(), self._call.source))
         why = judge.why_not_new_interpreters or mocks.why_not_new_interpreters()
         if why is not None:
             self._recorder.warn(

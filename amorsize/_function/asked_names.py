@@ -58,7 +58,7 @@ def asked_names(
         items: The first items.
         owns: Whether a function or class is the project's.
     """
-    held = [type(part) for item in items[:2] for part in (item, *brought(item).values())]
+    held = [type(part) for item in items for part in (item, *brought(item).values())]
     ours = {one for one in (*classes, *held) if owns.class_(one)}
     if not ours:
         return set()

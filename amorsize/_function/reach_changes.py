@@ -109,7 +109,7 @@ class Changes:
 
     def judge_items(self, items: Sequence[object], named: set[str]) -> None:
         """Note what is stored in items: a worker process has copies of them, and would lose it."""
-        held = [part for item in items[:2] for part in (item, *brought(item).values())]
+        held = [part for item in items for part in (item, *brought(item).values())]
         if all(is_shareable(part) for part in held):
             return
         if self._changes_elements:

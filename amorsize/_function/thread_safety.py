@@ -11,6 +11,7 @@ from amorsize._function.callable_walk import end_of, layers, reads
 from amorsize._function.callables import (
     FUNCTION,
     METHOD,
+    is_partial,
     member,
     own,
     plain,
@@ -25,6 +26,7 @@ from amorsize._function.reach_code import Code
 from amorsize._function.reach_findings import Findings, Objects, Reach
 from amorsize._function.reach_values import MAX_EXAMINED, Values
 from amorsize._function.shareable_values import is_shareable
+from amorsize._function.unlike_items import MOST_KINDS
 from amorsize._host.signals import let_through
 
 TYPE_CHECKING = False
@@ -48,7 +50,9 @@ def reach(func: Callable[..., object]) -> Reach:
 
 
 def examine(func: Callable[..., object], items: Sequence[object] = ()) -> tuple[Reach, Objects]:
-    """The same, together with the objects that were found; the first items are examined too.
+    """The same, together with the objects that were found; some items are examined too.
+
+    The first two come first: what both have in common is shared by all.
 
     A function that led to no object is not examined again while its names stand for the same
     values: that takes 10 us.
@@ -111,7 +115,7 @@ class _Examination:
 
     def _asked(self, items: Sequence[object], classes: list[type]) -> set[str]:
         """The names that libraries ask objects for; they count as named in the code."""
-        if not any(map(self._owns.class_, classes)) and all(map(is_plain, items[:2])):
+        if not any(map(self._owns.class_, classes)) and all(map(is_plain, items)):
             return set()
         from amorsize._function.asked_names import asked_names
 
@@ -133,7 +137,9 @@ class _Examination:
     def _judge_first_items(self, items: Sequence[object]) -> None:
         """Judge the first items; an object in both is shared by all items."""
         by_id = [brought(item) for item in items[:2]]
-        for item in items[:2]:
+        if len(items) > MOST_KINDS:
+            self.findings.copies[f"items of more than {MOST_KINDS} kinds"] = None
+        for item in items[:MOST_KINDS]:
             self._look_at_item(item)
         if len(by_id) == 2:
             for key in by_id[0].keys() & by_id[1].keys():
@@ -148,6 +154,8 @@ class _Examination:
 
         if kind is FUNCTION or kind is METHOD:
             self.values.lead_to(raw(own(item, "__func__", item)))
+        elif is_partial(item):
+            self.values.judge(item.func, "item")
         elif self._owns.class_(kind):
             self.values.judge_class(kind)
         for part in (item, *brought(item).values()):
