@@ -81,6 +81,11 @@ class Waiters:
             return False
 
 
+def is_for_waiting(one: Any) -> bool:
+    """Whether somebody may wait for an object: a queue, an event, a connection."""
+    return _name(one) in _EMPTY or _name(one) in _WAITING or hasattr(one, "get_nowait")
+
+
 def _waits(kind: str, names: frozenset[str]) -> bool:
     methods = _WAITING.get(kind)
     return methods is not None and (not methods or not names.isdisjoint(methods))

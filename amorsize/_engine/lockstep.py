@@ -77,28 +77,25 @@ class Turns:
             self._run(GROWTH * max(1, call.work.results.n_done), ALONE_S)
         elif call.are_trivial:
             self.run_trivial()
-        elif (why := self._why_fed_by_items()) is not None:
-            self._recorder.tell(Bound(why=why))
         else:
-            call.source.in_turn = False
+            self._go_ahead()
         return True
 
     def run_trivial(self) -> None:
         """Run more items that take less time than it takes to read them ahead."""
         self._run(GROWTH * self._call.work.results.n_done, PATIENT_SLICE_S)
 
-    def _why_fed_by_items(self) -> str | None:
-        """Why items may change the data that follows; None: nothing suggests that."""
-        from amorsize._engine.item_lifetime import in_sight_of
-        from amorsize._function.thread_safety import examine
+    def _go_ahead(self) -> bool:
+        """Let items be read ahead of those that are run, unless that may change something."""
+        from amorsize._engine.reading_order import why_in_turn
 
-        call = self._call
-        reach, objects = examine(call.task.function)
-        for name, value in objects.mutables.items():
-            is_changed = bool(reach.stores) or hasattr(value, "get_nowait")  # or it is a queue
-            if is_changed and any(value is one for one in in_sight_of(self._source.parts)):
-                return f"its items come from what they change ({name})"
-        return None
+        call, source = self._call, self._source
+        next_items = [call.work.item(call.work.results.n_in_order)] if call.work.n_left else []
+        why = why_in_turn(source.parts, call.task.function, call.options, next_items)
+        if why is not None:
+            self._recorder.tell(Bound(why=why))
+        source.in_turn = why is not None
+        return why is None
 
     # -- in the caller ----------------------------------------------------------------------
 
@@ -269,8 +266,7 @@ class Turns:
     def _is_enough(self, tally: _Tally) -> bool:
         """Whether workers may be considered now."""
         if not self._call.tuner.request.is_loop:
-            self._call.source.in_turn = False
-            return True
+            return self._go_ahead()
         if tally.wall_s >= REPORT_S:
             self._account(tally)
         return False

@@ -74,7 +74,7 @@ class Judge:
             reach, seen = kept
             if seen.left or reach == self.reach:
                 self._seen = seen
-        verdict = _from_reading(self.reach, self._options)
+        verdict = from_reading(self.reach, self._options)
         if self.objects.mutables:  # items may change them in ways that the code does not show
             verdict = verdict.replace(must_watch=True)
         if (why := why_stay(self.objects.locks)) is not None:
@@ -220,7 +220,7 @@ def _names_process(path: str) -> bool:
 
 def why_not_threads(func: Callable[..., Any], options: Options) -> str | None:
     """Why items may not run in several threads, by reading the code; None: they may."""
-    return _from_reading(examine(func)[0], options).thread_reason
+    return from_reading(examine(func)[0], options).thread_reason
 
 
 def why_in_turn(func: Callable[..., Any], options: Options) -> str | None:
@@ -229,7 +229,7 @@ def why_in_turn(func: Callable[..., Any], options: Options) -> str | None:
     Such a process may have many threads, and no item is watched there. So reading has to decide.
     """
     reach, objects = examine(func)
-    verdict = _from_reading(reach, options)
+    verdict = from_reading(reach, options)
     if verdict.thread_reason is not None or options.thread_safe is not None:
         return verdict.thread_reason
     if reach.unread:
@@ -239,7 +239,8 @@ def why_in_turn(func: Callable[..., Any], options: Options) -> str | None:
     return None
 
 
-def _from_reading(reach: Reach, options: Options) -> Verdict:
+def from_reading(reach: Reach, options: Options) -> Verdict:
+    """Where items may run, as far as reading the code tells."""
     thread_reason = against_threads(reach, options)
     return Verdict(
         thread_reason=thread_reason,

@@ -1,0 +1,155 @@
+"""Says why an item may only be read once the one before it has been run.
+
+A loop reads an item, runs it, and reads the next. Reading further ahead gives other results if
+items change what the data comes from, or if reading the data changes what items see. So the code
+behind an iterator is read like that of the function, and the two are compared.
+"""
+
+from __future__ import annotations
+
+import gc
+
+from amorsize._engine import placement
+from amorsize._engine.feedback import is_for_waiting
+from amorsize._engine.item_snapshot import is_iterator
+from amorsize._engine.source import is_quiet
+from amorsize._function.bytecode import nested, op_number, texts
+from amorsize._function.callables import FUNCTION, METHOD, member, own, plain
+from amorsize._function.thread_safety import examine
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import CodeType
+    from typing import Any
+
+    from amorsize._engine.call_options import Options
+    from amorsize._function.reach_findings import Objects, Reach
+
+GENERATOR: Any = type(_ for _ in ())
+CELL: Any = type((lambda x: lambda: x)(0).__closure__[0])  # type: ignore[index]
+#: The most iterators and functions behind the data that are looked at.
+MOST_BEHIND = 32
+#: Names in a generator's code by which it takes files away from an item that it has given.
+REMOVES = frozenset(("unlink", "rmtree", "rmdir", "removedirs", "rename"))
+#: Names by which code looks at which files there are.
+LOOKS = frozenset(
+    ("exists", "lexists", "isfile", "isdir", "is_file", "is_dir", "listdir", "scandir", "iterdir")
+)
+FOR_ITER = op_number("FOR_ITER")
+#: How SQL begins that changes a database.
+CHANGING_SQL = ("insert ", "update ", "delete ", "replace ", "merge ")
+
+
+def why_in_turn(
+    parts: Sequence[Any], func: Any, options: Options, items: Sequence[object]
+) -> str | None:
+    """Why the next item may depend on how this one was run, in words; None: nothing suggests that.
+
+    Args:
+        parts: The iterators that items come from.
+        func: The function, keywords of the call bound.
+        options: Those of the call.
+        items: The next items, as far as they are read.
+    """
+    reach, objects = examine(func, items)
+    verdict = placement.from_reading(reach, options)
+    if verdict.thread_reason is not None and verdict.process_reason is not None:
+        return verdict.process_reason  # nobody waits for an item that is not read yet
+    for one in _functions_behind(parts):
+        code, (data, data_objects) = own(one, "__code__"), examine(one)
+        why = (
+            _why_by_changes(data)
+            or _why_by_objects(data, data_objects, reach, objects)
+            or _why_by_code(code or one.__func__.__code__, reach)
+        )
+        if why is not None:
+            return why
+    return None
+
+
+def _why_by_changes(data: Reach) -> str | None:
+    """Why, if reading the data changes what any item may see."""
+    for name, how in data.alters.items():
+        return f"reading its data calls {name}, which {how}"
+    if data.bound:
+        return f"reading its data calls {data.bound[0]}"
+    for name in (*data.stores, *data.changed):
+        if not name.startswith("self"):
+            return f"reading its data changes {name}, which items may see"
+    return None
+
+
+def _why_by_objects(data: Reach, held: Objects, reach: Reach, objects: Objects) -> str | None:
+    """Why, if the data's code and the items use one object, and one of them changes it."""
+    common = set(data.calls) & set(reach.calls) - set(data.draws)
+    if printing := next((one for one in common if one.startswith("print")), None):
+        return f"both reading its data and an item call {printing}"
+    changes = reach.stores or reach.changed or data.stores or data.changed
+    by_id = {id(one): name for name, one in (*objects.mutables.items(), *objects.handles.items())}
+    for one in (*held.mutables.values(), *held.handles.values()):
+        if (name := by_id.get(id(one))) is None:
+            continue
+        if changes or is_for_waiting(one) or one in held.handles.values():
+            return f"its items come from what they change ({name})"
+    return None
+
+
+def _why_by_code(code: CodeType, reach: Reach) -> str | None:
+    """Why, if the data's own code changes files or tables, or looks for files in a `while`."""
+    for text in texts(code):
+        if text.lstrip().lower().startswith(CHANGING_SQL):
+            return f"reading its data changes a database ({text.split()[0]})"
+    names = {name for one in (code, *nested(code)) for name in one.co_names}
+    if removes := REMOVES & names or ({"os", "remove"} <= names and {"os.remove"}):
+        return f"reading its data takes files away ({min(removes)})"
+    if reach.touches and (looks := LOOKS & names) and not _has_for(code):
+        return f"reading its data looks for files ({min(looks)}), and items may write some"
+    return None
+
+
+def _has_for(code: CodeType) -> bool:
+    return FOR_ITER in code.co_code[::2]
+
+
+def _functions_behind(parts: Sequence[Any]) -> Iterator[Any]:
+    """The Python functions that run when an iterator goes on, as far as it shows what it holds."""
+    ahead, seen = [one for one in parts if not is_quiet(one)], set[int]()
+    while ahead and len(seen) < MOST_BEHIND:
+        one = ahead.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        kind, held = type(one), gc.get_referents(one)
+        if kind is FUNCTION or kind is METHOD:
+            yield one
+            continue
+        if kind is GENERATOR:
+            if one.gi_frame is None:
+                continue
+            yield _function_of(one)
+            held = [*held, *one.gi_frame.f_locals.values()]
+        elif type(step := plain(member(kind, "__next__"))) is FUNCTION:
+            yield METHOD(step, one)
+            held = [*held, *(own(one, "__dict__") or {}).values()]
+        ahead += [inner for inner in held if _may_run(inner)]
+
+
+def _may_run(one: Any) -> bool:
+    kind = type(one)
+    if kind is tuple:
+        return any(is_iterator(inner) or type(inner) is FUNCTION for inner in one)
+    return kind is FUNCTION or kind is METHOD or (is_iterator(one) and not is_quiet(one))
+
+
+def _function_of(generator: Any) -> Any:
+    """A function with the code and the names of a generator, to be read and never run."""
+    frame, code = generator.gi_frame, generator.gi_code
+    cells = tuple(
+        CELL(frame.f_locals[name]) if name in frame.f_locals else CELL()
+        for name in code.co_freevars
+    )
+    function = FUNCTION(code, frame.f_globals, generator.__name__, None, cells)
+    first = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+    made = plain(member(type(first), code.co_name)) if first is not None else None
+    return METHOD(function, first) if own(made, "__code__") is code else function
